@@ -1,0 +1,89 @@
+# Needs make and Python 3.11 or newer; everything else goes into .venv, set up by the first target that needs it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+
+# Both projects in one step: the gateway depends on the client, and no registry has either.
+LOCAL := --editable ./clients/python --editable
+PROJECTS := pyproject.toml clients/python/pyproject.toml
+
+# A tree that was moved or copied holds an environment that points to where it was.
+HOME_OF_VENV := $(shell cat .venv/.stamp-home 2>/dev/null)
+ifneq ($(HOME_OF_VENV),)
+ifneq ($(HOME_OF_VENV),$(CURDIR))
+$(info This tree has moved: setting up .venv anew)
+$(shell rm -rf .venv)
+endif
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test coverage check check-style check-types check-floors check-protos protos bench clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s%s\n", $$1, $$2}' Makefile
+
+demo: .venv/.stamp-demo  ## start the gateway, send it traffic, show what is left of it
+	@$(BIN)/privacy-gateway demo
+
+test: .venv/.stamp-dev  ## run the tests; ARGS="-k email -x" goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+coverage: .venv/.stamp-dev  ## run the tests and list the lines they miss
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
+
+check: check-style check-types check-floors check-protos  ## all that is checked beside the tests
+
+check-style: .venv/.stamp-dev  ## lint and format
+	$(BIN)/python -m ruff check --quiet
+	$(BIN)/python -m ruff format --check --quiet
+
+check-types: .venv/.stamp-dev  ## mypy, strict
+	$(BIN)/python -m mypy --no-error-summary
+
+check-floors: .venv/.stamp-dev  ## which module may import which
+	$(BIN)/lint-imports --no-logo
+
+check-protos: .venv/.stamp-dev  ## lint, format, breaking changes, generated code in step
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/python protos/breaking.py
+	$(BIN)/python protos/generate.py --check
+
+protos: .venv/.stamp-dev  ## format the protos and generate what the repository keeps of them
+	$(BIN)/buf format --write
+	$(BIN)/buf lint
+	$(BIN)/python protos/generate.py
+
+bench: .venv/.stamp-dev  ## measure, as ratios in one run
+	@$(BIN)/python -m tests.bench
+
+clean:  ## remove the environment and what tools and the demo leave behind
+	rm -rf .venv .privacy-gateway .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* build dist
+	find gateway clients protos tests -name __pycache__ -prune -exec rm -rf {} +
+
+# An environment that works is kept, whoever made it. tomllib came with Python 3.11.
+.venv/.stamp-home:
+	@$(BIN)/python -c 'import pip, tomllib' 2>/dev/null || $(MAKE) --no-print-directory venv
+	@printf %s '$(CURDIR)' >$@
+
+.PHONY: venv
+venv:
+	@$(PYTHON) -c 'import tomllib' 2>/dev/null || { echo "Needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=…" >&2; exit 1; }
+	@echo 'Setting up .venv'
+	@$(PYTHON) -m venv --clear .venv
+
+.venv/.stamp-demo: $(PROJECTS) | .venv/.stamp-home
+	@echo 'Installing what the demo needs'
+	@$(PIP) $(LOCAL) '.[demo]'
+	@touch $@
+
+.venv/.stamp-dev: $(PROJECTS) | .venv/.stamp-home
+	@echo 'Installing what tests and checks need'
+	@$(PIP) $(LOCAL) '.[dev]'
+	@touch $@ .venv/.stamp-demo

@@ -1,0 +1,12 @@
+"""The way in for a Python service: one connection to the gateway beside it, and a stub for each of its services.
+
+Messages and stubs themselves are generated and live in `kannelle.privacy.v1`.
+"""
+
+from __future__ import annotations
+
+from kannelle_privacy.client import DEFAULT_ADDRESS, Gateway, connect, pack
+
+__version__ = "0.1.0"
+
+__all__ = ["DEFAULT_ADDRESS", "Gateway", "connect", "pack"]
