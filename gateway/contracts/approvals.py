@@ -1,0 +1,53 @@
+"""The approvals file: the classifications that the controller has agreed to, written by `privacy-gateway approve`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import yaml
+
+from gateway import yamlfile
+from gateway.errors import BadPolicy
+from gateway.model import Category, FieldPrivacy
+
+HEAD: Final = """\
+# Classifications that the controller approved. Written by `privacy-gateway approve`; read the difference, then commit it.
+"""
+
+
+class Approvals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The document: what was approved, by the field's full name."""
+
+    version: int
+    approved: Mapping[str, FieldPrivacy]
+
+
+def read_approvals(path: Path) -> Mapping[str, FieldPrivacy]:
+    """What was approved. Raises BadPolicy, naming the file, the line and the key."""
+    document, origin = yamlfile.read(path, Approvals, BadPolicy)
+    if document.version != 1:
+        raise origin.fail(("version",), "must be 1")
+    return document.approved
+
+
+def write_approvals(path: Path, approved: Mapping[str, FieldPrivacy]) -> None:
+    """Record what is approved, sorted, so that a reviewer sees each change as one line."""
+    entries = {name: _plain(approved[name]) for name in sorted(approved)}
+    path.write_text(HEAD + "version: 1\napproved:\n" + "".join(f"  {name}: {_flow(entry)}\n" for name, entry in entries.items()))
+
+
+def _plain(privacy: FieldPrivacy) -> dict[str, object]:
+    """Only what differs from the defaults, in the policy's own words."""
+    given = {name: getattr(privacy, name) for name in FieldPrivacy.__struct_fields__}
+    said = {name: value for name, value in given.items() if value != getattr(FieldPrivacy(), name)}
+    return {
+        name: value.name if isinstance(value, Category) else list(value) if isinstance(value, tuple) else value
+        for name, value in said.items()
+    }
+
+
+def _flow(entry: Mapping[str, object]) -> str:
+    return yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True).strip()

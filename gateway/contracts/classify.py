@@ -1,0 +1,110 @@
+"""What every field counts as: annotations, changed by the policy's overlay, held back until approved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from gateway.contracts.contract import Contract
+from gateway.errors import BadContract
+from gateway.model import INDIRECT, NEVER, Category, FieldPrivacy
+from gateway.patterns import compile_pattern
+
+
+class Misplaced(Exception):
+    """An overlay that can't hold: the field's full name and what is wrong."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+        self.text = text
+
+
+class Overlay(msgspec.Struct, frozen=True):
+    """What the policy says of a field instead of its annotation; only with `overrides` may it be looser."""
+
+    privacy: FieldPrivacy
+    overrides: bool = False
+
+
+def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, FieldPrivacy]:
+    """What every classified field is said to be, by full name.
+
+    Raises Misplaced for an overlay on a field that isn't there or that loosens without saying so; BadContract for a bad pattern.
+    """
+    known = fields(contract)
+    for name, overlay in overlays.items():
+        _check_overlay(name, overlay, contract.annotations.get(name), known)
+    for name, privacy in contract.annotations.items():
+        _check_pattern(name, privacy)
+    return {**contract.annotations, **{name: overlay.privacy for name, overlay in overlays.items()}}
+
+
+def approved(said: Mapping[str, FieldPrivacy], recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
+    """Of what is said, that which counts: what was recorded, or is tighter."""
+    return {name: privacy for name, privacy in said.items() if name in recorded and not loosens(recorded[name], privacy)}
+
+
+def fields(contract: Contract) -> frozenset[str]:
+    """The full names of all fields and extensions of a contract."""
+    return frozenset(field.full_name for name in contract.messages for field in contract.fields(contract.message(name)))
+
+
+def loosens(old: FieldPrivacy, new: FieldPrivacy) -> bool:
+    """Whether any value might leave under `new` that wouldn't under `old`. In doubt, it does.
+
+    A category that stays in the EU is tighter than one that may leave it. A bound where there was none counts as looser: outside the EU
+    only bounded values leave.
+    """
+    if _unclassified(new) or new == old:
+        return False
+    if new.map_key is old.map_key and _rank(new.category) > _rank(old.category):
+        return False
+    return not (
+        new.category is old.category
+        and new.map_key is old.map_key
+        and new.subject == old.subject
+        and new.pattern == old.pattern
+        and _no_longer(old, new)
+        and _no_more_values(old, new)
+        and _no_wider(old, new)
+    )
+
+
+def _unclassified(privacy: FieldPrivacy) -> bool:
+    return privacy.category is Category.UNSPECIFIED and privacy.map_key is Category.UNSPECIFIED
+
+
+def _rank(category: Category) -> int:
+    """How far values go: out of the EU, within it, nowhere."""
+    if category in INDIRECT:
+        return 0
+    return 2 if category in NEVER or category is Category.UNSPECIFIED else 1
+
+
+def _no_longer(old: FieldPrivacy, new: FieldPrivacy) -> bool:
+    return new.max_length == old.max_length or (old.max_length or new.max_length) >= new.max_length > 0
+
+
+def _no_more_values(old: FieldPrivacy, new: FieldPrivacy) -> bool:
+    return new.one_of == old.one_of or (bool(new.one_of) and set(new.one_of) < set(old.one_of))
+
+
+def _no_wider(old: FieldPrivacy, new: FieldPrivacy) -> bool:
+    return (new.min, new.max) == (old.min, old.max) or (old.bounded and new.bounded and old.min <= new.min and new.max <= old.max)
+
+
+def _check_overlay(name: str, overlay: Overlay, annotation: FieldPrivacy | None, known: frozenset[str]) -> None:
+    if name not in known:
+        raise Misplaced(name, "no contract has this field")
+    if annotation is not None and not overlay.overrides and loosens(annotation, overlay.privacy):
+        raise Misplaced(name, "looser than its annotation; say `overrides: true` if that is meant")
+
+
+def _check_pattern(name: str, privacy: FieldPrivacy) -> None:
+    if privacy.pattern:
+        try:
+            compile_pattern(privacy.pattern)
+        except ValueError as error:
+            raise BadContract(f"{name}: pattern: {error}") from error

@@ -1,0 +1,111 @@
+"""Reads contracts from descriptor sets and from folders of `.proto` files, any number of each, into one `Contract`."""
+
+from __future__ import annotations
+
+import importlib.resources
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
+from google.protobuf.message import DecodeError
+from kannelle.privacy.v1 import annotations_pb2
+
+from gateway.contracts.builtin import WELL_KNOWN, builtin
+from gateway.contracts.contract import Contract
+from gateway.errors import BadContract
+
+BROUGHT: Final = frozenset(module.DESCRIPTOR.name for module in WELL_KNOWN)
+"""Files that the protobuf runtime brings; every compiler embeds its own version of them."""
+
+
+def default_path() -> Path:
+    """Where the descriptor set of Kannelle's own contracts is."""
+    return Path(str(importlib.resources.files("gateway.contracts"))) / "kannelle.binpb"
+
+
+def load(paths: Iterable[Path]) -> Contract:
+    """Load all of `paths`, each a file with a FileDescriptorSet or a folder of `.proto` files.
+
+    Raises BadContract if one can't be read or compiled, or if two files of one name differ.
+    """
+    merged = {file.name: (file, "the gateway itself") for file in builtin()}
+    for path in paths:
+        for file in read(path):
+            _merge(merged, file, str(path))
+    return Contract(file for file, _ in merged.values())
+
+
+def read(path: Path) -> Iterator[FileDescriptorProto]:
+    """Yield the files of one source, without those that the runtime brings. Raises BadContract."""
+    files = _compile(path) if path.is_dir() else _parse(path)
+    return (file for file in files.file if file.name not in BROUGHT)
+
+
+def _merge(merged: dict[str, tuple[FileDescriptorProto, str]], file: FileDescriptorProto, source: str) -> None:
+    known, origin = merged.setdefault(file.name, (file, source))
+    if _meaning(known) != _meaning(file):
+        raise BadContract(f"{file.name}: the file in {source} differs from the one in {origin}")
+
+
+def _meaning(file: FileDescriptorProto) -> bytes:
+    """The file without comments, without a compiler's additions of its own (buf's are unknown fields), and without derived JSON names."""
+    known = {field.name: value for field, value in file.ListFields() if field.name != "source_code_info"}
+    if known.get("syntax") == "proto2":
+        del known["syntax"]
+    copy = FileDescriptorProto(**known)
+    for one in _fields(copy):
+        if one.json_name == _json_name(one.name):
+            one.ClearField("json_name")
+    return copy.SerializeToString(deterministic=True)
+
+
+def _fields(file: FileDescriptorProto) -> Iterator[FieldDescriptorProto]:
+    yield from file.extension
+    for message in file.message_type:
+        yield from _fields_below(message)
+
+
+def _fields_below(message: DescriptorProto) -> Iterator[FieldDescriptorProto]:
+    yield from message.field
+    yield from message.extension
+    for nested in message.nested_type:
+        yield from _fields_below(nested)
+
+
+def _json_name(name: str) -> str:
+    """Protobuf's default: https://protobuf.dev/programming-guides/json/."""
+    head, *rest = name.split("_")
+    return head + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+def _parse(path: Path) -> FileDescriptorSet:
+    try:
+        return FileDescriptorSet.FromString(path.read_bytes())
+    except OSError as error:
+        raise BadContract(f"{path}: {error.strerror}") from error
+    except DecodeError as error:
+        raise BadContract(f"{path}: not a FileDescriptorSet; `buf build -o` or `protoc --descriptor_set_out` writes one") from error
+
+
+def _compile(folder: Path) -> FileDescriptorSet:
+    """Compile a folder with the compiler that grpcio-tools brings; its errors name file, line and column."""
+    protos = sorted(str(file.relative_to(folder)) for file in folder.rglob("*.proto"))
+    if not protos:
+        raise BadContract(f"{folder}: no .proto files")
+    with tempfile.TemporaryDirectory() as temporary:
+        out = Path(temporary) / "contract.binpb"
+        flags = (f"--proto_path={folder}", f"--proto_path={_annotations()}", f"--descriptor_set_out={out}", "--include_imports")
+        command = (sys.executable, "-m", "grpc_tools.protoc", *flags, *protos)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BadContract(f"{folder}: {done.stderr.strip()}")
+        return FileDescriptorSet.FromString(out.read_bytes())
+
+
+def _annotations() -> Path:
+    """The folder that `kannelle/privacy/v1/annotations.proto` is imported from."""
+    return Path(annotations_pb2.__file__).parents[3]

@@ -1,0 +1,96 @@
+"""What can go wrong, split by what the caller does next, and the closed list of reasons.
+
+No error here ever holds a field's value.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a field or an item did not pass; the names of `kannelle.privacy.v1.Reason`."""
+
+    UNCLASSIFIED = "UNCLASSIFIED"
+    CATEGORY_NOT_ALLOWED = "CATEGORY_NOT_ALLOWED"
+    MAP_KEY_NOT_ALLOWED = "MAP_KEY_NOT_ALLOWED"
+    OPAQUE = "OPAQUE"
+    NOT_CLOSED = "NOT_CLOSED"
+    NOTHING_ALLOWED = "NOTHING_ALLOWED"
+    UNKNOWN_FIELD = "UNKNOWN_FIELD"
+
+    PATTERN_MISMATCH = "PATTERN_MISMATCH"
+    TOO_LONG = "TOO_LONG"
+    NOT_LISTED = "NOT_LISTED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    UNKNOWN_ENUM_VALUE = "UNKNOWN_ENUM_VALUE"
+    TYPE_NOT_IN_CONTRACT = "TYPE_NOT_IN_CONTRACT"
+    WRONG_KIND = "WRONG_KIND"
+    LOOKS_LIKE_EMAIL = "LOOKS_LIKE_EMAIL"
+    LOOKS_LIKE_PHONE = "LOOKS_LIKE_PHONE"
+    LOOKS_LIKE_IP_ADDRESS = "LOOKS_LIKE_IP_ADDRESS"
+    LOOKS_LIKE_CARD = "LOOKS_LIKE_CARD"
+    LOOKS_LIKE_IBAN = "LOOKS_LIKE_IBAN"
+    LOOKS_LIKE_COORDINATES = "LOOKS_LIKE_COORDINATES"
+    UNREADABLE = "UNREADABLE"
+    EMAIL_MALFORMED = "EMAIL_MALFORMED"
+    EMAIL_PERSONAL = "EMAIL_PERSONAL"
+    EMAIL_UNVERIFIED = "EMAIL_UNVERIFIED"
+
+    MALFORMED = "MALFORMED"
+    TOO_LARGE = "TOO_LARGE"
+    TOO_DEEP = "TOO_DEEP"
+    TOO_MANY_ITEMS = "TOO_MANY_ITEMS"
+    REQUIRED_FIELD = "REQUIRED_FIELD"
+    EVENT_NOT_PLANNED = "EVENT_NOT_PLANNED"
+    UNKNOWN_TYPE = "UNKNOWN_TYPE"
+    UNKNOWN_FLOW = "UNKNOWN_FLOW"
+    UNKNOWN_DESTINATION = "UNKNOWN_DESTINATION"
+    PERSONAL_ACCOUNT = "PERSONAL_ACCOUNT"
+
+    UNKNOWN_METHOD = "UNKNOWN_METHOD"
+    CALLER_NOT_ALLOWED = "CALLER_NOT_ALLOWED"
+    FULL = "FULL"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+
+
+class BadSetup(Exception):
+    """The operator must mend a file; the text names the file, the line where there is one, and the key."""
+
+
+class BadContract(BadSetup):
+    """A contract can't be loaded, or classifies a field in a way that can't hold."""
+
+
+class BadPolicy(BadSetup):
+    """The policy can't be loaded, or promises what the privacy statement rules out."""
+
+
+class BadConfig(BadSetup):
+    """The configuration can't be loaded."""
+
+
+class Refused(Exception):
+    """An item or a call that goes nowhere. The sender must change it: sending it again won't help."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class Retryable(Exception):
+    """A recipient that can't take the releases now. `after` is in seconds; None leaves it to the caller."""
+
+    def __init__(self, reason: Reason, after: float | None = None) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+        self.after = after
+
+
+class Permanent(Exception):
+    """A recipient that will never take these releases."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason

@@ -1,0 +1,134 @@
+"""The nouns: category, classification, destination's kind, subject, facts, release, receipt.
+
+All are frozen. Plans, which are data too, live in `plan.py`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+import msgspec
+
+from gateway.errors import Reason
+
+EU: Final = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
+
+
+class Category(IntEnum):
+    """What a field's value is; names and numbers of `kannelle.privacy.v1.DataCategory`."""
+
+    UNSPECIFIED = 0
+    USER_ID = 1
+    WORK_EMAIL = 2
+    OPERATIONAL = 3
+    NAME = 10
+    PHONE = 11
+    PERSONAL_EMAIL = 12
+    POSTAL_ADDRESS = 13
+    DEVICE = 14
+    NETWORK = 15
+    ORGANISATION = 16
+    USAGE = 17
+    CONTENT = 18
+    FREE_TEXT = 19
+    COOKIE = 20
+    PAYMENT = 21
+    AGE = 90
+    GENDER = 91
+    BANKING = 92
+    LOCATION = 93
+    CREDENTIAL = 94
+
+
+INDIRECT: Final = frozenset({Category.USER_ID, Category.WORK_EMAIL, Category.OPERATIONAL})
+"""All that may ever leave the EU."""
+
+NEVER: Final = frozenset({Category.AGE, Category.GENDER, Category.BANKING, Category.LOCATION, Category.CREDENTIAL})
+"""What no destination may receive."""
+
+
+class FieldPrivacy(msgspec.Struct, frozen=True):
+    """What a field holds; the fields of `kannelle.privacy.v1.FieldPrivacy`, with its defaults."""
+
+    category: Category = Category.UNSPECIFIED
+    map_key: Category = Category.UNSPECIFIED
+    subject: bool = False
+    pattern: str = ""
+    max_length: int = 0
+    one_of: tuple[str, ...] = ()
+    min: int = 0
+    max: int = 0
+
+    @property
+    def bounded(self) -> bool:
+        """Whether `min` and `max` mean anything."""
+        return (self.min, self.max) != (0, 0)
+
+
+class Recipient(StrEnum):
+    """Who receives."""
+
+    LOG = "log"
+    VENDOR = "vendor"
+    SERVICE = "service"
+    STORE = "store"
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a decision may know beside the item itself.
+
+    `received_ns` is the time of receipt in nanoseconds since 1970. `directory` says whether a directory is configured;
+    `verified` holds the domains, as lower-case A-labels, that it has verified for the subject's workspace. `personal`: the subject's own
+    address is not a business one.
+    """
+
+    received_ns: int
+    directory: bool = False
+    verified: frozenset[str] = frozenset()
+    personal: bool = False
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """Whom an item is about, as it says itself. Empty where it doesn't."""
+
+    user_id: str = ""
+    work_email: str = ""
+
+    def __repr__(self) -> str:
+        return "Subject(…)"
+
+
+class Stripped(msgspec.Struct, frozen=True):
+    """A field that the plan keeps and whose value failed, `count` times: its path, never its value. `masked` if part of it was left."""
+
+    path: str
+    reason: Reason
+    masked: bool = False
+    count: int = 1
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Minimised bytes of one item for one destination. Only `gateway.minimise` makes one.
+
+    `payload` is a message of type `type`, `plan` the digest of the plan that made it.
+    """
+
+    destination: str
+    type: str
+    plan: str
+    payload: bytes
+    stripped: tuple[Stripped, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Release({self.type} for {self.destination}, {len(self.payload)} bytes)"
+
+
+class Withheld(msgspec.Struct, frozen=True):
+    """An item that a destination doesn't get though nothing is wrong with it. The caller doesn't learn the reason."""
+
+    destination: str
+    reason: Reason
+
+
+Verdict = Release | Withheld

@@ -1,0 +1,76 @@
+"""Patterns of the policy and of annotations: RE2, matched against the whole value, of bounded length.
+
+What a pattern means for a field is not decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, Protocol
+
+import re2  # type: ignore[import-untyped]  # google-re2 ships no types
+
+TOKEN: Final = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}"
+"""What an OPERATIONAL string looks like where its field has no pattern of its own (design §3.2)."""
+
+MAX_PATTERN: Final = 4096
+"""Characters a pattern may have."""
+
+_MAX_MEM: Final = 1 << 20
+"""Bytes that one compiled pattern and its automata may take."""
+
+# One lexical unit of RE2's syntax at a time, so that a quantifier is told from the same character escaped or inside a class.
+# (https://github.com/google/re2/wiki/Syntax)
+_UNIT: Final = re.compile(
+    r"""
+    (?P<raw>\\[QC])
+    | \\.
+    | \[\^?\]?(?:\\.|\[:\^?[a-z]*:\]|[^\]\\])*+\]
+    | (?P<endless>[*+]|\{[0-9]+,\})
+    | .
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class Pattern(Protocol):
+    """A compiled pattern. It has no memory of the values it saw, and is safe to share between threads."""
+
+    def fullmatch(self, text: str, /) -> object | None:
+        """Something true if all of `text` matches, a trailing newline included."""
+
+
+@lru_cache(maxsize=1024)
+def compile_pattern(pattern: str) -> Pattern:
+    """Compile `pattern`. Raises ValueError, with a text fit for the operator, if it is not RE2 or may match values of any length."""
+    _check(pattern)
+    try:
+        compiled: Pattern = re2.compile(pattern, _options())
+    except re2.error as error:
+        raise ValueError(f"not a valid RE2 pattern: {_text(error)}") from None
+    except UnicodeEncodeError:
+        raise ValueError("not a valid RE2 pattern: lone surrogate") from None
+    return compiled
+
+
+def _check(pattern: str) -> None:
+    if len(pattern) > MAX_PATTERN:
+        raise ValueError(f"longer than {MAX_PATTERN} characters")
+    for unit in _UNIT.finditer(pattern):
+        if unit["raw"]:
+            raise ValueError(rf"'{unit['raw']}' is not supported")
+        if unit["endless"]:
+            raise ValueError(f"not bounded in length: '{unit['endless']}' (use a repetition with an upper bound, such as {{1,64}})")
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MAX_MEM
+    return options
+
+
+def _text(error: Exception) -> str:
+    reason = error.args[0] if error.args else ""
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)

@@ -1,0 +1,223 @@
+"""A plan: what one destination gets of one message type, as data.
+
+Language-neutral and complete: an engine needs nothing else. Only `gateway.policy.compile` makes plans; `Plan.load` reads one back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+VERSION: Final = 1
+
+
+class UserId(msgspec.Struct, frozen=True, tag="user_id"):
+    """The whole value matches `pattern` (RE2), no address hides in it, and it passes `text`, the bounds that the field sets itself."""
+
+    pattern: str
+    text: Text | None = None
+
+
+class WorkEmail(msgspec.Struct, frozen=True, tag="work_email"):
+    """A business address, normalised, that passes `text`.
+
+    `outside`: beyond the EU, where a directory must know the domain. `vendor`: a personal address withholds the item.
+    """
+
+    outside: bool
+    vendor: bool
+    text: Text | None = None
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """A string of `one_of`, or one that matches `pattern` and `max_length`; with `detect`, nothing personal may hide in it."""
+
+    pattern: str = ""
+    max_length: int = 0
+    one_of: tuple[str, ...] = ()
+    detect: bool = False
+
+
+class FreeText(msgspec.Struct, frozen=True, tag="free_text"):
+    """Any text that passes `text`; what the detectors find is masked."""
+
+    text: Text | None = None
+
+
+class Number(msgspec.Struct, frozen=True, tag="number"):
+    """A whole number within `min` and `max`; without bounds, one that is no phone or card number."""
+
+    min: int | None = None
+    max: int | None = None
+
+
+class Moment(msgspec.Struct, frozen=True, tag="moment"):
+    """A valid timestamp, within `days` around receipt where given. In nanoseconds since 1970 where the field is a number."""
+
+    days: int | None = None
+
+
+class Span(msgspec.Struct, frozen=True, tag="span"):
+    """A valid duration, within `min` and `max` seconds where given."""
+
+    min: int | None = None
+    max: int | None = None
+
+
+class Length(msgspec.Struct, frozen=True, tag="length"):
+    """Exactly so many bytes: trace and span IDs."""
+
+    bytes: int
+
+
+class Payload(msgspec.Struct, frozen=True, tag="any"):
+    """A `google.protobuf.Any`, as raw bytes: kept with a payload of one of the plan's `anys`, minimised by its type's projection.
+
+    A payload that is an `Any` itself is treated likewise.
+    """
+
+
+class Nested(msgspec.Struct, frozen=True, tag="nested"):
+    """A message, as raw bytes, minimised by the projection at index `message`; its result may be cached."""
+
+    message: int
+
+
+class Keep(msgspec.Struct, frozen=True, tag="keep"):
+    """Any value."""
+
+
+Scalar = UserId | WorkEmail | Text | FreeText | Number | Keep
+
+
+class Value(msgspec.Struct, frozen=True):
+    """The rule of a value whose kind shows only at run time, for each kind; without one it is stripped."""
+
+    string: Scalar | None = None
+    integer: Scalar | None = None
+    double: Scalar | None = None
+    boolean: Scalar | None = None
+
+
+class Attributes(msgspec.Struct, frozen=True, tag="attributes"):
+    """An OTLP `KeyValue`, as raw bytes. The rule of its key is `exact`'s, else that of the longest of `prefixes` that it starts with.
+
+    An array's elements are judged one by one; key-value lists and bytes are stripped.
+    """
+
+    exact: dict[str, Value]
+    prefixes: dict[str, Value]
+
+
+class Body(msgspec.Struct, frozen=True, tag="body"):
+    """An OTLP `AnyValue`, as raw bytes: one of the listed constants, or with `free_text` any string, masked."""
+
+    templates: tuple[str, ...]
+    free_text: bool
+
+
+class Properties(msgspec.Struct, frozen=True, tag="properties"):
+    """Entries of an event's property map, as raw bytes.
+
+    `events` gives for each event, named by the sibling field with the number `selector`, the rule of each property.
+    An event that isn't listed refuses the item.
+    """
+
+    selector: int
+    events: dict[str, dict[str, Value]]
+
+
+Rule = (
+    UserId | WorkEmail | Text | FreeText | Number | Keep | Moment | Span | Length
+    | Payload | Nested | Attributes | Body | Properties
+)  # fmt: skip
+
+
+class Presence(StrEnum):
+    """How a field is present; protobuf's own words."""
+
+    EXPLICIT = "explicit"
+    IMPLICIT = "implicit"
+    REQUIRED = "required"
+    PACKED = "packed"
+    EXPANDED = "expanded"
+
+
+class FieldPlan(msgspec.Struct, frozen=True):
+    """A field that may leave.
+
+    `kind` is protobuf's name of the type on the wire (`string`, `sint32`, `message`, `group`, …). A message whose rule reads raw bytes has
+    kind `bytes`. `message` is the index of its type, `enum` the numbers it may have, `rule` an index into the plan's rules, for each value.
+    """
+
+    number: int
+    name: str
+    kind: str
+    presence: Presence
+    oneof: str = ""
+    message: int | None = None
+    enum: tuple[int, ...] | None = None
+    rule: int | None = None
+
+
+class Form(StrEnum):
+    """What a message is to the engine. The last three are judged whole, by the rule of the field that holds them."""
+
+    MESSAGE = "message"
+    MAP_ENTRY = "map_entry"
+    WRAPPER = "wrapper"
+    TIMESTAMP = "timestamp"
+    DURATION = "duration"
+
+
+class MessagePlan(msgspec.Struct, frozen=True):
+    """What may leave of one message type; `name` is its full name in the contract."""
+
+    name: str
+    fields: tuple[FieldPlan, ...]
+    form: Form = Form.MESSAGE
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What one destination gets of one message type: the projection of `messages[0]` and all below it, and the values' rules."""
+
+    version: int
+    type: str
+    destination: str
+    vendor: bool
+    messages: tuple[MessagePlan, ...]
+    rules: tuple[Rule, ...]
+    anys: Mapping[str, int]
+
+    def dump(self) -> bytes:
+        """The plan as canonical JSON."""
+        return msgspec.json.encode(self, order="deterministic")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `dump()`, in hexadecimal: equal in every process for equal plans."""
+        return hashlib.sha256(self.dump()).hexdigest()
+
+    @staticmethod
+    def load(data: bytes) -> Plan:
+        """Read what `dump` wrote. Raises msgspec.DecodeError or ValidationError if it isn't a plan of this version."""
+        plan = msgspec.json.decode(data, type=Plan)
+        if plan.version != VERSION:
+            raise msgspec.ValidationError(f"plan version {plan.version}, expected {VERSION}")
+        return plan
+
+
+class SubjectPlan(msgspec.Struct, frozen=True):
+    """Where the subject of a message type stands: a projection with nothing else, and the field numbers that lead to each identifier.
+
+    An identifier that the type doesn't have has no numbers.
+    """
+
+    type: str
+    messages: tuple[MessagePlan, ...]
+    user_id: tuple[int, ...]
+    work_email: tuple[int, ...]

@@ -1,0 +1,126 @@
+"""Contract × policy → plans. The only maker of plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Final
+
+from gateway.contracts.approvals import read_approvals
+from gateway.contracts.classify import Misplaced, Overlay, approved, claims
+from gateway.contracts.contract import Contract
+from gateway.model import FieldPrivacy
+from gateway.plan import VERSION, Payload, Plan, SubjectPlan
+from gateway.policy import otlp
+from gateway.policy.judge import Site
+from gateway.policy.load import PolicyFile
+from gateway.policy.project import Projection, Projector
+from gateway.policy.residency import ceiling_of
+from gateway.policy.subject import subject_plan
+from gateway.policy.values import properties
+
+EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
+"""The type whose items the tracking plan rules."""
+
+SERVICES: Final[Mapping[str, str]] = {
+    "kannelle.privacy.v1.ActivityLogService": "kannelle.privacy.v1.ActivityEntry",
+    "kannelle.privacy.v1.AnalyticsService": EVENT,
+    "kannelle.privacy.v1.SupportService": "kannelle.privacy.v1.SupportMessage",
+}
+"""The emit services whose items have one type."""
+
+
+class Compiler:
+    """Makes the plans of one contract under one policy, each when first asked for, and the same each time."""
+
+    def __init__(self, contract: Contract, file: PolicyFile) -> None:
+        """Raises BadContract or BadPolicy if the policy's classifications or approvals don't fit the contract."""
+        self.contract = contract
+        self.policy = file.policy
+        self.claims = self._claims(file)
+        self.approvals = None if self.policy.approvals is None else file.path.parent / self.policy.approvals
+        self.classes = self.claims if self.approvals is None else approved(self.claims, read_approvals(self.approvals))
+        self._file = file
+        self._plans: dict[tuple[str, str], Plan] = {}
+        self._projectors: dict[str, Projector] = {}
+
+    def _claims(self, file: PolicyFile) -> Mapping[str, FieldPrivacy]:
+        overlays = {name: Overlay(given.privacy, given.overrides) for name, given in self.policy.classifications.items()}
+        try:
+            return claims(self.contract, overlays)
+        except Misplaced as error:
+            raise file.origin.fail(("classifications", error.field), error.text) from error
+
+    @cached_property
+    def flows(self) -> Mapping[str, tuple[str, ...]]:
+        """The destinations of each flow's items, by the flow's key. Raises BadPolicy for a key that names nothing."""
+        for key in self.policy.flows:
+            self.item_type(key)
+        return self.policy.flows
+
+    def item_type(self, flow: str) -> str:
+        """The type of a flow's items. Raises BadPolicy if no service, type or signal has this name."""
+        if flow == "otlp/logs":
+            return otlp.ITEM
+        service, slash, method = flow.partition("/")
+        if not slash and flow in self.contract.messages:
+            return flow
+        if service in SERVICES and (method == "*" or method in self._methods(service)):
+            return SERVICES[service]
+        raise self._file.origin.fail(("flows", flow), "no contract has a message type, nor the gateway a service, of this name")
+
+    def _methods(self, service: str) -> Mapping[str, object]:
+        methods: Mapping[str, object] = self.contract.pool.FindServiceByName(service).methods_by_name
+        return methods
+
+    def plans(self) -> Mapping[tuple[str, str], Plan]:
+        """The plans of all flows, by type and destination. Raises BadPolicy or BadContract if one does not compile."""
+        for flow, destinations in self.flows.items():
+            for destination in destinations:
+                self.plan(self.item_type(flow), destination)
+        return dict(self._plans)
+
+    def plan(self, type: str, destination: str) -> Plan:
+        """The plan of a message type at a destination, in a flow or not.
+
+        Raises KeyError if the contract or the policy doesn't know one of them, BadPolicy if a required field would be stripped.
+        """
+        if (type, destination) not in self._plans:
+            self._plans[type, destination] = self._compile(type, destination)
+        return self._plans[type, destination]
+
+    def subject(self, type: str) -> SubjectPlan:
+        """Where the subject of a message type stands. Raises KeyError, BadContract."""
+        return subject_plan(self.contract, self.classes, type)
+
+    def site(self, destination: str) -> Site:
+        """A destination as judging needs it. Raises KeyError."""
+        policy, given = self.policy, self.policy.destinations[destination]
+        days = policy.timestamps.days_around_receipt if policy.timestamps else None
+        return Site(
+            destination, given.recipient, given.region, given.allow & ceiling_of(policy, given.region), policy.user_id.pattern, days
+        )
+
+    def projector(self, destination: str) -> Projector:
+        """What a destination may get of every type. Raises KeyError."""
+        if destination not in self._projectors:
+            self._projectors[destination] = self._projector(self.site(destination))
+        return self._projectors[destination]
+
+    def _projector(self, site: Site) -> Projector:
+        event = self.contract.message(EVENT).fields_by_name
+        tracked = {event["properties"].full_name: properties(self.policy, event["name"].number, site)}
+        return Projector(self.contract, {**self.classes, **otlp.CLASSES}, site, {**otlp.specials(self.policy, site), **tracked})
+
+    def _compile(self, type: str, destination: str) -> Plan:
+        root, projector, site = self.contract.message(type), self.projector(destination), self.site(destination)
+        if stripped := projector.missing(root):
+            raise self._file.origin.fail(("destinations", destination), f"would strip {stripped}, which {type} requires")
+        projection = Projection(projector)
+        projection.add(root)
+        projection.finish()
+        anys: dict[str, int] = {}
+        if Payload() in projection.rules:
+            anys = {message.full_name: projection.add(message) for message in projector.carriable()}
+            projection.finish()
+        return Plan(VERSION, type, destination, site.vendor, tuple(projection.messages), tuple(projection.rules), anys)

@@ -1,0 +1,170 @@
+"""Whether a field may leave for a destination, and by which rule its values are judged: design rules 1 to 3 as one function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from gateway.errors import Reason
+from gateway.model import EU, INDIRECT, NEVER, Category, FieldPrivacy, Recipient
+from gateway.patterns import TOKEN
+from gateway.plan import Form, FreeText, Moment, Number, Rule, Span, Text, UserId, WorkEmail
+
+WRAPPED: Final[Mapping[str, str]] = {
+    "google.protobuf.BoolValue": "bool",
+    "google.protobuf.BytesValue": "bytes",
+    "google.protobuf.DoubleValue": "float",
+    "google.protobuf.FloatValue": "float",
+    "google.protobuf.Int32Value": "integer",
+    "google.protobuf.Int64Value": "integer",
+    "google.protobuf.StringValue": "string",
+    "google.protobuf.UInt32Value": "integer",
+    "google.protobuf.UInt64Value": "integer",
+}
+"""What a wrapper holds: https://protobuf.dev/reference/protobuf/google.protobuf/."""
+
+OPAQUE: Final = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
+
+SCALARS: Final[Mapping[str, str]] = {
+    **WRAPPED,
+    **dict.fromkeys(OPAQUE, "opaque"),
+    "google.protobuf.Timestamp": "timestamp",
+    "google.protobuf.Duration": "duration",
+}
+"""Message types whose category stands at the field that holds them, and the kind of value they are."""
+
+FORMS: Final[Mapping[str, Form]] = {
+    **dict.fromkeys(WRAPPED, Form.WRAPPER),
+    "google.protobuf.Timestamp": Form.TIMESTAMP,
+    "google.protobuf.Duration": Form.DURATION,
+}
+
+_KINDS: Final[Mapping[int, str]] = {
+    FieldDescriptor.CPPTYPE_INT32: "integer",
+    FieldDescriptor.CPPTYPE_INT64: "integer",
+    FieldDescriptor.CPPTYPE_UINT32: "integer",
+    FieldDescriptor.CPPTYPE_UINT64: "integer",
+    FieldDescriptor.CPPTYPE_DOUBLE: "float",
+    FieldDescriptor.CPPTYPE_FLOAT: "float",
+    FieldDescriptor.CPPTYPE_BOOL: "bool",
+    FieldDescriptor.CPPTYPE_ENUM: "enum",
+}
+
+ANYTHING: Final = Text()
+"""The rule that every string passes."""
+
+
+class Site(msgspec.Struct, frozen=True):
+    """A destination, as far as judging needs it. `days`: how far from receipt a timestamp may be that leaves the EU; None: none may."""
+
+    name: str
+    recipient: Recipient
+    region: str
+    allow: frozenset[Category]
+    user_id: str
+    days: int | None
+
+    @property
+    def outside(self) -> bool:
+        """Whether the destination is outside the EU."""
+        return self.region not in EU
+
+    @property
+    def vendor(self) -> bool:
+        """Whether the destination is a vendor, which takes no personal accounts."""
+        return self.recipient is Recipient.VENDOR
+
+    def lets(self, category: Category) -> bool:
+        """Whether this category may leave for here. The policy's checks ask the same; this is the last word."""
+        allowed = self.allow - NEVER
+        return category in (allowed & INDIRECT if self.outside else allowed)
+
+
+def kind_of(field: FieldDescriptor) -> str:
+    """What a field's value is to the rules.
+
+    One of `string`, `integer`, `float`, `bool`, `enum`, `bytes`, `opaque`, `timestamp`, `duration`, `any` and `message`.
+    """
+    if field.message_type is not None:
+        return kind_of_message(field.message_type)
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return "bytes"
+    return _KINDS.get(field.cpp_type, "string")
+
+
+def kind_of_message(message: Descriptor) -> str:
+    """The same of a message type."""
+    return "any" if message.full_name == "google.protobuf.Any" else SCALARS.get(message.full_name, "message")
+
+
+def judge(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason | None:
+    """Judge a value of a kind: the reason why it never leaves for `site`, or the rule it must pass; None: it passes as it is."""
+    if privacy.category is Category.UNSPECIFIED:
+        return Reason.UNCLASSIFIED
+    if not site.lets(privacy.category):
+        return Reason.CATEGORY_NOT_ALLOWED
+    match privacy.category:
+        case Category.USER_ID:
+            return _user_id(kind, privacy, site)
+        case Category.WORK_EMAIL:
+            return WorkEmail(site.outside, site.vendor, _own(privacy)) if kind == "string" else _unfit(kind)
+        case Category.OPERATIONAL:
+            return _operational(kind, privacy, site)
+        case Category.FREE_TEXT:
+            return FreeText(_own(privacy)) if kind == "string" else _unfit(kind)
+        case _:
+            return _personal(kind, privacy)
+
+
+def _unfit(kind: str) -> Reason:
+    return Reason.OPAQUE if kind in ("bytes", "opaque") else Reason.WRONG_KIND
+
+
+def _user_id(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason:
+    if kind not in ("string", "integer"):
+        return _unfit(kind)
+    return UserId(site.user_id, _own(privacy))
+
+
+def _own(privacy: FieldPrivacy) -> Text | None:
+    """The bounds that a field sets on its strings by itself."""
+    own = Text(privacy.pattern, privacy.max_length, privacy.one_of)
+    return None if own == ANYTHING else own
+
+
+def _operational(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason | None:
+    low, high = (privacy.min, privacy.max) if privacy.bounded else (None, None)
+    closed = not site.outside
+    match kind:
+        case "bytes" | "opaque":
+            return Reason.OPAQUE
+        case "bool" | "enum":
+            return None
+        case "string":
+            closed |= bool(privacy.pattern or privacy.one_of)
+            return _token(privacy) if closed else Reason.NOT_CLOSED
+        case "integer":
+            return Number(low, high) if closed or privacy.bounded else Reason.NOT_CLOSED
+        case "duration":
+            return Span(low, high) if closed or privacy.bounded else Reason.NOT_CLOSED
+        case "timestamp":
+            return Moment(site.days if site.outside else None) if closed or site.days else Reason.NOT_CLOSED
+        case "float":
+            return None if closed else Reason.NOT_CLOSED
+    return Reason.WRONG_KIND
+
+
+def _token(privacy: FieldPrivacy) -> Text:
+    pattern = privacy.pattern or ("" if privacy.one_of else TOKEN)
+    return Text(pattern, privacy.max_length, privacy.one_of, detect=True)
+
+
+def _personal(kind: str, privacy: FieldPrivacy) -> Rule | None:
+    if kind == "string":
+        return _own(privacy)
+    if privacy.bounded and kind == "integer":
+        return Number(privacy.min, privacy.max)
+    return Span(privacy.min, privacy.max) if privacy.bounded and kind == "duration" else None

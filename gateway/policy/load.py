@@ -1,0 +1,185 @@
+"""The policy's file in, a policy that holds together out.
+
+Whether it fits the contracts is `compile.py`'s to say; `PolicyFile.origin` tells it the lines.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import BadPolicy
+from gateway.model import NEVER, Category, FieldPrivacy
+from gateway.patterns import compile_pattern
+from gateway.policy import residency
+from gateway.policy.document import SERVED, SIGNALS, Classification, Otlp, OtlpExporter, Policy, Property, PropertyType, Route
+from gateway.policy.residency import Fault
+from gateway.yamlfile import Origin, text_of, unlisted
+from gateway.yamlfile import parse as parse_yaml
+
+_NAME: Final = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+_METHOD: Final = re.compile(rf"{_NAME}/(\*|[A-Za-z_]\w*)", re.ASCII)
+_FLOW: Final = re.compile(rf"{_NAME}(/(\*|[A-Za-z_]\w*))?", re.ASCII)
+_AUTHORITY: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?(:[0-9]{1,5})?")
+_ATTRIBUTE: Final = re.compile(r"[^\s*]+(?<!\.)(\.\*)?")
+_RULES: Final = ("pattern", "max_length", "one_of", "min", "max")
+_BOUNDS: Final = ("min", "max")
+_FITTING: Final = {
+    PropertyType.STRING: ("pattern", "max_length", "one_of"),
+    PropertyType.INTEGER: _BOUNDS,
+    PropertyType.NUMBER: _BOUNDS,
+    PropertyType.BOOLEAN: (),
+}
+_STRINGS: Final = frozenset({Category.USER_ID, Category.WORK_EMAIL})
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A policy, where it came from, and where in it each key stands."""
+
+    policy: Policy = field(repr=False)
+    origin: Origin = field(repr=False)
+    path: Path
+
+
+def default_path() -> Path:
+    """The policy that comes with the gateway: Kannelle's."""
+    return Path(str(importlib.resources.files("gateway.policy") / "kannelle.yaml"))
+
+
+def load(path: Path) -> PolicyFile:
+    """The policy in the file at `path`. Raises BadPolicy, with a line for everything that is wrong."""
+    return parse(text_of(path, BadPolicy), path)
+
+
+def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:
+    """The policy that `text` holds; `path` stands for its file. Raises BadPolicy, with a line for everything that is wrong."""
+    policy, origin = parse_yaml(text, str(path), Policy, BadPolicy)
+    found = [str(origin.fail(keys, reason)) for keys, reason in faults(policy)]
+    if found:
+        raise BadPolicy("\n".join(found))
+    return PolicyFile(policy, origin, path)
+
+
+def faults(policy: Policy) -> Iterator[Fault]:
+    """What in `policy` can't be, whatever the contracts say."""
+    yield from _faults_of_pattern(("user_id", "pattern"), policy.user_id.pattern)
+    yield from residency.faults(policy)
+    for name, classification in policy.classifications.items():
+        yield from _faults_of_values(("classifications", name), classification)
+    for flow, names in policy.flows.items():
+        yield from _faults_of_flow(flow, names, policy)
+    for event, planned in policy.tracking_plan.items():
+        for name, held in planned.properties.items():
+            yield from _faults_of_property(("tracking_plan", event, "properties", name), held)
+    yield from _faults_of_routes(policy)
+    yield from _faults_of_otlp(policy.otlp)
+
+
+def _faults_of_pattern(keys: tuple[str, ...], pattern: str) -> Iterator[Fault]:
+    try:
+        compile_pattern(pattern)
+    except ValueError as error:
+        # RE2 repeats part of the pattern after a second colon.
+        yield keys, ": ".join(str(error).split(": ")[:2])
+
+
+def _faults_of_values(keys: tuple[str, ...], held: FieldPrivacy | Property) -> Iterator[Fault]:
+    """Of the rules for a field's, an attribute's or a property's values."""
+    if held.pattern:
+        yield from _faults_of_pattern((*keys, "pattern"), held.pattern)
+    if "" in held.one_of:
+        yield (*keys, "one_of", held.one_of.index("")), "must not be empty"
+    yield from _twice((*keys, "one_of"), held.one_of)
+    if held.max_length not in range(2**32):
+        yield (*keys, "max_length"), "must be within 0 and 4294967295"
+    if held.min is not None and held.max is not None and held.min > held.max:
+        yield (*keys, "min"), "must be max or less; max left out is 0"
+
+
+def _faults_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iterator[Fault]:
+    keys = ("flows", flow)
+    if flow in SIGNALS and flow not in SERVED:
+        yield keys, f"is not served yet; of OTLP's signals {', '.join(SERVED)} is"
+    elif flow.startswith("otlp/") and flow not in SIGNALS:
+        yield keys, unlisted(flow, SIGNALS)
+    elif not _FLOW.fullmatch(flow):
+        yield keys, "must be pkg.Service/Method, pkg.Service/*, a message's full name or an OTLP signal"
+    if not names:
+        yield keys, "must name a destination"
+    for index, name in enumerate(names):
+        yield from _faults_of_name((*keys, index), name, policy)
+        if flow not in SIGNALS and name in policy.destinations and isinstance(policy.destinations[name].exporter, OtlpExporter):
+            yield (*keys, index), "has an otlp exporter, which takes OTLP signals only"
+    yield from _twice(keys, names)
+
+
+def _faults_of_name(keys: tuple[str | int, ...], name: str, policy: Policy) -> Iterator[Fault]:
+    if name not in policy.destinations:
+        yield (
+            keys,
+            f"is no destination; {unlisted(name, policy.destinations)}" if policy.destinations else "is no destination; there is none",
+        )
+
+
+def _faults_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Fault]:
+    yield from _faults_of_values(keys, held)
+    given = [key for key in _RULES if getattr(held, key) is not None and (key in _BOUNDS or getattr(held, key))]
+    for key in given:
+        if key not in _FITTING[held.kind]:
+            yield (*keys, key), f"is not for a property of type {held.kind}"
+    if len(set(given).intersection(_BOUNDS)) == 1:
+        yield (*keys, given[-1]), "needs the other bound beside it: min and max come together"
+    if held.min == held.max == 0:
+        yield (*keys, "max"), "must be more than min; 0 and 0 mean no bounds"
+    if held.category in NEVER or held.category is Category.UNSPECIFIED:
+        yield (*keys, "category"), residency.barred(held.category, "")
+    if held.category in _STRINGS and held.kind is not PropertyType.STRING:
+        yield (*keys, "type"), f"must be string, for {held.category.name} is one"
+    if held.type is None and not given and held.category is Category.OPERATIONAL:
+        yield (*keys, "type"), f"is required where none of {', '.join(_RULES)} tells it"
+
+
+def _faults_of_routes(policy: Policy) -> Iterator[Fault]:
+    taken: set[tuple[str, str]] = set()
+    for index, route in enumerate(policy.routes):
+        keys = ("routes", index)
+        yield from _faults_of_name((*keys, "destination"), route.destination, policy)
+        yield from _faults_of_route(keys, route)
+        calls = {(route.authority, method) for method in route.methods or ("every",)}
+        if calls & taken:
+            yield (*keys, "authority"), "has a route for the same calls above"
+        taken |= calls
+
+
+def _faults_of_route(keys: tuple[str | int, ...], route: Route) -> Iterator[Fault]:
+    if not _AUTHORITY.fullmatch(route.authority):
+        yield (*keys, "authority"), "must be a host name in lower case, with a port or without"
+    if re.search(r"\s", route.upstream):
+        yield (*keys, "upstream"), "must be a gRPC target such as dns:///directory:50051"
+    for index, method in enumerate(route.methods):
+        if not _METHOD.fullmatch(method):
+            yield (*keys, "methods", index), "must be pkg.Service/Method or pkg.Service/*"
+    yield from _twice((*keys, "methods"), route.methods)
+
+
+def _faults_of_otlp(otlp: Otlp) -> Iterator[Fault]:
+    for key, held in otlp.attributes.items():
+        keys = ("otlp", "attributes", key)
+        if not _ATTRIBUTE.fullmatch(key):
+            yield keys, "must be an attribute's key, or the start of some with .* at its end"
+        if isinstance(held, Classification):
+            yield from _faults_of_values(keys, held)
+    yield from _twice(("otlp", "log_templates"), otlp.log_templates)
+
+
+def _twice(keys: tuple[str | int, ...], names: tuple[str, ...]) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield (*keys, index), "is in the list twice"
+        seen.add(name)

@@ -1,0 +1,243 @@
+"""Schema projection: of one message type, and all it reaches, the part that one destination may get.
+
+What the projection doesn't name can't be in the output, whatever the input holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from gateway.contracts.contract import Contract, message_of
+from gateway.errors import Reason
+from gateway.model import Category, FieldPrivacy
+from gateway.plan import Attributes, Body, FieldPlan, Form, MessagePlan, Nested, Payload, Presence, Properties, Rule
+from gateway.policy.judge import FORMS, Site, judge, kind_of, kind_of_message
+
+RAW: Final = (Payload, Nested, Attributes, Body, Properties)
+"""Rules that read a message as raw bytes."""
+
+NESTED: Final = Nested(-1)
+"""In `specials`: a plan of its own for what the field holds; the projector fills in the index."""
+
+WIRE: Final[Mapping[int, str]] = {
+    getattr(FieldDescriptor, name): name.removeprefix("TYPE_").lower() for name in dir(FieldDescriptor) if name.startswith("TYPE_")
+}
+"""Protobuf's names of the types on the wire."""
+
+Ruling = Rule | Reason | None
+"""On a field: the rule that its values must pass, the reason why it is stripped, or None: kept as it is."""
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    """Whether a field is a map."""
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def held(field: FieldDescriptor) -> Descriptor | None:
+    """The message type that a field holds, or a map's values are; None for scalars."""
+    message: Descriptor | None = field.message_type
+    return message.fields_by_name["value"].message_type if message is not None and is_map(field) else message
+
+
+class Projector:
+    """What one destination may get of a contract's types. `specials` rules on fields by full name, before their category does."""
+
+    def __init__(self, contract: Contract, classes: Mapping[str, FieldPrivacy], site: Site, specials: Mapping[str, Ruling]) -> None:
+        self.contract = contract
+        self._classes = classes
+        self._site = site
+        self._specials = specials
+        self._types = tuple(contract.message(name) for name in contract.messages)
+        self._own: Callable[[FieldDescriptor], Ruling] = cache(self._ruling)
+        self._live = self._grow(self._keeps_something)
+        self._broken = self._grow(self._lacks_required)
+
+    def ruling(self, field: FieldDescriptor) -> Ruling:
+        """The ruling on a field, wherever it stands."""
+        own = self._own(field)
+        return Reason.NOTHING_ALLOWED if own is None and self._is_dead(field) else own
+
+    def missing(self, message: Descriptor) -> str | None:
+        """The full name of a required field that would be stripped in `message` or below it, if there is one."""
+        return next(self._missing(message, set()), None)
+
+    def carriable(self) -> Iterator[Descriptor]:
+        """The types that an `Any` may hold: those of which something is kept, and nothing required is stripped."""
+        for message in self._types:
+            if message.full_name in self._live and message.full_name not in self._broken and kind_of_message(message) == "message":
+                yield message
+
+    def value(self, field: FieldDescriptor, privacy: FieldPrivacy) -> Ruling:
+        """The ruling on a field's value, or on a map's, as if its type held something to keep."""
+        kind = kind_of(field)
+        if kind not in ("any", "message"):
+            return judge(kind, privacy, self._site)
+        if privacy.category is not Category.UNSPECIFIED and not self._site.lets(privacy.category):
+            return Reason.CATEGORY_NOT_ALLOWED
+        if kind == "message":
+            return None
+        # An Any between group tags has no length: it can't be read as bytes.
+        return Reason.OPAQUE if field.type == FieldDescriptor.TYPE_GROUP else Payload()
+
+    def map_rulings(self, field: FieldDescriptor) -> tuple[Ruling, Ruling]:
+        """The rulings on a map's keys and values."""
+        privacy = self._classes.get(field.full_name, FieldPrivacy())
+        key, value = (message_of(field).fields_by_name[name] for name in ("key", "value"))
+        return judge(kind_of(key), FieldPrivacy(category=privacy.map_key), self._site), self.value(value, privacy)
+
+    def _ruling(self, field: FieldDescriptor) -> Ruling:
+        if field.full_name in self._specials:
+            return self._specials[field.full_name]
+        if not is_map(field):
+            return self.value(field, self._classes.get(field.full_name, FieldPrivacy()))
+        key, value = self.map_rulings(field)
+        if isinstance(key, Reason):
+            return Reason.MAP_KEY_NOT_ALLOWED
+        return value if isinstance(value, Reason) else None
+
+    def _is_dead(self, field: FieldDescriptor) -> bool:
+        message = held(field)
+        return message is not None and kind_of_message(message) == "message" and message.full_name not in self._live
+
+    def _grow(self, belongs: Callable[[Descriptor, frozenset[str]], bool]) -> frozenset[str]:
+        """The least set of type names that holds each type which `belongs` to it."""
+        found: frozenset[str] = frozenset()
+        while more := {message.full_name for message in self._types if message.full_name not in found and belongs(message, found)}:
+            found |= more
+        return found
+
+    def _keeps_something(self, message: Descriptor, live: frozenset[str]) -> bool:
+        for field in self.contract.fields(message):
+            target = held(field)
+            if not isinstance(self._own(field), Reason) and (
+                target is None or kind_of_message(target) != "message" or target.full_name in live or self._own(field) is not None
+            ):
+                return True
+        return False
+
+    def _lacks_required(self, message: Descriptor, broken: frozenset[str]) -> bool:
+        fields = self.contract.fields(message)
+        return any(self._is_missing(field) or self._leads_to(field, broken) for field in fields)
+
+    def _is_missing(self, field: FieldDescriptor) -> bool:
+        return field.is_required and isinstance(self.ruling(field), Reason)
+
+    def _leads_to(self, field: FieldDescriptor, types: frozenset[str]) -> bool:
+        target = held(field)
+        return target is not None and target.full_name in types and not isinstance(self.ruling(field), Reason)
+
+    def _missing(self, message: Descriptor, seen: set[str]) -> Iterator[str]:
+        seen.add(message.full_name)
+        for field in self.contract.fields(message):
+            target = held(field)
+            if self._is_missing(field):
+                yield field.full_name
+            elif target is not None and target.full_name not in seen and not isinstance(self.ruling(field), Reason):
+                yield from self._missing(target, seen)
+
+
+class Projection:
+    """The tables of one plan, filled from its root type; indices in order of first mention."""
+
+    def __init__(self, projector: Projector) -> None:
+        self._projector = projector
+        self._index: dict[str, int] = {}
+        self._waiting: list[Callable[[], MessagePlan]] = []
+        self.messages: list[MessagePlan] = []
+        self.rules: list[Rule] = []
+
+    def add(self, message: Descriptor) -> int:
+        """The index of a message type's projection."""
+        whole = kind_of_message(message) != "message"
+        return self._slot(message.full_name, lambda: self._whole(message) if whole else self._message(message))
+
+    def finish(self) -> None:
+        """Fill in what is waiting, which may add more."""
+        while len(self.messages) < len(self._waiting):
+            self.messages.append(self._waiting[len(self.messages)]())
+
+    def rule(self, rule: Rule) -> int:
+        """The index of a rule."""
+        if rule not in self.rules:
+            self.rules.append(rule)
+        return self.rules.index(rule)
+
+    def _slot(self, name: str, make: Callable[[], MessagePlan]) -> int:
+        if name not in self._index:
+            self._index[name] = len(self._waiting)
+            self._waiting.append(make)
+        return self._index[name]
+
+    def _message(self, message: Descriptor) -> MessagePlan:
+        fields = self._projector.contract.fields(message)
+        kept = ((field, self._projector.ruling(field)) for field in fields)
+        return MessagePlan(message.full_name, tuple(self._field(field, ruling) for field, ruling in kept if not isinstance(ruling, Reason)))
+
+    def _whole(self, message: Descriptor) -> MessagePlan:
+        """A well-known type that counts as a scalar: all of it."""
+        form = FORMS.get(message.full_name, Form.MESSAGE)
+        fields = (self._entry_whole(field) if is_map(field) else self._plain(field, None) for field in message.fields)
+        return MessagePlan(message.full_name, tuple(fields), form)
+
+    def _field(self, field: FieldDescriptor, ruling: Rule | None) -> FieldPlan:
+        if is_map(field) and not isinstance(ruling, RAW):
+            return self._map(field, *self._projector.map_rulings(field))
+        return self._plain(field, ruling)
+
+    def _plain(self, field: FieldDescriptor, ruling: Rule | None) -> FieldPlan:
+        raw = isinstance(ruling, RAW)
+        message = None if raw or field.message_type is None else self.add(message_of(field))
+        if ruling == NESTED:
+            ruling = Nested(self.add(message_of(field)))
+        return FieldPlan(
+            number=field.number,
+            name=_name(field),
+            kind="bytes" if raw else WIRE[field.type],
+            presence=_presence(field),
+            oneof=_oneof(field),
+            message=message,
+            enum=_numbers(field),
+            rule=None if ruling is None else self.rule(ruling),
+        )
+
+    def _map(self, field: FieldDescriptor, key: Ruling, value: Ruling) -> FieldPlan:
+        entry = message_of(field)
+
+        def make() -> MessagePlan:
+            rulings = zip((entry.fields_by_name["key"], entry.fields_by_name["value"]), (key, value), strict=True)
+            kept = tuple(self._plain(part, ruling) for part, ruling in rulings if not isinstance(ruling, Reason))
+            return MessagePlan(entry.full_name, kept, Form.MAP_ENTRY)
+
+        index = self._slot(entry.full_name, make)
+        return FieldPlan(field.number, _name(field), "message", Presence.EXPANDED, message=index)
+
+    def _entry_whole(self, field: FieldDescriptor) -> FieldPlan:
+        return self._map(field, None, None)
+
+
+def _name(field: FieldDescriptor) -> str:
+    """The field's name; an extension's in brackets, as text format has it."""
+    return f"[{field.full_name}]" if field.is_extension else field.name
+
+
+def _presence(field: FieldDescriptor) -> Presence:
+    if field.is_repeated:
+        return Presence.PACKED if field.is_packed else Presence.EXPANDED
+    if field.is_required:
+        return Presence.REQUIRED
+    return Presence.EXPLICIT if field.has_presence else Presence.IMPLICIT
+
+
+def _oneof(field: FieldDescriptor) -> str:
+    """The oneof that a field is in; one of a single member is no more than presence."""
+    oneof = field.containing_oneof
+    return oneof.name if oneof is not None and len(oneof.fields) > 1 else ""
+
+
+def _numbers(field: FieldDescriptor) -> tuple[int, ...] | None:
+    """The numbers an enum field may have, the first one first: it is the default."""
+    return None if field.enum_type is None else tuple(dict.fromkeys(value.number for value in field.enum_type.values))

@@ -1,0 +1,118 @@
+"""Which data may be where: what Kannelle's privacy statement fixes, and no policy can change.
+
+Pure: a policy in, faults out, each the keys of a place in the document and what is wrong there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from gateway.model import EU, INDIRECT, NEVER, Category
+from gateway.policy.document import Destination, OtlpExporter, Policy
+
+Fault = tuple[tuple[str | int, ...], str]
+
+HOMES: Final = frozenset({"BE", "FR", "IE"})
+"""Where personal data may be at any destination."""
+
+HOMES_OF_ONE: Final = {"DE": "crm"}
+"""Where it may be at one destination only."""
+
+ABROAD: Final = frozenset({"US"})
+"""Where indirect data may be, beyond the EU."""
+
+UNSAID: Final = frozenset({Category.OPERATIONAL})
+"""What a region without a ceiling may receive."""
+
+
+def faults(policy: Policy) -> Iterator[Fault]:
+    """What in `policy` breaks a rule of residency."""
+    for region, ceiling in policy.ceilings.items():
+        yield from _faults_of_ceiling(region, ceiling)
+    for name, destination in policy.destinations.items():
+        yield from _faults_of_allow(name, destination, ceiling_of(policy, destination.region))
+        if isinstance(destination.exporter, OtlpExporter):
+            yield from _faults_of_endpoint(name, destination, destination.exporter, policy)
+    yield from _faults_of_hosts(policy)
+
+
+def ceiling_of(policy: Policy, region: str) -> frozenset[Category]:
+    """What `region` may receive at most."""
+    return policy.ceilings.get(region, UNSAID)
+
+
+def barred(category: Category, region: str) -> str:
+    """Why no destination in `region` may receive `category`; empty if one may."""
+    if category is Category.UNSPECIFIED:
+        return "what is not classified goes nowhere"
+    if category in NEVER:
+        return "no destination may ever receive it"
+    if category is Category.OPERATIONAL:
+        return ""
+    if region in EU:
+        return "" if region in HOMES or region in HOMES_OF_ONE else "personal data stays in BE, FR or IE, or DE for the CRM"
+    if category not in INDIRECT:
+        return "never leaves the EU"
+    return "" if region in ABROAD else "may leave the EU for the US only"
+
+
+def _faults_of_ceiling(region: str, ceiling: frozenset[Category]) -> Iterator[Fault]:
+    for category in sorted(ceiling):
+        if reason := barred(category, region):
+            yield ("ceilings", region, category.name), reason
+
+
+def _faults_of_allow(name: str, destination: Destination, ceiling: frozenset[Category]) -> Iterator[Fault]:
+    region = destination.region
+    for category in sorted(destination.allow):
+        reason = barred(category, region) or _kept_for_another(category, name, region)
+        if not reason and category not in ceiling:
+            reason = f"is above the ceiling of {region}"
+        if reason:
+            yield ("destinations", name, "allow", category.name), reason
+
+
+def _kept_for_another(category: Category, name: str, region: str) -> str:
+    only = HOMES_OF_ONE.get(region, name)
+    return "" if only == name or category is Category.OPERATIONAL else f"in {region} only the destination {only} may receive personal data"
+
+
+def _faults_of_endpoint(name: str, destination: Destination, exporter: OtlpExporter, policy: Policy) -> Iterator[Fault]:
+    keys = ("destinations", name, "exporter", "endpoint")
+    url = _split(exporter.endpoint)
+    if url is None:
+        yield keys, "must be https://host:port, and nothing more"
+    elif not _is_loopback(str(url.hostname)):
+        if url.scheme != "https":
+            yield keys, "must be https, for it leaves this machine"
+        if url.hostname not in policy.hosts.get(destination.region, ()):
+            yield keys, f"its host must be listed under hosts.{destination.region}"
+
+
+def _split(endpoint: str) -> SplitResult | None:
+    """The parts of `scheme://host:port`; None if it isn't that."""
+    try:
+        url = urlsplit(endpoint)
+        plain = url.scheme in ("http", "https") and url.hostname and url.port
+    except ValueError:
+        return None
+    return url if plain and not any((url.path.strip("/"), url.query, url.fragment, "@" in url.netloc, not endpoint.isprintable())) else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _faults_of_hosts(policy: Policy) -> Iterator[Fault]:
+    """A host says which region data goes to, so it is in one only."""
+    regions: dict[str, str] = {}
+    for region, hosts in policy.hosts.items():
+        for host in sorted(hosts):
+            if regions.setdefault(host, region) != region:
+                yield ("hosts", region, host), f"is listed under {regions[host]} too"

@@ -1,0 +1,75 @@
+"""Whom a message is about: which fields say it, found by the classification, nearest to the root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from gateway.contracts.contract import Contract, message_of
+from gateway.errors import BadContract
+from gateway.model import Category, FieldPrivacy
+from gateway.plan import FieldPlan, MessagePlan, Presence, SubjectPlan
+from gateway.policy.project import WIRE
+
+Path = tuple[FieldDescriptor, ...]
+
+
+def subject_plan(contract: Contract, classes: Mapping[str, FieldPrivacy], type: str) -> SubjectPlan:
+    """Where the subject of a message type stands. Raises BadContract if several equally shallow fields could be it and none is marked."""
+    root = contract.message(type)
+    user_id, work_email = (_find(root, category, classes) for category in (Category.USER_ID, Category.WORK_EMAIL))
+    messages: list[MessagePlan] = []
+    _project(root.full_name, [path for path in (user_id, work_email) if path], messages)
+    return SubjectPlan(type, tuple(messages), _numbers(user_id), _numbers(work_email))
+
+
+def _numbers(path: Path) -> tuple[int, ...]:
+    return tuple(field.number for field in path)
+
+
+def _find(root: Descriptor, category: Category, classes: Mapping[str, FieldPrivacy]) -> Path:
+    """The shallowest field of a category; the marked one where several are. A mark may stand at any field of the path."""
+
+    def privacy(field: FieldDescriptor) -> FieldPrivacy:
+        return classes.get(field.full_name, FieldPrivacy())
+
+    for level in _levels(root):
+        found = [path for path in level if privacy(path[-1]).category is category]
+        found = [path for path in found if any(privacy(field).subject for field in path)] or found
+        if len(found) > 1:
+            names = " and ".join(".".join(field.name for field in path) for path in found)
+            raise BadContract(f"{root.full_name}: {names} could be the subject; mark one with `subject`")
+        if found:
+            return found[0]
+    return ()
+
+
+def _levels(root: Descriptor) -> Iterator[list[Path]]:
+    """The paths to the single strings of a type, level by level; a type met on a higher level isn't entered again."""
+    seen = {root.full_name}
+    level: list[Path] = [(field,) for field in root.fields]
+    while level:
+        yield [path for path in level if path[-1].type == FieldDescriptor.TYPE_STRING and not path[-1].is_repeated]
+        below = [path for path in level if _is_single_message(path[-1]) and message_of(path[-1]).full_name not in seen]
+        seen |= {message_of(path[-1]).full_name for path in below}
+        level = [(*path, field) for path in below for field in message_of(path[-1]).fields]
+
+
+def _is_single_message(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and not field.is_repeated
+
+
+def _project(name: str, paths: Sequence[Path], messages: list[MessagePlan]) -> int:
+    """Add a message that holds the heads of `paths` and, below it, their tails; return its index."""
+    index = len(messages)
+    messages.append(MessagePlan(name, ()))
+    heads = groupby(sorted(paths, key=lambda path: path[0].number), key=lambda path: path[0])
+    messages[index] = MessagePlan(name, tuple(_field(head, [path[1:] for path in group if path[1:]], messages) for head, group in heads))
+    return index
+
+
+def _field(field: FieldDescriptor, tails: Sequence[Path], messages: list[MessagePlan]) -> FieldPlan:
+    message = _project(message_of(field).full_name, tails, messages) if tails else None
+    return FieldPlan(field.number, field.name, WIRE[field.type], Presence.EXPLICIT, message=message)

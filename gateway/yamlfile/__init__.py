@@ -1,0 +1,27 @@
+"""YAML in, frozen structs out; every error names the file, the line and the key, and repeats no value, since a value may be a secret.
+
+`nodes.py` reads text, `structs.py` holds it against types. What values mean together is for those who asked for the structs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.errors import BadSetup
+from gateway.yamlfile.nodes import MAX_BYTES, MAX_DEPTH, Node, compose, text_of
+from gateway.yamlfile.structs import Origin, build, unlisted
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "Node", "Origin", "build", "compose", "parse", "read", "text_of", "unlisted"]
+
+T = TypeVar("T")
+
+
+def read(path: Path, type: type[T], error: type[BadSetup]) -> tuple[T, Origin]:
+    """The struct that the UTF-8 file at `path` holds. Raises `error`."""
+    return parse(text_of(path, error), str(path), type, error)
+
+
+def parse(text: str, name: str, type: type[T], error: type[BadSetup]) -> tuple[T, Origin]:
+    """The struct that `text` holds; `name` stands for the file in errors. Raises `error`."""
+    return build(compose(text, name, error), type, error)

@@ -1,0 +1,120 @@
+"""The default policy keeps the privacy statement, destination by destination."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import pytest
+
+from gateway.model import INDIRECT, NEVER, Category, Recipient
+from gateway.policy.document import JsonlExporter, LegalBasis, Policy, PropertyType
+from gateway.policy.load import default_path, load
+
+POLICY: Final[Policy] = load(default_path()).policy
+TEXT: Final = default_path().read_text(encoding="utf-8")
+
+RECIPIENTS: Final = {
+    "activity-log": ("log", "FR"),
+    "application-log": ("log", "FR"),
+    "analytics": ("vendor", "US"),
+    "support": ("vendor", "US"),
+    "support-archive": ("store", "FR"),
+    "billing": ("service", "FR"),
+    "crm": ("service", "DE"),
+    "directory-fr": ("service", "FR"),
+    "directory-ie": ("service", "IE"),
+    "directory-be": ("service", "BE"),
+    "authentication-fr": ("service", "FR"),
+    "authentication-ie": ("service", "IE"),
+    "authentication-be": ("service", "BE"),
+    "backup-storage": ("store", "FR"),
+}
+
+PERSONAL_ATTRIBUTES: Final = (
+    "user.full_name", "user.name", "user.hash", "enduser.id", "client.address", "geo.locality.name", "session.id", "network.peer.address",
+    "host.ip", "host.mac", "device.id", "url.full", "url.path", "url.query", "db.query.text", "process.command_line", "process.owner",
+    "exception.message", "exception.stacktrace", "http.request.header.cookie", "rpc.grpc.request.metadata.authorization", "k8s.pod.ip",
+)  # fmt: skip
+"""What OpenTelemetry's conventions don't mark as personal, and is."""
+
+
+def holders(category: Category) -> set[str]:
+    return {name for name, destination in POLICY.destinations.items() if category in destination.allow}
+
+
+def test_it_is_kannelles() -> None:
+    assert (POLICY.controller, POLICY.user_id.pattern) == ("Check it Out S.A.S.", "usr_[A-Za-z0-9]{1,32}")
+    assert POLICY.timestamps is not None
+    assert POLICY.timestamps.days_around_receipt == 7
+
+
+def test_every_recipient_is_where_the_statement_says() -> None:
+    assert {name: (given.recipient.value, given.region) for name, given in POLICY.destinations.items()} == RECIPIENTS
+
+
+@pytest.mark.parametrize("name", RECIPIENTS)
+def test_every_recipient_has_a_purpose_a_basis_an_end_and_a_promise(name: str) -> None:
+    given = POLICY.destinations[name]
+    assert given.legal_basis in (LegalBasis.CONTRACT, LegalBasis.LEGITIMATE_INTERESTS)
+    assert timedelta(days=1) <= given.retention <= timedelta(days=3650)
+    assert given.exporter == JsonlExporter()
+    above = TEXT[: TEXT.index(f"\n  {name}:\n")]
+    block = above.rstrip().rpartition("\n\n")[2]
+    assert "# Promise" in block, name
+
+
+@pytest.mark.parametrize("name", [name for name, (recipient, region) in RECIPIENTS.items() if recipient == Recipient.LOG or region == "US"])
+def test_logs_and_the_us_get_indirect_data_only(name: str) -> None:
+    assert POLICY.destinations[name].allow == INDIRECT
+
+
+@pytest.mark.parametrize(
+    ("category", "expected"),
+    [
+        (Category.PAYMENT, {"billing", "backup-storage"}),
+        (Category.FREE_TEXT, {"support-archive", "backup-storage"}),
+        (Category.CONTENT, {"support-archive", "backup-storage"}),
+        (Category.USAGE, {"backup-storage"}),
+        (Category.NETWORK, set()),
+        (Category.COOKIE, set()),
+        (Category.PERSONAL_EMAIL, set()),
+        *((category, set()) for category in sorted(NEVER)),
+    ],
+)
+def test_a_category_goes_where_it_is_needed(category: Category, expected: set[str]) -> None:
+    assert holders(category) == expected
+
+
+def test_every_service_has_a_flow() -> None:
+    assert POLICY.flows == {
+        "kannelle.privacy.v1.ActivityLogService/*": ("activity-log",),
+        "kannelle.privacy.v1.AnalyticsService/*": ("analytics",),
+        "kannelle.privacy.v1.SupportService/*": ("support", "support-archive"),
+        "kannelle.crm.v1.Contact": ("crm",),
+        "kannelle.video.v1.VideoExported": ("activity-log",),
+        "otlp/logs": ("application-log",),
+    }
+
+
+@pytest.mark.parametrize("event", POLICY.tracking_plan)
+def test_every_property_that_reaches_the_us_is_closed(event: str) -> None:
+    for held in POLICY.tracking_plan[event].properties.values():
+        assert held.category is Category.OPERATIONAL
+        assert held.one_of or held.pattern or held.max or held.kind is PropertyType.BOOLEAN
+
+
+@pytest.mark.parametrize("attribute", PERSONAL_ATTRIBUTES)
+def test_a_personal_attribute_is_not_listed(attribute: str) -> None:
+    listed = POLICY.otlp.attributes
+    prefixes = tuple(key.removesuffix("*") for key in listed if key.endswith(".*"))
+    assert attribute not in listed
+    assert not attribute.startswith(prefixes)
+
+
+def test_a_user_is_named_by_two_attributes_only() -> None:
+    named = {key: POLICY.otlp.privacy(key).category for key in POLICY.otlp.attributes}
+    assert {key: held for key, held in named.items() if held is not Category.OPERATIONAL} == {
+        "user.id": Category.USER_ID,
+        "user.email": Category.WORK_EMAIL,
+    }

@@ -1,0 +1,416 @@
+"""The policy's document: what it says, and how the error names what it can't say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import BadPolicy
+from gateway.model import Category, FieldPrivacy, Recipient
+from gateway.policy.document import (
+    Classification,
+    Event,
+    JsonlExporter,
+    LegalBasis,
+    Mode,
+    NullExporter,
+    Otlp,
+    OtlpExporter,
+    Policy,
+    Property,
+    PropertyType,
+    Route,
+)
+from gateway.policy.load import PolicyFile, default_path, faults, load, parse
+from gateway.yamlfile import Node, build, compose
+
+BASE = """\
+version: 1
+controller: Check it Out S.A.S.
+user_id: {pattern: "usr_[a-z]{1,8}"}
+ceilings:
+  FR: [USER_ID, WORK_EMAIL, OPERATIONAL, NAME]
+  US: [USER_ID, OPERATIONAL]
+destinations:
+  crm:
+    recipient: service
+    region: FR
+    purpose: sales
+    legal_basis: CONTRACT
+    allow: [USER_ID, NAME]
+    retention: 365d
+    exporter: {kind: jsonl}
+flows:
+  acme.v1.Contact: [crm]
+"""
+AFTER = BASE.count("\n") + 1
+"""The line after the base."""
+
+
+def fault(text: str) -> str:
+    with pytest.raises(BadPolicy) as caught:
+        parse(text)
+    return str(caught.value)
+
+
+def changed(old: str, new: str) -> str:
+    assert BASE.count(old) == 1
+    return BASE.replace(old, new)
+
+
+def with_exporter(exporter: str) -> str:
+    return changed("{kind: jsonl}", exporter)
+
+
+def with_otlp(rest: str) -> str:
+    return with_exporter(f"{{kind: otlp, endpoint: 'http://localhost:1', {rest}}}")
+
+
+def with_flow(flow: str) -> str:
+    return changed("acme.v1.Contact: [crm]", flow)
+
+
+def with_property(held: str) -> str:
+    return f"{BASE}tracking_plan:\n  video.exported:\n    properties:\n      codec: {held}\n"
+
+
+def test_a_policy_is_read() -> None:
+    policy = parse(BASE).policy
+    crm = policy.destinations["crm"]
+    assert (policy.version, policy.controller, policy.user_id.pattern) == (1, "Check it Out S.A.S.", "usr_[a-z]{1,8}")
+    assert policy.ceilings["US"] == {Category.USER_ID, Category.OPERATIONAL}
+    assert (crm.recipient, crm.region, crm.purpose, crm.legal_basis) == (Recipient.SERVICE, "FR", "sales", LegalBasis.CONTRACT)
+    assert crm.allow == {Category.USER_ID, Category.NAME}
+    assert crm.retention == timedelta(days=365)
+    assert policy.flows == {"acme.v1.Contact": ("crm",)}
+    assert policy.timestamps is None
+
+
+@pytest.mark.parametrize(
+    ("exporter", "expected"),
+    [
+        ("{kind: jsonl}", JsonlExporter()),
+        ("{kind: jsonl, path: '-', max_bytes: 1000, backups: 0}", JsonlExporter(path="-", max_bytes=1000, backups=0)),
+        ("{kind: null}", NullExporter()),
+        (
+            "{kind: otlp, endpoint: 'http://localhost:4317', compression: none, timeout: 2.5, ca: ca.pem}",
+            OtlpExporter(endpoint="http://localhost:4317", compression="none", timeout=2.5, ca="ca.pem"),
+        ),
+    ],
+)
+def test_an_exporter_is_read_by_its_kind(exporter: str, expected: object) -> None:
+    logs = with_exporter(exporter).replace("acme.v1.Contact:", "otlp/logs:")
+    assert parse(logs).policy.destinations["crm"].exporter == expected
+
+
+def test_only_signals_go_to_an_otlp_exporter() -> None:
+    text = fault(with_exporter("{kind: otlp, endpoint: 'http://localhost:4317'}"))
+    assert text == "policy.yaml:17: flows.acme.v1.Contact[0]: has an otlp exporter, which takes OTLP signals only"
+
+
+def test_a_destination_without_an_exporter_has_a_file() -> None:
+    assert parse(changed("    exporter: {kind: jsonl}\n", "")).policy.destinations["crm"].exporter == JsonlExporter()
+
+
+@pytest.mark.parametrize(
+    ("held", "expected", "kind"),
+    [
+        ("{one_of: [h264, '265']}", Property(one_of=("h264", "265")), PropertyType.STRING),
+        ("{pattern: 'v[0-9]{1,3}'}", Property(pattern="v[0-9]{1,3}"), PropertyType.STRING),
+        ("{min: 0, max: 5}", Property(min=0, max=5), PropertyType.INTEGER),
+        ("{type: number, min: -1, max: 0}", Property(type=PropertyType.NUMBER, min=-1, max=0), PropertyType.NUMBER),
+        ("{type: boolean}", Property(type=PropertyType.BOOLEAN), PropertyType.BOOLEAN),
+        ("{category: USER_ID}", Property(category=Category.USER_ID), PropertyType.STRING),
+    ],
+)
+def test_a_property_says_its_type_or_lets_it_be_told(held: str, expected: Property, kind: PropertyType) -> None:
+    found = parse(with_property(held)).policy.tracking_plan
+    assert found == {"video.exported": Event(properties={"codec": expected})}
+    assert expected.kind is kind
+
+
+def test_the_rest_of_the_outline_is_read() -> None:
+    policy = parse(
+        f"""{BASE}  otlp/logs: [crm]
+  acme.v1.Contacts/*: [crm]
+  acme.v1.Contacts/Get: [crm]
+approvals: approvals.lock
+timestamps: {{days_around_receipt: 7}}
+classifications:
+  acme.v1.Contact.email: {{category: WORK_EMAIL, subject: true, overrides: true}}
+  acme.v1.Contact.tags: {{category: OPERATIONAL, map_key: OPERATIONAL, pattern: "[a-z]{{1,8}}", max_length: 8, one_of: [a, b]}}
+  acme.v1.Contact.age: {{category: AGE, min: 1, max: 9}}
+routes:
+  - {{authority: "crm.svc:50051", upstream: "dns:///crm:50051", destination: crm, methods: [acme.v1.Contacts/Get], mode: shadow}}
+  - {{authority: crm.svc, upstream: "unix:/run/crm.sock", destination: crm}}
+hosts: {{US: [api.segment.io], FR: [logs.kannelle.io]}}
+otlp:
+  attributes:
+    user.id: USER_ID
+    service.*: OPERATIONAL
+    http.response.status_code: {{category: OPERATIONAL, min: 100, max: 599}}
+  log_templates: [server started]
+"""
+    ).policy
+    assert policy.approvals == "approvals.lock"
+    assert policy.timestamps is not None
+    assert policy.timestamps.days_around_receipt == 7
+    assert policy.classifications["acme.v1.Contact.email"] == Classification(category=Category.WORK_EMAIL, subject=True, overrides=True)
+    assert policy.routes[0] == Route(
+        authority="crm.svc:50051",
+        upstream="dns:///crm:50051",
+        destination="crm",
+        methods=("acme.v1.Contacts/Get",),
+        mode=Mode.SHADOW,
+    )
+    assert policy.routes[1].mode is Mode.ENFORCE
+    assert policy.hosts == {"US": {"api.segment.io"}, "FR": {"logs.kannelle.io"}}
+    assert policy.otlp.privacy("user.id") == FieldPrivacy(Category.USER_ID)
+    assert policy.otlp.privacy("http.response.status_code") == FieldPrivacy(Category.OPERATIONAL, min=100, max=599)
+    assert policy.otlp.log_templates == ("server started",)
+
+
+def test_a_classification_is_a_whole_field_privacy() -> None:
+    text = "{category: NAME, map_key: PHONE, subject: true, pattern: a, max_length: 1, one_of: [a], min: 2, max: 3, overrides: true}"
+    held, _ = build(compose(text, "here", BadPolicy), Classification, BadPolicy)
+    assert held.privacy == FieldPrivacy(Category.NAME, Category.PHONE, True, "a", 1, ("a",), 2, 3)
+    assert type(held.privacy) is FieldPrivacy
+
+
+CATEGORIES = ", ".join(Category.__members__)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (changed("version: 1", "version: 2"), "1: version: must be 1"),
+        (changed("controller: Check it Out S.A.S.\n", ""), "1: controller: is required"),
+        (changed('"usr_[a-z]{1,8}"', "12"), "3: user_id.pattern: must be text; write it in quotes"),
+        (changed("  FR: [U", "  France: [U"), "5: ceilings.France: must be a country of ISO 3166-1, two capitals such as FR"),
+        (changed("  crm:", "  CRM:"), "8: destinations.CRM: must be a name of lower-case letters, digits and hyphens, a letter first"),
+        (changed("recipient: service", "recipient: services"),
+         "9: destinations.crm.recipient: must be one of log, vendor, service, store; did you mean service?"),
+        (changed("region: FR", "region: fr"), "10: destinations.crm.region: must be a country of ISO 3166-1, two capitals such as FR"),
+        (changed("region: FR", "region: no"), "10: destinations.crm.region: must be a country of ISO 3166-1, two capitals such as FR"),
+        (changed("sales", "sale"), "11: destinations.crm.purpose: must be one of 42 known names; did you mean sales?"),
+        (changed("CONTRACT", "contract"),
+         ("12: destinations.crm.legal_basis: must be one of CONSENT, CONTRACT, LEGAL_OBLIGATION, VITAL_INTERESTS, PUBLIC_TASK, "
+         "LEGITIMATE_INTERESTS; did you mean CONTRACT?")),
+        (changed("[USER_ID, NAME]", "[USER_ID,\n      NAMES]"),
+         f"14: destinations.crm.allow[1]: must be one of {CATEGORIES}; did you mean NAME?"),
+        (changed("[USER_ID, NAME]", "[WORK-EMAIL]"),
+         f"13: destinations.crm.allow[0]: must be one of {CATEGORIES}; did you mean WORK_EMAIL?"),
+        (changed("[USER_ID, NAME]", "[NAME, NAME]"), "13: destinations.crm.allow[1]: is in the list twice"),
+        (changed("365d", "0d"), "14: destinations.crm.retention: must be positive"),
+        (changed("365d", "365"),
+         "14: destinations.crm.retention: must be a duration such as 12h, 30d, 6m (months of 30 days) or 2y (years of 365)"),
+        (changed("    retention: 365d\n", ""), "8: destinations.crm.retention: is required"),
+        (changed("retention:", "retentions:"),
+         ("14: destinations.crm.retentions: is not a key here; known: recipient, region, purpose, legal_basis, allow, retention, exporter; "
+         "did you mean retention?")),
+        (with_exporter("{kind: segment, write_key: hunter2}"), "15: destinations.crm.exporter.kind: must be one of jsonl, otlp, null"),
+        (with_exporter("{path: a}"), "15: destinations.crm.exporter.kind: is required"),
+        (with_exporter("{kind: otlp}"), "15: destinations.crm.exporter.endpoint: is required"),
+        (with_otlp("headers: {a: b}"),
+         "15: destinations.crm.exporter.headers: is not a key here; known: kind, endpoint, compression, timeout, ca"),
+        (with_otlp("compression: zstd"),
+         "15: destinations.crm.exporter.compression: must be one of gzip, none"),
+        (with_otlp("timeout: 0"), "15: destinations.crm.exporter.timeout: must be positive"),
+        (with_exporter("{kind: jsonl, max_bytes: 0}"), "15: destinations.crm.exporter.max_bytes: must be positive"),
+        (f"{BASE}timestamps: {{days_around_receipt: 366}}", f"{AFTER}: timestamps.days_around_receipt: must be 365 or less"),
+        (f"{BASE}timestamps: {{}}", f"{AFTER}: timestamps.days_around_receipt: is required"),
+        (f"{BASE}flow: {{}}",
+         (f"{AFTER}: flow: is not a key here; known: version, controller, user_id, destinations, flows, approvals, timestamps, ceilings, "
+         "classifications, tracking_plan, routes, hosts, otlp; did you mean flows?")),
+        (f"{BASE}classifications: {{Contact: {{category: NAME}}}}",
+         f"{AFTER}: classifications.Contact: must be a field's full name, such as acme.crm.v1.Contact.email"),
+        (f"{BASE}hosts: {{FR: ['https://a.b']}}", f"{AFTER}: hosts.FR[0]: must be a host name in lower case, without a port"),
+        (f"{BASE}tracking_plan: {{Video exported: {{}}}}",
+         f"{AFTER}: tracking_plan.Video exported: must be a name such as video.exported, in lower case"),
+        (f"{BASE}routes: [{{authority: a, upstream: b, destination: crm, mode: observe}}]",
+         f"{AFTER}: routes[0].mode: must be one of enforce, shadow"),
+    ],
+)  # fmt: skip
+def test_what_has_not_the_shape_is_named(text: str, expected: str) -> None:
+    assert fault(text) == f"policy.yaml:{expected}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (with_flow("acme.v1.Contact: [crn]"), "17: flows.acme.v1.Contact[0]: is no destination; must be crm"),
+        (with_flow("acme.v1.Contact: [crm, crm]"), "17: flows.acme.v1.Contact[1]: is in the list twice"),
+        (with_flow("acme.v1.Contact: []"), "17: flows.acme.v1.Contact: must name a destination"),
+        (with_flow("otlp/traces: [crm]"), "17: flows.otlp/traces: is not served yet; of OTLP's signals otlp/logs is"),
+        (with_flow("otlp/metrics: [crm]"), "17: flows.otlp/metrics: is not served yet; of OTLP's signals otlp/logs is"),
+        (with_flow("otlp/log: [crm]"), "17: flows.otlp/log: must be one of otlp/logs, otlp/traces, otlp/metrics; did you mean otlp/logs?"),
+        (with_flow("otlp/*: [crm]"), "17: flows.otlp/*: must be one of otlp/logs, otlp/traces, otlp/metrics; did you mean otlp/logs?"),
+        *((with_flow(f"{flow}: [crm]"),
+           f"17: flows.{flow}: must be pkg.Service/Method, pkg.Service/*, a message's full name or an OTLP signal")
+          for flow in ("/acme.v1.Contacts/Get", "acme.v1.Contacts/", "acme..Contact", "acme.v1.*", "a b", "acme.v1.Contacts/Get/More")),
+    ],
+)  # fmt: skip
+def test_a_flow_names_what_there_is(text: str, expected: str) -> None:
+    assert fault(text) == f"policy.yaml:{expected}"
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ("{}", "type: is required where none of pattern, max_length, one_of, min, max tells it"),
+        ("{min: 1}", "min: needs the other bound beside it: min and max come together"),
+        ("{max: 1}", "max: needs the other bound beside it: min and max come together"),
+        ("{min: 2, max: 1}", "min: must be max or less; max left out is 0"),
+        ("{min: 0, max: 0}", "max: must be more than min; 0 and 0 mean no bounds"),
+        ("{type: integer, one_of: [a]}", "one_of: is not for a property of type integer"),
+        ("{type: number, pattern: a}", "pattern: is not for a property of type number"),
+        ("{type: boolean, max_length: 4}", "max_length: is not for a property of type boolean"),
+        ("{type: boolean, min: 0, max: 1}", ("min: is not for a property of type boolean\n"
+         "policy.yaml:21: tracking_plan.video.exported.properties.codec.max: is not for a property of type boolean")),
+        ("{type: string, category: AGE}", "category: no destination may ever receive it"),
+        ("{type: string, category: UNSPECIFIED}", "category: what is not classified goes nowhere"),
+        ("{type: integer, category: USER_ID}", "type: must be string, for USER_ID is one"),
+        ("{one_of: [a, b, a]}", "one_of[2]: is in the list twice"),
+        ("{one_of: ['']}", "one_of[0]: must be of 1 or more characters"),
+        ("{max_length: -1}", "max_length: must be 0 or more"),
+        ("{type: text}", "type: must be one of string, integer, number, boolean"),
+        ("{enum: [a]}", "enum: is not a key here; known: type, category, pattern, max_length, one_of, min, max"),
+    ],
+)  # fmt: skip
+def test_a_property_holds_together(held: str, expected: str) -> None:
+    assert fault(with_property(held)) == f"policy.yaml:21: tracking_plan.video.exported.properties.codec.{expected}"
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ("{one_of: ['']}", "one_of[0]: must not be empty"),
+        ("{one_of: [a, a]}", "one_of[1]: is in the list twice"),
+        ("{min: 1}", "min: must be max or less; max left out is 0"),
+        ("{max_length: -1}", "max_length: must be within 0 and 4294967295"),
+        ("{max_length: 4294967296}", "max_length: must be within 0 and 4294967295"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("section", "keys"),
+    [
+        ("classifications: {{acme.v1.Contact.name: {}}}", "classifications.acme.v1.Contact.name"),
+        ("otlp: {{attributes: {{acme.name: {}}}}}", "otlp.attributes.acme.name"),
+    ],
+)
+def test_a_classification_holds_together(section: str, keys: str, held: str, expected: str) -> None:
+    assert fault(BASE + section.format(held)) == f"policy.yaml:{AFTER}: {keys}.{expected}"
+
+
+@pytest.mark.parametrize("pattern", ["(", ".*", "a+", "(?=a)"])
+@pytest.mark.parametrize(
+    ("section", "keys"),
+    [
+        ("classifications: {{acme.v1.Contact.name: {{pattern: {}}}}}", "classifications.acme.v1.Contact.name.pattern"),
+        ("tracking_plan: {{a: {{properties: {{b: {{type: string, pattern: {}}}}}}}}}", "tracking_plan.a.properties.b.pattern"),
+        ("otlp: {{attributes: {{acme.name: {{pattern: {}}}}}}}", "otlp.attributes.acme.name.pattern"),
+    ],
+)
+def test_a_pattern_must_be_bounded(section: str, keys: str, pattern: str) -> None:
+    assert fault(BASE + section.format(f"'{pattern}'")).startswith(f"policy.yaml:{AFTER}: {keys}: not ")
+
+
+@pytest.mark.parametrize("pattern", ["", "(", ".*", "usr_.+"])
+def test_the_user_id_pattern_must_be_there_and_bounded(pattern: str) -> None:
+    assert fault(changed("usr_[a-z]{1,8}", pattern)).startswith("policy.yaml:3: user_id.pattern: ")
+
+
+@pytest.mark.parametrize(
+    ("route", "expected"),
+    [
+        ("{authority: A.svc, upstream: b, destination: crm}", "authority: must be a host name in lower case, with a port or without"),
+        ("{authority: 'http://a', upstream: b, destination: crm}", "authority: must be a host name in lower case, with a port or without"),
+        ("{authority: a, upstream: 'b c', destination: crm}", "upstream: must be a gRPC target such as dns:///directory:50051"),
+        ("{authority: a, upstream: b, destination: log}", "destination: is no destination; must be crm"),
+        ("{authority: a, upstream: b, destination: crm, methods: [Get]}", "methods[0]: must be pkg.Service/Method or pkg.Service/*"),
+        ("{authority: a, upstream: b, destination: crm, methods: [a.B/C, a.B/C]}", "methods[1]: is in the list twice"),
+    ],
+)
+def test_a_route_leads_somewhere(route: str, expected: str) -> None:
+    assert fault(f"{BASE}routes:\n  - {route}\n") == f"policy.yaml:{AFTER + 1}: routes[0].{expected}"
+
+
+def test_a_call_has_one_route() -> None:
+    route = "  - {authority: a, upstream: b, destination: crm, methods: [a.B/C]}\n"
+    assert fault(f"{BASE}routes:\n{route}{route}") == f"policy.yaml:{AFTER + 2}: routes[1].authority: has a route for the same calls above"
+
+
+@pytest.mark.parametrize("key", ["*", "service.*.name", "service*", "user id", ".*", "a..*"])
+def test_a_wildcard_stands_at_the_end_only(key: str) -> None:
+    expected = f"policy.yaml:{AFTER + 2}: otlp.attributes.{key}: must be an attribute's key, or the start of some with .* at its end"
+    assert fault(f"{BASE}otlp:\n  attributes:\n    '{key}': OPERATIONAL\n") == expected
+
+
+def test_a_log_template_is_listed_once() -> None:
+    assert fault(f"{BASE}otlp: {{log_templates: [a, a]}}") == f"policy.yaml:{AFTER}: otlp.log_templates[1]: is in the list twice"
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    assert fault(with_flow("'a b': [log]")).splitlines() == [
+        "policy.yaml:17: flows.a b: must be pkg.Service/Method, pkg.Service/*, a message's full name or an OTLP signal",
+        "policy.yaml:17: flows.a b[0]: is no destination; must be crm",
+    ]
+
+
+def test_a_policy_comes_with_its_file_and_lines(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(BASE)
+    file = load(path)
+    assert isinstance(file, PolicyFile)
+    assert file.path == path
+    assert file.origin.at("destinations", "crm", "region") == f"{path}:10: destinations.crm.region"
+
+
+def test_no_policy_is_an_error_too(tmp_path: Path) -> None:
+    with pytest.raises(BadPolicy, match=r"policy\.yaml: can't be read: No such file or directory$"):
+        load(tmp_path / "policy.yaml")
+
+
+def test_otlp_attributes_that_are_not_listed_hold_nothing() -> None:
+    with pytest.raises(KeyError):
+        Otlp().privacy("user.id")
+
+
+def leaves(node: Node, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The keys of every scalar."""
+    if isinstance(node.value, dict):
+        for key, entry in node.value.items():
+            yield from leaves(entry, (*keys, key))
+    elif isinstance(node.value, list):
+        for index, item in enumerate(node.value):
+            yield from leaves(item, (*keys, index))
+    else:
+        yield keys
+
+
+def planted(node: Node, keys: tuple[str | int, ...], value: str) -> Node:
+    """`node` with `value` at `keys`."""
+    if not keys:
+        return Node(node.place, value, value)
+    if isinstance(node.value, dict):
+        return Node(node.place, {key: planted(entry, keys[1:], value) if key == keys[0] else entry for key, entry in node.value.items()})
+    assert isinstance(node.value, list)
+    return Node(node.place, [planted(item, keys[1:], value) if at == keys[0] else item for at, item in enumerate(node.value)])
+
+
+def test_no_error_repeats_a_value() -> None:
+    root = compose(default_path().read_text(encoding="utf-8"), "policy.yaml", BadPolicy)
+    said = 0
+    for keys in leaves(root):
+        for value in ("hunter2", "hunter2\n.*", "(hunter2"):
+            try:
+                policy, origin = build(planted(root, keys, value), Policy, BadPolicy)
+                texts = [str(origin.fail(at, text)) for at, text in faults(policy)]
+            except BadPolicy as error:
+                texts = [str(error)]
+            said += len(texts)
+            assert not any("hunter2" in text for text in texts), keys
+    assert said > 100
