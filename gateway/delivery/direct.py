@@ -1,0 +1,166 @@
+"""Delivery without a store: a call is acknowledged when its exporters have settled. No retries: the caller sends again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any, Final
+
+import msgspec
+
+from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.exporters.base import DELIVERED, Exporter, Immediate, Outcome, Rejected, Retry
+from gateway.model import Release
+
+log = logging.getLogger(__name__)
+
+
+class Load(msgspec.Struct, frozen=True):
+    """Releases, and the bytes of their payloads."""
+
+    items: int = 0
+    bytes: int = 0
+
+    @staticmethod
+    def of(releases: Sequence[Release]) -> Load:
+        """What these releases weigh."""
+        return Load(len(releases), sum(len(release.payload) for release in releases))
+
+    def __add__(self, other: Load) -> Load:
+        return Load(self.items + other.items, self.bytes + other.bytes)
+
+    def __sub__(self, other: Load) -> Load:
+        return Load(self.items - other.items, self.bytes - other.bytes)
+
+    def within(self, bound: Load) -> bool:
+        """Whether neither exceeds the bound."""
+        return self.items <= bound.items and self.bytes <= bound.bytes
+
+
+BOUND: Final = Load(items=10_000, bytes=64 * 1024 * 1024)
+"""What may be in flight at once, by default."""
+
+
+class Direct:
+    """Hands each release to its destination's exporter and waits for the outcome.
+
+    At least once, and not all or nothing: when one exporter can't take its part, another may have taken its own already, and gets it
+    again with the caller's next try. Only a store in between can do better. Once handed to an exporter, a batch settles even if its
+    caller goes away, and counts as in flight until then.
+    """
+
+    def __init__(self, exporters: Mapping[str, Exporter], *, bound: Load = BOUND, after: float = 1.0) -> None:
+        """`exporters` are by destination, and closed with the delivery; `bound` is what may be in flight.
+
+        `after` is how long, in seconds, a caller that finds it full is asked to wait.
+        """
+        self._exporters = dict(exporters)
+        self._immediate = {name: exporter for name, exporter in exporters.items() if isinstance(exporter, Immediate)}
+        self._bound = bound
+        self._after = after
+        self._closed = False
+        self._running: set[asyncio.Task[Sequence[Outcome]]] = set()
+        self.in_flight = Load()
+        """What exporters have and haven't settled."""
+
+    async def accept(self, releases: Sequence[Release]) -> None:
+        """Send releases, those of one destination as one batch, all destinations at once; returns when all have theirs.
+
+        Raises before anything is sent: Retryable FULL; Refused UNKNOWN_DESTINATION; Refused TOO_LARGE for more than could ever fit.
+        Raises once all have settled: Retryable UNAVAILABLE if one can't take its part now, else Permanent if one never will.
+        """
+        if self._closed:
+            raise Retryable(Reason.UNAVAILABLE)
+        batches = _by_destination(releases)
+        if not batches.keys() <= self._exporters.keys():
+            raise Refused(Reason.UNKNOWN_DESTINATION)
+        later = {name: batch for name, batch in batches.items() if name not in self._immediate}
+        if later:
+            self._admit(later.values())
+        outcomes = [self._immediate[name].settle(batch) for name, batch in batches.items() if name in self._immediate]
+        if later:
+            outcomes += await self._send(later)
+        _conclude(chain.from_iterable(outcomes))
+
+    async def close(self, within: float = 10.0) -> None:
+        """Take no more, let what is under way settle for `within` seconds at most, then close the exporters, for as long at most."""
+        self._closed = True
+        await _finish(self._running, within)
+        await _finish([asyncio.create_task(exporter.close()) for exporter in set(self._exporters.values())], within)
+
+    def _admit(self, batches: Iterable[Sequence[Release]]) -> None:
+        load = sum(map(Load.of, batches), Load())
+        if not load.within(self._bound):
+            raise Refused(Reason.TOO_LARGE)
+        if not (self.in_flight + load).within(self._bound):
+            raise Retryable(Reason.FULL, self._after)
+
+    async def _send(self, batches: Mapping[str, Sequence[Release]]) -> list[Sequence[Outcome]]:
+        tasks = [self._start(name, batch) for name, batch in batches.items()]
+        # Unlike `gather`, this leaves the tasks alone when the caller goes away.
+        await asyncio.wait(tasks)
+        # Only `close` cancels one.
+        return [[Retry()] if task.cancelled() else task.result() for task in tasks]
+
+    def _start(self, destination: str, batch: Sequence[Release]) -> asyncio.Task[Sequence[Outcome]]:
+        load = Load.of(batch)
+        task = asyncio.create_task(self._fare(destination, batch))
+        # A callback runs once, even for a task that is cancelled before its first step.
+        self.in_flight += load
+        self._running.add(task)
+        task.add_done_callback(partial(self._settled, load))
+        return task
+
+    def _settled(self, load: Load, task: asyncio.Task[Sequence[Outcome]]) -> None:
+        self.in_flight -= load
+        self._running.discard(task)
+
+    async def _fare(self, destination: str, batch: Sequence[Release]) -> Sequence[Outcome]:
+        try:
+            outcomes = await self._exporters[destination].send(batch)
+        except Retryable as error:
+            return [Retry(error.after)]
+        except Permanent as error:
+            return [Rejected(error.reason)]
+        except Exception as error:  # noqa: BLE001 - whatever the exporter's fault is
+            # Not its text, nor a traceback that ends in it: both may hold values.
+            log.error("%s: the exporter failed: %s", destination, type(error).__name__)
+            return [Rejected(Reason.INTERNAL)]
+        if len(outcomes) != len(batch):
+            log.error("%s: the exporter gave %d outcomes for %d releases", destination, len(outcomes), len(batch))
+            return [Rejected(Reason.INTERNAL)]
+        return outcomes
+
+
+def _by_destination(releases: Sequence[Release]) -> dict[str, list[Release]]:
+    batches: dict[str, list[Release]] = {}
+    for release in releases:
+        batches.setdefault(release.destination, []).append(release)
+    return batches
+
+
+def _conclude(outcomes: Iterable[Outcome]) -> None:
+    troubles = [outcome for outcome in outcomes if outcome is not DELIVERED]
+    if not troubles:
+        return
+    retries = [trouble for trouble in troubles if isinstance(trouble, Retry)]
+    if retries:
+        raise Retryable(Reason.UNAVAILABLE, max((retry.after for retry in retries if retry.after is not None), default=None))
+    for trouble in troubles:
+        if isinstance(trouble, Rejected):
+            raise Permanent(trouble.reason)
+
+
+async def _finish(tasks: Collection[asyncio.Task[Any]], within: float) -> None:
+    """Wait for tasks, and cancel those that take longer."""
+    if not tasks:
+        return
+    done, late = await asyncio.wait(tasks, timeout=within)
+    for task in late:
+        task.cancel()
+    failed = [task for task in done if not task.cancelled() and task.exception() is not None]
+    if late or failed:
+        log.warning("at the end, %d deliveries or exporters failed and %d were still busy after %g s", len(failed), len(late), within)

@@ -1,0 +1,82 @@
+"""Where a gRPC recipient is, and the connection to it: TLS, or plaintext on loopback. What is said over it is the exporter's."""
+
+from __future__ import annotations
+
+import ssl
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import grpc
+import grpc.aio
+import msgspec
+
+from gateway.errors import BadConfig
+
+_OPTIONS: Final = (
+    ("grpc.primary_user_agent", "kannelle-privacy-gateway"),
+    # A recipient that is back is found within seconds; gRPC's own bound is two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+
+# What stays on this machine goes through no proxy, whatever the environment says.
+_LOOPBACK_OPTIONS: Final = (*_OPTIONS, ("grpc.enable_http_proxy", 0))
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """A gRPC target, and the root certificates to trust: PEM bytes, or None for gRPC's own. `secure` false is plaintext, on loopback."""
+
+    target: str
+    secure: bool
+    roots: bytes | None = None
+
+    @staticmethod
+    def parse(url: str, ca: str | None = None) -> Endpoint:
+        """Read `https://host:port`, or `http://host:port` on loopback. `ca` is the path of a PEM file. Raises BadConfig."""
+        scheme, host, port = _parts(url)
+        if scheme == "http" and not _is_loopback(host):
+            raise BadConfig("endpoint: http:// goes to loopback only; elsewhere it must be https://")
+        if scheme == "http" and ca is not None:
+            raise BadConfig("ca: of no use with http://")
+        host = f"[{host}]" if ":" in host else host
+        return Endpoint(f"dns:///{host}:{port}", scheme == "https", None if ca is None else _roots(ca))
+
+    def channel(self) -> grpc.aio.Channel:
+        """A new connection, on the running loop; made when first used."""
+        if not self.secure:
+            return grpc.aio.insecure_channel(self.target, options=_LOOPBACK_OPTIONS)
+        return grpc.aio.secure_channel(self.target, grpc.ssl_channel_credentials(self.roots), options=_OPTIONS)
+
+
+def _parts(url: str) -> tuple[str, str, int]:
+    # The URL is in no error text: somebody may have put a password into it.
+    try:
+        split = urlsplit(url)
+        scheme, host, port = split.scheme, split.hostname, split.port
+    except ValueError:
+        raise BadConfig("endpoint: is no URL") from None
+    if scheme not in {"http", "https"} or not host or not port:
+        raise BadConfig("endpoint: must be https://host:port, or http://host:port on loopback")
+    if split.username is not None or split.path not in {"", "/"} or split.query or split.fragment:
+        raise BadConfig("endpoint: must be https://host:port and nothing more")
+    return scheme, host, port
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _roots(ca: str) -> bytes:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=ca)
+        return Path(ca).read_bytes()
+    except ssl.SSLError:
+        raise BadConfig(f"{ca}: holds no certificates in PEM form") from None
+    except OSError as error:
+        raise BadConfig(f"{ca}: {error.strerror}") from error

@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import trustme
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+
+from gateway.demo.collector import Answer, Collector
+from gateway.errors import BadConfig, Reason, Retryable
+from gateway.exporters.base import DELIVERED, LOGS, Outcome, Rejected, Retry
+from gateway.exporters.otlp import Otlp, judge, parts
+from gateway.model import Release
+
+AUTHORITY = trustme.CA()
+
+OK = grpc.StatusCode.OK
+EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
+# https://opentelemetry.io/docs/specs/otlp/#failures, the table; RESOURCE_EXHAUSTED stands apart.
+RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
+
+
+def log(text: str) -> Release:
+    logs = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(severity_text=text)])])
+    return Release("a-destination", LOGS, "a-digest", logs.SerializeToString())
+
+
+def logs(*texts: str) -> list[Release]:
+    return [log(text) for text in texts]
+
+
+def packed(message: Message, value: bytes | None = None) -> AnyMessage:
+    detail = AnyMessage()
+    detail.Pack(message)
+    if value is not None:
+        detail.value = value
+    return detail
+
+
+def taken(collector: Collector) -> list[str]:
+    return [record.severity_text for _, _, record in collector.records()]
+
+
+@asynccontextmanager
+async def sending_to(collector: Collector, **options: Any) -> AsyncIterator[Otlp]:
+    async with collector:
+        otlp = Otlp(collector.endpoint, **options)
+        yield otlp
+        await otlp.close()
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+async def test_a_batch_arrives_as_one_request_in_order(compression: str) -> None:
+    async with sending_to(collector := Collector(), compression=compression) as otlp:
+        assert await otlp.send(logs("a", "b", "c")) == [DELIVERED] * 3
+        assert await otlp.send(logs("d")) == [DELIVERED]
+    assert taken(collector) == ["a", "b", "c", "d"]
+    assert [len(request.resource_logs) for request in collector.requests] == [1, 1]
+
+
+async def test_several_batches_may_be_under_way() -> None:
+    async with sending_to(collector := Collector()) as otlp:
+        outcomes = await asyncio.gather(*(otlp.send(logs(f"{n}a", f"{n}b")) for n in range(20)))
+    assert outcomes == [[DELIVERED] * 2] * 20
+    assert sorted(taken(collector)) == sorted(f"{n}{x}" for n in range(20) for x in "ab")
+
+
+async def test_what_is_no_log_record_is_rejected_where_it_stands() -> None:
+    other = Release("a-destination", "kannelle.crm.v1.Contact", "a-digest", b"")
+    async with sending_to(collector := Collector()) as otlp:
+        assert await otlp.send([other, log("a"), other]) == [Rejected(Reason.UNKNOWN_TYPE), DELIVERED, Rejected(Reason.UNKNOWN_TYPE)]
+        assert await otlp.send([other]) == [Rejected(Reason.UNKNOWN_TYPE)]
+        assert await otlp.send([]) == []
+    assert len(collector.requests) == 1
+
+
+async def test_what_cannot_be_read_is_rejected() -> None:
+    async with sending_to(collector := Collector()) as otlp:
+        assert await otlp.send([Release("a-destination", LOGS, "a-digest", b"\xff")]) == [Rejected(Reason.MALFORMED)]
+    assert collector.requests == []
+
+
+@pytest.mark.parametrize("after", [None, 0.0, 1.5])
+@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not OK], ids=lambda code: code.name)
+async def test_an_answer_means_what_otlp_says(code: grpc.StatusCode, after: float | None) -> None:
+    expected: Outcome = Rejected(Reason.INTERNAL)
+    if code.name in RETRYABLE or (code is EXHAUSTED and after is not None):
+        expected = Retry(after)
+    elif code is EXHAUSTED:
+        expected = Rejected(Reason.TOO_LARGE)
+    async with sending_to(collector := Collector()) as otlp:
+        collector.answers.append(Answer(code, after))
+        assert await otlp.send(logs("a", "b")) == [expected] * 2
+        assert await otlp.send(logs("c")) == [DELIVERED]
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        None,
+        (),
+        (("other", "text"),),
+        (("grpc-status-details-bin", b"\xff"),),
+        (("grpc-status-details-bin", "text"),),
+        (("grpc-status-details-bin", b"\x08\x08"),),
+        (("grpc-status-details-bin", Status(details=[packed(Status())]).SerializeToString()),),
+        (("grpc-status-details-bin", Status(details=[packed(RetryInfo(), b"\xff")]).SerializeToString()),),
+    ],
+)
+def test_details_without_retry_info_are_none(details: Any) -> None:
+    assert judge(EXHAUSTED, details) == Rejected(Reason.TOO_LARGE)
+    assert judge(grpc.StatusCode.UNAVAILABLE, details) == Retry()
+
+
+def test_a_wait_is_never_negative_and_may_be_left_open() -> None:
+    past = RetryInfo()
+    past.retry_delay.FromSeconds(-5)
+    for info, expected in ((past, Retry(0)), (RetryInfo(), Retry())):
+        details = Status(details=[packed(Status()), packed(info)]).SerializeToString()
+        assert judge(EXHAUSTED, [("grpc-status-details-bin", details)]) == expected
+
+
+async def test_a_partial_success_is_counted_and_not_sent_again(caplog: pytest.LogCaptureFixture) -> None:
+    async with sending_to(collector := Collector()) as otlp:
+        collector.answers.extend([Answer(rejected=2), Answer(rejected=1), Answer(), Answer(rejected=1)])
+        for _ in range(4):
+            assert await otlp.send(logs("a", "b", "c")) == [DELIVERED] * 3
+        assert otlp.rejected == 4
+        assert len(collector.requests) == 4
+    # When the total reaches 1, 2, 4, …: here it goes 2, 3, 4.
+    assert [record.message.partition("rejected ")[2] for record in caplog.records] == ["2 log records so far", "4 log records so far"]
+
+
+async def test_the_log_holds_a_code_and_no_text_of_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="gateway")
+    async with sending_to(collector := Collector()) as otlp:
+        collector.answers.extend([Answer(grpc.StatusCode.UNAVAILABLE), Answer(grpc.StatusCode.UNAVAILABLE), Answer()])
+        for _ in range(4):
+            await otlp.send(logs("planted"))
+    assert [record.message.partition("answers ")[2] for record in caplog.records] == ["UNAVAILABLE", "OK"]
+    assert "planted" not in caplog.text
+    assert "as told" not in caplog.text
+
+
+async def test_large_batches_are_split_and_stay_in_order() -> None:
+    batch = logs(*(f"{n}" * 100 for n in range(10, 40)))
+    async with sending_to(collector := Collector(), request_bytes=1000) as otlp:
+        assert await otlp.send(batch) == [DELIVERED] * 30
+    assert taken(collector) == [f"{n}" * 100 for n in range(10, 40)]
+    assert len(collector.requests) > 5
+    assert all(request.ByteSize() <= 1000 for request in collector.requests)
+
+
+async def test_the_first_part_that_cannot_be_taken_now_ends_a_batch() -> None:
+    answers = [Answer(), Answer(grpc.StatusCode.INVALID_ARGUMENT), Answer(grpc.StatusCode.UNAVAILABLE, 3)]
+    async with sending_to(collector := Collector(), request_bytes=1) as otlp:
+        collector.answers.extend(answers)
+        assert await otlp.send(logs(*"abcde")) == [DELIVERED, Rejected(Reason.INTERNAL), Retry(3), Retry(3), Retry(3)]
+    assert taken(collector) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "bound", "expected"),
+    [
+        ([], 10, []),
+        ([1, 1], 14, [[1, 1]]),
+        ([1, 1], 13, [[1], [1]]),
+        ([50, 1, 50], 10, [[50], [1], [50]]),
+        ([1, 50, 1], 14, [[1], [50], [1]]),
+    ],
+)
+def test_a_batch_is_cut_at_the_bound(sizes: Sequence[int], bound: int, expected: Sequence[Sequence[int]]) -> None:
+    batch = [Release("a-destination", LOGS, "a-digest", b"x" * size) for size in sizes]
+    assert [[len(release.payload) for release in part] for part in parts(batch, bound)] == expected
+
+
+async def test_requests_are_compressed_unless_told_otherwise() -> None:
+    async def size(compression: str) -> int:
+        async with Collector() as collector, counting(collector) as (endpoint, counted):
+            otlp = Otlp(endpoint, compression=compression)
+            assert await otlp.send(logs("a" * 50_000)) == [DELIVERED]
+            await otlp.close()
+            assert taken(collector) == ["a" * 50_000]
+        return counted[0]
+
+    assert await size("gzip") < 10_000
+    assert await size("none") > 50_000
+
+
+@asynccontextmanager
+async def counting(collector: Collector) -> AsyncIterator[tuple[str, list[int]]]:
+    """A relay in front of a collector that counts the bytes sent to it."""
+    counted = [0]
+    ends: list[asyncio.StreamWriter] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, index: int) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                counted[0] += len(data) * (index == 0)
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", int(collector.endpoint.rpartition(":")[2]))
+        ends.extend((writer, far_writer))
+        await asyncio.gather(pump(reader, far_writer, 0), pump(far_reader, writer, 1))
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", counted
+        for end in ends:
+            end.close()
+
+
+async def test_a_collector_that_never_answers_is_for_another_try() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        otlp = Otlp(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
+        assert await otlp.send(logs("a")) == [Retry()]
+        await otlp.close()
+
+
+async def test_a_collector_that_comes_back_is_found() -> None:
+    async with Collector() as first:
+        endpoint = first.endpoint
+    otlp = Otlp(endpoint)
+    assert await otlp.send(logs("a")) == [Retry()]
+    async with Collector(endpoint.removeprefix("http://")) as second, asyncio.timeout(20):
+        while await otlp.send(logs("b")) != [DELIVERED]:
+            continue
+    await otlp.close()
+    assert taken(second) == ["b"]
+
+
+async def test_an_answer_that_is_no_otlp_is_for_another_try() -> None:
+    server = grpc.aio.server()
+    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer_garbage)
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("opentelemetry.proto.collector.logs.v1.LogsService", {"Export": method}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    otlp = Otlp(f"http://127.0.0.1:{port}")
+    assert await otlp.send(logs("a")) == [Retry()]
+    await otlp.close()
+    await server.stop(None)
+
+
+async def answer_garbage(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    return b"\xff"
+
+
+def tls() -> Collector:
+    issued = AUTHORITY.issue_cert("localhost")
+    key, chain = issued.private_key_pem.bytes(), b"".join(pem.bytes() for pem in issued.cert_chain_pems)
+    return Collector("localhost:0", grpc.ssl_server_credentials([(key, chain)]))
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(path)
+    return str(path)
+
+
+async def test_a_collector_is_reached_over_tls(ca: str) -> None:
+    async with sending_to(collector := tls(), ca=ca) as otlp:
+        assert collector.endpoint.startswith("https://localhost:")
+        assert await otlp.send(logs("a")) == [DELIVERED]
+    assert taken(collector) == ["a"]
+
+
+async def test_a_certificate_nobody_vouches_for_gets_nothing() -> None:
+    async with sending_to(collector := tls(), timeout=5) as otlp:
+        assert await otlp.send(logs("a")) == [Retry()]
+    assert collector.requests == []
+
+
+async def test_tls_is_never_given_up(ca: str) -> None:
+    async with Collector() as collector:
+        otlp = Otlp(collector.endpoint.replace("http://", "https://"), ca=ca, timeout=5)
+        assert await otlp.send(logs("a")) == [Retry()]
+        await otlp.close()
+    assert collector.requests == []
+
+
+async def test_a_loopback_collector_is_reached_past_any_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("grpc_proxy", "http://127.0.0.1:9")
+    async with sending_to(Collector()) as otlp:
+        assert await otlp.send(logs("a")) == [DELIVERED]
+
+
+async def test_closing_is_for_good_and_may_come_twice() -> None:
+    async with sending_to(Collector()) as otlp:
+        await otlp.close()
+        await otlp.close()
+        with pytest.raises(Retryable):
+            await otlp.send(logs("a"))
+
+
+def test_an_unknown_compression_is_refused() -> None:
+    with pytest.raises(BadConfig, match="compression: must be one of gzip, none"):
+        Otlp("http://127.0.0.1:4317", compression="zstd")

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import base64
+import json
+import math
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from google.protobuf.descriptor_pool import Default
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.type_pb2 import Field, Type
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData, ResourceLogs, ScopeLogs
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from gateway.errors import Reason
+from gateway.exporters.base import LOGS, Rejected
+from gateway.exporters.render import line
+from gateway.model import Release
+
+
+def known(name: str) -> type[Message]:
+    return GetMessageClass(Default().FindMessageTypeByName(name))
+
+
+def release(message: Message) -> Release:
+    return Release("a-destination", message.DESCRIPTOR.full_name, "a-digest", message.SerializePartialToString())
+
+
+def drawn(message: Message) -> Any:
+    text = line(release(message), known)
+    assert isinstance(text, bytes)
+    assert text.endswith(b"\n")
+    assert text.count(b"\n") == 1
+    return json.loads(text)
+
+
+def test_a_log_record_is_a_line_of_the_otlp_file_exporter() -> None:
+    # The example of https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding, in short.
+    record = LogRecord(
+        time_unix_nano=1544712660300000000,
+        observed_time_unix_nano=1544712660300000001,
+        severity_number=10,  # type: ignore[arg-type]
+        severity_text="Information",
+        trace_id=bytes.fromhex("5B8EFFF798038103D269B633813FC60C"),
+        span_id=bytes.fromhex("EEE19B7EC3C1B174"),
+        body=AnyValue(string_value="Example log record"),
+        attributes=[
+            KeyValue(key="boolean", value=AnyValue(bool_value=False)),
+            KeyValue(key="integer", value=AnyValue(int_value=10)),
+            KeyValue(key="bytes", value=AnyValue(bytes_value=b"\xff\xfe")),
+            KeyValue(key="not-a-number", value=AnyValue(double_value=math.nan)),
+        ],
+        flags=1,
+    )
+    scope = ScopeLogs(scope=InstrumentationScope(name="my.library"), log_records=[record], schema_url="https://scope")
+    logs = ResourceLogs(resource=Resource(), scope_logs=[scope])
+    assert drawn(logs) == {
+        "resourceLogs": [
+            {
+                "resource": {},
+                "scopeLogs": [
+                    {
+                        "scope": {"name": "my.library"},
+                        "schemaUrl": "https://scope",
+                        "logRecords": [
+                            {
+                                "timeUnixNano": "1544712660300000000",
+                                "observedTimeUnixNano": "1544712660300000001",
+                                "severityNumber": 10,
+                                "severityText": "Information",
+                                "traceId": "5b8efff798038103d269b633813fc60c",
+                                "spanId": "eee19b7ec3c1b174",
+                                "body": {"stringValue": "Example log record"},
+                                "attributes": [
+                                    {"key": "boolean", "value": {"boolValue": False}},
+                                    {"key": "integer", "value": {"intValue": "10"}},
+                                    {"key": "bytes", "value": {"bytesValue": "//4="}},
+                                    {"key": "not-a-number", "value": {"doubleValue": "NaN"}},
+                                ],
+                                "flags": 1,
+                            }
+                        ],
+                    }
+                ],
+            }
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (Field(name="a\nb", kind=Field.TYPE_STRING, number=3), {"name": "a\nb", "kind": "TYPE_STRING", "number": 3}),
+        (Type(fields=[Field(json_name="x")]), {"fields": [{"jsonName": "x"}]}),
+        (Timestamp(seconds=1), "1970-01-01T00:00:01Z"),
+        (Status(code=3), {"code": 3}),
+    ],
+)
+def test_everything_else_is_proto_json_in_an_envelope(message: Message, expected: object) -> None:
+    assert drawn(message) == {"type": message.DESCRIPTOR.full_name, "plan": "a-digest", "message": expected}
+
+
+def test_a_packed_message_is_drawn_by_its_type() -> None:
+    status = Status()
+    status.details.add().Pack(RetryInfo())
+    assert drawn(status)["message"] == {"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo"}]}
+
+
+def _unknown_payload() -> Status:
+    status = Status()
+    status.details.add(type_url="type.googleapis.com/no.such.Type", value=b"\x08\x01")
+    return status
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [
+        (Release("d", "no.such.Type", "p", b""), Reason.UNKNOWN_TYPE),
+        (Release("d", LOGS, "p", b"\xff"), Reason.MALFORMED),
+        (release(Timestamp(seconds=2**62)), Reason.MALFORMED),
+        (release(_unknown_payload()), Reason.MALFORMED),
+    ],
+    ids=["unknown type", "malformed", "time out of range", "payload of unknown type"],
+)
+def test_what_has_no_form_is_rejected(refused: Release, reason: Reason) -> None:
+    assert line(refused, known) == Rejected(reason)
+
+
+VALUES = st.recursive(
+    st.one_of(
+        st.builds(AnyValue),
+        st.text().map(lambda value: AnyValue(string_value=value)),
+        st.booleans().map(lambda value: AnyValue(bool_value=value)),
+        st.integers(-(2**63), 2**63 - 1).map(lambda value: AnyValue(int_value=value)),
+        st.floats(allow_nan=False).map(lambda value: AnyValue(double_value=value)),
+        st.binary().map(lambda value: AnyValue(bytes_value=value)),
+    ),
+    lambda inner: st.lists(inner, max_size=3).map(lambda values: AnyValue(array_value=ArrayValue(values=values))),
+    max_leaves=5,
+)
+RECORDS = st.builds(
+    LogRecord,
+    time_unix_nano=st.integers(0, 2**64 - 1),
+    severity_number=st.integers(0, 24),
+    severity_text=st.text(),
+    body=VALUES,
+    attributes=st.lists(st.builds(KeyValue, key=st.text(), value=VALUES), max_size=3),
+    trace_id=st.binary(max_size=16),
+    span_id=st.binary(max_size=8),
+    event_name=st.text(),
+)
+
+
+@given(RECORDS)
+def test_a_log_record_can_be_read_back(record: LogRecord) -> None:
+    logs = ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])])
+    found = drawn(logs)
+    for entry in found["resourceLogs"][0]["scopeLogs"][0]["logRecords"]:
+        for key in {"traceId", "spanId"} & entry.keys():
+            entry[key] = base64.b64encode(bytes.fromhex(entry[key])).decode()
+    assert json_format.ParseDict(found, LogsData()) == LogsData(resource_logs=[logs])
