@@ -5,8 +5,9 @@ All are frozen. Plans, which are data too, live in `plan.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -108,6 +109,13 @@ class Stripped(msgspec.Struct, frozen=True):
     count: int = 1
 
 
+Trail = tuple[Any, str] | None
+"""A place in a message: the place above it and a name, in which `[*]` stands for list indices and map keys. None is the message itself."""
+
+Notes = Mapping[tuple[Trail, Reason, bool], int]
+"""How often values at a place were stripped, or masked, for a reason. Spelt out only when somebody asks: see `Release.stripped`."""
+
+
 class Release(msgspec.Struct, frozen=True):
     """Minimised bytes of one item for one destination. Only `gateway.minimise` makes one.
 
@@ -118,10 +126,24 @@ class Release(msgspec.Struct, frozen=True):
     type: str
     plan: str
     payload: bytes
-    stripped: tuple[Stripped, ...] = ()
+    notes: Notes = {}
+
+    @property
+    def stripped(self) -> tuple[Stripped, ...]:
+        """What the plan keeps and was stripped all the same, since its value failed."""
+        return tuple(Stripped(path(at), reason, masked, count) for (at, reason, masked), count in self.notes.items())
 
     def __repr__(self) -> str:
         return f"Release({self.type} for {self.destination}, {len(self.payload)} bytes)"
+
+
+def path(at: Trail) -> str:
+    """A place as a reader has it: names joined by dots."""
+    names: list[str] = []
+    while at is not None:
+        at, name = at
+        names.append(name)
+    return ".".join(reversed(names)).replace(".[*]", "[*]")
 
 
 class Withheld(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -35,8 +36,13 @@ def read_approvals(path: Path) -> Mapping[str, FieldPrivacy]:
 
 def write_approvals(path: Path, approved: Mapping[str, FieldPrivacy]) -> None:
     """Record what is approved, sorted, so that a reviewer sees each change as one line."""
-    entries = {name: _plain(approved[name]) for name in sorted(approved)}
-    path.write_text(HEAD + "version: 1\napproved:\n" + "".join(f"  {name}: {_flow(entry)}\n" for name, entry in entries.items()))
+    lines = "".join(f"  {_key(name)}: {_flow(_plain(approved[name]))}\n" for name in sorted(approved))
+    path.write_text(HEAD + "version: 1\napproved:" + (f"\n{lines}" if lines else " {}\n"), encoding="utf-8")
+
+
+def _key(name: str) -> str:
+    """A name without a package may be a word that YAML knows, such as `null`."""
+    return name if "." in name else f'"{name}"'
 
 
 def _plain(privacy: FieldPrivacy) -> dict[str, object]:
@@ -49,5 +55,16 @@ def _plain(privacy: FieldPrivacy) -> dict[str, object]:
     }
 
 
-def _flow(entry: Mapping[str, object]) -> str:
-    return yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True).strip()
+def _flow(entry: object) -> str:
+    return yaml.dump(entry, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True).strip()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes all text but plain words: what else is a number, and what isn't, differs between readers of YAML."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) else '"')
+
+
+_Dumper.add_representer(str, _text)

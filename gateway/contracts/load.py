@@ -84,11 +84,15 @@ def _json_name(name: str) -> str:
 
 def _parse(path: Path) -> FileDescriptorSet:
     try:
-        return FileDescriptorSet.FromString(path.read_bytes())
+        files = FileDescriptorSet.FromString(path.read_bytes())
     except OSError as error:
         raise BadContract(f"{path}: {error.strerror}") from error
-    except DecodeError as error:
-        raise BadContract(f"{path}: not a FileDescriptorSet; `buf build -o` or `protoc --descriptor_set_out` writes one") from error
+    except DecodeError:
+        files = FileDescriptorSet()
+    # What is not a descriptor set may still parse, as unknown fields alone or as files without a name.
+    if not files.file or not all(file.name for file in files.file):
+        raise BadContract(f"{path}: not a FileDescriptorSet; `buf build -o` or `protoc --descriptor_set_out` writes one")
+    return files
 
 
 def _compile(folder: Path) -> FileDescriptorSet:

@@ -9,12 +9,13 @@ from typing import Final
 from gateway.contracts.approvals import read_approvals
 from gateway.contracts.classify import Misplaced, Overlay, approved, claims
 from gateway.contracts.contract import Contract
-from gateway.model import FieldPrivacy
+from gateway.errors import BadContract
+from gateway.model import Category, FieldPrivacy
 from gateway.plan import VERSION, Payload, Plan, SubjectPlan
 from gateway.policy import otlp
-from gateway.policy.judge import Site
+from gateway.policy.judge import Site, kind_of, kind_of_message
 from gateway.policy.load import PolicyFile
-from gateway.policy.project import Projection, Projector
+from gateway.policy.project import Projection, Projector, is_map
 from gateway.policy.residency import ceiling_of
 from gateway.policy.subject import subject_plan
 from gateway.policy.values import properties
@@ -29,6 +30,8 @@ SERVICES: Final[Mapping[str, str]] = {
 }
 """The emit services whose items have one type."""
 
+NO_ITEM: Final = "is a value, classified at the field that holds it; it can't be an item"
+
 
 class Compiler:
     """Makes the plans of one contract under one policy, each when first asked for, and the same each time."""
@@ -39,7 +42,7 @@ class Compiler:
         self.policy = file.policy
         self.claims = self._claims(file)
         self.approvals = None if self.policy.approvals is None else file.path.parent / self.policy.approvals
-        self.classes = self.claims if self.approvals is None else approved(self.claims, read_approvals(self.approvals))
+        self.classes = self.claims if self.approvals is None else self._approved(read_approvals(self.approvals))
         self._file = file
         self._plans: dict[tuple[str, str], Plan] = {}
         self._projectors: dict[str, Projector] = {}
@@ -47,9 +50,29 @@ class Compiler:
     def _claims(self, file: PolicyFile) -> Mapping[str, FieldPrivacy]:
         overlays = {name: Overlay(given.privacy, given.overrides) for name, given in self.policy.classifications.items()}
         try:
-            return claims(self.contract, overlays)
+            said = claims(self.contract, overlays)
+            self._check_conditions(overlays)
         except Misplaced as error:
             raise file.origin.fail(("classifications", error.field), error.text) from error
+        return said
+
+    @cached_property
+    def _conditions(self) -> frozenset[str]:
+        """The fields whose category is a further condition on what they hold: messages and `Any`, by full name."""
+        held = map(self.contract.message, self.contract.messages)
+        fields = (field for message in held for field in self.contract.fields(message) if not is_map(field))
+        return frozenset(field.full_name for field in fields if kind_of(field) in ("any", "message"))
+
+    def _check_conditions(self, overlays: Mapping[str, Overlay]) -> None:
+        """Without its condition, a message leaves more freely. Raises Misplaced."""
+        for name in self._conditions & overlays.keys() & self.contract.annotations.keys():
+            if overlays[name].privacy.category is Category.UNSPECIFIED and not overlays[name].overrides:
+                raise Misplaced(name, "looser than its annotation; say `overrides: true` if that is meant")
+
+    def _approved(self, recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
+        """What counts. A condition that was recorded holds until its end is approved; one that is new holds at once."""
+        conditions = {name: privacy for name, privacy in {**self.claims, **recorded}.items() if name in self._conditions}
+        return {**conditions, **approved(self.claims, recorded)}
 
     @cached_property
     def flows(self) -> Mapping[str, tuple[str, ...]]:
@@ -64,6 +87,8 @@ class Compiler:
             return otlp.ITEM
         service, slash, method = flow.partition("/")
         if not slash and flow in self.contract.messages:
+            if kind_of_message(self.contract.message(flow)) != "message":
+                raise self._file.origin.fail(("flows", flow), NO_ITEM)
             return flow
         if service in SERVICES and (method == "*" or method in self._methods(service)):
             return SERVICES[service]
@@ -83,7 +108,8 @@ class Compiler:
     def plan(self, type: str, destination: str) -> Plan:
         """The plan of a message type at a destination, in a flow or not.
 
-        Raises KeyError if the contract or the policy doesn't know one of them, BadPolicy if a required field would be stripped.
+        Raises KeyError if the contract or the policy doesn't know one of them, BadPolicy if a required field would be stripped,
+        BadContract for a type that counts as a scalar.
         """
         if (type, destination) not in self._plans:
             self._plans[type, destination] = self._compile(type, destination)
@@ -114,6 +140,8 @@ class Compiler:
 
     def _compile(self, type: str, destination: str) -> Plan:
         root, projector, site = self.contract.message(type), self.projector(destination), self.site(destination)
+        if kind_of_message(root) != "message":
+            raise BadContract(f"{type}: {NO_ITEM}")
         if stripped := projector.missing(root):
             raise self._file.origin.fail(("destinations", destination), f"would strip {stripped}, which {type} requires")
         projection = Projection(projector)

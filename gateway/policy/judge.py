@@ -153,7 +153,7 @@ def _operational(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason 
         case "timestamp":
             return Moment(site.days if site.outside else None) if closed or site.days else Reason.NOT_CLOSED
         case "float":
-            return None if closed else Reason.NOT_CLOSED
+            return _bounds(privacy) if closed else Reason.NOT_CLOSED
     return Reason.WRONG_KIND
 
 
@@ -162,9 +162,13 @@ def _token(privacy: FieldPrivacy) -> Text:
     return Text(pattern, privacy.max_length, privacy.one_of, detect=True)
 
 
+def _bounds(privacy: FieldPrivacy) -> Number | None:
+    return Number(privacy.min, privacy.max) if privacy.bounded else None
+
+
 def _personal(kind: str, privacy: FieldPrivacy) -> Rule | None:
     if kind == "string":
         return _own(privacy)
-    if privacy.bounded and kind == "integer":
-        return Number(privacy.min, privacy.max)
+    if kind in ("integer", "float"):
+        return _bounds(privacy)
     return Span(privacy.min, privacy.max) if privacy.bounded and kind == "duration" else None

@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.errors import Reason
 from gateway.model import Category, FieldPrivacy
-from gateway.plan import Attributes, Body, Length, Value
+from gateway.plan import Attributes, Body, Length
 from gateway.policy.document import Policy
 from gateway.policy.judge import Site, judge
 from gateway.policy.project import NESTED, Ruling
@@ -70,12 +70,11 @@ def specials(policy: Policy, site: Site) -> Mapping[str, Ruling]:
 
 
 def _attributes(policy: Policy, site: Site) -> Attributes:
-    """Keys of the policy; wildcards count inside the EU only."""
+    """Keys of the policy; wildcards count inside the EU only. A key that may not leave stays listed, lest a wildcard above it lets it."""
     held = {key: policy.otlp.privacy(key) for key in policy.otlp.attributes}
     rules = {key: values(dict.fromkeys(_kinds(privacy), privacy), site) for key, privacy in held.items()}
-    kept = {key: rule for key, rule in rules.items() if rule != Value()}
-    exact = {key: rule for key, rule in kept.items() if not key.endswith(".*")}
-    prefixes = {key.removesuffix("*"): rule for key, rule in kept.items() if key.endswith(".*")}
+    exact = {key: rule for key, rule in rules.items() if not key.endswith(".*")}
+    prefixes = {key.removesuffix("*"): rule for key, rule in rules.items() if key.endswith(".*")}
     return Attributes(exact, {} if site.outside else prefixes)
 
 

@@ -19,7 +19,7 @@ Path = tuple[FieldDescriptor, ...]
 def subject_plan(contract: Contract, classes: Mapping[str, FieldPrivacy], type: str) -> SubjectPlan:
     """Where the subject of a message type stands. Raises BadContract if several equally shallow fields could be it and none is marked."""
     root = contract.message(type)
-    user_id, work_email = (_find(root, category, classes) for category in (Category.USER_ID, Category.WORK_EMAIL))
+    user_id, work_email = (_find(contract, root, category, classes) for category in (Category.USER_ID, Category.WORK_EMAIL))
     messages: list[MessagePlan] = []
     _project(root.full_name, [path for path in (user_id, work_email) if path], messages)
     return SubjectPlan(type, tuple(messages), _numbers(user_id), _numbers(work_email))
@@ -29,13 +29,13 @@ def _numbers(path: Path) -> tuple[int, ...]:
     return tuple(field.number for field in path)
 
 
-def _find(root: Descriptor, category: Category, classes: Mapping[str, FieldPrivacy]) -> Path:
+def _find(contract: Contract, root: Descriptor, category: Category, classes: Mapping[str, FieldPrivacy]) -> Path:
     """The shallowest field of a category; the marked one where several are. A mark may stand at any field of the path."""
 
     def privacy(field: FieldDescriptor) -> FieldPrivacy:
         return classes.get(field.full_name, FieldPrivacy())
 
-    for level in _levels(root):
+    for level in _levels(contract, root):
         found = [path for path in level if privacy(path[-1]).category is category]
         found = [path for path in found if any(privacy(field).subject for field in path)] or found
         if len(found) > 1:
@@ -46,15 +46,15 @@ def _find(root: Descriptor, category: Category, classes: Mapping[str, FieldPriva
     return ()
 
 
-def _levels(root: Descriptor) -> Iterator[list[Path]]:
+def _levels(contract: Contract, root: Descriptor) -> Iterator[list[Path]]:
     """The paths to the single strings of a type, level by level; a type met on a higher level isn't entered again."""
     seen = {root.full_name}
-    level: list[Path] = [(field,) for field in root.fields]
+    level: list[Path] = [(field,) for field in contract.fields(root)]
     while level:
         yield [path for path in level if path[-1].type == FieldDescriptor.TYPE_STRING and not path[-1].is_repeated]
         below = [path for path in level if _is_single_message(path[-1]) and message_of(path[-1]).full_name not in seen]
         seen |= {message_of(path[-1]).full_name for path in below}
-        level = [(*path, field) for path in below for field in message_of(path[-1]).fields]
+        level = [(*path, field) for path in below for field in contract.fields(message_of(path[-1]))]
 
 
 def _is_single_message(field: FieldDescriptor) -> bool:

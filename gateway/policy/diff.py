@@ -1,0 +1,200 @@
+"""What a change of policy or contracts releases that was withheld, and the reverse.
+
+Compared is what the two compile to: the plans of all flows, field by field and rule by rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from gateway.errors import BadPolicy
+from gateway.plan import Attributes, Body, FieldPlan, Form, Nested, Plan, Properties, Rule, Text, UserId, Value
+from gateway.policy.changes import Change, Difference, Effect
+from gateway.policy.compile import Compiler
+from gateway.policy.judge import SCALARS
+from gateway.policy.narrow import narrows
+from gateway.policy.reach import brought, pairs
+from gateway.policy.settings import settings
+from gateway.policy.words import gains, of_rule, of_value, printable
+
+Said = tuple[Effect, str, str]
+"""What changed: which way, of which field or key, in words."""
+
+NOTHING: Final = Value()
+"""The rule of a value that is stripped, whatever its kind."""
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """A field of a plan. `kind` is its type on the wire, or the message type it holds."""
+
+    kind: str
+    rule: Rule | None = None
+    enum: frozenset[int] = frozenset()
+
+
+def diff(old: Compiler, new: Compiler) -> Difference:
+    """Compare. Raises BadPolicy or BadContract if either doesn't compile."""
+    was, now = _plans(old), _plans(new)
+    fields = (
+        Change(*said, destination, item)
+        for item, destination in sorted({*was, *now}, key=lambda pair: pair[::-1])
+        for said in _fields(_slots(was.get((item, destination))), _slots(now.get((item, destination))))
+    )
+    changes = tuple(dict.fromkeys((*settings(old, new), *fields)))
+    order = list(Effect)
+    return Difference(tuple(sorted(changes, key=lambda change: order.index(change.effect))))
+
+
+def _plans(compiler: Compiler) -> Mapping[tuple[str, str], Plan]:
+    """The plans of all flows. A route may carry any type that was brought, as far as it compiles."""
+    plans = {pair: compiler.plan(*pair) for pair in pairs(compiler)}
+    for route in compiler.policy.routes:
+        for item in brought(compiler.contract):
+            try:
+                plans[item, route.destination] = compiler.plan(item, route.destination)
+            except BadPolicy:
+                continue
+    return plans
+
+
+def _slots(plan: Plan | None) -> Mapping[str, Slot]:
+    """What a plan lets through, by the field's full name. A map's keys and values are two."""
+    return {} if plan is None else dict(_all_slots(plan))
+
+
+def _all_slots(plan: Plan) -> Iterator[tuple[str, Slot]]:
+    for message in plan.messages:
+        if message.form is Form.MESSAGE and message.name not in SCALARS:
+            for field in message.fields:
+                yield from _slots_of(field, f"{message.name}.", plan)
+    for name in plan.anys:
+        yield f"google.protobuf.Any({name})", Slot(name)
+
+
+def _slots_of(field: FieldPlan, owner: str, plan: Plan) -> Iterator[tuple[str, Slot]]:
+    name = field.name[1:-1] if field.name.startswith("[") else owner + field.name
+    entry = None if field.message is None else plan.messages[field.message]
+    if entry is None or entry.form is not Form.MAP_ENTRY:
+        yield name, _slot(field, plan)
+    else:
+        yield from ((f"{name}[{part.name}]", _slot(part, plan)) for part in entry.fields)
+
+
+def _slot(field: FieldPlan, plan: Plan) -> Slot:
+    rule = None if field.rule is None else plan.rules[field.rule]
+    index = rule.message if isinstance(rule, Nested) else field.message
+    kind = field.kind if index is None else plan.messages[index].name
+    return Slot(kind, None if isinstance(rule, Nested) else rule, frozenset(field.enum or ()))
+
+
+def _fields(was: Mapping[str, Slot], now: Mapping[str, Slot]) -> Iterator[Said]:
+    for name in dict.fromkeys((*was, *now)):
+        old, new = was.get(name), now.get(name)
+        yield from _field(name, old, new)
+        yield from _keyed(old, new)
+
+
+def _field(name: str, old: Slot | None, new: Slot | None) -> Iterator[Said]:
+    if old is None or new is None:
+        yield from _appeared(name, None if old is None else _words(old), None if new is None else _words(new))
+    elif isinstance(old.rule, (Attributes, Properties, Body)) and type(old.rule) is type(new.rule):
+        return
+    elif _blind(old.rule) != _blind(new.rule) or (old.kind, old.enum) != (new.kind, new.enum):
+        narrow = old.kind == new.kind and old.enum >= new.enum and narrows(old.rule, new.rule)
+        yield Effect.WITHHELD if narrow else Effect.RELEASED, name, _change(old, new)
+
+
+def _appeared(name: str, old: str | None, new: str | None) -> Iterator[Said]:
+    """Of what is there on one side only."""
+    if new is not None and old is None:
+        yield Effect.RELEASED, name, new
+    elif old is not None and new is None:
+        yield Effect.WITHHELD, name, f"was: {old}"
+
+
+def _change(old: Slot, new: Slot) -> str:
+    if old.kind != new.kind:
+        return f"was of type {old.kind}; now: {new.kind}"
+    if old.enum != new.enum:
+        return _gains(sorted(old.enum), sorted(new.enum), "number ")
+    if isinstance(old.rule, Text) and isinstance(new.rule, Text) and old.rule.one_of and new.rule.one_of:
+        return _gains(old.rule.one_of, new.rule.one_of)
+    return f"was: {of_rule(old.rule)}; now: {of_rule(new.rule)}"
+
+
+def _words(slot: Slot) -> str:
+    if slot.rule is None and "." in slot.kind:
+        return "what is in it"
+    return "a value that its enum lists" if slot.enum else of_rule(slot.rule)
+
+
+def _gains(old: Collection[object], new: Collection[object], what: str = "") -> str:
+    gained, lost = ([f"{what}{one}" for one in many if one not in others] for many, others in ((new, old), (old, new)))
+    return gains(gained, lost)
+
+
+def _keyed(old: Slot | None, new: Slot | None) -> Iterator[Said]:
+    """What a rule says key by key: attributes, log texts, events and their properties."""
+    was, now = (None if slot is None else slot.rule for slot in (old, new))
+    if isinstance(was, Attributes) or isinstance(now, Attributes):
+        none = Attributes({}, {})
+        yield from _attributes(was if isinstance(was, Attributes) else none, now if isinstance(now, Attributes) else none)
+    if isinstance(was, Properties) or isinstance(now, Properties):
+        yield from _events(was.events if isinstance(was, Properties) else {}, now.events if isinstance(now, Properties) else {})
+    if isinstance(was, Body) or isinstance(now, Body):
+        nothing = Body((), free_text=False)
+        yield from _body(was if isinstance(was, Body) else nothing, now if isinstance(now, Body) else nothing)
+
+
+def _attributes(old: Attributes, new: Attributes) -> Iterator[Said]:
+    wild = (f"{prefix}*" for rule in (old, new) for prefix in rule.prefixes)
+    for key in dict.fromkeys((*old.exact, *new.exact, *wild)):
+        yield from _value(f"otlp.attributes.{key}", _ruled(old, key), _ruled(new, key))
+
+
+def _ruled(rule: Attributes, key: str) -> Value:
+    """The rule of a key, its own or that of the longest prefix above it."""
+    if key in rule.exact:
+        return rule.exact[key]
+    above = [prefix for prefix in rule.prefixes if key.removesuffix("*").startswith(prefix)]
+    return rule.prefixes[max(above, key=len)] if above else NOTHING
+
+
+def _events(old: Mapping[str, Mapping[str, Value]], new: Mapping[str, Mapping[str, Value]]) -> Iterator[Said]:
+    for event in dict.fromkeys((*old, *new)):
+        was, now = old.get(event), new.get(event)
+        yield from _appeared(f"tracking_plan.{event}", None if was is None else "an event", None if now is None else "an event")
+        for name in dict.fromkeys((*(was or {}), *(now or {}))):
+            yield from _value(f"tracking_plan.{event}.properties.{name}", (was or {}).get(name, NOTHING), (now or {}).get(name, NOTHING))
+
+
+def _value(key: str, old: Value, new: Value) -> Iterator[Said]:
+    """A value whose kind shows late: a kind without a rule is stripped."""
+    if NOTHING in (old, new):
+        yield from _appeared(key, of_value(old) or None, of_value(new) or None)
+        return
+    both = [(getattr(old, kind), getattr(new, kind)) for kind in Value.__struct_fields__]
+    changed = [(was, now) for was, now in both if _blind(was) != _blind(now)]
+    if changed:
+        narrow = all(now is None or (was is not None and narrows(was, now)) for was, now in changed)
+        yield Effect.WITHHELD if narrow else Effect.RELEASED, key, f"was: {of_value(old)}; now: {of_value(new)}"
+
+
+def _body(old: Body, new: Body) -> Iterator[Said]:
+    for text in dict.fromkeys((*old.templates, *new.templates)):
+        was, now = (printable(text) if text in rule.templates else None for rule in (old, new))
+        yield from _appeared("otlp.log_templates", was, now)
+    if old.free_text != new.free_text:
+        yield (
+            Effect.RELEASED if new.free_text else Effect.WITHHELD,
+            "otlp.log_templates",
+            "free text" if new.free_text else "was: free text",
+        )
+
+
+def _blind(rule: Rule | None) -> Rule | None:
+    """A rule without the pattern of user IDs, which is the whole policy's, and told of once."""
+    return UserId("", rule.text) if isinstance(rule, UserId) else rule

@@ -1,0 +1,186 @@
+"""What one destination gets of a message type, as a tree: each field, kept or stripped, and why.
+
+Every answer is the projector's ruling, which plans are made of; none is worked out here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from gateway.errors import Reason
+from gateway.model import Category, FieldPrivacy
+from gateway.plan import Attributes, Nested, Properties, Value
+from gateway.policy import otlp
+from gateway.policy.compile import Compiler
+from gateway.policy.document import Event, Property, PropertyType
+from gateway.policy.fields import entry, label, values
+from gateway.policy.judge import judge, kind_of, kind_of_message
+from gateway.policy.project import WIRE, Ruling, held, is_map
+from gateway.policy.words import of_reason, of_rule, of_value
+
+KEY: Final = "[key]"
+"""The name of a map's keys, as a field below the map."""
+
+_INSIDE: Final = "what is in it decides"
+_WHOLE: Final[Mapping[str, str]] = {"message": _INSIDE, "enum": "a value that its enum lists"}
+"""What is kept without a rule, by kind, where that isn't the whole story."""
+
+_KINDS: Final[Mapping[PropertyType, str]] = {
+    PropertyType.STRING: "string",
+    PropertyType.INTEGER: "integer",
+    PropertyType.NUMBER: "float",
+    PropertyType.BOOLEAN: "bool",
+}
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A field as one destination sees it, and the fields below it.
+
+    `name` is the field's, with `[*]` where there are many; of a map it stands for the values, and the keys are a field below it.
+    `key` is the field's full name, or where the policy speaks of it (`otlp.attributes.user.id`); at the root both are the type's name.
+    `words` tell the rule for its values, or the reason why it is stripped. `above`: what is below it stands higher up in the tree.
+    """
+
+    name: str
+    key: str
+    type: str
+    kept: bool
+    words: str
+    reason: Reason | None = None
+    category: Category = Category.UNSPECIFIED
+    above: bool = False
+    children: tuple[Node, ...] = ()
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Node]]:
+        """Yield all that is below the node, each before what is below it, with its path as receipts have it."""
+        for child in self.children:
+            here = path + child.name if child.name == KEY else ".".join(filter(None, (path, child.name)))
+            yield here, child
+            yield from child.walk(here)
+
+
+def explain(compiler: Compiler, type: str, destination: str) -> Node:
+    """What `destination` gets of message type `type`. Raises KeyError if the contract or the policy doesn't know it."""
+    children = _Teller(compiler, destination).message(compiler.contract.message(type))
+    kept = any(child.kept for child in children)
+    reason = None if kept else Reason.NOTHING_ALLOWED
+    return Node(type, type, "message", kept, _INSIDE if reason is None else of_reason(reason), reason, children=children)
+
+
+class _Teller:
+    """Tells of one destination. `_told` are the types, and the parts of the policy, that stand in the tree already."""
+
+    def __init__(self, compiler: Compiler, destination: str) -> None:
+        self._contract = compiler.contract
+        self._policy = compiler.policy
+        self._claims = compiler.claims
+        self._classes = {**compiler.classes, **otlp.CLASSES}
+        self._site = compiler.site(destination)
+        self._projector = compiler.projector(destination)
+        self._told: set[str] = set()
+
+    def message(self, message: Descriptor) -> tuple[Node, ...]:
+        """The nodes of a type's fields."""
+        self._told.add(message.full_name)
+        return tuple(map(self._field, self._contract.fields(message)))
+
+    def _field(self, field: FieldDescriptor) -> Node:
+        ruling = self._projector.ruling(field)
+        match ruling:
+            case Attributes():
+                return self._special(field, ruling, "otlp.attributes", self._attributes(ruling))
+            case Properties():
+                return self._special(field, ruling, "tracking_plan", self._events(ruling))
+        if is_map(field) and (ruling is None or ruling is Reason.MAP_KEY_NOT_ALLOWED):
+            return self._map(field, ruling)
+        return self._open(field, ruling)
+
+    def _special(self, field: FieldDescriptor, ruling: Ruling, part: str, children: Iterator[Node]) -> Node:
+        if part in self._told:
+            return self._node(field, ruling, above=True)
+        self._told.add(part)
+        return self._node(field, ruling, tuple(children))
+
+    def _map(self, field: FieldDescriptor, ruling: Ruling) -> Node:
+        key, value = self._projector.map_rulings(field)
+        category = self._classes.get(field.full_name, FieldPrivacy()).map_key
+        reason, words = _told_of(key, category)
+        node = Node(KEY, f"{field.full_name}{KEY}", _type(entry(field)[0]), reason is None, words, reason, category)
+        if ruling is not None:
+            return self._node(field, ruling, (node,))
+        opened = self._open(field, value)
+        return msgspec.structs.replace(opened, children=(node, *opened.children))
+
+    def _open(self, field: FieldDescriptor, ruling: Ruling) -> Node:
+        """The node of a field with the fields of the message that it holds, if they matter."""
+        message = held(field)
+        shut = ruling is not None and ruling is not Reason.NOTHING_ALLOWED and not isinstance(ruling, Nested)
+        if shut or message is None or kind_of_message(message) != "message":
+            return self._node(field, ruling)
+        if message.full_name in self._told:
+            return self._node(field, ruling, above=True)
+        return self._node(field, ruling, self.message(message))
+
+    def _node(self, field: FieldDescriptor, ruling: Ruling, children: tuple[Node, ...] = (), *, above: bool = False) -> Node:
+        name, category = field.full_name, self._classes.get(field.full_name, FieldPrivacy()).category
+        reason, words = _told_of(ruling, category)
+        claim = self._claims.get(name, FieldPrivacy()).category
+        if reason is Reason.UNCLASSIFIED and claim is not category:
+            words = f"{claim.name}, which is not approved"
+        elif ruling is None:
+            words = _WHOLE.get(kind_of(values(field)), words)
+        return Node(label(field), name, _type(field), reason is None, words, reason, category, above, children)
+
+    def _attributes(self, rule: Attributes) -> Iterator[Node]:
+        for key in self._policy.otlp.attributes:
+            wild = key.endswith(".*")
+            privacy = self._policy.otlp.privacy(key)
+            ruling = Reason.NOT_CLOSED if wild and self._site.outside else judge("string", privacy, self._site)
+            node = Node(key, f"otlp.attributes.{key}", "attribute", kept=False, words="", category=privacy.category)
+            yield _settled(node, rule.prefixes.get(key.removesuffix("*")) if wild else rule.exact.get(key), ruling)
+
+    def _events(self, rule: Properties) -> Iterator[Node]:
+        for name, event in self._policy.tracking_plan.items():
+            children = tuple(self._properties(f"tracking_plan.{name}.properties", event, rule.events[name]))
+            yield Node(name, f"tracking_plan.{name}", "event", kept=True, words="an event that exists", children=children)
+
+    def _properties(self, key: str, event: Event, kept: Mapping[str, Value]) -> Iterator[Node]:
+        for name, given in event.properties.items():
+            node = Node(name, f"{key}.{name}", given.kind.value, kept=False, words="", category=given.category)
+            yield _settled(node, kept.get(name), judge(_KINDS[given.kind], privacy_of(given), self._site))
+
+
+def privacy_of(given: Property) -> FieldPrivacy:
+    """A property of the tracking plan in the form that annotations have."""
+    low, high = given.min or 0, given.max or 0
+    return FieldPrivacy(given.category, pattern=given.pattern, max_length=given.max_length, one_of=given.one_of, min=low, max=high)
+
+
+def _settled(node: Node, kept: Value | None, ruling: Ruling) -> Node:
+    """An attribute or a property with what became of it; `ruling` says why nothing is `kept`."""
+    if kept is not None and kept != Value():
+        return msgspec.structs.replace(node, kept=True, words=of_value(kept))
+    reason = ruling if isinstance(ruling, Reason) else Reason.WRONG_KIND
+    return msgspec.structs.replace(node, reason=reason, words=_why(reason, node.category))
+
+
+def _why(reason: Reason, category: Category) -> str:
+    named = reason is Reason.CATEGORY_NOT_ALLOWED and category is not Category.UNSPECIFIED
+    return f"{category.name} is not allowed here" if named else of_reason(reason)
+
+
+def _told_of(ruling: Ruling, category: Category) -> tuple[Reason | None, str]:
+    return (ruling, _why(ruling, category)) if isinstance(ruling, Reason) else (None, of_rule(ruling))
+
+
+def _type(field: FieldDescriptor) -> str:
+    if is_map(field):
+        key, value = map(_type, entry(field))
+        return f"map<{key}, {value}>"
+    named = field.message_type or field.enum_type
+    name = named.full_name if named else WIRE[field.type]
+    return f"repeated {name}" if field.is_repeated else name

@@ -1,0 +1,249 @@
+"""What in contracts and policy deserves a second look before it runs: findings, each with what to do.
+
+What can't be at all does not load; that is the loader's and the compiler's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from google.protobuf.descriptor import FieldDescriptor
+
+from gateway.errors import BadContract, Reason
+from gateway.model import NEVER, Category, FieldPrivacy, Recipient
+from gateway.policy import otlp
+from gateway.policy.compile import Compiler
+from gateway.policy.document import PropertyType
+from gateway.policy.explain import Node, explain
+from gateway.policy.fields import parts, values
+from gateway.policy.judge import Site, judge
+from gateway.policy.never import Said, said
+from gateway.policy.reach import brought, pairs
+from gateway.policy.words import few
+
+UNFIT: Final[Mapping[Category, frozenset[str]]] = {
+    Category.AGE: frozenset({"bool"}),
+    Category.GENDER: frozenset(),
+    Category.BANKING: frozenset({"bool", "enum", "float", "timestamp", "duration"}),
+    Category.LOCATION: frozenset({"bool", "timestamp", "duration"}),
+    Category.CREDENTIAL: frozenset({"bool", "enum", "float", "timestamp", "duration"}),
+}
+"""Kinds of values that can't be what a name says: `password_changed_at` is a time."""
+
+
+class Severity(StrEnum):
+    """An error must be mended; a warning should be; a note is for those who want to know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something to look at. `place` is a field's full name or a key of the policy; `keys` are that key's parts, empty for a field."""
+
+    severity: Severity
+    code: str
+    place: str
+    text: str
+    keys: tuple[str, ...] = ()
+
+
+def lint(compiler: Compiler) -> tuple[Finding, ...]:
+    """All findings, errors first. Raises BadPolicy if a flow names nothing."""
+    found = [finding for check in CHECKS for finding in check(compiler)]
+    order = list(Severity)
+    return tuple(sorted(dict.fromkeys(found), key=lambda finding: (order.index(finding.severity), finding.place, finding.code)))
+
+
+def _at(severity: Severity, code: str, keys: tuple[str, ...], text: str) -> Finding:
+    return Finding(severity, code, ".".join(keys), text, keys)
+
+
+def _fields(compiler: Compiler) -> Iterator[FieldDescriptor]:
+    """The fields that somebody here can mend: those of types that were brought, and those that the policy classifies."""
+    theirs, overlaid = brought(compiler.contract), compiler.policy.classifications
+    for name in compiler.contract.messages:
+        fields = compiler.contract.fields(compiler.contract.message(name))
+        yield from fields if name in theirs else (field for field in fields if field.full_name in overlaid)
+
+
+def unclassified(compiler: Compiler) -> Iterator[Finding]:
+    """Fields that go nowhere because nobody said what they hold, or nobody approved it."""
+    for field in _fields(compiler):
+        name = field.full_name
+        held, claim = (given.get(name, FieldPrivacy()) for given in (compiler.classes, compiler.claims))
+        bare = [part for part, _ in parts(field) if getattr(held, part) is Category.UNSPECIFIED]
+        claimed = [getattr(claim, part).name for part in bare if getattr(claim, part) is not Category.UNSPECIFIED]
+        if claimed:
+            text = f"{' and '.join(claimed)} is not approved, so it goes nowhere; `privacy-gateway approve` records it"
+            yield Finding(Severity.WARNING, "not-approved", name, text)
+        elif bare:
+            what = "its keys have no category (`map_key`)" if bare == ["map_key"] else "has no category"
+            yield Finding(Severity.WARNING, "unclassified", name, f"{what}, so it goes nowhere; say what it holds")
+
+
+def unaccepted(compiler: Compiler) -> Iterator[Finding]:
+    """Fields whose category no destination takes."""
+    sites = [compiler.site(name) for name in compiler.policy.destinations]
+    for field in _fields(compiler):
+        category = compiler.classes.get(field.full_name, FieldPrivacy()).category
+        if category not in NEVER | {Category.UNSPECIFIED} and not any(site.lets(category) for site in sites):
+            text = f"no destination accepts {category.name}: it is always stripped; need it be sent at all?"
+            yield Finding(Severity.NOTE, "not-accepted", field.full_name, text)
+
+
+def required(compiler: Compiler) -> Iterator[Finding]:
+    """Required fields that a destination of a flow would strip: such a flow does not start."""
+    for item, destination in pairs(compiler):
+        missing = compiler.projector(destination).missing(compiler.contract.message(item))
+        if missing:
+            text = f"is required and would be stripped at {destination}: make it optional, or let {destination} have it"
+            yield Finding(Severity.ERROR, "required-stripped", missing, text)
+
+
+def subjects(compiler: Compiler) -> Iterator[Finding]:
+    """Item types that don't tell whom they are about."""
+    for item in dict.fromkeys(item for item, _ in pairs(compiler)):
+        try:
+            compiler.subject(item)
+        except BadContract as error:
+            yield Finding(Severity.ERROR, "ambiguous-subject", item, str(error).removeprefix(f"{item}: "))
+
+
+def never_words(compiler: Compiler) -> Iterator[Finding]:
+    """Names that say what is never collected, under another label."""
+    for field in _fields(compiler):
+        category = compiler.classes.get(field.full_name, FieldPrivacy()).category
+        kinds = [kind for part, kind in parts(field) if part == "category"]
+        yield from _spoken(field.name, (field.full_name,), category, kinds[0] if kinds else "message")
+        yield from _spoken_values(field, category)
+    for name, event in compiler.policy.tracking_plan.items():
+        for key, held in event.properties.items():
+            kind = "bool" if held.kind is PropertyType.BOOLEAN else "string"
+            yield from _spoken(key, ("tracking_plan", name, "properties", key), held.category, kind)
+    for key in compiler.policy.otlp.attributes:
+        yield from _spoken(key, ("otlp", "attributes", key), compiler.policy.otlp.privacy(key).category, "string")
+
+
+def _spoken(name: str, keys: tuple[str, ...], category: Category, kind: str) -> Iterator[Finding]:
+    heard = said(name)
+    if heard is None or category in NEVER or kind in UNFIT[heard.category]:
+        return
+    under = "without a category" if category is Category.UNSPECIFIED else f"under the label {category.name}"
+    says = heard.category.name
+    text = f"its name says {says}, which is never collected, {under}: label it {says}, drop it, or name it for what it is"
+    yield Finding(_severity(heard, category), "never-word", ".".join(keys), text, keys if len(keys) > 1 else ())
+
+
+def _severity(heard: Said, category: Category) -> Severity:
+    """What has no category goes nowhere, whatever its name says."""
+    return Severity.ERROR if heard.sure and category is not Category.UNSPECIFIED else Severity.WARNING
+
+
+def _spoken_values(field: FieldDescriptor, category: Category) -> Iterator[Finding]:
+    """Of an enum's values one is enough."""
+    enum = values(field).enum_type
+    if enum is None or category in NEVER:
+        return
+    for value in enum.values:
+        heard = said(value.name)
+        if heard is not None and "enum" not in UNFIT[heard.category]:
+            says = heard.category.name
+            text = f"its value {value.name} says {says}, which is never collected: label it {says} or drop it"
+            yield Finding(_severity(heard, category), "never-word", field.full_name, text)
+            return
+
+
+def wildcards(compiler: Compiler) -> Iterator[Finding]:
+    """Attribute prefixes while logs leave the EU: there they count for nothing."""
+    outside = [destination for item, destination in pairs(compiler) if item == otlp.ITEM and compiler.site(destination).outside]
+    for key in compiler.policy.otlp.attributes:
+        if outside and key.endswith(".*"):
+            text = f"otlp/logs leads outside the EU ({few(outside)}), where a wildcard counts for nothing: list the exact keys"
+            yield _at(Severity.ERROR, "wildcard-outside", ("otlp", "attributes", key), text)
+
+
+def unfit(compiler: Compiler) -> Iterator[Finding]:
+    """Labels that a field's kind of value can't bear, and rules that its kind doesn't know."""
+    for field in _fields(compiler):
+        privacy = compiler.claims.get(field.full_name, FieldPrivacy())
+        for part, kind in parts(field):
+            yield from _unfit_label(field, kind, FieldPrivacy(getattr(privacy, part)))
+        kinds = [kind for part, kind in parts(field) if part == "category"] or ["message"]
+        yield from _idle_rules(field, kinds[0], privacy)
+
+
+def _unfit_label(field: FieldDescriptor, kind: str, privacy: FieldPrivacy) -> Iterator[Finding]:
+    """Judged where everything is allowed."""
+    anywhere = Site("", Recipient.STORE, "FR", frozenset(Category), "", None)
+    if judge(kind, privacy, anywhere) in (Reason.OPAQUE, Reason.WRONG_KIND):
+        text = f"a value of kind {kind} can't be {privacy.category.name}, so it is always stripped: change the label or the type"
+        yield Finding(Severity.ERROR, "label-unfit", field.full_name, text)
+
+
+def _idle_rules(field: FieldDescriptor, kind: str, privacy: FieldPrivacy) -> Iterator[Finding]:
+    of_strings = bool(privacy.pattern or privacy.max_length or privacy.one_of) and kind != "string"
+    of_numbers = privacy.bounded and kind not in ("integer", "float", "duration")
+    if of_strings or of_numbers:
+        names = "pattern, max_length and one_of are for strings" if of_strings else "min and max are for numbers and durations"
+        yield Finding(Severity.WARNING, "rule-idle", field.full_name, f"{names}; this is of kind {kind}, and the rule does nothing")
+
+
+def not_closed(compiler: Compiler) -> Iterator[Finding]:
+    """OPERATIONAL values that stay home because nothing bounds them."""
+    for item, destination in pairs(compiler):
+        if compiler.site(destination).outside:
+            nodes = (node for _, node in explain(compiler, item, destination).walk())
+            for node in nodes:
+                if _is_open(node, compiler):
+                    text = f"not closed, so stripped at {destination}, outside the EU: give it one_of, a pattern, or min and max"
+                    yield Finding(Severity.WARNING, "not-closed", node.key, text)
+
+
+def _is_open(node: Node, compiler: Compiler) -> bool:
+    """Of an attribute, whose kind shows late, truth values leave all the same."""
+    key = node.key.removeprefix("otlp.attributes.")
+    if key != node.key:
+        held = compiler.policy.otlp.privacy(key)
+        closed = held.pattern or held.one_of or held.bounded or key.endswith(".*")
+        return held.category is Category.OPERATIONAL and not closed
+    ours = node.key in compiler.classes or node.key.startswith("tracking_plan.")
+    return ours and node.reason is Reason.NOT_CLOSED
+
+
+def empty(compiler: Compiler) -> Iterator[Finding]:
+    """Flows of which nothing arrives."""
+    for flow, destinations in compiler.flows.items():
+        for destination in destinations:
+            if not explain(compiler, compiler.item_type(flow), destination).kept:
+                text = f"nothing of it may leave for {destination}: classify its fields, or take the destination out"
+                yield _at(Severity.WARNING, "empty-flow", ("flows", flow), text)
+
+
+def unbounded(compiler: Compiler) -> Iterator[Finding]:
+    """Whole numbers that may be any."""
+    for field in _fields(compiler):
+        privacy = compiler.classes.get(field.full_name, FieldPrivacy())
+        if privacy.category is Category.OPERATIONAL and not privacy.bounded and ("category", "integer") in parts(field):
+            yield Finding(
+                Severity.NOTE, "unbounded", field.full_name, "any whole number passes inside the EU; min and max would say which there are"
+            )
+
+
+CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
+    unclassified,
+    unaccepted,
+    required,
+    subjects,
+    never_words,
+    wildcards,
+    unfit,
+    not_closed,
+    empty,
+    unbounded,
+)
+"""All that is looked at."""

@@ -1,0 +1,62 @@
+"""Whether a value rule lets through no more than another did. In doubt it lets through more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.patterns import compile_pattern
+from gateway.plan import FreeText, Keep, Moment, Number, Rule, Span, Text, UserId, WorkEmail
+from gateway.policy.judge import ANYTHING
+
+
+def narrows(old: Rule | None, new: Rule | None) -> bool:
+    """Whether every value that passes `new` passed `old`, and nothing more of it is shown. None lets everything through.
+
+    The pattern of user IDs is the whole policy's, and isn't compared here.
+    """
+    if old is None or isinstance(old, Keep) or old == new:
+        return True
+    if isinstance(old, FreeText) and isinstance(new, Text):
+        return new.detect and _text(old.text, new)
+    return type(old) is type(new) and _alike(old, new)
+
+
+def _alike(old: Any, new: Any) -> bool:
+    """Of two rules of one type."""
+    match old:
+        case UserId() | FreeText():
+            return _text(old.text, new.text)
+        case WorkEmail():
+            return bool(old.outside <= new.outside and old.vendor <= new.vendor and _text(old.text, new.text))
+        case Text():
+            return _text(old, new)
+        case Moment():
+            return old.days is None or (new.days is not None and new.days <= old.days)
+        case Number() | Span():
+            return _within(old, new)
+    return False
+
+
+def _within(old: Number | Span, new: Number | Span) -> bool:
+    """A number without bounds is judged otherwise than one with bounds: neither is within the other."""
+    if old.min is None or old.max is None:
+        return isinstance(old, Span)
+    return new.min is not None and new.max is not None and old.min <= new.min and new.max <= old.max
+
+
+def _text(old: Text | None, new: Text | None) -> bool:
+    was, now = old or ANYTHING, new or ANYTHING
+    if was.detect and not now.detect:
+        return False
+    if now.one_of:
+        return all(_passes(value, was) for value in now.one_of)
+    if was.one_of:
+        return False
+    return was.pattern in ("", now.pattern) and (was.max_length == 0 or 0 < now.max_length <= was.max_length)
+
+
+def _passes(value: str, rule: Text) -> bool:
+    if rule.one_of:
+        return value in rule.one_of
+    short = not rule.max_length or len(value) <= rule.max_length
+    return short and (not rule.pattern or compile_pattern(rule.pattern).fullmatch(value) is not None)

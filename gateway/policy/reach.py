@@ -1,0 +1,43 @@
+"""What a policy leads where: which types feed which destinations; and which types are not the gateway's own."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from gateway.contracts.builtin import builtin
+from gateway.contracts.contract import Contract
+from gateway.policy.compile import Compiler
+from gateway.policy.document import SIGNALS
+
+
+def pairs(compiler: Compiler) -> tuple[tuple[str, str], ...]:
+    """The item types and destinations of all flows, each pair once. Raises BadPolicy."""
+    found = ((compiler.item_type(flow), destination) for flow, destinations in compiler.flows.items() for destination in destinations)
+    return tuple(dict.fromkeys(found))
+
+
+def calls(compiler: Compiler) -> frozenset[tuple[str, str]]:
+    """Each method, message type or signal that flows, with each of its destinations. A method's own flow goes before its service's."""
+    flows = compiler.flows
+    found: set[tuple[str, str]] = set()
+    for flow, destinations in flows.items():
+        service, _, method = flow.partition("/")
+        whole = method == "*" and flow not in SIGNALS
+        names = [name for name in methods(compiler.contract, service) if name not in flows] if whole else [flow]
+        found |= {(name, destination) for name in names for destination in destinations}
+    return frozenset(found)
+
+
+def methods(contract: Contract, service: str) -> tuple[str, ...]:
+    """The methods of a service, as `pkg.Service/Method`. Raises KeyError."""
+    return tuple(f"{service}/{method.name}" for method in contract.pool.FindServiceByName(service).methods)
+
+
+def brought(contract: Contract) -> tuple[str, ...]:
+    """The message types that neither the gateway, OTLP nor protobuf brings, sorted."""
+    return tuple(name for name in contract.messages if contract.message(name).file.name not in _builtin())
+
+
+@cache
+def _builtin() -> frozenset[str]:
+    return frozenset(file.name for file in builtin())

@@ -1,0 +1,129 @@
+"""What a change of policy says of recipients, flows and routes themselves; the fields that follow from it are compared elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import timedelta
+from typing import Final
+
+from gateway.policy.changes import Change, Effect
+from gateway.policy.compile import Compiler
+from gateway.policy.document import Destination, Exporter, JsonlExporter, NullExporter, OtlpExporter, Policy, Route
+from gateway.policy.reach import calls
+from gateway.policy.words import gains, of_privacy, printable
+
+WHOLE: Final = ("controller", "approvals", "timestamps")
+"""Keys of the policy that are compared as they are."""
+
+DUTIES: Final = ("purpose", "legal_basis", "retention")
+"""What a destination promises, beside what it gets."""
+
+DAY: Final = timedelta(days=1)
+
+
+def settings(old: Compiler, new: Compiler) -> Iterator[Change]:
+    """What changed, key by key. Raises BadPolicy if a flow names nothing."""
+    was, now = old.policy, new.policy
+    if was.user_id != now.user_id:
+        text = f"was: {printable(was.user_id.pattern)}; now: {printable(now.user_id.pattern)}; other values pass as user IDs"
+        yield Change(Effect.RELEASED, "user_id.pattern", text)
+    for key in WHOLE:
+        if getattr(was, key) != getattr(now, key):
+            yield Change(Effect.NOTED, key, "changed")
+    yield from _flows(old, new)
+    yield from _routes(was.routes, now.routes)
+    for region in sorted({*was.ceilings, *now.ceilings}):
+        yield from _lists(f"ceilings.{region}", was.ceilings.get(region, ()), now.ceilings.get(region, ()))
+    for region in sorted({*was.hosts, *now.hosts}):
+        yield from _lists(f"hosts.{region}", was.hosts.get(region, ()), now.hosts.get(region, ()))
+    for name in sorted({*was.destinations, *now.destinations}):
+        yield from _destination(name, was.destinations.get(name), now.destinations.get(name), used=name in _led_to(was) & _led_to(now))
+    yield from _overrides(old, new)
+
+
+def _flows(old: Compiler, new: Compiler) -> Iterator[Change]:
+    was, now = calls(old), calls(new)
+    for flow, destination in sorted(now - was):
+        yield Change(Effect.RELEASED, f"flows.{flow}", f"now leads to {destination}", destination)
+    for flow, destination in sorted(was - now):
+        yield Change(Effect.WITHHELD, f"flows.{flow}", f"no longer leads to {destination}", destination)
+
+
+def _routes(was: Iterable[Route], now: Iterable[Route]) -> Iterator[Change]:
+    """A route that changed in anything is another one."""
+    for route in now:
+        if route not in was:
+            yield Change(Effect.RELEASED, f"routes.{route.authority}", f"a route to {_route(route)}", route.destination)
+    for route in was:
+        if route not in now:
+            yield Change(Effect.WITHHELD, f"routes.{route.authority}", f"no longer a route to {_route(route)}", route.destination)
+
+
+def _route(route: Route) -> str:
+    return f"{printable(route.upstream)}, {', '.join(map(printable, route.methods)) or 'every method'}, {route.mode.value}"
+
+
+def _lists(key: str, was: Collection[object], now: Collection[object], destination: str = "") -> Iterator[Change]:
+    gained, lost = (sorted(getattr(one, "name", str(one)) for one in set(a) - set(b)) for a, b in ((now, was), (was, now)))
+    text = gains(gained, lost)
+    if text:
+        yield Change(Effect.NOTED, key, text, destination)
+
+
+def _led_to(policy: Policy) -> frozenset[str]:
+    """The destinations that something leads to."""
+    return frozenset(name for names in policy.flows.values() for name in names) | {route.destination for route in policy.routes}
+
+
+def _destination(name: str, was: Destination | None, now: Destination | None, *, used: bool) -> Iterator[Change]:
+    """What is said of one recipient. To send what it got to another place or another kind of recipient is to release it there."""
+    key = f"destinations.{name}"
+    if was is None or now is None:
+        yield Change(Effect.NOTED, key, "no longer a destination" if now is None else f"a new destination, {_what(now)}", name)
+        return
+    moved = Effect.RELEASED if used else Effect.NOTED
+    if _what(was) != _what(now):
+        yield Change(moved, key, f"was: {_what(was)}; now: {_what(now)}", name)
+    yield from _exporter(f"{key}.exporter", was.exporter, now.exporter, Change(moved, "", "", name))
+    yield from _lists(f"{key}.allow", was.allow, now.allow, name)
+    for duty in DUTIES:
+        if getattr(was, duty) != getattr(now, duty):
+            yield Change(Effect.NOTED, f"{key}.{duty}", f"was: {_duty(was, duty)}; now: {_duty(now, duty)}", name)
+
+
+def _duty(destination: Destination, name: str) -> str:
+    value = getattr(destination, name)
+    return f"{value / DAY:g} days" if name == "retention" else str(value)
+
+
+def _what(destination: Destination) -> str:
+    return f"a {destination.recipient.value} in {destination.region}"
+
+
+def _exporter(key: str, was: Exporter, now: Exporter, moved: Change) -> Iterator[Change]:
+    if was == now:
+        return
+    same = _target(was) == _target(now) or isinstance(now, NullExporter)
+    effect = Effect.NOTED if same else moved.effect
+    text = "changed" if _target(was) == _target(now) else f"was: {_target(was)}; now: {_target(now)}"
+    yield Change(effect, key, text, moved.destination)
+
+
+def _target(exporter: Exporter) -> str:
+    """Where an exporter writes to."""
+    match exporter:
+        case OtlpExporter():
+            return f"otlp to {printable(exporter.endpoint)}"
+        case JsonlExporter():
+            return f"jsonl to {'its own file' if exporter.path is None else printable(exporter.path)}"
+        case NullExporter():
+            return "null"
+
+
+def _overrides(old: Compiler, new: Compiler) -> Iterator[Change]:
+    """Overlays that may loosen what the contract says."""
+    for name, given in new.policy.classifications.items():
+        if given.overrides and old.policy.classifications.get(name) != given:
+            annotation = new.contract.annotations.get(name)
+            instead = f" instead of {of_privacy(annotation)}" if annotation else ""
+            yield Change(Effect.NOTED, f"classifications.{name}", f"overrides: {of_privacy(given.privacy)}{instead}")

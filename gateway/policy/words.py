@@ -1,0 +1,170 @@
+"""Rules and reasons in words, for the trees and tables that people read. What a rule does is not decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from gateway.errors import Reason
+from gateway.model import FieldPrivacy
+from gateway.patterns import TOKEN
+from gateway.plan import (
+    Attributes,
+    Body,
+    FreeText,
+    Keep,
+    Length,
+    Moment,
+    Nested,
+    Number,
+    Payload,
+    Properties,
+    Rule,
+    Span,
+    Text,
+    UserId,
+    Value,
+    WorkEmail,
+)
+
+FEW: Final = 6
+"""How many of many names are told."""
+
+REASONS: Final[Mapping[Reason, str]] = {
+    Reason.UNCLASSIFIED: "not classified",
+    Reason.CATEGORY_NOT_ALLOWED: "its category is not allowed here",
+    Reason.MAP_KEY_NOT_ALLOWED: "its keys may not leave, and no entry without its key",
+    Reason.OPAQUE: "what is in it can't be judged, so it can't hold this category",
+    Reason.NOT_CLOSED: "not closed: outside the EU it needs one_of, a pattern, or min and max",
+    Reason.NOTHING_ALLOWED: "nothing in it may leave",
+    Reason.WRONG_KIND: "a value of this kind can't hold this category",
+}
+"""Why a field is stripped, of the reasons that show when a plan is compiled."""
+
+AS_IT_IS: Final = "as it is"
+MASKED: Final = "any text, masked where something personal shows"
+FIXED: Final[Mapping[type, str]] = {
+    Keep: AS_IT_IS,
+    Payload: "its payload decides, by the payload's type",
+    Nested: "what is in it decides",
+    Attributes: "each entry by its key",
+    Properties: "each entry by its key",
+}
+"""Rules without a part of their own."""
+
+
+def of_reason(reason: Reason) -> str:
+    """A reason in words; its name where it shows only when items pass."""
+    return REASONS.get(reason, reason.value)
+
+
+def of_rule(rule: Rule | None) -> str:
+    """What a value must be to leave."""
+    match rule:
+        case None:
+            return AS_IT_IS
+        case UserId(pattern, text):
+            return _joined(f"a user ID, {_shown(pattern)}", *_own(text))
+        case WorkEmail():
+            return _joined(*_work_email(rule))
+        case Text():
+            return _joined(*_text(rule))
+        case FreeText(text):
+            return _joined(MASKED, *_own(text))
+        case Length(size):
+            return f"exactly {size} bytes"
+        case Body(templates, free_text):
+            return MASKED if free_text else f"a listed text, word for word ({len(templates)} listed)"
+    return FIXED.get(type(rule)) or _within(rule)
+
+
+def _within(rule: Rule) -> str:
+    match rule:
+        case Moment(days):
+            return "a valid time" if days is None else f"a time within {days} days of receipt"
+        case Number(low, high):
+            return "a number that is no phone or card number" if low is None else f"{low} to {high}"
+        case Span(low, high):
+            return "a valid duration" if low is None else f"{low} to {high} seconds"
+    raise TypeError(type(rule).__name__)
+
+
+def of_value(value: Value) -> str:
+    """What a value whose kind shows late must be, kind by kind; kinds of one rule share it, and an only kind goes unnamed."""
+    given = {kind: of_rule(rule) for kind in Value.__struct_fields__ if (rule := getattr(value, kind)) is not None}
+    if len(given) == 1:
+        return next(iter(given.values()))
+    kinds: dict[str, list[str]] = {}
+    for kind, words in given.items():
+        kinds.setdefault(words, []).append(kind)
+    return "; ".join(f"{' or '.join(names)}: {words}" for words, names in kinds.items())
+
+
+def of_privacy(privacy: FieldPrivacy) -> str:
+    """A classification on one line, in the policy's own words."""
+    category = privacy.category.name
+    given = ((name, getattr(privacy, name)) for name in FieldPrivacy.__struct_fields__ if name != "category")
+    default = FieldPrivacy()
+    said = (f"{name} {_plain(value)}" for name, value in given if value != getattr(default, name))
+    return _joined(category, *said)
+
+
+def few(names: Iterable[str]) -> str:
+    """Some names as a list, the rest as a count."""
+    every = list(names)
+    rest = len(every) - FEW
+    return ", ".join(every) if rest <= 1 else f"{', '.join(every[:FEW])} and {rest} more"
+
+
+def gains(gained: Iterable[str], lost: Iterable[str]) -> str:
+    """What a list gains and loses; nothing if it does neither."""
+    told = ((verb, few(map(printable, names))) for verb, names in (("gains", gained), ("loses", lost)))
+    return "; ".join(f"{verb} {names}" for verb, names in told if names)
+
+
+def printable(text: str) -> str:
+    """A text of an operator's file, fit for a terminal: what doesn't print is escaped."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _shown(pattern: str) -> str:
+    return "a token" if pattern == TOKEN else f"matches {printable(pattern)}"
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(parts)
+
+
+def _own(text: Text | None) -> Iterator[str]:
+    if text is not None:
+        yield from _text(text)
+
+
+def _text(rule: Text) -> Iterator[str]:
+    if rule.one_of:
+        yield f"one of {few(map(printable, rule.one_of))}"
+        return
+    if rule.pattern:
+        yield _shown(rule.pattern)
+    if rule.max_length:
+        yield f"at most {rule.max_length} characters"
+    if rule.detect:
+        yield "nothing personal in it"
+
+
+def _work_email(rule: WorkEmail) -> Iterator[str]:
+    yield "a business address"
+    if rule.outside:
+        yield "of a verified domain where there is a directory"
+    if rule.vendor:
+        yield "a personal one withholds the item"
+    yield from _own(rule.text)
+
+
+def _plain(value: object) -> str:
+    match value:
+        case bool():
+            return "yes"
+        case tuple():
+            return few(map(printable, map(str, value)))
+    return printable(getattr(value, "name", None) or str(value))

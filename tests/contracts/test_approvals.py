@@ -1,0 +1,178 @@
+"""The approvals file: written, read back, and what it lets count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.contracts.approvals import HEAD, read_approvals, write_approvals
+from gateway.contracts.classify import approved
+from gateway.errors import BadPolicy
+from gateway.model import Category, FieldPrivacy
+from gateway.policy.compile import Compiler
+from gateway.policy.load import parse
+from tests.build import POLICY, contract, proto
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.sampled_from(
+    [
+        "1e5",
+        "0x1F",
+        "1_000",
+        "12:30",
+        "null",
+        "~",
+        "yes",
+        "true",
+        "=",
+        "<<",
+        "2001-01-01",
+        "- a",
+        "{a: b}",
+        "#",
+        "a: b",
+        "'",
+        '"',
+        "\\",
+        "\n",
+    ]
+)
+PRIVACY = st.builds(
+    FieldPrivacy,
+    category=st.sampled_from(Category),
+    map_key=st.sampled_from(Category),
+    subject=st.booleans(),
+    pattern=TEXT,
+    max_length=st.integers(0, 2**32 - 1),
+    one_of=st.lists(TEXT, max_size=3).map(tuple),
+    min=INT64,
+    max=INT64,
+)
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}(\.[A-Za-z_][A-Za-z0-9_]{0,8}){0,3}", fullmatch=True) | st.sampled_from(
+    ["null", "true", "y", "no.on", "e1"]
+)
+
+USER = FieldPrivacy(Category.USER_ID, pattern="u[0-9]{1,3}")
+AGE = FieldPrivacy(Category.AGE)
+
+
+@settings(max_examples=200)
+@given(approvals=st.dictionaries(NAMES, PRIVACY, max_size=5))
+def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, approvals: dict[str, FieldPrivacy]) -> None:
+    path = tmp_path_factory.mktemp("lock") / "approvals.lock"
+    write_approvals(path, approvals)
+    assert read_approvals(path) == approvals
+
+
+def test_each_field_is_one_line_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "approvals.lock"
+    write_approvals(
+        path, {"b.B.b": USER, "a.A.a": FieldPrivacy(Category.OPERATIONAL, one_of=("x y", "z"), min=1, max=5), "c.C.c": FieldPrivacy()}
+    )
+    assert path.read_text() == HEAD + (
+        "version: 1\n"
+        "approved:\n"
+        '  a.A.a: {category: OPERATIONAL, one_of: ["x y", z], min: 1, max: 5}\n'
+        '  b.B.b: {category: USER_ID, pattern: "u[0-9]{1,3}"}\n'
+        "  c.C.c: {}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("version: 2\napproved: {}\n", "approvals.lock:1: version: must be 1"),
+        ("version: 1\n", "approved: is required"),
+        ("version: 1\napproved:\n  a.A.a: {category: SHOE_SIZE}\n", "approvals.lock:3: approved.a.A.a.category: must be one of"),
+        ("version: 1\napproved:\n  a.A.a: {categori: NAME}\n", "approvals.lock:3: approved.a.A.a.categori: is not a key here"),
+        ("version: 1\napproved: [a]\n", "approvals.lock:2: approved: must be a mapping"),
+        ("approved: {", "approvals.lock:1: is not YAML"),
+    ],
+)
+def test_what_is_wrong_is_named_by_file_line_and_key(tmp_path: Path, text: str, wanted: str) -> None:
+    path = tmp_path / "approvals.lock"
+    path.write_text(text)
+    with pytest.raises(BadPolicy) as caught:
+        read_approvals(path)
+    assert wanted in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadPolicy, match=r"none\.lock: can't be read"):
+        read_approvals(tmp_path / "none.lock")
+
+
+@pytest.mark.parametrize(
+    ("said", "recorded", "counts"),
+    [
+        (USER, USER, True),
+        (USER, None, False),
+        (FieldPrivacy(Category.USER_ID), USER, False),
+        (FieldPrivacy(Category.USER_ID, pattern="u[0-9]{1,3}", max_length=3), USER, True),
+        (FieldPrivacy(Category.OPERATIONAL), FieldPrivacy(Category.NAME), False),
+        (FieldPrivacy(Category.NAME), FieldPrivacy(Category.OPERATIONAL), True),
+        (AGE, USER, True),
+        (FieldPrivacy(), USER, True),
+    ],
+)
+def test_what_counts_is_what_was_recorded_or_is_tighter(said: FieldPrivacy, recorded: FieldPrivacy | None, counts: bool) -> None:
+    before = {} if recorded is None else {"a.A.a": recorded}
+    assert approved({"a.A.a": said}, before) == ({"a.A.a": said} if counts else {})
+
+
+BODY = """
+message M { string a = 1 @OPERATIONAL; string b = 2 @NAME; Sub held = 3 @CONTENT; }
+message Sub { string c = 1 @NAME; }
+"""
+
+
+def kept(tmp_path: Path, body: str, recorded: dict[str, FieldPrivacy], destination: str = "eu-service") -> set[str]:
+    """The fields of t.M and below that leave, with these approvals."""
+    write_approvals(tmp_path / "approvals.lock", recorded)
+    file = parse(f"{POLICY}flows: {{}}\napprovals: approvals.lock\n", tmp_path / "policy.yaml")
+    plan = Compiler(contract(proto(body)), file).plan("t.M", destination)
+    return {f"{message.name}.{field.name}" for message in plan.messages for field in message.fields}
+
+
+ALL = {
+    "t.M.a": FieldPrivacy(Category.OPERATIONAL),
+    "t.M.b": FieldPrivacy(Category.NAME),
+    "t.M.held": FieldPrivacy(Category.CONTENT),
+    "t.Sub.c": FieldPrivacy(Category.NAME),
+}
+
+
+def test_what_was_approved_leaves(tmp_path: Path) -> None:
+    assert kept(tmp_path, BODY, ALL) == {"t.M.a", "t.M.b", "t.M.held", "t.Sub.c"}
+
+
+@pytest.mark.parametrize(("name", "gone"), [("t.M.a", {"t.M.a"}), ("t.M.b", {"t.M.b"}), ("t.Sub.c", {"t.M.held", "t.Sub.c"})])
+def test_what_was_not_approved_stays(tmp_path: Path, name: str, gone: set[str]) -> None:
+    recorded = {key: value for key, value in ALL.items() if key != name}
+    assert kept(tmp_path, BODY, recorded) == {"t.M.a", "t.M.b", "t.M.held", "t.Sub.c"} - gone
+
+
+def test_what_was_loosened_stays_until_it_is_approved(tmp_path: Path) -> None:
+    loosened = BODY.replace("b = 2 @NAME", "b = 2 @OPERATIONAL")
+    assert "t.M.b" not in kept(tmp_path, loosened, ALL)
+    assert "t.M.b" in kept(tmp_path, loosened, {**ALL, "t.M.b": FieldPrivacy(Category.OPERATIONAL)})
+
+
+@pytest.mark.parametrize("annotation", ["", "@OPERATIONAL"])
+def test_a_condition_on_a_message_holds_until_its_end_is_approved(tmp_path: Path, annotation: str) -> None:
+    """Without a category of its own, a message leaves by its fields' categories alone: less said is looser."""
+    recorded = {**ALL, "t.M.held": FieldPrivacy(Category.PHONE)}
+    open_ = BODY.replace("@CONTENT", annotation)
+    policy = "eu-indirect"  # takes no PHONE, and no NAME either: so the field below is made operational
+    body, recorded = open_.replace("c = 1 @NAME", "c = 1 @OPERATIONAL"), {**recorded, "t.Sub.c": FieldPrivacy(Category.OPERATIONAL)}
+    assert kept(tmp_path, body, recorded, policy) == {"t.M.a"}
+
+
+def test_a_new_condition_on_a_message_holds_at_once(tmp_path: Path) -> None:
+    body = BODY.replace("c = 1 @NAME", "c = 1 @OPERATIONAL")
+    recorded = {"t.M.a": ALL["t.M.a"], "t.Sub.c": FieldPrivacy(Category.OPERATIONAL)}
+    assert kept(tmp_path, body, recorded, "eu-indirect") == {"t.M.a"}
+    assert kept(tmp_path, body, recorded, "eu-service") == {"t.M.a", "t.M.held", "t.Sub.c"}

@@ -1,0 +1,160 @@
+"""What counts as looser, and what the policy's overlay may change of the annotations."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.contracts.classify import Misplaced, Overlay, claims, loosens
+from gateway.errors import BadContract, BadPolicy
+from gateway.model import INDIRECT, NEVER, Category, FieldPrivacy
+from tests.build import compiler, contract, proto
+
+C = Category
+BODY = """
+message M { string a = 1 @OPERATIONAL; string b = 2; Sub held = 3 @CONTENT; string user = 4 @{category: USER_ID, max_length: 9}; }
+message Sub { string c = 1 @OPERATIONAL; }
+"""
+
+
+def held(category: Category, **more: object) -> FieldPrivacy:
+    return FieldPrivacy(category, **more)  # type: ignore[arg-type]  # a table's columns
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        (held(C.NAME), held(C.NAME), False),
+        (held(C.UNSPECIFIED), held(C.NAME), True),
+        (held(C.NAME), held(C.UNSPECIFIED), False),
+        (held(C.NAME), held(C.OPERATIONAL), True),
+        (held(C.OPERATIONAL), held(C.NAME), False),
+        (held(C.OPERATIONAL), held(C.USER_ID), True),
+        (held(C.NAME), held(C.PHONE), True),
+        (held(C.NAME), held(C.AGE), False),
+        (held(C.AGE), held(C.NAME), True),
+        (held(C.AGE), held(C.GENDER), True),
+        (held(C.OPERATIONAL), held(C.OPERATIONAL, pattern="a"), True),
+        (held(C.OPERATIONAL, pattern="a"), held(C.OPERATIONAL, pattern="b"), True),
+        (held(C.OPERATIONAL, pattern="a"), held(C.OPERATIONAL), True),
+        (held(C.OPERATIONAL), held(C.OPERATIONAL, max_length=9), False),
+        (held(C.OPERATIONAL, max_length=9), held(C.OPERATIONAL, max_length=8), False),
+        (held(C.OPERATIONAL, max_length=9), held(C.OPERATIONAL, max_length=10), True),
+        (held(C.OPERATIONAL, max_length=9), held(C.OPERATIONAL), True),
+        (held(C.OPERATIONAL, one_of=("a", "b")), held(C.OPERATIONAL, one_of=("b",)), False),
+        (held(C.OPERATIONAL, one_of=("a", "b")), held(C.OPERATIONAL, one_of=("b", "c")), True),
+        (held(C.OPERATIONAL, one_of=("a", "b")), held(C.OPERATIONAL), True),
+        (held(C.OPERATIONAL), held(C.OPERATIONAL, one_of=("a",)), True),
+        (held(C.OPERATIONAL, min=1, max=9), held(C.OPERATIONAL, min=2, max=8), False),
+        (held(C.OPERATIONAL, min=1, max=9), held(C.OPERATIONAL, min=0, max=9), True),
+        (held(C.OPERATIONAL, min=1, max=9), held(C.OPERATIONAL, min=1, max=10), True),
+        (held(C.OPERATIONAL, min=1, max=9), held(C.OPERATIONAL), True),
+        (held(C.OPERATIONAL), held(C.OPERATIONAL, min=1, max=9), True),
+        (held(C.NAME, map_key=C.USER_ID), held(C.NAME, map_key=C.OPERATIONAL), True),
+        (held(C.NAME), held(C.NAME, map_key=C.OPERATIONAL), True),
+        (held(C.USER_ID), held(C.USER_ID, subject=True), True),
+        (held(C.NAME, max_length=5), held(C.AGE), False),
+        (held(C.OPERATIONAL, min=1, max=9, max_length=5), held(C.OPERATIONAL, min=1, max=9), True),
+    ],
+)
+def test_what_lets_more_leave_is_looser(old: FieldPrivacy, new: FieldPrivacy, wanted: bool) -> None:
+    assert loosens(old, new) is wanted
+
+
+PRIVACY = st.builds(
+    FieldPrivacy,
+    category=st.sampled_from(Category),
+    map_key=st.sampled_from([C.UNSPECIFIED, C.OPERATIONAL, C.NAME]),
+    pattern=st.sampled_from(["", "a", "b"]),
+    max_length=st.sampled_from([0, 5, 9]),
+    one_of=st.sampled_from([(), ("a",), ("a", "b")]),
+    min=st.sampled_from([0, 1]),
+    max=st.sampled_from([0, 5, 9]),
+)
+
+
+@given(PRIVACY, PRIVACY)
+def test_no_step_that_is_tighter_leads_out_of_the_eu(old: FieldPrivacy, new: FieldPrivacy) -> None:
+    if not loosens(old, new) and new.category in INDIRECT:
+        assert old.category is new.category
+
+
+@given(PRIVACY, PRIVACY)
+def test_no_step_that_is_tighter_leads_from_nowhere(old: FieldPrivacy, new: FieldPrivacy) -> None:
+    if not loosens(old, new) and old.category in NEVER | {C.UNSPECIFIED}:
+        assert new.category in NEVER | {C.UNSPECIFIED}
+
+
+@given(PRIVACY)
+def test_nothing_is_looser_than_itself(privacy: FieldPrivacy) -> None:
+    assert not loosens(privacy, privacy)
+
+
+def test_the_overlay_classifies_what_is_not_annotated_only_with_overrides_where_it_is() -> None:
+    held_by = contract(proto(BODY))
+    said = claims(held_by, {"t.M.b": Overlay(held(C.NAME)), "t.M.a": Overlay(held(C.AGE))})
+    assert (said["t.M.b"], said["t.M.a"], said["t.Sub.c"]) == (held(C.NAME), held(C.AGE), held(C.OPERATIONAL))
+
+
+def test_the_overlay_replaces_a_whole_annotation() -> None:
+    said = claims(contract(proto(BODY)), {"t.M.user": Overlay(held(C.USER_ID), overrides=True)})
+    assert said["t.M.user"] == held(C.USER_ID)
+
+
+@pytest.mark.parametrize(
+    ("name", "new"),
+    [
+        ("t.M.user", held(C.USER_ID)),
+        ("t.M.a", held(C.USER_ID)),
+        ("t.M.held", held(C.OPERATIONAL)),
+        ("t.M.user", held(C.OPERATIONAL, max_length=9)),
+    ],
+)
+def test_the_overlay_loosens_only_if_it_says_so(name: str, new: FieldPrivacy) -> None:
+    with pytest.raises(Misplaced, match="looser than its annotation; say `overrides: true` if that is meant"):
+        claims(contract(proto(BODY)), {name: Overlay(new)})
+    assert claims(contract(proto(BODY)), {name: Overlay(new, overrides=True)})[name] == new
+
+
+@pytest.mark.parametrize("name", ["t.M.none", "t.None.a", "t.M", "t.M.HeldEntry.key"])
+def test_an_overlay_on_what_is_not_there_is_an_error(name: str) -> None:
+    with pytest.raises(Misplaced, match="no contract has this field"):
+        claims(contract(proto(BODY)), {name: Overlay(held(C.NAME))})
+
+
+def test_an_annotation_with_a_pattern_that_cannot_be_is_an_error_that_names_the_field() -> None:
+    with pytest.raises(BadContract, match=r"^t\.M\.a: pattern: "):
+        claims(contract(proto('message M { string a = 1 @{category: OPERATIONAL, pattern: ".*"}; }')), {})
+
+
+@pytest.mark.parametrize(
+    ("overlay", "wanted"),
+    [
+        ("t.M.user: {category: USER_ID}", "policy.yaml:30: classifications.t.M.user: looser than its annotation; say `overrides: true`"),
+        ("t.M.none: {category: NAME}", "policy.yaml:30: classifications.t.M.none: no contract has this field"),
+        ("t.M.held: {subject: true}", "policy.yaml:30: classifications.t.M.held: looser than its annotation; say `overrides: true`"),
+    ],
+)
+def test_a_bad_overlay_is_named_by_its_line(overlay: str, wanted: str) -> None:
+    with pytest.raises(BadPolicy) as caught:
+        compiler(BODY, f"classifications:\n  {overlay}\n")
+    line = str(caught.value).partition(":")[2].partition(":")[0]
+    assert str(caught.value).startswith(wanted.replace(":30:", f":{line}:"))
+    assert int(line) > 20
+
+
+@pytest.mark.parametrize(
+    ("overlay", "wanted"),
+    [
+        ("{category: OPERATIONAL}", {"a", "held", "user"}),
+        ("{category: OPERATIONAL, overrides: true}", {"a", "held", "user"}),
+        ("{category: UNSPECIFIED, overrides: true}", {"a", "held", "user"}),
+        ("{category: AGE}", {"a", "user"}),
+    ],
+)
+def test_an_overlay_decides_what_leaves(overlay: str, wanted: set[str]) -> None:
+    """The message's own category is a condition beside those of its fields."""
+    body = BODY.replace("@CONTENT", "")
+    plan = compiler(body, f"classifications:\n  t.M.held: {overlay}\n").plan("t.M", "eu-indirect")
+    assert {field.name for field in plan.messages[0].fields} == wanted

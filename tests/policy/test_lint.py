@@ -1,0 +1,197 @@
+"""What lint finds, and what it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.contracts.load import default_path as default_contract
+from gateway.contracts.load import load as load_contracts
+from gateway.policy.compile import Compiler
+from gateway.policy.lint import CHECKS, Finding, Severity, lint
+from gateway.policy.load import default_path as default_policy
+from gateway.policy.load import load as load_policy
+from gateway.policy.load import parse
+from tests.build import POLICY, compiler, contract, proto
+
+ERROR, WARNING, NOTE = Severity
+FLOW: Final = "{t.A: [eu-log]}"
+OUT: Final = "{t.A: [us-vendor]}"
+LOGS_OUT: Final = "{otlp/logs: [us-log]}"
+
+
+def found(body: str, more: str = "", flows: str = "{}") -> set[tuple[Severity, str, str]]:
+    return {(finding.severity, finding.code, finding.place) for finding in lint(compiler(body, more, flows))}
+
+
+def one(body: str, more: str = "", flows: str = "{}") -> Finding:
+    (finding,) = lint(compiler(body, more, flows))
+    return finding
+
+
+def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
+    findings = lint(Compiler(load_contracts([default_contract()]), load_policy(default_policy())))
+    assert {finding.severity for finding in findings} <= {NOTE}
+    assert {finding.place for finding in findings} == {"kannelle.crm.v1.Company.postal_address", "kannelle.crm.v1.Contact.source_ip"}
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "flows", "expected"),
+    [
+        ("message A { string id = 1 @USER_ID; }", "", FLOW, set()),
+        # Nobody said what it holds.
+        ("message A { string id = 1 @USER_ID; string bare = 2; }", "", FLOW, {(WARNING, "unclassified", "t.A.bare")}),
+        ("message A { string bare = 1; }", "", "{}", {(WARNING, "unclassified", "t.A.bare")}),
+        ("message A { map<string, string> m = 1; }", "", "{}", {(WARNING, "unclassified", "t.A.m")}),
+        ("message A { map<string, string> m = 1 @NAME; }", "", "{}", {(WARNING, "unclassified", "t.A.m")}),
+        ("message A { map<string, A> m = 1; string id = 2 @USER_ID; }", "", "{}", {(WARNING, "unclassified", "t.A.m")}),
+        ("message A { map<string, A> m = 1 @{map_key: OPERATIONAL}; string id = 2 @USER_ID; }", "", "{}", set()),
+        ("message A { google.protobuf.Timestamp at = 1; }", "", "{}", {(WARNING, "unclassified", "t.A.at")}),
+        ("message A { A child = 1; google.protobuf.Any any = 2; string id = 3 @USER_ID; }", "", "{}", set()),
+        ("message A { string id = 1; }", "classifications: {t.A.id: {category: USER_ID}}", FLOW, set()),
+        # Nobody takes it.
+        ("message A { string id = 1 @USER_ID; string a = 2 @COOKIE; }", "", FLOW, {(NOTE, "not-accepted", "t.A.a")}),
+        ("message A { string id = 1 @USER_ID; string a = 2 @AGE; }", "", FLOW, set()),
+        # A required field would go.
+        (
+            "message A { string id = 1 [features.field_presence = LEGACY_REQUIRED]; string b = 2 @USER_ID; }",
+            "",
+            FLOW,
+            {(ERROR, "required-stripped", "t.A.id"), (WARNING, "unclassified", "t.A.id")},
+        ),
+        # Two could be the subject.
+        (
+            "message A { string a = 1 @USER_ID; string b = 2 @USER_ID; }",
+            "",
+            FLOW,
+            {(ERROR, "ambiguous-subject", "t.A")},
+        ),
+        # Wildcards outside the EU.
+        (
+            "message A { string id = 1 @USER_ID; }",
+            "otlp: {attributes: {service.*: OPERATIONAL, user.id: USER_ID}}",
+            LOGS_OUT,
+            {(ERROR, "wildcard-outside", "otlp.attributes.service.*")},
+        ),
+        ("message A { string id = 1 @USER_ID; }", "otlp: {attributes: {service.*: OPERATIONAL}}", "{otlp/logs: [eu-log]}", set()),
+        # Labels and rules that can't be.
+        ("message A { bytes id = 1 @USER_ID; }", "", "{}", {(ERROR, "label-unfit", "t.A.id")}),
+        ("message A { double id = 1 @USER_ID; }", "", "{}", {(ERROR, "label-unfit", "t.A.id")}),
+        ("message A { int64 mail = 1 @WORK_EMAIL; }", "", "{}", {(ERROR, "label-unfit", "t.A.mail")}),
+        ("message A { google.protobuf.Struct s = 1 @OPERATIONAL; }", "", "{}", {(ERROR, "label-unfit", "t.A.s")}),
+        ("message A { google.protobuf.StringValue s = 1 @USER_ID; }", "", "{}", set()),
+        ("message A { map<bool, string> m = 1 @{category: NAME, map_key: USER_ID}; }", "", "{}", {(ERROR, "label-unfit", "t.A.m")}),
+        ("message A { int32 n = 1 @{category: OPERATIONAL, min: 1, max: 2, pattern: 'a'}; }", "", "{}", {(WARNING, "rule-idle", "t.A.n")}),
+        ("message A { string n = 1 @{category: OPERATIONAL, min: 1, max: 2}; }", "", "{}", {(WARNING, "rule-idle", "t.A.n")}),
+        ("message A { double n = 1 @{category: OPERATIONAL, min: 1, max: 2}; }", "", "{}", set()),
+        # Not closed outside the EU.
+        ("message A { string id = 1 @USER_ID; string b = 2 @OPERATIONAL; }", "", OUT, {(WARNING, "not-closed", "t.A.b")}),
+        ("message A { string id = 1 @USER_ID; string b = 2 @OPERATIONAL; }", "", FLOW, set()),
+        ("message A { string id = 1 @USER_ID; string b = 2 @{category: OPERATIONAL, one_of: 'a'}; }", "", OUT, set()),
+        (
+            "message A { string id = 1 @USER_ID; }",
+            "otlp: {attributes: {a.b: OPERATIONAL}}",
+            LOGS_OUT,
+            {(WARNING, "not-closed", "otlp.attributes.a.b")},
+        ),
+        (
+            "message A { string id = 1 @USER_ID; }",
+            "tracking_plan: {a.b: {properties: {open: {type: string}, n: {min: 0, max: 2}}}}",
+            "{kannelle.privacy.v1.AnalyticsService/*: [us-vendor]}",
+            {(WARNING, "not-closed", "tracking_plan.a.b.properties.open")},
+        ),
+        # Nothing of it arrives.
+        ("message A { string name = 1 @NAME; }", "", OUT, {(WARNING, "empty-flow", "flows.t.A")}),
+        # Any whole number.
+        ("message A { string id = 1 @USER_ID; int32 n = 2 @OPERATIONAL; }", "", FLOW, {(NOTE, "unbounded", "t.A.n")}),
+        # Names that say what is never collected.
+        ("message A { string user_age = 1 @OPERATIONAL; }", "", "{}", {(ERROR, "never-word", "t.A.user_age")}),
+        ("message A { string user_age = 1 @AGE; string last_location = 2 @LOCATION; }", "", "{}", set()),
+        ("message A { string birth_location = 1 @LOCATION; }", "", "{}", set()),
+        ("message A { string iban = 1; }", "", "{}", {(WARNING, "never-word", "t.A.iban"), (WARNING, "unclassified", "t.A.iban")}),
+        ("message A { string genre = 1 @OPERATIONAL; }", "", "{}", {(WARNING, "never-word", "t.A.genre")}),
+        ("message A { A location = 1; string id = 2 @USER_ID; }", "", "{}", {(WARNING, "never-word", "t.A.location")}),
+        ("message A { google.protobuf.Timestamp password_changed_at = 1 @OPERATIONAL; bool has_iban = 2 @OPERATIONAL; }", "", "{}", set()),
+        ("message A { string page = 1 @OPERATIONAL; string language = 2 @OPERATIONAL; string storage = 3 @OPERATIONAL; }", "", "{}", set()),
+        ("message A { K k = 1 @OPERATIONAL; } enum K { K_X = 0; K_FEMALE = 1; K_MALE = 2; }", "", "{}", {(ERROR, "never-word", "t.A.k")}),
+        ("message A { K k = 1 @GENDER; } enum K { K_X = 0; K_FEMALE = 1; }", "", "{}", set()),
+        ("message A { K k = 1 @OPERATIONAL; } enum K { K_X = 0; K_PASSWORD = 1; K_IBAN = 2; }", "", "{}", set()),
+        (
+            "message A { repeated K k = 1; } enum K { K_X = 0; K_AGE_18 = 1; }",
+            "",
+            "{}",
+            {(WARNING, "never-word", "t.A.k"), (WARNING, "unclassified", "t.A.k")},
+        ),
+        (
+            "message A { string id = 1 @USER_ID; }",
+            "tracking_plan: {a.b: {properties: {age: {min: 0, max: 120}, is_male: {type: boolean}}}}",
+            "{}",
+            {(ERROR, "never-word", "tracking_plan.a.b.properties.age"), (ERROR, "never-word", "tracking_plan.a.b.properties.is_male")},
+        ),
+        (
+            "message A { string id = 1 @USER_ID; }",
+            "otlp: {attributes: {geo.*: OPERATIONAL, user.gender: GENDER, enduser.token: USER_ID}}",
+            "{}",
+            {(ERROR, "never-word", "otlp.attributes.geo.*"), (ERROR, "never-word", "otlp.attributes.enduser.token")},
+        ),
+    ],
+)  # fmt: skip
+def test_it_finds_this_and_nothing_else(body: str, more: str, flows: str, expected: set[tuple[Severity, str, str]]) -> None:
+    if "LEGACY_REQUIRED" in body:
+        head = 'edition = "2023";\npackage t;\nimport "kannelle/privacy/v1/annotations.proto";\n'
+        made = Compiler(contract(proto(body, head)), parse(f"{POLICY}flows: {flows}\n{more}"))
+        assert {(finding.severity, finding.code, finding.place) for finding in lint(made)} == expected
+    else:
+        assert found(body, more, flows) == expected
+
+
+def test_what_is_not_approved_is_not_called_unclassified(tmp_path: Path) -> None:
+    (tmp_path / "a.lock").write_text("version: 1\napproved: {t.A.id: {category: USER_ID}}\n")
+    file = parse(f"{POLICY}flows: {{}}\napprovals: a.lock\n", tmp_path / "policy.yaml")
+    made = Compiler(contract(proto("message A { string id = 1 @USER_ID; string name = 2 @NAME; string bare = 3; }")), file)
+    assert [(finding.code, finding.place) for finding in lint(made)] == [("unclassified", "t.A.bare"), ("not-approved", "t.A.name")]
+
+
+def test_errors_come_first() -> None:
+    findings = lint(compiler("message A { string a = 1; string age = 2 @NAME; int32 n = 3 @OPERATIONAL; }"))
+    assert [finding.severity for finding in findings] == [ERROR, WARNING, NOTE]
+
+
+@pytest.mark.parametrize(
+    ("body", "flows", "text"),
+    [
+        (
+            "message A { string age = 1 @NAME; }",
+            "{}",
+            "its name says AGE, which is never collected, under the label NAME: label it AGE, drop it, or name it for what it is",
+        ),
+        (
+            "message A { string id = 1 @USER_ID; string b = 2 @OPERATIONAL; }",
+            OUT,
+            "not closed, so stripped at us-vendor, outside the EU: give it one_of, a pattern, or min and max",
+        ),
+        (
+            "message A { bytes id = 1 @USER_ID; }",
+            "{}",
+            "a value of kind bytes can't be USER_ID, so it is always stripped: change the label or the type",
+        ),
+        (
+            "message A { map<string, string> m = 1 @NAME; }",
+            "{}",
+            "its keys have no category (`map_key`), so it goes nowhere; say what it holds",
+        ),
+    ],
+)
+def test_a_finding_says_what_to_do(body: str, flows: str, text: str) -> None:
+    assert one(body, flows=flows).text == text
+
+
+def test_a_place_in_the_policy_keeps_its_keys() -> None:
+    finding = one("message A { string id = 1 @USER_ID; }", "otlp: {attributes: {geo.*: OPERATIONAL}}")
+    assert finding.keys == ("otlp", "attributes", "geo.*")
+
+
+def test_every_check_says_what_it_is() -> None:
+    assert all(check.__doc__ for check in CHECKS)
