@@ -1,0 +1,29 @@
+"""Who an item's subject is: facts for decisions. The directory that is embedded for now knows nobody."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gateway.minimise.addresses import Kind, read
+from gateway.model import Facts, Subject
+
+
+class Directory(Protocol):
+    """Tells what is known of a subject."""
+
+    async def facts(self, subject: Subject, received_ns: int) -> Facts:
+        """The facts for a decision on an item received at `received_ns`. Raises Retryable when they can't be had."""
+        ...
+
+
+class Unknown:
+    """No directory: every subject is unknown, and what the address itself tells is all there is."""
+
+    async def facts(self, subject: Subject, received_ns: int) -> Facts:
+        """The facts without a directory."""
+        return Facts(received_ns, personal=is_personal(subject))
+
+
+def is_personal(subject: Subject) -> bool:
+    """Whether the subject's own address is a personal one: free-mail or disposable."""
+    return bool(subject.work_email) and read(subject.work_email).kind is Kind.PERSONAL

@@ -1,0 +1,125 @@
+"""Reading an e-mail address: is it one, is it a person's own or a business's, and its one normal form.
+
+Whether the directory knows its domain, and what follows, is for the rules to say.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+
+from gateway.minimise.detect import has_email
+from gateway.minimise.fold import fold
+from gateway.minimise.freemail import is_personal
+
+LONGEST: Final = 254
+"""Octets of an address that mail can be sent to (RFC 5321, erratum 1690)."""
+
+_LONGEST_LOCAL: Final = 64
+_REMEMBERED: Final = 16_384
+
+_ROUTES: Final = frozenset("%!=")
+"""Source routes and bounce paths carry a second address in the local part (RFC 1123 §5.2.16, VERP)."""
+
+# Letters, digits, hyphens, underscores and single dots; a domain of letters-digits-hyphen labels that are no A-labels.
+_USUAL: Final = re.compile(
+    r"(?P<local>(?=[^@]{1,64}@)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?:\+[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)?)@"
+    r"(?P<domain>(?:(?![A-Za-z0-9]{2}--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63})"
+)
+_RESERVED: Final = tuple(f".{name}" for name in SPECIAL_USE_DOMAIN_NAMES)
+
+# Scripts that are written together, by the first words of their characters' names.
+_EAST_ASIAN: Final = frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "IDEOGRAPHIC", "BOPOMOFO", "HANGUL"})
+
+
+class Kind(StrEnum):
+    """What an address is to the gateway."""
+
+    BUSINESS = "business"
+    PERSONAL = "personal"
+    MALFORMED = "malformed"
+
+
+class Address(msgspec.Struct, frozen=True):
+    """What was read. `normalised` and `domain`, in lower-case A-labels, are empty if malformed."""
+
+    kind: Kind
+    normalised: str = ""
+    domain: str = ""
+
+    def __repr__(self) -> str:
+        return f"Address({self.kind})"
+
+
+MALFORMED: Final = Address(Kind.MALFORMED)
+
+
+def read(text: str) -> Address:
+    """Read an address. Nothing is raised, and nothing guessed: a display name, a blank, a quoted local part or an IP literal is malformed.
+
+    Normal form: NFC, domain as lower-case A-labels, local part in lower case, without subaddress (`+…`). Personal are the domains of
+    free-mail and disposable mail, all below them, and what looks like them; a label that mixes scripts is malformed, as are compatibility
+    characters. Names reserved for examples (`.example`, `example.com`) count as business domains; `.test`, `.invalid`, `.local`,
+    `.localhost` and `.onion` are malformed.
+    """
+    return _verdicts[text]
+
+
+class _Verdicts(dict[str, Address]):
+    """Remembers what was read. When full it forgets all: what is common comes back soon."""
+
+    def __missing__(self, text: str) -> Address:
+        if len(text) > LONGEST:
+            return MALFORMED
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        address = self[text] = _read_plain(text) or _read_any(text)
+        return address
+
+
+_verdicts: Final = _Verdicts()
+
+
+def _read_plain(text: str) -> Address | None:
+    """Read an address of the usual kind, without the validator, which takes longer; None for others."""
+    usual = _USUAL.fullmatch(text)
+    if not usual or len(text) > LONGEST or f".{usual['domain'].lower()}".endswith(_RESERVED):
+        return None
+    return _address(usual["local"], usual["domain"].lower())
+
+
+def _read_any(text: str) -> Address:
+    """Read an address of any kind."""
+    try:
+        valid = validate_email(text, check_deliverability=False, strict=True)
+    except (EmailNotValidError, UnicodeError):
+        return MALFORMED
+    if unicodedata.normalize("NFKC", text) != unicodedata.normalize("NFC", text) or not _is_of_one_script(valid.domain):
+        return MALFORMED
+    return _address(valid.local_part, valid.ascii_domain.lower(), fold(valid.domain).lower())
+
+
+def _address(local: str, domain: str, alike: str = "") -> Address:
+    """The address with a valid local part and domain, and the ASCII domain that it looks like."""
+    mailbox = local.partition("+")[0]
+    plain = unicodedata.normalize("NFC", mailbox.lower())
+    normalised = f"{plain}@{domain}"
+    if not 1 <= len(plain) <= _LONGEST_LOCAL or len(normalised.encode()) > LONGEST or _ROUTES.intersection(plain) or has_email(mailbox):
+        return MALFORMED
+    kind = Kind.PERSONAL if is_personal(domain) or is_personal(alike) else Kind.BUSINESS
+    return Address(kind, normalised, domain)
+
+
+def _is_of_one_script(domain: str) -> bool:
+    """Whether the letters of each label come from one script, or from scripts that are written together (UTS #39, highly restrictive)."""
+    return domain.isascii() or all(map(_is_label_of_one_script, domain.split(".")))
+
+
+def _is_label_of_one_script(label: str) -> bool:
+    scripts = {unicodedata.name(char, "?").split()[0] for char in label if char.isalpha()}
+    return len(scripts) <= 1 or scripts <= _EAST_ASIAN

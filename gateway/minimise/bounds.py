@@ -1,0 +1,42 @@
+"""How much work a text is worth. Beyond these bounds nothing is guessed: the text counts as unreadable."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LONGEST: Final = 1 << 20
+"""Characters of the longest text that is looked at."""
+
+DEPTH: Final = 4
+"""How many encodings inside one another are undone."""
+
+_GROWTH: Final = 4
+_GROWTH_FLOOR: Final = 1 << 16
+_CHECKS_FLOOR: Final = 1024
+
+
+class TooMuch(Exception):
+    """A text that would take more work to judge than it is worth."""
+
+
+class Budget:
+    """Counts down; raises TooMuch below nothing."""
+
+    def __init__(self, units: int) -> None:
+        self.left = units
+
+    def spend(self, units: int) -> None:
+        """Take `units` off."""
+        self.left -= units
+        if self.left < 0:
+            raise TooMuch
+
+
+def unfolded(text: str) -> Budget:
+    """For the characters that all unfoldings of a text may have together."""
+    return Budget(_GROWTH * len(text) + _GROWTH_FLOOR)
+
+
+def checked(text: str) -> Budget:
+    """For the numbers in a text that may be looked up."""
+    return Budget(len(text) // 16 + _CHECKS_FLOOR)

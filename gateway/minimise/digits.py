@@ -1,0 +1,95 @@
+"""Groups of digits in folded text, as phone and card numbers are written, and what such digits surely are not: UUIDs, dates, times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+_ZONE: Final = re.compile(r"[0-9](?:[ \t.\-/()+_]{0,3}[0-9]){8,}+")
+_MOST_APART: Final = 19
+_GROUP: Final = re.compile(r"[0-9]+")
+# With a letter somewhere: one of digits only may as well hide a number.
+_UUID: Final = re.compile(
+    r"(?<![0-9a-z])(?=[0-9-]{0,35}[a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-z])",
+    re.IGNORECASE,
+)
+_YEAR: Final = r"(?:19|20)[0-9]{2}"
+_MONTH: Final = r"(?:0[1-9]|1[0-2])"
+_DAY: Final = r"(?:0[1-9]|[12][0-9]|3[01])"
+_DATE: Final = re.compile(
+    rf"(?<![0-9])(?:{_YEAR}(?P<a>[-/.]){_MONTH}(?P=a){_DAY}|(?:{_DAY}(?P<b>[-/.]){_MONTH}(?P=b)|{_MONTH}(?P<c>[-/.]){_DAY}(?P=c)){_YEAR})(?![0-9])"
+)
+_COMPACT: Final = re.compile(rf"{_YEAR}{_MONTH}{_DAY}(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){{0,2}}")
+
+
+class Group(NamedTuple):
+    """Digits on end, and what is around them: separators, or at the ends of a zone up to 3 other characters.
+
+    A number may start, or end, at a group that no letter touches there.
+    """
+
+    digits: str
+    start: int
+    end: int
+    before: str
+    after: str
+    starts: bool = True
+    ends: bool = True
+
+    @property
+    def is_decimals(self) -> bool:
+        """Whether the digits come right after others and a point."""
+        return self.before == "."
+
+
+def zones(text: str, *, loose: bool) -> Iterator[list[Group]]:
+    """Stretches of at least 9 digits, in groups with at most 3 separators between two; UUIDs and dates left out.
+
+    Digits that all stand apart, as on a form, are one group; unless they are too many for that. If `loose`, letters don't matter.
+    """
+    for zone in _ZONE.finditer(_DATE.sub(_blank, without_uuids(text))):
+        groups = _groups(zone, loose=loose)
+        if len(groups[-1].digits) > 1 or any(len(group.digits) > 1 for group in groups):
+            yield groups
+        elif len(groups) <= _MOST_APART:
+            yield [_joined(groups)]
+
+
+def join(groups: Iterable[Group]) -> str:
+    """The digits of groups."""
+    return "".join([group.digits for group in groups])
+
+
+def without_uuids(text: str) -> str:
+    """`text` with UUIDs blanked."""
+    return _UUID.sub(_blank, text) if text.count("-") >= 4 else text
+
+
+def is_moment(digits: str) -> bool:
+    """Whether digits are a date with an hour, as in `2026112310`."""
+    return _COMPACT.fullmatch(digits) is not None
+
+
+def _blank(match: re.Match[str]) -> str:
+    return "~" * len(match[0])
+
+
+def _groups(zone: re.Match[str], *, loose: bool) -> list[Group]:
+    text, (first, last) = zone.string, zone.span()
+    spans = [group.span() for group in _GROUP.finditer(text, first, last)]
+    befores = [max(0, first - 3), *(end for _, end in spans)]
+    afters = [*(start for start, _ in spans[1:]), last + 3]
+    groups = [
+        Group(text[start:end], start, end, text[before:start], text[end:after])
+        for (start, end), before, after in zip(spans, befores, afters, strict=False)
+    ]
+    if not loose:
+        groups[0] = groups[0]._replace(starts=not groups[0].before[-1:].isalnum())
+        groups[-1] = groups[-1]._replace(ends=not groups[-1].after[:1].isalnum())
+    return groups
+
+
+def _joined(groups: list[Group]) -> Group:
+    first, last = groups[0], groups[-1]
+    return Group(join(groups), first.start, last.end, first.before, last.after, first.starts, last.ends)

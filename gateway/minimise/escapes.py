@@ -1,0 +1,133 @@
+"""Escapes inside text: percent, HTML (and its tags), JSON and Unicode escapes, octal, quoted-printable, at and dot in words.
+
+One pass over folded text undoes all of them at once, each however often it was itself escaped. Runs of base64 and the like are in
+`runs.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from html.entities import html5
+from typing import Final
+
+_GAP: Final = r"[ \t+_-]{1,3}"
+_OPEN: Final = r"[ \t]{0,3}[(\[{<][ \t]{0,2}"
+_CLOSE: Final = r"[ \t]{0,2}[)\]}>][ \t]{0,3}"
+_LABEL: Final = r"[^\W_]{1,63}+(?:-[^\W_]{1,63}+){0,4}"
+_BRACKETED: Final = rf"{_OPEN}(?:dot|point|punkt|punto|\.){_CLOSE}"
+_DOT: Final = rf"(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACKETED}|\.)"
+_REST: Final = rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,4}}"
+
+# Quantifiers that could run far are possessive and can't start inside a run of their own kind, so one pass is linear in the text.
+_ESCAPE: Final = re.compile(
+    rf"""
+    (?=[%\\&=@(\[{{< \t+_u-])
+    (?: (?P<percent>(?:%(?:25)*+[0-9a-f]{{2}})+)
+    | (?P<sign>%(?:25)++(?!u))
+    | (?P<units>(?:(?:(?<!\\)\\++(?-i:u)|%(?:25)*+u|(?-i:U)\+)[0-9a-f]{{4}})+)
+    | (?P<code>(?<!\\)\\++(?:[ux]\{{0*+(?P<braced>[0-9a-f]{{0,6}})\}}|(?-i:U)00(?P<long>[0-9a-f]{{6}})))
+    | (?P<bytes>(?:(?<!\\)\\++x[0-9a-f]{{2}})+)
+    | (?P<named>(?<!\\)\\++N\{{(?P<name>[a-z0-9 -]{{1,80}})\}})
+    | (?P<octal>(?:(?<!\\)\\++[0-3]?[0-7]{{2}})+)
+    | (?P<other>(?<!\\)\\++(?P<plain>[^\w\s\\]|(?-i:[nrt])))
+    | (?P<html>&(?:amp;?|\#38;|\#x26;)*+(?:
+          \#x0*+(?:(?P<hex>[0-9a-f]{{0,6}});|(?P<bare_hex>[2-7][0-9a-f]|[0-9a-f]{{1,6}})(?![0-9a-f]*=\r?\n))
+        | \#0*+(?:(?P<dec>[0-9]{{0,7}});|(?P<bare_dec>1[01][0-9]|12[0-6]|[3-9][0-9]|[0-9]{{1,7}})(?![0-9]*=\r?\n))
+        | (?P<entity>[a-z][a-z0-9]{{1,31}}(?=;)|commat|period|lowbar|plus|nbsp|shy|lt|gt|quot);?))
+    | (?P<printable>(?:=(?:3d)*+[0-9a-f]{{2}}|=\r?\n)+)
+    | (?P<at>{_OPEN}(?:at|arobase|arroba|@){_CLOSE}|[ \t]{{0,3}}[(\[{{]a[)\]}}][ \t]{{0,3}})
+    | (?P<dot>{_BRACKETED})
+    | (?P<tag><(?:/?[a-z][a-z0-9]{{0,15}}(?:[ \t][^<>]{{0,256}}+)?/?|!--[^<>]{{0,256}}+)>)
+    | (?P<words>{_GAP}(?:
+          (?:at|arroba){_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|punkt|punto){_GAP}|{_BRACKETED})
+        | arobase{_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}point{_GAP}|\.)
+      ){_REST})
+    | (?P<tail>@[ ]?{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|[ ]\.[ ]){_REST})
+    )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_HEX: Final = re.compile(r"(?:%|\\x|=)(?:25|3d)*?([0-9a-f]{2})(?![^%\\=\r\n])", re.IGNORECASE)
+_UNIT: Final = re.compile(r"u\+?([0-9a-f]{4})", re.IGNORECASE)
+_OCTAL: Final = re.compile(r"\\([0-7]{2,3})")
+_WORDED: Final = re.compile(rf"^{_GAP}(?:at|arobase|arroba){_GAP}|^@[ ]?", re.IGNORECASE)
+_WORDED_DOT: Final = re.compile(rf"{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACKETED}|[ ]\.[ ]", re.IGNORECASE)
+
+_BLANKS: Final = {"n": "\n", "r": "\r", "t": "\t"}
+
+Edit = tuple[int, int, str]
+"""From where to where in a text an escape stands, and what it stands for."""
+
+
+def edits(text: str) -> Iterator[Edit]:
+    """The escapes of folded text that mean something else than they spell, from left to right."""
+    for match in _ESCAPE.finditer(text):
+        plain = _PLAIN[match.lastgroup or ""](match)
+        if plain != match[0]:
+            yield match.start(), match.end(), plain
+
+
+def unescape(text: str) -> str:
+    """`text` with its escapes undone once."""
+    return _ESCAPE.sub(lambda match: _PLAIN[match.lastgroup or ""](match), text)
+
+
+def _octets(match: re.Match[str]) -> str:
+    return bytes(int(pair, 16) for pair in _HEX.findall(match[0])).decode("utf-8", "replace")
+
+
+def _octal(match: re.Match[str]) -> str:
+    return bytes(int(digits, 8) for digits in _OCTAL.findall(match[0])).decode("utf-8", "replace")
+
+
+def _units(match: re.Match[str]) -> str:
+    units = "".join(_UNIT.findall(match[0]))
+    return bytes.fromhex(units).decode("utf-16-be", "replace")
+
+
+def _code(match: re.Match[str]) -> str:
+    return _char(int(match["braced"] or match["long"] or "0", 16), match[0])
+
+
+def _named(match: re.Match[str]) -> str:
+    try:
+        return unicodedata.lookup(match["name"])
+    except KeyError:
+        return match[0]
+
+
+def _html(match: re.Match[str]) -> str:
+    if entity := match["entity"]:
+        return html5.get(f"{entity};") or html5.get(f"{entity.lower()};") or match[0]
+    if digits := match["dec"] or match["bare_dec"]:
+        return _char(int(digits), match[0])
+    return _char(int(match["hex"] or match["bare_hex"] or "0", 16), match[0])
+
+
+def _char(code: int, otherwise: str) -> str:
+    return chr(code) if code < 0x110000 else otherwise
+
+
+def _words(match: re.Match[str]) -> str:
+    return _WORDED_DOT.sub(".", _WORDED.sub("@", match[0]))
+
+
+_PLAIN: Final[dict[str, Callable[[re.Match[str]], str]]] = {
+    "percent": _octets,
+    "sign": lambda match: "%",
+    "units": _units,
+    "code": _code,
+    "bytes": _octets,
+    "named": _named,
+    "octal": _octal,
+    "other": lambda match: _BLANKS.get(match["plain"], match["plain"]),
+    "html": _html,
+    "printable": _octets,
+    "at": lambda match: "@",
+    "dot": lambda match: ".",
+    "tag": lambda match: "",
+    "words": _words,
+    "tail": _words,
+}

@@ -1,0 +1,101 @@
+"""Folding: one plain spelling for text that Unicode can spell in many ways, and whether text can be read at all.
+
+Folded text is for the detectors' eyes only: it never leaves.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from gateway.minimise.lookalikes import LOOKALIKES
+
+Offsets = list[int]
+"""Where each character of a folded text comes from: `offsets[i]` is its index in the original; one more entry stands for the end."""
+
+_KNOWN: Final = 16_384
+"""How many characters' foldings are remembered."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+# Blank though their category is that of letters or symbols: Hangul fillers, Khmer vowels, the empty Braille pattern.
+_BLANK: Final = {0x115F: "", 0x1160: "", 0x3164: "", 0xFFA0: "", 0x17B4: "", 0x17B5: "", 0x2800: " "}
+
+# First code point, how many, and the first ASCII character they stand for: tag characters, negative circled and squared letters,
+# regional indicators. Unicode gives them no compatibility form.
+_RUNS: Final = (
+    (0xE0020, 95, " "),
+    (0x1F150, 26, "A"),
+    (0x1F170, 26, "A"),
+    (0x1F1E6, 26, "A"),
+)
+
+_BIDI_OVERRIDES: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def fold(text: str) -> str:
+    """`text` in plain characters: compatibility forms and look-alikes resolved, digits as ASCII, nothing invisible, no marks on letters."""
+    if text.isascii():
+        return text if text.isprintable() else _CONTROL.sub("", text)
+    return text.translate(_FOLDINGS)
+
+
+def offsets(text: str) -> Offsets:
+    """The offsets of `fold(text)`."""
+    starts: Offsets = []
+    for index, char in enumerate(text):
+        starts.extend([index] * len(_FOLDINGS[ord(char)]))
+    return [*starts, len(text)]
+
+
+def readable(text: str) -> bool:
+    """Whether every character of `text` can be judged."""
+    return text.isprintable() or not any(map(obscure, set(text)))
+
+
+def obscure(char: str) -> bool:
+    """Whether a character hides what text says: control, private-use, unassigned and tag characters, bidi overrides, lone surrogates."""
+    if char.isprintable() or char in "\t\n\r":
+        return False
+    return unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs") or char in _BIDI_OVERRIDES or 0xE0000 <= ord(char) <= 0xE007F
+
+
+class _Foldings(dict[int, str]):
+    """Each character's folding, found when first asked for."""
+
+    def __missing__(self, code: int) -> str:
+        plain = _fold_char(chr(code))
+        if len(self) < _KNOWN:
+            self[code] = plain
+        return plain
+
+
+def _fold_char(char: str) -> str:
+    if char in "\t\n\r" or " " <= char <= "~":
+        return char
+    known = _known(ord(char))
+    if known is not None:
+        return known
+    digit = unicodedata.digit(char, None)
+    if digit is not None:
+        return str(digit)
+    parts = unicodedata.normalize("NFKD", char)
+    return _by_category(char) if parts == char else "".join(map(_fold_char, parts))
+
+
+def _known(code: int) -> str | None:
+    for first, count, plain in _RUNS:
+        if first <= code < first + count:
+            return chr(ord(plain) + code - first)
+    return LOOKALIKES.get(code, _BLANK.get(code))
+
+
+def _by_category(char: str) -> str:
+    category = unicodedata.category(char)
+    if category[0] in "CM":
+        return ""
+    return {"Pd": "-", "Zs": " ", "Zl": "\n", "Zp": "\n"}.get(category, char)
+
+
+_FOLDINGS: Final = _Foldings()

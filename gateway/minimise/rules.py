@@ -1,0 +1,203 @@
+"""Value rules: a right label is not enough, the value must look the part. Each function turns a rule into a judge of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from gateway.errors import Reason
+from gateway.minimise import addresses
+from gateway.minimise.detect import find, find_number, has_email, mask
+from gateway.minimise.run import Masked, PersonalAccount, Ruled, Run
+from gateway.minimise.schema import attribute
+from gateway.patterns import compile_pattern
+from gateway.plan import FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
+
+Judge = Callable[[Any], Ruled]
+"""Judges a value by itself: its answers may be remembered."""
+
+Factual = Callable[[Any, Run], Ruled]
+"""Judges a value by the facts of the moment too."""
+
+REMEMBERED: Final = 8192
+"""How many values a rule remembers."""
+
+LONGEST: Final = 256
+"""The length of the longest value that is remembered, so that what is remembered stays small."""
+
+SECOND: Final = 10**9
+DAY: Final = 86_400 * SECOND
+# The bounds that the well-known types state: https://protobuf.dev/reference/protobuf/google.protobuf/.
+FIRST: Final = -62_135_596_800
+LAST: Final = 253_402_300_799
+LONGEST_SPAN: Final = 315_576_000_000
+SECONDS: Final = attribute(1)
+NANOS: Final = attribute(2)
+
+
+class Seen(dict[Any, Ruled]):
+    """A judge that remembers. When full it forgets all: what is common comes back soon."""
+
+    def __init__(self, judge: Judge) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, value: Any) -> Ruled:
+        ruled = self._judge(value)
+        if not isinstance(value, (str, bytes)) or len(value) <= LONGEST:
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[value] = ruled
+        return ruled
+
+
+def judge_of(rule: Rule) -> Judge | None:
+    """The judge of a rule that needs the value alone, remembering what costs more to judge than to look up; None for other rules."""
+    match rule:
+        case UserId():
+            return Seen(_user_id(rule)).__getitem__
+        case Text():
+            return Seen(_text(rule)).__getitem__
+        case FreeText():
+            return Seen(_free_text(rule)).__getitem__
+        case Number():
+            return _bounded(rule) or Seen(find_number).__getitem__
+        case Keep():
+            return _keep
+        case Length():
+            return _length(rule)
+        case Span():
+            return _span(rule)
+        case Moment():
+            return _moment if rule.days is None else None
+    return None
+
+
+def factual_of(rule: Rule, judge: Judge | None) -> Factual:
+    """The judge of a rule on single values, in the form that takes a run; `judge` is its `judge_of`. Raises TypeError for other rules."""
+    if judge is not None:
+        return lambda value, run: judge(value)
+    match rule:
+        case WorkEmail():
+            return _work_email(rule)
+        case Moment(days=int(days)):
+            return _recent(days)
+    raise TypeError(f"{type(rule).__name__} judges no single value")
+
+
+def _keep(value: Any) -> Ruled:
+    return None
+
+
+def _user_id(rule: UserId) -> Judge:
+    pattern = compile_pattern(rule.pattern)
+    own = _own(rule.text)
+
+    def judge(value: Any) -> Ruled:
+        text = str(value)
+        if not pattern.fullmatch(text):
+            return Reason.PATTERN_MISMATCH
+        return Reason.LOOKS_LIKE_EMAIL if has_email(text) else own(text)
+
+    return judge
+
+
+def _own(rule: Text | None) -> Judge:
+    """The bounds that a field sets on its strings by itself."""
+    return _keep if rule is None else _text(rule)
+
+
+def _text(rule: Text) -> Judge:
+    """A listed value in which something personal hides is as good as not listed: nothing else is asked of it."""
+    if rule.one_of:
+        listed = frozenset(value for value in rule.one_of if not (rule.detect and find(value)))
+        return lambda text: None if text in listed else Reason.NOT_LISTED
+    pattern = compile_pattern(rule.pattern) if rule.pattern else None
+
+    def judge(text: str) -> Ruled:
+        if rule.max_length and len(text) > rule.max_length:
+            return Reason.TOO_LONG
+        if pattern and not pattern.fullmatch(text):
+            return Reason.PATTERN_MISMATCH
+        return find(text) if rule.detect else None
+
+    return judge
+
+
+def _free_text(rule: FreeText) -> Judge:
+    own = _own(rule.text)
+
+    def judge(text: str) -> Ruled:
+        if reason := own(text):
+            return reason
+        masked = mask(text)
+        return None if masked == text else Masked(masked, find(text) or Reason.UNREADABLE)
+
+    return judge
+
+
+def _bounded(rule: Number) -> Judge | None:
+    if rule.min is None or rule.max is None:
+        return None
+    low, high = rule.min, rule.max
+    return lambda value: None if low <= value <= high else Reason.OUT_OF_RANGE
+
+
+def _length(rule: Length) -> Judge:
+    return lambda value: None if len(value) == rule.bytes else Reason.OUT_OF_RANGE
+
+
+def _span(rule: Span) -> Judge:
+    low = -LONGEST_SPAN if rule.min is None else max(rule.min, -LONGEST_SPAN)
+    high = LONGEST_SPAN if rule.max is None else min(rule.max, LONGEST_SPAN)
+
+    def judge(span: Any) -> Ruled:
+        seconds, nanos = getattr(span, SECONDS), getattr(span, NANOS)
+        whole = abs(nanos) < SECOND and seconds * nanos >= 0
+        return None if whole and low * SECOND <= seconds * SECOND + nanos <= high * SECOND else Reason.OUT_OF_RANGE
+
+    return judge
+
+
+def _moment(moment: Any) -> Ruled:
+    return Reason.OUT_OF_RANGE if _instant(moment) is None else None
+
+
+def _recent(days: int) -> Factual:
+    most = days * DAY
+
+    def judge(moment: Any, run: Run) -> Ruled:
+        run.lasting = False
+        instant = _instant(moment)
+        return None if instant is not None and abs(instant - run.facts.received_ns) <= most else Reason.OUT_OF_RANGE
+
+    return judge
+
+
+def _instant(moment: Any) -> int | None:
+    """Nanoseconds since 1970, of a number or a `Timestamp`; None if it is not a valid one."""
+    if isinstance(moment, int):
+        return moment if moment // SECOND <= LAST else None
+    seconds, nanos = getattr(moment, SECONDS), getattr(moment, NANOS)
+    return seconds * SECOND + nanos if FIRST <= seconds <= LAST and 0 <= nanos < SECOND else None
+
+
+def _work_email(rule: WorkEmail) -> Factual:
+    """The truth table of design rule 2, for the address; the directory's part of it applies outside the EU only."""
+    own = _own(rule.text)
+
+    def judge(text: str, run: Run) -> Ruled:
+        address = addresses.read(text)
+        if address.kind is addresses.Kind.MALFORMED:
+            return Reason.EMAIL_MALFORMED
+        if address.kind is addresses.Kind.PERSONAL:
+            if rule.vendor:
+                raise PersonalAccount
+            return Reason.EMAIL_PERSONAL
+        if rule.outside and run.facts.directory:
+            run.lasting = False
+            if address.domain not in run.facts.verified:
+                return Reason.EMAIL_UNVERIFIED
+        return own(address.normalised) or (None if address.normalised == text else address.normalised)
+
+    return judge

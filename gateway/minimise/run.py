@@ -1,0 +1,60 @@
+"""The state of one decision, and what a rule may answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gateway.errors import Reason
+from gateway.model import Facts, Notes, Trail
+
+Ruled = Any
+"""A rule's answer on a value: None, it passes as it is; a Reason, it is stripped; a Masked; else the value to put in its place."""
+
+
+class Masked(msgspec.Struct, frozen=True):
+    """A text of which something was masked, and what was."""
+
+    text: str
+    reason: Reason
+
+
+class PersonalAccount(Exception):
+    """The item is about somebody without a business account: no vendor gets it."""
+
+
+class Run:
+    """What one decision knows, and what it has stripped so far.
+
+    `depth` counts what is around it from the outermost `Any` on. `lasting` turns false when an answer depends on more than the value, so
+    that it isn't remembered.
+    """
+
+    __slots__ = ("depth", "facts", "lasting", "notes")
+
+    def __init__(self, facts: Facts, depth: int = 0) -> None:
+        self.facts = facts
+        self.depth = depth
+        self.notes: dict[tuple[Trail, Reason, bool], int] = {}
+        self.lasting = True
+
+    def note(self, at: Trail, reason: Reason, masked: bool = False, count: int = 1) -> None:
+        """Count values as stripped or masked."""
+        key = (at, reason, masked)
+        self.notes[key] = self.notes.get(key, 0) + count
+
+    def repeat(self, notes: Notes, at: Trail) -> None:
+        """Count again what an earlier run, of what is there, has counted."""
+        for (below, reason, masked), count in notes.items():
+            self.note(_under(at, below), reason, masked, count)
+
+
+def levels(at: Trail) -> int:
+    """How many messages are around a place, but for the outermost."""
+    return 0 if at is None or at[0] is None else 1 + levels(at[0])
+
+
+def _under(at: Trail, below: Trail) -> Trail:
+    """The place that is `below` in the message at `at`."""
+    return at if below is None else (_under(at, below[0]), below[1])

@@ -1,0 +1,113 @@
+"""Runs of base64, base32 and hexadecimal inside text, at every alignment, and the readable text that hides in them.
+
+A run may start anywhere inside a longer one: what is readable after decoding counts, the rest is noise.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+Piece = tuple[str, int, int]
+"""A readable text, and from where to where in the text around it the run stands that hides it."""
+
+# The shortest address, a@b.fr, is 6 bytes: 8 characters of base64, 10 of base32, 12 of hexadecimal. Long runs of base64 go on in the
+# next line, as in MIME. Quantifiers that could run far are possessive: linear.
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{8,}+(?:(?<=[A-Za-z0-9+/_-]{16})\r?\n[A-Za-z0-9+/_-]++)*+")
+_BASE32: Final = re.compile(r"[A-Z2-7]{10,}+|[a-z2-7]{10,}+")
+_HEX: Final = re.compile(r"[0-9A-Fa-f]{2,}+(?:[ \t:,;._-]{0,2}(?:0x)?[0-9A-Fa-f]{2,}+)*+")
+_ENOUGH_HEX: Final = re.compile(r"(?:[0-9A-Fa-f][ \t:,;._-]{0,2}(?:0x)?){12}")
+_LEAST_HEX: Final = 12
+_LEAST: Final = 6
+
+_URL_SAFE: Final = str.maketrans("-_", "+/", "\r\n")
+_NOT_HEX: Final = re.compile(r"0[xX]|[^0-9A-Fa-f]")
+_TO_DIGITS: Final = str.maketrans(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz234567",
+    "0123456789ABCDEFGHIJKLMNOP0123456789ABCDEFGHIJKLMNOPQRSTUV",
+)
+
+# Of bytes decoded as UTF-8, with U+FFFD for what isn't. NUL counts as readable: every second byte of UTF-16 is one.
+_READABLE: Final = re.compile("[^\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]{6,}+")
+
+
+class _Runs(NamedTuple):
+    """All runs of one kind in a text: from where to where each stands, where it starts in `joined`, and all their characters."""
+
+    spans: list[tuple[int, int]]
+    starts: list[int]
+    joined: str
+
+
+_Decoded = tuple[bytes, _Runs, int, int]
+"""The bytes of runs at one alignment, the runs, `bits` and `unit`: byte `i` ends in character `(8 * i + bits) // unit` of the joined."""
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """The readable texts in the runs of folded text, in no particular order."""
+    decoded = _base64(text)
+    if decoded:  # a run of base32 is one of base64 too
+        decoded += _base32(text)
+    decoded += _hex(text)
+    data = b"\xff".join([data for data, _, _, _ in decoded])
+    plain = data.decode("utf-8", "replace")
+    if _READABLE.search(plain):
+        yield from _placed(decoded, data, plain)
+
+
+def _placed(decoded: list[_Decoded], data: bytes, plain: str) -> Iterator[Piece]:
+    starts = list(accumulate((len(each) + 1 for each, _, _, _ in decoded), initial=0))
+    at = 0
+    for match in _READABLE.finditer(plain):
+        found = match[0].encode()
+        at = data.index(found, at) + len(found)
+        if len(match[0].replace("\0", "")) >= _LEAST:
+            index = bisect_right(starts, at - 1) - 1
+            _, runs, bits, unit = decoded[index]
+            char = (8 * (at - 1 - starts[index]) + bits) // unit
+            yield _piece(match), *runs.spans[bisect_right(runs.starts, char) - 1]
+
+
+def _piece(match: re.Match[str]) -> str:
+    """What was found; a broken character before it is the rest of a letter of another character set."""
+    start = match.start()
+    return match.string[max(0, start - 1) : match.end()].replace("\0", "")
+
+
+def _base64(text: str) -> list[_Decoded]:
+    found = [(*run.span(), run[0].translate(_URL_SAFE)) for run in _BASE64.finditer(text)]
+    if not found:
+        return []
+    runs = _runs(found, "///")
+    size, padded = len(runs.joined), runs.joined + "AAA"
+    return [(a2b_base64(padded[skip : skip + (size - skip + 3) // 4 * 4]), runs, 6 * skip + 7, 6) for skip in range(4)]
+
+
+def _base32(text: str) -> list[_Decoded]:
+    found = [(*run.span(), run[0].translate(_TO_DIGITS)) for run in _BASE32.finditer(text)]
+    if not found:
+        return []
+    runs = _runs(found, "VVVV")
+    number, bits = int(runs.joined, 32), 5 * len(runs.joined)
+    sizes = [(bits - skip + 7) // 8 for skip in range(8)]
+    return [((number >> skip).to_bytes(size), runs, bits - skip - 8 * size + 7, 5) for skip, size in enumerate(sizes)]
+
+
+def _hex(text: str) -> list[_Decoded]:
+    if not _ENOUGH_HEX.search(text):
+        return []
+    long = (run for run in _HEX.finditer(text) if run.end() - run.start() >= _LEAST_HEX)
+    found = [(*run.span(), digits) for run in long if len(digits := _NOT_HEX.sub("", run[0])) >= _LEAST_HEX]
+    runs = _runs(found, "fff")
+    size = len(runs.joined)
+    return [(bytes.fromhex(runs.joined[skip : size - (size - skip) % 2]), runs, 4 * skip + 7, 4) for skip in range(2)]
+
+
+def _runs(found: list[tuple[int, int, str]], gap: str) -> _Runs:
+    """Join runs by a gap that decodes, at every alignment, to a byte that UTF-8 doesn't have."""
+    starts = list(accumulate((len(chars) + len(gap) for _, _, chars in found), initial=0))
+    return _Runs([(start, end) for start, end, _ in found], starts, gap.join([chars for _, _, chars in found]))

@@ -1,0 +1,314 @@
+"""A plan's rules as steps: what to look at in each message type after the parse, in the order of its fields."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from functools import cache
+from typing import Any, Final, cast
+
+from gateway.errors import Reason, Refused
+from gateway.minimise import keyed, settle
+from gateway.minimise.memo import LARGE, Fate, Memo, Noted, Sound
+from gateway.minimise.payload import Minimise, nested, payload
+from gateway.minimise.rules import Judge, factual_of, judge_of
+from gateway.minimise.run import Run
+from gateway.minimise.schema import attribute
+from gateway.minimise.settle import Settle, settled
+from gateway.model import Trail
+from gateway.plan import Attributes, Body, FieldPlan, Form, MessagePlan, Nested, Payload, Plan, Presence, Properties
+
+Check = Callable[[Any, Run, Trail], None]
+"""Judges what a parsed message, at a place, holds; strips from it what fails. Raises Refused, PersonalAccount."""
+
+REPEATED: Final = frozenset({Presence.PACKED, Presence.EXPANDED})
+
+
+FEW: Final = 64
+
+
+def checks(plan: Plan, minimise: Minimise) -> list[Check | None]:
+    """The check of each of the plan's messages; None where there is nothing to check."""
+    made: list[Check | None] = [None] * len(plan.messages)
+    active = _active(plan.messages)
+    builder = _Builder(plan, minimise, active, made)
+    for index in active:
+        made[index] = builder.check(plan.messages[index])
+    return made
+
+
+def _active(messages: Sequence[MessagePlan]) -> frozenset[int]:
+    """The messages that have a rule, or lead to one."""
+    active: frozenset[int] = frozenset()
+    while more := {
+        index
+        for index, message in enumerate(messages)
+        if index not in active and any(field.rule is not None or field.message in active for field in message.fields)
+    }:
+        active |= more
+    return active
+
+
+class _Builder:
+    """Builds the checks of one plan. `made` is filled in while recursive types already refer to it."""
+
+    def __init__(self, plan: Plan, minimise: Minimise, active: frozenset[int], made: list[Check | None]) -> None:
+        self._plan = plan
+        self._minimise = minimise
+        self._active = active
+        self._made = made
+        # Fields of one rule share what it remembers.
+        self._memo = cache(self._new_memo)
+        self._judge = cache(self._new_judge)
+
+    def check(self, message: MessagePlan) -> Check:
+        """The steps of a message's fields, as one."""
+        steps = [step for field in message.fields if (step := self._step(field)) is not None]
+        if len(steps) == 1:
+            return steps[0]
+
+        def check(parsed: Any, run: Run, at: Trail) -> None:
+            for step in steps:
+                step(parsed, run, at)
+
+        return check
+
+    def _step(self, field: FieldPlan) -> Check | None:
+        if field.rule is None and field.message not in self._active:
+            return None
+        target = None if field.message is None else self._plan.messages[field.message]
+        repeated = field.presence in REPEATED
+        if target is not None and target.form is Form.MAP_ENTRY:
+            return self._map(field, target)
+        if field.rule is None:
+            return self._messages(field) if repeated else self._message(field)
+        rule = self._plan.rules[field.rule]
+        if isinstance(rule, Properties):
+            return _properties(field, rule)
+        memo = self._memo(field.rule)
+        if memo is not None:
+            return _each_raw(field, lambda _: memo) if repeated else _one_raw(field, memo)
+        if repeated or (target is not None and target.form is Form.WRAPPER):
+            return (_each if repeated else _one)(field, self._settle(field))
+        judge = self._judge(field.rule)
+        return _one(field, self._settle(field)) if judge is None else _one_alone(field, judge)
+
+    def _settle(self, field: FieldPlan) -> Settle:
+        """How a field's values are settled, each by itself."""
+        if field.rule is None:
+            return _as_it_is
+        if (memo := self._memo(field.rule)) is not None:
+            return settle.raw(memo)
+        factual = factual_of(self._plan.rules[field.rule], self._judge(field.rule))
+        wrapper = field.message is not None and self._plan.messages[field.message].form is Form.WRAPPER
+        return settle.wrapped(factual) if wrapper else settle.plain(factual)
+
+    def _new_judge(self, index: int) -> Judge | None:
+        return judge_of(self._plan.rules[index])
+
+    def _new_memo(self, index: int) -> Memo | None:
+        """What remembers the outcomes of a rule that reads raw bytes."""
+        match rule := self._plan.rules[index]:
+            case Payload():
+                return Memo(payload(self._plan.anys, self._minimise))
+            case Nested():
+                return Memo(nested(rule.message, self._minimise), LARGE)
+            case Attributes():
+                return Memo(keyed.attributes(rule), dismiss=keyed.unlisted(rule))
+            case Body():
+                return Memo(keyed.body(rule))
+        return None
+
+    def _message(self, field: FieldPlan) -> Check:
+        """One message. The same user comes again and again: what was sound once is only looked up.
+
+        At the top only: looked up at each level, what is deep inside would be serialised as often.
+        """
+        name, label, made, index = attribute(field.number), field.name, self._made, cast(int, field.message)
+        sound = Sound()
+
+        def step(parsed: Any, run: Run, at: Trail) -> None:
+            if parsed.HasField(name):
+                message = getattr(parsed, name)
+                if at is not None or run.depth:
+                    made[index](message, run, (at, label))  # type: ignore[misc]  # made by now
+                    return
+                before = message.SerializePartialToString()
+                if before not in sound.known(run):
+                    lasting, run.lasting = run.lasting, True
+                    made[index](message, run, (at, label))  # type: ignore[misc]  # made by now
+                    if run.lasting and message.SerializePartialToString() == before:
+                        sound.add(before, run)
+                    run.lasting &= lasting
+
+        return step
+
+    def _messages(self, field: FieldPlan) -> Check:
+        name, label, made, index = attribute(field.number), f"{field.name}[*]", self._made, cast(int, field.message)
+
+        def step(parsed: Any, run: Run, at: Trail) -> None:
+            check, there, items = cast(Check, made[index]), (at, label), getattr(parsed, name)
+            # A copied list is faster to walk, but holds an object for each message.
+            for item in items[:] if len(items) < FEW else items:
+                check(item, run, there)
+
+        return step
+
+    def _map(self, field: FieldPlan, entry: MessagePlan) -> Check:
+        """Entries whose key or value fails go. Where a changed key equals another, its entry stays; of several, the last one's in order."""
+        name, label, made = attribute(field.number), f"{field.name}[*]", self._made
+        key, value = map(self._settle, entry.fields)
+        below = entry.fields[1].message if entry.fields[1].message in self._active else None
+
+        def step(parsed: Any, run: Run, at: Trail) -> None:
+            entries, there = getattr(parsed, name), (at, label)
+            moved = {}
+            for old in sorted(entries):
+                held = entries[old]
+                new = key(old, run, there)
+                kept = new if isinstance(new, Reason) else value(held, run, there)
+                if isinstance(kept, Reason):
+                    del entries[old]
+                    run.note(there, kept)
+                    continue
+                if below is not None:
+                    made[below](held, run, there)  # type: ignore[misc]  # made by now
+                if new != old:
+                    moved[new] = deepcopy(kept)
+                    del entries[old]
+                elif kept is not held:
+                    entries[old] = kept
+            for new, kept in moved.items():
+                _put(entries, new, kept)
+
+        return step
+
+
+def _as_it_is(value: Any, run: Run, at: Trail) -> Any:
+    return value
+
+
+def _put(entries: Any, key: Any, value: Any) -> None:
+    if hasattr(value, "DESCRIPTOR"):
+        entries[key].CopyFrom(value)
+    else:
+        entries[key] = value
+
+
+def _one_alone(field: FieldPlan, judge: Judge) -> Check:
+    """One value whose rule needs nothing else: the common case."""
+    name, label, implicit = attribute(field.number), field.name, field.presence is Presence.IMPLICIT
+
+    def step(parsed: Any, run: Run, at: Trail) -> None:
+        value = getattr(parsed, name)
+        if (value if implicit else parsed.HasField(name)) and (ruled := judge(value)) is not None:
+            there = (at, label)
+            _replace(parsed, name, settled(value, ruled, run, there), run, there)
+
+    return step
+
+
+def _one(field: FieldPlan, settle_value: Settle) -> Check:
+    """One value of any other kind."""
+    name, label, implicit = attribute(field.number), field.name, field.presence is Presence.IMPLICIT
+
+    def step(parsed: Any, run: Run, at: Trail) -> None:
+        value = getattr(parsed, name)
+        if value if implicit else parsed.HasField(name):
+            there = (at, label)
+            kept = settle_value(value, run, there)
+            if kept is not value:
+                _replace(parsed, name, kept, run, there)
+
+    return step
+
+
+def _one_raw(field: FieldPlan, memo: Memo) -> Check:
+    """One raw message: the common case, that it is known and stays, is kept short."""
+    name, label, settle_value = attribute(field.number), field.name, settle.raw(memo)
+
+    def step(parsed: Any, run: Run, at: Trail) -> None:
+        value = getattr(parsed, name)
+        if (value or parsed.HasField(name)) and memo.known(run).get(value) != value:
+            there = (at, label)
+            kept = settle_value(value, run, there)
+            if kept is not value:
+                _replace(parsed, name, kept, run, there)
+
+    return step
+
+
+def _replace(parsed: Any, name: str, kept: Any, run: Run, at: Trail) -> None:
+    if isinstance(kept, Reason):
+        parsed.ClearField(name)
+        run.note(at, kept)
+    else:
+        setattr(parsed, name, kept)
+
+
+def _each(field: FieldPlan, settle_value: Settle) -> Check:
+    """Each of many values."""
+    name, label = attribute(field.number), f"{field.name}[*]"
+
+    def step(parsed: Any, run: Run, at: Trail) -> None:
+        values, there = getattr(parsed, name)[:], (at, label)
+        kept = [settle_value(value, run, there) for value in values]
+        if any(new is not old for new, old in zip(kept, values, strict=True)):
+            _refill(parsed, name, kept, run, there)
+
+    return step
+
+
+def _each_raw(field: FieldPlan, memo_of: Callable[[Any], Memo]) -> Check:
+    """Each of many raw messages: the common case, that all are known and stay, is kept short."""
+    name, label = attribute(field.number), f"{field.name}[*]"
+
+    def step(parsed: Any, run: Run, at: Trail) -> None:
+        memo, held = memo_of(parsed), getattr(parsed, name)
+        values = held[:]
+        fates = [*map(memo.known(run).get, values)]
+        if fates != values:
+            held[:] = _sorted_out(values, fates, memo, run, (at, label))
+
+    return step
+
+
+def _sorted_out(values: Sequence[bytes], fates: Sequence[Fate | None], memo: Memo, run: Run, at: Trail) -> list[bytes]:
+    """What is kept of raw messages, of which some aren't known or don't stay."""
+    kept = []
+    stripped: dict[Reason, int] = {}
+    for value, known in zip(values, fates, strict=True):
+        fate = memo.judge(value, run, at) if known is None else known
+        if type(fate) is Noted:
+            run.repeat(fate.notes, at)
+            fate = fate.kept
+        if isinstance(fate, Reason):
+            stripped[fate] = stripped.get(fate, 0) + 1
+        else:
+            kept.append(cast(bytes, fate))
+    for reason, count in stripped.items():
+        run.note(at, reason, count=count)
+    return kept
+
+
+def _refill(parsed: Any, name: str, kept: Sequence[Any], run: Run, at: Trail) -> None:
+    """Put what was kept in the place of what there was, and count the rest."""
+    parsed.ClearField(name)
+    getattr(parsed, name).extend([one for one in kept if not isinstance(one, Reason)])
+    for reason, count in Counter(one for one in kept if isinstance(one, Reason)).items():
+        run.note(at, reason, count=count)
+
+
+def _properties(field: FieldPlan, rule: Properties) -> Check:
+    """Each property, by its event's rules."""
+    selector = attribute(rule.selector)
+    memos: Mapping[str, Memo] = {event: Memo(keyed.properties(rules)) for event, rules in rule.events.items()}
+
+    def memo_of(parsed: Any) -> Memo:
+        memo = memos.get(getattr(parsed, selector, ""))
+        if memo is None:
+            raise Refused(Reason.EVENT_NOT_PLANNED)
+        return memo
+
+    return _each_raw(field, memo_of)

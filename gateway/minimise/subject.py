@@ -1,0 +1,33 @@
+"""Reads whom an item is about, from the raw item, before anything is stripped."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+from gateway.minimise.schema import attribute, build, parse
+from gateway.model import Subject
+from gateway.plan import SubjectPlan
+
+NOBODY = Subject()
+
+
+class Reader:
+    """Reads the subject of items of one type."""
+
+    def __init__(self, plan: SubjectPlan) -> None:
+        self._class = build(plan.messages)[0]
+        self._user_id = tuple(map(attribute, plan.user_id))
+        self._work_email = tuple(map(attribute, plan.work_email))
+
+    def read(self, raw: bytes) -> Subject:
+        """The subject of a serialised message. Raises Refused if it is malformed."""
+        if not (self._user_id or self._work_email):
+            return NOBODY
+        message = parse(self._class, raw)
+        return Subject(_follow(message, self._user_id), _follow(message, self._work_email))
+
+
+def _follow(message: Any, path: tuple[str, ...]) -> str:
+    """What stands at the end of a path; a message that isn't there reads as an empty one."""
+    return str(reduce(getattr, path, message)) if path else ""

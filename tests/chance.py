@@ -1,0 +1,461 @@
+"""Random contracts and random bytes of their messages, drawn from a string of bytes, so that hypothesis can shrink what it finds.
+
+Only what is equal for every reader of protobuf is drawn; `tests/minimise/test_oracle.py` says what is left out, and why.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor_pb2 import (
+    EDITION_2023,
+    DescriptorProto,
+    EnumDescriptorProto,
+    FeatureSet,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
+from kannelle.privacy.v1 import annotations_pb2
+
+from gateway.contracts.builtin import builtin
+from gateway.contracts.contract import Contract
+from gateway.model import Category
+from tests.build import NOW
+
+T = TypeVar("T")
+F = FieldDescriptorProto
+
+WELL_KNOWN: Final = tuple(
+    f".google.protobuf.{name}"
+    for name in (
+        *("Any", "Any", "Timestamp", "Duration", "Struct", "Value", "ListValue", "StringValue", "StringValue", "Int64Value"),
+        *("UInt32Value", "BoolValue", "DoubleValue", "BytesValue", "Empty"),
+    )
+)
+IMPORTS: Final = ("any", "timestamp", "duration", "struct", "wrappers", "empty")
+BASE: Final = tuple(file for file in builtin() if not file.name.startswith("opentelemetry/") and "support" not in file.name)
+SCALARS: Final = tuple(number for number in range(1, 19) if number not in (F.TYPE_GROUP, F.TYPE_MESSAGE, F.TYPE_ENUM))
+KEYS: Final = tuple(number for number in SCALARS if number not in (F.TYPE_DOUBLE, F.TYPE_FLOAT, F.TYPE_BYTES))
+PACKABLE: Final = frozenset(SCALARS) - {F.TYPE_STRING, F.TYPE_BYTES}
+
+# Mostly what may leave somewhere.
+OF_TEXT: Final = (
+    *(Category.OPERATIONAL,) * 6, *(Category.USER_ID,) * 3, *(Category.WORK_EMAIL,) * 3, Category.NAME, Category.FREE_TEXT, Category.FREE_TEXT,
+    Category.UNSPECIFIED,
+)  # fmt: skip
+OF_OTHERS: Final = (
+    *(Category.OPERATIONAL,) * 8, *(Category.USAGE,) * 3, Category.CONTENT, Category.CONTENT, Category.USER_ID, Category.WORK_EMAIL,
+    Category.CREDENTIAL,
+)  # fmt: skip
+STRINGS: Final = (
+    "", "usr_1", "usr_8f3kq2", "a", "h264", "v1.2.3", "alice@acme.example", "Alice+news@ACME.example", "bob@gmail.com", "not@@one", "a b",
+    "+33 6 12 34 56 78", "call +33 6 12 34 56 78 or alice@acme.example", "192.168.1.77", "x" * 70, "é", "\U0001f600", "a\n",
+)  # fmt: skip
+INTEGERS: Final = (0, 1, 5, 7, 100, -1, -5, 2**31 - 1, 33612345678, 4111111111111111, 2**63 - 1)
+FLOATS: Final = (0.0, 1.5, -0.0, -3.25, 5.0, float("inf"), float("nan"))
+MOMENTS: Final = (0, NOW, NOW - 6 * 86_400, NOW + 8 * 86_400, -62_135_596_801, 253_402_300_800)
+URLS: Final = ("type.googleapis.com/{}", "{}", "/{}", "https://alice@acme.example/x/{}", "type.googleapis.com/{}?", "type.googleapis.com/")
+
+
+class Chance:
+    """Draws from bytes; without any left, the first of everything."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def below(self, count: int) -> int:
+        """A number from 0 to `count` - 1, of at most 256."""
+        self._at += 1
+        return self._data[self._at - 1] % count if self._at <= len(self._data) else 0
+
+    def pick(self, options: Sequence[T]) -> T:
+        return options[self.below(len(options))]
+
+    def rarely(self, one_in: int) -> bool:
+        return self.below(one_in) == one_in - 1
+
+    def times(self, most: int) -> range:
+        return range(self.below(most + 1))
+
+
+# ── Contracts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def contract(chance: Chance) -> Contract:
+    """A contract with the types `x0.M0` and more, over two files of any syntax of which one imports the other."""
+    first = _file(chance, 0, [])
+    second = _file(chance, 1, [first]) if chance.rarely(2) else None
+    return Contract([*BASE, *filter(None, (first, second))])
+
+
+def _file(chance: Chance, index: int, imported: Sequence[FileDescriptorProto]) -> FileDescriptorProto:
+    file = FileDescriptorProto(name=f"x{index}.proto", package=f"x{index}", syntax=chance.pick(("proto3", "proto2", "editions")))
+    file.dependency.extend([f"google/protobuf/{name}.proto" for name in IMPORTS])
+    file.dependency.extend(["kannelle/privacy/v1/annotations.proto", *(other.name for other in imported)])
+    if file.syntax == "editions":
+        file.edition = EDITION_2023
+        _features(chance, file.options.features)
+    for number in range(1 + chance.below(2)):
+        file.enum_type.append(_enum(chance, file, number, may_start_late=number > 0))
+    for number in range(1 + chance.below(4)):
+        file.message_type.add(name=f"M{number}")
+    own = [f".{file.package}.{message.name}" for message in file.message_type]
+    others = [f".{other.package}.{message.name}" for other in imported for message in other.message_type]
+    for message in file.message_type:
+        _Fields(chance, file, (*own, *own, *others)).fill(message)
+    if file.syntax != "proto3":
+        _Fields(chance, file, own).extend()
+    return file
+
+
+def _features(chance: Chance, features: FeatureSet) -> None:
+    features.field_presence = chance.pick((FeatureSet.EXPLICIT, FeatureSet.IMPLICIT))
+    features.enum_type = chance.pick((FeatureSet.OPEN, FeatureSet.CLOSED))
+    features.repeated_field_encoding = chance.pick((FeatureSet.PACKED, FeatureSet.EXPANDED))
+    features.utf8_validation = chance.pick((FeatureSet.VERIFY, FeatureSet.NONE))
+    features.message_encoding = chance.pick((FeatureSet.LENGTH_PREFIXED, FeatureSet.DELIMITED))
+
+
+def _enum(chance: Chance, file: FileDescriptorProto, index: int, may_start_late: bool) -> EnumDescriptorProto:
+    """Open enums begin with zero, closed ones may not."""
+    enum = EnumDescriptorProto(name=f"E{index}")
+    closed = file.syntax == "proto2" or (file.syntax == "editions" and file.options.features.enum_type == FeatureSet.CLOSED)
+    first = 2 if closed and may_start_late and chance.rarely(2) else 0
+    for number in (first, 1, 5, -3)[: 2 + chance.below(3)]:
+        enum.value.add(name=f"{enum.name}_{number}".replace("-", "M"), number=number)
+    return enum
+
+
+class _Fields:
+    """Fills messages of one file with fields."""
+
+    def __init__(self, chance: Chance, file: FileDescriptorProto, types: Sequence[str]) -> None:
+        self._chance = chance
+        self._file = file
+        self._types = types
+        self._implicit = file.options.features.field_presence == FeatureSet.IMPLICIT
+
+    def fill(self, message: DescriptorProto) -> None:
+        numbers = iter((1, 2, 3, 15, 16, 300, 20_000, 536_870_911, 5, 6, 7, 8))
+        for _ in range(1 + self._chance.below(6)):
+            if self._chance.rarely(6):
+                self._oneof(message, numbers)
+            elif self._chance.rarely(5):
+                self._map(message, next(numbers))
+            else:
+                self._plain(message.field.add(), next(numbers), message)
+        for field in message.field:
+            if field.proto3_optional:
+                field.oneof_index = len(message.oneof_decl)
+                message.oneof_decl.add(name=f"_{field.name}")
+        if self._file.syntax != "proto3":
+            message.extension_range.add(start=1000, end=2000)
+
+    def extend(self) -> None:
+        for index in self._chance.times(3):
+            field = self._file.extension.add(extendee=self._chance.pick([f".{self._file.package}.{one.name}" for one in self._file.message_type]))
+            self._typed(field, 1000 + index)
+            self._label(field, None)
+
+    def _plain(self, field: F, number: int, message: DescriptorProto) -> None:
+        self._typed(field, number)
+        self._label(field, message)
+
+    def _typed(self, field: F, number: int) -> None:
+        """A number, a name, a type and a classification."""
+        field.number = number
+        field.name = f"f{number}"
+        field.label = F.LABEL_OPTIONAL
+        match self._chance.below(9):
+            case 0 | 1 | 2 | 3:
+                field.type = self._chance.pick((F.TYPE_STRING, *SCALARS, F.TYPE_STRING, F.TYPE_STRING))  # type: ignore[assignment]
+            case 4:
+                field.type, field.type_name = F.TYPE_ENUM, self._chance.pick(self._enums())
+            case 5 | 6:
+                field.type, field.type_name = F.TYPE_MESSAGE, self._chance.pick(self._types)
+                self._group(field)
+            case _:
+                field.type, field.type_name = F.TYPE_MESSAGE, self._chance.pick(WELL_KNOWN)
+                self._group(field)
+        self._classify(field)
+
+    def _enums(self, zero: bool = False) -> list[str]:
+        return [f".{self._file.package}.{enum.name}" for enum in self._file.enum_type if not (zero and enum.value[0].number)]
+
+    def _group(self, field: F) -> None:
+        if self._file.syntax == "proto2" and self._chance.rarely(3):
+            field.type = F.TYPE_GROUP
+        elif self._file.syntax == "editions" and self._chance.rarely(3):
+            field.options.features.message_encoding = self._chance.pick((FeatureSet.DELIMITED, FeatureSet.LENGTH_PREFIXED))
+
+    def _label(self, field: F, message: DescriptorProto | None) -> None:
+        """How a field is present. `message` is None for an extension."""
+        if self._chance.rarely(4):
+            self._repeat(field)
+        elif message is not None and self._file.syntax != "proto3" and self._chance.rarely(12):
+            self._require(field)
+        elif message is not None and self._file.syntax == "proto3" and self._chance.rarely(3):
+            field.proto3_optional = True
+        elif self._file.syntax == "editions" and message is not None:
+            self._present(field)
+
+    def _repeat(self, field: F) -> None:
+        field.label = F.LABEL_REPEATED
+        if field.type not in PACKABLE | {F.TYPE_ENUM} or self._chance.rarely(2):
+            return
+        if self._file.syntax == "editions":
+            field.options.features.repeated_field_encoding = self._chance.pick((FeatureSet.PACKED, FeatureSet.EXPANDED))
+        else:
+            field.options.packed = self._chance.rarely(2)
+
+    def _require(self, field: F) -> None:
+        if self._file.syntax == "editions":
+            field.options.features.field_presence = FeatureSet.LEGACY_REQUIRED
+        else:
+            field.label = F.LABEL_REQUIRED
+
+    def _present(self, field: F) -> None:
+        """Messages and closed enums can't be implicit."""
+        if field.type == F.TYPE_ENUM and self._file.options.features.enum_type == FeatureSet.CLOSED:
+            field.options.features.field_presence = FeatureSet.EXPLICIT
+        elif field.type not in (F.TYPE_MESSAGE, F.TYPE_GROUP) and self._chance.rarely(2):
+            field.options.features.field_presence = self._chance.pick((FeatureSet.IMPLICIT, FeatureSet.EXPLICIT))
+
+    def _oneof(self, message: DescriptorProto, numbers: Iterator[int]) -> None:
+        index = len(message.oneof_decl)
+        message.oneof_decl.add(name=f"o{index}")
+        for _ in range(1 + self._chance.below(2)):
+            field = message.field.add()
+            self._typed(field, next(numbers))
+            field.oneof_index = index
+
+    def _map(self, message: DescriptorProto, number: int) -> None:
+        entry = message.nested_type.add(name=f"F{number}Entry")
+        entry.options.map_entry = True
+        key = (F.TYPE_STRING, F.TYPE_STRING, *KEYS)
+        entry.field.add(name="key", number=1, type=self._chance.pick(key), label=F.LABEL_OPTIONAL)  # type: ignore[arg-type]
+        self._typed(value := entry.field.add(), 2)
+        value.name = "value"
+        value.type = F.TYPE_MESSAGE if value.type == F.TYPE_GROUP else value.type
+        if value.type == F.TYPE_ENUM:  # those of a map begin with zero
+            value.type_name = self._enums(zero=True)[0]
+        value.ClearField("options")
+        held = f".{self._file.package}.{message.name}.{entry.name}"
+        field = message.field.add(name=f"f{number}", number=number, type="TYPE_MESSAGE", type_name=held, label="LABEL_REPEATED")
+        self._classify(field, value)
+        keys = OF_TEXT if entry.field[0].type == F.TYPE_STRING else OF_OTHERS
+        field.options.Extensions[annotations_pb2.field].map_key = self._chance.pick(keys)  # type: ignore[assignment]
+
+    def _classify(self, field: F, value: F | None = None) -> None:
+        """Messages mostly stay unclassified, since they have no need of it."""
+        value = value or field
+        message = value.type in (F.TYPE_MESSAGE, F.TYPE_GROUP) and (value.type_name not in WELL_KNOWN or value.type_name.endswith(("Any", "Empty")))
+        if message and not self._chance.rarely(6):
+            return
+        said = field.options.Extensions[annotations_pb2.field]
+        text = value.type == F.TYPE_STRING or value.type_name.endswith("StringValue")
+        said.category = self._chance.pick(OF_TEXT if text else OF_OTHERS)  # type: ignore[assignment]
+        match self._chance.below(10):
+            case 1:
+                said.pattern = self._chance.pick(("[a-z]{1,5}", "[a-z0-9@. +]{0,30}", "(?s).{0,100}"))
+            case 2 | 3:
+                said.one_of.extend([self._chance.pick(STRINGS[1:]) for _ in range(3)])
+            case 4 | 5 | 6:
+                said.min, said.max = self._chance.pick(((0, 5), (-5, 100), (1, 10**12)))
+            case 7:
+                said.max_length = self._chance.pick((1, 5, 40))
+
+
+# ── Bytes ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Wire:
+    """Writes messages as another writer of protobuf might: in any order, packed or not, with fields that nobody knows."""
+
+    def __init__(self, chance: Chance, held: Contract) -> None:
+        self._chance = chance
+        self._held = held
+        # An unknown enum number as the last of several is a known difference: so either the one or the other.
+        self._twice = chance.rarely(2)
+        self._types = [name for name in held.messages if name.startswith("x")]
+
+    def message(self, type: Descriptor, depth: int = 0, merged: bool = False) -> bytes:
+        """A message; `merged` if it stands in for another one, with which it will be merged."""
+        parts: list[bytes] = []
+        taken: set[str] = set()
+        for field in self._held.fields(type):
+            if not self._chance.rarely(4):
+                parts += self._field(field, depth, merged, taken)
+        for _ in self._chance.times(2):
+            parts.insert(self._chance.below(len(parts) + 1), self._junk(type))
+        return b"".join(parts)
+
+    def _field(self, field: FieldDescriptor, depth: int, merged: bool, taken: set[str]) -> list[bytes]:
+        oneof = field.containing_oneof
+        if oneof is not None and (merged or oneof.name in taken):
+            return []
+        if oneof is not None:
+            taken.add(oneof.name)
+        if _is_map(field):
+            return self._entries(field, depth)
+        if field.is_repeated:
+            return self._list(field, depth)
+        again = self._twice and oneof is None and not _unmerged(field) and self._chance.rarely(4)
+        one = [] if merged and _unmerged(field) else [self._record(field, self._value(field, depth, merged))]
+        return [*one, self._record(field, self._value(field, depth, merged=True))] if again else one
+
+    def _list(self, field: FieldDescriptor, depth: int) -> list[bytes]:
+        values = [self._value(field, depth, False) for _ in self._chance.times(3)]
+        if field.type in PACKABLE | {F.TYPE_ENUM} and self._chance.rarely(2):
+            return [record(field.number, 2, b"".join(values))] if values else []
+        return [self._record(field, value) for value in values]
+
+    def _entries(self, field: FieldDescriptor, depth: int) -> list[bytes]:
+        entry = field.message_type
+        assert entry is not None
+        key, value = entry.fields_by_name["key"], entry.fields_by_name["value"]
+        keys = [self._value(key, depth, False) for _ in self._chance.times(3)]
+        parts = []
+        for written in keys if self._twice else sorted(set(keys)):
+            pair = [self._record(key, written), self._record(value, self._value(value, depth, False))]
+            if self._chance.rarely(4):
+                pair.reverse()
+            if self._chance.rarely(6):
+                pair.append(self._junk(entry))
+            parts.append(record(field.number, 2, b"".join(pair)))
+        return parts
+
+    def _record(self, field: FieldDescriptor, value: bytes) -> bytes:
+        if field.type == F.TYPE_GROUP:
+            return tag(field.number, 3) + value + tag(field.number, 4)
+        return record(field.number, WIRE[field.type], value)
+
+    def _value(self, field: FieldDescriptor, depth: int, merged: bool) -> bytes:
+        """A value without tag and length."""
+        type = field.type
+        if field.message_type is not None:
+            return self._held_message(field.message_type, depth, merged)
+        if type == F.TYPE_STRING:
+            return self._chance.pick(STRINGS).encode()
+        if type == F.TYPE_BYTES:
+            return self._chance.pick((b"", b"\x00\xff", b"abc", b"\x0a\x01a"))
+        if type == F.TYPE_BOOL:
+            return varint(self._chance.below(2))
+        if field.enum_type is not None:
+            return self._number(field)
+        if type in (F.TYPE_DOUBLE, F.TYPE_FLOAT):
+            return struct.pack("<d" if type == F.TYPE_DOUBLE else "<f", self._chance.pick(FLOATS))
+        return integer(type, self._chance.pick(INTEGERS))
+
+    def _number(self, field: FieldDescriptor) -> bytes:
+        enum = field.enum_type
+        assert enum is not None
+        known = [value.number for value in enum.values]
+        return varint(self._chance.pick(known if self._twice and not enum.is_closed else [*known, 99, -7]))
+
+    def _held_message(self, type: Descriptor, depth: int, merged: bool) -> bytes:
+        match type.full_name:
+            case "google.protobuf.Any":
+                return self._any(depth)
+            case "google.protobuf.Timestamp" | "google.protobuf.Duration":
+                seconds = self._chance.pick(MOMENTS if type.name == "Timestamp" else (0, 1, 5, -5, 86_400, 315_576_000_001))
+                return record(1, 0, varint(seconds)) + record(2, 0, varint(self._chance.pick((0, 1, 5 * 10**8, 10**9, -1))))
+            case "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue":
+                return self._struct(type.name, depth)
+        return self.message(type, depth + 1, merged) if depth < 4 else b""
+
+    def _struct(self, name: str, depth: int) -> bytes:
+        if name == "Struct":
+            return record(1, 2, record(1, 2, b"k") + record(2, 2, self._struct("Value", depth + 1))) if depth < 4 else b""
+        if name == "ListValue":
+            return b"".join(record(1, 2, self._struct("Value", depth + 1)) for _ in self._chance.times(2)) if depth < 4 else b""
+        match self._chance.below(5):
+            case 0:
+                return record(1, 0, varint(self._chance.pick((0, 99))))
+            case 1:
+                return record(3, 2, self._chance.pick(STRINGS).encode())
+            case 2:
+                return record(5, 2, self._struct("Struct", depth))
+            case 3:
+                return record(6, 2, self._struct("ListValue", depth))
+        return record(4, 0, varint(1)) + record(9, 0, varint(1))
+
+    def _any(self, depth: int) -> bytes:
+        """A value is never empty: of two that are merged, only then the last one wins whole."""
+        name = self._chance.pick([*self._types, *self._types, "google.protobuf.Any", "google.protobuf.Timestamp", "x0.None"])
+        if name == "google.protobuf.Any":
+            value = self._any(depth + 1) if depth < 4 else b""
+        else:
+            value = self.message(self._held.message(name), depth + 1) if name in self._types and depth < 4 else b""
+        if self._chance.rarely(20):
+            value += b"\xff"
+        return record(1, 2, self._chance.pick(URLS).format(name).encode()) + record(2, 2, value) + (self._chance.pick((b"", record(7, 0, b"\x01"))))
+
+    def _junk(self, type: Descriptor) -> bytes:
+        """A field that nobody knows, or a known one of another wire type."""
+        fields = self._held.fields(type)
+        if fields and self._chance.rarely(2):
+            field = self._chance.pick(fields)
+            wire = WRONG[WIRE[field.type]]
+            return record(field.number, wire, b"\x05alice@a"[-WIDTHS[wire] :] if WIDTHS[wire] else b"\x05")
+        number = self._chance.pick((4, 900, 999_999))
+        if number == 4 and any(field.number == 4 for field in fields):
+            number = 900
+        group = tag(number, 3) + record(1, 2, b"bob@gmail.com") + tag(number, 4)
+        return self._chance.pick((record(number, 2, b"alice@acme.example"), record(number, 0, b"\x07"), group, record(number, 5, b"abcd")))
+
+
+WIRE: Final = {
+    **dict.fromkeys(SCALARS, 0),
+    **dict.fromkeys((F.TYPE_DOUBLE, F.TYPE_FIXED64, F.TYPE_SFIXED64), 1),
+    **dict.fromkeys((F.TYPE_STRING, F.TYPE_BYTES, F.TYPE_MESSAGE), 2),
+    **dict.fromkeys((F.TYPE_FLOAT, F.TYPE_FIXED32, F.TYPE_SFIXED32), 5),
+    F.TYPE_ENUM: 0,
+    F.TYPE_GROUP: 3,
+}
+"""The wire type of each type: https://protobuf.dev/programming-guides/encoding/#structure."""
+WRONG: Final = {0: 5, 1: 0, 2: 0, 3: 0, 5: 1}
+WIDTHS: Final = {0: 0, 1: 8, 5: 4}
+_WIDE: Final = {F.TYPE_FIXED64: "<Q", F.TYPE_SFIXED64: "<Q", F.TYPE_FIXED32: "<I", F.TYPE_SFIXED32: "<I"}
+
+
+def varint(value: int) -> bytes:
+    """A base-128 number; a negative one as 64 bits."""
+    value %= 2**64
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes((*out, value))
+
+
+def tag(number: int, wire: int) -> bytes:
+    return varint(number << 3 | wire)
+
+
+def record(number: int, wire: int, value: bytes) -> bytes:
+    """A field: its tag, its length where the wire type has one, its value."""
+    return tag(number, wire) + (varint(len(value)) if wire == 2 else b"") + value
+
+
+def integer(type: int, value: int) -> bytes:
+    if type in _WIDE:
+        width = 64 if _WIDE[type] == "<Q" else 32
+        return struct.pack(_WIDE[type], value % 2**width)
+    if type in (F.TYPE_SINT32, F.TYPE_SINT64):
+        value = value % 2**31 if type == F.TYPE_SINT32 else value
+        return varint(value << 1 if value >= 0 else (-value << 1) - 1)
+    return varint(value)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _unmerged(field: FieldDescriptor) -> bool:
+    """Whether a field holds what is not merged as its original would be: `Any` is raw bytes, `Value` a oneof."""
+    return field.message_type is not None and field.message_type.full_name in ("google.protobuf.Any", "google.protobuf.Value")

@@ -1,0 +1,72 @@
+"""Addresses: which are business ones, which personal, which malformed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.minimise.addresses import LONGEST, MALFORMED, Address, Kind, _read_any, _read_plain, read
+
+
+@pytest.mark.parametrize(
+    ("text", "normalised"),
+    [
+        ("alice@acme.example", "alice@acme.example"),
+        ("Alice.Martin@ACME-Video.example", "alice.martin@acme-video.example"),
+        ("alice+newsletter@acme.example", "alice@acme.example"),
+        ("alice+a+b@acme.example", "alice@acme.example"),
+        ("a_b-c.d@mail.eu.acme.example", "a_b-c.d@mail.eu.acme.example"),
+        ("o'neill@acme.example", "o'neill@acme.example"),
+        ("ren\u00e9e@acme.example", "ren\u00e9e@acme.example"),
+        ("rene\u0301e@acme.example", "ren\u00e9e@acme.example"),
+        ("a@m\u00fcnchen.de", "a@xn--mnchen-3ya.de"),
+        ("a@XN--MNCHEN-3YA.de", "a@xn--mnchen-3ya.de"),
+        ("a@\u6771\u4eac.jp", "a@xn--1lqs71d.jp"),
+    ],
+)
+def test_a_business_address_is_normalised(text: str, normalised: str) -> None:
+    assert read(text) == Address(Kind.BUSINESS, normalised, normalised.partition("@")[2])
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["gmail.com", "GoogleMail.com", "mail.gmail.com", "outlook.com", "laposte.net", "sfr.fr", "proximus.be", "web.de", "eircom.net",
+     "mailinator.com", "yopmail.com", "x.y.mailinator.com", "privaterelay.appleid.com"],
+)  # fmt: skip
+def test_free_mail_and_disposable_domains_are_personal(domain: str) -> None:
+    assert read(f"ada.byron@{domain}").kind is Kind.PERSONAL
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "@", "alice", "alice@", "@acme.example", "alice@@acme.example", "alice@acme", "alice@localhost", "alice@acme.local", "alice@acme.test",
+     "alice@acme..example", "alice@-acme.example", "alice.@acme.example", ".alice@acme.example", "a..b@acme.example", "+tag@acme.example",
+     '"alice"@acme.example', "alice@[192.0.2.1]", "alice@192.0.2.1", "Alice <alice@acme.example>", "alice@acme.example, bob@acme.example",
+     " alice@acme.example", "alice@acme.example\n", "alice@acme.example\x00", "al ice@acme.example", "alice@acme.example.",
+     "al\u200bice@acme.example", "alice\u00ad@acme.example", "alice@ac\u200bme.example",
+     "\uff41lice@acme.example", "alice\uff20acme.example", "alice@\uff41cme.example", "\U0001d41alice@acme.example",
+     "alice@gm\u0430il.com", "alice@\u0433\u043c\u0430\u0456l.com", "alice@xn--gmil-63d.com", "alice@\u0430cme.example", "alice@xn--a.example",
+     f"{'a' * 65}@acme.example", f"a@{'b' * 64}.example", f"a@{'b.' * 130}example"],
+)  # fmt: skip
+def test_what_is_malformed_or_in_disguise_is_no_address(text: str) -> None:
+    assert read(text) == MALFORMED
+
+
+@given(st.from_regex(r"[A-Za-z0-9._+-]{1,70}@[A-Za-z0-9.-]{1,80}", fullmatch=True))
+def test_the_short_way_says_what_the_validator_says(text: str) -> None:
+    plain = _read_plain(text)
+    assert plain is None or plain == _read_any(text)
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_read(text: str) -> None:
+    address = read(text)
+    assert (address.kind is Kind.MALFORMED) == (not address.normalised)
+    assert len(address.normalised) <= LONGEST * 4
+
+
+@given(st.emails())
+def test_what_was_read_is_read_alike_again(text: str) -> None:
+    address = read(text)
+    assert address.kind is Kind.MALFORMED or read(address.normalised) == address

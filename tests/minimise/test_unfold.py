@@ -1,0 +1,215 @@
+"""Unfolding: what a text says underneath, where it says so, and how much work that may be."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.minimise.bounds import DEPTH, LONGEST, Budget, TooMuch, checked, unfolded
+from gateway.minimise.escapes import edits, unescape
+from gateway.minimise.fold import fold, obscure, offsets, readable
+from gateway.minimise.phones import phones
+from gateway.minimise.runs import pieces
+from gateway.minimise.unfold import layers
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("\uff21\uff42\uff20", "Ab@"),
+        ("\U0001d400\U0001d7d8", "A0"),
+        ("\u0660\u06f1\u0968", "012"),
+        ("e\u0301\u00e9", "ee"),
+        ("a\u200b\u00ad\u2060\ufe0fb", "ab"),
+        ("\u0430\u0435\u043e", "aeo"),
+        ("\U000e0061\U000e0040", "a@"),
+        ("\u3002\uff61\u2024", "..."),
+        ("\u2010\u2011\u2013\u2212", "----"),
+        ("\u00a0\u2003\u3000\u2800", "    "),
+        ("\U0001f170\U0001f1eb\U0001f150", "AFA"),
+        ("a\x00b\x7fc", "abc"),
+        ("a\tb\r\n", "a\tb\r\n"),
+    ],
+)
+def test_folding_gives_plain_characters(text: str, plain: str) -> None:
+    assert fold(text) == plain
+
+
+@given(st.text(st.characters()))
+def test_folding_twice_is_folding_once_and_each_character_has_a_place(text: str) -> None:
+    folded, places = fold(text), offsets(text)
+    assert fold(folded) == folded
+    assert len(places) == len(folded) + 1
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("char", ["\x00", "\x1b", "\x7f", "\x85", "\u202e", "\u2066", "\U000e0041", "\ue000", "\uffff", "\u0378", "\ud800"])
+def test_what_hides_text_is_unreadable(char: str) -> None:
+    assert obscure(char)
+    assert not readable(f"a{char}b")
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "tab\tline\r\n", "caf\u00e9", "\u65e5\u672c\u8a9e", "\U0001f600", "\u200b\u00ad\ufeff", "\u200e\u200f", "\ufffd"]
+)
+def test_other_text_is_readable(text: str) -> None:
+    assert readable(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("a%40b", "a@b"),
+        ("a%252540b", "a@b"),
+        ("100%25 of", "100% of"),
+        ("%C3%A9%E9", "\u00e9\ufffd"),
+        ("%u0040", "@"),
+        ("&#64;&#x40;&commat;&AMP;#64;", "@@@@"),
+        ("&#64acme&#x40acme", "@acme@acme"),
+        ("&amp;amp;amp;#64;", "@"),
+        ("&#0;&#1114112;&nothing;", "\0&#1114112;&nothing;"),
+        (r"\u0040\x40\100\u{40}\U00000040", "@@@@@"),
+        (r"\\\\u0040", "@"),
+        (r"\ud83d\ude00", "\U0001f600"),
+        (r"\N{COMMERCIAL AT}\N{NO SUCH NAME}", r"@\N{NO SUCH NAME}"),
+        (r"\@\.\/\"", '@./"'),
+        ("U+0040", "@"),
+        ("=40=\n=C3=A9", "@\u00e9"),
+        ("a [at] b (dot) c", "a@b.c"),
+        ("a at b dot c-d dot e", "a@b.c-d.e"),
+        ("a arobase b point c", "a@b.c"),
+        ("a_at_b_dot_c", "a@b.c"),
+        ("a@<b>b</b>", "a@b"),
+        ("meet at noon", "meet at noon"),
+        ("at this point in time", "at this point in time"),
+        ("the dot", "the dot"),
+        ("a < b > c", "a < b > c"),
+        ("50 % of R&D = 2", "50 % of R&D = 2"),
+        (r"C:\Users", r"C:\Users"),
+    ],
+)
+def test_escapes_are_undone(text: str, plain: str) -> None:
+    assert unescape(text) == plain
+
+
+@given(st.text("a4@%25&#x;\\u0{}=()[]<>at dot.\n", max_size=40))
+def test_edits_are_what_unescaping_changes(text: str) -> None:
+    plain, done = "", 0
+    for start, end, new in edits(text):
+        plain, done = plain + text[done:start] + new, end
+    assert plain + text[done:] == unescape(text)
+
+
+@given(st.binary(max_size=3), st.sampled_from(["", "-", "usr_", "x", "/v1/"]), st.text("abc@. \u00e9", min_size=6, max_size=20))
+def test_what_is_readable_in_a_run_is_found_at_any_alignment(noise: bytes, prefix: str, text: str) -> None:
+    data = noise + text.encode()
+    for run in (base64.urlsafe_b64encode(data), base64.b32encode(data), data.hex().encode()):
+        around = f"see {prefix}{run.decode()}, or not"
+        assert any(text in piece and run.decode().rstrip("=") in around[start:end] + "=" for piece, start, end in pieces(around))
+
+
+@pytest.mark.parametrize("text", ["d670460b4b4aece5915caf5c68d12f560a9fe3e4", "kannelle.video.v1", "----------------", "A" * 100, "short"])
+def test_what_decodes_to_noise_is_left_out(text: str) -> None:
+    assert list(pieces(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "origin"),
+    [
+        ("hi alice@acme.com", "alice@acme.com", "alice@acme.com"),
+        ("hi al\u200bice\uff20acme.com!", "alice@acme.com", "al\u200bice\uff20acme.com"),
+        ("hi alice%40acme.com!", "alice@acme.com", "alice%40acme.com"),
+        ("hi alice%2540acme\\u002ecom!", "alice@acme.com", "alice%2540acme\\u002ecom"),
+        ("hi YWxpY2VAYWNtZS5jb20=!", "alice@acme.com", "YWxpY2VAYWNtZS5jb20"),
+        ("hi %59%57%78%70%59%32%56%41YWNtZS5jb20!", "alice@acme.com", "%59%57%78%70%59%32%56%41YWNtZS5jb20"),
+        ("\ufdfa alice at acme dot com \ufdfa", "alice@acme.com", "alice at acme dot com"),
+    ],
+)
+def test_a_layer_knows_where_it_comes_from(text: str, found: str, origin: str) -> None:
+    layer = next(layer for layer in layers(text) if found in layer.text)
+    at = layer.text.index(found)
+    start, end = layer.place(at, at + len(found))
+    assert text[start:end] == origin
+
+
+def nested(times: int) -> str:
+    text = "nothing personal at all"
+    for _ in range(times):
+        text = base64.b64encode(text.encode()).decode()
+    return text
+
+
+def test_layers_end_where_nothing_is_left_to_undo() -> None:
+    assert len(list(layers("kannelle.video.v1"))) == 1
+    assert any("nothing personal at all" in layer.text for layer in layers(nested(DEPTH)))
+
+
+def test_too_many_layers_are_too_much() -> None:
+    with pytest.raises(TooMuch):
+        list(layers(nested(DEPTH + 1)))
+
+
+HOSTILE = {
+    "at signs": "@",
+    "half addresses": "a@b.",
+    "addresses": "alice%40acme.com ",
+    "percent": "%25",
+    "percent, encoded": "%2540",
+    "ampersands": "&amp;",
+    "numeric entities": "&#6",
+    "backslashes": "\\",
+    "equals signs": "=\n",
+    "brackets": " (at) [dot] ",
+    "words": " at a dot b",
+    "runs of base64": "YWxpY2VAYWNtZS5jb20 ",
+    "base64 that is base64": "YWFh",
+    "base64 that is base64 at each alignment": "V",
+    "hexadecimal that is hexadecimal": "33",
+    "base32": "MFWGSY3F",
+    "digits": "1 ",
+    "zeros": "01 ",
+    "plus signs": "+1 ",
+    "phone numbers": "+33 6 12 34 56 78, ",
+    "cards": "4111 1111 1111 ",
+    "dots and digits": "1.2.3.",
+    "colons": "a:",
+    "decimals": "48.8577 ",
+    "IBANs": "FR76 ",
+    "ligatures": "\ufdfa",
+    "zero-width": "a\u200b",
+    "tags": "<b ",
+}
+
+
+@pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_unfolds_within_its_budget(unit: str) -> None:
+    text = (unit * 40_000)[:40_000]
+    budget, size = unfolded(text).left, 0
+    try:
+        for layer in layers(text):
+            size += len(layer.text)
+    except TooMuch:
+        pass
+    assert size <= budget + 18 * len(text)  # the text itself, and what one character can fold to
+
+
+def test_numbers_are_looked_up_within_a_budget() -> None:
+    text = "+1 22 " * 20_000
+    with pytest.raises(TooMuch):
+        list(phones(text, loose=False))
+    assert checked(text).left < len(text)
+
+
+def test_a_budget_can_be_spent_to_the_last_unit() -> None:
+    budget = Budget(2)
+    budget.spend(2)
+    with pytest.raises(TooMuch):
+        budget.spend(1)
+
+
+def test_the_longest_text_unfolds() -> None:
+    text = ("alice\\u0040acme.com YWxpY2VAYWNtZS5jb20 100%25 " * LONGEST)[:LONGEST]
+    assert sum(1 for _ in layers(text)) > 1

@@ -1,0 +1,349 @@
+"""The slow oracle: it walks a message of the original type and deletes what isn't allowed. Obviously right, and nothing else.
+
+It shares with the engine only `judge`, the single detectors and address reading; no projection, no plan, nothing remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from gateway.contracts.contract import Contract
+from gateway.errors import Reason, Refused
+from gateway.minimise import addresses
+from gateway.minimise.detect import find, find_number, has_email, mask
+from gateway.model import Category, Facts, FieldPrivacy
+from gateway.patterns import compile_pattern
+from gateway.plan import FreeText, Moment, Number, Span, Text, UserId, WorkEmail
+from gateway.policy.judge import Site, judge
+
+F = FieldDescriptor
+ANY: Final = "google.protobuf.Any"
+ENDS: Final = {
+    "google.protobuf.Timestamp": "timestamp",
+    "google.protobuf.Duration": "duration",
+    "google.protobuf.Struct": "opaque",
+    "google.protobuf.Value": "opaque",
+    "google.protobuf.ListValue": "opaque",
+    "google.protobuf.StringValue": "string",
+    "google.protobuf.BytesValue": "bytes",
+    "google.protobuf.BoolValue": "bool",
+    "google.protobuf.DoubleValue": "float",
+    "google.protobuf.FloatValue": "float",
+    **{f"google.protobuf.{name}Value": "integer" for name in ("Int32", "Int64", "UInt32", "UInt64")},
+}
+"""Messages that count as scalars."""
+TYPES: Final = {
+    F.TYPE_STRING: "string",
+    F.TYPE_BYTES: "bytes",
+    F.TYPE_BOOL: "bool",
+    F.TYPE_ENUM: "enum",
+    F.TYPE_DOUBLE: "float",
+    F.TYPE_FLOAT: "float",
+}
+
+
+class Personal(Exception):
+    """No vendor gets this item."""
+
+
+class Oracle:
+    """Decides for one destination."""
+
+    def __init__(self, contract: Contract, classes: Mapping[str, FieldPrivacy], site: Site) -> None:
+        self.contract = contract
+        self._classes = classes
+        self._site = site
+        self._facts = Facts(0)
+
+    def decide(self, type: str, raw: bytes, facts: Facts) -> Message | None:
+        """The minimised message; None if the item is withheld. Raises Refused."""
+        if facts.personal and self._site.vendor:
+            return None
+        self._facts = facts
+        try:
+            return self._minimised(type, raw)
+        except Personal:
+            return None
+
+    # ── What a type holds ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def strips_required(self, type: str) -> bool:
+        """Whether a required field would go, in this type or in what is kept below it."""
+        reached = self._reached(self.contract.message(type))
+        return any(field.is_required and not self._stays(field) for held in reached for field in self.contract.fields(held))
+
+    def _reached(self, root: Descriptor) -> list[Descriptor]:
+        found, waiting = {root.full_name: root}, [root]
+        while waiting:
+            for field in self.contract.fields(waiting.pop()):
+                held = _held(field)
+                if held is not None and _kind(held) == "message" and self._stays(field) and held.full_name not in found:
+                    found[held.full_name] = held
+                    waiting.append(held)
+        return list(found.values())
+
+    def _stays(self, field: FieldDescriptor) -> bool:
+        """Whether anything of a field may leave."""
+        held = _held(field)
+        return self._may(field) and (held is None or _kind(held) != "message" or self._holds_something(held, frozenset()))
+
+    def _holds_something(self, type: Descriptor, above: frozenset[str]) -> bool:
+        """Whether some field of a type may leave, however deep below it."""
+        for field in self.contract.fields(type):
+            held = _held(field)
+            if not self._may(field):
+                continue
+            if held is None or _kind(held) != "message":
+                return True
+            if held.full_name not in above and self._holds_something(held, above | {type.full_name, held.full_name}):
+                return True
+        return False
+
+    def _may(self, field: FieldDescriptor) -> bool:
+        """Whether the categories let a field leave, whatever its type holds."""
+        privacy = self._classes.get(field.full_name, FieldPrivacy())
+        if not _is_map(field):
+            return self._may_value(field, privacy)
+        entry = field.message_type
+        assert entry is not None
+        key = judge(_kind_of(entry.fields_by_name["key"]), FieldPrivacy(privacy.map_key), self._site)
+        return not isinstance(key, Reason) and self._may_value(entry.fields_by_name["value"], privacy)
+
+    def _may_value(self, field: FieldDescriptor, privacy: FieldPrivacy) -> bool:
+        kind = _kind_of(field)
+        if kind == "any" and field.type == F.TYPE_GROUP:
+            return False
+        if kind in ("any", "message"):
+            return privacy.category is Category.UNSPECIFIED or self._site.lets(privacy.category)
+        return not isinstance(judge(kind, privacy, self._site), Reason)
+
+    # ── Messages ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _minimised(self, type: str, raw: bytes) -> Message:
+        try:
+            message = self.contract.message_class(type).FromString(raw)
+        except DecodeError:
+            raise Refused(Reason.MALFORMED) from None
+        message.DiscardUnknownFields()
+        self._walk(message)
+        if not message.IsInitialized():
+            raise Refused(Reason.REQUIRED_FIELD)
+        return message
+
+    def _walk(self, message: Any) -> None:
+        present = {field.number for field, _ in message.ListFields()}
+        for field in self.contract.fields(message.DESCRIPTOR):
+            if field.number in present:
+                self._field(message, field)
+
+    def _field(self, message: Any, field: FieldDescriptor) -> None:
+        privacy = self._classes.get(field.full_name, FieldPrivacy())
+        value = message.Extensions[field] if field.is_extension else getattr(message, field.name)
+        if not self._stays(field):
+            _clear(message, field)
+        elif _is_map(field):
+            self._map(value, field, privacy)
+        elif field.is_repeated:
+            kept = [left for one in value if (left := self._value(one, field, privacy)) is not None]
+            copies = [_copy(one) for one in kept]
+            _clear(message, field)
+            (message.Extensions[field] if field.is_extension else getattr(message, field.name)).extend(copies)
+        else:
+            absent = not field.has_presence and value == 0  # as the wire has it, but for a zero with a sign
+            left = value if absent else self._value(value, field, privacy)
+            if left is None:
+                _clear(message, field)
+            elif isinstance(left, Message):
+                pass
+            elif field.is_extension:
+                message.Extensions[field] = left
+            else:
+                setattr(message, field.name, left)
+
+    def _map(self, entries: Any, field: FieldDescriptor, privacy: FieldPrivacy) -> None:
+        """Of entries whose key changes, the last one in order stays, and goes before one that had this key."""
+        entry = field.message_type
+        assert entry is not None
+        stays: dict[Any, Any] = {}
+        moved: dict[Any, Any] = {}
+        for old in sorted(entries):
+            key = self._value(old, entry.fields_by_name["key"], FieldPrivacy(privacy.map_key))
+            value = None if key is None else self._value(entries[old], entry.fields_by_name["value"], privacy)
+            if value is not None:
+                (stays if key == old else moved)[key] = _copy(value)
+        entries.clear()
+        for key, value in {**stays, **moved}.items():
+            if isinstance(value, Message):
+                entries[key].CopyFrom(value)
+            else:
+                entries[key] = value
+
+    def _value(self, value: Any, field: FieldDescriptor, privacy: FieldPrivacy) -> Any:
+        """What is left of a value; None if nothing is."""
+        kind = _kind_of(field)
+        if kind == "message":
+            self._walk(value)
+            return value
+        if kind == "any":
+            return value if self._any(value) else None
+        if field.enum_type is not None and value not in field.enum_type.values_by_number:
+            return None
+        if isinstance(value, Message):
+            _drop_unknown_numbers(value)
+        wrapped = isinstance(value, Message) and value.DESCRIPTOR.name.endswith("Value") and kind != "opaque"
+        inner = value.value if wrapped else value  # type: ignore[attr-defined]  # every wrapper has it
+        left = self._ruled(judge(kind, privacy, self._site), inner)
+        if not wrapped or left is None:
+            return left
+        value.value = left  # type: ignore[attr-defined]
+        return value
+
+    def _any(self, held: Any) -> bool:
+        name = held.type_url.rpartition("/")[2]
+        if name == ANY:
+            inner = self.contract.message_class(ANY)()
+            try:
+                inner.ParseFromString(held.value)
+            except DecodeError:
+                raise Refused(Reason.MALFORMED) from None
+            inner.DiscardUnknownFields()
+            if not self._any(inner):
+                return False
+        elif not self._may_be_held(name):
+            return False
+        else:
+            inner = self._minimised(name, held.value)
+        held.type_url = f"type.googleapis.com/{name}"
+        held.value = inner.SerializeToString(deterministic=True)
+        return True
+
+    def _may_be_held(self, name: str) -> bool:
+        if name not in self.contract.messages or _kind(self.contract.message(name)) != "message":
+            return False
+        return self._holds_something(self.contract.message(name), frozenset()) and not self.strips_required(name)
+
+    # ── Values ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _ruled(self, rule: Any, value: Any) -> Any:
+        match rule:
+            case None:
+                return value
+            case UserId(pattern=pattern, text=text):
+                said = str(value)
+                ok = compile_pattern(pattern).fullmatch(said) and not has_email(said) and _fits(text, said)
+                return value if ok else None
+            case WorkEmail(text=text):
+                return self._email(rule, value, text)
+            case Text():
+                return value if _fits(rule, value) else None
+            case FreeText(text=text):
+                return mask(value) if _fits(text, value) else None
+            case Number(min=None):
+                return None if find_number(value) else value
+            case Number(min=low, max=high):
+                return value if low <= value <= high else None  # type: ignore[operator]
+            case Moment(days=days):
+                return value if self._near(value, days) else None
+            case Span(min=low, max=high):
+                return value if _spans(value, low, high) else None
+        raise TypeError(rule)
+
+    def _email(self, rule: WorkEmail, value: str, text: Text | None) -> str | None:
+        address = addresses.read(value)
+        if address.kind is addresses.Kind.PERSONAL and rule.vendor:
+            raise Personal
+        if address.kind is not addresses.Kind.BUSINESS:
+            return None
+        if rule.outside and self._facts.directory and address.domain not in self._facts.verified:
+            return None
+        return address.normalised if _fits(text, address.normalised) else None
+
+    def _near(self, value: Any, days: int | None) -> bool:
+        if not (-62_135_596_800 <= value.seconds <= 253_402_300_799 and 0 <= value.nanos < 10**9):
+            return False
+        return days is None or abs(value.seconds * 10**9 + value.nanos - self._facts.received_ns) <= days * 86_400 * 10**9
+
+
+def _fits(rule: Text | None, value: str) -> bool:
+    if rule is None:
+        return True
+    if rule.one_of:
+        return value in rule.one_of and not (rule.detect and find(value))
+    long = rule.max_length and len(value) > rule.max_length
+    odd = rule.pattern and not compile_pattern(rule.pattern).fullmatch(value)
+    return not long and not odd and not (rule.detect and find(value))
+
+
+def _spans(value: Any, low: int | None, high: int | None) -> bool:
+    valid = abs(value.nanos) < 10**9 and value.seconds * value.nanos >= 0 and abs(value.seconds * 10**9 + value.nanos) <= 315_576_000_000 * 10**9
+    if not valid or low is None or high is None:
+        return valid
+    return low * 10**9 <= value.seconds * 10**9 + value.nanos <= high * 10**9
+
+
+def _kind(type: Descriptor) -> str:
+    return "any" if type.full_name == ANY else ENDS.get(type.full_name, "message")
+
+
+def _kind_of(field: FieldDescriptor) -> str:
+    return TYPES.get(field.type, "integer") if field.message_type is None else _kind(field.message_type)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _held(field: FieldDescriptor) -> Descriptor | None:
+    """The message type of a field's values."""
+    return field.message_type.fields_by_name["value"].message_type if field.message_type is not None and _is_map(field) else field.message_type
+
+
+def _clear(message: Any, field: FieldDescriptor) -> None:
+    message.ClearExtension(field) if field.is_extension else message.ClearField(field.name)
+
+
+def _copy(value: Any) -> Any:
+    if not isinstance(value, Message):
+        return value
+    copy = type(value)()
+    copy.CopyFrom(value)
+    return copy
+
+
+def _drop_unknown_numbers(message: Any) -> None:
+    """Of a `Value`: null has one number."""
+    for field, value in message.ListFields():
+        if field.enum_type is not None and value not in field.enum_type.values_by_number:
+            message.ClearField(field.name)
+        elif _is_map(field):
+            for one in value.values():
+                _drop_unknown_numbers(one)
+        elif field.message_type is not None:
+            for one in value if field.is_repeated else [value]:
+                _drop_unknown_numbers(one)
+
+
+def shape(message: Message, contract: Contract) -> Iterator[tuple[str, Any]]:
+    """What a message says, whatever the order of its bytes: its fields, with what an `Any` holds opened."""
+    for field, value in message.ListFields():
+        if _is_map(field):
+            yield field.full_name, sorted(((repr(key), _said(one, contract)) for key, one in value.items()), key=lambda pair: pair[0])
+        elif field.is_repeated:
+            if value:  # the runtime lists an extension that was emptied
+                yield field.full_name, [_said(one, contract) for one in value]
+        else:
+            yield field.full_name, _said(value, contract)
+
+
+def _said(value: Any, contract: Contract) -> Any:
+    if not isinstance(value, Message):
+        return repr(value)
+    if value.DESCRIPTOR.full_name != ANY:
+        return list(shape(value, contract))
+    url, held = value.type_url, value.value  # type: ignore[attr-defined]
+    inner = contract.message_class(url.rpartition("/")[2]).FromString(held)
+    return url, _said(inner, contract)
