@@ -1,0 +1,138 @@
+"""The emit services: one item, a batch, a stream. All requests have one shape: a request ID in field 1, the item or items in field 2."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any, Final
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
+
+from gateway.errors import Reason, Refused
+from gateway.minimise.flows import Flow, Flows
+from gateway.minimise.payload import opened
+from gateway.minimise.schema import attribute, build, parse
+from gateway.model import Release, Stripped, Verdict
+from gateway.plan import FieldPlan, MessagePlan, Presence
+from gateway.receivers.guard import Guard
+from gateway.receivers.intake import Batch, Intake, Resolve
+from gateway.receivers.lane import Lane
+
+_ID: Final = FieldPlan(1, "request_id", "string", Presence.IMPLICIT)
+_ONE, _MANY = build(
+    (
+        MessagePlan("Request", (_ID, FieldPlan(2, "item", "bytes", Presence.EXPLICIT))),
+        MessagePlan("BatchRequest", (_ID, FieldPlan(2, "items", "bytes", Presence.EXPANDED))),
+    )
+)
+ITEM: Final = attribute(2)
+
+SERVICES: Final = tuple(
+    module.DESCRIPTOR.services_by_name[name]
+    for module, name in (
+        (activity_pb2, "ActivityLogService"),
+        (analytics_pb2, "AnalyticsService"),
+        (support_pb2, "SupportService"),
+        (emit_pb2, "EmitService"),
+    )
+)
+
+CurrentFlows = Callable[[], Flows]
+"""The flows in force; a call asks once."""
+
+
+def handlers(flows: CurrentFlows, intake: Intake, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
+    """The handlers of the emit services."""
+    for service in SERVICES:
+        methods = {method.name: _handler(service, method, flows, intake, guard) for method in service.methods}
+        yield grpc.method_handlers_generic_handler(service.full_name, methods)
+
+
+def _handler(
+    service: ServiceDescriptor, method: MethodDescriptor, flows: CurrentFlows, intake: Intake, guard: Guard
+) -> grpc.RpcMethodHandler[Any, Any]:
+    resolver = partial(_resolver, service.full_name, method.name, flows)
+    response = GetMessageClass(method.output_type)
+    if method.client_streaming:
+        return grpc.stream_unary_rpc_method_handler(guard(partial(_stream, intake, resolver, response)))
+    batch = method.input_type.fields_by_number[2].is_repeated
+    return grpc.unary_unary_rpc_method_handler(guard(partial(_batch if batch else _unary, intake, resolver, response)))
+
+
+def _resolver(service: str, method: str, flows: CurrentFlows) -> Resolve:
+    """How a call's items find their flow: by the call, or in `EmitService` by their type. The flows are those of the call's start."""
+    current = flows()
+    if service == "kannelle.privacy.v1.EmitService":
+        return partial(_by_type, current)
+    flow = current.of_method(service, method)
+    return lambda raw: (flow, raw)
+
+
+def _by_type(flows: Flows, raw: bytes) -> tuple[Flow, bytes]:
+    name, item = opened(raw)
+    return flows.of_type(name), item
+
+
+async def _unary(intake: Intake, resolver: Callable[[], Resolve], response: type[Message], raw: bytes) -> bytes:
+    verdicts = await intake.one(resolver(), _item(raw))
+    return response(receipts=[_receipt(verdict) for verdict in verdicts]).SerializeToString()
+
+
+async def _batch(intake: Intake, resolver: Callable[[], Resolve], response: type[Message], raw: bytes) -> bytes:
+    batch = await intake.many(resolver(), getattr(parse(_MANY, raw), ITEM))
+    return response(result=_result(batch)).SerializeToString()
+
+
+async def _stream(intake: Intake, resolver: Callable[[], Resolve], response: type[Message], requests: AsyncIterator[bytes]) -> bytes:
+    """Deliver while reading. If one of the two fails, the other ends too, and the call with them."""
+    resolve, batch, lane = resolver(), Batch(), Lane(intake.deliver)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(lane.run())
+            async for raw in requests:
+                await lane.put(await intake.add(batch, _in_request(resolve), raw))
+            lane.end()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return response(result=_result(batch)).SerializeToString()
+
+
+def _in_request(resolve: Resolve) -> Resolve:
+    return lambda raw: resolve(_item(raw))
+
+
+def _item(raw: bytes) -> bytes:
+    """The item in a request. Raises Refused if there is none."""
+    request = parse(_ONE, raw)
+    if not request.HasField(ITEM):
+        raise Refused(Reason.MALFORMED)
+    item: bytes = getattr(request, ITEM)
+    return item
+
+
+def _receipt(verdict: Verdict) -> receipt_pb2.Receipt:
+    """A verdict as its caller may know it: that an item was withheld, not why."""
+    if isinstance(verdict, Release):
+        fields = [_field(one) for one in verdict.stripped]
+        return receipt_pb2.Receipt(destination=verdict.destination, outcome=receipt_pb2.OUTCOME_RELEASED, fields=fields)
+    return receipt_pb2.Receipt(destination=verdict.destination, outcome=receipt_pb2.OUTCOME_WITHHELD)
+
+
+def _field(stripped: Stripped) -> receipt_pb2.FieldVerdict:
+    verdict = receipt_pb2.VERDICT_MASK if stripped.masked else receipt_pb2.VERDICT_STRIP
+    return receipt_pb2.FieldVerdict(path=stripped.path, verdict=verdict, reason=reason_number(stripped.reason))
+
+
+def _result(batch: Batch) -> receipt_pb2.BatchResult:
+    rejected = [receipt_pb2.RejectedItem(index=index, reason=reason_number(reason)) for index, reason in batch.rejected]
+    return receipt_pb2.BatchResult(accepted=batch.accepted, rejected=rejected, withheld=batch.withheld)
+
+
+def reason_number(reason: Reason) -> receipt_pb2.Reason.ValueType:
+    """A reason as the contract numbers it."""
+    return receipt_pb2.Reason.Value(f"REASON_{reason}")

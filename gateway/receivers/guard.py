@@ -1,0 +1,110 @@
+"""The one place where errors become gRPC statuses, each with a fixed text. No exception's text crosses it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from gateway.errors import Permanent, Reason, Refused, Retryable
+
+log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler = Callable[[Any], Awaitable[bytes]]
+"""Answers a call: a serialised request, or an iterator of them, in; a serialised response out."""
+
+DOMAIN: Final = "privacy.kannelle"
+"""The domain of the reasons in `google.rpc.ErrorInfo`."""
+
+_Code = grpc.StatusCode
+
+STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
+    Reason.MALFORMED: (_Code.INVALID_ARGUMENT, "the message is malformed"),
+    Reason.REQUIRED_FIELD: (_Code.INVALID_ARGUMENT, "a required field is missing or can't leave"),
+    Reason.UNKNOWN_METHOD: (_Code.UNIMPLEMENTED, "no such method"),
+    Reason.CALLER_NOT_ALLOWED: (_Code.PERMISSION_DENIED, "the caller is not allowed"),
+    Reason.EVENT_NOT_PLANNED: (_Code.FAILED_PRECONDITION, "the tracking plan doesn't list this event"),
+    Reason.UNKNOWN_TYPE: (_Code.FAILED_PRECONDITION, "no contract has this message type"),
+    Reason.UNKNOWN_FLOW: (_Code.FAILED_PRECONDITION, "the policy has no flow for this"),
+    Reason.UNKNOWN_DESTINATION: (_Code.FAILED_PRECONDITION, "the policy has no such destination"),
+    Reason.TOO_LARGE: (_Code.RESOURCE_EXHAUSTED, "the message is too large"),
+    Reason.TOO_DEEP: (_Code.RESOURCE_EXHAUSTED, "the message nests too deep"),
+    Reason.TOO_MANY_ITEMS: (_Code.RESOURCE_EXHAUSTED, "too many items in one call"),
+    Reason.FULL: (_Code.RESOURCE_EXHAUSTED, "the gateway is full; send again later"),
+    Reason.UNAVAILABLE: (_Code.UNAVAILABLE, "a destination can't be reached; send again later"),
+}
+"""The status of each reason that ends a call; any other is INTERNAL."""
+
+INTERNAL: Final = (_Code.INTERNAL, "internal error")
+
+AFTER: Final = 1.0
+"""When a caller that there is no room for may come back, in seconds."""
+
+LONGEST: Final = 3600.0
+"""The longest wait that a caller is asked for, in seconds, whatever a recipient asked for."""
+
+
+class Guard:
+    """Stands before the handlers of one server: lets `most` calls in at once, and maps every error."""
+
+    def __init__(self, most: int) -> None:
+        self._room = most
+
+    def __call__(self, handler: Handler) -> Callable[[Any, Context], Awaitable[bytes]]:
+        """The handler, guarded."""
+
+        async def guarded(request: Any, context: Context) -> bytes:
+            if self._room == 0:
+                await abort(context, Reason.FULL, AFTER)
+            self._room -= 1
+            try:
+                return await handler(request)
+            except (asyncio.CancelledError, grpc.aio.AbortError):
+                raise
+            except Retryable as error:
+                await abort(context, error.reason, error.after)
+            except (Refused, Permanent) as error:
+                await abort(context, error.reason)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it ends here
+                log.error("a call failed: %s", type(error).__name__)
+                await abort(context, Reason.INTERNAL)
+            finally:
+                self._room += 1
+
+        return guarded
+
+
+async def abort(context: Context, reason: Reason, after: float | None = None) -> NoReturn:
+    """End a call for a reason; `after` tells the caller in how many seconds to send again."""
+    code, text = STATUS.get(reason, INTERNAL)
+    retry = [] if after is None else [RetryInfo(retry_delay=_duration(after))]
+    details = _details(code, text, reason, retry)
+    # The OpenTelemetry SDK for Python looks for RetryInfo under its own name, as grpc-java names it.
+    named = (("google.rpc.retryinfo-bin", info.SerializeToString()) for info in retry)
+    await context.abort(code, text, (("grpc-status-details-bin", details.SerializeToString()), *named))
+    raise AssertionError("abort returned")
+
+
+def _details(code: grpc.StatusCode, text: str, reason: Reason, retry: Sequence[RetryInfo]) -> Status:
+    """The same for programs: https://google.aip.dev/193."""
+    status = Status(code=code.value[0], message=text)
+    info = ErrorInfo(reason=reason if reason in STATUS else Reason.INTERNAL, domain=DOMAIN)
+    for detail in (info, *retry):
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromNanoseconds(int(min(max(0.0, seconds), LONGEST) * 1_000_000_000))
+    return duration

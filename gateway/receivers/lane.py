@@ -1,0 +1,55 @@
+"""A stream's way to delivery: in order, a batch at a time, and no faster than the recipients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from gateway.model import Release
+
+AHEAD: Final = 1024
+"""Releases of one stream that may wait while others are being delivered; then the stream's sender waits."""
+
+AHEAD_BYTES: Final = 4 * 1024 * 1024
+"""And the bytes of their payloads."""
+
+
+class Lane:
+    """What is put in while a batch is being delivered becomes the next one."""
+
+    def __init__(self, deliver: Callable[[list[Release]], Awaitable[None]]) -> None:
+        self._deliver = deliver
+        self._waiting: list[Release] = []
+        self._bytes = 0
+        self._ended = False
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def put(self, releases: list[Release]) -> None:
+        """Have releases delivered; returns when more may come."""
+        if not releases:
+            return
+        self._waiting += releases
+        self._bytes += sum(len(release.payload) for release in releases)
+        self._work.set()
+        if len(self._waiting) >= AHEAD or self._bytes >= AHEAD_BYTES:
+            self._room.clear()
+            await self._room.wait()
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self._ended = True
+        self._work.set()
+
+    async def run(self) -> None:
+        """Deliver until the end. Raises what delivery raises."""
+        while True:
+            await self._work.wait()
+            batch, self._waiting, self._bytes = self._waiting, [], 0
+            if not batch:
+                return
+            if not self._ended:
+                self._work.clear()
+            self._room.set()
+            await self._deliver(batch)

@@ -1,0 +1,124 @@
+"""`PrivacyService`: what the gateway would do, without doing it. Nothing here reaches a destination."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from kannelle.privacy.v1 import receipt_pb2
+from kannelle.privacy.v1.annotations_pb2 import DataCategory
+from kannelle.privacy.v1.privacy_pb2 import (
+    DESCRIPTOR,
+    DescribeRequest,
+    DescribeResponse,
+    Description,
+    FieldDescription,
+    PreviewRequest,
+    PreviewResponse,
+)
+
+from gateway.directory import Directory
+from gateway.errors import BadSetup, Reason, Refused
+from gateway.minimise.flows import Flow, Flows
+from gateway.minimise.payload import PREFIX, type_name
+from gateway.minimise.receipt import FieldLine, FieldVerdict, receipt
+from gateway.model import Release
+from gateway.policy.explain import Node, explain
+from gateway.receivers.emit import CurrentFlows, reason_number
+from gateway.receivers.guard import Guard
+
+T = TypeVar("T", bound=Message)
+
+SERVICE: Final = DESCRIPTOR.services_by_name["PrivacyService"]
+
+_VERDICTS: Final = {
+    FieldVerdict.KEEP: receipt_pb2.VERDICT_KEEP,
+    FieldVerdict.STRIP: receipt_pb2.VERDICT_STRIP,
+    FieldVerdict.MASK: receipt_pb2.VERDICT_MASK,
+}
+
+
+def handlers(flows: CurrentFlows, directory: Directory, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
+    """The handler of the service."""
+    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "Preview": grpc.unary_unary_rpc_method_handler(guard(partial(_preview, flows, directory))),
+        "Describe": grpc.unary_unary_rpc_method_handler(guard(partial(_describe, flows))),
+    }
+    yield grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
+
+
+async def _preview(flows: CurrentFlows, directory: Directory, raw: bytes) -> bytes:
+    current, request = flows(), _parse(PreviewRequest, raw)
+    name, item = type_name(request.item.type_url), request.item.value
+    _check(current, name, [request.destination])
+    flow = _flow(current, name, request.destination)
+    (verdict,) = flow.decide(item, await directory.facts(flow.subject(item), time.time_ns()))
+    lines = receipt(current.compiler.projector(request.destination), item, verdict)
+    response = PreviewResponse(receipt=_receipt(request.destination, isinstance(verdict, Release), lines))
+    if isinstance(verdict, Release):
+        response.item.type_url, response.item.value = PREFIX + name, verdict.payload
+    return response.SerializeToString()
+
+
+async def _describe(flows: CurrentFlows, raw: bytes) -> bytes:
+    current, request = flows(), _parse(DescribeRequest, raw)
+    destinations = [request.destination] if request.destination else list(current.compiler.policy.destinations)
+    _check(current, request.type, destinations)
+    return DescribeResponse(descriptions=[_description(current, request.type, name) for name in destinations]).SerializeToString()
+
+
+def _parse(cls: type[T], raw: bytes) -> T:
+    try:
+        return cls.FromString(raw)
+    except DecodeError:
+        raise Refused(Reason.MALFORMED) from None
+
+
+def _check(flows: Flows, type: str, destinations: Sequence[str]) -> None:
+    if type not in flows.compiler.contract.messages:
+        raise Refused(Reason.UNKNOWN_TYPE)
+    if not flows.compiler.policy.destinations.keys() >= set(destinations):
+        raise Refused(Reason.UNKNOWN_DESTINATION)
+
+
+def _flow(flows: Flows, type: str, destination: str) -> Flow:
+    """A flow of a type to one destination, in the policy or not; some types can't have one: see `Compiler.plan` and `Compiler.subject`."""
+    try:
+        return flows.only(type, destination)
+    except BadSetup:
+        raise Refused(Reason.UNKNOWN_FLOW) from None
+
+
+def _receipt(destination: str, released: bool, lines: Sequence[FieldLine]) -> receipt_pb2.Receipt:
+    outcome = receipt_pb2.OUTCOME_RELEASED if released else receipt_pb2.OUTCOME_WITHHELD
+    return receipt_pb2.Receipt(destination=destination, outcome=outcome, fields=[_verdict(line) for line in lines])
+
+
+def _verdict(line: FieldLine) -> receipt_pb2.FieldVerdict:
+    verdict = receipt_pb2.FieldVerdict(path=line.path, verdict=_VERDICTS[line.verdict])
+    if line.reason is not None:
+        verdict.reason = reason_number(line.reason)
+    return verdict
+
+
+def _description(flows: Flows, type: str, destination: str) -> Description:
+    given = flows.compiler.policy.destinations[destination]
+    fields = [_field(path, node) for path, node in explain(flows.compiler, type, destination).walk()]
+    description = Description(destination=destination, region=given.region, purpose=given.purpose, fields=fields)
+    # A type of which a required field would be stripped has no plan.
+    with contextlib.suppress(BadSetup):
+        description.plan_digest = flows.compiler.plan(type, destination).digest
+    return description
+
+
+def _field(path: str, node: Node) -> FieldDescription:
+    field = FieldDescription(path=path, category=DataCategory.Value(f"DATA_CATEGORY_{node.category.name}"))
+    field.verdict = receipt_pb2.VERDICT_KEEP if node.kept else receipt_pb2.VERDICT_STRIP
+    if node.reason is not None:
+        field.reason = reason_number(node.reason)
+    return field

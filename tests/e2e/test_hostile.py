@@ -1,0 +1,265 @@
+"""What nobody should send: the gateway refuses it or takes it, keeps its memory, and goes on."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import grpc
+import pytest
+
+from tests.calls import ALL, EMIT, LOGS, STREAM, TRACK, TRACKS, V1, emitting, field, group, held, logs, track, wrapped
+from tests.http2 import Fields, knock
+from tests.running import OPTIONS, SECONDS, Process, call, connected
+
+MB: Final = 1024 * 1024
+MOST_MEMORY: Final = 192 * MB
+"""By how much one hostile message of 4 MB may raise the most memory in use: less than 50-fold."""
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with Process(tmp_path_factory.mktemp("hostile")) as process:
+        assert process.address
+        yield process
+        assert process.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def channel(gateway: Process) -> Iterator[grpc.Channel]:
+    options = [*OPTIONS, ("grpc.max_send_message_length", -1), ("grpc.max_metadata_size", MB)]
+    with grpc.insecure_channel(gateway.address, options=options) as channel:
+        yield channel
+
+
+@pytest.fixture(autouse=True)
+def unharmed(gateway: Process, channel: grpc.Channel) -> Iterator[None]:
+    """After each test the same process answers, on an old connection and on a new one."""
+    assert isinstance(call(channel, TRACK, track()), bytes)
+    yield
+    assert isinstance(call(channel, TRACK, track()), bytes)
+    with connected(gateway.address) as another:
+        assert isinstance(call(another, LOGS, logs("INFO").SerializeToString()), bytes)
+    assert gateway.alive
+
+
+def many(number: int, value: bytes, size: int = 4 * MB - 100) -> bytes:
+    """As many of a field as fit into `size`."""
+    one = field(number, value)
+    return one * (size // len(one))
+
+
+def differing(make: Callable[[bytes], bytes], size: int = 4 * MB - 500) -> bytes:
+    """Parts, no two of them alike, of `size` in all."""
+    out, numbers = bytearray(), itertools.count()
+    while len(out) < size:
+        out += make(b"%x" % next(numbers))
+    return bytes(out)
+
+
+def recorded(record: bytes, count: int = 1, resource: bytes = b"") -> bytes:
+    """OTLP logs with the same record many times."""
+    return field(1, field(1, resource) + field(2, field(2, record) * count))
+
+
+MESSAGES: list[tuple[str, str, bytes]] = [
+    ("a million empty items", TRACKS, many(2, b"")),
+    ("a million empty resources", LOGS, many(1, b"")),
+    ("a million empty scopes", LOGS, field(1, many(2, b""))),
+    ("a million empty records", LOGS, recorded(b"", 2 * MB - 100)),
+    ("many empty attributes", LOGS, recorded(many(6, b"", MB // 4))),
+    ("many empty properties", TRACK, field(2, field(2, b"video.exported") + many(4, b"", MB // 4))),
+    ("a million unknown fields", TRACK, track() + b"\x78\x01" * (2 * MB - 100)),
+    ("a million times the same", TRACK, many(2, b"\x12\x0evideo.exported")),
+    ("a large ID", TRACK, field(1, bytes(4 * MB - 100))),
+    ("a large name", TRACK, field(2, field(2, b"a" * (4 * MB - 100)))),
+    ("large text", f"{V1}SupportService/SendMessage", field(2, field(6, b"@" * (4 * MB - 100)))),
+    ("a large type", EMIT, field(2, field(1, b"/" * (4 * MB - 100)))),
+    ("a resource for each of many records", LOGS, recorded(b"", 5000, many(1, b"\x0a\x01x", 2 * MB))),
+    ("groups 101 deep", TRACK, track() + wrapped(101, group)),
+    ("groups 200 deep in an item", TRACK, field(2, wrapped(200, group))),
+    ("groups 10,000 deep", LOGS, wrapped(10_000, group)),
+    ("a million groups that don't end", TRACK, b"\x7b" * (4 * MB - 100)),
+    ("messages 10,000 deep in what goes", LOGS, recorded(field(5, wrapped(10_000, lambda data: field(6, field(1, data)))))),
+    ("messages 10,000 deep in what stays", LOGS, recorded(field(6, field(2, wrapped(10_000, lambda data: field(5, field(1, data))))))),
+    (
+        "10,000 Any",
+        EMIT,
+        emitting("google.protobuf.Any", wrapped(10_000, lambda data: held("google.protobuf.Any", data).SerializeToString())),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "data"), MESSAGES, ids=[row[0] for row in MESSAGES])
+def test_one_message_costs_bounded_memory(name: str, path: str, data: bytes, gateway: Process, channel: grpc.Channel) -> None:
+    gateway.forget_peak()
+    before = gateway.rss
+    answer = call(channel, path, data)
+    assert isinstance(answer, bytes) or answer.code in {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.FAILED_PRECONDITION,
+    }
+    assert gateway.peak - before < MOST_MEMORY
+
+
+@pytest.mark.parametrize(("path", "compression"), [(TRACK, grpc.Compression.Gzip), (LOGS, grpc.Compression.Deflate)])
+def test_a_bomb_does_not_go_off(path: str, compression: grpc.Compression, gateway: Process, channel: grpc.Channel) -> None:
+    gateway.forget_peak()
+    before = gateway.rss
+    assert call(channel, path, bytes(200 * MB), compression=compression).code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert gateway.peak - before < 64 * MB
+
+
+def test_ten_megabytes_are_too_large(channel: grpc.Channel) -> None:
+    assert call(channel, TRACK, bytes(10 * MB)).code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_any_bytes_are_refused_or_taken(path: str, channel: grpc.Channel) -> None:
+    chance = random.Random(path)
+    method: Any = channel.unary_unary(path)
+    sent = [method.future(chance.randbytes(chance.randrange(1, 200)), timeout=SECONDS) for _ in range(1000)]
+    codes = {one.code() for one in sent}
+    # A stream of one wrong message is a stream with a rejected item.
+    assert codes <= {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OK, grpc.StatusCode.FAILED_PRECONDITION}
+
+
+HEADERS: list[tuple[str, Fields]] = [
+    ("upper case", [(b"X-User", b"ana")]),
+    ("not ASCII", [(b"x-\xc3\xa9", b"\xff\xfe")]),
+    ("no name", [(b"", b"x")]),
+    ("a new line", [(b"x-a", b"b\r\nc: d")]),
+    ("a zero", [(b"x-a\0b", b"\0")]),
+    ("another pseudo header", [(b":user", b"ana")]),
+    ("a second path", [(b":path", b"/other")]),
+    ("a second authority", [(b":authority", b"\xff")]),
+    ("an endless time", [(b"grpc-timeout", b"99999999999999H")]),
+    ("no time", [(b"grpc-timeout", b"")]),
+    ("time of nothing", [(b"grpc-timeout", b"-1x")]),
+    ("an unheard encoding", [(b"grpc-encoding", b"unheard")]),
+    ("gzip that isn't", [(b"grpc-encoding", b"gzip")]),
+    ("another content type", [(b"content-type", b"text/html")]),
+    ("bytes that aren't base64", [(b"x-bin", b"!!!!")]),
+    ("a reserved name", [(b"grpc-status", b"0"), (b"grpc-message", b"%zz")]),
+    ("many", [(b"x-%d" % number, b"y" * 20) for number in range(100)]),
+    ("connection", [(b"connection", b"close"), (b"transfer-encoding", b"chunked")]),
+]
+
+
+@pytest.mark.parametrize(("name", "fields"), HEADERS, ids=[row[0] for row in HEADERS])
+def test_odd_metadata_does_no_harm(name: str, fields: Fields, gateway: Process) -> None:
+    knock(gateway.port, TRACK.encode(), fields=fields)
+    knock(gateway.port, TRACK.encode(), fields=fields, data=b"\x01\x00\x00\x00\x04\x1f\x8b\xff\xff")
+
+
+@pytest.mark.parametrize("size", [4_000, 16_000, 200_000])
+def test_much_metadata_does_no_harm(size: int, channel: grpc.Channel) -> None:
+    answer = call(channel, TRACK, track(), metadata=[("x-large", "x" * size)])
+    assert isinstance(answer, bytes) or answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+PATHS: Final = [
+    b"/\xff",
+    TRACK.encode() + b"\xff",
+    b"/\xc3\x28/TrackEvent",
+    b"/\xed\xa0\x80/x",
+    b"",
+    b"*",
+    b"x",
+    b"/" * 120,
+    b"/\0",
+    b"/%ff%00",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_odd_paths_do_no_harm(path: bytes, gateway: Process) -> None:
+    knock(gateway.port, path)
+
+
+FRAMES: Final = [b"", b"\0", b"\0\xff\xff\xff\xff", b"\x01\0\0\0\0", b"\x02\0\0\0\x01x", b"\0\0\0\0\x05abc", b"\0\0\0\0\0\0\0\0\0\0"]
+
+
+@pytest.mark.parametrize("data", FRAMES)
+@pytest.mark.parametrize("path", [TRACK, STREAM])
+def test_odd_frames_do_no_harm(path: str, data: bytes, gateway: Process) -> None:
+    knock(gateway.port, path.encode(), data=data)
+
+
+def test_many_streams_at_once_are_all_served(channel: grpc.Channel) -> None:
+    method: Any = channel.stream_unary(STREAM)
+    begun = [iter([track()] * 5) for _ in range(200)]
+    calls = [method.future(items, timeout=SECONDS) for items in begun]
+    assert {one.code() for one in calls} == {grpc.StatusCode.OK}
+
+
+def distinct_tokens(size: int) -> bytes:
+    """A list of tokens as an attribute's value, each of which has to be judged."""
+    return recorded(field(6, field(1, b"service.name") + field(2, field(5, differing(lambda text: field(1, field(1, b"v" + text)), size)))))
+
+
+def answered_meanwhile(channel: grpc.Channel, hostile: Any) -> int:
+    """How many ordinary calls are answered before a hostile one is."""
+    count = 0
+    while not hostile.done():
+        assert isinstance(call(channel, TRACK, track()), bytes)
+        count += 1
+    return count
+
+
+def test_others_are_served_while_a_costly_message_is_judged(gateway: Process, channel: grpc.Channel) -> None:
+    method: Any = channel.unary_unary(LOGS)
+    with connected(gateway.address) as another:
+        hostile = method.future(distinct_tokens(MB // 4), timeout=SECONDS)
+        assert answered_meanwhile(another, hostile) > 5
+        assert hostile.code() is grpc.StatusCode.OK
+
+
+def attributes(size: int) -> bytes:
+    return differing(lambda text: field(6, field(1, b"service." + text) + field(2, field(1, b"v" + text))), size)
+
+
+def texts(count: int) -> bytes:
+    """Messages to support, each with something for every detector."""
+    line = "ana%d@acme.example +336123456%02d %%40 aGVsbG8gd29ybGQgaGVsbG8= 48.85,2.35 "
+    return b"".join(field(2, field(6, (line % (number, number % 100) * 6).encode())) for number in range(count))
+
+
+def contact(number: int, text: Callable[[bytes], bytes]) -> bytes:
+    return emitting("kannelle.crm.v1.Contact", differing(lambda part: field(number, text(part))))
+
+
+COSTLY: list[tuple[str, str, bytes]] = [
+    ("tokens in a list", LOGS, distinct_tokens(4 * MB - 500)),
+    ("attributes that stay", LOGS, recorded(attributes(4 * MB - 500))),
+    ("attributes that go", LOGS, recorded(differing(lambda text: field(6, field(1, text))))),
+    ("the same attribute, which goes", LOGS, recorded(many(6, b"", 4 * MB - 500))),
+    ("addresses", LOGS, recorded(differing(lambda text: field(6, field(1, b"user.email") + field(2, field(1, text + b"@acme.example")))))),
+    ("a large resource for many", LOGS, recorded(b"", 240, differing(lambda text: field(1, field(1, text)), 131_000))),
+    ("a resource for most", LOGS, recorded(b"", 7000, differing(lambda text: field(1, field(1, text)), 4_500))),
+    ("properties", TRACK, field(2, field(2, b"video.exported") + differing(lambda text: field(4, field(1, text))))),
+    ("map entries that stay", EMIT, contact(10, lambda text: field(1, text))),
+    ("map entries that go", EMIT, contact(10, lambda text: field(1, b"@" + text))),
+    ("strings that stay as they are", EMIT, contact(4, lambda text: text)),
+    ("texts", f"{V1}SupportService/SendMessages", texts(4000)),
+    ("one text", f"{V1}SupportService/SendMessage", field(2, field(6, texts(60_000)[: 4 * MB - 500]))),
+    ("attachments", f"{V1}SupportService/SendMessage", field(2, differing(lambda text: field(7, field(1, text + b".pdf"))))),
+    ("one ID in base64", TRACK, field(2, field(1, field(1, b"dXNyXzE=" * (MB // 2 - 100))))),
+    ("one address", TRACK, field(2, field(1, field(2, b"@" * (4 * MB - 500))))),
+]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("name", "path", "data"), COSTLY, ids=[row[0] for row in COSTLY])
+def test_the_costliest_messages_cost_time_and_nothing_else(name: str, path: str, data: bytes, gateway: Process, channel: grpc.Channel) -> None:
+    assert len(data) < 4 * MB
+    before = gateway.cpu
+    method: Any = channel.unary_unary(path)
+    with connected(gateway.address) as another:
+        hostile = method.future(data, timeout=6 * SECONDS)
+        assert answered_meanwhile(another, hostile) > 0
+    assert hostile.code() is grpc.StatusCode.OK
+    print(f"{gateway.cpu - before:.1f} s of processor time, {gateway.rss // MB} MB")

@@ -1,0 +1,270 @@
+"""No value gets out beside the way: not in a log, a status, a receipt, a trailer or a repr."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from kannelle.privacy.v1 import emit_pb2, privacy_pb2
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from gateway.contracts.load import default_path, load
+from gateway.errors import Reason, Refused
+from gateway.exporters.base import Outcome
+from gateway.minimise.addresses import read
+from gateway.minimise.flows import Flows
+from gateway.minimise.memo import Noted
+from gateway.minimise.run import Masked, PersonalAccount
+from gateway.model import Facts, Release, Subject, Withheld
+from gateway.policy.compile import Compiler
+from gateway.policy.load import default_path as default_policy
+from gateway.policy.load import load as load_policy
+from gateway.receivers.emit import SERVICES
+from gateway.receivers.intake import Batch
+from tests.calls import EMIT, LOGS, PREVIEW, TRACK, V1, field, track
+from tests.e2e.planted import ACCENTED, DIGITS, MARKS, NUMBERS, VALUES, WORD, filled, forms, found, spoilt
+from tests.http2 import knock, request
+from tests.running import OPTIONS, SECONDS, Gate, Process, running
+
+CONTRACT: Final = load([default_path()])
+TYPES: Final = ("kannelle.crm.v1.Contact", "kannelle.video.v1.VideoExported", "kannelle.privacy.v1.SupportMessage")
+
+Call = tuple[str, bool, bytes]
+"""A method, whether it streams, and a message for it."""
+
+
+def test_what_is_planted_is_found_in_every_form() -> None:
+    for mark in MARKS:
+        for around in (mark, f"ab{mark}cd", f"x{mark}", f"xy{mark}z"):
+            for form in forms(around):
+                assert found(b"... " + form + b" ...") or len(form) < 6
+    assert not found(b"nothing to see")
+
+
+def messages() -> Iterator[Call]:
+    """One for each method and planted value."""
+    for value in VALUES:
+        for number in NUMBERS:
+            for service in SERVICES:
+                for method in service.methods:
+                    if service.name != "EmitService":
+                        yield (
+                            f"/{service.full_name}/{method.name}",
+                            method.client_streaming,
+                            _whole(filled(method.input_type, value, number)),
+                        )
+            yield LOGS, False, filled(ExportLogsServiceRequest.DESCRIPTOR, value, number, 9).SerializeToString()
+            yield from anys(value, number)
+
+
+def anys(value: str, number: int) -> Iterator[Call]:
+    """Any type, and any type URL."""
+    items = [AnyMessage(type_url=f"{value}/{name}", value=_whole(filled(CONTRACT.message(name), value, number))) for name in TYPES]
+    items += [AnyMessage(type_url=value, value=value.encode()), AnyMessage(type_url=f"x/{value}", value=value.encode())]
+    for item in items:
+        yield EMIT, False, _whole(emit_pb2.EmitRequest(request_id=value, item=item))
+        yield f"{V1}EmitService/EmitBatch", False, _whole(emit_pb2.EmitBatchRequest(request_id=value, items=[item, item]))
+        yield f"{V1}EmitService/EmitStream", True, _whole(emit_pb2.EmitStreamRequest(request_id=value, item=item))
+        for destination in ("analytics", "crm", "support-archive", value):
+            yield PREVIEW, False, _whole(privacy_pb2.PreviewRequest(destination=destination, item=item))
+    yield f"{V1}PrivacyService/Describe", False, _whole(privacy_pb2.DescribeRequest(type=value, destination=value))
+
+
+def _whole(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+# One stream is open at a time for each of these; all of them are sent in each.
+def say(channel: grpc.Channel, calls: Sequence[Call], metadata: Sequence[tuple[str, str | bytes]] = ()) -> Iterator[bytes]:
+    """Make calls, all at once, and give all that they tell."""
+    begun = []
+    for path, streams, data in calls:
+        method: Any = channel.stream_unary(path) if streams else channel.unary_unary(path)
+        begun.append((path, method.future(iter([data, data]) if streams else data, timeout=SECONDS, metadata=metadata)))
+    for path, one in begun:
+        yield told(path, one)
+
+
+def told(path: str, call: Any) -> bytes:
+    """Everything that a call tells: its answer, without the item that a preview is asked for, its status and its metadata."""
+    said: list[Any] = [call.code(), call.details(), call.debug_error_string() if hasattr(call, "debug_error_string") else ""]
+    for key, value in (*(call.initial_metadata() or ()), *(call.trailing_metadata() or ())):
+        said += [key, value]
+    if call.code() is grpc.StatusCode.OK:
+        answer = call.result()
+        said.append(_whole(privacy_pb2.PreviewResponse.FromString(answer).receipt) if path == PREVIEW else answer)
+    return b" ".join(part if isinstance(part, bytes) else str(part).encode() for part in said)
+
+
+METADATA: Final[tuple[tuple[str, str | bytes], ...]] = (
+    ("x-user", WORD),
+    (WORD, DIGITS),
+    (f"{WORD}-bin", ACCENTED.encode()),
+    ("authorization", f"Bearer {WORD}"),
+    ("user-agent", WORD),
+    ("traceparent", f"00-{WORD}-{DIGITS}-01"),
+    ("baggage", f"user={WORD}"),
+    ("grpc-tags-bin", WORD.encode()),
+    ("idempotency-key", WORD),
+)
+
+LARGE: Final[tuple[tuple[str, str | bytes], ...]] = (("x-large", WORD * 3000), (WORD, "x" * 30_000), (f"{WORD}-bin", WORD.encode() * 3000))
+
+VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "as it is": {},
+    "gRPC": {"LEVEL": "DEBUG", "GRPC_VERBOSITY": "debug"},
+    "asyncio": {"LEVEL": "DEBUG", "PYTHONASYNCIODEBUG": "1"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_process_says_nothing_of_what_it_is_sent(variant: str, tmp_path: Path) -> None:
+    said: list[bytes] = []
+    plain = list(messages())
+    spoilers = [(path, streams, bad) for path, streams, data in plain[:: len(VALUES)] for bad in spoilt(data)]
+    with Process(tmp_path, environ=VARIANTS[variant]) as process:
+        with grpc.insecure_channel(process.address, options=[*OPTIONS, ("grpc.primary_user_agent", WORD)]) as channel:
+            said += say(channel, plain, METADATA)
+            said += say(channel, spoilers)
+            said += say(channel, [(f"/{WORD}.Service/{WORD}", False, track()), (f"{TRACK}{WORD}", False, track())])
+            said += say(channel, [(TRACK, False, field(1, WORD.encode()) + bytes(6 * 1024 * 1024))])
+            for large in LARGE:
+                said += say(channel, [(TRACK, False, track())], [large])
+            for data in [data for path, streams, data in plain if path == TRACK]:
+                method: Any = channel.unary_unary(TRACK)
+                method.future(data).cancel()
+        said += raw(process.port)
+        assert process.stop() == 0
+    assert {code for code in grpc.StatusCode if any(str(code).encode() in one for one in said)} == CODES
+    assert b"listening" in process.said
+    assert found(process.said) == []
+    assert [hit for one in said for hit in found(one)] == []
+
+
+CODES: Final = {
+    grpc.StatusCode.OK,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
+
+
+def raw(port: int) -> Iterator[bytes]:
+    """What no client library would send."""
+    word = WORD.encode()
+    for path in (b"/" + word, b"/\xff" + word, f"/{ACCENTED}/x".encode(), TRACK.encode() + b"/" + word, word):
+        yield request(port, path)[1]
+    bad = [(b"X-" + word, word), (b"x-a", word + b"\r\n" + word), (b":" + word, word), (b"content-type", word), (b"grpc-encoding", word)]
+    for fields in (*([one] for one in bad), [(b"grpc-timeout", word)], [(b"x-bin", b"!" + word)]):
+        knock(port, TRACK.encode(), fields=fields, data=b"\0\0\0\0\x09" + word)
+    knock(port, TRACK.encode(), data=b"\x01\0\0\0\x09" + word)
+    knock(port, TRACK.encode(), data=b"\x02\0\0\0\x09" + word)
+
+
+class Telling(Exception):
+    """A fault that tells."""
+
+
+FAULTS: Final[tuple[Exception, ...]] = (
+    Telling(*VALUES),
+    KeyError(WORD),
+    UnicodeDecodeError("utf-8", WORD.encode(), 0, 1, WORD),
+    ExceptionGroup(WORD, [Telling(WORD), OSError(2, WORD, WORD)]),
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+async def test_nothing_is_logged_of_what_an_exporter_says(fault: Exception, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    def reply(batch: Sequence[Release]) -> Sequence[Outcome]:
+        raise fault
+
+    calls = [one for one in messages() if one[0] != PREVIEW][: 4 * len(SERVICES)]
+    loop = asyncio.get_running_loop()
+    # From here on, asyncio tells of everything it runs, and with what.
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0
+    async with running(tmp_path, Gate(reply)) as gateway:
+        with grpc.insecure_channel(gateway.address, options=OPTIONS) as channel:
+            said = await asyncio.to_thread(lambda: list(say(channel, calls)))
+    assert [hit for one in said for hit in found(one)] == []
+    assert any("Executing" in record.message for record in caplog.records)
+    assert found(caplog.text.encode()) == []
+
+
+FACTS: Final = Facts(0)
+
+
+def _name(one: object) -> str:
+    return type(one).__name__
+
+
+EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
+
+
+def made() -> Iterator[object]:
+    """What holds values on the way of an item."""
+    raw = WORD.encode()
+    yield Release("analytics", EVENT, "digest", raw)
+    yield Subject(WORD, f"{WORD}@{WORD}.example")
+    yield Facts(0, directory=True, verified=frozenset({f"{WORD}.example"}), personal=True)
+    yield Withheld("analytics", Reason.PERSONAL_ACCOUNT)
+    yield Batch(accepted=1, rejected=[(0, Reason.MALFORMED)], withheld=[0])
+    yield Masked(WORD, Reason.LOOKS_LIKE_EMAIL)
+    yield Noted(raw, {})
+    yield read(f"{WORD}@{WORD}.example")
+
+
+OPEN: Final = frozenset({Facts, Masked, Noted})
+"""What still tells."""
+
+
+@pytest.mark.parametrize("one", [pytest.param(one, marks=[pytest.mark.xfail(strict=True)] * (type(one) in OPEN)) for one in made()], ids=_name)
+def test_a_repr_holds_no_value(one: object) -> None:
+    assert found(f"{one!r} {one!s} {[one]!r} {{'one': {one!r}}}".encode()) == []
+
+
+def errors() -> Iterator[tuple[str, BaseException]]:
+    """What is raised on the way of hostile items, by where it comes from."""
+    flows = Flows(Compiler(CONTRACT, load_policy(default_policy())))
+    for path, _, data in messages():
+        if path in {LOGS, PREVIEW}:
+            continue
+        flow = flows.of_method(path.split("/")[1], path.split("/")[2]) if "EmitService" not in path and "Privacy" not in path else None
+        for bad in spoilt(data):
+            if flow is not None:
+                yield from raised(flow, bad)
+
+
+def raised(flow: Any, data: bytes) -> Iterator[tuple[str, BaseException]]:
+    for step in (flow.subject, lambda raw: flow.decide(raw, FACTS)):
+        try:
+            step(data)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is looked at
+            yield type(error).__name__, error
+
+
+def test_no_error_on_the_way_holds_a_value() -> None:
+    seen: set[str] = set()
+    for name, error in errors():
+        seen.add(name)
+        assert isinstance(error, (Refused, PersonalAccount))
+        assert found("".join(chain(error)).encode()) == []
+    assert seen == {"Refused"}
+
+
+def chain(error: BaseException | None) -> Iterator[str]:
+    """All that an error tells, also what it suppresses."""
+    while error is not None:
+        yield repr(error) + str(error) + "".join(traceback.format_exception(error))
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,229 @@
+"""`serve` as a process: how it starts, where it listens, how it stops."""
+
+from __future__ import annotations
+
+import json
+import queue
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import DESCRIPTOR
+
+from tests.calls import LOGS, STREAM, TRACK, event, logs, track
+from tests.running import SECONDS, Process, call, connected
+
+ELSEWHERE: Final = """
+version: 1
+controller: Check it Out S.A.S.
+user_id: {{pattern: "usr_[A-Za-z0-9]{{1,32}}"}}
+ceilings:
+  FR: [OPERATIONAL]
+destinations:
+  backend:
+    recipient: log
+    region: FR
+    purpose: essential.service.operations
+    legal_basis: CONTRACT
+    allow: [OPERATIONAL]
+    retention: 30d
+    exporter: {{kind: otlp, endpoint: "http://127.0.0.1:{port}"}}
+flows:
+  otlp/logs: [backend]
+"""
+
+
+class Backend:
+    """Takes logs, once it may."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.may = threading.Event()
+        self.port = 0
+
+    def export(self, request: bytes, context: Any) -> bytes:
+        self.begun.set()
+        assert self.may.wait(SECONDS)
+        return b""
+
+
+@pytest.fixture
+def backend() -> Iterator[Backend]:
+    made = Backend()
+    export: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(made.export)
+    server = grpc.server(ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler(DESCRIPTOR.services_by_name["LogsService"].full_name, {"Export": export})]
+    )
+    made.port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield made
+    made.may.set()
+    server.stop(0).wait()
+
+
+@contextmanager
+def serving_to(backend: Backend, folder: Path, **environ: str) -> Iterator[Process]:
+    (folder / "policy.yaml").write_text(ELSEWHERE.format(port=backend.port))
+    with Process(folder, environ={"PRIVACY_GATEWAY__POLICY": str(folder / "policy.yaml"), **environ}) as process:
+        yield process
+
+
+def users(process: Process) -> list[str]:
+    lines = (process.state / "analytics.jsonl").read_text().splitlines()
+    return [json.loads(line)["message"]["user"]["userId"] for line in lines]
+
+
+def works(address: str) -> bool:
+    with connected(address) as channel:
+        return isinstance(call(channel, TRACK, track()), bytes)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_and_stops_when_asked(number: int, tmp_path: Path) -> None:
+    with Process(tmp_path) as process:
+        assert works(process.address)
+        process.tell(number)
+        assert process.wait() == 0
+        assert b"stopping" in process.said
+        assert b"Traceback" not in process.said
+    assert users(process) == ["usr_1"]
+
+
+def test_calls_in_flight_are_finished_first(tmp_path: Path, backend: Backend) -> None:
+    data = logs("INFO").SerializeToString()
+    with serving_to(backend, tmp_path) as process, connected(process.address) as channel, ThreadPoolExecutor() as pool:
+        answer = pool.submit(call, channel, LOGS, data)
+        assert backend.begun.wait(SECONDS)
+        process.tell(signal.SIGTERM)
+        process.until(b"stopping")
+        with connected(process.address) as late:
+            assert call(late, LOGS, data).code is grpc.StatusCode.UNAVAILABLE
+        assert process.alive
+        backend.may.set()
+        assert answer.result(SECONDS) == b""
+        assert process.wait() == 0
+
+
+def test_a_call_that_takes_too_long_is_not_waited_for(tmp_path: Path, backend: Backend) -> None:
+    with serving_to(backend, tmp_path, GRACE="0.2") as process, connected(process.address) as channel, ThreadPoolExecutor() as pool:
+        answer = pool.submit(call, channel, LOGS, logs("INFO").SerializeToString())
+        assert backend.begun.wait(SECONDS)
+        process.tell(signal.SIGTERM)
+        assert process.wait() == 0
+        assert answer.result(SECONDS).code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+class Stream:
+    """A stream that says one thing at a time, over a connection that is used."""
+
+    def __init__(self, channel: grpc.Channel, pool: ThreadPoolExecutor) -> None:
+        self._said: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._asked = threading.Semaphore(0)
+        assert isinstance(call(channel, TRACK, track()), bytes)
+        self.answer = pool.submit(call, channel, STREAM, self._messages(), kind="stream_unary")
+        # What is called afterwards over the same connection comes later.
+        assert self._asked.acquire(timeout=SECONDS)
+        assert isinstance(call(channel, TRACK, track()), bytes)
+
+    def _messages(self) -> Iterator[bytes]:
+        self._asked.release()
+        while (message := self._said.get(timeout=SECONDS)) is not None:
+            yield message
+            self._asked.release()
+
+    def say(self, user: str) -> None:
+        self._said.put(track(event(user)))
+        assert self._asked.acquire(timeout=SECONDS)
+
+    def end(self) -> Any:
+        self._said.put(None)
+        return self.answer.result(SECONDS)
+
+
+def test_an_idle_stream_does_not_keep_it_from_stopping(tmp_path: Path) -> None:
+    with Process(tmp_path, environ={"GRACE": "0.5"}) as process, connected(process.address) as channel, ThreadPoolExecutor() as pool:
+        stream = Stream(channel, pool)
+        stream.say("usr_idle")
+        assert isinstance(call(channel, TRACK, track()), bytes)
+        process.tell(signal.SIGTERM)
+        assert process.wait() == 0
+        assert stream.end().code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    assert users(process).count("usr_idle") <= 1
+
+
+def test_a_stream_that_ends_in_time_is_acknowledged(tmp_path: Path) -> None:
+    with Process(tmp_path) as process, connected(process.address) as channel, ThreadPoolExecutor() as pool:
+        stream = Stream(channel, pool)
+        stream.say("usr_early")
+        process.tell(signal.SIGTERM)
+        process.until(b"stopping")
+        stream.say("usr_late")
+        assert isinstance(stream.end(), bytes)
+        assert process.wait() == 0
+    assert users(process)[-2:] == ["usr_early", "usr_late"]
+
+
+def refused(process: Process) -> str:
+    """What one says that can't start."""
+    assert process.wait() == 2
+    assert b"Traceback" not in process.said
+    return process.said.decode()
+
+
+def test_two_cannot_have_one_state(tmp_path: Path) -> None:
+    with Process(tmp_path) as first:
+        assert first.address
+        with Process(tmp_path) as second:
+            assert "jsonl: another destination or process writes to this file" in refused(second)
+        assert works(first.address)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_port_in_use_is_said_to_be(host: str, tmp_path: Path) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        server = socket.create_server((host.strip("[]"), 0), family=family)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with server as taken:
+        port = taken.getsockname()[1]
+        with Process(tmp_path, address=f"{host}:{port}") as process:
+            assert f"listeners.local.address: can't listen on {host}:{port}" in refused(process)
+
+
+def test_a_place_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/nowhere/gateway.sock"
+    with Process(tmp_path, address=address) as process:
+        assert f"listeners.local.address: can't listen on {address}" in refused(process)
+
+
+def test_a_unix_socket_will_do(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/gateway.sock"
+    with Process(tmp_path, address=address) as process:
+        assert process.address == address
+        assert works(address)
+        process.kill()
+    with Process(tmp_path, address=address) as process:
+        assert process.address
+        assert works(address)
+        assert process.stop() == 0
+    assert users(process) == ["usr_1"] * 2
+
+
+def test_a_unix_socket_in_use_is_said_to_be(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/gateway.sock"
+    (tmp_path / "other").mkdir()
+    with Process(tmp_path, address=address) as first:
+        assert first.address
+        with Process(tmp_path / "other", address=address) as second:
+            assert f"listeners.local.address: can't listen on {address}" in refused(second)
+        assert works(address)
+        assert users(first) == ["usr_1"]

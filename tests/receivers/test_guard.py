@@ -1,0 +1,407 @@
+"""The status table of the design, over real calls."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import pytest
+import pytest_asyncio
+from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
+
+from gateway.config import Delivery
+from gateway.errors import Permanent, Reason, Retryable
+from gateway.exporters.base import Outcome, Rejected, Retry
+from gateway.model import Release
+from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard
+from tests.calls import EMIT, LOGS, STREAM, TRACK, TRACKS, V1, emitting, event, field, group, held, logs, track, wrapped
+from tests.running import Ended, Gate, Running, running
+
+one_gateway = pytest.mark.asyncio(loop_scope="module")
+Row = tuple[str, str, bytes, Reason]
+Watched = tuple[Running, Gate]
+"""A gateway, and the exporter of all its destinations."""
+
+CONTRACT: Final = """
+syntax = "proto2";
+package acme.v1;
+import "google/protobuf/any.proto";
+import "kannelle/privacy/v1/annotations.proto";
+message Tree {
+  optional Tree child = 1;
+  optional bool leaf = 2 [(kannelle.privacy.v1.field).category = DATA_CATEGORY_OPERATIONAL];
+}
+message Box {
+  optional google.protobuf.Any held = 1;
+}
+message Order {
+  required string id = 1 [(kannelle.privacy.v1.field).category = DATA_CATEGORY_OPERATIONAL];
+}
+"""
+
+POLICY: Final = """
+version: 1
+controller: Check it Out S.A.S.
+user_id: {pattern: "usr_[A-Za-z0-9]{1,32}"}
+ceilings:
+  FR: [USER_ID, WORK_EMAIL, OPERATIONAL]
+destinations:
+  orders:
+    recipient: service
+    region: FR
+    purpose: sales
+    legal_basis: CONTRACT
+    allow: [USER_ID, OPERATIONAL]
+    retention: 30d
+  lost:
+    recipient: service
+    region: FR
+    purpose: sales
+    legal_basis: CONTRACT
+    allow: [USER_ID, OPERATIONAL]
+    retention: 30d
+flows:
+  acme.v1.Order: [orders]
+  acme.v1.Tree: [orders]
+  acme.v1.Box: [orders]
+  kannelle.privacy.v1.ActivityLogService/RecordActivity: [lost]
+"""
+"""Nothing delivers to `lost`."""
+
+
+def child(data: bytes) -> bytes:
+    return field(1, data)
+
+
+def box(depth: int) -> bytes:
+    """A box with an `Any` in an `Any`, so many in all."""
+    item = held("acme.v1.Order", b"\x0a\x02o1").SerializeToString()
+    return field(1, wrapped(depth - 1, lambda data: held("google.protobuf.Any", data).SerializeToString(), item))
+
+
+def named(name: str) -> bytes:
+    return track(analytics_pb2.AnalyticsEvent(name=name))
+
+
+MALFORMED = Reason.MALFORMED
+ROWS: list[Row] = [
+    ("no item", TRACK, b"", MALFORMED),
+    ("cut off", TRACK, track()[:-1], MALFORMED),
+    ("random", TRACK, b"\xff" * 9, MALFORMED),
+    ("a request ID that isn't UTF-8", TRACK, field(1, b"\xff") + track(), MALFORMED),
+    ("an item that isn't UTF-8", TRACK, field(2, field(2, b"\xff")), MALFORMED),
+    ("an item of a wrong wire type", TRACK, b"\x10\x01", MALFORMED),
+    ("a cut-off item", TRACK, field(2, b"\x12\x05"), MALFORMED),
+    ("a batch cut off", TRACKS, b"\x12\x05", MALFORMED),
+    ("a batch with an ID that isn't UTF-8", TRACKS, field(1, b"\xff") + track(), MALFORMED),
+    ("an Any that isn't one", EMIT, field(2, b"\x0a\x05"), MALFORMED),
+    ("logs cut off", LOGS, b"\x0a\x05", MALFORMED),
+    ("logs of a wrong shape", LOGS, field(1, b"\x12\x05"), MALFORMED),
+    # The runtime doesn't say more of groups too deep in what it doesn't know.
+    ("groups 101 deep", TRACK, track() + wrapped(101, group), MALFORMED),
+    ("groups 10,000 deep", TRACK, track() + wrapped(10_000, group), MALFORMED),
+    ("a batch with groups 101 deep", TRACKS, wrapped(101, group), MALFORMED),
+    ("logs with groups 101 deep", LOGS, wrapped(101, group), MALFORMED),
+    ("10,001 items", TRACKS, b"\x12\x00" * 10_001, Reason.TOO_MANY_ITEMS),
+    ("10,001 records", LOGS, field(1, field(2, b"\x12\x00" * 10_001)), Reason.TOO_MANY_ITEMS),
+    ("an event that isn't planned", TRACK, named("not.planned"), Reason.EVENT_NOT_PLANNED),
+    ("an event without a name", TRACK, named(""), Reason.EVENT_NOT_PLANNED),
+    ("a type of no contract", EMIT, emitting("acme.v1.Unheard"), Reason.UNKNOWN_TYPE),
+    ("no type", EMIT, field(2, b""), Reason.UNKNOWN_TYPE),
+    ("a type without a flow", EMIT, emitting("kannelle.privacy.v1.AnalyticsEvent"), Reason.UNKNOWN_FLOW),
+    ("an Any in an Any", EMIT, emitting("google.protobuf.Any"), Reason.UNKNOWN_FLOW),
+    ("a flow's key as a type", EMIT, emitting("otlp/logs"), Reason.UNKNOWN_TYPE),
+]
+
+OURS: list[Row] = [
+    ("a required field isn't there", EMIT, emitting("acme.v1.Order"), Reason.REQUIRED_FIELD),
+    ("a required field must go", EMIT, emitting("acme.v1.Order", field(1, b"a@b")), Reason.REQUIRED_FIELD),
+    ("101 deep", EMIT, emitting("acme.v1.Tree", wrapped(101, child)), Reason.TOO_DEEP),
+    ("200 deep", EMIT, emitting("acme.v1.Tree", wrapped(200, child)), Reason.TOO_DEEP),
+    ("10,000 deep", EMIT, emitting("acme.v1.Tree", wrapped(10_000, child)), Reason.TOO_DEEP),
+    ("17 Any", EMIT, emitting("acme.v1.Box", box(17)), Reason.TOO_DEEP),
+    ("10,000 Any", EMIT, emitting("acme.v1.Box", box(10_000)), Reason.TOO_DEEP),
+    ("no flow for a service", TRACK, track(), Reason.UNKNOWN_FLOW),
+    ("no flow for a method", f"{V1}ActivityLogService/RecordActivities", b"\x12\x00", Reason.UNKNOWN_FLOW),
+    ("no flow for logs", LOGS, b"", Reason.UNKNOWN_FLOW),
+    ("no exporter", f"{V1}ActivityLogService/RecordActivity", b"\x12\x00", Reason.UNKNOWN_DESTINATION),
+]
+
+
+def told(reason: Reason, after: float | None = None) -> Ended:
+    code, text = STATUS[reason]
+    return Ended(code, text, reason.value, DOMAIN, after)
+
+
+def first(row: tuple[Any, ...]) -> str:
+    return str(row[0])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kannelle(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
+    """With Kannelle's policy."""
+    gate = Gate()
+    async with running(tmp_path_factory.mktemp("kannelle"), gate) as gateway:
+        yield gateway, gate
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def acme(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
+    """With the contract and the policy above."""
+    folder, gate = tmp_path_factory.mktemp("acme"), Gate()
+    protos = folder / "protos"
+    protos.mkdir()
+    (protos / "acme.proto").write_text(CONTRACT)
+    async with running(folder, {"orders": gate}, policy=POLICY, contracts=[protos]) as gateway:
+        yield gateway, gate
+
+
+@one_gateway
+@pytest.mark.parametrize("row", ROWS, ids=first)
+async def test_what_is_wrong_with_a_call_has_its_status(row: Row, kannelle: Watched) -> None:
+    gateway, gate = kannelle
+    gate.batches.clear()
+    assert await gateway.raw(*row[1:3]) == told(row[3])
+    assert gate.releases == []
+
+
+@one_gateway
+@pytest.mark.parametrize("row", OURS, ids=first)
+async def test_what_a_policy_lacks_has_its_status(row: Row, acme: Watched) -> None:
+    gateway, gate = acme
+    gate.batches.clear()
+    assert await gateway.raw(*row[1:3]) == told(row[3])
+    assert gate.releases == []
+
+
+@one_gateway
+@pytest.mark.parametrize("item", [("Order", field(1, b"o1")), ("Tree", wrapped(99, child)), ("Box", box(16))], ids=first)
+async def test_up_to_the_bound_all_is_well(item: tuple[str, bytes], acme: Watched) -> None:
+    gateway, gate = acme
+    gate.batches.clear()
+    assert isinstance(await gateway.raw(EMIT, emitting(f"acme.v1.{item[0]}", item[1])), bytes)
+    assert len(gate.releases) == 1
+
+
+NO_METHODS: Final = [
+    f"{V1}AnalyticsService/Nothing",
+    f"{V1}NoService/TrackEvent",
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "/",
+    "//",
+    f"{TRACK}/",
+    f"{TRACK}?x=1",
+    f"/{TRACK}",
+    TRACK.replace("T", "%54"),
+    TRACK.lower(),
+]
+
+
+@one_gateway
+@pytest.mark.parametrize("path", NO_METHODS)
+async def test_no_such_method_is_unimplemented(path: str, kannelle: Watched) -> None:
+    assert await kannelle[0].raw(path, track()) == Ended(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+
+
+@one_gateway
+@pytest.mark.parametrize("path", [TRACK, TRACKS, LOGS])
+async def test_a_message_over_the_limit_is_exhausted(path: str, kannelle: Watched) -> None:
+    answer = await kannelle[0].raw(path, field(2, bytes(6 * 1024 * 1024)))
+    assert answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@one_gateway
+async def test_a_message_over_the_limit_ends_a_stream_too(kannelle: Watched) -> None:
+    gateway, _ = kannelle
+    answer = await gateway.raw_stream(STREAM, [track(), bytes(6 * 1024 * 1024), track()])
+    assert answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert gateway.in_flight == (0, 0)
+
+
+FULL: Final = told(Reason.FULL, 1.0)
+ONE_RECORD: Final = logs("INFO").SerializeToString()
+
+
+async def test_a_full_gateway_says_when_to_come_back(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with running(tmp_path, gate, delivery=Delivery(max_items=2)) as gateway:
+        waiting = [asyncio.create_task(gateway.raw(TRACK, track())) for _ in range(2)]
+        await gate.until(2)
+        assert await gateway.raw(TRACK, track()) == FULL
+        assert await gateway.raw(TRACKS, track()) == FULL
+        assert await gateway.raw_stream(STREAM, [track()]) == FULL
+        assert await gateway.raw(LOGS, ONE_RECORD) == FULL
+        gate.open()
+        assert all(isinstance(answer, bytes) for answer in await asyncio.gather(*waiting))
+        assert isinstance(await gateway.raw(TRACK, track()), bytes)
+
+
+async def test_what_could_never_fit_is_too_large(tmp_path: Path) -> None:
+    async with running(tmp_path, Gate(), delivery=Delivery(max_items=2)) as gateway:
+        assert await gateway.raw(TRACKS, track(*[event()] * 3)) == told(Reason.TOO_LARGE)
+
+
+class Odd(Exception):
+    """A fault, with a text that must not get out."""
+
+
+INTERNALLY: Final = Ended(*INTERNAL, "INTERNAL", DOMAIN)
+RAISED: list[Exception] = [
+    Odd("planted"),
+    KeyError("planted"),
+    AssertionError("planted"),
+    MemoryError("planted"),
+    RecursionError("planted"),
+    UnicodeDecodeError("utf-8", b"planted", 0, 1, "planted"),
+    ExceptionGroup("planted", [Odd("planted")]),
+    StopIteration("planted"),
+]
+
+Fault = tuple[str, Outcome | Exception, Ended]
+FAULTS: list[Fault] = [
+    ("down", Retry(2.5), told(Reason.UNAVAILABLE, 2.5)),
+    ("down, for nobody knows how long", Retry(), told(Reason.UNAVAILABLE)),
+    ("down at once", Retry(0), told(Reason.UNAVAILABLE, 0)),
+    ("down for ever", Retry(1e30), told(Reason.UNAVAILABLE, LONGEST)),
+    ("down for longer", Retry(math.inf), told(Reason.UNAVAILABLE, LONGEST)),
+    ("down until yesterday", Retry(-5), told(Reason.UNAVAILABLE, 0)),
+    ("down for no number", Retry(math.nan), told(Reason.UNAVAILABLE, 0)),
+    ("raises Retryable", Retryable(Reason.FULL, 3), told(Reason.UNAVAILABLE, 3)),
+    ("rejects as malformed", Rejected(MALFORMED), told(MALFORMED)),
+    ("rejects as too large", Rejected(Reason.TOO_LARGE), told(Reason.TOO_LARGE)),
+    ("raises Permanent", Permanent(Reason.UNKNOWN_TYPE), told(Reason.UNKNOWN_TYPE)),
+    ("rejects for a field's reason", Rejected(Reason.LOOKS_LIKE_EMAIL), INTERNALLY),
+    *((f"raises {type(error).__name__}", error, INTERNALLY) for error in RAISED),
+]
+
+
+@one_gateway
+@pytest.mark.parametrize("row", FAULTS, ids=first)
+async def test_what_is_wrong_with_a_destination_has_its_status(row: Fault, kannelle: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    _, fault, expected = row
+
+    def reply(batch: Sequence[Release]) -> Sequence[Outcome]:
+        if isinstance(fault, Exception):
+            raise fault
+        return [fault] * len(batch)
+
+    gateway, gate = kannelle
+    with gate.replying(reply):
+        assert await gateway.raw(TRACK, track()) == expected
+        assert await gateway.raw(TRACKS, track(*[event()] * 3)) == expected
+        assert await gateway.raw_stream(STREAM, [track()] * 3) == expected
+        assert await gateway.raw(LOGS, ONE_RECORD) == expected
+    assert gateway.in_flight == (0, 0)
+    assert "planted" not in caplog.text
+
+
+class Rude(Gate):
+    """Settles at once, and raises, which no exporter may: nothing below the guard expects it."""
+
+    def settle(self, batch: Sequence[Release]) -> Sequence[Outcome]:
+        raise Odd("planted")
+
+
+async def test_whatever_nobody_expects_is_internal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(tmp_path, Rude()) as gateway:
+        for path, data in ((TRACK, track()), (TRACKS, track()), (LOGS, ONE_RECORD)):
+            assert await gateway.raw(path, data) == INTERNALLY
+        assert await gateway.raw_stream(STREAM, [track()] * 3) == INTERNALLY
+    assert {record.getMessage() for record in caplog.records if record.name.startswith("gateway")} == {"a call failed: Odd"}
+    assert "planted" not in caplog.text
+
+
+@one_gateway
+async def test_withheld_is_no_failure(kannelle: Watched) -> None:
+    gateway, gate = kannelle
+    gate.batches.clear()
+    answer = analytics_pb2.TrackEventResponse.FromString(await gateway.raw(TRACK, track(event(work_email="ana@gmail.com"))))
+    assert list(answer.receipts) == [receipt_pb2.Receipt(destination="analytics", outcome=receipt_pb2.OUTCOME_WITHHELD)]
+    assert gate.releases == []
+
+
+class Stub:
+    """A call's context that keeps how it was aborted."""
+
+    def __init__(self) -> None:
+        self.said: tuple[Any, ...] = ()
+
+    async def abort(self, *said: Any) -> None:
+        self.said = said
+        raise grpc.aio.AbortError
+
+
+async def guarding(fault: BaseException) -> Stub:
+    async def handler(request: Any) -> bytes:
+        raise fault
+
+    stub = Stub()
+    guarded: Any = Guard(1)(handler)
+    with pytest.raises(asyncio.CancelledError if isinstance(fault, asyncio.CancelledError) else grpc.aio.AbortError):
+        await guarded(b"planted", stub)
+    return stub
+
+
+# A coroutine can't raise StopIteration.
+@pytest.mark.parametrize("fault", RAISED[:-1], ids=repr)
+async def test_a_fault_of_a_handler_is_internal_and_says_no_more(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    stub = await guarding(fault)
+    assert stub.said[:2] == INTERNAL
+    assert "planted" not in caplog.text + repr(stub.said)
+    assert type(fault).__name__ in caplog.text
+
+
+async def test_a_cancelled_call_stays_cancelled() -> None:
+    assert (await guarding(asyncio.CancelledError())).said == ()
+
+
+async def test_no_more_calls_than_there_is_room_for() -> None:
+    begun, may, stub = asyncio.Event(), asyncio.Event(), Stub()
+
+    async def handler(request: bytes) -> bytes:
+        begun.set()
+        await may.wait()
+        return request
+
+    guarded: Any = Guard(1)(handler)
+    first = asyncio.create_task(guarded(b"first", stub))
+    await begun.wait()
+    with pytest.raises(grpc.aio.AbortError):
+        await guarded(b"second", stub)
+    assert stub.said[:2] == STATUS[Reason.FULL]
+    may.set()
+    assert await first == b"first"
+    assert await guarded(b"third", stub) == b"third"
+
+
+OF_FIELDS: Final = set(list(Reason)[: list(Reason).index(Reason.MALFORMED)])
+"""Reasons of fields and values: they end no call."""
+
+NOT_TOLD: Final = {Reason.PERSONAL_ACCOUNT, Reason.INTERNAL}
+"""A caller doesn't learn why an item was withheld; INTERNAL is what any other reason is."""
+
+
+def test_every_reason_that_can_end_a_call_has_a_status() -> None:
+    assert set(STATUS) == set(Reason) - OF_FIELDS - NOT_TOLD
+
+
+CODES: Final = {
+    "INVALID_ARGUMENT": {Reason.MALFORMED, Reason.REQUIRED_FIELD},
+    "UNIMPLEMENTED": {Reason.UNKNOWN_METHOD},
+    "PERMISSION_DENIED": {Reason.CALLER_NOT_ALLOWED},
+    "FAILED_PRECONDITION": {Reason.EVENT_NOT_PLANNED, Reason.UNKNOWN_TYPE, Reason.UNKNOWN_FLOW, Reason.UNKNOWN_DESTINATION},
+    "RESOURCE_EXHAUSTED": {Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_ITEMS, Reason.FULL},
+    "UNAVAILABLE": {Reason.UNAVAILABLE},
+}
+
+
+def test_the_statuses_are_those_of_the_design() -> None:
+    assert {reason: code.name for reason, (code, _) in STATUS.items()} == {reason: code for code, row in CODES.items() for reason in row}
+
+
+def test_each_status_has_a_text_of_its_own() -> None:
+    assert len({text for _, text in STATUS.values()} | {INTERNAL[1]}) == len(STATUS) + 1

@@ -1,0 +1,188 @@
+"""Items on their way, one and many."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from gateway.directory import Unknown
+from gateway.errors import Reason, Refused, Retryable
+from gateway.model import Facts, Release, Subject, Verdict, Withheld
+from gateway.receivers.intake import LARGE, MOST, TURN, Batch, Intake
+from tests.running import SECONDS
+
+BAD, PRIVATE = b"bad", b"private"
+
+
+class Flow:
+    """Refuses what is bad, withholds what is private, and releases the rest twice."""
+
+    def __init__(self) -> None:
+        self.decided = 0
+
+    def subject(self, raw: bytes) -> Subject:
+        return Subject()
+
+    def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
+        self.decided += 1
+        if raw.rstrip() == BAD:
+            raise Refused(Reason.TOO_DEEP)
+        one: Verdict = Withheld("one", Reason.PERSONAL_ACCOUNT) if raw == PRIVATE else Release("one", "a.Type", "", raw)
+        return one, Release("two", "a.Type", "", raw)
+
+
+class Kept:
+    """A delivery that keeps what it accepts."""
+
+    def __init__(self) -> None:
+        self.accepted: list[Sequence[Release]] = []
+
+    async def accept(self, releases: Sequence[Release]) -> None:
+        self.accepted.append(releases)
+
+    async def close(self, within: float) -> None:
+        """Nothing is held open."""
+
+
+class Case:
+    def __init__(self, flow: Flow | None = None) -> None:
+        self.flow: Any = flow or Flow()
+        self.kept = Kept()
+        self.intake = Intake(Unknown(), self.kept)
+
+    def resolve(self, raw: bytes) -> tuple[Any, bytes]:
+        if not raw:
+            raise Refused(Reason.UNKNOWN_FLOW)
+        return self.flow, raw
+
+
+async def test_one_item_goes_at_once() -> None:
+    case = Case()
+    assert len(await case.intake.one(case.resolve, b"x")) == 2
+    assert [len(batch) for batch in case.kept.accepted] == [2]
+
+
+@pytest.mark.parametrize(("raw", "reason"), [(BAD, Reason.TOO_DEEP), (b"", Reason.UNKNOWN_FLOW)])
+async def test_one_bad_item_is_refused(raw: bytes, reason: Reason) -> None:
+    case = Case()
+    with pytest.raises(Refused) as caught:
+        await case.intake.one(case.resolve, raw)
+    assert caught.value.reason is reason
+    assert case.kept.accepted == []
+
+
+async def test_many_items_go_together_and_each_has_its_fate() -> None:
+    case = Case()
+    batch = await case.intake.many(case.resolve, [b"x", BAD, PRIVATE, b"", b"y", PRIVATE])
+    assert batch == Batch(accepted=4, rejected=[(1, Reason.TOO_DEEP), (3, Reason.UNKNOWN_FLOW)], withheld=[2, 5])
+    assert [[release.payload for release in sent] for sent in case.kept.accepted] == [[b"x", b"x", PRIVATE, b"y", b"y", PRIVATE]]
+
+
+@pytest.mark.parametrize("raws", [[], [BAD], [BAD] * MOST])
+async def test_nothing_to_deliver_is_not_delivered(raws: list[bytes]) -> None:
+    case = Case()
+    batch = await case.intake.many(case.resolve, raws)
+    assert (batch.accepted, len(batch.rejected)) == (0, len(raws))
+    assert case.kept.accepted == []
+
+
+@pytest.mark.parametrize("raw", [b"x", BAD, PRIVATE])
+async def test_up_to_the_bound_many_are_taken_and_one_more_takes_none(raw: bytes) -> None:
+    case = Case()
+    batch = await case.intake.many(case.resolve, [raw] * MOST)
+    assert batch.count == MOST
+    case.kept.accepted.clear()
+    with pytest.raises(Refused) as caught:
+        await case.intake.many(case.resolve, itertools.repeat(raw))
+    assert caught.value.reason is Reason.TOO_MANY_ITEMS
+    assert case.kept.accepted == []
+    assert case.flow.decided == 2 * MOST
+
+
+async def test_a_stream_may_be_longer_but_not_all_wrong() -> None:
+    case, batch = Case(), Batch()
+    for raw in (b"x", PRIVATE, BAD):
+        for _ in range(MOST):
+            await case.intake.add(batch, case.resolve, raw)
+    await case.intake.add(batch, case.resolve, b"x")
+    assert (batch.accepted, len(batch.rejected)) == (2 * MOST + 1, MOST)
+    with pytest.raises(Refused) as caught:
+        await case.intake.add(batch, case.resolve, BAD)
+    assert caught.value.reason is Reason.TOO_MANY_ITEMS
+
+
+async def test_an_answer_names_no_more_withheld_items_than_fit() -> None:
+    case, batch = Case(), Batch()
+    for _ in range(MOST + 1):
+        await case.intake.add(batch, case.resolve, PRIVATE)
+    assert batch == Batch(accepted=MOST + 1, withheld=list(range(MOST)))
+
+
+class Slow(Flow):
+    """Takes longer than a turn."""
+
+    def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
+        end = time.monotonic() + 2 * TURN
+        while time.monotonic() < end:
+            """Busy."""
+        return super().decide(raw, facts)
+
+
+async def test_a_long_call_lets_others_have_their_turn() -> None:
+    case, turns = Case(Slow()), 0
+    calling = asyncio.create_task(case.intake.many(case.resolve, [b"x"] * 20))
+    while not calling.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 20
+
+
+class Threaded(Flow):
+    """Waits for somebody else before it decides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = threading.Event()
+
+    def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
+        assert self.may.wait(SECONDS)
+        return super().decide(raw, facts)
+
+
+async def test_a_large_item_does_not_keep_others_from_their_turn() -> None:
+    case = Case(Threaded())
+    calling = asyncio.create_task(case.intake.one(case.resolve, bytes(LARGE)))
+    await asyncio.sleep(0)  # its first turn
+    case.flow.may.set()
+    assert len(await calling) == 2
+
+
+@pytest.mark.parametrize("raw", [BAD, BAD.ljust(LARGE)])
+async def test_a_refusal_is_one_wherever_it_was_decided(raw: bytes) -> None:
+    case = Case()
+    with pytest.raises(Refused) as caught:
+        await case.intake.one(case.resolve, raw)
+    assert caught.value.reason is Reason.TOO_DEEP
+
+
+class Away:
+    """A directory out of reach."""
+
+    async def facts(self, subject: Subject, received_ns: int) -> Facts:
+        raise Retryable(Reason.UNAVAILABLE, 5)
+
+
+async def test_without_the_directory_nothing_goes() -> None:
+    case = Case()
+    intake = Intake(Away(), case.kept)
+    with pytest.raises(Retryable):
+        await intake.one(case.resolve, b"x")
+    with pytest.raises(Retryable):
+        await intake.many(case.resolve, [b"x"])
+    assert case.kept.accepted == []

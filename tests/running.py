@@ -1,0 +1,345 @@
+"""A running gateway for tests: in this process with exporters to watch, or as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Self
+
+import grpc
+import msgspec
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from gateway.app import Gateway, load_all
+from gateway.config import Config, Delivery, Listeners, Local
+from gateway.contracts.contract import Contract
+from gateway.exporters.base import DELIVERED, Exporter, Outcome
+from gateway.model import Release
+from gateway.policy.load import PolicyFile
+
+SECONDS: Final = 20
+"""How long anything here may take."""
+
+OPTIONS: Final = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1))
+
+Reply = Callable[[Sequence[Release]], Sequence[Outcome]]
+
+
+def delivered(batch: Sequence[Release]) -> Sequence[Outcome]:
+    """All well."""
+    return [DELIVERED] * len(batch)
+
+
+class Gate:
+    """An exporter that keeps what it gets and replies while it is open."""
+
+    def __init__(self, reply: Reply = delivered, *, shut: bool = False) -> None:
+        self.reply = reply
+        self.batches: list[Sequence[Release]] = []
+        self.closed = 0
+        self._open = asyncio.Event()
+        self._came = asyncio.Condition()
+        if not shut:
+            self._open.set()
+
+    @property
+    def releases(self) -> list[Release]:
+        """All that came, in order."""
+        return [release for batch in self.batches for release in batch]
+
+    def open(self) -> None:
+        """Let through what waits and what comes."""
+        self._open.set()
+
+    def shut(self) -> None:
+        """Hold what comes."""
+        self._open.clear()
+
+    @contextmanager
+    def replying(self, reply: Reply) -> Iterator[None]:
+        """Reply otherwise for a while."""
+        before, self.reply = self.reply, reply
+        try:
+            yield
+        finally:
+            self.reply = before
+
+    async def until(self, count: int) -> None:
+        """Wait until so many releases have come."""
+        async with asyncio.timeout(SECONDS), self._came:
+            await self._came.wait_for(lambda: len(self.releases) >= count)
+
+    async def send(self, batch: Sequence[Release]) -> Sequence[Outcome]:
+        self.batches.append(batch)
+        async with self._came:
+            self._came.notify_all()
+        await self._open.wait()
+        return self.reply(batch)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a call ended: the status, and what it says to programs. `after` is the RetryInfo's, in seconds."""
+
+    code: grpc.StatusCode
+    text: str
+    reason: str = ""
+    domain: str = ""
+    after: float | None = None
+
+
+def ended(error: grpc.RpcError) -> Ended:
+    """What a failed call tells."""
+    assert isinstance(error, (grpc.aio.AioRpcError, grpc.Call))
+    trailers = dict(error.trailing_metadata() or ())
+    status = Status.FromString(trailers.get("grpc-status-details-bin", b""))
+    info, retry = ErrorInfo(), RetryInfo()
+    has_info, has_retry = (any(detail.Unpack(into) for detail in status.details) for into in (info, retry))
+    if has_info:
+        assert (status.code, status.message) == (error.code().value[0], error.details())
+    after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 if has_retry else None
+    return Ended(error.code(), error.details() or "", info.reason, info.domain, after)
+
+
+async def fate(call: Any) -> Any:
+    """A call's answer, or how it ended without one."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await call
+    except grpc.aio.AioRpcError as error:
+        return ended(error)
+
+
+class Running:
+    """A gateway in this process, and a connection to it."""
+
+    def __init__(self, gateway: Gateway, address: str, channel: grpc.aio.Channel) -> None:
+        self.gateway = gateway
+        self.address = address
+        self.channel = channel
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    @property
+    def in_flight(self) -> tuple[int, int]:
+        """Releases, and their bytes, that exporters have not settled."""
+        load = self.gateway._delivery.in_flight
+        return load.items, load.bytes
+
+    async def raw(self, path: str, data: bytes, **options: Any) -> Any:
+        """Call a method with any bytes; its answer's bytes, or how the call ended."""
+        call: Any = self.channel.unary_unary(path)
+        return await fate(call(data, **options))
+
+    async def raw_stream(self, path: str, items: Iterable[bytes]) -> Any:
+        """Stream any bytes to a method; its answer's bytes, or how the call ended."""
+        # Not over grpc.aio, whose client makes INTERNAL of a status that comes while it still sends (grpc issue 36066).
+        return await asyncio.to_thread(_stream, self.address, path, items)
+
+
+def _stream(address: str, path: str, items: Iterable[bytes]) -> Any:
+    with connected(address) as channel:
+        return call(channel, path, iter(items), kind="stream_unary")
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    given: Mapping[str, Exporter] | Exporter | None = None,
+    *,
+    policy: str = "",
+    contracts: Sequence[Path] = (),
+    delivery: Delivery | None = None,
+    local: Local | None = None,
+) -> AsyncIterator[Running]:
+    """Run a gateway on a free port of loopback, its state in `folder`.
+
+    `given` are the exporters, one each or one for all destinations, else the policy's; `policy` is its text, else Kannelle's.
+    """
+    config = Config(
+        policy=_written(folder, policy),
+        contracts=tuple(contracts),
+        state=folder / "state",
+        listeners=Listeners(local=local or Local(address="127.0.0.1:0")),
+        delivery=delivery or Delivery(),
+    )
+    file, contract = load_all(config) if policy or contracts else _default()
+    if given is not None and not isinstance(given, Mapping):
+        given = dict.fromkeys({name for names in file.policy.flows.values() for name in names}, given)
+    gateway = Gateway(config, file, contract, given)
+    address = await gateway.start()
+    try:
+        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+            yield Running(gateway, address, channel)
+    finally:
+        await asyncio.wait_for(gateway.stop(), SECONDS)
+
+
+@cache
+def _default() -> tuple[PolicyFile, Contract]:
+    return load_all(Config())
+
+
+def _written(folder: Path, policy: str) -> Path | None:
+    if not policy:
+        return None
+    path = folder / "policy.yaml"
+    path.write_text(policy)
+    return path
+
+
+SERVE: Final = (sys.executable, "-m", "gateway", "serve")
+
+ODDLY: Final = """
+import logging, os, sys
+from gateway import app
+from gateway.config import load
+logging.basicConfig(level=os.environ.get("LEVEL", "INFO"))
+app.GRACE = float(os.environ.get("GRACE", app.GRACE))
+sys.exit(app.serve(load(None, os.environ)))
+"""
+"""`serve` with things that nobody can set: LEVEL, how much everything in the process logs, and GRACE, how long a stop may take."""
+
+
+class Process:
+    """A gateway in a process of its own. `said` is what it wrote to standard output and standard error so far."""
+
+    def __init__(self, folder: Path, *, environ: Mapping[str, str] | None = None, address: str = "127.0.0.1:0") -> None:
+        """Start it in `folder`, which is its working folder: its state is in `.privacy-gateway` there."""
+        given = {"PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS": address, **(environ or {})}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PRIVACY_GATEWAY__", "GRPC_", "PYTHONASYNCIO"))}
+        self._process = subprocess.Popen(
+            (sys.executable, "-c", ODDLY) if {"LEVEL", "GRACE"} & given.keys() else SERVE,
+            cwd=folder,
+            env={**kept, **given},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.state = folder / ".privacy-gateway"
+        self.said = b""
+        self._spoke = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def address(self) -> str:
+        """Where it listens, once it does."""
+        return self.until(rb"listening on (\S+?),")[1].decode()
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    @property
+    def rss(self) -> int:
+        """Bytes of memory that it uses now: proc(5)."""
+        return _status(self.pid, "VmRSS")
+
+    @property
+    def peak(self) -> int:
+        """The most that it has used."""
+        return _status(self.pid, "VmHWM")
+
+    def forget_peak(self) -> None:
+        """From now on `peak` counts anew: proc(5), clear_refs."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of processor time that it has taken."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def until(self, pattern: bytes) -> re.Match[bytes]:
+        """Wait until it has said something that matches."""
+        found: list[re.Match[bytes]] = []
+
+        def heard() -> bool:
+            found.extend(re.finditer(pattern, self.said))
+            return bool(found) or not self._reader.is_alive()
+
+        with self._spoke:
+            assert self._spoke.wait_for(heard, SECONDS), f"never said {pattern!r}"
+        assert found, f"ended without saying {pattern!r}: {self.said!r}"
+        return found[0]
+
+    def tell(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        code = self._process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        return code
+
+    def stop(self) -> int:
+        """End it as Kubernetes would."""
+        self.tell(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._spoke:
+                self.said += line
+                self._spoke.notify_all()
+        with self._spoke:
+            self._spoke.notify_all()
+
+
+def _status(pid: int, name: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+@contextmanager
+def connected(address: str) -> Iterator[grpc.Channel]:
+    """A connection for blocking calls."""
+    with grpc.insecure_channel(address, options=OPTIONS) as channel:
+        yield channel
+
+
+def call(channel: grpc.Channel, path: str, data: bytes | Iterator[bytes], *, kind: str = "unary_unary", **options: Any) -> Any:
+    """Call a method with any bytes, or a stream of them; its answer's bytes, or how the call ended."""
+    method: Any = getattr(channel, kind)(path)
+    try:
+        return method(data, timeout=SECONDS, **options)
+    except grpc.RpcError as error:
+        return ended(error)
