@@ -1,0 +1,101 @@
+"""`approve`: the controller agrees to what contracts and policy say fields hold, and the lock file records it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from gateway.cli.load import unapproved
+from gateway.cli.options import example, output, sources
+from gateway.cli.show import as_json, console
+from gateway.contracts.approvals import read_approvals, write_approvals
+from gateway.contracts.classify import loosens
+from gateway.errors import BadPolicy
+from gateway.model import FieldPrivacy
+from gateway.policy.words import of_privacy
+
+HEADS: Final = {
+    "new": "New: leaves once it is approved",
+    "loosened": "Loosened: leaves more freely once it is approved",
+    "tightened": "Tightened: counts already",
+    "removed": "Removed: no contract says it any more",
+}
+
+
+class Review(msgspec.Struct, frozen=True):
+    """What is to be approved, by the field's full name, in words; and what no longer stands."""
+
+    new: dict[str, str]
+    loosened: dict[str, str]
+    tightened: dict[str, str]
+    removed: dict[str, str]
+
+    @property
+    def empty(self) -> bool:
+        """Whether the lock file is up to date."""
+        return not (self.new or self.loosened or self.tightened or self.removed)
+
+
+@click.command(epilog=example("approve --contracts protos/ --policy policy.yaml"))
+@sources
+@click.option("--yes", is_flag=True, help="Record without asking.")
+@output
+def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: str) -> int:
+    """Approve what fields are said to hold.
+
+    Shows first what is new, looser or gone, then asks, then writes the file that the policy names under `approvals`. Commit it.
+    JSON is only shown, and exits with 1 if there is something to record, unless --yes is given.
+    """
+    made, file = unapproved(contracts, policy)
+    if file.policy.approvals is None:
+        raise BadPolicy(f"{file.origin.at('approvals')}: names no file, so there is nothing to record; say `approvals: approvals.lock`")
+    lock = file.path.parent / file.policy.approvals
+    review = examine(read_approvals(lock) if lock.exists() else {}, made.claims)
+    agreed = yes and not review.empty
+    if form == "json":
+        as_json({"file": str(lock), "recorded": agreed, **msgspec.structs.asdict(review)})
+    else:
+        agreed = _ask(review, lock, yes=yes)
+    if agreed:
+        _write(lock, made.claims)
+    return int(not agreed and not review.empty)
+
+
+def examine(recorded: Mapping[str, FieldPrivacy], claims: Mapping[str, FieldPrivacy]) -> Review:
+    """Hold what is said against what was approved."""
+    changed = {name: privacy for name, privacy in claims.items() if name in recorded and recorded[name] != privacy}
+    looser = {name for name, privacy in changed.items() if loosens(recorded[name], privacy)}
+    words = {name: f"{of_privacy(privacy)} (was {of_privacy(recorded[name])})" for name, privacy in changed.items()}
+    return Review(
+        new={name: of_privacy(claims[name]) for name in sorted(claims.keys() - recorded.keys())},
+        loosened={name: words[name] for name in sorted(looser)},
+        tightened={name: words[name] for name in sorted(changed.keys() - looser)},
+        removed={name: of_privacy(recorded[name]) for name in sorted(recorded.keys() - claims.keys())},
+    )
+
+
+def _ask(review: Review, lock: Path, *, yes: bool) -> bool:
+    """Show what there is to agree to; whether it is agreed."""
+    out = console()
+    for part, head in HEADS.items():
+        entries = getattr(review, part)
+        if entries:
+            out.print(head, style="bold")
+        for name, words in entries.items():
+            out.print(f"  {name}: {words}")
+    if review.empty:
+        out.print(f"{lock} is up to date.")
+        return False
+    return yes or click.confirm(f"Record this in {lock}?")
+
+
+def _write(lock: Path, claims: Mapping[str, FieldPrivacy]) -> None:
+    try:
+        write_approvals(lock, claims)
+    except OSError as error:
+        raise BadPolicy(f"{lock}: can't be written: {error.strerror}") from error
+    click.echo(f"Recorded in {lock}.", err=True)

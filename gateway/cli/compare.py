@@ -1,0 +1,66 @@
+"""`diff`: what a change releases that was withheld, and the reverse."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway.cli.load import compiler
+from gateway.cli.options import PATH, example, output, sources
+from gateway.cli.show import COLOURS, as_json, console, count
+from gateway.policy.changes import Change, Difference, Effect
+from gateway.policy.diff import diff as compare
+
+SIGNS: Final = {Effect.RELEASED: "+", Effect.WITHHELD: "-", Effect.NOTED: "·"}
+HEADS: Final = {
+    Effect.RELEASED: "Released: leaves now, and didn't",
+    Effect.WITHHELD: "Withheld: left, and doesn't now",
+    Effect.NOTED: "Worth knowing",
+}
+POLICIES: Final = (".yaml", ".yml")
+
+
+@click.command(epilog=example("diff old.yaml policy.yaml"))
+@click.argument("old", type=PATH)
+@click.argument("new", type=PATH)
+@sources
+@output
+def diff(old: Path, new: Path, contracts: tuple[Path, ...], policy: Path | None, form: str) -> int:
+    """Show what a change releases, and what it withholds.
+
+    OLD and NEW are two policies (.yaml), or two contracts: descriptor sets or folders of .proto files. What stays the same comes from
+    --contracts or --policy. Exits with 1 if anything leaves that didn't.
+    """
+    policies = [path.is_file() and path.suffix in POLICIES for path in (old, new)]
+    if len(set(policies)) > 1:
+        raise click.UsageError("OLD and NEW must be two policies (.yaml) or two contracts.")
+    if all(policies) and policy is not None:
+        raise click.UsageError("OLD and NEW are policies; --policy has no place beside them.")
+    was, now = (compiler(contracts, path) if all(policies) else compiler((path, *contracts), policy) for path in (old, new))
+    difference = compare(was[0], now[0])
+    if form == "json":
+        as_json({"releases": difference.releases, "changes": difference.changes})
+    else:
+        _print(difference)
+    return int(difference.releases)
+
+
+def _print(difference: Difference) -> None:
+    from rich.text import Text  # noqa: PLC0415 JSON doesn't wait for it
+
+    out = console()
+    for effect, changes in groupby(difference.changes, key=lambda change: change.effect):
+        out.print(HEADS[effect], style=COLOURS[effect])
+        for place, held in groupby(changes, key=_place):
+            out.print(f"  {place}")
+            for change in held:
+                out.print(Text.assemble((f"    {SIGNS[effect]} {change.field}", COLOURS[effect]), f"  {change.text}"))
+    totals = [count(len(found), "thing") + f" {effect.value}" for effect in Effect if (found := difference.of(effect))]
+    out.print(", ".join(totals) or "No difference in what leaves.")
+
+
+def _place(change: Change) -> str:
+    return " · ".join(filter(None, (change.destination, change.type))) or "the policy"

@@ -1,0 +1,106 @@
+"""`explain`: what becomes of each field of a type, at one destination or many, as a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.load import compiler, destination_named, type_named
+from gateway.cli.options import example, output, sources
+from gateway.cli.show import COLOURS, as_json, console
+from gateway.model import Category
+from gateway.policy.compile import Compiler
+from gateway.policy.explain import Node
+from gateway.policy.explain import explain as tell
+from gateway.policy.reach import pairs
+
+if TYPE_CHECKING:
+    from rich.text import Text
+    from rich.tree import Tree
+
+Views = Mapping[str, Node]
+"""One field, as each destination sees it."""
+
+
+@click.command(epilog=example("explain kannelle.crm.v1.Contact --destination crm"))
+@click.argument("type_", metavar="TYPE")
+@click.option("--destination", "names", multiple=True, metavar="NAME", help="Only there; may be given several times.")
+@sources
+@output
+def explain(type_: str, names: tuple[str, ...], contracts: tuple[Path, ...], policy: Path | None, form: str) -> int:
+    """Show what of a message type is kept, where and why.
+
+    TYPE is a message's full name, or a flow such as otlp/logs. Without --destination: the destinations that flows lead it to, or all if
+    none does.
+    """
+    made, file = compiler(contracts, policy)
+    item = type_named(made, type_)
+    chosen = [destination_named(made, file, name) for name in names] or _fed(made, item) or list(made.policy.destinations)
+    views = {name: tell(made, item, name) for name in dict.fromkeys(chosen)}
+    if form == "json":
+        as_json({"type": item, "destinations": [_described(made, name, view) for name, view in views.items()]})
+    else:
+        console(lines=False).print(_tree(made, item, views))
+    return 0
+
+
+def _fed(made: Compiler, item: str) -> list[str]:
+    return [destination for type_, destination in pairs(made) if type_ == item]
+
+
+def _described(made: Compiler, name: str, view: Node) -> dict[str, Any]:
+    given = made.policy.destinations[name]
+    fields = [_plain(path, node) for path, node in view.walk()]
+    return {"destination": name, "region": given.region, "recipient": given.recipient, "purpose": given.purpose, "fields": fields}
+
+
+def _plain(path: str, node: Node) -> dict[str, Any]:
+    return {
+        "path": path,
+        "field": node.key,
+        "type": node.type,
+        "category": node.category.name,
+        "verdict": "keep" if node.kept else "strip",
+        "reason": node.reason,
+        "rule": node.words,
+        "above": node.above,
+    }
+
+
+def _tree(made: Compiler, item: str, views: Views) -> Tree:
+    from rich.text import Text  # noqa: PLC0415 JSON doesn't wait for it
+    from rich.tree import Tree  # noqa: PLC0415
+
+    places = ", ".join(f"{name} ({made.policy.destinations[name].recipient} in {made.policy.destinations[name].region})" for name in views)
+    root = Tree(Text.assemble((item, "bold"), f" at {places}"))
+    _grow(root, views, len(views))
+    return root
+
+
+def _grow(tree: Tree, views: Views, every: int) -> None:
+    """Add what is below a field, each field once, with all who see it."""
+    names = dict.fromkeys(child.name for view in views.values() for child in view.children)
+    for name in names:
+        below = {place: child for place, view in views.items() for child in view.children if child.name == name}
+        _grow(tree.add(_label(below, every)), below, every)
+
+
+def _label(views: Views, every: int) -> Text:
+    """A field in a line; where destinations differ, a line for each way they see it."""
+    from rich.text import Text  # noqa: PLC0415 as above
+
+    node = next(iter(views.values()))
+    category = "" if node.category is Category.UNSPECIFIED else f"  {node.category.name}"
+    text = Text.assemble((node.name, "bold"), (f"  {node.type}", "dim"), (category, "cyan"))
+    groups: dict[tuple[bool, str], list[str]] = {}
+    for place, view in views.items():
+        groups.setdefault((view.kept, f"{view.words}, as above" if view.above else view.words), []).append(place)
+    alike = len(groups) == 1 and len(views) == every
+    for (kept, words), places in groups.items():
+        verdict = "kept" if kept else "stripped"
+        text.append("  " if alike else "\n    ").append(verdict, COLOURS[verdict])
+        text.append(f": {words}" if alike else f" at {', '.join(places)}: {words}")
+    return text

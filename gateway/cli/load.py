@@ -1,0 +1,65 @@
+"""Contracts and policy as the command line names them, compiled; and the words for a name that neither knows."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import msgspec
+
+from gateway.contracts.load import default_path as default_contract
+from gateway.contracts.load import load as load_contracts
+from gateway.policy.compile import NO_ITEM, Compiler
+from gateway.policy.judge import kind_of_message
+from gateway.policy.load import PolicyFile
+from gateway.policy.load import default_path as default_policy
+from gateway.policy.load import load as load_policy
+from gateway.policy.words import few
+
+
+def compiler(contracts: Iterable[Path], policy: Path | None) -> tuple[Compiler, PolicyFile]:
+    """The compiler of contracts and a policy, Kannelle's where none is given, and the policy's file. Raises BadSetup."""
+    file = policy_file(policy)
+    return Compiler(load_contracts(tuple(contracts) or (default_contract(),)), file), file
+
+
+def policy_file(policy: Path | None) -> PolicyFile:
+    """The policy in a file, or Kannelle's. Raises BadPolicy."""
+    return load_policy(policy or default_policy())
+
+
+def unapproved(contracts: Iterable[Path], policy: Path | None) -> tuple[Compiler, PolicyFile]:
+    """The same as `compiler`, before anything is approved: all that is said counts. Raises BadSetup."""
+    file = policy_file(policy)
+    bare = replace(file, policy=msgspec.structs.replace(file.policy, approvals=None))
+    return Compiler(load_contracts(tuple(contracts) or (default_contract(),)), bare), file
+
+
+def type_named(made: Compiler, name: str) -> str:
+    """The message type that `name` is, or the one that the flow of this name takes. Raises BadParameter, with a guess."""
+    if name in made.contract.messages:
+        if kind_of_message(made.contract.message(name)) != "message":
+            raise click.BadParameter(f"{name} {NO_ITEM}", param_hint="type")
+        return name
+    if name in made.policy.flows:
+        return made.item_type(name)
+    raise click.BadParameter(f"no contract has a message type {name}{_guess(name, made.contract.messages)}", param_hint="type")
+
+
+def destination_named(made: Compiler, file: PolicyFile, name: str) -> str:
+    """The destination of this name. Raises BadParameter, with the place of all and a guess."""
+    known = made.policy.destinations
+    if name not in known:
+        place = file.origin.at("destinations")
+        raise click.BadParameter(f"{place}: there is no {name}{_guess(name, known)}", param_hint="destination")
+    return name
+
+
+def _guess(name: str, known: Iterable[str]) -> str:
+    """The known name that this one may stand for: the one that ends like it, or the one most like it."""
+    names = sorted(known)
+    close = [one for one in names if one.lower().endswith(f".{name.lower()}")] or difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {few(names)}"

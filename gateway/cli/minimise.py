@@ -1,0 +1,74 @@
+"""`minimise`: one message in, the minimised one out, by the same way that it would go through a running gateway."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.load import compiler, destination_named, type_named
+from gateway.cli.options import example, sources
+from gateway.cli.show import as_json
+from gateway.directory import is_personal
+from gateway.errors import Reason, Refused
+from gateway.minimise.engine import MAX_BYTES, Minimiser
+from gateway.minimise.receipt import FieldLine, receipt
+from gateway.minimise.subject import Reader
+from gateway.model import Facts, Release, Verdict
+from gateway.policy.compile import Compiler
+
+
+@click.command(epilog=example("minimise --type kannelle.crm.v1.Contact --destination crm < contact.bin > minimised.bin"))
+@sources
+@click.option("--type", "type_", required=True, metavar="TYPE", help="The message's type, such as kannelle.crm.v1.Contact.")
+@click.option("--destination", required=True, metavar="NAME", help="Whom it is for, as the policy names it.")
+def minimise(contracts: tuple[Path, ...], policy: Path | None, type_: str, destination: str) -> int:
+    """Minimise one serialised message, stdin to stdout.
+
+    The receipt goes to standard error, as JSON. Standard output stays empty unless it exits with 0. A message that the destination
+    doesn't get at all, refused or withheld, exits with 1, so that nobody takes the empty output for a message.
+    """
+    made, file = compiler(contracts, policy)
+    item, to = type_named(made, type_), destination_named(made, file, destination)
+    decide = Once(made, item, to)
+    if sys.stdin.isatty():
+        raise click.UsageError("The message comes from standard input, as bytes; there is a terminal.")
+    raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+    head = {"destination": to, "type": item}
+    try:
+        verdict = decide(raw)
+        lines = receipt(made.projector(to), raw, verdict)
+    except Refused as error:
+        as_json({**head, "outcome": "refused", "reason": error.reason}, err=True)
+        return 1
+    return _put(verdict, lines, head)
+
+
+class Once:
+    """Decides on single items of one type for one destination, without a directory."""
+
+    def __init__(self, made: Compiler, item: str, destination: str) -> None:
+        """Raises BadSetup if there can be no such plan."""
+        self._read = Reader(made.subject(item)).read
+        self._minimiser = Minimiser(made.plan(item, destination))
+
+    def __call__(self, raw: bytes) -> Verdict:
+        """The verdict on an item received now. Raises Refused."""
+        if len(raw) > MAX_BYTES:
+            raise Refused(Reason.TOO_LARGE)
+        facts = Facts(time.time_ns(), personal=is_personal(self._read(raw)))
+        return self._minimiser.decide(raw, facts)
+
+
+def _put(verdict: Verdict, lines: tuple[FieldLine, ...], head: dict[str, Any]) -> int:
+    """The receipt goes first: once a byte of the message is out, nothing can fail but the writing."""
+    if not isinstance(verdict, Release):
+        as_json({**head, "outcome": "withheld"}, err=True)
+        return 1
+    as_json({**head, "outcome": "released", "plan": verdict.plan, "fields": lines}, err=True)
+    sys.stdout.buffer.write(verdict.payload)
+    sys.stdout.buffer.flush()
+    return 0

@@ -1,0 +1,66 @@
+"""`lint`: what in contracts and policy deserves a second look."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from gateway.cli.load import compiler
+from gateway.cli.options import example, output, sources
+from gateway.cli.show import COLOURS, as_json, console, count
+from gateway.minimise.detect import find
+from gateway.model import Category
+from gateway.policy.compile import Compiler
+from gateway.policy.lint import Finding, Severity
+from gateway.policy.lint import lint as findings_of
+from gateway.policy.load import PolicyFile
+
+
+@click.command(epilog=example("lint --contracts protos/ --policy policy.yaml"))
+@sources
+@click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
+@output
+def lint(contracts: tuple[Path, ...], policy: Path | None, strict: bool, form: str) -> int:
+    """Say what to mend in contracts and policy.
+
+    Exits with 1 if there are errors; notes are only for those who want to know.
+    """
+    made, file = compiler(contracts, policy)
+    findings = sorted((*findings_of(made), *_telling(made)), key=lambda finding: list(Severity).index(finding.severity))
+    placed = [_placed(finding, file) for finding in findings]
+    if form == "json":
+        as_json({"findings": placed})
+    else:
+        _print(placed)
+    failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    return int(any(finding.severity in failing for finding in findings))
+
+
+def _telling(made: Compiler) -> Iterator[Finding]:
+    """Listed values that the detectors take for personal data: they never pass. Which value it is stays unsaid."""
+    for name, privacy in made.classes.items():
+        if privacy.category is Category.OPERATIONAL:
+            for index, value in enumerate(privacy.one_of):
+                if reason := find(value):
+                    text = f"value {index + 1} of one_of never passes, for it {reason.value.lower().replace('_', ' ')}: take it out"
+                    yield Finding(Severity.WARNING, "value-flagged", name, text)
+
+
+def _placed(finding: Finding, file: PolicyFile) -> Finding:
+    """A finding in the policy with its file and line."""
+    return msgspec.structs.replace(finding, place=file.origin.at(*finding.keys), keys=()) if finding.keys else finding
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.text import Text  # noqa: PLC0415 JSON doesn't wait for it
+
+    out = console()
+    for finding in findings:
+        severity = (finding.severity.value, COLOURS[finding.severity])
+        out.print(Text.assemble(f"{finding.place}: ", severity, f": {finding.text} ", (f"[{finding.code}]", "dim")))
+    totals = Counter(finding.severity for finding in findings)
+    out.print(", ".join(count(totals[severity], severity.value) for severity in Severity if totals[severity]) or "Nothing found.")

@@ -1,0 +1,92 @@
+"""The program: its commands, each loaded when it is called, and the one place where errors become exit codes.
+
+0: done. 1: findings, or input refused. 2: usage, configuration or an unknown name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+from click.exceptions import Exit, NoSuchCommand
+
+from gateway.errors import BadSetup
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "serve": "run",
+    "demo": "run",
+    "minimise": "minimise",
+    "lint": "review",
+    "explain": "explain",
+    "diff": "compare",
+    "approve": "approve",
+    "config": "setup",
+    "version": "setup",
+}
+"""The module of each command."""
+
+FAULT: Final = "Internal error ({name} at {place}). Nothing more was printed or sent; please report it."
+
+
+class Root(click.Group):
+    """Loads a command when it is asked for, so that `version` needn't wait for gRPC."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
+        """The commands, in the order of their use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 click's signature
+        """The command of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"gateway.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name; another that looks like it is proposed."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand:
+            raise NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it returns is the exit code."""
+        try:
+            code = super().invoke(ctx)
+        except BadSetup as error:
+            _leave(ctx, str(error))
+        except (click.ClickException, click.Abort, Exit, BrokenPipeError):
+            raise
+        except Exception as error:  # noqa: BLE001 no text of an exception nobody foresaw is printed: it may hold a value
+            _leave(ctx, FAULT.format(name=type(error).__name__, place=_place(error)))
+        if isinstance(code, int):
+            ctx.exit(code)
+
+
+def _leave(ctx: click.Context, text: str) -> NoReturn:
+    click.echo(text, err=True)
+    ctx.exit(2)
+
+
+def _place(error: Exception) -> str:
+    """Where an exception comes from, for a report: code, no values."""
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frame.filename).name}:{frame.lineno}"
+
+
+EXAMPLES: Final = """\
+\b
+See it work:        privacy-gateway demo
+Run it:             privacy-gateway serve
+Before you push:    privacy-gateway lint --contracts protos/
+Before you agree:   privacy-gateway diff policy.yaml new-policy.yaml
+"""
+
+
+@click.group(cls=Root, name="privacy-gateway", epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Minimises what a service says to logs, vendors and other services."""
