@@ -1,0 +1,1 @@
+"""What `privacy-gateway demo` shows, and the stand-ins that it shows it with. Nothing here runs in production."""

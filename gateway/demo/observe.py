@@ -1,0 +1,41 @@
+"""What the destinations have: read from files and from what the collectors received, by nothing that had a part in minimising."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
+
+from gateway.contracts.contract import Contract
+
+
+def files(state: Path, contract: Contract) -> tuple[Mapping[str, tuple[Message, ...]], Mapping[str, bytes]]:
+    """The messages in each destination's file in the state folder, and the file's bytes."""
+    raw = {path.stem: path.read_bytes() for path in sorted(state.glob("*.jsonl"))}
+    return {name: tuple(_message(line, contract) for line in data.splitlines()) for name, data in raw.items()}, raw
+
+
+def logged(requests: Iterable[ExportLogsServiceRequest]) -> list[Message]:
+    """A batch's resource and scope, each that there is once, then the records, in order: each as an item with nothing else in it."""
+    around: dict[bytes, Message] = {}
+    records: list[Message] = []
+    for logs in (logs for request in requests for logs in request.resource_logs):
+        for held in logs.scope_logs:
+            head = ResourceLogs(
+                resource=logs.resource,
+                schema_url=logs.schema_url,
+                scope_logs=[ScopeLogs(scope=held.scope, schema_url=held.schema_url)],
+            )
+            around.setdefault(head.SerializeToString(deterministic=True), head)
+            records += [ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]) for record in held.log_records]
+    return [*around.values(), *records]
+
+
+def _message(line: bytes, contract: Contract) -> Message:
+    written = json.loads(line)
+    return ParseDict(written["message"], contract.message_class(written["type"])(), descriptor_pool=contract.pool)

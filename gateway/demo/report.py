@@ -1,0 +1,183 @@
+"""What the demo has to tell, as data: one table a destination, totals, findings. How it looks is `show.py`'s."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from gateway.demo.compare import Pair, Passage, Value, is_personal, kind, passages
+from gateway.demo.item import Fate
+from gateway.demo.leaves import leaves
+from gateway.demo.logs import BATCH
+from gateway.demo.service import Answer
+from gateway.demo.stage import Seen
+from gateway.demo.verify import Finding, findings, planted
+from gateway.demo.why import Why
+from gateway.errors import Reason
+from gateway.model import EU
+from gateway.policy.document import Destination, Policy
+
+
+class Verdict(StrEnum):
+    """What became of a value. NORMALISED is an address in its one form, ADDED a value that nobody sent."""
+
+    KEPT = "kept"
+    NORMALISED = "normalised"
+    MASKED = "masked"
+    STRIPPED = "stripped"
+    ADDED = "added"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A value: where it stood, what it is, what was sent and what arrived, and if those differ the reason. None: nothing."""
+
+    path: str
+    holds: str
+    sent: str | None
+    arrived: str | None
+    verdict: Verdict
+    reason: str | None
+
+
+class Section(msgspec.Struct, frozen=True):
+    """An item, and what became of it."""
+
+    title: str
+    is_item: bool
+    fate: str
+    reason: str | None
+    rows: tuple[Row, ...]
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Values sent towards a destination, by what became of them, and items. Those of items that it didn't get count as stripped."""
+
+    items: int
+    released: int
+    withheld: int
+    rejected: int
+    sent: int
+    arrived: int
+    masked: int
+    stripped: int
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A destination and what it got."""
+
+    destination: str
+    recipient: str
+    region: str
+    purpose: str
+    exporter: str
+    sections: tuple[Section, ...]
+    totals: Totals
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Items and values that were sent, those of them that are personal, and how many arrived outside the EU, by what they are.
+
+    `planted` is how many different personal values were looked for in the bytes that each destination got.
+    """
+
+    items: int
+    values: int
+    personal: int
+    planted: int
+    outside: Mapping[str, int]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All of it. `ok`: there are no findings."""
+
+    ok: bool
+    tables: tuple[Table, ...]
+    answers: Mapping[str, Answer]
+    summary: Summary
+    findings: tuple[Finding, ...]
+
+
+def report(policy: Policy, seen: Seen, why: Why, exporters: Mapping[str, str]) -> Report:
+    """Compare and verify what was seen, and put it together. `exporters` says in words where a destination's data went."""
+    found = list(passages(seen))
+    faults = findings(seen, found)
+    tables = []
+    for name, given in policy.destinations.items():
+        if here := [passage for passage in found if passage.destination == name]:
+            tables.append(_table(name, given, exporters[name], here, why))
+    return Report(not faults, tuple(tables), seen.answers, _summary(policy, seen, found), tuple(faults))
+
+
+def _table(name: str, given: Destination, exporter: str, passages: Sequence[Passage], why: Why) -> Table:
+    sections = tuple(_section(passage, why) for passage in passages)
+    return Table(name, given.recipient, given.region, given.purpose, exporter, sections, _totals(sections))
+
+
+def _section(passage: Passage, why: Why) -> Section:
+    item = passage.sent.item if passage.sent else None
+    rows = tuple(_row(passage, pair, why) for pair in passage.pairs)
+    if item is None:
+        return Section("nobody sent this", True, Fate.RELEASED, None, rows)
+    return Section(item.title, item is not BATCH, item.fate, item.reason, rows)
+
+
+def _row(passage: Passage, pair: Pair, why: Why) -> Row:
+    sent = pair.sent.value if pair.sent else None
+    reason = None if pair.arrived == sent else _reason(passage, pair, why)
+    return Row(pair.path, pair.holds.name, _text(sent), _text(pair.arrived), _verdict(sent, pair.arrived, reason), reason)
+
+
+def _reason(passage: Passage, pair: Pair, why: Why) -> Reason | None:
+    if passage.sent is None or pair.sent is None:
+        return None
+    return passage.sent.item.reason or why.reason(passage.sent.message, pair.sent, passage.destination)
+
+
+def _verdict(sent: Value | None, arrived: Value | None, reason: Reason | None) -> Verdict:
+    if sent is None:
+        return Verdict.ADDED
+    if arrived is None:
+        return Verdict.STRIPPED
+    if arrived == sent:
+        return Verdict.KEPT
+    return Verdict.MASKED if reason else Verdict.NORMALISED
+
+
+def _text(value: Value | None) -> str | None:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _totals(sections: Iterable[Section]) -> Totals:
+    fates = [section.fate for section in sections if section.is_item]
+    rows = [row for section in sections for row in section.rows]
+    verdicts = [row.verdict for row in rows]
+    return Totals(
+        items=len(fates),
+        released=fates.count(Fate.RELEASED),
+        withheld=fates.count(Fate.WITHHELD),
+        rejected=fates.count(Fate.REJECTED),
+        sent=sum(row.sent is not None for row in rows),
+        arrived=sum(row.arrived is not None for row in rows),
+        masked=verdicts.count(Verdict.MASKED),
+        stripped=verdicts.count(Verdict.STRIPPED),
+    )
+
+
+def _summary(policy: Policy, seen: Seen, passages: Iterable[Passage]) -> Summary:
+    values = [kind(leaf.path, sent.item) for sent in seen.sent for leaf in leaves(sent.message)]
+    crossed = Counter(
+        pair.holds.name
+        for passage in passages
+        for pair in passage.pairs
+        if policy.destinations[passage.destination].region not in EU and pair.arrived is not None and is_personal(pair.holds)
+    )
+    return Summary(
+        items=sum(sent.item is not BATCH for sent in seen.sent),
+        values=len(values),
+        personal=sum(map(is_personal, values)),
+        planted=len({value for value, _, _ in planted(seen.sent)}),
+        outside=dict(sorted(crossed.items())),
+    )

@@ -1,0 +1,57 @@
+"""The demo: play, compare, verify, tell. `privacy-gateway demo` calls `run`."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import uvloop
+from rich.console import Console
+
+from gateway.app import load_all
+from gateway.config import STATE, Config, Listeners, Local
+from gateway.contracts.contract import Contract
+from gateway.demo.report import Report, report
+from gateway.demo.show import show
+from gateway.demo.stage import LOG, Seen, play
+from gateway.demo.why import Why
+from gateway.policy.compile import Compiler
+from gateway.policy.load import PolicyFile
+
+FOLDER: Final = STATE / "demo"
+"""Where the destinations' files stay, to be looked at."""
+
+
+def run(console: Console, format: str) -> int:
+    """Run the demo and print it, as `text` or as `json`. 0: nothing but what may has left, and all of that arrived; else 1.
+
+    Raises BadSetup.
+    """
+    return tell(console, format, perform(FOLDER, *load_all(Config())))
+
+
+def tell(console: Console, format: str, told: Report) -> int:
+    """Print a report; the exit code that it means."""
+    if format == "json":
+        console.out(msgspec.json.format(msgspec.json.encode(told), indent=2).decode(), highlight=False)
+    else:
+        show(console, told)
+    return 0 if told.ok else 1
+
+
+def perform(state: Path, file: PolicyFile, contract: Contract) -> Report:
+    """Run the demo under a policy and contracts, with its files in the folder `state`. Raises BadSetup."""
+    config = Config(listeners=Listeners(local=Local(address="127.0.0.1:0")), state=state)
+    seen = uvloop.run(play(config, file, contract))
+    # gRPC's thread ends with the last of its objects, and they refer to each other.
+    gc.collect()
+    return examine(seen, state, file, contract)
+
+
+def examine(seen: Seen, state: Path, file: PolicyFile, contract: Contract) -> Report:
+    """Compare and verify what was seen."""
+    exporters = {name: str(state / f"{name}.jsonl") for name in file.policy.destinations}
+    exporters[LOG] = "an OTLP collector in this process, standing in for the log backend"
+    return report(file.policy, seen, Why(Compiler(contract, file)), exporters)

@@ -1,0 +1,162 @@
+"""How the demo's report looks on a terminal, or in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table as Grid
+from rich.text import Text
+
+from gateway.demo.item import Fate
+from gateway.demo.report import Report, Row, Section, Summary, Table, Verdict
+from gateway.demo.service import Answer
+from gateway.demo.truth import COUNTRIES
+from gateway.demo.verify import Finding
+
+WIDEST: Final = 100
+
+INTRODUCTION: Final = """\
+A service says all it knows; this is what leaves the gateway beside it, under Kannelle's own policy.
+
+Logs come from the unmodified OpenTelemetry SDK, all else from generated clients. The log backend is a stand-in, a small OTLP \
+collector in this process. The vendors, analytics and support, are files for now: their own protocols come later."""
+
+NEXT: Final = (
+    ("README.md", "what the gateway is, and how to put it beside a service"),
+    (".venv/bin/privacy-gateway explain kannelle.crm.v1.Contact", "each field: where it is kept or stripped, and why"),
+    (".venv/bin/privacy-gateway lint", "where contracts and policy don't agree"),
+    ("gateway/policy/kannelle.yaml", "the policy that decided all this"),
+)
+
+_HEADER: Final = (Text("value", "dim"), Text("the service sent", "dim"), Text(""), Text("what arrived, or why not", "dim"))
+
+_WORDS: Final = {"USER_ID": "user ID", "WORK_EMAIL": "work e-mail address"}
+_MARKS: Final[Mapping[Verdict, tuple[str, str]]] = {
+    Verdict.KEPT: ("✓", "green"),
+    Verdict.NORMALISED: ("✓", "green"),
+    Verdict.MASKED: ("~", "yellow"),
+    Verdict.STRIPPED: ("✗", "red"),
+    Verdict.ADDED: ("!", "bold red"),
+}
+
+
+def show(console: Console, report: Report) -> None:
+    """Print a report."""
+    width = min(console.width, WIDEST)
+    for part in _parts(report, width):
+        console.print(part, width=width, highlight=False, soft_wrap=False)
+
+
+def _parts(report: Report, width: int) -> Iterator[RenderableType]:
+    yield Text("\nKannelle privacy gateway: a demo\n", style="bold")
+    yield Text(INTRODUCTION)
+    for table in report.tables:
+        yield from _table(table, width)
+    yield Rule("", style="dim")
+    yield from _answers(report.answers)
+    yield _summary(report.summary)
+    yield from _next(report) if report.ok else _findings(report.findings)
+
+
+def _table(table: Table, width: int) -> Iterator[RenderableType]:
+    country = COUNTRIES.get(table.region, "region")
+    title = f"{table.destination} · {table.recipient} · {country} ({table.region})"
+    yield ""
+    yield Rule(Text(title, style="bold"), align="left", characters="━")
+    yield Text(f"{table.purpose}\n→ {table.exporter}", style="dim")
+    yield ""
+    yield _grid([_HEADER], width)
+    for section in table.sections:
+        yield Text(f"\n{section.title}", style="bold")
+        yield _grid(map(_row, section.rows), width) if section.fate == Fate.RELEASED else _stayed(section)
+    yield Text(f"\n{_totals(table)}", style="bold")
+
+
+def _grid(rows: Iterable[Iterable[Text]], width: int) -> Padding:
+    """Value, sent, mark, arrived."""
+    value = 30 if width < WIDEST else 33
+    sent = (width - value - 9) // 2
+    grid = Grid(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in (value, sent, 1, width - value - sent - 6):
+        grid.add_column(width=column)
+    for row in rows:
+        grid.add_row(*row)
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def _path(path: str) -> str:
+    """Attributes go by their keys."""
+    for start in ("attributes[", "resource.attributes["):
+        if path.startswith(start):
+            return path.removeprefix(start).removesuffix("]")
+    return path
+
+
+def _row(row: Row) -> Iterator[Text]:
+    mark, colour = _MARKS[row.verdict]
+    style = "dim" if row.arrived is None else ""
+    yield _cell(_path(row.path), style)
+    yield _cell(row.sent or "", style, clip=True)
+    yield _cell(mark, colour)
+    # Where the two differ, all of what arrived is worth reading.
+    yield _cell(row.reason or "missing" if row.arrived is None else row.arrived, colour, clip=row.verdict is Verdict.KEPT)
+
+
+def _cell(text: str, style: str, clip: bool = False) -> Text:
+    return Text(" ".join(text.split()), style, no_wrap=clip, overflow="ellipsis" if clip else "fold")
+
+
+def _stayed(section: Section) -> Text:
+    return Text(f"  ✗ {section.fate}, the whole item with {_many(len(section.rows), 'value')}: {section.reason}", "red")
+
+
+def _totals(table: Table) -> str:
+    totals = table.totals
+    items = [_many(totals.items, "item"), *(f"{count} {what}" for what in Fate if (count := getattr(totals, what)))]
+    values = [f"{_many(totals.sent, 'value')} sent", f"{totals.arrived} arrived", f"{totals.stripped} stripped"]
+    values += [f"{totals.masked} masked"] if totals.masked else []
+    return f"{' · '.join(items)}\n{' · '.join(values)}"
+
+
+def _answers(answers: Mapping[str, Answer]) -> Iterator[Text]:
+    """What callers learn of items that didn't get through: not why one was withheld."""
+    for name, answer in answers.items():
+        told = [f"item {index} rejected, {reason}" for index, reason in answer.rejected]
+        told += [f"item {index} withheld" for index in answer.withheld]
+        if told:
+            yield Text(f"{name} was answered: {answer.accepted} accepted; {'; '.join(told)}.")
+
+
+def _summary(summary: Summary) -> Text:
+    crossed = [_many(count, _WORDS.get(name, name)) for name, count in summary.outside.items()]
+    only = "only " if crossed and summary.outside.keys() <= _WORDS.keys() else ""
+    return Text(
+        f"{summary.items} items, {summary.values} values sent, {summary.personal} of them personal. "
+        f"{sum(summary.outside.values())} personal values arrived outside the EU: {only}{' and '.join(crossed) or 'none'}.",
+        "bold",
+    )
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}{'es' if word.endswith('s') else 's'}"
+
+
+def _next(report: Report) -> Iterator[Text]:
+    yield Text(
+        "✓ Verified in files and on the wire: nothing else left, nothing got lost. "
+        f"{report.summary.planted} planted values were looked for in all that arrived, also in base64, hexadecimal and URLs.",
+        "bold green",
+    )
+    yield Text("\nNext", "bold")
+    for what, why in NEXT:
+        yield Text.assemble("  ", (what, "cyan"), f"\n    {why}")
+
+
+def _findings(findings: Iterable[Finding]) -> Iterator[Text]:
+    yield Text("\n✗ Not as it should be:", "bold red")
+    for finding in findings:
+        yield Text(f"  {', '.join(filter(None, (finding.destination, finding.where)))}: {finding.what}", "red")

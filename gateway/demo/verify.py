@@ -1,0 +1,129 @@
+"""Whether what arrived is what should have: value by value, byte by byte, item by item. Each difference is a finding."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from gateway.demo.compare import Pair, Passage, is_personal, kind
+from gateway.demo.item import Fate, Item
+from gateway.demo.leaves import leaves
+from gateway.demo.logs import RECORDS
+from gateway.demo.service import Answer
+from gateway.demo.stage import Seen, Sent
+from gateway.model import Category
+
+SHORTEST: Final = 6
+"""The length of the shortest value that is looked for in bytes; shorter ones are found in anything."""
+
+
+class Finding(msgspec.Struct, frozen=True, order=True):
+    """Something that is not as it should be. The values are the demo's own, of people who don't exist: they may be shown."""
+
+    destination: str
+    where: str
+    what: str
+
+
+def findings(seen: Seen, found: Iterable[Passage]) -> list[Finding]:
+    """Everything that left though it may not, and everything that should have arrived and didn't."""
+    listed = list(found)
+    return sorted({*chain.from_iterable(map(_of_passage, listed)), *_of_bytes(seen, listed), *_of_answers(seen), *_of_logs(seen)})
+
+
+def _of_passage(passage: Passage) -> Iterator[Finding]:
+    title = passage.sent.item.title if passage.sent else "an item"
+    released = passage.sent is not None and passage.sent.item.fate is Fate.RELEASED
+    if released and not passage.arrived:
+        yield Finding(passage.destination, title, "is missing")
+        return
+    if passage.arrived and not released:
+        yield Finding(passage.destination, title, "arrived, and should not have")
+    yield from (Finding(passage.destination, f"{title}: {pair.path}", what) for pair in passage.pairs if (what := _fault(pair)))
+
+
+def _fault(pair: Pair) -> str:
+    if pair.arrived == pair.expected:
+        return ""
+    if pair.arrived is None:
+        return f"is missing: {pair.expected!r}"
+    return f"left, and holds {pair.holds.name}: {pair.arrived!r}"
+
+
+def _of_bytes(seen: Seen, passages: list[Passage]) -> Iterator[Finding]:
+    """Planted values, in any form, in what each destination has."""
+    for destination, raw in seen.raw.items():
+        due = [pair.expected for passage in passages if passage.destination == destination for pair in passage.pairs if pair.expected]
+        for value, path, holds in planted(seen.sent):
+            if not any(value in _bytes(one) for one in due) and occurs(value, raw):
+                yield Finding(destination, path, f"found in what it got, and holds {holds.name}: {value.decode(errors='replace')!r}")
+
+
+def planted(sent: Iterable[Sent]) -> list[tuple[bytes, str, Category]]:
+    """The personal values that are looked for, each with where it stood and what it is."""
+    return sorted(set(chain.from_iterable(map(_planted, sent))))
+
+
+def _planted(sent: Sent) -> Iterator[tuple[bytes, str, Category]]:
+    values = [(leaf.value, leaf.path, kind(leaf.path, sent.item)) for leaf in leaves(sent.message)]
+    values += [(value, f"within {sent.item.title}", holds) for value, holds in sent.item.hides.items()]
+    for value, path, holds in values:
+        if is_personal(holds) and len(value) >= SHORTEST:
+            yield _bytes(value), path, holds
+
+
+def occurs(value: bytes, raw: bytes) -> bool:
+    """Whether a value stands in `raw`: as it is, in other letters, or as JSON, a URL, base64 or hexadecimal would have it."""
+    lowered = raw.lower()
+    return any(form.lower() in lowered for form in _forms(value)) or any(core in raw for core in _base64(value))
+
+
+def _forms(value: bytes) -> set[bytes]:
+    text = value.decode(errors="replace")
+    return {value, json.dumps(text)[1:-1].encode(), quote(text).encode(), quote(text, safe="").encode(), value.hex().encode()}
+
+
+def _base64(value: bytes) -> Iterator[bytes]:
+    """What base64 has in common wherever the value starts within what is encoded; with both alphabets."""
+    for before in range(3):
+        whole = b64encode(bytes(before) + value)
+        # Characters that also hold bits of what stands before or after the value.
+        core = whole[-(-before * 8 // 6) : len(whole) - (0, 3, 2)[(before + len(value)) % 3]]
+        yield core
+        yield core.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()
+
+
+def _of_answers(seen: Seen) -> Iterator[Finding]:
+    for name, items in seen.calls.items():
+        if (answer := seen.answers.get(name)) != (due := answer_due(items)):
+            yield Finding("", name, f"answered {_said(answer)}, and should have answered {_said(due)}")
+
+
+def answer_due(items: tuple[Item, ...]) -> Answer:
+    """What a call with these items should be answered."""
+    rejected = tuple((index, str(item.reason)) for index, item in enumerate(items) if item.fate is Fate.REJECTED)
+    withheld = tuple(index for index, item in enumerate(items) if item.fate is Fate.WITHHELD)
+    return Answer(len(items) - len(rejected), rejected, withheld)
+
+
+def _said(answer: Answer | None) -> str:
+    if answer is None:
+        return "nothing"
+    return answer.failed or f"{answer.accepted} accepted, {len(answer.rejected)} rejected, {len(answer.withheld)} withheld"
+
+
+def _of_logs(seen: Seen) -> Iterator[Finding]:
+    """What the SDK didn't send can't have been looked at."""
+    logged = sum(1 for sent in seen.sent if sent.item in RECORDS)
+    if logged != len(RECORDS):
+        yield Finding("", "OpenTelemetry SDK", f"sent {logged} of {len(RECORDS)} records")

@@ -1,0 +1,58 @@
+"""Why a value did not arrive, in the gateway's own words: it is asked about an item with that value alone.
+
+For what is shown only. What is verified doesn't depend on it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+from google.protobuf.message import Message
+
+from gateway.demo.leaves import Leaf, Step, alone
+from gateway.errors import Reason, Refused
+from gateway.minimise.engine import Minimiser
+from gateway.model import Facts, Withheld
+from gateway.policy.compile import EVENT, Compiler
+from gateway.policy.project import held
+
+
+class Why:
+    """Asks the plans of one policy over one contract."""
+
+    def __init__(self, compiler: Compiler) -> None:
+        self._compiler = compiler
+        self._minimisers: dict[tuple[str, str], Minimiser] = {}
+
+    def reason(self, message: Message, leaf: Leaf, destination: str) -> Reason | None:
+        """Why a value of `message` doesn't arrive at `destination` as it is; None if nothing speaks against it."""
+        asked: Any = alone(message, leaf.route)
+        if message.DESCRIPTOR.full_name == EVENT:
+            # Without its name an event is refused.
+            asked.name = cast(Any, message).name
+        try:
+            verdict = self._minimiser(message.DESCRIPTOR.full_name, destination).decide(asked.SerializeToString(), Facts(time.time_ns()))
+        except Refused as error:
+            return error.reason
+        if isinstance(verdict, Withheld):
+            return verdict.reason
+        return verdict.stripped[0].reason if verdict.stripped else self._ruling(message, leaf.route, destination)
+
+    def _minimiser(self, type: str, destination: str) -> Minimiser:
+        if (type, destination) not in self._minimisers:
+            self._minimisers[type, destination] = Minimiser(self._compiler.plan(type, destination))
+        return self._minimisers[type, destination]
+
+    def _ruling(self, message: Message, route: Sequence[Step], destination: str) -> Reason | None:
+        """The reason that the plan was compiled with: the one nearest to the value, of those that the fields on the way have."""
+        found: Reason | None = None
+        at: Any = self._compiler.contract.message(message.DESCRIPTOR.full_name)
+        projector = self._compiler.projector(destination)
+        for name, _ in route:
+            field = at.fields_by_name[name]
+            ruling = projector.ruling(field)
+            found = ruling if isinstance(ruling, Reason) else found
+            at = held(field)
+        return found

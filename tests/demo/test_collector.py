@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from gateway.demo.collector import Answer, Collector, read
+
+
+def request(record: LogRecord) -> ExportLogsServiceRequest:
+    scope = ScopeLogs(scope=InstrumentationScope(name="a-scope"), log_records=[record])
+    return ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=Resource(dropped_attributes_count=1), scope_logs=[scope])])
+
+
+GOOD = request(LogRecord(trace_id=b"t" * 16, span_id=b"s" * 8, severity_number=9, body=AnyValue(string_value="hello")))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (GOOD.SerializeToString(), ""),
+        (b"", ""),
+        (b"\xff", "malformed"),
+        (GOOD.SerializeToString() + b"\xf8\x07\x01", "unknown field"),
+        (request(LogRecord.FromString(b"\xf8\x07\x01")).SerializeToString(), "unknown field"),
+        (request(LogRecord(trace_id=b"t" * 15)).SerializeToString(), "trace or span ID of a wrong length"),
+        (request(LogRecord(span_id=b"s" * 16)).SerializeToString(), "trace or span ID of a wrong length"),
+        (request(LogRecord.FromString(b"\x10\x63")).SerializeToString(), "severity number out of range"),
+    ],
+)
+def test_it_is_strict(data: bytes, fault: str) -> None:
+    assert read(data)[0] == fault
+
+
+async def test_it_keeps_what_it_takes_and_refuses_the_rest() -> None:
+    async with Collector() as collector, grpc.aio.insecure_channel(collector.endpoint.removeprefix("http://")) as channel:
+        export: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+        )
+        assert await export(GOOD.SerializeToString()) == b""
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await export(b"\xff")
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        collector.answers.append(Answer(grpc.StatusCode.UNAVAILABLE))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await export(GOOD.SerializeToString())
+    assert collector.requests == [GOOD]
+    ((resource, scope, record),) = collector.records()
+    assert (resource.dropped_attributes_count, scope.name, record.body.string_value) == (1, "a-scope", "hello")

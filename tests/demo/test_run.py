@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from gateway.app import load_all
+from gateway.config import Config
+from gateway.demo.report import Report, Verdict
+from gateway.demo.run import perform, run, tell
+from gateway.model import INDIRECT, Category
+from gateway.policy.load import PolicyFile
+from tests.demo.played import Played
+
+ENDS = "Next\n  README.md"
+
+
+def console(width: int = 80) -> Console:
+    return Console(file=io.StringIO(), width=width, soft_wrap=True)
+
+
+def text_of(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def allowing(file: PolicyFile, allow: Mapping[str, frozenset[Category]]) -> PolicyFile:
+    given = file.policy.destinations
+    changed = {name: msgspec.structs.replace(given[name], allow=categories) for name, categories in allow.items()}
+    return dataclasses.replace(file, policy=msgspec.structs.replace(file.policy, destinations={**given, **changed}))
+
+
+def test_the_demo_is_green_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before, out = set(threading.enumerate()), console()
+    assert run(out, "text") == 0
+    assert ENDS in text_of(out)
+    assert set(threading.enumerate()) <= before
+    assert {path.parts[:2] for path in (found.relative_to(tmp_path) for found in tmp_path.rglob("*")) if len(path.parts) > 1} == {
+        (".privacy-gateway", "demo")
+    }
+    assert capfd.readouterr() == ("", "")
+
+
+def test_it_can_be_played_again_in_the_same_folder(tmp_path: Path) -> None:
+    file, contract = load_all(Config())
+    assert [perform(tmp_path, file, contract).ok for _ in range(2)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("allow", "found"),
+    [
+        ({"activity-log": INDIRECT | {Category.NAME}}, "left, and holds NAME: 'Camille Aubert'"),
+        ({"activity-log": INDIRECT | {Category.NAME}}, "found in what it got, and holds NAME: 'Camille Aubert'"),
+        ({"application-log": INDIRECT | {Category.FREE_TEXT}}, "left, and holds FREE_TEXT"),
+        ({"crm": INDIRECT | {Category.NAME}}, "is missing: '+33 1 99 00 02 34'"),
+        ({"analytics": INDIRECT - {Category.WORK_EMAIL}}, "is missing: 'lea.fontaine@halle-nord.example'"),
+        ({"analytics": INDIRECT - {Category.OPERATIONAL}}, "is missing"),
+    ],
+)
+def test_a_gateway_that_does_otherwise_is_found_out(tmp_path: Path, allow: Mapping[str, frozenset[Category]], found: str) -> None:
+    file, contract = load_all(Config())
+    told, out = perform(tmp_path, allowing(file, allow), contract), console(400)
+    assert tell(out, "text", told) == 1
+    assert any(found in finding.what for finding in told.findings)
+    assert "✗ Not as it should be" in text_of(out)
+    assert found in " ".join(text_of(out).split())
+    assert ENDS not in text_of(out)
+
+
+def test_every_destination_that_hears_of_something_has_a_table(played: Played) -> None:
+    told = played.examine()
+    assert [(table.destination, table.region, table.recipient) for table in told.tables] == [
+        ("activity-log", "FR", "log"),
+        ("application-log", "FR", "log"),
+        ("analytics", "US", "vendor"),
+        ("support", "US", "vendor"),
+        ("support-archive", "FR", "store"),
+        ("crm", "DE", "service"),
+    ]
+
+
+def verdicts(told: Report) -> dict[tuple[str, str], set[tuple[str, str | None, str | None]]]:
+    return {
+        (table.destination, row.path): {
+            (one.verdict, one.arrived, one.reason) for part in table.sections for one in part.rows if one.path == row.path
+        }
+        for table in told.tables
+        for section in table.sections
+        for row in section.rows
+    }
+
+
+@pytest.mark.parametrize(
+    ("destination", "path", "became"),
+    [
+        ("activity-log", "user.full_name", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
+        ("activity-log", "user.work_email", (Verdict.NORMALISED, "lea.fontaine@halle-nord.example", None)),
+        ("activity-log", "resource", (Verdict.STRIPPED, None, "LOOKS_LIKE_EMAIL")),
+        ("activity-log", "filmed_at", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
+        ("activity-log", "viewer_ids[*]", (Verdict.STRIPPED, None, "PATTERN_MISMATCH")),
+        ("activity-log", "viewer_ids[*]", (Verdict.KEPT, "usr_q7d2aa", None)),
+        ("application-log", "body", (Verdict.KEPT, "request completed", None)),
+        ("application-log", "body", (Verdict.STRIPPED, None, "NOT_LISTED")),
+        ("application-log", "attributes[user.email]", (Verdict.STRIPPED, None, "EMAIL_PERSONAL")),
+        ("application-log", "attributes[service.contact]", (Verdict.STRIPPED, None, "LOOKS_LIKE_PHONE")),
+        ("application-log", "attributes[exception.message]", (Verdict.STRIPPED, None, "UNCLASSIFIED")),
+        ("application-log", "trace_id", (Verdict.KEPT, "5b8efff798038103d269b633813fc60c", None)),
+        ("analytics", "properties[title]", (Verdict.STRIPPED, None, "NOT_LISTED")),
+        ("analytics", "properties[position_s]", (Verdict.STRIPPED, None, "OUT_OF_RANGE")),
+        ("analytics", "properties[comment]", (Verdict.STRIPPED, None, "EVENT_NOT_PLANNED")),
+        ("analytics", "user.work_email", (Verdict.STRIPPED, None, "PERSONAL_ACCOUNT")),
+        ("support", "text", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
+        ("support", "reference", (Verdict.KEPT, "sup_4k2m9x7q1c", None)),
+        ("support-archive", "text", (Verdict.MASKED, "Noor Haddad ([EMAIL]) sees it too. Please ring her: [PHONE].", "LOOKS_LIKE_EMAIL")),
+        ("crm", "phone_numbers[*]", (Verdict.KEPT, "+33 1 99 00 02 34", None)),
+        ("crm", "note", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
+    ],
+)
+def test_the_tables_tell_what_became_of_a_value_and_why(
+    played: Played, destination: str, path: str, became: tuple[Verdict, str | None, str | None]
+) -> None:
+    assert became in verdicts(played.examine())[destination, path]
+
+
+def test_totals_add_up(played: Played) -> None:
+    told = played.examine()
+    for table in told.tables:
+        assert table.totals.sent == table.totals.arrived + table.totals.stripped
+        assert table.totals.items == table.totals.released + table.totals.withheld + table.totals.rejected
+    assert {table.destination: table.totals.items for table in told.tables} == {
+        "activity-log": 3,
+        "application-log": 4,
+        "analytics": 6,
+        "support": 1,
+        "support-archive": 1,
+        "crm": 1,
+    }
+    assert told.summary.items == 15
+    assert told.summary.outside.keys() == {"USER_ID", "WORK_EMAIL"}
+
+
+def test_as_json_it_tells_the_same(played: Played) -> None:
+    told, out = played.examine(), console()
+    assert tell(out, "json", told) == 0
+    assert msgspec.json.decode(text_of(out), type=Report) == told
+
+
+@pytest.mark.parametrize("width", [80, 90, 100, 200])
+def test_it_fits_the_terminal(played: Played, width: int) -> None:
+    out = console(width)
+    tell(out, "text", played.examine())
+    assert max(map(len, text_of(out).splitlines())) <= min(width, 100)
+    for part in ("activity-log · log · France (FR)", "standing in for the log backend", "only 5 user IDs and 3 work e-mail addresses"):
+        assert part in " ".join(text_of(out).split())
+
+
+def test_it_works_as_a_command(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONWARNINGS": "error", "http_proxy": "http://127.0.0.1:9", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "demo"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ENDS in done.stdout

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import chain
+
+import pytest
+
+from gateway.demo import truth
+from gateway.demo.calls import calls
+from gateway.demo.compare import kind
+from gateway.demo.item import Fate, Item
+from gateway.demo.leaves import Leaf, alone, leaves
+from gateway.demo.logs import RECORDS
+from gateway.demo.verify import SHORTEST
+from gateway.model import EU, INDIRECT, Category
+from gateway.policy.load import default_path, load
+from tests.demo.played import Played
+
+POLICY = load(default_path()).policy
+ITEMS = (*RECORDS, *chain.from_iterable(calls(datetime.now(UTC)).values()))
+
+
+@pytest.mark.parametrize("destination", sorted({name for item in ITEMS for name in item.destinations}))
+def test_what_may_arrive_is_what_the_policy_allows(destination: str) -> None:
+    assert truth.MAY_RECEIVE[destination] == POLICY.destinations[destination].allow
+
+
+@pytest.mark.parametrize("destination", sorted(truth.MAY_RECEIVE))
+def test_only_indirect_data_may_leave_the_union(destination: str) -> None:
+    assert POLICY.destinations[destination].region in EU or truth.MAY_RECEIVE[destination] <= INDIRECT
+
+
+def test_no_field_holds_two_things() -> None:
+    assert [path for path, count in Counter(" ".join(truth._PATHS.values()).split()).items() if count > 1] == []
+
+
+def test_it_is_known_of_every_value_what_it_is(played: Played) -> None:
+    sent = [(leaf.path, kind(leaf.path, one.item)) for one in played.seen.sent for leaf in leaves(one.message)]
+    assert [path for path, holds in sent if holds is Category.UNSPECIFIED] == []
+
+
+def test_every_field_that_is_known_is_sent(played: Played) -> None:
+    assert set(truth.HOLDS) <= {leaf.path for one in played.seen.sent for leaf in leaves(one.message)}
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.title)
+def test_what_hides_in_an_item_is_long_enough_to_be_looked_for(item: Item) -> None:
+    assert all(len(value) >= SHORTEST for value in item.hides)
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.title)
+def test_all_addresses_are_made_up(item: Item) -> None:
+    domains = {domain.lower() for domain in re.findall(r"@([\w.-]+\w)", f"{item.fields} {item.hides}")}
+    assert {domain for domain in domains if not domain.endswith(".example")} <= {"gmail.com"}
+
+
+def test_every_fate_is_shown() -> None:
+    assert {item.fate for item in ITEMS} == set(Fate)
+
+
+def test_a_value_alone_is_that_value(played: Played) -> None:
+    for one in played.seen.sent:
+        for leaf in leaves(one.message):
+            (found,) = leaves(alone(one.message, leaf.route))
+            assert (found.path, found.value) == (leaf.path, leaf.value)
+
+
+def test_paths_read_well(played: Played) -> None:
+    sent: dict[str, Leaf] = {leaf.path: leaf for one in played.seen.sent for leaf in leaves(one.message)}
+    for path, value in {
+        "user.workspace.role": "EDITOR",
+        "properties[duration_s]": "184",
+        "properties[subtitled]": "yes",
+        "viewer_ids[*]": "usr_q7d2aa",
+        "attributes[http.response.status_code]": "201",
+        "resource.attributes[service.name]": "kannelle-video",
+        "trace_id": "5b8efff798038103d269b633813fc60c",
+        "length": "184s",
+    }.items():
+        assert sent[path].value == value
+    assert str(sent["time"].value).endswith("Z")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", str(sent["observed_time_unix_nano"].value))
