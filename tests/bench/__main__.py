@@ -1,0 +1,7 @@
+"""Prints all figures."""
+
+from tests.bench import end_to_end, in_process
+
+if __name__ == "__main__":
+    in_process.run()
+    end_to_end.run()

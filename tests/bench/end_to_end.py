@@ -1,0 +1,141 @@
+"""The gateway as a process, against a bare grpc.aio handler: CPU time of the server's process for a request, read from /proc."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import grpc
+import msgspec
+import uvloop
+from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent, TrackEventsRequest, TrackEventsResponse
+
+from gateway.app import Gateway, load_all
+from gateway.config import Config, Listeners, Local
+from gateway.policy.document import Exporter, JsonlExporter, NullExporter
+from tests.bench.samples import event
+
+METHOD = "/kannelle.privacy.v1.AnalyticsService/TrackEvents"
+ROUNDS = 7
+REQUESTS = 2000
+AT_ONCE = 16
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def run() -> None:
+    """Print one table for calls of one event and one for calls of ten."""
+    for events in (1, 10):
+        _table(events)
+
+
+def _table(events: int) -> None:
+    servers = {
+        "bare grpc.aio handler": (_serve_bare, None),
+        "gateway, null exporter": (_serve_gateway, NullExporter()),
+        "gateway, jsonl exporter": (_serve_gateway, JsonlExporter()),
+    }
+    with contextlib.ExitStack() as stack:
+        running = {name: stack.enter_context(_running(serve, exporter)) for name, (serve, exporter) in servers.items()}
+        taken = _in_turn(running, _requests(events))
+    base = taken["bare grpc.aio handler"]
+    print(f"\nTrackEvents with {events} event{'s' if events > 1 else ''} a call, {AT_ONCE} calls at once: CPU time of the server's process")
+    print(f"  {'':44}{'CPU µs':>9}{'ratio':>7}  aim")
+    for name, rounds in taken.items():
+        ratio = median(spent / bare for spent, bare in zip(rounds, base, strict=True))
+        print(f"  {name:44}{median(rounds):9.1f}{ratio:7.2f}{'  ≤ 1.25' if 'null' in name and events == 1 else ''}")
+
+
+def _requests(events: int) -> list[bytes]:
+    """Requests of twenty users: what they say is known after the first round."""
+    parsed = [AnalyticsEvent.FromString(event(number)) for number in range(20)]
+    return [TrackEventsRequest(request_id="0", events=(parsed * 2)[index : index + events]).SerializeToString() for index in range(20)]
+
+
+def _in_turn(running: Mapping[str, tuple[str, int]], requests: list[bytes]) -> Mapping[str, list[float]]:
+    """CPU microseconds of each server for a request, in each round; a first round is not counted."""
+    taken: dict[str, list[float]] = {name: [] for name in running}
+    for turn in range(ROUNDS + 1):
+        for name, (address, pid) in running.items():
+            before = _cpu(pid)
+            uvloop.run(_load(address, requests))
+            if turn:
+                taken[name].append((_cpu(pid) - before) / REQUESTS * 1e6)
+    return taken
+
+
+async def _load(address: str, requests: list[bytes]) -> None:
+    async with grpc.aio.insecure_channel(address) as channel:
+        call: Any = channel.unary_unary(METHOD)
+
+        async def some() -> None:
+            for index in range(REQUESTS // AT_ONCE):
+                await call(requests[index % len(requests)])
+
+        await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+
+
+def _cpu(pid: int) -> float:
+    """User and system seconds of a process: proc(5), fields 14 and 15 of /proc/PID/stat."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+@contextlib.contextmanager
+def _running(serve: Any, exporter: Exporter | None) -> Iterator[tuple[str, int]]:
+    """A server in a process of its own: its address and process ID."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    with tempfile.TemporaryDirectory() as state:
+        process = context.Process(target=serve, args=(theirs, exporter, Path(state)))
+        process.start()
+        theirs.close()
+        try:
+            yield ours.recv(), process.pid or 0
+        finally:
+            process.terminate()
+            process.join()
+
+
+def _serve_bare(pipe: Connection, exporter: None, state: Path) -> None:
+    """Parse the request, answer with what the gateway answers."""
+
+    async def track(request: TrackEventsRequest, context: object) -> TrackEventsResponse:
+        response = TrackEventsResponse()
+        response.result.accepted = len(request.events)
+        return response
+
+    async def serve() -> None:
+        server = grpc.aio.server()
+        handler = grpc.unary_unary_rpc_method_handler(track, TrackEventsRequest.FromString, TrackEventsResponse.SerializeToString)
+        service, _, method = METHOD[1:].partition("/")
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        pipe.send(f"127.0.0.1:{port}")
+        await server.wait_for_termination()
+
+    uvloop.run(serve())
+
+
+def _serve_gateway(pipe: Connection, exporter: Exporter, state: Path) -> None:
+    """The default policy, with the exporter that is measured."""
+
+    async def serve() -> None:
+        config = Config(listeners=Listeners(local=Local(address="127.0.0.1:0")), state=state)
+        file, contract = load_all(config)
+        analytics = msgspec.structs.replace(file.policy.destinations["analytics"], exporter=exporter)
+        policy = msgspec.structs.replace(file.policy, destinations={**file.policy.destinations, "analytics": analytics})
+        gateway = Gateway(config, dataclasses.replace(file, policy=policy), contract)
+        pipe.send(await gateway.start())
+        await asyncio.Event().wait()
+
+    uvloop.run(serve())
