@@ -157,7 +157,9 @@ class _Fields:
 
     def extend(self) -> None:
         for index in self._chance.times(3):
-            field = self._file.extension.add(extendee=self._chance.pick([f".{self._file.package}.{one.name}" for one in self._file.message_type]))
+            field = self._file.extension.add(
+                extendee=self._chance.pick([f".{self._file.package}.{one.name}" for one in self._file.message_type])
+            )
             self._typed(field, 1000 + index)
             self._label(field, None)
 
@@ -253,7 +255,9 @@ class _Fields:
     def _classify(self, field: F, value: F | None = None) -> None:
         """Messages mostly stay unclassified, since they have no need of it."""
         value = value or field
-        message = value.type in (F.TYPE_MESSAGE, F.TYPE_GROUP) and (value.type_name not in WELL_KNOWN or value.type_name.endswith(("Any", "Empty")))
+        message = value.type in (F.TYPE_MESSAGE, F.TYPE_GROUP) and (
+            value.type_name not in WELL_KNOWN or value.type_name.endswith(("Any", "Empty"))
+        )
         if message and not self._chance.rarely(6):
             return
         said = field.options.Extensions[annotations_pb2.field]
@@ -276,12 +280,13 @@ class _Fields:
 class Wire:
     """Writes messages as another writer of protobuf might: in any order, packed or not, with fields that nobody knows."""
 
-    def __init__(self, chance: Chance, held: Contract) -> None:
+    def __init__(self, chance: Chance, held: Contract, types: Sequence[str] = ()) -> None:
+        """`types` are those that an `Any` holds; without any, the random ones."""
         self._chance = chance
         self._held = held
         # An unknown enum number as the last of several is a known difference: so either the one or the other.
         self._twice = chance.rarely(2)
-        self._types = [name for name in held.messages if name.startswith("x")]
+        self._types = types or [name for name in held.messages if name.startswith("x")]
 
     def message(self, type: Descriptor, depth: int = 0, merged: bool = False) -> bytes:
         """A message; `merged` if it stands in for another one, with which it will be merged."""
@@ -393,7 +398,11 @@ class Wire:
             value = self.message(self._held.message(name), depth + 1) if name in self._types and depth < 4 else b""
         if self._chance.rarely(20):
             value += b"\xff"
-        return record(1, 2, self._chance.pick(URLS).format(name).encode()) + record(2, 2, value) + (self._chance.pick((b"", record(7, 0, b"\x01"))))
+        return (
+            record(1, 2, self._chance.pick(URLS).format(name).encode())
+            + record(2, 2, value)
+            + (self._chance.pick((b"", record(7, 0, b"\x01"))))
+        )
 
     def _junk(self, type: Descriptor) -> bytes:
         """A field that nobody knows, or a known one of another wire type."""

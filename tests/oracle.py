@@ -279,7 +279,11 @@ def _fits(rule: Text | None, value: str) -> bool:
 
 
 def _spans(value: Any, low: int | None, high: int | None) -> bool:
-    valid = abs(value.nanos) < 10**9 and value.seconds * value.nanos >= 0 and abs(value.seconds * 10**9 + value.nanos) <= 315_576_000_000 * 10**9
+    valid = (
+        abs(value.nanos) < 10**9
+        and value.seconds * value.nanos >= 0
+        and abs(value.seconds * 10**9 + value.nanos) <= 315_576_000_000 * 10**9
+    )
     if not valid or low is None or high is None:
         return valid
     return low * 10**9 <= value.seconds * 10**9 + value.nanos <= high * 10**9
@@ -299,7 +303,9 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 def _held(field: FieldDescriptor) -> Descriptor | None:
     """The message type of a field's values."""
-    return field.message_type.fields_by_name["value"].message_type if field.message_type is not None and _is_map(field) else field.message_type
+    return (
+        field.message_type.fields_by_name["value"].message_type if field.message_type is not None and _is_map(field) else field.message_type
+    )
 
 
 def _clear(message: Any, field: FieldDescriptor) -> None:

@@ -178,6 +178,12 @@ class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return self.type
         return PropertyType.STRING if self.min is None and self.max is None else PropertyType.INTEGER
 
+    @property
+    def privacy(self) -> FieldPrivacy:
+        """The same, in the form that annotations are read into."""
+        low, high = self.min or 0, self.max or 0
+        return FieldPrivacy(self.category, pattern=self.pattern, max_length=self.max_length, one_of=self.one_of, min=low, max=high)
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An analytics event that exists; a property that isn't listed is not sent."""

@@ -16,10 +16,11 @@ from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Nested, Properties, Value
 from gateway.policy import otlp
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Event, Property, PropertyType
+from gateway.policy.document import Event
 from gateway.policy.fields import entry, label, values
 from gateway.policy.judge import judge, kind_of, kind_of_message
 from gateway.policy.project import WIRE, Ruling, held, is_map
+from gateway.policy.values import KIND_OF
 from gateway.policy.words import of_reason, of_rule, of_value
 
 KEY: Final = "[key]"
@@ -28,13 +29,6 @@ KEY: Final = "[key]"
 _INSIDE: Final = "what is in it decides"
 _WHOLE: Final[Mapping[str, str]] = {"message": _INSIDE, "enum": "a value that its enum lists"}
 """What is kept without a rule, by kind, where that isn't the whole story."""
-
-_KINDS: Final[Mapping[PropertyType, str]] = {
-    PropertyType.STRING: "string",
-    PropertyType.INTEGER: "integer",
-    PropertyType.NUMBER: "float",
-    PropertyType.BOOLEAN: "bool",
-}
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -151,13 +145,7 @@ class _Teller:
     def _properties(self, key: str, event: Event, kept: Mapping[str, Value]) -> Iterator[Node]:
         for name, given in event.properties.items():
             node = Node(name, f"{key}.{name}", given.kind.value, kept=False, words="", category=given.category)
-            yield _settled(node, kept.get(name), judge(_KINDS[given.kind], privacy_of(given), self._site))
-
-
-def privacy_of(given: Property) -> FieldPrivacy:
-    """A property of the tracking plan in the form that annotations have."""
-    low, high = given.min or 0, given.max or 0
-    return FieldPrivacy(given.category, pattern=given.pattern, max_length=given.max_length, one_of=given.one_of, min=low, max=high)
+            yield _settled(node, kept.get(name), judge(KIND_OF[given.kind], given.privacy, self._site))
 
 
 def _settled(node: Node, kept: Value | None, ruling: Ruling) -> Node:

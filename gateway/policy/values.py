@@ -8,13 +8,14 @@ from typing import Final, cast
 from gateway.errors import Reason
 from gateway.model import FieldPrivacy
 from gateway.plan import Keep, Properties, Scalar, Value
-from gateway.policy.document import Event, Policy, Property, PropertyType
+from gateway.policy.document import Event, Policy, PropertyType
 from gateway.policy.judge import Site, judge
 
 KINDS: Final = ("string", "integer", "float", "bool")
 """The kinds that such a value may show, as `judge` names them."""
 
-_TYPES: Final = dict(zip(PropertyType, KINDS, strict=True))
+KIND_OF: Final = dict(zip(PropertyType, KINDS, strict=True))
+"""The kind of a property's type."""
 
 
 def values(kinds: Mapping[str, FieldPrivacy], site: Site) -> Value:
@@ -28,19 +29,8 @@ def properties(policy: Policy, selector: int, site: Site) -> Properties:
 
 
 def _event(event: Event, site: Site) -> dict[str, Value]:
-    rules = {name: values({_TYPES[held.kind]: _privacy(held)}, site) for name, held in event.properties.items()}
+    rules = {name: values({KIND_OF[held.kind]: held.privacy}, site) for name, held in event.properties.items()}
     return {name: rule for name, rule in rules.items() if rule != Value()}
-
-
-def _privacy(held: Property) -> FieldPrivacy:
-    return FieldPrivacy(
-        held.category,
-        pattern=held.pattern,
-        max_length=held.max_length,
-        one_of=held.one_of,
-        min=held.min or 0,
-        max=held.max or 0,
-    )
 
 
 def _scalar(kind: str, privacy: FieldPrivacy, site: Site) -> Scalar | None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from gateway.contracts.contract import Contract
+from gateway.contracts.load import default_path, load
 from gateway.errors import BadPolicy, Refused
 from gateway.minimise.engine import Minimiser
-from gateway.model import Category, Facts, Recipient, Release, Withheld
+from gateway.model import Category, Facts, Recipient, Release
 from gateway.plan import Plan
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
-from tests.build import NOW, decode, policy
+from gateway.policy.load import default_path as default_policy
+from gateway.policy.load import load as load_policy
+from tests.build import NOW, decode, policy, proto
+from tests.build import contract as contract_of
 from tests.chance import Chance, Wire, contract
 from tests.oracle import Oracle, shape
 
@@ -44,47 +50,134 @@ def file(chance: Chance) -> PolicyFile:
     return PolicyFile(changed, POLICY.origin, POLICY.path)
 
 
-def verdict(oracle: Oracle, held: Contract, raw: bytes, facts: Facts) -> object:
-    """What the oracle says, in a form to compare."""
+def wanted(oracle: Oracle, raw: bytes, facts: Facts) -> object:
+    """What the oracle says, in a form to compare: a reason, None for withheld, or what is left."""
     try:
         message = oracle.decide("x0.M0", raw, facts)
     except Refused as error:
         return error.reason
-    return None if message is None else list(shape(message, held))
+    return None if message is None else list(shape(message, oracle.contract))
 
 
-def decided(engine: Minimiser, held: Contract, raw: bytes, facts: Facts) -> object:
-    """What the engine says, in the same form. Its output has the original type, and nothing unknown in it."""
+def said(engine: Minimiser, held: Contract, raw: bytes, facts: Facts) -> object:
+    """What the engine says, in the same form. Its output has the original type, and nothing unknown anywhere in it."""
     try:
-        said = engine.decide(raw, facts)
+        verdict = engine.decide(raw, facts)
     except Refused as error:
         return error.reason
-    if isinstance(said, Withheld):
-        return None
-    assert isinstance(said, Release)
-    return list(shape(decode(held, "x0.M0", said.payload), held))
+    return list(shape(decode(held, engine.plan.type, verdict.payload), held)) if isinstance(verdict, Release) else None
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES))
 def test_the_minimiser_does_what_the_oracle_does(data: bytes) -> None:
+    """Left out, since what the engine does is another thing, and no leak: several members of one oneof, several occurrences of what is
+    read as raw bytes, and an unknown enum number after a known one. `test_engine.py` says what becomes of them.
+    """
     chance = Chance(data)
     held = contract(chance)
     compiler = Compiler(held, file(chance))
     oracle = Oracle(held, compiler.classes, compiler.site("here"))
-    try:
-        plan = compiler.plan("x0.M0", "here")
-    except BadPolicy:
-        event("a required field would be stripped")
-        assert oracle.strips_required("x0.M0")
+    if oracle.strips_required("x0.M0"):
+        with pytest.raises(BadPolicy, match="would strip"):
+            compiler.plan("x0.M0", "here")
         return
-    assert not oracle.strips_required("x0.M0")
+    plan = compiler.plan("x0.M0", "here")
     copy = Plan.load(plan.dump())
     assert (copy, copy.digest) == (plan, plan.digest)
     engine, again = Minimiser(plan), Minimiser(copy)
     for _ in range(3):
         raw, facts = Wire(chance, held).message(held.message("x0.M0")), chance.pick(FACTS)
-        wanted = verdict(oracle, held, raw, facts)
-        event(type(wanted).__name__)
+        right = wanted(oracle, raw, facts)
+        event(type(right).__name__)
         for one in (engine, engine, again):
-            assert decided(one, held, raw, facts) == wanted
+            assert said(one, held, raw, facts) == right
+
+
+ANYTHING: Final = """
+message M {
+  google.protobuf.Any any = 1;
+  repeated google.protobuf.Any anys = 2;
+  map<string, google.protobuf.Any> keyed = 3 @{map_key: OPERATIONAL};
+  M child = 4;
+  map<int32, M> children = 5 @{map_key: OPERATIONAL};
+  string name = 6 @FREE_TEXT;
+  google.protobuf.Struct content = 7 @CONTENT;
+}
+"""
+OLD: Final = """\
+syntax = "proto2";
+package t;
+import "google/protobuf/any.proto";
+import "kannelle/privacy/v1/annotations.proto";
+enum Kind { ONE = 1; FIVE = 5; }
+message M {
+  required string id = 1 @USER_ID;
+  optional group Part = 2 { required bool on = 1 @OPERATIONAL; repeated Kind kinds = 2 @OPERATIONAL; optional M child = 3; }
+  repeated int64 counts = 3 @{category: OPERATIONAL, min: 0, max: 9};
+  map<string, Kind> kinds = 4 @{category: OPERATIONAL, map_key: WORK_EMAIL};
+  oneof choice { bytes raw = 5 @CONTENT; google.protobuf.Any any = 6; }
+  extensions 100 to 199;
+}
+extend M { repeated M more = 100; optional string note = 101 @FREE_TEXT; }
+"""
+
+
+@cache
+def engines() -> list[tuple[Contract, Minimiser]]:
+    """Minimisers of all sorts, with their contracts."""
+    kannelle = Compiler(load([default_path()]), load_policy(default_policy()))
+    own = [Minimiser(kannelle.plan(type, name)) for type, name in KANNELLES]
+    made = [(kannelle.contract, engine) for engine in own]
+    for held in (contract_of(proto(ANYTHING)), contract_of(proto(OLD, ""))):
+        compiler = Compiler(held, POLICY)
+        made += [(held, Minimiser(compiler.plan("t.M", name))) for name in ("eu-service", "eu-vendor", "us-vendor")]
+    return made
+
+
+LOGS: Final = "opentelemetry.proto.logs.v1.ResourceLogs"
+KANNELLES: Final = (
+    ("kannelle.privacy.v1.AnalyticsEvent", "analytics"),
+    ("kannelle.privacy.v1.AnalyticsEvent", "activity-log"),
+    ("kannelle.privacy.v1.SupportMessage", "support"),
+    ("kannelle.privacy.v1.SupportMessage", "support-archive"),
+    ("kannelle.crm.v1.Contact", "crm"),
+    ("kannelle.video.v1.VideoExported", "analytics"),
+    (LOGS, "application-log"),
+    (LOGS, "support-archive"),
+    (LOGS, "analytics"),
+)
+
+
+def mutated(chance: Chance, raw: bytes) -> bytes:
+    """Bytes with a few of them changed, cut out, doubled or put elsewhere."""
+    for _ in chance.times(4):
+        at, end = sorted((chance.below(256) * len(raw) // 256, chance.below(256) * len(raw) // 256))
+        piece = raw[at:end]
+        raw = chance.pick(
+            (raw[:at] + bytes((chance.below(256),)) + raw[at + 1 :], raw[:at] + raw[end:], raw[:end] + piece + raw[end:], piece + raw)
+        )
+    return raw
+
+
+def check(held: Contract, engine: Minimiser, raw: bytes, facts: Facts) -> None:
+    """A refusal or a minimised message, the same each time; never an exception of another kind."""
+    first = said(engine, held, raw, facts)
+    event(type(first).__name__)
+    assert said(engine, held, raw, facts) == first
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from(range(len(KANNELLES) + 6)), st.sampled_from(FACTS))
+def test_random_bytes_are_refused_or_minimised(raw: bytes, index: int, facts: Facts) -> None:
+    check(*engines()[index], raw, facts)
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(min_size=BYTES, max_size=BYTES), st.sampled_from(range(len(KANNELLES) + 6)), st.sampled_from(FACTS))
+def test_damaged_messages_are_refused_or_minimised(data: bytes, index: int, facts: Facts) -> None:
+    chance = Chance(data)
+    held, engine = engines()[index]
+    types = ("t.M", "kannelle.privacy.v1.AnalyticsEvent", "kannelle.privacy.v1.UserContext")
+    raw = Wire(chance, held, [name for name in types if name in held.messages]).message(held.message(engine.plan.type))
+    check(held, engine, mutated(chance, raw), facts)
