@@ -13,6 +13,7 @@ from gateway.minimise.accounts import cards, ibans, is_card
 from gateway.minimise.bounds import LONGEST, TooMuch
 from gateway.minimise.emails import emails
 from gateway.minimise.fold import obscure, readable
+from gateway.minimise.innocent import is_innocent
 from gateway.minimise.networks import networks
 from gateway.minimise.phones import is_phone, phones
 from gateway.minimise.places import places
@@ -45,6 +46,8 @@ _ROUNDS: Final = 4
 
 def find(text: str) -> Reason | None:
     """The first finding in `text` or in anything it unfolds to; UNREADABLE if it can't be judged. Any text will do: nothing is raised."""
+    if is_innocent(text):
+        return None
     if len(text) > LONGEST:
         return Reason.UNREADABLE
     try:
@@ -56,6 +59,8 @@ def find(text: str) -> Reason | None:
 
 def has_email(text: str) -> bool:
     """Whether an e-mail address is in `text` or in anything it unfolds to, or that can't be told."""
+    if is_innocent(text):
+        return False
     if len(text) > LONGEST:
         return True
     try:

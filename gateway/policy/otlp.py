@@ -49,6 +49,33 @@ MESSAGES: Final = frozenset({f"{LOGS}ResourceLogs.scope_logs", f"{LOGS}ScopeLogs
 STRIPPED: Final = frozenset({f"{RESOURCE}entity_refs"})
 """Slots that never leave: an entity reference repeats attribute keys, which may have been stripped."""
 
+VALUES: Final = frozenset(
+    f"{COMMON}{slot}"
+    for slot in (
+        "KeyValue.key",
+        "KeyValue.value",
+        "AnyValue.string_value",
+        "AnyValue.bool_value",
+        "AnyValue.int_value",
+        "AnyValue.double_value",
+        "AnyValue.array_value",
+        "ArrayValue.values",
+    )
+)
+"""Slots within an attribute or a body, which its rule decides on."""
+
+OPAQUE_VALUES: Final = frozenset(
+    f"{COMMON}{slot}"
+    for slot in (
+        "KeyValue.key_strindex",
+        "AnyValue.kvlist_value",
+        "AnyValue.bytes_value",
+        "AnyValue.string_value_strindex",
+        "KeyValueList.values",
+    )
+)
+"""Slots within an attribute or a body that no rule reads: the engine's schema of them doesn't have them."""
+
 _ATTRIBUTES: Final = (f"{LOGS}LogRecord.attributes", f"{RESOURCE}attributes", f"{COMMON}InstrumentationScope.attributes")
 _NESTED: Final = (f"{LOGS}ResourceLogs.resource", f"{LOGS}ScopeLogs.scope")
 _TIMES: Final = (f"{LOGS}LogRecord.time_unix_nano", f"{LOGS}LogRecord.observed_time_unix_nano")

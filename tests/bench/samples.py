@@ -21,7 +21,7 @@ def event(number: int) -> bytes:
         work_email=f"alice.martin.{number:04}@acme-video.example",
         full_name="Alice Martin-Dubois",
         phone_number="+33612345678",
-        workspace=Workspace(workspace_id=f"ws_1a2b3c4d{number:04}", company_name="ACME Video SAS", role=WORKSPACE_ROLE_EDITOR),
+        workspace=Workspace(workspace_id=f"ws_m5qz7xkt{number:04}", company_name="ACME Video SAS", role=WORKSPACE_ROLE_EDITOR),
         device=Device(device_id="6f1c2d3e-4a5b-6c7d", model="MacBookPro18,3", operating_system="macOS 15.1", app_version="3.14.2"),
         network=Network(ip_address="203.0.113.77", user_agent="Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15", cookie_id="ck_0123456789abcdef01234567"),
         usage=Usage(session_id="ses_0123456789abcdefghij", videos_watched=7),

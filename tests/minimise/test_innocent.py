@@ -1,0 +1,69 @@
+"""The short way may only say yes where the detectors find nothing."""
+
+from __future__ import annotations
+
+import base64
+import string
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.minimise.detect import SCANS
+from gateway.minimise.innocent import is_innocent
+from gateway.minimise.unfold import layers
+
+SECRETS = (
+    "a@b.fr",
+    "alice@acme.example",
+    "+33153010456",
+    "0153010456",
+    "192.168.1.10",
+    "fe80::1:2",
+    "4111111111111111",
+    "48.8566,2.3522",
+    "FR7630006000011234567890189",
+)
+ENCODINGS: tuple[Callable[[str], str], ...] = (
+    str,
+    lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
+    lambda text: base64.urlsafe_b64encode(text.encode("utf-16-le")).decode().rstrip("="),
+    lambda text: base64.b32encode(text.encode()).decode().rstrip("="),
+    lambda text: base64.b32encode(text.encode()).decode().rstrip("=").lower(),
+    lambda text: text.encode().hex(),
+    lambda text: text.replace("@", "_at_").replace(".", "_dot_"),
+    lambda text: text.replace("@", "-at-"),
+    lambda text: text.replace("@", "\uff20"),
+    lambda text: base64.urlsafe_b64encode(text.replace("@", "\ufe6b").encode()).decode().rstrip("="),
+)
+ALPHABET = string.ascii_letters + string.digits + "._:/-"
+noise = st.text(ALPHABET, max_size=6)
+hidden = st.builds(
+    lambda before, encode, secret, after: before + encode(secret) + after,
+    noise,
+    st.sampled_from(ENCODINGS),
+    st.sampled_from(SECRETS),
+    noise,
+)
+
+
+@given(st.one_of(hidden, st.text(ALPHABET, max_size=64)))
+@settings(max_examples=2000)
+def test_an_innocent_token_has_no_finding(text: str) -> None:
+    if is_innocent(text):
+        assert not [reason for layer in layers(text) for reason, scan in SCANS for _ in scan(layer)]
+
+
+@pytest.mark.parametrize("secret", SECRETS[:2])
+@pytest.mark.parametrize("encode", ENCODINGS, ids=map(str, range(len(ENCODINGS))))
+@pytest.mark.parametrize("before", ["", "x", "usr_", "ab.", "abc"])
+def test_an_address_is_never_innocent(secret: str, encode: Callable[[str], str], before: str) -> None:
+    assert not is_innocent(before + encode(secret))
+
+
+@pytest.mark.parametrize(
+    "text", ["GET", "h264", "v1.2.3", "eu-west-3", "usr_8f3kq2", "request.completed", "WORKSPACE_ROLE_EDITOR", "text/plain"]
+)
+def test_the_usual_tokens_take_the_short_way(text: str) -> None:
+    assert is_innocent(text)
