@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.errors import Reason
@@ -53,24 +53,8 @@ class Seen(dict[Any, Ruled]):
 
 def judge_of(rule: Rule) -> Judge | None:
     """The judge of a rule that needs the value alone, remembering what costs more to judge than to look up; None for other rules."""
-    match rule:
-        case UserId():
-            return Seen(_user_id(rule)).__getitem__
-        case Text():
-            return Seen(_text(rule)).__getitem__
-        case FreeText():
-            return Seen(_free_text(rule)).__getitem__
-        case Number():
-            return _bounded(rule) or Seen(find_number).__getitem__
-        case Keep():
-            return _keep
-        case Length():
-            return _length(rule)
-        case Span():
-            return _span(rule)
-        case Moment():
-            return _moment if rule.days is None else None
-    return None
+    make = _JUDGES.get(type(rule))
+    return None if make is None else make(rule)
 
 
 def factual_of(rule: Rule, judge: Judge | None) -> Factual:
@@ -201,3 +185,15 @@ def _work_email(rule: WorkEmail) -> Factual:
         return own(address.normalised) or (None if address.normalised == text else address.normalised)
 
     return judge
+
+
+_JUDGES: Final[Mapping[type, Callable[[Any], Judge | None]]] = {
+    UserId: lambda rule: Seen(_user_id(rule)).__getitem__,
+    Text: lambda rule: Seen(_text(rule)).__getitem__,
+    FreeText: lambda rule: Seen(_free_text(rule)).__getitem__,
+    Number: lambda rule: _bounded(rule) or Seen(find_number).__getitem__,
+    Keep: lambda rule: _keep,
+    Length: _length,
+    Span: _span,
+    Moment: lambda rule: _moment if rule.days is None else None,
+}

@@ -166,21 +166,27 @@ class _Builder:
             moved = {}
             for old in sorted(entries):
                 held = entries[old]
-                new = key(old, run, there)
-                kept = new if isinstance(new, Reason) else value(held, run, there)
+                # What is stripped or masked in an entry counts only if the entry stays.
+                trial = Run(run.facts, run.depth)
+                new = key(old, trial, there)
+                kept = new if isinstance(new, Reason) else value(held, trial, there)
+                if below is not None and not isinstance(kept, Reason):
+                    made[below](held, trial, there)  # type: ignore[misc]  # made by now
+                run.lasting &= trial.lasting
                 if isinstance(kept, Reason):
                     del entries[old]
                     run.note(there, kept)
                     continue
-                if below is not None:
-                    made[below](held, run, there)  # type: ignore[misc]  # made by now
                 if new != old:
-                    moved[new] = deepcopy(kept)
+                    moved[new] = deepcopy(kept), trial.notes
                     del entries[old]
-                elif kept is not held:
+                    continue
+                run.repeat(trial.notes, None)
+                if kept is not held:
                     entries[old] = kept
-            for new, kept in moved.items():
+            for new, (kept, notes) in moved.items():
                 _put(entries, new, kept)
+                run.repeat(notes, None)
 
         return step
 

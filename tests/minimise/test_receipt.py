@@ -25,7 +25,8 @@ from gateway.policy.compile import Compiler
 from gateway.policy.explain import KEY, explain
 from gateway.policy.load import PolicyFile
 from tests.build import NOW, UNKNOWN, compiler, encode, policy
-from tests.chance import Chance, Wire
+from tests.chance import Chance
+from tests.wire import Wire
 from tests.chance import contract as by_chance
 
 KEEP, STRIP, MASK = FieldVerdict
