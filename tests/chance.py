@@ -1,15 +1,10 @@
-"""Random contracts and random bytes of their messages, drawn from a string of bytes, so that hypothesis can shrink what it finds.
-
-Only what is equal for every reader of protobuf is drawn; `tests/minimise/test_oracle.py` says what is left out, and why.
-"""
+"""Random contracts, drawn from a string of bytes, so that hypothesis can shrink what it finds. Their messages are in `wire.py`."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import (
     EDITION_2023,
     DescriptorProto,
@@ -23,7 +18,6 @@ from kannelle.privacy.v1 import annotations_pb2
 from gateway.contracts.builtin import builtin
 from gateway.contracts.contract import Contract
 from gateway.model import Category
-from tests.build import NOW
 
 T = TypeVar("T")
 F = FieldDescriptorProto
@@ -36,7 +30,11 @@ WELL_KNOWN: Final = tuple(
     )
 )
 IMPORTS: Final = ("any", "timestamp", "duration", "struct", "wrappers", "empty")
-BASE: Final = tuple(file for file in builtin() if not file.name.startswith("opentelemetry/") and "support" not in file.name)
+OWN: Final = ("annotations", "receipt", "context", "analytics")
+BASE: Final = tuple(
+    file for file in builtin() if file.name.endswith(("/descriptor.proto", *(f"/{name}.proto" for name in (*IMPORTS, *OWN))))
+)
+"""What is needed of the files that every contract holds: compiling goes through all types there are."""
 SCALARS: Final = tuple(number for number in range(1, 19) if number not in (F.TYPE_GROUP, F.TYPE_MESSAGE, F.TYPE_ENUM))
 KEYS: Final = tuple(number for number in SCALARS if number not in (F.TYPE_DOUBLE, F.TYPE_FLOAT, F.TYPE_BYTES))
 PACKABLE: Final = frozenset(SCALARS) - {F.TYPE_STRING, F.TYPE_BYTES}
@@ -54,10 +52,6 @@ STRINGS: Final = (
     "", "usr_1", "usr_8f3kq2", "a", "h264", "v1.2.3", "alice@acme.example", "Alice+news@ACME.example", "bob@gmail.com", "not@@one", "a b",
     "+33 6 12 34 56 78", "call +33 6 12 34 56 78 or alice@acme.example", "192.168.1.77", "x" * 70, "é", "\U0001f600", "a\n",
 )  # fmt: skip
-INTEGERS: Final = (0, 1, 5, 7, 100, -1, -5, 2**31 - 1, 33612345678, 4111111111111111, 2**63 - 1)
-FLOATS: Final = (0.0, 1.5, -0.0, -3.25, 5.0, float("inf"), float("nan"))
-MOMENTS: Final = (0, NOW, NOW - 6 * 86_400, NOW + 8 * 86_400, -62_135_596_801, 253_402_300_800)
-URLS: Final = ("type.googleapis.com/{}", "{}", "/{}", "https://alice@acme.example/x/{}", "type.googleapis.com/{}?", "type.googleapis.com/")
 
 
 class Chance:
@@ -272,199 +266,3 @@ class _Fields:
                 said.min, said.max = self._chance.pick(((0, 5), (-5, 100), (1, 10**12)))
             case 7:
                 said.max_length = self._chance.pick((1, 5, 40))
-
-
-# ── Bytes ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Wire:
-    """Writes messages as another writer of protobuf might: in any order, packed or not, with fields that nobody knows."""
-
-    def __init__(self, chance: Chance, held: Contract, types: Sequence[str] = ()) -> None:
-        """`types` are those that an `Any` holds; without any, the random ones."""
-        self._chance = chance
-        self._held = held
-        # An unknown enum number as the last of several is a known difference: so either the one or the other.
-        self._twice = chance.rarely(2)
-        self._types = types or [name for name in held.messages if name.startswith("x")]
-
-    def message(self, type: Descriptor, depth: int = 0, merged: bool = False) -> bytes:
-        """A message; `merged` if it stands in for another one, with which it will be merged."""
-        parts: list[bytes] = []
-        taken: set[str] = set()
-        for field in self._held.fields(type):
-            if not self._chance.rarely(4):
-                parts += self._field(field, depth, merged, taken)
-        for _ in self._chance.times(2):
-            parts.insert(self._chance.below(len(parts) + 1), self._junk(type))
-        return b"".join(parts)
-
-    def _field(self, field: FieldDescriptor, depth: int, merged: bool, taken: set[str]) -> list[bytes]:
-        oneof = field.containing_oneof
-        if oneof is not None and (merged or oneof.name in taken):
-            return []
-        if oneof is not None:
-            taken.add(oneof.name)
-        if _is_map(field):
-            return self._entries(field, depth)
-        if field.is_repeated:
-            return self._list(field, depth)
-        again = self._twice and oneof is None and not _unmerged(field) and self._chance.rarely(4)
-        one = [] if merged and _unmerged(field) else [self._record(field, self._value(field, depth, merged))]
-        return [*one, self._record(field, self._value(field, depth, merged=True))] if again else one
-
-    def _list(self, field: FieldDescriptor, depth: int) -> list[bytes]:
-        values = [self._value(field, depth, False) for _ in self._chance.times(3)]
-        if field.type in PACKABLE | {F.TYPE_ENUM} and self._chance.rarely(2):
-            return [record(field.number, 2, b"".join(values))] if values else []
-        return [self._record(field, value) for value in values]
-
-    def _entries(self, field: FieldDescriptor, depth: int) -> list[bytes]:
-        entry = field.message_type
-        assert entry is not None
-        key, value = entry.fields_by_name["key"], entry.fields_by_name["value"]
-        keys = [self._value(key, depth, False) for _ in self._chance.times(3)]
-        parts = []
-        for written in keys if self._twice else sorted(set(keys)):
-            pair = [self._record(key, written), self._record(value, self._value(value, depth, False))]
-            if self._chance.rarely(4):
-                pair.reverse()
-            if self._chance.rarely(6):
-                pair.append(self._junk(entry))
-            parts.append(record(field.number, 2, b"".join(pair)))
-        return parts
-
-    def _record(self, field: FieldDescriptor, value: bytes) -> bytes:
-        if field.type == F.TYPE_GROUP:
-            return tag(field.number, 3) + value + tag(field.number, 4)
-        return record(field.number, WIRE[field.type], value)
-
-    def _value(self, field: FieldDescriptor, depth: int, merged: bool) -> bytes:
-        """A value without tag and length."""
-        type = field.type
-        if field.message_type is not None:
-            return self._held_message(field.message_type, depth, merged)
-        if type == F.TYPE_STRING:
-            return self._chance.pick(STRINGS).encode()
-        if type == F.TYPE_BYTES:
-            return self._chance.pick((b"", b"\x00\xff", b"abc", b"\x0a\x01a"))
-        if type == F.TYPE_BOOL:
-            return varint(self._chance.below(2))
-        if field.enum_type is not None:
-            return self._number(field)
-        if type in (F.TYPE_DOUBLE, F.TYPE_FLOAT):
-            return struct.pack("<d" if type == F.TYPE_DOUBLE else "<f", self._chance.pick(FLOATS))
-        return integer(type, self._chance.pick(INTEGERS))
-
-    def _number(self, field: FieldDescriptor) -> bytes:
-        enum = field.enum_type
-        assert enum is not None
-        known = [value.number for value in enum.values]
-        return varint(self._chance.pick(known if self._twice and not enum.is_closed else [*known, 99, -7]))
-
-    def _held_message(self, type: Descriptor, depth: int, merged: bool) -> bytes:
-        match type.full_name:
-            case "google.protobuf.Any":
-                return self._any(depth)
-            case "google.protobuf.Timestamp" | "google.protobuf.Duration":
-                seconds = self._chance.pick(MOMENTS if type.name == "Timestamp" else (0, 1, 5, -5, 86_400, 315_576_000_001))
-                return record(1, 0, varint(seconds)) + record(2, 0, varint(self._chance.pick((0, 1, 5 * 10**8, 10**9, -1))))
-            case "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue":
-                return self._struct(type.name, depth)
-        return self.message(type, depth + 1, merged) if depth < 4 else b""
-
-    def _struct(self, name: str, depth: int) -> bytes:
-        if name == "Struct":
-            return record(1, 2, record(1, 2, b"k") + record(2, 2, self._struct("Value", depth + 1))) if depth < 4 else b""
-        if name == "ListValue":
-            return b"".join(record(1, 2, self._struct("Value", depth + 1)) for _ in self._chance.times(2)) if depth < 4 else b""
-        match self._chance.below(5):
-            case 0:
-                return record(1, 0, varint(self._chance.pick((0, 99))))
-            case 1:
-                return record(3, 2, self._chance.pick(STRINGS).encode())
-            case 2:
-                return record(5, 2, self._struct("Struct", depth))
-            case 3:
-                return record(6, 2, self._struct("ListValue", depth))
-        return record(4, 0, varint(1)) + record(9, 0, varint(1))
-
-    def _any(self, depth: int) -> bytes:
-        """A value is never empty: of two that are merged, only then the last one wins whole."""
-        name = self._chance.pick([*self._types, *self._types, "google.protobuf.Any", "google.protobuf.Timestamp", "x0.None"])
-        if name == "google.protobuf.Any":
-            value = self._any(depth + 1) if depth < 4 else b""
-        else:
-            value = self.message(self._held.message(name), depth + 1) if name in self._types and depth < 4 else b""
-        if self._chance.rarely(20):
-            value += b"\xff"
-        return (
-            record(1, 2, self._chance.pick(URLS).format(name).encode())
-            + record(2, 2, value)
-            + (self._chance.pick((b"", record(7, 0, b"\x01"))))
-        )
-
-    def _junk(self, type: Descriptor) -> bytes:
-        """A field that nobody knows, or a known one of another wire type."""
-        fields = self._held.fields(type)
-        if fields and self._chance.rarely(2):
-            field = self._chance.pick(fields)
-            wire = WRONG[WIRE[field.type]]
-            return record(field.number, wire, b"\x05alice@a"[-WIDTHS[wire] :] if WIDTHS[wire] else b"\x05")
-        number = self._chance.pick((4, 900, 999_999))
-        if number == 4 and any(field.number == 4 for field in fields):
-            number = 900
-        group = tag(number, 3) + record(1, 2, b"bob@gmail.com") + tag(number, 4)
-        return self._chance.pick((record(number, 2, b"alice@acme.example"), record(number, 0, b"\x07"), group, record(number, 5, b"abcd")))
-
-
-WIRE: Final = {
-    **dict.fromkeys(SCALARS, 0),
-    **dict.fromkeys((F.TYPE_DOUBLE, F.TYPE_FIXED64, F.TYPE_SFIXED64), 1),
-    **dict.fromkeys((F.TYPE_STRING, F.TYPE_BYTES, F.TYPE_MESSAGE), 2),
-    **dict.fromkeys((F.TYPE_FLOAT, F.TYPE_FIXED32, F.TYPE_SFIXED32), 5),
-    F.TYPE_ENUM: 0,
-    F.TYPE_GROUP: 3,
-}
-"""The wire type of each type: https://protobuf.dev/programming-guides/encoding/#structure."""
-WRONG: Final = {0: 5, 1: 0, 2: 0, 3: 0, 5: 1}
-WIDTHS: Final = {0: 0, 1: 8, 5: 4}
-_WIDE: Final = {F.TYPE_FIXED64: "<Q", F.TYPE_SFIXED64: "<Q", F.TYPE_FIXED32: "<I", F.TYPE_SFIXED32: "<I"}
-
-
-def varint(value: int) -> bytes:
-    """A base-128 number; a negative one as 64 bits."""
-    value %= 2**64
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes((*out, value))
-
-
-def tag(number: int, wire: int) -> bytes:
-    return varint(number << 3 | wire)
-
-
-def record(number: int, wire: int, value: bytes) -> bytes:
-    """A field: its tag, its length where the wire type has one, its value."""
-    return tag(number, wire) + (varint(len(value)) if wire == 2 else b"") + value
-
-
-def integer(type: int, value: int) -> bytes:
-    if type in _WIDE:
-        width = 64 if _WIDE[type] == "<Q" else 32
-        return struct.pack(_WIDE[type], value % 2**width)
-    if type in (F.TYPE_SINT32, F.TYPE_SINT64):
-        value = value % 2**31 if type == F.TYPE_SINT32 else value
-        return varint(value << 1 if value >= 0 else (-value << 1) - 1)
-    return varint(value)
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
-def _unmerged(field: FieldDescriptor) -> bool:
-    """Whether a field holds what is not merged as its original would be: `Any` is raw bytes, `Value` a oneof."""
-    return field.message_type is not None and field.message_type.full_name in ("google.protobuf.Any", "google.protobuf.Value")

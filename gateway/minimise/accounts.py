@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from gateway.minimise.digits import Group, without_uuids, zones
+from gateway.minimise.digits import Group, numbers, without_uuids
 
 Span = tuple[int, int]
 
@@ -41,19 +41,16 @@ _SEPARATORS: Final = str.maketrans("", "", " .-_")
 
 def cards(text: str, *, loose: bool) -> Iterator[Span]:
     """The card numbers in folded text: on end or in groups, not beside letters; when `loose`, beside anything."""
-    for groups in zones(text, loose=loose):
-        first = 0
-        while first < len(groups):
-            last = _end(groups, first)
-            if last is not None:
-                yield groups[first].start, groups[last].end
-            first = (first if last is None else last) + 1
+    return ((groups[0].start, groups[-1].end) for groups in numbers(text, _end, loose=loose))
 
 
 def ibans(text: str, *, loose: bool) -> Iterator[Span]:
     """The IBANs in folded text, with or without separators, not beside letters or digits; when `loose`, beside anything."""
+    starts = _IBAN_START_ANYWHERE if loose else _IBAN_START
+    if not starts.search(text):
+        return
     text = without_uuids(text)
-    for start in (_IBAN_START_ANYWHERE if loose else _IBAN_START).finditer(text):
+    for start in starts.finditer(text):
         length = _LENGTHS.get(start[0][:2].upper())
         iban = _IBANS[length].match(text, start.start()) if length else None
         if iban and (loose or not text[iban.end() : iban.end() + 1].isalnum()) and _is_iban(iban[0]):

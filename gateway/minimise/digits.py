@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 _ZONE: Final = re.compile(r"[0-9](?:[ \t.\-/()+_]{0,3}[0-9]){8,}+")
@@ -43,17 +43,19 @@ class Group(NamedTuple):
         return self.before == "."
 
 
-def zones(text: str, *, loose: bool) -> Iterator[list[Group]]:
-    """Stretches of at least 9 digits, in groups with at most 3 separators between two; UUIDs and dates left out.
+End = Callable[[Sequence[Group], int], int | None]
+"""Says at which group a number ends that starts at the group with this index, if one does."""
 
-    Digits that all stand apart, as on a form, are one group; unless they are too many for that. If `loose`, letters don't matter.
-    """
-    for zone in _ZONE.finditer(_DATE.sub(_blank, without_uuids(text))):
-        groups = _groups(zone, loose=loose)
-        if len(groups[-1].digits) > 1 or any(len(group.digits) > 1 for group in groups):
-            yield groups
-        elif len(groups) <= _MOST_APART:
-            yield [_joined(groups)]
+
+def numbers(text: str, end: End, *, loose: bool) -> Iterator[Sequence[Group]]:
+    """The groups of each number in folded text, from left to right; none is in two numbers. If `loose`, letters may touch them."""
+    for groups in _zones(text, loose=loose):
+        first = 0
+        while first < len(groups):
+            last = end(groups, first)
+            if last is not None:
+                yield groups[first : last + 1]
+            first = (first if last is None else last) + 1
 
 
 def join(groups: Iterable[Group]) -> str:
@@ -69,6 +71,21 @@ def without_uuids(text: str) -> str:
 def is_moment(digits: str) -> bool:
     """Whether digits are a date with an hour, as in `2026112310`."""
     return _COMPACT.fullmatch(digits) is not None
+
+
+def _zones(text: str, *, loose: bool) -> Iterator[list[Group]]:
+    """Stretches of at least 9 digits, in groups with at most 3 separators between two; UUIDs and dates left out.
+
+    Digits that all stand apart, as on a form, are one group; unless they are too many for that. If `loose`, letters don't matter.
+    """
+    if not _ZONE.search(text):
+        return
+    for zone in _ZONE.finditer(_DATE.sub(_blank, without_uuids(text))):
+        groups = _groups(zone, loose=loose)
+        if len(groups[-1].digits) > 1 or any(len(group.digits) > 1 for group in groups):
+            yield groups
+        elif len(groups) <= _MOST_APART:
+            yield [_joined(groups)]
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -1,6 +1,6 @@
-"""Escapes inside text: percent, HTML (and its tags), JSON and Unicode escapes, octal, quoted-printable, at and dot in words.
+"""Escapes inside text: percent, HTML (and tags), JSON and Unicode escapes, octal, quoted-printable, at and dot in words.
 
-One pass over folded text undoes all of them at once, each however often it was itself escaped. Runs of base64 and the like are in
+One pass over folded text undoes them all at once, each however often it was itself escaped. Runs of base64 and the like are in
 `runs.py`.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from enum import Enum
 from html.entities import html5
 from typing import Final
 
@@ -23,7 +24,7 @@ _REST: Final = rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,4}}"
 # Quantifiers that could run far are possessive and can't start inside a run of their own kind, so one pass is linear in the text.
 _ESCAPE: Final = re.compile(
     rf"""
-    (?=[%\\&=@(\[{{< \t+_u-])
+    (?=[%\\&@(\[{{< \t+_u-])
     (?: (?P<percent>(?:%(?:25)*+[0-9a-f]{{2}})+)
     | (?P<sign>%(?:25)++(?!u))
     | (?P<units>(?:(?:(?<!\\)\\++(?-i:u)|%(?:25)*+u|(?-i:U)\+)[0-9a-f]{{4}})+)
@@ -33,13 +34,12 @@ _ESCAPE: Final = re.compile(
     | (?P<octal>(?:(?<!\\)\\++[0-3]?[0-7]{{2}})+)
     | (?P<other>(?<!\\)\\++(?P<plain>[^\w\s\\]|(?-i:[nrt])))
     | (?P<html>&(?:amp;?|\#38;|\#x26;)*+(?:
-          \#x0*+(?:(?P<hex>[0-9a-f]{{0,6}});|(?P<bare_hex>[2-7][0-9a-f]|[0-9a-f]{{1,6}})(?![0-9a-f]*=\r?\n))
-        | \#0*+(?:(?P<dec>[0-9]{{0,7}});|(?P<bare_dec>1[01][0-9]|12[0-6]|[3-9][0-9]|[0-9]{{1,7}})(?![0-9]*=\r?\n))
+          \#x0*+(?:(?P<hex>[0-9a-f]{{0,6}});|(?P<bare_hex>[2-7][0-9a-f]|[0-9a-f]{{3,6}}))
+        | \#0*+(?:(?P<dec>[0-9]{{0,7}});|(?P<bare_dec>1[01][0-9]|12[0-6]|[3-9][0-9]|[0-9]{{3,7}}))
         | (?P<entity>[a-z][a-z0-9]{{1,31}}(?=;)|commat|period|lowbar|plus|nbsp|shy|lt|gt|quot);?))
-    | (?P<printable>(?:=(?:3d)*+[0-9a-f]{{2}}|=\r?\n)+)
     | (?P<at>{_OPEN}(?:at|arobase|arroba|@){_CLOSE}|[ \t]{{0,3}}[(\[{{]a[)\]}}][ \t]{{0,3}})
     | (?P<dot>{_BRACKETED})
-    | (?P<tag><(?:/?[a-z][a-z0-9]{{0,15}}(?:[ \t][^<>]{{0,256}}+)?/?|!--[^<>]{{0,256}}+)>)
+    | (?P<tag></?[a-z][a-z0-9]{{0,15}}[ ]?/?>)
     | (?P<words>{_GAP}(?:
           (?:at|arroba){_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|punkt|punto){_GAP}|{_BRACKETED})
         | arobase{_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}point{_GAP}|\.)
@@ -49,7 +49,8 @@ _ESCAPE: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_HEX: Final = re.compile(r"(?:%|\\x|=)(?:25|3d)*?([0-9a-f]{2})(?![^%\\=\r\n])", re.IGNORECASE)
+_PRINTABLE: Final = re.compile(r"(?P<printable>(?:=(?:3d)*+[0-9a-f]{2}|=\r?\n)+)", re.IGNORECASE)
+_HEX: Final = re.compile(r"(?:%|\\x|=)(?:25|3d)*?([0-9a-f]{2})(?![^%\\=])", re.IGNORECASE)
 _UNIT: Final = re.compile(r"u\+?([0-9a-f]{4})", re.IGNORECASE)
 _OCTAL: Final = re.compile(r"\\([0-7]{2,3})")
 _WORDED: Final = re.compile(rf"^{_GAP}(?:at|arobase|arroba){_GAP}|^@[ ]?", re.IGNORECASE)
@@ -61,17 +62,28 @@ Edit = tuple[int, int, str]
 """From where to where in a text an escape stands, and what it stands for."""
 
 
-def edits(text: str) -> Iterator[Edit]:
+class Way(Enum):
+    """What is undone in one pass. Quoted-printable goes apart: its `=` is also what stands between a name and its value."""
+
+    ESCAPES = _ESCAPE
+    PRINTABLE = _PRINTABLE
+
+
+def edits(text: str, way: Way) -> Iterator[Edit]:
     """The escapes of folded text that mean something else than they spell, from left to right."""
-    for match in _ESCAPE.finditer(text):
-        plain = _PLAIN[match.lastgroup or ""](match)
+    for match in way.value.finditer(text):
+        plain = _plain(match)
         if plain != match[0]:
             yield match.start(), match.end(), plain
 
 
-def unescape(text: str) -> str:
+def unescape(text: str, way: Way) -> str:
     """`text` with its escapes undone once."""
-    return _ESCAPE.sub(lambda match: _PLAIN[match.lastgroup or ""](match), text)
+    return way.value.sub(_plain, text)
+
+
+def _plain(match: re.Match[str]) -> str:
+    return _PLAIN[match.lastgroup or ""](match)
 
 
 def _octets(match: re.Match[str]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumber, PhoneNumberType, is_possible_number, is_valid_number, number_type
 
 from gateway.minimise.bounds import Budget, checked
-from gateway.minimise.digits import Group, is_moment, join, zones
+from gateway.minimise.digits import Group, is_moment, join, numbers
 
 Span = tuple[int, int]
 
@@ -50,14 +51,8 @@ def phones(text: str, *, loose: bool) -> Iterator[Span]:
     or on end between other characters than letters. When `loose`, letters may be around them. A number must be valid in its country's
     plan, but with `+`, or in five pairs of digits, no more than possible. Raises TooMuch.
     """
-    budget = checked(text)
-    for groups in zones(text, loose=loose):
-        first = 0
-        while first < len(groups):
-            last = _end(groups, first, budget)
-            if last is not None:
-                yield groups[first].start - len(_prefix(groups[first])), groups[last].end
-            first = (first if last is None else last) + 1
+    end = partial(_end, budget=checked(text))
+    return ((groups[0].start - len(_prefix(groups[0])), groups[-1].end) for groups in numbers(text, end, loose=loose))
 
 
 def is_phone(value: int) -> bool:

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Final, Protocol
 
 from gateway.minimise.bounds import DEPTH, TooMuch, unfolded
-from gateway.minimise.escapes import edits, unescape
+from gateway.minimise.escapes import Way, edits, unescape
 from gateway.minimise.fold import fold, offsets
 from gateway.minimise.runs import Piece, pieces
 
@@ -47,9 +47,10 @@ class Layer:
 
     def below(self) -> Iterator[Layer]:
         """What this layer says once its escapes, and its runs, are undone."""
-        plain = unescape(self.text)
-        if plain != self.text:
-            yield Layer(fold(plain), (_Folded(plain), _Escaped(self.text), *self._steps), loose=self.loose)
+        for way in Way:
+            plain = unescape(self.text, way)
+            if plain != self.text:
+                yield Layer(fold(plain), (_Folded(plain), _Escaped(self.text, way), *self._steps), loose=self.loose)
         if found := list(pieces(self.text)):
             joined = _BETWEEN.join(text for text, _, _ in found)
             yield Layer(fold(joined), (_Folded(joined), _Pieced(found), *self._steps), loose=True)
@@ -88,15 +89,16 @@ class _Folded:
 class _Escaped:
     """Keeps, of each piece of the newer text in turn, where it starts, where its origin starts, and where its origin ends if an escape."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, way: Way) -> None:
         self._text = text
+        self._way = way
 
     @cached_property
     def _pieces(self) -> tuple[list[int], list[tuple[int, int | None]]]:
         starts: list[int] = [0]
         origins: list[tuple[int, int | None]] = [(0, None)]
         shift = 0
-        for start, end, plain in edits(self._text):
+        for start, end, plain in edits(self._text, self._way):
             starts += [start + shift, start + shift + len(plain)]
             origins += [(start, end), (end, None)]
             shift += len(plain) - (end - start)
