@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -91,14 +92,14 @@ def contract(*protos: str) -> Contract:
         return load([Path(folder)])
 
 
-def compiler(body: str, more: str = "", flows: str = "{}") -> Compiler:
+def compiler(body: str, more: str = "", flows: str = "{}", head: str = HEAD) -> Compiler:
     """A compiler of one proto file, as `proto` writes it, under `policy`."""
-    return Compiler(contract(proto(body)), policy(more, flows))
+    return Compiler(contract(proto(body, head)), policy(more, flows))
 
 
-def minimiser(body: str, type: str, destination: str, more: str = "") -> Minimiser:
+def minimiser(body: str, type: str, destination: str, more: str = "", head: str = HEAD) -> Minimiser:
     """The minimiser of a type of a proto file at a destination of `POLICY`."""
-    return Minimiser(compiler(body, more).plan(type, destination))
+    return Minimiser(compiler(body, more, head=head).plan(type, destination))
 
 
 def encode(held: Contract, type: str, text: str) -> bytes:
@@ -119,14 +120,15 @@ def has_unknown(message: Message) -> bool:
     """Whether there are unknown fields anywhere in a message, but for what is in an `Any`."""
     if len(UnknownFieldSet(message)):
         return True
-    return any(has_unknown(held) for field, value in message.ListFields() for held in _messages(field, value))
+    return any(has_unknown(held) for _, value in message.ListFields() for held in _messages(value))
 
 
-def _messages(field: object, value: object) -> list[Message]:
+def _messages(value: object) -> list[Message]:
     if isinstance(value, Message):
         return [value]
-    held = value.values() if hasattr(value, "values") else value if hasattr(value, "append") or hasattr(value, "add") else ()
-    return [one for one in held if isinstance(one, Message)]
+    if hasattr(value, "values"):
+        return [one for one in value.values() if isinstance(one, Message)]
+    return [one for one in value if isinstance(one, Message)] if isinstance(value, Iterable) else []
 
 
 def released(engine: Minimiser, raw: bytes, facts: Facts = UNKNOWN) -> Release:

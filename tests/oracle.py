@@ -69,17 +69,20 @@ class Oracle:
         except Personal:
             return None
 
+    def _fields(self, type: Descriptor) -> list[FieldDescriptor]:
+        return sorted([*type.fields, *self.contract.pool.FindAllExtensions(type)], key=lambda field: field.number)
+
     # ── What a type holds ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def strips_required(self, type: str) -> bool:
         """Whether a required field would go, in this type or in what is kept below it."""
         reached = self._reached(self.contract.message(type))
-        return any(field.is_required and not self._stays(field) for held in reached for field in self.contract.fields(held))
+        return any(field.is_required and not self._stays(field) for held in reached for field in self._fields(held))
 
     def _reached(self, root: Descriptor) -> list[Descriptor]:
         found, waiting = {root.full_name: root}, [root]
         while waiting:
-            for field in self.contract.fields(waiting.pop()):
+            for field in self._fields(waiting.pop()):
                 held = _held(field)
                 if held is not None and _kind(held) == "message" and self._stays(field) and held.full_name not in found:
                     found[held.full_name] = held
@@ -93,7 +96,7 @@ class Oracle:
 
     def _holds_something(self, type: Descriptor, above: frozenset[str]) -> bool:
         """Whether some field of a type may leave, however deep below it."""
-        for field in self.contract.fields(type):
+        for field in self._fields(type):
             held = _held(field)
             if not self._may(field):
                 continue
@@ -136,7 +139,7 @@ class Oracle:
 
     def _walk(self, message: Any) -> None:
         present = {field.number for field, _ in message.ListFields()}
-        for field in self.contract.fields(message.DESCRIPTOR):
+        for field in self._fields(message.DESCRIPTOR):
             if field.number in present:
                 self._field(message, field)
 
@@ -195,11 +198,11 @@ class Oracle:
         if isinstance(value, Message):
             _drop_unknown_numbers(value)
         wrapped = isinstance(value, Message) and value.DESCRIPTOR.name.endswith("Value") and kind != "opaque"
-        inner = value.value if wrapped else value  # type: ignore[attr-defined]  # every wrapper has it
+        inner = value.value if wrapped else value
         left = self._ruled(judge(kind, privacy, self._site), inner)
         if not wrapped or left is None:
             return left
-        value.value = left  # type: ignore[attr-defined]
+        value.value = left
         return value
 
     def _any(self, held: Any) -> bool:
@@ -245,7 +248,7 @@ class Oracle:
             case Number(min=None):
                 return None if find_number(value) else value
             case Number(min=low, max=high):
-                return value if low <= value <= high else None  # type: ignore[operator]
+                return value if low <= value <= high else None
             case Moment(days=days):
                 return value if self._near(value, days) else None
             case Span(min=low, max=high):
@@ -350,6 +353,6 @@ def _said(value: Any, contract: Contract) -> Any:
         return repr(value)
     if value.DESCRIPTOR.full_name != ANY:
         return list(shape(value, contract))
-    url, held = value.type_url, value.value  # type: ignore[attr-defined]
+    url, held = value.type_url, value.value
     inner = contract.message_class(url.rpartition("/")[2]).FromString(held)
     return url, _said(inner, contract)

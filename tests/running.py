@@ -340,6 +340,6 @@ def call(channel: grpc.Channel, path: str, data: bytes | Iterator[bytes], *, kin
     """Call a method with any bytes, or a stream of them; its answer's bytes, or how the call ended."""
     method: Any = getattr(channel, kind)(path)
     try:
-        return method(data, timeout=SECONDS, **options)
+        return method(data, **{"timeout": SECONDS, **options})
     except grpc.RpcError as error:
         return ended(error)

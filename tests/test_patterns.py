@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.patterns import MAX_PATTERN, TOKEN, compile_pattern
@@ -74,6 +74,7 @@ def test_other_text_is_no_token(text: str) -> None:
     assert not compile_pattern(TOKEN).fullmatch(text)
 
 
+@settings(deadline=None)
 @given(st.text("ab*+{},0123?()[]^|\\.-:Q", max_size=12))
 def test_what_loads_matches_no_long_value(pattern: str) -> None:
     """A pattern of n characters can repeat at most 1,000 characters, the most that RE2 repeats, for each."""

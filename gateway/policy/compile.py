@@ -65,8 +65,10 @@ class Compiler:
 
     def _check_conditions(self, overlays: Mapping[str, Overlay]) -> None:
         """Without its condition, a message leaves more freely. Raises Misplaced."""
-        for name in self._conditions & overlays.keys() & self.contract.annotations.keys():
-            if overlays[name].privacy.category is Category.UNSPECIFIED and not overlays[name].overrides:
+        for name, overlay in overlays.items():
+            said = self.contract.annotations.get(name, FieldPrivacy()).category
+            ends = overlay.privacy.category is Category.UNSPECIFIED is not said
+            if ends and not overlay.overrides and name in self._conditions:
                 raise Misplaced(name, "looser than its annotation; say `overrides: true` if that is meant")
 
     def _approved(self, recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
@@ -100,10 +102,8 @@ class Compiler:
 
     def plans(self) -> Mapping[tuple[str, str], Plan]:
         """The plans of all flows, by type and destination. Raises BadPolicy or BadContract if one does not compile."""
-        for flow, destinations in self.flows.items():
-            for destination in destinations:
-                self.plan(self.item_type(flow), destination)
-        return dict(self._plans)
+        pairs = ((self.item_type(flow), destination) for flow, destinations in self.flows.items() for destination in destinations)
+        return {pair: self.plan(*pair) for pair in pairs}
 
     def plan(self, type: str, destination: str) -> Plan:
         """The plan of a message type at a destination, in a flow or not.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import grpc
 import pytest
 
 from tests.calls import ALL, EMIT, LOGS, STREAM, TRACK, TRACKS, V1, emitting, field, group, held, logs, track, wrapped
+from tests.e2e.large import many, recorded
 from tests.http2 import Fields, knock
 from tests.running import OPTIONS, SECONDS, Process, call, connected
 
@@ -43,25 +43,6 @@ def unharmed(gateway: Process, channel: grpc.Channel) -> Iterator[None]:
     with connected(gateway.address) as another:
         assert isinstance(call(another, LOGS, logs("INFO").SerializeToString()), bytes)
     assert gateway.alive
-
-
-def many(number: int, value: bytes, size: int = 4 * MB - 100) -> bytes:
-    """As many of a field as fit into `size`."""
-    one = field(number, value)
-    return one * (size // len(one))
-
-
-def differing(make: Callable[[bytes], bytes], size: int = 4 * MB - 500) -> bytes:
-    """Parts, no two of them alike, of `size` in all."""
-    out, numbers = bytearray(), itertools.count()
-    while len(out) < size:
-        out += make(b"%x" % next(numbers))
-    return bytes(out)
-
-
-def recorded(record: bytes, count: int = 1, resource: bytes = b"") -> bytes:
-    """OTLP logs with the same record many times."""
-    return field(1, field(1, resource) + field(2, field(2, record) * count))
 
 
 MESSAGES: list[tuple[str, str, bytes]] = [
@@ -194,72 +175,3 @@ def test_many_streams_at_once_are_all_served(channel: grpc.Channel) -> None:
     begun = [iter([track()] * 5) for _ in range(200)]
     calls = [method.future(items, timeout=SECONDS) for items in begun]
     assert {one.code() for one in calls} == {grpc.StatusCode.OK}
-
-
-def distinct_tokens(size: int) -> bytes:
-    """A list of tokens as an attribute's value, each of which has to be judged."""
-    return recorded(field(6, field(1, b"service.name") + field(2, field(5, differing(lambda text: field(1, field(1, b"v" + text)), size)))))
-
-
-def answered_meanwhile(channel: grpc.Channel, hostile: Any) -> int:
-    """How many ordinary calls are answered before a hostile one is."""
-    count = 0
-    while not hostile.done():
-        assert isinstance(call(channel, TRACK, track()), bytes)
-        count += 1
-    return count
-
-
-def test_others_are_served_while_a_costly_message_is_judged(gateway: Process, channel: grpc.Channel) -> None:
-    method: Any = channel.unary_unary(LOGS)
-    with connected(gateway.address) as another:
-        hostile = method.future(distinct_tokens(MB // 4), timeout=SECONDS)
-        assert answered_meanwhile(another, hostile) > 5
-        assert hostile.code() is grpc.StatusCode.OK
-
-
-def attributes(size: int) -> bytes:
-    return differing(lambda text: field(6, field(1, b"service." + text) + field(2, field(1, b"v" + text))), size)
-
-
-def texts(count: int) -> bytes:
-    """Messages to support, each with something for every detector."""
-    line = "ana%d@acme.example +336123456%02d %%40 aGVsbG8gd29ybGQgaGVsbG8= 48.85,2.35 "
-    return b"".join(field(2, field(6, (line % (number, number % 100) * 6).encode())) for number in range(count))
-
-
-def contact(number: int, text: Callable[[bytes], bytes]) -> bytes:
-    return emitting("kannelle.crm.v1.Contact", differing(lambda part: field(number, text(part))))
-
-
-COSTLY: list[tuple[str, str, bytes]] = [
-    ("tokens in a list", LOGS, distinct_tokens(4 * MB - 500)),
-    ("attributes that stay", LOGS, recorded(attributes(4 * MB - 500))),
-    ("attributes that go", LOGS, recorded(differing(lambda text: field(6, field(1, text))))),
-    ("the same attribute, which goes", LOGS, recorded(many(6, b"", 4 * MB - 500))),
-    ("addresses", LOGS, recorded(differing(lambda text: field(6, field(1, b"user.email") + field(2, field(1, text + b"@acme.example")))))),
-    ("a large resource for many", LOGS, recorded(b"", 240, differing(lambda text: field(1, field(1, text)), 131_000))),
-    ("a resource for most", LOGS, recorded(b"", 7000, differing(lambda text: field(1, field(1, text)), 4_500))),
-    ("properties", TRACK, field(2, field(2, b"video.exported") + differing(lambda text: field(4, field(1, text))))),
-    ("map entries that stay", EMIT, contact(10, lambda text: field(1, text))),
-    ("map entries that go", EMIT, contact(10, lambda text: field(1, b"@" + text))),
-    ("strings that stay as they are", EMIT, contact(4, lambda text: text)),
-    ("texts", f"{V1}SupportService/SendMessages", texts(4000)),
-    ("one text", f"{V1}SupportService/SendMessage", field(2, field(6, texts(60_000)[: 4 * MB - 500]))),
-    ("attachments", f"{V1}SupportService/SendMessage", field(2, differing(lambda text: field(7, field(1, text + b".pdf"))))),
-    ("one ID in base64", TRACK, field(2, field(1, field(1, b"dXNyXzE=" * (MB // 2 - 100))))),
-    ("one address", TRACK, field(2, field(1, field(2, b"@" * (4 * MB - 500))))),
-]
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize(("name", "path", "data"), COSTLY, ids=[row[0] for row in COSTLY])
-def test_the_costliest_messages_cost_time_and_nothing_else(name: str, path: str, data: bytes, gateway: Process, channel: grpc.Channel) -> None:
-    assert len(data) < 4 * MB
-    before = gateway.cpu
-    method: Any = channel.unary_unary(path)
-    with connected(gateway.address) as another:
-        hostile = method.future(data, timeout=6 * SECONDS)
-        assert answered_meanwhile(another, hostile) > 0
-    assert hostile.code() is grpc.StatusCode.OK
-    print(f"{gateway.cpu - before:.1f} s of processor time, {gateway.rss // MB} MB")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.minimise.addresses import LONGEST, MALFORMED, Address, Kind, _read_any, _read_plain, read
+from gateway.minimise.addresses import _REMEMBERED, LONGEST, MALFORMED, Address, Kind, _read_any, _read_plain, _verdicts, read
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,8 @@ def test_a_business_address_is_normalised(text: str, normalised: str) -> None:
 @pytest.mark.parametrize(
     "domain",
     ["gmail.com", "GoogleMail.com", "mail.gmail.com", "outlook.com", "laposte.net", "sfr.fr", "proximus.be", "web.de", "eircom.net",
-     "mailinator.com", "yopmail.com", "x.y.mailinator.com", "privaterelay.appleid.com"],
+     "mailinator.com", "yopmail.com", "x.y.mailinator.com", "privaterelay.appleid.com", "gmail.co.uk", "mail.yahoo.be", "tutanota.com",
+     "gma\u0131l.com", "gm\u00e1il.com", "\u0262mail.com", "xn--gmal-nza.com", "gmail\u3002com"],
 )  # fmt: skip
 def test_free_mail_and_disposable_domains_are_personal(domain: str) -> None:
     assert read(f"ada.byron@{domain}").kind is Kind.PERSONAL
@@ -40,25 +41,60 @@ def test_free_mail_and_disposable_domains_are_personal(domain: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "@", "alice", "alice@", "@acme.example", "alice@@acme.example", "alice@acme", "alice@localhost", "alice@acme.local", "alice@acme.test",
-     "alice@acme..example", "alice@-acme.example", "alice.@acme.example", ".alice@acme.example", "a..b@acme.example", "+tag@acme.example",
+    ["", "@", "alice", "alice@", "@acme.example", "alice@@acme.example", "alice@acme", "alice@localhost", "alice@acme.local",
+     "alice@acme.test", "alice@acme.invalid", "alice@acme.onion", "alice@acme..example", "alice@-acme.example", "alice.@acme.example",
+     ".alice@acme.example", "a..b@acme.example", "+tag@acme.example",
      '"alice"@acme.example', "alice@[192.0.2.1]", "alice@192.0.2.1", "Alice <alice@acme.example>", "alice@acme.example, bob@acme.example",
      " alice@acme.example", "alice@acme.example\n", "alice@acme.example\x00", "al ice@acme.example", "alice@acme.example.",
      "al\u200bice@acme.example", "alice\u00ad@acme.example", "alice@ac\u200bme.example",
      "\uff41lice@acme.example", "alice\uff20acme.example", "alice@\uff41cme.example", "\U0001d41alice@acme.example",
-     "alice@gm\u0430il.com", "alice@\u0433\u043c\u0430\u0456l.com", "alice@xn--gmil-63d.com", "alice@\u0430cme.example", "alice@xn--a.example",
+     "alice@gm\u0430il.com", "alice@\u0433\u043c\u0430\u0456l.com", "alice@xn--gmil-63d.com",
+     "alice@\u0430cme.example", "alice@xn--a.example",
+     "alice%gmail.com@acme.example", "gmail.com!alice@acme.example", "alice=gmail.com@acme.example", "alice(at)gmail.com@acme.example",
+     "YWxpY2VAZ21haWwuY29t@acme.example", "alice_at_gmail_dot_com@acme.example", "\ud800@acme.example",
      f"{'a' * 65}@acme.example", f"a@{'b' * 64}.example", f"a@{'b.' * 130}example"],
 )  # fmt: skip
 def test_what_is_malformed_or_in_disguise_is_no_address(text: str) -> None:
     assert read(text) == MALFORMED
 
 
+@pytest.mark.parametrize("domain", ["gmail.com.acme.example", "notgmail.com", "yahoo-inc.com", "mygmx.example", "outlook.acme.example"])
+def test_a_domain_that_only_resembles_one_of_free_mail_is_a_business(domain: str) -> None:
+    assert read(f"ada.byron@{domain}").kind is Kind.BUSINESS
+
+
+@settings(deadline=None)
+@given(st.emails() | st.builds("{}@{}".format, st.text(max_size=12), st.sampled_from(["acme.example", "b\u00fccher.example", "Gmail.com"])))
+def test_a_normal_form_is_its_own_normal_form(text: str) -> None:
+    address = read(text)
+    if address.kind is not Kind.MALFORMED:
+        assert read(address.normalised) == address
+        assert "+" not in address.normalised
+        assert address.domain == address.domain.lower()
+        assert address.domain.isascii()
+
+
+def test_an_address_does_not_show_what_it_is() -> None:
+    assert repr(read("alice@acme.example")) == "Address(business)"
+
+
+def test_what_was_read_is_remembered_within_bounds() -> None:
+    assert read("alice@acme.example") is read("alice@acme.example")
+    for number in range(_REMEMBERED + 10):
+        read(f"{number}@x")
+    read(f"{'a' * LONGEST}@acme.example")
+    assert len(_verdicts) <= _REMEMBERED
+    assert max(map(len, _verdicts)) <= LONGEST
+
+
+@settings(deadline=None)
 @given(st.from_regex(r"[A-Za-z0-9._+-]{1,70}@[A-Za-z0-9.-]{1,80}", fullmatch=True))
 def test_the_short_way_says_what_the_validator_says(text: str) -> None:
     plain = _read_plain(text)
     assert plain is None or plain == _read_any(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_can_be_read(text: str) -> None:
     address = read(text)
@@ -66,6 +102,7 @@ def test_any_text_can_be_read(text: str) -> None:
     assert len(address.normalised) <= LONGEST * 4
 
 
+@settings(deadline=None)
 @given(st.emails())
 def test_what_was_read_is_read_alike_again(text: str) -> None:
     address = read(text)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import pytest
@@ -107,6 +110,27 @@ def test_a_vendor_gets_nothing_of_a_personal_account(flows: Flows) -> None:
 def test_what_one_destination_refuses_none_gets(raw: bytes, flows: Flows) -> None:
     """The name is read for one of the two only."""
     assert reason_of(lambda: flows.of_type("t.Seen").decide(raw, UNKNOWN)) is Reason.MALFORMED
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_threads_do_not_disturb_one_another(flows: Flows) -> None:
+    """Receivers decide on large items in threads."""
+    flow = flows.of_type("t.Seen")
+    items = [field(1, b"usr_%d" % number) + field(3, b"Ana%d@acme.example" % (number % 7)) for number in range(300)]
+    alone = [flow.decide(item, UNKNOWN) for item in items]
+    other = Flows(compiler(BODY, PLAN, FLOWS)).of_type("t.Seen")
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda _: [other.decide(item, UNKNOWN) for item in items], range(4)))
+    assert together == [alone] * 4
 
 
 def test_a_minimiser_is_made_once(flows: Flows) -> None:

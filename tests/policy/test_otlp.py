@@ -1,78 +1,200 @@
-"""OTLP logs: every slot is decided on."""
+"""Every slot of OTLP logs is decided on, and a slot that a newer opentelemetry-proto brings is noticed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 import pytest
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 
-from gateway.contracts.builtin import WELL_KNOWN
-from gateway.contracts.contract import Contract
-from gateway.contracts.load import default_path as default_contract
-from gateway.contracts.load import load as load_contracts
-from gateway.minimise.engine import Minimiser
-from gateway.model import Facts, Release
-from gateway.policy.compile import Compiler
-from gateway.policy.load import default_path, load
-from gateway.policy.otlp import CLASSES, ITEM, MESSAGES, OPAQUE_VALUES, STRIPPED, VALUES, specials
+from gateway.errors import Reason
+from gateway.minimise import keyed
+from gateway.minimise.otlp import _REQUEST
+from gateway.minimise.schema import attribute
+from gateway.plan import Attributes, Body, Keep, Moment, Number, Text, UserId, Value, WorkEmail
+from gateway.policy import otlp
+from gateway.policy.project import NESTED
+from tests.build import compiler, policy
 
-KANNELLE = Compiler(load_contracts([default_contract()]), load(default_path()))
-MODULES = (*WELL_KNOWN, common_pb2, resource_pb2, logs_pb2)
-
-
-def slots(message: Descriptor, seen: set[str]) -> Iterator[str]:
-    """The full names of all fields of a message and of what it holds."""
-    seen.add(message.full_name)
-    for field in message.fields:
-        yield field.full_name
-        inside = field.message_type is not None and field.full_name not in STRIPPED
-        if inside and field.message_type.full_name not in seen:
-            yield from slots(field.message_type, seen)
+COMMON: Final = "opentelemetry.proto.common.v1."
+KEYED: Final[dict[str, Any]] = {
+    f"{COMMON}KeyValue": keyed._KEY_VALUE,
+    f"{COMMON}AnyValue": keyed._ANY_VALUE,
+    f"{COMMON}ArrayValue": keyed._ARRAY,
+}
+"""The types that keyed values are judged in, and the schema that judges them."""
+SPECIALS: Final = otlp.specials(policy().policy, compiler("message M {}").site("eu-log"))
 
 
-def undecided(contract: Contract, destination: str) -> set[str]:
-    """Slots that neither a rule keeps nor a rule strips."""
-    ruled = {*CLASSES, *MESSAGES, *VALUES, *OPAQUE_VALUES, *specials(KANNELLE.policy, KANNELLE.site(destination))}
-    return set(slots(contract.message(ITEM), set())) - ruled
+def unhandled(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The slots of a message, and below it, that the code neither keeps by a rule nor strips by one."""
+    for field in () if message.full_name in seen else message.fields:
+        name, held = field.full_name, field.message_type
+        if name in otlp.STRIPPED | otlp.OPAQUE_VALUES | otlp.CLASSES.keys():
+            continue
+        schema = KEYED.get(message.full_name)
+        if schema is not None:
+            known = schema.DESCRIPTOR.fields_by_name.get(attribute(field.number))
+            same = known is not None and known.type == field.type and known.is_repeated == field.is_repeated
+            handled = same and name in otlp.VALUES
+        else:
+            handled = name in otlp.MESSAGES or name in SPECIALS
+        if not handled:
+            yield name
+        elif held is not None:
+            yield from unhandled(held, seen | {message.full_name})
 
 
-def files() -> dict[str, FileDescriptorProto]:
-    return {module.DESCRIPTOR.name: FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb) for module in MODULES}
+def test_every_slot_is_decided_on() -> None:
+    assert [*unhandled(logs_pb2.ResourceLogs.DESCRIPTOR)] == []
 
 
-@pytest.mark.parametrize("destination", ["application-log", "analytics"])
-def test_every_slot_is_decided_on(destination: str) -> None:
-    assert undecided(Contract(files().values()), destination) == set()
+def test_every_slot_that_is_listed_is_there() -> None:
+    names = {field.full_name for module in (logs_pb2, common_pb2, resource_pb2) for message in _all(module) for field in message.fields}
+    assert {*otlp.STRIPPED, *otlp.OPAQUE_VALUES, *otlp.VALUES, *otlp.CLASSES, *otlp.MESSAGES, *SPECIALS} <= names
 
 
-def test_what_no_rule_reads_is_not_in_the_engine_s_schema() -> None:
-    attribute = common_pb2.KeyValue(key="service.name", key_strindex=7)
-    attribute.value.kvlist_value.values.add(key="user.name").value.string_value = "Ada Byron"
-    minimiser = Minimiser(KANNELLE.plan(ITEM, "application-log"))
-    for value in (common_pb2.AnyValue(bytes_value=b"Ada"), common_pb2.AnyValue(string_value_strindex=7), attribute.value):
-        attribute.value.CopyFrom(value)
-        raw = logs_pb2.ResourceLogs(resource=resource_pb2.Resource(attributes=[attribute])).SerializeToString()
-        release = minimiser.decide(raw, Facts(0))
-        assert isinstance(release, Release)
-        assert logs_pb2.ResourceLogs.FromString(release.payload).resource == resource_pb2.Resource()
+def _all(module: Any) -> list[Descriptor]:
+    return [*module.DESCRIPTOR.message_types_by_name.values()]
+
+
+REACHED: Final = (
+    "logs.v1.ResourceLogs", "logs.v1.ScopeLogs", "logs.v1.LogRecord", "resource.v1.Resource", "common.v1.InstrumentationScope",
+    "common.v1.KeyValue", "common.v1.AnyValue", "common.v1.ArrayValue",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REACHED)
+@pytest.mark.parametrize("type_", ["TYPE_STRING", "TYPE_INT64", "TYPE_MESSAGE"])
+def test_a_slot_that_is_added_anywhere_is_noticed(name: str, type_: str) -> None:
+    assert {*unhandled(grown(name, type_))} == {f"opentelemetry.proto.{name}.brand_new"}
+
+
+def grown(name: str, type_: str) -> Descriptor:
+    """`ResourceLogs` as a newer version might have it, with one more field in the message `name`."""
+    pool = DescriptorPool()
+    for module in (common_pb2, resource_pb2, logs_pb2):
+        file = FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb)
+        for message in file.message_type:
+            if f"{file.package}.{message.name}" == f"opentelemetry.proto.{name}":
+                _grow(message, type_)
+        pool.AddSerializedFile(file.SerializeToString())
+    return pool.FindMessageTypeByName("opentelemetry.proto.logs.v1.ResourceLogs")
+
+
+def _grow(message: DescriptorProto, type_: str) -> None:
+    field = message.field.add(name="brand_new", number=1999, type=type_, label="LABEL_OPTIONAL")
+    if type_ == "TYPE_MESSAGE":
+        field.type_name = f".{COMMON}AnyValue"
+
+
+def test_a_slot_that_changes_its_type_is_noticed() -> None:
+    pool = DescriptorPool()
+    for module in (common_pb2, resource_pb2, logs_pb2):
+        file = FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb)
+        if module is common_pb2:
+            value = next(message for message in file.message_type if message.name == "AnyValue")
+            value.field[2].type = 9  # type: ignore[assignment]  # int_value
+        pool.AddSerializedFile(file.SerializeToString())
+    assert {*unhandled(pool.FindMessageTypeByName("opentelemetry.proto.logs.v1.ResourceLogs"))} == {f"{COMMON}AnyValue.int_value"}
+
+
+def test_a_batch_is_split_with_all_its_slots() -> None:
+    """What is around a record is carried over whole, whatever it is; a field beside them would be lost, and is noticed here."""
+    wanted = {
+        logs_service_pb2.ExportLogsServiceRequest.DESCRIPTOR: _REQUEST.DESCRIPTOR,
+        logs_pb2.ResourceLogs.DESCRIPTOR: _REQUEST.DESCRIPTOR.fields[0].message_type,
+        logs_pb2.ScopeLogs.DESCRIPTOR: _REQUEST.DESCRIPTOR.fields[0].message_type.fields_by_name[attribute(2)].message_type,
+    }
+    for original, schema in wanted.items():
+        assert {field.number for field in original.fields} == {field.number for field in schema.fields}
+
+
+# ── The rules of the slots ────────────────────────────────────────────────────────────────────────────────────────────
+
+MORE: Final = """\
+tracking_plan: {video.exported: {properties: {}}, app.started: {properties: {}}}
+otlp:
+  attributes:
+    user.id: USER_ID
+    user.email: WORK_EMAIL
+    user.name: NAME
+    user.*: OPERATIONAL
+    service.*: OPERATIONAL
+    service.owner.*: NAME
+    http.status: {category: OPERATIONAL, min: 100, max: 599}
+    http.method: {category: OPERATIONAL, one_of: [GET, PUT]}
+    password: CREDENTIAL
+  log_templates: [server started]
+"""
+ID: Final = UserId("usr_[A-Za-z0-9]{1,32}")
+
+
+def attributes(destination: str) -> Attributes:
+    made = compiler("message M {}", MORE)
+    rule = otlp.specials(made.policy, made.site(destination))["opentelemetry.proto.logs.v1.LogRecord.attributes"]
+    assert isinstance(rule, Attributes)
+    return rule
+
+
+def test_attributes_are_ruled_by_their_keys_for_each_kind_of_value() -> None:
+    rule = attributes("eu-service")
+    assert rule.exact["user.id"] == Value(string=ID, integer=ID)
+    assert rule.exact["user.email"] == Value(string=WorkEmail(outside=False, vendor=False))
+    assert rule.exact["user.name"] == Value(Keep(), Keep(), Keep(), Keep())
+    assert rule.exact["http.status"] == Value(integer=Number(100, 599))
+    assert rule.exact["http.method"] == Value(string=Text(one_of=("GET", "PUT"), detect=True))
+    assert rule.prefixes["service."].integer == Number()
+
+
+def test_a_key_that_may_not_leave_is_listed_all_the_same() -> None:
+    """Else the rule of a wildcard above it would let it go."""
+    rule = attributes("eu-indirect")
+    assert (rule.exact["user.name"], rule.exact["password"], rule.prefixes["service.owner."]) == (Value(), Value(), Value())
+
+
+def test_outside_the_eu_attributes_are_closed() -> None:
+    rule = attributes("us-service")
+    assert rule.prefixes == {}
+    assert {key for key, value in rule.exact.items() if value != Value()} == {"user.id", "user.email", "http.status", "http.method"}
 
 
 @pytest.mark.parametrize(
-    ("file", "message"),
+    ("slot", "inside", "outside"),
     [
-        (logs_pb2, "ResourceLogs"), (logs_pb2, "ScopeLogs"), (logs_pb2, "LogRecord"), (resource_pb2, "Resource"),
-        (common_pb2, "InstrumentationScope"), (common_pb2, "KeyValue"), (common_pb2, "AnyValue"), (common_pb2, "ArrayValue"),
-        (common_pb2, "KeyValueList"),
+        ("LogRecord.trace_id", "Length", Reason.NOT_CLOSED),
+        ("LogRecord.span_id", "Length", Reason.NOT_CLOSED),
+        ("LogRecord.flags", Number(0, 255), Reason.NOT_CLOSED),
+        ("LogRecord.time_unix_nano", Moment(), Moment(7)),
+        ("LogRecord.observed_time_unix_nano", Moment(), Moment(7)),
+        ("LogRecord.event_name", "Text", Text(one_of=("app.started", "video.exported"), detect=True)),
+        ("ResourceLogs.resource", NESTED, NESTED),
+        ("ScopeLogs.scope", NESTED, NESTED),
+        ("LogRecord.body", Body(("server started",), free_text=True), Body(("server started",), free_text=False)),
     ],
-)  # fmt: skip
-def test_a_slot_that_a_newer_otlp_brings_is_noticed(file: object, message: str) -> None:
-    all_files = files()
-    name = file.DESCRIPTOR.name  # type: ignore[attr-defined]
-    held = next(one for one in all_files[name].message_type if one.name == message)
-    held.field.add(name="new_slot", number=999, type=FieldDescriptorProto.TYPE_STRING, label=FieldDescriptorProto.LABEL_OPTIONAL)
-    assert {slot.rpartition(".")[2] for slot in undecided(Contract(all_files.values()), "application-log")} == {"new_slot"}
+)
+def test_the_rule_of_a_slot(slot: str, inside: object, outside: object) -> None:
+    made = compiler("message M {}", MORE)
+    for destination, wanted in (("eu-service", inside), ("us-service", outside)):
+        rule = otlp.specials(made.policy, made.site(destination))[f"opentelemetry.proto.logs.v1.{slot}"]
+        assert wanted in (rule, type(rule).__name__)
+
+
+def test_without_a_tracking_plan_no_event_outside_the_eu_has_a_name() -> None:
+    made = compiler("message M {}")
+    assert otlp.specials(made.policy, made.site("us-log"))["opentelemetry.proto.logs.v1.LogRecord.event_name"] is Reason.NOT_CLOSED
+
+
+def test_where_operational_data_may_not_go_no_slot_goes() -> None:
+    made = compiler("message M {}")
+    site = made.site("eu-log")
+    closed = type(site)(site.name, site.recipient, site.region, frozenset(), site.user_id, site.days)
+    kept = {name: rule for name, rule in otlp.specials(made.policy, closed).items() if not isinstance(rule, Reason)}
+    assert {type(rule).__name__ for rule in kept.values()} == {"Nested", "Attributes", "Body"}

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
 
+from gateway.app import CALLS
 from gateway.config import Delivery
 from gateway.errors import Permanent, Reason, Retryable
 from gateway.exporters.base import Outcome, Rejected, Retry
@@ -238,6 +239,16 @@ async def test_a_full_gateway_says_when_to_come_back(tmp_path: Path) -> None:
         gate.open()
         assert all(isinstance(answer, bytes) for answer in await asyncio.gather(*waiting))
         assert isinstance(await gateway.raw(TRACK, track()), bytes)
+
+
+async def test_more_calls_than_there_is_room_for_are_told_when_to_come_back(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with running(tmp_path, gate) as gateway:
+        waiting = [asyncio.create_task(gateway.raw(TRACK, track())) for _ in range(CALLS)]
+        await gate.until(CALLS)
+        assert await gateway.raw(TRACK, b"") == FULL
+        gate.open()
+        assert all(isinstance(answer, bytes) for answer in await asyncio.gather(*waiting))
 
 
 async def test_what_could_never_fit_is_too_large(tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+"""Messages that cost more time than they should: whoever sends one waits, others don't."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import grpc
+import pytest
+
+from tests.calls import EMIT, LOGS, TRACK, V1, emitting, field, track
+from tests.e2e.large import MB, differing, many, recorded
+from tests.running import SECONDS, Process, call, connected
+
+log = logging.getLogger(__name__)
+
+FULL: Final = 4 * MB - 500
+MESSAGE: Final = f"{V1}SupportService/SendMessage"
+Row = tuple[str, str, Callable[[], bytes]]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with Process(tmp_path_factory.mktemp("costly")) as process:
+        assert process.address
+        yield process
+        assert process.stop() == 0
+
+
+def answered_meanwhile(gateway: Process, path: str, data: bytes) -> int:
+    """How many ordinary calls are answered before a costly one is: two at most, if it kept the others waiting."""
+    count = 0
+    with connected(gateway.address) as channel, connected(gateway.address) as another:
+        method: Any = another.unary_unary(path)
+        costly = method.future(data, timeout=6 * SECONDS)
+        while not (count and costly.done()):
+            assert isinstance(call(channel, TRACK, track()), bytes)
+            count += 1
+        assert costly.code() is grpc.StatusCode.OK
+    return count
+
+
+def tokens(size: int) -> bytes:
+    """A list of tokens as an attribute's value, each of which has to be judged."""
+    return field(6, field(1, b"service.name") + field(2, field(5, differing(lambda part: field(1, field(1, b"v" + part)), size))))
+
+
+def attribute(key: bytes, value: bytes) -> bytes:
+    return field(6, field(1, key) + field(2, field(1, value)))
+
+
+def resource(size: int) -> bytes:
+    return differing(lambda part: field(1, field(1, part)), size)
+
+
+def text(number: int) -> bytes:
+    """Something for every detector."""
+    return b"ana%d@acme.example +336123456%02d %%40 aGVsbG8gd29ybGQgaGVsbG8= 48.85,2.35 " % (number, number % 100) * 6
+
+
+def contact(number: int, part: Callable[[bytes], bytes]) -> bytes:
+    return emitting("kannelle.crm.v1.Contact", differing(lambda text: field(number, part(text)), FULL))
+
+
+def event(parts: bytes) -> bytes:
+    return field(2, field(2, b"video.exported") + parts)
+
+
+COSTLY: list[Row] = [
+    ("tokens in a list", LOGS, lambda: recorded(tokens(FULL))),
+    ("attributes that stay", LOGS, lambda: recorded(differing(lambda part: attribute(b"service." + part, b"v" + part), FULL))),
+    ("attributes that go", LOGS, lambda: recorded(differing(lambda part: field(6, field(1, part)), FULL))),
+    ("the same attribute, which goes", LOGS, lambda: recorded(many(6, b"", FULL))),
+    ("addresses", LOGS, lambda: recorded(differing(lambda part: attribute(b"user.email", part + b"@acme.example"), FULL))),
+    ("a large resource for many records", LOGS, lambda: recorded(b"", 240, resource(131_000))),
+    ("a resource for most records", LOGS, lambda: recorded(b"", 7000, resource(4_500))),
+    ("properties", TRACK, lambda: event(differing(lambda part: field(4, field(1, part)), FULL))),
+    ("map entries that stay", EMIT, lambda: contact(10, lambda part: field(1, part))),
+    ("map entries that go", EMIT, lambda: contact(10, lambda part: field(1, b"@" + part))),
+    ("strings that stay as they are", EMIT, lambda: contact(4, lambda part: part)),
+    ("texts", f"{MESSAGE}s", lambda: b"".join(field(2, field(6, text(number))) for number in range(4000))),
+    ("one text", MESSAGE, lambda: field(2, field(6, b"".join(map(text, range(8000)))))),
+    ("attachments", MESSAGE, lambda: field(2, differing(lambda part: field(7, field(1, part + b".pdf")), FULL))),
+    ("one ID", TRACK, lambda: event(field(1, field(1, b"dXNyXzE=" * (MB // 2 - 100))))),
+    ("one address", TRACK, lambda: event(field(1, field(2, b"@" * FULL)))),
+]
+
+
+def test_others_are_served_while_a_costly_message_is_judged(gateway: Process) -> None:
+    assert answered_meanwhile(gateway, LOGS, recorded(tokens(MB // 4))) > 2
+
+
+def test_others_are_served_while_a_costly_batch_is_judged(gateway: Process) -> None:
+    assert answered_meanwhile(gateway, f"{MESSAGE}s", b"".join(field(2, field(6, text(number))) for number in range(300))) > 2
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("row", COSTLY, ids=[row[0] for row in COSTLY])
+def test_the_costliest_messages_cost_time_and_nothing_else(row: Row, gateway: Process, caplog: pytest.LogCaptureFixture) -> None:
+    name, path, make = row
+    data = make()
+    assert len(data) < 4 * MB
+    caplog.set_level(logging.INFO)
+    before = gateway.cpu
+    answered = answered_meanwhile(gateway, path, data)
+    log.info("%s: %.1f s of processor time, %d calls answered meanwhile, %d MB", name, gateway.cpu - before, answered, gateway.rss // MB)

@@ -1,0 +1,216 @@
+"""Messages in messages: what an `Any` holds decides, however deep, however odd its type URL."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from gateway.errors import Reason, Refused
+from gateway.minimise.engine import Minimiser
+from gateway.minimise.payload import any_bytes, opened, type_name
+from gateway.model import Withheld
+from tests.build import UNKNOWN, minimiser, released
+from tests.wire import record
+
+BODY: Final = """
+message M { google.protobuf.Any any = 1; repeated google.protobuf.Any many = 2; map<string, google.protobuf.Any> keyed = 3 @{map_key: OPERATIONAL};
+  M child = 4; oneof o { google.protobuf.Any one = 5; string other = 6 @OPERATIONAL; } google.protobuf.Any content = 7 @CONTENT;
+  google.protobuf.Any secret = 8 @CREDENTIAL; }
+message P { string code = 1 @OPERATIONAL; string name = 2 @NAME; string email = 3 @WORK_EMAIL; }
+message Dead { string a = 1; }
+"""
+P: Final = record(1, 2, b"ok") + record(2, 2, b"Anna")
+LEFT: Final = record(1, 2, b"ok")
+
+
+def any_of(value: bytes, url: bytes = b"type.googleapis.com/t.P") -> bytes:
+    return record(1, 2, url) + record(2, 2, value)
+
+
+def engine(destination: str = "eu-indirect") -> Minimiser:
+    return minimiser(BODY, "t.M", destination)
+
+
+def refusal(raw: bytes) -> Reason:
+    with pytest.raises(Refused) as caught:
+        engine().decide(raw, UNKNOWN)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("number", "kept"),
+    [(1, True), (2, True), (5, True), (7, False), (8, False)],
+)
+def test_the_payload_is_minimised_by_its_own_type(number: int, kept: bool) -> None:
+    assert released(engine(), record(number, 2, any_of(P))).payload == (record(number, 2, any_of(LEFT)) if kept else b"")
+
+
+def test_the_category_of_the_field_is_a_further_condition() -> None:
+    assert released(engine("eu-service"), record(7, 2, any_of(P))).payload == record(7, 2, any_of(P))
+    assert released(engine("eu-service"), record(8, 2, any_of(P))).payload == b""
+
+
+def test_the_values_of_a_map_are_minimised_like_any_other() -> None:
+    entries = [(b"a", any_of(P)), (b"anna@acme.example", any_of(P)), (b"b", any_of(P, b"t.Dead")), (b"c", b"")]
+    raw = b"".join(record(3, 2, record(1, 2, key) + record(2, 2, value)) for key, value in entries)
+    assert released(engine(), raw).payload == record(3, 2, record(1, 2, b"a") + record(2, 2, any_of(LEFT)))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        b"type.googleapis.com/t.P",
+        b"t.P",
+        b"/t.P",
+        b"//t.P",
+        b"https://anna@acme.example/secret/t.P",
+        b"anna@acme.example/t.P",
+        "ünïcode/t.P".encode(),
+    ],
+)
+def test_a_type_url_is_read_from_its_last_slash_and_written_anew(url: bytes) -> None:
+    assert released(engine(), record(1, 2, any_of(P, url))).payload == record(1, 2, any_of(LEFT))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        b"", b"/", b"type.googleapis.com/", b"type.googleapis.com/t.None", b"t.P/", b"t.P?x", b"t.p", b"t.P ", b" t.P", b".t.P", b"t/P", b"P", b"t.P\0", b"t.Dead",
+        b"google.protobuf.Timestamp", b"google.protobuf.Struct", b"google.protobuf.StringValue", b"google.protobuf.Empty", "t.\u0420".encode(),
+    ],
+)  # fmt: skip
+def test_a_type_that_may_not_leave_goes_with_its_any(url: bytes) -> None:
+    release = released(engine(), record(1, 2, any_of(P, url)) + record(2, 2, any_of(P, url)) + record(2, 2, any_of(P)))
+    assert release.payload == record(2, 2, any_of(LEFT))
+    assert {(one.path, one.reason) for one in release.stripped} == {
+        ("any", Reason.TYPE_NOT_IN_CONTRACT),
+        ("many[*]", Reason.TYPE_NOT_IN_CONTRACT),
+    }
+
+
+@pytest.mark.parametrize("times", [1, 2, 5, 15])
+def test_an_any_in_an_any_is_treated_likewise(times: int) -> None:
+    raw, wanted = any_of(P, b"x/t.P"), any_of(LEFT)
+    for _ in range(times):
+        raw, wanted = any_of(raw, b"anna@acme.example/google.protobuf.Any"), any_of(wanted, b"type.googleapis.com/google.protobuf.Any")
+    assert released(engine(), record(1, 2, raw)).payload == record(1, 2, wanted)
+
+
+@pytest.mark.parametrize("inner", [any_of(P, b"t.None"), any_of(P, b"google.protobuf.Timestamp"), b""])
+def test_an_any_whose_inmost_payload_may_not_leave_goes_whole(inner: bytes) -> None:
+    raw = any_of(any_of(inner, b"google.protobuf.Any"), b"google.protobuf.Any")
+    assert released(engine(), record(1, 2, raw)).payload == b""
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [record(1, 2, b"\x0a"), record(1, 2, any_of(b"\x0a")), record(1, 2, record(1, 2, b"\xff")), record(2, 2, any_of(b"\x0a\x01\xff"))],
+)
+def test_a_malformed_payload_refuses_the_item(raw: bytes) -> None:
+    assert refusal(raw) is Reason.MALFORMED
+
+
+def test_a_malformed_payload_that_does_not_leave_is_no_matter() -> None:
+    assert released(engine(), record(1, 2, any_of(b"\x0a", b"t.None")) + record(8, 2, b"\x0a")).payload == b""
+
+
+def test_unknown_fields_and_wrong_wire_types_are_gone_inside_and_around() -> None:
+    odd = record(99, 2, b"anna") + record(1, 0, b"\x05") + record(2, 0, b"\x05")
+    assert released(engine(), record(1, 2, odd + any_of(odd + P + odd) + odd)).payload == record(1, 2, any_of(LEFT))
+
+
+def test_of_several_occurrences_the_last_one_counts_and_is_not_merged() -> None:
+    """It is read as raw bytes. What is lost is lost; nothing that was stripped comes back."""
+    whole, half = any_of(P), record(2, 2, record(1, 2, b"b"))
+    assert released(engine(), record(1, 2, whole) + record(1, 2, half)).payload == b""
+    assert released(engine(), record(1, 2, half) + record(1, 2, whole)).payload == record(1, 2, any_of(LEFT))
+
+
+def test_a_personal_address_in_a_payload_withholds_the_item_from_vendors() -> None:
+    held = any_of(record(3, 2, b"anna@gmail.com"))
+    for raw in (record(1, 2, held), record(1, 2, held), record(1, 2, any_of(held, b"google.protobuf.Any"))):
+        assert isinstance(engine("us-vendor").decide(raw, UNKNOWN), Withheld)
+    assert released(engine(), record(1, 2, held)).payload == record(1, 2, record(1, 2, b"type.googleapis.com/t.P"))
+
+
+def test_what_was_stripped_in_a_payload_is_named_by_its_place() -> None:
+    raw = record(4, 2, record(2, 2, any_of(record(1, 2, b"a b") + record(3, 2, b"anna@gmail.com"))) * 2)
+    for _ in range(2):
+        assert {(one.path, one.reason, one.count) for one in released(engine(), raw).stripped} == {
+            ("child.many[*].code", Reason.PATTERN_MISMATCH, 2),
+            ("child.many[*].email", Reason.EMAIL_PERSONAL, 2),
+        }
+
+
+# ── Depth ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def nest(times: int, inner: bytes) -> bytes:
+    for _ in range(times):
+        inner = record(4, 2, inner)
+    return inner
+
+
+def chain(times: int, levels: int = 0, url: bytes = b"type.googleapis.com/t.M") -> bytes:
+    """A message with an `Any` in an `Any` and so on, with messages in between."""
+    inner = record(6, 2, b"ok")
+    for _ in range(times):
+        inner = nest(levels, record(1, 2, any_of(inner, url)))
+    return inner
+
+
+@pytest.mark.parametrize(("times", "levels"), [(1, 0), (1, 90), (16, 0), (8, 1), (2, 14)])
+def test_payloads_nest_up_to_a_bound(times: int, levels: int) -> None:
+    assert released(engine(), chain(times, levels)).payload == chain(times, levels)
+
+
+@pytest.mark.parametrize(("times", "levels"), [(17, 0), (18, 0), (60, 0), (200, 0), (9, 1), (3, 14), (2, 90), (16, 90)])
+def test_payloads_that_nest_deeper_are_refused(times: int, levels: int) -> None:
+    """However little of the stack is used: the parser sees bytes, and every engine draws the same line."""
+    assert refusal(chain(times, levels)) is Reason.TOO_DEEP
+
+
+def test_an_any_in_an_any_nests_up_to_the_same_bound() -> None:
+    def direct(times: int) -> bytes:
+        raw = any_of(P)
+        for _ in range(times):
+            raw = any_of(raw, b"google.protobuf.Any")
+        return record(1, 2, raw)
+
+    assert released(engine(), direct(15)).payload
+    assert refusal(direct(16)) is Reason.TOO_DEEP
+    assert refusal(direct(100)) is Reason.TOO_DEEP
+
+
+def test_what_is_remembered_does_not_change_how_deep_a_payload_may_be() -> None:
+    """Short ones are remembered: what holds them is as deep as before."""
+    shared = engine()
+    for times in (16, 10, 17, 20, 24, 12, 1, 17, 16):
+        raw = chain(times, url=b"t.M")
+        if times > 16:
+            with pytest.raises(Refused):
+                shared.decide(raw, UNKNOWN)
+        else:
+            assert released(shared, raw).payload == chain(times)
+
+
+def test_a_payload_of_the_deepest_messages_there_are_is_no_matter() -> None:
+    raw = record(1, 2, any_of(nest(98, record(1, 2, any_of(P))), b"t.M"))
+    assert refusal(raw) is Reason.TOO_DEEP
+    flat = record(1, 2, any_of(nest(98, record(6, 2, b"ok")), b"t.M"))
+    assert released(engine(), flat).payload == record(1, 2, any_of(nest(98, record(6, 2, b"ok")), b"type.googleapis.com/t.M"))
+
+
+# ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_any_is_opened_and_closed() -> None:
+    assert opened(any_bytes("t.P", P)) == ("t.P", P)
+    assert opened(b"") == ("", b"")
+    assert any_bytes("t.P", P) == any_of(P)
+
+
+@pytest.mark.parametrize(("url", "name"), [("a/b/c.D", "c.D"), ("c.D", "c.D"), ("/c.D", "c.D"), ("a/", ""), ("", "")])
+def test_a_type_url_names_what_follows_its_last_slash(url: str, name: str) -> None:
+    assert type_name(url) == name

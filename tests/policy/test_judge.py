@@ -1,0 +1,168 @@
+"""Whether a field may leave, as one table: kind of value × category × destination."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import Reason
+from gateway.model import EU, INDIRECT, NEVER, Category, FieldPrivacy, Recipient
+from gateway.patterns import TOKEN
+from gateway.plan import FreeText, Moment, Number, Span, Text, UserId, WorkEmail
+from gateway.policy.judge import Site, judge, kind_of
+from tests.build import contract, proto
+
+C = Category
+KINDS: Final = ("string", "integer", "float", "bool", "enum", "bytes", "opaque", "timestamp", "duration")
+ALL: Final = frozenset(Category) - NEVER
+INSIDE: Final = Site("in", Recipient.SERVICE, "FR", ALL, "u[0-9]{1,9}", 7)
+OUTSIDE: Final = Site("out", Recipient.VENDOR, "US", INDIRECT, "u[0-9]{1,9}", 7)
+UNTIMED: Final = Site("out", Recipient.LOG, "US", INDIRECT, "u[0-9]{1,9}", None)
+
+ID = UserId("u[0-9]{1,9}")
+TOKENS = Text(TOKEN, detect=True)
+LISTED = FieldPrivacy(C.OPERATIONAL, one_of=("a", "b"))
+SHAPED = FieldPrivacy(C.OPERATIONAL, pattern="[a-z]{1,3}")
+SHORT = FieldPrivacy(C.OPERATIONAL, max_length=5)
+BOUND = FieldPrivacy(C.OPERATIONAL, min=-1, max=9)
+OPEN = FieldPrivacy(C.OPERATIONAL)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("site", [INSIDE, OUTSIDE])
+def test_what_is_not_classified_never_leaves(kind: str, site: Site) -> None:
+    assert judge(kind, FieldPrivacy(pattern="a", min=1, max=2), site) is Reason.UNCLASSIFIED
+
+
+@given(st.sampled_from(KINDS), st.sampled_from(sorted(NEVER)), st.sampled_from(sorted(EU)), st.sampled_from(Recipient))
+def test_never_is_never_even_if_a_site_says_otherwise(kind: str, category: Category, region: str, recipient: Recipient) -> None:
+    site = Site("x", recipient, region, frozenset(Category), "u", 7)
+    assert judge(kind, FieldPrivacy(category), site) is Reason.CATEGORY_NOT_ALLOWED
+
+
+@given(st.sampled_from(KINDS), st.sampled_from(Category), st.sampled_from(["US", "JP", "GB", "CH", "XX"]))
+def test_outside_the_eu_only_indirect_data_leaves_even_if_a_site_says_otherwise(kind: str, category: Category, region: str) -> None:
+    ruling = judge(kind, FieldPrivacy(category), Site("x", Recipient.SERVICE, region, frozenset(Category), "u", 7))
+    assert category in INDIRECT or isinstance(ruling, Reason)
+
+
+@given(st.sampled_from(KINDS), st.sampled_from(Category), st.frozensets(st.sampled_from(Category)), st.sampled_from(["FR", "US"]))
+def test_nothing_leaves_that_the_site_does_not_allow(kind: str, category: Category, allow: frozenset[Category], region: str) -> None:
+    ruling = judge(kind, FieldPrivacy(category), Site("x", Recipient.SERVICE, region, allow, "u", 7))
+    assert category in allow or isinstance(ruling, Reason)
+
+
+@pytest.mark.parametrize("site", [INSIDE, OUTSIDE])
+@pytest.mark.parametrize("category", sorted(INDIRECT))
+@pytest.mark.parametrize("kind", ["bytes", "opaque"])
+def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Category, site: Site) -> None:
+    assert judge(kind, FieldPrivacy(category), site) is Reason.OPAQUE
+
+
+@pytest.mark.parametrize(
+    ("kind", "privacy", "inside", "outside"),
+    [
+        ("string", FieldPrivacy(C.USER_ID), ID, ID),
+        ("integer", FieldPrivacy(C.USER_ID), ID, ID),
+        ("string", FieldPrivacy(C.USER_ID, max_length=4), UserId(ID.pattern, Text(max_length=4)), UserId(ID.pattern, Text(max_length=4))),
+        *[
+            (kind, FieldPrivacy(C.USER_ID), Reason.WRONG_KIND, Reason.WRONG_KIND)
+            for kind in ("float", "bool", "enum", "timestamp", "duration")
+        ],
+        ("string", FieldPrivacy(C.WORK_EMAIL), WorkEmail(outside=False, vendor=False), WorkEmail(outside=True, vendor=True)),
+        *[
+            (kind, FieldPrivacy(C.WORK_EMAIL), Reason.WRONG_KIND, Reason.WRONG_KIND)
+            for kind in ("integer", "float", "bool", "enum", "timestamp")
+        ],
+        ("string", OPEN, TOKENS, Reason.NOT_CLOSED),
+        ("string", SHORT, Text(TOKEN, 5, detect=True), Reason.NOT_CLOSED),
+        ("string", LISTED, Text(one_of=("a", "b"), detect=True), Text(one_of=("a", "b"), detect=True)),
+        ("string", SHAPED, Text("[a-z]{1,3}", detect=True), Text("[a-z]{1,3}", detect=True)),
+        ("integer", OPEN, Number(), Reason.NOT_CLOSED),
+        ("integer", BOUND, Number(-1, 9), Number(-1, 9)),
+        ("float", OPEN, None, Reason.NOT_CLOSED),
+        ("float", BOUND, Number(-1, 9), Reason.NOT_CLOSED),
+        ("bool", OPEN, None, None),
+        ("enum", OPEN, None, None),
+        ("duration", OPEN, Span(), Reason.NOT_CLOSED),
+        ("duration", BOUND, Span(-1, 9), Span(-1, 9)),
+        ("timestamp", OPEN, Moment(), Moment(7)),
+        ("string", FieldPrivacy(C.FREE_TEXT), FreeText(), Reason.CATEGORY_NOT_ALLOWED),
+        ("integer", FieldPrivacy(C.FREE_TEXT), Reason.WRONG_KIND, Reason.CATEGORY_NOT_ALLOWED),
+        ("bytes", FieldPrivacy(C.FREE_TEXT), Reason.OPAQUE, Reason.CATEGORY_NOT_ALLOWED),
+        *[(kind, FieldPrivacy(C.CONTENT), None, Reason.CATEGORY_NOT_ALLOWED) for kind in KINDS],
+        ("string", FieldPrivacy(C.NAME, max_length=9), Text(max_length=9), Reason.CATEGORY_NOT_ALLOWED),
+        ("integer", FieldPrivacy(C.USAGE, min=1, max=3), Number(1, 3), Reason.CATEGORY_NOT_ALLOWED),
+        ("float", FieldPrivacy(C.USAGE, min=1, max=3), Number(1, 3), Reason.CATEGORY_NOT_ALLOWED),
+        ("duration", FieldPrivacy(C.USAGE, min=1, max=3), Span(1, 3), Reason.CATEGORY_NOT_ALLOWED),
+    ],
+)
+def test_the_rule_of_a_value(kind: str, privacy: FieldPrivacy, inside: object, outside: object) -> None:
+    assert (judge(kind, privacy, INSIDE), judge(kind, privacy, OUTSIDE)) == (inside, outside)
+
+
+def test_without_days_no_time_leaves_the_eu() -> None:
+    assert judge("timestamp", OPEN, UNTIMED) is Reason.NOT_CLOSED
+
+
+@pytest.mark.parametrize(
+    ("region", "outside"), [("FR", False), ("IE", False), ("BE", False), ("DE", False), ("US", True), ("GB", True), ("CH", True)]
+)
+def test_a_region_is_inside_the_eu_or_not(region: str, outside: bool) -> None:
+    assert Site("x", Recipient.LOG, region, ALL, "u", 7).outside is outside
+
+
+def test_every_type_on_the_wire_has_a_kind() -> None:
+    """Tied to protobuf's own list: a type that is added fails here."""
+    types = {name: getattr(FieldDescriptor, name) for name in dir(FieldDescriptor) if name.startswith("TYPE_")}
+    assert len(types) == FieldDescriptor.MAX_TYPE == 18
+
+
+@pytest.mark.parametrize(
+    ("type", "kind"),
+    [
+        *[(name, "integer") for name in ("int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64")],
+        ("double", "float"), ("float", "float"), ("bool", "bool"), ("string", "string"), ("bytes", "bytes"), ("E", "enum"), ("M", "message"),
+        ("google.protobuf.Any", "any"), ("google.protobuf.Timestamp", "timestamp"), ("google.protobuf.Duration", "duration"),
+        ("google.protobuf.Struct", "opaque"), ("google.protobuf.Value", "opaque"), ("google.protobuf.ListValue", "opaque"),
+        ("google.protobuf.NullValue", "enum"), ("google.protobuf.StringValue", "string"), ("google.protobuf.BytesValue", "bytes"),
+        ("google.protobuf.BoolValue", "bool"), ("google.protobuf.DoubleValue", "float"), ("google.protobuf.FloatValue", "float"),
+        *[(f"google.protobuf.{name}Value", "integer") for name in ("Int32", "Int64", "UInt32", "UInt64")],
+    ],
+)  # fmt: skip
+def test_the_kind_of_a_type(type: str, kind: str) -> None:
+    held = contract(
+        proto("".join(f"message M{n} {{ {name} f = 1; }}" for n, name in enumerate(TYPES)) + "message M {} enum E { ZERO = 0; }")
+    )
+    assert kind_of(held.message(f"t.M{TYPES.index(type)}").fields[0]) == kind
+
+
+TYPES: Final = (
+    *(
+        "int32",
+        "int64",
+        "uint32",
+        "uint64",
+        "sint32",
+        "sint64",
+        "fixed32",
+        "fixed64",
+        "sfixed32",
+        "sfixed64",
+        "double",
+        "float",
+        "bool",
+        "string",
+    ),
+    *(
+        "bytes",
+        "E",
+        "M",
+        *(f"google.protobuf.{name}" for name in ("Any", "Timestamp", "Duration", "Struct", "Value", "ListValue", "NullValue")),
+    ),
+    *(f"google.protobuf.{name}Value" for name in ("String", "Bytes", "Bool", "Double", "Float", "Int32", "Int64", "UInt32", "UInt64")),
+)

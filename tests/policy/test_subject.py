@@ -1,0 +1,105 @@
+"""Whom an item is about: the field that says it, nearest to the root."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from gateway.contracts.load import default_path, load
+from gateway.errors import BadContract, Reason, Refused
+from gateway.minimise.subject import Reader
+from gateway.model import Subject
+from gateway.policy.compile import Compiler
+from gateway.policy.load import default_path as default_policy
+from gateway.policy.load import load as load_policy
+from tests.build import compiler, encode
+from tests.wire import record
+
+USER: Final = "message U { string id = 1 @USER_ID; string email = 2 @WORK_EMAIL; string name = 3 @NAME; }"
+
+
+def subject(body: str, text: str) -> Subject:
+    made = compiler(body)
+    return Reader(made.subject("t.M")).read(encode(made.contract, "t.M", text))
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "wanted"),
+    [
+        ("string a = 1 @USER_ID; string b = 2 @WORK_EMAIL;", 'a: "usr_1" b: "a@b.example"', Subject("usr_1", "a@b.example")),
+        ("string a = 1 @USER_ID; string b = 2 @WORK_EMAIL;", "", Subject()),
+        ("string a = 1 @WORK_EMAIL;", 'a: "a@b.example"', Subject("", "a@b.example")),
+        ("string a = 1 @NAME;", 'a: "Anna"', Subject()),
+        ("U u = 1;", 'u { id: "usr_1" email: "a@b.example" }', Subject("usr_1", "a@b.example")),
+        ("U u = 1;", "", Subject()),
+        ("U u = 1; string a = 2 @USER_ID;", 'u { id: "usr_1" email: "a@b.example" } a: "usr_2"', Subject("usr_2", "a@b.example")),
+        ("repeated string a = 1 @USER_ID; U u = 2;", 'a: "usr_2" u { id: "usr_1" }', Subject("usr_1", "")),
+        ("repeated U a = 1; map<string, U> m = 2;", 'a { id: "usr_2" }', Subject()),
+        ("N n = 1; } message N { M m = 1; U u = 2;", 'n { m { n { u { id: "usr_2" } } } u { id: "usr_1" } }', Subject("usr_1", "")),
+        ("oneof o { U u = 1; string a = 2; }", 'u { id: "usr_1" }', Subject("usr_1", "")),
+        ("string a = 1 @{category: USER_ID, subject: true}; string b = 2 @USER_ID;", 'a: "usr_1" b: "usr_2"', Subject("usr_1", "")),
+        ("U a = 1; U b = 2 @{subject: true};", 'a { id: "usr_1" } b { id: "usr_2" }', Subject("usr_2", "")),
+    ],
+)
+def test_the_subject_is_read_from_the_raw_item(body: str, text: str, wanted: Subject) -> None:
+    assert subject(f"message M {{ {body} }} {USER}", text) == wanted
+
+
+def test_the_subject_may_stand_in_an_extension() -> None:
+    head = 'syntax = "proto2"; package t; import "kannelle/privacy/v1/annotations.proto";'
+    made = compiler("message M { extensions 9; } message N { optional string id = 1 @USER_ID; } extend M { optional N n = 9; }", head=head)
+    assert Reader(made.subject("t.M")).read(record(9, 2, record(1, 2, b"usr_1"))) == Subject("usr_1")
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ("string a = 1 @USER_ID; string b = 2 @USER_ID;", "a and b"),
+        ("string a = 1 @WORK_EMAIL; string b = 2 @WORK_EMAIL; string c = 3 @WORK_EMAIL;", "a and b and c"),
+        ("U a = 1; U b = 2;", "a.id and b.id"),
+        ("U a = 1 @{subject: true}; U b = 2 @{subject: true};", "a.id and b.id"),
+    ],
+)
+def test_several_equally_shallow_ones_are_an_error_unless_one_is_marked(body: str, named: str) -> None:
+    with pytest.raises(BadContract) as caught:
+        compiler(f"message M {{ {body} }} {USER}").subject("t.M")
+    assert str(caught.value) == f"t.M: {named} could be the subject; mark one with `subject`"
+
+
+def test_the_subject_is_found_under_the_overlay() -> None:
+    made = compiler("message M { string a = 1; string b = 2 @NAME; }", "classifications: {t.M.a: {category: USER_ID}}\n")
+    assert Reader(made.subject("t.M")).read(record(1, 2, b"usr_1") + record(2, 2, b"Anna")) == Subject("usr_1")
+
+
+def test_its_plan_holds_nothing_else() -> None:
+    plan = compiler(f"message M {{ U u = 1; string a = 2 @NAME; }} {USER}").subject("t.M")
+    assert [[field.name for field in message.fields] for message in plan.messages] == [["u"], ["id", "email"]]
+    assert (plan.user_id, plan.work_email) == ((1, 1), (1, 2))
+
+
+def test_a_subject_does_not_show_itself() -> None:
+    assert "usr_1" not in repr(Subject("usr_1", "a@b.example"))
+
+
+@pytest.mark.parametrize(("raw", "reason"), [(b"\x0a", Reason.MALFORMED), (b"\x0a\x03\x0a\x01\xff", Reason.MALFORMED)])
+def test_a_malformed_item_is_refused(raw: bytes, reason: Reason) -> None:
+    with pytest.raises(Refused) as caught:
+        Reader(compiler(f"message M {{ U u = 1; }} {USER}").subject("t.M")).read(raw)
+    assert caught.value.reason is reason
+
+
+def test_a_type_without_a_subject_is_not_parsed() -> None:
+    assert Reader(compiler("message M { string a = 1 @NAME; }").subject("t.M")).read(b"\x0a") == Subject()
+
+
+def test_kannelles_items_have_a_subject() -> None:
+    made = Compiler(load([default_path()]), load_policy(default_policy()))
+    assert {type_: (made.subject(type_).user_id, made.subject(type_).work_email) for type_, _ in made.plans()} == {
+        "kannelle.privacy.v1.ActivityEntry": ((1, 1), (1, 2)),
+        "kannelle.privacy.v1.AnalyticsEvent": ((1, 1), (1, 2)),
+        "kannelle.privacy.v1.SupportMessage": ((1, 1), (1, 2)),
+        "kannelle.crm.v1.Contact": ((1,), (2,)),
+        "kannelle.video.v1.VideoExported": ((2,), (3,)),
+        "opentelemetry.proto.logs.v1.ResourceLogs": ((), ()),
+    }
