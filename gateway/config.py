@@ -42,7 +42,7 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much may be on its way to the recipients at once: releases, and their bytes. A call beyond that is told to come back."""
 
-    max_items: Annotated[int, Meta(ge=1)] = 8192
+    max_items: Annotated[int, Meta(ge=1)] = 65_536
     max_bytes: Annotated[int, Meta(ge=1)] = 64 * 1024 * 1024
 
 

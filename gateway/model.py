@@ -89,6 +89,9 @@ class Facts(msgspec.Struct, frozen=True):
     verified: frozenset[str] = frozenset()
     personal: bool = False
 
+    def __repr__(self) -> str:
+        return "Facts(…)"
+
 
 class Subject(msgspec.Struct, frozen=True):
     """Whom an item is about, as it says itself. Empty where it doesn't."""

@@ -41,11 +41,11 @@ PACKABLE: Final = frozenset(SCALARS) - {F.TYPE_STRING, F.TYPE_BYTES}
 
 # Mostly what may leave somewhere.
 OF_TEXT: Final = (
-    *(Category.OPERATIONAL,) * 6, *(Category.USER_ID,) * 3, *(Category.WORK_EMAIL,) * 3, Category.NAME, Category.FREE_TEXT, Category.FREE_TEXT,
+    *(Category.OPERATIONAL,) * 6, *(Category.USER_ID,) * 3, *(Category.WORK_EMAIL,) * 3, Category.NAME, *(Category.FREE_TEXT,) * 2,
     Category.UNSPECIFIED,
 )  # fmt: skip
 OF_OTHERS: Final = (
-    *(Category.OPERATIONAL,) * 8, *(Category.USAGE,) * 3, Category.CONTENT, Category.CONTENT, Category.USER_ID, Category.WORK_EMAIL,
+    *(Category.OPERATIONAL,) * 8, *(Category.USAGE,) * 3, *(Category.CONTENT,) * 2, Category.USER_ID, Category.WORK_EMAIL,
     Category.CREDENTIAL,
 )  # fmt: skip
 STRINGS: Final = (
@@ -233,7 +233,7 @@ class _Fields:
         entry = message.nested_type.add(name=f"F{number}Entry")
         entry.options.map_entry = True
         key = (F.TYPE_STRING, F.TYPE_STRING, *KEYS)
-        entry.field.add(name="key", number=1, type=self._chance.pick(key), label=F.LABEL_OPTIONAL)  # type: ignore[arg-type]
+        entry.field.add(name="key", number=1, type=self._chance.pick(key), label=F.LABEL_OPTIONAL)
         self._typed(value := entry.field.add(), 2)
         value.name = "value"
         value.type = F.TYPE_MESSAGE if value.type == F.TYPE_GROUP else value.type

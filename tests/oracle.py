@@ -5,7 +5,7 @@ It shares with the engine only `judge`, the single detectors and address reading
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -13,12 +13,9 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.contracts.contract import Contract
 from gateway.errors import Reason, Refused
-from gateway.minimise import addresses
-from gateway.minimise.detect import find, find_number, has_email, mask
 from gateway.model import Category, Facts, FieldPrivacy
-from gateway.patterns import compile_pattern
-from gateway.plan import FreeText, Moment, Number, Span, Text, UserId, WorkEmail
 from gateway.policy.judge import Site, judge
+from tests.verdicts import Personal, drop_unknown_numbers, left_of
 
 F = FieldDescriptor
 ANY: Final = "google.protobuf.Any"
@@ -44,10 +41,6 @@ TYPES: Final = {
     F.TYPE_DOUBLE: "float",
     F.TYPE_FLOAT: "float",
 }
-
-
-class Personal(Exception):
-    """No vendor gets this item."""
 
 
 class Oracle:
@@ -196,10 +189,10 @@ class Oracle:
         if field.enum_type is not None and value not in field.enum_type.values_by_number:
             return None
         if isinstance(value, Message):
-            _drop_unknown_numbers(value)
+            drop_unknown_numbers(value)
         wrapped = isinstance(value, Message) and value.DESCRIPTOR.name.endswith("Value") and kind != "opaque"
         inner = value.value if wrapped else value
-        left = self._ruled(judge(kind, privacy, self._site), inner)
+        left = left_of(judge(kind, privacy, self._site), inner, self._facts)
         if not wrapped or left is None:
             return left
         value.value = left
@@ -228,68 +221,6 @@ class Oracle:
         if name not in self.contract.messages or _kind(self.contract.message(name)) != "message":
             return False
         return self._holds_something(self.contract.message(name), frozenset()) and not self.strips_required(name)
-
-    # ── Values ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _ruled(self, rule: Any, value: Any) -> Any:
-        match rule:
-            case None:
-                return value
-            case UserId(pattern=pattern, text=text):
-                said = str(value)
-                ok = compile_pattern(pattern).fullmatch(said) and not has_email(said) and _fits(text, said)
-                return value if ok else None
-            case WorkEmail(text=text):
-                return self._email(rule, value, text)
-            case Text():
-                return value if _fits(rule, value) else None
-            case FreeText(text=text):
-                return mask(value) if _fits(text, value) else None
-            case Number(min=None):
-                return None if find_number(value) else value
-            case Number(min=low, max=high):
-                return value if low <= value <= high else None
-            case Moment(days=days):
-                return value if self._near(value, days) else None
-            case Span(min=low, max=high):
-                return value if _spans(value, low, high) else None
-        raise TypeError(rule)
-
-    def _email(self, rule: WorkEmail, value: str, text: Text | None) -> str | None:
-        address = addresses.read(value)
-        if address.kind is addresses.Kind.PERSONAL and rule.vendor:
-            raise Personal
-        if address.kind is not addresses.Kind.BUSINESS:
-            return None
-        if rule.outside and self._facts.directory and address.domain not in self._facts.verified:
-            return None
-        return address.normalised if _fits(text, address.normalised) else None
-
-    def _near(self, value: Any, days: int | None) -> bool:
-        if not (-62_135_596_800 <= value.seconds <= 253_402_300_799 and 0 <= value.nanos < 10**9):
-            return False
-        return days is None or abs(value.seconds * 10**9 + value.nanos - self._facts.received_ns) <= days * 86_400 * 10**9
-
-
-def _fits(rule: Text | None, value: str) -> bool:
-    if rule is None:
-        return True
-    if rule.one_of:
-        return value in rule.one_of and not (rule.detect and find(value))
-    long = rule.max_length and len(value) > rule.max_length
-    odd = rule.pattern and not compile_pattern(rule.pattern).fullmatch(value)
-    return not long and not odd and not (rule.detect and find(value))
-
-
-def _spans(value: Any, low: int | None, high: int | None) -> bool:
-    valid = (
-        abs(value.nanos) < 10**9
-        and value.seconds * value.nanos >= 0
-        and abs(value.seconds * 10**9 + value.nanos) <= 315_576_000_000 * 10**9
-    )
-    if not valid or low is None or high is None:
-        return valid
-    return low * 10**9 <= value.seconds * 10**9 + value.nanos <= high * 10**9
 
 
 def _kind(type: Descriptor) -> str:
@@ -321,38 +252,3 @@ def _copy(value: Any) -> Any:
     copy = type(value)()
     copy.CopyFrom(value)
     return copy
-
-
-def _drop_unknown_numbers(message: Any) -> None:
-    """Of a `Value`: null has one number."""
-    for field, value in message.ListFields():
-        if field.enum_type is not None and value not in field.enum_type.values_by_number:
-            message.ClearField(field.name)
-        elif _is_map(field):
-            for one in value.values():
-                _drop_unknown_numbers(one)
-        elif field.message_type is not None:
-            for one in value if field.is_repeated else [value]:
-                _drop_unknown_numbers(one)
-
-
-def shape(message: Message, contract: Contract) -> Iterator[tuple[str, Any]]:
-    """What a message says, whatever the order of its bytes: its fields, with what an `Any` holds opened."""
-    for field, value in message.ListFields():
-        if _is_map(field):
-            yield field.full_name, sorted(((repr(key), _said(one, contract)) for key, one in value.items()), key=lambda pair: pair[0])
-        elif field.is_repeated:
-            if value:  # the runtime lists an extension that was emptied
-                yield field.full_name, [_said(one, contract) for one in value]
-        else:
-            yield field.full_name, _said(value, contract)
-
-
-def _said(value: Any, contract: Contract) -> Any:
-    if not isinstance(value, Message):
-        return repr(value)
-    if value.DESCRIPTOR.full_name != ANY:
-        return list(shape(value, contract))
-    url, held = value.type_url, value.value
-    inner = contract.message_class(url.rpartition("/")[2]).FromString(held)
-    return url, _said(inner, contract)

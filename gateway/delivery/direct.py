@@ -40,7 +40,7 @@ class Load(msgspec.Struct, frozen=True):
         return self.items <= bound.items and self.bytes <= bound.bytes
 
 
-BOUND: Final = Load(items=10_000, bytes=64 * 1024 * 1024)
+BOUND: Final = Load(items=65_536, bytes=64 * 1024 * 1024)
 """What may be in flight at once, by default."""
 
 

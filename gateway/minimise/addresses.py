@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-from gateway.minimise.detect import has_email
+from gateway.minimise.detect import find, mail_domains
 from gateway.minimise.fold import fold
 from gateway.minimise.freemail import is_personal
 
@@ -22,8 +22,10 @@ LONGEST: Final = 254
 
 _LONGEST_LOCAL: Final = 64
 _REMEMBERED: Final = 16_384
+_LOOKED_AT: Final = 4096
+_PARTS: Final = re.compile(r"[_=%!#]")
 
-_ROUTES: Final = frozenset("%!=")
+_ROUTES: Final = frozenset("%!=#")
 """Source routes and bounce paths carry a second address in the local part (RFC 1123 §5.2.16, VERP)."""
 
 # Letters, digits, hyphens, underscores and single dots; a domain of letters-digits-hyphen labels that are no A-labels.
@@ -46,7 +48,7 @@ class Kind(StrEnum):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """What was read. `normalised` and `domain`, in lower-case A-labels, are empty if malformed."""
+    """What was read. `normalised` and `domain`, in lower-case A-labels, are empty for what is no address by itself."""
 
     kind: Kind
     normalised: str = ""
@@ -57,6 +59,8 @@ class Address(msgspec.Struct, frozen=True):
 
 
 MALFORMED: Final = Address(Kind.MALFORMED)
+PERSONAL: Final = Address(Kind.PERSONAL)
+"""No address by itself, and somebody's own all the same."""
 
 
 def read(text: str) -> Address:
@@ -75,10 +79,13 @@ class _Verdicts(dict[str, Address]):
 
     def __missing__(self, text: str) -> Address:
         if len(text) > LONGEST:
-            return MALFORMED
+            return _misread(text)
         if len(self) >= _REMEMBERED:
             self.clear()
-        address = self[text] = _read_plain(text) or _read_any(text)
+        address = _read_plain(text) or _read_any(text)
+        if address.kind is Kind.MALFORMED:
+            address = _misread(text)
+        self[text] = address
         return address
 
 
@@ -109,10 +116,18 @@ def _address(local: str, domain: str, alike: str = "") -> Address:
     mailbox = local.partition("+")[0]
     plain = unicodedata.normalize("NFC", mailbox.lower())
     normalised = f"{plain}@{domain}"
-    if not 1 <= len(plain) <= _LONGEST_LOCAL or len(normalised.encode()) > LONGEST or _ROUTES.intersection(plain) or has_email(mailbox):
+    # A guest of a tenant has the own address in the local part: `ada_gmail.com#EXT#@acme.onmicrosoft.com`.
+    if any(map(is_personal, _PARTS.split(plain))):
+        return PERSONAL
+    if not 1 <= len(plain) <= _LONGEST_LOCAL or len(normalised.encode()) > LONGEST or _ROUTES.intersection(plain) or find(mailbox):
         return MALFORMED
     kind = Kind.PERSONAL if is_personal(domain) or is_personal(alike) else Kind.BUSINESS
     return Address(kind, normalised, domain)
+
+
+def _misread(text: str) -> Address:
+    """What is no address by itself, but may say one: `Ada <ada@gmail.com>` is as personal as what stands in it."""
+    return PERSONAL if any(map(is_personal, mail_domains(text[:_LOOKED_AT]))) else MALFORMED
 
 
 def _is_of_one_script(domain: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-LONGEST: Final = 1 << 20
+LONGEST: Final = 1 << 17
 """Characters of the longest text that is looked at."""
 
 DEPTH: Final = 4

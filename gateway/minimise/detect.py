@@ -6,6 +6,7 @@ What a finding means for a field is for the rules to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from gateway.errors import Reason
@@ -67,6 +68,15 @@ def has_email(text: str) -> bool:
         return any(True for layer in layers(text) for _ in emails(layer.text))
     except TooMuch:
         return True
+
+
+def mail_domains(text: str) -> frozenset[str]:
+    """The domains, folded, of all e-mail addresses in `text` and in anything it unfolds to, as far as that can be told."""
+    domains: set[str] = set()
+    with suppress(TooMuch):
+        for layer in layers(text):
+            domains.update(layer.text[start:end].rpartition("@")[2].strip(" \t").lower() for start, end in emails(layer.text))
+    return frozenset(domains)
 
 
 def find_number(value: float) -> Reason | None:

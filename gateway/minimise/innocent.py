@@ -17,7 +17,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 # words, hexadecimal and base32 of six bytes. As one automaton: nearly all tokens have nothing of it.
 _SUSPECT: Final = re2.compile(
     r"[0-9](?:[._:/-]{0,3}[0-9]){6}"
-    r"|[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"
+    r"|[0-9][._-][0-9]{1,3}[._-][0-9]{1,3}[._-][0-9]"
     r"|:[^:]{0,4}:"
     r"|[A-Za-z]{2}[._:/-]?[0-9][._:/-]?[0-9][A-Za-z0-9._:/-]{11}"
     r"|[0-9]\.[0-9]+[^0-9][^.]{0,9}[0-9]\.[0-9]"

@@ -25,6 +25,9 @@ class Noted(msgspec.Struct, frozen=True):
     kept: bytes | Reason
     notes: Notes
 
+    def __repr__(self) -> str:
+        return "Noted(…)"
+
 
 Fate = bytes | Reason | Noted
 """What became of a raw sub-message: the bytes that are left of it, the reason why none are, or either with what was stripped inside."""

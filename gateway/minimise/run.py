@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from gateway.errors import Reason
+from gateway.errors import Reason, Refused
 from gateway.model import Facts, Notes, Trail
 
 Ruled = Any
 """A rule's answer on a value: None, it passes as it is; a Reason, it is stripped; a Masked; else the value to put in its place."""
+
+
+MOST: Final = 50_000
+"""Values in lists and maps that one item may have judged: what a message of 4 MiB could hold of them would take many seconds."""
 
 
 class Masked(msgspec.Struct, frozen=True):
@@ -18,6 +22,9 @@ class Masked(msgspec.Struct, frozen=True):
 
     text: str
     reason: Reason
+
+    def __repr__(self) -> str:
+        return f"Masked({self.reason})"
 
 
 class PersonalAccount(Exception):
@@ -31,13 +38,20 @@ class Run:
     that it isn't remembered.
     """
 
-    __slots__ = ("depth", "facts", "lasting", "notes")
+    __slots__ = ("depth", "facts", "lasting", "left", "notes")
 
     def __init__(self, facts: Facts, depth: int = 0) -> None:
         self.facts = facts
         self.depth = depth
         self.notes: dict[tuple[Trail, Reason, bool], int] = {}
         self.lasting = True
+        self.left = MOST
+
+    def spend(self, values: int) -> None:
+        """Count values of a list or a map that are to be judged. Raises Refused when one item has too many."""
+        self.left -= values
+        if self.left < 0:
+            raise Refused(Reason.TOO_LARGE)
 
     def note(self, at: Trail, reason: Reason, masked: bool = False, count: int = 1) -> None:
         """Count values as stripped or masked."""

@@ -149,6 +149,7 @@ class _Builder:
 
         def step(parsed: Any, run: Run, at: Trail) -> None:
             check, there, items = cast(Check, made[index]), (at, label), getattr(parsed, name)
+            run.spend(len(items))
             # A copied list is faster to walk, but holds an object for each message.
             for item in items[:] if len(items) < FEW else items:
                 check(item, run, there)
@@ -164,6 +165,7 @@ class _Builder:
         def step(parsed: Any, run: Run, at: Trail) -> None:
             entries, there = getattr(parsed, name), (at, label)
             moved = {}
+            run.spend(len(entries))
             for old in sorted(entries):
                 held = entries[old]
                 # What is stripped or masked in an entry counts only if the entry stays.
@@ -259,6 +261,7 @@ def _each(field: FieldPlan, settle_value: Settle) -> Check:
 
     def step(parsed: Any, run: Run, at: Trail) -> None:
         values, there = getattr(parsed, name)[:], (at, label)
+        run.spend(len(values))
         kept = [settle_value(value, run, there) for value in values]
         if any(new is not old for new, old in zip(kept, values, strict=True)):
             _refill(parsed, name, kept, run, there)
@@ -273,6 +276,7 @@ def _each_raw(field: FieldPlan, memo_of: Callable[[Any], Memo]) -> Check:
     def step(parsed: Any, run: Run, at: Trail) -> None:
         memo, held = memo_of(parsed), getattr(parsed, name)
         values = held[:]
+        run.spend(len(values))
         fates = [*map(memo.known(run).get, values)]
         if fates != values:
             held[:] = _sorted_out(values, fates, memo, run, (at, label))

@@ -153,7 +153,7 @@ def _operational(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason 
         case "timestamp":
             return Moment(site.days if site.outside else None) if closed or site.days else Reason.NOT_CLOSED
         case "float":
-            return _bounds(privacy) if closed else Reason.NOT_CLOSED
+            return Number(low, high) if closed else Reason.NOT_CLOSED
     return Reason.WRONG_KIND
 
 

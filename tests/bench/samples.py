@@ -9,6 +9,7 @@ from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
 from kannelle.privacy.v1.context_pb2 import WORKSPACE_ROLE_EDITOR, Device, Network, Usage, UserContext, Workspace
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import SEVERITY_NUMBER_INFO
 
 RECORDS = 512
 NOW = int(time.time())
@@ -23,7 +24,11 @@ def event(number: int) -> bytes:
         phone_number="+33612345678",
         workspace=Workspace(workspace_id=f"ws_m5qz7xkt{number:04}", company_name="ACME Video SAS", role=WORKSPACE_ROLE_EDITOR),
         device=Device(device_id="6f1c2d3e-4a5b-6c7d", model="MacBookPro18,3", operating_system="macOS 15.1", app_version="3.14.2"),
-        network=Network(ip_address="203.0.113.77", user_agent="Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15", cookie_id="ck_0123456789abcdef01234567"),
+        network=Network(
+            ip_address="203.0.113.77",
+            user_agent="Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15",
+            cookie_id="ck_0123456789abcdef01234567",
+        ),
         usage=Usage(session_id="ses_0123456789abcdefghij", videos_watched=7),
     )
     user.usage.signed_in_at.seconds = NOW - 3600
@@ -54,44 +59,34 @@ def batch(number: int, known: float) -> bytes:
     seen = 0
     for index in range(RECORDS):
         record = records.log_records.add(time_unix_nano=NOW * 10**9 + index, observed_time_unix_nano=NOW * 10**9 + index)
-        record.severity_number, record.severity_text = 9, "INFO"
+        record.severity_number, record.severity_text = SEVERITY_NUMBER_INFO, "INFO"
         record.trace_id, record.span_id, record.flags = index.to_bytes(16, "big"), (index + 1).to_bytes(8, "big"), 1
         record.body.string_value = "request completed"
         for position in range(11):
             seen += 1
             unique = number * RECORDS * 11 + seen
-            record.attributes.append(_attribute(position, unique if every and seen % every == 0 else index % 16))
+            record.attributes.append(_attributes(unique if every and seen % every == 0 else index % 16)[position])
     return request.SerializeToString()
 
 
 RESOURCE = {"service.name": "video-render", "service.version": "3.14.2", "telemetry.sdk.name": "opentelemetry", "cloud.region": "eu-west-3"}
 
 
-def _attribute(position: int, value: int) -> KeyValue:
+def _attributes(value: int) -> list[KeyValue]:
     """Of eleven, nine may be kept and two may not."""
-    match position:
-        case 0:
-            return _text("user.id", f"usr_{value:08}")
-        case 1:
-            return _text("user.email", f"user.{value:08}@acme-video.example")
-        case 2:
-            return _text("http.request.method", ("GET", "POST")[value % 2])
-        case 3:
-            return _number("http.response.status_code", 200 + value % 300)
-        case 4:
-            return _text("http.route", "/v1/videos/{video_id}")
-        case 5:
-            return _text("rpc.method", f"Export{value}")
-        case 6:
-            return _text("kannelle.video.id", f"vid_{value:08}")
-        case 7:
-            return _number("kannelle.video.duration_s", value % 86400)
-        case 8:
-            return _text("code.function.name", f"render.step_{value}")
-        case 9:
-            return _text("client.address", f"203.0.113.{value % 256}")
-        case _:
-            return _text("url.full", f"https://video.example/watch?user={value}")
+    return [
+        _text("user.id", f"usr_{value:08}"),
+        _text("user.email", f"user.{value:08}@acme-video.example"),
+        _text("http.request.method", ("GET", "POST")[value % 2]),
+        _number("http.response.status_code", 200 + value % 300),
+        _text("http.route", "/v1/videos/{video_id}"),
+        _text("rpc.method", f"Export{value}"),
+        _text("kannelle.video.id", f"vid_{value:08}"),
+        _number("kannelle.video.duration_s", value % 86400),
+        _text("code.function.name", f"render.step_{value}"),
+        _text("client.address", f"203.0.113.{value % 256}"),
+        _text("url.full", f"https://video.example/watch?user={value}"),
+    ]
 
 
 def _text(key: str, value: str) -> KeyValue:

@@ -11,13 +11,14 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from kannelle.privacy.v1 import annotations_pb2, context_pb2
 
-from gateway.contracts.contract import Contract
+from gateway.contracts.contract import Contract, message_of
 from gateway.contracts.load import default_path, load, read
 from gateway.errors import BadContract
 from tests.build import proto
 
 ROOT = Path(__file__).parents[2]
 
+IMPORT = 'syntax = "proto3";\nimport "kannelle/privacy/v1/annotations.proto";\n'
 BASE = """\
 syntax = "proto3";
 package acme.v1;
@@ -25,7 +26,7 @@ import "google/protobuf/timestamp.proto";
 import "kannelle/privacy/v1/annotations.proto";
 // What a reader sees, and no compiler.
 message Contact {
-  string user_id = 1 [(kannelle.privacy.v1.field).category = DATA_CATEGORY_USER_ID, (kannelle.privacy.v1.field).subject = true, deprecated = true];
+  string user_id = 1 [(kannelle.privacy.v1.field) = {category: DATA_CATEGORY_USER_ID, subject: true}, deprecated = true];
   google.protobuf.Timestamp seen_at = 2;
   optional int32 _odd__name_1 = 3;
   map<string, int32> counts = 4 [(kannelle.privacy.v1.field).max = 5, (kannelle.privacy.v1.field).min = -5];
@@ -64,7 +65,7 @@ def test_without_a_path_there_is_what_the_gateway_brings() -> None:
 
 def test_a_folder_is_compiled_with_its_imports(tmp_path: Path) -> None:
     held = load([folder(tmp_path / "a", contact=BASE)])
-    assert held.message("acme.v1.Contact").fields_by_name["seen_at"].message_type.full_name == "google.protobuf.Timestamp"
+    assert message_of(held.message("acme.v1.Contact").fields_by_name["seen_at"]).full_name == "google.protobuf.Timestamp"
     assert "acme.v1.Contact.user_id" in held.annotations
 
 
@@ -150,10 +151,7 @@ def test_what_the_runtime_brings_is_taken_from_the_runtime(tmp_path: Path) -> No
         ('syntax = "proto3";\nmessage A {\n  strin a = 1;\n}', 'a.proto:3:3: "strin" is not defined.'),
         ('syntax = "proto3";\nmessage A {\n  string a = 1\n}', "a.proto:4:1:"),
         ('syntax = "proto3";\nimport "no/such.proto";', "no/such.proto: File not found."),
-        (
-            'syntax = "proto3";\nimport "kannelle/privacy/v1/annotations.proto";\nmessage A { string a = 1 [(kannelle.privacy.v1.field).categry = 1]; }',
-            "a.proto:3:",
-        ),
+        (f"{IMPORT}message A {{\n  string a = 1 [(kannelle.privacy.v1.field).categry = 1]; }}", "a.proto:4:"),
     ],
 )
 def test_what_does_not_compile_is_named_by_file_and_line(tmp_path: Path, text: str, wanted: str) -> None:

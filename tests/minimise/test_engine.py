@@ -15,6 +15,7 @@ import pytest
 from gateway.errors import Reason, Refused
 from gateway.minimise.engine import MAX_BYTES, Minimiser
 from gateway.minimise.rules import REMEMBERED
+from gateway.minimise.run import MOST
 from gateway.model import Facts, Release, Withheld
 from tests.build import NOW, UNKNOWN, compiler, contract, decode, encode, minimiser, proto, released
 from tests.wire import record, tag, varint
@@ -231,10 +232,21 @@ def test_much_of_the_same_is_no_matter() -> None:
     odd = [b"k%d" % n if n % 2 else b"k %d" % n for n in range(10_000)]
     entries = [record(2, 2, record(1, 2, key) + record(2, 0, b"\x01")) for key in odd]
     release = released(
-        minimiser(body, "t.M", "eu-log"), b"".join([record(1, 2, key) for key in odd] + entries + [record(3, 2, b"")] * 50_000)
+        minimiser(body, "t.M", "eu-log"), b"".join([record(1, 2, key) for key in odd] + entries + [record(3, 2, b"")] * 20_000)
     )
     assert {(one.path, one.count) for one in release.stripped} == {("a[*]", 5000), ("b[*]", 5000)}
-    assert release.payload.endswith(record(3, 2, b"") * 50_000)
+    assert release.payload.endswith(record(3, 2, b"") * 20_000)
+
+
+@pytest.mark.parametrize("values", [MOST, MOST + 1])
+@pytest.mark.parametrize("part", [record(1, 2, b"a"), record(3, 2, b"")])
+def test_an_item_has_a_bounded_number_of_values(part: bytes, values: int) -> None:
+    body = "message M { repeated string a = 1 @OPERATIONAL; repeated N n = 3; } message N { string code = 1 @OPERATIONAL; }"
+    engine = minimiser(body, "t.M", "eu-log")
+    if values > MOST:
+        assert refusal(engine, part * values) is Reason.TOO_LARGE
+    else:
+        assert released(engine, part * values).payload == part * values
 
 
 @pytest.mark.parametrize(
@@ -331,8 +343,9 @@ def test_values_that_are_equal_and_not_the_same_are_judged_apart() -> None:
     """One, one point zero and true are one key to a dictionary; nothing equals what is not a number."""
     held, engine = contract(proto(TWINS)), minimiser(TWINS, "t.M", "eu-log")
     rows = {
-        "n: 1 d: 1 b: true": "n: 1 d: 1 b: true", "user: 1": "", 'text: "1"': "", "d: nan": "", "f: nan": "f: nan", "d: -1": "", "f: -0.0": "f: -0.0",
-        "n: 2 d: 2": "", "d: 1": "d: 1", "n: 1": "n: 1", "d: 0.5": "d: 0.5", "d: inf": "", "f: inf": "f: inf", "b: true": "b: true",
+        "n: 1 d: 1 b: true": "n: 1 d: 1 b: true", "user: 1": "", 'text: "1"': "", "d: nan": "", "f: nan": "f: nan", "d: -1": "",
+        "f: -0.0": "f: -0.0", "n: 2 d: 2": "", "d: 1": "d: 1", "n: 1": "n: 1", "d: 0.5": "d: 0.5", "d: inf": "", "f: inf": "f: inf",
+        "b: true": "b: true",
     }  # fmt: skip
     for given, left in (*rows.items(), *rows.items()):
         assert released(engine, encode(held, "t.M", given)).payload == encode(held, "t.M", left), given

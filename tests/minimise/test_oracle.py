@@ -23,7 +23,8 @@ from gateway.policy.load import load as load_policy
 from tests.build import NOW, decode, policy, proto
 from tests.build import contract as contract_of
 from tests.chance import Chance, contract
-from tests.oracle import Oracle, shape
+from tests.oracle import Oracle
+from tests.shape import shape
 from tests.wire import Wire
 
 BYTES: Final = 1000

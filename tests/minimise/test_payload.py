@@ -14,9 +14,15 @@ from tests.build import UNKNOWN, minimiser, released
 from tests.wire import record
 
 BODY: Final = """
-message M { google.protobuf.Any any = 1; repeated google.protobuf.Any many = 2; map<string, google.protobuf.Any> keyed = 3 @{map_key: OPERATIONAL};
-  M child = 4; oneof o { google.protobuf.Any one = 5; string other = 6 @OPERATIONAL; } google.protobuf.Any content = 7 @CONTENT;
-  google.protobuf.Any secret = 8 @CREDENTIAL; }
+message M {
+  google.protobuf.Any any = 1;
+  repeated google.protobuf.Any many = 2;
+  map<string, google.protobuf.Any> keyed = 3 @{map_key: OPERATIONAL};
+  M child = 4;
+  oneof o { google.protobuf.Any one = 5; string other = 6 @OPERATIONAL; }
+  google.protobuf.Any content = 7 @CONTENT;
+  google.protobuf.Any secret = 8 @CREDENTIAL;
+}
 message P { string code = 1 @OPERATIONAL; string name = 2 @NAME; string email = 3 @WORK_EMAIL; }
 message Dead { string a = 1; }
 """
@@ -76,8 +82,10 @@ def test_a_type_url_is_read_from_its_last_slash_and_written_anew(url: bytes) -> 
 @pytest.mark.parametrize(
     "url",
     [
-        b"", b"/", b"type.googleapis.com/", b"type.googleapis.com/t.None", b"t.P/", b"t.P?x", b"t.p", b"t.P ", b" t.P", b".t.P", b"t/P", b"P", b"t.P\0", b"t.Dead",
-        b"google.protobuf.Timestamp", b"google.protobuf.Struct", b"google.protobuf.StringValue", b"google.protobuf.Empty", "t.\u0420".encode(),
+        b"", b"/", b"type.googleapis.com/", b"type.googleapis.com/t.None", b"t.P/", b"t.P?x", b"t.p", b"t.P ", b" t.P",
+        b".t.P", b"t/P", b"P", b"t.P\0", b"t.Dead", b"google.protobuf.Timestamp",
+        b"google.protobuf.Struct", b"google.protobuf.StringValue", b"google.protobuf.Empty",
+        "t.\u0420".encode(),
     ],
 )  # fmt: skip
 def test_a_type_that_may_not_leave_goes_with_its_any(url: bytes) -> None:

@@ -26,10 +26,14 @@ def through(cls: Any, raw: bytes) -> bytes:
 
 
 VALUES: Final = {
-    "double": (1, b"\0" * 7 + b"\x40"), "float": (5, b"\0\0\x80\x3f"), "int64": (0, varint(-5)), "uint64": (0, b"\x05"), "int32": (0, varint(-5)),
-    "fixed64": (1, b"\x01" + b"\0" * 7), "fixed32": (5, b"\x01\0\0\0"), "bool": (0, b"\x01"), "string": (2, b"a"), "bytes": (2, b"\xff"),
-    "uint32": (0, b"\x05"), "sfixed32": (5, b"\x01\0\0\0"), "sfixed64": (1, b"\x01" + b"\0" * 7), "sint32": (0, b"\x05"), "sint64": (0, b"\x05"),
-}  # fmt: skip
+    **dict.fromkeys(("int64", "int32"), (0, varint(-5))),
+    **dict.fromkeys(("uint64", "uint32", "sint64", "sint32", "bool"), (0, b"\x01")),
+    **dict.fromkeys(("fixed64", "sfixed64", "double"), (1, b"\x01" + b"\0" * 7)),
+    **dict.fromkeys(("fixed32", "sfixed32", "float"), (5, b"\x01\0\0\0")),
+    "string": (2, b"a"),
+    "bytes": (2, b"\xff"),
+}
+"""A value of each scalar, with its wire type."""
 
 
 @pytest.mark.parametrize("kind", VALUES)
