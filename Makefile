@@ -20,7 +20,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test coverage check check-style check-types check-floors check-protos protos bench clean
+.PHONY: help demo test soak coverage check check-style check-types check-floors check-protos protos bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s%s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ demo: .venv/.stamp-demo  ## start the gateway, send it traffic, show what is lef
 
 test: .venv/.stamp-dev  ## run the tests; ARGS="-k email -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+soak: .venv/.stamp-dev  ## run the long tests; ARGS=tests/e2e/test_durability.py for some of them
+	@$(BIN)/python -m pytest -m soak $(ARGS)
 
 coverage: .venv/.stamp-dev  ## run the tests and list the lines they miss
 	@$(BIN)/python -m coverage erase
