@@ -78,6 +78,16 @@ def test_an_item_about_a_personal_account_is_withheld_from_vendors_alone(region:
 
 
 ADDRESS: Final = record(1, 2, b"anna@acme.example")
+HOLDERS: Final = """
+message N { string a = 1 @WORK_EMAIL; }
+message O { N n = 1; }
+message K {
+  map<string, bool> a = 1 @{category: OPERATIONAL, map_key: WORK_EMAIL};
+  map<bool, N> b = 2 @{map_key: OPERATIONAL};
+  google.protobuf.StringValue c = 3 @WORK_EMAIL;
+  string code = 4 @{category: OPERATIONAL, pattern: "[a-z]{1,9}"};
+}
+"""
 
 
 @pytest.mark.parametrize(
@@ -91,12 +101,16 @@ ADDRESS: Final = record(1, 2, b"anna@acme.example")
         ("N n = 1;", record(1, 2, ADDRESS)),
         ("repeated N n = 1;", record(1, 2, ADDRESS)),
         ("O o = 1;", record(1, 2, record(1, 2, ADDRESS))),
+        ("K k = 1;", record(1, 2, record(1, 2, ADDRESS + record(2, 0, b"\x01")))),
+        ("K k = 1;", record(1, 2, record(2, 2, b"\x08\x01" + record(2, 2, ADDRESS)))),
+        ("K k = 1;", record(1, 2, record(3, 2, ADDRESS) + record(4, 2, b"ok"))),
         ("google.protobuf.Any a = 1;", record(1, 2, record(1, 2, b"/t.N") + record(2, 2, ADDRESS))),
+        ("google.protobuf.Any a = 1;", record(1, 2, record(1, 2, b"/t.K") + record(2, 2, record(1, 2, ADDRESS + record(2, 0, b"\x01"))))),
         ("repeated google.protobuf.Any a = 1;", record(1, 2, record(1, 2, b"/t.N") + record(2, 2, ADDRESS))),
     ],
 )
 def test_what_depends_on_facts_is_asked_anew_wherever_it_stands(body: str, raw: bytes) -> None:
-    engine = minimiser(f"message M {{ {body} }} message N {{ string a = 1 @WORK_EMAIL; }} message O {{ N n = 1; }}", "t.M", "us-service")
+    engine = minimiser(f"message M {{ {body} }} {HOLDERS}", "t.M", "us-service")
     asked = (UNKNOWN, RECORDED, STRANGER, RECORDED, NOBODY, UNKNOWN, STRANGER)
     assert [outcome(engine, raw, facts) for facts in asked] == ["kept", "kept", "stripped", "kept", "stripped", "kept", "stripped"]
 

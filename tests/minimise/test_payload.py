@@ -190,16 +190,17 @@ def test_an_any_in_an_any_nests_up_to_the_same_bound() -> None:
     assert refusal(direct(100)) is Reason.TOO_DEEP
 
 
-def test_what_is_remembered_does_not_change_how_deep_a_payload_may_be() -> None:
+@pytest.mark.parametrize(("levels", "most"), [(0, 16), (1, 8)])
+def test_what_is_remembered_does_not_change_how_deep_a_payload_may_be(levels: int, most: int) -> None:
     """Short ones are remembered: what holds them is as deep as before."""
     shared = engine()
-    for times in (16, 10, 17, 20, 24, 12, 1, 17, 16):
-        raw = chain(times, url=b"t.M")
-        if times > 16:
+    for times in (most, most - 3, most + 1, most + 4, 1, most + 1, most - 1, most):
+        raw = chain(times, levels, url=b"t.M")
+        if times > most:
             with pytest.raises(Refused):
                 shared.decide(raw, UNKNOWN)
         else:
-            assert released(shared, raw).payload == chain(times)
+            assert released(shared, raw).payload == chain(times, levels)
 
 
 def test_a_payload_of_the_deepest_messages_there_are_is_no_matter() -> None:
