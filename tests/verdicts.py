@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.minimise import addresses
-from gateway.minimise.detect import find, find_number, has_email, mask
+from gateway.minimise.detectors.detect import find, find_number, has_email, mask
 from gateway.model import Facts
 from gateway.patterns import compile_pattern
 from gateway.plan import FreeText, Moment, Number, Span, Text, UserId, WorkEmail

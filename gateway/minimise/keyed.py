@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from gateway.errors import Reason
-from gateway.minimise.detect import find, mask
+from gateway.minimise.detectors.detect import find, mask
 from gateway.minimise.memo import Dismiss, Rewrite
 from gateway.minimise.rules import Factual, Seen, factual_of, judge_of
 from gateway.minimise.run import Masked, Run

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gateway.errors import Reason
 from gateway.minimise import addresses
-from gateway.minimise.detect import find, find_number, has_email, mask
+from gateway.minimise.detectors.detect import find, find_number, has_email, mask
 from gateway.minimise.run import Masked, PersonalAccount, Ruled, Run
 from gateway.minimise.schema import attribute
 from gateway.patterns import compile_pattern

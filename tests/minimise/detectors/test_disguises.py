@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Reason
-from gateway.minimise.detect import find, has_email, mask
+from gateway.minimise.detectors.detect import find, has_email, mask
 
 ADDRESS = "alice@acme.com"
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumber, PhoneNumberType, is_possible_number, is_valid_number, number_type
 
-from gateway.minimise.bounds import Budget, checked
-from gateway.minimise.digits import Group, is_moment, join, numbers
+from gateway.minimise.detectors.bounds import Budget, checked
+from gateway.minimise.detectors.digits import Group, is_moment, join, numbers
 
 Span = tuple[int, int]
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Final, Protocol
 
-from gateway.minimise.bounds import DEPTH, TooMuch, unfolded
-from gateway.minimise.escapes import Way, edits, unescape
-from gateway.minimise.fold import fold, offsets
-from gateway.minimise.runs import Piece, pieces
+from gateway.minimise.detectors.bounds import DEPTH, TooMuch, unfolded
+from gateway.minimise.detectors.escapes import Way, edits, unescape
+from gateway.minimise.detectors.fold import fold, offsets
+from gateway.minimise.detectors.runs import Piece, pieces
 
 Span = tuple[int, int]
 """From where to where, in characters."""

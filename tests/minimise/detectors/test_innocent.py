@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.minimise.detect import SCANS
-from gateway.minimise.innocent import is_innocent
-from gateway.minimise.unfold import layers
+from gateway.minimise.detectors.detect import SCANS
+from gateway.minimise.detectors.innocent import is_innocent
+from gateway.minimise.detectors.unfold import layers
 
 SECRETS = (
     "a@b.fr",

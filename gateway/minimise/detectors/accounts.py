@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from gateway.minimise.digits import Group, numbers, without_uuids
+from gateway.minimise.detectors.digits import Group, numbers, without_uuids
 
 Span = tuple[int, int]
 

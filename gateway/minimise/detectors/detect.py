@@ -10,15 +10,15 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.errors import Reason
-from gateway.minimise.accounts import cards, ibans, is_card
-from gateway.minimise.bounds import LONGEST, TooMuch
-from gateway.minimise.emails import emails
-from gateway.minimise.fold import obscure, readable
-from gateway.minimise.innocent import is_innocent
-from gateway.minimise.networks import networks
-from gateway.minimise.phones import is_phone, phones
-from gateway.minimise.places import places
-from gateway.minimise.unfold import Layer, Span, layers
+from gateway.minimise.detectors.accounts import cards, ibans, is_card
+from gateway.minimise.detectors.bounds import LONGEST, TooMuch
+from gateway.minimise.detectors.emails import emails
+from gateway.minimise.detectors.fold import obscure, readable
+from gateway.minimise.detectors.innocent import is_innocent
+from gateway.minimise.detectors.networks import networks
+from gateway.minimise.detectors.phones import is_phone, phones
+from gateway.minimise.detectors.places import places
+from gateway.minimise.detectors.unfold import Layer, Span, layers
 
 Scan = Callable[[Layer], Iterator[Span]]
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.minimise.bounds import DEPTH, LONGEST, Budget, TooMuch, checked, unfolded
-from gateway.minimise.escapes import Way, edits, unescape
-from gateway.minimise.fold import fold, obscure, offsets, readable
-from gateway.minimise.phones import phones
-from gateway.minimise.runs import pieces
-from gateway.minimise.unfold import layers
+from gateway.minimise.detectors.bounds import DEPTH, LONGEST, Budget, TooMuch, checked, unfolded
+from gateway.minimise.detectors.escapes import Way, edits, unescape
+from gateway.minimise.detectors.fold import fold, obscure, offsets, readable
+from gateway.minimise.detectors.phones import phones
+from gateway.minimise.detectors.runs import pieces
+from gateway.minimise.detectors.unfold import layers
 
 
 @pytest.mark.parametrize(
