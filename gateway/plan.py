@@ -106,6 +106,7 @@ class Value(msgspec.Struct, frozen=True):
 class Attributes(msgspec.Struct, frozen=True, tag="attributes"):
     """An OTLP `KeyValue`, as raw bytes. The rule of its key is `exact`'s, else that of the longest of `prefixes` that it starts with.
 
+    A key under a prefix must be a token in which nothing personal hides, and not name age, gender, banking data, location or a credential.
     An array's elements are judged one by one; key-value lists and bytes are stripped.
     """
 

@@ -16,6 +16,7 @@ from gateway.minimise.run import Masked, Run
 from gateway.minimise.schema import attribute, build, parse
 from gateway.patterns import TOKEN, compile_pattern
 from gateway.plan import Attributes, Body, FieldPlan, MessagePlan, Presence, Value
+from gateway.policy.never import said
 
 _IMPLICIT, _EXPLICIT, _EXPANDED = Presence.IMPLICIT, Presence.EXPLICIT, Presence.EXPANDED
 
@@ -135,10 +136,13 @@ def _judges(*rules: Any) -> Judges:
 
 
 def _under(prefixes: Mapping[str, Judges], key: str) -> Judges | None:
-    """The judges of the longest prefix of a key. A key that isn't listed itself must look like one, and nothing may hide in it."""
+    """The judges of the longest prefix of a key.
+
+    A key that isn't listed itself must look like one, nothing may hide in it, and it must not name what is never collected.
+    """
     dots = (index for index in range(len(key) - 1, -1, -1) if key[index] == ".")
     found = next((prefixes[head] for dot in dots if (head := key[: dot + 1]) in prefixes), None)
-    return found if found is not None and _TOKEN.fullmatch(key) and find(key) is None else None
+    return found if found is not None and _TOKEN.fullmatch(key) and find(key) is None and said(key) is None else None
 
 
 _TOKEN = compile_pattern(TOKEN)

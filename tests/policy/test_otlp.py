@@ -14,12 +14,19 @@ from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 
+from gateway.contracts.load import default_path as default_contract
+from gateway.contracts.load import load as load_contracts
 from gateway.errors import Reason
 from gateway.minimise import keyed
+from gateway.minimise.engine import Minimiser
 from gateway.minimise.otlp import _REQUEST
 from gateway.minimise.schema import attribute
+from gateway.model import Facts, Release
 from gateway.plan import Attributes, Body, Keep, Moment, Number, Text, UserId, Value, WorkEmail
 from gateway.policy import otlp
+from gateway.policy.compile import Compiler
+from gateway.policy.load import default_path as default_policy
+from gateway.policy.load import load as load_policy
 from gateway.policy.project import NESTED
 from tests.build import compiler, policy
 
@@ -69,6 +76,22 @@ REACHED: Final = (
     "logs.v1.ResourceLogs", "logs.v1.ScopeLogs", "logs.v1.LogRecord", "resource.v1.Resource", "common.v1.InstrumentationScope",
     "common.v1.KeyValue", "common.v1.AnyValue", "common.v1.ArrayValue",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "kept"),
+    [
+        ("service.name", True), ("service.owner.team", True), ("service.gender", False), ("service.age", False),
+        ("service.owner.password", False), ("service.api_key", False), ("service.gps.latitude", False), ("service.ada@acme.example", False),
+    ],
+)  # fmt: skip
+def test_a_wildcard_admits_no_key_that_names_what_is_never_collected(key: str, kept: bool) -> None:
+    held = common_pb2.KeyValue(key=key, value=common_pb2.AnyValue(string_value="hunter2"))
+    raw = logs_pb2.ResourceLogs(resource=resource_pb2.Resource(attributes=[held])).SerializeToString()
+    engine = Minimiser(Compiler(load_contracts([default_contract()]), load_policy(default_policy())).plan(otlp.ITEM, "application-log"))
+    release = engine.decide(raw, Facts(0))
+    assert isinstance(release, Release)
+    assert bool(logs_pb2.ResourceLogs.FromString(release.payload).resource.attributes) is kept
 
 
 @pytest.mark.parametrize("name", REACHED)
