@@ -241,7 +241,7 @@ class BatchResult(_message.Message):
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedItem]: ...
     @_builtins.property
     def withheld(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Indices of items that were withheld from at least one destination."""
+        """Indices of items that were withheld from at least one destination; the first 10,000 of them."""
 
     def __init__(
         self,
