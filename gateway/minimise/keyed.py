@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from gateway.errors import Reason
-from gateway.minimise.detectors.detect import find, mask
+from gateway.minimise.detectors.detect import find
 from gateway.minimise.memo import Dismiss, Rewrite
-from gateway.minimise.rules import Factual, Seen, factual_of, judge_of
+from gateway.minimise.rules import Factual, Seen, factual_of, judge_of, masked
 from gateway.minimise.run import Masked, Run
 from gateway.minimise.schema import attribute, build, parse
 from gateway.patterns import TOKEN, compile_pattern
@@ -109,15 +109,10 @@ def body(rule: Body) -> Rewrite:
         if text not in templates:
             if not rule.free_text:
                 return Reason.NOT_LISTED
-            _put(message, KEY, _masked(text), run)
+            _put(message, KEY, masked(text), run)
         return _bytes(message)
 
     return rewrite
-
-
-def _masked(text: str) -> Masked | None:
-    masked = mask(text)
-    return None if masked == text else Masked(masked, find(text) or Reason.UNREADABLE)
 
 
 def _otlp(value: Value) -> Judges:

@@ -112,12 +112,15 @@ def _free_text(rule: FreeText) -> Judge:
     own = _own(rule.text)
 
     def judge(text: str) -> Ruled:
-        if reason := own(text):
-            return reason
-        masked = mask(text)
-        return None if masked == text else Masked(masked, find(text) or Reason.UNREADABLE)
+        return own(text) or masked(text)
 
     return judge
+
+
+def masked(text: str) -> Masked | None:
+    """A free text of which something was masked; None if nothing was."""
+    left = mask(text)
+    return None if left == text else Masked(left, find(text) or Reason.UNREADABLE)
 
 
 def _bounded(rule: Number) -> Judge | None:

@@ -23,6 +23,7 @@ TURN: Final = 0.005
 
 LARGE: Final = 64 * 1024
 """Bytes of an item from which on it is decided on in a thread: it could take seconds, in which nobody else would be heard."""
+
 Resolve = Callable[[bytes], tuple[Flow, bytes]]
 """The flow of a raw item, and the item's message. Raises Refused."""
 
