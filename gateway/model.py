@@ -122,7 +122,8 @@ Notes = Mapping[tuple[Trail, Reason, bool], int]
 class Release(msgspec.Struct, frozen=True):
     """Minimised bytes of one item for one destination. Only `gateway.minimise` makes one.
 
-    `payload` is a message of type `type`, `plan` the digest of the plan that made it.
+    `payload` is a message of type `type`, `plan` the digest of the plan that made it. `unplanned`, where it was counted: how many of the
+    item's fields the plan doesn't have.
     """
 
     destination: str
@@ -130,6 +131,7 @@ class Release(msgspec.Struct, frozen=True):
     plan: str
     payload: bytes
     notes: Notes = {}
+    unplanned: int = 0
 
     @property
     def stripped(self) -> tuple[Stripped, ...]:

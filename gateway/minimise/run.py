@@ -35,10 +35,10 @@ class Run:
     """What one decision knows, and what it has stripped so far.
 
     `depth` counts what is around it from the outermost `Any` on. `lasting` turns false when an answer depends on more than the value, so
-    that it isn't remembered.
+    that it isn't remembered. `unplanned` counts the fields that the plan doesn't have, where the engine counts them.
     """
 
-    __slots__ = ("depth", "facts", "lasting", "left", "notes")
+    __slots__ = ("depth", "facts", "lasting", "left", "notes", "unplanned")
 
     def __init__(self, facts: Facts, depth: int = 0) -> None:
         self.facts = facts
@@ -46,6 +46,7 @@ class Run:
         self.notes: dict[tuple[Trail, Reason, bool], int] = {}
         self.lasting = True
         self.left = MOST
+        self.unplanned = 0
 
     def spend(self, values: int) -> None:
         """Count values of a list or a map that are to be judged. Raises Refused when one item has too many."""

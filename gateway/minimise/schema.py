@@ -51,13 +51,18 @@ def build(messages: Sequence[MessagePlan]) -> list[Any]:
 
 def parse(cls: Any, raw: bytes) -> Any:
     """The message of class `cls` that `raw` holds, without unknown fields. Raises Refused."""
+    message = read(cls, raw)
+    message.DiscardUnknownFields()
+    return message
+
+
+def read(cls: Any, raw: bytes) -> Any:
+    """The same, with unknown fields. Raises Refused."""
     try:
-        message = cls.FromString(raw)
+        return cls.FromString(raw)
     except DecodeError as error:
         # The runtime tells the two apart by its text alone.
         raise Refused(Reason.TOO_DEEP if "MaxDepth" in str(error) else Reason.MALFORMED) from None
-    message.DiscardUnknownFields()
-    return message
 
 
 def _file(messages: Sequence[MessagePlan]) -> FileDescriptorProto:
