@@ -56,6 +56,7 @@ class Reason(StrEnum):
     FULL = "FULL"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
+    WITHHELD = "WITHHELD"
 
 
 class BadSetup(Exception):

@@ -222,3 +222,27 @@ class SubjectPlan(msgspec.Struct, frozen=True):
     messages: tuple[MessagePlan, ...]
     user_id: tuple[int, ...]
     work_email: tuple[int, ...]
+
+
+class EnvelopePlan(msgspec.Struct, frozen=True):
+    """What one recipient gets of a call beside its messages: metadata by key, and the status's text.
+
+    A key's rule judges its value; None lets it pass as it is. Of `baggage` and `tracestate`, the entries listed, likewise. Without
+    `message` the text is the code's fixed one.
+    """
+
+    recipient: str
+    keys: Mapping[str, Rule | None]
+    baggage: Mapping[str, Rule | None]
+    tracestate: Mapping[str, Rule | None]
+    message: FreeText | None = None
+
+
+class MethodPlan(msgspec.Struct, frozen=True):
+    """A gRPC method: its path, `/pkg.Service/Method`, its messages' types by full name, and which side streams."""
+
+    path: str
+    request: str
+    response: str
+    client_streaming: bool
+    server_streaming: bool

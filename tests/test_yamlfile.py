@@ -62,6 +62,7 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     folder: Path | None = None
     short: Annotated[str, Meta(min_length=1, max_length=3)] = "x"
     inner: Inner | None = None
+    names: str | tuple[Annotated[str, Meta(min_length=1)], ...] = ()
 
 
 def thing(text: str) -> Thing:
@@ -93,6 +94,8 @@ def fault(text: str) -> str:
         ("span: 12h", Thing(span=timedelta(hours=12))),
         ("span: 36m", Thing(span=timedelta(days=1080))),
         ("span: 2y", Thing(span=timedelta(days=730))),
+        ("names: a", Thing(names="a")),
+        ("names: [a, b]", Thing(names=("a", "b"))),
         ("pet: {kind: cat}", Thing(pet=Cat())),
         ("pet: {kind: dog, name: Rex}", Thing(pet=Dog("Rex"))),
         ("pet: {kind: null}", Thing(pet=Void())),
@@ -115,6 +118,9 @@ def test_a_document_is_read_by_its_types(text: str, expected: Thing) -> None:
         ("flag: true\ntext: 12", "thing.yaml:2: text: must be text; write it in quotes"),
         ("text: {a: b}", "thing.yaml:1: text: must be text"),
         ("regions: NO", "thing.yaml:1: regions: must be a list"),
+        ("names: 1", "thing.yaml:1: names: must be text; write it in quotes"),
+        ("names: {a: b}", "thing.yaml:1: names: must be text"),
+        ("names: [a, '']", "thing.yaml:1: names[1]: must be of 1 or more characters"),
         ("regions:\n  - FR\n  - 12", "thing.yaml:3: regions[1]: must be text; write it in quotes"),
         ("number: 1_000", "thing.yaml:1: number: must be a whole number"),
         ("number: true", "thing.yaml:1: number: must be a whole number"),

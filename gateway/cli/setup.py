@@ -15,6 +15,7 @@ from gateway.cli.show import as_json, count
 
 if TYPE_CHECKING:
     from gateway.config import Config
+    from gateway.policy.table import Table
 
 
 @click.command(epilog=example("version"))
@@ -38,7 +39,7 @@ def config() -> None:
 def check(path: Path | None, form: str) -> None:
     """Load everything that `serve` would, start nothing.
 
-    Reads the configuration with its overrides from the environment, the policy and the contracts, and compiles every flow.
+    Reads the configuration with its overrides from the environment, the policy and the contracts, and compiles every flow and every route.
     """
     from gateway.config import load  # noqa: PLC0415 `version` doesn't wait for it
 
@@ -46,9 +47,9 @@ def check(path: Path | None, form: str) -> None:
     if form == "json":
         as_json(told)
     else:
-        flows = count(len(told["plans"]), "plan")
+        made = ", ".join(count(len(told[f"{what}s"]), what) for what in ("plan", "route") if told[f"{what}s"] or what == "plan")
         click.echo(
-            f"{told['config']}: role {told['role']} on {told['address']}\n{told['policy']}: {flows} for {', '.join(told['contracts'])}"
+            f"{told['config']}: role {told['role']} on {told['address']}\n{told['policy']}: {made} for {', '.join(told['contracts'])}"
         )
 
 
@@ -69,4 +70,18 @@ def _told(given: Config, path: Path | None) -> dict[str, Any]:
         "policy": str(file.path),
         "contracts": [str(contract) for contract in given.contracts or (default_path(),)],
         "plans": [{"type": item, "destination": to, "digest": plan.digest} for (item, to), plan in sorted(plans.items())],
+        "routes": [_route(index, made.table) for index in range(len(made.table.routes))],
+    }
+
+
+def _route(index: int, table: Table) -> dict[str, Any]:
+    """A route, with all that it carries."""
+    route = table.routes[index]
+    return {
+        "listener": route.listener.value,
+        "authority": route.authority,
+        "destination": route.destination,
+        "mode": route.mode.value,
+        "callers": sorted(route.callers),
+        "methods": [method.path for carrying, method in table.carried() if carrying == index],
     }

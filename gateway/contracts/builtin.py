@@ -1,4 +1,4 @@
-"""The descriptors that every contract holds: protobuf's well-known types, the gateway's own services, OTLP."""
+"""The descriptors that every contract holds: protobuf's well-known types, gRPC's statuses, the gateway's own services, OTLP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from google.protobuf import (
     wrappers_pb2,
 )
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 from kannelle.privacy.v1 import (
+    access_pb2,
     activity_pb2,
     analytics_pb2,
     annotations_pb2,
@@ -36,10 +38,11 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 
 WELL_KNOWN: Final = (
     descriptor_pb2, any_pb2, source_context_pb2, type_pb2, api_pb2, duration_pb2, empty_pb2,
-    field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2,
+    field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2, code_pb2, status_pb2, error_details_pb2,
 )  # fmt: skip
+"""Files that contracts bring in many versions: of each, this one counts."""
 OWN: Final = (
-    annotations_pb2, receipt_pb2, context_pb2, activity_pb2, analytics_pb2, emit_pb2, privacy_pb2, support_pb2,
+    annotations_pb2, access_pb2, receipt_pb2, context_pb2, activity_pb2, analytics_pb2, emit_pb2, privacy_pb2, support_pb2,
 )  # fmt: skip
 OTLP: Final = (common_pb2, resource_pb2, logs_pb2, logs_service_pb2)
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from gateway.errors import Reason, Refused
+from collections.abc import Callable
+from functools import cache, partial
+
+from gateway.errors import BadSetup, Reason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.subject import Reader
 from gateway.model import Facts, Verdict
-from gateway.policy.compile import Compiler
+from gateway.policy.compile import OURS, Compiler
+from gateway.policy.judge import Site
+
+
+class Leg:
+    """Messages of one type on their way to one recipient."""
+
+    def __init__(self, reader: Reader, minimiser: Minimiser) -> None:
+        self.subject = reader.read
+        self.decide = minimiser.decide
+        self.digest = minimiser.digest
 
 
 class Flow:
@@ -29,22 +42,27 @@ class Flows:
         compiler.plans()
         self.compiler = compiler
         self._minimisers: dict[tuple[str, str], Minimiser] = {}
+        self._legs: dict[tuple[str, Site, int], Leg] = {}
         self._flows = {key: self._flow(compiler.item_type(key), destinations) for key, destinations in compiler.flows.items()}
 
     def of(self, key: str) -> Flow:
         """The flow of a key of the policy. Raises Refused."""
-        flow = self._flows.get(key)
+        flow = self.find(key)
         if flow is None:
             raise Refused(Reason.UNKNOWN_FLOW)
         return flow
+
+    def find(self, key: str) -> Flow | None:
+        """The flow of a key of the policy, if there is one."""
+        return self._flows.get(key)
 
     def of_method(self, service: str, method: str) -> Flow:
         """The flow of a call: its own, else its service's. Raises Refused."""
         return self._flows.get(f"{service}/{method}") or self.of(f"{service}/*")
 
     def of_type(self, type: str) -> Flow:
-        """The flow of a message type. Raises Refused."""
-        flow = self._flows.get(type)
+        """The flow of a message type that callers may send. Raises Refused."""
+        flow = None if type in OURS else self._flows.get(type)
         if flow is None:
             raise Refused(Reason.UNKNOWN_FLOW if type in self.compiler.contract.messages else Reason.UNKNOWN_TYPE)
         return flow
@@ -58,6 +76,25 @@ class Flows:
         if (type, destination) not in self._minimisers:
             self._minimisers[type, destination] = Minimiser(self.compiler.plan(type, destination))
         return self._minimisers[type, destination]
+
+    def leg(self, type: str, site: Site, most: int) -> Leg:
+        """The way of a type to a site, for messages of `most` bytes; releases are counted. Raises as `minimiser`, and BadContract."""
+        key = (type, site, most)
+        if key not in self._legs:
+            minimiser = Minimiser(self.compiler.plan_at(type, site), most, counting=True)
+            self._legs[key] = Leg(Reader(self.compiler.subject(type)), minimiser)
+        return self._legs[key]
+
+    def details(self, site: Site) -> Callable[[str], Minimiser | None]:
+        """The minimisers of what a status's details may hold at a site, by type; None for a type that has none."""
+        minimiser, known = cache(partial(self._detail, site)), frozenset(self.compiler.contract.messages)
+        return lambda name: minimiser(name) if name in known else None
+
+    def _detail(self, site: Site, type: str) -> Minimiser | None:
+        try:
+            return Minimiser(self.compiler.plan_at(type, site))
+        except BadSetup:
+            return None
 
     def _flow(self, type: str, destinations: tuple[str, ...]) -> Flow:
         return Flow(Reader(self.compiler.subject(type)), tuple(self.minimiser(type, destination) for destination in destinations))

@@ -10,14 +10,16 @@ from gateway.contracts.approvals import read_approvals
 from gateway.contracts.classify import Misplaced, Overlay, approved, claims
 from gateway.contracts.contract import Contract
 from gateway.errors import BadContract
-from gateway.model import Category, FieldPrivacy
-from gateway.plan import VERSION, Payload, Plan, SubjectPlan
-from gateway.policy import otlp
+from gateway.model import Category, FieldPrivacy, Recipient
+from gateway.plan import VERSION, MethodPlan, Payload, Plan, SubjectPlan
+from gateway.policy import otlp, status
+from gateway.policy.document import Caller, Destination
 from gateway.policy.judge import Site, kind_of, kind_of_message
 from gateway.policy.load import PolicyFile
 from gateway.policy.project import Projection, Projector, is_map
 from gateway.policy.residency import ceiling_of
 from gateway.policy.subject import subject_plan
+from gateway.policy.table import Keys, Table, build
 from gateway.policy.values import properties
 
 EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
@@ -29,6 +31,9 @@ SERVICES: Final[Mapping[str, str]] = {
     "kannelle.privacy.v1.SupportService": "kannelle.privacy.v1.SupportMessage",
 }
 """The emit services whose items have one type."""
+
+OURS: Final = frozenset({"kannelle.privacy.v1.AccessEntry"})
+"""The types of items that only the gateway itself makes: a flow of one feeds its logs, and nobody can send it one."""
 
 NO_ITEM: Final = "is a value, classified at the field that holds it; it can't be an item"
 
@@ -44,8 +49,9 @@ class Compiler:
         self.approvals = None if self.policy.approvals is None else file.path.parent / self.policy.approvals
         self.classes = self.claims if self.approvals is None else self._approved(read_approvals(self.approvals))
         self._file = file
-        self._plans: dict[tuple[str, str], Plan] = {}
-        self._projectors: dict[str, Projector] = {}
+        self._sites: dict[str, Site] = {}
+        self._plans: dict[tuple[str, Site], Plan] = {}
+        self._projectors: dict[Site, Projector] = {}
 
     def _claims(self, file: PolicyFile) -> Mapping[str, FieldPrivacy]:
         overlays = {name: Overlay(given.privacy, given.overrides) for name, given in self.policy.classifications.items()}
@@ -111,9 +117,36 @@ class Compiler:
         Raises KeyError if the contract or the policy doesn't know one of them, BadPolicy if a required field would be stripped,
         BadContract for a type that counts as a scalar.
         """
-        if (type, destination) not in self._plans:
-            self._plans[type, destination] = self._compile(type, destination)
-        return self._plans[type, destination]
+        return self.plan_at(type, self.site(destination))
+
+    def plan_at(self, type: str, site: Site, keys: Keys = ()) -> Plan:
+        """The plan of a message type at a destination's site, or a caller's.
+
+        Raises KeyError, BadPolicy and BadContract as `plan` does; BadPolicy names the line of `keys`, or of who the site is.
+        """
+        if (type, site) not in self._plans:
+            self._plans[type, site] = self._compile(type, site, keys)
+        return self._plans[type, site]
+
+    @cached_property
+    def table(self) -> Table:
+        """The routes, and what each carries. Raises BadPolicy if no contract has a method, or what one carries does not compile."""
+        table = build(self.contract, self.policy.routes, self._file.origin)
+        for index, method in table.carried():
+            self._check_types(method, table.place(index, method.path))
+            self._check_plans(method, index)
+        return table
+
+    def _check_types(self, method: MethodPlan, keys: Keys) -> None:
+        for name in (method.request, method.response):
+            if kind_of_message(self.contract.message(name)) != "message":
+                raise self._file.origin.fail(keys, f"{method.path}: {name} {NO_ITEM}")
+
+    def _check_plans(self, method: MethodPlan, index: int) -> None:
+        route = self.policy.routes[index]
+        self.plan_at(method.request, self.site(route.destination), ("routes", index, "destination"))
+        for name, caller in route.callers.items():
+            self.plan_at(method.response, self.caller_site(name, caller), ("routes", index, "callers", name))
 
     def subject(self, type: str) -> SubjectPlan:
         """Where the subject of a message type stands. Raises KeyError, BadContract."""
@@ -121,29 +154,54 @@ class Compiler:
 
     def site(self, destination: str) -> Site:
         """A destination as judging needs it. Raises KeyError."""
-        policy, given = self.policy, self.policy.destinations[destination]
+        if destination not in self._sites:
+            given = self.policy.destinations[destination]
+            self._sites[destination] = self._site(destination, given.recipient, given)
+        return self._sites[destination]
+
+    def caller_site(self, name: str, caller: Caller) -> Site:
+        """A caller of a route as judging needs it: a service."""
+        return self._site(name, Recipient.SERVICE, caller)
+
+    def _site(self, name: str, recipient: Recipient, given: Destination | Caller) -> Site:
+        policy, allow = self.policy, given.allow & ceiling_of(self.policy, given.region)
         days = policy.timestamps.days_around_receipt if policy.timestamps else None
-        return Site(
-            destination, given.recipient, given.region, given.allow & ceiling_of(policy, given.region), policy.user_id.pattern, days
-        )
+        return Site(name, recipient, given.region, allow, policy.user_id.pattern, days)
 
     def projector(self, destination: str) -> Projector:
         """What a destination may get of every type. Raises KeyError."""
-        if destination not in self._projectors:
-            self._projectors[destination] = self._projector(self.site(destination))
-        return self._projectors[destination]
+        return self.projector_at(self.site(destination))
+
+    def projector_at(self, site: Site) -> Projector:
+        """What may be had of every type at a destination's site, or a caller's."""
+        if site not in self._projectors:
+            self._projectors[site] = self._projector(site)
+        return self._projectors[site]
 
     def _projector(self, site: Site) -> Projector:
         event = self.contract.message(EVENT).fields_by_name
         tracked = {event["properties"].full_name: properties(self.policy, event["name"].number, site)}
-        return Projector(self.contract, {**self.classes, **otlp.CLASSES}, site, {**otlp.specials(self.policy, site), **tracked})
+        return Projector(
+            self.contract,
+            {**status.classes(self.claims), **self.classes, **otlp.CLASSES},
+            site,
+            {**otlp.specials(self.policy, site), **tracked},
+        )
 
-    def _compile(self, type: str, destination: str) -> Plan:
-        root, projector, site = self.contract.message(type), self.projector(destination), self.site(destination)
+    def _place(self, site: Site) -> Keys:
+        """Where the policy speaks of a site: as a destination, or as a route's caller."""
+        if site in map(self.site, self.policy.destinations):
+            return ("destinations", site.name)
+        callers = ((index, name, caller) for index, route in enumerate(self.policy.routes) for name, caller in route.callers.items())
+        found = (("routes", index, "callers", name) for index, name, caller in callers if self.caller_site(name, caller) == site)
+        return next(found, ("routes",))
+
+    def _compile(self, type: str, site: Site, keys: Keys) -> Plan:
+        root, projector = self.contract.message(type), self.projector_at(site)
         if kind_of_message(root) != "message":
             raise BadContract(f"{type}: {NO_ITEM}")
         if stripped := projector.missing(root):
-            raise self._file.origin.fail(("destinations", destination), f"would strip {stripped}, which {type} requires")
+            raise self._file.origin.fail(keys or self._place(site), f"would strip {stripped}, which {type} requires")
         projection = Projection(projector)
         projection.add(root)
         projection.finish()
@@ -151,4 +209,4 @@ class Compiler:
         if Payload() in projection.rules:
             anys = {message.full_name: projection.add(message) for message in projector.carriable()}
             projection.finish()
-        return Plan(VERSION, type, destination, site.vendor, tuple(projection.messages), tuple(projection.rules), anys)
+        return Plan(VERSION, type, site.name, site.vendor, tuple(projection.messages), tuple(projection.rules), anys)

@@ -1,6 +1,6 @@
 """What a change of policy or contracts releases that was withheld, and the reverse.
 
-Compared is what the two compile to: the plans of all flows, field by field and rule by rule.
+Compared is what the two compile to: the plans of all flows and routes, field by field and rule by rule.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import Final
 import msgspec
 
 from gateway.errors import BadPolicy
-from gateway.plan import Attributes, Body, FieldPlan, Form, Nested, Plan, Properties, Rule, Text, UserId, Value
+from gateway.plan import Attributes, Body, EnvelopePlan, FieldPlan, Form, Nested, Plan, Properties, Rule, Text, UserId, Value
 from gateway.policy.changes import Change, Difference, Effect
 from gateway.policy.compile import Compiler
-from gateway.policy.judge import SCALARS
+from gateway.policy.document import Route
+from gateway.policy.envelope import envelope
+from gateway.policy.judge import SCALARS, Site
 from gateway.policy.narrow import narrows
 from gateway.policy.reach import brought, pairs
 from gateway.policy.settings import settings
@@ -37,11 +39,11 @@ class Slot(msgspec.Struct, frozen=True):
 
 def diff(old: Compiler, new: Compiler) -> Difference:
     """Compare. Raises BadPolicy or BadContract if either doesn't compile."""
-    was, now = _plans(old), _plans(new)
+    was, now = _slots(old), _slots(new)
     fields = (
         Change(*said, destination, item)
         for item, destination in sorted({*was, *now}, key=lambda pair: pair[::-1])
-        for said in _fields(_slots(was.get((item, destination))), _slots(now.get((item, destination))))
+        for said in _fields(was.get((item, destination), {}), now.get((item, destination), {}))
     )
     changes = tuple(dict.fromkeys((*settings(old, new), *fields)))
     order = list(Effect)
@@ -49,23 +51,51 @@ def diff(old: Compiler, new: Compiler) -> Difference:
 
 
 def _plans(compiler: Compiler) -> Mapping[tuple[str, str], Plan]:
-    """The plans of all flows. A route may carry any type that was brought, as far as it compiles."""
+    """The plans of all flows and routes. A route may carry any type that was brought, there and back, as far as it compiles."""
     plans = {pair: compiler.plan(*pair) for pair in pairs(compiler)}
-    for route in compiler.policy.routes:
+    for name, site in _ends(compiler).items():
         for item in brought(compiler.contract):
             try:
-                plans[item, route.destination] = compiler.plan(item, route.destination)
+                plans[item, name] = compiler.plan_at(item, site)
             except BadPolicy:
                 continue
     return plans
 
 
-def _slots(plan: Plan | None) -> Mapping[str, Slot]:
-    """What a plan lets through, by the field's full name. A map's keys and values are two."""
-    return {} if plan is None else dict(_all_slots(plan))
+def _ends(compiler: Compiler) -> Mapping[str, Site]:
+    """The destinations of routes and their callers; a caller of several routes of one authority gets what any of them lets it have."""
+    ends = {route.destination: compiler.site(route.destination) for route in compiler.policy.routes}
+    for route in compiler.policy.routes:
+        for caller, given in route.callers.items():
+            site, name = compiler.caller_site(caller, given), _answers(route, caller)
+            ends[name] = msgspec.structs.replace(site, allow=site.allow | ends[name].allow) if name in ends else site
+    return ends
+
+
+def _answers(route: Route, caller: str) -> str:
+    return f"routes.{route.authority} → {caller}"
+
+
+def _slots(compiler: Compiler) -> Mapping[tuple[str, str], Mapping[str, Slot]]:
+    """What the plans let through, and under no type what goes with a route's calls beside their messages."""
+    slots = {pair: dict(_all_slots(plan)) for pair, plan in _plans(compiler).items()}
+    for route in compiler.policy.routes:
+        to = compiler.policy.destinations[route.destination]
+        slots["", route.destination] = dict(_metadata(envelope(to.metadata, compiler.site(route.destination))))
+        for caller, given in route.callers.items():
+            plan, pair = envelope(given.metadata, compiler.caller_site(caller, given)), ("", _answers(route, caller))
+            text = {} if plan.message is None else {"status message": Slot("string", plan.message)}
+            slots[pair] = {**slots.get(pair, {}), **dict(_metadata(plan)), **text}
+    return slots
+
+
+def _metadata(plan: EnvelopePlan) -> Iterator[tuple[str, Slot]]:
+    for section in ("keys", "baggage", "tracestate"):
+        yield from ((f"metadata.{section}.{key}", Slot("string", rule)) for key, rule in getattr(plan, section).items())
 
 
 def _all_slots(plan: Plan) -> Iterator[tuple[str, Slot]]:
+    """What a plan lets through, by the field's full name. A map's keys and values are two."""
     for message in plan.messages:
         if message.form is Form.MESSAGE and message.name not in SCALARS:
             for field in message.fields:

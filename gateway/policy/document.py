@@ -14,79 +14,24 @@ import msgspec
 from msgspec import Meta
 
 from gateway.model import Category, FieldPrivacy, Recipient
-
-Region = Annotated[str, Meta(pattern="[A-Z]{2}", description="a country of ISO 3166-1, two capitals such as FR")]
-Host = Annotated[str, Meta(pattern=r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", description="a host name in lower case, without a port")]
-Slug = Annotated[str, Meta(pattern="[a-z][a-z0-9-]{0,62}", description="a name of lower-case letters, digits and hyphens, a letter first")]
-FieldName = Annotated[
-    str, Meta(pattern=r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", description="a field's full name, such as acme.crm.v1.Contact.email")
-]
-EventName = Annotated[
-    str, Meta(pattern=r"[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,31}){0,3}", description="a name such as video.exported, in lower case")
-]
-PropertyName = Annotated[str, Meta(pattern="[a-z][a-z0-9_]{0,63}", description="a name such as duration_s, in lower case")]
-Text = Annotated[str, Meta(min_length=1, max_length=1000)]
-Days = Annotated[int, Meta(ge=1, le=365)]
-Positive = Annotated[int, Meta(ge=1)]
-Length = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-Seconds = Annotated[float, Meta(gt=0, le=3600)]
-
-Purpose = Literal[
-    "analytics",
-    "analytics.reporting",
-    "analytics.reporting.ad_performance",
-    "analytics.reporting.campaign_insights",
-    "analytics.reporting.content_performance",
-    "analytics.reporting.system",
-    "analytics.reporting.system.performance",
-    "collect",
-    "employment",
-    "employment.recruitment",
-    "essential",
-    "essential.fraud_detection",
-    "essential.legal_obligation",
-    "essential.service",
-    "essential.service.authentication",
-    "essential.service.notifications",
-    "essential.service.notifications.email",
-    "essential.service.notifications.sms",
-    "essential.service.operations",
-    "essential.service.operations.improve",
-    "essential.service.operations.support",
-    "essential.service.payment_processing",
-    "essential.service.security",
-    "essential.service.upgrades",
-    "finance",
-    "functional",
-    "functional.service",
-    "functional.service.improve",
-    "functional.storage",
-    "functional.storage.privacy_preferences",
-    "marketing",
-    "marketing.advertising",
-    "marketing.communications",
-    "marketing.communications.email",
-    "marketing.communications.sms",
-    "operations",
-    "personalize",
-    "personalize.content",
-    "personalize.system",
-    "sales",
-    "third_party_sharing",
-    "third_party_sharing.legal_obligation",
-]
-"""Data uses of the fideslang 3.1 default taxonomy, https://ethyca.github.io/fideslang/."""
-
-
-class LegalBasis(StrEnum):
-    """Article 6(1) of the GDPR, in fideslang's words."""
-
-    CONSENT = "CONSENT"
-    CONTRACT = "CONTRACT"
-    LEGAL_OBLIGATION = "LEGAL_OBLIGATION"
-    VITAL_INTERESTS = "VITAL_INTERESTS"
-    PUBLIC_TASK = "PUBLIC_TASK"
-    LEGITIMATE_INTERESTS = "LEGITIMATE_INTERESTS"
+from gateway.policy.vocabulary import (
+    Code,
+    Days,
+    EventName,
+    FieldName,
+    Host,
+    LegalBasis,
+    Length,
+    MetadataKey,
+    Positive,
+    PropertyName,
+    Purpose,
+    Region,
+    Seconds,
+    Slug,
+    Text,
+    Token,
+)
 
 
 class UserId(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,8 +84,23 @@ class NullExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 Exporter = JsonlExporter | OtlpExporter | NullExporter
 
 
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The metadata that a recipient may get beside what gRPC itself needs, and `traceparent` inside the EU.
+
+    `keys` by what they hold; `credentials` are keys whose values pass as they are; of `baggage` and `tracestate`, the entries named.
+    """
+
+    keys: Mapping[MetadataKey, Category | Classification] = {}
+    credentials: tuple[MetadataKey, ...] = ()
+    baggage: Mapping[Token, Category | Classification] = {}
+    tracestate: Mapping[Token, Category | Classification] = {}
+
+
 class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who receives, where, why, on what legal basis, which categories, for how long, and how it gets there."""
+    """Who receives, where, why, on what legal basis, which categories, for how long, and how it gets there.
+
+    `metadata` is what calls to it may say beside their messages, where a route names it.
+    """
 
     recipient: Recipient
     region: Region
@@ -149,6 +109,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     allow: frozenset[Category]
     retention: timedelta
     exporter: Exporter = JsonlExporter()
+    metadata: Metadata = Metadata()
 
 
 class PropertyType(StrEnum):
@@ -198,14 +159,56 @@ class Mode(StrEnum):
     SHADOW = "shadow"
 
 
+class Side(StrEnum):
+    """Whose calls a route carries: those of the service beside the gateway, or others' to it. Named as the listeners are."""
+
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who asks: where it is, and what answers to it may hold."""
+
+    region: Region
+    allow: frozenset[Category]
+    metadata: Metadata = Metadata()
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a call is tried again, as gRPC's service config has it: https://github.com/grpc/proposal/blob/master/A6-client-retries.md."""
+
+    max_attempts: Annotated[int, Meta(ge=2, le=5)]
+    codes: frozenset[Code]
+    initial_backoff: Seconds = 0.1
+    max_backoff: Seconds = 1.0
+    backoff_multiplier: Annotated[float, Meta(ge=1, le=10)] = 2.0
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Calls to `authority`, all or those of `methods` (`pkg.Service/Method`), go to `upstream`, a gRPC target, for `destination`."""
+    """Calls to `authority`, to all methods of the contracts or to `methods` (`pkg.Service/Method`, `pkg.Service/*`), go to `upstream`.
+
+    `upstream` is `dns:///host:port`, `unix:/path` or a list of `ip:port`; TLS, unless it is `plaintext`, which stays on the machine.
+    Requests are minimised for `destination`, answers for the caller, which is one of `callers`: a SPIFFE ID or a DNS name. `timeout`, in
+    seconds, shortens deadlines. `wait_for_ready`: a call waits for an upstream that can't be reached yet.
+    """
 
     authority: Text
-    upstream: Text
+    upstream: Text | tuple[Text, ...]
     destination: str
+    listener: Side = Side.OUTBOUND
     methods: tuple[Text, ...] = ()
+    callers: Mapping[Text, Caller] = {}
     mode: Mode = Mode.ENFORCE
+    plaintext: bool = False
+    timeout: Seconds | None = None
+    retry: Retry | None = None
+    wait_for_ready: bool = False
+    max_message_bytes: Annotated[int, Meta(ge=1024, le=256 * 1024 * 1024)] = 4 * 1024 * 1024
+
+    @property
+    def local(self) -> bool:
+        """Whether it needs no TLS: `plaintext`, or a Unix socket."""
+        return self.plaintext or (isinstance(self.upstream, str) and self.upstream.startswith("unix:"))
 
 
 class Otlp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

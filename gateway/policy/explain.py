@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.errors import Reason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Nested, Properties, Value
-from gateway.policy import otlp
+from gateway.policy import otlp, status
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Event
 from gateway.policy.fields import entry, label, values
@@ -72,7 +72,7 @@ class _Teller:
         self._contract = compiler.contract
         self._policy = compiler.policy
         self._claims = compiler.claims
-        self._classes = {**compiler.classes, **otlp.CLASSES}
+        self._classes = {**status.classes(compiler.claims), **compiler.classes, **otlp.CLASSES}
         self._site = compiler.site(destination)
         self._projector = compiler.projector(destination)
         self._told: set[str] = set()

@@ -16,7 +16,7 @@ from gateway.errors import BadContract, Reason
 from gateway.model import NEVER, Category, FieldPrivacy, Recipient
 from gateway.policy import otlp
 from gateway.policy.compile import Compiler
-from gateway.policy.document import PropertyType
+from gateway.policy.document import Metadata, Mode, Policy, PropertyType
 from gateway.policy.explain import Node, explain
 from gateway.policy.fields import parts, values
 from gateway.policy.judge import Site, judge
@@ -34,6 +34,9 @@ UNFIT: Final[Mapping[Category, frozenset[str]]] = {
 """Kinds of values that can't be what a name says: `password_changed_at` is a time."""
 
 
+Keys = tuple[str | int, ...]
+
+
 class Severity(StrEnum):
     """An error must be mended; a warning should be; a note is for those who want to know."""
 
@@ -49,18 +52,22 @@ class Finding(msgspec.Struct, frozen=True):
     code: str
     place: str
     text: str
-    keys: tuple[str, ...] = ()
+    keys: Keys = ()
 
 
 def lint(compiler: Compiler) -> tuple[Finding, ...]:
-    """All findings, errors first. Raises BadPolicy if a flow names nothing."""
+    """All findings, errors first. Raises BadPolicy if a flow or a route names nothing, or what a route carries does not compile."""
     found = [finding for check in CHECKS for finding in check(compiler)]
     order = list(Severity)
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: (order.index(finding.severity), finding.place, finding.code)))
 
 
-def _at(severity: Severity, code: str, keys: tuple[str, ...], text: str) -> Finding:
-    return Finding(severity, code, ".".join(keys), text, keys)
+def _at(severity: Severity, code: str, keys: Keys, text: str) -> Finding:
+    return Finding(severity, code, _path(keys), text, keys)
+
+
+def _path(keys: Keys) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
 
 
 def _fields(compiler: Compiler) -> Iterator[FieldDescriptor]:
@@ -87,8 +94,9 @@ def unclassified(compiler: Compiler) -> Iterator[Finding]:
 
 
 def unaccepted(compiler: Compiler) -> Iterator[Finding]:
-    """Fields whose category no destination takes."""
+    """Fields whose category no destination takes, and no caller."""
     sites = [compiler.site(name) for name in compiler.policy.destinations]
+    sites += [compiler.caller_site(*caller) for route in compiler.policy.routes for caller in route.callers.items()]
     for field in _fields(compiler):
         category = compiler.classes.get(field.full_name, FieldPrivacy()).category
         if category not in NEVER | {Category.UNSPECIFIED} and not any(site.lets(category) for site in sites):
@@ -127,16 +135,28 @@ def never_words(compiler: Compiler) -> Iterator[Finding]:
             yield from _spoken(key, ("tracking_plan", name, "properties", key), held.category, kind)
     for key in compiler.policy.otlp.attributes:
         yield from _spoken(key, ("otlp", "attributes", key), compiler.policy.otlp.privacy(key).category, "string")
+    for keys, metadata in _metadata(compiler.policy):
+        for section in ("keys", "baggage", "tracestate"):
+            for key, given in getattr(metadata, section).items():
+                yield from _spoken(key, (*keys, section, key), getattr(given, "category", given), "string")
 
 
-def _spoken(name: str, keys: tuple[str, ...], category: Category, kind: str) -> Iterator[Finding]:
+def _metadata(policy: Policy) -> Iterator[tuple[Keys, Metadata]]:
+    """All metadata that the policy speaks of, and where."""
+    for name, destination in policy.destinations.items():
+        yield ("destinations", name, "metadata"), destination.metadata
+    for index, route in enumerate(policy.routes):
+        yield from ((("routes", index, "callers", name, "metadata"), caller.metadata) for name, caller in route.callers.items())
+
+
+def _spoken(name: str, keys: Keys, category: Category, kind: str) -> Iterator[Finding]:
     heard = said(name)
     if heard is None or category in NEVER or kind in UNFIT[heard.category]:
         return
     under = "without a category" if category is Category.UNSPECIFIED else f"under the label {category.name}"
     says = heard.category.name
     text = f"its name says {says}, which is never collected, {under}: label it {says}, drop it, or name it for what it is"
-    yield Finding(_severity(heard, category), "never-word", ".".join(keys), text, keys if len(keys) > 1 else ())
+    yield Finding(_severity(heard, category), "never-word", _path(keys), text, keys if len(keys) > 1 else ())
 
 
 def _severity(heard: Said, category: Category) -> Severity:
@@ -234,6 +254,16 @@ def unbounded(compiler: Compiler) -> Iterator[Finding]:
             )
 
 
+def routes(compiler: Compiler) -> Iterator[Finding]:
+    """Routes that nobody may use, and those that strip nothing."""
+    for index, route in enumerate(compiler.table.routes):
+        if not route.callers:
+            yield _at(Severity.WARNING, "no-caller", ("routes", index), "no caller may use it: name those who may, and what they get")
+        if route.mode is Mode.SHADOW:
+            text = "is in shadow: its calls pass as they are, and what would be stripped is only told"
+            yield _at(Severity.NOTE, "shadow-route", ("routes", index, "mode"), text)
+
+
 CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     unclassified,
     unaccepted,
@@ -245,5 +275,6 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     not_closed,
     empty,
     unbounded,
+    routes,
 )
 """All that is looked at."""

@@ -13,18 +13,15 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import BadPolicy
-from gateway.model import NEVER, Category, FieldPrivacy
-from gateway.patterns import compile_pattern
-from gateway.policy import residency
-from gateway.policy.document import SERVED, SIGNALS, Classification, Otlp, OtlpExporter, Policy, Property, PropertyType, Route
+from gateway.model import NEVER, Category
+from gateway.policy import envelope, residency, routes
+from gateway.policy import faults as fault
+from gateway.policy.document import SERVED, SIGNALS, Classification, Otlp, OtlpExporter, Policy, Property, PropertyType
 from gateway.policy.residency import Fault
 from gateway.yamlfile import Origin, text_of, unlisted
 from gateway.yamlfile import parse as parse_yaml
 
-_NAME: Final = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
-_METHOD: Final = re.compile(rf"{_NAME}/(\*|[A-Za-z_]\w*)", re.ASCII)
-_FLOW: Final = re.compile(rf"{_NAME}(/(\*|[A-Za-z_]\w*))?", re.ASCII)
-_AUTHORITY: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?(:[0-9]{1,5})?")
+_FLOW: Final = re.compile(rf"{routes.NAME}(/(\*|[A-Za-z_]\w*))?", re.ASCII)
 _ATTRIBUTE: Final = re.compile(r"[^\s*]+(?<!\.)(\.\*)?")
 _RULES: Final = ("pattern", "max_length", "one_of", "min", "max")
 _BOUNDS: Final = ("min", "max")
@@ -67,38 +64,21 @@ def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:
 
 def faults(policy: Policy) -> Iterator[Fault]:
     """What in `policy` can't be, whatever the contracts say."""
-    yield from _faults_of_pattern(("user_id", "pattern"), policy.user_id.pattern)
+    yield from fault.of_pattern(("user_id", "pattern"), policy.user_id.pattern)
     yield from residency.faults(policy)
+    for name, destination in policy.destinations.items():
+        yield from envelope.faults(("destinations", name, "metadata"), destination.metadata, destination.region)
     for name, classification in policy.classifications.items():
-        yield from _faults_of_values(("classifications", name), classification)
+        yield from fault.of_values(("classifications", name), classification)
     for flow, names in policy.flows.items():
         yield from _faults_of_flow(flow, names, policy)
     for event, planned in policy.tracking_plan.items():
         for name, held in planned.properties.items():
             yield from _faults_of_property(("tracking_plan", event, "properties", name), held)
-    yield from _faults_of_routes(policy)
+    for index, route in enumerate(policy.routes):
+        yield from _faults_of_name(("routes", index, "destination"), route.destination, policy)
+    yield from routes.faults(policy)
     yield from _faults_of_otlp(policy.otlp)
-
-
-def _faults_of_pattern(keys: tuple[str, ...], pattern: str) -> Iterator[Fault]:
-    try:
-        compile_pattern(pattern)
-    except ValueError as error:
-        # RE2 repeats part of the pattern after a second colon.
-        yield keys, ": ".join(str(error).split(": ")[:2])
-
-
-def _faults_of_values(keys: tuple[str, ...], held: FieldPrivacy | Property) -> Iterator[Fault]:
-    """Of the rules for a field's, an attribute's or a property's values."""
-    if held.pattern:
-        yield from _faults_of_pattern((*keys, "pattern"), held.pattern)
-    if "" in held.one_of:
-        yield (*keys, "one_of", held.one_of.index("")), "must not be empty"
-    yield from _twice((*keys, "one_of"), held.one_of)
-    if held.max_length not in range(2**32):
-        yield (*keys, "max_length"), "must be within 0 and 4294967295"
-    if held.min is not None and held.max is not None and held.min > held.max:
-        yield (*keys, "min"), "must be max or less; max left out is 0"
 
 
 def _faults_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iterator[Fault]:
@@ -115,7 +95,7 @@ def _faults_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iterat
         yield from _faults_of_name((*keys, index), name, policy)
         if flow not in SIGNALS and name in policy.destinations and isinstance(policy.destinations[name].exporter, OtlpExporter):
             yield (*keys, index), "has an otlp exporter, which takes OTLP signals only"
-    yield from _twice(keys, names)
+    yield from fault.twice(keys, names)
 
 
 def _faults_of_name(keys: tuple[str | int, ...], name: str, policy: Policy) -> Iterator[Fault]:
@@ -127,7 +107,7 @@ def _faults_of_name(keys: tuple[str | int, ...], name: str, policy: Policy) -> I
 
 
 def _faults_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Fault]:
-    yield from _faults_of_values(keys, held)
+    yield from fault.of_values(keys, held)
     given = [key for key in _RULES if getattr(held, key) is not None and (key in _BOUNDS or getattr(held, key))]
     for key in given:
         if key not in _FITTING[held.kind]:
@@ -144,42 +124,11 @@ def _faults_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Fault
         yield (*keys, "type"), f"is required where none of {', '.join(_RULES)} tells it"
 
 
-def _faults_of_routes(policy: Policy) -> Iterator[Fault]:
-    taken: set[tuple[str, str]] = set()
-    for index, route in enumerate(policy.routes):
-        keys = ("routes", index)
-        yield from _faults_of_name((*keys, "destination"), route.destination, policy)
-        yield from _faults_of_route(keys, route)
-        calls = {(route.authority, method) for method in route.methods or ("every",)}
-        if calls & taken:
-            yield (*keys, "authority"), "has a route for the same calls above"
-        taken |= calls
-
-
-def _faults_of_route(keys: tuple[str | int, ...], route: Route) -> Iterator[Fault]:
-    if not _AUTHORITY.fullmatch(route.authority):
-        yield (*keys, "authority"), "must be a host name in lower case, with a port or without"
-    if re.search(r"\s", route.upstream):
-        yield (*keys, "upstream"), "must be a gRPC target such as dns:///directory:50051"
-    for index, method in enumerate(route.methods):
-        if not _METHOD.fullmatch(method):
-            yield (*keys, "methods", index), "must be pkg.Service/Method or pkg.Service/*"
-    yield from _twice((*keys, "methods"), route.methods)
-
-
 def _faults_of_otlp(otlp: Otlp) -> Iterator[Fault]:
     for key, held in otlp.attributes.items():
         keys = ("otlp", "attributes", key)
         if not _ATTRIBUTE.fullmatch(key):
             yield keys, "must be an attribute's key, or the start of some with .* at its end"
         if isinstance(held, Classification):
-            yield from _faults_of_values(keys, held)
-    yield from _twice(("otlp", "log_templates"), otlp.log_templates)
-
-
-def _twice(keys: tuple[str | int, ...], names: tuple[str, ...]) -> Iterator[Fault]:
-    seen: set[str] = set()
-    for index, name in enumerate(names):
-        if name in seen:
-            yield (*keys, index), "is in the list twice"
-        seen.add(name)
+            yield from fault.of_values(keys, held)
+    yield from fault.twice(("otlp", "log_templates"), otlp.log_templates)

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.model import EU, INDIRECT, NEVER, Category
-from gateway.policy.document import Destination, OtlpExporter, Policy
+from gateway.policy.document import Caller, Destination, OtlpExporter, Policy
 
 Fault = tuple[tuple[str | int, ...], str]
 
@@ -33,7 +33,7 @@ def faults(policy: Policy) -> Iterator[Fault]:
     for region, ceiling in policy.ceilings.items():
         yield from _faults_of_ceiling(region, ceiling)
     for name, destination in policy.destinations.items():
-        yield from _faults_of_allow(name, destination, ceiling_of(policy, destination.region))
+        yield from of_allow(("destinations", name), name, destination, policy)
         if isinstance(destination.exporter, OtlpExporter):
             yield from _faults_of_endpoint(name, destination, destination.exporter, policy)
     yield from _faults_of_hosts(policy)
@@ -65,14 +65,15 @@ def _faults_of_ceiling(region: str, ceiling: frozenset[Category]) -> Iterator[Fa
             yield ("ceilings", region, category.name), reason
 
 
-def _faults_of_allow(name: str, destination: Destination, ceiling: frozenset[Category]) -> Iterator[Fault]:
-    region = destination.region
-    for category in sorted(destination.allow):
+def of_allow(keys: tuple[str | int, ...], name: str, recipient: Destination | Caller, policy: Policy) -> Iterator[Fault]:
+    """What a recipient, at `keys`, is allowed and may not be. `name` is what it is known by where a region is kept for one."""
+    region, ceiling = recipient.region, ceiling_of(policy, recipient.region)
+    for category in sorted(recipient.allow):
         reason = barred(category, region) or _kept_for_another(category, name, region)
         if not reason and category not in ceiling:
             reason = f"is above the ceiling of {region}"
         if reason:
-            yield ("destinations", name, "allow", category.name), reason
+            yield (*keys, "allow", category.name), reason
 
 
 def _kept_for_another(category: Category, name: str, region: str) -> str:
@@ -85,7 +86,7 @@ def _faults_of_endpoint(name: str, destination: Destination, exporter: OtlpExpor
     url = _split(exporter.endpoint)
     if url is None:
         yield keys, "must be https://host:port, and nothing more"
-    elif not _is_loopback(str(url.hostname)):
+    elif not is_loopback(str(url.hostname)):
         if url.scheme != "https":
             yield keys, "must be https, for it leaves this machine"
         if url.hostname not in policy.hosts.get(destination.region, ()):
@@ -102,7 +103,8 @@ def _split(endpoint: str) -> SplitResult | None:
     return url if plain and not any((url.path.strip("/"), url.query, url.fragment, "@" in url.netloc, not endpoint.isprintable())) else None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host, an address or a name, is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
 from gateway.policy.changes import Change, Effect
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Destination, Exporter, JsonlExporter, NullExporter, OtlpExporter, Policy, Route
+from gateway.policy.document import Caller, Destination, Exporter, JsonlExporter, NullExporter, OtlpExporter, Policy, Route
 from gateway.policy.reach import calls
-from gateway.policy.words import gains, of_privacy, printable
+from gateway.policy.words import few, gains, of_privacy, printable
 
 WHOLE: Final = ("controller", "approvals", "timestamps")
 """Keys of the policy that are compared as they are."""
 
 DUTIES: Final = ("purpose", "legal_basis", "retention")
 """What a destination promises, beside what it gets."""
+
+MANNERS: Final = ("plaintext", "timeout", "retry", "wait_for_ready", "max_message_bytes")
+"""How a route's calls go, whatever they hold."""
 
 DAY: Final = timedelta(days=1)
 
@@ -50,17 +53,47 @@ def _flows(old: Compiler, new: Compiler) -> Iterator[Change]:
 
 
 def _routes(was: Iterable[Route], now: Iterable[Route]) -> Iterator[Change]:
-    """A route that changed in anything is another one."""
-    for route in now:
-        if route not in was:
-            yield Change(Effect.RELEASED, f"routes.{route.authority}", f"a route to {_route(route)}", route.destination)
-    for route in was:
-        if route not in now:
-            yield Change(Effect.WITHHELD, f"routes.{route.authority}", f"no longer a route to {_route(route)}", route.destination)
+    """A route whose calls go elsewhere, otherwise, or are others is another one."""
+    old, new = ({_leads(route): route for route in routes} for routes in (was, now))
+    for leads in dict.fromkeys((*new, *old)):
+        yield from _changed_route(old.get(leads), new.get(leads))
+
+
+def _leads(route: Route) -> tuple[object, ...]:
+    return (route.listener, route.authority, route.methods, route.upstream, route.destination, route.mode)
+
+
+def _changed_route(was: Route | None, now: Route | None) -> Iterator[Change]:
+    for route, before, effect, verb in ((now, was, Effect.RELEASED, "a route"), (was, now, Effect.WITHHELD, "no longer a route")):
+        if route is not None and before is None:
+            yield Change(effect, f"routes.{route.authority}", f"{verb} to {_route(route)}", route.destination)
+    if was is not None and now is not None:
+        yield from _callers(f"routes.{now.authority}", was.callers, now.callers)
+        for key in MANNERS:
+            if getattr(was, key) != getattr(now, key):
+                yield Change(Effect.NOTED, f"routes.{now.authority}.{key}", "changed", now.destination)
+
+
+def _callers(key: str, was: Mapping[str, Caller], now: Mapping[str, Caller]) -> Iterator[Change]:
+    """Who may ask. To give a caller's answers to another region is to release them there."""
+    for name in sorted({*was, *now}):
+        old, new, to = was.get(name), now.get(name), f"{key} → {name}"
+        if old is None or new is None:
+            effect, text = (Effect.RELEASED, "may call") if new else (Effect.WITHHELD, "may no longer call")
+            yield Change(effect, to, text)
+            continue
+        if old.region != new.region:
+            yield Change(Effect.RELEASED, to, f"was: in {old.region}; now: in {new.region}")
+        for effect, verb, more in ((Effect.RELEASED, "gains", new.allow - old.allow), (Effect.WITHHELD, "loses", old.allow - new.allow)):
+            if more:
+                yield Change(effect, f"{to}.allow", f"{verb} {few(category.name for category in sorted(more))}")
 
 
 def _route(route: Route) -> str:
-    return f"{printable(route.upstream)}, {', '.join(map(printable, route.methods)) or 'every method'}, {route.mode.value}"
+    """Where a route leads, and which calls."""
+    upstream = (route.upstream,) if isinstance(route.upstream, str) else route.upstream
+    methods = ", ".join(map(printable, route.methods)) or "every method"
+    return f"{' and '.join(map(printable, upstream))}, {methods}, {route.listener.value}, {route.mode.value}"
 
 
 def _lists(key: str, was: Collection[object], now: Collection[object], destination: str = "") -> Iterator[Change]:

@@ -21,6 +21,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any], Awaitable[bytes]]
 """Answers a call: a serialised request, or an iterator of them, in; a serialised response out."""
 
+Relay = Callable[[Any, Context], Awaitable[Any]]
+"""Answers a call by means of its context too."""
+
 DOMAIN: Final = "privacy.kannelle"
 """The domain of the reasons in `google.rpc.ErrorInfo`."""
 
@@ -31,6 +34,7 @@ STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.REQUIRED_FIELD: (_Code.INVALID_ARGUMENT, "a required field is missing or can't leave"),
     Reason.UNKNOWN_METHOD: (_Code.UNIMPLEMENTED, "no such method"),
     Reason.CALLER_NOT_ALLOWED: (_Code.PERMISSION_DENIED, "the caller is not allowed"),
+    Reason.WITHHELD: (_Code.FAILED_PRECONDITION, "the message is withheld from its destination"),
     Reason.EVENT_NOT_PLANNED: (_Code.FAILED_PRECONDITION, "the tracking plan doesn't list this event"),
     Reason.UNKNOWN_TYPE: (_Code.FAILED_PRECONDITION, "no contract has this message type"),
     Reason.UNKNOWN_FLOW: (_Code.FAILED_PRECONDITION, "the policy has no flow for this"),
@@ -58,28 +62,42 @@ class Guard:
     def __init__(self, most: int) -> None:
         self._room = most
 
-    def __call__(self, handler: Handler) -> Callable[[Any, Context], Awaitable[bytes]]:
+    def __call__(self, handler: Handler) -> Relay:
         """The handler, guarded."""
+        return self.relay(lambda request, context: handler(request))
 
-        async def guarded(request: Any, context: Context) -> bytes:
+    def relay(self, handler: Relay) -> Relay:
+        """A handler that takes the call's context, guarded."""
+
+        async def guarded(request: Any, context: Context) -> Any:
             if self._room == 0:
                 await abort(context, Reason.FULL, AFTER)
             self._room -= 1
             try:
-                return await handler(request)
+                return await handler(request, context)
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
-            except Retryable as error:
-                await abort(context, error.reason, error.after)
-            except (Refused, Permanent) as error:
-                await abort(context, error.reason)
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends here
-                log.error("a call failed: %s", type(error).__name__)
-                await abort(context, Reason.INTERNAL)
+                await _end(context, error)
             finally:
                 self._room += 1
 
         return guarded
+
+
+async def _end(context: Context, error: Exception) -> NoReturn:
+    match error:
+        case Retryable():
+            await abort(context, error.reason, error.after)
+        case Refused() | Permanent():
+            await abort(context, error.reason)
+    log.error("a call failed: %s", type(error).__name__)
+    await abort(context, Reason.INTERNAL)
+
+
+def code_of(reason: Reason) -> grpc.StatusCode:
+    """The code that a call ends with for a reason."""
+    return STATUS.get(reason, INTERNAL)[0]
 
 
 async def abort(context: Context, reason: Reason, after: float | None = None) -> NoReturn:

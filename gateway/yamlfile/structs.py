@@ -104,15 +104,17 @@ def _read_struct(type_: Any, node: Node, keys: Keys, origin: Origin) -> Any:
 
 
 def _read_union(options: tuple[Any, ...], node: Node, keys: Keys, origin: Origin) -> Any:
-    """None by null; one of several structs by its tag; one struct for a mapping, what isn't a struct for all else."""
+    """None by null; one of several structs by its tag; one struct for a mapping; a tuple for a list; what is neither for all else."""
     if node.value is None and types.NoneType in options:
         return None
     structs = [option for option in options if isinstance(option, type) and issubclass(option, msgspec.Struct)]
     others = [option for option in options if option not in (*structs, types.NoneType)]
     if len(structs) > 1:
         return _read(_tagged(structs, node, keys, origin), node, keys, origin)
-    wanted = structs if isinstance(node.value, dict) else others
-    return _read((wanted or structs or others)[0], node, keys, origin)
+    lists = [option for option in others if get_origin(option) is tuple]
+    plain = [option for option in others if option not in lists]
+    wanted = structs if isinstance(node.value, dict) else lists if isinstance(node.value, list) else plain
+    return _read((wanted or structs or plain or lists)[0], node, keys, origin)
 
 
 def _tagged(structs: list[type[msgspec.Struct]], node: Node, keys: Keys, origin: Origin) -> Any:

@@ -23,7 +23,7 @@ message Unsent { string id = 1 @USER_ID; }
 FLOWS: Final = (
     "{t.Seen: [eu-service, us-vendor], "
     f"{V1}AnalyticsService/*: [eu-log], {V1}AnalyticsService/TrackEvent: [us-log], "
-    f"{V1}SupportService/SendMessage: [eu-log], otlp/logs: [eu-log]}}"
+    f"{V1}SupportService/SendMessage: [eu-log], {V1}AccessEntry: [eu-log], otlp/logs: [eu-log]}}"
 )
 PLAN: Final = "tracking_plan:\n  video.exported: {properties: {codec: {one_of: [h264]}}}\n"
 
@@ -81,6 +81,11 @@ def test_a_call_without_a_flow_is_refused(service: str, method: str, flows: Flow
 )
 def test_a_type_without_a_flow_is_refused(type: str, reason: Reason, flows: Flows) -> None:
     assert reason_of(lambda: flows.of_type(type)) is reason
+
+
+def test_nobody_can_send_an_item_that_only_the_gateway_makes(flows: Flows) -> None:
+    assert flows.find(f"{V1}AccessEntry") is not None
+    assert reason_of(lambda: flows.of_type(f"{V1}AccessEntry")) is Reason.UNKNOWN_FLOW
 
 
 def test_a_signal_has_a_flow_or_is_refused(flows: Flows) -> None:

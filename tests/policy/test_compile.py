@@ -36,6 +36,7 @@ def test_all_flows_of_the_default_policy_compile() -> None:
         ("kannelle.privacy.v1.SupportMessage", "support-archive"),
         ("kannelle.crm.v1.Contact", "crm"),
         ("kannelle.video.v1.VideoExported", "activity-log"),
+        ("kannelle.privacy.v1.AccessEntry", "access-log"),
         ("opentelemetry.proto.logs.v1.ResourceLogs", "application-log"),
     }
 

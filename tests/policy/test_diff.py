@@ -172,7 +172,7 @@ def test_an_override_is_shown() -> None:
 
 
 NONE: Final = "flows: {}"
-ROUTE: Final = "flows: {}\nroutes: [{authority: a.b, upstream: c, destination: eu-log}]"
+ROUTE: Final = "flows: {}\nroutes: [{authority: a.b, upstream: 'dns:///c:1', destination: eu-service}]"
 
 
 @pytest.mark.parametrize(
@@ -182,14 +182,84 @@ ROUTE: Final = "flows: {}\nroutes: [{authority: a.b, upstream: c, destination: e
         ("flows: {t.A: [eu-log]}", NONE, Effect.WITHHELD),
         (NONE, ROUTE, Effect.RELEASED),
         (ROUTE, NONE, Effect.WITHHELD),
-        (ROUTE, ROUTE.replace("upstream: c", "upstream: d"), Effect.RELEASED),
-        (ROUTE, ROUTE.replace("eu-log", "eu-log, mode: shadow"), Effect.RELEASED),
+        (ROUTE, ROUTE.replace("dns:///c:1", "dns:///d:1"), Effect.RELEASED),
+        (ROUTE, ROUTE.replace("eu-service", "eu-service, mode: shadow"), Effect.RELEASED),
+        (ROUTE, ROUTE.replace("eu-service", "eu-service, listener: inbound"), Effect.RELEASED),
     ],
 )
 def test_flows_and_routes_lead_somewhere_or_not(old: str, new: str, effect: Effect) -> None:
     difference = policies(old, new)
     assert difference.of(effect)
     assert difference.releases is (effect is Effect.RELEASED)
+
+
+def asked(*callers: str) -> str:
+    """A route with these callers."""
+    return ROUTE.replace("eu-service", f"eu-service, callers: {{{', '.join(callers)}}}")
+
+
+INDIRECT: Final = "c: {region: FR, allow: [USER_ID]}"
+NAMED: Final = "c: {region: FR, allow: [USER_ID, NAME]}"
+TAGGED: Final = "c: {region: FR, allow: [USER_ID], metadata: {keys: {x-user: USER_ID}}}"
+ANSWER: Final = "routes.a.b → c"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (asked(INDIRECT), asked(INDIRECT), set()),
+        (asked(), asked("c: {region: FR, allow: []}"), {("", ANSWER), (ANSWER, "metadata.keys.grpc-retry-pushback-ms")}),
+        (asked(INDIRECT), asked(NAMED), {("", f"{ANSWER}.allow"), (ANSWER, "t.A.name")}),
+        (asked(INDIRECT), asked(INDIRECT.replace("USER_ID", "USER_ID, FREE_TEXT")), {("", f"{ANSWER}.allow"), (ANSWER, "status message")}),
+        (asked(INDIRECT), asked(TAGGED), {(ANSWER, "metadata.keys.x-user")}),
+    ],
+)
+def test_who_may_ask_and_for_what_is_released_or_withheld(old: str, new: str, expected: set[tuple[str, str]]) -> None:
+    there, back = policies(old, new), policies(new, old)
+    assert {(change.destination, change.field) for change in there.of(Effect.RELEASED)} >= expected
+    assert {(change.destination, change.field) for change in back.of(Effect.WITHHELD)} >= expected
+    assert there.releases is bool(expected)
+    assert not back.releases
+    assert not there.of(Effect.WITHHELD)
+
+
+def test_a_caller_that_is_elsewhere_is_released_to() -> None:
+    (change,) = policies(asked(INDIRECT), asked(INDIRECT.replace("FR", "US"))).of(Effect.RELEASED)
+    assert (change.field, change.text) == (ANSWER, "was: in FR; now: in US")
+
+
+def test_metadata_for_a_destination_is_released() -> None:
+    more = POLICY.replace("  eu-service: {", "  eu-service: {metadata: {keys: {x-user: USER_ID}, credentials: [authorization]}, ")
+    held = contract(proto("message A { string id = 1 @USER_ID; }"))
+    difference = diff(Compiler(held, parse(POLICY + ROUTE)), Compiler(held, parse(more + ROUTE)))
+    assert told(difference, Effect.RELEASED) == {
+        ("eu-service", "", "metadata.keys.authorization"),
+        ("eu-service", "", "metadata.keys.x-user"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ("timeout: 2", "timeout"),
+        ("wait_for_ready: true", "wait_for_ready"),
+        ("retry: {max_attempts: 2, codes: [UNAVAILABLE]}", "retry"),
+        ("max_message_bytes: 2048", "max_message_bytes"),
+    ],
+)
+def test_how_a_routes_calls_go_is_noted(more: str, key: str) -> None:
+    (change,) = policies(ROUTE, ROUTE.replace("eu-service", f"eu-service, {more}")).changes
+    assert (change.effect, change.field, change.destination) == (Effect.NOTED, f"routes.a.b.{key}", "eu-service")
+
+
+def test_a_caller_of_two_routes_of_an_authority_gets_what_either_gives() -> None:
+    def routes(get: str, put: str) -> str:
+        both = (f"{{authority: a, upstream: 'unix:/a', destination: eu-service, methods: [t.S/{name}], callers: {{{caller}}}}}"
+                for name, caller in (("Get", get), ("Put", put)))  # fmt: skip
+        return f"flows: {{}}\nroutes: [{', '.join(both)}]"
+
+    difference = policies(routes(INDIRECT, NAMED), routes(NAMED, NAMED))
+    assert {change.field for change in difference.of(Effect.RELEASED)} == {"routes.a → c.allow"}
 
 
 def test_a_method_with_a_flow_of_its_own_leaves_its_services() -> None:

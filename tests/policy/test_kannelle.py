@@ -8,8 +8,9 @@ from typing import Final
 import pytest
 
 from gateway.model import INDIRECT, NEVER, Category, Recipient
-from gateway.policy.document import JsonlExporter, LegalBasis, Policy, PropertyType
+from gateway.policy.document import JsonlExporter, Policy, PropertyType
 from gateway.policy.load import default_path, load
+from gateway.policy.vocabulary import LegalBasis
 
 POLICY: Final[Policy] = load(default_path()).policy
 TEXT: Final = default_path().read_text(encoding="utf-8")
@@ -17,6 +18,7 @@ TEXT: Final = default_path().read_text(encoding="utf-8")
 RECIPIENTS: Final = {
     "activity-log": ("log", "FR"),
     "application-log": ("log", "FR"),
+    "access-log": ("log", "FR"),
     "analytics": ("vendor", "US"),
     "support": ("vendor", "US"),
     "support-archive": ("store", "FR"),
@@ -93,6 +95,7 @@ def test_every_service_has_a_flow() -> None:
         "kannelle.privacy.v1.SupportService/*": ("support", "support-archive"),
         "kannelle.crm.v1.Contact": ("crm",),
         "kannelle.video.v1.VideoExported": ("activity-log",),
+        "kannelle.privacy.v1.AccessEntry": ("access-log",),
         "otlp/logs": ("application-log",),
     }
 

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
+from gateway.errors import BadPolicy
 from gateway.policy.compile import Compiler
 from gateway.policy.lint import CHECKS, Finding, Severity, lint
 from gateway.policy.load import default_path as default_policy
@@ -20,6 +21,10 @@ ERROR, WARNING, NOTE = Severity
 FLOW: Final = "{t.A: [eu-log]}"
 OUT: Final = "{t.A: [us-vendor]}"
 LOGS_OUT: Final = "{otlp/logs: [us-log]}"
+
+
+USER: Final = "message A { string id = 1 @USER_ID; }"
+ROUTE: Final = "authority: a, upstream: 'unix:/a', destination: eu-service"
 
 
 def found(body: str, more: str = "", flows: str = "{}") -> set[tuple[Severity, str, str]]:
@@ -106,6 +111,15 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
         ("message A { string name = 1 @NAME; }", "", OUT, {(WARNING, "empty-flow", "flows.t.A")}),
         # Any whole number.
         ("message A { string id = 1 @USER_ID; int32 n = 2 @OPERATIONAL; }", "", FLOW, {(NOTE, "unbounded", "t.A.n")}),
+        # Routes.
+        (USER, f"routes: [{{{ROUTE}, callers: {{c: {{region: FR, allow: []}}}}}}]", "{}", set()),
+        (USER, f"routes: [{{{ROUTE}}}]", "{}", {(WARNING, "no-caller", "routes[0]")}),
+        (
+            USER,
+            f"routes: [{{{ROUTE}, mode: shadow, callers: {{c: {{region: FR, allow: []}}}}}}]",
+            "{}",
+            {(NOTE, "shadow-route", "routes[0].mode")},
+        ),
         # Names that say what is never collected.
         ("message A { string user_age = 1 @OPERATIONAL; }", "", "{}", {(ERROR, "never-word", "t.A.user_age")}),
         ("message A { string user_age = 1 @AGE; string last_location = 2 @LOCATION; }", "", "{}", set()),
@@ -191,6 +205,26 @@ def test_a_finding_says_what_to_do(body: str, flows: str, text: str) -> None:
 def test_a_place_in_the_policy_keeps_its_keys() -> None:
     finding = one("message A { string id = 1 @USER_ID; }", "otlp: {attributes: {geo.*: OPERATIONAL}}")
     assert finding.keys == ("otlp", "attributes", "geo.*")
+
+
+def test_a_place_in_a_route_keeps_its_index() -> None:
+    finding = one(USER, f"routes: [{{{ROUTE}}}]")
+    assert (finding.keys, finding.text) == (("routes", 0), "no caller may use it: name those who may, and what they get")
+
+
+def test_metadata_whose_name_says_what_is_never_collected_is_found() -> None:
+    callers = "c: {region: FR, allow: [], metadata: {keys: {x-gender: OPERATIONAL}, baggage: {user.age: {category: OPERATIONAL}}}}"
+    findings = lint(compiler(USER, f"routes: [{{{ROUTE}, callers: {{{callers}}}}}]"))
+    place = "routes[0].callers.c.metadata"
+    assert {(finding.severity, finding.code, finding.place) for finding in findings} == {
+        (ERROR, "never-word", f"{place}.keys.x-gender"),
+        (ERROR, "never-word", f"{place}.baggage.user.age"),
+    }
+
+
+def test_a_route_that_does_not_compile_is_said_so() -> None:
+    with pytest.raises(BadPolicy, match=r"routes\[0\]\.methods\[0\]: no contract has a method"):
+        lint(compiler(USER, f"routes: [{{{ROUTE}, methods: [t.S/Get]}}]"))
 
 
 def test_every_check_says_what_it_is() -> None:

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
 
-from gateway.app import CALLS
+from gateway.listeners import CALLS
 from gateway.config import Delivery
 from gateway.errors import Permanent, Reason, Retryable
 from gateway.exporters.base import Outcome, Rejected, Retry
@@ -404,7 +404,13 @@ CODES: Final = {
     "INVALID_ARGUMENT": {Reason.MALFORMED, Reason.REQUIRED_FIELD},
     "UNIMPLEMENTED": {Reason.UNKNOWN_METHOD},
     "PERMISSION_DENIED": {Reason.CALLER_NOT_ALLOWED},
-    "FAILED_PRECONDITION": {Reason.EVENT_NOT_PLANNED, Reason.UNKNOWN_TYPE, Reason.UNKNOWN_FLOW, Reason.UNKNOWN_DESTINATION},
+    "FAILED_PRECONDITION": {
+        Reason.EVENT_NOT_PLANNED,
+        Reason.UNKNOWN_TYPE,
+        Reason.UNKNOWN_FLOW,
+        Reason.UNKNOWN_DESTINATION,
+        Reason.WITHHELD,
+    },
     "RESOURCE_EXHAUSTED": {Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_ITEMS, Reason.FULL},
     "UNAVAILABLE": {Reason.UNAVAILABLE},
 }

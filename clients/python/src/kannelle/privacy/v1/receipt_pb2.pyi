@@ -73,6 +73,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_FULL: _Reason.ValueType  # 82
     REASON_UNAVAILABLE: _Reason.ValueType  # 83
     REASON_INTERNAL: _Reason.ValueType  # 84
+    REASON_WITHHELD: _Reason.ValueType  # 85
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why a field or an item did not pass. A reason is never more than its name: it holds no value."""
@@ -125,6 +126,7 @@ REASON_CALLER_NOT_ALLOWED: Reason.ValueType  # 81
 REASON_FULL: Reason.ValueType  # 82
 REASON_UNAVAILABLE: Reason.ValueType  # 83
 REASON_INTERNAL: Reason.ValueType  # 84
+REASON_WITHHELD: Reason.ValueType  # 85
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:

@@ -1,0 +1,97 @@
+"""The route table: which method of which authority goes by which route, as data that any engine can read.
+
+`build` finds the methods. That their messages compile for those who get them is for `compile.py` to see to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.contracts.contract import Contract
+from gateway.plan import MethodPlan
+from gateway.policy.document import Route, Side
+from gateway.policy.routes import EVERY
+from gateway.yamlfile import Origin
+
+OWN: Final = ("kannelle.privacy.v1", "opentelemetry.proto")
+"""Packages whose services the gateway takes itself: a route carries them only where its methods name them."""
+
+Keys = tuple[str | int, ...]
+
+
+class Table(msgspec.Struct, frozen=True):
+    """All routes, and what each carries.
+
+    `methods` by path, every one that some route carries; `calls` from listener, authority and path to an index into `routes`.
+    """
+
+    routes: tuple[Route, ...]
+    methods: Mapping[str, MethodPlan]
+    calls: Mapping[Side, Mapping[str, Mapping[str, int]]]
+
+    def carried(self) -> Iterator[tuple[int, MethodPlan]]:
+        """Yield each route's index with each method that it carries."""
+        for authorities in self.calls.values():
+            for paths in authorities.values():
+                yield from ((index, self.methods[path]) for path, index in paths.items())
+
+    def place(self, index: int, path: str) -> Keys:
+        """The keys in the policy by which route `index` carries the method at `path`."""
+        methods, name = self.routes[index].methods, path.removeprefix("/")
+        found = [methods.index(key) for key in (name, _whole(name)) if key in methods]
+        return ("routes", index, "methods", found[0]) if found else ("routes", index)
+
+
+def build(contract: Contract, routes: tuple[Route, ...], origin: Origin) -> Table:
+    """The table of `routes`; an exact method goes before `pkg.Service/*`, and that before a route without methods.
+
+    Raises BadPolicy, with the line in `origin`, if no contract has a method that a route names.
+    """
+    known = {method.path: method for method in _methods(contract)}
+    calls: dict[Side, dict[str, dict[str, int]]] = {side: {} for side in Side}
+    for key, index, keys in sorted(_claims(routes), key=lambda claim: _weight(claim[0])):
+        paths = _paths(key, known)
+        if not paths and key != EVERY:
+            raise origin.fail(keys, f"no contract has a {'service' if key == _whole(key) else 'method'} of this name")
+        calls[routes[index].listener].setdefault(routes[index].authority, {}).update(dict.fromkeys(paths, index))
+    used = {path for authorities in calls.values() for paths in authorities.values() for path in paths}
+    return Table(routes, {path: known[path] for path in sorted(used)}, calls)
+
+
+def _claims(routes: tuple[Route, ...]) -> Iterator[tuple[str, int, Keys]]:
+    """What each route says it carries, with the route's index, and where it says so."""
+    for index, route in enumerate(routes):
+        for at, key in enumerate(route.methods):
+            yield key, index, ("routes", index, "methods", at)
+        if not route.methods:
+            yield EVERY, index, ("routes", index)
+
+
+def _weight(key: str) -> int:
+    """The order in which claims are entered, each over those before."""
+    return 0 if key == EVERY else 1 if key == _whole(key) else 2
+
+
+def _whole(method: str) -> str:
+    """The service of a method, as the policy names all of it."""
+    return f"{method.rpartition('/')[0]}/{EVERY}"
+
+
+def _paths(key: str, known: Mapping[str, MethodPlan]) -> Sequence[str]:
+    if key == EVERY:
+        return [path for path in known if not path[1:].startswith(tuple(f"{package}." for package in OWN))]
+    if key == _whole(key):
+        return [path for path in known if _whole(path[1:]) == key]
+    return [path for path in (f"/{key}",) if path in known]
+
+
+def _methods(contract: Contract) -> Iterator[MethodPlan]:
+    """All methods that there are, by path."""
+    services = (f"{file.package}.{service.name}".lstrip(".") for file in contract.files.values() for service in file.service)
+    for name in sorted(services):
+        for method in contract.pool.FindServiceByName(name).methods:
+            types = (method.input_type.full_name, method.output_type.full_name)
+            yield MethodPlan(f"/{name}/{method.name}", *types, method.client_streaming, method.server_streaming)
