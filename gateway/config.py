@@ -6,8 +6,9 @@ What data may go where is the policy's; the environment can't touch that.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -26,17 +27,96 @@ STATE: Final = Path(".privacy-gateway")
 _TCP: Final = re.compile(r"(?:\[([0-9a-f:.]*:[0-9a-f:.]*)\]|([a-z0-9.-]+)):([0-9]{1,5})", re.ASCII)
 
 
+SPIFFE_ID: Final = r"(?=.{1,2048}\Z)spiffe://[a-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)+"
+"""A workload's: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md#2-spiffe-identity."""
+
+DNS_NAME: Final = r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+"""In lower case and without a dot at its end: RFC 1123, section 2.1."""
+
+Bytes = Annotated[int, Meta(ge=1024, le=256 * 1024 * 1024)]
+Calls = Annotated[int, Meta(ge=1, le=1_000_000)]
+Age = Annotated[float, Meta(gt=0, le=7 * 86400)]
+Pause = Annotated[float, Meta(ge=0, le=3600)]
+Name = Annotated[
+    str, Meta(pattern=f"{SPIFFE_ID}|{DNS_NAME}", description="a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case")
+]
+
+
 class Local(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service beside the gateway calls: the emit services and OTLP/gRPC. Plaintext, so `address` is loopback or a Unix socket."""
 
     address: str = "127.0.0.1:4317"
-    max_message_bytes: Annotated[int, Meta(ge=1024, le=256 * 1024 * 1024)] = 4 * 1024 * 1024
+    max_message_bytes: Bytes = 4 * 1024 * 1024
+
+
+class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the service beside the gateway calls other services. Plaintext, as `Local` is. `max_calls` at once.
+
+    A request is at most `max_message_bytes`, whatever its route allows.
+    """
+
+    address: str = "127.0.0.1:14001"
+    max_message_bytes: Bytes = 4 * 1024 * 1024
+    max_calls: Calls = 4096
+
+
+class Inbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where other services call the one beside the gateway. TLS, both sides with a certificate.
+
+    A connection is told to leave after `max_connection_age` seconds, and its calls have `max_connection_grace` seconds more.
+    """
+
+    address: str = "0.0.0.0:14006"
+    max_message_bytes: Bytes = 4 * 1024 * 1024
+    max_calls: Calls = 4096
+    max_connection_age: Age = 3600.0
+    max_connection_grace: Age = 300.0
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where gRPC health is asked. Plaintext on any address, for Kubernetes probes the pod's; it carries no data."""
+
+    address: str = "0.0.0.0:14020"
+
+
+class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where `/livez`, `/readyz` and `/metrics` are asked. Plaintext on any address, `host:port` only; it carries no data."""
+
+    address: str = "0.0.0.0:14022"
 
 
 class Listeners(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the gateway listens."""
+    """Where the gateway listens. What is None is off; `outbound: {}` turns one on with its defaults."""
 
     local: Local = Local()
+    outbound: Outbound | None = None
+    inbound: Inbound | None = None
+    health: Health | None = None
+    http: Http | None = None
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files in PEM: the gateway's own certificate, its chain behind it, and its key; `ca` verifies callers and upstreams."""
+
+    certificate: Path
+    key: Path
+    ca: Path
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the gateway leaves, in seconds.
+
+    `notice`: how long health says NOT_SERVING before the first call is refused. `grace`: how long calls in flight may then take.
+    """
+
+    notice: Pause = 0.0
+    grace: Pause = 10.0
+
+
+class Reload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often, in seconds, the files of policy, contracts and TLS are looked at; 0 is never. SIGHUP works all the same."""
+
+    every: Pause = 2.0
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,14 +131,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `contracts` are descriptor sets and folders of `.proto` files. Without a policy or contracts, Kannelle's own count.
     `state` is the folder that embedded stores and exporters write to. A relative path given is one from the configuration file's folder.
+    `service` is who the service beside the gateway is: the caller on `outbound`. `reflection` lists the gateway's own services on `local`.
     """
 
     role: Literal["all", "agent", "hub"] = "all"
     policy: Path | None = None
     contracts: tuple[Path, ...] = ()
     state: Path = STATE
+    service: Name = ""
     listeners: Listeners = Listeners()
+    tls: Tls | None = None
     delivery: Delivery = Delivery()
+    stop: Stop = Stop()
+    reload: Reload = Reload()
+    reflection: bool = False
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -104,21 +190,48 @@ def _moved(node: Node, place: str) -> Node:
 
 
 def _check(config: Config, origin: Origin) -> None:
+    for keys, text in _faults(config):
+        raise origin.fail(keys, text)
+
+
+def _faults(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What is wrong with values together: the key, and the text of the error."""
     if config.role != "all":
-        raise origin.fail(("role",), "this version runs as all only; agent and hub are still to come")
-    fault = _fault_of_address(config.listeners.local.address)
-    if fault:
-        raise origin.fail(("listeners", "local", "address"), fault)
+        yield ("role",), "this version runs as all only; agent and hub are still to come"
+    addresses = _addresses(config.listeners)
+    for name, address in addresses.items():
+        fault = _fault_of_address(name, address)
+        if fault:
+            yield ("listeners", name, "address"), fault
+    if config.listeners.outbound and not config.service:
+        yield ("listeners", "outbound"), "needs `service`: a SPIFFE ID or DNS name that says whose calls these are"
+    if config.listeners.inbound and config.tls is None:
+        yield ("listeners", "inbound"), "needs `tls`, with certificate, key and ca, for it is never plaintext"
+    for (one, taken), (other, address) in itertools.combinations(addresses.items(), 2):
+        if _meet(taken, address):
+            yield ("listeners", other, "address"), f"is taken by listeners.{one}"
 
 
-def _fault_of_address(address: str) -> str:
-    """What is wrong with the address of a plaintext listener; empty if nothing is."""
-    if re.fullmatch(r"unix:/[^\s\0]{1,100}", address):
+def _addresses(listeners: Listeners) -> dict[str, str]:
+    """The address of each listener that is on, by its key."""
+    named = {name: getattr(listeners, name) for name in listeners.__struct_fields__}
+    return {name: listener.address for name, listener in named.items() if listener is not None}
+
+
+_ANYWHERE: Final = frozenset({"inbound", "health", "http"})
+"""The listeners that need not be on this machine: `inbound` is not plaintext, the others carry no data."""
+
+
+def _fault_of_address(listener: str, address: str) -> str:
+    """What is wrong with a listener's address; empty if nothing is."""
+    if listener != "http" and re.fullmatch(r"unix:/[^\s\0]{1,100}", address):
         return ""
     parts = _TCP.fullmatch(address)
     if parts is None or int(parts[3]) > 65535:
-        return "must be host:port, such as 127.0.0.1:4317, or unix:/path"
-    return "" if _is_loopback(parts[1] or parts[2]) else "must be on loopback or a Unix socket, for it is plaintext"
+        return "must be host:port, such as 127.0.0.1:4317" + ("" if listener == "http" else ", or unix:/path")
+    if listener in _ANYWHERE or _is_loopback(parts[1] or parts[2]):
+        return ""
+    return "must be on loopback or a Unix socket, for it is plaintext"
 
 
 def _is_loopback(host: str) -> bool:
@@ -128,6 +241,27 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _meet(one: str, other: str) -> bool:
+    """Whether two valid addresses are, or may turn out to be, the same: only two different IP addresses surely are not."""
+    (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
+    if "unix" in (host, other_host):
+        return one == other
+    if int(port) != int(other_port) or int(port) == 0:
+        return False
+    first, second = _ip(host), _ip(other_host)
+    return first is None or second is None or first == second
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The one address that `host` is; None for a name and for 0.0.0.0 and ::, which are several."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return None if mapped.is_unspecified else mapped
+
+
 def _resolve(config: Config, folder: Path) -> Config:
     """`config` with the paths that were given taken from `folder`."""
     return msgspec.structs.replace(
@@ -135,4 +269,5 @@ def _resolve(config: Config, folder: Path) -> Config:
         policy=None if config.policy is None else folder / config.policy,
         contracts=tuple(folder / contract for contract in config.contracts),
         state=config.state if config.state is STATE else folder / config.state,
+        tls=config.tls and Tls(certificate=folder / config.tls.certificate, key=folder / config.tls.key, ca=folder / config.tls.ca),
     )

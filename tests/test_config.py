@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, Delivery, Listeners, Local, load
+from gateway.config import Config, Delivery, Health, Http, Inbound, Listeners, Local, Outbound, Reload, Stop, Tls, load
 from gateway.errors import BadConfig
 
 ADDRESS = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"
 FORM = "must be host:port, such as 127.0.0.1:4317, or unix:/path"
+SERVICE = "spiffe://kannelle.example/video"
+KEYS = "role, policy, contracts, state, service, listeners, tls, delivery, stop, reload, reflection"
+LISTENERS = "local, outbound, inbound, health, http"
+NAME = "must be a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case"
 PLAINTEXT = "must be on loopback or a Unix socket, for it is plaintext"
 
 
@@ -30,7 +34,10 @@ def test_without_a_file_all_is_embedded_and_on_loopback() -> None:
     config = load(None, {})
     assert config == Config()
     assert (config.role, config.policy, config.contracts, config.state) == ("all", None, (), Path(".privacy-gateway"))
-    assert (config.listeners.local.address, config.listeners.local.max_message_bytes) == ("127.0.0.1:4317", 4 * 1024 * 1024)
+    assert config.listeners == Listeners(local=Local(address="127.0.0.1:4317", max_message_bytes=4 * 1024 * 1024))
+    assert (config.listeners.outbound, config.listeners.inbound, config.listeners.health, config.listeners.http) == (None,) * 4
+    assert (config.service, config.tls, config.stop, config.reload) == ("", None, Stop(notice=0.0, grace=10.0), Reload(every=2.0))
+    assert not config.reflection
 
 
 @pytest.mark.parametrize("text", ["", "# nothing said\n", "{}"])
@@ -46,15 +53,39 @@ contracts: [protos, /opt/contracts/crm.binpb]
 state: state
 listeners:
   local: {address: "unix:/run/gateway.sock", max_message_bytes: 1048576}
+  inbound: {max_calls: 10, max_connection_age: 60}
+tls: {certificate: tls/tls.crt, key: tls/tls.key, ca: /etc/ca.crt}
 delivery: {max_items: 10, max_bytes: 1000}
+stop: {notice: 2, grace: 0.5}
+reload: {every: 0}
+reflection: true
 """
     assert load(written(tmp_path, text), {}) == Config(
         policy=tmp_path / "policy.yaml",
         contracts=(tmp_path / "protos", Path("/opt/contracts/crm.binpb")),
         state=tmp_path / "state",
-        listeners=Listeners(local=Local(address="unix:/run/gateway.sock", max_message_bytes=1048576)),
+        listeners=Listeners(
+            local=Local(address="unix:/run/gateway.sock", max_message_bytes=1048576), inbound=Inbound(max_calls=10, max_connection_age=60.0)
+        ),
+        tls=Tls(certificate=tmp_path / "tls/tls.crt", key=tmp_path / "tls/tls.key", ca=Path("/etc/ca.crt")),
         delivery=Delivery(max_items=10, max_bytes=1000),
+        stop=Stop(notice=2.0, grace=0.5),
+        reload=Reload(every=0.0),
+        reflection=True,
     )
+
+
+def test_a_listener_is_turned_on_by_its_key(tmp_path: Path) -> None:
+    text = "tls: {certificate: a, key: b, ca: c}\nlisteners: {outbound: {}, inbound: {}, health: {}, http: {}}"
+    listeners = load(written(tmp_path, text), {"PRIVACY_GATEWAY__SERVICE": SERVICE}).listeners
+    assert listeners == Listeners(outbound=Outbound(), inbound=Inbound(), health=Health(), http=Http())
+    assert listeners.outbound == Outbound(address="127.0.0.1:14001", max_calls=4096)
+    assert listeners.inbound == Inbound(address="0.0.0.0:14006", max_calls=4096, max_connection_age=3600.0, max_connection_grace=300.0)
+    assert (listeners.health, listeners.http) == (Health(address="0.0.0.0:14020"), Http(address="0.0.0.0:14022"))
+
+
+def test_null_turns_a_listener_off(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "listeners: {outbound: null, inbound:, health: ~}"), {}) == Config()
 
 
 @pytest.mark.parametrize(
@@ -71,10 +102,31 @@ delivery: {max_items: 10, max_bytes: 1000}
         ("LISTENERS", "{local: {max_message_bytes: 2048}}", Config(listeners=Listeners(local=Local(max_message_bytes=2048)))),
         ("DELIVERY__MAX_ITEMS", "1", Config(delivery=Delivery(max_items=1))),
         ("DELIVERY__MAX_BYTES", "1", Config(delivery=Delivery(max_bytes=1))),
+        ("SERVICE", SERVICE, Config(service=SERVICE)),
+        ("LISTENERS__HEALTH", "{}", Config(listeners=Listeners(health=Health()))),
+        ("LISTENERS__HEALTH__ADDRESS", "[::]:14020", Config(listeners=Listeners(health=Health(address="[::]:14020")))),
+        ("LISTENERS__HTTP__ADDRESS", "127.0.0.1:0", Config(listeners=Listeners(http=Http(address="127.0.0.1:0")))),
+        ("TLS", "{certificate: a, key: b, ca: c}", Config(tls=Tls(certificate=Path("a"), key=Path("b"), ca=Path("c")))),
+        ("STOP__GRACE", "30", Config(stop=Stop(grace=30.0))),
+        ("STOP__NOTICE", "0.5", Config(stop=Stop(notice=0.5))),
+        ("RELOAD__EVERY", "0", Config(reload=Reload(every=0.0))),
+        ("REFLECTION", "true", Config(reflection=True)),
     ],
 )
 def test_every_key_can_be_overridden(variable: str, value: str, expected: Config) -> None:
     assert load(None, {f"PRIVACY_GATEWAY__{variable}": value}) == expected
+
+
+def test_the_environment_turns_a_listener_on() -> None:
+    environ = {"PRIVACY_GATEWAY__SERVICE": SERVICE, "PRIVACY_GATEWAY__LISTENERS__OUTBOUND__ADDRESS": "127.0.0.1:0"}
+    assert load(None, environ).listeners.outbound == Outbound(address="127.0.0.1:0")
+
+
+def test_the_environment_turns_tls_and_what_needs_it_on() -> None:
+    environ = {f"PRIVACY_GATEWAY__TLS__{key.upper()}": f"/tls/{key}" for key in ("certificate", "key", "ca")}
+    config = load(None, {**environ, "PRIVACY_GATEWAY__LISTENERS__INBOUND__ADDRESS": "[::]:14006"})
+    assert config.tls == Tls(certificate=Path("/tls/certificate"), key=Path("/tls/key"), ca=Path("/tls/ca"))
+    assert config.listeners.inbound == Inbound(address="[::]:14006")
 
 
 def test_the_environment_wins_over_the_file_and_leaves_the_rest(tmp_path: Path) -> None:
@@ -125,6 +177,95 @@ def test_a_plaintext_listener_elsewhere_is_refused(address: str, expected: str) 
 
 
 @pytest.mark.parametrize(
+    ("listener", "address", "expected"),
+    [
+        ("outbound", "0.0.0.0:14001", PLAINTEXT),
+        ("outbound", "video.kannelle.svc:14001", PLAINTEXT),
+        ("outbound", "127.0.0.1", FORM),
+        ("inbound", "0.0.0.0", FORM),
+        ("inbound", "0.0.0.0:65536", FORM),
+        ("inbound", "unix:run/gateway.sock", FORM),
+        ("health", "https://0.0.0.0:1", FORM),
+        ("http", "http://0.0.0.0:14022", FORM.removesuffix(", or unix:/path")),
+        ("http", "unix:/run/gateway.sock", FORM.removesuffix(", or unix:/path")),
+    ],
+)
+def test_an_address_must_fit_its_listener(listener: str, address: str, expected: str) -> None:
+    name = f"PRIVACY_GATEWAY__LISTENERS__{listener.upper()}__ADDRESS"
+    assert fault(None, **{name: address}) == f"{name}: listeners.{listener}.address: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("local", "health"),
+    [
+        ("127.0.0.1:5000", "127.0.0.1:5000"),
+        ("127.0.0.1:5000", "127.0.0.1:05000"),
+        ("127.0.0.1:5000", "0.0.0.0:5000"),
+        ("127.0.0.1:5000", "[::]:5000"),
+        ("127.0.0.1:5000", "localhost:5000"),
+        ("127.0.0.1:5000", "pod.kannelle.svc:5000"),
+        ("localhost:5000", "[::1]:5000"),
+        ("[::1]:5000", "[0:0::1]:5000"),
+        ("127.0.0.1:5000", "[::ffff:127.0.0.1]:5000"),
+        ("127.0.0.1:5000", "[::ffff:0.0.0.0]:5000"),
+        ("unix:/run/gateway.sock", "unix:/run/gateway.sock"),
+    ],
+)
+def test_two_listeners_never_share_an_address(local: str, health: str) -> None:
+    other = "PRIVACY_GATEWAY__LISTENERS__HEALTH__ADDRESS"
+    assert fault(None, **{ADDRESS: local, other: health}) == f"{other}: listeners.health.address: is taken by listeners.local"
+
+
+@pytest.mark.parametrize(
+    ("local", "health"),
+    [
+        ("127.0.0.1:5000", "127.0.0.1:5001"),
+        ("127.0.0.1:5000", "127.0.0.2:5000"),
+        ("127.0.0.1:5000", "[::1]:5000"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+        ("127.0.0.1:0", "0.0.0.0:0"),
+        ("unix:/run/a.sock", "unix:/run/b.sock"),
+        ("unix:/run/a.sock", "0.0.0.0:5000"),
+    ],
+)
+def test_listeners_that_do_not_meet_are_fine(local: str, health: str) -> None:
+    assert load(None, {ADDRESS: local, "PRIVACY_GATEWAY__LISTENERS__HEALTH__ADDRESS": health}).listeners.health == Health(address=health)
+
+
+@pytest.mark.parametrize("service", [SERVICE, "spiffe://kannelle.example/ns/a/sa/B_c.d", "video", "video.kannelle.svc", "1.video"])
+def test_a_service_is_a_spiffe_id_or_a_dns_name(service: str) -> None:
+    assert load(None, {"PRIVACY_GATEWAY__SERVICE": service}).service == service
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "spiffe://kannelle.example",
+        "spiffe://kannelle.example/",
+        "spiffe://Kannelle.example/video",
+        "SPIFFE://kannelle.example/video",
+        "spiffe://kannelle.example/a/../b",
+        "spiffe://kannelle.example/.",
+        "spiffe://kannelle.example//video",
+        "spiffe://kannelle.example/video?x",
+        "spiffe://kannelle.example/" + "v" * 2048,
+        "https://kannelle.example/video",
+        "Video.kannelle.svc",
+        "*.kannelle.svc",
+        "video.kannelle.svc.",
+        "video.kannelle.svc:443",
+        "-video",
+        "v" * 64,
+        ".".join("v" * 128),
+        "anna@kannelle.example",
+    ],
+)
+def test_a_service_by_any_other_name_is_refused(service: str) -> None:
+    name = "PRIVACY_GATEWAY__SERVICE"
+    assert fault(None, **{name: f"'{service}'"}) == f"{name}: service: {NAME}"
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("role: agent", "1: role: this version runs as all only; agent and hub are still to come"),
@@ -136,9 +277,29 @@ def test_a_plaintext_listener_elsewhere_is_refused(address: str, expected: str) 
         ("listeners:\n  local:\n    address: 0.0.0.0:4317", f"3: listeners.local.address: {PLAINTEXT}"),
         ("listeners:\n  local:\n    max_message_bytes: 4 MiB", "3: listeners.local.max_message_bytes: must be a whole number"),
         ("listeners:\n  local:\n    max_message_bytes: 1", "3: listeners.local.max_message_bytes: must be 1024 or more"),
-        ("listeners:\n  outbound: {}", "2: listeners.outbound: is not a key here; known: local"),
-        ("listeners:\n  health: {}", "2: listeners.health: is not a key here; known: local"),
-        ("outbox: {}", "1: outbox: is not a key here; known: role, policy, contracts, state, listeners, delivery"),
+        (
+            "listeners:\n  outbound: {}",
+            "2: listeners.outbound: needs `service`: a SPIFFE ID or DNS name that says whose calls these are",
+        ),
+        ("listeners:\n  inbound: {}", "2: listeners.inbound: needs `tls`, with certificate, key and ca, for it is never plaintext"),
+        ("listeners:\n  outbound:\n    max_calls: 0", "3: listeners.outbound.max_calls: must be positive"),
+        ("listeners:\n  outbound:\n    max_message_bytes: 1", "3: listeners.outbound.max_message_bytes: must be 1024 or more"),
+        ("listeners:\n  inbound:\n    max_connection_age: 0", "3: listeners.inbound.max_connection_age: must be positive"),
+        ("listeners:\n  inbound:\n    max_connection_grace: 1h", "3: listeners.inbound.max_connection_grace: must be a number"),
+        (
+            "listeners:\n  local: {}\n  health:\n    address: 0.0.0.0:4317",
+            "4: listeners.health.address: is taken by listeners.local",
+        ),
+        ("listeners:\n  admin: {}", f"2: listeners.admin: is not a key here; known: {LISTENERS}"),
+        ("service: A B", f"1: service: {NAME}"),
+        ("service:", "1: service: must be text"),
+        ("tls:\n  certificate: a\n  key: b", "1: tls.ca: is required"),
+        ("tls: {certificate: a, key: b, ca: [c]}", "1: tls.ca: must be text"),
+        ("stop:\n  grace: -1", "2: stop.grace: must be 0 or more"),
+        ("stop: {notice: 3601}", "1: stop.notice: must be 3600 or less"),
+        ("reload: {every: 2s}", "1: reload.every: must be a number"),
+        ("reflection: yes", "1: reflection: must be true or false"),
+        ("outbox: {}", f"1: outbox: is not a key here; known: {KEYS}"),
         ("delivery: {max_items: 0}", "1: delivery.max_items: must be positive"),
         ("- a", "1: must be a mapping of keys to values"),
         ("role: all\nrole: hub", "2: role: is here twice, first at {path}:1"),
@@ -152,8 +313,8 @@ def test_what_is_wrong_is_named_with_its_line_and_key(text: str, expected: str, 
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
-        ("ROLL", "all", "roll: is not a key here; known: role, policy, contracts, state, listeners, delivery; did you mean role?"),
-        ("LISTENERS__LOKAL__ADDRESS", "127.0.0.1:1", "listeners.lokal: is not a key here; known: local; did you mean local?"),
+        ("ROLL", "all", f"roll: is not a key here; known: {KEYS}; did you mean role?"),
+        ("LISTENERS__LOKAL__ADDRESS", "127.0.0.1:1", f"listeners.lokal: is not a key here; known: {LISTENERS}; did you mean local?"),
         ("LISTENERS__LOCAL__PORT", "1", "listeners.local.port: is not a key here; known: address, max_message_bytes"),
         (
             "LISTENERS__LOCAL",

@@ -1,0 +1,166 @@
+"""The gateway's certificate, its key and whom it trusts: from files, held to each other, and handed to gRPC anew when they change.
+
+Who a caller is by its certificate is read in `gateway.receivers.caller`; when files are looked at again is for `gateway.reload`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import grpc
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gateway.config import Tls
+from gateway.errors import BadConfig
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES: Final = 1_000_000
+"""The largest file that is read."""
+
+READS: Final = 3
+"""How often files are read that don't fit each other: they may have been swapped in between."""
+
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1)
+"""Those that gRPC's handshake works with: seen with grpcio 1.83.2, in which P-521 and Ed25519 fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What TLS needs, as PEM: the certificate with its chain behind it, its key, and whom callers and upstreams must go back to.
+
+    Equal if all three are. It isn't checked: `read` does that.
+    """
+
+    certificate: bytes
+    key: bytes
+    ca: bytes
+
+    @property
+    def expires(self) -> float:
+        """When the certificate does, in seconds since 1970."""
+        return x509.load_pem_x509_certificate(self.certificate).not_valid_after_utc.timestamp()
+
+    def __repr__(self) -> str:
+        return "Material(…)"
+
+
+def read(tls: Tls) -> Material:
+    """What the files hold, through symbolic links. An expired certificate loads, and the log says so. Raises BadConfig."""
+    for _ in range(READS - 1):
+        try:
+            return _read(tls)
+        except BadConfig:
+            continue
+    return _read(tls)
+
+
+def _read(tls: Tls) -> Material:
+    material = Material(_bytes("certificate", tls.certificate), _bytes("key", tls.key), _bytes("ca", tls.ca))
+    leaf = _certificates("certificate", tls.certificate, material.certificate)[0]
+    _certificates("ca", tls.ca, material.ca)
+    if _public("key", tls.key, material.key) != leaf.public_key():
+        raise _fault("key", tls.key, "doesn't fit the certificate")
+    if leaf.not_valid_after_utc.timestamp() < time.time():
+        log.warning("tls.certificate: %s: has expired", tls.certificate)
+    return material
+
+
+def _fault(key: str, path: Path, text: str) -> BadConfig:
+    return BadConfig(f"tls.{key}: {path}: {text}")
+
+
+def _bytes(key: str, path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as failure:
+        raise _fault(key, path, f"can't be read: {failure.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise _fault(key, path, f"is larger than {MAX_BYTES} bytes")
+    return raw
+
+
+def _certificates(key: str, path: Path, pem: bytes) -> list[x509.Certificate]:
+    """The certificates in `pem`, at least one. Raises BadConfig."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem)
+        for certificate in certificates:
+            certificate.public_key()
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
+        raise _fault(key, path, "must be one or more certificates in PEM") from None
+    return certificates
+
+
+def _public(key: str, path: Path, pem: bytes) -> PublicKeyTypes:
+    """The public half of the key in `pem`, of a kind that gRPC takes. Raises BadConfig."""
+    try:
+        private = load_pem_private_key(pem, password=None)
+    except TypeError:
+        raise _fault(key, path, "is encrypted; it must be without a password") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise _fault(key, path, "must be a private key in PEM") from None
+    public = private.public_key()
+    if isinstance(public, rsa.RSAPublicKey) or (isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, _CURVES)):
+        return public
+    raise _fault(key, path, "must be an RSA key, or one on P-256 or P-384")
+
+
+class Certificates:
+    """The material in use. `generation` counts its changes, so that whoever built a channel knows when to build it anew.
+
+    gRPC asks from threads of its own, so what changes is one attribute.
+    """
+
+    def __init__(self, material: Material) -> None:
+        self._now = (0, material)
+
+    @property
+    def generation(self) -> int:
+        """How often the material has changed."""
+        return self._now[0]
+
+    @property
+    def material(self) -> Material:
+        """What is in use."""
+        return self._now[1]
+
+    def swap(self, material: Material) -> bool:
+        """Use `material` for connections from now on; whether that is a change."""
+        generation, old = self._now
+        if material == old:
+            return False
+        self._now = (generation + 1, material)
+        return True
+
+    def server_credentials(self) -> grpc.ServerCredentials:
+        """For a server whose callers must have a certificate. A new connection gets the material of its moment; TLS 1.2 is the least."""
+        served, material = self._now
+
+        def fetch() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal served
+            generation, current = self._now
+            if generation == served:
+                return None
+            served = generation
+            return _configuration(current)
+
+        # The types don't say that None, for no change, is an answer; gRPC's documentation does.
+        return grpc.dynamic_ssl_server_credentials(_configuration(material), fetch, True)  # type: ignore[arg-type]
+
+    def channel_credentials(self) -> grpc.ChannelCredentials:
+        """For a channel, with the material of this moment: a channel can't change its own."""
+        material = self.material
+        return grpc.ssl_channel_credentials(material.ca, material.key, material.certificate)
+
+
+def _configuration(material: Material) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(material.key, material.certificate)], material.ca)
