@@ -1,0 +1,177 @@
+"""gRPC health v1 on a server of its own, for probes, and reflection of the gateway's own services. What is well is decided elsewhere.
+
+The servicer that comes with grpcio-health-checking holds a lock while it writes: one watcher that doesn't read would keep it from saying
+NOT_SERVING to anybody (seen with 1.83.2). So this has its own, with that library's messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_reflection.v1alpha.reflection import aio
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+
+from gateway.errors import BadConfig, Reason, Refused
+from gateway.receivers.guard import AFTER, Context, Guard, abort
+
+CALLS: Final = 64
+"""Calls at once, at most."""
+
+WATCHERS: Final = CALLS // 2
+"""And of these, calls of `Watch`, which stay: there is always room for a probe."""
+
+LARGEST: Final = 4096
+"""Bytes of a request, at most."""
+
+GRACE: Final = 1.0
+"""How long watchers may take to hear the last word, in seconds."""
+
+OPTIONS: Final = (("grpc.max_receive_message_length", LARGEST), ("grpc.so_reuseport", 0))
+
+QUESTIONERS: Final = 8
+"""Calls of reflection at once, at most."""
+
+REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
+"""The two names of one service: their messages are the same on the wire (https://github.com/grpc/proposal/blob/master/A15-promote-reflection.md)."""
+
+
+class Health:
+    """Says whether the gateway serves: for `""`, the whole of it, and for each of the given services. At first it doesn't."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        """Call it on the event loop."""
+        self._names = frozenset(("", *names))
+        self._status: int = HealthCheckResponse.NOT_SERVING
+        self._stopping = self._ended = False
+        self._turn = asyncio.Event()
+        self._watchers = 0
+        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=CALLS)
+        self._server.add_generic_rpc_handlers((self._handlers(),))
+
+    def serving(self) -> None:
+        """From now on it serves, unless it was said before that it no longer does."""
+        if not self._stopping:
+            self._turn_to(HealthCheckResponse.SERVING)
+
+    def not_serving(self) -> None:
+        """It no longer serves, for good: the start of a graceful stop."""
+        self._stopping = True
+        self._turn_to(HealthCheckResponse.NOT_SERVING)
+
+    async def start(self, address: str) -> str:
+        """Listen; the address with the port that was free where 0 was asked for. Raises BadConfig."""
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise BadConfig(f"listeners.health.address: can't listen on {address}") from error
+        await self._server.start()
+        return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
+
+    async def stop(self) -> None:
+        """Tell watchers that it no longer serves, and hang up."""
+        self._ended = True
+        self.not_serving()
+        await self._server.stop(GRACE)
+
+    def _turn_to(self, status: int) -> None:
+        self._status = status
+        self._turn.set()
+        self._turn = asyncio.Event()
+
+    def _handlers(self) -> grpc.GenericRpcHandler:
+        guard = Guard(CALLS)
+        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "Check": grpc.unary_unary_rpc_method_handler(guard.relay(self._check)),
+            "Watch": grpc.unary_stream_rpc_method_handler(guard.relay(self._watch)),
+        }
+        return grpc.method_handlers_generic_handler("grpc.health.v1.Health", methods)
+
+    async def _check(self, raw: bytes, context: Context) -> bytes:
+        if _service(raw) not in self._names:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
+        return _answer(self._status)
+
+    async def _watch(self, raw: bytes, context: Context) -> None:
+        """Says the status, then each change of it; only the latest if the watcher is slow."""
+        known = _service(raw) in self._names
+        if self._watchers == WATCHERS:
+            await abort(context, Reason.FULL, AFTER)
+        self._watchers += 1
+        try:
+            await self._tell(context, known)
+        finally:
+            self._watchers -= 1
+
+    async def _tell(self, context: Context, known: bool) -> None:
+        said = None
+        while True:
+            turn = self._turn
+            status = self._status if known else HealthCheckResponse.SERVICE_UNKNOWN
+            if status != said:
+                await context.write(_answer(status))
+                said = status
+            elif self._ended:
+                return
+            else:
+                await turn.wait()
+
+
+def _service(raw: bytes) -> str:
+    """The service that a request names. Raises Refused."""
+    try:
+        service: str = HealthCheckRequest.FromString(raw).service
+    except DecodeError:
+        raise Refused(Reason.MALFORMED) from None
+    return service
+
+
+def _answer(status: int) -> bytes:
+    answer: bytes = HealthCheckResponse(status=status).SerializeToString()
+    return answer
+
+
+def reflect(server: grpc.aio.Server, names: Iterable[str]) -> None:
+    """Have a server tell of the services with these names, and of nothing else. Raises KeyError if one's module isn't imported."""
+    services = tuple(names)
+    told, guard = aio.ReflectionServicer(services, _pool(services)), Guard(QUESTIONERS)
+
+    async def info(requests: AsyncIterator[bytes], context: Context) -> None:
+        async for answer in told.ServerReflectionInfo(_questions(requests), context):
+            await context.write(answer.SerializeToString())
+
+    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {"ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(guard.relay(info))}
+    server.add_generic_rpc_handlers(tuple(grpc.method_handlers_generic_handler(name, methods) for name in REFLECTION))
+
+
+async def _questions(requests: AsyncIterator[bytes]) -> AsyncIterator[ServerReflectionRequest]:
+    async for raw in requests:
+        try:
+            yield ServerReflectionRequest.FromString(raw)
+        except DecodeError:
+            raise Refused(Reason.MALFORMED) from None
+
+
+def _pool(names: Iterable[str]) -> DescriptorPool:
+    """A pool with the files of these services and what they import."""
+    pool, files = DescriptorPool(), dict[str, FileDescriptor]()
+    for name in names:
+        _gather(descriptor_pool.Default().FindServiceByName(name).file, files)
+    for file in files.values():
+        pool.AddSerializedFile(file.serialized_pb)
+    return pool
+
+
+def _gather(file: FileDescriptor, files: dict[str, FileDescriptor]) -> None:
+    """Add a file to `files`, after those it imports."""
+    for imported in file.dependencies:
+        if imported.name not in files:
+            _gather(imported, files)
+    files.setdefault(file.name, file)

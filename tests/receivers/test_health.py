@@ -1,0 +1,299 @@
+"""gRPC health for probes, and reflection, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
+from hypothesis import given
+from hypothesis import strategies as st
+from kannelle.privacy.v1 import analytics_pb2, emit_pb2
+
+from gateway.errors import BadConfig, Reason, Refused
+from gateway.receivers.health import CALLS, LARGEST, REFLECTION, WATCHERS, Health, _service, reflect
+from tests import http2
+from tests.running import OPTIONS, SECONDS, fate
+
+CHECK: Final = "/grpc.health.v1.Health/Check"
+WATCH: Final = "/grpc.health.v1.Health/Watch"
+OURS: Final = emit_pb2.DESCRIPTOR.services_by_name["EmitService"].full_name
+OTHER: Final = analytics_pb2.DESCRIPTOR.services_by_name["AnalyticsService"].full_name
+SECRET: Final = "anna.secret@example.com"
+
+SERVING, NOT_SERVING, UNKNOWN = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING, HealthCheckResponse.SERVICE_UNKNOWN
+
+
+def hear_all(caplog: pytest.LogCaptureFixture) -> None:
+    """Keep all that anybody logs, but cygrpc of a dying server: that record holds the server itself, and later ends the process."""
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.INFO, "grpc._cython.cygrpc")
+
+
+class Case:
+    def __init__(self, health: Health, address: str, channel: grpc.aio.Channel) -> None:
+        self.health = health
+        self.address = address
+        self.channel = channel
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    async def raw(self, data: bytes) -> Any:
+        call: Any = self.channel.unary_unary(CHECK)
+        return await fate(call(data))
+
+    async def status(self, name: str = "") -> int:
+        return status(await self.raw(request(name)))
+
+    def watch(self, name: str = "") -> Any:
+        method: Any = self.channel.unary_stream(WATCH)
+        return method(request(name))
+
+
+@asynccontextmanager
+async def probed(names: Iterable[str] = (), address: str = "127.0.0.1:0") -> AsyncIterator[Case]:
+    health = Health(names)
+    listening = await health.start(address)
+    try:
+        async with grpc.aio.insecure_channel(listening, options=OPTIONS) as channel:
+            yield Case(health, listening, channel)
+    finally:
+        await asyncio.wait_for(health.stop(), SECONDS)
+
+
+def request(name: str) -> bytes:
+    data: bytes = HealthCheckRequest(service=name).SerializeToString()
+    return data
+
+
+def status(data: bytes) -> int:
+    answer: int = HealthCheckResponse.FromString(data).status
+    return answer
+
+
+async def told(stream: Any) -> int | None:
+    """The next status that a watcher hears; None at the end."""
+    data = await asyncio.wait_for(stream.read(), SECONDS)
+    return None if data is grpc.aio.EOF else status(data)
+
+
+@pytest.mark.parametrize("name", ["", OURS])
+async def test_it_serves_from_when_it_says_so_until_it_stops(name: str) -> None:
+    async with probed([OURS]) as case:
+        assert await case.status(name) == NOT_SERVING
+        case.health.serving()
+        assert await case.status(name) == SERVING
+        case.health.not_serving()
+        assert await case.status(name) == NOT_SERVING
+        case.health.serving()
+        assert await case.status(name) == NOT_SERVING, "a stop is for good"
+
+
+async def test_it_listens_on_a_unix_socket(tmp_path: Path) -> None:
+    async with probed(address=f"unix:{tmp_path}/health.sock") as case:
+        assert case.address == f"unix:{tmp_path}/health.sock"
+        assert await case.status() == NOT_SERVING
+
+
+async def test_an_address_that_is_taken_is_a_bad_configuration() -> None:
+    async with probed() as case:
+        with pytest.raises(BadConfig, match=r"^listeners\.health\.address: can't listen on 127\.0\.0\.1:"):
+            await Health().start(case.address)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "text"),
+    [
+        (request(SECRET), grpc.StatusCode.NOT_FOUND, "no such service"),
+        (request(OTHER), grpc.StatusCode.NOT_FOUND, "no such service"),
+        (b"\x0a\x40" + SECRET.encode(), grpc.StatusCode.INVALID_ARGUMENT, "the message is malformed"),
+        (b"\x0a\x02\xff\xfe", grpc.StatusCode.INVALID_ARGUMENT, "the message is malformed"),
+        (SECRET.encode() * LARGEST, grpc.StatusCode.RESOURCE_EXHAUSTED, None),
+    ],
+    ids=["unknown", "not ours", "cut short", "no UTF-8", "too large"],
+)
+async def test_a_request_that_is_no_good_ends_in_a_fixed_text(
+    caplog: pytest.LogCaptureFixture, data: bytes, code: grpc.StatusCode, text: str | None
+) -> None:
+    hear_all(caplog)
+    async with probed([OURS]) as case:
+        ended = await case.raw(data)
+        assert ended.code is code
+        assert text in (None, ended.text)
+        assert SECRET not in ended.text
+        assert await case.status() == NOT_SERVING
+    assert SECRET not in caplog.text
+
+
+@given(data=st.binary(max_size=64) | st.text(max_size=16).map(request))
+def test_any_bytes_name_a_service_or_are_refused(data: bytes) -> None:
+    named = _named(data)
+    assert named is Reason.MALFORMED or _service(request(named)) == named
+
+
+def _named(data: bytes) -> str | Reason:
+    try:
+        return _service(data)
+    except Refused as refused:
+        return refused.reason
+
+
+@pytest.mark.parametrize("path", [b"/grpc.health.v1.Health/\xff\xfe", b"/grpc.health.v1.Health/check", b"//", CHECK[1:].encode()])
+async def test_an_odd_path_ends_nothing_but_its_call(path: bytes) -> None:
+    async with probed() as case:
+        await asyncio.to_thread(http2.knock, case.port, path)
+        assert await case.status() == NOT_SERVING
+
+
+async def test_a_watcher_hears_each_turn_and_the_end() -> None:
+    async with probed([OURS]) as case:
+        stream = case.watch(OURS)
+        assert await told(stream) == NOT_SERVING
+        case.health.serving()
+        assert await told(stream) == SERVING
+        case.health.serving()
+        await asyncio.gather(case.health.stop(), hears(stream, [NOT_SERVING, None]))
+        assert await stream.code() is grpc.StatusCode.OK
+
+
+async def test_a_watcher_of_an_unknown_service_waits_until_the_end() -> None:
+    async with probed() as case:
+        stream = case.watch(SECRET)
+        assert await told(stream) == UNKNOWN
+        case.health.serving()
+        await asyncio.gather(case.health.stop(), hears(stream, [None]))
+
+
+async def hears(stream: Any, expected: list[int | None]) -> None:
+    assert [await told(stream) for _ in expected] == expected
+
+
+async def test_watchers_leave_room_for_probes_and_give_theirs_back() -> None:
+    async with probed() as case:
+        streams = [case.watch() for _ in range(WATCHERS)]
+        assert {await told(stream) for stream in streams} == {NOT_SERVING}
+        refused = case.watch()
+        ended = await fate(refused.read())
+        assert (ended.code, ended.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "FULL")
+        assert await case.status() == NOT_SERVING
+        case.health.serving()
+        assert {await told(stream) for stream in streams} == {SERVING}
+        streams.pop().cancel()
+        assert await again(case) == SERVING
+    assert WATCHERS < CALLS
+
+
+async def again(case: Case) -> int | None:
+    """What the first watcher hears that there is room for."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            stream = case.watch()
+            data = await fate(stream.read())
+            stream.cancel()
+            if isinstance(data, bytes):
+                return status(data)
+
+
+async def test_a_watcher_that_does_not_read_holds_up_nobody() -> None:
+    async with probed() as case:
+        with socket.create_connection(("127.0.0.1", case.port), timeout=SECONDS) as deaf:
+            await asyncio.to_thread(_watch_deaf, deaf)
+            stream = case.watch()
+            assert await told(stream) == NOT_SERVING
+            case.health.serving()
+            assert await told(stream) == SERVING
+            assert await case.status() == SERVING
+            case.health.not_serving()
+            assert await told(stream) == NOT_SERVING
+            await asyncio.wait_for(case.health.stop(), SECONDS)
+
+
+def _watch_deaf(connection: socket.socket) -> None:
+    """Call `Watch` with no window for its answer (RFC 9113, section 6.5.2); returns when the server has read that."""
+    no_window = http2.frame(http2.SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
+    call = http2.frame(http2.HEADERS, http2.END_HEADERS, 1, http2._block(WATCH.encode(), ()))
+    data = http2.frame(http2.DATA, http2.END_STREAM, 1, bytes(5)) + http2.frame(http2.PING, 0, 0, bytes(8))
+    connection.sendall(http2.PREFACE + no_window + call + data)
+    with connection.makefile("rb") as answer:
+        next(kind for kind, _, _ in http2.frames(answer) if kind == http2.PING)
+
+
+def test_a_service_that_does_not_exist_is_not_reflected() -> None:
+    with pytest.raises(KeyError):
+        reflect(None, ["acme.v1.NoService"])  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def reflecting() -> AsyncIterator[grpc.aio.Channel]:
+    server = grpc.aio.server()
+    reflect(server, [OURS])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=OPTIONS) as channel:
+            yield channel
+    finally:
+        await server.stop(None)
+
+
+async def answers(channel: grpc.aio.Channel, *questions: bytes, service: str = REFLECTION[0]) -> list[Any]:
+    method: Any = channel.stream_stream(f"/{service}/ServerReflectionInfo")
+    async with asyncio.timeout(SECONDS):
+        return [ServerReflectionResponse.FromString(answer) async for answer in method(iter(questions))]
+
+
+def question(**options: Any) -> bytes:
+    data: bytes = ServerReflectionRequest(**options).SerializeToString()
+    return data
+
+
+@pytest.mark.parametrize("service", REFLECTION)
+async def test_reflection_lists_the_given_services_and_tells_their_files(service: str) -> None:
+    async with reflecting() as channel:
+        listed, told = await answers(channel, question(list_services=""), question(file_containing_symbol=OURS), service=service)
+    assert [one.name for one in listed.list_services_response.service] == [OURS]
+    files = [FileDescriptorProto.FromString(data) for data in told.file_descriptor_response.file_descriptor_proto]
+    assert "EmitService" in {one.name for file in files for one in file.service}
+    assert {file for one in files for file in one.dependency} <= {file.name for file in files}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"file_containing_symbol": OTHER},
+        {"file_containing_symbol": "opentelemetry.proto.logs.v1.LogRecord"},
+        {"file_containing_symbol": "\0"},
+        {"file_by_filename": "kannelle/privacy/v1/analytics.proto"},
+        {"file_by_filename": "../" + SECRET},
+        {"all_extension_numbers_of_type": SECRET},
+        {"file_containing_extension": {"containing_type": "google.protobuf.Any", "extension_number": -1}},
+        {},
+    ],
+    ids=str,
+)
+async def test_reflection_tells_of_nothing_else(asked: dict[str, Any]) -> None:
+    async with reflecting() as channel:
+        (answer,) = await answers(channel, question(**asked))
+        assert answer.WhichOneof("message_response") == "error_response"
+        assert SECRET not in answer.error_response.error_message
+
+
+async def test_a_malformed_question_ends_in_a_fixed_text(caplog: pytest.LogCaptureFixture) -> None:
+    hear_all(caplog)
+    async with reflecting() as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await answers(channel, b"\x0a\x40" + SECRET.encode())
+        assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "the message is malformed")
+    assert SECRET not in caplog.text

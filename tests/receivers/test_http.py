@@ -1,0 +1,270 @@
+"""HTTP for the platform, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from gateway.errors import BadConfig
+from gateway.receivers.http import CONNECTIONS, FIELD, FIELDS, LINE, Http, Readiness
+from gateway.telemetry import State, Telemetry
+from tests.running import SECONDS
+
+SECRET: Final = "anna.secret@example.com"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Case:
+    def __init__(self, ready: Any = None) -> None:
+        self.readiness = Readiness(ready=True)
+        self.telemetry = Telemetry()
+        self.http = Http(ready or (lambda: self.readiness), self.telemetry)
+        self.address = ""
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, _, port = self.address.rpartition(":")
+        return await (asyncio.open_unix_connection(port) if host == "unix" else asyncio.open_connection(host.strip("[]"), int(port)))
+
+    async def say(self, data: bytes) -> bytes:
+        """What the server says to this until it hangs up."""
+        reader, writer = await self.connect()
+        try:
+            async with asyncio.timeout(SECONDS):
+                writer.write(data)
+                return await reader.read()
+        finally:
+            writer.close()
+
+    async def ask(self, path: str, method: str = "GET", *, rest: bytes = b"\r\n") -> Answer:
+        return answer(await self.say(f"{method} {path} HTTP/1.1\r\nHost: x\r\n".encode() + rest))
+
+
+def answer(raw: bytes) -> Answer:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *fields = head.decode().split("\r\n")
+    named = (field.partition(":") for field in fields)
+    return Answer(int(first.split()[1]), {name: value.strip() for name, _, value in named}, body)
+
+
+@asynccontextmanager
+async def serving(ready: Any = None, address: str = "127.0.0.1:0") -> AsyncIterator[Case]:
+    case = Case(ready)
+    case.address = await case.http.start(address)
+    try:
+        yield case
+    finally:
+        await asyncio.wait_for(case.http.stop(), SECONDS)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/livez?verbose"])
+async def test_it_lives(path: str) -> None:
+    async with serving() as case:
+        found = await case.ask(path)
+    assert (found.status, found.body) == (200, b"ok\n")
+    assert found.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert found.headers["Server"] == ""
+    assert found.headers["Connection"] == "close"
+
+
+AT: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+FAILED: Final = State("policy", ok=False, since=AT, reason="policy.yaml:14: bad")
+
+
+@pytest.mark.parametrize(
+    ("readiness", "status", "told"),
+    [
+        (Readiness(ready=True), 200, {"ready": True, "stopping": False, "reloads": []}),
+        (Readiness(ready=False), 503, {"ready": False, "stopping": False, "reloads": []}),
+        (Readiness(ready=False, stopping=True), 503, {"ready": False, "stopping": True, "reloads": []}),
+        (
+            Readiness(ready=True, reloads=(FAILED, State("tls", ok=True, since=AT))),
+            200,
+            {
+                "ready": True,
+                "stopping": False,
+                "reloads": [
+                    {"subject": "policy", "ok": False, "since": "2026-01-02T03:04:05Z", "reason": "policy.yaml:14: bad"},
+                    {"subject": "tls", "ok": True, "since": "2026-01-02T03:04:05Z", "reason": ""},
+                ],
+            },
+        ),
+    ],
+    ids=["ready", "not yet", "stopping", "a failed reload"],
+)
+async def test_readiness_is_told_in_full(readiness: Readiness, status: int, told: dict[str, Any]) -> None:
+    async with serving() as case:
+        case.readiness = readiness
+        found = await case.ask("/readyz")
+    assert (found.status, json.loads(found.body)) == (status, told)
+    assert found.headers["Content-Type"] == "application/json"
+
+
+async def test_metrics_are_the_gateways() -> None:
+    async with serving() as case:
+        case.telemetry.stripped(7)
+        found = await case.ask("/metrics")
+    assert found.status == 200
+    assert found.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert b"privacy_gateway_proxy_fields_stripped_total 7.0\n" in found.body
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+async def test_head_is_get_without_a_body(path: str) -> None:
+    async with serving() as case:
+        got, head = await case.ask(path), await case.ask(path, "HEAD")
+    assert (head.status, head.body) == (got.status, b"")
+    assert head.headers["Content-Length"] == str(len(got.body))
+
+
+@pytest.mark.parametrize("path", ["/", "/livez/", "//livez", "/LIVEZ", "/%6civez", "/x/../livez", "/debug", f"/{SECRET}", "http://x/livez"])
+async def test_another_path_is_not_found(path: str) -> None:
+    async with serving() as case:
+        found = await case.ask(path)
+    assert (found.status, found.body) == (404, b"not found\n")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+async def test_another_method_is_not_allowed(method: str) -> None:
+    async with serving() as case:
+        found = await case.ask("/livez", method)
+    assert (found.status, found.body, found.headers["Allow"]) == (405, b"method not allowed\n", "GET, HEAD")
+
+
+HOSTILE: Final = {
+    "no HTTP": (400, f"{SECRET}\r\n\r\n".encode()),
+    "an unknown method": (400, f"{SECRET} /livez HTTP/1.1\r\nHost: x\r\n\r\n".encode()),
+    "a bad version": (400, f"GET /livez {SECRET}\r\nHost: x\r\n\r\n".encode()),
+    "a bad header": (400, f"GET /livez HTTP/1.1\r\nHost: x\r\n{SECRET}\r\n\r\n".encode()),
+    "a bad name": (400, f"GET /livez HTTP/1.1\r\nHost: x\r\nx {SECRET}: 1\r\n\r\n".encode()),
+    "a bad length": (400, f"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: {SECRET}\r\n\r\n".encode()),
+    "two lengths": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+    "a long line": (400, b"GET /" + SECRET.encode() * LINE + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a long field": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\nx: " + SECRET.encode() * FIELD + b"\r\n\r\n"),
+    "many fields": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\n" + f"x: {SECRET}\r\n".encode() * (2 * FIELDS) + b"\r\n"),
+    "a NUL": (400, f"GET /livez HTTP/1.1\r\nHost: x\r\nx: \0{SECRET}\r\n\r\n".encode()),
+    "a bad URL": (404, f"GET //[{SECRET} HTTP/1.1\r\nHost: x\r\n\r\n".encode()),
+    "TLS": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + SECRET.encode()),
+    "HTTP/2": (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "an upgrade": (200, b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+    "a body announced": (405, b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n"),
+    "a body begun": (200, b"GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n" + SECRET.encode()),
+    "a bomb": (405, b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n" + SECRET.encode()[:20]),
+    "no host": (400, b"GET /livez HTTP/1.1\r\n\r\n"),
+}
+TEXTS: Final = {200: b"ok\n", 400: b"bad request\n", 404: b"not found\n", 405: b"method not allowed\n"}
+
+
+@pytest.mark.parametrize(("status", "data"), HOSTILE.values(), ids=HOSTILE)
+async def test_whatever_is_sent_ends_in_a_fixed_text_and_is_not_logged(caplog: pytest.LogCaptureFixture, status: int, data: bytes) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.INFO, "grpc._cython.cygrpc")  # see test_health.hear_all
+    async with serving() as case:
+        raw = await case.say(data)
+        found = answer(raw)
+        assert (found.status, found.body) == (status, TEXTS[status])
+        assert SECRET.encode() not in raw
+        assert b"aiohttp" not in raw
+        assert b"Python" not in raw
+        assert (await case.ask("/livez")).body == b"ok\n"
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("accept", [b"\r\n", b"Accept: text/html\r\n\r\n"])
+async def test_an_error_of_our_own_says_nothing_of_itself(caplog: pytest.LogCaptureFixture, accept: bytes) -> None:
+    def ready() -> Readiness:
+        raise ValueError(SECRET)
+
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.INFO, "grpc._cython.cygrpc")  # see test_health.hear_all
+    async with serving(ready) as case:
+        found = await case.ask("/readyz", rest=accept)
+    assert (found.status, found.body) == (500, b"internal error\n")
+    assert SECRET not in caplog.text
+    assert "ValueError" in caplog.text
+
+
+async def test_two_requests_at_once_get_one_answer() -> None:
+    async with serving() as case:
+        raw = await case.say(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+    assert raw.count(b"HTTP/1.1 200") == 1
+
+
+async def test_the_oldest_connection_makes_room() -> None:
+    async with serving() as case:
+        idle = [await case.connect() for _ in range(CONNECTIONS + 1)]
+        try:
+            assert await ended(idle[0][0])
+            assert (await case.ask("/livez")).status == 200
+        finally:
+            for _, writer in idle:
+                writer.close()
+
+
+async def test_a_connection_does_not_outlive_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.receivers.http.LIFE", 0.05)
+    async with serving() as case:
+        reader, writer = await case.connect()
+        writer.write(b"GET /livez HTTP/1.1\r\nx: ")
+        assert await ended(reader)
+        writer.close()
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the server hangs up without a word."""
+    try:
+        return await asyncio.wait_for(reader.read(), SECONDS) == b""
+    except ConnectionResetError:
+        return True
+
+
+async def test_a_stop_does_not_wait_for_idle_connections() -> None:
+    async with serving() as case:
+        reader, writer = await case.connect()
+        await case.ask("/livez")
+        await asyncio.wait_for(case.http.stop(), SECONDS)
+        assert await ended(reader)
+        writer.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:0", "[::1]:0"])
+async def test_it_tells_the_port_that_was_free(address: str) -> None:
+    async with serving(address=address) as case:
+        assert case.address.startswith(address.removesuffix("0"))
+        assert (await case.ask("/livez")).status == 200
+
+
+async def test_it_listens_on_a_unix_socket_and_again_after_a_crash(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/http.sock"
+    async with serving(address=address) as case:
+        assert case.address == address
+    async with serving(address=address) as case:
+        assert (await case.ask("/livez")).status == 200
+
+
+@pytest.mark.parametrize("address", ["taken", "unix:/nowhere/at/all.sock", "192.0.2.1:1"])
+async def test_an_address_that_is_not_to_be_had_is_a_bad_configuration(address: str) -> None:
+    async with serving() as case:
+        other = Http(lambda: case.readiness, case.telemetry)
+        with pytest.raises(BadConfig, match=r"^listeners\.http\.address: can't listen on "):
+            await other.start(case.address if address == "taken" else address)
+        await other.stop()
+
+
+async def test_what_was_never_started_stops() -> None:
+    await Http(lambda: Readiness(ready=True), Telemetry()).stop()
