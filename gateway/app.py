@@ -1,131 +1,197 @@
-"""The only assembly: what talks to what, and how it starts and stops."""
+"""The only assembly: what talks to what, how it starts, reloads and stops."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
-import socket
-from collections.abc import Mapping
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import grpc
 import uvloop
+from google.protobuf.message import Message
 
+from gateway import tls
 from gateway.config import Config
 from gateway.contracts.contract import Contract
-from gateway.contracts.load import default_path as default_contract
-from gateway.contracts.load import load as load_contracts
 from gateway.delivery.direct import Direct, Load
 from gateway.directory import Unknown
-from gateway.errors import BadConfig
 from gateway.exporters.base import Exporter
-from gateway.exporters.jsonl import Jsonl
-from gateway.exporters.null import Null
-from gateway.exporters.otlp import Otlp
+from gateway.exporters.opened import Opened
+from gateway.listeners import CALLS, Listener
+from gateway.loading import Loaded, files, load_all, prepare
 from gateway.minimise.flows import Flows
-from gateway.policy import document
-from gateway.policy.compile import Compiler
+from gateway.policy.document import Side
 from gateway.policy.load import PolicyFile
-from gateway.policy.load import default_path as default_policy
-from gateway.policy.load import load as load_policy
 from gateway.receivers import emit, otlp, privacy
+from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
+from gateway.receivers.health import Health, reflect
+from gateway.receivers.http import Http, Readiness
 from gateway.receivers.intake import Intake
+from gateway.receivers.proxy.access import AccessLog
+from gateway.receivers.proxy.passage import Routing
+from gateway.receivers.proxy.proxy import Host, Proxy, Who
+from gateway.receivers.proxy.upstream import Upstreams
+from gateway.reload import Reloader, Watch
+from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
-CALLS: Final = 512
-"""Calls at once, at most; more are told when to come back. From twice as many on, gRPC itself refuses them without that."""
+OWN: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE.full_name)
+"""The services that reflection tells of."""
 
-GRACE: Final = 10.0
-"""How long calls in flight may take at a stop, in seconds."""
+Source = Callable[[Config], tuple[PolicyFile, Contract]]
+"""Where policy and contracts come from."""
 
 
 class Gateway:
     """One running gateway."""
 
-    def __init__(self, config: Config, file: PolicyFile, contract: Contract, given: Mapping[str, Exporter] | None = None) -> None:
+    def __init__(self, config: Config, given: Mapping[str, Exporter] | None = None, *, source: Source = load_all) -> None:
         """Compile everything and open the exporters, before anything listens; `given` ones replace the policy's. Raises BadSetup."""
-        flows = Flows(Compiler(contract, file))
-        opened = exporters(config, file.policy, contract) if given is None else given
-        self._delivery = Direct(opened, bound=Load(config.delivery.max_items, config.delivery.max_bytes))
-        self._server = _server(config)
-        self._address = config.listeners.local.address
-        directory, guard = Unknown(), Guard(CALLS)
-        intake = Intake(directory, self._delivery)
-        for receiver in (emit, otlp):
-            self._server.add_generic_rpc_handlers(tuple(receiver.handlers(lambda: flows, intake, guard)))
-        self._server.add_generic_rpc_handlers(tuple(privacy.handlers(lambda: flows, directory, guard)))
+        self._config = config
+        self._given = given
+        self._source = source
+        self._loaded: Loaded | None = None
+        self._serving = self._stopping = False
+        self._tasks: Sequence[asyncio.Task[None]] = ()
+        self.telemetry = Telemetry()
+        self._reloaders = tuple(self._watched())
+        self._certificates = None if config.tls is None else tls.Certificates(tls.read(config.tls))
+        self._upstreams = Upstreams(self._credentials)
+        self._opened = Opened(config.state, self._message_class)
+        self._delivery = Direct({}, bound=Load(config.delivery.max_items, config.delivery.max_bytes))
+        self._put_in_force(self._prepared())
+        self._directory = Unknown()
+        self._access = AccessLog(self._flows, self._delivery.accept, self.telemetry)
+        self._health = Health()
+        self._http = Http(self._readiness, self.telemetry)
+        self._listeners = tuple(self._built())
 
-    async def start(self) -> str:
-        """Listen; the address with the port that was free where 0 was asked for. Raises BadConfig."""
-        if _is_taken(self._address):
-            raise BadConfig(f"listeners.local.address: can't listen on {self._address}, where another program does")
-        try:
-            port = self._server.add_insecure_port(self._address)
-        except RuntimeError as error:
-            raise BadConfig(f"listeners.local.address: can't listen on {self._address}") from error
-        await self._server.start()
-        return self._address if self._address.startswith("unix:") else f"{self._address.rpartition(':')[0]}:{port}"
+    async def start(self) -> Mapping[str, str]:
+        """Listen; the address of each listener that is on, with the port that was free where 0 was asked for. Raises BadConfig."""
+        self._access.start()
+        addresses = {listener.name: await listener.start() for listener in self._listeners}
+        listeners = self._config.listeners
+        if listeners.health is not None:
+            addresses["health"] = await self._health.start(listeners.health.address)
+        if listeners.http is not None:
+            addresses["http"] = await self._http.start(listeners.http.address)
+        self._tasks = [asyncio.create_task(reloader.run()) for reloader in self._reloaders]
+        self._health.serving()
+        self._serving = True
+        return addresses
+
+    def reload(self) -> None:
+        """Look at all files again, now."""
+        for reloader in self._reloaders:
+            reloader.request()
 
     async def stop(self) -> None:
-        """Take no new calls, let those in flight finish, close the exporters."""
-        await self._server.stop(GRACE)
-        await self._delivery.close(GRACE)
+        """Say so, take no new calls, let those in flight finish, close the exporters."""
+        stop = self._config.stop
+        self._serving, self._stopping = False, True
+        self._health.not_serving()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.sleep(stop.notice)
+        await asyncio.gather(*(listener.stop(stop.grace) for listener in self._listeners))
+        await self._access.stop()
+        await self._delivery.close(stop.grace)
+        await self._upstreams.close()
+        await self._health.stop()
+        await self._http.stop()
+        self.telemetry.close()
+
+    # What is in force, and how it changes.
+
+    def _flows(self) -> Flows:
+        assert self._loaded is not None
+        return self._loaded.flows
+
+    def _message_class(self, name: str) -> type[Message]:
+        assert self._loaded is not None
+        return self._loaded.contract.message_class(name)
+
+    def _watched(self) -> Iterator[Reloader[Any]]:
+        """What is loaded anew when its files change."""
+        every, given = self._config.reload.every, self._config.tls
+        watch = Watch(lambda: files(self._config), every=every)
+        yield Reloader("policy", watch, self._prepared, self._put_in_force, self.telemetry)
+        if given is not None:
+            watch = Watch(lambda: (given.certificate, given.key, given.ca), every=every)
+            yield Reloader("tls", watch, lambda: tls.read(given), self._swap, self.telemetry)
+
+    def _prepared(self) -> Loaded:
+        return prepare(self._config, *self._source(self._config))
+
+    def _put_in_force(self, loaded: Loaded) -> None:
+        """Decide by these from now on; calls in flight go on as they began. Raises BadConfig, and then nothing has changed."""
+        self._delivery.replace(self._opened.of(loaded.file.policy) if self._given is None else self._given)
+        self._loaded = loaded
+        self._connect(loaded)
+        self.telemetry.in_force(loaded.digest)
+
+    def _swap(self, material: tls.Material) -> None:
+        """Connect with another certificate from now on."""
+        assert self._certificates is not None
+        assert self._loaded is not None
+        if self._certificates.swap(material):
+            self._connect(self._loaded)
+
+    def _connect(self, loaded: Loaded) -> None:
+        self._routing = Routing(loaded.courses, self._upstreams, 0 if self._certificates is None else self._certificates.generation)
+
+    def _credentials(self) -> grpc.ChannelCredentials:
+        """For upstreams. Policies that need them don't load without."""
+        assert self._certificates is not None
+        return self._certificates.channel_credentials()
+
+    def _readiness(self) -> Readiness:
+        return Readiness(self._serving, self._stopping, tuple(reloader.state for reloader in self._reloaders))
+
+    # Who listens.
+
+    def _built(self) -> Iterator[Listener]:
+        listeners, service = self._config.listeners, (self._config.service,)
+        yield self._local(Listener("local", listeners.local))
+        if listeners.outbound is not None:
+            yield self._proxy(
+                Listener("outbound", listeners.outbound), Side.OUTBOUND, lambda context: service, listeners.outbound.max_calls
+            )
+        if listeners.inbound is not None and self._certificates is not None:
+            inbound = Listener("inbound", listeners.inbound, self._certificates.server_credentials())
+            yield self._proxy(inbound, Side.INBOUND, _certified(Callers()), listeners.inbound.max_calls)
+
+    def _local(self, listener: Listener) -> Listener:
+        intake, guard = Intake(self._directory, self._delivery), Guard(CALLS)
+        for receiver in (emit, otlp):
+            listener.server.add_generic_rpc_handlers(tuple(receiver.handlers(self._flows, intake, guard)))
+        listener.server.add_generic_rpc_handlers(tuple(privacy.handlers(self._flows, self._directory, guard)))
+        if self._config.reflection:
+            reflect(listener.server, OWN)
+        return listener
+
+    def _proxy(self, listener: Listener, side: Side, who: Who, most: int) -> Listener:
+        host = Host(self._directory, Guard(most), self._access)
+        listener.server.add_generic_rpc_handlers((Proxy(side, lambda: self._routing, who, host),))
+        return listener
 
 
-def load_all(config: Config) -> tuple[PolicyFile, Contract]:
-    """The policy and the contracts that a configuration names, or Kannelle's own. Raises BadSetup."""
-    return load_policy(config.policy or default_policy()), load_contracts(config.contracts or (default_contract(),))
-
-
-def exporters(config: Config, policy: document.Policy, contract: Contract) -> Mapping[str, Exporter]:
-    """The exporter of each destination that a flow feeds. Raises BadConfig."""
-    fed = {name for names in policy.flows.values() for name in names}
-    return {name: _exporter(name, policy.destinations[name].exporter, config.state, contract) for name in sorted(fed)}
-
-
-def _exporter(name: str, given: document.Exporter, state: Path, contract: Contract) -> Exporter:
-    match given:
-        case document.JsonlExporter():
-            path = given.path if given.path == "-" else str(state / (given.path or f"{name}.jsonl"))
-            return Jsonl(path, contract.message_class, max_bytes=given.max_bytes, backups=given.backups)
-        case document.OtlpExporter():
-            return Otlp(given.endpoint, compression=given.compression, timeout=given.timeout, ca=given.ca)
-        case document.NullExporter():
-            return Null()
-
-
-def _server(config: Config) -> grpc.aio.Server:
-    options: list[tuple[str, Any]] = [
-        ("grpc.max_receive_message_length", config.listeners.local.max_message_bytes),
-        ("grpc.so_reuseport", 0),
-    ]
-    return grpc.aio.server(options=options, maximum_concurrent_rpcs=2 * CALLS)
-
-
-def _is_taken(address: str) -> bool:
-    """Whether somebody listens there. gRPC doesn't mind: it takes a Unix socket over, and is content with one address of localhost's."""
-    host, _, port = address.rpartition(":")
-    try:
-        if host == "unix":
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.connect(port)
-        else:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
-    except OSError:
-        return False
-    return True
+def _certified(callers: Callers) -> Who:
+    return lambda context: callers.caller(context.auth_context(), time.time())
 
 
 def serve(config: Config) -> int:
     """Run until SIGTERM or SIGINT. Raises BadSetup."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _hush(logging.getLogger("grpc"))
-    return uvloop.run(_serve(config, *load_all(config)))
+    return uvloop.run(_serve(config))
 
 
 def _hush(library: logging.Logger) -> None:
@@ -134,14 +200,20 @@ def _hush(library: logging.Logger) -> None:
     library.propagate = False
 
 
-async def _serve(config: Config, file: PolicyFile, contract: Contract) -> int:
+async def _serve(config: Config) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_report)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    gateway = Gateway(config, file, contract)
-    log.info("listening on %s, policy %s", await gateway.start(), file.path)
+    gateway = Gateway(config)
+    addresses = await gateway.start()
+    loop.add_signal_handler(signal.SIGHUP, gateway.reload)
+    # What is there now stays: collecting garbage needn't look at it again.
+    gc.collect()
+    gc.freeze()
+    for name, address in addresses.items():
+        log.info("%s listening on %s", name, address)
     await stopping.wait()
     log.info("stopping")
     await gateway.stop()

@@ -20,10 +20,11 @@ import msgspec
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from gateway.app import Gateway, load_all
+from gateway.app import Gateway
 from gateway.config import Config, Delivery, Listeners, Local
 from gateway.contracts.contract import Contract
 from gateway.exporters.base import DELIVERED, Exporter, Outcome
+from gateway.loading import load_all
 from gateway.model import Release
 from gateway.policy.load import PolicyFile
 
@@ -180,8 +181,8 @@ async def running(
     file, contract = load_all(config) if policy or contracts else _default()
     if given is not None and not isinstance(given, Mapping):
         given = dict.fromkeys({name for names in file.policy.flows.values() for name in names}, given)
-    gateway = Gateway(config, file, contract, given)
-    address = await gateway.start()
+    gateway = Gateway(config, given, source=lambda config: (file, contract))
+    address = (await gateway.start())["local"]
     try:
         async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
             yield Running(gateway, address, channel)
@@ -209,10 +210,9 @@ import logging, os, sys
 from gateway import app
 from gateway.config import load
 logging.basicConfig(level=os.environ.get("LEVEL", "INFO"))
-app.GRACE = float(os.environ.get("GRACE", app.GRACE))
 sys.exit(app.serve(load(None, os.environ)))
 """
-"""`serve` with things that nobody can set: LEVEL, how much everything in the process logs, and GRACE, how long a stop may take."""
+"""`serve` with what nobody can set: LEVEL, how much everything in the process logs."""
 
 
 class Process:
@@ -223,7 +223,7 @@ class Process:
         given = {"PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS": address, **(environ or {})}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PRIVACY_GATEWAY__", "GRPC_", "PYTHONASYNCIO"))}
         self._process = subprocess.Popen(
-            (sys.executable, "-c", ODDLY) if {"LEVEL", "GRACE"} & given.keys() else SERVE,
+            (sys.executable, "-c", ODDLY) if "LEVEL" in given else SERVE,
             cwd=folder,
             env={**kept, **given},
             stdin=subprocess.DEVNULL,
@@ -247,7 +247,11 @@ class Process:
     @property
     def address(self) -> str:
         """Where it listens, once it does."""
-        return self.until(rb"listening on (\S+?),")[1].decode()
+        return self.listening("local")
+
+    def listening(self, name: str) -> str:
+        """Where one of its listeners is, once it is."""
+        return self.until(rb"%s listening on (\S+)" % name.encode())[1].decode()
 
     @property
     def port(self) -> int:

@@ -57,14 +57,26 @@ class Direct:
 
         `after` is how long, in seconds, a caller that finds it full is asked to wait.
         """
-        self._exporters = dict(exporters)
-        self._immediate = {name: exporter for name, exporter in exporters.items() if isinstance(exporter, Immediate)}
+        self._exporters: dict[str, Exporter] = {}
+        self._immediate: dict[str, Immediate] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._bound = bound
         self._after = after
         self._closed = False
         self._running: set[asyncio.Task[Sequence[Outcome]]] = set()
         self.in_flight = Load()
         """What exporters have and haven't settled."""
+        self.replace(exporters)
+
+    def replace(self, exporters: Mapping[str, Exporter]) -> None:
+        """Use these from now on. Those that are no longer among them are closed once they have settled what they were handed."""
+        left = set(self._exporters.values()) - set(exporters.values())
+        self._exporters = dict(exporters)
+        self._immediate = {name: exporter for name, exporter in exporters.items() if isinstance(exporter, Immediate)}
+        if left:
+            task = asyncio.create_task(_retire(left, tuple(self._running)))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
 
     async def accept(self, releases: Sequence[Release]) -> None:
         """Send releases, those of one destination as one batch, all destinations at once; returns when all have theirs.
@@ -89,6 +101,7 @@ class Direct:
         """Take no more, let what is under way settle for `within` seconds at most, then close the exporters, for as long at most."""
         self._closed = True
         await _finish(self._running, within)
+        await _finish(self._leaving, within)
         await _finish([asyncio.create_task(exporter.close()) for exporter in set(self._exporters.values())], within)
 
     def _admit(self, batches: Iterable[Sequence[Release]]) -> None:
@@ -152,6 +165,14 @@ def _conclude(outcomes: Iterable[Outcome]) -> None:
     for trouble in troubles:
         if isinstance(trouble, Rejected):
             raise Permanent(trouble.reason)
+
+
+async def _retire(exporters: Iterable[Exporter], running: Collection[asyncio.Task[Any]]) -> None:
+    """Close exporters when what runs now has ended."""
+    if running:
+        await asyncio.wait(running)
+    for exporter in exporters:
+        await exporter.close()
 
 
 async def _finish(tasks: Collection[asyncio.Task[Any]], within: float) -> None:

@@ -10,13 +10,13 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from gateway.app import load_all
 from gateway.config import STATE, Config, Listeners, Local
 from gateway.contracts.contract import Contract
 from gateway.demo.report import Report, report
 from gateway.demo.show import show
 from gateway.demo.stage import LOG, Seen, play
 from gateway.demo.why import Why
+from gateway.loading import load_all
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
 

@@ -49,9 +49,9 @@ async def play(config: Config, file: PolicyFile, contract: Contract) -> Seen:
     """Start everything, let the service say all it has to say, stop everything. Raises BadSetup."""
     # The second one hears the SDK without a gateway in between: this is how the demo knows what was sent.
     async with Collector() as backend, Collector() as direct:
-        gateway = Gateway(config, pointed(file, backend.endpoint), contract)
+        gateway = Gateway(config, source=lambda config: (pointed(file, backend.endpoint), contract))
         _clear(config.state)
-        address = await gateway.start()
+        address = (await gateway.start())["local"]
         try:
             items = calls(datetime.now(UTC))
             await asyncio.to_thread(service.log, f"http://{address}", direct.endpoint)

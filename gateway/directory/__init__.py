@@ -9,7 +9,9 @@ from gateway.model import Facts, Subject
 
 
 class Directory(Protocol):
-    """Tells what is known of a subject."""
+    """Tells what is known of a subject. `blind`: it knows nobody, so that asking it of whom no vendor hears is in vain."""
+
+    blind: bool
 
     async def facts(self, subject: Subject, received_ns: int) -> Facts:
         """The facts for a decision on an item received at `received_ns`. Raises Retryable when they can't be had."""
@@ -18,6 +20,8 @@ class Directory(Protocol):
 
 class Unknown:
     """No directory: every subject is unknown, and what the address itself tells is all there is."""
+
+    blind = True
 
     async def facts(self, subject: Subject, received_ns: int) -> Facts:
         """The facts without a directory."""

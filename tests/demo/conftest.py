@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import uvloop
 
-from gateway.app import load_all
+from gateway.loading import load_all
 from gateway.config import Config, Listeners, Local
 from gateway.demo.stage import play
 from tests.demo.played import Played

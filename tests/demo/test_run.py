@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from gateway.app import load_all
+from gateway.loading import load_all
 from gateway.config import Config
 from gateway.demo.report import Report, Verdict
 from gateway.demo.run import perform, run, tell

@@ -124,7 +124,11 @@ def test_calls_in_flight_are_finished_first(tmp_path: Path, backend: Backend) ->
 
 
 def test_a_call_that_takes_too_long_is_not_waited_for(tmp_path: Path, backend: Backend) -> None:
-    with serving_to(backend, tmp_path, GRACE="0.2") as process, connected(process.address) as channel, ThreadPoolExecutor() as pool:
+    with (
+        serving_to(backend, tmp_path, PRIVACY_GATEWAY__STOP__GRACE="0.2") as process,
+        connected(process.address) as channel,
+        ThreadPoolExecutor() as pool,
+    ):
         answer = pool.submit(call, channel, LOGS, logs("INFO").SerializeToString())
         assert backend.begun.wait(SECONDS)
         process.tell(signal.SIGTERM)
@@ -160,7 +164,11 @@ class Stream:
 
 
 def test_an_idle_stream_does_not_keep_it_from_stopping(tmp_path: Path) -> None:
-    with Process(tmp_path, environ={"GRACE": "0.5"}) as process, connected(process.address) as channel, ThreadPoolExecutor() as pool:
+    with (
+        Process(tmp_path, environ={"PRIVACY_GATEWAY__STOP__GRACE": "0.5"}) as process,
+        connected(process.address) as channel,
+        ThreadPoolExecutor() as pool,
+    ):
         stream = Stream(channel, pool)
         stream.say("usr_idle")
         assert isinstance(call(channel, TRACK, track()), bytes)

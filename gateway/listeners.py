@@ -1,0 +1,87 @@
+"""gRPC servers, one for each address that the gateway listens on: their limits, and how they start and stop."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final
+
+import grpc
+
+from gateway.config import Inbound, Local, Outbound
+from gateway.errors import BadConfig
+
+CALLS: Final = 512
+"""Calls at once on `local`, at most; more are told when to come back. From twice as many on, gRPC itself refuses them without that."""
+
+PING: Final = 10_000
+"""Milliseconds between two pings of a client that a server puts up with."""
+
+KEEPALIVE: Final = 60_000
+"""Milliseconds after which a silent client is asked whether it is still there."""
+
+
+class Listener:
+    """A server on one address."""
+
+    def __init__(self, name: str, given: Local | Outbound | Inbound, credentials: grpc.ServerCredentials | None = None) -> None:
+        """`name` is the key of `given` in the configuration. Without credentials it is plaintext."""
+        most = CALLS if isinstance(given, Local) else given.max_calls
+        self.name = name
+        self.server = grpc.aio.server(options=_options(given), maximum_concurrent_rpcs=2 * most)
+        self._address = given.address
+        self._credentials = credentials
+
+    async def start(self) -> str:
+        """Listen; the address with the port that was free where 0 was asked for. Raises BadConfig."""
+        address = self._address
+        if is_taken(address):
+            raise BadConfig(f"listeners.{self.name}.address: can't listen on {address}, where another program does")
+        try:
+            port = self._add_port(address)
+        except RuntimeError as error:
+            raise BadConfig(f"listeners.{self.name}.address: can't listen on {address}") from error
+        await self.server.start()
+        return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
+
+    def _add_port(self, address: str) -> int:
+        if self._credentials is None:
+            return self.server.add_insecure_port(address)
+        return self.server.add_secure_port(address, self._credentials)
+
+    async def stop(self, grace: float) -> None:
+        """Take no new calls, let those in flight take `grace` seconds more."""
+        await self.server.stop(grace)
+
+
+def _options(given: Local | Outbound | Inbound) -> list[tuple[str, Any]]:
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_receive_message_length", given.max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 0),
+    ]
+    if not isinstance(given, Local):
+        options += [
+            ("grpc.http2.min_ping_interval_without_data_ms", PING),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.keepalive_time_ms", KEEPALIVE),
+        ]
+    if isinstance(given, Inbound):
+        options += [
+            ("grpc.max_connection_age_ms", int(given.max_connection_age * 1000)),
+            ("grpc.max_connection_age_grace_ms", int(given.max_connection_grace * 1000)),
+        ]
+    return options
+
+
+def is_taken(address: str) -> bool:
+    """Whether somebody listens there. gRPC doesn't mind: it takes a Unix socket over, and is content with one address of localhost's."""
+    host, _, port = address.rpartition(":")
+    try:
+        if host == "unix":
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(port)
+        else:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,142 @@
+"""The access log: an entry for each call, minimised and delivered as any item is, in batches beside the calls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import grpc
+import msgspec
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry, ShadowField
+
+from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.minimise.flows import Flows
+from gateway.minimise.subject import NOBODY
+from gateway.model import Facts, Release, Subject
+from gateway.policy.document import Mode, Side
+from gateway.receivers.intake import releases
+from gateway.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+FLOW: Final = AccessEntry.DESCRIPTOR.full_name
+
+PAUSE: Final = 0.2
+"""Seconds between batches."""
+
+BATCH: Final = 512
+"""Entries in one batch."""
+
+MOST: Final = 65_536
+"""Entries that may wait. What comes beyond that is dropped, and counted: calls don't wait for their log."""
+
+CODES: Final[Mapping[int, str]] = {code.value[0]: code.name for code in grpc.StatusCode}
+"""The names of gRPC's codes, by number."""
+
+_LISTENERS: Final = {Side.OUTBOUND: LISTENER_OUTBOUND, Side.INBOUND: LISTENER_INBOUND}
+
+
+class Access(msgspec.Struct, frozen=True):
+    """What is logged of a call. `received_ns` in nanoseconds since 1970, `took_ns` in nanoseconds."""
+
+    listener: Side
+    method: str
+    peer: str
+    code: int
+    received_ns: int
+    took_ns: int
+    bytes_in: int = 0
+    bytes_out: int = 0
+    fields_stripped: int = 0
+    subject: Subject = NOBODY
+    mode: Mode = Mode.ENFORCE
+    shadow: tuple[tuple[str, Reason, int], ...] = ()
+
+    def __repr__(self) -> str:
+        return "Access(…)"
+
+
+class AccessLog:
+    """Takes entries at once, delivers them later."""
+
+    def __init__(self, flows: Callable[[], Flows], deliver: Callable[[list[Release]], Awaitable[None]], telemetry: Telemetry) -> None:
+        """`flows` are those in force; `telemetry` counts the calls, and the entries that were lost."""
+        self._flows = flows
+        self._deliver = deliver
+        self._telemetry = telemetry
+        self._waiting: list[Access] = []
+        self._work = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, access: Access) -> None:
+        """Count a call, and log it."""
+        self._telemetry.proxied(access.listener, CODES[access.code], access.mode)
+        self._telemetry.stripped(access.fields_stripped)
+        if len(self._waiting) >= MOST:
+            self._telemetry.access_log_dropped()
+            return
+        self._waiting.append(access)
+        self._work.set()
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Deliver what waits, and end."""
+        self._stopping = True
+        self._work.set()
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        while not (self._stopping and not self._waiting):
+            await self._work.wait()
+            if not self._stopping and len(self._waiting) < BATCH:
+                await asyncio.sleep(PAUSE)
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            if not self._waiting and not self._stopping:
+                self._work.clear()
+            await self._send(batch)
+
+    async def _send(self, batch: list[Access]) -> None:
+        """Deliver a batch, or lose it: what a log has no room for isn't kept in memory for long."""
+        try:
+            await self._deliver([release for access in batch for release in self._minimised(access)])
+        except (Retryable, Permanent, Refused) as error:
+            log.warning("%d entries of the access log were lost: %s", len(batch), error.reason)
+            self._telemetry.access_log_dropped(len(batch))
+        except Exception as error:  # noqa: BLE001 - the log goes on, whatever became of one batch
+            log.error("%d entries of the access log were lost: %s", len(batch), type(error).__name__)
+            self._telemetry.access_log_dropped(len(batch))
+
+    def _minimised(self, access: Access) -> list[Release]:
+        flow = self._flows().find(FLOW)
+        if flow is None:
+            return []
+        return releases(flow.decide(_entry(access), Facts(access.received_ns)))
+
+
+def _entry(access: Access) -> bytes:
+    seconds, nanos = divmod(access.received_ns, 10**9)
+    took, rest = divmod(access.took_ns, 10**9)
+    entry = AccessEntry(
+        time=Timestamp(seconds=seconds, nanos=nanos),
+        listener=_LISTENERS[access.listener],
+        method=access.method,
+        peer=access.peer,
+        code=access.code,
+        duration=Duration(seconds=took, nanos=rest),
+        bytes_in=access.bytes_in,
+        bytes_out=access.bytes_out,
+        fields_stripped=access.fields_stripped,
+        user_id=access.subject.user_id,
+        work_email=access.subject.work_email,
+        shadow=[ShadowField(path=path, reason=reason, count=count) for path, reason, count in access.shadow],
+    )
+    return entry.SerializeToString()

@@ -1,0 +1,154 @@
+"""One call on its way: each message, the metadata and the status are decided on here, and counted for the access log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+import grpc
+
+from gateway.directory import Directory
+from gateway.errors import Reason, Refused
+from gateway.minimise.receipt import FieldVerdict, receipt
+from gateway.minimise.subject import NOBODY
+from gateway.model import Facts, Release, Subject, Verdict
+from gateway.receivers.intake import LARGE
+from gateway.receivers.proxy.core import Ended, Pair, Pairs
+from gateway.receivers.proxy.passage import Passage, Way
+
+DETAILS: Final = "grpc-status-details-bin"
+
+OWN: Final = ("grpc-", "user-agent", ":")
+"""How the keys start that gRPC writes itself."""
+
+PATHS: Final = 64
+"""How many paths one call in shadow mode tells of."""
+
+
+class Exchange:
+    """A call that may pass, from its first message to its status."""
+
+    def __init__(self, passage: Passage, directory: Directory, received_ns: int) -> None:
+        self.passage = passage
+        self.received_ns = received_ns
+        self.subject: Subject = NOBODY
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.stripped = 0
+        self.code = 0
+        self.shadow: Counter[tuple[str, Reason]] = Counter()
+        self._directory = directory
+        self._facts: Facts | None = None
+
+    async def request(self, raw: bytes) -> bytes:
+        """A message of the caller, as the upstream gets it. Raises Refused."""
+        self.bytes_in += len(raw)
+        way = self.passage.out
+        subject = way.subject(raw)
+        if self.subject is NOBODY:
+            self.subject = subject
+        return await self._message(way, raw, subject)
+
+    async def answer(self, raw: bytes) -> bytes:
+        """A message of the upstream, as the caller gets it. Raises Refused: TOO_LARGE, or INTERNAL, for the caller can't mend it."""
+        way = self.passage.back
+        try:
+            # A caller is no vendor.
+            answer = await self._message(way, raw, NOBODY if self._directory.blind else way.subject(raw))
+        except Refused as error:
+            raise Refused(Reason.TOO_LARGE if error.reason is Reason.TOO_LARGE else Reason.INTERNAL) from None
+        self.bytes_out += len(answer)
+        return answer
+
+    async def _message(self, way: Way, raw: bytes, subject: Subject) -> bytes:
+        verdict = await self._verdict(way, raw, subject)
+        if not isinstance(verdict, Release):
+            raise Refused(Reason.WITHHELD)
+        self.stripped += verdict.unplanned
+        if verdict.notes:
+            self.stripped += sum(count for (_, _, masked), count in verdict.notes.items() if not masked)
+        return verdict.payload
+
+    async def _verdict(self, way: Way, raw: bytes, subject: Subject) -> Verdict:
+        facts = await self._directory.facts(subject, self.received_ns)
+        if len(raw) < LARGE:
+            return way.decide(raw, facts)
+        return await asyncio.to_thread(way.decide, raw, facts)
+
+    async def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:
+        """Metadata, as the way's recipient gets it."""
+        if not given:
+            return ()
+        kept, dropped = way.envelope.metadata(given, await self._apart())
+        self.stripped += dropped
+        return kept
+
+    async def status(self, ended: Ended) -> tuple[str, Pairs]:
+        """The text and the trailing metadata of a call that the upstream ended, as the caller gets them."""
+        self.code = number(ended.code)
+        envelope = self.passage.back.envelope
+        kept = await self.metadata(self.passage.back, ended.trailing)
+        for key, value in ended.trailing:
+            if key == DETAILS and isinstance(value, bytes):
+                details = envelope.details(self.code, ended.text, value, await self._apart())
+                kept = (*kept, (DETAILS, details)) if details else kept
+                break
+        return envelope.message(self.code, ended.text), kept
+
+    async def _apart(self) -> Facts:
+        """What is known apart from any message: for metadata and statuses."""
+        if self._facts is None:
+            self._facts = await self._directory.facts(NOBODY, self.received_ns)
+        return self._facts
+
+
+class Shadowed(Exchange):
+    """A call that passes as it is. What minimising would have done is told, also of what it would have refused."""
+
+    async def request(self, raw: bytes) -> bytes:
+        """A message of the caller, as it is."""
+        self.bytes_in += len(raw)
+        return await self._watched(self.passage.out, raw)
+
+    async def answer(self, raw: bytes) -> bytes:
+        """A message of the upstream, as it is."""
+        self.bytes_out += len(raw)
+        return await self._watched(self.passage.back, raw)
+
+    async def _watched(self, way: Way, raw: bytes) -> bytes:
+        try:
+            subject = way.subject(raw)
+            if way is self.passage.out and self.subject is NOBODY:
+                self.subject = subject
+            verdict = await self._verdict(way, raw, subject)
+            for line in receipt(way.projector, raw, verdict):
+                if line.verdict is not FieldVerdict.KEEP and line.reason is not None:
+                    self._tell(line.path, line.reason, line.count)
+        except Refused as error:
+            self._tell("", error.reason)
+        return raw
+
+    async def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:
+        """Metadata, as it is but for gRPC's own."""
+        pairs = tuple((key, value) for key, value in given if not key.startswith(OWN))
+        self.stripped += way.envelope.metadata(pairs, await self._apart())[1]
+        return pairs
+
+    async def status(self, ended: Ended) -> tuple[str, Pairs]:
+        """The text and the trailing metadata, as they are."""
+        self.code = number(ended.code)
+        details = tuple((key, value) for key, value in ended.trailing if key == DETAILS)
+        return ended.text, (*await self.metadata(self.passage.back, ended.trailing), *details)
+
+    def _tell(self, path: str, reason: Reason, count: int = 1) -> None:
+        self.stripped += count
+        if len(self.shadow) < PATHS or (path, reason) in self.shadow:
+            self.shadow[path, reason] += count
+
+
+def number(code: grpc.StatusCode) -> int:
+    """A code as it stands on the wire."""
+    value: int = code.value[0]
+    return value

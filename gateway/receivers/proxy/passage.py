@@ -1,0 +1,126 @@
+"""The route table, ready to run: for each call that may pass, how its messages and the rest of it are minimised, and where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import grpc
+import msgspec
+
+from gateway.minimise.envelope import Envelope
+from gateway.minimise.flows import Flows
+from gateway.plan import EnvelopePlan, MethodPlan
+from gateway.policy.document import Metadata, Mode, Route, Side
+from gateway.policy.envelope import envelope
+from gateway.policy.judge import Site
+from gateway.policy.table import Table
+from gateway.receivers.proxy.core import UnaryUnary
+from gateway.receivers.proxy.upstream import Target, Upstream, Upstreams
+
+CALLS: Final[Mapping[tuple[bool, bool], Callable[[grpc.aio.Channel, str], Callable[..., Any]]]] = {
+    (False, False): UnaryUnary,
+    (False, True): lambda channel, path: channel.unary_stream(path),
+    (True, False): lambda channel, path: channel.stream_unary(path),
+    (True, True): lambda channel, path: channel.stream_stream(path),
+}
+"""How a method is called on a channel, by whether client and server stream."""
+
+
+class Way:
+    """One direction of a call: its messages and its envelope, for one recipient."""
+
+    def __init__(self, flows: Flows, type: str, site: Site, plan: EnvelopePlan, most: int) -> None:
+        leg = flows.leg(type, site, most)
+        self.subject = leg.subject
+        self.decide = leg.decide
+        self.digest = leg.digest
+        self.envelope = Envelope(plan, flows.details(site))
+        self.projector = flows.compiler.projector_at(site)
+
+
+class Course(msgspec.Struct, frozen=True):
+    """Calls of one method by one caller over one route, but for the connection that they take."""
+
+    route: int
+    method: MethodPlan
+    authority: str
+    caller: str
+    out: Way
+    back: Way
+
+
+class Courses:
+    """All courses of one policy over one contract. Compiling takes a while: it may be done in a thread."""
+
+    def __init__(self, flows: Flows) -> None:
+        """Raises BadPolicy or BadContract."""
+        self._flows = flows
+        self.table = flows.compiler.table
+        self.courses = tuple(self._all())
+
+    def _all(self) -> Iterator[Course]:
+        for authorities in self.table.calls.values():
+            for authority, paths in authorities.items():
+                for path, index in paths.items():
+                    yield from self._of_method(index, authority, self.table.methods[path])
+
+    def _of_method(self, index: int, authority: str, method: MethodPlan) -> Iterator[Course]:
+        route, compiler = self.table.routes[index], self._flows.compiler
+        to = compiler.site(route.destination)
+        out = self._way(method.request, to, compiler.policy.destinations[route.destination].metadata, route)
+        for name, caller in route.callers.items():
+            back = self._way(method.response, compiler.caller_site(name, caller), caller.metadata, route)
+            yield Course(index, method, authority, name, out, back)
+
+    def _way(self, type: str, site: Site, metadata: Metadata, route: Route) -> Way:
+        return Way(self._flows, type, site, envelope(metadata, site), route.max_message_bytes)
+
+
+class Passage:
+    """A course with its connection."""
+
+    def __init__(self, course: Course, route: Route, upstream: Upstream) -> None:
+        self.caller = course.caller
+        self.out = course.out
+        self.back = course.back
+        self.shadow = route.mode is Mode.SHADOW
+        self.timeout = route.timeout
+        self.wait_for_ready = route.wait_for_ready
+        self.upstream = upstream
+        self.call: Callable[..., Any] = CALLS[course.method.client_streaming, course.method.server_streaming](
+            upstream.channel, course.method.path
+        )
+
+
+class Method:
+    """The passages of one method, by authority and caller."""
+
+    def __init__(self, plan: MethodPlan) -> None:
+        self.plan = plan
+        self.passages: dict[str, dict[str, Passage]] = {}
+
+
+class Routing:
+    """All passages: a snapshot, which a call keeps to its end."""
+
+    def __init__(self, courses: Courses, upstreams: Upstreams, generation: int) -> None:
+        """Open the channels, with TLS material of a generation, and let go of those that no route needs any more."""
+        routes = courses.table.routes
+        targets = [Target.of(route, generation) for route in routes]
+        self.methods = {side: _methods(courses.table, side) for side in Side}
+        """The methods that each listener serves, by path."""
+        for course in courses.courses:
+            route = routes[course.route]
+            passages = self.methods[route.listener][course.method.path].passages
+            passages[course.authority][course.caller] = Passage(course, route, upstreams.of(targets[course.route]))
+        upstreams.keep(targets)
+
+
+def _methods(table: Table, side: Side) -> Mapping[str, Method]:
+    """The methods of a listener, without passages: where a route names no caller, there are none."""
+    found: dict[str, Method] = {}
+    for authority, paths in table.calls.get(side, {}).items():
+        for path in paths:
+            found.setdefault(path, Method(table.methods[path])).passages[authority] = {}
+    return found

@@ -1,0 +1,135 @@
+"""Channels to upstreams: one for all routes that are alike, kept over reloads, closed when the last call on an old one has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+import grpc
+import msgspec
+
+from gateway.policy.document import Retry, Route
+
+KEEPALIVE: Final = 300_000 + 10_000
+"""Milliseconds between pings while calls are silent: servers take no more than one in five minutes, unless told otherwise."""
+
+PATIENCE: Final = 20_000
+"""Milliseconds that the answer to a ping may take."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What makes a channel: routes with equal targets share one. `generation` is that of the TLS material, None for plaintext."""
+
+    address: str
+    authority: str
+    max_message_bytes: int
+    retry: Retry | None
+    generation: int | None
+
+    @staticmethod
+    def of(route: Route, generation: int) -> Target:
+        """The target of a route, with TLS material of a generation."""
+        upstream = route.upstream if isinstance(route.upstream, str) else _listed(route.upstream)
+        return Target(upstream, route.authority, route.max_message_bytes, route.retry, None if route.local else generation)
+
+
+def _listed(addresses: Collection[str]) -> str:
+    """A gRPC target of IP addresses: https://github.com/grpc/grpc/blob/master/doc/naming.md."""
+    family = "ipv6" if any(address.startswith("[") for address in addresses) else "ipv4"
+    return f"{family}:{','.join(addresses)}"
+
+
+class Upstream:
+    """A channel, and how many calls use it."""
+
+    def __init__(self, target: Target, credentials: grpc.ChannelCredentials | None) -> None:
+        options = _options(target)
+        if credentials is None:
+            self.channel = grpc.aio.insecure_channel(target.address, options)
+        else:
+            self.channel = grpc.aio.secure_channel(target.address, credentials, options)
+        self._calls = 0
+        self._retired = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __enter__(self) -> None:
+        self._calls += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._calls -= 1
+        if self._retired and not self._calls:
+            self._idle.set()
+
+    async def retire(self) -> None:
+        """Close once no call uses it any more."""
+        self._retired = True
+        if self._calls:
+            self._idle.clear()
+        await self._idle.wait()
+        await self.channel.close()
+
+
+class Upstreams:
+    """The channels in use. `credentials` are those of the TLS material of the moment."""
+
+    def __init__(self, credentials: Callable[[], grpc.ChannelCredentials]) -> None:
+        self._credentials = credentials
+        self._open: dict[Target, Upstream] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def of(self, target: Target) -> Upstream:
+        """The channel for a target, opened if need be. It connects with its first call."""
+        if target not in self._open:
+            self._open[target] = Upstream(target, None if target.generation is None else self._credentials())
+        return self._open[target]
+
+    def keep(self, targets: Collection[Target]) -> None:
+        """Let go of the channels for other targets: calls in flight go on."""
+        for target in self._open.keys() - set(targets):
+            task = asyncio.create_task(self._open.pop(target).retire())
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def close(self) -> None:
+        """Close all, whoever uses them."""
+        for task in tuple(self._leaving):
+            task.cancel()
+        for upstream in self._open.values():
+            await upstream.channel.close()
+        self._open.clear()
+
+
+def _options(target: Target) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.default_authority", target.authority),
+        ("grpc.max_receive_message_length", target.max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.service_config", _service_config(target)),
+        ("grpc.service_config_disable_resolution", 1),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.keepalive_time_ms", KEEPALIVE),
+        ("grpc.keepalive_timeout_ms", PATIENCE),
+        ("grpc.max_reconnect_backoff_ms", 10_000),
+    ]
+
+
+def _service_config(target: Target) -> str:
+    """https://github.com/grpc/grpc/blob/master/doc/service_config.md."""
+    config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+    if target.retry is not None:
+        config["methodConfig"] = [{"name": [{}], "retryPolicy": _retry_policy(target.retry)}]
+    return json.dumps(config)
+
+
+def _retry_policy(retry: Retry) -> dict[str, Any]:
+    return {
+        "maxAttempts": retry.max_attempts,
+        "initialBackoff": f"{retry.initial_backoff:g}s",
+        "maxBackoff": f"{retry.max_backoff:g}s",
+        "backoffMultiplier": retry.backoff_multiplier,
+        "retryableStatusCodes": sorted(retry.codes),
+    }
