@@ -1,7 +1,8 @@
 """Prints all figures."""
 
-from tests.bench import end_to_end, in_process
+from tests.bench import end_to_end, hop, in_process
 
 if __name__ == "__main__":
     in_process.run()
     end_to_end.run()
+    hop.run()

@@ -1,14 +1,11 @@
-"""The gateway as a process, against a bare grpc.aio handler: CPU time of the server's process for a request, read from /proc."""
+"""The gateway as a process, against a bare grpc.aio handler: CPU time of the server's process for a request."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import dataclasses
-import multiprocessing
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -19,16 +16,17 @@ import msgspec
 import uvloop
 from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent, TrackEventsRequest, TrackEventsResponse
 
-from gateway.app import Gateway, load_all
+from gateway.app import Gateway
 from gateway.config import Config, Listeners, Local
+from gateway.loading import load_all
 from gateway.policy.document import Exporter, JsonlExporter, NullExporter
+from tests.bench.process import Server, running
 from tests.bench.samples import event
 
 METHOD = "/kannelle.privacy.v1.AnalyticsService/TrackEvents"
 ROUNDS = 7
 REQUESTS = 2000
 AT_ONCE = 16
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 def run() -> None:
@@ -38,14 +36,14 @@ def run() -> None:
 
 
 def _table(events: int) -> None:
-    servers = {
+    servers: Mapping[str, tuple[Callable[..., None], Exporter | None]] = {
         "bare grpc.aio handler": (_serve_bare, None),
         "gateway, null exporter": (_serve_gateway, NullExporter()),
         "gateway, jsonl exporter": (_serve_gateway, JsonlExporter()),
     }
     with contextlib.ExitStack() as stack:
-        running = {name: stack.enter_context(_running(serve, exporter)) for name, (serve, exporter) in servers.items()}
-        taken = _in_turn(running, _requests(events))
+        started = {name: stack.enter_context(running(serve, exporter)) for name, (serve, exporter) in servers.items()}
+        taken = _in_turn(started, _requests(events))
     base = taken["bare grpc.aio handler"]
     print(f"\nTrackEvents with {events} event{'s' if events > 1 else ''} a call, {AT_ONCE} calls at once: CPU time of the server's process")
     print(f"  {'':44}{'CPU µs':>9}{'ratio':>7}  aim")
@@ -60,15 +58,15 @@ def _requests(events: int) -> list[bytes]:
     return [TrackEventsRequest(request_id="0", events=(parsed * 2)[index : index + events]).SerializeToString() for index in range(20)]
 
 
-def _in_turn(running: Mapping[str, tuple[str, int]], requests: list[bytes]) -> Mapping[str, list[float]]:
+def _in_turn(servers: Mapping[str, Server], requests: list[bytes]) -> Mapping[str, list[float]]:
     """CPU microseconds of each server for a request, in each round; a first round is not counted."""
-    taken: dict[str, list[float]] = {name: [] for name in running}
+    taken: dict[str, list[float]] = {name: [] for name in servers}
     for turn in range(ROUNDS + 1):
-        for name, (address, pid) in running.items():
-            before = _cpu(pid)
-            uvloop.run(_load(address, requests))
+        for name, server in servers.items():
+            before = server.cpu
+            uvloop.run(_load(server.address, requests))
             if turn:
-                taken[name].append((_cpu(pid) - before) / REQUESTS * 1e6)
+                taken[name].append((server.cpu - before) / REQUESTS * 1e6)
     return taken
 
 
@@ -81,28 +79,6 @@ async def _load(address: str, requests: list[bytes]) -> None:
                 await call(requests[index % len(requests)])
 
         await asyncio.gather(*(some() for _ in range(AT_ONCE)))
-
-
-def _cpu(pid: int) -> float:
-    """User and system seconds of a process: proc(5), fields 14 and 15 of /proc/PID/stat."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-@contextlib.contextmanager
-def _running(serve: Any, exporter: Exporter | None) -> Iterator[tuple[str, int]]:
-    """A server in a process of its own: its address and process ID."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    with tempfile.TemporaryDirectory() as state:
-        process = context.Process(target=serve, args=(theirs, exporter, Path(state)))
-        process.start()
-        theirs.close()
-        try:
-            yield ours.recv(), process.pid or 0
-        finally:
-            process.terminate()
-            process.join()
 
 
 def _serve_bare(pipe: Connection, exporter: None, state: Path) -> None:
@@ -134,8 +110,9 @@ def _serve_gateway(pipe: Connection, exporter: Exporter, state: Path) -> None:
         file, contract = load_all(config)
         analytics = msgspec.structs.replace(file.policy.destinations["analytics"], exporter=exporter)
         policy = msgspec.structs.replace(file.policy, destinations={**file.policy.destinations, "analytics": analytics})
-        gateway = Gateway(config, dataclasses.replace(file, policy=policy), contract)
-        pipe.send(await gateway.start())
+        gateway = Gateway(config, source=lambda config: (dataclasses.replace(file, policy=policy), contract))
+        addresses = await gateway.start()
+        pipe.send(addresses["local"])
         await asyncio.Event().wait()
 
     uvloop.run(serve())
