@@ -130,7 +130,7 @@ class Compiler:
 
     @cached_property
     def table(self) -> Table:
-        """The routes, and what each carries. Raises BadPolicy if no contract has a method, or what one carries does not compile."""
+        """The routes, and what each carries. Raises BadPolicy or BadContract for an unknown method, or one whose messages don't compile."""
         table = build(self.contract, self.policy.routes, self._file.origin)
         for index, method in table.carried():
             self._check_types(method, table.place(index, method.path))
@@ -144,6 +144,8 @@ class Compiler:
 
     def _check_plans(self, method: MethodPlan, index: int) -> None:
         route = self.policy.routes[index]
+        self.subject(method.request)
+        self.subject(method.response)
         self.plan_at(method.request, self.site(route.destination), ("routes", index, "destination"))
         for name, caller in route.callers.items():
             self.plan_at(method.response, self.caller_site(name, caller), ("routes", index, "callers", name))

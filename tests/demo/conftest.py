@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import uvloop
 
-from gateway.loading import load_all
 from gateway.config import Config, Listeners, Local
 from gateway.demo.stage import play
+from gateway.loading import load_all
 from tests.demo.played import Played
 
 

@@ -13,10 +13,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from gateway.loading import load_all
 from gateway.config import Config
 from gateway.demo.report import Report, Verdict
 from gateway.demo.run import perform, run, tell
+from gateway.loading import load_all
 from gateway.model import INDIRECT, Category
 from gateway.policy.load import PolicyFile
 from tests.demo.played import Played

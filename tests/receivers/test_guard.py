@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
 
-from gateway.listeners import CALLS
 from gateway.config import Delivery
 from gateway.errors import Permanent, Reason, Retryable
 from gateway.exporters.base import Outcome, Rejected, Retry
+from gateway.listeners import CALLS
 from gateway.model import Release
 from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard
 from tests.calls import EMIT, LOGS, STREAM, TRACK, TRACKS, V1, emitting, event, field, group, held, logs, track, wrapped

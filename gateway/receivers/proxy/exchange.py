@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 import grpc
 
@@ -17,6 +18,8 @@ from gateway.model import Facts, Release, Subject, Verdict
 from gateway.receivers.intake import LARGE
 from gateway.receivers.proxy.core import Ended, Pair, Pairs
 from gateway.receivers.proxy.passage import Passage, Way
+
+T = TypeVar("T")
 
 DETAILS: Final = "grpc-status-details-bin"
 
@@ -72,10 +75,8 @@ class Exchange:
         return verdict.payload
 
     async def _verdict(self, way: Way, raw: bytes, subject: Subject) -> Verdict:
-        facts = await self._directory.facts(subject, self.received_ns)
-        if len(raw) < LARGE:
-            return way.decide(raw, facts)
-        return await asyncio.to_thread(way.decide, raw, facts)
+        facts = await self._directory.facts(subject, time.time_ns())
+        return await _run(way.decide, raw, facts)
 
     async def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:
         """Metadata, as the way's recipient gets it."""
@@ -123,7 +124,7 @@ class Shadowed(Exchange):
             if way is self.passage.out and self.subject is NOBODY:
                 self.subject = subject
             verdict = await self._verdict(way, raw, subject)
-            for line in receipt(way.projector, raw, verdict):
+            for line in await _run(lambda raw: receipt(way.projector, raw, verdict), raw):
                 if line.verdict is not FieldVerdict.KEEP and line.reason is not None:
                     self._tell(line.path, line.reason, line.count)
         except Refused as error:
@@ -146,6 +147,11 @@ class Shadowed(Exchange):
         self.stripped += count
         if len(self.shadow) < PATHS or (path, reason) in self.shadow:
             self.shadow[path, reason] += count
+
+
+async def _run(work: Callable[..., T], raw: bytes, *more: Any) -> T:
+    """Do something with a message: in a thread if it is a large one."""
+    return work(raw, *more) if len(raw) < LARGE else await asyncio.to_thread(work, raw, *more)
 
 
 def number(code: grpc.StatusCode) -> int:
