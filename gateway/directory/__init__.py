@@ -13,6 +13,10 @@ class Directory(Protocol):
 
     blind: bool
 
+    def at_hand(self, subject: Subject, received_ns: int) -> Facts | None:
+        """The facts, if they can be had without waiting; else None."""
+        ...
+
     async def facts(self, subject: Subject, received_ns: int) -> Facts:
         """The facts for a decision on an item received at `received_ns`. Raises Retryable when they can't be had."""
         ...
@@ -23,9 +27,13 @@ class Unknown:
 
     blind = True
 
-    async def facts(self, subject: Subject, received_ns: int) -> Facts:
+    def at_hand(self, subject: Subject, received_ns: int) -> Facts:
         """The facts without a directory."""
         return Facts(received_ns, personal=is_personal(subject))
+
+    async def facts(self, subject: Subject, received_ns: int) -> Facts:
+        """The same."""
+        return self.at_hand(subject, received_ns)
 
 
 def is_personal(subject: Subject) -> bool:

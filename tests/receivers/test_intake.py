@@ -174,6 +174,11 @@ async def test_a_refusal_is_one_wherever_it_was_decided(raw: bytes) -> None:
 class Away:
     """A directory out of reach."""
 
+    blind = False
+
+    def at_hand(self, subject: Subject, received_ns: int) -> None:
+        return None
+
     async def facts(self, subject: Subject, received_ns: int) -> Facts:
         raise Retryable(Reason.UNAVAILABLE, 5)
 

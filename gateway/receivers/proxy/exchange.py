@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable
+from typing import Final
 
 import grpc
 
 from gateway.directory import Directory
 from gateway.errors import Reason, Refused
-from gateway.minimise.receipt import FieldVerdict, receipt
+from gateway.minimise.receipt import FieldLine, FieldVerdict, receipt
 from gateway.minimise.subject import NOBODY
-from gateway.model import Facts, Release, Subject, Verdict
+from gateway.model import Facts, Release, Subject
 from gateway.receivers.intake import LARGE
 from gateway.receivers.proxy.core import Ended, Pair, Pairs
 from gateway.receivers.proxy.passage import Passage, Way
-
-T = TypeVar("T")
 
 DETAILS: Final = "grpc-status-details-bin"
 
@@ -33,9 +31,9 @@ PATHS: Final = 64
 class Exchange:
     """A call that may pass, from its first message to its status."""
 
-    def __init__(self, passage: Passage, directory: Directory, received_ns: int) -> None:
+    def __init__(self, passage: Passage, directory: Directory, apart: Facts) -> None:
+        """`apart` is what is known apart from any message, for metadata and statuses."""
         self.passage = passage
-        self.received_ns = received_ns
         self.subject: Subject = NOBODY
         self.bytes_in = 0
         self.bytes_out = 0
@@ -43,7 +41,7 @@ class Exchange:
         self.code = 0
         self.shadow: Counter[tuple[str, Reason]] = Counter()
         self._directory = directory
-        self._facts: Facts | None = None
+        self._apart = apart
 
     async def request(self, raw: bytes) -> bytes:
         """A message of the caller, as the upstream gets it. Raises Refused."""
@@ -66,7 +64,8 @@ class Exchange:
         return answer
 
     async def _message(self, way: Way, raw: bytes, subject: Subject) -> bytes:
-        verdict = await self._verdict(way, raw, subject)
+        facts = await self._facts(subject)
+        verdict = way.decide(raw, facts) if len(raw) < LARGE else await asyncio.to_thread(way.decide, raw, facts)
         if not isinstance(verdict, Release):
             raise Refused(Reason.WITHHELD)
         self.stripped += verdict.unplanned
@@ -74,35 +73,26 @@ class Exchange:
             self.stripped += sum(count for (_, _, masked), count in verdict.notes.items() if not masked)
         return verdict.payload
 
-    async def _verdict(self, way: Way, raw: bytes, subject: Subject) -> Verdict:
-        facts = await self._directory.facts(subject, time.time_ns())
-        return await _run(way.decide, raw, facts)
+    async def _facts(self, subject: Subject) -> Facts:
+        now = time.time_ns()
+        return self._directory.at_hand(subject, now) or await self._directory.facts(subject, now)
 
-    async def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:
+    def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:
         """Metadata, as the way's recipient gets it."""
         if not given:
             return ()
-        kept, dropped = way.envelope.metadata(given, await self._apart())
+        kept, dropped = way.envelope.metadata(given, self._apart)
         self.stripped += dropped
         return kept
 
-    async def status(self, ended: Ended) -> tuple[str, Pairs]:
+    def status(self, ended: Ended) -> tuple[str, Pairs]:
         """The text and the trailing metadata of a call that the upstream ended, as the caller gets them."""
         self.code = number(ended.code)
         envelope = self.passage.back.envelope
-        kept = await self.metadata(self.passage.back, ended.trailing)
-        for key, value in ended.trailing:
-            if key == DETAILS and isinstance(value, bytes):
-                details = envelope.details(self.code, ended.text, value, await self._apart())
-                kept = (*kept, (DETAILS, details)) if details else kept
-                break
-        return envelope.message(self.code, ended.text), kept
-
-    async def _apart(self) -> Facts:
-        """What is known apart from any message: for metadata and statuses."""
-        if self._facts is None:
-            self._facts = await self._directory.facts(NOBODY, self.received_ns)
-        return self._facts
+        kept = self.metadata(self.passage.back, ended.trailing)
+        given = next((value for key, value in ended.trailing if key == DETAILS and isinstance(value, bytes)), None)
+        details = b"" if given is None else envelope.details(self.code, ended.text, given, self._apart)
+        return envelope.message(self.code, ended.text), (*kept, (DETAILS, details)) if details else kept
 
 
 class Shadowed(Exchange):
@@ -123,25 +113,27 @@ class Shadowed(Exchange):
             subject = way.subject(raw)
             if way is self.passage.out and self.subject is NOBODY:
                 self.subject = subject
-            verdict = await self._verdict(way, raw, subject)
-            for line in await _run(lambda raw: receipt(way.projector, raw, verdict), raw):
-                if line.verdict is not FieldVerdict.KEEP and line.reason is not None:
-                    self._tell(line.path, line.reason, line.count)
+            facts = await self._facts(subject)
+            lines = _lines(way, raw, facts) if len(raw) < LARGE else await asyncio.to_thread(_lines, way, raw, facts)
         except Refused as error:
             self._tell("", error.reason)
+            return raw
+        for line in lines:
+            if line.verdict is not FieldVerdict.KEEP and line.reason is not None:
+                self._tell(line.path, line.reason, line.count)
         return raw
 
-    async def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:
+    def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:
         """Metadata, as it is but for gRPC's own."""
         pairs = tuple((key, value) for key, value in given if not key.startswith(OWN))
-        self.stripped += way.envelope.metadata(pairs, await self._apart())[1]
+        self.stripped += way.envelope.metadata(pairs, self._apart)[1]
         return pairs
 
-    async def status(self, ended: Ended) -> tuple[str, Pairs]:
+    def status(self, ended: Ended) -> tuple[str, Pairs]:
         """The text and the trailing metadata, as they are."""
         self.code = number(ended.code)
         details = tuple((key, value) for key, value in ended.trailing if key == DETAILS)
-        return ended.text, (*await self.metadata(self.passage.back, ended.trailing), *details)
+        return ended.text, (*self.metadata(self.passage.back, ended.trailing), *details)
 
     def _tell(self, path: str, reason: Reason, count: int = 1) -> None:
         self.stripped += count
@@ -149,9 +141,8 @@ class Shadowed(Exchange):
             self.shadow[path, reason] += count
 
 
-async def _run(work: Callable[..., T], raw: bytes, *more: Any) -> T:
-    """Do something with a message: in a thread if it is a large one."""
-    return work(raw, *more) if len(raw) < LARGE else await asyncio.to_thread(work, raw, *more)
+def _lines(way: Way, raw: bytes, facts: Facts) -> tuple[FieldLine, ...]:
+    return receipt(way.projector, raw, way.decide(raw, facts))
 
 
 def number(code: grpc.StatusCode) -> int:

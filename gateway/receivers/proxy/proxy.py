@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.directory import Directory
 from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.minimise.subject import NOBODY
 from gateway.policy.document import Mode, Side
 from gateway.receivers.guard import Guard, code_of
 from gateway.receivers.proxy.access import Access, AccessLog
@@ -67,7 +68,9 @@ class Proxy(grpc.GenericRpcHandler):
             if method is None or kind is None:
                 raise Refused(Reason.UNKNOWN_METHOD)
             passage = _passage(method, context, visit.names)
-            exchange = visit.exchange = (Shadowed if passage.shadow else Exchange)(passage, self._host.directory, visit.received_ns)
+            directory, now = self._host.directory, visit.received_ns
+            apart = directory.at_hand(NOBODY, now) or await directory.facts(NOBODY, now)
+            exchange = visit.exchange = (Shadowed if passage.shadow else Exchange)(passage, directory, apart)
             with passage.upstream:
                 return await kind(exchange, request, context)
         except BaseException as error:

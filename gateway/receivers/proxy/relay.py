@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -23,7 +24,7 @@ async def unary_unary(exchange: Exchange, request: bytes, context: Context) -> b
     """One request, one answer."""
     message = await exchange.request(request)
     try:
-        answer = await exchange.passage.call(message, **await _opening(exchange, context))
+        answer = await exchange.passage.call(message, **_opening(exchange, context))
     except Ended as ended:
         await _fail(exchange, ended, context)
     return await _pass(exchange, answer, context)
@@ -32,7 +33,7 @@ async def unary_unary(exchange: Exchange, request: bytes, context: Context) -> b
 async def unary_stream(exchange: Exchange, request: bytes, context: Context) -> None:
     """One request, answers."""
     message = await exchange.request(request)
-    call = exchange.passage.call(message, **await _opening(exchange, context))
+    call = exchange.passage.call(message, **_opening(exchange, context))
     try:
         await _many(exchange, call, context)
     finally:
@@ -41,14 +42,14 @@ async def unary_stream(exchange: Exchange, request: bytes, context: Context) -> 
 
 async def stream_unary(exchange: Exchange, requests: AsyncIterator[bytes], context: Context) -> bytes:
     """Requests, one answer."""
-    call = exchange.passage.call(**await _opening(exchange, context))
+    call = exchange.passage.call(**_opening(exchange, context))
     answer: bytes = await _beside(_pump(exchange, requests, call), _one(exchange, call, context), call)
     return answer
 
 
 async def stream_stream(exchange: Exchange, requests: AsyncIterator[bytes], context: Context) -> None:
     """Requests and answers."""
-    call = exchange.passage.call(**await _opening(exchange, context))
+    call = exchange.passage.call(**_opening(exchange, context))
     await _beside(_pump(exchange, requests, call), _many(exchange, call, context), call)
 
 
@@ -61,14 +62,14 @@ KINDS: Final[Mapping[tuple[bool, bool], tuple[Kind, Callable[..., Any]]]] = {
 """How to relay and to handle a call, by whether client and server stream."""
 
 
-async def _opening(exchange: Exchange, context: Context) -> Mapping[str, Any]:
+def _opening(exchange: Exchange, context: Context) -> Mapping[str, Any]:
     """How the call to the upstream begins: with the deadline that the caller has or the route sets, whichever comes first."""
     passage = exchange.passage
     given: Any = context.invocation_metadata()
     left = remaining(context)
     return {
         "timeout": passage.timeout if left is None else left if passage.timeout is None else min(left, passage.timeout),
-        "metadata": await exchange.metadata(passage.out, given),
+        "metadata": exchange.metadata(passage.out, given),
         "wait_for_ready": passage.wait_for_ready,
     }
 
@@ -90,9 +91,9 @@ async def _one(exchange: Exchange, call: Any, context: Context) -> bytes:
 async def _pass(exchange: Exchange, answer: Answer, context: Context) -> bytes:
     """Pass an answer on, and what stands around it."""
     message = await exchange.answer(answer.raw)
-    if initial := await exchange.metadata(exchange.passage.back, answer.initial):
+    if initial := exchange.metadata(exchange.passage.back, answer.initial):
         await context.send_initial_metadata(initial)
-    if trailing := await exchange.metadata(exchange.passage.back, answer.trailing):
+    if trailing := exchange.metadata(exchange.passage.back, answer.trailing):
         context.set_trailing_metadata(trailing)
     return message
 
@@ -103,13 +104,13 @@ async def _many(exchange: Exchange, call: Any, context: Context) -> None:
     try:
         initial = await call.initial_metadata()
         if not call.done():
-            await context.send_initial_metadata(await exchange.metadata(back, initial))
+            await context.send_initial_metadata(exchange.metadata(back, initial))
             begun = True
         while (raw := await call.read()) is not grpc.aio.EOF:
             await context.write(await exchange.answer(raw))
     except grpc.aio.AioRpcError as error:
         await _fail(exchange, ended(error), context, begun=begun)
-    if trailing := await exchange.metadata(back, await call.trailing_metadata()):
+    if trailing := exchange.metadata(back, await call.trailing_metadata()):
         context.set_trailing_metadata(trailing)
 
 
@@ -118,7 +119,9 @@ async def _pump(exchange: Exchange, requests: AsyncIterator[bytes], call: Any) -
     async for raw in requests:
         if not await send(call, await exchange.request(raw)):
             return
-    await call.done_writing()
+    # The upstream may have ended the call meanwhile: then its own status counts, which the answers bring.
+    with suppress(grpc.aio.InternalError, grpc.aio.AioRpcError):
+        await call.done_writing()
 
 
 async def _beside(pump: Any, answers: Any, call: Any) -> Any:
@@ -138,8 +141,8 @@ async def _beside(pump: Any, answers: Any, call: Any) -> Any:
 
 async def _fail(exchange: Exchange, ended: Ended, context: Context, *, begun: bool = False) -> NoReturn:
     """End the call as the upstream ended it; `begun`: its initial metadata was passed on already."""
-    if not begun and (initial := await exchange.metadata(exchange.passage.back, ended.initial)):
+    if not begun and (initial := exchange.metadata(exchange.passage.back, ended.initial)):
         await context.send_initial_metadata(initial)
-    text, trailing = await exchange.status(ended)
+    text, trailing = exchange.status(ended)
     await context.abort(ended.code, text, trailing)
     raise AssertionError("abort returned")
