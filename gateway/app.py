@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 OWN: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE.full_name)
 """The services that reflection tells of."""
 
+LEAVING: Final = 2.0
+"""How long calls that a stop has cut off may take to be logged, in seconds."""
+
 Source = Callable[[Config], tuple[PolicyFile, Contract]]
 """Where policy and contracts come from."""
 
@@ -71,6 +74,7 @@ class Gateway:
         self._access = AccessLog(self._flows, self._delivery.accept, self.telemetry)
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
+        self._guards: list[Guard] = []
         self._listeners = tuple(self._built())
 
     async def start(self) -> Mapping[str, str]:
@@ -101,6 +105,7 @@ class Gateway:
             task.cancel()
         await asyncio.sleep(stop.notice)
         await asyncio.gather(*(listener.stop(stop.grace) for listener in self._listeners))
+        await asyncio.gather(*(guard.emptied(LEAVING) for guard in self._guards))
         await self._access.stop()
         await self._delivery.close(stop.grace)
         await self._upstreams.close()
@@ -178,7 +183,9 @@ class Gateway:
         return listener
 
     def _proxy(self, listener: Listener, side: Side, who: Who, most: int) -> Listener:
-        host = Host(self._directory, Guard(most), self._access)
+        guard = Guard(most)
+        self._guards.append(guard)
+        host = Host(self._directory, guard, self._access)
         listener.server.add_generic_rpc_handlers((Proxy(side, lambda: self._routing, who, host),))
         return listener
 

@@ -9,6 +9,7 @@ import grpc
 
 from gateway.config import Inbound, Local, Outbound
 from gateway.errors import BadConfig
+from gateway.receivers.proxy.upstream import AHEAD
 
 CALLS: Final = 512
 """Calls at once on `local`, at most; more are told when to come back. From twice as many on, gRPC itself refuses them without that."""
@@ -61,6 +62,8 @@ def _options(given: Local | Outbound | Inbound) -> list[tuple[str, Any]]:
     ]
     if not isinstance(given, Local):
         options += [
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.http2.lookahead_bytes", AHEAD),
             ("grpc.http2.min_ping_interval_without_data_ms", PING),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.keepalive_time_ms", KEEPALIVE),

@@ -238,6 +238,10 @@ class EnvelopePlan(msgspec.Struct, frozen=True):
     message: FreeText | None = None
 
 
+Streams = tuple[bool, bool]
+"""The kind of a call: whether the client streams, and whether the server does."""
+
+
 class MethodPlan(msgspec.Struct, frozen=True):
     """A gRPC method: its path, `/pkg.Service/Method`, its messages' types by full name, and which side streams."""
 
@@ -246,3 +250,8 @@ class MethodPlan(msgspec.Struct, frozen=True):
     response: str
     client_streaming: bool
     server_streaming: bool
+
+    @property
+    def streams(self) -> Streams:
+        """Both of them."""
+        return self.client_streaming, self.server_streaming

@@ -43,9 +43,40 @@ def _block(path: bytes, fields: Fields) -> bytes:
     return b"".join(b"\0" + _text(name) + _text(value) for name, value in [*head, (b"content-type", b"application/grpc"), *fields])
 
 
+def call(port: int, head: Fields, data: bytes, *, wait: bool = True) -> tuple[int, bytes]:
+    """A call whose header fields are `head`, all of them: the kind of the frame that ends it, and what its frames said.
+
+    Without `wait` it is over once the server has read it: not every call has an answer.
+    """
+    said = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection, connection.makefile("rb") as answer:
+        fields = b"".join(b"\0" + _text(name) + _text(value) for name, value in head)
+        connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, END_HEADERS, 1, fields))
+        connection.sendall(frame(DATA, END_STREAM, 1, data) + frame(PING, 0, 0, bytes(8)))
+        for kind, stream, payload in frames(answer):
+            said += payload if stream == 1 else b""
+            if (
+                kind == GOAWAY
+                or (kind == PING and not wait)
+                or (stream == 1 and (kind == RST_STREAM or (kind == HEADERS and b"grpc-status" in payload)))
+            ):
+                return kind, said
+    return GOAWAY, said
+
+
 def _text(value: bytes) -> bytes:
-    """A string of HPACK, not compressed (RFC 7541, section 5.2); under 127 bytes."""
-    return bytes([len(value)]) + value
+    """A string of HPACK, not compressed (RFC 7541, section 5.2)."""
+    return _length(len(value)) + value
+
+
+def _length(count: int) -> bytes:
+    """A whole number with a prefix of seven bits (RFC 7541, section 5.1)."""
+    if count < 127:
+        return bytes([count])
+    rest, said = count - 127, b"\x7f"
+    while rest > 127:
+        said, rest = said + bytes([rest & 127 | 128]), rest >> 7
+    return said + bytes([rest])
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:

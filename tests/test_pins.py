@@ -1,4 +1,7 @@
-"""Why some dependencies have an upper bound: each test fails with the versions that the bound keeps out."""
+"""Why some dependencies have an upper bound: each test fails with the versions that the bound keeps out.
+
+And what stands in for something that a dependency lacks: that test fails with the version that has it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Final
 
 import grpc
 import pytest
+from grpc._cython import cygrpc
 
 from tests.http2 import HEADERS, RST_STREAM, SECONDS, request
 
@@ -57,3 +61,9 @@ def call(port: int, payload: bytes = b"before") -> bytes:
     with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
         echo: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/test.Echo/Echo")
         return echo(payload, timeout=SECONDS)
+
+
+@pytest.mark.parametrize("context", [grpc.aio.ServicerContext, cygrpc._ServicerContext], ids=["as documented", "as it is"])
+def test_a_context_does_not_show_the_authority(context: type) -> None:
+    """Where it does (grpc issue 38906), gateway/receivers/proxy/authority.py can go."""
+    assert [name for name in dir(context) if "authority" in name or "host" in name] == []

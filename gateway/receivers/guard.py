@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -60,7 +61,8 @@ class Guard:
     """Stands before the handlers of one server: lets `most` calls in at once, and maps every error."""
 
     def __init__(self, most: int) -> None:
-        self._room = most
+        self._most = self._room = most
+        self._emptied: asyncio.Event | None = None
 
     def __call__(self, handler: Handler) -> Relay:
         """The handler, guarded."""
@@ -81,8 +83,17 @@ class Guard:
                 await _end(context, error)
             finally:
                 self._room += 1
+                if self._emptied is not None and self._room == self._most:
+                    self._emptied.set()
 
         return guarded
+
+    async def emptied(self, within: float) -> None:
+        """Wait until all calls have left, for `within` seconds at most: those that a stop cut off leave a moment later."""
+        if self._room < self._most:
+            self._emptied = asyncio.Event()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), within)
 
 
 async def _end(context: Context, error: Exception) -> NoReturn:

@@ -37,6 +37,9 @@ MOST: Final = 65_536
 CODES: Final[Mapping[int, str]] = {code.value[0]: code.name for code in grpc.StatusCode}
 """The names of gRPC's codes, by number."""
 
+LONGEST: Final = 320
+"""Characters of the longest identifier that an entry holds: those of the longest e-mail address."""
+
 _LISTENERS: Final = {Side.OUTBOUND: LISTENER_OUTBOUND, Side.INBOUND: LISTENER_INBOUND}
 
 
@@ -140,3 +143,10 @@ def _entry(access: Access) -> bytes:
         shadow=[ShadowField(path=path, reason=reason, count=count) for path, reason, count in access.shadow],
     )
     return entry.SerializeToString()
+
+
+def told(subject: Subject) -> Subject:
+    """A subject as an entry may hold it: without what is longer than any identifier."""
+    if max(len(subject.user_id), len(subject.work_email)) <= LONGEST:
+        return subject
+    return Subject(*(name if len(name) <= LONGEST else "" for name in (subject.user_id, subject.work_email)))

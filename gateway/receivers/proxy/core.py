@@ -76,8 +76,13 @@ class UnaryUnary:
         status = await call.status()
         initial, trailing = await call.initial_metadata(), status.trailing_metadata()
         if raw is None or not call.is_ok():
-            raise Ended(_CODES.get(status.code(), grpc.StatusCode.UNKNOWN), status.details() or "", initial or (), trailing or ())
+            raise Ended(_failed(status.code()), status.details() or "", initial or (), trailing or ())
         return Answer(raw, initial or (), trailing or ())
+
+
+def _failed(code: int) -> grpc.StatusCode:
+    """The code of a call without an answer: one that there is, and never OK."""
+    return grpc.StatusCode.INTERNAL if code == 0 else _CODES.get(code, grpc.StatusCode.UNKNOWN)
 
 
 async def send(call: Any, message: bytes) -> bool:

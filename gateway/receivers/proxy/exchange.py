@@ -124,10 +124,10 @@ class Shadowed(Exchange):
         return raw
 
     def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:
-        """Metadata, as it is but for gRPC's own."""
+        """Metadata, as it is but for gRPC's own, and texts that gRPC itself wouldn't send."""
         pairs = tuple((key, value) for key, value in given if not key.startswith(OWN))
         self.stripped += way.envelope.metadata(pairs, self._apart)[1]
-        return pairs
+        return tuple(pair for pair in pairs if isinstance(pair[1], bytes) or (pair[1].isascii() and pair[1].isprintable()))
 
     def status(self, ended: Ended) -> tuple[str, Pairs]:
         """The text and the trailing metadata, as they are."""

@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.minimise.envelope import Envelope
 from gateway.minimise.flows import Flows
-from gateway.plan import EnvelopePlan, MethodPlan
+from gateway.plan import EnvelopePlan, MethodPlan, Streams
 from gateway.policy.document import Metadata, Mode, Route, Side
 from gateway.policy.envelope import envelope
 from gateway.policy.judge import Site
@@ -18,13 +18,13 @@ from gateway.policy.table import Table
 from gateway.receivers.proxy.core import UnaryUnary
 from gateway.receivers.proxy.upstream import Target, Upstream, Upstreams
 
-CALLS: Final[Mapping[tuple[bool, bool], Callable[[grpc.aio.Channel, str], Callable[..., Any]]]] = {
+CALLS: Final[Mapping[Streams, Callable[[grpc.aio.Channel, str], Callable[..., Any]]]] = {
     (False, False): UnaryUnary,
     (False, True): lambda channel, path: channel.unary_stream(path),
     (True, False): lambda channel, path: channel.stream_unary(path),
     (True, True): lambda channel, path: channel.stream_stream(path),
 }
-"""How a method is called on a channel, by whether client and server stream."""
+"""How a method of each kind is called on a channel."""
 
 
 class Way:
@@ -88,9 +88,7 @@ class Passage:
         self.timeout = route.timeout
         self.wait_for_ready = route.wait_for_ready
         self.upstream = upstream
-        self.call: Callable[..., Any] = CALLS[course.method.client_streaming, course.method.server_streaming](
-            upstream.channel, course.method.path
-        )
+        self.call: Callable[..., Any] = CALLS[course.method.streams](upstream.channel, course.method.path)
 
 
 class Method:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -14,9 +14,10 @@ import msgspec
 from gateway.directory import Directory
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.minimise.subject import NOBODY
+from gateway.plan import Streams
 from gateway.policy.document import Mode, Side
 from gateway.receivers.guard import Guard, code_of
-from gateway.receivers.proxy.access import Access, AccessLog
+from gateway.receivers.proxy.access import Access, AccessLog, told
 from gateway.receivers.proxy.authority import authority
 from gateway.receivers.proxy.exchange import Exchange, Shadowed, number
 from gateway.receivers.proxy.passage import Method, Passage, Routing
@@ -40,38 +41,43 @@ class Proxy(grpc.GenericRpcHandler):
     """All calls that come to one listener."""
 
     def __init__(self, side: Side, routing: Callable[[], Routing], who: Who, host: Host) -> None:
-        """`routing` tells what is in force; a call asks once."""
+        """`routing` tells what is in force; a call asks once, when it has a message to send or a stream of them."""
         self._side = side
         self._routing = routing
         self._who = who
         self._host = host
-        self._bound: tuple[Routing | None, Mapping[str, Handler]] = (None, {})
-        self._unknown: Handler = grpc.stream_stream_rpc_method_handler(host.guard.relay(partial(self._carry, None, None)))
+        self._handlers: dict[tuple[str, Streams], Handler] = {}
+        self._unknown: Handler = grpc.stream_stream_rpc_method_handler(host.guard.relay(partial(self._carry, "", None)))
 
     def service(self, details: grpc.HandlerCallDetails) -> Handler:
-        """The handler of a call, bound to the routing of this moment."""
-        routing = self._routing()
-        if self._bound[0] is not routing:
-            self._bound = (routing, {path: self._handler(method) for path, method in routing.methods[self._side].items()})
-        return self._bound[1].get(details.method, self._unknown)
+        """The handler of a call: by its path, and who streams."""
+        method = self._routing().methods[self._side].get(details.method)
+        if method is None:
+            return self._unknown
+        key = (details.method, method.plan.streams)
+        if key not in self._handlers:
+            self._handlers[key] = self._handler(*key)
+        return self._handlers[key]
 
-    def _handler(self, method: Method) -> Handler:
-        kind, handler = KINDS[method.plan.client_streaming, method.plan.server_streaming]
-        made: Handler = handler(self._host.guard.relay(partial(self._carry, method, kind)))
+    def _handler(self, path: str, streams: Streams) -> Handler:
+        kind, handler = KINDS[streams]
+        made: Handler = handler(self._host.guard.relay(partial(self._carry, path, kind)))
         return made
 
-    async def _carry(self, method: Method | None, kind: Kind | None, request: Any, context: Context) -> Any:
+    async def _carry(self, path: str, kind: Kind | None, request: Any, context: Context) -> Any:
         """Relay a call; whatever becomes of it is logged."""
-        visit = _Visit(method)
+        visit = _Visit(path)
         try:
             visit.names = self._who(context)
-            if method is None or kind is None:
+            method = self._routing().methods[self._side].get(path)
+            if method is None or kind is None or kind is not KINDS[method.plan.streams][0]:
                 raise Refused(Reason.UNKNOWN_METHOD)
             passage = _passage(method, context, visit.names)
-            directory, now = self._host.directory, visit.received_ns
-            apart = directory.at_hand(NOBODY, now) or await directory.facts(NOBODY, now)
-            exchange = visit.exchange = (Shadowed if passage.shadow else Exchange)(passage, directory, apart)
+            # Since the routing was asked nothing has been waited for: a channel that no call uses may be closed at any time.
             with passage.upstream:
+                directory, now = self._host.directory, visit.received_ns
+                apart = directory.at_hand(NOBODY, now) or await directory.facts(NOBODY, now)
+                exchange = visit.exchange = (Shadowed if passage.shadow else Exchange)(passage, directory, apart)
                 return await kind(exchange, request, context)
         except BaseException as error:
             visit.code = _code_of(error, visit.exchange, context)
@@ -94,12 +100,12 @@ def _passage(method: Method, context: Context, names: Sequence[str]) -> Passage:
 class _Visit:
     """What the access log is told of a call."""
 
-    def __init__(self, method: Method | None) -> None:
+    def __init__(self, path: str) -> None:
         self.names: Sequence[str] = ()
         self.exchange: Exchange | None = None
         self.code = 0
         self.received_ns = time.time_ns()
-        self._method = "" if method is None else method.plan.path[1:]
+        self._method = path[1:]
         self._begun = time.perf_counter_ns()
 
     def access(self, side: Side) -> Access:
@@ -117,7 +123,7 @@ class _Visit:
             exchange.bytes_in,
             exchange.bytes_out,
             exchange.stripped,
-            exchange.subject,
+            told(exchange.subject),
             Mode.SHADOW if exchange.passage.shadow else Mode.ENFORCE,
             tuple((path, reason, count) for (path, reason), count in exchange.shadow.items()) if exchange.shadow else (),
         )

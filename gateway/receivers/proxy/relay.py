@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 import grpc
 
+from gateway.plan import Streams
 from gateway.receivers.proxy.core import Answer, Ended, ended, send
 from gateway.receivers.proxy.exchange import Exchange
 
@@ -53,13 +54,13 @@ async def stream_stream(exchange: Exchange, requests: AsyncIterator[bytes], cont
     await _beside(_pump(exchange, requests, call), _many(exchange, call, context), call)
 
 
-KINDS: Final[Mapping[tuple[bool, bool], tuple[Kind, Callable[..., Any]]]] = {
+KINDS: Final[Mapping[Streams, tuple[Kind, Callable[..., Any]]]] = {
     (False, False): (unary_unary, grpc.unary_unary_rpc_method_handler),
     (False, True): (unary_stream, grpc.unary_stream_rpc_method_handler),
     (True, False): (stream_unary, grpc.stream_unary_rpc_method_handler),
     (True, True): (stream_stream, grpc.stream_stream_rpc_method_handler),
 }
-"""How to relay and to handle a call, by whether client and server stream."""
+"""How a call of each kind is relayed, and handled by grpc.aio."""
 
 
 def _opening(exchange: Exchange, context: Context) -> Mapping[str, Any]:

@@ -19,6 +19,14 @@ PATIENCE: Final = 20_000
 """Milliseconds that the answer to a ping may take."""
 
 
+CONNECT: Final = 5_000
+"""Milliseconds that an attempt to connect may take."""
+
+
+AHEAD: Final = 1024 * 1024
+"""Bytes that an upstream may be ahead of a call's reader: a fixed window, where gRPC's own grows to 16 MB with the connection's speed."""
+
+
 class Target(msgspec.Struct, frozen=True):
     """What makes a channel: routes with equal targets share one. `generation` is that of the TLS material, None for plaintext."""
 
@@ -110,9 +118,13 @@ def _options(target: Target) -> list[tuple[str, Any]]:
         ("grpc.service_config", _service_config(target)),
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.enable_http_proxy", 0),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", AHEAD),
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.keepalive_time_ms", KEEPALIVE),
         ("grpc.keepalive_timeout_ms", PATIENCE),
+        ("grpc.initial_reconnect_backoff_ms", 250),
+        ("grpc.min_reconnect_backoff_ms", CONNECT),
         ("grpc.max_reconnect_backoff_ms", 10_000),
     ]
 

@@ -1,0 +1,305 @@
+"""What changes under calls between services, none of which may notice: certificates, the policy, connections, and the gateway's own end."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import queue
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import pytest
+import trustme
+from cryptography import x509
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from tests.e2e.proxied import ask, dialled, gateway, logged, method, metric, page, policy, reloaded, route, steadily, until
+from tests.e2e.upstream import item, read, serving
+from tests.running import OPTIONS, SECONDS, Process, connected
+
+_Code: Final = grpc.StatusCode
+PROXIED: Final = 'privacy_gateway_proxy_calls_total{{code="{}",listener="outbound",mode="enforce"}}'
+
+
+def said(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+    """A conversation: each message comes back."""
+    return requests
+
+
+class Talk:
+    """A stream both ways that stays open, word by word."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._words: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._answers = method(channel, "Both")(iter(self._words.get, None))
+
+    def say(self, raw: bytes) -> bytes:
+        self._words.put(raw)
+        answer: bytes = next(self._answers)
+        return answer
+
+    def end(self) -> grpc.StatusCode:
+        self._words.put(None)
+        assert list(self._answers) == []
+        code: grpc.StatusCode = self._answers.code()
+        return code
+
+
+def _is(look: Callable[..., Any], wanted: Any, *given: Any) -> Callable[[], bool]:
+    return lambda: bool(look(*given) == wanted)
+
+
+# Row 8: certificates.
+
+
+def serial(pem: bytes) -> int:
+    return x509.load_pem_x509_certificate(pem).serial_number
+
+
+def written(folder: Path, authority: trustme.CA) -> int:
+    """Files as a mounted secret has them: links into a folder that is a link too, and swapped. The new certificate's serial number."""
+    leaf = authority.issue_cert("gateway.test")
+    pems = {"tls.crt": b"".join(pem.bytes() for pem in leaf.cert_chain_pems), "tls.key": leaf.private_key_pem.bytes()}
+    data = folder / f"..{serial(pems['tls.crt'])}"
+    data.mkdir()
+    for name, pem in (pems | {"ca.crt": authority.cert_pem.bytes()}).items():
+        (data / name).write_bytes(pem)
+        with suppress(FileExistsError):
+            (folder / name).symlink_to(Path("..data") / name)
+    (folder / "..new").symlink_to(data.name)
+    (folder / "..new").rename(folder / "..data")
+    return serial(pems["tls.crt"])
+
+
+class Secured:
+    """An upstream over TLS that notes whose certificate each call came with."""
+
+    def __init__(self, authority: trustme.CA) -> None:
+        leaf = authority.issue_cert("up.test")
+        chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
+        self.credentials = grpc.ssl_server_credentials([(leaf.private_key_pem.bytes(), chain)], authority.cert_pem.bytes(), True)
+        self.last = 0
+        self.talking: set[int] = set()
+
+    def one(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        self.last = self._serial(context)
+        return request
+
+    def both(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        for request in requests:
+            self.talking.add(self._serial(context))
+            yield request
+
+    @staticmethod
+    def _serial(context: grpc.ServicerContext) -> int:
+        auth: Any = context.auth_context()
+        return serial(auth["x509_pem_cert"][0])
+
+
+@contextmanager
+def called(process: Process, authority: trustme.CA, leaf: trustme.LeafCert) -> Iterator[grpc.Channel]:
+    """A connection to `inbound`, with a certificate."""
+    chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
+    credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes(), leaf.private_key_pem.bytes(), chain)
+    options = (*OPTIONS, ("grpc.default_authority", "in.test"), ("grpc.ssl_target_name_override", "gateway.test"))
+    with grpc.secure_channel(process.listening("inbound"), credentials, options) as channel:
+        yield channel
+
+
+def shown(process: Process, authority: trustme.CA, leaf: trustme.LeafCert) -> int:
+    """The serial number of the certificate that `inbound` shows a new connection."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["h2"])
+    authority.configure_trust(context)
+    leaf.configure_cert(context)
+    host, _, port = process.listening("inbound").rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), SECONDS) as plain,
+        context.wrap_socket(plain, server_hostname="gateway.test") as secure,
+    ):
+        der = secure.getpeercert(binary_form=True)
+    assert der is not None
+    return x509.load_der_x509_certificate(der).serial_number
+
+
+@pytest.mark.parametrize("every", ["0", "0.05"], ids=["by SIGHUP", "by watching"])
+def test_a_certificate_changes_under_load_and_no_call_fails(tmp_path: Path, every: str) -> None:
+    authority = trustme.CA()
+    secured, leaf = Secured(authority), authority.issue_cert("peer.test")
+    first = written(tmp_path, authority)
+    environ = {
+        "RELOAD__EVERY": every,
+        "TLS": "{certificate: tls.crt, key: tls.key, ca: ca.crt}",
+        "LISTENERS__INBOUND__ADDRESS": "127.0.0.1:0",
+    }
+    caller = {"peer.test": {"region": "FR", "allow": ["OPERATIONAL"]}}
+    with (
+        serving(credentials=secured.credentials, One=secured.one, Both=secured.both) as port,
+        serving(One=lambda request, context: request) as beside,
+        gateway(
+            tmp_path,
+            policy(route("up.test", port, plaintext=False), route("in.test", beside, listener="inbound", callers=caller)),
+            **environ,
+        ) as process,
+        dialled(process, "up.test") as out,
+        called(process, authority, leaf) as into,
+    ):
+        talk = Talk(out)
+        assert talk.say(item(op="a")) == item(op="a")
+        with steadily(lambda: ask(out, "One", item(op="o")), 2) as outcomes, steadily(lambda: ask(into, "One", item(op="i")), 1) as others:
+            for count in range(1, 6):
+                new = written(tmp_path, authority)
+                if every == "0":
+                    process.tell(signal.SIGHUP)
+                until(_is(reloaded, count, process, "tls"))
+                until(_is(getattr, new, secured, "last"))
+                assert shown(process, authority, leaf) == new
+                assert talk.say(item(op="b")) == item(op="b")
+        assert {str(outcome) for outcome in outcomes} == {str([item(op="o")])}
+        assert {str(outcome) for outcome in others} == {str([item(op="i")])}
+        assert talk.end() is _Code.OK
+        assert secured.talking == {first}
+
+
+# Row 9: the policy.
+
+
+def _both_fields(request: bytes, context: grpc.ServicerContext) -> bytes:
+    """Tells which fields came, and answers with all of them."""
+    came = read(request)
+    return item(left="l", right="r", op=f"{came.left}{came.right}")
+
+
+def _conversation(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+    return (_both_fields(request, context) for request in requests)
+
+
+FULL: Final = item(left="l", right="r")
+LEFT: Final = item(left="l", op="l")
+RIGHT: Final = item(right="r", op="r")
+"""What comes back under a plan that has one field: it is the only one that arrived, and the only one in the answer."""
+
+
+def test_the_policy_changes_under_load_and_each_call_is_under_one_plan(tmp_path: Path) -> None:
+    with serving(One=_both_fields, Both=_conversation) as port:
+        left, right = (policy(route("up", port), allow=["OPERATIONAL", kind]) for kind in ("NAME", "PHONE"))
+        with gateway(tmp_path, left) as process, dialled(process, "up") as channel:
+            talk = Talk(channel)
+            assert talk.say(FULL) == LEFT
+            with steadily(lambda: ask(channel, "One", FULL), 2) as outcomes:
+                for count, (text, answer) in enumerate(itertools.islice(itertools.cycle([(right, RIGHT), (left, LEFT)]), 20), 1):
+                    (tmp_path / "policy.yaml").write_text(text)
+                    process.tell(signal.SIGHUP)
+                    until(_is(reloaded, count, process))
+                    assert ask(channel, "One", FULL) == [answer]
+                    assert talk.say(FULL) == LEFT
+            assert {str(outcome) for outcome in outcomes} == {str([LEFT]), str([RIGHT])}
+            assert talk.end() is _Code.OK
+
+
+def test_a_bad_policy_keeps_the_old_one_and_says_so(tmp_path: Path) -> None:
+    with serving(One=_both_fields) as port, gateway(tmp_path, policy(route("up", port))) as process, dialled(process, "up") as channel:
+        good = (tmp_path / "policy.yaml").read_text()
+        for text, failed in (("version: [", 1), (good.replace("NAME", "BANKING"), 1), (good, 0)):
+            outcome = "failed" if failed else "ok"
+            before = reloaded(process, outcome=outcome)
+            (tmp_path / "policy.yaml").write_text(text)
+            process.tell(signal.SIGHUP)
+            until(_is(reloaded, before + 1, process, "policy", outcome))
+            code, body = page(process, "/readyz")
+            (state,) = json.loads(body)["reloads"]
+            assert (code, state["ok"], bool(state["reason"])) == (200, not failed, bool(failed))
+            assert metric(process, 'privacy_gateway_reload_failed{subject="policy"}') == failed
+            assert ask(channel, "One", FULL) == [LEFT]
+
+
+# Row 10: the gateway's end.
+
+
+def test_a_stop_is_graceful(tmp_path: Path) -> None:
+    with serving(One=lambda request, context: request, Both=said) as port, gateway(tmp_path, policy(route("up", port))) as process:
+        with dialled(process, "up") as channel, connected(process.listening("health")) as probed:
+            health: Any = probed.unary_stream(
+                "/grpc.health.v1.Health/Watch", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
+            )
+            watched = health(HealthCheckRequest(), timeout=SECONDS)
+            assert next(watched).status == HealthCheckResponse.SERVING
+            assert page(process, "/readyz")[0] == 200
+            assert [ask(channel, "One", item(user_id="usr_a")) for _ in range(10)] == [[item(user_id="usr_a")]] * 10
+            talk = Talk(channel)
+            assert talk.say(item(op="a")) == item(op="a")
+            process.tell(signal.SIGTERM)
+            assert next(watched).status == HealthCheckResponse.NOT_SERVING
+            code, body = page(process, "/readyz")
+            assert (code, json.loads(body)["stopping"]) == (503, True)
+            with dialled(process, "up") as another:
+                refused = until(lambda: outcome if not isinstance(outcome := ask(another, "One", item(op="b")), list) else None)
+            assert refused.code is _Code.UNAVAILABLE
+            assert talk.say(item(op="c")) == item(op="c")
+            assert talk.end() is _Code.OK
+        assert process.wait() == 0
+    entries = logged(process)
+    assert [entry.get("userId") for entry in entries if entry["method"] == "t.Echo/One"][:10] == ["usr_a"] * 10
+    assert [(entry["bytesIn"], entry.get("code")) for entry in entries if entry["method"] == "t.Echo/Both"] == [("6", None)]
+
+
+def test_a_stream_that_outlasts_the_grace_is_ended(tmp_path: Path) -> None:
+    with (
+        serving(Both=said) as port,
+        gateway(tmp_path, policy(route("up", port)), STOP__GRACE="0.3") as process,
+        dialled(process, "up") as channel,
+    ):
+        talk = Talk(channel)
+        assert talk.say(item(op="a")) == item(op="a")
+        process.tell(signal.SIGTERM)
+        assert process.wait() == 0
+        with pytest.raises(grpc.RpcError):
+            talk.say(item(op="b"))
+        (entry,) = logged(process)
+        assert entry["code"] == _Code.CANCELLED.value[0]
+
+
+# Row 11: connections that end in time, on either side.
+
+SHORT: Final = (("grpc.max_connection_age_ms", 100), ("grpc.max_connection_age_grace_ms", 5000))
+
+
+def test_an_upstream_that_says_goaway_again_and_again_fails_no_call(tmp_path: Path) -> None:
+    peers: set[str] = set()
+
+    def one(request: bytes, context: grpc.ServicerContext) -> bytes:
+        peers.add(context.peer())
+        return request
+
+    with (
+        serving(options=SHORT, One=one) as port,
+        gateway(tmp_path, policy(route("up", port))) as process,
+        dialled(process, "up") as channel,
+    ):
+        with steadily(lambda: ask(channel, "One", item(op="a")), 3) as outcomes:
+            until(lambda: len(peers) > 10)
+        assert {str(outcome) for outcome in outcomes} == {str([item(op="a")])}
+
+
+@pytest.mark.soak
+def test_a_client_that_pings_every_ten_seconds_keeps_its_connection(tmp_path: Path) -> None:
+    pinging = (("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0))
+    with (
+        serving(One=lambda request, context: request) as port,
+        gateway(tmp_path, policy(route("up", port))) as process,
+        dialled(process, "up", *pinging) as channel,
+    ):
+        states: list[grpc.ChannelConnectivity] = []
+        channel.subscribe(states.append)
+        assert ask(channel, "One", item(op="a")) == [item(op="a")]
+        threading.Event().wait(65)
+        assert states[-1] is grpc.ChannelConnectivity.READY
+        assert states.count(grpc.ChannelConnectivity.READY) == 1
+        assert ask(channel, "One", item(op="b")) == [item(op="b")]

@@ -1,0 +1,358 @@
+"""What befalls calls between services: an upstream that dies, is silent, resets, or talks rubbish; a caller that goes. Real processes."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import pytest
+
+from gateway.minimise.envelope import TEXTS
+from tests.conformance import go
+from tests.conformance.ports import reserved
+from tests.e2e.proxied import ask, dialled, gateway, given, logged, method, policy, route, until
+from tests.e2e.upstream import (
+    KINDS,
+    Lost,
+    Peer,
+    Reply,
+    at_once,
+    bare,
+    data,
+    fields,
+    goaway,
+    head,
+    item,
+    reset,
+    serving,
+    tail,
+)
+from tests.http2 import END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame
+from tests.running import SECONDS, Ended, Process
+
+SECRET: Final = b"ana.martin@private.example"
+_Code: Final = grpc.StatusCode
+
+
+def fixed(code: grpc.StatusCode) -> Ended:
+    """A status that says nothing but its code."""
+    number: int = code.value[0]
+    return Ended(code, TEXTS[number])
+
+
+# Row 1: an upstream that dies.
+
+
+@pytest.mark.parametrize("name", ["Down", "Both"])
+def test_an_upstream_killed_mid_stream_ends_the_call_and_the_next_one_reaches_its_successor(tmp_path: Path, name: str) -> None:
+    with reserved() as port, gateway(tmp_path, policy(route("up", port))) as process, dialled(process, "up") as channel:
+        with Peer(port) as peer:
+            more = threading.Event()
+            stream = method(channel, name)(_one_and_wait(item(op="a"), more) if name == "Both" else item(op="a"))
+            assert next(stream) == item(op="a")
+            peer.kill()
+            with pytest.raises(grpc.RpcError) as caught:
+                list(stream)
+            more.set()
+        assert (caught.value.code(), caught.value.details()) == (_Code.UNAVAILABLE, "unavailable")
+        assert not caught.value.trailing_metadata()
+        assert ask(channel, "One", item()) == fixed(_Code.UNAVAILABLE)
+        with Peer(port):
+            until(lambda: ask(channel, "One", item(op="b")) == [item(op="b")])
+        assert process.alive
+
+
+def _one_and_wait(first: bytes, more: threading.Event) -> Iterator[bytes]:
+    """A caller's stream that stays open."""
+    yield first
+    more.wait(SECONDS)
+
+
+# Row 2: an upstream that never answers.
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_timeout_of_a_route_ends_a_call_that_is_never_answered(tmp_path: Path, name: str) -> None:
+    lost = Lost()
+    behaviour: Any = lost.answering if KINDS[name].endswith("stream") else lost
+    with (
+        serving(**{name: behaviour}) as port,
+        gateway(tmp_path, policy(route("short", port, timeout=0.4), route("long", port, timeout=60))) as process,
+        dialled(process, "short") as short,
+        dialled(process, "long") as long,
+    ):
+        assert ask(short, name, item()) == fixed(_Code.DEADLINE_EXCEEDED)
+        assert ask(long, name, item(), timeout=0.4).code is _Code.DEADLINE_EXCEEDED
+        for _ in range(2):
+            assert lost.gone.acquire(timeout=SECONDS)
+        assert all(0 < seconds <= 0.4 for seconds in lost.given)
+        until(lambda: [entry["code"] for entry in logged(process)] == [_Code.DEADLINE_EXCEEDED.value[0]] * 2)
+
+
+def test_an_upstream_that_takes_connections_and_says_nothing_ends_a_call_in_time(tmp_path: Path) -> None:
+    with (
+        bare(lambda connection, stream: None, hello=b"") as port,
+        gateway(tmp_path, policy(route("up", port, timeout=0.4, wait_for_ready=True))) as process,
+        dialled(process, "up") as channel,
+    ):
+        assert ask(channel, "One", item()) == fixed(_Code.DEADLINE_EXCEEDED)
+
+
+# Rows 3 and 4: an upstream that resets, or talks rubbish.
+
+
+def says(*parts: Callable[[int], bytes] | bytes) -> Reply:
+    """Answers a stream with these bytes."""
+    return lambda connection, stream: connection.sendall(b"".join(part if isinstance(part, bytes) else part(stream) for part in parts))
+
+
+def _reset(connection: socket.socket, stream: int) -> None:
+    """TCP's own reset: close without lingering (socket(7))."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.shutdown(socket.SHUT_RD)
+    connection.close()
+
+
+def _hang_up(connection: socket.socket, stream: int) -> None:
+    connection.sendall(head(stream)[:-3])
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def status(code: bytes, *more: tuple[bytes, bytes]) -> Callable[[int], bytes]:
+    return lambda stream: tail(stream, (b"grpc-status", code), *more)
+
+
+def message(raw: bytes, **more: Any) -> Callable[[int], bytes]:
+    return lambda stream: data(stream, raw, **more)
+
+
+WRONG_TYPE: Final = b"\x0a\x7f" + SECRET
+"""A field whose length goes beyond the message."""
+
+FAULTS: Final[Mapping[str, tuple[grpc.StatusCode, Reply]]] = {
+    "internal": (_Code.INTERNAL, says(head, lambda stream: reset(stream, 2))),
+    "internal-at-once": (_Code.INTERNAL, says(lambda stream: reset(stream, 2))),
+    "no-error": (_Code.INTERNAL, says(head, lambda stream: reset(stream, 0))),
+    "refused": (_Code.UNAVAILABLE, says(head, lambda stream: reset(stream, 7))),
+    "cancel": (_Code.CANCELLED, says(head, lambda stream: reset(stream, 8))),
+    "calm": (_Code.RESOURCE_EXHAUSTED, says(head, lambda stream: reset(stream, 11))),
+    "unknown-error": (_Code.INTERNAL, says(head, lambda stream: reset(stream, 0xFFFF))),
+    "tcp-reset": (_Code.UNAVAILABLE, _reset),
+    "hang-up": (_Code.UNAVAILABLE, _hang_up),
+    "goaway": (_Code.UNAVAILABLE, says(goaway(2, SECRET))),
+    "bad-hpack": (_Code.INTERNAL, says(lambda stream: frame(HEADERS, END_HEADERS, stream, b"\xff\xff\xff\xff\xff\xff" + SECRET))),
+    "bad-settings": (_Code.UNKNOWN, says(frame(SETTINGS, 0, 0, b"xyz"))),
+    "lone-continuation": (_Code.UNKNOWN, says(lambda stream: frame(9, END_HEADERS, stream, SECRET))),
+    "huge-frame": (_Code.UNKNOWN, says(b"\xff\xff\xff\0\0\0\0\0\1", SECRET)),
+    "http-503": (
+        _Code.UNAVAILABLE,
+        says(lambda stream: frame(HEADERS, END_HEADERS, stream, fields((b":status", b"503"))), message(SECRET, last=True)),
+    ),
+    "http-text": (
+        _Code.UNKNOWN,
+        says(lambda stream: frame(HEADERS, END_HEADERS | END_STREAM, stream, b"\x88" + fields((b"content-type", b"text/html")))),
+    ),
+    "malformed": (_Code.INTERNAL, says(head, message(WRONG_TYPE), status(b"0"))),
+    "not-utf-8": (_Code.INTERNAL, says(head, message(b"\x22\x02\xff\xfe"), status(b"0"))),
+    "status-99": (_Code.UNKNOWN, says(head, message(item()), status(b"99", (b"grpc-message", SECRET)))),
+    "status-word": (_Code.INTERNAL, says(head, message(item()), status(b"ok", (b"grpc-message", SECRET)))),
+    "no-status": (_Code.UNKNOWN, says(head, message(item()), lambda stream: tail(stream, (b"x-name", SECRET)))),
+    "no-trailers": (_Code.UNKNOWN, says(head, message(item(), last=True))),
+    "named": (
+        _Code.NOT_FOUND,
+        says(head, status(b"5", (b"grpc-message", SECRET), (b"x-name", SECRET), (b"grpc-status-details-bin", b"CgAa"))),
+    ),
+    "prefix-too-long": (_Code.UNKNOWN, says(head, message(SECRET, length=200, last=True))),
+    "prefix-of-4-gb": (_Code.RESOURCE_EXHAUSTED, says(head, message(SECRET, length=0xFFFFFFFF), status(b"0"))),
+    "compressed-badly": (
+        _Code.INTERNAL,
+        says(lambda stream: head(stream, ((b"grpc-encoding", b"gzip"),)), message(SECRET, flag=1), status(b"0")),
+    ),
+    "compressed-oddly": (
+        _Code.INTERNAL,
+        says(lambda stream: head(stream, ((b"grpc-encoding", SECRET),)), message(SECRET, flag=1), status(b"0")),
+    ),
+}
+GREETINGS: Final[Mapping[str, bytes]] = {
+    "http-1": b"HTTP/1.1 400 Bad Request\r\ncontent-length: 26\r\n\r\n" + SECRET,
+    "noise": bytes(range(1, 256)) + SECRET,
+}
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A gateway with an upstream for each fault, and a sound one."""
+    with ExitStack() as stack:
+        ports = {name: stack.enter_context(bare(reply)) for name, (_, reply) in FAULTS.items()}
+        ports |= {name: stack.enter_context(bare(lambda connection, stream: None, hello=hello)) for name, hello in GREETINGS.items()}
+        ports["sound"] = stack.enter_context(serving(One=lambda request, context: request))
+        written = policy(*(route(name, port) for name, port in ports.items()))
+        yield stack.enter_context(gateway(tmp_path_factory.mktemp("faulty"), written))
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_rubbish_from_an_upstream_becomes_a_status_with_a_fixed_text(faulty: Process, fault: str, name: str) -> None:
+    code, before = FAULTS[fault][0], len(faulty.said)
+    with dialled(faulty, fault) as channel, dialled(faulty, "sound") as sound:
+        outcome = ask(channel, name, item(op="a"))
+        assert (outcome.code, outcome.text) == (code, fixed(code).text)
+        assert ask(sound, "One", item(op="b")) == [item(op="b")]
+    assert SECRET not in faulty.said[before:]
+
+
+@pytest.mark.parametrize("greeting", GREETINGS)
+def test_an_upstream_that_does_not_speak_http_2_is_unavailable(faulty: Process, greeting: str) -> None:
+    before = len(faulty.said)
+    with dialled(faulty, greeting) as channel:
+        assert ask(channel, "One", item(op="a")) == fixed(_Code.UNAVAILABLE)
+    assert SECRET not in faulty.said[before:]
+
+
+# Row 5: a caller that goes.
+
+CALLER: Final = """
+import sys, threading, grpc
+address, path, kind, message = sys.argv[1:]
+channel = grpc.insecure_channel(address, (("grpc.default_authority", "up"), ("grpc.enable_http_proxy", 0)))
+def endless():
+    yield bytes.fromhex(message)
+    threading.Event().wait()
+given = endless() if kind.startswith("stream") else bytes.fromhex(message)
+answer = getattr(channel, kind)(path)
+call = answer.future(given) if kind.endswith("unary") else list(answer(given))
+threading.Event().wait()
+"""
+
+
+def _killed(process: Process, name: str, lost: Lost) -> None:
+    arguments = (process.listening("outbound"), f"/t.Echo/{name}", KINDS[name], item(op="a").hex())
+    with subprocess.Popen((sys.executable, "-c", CALLER, *arguments), stdin=subprocess.DEVNULL) as caller:
+        try:
+            assert lost.came.acquire(timeout=SECONDS)
+        finally:
+            caller.kill()
+
+
+def _cancelled(process: Process, name: str, lost: Lost) -> None:
+    more = threading.Event()
+    requests = _one_and_wait(item(op="a"), more) if KINDS[name].startswith("stream") else item(op="a")
+    with dialled(process, "up") as channel:
+        call = method(channel, name)
+        call = call.future(requests) if KINDS[name].endswith("unary") else call(requests)
+        assert lost.came.acquire(timeout=SECONDS)
+        call.cancel()
+    more.set()
+
+
+@pytest.mark.parametrize("leave", [_killed, _cancelled])
+@pytest.mark.parametrize("name", KINDS)
+def test_the_upstream_learns_that_the_caller_has_gone(tmp_path: Path, name: str, leave: Callable[[Process, str, Lost], None]) -> None:
+    lost = Lost()
+    behaviour: Any = lost.answering if KINDS[name].endswith("stream") else lost
+    room = {"LISTENERS__OUTBOUND__MAX_CALLS": "1"}
+    with (
+        serving(**{name: behaviour}) as port,
+        serving(One=lambda request, context: request) as other,
+        gateway(tmp_path, policy(route("up", port), route("other", other)), **room) as process,
+        dialled(process, "other") as channel,
+    ):
+        leave(process, name, lost)
+        assert lost.gone.acquire(timeout=SECONDS)
+        until(lambda: ask(channel, "One", item(op="b")) == [item(op="b")])
+        until(lambda: _Code.CANCELLED.value[0] in [entry.get("code") for entry in logged(process)])
+
+
+# Row 12: a status that comes while the caller still sends (grpc issue 36066).
+
+
+def _large() -> Iterator[bytes]:
+    large = item(body=bytes(64 * 1024))
+    return (large for _ in range(64))
+
+
+def _early(tmp_path: Path, port: int, name: str, count: int) -> set[Any]:
+    with gateway(tmp_path, policy(route("up", port))) as process, dialled(process, "up") as channel:
+        ends = {ask(channel, name, *_large()) for _ in range(count)}
+        assert process.alive
+    return ends
+
+
+@pytest.mark.parametrize("name", ["Up", "Both"])
+def test_a_status_that_comes_early_stays_what_it_is(tmp_path: Path, name: str) -> None:
+    with bare(says(lambda stream: at_once(stream, 7, SECRET))) as port:
+        assert _early(tmp_path, port, name, 200) == {fixed(_Code.PERMISSION_DENIED)}
+
+
+@pytest.mark.skipif(go.MISSING, reason="Go is not installed")
+@pytest.mark.parametrize("name", ["Up", "Both"])
+def test_a_status_that_comes_early_from_grpc_go_stays_what_it_is(tmp_path: Path, name: str) -> None:
+    with go.serving(go.binaries()) as port:
+        assert _early(tmp_path, port, name, 200) == {fixed(_Code.UNIMPLEMENTED)}
+
+
+# Rows 13 and 14: trying again, and waiting.
+
+
+class Failing:
+    """Fails twice, then answers."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        self.calls += 1
+        if self.calls <= 2:
+            context.abort(_Code.UNAVAILABLE, "not yet")
+        return request
+
+
+@pytest.mark.parametrize(
+    ("more", "outcome", "calls"),
+    [
+        ({"retry": {"max_attempts": 4, "codes": ["UNAVAILABLE"], "initial_backoff": 0.01}}, [item(op="a")], 3),
+        ({"retry": {"max_attempts": 2, "codes": ["UNAVAILABLE"], "initial_backoff": 0.01}}, fixed(_Code.UNAVAILABLE), 2),
+        ({"retry": {"max_attempts": 4, "codes": ["ABORTED"], "initial_backoff": 0.01}}, fixed(_Code.UNAVAILABLE), 1),
+        ({}, fixed(_Code.UNAVAILABLE), 1),
+    ],
+    ids=["enough", "too-few", "other-code", "none"],
+)
+@pytest.mark.parametrize("name", ["One", "Up"])
+def test_a_call_is_tried_again_as_the_route_says(tmp_path: Path, name: str, more: Mapping[str, Any], outcome: Any, calls: int) -> None:
+    failing = Failing()
+
+    def last(requests: Any, context: grpc.ServicerContext) -> bytes:
+        return failing(item(op="a"), context)
+
+    with (
+        serving(One=failing, Up=last) as port,
+        gateway(tmp_path, policy(route("up", port, **more))) as process,
+        dialled(process, "up") as channel,
+    ):
+        assert ask(channel, name, item(op="a")) == outcome
+        assert failing.calls == calls
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_call_waits_for_an_upstream_that_is_still_to_come_where_its_route_says_so(tmp_path: Path, name: str) -> None:
+    ends = "unary" if KINDS[name].endswith("unary") else "stream"
+    with (
+        reserved() as port,
+        gateway(tmp_path, policy(route("patient", port, wait_for_ready=True), route("hasty", port))) as process,
+        dialled(process, "patient") as patient,
+        dialled(process, "hasty") as hasty,
+    ):
+        waiting = method(patient, name)
+        call = (waiting.future if ends == "unary" else waiting)(given(name, item(op="a")), timeout=SECONDS)
+        assert ask(hasty, name, item(op="a")) == fixed(_Code.UNAVAILABLE)
+        with Peer(port):
+            assert (call.result() if ends == "unary" else next(call)) == item(op="a")
+            call.cancel()

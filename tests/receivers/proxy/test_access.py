@@ -1,0 +1,169 @@
+"""The access log: in batches beside the calls, bounded, and what is lost is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Final
+
+import pytest
+from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, AccessEntry
+
+from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.minimise.flows import Flows
+from gateway.minimise.subject import NOBODY
+from gateway.model import Release, Subject
+from gateway.policy.compile import Compiler
+from gateway.policy.document import Mode, Side
+from gateway.receivers.proxy.access import BATCH, FLOW, MOST, Access, AccessLog
+from gateway.telemetry import Telemetry
+from tests.build import contract, policy
+from tests.proxied import PROTO
+from tests.running import SECONDS
+
+NOW: Final = 1_700_000_000
+
+
+@cache
+def flows(listed: bool = True) -> Flows:
+    return Flows(Compiler(contract(PROTO), policy(flows=f"{{{FLOW}: [eu-log]}}" if listed else "{}")))
+
+
+def access(method: str = "t.Talk/One", subject: Subject = NOBODY) -> Access:
+    return Access(Side.INBOUND, method, "web", 0, NOW * 10**9, 5, fields_stripped=2, subject=subject)
+
+
+class Sink:
+    """Takes deliveries, or fails."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.fault = fault
+        self.batches: list[list[Release]] = []
+        self.came = asyncio.Event()
+
+    async def deliver(self, releases: list[Release]) -> None:
+        self.batches.append(releases)
+        self.came.set()
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
+
+    @property
+    def entries(self) -> list[AccessEntry]:
+        return [AccessEntry.FromString(release.payload) for batch in self.batches for release in batch]
+
+
+def counted(telemetry: Telemetry, name: str) -> float:
+    lines = telemetry.exposition()[0].decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"privacy_gateway_{name}"))
+
+
+@asynccontextmanager
+async def logging_to(
+    deliver: Callable[[list[Release]], Awaitable[None]], given: Callable[[], Flows] = flows
+) -> AsyncIterator[tuple[AccessLog, Telemetry]]:
+    """An access log that runs."""
+    telemetry = Telemetry()
+    held = AccessLog(given, deliver, telemetry)
+    held.start()
+    try:
+        yield held, telemetry
+    finally:
+        await asyncio.wait_for(held.stop(), SECONDS)
+
+
+async def test_an_entry_says_what_the_plan_names() -> None:
+    sink = Sink()
+    async with logging_to(sink.deliver) as (held, telemetry):
+        held.add(access(subject=Subject("usr_1", "ana@kannelle.example")))
+        assert counted(telemetry, "proxy_calls_total") == 1
+        assert counted(telemetry, "proxy_fields_stripped_total") == 2
+        await asyncio.wait_for(sink.came.wait(), SECONDS)
+    (entry,) = sink.entries
+    assert (entry.listener, entry.method, entry.peer) == (LISTENER_INBOUND, "t.Talk/One", "web")
+    assert (entry.time.seconds, entry.duration.nanos, entry.fields_stripped) == (NOW, 5, 2)
+    assert (entry.user_id, entry.work_email) == ("usr_1", "ana@kannelle.example")
+
+
+@pytest.mark.parametrize("subject", [Subject("Ana Bo", "ana@gmail.com"), Subject("ana@kannelle.example", "Ana Bo")])
+async def test_a_subject_that_fails_its_rules_is_not_logged(subject: Subject) -> None:
+    sink = Sink()
+    async with logging_to(sink.deliver) as (held, _):
+        held.add(access(subject=subject))
+    assert [(entry.user_id, entry.work_email) for entry in sink.entries] == [("", "")]
+
+
+async def test_stopping_delivers_what_waits_in_order_and_in_batches() -> None:
+    sink = Sink()
+    async with logging_to(sink.deliver) as (held, telemetry):
+        for number in range(2 * BATCH + 1):
+            held.add(access(f"t.Talk/M{number}"))
+    assert [len(batch) for batch in sink.batches] == [BATCH, BATCH, 1]
+    assert [entry.method for entry in sink.entries] == [f"t.Talk/M{number}" for number in range(2 * BATCH + 1)]
+    assert counted(telemetry, "access_log_dropped_total") == 0
+
+
+async def test_what_waits_is_bounded_and_the_rest_is_counted() -> None:
+    sink, telemetry = Sink(), Telemetry()
+    held = AccessLog(lambda: flows(listed=False), sink.deliver, telemetry)
+    for _ in range(MOST + 3):
+        held.add(access())
+    assert counted(telemetry, "access_log_dropped_total") == 3
+    assert counted(telemetry, "proxy_calls_total") == MOST + 3
+    held.start()
+    await asyncio.wait_for(held.stop(), SECONDS)
+    assert counted(telemetry, "access_log_dropped_total") == 3
+
+
+WORD: Final = "zqxjkvwyq"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Retryable(Reason.FULL, 1.0), Permanent(Reason.UNAVAILABLE), Refused(Reason.TOO_LARGE), OSError(2, WORD, WORD), ValueError(WORD)],
+    ids=lambda fault: type(fault).__name__,
+)
+async def test_a_batch_that_fails_is_counted_and_the_next_one_goes(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink(fault)
+    caplog.set_level(logging.DEBUG)
+    async with logging_to(sink.deliver) as (held, telemetry):
+        held.add(access("t.Talk/One"))
+        held.add(access("t.Talk/Two"))
+        await asyncio.wait_for(sink.came.wait(), SECONDS)
+        held.add(access("t.Talk/Three"))
+    assert [len(batch) for batch in sink.batches] == [2, 1]
+    assert counted(telemetry, "access_log_dropped_total") == 2
+    assert "2 entries of the access log were lost" in caplog.text
+    assert WORD not in caplog.text
+
+
+async def test_without_a_flow_nothing_is_logged_and_calls_are_counted() -> None:
+    sink = Sink()
+    async with logging_to(sink.deliver, lambda: flows(listed=False)) as (held, telemetry):
+        held.add(access())
+    assert sink.entries == []
+    assert counted(telemetry, "proxy_calls_total") == 1
+    assert counted(telemetry, "access_log_dropped_total") == 0
+
+
+async def test_stopping_what_never_started_is_harmless() -> None:
+    await AccessLog(flows, Sink().deliver, Telemetry()).stop()
+
+
+async def test_a_call_in_shadow_lists_paths_and_reasons() -> None:
+    sink = Sink()
+    async with logging_to(sink.deliver) as (held, _):
+        shadow = (("user.name", Reason.CATEGORY_NOT_ALLOWED, 3), ("items[*].mail", Reason.LOOKS_LIKE_EMAIL, 1))
+        held.add(Access(Side.INBOUND, "t.Talk/One", "web", 0, NOW * 10**9, 5, mode=Mode.SHADOW, shadow=shadow))
+    (entry,) = sink.entries
+    assert [(field.path, field.reason, field.count) for field in entry.shadow] == [
+        ("user.name", "CATEGORY_NOT_ALLOWED", 3),
+        ("items[*].mail", "LOOKS_LIKE_EMAIL", 1),
+    ]
+
+
+def test_a_repr_holds_no_value() -> None:
+    assert WORD not in repr(access(WORD, Subject(WORD, WORD)))
