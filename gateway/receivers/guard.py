@@ -79,6 +79,11 @@ class Guard:
                 return await handler(request, context)
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
+            except grpc.aio.InternalError as error:
+                # What gRPC says of a caller that has gone; nobody is left to be told.
+                if context.cancelled():
+                    raise asyncio.CancelledError from None
+                await _end(context, error)
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends here
                 await _end(context, error)
             finally:

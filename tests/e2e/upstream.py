@@ -116,7 +116,7 @@ class Peer:
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
-        self._process.wait(SECONDS)
+        self._process.wait(3 * SECONDS)
         assert self._process.stdout is not None
         self._process.stdout.close()
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import grpc
 import msgspec
@@ -22,6 +22,9 @@ from gateway.receivers.proxy.authority import authority
 from gateway.receivers.proxy.exchange import Exchange, Shadowed, number
 from gateway.receivers.proxy.passage import Method, Passage, Routing
 from gateway.receivers.proxy.relay import KINDS, Context, Kind, remaining
+
+SKEW: Final = 0.05
+"""Seconds before a call's deadline from which on a cancellation counts as its end: the caller's clock runs by itself, and tells first."""
 
 Who = Callable[[Context], Sequence[str]]
 """The names that a call's peer goes by. Raises Refused."""
@@ -131,12 +134,12 @@ class _Visit:
 
 def _code_of(error: BaseException, exchange: Exchange | None, context: Context) -> int:
     """The code that a call ends with for an error."""
+    if exchange is not None and exchange.code:
+        return exchange.code
     match error:
-        case grpc.aio.AbortError() if exchange is not None:
-            return exchange.code
-        case asyncio.CancelledError():
+        case asyncio.CancelledError() | grpc.aio.InternalError():
             left = remaining(context)
-            return number(grpc.StatusCode.CANCELLED if left is None or left > 0 else grpc.StatusCode.DEADLINE_EXCEEDED)
+            return number(grpc.StatusCode.CANCELLED if left is None or left > SKEW else grpc.StatusCode.DEADLINE_EXCEEDED)
         case Refused() | Retryable() | Permanent():
             return number(code_of(error.reason))
     return number(grpc.StatusCode.INTERNAL)
