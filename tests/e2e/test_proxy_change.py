@@ -20,7 +20,7 @@ import trustme
 from cryptography import x509
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from tests.e2e.proxied import ask, dialled, gateway, logged, method, metric, page, policy, reloaded, route, steadily, until
+from tests.e2e.fronting import ask, dialled, gateway, logged, method, metric, page, policy, reloaded, route, steadily, until
 from tests.e2e.upstream import item, read, serving
 from tests.running import OPTIONS, SECONDS, Process, connected
 

@@ -18,7 +18,7 @@ import pytest
 from gateway.minimise.envelope import TEXTS
 from tests.conformance import go
 from tests.conformance.ports import reserved
-from tests.e2e.proxied import ask, dialled, gateway, given, logged, method, policy, route, until
+from tests.e2e.fronting import ask, dialled, gateway, given, logged, method, policy, route, until
 from tests.e2e.upstream import (
     KINDS,
     Lost,

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from tests.conformance.ports import reserved
-from tests.e2e.proxied import dialled, gateway, method, policy, route, settled
+from tests.e2e.fronting import dialled, gateway, method, policy, route, settled
 from tests.e2e.upstream import Peer, item, read, serving
 from tests.running import OPTIONS, SECONDS, Process
 
