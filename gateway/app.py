@@ -197,6 +197,8 @@ def _certified(callers: Callers) -> Who:
 def serve(config: Config) -> int:
     """Run until SIGTERM or SIGINT. Raises BadSetup."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     _hush(logging.getLogger("grpc"))
     return uvloop.run(_serve(config))
 

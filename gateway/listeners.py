@@ -21,6 +21,13 @@ KEEPALIVE: Final = 60_000
 """Milliseconds after which a silent client is asked whether it is still there."""
 
 
+HANDSHAKE: Final = 10_000
+"""Milliseconds that a stranger may take to show a certificate."""
+
+CONNECTIONS: Final = 1024
+"""Connections to `inbound` at once."""
+
+
 class Listener:
     """A server on one address."""
 
@@ -65,6 +72,7 @@ def _options(given: Local | Outbound | Inbound) -> list[tuple[str, Any]]:
             ("grpc.http2.bdp_probe", 0),
             ("grpc.http2.lookahead_bytes", AHEAD),
             ("grpc.http2.min_ping_interval_without_data_ms", PING),
+            ("grpc.max_concurrent_streams", given.max_calls),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.keepalive_time_ms", KEEPALIVE),
         ]
@@ -72,6 +80,8 @@ def _options(given: Local | Outbound | Inbound) -> list[tuple[str, Any]]:
         options += [
             ("grpc.max_connection_age_ms", int(given.max_connection_age * 1000)),
             ("grpc.max_connection_age_grace_ms", int(given.max_connection_grace * 1000)),
+            ("grpc.server_handshake_timeout_ms", HANDSHAKE),
+            ("grpc.max_allowed_incoming_connections", CONNECTIONS),
         ]
     return options
 

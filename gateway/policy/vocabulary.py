@@ -21,7 +21,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 Days = Annotated[int, Meta(ge=1, le=365)]
 Positive = Annotated[int, Meta(ge=1)]
 Length = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Seconds = Annotated[float, Meta(ge=0.001, le=3600)]
 
 MetadataKey = Annotated[
     str, Meta(pattern=r"[a-z0-9_.-]{1,128}", description="a key of gRPC metadata: lower-case letters, digits, -, _ and .")

@@ -21,7 +21,7 @@ MOST: Final = 10_000
 TURN: Final = 0.005
 """Seconds that one call decides on its items before others get their turn."""
 
-LARGE: Final = 64 * 1024
+LARGE: Final = 8_192
 """Bytes of an item from which on it is decided on in a thread: it could take seconds, in which nobody else would be heard."""
 
 Resolve = Callable[[bytes], tuple[Flow, bytes]]

@@ -218,7 +218,7 @@ CATEGORIES = ", ".join(Category.__members__)
          "15: destinations.crm.exporter.headers: is not a key here; known: kind, endpoint, compression, timeout, ca"),
         (with_otlp("compression: zstd"),
          "15: destinations.crm.exporter.compression: must be one of gzip, none"),
-        (with_otlp("timeout: 0"), "15: destinations.crm.exporter.timeout: must be positive"),
+        (with_otlp("timeout: 0"), "15: destinations.crm.exporter.timeout: must be 0.001 or more"),
         (with_exporter("{kind: jsonl, max_bytes: 0}"), "15: destinations.crm.exporter.max_bytes: must be positive"),
         (f"{BASE}timestamps: {{days_around_receipt: 366}}", f"{AFTER}: timestamps.days_around_receipt: must be 365 or less"),
         (f"{BASE}timestamps: {{}}", f"{AFTER}: timestamps.days_around_receipt: is required"),

@@ -173,7 +173,8 @@ def test_of_a_plaintext_list_every_address_is_on_the_machine() -> None:
             "retry.initial_backoff: must be max_backoff or less",
         ),
         ("max_message_bytes: 1023", "max_message_bytes: must be 1024 or more"),
-        ("timeout: 0", "timeout: must be positive"),
+        ("retry: {max_attempts: 2, codes: [UNAVAILABLE], initial_backoff: 0.00001}", "retry.initial_backoff: must be 0.001 or more"),
+        ("timeout: 0", "timeout: must be 0.001 or more"),
     ],
 )
 def test_a_route_holds_together(route: str, expected: str) -> None:

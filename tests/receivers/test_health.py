@@ -37,7 +37,6 @@ SERVING, NOT_SERVING, UNKNOWN = HealthCheckResponse.SERVING, HealthCheckResponse
 def hear_all(caplog: pytest.LogCaptureFixture) -> None:
     """Keep all that anybody logs, but cygrpc of a dying server: that record holds the server itself, and later ends the process."""
     caplog.set_level(logging.DEBUG)
-    caplog.set_level(logging.INFO, "grpc._cython.cygrpc")
 
 
 class Case:

@@ -173,7 +173,6 @@ TEXTS: Final = {200: b"ok\n", 400: b"bad request\n", 404: b"not found\n", 405: b
 @pytest.mark.parametrize(("status", "data"), HOSTILE.values(), ids=HOSTILE)
 async def test_whatever_is_sent_ends_in_a_fixed_text_and_is_not_logged(caplog: pytest.LogCaptureFixture, status: int, data: bytes) -> None:
     caplog.set_level(logging.DEBUG)
-    caplog.set_level(logging.INFO, "grpc._cython.cygrpc")  # see test_health.hear_all
     async with serving() as case:
         raw = await case.say(data)
         found = answer(raw)
@@ -191,7 +190,6 @@ async def test_an_error_of_our_own_says_nothing_of_itself(caplog: pytest.LogCapt
         raise ValueError(SECRET)
 
     caplog.set_level(logging.DEBUG)
-    caplog.set_level(logging.INFO, "grpc._cython.cygrpc")  # see test_health.hear_all
     async with serving(ready) as case:
         found = await case.ask("/readyz", rest=accept)
     assert (found.status, found.body) == (500, b"internal error\n")

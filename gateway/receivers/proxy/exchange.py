@@ -24,6 +24,9 @@ DETAILS: Final = "grpc-status-details-bin"
 OWN: Final = ("grpc-", "user-agent", ":")
 """How the keys start that gRPC writes itself."""
 
+LONGEST: Final = 262_144
+"""Bytes of a message that is looked at in shadow mode, where each of its fields is told of."""
+
 PATHS: Final = 64
 """How many paths one call in shadow mode tells of."""
 
@@ -109,6 +112,9 @@ class Shadowed(Exchange):
         return await self._watched(self.passage.back, raw)
 
     async def _watched(self, way: Way, raw: bytes) -> bytes:
+        if len(raw) > LONGEST:
+            self._tell("", Reason.TOO_LARGE)
+            return raw
         try:
             subject = way.subject(raw)
             if way is self.passage.out and self.subject is NOBODY:

@@ -12,18 +12,19 @@ from typing import Any, Final, NoReturn
 
 import grpc
 
+from gateway.errors import Reason, Refused
 from gateway.plan import Streams
 from gateway.receivers.proxy.core import Answer, Ended, ended, send
 from gateway.receivers.proxy.exchange import Exchange
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Kind = Callable[[Exchange, Any, Context], Awaitable[Any]]
-"""Relays a call: a request, or an iterator of them, in; an answer out, unless the context was written to."""
+"""Relays a call: an iterator of requests in; an answer out, unless the context was written to."""
 
 
-async def unary_unary(exchange: Exchange, request: bytes, context: Context) -> bytes:
+async def unary_unary(exchange: Exchange, requests: object, context: Context) -> bytes:
     """One request, one answer."""
-    message = await exchange.request(request)
+    message = await exchange.request(await _only(context))
     try:
         answer = await exchange.passage.call(message, **_opening(exchange, context))
     except Ended as ended:
@@ -31,9 +32,9 @@ async def unary_unary(exchange: Exchange, request: bytes, context: Context) -> b
     return await _pass(exchange, answer, context)
 
 
-async def unary_stream(exchange: Exchange, request: bytes, context: Context) -> None:
+async def unary_stream(exchange: Exchange, requests: object, context: Context) -> None:
     """One request, answers."""
-    message = await exchange.request(request)
+    message = await exchange.request(await _only(context))
     call = exchange.passage.call(message, **_opening(exchange, context))
     try:
         await _many(exchange, call, context)
@@ -55,12 +56,23 @@ async def stream_stream(exchange: Exchange, requests: AsyncIterator[bytes], cont
 
 
 KINDS: Final[Mapping[Streams, tuple[Kind, Callable[..., Any]]]] = {
-    (False, False): (unary_unary, grpc.unary_unary_rpc_method_handler),
-    (False, True): (unary_stream, grpc.unary_stream_rpc_method_handler),
+    (False, False): (unary_unary, grpc.stream_unary_rpc_method_handler),
+    (False, True): (unary_stream, grpc.stream_stream_rpc_method_handler),
     (True, False): (stream_unary, grpc.stream_unary_rpc_method_handler),
     (True, True): (stream_stream, grpc.stream_stream_rpc_method_handler),
 }
-"""How a call of each kind is relayed, and handled by grpc.aio."""
+"""How a call of each kind is relayed, and handled by grpc.aio.
+
+Requests come as a stream in any case: of a unary one grpc.aio would read the message first, and then ask who may send it.
+"""
+
+
+async def _only(context: Context) -> bytes:
+    """The request of a call with one. Raises Refused if there is none that can be read."""
+    request = await context.read()
+    if not isinstance(request, bytes):
+        raise Refused(Reason.MALFORMED)
+    return request
 
 
 def _opening(exchange: Exchange, context: Context) -> Mapping[str, Any]:

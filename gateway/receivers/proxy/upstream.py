@@ -140,8 +140,8 @@ def _service_config(target: Target) -> str:
 def _retry_policy(retry: Retry) -> dict[str, Any]:
     return {
         "maxAttempts": retry.max_attempts,
-        "initialBackoff": f"{retry.initial_backoff:g}s",
-        "maxBackoff": f"{retry.max_backoff:g}s",
+        "initialBackoff": f"{retry.initial_backoff:.3f}s",
+        "maxBackoff": f"{retry.max_backoff:.3f}s",
         "backoffMultiplier": retry.backoff_multiplier,
         "retryableStatusCodes": sorted(retry.codes),
     }

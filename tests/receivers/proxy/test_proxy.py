@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry
 
+from gateway.receivers.proxy.exchange import LONGEST
 from tests.proxied import (
     CRM,
     KINDS,
@@ -29,6 +31,7 @@ from tests.proxied import (
     tell,
     uri,
 )
+from tests.running import SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -181,6 +184,56 @@ async def test_malformed_messages_are_refused_and_in_shadow_told(method: str, ga
     refused, shadowed = await gateway.entries(2)
     assert (refused.code, list(refused.shadow)) == (3, [])
     assert lines(shadowed) == {} or set(lines(shadowed)) == {("", "MALFORMED")}
+
+
+@pytest.mark.parametrize(
+    ("authority", "path", "code"),
+    [
+        ("enforce-denied.example", f"/{SERVICE}/{{}}", grpc.StatusCode.PERMISSION_DENIED),
+        ("unheard.example", f"/{SERVICE}/{{}}", grpc.StatusCode.UNIMPLEMENTED),
+        ("enforce.example", "/t.Unheard/{}", grpc.StatusCode.UNIMPLEMENTED),
+    ],
+)
+@pytest.mark.parametrize("method", KINDS)
+async def test_who_may_not_call_is_told_before_a_message_is_read(
+    method: str, authority: str, path: str, code: grpc.StatusCode, gateway: Carrying
+) -> None:
+    def blocking() -> grpc.StatusCode:
+        never = threading.Event()
+        with dialling(gateway.addresses["outbound"], authority) as channel:
+            waiting: Any = iter(never.wait, True)
+            call = channel.stream_stream(path.format(method))(waiting, timeout=SECONDS)
+            try:
+                return Told(call).code
+            finally:
+                never.set()
+
+    assert await asyncio.to_thread(blocking) is code
+    await gateway.entries(1)
+
+
+@pytest.mark.parametrize("method", ["One", "Down"])
+async def test_a_call_without_its_one_request_is_malformed(method: str, gateway: Carrying) -> None:
+    def blocking() -> Told:
+        with dialling(gateway.addresses["outbound"], "enforce.example") as channel:
+            return tell(channel, f"/{SERVICE}/{method}")
+
+    with gateway.upstream.saying(answering(note(op="x"))) as seen:
+        assert (await asyncio.to_thread(blocking)).code is grpc.StatusCode.INVALID_ARGUMENT
+    assert seen == []
+    await gateway.entries(1)
+
+
+async def test_a_shadowed_call_tells_of_a_long_message_that_it_is_long(gateway: Carrying) -> None:
+    def blocking() -> Told:
+        with dialling(gateway.addresses["outbound"], "shadow.example") as channel:
+            return tell(channel, f"/{SERVICE}/One", note(unclassified="x" * LONGEST))
+
+    with gateway.upstream.saying(answering(note(op="x"))) as seen:
+        assert (await asyncio.to_thread(blocking)).code is grpc.StatusCode.OK
+    assert len(seen[0].messages[0]) > LONGEST
+    (entry,) = await gateway.entries(1)
+    assert lines(entry) == {("", "TOO_LARGE"): 1}
 
 
 ANSWERS: Final = {
