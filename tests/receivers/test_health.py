@@ -35,7 +35,7 @@ SERVING, NOT_SERVING, UNKNOWN = HealthCheckResponse.SERVING, HealthCheckResponse
 
 
 def hear_all(caplog: pytest.LogCaptureFixture) -> None:
-    """Keep all that anybody logs, but cygrpc of a dying server: that record holds the server itself, and later ends the process."""
+    """Keep all that anybody logs."""
     caplog.set_level(logging.DEBUG)
 
 

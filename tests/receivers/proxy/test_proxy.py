@@ -202,7 +202,7 @@ async def test_who_may_not_call_is_told_before_a_message_is_read(
         never = threading.Event()
         with dialling(gateway.addresses["outbound"], authority) as channel:
             waiting: Any = iter(never.wait, True)
-            call = channel.stream_stream(path.format(method))(waiting, timeout=SECONDS)
+            call: Any = channel.stream_stream(path.format(method))(waiting, timeout=SECONDS)
             try:
                 return Told(call).code
             finally:
