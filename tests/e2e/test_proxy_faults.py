@@ -93,7 +93,7 @@ def test_the_timeout_of_a_route_ends_a_call_that_is_never_answered(tmp_path: Pat
         assert ask(long, name, item(), timeout=0.4).code is _Code.DEADLINE_EXCEEDED
         for _ in range(2):
             assert lost.gone.acquire(timeout=SECONDS)
-        assert all(0 < seconds <= 0.4 for seconds in lost.given)
+        assert all(seconds <= 0.5 for seconds in lost.given)
         first, second = until(lambda: [entry["code"] for entry in logged(process)][1:] and [entry["code"] for entry in logged(process)])
         # Which of the two ends comes first at the gateway, the caller's or its own, is a matter of microseconds.
         assert first == _Code.DEADLINE_EXCEEDED.value[0]
