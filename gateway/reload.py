@@ -43,7 +43,7 @@ class Watch:
     """Tells when files have changed and come to rest. Blocks: use it from a thread, one at a time."""
 
     def __init__(self, paths: Callable[[], Iterable[Path]], *, every: float = EVERY) -> None:
-        """`paths` are files and folders, asked for at each look; `every`: seconds between two looks.
+        """`paths` are files and folders, asked for at each look; `every`: seconds between two looks, 0 for none.
 
         Make the watch before the files are first read, lest a change is missed.
         """
@@ -113,7 +113,7 @@ class Reloader(Generic[T]):
     async def _is_asked(self) -> bool:
         """Whether a load was requested before it is time to look."""
         try:
-            async with asyncio.timeout(self._watch.every):
+            async with asyncio.timeout(self._watch.every or None):
                 return await self._woken.wait()
         except TimeoutError:
             return False

@@ -353,3 +353,23 @@ async def test_what_is_asked_for_while_loading_is_loaded_afterwards(folder: Path
 
 async def test_settled_is_at_once_when_nothing_was_asked(folder: Path) -> None:
     assert (await asyncio.wait_for(Case(folder / "plain").reloader.settled(), SECONDS)).ok
+
+
+async def test_with_no_time_between_looks_files_are_looked_at_only_when_asked(folder: Path) -> None:
+    looks: list[Path] = []
+
+    def paths() -> list[Path]:
+        looks.append(folder)
+        return [folder]
+
+    reloader = Reloader("tls", Watch(paths, every=0), lambda: "new", lambda loaded: None, Telemetry())
+    running = asyncio.create_task(reloader.run())
+    before = len(looks)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(looks) == before
+    reloader.request()
+    async with asyncio.timeout(SECONDS):
+        assert (await reloader.settled()).ok
+    assert len(looks) > before
+    running.cancel()
