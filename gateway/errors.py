@@ -57,6 +57,7 @@ class Reason(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
     WITHHELD = "WITHHELD"
+    NO_PLAN = "NO_PLAN"
 
 
 class BadSetup(Exception):

@@ -32,9 +32,13 @@ from kannelle.privacy.v1 import (
     support_pb2,
 )
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.logs.v1 import logs_pb2
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
 
 WELL_KNOWN: Final = (
     descriptor_pb2, any_pb2, source_context_pb2, type_pb2, api_pb2, duration_pb2, empty_pb2,
@@ -44,7 +48,9 @@ WELL_KNOWN: Final = (
 OWN: Final = (
     annotations_pb2, access_pb2, receipt_pb2, context_pb2, activity_pb2, analytics_pb2, emit_pb2, privacy_pb2, support_pb2,
 )  # fmt: skip
-OTLP: Final = (common_pb2, resource_pb2, logs_pb2, logs_service_pb2)
+OTLP: Final = (
+    common_pb2, resource_pb2, logs_pb2, logs_service_pb2, trace_pb2, trace_service_pb2, metrics_pb2, metrics_service_pb2,
+)  # fmt: skip
 
 
 def builtin() -> Iterator[FileDescriptorProto]:

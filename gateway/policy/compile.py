@@ -21,6 +21,7 @@ from gateway.policy.residency import ceiling_of
 from gateway.policy.subject import subject_plan
 from gateway.policy.table import Keys, Table, build
 from gateway.policy.values import properties
+from gateway.signals import BY_FLOW
 
 EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
 """The type whose items the tracking plan rules."""
@@ -91,8 +92,8 @@ class Compiler:
 
     def item_type(self, flow: str) -> str:
         """The type of a flow's items. Raises BadPolicy if no service, type or signal has this name."""
-        if flow == "otlp/logs":
-            return otlp.ITEM
+        if flow in BY_FLOW:
+            return BY_FLOW[flow].item
         service, slash, method = flow.partition("/")
         if not slash and flow in self.contract.messages:
             if kind_of_message(self.contract.message(flow)) != "message":

@@ -212,10 +212,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Otlp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What OTLP attributes hold, by exact key or by prefix (`service.*`), and the log bodies that pass as they are."""
+    """What OTLP attributes hold, by exact key or by prefix (`service.*`), and the log bodies and span names that pass as they are."""
 
     attributes: Mapping[Text, Category | Classification] = {}
     log_templates: tuple[Text, ...] = ()
+    span_names: tuple[Text, ...] = ()
 
     def privacy(self, key: str) -> FieldPrivacy:
         """What the attribute listed as `key` holds. Raises KeyError if none is."""
@@ -227,7 +228,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The whole document.
 
     `ceilings`: what a region may receive at most. `hosts`: which vendors' hosts are in a region. `flows`: which destinations a call
-    (`pkg.Service/Method`, `pkg.Service/*`), a message type or a signal (`otlp/logs`) feeds. Without `timestamps` none leaves the EU.
+    (`pkg.Service/Method`, `pkg.Service/*`), a message type or a signal (`otlp/logs`, `otlp/traces`, `otlp/metrics`) feeds. Without `timestamps` none leaves the EU.
     """
 
     version: Literal[1]
@@ -243,10 +244,3 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     routes: tuple[Route, ...] = ()
     hosts: Mapping[Region, frozenset[Host]] = {}
     otlp: Otlp = Otlp()
-
-
-SIGNALS: Final = ("otlp/logs", "otlp/traces", "otlp/metrics")
-"""OTLP's signals, as flows name them."""
-
-SERVED: Final = ("otlp/logs",)
-"""Those of them that the gateway takes."""

@@ -16,8 +16,9 @@ from gateway.errors import BadPolicy
 from gateway.model import NEVER, Category
 from gateway.policy import envelope, residency, routes
 from gateway.policy import faults as fault
-from gateway.policy.document import SERVED, SIGNALS, Classification, Otlp, OtlpExporter, Policy, Property, PropertyType
+from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy, Property, PropertyType
 from gateway.policy.residency import Fault
+from gateway.signals import BY_FLOW
 from gateway.yamlfile import Origin, text_of, unlisted
 from gateway.yamlfile import parse as parse_yaml
 
@@ -83,17 +84,15 @@ def faults(policy: Policy) -> Iterator[Fault]:
 
 def _faults_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iterator[Fault]:
     keys = ("flows", flow)
-    if flow in SIGNALS and flow not in SERVED:
-        yield keys, f"is not served yet; of OTLP's signals {', '.join(SERVED)} is"
-    elif flow.startswith("otlp/") and flow not in SIGNALS:
-        yield keys, unlisted(flow, SIGNALS)
+    if flow.startswith("otlp/") and flow not in BY_FLOW:
+        yield keys, unlisted(flow, BY_FLOW)
     elif not _FLOW.fullmatch(flow):
         yield keys, "must be pkg.Service/Method, pkg.Service/*, a message's full name or an OTLP signal"
     if not names:
         yield keys, "must name a destination"
     for index, name in enumerate(names):
         yield from _faults_of_name((*keys, index), name, policy)
-        if flow not in SIGNALS and name in policy.destinations and isinstance(policy.destinations[name].exporter, OtlpExporter):
+        if flow not in BY_FLOW and name in policy.destinations and isinstance(policy.destinations[name].exporter, OtlpExporter):
             yield (*keys, index), "has an otlp exporter, which takes OTLP signals only"
     yield from fault.twice(keys, names)
 
@@ -132,3 +131,4 @@ def _faults_of_otlp(otlp: Otlp) -> Iterator[Fault]:
         if isinstance(held, Classification):
             yield from fault.of_values(keys, held)
     yield from fault.twice(("otlp", "log_templates"), otlp.log_templates)
+    yield from fault.twice(("otlp", "span_names"), otlp.span_names)

@@ -7,7 +7,7 @@ from functools import cache
 from gateway.contracts.builtin import builtin
 from gateway.contracts.contract import Contract
 from gateway.policy.compile import Compiler
-from gateway.policy.document import SIGNALS
+from gateway.signals import BY_FLOW
 
 
 def pairs(compiler: Compiler) -> tuple[tuple[str, str], ...]:
@@ -22,7 +22,7 @@ def calls(compiler: Compiler) -> frozenset[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for flow, destinations in flows.items():
         service, _, method = flow.partition("/")
-        whole = method == "*" and flow not in SIGNALS
+        whole = method == "*" and flow not in BY_FLOW
         names = [name for name in methods(compiler.contract, service) if name not in flows] if whole else [flow]
         found |= {(name, destination) for name in names for destination in destinations}
     return frozenset(found)

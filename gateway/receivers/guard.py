@@ -34,6 +34,7 @@ STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.MALFORMED: (_Code.INVALID_ARGUMENT, "the message is malformed"),
     Reason.REQUIRED_FIELD: (_Code.INVALID_ARGUMENT, "a required field is missing or can't leave"),
     Reason.UNKNOWN_METHOD: (_Code.UNIMPLEMENTED, "no such method"),
+    Reason.NO_PLAN: (_Code.UNIMPLEMENTED, "this signal is not taken: no plan says what of it may leave"),
     Reason.CALLER_NOT_ALLOWED: (_Code.PERMISSION_DENIED, "the caller is not allowed"),
     Reason.WITHHELD: (_Code.FAILED_PRECONDITION, "the message is withheld from its destination"),
     Reason.EVENT_NOT_PLANNED: (_Code.FAILED_PRECONDITION, "the tracking plan doesn't list this event"),

@@ -1,34 +1,69 @@
-"""OTLP/gRPC: logs, as https://opentelemetry.io/docs/specs/otlp/ says."""
+"""OTLP/gRPC, as https://opentelemetry.io/docs/specs/otlp/ says; and what an export comes to, whatever carried it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import grpc
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import DESCRIPTOR, ExportLogsPartialSuccess, ExportLogsServiceResponse
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.profiles.v1development import profiles_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from gateway.minimise.otlp import split
+from gateway.errors import Reason, Refused
+from gateway.minimise.flows import Flows
+from gateway.minimise.otlp import points, split
 from gateway.receivers.emit import CurrentFlows
-from gateway.receivers.guard import Guard
+from gateway.receivers.guard import Guard, Relay
 from gateway.receivers.intake import Intake
+from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 
-SERVICE = DESCRIPTOR.services_by_name["LogsService"]
+RESPONSES: Final[Mapping[Signal, Callable[..., Message]]] = {
+    LOGS: logs_service_pb2.ExportLogsServiceResponse,
+    TRACES: trace_service_pb2.ExportTraceServiceResponse,
+    METRICS: metrics_service_pb2.ExportMetricsServiceResponse,
+}
+"""What answers an export."""
+
+PROFILES: Final = profiles_service_pb2.DESCRIPTOR.services_by_name["ProfilesService"].full_name
 
 
 def handlers(flows: CurrentFlows, intake: Intake, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
-    """The handler of the logs service."""
-    export: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(guard(partial(_export, flows, intake)))
-    yield grpc.method_handlers_generic_handler(SERVICE.full_name, {"Export": export})
+    """The handlers of the services of all signals, and of the one that is refused."""
+    for signal in SIGNALS:
+        yield _handler(signal.service, guard(partial(_export, signal, flows, intake)))
+    yield _handler(PROFILES, guard(_refuse))
 
 
-async def _export(flows: CurrentFlows, intake: Intake, raw: bytes) -> bytes:
-    """Partial success: what is wrong with one record rejects that one only. A withheld record counts as accepted."""
-    flow = flows().of("otlp/logs")
-    batch = await intake.many(lambda item: (flow, item), split(raw))
-    response = ExportLogsServiceResponse()
-    if batch.rejected:
-        reasons = ", ".join(sorted({reason for _, reason in batch.rejected}))
-        response.partial_success.CopyFrom(ExportLogsPartialSuccess(rejected_log_records=len(batch.rejected), error_message=reasons))
-    return response.SerializeToString()
+def _handler(service: str, behaviour: Relay) -> grpc.GenericRpcHandler:
+    export: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behaviour)
+    return grpc.method_handlers_generic_handler(service, {"Export": export})
+
+
+async def _export(signal: Signal, flows: CurrentFlows, intake: Intake, raw: bytes) -> bytes:
+    return (await export(signal, flows(), intake, raw)).SerializeToString()
+
+
+async def _refuse(raw: bytes) -> bytes:
+    raise Refused(Reason.NO_PLAN)
+
+
+async def export(signal: Signal, flows: Flows, intake: Intake, raw: bytes) -> Message:
+    """Take a serialised request of a signal; the response. Raises Refused, Retryable, Permanent.
+
+    Partial success: what is wrong with one record rejects that one only. A withheld record counts as accepted.
+    """
+    flow, items = flows.of(signal.flow), [*split(raw)]
+    batch = await intake.many(lambda item: (flow, item), items)
+    return _response(signal, [(items[index], reason) for index, reason in batch.rejected])
+
+
+def _response(signal: Signal, rejected: Sequence[tuple[bytes, Reason]]) -> Message:
+    if not rejected:
+        return RESPONSES[signal]()
+    count = sum(points(item) for item, _ in rejected) if signal is METRICS else len(rejected)
+    reasons = ", ".join(sorted({reason for _, reason in rejected}))
+    return RESPONSES[signal](partial_success={f"rejected_{signal.records}": count, "error_message": reasons})

@@ -244,8 +244,6 @@ def test_what_has_not_the_shape_is_named(text: str, expected: str) -> None:
         (with_flow("acme.v1.Contact: [crn]"), "17: flows.acme.v1.Contact[0]: is no destination; must be crm"),
         (with_flow("acme.v1.Contact: [crm, crm]"), "17: flows.acme.v1.Contact[1]: is in the list twice"),
         (with_flow("acme.v1.Contact: []"), "17: flows.acme.v1.Contact: must name a destination"),
-        (with_flow("otlp/traces: [crm]"), "17: flows.otlp/traces: is not served yet; of OTLP's signals otlp/logs is"),
-        (with_flow("otlp/metrics: [crm]"), "17: flows.otlp/metrics: is not served yet; of OTLP's signals otlp/logs is"),
         (with_flow("otlp/log: [crm]"), "17: flows.otlp/log: must be one of otlp/logs, otlp/traces, otlp/metrics; did you mean otlp/logs?"),
         (with_flow("otlp/*: [crm]"), "17: flows.otlp/*: must be one of otlp/logs, otlp/traces, otlp/metrics; did you mean otlp/logs?"),
         *((with_flow(f"{flow}: [crm]"),

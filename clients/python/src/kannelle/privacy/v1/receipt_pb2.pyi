@@ -74,6 +74,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_UNAVAILABLE: _Reason.ValueType  # 83
     REASON_INTERNAL: _Reason.ValueType  # 84
     REASON_WITHHELD: _Reason.ValueType  # 85
+    REASON_NO_PLAN: _Reason.ValueType  # 86
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why a field or an item did not pass. A reason is never more than its name: it holds no value."""
@@ -127,6 +128,7 @@ REASON_FULL: Reason.ValueType  # 82
 REASON_UNAVAILABLE: Reason.ValueType  # 83
 REASON_INTERNAL: Reason.ValueType  # 84
 REASON_WITHHELD: Reason.ValueType  # 85
+REASON_NO_PLAN: Reason.ValueType  # 86
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:
