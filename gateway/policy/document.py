@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -228,7 +228,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The whole document.
 
     `ceilings`: what a region may receive at most. `hosts`: which vendors' hosts are in a region. `flows`: which destinations a call
-    (`pkg.Service/Method`, `pkg.Service/*`), a message type or a signal (`otlp/logs`, `otlp/traces`, `otlp/metrics`) feeds. Without `timestamps` none leaves the EU.
+    (`pkg.Service/Method`, `pkg.Service/*`), a message type or a signal (`otlp/logs`, `otlp/traces`, `otlp/metrics`) feeds.
+    Without `timestamps` none leaves the EU.
     """
 
     version: Literal[1]
