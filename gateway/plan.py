@@ -107,7 +107,8 @@ class Attributes(msgspec.Struct, frozen=True, tag="attributes"):
     """An OTLP `KeyValue`, as raw bytes. The rule of its key is `exact`'s, else that of the longest of `prefixes` that it starts with.
 
     A key under a prefix must be a token in which nothing personal hides, and not name age, gender, banking data, location or a credential.
-    An array's elements are judged one by one; key-value lists and bytes are stripped.
+    An array's elements are judged one by one, in an array none; bytes are stripped. An entry of a key-value list is judged by its path:
+    the keys that lead to it and its own, joined with dots. An array or a list of which nothing is left is stripped.
     """
 
     exact: dict[str, Value]
@@ -115,10 +116,29 @@ class Attributes(msgspec.Struct, frozen=True, tag="attributes"):
 
 
 class Body(msgspec.Struct, frozen=True, tag="body"):
-    """An OTLP `AnyValue`, as raw bytes: one of the listed constants, or with `free_text` any string, masked."""
+    """An OTLP `AnyValue`, as raw bytes: one of the listed constants, or with `free_text` any string, masked.
+
+    Of a key-value list, the entries that `attributes` lets pass.
+    """
 
     templates: tuple[str, ...]
     free_text: bool
+    attributes: Attributes
+
+
+class SpanName(msgspec.Struct, frozen=True, tag="span_name"):
+    """A span's name of low cardinality; with `free_text` any other, masked, else the name of the span's kind in its place.
+
+    It is `listed`, or passes `forms`; or `routed`, if what follows its first space is, as it came, the string value of an attribute named in
+    `routes`. The kind, field 6, is an index into `kinds`; one beyond is as none. Attributes are in field 9.
+    """
+
+    listed: tuple[str, ...]
+    kinds: tuple[str, ...]
+    forms: Text | None = None
+    routed: Text | None = None
+    routes: tuple[str, ...] = ()
+    free_text: bool = False
 
 
 class Properties(msgspec.Struct, frozen=True, tag="properties"):
@@ -134,7 +154,7 @@ class Properties(msgspec.Struct, frozen=True, tag="properties"):
 
 Rule = (
     UserId | WorkEmail | Text | FreeText | Number | Keep | Moment | Span | Length
-    | Payload | Nested | Attributes | Body | Properties
+    | Payload | Nested | Attributes | Body | SpanName | Properties
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Each is handled as raw bytes with a small schema of its own, in which kinds that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 from gateway.errors import Reason
@@ -29,12 +29,20 @@ def _pair(value: int) -> tuple[FieldPlan, ...]:
     return (FieldPlan(1, "key", "string", _IMPLICIT), FieldPlan(2, "value", "message", _EXPLICIT, message=value))
 
 
-# opentelemetry/proto/common/v1/common.proto, without key-value lists, bytes and string table indices.
-_KEY_VALUE, _ANY_VALUE, _ARRAY = build(
+# opentelemetry/proto/common/v1/common.proto, without bytes and string table indices.
+_KEY_VALUE, _ANY_VALUE, _ARRAY, _LIST = build(
     (
         MessagePlan("KeyValue", _pair(1)),
-        MessagePlan("AnyValue", (*_kinds("string", "bool", "int64", "double"), FieldPlan(5, "array", "message", _EXPLICIT, "kind", 2))),
+        MessagePlan(
+            "AnyValue",
+            (
+                *_kinds("string", "bool", "int64", "double"),
+                FieldPlan(5, "array", "message", _EXPLICIT, "kind", 2),
+                FieldPlan(6, "list", "message", _EXPLICIT, "kind", 3),
+            ),
+        ),
         MessagePlan("ArrayValue", (FieldPlan(1, "values", "message", _EXPANDED, message=1),)),
+        MessagePlan("KeyValueList", (FieldPlan(1, "values", "message", _EXPANDED, message=0),)),
     )
 )
 # An entry of kannelle.privacy.v1.AnalyticsEvent.properties.
@@ -45,6 +53,7 @@ KEY_TAG: Final = 1 << 3 | 2
 """What a key begins with on the wire; its length follows."""
 VALUE: Final = attribute(2)
 ARRAY: Final = attribute(5)
+LIST: Final = attribute(6)
 KIND: Final = "o0"
 
 Judges = Mapping[str, Factual | None]
@@ -53,23 +62,23 @@ Judges = Mapping[str, Factual | None]
 
 def attributes(rule: Attributes) -> Rewrite:
     """Minimise a `KeyValue`."""
-    exact = {key: _otlp(value) for key, value in rule.exact.items()}
-    prefixes = {key: _otlp(value) for key, value in rule.prefixes.items()}
+    pair = _Pairs(rule).judge
 
     def rewrite(raw: bytes, run: Run) -> bytes | Reason:
         message = parse(_KEY_VALUE, raw)
-        key = getattr(message, KEY)
-        judges = exact[key] if key in exact else _under(prefixes, key)
-        if judges is None:
-            return Reason.UNCLASSIFIED
-        return _judged(message, judges, run) if judges else Reason.CATEGORY_NOT_ALLOWED
+        reason = pair(message, "", run)
+        return _bytes(message) if reason is None else reason
 
     return rewrite
 
 
 def unlisted(rule: Attributes) -> Dismiss:
-    """Dismiss a `KeyValue` whose key isn't listed, without parsing it. A second key further on could only be a lesser evil: it goes too."""
-    exact = frozenset(key.encode() for key in rule.exact)
+    """Dismiss a `KeyValue` whose key isn't listed and leads to none that is, without parsing it.
+
+    A second key further on could only be a lesser evil: it goes too.
+    """
+    listed = (*rule.exact, *rule.prefixes)
+    exact = frozenset(key.encode() for key in listed) | {head.encode() for key in listed for head in _heads(key)}
     prefixes = tuple(prefix.encode() for prefix in rule.prefixes)
 
     def judge(key: bytes) -> Reason | None:
@@ -98,12 +107,16 @@ def properties(rules: Mapping[str, Value]) -> Rewrite:
 
 
 def body(rule: Body) -> Rewrite:
-    """Minimise a log body, an `AnyValue`: only strings pass."""
-    templates = frozenset(rule.templates)
+    """Minimise a log body, an `AnyValue`: only strings and key-value lists pass."""
+    templates, pairs = frozenset(rule.templates), _Pairs(rule.attributes)
 
     def rewrite(raw: bytes, run: Run) -> bytes | Reason:
         message = parse(_ANY_VALUE, raw)
-        if message.WhichOneof(KIND) != KEY:
+        kind = message.WhichOneof(KIND)
+        if kind == LIST:
+            reason = pairs.judge_list(getattr(message, LIST), "", run)
+            return _bytes(message) if reason is None else reason
+        if kind != KEY:
             return Reason.WRONG_KIND
         text = getattr(message, KEY)
         if text not in templates:
@@ -130,17 +143,77 @@ def _judges(*rules: Any) -> Judges:
     return {attribute(number): None if rule is None else factual_of(rule, judge_of(rule)) for number, rule in enumerate(rules, 1)}
 
 
-def _under(prefixes: Mapping[str, Judges], key: str) -> Judges | None:
-    """The judges of the longest prefix of a key.
-
-    A key that isn't listed itself must look like one, nothing may hide in it, and it must not name what is never collected.
-    """
-    dots = (index for index in range(len(key) - 1, -1, -1) if key[index] == ".")
-    found = next((prefixes[head] for dot in dots if (head := key[: dot + 1]) in prefixes), None)
-    return found if found is not None and _TOKEN.fullmatch(key) and find(key) is None and said(key) is None else None
+def _heads(key: str) -> Iterator[str]:
+    """Yield what a key begins with, up to each of its dots, the longest first."""
+    return (key[:index] for index in range(len(key) - 1, -1, -1) if key[index] == ".")
 
 
 _TOKEN = compile_pattern(TOKEN)
+
+
+class _Pairs:
+    """Judges keys with their values, in place, by one set of rules; the keys of nested lists by their path."""
+
+    def __init__(self, rule: Attributes) -> None:
+        self._exact = {key: _otlp(value) for key, value in rule.exact.items()}
+        self._prefixes = {prefix.removesuffix("."): _otlp(value) for prefix, value in rule.prefixes.items()}
+        self._leading = frozenset(head for key in (*rule.exact, *rule.prefixes) for head in _heads(key))
+
+    def judge(self, pair: Any, above: str, run: Run) -> Reason | None:
+        """Judge a `KeyValue` below a path; the reason if it can't stay."""
+        path = above + getattr(pair, KEY)
+        judges = self._exact[path] if path in self._exact else self._under(path)
+        if judges is None:
+            return self._judge_leading(getattr(pair, VALUE), path, run)
+        return self._judge_value(getattr(pair, VALUE), judges, path, run) if judges else Reason.CATEGORY_NOT_ALLOWED
+
+    def judge_list(self, held: Any, above: str, run: Run) -> Reason | None:
+        """Judge the entries of a key-value list one by one."""
+        return _judge_each(held, lambda pair: self.judge(pair, above, run), run)
+
+    def _judge_leading(self, value: Any, path: str, run: Run) -> Reason | None:
+        """Judge what stands at a path that isn't listed itself: only a list that leads to one that is."""
+        leads = path in self._leading and value.WhichOneof(KIND) == LIST
+        return self.judge_list(getattr(value, LIST), f"{path}.", run) if leads else Reason.UNCLASSIFIED
+
+    def _judge_value(self, value: Any, judges: Judges, path: str, run: Run) -> Reason | None:
+        if value.WhichOneof(KIND) != ARRAY:
+            return self._judge_element(value, judges, path, run)
+        return _judge_each(getattr(value, ARRAY), lambda element: self._judge_element(element, judges, path, run), run)
+
+    def _judge_element(self, element: Any, judges: Judges, path: str, run: Run) -> Reason | None:
+        """Judge what is no array. A key that is listed has no list for its value, unless longer ones are listed too."""
+        if element.WhichOneof(KIND) != LIST:
+            return _judge(element, judges, run)
+        if path in self._exact and path not in self._leading:
+            return Reason.WRONG_KIND
+        return self.judge_list(getattr(element, LIST), f"{path}.", run)
+
+    def _under(self, path: str) -> Judges | None:
+        """The judges of the longest prefix of a path.
+
+        One that isn't listed itself must look like a key, nothing may hide in it, and it must not name what is never collected.
+        """
+        if not _TOKEN.fullmatch(path):
+            return None
+        found = next((self._prefixes[head] for head in _heads(path) if head in self._prefixes), None)
+        return found if found is not None and find(path) is None and said(path) is None else None
+
+
+def _judge_each(held: Any, judge: Callable[[Any], Reason | None], run: Run) -> Reason | None:
+    """Judge what an array or a list holds, and keep what may stay."""
+    values = getattr(held, KEY)
+    run.spend(len(values))
+    reasons = [judge(one) for one in values]
+    kept = [one for one, reason in zip(values, reasons, strict=True) if reason is None]
+    for reason in filter(None, reasons):
+        run.note((None, "[*]"), reason)
+    if not kept:
+        return Reason.NOTHING_ALLOWED
+    if len(kept) < len(reasons):
+        held.ClearField(KEY)
+        getattr(held, KEY).extend(kept)
+    return None
 
 
 def _judged(message: Any, judges: Judges, run: Run) -> bytes | Reason:
@@ -150,10 +223,8 @@ def _judged(message: Any, judges: Judges, run: Run) -> bytes | Reason:
 
 
 def _judge(value: Any, judges: Judges, run: Run) -> Reason | None:
-    """Judge one value in place; the reason if it can't stay."""
+    """Judge one value in place, that is no array and no list; the reason if it can't stay."""
     kind = value.WhichOneof(KIND)
-    if kind == ARRAY:
-        return _judge_array(getattr(value, ARRAY), judges, run)
     judge = judges.get(kind)
     if judge is None:
         return Reason.WRONG_KIND
@@ -161,20 +232,6 @@ def _judge(value: Any, judges: Judges, run: Run) -> Reason | None:
     if isinstance(ruled, Reason):
         return ruled
     _put(value, kind, ruled, run)
-    return None
-
-
-def _judge_array(array: Any, judges: Judges, run: Run) -> Reason | None:
-    """Judge the elements one by one; an array in an array can't stay."""
-    elements = getattr(array, KEY)
-    reasons = [Reason.WRONG_KIND if one.WhichOneof(KIND) == ARRAY else _judge(one, judges, run) for one in elements]
-    kept = [one for one, reason in zip(elements, reasons, strict=True) if reason is None]
-    for reason in filter(None, reasons):
-        run.note((None, "[*]"), reason)
-    if elements and not kept:
-        return Reason.NOTHING_ALLOWED
-    array.ClearField(KEY)
-    getattr(array, KEY).extend(kept)
     return None
 
 

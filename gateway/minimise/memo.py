@@ -54,8 +54,9 @@ class Memo:
         """Judge what isn't remembered, at a place. Raises Refused, PersonalAccount."""
         if self._dismiss is not None and (reason := self._dismiss(raw)) is not None:
             return reason
-        below = Run(run.facts, run.depth and run.depth + levels(at))
+        below = Run(run.facts, run.depth and run.depth + levels(at), run.left)
         kept = self._rewrite(raw, below)
+        run.left = below.left
         fate: Fate = Noted(kept, below.notes) if below.notes else kept
         if below.lasting and len(raw) <= self._longest:
             self._remember(self.known(run), raw, fate)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.errors import Reason, Refused
 from gateway.minimise.schema import attribute, build, parse
+from gateway.minimise.wire import field, varint
 from gateway.plan import FieldPlan, MessagePlan, Presence
 
 _ONE, _MANY = Presence.IMPLICIT, Presence.EXPANDED
@@ -67,12 +68,12 @@ def _size(group: Any) -> int:
 
 def _items(group: Any) -> Iterator[bytes]:
     """The resource and scope come first, as protobuf's own serialisers write them; their bytes are shared work."""
-    head, tail = _field(1, getattr(group, FIRST)), _field(3, getattr(group, THIRD))
+    head, tail = field(1, getattr(group, FIRST)), field(3, getattr(group, THIRD))
     for inner in getattr(group, SECOND):
-        scope = _field(1, getattr(inner, FIRST)) + _field(3, getattr(inner, THIRD))
+        scope = field(1, getattr(inner, FIRST)) + field(3, getattr(inner, THIRD))
         for record in getattr(inner, SECOND):
-            held = b"%b\x12%b%b" % (scope, _varint(len(record)), record)
-            yield b"%b\x12%b%b%b" % (head, _varint(len(held)), held, tail)
+            held = b"%b\x12%b%b" % (scope, varint(len(record)), record)
+            yield b"%b\x12%b%b%b" % (head, varint(len(held)), held, tail)
 
 
 # A metric's kinds of data, each a message with its data points in field 1: opentelemetry/proto/metrics/v1/metrics.proto.
@@ -100,23 +101,3 @@ def points(item: bytes) -> int:
 def _points(metric: Any) -> int:
     kind = metric.WhichOneof(_KIND)
     return 0 if kind is None else len(getattr(getattr(metric, kind), FIRST))
-
-
-def _field(number: int, value: bytes) -> bytes:
-    """A length-delimited field; nothing for an empty one."""
-    return bytes((number << 3 | 2,)) + _varint(len(value)) + value if value else b""
-
-
-def _varint(value: int) -> bytes:
-    """A base-128 number: https://protobuf.dev/programming-guides/encoding/#varints."""
-    if value < 128:
-        return _SHORT[value]
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-_SHORT = tuple(bytes((value,)) for value in range(128))

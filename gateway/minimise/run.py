@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.errors import Reason, Refused
-from gateway.model import Facts, Notes, Trail
+from gateway.model import Category, Facts, Notes, Trail
 
 Ruled = Any
 """A rule's answer on a value: None, it passes as it is; a Reason, it is stripped; a Masked; else the value to put in its place."""
@@ -35,18 +35,19 @@ class Run:
     """What one decision knows, and what it has stripped so far.
 
     `depth` counts what is around it from the outermost `Any` on. `lasting` turns false when an answer depends on more than the value, so
-    that it isn't remembered. `unplanned` counts the fields that the plan doesn't have, where the engine counts them.
+    that it isn't remembered. `unplanned` counts the fields that the plan doesn't have, `lost` does by category, where the engine counts them.
     """
 
-    __slots__ = ("depth", "facts", "lasting", "left", "notes", "unplanned")
+    __slots__ = ("depth", "facts", "lasting", "left", "lost", "notes", "unplanned")
 
-    def __init__(self, facts: Facts, depth: int = 0) -> None:
+    def __init__(self, facts: Facts, depth: int = 0, left: int = MOST) -> None:
         self.facts = facts
         self.depth = depth
         self.notes: dict[tuple[Trail, Reason, bool], int] = {}
         self.lasting = True
-        self.left = MOST
+        self.left = left
         self.unplanned = 0
+        self.lost: dict[Category, int] | None = None
 
     def spend(self, values: int) -> None:
         """Count values of a list or a map that are to be judged. Raises Refused when one item has too many."""

@@ -16,8 +16,9 @@ from gateway.minimise.rules import Judge, factual_of, judge_of
 from gateway.minimise.run import Run
 from gateway.minimise.schema import attribute
 from gateway.minimise.settle import Settle, settled
+from gateway.minimise.spans import span_name
 from gateway.model import Trail
-from gateway.plan import Attributes, Body, FieldPlan, Form, MessagePlan, Nested, Payload, Plan, Presence, Properties
+from gateway.plan import Attributes, Body, FieldPlan, Form, MessagePlan, Nested, Payload, Plan, Presence, Properties, SpanName
 
 Check = Callable[[Any, Run, Trail], None]
 """Judges what a parsed message, at a place, holds; strips from it what fails. Raises Refused, PersonalAccount."""
@@ -86,6 +87,8 @@ class _Builder:
         rule = self._plan.rules[field.rule]
         if isinstance(rule, Properties):
             return _properties(field, rule)
+        if isinstance(rule, SpanName):
+            return _span_name(field, rule)
         memo = self._memo(field.rule)
         if memo is not None:
             return _each_raw(field, lambda _: memo) if repeated else _one_raw(field, memo)
@@ -169,12 +172,12 @@ class _Builder:
             for old in sorted(entries):
                 held = entries[old]
                 # What is stripped or masked in an entry counts only if the entry stays.
-                trial = Run(run.facts, run.depth)
+                trial = Run(run.facts, run.depth, run.left)
                 new = key(old, trial, there)
                 kept = new if isinstance(new, Reason) else value(held, trial, there)
                 if below is not None and not isinstance(kept, Reason):
                     made[below](held, trial, there)  # type: ignore[misc]  # made by now
-                run.lasting &= trial.lasting
+                run.lasting, run.left = run.lasting & trial.lasting, trial.left
                 if isinstance(kept, Reason):
                     del entries[old]
                     run.note(there, kept)
@@ -322,3 +325,16 @@ def _properties(field: FieldPlan, rule: Properties) -> Check:
         return memo
 
     return _each_raw(field, memo_of)
+
+
+def _span_name(field: FieldPlan, rule: SpanName) -> Check:
+    """A span's name, which its kind and its attributes have a say in."""
+    name, label, of_span = attribute(field.number), field.name, span_name(rule)
+
+    def step(parsed: Any, run: Run, at: Trail) -> None:
+        value = getattr(parsed, name)
+        if value and (ruled := of_span(value, parsed)) is not None:
+            there = (at, label)
+            setattr(parsed, name, settled(value, ruled, run, there))
+
+    return step

@@ -12,10 +12,11 @@ from gateway.contracts.contract import Contract
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.plan import VERSION, MethodPlan, Payload, Plan, SubjectPlan
-from gateway.policy import otlp, status
+from gateway.policy import status
 from gateway.policy.document import Caller, Destination
 from gateway.policy.judge import Site, kind_of, kind_of_message
 from gateway.policy.load import PolicyFile
+from gateway.policy.otlp import slots
 from gateway.policy.project import Projection, Projector, is_map
 from gateway.policy.residency import ceiling_of
 from gateway.policy.subject import subject_plan
@@ -186,9 +187,10 @@ class Compiler:
         tracked = {event["properties"].full_name: properties(self.policy, event["name"].number, site)}
         return Projector(
             self.contract,
-            {**status.classes(self.claims), **self.classes, **otlp.CLASSES},
+            {**status.classes(self.claims), **self.classes, **slots.CLASSES},
             site,
-            {**otlp.specials(self.policy, site), **tracked},
+            {**slots.specials(self.policy, site), **tracked},
+            slots.REQUIRED,
         )
 
     def _place(self, site: Site) -> Keys:

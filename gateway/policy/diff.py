@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.errors import BadPolicy
-from gateway.plan import Attributes, Body, EnvelopePlan, FieldPlan, Form, Nested, Plan, Properties, Rule, Text, UserId, Value
+from gateway.plan import Attributes, Body, EnvelopePlan, FieldPlan, Form, Nested, Plan, Properties, Rule, SpanName, Text, UserId, Value
 from gateway.policy.changes import Change, Difference, Effect
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Route
@@ -26,6 +26,9 @@ Said = tuple[Effect, str, str]
 """What changed: which way, of which field or key, in words."""
 
 NOTHING: Final = Value()
+NO_KEYS: Final = Attributes({}, {})
+NO_BODY: Final = Body((), free_text=False, attributes=NO_KEYS)
+NO_NAME: Final = SpanName((), ())
 """The rule of a value that is stripped, whatever its kind."""
 
 
@@ -130,7 +133,7 @@ def _fields(was: Mapping[str, Slot], now: Mapping[str, Slot]) -> Iterator[Said]:
 def _field(name: str, old: Slot | None, new: Slot | None) -> Iterator[Said]:
     if old is None or new is None:
         yield from _appeared(name, None if old is None else _words(old), None if new is None else _words(new))
-    elif isinstance(old.rule, (Attributes, Properties, Body)) and type(old.rule) is type(new.rule):
+    elif isinstance(old.rule, (Attributes, Properties, Body, SpanName)) and type(old.rule) is type(new.rule):
         return
     elif _blind(old.rule) != _blind(new.rule) or (old.kind, old.enum) != (new.kind, new.enum):
         narrow = old.kind == new.kind and old.enum >= new.enum and narrows(old.rule, new.rule)
@@ -170,13 +173,13 @@ def _keyed(old: Slot | None, new: Slot | None) -> Iterator[Said]:
     """What a rule says key by key: attributes, log texts, events and their properties."""
     was, now = (None if slot is None else slot.rule for slot in (old, new))
     if isinstance(was, Attributes) or isinstance(now, Attributes):
-        none = Attributes({}, {})
-        yield from _attributes(was if isinstance(was, Attributes) else none, now if isinstance(now, Attributes) else none)
+        yield from _attributes(was if isinstance(was, Attributes) else NO_KEYS, now if isinstance(now, Attributes) else NO_KEYS)
     if isinstance(was, Properties) or isinstance(now, Properties):
         yield from _events(was.events if isinstance(was, Properties) else {}, now.events if isinstance(now, Properties) else {})
     if isinstance(was, Body) or isinstance(now, Body):
-        nothing = Body((), free_text=False)
-        yield from _body(was if isinstance(was, Body) else nothing, now if isinstance(now, Body) else nothing)
+        yield from _body(was if isinstance(was, Body) else NO_BODY, now if isinstance(now, Body) else NO_BODY)
+    if isinstance(was, SpanName) or isinstance(now, SpanName):
+        yield from _span_name(was if isinstance(was, SpanName) else NO_NAME, now if isinstance(now, SpanName) else NO_NAME)
 
 
 def _attributes(old: Attributes, new: Attributes) -> Iterator[Said]:
@@ -214,15 +217,25 @@ def _value(key: str, old: Value, new: Value) -> Iterator[Said]:
 
 
 def _body(old: Body, new: Body) -> Iterator[Said]:
-    for text in dict.fromkeys((*old.templates, *new.templates)):
-        was, now = (printable(text) if text in rule.templates else None for rule in (old, new))
-        yield from _appeared("otlp.log_templates", was, now)
-    if old.free_text != new.free_text:
-        yield (
-            Effect.RELEASED if new.free_text else Effect.WITHHELD,
-            "otlp.log_templates",
-            "free text" if new.free_text else "was: free text",
-        )
+    yield from _texts("otlp.log_templates", old.templates, new.templates)
+    yield from _attributes(old.attributes, new.attributes)
+    yield from _free_text("otlp.log_templates", old.free_text, new.free_text)
+
+
+def _span_name(old: SpanName, new: SpanName) -> Iterator[Said]:
+    yield from _texts("otlp.span_names", old.listed, new.listed)
+    yield from _free_text("otlp.span_names", old.free_text, new.free_text)
+
+
+def _texts(key: str, old: Collection[str], new: Collection[str]) -> Iterator[Said]:
+    for text in dict.fromkeys((*old, *new)):
+        was, now = (printable(text) if text in texts else None for texts in (old, new))
+        yield from _appeared(key, was, now)
+
+
+def _free_text(key: str, old: bool, new: bool) -> Iterator[Said]:
+    if old != new:
+        yield Effect.RELEASED if new else Effect.WITHHELD, key, "free text" if new else "was: free text"
 
 
 def _blind(rule: Rule | None) -> Rule | None:

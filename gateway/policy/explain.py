@@ -14,11 +14,12 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.errors import Reason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Nested, Properties, Value
-from gateway.policy import otlp, status
+from gateway.policy import status
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Event
 from gateway.policy.fields import entry, label, values
 from gateway.policy.judge import judge, kind_of, kind_of_message
+from gateway.policy.otlp import slots
 from gateway.policy.project import WIRE, Ruling, held, is_map
 from gateway.policy.values import KIND_OF
 from gateway.policy.words import of_reason, of_rule, of_value
@@ -72,7 +73,7 @@ class _Teller:
         self._contract = compiler.contract
         self._policy = compiler.policy
         self._claims = compiler.claims
-        self._classes = {**status.classes(compiler.claims), **compiler.classes, **otlp.CLASSES}
+        self._classes = {**status.classes(compiler.claims), **compiler.classes, **slots.CLASSES}
         self._site = compiler.site(destination)
         self._projector = compiler.projector(destination)
         self._told: set[str] = set()

@@ -14,7 +14,6 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.errors import BadContract, Reason
 from gateway.model import NEVER, Category, FieldPrivacy, Recipient
-from gateway.policy import otlp
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Metadata, Mode, Policy, PropertyType
 from gateway.policy.explain import Node, explain
@@ -23,6 +22,7 @@ from gateway.policy.judge import Site, judge
 from gateway.policy.never import Said, said
 from gateway.policy.reach import brought, pairs
 from gateway.policy.words import few
+from gateway.signals import BY_ITEM
 
 UNFIT: Final[Mapping[Category, frozenset[str]]] = {
     Category.AGE: frozenset({"bool"}),
@@ -179,11 +179,12 @@ def _spoken_values(field: FieldDescriptor, category: Category) -> Iterator[Findi
 
 
 def wildcards(compiler: Compiler) -> Iterator[Finding]:
-    """Attribute prefixes while logs leave the EU: there they count for nothing."""
-    outside = [destination for item, destination in pairs(compiler) if item == otlp.ITEM and compiler.site(destination).outside]
+    """Attribute prefixes while a signal leaves the EU: there they count for nothing."""
+    outside = {destination: item for item, destination in pairs(compiler) if item in BY_ITEM and compiler.site(destination).outside}
+    signals = dict.fromkeys(BY_ITEM[item].flow for item in outside.values())
     for key in compiler.policy.otlp.attributes:
         if outside and key.endswith(".*"):
-            text = f"otlp/logs leads outside the EU ({few(outside)}), where a wildcard counts for nothing: list the exact keys"
+            text = f"{', '.join(signals)} leads outside the EU ({few(outside)}), where a wildcard counts for nothing: list the exact keys"
             yield _at(Severity.ERROR, "wildcard-outside", ("otlp", "attributes", key), text)
 
 

@@ -5,7 +5,7 @@ What the projection doesn't name can't be in the output, whatever the input hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -46,8 +46,17 @@ def held(field: FieldDescriptor) -> Descriptor | None:
 class Projector:
     """What one destination may get of a contract's types. `specials` rules on fields by full name, before their category does."""
 
-    def __init__(self, contract: Contract, classes: Mapping[str, FieldPrivacy], site: Site, specials: Mapping[str, Ruling]) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        classes: Mapping[str, FieldPrivacy],
+        site: Site,
+        specials: Mapping[str, Ruling],
+        required: Collection[str] = (),
+    ) -> None:
+        """`required` are fields, by full name, that are needed though the contract doesn't say so."""
         self.contract = contract
+        self._required = frozenset(required)
         self._classes = classes
         self._site = site
         self._specials = specials
@@ -60,6 +69,10 @@ class Projector:
         """The ruling on a field, wherever it stands."""
         own = self._own(field)
         return Reason.NOTHING_ALLOWED if own is None and self._is_dead(field) else own
+
+    def requires(self, field: FieldDescriptor) -> bool:
+        """Whether a message without this field is refused."""
+        return field.is_required or field.full_name in self._required
 
     def missing(self, message: Descriptor) -> str | None:
         """The full name of a required field that would be stripped in `message` or below it, if there is one."""
@@ -124,7 +137,7 @@ class Projector:
         return any(self._is_missing(field) or self._leads_to(field, broken) for field in fields)
 
     def _is_missing(self, field: FieldDescriptor) -> bool:
-        return field.is_required and isinstance(self.ruling(field), Reason)
+        return self.requires(field) and isinstance(self.ruling(field), Reason)
 
     def _leads_to(self, field: FieldDescriptor, types: frozenset[str]) -> bool:
         target = held(field)
@@ -197,7 +210,7 @@ class Projection:
             number=field.number,
             name=_name(field),
             kind="bytes" if raw else WIRE[field.type],
-            presence=_presence(field),
+            presence=Presence.REQUIRED if self._projector.requires(field) else _presence(field),
             oneof=_oneof(field),
             message=message,
             enum=_numbers(field),
@@ -227,8 +240,6 @@ def _name(field: FieldDescriptor) -> str:
 def _presence(field: FieldDescriptor) -> Presence:
     if field.is_repeated:
         return Presence.PACKED if field.is_packed else Presence.EXPANDED
-    if field.is_required:
-        return Presence.REQUIRED
     return Presence.EXPLICIT if field.has_presence else Presence.IMPLICIT
 
 

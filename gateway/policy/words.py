@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from gateway.errors import Reason
@@ -21,6 +21,7 @@ from gateway.plan import (
     Properties,
     Rule,
     Span,
+    SpanName,
     Text,
     UserId,
     Value,
@@ -73,9 +74,21 @@ def of_rule(rule: Rule | None) -> str:
             return _joined(MASKED, *_own(text))
         case Length(size):
             return f"exactly {size} bytes"
-        case Body(templates, free_text):
-            return MASKED if free_text else f"a listed text, word for word ({len(templates)} listed)"
+        case Body() | SpanName():
+            return _of_text(rule)
     return FIXED.get(type(rule)) or _within(rule)
+
+
+def _of_text(rule: Body | SpanName) -> str:
+    """Texts that a policy lists."""
+    if isinstance(rule, Body):
+        return f"{MASKED if rule.free_text else _listed('text', rule.templates)}; of a list, each entry by its key"
+    usual = "" if rule.forms is None else ", a method, a route, a service's method"
+    return f"{_listed('name', rule.listed)}{usual}; {MASKED if rule.free_text else 'for any other the kind of span'}"
+
+
+def _listed(what: str, listed: Sequence[str]) -> str:
+    return f"a listed {what}, word for word ({len(listed)} listed)"
 
 
 def _within(rule: Rule) -> str:

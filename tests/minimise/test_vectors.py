@@ -37,6 +37,7 @@ ROWS: Final = {
     "verified domain", "unverified domain", "free text", "timestamp near", "timestamp far", "event not planned", "unlisted property",
     "attribute listed", "attribute unlisted", "body template", "trace ID", "required field missing", "closed enum", "group",
     "extension declared", "extension undeclared", "packed and unpacked", "oneof",
+    "span name", "span status", "span event", "span link", "tracestate", "metric name", "measurement", "exemplar", "attribute list",
 }  # fmt: skip
 """What must have a case inside the EU and one outside. A gzip bomb, which never becomes an item, is in tests/e2e/test_hostile.py."""
 

@@ -95,6 +95,24 @@ def test_what_more_leaves_is_released_and_the_reverse_withheld(old: str, new: st
     assert not text or {change.text for change in there.of(Effect.RELEASED)} == {text}
 
 
+SPANS: Final = "flows: {otlp/traces: [eu-log]}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "text"),
+    [
+        (f"{SPANS}", f"{SPANS}otlp: {{span_names: [render video]}}", "otlp.span_names", "render video"),
+        (f"{SPANS}otlp: {{span_names: [a]}}", f"{SPANS}otlp: {{span_names: [a, b]}}", "otlp.span_names", "b"),
+        (SPANS.replace("eu-log", "eu-indirect"), SPANS, "opentelemetry.proto.trace.v1.Status.message", ""),
+    ],
+)
+def test_what_more_leaves_of_spans_is_released_and_the_reverse_withheld(old: str, new: str, field: str, text: str) -> None:
+    for was, now, effect in ((old, new, Effect.RELEASED), (new, old, Effect.WITHHELD)):
+        changes = {change.field: change.text for change in policies(was, now).of(effect)}
+        assert field in changes
+        assert not text or changes[field] in (text, f"was: {text}")
+
+
 def test_what_changes_both_ways_is_released() -> None:
     there = diff(compiled(), compiled(("codec: {one_of: [h264, hevc, av1]}\n", "codec: {one_of: [h264, vp9]}\n")))
     (change,) = there.changes

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.minimise.rules import judge_of
 from gateway.patterns import TOKEN
-from gateway.plan import Body, FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
+from gateway.plan import Attributes, Body, FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 from gateway.policy.narrow import narrows
 
 VALUES = ("", "a", "ab", "abc", "b-1", "x y", "jean@acme.fr", "12345", "+33 6 12 34 56 78", "usr_1", "a" * 70)
@@ -90,7 +90,7 @@ def test_a_rule_narrows_itself_and_the_absence_of_one(rule: Rule | None) -> None
         (Number(0, 9), Number(0, 10), False),
         (Number(0, 9), Span(0, 9), False),
         (Length(16), Length(8), False),
-        (Body((), free_text=False), Keep(), False),
+        (Body((), False, Attributes({}, {})), Keep(), False),
     ],
 )
 def test_the_table(old: Rule | None, new: Rule | None, expected: bool) -> None:

@@ -1,18 +1,23 @@
-"""Every slot of OTLP logs is decided on, and a slot that a newer opentelemetry-proto brings is noticed."""
+"""Every slot of OTLP is decided on, and a slot that a newer opentelemetry-proto brings is noticed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import pytest
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.logs.v1 import logs_pb2
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
@@ -22,12 +27,13 @@ from gateway.minimise.engine import Minimiser
 from gateway.minimise.otlp import _REQUEST
 from gateway.minimise.schema import attribute
 from gateway.model import Facts, Release
-from gateway.plan import Attributes, Body, Keep, Moment, Number, Text, UserId, Value, WorkEmail
-from gateway.policy import otlp
+from gateway.plan import Attributes, Keep, Moment, Number, Text, UserId, Value, WorkEmail
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
+from gateway.policy.otlp import shared, slots
 from gateway.policy.project import NESTED
+from gateway.signals import LOGS, SIGNALS
 from tests.build import compiler, policy
 
 COMMON: Final = "opentelemetry.proto.common.v1."
@@ -35,47 +41,71 @@ KEYED: Final[dict[str, Any]] = {
     f"{COMMON}KeyValue": keyed._KEY_VALUE,
     f"{COMMON}AnyValue": keyed._ANY_VALUE,
     f"{COMMON}ArrayValue": keyed._ARRAY,
+    f"{COMMON}KeyValueList": keyed._LIST,
 }
 """The types that keyed values are judged in, and the schema that judges them."""
-SPECIALS: Final = otlp.specials(policy().policy, compiler("message M {}").site("eu-log"))
+SPECIALS: Final = slots.specials(policy().policy, compiler("message M {}").site("eu-log"))
 
 
 def unhandled(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterator[str]:
     """The slots of a message, and below it, that the code neither keeps by a rule nor strips by one."""
     for field in () if message.full_name in seen else message.fields:
         name, held = field.full_name, field.message_type
-        if name in otlp.STRIPPED | otlp.OPAQUE_VALUES | otlp.CLASSES.keys():
+        if name in shared.STRIPPED | shared.OPAQUE_VALUES | slots.CLASSES.keys():
             continue
         schema = KEYED.get(message.full_name)
         if schema is not None:
             known = schema.DESCRIPTOR.fields_by_name.get(attribute(field.number))
             same = known is not None and known.type == field.type and known.is_repeated == field.is_repeated
-            handled = same and name in otlp.VALUES
+            handled = same and name in shared.VALUES
         else:
-            handled = name in otlp.MESSAGES or name in SPECIALS
+            handled = name in slots.MESSAGES or name in SPECIALS
         if not handled:
             yield name
         elif held is not None:
             yield from unhandled(held, seen | {message.full_name})
 
 
-def test_every_slot_is_decided_on() -> None:
-    assert [*unhandled(logs_pb2.ResourceLogs.DESCRIPTOR)] == []
+FILES: Final = (common_pb2, resource_pb2, logs_pb2, trace_pb2, metrics_pb2)
+ITEMS: Final = [signal.item for signal in SIGNALS]
+
+
+def bundled(item: str) -> Descriptor:
+    """An item's type as the installed opentelemetry-proto has it."""
+    found: Descriptor = descriptor_pool.Default().FindMessageTypeByName(item)
+    return found
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_every_slot_is_decided_on(item: str) -> None:
+    assert [*unhandled(bundled(item))] == []
 
 
 def test_every_slot_that_is_listed_is_there() -> None:
-    names = {field.full_name for module in (logs_pb2, common_pb2, resource_pb2) for message in _all(module) for field in message.fields}
-    assert {*otlp.STRIPPED, *otlp.OPAQUE_VALUES, *otlp.VALUES, *otlp.CLASSES, *otlp.MESSAGES, *SPECIALS} <= names
+    types = [message for module in FILES for message in _all(module.DESCRIPTOR.message_types_by_name.values())]
+    names = {field.full_name for message in types for field in message.fields}
+    listed = {*shared.STRIPPED, *shared.OPAQUE_VALUES, *shared.VALUES, *slots.CLASSES, *slots.MESSAGES, *slots.REQUIRED, *SPECIALS}
+    assert listed <= names
 
 
-def _all(module: Any) -> list[Descriptor]:
-    return [*module.DESCRIPTOR.message_types_by_name.values()]
+def _all(messages: Iterable[Descriptor]) -> Iterator[Descriptor]:
+    for message in messages:
+        yield message
+        yield from _all(message.nested_types)
 
 
-REACHED: Final = (
-    "logs.v1.ResourceLogs", "logs.v1.ScopeLogs", "logs.v1.LogRecord", "resource.v1.Resource", "common.v1.InstrumentationScope",
-    "common.v1.KeyValue", "common.v1.AnyValue", "common.v1.ArrayValue",
-)  # fmt: skip
+def reached(message: Descriptor, seen: set[str]) -> set[str]:
+    """The types at and below a message, but for what is stripped whole."""
+    seen.add(message.full_name)
+    for field in message.fields:
+        held = field.message_type
+        if held is not None and held.full_name not in seen and field.full_name not in shared.STRIPPED:
+            reached(held, seen)
+    return seen
+
+
+GROWN: Final = [(item, name) for item in ITEMS for name in sorted(reached(bundled(item), set()))]
+"""Each type that an item of each signal reaches."""
 
 
 @pytest.mark.parametrize(
@@ -88,28 +118,34 @@ REACHED: Final = (
 def test_a_wildcard_admits_no_key_that_names_what_is_never_collected(key: str, kept: bool) -> None:
     held = common_pb2.KeyValue(key=key, value=common_pb2.AnyValue(string_value="hunter2"))
     raw = logs_pb2.ResourceLogs(resource=resource_pb2.Resource(attributes=[held])).SerializeToString()
-    engine = Minimiser(Compiler(load_contracts([default_contract()]), load_policy(default_policy())).plan(otlp.ITEM, "application-log"))
+    engine = Minimiser(Compiler(load_contracts([default_contract()]), load_policy(default_policy())).plan(LOGS.item, "application-log"))
     release = engine.decide(raw, Facts(0))
     assert isinstance(release, Release)
     assert bool(logs_pb2.ResourceLogs.FromString(release.payload).resource.attributes) is kept
 
 
-@pytest.mark.parametrize("name", REACHED)
+@pytest.mark.parametrize(("item", "name"), GROWN)
 @pytest.mark.parametrize("type_", ["TYPE_STRING", "TYPE_INT64", "TYPE_MESSAGE"])
-def test_a_slot_that_is_added_anywhere_is_noticed(name: str, type_: str) -> None:
-    assert {*unhandled(grown(name, type_))} == {f"opentelemetry.proto.{name}.brand_new"}
+def test_a_slot_that_is_added_anywhere_is_noticed(item: str, name: str, type_: str) -> None:
+    assert {*unhandled(grown(item, name, type_))} == {f"{name}.brand_new"}
 
 
-def grown(name: str, type_: str) -> Descriptor:
-    """`ResourceLogs` as a newer version might have it, with one more field in the message `name`."""
+def grown(item: str, name: str, type_: str) -> Descriptor:
+    """An item's type as a newer version might have it, with one more field in the message `name`."""
     pool = DescriptorPool()
-    for module in (common_pb2, resource_pb2, logs_pb2):
+    for module in FILES:
         file = FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb)
-        for message in file.message_type:
-            if f"{file.package}.{message.name}" == f"opentelemetry.proto.{name}":
-                _grow(message, type_)
+        for message in _declared(file.package, file.message_type):
+            if message[0] == name:
+                _grow(message[1], type_)
         pool.AddSerializedFile(file.SerializeToString())
-    return pool.FindMessageTypeByName("opentelemetry.proto.logs.v1.ResourceLogs")
+    return pool.FindMessageTypeByName(item)
+
+
+def _declared(scope: str, messages: Iterable[DescriptorProto]) -> Iterator[tuple[str, DescriptorProto]]:
+    for message in messages:
+        yield f"{scope}.{message.name}", message
+        yield from _declared(f"{scope}.{message.name}", message.nested_type)
 
 
 def _grow(message: DescriptorProto, type_: str) -> None:
@@ -129,15 +165,22 @@ def test_a_slot_that_changes_its_type_is_noticed() -> None:
     assert {*unhandled(pool.FindMessageTypeByName("opentelemetry.proto.logs.v1.ResourceLogs"))} == {f"{COMMON}AnyValue.int_value"}
 
 
-def test_a_batch_is_split_with_all_its_slots() -> None:
+@pytest.mark.parametrize(
+    "request_type",
+    [
+        logs_service_pb2.ExportLogsServiceRequest.DESCRIPTOR,
+        trace_service_pb2.ExportTraceServiceRequest.DESCRIPTOR,
+        metrics_service_pb2.ExportMetricsServiceRequest.DESCRIPTOR,
+    ],
+)
+def test_a_batch_of_any_signal_is_split_with_all_its_slots(request_type: Descriptor) -> None:
     """What is around a record is carried over whole, whatever it is; a field beside them would be lost, and is noticed here."""
-    wanted = {
-        logs_service_pb2.ExportLogsServiceRequest.DESCRIPTOR: _REQUEST.DESCRIPTOR,
-        logs_pb2.ResourceLogs.DESCRIPTOR: _REQUEST.DESCRIPTOR.fields[0].message_type,
-        logs_pb2.ScopeLogs.DESCRIPTOR: _REQUEST.DESCRIPTOR.fields[0].message_type.fields_by_name[attribute(2)].message_type,
-    }
-    for original, schema in wanted.items():
+    original: Any = request_type
+    schema: Any = _REQUEST.DESCRIPTOR
+    for _ in range(3):
         assert {field.number for field in original.fields} == {field.number for field in schema.fields}
+        number = 1 if original is request_type else 2
+        original, schema = (type_.fields_by_number[number].message_type for type_ in (original, schema))
 
 
 # ── The rules of the slots ────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +205,7 @@ ID: Final = UserId("usr_[A-Za-z0-9]{1,32}")
 
 def attributes(destination: str) -> Attributes:
     made = compiler("message M {}", MORE)
-    rule = otlp.specials(made.policy, made.site(destination))["opentelemetry.proto.logs.v1.LogRecord.attributes"]
+    rule = slots.specials(made.policy, made.site(destination))["opentelemetry.proto.logs.v1.LogRecord.attributes"]
     assert isinstance(rule, Attributes)
     return rule
 
@@ -194,30 +237,30 @@ def test_outside_the_eu_attributes_are_closed() -> None:
     [
         ("LogRecord.trace_id", "Length", Reason.NOT_CLOSED),
         ("LogRecord.span_id", "Length", Reason.NOT_CLOSED),
-        ("LogRecord.flags", Number(0, 255), Reason.NOT_CLOSED),
+        ("LogRecord.flags", Number(0, 1023), Reason.NOT_CLOSED),
         ("LogRecord.time_unix_nano", Moment(), Moment(7)),
         ("LogRecord.observed_time_unix_nano", Moment(), Moment(7)),
         ("LogRecord.event_name", "Text", Text(one_of=("app.started", "video.exported"), detect=True)),
         ("ResourceLogs.resource", NESTED, NESTED),
         ("ScopeLogs.scope", NESTED, NESTED),
-        ("LogRecord.body", Body(("server started",), free_text=True), Body(("server started",), free_text=False)),
+        ("LogRecord.body", "Body", "Body"),
     ],
 )
 def test_the_rule_of_a_slot(slot: str, inside: object, outside: object) -> None:
     made = compiler("message M {}", MORE)
     for destination, wanted in (("eu-service", inside), ("us-service", outside)):
-        rule = otlp.specials(made.policy, made.site(destination))[f"opentelemetry.proto.logs.v1.{slot}"]
+        rule = slots.specials(made.policy, made.site(destination))[f"opentelemetry.proto.logs.v1.{slot}"]
         assert wanted in (rule, type(rule).__name__)
 
 
 def test_without_a_tracking_plan_no_event_outside_the_eu_has_a_name() -> None:
     made = compiler("message M {}")
-    assert otlp.specials(made.policy, made.site("us-log"))["opentelemetry.proto.logs.v1.LogRecord.event_name"] is Reason.NOT_CLOSED
+    assert slots.specials(made.policy, made.site("us-log"))["opentelemetry.proto.logs.v1.LogRecord.event_name"] is Reason.NOT_CLOSED
 
 
 def test_where_operational_data_may_not_go_no_slot_goes() -> None:
     made = compiler("message M {}")
     site = made.site("eu-log")
     closed = type(site)(site.name, site.recipient, site.region, frozenset(), site.user_id, site.days)
-    kept = {name: rule for name, rule in otlp.specials(made.policy, closed).items() if not isinstance(rule, Reason)}
+    kept = {name: rule for name, rule in slots.specials(made.policy, closed).items() if not isinstance(rule, Reason)}
     assert {type(rule).__name__ for rule in kept.values()} == {"Nested", "Attributes", "Body"}

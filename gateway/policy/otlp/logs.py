@@ -1,0 +1,54 @@
+"""The slots of log records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.model import Category, FieldPrivacy
+from gateway.plan import Body
+from gateway.policy.otlp.shared import COUNT, OPERATIONAL, SCHEMA_URL, Rules
+from gateway.policy.project import NESTED, Ruling
+
+LOGS: Final = "opentelemetry.proto.logs.v1."
+
+SEVERITIES: Final = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY", "FATAL")
+"""Severity texts of the log data model and of the logging libraries it lists."""
+
+_SEVERITY: Final = FieldPrivacy(
+    Category.OPERATIONAL, one_of=tuple(sorted({form for text in SEVERITIES for form in (text, text.lower(), text.title())}))
+)
+
+CLASSES: Final[Mapping[str, FieldPrivacy]] = {
+    f"{LOGS}ResourceLogs.schema_url": SCHEMA_URL,
+    f"{LOGS}ScopeLogs.schema_url": SCHEMA_URL,
+    f"{LOGS}LogRecord.severity_number": OPERATIONAL,
+    f"{LOGS}LogRecord.severity_text": _SEVERITY,
+    f"{LOGS}LogRecord.dropped_attributes_count": COUNT,
+}
+
+MESSAGES: Final = frozenset({f"{LOGS}ResourceLogs.scope_logs", f"{LOGS}ScopeLogs.log_records"})
+"""Slots that hold other slots."""
+
+
+def specials(rules: Rules) -> Mapping[str, Ruling]:
+    """Rulings on the slots that no category alone can decide."""
+    record = f"{LOGS}LogRecord."
+    return {
+        f"{LOGS}ResourceLogs.resource": NESTED,
+        f"{LOGS}ScopeLogs.scope": NESTED,
+        f"{record}attributes": rules.attributes,
+        f"{record}time_unix_nano": rules.time,
+        f"{record}observed_time_unix_nano": rules.time,
+        f"{record}trace_id": rules.identifier(16),
+        f"{record}span_id": rules.identifier(8),
+        f"{record}flags": rules.flags,
+        f"{record}event_name": rules.string(_event_name(rules)),
+        f"{record}body": Body(rules.policy.otlp.log_templates, rules.site.lets(Category.FREE_TEXT), rules.attributes),
+    }
+
+
+def _event_name(rules: Rules) -> FieldPrivacy:
+    """Outside the EU, only events of the tracking plan have a name."""
+    planned = tuple(sorted(rules.policy.tracking_plan))
+    return FieldPrivacy(Category.OPERATIONAL, one_of=planned) if rules.site.outside else OPERATIONAL

@@ -1,0 +1,116 @@
+"""Slots that all signals have: resource, scope, attributes and their values; and the rulings that slots share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Final
+
+from gateway.errors import Reason
+from gateway.model import Category, FieldPrivacy
+from gateway.plan import Attributes, Length
+from gateway.policy.document import Policy
+from gateway.policy.judge import Site, judge
+from gateway.policy.project import Ruling
+from gateway.policy.values import KINDS, values
+
+COMMON: Final = "opentelemetry.proto.common.v1."
+RESOURCE: Final = "opentelemetry.proto.resource.v1.Resource."
+
+OPERATIONAL: Final = FieldPrivacy(Category.OPERATIONAL)
+FREE_TEXT: Final = FieldPrivacy(Category.FREE_TEXT)
+COUNT: Final = FieldPrivacy(Category.OPERATIONAL, min=0, max=1_000_000)
+SCHEMA_URL: Final = FieldPrivacy(Category.OPERATIONAL, pattern=r"https://opentelemetry\.io/schemas/[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
+FLAGS: Final = FieldPrivacy(Category.OPERATIONAL, min=0, max=1023)
+"""Trace flags, and two bits on whether a parent is remote: opentelemetry/proto/trace/v1/trace.proto, SpanFlags."""
+
+CLASSES: Final[Mapping[str, FieldPrivacy]] = {
+    f"{RESOURCE}dropped_attributes_count": COUNT,
+    f"{COMMON}InstrumentationScope.name": OPERATIONAL,
+    f"{COMMON}InstrumentationScope.version": OPERATIONAL,
+    f"{COMMON}InstrumentationScope.dropped_attributes_count": COUNT,
+}
+"""Slots that are judged as any field is."""
+
+STRIPPED: Final = frozenset({f"{RESOURCE}entity_refs"})
+"""Slots that never leave: an entity reference repeats attribute keys, which may have been stripped."""
+
+VALUES: Final = frozenset(
+    f"{COMMON}{slot}"
+    for slot in (
+        "KeyValue.key",
+        "KeyValue.value",
+        "AnyValue.string_value",
+        "AnyValue.bool_value",
+        "AnyValue.int_value",
+        "AnyValue.double_value",
+        "AnyValue.array_value",
+        "AnyValue.kvlist_value",
+        "ArrayValue.values",
+        "KeyValueList.values",
+    )
+)
+"""Slots within an attribute or a body, which its rule decides on."""
+
+OPAQUE_VALUES: Final = frozenset(
+    f"{COMMON}{slot}" for slot in ("KeyValue.key_strindex", "AnyValue.bytes_value", "AnyValue.string_value_strindex")
+)
+"""Slots within an attribute or a body that no rule reads: the engine's schema of them doesn't have them."""
+
+
+class Rules:
+    """The rulings that slots share, at one destination."""
+
+    def __init__(self, policy: Policy, site: Site) -> None:
+        self.policy = policy
+        self.site = site
+
+    @cached_property
+    def attributes(self) -> Attributes:
+        """By the policy's keys; wildcards count inside the EU only. A key that may not leave stays listed, lest a wildcard lets it."""
+        otlp = self.policy.otlp
+        held = {key: otlp.privacy(key) for key in otlp.attributes}
+        rules = {key: values(dict.fromkeys(_kinds(privacy), privacy), self.site) for key, privacy in held.items()}
+        exact = {key: rule for key, rule in rules.items() if not key.endswith(".*")}
+        prefixes = {key.removesuffix("*"): rule for key, rule in rules.items() if key.endswith(".*")}
+        return Attributes(exact, {} if self.site.outside else prefixes)
+
+    @cached_property
+    def time(self) -> Ruling:
+        """On a time."""
+        return judge("timestamp", OPERATIONAL, self.site)
+
+    def string(self, privacy: FieldPrivacy) -> Ruling:
+        """On a string that is classified so."""
+        return judge("string", privacy, self.site)
+
+    def inside(self, ruling: Ruling) -> Ruling:
+        """What doesn't leave the EU: there, this ruling."""
+        if not self.site.lets(Category.OPERATIONAL):
+            return Reason.CATEGORY_NOT_ALLOWED
+        return Reason.NOT_CLOSED if self.site.outside else ruling
+
+    def identifier(self, length: int) -> Ruling:
+        """On a trace or span ID of so many bytes."""
+        return self.inside(Length(length))
+
+    @cached_property
+    def flags(self) -> Ruling:
+        """On trace flags."""
+        return self.inside(judge("integer", FLAGS, self.site))
+
+
+def specials(rules: Rules) -> Mapping[str, Ruling]:
+    """Rulings on the slots that no category alone can decide."""
+    return {
+        **dict.fromkeys(STRIPPED, Reason.UNCLASSIFIED),
+        f"{RESOURCE}attributes": rules.attributes,
+        f"{COMMON}InstrumentationScope.attributes": rules.attributes,
+    }
+
+
+def _kinds(privacy: FieldPrivacy) -> Sequence[str]:
+    """The kinds of value that fit what is said of them."""
+    if privacy.pattern or privacy.one_of or privacy.max_length:
+        return ("string",)
+    return ("integer",) if privacy.bounded else KINDS

@@ -1,0 +1,101 @@
+"""The slots of spans, their events and links; and what a span's name may be.
+
+Names of low cardinality: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name and …/rpc/rpc-spans/#span-name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.errors import Reason
+from gateway.model import Category, FieldPrivacy
+from gateway.plan import SpanName, Text
+from gateway.policy.otlp.shared import COUNT, FREE_TEXT, OPERATIONAL, SCHEMA_URL, Rules
+from gateway.policy.project import NESTED, Ruling
+
+TRACE: Final = "opentelemetry.proto.trace.v1."
+SPAN: Final = f"{TRACE}Span."
+
+CLASSES: Final[Mapping[str, FieldPrivacy]] = {
+    f"{TRACE}ResourceSpans.schema_url": SCHEMA_URL,
+    f"{TRACE}ScopeSpans.schema_url": SCHEMA_URL,
+    f"{SPAN}kind": OPERATIONAL,
+    f"{SPAN}dropped_attributes_count": COUNT,
+    f"{SPAN}dropped_events_count": COUNT,
+    f"{SPAN}dropped_links_count": COUNT,
+    f"{SPAN}Event.dropped_attributes_count": COUNT,
+    f"{SPAN}Link.dropped_attributes_count": COUNT,
+    f"{TRACE}Status.message": FREE_TEXT,
+    f"{TRACE}Status.code": OPERATIONAL,
+}
+
+MESSAGES: Final = frozenset(
+    {
+        f"{TRACE}ResourceSpans.scope_spans",
+        f"{TRACE}ScopeSpans.spans",
+        f"{SPAN}events",
+        f"{SPAN}links",
+        f"{SPAN}status",
+    }
+)
+"""Slots that hold other slots."""
+
+_STATE: Final = FieldPrivacy(Category.OPERATIONAL, pattern=r"ot=(th:[0-9a-f]{1,14}|rv:[0-9a-f]{14})(;(th:[0-9a-f]{1,14}|rv:[0-9a-f]{14}))?")
+"""Of tracestate what sampling needs, and no vendor's entry: https://opentelemetry.io/docs/specs/otel/trace/tracestate-handling/."""
+
+_METHOD: Final = "(CONNECT|DELETE|GET|HEAD|HTTP|OPTIONS|PATCH|POST|PUT|QUERY|TRACE)"
+_WORD: Final = "([A-Za-z]([A-Za-z_-]{0,29}[A-Za-z])?[0-9]{0,2})"
+_PARAMETER: Final = r"(\{[A-Za-z_]\w{0,31}(:[a-z]{1,8})?\}|:[A-Za-z_]\w{0,31}|<([a-z]{1,8}:)?[A-Za-z_]\w{0,31}>|\*)"
+_PATH: Final = f"(/|(/{_WORD}){{1,12}}/?)"
+_TEMPLATE: Final = f"((/{_WORD}){{0,6}}/{_PARAMETER}(/({_WORD}|{_PARAMETER})){{0,6}}/?)"
+_RPC: Final = r"/?([a-z][a-z0-9_]{0,31}\.){1,8}[A-Z][A-Za-z0-9]{0,63}/[A-Z][A-Za-z0-9]{0,63}"
+
+FORMS: Final = f"{_METHOD}( {_TEMPLATE})?|{_RPC}"
+"""Names that are of low cardinality by their form."""
+
+ROUTED: Final = f"{_METHOD} {_PATH}"
+"""Names that may be: a path without a parameter is one that somebody asked for, unless the span says that it is a route."""
+
+ROUTES: Final = ("http.route", "url.template")
+"""The attributes that say so."""
+
+KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+"""Span kinds by number; one that isn't said counts as internal."""
+
+
+def specials(rules: Rules) -> Mapping[str, Ruling]:
+    """Rulings on the slots that no category alone can decide."""
+    state = rules.inside(rules.string(_STATE))
+    return {
+        f"{TRACE}ResourceSpans.resource": NESTED,
+        f"{TRACE}ScopeSpans.scope": NESTED,
+        f"{SPAN}name": _name(rules),
+        f"{SPAN}parent_span_id": rules.identifier(8),
+        f"{SPAN}start_time_unix_nano": rules.time,
+        f"{SPAN}end_time_unix_nano": rules.time,
+        f"{SPAN}Event.time_unix_nano": rules.time,
+        f"{SPAN}Event.name": rules.string(OPERATIONAL),
+        f"{SPAN}Event.attributes": rules.attributes,
+        **{
+            f"{held}{slot}": ruling
+            for held in (SPAN, f"{SPAN}Link.")
+            for slot, ruling in {
+                "trace_id": rules.identifier(16),
+                "span_id": rules.identifier(8),
+                "trace_state": state,
+                "flags": rules.flags,
+                "attributes": rules.attributes,
+            }.items()
+        },
+    }
+
+
+def _name(rules: Rules) -> Ruling:
+    if not rules.site.lets(Category.OPERATIONAL):
+        return Reason.CATEGORY_NOT_ALLOWED
+    listed = rules.policy.otlp.span_names
+    if rules.site.outside:
+        return SpanName(listed, KINDS)
+    forms, routed = Text(FORMS, detect=True), Text(ROUTED, detect=True)
+    return SpanName(listed, KINDS, forms, routed, ROUTES, rules.site.lets(Category.FREE_TEXT))

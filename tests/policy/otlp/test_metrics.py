@@ -1,0 +1,164 @@
+"""What is left of a metric: its stream, its data points, its exemplars."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import pytest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
+
+from gateway.errors import BadPolicy, Reason, Refused
+from gateway.minimise.engine import Minimiser
+from gateway.model import Facts
+from gateway.signals import METRICS
+from tests.build import NOW, compiler, released
+
+MORE: Final = """\
+otlp:
+  attributes:
+    user.id: USER_ID
+    http.status: {category: OPERATIONAL, min: 100, max: 599}
+    queue: OPERATIONAL
+"""
+MADE: Final = compiler("message M {}", MORE)
+ENGINES: Final = {name: Minimiser(MADE.plan(METRICS.item, name)) for name in ("eu-indirect", "eu-service", "us-log")}
+TIME: Final = NOW * 10**9
+
+
+def wrapped(metric: Metric) -> bytes:
+    return ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[metric])]).SerializeToString()
+
+
+def left(metric: Metric, destination: str) -> Metric:
+    """What a destination gets of a metric; asked twice, since the second answer may be remembered."""
+    first, second = (released(ENGINES[destination], wrapped(metric)).payload for _ in range(2))
+    assert first == second
+    return ResourceMetrics.FromString(first).scope_metrics[0].metrics[0]
+
+
+def text(key: str, value: str) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(string_value=value))
+
+
+def metric(**slots: Any) -> Metric:
+    return Metric(name="http.server.request.duration", **slots)
+
+
+STATUS: Final = KeyValue(key="http.status", value=AnyValue(int_value=200))
+QUEUE: Final = text("queue", "exports")
+NAMED: Final = text("user.name", "Anna")
+EXEMPLAR: Final = pb.Exemplar(
+    filtered_attributes=[STATUS, NAMED], time_unix_nano=TIME, as_double=0.5, span_id=b"01234567", trace_id=b"0123456789abcdef"
+)
+SHARED: Final[dict[str, Any]] = {"start_time_unix_nano": TIME, "time_unix_nano": TIME, "attributes": [STATUS, QUEUE, NAMED]}
+FLAGGED: Final[dict[str, Any]] = {**SHARED, "flags": 1}
+POINTS: Final[dict[str, Any]] = {
+    "gauge": pb.Gauge(data_points=[pb.NumberDataPoint(**FLAGGED, as_int=33612345678, exemplars=[EXEMPLAR])]),
+    "sum": pb.Sum(data_points=[pb.NumberDataPoint(**FLAGGED, as_double=-0.5)], aggregation_temporality=2, is_monotonic=True),  # type: ignore[arg-type]
+    "histogram": pb.Histogram(
+        data_points=[
+            pb.HistogramDataPoint(
+                **FLAGGED, count=3, sum=1.5, bucket_counts=[1, 2], explicit_bounds=[0.5], min=0.1, max=0.9, exemplars=[EXEMPLAR]
+            )
+        ],
+        aggregation_temporality=1,  # type: ignore[arg-type]
+    ),
+    "exponential_histogram": pb.ExponentialHistogram(
+        data_points=[
+            pb.ExponentialHistogramDataPoint(
+                **FLAGGED,
+                count=3,
+                sum=1.5,
+                scale=-2,
+                zero_count=1,
+                positive={"offset": -1, "bucket_counts": [1, 2]},  # type: ignore[arg-type]
+                negative={"offset": 4, "bucket_counts": [3]},  # type: ignore[arg-type]
+                min=0.1,
+                max=0.9,
+                zero_threshold=0.01,
+                exemplars=[EXEMPLAR],
+            )
+        ],
+        aggregation_temporality=2,  # type: ignore[arg-type]
+    ),
+    "summary": pb.Summary(
+        data_points=[pb.SummaryDataPoint(**FLAGGED, count=3, sum=1.5, quantile_values=[{"quantile": 0.5, "value": 0.7}])]  # type: ignore[list-item]
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", POINTS)
+def test_inside_the_eu_all_of_a_data_point_stays_but_what_its_attributes_rules_strip(kind: str) -> None:
+    sent = metric(**{kind: POINTS[kind]})
+    wanted = Metric.FromString(sent.SerializeToString())
+    for point in getattr(wanted, kind).data_points:
+        del point.attributes[2]
+        for exemplar in getattr(point, "exemplars", ()):
+            del exemplar.filtered_attributes[1]
+    assert left(sent, "eu-indirect") == wanted
+
+
+@pytest.mark.parametrize("kind", POINTS)
+def test_outside_the_eu_nothing_that_was_measured_leaves(kind: str) -> None:
+    """Times near receipt and attributes that are closed do."""
+    got = getattr(left(metric(**{kind: POINTS[kind]}), "us-log"), kind)
+    kept = {field.name for point in got.data_points for field, _ in point.ListFields()}
+    assert kept - {"exemplars", "positive", "negative", "quantile_values"} == {"start_time_unix_nano", "time_unix_nano", "attributes"}
+    for point in got.data_points:
+        assert [*point.attributes] == [STATUS]
+        for exemplar in getattr(point, "exemplars", ()):
+            assert exemplar == pb.Exemplar(filtered_attributes=[STATUS], time_unix_nano=TIME)
+        for name in {"positive", "negative"} & kept:
+            assert not getattr(point, name).ListFields()
+        assert not any(value.ListFields() for value in getattr(point, "quantile_values", ()))
+
+
+@pytest.mark.parametrize(
+    ("sent", "inside", "outside"),
+    [
+        (metric(unit="ms"), True, True),
+        (metric(unit="1"), True, True),
+        (metric(unit="By/s"), True, True),
+        (metric(unit="{request}"), True, True),
+        (metric(unit="{call}/s"), True, True),
+        (metric(unit="%"), True, True),
+        (metric(unit="anna@acme.example"), False, False),
+        (metric(unit="33612345678"), False, False),
+        (metric(unit="of Anna"), False, False),
+        (metric(description="Duration of requests"), False, False),
+        (metric(metadata=[STATUS]), True, True),
+        (metric(metadata=[NAMED]), False, False),
+    ],
+    ids=str,
+)
+def test_a_slot_of_a_stream_is_kept_or_stripped(sent: Metric, inside: bool, outside: bool) -> None:
+    for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
+        assert left(sent, destination) == (sent if kept else metric())
+
+
+def test_a_description_is_masked_where_free_text_may_go() -> None:
+    assert left(metric(description="ask anna@acme.example"), "eu-service").description == "ask [EMAIL]"
+
+
+@pytest.mark.parametrize("name", ["http.server.request.duration", "a", "queue_depth", "k8s.pod/cpu-time", "x" * 255])
+def test_a_metric_keeps_a_name_that_is_one(name: str) -> None:
+    assert left(Metric(name=name), "eu-indirect").name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "1a", "videos of Anna", "anna@acme.example", "v.33612345678", "x" * 256, "n\u0430me", "a\nb", "v.4111111111111111"]
+)
+@pytest.mark.parametrize("destination", ENGINES)
+def test_a_metric_without_a_name_that_may_leave_is_refused(name: str, destination: str) -> None:
+    with pytest.raises(Refused) as caught:
+        ENGINES[destination].decide(wrapped(Metric(name=name)), Facts(TIME))
+    assert caught.value.reason is Reason.REQUIRED_FIELD
+
+
+def test_metrics_have_no_plan_where_their_names_may_not_go() -> None:
+    site = msgspec.structs.replace(MADE.site("jp-service"), allow=frozenset())
+    with pytest.raises(BadPolicy, match=r"would strip opentelemetry\.proto\.metrics\.v1\.Metric\.name"):
+        MADE.plan_at(METRICS.item, site)

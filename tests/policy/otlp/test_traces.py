@@ -1,0 +1,191 @@
+"""What is left of a span: its name, its slots, those of its events and links."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from gateway.errors import Reason
+from gateway.minimise.engine import Minimiser
+from gateway.signals import TRACES
+from tests.build import NOW, compiler, released
+
+MORE: Final = """\
+otlp:
+  attributes:
+    user.id: USER_ID
+    http.route: {category: OPERATIONAL, pattern: "/[a-z/]{0,64}"}
+    exception.type: OPERATIONAL
+    exception.message: FREE_TEXT
+  span_names: [render video, Anna]
+"""
+MADE: Final = compiler("message M {}", MORE)
+ENGINES: Final = {name: Minimiser(MADE.plan(TRACES.item, name)) for name in ("eu-indirect", "eu-service", "us-log", "us-vendor")}
+TIME: Final = NOW * 10**9
+DAY: Final = 86_400 * 10**9
+SERVER: Final = Span.SPAN_KIND_SERVER
+
+
+def left(span: Span, destination: str) -> Span:
+    """What a destination gets of a span; asked twice, since the second answer may be remembered."""
+    raw = ResourceSpans(scope_spans=[ScopeSpans(spans=[span])]).SerializeToString()
+    first, second = (released(ENGINES[destination], raw).payload for _ in range(2))
+    assert first == second
+    return ResourceSpans.FromString(first).scope_spans[0].spans[0]
+
+
+def text(key: str, value: str) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(string_value=value))
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("render video", True, True),
+        ("Anna", True, True),
+        ("GET", True, False),
+        ("HTTP", True, False),
+        ("GET /v1/videos/{id}", True, False),
+        ("GET /v1/videos/{video_id}/scenes/{scene_id}", True, False),
+        ("POST /users/:id", True, False),
+        ("GET /users/<int:id>/", True, False),
+        ("GET /static/{path:path}", True, False),
+        ("GET /{id}", True, False),
+        ("GET /files/*", True, False),
+        ("grpc.health.v1.Health/Check", True, False),
+        ("/kannelle.video.v1.VideoService/Export", True, False),
+        ("", False, False),
+        ("GET /users/anna", False, False),
+        ("GET /healthz", False, False),
+        ("GET /", False, False),
+        ("GET /users/usr_1/{id}", False, False),
+        ("GET /users/33612345678/{id}", False, False),
+        ("GET /users/anna@acme.example/{id}", False, False),
+        ("GET /users/{anna@acme.example}", False, False),
+        ("GET /users/{id}?email=anna", False, False),
+        ("GET /users/{id} ", False, False),
+        ("GET  /users/{id}", False, False),
+        ("get /users/{id}", False, False),
+        ("FETCH /users/{id}", False, False),
+        ("GET https://acme.example/users/{id}", False, False),
+        ("VideoService/Export", False, False),
+        ("kannelle.video.v1.VideoService/Export/anna", False, False),
+        ("kannelle.video.v1.VideoService", False, False),
+        ("Render video", False, False),
+        ("render video ", False, False),
+        ("sign-in of Anna", False, False),
+        ("anna@acme.example", False, False),
+        ("SELECT name FROM users", False, False),
+        ("x" * 100_000, False, False),
+    ],
+)
+def test_a_name_of_low_cardinality_stays_and_any_other_becomes_the_kind(name: str, inside: bool, outside: bool) -> None:
+    for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
+        assert left(Span(name=name, kind=SERVER), destination).name == (name if kept or not name else "SERVER")
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "kept"),
+    [
+        ("GET /healthz", [text("http.route", "/healthz")], True),
+        ("GET /healthz", [text("url.template", "/healthz")], True),
+        ("GET /", [text("http.route", "/")], True),
+        ("GET /v1/videos", [text("user.id", "usr_1"), text("http.route", "/v1/videos")], True),
+        ("GET /users/anna", [text("http.route", "/users/{name}")], False),
+        ("GET /users/anna", [text("url.path", "/users/anna")], False),
+        ("GET /users/anna", [text("http.route", "/users/")], False),
+        ("GET /users/4111111111111111", [text("http.route", "/users/4111111111111111")], False),
+        ("GET /users/anna@acme.example", [text("http.route", "/users/anna@acme.example")], False),
+        ("GET /healthz", [KeyValue(key="http.route", value=AnyValue(bytes_value=b"/healthz"))], False),
+    ],
+)
+def test_a_path_without_a_parameter_stays_if_it_is_the_span_s_route(name: str, attributes: list[KeyValue], kept: bool) -> None:
+    assert left(Span(name=name, kind=SERVER, attributes=attributes), "eu-indirect").name == (name if kept else "SERVER")
+    assert left(Span(name=name, kind=SERVER, attributes=attributes), "us-log").name == "SERVER"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(0, "INTERNAL"), (1, "INTERNAL"), (2, "SERVER"), (3, "CLIENT"), (4, "PRODUCER"), (5, "CONSUMER"), (6, "INTERNAL"), (-1, "INTERNAL")],
+)
+def test_each_kind_has_its_name(kind: int, name: str) -> None:
+    assert left(Span.FromString(Span(name="Anna Smith").SerializeToString() + Span(kind=kind).SerializeToString()), "us-log").name == name  # type: ignore[arg-type]
+
+
+def test_where_free_text_may_go_a_name_is_masked() -> None:
+    assert left(Span(name="mail to anna@acme.example"), "eu-service").name == "mail to [EMAIL]"
+    assert left(Span(name="mail to somebody"), "eu-service").name == "mail to somebody"
+
+
+ID: Final = b"0123456789abcdef"
+SLOTS: Final = [
+    (Span(trace_id=ID), True, False),
+    (Span(trace_id=ID[:15]), False, False),
+    (Span(span_id=ID[:8]), True, False),
+    (Span(parent_span_id=ID[:8]), True, False),
+    (Span(parent_span_id=b"anna@acme"), False, False),
+    (Span(trace_state="ot=th:c8"), True, False),
+    (Span(trace_state="ot=rv:0123456789abcd;th:0"), True, False),
+    (Span(trace_state="ot=th:c8,acme=anna"), False, False),
+    (Span(trace_state="acme=anna"), False, False),
+    (Span(flags=0x301), True, False),
+    (Span(flags=0x400), False, False),
+    (Span(kind=SERVER), True, True),
+    (Span(start_time_unix_nano=TIME), True, True),
+    (Span(end_time_unix_nano=TIME - 8 * DAY), True, False),
+    (Span(dropped_attributes_count=5, dropped_events_count=5, dropped_links_count=5), True, True),
+    (Span(dropped_events_count=612345678), False, False),
+    (Span(attributes=[text("user.id", "usr_1")]), True, True),
+    (Span(attributes=[text("user.name", "Anna")]), False, False),
+    (Span(attributes=[text("exception.message", "no such user")]), False, False),
+]
+EVENTS: Final = [
+    (Span.Event(time_unix_nano=TIME), True, True),
+    (Span.Event(name="exception"), True, False),
+    (Span.Event(name="Anna signed in"), False, False),
+    (Span.Event(name="anna@acme.example"), False, False),
+    (Span.Event(attributes=[text("exception.type", "KeyError")]), True, False),
+    (Span.Event(attributes=[text("exception.message", "no such user")]), False, False),
+    (Span.Event(dropped_attributes_count=5), True, True),
+]
+LINKS: Final = [
+    (Span.Link(trace_id=ID), True, False),
+    (Span.Link(span_id=ID[:8]), True, False),
+    (Span.Link(trace_state="ot=th:c8"), True, False),
+    (Span.Link(trace_state="acme=anna"), False, False),
+    (Span.Link(attributes=[text("user.id", "usr_1")]), True, True),
+    (Span.Link(attributes=[text("user.name", "Anna")]), False, False),
+    (Span.Link(flags=1), True, False),
+    (Span.Link(dropped_attributes_count=5), True, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("span", "nothing", "inside", "outside"),
+    [
+        *((span, Span(), *kept) for span, *kept in SLOTS),
+        *((Span(events=[event]), Span(events=[Span.Event()]), *kept) for event, *kept in EVENTS),
+        *((Span(links=[link]), Span(links=[Span.Link()]), *kept) for link, *kept in LINKS),
+    ],
+    ids=str,
+)
+def test_a_slot_is_kept_or_stripped(span: Span, nothing: Span, inside: bool, outside: bool) -> None:
+    for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
+        assert left(span, destination) == (span if kept else nothing)
+
+
+@pytest.mark.parametrize("message", ["ok", "no user anna@acme.example"])
+def test_a_status_keeps_its_code_and_its_text_only_where_free_text_may_go(message: str) -> None:
+    span = Span(status={"message": message, "code": 2})  # type: ignore[arg-type]
+    for destination in ("eu-indirect", "us-log"):
+        assert left(span, destination) == Span(status={"code": 2})  # type: ignore[arg-type]
+    assert left(span, "eu-service").status.message == message.replace("anna@acme.example", "[EMAIL]")
+
+
+def test_a_name_that_became_its_kind_is_told_of() -> None:
+    raw = ResourceSpans(scope_spans=[ScopeSpans(spans=[Span(name="sign-in of Anna")])]).SerializeToString()
+    told = [(one.path, one.reason, one.masked) for one in released(ENGINES["eu-indirect"], raw).stripped]
+    assert told == [("scope_spans[*].spans[*].name", Reason.NOT_LISTED, True)]
