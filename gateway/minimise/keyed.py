@@ -72,17 +72,20 @@ def attributes(rule: Attributes) -> Rewrite:
     return rewrite
 
 
-def unlisted(rule: Attributes) -> Dismiss:
-    """Dismiss a `KeyValue` whose key isn't listed and leads to none that is, without parsing it.
+def barred(rule: Attributes) -> Dismiss:
+    """Dismiss a `KeyValue` by its key, without parsing it: one that isn't listed and leads to none that is, or is listed and may not leave.
 
     A second key further on could only be a lesser evil: it goes too.
     """
+    closed = frozenset(key.encode() for key, value in rule.exact.items() if value == Value())
     listed = (*rule.exact, *rule.prefixes)
-    exact = frozenset(key.encode() for key in listed) | {head.encode() for key in listed for head in _heads(key)}
+    known = frozenset(key.encode() for key in listed) | {head.encode() for key in listed for head in _heads(key)}
     prefixes = tuple(prefix.encode() for prefix in rule.prefixes)
 
     def judge(key: bytes) -> Reason | None:
-        return None if key in exact or key.startswith(prefixes) else Reason.UNCLASSIFIED
+        if key in closed:
+            return Reason.CATEGORY_NOT_ALLOWED
+        return None if key in known or key.startswith(prefixes) else Reason.UNCLASSIFIED
 
     seen = Seen(judge)
 

@@ -118,7 +118,7 @@ class _Builder:
             case Nested():
                 return Memo(nested(rule.message, self._minimise), LARGE)
             case Attributes():
-                return Memo(keyed.attributes(rule), dismiss=keyed.unlisted(rule))
+                return Memo(keyed.attributes(rule), dismiss=keyed.barred(rule))
             case Body():
                 return Memo(keyed.body(rule))
         return None
