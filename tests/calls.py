@@ -9,13 +9,16 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, context_pb2, emit_pb2, support_pb2
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
+from gateway.signals import SIGNALS
+
 V1: Final = "/kannelle.privacy.v1."
 TRACK: Final = f"{V1}AnalyticsService/TrackEvent"
 TRACKS: Final = f"{V1}AnalyticsService/TrackEvents"
 STREAM: Final = f"{V1}AnalyticsService/StreamEvents"
 EMIT: Final = f"{V1}EmitService/Emit"
 EMITS: Final = f"{V1}EmitService/EmitBatch"
-LOGS: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+LOGS, TRACES, METRICS = (signal.method for signal in SIGNALS)
+PROFILES: Final = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
 
 METHODS: Final = tuple(
     f"/{service.full_name}/{method.name}"
@@ -27,7 +30,7 @@ METHODS: Final = tuple(
 
 PREVIEW: Final = f"{V1}PrivacyService/Preview"
 DESCRIBE: Final = f"{V1}PrivacyService/Describe"
-ALL: Final = (*METHODS, PREVIEW, DESCRIBE, LOGS)
+ALL: Final = (*METHODS, PREVIEW, DESCRIBE, LOGS, TRACES, METRICS)
 """All that the gateway has."""
 
 

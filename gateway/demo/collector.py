@@ -1,4 +1,4 @@
-"""A stand-in for a log backend: a small OTLP collector that keeps in memory what it gets. For demo and tests; no real collector.
+"""A stand-in for a telemetry backend: a small OTLP collector that keeps in memory what it gets. For demo and tests; no real collector.
 
 It is strict: what a sender may not send it refuses, so that nothing passes here that a real one would choke on.
 """
@@ -6,30 +6,41 @@ It is strict: what a sender may not send it refuses, so that nothing passes here
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 import grpc
 import grpc.aio
 import msgspec
-from google.protobuf.any_pb2 import Any
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-_SERVICE: Final = "opentelemetry.proto.collector.logs.v1.LogsService"
+from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
+
+# A signal's request and response.
+_MESSAGES: Final[Mapping[Signal, tuple[type[Any], type[Any]]]] = {
+    LOGS: (logs_service_pb2.ExportLogsServiceRequest, logs_service_pb2.ExportLogsServiceResponse),
+    TRACES: (trace_service_pb2.ExportTraceServiceRequest, trace_service_pb2.ExportTraceServiceResponse),
+    METRICS: (metrics_service_pb2.ExportMetricsServiceRequest, metrics_service_pb2.ExportMetricsServiceResponse),
+}
 
 GRACE: Final = 0.2
 """How long calls under way have at a stop, in seconds. Without any, gRPC's clients complain on standard error."""
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What to answer: OK, with so many records `rejected`, or another code, with a RetryInfo of `after` seconds where given."""
+    """What to answer: OK, with so many records (spans, data points) `rejected`; or another code, with a RetryInfo of `after` seconds."""
 
     code: grpc.StatusCode = grpc.StatusCode.OK
     after: float | None = None
@@ -37,10 +48,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Collector:
-    """A stand-in for an OTLP collector, gRPC only, logs only. Used as `async with Collector() as collector`.
+    """A stand-in for an OTLP collector, gRPC only. Used as `async with Collector() as collector`.
 
-    `received` is all that came, as it came off the wire; `requests` what it took of it, in order; `answers` what it answers next, one
-    each; when they run out, OK.
+    `received` is all that came, as it came off the wire; `requests` what it took of it, in order and of any signal; `answers` what it
+    answers next, one each; when they run out, OK.
     """
 
     def __init__(self, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None) -> None:
@@ -49,7 +60,7 @@ class Collector:
         self._credentials = credentials
         self._server: grpc.aio.Server | None = None
         self.received: list[bytes] = []
-        self.requests: list[ExportLogsServiceRequest] = []
+        self.requests: list[Any] = []
         self.answers: deque[Answer] = deque()
         self.endpoint = ""
         """Its URL, once it runs."""
@@ -57,8 +68,9 @@ class Collector:
     async def start(self) -> None:
         """Listen. Raises RuntimeError if the address is taken."""
         server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
-        export: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._export)
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Export": export}),))
+        for signal in SIGNALS:
+            export: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(partial(self._export, signal))
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(signal.service, {"Export": export}),))
         if self._credentials is None:
             port = server.add_insecure_port(self._address)
         else:
@@ -79,58 +91,70 @@ class Collector:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.stop()
 
-    def records(self) -> Iterator[tuple[Resource, InstrumentationScope, LogRecord]]:
-        """All records it took, in order, with their resource and scope."""
+    def records(self, signal: Signal = LOGS) -> Iterator[tuple[Resource, InstrumentationScope, Any]]:
+        """All records (spans, metrics) that it took, in order, with their resource and scope."""
         for request in self.requests:
-            for logs in request.resource_logs:
-                for scope in logs.scope_logs:
-                    yield from ((logs.resource, scope.scope, record) for record in scope.log_records)
+            if isinstance(request, _MESSAGES[signal][0]):
+                yield from _records(request)
 
-    async def _export(self, data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    async def _export(self, signal: Signal, data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         self.received.append(data)
-        fault, request = read(data)
+        fault, request = read(data, signal)
         if fault:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, fault)
         answer = self.answers.popleft() if self.answers else Answer()
         if answer.code is not grpc.StatusCode.OK:
             await _abort(context, answer)
         self.requests.append(request)
-        response = ExportLogsServiceResponse()
-        response.partial_success.rejected_log_records = answer.rejected
-        return response.SerializeToString() if answer.rejected else b""
+        if not answer.rejected:
+            return b""
+        response: bytes = _MESSAGES[signal][1](partial_success={f"rejected_{signal.records}": answer.rejected}).SerializeToString()
+        return response
 
 
-def read(data: bytes) -> tuple[str, ExportLogsServiceRequest]:
+def read(data: bytes, signal: Signal = LOGS) -> tuple[str, Any]:
     """What is wrong with a request, or nothing, and the request."""
-    request = ExportLogsServiceRequest()
+    message = _MESSAGES[signal][0]
+    request = message()
     try:
         request.MergeFromString(data)
     except DecodeError:
         return "malformed", request
-    known = ExportLogsServiceRequest.FromString(data)
+    known = message.FromString(data)
     known.DiscardUnknownFields()
     if known.ByteSize() != request.ByteSize():
         return "unknown field", request
-    return next(filter(None, map(_fault, _records(request))), ""), request
+    return next(filter(None, (_fault(record) for _, _, record in _records(request))), ""), request
 
 
-def _records(request: ExportLogsServiceRequest) -> Iterator[LogRecord]:
-    return (record for logs in request.resource_logs for scope in logs.scope_logs for record in scope.log_records)
+def _records(request: Any) -> Iterator[tuple[Resource, InstrumentationScope, Any]]:
+    for group in _members(request, 1):
+        for scope in _members(group, 2):
+            yield from ((group.resource, scope.scope, record) for record in _members(scope, 2))
 
 
-def _fault(record: LogRecord) -> str:
-    # https://opentelemetry.io/docs/specs/otel/logs/data-model/: an ID is whole or absent.
-    if len(record.trace_id) not in {0, 16} or len(record.span_id) not in {0, 8}:
-        return "trace or span ID of a wrong length"
-    if record.severity_number not in SeverityNumber.values():
-        return "severity number out of range"
+def _members(message: Any, number: int) -> Any:
+    # The signals' messages have one shape, with one set of numbers.
+    return getattr(message, message.DESCRIPTOR.fields_by_number[number].name)
+
+
+def _fault(record: Any) -> str:
+    match record:
+        # https://opentelemetry.io/docs/specs/otel/logs/data-model/: an ID is whole or absent.
+        case LogRecord() if len(record.trace_id) not in {0, 16} or len(record.span_id) not in {0, 8}:
+            return "trace or span ID of a wrong length"
+        case LogRecord() if record.severity_number not in SeverityNumber.values():
+            return "severity number out of range"
+        # opentelemetry/proto/trace/v1/trace.proto: a span's are required.
+        case Span() if (len(record.trace_id), len(record.span_id)) != (16, 8) or len(record.parent_span_id) not in {0, 8}:
+            return "trace or span ID of a wrong length"
     return ""
 
 
 async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], answer: Answer) -> NoReturn:
     status = Status(code=answer.code.value[0], message="as told")
     if answer.after is not None:
-        detail = Any()
+        detail = AnyMessage()
         info = RetryInfo()
         info.retry_delay.FromNanoseconds(int(answer.after * 1e9))
         detail.Pack(info)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 from google.protobuf.message import Message
 
-from gateway.errors import Reason
+from gateway.errors import Permanent, Reason, Retryable
 from gateway.model import Release
 
-LOGS: Final = "opentelemetry.proto.logs.v1.ResourceLogs"
-"""The type of a log record's release: one record, with its resource and scope."""
+log = logging.getLogger(__name__)
 
 MessageClass = Callable[[str], type[Message]]
 """The class of the message type with this full name; raises KeyError."""
@@ -61,3 +61,33 @@ class Immediate(Protocol):
     def settle(self, batch: Sequence[Release]) -> Sequence[Outcome]:
         """The outcomes of `send`, at once. Raises nothing."""
         ...
+
+
+def by_type(batch: Sequence[Release]) -> Mapping[str, Sequence[int]]:
+    """Where the releases of each type stand in a batch."""
+    types = {release.type for release in batch}
+    if len(types) == 1:
+        return {types.pop(): range(len(batch))}
+    places: dict[str, list[int]] = {}
+    for place, release in enumerate(batch):
+        places.setdefault(release.type, []).append(place)
+    return places
+
+
+async def fare(exporter: Exporter, batch: Sequence[Release]) -> Sequence[Outcome]:
+    """How each release of a batch, which is not empty, fares with an exporter, whatever the exporter does. Raises nothing of its."""
+    destination = batch[0].destination
+    try:
+        outcomes = await exporter.send(batch)
+    except Retryable as error:
+        return [Retry(error.after)] * len(batch)
+    except Permanent as error:
+        return [Rejected(error.reason)] * len(batch)
+    except Exception as error:  # noqa: BLE001 - whatever the exporter's fault is
+        # Not its text, nor a traceback that ends in it: both may hold values.
+        log.error("%s: the exporter failed: %s", destination, type(error).__name__)
+        return [Rejected(Reason.INTERNAL)] * len(batch)
+    if len(outcomes) != len(batch):
+        log.error("%s: the exporter gave %d outcomes for %d releases", destination, len(outcomes), len(batch))
+        return [Rejected(Reason.INTERNAL)] * len(batch)
+    return outcomes

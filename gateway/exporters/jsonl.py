@@ -99,7 +99,7 @@ class _Job:
 
 
 class Jsonl:
-    """Writes a release as a line of JSON: OTLP JSON of a `LogsData` for a log record, else `{"type", "plan", "message"}` with proto-JSON.
+    """Writes a release as a line of JSON: for an item of an OTLP signal, OTLP JSON; else `{"type", "plan", "message"}` with proto-JSON.
 
     Guarantee: what is `delivered` stands in the file, whole and flushed to the volume (fdatasync), before its outcome is known; it
     survives a killed process, and a power cut as well as the volume does. With `-` it was handed to standard output, no more.

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from gateway.errors import BadConfig
 from gateway.exporters.base import Exporter, MessageClass
+from gateway.exporters.gathered import Bounds, Gathered
 from gateway.exporters.jsonl import Jsonl
 from gateway.exporters.null import Null
-from gateway.exporters.otlp import Otlp
+from gateway.exporters.otlp import REQUEST_BYTES, Otlp
 from gateway.policy import document
 
 Wanted = tuple[str, document.Exporter]
@@ -47,7 +48,8 @@ class Opened:
                 path = given.path if given.path == "-" else str(self._state / (given.path or f"{name}.jsonl"))
                 return Jsonl(path, self._message_class, max_bytes=given.max_bytes, backups=given.backups)
             case document.OtlpExporter():
-                return Otlp(given.endpoint, compression=given.compression, timeout=given.timeout, ca=given.ca)
+                otlp = Otlp(given.endpoint, compression=given.compression, timeout=given.timeout, ca=given.ca)
+                return Gathered(otlp, Bounds(bytes=REQUEST_BYTES))
             case document.NullExporter():
                 return Null()
 

@@ -1,12 +1,14 @@
 """OTLP over gRPC to a collector: what is sent, and what the answers mean. How a request is put together is `regroup.py`'s.
 
-https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
+How much goes into one is `gathered.py`'s. https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Any, Final
 
 import grpc
@@ -15,19 +17,20 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from gateway.errors import BadConfig, Reason, Retryable
-from gateway.exporters.base import DELIVERED, LOGS, Outcome, Rejected, Retry
+from gateway.exporters.base import DELIVERED, Outcome, Rejected, Retry, by_type
 from gateway.exporters.endpoint import Endpoint
-from gateway.exporters.regroup import regroup
+from gateway.exporters.regroup import readable, regroup
 from gateway.model import Release
+from gateway.signals import BY_ITEM, LOGS, METRICS, SIGNALS, TRACES, Signal
 
 log = logging.getLogger(__name__)
 
-METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
-
 REQUEST_BYTES: Final = 2 * 1024 * 1024
-"""How large a request gets, before compression: half of what gRPC servers take by default."""
+"""How large a request should get, before compression: half of what gRPC servers take by default."""
 
 RETRYABLE: Final = frozenset(
     {
@@ -44,17 +47,22 @@ RETRYABLE: Final = frozenset(
 _COMPRESSION: Final = {"gzip": grpc.Compression.Gzip, "none": grpc.Compression.NoCompression}
 
 
+_RESPONSES: Final[Mapping[Signal, type[Any]]] = {
+    LOGS: ExportLogsServiceResponse,
+    TRACES: ExportTraceServiceResponse,
+    METRICS: ExportMetricsServiceResponse,
+}
+
+
 class Otlp:
-    """Sends log records to an OTLP collector over gRPC; takes no other type.
+    """Sends items of OTLP's signals to a collector over gRPC; takes no other type. A request for each signal in a batch, however large.
 
     Guarantee: `delivered` means that the collector answered OK. At least once: a request whose answer got lost is sent again.
     Of a partial success OTLP doesn't say which records were rejected, and forbids sending any again: all are `delivered`, and
     `rejected` counts the loss.
     """
 
-    def __init__(
-        self, endpoint: str, *, compression: str = "gzip", timeout: float = 10.0, ca: str | None = None, request_bytes: int = REQUEST_BYTES
-    ) -> None:
+    def __init__(self, endpoint: str, *, compression: str = "gzip", timeout: float = 10.0, ca: str | None = None) -> None:
         """`endpoint` is `https://host:port`, or `http://host:port` on loopback; `timeout`, in seconds, is a request's; `ca` a PEM file.
 
         Without `ca`, gRPC's own root certificates count. Nothing is connected before the first batch. Raises BadConfig.
@@ -64,89 +72,95 @@ class Otlp:
         self._endpoint = Endpoint.parse(endpoint, ca)
         self._compression = _COMPRESSION[compression]
         self._timeout = timeout
-        self._request_bytes = request_bytes
         self._channel: grpc.aio.Channel | None = None
-        self._export: Any = None
+        self._export: Mapping[Signal, Any] = {}
         self._closed = False
-        self._last = grpc.StatusCode.OK
-        self.rejected = 0
-        """Records that the collector rejected while it took others."""
+        self._last = dict.fromkeys(SIGNALS, grpc.StatusCode.OK)
+        self.rejected = {signal.name: 0 for signal in SIGNALS}
+        """Log records, spans and data points, by signal, that the collector rejected while it took others."""
 
     async def send(self, batch: Sequence[Release]) -> Sequence[Outcome]:
-        """Delivered what the collector took; Retry by OTLP's rules; Rejected otherwise, and every release that is no log record."""
+        """Delivered what the collector took; Retry by OTLP's rules; Rejected otherwise, and every release that is no signal's item.
+
+        Signals go one after the other, each on its own account.
+        """
         if self._closed:
             raise Retryable(Reason.UNAVAILABLE)
-        fates = iter(await self._send_logs([release for release in batch if release.type == LOGS]))
-        return [next(fates) if release.type == LOGS else Rejected(Reason.UNKNOWN_TYPE) for release in batch]
+        outcomes: list[Outcome] = [Rejected(Reason.UNKNOWN_TYPE)] * len(batch)
+        for name, places in by_type(batch).items():
+            if name in BY_ITEM:
+                fates = await self._send_items(BY_ITEM[name], [batch[place].payload for place in places])
+                for place, fate in zip(places, fates, strict=True):
+                    outcomes[place] = fate
+        return outcomes
 
     async def close(self) -> None:
-        """Close the connection; requests under way are cancelled."""
+        """Close the connection; requests under way are cancelled, and Retry."""
         self._closed = True
         if self._channel is not None:
             await self._channel.close()
 
-    async def _send_logs(self, logs: Sequence[Release]) -> Sequence[Outcome]:
-        """One request after the other, in order; the first that can't be taken now ends it."""
-        outcomes: list[Outcome] = []
-        for part in parts(logs, self._request_bytes):
-            outcome = await self._send_part(part)
-            outcomes += [outcome] * len(part)
-            if isinstance(outcome, Retry):
-                return outcomes + [outcome] * (len(logs) - len(outcomes))
-        return outcomes
-
-    async def _send_part(self, part: Sequence[Release]) -> Outcome:
+    async def _send_items(self, signal: Signal, items: Sequence[bytes]) -> Sequence[Outcome]:
         try:
-            answer = await self._call(regroup([release.payload for release in part]))
+            return [await self._send_request(signal, regroup(items))] * len(items)
         except DecodeError:
-            return Rejected(Reason.MALFORMED)
-        except grpc.aio.AioRpcError as error:
-            self._note(error.code())
-            return judge(error.code(), error.trailing_metadata())
-        self._note(grpc.StatusCode.OK)
-        return self._taken(answer)
+            # One that can't be read is no fault of the others.
+            sound = [*map(readable, items)]
+        outcome = await self._send_request(signal, regroup([*compress(items, sound)])) if any(sound) else DELIVERED
+        return [outcome if readably else Rejected(Reason.MALFORMED) for readably in sound]
 
-    async def _call(self, request: bytes) -> bytes:
+    async def _send_request(self, signal: Signal, request: bytes) -> Outcome:
+        if self._closed:
+            return Retry()
+        try:
+            answer = await self._call(signal, request)
+        except grpc.aio.AioRpcError as error:
+            self._note(signal, error.code())
+            return judge(error.code(), error.trailing_metadata())
+        except asyncio.CancelledError:
+            if not self._closed or _is_cancelled():
+                raise
+            return Retry()
+        self._note(signal, grpc.StatusCode.OK)
+        return self._taken(signal, answer)
+
+    async def _call(self, signal: Signal, request: bytes) -> bytes:
         # Bytes in, bytes out: an answer that can't be read shall be ours to judge, not gRPC's.
         if self._channel is None:
             self._channel = self._endpoint.channel()
-            self._export = self._channel.unary_unary(METHOD)
-        answer: bytes = await self._export(request, timeout=self._timeout, compression=self._compression)
+            self._export = {signal: self._channel.unary_unary(signal.method) for signal in SIGNALS}
+        answer: bytes = await self._export[signal](request, timeout=self._timeout, compression=self._compression)
         return answer
 
-    def _taken(self, answer: bytes) -> Outcome:
+    def _taken(self, signal: Signal, answer: bytes) -> Outcome:
         try:
-            rejected = ExportLogsServiceResponse.FromString(answer).partial_success.rejected_log_records
+            partial = _RESPONSES[signal].FromString(answer).partial_success
         except DecodeError:
             return Retry()
+        rejected = getattr(partial, f"rejected_{signal.records}")
         if rejected > 0:
-            # As the total doubles: a collector that keeps rejecting shall not fill the log.
-            before, self.rejected = self.rejected, self.rejected + rejected
-            if before.bit_length() < self.rejected.bit_length():
-                log.warning("%s rejected %d log records so far", self._endpoint.target, self.rejected)
+            self._count(signal, rejected)
         return DELIVERED
 
-    def _note(self, code: grpc.StatusCode) -> None:
+    def _count(self, signal: Signal, rejected: int) -> None:
+        # As the total doubles: a collector that keeps rejecting shall not fill the log.
+        before = self.rejected[signal.name]
+        total = self.rejected[signal.name] = before + rejected
+        if before.bit_length() < total.bit_length():
+            log.warning("%s rejected %d %s so far", self._endpoint.target, total, signal.records.replace("_", " "))
+
+    def _note(self, signal: Signal, code: grpc.StatusCode) -> None:
         # Once, until the answer changes.
-        if code is not self._last:
-            log.log(logging.INFO if code is grpc.StatusCode.OK else logging.WARNING, "%s answers %s", self._endpoint.target, code.name)
-        self._last = code
+        if code is not self._last[signal]:
+            level = logging.INFO if code is grpc.StatusCode.OK else logging.WARNING
+            log.log(level, "%s answers %s to %s", self._endpoint.target, code.name, signal.name)
+        self._last[signal] = code
 
 
-def parts(logs: Sequence[Release], size: int) -> Iterator[Sequence[Release]]:
-    """Cut a batch, in order, so that each part makes a request of at most `size` bytes; a release larger than that stands alone."""
-    part: list[Release] = []
-    left = size
-    for release in logs:
-        # Its tag and its length, which has at most five bytes.
-        needed = len(release.payload) + 6
-        if part and needed > left:
-            yield part
-            part, left = [], size
-        part.append(release)
-        left -= needed
-    if part:
-        yield part
+def _is_cancelled() -> bool:
+    """Whether it is the running task that is cancelled, rather than what it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def judge(code: grpc.StatusCode, trailers: Iterable[tuple[str, str | bytes]] | None) -> Outcome:

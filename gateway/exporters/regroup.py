@@ -1,76 +1,108 @@
-"""Many single-record `ResourceLogs` into one request, records of equal resource and scope together.
+"""Many items of one signal into one request, records of equal resource and scope together.
 
-The types here are OTLP's with resource, scope and record as plain bytes (the same on the wire): regrouping copies bytes and parses nothing.
+The signals' messages have one shape, with one set of numbers (see `gateway/minimise/otlp.py`). What is read here are tags and lengths; the
+bytes between them are copied. That takes half the time that message classes take.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
-from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.message import DecodeError
 
-_PACKAGE: Final = "gateway.raw"
-_ONE: Final = FieldDescriptorProto.LABEL_OPTIONAL
-_MANY: Final = FieldDescriptorProto.LABEL_REPEATED
+from gateway.minimise.wire import varint
 
-# Type → (number, name, label, type); numbers as in opentelemetry/proto/logs/v1/logs.proto. Optional fields tell absent from empty.
-_TYPES: Final = {
-    "Request": [(1, "resource_logs", _MANY, "ResourceLogs")],
-    "ResourceLogs": [(1, "resource", _ONE, ""), (2, "scope_logs", _MANY, "ScopeLogs"), (3, "schema_url", _ONE, "")],
-    "ScopeLogs": [(1, "scope", _ONE, ""), (2, "log_records", _MANY, ""), (3, "schema_url", _ONE, "")],
-}
+# Tags of length-delimited fields, alike at both levels: the resource or scope, the scopes or records of it, its schema URL.
+_FIRST: Final = 1 << 3 | 2
+_SECOND: Final = 2 << 3 | 2
+_THIRD: Final = 3 << 3 | 2
+
+_Key = tuple[bytes, bytes]
+"""A resource or scope and its schema URL: whole fields, so that absent and empty differ."""
 
 
-def _file() -> FileDescriptorProto:
-    file = FileDescriptorProto(name="gateway/raw.proto", package=_PACKAGE, syntax="proto2")
-    for name, fields in _TYPES.items():
-        message = file.message_type.add(name=name)
-        for number, field, label, of in fields:
-            kind = FieldDescriptorProto.TYPE_MESSAGE if of else FieldDescriptorProto.TYPE_BYTES
-            message.field.add(name=field, number=number, label=label, type=kind, type_name=f".{_PACKAGE}.{of}" if of else None)
-    return file
+def regroup(items: Sequence[bytes]) -> bytes:
+    """The request of all records of these `ResourceLogs`, or `ResourceSpans`, or `ResourceMetrics`.
 
-
-def _class(name: str) -> Any:
-    return GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-
-
-_POOL: Final = DescriptorPool()
-_POOL.AddSerializedFile(_file().SerializeToString())
-_Request: Final = _class("Request")
-_ResourceLogs: Final = _class("ResourceLogs")
-
-_Key = tuple[bytes | None, bytes]
-"""A resource or scope, None where there is none, and its schema URL."""
-
-
-def regroup(payloads: Sequence[bytes]) -> bytes:
-    """An `ExportLogsServiceRequest` of all records of these `ResourceLogs`, grouped where resource, scope and schema URLs are equal.
-
-    Groups stand in the order of their first record, and records within one as they came. Never longer than with a group for each payload.
-    Expects what a serialiser wrote: each singular field once. Raises DecodeError.
+    Records whose resource, scope and schema URLs are equal stand in one group. Groups stand in the order of their first record, and records
+    within one as they came. Never longer than with a group for each item.
+    Expects what a serialiser wrote: fields by their numbers, each singular one once. Raises DecodeError.
     """
-    request = _Request()
-    resources: dict[_Key, Any] = {}
-    scopes: dict[tuple[_Key, _Key], Any] = {}
-    for payload in payloads:
-        logs = _ResourceLogs.FromString(payload)
-        resource = (logs.resource if logs.HasField("resource") else None, logs.schema_url)
-        if resource not in resources:
-            resources[resource] = _added(request.resource_logs, "resource", resource)
-        for entry in logs.scope_logs:
-            scope = (entry.scope if entry.HasField("scope") else None, entry.schema_url)
-            if (resource, scope) not in scopes:
-                scopes[resource, scope] = _added(resources[resource].scope_logs, "scope", scope)
-            scopes[resource, scope].log_records.extend(entry.log_records)
-    return bytes(request.SerializeToString())
+    resources: dict[_Key, dict[_Key, list[bytes]]] = {}
+    try:
+        for item in items:
+            _add(resources, item)
+    except IndexError:
+        raise DecodeError from None
+    return b"".join(_field(_FIRST, resource, map(_scope, scopes.items())) for resource, scopes in resources.items())
 
 
-def _added(groups: Any, name: str, key: _Key) -> Any:
-    group = groups.add(**{name: key[0]})
-    if key[1]:
-        group.schema_url = key[1]
-    return group
+def readable(item: bytes) -> bool:
+    """Whether `regroup` takes it."""
+    try:
+        regroup((item,))
+    except DecodeError:
+        return False
+    return True
+
+
+def _add(resources: dict[_Key, dict[_Key, list[bytes]]], item: bytes) -> None:
+    resource, at, end = _group(item, 0, len(item))
+    # `setdefault` would make a value each time, and most items are like the one before.
+    scopes = resources.get(resource)
+    if scopes is None:
+        scopes = resources[resource] = {}
+    while at < end:
+        start, at = _content(item, at)
+        scope, first, last = _group(item, start, at)
+        records = scopes.get(scope)
+        if records is None:
+            records = scopes[scope] = []
+        records.append(item[first:last])
+
+
+def _group(data: bytes, at: int, end: int) -> tuple[_Key, int, int]:
+    """The key of the group between `at` and `end`, and where its scopes or records begin and end."""
+    begin = at
+    if at < end and data[at] == _FIRST:
+        at = _content(data, at)[1]
+    first = at
+    while at < end and data[at] == _SECOND:
+        at = _content(data, at)[1]
+    last = at
+    if at < end and data[at] == _THIRD:
+        at = _content(data, at)[1]
+    if at != end:
+        raise DecodeError
+    return (data[begin:first], data[last:end]), first, last
+
+
+def _content(data: bytes, at: int) -> tuple[int, int]:
+    """Where the content of the field at `at` begins and ends."""
+    size = data[at + 1]
+    if size < 128:
+        return at + 2, at + 2 + size
+    more = data[at + 2]
+    if more < 128:
+        return at + 3, at + 3 + (size & 127 | more << 7)
+    return _long(data, at + 1)
+
+
+def _long(data: bytes, at: int) -> tuple[int, int]:
+    """The same where the length, at `at`, has more bytes than two."""
+    size = 0
+    for index, byte in enumerate(data[at : at + 5]):
+        size |= (byte & 127) << 7 * index
+        if byte < 128:
+            return at + index + 1, at + index + 1 + size
+    raise DecodeError
+
+
+def _scope(scope: tuple[_Key, Sequence[bytes]]) -> bytes:
+    return _field(_SECOND, *scope)
+
+
+def _field(tag: int, key: _Key, members: Iterable[bytes]) -> bytes:
+    content = b"".join((key[0], *members, key[1]))
+    return b"%c%b%b" % (tag, varint(len(content)), content)

@@ -1,4 +1,4 @@
-"""Releases as lines of JSON: OTLP JSON for logs, proto-JSON in an envelope for everything else. No I/O here.
+"""Releases as lines of JSON: OTLP JSON for OTLP's signals, proto-JSON in an envelope for everything else. No I/O here.
 
 https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/, https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 and https://protobuf.dev/programming-guides/json/.
@@ -6,6 +6,7 @@ and https://protobuf.dev/programming-guides/json/.
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from typing import Any, Final
 
@@ -14,11 +15,18 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
 from gateway.errors import Reason
-from gateway.exporters.base import LOGS, MessageClass, Rejected
+from gateway.exporters.base import MessageClass, Rejected
 from gateway.model import Release
+from gateway.signals import BY_ITEM, SIGNALS
 
 # What the libraries raise on a message that has no JSON form: a timestamp out of range, an `Any` of an unknown type, …
 _FORMLESS: Final = (DecodeError, json_format.Error, msgspec.MsgspecError, OverflowError, RecursionError, TypeError, ValueError)
+
+
+# `resource_logs` is `resourceLogs` in JSON: https://protobuf.dev/programming-guides/json/#field-options.
+_GROUPS: Final = {signal.item: re.sub("_(.)", lambda found: found[1].upper(), signal.groups) for signal in SIGNALS}
+
+_IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 
 
 def line(release: Release, message_class: MessageClass) -> bytes | Rejected:
@@ -34,8 +42,8 @@ def line(release: Release, message_class: MessageClass) -> bytes | Rejected:
 
 
 def _drawn(release: Release, message: Message) -> dict[str, Any]:
-    if release.type == LOGS:
-        return {"resourceLogs": [_otlp(message)]}
+    if release.type in BY_ITEM:
+        return {_GROUPS[release.type]: [_otlp(message)]}
     return {"type": release.type, "plan": release.plan, "message": _proto(message)}
 
 
@@ -44,12 +52,19 @@ def _proto(message: Message) -> dict[str, Any]:
 
 
 def _otlp(message: Message) -> dict[str, Any]:
-    logs = json_format.MessageToDict(message, use_integers_for_enums=True)
-    for scope in logs.get("scopeLogs", ()):
-        for record in scope.get("logRecords", ()):
-            record.update({key: _hexadecimal(record[key]) for key in ("traceId", "spanId") if key in record})
-    return logs
+    drawn = json_format.MessageToDict(message, use_integers_for_enums=True)
+    _spell(drawn)
+    return drawn
 
 
-def _hexadecimal(base64: str) -> str:
-    return b64decode(base64).hex()
+def _spell(drawn: Any) -> None:
+    """Turn IDs from base64 to hexadecimal, wherever they stand: keys here are names of fields, never data."""
+    if isinstance(drawn, list):
+        for entry in drawn:
+            _spell(entry)
+    elif isinstance(drawn, dict):
+        for key, value in drawn.items():
+            if key in _IDS:
+                drawn[key] = b64decode(value).hex()
+            else:
+                _spell(value)

@@ -3,11 +3,14 @@ from __future__ import annotations
 import grpc
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from gateway.demo.collector import Answer, Collector, read
+from gateway.signals import TRACES
 
 
 def request(record: LogRecord) -> ExportLogsServiceRequest:
@@ -33,6 +36,22 @@ GOOD = request(LogRecord(trace_id=b"t" * 16, span_id=b"s" * 8, severity_number=9
 )
 def test_it_is_strict(data: bytes, fault: str) -> None:
     assert read(data)[0] == fault
+
+
+@pytest.mark.parametrize(
+    ("span", "fault"),
+    [
+        (Span(trace_id=b"t" * 16, span_id=b"s" * 8), ""),
+        (Span(trace_id=b"t" * 16, span_id=b"s" * 8, parent_span_id=b"p" * 8), ""),
+        (Span(trace_id=b"t" * 16), "trace or span ID of a wrong length"),
+        (Span(span_id=b"s" * 8), "trace or span ID of a wrong length"),
+        (Span(trace_id=b"t" * 16, span_id=b"s" * 8, parent_span_id=b"p"), "trace or span ID of a wrong length"),
+    ],
+    ids=["root", "child", "no span ID", "no trace ID", "parent's too short"],
+)
+def test_it_is_strict_with_spans(span: Span, fault: str) -> None:
+    made = ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=[span])])])
+    assert read(made.SerializeToString(), TRACES)[0] == fault
 
 
 async def test_it_keeps_what_it_takes_and_refuses_the_rest() -> None:

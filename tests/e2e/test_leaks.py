@@ -16,6 +16,8 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from kannelle.privacy.v1 import emit_pb2, privacy_pb2
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.contracts.load import default_path, load
 from gateway.errors import Reason, Refused
@@ -30,13 +32,15 @@ from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.receivers.emit import SERVICES
 from gateway.receivers.intake import Batch
-from tests.calls import EMIT, LOGS, PREVIEW, TRACK, V1, field, track
+from tests.calls import EMIT, LOGS, METRICS, PREVIEW, TRACES, TRACK, V1, field, track
 from tests.e2e.planted import ACCENTED, DIGITS, MARKS, NUMBERS, VALUES, WORD, filled, forms, found, spoilt
 from tests.http2 import knock, request
 from tests.running import OPTIONS, SECONDS, Gate, Process, running
 
 CONTRACT: Final = load([default_path()])
 TYPES: Final = ("kannelle.crm.v1.Contact", "kannelle.video.v1.VideoExported", "kannelle.privacy.v1.SupportMessage")
+
+EXPORTS: Final = {LOGS: ExportLogsServiceRequest, TRACES: ExportTraceServiceRequest, METRICS: ExportMetricsServiceRequest}
 
 Call = tuple[str, bool, bytes]
 """A method, whether it streams, and a message for it."""
@@ -58,7 +62,8 @@ def messages() -> Iterator[Call]:
                 if service.name != "EmitService":
                     path = f"/{service.full_name}/{method.name}"
                     yield path, method.client_streaming, _whole(filled(method.input_type, value, number))
-        yield LOGS, False, filled(ExportLogsServiceRequest.DESCRIPTOR, value, number, 9).SerializeToString()
+        for path, request_type in EXPORTS.items():
+            yield path, False, filled(request_type.DESCRIPTOR, value, number, 9).SerializeToString()
         yield from anys(value, number)
 
 
@@ -231,7 +236,7 @@ def errors() -> Iterator[tuple[str, BaseException]]:
     """What is raised on the way of hostile items, by where it comes from."""
     flows = Flows(Compiler(CONTRACT, load_policy(default_policy())))
     for path, _, data in messages():
-        if path in {LOGS, PREVIEW}:
+        if path in {*EXPORTS, PREVIEW}:
             continue
         flow = flows.of_method(path.split("/")[1], path.split("/")[2]) if "EmitService" not in path and "Privacy" not in path else None
         for bad in spoilt(data):

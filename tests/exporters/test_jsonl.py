@@ -18,9 +18,10 @@ from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from gateway.errors import BadConfig, Reason, Retryable
-from gateway.exporters.base import DELIVERED, LOGS, Rejected, Retry
+from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.jsonl import Jsonl
 from gateway.model import Release
+from gateway.signals import LOGS
 
 
 def known(name: str) -> type[Message]:
@@ -29,7 +30,7 @@ def known(name: str) -> type[Message]:
 
 def log(text: str) -> Release:
     logs = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(severity_text=text)])])
-    return Release("a-destination", LOGS, "a-digest", logs.SerializeToString())
+    return Release("a-destination", LOGS.item, "a-digest", logs.SerializeToString())
 
 
 def text_of(line: bytes) -> str:
@@ -82,7 +83,7 @@ async def test_what_is_delivered_stands_in_the_file(path: Path) -> None:
 
 async def test_what_has_no_form_is_rejected_and_the_rest_delivered(path: Path) -> None:
     jsonl = Jsonl(str(path), known)
-    unknown, malformed = Release("d", "no.such.Type", "p", b""), Release("d", LOGS, "p", b"\xff")
+    unknown, malformed = Release("d", "no.such.Type", "p", b""), Release("d", LOGS.item, "p", b"\xff")
     outcomes = await jsonl.send([log("a"), unknown, log("b"), malformed])
     assert outcomes == [DELIVERED, Rejected(Reason.UNKNOWN_TYPE), DELIVERED, Rejected(Reason.MALFORMED)]
     assert written(path) == ["a", "b"]
@@ -119,7 +120,7 @@ async def test_a_sender_that_goes_away_disturbs_nobody(path: Path) -> None:
 
 async def test_a_fault_reaches_the_sender_and_the_writer_goes_on(path: Path) -> None:
     def faulty(name: str) -> type[Message]:
-        if name != LOGS:
+        if name != LOGS.item:
             raise RuntimeError
         return known(name)
 
@@ -220,13 +221,14 @@ async def test_a_slow_reader_of_standard_output_is_waited_for() -> None:
 WRITER = """
 import asyncio, os, sys
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
-from gateway.exporters.base import DELIVERED, LOGS
+from gateway.exporters.base import DELIVERED
 from gateway.exporters.jsonl import Jsonl
 from gateway.model import Release
+from gateway.signals import LOGS
 
 def log(text):
     logs = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(severity_text=text)])])
-    return Release("a-destination", LOGS, "a-digest", logs.SerializeToString())
+    return Release("a-destination", LOGS.item, "a-digest", logs.SerializeToString())
 
 async def send(jsonl, lane):
     for n in range(1_000_000):

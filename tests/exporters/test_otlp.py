@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from gateway.demo.collector import Answer, Collector
 from gateway.errors import BadConfig, Reason, Retryable
-from gateway.exporters.base import DELIVERED, LOGS, Outcome, Rejected, Retry
-from gateway.exporters.otlp import Otlp, judge, parts
+from gateway.exporters.base import DELIVERED, Outcome, Rejected, Retry
+from gateway.exporters.gathered import Bounds, Gathered
+from gateway.exporters.otlp import Otlp, judge
 from gateway.model import Release
+from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
+from tests.exporters.items import item, items, taken
 
 AUTHORITY = trustme.CA()
 
@@ -29,15 +31,6 @@ OK = grpc.StatusCode.OK
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 # https://opentelemetry.io/docs/specs/otlp/#failures, the table; RESOURCE_EXHAUSTED stands apart.
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
-
-
-def log(text: str) -> Release:
-    logs = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(severity_text=text)])])
-    return Release("a-destination", LOGS, "a-digest", logs.SerializeToString())
-
-
-def logs(*texts: str) -> list[Release]:
-    return [log(text) for text in texts]
 
 
 def packed(message: Message, value: bytes | None = None) -> AnyMessage:
@@ -48,8 +41,8 @@ def packed(message: Message, value: bytes | None = None) -> AnyMessage:
     return detail
 
 
-def taken(collector: Collector) -> list[str]:
-    return [record.severity_text for _, _, record in collector.records()]
+every_signal = pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
+OTHER = Release("a-destination", "kannelle.crm.v1.Contact", "a-digest", b"")
 
 
 @asynccontextmanager
@@ -60,40 +53,61 @@ async def sending_to(collector: Collector, **options: Any) -> AsyncIterator[Otlp
         await otlp.close()
 
 
+@every_signal
 @pytest.mark.parametrize("compression", ["gzip", "none"])
-async def test_a_batch_arrives_as_one_request_in_order(compression: str) -> None:
+async def test_a_batch_arrives_as_one_request_in_order(compression: str, signal: Signal) -> None:
     async with sending_to(collector := Collector(), compression=compression) as otlp:
-        assert await otlp.send(logs("a", "b", "c")) == [DELIVERED] * 3
-        assert await otlp.send(logs("d")) == [DELIVERED]
-    assert taken(collector) == ["a", "b", "c", "d"]
-    assert [len(request.resource_logs) for request in collector.requests] == [1, 1]
+        assert await otlp.send(items("a", "b", "c", signal=signal)) == [DELIVERED] * 3
+        assert await otlp.send(items("d", signal=signal)) == [DELIVERED]
+    assert taken(collector, signal) == ["a", "b", "c", "d"]
+    assert [len(getattr(request, signal.groups)) for request in collector.requests] == [1, 1]
+
+
+async def test_each_signal_of_a_batch_goes_to_its_own_service_in_order() -> None:
+    batch = [item("a"), item("b", TRACES), OTHER, item("c"), item("d", METRICS), item("e", TRACES)]
+    async with sending_to(collector := Collector()) as otlp:
+        assert await otlp.send(batch) == [DELIVERED, DELIVERED, Rejected(Reason.UNKNOWN_TYPE), DELIVERED, DELIVERED, DELIVERED]
+    assert {signal.name: taken(collector, signal) for signal in SIGNALS} == {"logs": ["a", "c"], "traces": ["b", "e"], "metrics": ["d"]}
+    assert len(collector.requests) == 3
+
+
+async def test_a_signal_that_fares_badly_takes_no_other_with_it() -> None:
+    async with sending_to(collector := Collector()) as otlp:
+        collector.answers.extend([Answer(grpc.StatusCode.UNIMPLEMENTED), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)])
+        outcomes = await otlp.send([item("a"), item("b", TRACES), item("c", METRICS), item("d")])
+    assert outcomes == [Rejected(Reason.INTERNAL), DELIVERED, Retry(2), Rejected(Reason.INTERNAL)]
+    assert len(collector.requests) == 1
 
 
 async def test_several_batches_may_be_under_way() -> None:
     async with sending_to(collector := Collector()) as otlp:
-        outcomes = await asyncio.gather(*(otlp.send(logs(f"{n}a", f"{n}b")) for n in range(20)))
+        outcomes = await asyncio.gather(*(otlp.send(items(f"{n}a", f"{n}b")) for n in range(20)))
     assert outcomes == [[DELIVERED] * 2] * 20
     assert sorted(taken(collector)) == sorted(f"{n}{x}" for n in range(20) for x in "ab")
 
 
-async def test_what_is_no_log_record_is_rejected_where_it_stands() -> None:
-    other = Release("a-destination", "kannelle.crm.v1.Contact", "a-digest", b"")
+async def test_what_is_of_no_signal_is_rejected_where_it_stands() -> None:
     async with sending_to(collector := Collector()) as otlp:
-        assert await otlp.send([other, log("a"), other]) == [Rejected(Reason.UNKNOWN_TYPE), DELIVERED, Rejected(Reason.UNKNOWN_TYPE)]
-        assert await otlp.send([other]) == [Rejected(Reason.UNKNOWN_TYPE)]
+        assert await otlp.send([OTHER, item("a"), OTHER]) == [Rejected(Reason.UNKNOWN_TYPE), DELIVERED, Rejected(Reason.UNKNOWN_TYPE)]
+        assert await otlp.send([OTHER]) == [Rejected(Reason.UNKNOWN_TYPE)]
         assert await otlp.send([]) == []
     assert len(collector.requests) == 1
 
 
-async def test_what_cannot_be_read_is_rejected() -> None:
+@every_signal
+async def test_what_cannot_be_read_is_rejected_alone(signal: Signal) -> None:
+    bad = Release("a-destination", signal.item, "a-digest", b"\xff")
     async with sending_to(collector := Collector()) as otlp:
-        assert await otlp.send([Release("a-destination", LOGS, "a-digest", b"\xff")]) == [Rejected(Reason.MALFORMED)]
-    assert collector.requests == []
+        assert await otlp.send([bad]) == [Rejected(Reason.MALFORMED)]
+        assert collector.requests == []
+        assert await otlp.send([item("a", signal), bad, item("b", signal)]) == [DELIVERED, Rejected(Reason.MALFORMED), DELIVERED]
+    assert taken(collector, signal) == ["a", "b"]
 
 
+@every_signal
 @pytest.mark.parametrize("after", [None, 0.0, 1.5])
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not OK], ids=lambda code: code.name)
-async def test_an_answer_means_what_otlp_says(code: grpc.StatusCode, after: float | None) -> None:
+async def test_an_answer_means_what_otlp_says(code: grpc.StatusCode, after: float | None, signal: Signal) -> None:
     expected: Outcome = Rejected(Reason.INTERNAL)
     if code.name in RETRYABLE or (code is EXHAUSTED and after is not None):
         expected = Retry(after)
@@ -101,8 +115,8 @@ async def test_an_answer_means_what_otlp_says(code: grpc.StatusCode, after: floa
         expected = Rejected(Reason.TOO_LARGE)
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.append(Answer(code, after))
-        assert await otlp.send(logs("a", "b")) == [expected] * 2
-        assert await otlp.send(logs("c")) == [DELIVERED]
+        assert await otlp.send(items("a", "b", signal=signal)) == [expected] * 2
+        assert await otlp.send(items("c", signal=signal)) == [DELIVERED]
 
 
 @pytest.mark.parametrize(
@@ -131,15 +145,16 @@ def test_a_wait_is_never_negative_and_may_be_left_open() -> None:
         assert judge(EXHAUSTED, [("grpc-status-details-bin", details)]) == expected
 
 
-async def test_a_partial_success_is_counted_and_not_sent_again(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("signal", "records"), [(LOGS, "log records"), (TRACES, "spans"), (METRICS, "data points")])
+async def test_a_partial_success_is_counted_and_not_sent_again(signal: Signal, records: str, caplog: pytest.LogCaptureFixture) -> None:
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.extend([Answer(rejected=2), Answer(rejected=1), Answer(), Answer(rejected=1)])
         for _ in range(4):
-            assert await otlp.send(logs("a", "b", "c")) == [DELIVERED] * 3
-        assert otlp.rejected == 4
+            assert await otlp.send(items("a", "b", "c", signal=signal)) == [DELIVERED] * 3
+        assert otlp.rejected == {"logs": 0, "traces": 0, "metrics": 0} | {signal.name: 4}
         assert len(collector.requests) == 4
     # When the total reaches 1, 2, 4, …: here it goes 2, 3, 4.
-    assert [record.message.partition("rejected ")[2] for record in caplog.records] == ["2 log records so far", "4 log records so far"]
+    assert [record.message.partition("rejected ")[2] for record in caplog.records] == [f"2 {records} so far", f"4 {records} so far"]
 
 
 async def test_the_log_holds_a_code_and_no_text_of_the_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -147,49 +162,17 @@ async def test_the_log_holds_a_code_and_no_text_of_the_answer(caplog: pytest.Log
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.extend([Answer(grpc.StatusCode.UNAVAILABLE), Answer(grpc.StatusCode.UNAVAILABLE), Answer()])
         for _ in range(4):
-            await otlp.send(logs("planted"))
-    assert [record.message.partition("answers ")[2] for record in caplog.records] == ["UNAVAILABLE", "OK"]
+            await otlp.send(items("planted"))
+    assert [record.message.partition("answers ")[2] for record in caplog.records] == ["UNAVAILABLE to logs", "OK to logs"]
     assert "planted" not in caplog.text
     assert "as told" not in caplog.text
-
-
-async def test_large_batches_are_split_and_stay_in_order() -> None:
-    batch = logs(*(f"{n}" * 100 for n in range(10, 40)))
-    async with sending_to(collector := Collector(), request_bytes=1000) as otlp:
-        assert await otlp.send(batch) == [DELIVERED] * 30
-    assert taken(collector) == [f"{n}" * 100 for n in range(10, 40)]
-    assert len(collector.requests) > 5
-    assert all(request.ByteSize() <= 1000 for request in collector.requests)
-
-
-async def test_the_first_part_that_cannot_be_taken_now_ends_a_batch() -> None:
-    answers = [Answer(), Answer(grpc.StatusCode.INVALID_ARGUMENT), Answer(grpc.StatusCode.UNAVAILABLE, 3)]
-    async with sending_to(collector := Collector(), request_bytes=1) as otlp:
-        collector.answers.extend(answers)
-        assert await otlp.send(logs(*"abcde")) == [DELIVERED, Rejected(Reason.INTERNAL), Retry(3), Retry(3), Retry(3)]
-    assert taken(collector) == ["a"]
-
-
-@pytest.mark.parametrize(
-    ("sizes", "bound", "expected"),
-    [
-        ([], 10, []),
-        ([1, 1], 14, [[1, 1]]),
-        ([1, 1], 13, [[1], [1]]),
-        ([50, 1, 50], 10, [[50], [1], [50]]),
-        ([1, 50, 1], 14, [[1], [50], [1]]),
-    ],
-)
-def test_a_batch_is_cut_at_the_bound(sizes: Sequence[int], bound: int, expected: Sequence[Sequence[int]]) -> None:
-    batch = [Release("a-destination", LOGS, "a-digest", b"x" * size) for size in sizes]
-    assert [[len(release.payload) for release in part] for part in parts(batch, bound)] == expected
 
 
 async def test_requests_are_compressed_unless_told_otherwise() -> None:
     async def size(compression: str) -> int:
         async with Collector() as collector, counting(collector) as (endpoint, counted):
             otlp = Otlp(endpoint, compression=compression)
-            assert await otlp.send(logs("a" * 50_000)) == [DELIVERED]
+            assert await otlp.send(items("a" * 50_000)) == [DELIVERED]
             await otlp.close()
             assert taken(collector) == ["a" * 50_000]
         return counted[0]
@@ -227,7 +210,7 @@ async def counting(collector: Collector) -> AsyncIterator[tuple[str, list[int]]]
 async def test_a_collector_that_never_answers_is_for_another_try() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         otlp = Otlp(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
-        assert await otlp.send(logs("a")) == [Retry()]
+        assert await otlp.send(items("a")) == [Retry()]
         await otlp.close()
 
 
@@ -235,30 +218,49 @@ async def test_a_collector_that_comes_back_is_found() -> None:
     async with Collector() as first:
         endpoint = first.endpoint
     otlp = Otlp(endpoint)
-    assert await otlp.send(logs("a")) == [Retry()]
+    assert await otlp.send(items("a")) == [Retry()]
     async with Collector(endpoint.removeprefix("http://")) as second, asyncio.timeout(20):
-        while await otlp.send(logs("b")) != [DELIVERED]:
+        while await otlp.send(items("b")) != [DELIVERED]:
             continue
     await otlp.close()
     assert taken(second) == ["b"]
 
 
-async def test_an_answer_that_is_no_otlp_is_for_another_try() -> None:
+@every_signal
+async def test_an_answer_that_is_no_otlp_is_for_another_try(signal: Signal) -> None:
+    async def garbage(request: bytes, context: object) -> bytes:
+        return b"\xff"
+
+    async with serving(signal, garbage) as endpoint:
+        otlp = Otlp(endpoint)
+        assert await otlp.send(items("a", signal=signal)) == [Retry()]
+        await otlp.close()
+
+
+@asynccontextmanager
+async def serving(signal: Signal, answer: Callable[[bytes, object], Awaitable[bytes]]) -> AsyncIterator[str]:
+    """A collector that answers one signal with these bytes."""
     server = grpc.aio.server()
-    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer_garbage)
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler("opentelemetry.proto.collector.logs.v1.LogsService", {"Export": method}),)
-    )
+    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(signal.service, {"Export": method}),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    otlp = Otlp(f"http://127.0.0.1:{port}")
-    assert await otlp.send(logs("a")) == [Retry()]
-    await otlp.close()
+    yield f"http://127.0.0.1:{port}"
     await server.stop(None)
 
 
-async def answer_garbage(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-    return b"\xff"
+@asynccontextmanager
+async def silent() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A collector that never answers logs, and whether it was asked."""
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: bytes, context: object) -> bytes:
+        asked.set()
+        await never.wait()
+        return b""
+
+    async with serving(LOGS, wait) as endpoint:
+        yield endpoint, asked
 
 
 def tls() -> Collector:
@@ -277,20 +279,20 @@ def ca(tmp_path: Path) -> str:
 async def test_a_collector_is_reached_over_tls(ca: str) -> None:
     async with sending_to(collector := tls(), ca=ca) as otlp:
         assert collector.endpoint.startswith("https://localhost:")
-        assert await otlp.send(logs("a")) == [DELIVERED]
-    assert taken(collector) == ["a"]
+        assert await otlp.send([item("a", signal) for signal in SIGNALS]) == [DELIVERED] * 3
+    assert [taken(collector, signal) for signal in SIGNALS] == [["a"]] * 3
 
 
 async def test_a_certificate_nobody_vouches_for_gets_nothing() -> None:
     async with sending_to(collector := tls(), timeout=5) as otlp:
-        assert await otlp.send(logs("a")) == [Retry()]
+        assert await otlp.send(items("a")) == [Retry()]
     assert collector.requests == []
 
 
 async def test_tls_is_never_given_up(ca: str) -> None:
     async with Collector() as collector:
         otlp = Otlp(collector.endpoint.replace("http://", "https://"), ca=ca, timeout=5)
-        assert await otlp.send(logs("a")) == [Retry()]
+        assert await otlp.send(items("a")) == [Retry()]
         await otlp.close()
     assert collector.requests == []
 
@@ -299,7 +301,7 @@ async def test_a_loopback_collector_is_reached_past_any_proxy(monkeypatch: pytes
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("grpc_proxy", "http://127.0.0.1:9")
     async with sending_to(Collector()) as otlp:
-        assert await otlp.send(logs("a")) == [DELIVERED]
+        assert await otlp.send(items("a")) == [DELIVERED]
 
 
 async def test_closing_is_for_good_and_may_come_twice() -> None:
@@ -307,9 +309,53 @@ async def test_closing_is_for_good_and_may_come_twice() -> None:
         await otlp.close()
         await otlp.close()
         with pytest.raises(Retryable):
-            await otlp.send(logs("a"))
+            await otlp.send(items("a"))
+
+
+async def test_what_is_under_way_at_the_close_is_for_another_try() -> None:
+    async with silent() as (endpoint, asked):
+        otlp = Otlp(endpoint, timeout=60)
+        sending = asyncio.create_task(otlp.send([item("a"), item("b", TRACES)]))
+        await asked.wait()
+        await otlp.close()
+        assert await sending == [Retry()] * 2
+
+
+async def test_a_sender_that_is_cancelled_stays_so() -> None:
+    async with silent() as (endpoint, asked):
+        otlp = Otlp(endpoint, timeout=60)
+        sending = asyncio.create_task(otlp.send(items("a")))
+        await asked.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        await otlp.close()
 
 
 def test_an_unknown_compression_is_refused() -> None:
     with pytest.raises(BadConfig, match="compression: must be one of gzip, none"):
         Otlp("http://127.0.0.1:4317", compression="zstd")
+
+
+async def test_gathered_requests_are_bounded_and_lose_nothing() -> None:
+    texts = [f"{n}" * 100 for n in range(10, 40)]
+    async with Collector() as collector:
+        gathered = Gathered(Otlp(collector.endpoint), Bounds(items=8, bytes=1000, at_once=1))
+        batches = [items(*texts, signal=signal) for signal in SIGNALS] + [items(text) for text in texts]
+        assert await asyncio.gather(*map(gathered.send, batches)) == [[DELIVERED] * len(batch) for batch in batches]
+        await gathered.close()
+    assert taken(collector, TRACES) == taken(collector, METRICS) == texts
+    assert sorted(taken(collector)) == sorted(texts * 2)
+    assert all(request.ByteSize() <= 1000 for request in collector.requests)
+    assert len(collector.requests) < 2 * len(texts)
+
+
+async def test_gathered_callers_hear_of_a_collector_that_is_full() -> None:
+    async with Collector() as collector:
+        gathered = Gathered(Otlp(collector.endpoint), Bounds(items=8, at_once=1))
+        collector.answers.extend([Answer(EXHAUSTED, 4), Answer(grpc.StatusCode.UNAVAILABLE, 2.5), Answer(EXHAUSTED)])
+        batches = [items("a", signal=TRACES), items("b", "c", signal=TRACES), items("d", signal=TRACES), items("e", signal=TRACES)]
+        calls = [await gathered.send(batch) for batch in batches]
+        await gathered.close()
+    assert calls == [[Retry(4)], [Retry(2.5)] * 2, [Rejected(Reason.TOO_LARGE)], [DELIVERED]]
+    assert taken(collector, TRACES) == ["e"]

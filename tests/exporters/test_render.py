@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,12 +19,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Exemplar,
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    Gauge,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
+from opentelemetry.proto.trace.v1.trace_pb2 import Status as SpanStatus
 
 from gateway.errors import Reason
-from gateway.exporters.base import LOGS, Rejected
+from gateway.exporters.base import Rejected
 from gateway.exporters.render import line
 from gateway.model import Release
+from gateway.signals import LOGS
 
 
 def known(name: str) -> type[Message]:
@@ -95,6 +113,94 @@ def test_a_log_record_is_a_line_of_the_otlp_file_exporter() -> None:
     }
 
 
+def test_a_span_is_a_line_with_all_ids_in_hexadecimal() -> None:
+    span = Span(
+        trace_id=bytes.fromhex("5B8EFFF798038103D269B633813FC60C"),
+        span_id=bytes.fromhex("EEE19B7EC3C1B174"),
+        parent_span_id=bytes.fromhex("EEE19B7EC3C1B173"),
+        name="GET",
+        kind=Span.SPAN_KIND_SERVER,
+        start_time_unix_nano=1544712660000000000,
+        attributes=[KeyValue(key="traceId", value=AnyValue(string_value="spanId"))],
+        events=[Span.Event(name="retry", attributes=[KeyValue(key="b", value=AnyValue(bytes_value=b"\xff"))])],
+        links=[Span.Link(trace_id=b"\x01" * 16, span_id=b"\x02" * 8, flags=1)],
+        status=SpanStatus(code=SpanStatus.STATUS_CODE_ERROR),
+    )
+    assert drawn(ResourceSpans(scope_spans=[ScopeSpans(spans=[span])])) == {
+        "resourceSpans": [
+            {
+                "scopeSpans": [
+                    {
+                        "spans": [
+                            {
+                                "traceId": "5b8efff798038103d269b633813fc60c",
+                                "spanId": "eee19b7ec3c1b174",
+                                "parentSpanId": "eee19b7ec3c1b173",
+                                "name": "GET",
+                                "kind": 2,
+                                "startTimeUnixNano": "1544712660000000000",
+                                "attributes": [{"key": "traceId", "value": {"stringValue": "spanId"}}],
+                                "events": [{"name": "retry", "attributes": [{"key": "b", "value": {"bytesValue": "/w=="}}]}],
+                                "links": [{"traceId": "01" * 16, "spanId": "02" * 8, "flags": 1}],
+                                "status": {"code": 2},
+                            }
+                        ]
+                    }
+                ]
+            }
+        ]
+    }
+
+
+EXEMPLAR = Exemplar(trace_id=b"\x01" * 16, span_id=b"\x02" * 8, as_double=0.5)
+DRAWN_EXEMPLAR = {"traceId": "01" * 16, "spanId": "02" * 8, "asDouble": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        (
+            Metric(gauge=Gauge(data_points=[NumberDataPoint(as_int=3, exemplars=[EXEMPLAR])])),
+            {"gauge": {"dataPoints": [{"asInt": "3", "exemplars": [DRAWN_EXEMPLAR]}]}},
+        ),
+        (
+            Metric(name="calls", unit="1", sum=Sum(aggregation_temporality=2, is_monotonic=True)),  # type: ignore[arg-type]
+            {"name": "calls", "unit": "1", "sum": {"aggregationTemporality": 2, "isMonotonic": True}},
+        ),
+        (
+            Metric(histogram=Histogram(data_points=[HistogramDataPoint(bucket_counts=[1], explicit_bounds=[0.5], exemplars=[EXEMPLAR])])),
+            {"histogram": {"dataPoints": [{"bucketCounts": ["1"], "explicitBounds": [0.5], "exemplars": [DRAWN_EXEMPLAR]}]}},
+        ),
+        (
+            Metric(exponential_histogram=ExponentialHistogram(data_points=[ExponentialHistogramDataPoint(exemplars=[EXEMPLAR])])),
+            {"exponentialHistogram": {"dataPoints": [{"exemplars": [DRAWN_EXEMPLAR]}]}},
+        ),
+    ],
+    ids=["gauge", "sum", "histogram", "exponential histogram"],
+)
+def test_a_metric_is_a_line_of_any_kind(metric: Metric, expected: object) -> None:
+    made = ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[metric])])
+    assert drawn(made) == {"resourceMetrics": [{"scopeMetrics": [{"metrics": [expected]}]}]}
+
+
+IDS = {"trace_id", "span_id", "parent_span_id"}
+
+
+@pytest.mark.parametrize("message", [LogsData, TracesData, MetricsData])
+def test_every_id_of_otlp_is_known(message: type[Message]) -> None:
+    # A newer opentelemetry-proto with bytes elsewhere: are they an ID, in hexadecimal, or data, in base64?
+    assert {field.name for field in fields(message.DESCRIPTOR, set()) if field.type == field.TYPE_BYTES} <= IDS | {"bytes_value"}
+
+
+def fields(descriptor: Any, seen: set[str]) -> Iterator[Any]:
+    if descriptor.full_name not in seen:
+        seen.add(descriptor.full_name)
+        yield from descriptor.fields
+        for field in descriptor.fields:
+            if field.message_type is not None:
+                yield from fields(field.message_type, seen)
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
@@ -124,7 +230,7 @@ def _unknown_payload() -> Status:
     ("refused", "reason"),
     [
         (Release("d", "no.such.Type", "p", b""), Reason.UNKNOWN_TYPE),
-        (Release("d", LOGS, "p", b"\xff"), Reason.MALFORMED),
+        (Release("d", LOGS.item, "p", b"\xff"), Reason.MALFORMED),
         (release(Timestamp(seconds=2**62)), Reason.MALFORMED),
         (release(_unknown_payload()), Reason.MALFORMED),
     ],

@@ -20,6 +20,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
+from gateway.signals import SIGNALS
 from tests.build import NOW, decode, policy, proto
 from tests.build import contract as contract_of
 from tests.chance import Chance, contract
@@ -142,7 +143,6 @@ def engines() -> list[tuple[Contract, Minimiser]]:
     return made
 
 
-LOGS: Final = "opentelemetry.proto.logs.v1.ResourceLogs"
 KANNELLES: Final = (
     ("kannelle.privacy.v1.AnalyticsEvent", "analytics"),
     ("kannelle.privacy.v1.AnalyticsEvent", "activity-log"),
@@ -150,9 +150,7 @@ KANNELLES: Final = (
     ("kannelle.privacy.v1.SupportMessage", "support-archive"),
     ("kannelle.crm.v1.Contact", "crm"),
     ("kannelle.video.v1.VideoExported", "analytics"),
-    (LOGS, "application-log"),
-    (LOGS, "support-archive"),
-    (LOGS, "analytics"),
+    *((signal.item, destination) for signal in SIGNALS for destination in ("application-log", "support-archive", "analytics")),
 )
 
 

@@ -1,4 +1,4 @@
-"""OTLP/gRPC logs, from the unmodified OpenTelemetry SDK and from generated messages."""
+"""OTLP/gRPC, from the unmodified OpenTelemetry SDK and from generated messages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExportResult, SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
+from gateway import signals
 from gateway.config import Delivery
 from gateway.errors import Reason
 from gateway.model import Release
 from gateway.receivers.guard import AFTER, DOMAIN, STATUS
-from tests.calls import LOGS, field, logs, wrapped
+from gateway.receivers.otlp import RESPONSES
+from gateway.signals import Signal
+from tests.calls import LOGS, PROFILES, field, logs, wrapped
 from tests.running import OPTIONS, SECONDS, Ended, Gate, Running, running
 
 ABROAD: Final = """
@@ -43,6 +46,13 @@ flows:
 otlp:
   attributes: {user.id: USER_ID, user.email: WORK_EMAIL}
 """
+
+
+ALL_SIGNALS: Final = (
+    ABROAD.replace("  US:", "  FR:")
+    .replace("region: US", "region: FR")
+    .replace("otlp/logs: [vendor]", "otlp/traces: [vendor]\n  otlp/metrics: [vendor]")
+)
 
 
 class Watching(OTLPLogExporter):
@@ -166,6 +176,37 @@ async def test_what_is_wrong_with_a_record_rejects_that_one_only(tmp_path: Path)
         none = (await exported(gateway, NOT_UTF8)).partial_success
         assert (none.rejected_log_records, none.error_message) == (1, "MALFORMED")
     assert [taken(release).severity_text for release in gate.releases] == ["INFO", "WARN", "ERROR"]
+
+
+def spans(*names: bytes) -> bytes:
+    return b"".join(field(1, field(2, field(2, field(5, name)))) for name in names)
+
+
+def metrics(*names: bytes, points: int) -> bytes:
+    """Gauges with so many data points each."""
+    return b"".join(field(1, field(2, field(2, field(1, name) + field(5, field(1, b"") * points)))) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("signal", "data", "rejected", "kept"),
+    [
+        (signals.TRACES, spans(b"GET", b"\xff", b"POST", b"\xff"), 2, 2),
+        (signals.METRICS, metrics(b"queue.depth", b"queue of Ana", points=3) + metrics(b"", points=2), 5, 1),
+        (signals.METRICS, metrics(b"\xff", points=3) + field(1, field(2, field(2, b"\x0a"))), 4, 0),
+    ],
+)
+async def test_each_signal_says_how_much_was_rejected(signal: Signal, data: bytes, rejected: int, kept: int, tmp_path: Path) -> None:
+    """Of metrics, data points; one that can't be read counts as one."""
+    async with running(tmp_path, gate := Gate(), policy=ALL_SIGNALS) as gateway:
+        answer: Any = type(RESPONSES[signal]()).FromString(await gateway.raw(signal.method, data))
+    assert getattr(answer.partial_success, f"rejected_{signal.records}") == rejected
+    assert len(gate.releases) == kept
+
+
+async def test_profiles_are_refused_with_a_clear_text(tmp_path: Path) -> None:
+    async with running(tmp_path, gate := Gate()) as gateway:
+        assert await gateway.raw(PROFILES, b"") == Ended(*STATUS[Reason.NO_PLAN], "NO_PLAN", DOMAIN)
+    assert gate.releases == []
 
 
 async def test_a_withheld_record_counts_as_accepted(tmp_path: Path) -> None:

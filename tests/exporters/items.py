@@ -1,0 +1,50 @@
+"""Releases of OTLP's signals, for tests: one record each, that holds a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from gateway.demo.collector import Collector
+from gateway.model import Release
+from gateway.signals import LOGS, METRICS, TRACES, Signal
+
+
+def _log(text: str) -> Message:
+    return ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(severity_text=text)])])
+
+
+def _span(text: str) -> Message:
+    return ResourceSpans(scope_spans=[ScopeSpans(spans=[Span(name=text, trace_id=b"t" * 16, span_id=b"s" * 8)])])
+
+
+def _metric(text: str) -> Message:
+    return ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[Metric(name=text)])])
+
+
+_ITEMS: Final[Mapping[Signal, Callable[[str], Message]]] = {LOGS: _log, TRACES: _span, METRICS: _metric}
+
+
+def item(text: str, signal: Signal = LOGS) -> Release:
+    """An item of a signal."""
+    return Release("a-destination", signal.item, "a-digest", _ITEMS[signal](text).SerializeToString())
+
+
+def items(*texts: str, signal: Signal = LOGS) -> list[Release]:
+    """Items of a signal."""
+    return [item(text, signal) for text in texts]
+
+
+def taken(collector: Collector, signal: Signal = LOGS) -> list[str]:
+    """The texts of the records that a collector took."""
+    return [_text(record) for _, _, record in collector.records(signal)]
+
+
+def _text(record: Any) -> str:
+    text: str = record.severity_text if isinstance(record, LogRecord) else record.name
+    return text
