@@ -161,6 +161,7 @@ class _Pairs:
         self._exact = {key: _otlp(value) for key, value in rule.exact.items()}
         self._prefixes = {prefix.removesuffix("."): _otlp(value) for prefix, value in rule.prefixes.items()}
         self._leading = frozenset(head for key in (*rule.exact, *rule.prefixes) for head in _heads(key))
+        self._under: Callable[[str], Judges | None] = Seen(self._found).__getitem__
 
     def judge(self, pair: Any, above: str, run: Run) -> Reason | None:
         """Judge a `KeyValue` below a path; the reason if it can't stay."""
@@ -192,7 +193,7 @@ class _Pairs:
             return Reason.WRONG_KIND
         return self.judge_list(getattr(element, LIST), f"{path}.", run)
 
-    def _under(self, path: str) -> Judges | None:
+    def _found(self, path: str) -> Judges | None:
         """The judges of the longest prefix of a path.
 
         One that isn't listed itself must look like a key, nothing may hide in it, and it must not name what is never collected.

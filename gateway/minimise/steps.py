@@ -289,17 +289,17 @@ def _each_raw(field: FieldPlan, memo_of: Callable[[Any], Memo]) -> Check:
 
 def _sorted_out(values: Sequence[bytes], fates: Sequence[Fate | None], memo: Memo, run: Run, at: Trail) -> list[bytes]:
     """What is kept of raw messages, of which some aren't known or don't stay."""
-    kept = []
+    kept: list[bytes] = []
     stripped: dict[Reason, int] = {}
     for value, known in zip(values, fates, strict=True):
         fate = memo.judge(value, run, at) if known is None else known
         if type(fate) is Noted:
             run.repeat(fate.notes, at)
             fate = fate.kept
-        if isinstance(fate, Reason):
-            stripped[fate] = stripped.get(fate, 0) + 1
+        if type(fate) is bytes:
+            kept.append(fate)
         else:
-            kept.append(cast(bytes, fate))
+            stripped[fate] = stripped.get(fate, 0) + 1  # type: ignore[index]  # a reason
     for reason, count in stripped.items():
         run.note(at, reason, count=count)
     return kept
