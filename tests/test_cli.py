@@ -229,11 +229,11 @@ def test_lint_says_what_it_finds(tmp_path: Path, body: str, flags: list[str], co
 
 
 def test_a_finding_in_the_policy_has_its_line(tmp_path: Path) -> None:
-    policy = changed(tmp_path, "policy.yaml", ("    user.id: USER_ID\n", "    user.id: USER_ID\n    geo.*: OPERATIONAL\n"))
-    line = policy.read_text().splitlines().index("    geo.*: OPERATIONAL") + 1
+    policy = changed(tmp_path, "policy.yaml", ("    user.id: USER_ID\n", "    user.id: USER_ID\n    user.geo.*: OPERATIONAL\n"))
+    line = policy.read_text().splitlines().index("    user.geo.*: OPERATIONAL") + 1
     result = run("lint", "--policy", policy)
     assert result.exit_code == 1
-    assert f"policy.yaml:{line}: otlp.attributes.geo.*: error: its name says LOCATION" in result.stdout
+    assert f"policy.yaml:{line}: otlp.attributes.user.geo.*: error: its name says LOCATION" in result.stdout
 
 
 def test_findings_are_json_too(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "explain": "explain",
     "diff": "compare",
     "approve": "approve",
+    "templates": "templates",
+    "pipe": "pipe",
     "config": "setup",
     "version": "setup",
 }

@@ -1,0 +1,132 @@
+"""`pipe`: a filter for what a process writes to its standard output. Whatever goes wrong, the process is never blocked nor killed by it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+import msgspec
+from click.exceptions import Exit
+
+from gateway.cli.options import example, output, sources
+from gateway.errors import BadSetup
+from gateway.pipe.descriptor import say
+from gateway.pipe.lines import Lines
+from gateway.pipe.tally import Tally
+
+if TYPE_CHECKING:
+    from gateway.pipe.printed import Sink
+
+LOCAL: Final = "127.0.0.1:4317"
+IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+STDIN: Final = 0
+STDOUT: Final = 1
+
+
+class Given(NamedTuple):
+    """What a call says."""
+
+    contracts: tuple[Path, ...]
+    policy: Path | None
+    destination: str
+    local: str | None
+
+
+class Filter(click.Command):
+    """A command whose standard input is read to its end even when it is called wrongly."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
+        """The context of a call; where the call is wrong, only after all was read."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.ClickException as error:
+            if os.isatty(STDIN):
+                raise
+            _hold()
+            lines = Lines(STDIN, Tally())
+            lines.start()
+            error.show()
+            lines.drain()
+            raise Exit(error.exit_code) from None
+
+
+@click.command(cls=Filter, epilog=example("pipe --destination application-log < app.log"))
+@sources
+@click.option("--destination", required=True, metavar="NAME", help="Whose lines these will be, as the policy names it.")
+@click.option(
+    "--local",
+    is_flag=False,
+    flag_value=LOCAL,
+    metavar="[ADDRESS]",
+    help=f"Send them to the gateway on this machine instead, as log records. [{LOCAL}]",
+)
+@output
+def pipe(contracts: tuple[Path, ...], policy: Path | None, destination: str, local: str | None, form: str) -> int:
+    """Minimise what a process writes, line by line.
+
+    A line that is a JSON object leaves by the policy's attribute rules, any other line only if it is one of `log_templates`. Reads until
+    the writer has gone, whatever happens and whatever signal comes; then says how many lines passed, on standard error. Exits with 1 if
+    lines were lost for want of room or of a reader.
+    """
+    if os.isatty(STDIN):
+        raise click.UsageError("Lines come from standard input; there is a terminal.")
+    _hold()
+    tally = Tally()
+    lines = Lines(STDIN, tally)
+    lines.start()
+    try:
+        _filter(lines, tally, Given(contracts, policy, destination, local))
+    except (BadSetup, click.ClickException) as error:
+        _show(error)
+        lines.drain()
+        return 2
+    except BaseException:
+        lines.drain()
+        raise
+    say(msgspec.json.encode(tally.told()).decode() if form == "json" else tally.line())
+    return int(tally.lost)
+
+
+def _hold() -> None:
+    """Outlive the writer, leave no core, and let nobody but the gateway speak: libraries' logs may hold values."""
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logging.raiseExceptions = False
+    logging.getLogger().addHandler(logging.NullHandler())
+    threading.excepthook = lambda _: None
+    # The thread that reads shall not wait long for the one that decides.
+    sys.setswitchinterval(0.001)
+
+
+def _filter(lines: Lines, tally: Tally, given: Given) -> None:
+    """Let lines through. Raises BadSetup, BadParameter."""
+    from gateway.cli.load import compiler, destination_named  # noqa: PLC0415 reading begins before anything is loaded
+    from gateway.pipe.resource import resource as resource_of  # noqa: PLC0415
+    from gateway.pipe.run import run  # noqa: PLC0415
+    from gateway.pipe.sieve import Sieve  # noqa: PLC0415
+
+    made, file = compiler(given.contracts, given.policy)
+    sieve = Sieve(made, destination_named(made, file, given.destination), tally, resource_of(os.environ) if given.local else b"")
+    run(lines, sieve, _sink(lines, tally, given.local))
+
+
+def _sink(lines: Lines, tally: Tally, local: str | None) -> Sink:
+    if local is None:
+        from gateway.pipe.printed import Printed  # noqa: PLC0415 as above
+
+        return Printed(STDOUT, lambda: lines.over, tally)
+    from gateway.pipe.sent import Sent  # noqa: PLC0415
+
+    return Sent(local, tally)
+
+
+def _show(error: BadSetup | click.ClickException) -> None:
+    say(f"Error: {error.format_message()}" if isinstance(error, click.ClickException) else str(error))

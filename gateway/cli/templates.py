@@ -1,0 +1,121 @@
+"""`templates`: the constant texts that a code base logs, to review and list in the policy."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway.cli.load import policy_file
+from gateway.cli.options import FILE, PATH, example, output
+from gateway.cli.show import as_json, count
+from gateway.templates import Note, Unreadable, Use, scan
+
+_PLAIN: Final = re.compile(r"[A-Za-z]([A-Za-z0-9 _./-]*[A-Za-z0-9])?", re.ASCII)
+_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+_SHORT: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+Uses = dict[str, list[Use]]
+"""Where each template is used, by the template."""
+
+
+@click.command(epilog=example("templates src/ --policy policy.yaml"))
+@click.argument("sources", metavar="SRC...", type=PATH, nargs=-1, required=True)
+@click.option("--policy", type=FILE, metavar="FILE", help="Leave out what this policy lists already.")
+@output
+def templates(sources: tuple[Path, ...], policy: Path | None, form: str) -> int:
+    """Collect the log texts of Python code.
+
+    SRC are files and folders. Prints `log_templates`, to review and to paste under `otlp:` of the policy; what can never be one is said on
+    standard error, by file and line. Exits with 1 if a file could not be read.
+    """
+    listed = frozenset() if policy is None else frozenset(policy_file(policy).policy.otlp.log_templates)
+    uses: Uses = {}
+    notes: list[Note] = []
+    failed = _collect(sources, uses, notes)
+    known = sorted(listed & uses.keys())
+    new = {template: uses[template] for template in sorted(uses.keys() - listed)}
+    if form == "json":
+        found = [{"template": template, "uses": [_place(use) for use in places]} for template, places in new.items()]
+        as_json({"templates": found, "notes": notes, "listed": len(known)})
+    else:
+        _print(new, notes, None if policy is None else len(known))
+    return int(failed)
+
+
+def _collect(sources: Iterable[Path], uses: Uses, notes: list[Note]) -> bool:
+    """Read all files; whether one could not be."""
+    failed = False
+    for path in dict.fromkeys(path for source in sources for path in _files(source)):
+        try:
+            found = scan(path.read_bytes(), str(path))
+        except OSError as error:
+            failed = True
+            notes.append(Note(str(path), 1, f"can't be read: {error.strerror}"))
+        except Unreadable as error:
+            failed = True
+            notes.append(Note(str(path), error.line, str(error)))
+        else:
+            _add(found, uses, notes)
+    return failed
+
+
+def _add(found: Iterator[Use | Note], uses: Uses, notes: list[Note]) -> None:
+    for one in found:
+        if isinstance(one, Note):
+            notes.append(one)
+        else:
+            uses.setdefault(one.template, []).append(one)
+
+
+def _files(source: Path) -> Iterator[Path]:
+    """The Python files of a folder, but for what is hidden, installed or cached; a file is itself."""
+    if source.is_file():
+        yield source
+        return
+    for folder, folders, names in os.walk(source):
+        folders[:] = sorted(name for name in folders if _ours(Path(folder, name)))
+        yield from (Path(folder, name) for name in sorted(names) if name.endswith(".py"))
+
+
+def _ours(folder: Path) -> bool:
+    return not folder.name.startswith(".") and folder.name not in {"__pycache__", "node_modules"} and not (folder / "pyvenv.cfg").exists()
+
+
+def _print(new: Uses, notes: Iterable[Note], known: int | None) -> None:
+    for note in notes:
+        click.echo(f"{note.path}:{note.line}: {note.text}", err=True)
+    entries = [f"    - {quoted(template)}  # {_said(uses)}\n" for template, uses in new.items()]
+    click.echo("  log_templates:" + ("\n" + "".join(entries) if entries else " []\n"), nl=False)
+    told = count(len(new), "template") if known is None else f"{count(len(new), 'template')}; {known} more listed already"
+    click.echo(told, err=True)
+
+
+def _said(uses: list[Use]) -> str:
+    """Where a template is used first, and how often; a path's odd characters could end the comment."""
+    first = "".join(char if char.isprintable() else "?" for char in _place(uses[0]).encode(errors="replace").decode())
+    return first if len(uses) == 1 else f"{first}, {count(len(uses), 'use')}"
+
+
+def _place(use: Use) -> str:
+    return f"{use.path}:{use.line}"
+
+
+def quoted(text: str) -> str:
+    """A text as a YAML scalar on one line: https://yaml.org/spec/1.2.2/#57-escaped-characters."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(char: str) -> str:
+    if char in _SHORT:
+        return _SHORT[char]
+    if char.isprintable() and char != "\ufeff":
+        return char
+    code = ord(char)
+    return f"\\x{code:02X}" if code < 0x100 else f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"

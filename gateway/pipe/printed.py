@@ -1,0 +1,77 @@
+"""What may leave, as lines on a file descriptor that may stall or close at any time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Final, Protocol
+
+from gateway.pipe.descriptor import ATOMIC, writable, wrote
+from gateway.pipe.render import line
+from gateway.pipe.sieve import Kept
+from gateway.pipe.tally import Loss, Tally
+
+PATIENCE: Final = 5.0
+"""How long, in seconds, a reader that has stalled is waited for when no more lines come."""
+
+
+class Sink(Protocol):
+    """Lets go of what may leave."""
+
+    def put(self, batch: Sequence[Kept]) -> None:
+        """Let go of a batch, and count how it fared."""
+        ...
+
+    def close(self) -> None:
+        """No more comes: finish what is under way, within seconds."""
+        ...
+
+
+class Printed:
+    """Lines on a file descriptor, each batch at once. Once it is closed, or has stalled at the end, everything is dropped."""
+
+    def __init__(self, fd: int, over: Callable[[], bool], tally: Tally, patience: float = PATIENCE) -> None:
+        """`over` tells whether no more lines come: until then a reader that has stalled is waited for."""
+        self._fd = fd
+        self._over = over
+        self._tally = tally
+        self._patience = patience
+        self._shut: Loss | None = None
+
+    def put(self, batch: Sequence[Kept]) -> None:
+        """Write the lines of a batch. What isn't written whole is counted as dropped."""
+        batch, lines = self._rendered(batch)
+        written = 0 if self._shut else self._write(b"".join(lines))
+        whole = bisect_right([*accumulate(map(len, lines))], written)
+        self._tally.passed(whole, sum(kept.stripped for kept in batch[:whole]))
+        if self._shut and whole < len(batch):
+            self._tally.dropped(self._shut, len(batch) - whole)
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+    def _rendered(self, batch: Sequence[Kept]) -> tuple[Sequence[Kept], Sequence[bytes]]:
+        """What has a line, and the lines."""
+        pairs = [(kept, text) for kept in batch if (text := self._line(kept)) is not None]
+        return [kept for kept, _ in pairs], [text for _, text in pairs]
+
+    def _line(self, kept: Kept) -> bytes | None:
+        try:
+            return line(kept.record, kept.form)
+        except Exception:  # noqa: BLE001 as in the sieve: no line ends the filter
+            self._tally.dropped(Loss.FAULT)
+            return None
+
+    def _write(self, data: bytes) -> int:
+        """Write all of it; how much was written before the other side closed or stalled."""
+        done = 0
+        try:
+            while done < len(data):
+                if not writable(self._fd, self._over, self._patience):
+                    self._shut = Loss.OUTPUT_STALLED
+                    break
+                done += wrote(self._fd, data[done : done + ATOMIC])
+        except OSError:
+            self._shut = Loss.OUTPUT_CLOSED
+        return done

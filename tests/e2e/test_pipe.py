@@ -1,0 +1,292 @@
+"""`pipe` as a process between a writer and a reader: neither can make it harm the other, and nothing gets past it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.e2e.planted import VALUES, found
+from tests.running import Process
+
+SECONDS: Final = 60
+PIPE: Final = (sys.executable, "-m", "gateway", "pipe")
+TO_LOG: Final = (*PIPE, "--destination", "application-log")
+PLAIN: Final = {
+    **{name: value for name, value in os.environ.items() if not name.startswith(("PRIVACY_GATEWAY__", "OTEL_"))},
+    "OTEL_SERVICE_NAME": "video",
+    "OTEL_RESOURCE_ATTRIBUTES": "service.namespace=kannelle,host.ip=10.0.0.1",
+}
+LINE: Final = b"server started\n"
+
+
+class Filter:
+    """A running filter. `write` is its writer, `out` its reader."""
+
+    def __init__(self, *arguments: str, command: Sequence[str] = TO_LOG) -> None:
+        self.process = subprocess.Popen(
+            [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=PLAIN, bufsize=0
+        )
+        self.files = [file for file in (self.process.stdin, self.process.stdout, self.process.stderr) if file]
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin
+        view = memoryview(data)
+        while view:
+            view = view[self.process.stdin.write(view) :]
+
+    def line(self) -> bytes:
+        assert self.process.stdout
+        return self.process.stdout.readline()
+
+    def end(self) -> tuple[int, bytes, bytes]:
+        """Its exit code, and what it said, once its writer has gone."""
+        out, err = self.process.communicate(timeout=SECONDS)
+        assert b"Traceback" not in err
+        return self.process.returncode, out, err
+
+
+@contextmanager
+def filtering(*arguments: str, **options: Any) -> Iterator[Filter]:
+    made = Filter(*arguments, **options)
+    try:
+        yield made
+    finally:
+        made.process.kill()
+        made.process.wait()
+        for file in made.files:
+            file.close()
+
+
+def filtered(data: bytes, *arguments: str) -> tuple[int, bytes, dict[str, Any]]:
+    with filtering("--format", "json", *arguments) as running:
+        running.write(data)
+        code, out, err = running.end()
+        return code, out, json.loads(err)
+
+
+def test_lines_come_out_as_they_come_in() -> None:
+    with filtering() as running:
+        for number in range(3):
+            running.write(LINE + b'{"msg": "request completed", "user.id": "usr_%d", "ip": "10.0.0.1"}\n' % number)
+            assert running.line() == LINE
+            assert json.loads(running.line()) == {"msg": "request completed", "user.id": f"usr_{number}"}
+        assert running.end() == (0, b"", b"pipe: 6 lines read, 6 passed (3 of them stripped), 0 dropped\n")
+
+
+def test_what_is_dropped_is_told_in_counts() -> None:
+    data = b"Ada Byron signed in\n{\n" + b"x" * 70_000 + b'\n{"name": "Ada"}\nserver started'
+    code, out, told = filtered(data)
+    assert (code, out) == (0, LINE)
+    dropped = {"not a template": 1, "nothing left": 1, "malformed": 1, "too long": 1}
+    assert told == {"read": 5, "passed": 1, "stripped": 0, "dropped": dropped}
+
+
+def test_a_reader_that_stalls_does_not_hold_up_the_writer() -> None:
+    lines = 500_000
+    with filtering("--format", "json") as running:
+        # Nobody reads yet: written in full, this is far more than all pipes and queues hold.
+        for _ in range(100):
+            running.write(LINE * (lines // 100))
+        code, out, err = running.end()
+    told = json.loads(err)
+    assert (code, told["read"]) == (1, lines)
+    assert told["passed"] + told["dropped"]["overflow"] == lines
+    assert out == LINE * told["passed"]
+
+
+def test_a_reader_that_stalls_for_good_is_given_up() -> None:
+    with filtering("--format", "json") as running:
+        running.write(LINE * 30_000)
+        assert running.process.stdin
+        running.process.stdin.close()
+        assert running.process.wait(SECONDS) == 1
+        assert running.process.stderr
+        told = json.loads(running.process.stderr.read())
+    assert told["passed"] + told["dropped"]["output stalled"] == 30_000
+
+
+def test_a_reader_that_leaves_does_not_end_the_writer() -> None:
+    with filtering("--format", "json") as running:
+        running.write(LINE)
+        assert running.line() == LINE
+        assert running.process.stdout
+        running.process.stdout.close()
+        running.process.stdout = None
+        for _ in range(50):
+            running.write(LINE * 6_000)
+        code, _, err = running.end()
+    told = json.loads(err)
+    assert (code, told["read"]) == (1, 300_001)
+    assert told["dropped"]["output closed"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE])
+def test_signals_do_not_end_it(number: int) -> None:
+    with filtering() as running:
+        running.write(LINE)
+        assert running.line() == LINE
+        for _ in range(3):
+            running.process.send_signal(number)
+            running.write(LINE)
+            assert running.line() == LINE
+        assert running.end()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--destination", "nowhere"], b"there is no nowhere"),
+        (["--destination", "application-log", "--policy", "BAD"], b"policy.yaml"),
+        (["--destination", "application-log", "--policy", "/nowhere.yaml"], b"does not exist"),
+        (["--destination", "application-log", "--local", "logs.example:4317"], b"local: must be host:port on loopback"),
+        (["--destination", "application-log", "--lcoal"], b"No such option"),
+        ([], b"Missing option"),
+    ],
+)
+def test_a_filter_that_cannot_start_reads_on_and_lets_nothing_out(arguments: list[str], text: bytes, tmp_path: Path) -> None:
+    bad = tmp_path / "policy.yaml"
+    bad.write_text("version: 2\n")
+    with filtering(*(str(bad) if one == "BAD" else one for one in arguments), command=PIPE) as running:
+        assert running.process.stderr
+        said = running.process.stderr.readline()
+        running.write(LINE * 200_000)
+        assert running.process.poll() is None
+        code, out, err = running.end()
+    assert (code, out) == (2, b"")
+    assert text in said + err
+
+
+BROKEN: Final = """
+import gateway.pipe.run
+from gateway.cli import main
+def fail(lines, sieve, sink):
+    raise ValueError(lines.batch()[0].decode())
+gateway.pipe.run.run = fail
+main(["pipe", "--destination", "application-log"])
+"""
+
+
+def test_a_fault_that_nobody_foresaw_stops_the_lines_and_not_the_writer() -> None:
+    with filtering(command=[sys.executable, "-c", BROKEN]) as running:
+        running.write(b"Ada Byron\n" + LINE * 200_000)
+        code, out, err = running.end()
+    assert (code, out) == (2, b"")
+    assert err.startswith(b"Internal error (ValueError at ")
+    assert b"Ada" not in err
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_what_is_closed_from_the_start_is_no_fault(closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *TO_LOG], input=LINE, capture_output=True, env=PLAIN, check=False, timeout=SECONDS
+    )
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == int(closed == ">&-")
+    assert done.stdout == (LINE if closed == "2>&-" else b"")
+
+
+HOSTILE: Final = [
+    bytes(range(256)) * 64,  # binary
+    b"z" * 10_000_000,  # ten megabytes
+    b'{"msg": "' + b"z" * 10_000_000 + b'"}',  # ten megabytes of JSON
+    b"server started\x00",  # NUL
+    b"\x00" * 60_000,  # NULs
+    b'{"msg": "server started\\u0000", "\\u0000": "\\u0000"}',  # escaped NUL
+    b'{"msg": "\xc3\x28"}',  # no UTF-8
+    b'{"a": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",  # deep lists
+    b'{"http":' * 8_000 + b"1" + b"}" * 8_000,  # deep objects
+    b'{"http.response.status_code": ' + b"9" * 60_000 + b"}",  # huge number
+    b'{"process.pid": 18446744073709551616, "time": 1e308, "ts": -1e308, "level": 1e22}',  # large numbers
+    b'{"process.pid": NaN}',  # numbers
+    b'{"msg": "Ada", "user.id": "Ada", "msg": "Byron", "user.id": "Byron"}',  # keys twice
+    b'{"msg": "\\ud800", "a": "\\udc00\\ud800"}',  # half a surrogate
+    b"{" + b",".join(b'"%x":0' % number for number in range(6_000)) + b"}",  # many keys
+    b'{"user.id": [' + b",".join([b'"x"'] * 15_000) + b"]}",  # many values
+    b"server started\r\r",  # carriage returns
+    "sеrver started".encode(),  # look-alike
+]
+
+
+def test_no_line_ends_it_or_comes_out() -> None:
+    code, out, told = filtered(b"".join(line + b"\n" + LINE for line in HOSTILE))
+    assert (code, out) == (0, LINE * len(HOSTILE))
+    assert (told["passed"], told["stripped"]) == (len(HOSTILE), 0)
+
+
+def test_ten_megabytes_without_an_end_take_no_memory() -> None:
+    with filtering() as running:
+        running.write(LINE)
+        assert running.line() == LINE
+        before = peak(running.process.pid)
+        for _ in range(100):
+            running.write(b"z" * 1_000_000)
+        running.write(b"\n" + LINE)
+        assert running.line() == LINE
+        assert peak(running.process.pid) - before < 4_000_000
+
+
+def peak(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def planted(value: str) -> Iterator[bytes]:
+    yield value.replace("\n", " ").encode()
+    shapes: list[Any] = [
+        {"message": value, "level": value, "time": value, "trace_id": value, "span_id": value},
+        {"msg": "request completed", value: value, "a": {value: [value, {value: value}]}},
+        {"user.name": value, "user": {"full_name": value, "id": {"id": value}, "email": [[value]]}},
+        {"exception.message": value, "exception": {"stacktrace": [value]}, "url": {"full": value, "query": {"q": value}}},
+        {"http.route": value, "http": {"request": {"method": value, "header": {"cookie": value}}}, "code.line.number": value},
+    ]
+    for shape in shapes:
+        yield json.dumps(shape).encode()
+        yield json.dumps(shape, ensure_ascii=False).encode()
+        yield json.dumps(shape).encode()[:-1]
+
+
+def test_no_planted_value_gets_past_it() -> None:
+    lines = [line for value in VALUES for line in planted(value)]
+    with filtering() as running:
+        running.write(b"\n".join(lines))
+        code, out, err = running.end()
+    assert code == 0
+    assert found(out + err) == []
+    assert {json.loads(line)["msg"] for line in out.splitlines()} == {"request completed"}
+
+
+@pytest.mark.parametrize("local", [["--local"], []])
+def test_a_text_goes_to_the_gateway_on_the_machine(local: list[str], tmp_path: Path) -> None:
+    with Process(tmp_path) as process:
+        address = process.address
+        data = b'server started\nAda\n{"msg": "request failed", "level": "error", "user": {"id": "usr_1", "name": "Ada"}}\n'
+        arguments = ["--local", address] if local else [f"--local={address}"]
+        code, out, told = filtered(data, *arguments)
+        assert process.stop() == 0
+    assert (code, out) == (0, b"")
+    assert told == {"read": 3, "passed": 2, "stripped": 1, "dropped": {"not a template": 1}}
+    written = [json.loads(line) for line in (process.state / "application-log.jsonl").read_text().splitlines()]
+    records = [record["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0] for record in written]
+    assert [record["body"]["stringValue"] for record in records] == ["server started", "request failed"]
+    assert records[1]["severityText"] == "error"
+    named = [
+        {pair["key"]: pair["value"]["stringValue"] for pair in record["resourceLogs"][0]["resource"]["attributes"]} for record in written
+    ]
+    assert named == [{"service.name": "video", "service.namespace": "kannelle"}] * 2
+    assert "Ada" not in json.dumps(written)
+    assert "usr_1" in json.dumps(written)
+
+
+def test_a_gateway_that_is_not_there_holds_up_nobody() -> None:
+    code, out, told = filtered(LINE * 100_000, "--local", "127.0.0.1:9")
+    assert (code, out, told["read"], told["passed"]) == (1, b"", 100_000, 0)
+    assert sum(told["dropped"].values()) == 100_000

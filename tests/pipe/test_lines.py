@@ -1,0 +1,132 @@
+"""Reading lines: cut as they should be, bounded, never waiting."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.pipe.lines import LONGEST, Lines, Splitter
+from gateway.pipe.tally import Tally
+
+SECONDS = 20
+NOWHERE = 10_000
+
+
+def cut(data: bytes, sizes: list[int], longest: int) -> tuple[list[bytes], int]:
+    splitter, lines, start = Splitter(longest), [], 0
+    for size in sizes:
+        lines += splitter.feed(data[start : start + size])
+        start += size
+    lines += splitter.feed(data[start:])
+    lines += splitter.end()
+    return lines, splitter.too_long
+
+
+@given(st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b"\x00", b"\xff" * 7])), st.lists(st.integers(0, 9)), st.integers(1, 12))
+def test_lines_are_the_same_however_they_are_read(parts: list[bytes], sizes: list[int], longest: int) -> None:
+    data = b"".join(parts)
+    whole = data.removesuffix(b"\n").split(b"\n") if data else []
+    assert cut(data, sizes, longest) == ([line for line in whole if len(line) <= longest], sum(len(line) > longest for line in whole))
+
+
+def test_of_a_line_that_is_too_long_nothing_is_kept() -> None:
+    splitter = Splitter()
+    for _ in range(100):
+        assert splitter.feed(b"x" * LONGEST) == []
+        assert len(splitter._held) <= LONGEST
+    assert splitter.feed(b"\nnext\n") == [b"next"]
+    assert splitter.too_long == 1
+
+
+@contextmanager
+def reading(waiting: int = 1_000_000) -> Iterator[tuple[Lines, int, Tally]]:
+    """Lines and the end of the pipe that they come through."""
+    source, target = os.pipe()
+    tally = Tally()
+    lines = Lines(source, tally, waiting)
+    lines.start()
+    try:
+        yield lines, target, tally
+    finally:
+        with suppress(OSError):
+            os.close(target)
+        lines.drain()
+        os.close(source)
+
+
+def all_of(lines: Lines) -> list[bytes]:
+    found: list[bytes] = []
+    while batch := lines.batch():
+        found += batch
+    return found
+
+
+def test_all_lines_come_in_order() -> None:
+    with reading() as (lines, target, tally):
+        os.write(target, b"1\n\n3\r\nlast")
+        os.close(target)
+        assert all_of(lines) == [b"1", b"", b"3\r", b"last"]
+        assert lines.over
+        assert tally.told()["read"] == 4
+
+
+def test_a_line_comes_as_soon_as_it_is_written() -> None:
+    with reading() as (lines, target, _):
+        os.write(target, b"first\nsec")
+        assert lines.batch() == [b"first"]
+        os.write(target, b"ond\n")
+        assert lines.batch() == [b"second"]
+
+
+def test_a_writer_is_not_held_up_by_who_does_not_take_its_lines() -> None:
+    with reading(waiting=10_000) as (lines, target, tally):
+        writer = threading.Thread(target=lambda: [os.write(target, b"x" * 99 + b"\n") for _ in range(50_000)])
+        writer.start()
+        writer.join(SECONDS)
+        assert not writer.is_alive()
+        os.close(target)
+        taken = len(all_of(lines))
+        told = tally.told()
+        assert 0 < taken < 50_000
+        assert told == {"read": 50_000, "passed": 0, "stripped": 0, "dropped": {"overflow": 50_000 - taken}}
+        assert tally.lost
+
+
+def test_what_is_taken_makes_room() -> None:
+    with reading(waiting=100) as (lines, target, tally):
+        for number in range(100):
+            os.write(target, b"%d\n" % number)
+            assert lines.batch() == [b"%d" % number]
+        assert not tally.lost
+
+
+def test_drained_lines_are_counted_and_gone() -> None:
+    with reading() as (lines, target, tally):
+        os.write(target, b"1\n2\n3\n")
+        os.close(target)
+        lines.drain()
+        assert lines.batch() == []
+        assert tally.told()["dropped"] == {"not ready": 3}
+
+
+def test_a_pipe_that_does_not_block_is_waited_for() -> None:
+    source, target = os.pipe()
+    os.set_blocking(source, False)
+    lines = Lines(source, Tally())
+    lines.start()
+    os.write(target, b"late\n")
+    assert lines.batch() == [b"late"]
+    os.close(target)
+    assert lines.batch() == []
+    os.close(source)
+
+
+def test_a_writer_that_never_was_has_gone() -> None:
+    lines = Lines(NOWHERE, Tally())
+    lines.start()
+    assert lines.batch() == []
