@@ -21,12 +21,13 @@ OPERATIONAL: Final = FieldPrivacy(Category.OPERATIONAL)
 FREE_TEXT: Final = FieldPrivacy(Category.FREE_TEXT)
 COUNT: Final = FieldPrivacy(Category.OPERATIONAL, min=0, max=1_000_000)
 SCHEMA_URL: Final = FieldPrivacy(Category.OPERATIONAL, pattern=r"https://opentelemetry\.io/schemas/[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
+_SCOPE: Final = FieldPrivacy(Category.OPERATIONAL, pattern="@?[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}")
+"""Names of libraries: `@opentelemetry/instrumentation-http`, `go.opentelemetry.io/contrib/instrumentation/…`."""
 FLAGS: Final = FieldPrivacy(Category.OPERATIONAL, min=0, max=1023)
 """Trace flags, and two bits on whether a parent is remote: opentelemetry/proto/trace/v1/trace.proto, SpanFlags."""
 
 CLASSES: Final[Mapping[str, FieldPrivacy]] = {
     f"{RESOURCE}dropped_attributes_count": COUNT,
-    f"{COMMON}InstrumentationScope.name": OPERATIONAL,
     f"{COMMON}InstrumentationScope.version": OPERATIONAL,
     f"{COMMON}InstrumentationScope.dropped_attributes_count": COUNT,
 }
@@ -105,6 +106,7 @@ def specials(rules: Rules) -> Mapping[str, Ruling]:
     return {
         **dict.fromkeys(STRIPPED, Reason.UNCLASSIFIED),
         f"{RESOURCE}attributes": rules.attributes,
+        f"{COMMON}InstrumentationScope.name": rules.inside(rules.string(_SCOPE)),
         f"{COMMON}InstrumentationScope.attributes": rules.attributes,
     }
 
