@@ -115,7 +115,7 @@ def verdicts(told: Report) -> dict[tuple[str, str], set[tuple[str, str | None, s
         ("application-log", "body", (Verdict.STRIPPED, None, "NOT_LISTED")),
         ("application-log", "attributes[user.email]", (Verdict.STRIPPED, None, "EMAIL_PERSONAL")),
         ("application-log", "attributes[service.contact]", (Verdict.STRIPPED, None, "LOOKS_LIKE_PHONE")),
-        ("application-log", "attributes[exception.message]", (Verdict.STRIPPED, None, "UNCLASSIFIED")),
+        ("application-log", "attributes[exception.message]", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
         ("application-log", "trace_id", (Verdict.KEPT, "5b8efff798038103d269b633813fc60c", None)),
         ("analytics", "properties[title]", (Verdict.STRIPPED, None, "NOT_LISTED")),
         ("analytics", "properties[position_s]", (Verdict.STRIPPED, None, "OUT_OF_RANGE")),

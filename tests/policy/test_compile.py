@@ -38,6 +38,8 @@ def test_all_flows_of_the_default_policy_compile() -> None:
         ("kannelle.video.v1.VideoExported", "activity-log"),
         ("kannelle.privacy.v1.AccessEntry", "access-log"),
         ("opentelemetry.proto.logs.v1.ResourceLogs", "application-log"),
+        ("opentelemetry.proto.trace.v1.ResourceSpans", "application-traces"),
+        ("opentelemetry.proto.metrics.v1.ResourceMetrics", "application-metrics"),
     }
 
 

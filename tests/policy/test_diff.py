@@ -18,12 +18,12 @@ from gateway.policy.diff import diff
 from gateway.policy.explain import explain
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import parse
+from gateway.signals import LOGS, METRICS, TRACES
 from tests.build import POLICY, contract, proto
 
 KANNELLE: Final = load_contracts([default_contract()])
 TEXT: Final = default_policy().read_text(encoding="utf-8")
 CONTACT: Final = "kannelle.crm.v1.Contact"
-LOGS: Final = "opentelemetry.proto.logs.v1.ResourceLogs"
 EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
 
 CRM_ALLOWS: Final = "NAME, PHONE, ORGANISATION]\n    retention: 3y"
@@ -66,31 +66,41 @@ def test_nothing_changes_where_nothing_changed() -> None:
 
 
 CRM: Final = ("crm", CONTACT)
-APP: Final = ("application-log", LOGS)
+APP: Final = ("application-log", LOGS.item)
 ANALYTICS: Final = ("analytics", EVENT)
+SIGNALS: Final = (APP, ("application-traces", TRACES.item), ("application-metrics", METRICS.item))
+"""Whom an attribute may go to."""
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "place", "field", "text"),
+    ("old", "new", "places", "field", "text"),
     [
-        (CRM_ALLOWS, CRM_ALLOWS.replace("PHONE", "PHONE, PAYMENT"), CRM, "kannelle.crm.v1.Subscription.payment_reference", "as it is"),
-        ("    - server stopped", "    - server stopped\n    - disk full", APP, "otlp.log_templates", "disk full"),
-        ("    user.id: USER_ID", "    user.id: USER_ID\n    host.name: OPERATIONAL", APP, "otlp.attributes.host.name", ""),
-        ("cloud.provider: OPERATIONAL", "cloud.*: OPERATIONAL", APP, "otlp.attributes.cloud.*", ""),
-        ("max: 4194304}", "max: 4194305}", APP, "otlp.attributes.process.pid", "was: 0 to 4194304; now: 0 to 4194305"),
-        ("  video.shared:", "  video.seen: {properties: {}}\n  video.shared:", ANALYTICS, "tracking_plan.video.seen", "an event"),
+        (CRM_ALLOWS, CRM_ALLOWS.replace("PHONE", "PHONE, PAYMENT"), (CRM,), "kannelle.crm.v1.Subscription.payment_reference", "as it is"),
+        ("    - server stopped", "    - server stopped\n    - disk full", (APP,), "otlp.log_templates", "disk full"),
+        ("    user.id: USER_ID", "    user.id: USER_ID\n    host.fqdn: OPERATIONAL", SIGNALS, "otlp.attributes.host.fqdn", ""),
+        ("cloud.region: OPERATIONAL", "cloud.*: OPERATIONAL", SIGNALS, "otlp.attributes.cloud.*", ""),
+        (
+            "min: 100, max: 599}\n    http.request.r",
+            "min: 100, max: 600}\n    http.request.r",
+            SIGNALS,
+            "otlp.attributes.http.response.status_code",
+            "was: 100 to 599; now: 100 to 600",
+        ),
+        ("  video.shared:", "  video.seen: {properties: {}}\n  video.shared:", (ANALYTICS,), "tracking_plan.video.seen", "an event"),
         (
             "{min: 0, max: 500}",
             "{min: 0, max: 500}\n      a: {one_of: [b]}",
-            ANALYTICS,
+            (ANALYTICS,),
             "tracking_plan.video.created.properties.a",
             "one of b",
         ),
     ],
 )
-def test_what_more_leaves_is_released_and_the_reverse_withheld(old: str, new: str, place: tuple[str, str], field: str, text: str) -> None:
+def test_what_more_leaves_is_released_and_the_reverse_withheld(
+    old: str, new: str, places: tuple[tuple[str, str], ...], field: str, text: str
+) -> None:
     there, back = diff(compiled(), compiled((old, new))), diff(compiled((old, new)), compiled())
-    assert told(there, Effect.RELEASED) == told(back, Effect.WITHHELD) == {(*place, field)}
+    assert told(there, Effect.RELEASED) == told(back, Effect.WITHHELD) == {(*place, field) for place in places}
     assert (there.releases, back.releases) == (True, False)
     assert not text or {change.text for change in there.of(Effect.RELEASED)} == {text}
 

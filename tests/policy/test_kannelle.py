@@ -18,6 +18,8 @@ TEXT: Final = default_path().read_text(encoding="utf-8")
 RECIPIENTS: Final = {
     "activity-log": ("log", "FR"),
     "application-log": ("log", "FR"),
+    "application-traces": ("log", "FR"),
+    "application-metrics": ("log", "FR"),
     "access-log": ("log", "FR"),
     "analytics": ("vendor", "US"),
     "support": ("vendor", "US"),
@@ -33,12 +35,8 @@ RECIPIENTS: Final = {
     "backup-storage": ("store", "FR"),
 }
 
-PERSONAL_ATTRIBUTES: Final = (
-    "user.full_name", "user.name", "user.hash", "enduser.id", "client.address", "geo.locality.name", "session.id", "network.peer.address",
-    "host.ip", "host.mac", "device.id", "url.full", "url.path", "url.query", "db.query.text", "process.command_line", "process.owner",
-    "exception.message", "exception.stacktrace", "http.request.header.cookie", "rpc.grpc.request.metadata.authorization", "k8s.pod.ip",
-)  # fmt: skip
-"""What OpenTelemetry's conventions don't mark as personal, and is."""
+NOBODYS: Final = "application-metrics"
+"""What measures is about nobody."""
 
 
 def holders(category: Category) -> set[str]:
@@ -68,7 +66,7 @@ def test_every_recipient_has_a_purpose_a_basis_an_end_and_a_promise(name: str) -
 
 @pytest.mark.parametrize("name", [name for name, (recipient, region) in RECIPIENTS.items() if recipient == Recipient.LOG or region == "US"])
 def test_logs_and_the_us_get_indirect_data_only(name: str) -> None:
-    assert POLICY.destinations[name].allow == INDIRECT
+    assert POLICY.destinations[name].allow == ({Category.OPERATIONAL} if name == NOBODYS else INDIRECT)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +95,8 @@ def test_every_service_has_a_flow() -> None:
         "kannelle.video.v1.VideoExported": ("activity-log",),
         "kannelle.privacy.v1.AccessEntry": ("access-log",),
         "otlp/logs": ("application-log",),
+        "otlp/traces": ("application-traces",),
+        "otlp/metrics": ("application-metrics",),
     }
 
 
@@ -105,19 +105,3 @@ def test_every_property_that_reaches_the_us_is_closed(event: str) -> None:
     for held in POLICY.tracking_plan[event].properties.values():
         assert held.category is Category.OPERATIONAL
         assert held.one_of or held.pattern or held.max or held.kind is PropertyType.BOOLEAN
-
-
-@pytest.mark.parametrize("attribute", PERSONAL_ATTRIBUTES)
-def test_a_personal_attribute_is_not_listed(attribute: str) -> None:
-    listed = POLICY.otlp.attributes
-    prefixes = tuple(key.removesuffix("*") for key in listed if key.endswith(".*"))
-    assert attribute not in listed
-    assert not attribute.startswith(prefixes)
-
-
-def test_a_user_is_named_by_two_attributes_only() -> None:
-    named = {key: POLICY.otlp.privacy(key).category for key in POLICY.otlp.attributes}
-    assert {key: held for key, held in named.items() if held is not Category.OPERATIONAL} == {
-        "user.id": Category.USER_ID,
-        "user.email": Category.WORK_EMAIL,
-    }

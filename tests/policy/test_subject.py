@@ -103,4 +103,6 @@ def test_kannelles_items_have_a_subject() -> None:
         "kannelle.video.v1.VideoExported": ((2,), (3,)),
         "kannelle.privacy.v1.AccessEntry": ((10,), (11,)),
         "opentelemetry.proto.logs.v1.ResourceLogs": ((), ()),
+        "opentelemetry.proto.trace.v1.ResourceSpans": ((), ()),
+        "opentelemetry.proto.metrics.v1.ResourceMetrics": ((), ()),
     }
