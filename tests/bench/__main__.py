@@ -1,8 +1,9 @@
 """Prints all figures."""
 
-from tests.bench import end_to_end, hop, in_process
+from tests.bench import end_to_end, hop, in_process, otlp
 
 if __name__ == "__main__":
     in_process.run()
     end_to_end.run()
     hop.run()
+    otlp.run()

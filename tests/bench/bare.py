@@ -1,10 +1,11 @@
-"""Programs of bare grpc.aio, started as such so that nothing of the gateway is loaded: an upstream, and a pass-through.
+"""Programs of bare grpc.aio, started as such so that nothing of the gateway is loaded: an upstream, a sink, and a pass-through.
 
 Each prints its address when it listens.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,9 +13,14 @@ from typing import Any, Final
 
 import grpc
 import uvloop
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 LAST: Final = "/bench.v1.Upstream/LastRequest"
-"""Where the upstream tells which request came last."""
+"""Where upstream and sink tell which request came last."""
+
+COUNT: Final = "/bench.v1.Sink/Count"
+"""Where the sink tells how many records have come, once there are as many as is asked for: both eight bytes, big-endian."""
 
 Unary = Callable[[bytes, Any], Awaitable[bytes]]
 
@@ -32,6 +38,42 @@ async def upstream(answer: bytes) -> None:
         return last
 
     await _serve(lambda path: tell if path == LAST else reply)
+
+
+async def sink() -> None:
+    """Take every OTLP request, and count its records."""
+    last, count, came = b"", 0, asyncio.Condition()
+
+    def taking(path: str) -> Unary:
+        counted = _spans if "Trace" in path else _logs
+
+        async def take(request: bytes, context: object) -> bytes:
+            nonlocal last, count
+            last, count = request, count + counted(request)
+            async with came:
+                came.notify_all()
+            return b""
+
+        return take
+
+    async def tell(request: bytes, context: object) -> bytes:
+        return last
+
+    async def tell_count(request: bytes, context: object) -> bytes:
+        async with came:
+            await came.wait_for(lambda: count >= int.from_bytes(request, "big"))
+        return count.to_bytes(8, "big")
+
+    told = {LAST: tell, COUNT: tell_count}
+    await _serve(lambda path: told.get(path) or taking(path))
+
+
+def _logs(request: bytes) -> int:
+    return sum(len(scope.log_records) for group in ExportLogsServiceRequest.FromString(request).resource_logs for scope in group.scope_logs)
+
+
+def _spans(request: bytes) -> int:
+    return sum(len(scope.spans) for group in ExportTraceServiceRequest.FromString(request).resource_spans for scope in group.scope_spans)
 
 
 async def relay(address: str) -> None:
@@ -85,5 +127,7 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case "upstream", file:
             uvloop.run(upstream(Path(file).read_bytes()))
+        case ("sink",):
+            uvloop.run(sink())
         case "relay", address:
             uvloop.run(relay(address))

@@ -106,7 +106,7 @@ def _serve_gateway(pipe: Connection, exporter: Exporter, state: Path) -> None:
     """The default policy, with the exporter that is measured."""
 
     async def serve() -> None:
-        config = Config(listeners=Listeners(local=Local(address="127.0.0.1:0")), state=state)
+        config = Config(listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None), state=state)
         file, contract = load_all(config)
         analytics = msgspec.structs.replace(file.policy.destinations["analytics"], exporter=exporter)
         policy = msgspec.structs.replace(file.policy, destinations={**file.policy.destinations, "analytics": analytics})

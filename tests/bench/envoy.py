@@ -45,7 +45,7 @@ def envoy(program: Path, file: Path, upstream: str, filters: Iterable[Json] = ()
         # What it says where it fails is the only clue there is.
         with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
             try:
-                _await(f"127.0.0.1:{port}", process)
+                listening(f"127.0.0.1:{port}", process)
                 yield Server(f"127.0.0.1:{port}", process.pid)
             finally:
                 process.kill()
@@ -118,7 +118,7 @@ def _address(host: str, port: int) -> Json:
     return {"socket_address": {"address": host, "port_value": port}}
 
 
-def _await(address: str, process: subprocess.Popen[bytes]) -> None:
+def listening(address: str, process: subprocess.Popen[bytes]) -> None:
     """Wait until it listens. Raises RuntimeError if it ends instead, or takes too long."""
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and process.poll() is None:
@@ -128,4 +128,4 @@ def _await(address: str, process: subprocess.Popen[bytes]) -> None:
             except grpc.FutureTimeoutError:
                 continue
             return
-    raise RuntimeError(f"Envoy does not listen on {address}")
+    raise RuntimeError(f"{address}: nobody listens")

@@ -19,7 +19,7 @@ from gateway.plan import Plan
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from gateway.policy.otlp import ITEM
+from gateway.signals import LOGS
 from tests.bench.measure import Work, in_turn, show
 from tests.bench.samples import RECORDS, batch, events
 
@@ -47,7 +47,7 @@ def _event(compiler: Compiler) -> None:
 
 
 def _logs(compiler: Compiler) -> None:
-    plan = compiler.plan(ITEM, "application-log")
+    plan = compiler.plan(LOGS.item, "application-log")
     known, unknown, common = batch(0, 0.95), batch(1, 0.0), list(split(batch(0, 1.0)))
     cases = {
         "parse and serialise": lambda: _work(_plain(ExportLogsServiceRequest), [known]),

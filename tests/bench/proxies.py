@@ -21,6 +21,11 @@ def upstream(folder: Path, answer: bytes) -> AbstractContextManager[Server]:
     return _program("upstream", str(file))
 
 
+def sink() -> AbstractContextManager[Server]:
+    """What takes OTLP and counts it."""
+    return _program("sink")
+
+
 def bare(upstream: str) -> AbstractContextManager[Server]:
     """A pass-through that decides nothing."""
     return _program("relay", upstream)
