@@ -20,7 +20,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test soak coverage check check-style check-types check-floors check-protos protos bench clean
+.PHONY: help demo test soak coverage check check-style check-types check-floors check-protos check-docs protos docs bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s%s\n", $$1, $$2}' Makefile
@@ -40,7 +40,7 @@ coverage: .venv/.stamp-dev  ## run the tests and list the lines they miss
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
-check: check-style check-types check-floors check-protos  ## all that is checked beside the tests
+check: check-style check-types check-floors check-protos check-docs  ## all that is checked beside the tests
 
 check-style: .venv/.stamp-dev  ## lint and format
 	$(BIN)/python -m ruff check --quiet
@@ -57,6 +57,12 @@ check-protos: .venv/.stamp-dev  ## lint, format, breaking changes, generated cod
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python protos/breaking.py
 	$(BIN)/python protos/generate.py --check
+
+check-docs: .venv/.stamp-dev  ## generated pages in step
+	$(BIN)/python docs/metrics.py --check
+
+docs: .venv/.stamp-dev  ## generate the pages that say what the code says
+	$(BIN)/python docs/metrics.py
 
 protos: .venv/.stamp-dev  ## format the protos and generate what the repository keeps of them
 	$(BIN)/buf format --write

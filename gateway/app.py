@@ -33,12 +33,16 @@ from gateway.receivers.guard import Guard
 from gateway.receivers.health import Health, reflect
 from gateway.receivers.http import Http, Readiness
 from gateway.receivers.intake import Intake
+from gateway.receivers.otlp_http import OtlpHttp
 from gateway.receivers.proxy.access import AccessLog
 from gateway.receivers.proxy.passage import Routing
 from gateway.receivers.proxy.proxy import Host, Proxy, Who
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.reload import Reloader, Watch
+from gateway.signals import SIGNALS, TRACES
 from gateway.telemetry import Telemetry
+from gateway.telemetry.calls import Calls
+from gateway.telemetry.traces import Spans
 
 log = logging.getLogger(__name__)
 
@@ -68,20 +72,28 @@ class Gateway:
         self._certificates = None if config.tls is None else tls.Certificates(tls.read(config.tls))
         self._upstreams = Upstreams(self._credentials)
         self._opened = Opened(config.state, self._message_class)
-        self._delivery = Direct({}, bound=Load(config.delivery.max_items, config.delivery.max_bytes))
+        self._delivery = Direct({}, bound=Load(config.delivery.max_items, config.delivery.max_bytes), counts=self.telemetry)
+        self.telemetry.in_flight(lambda: (self._delivery.in_flight.items, self._delivery.in_flight.bytes))
+        self._spans: Spans | None = None
         self._put_in_force(self._prepared())
         self._directory = Unknown()
+        self._intake = Intake(self._directory, self._delivery, self.telemetry)
         self._access = AccessLog(self._flows, self._delivery.accept, self.telemetry)
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
         self._guards: list[Guard] = []
         self._listeners = tuple(self._built())
+        self._otlp_http = self._built_http()
 
     async def start(self) -> Mapping[str, str]:
         """Listen; the address of each listener that is on, with the port that was free where 0 was asked for. Raises BadConfig."""
         self._access.start()
+        if ratio := self._config.telemetry.traces.ratio:
+            self._spans = Spans(ratio, self._own_spans, self.telemetry)
         addresses = {listener.name: await listener.start() for listener in self._listeners}
         listeners = self._config.listeners
+        if self._otlp_http is not None:
+            addresses["local_http"] = await self._otlp_http.start()
         if listeners.health is not None:
             addresses["health"] = await self._health.start(listeners.health.address)
         if listeners.http is not None:
@@ -104,9 +116,12 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.sleep(stop.notice)
-        await asyncio.gather(*(listener.stop(stop.grace) for listener in self._listeners))
+        takers: list[Listener | OtlpHttp] = [*self._listeners, *([] if self._otlp_http is None else [self._otlp_http])]
+        await asyncio.gather(*(taker.stop(stop.grace) for taker in takers))
         await asyncio.gather(*(guard.emptied(LEAVING) for guard in self._guards))
         await self._access.stop()
+        if self._spans is not None:
+            await self._spans.close()
         await self._delivery.close(stop.grace)
         await self._upstreams.close()
         await self._health.stop()
@@ -140,7 +155,7 @@ class Gateway:
         self._delivery.replace(self._opened.of(loaded.file.policy) if self._given is None else self._given)
         self._loaded = loaded
         self._connect(loaded)
-        self.telemetry.in_force(loaded.digest)
+        self.telemetry.in_force(loaded.digest, loaded.file.policy.version, loaded.flows.compiler.flows)
 
     def _swap(self, material: tls.Material) -> None:
         """Connect with another certificate from now on."""
@@ -156,6 +171,10 @@ class Gateway:
         """For upstreams. Policies that need them don't load without."""
         assert self._certificates is not None
         return self._certificates.channel_credentials()
+
+    async def _own_spans(self, request: bytes) -> None:
+        """The gateway's own spans go the way of anybody's."""
+        await otlp.export(TRACES, self._flows(), self._intake, request)
 
     def _readiness(self) -> Readiness:
         return Readiness(self._serving, self._stopping, tuple(reloader.state for reloader in self._reloaders))
@@ -174,7 +193,8 @@ class Gateway:
             yield self._proxy(inbound, Side.INBOUND, _certified(Callers()), listeners.inbound.max_calls)
 
     def _local(self, listener: Listener) -> Listener:
-        intake, guard = Intake(self._directory, self._delivery), Guard(CALLS)
+        intake, guard = self._intake, Guard(CALLS, Calls("local", self.telemetry, lambda: self._spans))
+        self.telemetry.serves("local", (*OWN, *(one.service for one in SIGNALS)))
         for receiver in (emit, otlp):
             listener.server.add_generic_rpc_handlers(tuple(receiver.handlers(self._flows, intake, guard)))
         listener.server.add_generic_rpc_handlers(tuple(privacy.handlers(self._flows, self._directory, guard)))
@@ -182,10 +202,17 @@ class Gateway:
             reflect(listener.server, OWN)
         return listener
 
+    def _built_http(self) -> OtlpHttp | None:
+        given = self._config.listeners.local_http
+        if given is None:
+            return None
+        self.telemetry.serves("local_http", (one.service for one in SIGNALS))
+        return OtlpHttp(given, self._flows, self._intake, CALLS, Calls("local_http", self.telemetry))
+
     def _proxy(self, listener: Listener, side: Side, who: Who, most: int) -> Listener:
         guard = Guard(most)
         self._guards.append(guard)
-        host = Host(self._directory, guard, self._access)
+        host = Host(self._directory, guard, self._access, lambda: self._spans)
         listener.server.add_generic_rpc_handlers((Proxy(side, lambda: self._routing, who, host),))
         return listener
 

@@ -49,6 +49,13 @@ class Local(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_message_bytes: Bytes = 4 * 1024 * 1024
 
 
+class LocalHttp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the service beside the gateway sends OTLP/HTTP. Plaintext, as `Local` is. `max_message_bytes` hold after decompression too."""
+
+    address: str = "127.0.0.1:4318"
+    max_message_bytes: Bytes = 4 * 1024 * 1024
+
+
 class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service beside the gateway calls other services. Plaintext, as `Local` is. `max_calls` at once.
 
@@ -86,9 +93,10 @@ class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Listeners(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the gateway listens. What is None is off; `outbound: {}` turns one on with its defaults."""
+    """Where the gateway listens. What is None is off: `outbound: {}` turns one on with its defaults, `local_http: null` turns one off."""
 
     local: Local = Local()
+    local_http: LocalHttp | None = LocalHttp()
     outbound: Outbound | None = None
     inbound: Inbound | None = None
     health: Health | None = None
@@ -126,6 +134,18 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_bytes: Annotated[int, Meta(ge=1)] = 64 * 1024 * 1024
 
 
+class Traces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The gateway's own traces, which go through the flow `otlp/traces`. `ratio` of those that begin here are kept; 0 is off."""
+
+    ratio: Annotated[float, Meta(ge=0, le=1)] = 0.0
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the gateway says of itself, beside its metrics."""
+
+    traces: Traces = Traces()
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration.
 
@@ -144,6 +164,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     delivery: Delivery = Delivery()
     stop: Stop = Stop()
     reload: Reload = Reload()
+    telemetry: Telemetry = Telemetry()
     reflection: bool = False
 
 

@@ -22,6 +22,7 @@ from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.receivers.proxy.passage import Courses
+from gateway.signals import TRACES
 
 _APPROVALS: Final = re.compile(r"""^approvals:[ ]*["']?([^"'#\s]+)""", re.MULTILINE)
 
@@ -47,6 +48,8 @@ def prepare(config: Config, file: PolicyFile, contract: Contract) -> Loaded:
     courses = Courses(flows)
     if config.tls is None and any(not route.local for route in courses.table.routes):
         raise BadConfig("tls: is required, for the policy has a route to an upstream that isn't plaintext")
+    if config.telemetry.traces.ratio > 0 and flows.find(TRACES.flow) is None:
+        raise BadConfig(f"telemetry.traces.ratio: needs the flow {TRACES.flow} in the policy, by which the gateway's own traces go")
     return Loaded(file, contract, flows, courses, _digest(flows, courses))
 
 

@@ -123,7 +123,7 @@ class Release(msgspec.Struct, frozen=True):
     """Minimised bytes of one item for one destination. Only `gateway.minimise` makes one.
 
     `payload` is a message of type `type`, `plan` the digest of the plan that made it. `unplanned`, where it was counted: how many of the
-    item's fields the plan doesn't have.
+    item's fields the plan doesn't have. `lost`, where it is the item's turn: the same by category, times the items that it stands for.
     """
 
     destination: str
@@ -132,6 +132,7 @@ class Release(msgspec.Struct, frozen=True):
     payload: bytes
     notes: Notes = {}
     unplanned: int = 0
+    lost: Mapping[Category, int] = {}
 
     @property
     def stripped(self) -> tuple[Stripped, ...]:

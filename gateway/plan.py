@@ -129,7 +129,7 @@ class Body(msgspec.Struct, frozen=True, tag="body"):
 class SpanName(msgspec.Struct, frozen=True, tag="span_name"):
     """A span's name of low cardinality; with `free_text` any other, masked, else the name of the span's kind in its place.
 
-    It is `listed`, or passes `forms`; or `routed`, if what follows its first space is, as it came, the string value of an attribute named in
+    It is `listed`, or passes `forms`; or `routed`, if what follows its first space is, as it came, the string value of an attribute in
     `routes`. The kind, field 6, is an index into `kinds`; one beyond is as none. Attributes are in field 9.
     """
 

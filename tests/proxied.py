@@ -322,6 +322,7 @@ async def carrying(
             service="web",
             listeners=Listeners(
                 local=Local(address="127.0.0.1:0"),
+                local_http=None,
                 outbound=Outbound(address="127.0.0.1:0"),
                 inbound=inbound or Inbound(address="127.0.0.1:0"),
             ),

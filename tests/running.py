@@ -21,7 +21,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from gateway.app import Gateway
-from gateway.config import Config, Delivery, Listeners, Local
+from gateway.config import Config, Delivery, Listeners, Local, LocalHttp, Telemetry, Traces
 from gateway.contracts.contract import Contract
 from gateway.exporters.base import DELIVERED, Exporter, Outcome
 from gateway.loading import load_all
@@ -126,9 +126,10 @@ async def fate(call: Any) -> Any:
 class Running:
     """A gateway in this process, and a connection to it."""
 
-    def __init__(self, gateway: Gateway, address: str, channel: grpc.aio.Channel) -> None:
+    def __init__(self, gateway: Gateway, addresses: Mapping[str, str], channel: grpc.aio.Channel) -> None:
         self.gateway = gateway
-        self.address = address
+        self.address = addresses["local"]
+        self.http = addresses.get("local_http", "")
         self.channel = channel
 
     @property
@@ -166,8 +167,10 @@ async def running(
     contracts: Sequence[Path] = (),
     delivery: Delivery | None = None,
     local: Local | None = None,
+    local_http: LocalHttp | None = None,
+    traces: float = 0.0,
 ) -> AsyncIterator[Running]:
-    """Run a gateway on a free port of loopback, its state in `folder`.
+    """Run a gateway on a free port of loopback, its state in `folder`. `local_http` is off unless it is given.
 
     `given` are the exporters, one each or one for all destinations, else the policy's; `policy` is its text, else Kannelle's.
     """
@@ -175,17 +178,18 @@ async def running(
         policy=_written(folder, policy),
         contracts=tuple(contracts),
         state=folder / "state",
-        listeners=Listeners(local=local or Local(address="127.0.0.1:0")),
+        listeners=Listeners(local=local or Local(address="127.0.0.1:0"), local_http=local_http),
         delivery=delivery or Delivery(),
+        telemetry=Telemetry(traces=Traces(ratio=traces)),
     )
     file, contract = load_all(config) if policy or contracts else _default()
     if given is not None and not isinstance(given, Mapping):
         given = dict.fromkeys({name for names in file.policy.flows.values() for name in names}, given)
     gateway = Gateway(config, given, source=lambda config: (file, contract))
-    address = (await gateway.start())["local"]
+    addresses = await gateway.start()
     try:
-        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
-            yield Running(gateway, address, channel)
+        async with grpc.aio.insecure_channel(addresses["local"], options=OPTIONS) as channel:
+            yield Running(gateway, addresses, channel)
     finally:
         await asyncio.wait_for(gateway.stop(), SECONDS)
 
@@ -220,7 +224,8 @@ class Process:
 
     def __init__(self, folder: Path, *, environ: Mapping[str, str] | None = None, address: str = "127.0.0.1:0") -> None:
         """Start it in `folder`, which is its working folder: its state is in `.privacy-gateway` there."""
-        given = {"PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS": address, **(environ or {})}
+        http = {"PRIVACY_GATEWAY__LISTENERS__LOCAL_HTTP__ADDRESS": "127.0.0.1:0"}
+        given = {"PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS": address, **http, **(environ or {})}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PRIVACY_GATEWAY__", "GRPC_", "PYTHONASYNCIO"))}
         self._process = subprocess.Popen(
             (sys.executable, "-c", ODDLY) if "LEVEL" in given else SERVE,
@@ -251,7 +256,7 @@ class Process:
 
     def listening(self, name: str) -> str:
         """Where one of its listeners is, once it is."""
-        return self.until(rb"%s listening on (\S+)" % name.encode())[1].decode()
+        return self.until(rb"\b%s listening on (\S+)" % name.encode())[1].decode()
 
     @property
     def port(self) -> int:

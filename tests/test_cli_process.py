@@ -121,7 +121,7 @@ except SystemExit as end:
 
 
 def test_serve_says_what_it_runs_with_and_stops_when_told(tmp_path: Path) -> None:
-    environment = {**PLAIN, "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS": "127.0.0.1:0"}
+    environment = {**PLAIN, **{f"PRIVACY_GATEWAY__LISTENERS__{name}__ADDRESS": "127.0.0.1:0" for name in ("LOCAL", "LOCAL_HTTP")}}
     with subprocess.Popen(
         [*GATEWAY, "serve"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
     ) as process:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, Delivery, Health, Http, Inbound, Listeners, Local, Outbound, Reload, Stop, Tls, load
+from gateway.config import Config, Delivery, Health, Http, Inbound, Listeners, Local, LocalHttp, Outbound, Reload, Stop, Tls, load
 from gateway.errors import BadConfig
 
 ADDRESS = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"
 FORM = "must be host:port, such as 127.0.0.1:4317, or unix:/path"
 SERVICE = "spiffe://kannelle.example/video"
-KEYS = "role, policy, contracts, state, service, listeners, tls, delivery, stop, reload, reflection"
-LISTENERS = "local, outbound, inbound, health, http"
+KEYS = "role, policy, contracts, state, service, listeners, tls, delivery, stop, reload, telemetry, reflection"
+LISTENERS = "local, local_http, outbound, inbound, health, http"
 NAME = "must be a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case"
 PLAINTEXT = "must be on loopback or a Unix socket, for it is plaintext"
 
@@ -34,7 +34,10 @@ def test_without_a_file_all_is_embedded_and_on_loopback() -> None:
     config = load(None, {})
     assert config == Config()
     assert (config.role, config.policy, config.contracts, config.state) == ("all", None, (), Path(".privacy-gateway"))
-    assert config.listeners == Listeners(local=Local(address="127.0.0.1:4317", max_message_bytes=4 * 1024 * 1024))
+    assert config.listeners == Listeners(
+        local=Local(address="127.0.0.1:4317", max_message_bytes=4 * 1024 * 1024),
+        local_http=LocalHttp(address="127.0.0.1:4318", max_message_bytes=4 * 1024 * 1024),
+    )
     assert (config.listeners.outbound, config.listeners.inbound, config.listeners.health, config.listeners.http) == (None,) * 4
     assert (config.service, config.tls, config.stop, config.reload) == ("", None, Stop(notice=0.0, grace=10.0), Reload(every=2.0))
     assert not config.reflection
@@ -86,6 +89,8 @@ def test_a_listener_is_turned_on_by_its_key(tmp_path: Path) -> None:
 
 def test_null_turns_a_listener_off(tmp_path: Path) -> None:
     assert load(written(tmp_path, "listeners: {outbound: null, inbound:, health: ~}"), {}) == Config()
+    for text in ("listeners: {local_http: null}", "listeners:\n  local_http:\n", "listeners: {local_http: ~}"):
+        assert load(written(tmp_path, text), {}) == Config(listeners=Listeners(local_http=None))
 
 
 @pytest.mark.parametrize(
@@ -103,6 +108,13 @@ def test_null_turns_a_listener_off(tmp_path: Path) -> None:
         ("DELIVERY__MAX_ITEMS", "1", Config(delivery=Delivery(max_items=1))),
         ("DELIVERY__MAX_BYTES", "1", Config(delivery=Delivery(max_bytes=1))),
         ("SERVICE", SERVICE, Config(service=SERVICE)),
+        ("LISTENERS__LOCAL_HTTP", "null", Config(listeners=Listeners(local_http=None))),
+        (
+            "LISTENERS__LOCAL_HTTP__ADDRESS",
+            "unix:/run/otlp.sock",
+            Config(listeners=Listeners(local_http=LocalHttp(address="unix:/run/otlp.sock"))),
+        ),
+        ("LISTENERS__LOCAL_HTTP__MAX_MESSAGE_BYTES", "2048", Config(listeners=Listeners(local_http=LocalHttp(max_message_bytes=2048)))),
         ("LISTENERS__HEALTH", "{}", Config(listeners=Listeners(health=Health()))),
         ("LISTENERS__HEALTH__ADDRESS", "[::]:14020", Config(listeners=Listeners(health=Health(address="[::]:14020")))),
         ("LISTENERS__HTTP__ADDRESS", "127.0.0.1:0", Config(listeners=Listeners(http=Http(address="127.0.0.1:0")))),
@@ -179,6 +191,9 @@ def test_a_plaintext_listener_elsewhere_is_refused(address: str, expected: str) 
 @pytest.mark.parametrize(
     ("listener", "address", "expected"),
     [
+        ("local_http", "0.0.0.0:4318", PLAINTEXT),
+        ("local_http", "gateway.kannelle.svc:4318", PLAINTEXT),
+        ("local_http", "unix:run/otlp.sock", FORM),
         ("outbound", "0.0.0.0:14001", PLAINTEXT),
         ("outbound", "video.kannelle.svc:14001", PLAINTEXT),
         ("outbound", "127.0.0.1", FORM),
@@ -290,6 +305,8 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
             "listeners:\n  local: {}\n  health:\n    address: 0.0.0.0:4317",
             "4: listeners.health.address: is taken by listeners.local",
         ),
+        ("listeners:\n  local: {address: '127.0.0.1:4318'}", "1: listeners.local_http.address: is taken by listeners.local"),
+        ("listeners:\n  local_http:\n    max_message_bytes: 1", "3: listeners.local_http.max_message_bytes: must be 1024 or more"),
         ("listeners:\n  admin: {}", f"2: listeners.admin: is not a key here; known: {LISTENERS}"),
         ("service: A B", f"1: service: {NAME}"),
         ("service:", "1: service: must be text"),

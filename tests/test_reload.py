@@ -15,7 +15,7 @@ from gateway.errors import BadPolicy, BadSetup
 from gateway.reload import TRIES, Failed, Reloader, Watch
 from gateway.telemetry import Telemetry, What
 from tests.running import SECONDS
-from tests.test_telemetry import value
+from tests.telemetry.test_telemetry import value
 
 NEVER: Final = 3600.0
 """A watch that looks so seldom doesn't look in a test."""

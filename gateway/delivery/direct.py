@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -12,8 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from gateway.errors import Permanent, Reason, Refused, Retryable
-from gateway.exporters.base import DELIVERED, Exporter, Immediate, Outcome, Rejected, Retry
+from gateway.exporters.base import DELIVERED, Delivered, Exporter, Immediate, Outcome, Rejected, Retry, fare
 from gateway.model import Release
+from gateway.telemetry.counts import Counts, Fared
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,9 @@ BOUND: Final = Load(items=65_536, bytes=64 * 1024 * 1024)
 """What may be in flight at once, by default."""
 
 
+_FARED: Final[Mapping[type[Outcome], Fared]] = {Delivered: "delivered", Retry: "retry", Rejected: "rejected"}
+
+
 class Direct:
     """Hands each release to its destination's exporter and waits for the outcome.
 
@@ -52,16 +58,17 @@ class Direct:
     caller goes away, and counts as in flight until then.
     """
 
-    def __init__(self, exporters: Mapping[str, Exporter], *, bound: Load = BOUND, after: float = 1.0) -> None:
+    def __init__(self, exporters: Mapping[str, Exporter], *, bound: Load = BOUND, after: float = 1.0, counts: Counts | None = None) -> None:
         """`exporters` are by destination, and closed with the delivery; `bound` is what may be in flight.
 
-        `after` is how long, in seconds, a caller that finds it full is asked to wait.
+        `after` is how long, in seconds, a caller that finds it full is asked to wait. `counts` is told of each batch.
         """
         self._exporters: dict[str, Exporter] = {}
         self._immediate: dict[str, Immediate] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._bound = bound
         self._after = after
+        self._counts = Counts() if counts is None else counts
         self._closed = False
         self._running: set[asyncio.Task[Sequence[Outcome]]] = set()
         self.in_flight = Load()
@@ -92,7 +99,7 @@ class Direct:
         later = {name: batch for name, batch in batches.items() if name not in self._immediate}
         if later:
             self._admit(later.values())
-        outcomes = [self._immediate[name].settle(batch) for name, batch in batches.items() if name in self._immediate]
+        outcomes = [self._settle(name, batch) for name, batch in batches.items() if name in self._immediate]
         if later:
             outcomes += await self._send(later)
         _conclude(chain.from_iterable(outcomes))
@@ -103,6 +110,16 @@ class Direct:
         await _finish(self._running, within)
         await _finish(self._leaving, within)
         await _finish([asyncio.create_task(exporter.close()) for exporter in set(self._exporters.values())], within)
+
+    def _settle(self, destination: str, batch: Sequence[Release]) -> Sequence[Outcome]:
+        begun = time.perf_counter_ns()
+        outcomes = self._immediate[destination].settle(batch)
+        self._count(destination, outcomes, begun)
+        return outcomes
+
+    def _count(self, destination: str, outcomes: Sequence[Outcome], begun: int) -> None:
+        """Count how a batch fared since it was begun."""
+        self._counts.delivered(destination, _fared(outcomes), time.perf_counter_ns() - begun)
 
     def _admit(self, batches: Iterable[Sequence[Release]]) -> None:
         load = sum(map(Load.of, batches), Load())
@@ -115,37 +132,21 @@ class Direct:
         tasks = [self._start(name, batch) for name, batch in batches.items()]
         # Unlike `gather`, this leaves the tasks alone when the caller goes away.
         await asyncio.wait(tasks)
-        # Only `close` cancels one.
-        return [[Retry()] if task.cancelled() else task.result() for task in tasks]
+        return [_outcomes(task, len(batch)) for task, batch in zip(tasks, batches.values(), strict=True)]
 
     def _start(self, destination: str, batch: Sequence[Release]) -> asyncio.Task[Sequence[Outcome]]:
-        load = Load.of(batch)
-        task = asyncio.create_task(self._fare(destination, batch))
+        load, begun = Load.of(batch), time.perf_counter_ns()
+        task = asyncio.create_task(fare(self._exporters[destination], batch))
         # A callback runs once, even for a task that is cancelled before its first step.
         self.in_flight += load
         self._running.add(task)
-        task.add_done_callback(partial(self._settled, load))
+        task.add_done_callback(partial(self._settled, destination, load, begun))
         return task
 
-    def _settled(self, load: Load, task: asyncio.Task[Sequence[Outcome]]) -> None:
+    def _settled(self, destination: str, load: Load, begun: int, task: asyncio.Task[Sequence[Outcome]]) -> None:
         self.in_flight -= load
         self._running.discard(task)
-
-    async def _fare(self, destination: str, batch: Sequence[Release]) -> Sequence[Outcome]:
-        try:
-            outcomes = await self._exporters[destination].send(batch)
-        except Retryable as error:
-            return [Retry(error.after)]
-        except Permanent as error:
-            return [Rejected(error.reason)]
-        except Exception as error:  # noqa: BLE001 - whatever the exporter's fault is
-            # Not its text, nor a traceback that ends in it: both may hold values.
-            log.error("%s: the exporter failed: %s", destination, type(error).__name__)
-            return [Rejected(Reason.INTERNAL)]
-        if len(outcomes) != len(batch):
-            log.error("%s: the exporter gave %d outcomes for %d releases", destination, len(outcomes), len(batch))
-            return [Rejected(Reason.INTERNAL)]
-        return outcomes
+        self._count(destination, _outcomes(task, load.items), begun)
 
 
 def _by_destination(releases: Sequence[Release]) -> dict[str, list[Release]]:
@@ -153,6 +154,18 @@ def _by_destination(releases: Sequence[Release]) -> dict[str, list[Release]]:
     for release in releases:
         batches.setdefault(release.destination, []).append(release)
     return batches
+
+
+def _outcomes(task: asyncio.Task[Sequence[Outcome]], releases: int) -> Sequence[Outcome]:
+    """What a task that has ended came to, for each release. Only `close` cancels one."""
+    return [Retry()] * releases if task.cancelled() else task.result()
+
+
+def _fared(outcomes: Sequence[Outcome]) -> Mapping[Fared, int]:
+    """How many fared how; most often all alike."""
+    if outcomes.count(DELIVERED) == len(outcomes):
+        return {"delivered": len(outcomes)}
+    return Counter(_FARED[type(outcome)] for outcome in outcomes)
 
 
 def _conclude(outcomes: Iterable[Outcome]) -> None:

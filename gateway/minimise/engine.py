@@ -5,29 +5,33 @@ Pure: facts and time are arguments. What the projection doesn't name is gone aft
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.errors import Reason, Refused
-from gateway.minimise.census import LONGEST, census
+from gateway.minimise.census import LONGEST, Census
 from gateway.minimise.run import PersonalAccount, Run
 from gateway.minimise.schema import build, read
 from gateway.minimise.steps import checks
-from gateway.model import Facts, Release, Verdict, Withheld
+from gateway.model import Category, Facts, Release, Verdict, Withheld
 from gateway.plan import Form, Plan, Presence
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 """The largest item, in bytes: gRPC's default for a message."""
 
+_NOTHING: Final[Mapping[Category, int]] = {}
+
 
 class Minimiser:
     """Decides on items of one type for one destination. Safe to share between threads."""
 
-    def __init__(self, plan: Plan, most: int = MAX_BYTES, *, counting: bool = False) -> None:
-        """`most` is the largest item, in bytes. `counting`: releases of short items say `unplanned`."""
+    def __init__(self, plan: Plan, most: int = MAX_BYTES, census: Census | None = None) -> None:
+        """`most` is the largest item, in bytes. With a census, releases say what the plan doesn't have."""
         self.plan = plan
         self.digest = plan.digest
         self._most = most
-        self._census = census(plan.messages) if counting else None
+        self._turn = None if census is None else census.turn
+        self._counts = None if census is None else census.counts(plan.messages)
         self._classes = build(plan.messages)
         self._checks = checks(plan, self._minimise)
         self._maps = any(message.form is Form.MAP_ENTRY for message in plan.messages)
@@ -40,19 +44,22 @@ class Minimiser:
         plan = self.plan
         if facts.personal and plan.vendor:
             return Withheld(plan.destination, Reason.PERSONAL_ACCOUNT)
-        run = Run(facts)
+        run, weight = Run(facts), 0
+        if self._turn is not None and (weight := self._turn()):
+            run.lost = {}
         try:
             payload = self._minimise(0, raw, run)
         except PersonalAccount:
             return Withheld(plan.destination, Reason.PERSONAL_ACCOUNT)
         except RecursionError:  # where the caller's own stack was deep already
             raise Refused(Reason.TOO_DEEP) from None
-        return Release(plan.destination, plan.type, self.digest, payload, run.notes, run.unplanned)
+        lost = {category: count * weight for category, count in run.lost.items()} if run.lost else _NOTHING
+        return Release(plan.destination, plan.type, self.digest, payload, run.notes, run.unplanned, lost)
 
     def _minimise(self, index: int, raw: bytes, run: Run) -> bytes:
         message = read(self._classes[index], raw)
-        if self._census is not None and len(raw) <= LONGEST:
-            run.unplanned += self._census[index](message)
+        if run.lost is not None and self._counts is not None and len(raw) <= LONGEST:
+            self._counts[index](message, run)
         message.DiscardUnknownFields()
         if (check := self._checks[index]) is not None:
             check(message, run, None)

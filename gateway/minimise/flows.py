@@ -6,11 +6,14 @@ from collections.abc import Callable
 from functools import cache, partial
 
 from gateway.errors import BadSetup, Reason, Refused
+from gateway.minimise.categories import Categories, Places
+from gateway.minimise.census import Sample, Total
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.subject import Reader
 from gateway.model import Facts, Verdict
 from gateway.policy.compile import OURS, Compiler
 from gateway.policy.judge import Site
+from gateway.policy.otlp import slots
 
 
 class Leg:
@@ -23,9 +26,11 @@ class Leg:
 
 
 class Flow:
-    """Items of one type on their way to their destinations."""
+    """Items of one type on their way to their destinations. `key` is its name in the policy, `categories` those of places in an item."""
 
-    def __init__(self, reader: Reader, minimisers: tuple[Minimiser, ...]) -> None:
+    def __init__(self, key: str, reader: Reader, minimisers: tuple[Minimiser, ...], categories: Places) -> None:
+        self.key = key
+        self.categories = categories
         self.subject = reader.read
         self._minimisers = minimisers
 
@@ -43,7 +48,8 @@ class Flows:
         self.compiler = compiler
         self._minimisers: dict[tuple[str, str], Minimiser] = {}
         self._legs: dict[tuple[str, Site, int], Leg] = {}
-        self._flows = {key: self._flow(compiler.item_type(key), destinations) for key, destinations in compiler.flows.items()}
+        self._categories = Categories(compiler.contract, {**compiler.classes, **slots.CLASSES})
+        self._flows = {key: self._flow(key, compiler.item_type(key), destinations) for key, destinations in compiler.flows.items()}
 
     def of(self, key: str) -> Flow:
         """The flow of a key of the policy. Raises Refused."""
@@ -69,19 +75,19 @@ class Flows:
 
     def only(self, type: str, destination: str) -> Flow:
         """A flow to one destination, whatever the policy's flows say. Raises as `minimiser`."""
-        return self._flow(type, (destination,))
+        return self._flow("", type, (destination,))
 
     def minimiser(self, type: str, destination: str) -> Minimiser:
         """The minimiser of a type at a destination, in a flow or not. Raises KeyError if one is unknown, BadPolicy if none can be made."""
         if (type, destination) not in self._minimisers:
-            self._minimisers[type, destination] = Minimiser(self.compiler.plan(type, destination))
+            self._minimisers[type, destination] = Minimiser(self.compiler.plan(type, destination), census=Sample(self._categories.numbers))
         return self._minimisers[type, destination]
 
     def leg(self, type: str, site: Site, most: int) -> Leg:
         """The way of a type to a site, for messages of `most` bytes; releases are counted. Raises as `minimiser`, and BadContract."""
         key = (type, site, most)
         if key not in self._legs:
-            minimiser = Minimiser(self.compiler.plan_at(type, site), most, counting=True)
+            minimiser = Minimiser(self.compiler.plan_at(type, site), most, Total())
             self._legs[key] = Leg(Reader(self.compiler.subject(type)), minimiser)
         return self._legs[key]
 
@@ -96,5 +102,6 @@ class Flows:
         except BadSetup:
             return None
 
-    def _flow(self, type: str, destinations: tuple[str, ...]) -> Flow:
-        return Flow(Reader(self.compiler.subject(type)), tuple(self.minimiser(type, destination) for destination in destinations))
+    def _flow(self, key: str, type: str, destinations: tuple[str, ...]) -> Flow:
+        minimisers = tuple(self.minimiser(type, destination) for destination in destinations)
+        return Flow(key, Reader(self.compiler.subject(type)), minimisers, self._categories.places(type))

@@ -299,7 +299,7 @@ def _sorted_out(values: Sequence[bytes], fates: Sequence[Fate | None], memo: Mem
         if type(fate) is bytes:
             kept.append(fate)
         else:
-            stripped[fate] = stripped.get(fate, 0) + 1  # type: ignore[index]  # a reason
+            stripped[fate] = stripped.get(fate, 0) + 1  # type: ignore[index,arg-type]  # a reason
     for reason, count in stripped.items():
         run.note(at, reason, count=count)
     return kept

@@ -22,6 +22,7 @@ from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.guard import Guard
 from gateway.receivers.intake import Batch, Intake, Resolve
 from gateway.receivers.lane import Lane
+from gateway.telemetry.traces import Called, tell_items
 
 _ID: Final = FieldPlan(1, "request_id", "string", Presence.IMPLICIT)
 _ONE, _MANY = build(
@@ -58,10 +59,11 @@ def _handler(
 ) -> grpc.RpcMethodHandler[Any, Any]:
     resolver = partial(_resolver, service.full_name, method.name, flows)
     response = GetMessageClass(method.output_type)
+    called = Called(service.full_name, method.name)
     if method.client_streaming:
-        return grpc.stream_unary_rpc_method_handler(guard(partial(_stream, intake, resolver, response)))
+        return grpc.stream_unary_rpc_method_handler(guard(partial(_stream, intake, resolver, response), called))
     batch = method.input_type.fields_by_number[2].is_repeated
-    return grpc.unary_unary_rpc_method_handler(guard(partial(_batch if batch else _unary, intake, resolver, response)))
+    return grpc.unary_unary_rpc_method_handler(guard(partial(_batch if batch else _unary, intake, resolver, response), called))
 
 
 def _resolver(service: str, method: str, flows: CurrentFlows) -> Resolve:
@@ -79,7 +81,7 @@ def _by_type(flows: Flows, raw: bytes) -> tuple[Flow, bytes]:
 
 
 async def _unary(intake: Intake, resolver: Callable[[], Resolve], response: type[Message], raw: bytes) -> bytes:
-    verdicts = await intake.one(resolver(), _item(raw))
+    verdicts = await intake.one(_in_request(resolver()), raw)
     return response(receipts=[_receipt(verdict) for verdict in verdicts]).SerializeToString()
 
 
@@ -97,6 +99,7 @@ async def _stream(intake: Intake, resolver: Callable[[], Resolve], response: typ
             async for raw in requests:
                 await lane.put(await intake.add(batch, _in_request(resolve), raw))
             lane.end()
+            tell_items(batch.count)
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
     return response(result=_result(batch)).SerializeToString()

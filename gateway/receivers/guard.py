@@ -15,6 +15,8 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.telemetry.calls import Calls
+from gateway.telemetry.traces import Called
 
 log = logging.getLogger(__name__)
 
@@ -61,20 +63,23 @@ LONGEST: Final = 3600.0
 class Guard:
     """Stands before the handlers of one server: lets `most` calls in at once, and maps every error."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, calls: Calls | None = None) -> None:
+        """`calls` is told of each call to a handler whose method is given."""
         self._most = self._room = most
+        self._calls = calls
         self._emptied: asyncio.Event | None = None
 
-    def __call__(self, handler: Handler) -> Relay:
-        """The handler, guarded."""
-        return self.relay(lambda request, context: handler(request))
+    def __call__(self, handler: Handler, called: Called | None = None) -> Relay:
+        """The handler of a method, guarded."""
+        return self.relay(lambda request, context: handler(request), called)
 
-    def relay(self, handler: Relay) -> Relay:
+    def relay(self, handler: Relay, called: Called | None = None) -> Relay:
         """A handler that takes the call's context, guarded."""
+        handler = self._counted(handler, called)
 
         async def guarded(request: Any, context: Context) -> Any:
             if self._room == 0:
-                await abort(context, Reason.FULL, AFTER)
+                await self._turn_away(called, context)
             self._room -= 1
             try:
                 return await handler(request, context)
@@ -94,12 +99,41 @@ class Guard:
 
         return guarded
 
+    def _counted(self, handler: Relay, called: Called | None) -> Relay:
+        return handler if called is None or self._calls is None else _counted(handler, called, self._calls)
+
+    async def _turn_away(self, called: Called | None, context: Context) -> NoReturn:
+        if called is not None and self._calls is not None:
+            self._calls.begin(called, context.invocation_metadata).end(code_of(Reason.FULL))
+        await abort(context, Reason.FULL, AFTER)
+
     async def emptied(self, within: float) -> None:
         """Wait until all calls have left, for `within` seconds at most: those that a stop cut off leave a moment later."""
         if self._room < self._most:
             self._emptied = asyncio.Event()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._emptied.wait(), within)
+
+
+def _counted(handler: Relay, called: Called, calls: Calls) -> Relay:
+    """Tells of each call, with the code that it ends with, before its caller hears of it."""
+
+    async def counted(request: Any, context: Context) -> Any:
+        call, code = calls.begin(called, context.invocation_metadata), _Code.INTERNAL
+        try:
+            answer = await handler(request, context)
+            code = _Code.OK
+        except (Refused, Retryable, Permanent) as error:
+            code = code_of(error.reason)
+            raise
+        except (asyncio.CancelledError, grpc.aio.InternalError):
+            code = _Code.CANCELLED
+            raise
+        finally:
+            call.end(code)
+        return answer
+
+    return counted
 
 
 async def _end(context: Context, error: Exception) -> NoReturn:

@@ -14,6 +14,8 @@ from gateway.directory import Directory
 from gateway.errors import Reason, Refused
 from gateway.minimise.flows import Flow
 from gateway.model import Release, Verdict, Withheld
+from gateway.telemetry import Counts
+from gateway.telemetry.traces import tell_items
 
 MOST: Final = 10_000
 """Items in one call, at most, and rejected ones in one stream; and how many withheld ones an answer names."""
@@ -44,13 +46,16 @@ class Batch(msgspec.Struct):
 class Intake:
     """Takes items in, one or many, and returns when they are safe."""
 
-    def __init__(self, directory: Directory, delivery: Delivery) -> None:
+    def __init__(self, directory: Directory, delivery: Delivery, counts: Counts | None = None) -> None:
+        """`counts` is told of each item."""
         self._directory = directory
         self._delivery = delivery
+        self._counts = Counts() if counts is None else counts
 
     async def one(self, resolve: Resolve, raw: bytes) -> tuple[Verdict, ...]:
         """Decide on one item and deliver its releases. Raises Refused, Retryable, Permanent."""
         verdicts = await self._decide(resolve, raw)
+        tell_items(1)
         await self.deliver(releases(verdicts))
         return verdicts
 
@@ -65,6 +70,7 @@ class Intake:
             if time.monotonic() - since > TURN:
                 await asyncio.sleep(0)
                 since = time.monotonic()
+        tell_items(batch.count)
         await self.deliver(pending)
         return batch
 
@@ -89,11 +95,20 @@ class Intake:
             await self._delivery.accept(pending)
 
     async def _decide(self, resolve: Resolve, raw: bytes) -> tuple[Verdict, ...]:
-        flow, item = resolve(raw)
-        facts = await self._directory.facts(flow.subject(item), time.time_ns())
-        if len(item) < LARGE:
-            return flow.decide(item, facts)
-        return await asyncio.to_thread(flow.decide, item, facts)
+        """Decide on one item, and count it, also a refused one."""
+        key = ""
+        try:
+            flow, item = resolve(raw)
+            key = flow.key
+            subject, now = flow.subject(item), time.time_ns()
+            facts = self._directory.at_hand(subject, now) or await self._directory.facts(subject, now)
+            begun = time.perf_counter_ns()
+            verdicts = flow.decide(item, facts) if len(item) < LARGE else await asyncio.to_thread(flow.decide, item, facts)
+        except Refused as error:
+            self._counts.rejected(key, error.reason)
+            raise
+        self._counts.decided(flow, verdicts, time.perf_counter_ns() - begun)
+        return verdicts
 
 
 def releases(verdicts: Iterable[Verdict]) -> list[Release]:

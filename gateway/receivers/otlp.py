@@ -20,6 +20,7 @@ from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard, Relay
 from gateway.receivers.intake import Intake
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
+from gateway.telemetry.traces import Called
 
 RESPONSES: Final[Mapping[Signal, Callable[..., Message]]] = {
     LOGS: logs_service_pb2.ExportLogsServiceResponse,
@@ -34,8 +35,8 @@ PROFILES: Final = profiles_service_pb2.DESCRIPTOR.services_by_name["ProfilesServ
 def handlers(flows: CurrentFlows, intake: Intake, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     """The handlers of the services of all signals, and of the one that is refused."""
     for signal in SIGNALS:
-        yield _handler(signal.service, guard(partial(_export, signal, flows, intake)))
-    yield _handler(PROFILES, guard(_refuse))
+        yield _handler(signal.service, guard(partial(_export, signal, flows, intake), Called.of(signal.method)))
+    yield _handler(PROFILES, guard(_refuse, Called(PROFILES, "Export")))
 
 
 def _handler(service: str, behaviour: Relay) -> grpc.GenericRpcHandler:

@@ -31,6 +31,7 @@ from gateway.model import Release
 from gateway.policy.explain import Node, explain
 from gateway.receivers.emit import CurrentFlows, reason_number
 from gateway.receivers.guard import Guard
+from gateway.telemetry.traces import Called
 
 T = TypeVar("T", bound=Message)
 
@@ -46,8 +47,8 @@ _VERDICTS: Final = {
 def handlers(flows: CurrentFlows, directory: Directory, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     """The handler of the service."""
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-        "Preview": grpc.unary_unary_rpc_method_handler(guard(partial(_preview, flows, directory))),
-        "Describe": grpc.unary_unary_rpc_method_handler(guard(partial(_describe, flows))),
+        "Preview": grpc.unary_unary_rpc_method_handler(guard(partial(_preview, flows, directory), Called(SERVICE.full_name, "Preview"))),
+        "Describe": grpc.unary_unary_rpc_method_handler(guard(partial(_describe, flows), Called(SERVICE.full_name, "Describe"))),
     }
     yield grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
 

@@ -40,7 +40,11 @@ from tests.running import OPTIONS, SECONDS, Gate, Process, running
 CONTRACT: Final = load([default_path()])
 TYPES: Final = ("kannelle.crm.v1.Contact", "kannelle.video.v1.VideoExported", "kannelle.privacy.v1.SupportMessage")
 
-EXPORTS: Final = {LOGS: ExportLogsServiceRequest, TRACES: ExportTraceServiceRequest, METRICS: ExportMetricsServiceRequest}
+EXPORTS: Final[Mapping[str, Any]] = {
+    LOGS: ExportLogsServiceRequest,
+    TRACES: ExportTraceServiceRequest,
+    METRICS: ExportMetricsServiceRequest,
+}
 
 Call = tuple[str, bool, bytes]
 """A method, whether it streams, and a message for it."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import pytest
 
-from gateway.minimise.census import LONGEST
+from gateway.minimise.categories import Categories
+from gateway.minimise.census import FIRST, LONGEST, STRIDE, Sample, Total
 from gateway.minimise.engine import MAX_BYTES, Minimiser
-from gateway.model import Release
+from gateway.model import Category, Release, Trail
 from tests.build import UNKNOWN, compiler
 from tests.calls import field
 
@@ -31,7 +33,7 @@ ENTRY: Final = field(1, b"key") + field(2, INNER)
 
 @pytest.fixture(scope="module")
 def minimiser() -> Minimiser:
-    return Minimiser(compiler(BODY).plan("t.Outer", "eu-log"), counting=True)
+    return Minimiser(compiler(BODY).plan("t.Outer", "eu-log"), census=Total())
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,62 @@ def test_each_field_that_the_plan_does_not_have_counts(raw: bytes, expected: int
     verdict = minimiser.decide(raw, UNKNOWN)
     assert isinstance(verdict, Release)
     assert verdict.unplanned == expected
+
+
+COMPILER: Final = compiler(BODY)
+CATEGORIES: Final = Categories(COMPILER.contract, COMPILER.classes)
+
+
+def sampling() -> Minimiser:
+    return Minimiser(COMPILER.plan("t.Outer", "eu-log"), census=Sample(CATEGORIES.numbers))
+
+
+def lost(minimiser: Minimiser, raw: bytes) -> Mapping[Category, int]:
+    verdict = minimiser.decide(raw, UNKNOWN)
+    assert isinstance(verdict, Release)
+    return verdict.lost
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"", {}),
+        (LOST, {Category.NETWORK: 1}),
+        (LOST + field(99, b"x"), {Category.NETWORK: 1, Category.UNSPECIFIED: 1}),
+        (DEEP, {Category.NETWORK: 2}),
+        (LOST + field(3, INNER) + field(4, INNER) * 2 + field(5, ENTRY), {Category.NETWORK: 5}),
+        (field(99, bytes(LONGEST)), {}),
+    ],
+    ids=["nothing", "one", "unheard of", "deep", "all", "too long to count"],
+)
+def test_what_an_item_loses_is_told_by_category(raw: bytes, expected: Mapping[Category, int]) -> None:
+    assert lost(sampling(), raw) == expected
+
+
+def test_after_the_first_items_one_stands_for_many() -> None:
+    minimiser = sampling()
+    counted = [lost(minimiser, LOST).get(Category.NETWORK, 0) for _ in range(FIRST + 10 * STRIDE)]
+    assert counted[:FIRST] == [1] * FIRST
+    assert sum(counted) == len(counted)
+    assert sorted(set(counted[FIRST:])) == [0, STRIDE]
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (None, Category.UNSPECIFIED),
+        ((None, "ip"), Category.NETWORK),
+        (((None, "many[*]"), "id"), Category.USER_ID),
+        (((None, "named[*]"), "ip"), Category.NETWORK),
+        ((((None, "one"), "more"), "ip"), Category.NETWORK),
+        ((None, "at"), Category.OPERATIONAL),
+        ((None, "nothing"), Category.UNSPECIFIED),
+        (((None, "ip"), "[*]"), Category.UNSPECIFIED),
+    ],
+    ids=["the item", "a field", "in a list", "in a map", "deep", "a timestamp", "no field", "below a value"],
+)
+def test_a_place_has_its_fields_category(at: Trail, expected: Category) -> None:
+    assert CATEGORIES.places("t.Outer")[at] is expected
 
 
 def test_without_counting_nothing_is_counted() -> None:

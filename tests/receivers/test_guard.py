@@ -191,7 +191,7 @@ async def test_up_to_the_bound_all_is_well(item: tuple[str, bytes], acme: Watche
 NO_METHODS: Final = [
     f"{V1}AnalyticsService/Nothing",
     f"{V1}NoService/TrackEvent",
-    "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "/opentelemetry.proto.collector.trace.v2.TraceService/Export",
     "/",
     "//",
     f"{TRACK}/",
@@ -402,7 +402,7 @@ def test_every_reason_that_can_end_a_call_has_a_status() -> None:
 
 CODES: Final = {
     "INVALID_ARGUMENT": {Reason.MALFORMED, Reason.REQUIRED_FIELD},
-    "UNIMPLEMENTED": {Reason.UNKNOWN_METHOD},
+    "UNIMPLEMENTED": {Reason.UNKNOWN_METHOD, Reason.NO_PLAN},
     "PERMISSION_DENIED": {Reason.CALLER_NOT_ALLOWED},
     "FAILED_PRECONDITION": {
         Reason.EVENT_NOT_PLANNED,

@@ -6,15 +6,16 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from gateway.directory import Unknown
 from gateway.errors import Reason, Refused, Retryable
-from gateway.model import Facts, Release, Subject, Verdict, Withheld
+from gateway.model import Category, Facts, Release, Subject, Trail, Verdict, Withheld
 from gateway.receivers.intake import LARGE, MOST, TURN, Batch, Intake
+from gateway.telemetry import Counts
 from tests.running import SECONDS
 
 BAD, PRIVATE = b"bad", b"private"
@@ -22,6 +23,9 @@ BAD, PRIVATE = b"bad", b"private"
 
 class Flow:
     """Refuses what is bad, withholds what is private, and releases the rest twice."""
+
+    key = "a.Type"
+    categories: Mapping[Trail, Category] = {(None, "name"): Category.NAME}
 
     def __init__(self) -> None:
         self.decided = 0
@@ -54,7 +58,8 @@ class Case:
     def __init__(self, flow: Flow | None = None) -> None:
         self.flow: Any = flow or Flow()
         self.kept = Kept()
-        self.intake = Intake(Unknown(), self.kept)
+        self.counts = Counts()
+        self.intake = Intake(Unknown(), self.kept, self.counts)
 
     def resolve(self, raw: bytes) -> tuple[Any, bytes]:
         if not raw:
@@ -191,3 +196,18 @@ async def test_without_the_directory_nothing_goes() -> None:
     with pytest.raises(Retryable):
         await intake.many(case.resolve, [b"x"])
     assert case.kept.accepted == []
+
+
+async def test_each_item_is_counted_once() -> None:
+    case = Case()
+    await case.intake.many(case.resolve, [b"x", BAD, b"", PRIVATE, b"y"])
+    assert case.counts.items == {
+        ("a.Type", "accepted", ""): 3,
+        ("a.Type", "rejected", Reason.TOO_DEEP): 1,
+        ("", "rejected", Reason.UNKNOWN_FLOW): 1,
+    }
+    assert case.counts.verdicts == {("one", "release", ""): 2, ("one", "withhold", Reason.PERSONAL_ACCOUNT): 1, ("two", "release", ""): 3}
+    ((labels, buckets, total),) = case.counts.decisions.rows()
+    assert labels == ["a.Type"]
+    assert buckets[-1] == ("+Inf", 3)
+    assert total > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -19,7 +20,7 @@ from gateway.minimise.subject import NOBODY
 from gateway.model import Facts, Release, Subject
 from gateway.policy.document import Mode, Side
 from gateway.receivers.intake import releases
-from gateway.telemetry import Telemetry
+from gateway.telemetry import Counts
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Access(msgspec.Struct, frozen=True):
 class AccessLog:
     """Takes entries at once, delivers them later."""
 
-    def __init__(self, flows: Callable[[], Flows], deliver: Callable[[list[Release]], Awaitable[None]], telemetry: Telemetry) -> None:
+    def __init__(self, flows: Callable[[], Flows], deliver: Callable[[list[Release]], Awaitable[None]], telemetry: Counts) -> None:
         """`flows` are those in force; `telemetry` counts the calls, and the entries that were lost."""
         self._flows = flows
         self._deliver = deliver
@@ -78,7 +79,7 @@ class AccessLog:
 
     def add(self, access: Access) -> None:
         """Count a call, and log it."""
-        self._telemetry.proxied(access.listener, CODES[access.code], access.mode)
+        self._telemetry.proxied(access.listener, CODES[access.code], access.mode, access.took_ns)
         self._telemetry.stripped(access.fields_stripped)
         if len(self._waiting) >= MOST:
             self._telemetry.access_log_dropped()
@@ -122,7 +123,10 @@ class AccessLog:
         flow = self._flows().find(FLOW)
         if flow is None:
             return []
-        return releases(flow.decide(_entry(access), Facts(access.received_ns)))
+        entry, begun = _entry(access), time.perf_counter_ns()
+        verdicts = flow.decide(entry, Facts(access.received_ns))
+        self._telemetry.decided(flow, verdicts, time.perf_counter_ns() - begun)
+        return releases(verdicts)
 
 
 def _entry(access: Access) -> bytes:

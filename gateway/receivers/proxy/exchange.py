@@ -40,6 +40,7 @@ class Exchange:
         self.subject: Subject = NOBODY
         self.bytes_in = 0
         self.bytes_out = 0
+        self.messages = 0
         self.stripped = 0
         self.code = 0
         self.shadow: Counter[tuple[str, Reason]] = Counter()
@@ -67,6 +68,7 @@ class Exchange:
         return answer
 
     async def _message(self, way: Way, raw: bytes, subject: Subject) -> bytes:
+        self.messages += 1
         facts = await self._facts(subject)
         verdict = way.decide(raw, facts) if len(raw) < LARGE else await asyncio.to_thread(way.decide, raw, facts)
         if not isinstance(verdict, Release):
@@ -112,6 +114,7 @@ class Shadowed(Exchange):
         return await self._watched(self.passage.back, raw)
 
     async def _watched(self, way: Way, raw: bytes) -> bytes:
+        self.messages += 1
         if len(raw) > LONGEST:
             self._tell("", Reason.TOO_LARGE)
             return raw

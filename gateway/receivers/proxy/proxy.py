@@ -22,6 +22,7 @@ from gateway.receivers.proxy.authority import authority
 from gateway.receivers.proxy.exchange import Exchange, Shadowed, number
 from gateway.receivers.proxy.passage import Method, Passage, Routing
 from gateway.receivers.proxy.relay import KINDS, Context, Kind, remaining
+from gateway.telemetry.traces import Called, Spans, tell_items, traceparent
 
 SKEW: Final = 0.05
 """Seconds before a call's deadline from which on a cancellation counts as its end: the caller's clock runs by itself, and tells first."""
@@ -33,11 +34,12 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Host(msgspec.Struct, frozen=True):
-    """What a proxy has from the gateway around it."""
+    """What a proxy has from the gateway around it. `spans` tells whether traces are on."""
 
     directory: Directory
     guard: Guard
     access: AccessLog
+    spans: Callable[[], Spans | None] = lambda: None
 
 
 class Proxy(grpc.GenericRpcHandler):
@@ -69,7 +71,8 @@ class Proxy(grpc.GenericRpcHandler):
 
     async def _carry(self, path: str, kind: Kind | None, request: Any, context: Context) -> Any:
         """Relay a call; whatever becomes of it is logged."""
-        visit = _Visit(path)
+        visit, spans = _Visit(path), self._host.spans()
+        traced = None if spans is None else spans.begin(Called.of(path) if path else None, traceparent(context.invocation_metadata()))
         try:
             visit.names = self._who(context)
             method = self._routing().methods[self._side].get(path)
@@ -87,6 +90,9 @@ class Proxy(grpc.GenericRpcHandler):
             raise
         finally:
             self._host.access.add(visit.access(self._side))
+            if traced is not None:
+                tell_items(0 if visit.exchange is None else visit.exchange.messages)
+                traced.end(visit.code)
 
 
 def _passage(method: Method, context: Context, names: Sequence[str]) -> Passage:

@@ -1,0 +1,273 @@
+"""OTLP/HTTP, as https://opentelemetry.io/docs/specs/otlp/#otlphttp says. What an export comes to is `otlp.export`'s."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import logging
+import math
+import zlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+import grpc
+import msgspec
+from aiohttp import HttpVersion11
+from aiohttp.web import BaseRequest, RequestPayloadError
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+
+from gateway.config import LocalHttp
+from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.receivers import otlp, otlp_json
+from gateway.receivers.emit import CurrentFlows
+from gateway.receivers.guard import AFTER, INTERNAL, LONGEST, STATUS
+from gateway.receivers.intake import LARGE, Intake
+from gateway.receivers.web import Limits, Page, Site
+from gateway.signals import SIGNALS, Signal
+from gateway.telemetry import Counts
+from gateway.telemetry.calls import Calls
+from gateway.telemetry.traces import Called
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = 10.0
+"""Seconds that a body may take to arrive."""
+
+LIMITS: Final = Limits(connections=1024, idle=180.0, linger=2.0)
+"""An exporter that sends once a minute keeps its connection."""
+
+APART: Final = 2
+"""Bodies unpacked or read in threads at once: in memory, one can be dozens of times as large as it came."""
+
+PIECE: Final = 65_536
+"""Bytes that are decompressed at a time."""
+
+Paths = Mapping[str, Signal | None]
+
+PATHS: Final[Paths] = {**{signal.path: signal for signal in SIGNALS}, "/v1development/profiles": None}
+"""What is taken; None is refused, for want of a plan."""
+
+CALLED: Final[Mapping[str, Called]] = {
+    path: Called(otlp.PROFILES if signal is None else signal.service, "Export") for path, signal in PATHS.items()
+}
+"""What each path is over gRPC."""
+
+PROTOBUF: Final = "application/x-protobuf"
+JSON: Final = "application/json"
+
+ENCODERS: Final[Mapping[str, Callable[[Message], bytes]]] = {
+    PROTOBUF: lambda message: message.SerializeToString(),
+    JSON: lambda message: MessageToJson(message, indent=None).encode(),
+}
+"""How an answer is written, by the content type of the request."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """How a request ends that isn't taken. `after` tells in how many seconds to send again."""
+
+    status: HTTPStatus
+    said: tuple[grpc.StatusCode, str]
+    after: float | None = None
+    headers: Mapping[str, str] = {}
+
+
+_Http = HTTPStatus
+
+HTTP: Final[Mapping[Reason, HTTPStatus]] = {
+    Reason.MALFORMED: _Http.BAD_REQUEST,
+    Reason.TOO_DEEP: _Http.BAD_REQUEST,
+    Reason.TOO_MANY_ITEMS: _Http.BAD_REQUEST,
+    Reason.UNKNOWN_FLOW: _Http.BAD_REQUEST,
+    Reason.CALLER_NOT_ALLOWED: _Http.FORBIDDEN,
+    Reason.UNKNOWN_METHOD: _Http.NOT_FOUND,
+    Reason.TOO_LARGE: _Http.REQUEST_ENTITY_TOO_LARGE,
+    Reason.FULL: _Http.TOO_MANY_REQUESTS,
+    Reason.NO_PLAN: _Http.NOT_IMPLEMENTED,
+    Reason.UNAVAILABLE: _Http.SERVICE_UNAVAILABLE,
+}
+"""The HTTP status beside each of `guard.STATUS` that an export can end with; any other is 500. Clients retry 429 and 503 only."""
+
+
+def fault(reason: Reason, after: float | None = None) -> Fault:
+    """How a request ends for a reason."""
+    if reason not in HTTP:
+        return Fault(_Http.INTERNAL_SERVER_ERROR, INTERNAL)
+    return Fault(HTTP[reason], STATUS[reason], AFTER if after is None and reason is Reason.FULL else after)
+
+
+_METHOD: Final = Fault(_Http.METHOD_NOT_ALLOWED, STATUS[Reason.UNKNOWN_METHOD], headers={"Allow": "POST"})
+_TYPE: Final = Fault(
+    _Http.UNSUPPORTED_MEDIA_TYPE, (grpc.StatusCode.INVALID_ARGUMENT, f"the content type must be {PROTOBUF} or {JSON}, as it is or in gzip")
+)
+_EXPECTED: Final = Fault(_Http.EXPECTATION_FAILED, (grpc.StatusCode.INVALID_ARGUMENT, "only 100-continue can be expected"))
+_SLOW: Final = Fault(_Http.REQUEST_TIMEOUT, (grpc.StatusCode.DEADLINE_EXCEEDED, "the request took too long to arrive"))
+
+
+class OtlpHttp:
+    """The listener `local_http`."""
+
+    def __init__(self, given: LocalHttp, flows: CurrentFlows, intake: Intake, calls: int, seen: Calls | None = None) -> None:
+        """`calls` at once, at most. `seen` is told of each."""
+        self._given = given
+        self._flows = flows
+        self._intake = intake
+        self._room = calls
+        self._seen = Calls("local_http", Counts()) if seen is None else seen
+        self._threads = asyncio.Semaphore(APART)
+        self._site = Site("local_http", self._answer, _failed, LIMITS)
+
+    async def start(self) -> str:
+        """Listen; the address with the port that was free where 0 was asked for. Raises BadConfig."""
+        return await self._site.start(self._given.address)
+
+    async def stop(self, grace: float) -> None:
+        """Take no new calls, let those in flight take `grace` seconds more."""
+        await self._site.stop(grace)
+
+    async def _answer(self, request: BaseRequest) -> Page:
+        kind = _kind(request)
+        wrong = unfit(request, self._given.max_message_bytes)
+        if wrong is None and self._room == 0:
+            wrong = fault(Reason.FULL)
+        if wrong is not None:
+            return _refusal(wrong, kind, last=True)
+        self._room -= 1
+        call, code = self._seen.begin(CALLED[_path(request)], tuple), grpc.StatusCode.CANCELLED
+        try:
+            outcome = await self._export(request, kind)
+            code = outcome.said[0] if isinstance(outcome, Fault) else grpc.StatusCode.OK
+        finally:
+            self._room += 1
+            call.end(code)
+        return outcome if isinstance(outcome, Page) else _refusal(outcome, kind, last=not request.content.is_eof())
+
+    async def _export(self, request: BaseRequest, kind: str) -> Page | Fault:
+        signal = PATHS[_path(request)]
+        try:
+            if signal is None:
+                return fault(Reason.NO_PLAN)
+            raw = await self._body(request)
+            if kind == JSON:
+                raw = await self._apart(partial(otlp_json.parse, signal), raw)
+            return Page(ENCODERS[kind](await otlp.export(signal, self._flows(), self._intake, raw)), kind)
+        except _Slow:
+            return _SLOW
+        except Retryable as error:
+            return fault(error.reason, error.after)
+        except (Refused, Permanent) as error:
+            return fault(error.reason)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends here
+            log.error("a call failed: %s", type(error).__name__)
+            return fault(Reason.INTERNAL)
+
+    async def _body(self, request: BaseRequest) -> bytes:
+        """The request's body, unpacked. Raises Refused, _Slow."""
+        most = self._given.max_message_bytes
+        raw = await _received(request, most)
+        return raw if _field(request, "Content-Encoding") != "gzip" else await self._apart(partial(gunzip, most=most), raw)
+
+    async def _apart(self, work: Callable[[bytes], bytes], raw: bytes) -> bytes:
+        """Do it in a thread if it could take seconds, in which nobody else would be heard."""
+        if len(raw) < LARGE:
+            return work(raw)
+        async with self._threads:
+            return await asyncio.to_thread(work, raw)
+
+
+class _Slow(Exception):
+    """A body that doesn't come."""
+
+
+def unfit(request: BaseRequest, most: int) -> Fault | None:
+    """What is wrong with a request as far as its head tells."""
+    # Only browsers send one, and no page has business here: https://fetch.spec.whatwg.org/#origin-header.
+    if "Origin" in request.headers:
+        return fault(Reason.CALLER_NOT_ALLOWED)
+    if _path(request) not in PATHS:
+        return fault(Reason.UNKNOWN_METHOD)
+    if request.method != "POST":
+        return _METHOD
+    if _kind(request) not in ENCODERS or _field(request, "Content-Encoding") not in ("", "identity", "gzip"):
+        return _TYPE
+    if _field(request, "Expect") not in ("", "100-continue"):
+        return _EXPECTED
+    # aiohttp takes what follows such a head for no body.
+    if _field(request, "Upgrade") == "websocket":
+        return fault(Reason.MALFORMED)
+    return fault(Reason.TOO_LARGE) if (request.content_length or 0) > most else None
+
+
+def gunzip(raw: bytes, most: int) -> bytes:
+    """What members of gzip, one or several, hold: RFC 1952. Raises Refused: MALFORMED, TOO_LARGE for more than `most` bytes."""
+    out = bytearray()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+            while piece := file.read(min(PIECE, most + 1 - len(out))):
+                out += piece
+                if len(out) > most:
+                    raise Refused(Reason.TOO_LARGE)
+    except (OSError, EOFError, zlib.error):
+        raise Refused(Reason.MALFORMED) from None
+    if not raw:
+        raise Refused(Reason.MALFORMED)
+    return bytes(out)
+
+
+async def _received(request: BaseRequest, most: int) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            if request.headers.get("Expect") and request.version == HttpVersion11:
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0
+            async for piece in request.content.iter_any():
+                body += piece
+                if len(body) > most:
+                    raise Refused(Reason.TOO_LARGE)
+    except TimeoutError:
+        raise _Slow from None
+    except (RequestPayloadError, ConnectionError):
+        raise Refused(Reason.MALFORMED) from None
+    return bytes(body)
+
+
+def _path(request: BaseRequest) -> str:
+    return request.raw_path.partition("?")[0]
+
+
+def _kind(request: BaseRequest) -> str:
+    """The content type, without its parameters."""
+    return _field(request, "Content-Type").partition(";")[0].rstrip()
+
+
+def _field(request: BaseRequest, name: str) -> str:
+    """A header field; one that came twice is one with a comma, and so nothing that is known."""
+    return ",".join(request.headers.getall(name, ())).strip().lower()
+
+
+def _refusal(wrong: Fault, kind: str, *, last: bool) -> Page:
+    """A fault as a page, in JSON where the caller's encoding isn't known."""
+    code, text = wrong.said
+    kind = kind if kind in ENCODERS else JSON
+    body = ENCODERS[kind](Status(code=_number(code), message=text))
+    after = {} if wrong.after is None else {"Retry-After": str(_seconds(wrong.after))}
+    return Page(body, kind, wrong.status, {**wrong.headers, **after}, last)
+
+
+def _failed(status: HTTPStatus) -> Page:
+    """What isn't HTTP, and what failed here."""
+    return _refusal(fault(Reason.MALFORMED if status == _Http.BAD_REQUEST else Reason.INTERNAL), JSON, last=True)
+
+
+def _number(code: grpc.StatusCode) -> int:
+    value: Any = code.value
+    return int(value[0])
+
+
+def _seconds(after: float) -> int:
+    return max(1, math.ceil(min(after, LONGEST)))

@@ -1,0 +1,11 @@
+"""The gateway's own telemetry: what is counted and under which names, how Prometheus reads it, and its own traces.
+
+No label, number or attribute here comes from a field.
+"""
+
+from __future__ import annotations
+
+from gateway.telemetry.counts import CODES, Counts, Outcome, State, What
+from gateway.telemetry.exposition import Telemetry
+
+__all__ = ("CODES", "Counts", "Outcome", "State", "Telemetry", "What")

@@ -1,0 +1,194 @@
+"""What the gateway counts of itself. Who shows it is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal, Protocol, get_args
+
+import msgspec
+
+from gateway.errors import Reason
+from gateway.model import Category, Release, Trail, Verdict
+from gateway.policy.document import Mode, Side
+from gateway.policy.vocabulary import Code
+from gateway.telemetry import table
+from gateway.telemetry.tally import Durations, Tally
+
+What = Literal["policy", "tls"]
+"""What is reloaded by itself: the policy with its contracts and approvals, or the keys and certificates."""
+
+Outcome = Literal["ok", "failed"]
+
+Fared = Literal["delivered", "retry", "rejected"]
+"""How a release fared with its exporter."""
+
+CODES: Final = frozenset(("OK", *get_args(Code)))
+"""The codes a call can end with, as gRPC names them."""
+
+_UNPLANNED: Final = frozenset({Reason.UNCLASSIFIED, Reason.CATEGORY_NOT_ALLOWED})
+"""Why an attribute is stripped whatever its value."""
+
+_NAMES: Final[Mapping[Category, str]] = {category: category.name for category in Category}
+
+
+class State(msgspec.Struct, frozen=True):
+    """Whether what is in force is what the files say.
+
+    `since`: when it was loaded, or if not `ok`, when a load first failed since. `reason` is then the error's text, or its type's name.
+    """
+
+    subject: What
+    ok: bool
+    since: datetime
+    reason: str = ""
+
+
+class Flow(Protocol):
+    """A flow, as far as counting needs it: its key in the policy, and the categories of the places in its items."""
+
+    @property
+    def key(self) -> str:
+        """The key."""
+        ...
+
+    @property
+    def categories(self) -> Mapping[Trail, Category]:
+        """The categories."""
+        ...
+
+
+class Counts:
+    """The numbers of one gateway. All methods are for the event loop's thread. Times are in nanoseconds.
+
+    Every value that a label gets is one of a closed set: of the code, of the contract or of the policy.
+    """
+
+    def __init__(self) -> None:
+        self.calls = Tally(table.CALLS)
+        self.call_durations = Durations(table.CALL_DURATION)
+        self.items = Tally(table.ITEMS)
+        self.verdicts = Tally(table.VERDICTS)
+        self.decisions = Durations(table.DECISION_DURATION)
+        self.fields = Tally(table.FIELDS_STRIPPED)
+        self.masks = Tally(table.FIELDS_MASKED)
+        self.deliveries = Tally(table.DELIVERIES)
+        self.delivery_durations = Durations(table.DELIVERY_DURATION)
+        self.in_flight_items = Tally(table.IN_FLIGHT_ITEMS)
+        self.in_flight_bytes = Tally(table.IN_FLIGHT_BYTES)
+        self.proxy_calls = Tally(table.PROXY_CALLS, Side, sorted(CODES), Mode)
+        self.proxy_fields = Tally(table.PROXY_FIELDS_STRIPPED)
+        self.dropped = Tally(table.ACCESS_LOG_DROPPED)
+        self.spans = Tally(table.SPANS, ("handed", "lost"))
+        self.reloads = Tally(table.RELOADS, get_args(What), get_args(Outcome))
+        self.failed = Tally(table.RELOAD_FAILED, get_args(What))
+        self.policy = Tally(table.POLICY_INFO)
+        self.build = Tally(table.BUILD_INFO)
+        self._load: Callable[[], tuple[int, int]] = lambda: (0, 0)
+
+    # What is in force.
+
+    def in_force(self, digest: str, version: int, flows: Mapping[str, Sequence[str]]) -> None:
+        """A policy is in force; `digest` in hexadecimal, `flows` with their destinations. What earlier ones counted stays."""
+        self.policy.clear()
+        self.policy[digest, str(version)] = 1
+        for flow, destinations in flows.items():
+            self.items.setdefault((flow, "accepted", ""), 0)
+            self.decisions.known((flow,))
+            for destination in destinations:
+                self.verdicts.setdefault((destination, "release", ""), 0)
+                self.delivery_durations.known((destination,))
+                # A metric without a series isn't shown at all.
+                self.fields.setdefault((destination, "UNSPECIFIED", "plan"), 0)
+                self.masks.setdefault((destination, "FREE_TEXT"), 0)
+                for fared in get_args(Fared):
+                    self.deliveries.setdefault((destination, fared), 0)
+
+    def serves(self, listener: str, services: Iterable[str]) -> None:
+        """A listener takes calls to these services."""
+        for service in services:
+            self.calls.setdefault((listener, service, "OK"), 0)
+            self.call_durations.known((listener, service))
+
+    def reloaded(self, what: What, outcome: Outcome) -> None:
+        """Changed files were loaded, or could not be and what was in force stays."""
+        self.reloads[what, outcome] += 1
+        self.failed[what,] = int(outcome == "failed")
+
+    # Items and their releases.
+
+    def decided(self, flow: Flow, verdicts: Iterable[Verdict], took: int) -> None:
+        """An item was accepted."""
+        key = flow.key
+        self.items[key, "accepted", ""] += 1
+        self.decisions.add((key,), took)
+        for verdict in verdicts:
+            if isinstance(verdict, Release):
+                self.verdicts[verdict.destination, "release", ""] += 1
+                if verdict.notes or verdict.lost:
+                    self._fields(verdict, flow.categories)
+            else:
+                self.verdicts[verdict.destination, "withhold", verdict.reason] += 1
+
+    def _fields(self, release: Release, categories: Mapping[Trail, Category]) -> None:
+        destination, fields = release.destination, self.fields
+        for category, count in release.lost.items():
+            fields[destination, _NAMES[category], "plan"] += count
+        for (at, reason, masked), count in release.notes.items():
+            name = _NAMES[categories[at]]
+            if masked:
+                self.masks[destination, name] += count
+            else:
+                fields[destination, name, "plan" if reason in _UNPLANNED else "value"] += count
+
+    def rejected(self, flow: str, reason: Reason) -> None:
+        """An item was rejected, for all destinations of its flow; the flow is empty where none was found."""
+        self.items[flow, "rejected", reason] += 1
+
+    def delivered(self, destination: str, fared: Mapping[Fared, int], took: int) -> None:
+        """An exporter has settled a batch: so many of its releases fared like that."""
+        for name, count in fared.items():
+            self.deliveries[destination, name] += count
+        self.delivery_durations.add((destination,), took)
+
+    def in_flight(self, load: Callable[[], tuple[int, int]]) -> None:
+        """Ask this, from now on, how many releases, and bytes of them, exporters have and haven't settled."""
+        self._load = load
+
+    def look(self) -> None:
+        """Ask for what isn't counted but asked."""
+        self.in_flight_items[()], self.in_flight_bytes[()] = self._load()
+
+    # Calls.
+
+    def called(self, listener: str, service: str, code: str, took: int) -> None:
+        """A call to one of the gateway's own services ended with a code; any but gRPC's own counts as UNKNOWN."""
+        self.calls[listener, service, code if code in CODES else "UNKNOWN"] += 1
+        self.call_durations.add((listener, service), took)
+
+    def proxied(self, listener: Side, code: str, mode: Mode, took: int) -> None:
+        """A call between services ended with a code; likewise."""
+        self.proxy_calls[listener, code if code in CODES else "UNKNOWN", mode] += 1
+        self.call_durations.add((listener, ""), took)
+
+    def stripped(self, count: int) -> None:
+        """So many fields were stripped from a call's messages."""
+        self.proxy_fields[()] += count
+
+    def access_log_dropped(self, count: int = 1) -> None:
+        """So many entries of the access log were lost."""
+        self.dropped[()] += count
+
+    def traced(self, outcome: Literal["handed", "lost"], count: int) -> None:
+        """So many spans of the gateway's own were handed on, or lost."""
+        self.spans[outcome,] += count
+
+    @property
+    def tallies(self) -> Iterable[Tally]:
+        """All that are plain numbers."""
+        return [one for one in vars(self).values() if isinstance(one, Tally)]
+
+    @property
+    def durations(self) -> Iterable[Durations]:
+        """All histograms."""
+        return [one for one in vars(self).values() if isinstance(one, Durations)]

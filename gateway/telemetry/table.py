@@ -1,0 +1,133 @@
+"""All metrics: names, kinds, labels and meaning. What registers them and the table in `docs/metrics.md` read them here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+PREFIX: Final = "privacy_gateway_"
+
+
+class Kind(StrEnum):
+    """What a metric is; Prometheus's own words. An info metric is a gauge to it, of 1, whose labels tell."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+LABELS: Final[Mapping[str, str]] = {
+    "category": "a `DataCategory` without its prefix; `UNSPECIFIED` where the classification says nothing",
+    "cause": "`plan`: the plan has no such field, or no such attribute; `value`: the value failed its rule",
+    "code": "a gRPC code; over HTTP, the one that the answer stands for",
+    "destination": "a destination of the policy",
+    "digest": "SHA-256 over all plans in force, equal in gateways that decide alike",
+    "flow": "a flow of the policy; empty where none was found",
+    "listener": "`local`, `local_http`, `outbound`, `inbound`",
+    "mode": "of the route: `enforce`, `shadow`",
+    "outcome": "see the metric",
+    "reason": "a `Reason` without its prefix; empty where nothing was wrong",
+    "service": "a gRPC service of the gateway's own; empty for calls carried between services",
+    "subject": "`policy`, with its contracts and approvals; `tls`, keys and certificates",
+    "verdict": "`release`, `withhold`",
+    "version": "of the policy's format; of the gateway",
+}
+"""What the values of each label are: closed sets, all of them."""
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One metric. `name` is without prefix and `_total`; `unit` is a base unit, empty for a plain number."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    about: str
+    unit: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The name that Prometheus reads."""
+        return f"{PREFIX}{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
+
+
+CALLS: Final = Metric(
+    "calls", Kind.COUNTER, ("listener", "service", "code"), "Calls to the gateway's own services that have ended, by how they ended"
+)
+CALL_DURATION: Final = Metric(
+    "call_duration_seconds", Kind.HISTOGRAM, ("listener", "service"), "How long calls took, delivery included", "seconds"
+)
+ITEMS: Final = Metric(
+    "items",
+    Kind.COUNTER,
+    ("flow", "outcome", "reason"),
+    "Items decided on; outcome is accepted, or rejected for a reason: then none of the flow's destinations gets it",
+)
+VERDICTS: Final = Metric(
+    "verdicts", Kind.COUNTER, ("destination", "verdict", "reason"), "What was decided on accepted items, by destination"
+)
+DECISION_DURATION: Final = Metric(
+    "decision_duration_seconds", Kind.HISTOGRAM, ("flow",), "How long deciding on an item took, for all destinations of its flow", "seconds"
+)
+FIELDS_STRIPPED: Final = Metric(
+    "fields_stripped",
+    Kind.COUNTER,
+    ("destination", "category", "cause"),
+    "Fields of released items that did not leave. Fields of cause plan, but for attributes, are counted in the first 1,024 items"
+    " of a type at a destination, then in one item of 32, as 32",
+)
+FIELDS_MASKED: Final = Metric(
+    "fields_masked", Kind.COUNTER, ("destination", "category"), "Fields of released items of which a part was masked"
+)
+DELIVERIES: Final = Metric(
+    "deliveries",
+    Kind.COUNTER,
+    ("destination", "outcome"),
+    "Releases handed to an exporter; outcome is delivered, retry (not now: the caller is told to send again) or rejected",
+)
+DELIVERY_DURATION: Final = Metric(
+    "delivery_duration_seconds", Kind.HISTOGRAM, ("destination",), "How long an exporter took for one batch", "seconds"
+)
+IN_FLIGHT_ITEMS: Final = Metric("in_flight_items", Kind.GAUGE, (), "Releases that exporters have and have not settled")
+IN_FLIGHT_BYTES: Final = Metric("in_flight_bytes", Kind.GAUGE, (), "The bytes of those", "bytes")
+PROXY_CALLS: Final = Metric("proxy_calls", Kind.COUNTER, ("listener", "code", "mode"), "Calls carried between services that have ended")
+PROXY_FIELDS_STRIPPED: Final = Metric(
+    "proxy_fields_stripped", Kind.COUNTER, (), "Fields and metadata keys stripped from calls between services"
+)
+ACCESS_LOG_DROPPED: Final = Metric("access_log_dropped", Kind.COUNTER, (), "Entries of the access log that could not be written")
+SPANS: Final = Metric(
+    "spans", Kind.COUNTER, ("outcome",), "The gateway's own spans; outcome is handed (to the flow otlp/traces) or lost, with their batch"
+)
+RELOADS: Final = Metric("reloads", Kind.COUNTER, ("subject", "outcome"), "Loads of changed files; outcome is ok or failed")
+RELOAD_FAILED: Final = Metric("reload_failed", Kind.GAUGE, ("subject",), "1 while the files on disk are not what is in force")
+POLICY_INFO: Final = Metric("policy_info", Kind.GAUGE, ("digest", "version"), "1: the policy in force")
+BUILD_INFO: Final = Metric("build_info", Kind.GAUGE, ("version",), "1: the gateway that runs")
+
+METRICS: Final = (
+    CALLS,
+    CALL_DURATION,
+    ITEMS,
+    VERDICTS,
+    DECISION_DURATION,
+    FIELDS_STRIPPED,
+    FIELDS_MASKED,
+    DELIVERIES,
+    DELIVERY_DURATION,
+    IN_FLIGHT_ITEMS,
+    IN_FLIGHT_BYTES,
+    PROXY_CALLS,
+    PROXY_FIELDS_STRIPPED,
+    ACCESS_LOG_DROPPED,
+    SPANS,
+    RELOADS,
+    RELOAD_FAILED,
+    POLICY_INFO,
+    BUILD_INFO,
+)
+
+BUCKETS: Final = (
+    5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
+)  # fmt: skip
+"""Upper bounds of all histograms' buckets, in seconds: a decision takes microseconds, a delivery may take seconds."""

@@ -1,0 +1,27 @@
+"""Reading a running gateway's metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.telemetry import Telemetry
+from tests.running import Running
+
+Sample = tuple[str, frozenset[tuple[str, str]]]
+
+
+def samples(telemetry: Telemetry) -> Mapping[Sample, float]:
+    """Every sample, by its name without the prefix, and its labels."""
+    families = text_string_to_metric_families(telemetry.exposition()[0].decode())
+    return {
+        (one.name.removeprefix("privacy_gateway_"), frozenset(one.labels.items())): one.value
+        for family in families
+        for one in family.samples
+    }
+
+
+def counted(running: Running, name: str, **labels: str) -> float:
+    """What one series says."""
+    return samples(running.gateway.telemetry)[name, frozenset(labels.items())]
