@@ -183,7 +183,8 @@ def test_a_metric_is_about_nobody(destination: str, key: str, value: str) -> Non
         # A log record, an exception.
         ("code.function.name", "render.Encoder.start"), ("code.file.path", "/app/render/encoder.py"), ("code.line.number", 42),
         ("code.filepath", "/usr/local/lib/python3.11/site-packages/grpc/aio/_call.py"), ("code.lineno", 42), ("thread.name", "MainThread"),
-        ("thread.id", 21), ("exception.type", "grpc.aio._call.AioRpcError"), ("exception.escaped", "False"), ("event.name", "exception"),
+        ("thread.id", 21), ("exception.type", "grpc.aio._call.AioRpcError"),
+        ("exception.type", "__main__.NoSuchVideo"), ("exception.escaped", "False"), ("event.name", "exception"),
         ("feature_flag.key", "new-player"), ("feature_flag.result.reason", "targeting_match"), ("otel.status_code", "ERROR"),
         ("log.iostream", "stderr"), ("asgi.event.type", "http.response.start"),
         # A runtime's metric.
@@ -216,7 +217,9 @@ def test_what_operates_a_service_is_left(key: str, value: Value) -> None:
         ("code.filepath", "C:/Users/Alice/render.py"), ("messaging.destination.name", "replies.usr_8f3kq2"),
         ("thread.name", "worker for Alice"), ("thread.id", 33612345678), ("http.response.status_code", 33612345678),
         ("exception.type", "alice.martin@acme-video.example"), ("system.device", "/media/alice"), ("service.owner.email", "a@acme.example"),
-        ("jvm.gc.name", "alice martin"), ("rpc.response.status_code", "Alice"), ("deployment.environment", "alice"),
+        ("jvm.gc.name", "alice martin"),
+        ("jvm.gc.name", "Alice Martin"), ("os.name", "Alice Martin"), ("code.file.path", "home/alice/app.py"),
+        ("rpc.response.status_code", "Alice"), ("deployment.environment", "alice"),
         ("user_agent.synthetic.type", "alice"), ("pool.name", "postgresql://alice:secret@db/videos"),
         ("container.image.name", "registry/alice@acme-video.example"), ("kannelle.video.id", "vid_Alice"),
     ],
