@@ -130,7 +130,7 @@ def of_logs(collector: Collector) -> None:
     assert {record.severity_text for _, record, _ in records} == {"INFO", "WARN", "ERROR", "FATAL", ""}
     (exported,) = [held for _, record, held in records if record.body.string_value == "video exported" and "kannelle.video.id" in held]
     assert exported.items() >= {**ME, "kannelle.video.id": "vid_e2e1", "code.function.name": "logs"}.items()
-    kinds = {"KeyError", "ValueError", "FileNotFoundError", "UnicodeDecodeError", "ExceptionGroup", "NoSuchPerson"}
+    kinds = {"KeyError", "ValueError", "FileNotFoundError", "UnicodeDecodeError", "ExceptionGroup", "NoSuchPerson", "__main__.NoSuchPerson"}
     assert {held["exception.type"] for _, _, held in records if "exception.type" in held} == kinds
     (completed,) = [record for _, record, _ in records if record.body.string_value == "request completed"]
     served = [span for _, _, span in collector.records(TRACES) if span.name == "GET /v1/videos/{video_id}"]
