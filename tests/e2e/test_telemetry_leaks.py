@@ -49,8 +49,8 @@ def page(process: Process) -> bytes:
 
 def spans(path: Path) -> Iterator[dict[str, Any]]:
     """The gateway's own spans in a file of the exporter `jsonl`, with the resource that they are of."""
-    for line in path.read_text().splitlines():
-        group = json.loads(line)
+    lines = map(json.loads, path.read_text().splitlines())
+    for group in (group for line in lines for group in line.get("resourceSpans", ())):
         if {"key": "service.name", "value": {"stringValue": SERVICE}} in group.get("resource", {}).get("attributes", ()):
             yield from ({**span, "resource": group["resource"]} for scope in group["scopeSpans"] for span in scope["spans"])
 
