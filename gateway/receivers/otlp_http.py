@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import io
 import logging
 import math
-import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -15,8 +12,7 @@ from typing import Any, Final
 
 import grpc
 import msgspec
-from aiohttp import HttpVersion11
-from aiohttp.web import BaseRequest, RequestPayloadError
+from aiohttp.web import BaseRequest
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
@@ -24,6 +20,7 @@ from google.rpc.status_pb2 import Status
 from gateway.config import LocalHttp
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.receivers import otlp, otlp_json
+from gateway.receivers.body import Slow, gunzip, received
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import AFTER, INTERNAL, LONGEST, STATUS
 from gateway.receivers.intake import LARGE, Intake
@@ -35,17 +32,11 @@ from gateway.telemetry.traces import Called
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 10.0
-"""Seconds that a body may take to arrive."""
-
 LIMITS: Final = Limits(connections=1024, idle=180.0, linger=2.0)
 """An exporter that sends once a minute keeps its connection."""
 
 APART: Final = 2
 """Bodies unpacked or read in threads at once: in memory, one can be dozens of times as large as it came."""
-
-PIECE: Final = 65_536
-"""Bytes that are decompressed at a time."""
 
 Paths = Mapping[str, Signal | None]
 
@@ -155,7 +146,7 @@ class OtlpHttp:
             if kind == JSON:
                 raw = await self._apart(partial(otlp_json.parse, signal), raw)
             return Page(ENCODERS[kind](await otlp.export(signal, self._flows(), self._intake, raw)), kind)
-        except _Slow:
+        except Slow:
             return _SLOW
         except Retryable as error:
             return fault(error.reason, error.after)
@@ -166,9 +157,9 @@ class OtlpHttp:
             return fault(Reason.INTERNAL)
 
     async def _body(self, request: BaseRequest) -> bytes:
-        """The request's body, unpacked. Raises Refused, _Slow."""
+        """The request's body, unpacked. Raises Refused, Slow."""
         most = self._given.max_message_bytes
-        raw = await _received(request, most)
+        raw = await received(request, most)
         return raw if _field(request, "Content-Encoding") != "gzip" else await self._apart(partial(gunzip, most=most), raw)
 
     async def _apart(self, work: Callable[[bytes], bytes], raw: bytes) -> bytes:
@@ -177,10 +168,6 @@ class OtlpHttp:
             return work(raw)
         async with self._threads:
             return await asyncio.to_thread(work, raw)
-
-
-class _Slow(Exception):
-    """A body that doesn't come."""
 
 
 def unfit(request: BaseRequest, most: int) -> Fault | None:
@@ -200,40 +187,6 @@ def unfit(request: BaseRequest, most: int) -> Fault | None:
     if _field(request, "Upgrade") == "websocket":
         return fault(Reason.MALFORMED)
     return fault(Reason.TOO_LARGE) if (request.content_length or 0) > most else None
-
-
-def gunzip(raw: bytes, most: int) -> bytes:
-    """What members of gzip, one or several, hold: RFC 1952. Raises Refused: MALFORMED, TOO_LARGE for more than `most` bytes."""
-    out = bytearray()
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
-            while piece := file.read(min(PIECE, most + 1 - len(out))):
-                out += piece
-                if len(out) > most:
-                    raise Refused(Reason.TOO_LARGE)
-    except (OSError, EOFError, zlib.error):
-        raise Refused(Reason.MALFORMED) from None
-    if not raw:
-        raise Refused(Reason.MALFORMED)
-    return bytes(out)
-
-
-async def _received(request: BaseRequest, most: int) -> bytes:
-    body = bytearray()
-    try:
-        async with asyncio.timeout(PATIENCE):
-            if request.headers.get("Expect") and request.version == HttpVersion11:
-                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                request.writer.output_size = 0
-            async for piece in request.content.iter_any():
-                body += piece
-                if len(body) > most:
-                    raise Refused(Reason.TOO_LARGE)
-    except TimeoutError:
-        raise _Slow from None
-    except (RequestPayloadError, ConnectionError):
-        raise Refused(Reason.MALFORMED) from None
-    return bytes(body)
 
 
 def _path(request: BaseRequest) -> str:

@@ -35,9 +35,10 @@ from gateway.config import Delivery, LocalHttp
 from gateway.errors import BadConfig, Reason, Refused
 from gateway.exporters.base import Retry
 from gateway.minimise.flows import Flows
-from gateway.receivers import otlp_http
+from gateway.receivers import body, otlp_http
+from gateway.receivers.body import gunzip
 from gateway.receivers.guard import INTERNAL, STATUS
-from gateway.receivers.otlp_http import HTTP, JSON, PROTOBUF, fault, gunzip
+from gateway.receivers.otlp_http import HTTP, JSON, PROTOBUF, fault
 from gateway.receivers.web import FIELD, FIELDS, LINE, Limits
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES
 from tests.calls import logs
@@ -384,7 +385,7 @@ async def test_an_error_of_our_own_says_nothing_of_itself(
 
 
 async def test_a_slow_body_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(otlp_http, "PATIENCE", 0.05)
+    monkeypatch.setattr(body, "PATIENCE", 0.05)
     monkeypatch.setattr(otlp_http, "LIMITS", Limits(connections=10, idle=60, linger=0.05))
     async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway, connected(gateway) as connection:
         connection.write(posted()[:-1])
