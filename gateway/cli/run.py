@@ -41,7 +41,9 @@ def serve(path: Path | None, role: str | None) -> int:
 
 def _embedded(config: Config) -> str:
     policy = "Kannelle's policy" if config.policy is None else f"the policy {config.policy}"
-    return f"No configuration file: role {config.role} on {config.listeners.local.address}, {policy}, files under {config.state}/"
+    listeners = config.listeners
+    addresses = " and ".join(one.address for one in (listeners.local, listeners.local_http) if one is not None)
+    return f"No configuration file: role {config.role} on {addresses}, {policy}, files under {config.state}/"
 
 
 def _log() -> None:

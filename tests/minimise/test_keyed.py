@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
 import pytest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from gateway.errors import Reason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts, Withheld
 from gateway.policy.compile import Compiler
+from tests.attributes import any_value, pairs
 from tests.build import NOW, UNKNOWN, compiler, decode, encode, released
 from tests.wire import record, varint
 
@@ -271,21 +270,6 @@ LISTS: Final[list[tuple[str, dict[str, object], dict[str, object], dict[str, obj
     ("lists in an array of a listed key", {"app.flag": [{"a": "v1"}, "v2"]}, {"app.flag": ["v2"]}, {}),
 ]
 """What is sent, what is left inside the EU, and outside."""
-
-
-def any_value(value: object) -> AnyValue:
-    match value:
-        case dict():
-            return AnyValue(kvlist_value=KeyValueList(values=pairs(value)))
-        case list():
-            return AnyValue(array_value=ArrayValue(values=map(any_value, value)))
-        case int():
-            return AnyValue(int_value=value)
-    return AnyValue(string_value=str(value))
-
-
-def pairs(values: Mapping[str, object]) -> list[KeyValue]:
-    return [KeyValue(key=key, value=any_value(value)) for key, value in values.items()]
 
 
 @pytest.mark.parametrize(("sent", "inside", "outside"), [row[1:] for row in LISTS], ids=[row[0] for row in LISTS])

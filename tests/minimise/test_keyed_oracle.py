@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from gateway.minimise.engine import Minimiser
 from gateway.policy.compile import Compiler
 from gateway.signals import LOGS
+from tests.attributes import any_value, pairs
 from tests.build import compiler, released
 
 MORE: Final = """\
@@ -61,25 +61,6 @@ def allowed_at(path: str) -> Any:
     odd = any(part in path for part in ("@", " ", "password")) or path[:1] in ("", ".")
     under = [prefix for prefix in PREFIXES if path.startswith(prefix)]
     return PREFIXES[max(under, key=len)] if under and not odd else None
-
-
-def any_value(value: Any) -> AnyValue:
-    match value:
-        case dict():
-            return AnyValue(kvlist_value=KeyValueList(values=pairs(value)))
-        case list():
-            return AnyValue(array_value=ArrayValue(values=map(any_value, value)))
-        case bool():
-            return AnyValue(bool_value=value)
-        case int():
-            return AnyValue(int_value=value)
-        case float():
-            return AnyValue(double_value=value)
-    return AnyValue(string_value=value)
-
-
-def pairs(values: dict[str, Any]) -> list[KeyValue]:
-    return [KeyValue(key=key, value=any_value(value)) for key, value in values.items()]
 
 
 @cache

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar, Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -21,6 +21,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.lint import Severity, lint
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
+from tests.attributes import any_value
 from tests.build import UNKNOWN
 from tests.policy.semconv import PERSONAL, UNUSED, conventions
 
@@ -87,20 +88,6 @@ def keys(message: Any) -> Iterator[str]:
         if field.message_type is not None:
             for inner in value if field.is_repeated else [value]:
                 yield from keys(inner)
-
-
-def any_value(value: Value) -> AnyValue:
-    match value:
-        case bool():
-            return AnyValue(bool_value=value)
-        case int():
-            return AnyValue(int_value=value)
-        case float():
-            return AnyValue(double_value=value)
-        case tuple():
-            return AnyValue(array_value=ArrayValue(values=map(any_value, value)))
-        case _:
-            return AnyValue(string_value=value)
 
 
 def test_every_attribute_is_decided_on() -> None:
