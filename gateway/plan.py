@@ -43,7 +43,7 @@ class Text(msgspec.Struct, frozen=True, tag="text"):
 
 
 class FreeText(msgspec.Struct, frozen=True, tag="free_text"):
-    """Any text that passes `text`; what the detectors find is masked."""
+    """Any text that passes `text`, as it came and masked; what the detectors find is masked."""
 
     text: Text | None = None
 
@@ -129,8 +129,8 @@ class Body(msgspec.Struct, frozen=True, tag="body"):
 class SpanName(msgspec.Struct, frozen=True, tag="span_name"):
     """A span's name of low cardinality; with `free_text` any other, masked, else the name of the span's kind in its place.
 
-    It is `listed`, or passes `forms`; or `routed`, if what follows its first space is, as it came, the string value of an attribute in
-    `routes`. The kind, field 6, is an index into `kinds`; one beyond is as none. Attributes are in field 9.
+    It is `listed`, or passes `forms`; or `routed`, if what follows its first space is the string value of an attribute in `routes`
+    that stays. The kind, field 6, is an index into `kinds`; one beyond is as none. Attributes are in field 9.
     """
 
     listed: tuple[str, ...]

@@ -23,7 +23,9 @@ def left_of(rule: Any, value: Any, facts: Facts) -> Any:
         return _address(rule, value, facts)
     if not _passes(rule, value, facts):
         return None
-    return mask(value) if isinstance(rule, FreeText) else value
+    if not isinstance(rule, FreeText):
+        return value
+    return mask(value) if _passes(rule, mask(value), facts) else None
 
 
 def _passes(rule: Any, value: Any, facts: Facts) -> bool:

@@ -6,10 +6,12 @@ Pure: facts and time are arguments. What the projection doesn't name is gone aft
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Final
 
 from gateway.errors import Reason, Refused
 from gateway.minimise.census import LONGEST, Census
+from gateway.minimise.index import Index
 from gateway.minimise.run import PersonalAccount, Run
 from gateway.minimise.schema import build, read
 from gateway.minimise.steps import checks
@@ -26,7 +28,7 @@ class Minimiser:
     """Decides on items of one type for one destination. Safe to share between threads."""
 
     def __init__(self, plan: Plan, most: int = MAX_BYTES, census: Census | None = None) -> None:
-        """`most` is the largest item, in bytes. With a census, releases say what the plan doesn't have."""
+        """`most` is the largest item, in bytes, before and after. With a census, releases say what the plan doesn't have."""
         self.plan = plan
         self.digest = plan.digest
         self._most = most
@@ -53,8 +55,19 @@ class Minimiser:
             return Withheld(plan.destination, Reason.PERSONAL_ACCOUNT)
         except RecursionError:  # where the caller's own stack was deep already
             raise Refused(Reason.TOO_DEEP) from None
+        if len(payload) > self._most:  # masks and type URLs can be longer than what they replace; it couldn't be decided on again
+            raise Refused(Reason.TOO_LARGE)
         lost = {category: count * weight for category, count in run.lost.items()} if run.lost else _NOTHING
         return Release(plan.destination, plan.type, self.digest, payload, run.notes, run.unplanned, lost)
+
+    def subjects(self, payload: bytes) -> frozenset[tuple[Category, str]]:
+        """Each USER_ID and WORK_EMAIL in a release's payload. Raises Refused if this plan makes no such payload."""
+        return self._index.read(payload)
+
+    @cached_property
+    def _index(self) -> Index:
+        # Not all that is minimised is stored.
+        return Index(self.plan)
 
     def _minimise(self, index: int, raw: bytes, run: Run) -> bytes:
         message = read(self._classes[index], raw)

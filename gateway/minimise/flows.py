@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Final
 
 from gateway.errors import BadSetup, Reason, Refused
 from gateway.minimise.categories import Categories, Places
 from gateway.minimise.census import Sample, Total
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.subject import Reader
-from gateway.model import Facts, Verdict
+from gateway.model import Category, Facts, Release, Verdict
 from gateway.policy.compile import OURS, Compiler
 from gateway.policy.judge import Site
 from gateway.policy.otlp import slots
+
+LARGE: Final = 8_192
+"""Bytes of an item from which on it should be decided on in a thread: it could take seconds, in which nobody else would be heard."""
 
 
 class Leg:
@@ -33,6 +37,11 @@ class Flow:
         self.categories = categories
         self.subject = reader.read
         self._minimisers = minimisers
+        self._subjects = {minimiser.plan.destination: minimiser.subjects for minimiser in minimisers}
+
+    def subjects(self, release: Release) -> frozenset[tuple[Category, str]]:
+        """The identifiers and addresses that a release of this flow holds."""
+        return self._subjects[release.destination](release.payload)
 
     def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
         """The verdicts on one item, one for each destination. Raises Refused if any destination's plan refuses it: then none gets it."""
@@ -47,8 +56,11 @@ class Flows:
         compiler.plans()
         self.compiler = compiler
         self._minimisers: dict[tuple[str, str], Minimiser] = {}
+        self._only: dict[tuple[str, str], Flow] = {}
         self._legs: dict[tuple[str, Site, int], Leg] = {}
         self._categories = Categories(compiler.contract, {**compiler.classes, **slots.CLASSES})
+        self.fed = frozenset((compiler.item_type(key), name) for key, names in compiler.flows.items() for name in names)
+        """The types that a flow leads to a destination, each with it."""
         self._flows = {key: self._flow(key, compiler.item_type(key), destinations) for key, destinations in compiler.flows.items()}
 
     def of(self, key: str) -> Flow:
@@ -75,7 +87,13 @@ class Flows:
 
     def only(self, type: str, destination: str) -> Flow:
         """A flow to one destination, whatever the policy's flows say. Raises as `minimiser`."""
-        return self._flow("", type, (destination,))
+        if (type, destination) not in self._only:
+            self._only[type, destination] = self._flow("", type, (destination,))
+        return self._only[type, destination]
+
+    def feeds(self, type: str, destination: str) -> bool:
+        """Whether some flow leads items of a type to a destination."""
+        return (type, destination) in self.fed
 
     def minimiser(self, type: str, destination: str) -> Minimiser:
         """The minimiser of a type at a destination, in a flow or not. Raises KeyError if one is unknown, BadPolicy if none can be made."""

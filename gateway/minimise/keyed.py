@@ -30,7 +30,7 @@ def _pair(value: int) -> tuple[FieldPlan, ...]:
 
 
 # opentelemetry/proto/common/v1/common.proto, without bytes and string table indices.
-_KEY_VALUE, _ANY_VALUE, _ARRAY, _LIST = build(
+KEY_VALUE, ANY_VALUE, _ARRAY, _LIST = build(
     (
         MessagePlan("KeyValue", _pair(1)),
         MessagePlan(
@@ -46,7 +46,7 @@ _KEY_VALUE, _ANY_VALUE, _ARRAY, _LIST = build(
     )
 )
 # An entry of kannelle.privacy.v1.AnalyticsEvent.properties.
-_PROPERTY, _ = build((MessagePlan("PropertiesEntry", _pair(1)), MessagePlan("PropertyValue", _kinds("string", "int64", "double", "bool"))))
+PROPERTY, _ = build((MessagePlan("PropertiesEntry", _pair(1)), MessagePlan("PropertyValue", _kinds("string", "int64", "double", "bool"))))
 
 KEY: Final = attribute(1)
 KEY_TAG: Final = 1 << 3 | 2
@@ -65,7 +65,7 @@ def attributes(rule: Attributes) -> Rewrite:
     pair = _Pairs(rule).judge
 
     def rewrite(raw: bytes, run: Run) -> bytes | Reason:
-        message = parse(_KEY_VALUE, raw)
+        message = parse(KEY_VALUE, raw)
         reason = pair(message, "", run)
         return _bytes(message) if reason is None else reason
 
@@ -79,7 +79,7 @@ def barred(rule: Attributes) -> Dismiss:
     """
     closed = frozenset(key.encode() for key, value in rule.exact.items() if value == Value())
     listed = (*rule.exact, *rule.prefixes)
-    known = frozenset(key.encode() for key in listed) | {head.encode() for key in listed for head in _heads(key)}
+    known = frozenset(key.encode() for key in listed) | {head.encode() for key in listed for head in heads(key)}
     prefixes = tuple(prefix.encode() for prefix in rule.prefixes)
 
     def judge(key: bytes) -> Reason | None:
@@ -102,7 +102,7 @@ def properties(rules: Mapping[str, Value]) -> Rewrite:
     known = {key: _planned(value) for key, value in rules.items()}
 
     def rewrite(raw: bytes, run: Run) -> bytes | Reason:
-        message = parse(_PROPERTY, raw)
+        message = parse(PROPERTY, raw)
         judges = known.get(getattr(message, KEY))
         return Reason.NOT_LISTED if judges is None else _judged(message, judges, run)
 
@@ -114,7 +114,7 @@ def body(rule: Body) -> Rewrite:
     templates, pairs = frozenset(rule.templates), _Pairs(rule.attributes)
 
     def rewrite(raw: bytes, run: Run) -> bytes | Reason:
-        message = parse(_ANY_VALUE, raw)
+        message = parse(ANY_VALUE, raw)
         kind = message.WhichOneof(KIND)
         if kind == LIST:
             reason = pairs.judge_list(getattr(message, LIST), "", run)
@@ -146,7 +146,7 @@ def _judges(*rules: Any) -> Judges:
     return {attribute(number): None if rule is None else factual_of(rule, judge_of(rule)) for number, rule in enumerate(rules, 1)}
 
 
-def _heads(key: str) -> Iterator[str]:
+def heads(key: str) -> Iterator[str]:
     """Yield what a key begins with, up to each of its dots, the longest first."""
     return (key[:index] for index in range(len(key) - 1, -1, -1) if key[index] == ".")
 
@@ -160,7 +160,7 @@ class _Pairs:
     def __init__(self, rule: Attributes) -> None:
         self._exact = {key: _otlp(value) for key, value in rule.exact.items()}
         self._prefixes = {prefix.removesuffix("."): _otlp(value) for prefix, value in rule.prefixes.items()}
-        self._leading = frozenset(head for key in (*rule.exact, *rule.prefixes) for head in _heads(key))
+        self._leading = frozenset(head for key in (*rule.exact, *rule.prefixes) for head in heads(key))
         self._under: Callable[[str], Judges | None] = Seen(self._found).__getitem__
 
     def judge(self, pair: Any, above: str, run: Run) -> Reason | None:
@@ -200,7 +200,7 @@ class _Pairs:
         """
         if not _TOKEN.fullmatch(path):
             return None
-        found = next((self._prefixes[head] for head in _heads(path) if head in self._prefixes), None)
+        found = next((self._prefixes[head] for head in heads(path) if head in self._prefixes), None)
         return found if found is not None and find(path) is None and said(path) is None else None
 
 

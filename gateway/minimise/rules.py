@@ -112,7 +112,9 @@ def _free_text(rule: FreeText) -> Judge:
     own = _own(rule.text)
 
     def judge(text: str) -> Ruled:
-        return own(text) or masked(text)
+        # A text that its bounds don't allow once it is masked would be stripped when it is judged again.
+        left = masked(text)
+        return own(text) or (left and (own(left.text) or left))
 
     return judge
 

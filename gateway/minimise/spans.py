@@ -28,7 +28,11 @@ def span_name(rule: SpanName) -> Named:
     def judge(name: str, span: Any) -> Masked | None:
         if name in listed or forms(name) is None or (routed(name) is None and _is_route(name, span, routes)):
             return None
-        return masked(name) if rule.free_text else Masked(_kind(rule, span), Reason.NOT_LISTED)
+        if rule.free_text:
+            return masked(name)
+        kind = _kind(rule, span)
+        # The name of its kind says nothing else: what was put there once stays.
+        return None if name == kind else Masked(kind, Reason.NOT_LISTED)
 
     return judge
 
@@ -40,7 +44,7 @@ def _of(rule: Text | None) -> Judge:
 
 
 def _is_route(name: str, span: Any, routes: tuple[bytes, ...]) -> bool:
-    """Whether an attribute says that the path in a name is a route."""
+    """Whether an attribute that stays says that the path in a name is a route."""
     path = name.partition(" ")[2].encode()
     held = getattr(span, ATTRIBUTES)
     return any(field(1, key) + field(2, field(1, path)) in held for key in routes)

@@ -65,7 +65,9 @@ class _Builder:
 
     def check(self, message: MessagePlan) -> Check:
         """The steps of a message's fields, as one."""
-        steps = [step for field in message.fields if (step := self._step(field)) is not None]
+        # A span's name last: what it is judged by must have stayed, or it would fare otherwise when it is judged again.
+        fields = sorted(message.fields, key=self._is_span_name)
+        steps = [step for field in fields if (step := self._step(field)) is not None]
         if len(steps) == 1:
             return steps[0]
 
@@ -74,6 +76,9 @@ class _Builder:
                 step(parsed, run, at)
 
         return check
+
+    def _is_span_name(self, field: FieldPlan) -> bool:
+        return field.rule is not None and isinstance(self._plan.rules[field.rule], SpanName)
 
     def _step(self, field: FieldPlan) -> Check | None:
         if field.rule is None and field.message not in self._active:

@@ -38,8 +38,8 @@ from tests.build import compiler, policy
 
 COMMON: Final = "opentelemetry.proto.common.v1."
 KEYED: Final[dict[str, Any]] = {
-    f"{COMMON}KeyValue": keyed._KEY_VALUE,
-    f"{COMMON}AnyValue": keyed._ANY_VALUE,
+    f"{COMMON}KeyValue": keyed.KEY_VALUE,
+    f"{COMMON}AnyValue": keyed.ANY_VALUE,
     f"{COMMON}ArrayValue": keyed._ARRAY,
     f"{COMMON}KeyValueList": keyed._LIST,
 }

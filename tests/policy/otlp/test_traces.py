@@ -17,7 +17,8 @@ MORE: Final = """\
 otlp:
   attributes:
     user.id: USER_ID
-    http.route: {category: OPERATIONAL, pattern: "/[a-z/]{0,64}"}
+    http.route: {category: OPERATIONAL, pattern: "/[a-z0-9/]{0,64}"}
+    url.template: {category: OPERATIONAL, pattern: "/[a-z0-9/]{0,64}"}
     exception.type: OPERATIONAL
     exception.message: FREE_TEXT
   span_names: [render video, Anna]
@@ -94,6 +95,7 @@ def test_a_name_of_low_cardinality_stays_and_any_other_becomes_the_kind(name: st
         ("GET /healthz", [text("url.template", "/healthz")], True),
         ("GET /", [text("http.route", "/")], True),
         ("GET /v1/videos", [text("user.id", "usr_1"), text("http.route", "/v1/videos")], True),
+        ("GET /Healthz", [text("http.route", "/Healthz")], False),
         ("GET /users/anna", [text("http.route", "/users/{name}")], False),
         ("GET /users/anna", [text("url.path", "/users/anna")], False),
         ("GET /users/anna", [text("http.route", "/users/")], False),

@@ -1,0 +1,84 @@
+"""Deciding is idempotent: what is left of an item, decided on again with the same facts, stays as it is, and nothing more is stripped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import BadPolicy, Reason, Refused
+from gateway.minimise.engine import Minimiser
+from gateway.model import Facts, Release
+from gateway.policy.compile import Compiler
+from tests.build import UNKNOWN, compiler, released
+from tests.chance import Chance, contract
+from tests.minimise.test_index import numbered
+from tests.minimise.test_keyed_oracle import KEYS, VALUES, engine, logged
+from tests.minimise.test_oracle import BYTES, FACTS, KANNELLES, engines, file, mutated
+from tests.minimise.test_vectors import CASES, Case, written
+from tests.minimise.test_vectors import engine as vector_engine
+from tests.wire import Wire, record
+
+
+def check(minimiser: Minimiser, raw: bytes, facts: Facts) -> str:
+    """What became of an item at first; if it was released, it is released again."""
+    try:
+        first = minimiser.decide(raw, facts)
+    except Refused:
+        return "refused"
+    if not isinstance(first, Release):
+        return "withheld"
+    again = minimiser.decide(first.payload, facts)
+    assert isinstance(again, Release)
+    assert (again.payload, again.stripped) == (first.payload, ())
+    return "stripped" if first.stripped else "released"
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(min_size=BYTES, max_size=BYTES))
+def test_messages_of_any_type_stay_as_they_are(data: bytes) -> None:
+    chance = Chance(data)
+    held = contract(chance)
+    try:
+        minimiser = Minimiser(Compiler(held, numbered(file(chance))).plan("x0.M0", "here"))
+    except BadPolicy:
+        return
+    for _ in range(3):
+        event(check(minimiser, Wire(chance, held).message(held.message("x0.M0")), chance.pick(FACTS)))
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(min_size=BYTES, max_size=BYTES), st.sampled_from(range(len(KANNELLES) + 6)), st.sampled_from(FACTS))
+def test_items_of_ours_and_of_otlp_stay_as_they_are(data: bytes, index: int, facts: Facts) -> None:
+    chance = Chance(data)
+    held, minimiser = engines()[index]
+    types = ("t.M", "kannelle.privacy.v1.AnalyticsEvent", "kannelle.privacy.v1.UserContext")
+    raw = Wire(chance, held, [name for name in types if name in held.messages]).message(held.message(minimiser.plan.type))
+    event(check(minimiser, raw, facts))
+    event(check(minimiser, mutated(chance, raw), facts))
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(KEYS, VALUES, max_size=4), st.dictionaries(KEYS, VALUES, max_size=4))
+def test_attributes_stay_as_they_are(attributes: dict[str, Any], body: dict[str, Any]) -> None:
+    event(check(engine(), logged(attributes, body), FACTS[0]))
+
+
+def test_what_would_be_too_large_to_be_decided_on_again_is_refused() -> None:
+    plan = compiler("message M { google.protobuf.Any any = 1; string id = 2 @USER_ID; }").plan("t.M", "eu-service")
+    raw = record(1, 2, record(1, 2, b"t.M") + record(2, 2, record(2, 2, b"usr_1")))
+    left = released(Minimiser(plan), raw).payload
+    assert len(left) > len(raw)
+    assert released(Minimiser(plan, len(left)), raw).payload == left
+    with pytest.raises(Refused) as caught:
+        Minimiser(plan, len(raw)).decide(raw, UNKNOWN)
+    assert caught.value.reason is Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in CASES])
+def test_what_the_vectors_leave_stays_as_it_is(case: Case) -> None:
+    facts = Facts(case["facts"]["received_ns"], case["facts"]["directory"], frozenset(case["facts"]["verified"]))
+    fate = check(vector_engine(case["policy"], case["type"], case["destination"]), written(case["input"]), facts)
+    assert (fate in ("released", "stripped")) == ("output" in case)
