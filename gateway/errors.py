@@ -58,6 +58,15 @@ class Reason(StrEnum):
     INTERNAL = "INTERNAL"
     WITHHELD = "WITHHELD"
     NO_PLAN = "NO_PLAN"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    UNKNOWN_PLAN = "UNKNOWN_PLAN"
+
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    CUT_OFF = "CUT_OFF"
+    ERASED = "ERASED"
+    BURIED = "BURIED"
+    DAMAGED = "DAMAGED"
 
 
 class BadSetup(Exception):

@@ -143,6 +143,36 @@ class Release(msgspec.Struct, frozen=True):
         return f"Release({self.type} for {self.destination}, {len(self.payload)} bytes)"
 
 
+class Parcel(msgspec.Struct, frozen=True):
+    """A release on its way, with what its delivery must know beside.
+
+    `key`, 16 bytes, is the same each time that the same is sent again, here and to the recipient. `mark`, 8 bytes, tells the item that it
+    was made of from others; it is empty where nobody can send the item again under this key. `received_ns` is the time of the item's
+    receipt, in nanoseconds since 1970. `subjects` are keyed hashes of the identifiers and addresses in the payload.
+    """
+
+    release: Release
+    key: bytes
+    mark: bytes
+    received_ns: int
+    subjects: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Parcel({self.release!r})"
+
+
+class Depth(msgspec.Struct, frozen=True):
+    """What waits for a destination: how many, their bytes, and since when the oldest does, in nanoseconds since 1970; 0 if none does.
+
+    `dead` are its dead letters.
+    """
+
+    items: int = 0
+    bytes: int = 0
+    oldest_ns: int = 0
+    dead: int = 0
+
+
 def path(at: Trail) -> str:
     """A place as a reader has it: names joined by dots."""
     names: list[str] = []

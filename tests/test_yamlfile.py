@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -63,6 +63,7 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     short: Annotated[str, Meta(min_length=1, max_length=3)] = "x"
     inner: Inner | None = None
     names: str | tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+    tree: Any = None
 
 
 def thing(text: str) -> Thing:
@@ -103,6 +104,8 @@ def fault(text: str) -> str:
         ("mixed: {a: RED, b: {colour: DARK_BLUE}}", Thing(mixed={"a": Colour.RED, "b": Inner(Colour.DARK_BLUE)})),
         ("folder: a/b", Thing(folder=Path("a/b"))),
         ("inner: {}", Thing(inner=Inner())),
+        ("tree: {a: [1, 0.5, true, NO, '7'], $b: {}}", Thing(tree={"a": (1, 0.5, True, "NO", "7"), "$b": {}})),
+        ("tree: text", Thing(tree="text")),
         ("\ufeff# a byte order mark\ntext: é", Thing(text="é")),
     ],
 )  # fmt: skip
@@ -118,6 +121,8 @@ def test_a_document_is_read_by_its_types(text: str, expected: Thing) -> None:
         ("flag: true\ntext: 12", "thing.yaml:2: text: must be text; write it in quotes"),
         ("text: {a: b}", "thing.yaml:1: text: must be text"),
         ("regions: NO", "thing.yaml:1: regions: must be a list"),
+        ("tree: {a: [1, ~]}", "thing.yaml:1: tree.a[1]: must not be empty"),
+        ("tree: [9999999999999999999]", "thing.yaml:1: tree[0]: must be a whole number"),
         ("names: 1", "thing.yaml:1: names: must be text; write it in quotes"),
         ("names: {a: b}", "thing.yaml:1: names: must be text"),
         ("names: [a, '']", "thing.yaml:1: names[1]: must be of 1 or more characters"),

@@ -1,4 +1,4 @@
-"""What an exporter is, and how a release can fare with one."""
+"""What an exporter is, and how a parcel can fare with one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from google.protobuf.message import Message
 
 from gateway.errors import Permanent, Reason, Retryable
-from gateway.model import Release
+from gateway.model import Parcel
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,25 @@ Outcome = Delivered | Retry | Rejected
 DELIVERED: Final = Delivered()
 
 
+class Bounds(msgspec.Struct, frozen=True):
+    """How much goes into one batch: parcels, and bytes of payloads, where one parcel may be larger.
+
+    `at_once` batches may be under way. A batch that could be larger is waited for, `linger` seconds at most.
+    """
+
+    items: int = 500
+    bytes: int = 2 * 1024 * 1024
+    at_once: int = 4
+    linger: float = 0.0
+
+
 class Exporter(Protocol):
     """Sends batches to one recipient. An author writes `send`, and `close` where something is held open."""
 
-    async def send(self, batch: Sequence[Release]) -> Sequence[Outcome]:
-        """Send releases and say how each fared: as many outcomes, in the same order.
+    bounds: Bounds
+
+    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+        """Send parcels and say how each fared: as many outcomes, in the same order.
 
         Several calls may be under way at once. Raises Retryable or Permanent when the whole batch fared alike.
         """
@@ -56,27 +70,27 @@ class Exporter(Protocol):
 
 @runtime_checkable
 class Immediate(Protocol):
-    """An exporter that never waits says so by having `settle` too: a delivery then needs no task to send a batch."""
+    """An exporter that keeps nothing and never waits says so by having `settle` too: nothing is stored for it."""
 
-    def settle(self, batch: Sequence[Release]) -> Sequence[Outcome]:
-        """The outcomes of `send`, at once. Raises nothing."""
+    def settle(self, batch: Sequence[Parcel]) -> None:
+        """Take parcels, at once. Raises nothing."""
         ...
 
 
-def by_type(batch: Sequence[Release]) -> Mapping[str, Sequence[int]]:
-    """Where the releases of each type stand in a batch."""
-    types = {release.type for release in batch}
+def by_type(batch: Sequence[Parcel]) -> Mapping[str, Sequence[int]]:
+    """Where the parcels of each type stand in a batch."""
+    types = {parcel.release.type for parcel in batch}
     if len(types) == 1:
         return {types.pop(): range(len(batch))}
     places: dict[str, list[int]] = {}
-    for place, release in enumerate(batch):
-        places.setdefault(release.type, []).append(place)
+    for place, parcel in enumerate(batch):
+        places.setdefault(parcel.release.type, []).append(place)
     return places
 
 
-async def fare(exporter: Exporter, batch: Sequence[Release]) -> Sequence[Outcome]:
-    """How each release of a batch, which is not empty, fares with an exporter, whatever the exporter does. Raises nothing of its."""
-    destination = batch[0].destination
+async def fare(exporter: Exporter, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    """How each parcel of a batch, which is not empty, fares with an exporter, whatever the exporter does. Raises nothing of its."""
+    destination = batch[0].release.destination
     try:
         outcomes = await exporter.send(batch)
     except Retryable as error:
@@ -88,6 +102,6 @@ async def fare(exporter: Exporter, batch: Sequence[Release]) -> Sequence[Outcome
         log.error("%s: the exporter failed: %s", destination, type(error).__name__)
         return [Rejected(Reason.INTERNAL)] * len(batch)
     if len(outcomes) != len(batch):
-        log.error("%s: the exporter gave %d outcomes for %d releases", destination, len(outcomes), len(batch))
+        log.error("%s: the exporter gave %d outcomes for %d parcels", destination, len(outcomes), len(batch))
         return [Rejected(Reason.INTERNAL)] * len(batch)
     return outcomes

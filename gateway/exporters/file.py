@@ -8,14 +8,19 @@ import logging
 import os
 import select
 import stat
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from gateway.errors import BadConfig
+from gateway.exporters.backups import Backups
 
 log = logging.getLogger(__name__)
+
+DAY: Final = timedelta(days=1)
 
 # macOS has no fdatasync.
 _sync: Final = getattr(os, "fdatasync", os.fsync)
@@ -33,17 +38,32 @@ def write_some(fd: int, data: memoryview) -> memoryview:
 class RotatingFile:
     """Appends lines to `path`, and to it alone: a lock beside it (`path.lock`) keeps other writers out.
 
-    A file that would grow over `max_bytes` becomes `path.1`, and so on to `path.<backups>`, the oldest; with `backups` 0 it just grows.
+    A file that would grow over `max_bytes` becomes `path.<n>`, one more than the highest there is; of these, the last `backups` are kept,
+    or all with None. With 0 it doesn't turn over for its size. With a `retention` it also does when it was begun longer than a day ago,
+    or a tenth of the retention if that is less, and `sweep` removes what is older: no line is kept for longer than the two together.
+    The lock's time of modification says when the file was begun.
     Files are created for the owner only. A file that somebody moved away or cut is noticed, and written anew under its name.
     """
 
-    def __init__(self, path: Path, max_bytes: int, backups: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int,
+        backups: int | None,
+        retention: timedelta | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         """Open or create the file and its folders. Raises BadConfig, naming the path, if that can't be done or another writer has it."""
         self._path = path
         self._max = max_bytes
-        self._backups = backups
+        self._most = backups
+        self._backups = Backups(path)
+        self.retention = retention
+        self._wall = wall
         self._size = 0
+        self._begun = 0.0
         self._failing = False
+        self._stuck = False
         self.mended = 0
         """Lines found unfinished, after a crash or a full volume, and closed with a newline."""
         self.syncs = 0
@@ -64,11 +84,28 @@ class RotatingFile:
         try:
             while done < len(lines):
                 self._ready()
+                self._turn_over_if_due(self._wall())
                 done += self._append_fitting(lines[done:])
             self._failing = False
         except OSError as error:
             self._report(error)
         return done
+
+    def sweep(self, now: float) -> int:
+        """Remove backups that were last written to longer before `now`, in seconds since 1970, than the retention; how many went."""
+        if self.retention is None:
+            return 0
+        gone = 0
+        try:
+            self._ready()
+            self._turn_over_if_due(now)
+            gone = self._backups.remove_older(now - self.retention.total_seconds())
+            self._stuck = False
+        except OSError as error:
+            if not self._stuck:
+                log.error("%s: %s; lines older than the retention stay", self._path, _why(error))
+            self._stuck = True
+        return gone
 
     def close(self) -> None:
         """Let go of file and lock."""
@@ -78,8 +115,10 @@ class RotatingFile:
     def _append_fitting(self, lines: Sequence[bytes]) -> int:
         count = sum(1 for _ in self._fitting(lines))
         if count == 0:
-            self._rotate()
+            self._turn_over()
             return 0
+        if self._size == 0:
+            self._begin(self._wall())
         self._commit(b"".join(lines[:count]))
         self.syncs += 1
         return count
@@ -87,7 +126,7 @@ class RotatingFile:
     def _fitting(self, lines: Sequence[bytes]) -> Iterator[bytes]:
         size = self._size
         for line in lines:
-            if self._backups and size > 0 and size + len(line) > self._max:
+            if self._most != 0 and size > 0 and size + len(line) > self._max:
                 return
             size += len(line)
             yield line
@@ -139,6 +178,8 @@ class RotatingFile:
         except OSError:
             os.close(fd)
             raise
+        # A lock that is newer than the last line was lost and made again.
+        self._begun = min(os.fstat(self._lock).st_mtime, os.fstat(fd).st_mtime)
         return fd
 
     def _close(self) -> None:
@@ -146,22 +187,31 @@ class RotatingFile:
             os.close(self._fd)
         self._fd = None
 
-    def _rotate(self) -> None:
-        # From the first gap upwards, so that a crash half-way costs no backup.
-        free = next((n for n in range(1, self._backups) if not self._backup(n).exists()), self._backups)
-        for n in range(free, 1, -1):
-            self._backup(n - 1).replace(self._backup(n))
+    def _begin(self, now: float) -> None:
+        self._begun = now
+        os.utime(self._lock, (now, now))
+
+    def _turn_over_if_due(self, now: float) -> None:
+        if self.retention is None or self._size == 0:
+            return
+        if self._begun > now:
+            # The clock was set back.
+            self._begin(now)
+        elif now - self._begun >= min(DAY, self.retention / 10).total_seconds():
+            self._turn_over()
+            self._ready()
+
+    def _turn_over(self) -> None:
         self._close()
-        self._path.replace(self._backup(1))
+        self._path.replace(self._backups.next())
+        if self._most:
+            self._backups.keep(self._most)
 
     def _report(self, error: OSError) -> None:
         # Once, until a line gets through again.
         if not self._failing:
             log.error("%s: %s; senders will try again", self._path, _why(error))
         self._failing = True
-
-    def _backup(self, n: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{n}")
 
 
 def _check_regular(fd: int) -> None:

@@ -12,31 +12,43 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain, repeat, takewhile
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from gateway.errors import Reason, Retryable
-from gateway.exporters.base import DELIVERED, MessageClass, Outcome, Rejected, Retry
+from gateway.exporters.base import DELIVERED, Bounds, MessageClass, Outcome, Rejected, Retry
 from gateway.exporters.file import RotatingFile, write_some
 from gateway.exporters.render import line
-from gateway.model import Release
+from gateway.model import Parcel
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 BACKUPS: Final = 5
+
+BATCH_ITEMS: Final = 1000
+BATCH_BYTES: Final = 4 * 1024 * 1024
+AT_ONCE: Final = 2
+"""Batches under way: while one is flushed to the volume, the next one waits here."""
 
 
 class Sink(Protocol):
     """Where lines go. Called from one thread.
 
     `syncs` counts how often lines were flushed to the volume, `mended` the unfinished lines that were found and ended.
+    `retention` may be set in any thread.
     """
 
     syncs: int
     mended: int
+    retention: timedelta | None
 
     def append(self, lines: Sequence[bytes]) -> int:
         """Write whole lines; returns how many, from the first, are safe."""
+        ...
+
+    def sweep(self, now: float) -> int:
+        """Remove what is too old at `now`, in seconds since 1970; how many files went."""
         ...
 
     def close(self) -> None:
@@ -50,6 +62,7 @@ class Stdout:
     def __init__(self) -> None:
         self.syncs = 0
         self.mended = 0
+        self.retention: timedelta | None = None
         self._lock = threading.Lock()
         self._torn = False
 
@@ -71,6 +84,10 @@ class Stdout:
         self._torn = False
         return True
 
+    def sweep(self, now: float) -> int:  # noqa: ARG002 - as `Sink` has it
+        """Nothing is kept."""
+        return 0
+
     def close(self) -> None:
         """Standard output isn't ours to close."""
 
@@ -78,46 +95,74 @@ class Stdout:
 STDOUT: Final = Stdout()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Job:
-    batch: Sequence[Release]
-    loop: asyncio.AbstractEventLoop
-    outcomes: asyncio.Future[Sequence[Outcome]]
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
-    def settle(self, result: Sequence[Outcome] | Exception) -> None:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job(Generic[Asked, Answer]):
+    """What the writer is asked, and who waits for its answer."""
+
+    asked: Asked
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Answer]
+
+    def settle(self, result: Answer | Exception) -> None:
         # A closed loop has nobody left to tell.
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._set, result)
 
-    def _set(self, result: Sequence[Outcome] | Exception) -> None:
-        if self.outcomes.done():
+    def _set(self, result: Answer | Exception) -> None:
+        if self.answer.done():
             return
         if isinstance(result, Exception):
-            self.outcomes.set_exception(result)
+            self.answer.set_exception(result)
         else:
-            self.outcomes.set_result(result)
+            self.answer.set_result(result)
+
+
+class _Batch(_Job[Sequence[Parcel], Sequence[Outcome]]):
+    """Parcels to write."""
+
+
+class _Sweep(_Job[float, int]):
+    """A time at which what is too old shall go."""
 
 
 class Jsonl:
-    """Writes a release as a line of JSON: for an item of an OTLP signal, OTLP JSON; else `{"type", "plan", "message"}` with proto-JSON.
+    """Writes a parcel as a line of JSON: an item of an OTLP signal as OTLP JSON, all else as `{"type", "plan", "key", "message"}`.
 
     Guarantee: what is `delivered` stands in the file, whole and flushed to the volume (fdatasync), before its outcome is known; it
     survives a killed process, and a power cut as well as the volume does. With `-` it was handed to standard output, no more.
-    At least once: what couldn't be flushed is cut off again and Retry, but on a failing volume may still be found in the file.
+    At least once: what couldn't be flushed is cut off again and Retry, but on a failing volume may still be found in the file. A line
+    that comes again has the `key` that it had, the parcel's in hexadecimal, so that a reader can tell; OTLP JSON has no place for one.
     """
 
-    def __init__(self, path: str, message_class: MessageClass, *, max_bytes: int = MAX_BYTES, backups: int = BACKUPS) -> None:
-        """Open `path`; `-` is standard output. A file over `max_bytes` rotates, and `backups` old ones are kept; with 0 it only grows.
+    def __init__(
+        self,
+        path: str,
+        message_class: MessageClass,
+        *,
+        max_bytes: int = MAX_BYTES,
+        backups: int | None = BACKUPS,
+        retention: timedelta | None = None,
+    ) -> None:
+        """Open `path`; `-` is standard output, of which nothing is kept here. For the others see `RotatingFile`.
 
         Raises BadConfig, naming the path, if it can't be written, or if another destination or process already does.
         """
+        self.bounds = Bounds(items=BATCH_ITEMS, bytes=BATCH_BYTES, at_once=AT_ONCE)
         self._message_class = message_class
-        self._sink: Sink = STDOUT if path == "-" else RotatingFile(Path(path), max_bytes, backups)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._sink: Sink = STDOUT if path == "-" else RotatingFile(Path(path), max_bytes, backups, retention)
+        self._jobs: queue.SimpleQueue[_Batch | _Sweep | None] = queue.SimpleQueue()
         self._closed = False
         self._ended: Future[None] = Future()
         # Not waited for when the program ends: a volume that hangs must not hang the exit. `close` does wait.
         threading.Thread(target=self._run, name="jsonl", daemon=True).start()
+
+    def keep(self, retention: timedelta) -> None:
+        """Keep lines for so long from now on."""
+        self._sink.retention = retention
 
     @property
     def syncs(self) -> int:
@@ -129,14 +174,23 @@ class Jsonl:
         """How many lines were found unfinished, after a crash or a failure, and ended."""
         return self._sink.mended
 
-    async def send(self, batch: Sequence[Release]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
         """Delivered once on the volume; Retry when the volume is full or failing; Rejected what has no JSON form."""
         if self._closed:
             raise Retryable(Reason.UNAVAILABLE)
         loop = asyncio.get_running_loop()
-        job = _Job(batch, loop, loop.create_future())
+        job = _Batch(batch, loop, loop.create_future())
         self._jobs.put(job)
-        return await job.outcomes
+        return await job.answer
+
+    async def sweep(self, now: float) -> int:
+        """Remove the files that are older than the retention at `now`, in seconds since 1970; how many went. Once closed, none do."""
+        if self._closed:
+            return 0
+        loop = asyncio.get_running_loop()
+        job = _Sweep(now, loop, loop.create_future())
+        self._jobs.put(job)
+        return await job.answer
 
     async def close(self) -> None:
         """Write what waits, then close the file."""
@@ -148,15 +202,16 @@ class Jsonl:
     def _run(self) -> None:
         for jobs in self._groups():
             try:
-                self._commit(jobs)
+                self._commit([job for job in jobs if isinstance(job, _Batch)])
+                self._sweep([job for job in jobs if isinstance(job, _Sweep)])
             except Exception as error:  # noqa: BLE001 - whatever it is, the senders learn of it, and the writer goes on
                 for job in jobs:
                     job.settle(error)
         self._sink.close()
         self._ended.set_result(None)
 
-    def _groups(self) -> Iterator[list[_Job]]:
-        """All batches that wait, together: one flush serves them all."""
+    def _groups(self) -> Iterator[list[_Batch | _Sweep]]:
+        """All that wait, together: one flush serves them all."""
         while True:
             waiting = [self._jobs.get()]
             with suppress(queue.Empty):
@@ -168,10 +223,14 @@ class Jsonl:
             if len(jobs) < len(waiting):
                 return
 
-    def _commit(self, jobs: Sequence[_Job]) -> None:
-        drawn = [[line(release, self._message_class) for release in job.batch] for job in jobs]
+    def _commit(self, jobs: Sequence[_Batch]) -> None:
+        drawn = [[line(parcel, self._message_class) for parcel in job.asked] for job in jobs]
         lines = [found for row in drawn for found in row if isinstance(found, bytes)]
         safe = self._sink.append(lines)
         fates: Iterator[Outcome] = chain(repeat(DELIVERED, safe), repeat(Retry()))
         for job, row in zip(jobs, drawn, strict=True):
             job.settle([found if isinstance(found, Rejected) else next(fates) for found in row])
+
+    def _sweep(self, jobs: Sequence[_Sweep]) -> None:
+        for job in jobs:
+            job.settle(self._sink.sweep(job.asked))

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.exporters.base import DELIVERED, Outcome
-from gateway.model import Release
+from gateway.exporters.base import DELIVERED, Bounds, Outcome
+from gateway.model import Parcel
 
 
 class Null:
-    """Settles everything at once. `delivered` counts the releases taken. Guarantee: none; nothing is kept."""
+    """Settles everything at once. `delivered` counts the parcels taken. Guarantee: none; nothing is kept."""
 
     def __init__(self) -> None:
+        self.bounds = Bounds()
         self.delivered = 0
 
-    def settle(self, batch: Sequence[Release]) -> Sequence[Outcome]:
-        """All delivered."""
+    def settle(self, batch: Sequence[Parcel]) -> None:
+        """Count them."""
         self.delivered += len(batch)
-        return [DELIVERED] * len(batch)
 
-    async def send(self, batch: Sequence[Release]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
         """All delivered."""
-        return self.settle(batch)
+        self.settle(batch)
+        return [DELIVERED] * len(batch)
 
     async def close(self) -> None:
         """Nothing is held open."""

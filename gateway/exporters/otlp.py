@@ -1,6 +1,6 @@
 """OTLP over gRPC to a collector: what is sent, and what the answers mean. How a request is put together is `regroup.py`'s.
 
-How much goes into one is `gathered.py`'s. https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
+https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from gateway.errors import BadConfig, Reason, Retryable
-from gateway.exporters.base import DELIVERED, Outcome, Rejected, Retry, by_type
+from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry, by_type
 from gateway.exporters.endpoint import Endpoint
 from gateway.exporters.regroup import readable, regroup
-from gateway.model import Release
+from gateway.model import Parcel
 from gateway.signals import BY_ITEM, LOGS, METRICS, SIGNALS, TRACES, Signal
 
 log = logging.getLogger(__name__)
 
+REQUEST_ITEMS: Final = 8192
 REQUEST_BYTES: Final = 2 * 1024 * 1024
 """How large a request should get, before compression: half of what gRPC servers take by default."""
 
@@ -69,6 +70,7 @@ class Otlp:
         """
         if compression not in _COMPRESSION:
             raise BadConfig(f"compression: must be one of {', '.join(_COMPRESSION)}")
+        self.bounds = Bounds(items=REQUEST_ITEMS, bytes=REQUEST_BYTES)
         self._endpoint = Endpoint.parse(endpoint, ca)
         self._compression = _COMPRESSION[compression]
         self._timeout = timeout
@@ -79,8 +81,8 @@ class Otlp:
         self.rejected = {signal.name: 0 for signal in SIGNALS}
         """Log records, spans and data points, by signal, that the collector rejected while it took others."""
 
-    async def send(self, batch: Sequence[Release]) -> Sequence[Outcome]:
-        """Delivered what the collector took; Retry by OTLP's rules; Rejected otherwise, and every release that is no signal's item.
+    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+        """Delivered what the collector took; Retry by OTLP's rules; Rejected otherwise, and every parcel that holds no signal's item.
 
         Signals go one after the other, each on its own account.
         """
@@ -89,7 +91,7 @@ class Otlp:
         outcomes: list[Outcome] = [Rejected(Reason.UNKNOWN_TYPE)] * len(batch)
         for name, places in by_type(batch).items():
             if name in BY_ITEM:
-                fates = await self._send_items(BY_ITEM[name], [batch[place].payload for place in places])
+                fates = await self._send_items(BY_ITEM[name], [batch[place].release.payload for place in places])
                 for place, fate in zip(places, fates, strict=True):
                     outcomes[place] = fate
         return outcomes

@@ -1,4 +1,4 @@
-"""Releases as lines of JSON: OTLP JSON for OTLP's signals, proto-JSON in an envelope for everything else. No I/O here.
+"""Parcels as lines of JSON: OTLP JSON for OTLP's signals, proto-JSON in an envelope for everything else. No I/O here.
 
 https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/, https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 and https://protobuf.dev/programming-guides/json/.
@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.errors import Reason
 from gateway.exporters.base import MessageClass, Rejected
-from gateway.model import Release
+from gateway.model import Parcel
 from gateway.signals import BY_ITEM, SIGNALS
 
 # What the libraries raise on a message that has no JSON form: a timestamp out of range, an `Any` of an unknown type, …
@@ -29,22 +29,24 @@ _GROUPS: Final = {signal.item: re.sub("_(.)", lambda found: found[1].upper(), si
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 
 
-def line(release: Release, message_class: MessageClass) -> bytes | Rejected:
+def line(parcel: Parcel, message_class: MessageClass) -> bytes | Rejected:
     """One line, newline included. Rejected where the type is in no contract, or the message has no JSON form."""
+    release = parcel.release
     try:
         cls = message_class(release.type)
     except KeyError:
         return Rejected(Reason.UNKNOWN_TYPE)
     try:
-        return msgspec.json.encode(_drawn(release, cls.FromString(release.payload))) + b"\n"
+        return msgspec.json.encode(_drawn(parcel, cls.FromString(release.payload))) + b"\n"
     except _FORMLESS:
         return Rejected(Reason.MALFORMED)
 
 
-def _drawn(release: Release, message: Message) -> dict[str, Any]:
+def _drawn(parcel: Parcel, message: Message) -> dict[str, Any]:
+    release = parcel.release
     if release.type in BY_ITEM:
         return {_GROUPS[release.type]: [_otlp(message)]}
-    return {"type": release.type, "plan": release.plan, "message": _proto(message)}
+    return {"type": release.type, "plan": release.plan, "key": parcel.key.hex(), "message": _proto(message)}
 
 
 def _proto(message: Message) -> dict[str, Any]:

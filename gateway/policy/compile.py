@@ -12,7 +12,7 @@ from gateway.contracts.contract import Contract
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.plan import VERSION, MethodPlan, Payload, Plan, SubjectPlan
-from gateway.policy import status
+from gateway.policy import outgoing, status
 from gateway.policy.document import Caller, Destination
 from gateway.policy.judge import Site, kind_of, kind_of_message
 from gateway.policy.load import PolicyFile
@@ -110,8 +110,15 @@ class Compiler:
 
     def plans(self) -> Mapping[tuple[str, str], Plan]:
         """The plans of all flows, by type and destination. Raises BadPolicy or BadContract if one does not compile."""
-        pairs = ((self.item_type(flow), destination) for flow, destinations in self.flows.items() for destination in destinations)
+        pairs = [(self.item_type(flow), destination) for flow, destinations in self.flows.items() for destination in destinations]
+        for type_, destination in pairs:
+            self._check_exporter(type_, destination)
         return {pair: self.plan(*pair) for pair in pairs}
+
+    def _check_exporter(self, type: str, destination: str) -> None:
+        """Raises BadPolicy if the destination's exporter isn't told what to make of a type."""
+        for keys, text in outgoing.misfits(self.policy.destinations[destination].exporter, type, self.contract):
+            raise self._file.origin.fail(("destinations", destination, "exporter", *keys), text)
 
     def plan(self, type: str, destination: str) -> Plan:
         """The plan of a message type at a destination, in a flow or not.

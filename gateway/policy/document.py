@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.model import Category, FieldPrivacy, Recipient
+from gateway.policy.http_exporters import HttpExporter
 from gateway.policy.vocabulary import (
     Code,
     Days,
@@ -58,14 +59,15 @@ class Classification(FieldPrivacy, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class JsonlExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="jsonl"):
-    """One JSON object a line, into a file that rotates at `max_bytes` and keeps `backups` old ones.
+    """One JSON object a line, into a file that is turned over at `max_bytes` and each day.
 
+    Old files go when their lines are older than the destination's retention; the oldest go earlier where more than `backups` are there.
     `path`: `-` is standard output; None is a file named after the destination, in the state folder.
     """
 
     path: Text | None = None
     max_bytes: Positive = 64 * 1024 * 1024
-    backups: Annotated[int, Meta(ge=0, le=1000)] = 5
+    backups: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
 
 class OtlpExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="otlp"):
@@ -81,7 +83,7 @@ class NullExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Takes everything, keeps nothing."""
 
 
-Exporter = JsonlExporter | OtlpExporter | NullExporter
+Exporter = JsonlExporter | OtlpExporter | HttpExporter | NullExporter
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

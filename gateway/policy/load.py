@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.errors import BadPolicy
 from gateway.model import NEVER, Category
-from gateway.policy import envelope, residency, routes
+from gateway.policy import envelope, outgoing, residency, routes
 from gateway.policy import faults as fault
 from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy, Property, PropertyType
 from gateway.policy.residency import Fault
@@ -69,6 +69,7 @@ def faults(policy: Policy) -> Iterator[Fault]:
     yield from residency.faults(policy)
     for name, destination in policy.destinations.items():
         yield from envelope.faults(("destinations", name, "metadata"), destination.metadata, destination.region)
+        yield from outgoing.faults(("destinations", name, "exporter"), destination.exporter)
     for name, classification in policy.classifications.items():
         yield from fault.of_values(("classifications", name), classification)
     for flow, names in policy.flows.items():

@@ -12,6 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from gateway.model import EU, INDIRECT, NEVER, Category
 from gateway.policy.document import Caller, Destination, OtlpExporter, Policy
+from gateway.policy.http_exporters import HttpExporter, WebhookExporter
+from gateway.policy.vendors import HOSTS, REGIONS
 
 Fault = tuple[tuple[str | int, ...], str]
 
@@ -34,7 +36,7 @@ def faults(policy: Policy) -> Iterator[Fault]:
         yield from _faults_of_ceiling(region, ceiling)
     for name, destination in policy.destinations.items():
         yield from of_allow(("destinations", name), name, destination, policy)
-        if isinstance(destination.exporter, OtlpExporter):
+        if isinstance(destination.exporter, OtlpExporter | HttpExporter):
             yield from _faults_of_endpoint(name, destination, destination.exporter, policy)
     yield from _faults_of_hosts(policy)
 
@@ -81,26 +83,43 @@ def _kept_for_another(category: Category, name: str, region: str) -> str:
     return "" if only == name or category is Category.OPERATIONAL else f"in {region} only the destination {only} may receive personal data"
 
 
-def _faults_of_endpoint(name: str, destination: Destination, exporter: OtlpExporter, policy: Policy) -> Iterator[Fault]:
-    keys = ("destinations", name, "exporter", "endpoint")
-    url = _split(exporter.endpoint)
+def _faults_of_endpoint(name: str, destination: Destination, exporter: OtlpExporter | HttpExporter, policy: Policy) -> Iterator[Fault]:
+    keys, form = ("destinations", name, "exporter", "endpoint"), _form(exporter)
+    url = _split(exporter.endpoint, port="port" in form, path="path" in form)
     if url is None:
-        yield keys, "must be https://host:port, and nothing more"
+        yield keys, f"must be {form}, and nothing more"
     elif not is_loopback(str(url.hostname)):
         if url.scheme != "https":
             yield keys, "must be https, for it leaves this machine"
-        if url.hostname not in policy.hosts.get(destination.region, ()):
+        if not _is_in(destination.region, str(url.hostname), exporter, policy):
             yield keys, f"its host must be listed under hosts.{destination.region}"
 
 
-def _split(endpoint: str) -> SplitResult | None:
-    """The parts of `scheme://host:port`; None if it isn't that."""
+def _form(exporter: OtlpExporter | HttpExporter) -> str:
+    """What an endpoint looks like."""
+    match exporter:
+        case OtlpExporter():
+            return "https://host:port"
+        case WebhookExporter():
+            return "https://host/path"
+    return "https://host"
+
+
+def _is_in(region: str, host: str, exporter: OtlpExporter | HttpExporter, policy: Policy) -> bool:
+    """Whether a host is in a region: the vendor says so, or the policy."""
+    known = HOSTS.get(str(exporter.__struct_config__.tag), {})
+    return known.get(host) == region or host in policy.hosts.get(region, ())
+
+
+def _split(endpoint: str, *, port: bool, path: bool) -> SplitResult | None:
+    """The parts of `scheme://host`, with a port where there must be one and a path where there may be; None if it isn't that."""
     try:
         url = urlsplit(endpoint)
-        plain = url.scheme in ("http", "https") and url.hostname and url.port
+        plain = url.scheme in ("http", "https") and url.hostname and (url.port or (url.port is None and not port))
     except ValueError:
         return None
-    return url if plain and not any((url.path.strip("/"), url.query, url.fragment, "@" in url.netloc, not endpoint.isprintable())) else None
+    odd = (url.path.strip("/") and not path, url.query, url.fragment, "@" in url.netloc, not endpoint.isprintable(), " " in endpoint)
+    return url if plain and not any(odd) else None
 
 
 def is_loopback(host: str) -> bool:
@@ -112,9 +131,11 @@ def is_loopback(host: str) -> bool:
 
 
 def _faults_of_hosts(policy: Policy) -> Iterator[Fault]:
-    """A host says which region data goes to, so it is in one only."""
+    """A host says which region data goes to, so it is in one only, and a vendor's where the vendor has it."""
     regions: dict[str, str] = {}
     for region, hosts in policy.hosts.items():
         for host in sorted(hosts):
             if regions.setdefault(host, region) != region:
                 yield ("hosts", region, host), f"is listed under {regions[host]} too"
+            if REGIONS.get(host, region) != region:
+                yield ("hosts", region, host), f"is in {REGIONS[host]}, as its vendor says"

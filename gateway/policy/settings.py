@@ -8,7 +8,9 @@ from typing import Final
 
 from gateway.policy.changes import Change, Effect
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Caller, Destination, Exporter, JsonlExporter, NullExporter, OtlpExporter, Policy, Route
+from gateway.policy.document import Caller, Destination, Exporter, JsonlExporter, NullExporter, Policy, Route
+from gateway.policy.http_exporters import Mapped, Template
+from gateway.policy.mapping import leaves, parts
 from gateway.policy.reach import calls
 from gateway.policy.words import few, gains, of_privacy, printable
 
@@ -134,23 +136,44 @@ def _what(destination: Destination) -> str:
 
 
 def _exporter(key: str, was: Exporter, now: Exporter, moved: Change) -> Iterator[Change]:
-    if was == now:
-        return
-    same = _target(was) == _target(now) or isinstance(now, NullExporter)
-    effect = Effect.NOTED if same else moved.effect
-    text = "changed" if _target(was) == _target(now) else f"was: {_target(was)}; now: {_target(now)}"
-    yield Change(effect, key, text, moved.destination)
+    if _target(was) != _target(now):
+        effect = Effect.NOTED if isinstance(now, NullExporter) else moved.effect
+        yield Change(effect, key, f"was: {_target(was)}; now: {_target(now)}", moved.destination)
+    elif isinstance(was, Mapped) and isinstance(now, Mapped):
+        yield from _mapped(key, was, now, moved)
+    elif was != now:
+        yield Change(Effect.NOTED, key, "changed", moved.destination)
+
+
+def _mapped(key: str, was: Mapped, now: Mapped, moved: Change) -> Iterator[Change]:
+    """What changed of an exporter that sends where it sent: what goes into which of the vendor's fields, and the rest."""
+    for name in sorted({*was.items, *now.items}):
+        old, new = ({} if one.items.get(name) is None else dict(_written(one.items[name])) for one in (was, now))
+        gained, lost = (sorted(at for at in one if other.get(at) != one[at]) for one, other in ((new, old), (old, new)))
+        if gained or lost:
+            effect = moved.effect if gained else Effect.WITHHELD
+            yield Change(effect, f"{key}.items.{name}", gains(gained, lost), moved.destination, name)
+    for field in was.__struct_fields__:
+        if field != "items" and getattr(was, field) != getattr(now, field):
+            yield Change(Effect.NOTED, f"{key}.{field}", "changed", moved.destination)
+
+
+def _written(template: Template) -> Iterator[tuple[str, object]]:
+    """What a template writes where: `requester.email: user.work_email`, or of what is no placeholder, the place and what stands there."""
+    for keys, leaf in leaves(template):
+        at = ".".join(map(str, keys))
+        places = [".".join(part) for part in parts(leaf) if isinstance(part, tuple)] if isinstance(leaf, str) else []
+        yield f"{at}: {' and '.join(places)}" if places else at, leaf
 
 
 def _target(exporter: Exporter) -> str:
     """Where an exporter writes to."""
     match exporter:
-        case OtlpExporter():
-            return f"otlp to {printable(exporter.endpoint)}"
         case JsonlExporter():
             return f"jsonl to {'its own file' if exporter.path is None else printable(exporter.path)}"
         case NullExporter():
             return "null"
+    return f"{exporter.__struct_config__.tag} to {printable(exporter.endpoint)}"
 
 
 def _overrides(old: Compiler, new: Compiler) -> Iterator[Change]:

@@ -16,6 +16,10 @@ FieldName = Annotated[
 EventName = Annotated[
     str, Meta(pattern=r"[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,31}){0,3}", description="a name such as video.exported, in lower case")
 ]
+TypeName = Annotated[
+    str, Meta(pattern=r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", description="a message type's full name, such as acme.crm.v1.Contact")
+]
+Variable = Annotated[str, Meta(pattern=r"[A-Za-z_][A-Za-z0-9_]{0,127}", description="the name of an environment variable")]
 PropertyName = Annotated[str, Meta(pattern="[a-z][a-z0-9_]{0,63}", description="a name such as duration_s, in lower case")]
 Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 Days = Annotated[int, Meta(ge=1, le=365)]

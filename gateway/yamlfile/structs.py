@@ -64,7 +64,8 @@ def build(root: Node, type: type[T], error: type[BadSetup]) -> tuple[T, Origin]:
     """The struct that `root` holds.
 
     Types: structs, also tagged ones; mappings, tuples, frozen sets; text, numbers, truth values, paths, all with msgspec's `Meta`;
-    literals; enums by value, an IntEnum by name; timedelta as `365d`. Raises `error`.
+    literals; enums by value, an IntEnum by name; timedelta as `365d`; `Any`, a tree of mappings, tuples, text, numbers and truth values.
+    Raises `error`.
     """
     origin = Origin(root, error)
     value: T = _read(type, root, (), origin)
@@ -72,6 +73,8 @@ def build(root: Node, type: type[T], error: type[BadSetup]) -> tuple[T, Origin]:
 
 
 def _read(type_: Any, node: Node, keys: Keys, origin: Origin) -> Any:
+    if type_ is Any:
+        return _tree(node, keys, origin)
     form = get_origin(type_)
     if form is Annotated:
         base, *metas = get_args(type_)
@@ -138,6 +141,19 @@ def _read_collection(form: Any, arguments: tuple[Any, ...], node: Node, keys: Ke
         twice = next(index for index, item in enumerate(items) if item in items[:index])
         raise origin.fail((*keys, twice), "is in the list twice")
     return form(items)
+
+
+def _tree(node: Node, keys: Keys, origin: Origin) -> Any:
+    match node.value:
+        case dict(entries):
+            return {key: _tree(entry, (*keys, key), origin) for key, entry in entries.items()}
+        case list(items):
+            return tuple(_tree(item, (*keys, index), origin) for index, item in enumerate(items))
+        case None:
+            raise origin.fail(keys, "must not be empty")
+        case str() | bool():
+            return node.value
+    return _LEAVES[type(node.value)](node.value, keys, origin)
 
 
 def _mapping(node: Node, keys: Keys, origin: Origin) -> dict[str, Node]:

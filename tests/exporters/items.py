@@ -1,7 +1,8 @@
-"""Releases of OTLP's signals, for tests: one record each, that holds a text."""
+"""Parcels, for tests, and items of OTLP's signals: one record each, that holds a text."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from gateway.demo.collector import Collector
-from gateway.model import Release
+from gateway.model import Parcel, Release
 from gateway.signals import LOGS, METRICS, TRACES, Signal
 
 
@@ -30,12 +31,18 @@ def _metric(text: str) -> Message:
 _ITEMS: Final[Mapping[Signal, Callable[[str], Message]]] = {LOGS: _log, TRACES: _span, METRICS: _metric}
 
 
-def item(text: str, signal: Signal = LOGS) -> Release:
+def parcel(type: str, payload: bytes) -> Parcel:
+    """A parcel of these bytes, whose key is the same each time."""
+    key = hashlib.sha256(type.encode() + payload).digest()[:16]
+    return Parcel(Release("a-destination", type, "a-digest", payload), key, b"", received_ns=1)
+
+
+def item(text: str, signal: Signal = LOGS) -> Parcel:
     """An item of a signal."""
-    return Release("a-destination", signal.item, "a-digest", _ITEMS[signal](text).SerializeToString())
+    return parcel(signal.item, _ITEMS[signal](text).SerializeToString())
 
 
-def items(*texts: str, signal: Signal = LOGS) -> list[Release]:
+def items(*texts: str, signal: Signal = LOGS) -> list[Parcel]:
     """Items of a signal."""
     return [item(text, signal) for text in texts]
 

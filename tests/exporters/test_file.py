@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def opened(path: Path, max_bytes: int = 1000, backups: int = 3) -> Iterator[RotatingFile]:
-    file = RotatingFile(path, max_bytes, backups)
+def opened(path: Path, max_bytes: int = 1000, backups: int | None = 3, **aged: Any) -> Iterator[RotatingFile]:
+    file = RotatingFile(path, max_bytes, backups, **aged)
     try:
         yield file
     finally:
@@ -42,8 +43,14 @@ def full_at(size: int) -> Iterator[None]:
 
 def all_lines(path: Path, backups: int = 1000) -> list[bytes]:
     """Lines of all files, oldest first."""
-    files = [path.with_name(f"{path.name}.{n}") for n in range(backups, 0, -1)] + [path]
+    files = [path.with_name(f"{path.name}.{n}") for n in range(1, backups + 1)] + [path]
     return [line for file in files if file.exists() for line in file.read_bytes().splitlines(keepends=True)]
+
+
+def backups(path: Path) -> list[int]:
+    """The numbers of the backups there are."""
+    found = (one.name.removeprefix(f"{path.name}.") for one in path.parent.iterdir())
+    return sorted(int(tail) for tail in found if tail.isdigit() and not tail.startswith("0"))
 
 
 def mode(path: Path) -> int:
@@ -94,7 +101,7 @@ def test_only_so_many_backups_are_kept(path: Path) -> None:
     with opened(path, max_bytes=2, backups=2) as file:
         file.append([b"%d\n" % n for n in range(6)])
     assert all_lines(path) == [b"3\n", b"4\n", b"5\n"]
-    assert not path.with_name("activity.jsonl.3").exists()
+    assert backups(path) == [4, 5]
 
 
 def test_without_backups_a_file_just_grows(path: Path) -> None:
@@ -109,12 +116,15 @@ def test_a_line_longer_than_the_bound_has_a_file_of_its_own(path: Path) -> None:
     assert all_lines(path) == [b"a\n", b"long line\n", b"b\n"]
 
 
-def test_a_rotation_cut_short_by_a_crash_costs_no_backup(path: Path) -> None:
-    with opened(path, max_bytes=2, backups=3) as file:
+def test_a_backup_keeps_its_name_and_none_is_overwritten(path: Path) -> None:
+    with opened(path, max_bytes=2, backups=None) as file:
         file.append([b"%d\n" % n for n in range(4)])
-        path.with_name("activity.jsonl.1").rename(path.with_name("activity.jsonl.kept"))
+        path.with_name("activity.jsonl.2").rename(path.with_name("activity.jsonl.kept"))
+        path.with_name("activity.jsonl.007").touch()
+    with opened(path, max_bytes=2, backups=None) as file:
         file.append([b"4\n"])
-    assert all_lines(path) == [b"0\n", b"1\n", b"3\n", b"4\n"]
+    assert backups(path) == [1, 3, 4]
+    assert all_lines(path) == [b"0\n", b"2\n", b"3\n", b"4\n"]
 
 
 @pytest.mark.parametrize("name", ["activity.jsonl", "./activity.jsonl", "../link/activity.jsonl"])

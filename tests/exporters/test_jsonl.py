@@ -9,28 +9,25 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from gateway.errors import BadConfig, Reason, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.jsonl import Jsonl
-from gateway.model import Release
 from gateway.signals import LOGS
+from tests.exporters.items import item, parcel
+
+DAY = 86_400
 
 
 def known(name: str) -> type[Message]:
     return GetMessageClass(Default().FindMessageTypeByName(name))
-
-
-def log(text: str) -> Release:
-    logs = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(severity_text=text)])])
-    return Release("a-destination", LOGS.item, "a-digest", logs.SerializeToString())
 
 
 def text_of(line: bytes) -> str:
@@ -74,17 +71,17 @@ class Gate:
 
 async def test_what_is_delivered_stands_in_the_file(path: Path) -> None:
     jsonl = Jsonl(str(path), known)
-    assert await jsonl.send([log("a"), log("b")]) == [DELIVERED] * 2
+    assert await jsonl.send([item("a"), item("b")]) == [DELIVERED] * 2
     assert written(path) == ["a", "b"]
-    assert await jsonl.send([log("c")]) == [DELIVERED]
+    assert await jsonl.send([item("c")]) == [DELIVERED]
     assert written(path) == ["a", "b", "c"]
     await jsonl.close()
 
 
 async def test_what_has_no_form_is_rejected_and_the_rest_delivered(path: Path) -> None:
     jsonl = Jsonl(str(path), known)
-    unknown, malformed = Release("d", "no.such.Type", "p", b""), Release("d", LOGS.item, "p", b"\xff")
-    outcomes = await jsonl.send([log("a"), unknown, log("b"), malformed])
+    unknown, malformed = parcel("no.such.Type", b""), parcel(LOGS.item, b"\xff")
+    outcomes = await jsonl.send([item("a"), unknown, item("b"), malformed])
     assert outcomes == [DELIVERED, Rejected(Reason.UNKNOWN_TYPE), DELIVERED, Rejected(Reason.MALFORMED)]
     assert written(path) == ["a", "b"]
     await jsonl.close()
@@ -93,9 +90,9 @@ async def test_what_has_no_form_is_rejected_and_the_rest_delivered(path: Path) -
 async def test_batches_that_wait_are_flushed_together(path: Path) -> None:
     gate = Gate()
     jsonl = Jsonl(str(path), gate)
-    first = asyncio.create_task(jsonl.send([log("first")]))
+    first = asyncio.create_task(jsonl.send([item("first")]))
     await gate.holds()
-    others = [asyncio.create_task(jsonl.send([log(f"{n}a"), log(f"{n}b")])) for n in range(50)]
+    others = [asyncio.create_task(jsonl.send([item(f"{n}a"), item(f"{n}b")])) for n in range(50)]
     await asyncio.sleep(0)  # each has its turn, and so its place in the queue
     gate.open.set()
     assert await asyncio.gather(first, *others) == [[DELIVERED]] + [[DELIVERED] * 2] * 50
@@ -107,7 +104,7 @@ async def test_batches_that_wait_are_flushed_together(path: Path) -> None:
 async def test_a_sender_that_goes_away_disturbs_nobody(path: Path) -> None:
     gate = Gate()
     jsonl = Jsonl(str(path), gate)
-    gone, stays = (asyncio.create_task(jsonl.send([log(text)])) for text in ("gone", "stays"))
+    gone, stays = (asyncio.create_task(jsonl.send([item(text)])) for text in ("gone", "stays"))
     await gate.holds()
     gone.cancel()
     gate.open.set()
@@ -126,35 +123,49 @@ async def test_a_fault_reaches_the_sender_and_the_writer_goes_on(path: Path) -> 
 
     jsonl = Jsonl(str(path), faulty)
     with pytest.raises(RuntimeError):
-        await jsonl.send([Release("d", "a.Fault", "p", b"")])
-    assert await jsonl.send([log("a")]) == [DELIVERED]
+        await jsonl.send([parcel("a.Fault", b"")])
+    assert await jsonl.send([item("a")]) == [DELIVERED]
     await jsonl.close()
+
+
+def barred(path: Path) -> Path:
+    """Put a folder in a file's place; where the file is now."""
+    moved = path.rename(path.with_name("moved"))
+    path.mkdir()
+    return moved
+
+
+def freed(path: Path) -> None:
+    path.rmdir()
+
+
+def last_written(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 async def test_what_the_volume_refuses_is_for_another_try(path: Path) -> None:
     jsonl = Jsonl(str(path), known, max_bytes=1, backups=1)
-    assert await jsonl.send([log("a")]) == [DELIVERED]
-    # No file can take the name of this folder: the next line's rotation fails.
-    backup = path.with_name(f"{path.name}.1")
-    backup.mkdir()
-    assert await jsonl.send([log("b"), Release("d", "no.such.Type", "p", b"")]) == [Retry(), Rejected(Reason.UNKNOWN_TYPE)]
-    backup.rmdir()
-    assert await jsonl.send([log("b")]) == [DELIVERED]
-    assert written(backup, path) == ["a", "b"]
+    assert await jsonl.send([item("a")]) == [DELIVERED]
+    # No file can be opened under the name of a folder.
+    moved = barred(path)
+    assert await jsonl.send([item("b"), parcel("no.such.Type", b"")]) == [Retry(), Rejected(Reason.UNKNOWN_TYPE)]
+    freed(path)
+    assert await jsonl.send([item("b")]) == [DELIVERED]
+    assert written(moved, path) == ["a", "b"]
     await jsonl.close()
 
 
 async def test_closing_writes_what_waits_and_frees_the_file(path: Path) -> None:
     gate = Gate()
     jsonl = Jsonl(str(path), gate)
-    waiting = asyncio.create_task(jsonl.send([log("a")]))
+    waiting = asyncio.create_task(jsonl.send([item("a")]))
     await gate.holds()
     closing = [asyncio.create_task(jsonl.close()) for _ in range(2)]
     gate.open.set()
     await asyncio.gather(*closing)
     assert await waiting == [DELIVERED]
     with pytest.raises(Retryable):
-        await jsonl.send([log("b")])
+        await jsonl.send([item("b")])
     await jsonl.close()
     await Jsonl(str(path), known).close()
 
@@ -179,7 +190,7 @@ def standard_output(fd: int) -> Iterator[None]:
 
 async def test_destinations_share_standard_output_line_by_line(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     one, two = Jsonl("-", known), Jsonl("-", known)
-    batches = [exporter.send([log(f"{name}{n}" * 100) for n in range(20)]) for name, exporter in (("a", one), ("b", two))]
+    batches = [exporter.send([item(f"{name}{n}" * 100) for n in range(20)]) for name, exporter in (("a", one), ("b", two))]
     assert await asyncio.gather(*batches) == [[DELIVERED] * 20] * 2
     await asyncio.gather(one.close(), two.close())
     assert sorted(texts(capfdbinary.readouterr().out)) == sorted(f"{name}{n}" * 100 for name in "ab" for n in range(20))
@@ -190,9 +201,9 @@ async def test_a_standard_output_that_fails_is_for_another_try(capfdbinary: pyte
     jsonl = Jsonl("-", known)
     full = os.open("/dev/full", os.O_WRONLY)
     with standard_output(full):
-        assert await jsonl.send([log("a"), log("b")]) == [Retry()] * 2
+        assert await jsonl.send([item("a"), item("b")]) == [Retry()] * 2
     os.close(full)
-    assert await jsonl.send([log("a")]) == [DELIVERED]
+    assert await jsonl.send([item("a")]) == [DELIVERED]
     await jsonl.close()
     assert texts(capfdbinary.readouterr().out) == ["a"]
 
@@ -210,7 +221,7 @@ async def test_a_slow_reader_of_standard_output_is_waited_for() -> None:
     with standard_output(writer):
         os.close(writer)
         reading = asyncio.create_task(asyncio.to_thread(read))
-        assert await jsonl.send([log("a" * 1000) for _ in range(500)]) == [DELIVERED] * 500
+        assert await jsonl.send([item("a" * 1000) for _ in range(500)]) == [DELIVERED] * 500
         await jsonl.close()
     await reading
     os.close(reader)
@@ -220,20 +231,15 @@ async def test_a_slow_reader_of_standard_output_is_waited_for() -> None:
 # Sends numbered batches of three, several at a time, and says which were acknowledged.
 WRITER = """
 import asyncio, os, sys
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from gateway.exporters.base import DELIVERED
 from gateway.exporters.jsonl import Jsonl
-from gateway.model import Release
-from gateway.signals import LOGS
-
-def log(text):
-    logs = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(severity_text=text)])])
-    return Release("a-destination", LOGS.item, "a-digest", logs.SerializeToString())
+from tests.exporters.items import item
 
 async def send(jsonl, lane):
     for n in range(1_000_000):
         batch = [f"{lane}-{n}-{part}" + "x" * (n % 50) for part in range(3)]
-        assert await jsonl.send([log(text) for text in batch]) == [DELIVERED] * 3
+        assert await jsonl.send([item(text) for text in batch]) == [DELIVERED] * 3
         os.write(1, b"".join(text.encode() + b"\\n" for text in batch))
 
 async def main():
@@ -271,7 +277,26 @@ def crash_within(path: Path, line: bytes) -> None:
 async def test_the_next_process_goes_on_where_a_killed_one_stopped(path: Path) -> None:
     crash_within(path, b'{"resourceLogs":[{"sco')
     jsonl = Jsonl(str(path), known)
-    assert await jsonl.send([log("a")]) == [DELIVERED]
+    assert await jsonl.send([item("a")]) == [DELIVERED]
     assert jsonl.mended == 1
     assert list(whole(lines_of(path))) == ["a"]
+    await jsonl.close()
+
+
+async def test_files_older_than_the_retention_go(path: Path) -> None:
+    jsonl = Jsonl(str(path), known, backups=None, retention=timedelta(days=10))
+    assert await jsonl.send([item("old")]) == [DELIVERED]
+    written_at = last_written(path)
+    assert [await jsonl.sweep(written_at + days * DAY) for days in (0, 1.1, 9.9)] == [0, 0, 0]
+    assert await jsonl.send([item("new")]) == [DELIVERED]
+    assert written(path.with_name(f"{path.name}.1"), path) == ["old", "new"]
+    assert await jsonl.sweep(written_at + 10.1 * DAY) == 2
+    assert written(*path.parent.glob("activity.jsonl*")) == []
+    await jsonl.close()
+    assert await jsonl.sweep(written_at + 11 * DAY) == 0
+
+
+async def test_of_standard_output_nothing_is_kept() -> None:
+    jsonl = Jsonl("-", known, retention=timedelta(days=1))
+    assert await jsonl.sweep(2e9) == 0
     await jsonl.close()

@@ -18,12 +18,10 @@ from google.rpc.status_pb2 import Status
 
 from gateway.demo.collector import Answer, Collector
 from gateway.errors import BadConfig, Reason, Retryable
-from gateway.exporters.base import DELIVERED, Outcome, Rejected, Retry
-from gateway.exporters.gathered import Bounds, Gathered
+from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
 from gateway.exporters.otlp import Otlp, judge
-from gateway.model import Release
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
-from tests.exporters.items import item, items, taken
+from tests.exporters.items import item, items, parcel, taken
 
 AUTHORITY = trustme.CA()
 
@@ -42,7 +40,7 @@ def packed(message: Message, value: bytes | None = None) -> AnyMessage:
 
 
 every_signal = pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
-OTHER = Release("a-destination", "kannelle.crm.v1.Contact", "a-digest", b"")
+OTHER = parcel("kannelle.crm.v1.Contact", b"")
 
 
 @asynccontextmanager
@@ -96,7 +94,7 @@ async def test_what_is_of_no_signal_is_rejected_where_it_stands() -> None:
 
 @every_signal
 async def test_what_cannot_be_read_is_rejected_alone(signal: Signal) -> None:
-    bad = Release("a-destination", signal.item, "a-digest", b"\xff")
+    bad = parcel(signal.item, b"\xff")
     async with sending_to(collector := Collector()) as otlp:
         assert await otlp.send([bad]) == [Rejected(Reason.MALFORMED)]
         assert collector.requests == []
@@ -337,25 +335,8 @@ def test_an_unknown_compression_is_refused() -> None:
         Otlp("http://127.0.0.1:4317", compression="zstd")
 
 
-async def test_gathered_requests_are_bounded_and_lose_nothing() -> None:
-    texts = [f"{n}" * 100 for n in range(10, 40)]
-    async with Collector() as collector:
-        gathered = Gathered(Otlp(collector.endpoint), Bounds(items=8, bytes=1000, at_once=1))
-        batches = [items(*texts, signal=signal) for signal in SIGNALS] + [items(text) for text in texts]
-        assert await asyncio.gather(*map(gathered.send, batches)) == [[DELIVERED] * len(batch) for batch in batches]
-        await gathered.close()
-    assert taken(collector, TRACES) == taken(collector, METRICS) == texts
-    assert sorted(taken(collector)) == sorted(texts * 2)
-    assert all(request.ByteSize() <= 1000 for request in collector.requests)
-    assert len(collector.requests) < 2 * len(texts)
-
-
-async def test_gathered_callers_hear_of_a_collector_that_is_full() -> None:
-    async with Collector() as collector:
-        gathered = Gathered(Otlp(collector.endpoint), Bounds(items=8, at_once=1))
-        collector.answers.extend([Answer(EXHAUSTED, 4), Answer(grpc.StatusCode.UNAVAILABLE, 2.5), Answer(EXHAUSTED)])
-        batches = [items("a", signal=TRACES), items("b", "c", signal=TRACES), items("d", signal=TRACES), items("e", signal=TRACES)]
-        calls = [await gathered.send(batch) for batch in batches]
-        await gathered.close()
-    assert calls == [[Retry(4)], [Retry(2.5)] * 2, [Rejected(Reason.TOO_LARGE)], [DELIVERED]]
-    assert taken(collector, TRACES) == ["e"]
+async def test_a_batch_of_any_bounded_size_fits_what_servers_take() -> None:
+    async with sending_to(Collector()) as otlp:
+        assert otlp.bounds == Bounds(items=8192, bytes=2 * 1024 * 1024, at_once=4)
+        text = "a" * (otlp.bounds.bytes // otlp.bounds.items - len(item("").release.payload) - 10)
+        assert await otlp.send(items(*[text] * otlp.bounds.items)) == [DELIVERED] * otlp.bounds.items

@@ -40,20 +40,21 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status as SpanStatus
 from gateway.errors import Reason
 from gateway.exporters.base import Rejected
 from gateway.exporters.render import line
-from gateway.model import Release
+from gateway.model import Parcel
 from gateway.signals import LOGS
+from tests.exporters.items import parcel
 
 
 def known(name: str) -> type[Message]:
     return GetMessageClass(Default().FindMessageTypeByName(name))
 
 
-def release(message: Message) -> Release:
-    return Release("a-destination", message.DESCRIPTOR.full_name, "a-digest", message.SerializePartialToString())
+def held(message: Message) -> Parcel:
+    return parcel(message.DESCRIPTOR.full_name, message.SerializePartialToString())
 
 
 def drawn(message: Message) -> Any:
-    text = line(release(message), known)
+    text = line(held(message), known)
     assert isinstance(text, bytes)
     assert text.endswith(b"\n")
     assert text.count(b"\n") == 1
@@ -211,7 +212,14 @@ def fields(descriptor: Any, seen: set[str]) -> Iterator[Any]:
     ],
 )
 def test_everything_else_is_proto_json_in_an_envelope(message: Message, expected: object) -> None:
-    assert drawn(message) == {"type": message.DESCRIPTOR.full_name, "plan": "a-digest", "message": expected}
+    found = drawn(message)
+    assert found == {"type": message.DESCRIPTOR.full_name, "plan": "a-digest", "key": found["key"], "message": expected}
+
+
+def test_a_line_that_comes_again_can_be_told_by_its_key() -> None:
+    once, again, other = (json.loads(line(parcel("google.protobuf.Timestamp", sent), known)) for sent in (b"", b"", b"\x10\x00"))  # type: ignore[arg-type]
+    assert once["key"] == again["key"] == parcel("google.protobuf.Timestamp", b"").key.hex()
+    assert other == once | {"key": other["key"]} != once
 
 
 def test_a_packed_message_is_drawn_by_its_type() -> None:
@@ -229,14 +237,14 @@ def _unknown_payload() -> Status:
 @pytest.mark.parametrize(
     ("refused", "reason"),
     [
-        (Release("d", "no.such.Type", "p", b""), Reason.UNKNOWN_TYPE),
-        (Release("d", LOGS.item, "p", b"\xff"), Reason.MALFORMED),
-        (release(Timestamp(seconds=2**62)), Reason.MALFORMED),
-        (release(_unknown_payload()), Reason.MALFORMED),
+        (parcel("no.such.Type", b""), Reason.UNKNOWN_TYPE),
+        (parcel(LOGS.item, b"\xff"), Reason.MALFORMED),
+        (held(Timestamp(seconds=2**62)), Reason.MALFORMED),
+        (held(_unknown_payload()), Reason.MALFORMED),
     ],
     ids=["unknown type", "malformed", "time out of range", "payload of unknown type"],
 )
-def test_what_has_no_form_is_rejected(refused: Release, reason: Reason) -> None:
+def test_what_has_no_form_is_rejected(refused: Parcel, reason: Reason) -> None:
     assert line(refused, known) == Rejected(reason)
 
 

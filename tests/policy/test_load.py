@@ -23,6 +23,7 @@ from gateway.policy.document import (
     PropertyType,
     Route,
 )
+from gateway.policy.http_exporters import MixpanelExporter, Secret, SegmentExporter, WebhookExporter, ZendeskExporter
 from gateway.policy.load import PolicyFile, default_path, faults, load, parse
 from gateway.policy.vocabulary import LegalBasis
 from gateway.yamlfile import Node, build, compose
@@ -95,6 +96,26 @@ def test_a_policy_is_read() -> None:
         ("{kind: jsonl}", JsonlExporter()),
         ("{kind: jsonl, path: '-', max_bytes: 1000, backups: 0}", JsonlExporter(path="-", max_bytes=1000, backups=0)),
         ("{kind: null}", NullExporter()),
+        (
+            "{kind: segment, endpoint: 'http://localhost:1', write_key: {file: key}, items: {a.B: {event: '{b}', context: {c: [1]}}}}",
+            SegmentExporter(
+                endpoint="http://localhost:1",
+                write_key=Secret(file="key"),
+                items={"a.B": {"event": "{b}", "context": {"c": (1,)}}},
+            ),
+        ),
+        (
+            "{kind: mixpanel, endpoint: 'http://localhost:1', project_id: 7, username: {env: A}, password: {env: B}, items: {}}",
+            MixpanelExporter(endpoint="http://localhost:1", project_id=7, username=Secret(env="A"), password=Secret(env="B"), items={}),
+        ),
+        (
+            "{kind: zendesk, endpoint: 'http://localhost:1', email: {env: A}, token: {env: B}, items: {}, timeout: 3}",
+            ZendeskExporter(endpoint="http://localhost:1", email=Secret(env="A"), token=Secret(env="B"), items={}, timeout=3.0),
+        ),
+        (
+            "{kind: webhook, endpoint: 'http://localhost:1/in', secret: {env: A}, ca: ca.pem}",
+            WebhookExporter(endpoint="http://localhost:1/in", secret=Secret(env="A"), ca="ca.pem"),
+        ),
         (
             "{kind: otlp, endpoint: 'http://localhost:4317', compression: none, timeout: 2.5, ca: ca.pem}",
             OtlpExporter(endpoint="http://localhost:4317", compression="none", timeout=2.5, ca="ca.pem"),
@@ -211,7 +232,8 @@ CATEGORIES = ", ".join(Category.__members__)
         (changed("retention:", "retentions:"),
          ("14: destinations.crm.retentions: is not a key here; known: recipient, region, purpose, legal_basis, allow, retention, exporter, "
          "metadata; did you mean retention?")),
-        (with_exporter("{kind: segment, write_key: hunter2}"), "15: destinations.crm.exporter.kind: must be one of jsonl, otlp, null"),
+        (with_exporter("{kind: kafka, write_key: hunter2}"),
+         "15: destinations.crm.exporter.kind: must be one of jsonl, otlp, segment, mixpanel, zendesk, webhook, null"),
         (with_exporter("{path: a}"), "15: destinations.crm.exporter.kind: is required"),
         (with_exporter("{kind: otlp}"), "15: destinations.crm.exporter.endpoint: is required"),
         (with_otlp("headers: {a: b}"),

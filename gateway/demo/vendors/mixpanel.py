@@ -1,0 +1,116 @@
+"""A stand-in for Mixpanel's import API. For demo and tests; not Mixpanel.
+
+https://docs.mixpanel.com/reference/import-events
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from gateway.demo.vendors.stand_in import Reply, Rule, StandIn, of_basic, parsed, wrong
+
+REQUEST_BYTES: Final = 10 * 1000 * 1000
+EVENT_BYTES: Final = 1000 * 1000
+EVENTS: Final = 2000
+PROPERTIES: Final = 255
+
+_NOBODY: Final = frozenset(
+    "00000000-0000-0000-0000-000000000000 anon anonymous nil none null n/a na undefined unknown false true -1 0 [] {}".split()
+)
+"""Values that Mixpanel takes for a mistake, not for a user."""
+
+_EVENT: Final[Mapping[str, Rule]] = {
+    "event": lambda value: isinstance(value, str) and value != "",
+    "properties": lambda value: isinstance(value, dict),
+}
+
+Fault = tuple[str, str]
+"""A field, and what is wrong with it."""
+
+
+class MixpanelStandIn(StandIn):
+    """Imports events, as Mixpanel documents it; `accepted` holds them by `$insert_id`."""
+
+    vendor = "Mixpanel"
+    # 30,000 events a second, taken over a minute.
+    rate = (1_800_000, 60.0)
+    username = "a-service-account"
+    password = "a-secret"  # noqa: S105 - what a sender must know
+    project_id = 4711
+
+    def answer(self, request: web.BaseRequest, body: bytes) -> Reply:
+        """200; 400 with those of the events that were not imported; 401 and 413 as documented."""
+        if (request.method, request.path) != ("POST", "/import"):
+            return self._refused(404, "Not Found", "no such path")
+        if of_basic(request) != (self.username, self.password):
+            return self._refused(401, "Unauthorized", "no credentials")
+        if dict(request.query) != {"strict": "1", "project_id": str(self.project_id)}:
+            return self._refused(400, "Bad Request", "parameters other than strict=1 and the project")
+        if request.content_type != "application/json":
+            return self._refused(400, "Bad Request", "a content type that isn't JSON")
+        events = parsed(body)
+        if not isinstance(events, list) or not events:
+            return self._refused(400, "Bad Request", "no list of events")
+        if len(body) > REQUEST_BYTES or len(events) > EVENTS or any(len(msgspec.json.encode(event)) > EVENT_BYTES for event in events):
+            return self._refused(413, "Request Entity Too Large", "a request or an event over the limit")
+        return self._import(events)
+
+    def weight(self, body: bytes) -> int:
+        """Its events."""
+        events = parsed(body)
+        return len(events) if isinstance(events, list) else 1
+
+    def busy(self) -> Any:
+        """As Mixpanel words it."""
+        return {"code": 429, "error": "Project exceeded rate limits", "status": "Too Many Requests"}
+
+    def _refused(self, status: int, said: str, why: str) -> Reply:
+        self.violated(why)
+        return Reply(status, {"code": status, "error": why, "status": said})
+
+    def _import(self, events: list[Any]) -> Reply:
+        faults = {index: fault for index, event in enumerate(events) if (fault := self._fault(event)) is not None}
+        for index, event in enumerate(events):
+            if index not in faults:
+                self._note(event)
+        imported = len(events) - len(faults)
+        if not faults:
+            return Reply(200, {"code": 200, "num_records_imported": imported, "status": "OK"})
+        failed = [_failed(index, events[index], fault) for index, fault in faults.items()]
+        for field, message in faults.values():
+            self.violated(f"an event: {field} {message}")
+        said = {"code": 400, "error": "some data points in the request failed validation", "status": "Bad Request"}
+        return Reply(400, {**said, "num_records_imported": imported, "failed_records": failed})
+
+    def _fault(self, event: Any) -> Fault | None:
+        fault = wrong(event, _EVENT, "event properties")
+        if fault:
+            return "event", fault
+        given = event["properties"]
+        if len(given) >= PROPERTIES:
+            return "properties", "has too many"
+        when, who, insert_id = given.get("time"), given.get("distinct_id"), given.get("$insert_id")
+        if type(when) is not int or not 31536000000 <= when <= (self._clock() + 3600) * 1000:
+            return "properties.time", "must be milliseconds since 1970, after 1971 and not in the future"
+        if not isinstance(who, str) or who.lower() in _NOBODY or len(who) > 255:
+            return "properties.distinct_id", "is no user"
+        if not isinstance(insert_id, str) or not re.fullmatch(r"[A-Za-z0-9-]{1,36}", insert_id):
+            return "properties.$insert_id", "must be 1 to 36 letters, digits and hyphens"
+        return ("properties.token", "is not documented here") if "token" in given else None
+
+    def _note(self, event: dict[str, Any]) -> None:
+        given = event["properties"]
+        identity = "\0".join((event["event"], given["distinct_id"], str(given["time"]), given["$insert_id"]))
+        if not self.is_known(identity, float("inf"), given["$insert_id"]):
+            self.accepted[given["$insert_id"]] = event
+
+
+def _failed(index: int, event: Any, fault: Fault) -> dict[str, Any]:
+    properties = event.get("properties") if isinstance(event, dict) else None
+    insert_id = properties.get("$insert_id") if isinstance(properties, dict) else None
+    return {"index": index, "insert_id": insert_id, "field": fault[0], "message": f"'{fault[0]}' is invalid: {fault[1]}"}

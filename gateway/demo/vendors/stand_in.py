@@ -1,0 +1,215 @@
+"""What the stand-ins have in common: a server, what it took, what was wrong with what came, and faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+import ssl
+import struct
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from enum import Enum
+from typing import Any, Final, Self
+
+import msgspec
+from aiohttp import web
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""What is read of a request at most; the vendors' own limits are far below."""
+
+
+class Fault(Enum):
+    """What can befall a request. `HANG` and `LOST` befall it after it was accepted, the others before."""
+
+    RESET = "the connection is reset"
+    ERROR = "500"
+    AWAY = "503"
+    BUSY = "429 with Retry-After in seconds"
+    BUSY_UNTIL = "429 with Retry-After as a date"
+    HANG = "no answer until the stand-in stops"
+    LOST = "the connection is reset instead of an answer"
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A status, a JSON body, and headers."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = {}
+
+
+Rule = Callable[[Any], bool]
+"""Whether a field's value is one that the vendor documents."""
+
+
+def wrong(given: Any, rules: Mapping[str, Rule], required: str = "") -> str:
+    """What is wrong with an object: a field that isn't documented, or isn't as documented. Empty if nothing is."""
+    if not isinstance(given, dict):
+        return "is no object"
+    unknown = sorted(given.keys() - rules.keys())
+    if unknown:
+        return f"{unknown[0]} is not documented"
+    missing = [name for name in required.split() if name not in given]
+    if missing:
+        return f"{missing[0]} is missing"
+    bad = [name for name, value in given.items() if not rules[name](value)]
+    return f"{bad[0]} is not as documented" if bad else ""
+
+
+class StandIn(ABC):
+    """A local server in a vendor's place. Used as `async with SegmentStandIn() as vendor`, or by `start` and `stop`.
+
+    `accepted` is what it took, by key; `repeats` counts what it knew for a repetition, and `twice` names the keys that it took again.
+    `violations` says what came that the vendor doesn't document. `faults` is asked once a request.
+    """
+
+    vendor: str
+    rate: tuple[int, float]
+    """So much in so many seconds: requests, or what `weight` says."""
+
+    def __init__(
+        self, *, port: int = 0, faults: Callable[[], Fault | None] = lambda: None, clock: Callable[[], float] = time.time, pause: int = 1
+    ) -> None:
+        """Port 0 is any free one. `clock` is the wall clock, in seconds since 1970; `pause` what a `BUSY` says, in seconds."""
+        self.faults = faults
+        self.url = ""
+        self.accepted: dict[str, Any] = {}
+        self.repeats = 0
+        self.requests = 0
+        self.twice: list[str] = []
+        self.violations: list[str] = []
+        self._port = port
+        self._clock = clock
+        self._pause = pause
+        self._known: dict[str, float] = {}
+        self._recent: deque[tuple[float, int]] = deque()
+        self._ended = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+        """Listen on loopback; `url` says where. Plaintext without `tls`."""
+        app = web.Application(client_max_size=MAX_BYTES)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=tls)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._port}"
+
+    async def stop(self) -> None:
+        """Let go of everything; hanging requests are answered, too late. It can start again, at the same port."""
+        self._ended.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        self._ended.clear()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @abstractmethod
+    def answer(self, request: web.BaseRequest, body: bytes) -> Reply:
+        """What the vendor answers, with what it takes noted."""
+
+    @abstractmethod
+    def busy(self) -> Any:
+        """The body of the vendor's 429."""
+
+    def weight(self, body: bytes) -> int:  # noqa: ARG002 - a vendor may look into it
+        """What a request counts against the rate."""
+        return 1
+
+    def violated(self, what: str) -> None:
+        """Note something that a sender may not do."""
+        self.violations.append(f"{self.vendor}: {what}")
+
+    def is_known(self, identity: str, memory: float, key: str = "") -> bool:
+        """Whether an identity was noted within so many seconds; if not, it is now. `key` names it where it is not the same."""
+        now, noted = self._clock(), self._known.get(identity)
+        if noted is not None and now - noted < memory:
+            self.repeats += 1
+            return True
+        if noted is not None or (key or identity) in self.accepted:
+            self.twice.append(key or identity)
+        self._known[identity] = now
+        return False
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        self.requests += 1
+        fault = self.faults()
+        if fault is Fault.RESET:
+            return _reset(request)
+        reply = self._failed(fault) or self._limited(self.weight(body)) or self.answer(request, body)
+        if fault is Fault.LOST:
+            return _reset(request)
+        if fault is Fault.HANG:
+            await self._ended.wait()
+        return web.Response(status=reply.status, text=json.dumps(reply.body), content_type="application/json", headers=dict(reply.headers))
+
+    def _failed(self, fault: Fault | None) -> Reply | None:
+        match fault:
+            case Fault.ERROR | Fault.AWAY:
+                return Reply(int(fault.value), {"error": "try again"})
+            case Fault.BUSY:
+                return Reply(429, self.busy(), {"Retry-After": str(self._pause)})
+            case Fault.BUSY_UNTIL:
+                return Reply(429, self.busy(), {"Retry-After": formatdate(self._clock() + self._pause, usegmt=True)})
+        return None
+
+    def _limited(self, weight: int) -> Reply | None:
+        """429 for more than the vendor takes in its window."""
+        most, window = self.rate
+        now = self._clock()
+        while self._recent and self._recent[0][0] <= now - window:
+            self._recent.popleft()
+        if weight + sum(used for _, used in self._recent) > most:
+            self.violated("more than its rate")
+            oldest = self._recent[0][0] if self._recent else now
+            return Reply(429, self.busy(), {"Retry-After": str(max(1, round(oldest + window - now)))})
+        self._recent.append((now, weight))
+        return None
+
+
+def of_basic(request: web.BaseRequest) -> tuple[str, str] | None:
+    """User and password of a request's `Authorization: Basic`; None if it has none."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    try:
+        user, colon, password = base64.b64decode(given, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return (user, password) if scheme == "Basic" and colon else None
+
+
+def parsed(body: bytes) -> Any:
+    """JSON as it came; None for what is none, or says a key twice."""
+    try:
+        return json.loads(body, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _reset(request: web.Request) -> web.StreamResponse:
+    """Cut the connection off with an RST."""
+    transport = request.transport
+    if transport is not None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return web.Response()

@@ -1,0 +1,61 @@
+"""Credentials: read from the environment or a file, never written anywhere."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import BadConfig
+from gateway.policy.http_exporters import Secret
+
+_FORM: Final = re.compile(r"[!-~]{1,4096}")
+
+
+class Credential:
+    """One credential. A file is read again when it changes; while it can't be read, what it said last counts."""
+
+    def __init__(self, given: Secret, key: str) -> None:
+        """`key` is where the policy speaks of it. Raises BadConfig, naming it, if there is none or it isn't printable ASCII."""
+        self._file = None if given.file is None else Path(given.file)
+        self._read_at = (0, 0)
+        self._value = ""
+        try:
+            self._value = os.environ[str(given.env)] if self._file is None else self._read(self._file)
+        except KeyError:
+            raise BadConfig(f"{key}: the environment has no {given.env}") from None
+        except OSError as error:
+            raise BadConfig(f"{key}: {given.file}: can't be read: {error.strerror}") from None
+        except ValueError:
+            raise BadConfig(f"{key}: {given.file}: holds no text of printable ASCII") from None
+        if not _FORM.fullmatch(self._value):
+            raise BadConfig(f"{key}: must be 1 to 4096 characters of printable ASCII, without spaces")
+
+    def __repr__(self) -> str:
+        return "Credential(…)"
+
+    def value(self) -> str:
+        """What it is now."""
+        if self._file is not None:
+            try:
+                found = self._read(self._file)
+            except (OSError, ValueError):
+                return self._value
+            self._value = found if _FORM.fullmatch(found) else self._value
+        return self._value
+
+    def _read(self, file: Path) -> str:
+        status = file.stat()
+        at = (status.st_mtime_ns, status.st_ino)
+        if at == self._read_at:
+            return self._value
+        text = file.read_text(encoding="ascii").strip()
+        self._read_at = at
+        return text
+
+
+def basic(user: str, password: str) -> str:
+    """The value of an `Authorization` header: RFC 7617."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"

@@ -1,0 +1,103 @@
+"""Mixpanel's import API: events in batches, with an answer for each.
+
+https://docs.mixpanel.com/reference/import-events
+"""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from gateway.errors import Reason
+from gateway.exporters.answers import Wall, read
+from gateway.exporters.base import DELIVERED, Bounds, MessageClass, Outcome, Rejected, Retry
+from gateway.exporters.credentials import basic
+from gateway.exporters.fill import Filler, milliseconds
+from gateway.exporters.post import Post
+from gateway.exporters.requests import sent
+from gateway.exporters.web import Answer, Web
+from gateway.model import Parcel
+from gateway.policy.http_exporters import MixpanelExporter
+
+EVENTS: Final = 1000
+"""Events a request, of 2,000."""
+
+REQUEST_BYTES: Final = 2_000_000
+"""Before compression. The reference says 10 MB, and its sample of an error 2 MiB."""
+
+EVENT_BYTES: Final = 900_000
+"""Of 1 MB."""
+
+
+class _Record(msgspec.Struct, frozen=True):
+    index: int
+
+
+class _Imported(msgspec.Struct, frozen=True):
+    num_records_imported: int
+    failed_records: tuple[_Record, ...] = ()
+
+
+class Mixpanel:
+    """Imports each item as an event; the parcel's key is its `$insert_id`.
+
+    Guarantee: `delivered` means that Mixpanel has validated and imported the event; one that it finds fault with is `rejected`. At least
+    once; effectively once, for as long as Mixpanel keeps events, among those equal in event, `distinct_id`, time and `$insert_id`: where
+    the policy changes one of the first three between two tries, there are two.
+    """
+
+    def __init__(self, web: Web, given: MixpanelExporter, message_class: MessageClass, key: str, wall: Wall = time.time) -> None:
+        """`key` is where the policy speaks of it. Raises BadConfig."""
+        self.bounds = Bounds(items=EVENTS, bytes=REQUEST_BYTES // 2, linger=0.2)
+        self._post = Post(web, given, f"/import?strict=1&project_id={given.project_id}", key, wall)
+        self._filler = Filler(given.items, message_class, milliseconds)
+
+    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+        """Delivered what Mixpanel has imported; Retry what it can't take now; Rejected what it never will, or what makes no event."""
+        self._post.check()
+        return await sent([self._event(parcel) for parcel in batch], self._ask, EVENTS, REQUEST_BYTES)
+
+    async def close(self) -> None:
+        """Send no more."""
+        self._post.close()
+
+    def _event(self, parcel: Parcel) -> bytes | Rejected:
+        body = self._filler.body(parcel.release)
+        if isinstance(body, Rejected):
+            return body
+        if not body.get("event"):
+            return Rejected(Reason.REQUIRED_FIELD)
+        ours = {
+            "distinct_id": body.get("distinct_id", ""),
+            "time": body.get("time", parcel.received_ns // 1_000_000),
+            "$insert_id": parcel.key.hex(),
+        }
+        event = msgspec.json.encode({"event": body["event"], "properties": {**body.get("properties", {}), **ours}})
+        return event if len(event) <= EVENT_BYTES else Rejected(Reason.TOO_LARGE)
+
+    async def _ask(self, events: Sequence[bytes]) -> Sequence[Outcome] | Reason:
+        body = gzip.compress(b"[" + b",".join(events) + b"]", compresslevel=5, mtime=0)
+        authorization = basic(self._post.credential("username"), self._post.credential("password"))
+        answer = await self._post.send(body, {"Authorization": authorization, "Content-Encoding": "gzip"})
+        if isinstance(answer, Retry):
+            return [answer] * len(events)
+        told = _told(answer, len(events)) if answer.status in (200, 400) else None
+        if told is not None:
+            return told
+        fate = self._post.blame(answer)
+        return fate if isinstance(fate, Reason) else [fate or Retry()] * len(events)
+
+
+def _told(answer: Answer, events: int) -> Sequence[Outcome] | None:
+    """How each event fared, where the answer says it: a 400 is partial success, and what it doesn't list was imported."""
+    said: Any = read(answer, _Imported)
+    if said is None:
+        return None
+    failed = {record.index for record in said.failed_records}
+    if not failed <= set(range(events)) or said.num_records_imported + len(failed) != events:
+        return None
+    return [Rejected(Reason.REJECTED) if index in failed else DELIVERED for index in range(events)]

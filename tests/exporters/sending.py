@@ -1,0 +1,106 @@
+"""Parcels of events and support messages for tests of exporters over HTTP, and what these exporters are made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
+from kannelle.privacy.v1.support_pb2 import SUPPORT_TOPIC_BILLING, SupportMessage
+
+from gateway.demo.vendors import MixpanelStandIn, SegmentStandIn, ZendeskStandIn
+from gateway.exporters.base import Delivered, Outcome, Rejected, Retry
+from gateway.exporters.mixpanel import Mixpanel
+from gateway.exporters.segment import Segment
+from gateway.exporters.web import Web
+from gateway.exporters.zendesk import Zendesk
+from gateway.model import Parcel, Release
+from gateway.policy.http_exporters import MixpanelExporter, Secret, SegmentExporter, ZendeskExporter
+
+EVENT: Final = AnalyticsEvent.DESCRIPTOR.full_name
+MESSAGE: Final = SupportMessage.DESCRIPTOR.full_name
+CLASSES: Final[dict[str, type[Message]]] = {EVENT: AnalyticsEvent, MESSAGE: SupportMessage}
+KEY: Final = "destinations.vendor.exporter"
+
+SECRETS: Final = {
+    "WRITE_KEY": SegmentStandIn.write_key,
+    "USERNAME": MixpanelStandIn.username,
+    "PASSWORD": MixpanelStandIn.password,
+    "EMAIL": ZendeskStandIn.email,
+    "TOKEN": ZendeskStandIn.token,
+    "OAUTH": ZendeskStandIn.oauth,
+    "SIGNING": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+}
+"""The environment that the exporters here find their credentials in."""
+
+TRACK: Final = {"event": "{name}", "userId": "{user.user_id}", "timestamp": "{time}", "properties": "{properties}"}
+IMPORT: Final = {"event": "{name}", "distinct_id": "{user.user_id}", "time": "{time}", "properties": "{properties}"}
+TICKET: Final = {
+    "subject": "{topic}, {reference}",
+    "comment": {"body": "See {reference}.", "public": False},
+    "requester": {"name": "{user.user_id}", "email": "{user.work_email}"},
+    "external_id": "{reference}",
+    "tags": ["kannelle", "{topic}"],
+}
+
+NOW: Final = 1_790_000_000
+"""When items were received, in seconds since 1970."""
+
+Wall = Callable[[], float]
+
+
+def wall() -> float:
+    return NOW
+
+
+def parcel(message: Message, number: int) -> Parcel:
+    release = Release("vendor", message.DESCRIPTOR.full_name, "a-plan", message.SerializeToString())
+    return Parcel(release, number.to_bytes(16, "big"), b"", NOW * 10**9)
+
+
+def event(number: int = 0, name: str = "video.exported", user_id: str = "usr_1", **more: Any) -> Parcel:
+    held = AnalyticsEvent(name=name, **more)
+    held.user.user_id = user_id
+    held.properties["scenes"].int_value = number
+    return parcel(held, number)
+
+
+def events(count: int) -> list[Parcel]:
+    return [event(number) for number in range(count)]
+
+
+def message(number: int = 0, work_email: str = "ann@acme.example") -> Parcel:
+    held = SupportMessage(topic=SUPPORT_TOPIC_BILLING, reference=f"sup_{number:08}")
+    held.user.user_id, held.user.work_email = "usr_1", work_email
+    return parcel(held, number)
+
+
+def keys(parcels: list[Parcel]) -> list[str]:
+    return [one.key.hex() for one in parcels]
+
+
+def segment(web: Web, url: str, items: Any = None, timeout: float = 10.0) -> Segment:
+    given = SegmentExporter(
+        endpoint=url, write_key=Secret(env="WRITE_KEY"), items={EVENT: TRACK} if items is None else items, timeout=timeout
+    )
+    return Segment(web, given, CLASSES.__getitem__, KEY, wall)
+
+
+def mixpanel(web: Web, url: str, items: Any = None) -> Mixpanel:
+    username, password = Secret(env="USERNAME"), Secret(env="PASSWORD")
+    project, said = MixpanelStandIn.project_id, {EVENT: IMPORT} if items is None else items
+    given = MixpanelExporter(endpoint=url, project_id=project, username=username, password=password, items=said)
+    return Mixpanel(web, given, CLASSES.__getitem__, KEY, wall)
+
+
+def zendesk(web: Web, url: str, *, oauth: bool = False, items: Any = None, timeout: float = 10.0) -> Zendesk:
+    who: dict[str, Any] = {"oauth": Secret(env="OAUTH")} if oauth else {"email": Secret(env="EMAIL"), "token": Secret(env="TOKEN")}
+    given = ZendeskExporter(endpoint=url, items={MESSAGE: TICKET} if items is None else items, timeout=timeout, **who)
+    return Zendesk(web, given, CLASSES.__getitem__, KEY, wall)
+
+
+def fared(outcomes: Any) -> str:
+    """Outcomes in letters: delivered, retry, rejected as x."""
+    letters: dict[type[Outcome], str] = {Delivered: "d", Retry: "r", Rejected: "x"}
+    return "".join(letters[type(outcome)] for outcome in outcomes)

@@ -1,0 +1,156 @@
+"""Exporters as a policy wants them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from gateway.contracts.load import default_path as default_contract
+from gateway.contracts.load import load as load_contracts
+from gateway.demo.vendors import SegmentStandIn, ZendeskStandIn
+from gateway.errors import BadConfig
+from gateway.exporters.base import DELIVERED
+from gateway.exporters.jsonl import Jsonl
+from gateway.exporters.opened import Opened
+from gateway.exporters.segment import Segment
+from gateway.exporters.web import Web
+from gateway.policy.document import Policy
+from gateway.policy.load import default_path, parse
+from tests.exporters.sending import CLASSES, event, message
+
+KANNELLE: Final = load_contracts([default_contract()])
+Make = Callable[[bool], Opened]
+
+HEAD: Final = """\
+version: 1
+controller: C
+user_id: {pattern: "usr_[a-z]{1,8}"}
+flows: {otlp/logs: [to]}
+hosts: {US: [acme.zendesk.com, 10.0.0.1]}
+destinations:
+  to:
+    recipient: vendor
+    region: US
+    purpose: sales
+    legal_basis: CONTRACT
+    retention: 1d
+    allow: [OPERATIONAL]
+"""
+
+
+def policy(exporter: str) -> Policy:
+    return parse(f"{HEAD}    exporter: {exporter}\n").policy
+
+
+SEGMENT: Final = "{kind: segment, endpoint: 'https://api.segment.io', write_key: {env: WRITE_KEY}, items: {t.A: {event: a}}}"
+
+
+@pytest.fixture
+async def make(tmp_path: Path, secrets: None) -> AsyncIterator[Make]:
+    made: list[Web] = []
+
+    def opened(insecure_loopback: bool) -> Opened:
+        made.append(Web(insecure_loopback=insecure_loopback))
+        return Opened(tmp_path, CLASSES.__getitem__, made[-1], insecure_loopback)
+
+    yield opened
+    for web in made:
+        await web.close()
+
+
+async def test_an_exporter_of_which_nothing_changed_is_kept(make: Make) -> None:
+    opened = make(False)
+    first = opened.of(policy(SEGMENT))["to"]
+    assert isinstance(first, Segment)
+    assert opened.of(policy(SEGMENT))["to"] is first
+    assert opened.of(policy(SEGMENT.replace("event: a", "event: b")))["to"] is not first
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "otlp, endpoint: 'http://127.0.0.1:4317'",
+        "segment, endpoint: 'http://127.0.0.1:8080', write_key: {env: WRITE_KEY}, items: {t.A: {event: a}}",
+        "segment, endpoint: 'https://localhost:8080', write_key: {env: WRITE_KEY}, items: {t.A: {event: a}}",
+        "mixpanel, endpoint: 'http://127.0.0.1:8080', project_id: 7, username: {env: USERNAME}, password: {env: PASSWORD}, items: {}",
+        "zendesk, endpoint: 'http://127.0.0.1:8080', oauth: {env: OAUTH}, items: {}",
+        "webhook, endpoint: 'http://127.0.0.1:8080/in', secret: {env: SIGNING}",
+    ],
+)
+async def test_this_machine_is_reached_only_where_that_is_allowed(make: Make, kind: str) -> None:
+    wanted = policy(f"{{kind: {kind}}}")
+    with pytest.raises(BadConfig, match=r"^destinations\.to\.exporter\.endpoint: .*--insecure-loopback"):
+        make(False).of(wanted)
+    (exporter,) = make(True).of(wanted).values()
+    await exporter.close()
+
+
+async def test_what_was_opened_in_vain_is_closed(make: Make) -> None:
+    opened, given = make(False), {"first": SEGMENT, "to": SEGMENT.replace("WRITE_KEY", "NO_SUCH_KEY")}
+    wanted = policy(SEGMENT)
+    both = {
+        name: msgspec.structs.replace(wanted.destinations["to"], exporter=policy(said).destinations["to"].exporter)
+        for name, said in given.items()
+    }
+    with pytest.raises(BadConfig):
+        opened.of(msgspec.structs.replace(wanted, destinations=both, flows={"otlp/logs": ("first", "to")}))
+    assert isinstance(opened.of(wanted)["to"], Segment)
+
+
+async def test_a_private_address_is_never_reached(make: Make) -> None:
+    wanted = policy("{kind: webhook, endpoint: 'https://10.0.0.1/in', secret: {env: SIGNING}}")
+    for insecure_loopback in (False, True):
+        with pytest.raises(BadConfig, match=r"^destinations\.to\.exporter\.endpoint: "):
+            make(insecure_loopback).of(wanted)
+
+
+@pytest.mark.parametrize(
+    ("exporter", "expected"),
+    [
+        (SEGMENT.replace("WRITE_KEY", "NO_SUCH_KEY"), "write_key: the environment has no NO_SUCH_KEY"),
+        (SEGMENT.replace("env: WRITE_KEY", "file: /none"), "write_key: /none: can't be read: No such file or directory"),
+        (SEGMENT.replace("items", "ca: /none, items"), "ca: /none: can't be read: No such file or directory"),
+        ("{kind: webhook, endpoint: 'https://acme.zendesk.com/in', secret: {env: WRITE_KEY}}",
+         "secret: must be whsec_ and base64 of 24 to 64 bytes"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_work_is_named_at_the_start(make: Make, exporter: str, expected: str) -> None:
+    with pytest.raises(BadConfig) as caught:
+        make(False).of(policy(exporter))
+    assert str(caught.value) == f"destinations.to.exporter.{expected}"
+
+
+async def test_the_recommended_exporters_send_what_the_vendors_take(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "SEGMENT_WRITE_KEY": SegmentStandIn.write_key,
+        "ZENDESK_EMAIL": ZendeskStandIn.email,
+        "ZENDESK_TOKEN": ZendeskStandIn.token,
+    }.items():
+        monkeypatch.setenv(name, value)
+    async with SegmentStandIn() as segment, ZendeskStandIn() as zendesk:
+        text = re.sub(r"(?m)^    # (?=exporter:|  )", "    ", default_path().read_text(encoding="utf-8"))
+        text = text.replace("https://api.segment.io", segment.url).replace("https://kannelle.zendesk.com", zendesk.url)
+        wanted = parse(
+            re.sub(r"(?ms)^flows:\n.*?^\n", "flows: {kannelle.privacy.v1.AnalyticsService/*: [analytics, support]}\n", text)
+        ).policy
+        exporters = make(True).of(wanted)
+        assert await exporters["analytics"].send([event(1), event(2, user_id="")]) == [DELIVERED] * 2
+        assert await exporters["support"].send([message(1), message(2, work_email="")]) == [DELIVERED] * 2
+    assert (len(segment.accepted), len(zendesk.accepted)) == (2, 2)
+    assert segment.violations == zendesk.violations == []
+
+
+async def test_a_log_is_kept_for_as_long_as_the_policy_says_now(make: Make) -> None:
+    """Without being opened again: it holds its file's lock."""
+    opened = make(False)
+    log, same = (opened.of(parse(HEAD.replace("1d", kept) + "    exporter: {kind: jsonl}\n").policy)["to"] for kept in ("30d", "7d"))
+    assert isinstance(log, Jsonl)
+    assert log is same
+    assert log._sink.retention == timedelta(days=7)
+    await log.close()

@@ -1,0 +1,120 @@
+"""Webhooks: what the receiver gets, and how it can tell that it is ours."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web as server
+
+from gateway.errors import BadConfig, Reason, Retryable
+from gateway.exporters.base import Rejected
+from gateway.exporters.web import Web
+from gateway.exporters.webhook import Webhook
+from gateway.model import Parcel, Release
+from gateway.policy.http_exporters import Secret, WebhookExporter
+from tests.exporters.sending import CLASSES, EVENT, KEY, NOW, SECRETS, event, events, fared, wall
+
+SECRET = base64.b64decode(SECRETS["SIGNING"].removeprefix("whsec_"))
+
+
+@asynccontextmanager
+async def receiver(*statuses: int) -> AsyncIterator[tuple[str, list[Any]]]:
+    """A receiver that checks signatures, and answers these statuses first; then 204."""
+    left, taken = list(statuses), []
+
+    async def handle(request: server.Request) -> server.Response:
+        body, head = await request.read(), request.headers
+        signed = f"{head['webhook-id']}.{head['webhook-timestamp']}.".encode() + body
+        assert head["webhook-signature"] == "v1," + base64.b64encode(hmac.digest(SECRET, signed, "sha256")).decode()
+        assert (head["webhook-timestamp"], head["Content-Type"], request.path) == (str(NOW), "application/json", "/hooks/kannelle")
+        taken.append((head["webhook-id"], json.loads(body)["items"]))
+        return server.Response(status=left.pop(0) if left else 204)
+
+    app = server.Application()
+    app.router.add_post("/{path:.*}", handle)
+    runner = server.AppRunner(app, access_log=None)
+    await runner.setup()
+    await server.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/hooks/kannelle", taken
+    finally:
+        await runner.cleanup()
+
+
+def webhook(web: Web, url: str, variable: str = "SIGNING") -> Webhook:
+    return Webhook(web, WebhookExporter(endpoint=url, secret=Secret(env=variable)), CLASSES.__getitem__, KEY, wall)
+
+
+async def test_items_arrive_signed_with_key_type_and_plan(web: Web) -> None:
+    async with receiver() as (url, taken):
+        assert fared(await webhook(web, url).send(events(2))) == "dd"
+    (_, items), *_ = taken
+    assert [item["key"] for item in items] == [one.key.hex() for one in events(2)]
+    assert items[1] == {
+        "key": "00000000000000000000000000000001",
+        "type": EVENT,
+        "plan": "a-plan",
+        "message": {"user": {"userId": "usr_1"}, "name": "video.exported", "properties": {"scenes": {"intValue": "1"}}},
+    }
+
+
+async def test_the_same_request_again_has_the_same_name(web: Web) -> None:
+    async with receiver(500) as (url, taken):
+        exporter = webhook(web, url)
+        assert [fared(await exporter.send(events(2))) for _ in range(2)] == ["rr", "dd"]
+        await exporter.send(events(3))
+    names = [name for name, _ in taken]
+    assert names[0] == names[1] != names[2]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ((), "ddd"),
+        ((200,), "ddd"),
+        ((503,), "rrr"),
+        ((301,), "rrr"),
+        ((410,), "rrr"),
+        ((400, 204, 422, 422, 204), "dxd"),
+        ((422,) * 5, "xxx"),
+    ],
+)
+async def test_an_answer_says_how_items_fared(web: Web, statuses: tuple[int, ...], expected: str) -> None:
+    async with receiver(*statuses) as (url, _):
+        assert fared(await webhook(web, url).send(events(3))) == expected
+
+
+@pytest.mark.parametrize(
+    ("type", "payload", "reason"),
+    [
+        ("t.Unknown", b"", Reason.UNKNOWN_TYPE),
+        (EVENT, b"\xff", Reason.MALFORMED),
+        (EVENT, event(name="x" * 1_000_000).release.payload, Reason.TOO_LARGE),
+    ],
+)
+async def test_what_has_no_form_is_rejected(web: Web, type: str, payload: bytes, reason: Reason) -> None:
+    async with receiver() as (url, taken):
+        odd = Parcel(Release("vendor", type, "a-plan", payload), bytes(16), b"", NOW)
+        assert await webhook(web, url).send([odd]) == [Rejected(reason)]
+    assert taken == []
+
+
+@pytest.mark.parametrize("value", ["hunter2", "whsec_hunter2", "whsec_aHVudGVyMg==", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="])
+async def test_a_secret_has_the_form_that_the_standard_gives(web: Web, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("SIGNING", value)
+    with pytest.raises(BadConfig) as caught:
+        webhook(web, "https://hooks.kannelle.example/in")
+    assert str(caught.value) == f"{KEY}.secret: must be whsec_ and base64 of 24 to 64 bytes"
+
+
+async def test_nothing_is_sent_once_closed(web: Web) -> None:
+    exporter = webhook(web, "https://hooks.kannelle.example/in")
+    await exporter.close()
+    with pytest.raises(Retryable):
+        await exporter.send(events(1))

@@ -1,0 +1,203 @@
+"""Templates as the policy has them: what they may say, and that they fit vendor and contract."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pytest
+
+from gateway.contracts.load import default_path as default_contract
+from gateway.contracts.load import load as load_contracts
+from gateway.errors import BadPolicy
+from gateway.policy.changes import Change, Effect
+from gateway.policy.compile import Compiler
+from gateway.policy.http_exporters import SegmentExporter, ZendeskExporter
+from gateway.policy.load import default_path, parse
+from gateway.policy.mapping import parts
+from gateway.policy.settings import settings
+from tests.build import contract, proto
+
+KANNELLE: Final = load_contracts([default_contract()])
+HELD: Final = contract(
+    proto("""
+    message Odd { oneof kind { string s = 1; bytes b = 2; } }
+    message Inner { string name = 1; Inner inner = 2; }
+    message A {
+      string name = 1 @OPERATIONAL; bytes raw = 2; Inner inner = 3; repeated Inner inners = 4; google.protobuf.Timestamp time = 5;
+      map<int32, string> numbered = 6; map<string, Inner> deep = 7; map<string, Odd> odd = 8; repeated string tags = 9;
+      google.protobuf.Any any = 10; map<string, bytes> blobs = 11;
+    }
+    """)
+)
+
+HEAD: Final = """\
+version: 1
+controller: C
+user_id: {pattern: "usr_[a-z]{1,8}"}
+flows: {t.A: [to]}
+destinations:
+  to:
+    recipient: vendor
+    region: US
+    purpose: sales
+    legal_basis: CONTRACT
+    allow: [OPERATIONAL]
+    retention: 1d
+"""
+PLACE: Final = "destinations.to.exporter"
+TRACK: Final = "anonymousId, context, event, integrations, properties, timestamp, userId"
+
+
+def policy(items: str, kind: str = "segment", rest: str = "write_key: {env: KEY}") -> str:
+    hosts = {"segment": "api.segment.io", "mixpanel": "api.mixpanel.com", "zendesk": "acme.zendesk.com"}
+    exporter = f"    exporter:\n      kind: {kind}\n      endpoint: https://{hosts[kind]}\n      {rest}\n      items:\n        {items}\n"
+    return f"{HEAD}{exporter}hosts: {{US: [acme.zendesk.com]}}\n"
+
+
+def mixpanel(body: str) -> str:
+    return policy(f"t.A: {body}", "mixpanel", "project_id: 1\n      username: {env: U}\n      password: {env: P}")
+
+
+def zendesk(body: str) -> str:
+    return policy(f"t.A: {body}", "zendesk", "oauth: {env: KEY}")
+
+
+def fault(text: str) -> str:
+    with pytest.raises(BadPolicy) as caught:
+        Compiler(HELD, parse(text)).plans()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        ("plain", ("plain",)),
+        ("{a}", (("a",),)),
+        ("{a.b_1.C}", (("a", "b_1", "C"),)),
+        ("x {a} y {b}", ("x ", ("a",), " y ", ("b",))),
+        ("{{a}}", ("{", "a", "}")),
+        ("{{{a}}}", ("{", ("a",), "}")),
+    ],
+)
+def test_a_text_has_pieces_and_placeholders(text: str, expected: tuple[object, ...]) -> None:
+    assert parts(text) == expected
+
+
+@pytest.mark.parametrize("text", ["{", "}", "{}", "{a", "a}", "{a b}", "{a.}", "{.a}", "{a..b}", "{a-b}", "{1}", "{a[0]}", "{é}", "{{{a}}"])
+def test_a_brace_that_is_no_placeholder_does_not_load(text: str) -> None:
+    said = fault(policy(f"t.A: {{event: '{text}'}}"))
+    assert said == (
+        f"policy.yaml:18: {PLACE}.items.t.A.event: a brace must open or close a placeholder such as {{user.user_id}}; "
+        "write {{ or }} for one of its own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{nothing}", "leads nowhere: t.A has no field nothing"),
+        ("{inner.nothing}", "leads nowhere: t.Inner has no field nothing"),
+        ("{name.first}", "leads through name, which holds no fields"),
+        ("{time.seconds}", "leads through time, which holds no fields"),
+        ("{inners.name}", "leads through inners, which holds no fields"),
+        *((f"{{{name}}}", "is no text, number, truth value, enum, time or map of these")
+          for name in ("raw", "inner", "inners", "deep", "odd", "any", "blobs")),
+        ("{numbered}", "is a map whose keys are no text"),
+        ("tags {tags}", "is several values, which can't be part of a text"),
+    ],
+)  # fmt: skip
+def test_a_placeholder_leads_to_something_that_can_be_drawn(template: str, expected: str) -> None:
+    inner = re.search(r"\{.*\}", template)
+    assert inner is not None
+    said = fault(policy(f"t.A: {{event: a, properties: {{list: ['{template}']}}}}"))
+    assert said == f"policy.yaml:18: {PLACE}.items.t.A.properties.list[0]: {inner[0]} {expected}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (policy("t.A: {event: a, plan: b}"),
+         f"18: destinations.to.exporter.items.t.A.plan: is no field of the vendor's; known: {TRACK}"),
+        (policy("t.A: {event: a, messageId: '{name}'}"),
+         f"18: destinations.to.exporter.items.t.A.messageId: is no field of the vendor's; known: {TRACK}"),
+        (policy("t.A: {userId: '{name}'}"), "18: destinations.to.exporter.items.t.A.event: is required"),
+        (policy("t.A: '{name}'"), "18: destinations.to.exporter.items.t.A: must be a mapping of the vendor's fields to values"),
+        (policy("t.A:"), "18: destinations.to.exporter.items.t.A: must not be empty"),
+        (policy("t.A: {event: a, properties: {b: }}"), "18: destinations.to.exporter.items.t.A.properties.b: must not be empty"),
+        (policy("t-A: {event: a}"),
+         "18: destinations.to.exporter.items.t-A: must be a message type's full name, such as acme.crm.v1.Contact"),
+        (policy("t.B: {event: a}"), "17: destinations.to.exporter.items: has no entry for t.A, which a flow leads here"),
+        (policy("t.A: {event: a}\n        t.B: {event: a}"),
+         "19: destinations.to.exporter.items.t.B: no contract has a message type of this name"),
+        (policy("t.A: {event: a, properties: '{name}'}"),
+         "18: destinations.to.exporter.items.t.A.properties: must be an object, and would be a text"),
+        (policy("t.A: {event: 7}"), "18: destinations.to.exporter.items.t.A.event: must be a text, and would be a number"),
+        (policy("t.A: {event: '{time}'}"), "18: destinations.to.exporter.items.t.A.event: must be a text, and would be a time"),
+        (policy("t.A: {event: a, timestamp: '{name}'}"),
+         "18: destinations.to.exporter.items.t.A.timestamp: must be a time, and would be a text"),
+        (mixpanel("{event: a, time: true}"),
+         "20: destinations.to.exporter.items.t.A.time: must be a time or a number, and would be a flag"),
+        (zendesk("{comment: {body: '{tags}'}}"),
+         "18: destinations.to.exporter.items.t.A.comment.body: must be a text, and would be a list"),
+        (zendesk("{comment: {Body: a}}"),
+         "18: destinations.to.exporter.items.t.A.comment.Body: is no field of the vendor's; known: body, html_body, public"),
+        (zendesk("{comment: {body: a}, requester: {phone: a}}"),
+         "18: destinations.to.exporter.items.t.A.requester.phone: is no field of the vendor's; known: email, locale_id, name"),
+        (zendesk("{subject: a}"), "18: destinations.to.exporter.items.t.A.comment: is required"),
+        *((mixpanel(f"{{event: a, properties: {{{key}: 1}}}}"),
+           f"20: destinations.to.exporter.items.t.A.properties.{key}: is not for a template to write")
+          for key in ("$insert_id", "distinct_id", "time", "token")),
+    ],
+)  # fmt: skip
+def test_a_body_is_one_that_the_vendor_documents(text: str, expected: str) -> None:
+    assert fault(text) == f"policy.yaml:{expected}"
+
+
+def test_a_destination_of_a_signal_needs_an_entry_too() -> None:
+    text = policy("t.A: {event: a}").replace("{t.A: [to]}", "{otlp/logs: [to]}")
+    with pytest.raises(BadPolicy, match=r"items: has no entry for opentelemetry\.proto\.logs\.v1\.ResourceLogs, which a flow leads here$"):
+        Compiler(HELD, parse(text)).plans()
+
+
+def uncommented() -> str:
+    """The default policy with its recommended exporters."""
+    text = default_path().read_text(encoding="utf-8")
+    return re.sub(r"(?m)^    # (?=exporter:|  )", "    ", text) + "\nhosts: {US: [kannelle.zendesk.com]}\n"
+
+
+def test_the_recommended_exporters_load() -> None:
+    file = parse(uncommented())
+    assert len(Compiler(KANNELLE, file).plans()) == 10
+    assert isinstance(file.policy.destinations["analytics"].exporter, SegmentExporter)
+    assert isinstance(file.policy.destinations["support"].exporter, ZendeskExporter)
+
+
+BODY: Final = "t.A: {event: a, properties: {b: '{name}'}}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (policy(BODY), policy(BODY), []),
+        (policy(BODY), policy("t.A: {event: a, properties: {b: '{name}', c: '{name}'}}"),
+         [(Effect.RELEASED, "items.t.A", "gains properties.c: name")]),
+        (policy(BODY), policy("t.A: {event: a}"), [(Effect.WITHHELD, "items.t.A", "loses properties.b: name")]),
+        (policy(BODY), policy("t.A: {event: a, userId: '{name}'}"),
+         [(Effect.RELEASED, "items.t.A", "gains userId: name; loses properties.b: name")]),
+        (policy(BODY), policy("t.A: {event: z, properties: {b: '{name}'}}"), [(Effect.RELEASED, "items.t.A", "gains event; loses event")]),
+        (policy(BODY), policy(BODY, rest="write_key: {file: key}"), [(Effect.NOTED, "write_key", "changed")]),
+        (policy(BODY), policy(BODY).replace("api.segment.io", "events.kannelle.io").replace("acme.zendesk.com]", "events.kannelle.io]"),
+         [(Effect.RELEASED, "", "was: segment to https://api.segment.io; now: segment to https://events.kannelle.io")]),
+    ],
+)  # fmt: skip
+def test_a_change_shows(old: str, new: str, expected: list[tuple[Effect, str, str]]) -> None:
+    changes = settings(Compiler(HELD, parse(old)), Compiler(HELD, parse(new)))
+    told = [(change.effect, change.field, change.text) for change in changes if change.field.startswith(PLACE)]
+    assert told == [(effect, ".".join(filter(None, (PLACE, field))), text) for effect, field, text in expected]
+
+
+def test_a_change_of_what_is_sent_names_the_type() -> None:
+    changes = settings(Compiler(HELD, parse(policy(BODY))), Compiler(HELD, parse(policy("t.A: {event: a}"))))
+    assert Change(Effect.WITHHELD, f"{PLACE}.items.t.A", "loses properties.b: name", "to", "t.A") in list(changes)
