@@ -18,16 +18,19 @@ from google.protobuf.message import Message
 from gateway import tls
 from gateway.config import Config
 from gateway.contracts.contract import Contract
-from gateway.delivery.direct import Direct, Load
+from gateway.delivery import Delivery
+from gateway.delivery.again import Again
+from gateway.delivery.keys import Keys
+from gateway.delivery.packer import Packer, repacked
+from gateway.delivery.plans import Plans
+from gateway.depot import Around, Depot
 from gateway.directory import Unknown
-from gateway.exporters.base import Exporter
-from gateway.exporters.opened import Opened
 from gateway.listeners import CALLS, Listener
 from gateway.loading import Loaded, files, load_all, prepare
 from gateway.minimise.flows import Flows
 from gateway.policy.document import Side
 from gateway.policy.load import PolicyFile
-from gateway.receivers import emit, otlp, privacy
+from gateway.receivers import delivery, emit, otlp, privacy
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
 from gateway.receivers.health import Health, reflect
@@ -49,6 +52,10 @@ log = logging.getLogger(__name__)
 OWN: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE.full_name)
 """The services that reflection tells of."""
 
+KEYS: Final = "keys"
+PLANS: Final = "plans.json"
+"""Files in the state folder: the secret of keyed hashes, and the plans that agents may have used."""
+
 LEAVING: Final = 2.0
 """How long calls that a stop has cut off may take to be logged, in seconds."""
 
@@ -59,10 +66,12 @@ Source = Callable[[Config], tuple[PolicyFile, Contract]]
 class Gateway:
     """One running gateway."""
 
-    def __init__(self, config: Config, given: Mapping[str, Exporter] | None = None, *, source: Source = load_all) -> None:
-        """Compile everything and open the exporters, before anything listens; `given` ones replace the policy's. Raises BadSetup."""
+    def __init__(self, config: Config, given: Delivery | None = None, *, source: Source = load_all) -> None:
+        """Compile everything and open what is kept, before anything listens. Raises BadSetup.
+
+        A delivery that is `given` takes the place of the role's own.
+        """
         self._config = config
-        self._given = given
         self._source = source
         self._loaded: Loaded | None = None
         self._serving = self._stopping = False
@@ -71,14 +80,19 @@ class Gateway:
         self._reloaders = tuple(self._watched())
         self._certificates = None if config.tls is None else tls.Certificates(tls.read(config.tls))
         self._upstreams = Upstreams(self._credentials)
-        self._opened = Opened(config.state, self._message_class)
-        self._delivery = Direct({}, bound=Load(config.delivery.max_items, config.delivery.max_bytes), counts=self.telemetry)
-        self.telemetry.in_flight(lambda: (self._delivery.in_flight.items, self._delivery.in_flight.bytes))
-        self._spans: Spans | None = None
-        self._put_in_force(self._prepared())
+        loaded = self._prepared()
         self._directory = Unknown()
-        self._intake = Intake(self._directory, self._delivery, self.telemetry)
-        self._access = AccessLog(self._flows, self._delivery.accept, self.telemetry)
+        self._again = Again(self._flows, self._directory)
+        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._keys, self._plans = Keys.read(config.state / KEYS), Plans(config.state / PLANS)
+        around = Around(self._flows, self._message_class, self._again, self.telemetry, self._hub_credentials)
+        self._depot = Depot(config, around, given)
+        self.delivery = self._depot.delivery
+        self._spans: Spans | None = None
+        self._put_in_force(loaded)
+        packer = Packer(self._keys, config.service)
+        self._intake = Intake(self._directory, self.delivery, packer, self.telemetry)
+        self._access = AccessLog(self._flows, self.delivery.accept, packer, self.telemetry)
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
         self._guards: list[Guard] = []
@@ -88,6 +102,7 @@ class Gateway:
     async def start(self) -> Mapping[str, str]:
         """Listen; the address of each listener that is on, with the port that was free where 0 was asked for. Raises BadConfig."""
         self._access.start()
+        self._depot.start()
         if ratio := self._config.telemetry.traces.ratio:
             self._spans = Spans(ratio, self._own_spans, self.telemetry)
         addresses = {listener.name: await listener.start() for listener in self._listeners}
@@ -122,7 +137,7 @@ class Gateway:
         await self._access.stop()
         if self._spans is not None:
             await self._spans.close()
-        await self._delivery.close(stop.grace)
+        await self._depot.close(stop.grace)
         await self._upstreams.close()
         await self._health.stop()
         await self._http.stop()
@@ -152,8 +167,9 @@ class Gateway:
 
     def _put_in_force(self, loaded: Loaded) -> None:
         """Decide by these from now on; calls in flight go on as they began. Raises BadConfig, and then nothing has changed."""
-        self._delivery.replace(self._opened.of(loaded.file.policy) if self._given is None else self._given)
+        self._depot.replace(loaded.file.policy)
         self._loaded = loaded
+        self._plans.put_in_force((plan.digest for plan in loaded.flows.compiler.plans().values()), time.time())
         self._connect(loaded)
         self.telemetry.in_force(loaded.digest, loaded.file.policy.version, loaded.flows.compiler.flows)
 
@@ -166,6 +182,10 @@ class Gateway:
 
     def _connect(self, loaded: Loaded) -> None:
         self._routing = Routing(loaded.courses, self._upstreams, 0 if self._certificates is None else self._certificates.generation)
+
+    def _hub_credentials(self) -> tuple[int, grpc.ChannelCredentials]:
+        """For the hub, with the generation of the certificate."""
+        return 0 if self._certificates is None else self._certificates.generation, self._credentials()
 
     def _credentials(self) -> grpc.ChannelCredentials:
         """For upstreams. Policies that need them don't load without."""
@@ -191,6 +211,16 @@ class Gateway:
         if listeners.inbound is not None and self._certificates is not None:
             inbound = Listener("inbound", listeners.inbound, self._certificates.server_credentials())
             yield self._proxy(inbound, Side.INBOUND, _certified(Callers()), listeners.inbound.max_calls)
+        if listeners.delivery is not None and self._certificates is not None:
+            hub = Listener("delivery", listeners.delivery, self._certificates.server_credentials())
+            yield self._hub(hub, listeners.delivery.agents, listeners.delivery.max_calls)
+
+    def _hub(self, listener: Listener, agents: tuple[str, ...], most: int) -> Listener:
+        hub = delivery.Hub(agents, Callers(), self._plans, self._again, repacked(self._keys, self._flows), self.delivery)
+        guard = Guard(most, Calls(listener.name, self.telemetry))
+        self.telemetry.serves(listener.name, (delivery.SERVICE,))
+        listener.server.add_generic_rpc_handlers(tuple(delivery.handlers(hub, guard)))
+        return listener
 
     def _local(self, listener: Listener) -> Listener:
         intake, guard = self._intake, Guard(CALLS, Calls("local", self.telemetry, lambda: self._spans))

@@ -9,6 +9,7 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -39,6 +40,20 @@ Age = Annotated[float, Meta(gt=0, le=7 * 86400)]
 Pause = Annotated[float, Meta(ge=0, le=3600)]
 Name = Annotated[
     str, Meta(pattern=f"{SPIFFE_ID}|{DNS_NAME}", description="a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case")
+]
+HubAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}",
+        description="host:port, such as privacy-hub.kannelle.svc:14007",
+    ),
+]
+Agent = Annotated[
+    str,
+    Meta(
+        pattern=f"{SPIFFE_ID}(?:/\\*)?|{DNS_NAME}",
+        description="a SPIFFE ID, such as spiffe://example.org/video or spiffe://example.org/apps/*, or a DNS name in lower case",
+    ),
 ]
 
 
@@ -80,6 +95,20 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_connection_grace: Age = 300.0
 
 
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a hub's agents hand their releases over. TLS, both sides with a certificate; `agents` names who may.
+
+    A name that ends in `/*` stands for all SPIFFE IDs below it. Connections end as those of `Inbound` do.
+    """
+
+    address: str = "0.0.0.0:14007"
+    agents: tuple[Agent, ...] = ()
+    max_message_bytes: Bytes = 16 * 1024 * 1024
+    max_calls: Calls = 4096
+    max_connection_age: Age = 3600.0
+    max_connection_grace: Age = 300.0
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where gRPC health is asked. Plaintext on any address, for Kubernetes probes the pod's; it carries no data."""
 
@@ -99,6 +128,7 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     local_http: LocalHttp | None = LocalHttp()
     outbound: Outbound | None = None
     inbound: Inbound | None = None
+    delivery: Delivery | None = None
     health: Health | None = None
     http: Http | None = None
 
@@ -127,11 +157,29 @@ class Reload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     every: Pause = 2.0
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much may be on its way to the recipients at once: releases, and their bytes. A call beyond that is told to come back."""
+class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where releases are kept, in the state folder, until their recipients have them.
 
-    max_items: Annotated[int, Meta(ge=1)] = 65_536
-    max_bytes: Annotated[int, Meta(ge=1)] = 64 * 1024 * 1024
+    `max_bytes` of them at most: a call beyond that is told to come back. What couldn't be delivered within `max_age` becomes a dead letter.
+    `sweep` is how often, in seconds, what is too old is looked for. The volume keeps `margin` bytes free, so that what was delivered
+    can still be deleted. `remember` is how long, in seconds, a request ID is known at least after its item was stored.
+    """
+
+    max_bytes: Annotated[int, Meta(ge=64 * 1024)] = 1024 * 1024 * 1024
+    max_age: timedelta = timedelta(days=3)
+    sweep: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    margin: Annotated[int, Meta(ge=0)] = 16 * 1024 * 1024
+    remember: Annotated[float, Meta(ge=0, le=7 * 86400)] = 3600.0
+
+
+class Hub(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an agent hands its releases: `host:port`, by mutual TLS.
+
+    `timeout`, in seconds, is how long it waits to hear that they are stored.
+    """
+
+    address: HubAddress
+    timeout: Annotated[float, Meta(gt=0, le=300)] = 10.0
 
 
 class Traces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,6 +200,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `contracts` are descriptor sets and folders of `.proto` files. Without a policy or contracts, Kannelle's own count.
     `state` is the folder that embedded stores and exporters write to. A relative path given is one from the configuration file's folder.
     `service` is who the service beside the gateway is: the caller on `outbound`. `reflection` lists the gateway's own services on `local`.
+    `insecure_loopback` lets exporters send to `http://` on this machine, for trials.
     """
 
     role: Literal["all", "agent", "hub"] = "all"
@@ -161,11 +210,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     service: Name = ""
     listeners: Listeners = Listeners()
     tls: Tls | None = None
-    delivery: Delivery = Delivery()
+    outbox: Outbox | None = Outbox()
+    hub: Hub | None = None
     stop: Stop = Stop()
     reload: Reload = Reload()
     telemetry: Telemetry = Telemetry()
     reflection: bool = False
+    insecure_loopback: bool = False
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -217,8 +268,7 @@ def _check(config: Config, origin: Origin) -> None:
 
 def _faults(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
     """What is wrong with values together: the key, and the text of the error."""
-    if config.role != "all":
-        yield ("role",), "this version runs as all only; agent and hub are still to come"
+    yield from _faults_of_role(config)
     addresses = _addresses(config.listeners)
     for name, address in addresses.items():
         fault = _fault_of_address(name, address)
@@ -233,14 +283,32 @@ def _faults(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ("listeners", other, "address"), f"is taken by listeners.{one}"
 
 
+def _faults_of_role(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What a role needs, and what would do nothing there."""
+    agent = config.role == "agent"
+    if agent and config.hub is None:
+        yield ("role",), "an agent needs `hub`, which says where it hands its releases"
+    if not agent and config.hub is not None:
+        yield ("hub",), "is for the role agent"
+    if not agent and config.outbox is None:
+        yield ("outbox",), "only an agent can do without"
+    if config.role == "hub" and config.listeners.delivery is None:
+        yield ("role",), "a hub needs `listeners.delivery`, where agents hand their releases over"
+    if config.role != "hub" and config.listeners.delivery is not None:
+        yield ("listeners", "delivery"), "is for the role hub"
+    for keys, given in ((("hub",), config.hub), (("listeners", "delivery"), config.listeners.delivery)):
+        if given is not None and config.tls is None:
+            yield keys, "needs `tls`, with certificate, key and ca, for it is never plaintext"
+
+
 def _addresses(listeners: Listeners) -> dict[str, str]:
     """The address of each listener that is on, by its key."""
     named = {name: getattr(listeners, name) for name in listeners.__struct_fields__}
     return {name: listener.address for name, listener in named.items() if listener is not None}
 
 
-_ANYWHERE: Final = frozenset({"inbound", "health", "http"})
-"""The listeners that need not be on this machine: `inbound` is not plaintext, the others carry no data."""
+_ANYWHERE: Final = frozenset({"inbound", "delivery", "health", "http"})
+"""The listeners that need not be on this machine: `inbound` and `delivery` are not plaintext, the others carry no data."""
 
 
 def _fault_of_address(listener: str, address: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc
 
-from gateway.config import Inbound, Local, Outbound
+from gateway.config import Delivery, Inbound, Local, Outbound
 from gateway.errors import BadConfig
 from gateway.receivers.proxy.upstream import AHEAD
 
@@ -25,13 +25,13 @@ HANDSHAKE: Final = 10_000
 """Milliseconds that a stranger may take to show a certificate."""
 
 CONNECTIONS: Final = 1024
-"""Connections to `inbound` at once."""
+"""Connections to `inbound` or `delivery` at once."""
 
 
 class Listener:
     """A server on one address."""
 
-    def __init__(self, name: str, given: Local | Outbound | Inbound, credentials: grpc.ServerCredentials | None = None) -> None:
+    def __init__(self, name: str, given: Local | Outbound | Inbound | Delivery, credentials: grpc.ServerCredentials | None = None) -> None:
         """`name` is the key of `given` in the configuration. Without credentials it is plaintext."""
         most = CALLS if isinstance(given, Local) else given.max_calls
         self.name = name
@@ -61,7 +61,7 @@ class Listener:
         await self.server.stop(grace)
 
 
-def _options(given: Local | Outbound | Inbound) -> list[tuple[str, Any]]:
+def _options(given: Local | Outbound | Inbound | Delivery) -> list[tuple[str, Any]]:
     options: list[tuple[str, Any]] = [
         ("grpc.max_receive_message_length", given.max_message_bytes),
         ("grpc.max_send_message_length", -1),
@@ -76,7 +76,7 @@ def _options(given: Local | Outbound | Inbound) -> list[tuple[str, Any]]:
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.keepalive_time_ms", KEEPALIVE),
         ]
-    if isinstance(given, Inbound):
+    if isinstance(given, Inbound | Delivery):
         options += [
             ("grpc.max_connection_age_ms", int(given.max_connection_age * 1000)),
             ("grpc.max_connection_age_grace_ms", int(given.max_connection_grace * 1000)),

@@ -328,7 +328,7 @@ async def carrying(
             ),
             tls=written(folder, material(dns("localhost"))),
         )
-        gateway = Gateway(config, {"access": access}, source=load_all)
+        gateway = Gateway(config, access, source=load_all)
         addresses = await gateway.start()
         try:
             yield Carrying(gateway, addresses, access, upstream)

@@ -1,4 +1,4 @@
-"""A running gateway for tests: in this process with exporters to watch, or as a process of its own."""
+"""A running gateway for tests: in this process with a delivery to watch, or as a process of its own."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from gateway.app import Gateway
-from gateway.config import Config, Delivery, Listeners, Local, LocalHttp, Telemetry, Traces
+from gateway.config import Config, Listeners, Local, LocalHttp, Telemetry, Traces
 from gateway.contracts.contract import Contract
-from gateway.exporters.base import DELIVERED, Exporter, Outcome
+from gateway.delivery import Delivery
+from gateway.delivery.keys import Keys
+from gateway.delivery.packer import Packer
+from gateway.errors import Reason, Refused, Retryable
 from gateway.loading import load_all
-from gateway.model import Release
+from gateway.model import Parcel, Release
 from gateway.policy.load import PolicyFile
 
 SECONDS: Final = 20
@@ -33,20 +36,35 @@ SECONDS: Final = 20
 
 OPTIONS: Final = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1))
 
-Reply = Callable[[Sequence[Release]], Sequence[Outcome]]
+PACKER: Final = Packer(Keys(bytes(32)), "web")
+
+Reply = Callable[[Sequence[Parcel]], None]
+"""What is said of parcels: nothing, or it raises."""
 
 
-def delivered(batch: Sequence[Release]) -> Sequence[Outcome]:
+def accepted(batch: Sequence[Parcel]) -> None:
     """All well."""
-    return [DELIVERED] * len(batch)
+
+
+def raising(error: Exception) -> Reply:
+    """Say that."""
+
+    def reply(batch: Sequence[Parcel]) -> None:
+        raise error
+
+    return reply
 
 
 class Gate:
-    """An exporter that keeps what it gets and replies while it is open."""
+    """A delivery that keeps what it gets and replies while it is open."""
 
-    def __init__(self, reply: Reply = delivered, *, shut: bool = False) -> None:
+    def __init__(self, reply: Reply = accepted, *, shut: bool = False, most: int = 1_000_000) -> None:
+        """`most` parcels may wait at once."""
         self.reply = reply
+        self.most = most
         self.batches: list[Sequence[Release]] = []
+        self.parcels: list[Parcel] = []
+        self.waiting = 0
         self.closed = 0
         self._open = asyncio.Event()
         self._came = asyncio.Condition()
@@ -80,14 +98,26 @@ class Gate:
         async with asyncio.timeout(SECONDS), self._came:
             await self._came.wait_for(lambda: len(self.releases) >= count)
 
-    async def send(self, batch: Sequence[Release]) -> Sequence[Outcome]:
-        self.batches.append(batch)
-        async with self._came:
-            self._came.notify_all()
-        await self._open.wait()
-        return self.reply(batch)
+    async def accept(self, parcels: Sequence[Parcel]) -> None:
+        if len(parcels) > self.most:
+            raise Refused(Reason.TOO_LARGE)
+        if self.waiting + len(parcels) > self.most:
+            raise Retryable(Reason.FULL, 1.0)
+        self.batches.append([parcel.release for parcel in parcels])
+        self.parcels += parcels
+        self.waiting += len(parcels)
+        try:
+            async with self._came:
+                self._came.notify_all()
+            await self._open.wait()
+            self.reply(parcels)
+        finally:
+            self.waiting -= len(parcels)
 
-    async def close(self) -> None:
+    async def drained(self) -> None:
+        """Nothing is kept."""
+
+    async def close(self, within: float) -> None:
         self.closed += 1
 
 
@@ -136,12 +166,6 @@ class Running:
     def port(self) -> int:
         return int(self.address.rpartition(":")[2])
 
-    @property
-    def in_flight(self) -> tuple[int, int]:
-        """Releases, and their bytes, that exporters have not settled."""
-        load = self.gateway._delivery.in_flight
-        return load.items, load.bytes
-
     async def raw(self, path: str, data: bytes, **options: Any) -> Any:
         """Call a method with any bytes; its answer's bytes, or how the call ended."""
         call: Any = self.channel.unary_unary(path)
@@ -161,31 +185,27 @@ def _stream(address: str, path: str, items: Iterable[bytes]) -> Any:
 @asynccontextmanager
 async def running(
     folder: Path,
-    given: Mapping[str, Exporter] | Exporter | None = None,
+    delivery: Delivery | None = None,
     *,
     policy: str = "",
     contracts: Sequence[Path] = (),
-    delivery: Delivery | None = None,
     local: Local | None = None,
     local_http: LocalHttp | None = None,
     traces: float = 0.0,
 ) -> AsyncIterator[Running]:
     """Run a gateway on a free port of loopback, its state in `folder`. `local_http` is off unless it is given.
 
-    `given` are the exporters, one each or one for all destinations, else the policy's; `policy` is its text, else Kannelle's.
+    `delivery` takes what it releases, else an outbox and the policy's exporters; `policy` is its text, else Kannelle's.
     """
     config = Config(
         policy=_written(folder, policy),
         contracts=tuple(contracts),
         state=folder / "state",
         listeners=Listeners(local=local or Local(address="127.0.0.1:0"), local_http=local_http),
-        delivery=delivery or Delivery(),
         telemetry=Telemetry(traces=Traces(ratio=traces)),
     )
     file, contract = load_all(config) if policy or contracts else _default()
-    if given is not None and not isinstance(given, Mapping):
-        given = dict.fromkeys({name for names in file.policy.flows.values() for name in names}, given)
-    gateway = Gateway(config, given, source=lambda config: (file, contract))
+    gateway = Gateway(config, delivery, source=lambda config: (file, contract))
     addresses = await gateway.start()
     try:
         async with grpc.aio.insecure_channel(addresses["local"], options=OPTIONS) as channel:

@@ -97,7 +97,7 @@ def test_help_lists_every_command_in_one_line_each() -> None:
         (["minimise", "--type", CONTACT, "--destination", "crn"], "destinations: there is no crn; did you mean crm?"),
         (["minimise", "--type", "Contact", "--destination", "crm"], f"did you mean {CONTACT}?"),
         (["version", "--format", "xml"], "'xml' is not one of 'text', 'json'."),
-        (["serve", "--role", "hub"], "PRIVACY_GATEWAY__ROLE: role: this version runs as all only"),
+        (["serve", "--role", "hub"], "PRIVACY_GATEWAY__ROLE: role: a hub needs `listeners.delivery`"),
     ],
 )
 def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(arguments: list[str], text: str) -> None:

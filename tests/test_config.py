@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, Delivery, Health, Http, Inbound, Listeners, Local, LocalHttp, Outbound, Reload, Stop, Tls, load
+from gateway.config import Config, Health, Http, Inbound, Listeners, Local, LocalHttp, Outbound, Outbox, Reload, Stop, Tls, load
 from gateway.errors import BadConfig
 
 ADDRESS = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"
 FORM = "must be host:port, such as 127.0.0.1:4317, or unix:/path"
 SERVICE = "spiffe://kannelle.example/video"
-KEYS = "role, policy, contracts, state, service, listeners, tls, delivery, stop, reload, telemetry, reflection"
-LISTENERS = "local, local_http, outbound, inbound, health, http"
+KEYS = "role, policy, contracts, state, service, listeners, tls, outbox, hub, stop, reload, telemetry, reflection, insecure_loopback"
+LISTENERS = "local, local_http, outbound, inbound, delivery, health, http"
 NAME = "must be a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case"
 PLAINTEXT = "must be on loopback or a Unix socket, for it is plaintext"
 
@@ -58,7 +59,7 @@ listeners:
   local: {address: "unix:/run/gateway.sock", max_message_bytes: 1048576}
   inbound: {max_calls: 10, max_connection_age: 60}
 tls: {certificate: tls/tls.crt, key: tls/tls.key, ca: /etc/ca.crt}
-delivery: {max_items: 10, max_bytes: 1000}
+outbox: {max_bytes: 70000, max_age: 12h, sweep: 5, margin: 0, remember: 60}
 stop: {notice: 2, grace: 0.5}
 reload: {every: 0}
 reflection: true
@@ -71,7 +72,7 @@ reflection: true
             local=Local(address="unix:/run/gateway.sock", max_message_bytes=1048576), inbound=Inbound(max_calls=10, max_connection_age=60.0)
         ),
         tls=Tls(certificate=tmp_path / "tls/tls.crt", key=tmp_path / "tls/tls.key", ca=Path("/etc/ca.crt")),
-        delivery=Delivery(max_items=10, max_bytes=1000),
+        outbox=Outbox(max_bytes=70_000, max_age=timedelta(hours=12), sweep=5.0, margin=0, remember=60.0),
         stop=Stop(notice=2.0, grace=0.5),
         reload=Reload(every=0.0),
         reflection=True,
@@ -105,8 +106,8 @@ def test_null_turns_a_listener_off(tmp_path: Path) -> None:
         ("LISTENERS__LOCAL__ADDRESS", "[::1]:4317", Config(listeners=Listeners(local=Local(address="[::1]:4317")))),
         ("LISTENERS__LOCAL__MAX_MESSAGE_BYTES", "2048", Config(listeners=Listeners(local=Local(max_message_bytes=2048)))),
         ("LISTENERS", "{local: {max_message_bytes: 2048}}", Config(listeners=Listeners(local=Local(max_message_bytes=2048)))),
-        ("DELIVERY__MAX_ITEMS", "1", Config(delivery=Delivery(max_items=1))),
-        ("DELIVERY__MAX_BYTES", "1", Config(delivery=Delivery(max_bytes=1))),
+        ("OUTBOX__MAX_BYTES", "70000", Config(outbox=Outbox(max_bytes=70_000))),
+        ("OUTBOX__MAX_AGE", "2d", Config(outbox=Outbox(max_age=timedelta(days=2)))),
         ("SERVICE", SERVICE, Config(service=SERVICE)),
         ("LISTENERS__LOCAL_HTTP", "null", Config(listeners=Listeners(local_http=None))),
         (
@@ -142,13 +143,13 @@ def test_the_environment_turns_tls_and_what_needs_it_on() -> None:
 
 
 def test_the_environment_wins_over_the_file_and_leaves_the_rest(tmp_path: Path) -> None:
-    path = written(tmp_path, "listeners: {local: {address: '127.0.0.1:1', max_message_bytes: 2048}}\ndelivery:\n")
+    path = written(tmp_path, "listeners: {local: {address: '127.0.0.1:1', max_message_bytes: 2048}}\noutbox:\n")
     config = load(
         path,
-        {ADDRESS: "127.0.0.1:2", "PRIVACY_GATEWAY__DELIVERY__MAX_ITEMS": "3", "HOME": "/root", "PRIVACY_GATEWAY_PORT": "tcp://10.0.0.1:80"},
+        {ADDRESS: "127.0.0.1:2", "PRIVACY_GATEWAY__OUTBOX__SWEEP": "3", "HOME": "/root", "PRIVACY_GATEWAY_PORT": "tcp://10.0.0.1:80"},
     )
     assert config.listeners.local == Local(address="127.0.0.1:2", max_message_bytes=2048)
-    assert config.delivery.max_items == 3
+    assert config.outbox == Outbox(sweep=3.0)
 
 
 def test_the_longer_of_two_variables_wins() -> None:
@@ -283,8 +284,15 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("role: agent", "1: role: this version runs as all only; agent and hub are still to come"),
-        ("role: hub", "1: role: this version runs as all only; agent and hub are still to come"),
+        ("role: agent", "1: role: an agent needs `hub`, which says where it hands its releases"),
+        ("role: hub", "1: role: a hub needs `listeners.delivery`, where agents hand their releases over"),
+        ("hub: {address: 'hub:14007'}", "1: hub: is for the role agent"),
+        ("role: agent\nhub: {address: 'hub:14007'}", "2: hub: needs `tls`, with certificate, key and ca, for it is never plaintext"),
+        ("role: agent\nhub: {address: 'hub'}", "2: hub.address: must be host:port, such as privacy-hub.kannelle.svc:14007"),
+        ("role: hub\nlisteners: {delivery: {}}", "2: listeners.delivery: needs `tls`, with certificate, key and ca, for it is never plaintext"),
+        ("listeners: {delivery: {}}", "1: listeners.delivery: is for the role hub"),
+        ("listeners: {delivery: {agents: ['*']}}", "1: listeners.delivery.agents[0]: must be a SPIFFE ID, such as spiffe://example.org/video or spiffe://example.org/apps/*, or a DNS name in lower case"),
+        ("outbox: null", "1: outbox: only an agent can do without"),
         ("role: both", "1: role: must be one of all, agent, hub"),
         ("policy: [a]", "1: policy: must be text"),
         ("contracts: a", "1: contracts: must be a list"),
@@ -316,8 +324,8 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
         ("stop: {notice: 3601}", "1: stop.notice: must be 3600 or less"),
         ("reload: {every: 2s}", "1: reload.every: must be a number"),
         ("reflection: yes", "1: reflection: must be true or false"),
-        ("outbox: {}", f"1: outbox: is not a key here; known: {KEYS}"),
-        ("delivery: {max_items: 0}", "1: delivery.max_items: must be positive"),
+        ("admin: {}", f"1: admin: is not a key here; known: {KEYS}"),
+        ("outbox: {max_bytes: 0}", "1: outbox.max_bytes: must be 65536 or more"),
         ("- a", "1: must be a mapping of keys to values"),
         ("role: all\nrole: hub", "2: role: is here twice, first at {path}:1"),
     ],
@@ -341,9 +349,9 @@ def test_what_is_wrong_is_named_with_its_line_and_key(text: str, expected: str, 
         ("LISTENERS__LOCAL", "127.0.0.1:1", "listeners.local: must be a mapping of keys to values"),
         ("CONTRACTS", "[a, b", "contracts: must be a list"),
         ("CONTRACTS", "[a, 1]", "contracts[1]: must be text; write it in quotes"),
-        ("ROLE", "hub", "role: this version runs as all only; agent and hub are still to come"),
+        ("ROLE", "hub", "role: a hub needs `listeners.delivery`, where agents hand their releases over"),
         ("ROLE", "", "role: must be one of all, agent, hub"),
-        ("DELIVERY__MAX_ITEMS", "many", "delivery.max_items: must be a whole number"),
+        ("OUTBOX__MAX_BYTES", "many", "outbox.max_bytes: must be a whole number"),
     ],
 )
 def test_an_override_that_does_not_fit_names_its_variable(variable: str, value: str, expected: str) -> None:

@@ -1,24 +1,28 @@
-"""How releases reach their exporters; decided before, sent elsewhere."""
+"""How releases reach their recipients; decided before, sent by exporters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.model import Release
+from gateway.model import Parcel
 
 
 class Delivery(Protocol):
-    """Takes responsibility for releases, or says that it doesn't."""
+    """Takes responsibility for parcels, or says that it doesn't."""
 
-    async def accept(self, releases: Sequence[Release]) -> None:
-        """Returns when all releases are safe: with their recipients, or stored for them.
+    async def accept(self, parcels: Sequence[Parcel]) -> None:
+        """Returns when all parcels are stored, here or at the hub; or else none is.
 
-        Raises Retryable when sending the same again may help (FULL: nothing was begun), Permanent when it won't, and Refused when
-        they can't be taken as they are: together too large, or for a destination that nothing delivers to.
+        Raises Retryable when sending the same again may help, and Refused when they can't be taken as they are: together too large,
+        for a destination that nothing delivers to, or under the request ID of other ones.
         """
         ...
 
+    async def drained(self) -> None:
+        """Wait until nothing that was accepted here waits to be delivered."""
+        ...
+
     async def close(self, within: float) -> None:
-        """Take no more, let what is under way settle for `within` seconds at most, and let go. What is offered later raises Retryable."""
+        """Take no more, deliver what can be within `within` seconds, and let go. What is offered later raises Retryable."""
         ...

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway.errors import BadConfig, Permanent, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry
 from gateway.exporters.otlp import Otlp
-from gateway.model import Release
+from gateway.model import Parcel, Release
 from gateway.pipe.sieve import Kept
 from gateway.pipe.tally import Loss, Tally
 
@@ -29,6 +29,9 @@ LONGEST: Final = 5.0
 
 Waiting = tuple[Release, bool]
 """A release, and whether its line was stripped of something."""
+
+ONCE: Final = bytes(16)
+"""The key of a record: no collector asks for it."""
 
 _AFTER: Final = 30.0  # seconds, the longest pause that a gateway can ask for
 _TICK: Final = 0.1
@@ -131,7 +134,7 @@ class Sent:
     async def _send(self, exporter: Exporter, batch: Sequence[Waiting]) -> Retry | None:
         """Send a batch, and forget what needs no other try. If something does: when."""
         try:
-            outcomes = await exporter.send([release for release, _ in batch])
+            outcomes = await exporter.send([Parcel(release, ONCE, b"", 0) for release, _ in batch])
         except Retryable as error:
             return Retry(error.after)
         except Permanent as error:

@@ -20,7 +20,7 @@ from gateway.minimise.schema import attribute, build, parse
 from gateway.model import Release, Stripped, Verdict
 from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.guard import Guard
-from gateway.receivers.intake import Batch, Intake, Resolve
+from gateway.receivers.intake import Asked, Batch, Intake, Resolve
 from gateway.receivers.lane import Lane
 from gateway.telemetry.traces import Called, tell_items
 
@@ -31,7 +31,11 @@ _ONE, _MANY = build(
         MessagePlan("BatchRequest", (_ID, FieldPlan(2, "items", "bytes", Presence.EXPANDED))),
     )
 )
+REQUEST_ID: Final = attribute(1)
 ITEM: Final = attribute(2)
+
+Find = Callable[[bytes], tuple[Flow, bytes]]
+"""The flow of an item, and its message. Raises Refused."""
 
 SERVICES: Final = tuple(
     module.DESCRIPTOR.services_by_name[name]
@@ -57,16 +61,16 @@ def handlers(flows: CurrentFlows, intake: Intake, guard: Guard) -> Iterator[grpc
 def _handler(
     service: ServiceDescriptor, method: MethodDescriptor, flows: CurrentFlows, intake: Intake, guard: Guard
 ) -> grpc.RpcMethodHandler[Any, Any]:
-    resolver = partial(_resolver, service.full_name, method.name, flows)
+    finder = partial(_finder, service.full_name, method.name, flows)
     response = GetMessageClass(method.output_type)
     called = Called(service.full_name, method.name)
     if method.client_streaming:
-        return grpc.stream_unary_rpc_method_handler(guard(partial(_stream, intake, resolver, response), called))
+        return grpc.stream_unary_rpc_method_handler(guard(partial(_stream, intake, finder, response), called))
     batch = method.input_type.fields_by_number[2].is_repeated
-    return grpc.unary_unary_rpc_method_handler(guard(partial(_batch if batch else _unary, intake, resolver, response), called))
+    return grpc.unary_unary_rpc_method_handler(guard(partial(_batch if batch else _unary, intake, finder, response), called))
 
 
-def _resolver(service: str, method: str, flows: CurrentFlows) -> Resolve:
+def _finder(service: str, method: str, flows: CurrentFlows) -> Find:
     """How a call's items find their flow: by the call, or in `EmitService` by their type. The flows are those of the call's start."""
     current = flows()
     if service == "kannelle.privacy.v1.EmitService":
@@ -80,24 +84,26 @@ def _by_type(flows: Flows, raw: bytes) -> tuple[Flow, bytes]:
     return flows.of_type(name), item
 
 
-async def _unary(intake: Intake, resolver: Callable[[], Resolve], response: type[Message], raw: bytes) -> bytes:
-    verdicts = await intake.one(_in_request(resolver()), raw)
+async def _unary(intake: Intake, finder: Callable[[], Find], response: type[Message], raw: bytes) -> bytes:
+    verdicts = await intake.one(_in_request(finder()), raw)
     return response(receipts=[_receipt(verdict) for verdict in verdicts]).SerializeToString()
 
 
-async def _batch(intake: Intake, resolver: Callable[[], Resolve], response: type[Message], raw: bytes) -> bytes:
-    batch = await intake.many(resolver(), getattr(parse(_MANY, raw), ITEM))
+async def _batch(intake: Intake, finder: Callable[[], Find], response: type[Message], raw: bytes) -> bytes:
+    find, request = finder(), parse(_MANY, raw)
+    request_id = getattr(request, REQUEST_ID)
+    batch = await intake.many(lambda item: Asked(*find(item), request_id), getattr(request, ITEM))
     return response(result=_result(batch)).SerializeToString()
 
 
-async def _stream(intake: Intake, resolver: Callable[[], Resolve], response: type[Message], requests: AsyncIterator[bytes]) -> bytes:
+async def _stream(intake: Intake, finder: Callable[[], Find], response: type[Message], requests: AsyncIterator[bytes]) -> bytes:
     """Deliver while reading. If one of the two fails, the other ends too, and the call with them."""
-    resolve, batch, lane = resolver(), Batch(), Lane(intake.deliver)
+    resolve, batch, lane = _in_request(finder()), Batch(), Lane(intake.deliver)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(lane.run())
             async for raw in requests:
-                await lane.put(await intake.add(batch, _in_request(resolve), raw))
+                await lane.put(await intake.add(batch, resolve, raw))
             lane.end()
             tell_items(batch.count)
     except ExceptionGroup as group:
@@ -105,17 +111,16 @@ async def _stream(intake: Intake, resolver: Callable[[], Resolve], response: typ
     return response(result=_result(batch)).SerializeToString()
 
 
-def _in_request(resolve: Resolve) -> Resolve:
-    return lambda raw: resolve(_item(raw))
+def _in_request(find: Find) -> Resolve:
+    """How the item in a request is found. Refused if there is none."""
 
+    def resolve(raw: bytes) -> Asked:
+        request = parse(_ONE, raw)
+        if not request.HasField(ITEM):
+            raise Refused(Reason.MALFORMED)
+        return Asked(*find(getattr(request, ITEM)), getattr(request, REQUEST_ID))
 
-def _item(raw: bytes) -> bytes:
-    """The item in a request. Raises Refused if there is none."""
-    request = parse(_ONE, raw)
-    if not request.HasField(ITEM):
-        raise Refused(Reason.MALFORMED)
-    item: bytes = getattr(request, ITEM)
-    return item
+    return resolve
 
 
 def _receipt(verdict: Verdict) -> receipt_pb2.Receipt:

@@ -38,6 +38,7 @@ STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.UNKNOWN_METHOD: (_Code.UNIMPLEMENTED, "no such method"),
     Reason.NO_PLAN: (_Code.UNIMPLEMENTED, "this signal is not taken: no plan says what of it may leave"),
     Reason.CALLER_NOT_ALLOWED: (_Code.PERMISSION_DENIED, "the caller is not allowed"),
+    Reason.REQUEST_ID_REUSED: (_Code.INVALID_ARGUMENT, "the request ID was used for another item"),
     Reason.WITHHELD: (_Code.FAILED_PRECONDITION, "the message is withheld from its destination"),
     Reason.EVENT_NOT_PLANNED: (_Code.FAILED_PRECONDITION, "the tracking plan doesn't list this event"),
     Reason.UNKNOWN_TYPE: (_Code.FAILED_PRECONDITION, "no contract has this message type"),
@@ -47,6 +48,7 @@ STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.TOO_DEEP: (_Code.RESOURCE_EXHAUSTED, "the message nests too deep"),
     Reason.TOO_MANY_ITEMS: (_Code.RESOURCE_EXHAUSTED, "too many items in one call"),
     Reason.FULL: (_Code.RESOURCE_EXHAUSTED, "the gateway is full; send again later"),
+    Reason.UNKNOWN_PLAN: (_Code.UNAVAILABLE, "the hub has another policy; send again later"),
     Reason.UNAVAILABLE: (_Code.UNAVAILABLE, "a destination can't be reached; send again later"),
 }
 """The status of each reason that ends a call; any other is INTERNAL."""

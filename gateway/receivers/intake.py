@@ -10,10 +10,11 @@ from typing import Final
 import msgspec
 
 from gateway.delivery import Delivery
+from gateway.delivery.packer import Packer, Sent
 from gateway.directory import Directory
 from gateway.errors import Reason, Refused
-from gateway.minimise.flows import Flow
-from gateway.model import Release, Verdict, Withheld
+from gateway.minimise.flows import LARGE, Flow
+from gateway.model import Parcel, Verdict, Withheld
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import tell_items
 
@@ -23,11 +24,17 @@ MOST: Final = 10_000
 TURN: Final = 0.005
 """Seconds that one call decides on its items before others get their turn."""
 
-LARGE: Final = 8_192
-"""Bytes of an item from which on it is decided on in a thread: it could take seconds, in which nobody else would be heard."""
 
-Resolve = Callable[[bytes], tuple[Flow, bytes]]
-"""The flow of a raw item, and the item's message. Raises Refused."""
+class Asked(msgspec.Struct, frozen=True):
+    """A raw item's flow, the item's message, and the request ID that it came with; empty where it came without."""
+
+    flow: Flow
+    item: bytes
+    request_id: str = ""
+
+
+Resolve = Callable[[bytes], Asked]
+"""What a raw item asks for. Raises Refused."""
 
 
 class Batch(msgspec.Struct):
@@ -46,27 +53,28 @@ class Batch(msgspec.Struct):
 class Intake:
     """Takes items in, one or many, and returns when they are safe."""
 
-    def __init__(self, directory: Directory, delivery: Delivery, counts: Counts | None = None) -> None:
+    def __init__(self, directory: Directory, delivery: Delivery, packer: Packer, counts: Counts | None = None) -> None:
         """`counts` is told of each item."""
+        self._packer = packer
         self._directory = directory
         self._delivery = delivery
         self._counts = Counts() if counts is None else counts
 
     async def one(self, resolve: Resolve, raw: bytes) -> tuple[Verdict, ...]:
         """Decide on one item and deliver its releases. Raises Refused, Retryable, Permanent."""
-        verdicts = await self._decide(resolve, raw)
+        verdicts, parcels = await self._decide(resolve, raw, 0)
         tell_items(1)
-        await self.deliver(releases(verdicts))
+        await self.deliver(parcels)
         return verdicts
 
     async def many(self, resolve: Resolve, raws: Iterable[bytes]) -> Batch:
-        """Decide on each item by itself and deliver all releases together. Raises Refused for too many, Retryable, Permanent."""
+        """Decide on each item by itself and deliver all parcels together. Raises Refused for too many, Retryable, Permanent."""
         batch, since = Batch(), time.monotonic()
-        pending: list[Release] = []
-        for raw in raws:
-            if batch.count == MOST:
+        pending: list[Parcel] = []
+        for index, raw in enumerate(raws):
+            if index == MOST:
                 raise Refused(Reason.TOO_MANY_ITEMS)
-            pending += await self.add(batch, resolve, raw)
+            pending += await self.add(batch, resolve, raw, index)
             if time.monotonic() - since > TURN:
                 await asyncio.sleep(0)
                 since = time.monotonic()
@@ -74,11 +82,14 @@ class Intake:
         await self.deliver(pending)
         return batch
 
-    async def add(self, batch: Batch, resolve: Resolve, raw: bytes) -> list[Release]:
-        """Decide on one more item of a batch; its releases, not yet delivered. Raises Refused for too many rejected ones."""
+    async def add(self, batch: Batch, resolve: Resolve, raw: bytes, at: int = 0) -> list[Parcel]:
+        """Decide on one more item of a batch, the one `at` an index of its request; its parcels, not yet delivered.
+
+        Raises Refused for too many rejected ones.
+        """
         index = batch.count
         try:
-            verdicts = await self._decide(resolve, raw)
+            verdicts, parcels = await self._decide(resolve, raw, at)
         except Refused as error:
             batch.rejected.append((index, error.reason))
             if len(batch.rejected) > MOST:
@@ -87,18 +98,19 @@ class Intake:
         batch.accepted += 1
         if len(batch.withheld) < MOST and any(isinstance(verdict, Withheld) for verdict in verdicts):
             batch.withheld.append(index)
-        return releases(verdicts)
+        return parcels
 
-    async def deliver(self, pending: list[Release]) -> None:
-        """Deliver releases. Raises Retryable, Permanent, Refused."""
+    async def deliver(self, pending: list[Parcel]) -> None:
+        """Deliver parcels. Raises Retryable, Refused."""
         if pending:
             await self._delivery.accept(pending)
 
-    async def _decide(self, resolve: Resolve, raw: bytes) -> tuple[Verdict, ...]:
+    async def _decide(self, resolve: Resolve, raw: bytes, index: int) -> tuple[tuple[Verdict, ...], list[Parcel]]:
         """Decide on one item, and count it, also a refused one."""
         key = ""
         try:
-            flow, item = resolve(raw)
+            asked = resolve(raw)
+            flow, item = asked.flow, asked.item
             key = flow.key
             subject, now = flow.subject(item), time.time_ns()
             facts = self._directory.at_hand(subject, now) or await self._directory.facts(subject, now)
@@ -108,9 +120,4 @@ class Intake:
             self._counts.rejected(key, error.reason)
             raise
         self._counts.decided(flow, verdicts, time.perf_counter_ns() - begun)
-        return verdicts
-
-
-def releases(verdicts: Iterable[Verdict]) -> list[Release]:
-    """The verdicts that go out."""
-    return [verdict for verdict in verdicts if isinstance(verdict, Release)]
+        return verdicts, self._packer.pack(flow, verdicts, now, Sent(item, asked.request_id, index))

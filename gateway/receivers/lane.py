@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from gateway.model import Release
+from gateway.model import Parcel
 
 AHEAD: Final = 1024
-"""Releases of one stream that may wait while others are being delivered; then the stream's sender waits."""
+"""Parcels of one stream that may wait while others are being delivered; then the stream's sender waits."""
 
 AHEAD_BYTES: Final = 4 * 1024 * 1024
 """And the bytes of their payloads."""
@@ -18,20 +18,20 @@ AHEAD_BYTES: Final = 4 * 1024 * 1024
 class Lane:
     """What is put in while a batch is being delivered becomes the next one."""
 
-    def __init__(self, deliver: Callable[[list[Release]], Awaitable[None]]) -> None:
+    def __init__(self, deliver: Callable[[list[Parcel]], Awaitable[None]]) -> None:
         self._deliver = deliver
-        self._waiting: list[Release] = []
+        self._waiting: list[Parcel] = []
         self._bytes = 0
         self._ended = False
         self._work = asyncio.Event()
         self._room = asyncio.Event()
 
-    async def put(self, releases: list[Release]) -> None:
-        """Have releases delivered; returns when more may come."""
-        if not releases:
+    async def put(self, parcels: list[Parcel]) -> None:
+        """Have parcels delivered; returns when more may come."""
+        if not parcels:
             return
-        self._waiting += releases
-        self._bytes += sum(len(release.payload) for release in releases)
+        self._waiting += parcels
+        self._bytes += sum(len(parcel.release.payload) for parcel in parcels)
         self._work.set()
         if len(self._waiting) >= AHEAD or self._bytes >= AHEAD_BYTES:
             self._room.clear()

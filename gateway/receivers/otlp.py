@@ -18,7 +18,7 @@ from gateway.minimise.flows import Flows
 from gateway.minimise.otlp import points, split
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard, Relay
-from gateway.receivers.intake import Intake
+from gateway.receivers.intake import Asked, Intake
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from gateway.telemetry.traces import Called
 
@@ -58,7 +58,7 @@ async def export(signal: Signal, flows: Flows, intake: Intake, raw: bytes) -> Me
     Partial success: what is wrong with one record rejects that one only. A withheld record counts as accepted.
     """
     flow, items = flows.of(signal.flow), [*split(raw)]
-    batch = await intake.many(lambda item: (flow, item), items)
+    batch = await intake.many(lambda item: Asked(flow, item), items)
     return _response(signal, [(items[index], reason) for index, reason in batch.rejected])
 
 

@@ -19,11 +19,12 @@ from google.rpc.status_pb2 import Status
 
 from gateway.config import LocalHttp
 from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.minimise.flows import LARGE
 from gateway.receivers import otlp, otlp_json
 from gateway.receivers.body import Slow, gunzip, received
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import AFTER, INTERNAL, LONGEST, STATUS
-from gateway.receivers.intake import LARGE, Intake
+from gateway.receivers.intake import Intake
 from gateway.receivers.web import Limits, Page, Site
 from gateway.signals import SIGNALS, Signal
 from gateway.telemetry import Counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, Protocol, get_args
@@ -9,7 +10,7 @@ from typing import Final, Literal, Protocol, get_args
 import msgspec
 
 from gateway.errors import Reason
-from gateway.model import Category, Release, Trail, Verdict
+from gateway.model import Category, Depth, Release, Trail, Verdict
 from gateway.policy.document import Mode, Side
 from gateway.policy.vocabulary import Code
 from gateway.telemetry import table
@@ -28,6 +29,8 @@ CODES: Final = frozenset(("OK", *get_args(Code)))
 
 _UNPLANNED: Final = frozenset({Reason.UNCLASSIFIED, Reason.CATEGORY_NOT_ALLOWED})
 """Why an attribute is stripped whatever its value."""
+
+_NOTHING: Final = Depth()
 
 _NAMES: Final[Mapping[Category, str]] = {category: category.name for category in Category}
 
@@ -58,6 +61,14 @@ class Flow(Protocol):
         ...
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """What waits to be delivered, by destination; where recipients are failing; how many damaged files were set aside."""
+
+    depths: Mapping[str, Depth] = {}
+    failing: frozenset[str] = frozenset()
+    set_aside: int = 0
+
+
 class Counts:
     """The numbers of one gateway. All methods are for the event loop's thread. Times are in nanoseconds.
 
@@ -74,8 +85,14 @@ class Counts:
         self.masks = Tally(table.FIELDS_MASKED)
         self.deliveries = Tally(table.DELIVERIES)
         self.delivery_durations = Durations(table.DELIVERY_DURATION)
-        self.in_flight_items = Tally(table.IN_FLIGHT_ITEMS)
-        self.in_flight_bytes = Tally(table.IN_FLIGHT_BYTES)
+        self.outbox_items = Tally(table.OUTBOX_ITEMS)
+        self.outbox_bytes = Tally(table.OUTBOX_BYTES)
+        self.outbox_ages = Tally(table.OUTBOX_AGE)
+        self.dead_letters = Tally(table.DEAD_LETTERS)
+        self.burials = Tally(table.BURIED)
+        self.purges = Tally(table.PURGED)
+        self.failing = Tally(table.RECIPIENT_FAILING)
+        self.set_aside = Tally(table.OUTBOX_SET_ASIDE)
         self.proxy_calls = Tally(table.PROXY_CALLS, Side, sorted(CODES), Mode)
         self.proxy_fields = Tally(table.PROXY_FIELDS_STRIPPED)
         self.dropped = Tally(table.ACCESS_LOG_DROPPED)
@@ -84,7 +101,8 @@ class Counts:
         self.failed = Tally(table.RELOAD_FAILED, get_args(What))
         self.policy = Tally(table.POLICY_INFO)
         self.build = Tally(table.BUILD_INFO)
-        self._load: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        self._waiting: Callable[[], Waiting] = Waiting
+        self._destinations: frozenset[str] = frozenset()
 
     # What is in force.
 
@@ -92,6 +110,7 @@ class Counts:
         """A policy is in force; `digest` in hexadecimal, `flows` with their destinations. What earlier ones counted stays."""
         self.policy.clear()
         self.policy[digest, str(version)] = 1
+        self._destinations = frozenset(name for names in flows.values() for name in names)
         for flow, destinations in flows.items():
             self.items.setdefault((flow, "accepted", ""), 0)
             self.decisions.known((flow,))
@@ -101,6 +120,8 @@ class Counts:
                 # A metric without a series isn't shown at all.
                 self.fields.setdefault((destination, "UNSPECIFIED", "plan"), 0)
                 self.masks.setdefault((destination, "FREE_TEXT"), 0)
+                self.burials.setdefault((destination, Reason.EXPIRED), 0)
+                self.purges.setdefault((destination, Reason.EXPIRED), 0)
                 for fared in get_args(Fared):
                     self.deliveries.setdefault((destination, fared), 0)
 
@@ -151,13 +172,29 @@ class Counts:
             self.deliveries[destination, name] += count
         self.delivery_durations.add((destination,), took)
 
-    def in_flight(self, load: Callable[[], tuple[int, int]]) -> None:
-        """Ask this, from now on, how many releases, and bytes of them, exporters have and haven't settled."""
-        self._load = load
+    def buried(self, destination: str, reason: Reason, count: int) -> None:
+        """So many releases became dead letters."""
+        self.burials[destination, reason] += count
+
+    def purged(self, destination: str, reason: Reason, count: int) -> None:
+        """So many stored releases were deleted undelivered."""
+        self.purges[destination, reason] += count
+
+    def ask(self, waiting: Callable[[], Waiting]) -> None:
+        """Ask this, from now on, what waits to be delivered."""
+        self._waiting = waiting
 
     def look(self) -> None:
         """Ask for what isn't counted but asked."""
-        self.in_flight_items[()], self.in_flight_bytes[()] = self._load()
+        waiting, now = self._waiting(), time.time_ns()
+        for name in {*self._destinations, *waiting.depths}:
+            depth = waiting.depths.get(name, _NOTHING)
+            self.outbox_items[name,] = depth.items
+            self.outbox_bytes[name,] = depth.bytes
+            self.outbox_ages[name,] = max(0, now - depth.oldest_ns) // 1_000_000_000 if depth.oldest_ns else 0
+            self.dead_letters[name,] = depth.dead
+            self.failing[name,] = int(name in waiting.failing)
+        self.set_aside[()] = waiting.set_aside
 
     # Calls.
 

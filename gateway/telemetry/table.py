@@ -26,7 +26,7 @@ LABELS: Final[Mapping[str, str]] = {
     "destination": "a destination of the policy",
     "digest": "SHA-256 over all plans in force, equal in gateways that decide alike",
     "flow": "a flow of the policy; empty where none was found",
-    "listener": "`local`, `local_http`, `outbound`, `inbound`",
+    "listener": "`local`, `local_http`, `outbound`, `inbound`, `delivery`",
     "mode": "of the route: `enforce`, `shadow`",
     "outcome": "see the metric",
     "reason": "a `Reason` without its prefix; empty where nothing was wrong",
@@ -85,13 +85,27 @@ DELIVERIES: Final = Metric(
     "deliveries",
     Kind.COUNTER,
     ("destination", "outcome"),
-    "Releases handed to an exporter; outcome is delivered, retry (not now: the caller is told to send again) or rejected",
+    "Releases handed to an exporter; outcome is delivered, retry (not now: it is sent again) or rejected (it is a dead letter now)",
 )
 DELIVERY_DURATION: Final = Metric(
     "delivery_duration_seconds", Kind.HISTOGRAM, ("destination",), "How long an exporter took for one batch", "seconds"
 )
-IN_FLIGHT_ITEMS: Final = Metric("in_flight_items", Kind.GAUGE, (), "Releases that exporters have and have not settled")
-IN_FLIGHT_BYTES: Final = Metric("in_flight_bytes", Kind.GAUGE, (), "The bytes of those", "bytes")
+OUTBOX_ITEMS: Final = Metric("outbox_items", Kind.GAUGE, ("destination",), "Releases that wait to be delivered")
+OUTBOX_BYTES: Final = Metric("outbox_bytes", Kind.GAUGE, ("destination",), "The bytes of those", "bytes")
+OUTBOX_AGE: Final = Metric("outbox_age_seconds", Kind.GAUGE, ("destination",), "For how long the oldest of those has waited", "seconds")
+DEAD_LETTERS: Final = Metric("dead_letters", Kind.GAUGE, ("destination",), "Releases that were set aside, for they can't be delivered")
+BURIED: Final = Metric("buried", Kind.COUNTER, ("destination", "reason"), "Releases that became dead letters")
+PURGED: Final = Metric(
+    "purged",
+    Kind.COUNTER,
+    ("destination", "reason"),
+    "Stored releases that were deleted undelivered: by the policy or the facts of the moment they may not leave any more,"
+    " or their retention is over",
+)
+RECIPIENT_FAILING: Final = Metric(
+    "recipient_failing", Kind.GAUGE, ("destination",), "1 while a recipient fails again and again, and is tried less often"
+)
+OUTBOX_SET_ASIDE: Final = Metric("outbox_set_aside", Kind.COUNTER, (), "Damaged files of the outbox that were set aside")
 PROXY_CALLS: Final = Metric("proxy_calls", Kind.COUNTER, ("listener", "code", "mode"), "Calls carried between services that have ended")
 PROXY_FIELDS_STRIPPED: Final = Metric(
     "proxy_fields_stripped", Kind.COUNTER, (), "Fields and metadata keys stripped from calls between services"
@@ -115,8 +129,14 @@ METRICS: Final = (
     FIELDS_MASKED,
     DELIVERIES,
     DELIVERY_DURATION,
-    IN_FLIGHT_ITEMS,
-    IN_FLIGHT_BYTES,
+    OUTBOX_ITEMS,
+    OUTBOX_BYTES,
+    OUTBOX_AGE,
+    DEAD_LETTERS,
+    BURIED,
+    PURGED,
+    RECIPIENT_FAILING,
+    OUTBOX_SET_ASIDE,
     PROXY_CALLS,
     PROXY_FIELDS_STRIPPED,
     ACCESS_LOG_DROPPED,

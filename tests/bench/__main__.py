@@ -1,9 +1,10 @@
 """Prints all figures."""
 
-from tests.bench import end_to_end, hop, in_process, otlp
+from tests.bench import end_to_end, hop, in_process, otlp, outbox
 
 if __name__ == "__main__":
     in_process.run()
     end_to_end.run()
     hop.run()
     otlp.run()
+    outbox.run()

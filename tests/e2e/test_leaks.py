@@ -20,13 +20,15 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.contracts.load import default_path, load
+from gateway.delivery.outbox import Leased
+from gateway.delivery.packer import Sent
 from gateway.errors import Reason, Refused
-from gateway.exporters.base import Outcome
+from gateway.exporters.base import Bounds, Outcome
 from gateway.minimise.addresses import read
 from gateway.minimise.flows import Flows
 from gateway.minimise.memo import Noted
 from gateway.minimise.run import Masked, PersonalAccount
-from gateway.model import Facts, Release, Subject, Withheld
+from gateway.model import Facts, Parcel, Release, Subject, Withheld
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
@@ -35,7 +37,7 @@ from gateway.receivers.intake import Batch
 from tests.calls import EMIT, LOGS, METRICS, PREVIEW, TRACES, TRACK, V1, field, track
 from tests.e2e.planted import ACCENTED, DIGITS, MARKS, NUMBERS, VALUES, WORD, filled, forms, found, spoilt
 from tests.http2 import knock, request
-from tests.running import OPTIONS, SECONDS, Gate, Process, running
+from tests.running import OPTIONS, SECONDS, Process, running
 
 CONTRACT: Final = load([default_path()])
 TYPES: Final = ("kannelle.crm.v1.Contact", "kannelle.video.v1.VideoExported", "kannelle.privacy.v1.SupportMessage")
@@ -188,23 +190,39 @@ FAULTS: Final[tuple[Exception, ...]] = (
 )
 
 
+class Teller:
+    """An exporter that raises what tells."""
+
+    bounds = Bounds()
+
+    def __init__(self, fault: Exception) -> None:
+        self.fault = fault
+
+    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+        raise self.fault
+
+    async def close(self) -> None:
+        raise self.fault
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 async def test_nothing_is_logged_of_what_an_exporter_says(fault: Exception, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-
-    def reply(batch: Sequence[Release]) -> Sequence[Outcome]:
-        raise fault
-
     calls = [one for one in messages() if one[0] != PREVIEW][: 4 * len(SERVICES)]
     loop = asyncio.get_running_loop()
     # From here on, asyncio tells of everything it runs, and with what.
     loop.set_debug(True)
     loop.slow_callback_duration = 0
-    async with running(tmp_path, Gate(reply)) as gateway:
+    async with running(tmp_path) as gateway:
+        store = gateway.gateway._depot._store
+        assert store is not None
+        store.replace(dict.fromkeys(store.exporters, Teller(fault)))
         with grpc.insecure_channel(gateway.address, options=OPTIONS) as channel:
             said = await asyncio.to_thread(lambda: list(say(channel, calls)))
+        await asyncio.wait_for(gateway.gateway.delivery.drained(), SECONDS)
     assert [hit for one in said for hit in found(one)] == []
     assert any("Executing" in record.message for record in caplog.records)
+    assert "the exporter failed" in caplog.text
     assert found(caplog.text.encode()) == []
 
 
@@ -221,7 +239,11 @@ EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
 def made() -> Iterator[object]:
     """What holds values on the way of an item."""
     raw = WORD.encode()
-    yield Release("analytics", EVENT, "digest", raw)
+    release = Release("analytics", EVENT, "digest", raw)
+    yield release
+    yield Parcel(release, raw, raw, 1, (raw,))
+    yield Leased(1, "analytics", EVENT, "digest", raw, raw, raw, 1, 0)
+    yield Sent(raw, WORD, 1)
     yield Subject(WORD, f"{WORD}@{WORD}.example")
     yield Facts(0, directory=True, verified=frozenset({f"{WORD}.example"}), personal=True)
     yield Withheld("analytics", Reason.PERSONAL_ACCOUNT)

@@ -10,11 +10,9 @@ from typing import Any, Final
 import pytest
 
 from gateway.config import Local, LocalHttp
-from gateway.errors import Reason
-from gateway.exporters.base import Rejected, Retry
 from tests.calls import DESCRIBE, EMIT, LOGS, PREVIEW, PROFILES, STREAM, TRACK, TRACKS, emitting, event, logs, track
 from tests.reading import Sample, counted, samples
-from tests.running import SECONDS, Gate, Running, delivered, running
+from tests.running import SECONDS, Gate, Running, running
 
 Made = Callable[[Running], Any]
 
@@ -49,12 +47,8 @@ def decided(flow: str, accepted: int, *, rejected: Mapping[str, int] | None = No
     }
 
 
-def sent(destination: str, released: int, outcome: str = "delivered", batches: int = 1) -> dict[str, int]:
-    return {
-        f"verdicts_total{{destination={destination},reason=,verdict=release}}": released,
-        f"deliveries_total{{destination={destination},outcome={outcome}}}": released,
-        f"delivery_duration_seconds_count{{destination={destination}}}": batches,
-    }
+def released(destination: str, count: int) -> dict[str, int]:
+    return {f"verdicts_total{{destination={destination},reason=,verdict=release}}": count}
 
 
 def stripped(destination: str, category: str, cause: str, by: int = 1) -> dict[str, int]:
@@ -66,14 +60,14 @@ CANCELLED: Final[Sample] = ("calls_total", frozenset({("listener", "local"), ("s
 WITHHELD: Final = {"verdicts_total{destination=analytics,reason=PERSONAL_ACCOUNT,verdict=withhold}": 1}
 
 TABLE: Final[Mapping[str, tuple[Made, Mapping[str, int]]]] = {
-    "an item": (lambda g: g.raw(TRACK, track()), called(ANALYTICS) | decided(FLOW, 1) | sent("analytics", 1)),
+    "an item": (lambda g: g.raw(TRACK, track()), called(ANALYTICS) | decided(FLOW, 1) | released("analytics", 1)),
     "a field that the plan doesn't have": (
         lambda g: g.raw(TRACK, track(event(full_name="Anna"))),
-        called(ANALYTICS) | decided(FLOW, 1) | sent("analytics", 1) | stripped("analytics", "NAME", "plan"),
+        called(ANALYTICS) | decided(FLOW, 1) | released("analytics", 1) | stripped("analytics", "NAME", "plan"),
     ),
     "a value that fails": (
         lambda g: g.raw(TRACK, track(event(user_id="not one"))),
-        called(ANALYTICS) | decided(FLOW, 1) | sent("analytics", 1) | stripped("analytics", "USER_ID", "value"),
+        called(ANALYTICS) | decided(FLOW, 1) | released("analytics", 1) | stripped("analytics", "USER_ID", "value"),
     ),
     "a withheld item": (
         lambda g: g.raw(TRACK, track(event(work_email="anna@gmail.com"))),
@@ -85,7 +79,7 @@ TABLE: Final[Mapping[str, tuple[Made, Mapping[str, int]]]] = {
     ),
     "a batch": (
         lambda g: g.raw(TRACKS, MANY),
-        called(ANALYTICS) | decided(FLOW, 3) | sent("analytics", 2) | WITHHELD | stripped("analytics", "USER_ID", "value"),
+        called(ANALYTICS) | decided(FLOW, 3) | released("analytics", 2) | WITHHELD | stripped("analytics", "USER_ID", "value"),
     ),
     "a batch that isn't one": (lambda g: g.raw(TRACKS, b"\xff"), called(ANALYTICS, "INVALID_ARGUMENT")),
     "a type without a flow": (
@@ -96,13 +90,13 @@ TABLE: Final[Mapping[str, tuple[Made, Mapping[str, int]]]] = {
     "a description": (lambda g: g.raw(DESCRIBE, b"\xff"), called("kannelle.privacy.v1.PrivacyService", "INVALID_ARGUMENT")),
     "records": (
         lambda g: g.raw(LOGS, logs("INFO", "WARN").SerializeToString()),
-        called(LOGS_SERVICE) | decided("otlp/logs", 2) | sent("application-log", 2),
+        called(LOGS_SERVICE) | decided("otlp/logs", 2) | released("application-log", 2),
     ),
     "attributes": (
         lambda g: g.raw(LOGS, attributes("anna@example.com", "user.full_name", "user.id")),
         called(LOGS_SERVICE)
         | decided("otlp/logs", 1)
-        | sent("application-log", 1)
+        | released("application-log", 1)
         | stripped("application-log", "UNSPECIFIED", "plan", 2)
         | stripped("application-log", "UNSPECIFIED", "value"),
     ),
@@ -134,35 +128,7 @@ async def test_a_streams_items_count_each(tmp_path: Path) -> None:
         await gateway.raw_stream(STREAM, [track(), b"\xff", track()])
         assert counted(gateway, "items_total", flow=FLOW, outcome="accepted", reason="") == 2
         assert counted(gateway, "items_total", flow="", outcome="rejected", reason="MALFORMED") == 1
-        assert counted(gateway, "deliveries_total", destination="analytics", outcome="delivered") == 2
         assert counted(gateway, "calls_total", listener="local", service=ANALYTICS, code="OK") == 1
-
-
-@pytest.mark.parametrize(
-    ("outcome", "shown", "code"),
-    [(Retry(), "retry", "UNAVAILABLE"), (Rejected(Reason.INTERNAL), "rejected", "INTERNAL")],
-)
-async def test_what_an_exporter_does_not_take_is_told(outcome: Any, shown: str, code: str, tmp_path: Path) -> None:
-    gate = Gate(lambda batch: [outcome] * len(batch))
-    async with running(tmp_path, gate) as gateway:
-        before = samples(gateway.gateway.telemetry)
-        await gateway.raw(TRACKS, track(event(), event()))
-        assert moved(before, samples(gateway.gateway.telemetry)) == (
-            called(ANALYTICS, code) | decided(FLOW, 2) | sent("analytics", 2, outcome=shown)
-        )
-
-
-async def test_what_is_in_flight_is_shown(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
-    async with running(tmp_path, gate) as gateway:
-        call = asyncio.create_task(gateway.raw(TRACKS, track(event(), event())))
-        await gate.until(2)
-        assert counted(gateway, "in_flight_items") == 2
-        assert counted(gateway, "in_flight_bytes") == sum(len(one.payload) for one in gate.releases)
-        gate.open()
-        await call
-        assert counted(gateway, "in_flight_items") == 0
-        assert counted(gateway, "in_flight_bytes") == 0
 
 
 async def test_a_call_that_is_cancelled_counts_as_such(tmp_path: Path) -> None:
@@ -181,7 +147,7 @@ async def test_a_call_that_is_cancelled_counts_as_such(tmp_path: Path) -> None:
 
 async def test_the_loads_of_the_first_policy_are_shown(tmp_path: Path) -> None:
     async with running(
-        tmp_path, Gate(delivered), local=Local(address="127.0.0.1:0"), local_http=LocalHttp(address="127.0.0.1:0")
+        tmp_path, Gate(), local=Local(address="127.0.0.1:0"), local_http=LocalHttp(address="127.0.0.1:0")
     ) as gateway:
         shown = samples(gateway.gateway.telemetry)
         assert [dict(labels)["version"] for name, labels in shown if name == "policy_info"] == ["1"]

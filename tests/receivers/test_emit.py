@@ -12,17 +12,16 @@ import grpc
 import pytest
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
-from gateway.config import Delivery
-from gateway.errors import Reason
-from gateway.exporters.base import DELIVERED, Outcome, Retry
-from gateway.model import Release
+from gateway.errors import Reason, Retryable
+from gateway.model import Parcel
 from gateway.receivers.emit import SERVICES, reason_number
 from gateway.receivers.guard import DOMAIN, STATUS
 from gateway.receivers.lane import AHEAD, AHEAD_BYTES
 from tests.calls import EMITS, METHODS, STREAM, TRACK, TRACKS, V1, emitting, event, field, held, track
-from tests.running import SECONDS, Ended, Gate, Running, running
+from tests.running import SECONDS, Ended, Gate, Running, raising, running
 
 PERSONAL: Final = event(work_email="ana@gmail.com")
+DOWN: Final = Retryable(Reason.UNAVAILABLE, 2)
 UNPLANNED: Final = analytics_pb2.AnalyticsEvent(name="not.planned")
 
 
@@ -127,7 +126,7 @@ async def test_items_of_any_type_find_their_flow_one_by_one(tmp_path: Path) -> N
 
 
 async def test_as_many_as_the_bound_come_whole_and_in_order(tmp_path: Path) -> None:
-    async with running(tmp_path, gate := Gate(), delivery=Delivery(max_items=10_000)) as gateway:
+    async with running(tmp_path, gate := Gate()) as gateway:
         assert await tracked(gateway, track(*numbered(10_000))) == result(10_000)
         assert await gateway.raw(TRACKS, track(*numbered(10_001))) == told(Reason.TOO_MANY_ITEMS)
     assert users(gate) == NAMES[:10_000]
@@ -136,7 +135,7 @@ async def test_as_many_as_the_bound_come_whole_and_in_order(tmp_path: Path) -> N
 async def test_a_stream_comes_whole_and_in_order(tmp_path: Path) -> None:
     async with running(tmp_path, gate := Gate()) as gateway:
         assert await streamed(gateway, [track(one) for one in numbered(2000)]) == result(2000)
-        assert gateway.in_flight == (0, 0)
+        assert gate.waiting == 0
     assert users(gate) == NAMES[:2000]
 
 
@@ -214,7 +213,7 @@ async def test_a_stream_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) 
         stream.call.cancel()
         gate.open()
         assert await tracked(gateway, track(event("usr_last"))) == result(1)
-    assert gateway.in_flight == (0, 0)
+    assert gate.waiting == 0
     for batch in gate.batches:
         ids = [analytics_pb2.AnalyticsEvent.FromString(release.payload).user.user_id for release in batch]
         assert ids == ["usr_last"] or ids == NAMES[int(ids[0][4:]) :][: len(ids)]
@@ -233,7 +232,7 @@ async def test_a_slow_recipient_holds_a_fast_sender_back(tmp_path: Path) -> None
         # The first is on its way, AHEAD wait, and some more fill the connection's window.
         calling = asyncio.create_task(gateway.raw_stream(STREAM, held_back(consumed, 3 * AHEAD, AHEAD + 100)))
         assert await asyncio.to_thread(consumed.wait, SECONDS)
-        assert gateway.in_flight[0] == len(gate.releases) < AHEAD
+        assert gate.waiting == len(gate.releases) < AHEAD
         gate.open()
         assert analytics_pb2.StreamEventsResponse.FromString(await calling).result == result(3 * AHEAD)
     assert max(map(len, gate.batches)) <= AHEAD
@@ -244,19 +243,20 @@ async def test_large_items_are_held_back_by_their_bytes(tmp_path: Path) -> None:
     size = AHEAD_BYTES // 8
     message = support_pb2.SupportMessage(attachments=[support_pb2.Attachment(content=bytes(size))])
     data = support_pb2.StreamMessagesRequest(message=message).SerializeToString()
-    async with running(tmp_path, gate := Gate(), delivery=Delivery(max_bytes=2 * AHEAD_BYTES)) as gateway:
+    async with running(tmp_path, gate := Gate()) as gateway:
         assert isinstance(await gateway.raw_stream(f"{V1}SupportService/StreamMessages", [data] * 40), bytes)
     assert max(sum(len(release.payload) for release in batch) for batch in gate.batches) <= AHEAD_BYTES + size
 
 
 def failing_after(count: int, gate: Gate) -> Any:
-    def reply(batch: Sequence[Release]) -> Sequence[Outcome]:
-        return [DELIVERED if len(gate.releases) <= count else Retry(2)] * len(batch)
+    def reply(batch: Sequence[Parcel]) -> None:
+        if len(gate.releases) > count:
+            raise DOWN
 
     return reply
 
 
-async def test_a_recipient_that_fails_ends_an_idle_stream(tmp_path: Path) -> None:
+async def test_a_delivery_that_fails_ends_an_idle_stream(tmp_path: Path) -> None:
     gate = Gate()
     gate.reply = failing_after(1, gate)
     async with running(tmp_path, gate) as gateway:
@@ -265,10 +265,10 @@ async def test_a_recipient_that_fails_ends_an_idle_stream(tmp_path: Path) -> Non
         await gate.until(1)
         await stream.say(event())
         assert await stream.fate() is grpc.StatusCode.UNAVAILABLE
-        assert gateway.in_flight == (0, 0)
+        assert gate.waiting == 0
 
 
-async def test_a_recipient_that_fails_ends_a_busy_stream(tmp_path: Path) -> None:
+async def test_a_delivery_that_fails_ends_a_busy_stream(tmp_path: Path) -> None:
     gate = Gate()
     gate.reply = failing_after(500, gate)
 
@@ -278,11 +278,11 @@ async def test_a_recipient_that_fails_ends_a_busy_stream(tmp_path: Path) -> None
 
     async with running(tmp_path, gate) as gateway:
         assert await gateway.raw_stream(STREAM, endless()) == told(Reason.UNAVAILABLE, 2)
-        assert gateway.in_flight == (0, 0)
+        assert gate.waiting == 0
 
 
-async def test_a_recipient_that_fails_ends_a_stream_that_is_held_back(tmp_path: Path) -> None:
-    gate, consumed = Gate(lambda batch: [Retry(2)] * len(batch), shut=True), threading.Event()
+async def test_a_delivery_that_fails_ends_a_stream_that_is_held_back(tmp_path: Path) -> None:
+    gate, consumed = Gate(raising(DOWN), shut=True), threading.Event()
     async with running(tmp_path, gate) as gateway:
         calling = asyncio.create_task(gateway.raw_stream(STREAM, held_back(consumed, 3 * AHEAD, AHEAD + 100)))
         assert await asyncio.to_thread(consumed.wait, SECONDS)

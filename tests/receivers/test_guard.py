@@ -13,14 +13,11 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
 
-from gateway.config import Delivery
-from gateway.errors import Permanent, Reason, Retryable
-from gateway.exporters.base import Outcome, Rejected, Retry
+from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.listeners import CALLS
-from gateway.model import Release
 from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard
 from tests.calls import EMIT, LOGS, STREAM, TRACK, TRACKS, V1, emitting, event, field, group, held, logs, track, wrapped
-from tests.running import Ended, Gate, Running, running
+from tests.running import Ended, Gate, Running, raising, running
 
 one_gateway = pytest.mark.asyncio(loop_scope="module")
 Row = tuple[str, str, bytes, Reason]
@@ -129,7 +126,6 @@ OURS: list[Row] = [
     ("no flow for a service", TRACK, track(), Reason.UNKNOWN_FLOW),
     ("no flow for a method", f"{V1}ActivityLogService/RecordActivities", b"\x12\x00", Reason.UNKNOWN_FLOW),
     ("no flow for logs", LOGS, b"", Reason.UNKNOWN_FLOW),
-    ("no exporter", f"{V1}ActivityLogService/RecordActivity", b"\x12\x00", Reason.UNKNOWN_DESTINATION),
 ]
 
 
@@ -157,7 +153,7 @@ async def acme(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watche
     protos = folder / "protos"
     protos.mkdir()
     (protos / "acme.proto").write_text(CONTRACT)
-    async with running(folder, {"orders": gate}, policy=POLICY, contracts=[protos]) as gateway:
+    async with running(folder, gate, policy=POLICY, contracts=[protos]) as gateway:
         yield gateway, gate
 
 
@@ -217,10 +213,10 @@ async def test_a_message_over_the_limit_is_exhausted(path: str, kannelle: Watche
 
 @one_gateway
 async def test_a_message_over_the_limit_ends_a_stream_too(kannelle: Watched) -> None:
-    gateway, _ = kannelle
+    gateway, gate = kannelle
     answer = await gateway.raw_stream(STREAM, [track(), bytes(6 * 1024 * 1024), track()])
     assert answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert gateway.in_flight == (0, 0)
+    assert gate.waiting == 0
 
 
 FULL: Final = told(Reason.FULL, 1.0)
@@ -228,8 +224,8 @@ ONE_RECORD: Final = logs("INFO").SerializeToString()
 
 
 async def test_a_full_gateway_says_when_to_come_back(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
-    async with running(tmp_path, gate, delivery=Delivery(max_items=2)) as gateway:
+    gate = Gate(shut=True, most=2)
+    async with running(tmp_path, gate) as gateway:
         waiting = [asyncio.create_task(gateway.raw(TRACK, track())) for _ in range(2)]
         await gate.until(2)
         assert await gateway.raw(TRACK, track()) == FULL
@@ -252,7 +248,7 @@ async def test_more_calls_than_there_is_room_for_are_told_when_to_come_back(tmp_
 
 
 async def test_what_could_never_fit_is_too_large(tmp_path: Path) -> None:
-    async with running(tmp_path, Gate(), delivery=Delivery(max_items=2)) as gateway:
+    async with running(tmp_path, Gate(most=2)) as gateway:
         assert await gateway.raw(TRACKS, track(*[event()] * 3)) == told(Reason.TOO_LARGE)
 
 
@@ -272,57 +268,42 @@ RAISED: list[Exception] = [
     StopIteration("planted"),
 ]
 
-Fault = tuple[str, Outcome | Exception, Ended]
+DOWN: list[tuple[str, float | None, float | None]] = [
+    ("", 2.5, 2.5),
+    ("for nobody knows how long", None, None),
+    ("for a moment", 0, 0),
+    ("for ever", 1e30, LONGEST),
+    ("for longer", math.inf, LONGEST),
+    ("until yesterday", -5, 0),
+    ("for no number", math.nan, 0),
+]
+
+Fault = tuple[str, Exception, Ended]
 FAULTS: list[Fault] = [
-    ("down", Retry(2.5), told(Reason.UNAVAILABLE, 2.5)),
-    ("down, for nobody knows how long", Retry(), told(Reason.UNAVAILABLE)),
-    ("down at once", Retry(0), told(Reason.UNAVAILABLE, 0)),
-    ("down for ever", Retry(1e30), told(Reason.UNAVAILABLE, LONGEST)),
-    ("down for longer", Retry(math.inf), told(Reason.UNAVAILABLE, LONGEST)),
-    ("down until yesterday", Retry(-5), told(Reason.UNAVAILABLE, 0)),
-    ("down for no number", Retry(math.nan), told(Reason.UNAVAILABLE, 0)),
-    ("raises Retryable", Retryable(Reason.FULL, 3), told(Reason.UNAVAILABLE, 3)),
-    ("rejects as malformed", Rejected(MALFORMED), told(MALFORMED)),
-    ("rejects as too large", Rejected(Reason.TOO_LARGE), told(Reason.TOO_LARGE)),
-    ("raises Permanent", Permanent(Reason.UNKNOWN_TYPE), told(Reason.UNKNOWN_TYPE)),
-    ("rejects for a field's reason", Rejected(Reason.LOOKS_LIKE_EMAIL), INTERNALLY),
+    *((f"down {name}", Retryable(Reason.UNAVAILABLE, after), told(Reason.UNAVAILABLE, expected)) for name, after, expected in DOWN),
+    ("full", Retryable(Reason.FULL, 3), told(Reason.FULL, 3)),
+    ("at odds with its agent", Retryable(Reason.UNKNOWN_PLAN, 3), told(Reason.UNKNOWN_PLAN, 3)),
+    ("refuses as malformed", Refused(MALFORMED), told(MALFORMED)),
+    ("refuses as too large", Refused(Reason.TOO_LARGE), told(Reason.TOO_LARGE)),
+    ("refuses another item of the same request", Refused(Reason.REQUEST_ID_REUSED), told(Reason.REQUEST_ID_REUSED)),
+    ("refuses for ever", Permanent(Reason.UNKNOWN_TYPE), told(Reason.UNKNOWN_TYPE)),
+    ("refuses for a field's reason", Refused(Reason.LOOKS_LIKE_EMAIL), INTERNALLY),
     *((f"raises {type(error).__name__}", error, INTERNALLY) for error in RAISED),
 ]
 
 
 @one_gateway
 @pytest.mark.parametrize("row", FAULTS, ids=first)
-async def test_what_is_wrong_with_a_destination_has_its_status(row: Fault, kannelle: Watched, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_wrong_with_delivery_has_its_status(row: Fault, kannelle: Watched, caplog: pytest.LogCaptureFixture) -> None:
     _, fault, expected = row
 
-    def reply(batch: Sequence[Release]) -> Sequence[Outcome]:
-        if isinstance(fault, Exception):
-            raise fault
-        return [fault] * len(batch)
-
     gateway, gate = kannelle
-    with gate.replying(reply):
+    with gate.replying(raising(fault)):
         assert await gateway.raw(TRACK, track()) == expected
         assert await gateway.raw(TRACKS, track(*[event()] * 3)) == expected
         assert await gateway.raw_stream(STREAM, [track()] * 3) == expected
         assert await gateway.raw(LOGS, ONE_RECORD) == expected
-    assert gateway.in_flight == (0, 0)
-    assert "planted" not in caplog.text
-
-
-class Rude(Gate):
-    """Settles at once, and raises, which no exporter may: nothing below the guard expects it."""
-
-    def settle(self, batch: Sequence[Release]) -> Sequence[Outcome]:
-        raise Odd("planted")
-
-
-async def test_whatever_nobody_expects_is_internal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with running(tmp_path, Rude()) as gateway:
-        for path, data in ((TRACK, track()), (TRACKS, track()), (LOGS, ONE_RECORD)):
-            assert await gateway.raw(path, data) == INTERNALLY
-        assert await gateway.raw_stream(STREAM, [track()] * 3) == INTERNALLY
-    assert {record.getMessage() for record in caplog.records if record.name.startswith("gateway")} == {"a call failed: Odd"}
+    assert gate.waiting == 0
     assert "planted" not in caplog.text
 
 
@@ -392,16 +373,19 @@ async def test_no_more_calls_than_there_is_room_for() -> None:
 OF_FIELDS: Final = set(list(Reason)[: list(Reason).index(Reason.MALFORMED)])
 """Reasons of fields and values: they end no call."""
 
+OF_DELIVERY: Final = set(list(Reason)[list(Reason).index(Reason.REJECTED) :])
+"""Reasons of what was accepted already: no caller waits for them."""
+
 NOT_TOLD: Final = {Reason.PERSONAL_ACCOUNT, Reason.INTERNAL}
 """A caller doesn't learn why an item was withheld; INTERNAL is what any other reason is."""
 
 
 def test_every_reason_that_can_end_a_call_has_a_status() -> None:
-    assert set(STATUS) == set(Reason) - OF_FIELDS - NOT_TOLD
+    assert set(STATUS) == set(Reason) - OF_FIELDS - OF_DELIVERY - NOT_TOLD
 
 
 CODES: Final = {
-    "INVALID_ARGUMENT": {Reason.MALFORMED, Reason.REQUIRED_FIELD},
+    "INVALID_ARGUMENT": {Reason.MALFORMED, Reason.REQUIRED_FIELD, Reason.REQUEST_ID_REUSED},
     "UNIMPLEMENTED": {Reason.UNKNOWN_METHOD, Reason.NO_PLAN},
     "PERMISSION_DENIED": {Reason.CALLER_NOT_ALLOWED},
     "FAILED_PRECONDITION": {
@@ -412,7 +396,7 @@ CODES: Final = {
         Reason.WITHHELD,
     },
     "RESOURCE_EXHAUSTED": {Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_ITEMS, Reason.FULL},
-    "UNAVAILABLE": {Reason.UNAVAILABLE},
+    "UNAVAILABLE": {Reason.UNAVAILABLE, Reason.UNKNOWN_PLAN},
 }
 
 

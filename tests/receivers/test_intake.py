@@ -13,10 +13,11 @@ import pytest
 
 from gateway.directory import Unknown
 from gateway.errors import Reason, Refused, Retryable
-from gateway.model import Category, Facts, Release, Subject, Trail, Verdict, Withheld
-from gateway.receivers.intake import LARGE, MOST, TURN, Batch, Intake
+from gateway.minimise.flows import LARGE
+from gateway.model import Category, Facts, Parcel, Release, Subject, Trail, Verdict, Withheld
+from gateway.receivers.intake import MOST, TURN, Asked, Batch, Intake
 from gateway.telemetry import Counts
-from tests.running import SECONDS
+from tests.running import PACKER, SECONDS
 
 BAD, PRIVATE = b"bad", b"private"
 
@@ -33,6 +34,9 @@ class Flow:
     def subject(self, raw: bytes) -> Subject:
         return Subject()
 
+    def subjects(self, release: Release) -> frozenset[tuple[Category, str]]:
+        return frozenset({(Category.USER_ID, "usr_1")})
+
     def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
         self.decided += 1
         if raw.rstrip() == BAD:
@@ -45,10 +49,13 @@ class Kept:
     """A delivery that keeps what it accepts."""
 
     def __init__(self) -> None:
-        self.accepted: list[Sequence[Release]] = []
+        self.accepted: list[Sequence[Parcel]] = []
 
-    async def accept(self, releases: Sequence[Release]) -> None:
-        self.accepted.append(releases)
+    async def accept(self, parcels: Sequence[Parcel]) -> None:
+        self.accepted.append(parcels)
+
+    async def drained(self) -> None:
+        """Nothing waits."""
 
     async def close(self, within: float) -> None:
         """Nothing is held open."""
@@ -59,12 +66,12 @@ class Case:
         self.flow: Any = flow or Flow()
         self.kept = Kept()
         self.counts = Counts()
-        self.intake = Intake(Unknown(), self.kept, self.counts)
+        self.intake = Intake(Unknown(), self.kept, PACKER, self.counts)
 
-    def resolve(self, raw: bytes) -> tuple[Any, bytes]:
+    def resolve(self, raw: bytes) -> Asked:
         if not raw:
             raise Refused(Reason.UNKNOWN_FLOW)
-        return self.flow, raw
+        return Asked(self.flow, raw)
 
 
 async def test_one_item_goes_at_once() -> None:
@@ -86,7 +93,7 @@ async def test_many_items_go_together_and_each_has_its_fate() -> None:
     case = Case()
     batch = await case.intake.many(case.resolve, [b"x", BAD, PRIVATE, b"", b"y", PRIVATE])
     assert batch == Batch(accepted=4, rejected=[(1, Reason.TOO_DEEP), (3, Reason.UNKNOWN_FLOW)], withheld=[2, 5])
-    assert [[release.payload for release in sent] for sent in case.kept.accepted] == [[b"x", b"x", PRIVATE, b"y", b"y", PRIVATE]]
+    assert [[parcel.release.payload for parcel in sent] for sent in case.kept.accepted] == [[b"x", b"x", PRIVATE, b"y", b"y", PRIVATE]]
 
 
 @pytest.mark.parametrize("raws", [[], [BAD], [BAD] * MOST])
@@ -190,7 +197,7 @@ class Away:
 
 async def test_without_the_directory_nothing_goes() -> None:
     case = Case()
-    intake = Intake(Away(), case.kept)
+    intake = Intake(Away(), case.kept, PACKER)
     with pytest.raises(Retryable):
         await intake.one(case.resolve, b"x")
     with pytest.raises(Retryable):

@@ -7,30 +7,30 @@ import asyncio
 import pytest
 
 from gateway.errors import Reason, Retryable
-from gateway.model import Release
+from gateway.model import Parcel, Release
 from gateway.receivers.lane import AHEAD, AHEAD_BYTES, Lane
 
 
-def numbered(number: int, size: int = 0) -> Release:
-    return Release("a-destination", "a.Type", str(number), bytes(size))
+def numbered(number: int, size: int = 0) -> Parcel:
+    return Parcel(Release("a-destination", "a.Type", str(number), bytes(size)), b"", b"", 0)
 
 
 class Recipient:
     """Keeps batches; takes each once it may."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Release]] = []
+        self.batches: list[list[Parcel]] = []
         self.came = asyncio.Event()
         self.may = asyncio.Event()
 
-    async def deliver(self, batch: list[Release]) -> None:
+    async def deliver(self, batch: list[Parcel]) -> None:
         self.batches.append(batch)
         self.came.set()
         await self.may.wait()
 
     @property
     def numbers(self) -> list[int]:
-        return [int(release.plan) for batch in self.batches for release in batch]
+        return [int(parcel.release.plan) for batch in self.batches for parcel in batch]
 
 
 async def turns() -> None:
@@ -98,7 +98,7 @@ async def test_the_sender_waits_when_enough_waits(size: int, room: int) -> None:
 
 
 async def test_a_failure_ends_it() -> None:
-    async def fail(batch: list[Release]) -> None:
+    async def fail(batch: list[Parcel]) -> None:
         raise Retryable(Reason.UNAVAILABLE)
 
     lane = Lane(fail)

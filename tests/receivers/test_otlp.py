@@ -18,7 +18,6 @@ from opentelemetry.sdk._logs.export import LogRecordExportResult, SimpleLogRecor
 from opentelemetry.sdk.resources import Resource
 
 from gateway import signals
-from gateway.config import Delivery
 from gateway.errors import Reason
 from gateway.model import Release
 from gateway.receivers.guard import AFTER, DOMAIN, STATUS
@@ -122,11 +121,11 @@ class Heard(logging.Handler):
 
 
 async def test_the_sdk_comes_back_when_a_full_gateway_asked_it_to(tmp_path: Path) -> None:
-    gate, heard = Gate(shut=True), Heard(asyncio.get_running_loop())
+    gate, heard = Gate(shut=True, most=1), Heard(asyncio.get_running_loop())
     sdk = logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter")
     sdk.addHandler(heard)
     try:
-        async with running(tmp_path, gate, delivery=Delivery(max_items=1)) as gateway:
+        async with running(tmp_path, gate) as gateway:
             other = asyncio.create_task(gateway.raw(LOGS, logs("DEBUG").SerializeToString()))
             await gate.until(1)
             logging_ = asyncio.create_task(asyncio.to_thread(said, gateway.address, RECORD))

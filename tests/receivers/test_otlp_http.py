@@ -31,9 +31,8 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from gateway.config import Delivery, LocalHttp
-from gateway.errors import BadConfig, Reason, Refused
-from gateway.exporters.base import Retry
+from gateway.config import LocalHttp
+from gateway.errors import BadConfig, Reason, Refused, Retryable
 from gateway.minimise.flows import Flows
 from gateway.receivers import body, otlp_http
 from gateway.receivers.body import gunzip
@@ -42,7 +41,7 @@ from gateway.receivers.otlp_http import HTTP, JSON, PROTOBUF, fault
 from gateway.receivers.web import FIELD, FIELDS, LINE, Limits
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES
 from tests.calls import logs
-from tests.running import SECONDS, Gate, Running, running
+from tests.running import SECONDS, Gate, Running, raising, running
 
 SECRET: Final = "anna.secret@example.com"
 LOOPBACK: Final = LocalHttp(address="127.0.0.1:0")
@@ -300,14 +299,14 @@ def test_a_reason_ends_with_its_status(reason: Reason) -> None:
 
 @pytest.mark.parametrize(("after", "told"), [(None, None), (0.0, "1"), (0.2, "1"), (1.0, "1"), (1.01, "2"), (30.0, "30"), (1e9, "3600")])
 async def test_a_recipient_that_is_away_makes_clients_come_back(tmp_path: Path, after: float | None, told: str | None) -> None:
-    async with running(tmp_path, Gate(lambda batch: [Retry(after)] * len(batch)), local_http=LOOPBACK) as gateway:
+    async with running(tmp_path, Gate(raising(Retryable(Reason.UNAVAILABLE, after))), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted())
     assert found.refusal == (503, *expected(Reason.UNAVAILABLE))
     assert found.headers.get("Retry-After") == told
 
 
 async def test_a_full_gateway_makes_clients_come_back(tmp_path: Path) -> None:
-    async with running(tmp_path, gate := Gate(shut=True), delivery=Delivery(max_items=1), local_http=LOOPBACK) as gateway:
+    async with running(tmp_path, gate := Gate(shut=True, most=1), local_http=LOOPBACK) as gateway:
         first = asyncio.create_task(said(gateway, posted()))
         await gate.until(1)
         found = await said(gateway, posted())

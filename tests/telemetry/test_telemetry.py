@@ -18,10 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway import __version__
 from gateway.errors import Reason
 from gateway.minimise.census import FIRST, STRIDE
-from gateway.model import Category, Release, Trail, Verdict, Withheld
+from gateway.model import Category, Depth, Release, Trail, Verdict, Withheld
 from gateway.policy.document import Mode, Side
 from gateway.telemetry import CODES, Telemetry
-from gateway.telemetry.counts import Fared
+from gateway.telemetry.counts import Fared, Waiting
 from gateway.telemetry.table import BUCKETS, CALL_DURATION, FIELDS_STRIPPED, LABELS, METRICS
 from gateway.telemetry.tally import Durations
 
@@ -44,6 +44,8 @@ def release(destination: str = "log", **given: object) -> Release:
 def decided(*verdicts: Verdict) -> Callable[[Telemetry], None]:
     return lambda telemetry: telemetry.decided(Flow(), verdicts, 6_000)
 
+
+WAITING: Final = Waiting({"log": Depth(3, 400, 1, 5), "crm": Depth()}, frozenset({"crm"}), 2)
 
 NOTES: Final = {
     ((None, "name"), Reason.TOO_LONG, False): 2,
@@ -124,8 +126,15 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             2,
         ),
         (lambda t: t.delivered("log", {"rejected": 4}, 5_000), "delivery_duration_seconds_count", {"destination": "log"}, 1),
-        (lambda t: t.in_flight(lambda: (3, 400)), "in_flight_items", {}, 3),
-        (lambda t: t.in_flight(lambda: (3, 400)), "in_flight_bytes", {}, 400),
+        (lambda t: t.buried("log", Reason.REJECTED, 3), "buried_total", {"destination": "log", "reason": "REJECTED"}, 3),
+        (lambda t: t.purged("log", Reason.CUT_OFF, 3), "purged_total", {"destination": "log", "reason": "CUT_OFF"}, 3),
+        (lambda t: t.ask(lambda: WAITING), "outbox_items", {"destination": "log"}, 3),
+        (lambda t: t.ask(lambda: WAITING), "outbox_bytes", {"destination": "log"}, 400),
+        (lambda t: t.ask(lambda: WAITING), "outbox_age_seconds", {"destination": "crm"}, 0),
+        (lambda t: t.ask(lambda: WAITING), "dead_letters", {"destination": "log"}, 5),
+        (lambda t: t.ask(lambda: WAITING), "recipient_failing", {"destination": "log"}, 0),
+        (lambda t: t.ask(lambda: WAITING), "recipient_failing", {"destination": "crm"}, 1),
+        (lambda t: t.ask(lambda: WAITING), "outbox_set_aside_total", {}, 2),
         (lambda t: t.traced("lost", 7), "spans_total", {"outcome": "lost"}, 7),
     ],
 )

@@ -14,12 +14,12 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry, ShadowField
 
+from gateway.delivery.packer import Packer
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.minimise.flows import Flows
 from gateway.minimise.subject import NOBODY
-from gateway.model import Facts, Release, Subject
+from gateway.model import Facts, Parcel, Subject
 from gateway.policy.document import Mode, Side
-from gateway.receivers.intake import releases
 from gateway.telemetry import Counts
 
 log = logging.getLogger(__name__)
@@ -67,10 +67,13 @@ class Access(msgspec.Struct, frozen=True):
 class AccessLog:
     """Takes entries at once, delivers them later."""
 
-    def __init__(self, flows: Callable[[], Flows], deliver: Callable[[list[Release]], Awaitable[None]], telemetry: Counts) -> None:
+    def __init__(
+        self, flows: Callable[[], Flows], deliver: Callable[[list[Parcel]], Awaitable[None]], packer: Packer, telemetry: Counts
+    ) -> None:
         """`flows` are those in force; `telemetry` counts the calls, and the entries that were lost."""
         self._flows = flows
         self._deliver = deliver
+        self._packer = packer
         self._telemetry = telemetry
         self._waiting: list[Access] = []
         self._work = asyncio.Event()
@@ -111,7 +114,8 @@ class AccessLog:
     async def _send(self, batch: list[Access]) -> None:
         """Deliver a batch, or lose it: what a log has no room for isn't kept in memory for long."""
         try:
-            await self._deliver([release for access in batch for release in self._minimised(access)])
+            if parcels := [parcel for access in batch for parcel in self._minimised(access)]:
+                await self._deliver(parcels)
         except (Retryable, Permanent, Refused) as error:
             log.warning("%d entries of the access log were lost: %s", len(batch), error.reason)
             self._telemetry.access_log_dropped(len(batch))
@@ -119,14 +123,14 @@ class AccessLog:
             log.error("%d entries of the access log were lost: %s", len(batch), type(error).__name__)
             self._telemetry.access_log_dropped(len(batch))
 
-    def _minimised(self, access: Access) -> list[Release]:
+    def _minimised(self, access: Access) -> list[Parcel]:
         flow = self._flows().find(FLOW)
         if flow is None:
             return []
         entry, begun = _entry(access), time.perf_counter_ns()
         verdicts = flow.decide(entry, Facts(access.received_ns))
         self._telemetry.decided(flow, verdicts, time.perf_counter_ns() - begun)
-        return releases(verdicts)
+        return self._packer.pack(flow, verdicts, access.received_ns)
 
 
 def _entry(access: Access) -> bytes:

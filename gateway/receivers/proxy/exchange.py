@@ -12,10 +12,10 @@ import grpc
 
 from gateway.directory import Directory
 from gateway.errors import Reason, Refused
+from gateway.minimise.flows import LARGE
 from gateway.minimise.receipt import FieldLine, FieldVerdict, receipt
 from gateway.minimise.subject import NOBODY
 from gateway.model import Facts, Release, Subject
-from gateway.receivers.intake import LARGE
 from gateway.receivers.proxy.core import Ended, Pair, Pairs
 from gateway.receivers.proxy.passage import Passage, Way
 

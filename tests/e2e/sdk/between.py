@@ -61,7 +61,7 @@ async def fronted(folder: Path) -> AsyncIterator[tuple[Collector, Process]]:
     """A collector, and a gateway before it."""
     async with Collector() as collector:
         (folder / "policy.yaml").write_text(policy(collector.endpoint))
-        with Process(folder, environ={"PRIVACY_GATEWAY__POLICY": "policy.yaml"}) as process:
+        with Process(folder, environ={"PRIVACY_GATEWAY__POLICY": "policy.yaml", "PRIVACY_GATEWAY__INSECURE_LOOPBACK": "true"}) as process:
             await asyncio.to_thread(process.listening, "local_http")
             yield collector, process
             assert await asyncio.to_thread(process.stop) == 0

@@ -15,14 +15,14 @@ from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, AccessEntry
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.minimise.flows import Flows
 from gateway.minimise.subject import NOBODY
-from gateway.model import Release, Subject
+from gateway.model import Parcel, Subject
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, Side
 from gateway.receivers.proxy.access import BATCH, FLOW, MOST, Access, AccessLog
 from gateway.telemetry import Telemetry
 from tests.build import contract, policy
 from tests.proxied import PROTO
-from tests.running import SECONDS
+from tests.running import PACKER, SECONDS
 
 NOW: Final = 1_700_000_000
 
@@ -41,11 +41,11 @@ class Sink:
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
-        self.batches: list[list[Release]] = []
+        self.batches: list[list[Parcel]] = []
         self.came = asyncio.Event()
 
-    async def deliver(self, releases: list[Release]) -> None:
-        self.batches.append(releases)
+    async def deliver(self, parcels: list[Parcel]) -> None:
+        self.batches.append(parcels)
         self.came.set()
         if self.fault is not None:
             fault, self.fault = self.fault, None
@@ -53,7 +53,7 @@ class Sink:
 
     @property
     def entries(self) -> list[AccessEntry]:
-        return [AccessEntry.FromString(release.payload) for batch in self.batches for release in batch]
+        return [AccessEntry.FromString(parcel.release.payload) for batch in self.batches for parcel in batch]
 
 
 def counted(telemetry: Telemetry, name: str) -> float:
@@ -63,11 +63,11 @@ def counted(telemetry: Telemetry, name: str) -> float:
 
 @asynccontextmanager
 async def logging_to(
-    deliver: Callable[[list[Release]], Awaitable[None]], given: Callable[[], Flows] = flows
+    deliver: Callable[[list[Parcel]], Awaitable[None]], given: Callable[[], Flows] = flows
 ) -> AsyncIterator[tuple[AccessLog, Telemetry]]:
     """An access log that runs."""
     telemetry = Telemetry()
-    held = AccessLog(given, deliver, telemetry)
+    held = AccessLog(given, deliver, PACKER, telemetry)
     held.start()
     try:
         yield held, telemetry
@@ -108,7 +108,7 @@ async def test_stopping_delivers_what_waits_in_order_and_in_batches() -> None:
 
 async def test_what_waits_is_bounded_and_the_rest_is_counted() -> None:
     sink, telemetry = Sink(), Telemetry()
-    held = AccessLog(lambda: flows(listed=False), sink.deliver, telemetry)
+    held = AccessLog(lambda: flows(listed=False), sink.deliver, PACKER, telemetry)
     for _ in range(MOST + 3):
         held.add(access())
     assert counted(telemetry, "access_log_dropped_total") == 3
@@ -150,7 +150,7 @@ async def test_without_a_flow_nothing_is_logged_and_calls_are_counted() -> None:
 
 
 async def test_stopping_what_never_started_is_harmless() -> None:
-    await AccessLog(flows, Sink().deliver, Telemetry()).stop()
+    await AccessLog(flows, Sink().deliver, PACKER, Telemetry()).stop()
 
 
 async def test_a_call_in_shadow_lists_paths_and_reasons() -> None:

@@ -75,6 +75,23 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_INTERNAL: _Reason.ValueType  # 84
     REASON_WITHHELD: _Reason.ValueType  # 85
     REASON_NO_PLAN: _Reason.ValueType  # 86
+    REASON_REQUEST_ID_REUSED: _Reason.ValueType  # 87
+    """The same request ID came with another item."""
+    REASON_UNKNOWN_PLAN: _Reason.ValueType  # 88
+    """A hub and its agent don't have the same policy yet."""
+    REASON_REJECTED: _Reason.ValueType  # 100
+    """Of a release that was accepted and is not delivered.
+    Its recipient will never take it.
+    """
+    REASON_EXPIRED: _Reason.ValueType  # 101
+    """It could not be delivered in time."""
+    REASON_CUT_OFF: _Reason.ValueType  # 102
+    """The policy no longer leads it there."""
+    REASON_ERASED: _Reason.ValueType  # 103
+    REASON_BURIED: _Reason.ValueType  # 104
+    """An operator set it aside."""
+    REASON_DAMAGED: _Reason.ValueType  # 105
+    """What is stored of it isn't what was stored."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why a field or an item did not pass. A reason is never more than its name: it holds no value."""
@@ -129,6 +146,23 @@ REASON_UNAVAILABLE: Reason.ValueType  # 83
 REASON_INTERNAL: Reason.ValueType  # 84
 REASON_WITHHELD: Reason.ValueType  # 85
 REASON_NO_PLAN: Reason.ValueType  # 86
+REASON_REQUEST_ID_REUSED: Reason.ValueType  # 87
+"""The same request ID came with another item."""
+REASON_UNKNOWN_PLAN: Reason.ValueType  # 88
+"""A hub and its agent don't have the same policy yet."""
+REASON_REJECTED: Reason.ValueType  # 100
+"""Of a release that was accepted and is not delivered.
+Its recipient will never take it.
+"""
+REASON_EXPIRED: Reason.ValueType  # 101
+"""It could not be delivered in time."""
+REASON_CUT_OFF: Reason.ValueType  # 102
+"""The policy no longer leads it there."""
+REASON_ERASED: Reason.ValueType  # 103
+REASON_BURIED: Reason.ValueType  # 104
+"""An operator set it aside."""
+REASON_DAMAGED: Reason.ValueType  # 105
+"""What is stored of it isn't what was stored."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:

@@ -1,0 +1,138 @@
+"""One batch on its way: decided again, sent, and each lease ended by what became of it."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.delivery.again import Again
+from gateway.delivery.outbox import Leased, Outbox
+from gateway.delivery.schedule import pause
+from gateway.errors import Reason, Refused, Retryable
+from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry, fare
+from gateway.model import Parcel, Withheld
+from gateway.telemetry.counts import Counts, Fared
+
+log = logging.getLogger(__name__)
+
+NANOS: Final = 1_000_000_000
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """Where times and randomness are from: nanoseconds since 1970, seconds of a clock that nobody sets, a number from 0 to 1."""
+
+    now_ns: Callable[[], int] = time.time_ns
+    monotonic: Callable[[], float] = time.monotonic
+    draw: Callable[[], float] = random.random
+
+
+CLOCK: Final = Clock()
+
+_FARED: Final[Mapping[type[Outcome], Fared]] = {Delivered: "delivered", Retry: "retry", Rejected: "rejected"}
+
+
+class Desk(msgspec.Struct, frozen=True):
+    """What all couriers share."""
+
+    outbox: Outbox
+    again: Again
+    counts: Counts
+    clock: Clock = CLOCK
+
+
+class Carried:
+    """A batch of leases of one destination. Whatever happens, each of them ends: settled, buried or given back."""
+
+    def __init__(self, destination: str, batch: Sequence[Leased], desk: Desk) -> None:
+        self._destination = destination
+        self._batch = batch
+        self._desk = desk
+        self._open = {leased.id for leased in batch}
+
+    async def by(self, exporter: Exporter) -> Sequence[Outcome]:
+        """Send what may leave; how that fared. Raises Retryable where the outbox can't be written to."""
+        try:
+            sent, parcels = await self._decided()
+            if not parcels:
+                return ()
+            begun = time.perf_counter_ns()
+            outcomes = await fare(exporter, parcels)
+            self._desk.counts.delivered(self._destination, _fared(outcomes), time.perf_counter_ns() - begun)
+            await self._conclude(sent, outcomes)
+            return outcomes
+        finally:
+            if self._open:
+                await self._desk.outbox.postpone(self._open, 0, failed=False)
+
+    async def _decided(self) -> tuple[Sequence[Leased], Sequence[Parcel]]:
+        """Those that may leave by the policy and facts of this moment. The others are purged, or wait until it can be told."""
+        sent, parcels = [], []
+        ended: dict[int, Reason] = {}
+        for leased in self._batch:
+            try:
+                fate = await self._fate(leased)
+            except Retryable:
+                continue
+            if isinstance(fate, Parcel):
+                sent.append(leased)
+                parcels.append(fate)
+            else:
+                ended[leased.id] = fate
+        await self._bury({key: reason for key, reason in ended.items() if reason is Reason.DAMAGED})
+        await self._purge({key: reason for key, reason in ended.items() if reason is not Reason.DAMAGED})
+        return sent, parcels
+
+    async def _fate(self, leased: Leased) -> Parcel | Reason:
+        if not leased.sound:
+            return Reason.DAMAGED
+        try:
+            verdict = await self._desk.again.decide(leased.destination, leased.type, leased.payload, leased.received_ns)
+        except Refused as error:
+            return error.reason
+        return verdict.reason if isinstance(verdict, Withheld) else Parcel(verdict, leased.key, leased.mark, leased.received_ns)
+
+    async def _conclude(self, sent: Sequence[Leased], outcomes: Sequence[Outcome]) -> None:
+        fates = list(zip(sent, outcomes, strict=True))
+        delivered = [leased.id for leased, outcome in fates if isinstance(outcome, Delivered)]
+        if delivered:
+            await self._desk.outbox.settle(delivered)
+            self._open.difference_update(delivered)
+        await self._bury({leased.id: outcome.reason for leased, outcome in fates if isinstance(outcome, Rejected)})
+        await self._postpone((leased, outcome) for leased, outcome in fates if isinstance(outcome, Retry))
+
+    async def _postpone(self, retries: Iterable[tuple[Leased, Retry]]) -> None:
+        """Items that failed equally often wait equally long: they may travel together again."""
+        waits: dict[tuple[int, float | None], list[int]] = {}
+        for leased, retry in retries:
+            waits.setdefault((leased.attempts + 1, retry.after), []).append(leased.id)
+        for (failures, asked), ids in waits.items():
+            wait = pause(failures, asked, self._desk.clock.draw())
+            due = self._desk.clock.now_ns() + int(wait * NANOS)
+            await self._desk.outbox.postpone(ids, due)
+            self._open.difference_update(ids)
+
+    async def _purge(self, reasons: Mapping[int, Reason]) -> None:
+        if reasons:
+            await self._desk.outbox.settle(reasons)
+            self._open.difference_update(reasons)
+            for reason, count in Counter(reasons.values()).items():
+                self._desk.counts.purged(self._destination, reason, count)
+                log.info("%s: %d items may not leave any more: %s", self._destination, count, reason)
+
+    async def _bury(self, reasons: Mapping[int, Reason]) -> None:
+        if reasons:
+            await self._desk.outbox.bury(reasons, self._desk.clock.now_ns())
+            self._open.difference_update(reasons)
+            for reason, count in Counter(reasons.values()).items():
+                self._desk.counts.buried(self._destination, reason, count)
+                log.warning("%s: %d dead letters: %s", self._destination, count, reason)
+
+
+def _fared(outcomes: Iterable[Outcome]) -> Mapping[Fared, int]:
+    return Counter(_FARED[type(outcome)] for outcome in outcomes)

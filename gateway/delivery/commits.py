@@ -1,0 +1,247 @@
+"""Groups of jobs on one outbox, each group a transaction; and what happens when the volume is full, read-only or damaged.
+
+Runs in the thread of `sqlite.py`, but for what is said to be read elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.config import Outbox as Settings
+from gateway.delivery import aging, schema
+from gateway.delivery.file import File
+from gateway.delivery.leases import Leases
+from gateway.delivery.outbox import Leased
+from gateway.delivery.store import AFTER, Store
+from gateway.errors import BadConfig, Reason, Refused, Retryable
+from gateway.exporters.base import Bounds
+from gateway.model import Depth
+
+log = logging.getLogger(__name__)
+
+OWED: Final = 10_000
+"""IDs whose leases have ended and couldn't be written: with more, nothing is leased, for a crash would send all of them again."""
+
+TIDY: Final = 1.0
+"""How often the file is tidied, in seconds: what is still there after so long has its subjects indexed, and free pages go."""
+
+
+class Job:
+    """Work on the store, and who waits for its result."""
+
+    __slots__ = ("ends", "future", "given_back", "reads", "result", "size", "work")
+
+    def __init__(self, work: Callable[[Store], Any], future: asyncio.Future[Any]) -> None:
+        self.work = work
+        self.future = future
+        self.result: Any = Retryable(Reason.UNAVAILABLE)
+        self.size = 0
+        """Bytes that it stores."""
+        self.ends: Collection[int] | None = None
+        """Leases that end with it. If it can't be done, it is done later."""
+        self.given_back = False
+        """Whether these are free again at once."""
+        self.reads = False
+        """Whether it changes nothing."""
+
+
+class Commits:
+    """The transactions of one outbox. `depths` may be read in any thread, and `leased`."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        """Raises BadConfig, naming the path, if the file can't be written, or another gateway has it."""
+        self.depths: Mapping[str, Depth] = {}
+        self._oldest: dict[str, int] = {}
+        self._leases = Leases()
+        self._owed: list[Job] = []
+        self._troubles = 0
+        self._tidied = time.monotonic()
+        try:
+            self.file = File(path, settings)
+        except OSError as error:
+            raise BadConfig(f"{path}: {error.strerror}") from error
+        try:
+            self._store: Store | None = self.file.open(look_through=True)
+        except (OSError, sqlite3.Error, BadConfig) as error:
+            self.file.close()
+            raise error if isinstance(error, BadConfig) else BadConfig(f"{path}: {_why(error)}") from error
+        self._next = self._shown = self._store.next
+        self._show()
+
+    @property
+    def leased(self) -> Collection[int]:
+        """The IDs of what is taken for delivery."""
+        return self._leases.held.keys()
+
+    def work(self, jobs: Sequence[Job]) -> None:
+        """Do jobs: those that change something in one transaction, then those that only read. Each has its result afterwards."""
+        writes = [job for job in jobs if not job.reads]
+        if writes or self._owed or self._store is None:
+            self._write(writes)
+        for job in jobs:
+            if job.reads:
+                self._read(job)
+        if time.monotonic() - self._tidied >= TIDY:
+            self._tidy()
+        self._show()
+
+    def lease(self, store: Store, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
+        """What is due and not leased, within bounds; a larger one alone."""
+        if sum(len(job.ends or ()) for job in self._owed) > OWED:
+            return ()
+        found = self._leases.take(store, destination, bounds, now_ns)
+        self._oldest[destination] = store.oldest(destination)
+        return found
+
+    def close(self) -> None:
+        """Try once more to write what is owed, and let go."""
+        with suppress(Exception):
+            self.work(())
+        self._let_go()
+        self.file.close()
+
+    # Writing and reading.
+
+    def _write(self, fresh: Sequence[Job]) -> None:
+        """Do jobs, and before them what is owed."""
+        jobs, self._owed = [*self._owed, *fresh], []
+        if self._store is None and not self._reopened():
+            self._owe(jobs)
+            return
+        try:
+            results = self._transact(jobs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the transaction ends and the thread goes on
+            self._recover(error)
+            self._failed(jobs, error)
+            return
+        self._well()
+        for job, result in zip(jobs, results, strict=True):
+            self._leases.end(job.ends or (), given_back=job.given_back)
+            job.result = result
+
+    def _transact(self, jobs: Sequence[Job]) -> Sequence[Any]:
+        """What each job gives, all of it on the volume. Raises what isn't a refusal."""
+        store = self._store
+        assert store is not None
+        if store.begin():
+            self._leases.forget_floors()
+        size = sum(job.size for job in jobs)
+        room = not size or self.file.has_room(size)
+        results = [_result(job, store) if room or not job.size else Retryable(Reason.FULL, AFTER) for job in jobs]
+        store.commit()
+        self._next = store.next
+        return results
+
+    def _failed(self, jobs: Sequence[Job], error: Exception) -> None:
+        """None was done. Those that need no room may be possible; one that is at fault itself shall not spoil the others."""
+        needy = [job for job in jobs if job.size]
+        if not isinstance(error, (sqlite3.Error, OSError)):
+            for job in jobs if len(jobs) > 1 else ():
+                self._write([job])
+        elif schema.is_full(error) and needy:
+            for job in needy:
+                job.result = Retryable(Reason.FULL, AFTER)
+            self._write([job for job in jobs if not job.size])
+        else:
+            self._owe(jobs)
+
+    def _read(self, job: Job) -> None:
+        if self._store is None:
+            return
+        try:
+            job.result = job.work(self._store)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._recover(error)
+
+    def _owe(self, jobs: Sequence[Job]) -> None:
+        """What ends a lease is done as soon as it can be; the lease holds until then."""
+        for job in jobs:
+            if job.ends is not None:
+                self._owed.append(job)
+                job.result = None
+
+    def _tidy(self) -> None:
+        self._tidied = time.monotonic()
+        store, end, self._shown = self._store, self._shown, self._next
+        if store is None:
+            return
+        try:
+            if store.crates.filed < end:
+                if store.begin():
+                    self._leases.forget_floors()
+                aging.file(store, end)
+                store.commit()
+            aging.shrink(store)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._recover(error)
+
+    def _show(self) -> None:
+        store = self._store
+        if store is None:
+            return
+        lanes = store.lanes.known.values()
+        with suppress(sqlite3.Error):
+            self._oldest = {lane.destination: self._since(store, lane.destination) for lane in lanes if lane.items}
+        self.depths = {lane.destination: Depth(lane.items, lane.bytes, self._oldest.get(lane.destination, 0), lane.dead) for lane in lanes}
+
+    def _since(self, store: Store, destination: str) -> int:
+        return self._oldest.get(destination) or store.oldest(destination)
+
+    # Trouble.
+
+    def _recover(self, error: Exception) -> None:
+        """Have a connection that nothing is left on; none, if that can't be."""
+        self._troubles += 1
+        if self._troubles == 1:
+            log.error("%s: %s", self.file.path, _why(error))
+        try:
+            if schema.is_damage(error):
+                self._let_go()
+                self._store = self.file.replace(self._next)
+                self._leases.forget_floors()
+            elif self._store is not None:
+                self._store.rollback()
+                if self._troubles > 1 and isinstance(error, (sqlite3.Error, OSError)) and not schema.is_full(error):
+                    self._let_go()
+        except (sqlite3.Error, OSError, BadConfig):
+            self._let_go()
+
+    def _well(self) -> None:
+        if self._troubles:
+            self._troubles = 0
+            log.info("%s: can be written again", self.file.path)
+
+    def _let_go(self) -> None:
+        """Begin anew with the next group."""
+        if self._store is not None:
+            with suppress(sqlite3.Error):
+                self._store.connection.close()
+        self._store = None
+
+    def _reopened(self) -> bool:
+        try:
+            self._store = self.file.open(look_through=False, first=self._next)
+        except (sqlite3.Error, OSError, BadConfig):
+            return False
+        self._store.next = max(self._next, self._store.next)
+        self._leases.forget_floors()
+        return True
+
+
+def _result(job: Job, store: Store) -> Any:
+    try:
+        return job.work(store)
+    except (Refused, Retryable) as error:
+        return error
+
+
+def _why(error: Exception) -> str:
+    """What may be said of an error: the system's word for it, SQLite's name of it, or its class; never its text, which may hold a value."""
+    return getattr(error, "strerror", None) or getattr(error, "sqlite_errorname", None) or type(error).__name__

@@ -1,0 +1,142 @@
+"""Items that came together, kept as one row until one of them fares unlike the others: most often all are delivered, and the row goes.
+
+Their IDs follow each other from the crate's own on; unpacked, each keeps its own. A crate's items are of one destination.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Final
+
+import msgspec
+
+from gateway.delivery.rows import LOST, Item, Row, hashes, is_sound
+
+ITEMS: Final = 100
+"""In one crate: a batch for a recipient is several, so that few are cut in two."""
+
+LEAST: Final = 4
+"""Fewer are stored by themselves."""
+
+BYTES: Final = 256 * 1024
+"""Payloads of a crate are smaller than that together: a larger one is no work saved."""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(list[Item]).decode
+
+INSERT: Final = (
+    "INSERT INTO items (id, lane, kind, key, mark, received, subjects, sum, payload, attempts, due) VALUES (?,?,?,?,?,?,?,?,?,0,0)"
+)
+
+
+class Crates:
+    """The crates of one file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, lane: int, first: int, items: Sequence[Item], size: int) -> None:
+        """Keep items, of so many bytes together, under the IDs from `first` on."""
+        kinds = "".join(f",{kind}" for kind in sorted({held[0] for held in items}))
+        row = (first, lane, len(items), size, min(held[3] for held in items), f"{kinds},", _encode(items))
+        self._connection.execute("INSERT INTO crates VALUES (?,?,?,?,?,?,?)", row)
+
+    def rows(self, lane: int, floor: int) -> Iterator[list[Row]]:
+        """The rows of each crate of a lane that has IDs from `floor` on, oldest first."""
+        query = "SELECT id, items, body FROM crates WHERE lane = ? AND id > ? ORDER BY id"
+        with closing(self._connection.execute(query, (lane, floor - ITEMS))) as found:
+            for first, count, body in found:
+                if first + count > floor:
+                    yield rows(first, count, body)
+
+    def unpack(self, ids: Iterable[int], *, whole: bool = False) -> list[tuple[int, int, int]]:
+        """Make rows of the crates that hold any of these IDs.
+
+        With `whole`, a crate of which all IDs are among them is deleted instead: lane, items and bytes of each of those.
+        """
+        wanted = set(ids)
+        gone = []
+        for first, count in list(self._holding(sorted(wanted))):
+            if whole and wanted.issuperset(range(first, first + count)):
+                gone.append(self._delete(first))
+            else:
+                self.open(first)
+        return gone
+
+    def open(self, crate: int) -> None:
+        """Make rows of a crate."""
+        lane, count, body = self._connection.execute("SELECT lane, items, body FROM crates WHERE id = ?", (crate,)).fetchone()
+        held = rows(crate, count, body)
+        self._delete(crate)
+        self._connection.executemany(INSERT, [(number, lane, *row[:5], *row[6:]) for number, *row in held])
+        pairs = [(name, row[0]) for row in held for name in hashes(row[5])]
+        self._connection.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", pairs)
+
+    def aged(self, lane: int, before_ns: int) -> int | None:
+        """A crate with an item that was received before a time."""
+        query = "SELECT id FROM crates WHERE lane = ? AND oldest < ? ORDER BY oldest LIMIT 1"
+        found = self._connection.execute(query, (lane, before_ns)).fetchone()
+        return None if found is None else found[0]
+
+    def of_kinds(self, lane: int, kinds: Iterable[int]) -> list[int]:
+        """The crates of a lane with items of these kinds, in order."""
+        found = self._connection.execute("SELECT id, kinds FROM crates WHERE lane = ? ORDER BY id", (lane,))
+        texts = [f",{kind}," for kind in kinds]
+        return [crate for crate, named in found if any(text in named for text in texts)]
+
+    def unfiled_about(self, subjects: Collection[bytes], filed: int) -> list[int]:
+        """The crates from `filed` on that hold something about these subjects: more of them, maybe, but no fewer."""
+        found = self._connection.execute("SELECT id, body FROM crates WHERE id >= ? ORDER BY id", (filed,))
+        return [crate for crate, body in found if any(name in body for name in subjects)]
+
+    def file(self, start: int, end: int, limit: int) -> int:
+        """Index the subjects of crates from `start` on, but below `end`; where to go on."""
+        query = "SELECT id, items, body FROM crates WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+        found = self._connection.execute(query, (start, end, limit)).fetchall()
+        pairs = sorted({(name, first) for first, count, body in found for row in rows(first, count, body) for name in hashes(row[5])})
+        self._connection.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", pairs)
+        return end if len(found) < limit else found[-1][0] + 1
+
+    def _holding(self, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """The crates that hold any of these IDs, in order: first ID and number of items."""
+        if not ids:
+            return
+        query = "SELECT id, items FROM crates WHERE id > ? AND id <= ? ORDER BY id"
+        wanted = iter(ids)
+        number: int | None = next(wanted)
+        for first, count in self._connection.execute(query, (ids[0] - ITEMS, ids[-1])):
+            while number is not None and number < first:
+                number = next(wanted, None)
+            if number is not None and number < first + count:
+                yield first, count
+
+    def _delete(self, crate: int) -> tuple[int, int, int]:
+        query = "DELETE FROM crates WHERE id = ? RETURNING lane, items, bytes, body"
+        ((lane, count, size, body),) = self._connection.execute(query, (crate,)).fetchall()
+        if crate < self.filed:
+            names = {(name, crate) for row in rows(crate, count, body) for name in hashes(row[5])}
+            self._connection.executemany("DELETE FROM subjects WHERE hash = ? AND id = ?", names)
+        return lane, count, size
+
+    @property
+    def filed(self) -> int:
+        """The ID below which the subjects of all crates are indexed."""
+        return int(self._connection.execute("SELECT filed FROM state").fetchone()[0])
+
+
+def rows(first: int, count: int, body: bytes) -> list[Row]:
+    """The rows of a crate; where its order is damaged, none of them is sound."""
+    try:
+        items = _decode(body)
+    except (msgspec.DecodeError, TypeError):
+        items = []
+    if len(items) != count:
+        items = [LOST] * count
+    return [(number, *held[:5], 0, *held[5:]) for number, held in enumerate(items, first)]
+
+
+def sound(first: int, count: int, body: bytes) -> list[Row]:
+    """The rows of a crate that are what was written."""
+    return [row for row in rows(first, count, body) if is_sound(row)]

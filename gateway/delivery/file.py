@@ -1,0 +1,122 @@
+"""The file of one outbox: locked against other gateways, opened, and replaced by a new one when it is damaged."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from gateway.config import Outbox as Settings
+from gateway.delivery import schema
+from gateway.delivery.folder import make_folder, sync_folder
+from gateway.delivery.salvage import salvage
+from gateway.delivery.store import Store
+from gateway.errors import BadConfig
+
+log = logging.getLogger(__name__)
+
+SUFFIXES: Final = ("-wal", "-shm", "")
+"""What a database in WAL mode consists of: https://www.sqlite.org/walformat.html#files_on_disk."""
+
+NANOS: Final = 1_000_000_000
+
+
+class File:
+    """An outbox's file, for one gateway alone; operators' commands may open it at the same time."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        """Lock it. Raises OSError, BadConfig."""
+        self.path = path
+        self.set_aside = self.salvaged = 0
+        self._settings = settings
+        make_folder(path.parent)
+        self._lock = _lock(path)
+
+    def open(self, *, look_through: bool, first: int = 1) -> Store:
+        """Open it, or make it, or replace a damaged one. New IDs are `first` or higher.
+
+        Raises sqlite3.Error, OSError, and BadConfig for a newer version's.
+        """
+        self._finish()
+        try:
+            return self._opened(self.path, look_through=look_through)
+        except (sqlite3.DatabaseError, schema.Damaged) as error:
+            if not schema.is_damage(error):
+                raise
+        return self.replace(first)
+
+    def replace(self, first: int) -> Store:
+        """A new file in the place of a damaged one, with what can be read of that. Raises as `open` does; that can be tried again."""
+        salvaging = self._beside("salvaging")
+        _remove(salvaging)
+        store = self._opened(salvaging, look_through=False)
+        try:
+            count = salvage(self.path, store.connection, first)
+        finally:
+            store.connection.close()
+        # With this name it is complete: whatever happens from here on, it will take the damaged one's place.
+        salvaging.replace(self._beside("salvaged"))
+        aside = self._finish()
+        self.salvaged += count
+        log.error("%s is damaged; it is now %s, and %d items and dead letters were taken over from it", self.path, aside, count)
+        return self._opened(self.path, look_through=False)
+
+    def has_room(self, size: int) -> bool:
+        """Whether the volume has room for so many bytes to be stored, and to be deleted again. Raises OSError."""
+        volume = os.statvfs(self.path.parent)
+        return volume.f_bavail * volume.f_frsize >= self._settings.margin + 3 * size
+
+    def close(self) -> None:
+        """Let others have it."""
+        os.close(self._lock)
+
+    def _opened(self, path: Path, *, look_through: bool) -> Store:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        sync_folder(path.parent)
+        connection = schema.connect(path)
+        try:
+            schema.check(connection, path)
+            if look_through:
+                schema.look_through(connection)
+            return Store(connection, self._settings.max_bytes, int(self._settings.remember * NANOS))
+        except BaseException:
+            connection.close()
+            raise
+
+    def _finish(self) -> str:
+        """Put a complete new file in the place of the damaged one, if there is one; the damaged one's new name."""
+        salvaged = self._beside("salvaged")
+        if not salvaged.exists():
+            return ""
+        aside = self._beside(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+        for suffix in SUFFIXES:
+            with suppress(FileNotFoundError):
+                self.path.with_name(self.path.name + suffix).rename(aside.with_name(aside.name + suffix))
+        salvaged.replace(self.path)
+        sync_folder(self.path.parent)
+        self.set_aside += 1
+        return aside.name
+
+    def _beside(self, what: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{what}")
+
+
+def _remove(path: Path) -> None:
+    for suffix in SUFFIXES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _lock(path: Path) -> int:
+    """Have the outbox for oneself, as long as the process lives. Raises OSError, BadConfig."""
+    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise BadConfig(f"{path}: another gateway has it") from None
+    return handle

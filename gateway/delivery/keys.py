@@ -1,0 +1,89 @@
+"""Keyed hashes: all that derives from a caller leaves the gateway as one of these, and only whoever holds the secret can make them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from gateway.delivery.folder import make_folder, sync_folder
+from gateway.errors import BadConfig
+from gateway.model import Category
+
+SECRET: Final = 32
+"""Bytes of a secret."""
+
+_LENGTH: Final = 8
+
+_NAMES: Final = {category: category.name.encode() for category in Category}
+
+
+class Keys:
+    """Makes the hashes of one gateway. Each use has a personalisation of its own: RFC 7693, section 2.5 and BLAKE2's parameter block."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = blake2b(digest_size=16, key=secret, person=b"request")
+        self._again = blake2b(digest_size=16, key=secret, person=b"agent")
+        self._subject = blake2b(digest_size=16, key=secret, person=b"subject")
+        self._mark = blake2b(digest_size=8, key=secret, person=b"item")
+
+    @staticmethod
+    def read(path: Path) -> Keys:
+        """With the secret in a file, which is made if it isn't there, for its owner only. Raises BadConfig, naming the path."""
+        try:
+            if not path.exists():
+                make_folder(path.parent)
+                _make(path)
+                sync_folder(path.parent)
+            secret = path.read_bytes()
+        except OSError as error:
+            raise BadConfig(f"{path}: {error.strerror}") from error
+        if len(secret) < SECRET:
+            raise BadConfig(f"{path}: must hold {SECRET} bytes or more")
+        return Keys(secret[:64])
+
+    def key(self, caller: str, request_id: str, index: int, destination: str) -> bytes:
+        """16 bytes for the release of an item of a request, the same each time that the request is sent."""
+        return _hash(self._key, caller.encode(), request_id.encode(), index.to_bytes(_LENGTH, "big"), destination.encode())
+
+    def again(self, agent: str, key: bytes) -> bytes:
+        """16 bytes for a key that an agent made: agents can't meet each other's."""
+        return _hash(self._again, agent.encode(), key)
+
+    def mark(self, item: bytes) -> bytes:
+        """8 bytes that tell one item from another."""
+        return _hash(self._mark, item)
+
+    def subject(self, category: Category, value: str) -> bytes:
+        """16 bytes for an identifier or an address."""
+        return _hash(self._subject, _NAMES[category], value.encode("utf-8", "surrogatepass"))
+
+    @staticmethod
+    def fresh() -> bytes:
+        """16 bytes that nothing else has: for what can't be sent again as the same."""
+        return secrets.token_bytes(16)
+
+
+def _hash(start: blake2b, *parts: bytes) -> bytes:
+    """Each part with its length before it, so that no two lists of parts are one."""
+    state = start.copy()
+    state.update(b"".join([len(part).to_bytes(_LENGTH, "big") + part for part in parts]))
+    return state.digest()
+
+
+def _make(path: Path) -> None:
+    """Of several processes that make it at once, one does, and all have the same."""
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(SECRET))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(scratch)
+    finally:
+        scratch.unlink()

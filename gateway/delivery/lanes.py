@@ -1,0 +1,147 @@
+"""Destinations as the outbox knows them: their numbers, what each holds, of which types and plans, and what was swept from it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from typing import Final
+
+from gateway.errors import Reason
+from gateway.model import Release
+
+SWEEPS: Final = 10_000
+"""Records of sweeps that are kept."""
+
+_COLUMNS: Final = "id, destination, items, bytes, dead, dead_bytes"
+
+
+class Lane:
+    """What is kept for one destination: items and dead letters, with the bytes of their payloads."""
+
+    def __init__(self, id: int, destination: str, items: int = 0, bytes: int = 0, dead: int = 0, dead_bytes: int = 0) -> None:  # noqa: PLR0913, PLR0917 - a row
+        self.id = id
+        self.destination = destination
+        self.items = items
+        self.bytes = bytes
+        self.dead = dead
+        self.dead_bytes = dead_bytes
+
+    def add(self, count: int, size: int) -> None:
+        """So many more items, of so many bytes together."""
+        self.items += count
+        self.bytes += size
+
+    def bury(self, size: int) -> None:
+        """One more dead letter."""
+        self.dead += 1
+        self.dead_bytes += size
+
+    def remove(self, table: str, count: int, size: int) -> None:
+        """So many fewer, of `items` or `dead`."""
+        if table == "items":
+            self.items -= count
+            self.bytes -= size
+        else:
+            self.dead -= count
+            self.dead_bytes -= size
+
+    @property
+    def row(self) -> tuple[int, int, int, int, int]:
+        """As it is written."""
+        return self.items, self.bytes, self.dead, self.dead_bytes, self.id
+
+
+class Lanes:
+    """All destinations, kept beside the file; read anew when another program has written, and after a rollback."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._version = -1
+        self.known: dict[str, Lane] = {}
+        self.by_id: dict[int, Lane] = {}
+        self.kinds: dict[int, tuple[str, str]] = {}
+        self._ids: dict[tuple[str, str, str], tuple[Lane, int]] = {}
+        self.look()
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all payloads."""
+        return sum(lane.bytes + lane.dead_bytes for lane in self.known.values())
+
+    @property
+    def rows(self) -> int:
+        """All items and dead letters."""
+        return sum(lane.items + lane.dead for lane in self.known.values())
+
+    def look(self) -> bool:
+        """Read what another program has written: https://www.sqlite.org/pragma.html#pragma_data_version; whether one has."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if version == self._version:
+            return False
+        self._version = version
+        self._read()
+        return True
+
+    def forget(self) -> None:
+        """Read all anew when asked next."""
+        self._version = -1
+
+    def write(self) -> None:
+        """Write what has changed."""
+        changed = [lane.row for lane in self.known.values() if lane.row != self._written.get(lane.id)]
+        self._connection.executemany("UPDATE lanes SET items = ?, bytes = ?, dead = ?, dead_bytes = ? WHERE id = ?", changed)
+        self._written.update((row[-1], row) for row in changed)
+
+    def kind(self, release: Release) -> tuple[Lane, int]:
+        """The lane of a release's destination, and the number of its type and plan there; made if they are new."""
+        name = release.destination, release.type, release.plan
+        return self._ids.get(name) or self._listed(*name)
+
+    def _listed(self, destination: str, type: str, plan: str) -> tuple[Lane, int]:
+        lane = self.known.get(destination) or self._new(destination)
+        query = "INSERT INTO kinds (lane, type, plan) VALUES (?, ?, ?) RETURNING id"
+        ((number,),) = self._connection.execute(query, (lane.id, type, plan)).fetchall()
+        self.kinds[number] = (type, plan)
+        found = self._ids[destination, type, plan] = (lane, number)
+        return found
+
+    def of_types(self, lane: Lane, types: Collection[str]) -> list[int]:
+        """The numbers of these types in a lane, whatever their plans."""
+        return [number for (_, type_, _), (held, number) in self._ids.items() if held is lane and type_ in types]
+
+    def types(self) -> set[tuple[str, str]]:
+        """The destinations that hold items, each with the types it has held."""
+        return {(destination, type_) for (destination, type_, _), (lane, _) in self._ids.items() if lane.items}
+
+    def unlist(self, lane: Lane, types: Collection[str]) -> None:
+        """These types are gone from a lane, but for dead letters."""
+        query = "DELETE FROM kinds WHERE id = ? AND NOT EXISTS (SELECT 1 FROM dead WHERE kind = kinds.id)"
+        self._connection.executemany(query, [(number,) for number in self.of_types(lane, types)])
+        self.write()
+        self._read()
+
+    def record(self, now_ns: int, destination: str, reason: Reason, count: int) -> None:
+        """Note that so many were taken away; steps of one sweep are one record."""
+        if not count:
+            return
+        last = "(SELECT max(rowid) FROM sweeps)"
+        query = f"UPDATE sweeps SET count = count + ? WHERE rowid = {last} AND at = ? AND destination = ? AND reason = ?"  # noqa: S608
+        if not self._connection.execute(query, (count, now_ns, destination, reason.value)).rowcount:
+            self._connection.execute("INSERT INTO sweeps VALUES (?, ?, ?, ?)", (now_ns, destination, reason.value, count))
+            self._connection.execute(f"DELETE FROM sweeps WHERE rowid <= {last} - ?", (SWEEPS,))  # noqa: S608
+
+    def _new(self, destination: str) -> Lane:
+        query = "INSERT INTO lanes (destination, items, bytes, dead, dead_bytes) VALUES (?, 0, 0, 0, 0) RETURNING id"
+        ((number,),) = self._connection.execute(query, (destination,)).fetchall()
+        lane = self.known[destination] = self.by_id[number] = Lane(number, destination)
+        self._written[number] = lane.row
+        return lane
+
+    def _read(self) -> None:
+        lanes = [Lane(*row) for row in self._connection.execute(f"SELECT {_COLUMNS} FROM lanes")]  # noqa: S608 - fixed names
+        self.known = {lane.destination: lane for lane in lanes}
+        self.by_id = {lane.id: lane for lane in lanes}
+        self._written = {lane.id: lane.row for lane in lanes}
+        rows = self._connection.execute("SELECT id, lane, type, plan FROM kinds").fetchall()
+        self.kinds = {number: (type_, plan) for number, _, type_, plan in rows}
+        self._ids = {(self.by_id[lane].destination, type_, plan): (self.by_id[lane], number) for number, lane, type_, plan in rows}

@@ -1,0 +1,77 @@
+"""Who has been taken for delivery: in memory only, for after a crash everything is to be delivered again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from gateway.delivery.outbox import Leased
+from gateway.delivery.rows import Row
+from gateway.delivery.store import Store
+from gateway.exporters.base import Bounds
+
+
+class Leases:
+    """Leases of one outbox, by ID, each with its destination."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, str] = {}
+        self._floors: dict[str, int] = {}
+        # By destination, an ID below which nothing that has never been put off is free: so that what is leased isn't looked through.
+
+    def forget_floors(self) -> None:
+        """Somebody else has written: look from the start."""
+        self._floors.clear()
+
+    def take(self, store: Store, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
+        """What is due and free, within bounds; a larger one alone. Raises sqlite3.Error, and then nothing is taken."""
+        if store.lanes.look():
+            self.forget_floors()
+        floor = self._floors.get(destination, 0)
+        found = _Batch(bounds)
+        for row in store.due(destination, now_ns):
+            if row[0] not in self.held and not found.add(store.leased(destination, row)):
+                break
+        for rows in self._free(store, destination, floor):
+            if not found.add_all([store.leased(destination, row) for row in rows]):
+                break
+            floor = found.items[-1].id + 1
+        self._floors[destination] = floor
+        self.held.update((leased.id, destination) for leased in found.items)
+        return found.items
+
+    def end(self, ids: Iterable[int], *, given_back: bool = False) -> None:
+        """These are no longer taken; what is given back is the next."""
+        for number in ids:
+            destination = self.held.pop(number, None)
+            if given_back and destination is not None:
+                self._floors[destination] = min(number, self._floors.get(destination, 0))
+
+    def _free(self, store: Store, destination: str, floor: int) -> Iterator[Sequence[Row]]:
+        for rows in store.fresh(destination, floor):
+            free = [row for row in rows if row[0] not in self.held]
+            if free:
+                yield free
+
+
+class _Batch:
+    """What is taken at once."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.items: list[Leased] = []
+        self._bounds = bounds
+        self._bytes = 0
+
+    def add(self, leased: Leased) -> bool:
+        """Take one, if it fits; whether it did."""
+        if self.items and (len(self.items) >= self._bounds.items or self._bytes + len(leased.payload) > self._bounds.bytes):
+            return False
+        self.items.append(leased)
+        self._bytes += len(leased.payload)
+        return True
+
+    def add_all(self, crate: Sequence[Leased]) -> bool:
+        """Take a crate, whole if that fits, a part of it if nothing else is taken; whether all of it was."""
+        fits = len(self.items) + len(crate) <= self._bounds.items
+        if self.items and not (fits and self._bytes + sum(len(leased.payload) for leased in crate) <= self._bounds.bytes):
+            return False
+        return all(map(self.add, crate))

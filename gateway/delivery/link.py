@@ -1,0 +1,158 @@
+"""One stream from an agent to its hub: groups of parcels out, acknowledgements in. When to open another is `uplink.py`'s."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+from kannelle.privacy.v1 import delivery_pb2, receipt_pb2
+
+from gateway.errors import Reason, Refused, Retryable
+from gateway.model import Parcel
+
+log = logging.getLogger(__name__)
+
+METHOD: Final = "/kannelle.privacy.v1.DeliveryService/Accept"
+
+REQUEST_BYTES: Final = 1024 * 1024
+"""How large a request gets, unless one group is larger."""
+
+_PREFIX: Final = "REASON_"
+
+
+class Link:
+    """A stream that begins with the link. Once it has ended, for whatever reason, nothing more can be sent over it."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """The channel is closed when the link ends."""
+        self.proven = False
+        """Whether the hub has acknowledged something."""
+        self._channel = channel
+        self._waiting: deque[delivery_pb2.ParcelGroup] = deque()
+        self._open: dict[int, asyncio.Future[None]] = {}
+        self._next = 1
+        self._work = asyncio.Event()
+        self._retired = False
+        self._task = asyncio.create_task(self._run())
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has, or takes no more."""
+        return self._retired or self._task.done()
+
+    def send(self, parcels: Sequence[Parcel]) -> asyncio.Future[None]:
+        """Send a group; done when the hub has stored it. Raises Retryable and Refused then, as the hub says."""
+        group = delivery_pb2.ParcelGroup(id=self._next, parcels=map(_drawn, parcels))
+        self._next += 1
+        self._waiting.append(group)
+        self._work.set()
+        stored = self._open[group.id] = asyncio.get_running_loop().create_future()
+        return stored
+
+    def retire(self) -> None:
+        """Send nothing new; what was sent is still waited for."""
+        self._retired = True
+        self._work.set()
+
+    async def close(self, within: float) -> None:
+        """End, once all is acknowledged or so many seconds have passed."""
+        self.retire()
+        _, late = await asyncio.wait([self._task], timeout=within)
+        if late:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        try:
+            call: Any = self._channel.stream_stream(METHOD)()
+            reading, writing = asyncio.create_task(self._read(call)), asyncio.create_task(self._write(call))
+            try:
+                await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+                if self._retired and not reading.done():
+                    await reading
+            finally:
+                call.cancel()
+                for task in (reading, writing):
+                    task.cancel()
+                await asyncio.gather(reading, writing, return_exceptions=True)
+        finally:
+            self._fail()
+            await self._channel.close()
+
+    async def _write(self, call: Any) -> None:
+        """Whatever gRPC says of a stream that has ended is no more than that: the reader ends too."""
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
+            while True:
+                await self._work.wait()
+                if self._waiting:
+                    await call.write(self._request())
+                elif self._retired:
+                    await call.done_writing()
+                    return
+                else:
+                    self._work.clear()
+
+    def _request(self) -> bytes:
+        groups: list[delivery_pb2.ParcelGroup] = []
+        size = 0
+        while self._waiting and (not groups or size + self._waiting[0].ByteSize() <= REQUEST_BYTES):
+            size += self._waiting[0].ByteSize()
+            groups.append(self._waiting.popleft())
+        return delivery_pb2.AcceptRequest(groups=groups).SerializeToString()
+
+    async def _read(self, call: Any) -> None:
+        with suppress(grpc.aio.AioRpcError, DecodeError):
+            async for raw in call:
+                self._settle(delivery_pb2.AcceptResponse.FromString(raw).acknowledgements)
+
+    def _settle(self, acknowledgements: Iterable[delivery_pb2.Acknowledgement]) -> None:
+        self.proven = True
+        for one in acknowledgements:
+            stored = self._open.pop(one.id, None)
+            if stored is None or stored.done():
+                continue
+            if (error := _error(one)) is None:
+                stored.set_result(None)
+            else:
+                stored.set_exception(error)
+
+    def _fail(self) -> None:
+        """What isn't acknowledged may have been stored or not: sending it again, under its keys, does no harm."""
+        for stored in self._open.values():
+            if not stored.done():
+                stored.set_exception(Retryable(Reason.UNAVAILABLE))
+        self._open.clear()
+        self._waiting.clear()
+
+
+def _drawn(parcel: Parcel) -> delivery_pb2.Parcel:
+    release = parcel.release
+    return delivery_pb2.Parcel(
+        destination=release.destination,
+        type=release.type,
+        plan=bytes.fromhex(release.plan),
+        payload=release.payload,
+        key=parcel.key,
+        mark=parcel.mark,
+        received_at_ns=parcel.received_ns,
+    )
+
+
+def _error(one: delivery_pb2.Acknowledgement) -> Exception | None:
+    """What an acknowledgement stands for; a reason that isn't known is none that helps a caller."""
+    if one.reason == receipt_pb2.REASON_UNSPECIFIED:
+        return None
+    try:
+        reason = Reason(receipt_pb2.Reason.Name(one.reason).removeprefix(_PREFIX))
+    except ValueError:
+        reason = Reason.INTERNAL
+    if one.HasField("retry_after"):
+        return Retryable(reason, one.retry_after.ToNanoseconds() / 1e9)
+    return Refused(reason)

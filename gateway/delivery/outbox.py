@@ -1,0 +1,94 @@
+"""What an outbox is: it keeps parcels until their recipients have them. How, is `sqlite.py`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from gateway.errors import Reason
+from gateway.exporters.base import Bounds
+from gateway.model import Depth, Parcel
+
+
+class Leased(msgspec.Struct, frozen=True):
+    """What is stored of a parcel, taken for delivery. It becomes a release again only by another decision.
+
+    `key` and `mark` are as in the parcel, `plan` is the digest of the plan that made it, `attempts` how often its delivery has failed.
+    `sound`: it is what was stored, byte by byte.
+    """
+
+    id: int
+    destination: str
+    type: str
+    plan: str
+    payload: bytes
+    key: bytes
+    mark: bytes
+    received_ns: int
+    attempts: int
+    sound: bool = True
+
+    def __repr__(self) -> str:
+        return f"Leased({self.id}, {self.type} for {self.destination}, {len(self.payload)} bytes)"
+
+
+class Outbox(Protocol):
+    """Keeps parcels. What a method did is on the volume when it returns. Times are in nanoseconds since 1970.
+
+    All but `accept` may raise Retryable UNAVAILABLE, when the store can't be read; what couldn't be written is tried again with
+    whatever is written next, and not leased meanwhile.
+    """
+
+    async def accept(self, parcels: Sequence[Parcel], now_ns: int) -> None:
+        """Store all, in one transaction, or none. What is known under its key isn't stored again.
+
+        Raises Retryable FULL or UNAVAILABLE, Refused TOO_LARGE for more than could ever fit, Refused REQUEST_ID_REUSED where a key is
+        known with another mark.
+        """
+        ...
+
+    async def lease(self, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
+        """Take what is due, oldest first, for as long as it isn't settled, postponed or buried; a larger one alone."""
+        ...
+
+    async def settle(self, ids: Iterable[int]) -> None:
+        """These need no delivery any more."""
+        ...
+
+    async def postpone(self, ids: Iterable[int], due_ns: int, *, failed: bool = True) -> None:
+        """Give a lease back: these are due again at a time; `failed` counts an attempt."""
+        ...
+
+    async def bury(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
+        """Make dead letters of these."""
+        ...
+
+    async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, int]:
+        """Delete all that is about these subjects, by the hashes that parcels give, dead letters too; how many, by destination."""
+        ...
+
+    async def expire(self, destination: str, before_ns: int, now_ns: int) -> int:
+        """Make dead letters of what was received before a time and isn't leased; how many."""
+        ...
+
+    async def forget(self, destination: str, before_ns: int, now_ns: int) -> int:
+        """Delete what was received before a time and isn't leased, dead letters too, and keep a record of it; how many."""
+        ...
+
+    async def drop(self, destination: str, types: Collection[str], now_ns: int) -> int:
+        """Delete what is for a destination and of one of these types, and isn't leased; dead letters stay. How many."""
+        ...
+
+    async def kinds(self) -> Collection[tuple[str, str]]:
+        """The destinations and types of which something waits, or has waited."""
+        ...
+
+    def depths(self) -> Mapping[str, Depth]:
+        """What waits, by destination, as of the last transaction or lease."""
+        ...
+
+    async def close(self) -> None:
+        """Write what waits to be written and let go. Raises nothing."""
+        ...

@@ -1,0 +1,65 @@
+"""Releases into parcels: the keys that make a second delivery recognisable, and the hashes by which a subject is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from gateway.delivery.keys import Keys
+from gateway.minimise.flows import Flow, Flows
+from gateway.model import Category, Parcel, Release, Verdict
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """How an item was sent: its bytes, the request's ID, the item's index in it. Without an ID, it can't be sent again as the same."""
+
+    item: bytes = b""
+    request_id: str = ""
+    index: int = 0
+
+    def __repr__(self) -> str:
+        return "Sent(…)"
+
+
+ONCE: Final = Sent()
+
+_UNMARKED: Final = bytes(8)
+"""The mark of what came without one, so that what an agent sends twice is known all the same."""
+
+
+class Packer:
+    """Makes the parcels of one gateway. `caller` is who its items come from."""
+
+    def __init__(self, keys: Keys, caller: str) -> None:
+        self._keys = keys
+        self._caller = caller
+
+    def pack(self, flow: Flow, verdicts: Iterable[Verdict], received_ns: int, sent: Sent = ONCE) -> list[Parcel]:
+        """The parcels of the verdicts that go out."""
+        mark = self._keys.mark(sent.item) if sent.request_id else b""
+        return [
+            Parcel(release, self._key(release, sent), mark, received_ns, self._subjects(flow.subjects(release)))
+            for release in verdicts
+            if isinstance(release, Release)
+        ]
+
+    def _key(self, release: Release, sent: Sent) -> bytes:
+        if not sent.request_id:
+            return self._keys.fresh()
+        return self._keys.key(self._caller, sent.request_id, sent.index, release.destination)
+
+    def _subjects(self, kept: Iterable[tuple[Category, str]]) -> tuple[bytes, ...]:
+        return tuple([self._keys.subject(category, value) for category, value in kept])
+
+
+def repacked(keys: Keys, flows: Callable[[], Flows]) -> Callable[[str, Release, bytes, bytes, int], Parcel]:
+    """Makes the parcel of what `agent` handed over and was decided on again: agent, release, its key and mark, time of receipt."""
+
+    def parcel(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> Parcel:
+        kept = flows().minimiser(release.type, release.destination).subjects(release.payload)
+        subjects = tuple([keys.subject(category, value) for category, value in kept])
+        return Parcel(release, keys.again(agent, key), mark or _UNMARKED, received_ns, subjects)
+
+    return parcel

@@ -1,0 +1,58 @@
+"""One item as it is stored: what is written of a parcel, what tells a damaged one, and what is taken for delivery."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from zlib import crc32
+
+from gateway.delivery.outbox import Leased
+from gateway.model import Parcel
+
+HASH: Final = 16
+"""Bytes of a subject's hash."""
+
+Item = tuple[int, bytes, bytes, int, bytes, int, bytes]
+"""Kind, key, mark, time of receipt, subjects, sum, payload."""
+
+Row = tuple[Any, ...]
+"""ID, then an item with its attempts: kind, key, mark, received, subjects, attempts, sum, payload."""
+
+COLUMNS: Final = "id, kind, key, mark, received, subjects, attempts, sum, payload"
+
+LOST: Final[Item] = (0, b"", b"", 0, b"", -1, b"")
+"""What is left of an item that can't be read."""
+
+
+def item(kind: int, parcel: Parcel) -> Item:
+    """What is written of a parcel."""
+    key, mark, received, subjects, payload = parcel.key, parcel.mark, parcel.received_ns, b"".join(parcel.subjects), parcel.release.payload
+    return kind, key, mark, received, subjects, checksum(kind, key, mark, received, subjects, payload), payload
+
+
+def checksum(kind: int, key: bytes, mark: bytes, received_ns: int, subjects: bytes, payload: bytes) -> int:  # noqa: PLR0913, PLR0917 - an item
+    """What tells an item that was damaged."""
+    start = (received_ns ^ received_ns >> 32 ^ kind << 16) & 0xFFFFFFFF
+    return crc32(payload, crc32(key + mark + subjects, start))
+
+
+def is_sound(row: Row) -> bool:
+    """Whether it is what was written."""
+    _, kind, key, mark, received, subjects, _, check, payload = row
+    try:
+        return bool(checksum(kind, key, mark, received, subjects, payload) == check)
+    except TypeError:
+        return False
+
+
+def hashes(subjects: bytes) -> list[bytes]:
+    """An item's subjects, one by one."""
+    return [subjects[at : at + HASH] for at in range(0, len(subjects), HASH)]
+
+
+def leased(row: Row, destination: str, kinds: dict[int, tuple[str, str]]) -> Leased:
+    """A row as it is taken for delivery; of one that isn't sound, only the ID counts."""
+    number, kind, key, mark, received, _, attempts, _, payload = row
+    if kind not in kinds or not is_sound(row):
+        return Leased(number, destination, "", "", b"", b"", b"", 0, 0, sound=False)
+    type_, plan = kinds[kind]
+    return Leased(number, destination, type_, plan, payload, key, mark, received, attempts)

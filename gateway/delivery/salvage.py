@@ -1,0 +1,127 @@
+"""What can be read of a damaged outbox, copied into a new one. The damaged one isn't changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.delivery.crates import INSERT, sound
+from gateway.delivery.rows import hashes, is_sound
+
+SKIPS: Final = 1_000_000
+"""IDs that are tried one by one where the way to the next row is damaged; and by so many new IDs lie above those that were found."""
+
+_ITEM: Final = "id, lane, kind, key, mark, received, subjects, attempts, sum, payload"
+
+_COUNT: Final = """
+UPDATE lanes SET
+  items = (SELECT count(*) FROM items WHERE lane = lanes.id) + (SELECT coalesce(sum(items), 0) FROM crates WHERE lane = lanes.id),
+  bytes = (SELECT coalesce(sum(length(payload)), 0) FROM items WHERE lane = lanes.id)
+    + (SELECT coalesce(sum(bytes), 0) FROM crates WHERE lane = lanes.id),
+  dead = (SELECT count(*) FROM dead WHERE lane = lanes.id),
+  dead_bytes = (SELECT coalesce(sum(length(payload)), 0) FROM dead WHERE lane = lanes.id)
+"""
+
+_NEXT: Final = f"""
+UPDATE state SET next = max(next, ?, {SKIPS} + (
+  SELECT coalesce(max(id), 0) FROM (SELECT max(id) AS id FROM items UNION SELECT max(id) FROM dead UNION SELECT max(id) FROM crates)))
+"""  # noqa: S608 - a number
+
+
+def salvage(damaged: Path, into: sqlite3.Connection, first: int) -> int:
+    """Copy into new, empty tables what can be read of damaged ones, items and dead letters; how many. Raises sqlite3.Error of `into`.
+
+    IDs stay; new ones will be `first` or higher, and above all that were ever given.
+    """
+    into.execute("BEGIN IMMEDIATE")
+    with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as old:
+        # Without it, nothing at all can be read of a file that is shorter than it says.
+        old.execute("PRAGMA writable_schema = ON")
+        count = _Copy(old, into).all()
+    into.execute(_COUNT)
+    into.execute(_NEXT, (first,))
+    into.execute("COMMIT")
+    return count
+
+
+class _Copy:
+    """From one file to another."""
+
+    def __init__(self, old: sqlite3.Connection, into: sqlite3.Connection) -> None:
+        self._old = old
+        self._into = into
+        self._lane_of: dict[int, int] = {}
+
+    def all(self) -> int:
+        """Copy what can be read; how many items and dead letters."""
+        self._names()
+        count = self._items("items", ", due") + self._crates() + self._items("dead", ", reason, buried")
+        self._keys()
+        return count
+
+    def _names(self) -> None:
+        """What the numbers of lanes and kinds mean. The indexes of the two small tables hold all of them, too."""
+        for index in ("NOT INDEXED", "INDEXED BY sqlite_autoindex_lanes_1"):
+            for row in self._read(f"SELECT id, destination FROM lanes {index}"):  # noqa: S608 - fixed names
+                self._into.execute("INSERT OR IGNORE INTO lanes VALUES (?, ?, 0, 0, 0, 0)", row)
+        for index in ("NOT INDEXED", "INDEXED BY sqlite_autoindex_kinds_1"):
+            for row in self._read(f"SELECT id, lane, type, plan FROM kinds {index}"):  # noqa: S608
+                self._into.execute("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?, ?)", row)
+        lanes = {lane for (lane,) in self._into.execute("SELECT id FROM lanes")}
+        self._lane_of = {kind: lane for kind, lane in self._into.execute("SELECT id, lane FROM kinds") if lane in lanes}
+
+    def _items(self, table: str, more: str) -> int:
+        columns, count = _ITEM + more, 0
+        marks = ",".join("?" * len(columns.split(",")))
+        for row in self._by_id(table, columns):
+            if is_sound((row[0], *row[2:10])) and self._lane_of.get(row[2]) == row[1]:
+                count += self._insert(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row, row[6])  # noqa: S608
+        return count
+
+    def _crates(self) -> int:
+        """Those that are whole as they are, of the others what is sound as rows."""
+        total = 0
+        for crate in self._by_id("crates", "id, lane, items, bytes, oldest, kinds, body"):
+            first, lane, count, *_, body = crate
+            rows = [row for row in sound(first, count, body) if self._lane_of.get(row[1]) == lane]
+            if len(rows) == count:
+                self._into.execute("INSERT OR IGNORE INTO crates VALUES (?,?,?,?,?,?,?)", crate)
+                total += count
+            else:
+                total += sum(self._insert(INSERT, (row[0], lane, *row[1:6], *row[7:]), row[5]) for row in rows)
+        return total
+
+    def _insert(self, query: str, row: tuple[Any, ...], subjects: bytes) -> int:
+        self._into.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", [(name, row[0]) for name in hashes(subjects)])
+        return self._into.execute(query, row).rowcount
+
+    def _keys(self) -> None:
+        for table in ("seen_0", "seen_1"):
+            query = f"INSERT INTO {table} VALUES (?, ?, ?)"  # noqa: S608
+            for row in self._read(f"SELECT bucket, count, keys FROM {table}"):  # noqa: S608
+                self._into.execute(query, row)
+        for row in self._read("SELECT keys FROM seen_lately ORDER BY rowid"):
+            self._into.execute("INSERT INTO seen_lately VALUES (?)", row)
+        for row in self._read("SELECT next, turn, began FROM state"):
+            self._into.execute("UPDATE state SET next = ?, turn = ?, began = ?", row)
+
+    def _read(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """As many rows as can be read."""
+        with suppress(sqlite3.Error):
+            yield from self._old.execute(query)
+
+    def _by_id(self, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
+        """All rows that can be read, by ID; where the way is damaged, the next IDs are tried one by one."""
+        last, skips, done = 0, 0, not list(self._read(f"SELECT count(*) FROM pragma_table_info('{table}')"))  # noqa: S608
+        end = max((row[0] for row in self._read("SELECT next FROM state")), default=SKIPS)
+        while not done and skips < SKIPS and last < end:
+            try:
+                for row in self._old.execute(f"SELECT {columns} FROM {table} NOT INDEXED WHERE id > ? ORDER BY id", (last,)):  # noqa: S608
+                    last = row[0]
+                    yield row
+                done = True
+            except sqlite3.Error:
+                last, skips = last + 1, skips + 1

@@ -1,0 +1,70 @@
+"""When to try again, how much at once, and whether to try at all. Pure: time and randomness are arguments, in seconds and from 0 to 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.delivery.outbox import Leased
+
+FIRST: Final = 0.5
+LONGEST: Final = 300.0
+"""The longest pause between two tries, in seconds, unless the recipient asks for a longer one."""
+
+ASKED: Final = 3600.0
+"""The longest pause that a recipient is granted."""
+
+FAILURES: Final = 5
+"""So many failures in a row, and a recipient is left alone for a while."""
+
+
+def pause(failures: int, asked: float | None, draw: float) -> float:
+    """How long to wait after so many failures in a row: full jitter, and never less than the recipient `asked` for.
+
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+    backoff = draw * min(LONGEST, FIRST * 2.0 ** min(failures, 32))
+    return max(backoff, min(max(asked or 0.0, 0.0), ASKED))
+
+
+class Circuit(msgspec.Struct, frozen=True):
+    """How a recipient has done of late: failures in a row, and until when it is left alone. After that, one small batch tries it."""
+
+    failures: int = 0
+    until: float = 0.0
+
+    @property
+    def broken(self) -> bool:
+        """Whether it has failed too often in a row."""
+        return self.failures >= FAILURES
+
+    def failed(self, now: float, asked: float | None, draw: float) -> Circuit:
+        """After a batch that fared ill as a whole."""
+        failures = self.failures + 1
+        if asked is None and failures < FAILURES:
+            return Circuit(failures, self.until)
+        return Circuit(failures, max(self.until, now + pause(failures, asked, draw)))
+
+    def succeeded(self) -> Circuit:
+        """After a batch of which the recipient took something."""
+        return Circuit()
+
+    def slots(self, now: float, at_once: int, under_way: int) -> int:
+        """How many more batches may begin."""
+        if now < self.until:
+            return 0
+        return max(0, (1 if self.broken else at_once) - under_way)
+
+
+def cut(leased: Sequence[Leased], most: int) -> Iterator[Sequence[Leased]]:
+    """Batches in which what has failed before travels in ever smaller company, so that one bad item doesn't hold up the others."""
+    batch: list[Leased] = []
+    for one in sorted(leased, key=lambda one: one.attempts):
+        if batch and len(batch) >= max(1, most >> min(one.attempts, 32)):
+            yield batch
+            batch = []
+        batch.append(one)
+    if batch:
+        yield batch

@@ -1,0 +1,138 @@
+"""Which keys have come before, for long enough that a caller's retry is known: in two tables that take turns, the older emptied whole.
+
+Keys are spread evenly: each in a place of its own would cost a page. So they are kept as they come, in `seen_lately` and in memory, and put
+away many at a time, in rows of neighbours. A filter answers for most new keys that no row has them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.errors import Reason, Refused
+from gateway.model import Parcel
+
+MOST: Final = 500_000
+"""Keys in one table: then it is the other's turn, however early."""
+
+LATELY: Final = 20_000
+"""Keys that are put away together."""
+
+SHIFT: Final = 22
+BUCKETS: Final = 1 << (32 - SHIFT)
+"""Rows of neighbours that they are put into, by the highest of a key's first 32 bits, which are read with the lowest byte first."""
+
+MASK: Final = (1 << 20) - 1
+"""A filter is a megabyte, in which the lowest of these choose the bit."""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(dict[bytes, bytes]).decode
+
+
+class Seen:
+    """Keys with the marks of the items that they came for. Without a mark, a key can't come again, and isn't kept."""
+
+    def __init__(self, connection: sqlite3.Connection, remember_ns: int) -> None:
+        """Each is known for `remember_ns` nanoseconds at least, unless more than `MOST` come in that time."""
+        self._connection = connection
+        self._remember = remember_ns
+        self._filters: list[bytearray] = []
+        self._lately: dict[bytes, bytes] = {}
+        self._turn = self._began = self._count = 0
+        self._read = False
+
+    def unknown(self, parcels: Sequence[Parcel]) -> Sequence[Parcel]:
+        """Those that haven't come before, each once. Raises Refused where a key came for another item."""
+        if not self._read:
+            self._read_all()
+        here: dict[bytes, bytes] = {}
+        lately, (one, other) = self._lately, self._filters
+        new = []
+        # Once for each parcel: what is looked up often is at hand, and most are new.
+        for parcel in parcels:
+            key, mark = parcel.key, parcel.mark
+            if mark:
+                known = here.get(key) or lately.get(key)
+                if known is None:
+                    place = int.from_bytes(key[:4], "little")
+                    if (one[place >> 3 & MASK] | other[place >> 3 & MASK]) >> (place & 7) & 1:
+                        known = self._put_mark(key)
+                if known is None:
+                    here[key] = mark
+                elif known == mark:
+                    continue
+                else:
+                    raise Refused(Reason.REQUEST_ID_REUSED)
+            new.append(parcel)
+        return new
+
+    def add(self, parcels: Sequence[Parcel], now_ns: int) -> None:
+        """These have come."""
+        marked = {parcel.key: parcel.mark for parcel in parcels if parcel.mark}
+        if not marked:
+            return
+        if now_ns - self._began >= self._remember or self._count >= MOST:
+            self._swap(now_ns)
+        self._lately.update(marked)
+        self._count += len(marked)
+        self._connection.execute("INSERT INTO seen_lately VALUES (?)", (_encode(marked),))
+        if len(self._lately) >= LATELY:
+            self._put_away()
+
+    def forget(self) -> None:
+        """After a rollback: what has come is what the file says."""
+        self._read = False
+
+    def _put_mark(self, key: bytes) -> bytes | None:
+        query = "SELECT keys FROM seen_0 WHERE bucket = ?1 UNION ALL SELECT keys FROM seen_1 WHERE bucket = ?1"
+        for (keys,) in self._connection.execute(query, (int.from_bytes(key[:4], "little") >> SHIFT,)):
+            if key in keys and (mark := _decode(keys).get(key)) is not None:
+                return mark
+        return None
+
+    def _put_away(self) -> None:
+        bits = self._filters[self._turn]
+        buckets: list[dict[bytes, bytes]] = [{} for _ in range(BUCKETS)]
+        for key, mark in self._lately.items():
+            place = int.from_bytes(key[:4], "little")
+            bits[place >> 3 & MASK] |= 1 << (place & 7)
+            buckets[place >> SHIFT][key] = mark
+        rows = [(bucket, len(marks), _encode(marks)) for bucket, marks in enumerate(buckets) if marks]
+        self._connection.executemany(f"INSERT INTO seen_{self._turn} VALUES (?, ?, ?)", rows)  # noqa: S608 - 0 or 1
+        self._connection.execute("DELETE FROM seen_lately")
+        self._lately = {}
+
+    def _swap(self, now_ns: int) -> None:
+        self._put_away()
+        self._turn, self._began, self._count = 1 - self._turn, now_ns, 0
+        self._filters[self._turn] = bytearray(MASK + 1)
+        self._connection.execute(f"DELETE FROM seen_{self._turn}")  # noqa: S608 - 0 or 1
+        self._connection.execute("UPDATE state SET turn = ?, began = ?", (self._turn, now_ns))
+
+    def _read_all(self) -> None:
+        turn, self._began = self._connection.execute("SELECT turn, began FROM state").fetchone()
+        self._lately = {}
+        for (keys,) in self._connection.execute("SELECT keys FROM seen_lately ORDER BY rowid"):
+            self._lately.update(_decode(keys))
+        (count,) = self._connection.execute(f"SELECT coalesce(sum(count), 0) FROM seen_{turn}").fetchone()  # noqa: S608 - 0 or 1
+        self._count = count + len(self._lately)
+        # A filter only gains bits until its table's turn comes: one too many does no harm.
+        if turn != self._turn or not self._filters:
+            self._filters = [self._filter(table) for table in (0, 1)]
+        self._turn, self._read = turn, True
+
+    def _filter(self, table: int) -> bytearray:
+        bits = bytearray(MASK + 1)
+        for (keys,) in self._connection.execute(f"SELECT keys FROM seen_{table}"):  # noqa: S608 - 0 or 1
+            _note(bits, _decode(keys))
+        return bits
+
+
+def _note(bits: bytearray, keys: Iterable[bytes]) -> None:
+    """Set the bits of keys in a filter."""
+    for key in keys:
+        place = int.from_bytes(key[:4], "little")
+        bits[place >> 3 & MASK] |= 1 << (place & 7)

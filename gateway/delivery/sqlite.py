@@ -1,0 +1,234 @@
+"""The embedded outbox: one thread works on one SQLite file, and what waits at a time is one commit. What it does there is `store.py`'s."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+from gateway.config import Outbox as Settings
+from gateway.delivery import aging
+from gateway.delivery.commits import Commits, Job
+from gateway.delivery.outbox import Leased
+from gateway.delivery.store import AFTER, ROW, Store
+from gateway.errors import Reason, Retryable
+from gateway.exporters.base import Bounds
+from gateway.model import Depth, Parcel
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+GROUP: Final = 1024
+"""Jobs in one commit."""
+
+GROUP_BYTES: Final = 16 * 1024 * 1024
+"""And the bytes that they store."""
+
+PENDING: Final = 64 * 1024 * 1024
+"""Bytes that may wait to be stored."""
+
+OFTEN: Final = 1.0
+"""How often what couldn't be written is tried again by itself, in seconds, and the file looked at where nothing happens."""
+
+
+class SqliteOutbox:
+    """An outbox in a file. What is accepted is on the volume, as safely as the volume is; the methods are those of `Outbox`."""
+
+    def __init__(self, commits: Commits) -> None:
+        """`open` makes one."""
+        self._commits = commits
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._pending = 0
+        self._closed = False
+        self._ended: Future[None] = Future()
+        # Not waited for when the program ends: a volume that hangs must not hang the exit. `close` does wait.
+        threading.Thread(target=self._run, name="outbox", daemon=True).start()
+
+    @classmethod
+    def open(cls, path: Path, settings: Settings) -> Self:
+        """Open the file at `path`, or make it; a damaged one is set aside. Raises BadConfig, naming the path."""
+        return cls(Commits(path, settings))
+
+    @property
+    def set_aside(self) -> int:
+        """How many damaged files were set aside."""
+        return self._commits.file.set_aside
+
+    @property
+    def salvaged(self) -> int:
+        """How many items and dead letters were taken over from them."""
+        return self._commits.file.salvaged
+
+    async def accept(self, parcels: Sequence[Parcel], now_ns: int) -> None:
+        """Store all, or none."""
+        size = sum([len(parcel.release.payload) for parcel in parcels]) + ROW * len(parcels)
+        if self._pending and self._pending + size > PENDING:
+            raise Retryable(Reason.FULL, AFTER)
+        job = self._job(lambda store: store.accept(parcels, now_ns))
+        job.size = size
+        self._pending += size
+        try:
+            await self._done(job)
+        finally:
+            self._pending -= size
+
+    async def lease(self, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
+        """Take what is due."""
+        taking = asyncio.ensure_future(self._look(lambda store: self._commits.lease(store, destination, bounds, now_ns)))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(self._give_back)
+            raise
+
+    async def settle(self, ids: Iterable[int]) -> None:
+        """These need no delivery any more."""
+        held = tuple(ids)
+        await self._end(held, lambda store: store.settle(held))
+
+    async def postpone(self, ids: Iterable[int], due_ns: int, *, failed: bool = True) -> None:
+        """Give a lease back."""
+        held, due = tuple(ids), max(due_ns, 0)
+        await self._end(held, lambda store: store.postpone(held, due, int(failed)), given_back=not due)
+
+    async def bury(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
+        """Make dead letters of these."""
+        held = dict(reasons)
+        await self._end(held, lambda store: store.bury(held, now_ns))
+
+    async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, int]:
+        """Delete all that is about these subjects."""
+        held = tuple(subjects)
+        return await self._do(lambda store: store.erase(held, now_ns))
+
+    async def expire(self, destination: str, before_ns: int, now_ns: int) -> int:
+        """Make dead letters of what was received before a time."""
+        return await self._all(lambda store: aging.expire(store, destination, before_ns, self._commits.leased, now_ns))
+
+    async def forget(self, destination: str, before_ns: int, now_ns: int) -> int:
+        """Delete what was received before a time."""
+        return await self._all(lambda store: aging.forget(store, destination, before_ns, self._commits.leased, now_ns))
+
+    async def drop(self, destination: str, types: Collection[str], now_ns: int) -> int:
+        """Delete what is for a destination and of one of these types."""
+        after = total = 0
+
+        def step(store: Store) -> tuple[int, int]:
+            return aging.drop(store, destination, types, after, self._commits.leased, now_ns)
+
+        while True:
+            count, after = await self._do(step)
+            total += count
+            if not after:
+                break
+        await self._do(lambda store: aging.unlist(store, destination, types))
+        return total
+
+    async def kinds(self) -> Collection[tuple[str, str]]:
+        """The destinations and types of which something waits."""
+        return await self._look(lambda store: store.lanes.types())
+
+    def depths(self) -> Mapping[str, Depth]:
+        """What waits, by destination."""
+        return self._commits.depths
+
+    async def close(self) -> None:
+        """Write what waits, and let go."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        await asyncio.shield(asyncio.wrap_future(self._ended))
+
+    async def _all(self, step: Callable[[Store], int]) -> int:
+        """Step by step, so that others get their turn between two commits."""
+        total = 0
+        while count := await self._do(step):
+            total += count
+        return total
+
+    async def _do(self, work: Callable[[Store], T]) -> T:
+        result: T = await self._done(self._job(work))
+        return result
+
+    async def _look(self, work: Callable[[Store], T]) -> T:
+        job = self._job(work)
+        job.reads = True
+        result: T = await self._done(job)
+        return result
+
+    async def _end(self, ids: Collection[int], work: Callable[[Store], object], *, given_back: bool = False) -> None:
+        job = self._job(work)
+        job.ends, job.given_back = ids, given_back
+        await self._done(job)
+
+    def _give_back(self, taking: asyncio.Task[Sequence[Leased]]) -> None:
+        """Nobody waits any more for what was leased."""
+        if not taking.cancelled() and taking.exception() is None and not self._closed:
+            job = self._job(lambda store: None)
+            job.ends, job.given_back = [leased.id for leased in taking.result()], True
+            self._jobs.put(job)
+
+    def _job(self, work: Callable[[Store], Any]) -> Job:
+        if self._closed:
+            raise Retryable(Reason.UNAVAILABLE)
+        return Job(work, asyncio.get_running_loop().create_future())
+
+    def _done(self, job: Job) -> asyncio.Future[Any]:
+        self._jobs.put(job)
+        return job.future
+
+    # In the thread.
+
+    def _run(self) -> None:
+        for jobs in self._groups():
+            with suppress(Exception):
+                self._commits.work(jobs)
+            _tell(jobs)
+        self._commits.close()
+        self._ended.set_result(None)
+
+    def _groups(self) -> Iterator[list[Job]]:
+        """All jobs that wait, together: one commit serves them all."""
+        ended = False
+        while not ended:
+            jobs: list[Job] = []
+            for job in self._waiting():
+                if job is None:
+                    ended = True
+                    break
+                jobs.append(job)
+            yield jobs
+
+    def _waiting(self) -> Iterator[Job | None]:
+        size, count = 0, 0
+        with suppress(queue.Empty):
+            job = self._jobs.get(timeout=OFTEN)
+            while True:
+                yield job
+                count, size = count + 1, size + (0 if job is None else job.size)
+                if count >= GROUP or size >= GROUP_BYTES:
+                    return
+                job = self._jobs.get_nowait()
+
+
+def _tell(jobs: Sequence[Job]) -> None:
+    """Tell all who wait, with one call for each loop. A closed loop has nobody left to tell."""
+    for loop in {job.future.get_loop() for job in jobs}:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, [job for job in jobs if job.future.get_loop() is loop])
+
+
+def _settle(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        if not job.future.done():
+            if isinstance(job.result, Exception):
+                job.future.set_exception(job.result)
+            else:
+                job.future.set_result(job.result)

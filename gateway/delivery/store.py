@@ -1,0 +1,238 @@
+"""What is kept in the outbox's tables, and how it comes and goes: one transaction's worth of it. No threads, no clock, no asyncio.
+
+`sqlite.py` runs it for the gateway. An operator's command can open one too, while the gateway runs.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+from gateway.delivery.crates import BYTES, INSERT, ITEMS, LEAST, Crates
+from gateway.delivery.lanes import Lane, Lanes
+from gateway.delivery.outbox import Leased
+from gateway.delivery.rows import COLUMNS, Item, Row, hashes, item, leased
+from gateway.delivery.seen import Seen
+from gateway.errors import Reason, Refused, Retryable
+from gateway.model import Parcel
+
+T = TypeVar("T")
+
+ROW: Final = 200
+"""Bytes that a row takes beside its payload, about."""
+
+CHUNK: Final = 500
+"""Rows that one statement names."""
+
+AFTER: Final = 1.0
+"""When a caller that there is no room for may come back, in seconds."""
+
+HORIZON: Final = 2 * 3600 * 1_000_000_000
+"""Nanoseconds that no delivery is ever put off for: what is due later was put off before the clock was set back."""
+
+LAST: Final = 2**63 - 1
+"""The latest time that can be stored."""
+
+_LEASE: Final = f"SELECT {COLUMNS} FROM items WHERE lane = ? AND"  # noqa: S608 - fixed names
+_DUE: Final = (f"{_LEASE} due BETWEEN 1 AND ? ORDER BY due", f"{_LEASE} due > ? ORDER BY due")
+_FRESH: Final = f"{_LEASE} due = 0 AND id >= ? ORDER BY id"
+_KEPT: Final = "id, lane, kind, key, mark, received, subjects, attempts, sum, payload"
+_BURY: Final = f"INSERT INTO dead ({_KEPT}, reason, buried) SELECT {_KEPT}, ?, ? FROM items WHERE id = ?"  # noqa: S608
+_REPLAY: Final = (
+    "INSERT INTO items (id, lane, kind, key, mark, received, subjects, sum, payload, attempts, due)"
+    " SELECT id, lane, kind, key, mark, received, subjects, sum, payload, 0, 0 FROM dead WHERE id = ?"
+)
+
+
+class Store:
+    """The rows of one file. What changes them is done between `begin` and `commit`."""
+
+    def __init__(self, connection: sqlite3.Connection, most: int, remember_ns: int) -> None:
+        """`most` bytes are kept; keys are known for `remember_ns` nanoseconds. Raises sqlite3.Error."""
+        self.connection = connection
+        self.lanes = Lanes(connection)
+        self.crates = Crates(connection)
+        self._seen = Seen(connection, remember_ns)
+        self._most = most
+        self.next: int = connection.execute("SELECT next FROM state").fetchone()[0]
+        """The next ID. It never goes back, or what is leased could be taken for something else."""
+
+    def begin(self) -> bool:
+        """Begin a transaction; true if another program has written since the last one."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        return self.lanes.look()
+
+    def commit(self) -> None:
+        """What was changed since `begin` is on the volume when this returns."""
+        self.lanes.write()
+        self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Nothing was changed since `begin`."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+        self.lanes.forget()
+        self._seen.forget()
+
+    # What comes.
+
+    def accept(self, parcels: Sequence[Parcel], now_ns: int) -> None:
+        """As `Outbox.accept`; what it raises, it raises before it changes anything."""
+        new = self._seen.unknown(parcels)
+        if not new:
+            return
+        size = sum([len(parcel.release.payload) for parcel in new]) + ROW * len(new)
+        if size > self._most:
+            raise Refused(Reason.TOO_LARGE)
+        if self.lanes.bytes + ROW * self.lanes.rows + size > self._most:
+            raise Retryable(Reason.FULL, AFTER)
+        if max([parcel.received_ns for parcel in new]) > LAST:
+            raise Refused(Reason.OUT_OF_RANGE)
+        self._seen.add(new, now_ns)
+        self._insert(new)
+
+    def _insert(self, parcels: Sequence[Parcel]) -> None:
+        lots: dict[Lane, list[Item]] = {}
+        for parcel in parcels:
+            lane, kind = self.lanes.kind(parcel.release)
+            lots.setdefault(lane, []).append(item(kind, parcel))
+        for lane, items in lots.items():
+            for chunk in chunks(items, ITEMS):
+                size = sum([len(held[-1]) for held in chunk])
+                if len(chunk) >= LEAST and size < BYTES:
+                    self.crates.add(lane.id, self.next, chunk, size)
+                else:
+                    self._insert_rows(lane.id, chunk)
+                lane.add(len(chunk), size)
+                self.next += len(chunk)
+        self.connection.execute("UPDATE state SET next = ?", (self.next,))
+
+    def _insert_rows(self, lane: int, items: Sequence[Item]) -> None:
+        self.connection.executemany(INSERT, [(number, lane, *held) for number, held in enumerate(items, self.next)])
+        pairs = [(name, number) for number, held in enumerate(items, self.next) for name in hashes(held[4])]
+        self.connection.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", pairs)
+
+    # What is taken for delivery.
+
+    def due(self, destination: str, now_ns: int) -> Iterator[Row]:
+        """Rows that were put off and are due."""
+        lane = self.lanes.known.get(destination)
+        if lane is None:
+            return
+        for query, bound in zip(_DUE, (now_ns, now_ns + HORIZON), strict=True):
+            with closing(self.connection.execute(query, (lane.id, bound))) as found:
+                yield from found
+
+    def fresh(self, destination: str, floor: int) -> Iterator[Sequence[Row]]:
+        """Rows that were never put off, oldest first, crates in one; from the ID `floor` on, and maybe a little before."""
+        lane = self.lanes.known.get(destination)
+        if lane is None:
+            return
+        with closing(self.connection.execute(_FRESH, (lane.id, floor))) as found:
+            single: Iterator[list[Row]] = ([row] for row in found)
+            yield from heapq.merge(single, self.crates.rows(lane.id, floor), key=_first)
+
+    def leased(self, destination: str, row: Row) -> Leased:
+        """A row as it is taken for delivery."""
+        return leased(row, destination, self.lanes.kinds)
+
+    def oldest(self, destination: str) -> int:
+        """When what has waited longest was received; 0 if nothing waits."""
+        lane = self.lanes.known.get(destination)
+        query = "SELECT min(received) FROM items WHERE lane = ? UNION ALL SELECT min(oldest) FROM crates WHERE lane = ?"
+        times = () if lane is None else self.connection.execute(query, (lane.id, lane.id)).fetchall()
+        return min((time for (time,) in times if time is not None), default=0)
+
+    # What goes.
+
+    def settle(self, ids: Collection[int]) -> int:
+        """Delete items; how many there were."""
+        gone = self.crates.unpack(ids, whole=True)
+        for lane, count, size in gone:
+            self.lanes.by_id[lane].remove("items", count, size)
+        return sum(count for _, count, _ in gone) + len(self._delete("items", ids))
+
+    def postpone(self, ids: Collection[int], due_ns: int, failures: int) -> None:
+        """Have items due again, with so many failures more."""
+        if due_ns or failures:
+            self.crates.unpack(ids)
+        for chunk in chunks(ids):
+            query = f"UPDATE items SET due = ?, attempts = attempts + ? WHERE id IN ({marks(chunk)})"  # noqa: S608 - question marks
+            self.connection.execute(query, (due_ns, failures, *chunk))
+
+    def bury(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
+        """Make dead letters of items."""
+        self.crates.unpack(reasons)
+        self.connection.executemany(_BURY, [(reason.value, now_ns, number) for number, reason in reasons.items()])
+        for lane, _, size, _ in self._delete("items", reasons, keep_subjects=True):
+            self.lanes.by_id[lane].bury(size)
+
+    def replay(self, ids: Collection[int]) -> int:
+        """Make items of dead letters again, as if they had never failed; how many."""
+        self.connection.executemany(_REPLAY, [(number,) for number in ids])
+        gone = self._delete("dead", ids, keep_subjects=True)
+        for lane, _, size, _ in gone:
+            self.lanes.by_id[lane].add(1, size)
+        return len(gone)
+
+    def discard(self, ids: Iterable[int]) -> int:
+        """Delete dead letters; how many there were."""
+        return len(self._delete("dead", ids))
+
+    def erase(self, subjects: Collection[bytes], now_ns: int) -> Mapping[str, int]:
+        """Delete all that is about subjects, and wipe it from its pages; how many, by destination."""
+        self.connection.execute("PRAGMA secure_delete = ON")
+        try:
+            gone = self._erased(subjects)
+        finally:
+            self.connection.execute("PRAGMA secure_delete = OFF")
+        counts: dict[str, int] = {}
+        for lane, *_ in gone:
+            name = self.lanes.by_id[lane].destination
+            counts[name] = counts.get(name, 0) + 1
+        for name, count in counts.items():
+            self.lanes.record(now_ns, name, Reason.ERASED, count)
+        return counts
+
+    def _erased(self, subjects: Collection[bytes]) -> list[tuple[int, int, int, bytes]]:
+        ids = self._about(subjects)
+        self.crates.unpack((*ids, *self.crates.unfiled_about(subjects, self.crates.filed)))
+        ids = self._about(subjects)
+        return [*self._delete("items", ids), *self._delete("dead", ids)]
+
+    def _about(self, subjects: Iterable[bytes]) -> set[int]:
+        query = "SELECT id FROM subjects WHERE hash = ?"
+        return {number for name in subjects for (number,) in self.connection.execute(query, (name,))}
+
+    def _delete(self, table: str, ids: Iterable[int], *, keep_subjects: bool = False) -> list[tuple[int, int, int, bytes]]:
+        """Delete rows: of each its lane, ID, size and subjects."""
+        gone: list[tuple[int, int, int, bytes]] = []
+        for chunk in chunks(ids):
+            query = f"DELETE FROM {table} WHERE id IN ({marks(chunk)}) RETURNING lane, id, length(payload), subjects"  # noqa: S608
+            gone += self.connection.execute(query, chunk).fetchall()
+        for lane, _, size, _ in gone:
+            self.lanes.by_id[lane].remove(table, 1, size)
+        if not keep_subjects:
+            pairs = [(name, number) for _, number, _, names in gone for name in hashes(names)]
+            self.connection.executemany("DELETE FROM subjects WHERE hash = ? AND id = ?", pairs)
+        return gone
+
+
+def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """So many at a time; by default as many as a statement may name."""
+    left = iter(values)
+    while chunk := list(islice(left, size)):
+        yield chunk
+
+
+def marks(values: Sequence[Any]) -> str:
+    """A question mark for each."""
+    return ",".join("?" * len(values))
+
+
+def _first(rows: Sequence[Row]) -> int:
+    return int(rows[0][0])

@@ -1,0 +1,86 @@
+"""What is too old, or has lost its destination, goes: on schedule, counted, and with a record in the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Final, Protocol, runtime_checkable
+
+from gateway.delivery.carry import Desk
+from gateway.errors import Reason, Retryable
+from gateway.exporters.base import Exporter
+from gateway.minimise.flows import Flows
+
+log = logging.getLogger(__name__)
+
+NANOS: Final = 1_000_000_000
+
+
+@runtime_checkable
+class Swept(Protocol):
+    """An exporter that keeps what it was given, for as long as its destination's retention says."""
+
+    async def sweep(self, now: float) -> int:
+        """Let go of what is too old at `now`, in seconds since 1970; how many files went."""
+        ...
+
+
+class Sweep:
+    """Sweeps an outbox, and what exporters keep, by the flows in force."""
+
+    def __init__(self, desk: Desk, flows: Callable[[], Flows], exporters: Callable[[], Mapping[str, Exporter]], max_age: timedelta) -> None:
+        """`max_age` is how long delivery is tried."""
+        self._desk = desk
+        self._flows = flows
+        self._exporters = exporters
+        self._max_age = max_age
+
+    async def run(self, every: float) -> None:
+        """Sweep now and every so many seconds, until cancelled. What fails is tried again next time."""
+        while True:
+            try:
+                await self.once()
+            except Retryable as error:
+                log.warning("the outbox could not be swept: %s", error.reason)
+            except Exception as error:  # noqa: BLE001 - the next one may succeed
+                log.error("a sweep failed: %s", type(error).__name__)
+            await asyncio.sleep(every)
+
+    async def once(self) -> None:
+        """What is older than its destination's retention is deleted, what is older than `max_age` buried, what lost its flow deleted."""
+        flows = self._flows()
+        for name, destination in flows.compiler.policy.destinations.items():
+            await self._aged(name, destination.retention)
+        await self._cut_off(flows)
+        for name, exporter in self._exporters().items():
+            if isinstance(exporter, Swept) and (gone := await exporter.sweep(self._desk.clock.now_ns() / NANOS)):
+                log.info("%s: %d files were older than the retention", name, gone)
+
+    async def _aged(self, name: str, retention: timedelta) -> None:
+        now = self._desk.clock.now_ns()
+        self._buried(name, await self._desk.outbox.expire(name, now - _ns(min(self._max_age, retention)), now))
+        self._purged(name, await self._desk.outbox.forget(name, now - _ns(retention), now), Reason.EXPIRED)
+
+    async def _cut_off(self, flows: Flows) -> None:
+        lost: dict[str, set[str]] = {}
+        for destination, kind in await self._desk.outbox.kinds():
+            if not flows.feeds(kind, destination):
+                lost.setdefault(destination, set()).add(kind)
+        for destination, kinds in lost.items():
+            self._purged(destination, await self._desk.outbox.drop(destination, kinds, self._desk.clock.now_ns()), Reason.CUT_OFF)
+
+    def _buried(self, name: str, count: int) -> None:
+        if count:
+            self._desk.counts.buried(name, Reason.EXPIRED, count)
+            log.warning("%s: %d items could not be delivered in time; they are dead letters now", name, count)
+
+    def _purged(self, name: str, count: int, reason: Reason) -> None:
+        if count:
+            self._desk.counts.purged(name, reason, count)
+            log.info("%s: %d items were deleted: %s", name, count, reason)
+
+
+def _ns(age: timedelta) -> int:
+    return int(age.total_seconds()) * NANOS

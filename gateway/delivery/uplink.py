@@ -1,0 +1,205 @@
+"""From an agent to its hub: what is handed over is the hub's once it says so. How a stream works is `link.py`'s."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+import grpc
+import grpc.aio
+
+from gateway.config import Hub
+from gateway.delivery import Delivery
+from gateway.delivery.link import REQUEST_BYTES, Link
+from gateway.errors import Reason, Refused, Retryable
+from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
+from gateway.model import Parcel
+
+ITEMS: Final = 65_536
+BYTES: Final = 64 * 1024 * 1024
+"""What may be under way at once: parcels, and bytes of them."""
+
+LARGEST: Final = 15 * 1024 * 1024
+"""Bytes of all releases of one item, at most: a hub takes messages of 16 MiB."""
+
+LIFE: Final = 600.0
+"""How long a stream is used, in seconds; a hub ends connections by their age, and would cut it off."""
+
+FIRST: Final = 0.1
+LONGEST: Final = 3.0
+"""For how long a hub that can't be reached is not tried, in seconds."""
+
+FULL: Final = 1.0
+
+_OPTIONS: Final = (
+    ("grpc.primary_user_agent", "kannelle-privacy-gateway"),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 3_000),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.max_send_message_length", -1),
+)
+
+
+def away(failures: int, draw: float) -> float:
+    """For how many seconds a hub is left alone after so many failures in a row."""
+    return draw * min(LONGEST, FIRST * 2.0 ** min(failures, 16))
+
+
+class Uplink:
+    """Hands parcels to a hub over one stream at a time, by mutual TLS."""
+
+    def __init__(self, hub: Hub, credentials: Callable[[], tuple[int, grpc.ChannelCredentials]]) -> None:
+        """`credentials` come with the generation of the certificate: with another one, another stream is opened."""
+        self._hub = hub
+        self._credentials = credentials
+        self._link: Link | None = None
+        self._generation = -1
+        self._since = self._until = 0.0
+        self._failures = 0
+        self._items = self._bytes = 0
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def accept(self, parcels: Sequence[Parcel]) -> None:
+        """Returns when the hub has stored all. Releases of one item are stored together or not at all.
+
+        Raises Retryable UNAVAILABLE when the hub doesn't say so in time: it may have stored them; FULL when too much is under way;
+        what the hub says else; Refused TOO_LARGE for an item that is.
+        """
+        groups = list(_groups(parcels))
+        size = sum(map(_size, groups))
+        if self._items and (self._items + len(parcels) > ITEMS or self._bytes + size > BYTES):
+            raise Retryable(Reason.FULL, FULL)
+        self._items, self._bytes = self._items + len(parcels), self._bytes + size
+        try:
+            await self._hand_over(groups)
+        finally:
+            self._items, self._bytes = self._items - len(parcels), self._bytes - size
+
+    async def drained(self) -> None:
+        """Nothing is kept here."""
+
+    async def close(self, within: float) -> None:
+        """Take no more, and wait for what is under way."""
+        self._closed = True
+        if self._link is not None:
+            self._retire(self._link, within)
+        if self._retiring:
+            await asyncio.wait(self._retiring)
+
+    async def _hand_over(self, groups: Sequence[Sequence[Parcel]]) -> None:
+        link = self._current()
+        stored = asyncio.gather(*map(link.send, groups))
+        try:
+            await asyncio.wait_for(stored, self._hub.timeout)
+        except TimeoutError:
+            raise Retryable(Reason.UNAVAILABLE) from None
+        if link.proven:
+            self._failures = 0
+
+    def _current(self) -> Link:
+        """The stream to use, a new one where the last has ended, is old, or has an old certificate. Raises Retryable."""
+        now = time.monotonic()
+        if self._closed:
+            raise Retryable(Reason.UNAVAILABLE)
+        if self._link is not None and self._link.ended:
+            self._failures = 0 if self._link.proven else self._failures + 1
+            self._until = now + away(self._failures, random.random())  # noqa: S311 - jitter
+            self._link = None
+        if now < self._until:
+            raise Retryable(Reason.UNAVAILABLE, self._until - now)
+        generation, credentials = self._credentials()
+        if self._link is not None and (generation != self._generation or now - self._since > LIFE):
+            self._retire(self._link, self._hub.timeout)
+            self._link = None
+        if self._link is None:
+            self._generation, self._since = generation, now
+            self._link = Link(grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_OPTIONS))
+        return self._link
+
+    def _retire(self, link: Link, within: float) -> None:
+        task = asyncio.create_task(link.close(within))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+
+class HubExporter:
+    """Hands what an agent has stored to its hub.
+
+    Guarantee: `delivered` means that the hub has stored it. At least once, under the same key, which the hub knows for a while.
+    """
+
+    def __init__(self, uplink: Uplink) -> None:
+        """The uplink isn't closed with it."""
+        self.bounds = Bounds(items=1000, bytes=REQUEST_BYTES)
+        self._uplink = uplink
+
+    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+        """Delivered what the hub has; Retry what it can't take now; Rejected what it never will."""
+        return await asyncio.gather(*map(self._send, batch))
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def _send(self, parcel: Parcel) -> Outcome:
+        try:
+            await self._uplink.accept([parcel])
+        except Retryable as error:
+            return Retry(error.after)
+        except Refused as error:
+            return Rejected(error.reason)
+        return DELIVERED
+
+
+class Fallback:
+    """Hands parcels to a hub, or keeps them until it is back."""
+
+    def __init__(self, uplink: Uplink, own: Delivery) -> None:
+        """`own` delivers to the hub too, when it can."""
+        self._uplink = uplink
+        self._own = own
+
+    async def accept(self, parcels: Sequence[Parcel]) -> None:
+        """Returns when all parcels are stored, at the hub or here. Raises Refused, and Retryable when neither takes them."""
+        try:
+            await self._uplink.accept(parcels)
+        except Retryable:
+            await self._own.accept(parcels)
+
+    async def drained(self) -> None:
+        """Wait until nothing waits here."""
+        await self._own.drained()
+
+    async def close(self, within: float) -> None:
+        """What is kept here goes to the hub as far as it can, then both let go."""
+        await self._own.close(within)
+        await self._uplink.close(within)
+
+
+def _groups(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
+    """Whole items, as many as make a request. An item's releases stand side by side, and have its time. Raises Refused."""
+    group: list[Parcel] = []
+    size = 0
+    for _, held in groupby(parcels, key=lambda parcel: parcel.received_ns):
+        item = list(held)
+        more = _size(item)
+        if more > LARGEST:
+            raise Refused(Reason.TOO_LARGE)
+        if group and size + more > REQUEST_BYTES:
+            yield group
+            group, size = [], 0
+        group += item
+        size += more
+    if group:
+        yield group
+
+
+def _size(parcels: Sequence[Parcel]) -> int:
+    return sum(len(parcel.release.payload) + 256 for parcel in parcels)

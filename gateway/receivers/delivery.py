@@ -1,0 +1,160 @@
+"""A hub's end of `DeliveryService`: agents' parcels in, decided on again, acknowledgements out, each when its group is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+import grpc
+import msgspec
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
+from kannelle.privacy.v1 import delivery_pb2
+
+from gateway.delivery import Delivery
+from gateway.delivery.again import Again
+from gateway.delivery.plans import Plans
+from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.model import Parcel, Release
+from gateway.receivers.caller import Callers
+from gateway.receivers.emit import reason_number
+from gateway.receivers.guard import AFTER, Context, Guard
+from gateway.telemetry.traces import Called
+
+log = logging.getLogger(__name__)
+
+SERVICE: Final = "kannelle.privacy.v1.DeliveryService"
+
+GROUPS: Final = 512
+BYTES: Final = 32 * 1024 * 1024
+"""What one agent may have under way: groups, and bytes, from their arrival until their acknowledgement is sent."""
+
+Repack = Callable[[str, Release, bytes, bytes, int], Parcel]
+"""The parcel of an agent's release: agent, release, the agent's key and mark, time of receipt."""
+
+
+class Hub(msgspec.Struct, frozen=True):
+    """What a hub takes parcels by. `agents` are the names that may call, as in the configuration."""
+
+    agents: tuple[str, ...]
+    callers: Callers
+    plans: Plans
+    again: Again
+    repack: Repack
+    delivery: Delivery
+
+
+def handlers(hub: Hub, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
+    """The handler of the service."""
+    behaviour = guard.relay(partial(_accept, hub), Called(SERVICE, "Accept"))
+    yield grpc.method_handlers_generic_handler(SERVICE, {"Accept": grpc.stream_stream_rpc_method_handler(behaviour)})
+
+
+def may_call(names: Sequence[str], agents: Sequence[str]) -> bool:
+    """Whether one of a caller's names is an agent's, or below a SPIFFE ID that ends in `/*`."""
+    return any(name == agent or (agent.endswith("/*") and name.startswith(agent[:-1])) for name in names for agent in agents)
+
+
+async def _accept(hub: Hub, requests: AsyncIterator[bytes], context: Context) -> None:
+    names = hub.callers.caller(context.auth_context(), time.time())
+    if not may_call(names, hub.agents):
+        raise Refused(Reason.CALLER_NOT_ALLOWED)
+    try:
+        await _Stream(hub, names[0], context).run(requests)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+class _Stream:
+    """One agent's stream. Groups are settled side by side, so that they share commits."""
+
+    def __init__(self, hub: Hub, agent: str, context: Context) -> None:
+        self._hub = hub
+        self._agent = agent
+        self._context = context
+        self._groups = self._bytes = 0
+        self._ready: list[tuple[delivery_pb2.Acknowledgement, int]] = []
+        self._ended = False
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def run(self, requests: AsyncIterator[bytes]) -> None:
+        """Until the agent ends the stream, and all is acknowledged. Raises Refused for a request that can't be read."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write())
+            async for raw in requests:
+                for group in _parsed(raw):
+                    size = group.ByteSize()
+                    await self._enter(size)
+                    tasks.create_task(self._settle(group, size))
+            self._ended = True
+            self._work.set()
+
+    async def _enter(self, size: int) -> None:
+        """Wait for room: an agent that doesn't read holds itself up."""
+        while self._groups and (self._groups >= GROUPS or self._bytes + size > BYTES):
+            self._room.clear()
+            await self._room.wait()
+        self._groups += 1
+        self._bytes += size
+
+    async def _settle(self, group: delivery_pb2.ParcelGroup, size: int) -> None:
+        self._ready.append((await self._fate(group), size))
+        self._work.set()
+
+    async def _write(self) -> None:
+        while not (self._ended and not self._groups):
+            await self._work.wait()
+            self._work.clear()
+            ready, self._ready = self._ready, []
+            if ready:
+                await self._context.write(delivery_pb2.AcceptResponse(acknowledgements=[one for one, _ in ready]).SerializeToString())
+                self._groups -= len(ready)
+                self._bytes -= sum(size for _, size in ready)
+                self._room.set()
+
+    async def _fate(self, group: delivery_pb2.ParcelGroup) -> delivery_pb2.Acknowledgement:
+        """Whatever is wrong with one group ends that one only."""
+        try:
+            await self._store(group)
+        except (Refused, Permanent) as error:
+            return delivery_pb2.Acknowledgement(id=group.id, reason=reason_number(error.reason))
+        except Retryable as error:
+            return _later(group.id, error.reason, AFTER if error.after is None else error.after)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its text goes nowhere
+            log.error("a group of parcels failed: %s", type(error).__name__)
+            return _later(group.id, Reason.INTERNAL, AFTER)
+        return delivery_pb2.Acknowledgement(id=group.id)
+
+    async def _store(self, group: delivery_pb2.ParcelGroup) -> None:
+        parcels = [parcel for one in group.parcels if (parcel := await self._parcel(one)) is not None]
+        if parcels:
+            await self._hub.delivery.accept(parcels)
+
+    async def _parcel(self, one: Any) -> Parcel | None:
+        """What this hub's own policy leaves of it; None if that withholds it. Raises Refused, and Retryable for a plan that isn't known."""
+        if len(one.key) != 16 or len(one.plan) != 32 or len(one.mark) not in (0, 8) or one.received_at_ns >= 2**63:
+            raise Refused(Reason.MALFORMED)
+        if not self._hub.plans.known(one.plan.hex(), time.time()):
+            raise Retryable(Reason.UNKNOWN_PLAN, AFTER)
+        verdict = await self._hub.again.decide(one.destination, one.type, one.payload, one.received_at_ns)
+        if not isinstance(verdict, Release):
+            return None
+        return self._hub.repack(self._agent, verdict, one.key, one.mark, one.received_at_ns)
+
+
+def _parsed(raw: bytes) -> Sequence[delivery_pb2.ParcelGroup]:
+    try:
+        return delivery_pb2.AcceptRequest.FromString(raw).groups
+    except DecodeError:
+        raise Refused(Reason.MALFORMED) from None
+
+
+def _later(number: int, reason: Reason, after: float) -> delivery_pb2.Acknowledgement:
+    delay = Duration()
+    delay.FromNanoseconds(int(after * 1e9))
+    return delivery_pb2.Acknowledgement(id=number, reason=reason_number(reason), retry_after=delay)

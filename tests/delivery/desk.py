@@ -1,0 +1,149 @@
+"""A desk for tests of deliveries: a real outbox on a volume, decisions and times that a test sets, and a recipient to watch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from gateway.config import Outbox
+from gateway.delivery.carry import Clock, Desk
+from gateway.delivery.sqlite import SqliteOutbox
+from gateway.errors import Reason, Refused, Retryable
+from gateway.exporters.base import DELIVERED, Bounds, Outcome
+from gateway.model import Parcel, Release, Verdict, Withheld
+from gateway.telemetry.counts import Counts
+
+SECONDS: Final = 20
+NOW: Final = 1_700_000_000_000_000_000
+"""When everything here is received."""
+
+SECOND: Final = 1_000_000_000
+
+
+def parcel(text: str, destination: str = "crm", *, key: bytes = b"", mark: bytes = b"", received_ns: int = NOW) -> Parcel:
+    """A parcel with a text for a payload, and for a key where none is given."""
+    key = key or text.encode().ljust(16, b"\0")[:16]
+    return Parcel(Release(destination, "a.Type", "a-plan", text.encode()), key, mark, received_ns)
+
+
+def parcels(count: int, destination: str = "crm") -> list[Parcel]:
+    """Parcels with numbers for payloads."""
+    return [parcel(str(number), destination) for number in range(count)]
+
+
+class Again:
+    """Decides as it is told: by the text of an item, else that it may leave."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Verdict | Exception] = {}
+
+    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int) -> Verdict:
+        verdict = self.told.get(payload.decode())
+        if isinstance(verdict, Exception):
+            raise verdict
+        return verdict or Release(destination, type, "another-plan", payload)
+
+    def withhold(self, text: str, reason: Reason = Reason.CUT_OFF) -> None:
+        self.told[text] = Withheld("crm", reason)
+
+    def refuse(self, text: str) -> None:
+        self.told[text] = Refused(Reason.EVENT_NOT_PLANNED)
+
+    def doubt(self, text: str) -> None:
+        self.told[text] = Retryable(Reason.UNAVAILABLE)
+
+
+class Time:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.clock = Clock(lambda: NOW + int(self.passed * SECOND), lambda: self.passed, lambda: 1.0)
+
+
+Reply = Callable[[Sequence[Parcel]], Sequence[Outcome]]
+
+
+def delivered(batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    """All well."""
+    return [DELIVERED] * len(batch)
+
+
+class Recipient:
+    """An exporter that keeps what it gets and replies what it is told, while it is open."""
+
+    def __init__(self, reply: Reply = delivered, bounds: Bounds = Bounds(), *, shut: bool = False) -> None:  # noqa: B008 - it is frozen
+        self.bounds = bounds
+        self.reply = reply
+        self.batches: list[Sequence[Parcel]] = []
+        self.under_way = self.most = self.closed = 0
+        self._open = asyncio.Event()
+        self._came = asyncio.Condition()
+        if not shut:
+            self._open.set()
+
+    @property
+    def texts(self) -> list[str]:
+        """All that came, in order."""
+        return [one.release.payload.decode() for batch in self.batches for one in batch]
+
+    def open(self) -> None:
+        self._open.set()
+
+    async def until(self, count: int) -> None:
+        """Wait until so many parcels have come."""
+        async with asyncio.timeout(SECONDS), self._came:
+            await self._came.wait_for(lambda: len(self.texts) >= count)
+
+    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+        self.batches.append(batch)
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        async with self._came:
+            self._came.notify_all()
+        try:
+            await self._open.wait()
+            return self.reply(batch)
+        finally:
+            self.under_way -= 1
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class Case:
+    """A desk, and what it is made of."""
+
+    def __init__(self, folder: Path, settings: Outbox) -> None:
+        self.outbox = SqliteOutbox.open(folder / "outbox.db", settings)
+        self.again = Again()
+        self.time = Time()
+        self.counts = Counts()
+        self.desk = Desk(self.outbox, self.again, self.counts, self.time.clock)  # type: ignore[arg-type]  # decides as `again.Again` does
+
+    async def put(self, *held: Parcel) -> None:
+        """Store parcels."""
+        await self.outbox.accept(held, self.time.clock.now_ns())
+
+    @property
+    def waiting(self) -> int:
+        """How many items are stored."""
+        return sum(depth.items for depth in self.outbox.depths().values())
+
+    @property
+    def dead(self) -> int:
+        """How many dead letters there are."""
+        return sum(depth.dead for depth in self.outbox.depths().values())
+
+
+@asynccontextmanager
+async def desk(folder: Path, settings: Outbox = Outbox()) -> AsyncIterator[Case]:  # noqa: B008 - it is frozen
+    """A desk whose outbox is closed in the end."""
+    case = Case(folder, settings)
+    try:
+        yield case
+    finally:
+        await case.outbox.close()

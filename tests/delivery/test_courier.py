@@ -1,0 +1,192 @@
+"""From the outbox to a recipient: every lease ends, and nothing leaves that may not leave any more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.delivery.courier import Courier
+from gateway.delivery.schedule import FAILURES
+from gateway.errors import Permanent, Reason, Retryable
+from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
+from gateway.model import Parcel
+from tests.delivery.desk import SECONDS, Case, Recipient, Reply, desk, parcel, parcels
+
+
+@asynccontextmanager
+async def carrying(case: Case, recipient: Recipient) -> AsyncIterator[Courier]:
+    """A courier at work for the destination `crm`."""
+    courier = Courier("crm", recipient, case.desk)
+    try:
+        yield courier
+    finally:
+        await courier.stop(SECONDS)
+
+
+async def idle(courier: Courier) -> None:
+    async with asyncio.timeout(SECONDS):
+        await courier.idle()
+
+
+async def test_what_waits_is_carried_in_order_and_in_batches(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(25))
+        async with carrying(case, recipient := Recipient(bounds=Bounds(10, at_once=1))) as courier:
+            await idle(courier)
+        assert [len(batch) for batch in recipient.batches] == [10, 10, 5]
+        assert recipient.texts == [str(number) for number in range(25)]
+        assert case.waiting == 0
+
+
+async def test_what_comes_later_is_carried_when_the_courier_is_woken(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case, carrying(case, recipient := Recipient()) as courier:
+        await idle(courier)
+        await case.put(*parcels(3))
+        courier.wake()
+        await recipient.until(3)
+
+
+async def test_a_recipient_gets_no_more_batches_at_once_than_it_takes(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(10))
+        async with carrying(case, recipient := Recipient(bounds=Bounds(1, at_once=3), shut=True)) as courier:
+            await recipient.until(3)
+            recipient.open()
+            await idle(courier)
+        assert (recipient.most, len(recipient.texts)) == (3, 10)
+
+
+async def test_a_parcel_keeps_its_key_and_is_what_was_decided_now(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(parcel("x", key=b"k" * 16, mark=b"m" * 8))
+        async with carrying(case, recipient := Recipient()) as courier:
+            await idle(courier)
+        ((sent,),) = recipient.batches
+        assert (sent.key, sent.mark, sent.release.plan) == (b"k" * 16, b"m" * 8, "another-plan")
+
+
+def each(**fates: Outcome) -> Reply:
+    """By the text of a parcel; the others are delivered."""
+    return lambda batch: [fates.get(f"_{one.release.payload.decode()}", DELIVERED) for one in batch]
+
+
+def whole(fate: Outcome | Exception) -> Reply:
+    """The same for all."""
+
+    def reply(batch: Sequence[Parcel]) -> Sequence[Outcome]:
+        if isinstance(fate, Exception):
+            raise fate
+        return [fate] * len(batch)
+
+    return reply
+
+
+OUTCOMES: dict[str, tuple[Reply, int, int, dict[tuple[str, ...], int]]] = {
+    "delivered": (whole(DELIVERED), 0, 0, {("crm", "delivered"): 3}),
+    "rejected": (whole(Rejected(Reason.REJECTED)), 0, 3, {("crm", "rejected"): 3}),
+    "not now": (whole(Retry()), 3, 0, {("crm", "retry"): 3}),
+    "not for an hour": (whole(Retry(3600)), 3, 0, {("crm", "retry"): 3}),
+    "of each": (each(_0=Retry(), _1=Rejected(Reason.TOO_LARGE)), 1, 1, {("crm", "retry"): 1, ("crm", "rejected"): 1, ("crm", "delivered"): 1}),
+    "raises Retryable": (whole(Retryable(Reason.UNAVAILABLE, 9)), 3, 0, {("crm", "retry"): 3}),
+    "raises Permanent": (whole(Permanent(Reason.TOO_LARGE)), 0, 3, {("crm", "rejected"): 3}),
+    "raises what it may not": (whole(ValueError("planted")), 0, 3, {("crm", "rejected"): 3}),
+    "gives too few outcomes": (lambda batch: [DELIVERED], 0, 3, {("crm", "rejected"): 3}),
+}
+
+
+@pytest.mark.parametrize("row", OUTCOMES)
+async def test_each_lease_ends_by_its_outcome(row: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    reply, waiting, dead, counted = OUTCOMES[row]
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(3))
+        async with carrying(case, recipient := Recipient(reply)) as courier:
+            await idle(courier)
+        assert (case.waiting, case.dead, len(recipient.texts)) == (waiting, dead, 3)
+        assert {key: count for key, count in case.counts.deliveries.items() if count} == counted
+    assert "planted" not in caplog.text
+
+
+async def test_what_was_put_off_comes_again_when_it_is_due(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(1))
+        async with carrying(case, recipient := Recipient(whole(Retry(60)))) as courier:
+            await idle(courier)
+            recipient.reply = whole(DELIVERED)
+            case.time.passed = 59
+            await idle(courier)
+            assert len(recipient.texts) == 1
+            case.time.passed = 61
+            await idle(courier)
+        assert (len(recipient.texts), case.waiting) == (2, 0)
+
+
+async def test_a_recipient_that_keeps_failing_is_left_alone_then_tried_with_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(FAILURES + 20))
+        async with carrying(case, recipient := Recipient(whole(Retry()), Bounds(1, at_once=1))) as courier:
+            await idle(courier)
+            assert len(recipient.batches) == FAILURES
+            recipient.bounds = Bounds(10, at_once=1)
+            recipient.reply = whole(DELIVERED)
+            case.time.passed = 1000
+            await idle(courier)
+        assert len(recipient.batches[FAILURES]) == 1
+        assert len(recipient.batches[FAILURES + 1]) > 1
+        assert case.waiting == 0
+    assert caplog.text.count("it is tried less often now") == 1
+
+
+STORED: dict[str, tuple[str, int, dict[tuple[str, ...], int], dict[tuple[str, ...], int]]] = {
+    "cut off": ("withhold", 0, {("crm", "CUT_OFF"): 1}, {}),
+    "refused by now": ("refuse", 0, {("crm", "EVENT_NOT_PLANNED"): 1}, {}),
+    "in doubt": ("doubt", 1, {}, {}),
+}
+
+
+@pytest.mark.parametrize("row", STORED)
+async def test_what_may_not_leave_any_more_does_not(row: str, tmp_path: Path) -> None:
+    decision, waiting, purged, buried = STORED[row]
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(3))
+        getattr(case.again, decision)("1")
+        async with carrying(case, recipient := Recipient()):
+            await recipient.until(2)
+        assert (recipient.texts, case.waiting) == (["0", "2"], waiting)
+        assert ({**case.counts.purges}, {**case.counts.burials}) == (purged, buried)
+
+
+async def test_a_batch_of_which_nothing_may_leave_is_not_sent(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(parcel("x"))
+        case.again.withhold("x")
+        async with carrying(case, recipient := Recipient()) as courier:
+            await idle(courier)
+        assert (recipient.batches, case.waiting) == ([], 0)
+
+
+async def test_what_is_under_way_at_the_stop_settles(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(3))
+        courier = Courier("crm", recipient := Recipient(shut=True), case.desk)
+        await recipient.until(3)
+        stopping = asyncio.create_task(courier.stop(SECONDS))
+        recipient.open()
+        await stopping
+        assert case.waiting == 0
+
+
+async def test_what_does_not_settle_in_time_is_given_back(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(3))
+        courier = Courier("crm", recipient := Recipient(shut=True), case.desk)
+        await recipient.until(3)
+        await courier.stop(0.01)
+        assert case.waiting == 3
+        async with carrying(case, again := Recipient()):
+            await again.until(3)

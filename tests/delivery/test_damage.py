@@ -1,0 +1,218 @@
+"""A damaged file is set aside and reported, and what can be read of it goes on: at the start, and under way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.delivery.sqlite import SqliteOutbox
+from gateway.errors import BadConfig, Reason, Retryable
+from gateway.exporters.base import Bounds
+from tests.delivery.desk import NOW, parcel, parcels
+from tests.delivery.kept import ALL, SMALL, about, asked, counts, held, opened
+
+PAGE = 4096
+COUNT = 3000
+
+
+async def filled(path: Path, count: int = COUNT) -> None:
+    """An outbox with single items and crates, some keys and a dead letter, all in its main file."""
+    async with opened(path) as outbox:
+        for number in range(20):
+            await outbox.accept([parcel(f"single {number:x<300}", mark=b"the mark")], NOW)
+        await outbox.accept([about(f"{number:y<300}", b"alice") for number in range(count)], NOW)
+        leased = await outbox.lease("crm", Bounds(items=1), NOW)
+        await outbox.bury({leased[0].id: Reason.REJECTED}, NOW)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def overwrite(path: Path, at: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def page(table: str, path: Path) -> None:
+    """Overwrite the first page of a table or an index."""
+    ((number,),) = asked(path, f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'")
+    overwrite(path, (number - 1) * PAGE, b"\xff" * PAGE)
+
+
+def middle(path: Path) -> None:
+    """Overwrites pages in the middle: items and crates are there."""
+    overwrite(path, path.stat().st_size // 2 // PAGE * PAGE, b"\xff" * PAGE * 8)
+
+
+def header(path: Path) -> None:
+    overwrite(path, 0, b"\0" * 100)
+
+
+def text(path: Path) -> None:
+    path.write_bytes(b"this is no database\n" * 1000)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2 // PAGE * PAGE)
+
+
+def others(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA application_id = 7")
+
+
+def asides(path: Path) -> list[Path]:
+    return list(path.parent.glob(f"{path.name}.damaged-*Z"))
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {one.name: one.stat().st_mode & 0o777 for one in folder.rglob("*")}
+
+
+DAMAGES: Final[dict[str, tuple[Callable[[Path], None], int]]] = {
+    "middle": (middle, COUNT // 2),
+    "cut": (cut, COUNT // 4),
+    "header": (header, 0),
+    "text": (text, 0),
+    "others": (others, COUNT + 20),
+    "items": (partial(page, "items"), COUNT),
+    "items_due": (partial(page, "items_due"), COUNT + 20),
+    "lanes": (partial(page, "lanes"), COUNT + 20),
+    "kinds": (partial(page, "kinds"), COUNT + 20),
+    "state": (partial(page, "state"), COUNT + 20),
+    "crates": (partial(page, "crates"), 19),
+    "seen_lately": (partial(page, "seen_lately"), COUNT + 20),
+}
+"""Ways to damage a file, and how many items and dead letters can be read afterwards at least."""
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+async def test_what_can_be_read_of_a_damaged_file_goes_on(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, (damage, least) = tmp_path / "o.db", DAMAGES[name]
+    await filled(path)
+    damage(path)
+    before = path.read_bytes()
+    async with opened(path) as outbox:
+        assert outbox.set_aside == 1
+        assert least <= outbox.salvaged <= COUNT + 20
+        items, dead = counts(outbox)
+        assert (items + dead, len(await held(outbox))) == (outbox.salvaged, items)
+        await outbox.accept([parcel("new")], NOW)
+        assert (await held(outbox))[-1:] == ["new"]
+        await outbox.erase([b"alice".ljust(16, b"\0")], NOW)
+        assert counts(outbox)[0] <= 21
+    assert [one.read_bytes() for one in asides(path)] == [before]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    async with opened(path) as outbox:
+        assert outbox.set_aside == 0
+
+
+async def test_keys_are_known_after_damage(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    await filled(path)
+    page("items_due", path)
+    async with opened(path) as outbox:
+        before = counts(outbox)
+        await outbox.accept([parcel(f"single {number:x<300}", mark=b"the mark") for number in range(20)], NOW)
+        assert counts(outbox) == before
+
+
+@pytest.mark.parametrize("crated", [True, False])
+async def test_an_item_that_is_not_what_was_stored_is_told(crated: bool, tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    async with opened(path) as outbox:
+        for group in [parcels(10)] if crated else [[one] for one in parcels(10)]:
+            await outbox.accept(group, NOW)
+    with closing(sqlite3.connect(path)) as database, database:
+        if crated:
+            ((body,),) = database.execute("SELECT body FROM crates").fetchall()
+            database.execute("UPDATE crates SET body = ?", (body.replace(b"\xc4\x015", b"\xc4\x01!"),))
+        else:
+            database.execute("UPDATE items SET payload = x'21' WHERE payload = x'35'")
+    async with opened(path) as outbox:
+        leased = await outbox.lease("crm", ALL, NOW)
+        assert [one.sound for one in leased] == [number != 5 for number in range(10)]
+        await outbox.bury({leased[5].id: Reason.DAMAGED}, NOW)
+        assert counts(outbox) == (9, 1)
+
+
+async def test_a_crate_that_cannot_be_read_is_dead_letters(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    async with opened(path) as outbox:
+        await outbox.accept(parcels(10), NOW)
+    asked(path, "UPDATE crates SET body = x'ff'")
+    async with opened(path) as outbox:
+        leased = await outbox.lease("crm", ALL, NOW)
+        assert [one.sound for one in leased] == [False] * 10
+        await outbox.bury({one.id: Reason.DAMAGED for one in leased}, NOW)
+        assert counts(outbox) == (0, 10)
+
+
+async def test_damage_under_way_is_set_aside_and_the_rest_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    await filled(path)
+    async with opened(path) as outbox:
+        leased = await outbox.lease("crm", Bounds(items=200), NOW)
+        middle(path)
+        # Another program's commit makes the gateway read the file anew.
+        asked(path, "DELETE FROM sweeps")
+        with pytest.raises(Retryable, match="UNAVAILABLE"):
+            await outbox.lease("crm", ALL, NOW)
+        rest = await outbox.lease("crm", ALL, NOW)
+        await outbox.settle(one.id for one in leased)
+        await outbox.settle(one.id for one in rest)
+        assert (outbox.set_aside, counts(outbox)[0]) == (1, 0)
+        await outbox.accept([parcel("new")], NOW)
+        assert await held(outbox) == ["new"]
+
+
+async def test_a_replacement_that_was_interrupted_is_finished(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    await filled(path, 50)
+    path.rename(tmp_path / "o.db.salvaged")
+    (tmp_path / "o.db.salvaging").write_bytes(b"half of something")
+    async with opened(path) as outbox:
+        assert len(await held(outbox)) == 69
+    assert not (tmp_path / "o.db.salvaged").exists()
+
+
+async def test_a_newer_versions_file_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    await filled(path, 1)
+    asked(path, "PRAGMA user_version = 2")
+    with pytest.raises(BadConfig, match="is of version 2"):
+        SqliteOutbox.open(path, SMALL)
+    assert asides(path) == []
+
+
+async def test_another_gateway_keeps_out(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db"):
+        with pytest.raises(BadConfig, match="another gateway has it"):
+            SqliteOutbox.open(tmp_path / "o.db", SMALL)
+    async with opened(tmp_path / "o.db"):
+        pass
+
+
+@pytest.mark.parametrize("place", ["folder", "file/o.db"])
+async def test_a_path_that_cannot_be_written_is_named(place: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(BadConfig, match=place):
+            SqliteOutbox.open(tmp_path / place, SMALL)
+
+
+async def test_files_and_folders_are_for_their_owner_only(tmp_path: Path) -> None:
+    async with opened(tmp_path / "state" / "deep" / "o.db") as outbox:
+        await outbox.accept(parcels(1), NOW)
+        assert modes(tmp_path) == {"state": 0o700, "deep": 0o700, "o.db": 0o600, "o.db-wal": 0o600, "o.db-shm": 0o600, "o.db.lock": 0o600}

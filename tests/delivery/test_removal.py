@@ -1,0 +1,133 @@
+"""What leaves the outbox without being delivered: dead letters, and what is erased, too old or without a flow."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.delivery import schema
+from gateway.delivery.store import Store
+from gateway.errors import Reason
+from gateway.exporters.base import Bounds
+from gateway.model import Parcel
+from tests.delivery.desk import NOW, SECOND, parcel, parcels
+from tests.delivery.kept import about, asked, counts, held, opened, until
+
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+MANY = 250
+
+
+@pytest.mark.parametrize("count", [3, MANY])
+async def test_a_dead_letter_is_kept_and_not_leased(count: int, tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(parcels(count), NOW)
+        leased = await outbox.lease("crm", Bounds(items=2), NOW)
+        await outbox.bury({leased[0].id: Reason.REJECTED, leased[1].id: Reason.DAMAGED}, NOW)
+        assert (len(await held(outbox)), counts(outbox)) == (count - 2, (count - 2, 2))
+    assert asked(tmp_path / "o.db", "SELECT reason, payload FROM dead ORDER BY id") == [("REJECTED", b"0"), ("DAMAGED", b"1")]
+
+
+def _about_two(count: int) -> list[Parcel]:
+    return [about(f"{number}", b"alice" if number % 3 == 0 else b"bob", b"all") for number in range(count)]
+
+
+@pytest.mark.parametrize("count", [3, MANY])
+@pytest.mark.parametrize("filed", [True, False])
+async def test_what_is_about_a_subject_is_erased_wherever_it_is(filed: bool, count: int, tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(_about_two(count), NOW)
+        await outbox.accept([about("elsewhere", b"alice", destination="log")], NOW)
+        leased = await outbox.lease("crm", Bounds(items=2), NOW)
+        await outbox.bury({leased[0].id: Reason.REJECTED}, NOW)
+        if filed:
+            await until(lambda: asked(tmp_path / "o.db", "SELECT filed FROM state") > [(count,)])
+        erased = await outbox.erase([b"alice".ljust(16, b"\0"), b"nobody".ljust(16, b"\0")], NOW)
+        assert erased == {"crm": -(-count // 3), "log": 1}
+        assert counts(outbox) == (count - erased["crm"], 0)
+        await outbox.postpone([leased[1].id], 0, failed=False)
+        assert await held(outbox) == [str(number) for number in range(count) if number % 3]
+        assert await outbox.erase([b"all".ljust(16, b"\0")], NOW) == {"crm": count - erased["crm"]}
+        assert await held(outbox) == []
+    assert asked(tmp_path / "o.db", "SELECT count(*) FROM subjects") == [(0,)]
+    assert asked(tmp_path / "o.db", "SELECT reason, sum(count) FROM sweeps GROUP BY reason") == [("ERASED", count + 1)]
+
+
+async def test_what_was_erased_does_not_come_back_with_a_retry(tmp_path: Path) -> None:
+    given = [msgspec.structs.replace(about("a", b"alice"), mark=b"the mark")]
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(given, NOW)
+        await outbox.erase(given[0].subjects, NOW)
+        await outbox.accept(given, NOW)
+        assert await held(outbox) == []
+
+
+@pytest.mark.parametrize("count", [3, MANY])
+async def test_what_is_too_old_expires_but_for_what_is_leased(count: int, tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([parcel(str(number), received_ns=NOW + number) for number in range(count)], NOW)
+        leased = await outbox.lease("crm", Bounds(items=1), NOW)
+        assert await outbox.expire("crm", NOW + 2, NOW) == 1
+        assert counts(outbox) == (count - 1, 1)
+        await outbox.settle([leased[0].id])
+        assert await held(outbox) == [str(number) for number in range(2, count)]
+
+
+@pytest.mark.parametrize("count", [3, 1200])
+async def test_what_is_forgotten_is_gone_dead_letters_too_with_one_record(count: int, tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(parcels(count), NOW)
+        leased = await outbox.lease("crm", Bounds(items=1), NOW)
+        await outbox.bury({leased[0].id: Reason.REJECTED}, NOW)
+        await outbox.accept([parcel("young", received_ns=NOW + HOUR)], NOW)
+        assert await outbox.forget("crm", NOW + HOUR, NOW) == count
+        assert (await held(outbox), counts(outbox)) == (["young"], (1, 0))
+    assert asked(tmp_path / "o.db", "SELECT * FROM sweeps") == [(NOW, "crm", "EXPIRED", count)]
+
+
+@pytest.mark.parametrize("count", [2, 1400])
+async def test_what_lost_its_flow_is_dropped_and_its_type_no_longer_listed(count: int, tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        mixed = [_typed(f"{number}", "a.One" if number % 2 else "a.Other") for number in range(count)]
+        for start in range(0, count, 350):
+            await outbox.accept(mixed[start : start + 350], NOW)
+        assert set(await outbox.kinds()) == {("crm", "a.One"), ("crm", "a.Other")}
+        assert await outbox.drop("crm", {"a.One"}, NOW) == count // 2
+        assert set(await outbox.kinds()) == {("crm", "a.Other")}
+        assert await held(outbox) == [str(number) for number in range(0, count, 2)]
+        assert await outbox.drop("crm", {"a.One", "a.None"}, NOW) == 0
+
+
+async def test_what_is_leased_is_not_dropped_and_its_type_stays_listed(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([_typed("a", "a.One"), _typed("b", "a.One")], NOW)
+        leased = await outbox.lease("crm", Bounds(items=1), NOW)
+        assert await outbox.drop("crm", {"a.One"}, NOW) == 1
+        assert set(await outbox.kinds()) == {("crm", "a.One")}
+        await outbox.postpone([leased[0].id], 0, failed=False)
+        assert await held(outbox) == ["a"]
+
+
+def _typed(text: str, type: str) -> Parcel:
+    one = parcel(text)
+    release = one.release.__class__("crm", type, "a-plan", one.release.payload)
+    return Parcel(release, one.key, one.mark, one.received_ns)
+
+
+async def test_an_operator_can_replay_dead_letters_and_settle_items_beside_the_gateway(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    async with opened(path) as outbox:
+        await outbox.accept([about(str(number), b"alice") for number in range(MANY)], NOW)
+        leased = await outbox.lease("crm", Bounds(items=3), NOW)
+        await outbox.bury({one.id: Reason.REJECTED for one in leased}, NOW)
+        with closing(schema.connect(path)) as connection:
+            schema.check(connection, path)
+            store = Store(connection, 1 << 30, 0)
+            store.begin()
+            assert (store.replay([leased[0].id, leased[1].id]), store.settle([leased[2].id + 1])) == (2, 1)
+            store.commit()
+        assert await held(outbox) == ["0", "1", *(str(number) for number in range(4, MANY))]
+        assert await outbox.erase([b"alice".ljust(16, b"\0")], NOW) == {"crm": MANY - 1}

@@ -1,0 +1,90 @@
+"""When to try again, how much at once, and whether to try at all."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.delivery.outbox import Leased
+from gateway.delivery.schedule import ASKED, FAILURES, FIRST, LONGEST, Circuit, cut, pause
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked", "draw", "expected"),
+    [
+        (1, None, 1.0, 2 * FIRST),
+        (1, None, 0.5, FIRST),
+        (1, None, 0.0, 0.0),
+        (3, None, 1.0, 8 * FIRST),
+        (20, None, 1.0, LONGEST),
+        (10**9, None, 1.0, LONGEST),
+        (1, 30.0, 1.0, 30.0),
+        (20, 30.0, 1.0, LONGEST),
+        (1, 0.0, 0.0, 0.0),
+        (1, -5.0, 0.0, 0.0),
+        (1, 1e30, 0.5, ASKED),
+        (1, math.inf, 0.5, ASKED),
+    ],
+)
+def test_a_pause_grows_and_is_never_shorter_than_asked_for(failures: int, asked: float | None, draw: float, expected: float) -> None:
+    assert pause(failures, asked, draw) == expected
+
+
+@given(st.integers(0, 10**6), st.none() | st.floats(), st.floats(0, 1))
+def test_a_pause_is_within_its_bounds_whatever_a_recipient_asks_for(failures: int, asked: float | None, draw: float) -> None:
+    assert 0 <= pause(failures, asked, draw) <= max(LONGEST, ASKED)
+
+
+def failing(times: int, asked: float | None = None, now: float = 100.0) -> Circuit:
+    circuit = Circuit()
+    for _ in range(times):
+        circuit = circuit.failed(now, asked, 1.0)
+    return circuit
+
+
+@pytest.mark.parametrize(
+    ("circuit", "now", "under_way", "expected"),
+    [
+        (Circuit(), 100.0, 0, 4),
+        (Circuit(), 100.0, 3, 1),
+        (Circuit(), 100.0, 4, 0),
+        (Circuit(), 100.0, 9, 0),
+        (failing(1), 100.0, 0, 4),
+        (failing(FAILURES - 1), 100.0, 0, 4),
+        (failing(FAILURES), 100.0, 0, 0),
+        (failing(FAILURES), 100.0 + LONGEST, 0, 1),
+        (failing(FAILURES), 100.0 + LONGEST, 1, 0),
+        (failing(FAILURES).succeeded(), 100.0, 0, 4),
+        (failing(1, 30.0), 129.0, 0, 0),
+        (failing(1, 30.0), 130.0, 0, 4),
+        (failing(1, 30.0).failed(101.0, 1.0, 1.0), 129.0, 0, 0),
+    ],
+)
+def test_a_recipient_that_fails_is_left_alone_then_tried_once(circuit: Circuit, now: float, under_way: int, expected: int) -> None:
+    assert circuit.slots(now, 4, under_way) == expected
+
+
+def leased(*attempts: int) -> list[Leased]:
+    return [Leased(number, "crm", "a.Type", "", b"", b"", b"", 0, failed) for number, failed in enumerate(attempts)]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"),
+    [
+        ((), []),
+        ((0,) * 8, [8]),
+        ((0,) * 9, [8, 1]),
+        ((1,) * 8, [4, 4]),
+        ((3,) * 3, [1, 1, 1]),
+        ((100,) * 2, [1, 1]),
+        ((0, 0, 3), [2, 1]),
+        ((3, 0, 2, 0), [2, 1, 1]),
+    ],
+)
+def test_what_failed_before_travels_in_ever_smaller_company(attempts: tuple[int, ...], expected: list[int]) -> None:
+    batches = list(cut(leased(*attempts), 8))
+    assert [len(batch) for batch in batches] == expected
+    assert {one.id for batch in batches for one in batch} == set(range(len(attempts)))

@@ -1,0 +1,221 @@
+"""The outbox as its protocol promises it: what is accepted can be leased, until it is settled, buried, erased or too old."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Outbox
+from gateway.delivery.outbox import Leased
+from gateway.errors import Reason, Refused, Retryable
+from gateway.exporters.base import Bounds
+from tests.delivery.desk import NOW, SECOND, parcel, parcels
+from tests.delivery.kept import ALL, counts, held, opened, texts
+
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+MANY = 250
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 99, 100, 101, MANY])
+async def test_what_is_accepted_is_leased_in_order_as_it_was(count: int, tmp_path: Path) -> None:
+    given = parcels(count)
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(given, NOW)
+        leased = await outbox.lease("crm", ALL, NOW)
+        assert [(one.destination, one.type, one.plan, one.payload, one.key, one.mark, one.received_ns) for one in leased] == [
+            ("crm", "a.Type", "a-plan", one.release.payload, one.key, one.mark, one.received_ns) for one in given
+        ]
+        assert all(one.sound and one.attempts == 0 for one in leased)
+
+
+@pytest.mark.parametrize("count", [3, MANY])
+async def test_it_is_there_after_a_restart_until_it_is_settled(count: int, tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(parcels(count), NOW)
+        await outbox.lease("crm", ALL, NOW)
+    async with opened(tmp_path / "o.db") as outbox:
+        leased = await outbox.lease("crm", ALL, NOW)
+        assert len(leased) == counts(outbox)[0] == count
+        await outbox.settle(one.id for one in leased)
+    async with opened(tmp_path / "o.db") as outbox:
+        assert (await held(outbox), counts(outbox)) == ([], (0, 0))
+
+
+async def test_what_is_leased_is_not_leased_again(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(parcels(MANY), NOW)
+        first, second = await asyncio.gather(*(outbox.lease("crm", Bounds(items=120), NOW) for _ in range(2)))
+        rest = await outbox.lease("crm", ALL, NOW)
+        assert sorted(one.id for one in (*first, *second, *rest)) == sorted({one.id for one in (*first, *second, *rest)})
+        assert len(first) + len(second) + len(rest) == MANY
+
+
+@pytest.mark.parametrize(
+    ("sizes", "bounds", "expected"),
+    [
+        ([10] * 5, Bounds(items=2), [2, 2, 1]),
+        ([10] * 5, Bounds(bytes=25), [2, 2, 1]),
+        ([10, 100, 10], Bounds(bytes=25), [1, 1, 1]),
+        ([100], Bounds(bytes=25), [1]),
+        ([10] * 120, Bounds(items=50), [50, 50, 20]),
+        ([10] * 250, Bounds(items=220), [200, 50]),
+    ],
+)
+async def test_a_batch_is_within_its_bounds_and_a_larger_item_goes_alone(
+    sizes: Sequence[int], bounds: Bounds, expected: list[int], tmp_path: Path
+) -> None:
+    given = [parcel(f"{number:x<{size}}") for number, size in enumerate(sizes)]
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([parcel(one.release.payload.decode(), key=bytes([n]) * 16) for n, one in enumerate(given)], NOW)
+        taken = [len(await outbox.lease("crm", bounds, NOW)) for _ in range(len(expected) + 1)]
+        assert taken == [*expected, 0]
+
+
+async def test_each_destination_has_its_own(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([parcel("a"), parcel("b", "log"), *parcels(5), *parcels(5, "log")], NOW)
+        assert await held(outbox, "crm") == ["a", *"01234"]
+        assert await held(outbox, "log") == ["b", *"01234"]
+        assert await held(outbox, "none") == []
+
+
+@pytest.mark.parametrize("count", [3, MANY])
+@pytest.mark.parametrize("take", [1, 2, 3])
+async def test_what_is_put_off_comes_back_when_it_is_due_and_first(count: int, take: int, tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(parcels(count), NOW)
+        leased = await outbox.lease("crm", Bounds(items=take), NOW)
+        await outbox.postpone([one.id for one in leased], NOW + SECOND)
+        assert len(await held(outbox)) == count - take
+        again = await outbox.lease("crm", ALL, NOW + SECOND)
+        assert texts(again)[:take] == texts(leased)
+        assert [one.attempts for one in again] == [1] * take + [0] * (count - take)
+
+
+@pytest.mark.parametrize(("passed", "expected"), [(-HOUR, []), (-3 * HOUR, ["a"]), (-DAY, ["a"]), (0, []), (DAY, ["a"])])
+async def test_a_clock_that_was_set_holds_nothing_back_for_long(passed: int, expected: list[str], tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([parcel("a")], NOW)
+        (leased,) = await outbox.lease("crm", ALL, NOW)
+        await outbox.postpone([leased.id], NOW + 60 * SECOND)
+        assert await held(outbox, now_ns=NOW + passed) == expected
+
+
+async def test_what_is_given_back_is_the_next_and_has_not_failed(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(parcels(MANY), NOW)
+        leased = await outbox.lease("crm", Bounds(items=10), NOW)
+        await outbox.lease("crm", Bounds(items=10), NOW)
+        await outbox.postpone([one.id for one in leased], 0, failed=False)
+        again = await outbox.lease("crm", Bounds(items=10), NOW)
+        assert texts(again) == texts(leased)
+        assert {one.attempts for one in again} == {0}
+
+
+async def test_a_lease_that_nobody_waits_for_any_more_is_given_back(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(parcels(5), NOW)
+        task = asyncio.create_task(outbox.lease("crm", ALL, NOW))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        leased: Sequence[Leased] = ()
+        for _ in range(100):
+            leased = leased or await outbox.lease("crm", ALL, NOW)
+        assert len(leased) == 5
+
+
+async def test_what_is_known_is_not_stored_again(tmp_path: Path) -> None:
+    given = [parcel(str(number), mark=bytes([number + 1] * 8)) for number in range(120)]
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([*given, given[0]], NOW)
+        await outbox.accept([*given, parcel("new", mark=b"new mark")], NOW)
+        assert counts(outbox) == (121, 0)
+        await outbox.settle(one.id for one in await outbox.lease("crm", ALL, NOW))
+        await outbox.accept(given, NOW)
+        assert counts(outbox) == (0, 0)
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(given, NOW)
+        assert counts(outbox) == (0, 0)
+
+
+async def test_without_a_mark_nothing_is_known(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([parcel("a"), parcel("a")], NOW)
+        assert await held(outbox) == ["a", "a"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_key_of_something_else_is_refused_with_all_that_came_with_it(together: bool, tmp_path: Path) -> None:
+    one, other = parcel("a", key=b"k" * 16, mark=b"one mark"), parcel("b", key=b"k" * 16, mark=b"another.")
+    async with opened(tmp_path / "o.db") as outbox:
+        if not together:
+            await outbox.accept([one], NOW)
+        with pytest.raises(Refused) as caught:
+            await outbox.accept([parcel("c", mark=b"the mark"), *([one] if together else []), other], NOW)
+        assert caught.value.reason is Reason.REQUEST_ID_REUSED
+        assert await held(outbox) == ([] if together else ["a"])
+
+
+async def test_what_is_refused_spoils_nothing_that_is_committed_with_it(tmp_path: Path) -> None:
+    one, other = parcel("a", key=b"k" * 16, mark=b"one mark"), parcel("b", key=b"k" * 16, mark=b"another.")
+    large = parcel("x" * 70_000)
+    async with opened(tmp_path / "o.db", Outbox(max_bytes=64 * 1024, margin=0)) as outbox:
+        offers = [[one], [other], [large], [parcel("far", received_ns=2**64 - 1)], [parcel("odd", "\ud800")], [parcel("z")]]
+        done = await asyncio.gather(*(outbox.accept(offer, NOW) for offer in offers), return_exceptions=True)
+        reasons = [answer.reason if isinstance(answer, Refused | Retryable) else answer for answer in done]
+        assert reasons == [None, Reason.REQUEST_ID_REUSED, Reason.TOO_LARGE, Reason.OUT_OF_RANGE, Reason.UNAVAILABLE, None]
+        assert await held(outbox) == ["a", "z"]
+
+
+@pytest.mark.parametrize(("passed", "known"), [(0, True), (HOUR, True), (HOUR - SECOND, True), (-HOUR, True), (DAY, True)])
+async def test_a_key_is_known_for_as_long_as_was_asked_whatever_the_clock_does(passed: int, known: bool, tmp_path: Path) -> None:
+    mine = parcel("mine", mark=b"my mark.")
+    async with opened(tmp_path / "o.db", Outbox(margin=0, remember=3600)) as outbox:
+        await outbox.accept([mine], NOW)
+        await outbox.accept([parcel("other", mark=b"another.")], NOW + passed)
+        await outbox.accept([mine], NOW + passed)
+        assert (await held(outbox)).count("mine") == (1 if known else 2)
+
+
+async def test_a_key_is_forgotten_one_day(tmp_path: Path) -> None:
+    mine = parcel("mine", mark=b"my mark.")
+    async with opened(tmp_path / "o.db", Outbox(margin=0, remember=3600)) as outbox:
+        for hours in range(4):
+            await outbox.accept([parcel(f"other {hours}", mark=b"another.")] if hours in {1, 2} else [mine], NOW + hours * HOUR)
+        assert (await held(outbox)).count("mine") == 2
+
+
+@pytest.mark.parametrize("settled", [True, False])
+async def test_full_is_full_until_something_goes(settled: bool, tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db", Outbox(max_bytes=64 * 1024, margin=0)) as outbox:
+        await outbox.accept([parcel(f"{number:x<1000}") for number in range(50)], NOW)
+        more = [parcel(f"{number:y<1000}") for number in range(10)]
+        with pytest.raises(Retryable) as caught:
+            await outbox.accept(more, NOW)
+        assert (caught.value.reason, caught.value.after) == (Reason.FULL, 1.0)
+        if settled:
+            await outbox.settle(one.id for one in await outbox.lease("crm", Bounds(items=30), NOW))
+        else:
+            await outbox.forget("crm", NOW + 1, NOW)
+        await outbox.accept(more, NOW)
+
+
+async def test_depths_say_what_waits_and_since_when(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([parcel("abc", received_ns=NOW + 5), parcel("d", received_ns=NOW + 3), *parcels(4, "log")], NOW)
+        crm = outbox.depths()["crm"]
+        assert (crm.items, crm.bytes, crm.oldest_ns, crm.dead) == (2, 4, NOW + 3, 0)
+        assert outbox.depths()["log"].items == 4
+
+
+async def test_after_closing_nothing_is_accepted(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.close()
+        with pytest.raises(Retryable):
+            await outbox.accept(parcels(1), NOW)

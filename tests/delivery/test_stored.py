@@ -1,0 +1,101 @@
+"""Delivery by way of an outbox: stored together or not at all, carried by couriers, also those of another policy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Outbox
+from gateway.delivery.stored import Stored
+from gateway.errors import Reason, Refused, Retryable
+from gateway.exporters.base import Exporter
+from gateway.exporters.null import Null
+from tests.delivery.desk import SECONDS, Case, Recipient, desk, parcel, parcels
+
+SMALL = Outbox(max_bytes=64 * 1024)
+
+
+@asynccontextmanager
+async def storing(case: Case, exporters: Mapping[str, Exporter]) -> AsyncIterator[Stored]:
+    delivery = Stored(case.desk)
+    delivery.replace(exporters)
+    try:
+        yield delivery
+    finally:
+        await delivery.close(SECONDS)
+
+
+async def test_what_is_accepted_reaches_each_destination(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case, storing(case, {"crm": (crm := Recipient()), "log": (log := Recipient())}) as delivery:
+        await delivery.accept([parcel("a"), parcel("b", "log"), parcel("c")])
+        await asyncio.wait_for(delivery.drained(), SECONDS)
+        assert (crm.texts, log.texts) == (["a", "c"], ["b"])
+
+
+async def test_accepted_means_stored_whether_its_recipient_is_there_or_not(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case, storing(case, {"crm": (crm := Recipient(shut=True))}) as delivery:
+        await asyncio.wait_for(delivery.accept(parcels(3)), SECONDS)
+        assert delivery.depths()["crm"].items == 3
+        crm.open()
+
+
+@pytest.mark.parametrize(
+    ("names", "size", "expected"),
+    [
+        (("crm", "nowhere"), 1, Refused(Reason.UNKNOWN_DESTINATION)),
+        (("crm", "crm"), 40_000, Refused(Reason.TOO_LARGE)),
+    ],
+)
+async def test_of_a_call_that_is_refused_nothing_is_stored(names: tuple[str, ...], size: int, expected: Refused, tmp_path: Path) -> None:
+    async with desk(tmp_path, SMALL) as case, storing(case, {"crm": (crm := Recipient()), "none": (none := Null())}) as delivery:
+        with pytest.raises(Refused) as caught:
+            await delivery.accept([parcel("x" * size, name) for name in (*names, "none")])
+        assert caught.value.reason is expected.reason
+        assert (case.waiting, crm.batches, none.delivered) == (0, [], 0)
+
+
+async def test_nothing_is_stored_for_an_exporter_that_keeps_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case, storing(case, {"crm": (null := Null())}) as delivery:
+        await delivery.accept(parcels(3))
+        assert (null.delivered, {**delivery.depths()}) == (3, {})
+
+
+async def test_another_exporter_takes_over_what_waits(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case, storing(case, {"crm": (old := Recipient(shut=True)), "log": (kept := Recipient())}) as delivery:
+        await delivery.accept(parcels(1))
+        await old.until(1)
+        delivery.replace({"crm": (new := Recipient()), "log": kept})
+        await delivery.accept([parcel("next")])
+        assert (old.closed, kept.closed) == (0, 0)
+        old.open()
+        await asyncio.wait_for(delivery.drained(), SECONDS)
+        await delivery.accept([parcel("last")])
+        await new.until(1)
+    # Which of them takes "next" is a race; that one does is not.
+    assert sorted((*old.texts, *new.texts)) == ["0", "last", "next"]
+    assert (old.closed, kept.closed) == (1, 1)
+
+
+async def test_a_destination_that_is_gone_is_delivered_to_no_more(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case, storing(case, {"crm": (crm := Recipient())}) as delivery:
+        delivery.replace({})
+        with pytest.raises(Refused):
+            await delivery.accept([parcel("x")])
+    assert (crm.texts, crm.closed) == ([], 1)
+
+
+async def test_closing_sends_what_can_be_sent_and_leaves_the_rest(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        delivery = Stored(case.desk)
+        delivery.replace({"crm": (crm := Recipient()), "log": (away := Recipient(shut=True))})
+        await delivery.accept([*parcels(5), parcel("x", "log")])
+        await delivery.close(0.2)
+        assert (len(crm.texts), crm.closed, away.closed) == (5, 1, 1)
+        with pytest.raises(Retryable):
+            await delivery.accept(parcels(1))
+    async with desk(tmp_path) as case:
+        assert case.waiting == 1

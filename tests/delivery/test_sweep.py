@@ -1,0 +1,123 @@
+"""What is too old, or has lost its destination, goes: each to its own end, and counted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.delivery.sweep import Sweep
+from gateway.exporters.base import Bounds, Exporter
+from gateway.minimise.flows import Flows
+from gateway.model import Parcel, Release
+from gateway.policy.compile import Compiler
+from tests.build import contract, policy, proto
+from tests.delivery.desk import NOW, SECOND, Case, Recipient, desk
+
+DAY: Final = 86_400.0
+PROTO: Final = proto("message A { string a = 1 @OPERATIONAL; }\nmessage B { string b = 1 @OPERATIONAL; }")
+
+
+@cache
+def flows(led: str = "{t.A: [eu-log, us-vendor], t.B: [eu-log]}") -> Flows:
+    """Retention is 30 days for all."""
+    return Flows(Compiler(contract(PROTO), policy(flows=led)))
+
+
+def parcel(number: int, destination: str = "eu-log", type: str = "t.A", days: float = 0) -> Parcel:
+    """Received so many days ago."""
+    return Parcel(Release(destination, type, "a-plan", b"x"), number.to_bytes(16, "big"), b"", NOW - int(days * DAY) * SECOND)
+
+
+def sweep(case: Case, held: Flows, exporter: Exporter | None = None) -> Sweep:
+    """What can't be delivered within 3 days is buried."""
+    return Sweep(case.desk, lambda: held, lambda: {} if exporter is None else {"eu-log": exporter}, timedelta(days=3))
+
+
+AGES: dict[str, tuple[float, int, int]] = {
+    "new": (0, 1, 0),
+    "tried for as long as it may be": (2.99, 1, 0),
+    "too old to be tried": (3.01, 0, 1),
+    "too old for an outage, but not for its retention": (29.9, 0, 1),
+    "older than its retention": (30.1, 0, 0),
+    "from tomorrow, by a clock that was wrong": (-1, 1, 0),
+}
+
+
+@pytest.mark.parametrize("row", AGES)
+async def test_what_is_too_old_is_buried_and_then_deleted(row: str, tmp_path: Path) -> None:
+    days, waiting, dead = AGES[row]
+    async with desk(tmp_path) as case:
+        await case.put(parcel(1, days=days), parcel(2))
+        await sweep(case, flows()).once()
+        assert (case.waiting, case.dead) == (waiting + 1, dead)
+        assert sum(case.counts.burials.values()) == (0 if days < 3 else 1)
+        assert sum(case.counts.purges.values()) == (1 if days > 30 else 0)
+
+
+async def test_a_dead_letter_goes_when_its_retention_is_over(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(parcel(1, days=4))
+        await sweep(case, flows()).once()
+        assert case.dead == 1
+        case.time.passed = 27 * DAY
+        await sweep(case, flows()).once()
+        assert (case.waiting, case.dead) == (0, 0)
+        assert {**case.counts.purges} == {("eu-log", "EXPIRED"): 1}
+
+
+async def test_what_is_being_delivered_is_left_alone(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(parcel(1, days=4), parcel(2, days=4))
+        (leased,) = await case.outbox.lease("eu-log", Bounds(1), NOW)
+        await sweep(case, flows()).once()
+        assert (case.waiting, case.dead) == (1, 1)
+        await case.outbox.settle([leased.id])
+        assert case.waiting == 0
+
+
+CUT: dict[str, tuple[str, int]] = {
+    "nothing": ("{t.A: [eu-log, us-vendor], t.B: [eu-log]}", 3),
+    "a type at one destination": ("{t.A: [eu-log], t.B: [eu-log]}", 2),
+    "a type": ("{t.A: [eu-log, us-vendor]}", 2),
+    "all": ("{}", 0),
+}
+
+
+@pytest.mark.parametrize("row", CUT)
+async def test_what_lost_its_flow_goes(row: str, tmp_path: Path) -> None:
+    led, left = CUT[row]
+    async with desk(tmp_path) as case:
+        await case.put(parcel(1), parcel(2, "us-vendor"), parcel(3, type="t.B"))
+        await sweep(case, flows(led)).once()
+        assert case.waiting == left
+        assert sum(case.counts.purges.values()) == 3 - left
+        assert {reason for _, reason in case.counts.purges} <= {"CUT_OFF"}
+
+
+async def test_a_destination_that_the_policy_no_longer_has_holds_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(parcel(1, "once-there"), parcel(2))
+        await sweep(case, flows()).once()
+        assert {name: depth.items for name, depth in case.outbox.depths().items()} == {"once-there": 0, "eu-log": 1}
+
+
+class Log(Recipient):
+    """An exporter that keeps files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.swept: list[float] = []
+
+    async def sweep(self, now: float) -> int:
+        self.swept.append(now)
+        return 2
+
+
+async def test_exporters_that_keep_files_are_swept_too(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await sweep(case, flows(), log := Log()).once()
+        assert log.swept == [NOW / SECOND]
