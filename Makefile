@@ -31,7 +31,7 @@ demo: .venv/.stamp-demo  ## start the gateway, send it traffic, show what is lef
 test: .venv/.stamp-dev  ## run the tests; ARGS="-k email -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-soak: .venv/.stamp-dev  ## run the long tests; ARGS=tests/e2e/test_durability.py for some of them
+soak: .venv/.stamp-dev  ## run the long tests; ARGS=tests/e2e/test_kill.py for some of them
 	@$(BIN)/python -m pytest -m soak $(ARGS)
 
 coverage: .venv/.stamp-dev  ## run the tests and list the lines they miss

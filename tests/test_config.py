@@ -289,9 +289,16 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
         ("hub: {address: 'hub:14007'}", "1: hub: is for the role agent"),
         ("role: agent\nhub: {address: 'hub:14007'}", "2: hub: needs `tls`, with certificate, key and ca, for it is never plaintext"),
         ("role: agent\nhub: {address: 'hub'}", "2: hub.address: must be host:port, such as privacy-hub.kannelle.svc:14007"),
-        ("role: hub\nlisteners: {delivery: {}}", "2: listeners.delivery: needs `tls`, with certificate, key and ca, for it is never plaintext"),
+        (
+            "role: hub\nlisteners: {delivery: {}}",
+            "2: listeners.delivery: needs `tls`, with certificate, key and ca, for it is never plaintext",
+        ),
         ("listeners: {delivery: {}}", "1: listeners.delivery: is for the role hub"),
-        ("listeners: {delivery: {agents: ['*']}}", "1: listeners.delivery.agents[0]: must be a SPIFFE ID, such as spiffe://example.org/video or spiffe://example.org/apps/*, or a DNS name in lower case"),
+        (
+            "listeners: {delivery: {agents: ['*']}}",
+            "1: listeners.delivery.agents[0]: must be a SPIFFE ID, such as spiffe://example.org/video or spiffe://example.org/apps/*,"
+            " or a DNS name in lower case",
+        ),
         ("outbox: null", "1: outbox: only an agent can do without"),
         ("role: both", "1: role: must be one of all, agent, hub"),
         ("policy: [a]", "1: policy: must be text"),

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from gateway.config import Config
 
 ROLE: Final = "PRIVACY_GATEWAY__ROLE"
+INSECURE: Final = "PRIVACY_GATEWAY__INSECURE_LOOPBACK"
 
 
 @click.command(epilog=example("serve --config gateway.yaml"))
 @click.option("--config", "path", type=FILE, metavar="FILE", help="The configuration. [default: an embedded gateway on loopback]")
 @click.option("--role", type=click.Choice(["all", "agent", "hub"]), help="Overrides the configuration's.")
-def serve(path: Path | None, role: str | None) -> int:
+@click.option("--insecure-loopback", is_flag=True, help="Let exporters send to http:// on this machine, for trials.")
+def serve(path: Path | None, role: str | None, insecure_loopback: bool) -> int:
     """Run the gateway, until SIGTERM or Ctrl-C.
 
     Without a configuration: role all on loopback, Kannelle's policy, files under .privacy-gateway/. Any key can be overridden by the
@@ -30,7 +32,8 @@ def serve(path: Path | None, role: str | None) -> int:
     """
     from gateway.config import load  # noqa: PLC0415 help doesn't wait for gRPC
 
-    config = load(path, {**os.environ, **({ROLE: role} if role else {})})
+    given = {**({ROLE: role} if role else {}), **({INSECURE: "true"} if insecure_loopback else {})}
+    config = load(path, {**os.environ, **given})
     if path is None:
         click.echo(_embedded(config), err=True)
     _log()

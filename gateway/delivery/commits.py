@@ -58,7 +58,6 @@ class Commits:
     def __init__(self, path: Path, settings: Settings) -> None:
         """Raises BadConfig, naming the path, if the file can't be written, or another gateway has it."""
         self.depths: Mapping[str, Depth] = {}
-        self._oldest: dict[str, int] = {}
         self._leases = Leases()
         self._owed: list[Job] = []
         self._troubles = 0
@@ -96,9 +95,8 @@ class Commits:
         """What is due and not leased, within bounds; a larger one alone."""
         if sum(len(job.ends or ()) for job in self._owed) > OWED:
             return ()
-        found = self._leases.take(store, destination, bounds, now_ns)
-        self._oldest[destination] = store.oldest(destination)
-        return found
+        # Nothing may fail once they are taken: nobody would have them, and nobody could give them back.
+        return self._leases.take(store, destination, bounds, now_ns)
 
     def close(self) -> None:
         """Try once more to write what is owed, and let go."""
@@ -186,13 +184,12 @@ class Commits:
         store = self._store
         if store is None:
             return
-        lanes = store.lanes.known.values()
-        with suppress(sqlite3.Error):
-            self._oldest = {lane.destination: self._since(store, lane.destination) for lane in lanes if lane.items}
-        self.depths = {lane.destination: Depth(lane.items, lane.bytes, self._oldest.get(lane.destination, 0), lane.dead) for lane in lanes}
-
-    def _since(self, store: Store, destination: str) -> int:
-        return self._oldest.get(destination) or store.oldest(destination)
+        try:
+            oldest = {lane: store.oldest(lane.destination) for lane in store.lanes.known.values()}
+        except sqlite3.Error as error:
+            self._recover(error)
+            return
+        self.depths = {lane.destination: Depth(lane.items, lane.bytes, since, lane.dead) for lane, since in oldest.items()}
 
     # Trouble.
 
@@ -210,7 +207,7 @@ class Commits:
                 self._store.rollback()
                 if self._troubles > 1 and isinstance(error, (sqlite3.Error, OSError)) and not schema.is_full(error):
                     self._let_go()
-        except (sqlite3.Error, OSError, BadConfig):
+        except Exception:  # noqa: BLE001 - nor may what is found in a damaged file keep the jobs from being owed
             self._let_go()
 
     def _well(self) -> None:
@@ -228,7 +225,7 @@ class Commits:
     def _reopened(self) -> bool:
         try:
             self._store = self.file.open(look_through=False, first=self._next)
-        except (sqlite3.Error, OSError, BadConfig):
+        except Exception:  # noqa: BLE001 - as above
             return False
         self._store.next = max(self._next, self._store.next)
         self._leases.forget_floors()

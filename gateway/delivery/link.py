@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import deque
+import time
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -15,9 +16,8 @@ from google.protobuf.message import DecodeError
 from kannelle.privacy.v1 import delivery_pb2, receipt_pb2
 
 from gateway.errors import Reason, Refused, Retryable
+from gateway.minimise.wire import field
 from gateway.model import Parcel
-
-log = logging.getLogger(__name__)
 
 METHOD: Final = "/kannelle.privacy.v1.DeliveryService/Accept"
 
@@ -33,9 +33,13 @@ class Link:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         """The channel is closed when the link ends."""
         self.proven = False
-        """Whether the hub has acknowledged something."""
+        """Whether the hub has acknowledged something, and not fallen silent since."""
+        self.heard = self.ended_at = time.monotonic()
+        """When the hub was last heard, and when the link ended, in seconds of a clock that nobody sets."""
+        self.code = grpc.StatusCode.OK
+        """What the stream ended with."""
         self._channel = channel
-        self._waiting: deque[delivery_pb2.ParcelGroup] = deque()
+        self._waiting: OrderedDict[int, bytes] = OrderedDict()
         self._open: dict[int, asyncio.Future[None]] = {}
         self._next = 1
         self._work = asyncio.Event()
@@ -48,22 +52,28 @@ class Link:
         return self._retired or self._task.done()
 
     def send(self, parcels: Sequence[Parcel]) -> asyncio.Future[None]:
-        """Send a group; done when the hub has stored it. Raises Retryable and Refused then, as the hub says."""
-        group = delivery_pb2.ParcelGroup(id=self._next, parcels=map(_drawn, parcels))
-        self._next += 1
-        self._waiting.append(group)
+        """Send a group; done when the hub has stored it. Raises Retryable and Refused then, as the hub says.
+
+        One that is cancelled before it is on its way isn't sent.
+        """
+        number, self._next = self._next, self._next + 1
+        group = delivery_pb2.ParcelGroup(id=number, parcels=map(_drawn, parcels))
+        self._waiting[number] = field(1, group.SerializeToString())
+        stored = self._open[number] = asyncio.get_running_loop().create_future()
+        stored.add_done_callback(partial(self._forget, number))
         self._work.set()
-        stored = self._open[group.id] = asyncio.get_running_loop().create_future()
         return stored
 
-    def retire(self) -> None:
-        """Send nothing new; what was sent is still waited for."""
-        self._retired = True
-        self._work.set()
+    def cut(self) -> None:
+        """End now: the hub has fallen silent."""
+        self.proven, self._retired, self.code = False, True, grpc.StatusCode.DEADLINE_EXCEEDED
+        self.ended_at = time.monotonic()
+        self._task.cancel()
 
     async def close(self, within: float) -> None:
-        """End, once all is acknowledged or so many seconds have passed."""
-        self.retire()
+        """Send nothing new, and end once all is acknowledged or so many seconds have passed."""
+        self._retired = True
+        self._work.set()
         _, late = await asyncio.wait([self._task], timeout=within)
         if late:
             self._task.cancel()
@@ -75,14 +85,15 @@ class Link:
             reading, writing = asyncio.create_task(self._read(call)), asyncio.create_task(self._write(call))
             try:
                 await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
-                if self._retired and not reading.done():
-                    await reading
+                # Nothing is left to write, or it can't be written: either way the hub says what comes of it.
+                await reading
             finally:
                 call.cancel()
                 for task in (reading, writing):
                     task.cancel()
                 await asyncio.gather(reading, writing, return_exceptions=True)
         finally:
+            self.ended_at = time.monotonic()
             self._fail()
             await self._channel.close()
 
@@ -100,22 +111,26 @@ class Link:
                     self._work.clear()
 
     def _request(self) -> bytes:
-        groups: list[delivery_pb2.ParcelGroup] = []
-        size = 0
-        while self._waiting and (not groups or size + self._waiting[0].ByteSize() <= REQUEST_BYTES):
-            size += self._waiting[0].ByteSize()
-            groups.append(self._waiting.popleft())
-        return delivery_pb2.AcceptRequest(groups=groups).SerializeToString()
+        """What waits, as far as it makes one request: its groups, one behind the other."""
+        groups = [self._waiting.popitem(last=False)[1]]
+        size = len(groups[0])
+        while self._waiting and size + len(next(iter(self._waiting.values()))) <= REQUEST_BYTES:
+            groups.append(self._waiting.popitem(last=False)[1])
+            size += len(groups[-1])
+        return b"".join(groups)
 
     async def _read(self, call: Any) -> None:
-        with suppress(grpc.aio.AioRpcError, DecodeError):
-            async for raw in call:
-                self._settle(delivery_pb2.AcceptResponse.FromString(raw).acknowledgements)
+        with suppress(DecodeError):
+            try:
+                async for raw in call:
+                    self._settle(delivery_pb2.AcceptResponse.FromString(raw).acknowledgements)
+            except grpc.aio.AioRpcError as error:
+                self.code = error.code()
 
     def _settle(self, acknowledgements: Iterable[delivery_pb2.Acknowledgement]) -> None:
-        self.proven = True
+        self.proven, self.heard = True, time.monotonic()
         for one in acknowledgements:
-            stored = self._open.pop(one.id, None)
+            stored = self._open.get(one.id)
             if stored is None or stored.done():
                 continue
             if (error := _error(one)) is None:
@@ -123,13 +138,16 @@ class Link:
             else:
                 stored.set_exception(error)
 
+    def _forget(self, number: int, _: asyncio.Future[None]) -> None:
+        """Nobody waits for a group any more."""
+        self._open.pop(number, None)
+        self._waiting.pop(number, None)
+
     def _fail(self) -> None:
         """What isn't acknowledged may have been stored or not: sending it again, under its keys, does no harm."""
         for stored in self._open.values():
             if not stored.done():
                 stored.set_exception(Retryable(Reason.UNAVAILABLE))
-        self._open.clear()
-        self._waiting.clear()
 
 
 def _drawn(parcel: Parcel) -> delivery_pb2.Parcel:
@@ -154,5 +172,5 @@ def _error(one: delivery_pb2.Acknowledgement) -> Exception | None:
     except ValueError:
         reason = Reason.INTERNAL
     if one.HasField("retry_after"):
-        return Retryable(reason, one.retry_after.ToNanoseconds() / 1e9)
+        return Retryable(reason, max(0.0, one.retry_after.ToNanoseconds() / 1e9))
     return Refused(reason)

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from gateway.delivery.crates import INSERT, sound
 from gateway.delivery.rows import hashes, is_sound
+from gateway.delivery.schema import Damaged
+from gateway.delivery.seen import read
 
 SKIPS: Final = 1_000_000
 """IDs that are tried one by one where the way to the next row is damaged; and by so many new IDs lie above those that were found."""
@@ -36,6 +38,9 @@ def salvage(damaged: Path, into: sqlite3.Connection, first: int) -> int:
 
     IDs stay; new ones will be `first` or higher, and above all that were ever given.
     """
+    # A write-ahead log would need the room twice, and what a full volume keeps in it would not be in the file that takes the other's place.
+    if into.execute("PRAGMA journal_mode = MEMORY").fetchone() != ("memory",):
+        raise sqlite3.OperationalError
     into.execute("BEGIN IMMEDIATE")
     with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as old:
         # Without it, nothing at all can be read of a file that is shorter than it says.
@@ -100,13 +105,18 @@ class _Copy:
 
     def _keys(self) -> None:
         for table in ("seen_0", "seen_1"):
-            query = f"INSERT INTO {table} VALUES (?, ?, ?)"  # noqa: S608
             for row in self._read(f"SELECT bucket, count, keys FROM {table}"):  # noqa: S608
-                self._into.execute(query, row)
+                self._put_keys(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)", row)  # noqa: S608
         for row in self._read("SELECT keys FROM seen_lately ORDER BY rowid"):
-            self._into.execute("INSERT INTO seen_lately VALUES (?)", row)
-        for row in self._read("SELECT next, turn, began FROM state"):
-            self._into.execute("UPDATE state SET next = ?, turn = ?, began = ?", row)
+            self._put_keys("INSERT OR IGNORE INTO seen_lately VALUES (?)", row)
+        for row in self._read("SELECT next, turn, began FROM state WHERE turn IN (0, 1)"):
+            if all(isinstance(value, int) for value in row):
+                self._into.execute("UPDATE state SET next = ?, turn = ?, began = ?", row)
+
+    def _put_keys(self, query: str, row: tuple[Any, ...]) -> None:
+        with suppress(Damaged):
+            read(row[-1])
+            self._into.execute(query, row)
 
     def _read(self, query: str) -> Iterator[tuple[Any, ...]]:
         """As many rows as can be read."""
@@ -116,7 +126,7 @@ class _Copy:
     def _by_id(self, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
         """All rows that can be read, by ID; where the way is damaged, the next IDs are tried one by one."""
         last, skips, done = 0, 0, not list(self._read(f"SELECT count(*) FROM pragma_table_info('{table}')"))  # noqa: S608
-        end = max((row[0] for row in self._read("SELECT next FROM state")), default=SKIPS)
+        end = max((row[0] for row in self._read("SELECT next FROM state WHERE typeof(next) = 'integer' AND next > 0")), default=SKIPS)
         while not done and skips < SKIPS and last < end:
             try:
                 for row in self._old.execute(f"SELECT {columns} FROM {table} NOT INDEXED WHERE id > ? ORDER BY id", (last,)):  # noqa: S608

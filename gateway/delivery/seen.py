@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.delivery.schema import Damaged
 from gateway.errors import Reason, Refused
 from gateway.model import Parcel
 
@@ -45,7 +46,7 @@ class Seen:
         self._read = False
 
     def unknown(self, parcels: Sequence[Parcel]) -> Sequence[Parcel]:
-        """Those that haven't come before, each once. Raises Refused where a key came for another item."""
+        """Those that haven't come before, each once. Raises Refused where a key came for another item, Damaged, sqlite3.Error."""
         if not self._read:
             self._read_all()
         here: dict[bytes, bytes] = {}
@@ -89,7 +90,7 @@ class Seen:
     def _put_mark(self, key: bytes) -> bytes | None:
         query = "SELECT keys FROM seen_0 WHERE bucket = ?1 UNION ALL SELECT keys FROM seen_1 WHERE bucket = ?1"
         for (keys,) in self._connection.execute(query, (int.from_bytes(key[:4], "little") >> SHIFT,)):
-            if key in keys and (mark := _decode(keys).get(key)) is not None:
+            if key in keys and (mark := read(keys).get(key)) is not None:
                 return mark
         return None
 
@@ -116,7 +117,7 @@ class Seen:
         turn, self._began = self._connection.execute("SELECT turn, began FROM state").fetchone()
         self._lately = {}
         for (keys,) in self._connection.execute("SELECT keys FROM seen_lately ORDER BY rowid"):
-            self._lately.update(_decode(keys))
+            self._lately.update(read(keys))
         (count,) = self._connection.execute(f"SELECT coalesce(sum(count), 0) FROM seen_{turn}").fetchone()  # noqa: S608 - 0 or 1
         self._count = count + len(self._lately)
         # A filter only gains bits until its table's turn comes: one too many does no harm.
@@ -127,8 +128,16 @@ class Seen:
     def _filter(self, table: int) -> bytearray:
         bits = bytearray(MASK + 1)
         for (keys,) in self._connection.execute(f"SELECT keys FROM seen_{table}"):  # noqa: S608 - 0 or 1
-            _note(bits, _decode(keys))
+            _note(bits, read(keys))
         return bits
+
+
+def read(keys: bytes) -> dict[bytes, bytes]:
+    """Keys with their marks, from a row of them. Raises Damaged."""
+    try:
+        return _decode(keys)
+    except (msgspec.DecodeError, TypeError) as error:
+        raise Damaged from error
 
 
 def _note(bits: bytearray, keys: Iterable[bytes]) -> None:

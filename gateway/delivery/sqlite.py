@@ -16,7 +16,7 @@ from gateway.config import Outbox as Settings
 from gateway.delivery import aging
 from gateway.delivery.commits import Commits, Job
 from gateway.delivery.outbox import Leased
-from gateway.delivery.store import AFTER, ROW, Store
+from gateway.delivery.store import AFTER, LAST, ROW, Store
 from gateway.errors import Reason, Retryable
 from gateway.exporters.base import Bounds
 from gateway.model import Depth, Parcel
@@ -74,10 +74,7 @@ class SqliteOutbox:
         job = self._job(lambda store: store.accept(parcels, now_ns))
         job.size = size
         self._pending += size
-        try:
-            await self._done(job)
-        finally:
-            self._pending -= size
+        await self._done(job)
 
     async def lease(self, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
         """Take what is due."""
@@ -95,7 +92,7 @@ class SqliteOutbox:
 
     async def postpone(self, ids: Iterable[int], due_ns: int, *, failed: bool = True) -> None:
         """Give a lease back."""
-        held, due = tuple(ids), max(due_ns, 0)
+        held, due = tuple(ids), min(max(due_ns, 0), LAST)
         await self._end(held, lambda store: store.postpone(held, due, int(failed)), given_back=not due)
 
     async def bury(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
@@ -188,9 +185,11 @@ class SqliteOutbox:
 
     def _run(self) -> None:
         for jobs in self._groups():
-            with suppress(Exception):
+            try:
                 self._commits.work(jobs)
-            _tell(jobs)
+            except Exception as error:  # noqa: BLE001 - the thread goes on, whatever it is; its text may hold a value
+                log.error("outbox: %s", type(error).__name__)
+            self._tell(jobs)
         self._commits.close()
         self._ended.set_result(None)
 
@@ -217,12 +216,16 @@ class SqliteOutbox:
                     return
                 job = self._jobs.get_nowait()
 
+    def _tell(self, jobs: Sequence[Job]) -> None:
+        """Tell all who wait, with one call for each loop. A closed loop has nobody left to tell."""
+        for loop in {job.future.get_loop() for job in jobs}:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._told, [job for job in jobs if job.future.get_loop() is loop])
 
-def _tell(jobs: Sequence[Job]) -> None:
-    """Tell all who wait, with one call for each loop. A closed loop has nobody left to tell."""
-    for loop in {job.future.get_loop() for job in jobs}:
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_settle, [job for job in jobs if job.future.get_loop() is loop])
+    def _told(self, jobs: Sequence[Job]) -> None:
+        # Not before: what a caller no longer waits for is in memory all the same.
+        self._pending -= sum(job.size for job in jobs)
+        _settle(jobs)
 
 
 def _settle(jobs: Sequence[Job]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -19,12 +20,14 @@ from gateway.errors import Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
 from gateway.model import Parcel
 
+log = logging.getLogger(__name__)
+
 ITEMS: Final = 65_536
 BYTES: Final = 64 * 1024 * 1024
 """What may be under way at once: parcels, and bytes of them."""
 
 LARGEST: Final = 15 * 1024 * 1024
-"""Bytes of all releases of one item, at most: a hub takes messages of 16 MiB."""
+"""Bytes of a group, at most, and so of all releases of one item: a hub takes messages of 16 MiB."""
 
 LIFE: Final = 600.0
 """How long a stream is used, in seconds; a hub ends connections by their age, and would cut it off."""
@@ -68,13 +71,13 @@ class Uplink:
         self._closed = False
 
     async def accept(self, parcels: Sequence[Parcel]) -> None:
-        """Returns when the hub has stored all. Releases of one item are stored together or not at all.
+        """Returns when the hub has stored all. What is larger than a group is sent as several, whole items each.
 
         Raises Retryable UNAVAILABLE when the hub doesn't say so in time: it may have stored them; FULL when too much is under way;
         what the hub says else; Refused TOO_LARGE for an item that is.
         """
         groups = list(_groups(parcels))
-        size = sum(map(_size, groups))
+        size = _size(parcels)
         if self._items and (self._items + len(parcels) > ITEMS or self._bytes + size > BYTES):
             raise Retryable(Reason.FULL, FULL)
         self._items, self._bytes = self._items + len(parcels), self._bytes + size
@@ -95,33 +98,49 @@ class Uplink:
             await asyncio.wait(self._retiring)
 
     async def _hand_over(self, groups: Sequence[Sequence[Parcel]]) -> None:
-        link = self._current()
-        stored = asyncio.gather(*map(link.send, groups))
+        link, begun = self._current(), time.monotonic()
         try:
-            await asyncio.wait_for(stored, self._hub.timeout)
+            fates = await asyncio.wait_for(asyncio.gather(*map(link.send, groups), return_exceptions=True), self._hub.timeout)
         except TimeoutError:
+            if link.heard < begun:
+                link.cut()
             raise Retryable(Reason.UNAVAILABLE) from None
         if link.proven:
-            self._failures = 0
+            self._succeeded()
+        _raise([fate for fate in fates if isinstance(fate, Exception)])
+
+    def _succeeded(self) -> None:
+        if self._failures:
+            log.info("the hub is back")
+        self._failures = 0
 
     def _current(self) -> Link:
         """The stream to use, a new one where the last has ended, is old, or has an old certificate. Raises Retryable."""
-        now = time.monotonic()
         if self._closed:
             raise Retryable(Reason.UNAVAILABLE)
         if self._link is not None and self._link.ended:
-            self._failures = 0 if self._link.proven else self._failures + 1
-            self._until = now + away(self._failures, random.random())  # noqa: S311 - jitter
+            self._failed(self._link)
             self._link = None
+        now = time.monotonic()
         if now < self._until:
             raise Retryable(Reason.UNAVAILABLE, self._until - now)
+        return self._fresh(now)
+
+    def _failed(self, link: Link) -> None:
+        """Leave the hub alone for a while, from the moment when the stream ended."""
+        self._failures = 0 if link.proven else self._failures + 1
+        self._until = link.ended_at + away(self._failures, random.random())  # noqa: S311 - jitter
+        if self._failures == 1:
+            log.warning("the hub can't be reached: %s", link.code.name)
+
+    def _fresh(self, now: float) -> Link:
         generation, credentials = self._credentials()
         if self._link is not None and (generation != self._generation or now - self._since > LIFE):
             self._retire(self._link, self._hub.timeout)
             self._link = None
         if self._link is None:
             self._generation, self._since = generation, now
-            self._link = Link(grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_OPTIONS))
+            self._link = Link(grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_options(self._hub.address)))
         return self._link
 
     def _retire(self, link: Link, within: float) -> None:
@@ -183,8 +202,24 @@ class Fallback:
         await self._uplink.close(within)
 
 
+def _options(address: str) -> Sequence[tuple[str, Any]]:
+    """A hub on this machine isn't asked for by way of a proxy."""
+    host = address.rpartition(":")[0].strip("[]")
+    here = host in ("localhost", "::1") or host.startswith("127.")
+    return (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if here else _OPTIONS
+
+
+def _raise(errors: Sequence[Exception]) -> None:
+    """What came of several groups, if something went wrong: as long as sending again helps one of them, that."""
+    if errors:
+        raise min(errors, key=lambda error: not isinstance(error, Retryable))
+
+
 def _groups(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
-    """Whole items, as many as make a request. An item's releases stand side by side, and have its time. Raises Refused."""
+    """All in one group if it isn't too large, else whole items: their releases stand side by side, and have one time. Raises Refused."""
+    if 0 < _size(parcels) <= LARGEST:
+        yield parcels
+        return
     group: list[Parcel] = []
     size = 0
     for _, held in groupby(parcels, key=lambda parcel: parcel.received_ns):
@@ -192,7 +227,7 @@ def _groups(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
         more = _size(item)
         if more > LARGEST:
             raise Refused(Reason.TOO_LARGE)
-        if group and size + more > REQUEST_BYTES:
+        if group and size + more > LARGEST:
             yield group
             group, size = [], 0
         group += item

@@ -56,6 +56,7 @@ async def play(config: Config, file: PolicyFile, contract: Contract) -> Seen:
             items = calls(datetime.now(UTC))
             await asyncio.to_thread(service.log, f"http://{address}", direct.endpoint)
             said = await asyncio.to_thread(service.call, address, items, contract.message_class)
+            await gateway.delivery.drained()
         finally:
             await gateway.stop()
     written, raw = files(config.state, contract)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -19,10 +19,13 @@ from gateway.delivery import Delivery
 from gateway.delivery.again import Again
 from gateway.delivery.plans import Plans
 from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.minimise.schema import attribute, build, parse
 from gateway.model import Parcel, Release
+from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.caller import Callers
 from gateway.receivers.emit import reason_number
-from gateway.receivers.guard import AFTER, Context, Guard
+from gateway.receivers.guard import AFTER, LONGEST, Context, Guard
+from gateway.receivers.intake import TURN
 from gateway.telemetry.traces import Called
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,10 @@ SERVICE: Final = "kannelle.privacy.v1.DeliveryService"
 GROUPS: Final = 512
 BYTES: Final = 32 * 1024 * 1024
 """What one agent may have under way: groups, and bytes, from their arrival until their acknowledgement is sent."""
+
+(_REQUEST,) = build((MessagePlan("AcceptRequest", (FieldPlan(1, "groups", "bytes", Presence.EXPANDED),)),))
+_GROUPS: Final = attribute(1)
+"""A request whose groups are still bytes: parsed one by one, they don't keep it in memory for as long as one of them is under way."""
 
 Repack = Callable[[str, Release, bytes, bytes, int], Parcel]
 """The parcel of an agent's release: agent, release, the agent's key and mark, time of receipt."""
@@ -54,17 +61,25 @@ def handlers(hub: Hub, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     yield grpc.method_handlers_generic_handler(SERVICE, {"Accept": grpc.stream_stream_rpc_method_handler(behaviour)})
 
 
-def may_call(names: Sequence[str], agents: Sequence[str]) -> bool:
-    """Whether one of a caller's names is an agent's, or below a SPIFFE ID that ends in `/*`."""
-    return any(name == agent or (agent.endswith("/*") and name.startswith(agent[:-1])) for name in names for agent in agents)
+def agent(names: Iterable[str], agents: Sequence[str]) -> str:
+    """Which of a caller's names is an agent's, or below a SPIFFE ID that ends in `/*`. Raises Refused if none is.
+
+    Of several it is always the same one, whatever their order in the certificate: keys are hashed with it.
+    """
+    allowed = sorted(name for name in names if any(_matches(name, agent) for agent in agents))
+    if not allowed:
+        raise Refused(Reason.CALLER_NOT_ALLOWED)
+    return allowed[0]
+
+
+def _matches(name: str, agent: str) -> bool:
+    return name == agent or (agent.endswith("/*") and name.startswith(agent[:-1]))
 
 
 async def _accept(hub: Hub, requests: AsyncIterator[bytes], context: Context) -> None:
-    names = hub.callers.caller(context.auth_context(), time.time())
-    if not may_call(names, hub.agents):
-        raise Refused(Reason.CALLER_NOT_ALLOWED)
+    caller = agent(hub.callers.caller(context.auth_context(), time.time()), hub.agents)
     try:
-        await _Stream(hub, names[0], context).run(requests)
+        await _Stream(hub, caller, context).run(requests)
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
 
@@ -87,10 +102,9 @@ class _Stream:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write())
             async for raw in requests:
-                for group in _parsed(raw):
-                    size = group.ByteSize()
-                    await self._enter(size)
-                    tasks.create_task(self._settle(group, size))
+                for group in getattr(parse(_REQUEST, raw), _GROUPS):
+                    await self._enter(len(group))
+                    tasks.create_task(self._settle(_parsed(group), len(group)))
             self._ended = True
             self._work.set()
 
@@ -103,7 +117,9 @@ class _Stream:
         self._bytes += size
 
     async def _settle(self, group: delivery_pb2.ParcelGroup, size: int) -> None:
-        self._ready.append((await self._fate(group), size))
+        # First the fate: the list that is looked up before it may have been written by then.
+        fate = await self._fate(group)
+        self._ready.append((fate, size))
         self._work.set()
 
     async def _write(self) -> None:
@@ -131,30 +147,36 @@ class _Stream:
         return delivery_pb2.Acknowledgement(id=group.id)
 
     async def _store(self, group: delivery_pb2.ParcelGroup) -> None:
-        parcels = [parcel for one in group.parcels if (parcel := await self._parcel(one)) is not None]
+        parcels: list[Parcel] = []
+        since = time.monotonic()
+        for one in group.parcels:
+            parcels += await self._parcels(one)
+            if time.monotonic() - since > TURN:
+                await asyncio.sleep(0)
+                since = time.monotonic()
         if parcels:
             await self._hub.delivery.accept(parcels)
 
-    async def _parcel(self, one: Any) -> Parcel | None:
-        """What this hub's own policy leaves of it; None if that withholds it. Raises Refused, and Retryable for a plan that isn't known."""
+    async def _parcels(self, one: Any) -> Sequence[Parcel]:
+        """What this hub's own policy leaves of it, if anything. Raises Refused, and Retryable for a plan that isn't known."""
         if len(one.key) != 16 or len(one.plan) != 32 or len(one.mark) not in (0, 8) or one.received_at_ns >= 2**63:
             raise Refused(Reason.MALFORMED)
         if not self._hub.plans.known(one.plan.hex(), time.time()):
             raise Retryable(Reason.UNKNOWN_PLAN, AFTER)
         verdict = await self._hub.again.decide(one.destination, one.type, one.payload, one.received_at_ns)
         if not isinstance(verdict, Release):
-            return None
-        return self._hub.repack(self._agent, verdict, one.key, one.mark, one.received_at_ns)
+            return ()
+        return (self._hub.repack(self._agent, verdict, one.key, one.mark, one.received_at_ns),)
 
 
-def _parsed(raw: bytes) -> Sequence[delivery_pb2.ParcelGroup]:
+def _parsed(raw: bytes) -> delivery_pb2.ParcelGroup:
     try:
-        return delivery_pb2.AcceptRequest.FromString(raw).groups
+        return delivery_pb2.ParcelGroup.FromString(raw)
     except DecodeError:
         raise Refused(Reason.MALFORMED) from None
 
 
 def _later(number: int, reason: Reason, after: float) -> delivery_pb2.Acknowledgement:
     delay = Duration()
-    delay.FromNanoseconds(int(after * 1e9))
+    delay.FromNanoseconds(int(min(max(0.0, after), LONGEST) * 1e9))
     return delivery_pb2.Acknowledgement(id=number, reason=reason_number(reason), retry_after=delay)

@@ -57,11 +57,11 @@ class Again:
 
 
 class Time:
-    """A clock that goes when it is told to."""
+    """A clock that goes when it is told to: so many seconds have `passed`, and by so many it was `set`."""
 
     def __init__(self) -> None:
-        self.passed = 0.0
-        self.clock = Clock(lambda: NOW + int(self.passed * SECOND), lambda: self.passed, lambda: 1.0)
+        self.passed = self.set = 0.0
+        self.clock = Clock(lambda: NOW + int((self.passed + self.set) * SECOND), lambda: self.passed, lambda: 1.0)
 
 
 Reply = Callable[[Sequence[Parcel]], Sequence[Outcome]]

@@ -91,7 +91,12 @@ OUTCOMES: dict[str, tuple[Reply, int, int, dict[tuple[str, ...], int]]] = {
     "rejected": (whole(Rejected(Reason.REJECTED)), 0, 3, {("crm", "rejected"): 3}),
     "not now": (whole(Retry()), 3, 0, {("crm", "retry"): 3}),
     "not for an hour": (whole(Retry(3600)), 3, 0, {("crm", "retry"): 3}),
-    "of each": (each(_0=Retry(), _1=Rejected(Reason.TOO_LARGE)), 1, 1, {("crm", "retry"): 1, ("crm", "rejected"): 1, ("crm", "delivered"): 1}),
+    "of each": (
+        each(_0=Retry(), _1=Rejected(Reason.TOO_LARGE)),
+        1,
+        1,
+        {("crm", "retry"): 1, ("crm", "rejected"): 1, ("crm", "delivered"): 1},
+    ),
     "raises Retryable": (whole(Retryable(Reason.UNAVAILABLE, 9)), 3, 0, {("crm", "retry"): 3}),
     "raises Permanent": (whole(Permanent(Reason.TOO_LARGE)), 0, 3, {("crm", "rejected"): 3}),
     "raises what it may not": (whole(ValueError("planted")), 0, 3, {("crm", "rejected"): 3}),

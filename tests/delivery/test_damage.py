@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -16,63 +15,9 @@ import pytest
 from gateway.delivery.sqlite import SqliteOutbox
 from gateway.errors import BadConfig, Reason, Retryable
 from gateway.exporters.base import Bounds
+from tests.delivery.damage import COUNT, asides, cut, filled, header, middle, others, page, text, unindexed
 from tests.delivery.desk import NOW, parcel, parcels
-from tests.delivery.kept import ALL, SMALL, about, asked, counts, held, opened
-
-PAGE = 4096
-COUNT = 3000
-
-
-async def filled(path: Path, count: int = COUNT) -> None:
-    """An outbox with single items and crates, some keys and a dead letter, all in its main file."""
-    async with opened(path) as outbox:
-        for number in range(20):
-            await outbox.accept([parcel(f"single {number:x<300}", mark=b"the mark")], NOW)
-        await outbox.accept([about(f"{number:y<300}", b"alice") for number in range(count)], NOW)
-        leased = await outbox.lease("crm", Bounds(items=1), NOW)
-        await outbox.bury({leased[0].id: Reason.REJECTED}, NOW)
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def overwrite(path: Path, at: int, data: bytes) -> None:
-    with path.open("r+b") as file:
-        file.seek(at)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def page(table: str, path: Path) -> None:
-    """Overwrite the first page of a table or an index."""
-    ((number,),) = asked(path, f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'")
-    overwrite(path, (number - 1) * PAGE, b"\xff" * PAGE)
-
-
-def middle(path: Path) -> None:
-    """Overwrites pages in the middle: items and crates are there."""
-    overwrite(path, path.stat().st_size // 2 // PAGE * PAGE, b"\xff" * PAGE * 8)
-
-
-def header(path: Path) -> None:
-    overwrite(path, 0, b"\0" * 100)
-
-
-def text(path: Path) -> None:
-    path.write_bytes(b"this is no database\n" * 1000)
-
-
-def cut(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2 // PAGE * PAGE)
-
-
-def others(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA application_id = 7")
-
-
-def asides(path: Path) -> list[Path]:
-    return list(path.parent.glob(f"{path.name}.damaged-*Z"))
+from tests.delivery.kept import ALL, SMALL, asked, counts, held, opened
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -87,6 +32,7 @@ DAMAGES: Final[dict[str, tuple[Callable[[Path], None], int]]] = {
     "others": (others, COUNT + 20),
     "items": (partial(page, "items"), COUNT),
     "items_due": (partial(page, "items_due"), COUNT + 20),
+    "unindexed": (unindexed, COUNT + 20),
     "lanes": (partial(page, "lanes"), COUNT + 20),
     "kinds": (partial(page, "kinds"), COUNT + 20),
     "state": (partial(page, "state"), COUNT + 20),

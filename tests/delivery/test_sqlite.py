@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,14 @@ async def test_a_clock_that_was_set_holds_nothing_back_for_long(passed: int, exp
         (leased,) = await outbox.lease("crm", ALL, NOW)
         await outbox.postpone([leased.id], NOW + 60 * SECOND)
         assert await held(outbox, now_ns=NOW + passed) == expected
+
+
+async def test_a_time_beyond_all_that_can_be_stored_holds_nothing_back(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([parcel("a")], NOW)
+        (leased,) = await outbox.lease("crm", ALL, NOW)
+        await outbox.postpone([leased.id], 2**64)
+        assert await held(outbox) == ["a"]
 
 
 async def test_what_is_given_back_is_the_next_and_has_not_failed(tmp_path: Path) -> None:
@@ -212,6 +222,31 @@ async def test_depths_say_what_waits_and_since_when(tmp_path: Path) -> None:
         crm = outbox.depths()["crm"]
         assert (crm.items, crm.bytes, crm.oldest_ns, crm.dead) == (2, 4, NOW + 3, 0)
         assert outbox.depths()["log"].items == 4
+
+
+async def test_the_oldest_is_not_what_has_expired(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([parcel(str(number), received_ns=NOW + number) for number in range(5)], NOW)
+        await outbox.expire("crm", NOW + 2, NOW)
+        assert (outbox.depths()["crm"].oldest_ns, counts(outbox)) == (NOW + 2, (3, 2))
+
+
+async def test_what_waits_is_bounded_also_where_callers_gave_up(tmp_path: Path) -> None:
+    path, large = tmp_path / "o.db", [parcel("x" * 4_000_000)]
+    async with opened(path) as outbox:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            calls = [asyncio.create_task(outbox.accept(large, NOW)) for _ in range(40)]
+            await asyncio.sleep(0)
+            for call in calls:
+                call.cancel()
+            done = await asyncio.gather(*calls, return_exceptions=True)
+            assert any(isinstance(answer, Retryable) and answer.reason is Reason.FULL for answer in done)
+            with pytest.raises(Retryable, match="FULL"):
+                await outbox.accept(large, NOW)
+            other.execute("COMMIT")
+        await outbox.lease("none", ALL, NOW)
+        await outbox.accept(large, NOW)
 
 
 async def test_after_closing_nothing_is_accepted(tmp_path: Path) -> None:

@@ -106,7 +106,8 @@ class Clients:
         self._pool = ThreadPoolExecutor(len(addresses))
         each = count // len(addresses)
         self._sent: list[Future[None]] = [
-            self._pool.submit(self._send_all, address, range(number * each, number * each + each)) for number, address in enumerate(addresses)
+            self._pool.submit(self._send_all, address, range(number * each, number * each + each))
+            for number, address in enumerate(addresses)
         ]
 
     def until(self, count: int) -> None:

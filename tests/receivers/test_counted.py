@@ -146,9 +146,7 @@ async def test_a_call_that_is_cancelled_counts_as_such(tmp_path: Path) -> None:
 
 
 async def test_the_loads_of_the_first_policy_are_shown(tmp_path: Path) -> None:
-    async with running(
-        tmp_path, Gate(), local=Local(address="127.0.0.1:0"), local_http=LocalHttp(address="127.0.0.1:0")
-    ) as gateway:
+    async with running(tmp_path, Gate(), local=Local(address="127.0.0.1:0"), local_http=LocalHttp(address="127.0.0.1:0")) as gateway:
         shown = samples(gateway.gateway.telemetry)
         assert [dict(labels)["version"] for name, labels in shown if name == "policy_info"] == ["1"]
         assert counted(gateway, "calls_total", listener="local_http", service=LOGS_SERVICE, code="OK") == 0

@@ -1,0 +1,157 @@
+"""A hub's end of `DeliveryService` on loopback, over mutual TLS, before a delivery to watch; and an agent's end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from kannelle.privacy.v1 import delivery_pb2
+
+from gateway import config
+from gateway.delivery import Delivery
+from gateway.delivery.link import METHOD
+from gateway.delivery.plans import Plans
+from gateway.delivery.uplink import Uplink
+from gateway.errors import Retryable
+from gateway.listeners import Listener
+from gateway.model import Parcel, Release
+from gateway.receivers import delivery as receiver
+from gateway.receivers.caller import Callers
+from gateway.receivers.guard import Guard
+from gateway.tls import Certificates, Material
+from tests.delivery.desk import NOW, Again
+from tests.proxied import dns, material, uri
+from tests.running import OPTIONS, SECONDS
+
+AGENT: Final = "spiffe://kannelle.example/apps/video"
+PLAN: Final = hashlib.sha256(b"a plan").hexdigest()
+HELD: Final = material(uri(AGENT))
+"""An agent's certificate."""
+
+_SERVED: Final = Certificates(material(dns("localhost")))
+
+
+def parcel(text: str, *, received_ns: int = NOW, payload: bytes | None = None) -> Parcel:
+    """A parcel with a text for a payload, unless that is given, and for a key."""
+    payload = text.encode() if payload is None else payload
+    return Parcel(Release("crm", "a.Type", PLAN, payload), text.encode().ljust(16, b"\0"), b"the mark", received_ns)
+
+
+def as_it_came(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> Parcel:
+    """The parcel that an agent handed over."""
+    return Parcel(release, key, mark, received_ns)
+
+
+class Hub:
+    """A hub that can be stopped and started again where it was."""
+
+    def __init__(self, folder: Path, delivery: Delivery, agents: Sequence[str], repack: receiver.Repack) -> None:
+        self.again = Again()
+        self.port = 0
+        plans = Plans(folder / "plans.json")
+        plans.put_in_force([PLAN], time.time())
+        # `Again` decides as `again.Again` does.
+        self._hub = receiver.Hub(tuple(agents), Callers(), plans, self.again, repack, delivery)  # type: ignore[arg-type]
+        self._listener: Listener | None = None
+
+    async def start(self) -> None:
+        given = config.Delivery(address=f"127.0.0.1:{self.port}")
+        self._listener = Listener("delivery", given, _SERVED.server_credentials())
+        self._listener.server.add_generic_rpc_handlers(tuple(receiver.handlers(self._hub, Guard(16))))
+        self.port = int((await self._listener.start()).rpartition(":")[2])
+
+    async def stop(self, grace: float = 0.0) -> None:
+        if self._listener is not None:
+            await self._listener.stop(grace)
+
+
+@asynccontextmanager
+async def hub(
+    folder: Path, delivery: Delivery, *, agents: Sequence[str] = (AGENT,), repack: receiver.Repack = as_it_came
+) -> AsyncIterator[Hub]:
+    """One that runs."""
+    one = Hub(folder, delivery, agents, repack)
+    await one.start()
+    try:
+        yield one
+    finally:
+        await one.stop()
+
+
+# An agent that says what it likes.
+
+
+def credentials(held: Material | None) -> grpc.ChannelCredentials:
+    """A caller's; it trusts the hub, and has a certificate or none."""
+    if held is None:
+        return grpc.ssl_channel_credentials(HELD.ca)
+    return grpc.ssl_channel_credentials(held.ca, held.key, held.certificate)
+
+
+@asynccontextmanager
+async def stream(port: int, held: Material | None = HELD) -> AsyncIterator[Any]:
+    """A stream of bytes to a hub."""
+    async with grpc.aio.secure_channel(f"localhost:{port}", credentials(held), options=OPTIONS) as channel:
+        call: Any = channel.stream_stream(METHOD)(timeout=SECONDS)
+        yield call
+
+
+def group(number: int, *parcels: Parcel, **changed: Any) -> delivery_pb2.ParcelGroup:
+    """A group as it is sent; in each of its parcels these fields are changed."""
+    return delivery_pb2.ParcelGroup(id=number, parcels=[_drawn(one, changed) for one in parcels])
+
+
+def _drawn(one: Parcel, changed: dict[str, Any]) -> delivery_pb2.Parcel:
+    release = one.release
+    fields = {"destination": release.destination, "type": release.type, "plan": bytes.fromhex(release.plan), "payload": release.payload}
+    return delivery_pb2.Parcel(**{**fields, "key": one.key, "mark": one.mark, "received_at_ns": one.received_ns, **changed})
+
+
+def request(*groups: delivery_pb2.ParcelGroup) -> bytes:
+    return delivery_pb2.AcceptRequest(groups=groups).SerializeToString()
+
+
+async def answers(call: Any, count: int) -> list[delivery_pb2.Acknowledgement]:
+    """The next acknowledgements of a stream, so many."""
+    held: list[delivery_pb2.Acknowledgement] = []
+    while len(held) < count:
+        raw = await call.read()
+        assert raw is not grpc.aio.EOF
+        held += delivery_pb2.AcceptResponse.FromString(raw).acknowledgements
+    return held
+
+
+# An agent's uplink.
+
+
+@asynccontextmanager
+async def uplink(
+    port: int, current: Callable[[], tuple[int, Material | None]] = lambda: (0, HELD), *, patience: float = SECONDS
+) -> AsyncIterator[Uplink]:
+    """One with the certificate of the moment."""
+
+    def now() -> tuple[int, grpc.ChannelCredentials]:
+        generation, held = current()
+        return generation, credentials(held)
+
+    one = Uplink(config.Hub(address=f"localhost:{port}", timeout=patience), now)
+    try:
+        yield one
+    finally:
+        await one.close(0.0)
+
+
+async def insisting(delivery: Delivery, parcels: Iterable[Parcel]) -> None:
+    """Hand parcels over, as often as it takes."""
+    batch = list(parcels)
+    async with asyncio.timeout(SECONDS):
+        while True:
+            with suppress(Retryable):
+                return await delivery.accept(batch)
+            await asyncio.sleep(0.02)

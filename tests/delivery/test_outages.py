@@ -1,0 +1,79 @@
+"""A recipient that is away for longer than its data may be kept, and a clock that is set: what becomes of what waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.delivery.courier import Courier
+from gateway.delivery.sweep import Sweep
+from gateway.exporters.base import Bounds, Outcome, Retry
+from gateway.model import Parcel
+from tests.delivery.desk import SECONDS, Case, Recipient, delivered, desk
+from tests.delivery.test_sweep import DAY, flows, parcel
+
+HOUR: Final = 3600.0
+
+
+def away(batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    return [Retry()] * len(batch)
+
+
+def sweep(case: Case) -> Sweep:
+    """Delivery is tried for 3 days; the retention is 30 days."""
+    return Sweep(case.desk, flows, dict, timedelta(days=3))
+
+
+async def idle(courier: Courier) -> None:
+    async with asyncio.timeout(SECONDS):
+        await courier.idle()
+
+
+async def test_a_recipient_that_is_away_for_longer_than_the_retention_gets_nothing_of_before(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(*(parcel(number) for number in range(10)))
+        courier = Courier("eu-log", recipient := Recipient(away, Bounds(1, at_once=1)), case.desk)
+        for day, expected in ((1, (10, 0)), (4, (0, 10)), (29, (0, 10)), (31, (0, 0))):
+            case.time.passed = day * DAY
+            await idle(courier)
+            await sweep(case).once()
+            assert (case.waiting, case.dead) == expected, day
+        recipient.batches.clear()
+        recipient.reply = delivered
+        case.time.passed = 32 * DAY
+        await case.put(parcel(11))
+        await idle(courier)
+        await courier.stop(SECONDS)
+        assert [one.key for batch in recipient.batches for one in batch] == [(11).to_bytes(16, "big")]
+        assert {**case.counts.burials} == {("eu-log", "EXPIRED"): 10}
+        assert {**case.counts.purges} == {("eu-log", "EXPIRED"): 10}
+
+
+@pytest.mark.parametrize(("name", "jump"), [("back an hour", -HOUR), ("forward a day", DAY), ("back a year", -365 * DAY)])
+async def test_what_was_put_off_comes_though_the_clock_was_set(name: str, jump: float, tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(*(parcel(number) for number in range(3)))
+        courier = Courier("eu-log", recipient := Recipient(away), case.desk)
+        await idle(courier)
+        recipient.reply = delivered
+        case.time.set = jump
+        await sweep(case).once()
+        assert (case.waiting, case.dead) in {(3, 0), (0, 0)}, "it waits, or is delivered at once"
+        # No recipient is waited for longer than two hours, whatever the clock says.
+        case.time.passed += 2 * HOUR
+        await idle(courier)
+        await courier.stop(SECONDS)
+        assert (case.waiting, len(recipient.texts)) == (0, 6)
+
+
+async def test_a_clock_set_forward_past_the_time_of_delivery_buries_and_nothing_is_lost(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(*(parcel(number) for number in range(3)))
+        case.time.set = 4 * DAY
+        await sweep(case).once()
+        assert (case.waiting, case.dead) == (0, 3)

@@ -1,0 +1,65 @@
+"""What waits when the policy changes leaves by the new one, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import yaml
+from kannelle.privacy.v1 import analytics_pb2
+
+from gateway.config import Config
+from gateway.contracts.load import default_path as default_contract
+from gateway.contracts.load import load as load_contracts
+from gateway.loading import prepare
+from gateway.policy.load import default_path, parse
+from tests.calls import TRACKS, event
+from tests.delivery.desk import Recipient
+from tests.reading import counted
+from tests.running import SECONDS, Running, running
+
+MANY: Final = 10_000
+CALL: Final = 1_000
+
+KANNELLE: Final = default_path().read_text()
+
+
+def tightened() -> str:
+    """Analytics get no address any more, and the plan has lost an event."""
+    policy = yaml.safe_load(KANNELLE)
+    policy["destinations"]["analytics"]["allow"].remove("WORK_EMAIL")
+    del policy["tracking_plan"]["video.created"]
+    return yaml.safe_dump(policy)
+
+
+async def send(gateway: Running) -> None:
+    """Every other event is one that the plan will lose."""
+    for start in range(0, MANY, CALL):
+        events = [event(f"usr_{number}", work_email=f"user{number}@acme.example") for number in range(start, start + CALL)]
+        for one in events[::2]:
+            one.name = "video.created"
+        assert isinstance(await gateway.raw(TRACKS, analytics_pb2.TrackEventsRequest(events=events).SerializeToString()), bytes)
+
+
+async def test_ten_thousand_that_wait_leave_by_the_policy_of_the_moment(tmp_path: Path) -> None:
+    vendor = Recipient(shut=True)
+    async with running(tmp_path) as gateway:
+        inside = gateway.gateway
+        store = inside._depot._store
+        assert store is not None
+        store.replace({**store.exporters, "analytics": vendor})
+        await send(gateway)
+        await vendor.until(1)
+        under_way = len(vendor.texts)
+        inside._put_in_force(prepare(Config(), parse(tightened(), tmp_path / "policy.yaml"), load_contracts([default_contract()])))
+        store.replace({**store.exporters, "analytics": vendor})
+        vendor.open()
+        async with asyncio.timeout(6 * SECONDS):
+            await inside.delivery.drained()
+        purged = counted(gateway, "purged_total", destination="analytics", reason="EVENT_NOT_PLANNED")
+    later = [analytics_pb2.AnalyticsEvent.FromString(one.release.payload) for batch in vendor.batches for one in batch][under_way:]
+    assert len(later) + under_way + purged == MANY
+    assert purged >= MANY // 2 - under_way
+    assert {one.name for one in later} == {"video.exported"}
+    assert not any(one.user.work_email for one in later)

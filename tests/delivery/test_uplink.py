@@ -1,0 +1,439 @@
+"""From an agent to its hub over mutual TLS, through all that can happen to the hub, the certificates and the callers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.delivery.uplink import FIRST, LARGEST, LONGEST, Fallback, HubExporter, Uplink, _options, away
+from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.exporters.base import DELIVERED, Rejected, Retry
+from gateway.model import Parcel, Release
+from gateway.receivers.guard import AFTER
+from gateway.tls import Material
+from tests.delivery.desk import NOW
+from tests.delivery.hubs import AGENT, HELD, as_it_came, hub, insisting, parcel, uplink
+from tests.proxied import STRANGERS, dns, material, uri
+from tests.running import SECONDS, Gate, raising
+
+A: Final = parcel("a")
+B: Final = parcel("b")
+
+
+def texts(gate: Gate) -> list[str]:
+    return [release.payload.decode() for release in gate.releases]
+
+
+async def refusal(delivery: Uplink | Fallback, *parcels: Parcel) -> tuple[type[Exception], Reason, float | None]:
+    """How parcels are turned down."""
+    with pytest.raises((Retryable, Refused)) as caught:
+        await delivery.accept(parcels)
+    error = caught.value
+    assert isinstance(error, (Retryable, Refused))
+    assert str(error) == error.reason
+    return type(error), error.reason, getattr(error, "after", None)
+
+
+# One that goes well.
+
+
+async def test_what_is_accepted_is_at_the_hub_as_it_was(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        accepting = asyncio.create_task(agent.accept([A, B]))
+        await gate.until(2)
+        assert not accepting.done()
+        gate.open()
+        await accepting
+        assert [len(batch) for batch in gate.batches] == [2]
+        # The hub decides again, by a plan of its own.
+        assert [(one.release.payload, one.key, one.mark, one.received_ns) for one in gate.parcels] == [
+            (one.release.payload, one.key, one.mark, one.received_ns) for one in (A, B)
+        ]
+        assert {(release.destination, release.type) for release in gate.releases} == {("crm", "a.Type")}
+
+
+async def test_many_callers_share_a_stream(tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        await agent.accept([parcel("first")])
+        link = agent._link
+        await asyncio.gather(*(agent.accept([parcel(str(number))]) for number in range(2000)))
+        assert agent._link is link
+        assert sorted(texts(gate)) == sorted(["first", *map(str, range(2000))])
+
+
+async def test_what_waits_makes_requests_of_a_megabyte(tmp_path: Path) -> None:
+    async with hub(tmp_path, Gate()) as one, uplink(one.port) as agent:
+        accepting = [asyncio.create_task(agent.accept([parcel(str(number), payload=bytes(300_000))])) for number in range(8)]
+        await asyncio.sleep(0)
+        link = agent._link
+        assert link is not None
+        assert [len(link._request()) // 300_000 for _ in range(3)] == [3, 3, 2]
+        for task in accepting:
+            task.cancel()
+
+
+@pytest.mark.parametrize(
+    ("address", "proxied"),
+    [("localhost:1", False), ("127.0.0.1:1", False), ("[::1]:1", False), ("privacy-hub.kannelle.svc:14007", True), ("10.0.0.1:1", True)],
+)
+def test_a_hub_on_this_machine_is_asked_for_by_no_proxy(address: str, proxied: bool) -> None:
+    assert dict(_options(address)).get("grpc.enable_http_proxy", 1) == proxied
+
+
+# What the hub says.
+
+
+@pytest.mark.parametrize("make", [Refused, Permanent, Retryable])
+async def test_each_reason_of_the_hub_is_told(make: Callable[[Reason], Exception], tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        for reason in Reason:
+            with gate.replying(raising(make(reason))):
+                wanted = (Retryable, reason, AFTER) if make is Retryable else (Refused, reason, None)
+                assert await refusal(agent, A) == wanted
+
+
+async def test_a_delay_of_the_hub_is_told(tmp_path: Path) -> None:
+    async with hub(tmp_path, Gate(raising(Retryable(Reason.FULL, 2.5)))) as one, uplink(one.port) as agent:
+        assert await refusal(agent, A) == (Retryable, Reason.FULL, 2.5)
+
+
+async def test_a_value_that_fails_at_the_hub_is_in_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with hub(tmp_path, Gate(raising(ValueError("usr_secret")))) as one, uplink(one.port) as agent:
+        assert await refusal(agent, parcel("usr_secret")) == (Retryable, Reason.INTERNAL, AFTER)
+    assert "usr_secret" not in caplog.text
+
+
+# A hub that goes.
+
+
+async def test_a_hub_that_comes_back_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gateway")
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        await agent.accept([A])
+        await one.stop()
+        assert (await refusal(agent, B))[:2] == (Retryable, Reason.UNAVAILABLE)
+        while not agent._failures:
+            assert (await refusal(agent, B))[:2] == (Retryable, Reason.UNAVAILABLE)
+            await asyncio.sleep(0.01)
+        await one.start()
+        await insisting(agent, [B])
+        assert texts(gate) == ["a", "b"]
+    assert [record.message for record in caplog.records if record.name == "gateway.delivery.uplink"] == [
+        "the hub can't be reached: UNAVAILABLE",
+        "the hub is back",
+    ]
+
+
+async def test_what_a_hub_stored_and_could_not_acknowledge_comes_again_under_its_key(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        accepting = asyncio.create_task(agent.accept([A]))
+        await gate.until(1)
+        await one.stop()
+        with pytest.raises(Retryable, match="UNAVAILABLE"):
+            await accepting
+        await one.start()
+        gate.open()
+        await insisting(agent, [A])
+        assert [one.key for one in gate.parcels] == [A.key, A.key]
+
+
+async def test_a_hub_that_is_away_is_left_alone_for_a_while() -> None:
+    async with uplink(1) as agent:
+        for _ in range(3):
+            assert (await refusal(agent, A))[:2] == (Retryable, Reason.UNAVAILABLE)
+        assert agent._failures
+        # As if it had been drawn: long from now.
+        agent._link, agent._until = None, time.monotonic() + LONGEST
+        kind, reason, after = await refusal(agent, A)
+        assert (kind, reason) == (Retryable, Reason.UNAVAILABLE)
+        assert after is not None
+        assert 0.0 < after <= LONGEST
+        assert agent._link is None
+
+
+@pytest.mark.parametrize(
+    ("failures", "draw", "seconds"),
+    [(0, 0.0, 0.0), (0, 1.0, FIRST), (1, 1.0, 2 * FIRST), (1, 0.5, FIRST), (5, 1.0, LONGEST), (10**9, 1.0, LONGEST), (10**9, 0.0, 0.0)],
+)
+def test_the_while_grows_and_is_drawn(failures: int, draw: float, seconds: float) -> None:
+    assert away(failures, draw) == pytest.approx(seconds)
+
+
+async def test_a_stream_that_ended_long_ago_is_nobodys_failure_now(tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        await agent.accept([A])
+        link = agent._link
+        assert link is not None
+        await one.stop()
+        await one.start()
+        await asyncio.wait([link._task], timeout=SECONDS)
+        link.ended_at -= FIRST
+        await agent.accept([B])
+        assert texts(gate) == ["a", "b"]
+
+
+async def test_a_hub_that_is_silent_is_away(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, uplink(one.port, patience=0.2) as agent:
+        assert await refusal(agent, A) == (Retryable, Reason.UNAVAILABLE, None)
+        agent._until = 0.0
+        with pytest.raises(Retryable):
+            await agent.accept([B])
+        assert agent._failures
+        gate.open()
+        await insisting(agent, [B])
+        assert "b" in texts(gate)
+
+
+async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> None:
+    """As long as the hub acknowledges others."""
+    slow = asyncio.Event()
+
+    class Slow(Gate):
+        async def accept(self, parcels: Sequence[Parcel]) -> None:
+            await super().accept(parcels)
+            if parcels[0].key == A.key:
+                await slow.wait()
+
+    gate = Slow()
+    async with hub(tmp_path, gate) as one, uplink(one.port, patience=0.5) as agent:
+        accepting = asyncio.create_task(agent.accept([A]))
+        await gate.until(1)
+        link = agent._link
+        await agent.accept([B])
+        with pytest.raises(Retryable):
+            await accepting
+        await agent.accept([B])
+        assert agent._link is link
+        slow.set()
+
+
+# Certificates.
+
+
+@pytest.mark.parametrize(
+    "held",
+    [material(uri("spiffe://kannelle.example/appsx")), material(dns("video.example")), material(uri(AGENT), ca=STRANGERS), None],
+    ids=["another", "of another kind", "another authority", "none"],
+)
+async def test_a_hub_that_does_not_let_one_in_is_away(held: Material | None, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, uplink(one.port, lambda: (0, held)) as agent:
+        assert await refusal(agent, A) == (Retryable, Reason.UNAVAILABLE, None)
+        assert texts(gate) == []
+
+
+async def test_a_new_certificate_makes_a_new_stream_and_the_old_one_ends_its_work(tmp_path: Path) -> None:
+    current = [(0, HELD)]
+    agents: list[str] = []
+
+    def repack(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> Parcel:
+        agents.append(agent)
+        return as_it_came(agent, release, key, mark, received_ns)
+
+    gate, other = Gate(shut=True), "spiffe://kannelle.example/apps/crm"
+    async with (
+        hub(tmp_path, gate, agents=["spiffe://kannelle.example/apps/*"], repack=repack) as one,
+        uplink(one.port, lambda: current[0]) as agent,
+    ):
+        first = asyncio.create_task(agent.accept([A]))
+        await gate.until(1)
+        current[0] = (1, material(uri(other)))
+        second = asyncio.create_task(agent.accept([B]))
+        await gate.until(2)
+        gate.open()
+        await first
+        await second
+        assert agents == [AGENT, other]
+
+
+# Callers, and how much is under way.
+
+
+async def test_a_caller_that_goes_breaks_no_stream(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        gone = asyncio.create_task(agent.accept([A]))
+        await gate.until(1)
+        link = agent._link
+        gone.cancel()
+        staying = asyncio.create_task(agent.accept([B]))
+        await gate.until(2)
+        gate.open()
+        await staying
+        assert gone.cancelled()
+        assert agent._link is link
+        assert (agent._items, agent._bytes) == (0, 0)
+
+
+async def test_what_its_caller_left_before_it_was_sent_is_not_sent(tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        staying = asyncio.create_task(agent.accept([B]))
+        await asyncio.sleep(0)
+        link = agent._link
+        assert link is not None
+        gone = link.send([A])
+        gone.cancel()
+        await staying
+        assert texts(gate) == ["b"]
+
+
+async def test_more_than_may_be_under_way_is_refused_until_there_is_room(tmp_path: Path) -> None:
+    gate, payload = Gate(shut=True), bytes(14_000_000)
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        large = [asyncio.create_task(agent.accept([parcel(str(number), payload=payload)])) for number in range(4)]
+        await gate.until(1)
+        assert await refusal(agent, parcel("4", payload=payload)) == (Retryable, Reason.FULL, 1.0)
+        gate.open()
+        await asyncio.gather(*large)
+        await agent.accept([parcel("4", payload=payload)])
+        assert len(gate.releases) == 5
+
+
+HALF: Final = bytes(LARGEST // 2)
+
+
+@pytest.mark.parametrize(
+    "parcels",
+    [[parcel("a", payload=bytes(LARGEST))], [parcel("a", payload=HALF), parcel("b", payload=HALF)]],
+    ids=["one release", "two of one item"],
+)
+async def test_an_item_that_fits_no_message_is_refused(parcels: list[Parcel], tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        assert await refusal(agent, *parcels) == (Refused, Reason.TOO_LARGE, None)
+        assert gate.releases == []
+
+
+async def test_items_that_fit_no_message_together_are_sent_apart(tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        await agent.accept([parcel(str(number), payload=HALF, received_ns=NOW + number) for number in range(3)])
+        assert [len(batch) for batch in gate.batches] == [1, 1, 1]
+
+
+async def test_what_may_be_sent_again_is_said_of_all(tmp_path: Path) -> None:
+    def reply(batch: Sequence[Parcel]) -> None:
+        raise Refused(Reason.REQUEST_ID_REUSED) if batch[0].key == A.key else Retryable(Reason.FULL, 4.0)
+
+    async with hub(tmp_path, Gate(reply)) as one, uplink(one.port) as agent:
+        apart = [parcel("a", payload=HALF), parcel("b", payload=HALF, received_ns=NOW + 1)]
+        assert await refusal(agent, *apart) == (Retryable, Reason.FULL, 4.0)
+
+
+async def test_one_that_closes_waits_for_what_is_under_way_and_takes_no_more(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        accepting = asyncio.create_task(agent.accept([A]))
+        await gate.until(1)
+        closing = asyncio.create_task(agent.close(SECONDS))
+        gate.open()
+        await accepting
+        await closing
+        assert await refusal(agent, B) == (Retryable, Reason.UNAVAILABLE, None)
+
+
+async def test_one_that_closes_waits_for_so_long(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        accepting = asyncio.create_task(agent.accept([A]))
+        await gate.until(1)
+        await agent.close(0.0)
+        with pytest.raises(Retryable, match="UNAVAILABLE"):
+            await accepting
+
+
+# An agent's own outbox.
+
+
+async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
+    def reply(batch: Sequence[Parcel]) -> None:
+        (text,) = (parcel.release.payload for parcel in batch)
+        if text == b"b":
+            raise Refused(Reason.REQUEST_ID_REUSED)
+        if text == b"c":
+            raise Retryable(Reason.FULL, 2.0)
+
+    async with hub(tmp_path, Gate(reply)) as one, uplink(one.port) as agent:
+        exporter = HubExporter(agent)
+        outcomes = await exporter.send([A, B, parcel("c"), parcel("d")])
+        await exporter.close()
+        assert outcomes == [DELIVERED, Rejected(Reason.REQUEST_ID_REUSED), Retry(2.0), DELIVERED]
+        await agent.accept([A])
+
+
+async def test_a_batch_for_a_hub_that_is_away_is_sent_again() -> None:
+    async with uplink(1) as agent:
+        outcomes = await HubExporter(agent).send([A, B])
+        assert [type(outcome) for outcome in outcomes] == [Retry, Retry]
+
+
+@pytest.mark.parametrize("error", [Retryable(Reason.FULL, 2.0), Retryable(Reason.UNKNOWN_PLAN)], ids=["full", "of another policy"])
+async def test_what_the_hub_cannot_take_now_is_kept(error: Retryable, tmp_path: Path) -> None:
+    own = Gate()
+    async with hub(tmp_path, Gate(raising(error))) as one, uplink(one.port) as agent:
+        await Fallback(agent, own).accept([A])
+    assert own.parcels == [A]
+
+
+async def test_what_is_for_a_hub_that_is_away_is_kept() -> None:
+    own = Gate()
+    async with uplink(1) as agent:
+        await Fallback(agent, own).accept([A])
+    assert own.parcels == [A]
+
+
+async def test_what_the_hub_takes_or_never_will_is_not_kept(tmp_path: Path) -> None:
+    gate, own = Gate(), Gate()
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        both = Fallback(agent, own)
+        await both.accept([A])
+        gate.reply = raising(Refused(Reason.UNKNOWN_DESTINATION))
+        assert await refusal(both, B) == (Refused, Reason.UNKNOWN_DESTINATION, None)
+    assert own.parcels == []
+
+
+async def test_what_neither_takes_is_refused() -> None:
+    async with uplink(1) as agent:
+        own = Gate(raising(Retryable(Reason.FULL, 1.0)))
+        assert await refusal(Fallback(agent, own), A) == (Retryable, Reason.FULL, 1.0)
+
+
+class Kept(Gate):
+    """Hands what it has to an uplink when it closes."""
+
+    def __init__(self, agent: Uplink) -> None:
+        super().__init__()
+        self._agent = agent
+
+    async def close(self, within: float) -> None:
+        await super().close(within)
+        await insisting(self._agent, self.parcels)
+
+
+async def test_what_is_kept_goes_to_the_hub_before_the_uplink_closes(tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
+        own = Kept(agent)
+        await one.stop()
+        both = Fallback(agent, own)
+        await both.accept([A])
+        await one.start()
+        await both.drained()
+        await both.close(SECONDS)
+        assert (texts(gate), own.closed) == (["a"], 1)
+        assert (await refusal(agent, B))[1] is Reason.UNAVAILABLE

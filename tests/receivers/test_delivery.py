@@ -1,0 +1,318 @@
+"""What a hub says to agents, well-behaved and hostile, over mutual TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import pytest
+from kannelle.privacy.v1 import receipt_pb2
+
+from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.model import Parcel, Release
+from gateway.receivers.delivery import BYTES, GROUPS, _Stream, agent
+from gateway.receivers.guard import AFTER, LONGEST
+from gateway.tls import Material
+from tests.delivery.hubs import AGENT, HELD, answers, as_it_came, group, hub, parcel, request, stream
+from tests.proxied import STRANGERS, dns, material, uri
+from tests.running import SECONDS, Gate, Reply, accepted, raising
+
+STORED: Final = ("UNSPECIFIED", None)
+Said = tuple[str, float | None]
+"""A reason and a delay, in seconds."""
+
+
+def said(one: Any) -> Said:
+    name = receipt_pb2.Reason.Name(one.reason).removeprefix("REASON_")
+    return name, one.retry_after.ToNanoseconds() / 1e9 if one.HasField("retry_after") else None
+
+
+async def test_acknowledged_means_accepted(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+        await call.write(request(group(7, parcel("a"), parcel("b"))))
+        reading = asyncio.create_task(answers(call, 1))
+        await gate.until(2)
+        assert not reading.done()
+        gate.open()
+        assert [(one.id, said(one)) for one in await reading] == [(7, STORED)]
+        assert [len(batch) for batch in gate.batches] == [2]
+        assert gate.parcels[0].key == parcel("a").key
+        assert (gate.parcels[0].mark, gate.parcels[0].received_ns) == (parcel("a").mark, parcel("a").received_ns)
+
+
+async def test_groups_of_one_request_are_accepted_side_by_side_and_answered_as_they_are_settled(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+        await call.write(request(*(group(number, parcel(str(number))) for number in range(50))))
+        await gate.until(50)
+        gate.open()
+        assert {one.id for one in await answers(call, 50)} == {*range(50)}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"key": b""},
+        {"key": bytes(15)},
+        {"key": bytes(17)},
+        {"plan": b""},
+        {"plan": bytes(31)},
+        {"mark": bytes(4)},
+        {"mark": bytes(16)},
+        {"received_at_ns": 2**63},
+    ],
+    ids=str,
+)
+async def test_a_malformed_parcel_ends_its_group_alone(changed: dict[str, Any], tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+        await call.write(request(group(1, parcel("a"), **changed), group(2, parcel("b"))))
+        assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("MALFORMED", None), 2: STORED}
+        assert [release.payload for release in gate.releases] == [b"b"]
+
+
+async def test_an_unknown_plan_may_be_known_later(tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+        await call.write(request(group(1, parcel("a"), plan=bytes(32))))
+        assert [said(one) for one in await answers(call, 1)] == [("UNKNOWN_PLAN", 1.0)]
+        assert gate.releases == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "answer", "left"),
+    [
+        ("withhold", STORED, [[b"b"]]),
+        ("refuse", ("EVENT_NOT_PLANNED", None), []),
+        ("doubt", ("UNAVAILABLE", AFTER), []),
+    ],
+)
+async def test_parcels_are_decided_again(decision: str, answer: Said, left: list[list[bytes]], tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+        getattr(one.again, decision)("a")
+        await call.write(request(group(1, parcel("b"), parcel("a"))))
+        assert [said(one) for one in await answers(call, 1)] == [answer]
+        assert [[release.payload for release in batch] for batch in gate.batches] == left
+
+
+async def test_a_group_of_which_all_is_withheld_counts_as_stored(tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+        one.again.withhold("a")
+        await call.write(request(group(1, parcel("a")), group(2)))
+        assert [said(one) for one in await answers(call, 2)] == [STORED, STORED]
+        assert gate.batches == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        (accepted, STORED),
+        (raising(Refused(Reason.REQUEST_ID_REUSED)), ("REQUEST_ID_REUSED", None)),
+        (raising(Permanent(Reason.REJECTED)), ("REJECTED", None)),
+        (raising(Retryable(Reason.FULL, 3.5)), ("FULL", 3.5)),
+        (raising(Retryable(Reason.UNAVAILABLE)), ("UNAVAILABLE", AFTER)),
+        (raising(Retryable(Reason.FULL, float("inf"))), ("FULL", LONGEST)),
+        (raising(Retryable(Reason.FULL, -1.0)), ("FULL", 0.0)),
+        (raising(RuntimeError("usr_secret")), ("INTERNAL", AFTER)),
+    ],
+)
+async def test_what_the_delivery_says_is_answered(reply: Reply, answer: Said, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with hub(tmp_path, Gate(reply)) as one, stream(one.port) as call:
+        await call.write(request(group(1, parcel("usr_secret"))))
+        assert [said(one) for one in await answers(call, 1)] == [answer]
+    assert "usr_secret" not in caplog.text
+
+
+async def test_a_group_that_takes_longer_than_others_is_answered_too(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+        await call.write(request(group(1, parcel("a")), group(2)))
+        assert [one.id for one in await answers(call, 1)] == [2]
+        await gate.until(1)
+        gate.open()
+        assert [one.id for one in await answers(call, 1)] == [1]
+
+
+async def test_a_stream_that_its_agent_ends_ends_well(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+        await call.write(request(group(1, parcel("a"))))
+        await call.done_writing()
+        await gate.until(1)
+        gate.open()
+        assert [said(one) for one in await answers(call, 1)] == [STORED]
+        assert await call.read() is grpc.aio.EOF
+        assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_a_hub_that_stops_acknowledges_what_is_under_way(tmp_path: Path) -> None:
+    gate = Gate(shut=True)
+    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+        await call.write(request(group(1, parcel("a"))))
+        await gate.until(1)
+        stopping = asyncio.create_task(one.stop(SECONDS))
+        gate.open()
+        assert [said(one) for one in await answers(call, 1)] == [STORED]
+        await call.done_writing()
+        await stopping
+
+
+# Who may call.
+
+_PREFIX: Final = "spiffe://x/apps/*"
+
+
+@pytest.mark.parametrize(
+    ("names", "agents", "who"),
+    [
+        (["spiffe://x/apps/video"], ["spiffe://x/apps/video"], "spiffe://x/apps/video"),
+        (["spiffe://x/apps/video"], [_PREFIX], "spiffe://x/apps/video"),
+        (["spiffe://x/apps/a/b"], [_PREFIX], "spiffe://x/apps/a/b"),
+        (["video.x"], ["crm.x", "video.x"], "video.x"),
+        (["other.x", "video.x"], ["video.x"], "video.x"),
+        (["b.x", "a.x"], ["b.x", "a.x"], "a.x"),
+        (["spiffe://x/appsx"], [_PREFIX], None),
+        (["spiffe://x/apps"], [_PREFIX], None),
+        (["spiffe://x.y/apps/video"], [_PREFIX], None),
+        (["spiffe://x/apps/video"], ["spiffe://x/apps"], None),
+        (["spiffe://x/apps/video2"], ["spiffe://x/apps/video"], None),
+        (["spiffe://x/apps/Video"], ["spiffe://x/apps/video"], None),
+        (["a.video.x"], ["video.x"], None),
+        (["video.x.evil"], ["video.x"], None),
+        (["video.x"], [], None),
+    ],
+)
+def test_an_agent_is_named_as_a_whole_or_below_a_path(names: list[str], agents: list[str], who: str | None) -> None:
+    if who is not None:
+        assert agent(names, agents) == who
+        return
+    with pytest.raises(Refused) as caught:
+        agent(names, agents)
+    assert caught.value.reason is Reason.CALLER_NOT_ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("held", "code"),
+    [
+        (material(uri("spiffe://kannelle.example/apps/video2")), "PERMISSION_DENIED"),
+        (material(uri("spiffe://kannelle.example/apps/vide%6F")), "PERMISSION_DENIED"),
+        (material(dns("kannelle.example")), "PERMISSION_DENIED"),
+        (material(uri(AGENT), uri(AGENT)), "PERMISSION_DENIED"),
+        (material(), "PERMISSION_DENIED"),
+        (material(uri(AGENT), lasting=timedelta(minutes=-1)), "UNAVAILABLE"),
+        (material(uri(AGENT), ca=STRANGERS), "UNAVAILABLE"),
+        (None, "UNAVAILABLE"),
+    ],
+    ids=["another", "look-alike", "of another kind", "two names", "no name", "expired", "another authority", "no certificate"],
+)
+async def test_who_is_no_agent_is_refused_before_anything_is_read(held: Material | None, code: str, tmp_path: Path) -> None:
+    gate = Gate()
+    async with hub(tmp_path, gate) as one, stream(one.port, held) as call:
+        assert (await call.code()).name == code
+        assert gate.releases == []
+
+
+async def test_without_agents_nobody_may_call(tmp_path: Path) -> None:
+    async with hub(tmp_path, Gate(), agents=()) as one, stream(one.port, HELD) as call:
+        assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_parcel_is_its_agents(tmp_path: Path) -> None:
+    agents: list[str] = []
+
+    def repack(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> Parcel:
+        agents.append(agent)
+        return as_it_came(agent, release, key, mark, received_ns)
+
+    async with hub(tmp_path, Gate(), repack=repack, agents=["spiffe://kannelle.example/*"]) as one, stream(one.port) as call:
+        await call.write(request(group(1, parcel("a"))))
+        await answers(call, 1)
+        assert agents == [AGENT]
+
+
+# Hostile agents.
+
+
+@pytest.mark.parametrize("raw", [b"\xff", b"\x0a\x05ab", b"\x0a\x02\x08\x80", b"\x0a\x03\x12\x01\xff"], ids=repr)
+async def test_garbage_ends_its_own_stream(raw: bytes, tmp_path: Path) -> None:
+    async with hub(tmp_path, Gate()) as one, stream(one.port) as other:
+        async with stream(one.port) as call:
+            await call.write(raw)
+            assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert await call.details() == "the message is malformed"
+        await other.write(request(group(1, parcel("a"))))
+        assert [said(one) for one in await answers(other, 1)] == [STORED]
+
+
+async def test_empty_groups_and_groups_of_one_id_are_answered_each(tmp_path: Path) -> None:
+    async with hub(tmp_path, Gate()) as one, stream(one.port) as call:
+        await call.write(b"\x0a\x00" * 100_000)
+        await call.write(request(group(5, parcel("a")), group(5, parcel("b"))))
+        held = await answers(call, 100_002)
+        assert [one.id for one in held].count(5) == 2
+        assert {said(one) for one in held} == {STORED}
+
+
+async def test_a_message_that_is_too_large_ends_its_stream(tmp_path: Path) -> None:
+    async with hub(tmp_path, Gate()) as one, stream(one.port) as call:
+        await call.write(bytes(17 * 1024 * 1024))
+        assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize(
+    ("count", "payload", "most"),
+    [(4 * GROUPS, b"", GROUPS), (48, bytes(1024 * 1024), BYTES // (1024 * 1024))],
+    ids=["groups", "bytes"],
+)
+async def test_so_much_of_a_stream_is_under_way_and_no_more(count: int, payload: bytes, most: int, tmp_path: Path) -> None:
+    """The delivery refuses what goes beyond."""
+    gate = Gate(shut=True, most=most)
+    groups = [request(group(number, parcel(str(number), payload=payload))) for number in range(count)]
+    async with hub(tmp_path, gate) as one, stream(one.port) as call, asyncio.TaskGroup() as tasks:
+        tasks.create_task(_written(call, groups))
+        # A megabyte with what is around it is more than one.
+        await gate.until(most - bool(payload))
+        gate.open()
+        assert {said(one) for one in await answers(call, count)} == {STORED}
+
+
+async def _written(call: Any, requests: list[bytes]) -> None:
+    for raw in requests:
+        await call.write(raw)
+
+
+class Deaf:
+    """The context of an agent that never reads."""
+
+    async def write(self, _: bytes) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_an_agent_that_never_reads_holds_itself_up(tmp_path: Path) -> None:
+    read = 0
+
+    async def requests() -> AsyncIterator[bytes]:
+        nonlocal read
+        while True:
+            read += 1
+            yield request(group(read, parcel("a")))
+
+    async with hub(tmp_path, gate := Gate()) as one:
+        context: Any = Deaf()
+        running = asyncio.create_task(_Stream(one._hub, AGENT, context).run(requests()))
+        await gate.until(GROUPS)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert (read, len(gate.releases)) == (GROUPS + 1, GROUPS)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
