@@ -296,8 +296,10 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
         ("listeners: {delivery: {}}", "1: listeners.delivery: is for the role hub"),
         (
             "listeners: {delivery: {agents: ['*']}}",
-            "1: listeners.delivery.agents[0]: must be a SPIFFE ID, such as spiffe://example.org/video or spiffe://example.org/apps/*,"
-            " or a DNS name in lower case",
+            (
+                "1: listeners.delivery.agents[0]: must be a SPIFFE ID, such as spiffe://example.org/video or spiffe://example.org/apps/*,"
+                " or a DNS name in lower case"
+            ),
         ),
         ("outbox: null", "1: outbox: only an agent can do without"),
         ("role: both", "1: role: must be one of all, agent, hub"),
