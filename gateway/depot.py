@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final
 
 import grpc
 import msgspec
 
 from gateway.config import Config
 from gateway.config import Outbox as Kept
-from gateway.delivery import Delivery
+from gateway.delivery import Delivery, file
 from gateway.delivery.again import Again
 from gateway.delivery.carry import Desk
 from gateway.delivery.sqlite import SqliteOutbox
@@ -24,9 +23,6 @@ from gateway.exporters.web import Web
 from gateway.minimise.flows import Flows
 from gateway.policy.document import Policy
 from gateway.telemetry.counts import Counts, Waiting
-
-OUTBOX: Final = "outbox.db"
-"""The outbox's file, in the state folder."""
 
 Credentials = Callable[[], tuple[int, grpc.ChannelCredentials]]
 """The generation of the gateway's certificate, and credentials with it."""
@@ -68,7 +64,7 @@ class Store:
         """Raises BadConfig if it can't be opened."""
         self.exporters: Mapping[str, Exporter] = {}
         self._every = kept.sweep
-        self._outbox = SqliteOutbox.open(config.state / OUTBOX, kept)
+        self._outbox = SqliteOutbox.open(config.state / file.NAME, kept)
         desk = Desk(self._outbox, around.again, around.counts)
         self.delivery = Stored(desk)
         self._sweep = Sweep(desk, around.flows, lambda: self.exporters, kept.max_age)

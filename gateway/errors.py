@@ -67,6 +67,7 @@ class Reason(StrEnum):
     ERASED = "ERASED"
     BURIED = "BURIED"
     DAMAGED = "DAMAGED"
+    PURGED = "PURGED"
 
 
 class BadSetup(Exception):

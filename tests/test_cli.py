@@ -68,7 +68,17 @@ def test_version_is_told() -> None:
     assert json.loads(run("version", "--format", "json").stdout)["version"] == __version__
 
 
-@pytest.mark.parametrize("command", [[name, "check"] if name == "config" else [name] for name in COMMANDS], ids=" ".join)
+def _commands() -> list[list[str]]:
+    root, context = Root(), click.Context(Root())
+    found = {name: root.get_command(context, name) for name in COMMANDS}
+    return [
+        [name, *below]
+        for name, one in found.items()
+        for below in ([[sub] for sub in one.commands] if isinstance(one, click.Group) else [[]])
+    ]
+
+
+@pytest.mark.parametrize("command", _commands(), ids=" ".join)
 def test_help_ends_with_a_call_that_begins_like_the_command(command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0

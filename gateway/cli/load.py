@@ -46,7 +46,7 @@ def type_named(made: Compiler, name: str) -> str:
         return name
     if name in made.policy.flows:
         return made.item_type(name)
-    raise click.BadParameter(f"no contract has a message type {name}{_guess(name, made.contract.messages)}", param_hint="type")
+    raise click.BadParameter(f"no contract has a message type {name}{guess(name, made.contract.messages)}", param_hint="type")
 
 
 def destination_named(made: Compiler, file: PolicyFile, name: str) -> str:
@@ -54,11 +54,11 @@ def destination_named(made: Compiler, file: PolicyFile, name: str) -> str:
     known = made.policy.destinations
     if name not in known:
         place = file.origin.at("destinations")
-        raise click.BadParameter(f"{place}: there is no {name}{_guess(name, known)}", param_hint="destination")
+        raise click.BadParameter(f"{place}: there is no {name}{guess(name, known)}", param_hint="destination")
     return name
 
 
-def _guess(name: str, known: Iterable[str]) -> str:
+def guess(name: str, known: Iterable[str]) -> str:
     """The known name that this one may stand for: the one that ends like it, or the one most like it."""
     names = sorted(known)
     close = [one for one in names if one.lower().endswith(f".{name.lower()}")] or difflib.get_close_matches(name, names, n=1)

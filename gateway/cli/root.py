@@ -26,6 +26,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "approve": "approve",
     "templates": "templates",
     "pipe": "pipe",
+    "outbox": "outbox",
+    "deadletters": "outbox",
     "config": "setup",
     "version": "setup",
 }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final, Literal
+from collections.abc import Collection, Sequence
+from itertools import islice
+from typing import Final
 
+from gateway.delivery.lanes import Lane
 from gateway.delivery.store import CHUNK, LAST, Store, marks
 from gateway.errors import Reason
 
-Table = Literal["items", "dead"]
+_LATE: Final = "SELECT id FROM items WHERE lane = ?1 AND received < ?2 AND since < ?2 ORDER BY received"
+_OLD: Final = "SELECT id FROM items WHERE lane = ? AND received < ? ORDER BY received"
+_OLD_DEAD: Final = "SELECT id FROM dead WHERE lane = ? AND received < ? ORDER BY received"
 
 FILED: Final = 20
 """Crates whose subjects are indexed in one transaction."""
@@ -22,7 +26,7 @@ PAGES: Final = 1024
 
 def expire(store: Store, destination: str, before_ns: int, leased: Collection[int], now_ns: int) -> int:
     """Make dead letters of some items that are too old; how many."""
-    old = _aged(store, "items", destination, before_ns, leased)
+    old = _aged(store, _LATE, destination, before_ns, leased)
     store.bury(dict.fromkeys(old, Reason.EXPIRED), now_ns)
     store.lanes.record(now_ns, destination, Reason.BURIED, len(old))
     return len(old)
@@ -30,15 +34,16 @@ def expire(store: Store, destination: str, before_ns: int, leased: Collection[in
 
 def forget(store: Store, destination: str, before_ns: int, leased: Collection[int], now_ns: int) -> int:
     """Delete some items and dead letters that are too old; how many."""
-    count = store.settle(_aged(store, "items", destination, before_ns, leased))
-    count += store.discard(_aged(store, "dead", destination, before_ns, leased))
+    count = store.settle(_aged(store, _OLD, destination, before_ns, leased))
+    count += store.discard(_aged(store, _OLD_DEAD, destination, before_ns, leased))
     store.lanes.record(now_ns, destination, Reason.EXPIRED, count)
     return count
 
 
 def drop(store: Store, destination: str, types: Collection[str], after: int, leased: Collection[int], now_ns: int) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - as `Outbox.drop`, and where it is
     """Delete some items of these types above an ID, which aren't leased; how many, and the ID of the last one looked at, 0 at the end."""
-    ids = _of_types(store, destination, types, after)
+    lane = store.lanes.known.get(destination)
+    ids = [] if lane is None else of_kinds(store, lane, store.lanes.of_types(lane, types), after)
     count = store.settle([number for number in ids if number not in leased])
     store.lanes.record(now_ns, destination, Reason.CUT_OFF, count)
     return count, max(ids, default=0)
@@ -47,7 +52,7 @@ def drop(store: Store, destination: str, types: Collection[str], after: int, lea
 def unlist(store: Store, destination: str, types: Collection[str]) -> None:
     """Forget that a destination has held these types, if it holds none of them any more."""
     lane = store.lanes.known.get(destination)
-    if lane is not None and not _of_types(store, destination, types, 0):
+    if lane is not None and not of_kinds(store, lane, store.lanes.of_types(lane, types), 0):
         store.lanes.unlist(lane, types)
 
 
@@ -65,36 +70,28 @@ def shrink(store: Store) -> None:
         store.connection.executescript(f"PRAGMA incremental_vacuum({PAGES})")
 
 
-def _aged(store: Store, table: Table, destination: str, before_ns: int, leased: Collection[int]) -> list[int]:
+def _aged(store: Store, query: str, destination: str, before_ns: int, leased: Collection[int]) -> list[int]:
     """IDs of what was received before a time and isn't leased; as many as a chunk holds."""
     lane = store.lanes.known.get(destination)
     if lane is None:
         return []
-    while table == "items" and (crate := store.crates.aged(lane.id, before_ns)) is not None:
+    while query is not _OLD_DEAD and (crate := store.crates.aged(lane.id, before_ns)) is not None:
         store.crates.open(crate)
-        if found := _rows_aged(store, table, lane.id, before_ns, leased):
+        if found := _free(store, query, lane.id, before_ns, leased):
             return found
-    return _rows_aged(store, table, lane.id, before_ns, leased)
+    return _free(store, query, lane.id, before_ns, leased)
 
 
-def _rows_aged(store: Store, table: Table, lane: int, before_ns: int, leased: Collection[int]) -> list[int]:
-    query = f"SELECT id FROM {table} WHERE lane = ? AND received < ? ORDER BY received"  # noqa: S608 - one of two tables
-    found: list[int] = []
-    for (number,) in store.connection.execute(query, (lane, before_ns)):
-        if number not in leased:
-            found.append(number)
-        if len(found) == CHUNK:
-            break
-    return found
+def _free(store: Store, query: str, lane: int, before_ns: int, leased: Collection[int]) -> list[int]:
+    found = store.connection.execute(query, (lane, before_ns))
+    return list(islice((number for (number,) in found if number not in leased), CHUNK))
 
 
-def _of_types(store: Store, destination: str, types: Collection[str], after: int) -> list[int]:
-    """IDs above one, of items of these types for a destination, in order; as many as a chunk holds."""
-    lane = store.lanes.known.get(destination)
-    kinds = [] if lane is None else store.lanes.of_types(lane, types)
-    if lane is None or not kinds:
+def of_kinds(store: Store, lane: Lane, kinds: Sequence[int], after: int) -> list[int]:
+    """IDs above one, of items of these kinds in a lane, in order; as many as a chunk holds."""
+    if not kinds:
         return []
-    crates = store.crates.of_kinds(lane.id, kinds)
+    crates = list(islice(store.crates.of_kinds(lane.id, kinds), OPENED + 1))
     for crate in crates[:OPENED]:
         store.crates.open(crate)
     end = crates[OPENED] if len(crates) > OPENED else LAST

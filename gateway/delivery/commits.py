@@ -70,7 +70,7 @@ class Commits:
             self._store: Store | None = self.file.open(look_through=True)
         except (OSError, sqlite3.Error, BadConfig) as error:
             self.file.close()
-            raise error if isinstance(error, BadConfig) else BadConfig(f"{path}: {_why(error)}") from error
+            raise error if isinstance(error, BadConfig) else BadConfig(f"{path}: {schema.why(error)}") from error
         self._next = self._shown = self._store.next
         self._show()
 
@@ -197,7 +197,7 @@ class Commits:
         """Have a connection that nothing is left on; none, if that can't be."""
         self._troubles += 1
         if self._troubles == 1:
-            log.error("%s: %s", self.file.path, _why(error))
+            log.error("%s: %s", self.file.path, schema.why(error))
         try:
             if schema.is_damage(error):
                 self._let_go()
@@ -237,8 +237,3 @@ def _result(job: Job, store: Store) -> Any:
         return job.work(store)
     except (Refused, Retryable) as error:
         return error
-
-
-def _why(error: Exception) -> str:
-    """What may be said of an error: the system's word for it, SQLite's name of it, or its class; never its text, which may hold a value."""
-    return getattr(error, "strerror", None) or getattr(error, "sqlite_errorname", None) or type(error).__name__

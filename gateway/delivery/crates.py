@@ -80,11 +80,11 @@ class Crates:
         found = self._connection.execute(query, (lane, before_ns)).fetchone()
         return None if found is None else found[0]
 
-    def of_kinds(self, lane: int, kinds: Iterable[int]) -> list[int]:
+    def of_kinds(self, lane: int, kinds: Iterable[int]) -> Iterator[int]:
         """The crates of a lane with items of these kinds, in order."""
-        found = self._connection.execute("SELECT id, kinds FROM crates WHERE lane = ? ORDER BY id", (lane,))
         texts = [f",{kind}," for kind in kinds]
-        return [crate for crate, named in found if any(text in named for text in texts)]
+        with closing(self._connection.execute("SELECT id, kinds FROM crates WHERE lane = ? ORDER BY id", (lane,))) as found:
+            yield from (crate for crate, named in found if any(text in named for text in texts))
 
     def unfiled_about(self, subjects: Collection[bytes], filed: int) -> list[int]:
         """The crates from `filed` on that hold something about these subjects: more of them, maybe, but no fewer."""

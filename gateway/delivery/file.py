@@ -25,6 +25,9 @@ SUFFIXES: Final = ("-wal", "-shm", "")
 
 NANOS: Final = 1_000_000_000
 
+NAME: Final = "outbox.db"
+"""The file's name, in the state folder."""
+
 
 class File:
     """An outbox's file, for one gateway alone; operators' commands may open it at the same time."""

@@ -63,7 +63,7 @@ class _Copy:
     def all(self) -> int:
         """Copy what can be read; how many items and dead letters."""
         self._names()
-        count = self._items("items", ", due") + self._crates() + self._items("dead", ", reason, buried")
+        count = self._items("items", ", due, since") + self._crates() + self._items("dead", ", reason, buried")
         self._keys()
         return count
 

@@ -20,7 +20,8 @@ CACHE: Final = 16 * 1024
 """KiB of pages that are kept in memory."""
 
 # `lane` is a destination, `kind` a destination's type and plan. `subjects` of an item are its hashes, one behind the other; `sum` covers
-# what is delivered of it. `due` is 0 for what has never failed, else nanoseconds since 1970, as `received`, `buried` and `at` are.
+# what is delivered of it. `due` is 0 for what has never failed, else nanoseconds since 1970, as `received`, `buried` and `at` are; `since`
+# is when an operator had its delivery begin anew, 0 for all others.
 # A crate is items that came together and haven't been looked at since, see `crates.py`; `kinds` are theirs, each between commas.
 # `state`: the next ID; crates below `filed` are in `subjects`, under their first ID; which table of keys has its `turn`, since when.
 TABLES: Final = """
@@ -29,7 +30,7 @@ CREATE TABLE lanes (id INTEGER PRIMARY KEY, destination TEXT NOT NULL UNIQUE, it
 CREATE TABLE kinds (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, type TEXT NOT NULL, plan TEXT NOT NULL, UNIQUE (lane, type, plan));
 CREATE TABLE items (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, kind INTEGER NOT NULL, key BLOB NOT NULL, mark BLOB NOT NULL,
   received INTEGER NOT NULL, subjects BLOB NOT NULL, attempts INTEGER NOT NULL, due INTEGER NOT NULL, sum INTEGER NOT NULL,
-  payload BLOB NOT NULL);
+  payload BLOB NOT NULL, since INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX items_due ON items (lane, due);
 CREATE INDEX items_received ON items (lane, received);
 CREATE TABLE crates (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, items INTEGER NOT NULL, bytes INTEGER NOT NULL,
@@ -107,6 +108,11 @@ def is_damage(error: Exception) -> bool:
 def is_full(error: Exception) -> bool:
     """Whether an error means that the volume has no room."""
     return _code(error) == sqlite3.SQLITE_FULL
+
+
+def why(error: Exception) -> str:
+    """What may be said of an error: the system's word for it, SQLite's name of it, or its class; never its text, which may hold a value."""
+    return getattr(error, "strerror", None) or getattr(error, "sqlite_errorname", None) or type(error).__name__
 
 
 def _code(error: Exception) -> int:

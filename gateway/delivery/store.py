@@ -43,8 +43,8 @@ _FRESH: Final = f"{_LEASE} due = 0 AND id >= ? ORDER BY id"
 _KEPT: Final = "id, lane, kind, key, mark, received, subjects, attempts, sum, payload"
 _BURY: Final = f"INSERT INTO dead ({_KEPT}, reason, buried) SELECT {_KEPT}, ?, ? FROM items WHERE id = ?"  # noqa: S608
 _REPLAY: Final = (
-    "INSERT INTO items (id, lane, kind, key, mark, received, subjects, sum, payload, attempts, due)"
-    " SELECT id, lane, kind, key, mark, received, subjects, sum, payload, 0, 0 FROM dead WHERE id = ?"
+    "INSERT INTO items (id, lane, kind, key, mark, received, subjects, sum, payload, attempts, due, since)"
+    " SELECT id, lane, kind, key, mark, received, subjects, sum, payload, 0, 0, ? FROM dead WHERE id = ?"
 )
 
 
@@ -150,11 +150,12 @@ class Store:
     # What goes.
 
     def settle(self, ids: Collection[int]) -> int:
-        """Delete items; how many there were."""
+        """Delete items; how many there were. One that an operator has made a dead letter meanwhile is delivered all the same."""
         gone = self.crates.unpack(ids, whole=True)
         for lane, count, size in gone:
             self.lanes.by_id[lane].remove("items", count, size)
-        return sum(count for _, count, _ in gone) + len(self._delete("items", ids))
+        found = sum(count for _, count, _ in gone) + len(self._delete("items", ids))
+        return found if found == len(ids) else found + self.discard(ids)
 
     def postpone(self, ids: Collection[int], due_ns: int, failures: int) -> None:
         """Have items due again, with so many failures more."""
@@ -171,9 +172,9 @@ class Store:
         for lane, _, size, _ in self._delete("items", reasons, keep_subjects=True):
             self.lanes.by_id[lane].bury(size)
 
-    def replay(self, ids: Collection[int]) -> int:
-        """Make items of dead letters again, as if they had never failed; how many."""
-        self.connection.executemany(_REPLAY, [(number,) for number in ids])
+    def replay(self, ids: Collection[int], now_ns: int) -> int:
+        """Make items of dead letters again, as if they had never failed; their delivery begins now. How many."""
+        self.connection.executemany(_REPLAY, [(now_ns, number) for number in ids])
         gone = self._delete("dead", ids, keep_subjects=True)
         for lane, _, size, _ in gone:
             self.lanes.by_id[lane].add(1, size)

@@ -51,8 +51,10 @@ class Sweep:
     async def once(self) -> None:
         """What is older than its destination's retention is deleted, what is older than `max_age` buried, what lost its flow deleted."""
         flows = self._flows()
-        for name, destination in flows.compiler.policy.destinations.items():
-            await self._aged(name, destination.retention)
+        known = flows.compiler.policy.destinations
+        for name in sorted({*known, *self._desk.outbox.depths()}):
+            # What the policy no longer names is dropped below; its dead letters have nobody else who says how long.
+            await self._aged(name, known[name].retention if name in known else self._max_age)
         await self._cut_off(flows)
         for name, exporter in self._exporters().items():
             if isinstance(exporter, Swept) and (gone := await exporter.sweep(self._desk.clock.now_ns() / NANOS)):

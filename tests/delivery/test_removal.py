@@ -127,7 +127,7 @@ async def test_an_operator_can_replay_dead_letters_and_settle_items_beside_the_g
             schema.check(connection, path)
             store = Store(connection, 1 << 30, 0)
             store.begin()
-            assert (store.replay([leased[0].id, leased[1].id]), store.settle([leased[2].id + 1])) == (2, 1)
+            assert (store.replay([leased[0].id, leased[1].id], NOW), store.settle([leased[2].id + 1])) == (2, 1)
             store.commit()
         assert await held(outbox) == ["0", "1", *(str(number) for number in range(4, MANY))]
         assert await outbox.erase([b"alice".ljust(16, b"\0")], NOW) == {"crm": MANY - 1}

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from gateway.delivery.sweep import Sweep
+from gateway.errors import Reason
 from gateway.exporters.base import Bounds, Exporter
 from gateway.minimise.flows import Flows
 from gateway.model import Parcel, Release
@@ -103,6 +104,17 @@ async def test_a_destination_that_the_policy_no_longer_has_holds_nothing(tmp_pat
         await case.put(parcel(1, "once-there"), parcel(2))
         await sweep(case, flows()).once()
         assert {name: depth.items for name, depth in case.outbox.depths().items()} == {"once-there": 0, "eu-log": 1}
+
+
+async def test_dead_letters_of_a_destination_that_the_policy_no_longer_has_go_when_items_would_be_given_up(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(parcel(1, "once-there"))
+        (leased,) = await case.outbox.lease("once-there", Bounds(1), NOW)
+        await case.outbox.bury({leased.id: Reason.REJECTED}, NOW)
+        for days, dead in ((2.9, 1), (3.1, 0)):
+            case.time.passed = days * DAY
+            await sweep(case, flows()).once()
+            assert case.dead == dead
 
 
 class Log(Recipient):

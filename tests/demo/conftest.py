@@ -13,5 +13,11 @@ from tests.demo.played import Played
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     state = tmp_path_factory.mktemp("demo")
     file, contract = load_all(Config())
-    seen = uvloop.run(play(Config(listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None), state=state, insecure_loopback=True), file, contract))
+    seen = uvloop.run(
+        play(
+            Config(listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None), state=state, insecure_loopback=True),
+            file,
+            contract,
+        )
+    )
     return Played(seen, state, file, contract)

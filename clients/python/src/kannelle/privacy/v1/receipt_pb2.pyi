@@ -92,6 +92,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """An operator set it aside."""
     REASON_DAMAGED: _Reason.ValueType  # 105
     """What is stored of it isn't what was stored."""
+    REASON_PURGED: _Reason.ValueType  # 106
+    """An operator deleted it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why a field or an item did not pass. A reason is never more than its name: it holds no value."""
@@ -163,6 +165,8 @@ REASON_BURIED: Reason.ValueType  # 104
 """An operator set it aside."""
 REASON_DAMAGED: Reason.ValueType  # 105
 """What is stored of it isn't what was stored."""
+REASON_PURGED: Reason.ValueType  # 106
+"""An operator deleted it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:

@@ -1,0 +1,230 @@
+"""An outbox's file in an operator's hands: what it holds, and what to do with it, step by step. A gateway may run on it meanwhile.
+
+What a gateway has leased it doesn't say: what is on its way at that moment may still arrive.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from gateway.config import Outbox as Settings
+from gateway.delivery import schema
+from gateway.delivery.aging import of_kinds
+from gateway.delivery.file import NANOS
+from gateway.delivery.held import Choice, Held, dead, items, names
+from gateway.delivery.lanes import Lane
+from gateway.delivery.store import CHUNK, Store, chunks, marks
+from gateway.errors import BadConfig, Reason
+
+Find = Callable[[Store, Lane, Sequence[int], int], list[int]]
+"""Finds IDs above one, of these kinds in a lane, in order; as many as a chunk holds."""
+
+
+class Lot(msgspec.Struct, frozen=True):
+    """What is kept for one destination: how many items and dead letters, their bytes, and when the oldest item was received; 0 without."""
+
+    destination: str
+    items: int
+    bytes: int
+    oldest_ns: int
+    dead: int
+    dead_bytes: int
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """So many were taken away undelivered at a time, and why."""
+
+    at_ns: int
+    destination: str
+    reason: str
+    count: int
+
+
+class Stock:
+    """An outbox's file, until it is closed. All methods raise BadConfig, naming the path, where it can't be read or written.
+
+    What changes much is done in steps; where one fails, those before it stay done.
+    """
+
+    def __init__(self, path: Path, store: Store) -> None:
+        """`open` makes one."""
+        self._path = path
+        self._store = store
+
+    @classmethod
+    def open(cls, path: Path, settings: Settings) -> Self:
+        """Open the file at `path`, which must be there."""
+        if not path.exists():
+            raise BadConfig(f"{path}: there is no outbox; nothing has been stored here yet, or `state` is another folder")
+        with _telling(path):
+            connection = schema.connect(path)
+            try:
+                schema.check(connection, path)
+                return cls(path, Store(connection, settings.max_bytes, int(settings.remember * NANOS)))
+            except BaseException:
+                connection.close()
+                raise
+
+    def close(self) -> None:
+        """Let go of it."""
+        with _telling(self._path):
+            self._store.connection.close()
+
+    # What is there.
+
+    def lots(self) -> Sequence[Lot]:
+        """What is kept for each destination."""
+        with self._looking() as store:
+            lanes = [store.lanes.known[name] for name in sorted(store.lanes.known)]
+            return [Lot(one.destination, one.items, one.bytes, store.oldest(one.destination), one.dead, one.dead_bytes) for one in lanes]
+
+    def swept(self, most: int) -> Sequence[Swept]:
+        """What was taken away, the latest first."""
+        with self._looking() as store:
+            found = store.connection.execute("SELECT at, destination, reason, count FROM sweeps ORDER BY rowid DESC LIMIT ?", (most,))
+            return [Swept(*row) for row in found]
+
+    def set_aside(self) -> Sequence[str]:
+        """The names of damaged files that were set aside."""
+        return sorted(found.name for found in self._path.parent.glob(f"{self._path.name}.damaged-*Z"))
+
+    def items(self, choice: Choice, most: int) -> Sequence[Held]:
+        """What waits, oldest first."""
+        with self._looking() as store:
+            return [held for held, _ in islice(items(store, choice), most)]
+
+    def dead(self, choice: Choice, most: int) -> Sequence[Held]:
+        """The dead letters, in the order in which they came."""
+        with self._looking() as store:
+            return [held for held, _ in islice(dead(store, choice), most)]
+
+    def find(self, number: int) -> tuple[Held, bytes] | None:
+        """What has an ID, an item or a dead letter, and its payload."""
+        with self._looking() as store:
+            found = chain(items(store, Choice(), number, number + 1), dead(store, Choice(), number, number + 1))
+            return next(found, None)
+
+    # What is done: each says how many, step by step.
+
+    def retry(self, choice: Choice) -> Iterator[int]:
+        """Have what was put off sent as soon as its recipient is tried."""
+        return self._each(choice, "items", _put_off, lambda store, ids, _: store.postpone(ids, 0, 0))
+
+    def bury(self, choice: Choice) -> Iterator[int]:
+        """Make dead letters of items."""
+        return self._each(choice, "items", of_kinds, lambda store, ids, now: store.bury(dict.fromkeys(ids, Reason.BURIED), now))
+
+    def purge(self, choice: Choice) -> Iterator[int]:
+        """Delete items, and keep a record of it."""
+        return self._each(choice, "items", of_kinds, _purge)
+
+    def purge_dead(self, choice: Choice) -> Iterator[int]:
+        """Delete dead letters, and keep a record of it."""
+        return self._each(choice, "dead", _finder(choice.reason), _purge)
+
+    def replay(self, choice: Choice) -> Iterator[int]:
+        """Make items of dead letters again. They are tried for as long as anything that is received now."""
+        return self._each(choice, "dead", _finder(choice.reason), Store.replay)
+
+    def _each(self, choice: Choice, table: str, find: Find, work: Callable[[Store, list[int], int], object]) -> Iterator[int]:
+        """A step is a transaction, so that a gateway gets its turn in between."""
+        picked = _named(self._store, table, choice.ids) if choice.ids else _chosen(self._store, choice, find)
+        while (count := self._step(picked, work)) is not None:
+            yield count
+
+    def _step(self, picked: Iterator[list[int]], work: Callable[[Store, list[int], int], object]) -> int | None:
+        """Work on the IDs that are next, which are picked within the transaction; how many, None if there are none."""
+        store = self._store
+        with _telling(self._path):
+            store.begin()
+            try:
+                ids = next(picked, None)
+                if ids:
+                    work(store, ids, time.time_ns())
+                store.commit()
+            except BaseException:
+                store.rollback()
+                raise
+        return None if ids is None else len(ids)
+
+    @contextmanager
+    def _looking(self) -> Iterator[Store]:
+        """All that is read within is of one moment."""
+        with _telling(self._path):
+            self._store.connection.execute("BEGIN")
+            try:
+                self._store.lanes.look()
+                yield self._store
+            finally:
+                self._store.rollback()
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, schema.Damaged, OSError) as error:
+        if schema.is_damage(error):
+            raise BadConfig(f"{path}: is damaged, or no outbox; a gateway that starts on it sets it aside") from error
+        raise BadConfig(f"{path}: {schema.why(error)}") from error
+
+
+# What is picked.
+
+
+def _named(store: Store, table: str, ids: Iterable[int]) -> Iterator[list[int]]:
+    """Those of these IDs that a table holds."""
+    for chunk in chunks(dict.fromkeys(ids)):
+        if table == "items":
+            store.crates.unpack(chunk)
+        query = f"SELECT id FROM {table} WHERE id IN ({marks(chunk)})"  # noqa: S608 - one of two tables, question marks
+        yield [number for (number,) in store.connection.execute(query, chunk)]
+
+
+def _chosen(store: Store, choice: Choice, find: Find) -> Iterator[list[int]]:
+    """All that is chosen, but for what comes only now."""
+    end = store.next
+    for name in names(store, choice):
+        after = 0
+        while ids := [number for number in find(store, store.lanes.known[name], _kinds(store, name, choice), after) if number < end]:
+            after = ids[-1]
+            yield ids
+
+
+def _kinds(store: Store, name: str, choice: Choice) -> list[int]:
+    lane = store.lanes.known[name]
+    types = {type_ for type_, _ in store.lanes.kinds.values()} if not choice.type else {choice.type}
+    return store.lanes.of_types(lane, types)
+
+
+def _put_off(store: Store, _: Lane, kinds: Sequence[int], after: int) -> list[int]:
+    query = f"SELECT id FROM items NOT INDEXED WHERE id > ? AND due > 0 AND kind IN ({marks(kinds)}) ORDER BY id LIMIT {CHUNK}"  # noqa: S608
+    return [number for (number,) in store.connection.execute(query, (after, *kinds))]
+
+
+def _finder(reason: str) -> Find:
+    """Finds dead letters; for a reason, if one is given."""
+    because = "AND reason = ?" if reason else "AND ? = ''"
+
+    def find(store: Store, _: Lane, kinds: Sequence[int], after: int) -> list[int]:
+        query = f"SELECT id FROM dead NOT INDEXED WHERE id > ? {because} AND kind IN ({marks(kinds)}) ORDER BY id LIMIT {CHUNK}"  # noqa: S608
+        return [number for (number,) in store.connection.execute(query, (after, reason, *kinds))]
+
+    return find
+
+
+def _purge(store: Store, ids: list[int], now_ns: int) -> None:
+    """Delete items or dead letters."""
+    for table in ("items", "dead"):
+        query = f"SELECT lane, count(*) FROM {table} WHERE id IN ({marks(ids)}) GROUP BY lane"  # noqa: S608 - as above
+        for lane, count in store.connection.execute(query, ids).fetchall():
+            store.lanes.record(now_ns, store.lanes.by_id[lane].destination, Reason.PURGED, count)
+    store.settle(ids)

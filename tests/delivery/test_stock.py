@@ -1,0 +1,210 @@
+"""An operator's hands on an outbox, with a gateway's outbox open on the same file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.config import Outbox
+from gateway.delivery.held import Choice
+from gateway.delivery.sqlite import SqliteOutbox
+from gateway.delivery.stock import Lot, Stock
+from gateway.errors import BadConfig, Reason
+from gateway.exporters.base import Bounds
+from gateway.model import Parcel, Release
+from tests.delivery.damage import filled, middle
+from tests.delivery.desk import NOW, SECOND, parcels
+from tests.delivery.kept import ALL, asked, counts, held, opened
+
+HOUR: Final = 3600 * SECOND
+FIVE: Final = Bounds(items=5)
+
+
+def typed(number: int, type: str, destination: str = "crm") -> Parcel:
+    return Parcel(Release(destination, type, "a-plan", str(number).encode()), number.to_bytes(16, "big"), b"", NOW)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "o.db"
+
+
+async def stocked(outbox: SqliteOutbox) -> None:
+    """1,200 items for two destinations: of the first ten at crm five are dead, five put off."""
+    await outbox.accept([typed(number, "a.One" if number % 2 else "a.Other") for number in range(1, 1001)], NOW)
+    await outbox.accept([typed(number, "a.One", "log") for number in range(1001, 1201)], NOW)
+    dead = await outbox.lease("crm", FIVE, NOW)
+    await outbox.bury({one.id: Reason.REJECTED if one.id % 2 else Reason.TOO_LARGE for one in dead}, NOW)
+    late = await outbox.lease("crm", FIVE, NOW)
+    await outbox.postpone([one.id for one in late], NOW + HOUR)
+
+
+def lots(stock: Stock) -> dict[str, tuple[int, int]]:
+    return {lot.destination: (lot.items, lot.dead) for lot in stock.lots()}
+
+
+async def test_what_is_there_is_told(path: Path) -> None:
+    async with opened(path) as outbox:
+        await stocked(outbox)
+        with closing(Stock.open(path, Outbox())) as stock:
+            assert lots(stock) == {"crm": (995, 5), "log": (200, 0)}
+            assert [one.id for one in stock.items(Choice(), 10_000)] == list(range(6, 1201))
+            assert [one.id for one in stock.items(Choice(destination="log"), 3)] == [1001, 1002, 1003]
+            assert {one.type for one in stock.items(Choice(type="a.Other"), 10_000)} == {"a.Other"}
+            assert [(one.attempts, one.due_ns) for one in stock.items(Choice(), 6)] == [(1, NOW + HOUR)] * 5 + [(0, 0)]
+            assert [(one.id, one.reason) for one in stock.dead(Choice(), 10)] == [
+                (number, "REJECTED" if number % 2 else "TOO_LARGE") for number in range(1, 6)
+            ]
+            assert [one.id for one in stock.dead(Choice(reason="TOO_LARGE"), 10)] == [2, 4]
+
+
+@pytest.mark.parametrize(("number", "where"), [(1, "dead"), (6, "row"), (500, "crate"), (1200, "crate")])
+async def test_one_is_found_wherever_it_is(number: int, where: str, path: Path) -> None:
+    async with opened(path) as outbox:
+        await stocked(outbox)
+        with closing(Stock.open(path, Outbox())) as stock:
+            found = stock.find(number)
+            assert found is not None
+            assert (found[0].id, found[1], found[0].reason != "") == (number, str(number).encode(), where == "dead")
+            assert stock.find(1201) is None
+
+
+Act = Callable[[Stock], Iterator[int]]
+
+ACTS: Final[dict[str, tuple[Act, int, dict[str, tuple[int, int]]]]] = {
+    "retry all": (lambda stock: stock.retry(Choice()), 5, {"crm": (995, 5), "log": (200, 0)}),
+    "retry some": (lambda stock: stock.retry(Choice(type="a.One")), 2, {"crm": (995, 5), "log": (200, 0)}),
+    "bury all": (lambda stock: stock.bury(Choice()), 1195, {"crm": (0, 1000), "log": (0, 200)}),
+    "bury a type": (lambda stock: stock.bury(Choice(type="a.Other")), 498, {"crm": (497, 503), "log": (200, 0)}),
+    "bury a destination": (lambda stock: stock.bury(Choice(destination="log")), 200, {"crm": (995, 5), "log": (0, 200)}),
+    "bury IDs": (lambda stock: stock.bury(Choice((1, 6, 700, 700, 5000))), 2, {"crm": (993, 7), "log": (200, 0)}),
+    "purge all": (lambda stock: stock.purge(Choice()), 1195, {"crm": (0, 5), "log": (0, 0)}),
+    "purge IDs": (lambda stock: stock.purge(Choice((1, 6, 700))), 2, {"crm": (993, 5), "log": (200, 0)}),
+    "purge dead": (lambda stock: stock.purge_dead(Choice()), 5, {"crm": (995, 0), "log": (200, 0)}),
+    "purge dead IDs": (lambda stock: stock.purge_dead(Choice((1, 6))), 1, {"crm": (995, 4), "log": (200, 0)}),
+    "replay all": (lambda stock: stock.replay(Choice()), 5, {"crm": (1000, 0), "log": (200, 0)}),
+    "replay a reason": (lambda stock: stock.replay(Choice(reason="REJECTED")), 3, {"crm": (998, 2), "log": (200, 0)}),
+    "replay IDs": (lambda stock: stock.replay(Choice((2, 3, 4, 6))), 3, {"crm": (998, 2), "log": (200, 0)}),
+}
+"""What is done, to how many, and how many items and dead letters there are then."""
+
+
+@pytest.mark.parametrize("name", ACTS)
+async def test_what_is_done_is_done_to_what_was_chosen_and_the_gateway_goes_on(name: str, path: Path) -> None:
+    act, count, after = ACTS[name]
+    async with opened(path) as outbox:
+        await stocked(outbox)
+        with closing(Stock.open(path, Outbox())) as stock:
+            assert sum(act(stock)) == count
+            assert lots(stock) == after
+        leased = [await outbox.lease(destination, ALL, NOW + 2 * HOUR) for destination in ("crm", "log")]
+        assert [len(found) for found in leased] == [after["crm"][0], after["log"][0]]
+        assert all(one.payload == str(one.id).encode() and one.sound for found in leased for one in found)
+        for found in leased:
+            await outbox.settle([one.id for one in found])
+        assert {name: counts(outbox, name) for name in after} == {name: (0, dead) for name, (_, dead) in after.items()}
+
+
+async def test_what_was_put_off_is_due_at_once(path: Path) -> None:
+    async with opened(path) as outbox:
+        await stocked(outbox)
+        with closing(Stock.open(path, Outbox())) as stock:
+            assert [one.id for one in await outbox.lease("crm", Bounds(items=1), NOW)] == [11]
+            assert sum(stock.retry(Choice())) == 5
+            assert [one.id for one in await outbox.lease("crm", FIVE, NOW)] == [6, 7, 8, 9, 10]
+
+
+async def test_what_was_replayed_is_tried_as_long_as_what_comes_now_and_kept_no_longer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = NOW + 100 * HOUR
+    monkeypatch.setattr("time.time_ns", lambda: now)
+    async with opened(path) as outbox:
+        await outbox.accept(parcels(2), NOW)
+        assert await outbox.expire("crm", NOW + HOUR, now) == 2
+        with closing(Stock.open(path, Outbox())) as stock:
+            assert sum(stock.replay(Choice())) == 2
+        assert await outbox.expire("crm", now, now) == 0
+        assert await outbox.expire("crm", now + 1, now) == 2
+        assert await outbox.forget("crm", NOW + 1, now) == 2
+
+
+async def test_what_is_delivered_while_an_operator_buries_it_is_no_dead_letter(path: Path) -> None:
+    async with opened(path) as outbox:
+        await outbox.accept(parcels(20), NOW)
+        leased = await outbox.lease("crm", FIVE, NOW)
+        with closing(Stock.open(path, Outbox())) as stock:
+            assert sum(stock.bury(Choice())) == 20
+        await outbox.settle([one.id for one in leased])
+        assert counts(outbox) == (0, 15)
+
+
+@pytest.mark.parametrize("ended", ["settle", "postpone", "bury"])
+async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Path) -> None:
+    async with opened(path) as outbox:
+        await outbox.accept(parcels(20), NOW)
+        ids = [one.id for one in await outbox.lease("crm", FIVE, NOW)]
+        with closing(Stock.open(path, Outbox())) as stock:
+            assert sum(stock.purge(Choice())) == 20
+        if ended == "settle":
+            await outbox.settle(ids)
+        elif ended == "postpone":
+            await outbox.postpone(ids, NOW + HOUR)
+        else:
+            await outbox.bury(dict.fromkeys(ids, Reason.REJECTED), NOW)
+        assert (counts(outbox), await held(outbox)) == ((0, 0), [])
+    assert asked(path, "SELECT destination, reason, sum(count) FROM sweeps GROUP BY 1, 2") == [("crm", "PURGED", 20)]
+
+
+async def test_what_comes_meanwhile_is_left_alone(path: Path) -> None:
+    async with opened(path) as outbox:
+        await outbox.accept(parcels(1200), NOW)
+        with closing(Stock.open(path, Outbox())) as stock:
+            steps = stock.purge(Choice())
+            first = next(steps)
+            await outbox.accept([typed(1, "a.Type")], NOW)
+            assert first + sum(steps) == 1200
+            assert stock.lots() == [Lot("crm", 1, 1, NOW, 0, 0)]
+
+
+def test_where_there_is_no_outbox_none_is_made(path: Path) -> None:
+    with pytest.raises(BadConfig, match="there is no outbox"):
+        Stock.open(path, Outbox())
+    assert not path.exists()
+
+
+async def _damaged(path: Path) -> None:
+    await filled(path)
+    middle(path)
+
+
+async def _a_newer_ones(path: Path) -> None:
+    await filled(path, 1)
+    asked(path, "PRAGMA user_version = 99")
+
+
+async def _anothers(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE other (id)")
+
+
+FAULTS: Final[list[tuple[Callable[[Path], Awaitable[None]], str]]] = [
+    (_damaged, "is damaged"),
+    (_a_newer_ones, "is of version 99"),
+    (_anothers, "is damaged, or no outbox"),
+]
+
+
+@pytest.mark.parametrize(("make", "text"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
+async def test_a_file_that_cannot_be_read_is_named(make: Callable[[Path], Awaitable[None]], text: str, path: Path) -> None:
+    await make(path)
+    with pytest.raises(BadConfig, match=rf"o\.db: {text}"):
+        _used(path)
+
+
+def _used(path: Path) -> Sequence[int]:
+    with closing(Stock.open(path, Outbox())) as stock:
+        return list(stock.purge(Choice()))
