@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -13,7 +12,7 @@ from google.protobuf.message import Message
 from gateway.demo.item import Fate, Item
 from gateway.demo.leaves import Leaf, leaves
 from gateway.demo.stage import Seen, Sent
-from gateway.demo.truth import HOLDS, MAY_RECEIVE
+from gateway.demo.truth import HOLDS, MAY_RECEIVE, TAKES
 from gateway.model import Category
 
 Value = str | bytes
@@ -54,25 +53,39 @@ def is_personal(holds: Category) -> bool:
     return holds is not Category.OPERATIONAL
 
 
+def has_place(path: str, destination: str) -> bool:
+    """Whether a destination's form has a place for a field, whatever it holds."""
+    return destination not in TAKES or path.partition("[")[0] in TAKES[destination]
+
+
 def expected(leaf: Leaf, item: Item, destination: str) -> Value | None:
     """What should arrive of a value; None if nothing should."""
     allowed = kind(leaf.path, item) in MAY_RECEIVE.get(destination, ())
-    if item.fate is not Fate.RELEASED or not allowed or leaf.value in item.fails:
+    if item.fate is not Fate.RELEASED or not allowed or leaf.value in item.fails or not has_place(leaf.path, destination):
         return None
     return item.becomes.get(leaf.path, leaf.value)
 
 
 def _passages(destination: str, seen: Seen) -> Iterator[Passage]:
-    """Items of one kind arrive in the order sent."""
-    came: dict[Any, deque[Message]] = {}
+    """Items of one kind arrive about in the order sent: batches may overtake each other."""
+    came: dict[Any, list[Message]] = {}
     for message in seen.arrived.get(destination, ()):
-        came.setdefault(_kind(message), deque()).append(message)
+        came.setdefault(_kind(message), []).append(message)
     for sent in seen.sent:
         if destination in sent.item.destinations:
             left = came.get(_kind(sent.message)) if sent.item.fate is Fate.RELEASED else None
-            yield _passage(destination, sent, left.popleft() if left else None)
+            yield _passage(destination, sent, _came(left, sent, destination) if left else None)
     for message in chain.from_iterable(came.values()):
         yield _passage(destination, None, message)
+
+
+def _came(left: list[Message], sent: Sent, destination: str) -> Message:
+    """Take what was sent from what is left: the first that is just what is due, else the first of all."""
+    due = sorted((leaf.path, value) for leaf in leaves(sent.message) if (value := expected(leaf, sent.item, destination)) is not None)
+    right = (message for message in left if sorted((leaf.path, leaf.value) for leaf in leaves(message)) == due)
+    found = next(right, left[0])
+    left.remove(found)
+    return found
 
 
 def _kind(message: Message) -> tuple[str, bool]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
-from gateway.demo.compare import Pair, Passage, Value, is_personal, kind, passages
+from gateway.demo.compare import Pair, Passage, Value, has_place, is_personal, kind, passages
 from gateway.demo.item import Fate
 from gateway.demo.leaves import leaves
 from gateway.demo.logs import BATCH
@@ -16,9 +17,11 @@ from gateway.demo.service import Answer
 from gateway.demo.stage import Seen
 from gateway.demo.verify import Finding, findings, planted
 from gateway.demo.why import Why
-from gateway.errors import Reason
 from gateway.model import EU
 from gateway.policy.document import Destination, Policy
+
+NOT_MAPPED: Final = "NOT_MAPPED"
+"""Instead of a reason: the value may leave, but what the vendor is sent has no place for it."""
 
 
 class Verdict(StrEnum):
@@ -130,13 +133,14 @@ def _row(passage: Passage, pair: Pair, why: Why) -> Row:
     return Row(pair.path, pair.holds.name, _text(sent), _text(pair.arrived), _verdict(sent, pair.arrived, reason), reason)
 
 
-def _reason(passage: Passage, pair: Pair, why: Why) -> Reason | None:
+def _reason(passage: Passage, pair: Pair, why: Why) -> str | None:
     if passage.sent is None or pair.sent is None:
         return None
-    return passage.sent.item.reason or why.reason(passage.sent.message, pair.sent, passage.destination)
+    reason = passage.sent.item.reason or why.reason(passage.sent.message, pair.sent, passage.destination)
+    return reason if reason or has_place(pair.path, passage.destination) else NOT_MAPPED
 
 
-def _verdict(sent: Value | None, arrived: Value | None, reason: Reason | None) -> Verdict:
+def _verdict(sent: Value | None, arrived: Value | None, reason: str | None) -> Verdict:
     if sent is None:
         return Verdict.ADDED
     if arrived is None:

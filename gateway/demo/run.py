@@ -12,9 +12,10 @@ from rich.console import Console
 
 from gateway.config import STATE, Config, Listeners, Local
 from gateway.contracts.contract import Contract
+from gateway.demo.backends import WORDS
 from gateway.demo.report import Report, report
 from gateway.demo.show import show
-from gateway.demo.stage import LOG, Seen, play
+from gateway.demo.stage import Seen, play
 from gateway.demo.why import Why
 from gateway.loading import load_all
 from gateway.policy.compile import Compiler
@@ -53,5 +54,4 @@ def perform(state: Path, file: PolicyFile, contract: Contract) -> Report:
 def examine(seen: Seen, state: Path, file: PolicyFile, contract: Contract) -> Report:
     """Compare and verify what was seen."""
     exporters = {name: str(state / f"{name}.jsonl") for name in file.policy.destinations}
-    exporters[LOG] = "an OTLP collector in this process, standing in for the log backend"
-    return report(file.policy, seen, Why(Compiler(contract, file)), exporters)
+    return report(file.policy, seen, Why(Compiler(contract, file)), {**exporters, **WORDS})

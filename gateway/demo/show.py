@@ -22,8 +22,8 @@ WIDEST: Final = 100
 INTRODUCTION: Final = """\
 A service says all it knows; this is what leaves the gateway beside it, under Kannelle's own policy.
 
-Logs come from the unmodified OpenTelemetry SDK, all else from generated clients. The log backend is a stand-in, a small OTLP \
-collector in this process. The vendors, analytics and support, are files for now: their own protocols come later."""
+Logs come from the unmodified OpenTelemetry SDK, all else from generated clients. What is accepted is stored in an outbox; couriers \
+carry it on. The log backend and the vendors, Segment and Zendesk, are strict stand-ins in this process; the exporters are the real ones."""
 
 NEXT: Final = (
     ("README.md", "what the gateway is, and how to put it beside a service"),

@@ -20,6 +20,12 @@ MAY_RECEIVE: Final[Mapping[str, frozenset[Category]]] = {
 }
 """What Kannelle's privacy statement lets each destination of the demo receive."""
 
+TAKES: Final[Mapping[str, frozenset[str]]] = {
+    "analytics": frozenset("name time properties user.user_id user.work_email user.device.app_version".split()),
+    "support": frozenset("topic reference user.user_id user.work_email".split()),
+}
+"""What of an item a vendor's body has a place for, by its path; of a map, all entries. The others take everything."""
+
 _PATHS: Final[Mapping[Category, str]] = {
     Category.USER_ID: """
         user.user_id user_id author_id viewer_ids[*] attributes[user.id]""",

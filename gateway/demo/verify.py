@@ -34,7 +34,8 @@ class Finding(msgspec.Struct, frozen=True, order=True):
 def findings(seen: Seen, found: Iterable[Passage]) -> list[Finding]:
     """Everything that left though it may not, and everything that should have arrived and didn't."""
     listed = list(found)
-    return sorted({*chain.from_iterable(map(_of_passage, listed)), *_of_bytes(seen, listed), *_of_answers(seen), *_of_logs(seen)})
+    elsewhere = (*_of_bytes(seen, listed), *_of_answers(seen), *_of_logs(seen), *_of_vendors(seen))
+    return sorted({*chain.from_iterable(map(_of_passage, listed)), *elsewhere})
 
 
 def _of_passage(passage: Passage) -> Iterator[Finding]:
@@ -127,3 +128,8 @@ def _of_logs(seen: Seen) -> Iterator[Finding]:
     logged = sum(1 for sent in seen.sent if sent.item in RECORDS)
     if logged != len(RECORDS):
         yield Finding("", "OpenTelemetry SDK", f"sent {logged} of {len(RECORDS)} records")
+
+
+def _of_vendors(seen: Seen) -> Iterator[Finding]:
+    """What the stand-ins found wrong."""
+    yield from (Finding(destination, "", fault) for destination, faults in seen.faults.items() for fault in faults)

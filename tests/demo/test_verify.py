@@ -69,6 +69,10 @@ def with_answer(name: str, answer: Answer) -> Callable[[Seen], Seen]:
     return lambda seen: msgspec.structs.replace(seen, answers={**seen.answers, name: answer})
 
 
+def with_faults(destination: str, *faults: str) -> Callable[[Seen], Seen]:
+    return lambda seen: msgspec.structs.replace(seen, faults={**seen.faults, destination: faults})
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -83,6 +87,7 @@ def with_answer(name: str, answer: Answer) -> Callable[[Seen], Seen]:
         (with_bytes("activity-log", b'"https://kannelle.example/s/9f4tQx"'), ("activity-log", "share_link", "found in what it got")),
         (with_answer("TrackEvents", Answer(3)), ("", "TrackEvents", "answered 3 accepted")),
         (with_answer("SendMessage", Answer(failed="UNAVAILABLE")), ("", "SendMessage", "answered UNAVAILABLE")),
+        (with_faults("support", "Zendesk: tags.2 is not as it should be"), ("support", "", "Zendesk: tags.2 is not as it should be")),
         (lambda seen: msgspec.structs.replace(seen, answers={}), ("", "TrackEvent", "answered nothing")),
         (lambda seen: msgspec.structs.replace(seen, sent=seen.sent[2:]), ("", "OpenTelemetry SDK", "sent 3 of 4 records")),
     ],

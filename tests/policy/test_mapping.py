@@ -9,11 +9,12 @@ import pytest
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
+from gateway.demo import proposed
 from gateway.errors import BadPolicy
 from gateway.policy.changes import Change, Effect
 from gateway.policy.compile import Compiler
 from gateway.policy.http_exporters import SegmentExporter, ZendeskExporter
-from gateway.policy.load import default_path, parse
+from gateway.policy.load import parse
 from gateway.policy.mapping import parts
 from gateway.policy.settings import settings
 from tests.build import contract, proto
@@ -161,14 +162,8 @@ def test_a_destination_of_a_signal_needs_an_entry_too() -> None:
         Compiler(HELD, parse(text)).plans()
 
 
-def uncommented() -> str:
-    """The default policy with its recommended exporters."""
-    text = default_path().read_text(encoding="utf-8")
-    return re.sub(r"(?m)^    # (?=exporter:|  )", "    ", text) + "\nhosts: {US: [kannelle.zendesk.com]}\n"
-
-
 def test_the_recommended_exporters_load() -> None:
-    file = parse(uncommented())
+    file = proposed.policy()
     assert len(Compiler(KANNELLE, file).plans()) == 10
     assert isinstance(file.policy.destinations["analytics"].exporter, SegmentExporter)
     assert isinstance(file.policy.destinations["support"].exporter, ZendeskExporter)

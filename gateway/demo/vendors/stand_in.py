@@ -65,7 +65,8 @@ class StandIn(ABC):
     """A local server in a vendor's place. Used as `async with SegmentStandIn() as vendor`, or by `start` and `stop`.
 
     `accepted` is what it took, by key; `repeats` counts what it knew for a repetition, and `twice` names the keys that it took again.
-    `violations` says what came that the vendor doesn't document. `faults` is asked once a request.
+    `received` is all that came, request lines, headers but for credentials, and bodies. `violations` says what came that the vendor
+    doesn't document. `faults` is asked once a request.
     """
 
     vendor: str
@@ -81,6 +82,7 @@ class StandIn(ABC):
         self.accepted: dict[str, Any] = {}
         self.repeats = 0
         self.requests = 0
+        self.received: list[bytes] = []
         self.twice: list[str] = []
         self.violations: list[str] = []
         self._port = port
@@ -147,6 +149,7 @@ class StandIn(ABC):
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.requests += 1
+        self.received.append(_drawn(request, body))
         fault = self.faults()
         if fault is Fault.RESET:
             return _reset(request)
@@ -179,6 +182,11 @@ class StandIn(ABC):
             return Reply(429, self.busy(), {"Retry-After": str(max(1, round(oldest + window - now)))})
         self._recent.append((now, weight))
         return None
+
+
+def _drawn(request: web.BaseRequest, body: bytes) -> bytes:
+    headers = "".join(f"{name}: {value}\n" for name, value in request.headers.items() if name != "Authorization")
+    return f"{request.method} {request.raw_path}\n{headers}\n".encode() + body
 
 
 def of_basic(request: web.BaseRequest) -> tuple[str, str] | None:

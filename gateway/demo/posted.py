@@ -1,0 +1,100 @@
+"""What vendors were sent, read back as our messages, by nothing that had a part in writing it: the places are named here once more.
+
+What stands anywhere else, or isn't as it should be, is odd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+Flat = dict[str, Any]
+"""A body's values by their places, such as `context.traits.email` and `tags.1`."""
+
+_EVENT: Final[Mapping[str, str]] = {
+    "event": "name",
+    "timestamp": "time",
+    "userId": "user.user_id",
+    "context.app.version": "user.device.app_version",
+    "context.traits.email": "user.work_email",
+}
+_TICKET: Final[Mapping[str, str]] = {
+    "external_id": "reference",
+    "requester.name": "user.user_id",
+    "requester.email": "user.work_email",
+    "tags.1": "topic",
+}
+
+
+class Posted(msgspec.Struct, frozen=True):
+    """A message in protobuf's JSON, and what was odd about the body."""
+
+    fields: Mapping[str, Any]
+    odd: tuple[str, ...]
+
+
+Read = Callable[[Mapping[str, Any]], Posted]
+
+
+def event(body: Mapping[str, Any]) -> Posted:
+    """A track call of Segment's as an `AnalyticsEvent`."""
+    flat = _flat(body)
+    _drop(flat, {"type": "track", "messageId": flat.get("messageId"), "anonymousId": flat.get("messageId")})
+    properties = {at.removeprefix("properties."): flat.pop(at) for at in [*flat] if at.startswith("properties.")}
+    fields = _taken(flat, _EVENT)
+    if properties:
+        fields["properties"] = {name: _property(value) for name, value in properties.items()}
+    return Posted(fields, tuple(flat))
+
+
+def ticket(body: Mapping[str, Any]) -> Posted:
+    """A ticket of Zendesk's as a `SupportMessage`. Its texts hold what is elsewhere too, and nothing more."""
+    flat = _flat(body)
+    reference, user, topic = (flat.get(at) for at in ("external_id", "requester.name", "tags.1"))
+    said = f"The discussion is in the archive under {reference}. User: {user}."
+    _drop(flat, {"subject": f"{topic}, {reference}", "comment.body": said, "comment.public": False, "tags.0": "kannelle"})
+    return Posted(_taken(flat, _TICKET), tuple(flat))
+
+
+def _flat(body: Mapping[str, Any]) -> Flat:
+    return dict(_values(body, ""))
+
+
+def _values(held: Any, at: str) -> Iterator[tuple[str, Any]]:
+    entries: Iterable[tuple[Any, Any]]
+    match held:
+        case Mapping():
+            entries = held.items()
+        case list():
+            entries = enumerate(held)
+        case _:
+            yield at, held
+            return
+    for key, value in entries:
+        yield from _values(value, f"{at}.{key}" if at else str(key))
+
+
+def _drop(flat: Flat, constant: Mapping[str, Any]) -> None:
+    """Take out what holds nothing of an item, if it is just that."""
+    for at, value in constant.items():
+        if at in flat and flat[at] == value:
+            del flat[at]
+
+
+def _taken(flat: Flat, places: Mapping[str, str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for at, path in places.items():
+        if at in flat:
+            *way, name = path.split(".")
+            inner = fields
+            for step in way:
+                inner = inner.setdefault(step, {})
+            inner[name] = flat.pop(at)
+    return fields
+
+
+def _property(value: Any) -> dict[str, Any]:
+    kinds: Mapping[type, str] = {bool: "bool_value", int: "int_value", float: "double_value", str: "string_value"}
+    return {kinds[type(value)]: value}
