@@ -1,0 +1,36 @@
+"""What the pages show as a configuration is one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.config import Config, load
+
+ROOT: Final = Path(__file__).parents[1]
+PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+KEYS: Final = frozenset(Config.__struct_fields__)
+
+
+def configurations() -> Iterator[tuple[str, str]]:
+    """Blocks whose keys are a configuration's: the page and the line, and the block."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in re.finditer(r"(?s)^```yaml\n(.*?)^```", text, re.MULTILINE):
+            keys = set(re.findall(r"(?m)^(\w+):", block[1]))
+            if keys and keys <= KEYS:
+                yield f"{page.name}:{text.count(chr(10), 0, block.start()) + 2}", block[1]
+
+
+@pytest.mark.parametrize(("place", "block"), [pytest.param(*found, id=found[0]) for found in configurations()])
+def test_a_configuration_of_the_pages_loads(place: str, block: str, tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text(block)
+    assert load(tmp_path / "gateway.yaml", {}), place
+
+
+def test_the_pages_have_some() -> None:
+    assert {place.partition(":")[0] for place, _ in configurations()} >= {"README.md", "operator.md", "delivery.md"}
