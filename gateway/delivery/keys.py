@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,9 @@ from gateway.model import Category
 
 SECRET: Final = 32
 """Bytes of a secret."""
+
+SUBJECTS: Final = 16_384
+"""Hashes of subjects that are kept in memory."""
 
 _LENGTH: Final = 8
 
@@ -29,6 +33,8 @@ class Keys:
         self._again = blake2b(digest_size=16, key=secret, person=b"agent")
         self._subject = blake2b(digest_size=16, key=secret, person=b"subject")
         self._mark = blake2b(digest_size=8, key=secret, person=b"item")
+        self.subject: Final = lru_cache(SUBJECTS)(self._hashed_subject)
+        """16 bytes for an identifier or an address, by its category. The same people come again and again."""
 
     @staticmethod
     def read(path: Path) -> Keys:
@@ -57,8 +63,7 @@ class Keys:
         """8 bytes that tell one item from another."""
         return _hash(self._mark, item)
 
-    def subject(self, category: Category, value: str) -> bytes:
-        """16 bytes for an identifier or an address."""
+    def _hashed_subject(self, category: Category, value: str) -> bytes:
         return _hash(self._subject, _NAMES[category], value.encode("utf-8", "surrogatepass"))
 
     @staticmethod

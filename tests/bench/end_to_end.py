@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -38,12 +38,12 @@ def run() -> None:
 def _table(events: int) -> None:
     servers: Mapping[str, tuple[Callable[..., None], Exporter | None]] = {
         "bare grpc.aio handler": (_serve_bare, None),
-        "gateway, null exporter": (_serve_gateway, NullExporter()),
-        "gateway, jsonl exporter": (_serve_gateway, JsonlExporter()),
+        "gateway, null exporter": (serve_gateway, NullExporter()),
+        "gateway, outbox, jsonl exporter": (serve_gateway, JsonlExporter()),
     }
     with contextlib.ExitStack() as stack:
         started = {name: stack.enter_context(running(serve, exporter)) for name, (serve, exporter) in servers.items()}
-        taken = _in_turn(started, _requests(events))
+        taken = _in_turn(started, events)
     base = taken["bare grpc.aio handler"]
     print(f"\nTrackEvents with {events} event{'s' if events > 1 else ''} a call, {AT_ONCE} calls at once: CPU time of the server's process")
     print(f"  {'':44}{'CPU µs':>9}{'ratio':>7}  aim")
@@ -52,31 +52,36 @@ def _table(events: int) -> None:
         print(f"  {name:44}{median(rounds):9.1f}{ratio:7.2f}{'  ≤ 1.25' if 'null' in name and events == 1 else ''}")
 
 
-def _requests(events: int) -> list[bytes]:
-    """Requests of twenty users: what they say is known after the first round."""
+def requests(events: int, count: int, turn: int) -> list[bytes]:
+    """Requests of twenty users, each with an ID of its own: what they say is known after the first round."""
     parsed = [AnalyticsEvent.FromString(event(number)) for number in range(20)]
-    return [TrackEventsRequest(request_id="0", events=(parsed * 2)[index : index + events]).SerializeToString() for index in range(20)]
+    said = [TrackEventsRequest(events=(parsed * (1 + events // 20) * 2)[index : index + events]).SerializeToString() for index in range(20)]
+    ids = (TrackEventsRequest(request_id=f"{turn} {number}").SerializeToString() for number in range(count))
+    return [request_id + said[number % 20] for number, request_id in enumerate(ids)]
 
 
-def _in_turn(servers: Mapping[str, Server], requests: list[bytes]) -> Mapping[str, list[float]]:
+def _in_turn(servers: Mapping[str, Server], events: int) -> Mapping[str, list[float]]:
     """CPU microseconds of each server for a request, in each round; a first round is not counted."""
     taken: dict[str, list[float]] = {name: [] for name in servers}
     for turn in range(ROUNDS + 1):
+        asked = requests(events, REQUESTS, turn)
         for name, server in servers.items():
             before = server.cpu
-            uvloop.run(_load(server.address, requests))
+            uvloop.run(load(server.address, asked))
             if turn:
                 taken[name].append((server.cpu - before) / REQUESTS * 1e6)
     return taken
 
 
-async def _load(address: str, requests: list[bytes]) -> None:
+async def load(address: str, asked: Iterable[bytes]) -> None:
+    """Send all, some at once."""
     async with grpc.aio.insecure_channel(address) as channel:
         call: Any = channel.unary_unary(METHOD)
+        left = iter(asked)
 
         async def some() -> None:
-            for index in range(REQUESTS // AT_ONCE):
-                await call(requests[index % len(requests)])
+            for request in left:
+                await call(request)
 
         await asyncio.gather(*(some() for _ in range(AT_ONCE)))
 
@@ -102,7 +107,7 @@ def _serve_bare(pipe: Connection, exporter: None, state: Path) -> None:
     uvloop.run(serve())
 
 
-def _serve_gateway(pipe: Connection, exporter: Exporter, state: Path) -> None:
+def serve_gateway(pipe: Connection, exporter: Exporter, state: Path) -> None:
     """The default policy, with the exporter that is measured."""
 
     async def serve() -> None:

@@ -14,10 +14,15 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+import uvloop
+
 from gateway.config import Outbox
 from gateway.delivery.sqlite import SqliteOutbox
 from gateway.exporters.base import Bounds
 from gateway.model import Depth, Parcel, Release
+from gateway.policy.document import JsonlExporter
+from tests.bench.end_to_end import AT_ONCE, load, requests, serve_gateway
+from tests.bench.process import running
 
 ROUNDS: Final = 7
 PAYLOAD: Final = os.urandom(250)
@@ -26,6 +31,9 @@ RELEASE: Final = Release("analytics", "kannelle.privacy.v1.AnalyticsEvent", "0" 
 
 CASES: Final = {1: (8, 2_000), 100: (2, 20_000), 500: (2, 30_000)}
 """By parcels a call: how many callers at once, and how many rows in all."""
+
+CALLS: Final = {1: 2_000, 100: 160}
+"""By events a call: how many calls."""
 
 QUEUES: Final = (1_000, 100_000, 1_000_000)
 PUT_OFF: Final = 5_000
@@ -36,6 +44,7 @@ def run() -> None:
     # Where temporary files are kept in memory, fsync would cost nothing.
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         _rates(Path(folder))
+        _calls(Path(folder))
         _queues(Path(folder))
     print("  What was acknowledged survives SIGKILL: that is tested. That it survives the loss of power is not: there, it rests on fsync.")
 
@@ -50,6 +59,25 @@ def _rates(folder: Path) -> None:
         aim = "  ≥ 0.50" if size > 1 else ""
         print(f"  {f'calls of {size}, {callers} at once':44}{median(bare):9.0f}{median(ours):9.0f}{ratio:7.2f}{aim}")
     print(f"  fsync of a page took {_fsync(folder / 'fsync') * 1e3:.2f} ms")
+
+
+def _calls(folder: Path) -> None:
+    """From a client to its acknowledgement, in the same run: the client has one of two cores."""
+    print(
+        f"\nTrackEvents, {AT_ONCE} calls at once: events acknowledged a second, delivered meanwhile, and rows by bare SQLite"
+    )
+    print(f"  {'':44}{'bare':>9}{'events':>9}{'ratio':>7}  CPU µs an event")
+    for size, calls in CALLS.items():
+        bare, ours, spent = [], [], []
+        with running(serve_gateway, JsonlExporter()) as server:
+            for turn in range(ROUNDS + 1):
+                bare.append(size * calls / _bare(folder / f"calls-{size}-{turn}", max(size, AT_ONCE), size * calls))
+                asked, before, begun = requests(size, calls, turn), server.cpu, time.perf_counter()
+                uvloop.run(load(server.address, asked))
+                ours.append(size * calls / (time.perf_counter() - begun))
+                spent.append((server.cpu - before) / (size * calls) * 1e6)
+        ratio = median(one / other for one, other in zip(ours[1:], bare[1:], strict=True))
+        print(f"  {f'calls of {size}':44}{median(bare[1:]):9.0f}{median(ours[1:]):9.0f}{ratio:7.2f}{median(spent[1:]):17.1f}")
 
 
 def _in_turn(folder: Path, size: int, callers: int, rows: int) -> tuple[list[float], list[float]]:
