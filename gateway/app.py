@@ -216,7 +216,8 @@ class Gateway:
             yield self._hub(hub, listeners.delivery.agents, listeners.delivery.max_calls)
 
     def _hub(self, listener: Listener, agents: tuple[str, ...], most: int) -> Listener:
-        hub = delivery.Hub(agents, Callers(), self._plans, self._again, repacked(self._keys, self._flows), self.delivery)
+        repack = repacked(self._keys, self._flows)
+        hub = delivery.Hub(agents, max(1, most // 2), Callers(), self._plans, self._again, repack, self.delivery, self.telemetry)
         guard = Guard(most, Calls(listener.name, self.telemetry))
         self.telemetry.serves(listener.name, (delivery.SERVICE,))
         listener.server.add_generic_rpc_handlers(tuple(delivery.handlers(hub, guard)))

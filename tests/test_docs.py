@@ -29,7 +29,7 @@ def configurations() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("place", "block"), [pytest.param(*found, id=found[0]) for found in configurations()])
 def test_a_configuration_of_the_pages_loads(place: str, block: str, tmp_path: Path) -> None:
     (tmp_path / "gateway.yaml").write_text(block)
-    assert load(tmp_path / "gateway.yaml", {}), place
+    assert isinstance(load(tmp_path / "gateway.yaml", {}), Config), place
 
 
 def test_the_pages_have_some() -> None:

@@ -40,10 +40,11 @@ def forget(store: Store, destination: str, before_ns: int, leased: Collection[in
     return count
 
 
-def drop(store: Store, destination: str, types: Collection[str], after: int, leased: Collection[int], now_ns: int) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - as `Outbox.drop`, and where it is
-    """Delete some items of these types above an ID, which aren't leased; how many, and the ID of the last one looked at, 0 at the end."""
+def drop(store: Store, destination: str, types: Collection[str], within: range, leased: Collection[int], now_ns: int) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - as `Outbox.drop`, and where it is
+    """Delete some items of these types with IDs within a range, which aren't leased; how many, and the last ID looked at, 0 at the end."""
     lane = store.lanes.known.get(destination)
-    ids = [] if lane is None else of_kinds(store, lane, store.lanes.of_types(lane, types), after)
+    ids = [] if lane is None else of_kinds(store, lane, store.lanes.of_types(lane, types), within.start - 1)
+    ids = [number for number in ids if number in within]
     count = store.settle([number for number in ids if number not in leased])
     store.lanes.record(now_ns, destination, Reason.CUT_OFF, count)
     return count, max(ids, default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -22,6 +23,9 @@ from gateway.telemetry.counts import Counts, Fared
 log = logging.getLogger(__name__)
 
 NANOS: Final = 1_000_000_000
+
+AGAIN: Final = 1.0
+"""When what can't be decided on now is looked at again, in seconds: not at once, or there would be nothing else to do."""
 
 
 class Clock(msgspec.Struct, frozen=True):
@@ -58,17 +62,27 @@ class Carried:
     async def by(self, exporter: Exporter) -> Sequence[Outcome]:
         """Send what may leave; how that fared. Raises Retryable where the outbox can't be written to."""
         try:
-            sent, parcels = await self._decided()
-            if not parcels:
-                return ()
-            begun = time.perf_counter_ns()
-            outcomes = await fare(exporter, parcels)
-            self._desk.counts.delivered(self._destination, _fared(outcomes), time.perf_counter_ns() - begun)
-            await self._conclude(sent, outcomes)
-            return outcomes
+            return await self._sent(exporter)
+        except asyncio.CancelledError:
+            await self._give_back(0)
+            raise
         finally:
-            if self._open:
-                await self._desk.outbox.postpone(self._open, 0, failed=False)
+            await self._give_back(self._desk.clock.now_ns() + int(AGAIN * NANOS))
+
+    async def _sent(self, exporter: Exporter) -> Sequence[Outcome]:
+        sent, parcels = self._kept(*await self._decided())
+        if not parcels:
+            return ()
+        begun = time.perf_counter_ns()
+        outcomes = await fare(exporter, parcels)
+        self._desk.counts.delivered(self._destination, _fared(outcomes), time.perf_counter_ns() - begun)
+        await self._conclude(sent, outcomes)
+        return outcomes
+
+    async def _give_back(self, due_ns: int) -> None:
+        if self._open:
+            await self._desk.outbox.postpone(self._open, due_ns, failed=False)
+            self._open.clear()
 
     async def _decided(self) -> tuple[Sequence[Leased], Sequence[Parcel]]:
         """Those that may leave by the policy and facts of this moment. The others are purged, or wait until it can be told."""
@@ -87,6 +101,12 @@ class Carried:
         await self._bury({key: reason for key, reason in ended.items() if reason is Reason.DAMAGED})
         await self._purge({key: reason for key, reason in ended.items() if reason is not Reason.DAMAGED})
         return sent, parcels
+
+    def _kept(self, sent: Sequence[Leased], parcels: Sequence[Parcel]) -> tuple[Sequence[Leased], Sequence[Parcel]]:
+        """All but what was erased since it was leased: it is gone from the outbox already, and its lease ends as one given back."""
+        gone = self._desk.outbox.erased(leased.id for leased in sent)
+        pairs = [(leased, parcel) for leased, parcel in zip(sent, parcels, strict=True) if leased.id not in gone]
+        return [leased for leased, _ in pairs], [parcel for _, parcel in pairs]
 
     async def _fate(self, leased: Leased) -> Parcel | Reason:
         if not leased.sound:

@@ -98,6 +98,24 @@ class Commits:
         # Nothing may fail once they are taken: nobody would have them, and nobody could give them back.
         return self._leases.take(store, destination, bounds, now_ns)
 
+    def erase(self, store: Store, subjects: Collection[bytes], now_ns: int) -> Mapping[str, int]:
+        """Erase, also what is leased; how many, by destination."""
+        gone = store.erase(subjects, now_ns)
+        for ids in gone.values():
+            self._leases.erase(ids)
+        return {name: len(ids) for name, ids in gone.items()}
+
+    def wipe(self) -> None:
+        """Leave nothing of what was erased in the write-ahead log, nor in damaged files. Not within a transaction. Raises OSError."""
+        if self._store is not None:
+            self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.file.discard_asides()
+
+    @property
+    def erased(self) -> Collection[int]:
+        """The IDs of what is leased and was erased since."""
+        return self._leases.erased
+
     def close(self) -> None:
         """Try once more to write what is owed, and let go."""
         with suppress(Exception):
@@ -110,6 +128,9 @@ class Commits:
     def _write(self, fresh: Sequence[Job]) -> None:
         """Do jobs, and before them what is owed."""
         jobs, self._owed = [*self._owed, *fresh], []
+        if self._store is not None and not self._is_here():
+            log.error("%s was taken away; another one is begun", self.file.path)
+            self._let_go()
         if self._store is None and not self._reopened():
             self._owe(jobs)
             return
@@ -123,6 +144,12 @@ class Commits:
         for job, result in zip(jobs, results, strict=True):
             self._leases.end(job.ends or (), given_back=job.given_back)
             job.result = result
+
+    def _is_here(self) -> bool:
+        try:
+            return self.file.is_here()
+        except OSError:
+            return True
 
     def _transact(self, jobs: Sequence[Job]) -> Sequence[Any]:
         """What each job gives, all of it on the volume. Raises what isn't a refusal."""
@@ -143,6 +170,8 @@ class Commits:
         if not isinstance(error, (sqlite3.Error, OSError)):
             for job in jobs if len(jobs) > 1 else ():
                 self._write([job])
+            # A job that is at fault by itself would be so again: nobody does it, and what it leased is free.
+            self._leases.end([number for job in jobs for number in job.ends or ()] if len(jobs) == 1 else (), given_back=True)
         elif schema.is_full(error) and needy:
             for job in needy:
                 job.result = Retryable(Reason.FULL, AFTER)

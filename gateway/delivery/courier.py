@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -36,6 +37,8 @@ class Courier:
         self._idle = asyncio.Event()
         self._stopping = False
         self._sending: set[asyncio.Task[None]] = set()
+        self._ready: deque[Sequence[Leased]] = deque()
+        """Batches that are leased, and wait for their turn."""
         self._loop: asyncio.Task[None] = asyncio.create_task(self._run())
 
     def wake(self) -> None:
@@ -66,19 +69,38 @@ class Courier:
     async def _run(self) -> None:
         while not self._stopping:
             self._woken.clear()
-            leased = await self._lease()
-            for batch in cut(leased, self.exporter.bounds.items):
-                task = asyncio.create_task(self._carry(batch))
-                self._sending.add(task)
-                task.add_done_callback(self._ended)
-            if not leased:
+            if self.circuit.broken:
+                await self._give_back()
+            if not self._ready and self._slots():
+                self._ready.extend(cut(await self._lease(), self.exporter.bounds.items))
+            if not self._begin():
                 await self._rest()
+        await self._give_back()
+        self._idle.set()
+
+    def _slots(self) -> int:
+        """How many more batches may be under way."""
+        return self.circuit.slots(self._desk.clock.monotonic(), self.exporter.bounds.at_once, len(self._sending))
+
+    def _begin(self) -> bool:
+        """Send what is ready, as far as the recipient may have it; whether anything was."""
+        begun = [self._ready.popleft() for _ in range(min(self._slots(), len(self._ready)))]
+        for batch in begun:
+            task = asyncio.create_task(self._carry(batch))
+            self._sending.add(task)
+            task.add_done_callback(self._ended)
+        return bool(begun)
+
+    async def _give_back(self) -> None:
+        ids = [leased.id for batch in self._ready for leased in batch]
+        self._ready.clear()
+        if ids:
+            with suppress(Retryable):
+                await self._desk.outbox.postpone(ids, 0, failed=False)
 
     async def _lease(self) -> Sequence[Leased]:
         """What may be sent now; nothing while the outbox can't be read."""
         bounds = self.exporter.bounds
-        if not self.circuit.slots(self._desk.clock.monotonic(), bounds.at_once, len(self._sending)):
-            return ()
         if self.circuit.broken:
             bounds = Bounds(1, bounds.bytes)
         await self._linger(bounds)

@@ -37,6 +37,7 @@ class File:
         self.path = path
         self.set_aside = self.salvaged = 0
         self._settings = settings
+        self._opened_as: os.stat_result | None = None
         make_folder(path.parent)
         self._lock = _lock(path)
 
@@ -69,10 +70,27 @@ class File:
         log.error("%s is damaged; it is now %s, and %d items and dead letters were taken over from it", self.path, aside, count)
         return self._opened(self.path, look_through=False)
 
+    def is_here(self) -> bool:
+        """Whether the path still leads to what was opened last: somebody may have taken the file away. Raises OSError."""
+        try:
+            return self._opened_as is None or os.path.samestat(self.path.stat(), self._opened_as)
+        except FileNotFoundError:
+            return False
+
     def has_room(self, size: int) -> bool:
         """Whether the volume has room for so many bytes to be stored, and to be deleted again. Raises OSError."""
         volume = os.statvfs(self.path.parent)
         return volume.f_bavail * volume.f_frsize >= self._settings.margin + 3 * size
+
+    def discard_asides(self, before_ns: int | None = None) -> int:
+        """Delete the damaged files that were set aside, before a time if one is given; how many. Raises OSError."""
+        gone = 0
+        for aside in self.path.parent.glob(f"{self.path.name}.damaged-*Z"):
+            if before_ns is None or aside.stat().st_ctime_ns < before_ns:
+                _remove(aside)
+                gone += 1
+                log.warning("%s: deleted, for nothing can be erased of a damaged file, and its time is over", aside.name)
+        return gone
 
     def close(self) -> None:
         """Let others have it."""
@@ -82,6 +100,7 @@ class File:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         sync_folder(path.parent)
         connection = schema.connect(path)
+        self._opened_as = path.stat()
         try:
             schema.check(connection, path)
             if look_through:

@@ -30,7 +30,6 @@ class Keys:
 
     def __init__(self, secret: bytes) -> None:
         self._key = blake2b(digest_size=16, key=secret, person=b"request")
-        self._again = blake2b(digest_size=16, key=secret, person=b"agent")
         self._subject = blake2b(digest_size=16, key=secret, person=b"subject")
         self._mark = blake2b(digest_size=8, key=secret, person=b"item")
         self.subject: Final = lru_cache(SUBJECTS)(self._hashed_subject)
@@ -55,9 +54,13 @@ class Keys:
         """16 bytes for the release of an item of a request, the same each time that the request is sent."""
         return _hash(self._key, caller.encode(), request_id.encode(), index.to_bytes(_LENGTH, "big"), destination.encode())
 
-    def again(self, agent: str, key: bytes) -> bytes:
-        """16 bytes for a key that an agent made: agents can't meet each other's."""
-        return _hash(self._again, agent.encode(), key)
+    @staticmethod
+    def again(agent: str, key: bytes) -> bytes:
+        """16 bytes for a key that an agent made: agents can't meet each other's.
+
+        The agent's key is secret enough, and so all replicas of a hub make the same of it, whichever the agent turns to.
+        """
+        return _hash(blake2b(digest_size=16, person=b"agent"), agent.encode(), key)
 
     def mark(self, item: bytes) -> bytes:
         """8 bytes that tell one item from another."""

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import Final
 
+from gateway.delivery.schema import Damaged
 from gateway.errors import Reason
 from gateway.model import Release
 
@@ -52,7 +53,10 @@ class Lane:
 
 
 class Lanes:
-    """All destinations, kept beside the file; read anew when another program has written, and after a rollback."""
+    """All destinations, kept beside the file; read anew when another program has written, and after a rollback.
+
+    What reads raises sqlite3.Error, and Damaged where types belong to no destination.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -143,5 +147,7 @@ class Lanes:
         self.by_id = {lane.id: lane for lane in lanes}
         self._written = {lane.id: lane.row for lane in lanes}
         rows = self._connection.execute("SELECT id, lane, type, plan FROM kinds").fetchall()
+        if not {lane for _, lane, *_ in rows} <= self.by_id.keys():
+            raise Damaged
         self.kinds = {number: (type_, plan) for number, _, type_, plan in rows}
         self._ids = {(self.by_id[lane].destination, type_, plan): (self.by_id[lane], number) for number, lane, type_, plan in rows}

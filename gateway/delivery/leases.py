@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from gateway.delivery.outbox import Leased
 from gateway.delivery.rows import Row
@@ -15,6 +15,8 @@ class Leases:
 
     def __init__(self) -> None:
         self.held: dict[int, str] = {}
+        self.erased: set[int] = set()
+        """Those of them that are gone from the store."""
         self._floors: dict[str, int] = {}
         # By destination, an ID below which nothing that has never been put off is free: so that what is leased isn't looked through.
 
@@ -43,8 +45,13 @@ class Leases:
         """These are no longer taken; what is given back is the next."""
         for number in ids:
             destination = self.held.pop(number, None)
+            self.erased.discard(number)
             if given_back and destination is not None:
                 self._floors[destination] = min(number, self._floors.get(destination, 0))
+
+    def erase(self, ids: Collection[int]) -> None:
+        """These are gone: whoever has them on a lease shall not send them."""
+        self.erased.update(self.held.keys() & set(ids))
 
     def _free(self, store: Store, destination: str, floor: int) -> Iterator[Sequence[Row]]:
         for rows in store.fresh(destination, floor):

@@ -66,7 +66,14 @@ class Outbox(Protocol):
         ...
 
     async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, int]:
-        """Delete all that is about these subjects, by the hashes that parcels give, dead letters too; how many, by destination."""
+        """Delete all that is about these subjects, by the hashes that parcels give, dead letters too; how many, by destination.
+
+        Damaged files that were set aside go whole: nobody can tell whom they are about.
+        """
+        ...
+
+    def erased(self, ids: Iterable[int]) -> Collection[int]:
+        """Which of these, all leased, have been erased since: they must not be sent."""
         ...
 
     async def expire(self, destination: str, before_ns: int, now_ns: int) -> int:
@@ -77,12 +84,16 @@ class Outbox(Protocol):
         """Delete what was received before a time and isn't leased, dead letters too, and keep a record of it; how many."""
         ...
 
-    async def drop(self, destination: str, types: Collection[str], now_ns: int) -> int:
-        """Delete what is for a destination and of one of these types, and isn't leased; dead letters stay. How many."""
+    async def drop(self, destination: str, types: Collection[str], end: int, now_ns: int) -> int:
+        """Delete what is for a destination and of one of these types, came before `end` and isn't leased; dead letters stay. How many."""
         ...
 
-    async def kinds(self) -> Collection[tuple[str, str]]:
-        """The destinations and types of which something waits, or has waited."""
+    async def kinds(self) -> tuple[Collection[tuple[str, str]], int]:
+        """The destinations and types of which something waits, or has waited, and the ID that will be the next."""
+        ...
+
+    async def discard_asides(self, before_ns: int) -> int:
+        """Delete the damaged files that were set aside before a time; how many."""
         ...
 
     def depths(self) -> Mapping[str, Depth]:

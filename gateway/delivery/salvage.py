@@ -75,8 +75,8 @@ class _Copy:
         for index in ("NOT INDEXED", "INDEXED BY sqlite_autoindex_kinds_1"):
             for row in self._read(f"SELECT id, lane, type, plan FROM kinds {index}"):  # noqa: S608
                 self._into.execute("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?, ?)", row)
-        lanes = {lane for (lane,) in self._into.execute("SELECT id FROM lanes")}
-        self._lane_of = {kind: lane for kind, lane in self._into.execute("SELECT id, lane FROM kinds") if lane in lanes}
+        self._into.execute("DELETE FROM kinds WHERE lane NOT IN (SELECT id FROM lanes)")
+        self._lane_of = dict(self._into.execute("SELECT id, lane FROM kinds").fetchall())
 
     def _items(self, table: str, more: str) -> int:
         columns, count = _ITEM + more, 0

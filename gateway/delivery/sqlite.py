@@ -103,7 +103,14 @@ class SqliteOutbox:
     async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, int]:
         """Delete all that is about these subjects."""
         held = tuple(subjects)
-        return await self._do(lambda store: store.erase(held, now_ns))
+        counts = await self._do(lambda store: self._commits.erase(store, held, now_ns))
+        await self._look(lambda _: self._commits.wipe())
+        return counts
+
+    def erased(self, ids: Iterable[int]) -> Collection[int]:
+        """Which of these leases were erased since."""
+        gone = self._commits.erased
+        return {number for number in ids if number in gone} if gone else ()
 
     async def expire(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Make dead letters of what was received before a time."""
@@ -113,12 +120,12 @@ class SqliteOutbox:
         """Delete what was received before a time."""
         return await self._all(lambda store: aging.forget(store, destination, before_ns, self._commits.leased, now_ns))
 
-    async def drop(self, destination: str, types: Collection[str], now_ns: int) -> int:
+    async def drop(self, destination: str, types: Collection[str], end: int, now_ns: int) -> int:
         """Delete what is for a destination and of one of these types."""
         after = total = 0
 
         def step(store: Store) -> tuple[int, int]:
-            return aging.drop(store, destination, types, after, self._commits.leased, now_ns)
+            return aging.drop(store, destination, types, range(after + 1, end), self._commits.leased, now_ns)
 
         while True:
             count, after = await self._do(step)
@@ -128,9 +135,13 @@ class SqliteOutbox:
         await self._do(lambda store: aging.unlist(store, destination, types))
         return total
 
-    async def kinds(self) -> Collection[tuple[str, str]]:
-        """The destinations and types of which something waits."""
-        return await self._look(lambda store: store.lanes.types())
+    async def kinds(self) -> tuple[Collection[tuple[str, str]], int]:
+        """The destinations and types of which something waits, and the next ID."""
+        return await self._look(lambda store: (store.lanes.types(), store.next))
+
+    async def discard_asides(self, before_ns: int) -> int:
+        """Delete damaged files that were set aside before a time."""
+        return await self._look(lambda _: self._commits.file.discard_asides(before_ns))
 
     def depths(self) -> Mapping[str, Depth]:
         """What waits, by destination."""

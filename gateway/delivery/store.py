@@ -184,20 +184,19 @@ class Store:
         """Delete dead letters; how many there were."""
         return len(self._delete("dead", ids))
 
-    def erase(self, subjects: Collection[bytes], now_ns: int) -> Mapping[str, int]:
-        """Delete all that is about subjects, and wipe it from its pages; how many, by destination."""
+    def erase(self, subjects: Collection[bytes], now_ns: int) -> Mapping[str, Sequence[int]]:
+        """Delete all that is about subjects, and wipe it from its pages; the IDs, by destination."""
         self.connection.execute("PRAGMA secure_delete = ON")
         try:
             gone = self._erased(subjects)
         finally:
             self.connection.execute("PRAGMA secure_delete = OFF")
-        counts: dict[str, int] = {}
-        for lane, *_ in gone:
-            name = self.lanes.by_id[lane].destination
-            counts[name] = counts.get(name, 0) + 1
-        for name, count in counts.items():
-            self.lanes.record(now_ns, name, Reason.ERASED, count)
-        return counts
+        ids: dict[str, list[int]] = {}
+        for lane, number, *_ in gone:
+            ids.setdefault(self.lanes.by_id[lane].destination, []).append(number)
+        for name, those in ids.items():
+            self.lanes.record(now_ns, name, Reason.ERASED, len(those))
+        return ids
 
     def _erased(self, subjects: Collection[bytes]) -> list[tuple[int, int, int, bytes]]:
         ids = self._about(subjects)

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from gateway.delivery.carry import Desk
 from gateway.delivery.courier import Courier
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import Reason, Retryable
 from gateway.exporters.base import Exporter, Immediate
 from gateway.model import Depth, Parcel
 
@@ -41,19 +41,26 @@ class Stored:
             self._later(_retire(gone, left))
 
     async def accept(self, parcels: Sequence[Parcel]) -> None:
-        """Store parcels; returns after the commit. Raises Refused UNKNOWN_DESTINATION before that, and as an outbox does."""
+        """Store parcels; returns after the commit. Raises as an outbox does.
+
+        What a call that began before a reload has for a destination which is no more is cut off: counted, not stored.
+        """
         if self._closed:
             raise Retryable(Reason.UNAVAILABLE)
-        names = {parcel.release.destination for parcel in parcels}
-        if not names <= self._exporters.keys():
-            raise Refused(Reason.UNKNOWN_DESTINATION)
-        kept = [parcel for parcel in parcels if parcel.release.destination not in self._immediate]
+        lots: dict[str, list[Parcel]] = {}
+        for parcel in parcels:
+            lots.setdefault(parcel.release.destination, []).append(parcel)
+        for name in lots.keys() - self._exporters.keys():
+            self._desk.counts.purged(name, Reason.CUT_OFF, len(lots.pop(name)))
+        immediate = {name: self._immediate[name] for name in lots if name in self._immediate}
+        kept = [parcel for name, lot in lots.items() if name not in immediate for parcel in lot]
         if kept:
             await self._desk.outbox.accept(kept, self._desk.clock.now_ns())
-        for name in names:
-            if name in self._immediate:
-                self._immediate[name].settle([parcel for parcel in parcels if parcel.release.destination == name])
-            else:
+        for name, exporter in immediate.items():
+            exporter.settle(lots[name])
+        for name in lots:
+            # A reload may have come meanwhile.
+            if name in self._couriers:
                 self._couriers[name].wake()
 
     def broken(self) -> Iterable[str]:

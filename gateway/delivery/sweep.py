@@ -49,29 +49,34 @@ class Sweep:
             await asyncio.sleep(every)
 
     async def once(self) -> None:
-        """What is older than its destination's retention is deleted, what is older than `max_age` buried, what lost its flow deleted."""
-        flows = self._flows()
-        known = flows.compiler.policy.destinations
-        for name in sorted({*known, *self._desk.outbox.depths()}):
-            # What the policy no longer names is dropped below; its dead letters have nobody else who says how long.
-            await self._aged(name, known[name].retention if name in known else self._max_age)
-        await self._cut_off(flows)
+        """What is older than its destination's retention is deleted, what is older than `max_age` buried, what lost its flow deleted.
+
+        What is in force is asked at every step: nothing that a newer policy leads somewhere goes by an older one.
+        """
+        for name in sorted({*self._flows().compiler.policy.destinations, *self._desk.outbox.depths()}):
+            await self._aged(name)
+        await self._cut_off()
+        if asides := await self._desk.outbox.discard_asides(self._desk.clock.now_ns() - _ns(self._max_age)):
+            log.info("%d damaged files of the outbox were older than an item may be", asides)
         for name, exporter in self._exporters().items():
             if isinstance(exporter, Swept) and (gone := await exporter.sweep(self._desk.clock.now_ns() / NANOS)):
                 log.info("%s: %d files were older than the retention", name, gone)
 
-    async def _aged(self, name: str, retention: timedelta) -> None:
-        now = self._desk.clock.now_ns()
+    async def _aged(self, name: str) -> None:
+        """A destination that the policy no longer names has nobody else who says how long its dead letters stay."""
+        now, known = self._desk.clock.now_ns(), self._flows().compiler.policy.destinations.get(name)
+        retention = self._max_age if known is None else known.retention
         self._buried(name, await self._desk.outbox.expire(name, now - _ns(min(self._max_age, retention)), now))
         self._purged(name, await self._desk.outbox.forget(name, now - _ns(retention), now), Reason.EXPIRED)
 
-    async def _cut_off(self, flows: Flows) -> None:
-        lost: dict[str, set[str]] = {}
-        for destination, kind in await self._desk.outbox.kinds():
-            if not flows.feeds(kind, destination):
-                lost.setdefault(destination, set()).add(kind)
-        for destination, kinds in lost.items():
-            self._purged(destination, await self._desk.outbox.drop(destination, kinds, self._desk.clock.now_ns()), Reason.CUT_OFF)
+    async def _cut_off(self) -> None:
+        kinds, end = await self._desk.outbox.kinds()
+        for destination in sorted({destination for destination, _ in kinds}):
+            # Only now, and only of what had come by then: whatever a reload leads here again isn't touched.
+            lost = {kind for name, kind in kinds if name == destination and not self._flows().feeds(kind, destination)}
+            if lost:
+                gone = await self._desk.outbox.drop(destination, lost, end, self._desk.clock.now_ns())
+                self._purged(destination, gone, Reason.CUT_OFF)
 
     def _buried(self, name: str, count: int) -> None:
         if count:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 from google.protobuf.message import Message
@@ -92,16 +93,25 @@ async def fare(exporter: Exporter, batch: Sequence[Parcel]) -> Sequence[Outcome]
     """How each parcel of a batch, which is not empty, fares with an exporter, whatever the exporter does. Raises nothing of its."""
     destination = batch[0].release.destination
     try:
-        outcomes = await exporter.send(batch)
+        outcomes: Any = await exporter.send(batch)
     except Retryable as error:
         return [Retry(error.after)] * len(batch)
     except Permanent as error:
         return [Rejected(error.reason)] * len(batch)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return _at_fault(destination, type(error).__name__, batch)
     except Exception as error:  # noqa: BLE001 - whatever the exporter's fault is
         # Not its text, nor a traceback that ends in it: both may hold values.
-        log.error("%s: the exporter failed: %s", destination, type(error).__name__)
-        return [Rejected(Reason.INTERNAL)] * len(batch)
-    if len(outcomes) != len(batch):
-        log.error("%s: the exporter gave %d outcomes for %d parcels", destination, len(outcomes), len(batch))
-        return [Rejected(Reason.INTERNAL)] * len(batch)
-    return outcomes
+        return _at_fault(destination, type(error).__name__, batch)
+    if not isinstance(outcomes, Sequence) or len(outcomes) != len(batch) or not all(isinstance(one, Outcome) for one in outcomes):
+        return _at_fault(destination, f"it doesn't say how each of {len(batch)} parcels fared", batch)
+    told: Sequence[Outcome] = outcomes
+    return told
+
+
+def _at_fault(destination: str, why: str, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    log.error("%s: the exporter failed: %s", destination, why)
+    return [Rejected(Reason.INTERNAL)] * len(batch)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import msgspec
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.delivery import Delivery
@@ -20,12 +21,13 @@ from gateway.delivery.again import Again
 from gateway.delivery.plans import Plans
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.minimise.schema import attribute, build, parse
-from gateway.model import Parcel, Release
+from gateway.model import Parcel, Release, Withheld
 from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.caller import Callers
 from gateway.receivers.emit import reason_number
 from gateway.receivers.guard import AFTER, LONGEST, Context, Guard
 from gateway.receivers.intake import TURN
+from gateway.telemetry import Counts
 from gateway.telemetry.traces import Called
 
 log = logging.getLogger(__name__)
@@ -36,28 +38,38 @@ GROUPS: Final = 512
 BYTES: Final = 32 * 1024 * 1024
 """What one agent may have under way: groups, and bytes, from their arrival until their acknowledgement is sent."""
 
-(_REQUEST,) = build((MessagePlan("AcceptRequest", (FieldPlan(1, "groups", "bytes", Presence.EXPANDED),)),))
+_REQUEST, _GROUP = build(
+    (
+        MessagePlan("AcceptRequest", (FieldPlan(1, "groups", "bytes", Presence.EXPANDED),)),
+        MessagePlan("ParcelGroup", (FieldPlan(1, "id", "uint64", Presence.IMPLICIT), FieldPlan(2, "parcels", "bytes", Presence.EXPANDED))),
+    )
+)
+"""A request whose groups are still bytes, and a group whose parcels are: parsed one by one, they cost little while they wait."""
+
 _GROUPS: Final = attribute(1)
-"""A request whose groups are still bytes: parsed one by one, they don't keep it in memory for as long as one of them is under way."""
+_NUMBER: Final = attribute(1)
+_PARCELS: Final = attribute(2)
 
 Repack = Callable[[str, Release, bytes, bytes, int], Parcel]
 """The parcel of an agent's release: agent, release, the agent's key and mark, time of receipt."""
 
 
 class Hub(msgspec.Struct, frozen=True):
-    """What a hub takes parcels by. `agents` are the names that may call, as in the configuration."""
+    """What a hub takes parcels by. `agents` are the names that may call, as in the configuration; one may have `streams` at once."""
 
     agents: tuple[str, ...]
+    streams: int
     callers: Callers
     plans: Plans
     again: Again
     repack: Repack
     delivery: Delivery
+    counts: Counts
 
 
 def handlers(hub: Hub, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     """The handler of the service."""
-    behaviour = guard.relay(partial(_accept, hub), Called(SERVICE, "Accept"))
+    behaviour = guard.relay(partial(_accept, hub, Counter()), Called(SERVICE, "Accept"))
     yield grpc.method_handlers_generic_handler(SERVICE, {"Accept": grpc.stream_stream_rpc_method_handler(behaviour)})
 
 
@@ -76,12 +88,18 @@ def _matches(name: str, agent: str) -> bool:
     return name == agent or (agent.endswith("/*") and name.startswith(agent[:-1]))
 
 
-async def _accept(hub: Hub, requests: AsyncIterator[bytes], context: Context) -> None:
+async def _accept(hub: Hub, open_: Counter[str], requests: AsyncIterator[bytes], context: Context) -> None:
+    """One stream; `open_` counts those of each agent, so that none can take what others need."""
     caller = agent(hub.callers.caller(context.auth_context(), time.time()), hub.agents)
+    if open_[caller] >= hub.streams:
+        raise Retryable(Reason.FULL, AFTER)
+    open_[caller] += 1
     try:
         await _Stream(hub, caller, context).run(requests)
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
+    finally:
+        open_[caller] -= 1
 
 
 class _Stream:
@@ -104,7 +122,7 @@ class _Stream:
             async for raw in requests:
                 for group in getattr(parse(_REQUEST, raw), _GROUPS):
                     await self._enter(len(group))
-                    tasks.create_task(self._settle(_parsed(group), len(group)))
+                    tasks.create_task(self._settle(parse(_GROUP, group), len(group)))
             self._ended = True
             self._work.set()
 
@@ -116,7 +134,7 @@ class _Stream:
         self._groups += 1
         self._bytes += size
 
-    async def _settle(self, group: delivery_pb2.ParcelGroup, size: int) -> None:
+    async def _settle(self, group: Message, size: int) -> None:
         # First the fate: the list that is looked up before it may have been written by then.
         fate = await self._fate(group)
         self._ready.append((fate, size))
@@ -133,45 +151,59 @@ class _Stream:
                 self._bytes -= sum(size for _, size in ready)
                 self._room.set()
 
-    async def _fate(self, group: delivery_pb2.ParcelGroup) -> delivery_pb2.Acknowledgement:
+    async def _fate(self, group: Message) -> delivery_pb2.Acknowledgement:
         """Whatever is wrong with one group ends that one only."""
+        number = getattr(group, _NUMBER)
         try:
-            await self._store(group)
+            await self._store(getattr(group, _PARCELS))
         except (Refused, Permanent) as error:
-            return delivery_pb2.Acknowledgement(id=group.id, reason=reason_number(error.reason))
+            return delivery_pb2.Acknowledgement(id=number, reason=reason_number(error.reason))
         except Retryable as error:
-            return _later(group.id, error.reason, AFTER if error.after is None else error.after)
+            return _later(number, error.reason, AFTER if error.after is None else error.after)
         except Exception as error:  # noqa: BLE001 - whatever it is, its text goes nowhere
             log.error("a group of parcels failed: %s", type(error).__name__)
-            return _later(group.id, Reason.INTERNAL, AFTER)
-        return delivery_pb2.Acknowledgement(id=group.id)
+            return _later(number, Reason.INTERNAL, AFTER)
+        return delivery_pb2.Acknowledgement(id=number)
 
-    async def _store(self, group: delivery_pb2.ParcelGroup) -> None:
+    async def _store(self, raws: Iterable[bytes]) -> None:
         parcels: list[Parcel] = []
         since = time.monotonic()
-        for one in group.parcels:
-            parcels += await self._parcels(one)
+        for raw in raws:
+            parcels += await self._parcels(_parsed(raw))
             if time.monotonic() - since > TURN:
                 await asyncio.sleep(0)
                 since = time.monotonic()
         if parcels:
             await self._hub.delivery.accept(parcels)
 
-    async def _parcels(self, one: Any) -> Sequence[Parcel]:
-        """What this hub's own policy leaves of it, if anything. Raises Refused, and Retryable for a plan that isn't known."""
+    async def _parcels(self, one: delivery_pb2.Parcel) -> Sequence[Parcel]:
+        """What this hub's own policy leaves of it, if anything. Raises Refused, and Retryable for a plan that isn't known.
+
+        What comes from the future has come now, or it would never be too old.
+        """
         if len(one.key) != 16 or len(one.plan) != 32 or len(one.mark) not in (0, 8) or one.received_at_ns >= 2**63:
             raise Refused(Reason.MALFORMED)
         if not self._hub.plans.known(one.plan.hex(), time.time()):
             raise Retryable(Reason.UNKNOWN_PLAN, AFTER)
-        verdict = await self._hub.again.decide(one.destination, one.type, one.payload, one.received_at_ns)
-        if not isinstance(verdict, Release):
-            return ()
-        return (self._hub.repack(self._agent, verdict, one.key, one.mark, one.received_at_ns),)
+        received_ns = min(one.received_at_ns, time.time_ns())
+        verdict = await self._decided(one, received_ns)
+        if isinstance(verdict, Release):
+            return (self._hub.repack(self._agent, verdict, one.key, one.mark, received_ns),)
+        self._hub.counts.purged(one.destination if verdict is not Reason.CUT_OFF else "", verdict, 1)
+        return ()
+
+    async def _decided(self, one: delivery_pb2.Parcel, received_ns: int) -> Release | Reason:
+        """The release, or why there is none: one item that may not leave takes no other with it."""
+        try:
+            verdict = await self._hub.again.decide(one.destination, one.type, one.payload, received_ns)
+        except Refused as error:
+            return error.reason
+        return verdict.reason if isinstance(verdict, Withheld) else verdict
 
 
-def _parsed(raw: bytes) -> delivery_pb2.ParcelGroup:
+def _parsed(raw: bytes) -> delivery_pb2.Parcel:
     try:
-        return delivery_pb2.ParcelGroup.FromString(raw)
+        return delivery_pb2.Parcel.FromString(raw)
     except DecodeError:
         raise Refused(Reason.MALFORMED) from None
 

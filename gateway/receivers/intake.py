@@ -32,6 +32,9 @@ class Asked(msgspec.Struct, frozen=True):
     item: bytes
     request_id: str = ""
 
+    def __repr__(self) -> str:
+        return "Asked(…)"
+
 
 Resolve = Callable[[bytes], Asked]
 """What a raw item asks for. Raises Refused."""

@@ -63,9 +63,7 @@ def _rates(folder: Path) -> None:
 
 def _calls(folder: Path) -> None:
     """From a client to its acknowledgement, in the same run: the client has one of two cores."""
-    print(
-        f"\nTrackEvents, {AT_ONCE} calls at once: events acknowledged a second, delivered meanwhile, and rows by bare SQLite"
-    )
+    print(f"\nTrackEvents, {AT_ONCE} calls at once: events acknowledged a second, delivered meanwhile, and rows by bare SQLite")
     print(f"  {'':44}{'bare':>9}{'events':>9}{'ratio':>7}  CPU µs an event")
     for size, calls in CALLS.items():
         bare, ours, spent = [], [], []

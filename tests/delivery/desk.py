@@ -39,8 +39,10 @@ class Again:
 
     def __init__(self) -> None:
         self.told: dict[str, Verdict | Exception] = {}
+        self.asked = 0
 
     async def decide(self, destination: str, type: str, payload: bytes, received_ns: int) -> Verdict:
+        self.asked += 1
         verdict = self.told.get(payload.decode())
         if isinstance(verdict, Exception):
             raise verdict

@@ -24,6 +24,7 @@ from gateway.model import Parcel, Release
 from gateway.receivers import delivery as receiver
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
+from gateway.telemetry.counts import Counts
 from gateway.tls import Certificates, Material
 from tests.delivery.desk import NOW, Again
 from tests.proxied import dns, material, uri
@@ -33,6 +34,9 @@ AGENT: Final = "spiffe://kannelle.example/apps/video"
 PLAN: Final = hashlib.sha256(b"a plan").hexdigest()
 HELD: Final = material(uri(AGENT))
 """An agent's certificate."""
+
+STREAMS: Final = 8
+"""Streams that one agent may have."""
 
 _SERVED: Final = Certificates(material(dns("localhost")))
 
@@ -57,13 +61,14 @@ class Hub:
         plans = Plans(folder / "plans.json")
         plans.put_in_force([PLAN], time.time())
         # `Again` decides as `again.Again` does.
-        self._hub = receiver.Hub(tuple(agents), Callers(), plans, self.again, repack, delivery)  # type: ignore[arg-type]
+        self.counts = Counts()
+        self._hub = receiver.Hub(tuple(agents), STREAMS, Callers(), plans, self.again, repack, delivery, self.counts)  # type: ignore[arg-type]
         self._listener: Listener | None = None
 
     async def start(self) -> None:
         given = config.Delivery(address=f"127.0.0.1:{self.port}")
         self._listener = Listener("delivery", given, _SERVED.server_credentials())
-        self._listener.server.add_generic_rpc_handlers(tuple(receiver.handlers(self._hub, Guard(16))))
+        self._listener.server.add_generic_rpc_handlers(tuple(receiver.handlers(self._hub, Guard(2 * STREAMS))))
         self.port = int((await self._listener.start()).rpartition(":")[2])
 
     async def stop(self, grace: float = 0.0) -> None:

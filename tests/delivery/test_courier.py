@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway.delivery.carry import AGAIN, Carried
 from gateway.delivery.courier import Courier
 from gateway.delivery.schedule import FAILURES
 from gateway.errors import Permanent, Reason, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
 from gateway.model import Parcel
-from tests.delivery.desk import SECONDS, Case, Recipient, Reply, desk, parcel, parcels
+from tests.delivery.desk import NOW, SECONDS, Case, Recipient, Reply, desk, parcel, parcels
+from tests.delivery.kept import about
 
 
 @asynccontextmanager
@@ -195,3 +197,73 @@ async def test_what_does_not_settle_in_time_is_given_back(tmp_path: Path) -> Non
         assert case.waiting == 3
         async with carrying(case, again := Recipient()):
             await again.until(3)
+
+
+async def test_of_what_has_failed_often_no_more_is_under_way_than_the_recipient_takes(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(100))
+        for _ in range(10):
+            leased = await case.outbox.lease("crm", Bounds(), 2**62)
+            await case.outbox.postpone([one.id for one in leased], NOW)
+        async with carrying(case, recipient := Recipient(bounds=Bounds(at_once=3), shut=True)):
+            await recipient.until(3)
+            recipient.open()
+            await recipient.until(100)
+        assert (recipient.most, case.waiting) == (3, 0)
+
+
+async def test_what_is_leased_and_not_begun_is_free_after_a_stop(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(10))
+        for _ in range(10):
+            leased = await case.outbox.lease("crm", Bounds(), 2**62)
+            await case.outbox.postpone([one.id for one in leased], NOW)
+        courier = Courier("crm", recipient := Recipient(bounds=Bounds(at_once=1), shut=True), case.desk)
+        await recipient.until(1)
+        recipient.open()
+        await courier.stop(SECONDS)
+        assert case.waiting == 10 - len(recipient.texts)
+        assert len(await case.outbox.lease("crm", Bounds(), 2**62)) == case.waiting
+
+
+@pytest.mark.parametrize(
+    "told",
+    [None, ["delivered"], [None], (DELIVERED for _ in range(1)), asyncio.CancelledError(), LookupError()],
+    ids=["nothing", "a text", "none", "a generator", "cancelled", "an error"],
+)
+async def test_an_exporter_at_fault_is_asked_once(told: object, tmp_path: Path) -> None:
+    def reply(batch: Sequence[Parcel]) -> Sequence[Outcome]:
+        if isinstance(told, BaseException):
+            raise told
+        return told  # type: ignore[return-value]  # that is its fault
+
+    async with desk(tmp_path) as case:
+        await case.put(*parcels(1))
+        async with carrying(case, recipient := Recipient(reply)) as courier:
+            await idle(courier)
+        assert (len(recipient.batches), {**case.counts.burials}) == (1, {("crm", "INTERNAL"): 1})
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), Retryable(Reason.UNAVAILABLE)], ids=repr)
+async def test_what_cannot_be_decided_on_is_looked_at_again_only_later(error: Exception, tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        case.again.told["0"] = error
+        await case.put(*parcels(1))
+        async with carrying(case, recipient := Recipient()) as courier:
+            await idle(courier)
+            asked = case.again.asked
+            await idle(courier)
+            assert (asked, case.again.asked) == (1, 1)
+            case.again.told.clear()
+            case.time.passed = AGAIN
+            await idle(courier)
+        assert (recipient.texts, case.waiting) == (["0"], 0)
+
+
+async def test_what_is_erased_while_it_is_leased_is_not_sent(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(about("a", b"alice"), about("b", b"bob"))
+        leased = await case.outbox.lease("crm", Bounds(), NOW)
+        assert await case.outbox.erase([b"alice".ljust(16, b"\0")], NOW) == {"crm": 1}
+        await Carried("crm", leased, case.desk).by(recipient := Recipient())
+        assert (recipient.texts, case.waiting, len(case.outbox.erased([1, 2]))) == (["b"], 0, 0)

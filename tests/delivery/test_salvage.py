@@ -86,3 +86,14 @@ def _little_room(folder: Path) -> None:
             assert (outbox.salvaged, len(await held(outbox))) == (3000, 3000)
 
     asyncio.run(run())
+
+
+async def test_where_the_names_of_destinations_are_lost_the_gateway_starts_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    await filled(path)
+    page("lanes", path)
+    page("sqlite_autoindex_lanes_1", path)
+    for _ in range(2):
+        async with opened(path) as outbox:
+            await outbox.accept([parcel("new")], NOW)
+            assert (await held(outbox))[0] == "new"

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.config import Outbox
 from gateway.delivery.stored import Stored
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import Refused, Retryable
 from gateway.exporters.base import Exporter
 from gateway.exporters.null import Null
 from tests.delivery.desk import SECONDS, Case, Recipient, desk, parcel, parcels
@@ -43,18 +43,10 @@ async def test_accepted_means_stored_whether_its_recipient_is_there_or_not(tmp_p
         crm.open()
 
 
-@pytest.mark.parametrize(
-    ("names", "size", "expected"),
-    [
-        (("crm", "nowhere"), 1, Refused(Reason.UNKNOWN_DESTINATION)),
-        (("crm", "crm"), 40_000, Refused(Reason.TOO_LARGE)),
-    ],
-)
-async def test_of_a_call_that_is_refused_nothing_is_stored(names: tuple[str, ...], size: int, expected: Refused, tmp_path: Path) -> None:
+async def test_of_a_call_that_is_refused_nothing_is_stored(tmp_path: Path) -> None:
     async with desk(tmp_path, SMALL) as case, storing(case, {"crm": (crm := Recipient()), "none": (none := Null())}) as delivery:
-        with pytest.raises(Refused) as caught:
-            await delivery.accept([parcel("x" * size, name) for name in (*names, "none")])
-        assert caught.value.reason is expected.reason
+        with pytest.raises(Refused, match="TOO_LARGE"):
+            await delivery.accept([parcel("x" * 40_000, name) for name in ("crm", "crm", "none")])
         assert (case.waiting, crm.batches, none.delivered) == (0, [], 0)
 
 
@@ -80,12 +72,32 @@ async def test_another_exporter_takes_over_what_waits(tmp_path: Path) -> None:
     assert (old.closed, kept.closed) == (1, 1)
 
 
-async def test_a_destination_that_is_gone_is_delivered_to_no_more(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case, storing(case, {"crm": (crm := Recipient())}) as delivery:
-        delivery.replace({})
-        with pytest.raises(Refused):
-            await delivery.accept([parcel("x")])
-    assert (crm.texts, crm.closed) == ([], 1)
+async def test_what_a_call_has_for_a_destination_that_a_reload_took_away_is_cut_off_and_counted(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case, storing(case, {"crm": (crm := Recipient()), "log": (log := Recipient())}) as delivery:
+        delivery.replace({"log": log})
+        await delivery.accept([parcel("x"), parcel("y", "log")])
+        await log.until(1)
+        assert ({**case.counts.purges}, list(case.outbox.depths())) == ({("crm", "CUT_OFF"): 1}, ["log"])
+    assert (crm.texts, crm.closed, log.texts) == ([], 1, ["y"])
+
+
+async def test_a_reload_while_a_call_is_being_stored_does_not_fail_it(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case, storing(case, {"crm": Recipient(), "log": (log := Recipient())}) as delivery:
+        storing_ = asyncio.create_task(delivery.accept([parcel("x"), parcel("y", "log")]))
+        await asyncio.sleep(0)
+        delivery.replace({"log": log})
+        await asyncio.wait_for(storing_, SECONDS)
+
+
+async def test_a_courier_that_is_replaced_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case, storing(case, {"crm": (old := Recipient(shut=True))}) as delivery:
+        await delivery.accept(parcels(1))
+        await old.until(1)
+        idle = asyncio.create_task(delivery.idle())
+        await asyncio.sleep(0)
+        delivery.replace({"crm": Recipient()})
+        old.open()
+        await asyncio.wait_for(idle, SECONDS)
 
 
 async def test_closing_sends_what_can_be_sent_and_leaves_the_rest(tmp_path: Path) -> None:

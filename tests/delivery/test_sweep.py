@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -115,6 +116,19 @@ async def test_dead_letters_of_a_destination_that_the_policy_no_longer_has_go_wh
             case.time.passed = days * DAY
             await sweep(case, flows()).once()
             assert case.dead == dead
+
+
+async def test_a_sweep_that_began_before_a_reload_takes_nothing_that_the_new_policy_leads_somewhere(tmp_path: Path) -> None:
+    old, new = flows("{t.A: [eu-log]}"), flows()
+    async with desk(tmp_path) as case:
+        await case.put(*(parcel(number, days=4) for number in range(2000)))
+        now = old
+        sweeping = asyncio.create_task(Sweep(case.desk, lambda: now, dict, timedelta(days=3)).once())
+        await asyncio.sleep(0)
+        now = new
+        await case.put(parcel(5001, "us-vendor"), parcel(5002, type="t.B"))
+        await sweeping
+        assert (case.waiting, case.dead) == (2, 2000)
 
 
 class Log(Recipient):
