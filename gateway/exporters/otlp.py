@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import compress
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from gateway.errors import BadConfig, Reason, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry, by_type
 from gateway.exporters.endpoint import Endpoint
 from gateway.exporters.regroup import readable, regroup
+from gateway.exporters.requests import halved
 from gateway.model import Parcel
 from gateway.signals import BY_ITEM, LOGS, METRICS, SIGNALS, TRACES, Signal
 
@@ -33,17 +35,12 @@ REQUEST_ITEMS: Final = 8192
 REQUEST_BYTES: Final = 2 * 1024 * 1024
 """How large a request should get, before compression: half of what gRPC servers take by default."""
 
-RETRYABLE: Final = frozenset(
-    {
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.ABORTED,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DATA_LOSS,
-    }
-)
-"""Codes that allow another try. RESOURCE_EXHAUSTED does with RetryInfo only."""
+BLAME: Final = {
+    grpc.StatusCode.INVALID_ARGUMENT: Reason.REJECTED,
+    grpc.StatusCode.ALREADY_EXISTS: Reason.REJECTED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
+}
+"""Codes that blame what was sent; RESOURCE_EXHAUSTED does without RetryInfo only. Others pass, or an operator can mend them."""
 
 _COMPRESSION: Final = {"gzip": grpc.Compression.Gzip, "none": grpc.Compression.NoCompression}
 
@@ -57,6 +54,8 @@ _RESPONSES: Final[Mapping[Signal, type[Any]]] = {
 
 class Otlp:
     """Sends items of OTLP's signals to a collector over gRPC; takes no other type. A request for each signal in a batch, however large.
+
+    A request that the collector blames is halved until the items at fault are alone.
 
     Guarantee: `delivered` means that the collector answered OK. At least once: a request whose answer got lost is sent again.
     Of a partial success OTLP doesn't say which records were rejected, and forbids sending any again: all are `delivered`, and
@@ -82,7 +81,7 @@ class Otlp:
         """Log records, spans and data points, by signal, that the collector rejected while it took others."""
 
     async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
-        """Delivered what the collector took; Retry by OTLP's rules; Rejected otherwise, and every parcel that holds no signal's item.
+        """Delivered what the collector took; Rejected what it blames, and what holds no signal's item; Retry all else.
 
         Signals go one after the other, each on its own account.
         """
@@ -103,22 +102,26 @@ class Otlp:
             await self._channel.close()
 
     async def _send_items(self, signal: Signal, items: Sequence[bytes]) -> Sequence[Outcome]:
+        ask = partial(self._ask, signal)
         try:
-            return [await self._send_request(signal, regroup(items))] * len(items)
+            return await halved(ask, items)
         except DecodeError:
             # One that can't be read is no fault of the others.
             sound = [*map(readable, items)]
-        outcome = await self._send_request(signal, regroup([*compress(items, sound)])) if any(sound) else DELIVERED
-        return [outcome if readably else Rejected(Reason.MALFORMED) for readably in sound]
+        fates = iter(await halved(ask, [*compress(items, sound)]) if any(sound) else ())
+        return [next(fates) if readably else Rejected(Reason.MALFORMED) for readably in sound]
 
-    async def _send_request(self, signal: Signal, request: bytes) -> Outcome:
+    async def _ask(self, signal: Signal, items: Sequence[bytes]) -> Sequence[Outcome] | Reason:
+        fate = await self._send_request(signal, regroup(items))
+        return fate if isinstance(fate, Reason) else [fate] * len(items)
+
+    async def _send_request(self, signal: Signal, request: bytes) -> Outcome | Reason:
         if self._closed:
             return Retry()
         try:
             answer = await self._call(signal, request)
         except grpc.aio.AioRpcError as error:
-            self._note(signal, error.code())
-            return judge(error.code(), error.trailing_metadata())
+            return self._refused(signal, error)
         except asyncio.CancelledError:
             if not self._closed or _is_cancelled():
                 raise
@@ -133,6 +136,12 @@ class Otlp:
             self._export = {signal: self._channel.unary_unary(signal.method) for signal in SIGNALS}
         answer: bytes = await self._export[signal](request, timeout=self._timeout, compression=self._compression)
         return answer
+
+    def _refused(self, signal: Signal, error: grpc.aio.AioRpcError) -> Retry | Reason:
+        fate = judge(error.code(), error.trailing_metadata())
+        if not isinstance(fate, Reason):
+            self._note(signal, error.code())
+        return fate
 
     def _taken(self, signal: Signal, answer: bytes) -> Outcome:
         try:
@@ -165,12 +174,12 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def judge(code: grpc.StatusCode, trailers: Iterable[tuple[str, str | bytes]] | None) -> Outcome:
-    """What an answer other than OK means for what was sent. Its text is not looked at."""
+def judge(code: grpc.StatusCode, trailers: Iterable[tuple[str, str | bytes]] | None) -> Retry | Reason:
+    """What an answer other than OK means for all that was sent: not now, or a reason why not as it is. Its text is not looked at."""
     info = _retry_info(trailers)
-    if code in RETRYABLE or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and info is not None):
+    if code not in BLAME or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and info is not None):
         return Retry(_seconds(info))
-    return Rejected(Reason.TOO_LARGE if code is grpc.StatusCode.RESOURCE_EXHAUSTED else Reason.INTERNAL)
+    return BLAME[code]
 
 
 def _seconds(info: RetryInfo | None) -> float | None:

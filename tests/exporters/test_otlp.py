@@ -27,8 +27,7 @@ AUTHORITY = trustme.CA()
 
 OK = grpc.StatusCode.OK
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
-# https://opentelemetry.io/docs/specs/otlp/#failures, the table; RESOURCE_EXHAUSTED stands apart.
-RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
+BLAME = {"INVALID_ARGUMENT": Reason.REJECTED, "ALREADY_EXISTS": Reason.REJECTED, "RESOURCE_EXHAUSTED": Reason.TOO_LARGE}
 
 
 def packed(message: Message, value: bytes | None = None) -> AnyMessage:
@@ -73,7 +72,7 @@ async def test_a_signal_that_fares_badly_takes_no_other_with_it() -> None:
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.extend([Answer(grpc.StatusCode.UNIMPLEMENTED), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)])
         outcomes = await otlp.send([item("a"), item("b", TRACES), item("c", METRICS), item("d")])
-    assert outcomes == [Rejected(Reason.INTERNAL), DELIVERED, Retry(2), Rejected(Reason.INTERNAL)]
+    assert outcomes == [Retry(), DELIVERED, Retry(2), Retry()]
     assert len(collector.requests) == 1
 
 
@@ -105,16 +104,37 @@ async def test_what_cannot_be_read_is_rejected_alone(signal: Signal) -> None:
 @every_signal
 @pytest.mark.parametrize("after", [None, 0.0, 1.5])
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not OK], ids=lambda code: code.name)
-async def test_an_answer_means_what_otlp_says(code: grpc.StatusCode, after: float | None, signal: Signal) -> None:
-    expected: Outcome = Rejected(Reason.INTERNAL)
-    if code.name in RETRYABLE or (code is EXHAUSTED and after is not None):
-        expected = Retry(after)
-    elif code is EXHAUSTED:
-        expected = Rejected(Reason.TOO_LARGE)
+async def test_an_answer_blames_an_item_or_is_for_another_try(code: grpc.StatusCode, after: float | None, signal: Signal) -> None:
+    blames = code.name in BLAME and not (code is EXHAUSTED and after is not None)
+    expected: Outcome = Rejected(BLAME[code.name]) if blames else Retry(after)
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.append(Answer(code, after))
-        assert await otlp.send(items("a", "b", signal=signal)) == [expected] * 2
-        assert await otlp.send(items("c", signal=signal)) == [DELIVERED]
+        assert await otlp.send(items("a", signal=signal)) == [expected]
+        assert await otlp.send(items("b", signal=signal)) == [DELIVERED]
+
+
+@every_signal
+@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code.name in BLAME], ids=lambda code: code.name)
+@pytest.mark.parametrize("letters", ["x", "ab", "xa", "aaax", "axaaxaaa", "xxxx"])
+async def test_blame_is_narrowed_down_to_the_items_at_fault(letters: str, code: grpc.StatusCode, signal: Signal) -> None:
+    async def answer(request: bytes, context: Any) -> bytes:
+        if b"faulty" in request:
+            await context.abort(code)
+        return b""
+
+    async with serving(signal, answer) as endpoint:
+        otlp = Otlp(endpoint)
+        batch = items(*("faulty" if letter == "x" else letter for letter in letters), signal=signal)
+        assert await otlp.send(batch) == [Rejected(BLAME[code.name]) if letter == "x" else DELIVERED for letter in letters]
+        await otlp.close()
+
+
+async def test_what_is_found_while_blame_is_narrowed_down_stands_in_its_place() -> None:
+    async with sending_to(collector := Collector()) as otlp:
+        collector.answers.extend([Answer(grpc.StatusCode.INVALID_ARGUMENT), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)])
+        batch = [item("a"), parcel(LOGS.item, b"\xff"), item("b"), item("c")]
+        assert await otlp.send(batch) == [DELIVERED, Rejected(Reason.MALFORMED), Retry(2), Retry(2)]
+    assert taken(collector) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +151,7 @@ async def test_an_answer_means_what_otlp_says(code: grpc.StatusCode, after: floa
     ],
 )
 def test_details_without_retry_info_are_none(details: Any) -> None:
-    assert judge(EXHAUSTED, details) == Rejected(Reason.TOO_LARGE)
+    assert judge(EXHAUSTED, details) is Reason.TOO_LARGE
     assert judge(grpc.StatusCode.UNAVAILABLE, details) == Retry()
 
 
@@ -164,6 +184,13 @@ async def test_the_log_holds_a_code_and_no_text_of_the_answer(caplog: pytest.Log
     assert [record.message.partition("answers ")[2] for record in caplog.records] == ["UNAVAILABLE to logs", "OK to logs"]
     assert "planted" not in caplog.text
     assert "as told" not in caplog.text
+
+
+async def test_blame_of_an_item_is_no_change_of_the_collector_s_answers(caplog: pytest.LogCaptureFixture) -> None:
+    async with sending_to(collector := Collector()) as otlp:
+        collector.answers.append(Answer(grpc.StatusCode.INVALID_ARGUMENT))
+        assert await otlp.send(items("a")) == [Rejected(Reason.REJECTED)]
+    assert caplog.records == []
 
 
 async def test_requests_are_compressed_unless_told_otherwise() -> None:
