@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 
 import grpc
 import msgspec
+import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
@@ -53,6 +54,23 @@ def raising(error: Exception) -> Reply:
         raise error
 
     return reply
+
+
+@asynccontextmanager
+async def posing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[bytes]]:
+    """A proxy that the environment names, credentials and all, and what is asked of it."""
+    asked: list[bytes] = []
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(1024))
+        writer.close()
+
+    async with await asyncio.start_server(hear, "127.0.0.1", 0) as server:
+        for name in ("grpc_proxy", "https_proxy", "http_proxy"):
+            monkeypatch.setenv(name, f"http://user:planted@127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        for name in ("no_grpc_proxy", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        yield asked
 
 
 class Gate:

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import grpc.aio
@@ -47,6 +47,8 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.max_send_message_length", -1),
+    # No proxy of the environment comes between.
+    ("grpc.enable_http_proxy", 0),
 )
 
 
@@ -140,7 +142,7 @@ class Uplink:
             self._link = None
         if self._link is None:
             self._generation, self._since = generation, now
-            self._link = Link(grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_options(self._hub.address)))
+            self._link = Link(grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_OPTIONS))
         return self._link
 
     def _retire(self, link: Link, within: float) -> None:
@@ -200,13 +202,6 @@ class Fallback:
         """What is kept here goes to the hub as far as it can, then both let go."""
         await self._own.close(within)
         await self._uplink.close(within)
-
-
-def _options(address: str) -> Sequence[tuple[str, Any]]:
-    """A hub on this machine isn't asked for by way of a proxy."""
-    host = address.rpartition(":")[0].strip("[]")
-    here = host in ("localhost", "::1") or host.startswith("127.")
-    return (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if here else _OPTIONS
 
 
 def _raise(errors: Sequence[Exception]) -> None:

@@ -20,10 +20,9 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    # No proxy of the environment comes between.
+    ("grpc.enable_http_proxy", 0),
 )
-
-# What stays on this machine goes through no proxy, whatever the environment says.
-_LOOPBACK_OPTIONS: Final = (*_OPTIONS, ("grpc.enable_http_proxy", 0))
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -47,7 +46,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     def channel(self) -> grpc.aio.Channel:
         """A new connection, on the running loop; made when first used."""
         if not self.secure:
-            return grpc.aio.insecure_channel(self.target, options=_LOOPBACK_OPTIONS)
+            return grpc.aio.insecure_channel(self.target, options=_OPTIONS)
         return grpc.aio.secure_channel(self.target, grpc.ssl_channel_credentials(self.roots), options=_OPTIONS)
 
 

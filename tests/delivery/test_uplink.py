@@ -11,16 +11,17 @@ from typing import Final
 
 import pytest
 
-from gateway.delivery.uplink import FIRST, LARGEST, LONGEST, Fallback, HubExporter, Uplink, _options, away
+from gateway import config
+from gateway.delivery.uplink import FIRST, LARGEST, LONGEST, Fallback, HubExporter, Uplink, away
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.model import Parcel, Release
 from gateway.receivers.guard import AFTER
 from gateway.tls import Material
 from tests.delivery.desk import NOW
-from tests.delivery.hubs import AGENT, HELD, as_it_came, hub, insisting, parcel, uplink
+from tests.delivery.hubs import AGENT, HELD, as_it_came, credentials, hub, insisting, parcel, uplink
 from tests.proxied import STRANGERS, dns, material, uri
-from tests.running import SECONDS, Gate, raising
+from tests.running import SECONDS, Gate, posing, raising
 
 A: Final = parcel("a")
 B: Final = parcel("b")
@@ -80,12 +81,18 @@ async def test_what_waits_makes_requests_of_a_megabyte(tmp_path: Path) -> None:
             task.cancel()
 
 
-@pytest.mark.parametrize(
-    ("address", "proxied"),
-    [("localhost:1", False), ("127.0.0.1:1", False), ("[::1]:1", False), ("privacy-hub.kannelle.svc:14007", True), ("10.0.0.1:1", True)],
-)
-def test_a_hub_on_this_machine_is_asked_for_by_no_proxy(address: str, proxied: bool) -> None:
-    assert dict(_options(address)).get("grpc.enable_http_proxy", 1) == proxied
+async def test_a_hub_is_reached_past_any_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with posing(monkeypatch) as asked, hub(tmp_path, Gate()) as one, uplink(one.port) as agent:
+        await agent.accept([A])
+    assert asked == []
+
+
+async def test_no_proxy_is_asked_for_a_hub_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with posing(monkeypatch) as asked:
+        agent = Uplink(config.Hub(address="hub.invalid:14007", timeout=1), lambda: (0, credentials(HELD)))
+        assert await refusal(agent, A) == (Retryable, Reason.UNAVAILABLE, None)
+        await agent.close(0.0)
+    assert asked == []
 
 
 # What the hub says.
