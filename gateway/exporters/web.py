@@ -5,6 +5,7 @@ What answers mean is `answers.py`'s. https://docs.aiohttp.org/en/stable/client_a
 
 from __future__ import annotations
 
+import re
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
@@ -25,6 +26,9 @@ ANSWER_BYTES: Final = 1024 * 1024
 CONNECTIONS: Final = 64
 PER_HOST: Final = 8
 """A vendor that hangs shall not hold what others need."""
+
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*|", re.IGNORECASE)
+"""The last part of a host that is an address in some odd form: https://url.spec.whatwg.org/#ends-in-a-number-checker."""
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _6TO4: Final = IPv6Network("2002::/16")
@@ -81,11 +85,14 @@ class Web:
         """Whether a URL may be called, as far as it tells itself: names are judged when they are resolved."""
         parts = urlsplit(url)
         host = str(parts.hostname)
+        if not host.isascii():
+            # Other digits and dots can spell an address that is resolved by nobody.
+            return False
         try:
             local = ip_address(host).is_loopback
         except ValueError:
             local = host == "localhost" or host.endswith(".localhost")
-            return self._loopback if local else parts.scheme == "https"
+            return self._loopback if local else parts.scheme == "https" and not _NUMBER.fullmatch(host.rpartition(".")[2])
         return self._loopback if local else parts.scheme == "https" and is_public(host)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, within: float, tls: ssl.SSLContext) -> Answer:

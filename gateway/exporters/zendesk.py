@@ -80,9 +80,10 @@ class Zendesk:
             return body
         if not body.get("comment"):
             return Rejected(Reason.REQUIRED_FIELD)
-        # Zendesk knows people by their address. Without one, the ticket is the agent's.
-        if "email" not in body.get("requester", {}):
-            body.pop("requester", None)
+        # Zendesk knows people by their address, and wants a name for a new one. Without an address, the ticket is the agent's.
+        requester = body.pop("requester", {})
+        if "email" in requester:
+            body["requester"] = {"name": requester["email"], **requester}
         ticket = msgspec.json.encode({"ticket": body})
         return ticket if len(ticket) <= TICKET_BYTES else Rejected(Reason.TOO_LARGE)
 

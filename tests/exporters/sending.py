@@ -70,9 +70,9 @@ def events(count: int) -> list[Parcel]:
     return [event(number) for number in range(count)]
 
 
-def message(number: int = 0, work_email: str = "ann@acme.example") -> Parcel:
+def message(number: int = 0, work_email: str = "ann@acme.example", user_id: str = "usr_1") -> Parcel:
     held = SupportMessage(topic=SUPPORT_TOPIC_BILLING, reference=f"sup_{number:08}")
-    held.user.user_id, held.user.work_email = "usr_1", work_email
+    held.user.user_id, held.user.work_email = user_id, work_email
     return parcel(held, number)
 
 

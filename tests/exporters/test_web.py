@@ -94,6 +94,21 @@ async def test_one_private_address_beside_a_good_one_refuses_the_name(address: s
     assert vendor.requests == 0
 
 
+ODD: Final = (
+    "127。0。0。1",
+    "１２７.0.0.1",
+    "①②⑦.0.0.1",
+    "127.0.0.¹",
+    "127.1",
+    "2130706433",
+    "0x7f.0.0.1",
+    "0177.0.0.1",
+    "vendor.0x7f",
+    "vendor.",
+)
+"""Addresses in forms that some libraries read, and hosts that end as they do."""
+
+
 @pytest.mark.parametrize(
     ("url", "loopback", "expected"),
     [
@@ -111,6 +126,7 @@ async def test_one_private_address_beside_a_good_one_refuses_the_name(address: s
         ("https://localhost", False, False),
         *((f"http://{host}:8080", loopback, loopback) for host in ("127.0.0.1", "[::1]", "localhost") for loopback in (False, True)),
         ("https://10.0.0.1", True, False),
+        *((f"https://{host}", False, False) for host in ODD),
     ],
 )
 async def test_a_url_tells_whether_it_may_be_called(url: str, loopback: bool, expected: bool) -> None:

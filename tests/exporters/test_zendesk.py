@@ -36,6 +36,14 @@ async def test_a_ticket_of_nobody_with_an_address_is_the_agents(web: Web) -> Non
     assert vendor.violations == []
 
 
+async def test_a_requester_without_a_name_has_the_address_for_one(web: Web) -> None:
+    async with ZendeskStandIn() as vendor:
+        assert await zendesk(web, vendor.url).send([message(user_id="")]) == [DELIVERED]
+    (ticket,) = vendor.accepted.values()
+    assert ticket["requester"] == {"name": "ann@acme.example", "email": "ann@acme.example"}
+    assert vendor.violations == []
+
+
 @pytest.mark.parametrize("fault", list(Fault))
 async def test_what_goes_wrong_is_tried_again_and_makes_one_ticket(web: Web, fault: Fault) -> None:
     faults = [fault]

@@ -40,6 +40,7 @@ async def test_what_is_documented_is_a_ticket() -> None:
         {"comment": {"body": "b", "public": "no"}},
         {"comment": {"body": "b" * 65_536}},
         {"requester": {"name": "n"}},
+        {"requester": {"email": "a@b.example"}},
         {"requester": {"email": "nobody"}},
         {"requester": {"email": "a@b.example", "phone": "1"}},
         {"tags": "a"},

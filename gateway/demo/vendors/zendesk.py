@@ -48,7 +48,7 @@ _TICKET: Final[Mapping[str, Rule]] = {
     "subject": _is_text,
     "comment": lambda value: not wrong(value, _COMMENT) and ("body" in value or "html_body" in value),
     # Zendesk makes a user of an address that it doesn't know, and wants a name for it then.
-    "requester": lambda value: not wrong(value, _REQUESTER, "email"),
+    "requester": lambda value: not wrong(value, _REQUESTER, "email name"),
     "external_id": _is_text,
     "tags": lambda value: _is_list(value) and all(isinstance(tag, str) and tag and not re.search(r"\s", tag) for tag in value),
     "priority": _is_one_of("urgent", "high", "normal", "low"),
