@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -218,3 +218,8 @@ async def test_each_item_is_counted_once() -> None:
     assert labels == ["a.Type"]
     assert buckets[-1] == ("+Inf", 3)
     assert total > 0
+
+
+def test_what_is_asked_of_an_item_is_not_shown() -> None:
+    shown = repr(Asked(cast(Any, None), b"ada@acme.example", "by ada"))
+    assert "ada" not in shown
