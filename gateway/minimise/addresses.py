@@ -66,10 +66,10 @@ PERSONAL: Final = Address(Kind.PERSONAL)
 def read(text: str) -> Address:
     """Read an address. Nothing is raised, and nothing guessed: a display name, a blank, a quoted local part or an IP literal is malformed.
 
-    Normal form: NFC, domain as lower-case A-labels, local part in lower case, without subaddress (`+…`). Personal are the domains of
-    free-mail and disposable mail, all below them, and what looks like them; a label that mixes scripts is malformed, as are compatibility
-    characters. Names reserved for examples (`.example`, `example.com`) count as business domains; `.test`, `.invalid`, `.local`,
-    `.localhost` and `.onion` are malformed.
+    Normal form: NFC, domain as lower-case A-labels, local part in lower case, without subaddress (`+…`). It is judged as well, so that
+    reading it again says the same. Personal are the domains of free-mail and disposable mail, all below them, and what looks like them; a
+    label that mixes scripts is malformed, as are compatibility characters. Names reserved for examples (`.example`, `example.com`) count as
+    business domains; `.test`, `.invalid`, `.local`, `.localhost` and `.onion` are malformed.
     """
     return _verdicts[text]
 
@@ -82,14 +82,27 @@ class _Verdicts(dict[str, Address]):
             return _misread(text)
         if len(self) >= _REMEMBERED:
             self.clear()
-        address = _read_plain(text) or _read_any(text)
-        if address.kind is Kind.MALFORMED:
-            address = _misread(text)
-        self[text] = address
+        self[text] = address = _settled(text)
         return address
 
 
 _verdicts: Final = _Verdicts()
+
+
+def _settled(text: str) -> Address:
+    """What a text and its normal form both are; where they differ, the worse of the two: lower case may say what capitals hide."""
+    address = _read_once(text)
+    if address.normalised in ("", text):
+        return address
+    again = _read_once(address.normalised)
+    if again == address:
+        return address
+    return PERSONAL if Kind.PERSONAL in (address.kind, again.kind) else MALFORMED
+
+
+def _read_once(text: str) -> Address:
+    address = _read_plain(text) or _read_any(text)
+    return _misread(text) if address.kind is Kind.MALFORMED else address
 
 
 def _read_plain(text: str) -> Address | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.minimise.addresses import _REMEMBERED, LONGEST, MALFORMED, PERSONAL, Address, Kind, _read_any, _read_plain, _verdicts, read
+from tests.minimise.disguised import ADDRESSES, DOMAINS, HIDDEN, wide
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,16 @@ def test_what_says_somebody_s_own_address_is_personal_however_it_says_it(text: s
     assert read(text) == PERSONAL
 
 
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize("spelt", [str.upper, str.title, str.swapcase])
+def test_what_a_normal_form_would_say_is_said(spelt: Callable[[str], str], hidden: str) -> None:
+    text = wide(hidden).rstrip("=")
+    assert text == text.lower()
+    address = read(f"{spelt(text)}@acme.example")
+    assert address == read(f"{text}@acme.example")
+    assert address in (MALFORMED, PERSONAL)
+
+
 @pytest.mark.parametrize("local", ["0612345678", "+33612345678", "4111111111111111", "FR7630006000011234567890189", "203.0.113.7"])
 def test_a_local_part_that_is_other_personal_data_is_malformed(local: str) -> None:
     assert read(f"{local}@acme.example") == MALFORMED
@@ -82,7 +95,7 @@ def test_a_domain_that_only_resembles_one_of_free_mail_is_a_business(domain: str
 
 
 @settings(deadline=None)
-@given(st.emails() | st.builds("{}@{}".format, st.text(max_size=12), st.sampled_from(["acme.example", "b\u00fccher.example", "Gmail.com"])))
+@given(st.emails() | st.builds("{}@{}".format, st.text(max_size=12), st.sampled_from(DOMAINS)) | ADDRESSES)
 def test_a_normal_form_is_its_own_normal_form(text: str) -> None:
     address = read(text)
     if address.normalised:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import pytest
+from google.protobuf.message import Message
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from gateway.model import Facts, Release
 from gateway.policy.compile import Compiler
 from tests.build import UNKNOWN, compiler, released
 from tests.chance import Chance, contract
+from tests.minimise.disguised import ADDRESSES, HIDDEN, TEXTS, wide
 from tests.minimise.test_index import numbered
 from tests.minimise.test_keyed_oracle import KEYS, VALUES, engine, logged
 from tests.minimise.test_oracle import BYTES, FACTS, KANNELLES, engines, file, mutated
@@ -64,6 +67,44 @@ def test_items_of_ours_and_of_otlp_stay_as_they_are(data: bytes, index: int, fac
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.dictionaries(KEYS, VALUES, max_size=4))
 def test_attributes_stay_as_they_are(attributes: dict[str, Any], body: dict[str, Any]) -> None:
     event(check(engine(), logged(attributes, body), FACTS[0]))
+
+
+SAID: Final = """
+message M {
+  string mail = 1 @WORK_EMAIL; repeated string mails = 2 @WORK_EMAIL; string code = 3 @OPERATIONAL; string note = 4 @FREE_TEXT;
+  repeated string notes = 5 @FREE_TEXT; map<string, string> noted = 6 @{category: FREE_TEXT, map_key: WORK_EMAIL};
+}
+"""
+SAYINGS: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "mail": ADDRESSES,
+        "mails": st.lists(ADDRESSES, max_size=3),
+        "noted": st.dictionaries(ADDRESSES, TEXTS, max_size=2),
+        "code": ADDRESSES.map(lambda text: text.partition("@")[0]),
+        "note": TEXTS,
+        "notes": st.lists(TEXTS, max_size=2),
+    },
+)
+
+
+@cache
+def saying(destination: str) -> tuple[type[Message], Minimiser]:
+    made = compiler(SAID)
+    return made.contract.message_class("t.M"), Minimiser(made.plan("t.M", destination))
+
+
+@settings(max_examples=500, deadline=None)
+@given(SAYINGS, st.sampled_from(["eu-store", "eu-vendor", "us-vendor"]), st.sampled_from(FACTS))
+def test_what_hides_addresses_stays_as_it_is(sayings: dict[str, Any], destination: str, facts: Facts) -> None:
+    message, minimiser = saying(destination)
+    event(check(minimiser, message(**sayings).SerializeToString(), facts))
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_what_a_vendor_gets_it_gets_again(hidden: str) -> None:
+    message, minimiser = saying("us-vendor")
+    assert check(minimiser, message(mail=f"{wide(hidden).upper()}@acme.example").SerializeToString(), UNKNOWN) != "released"
 
 
 def test_what_would_be_too_large_to_be_decided_on_again_is_refused() -> None:
