@@ -123,6 +123,7 @@ def test_a_document_is_read_by_its_types(text: str, expected: Thing) -> None:
         ("regions: NO", "thing.yaml:1: regions: must be a list"),
         ("tree: {a: [1, ~]}", "thing.yaml:1: tree.a[1]: must not be empty"),
         ("tree: [9999999999999999999]", "thing.yaml:1: tree[0]: must be a whole number"),
+        ("tree: {a: .nan}", "thing.yaml:1: tree.a: must be a number that JSON can hold; to say a text, write it in quotes"),
         ("names: 1", "thing.yaml:1: names: must be text; write it in quotes"),
         ("names: {a: b}", "thing.yaml:1: names: must be text"),
         ("names: [a, '']", "thing.yaml:1: names[1]: must be of 1 or more characters"),

@@ -22,11 +22,15 @@ _TAG: Final = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value of the document, and its place: `file:line` of its key, or of itself where it has none. `text` is a scalar as written."""
+    """A value of the document, and its place: `file:line` of its key, or of itself where it has none.
+
+    `text` is a scalar as written, `plain` one that isn't in quotes.
+    """
 
     place: str
     value: str | int | float | bool | list[Node] | dict[str, Node] | None = field(repr=False)
     text: str = field(default="", repr=False)
+    plain: bool = field(default=False, repr=False)
 
 
 def text_of(path: Path, error: type[BadSetup]) -> str:
@@ -126,7 +130,7 @@ def _node(node: yaml.Node, name: str, place: str, error: type[BadSetup]) -> Node
     value = _SCALARS[node.tag](node.value)
     if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
         raise error(f"{place}: holds half a surrogate pair")
-    return Node(place, value, node.value)
+    return Node(place, value, node.value, isinstance(node, yaml.ScalarNode) and node.style is None)
 
 
 def _entries(node: yaml.MappingNode, name: str, error: type[BadSetup]) -> dict[str, Node]:

@@ -25,6 +25,9 @@ Keys = tuple[Key, ...]
 _INT64: Final = range(-(2**63), 2**63)
 _DAYS: Final = {"d": 1, "m": 30, "y": 365}
 
+# What YAML has for numbers, those among them that aren't read as numbers here.
+_NUMBER: Final = re.compile(r"[-+]?(?:\.(?:inf|nan)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?)", re.ASCII | re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -151,6 +154,8 @@ def _tree(node: Node, keys: Keys, origin: Origin) -> Any:
             return tuple(_tree(item, (*keys, index), origin) for index, item in enumerate(items))
         case None:
             raise origin.fail(keys, "must not be empty")
+        case str() if node.plain and _NUMBER.fullmatch(node.text):
+            raise origin.fail(keys, "must be a number that JSON can hold; to say a text, write it in quotes")
         case str() | bool():
             return node.value
     return _LEAVES[type(node.value)](node.value, keys, origin)

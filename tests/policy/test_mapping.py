@@ -156,6 +156,36 @@ def test_a_body_is_one_that_the_vendor_documents(text: str, expected: str) -> No
     assert fault(text) == f"policy.yaml:{expected}"
 
 
+NUMBERS: Final = (".nan", ".NaN", ".inf", "-.Inf", "9" * 20, f"-{'9' * 30}", "1e400", "1.5e+308", "01", ".5", "1.")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_constant_is_no_number_that_json_can_not_hold(number: str) -> None:
+    said = fault(policy(f"t.A: {{event: a, properties: {{list: [a, {number}]}}}}"))
+    assert said == (
+        f"policy.yaml:18: {PLACE}.items.t.A.properties.list[1]: must be a number that JSON can hold; to say a text, write it in quotes"
+    )
+
+
+@pytest.mark.parametrize("number", [str(2**63), str(-(2**63) - 1), "9" * 19])
+def test_a_constant_is_a_number_of_64_bits(number: str) -> None:
+    said = fault(policy(f"t.A: {{event: a, properties: {{b: {number}}}}}"))
+    assert said == f"policy.yaml:18: {PLACE}.items.t.A.properties.b: must be a whole number"
+
+
+@pytest.mark.parametrize(
+    ("constant", "expected"),
+    [(str(2**63 - 1), 2**63 - 1), ("-1.5e3", -1500.0), ("1.2.3", "1.2.3"), ("2026-01-01", "2026-01-01"),
+     *((f"'{number}'", number) for number in NUMBERS)],
+)  # fmt: skip
+def test_other_constants_are_what_they_say(constant: str, expected: object) -> None:
+    file = parse(policy(f"t.A: {{event: a, properties: {{b: {constant}}}}}"))
+    assert len(Compiler(HELD, file).plans()) == 1
+    exporter = file.policy.destinations["to"].exporter
+    assert isinstance(exporter, SegmentExporter)
+    assert exporter.items["t.A"]["properties"]["b"] == expected
+
+
 def test_a_destination_of_a_signal_needs_an_entry_too() -> None:
     text = policy("t.A: {event: a}").replace("{t.A: [to]}", "{otlp/logs: [to]}")
     with pytest.raises(BadPolicy, match=r"items: has no entry for opentelemetry\.proto\.logs\.v1\.ResourceLogs, which a flow leads here$"):
