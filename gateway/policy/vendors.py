@@ -23,7 +23,7 @@ REGIONS: Final[Mapping[str, str]] = {host: region for hosts in HOSTS.values() fo
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """An object's fields, and the sorts of value that each may have; those of `required` must be there.
+    """An object's fields, and the sorts of value that each may have; those of `required` must be there, and not empty.
 
     `inner` are the shapes of fields that have one.
     """
@@ -86,7 +86,7 @@ def _misfit(tree: Any, shape: Shape, keys: tuple[str, ...]) -> tuple[tuple[str |
         if field not in shape.fields:
             return (*keys, field), f"is no field of the vendor's; known: {', '.join(sorted(shape.fields))}"
     for field in shape.required:
-        if field not in tree:
+        if tree.get(field, "") in ("", {}):
             return (*keys, field), "is required"
     found = (_misfit(tree[field], inner, (*keys, field)) for field, inner in shape.inner.items() if field in tree)
     return next(filter(None, found), None)
