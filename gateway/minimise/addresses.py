@@ -132,7 +132,10 @@ def _address(local: str, domain: str, alike: str = "") -> Address:
     # A guest of a tenant has the own address in the local part: `ada_gmail.com#EXT#@acme.onmicrosoft.com`.
     if any(map(is_personal, _PARTS.split(plain))):
         return PERSONAL
-    if not 1 <= len(plain) <= _LONGEST_LOCAL or len(normalised.encode()) > LONGEST or _ROUTES.intersection(plain) or find(mailbox):
+    if not 1 <= len(plain) <= _LONGEST_LOCAL or len(normalised.encode()) > LONGEST or _ROUTES.intersection(plain):
+        return MALFORMED
+    # What stands below a registered domain is anybody's to choose.
+    if find(mailbox) or find(domain.rpartition(".")[0].rpartition(".")[0]):
         return MALFORMED
     kind = Kind.PERSONAL if is_personal(domain) or is_personal(alike) else Kind.BUSINESS
     return Address(kind, normalised, domain)

@@ -89,6 +89,25 @@ def test_a_local_part_that_is_other_personal_data_is_malformed(local: str) -> No
     assert read(f"{local}@acme.example") == MALFORMED
 
 
+@pytest.mark.parametrize(
+    "below",
+    [
+        "33612345678",
+        "4111111111111111",
+        "fr7630006000011234567890189",
+        "192.168.0.1",
+        "77yh77yk77yh77yg77yn77yt77yh77yp77ys772h77yj77yv77yt",
+    ],
+)
+def test_a_host_below_a_domain_that_is_other_personal_data_is_malformed(below: str) -> None:
+    assert read(f"x@{below}.acme.example") in (MALFORMED, PERSONAL)
+
+
+@pytest.mark.parametrize("domain", ["mail.acme.example", "eu-1.mail.acme.co.uk", "video2.acme.example", "a.b.c.acme.fr"])
+def test_a_host_below_a_domain_is_nothing_odd(domain: str) -> None:
+    assert read(f"ada@{domain}").kind is Kind.BUSINESS
+
+
 @pytest.mark.parametrize("domain", ["gmail.com.acme.example", "notgmail.com", "yahoo-inc.com", "mygmx.example", "outlook.acme.example"])
 def test_a_domain_that_only_resembles_one_of_free_mail_is_a_business(domain: str) -> None:
     assert read(f"ada.byron@{domain}").kind is Kind.BUSINESS
