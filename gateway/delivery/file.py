@@ -13,10 +13,10 @@ from typing import Final
 
 from gateway.config import Outbox as Settings
 from gateway.delivery import schema
-from gateway.delivery.folder import make_folder, sync_folder
 from gateway.delivery.salvage import salvage
 from gateway.delivery.store import Store
 from gateway.errors import BadConfig
+from gateway.folder import make_folder, sync_folder
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from gateway.delivery.folder import make_folder, sync_folder
 from gateway.errors import BadConfig
+from gateway.folder import make_folder, sync_folder
 from gateway.model import Category
 
 SECRET: Final = 32

@@ -17,6 +17,7 @@ from typing import Final
 
 from gateway.errors import BadConfig
 from gateway.exporters.backups import Backups
+from gateway.folder import make_folder, sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ class RotatingFile:
         fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         try:
             _check_regular(fd)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError:
             os.close(fd)
             raise
@@ -226,7 +227,7 @@ def _why(error: OSError) -> str:
 
 def _locked(path: Path) -> int:
     try:
-        _make_folder(path.parent)
+        make_folder(path.parent)
         fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise BadConfig(f"{path}: {_why(error)}") from error
@@ -236,19 +237,3 @@ def _locked(path: Path) -> int:
         os.close(fd)
         raise BadConfig(f"{path}: another destination or process writes to this file") from error
     return fd
-
-
-def _make_folder(path: Path) -> None:
-    if not path.exists():
-        _make_folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    # A file is safe once the folder that names it is.
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
