@@ -89,9 +89,8 @@ class Carried:
         sent, parcels = [], []
         ended: dict[int, Reason] = {}
         for leased in self._batch:
-            try:
-                fate = await self._fate(leased)
-            except Retryable:
+            fate = await self._told(leased)
+            if fate is None:
                 continue
             if isinstance(fate, Parcel):
                 sent.append(leased)
@@ -107,6 +106,16 @@ class Carried:
         gone = self._desk.outbox.erased(leased.id for leased in sent)
         pairs = [(leased, parcel) for leased, parcel in zip(sent, parcels, strict=True) if leased.id not in gone]
         return [leased for leased, _ in pairs], [parcel for _, parcel in pairs]
+
+    async def _told(self, leased: Leased) -> Parcel | Reason | None:
+        """What becomes of an item; None where that can't be told now, which is no reason to keep the others."""
+        try:
+            return await self._fate(leased)
+        except Retryable:
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever it is: its text may hold a value
+            log.error("%s: an item could not be decided on: %s", self._destination, type(error).__name__)
+            return None
 
     async def _fate(self, leased: Leased) -> Parcel | Reason:
         if not leased.sound:

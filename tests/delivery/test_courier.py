@@ -248,16 +248,16 @@ async def test_an_exporter_at_fault_is_asked_once(told: object, tmp_path: Path) 
 async def test_what_cannot_be_decided_on_is_looked_at_again_only_later(error: Exception, tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         case.again.told["0"] = error
-        await case.put(*parcels(1))
+        await case.put(*parcels(2))
         async with carrying(case, recipient := Recipient()) as courier:
             await idle(courier)
             asked = case.again.asked
             await idle(courier)
-            assert (asked, case.again.asked) == (1, 1)
+            assert (asked, case.again.asked, recipient.texts) == (2, 2, ["1"])
             case.again.told.clear()
             case.time.passed = AGAIN
             await idle(courier)
-        assert (recipient.texts, case.waiting) == (["0"], 0)
+        assert (recipient.texts, case.waiting) == (["1", "0"], 0)
 
 
 async def test_what_is_erased_while_it_is_leased_is_not_sent(tmp_path: Path) -> None:
