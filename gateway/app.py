@@ -7,6 +7,7 @@ import gc
 import logging
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -55,6 +56,11 @@ OWN: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE
 KEYS: Final = "keys"
 PLANS: Final = "plans.json"
 """Files in the state folder: the secret of keyed hashes, and the plans that agents may have used."""
+
+SWITCH: Final = 0.001
+"""How long one thread may keep Python to itself when others want it, in seconds. A commit asks for it some twenty times: with the usual
+5 ms, an item that is costly to judge would hold up everybody's.
+"""
 
 LEAVING: Final = 2.0
 """How long calls that a stop has cut off may take to be logged, in seconds."""
@@ -258,6 +264,7 @@ def serve(config: Config) -> int:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     _hush(logging.getLogger("grpc"))
+    sys.setswitchinterval(SWITCH)
     return uvloop.run(_serve(config))
 
 
