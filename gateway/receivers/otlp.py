@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 import grpc
@@ -18,7 +19,7 @@ from gateway.minimise.flows import Flows
 from gateway.minimise.otlp import points, split
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard, Relay
-from gateway.receivers.intake import Asked, Intake
+from gateway.receivers.intake import MOST, Asked, Intake
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from gateway.telemetry.traces import Called
 
@@ -57,7 +58,8 @@ async def export(signal: Signal, flows: Flows, intake: Intake, raw: bytes) -> Me
 
     Partial success: what is wrong with one record rejects that one only. A withheld record counts as accepted.
     """
-    flow, items = flows.of(signal.flow), [*split(raw)]
+    # One more than may be: too many are refused before the others are made.
+    flow, items = flows.of(signal.flow), [*islice(split(raw), MOST + 1)]
     batch = await intake.many(lambda item: Asked(flow, item), items)
     return _response(signal, [(items[index], reason) for index, reason in batch.rejected])
 
