@@ -13,13 +13,12 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway.cli.show import console, count
+from gateway.delivery.file import NANOS
 from gateway.delivery.held import Held
 from gateway.delivery.stock import Lot, Swept
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-NANOS: Final = 1_000_000_000
 
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 

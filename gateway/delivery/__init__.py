@@ -14,8 +14,8 @@ class Delivery(Protocol):
     async def accept(self, parcels: Sequence[Parcel]) -> None:
         """Returns when all parcels are stored, here or at the hub; or else none is.
 
-        Raises Retryable when sending the same again may help, and Refused when they can't be taken as they are: together too large,
-        for a destination that nothing delivers to, or under the request ID of other ones.
+        Raises Retryable when sending the same again may help, and Refused when they can't be taken as they are: together too large, or
+        under the request ID of other ones. What is for a destination that nothing leads to any more is counted, not stored.
         """
         ...
 

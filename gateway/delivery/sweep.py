@@ -6,16 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Final, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from gateway.delivery.carry import Desk
+from gateway.delivery.carry import NANOS, Desk
 from gateway.errors import Reason, Retryable
 from gateway.exporters.base import Exporter
 from gateway.minimise.flows import Flows
 
 log = logging.getLogger(__name__)
-
-NANOS: Final = 1_000_000_000
 
 
 @runtime_checkable

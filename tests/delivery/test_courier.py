@@ -199,12 +199,17 @@ async def test_what_does_not_settle_in_time_is_given_back(tmp_path: Path) -> Non
             await again.until(3)
 
 
+async def failed_often(case: Case, count: int) -> None:
+    """So many items that have failed ten times each, and are due."""
+    await case.put(*parcels(count))
+    for _ in range(10):
+        leased = await case.outbox.lease("crm", Bounds(), 2**62)
+        await case.outbox.postpone([one.id for one in leased], NOW)
+
+
 async def test_of_what_has_failed_often_no_more_is_under_way_than_the_recipient_takes(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(*parcels(100))
-        for _ in range(10):
-            leased = await case.outbox.lease("crm", Bounds(), 2**62)
-            await case.outbox.postpone([one.id for one in leased], NOW)
+        await failed_often(case, 100)
         async with carrying(case, recipient := Recipient(bounds=Bounds(at_once=3), shut=True)):
             await recipient.until(3)
             recipient.open()
@@ -214,10 +219,7 @@ async def test_of_what_has_failed_often_no_more_is_under_way_than_the_recipient_
 
 async def test_what_is_leased_and_not_begun_is_free_after_a_stop(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(*parcels(10))
-        for _ in range(10):
-            leased = await case.outbox.lease("crm", Bounds(), 2**62)
-            await case.outbox.postpone([one.id for one in leased], NOW)
+        await failed_often(case, 10)
         courier = Courier("crm", recipient := Recipient(bounds=Bounds(at_once=1), shut=True), case.desk)
         await recipient.until(1)
         recipient.open()
