@@ -121,10 +121,9 @@ class Oracle:
 
     def _minimised(self, type: str, raw: bytes) -> Message:
         try:
-            message = self.contract.message_class(type).FromString(raw)
+            message: Message = known(self.contract.message_class(type).FromString(raw))
         except DecodeError:
             raise Refused(Reason.MALFORMED) from None
-        message.DiscardUnknownFields()
         self._walk(message)
         if not message.IsInitialized():
             raise Refused(Reason.REQUIRED_FIELD)
@@ -206,7 +205,7 @@ class Oracle:
                 inner.ParseFromString(held.value)
             except DecodeError:
                 raise Refused(Reason.MALFORMED) from None
-            inner.DiscardUnknownFields()
+            inner = known(inner)
             if not self._any(inner):
                 return False
         elif not self._may_be_held(name):
@@ -221,6 +220,45 @@ class Oracle:
         if name not in self.contract.messages or _kind(self.contract.message(name)) != "message":
             return False
         return self._holds_something(self.contract.message(name), frozenset()) and not self.strips_required(name)
+
+
+def known(message: Any) -> Any:
+    """A message with the fields that its type has, at every depth. What isn't listed isn't copied."""
+    copy = type(message)()
+    _copy_known(message, copy)
+    return copy
+
+
+def _copy_known(source: Any, target: Any) -> None:
+    for field, value in source.ListFields():
+        held = target.Extensions[field] if field.is_extension else getattr(target, field.name)
+        if _is_map(field):
+            _copy_entries(value, held)
+        elif field.is_repeated:
+            _copy_list(value, held)
+        elif isinstance(value, Message):
+            held.SetInParent()
+            _copy_known(value, held)
+        elif field.is_extension:
+            target.Extensions[field] = value
+        else:
+            setattr(target, field.name, value)
+
+
+def _copy_entries(source: Any, target: Any) -> None:
+    for key, value in source.items():
+        if isinstance(value, Message):
+            _copy_known(value, target[key])
+        else:
+            target[key] = value
+
+
+def _copy_list(source: Any, target: Any) -> None:
+    for value in source:
+        if isinstance(value, Message):
+            _copy_known(value, target.add())
+        else:
+            target.append(value)
 
 
 def _kind(type: Descriptor) -> str:

@@ -18,6 +18,10 @@ from tests.chance import PACKABLE, SCALARS, STRINGS, Chance, F
 INTEGERS: Final = (0, 1, 5, 7, 100, -1, -5, 2**31 - 1, 33612345678, 4111111111111111, 2**63 - 1)
 FLOATS: Final = (0.0, 1.5, -0.0, -3.25, 5.0, float("inf"), float("nan"))
 MOMENTS: Final = (0, NOW, NOW - 6 * 86_400, NOW + 8 * 86_400, -62_135_596_801, 253_402_300_800)
+DEPTHS: Final = (0, 0, 0, 0, 20, 40, 55, 56, 60, 61, 62, 63, 64, 80, 95)
+"""Levels of the deepest message inside another; 0 for no deep one. The oracle's parser takes 99, unknown groups among them."""
+PLANTED: Final = b"planted@acme.example"
+"""What stands in fields that nobody knows, and nowhere else."""
 URLS: Final = ("type.googleapis.com/{}", "{}", "/{}", "https://alice@acme.example/x/{}", "type.googleapis.com/{}?", "type.googleapis.com/")
 
 
@@ -31,9 +35,20 @@ class Wire:
         # An unknown enum number as the last of several is a known difference: so either the one or the other.
         self._twice = chance.rarely(2)
         self._types = types or [name for name in held.messages if name.startswith("x")]
+        self._deepest = chance.pick(DEPTHS)
+        self._deep_from = 1 + chance.below(4)
+        self._is_deep = False
+        self.levels = 8
+        """Messages inside one another in the deepest message so far, fields that nobody knows apart."""
 
     def message(self, type: Descriptor, depth: int = 0, merged: bool = False) -> bytes:
         """A message; `merged` if it stands in for another one, with which it will be merged."""
+        if depth == 0:
+            self._is_deep = self._deepest == 0
+        if depth >= self._deep_from and not (self._is_deep or merged):
+            self._is_deep = True
+            self.levels = max(self.levels, self._deepest)
+            return self.deep(type, self._deepest - depth)
         parts: list[bytes] = []
         taken: set[str] = set()
         for field in self._held.fields(type):
@@ -42,6 +57,46 @@ class Wire:
         for _ in self._chance.times(2):
             parts.insert(self._chance.below(len(parts) + 1), self._junk(type))
         return b"".join(parts)
+
+    def deep(self, type: Descriptor, levels: int) -> bytes:
+        """A message with so many levels of others inside, each with a value in every field and fields that nobody knows."""
+        fields = self._held.fields(type)
+        below = [field for field in fields if _leads_on(field)]
+        inner = below[levels % len(below)] if below and levels > 0 else None
+        oneofs = set() if inner is None or inner.containing_oneof is None else {inner.containing_oneof.name}
+        parts = [record(900, 2, PLANTED), tag(901, 3) + record(1, 2, PLANTED) + tag(901, 4)]
+        for field in fields:
+            if field is inner:
+                parts.append(self._level(field, levels - 1))
+            elif field.message_type is None and (field.containing_oneof is None or field.containing_oneof.name not in oneofs):
+                oneofs |= set() if field.containing_oneof is None else {field.containing_oneof.name}
+                parts.append(self._record(field, self._plain(field, levels)))
+        return b"".join(parts)
+
+    def _level(self, field: FieldDescriptor, levels: int) -> bytes:
+        """A field that leads to the next level; of a map, whose entries are levels too, by way of one of them."""
+        target = field.message_type
+        assert target is not None
+        if not _is_map(field):
+            return self._record(field, self.deep(target, levels))
+        key, value = target.fields_by_name["key"], target.fields_by_name["value"]
+        assert value.message_type is not None
+        return record(
+            field.number, 2, self._record(key, self._plain(key, levels)) + self._record(value, self.deep(value.message_type, levels - 1))
+        )
+
+    def _plain(self, field: FieldDescriptor, turn: int) -> bytes:
+        """A scalar's value, another one each turn."""
+        kind = field.type
+        if kind == F.TYPE_STRING:
+            return STRINGS[turn % len(STRINGS)].encode()
+        if kind == F.TYPE_BYTES:
+            return b"carol@acme.example"
+        if field.enum_type is not None:
+            return varint(field.enum_type.values[0].number)
+        if kind in (F.TYPE_DOUBLE, F.TYPE_FLOAT):
+            return struct.pack("<d" if kind == F.TYPE_DOUBLE else "<f", 1.5)
+        return varint(1) if kind == F.TYPE_BOOL else integer(kind, INTEGERS[turn % len(INTEGERS)])
 
     def _field(self, field: FieldDescriptor, depth: int, merged: bool, taken: set[str]) -> list[bytes]:
         oneof = field.containing_oneof
@@ -203,6 +258,14 @@ def integer(type: int, value: int) -> bytes:
         value = value % 2**31 if type == F.TYPE_SINT32 else value
         return varint(value << 1 if value >= 0 else (-value << 1) - 1)
     return varint(value)
+
+
+def _leads_on(field: FieldDescriptor) -> bool:
+    """Whether a field holds messages that are judged field by field."""
+    target = field.message_type
+    if target is not None and _is_map(field):
+        target = target.fields_by_name["value"].message_type
+    return target is not None and not target.full_name.startswith("google.protobuf.")
 
 
 def _is_map(field: FieldDescriptor) -> bool:

@@ -34,7 +34,7 @@ class Minimiser:
         self._most = most
         self._turn = None if census is None else census.turn
         self._counts = None if census is None else census.counts(plan.messages)
-        self._classes = build(plan.messages)
+        self._schemas = build(plan.messages)
         self._checks = checks(plan, self._minimise)
         self._maps = any(message.form is Form.MAP_ENTRY for message in plan.messages)
         self._required = any(field.presence is Presence.REQUIRED for message in plan.messages for field in message.fields)
@@ -70,7 +70,7 @@ class Minimiser:
         return Index(self.plan)
 
     def _minimise(self, index: int, raw: bytes, run: Run) -> bytes:
-        message = read(self._classes[index], raw)
+        message = read(self._schemas[index], raw)
         if run.lost is not None and self._counts is not None and len(raw) <= LONGEST:
             self._counts[index](message, run)
         message.DiscardUnknownFields()

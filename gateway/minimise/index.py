@@ -31,7 +31,7 @@ class Index:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._holding = _holding(plan)
-        self._classes = build([_pruned(plan, index, self._holding) for index in range(len(plan.messages))]) if self._holding else []
+        self._schemas = build([_pruned(plan, index, self._holding) for index in range(len(plan.messages))]) if self._holding else []
         # Filled in while recursive types already refer to it.
         self._walks: dict[int, Walk] = {}
         self._walks |= {index: self._walk(plan.messages[index]) for index in self._holding}
@@ -45,7 +45,7 @@ class Index:
         return frozenset(found)
 
     def _read(self, index: int, raw: bytes, found: set[Found]) -> None:
-        self._walks[index](read(self._classes[index], raw), found)
+        self._walks[index](read(self._schemas[index], raw), found)
 
     def _walk(self, message: MessagePlan) -> Walk:
         walks = [self._field(field) for field in message.fields if _holds(self._plan, field, self._holding)]

@@ -41,8 +41,8 @@ def holds(value: Value) -> bool:
 def named(rule: Attributes | Body) -> Holding:
     """Read a `KeyValue`, or a log body. The same ones come again and again."""
     paths = _Paths(rule.attributes if isinstance(rule, Body) else rule)
-    cls, walk = (ANY_VALUE, paths.value) if isinstance(rule, Body) else (KEY_VALUE, paths.pair)
-    return Seen(lambda raw: frozenset(walk(read(cls, raw), ""))).__getitem__
+    schema, walk = (ANY_VALUE, paths.value) if isinstance(rule, Body) else (KEY_VALUE, paths.pair)
+    return Seen(lambda raw: frozenset(walk(read(schema, raw), ""))).__getitem__
 
 
 def properties(rules: Mapping[str, Value]) -> Holding:

@@ -8,11 +8,8 @@ from typing import Any, Final
 from gateway.errors import Reason, Refused
 from gateway.minimise.memo import Rewrite
 from gateway.minimise.run import Run
-from gateway.minimise.schema import attribute, build, parse
+from gateway.minimise.schema import MAX_DEPTH, attribute, build, parse
 from gateway.plan import FieldPlan, MessagePlan, Presence
-
-DEEPEST: Final = 16
-"""How deep an `Any` may stand in another, by the messages and `Any` around it. The parser can't count them: to it each is bytes."""
 
 PREFIX: Final = "type.googleapis.com/"
 ANY: Final = "google.protobuf.Any"
@@ -31,7 +28,8 @@ def payload(anys: Mapping[str, int], minimise: Minimise) -> Rewrite:
     """Minimise an `Any`, whose payload decides."""
 
     def rewrite(raw: bytes, run: Run) -> bytes | Reason:
-        if run.depth >= DEEPEST:
+        # The parser can't count what is around: to it each `Any` is bytes.
+        if run.depth >= MAX_DEPTH:
             raise Refused(Reason.TOO_DEEP)
         name, value = opened(raw)
         held = _held(name, value, run)
@@ -64,7 +62,7 @@ def type_name(url: str) -> str:
 
 def any_bytes(name: str, value: bytes) -> bytes:
     """A serialised `Any` that holds a message of type `name`."""
-    message: Any = _ANY()
+    message: Any = _ANY.message()
     setattr(message, TYPE_URL, PREFIX + name)
     setattr(message, VALUE, value)
     serialised: bytes = message.SerializeToString()

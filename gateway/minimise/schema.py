@@ -2,11 +2,15 @@
 
 The projected file is of edition 2023 whatever the original was: every feature is said at the field. Enums are closed, so that the parser
 itself puts unknown numbers among the unknown fields; strings are checked to be UTF-8.
+
+The runtime's parser takes 100 messages inside one another, its `DiscardUnknownFields()` stops below 64 without a word. So what a schema
+reads is never deeper than `MAX_DEPTH`, and the import of this module fails where the runtime doesn't strip all of that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any, Final
 
 from google.protobuf.descriptor_pb2 import (
@@ -22,9 +26,23 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.errors import Reason, Refused
+from gateway.minimise.wire import field as record
+from gateway.minimise.wire import varint
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
 
 PACKAGE: Final = "projection"
+
+MAX_DEPTH: Final = 60
+"""Messages inside one another below the outermost that are accepted; an entry of a map is one too, and its value another."""
+
+_PARSER_DEPTH: Final = 100
+"""Messages inside one another, the outermost among them, that the runtime's parser takes."""
+
+_AROUND: Final = _PARSER_DEPTH - MAX_DEPTH - 1
+"""Groups put around a message, so that the parser itself refuses what is deeper than `MAX_DEPTH`."""
+
+_SHALLOW_BYTES: Final = 2 * MAX_DEPTH + 1
+"""Bytes of the longest message that can't be deeper: each level takes two, a tag and a length, or two tags."""
 
 _PRESENCE: Final[Mapping[Presence, int]] = {
     Presence.EXPLICIT: FeatureSet.EXPLICIT,
@@ -39,30 +57,91 @@ def attribute(number: int) -> str:
     return f"f{number}"
 
 
-def build(messages: Sequence[MessagePlan]) -> list[Any]:
-    """The classes of `messages`, in their order; None where a message is a map entry."""
+class Schema:
+    """One message type of a projection. `build` makes it, `read` and `parse` use it."""
+
+    __slots__ = ("_opening", "_probe", "message")
+
+    def __init__(self, message: Any, probe: Any = None, number: int = 0) -> None:
+        """`probe` is the class whose field `number` holds such messages within groups; None where none can be too deep."""
+        self.message = message
+        self._probe = probe
+        self._opening = b"\x0b" * _AROUND + varint(number << 3 | 2)
+
+    def is_too_deep(self, raw: bytes) -> bool:
+        """Whether `raw`, which the parser takes, is deeper than `MAX_DEPTH`; groups that nobody knows count too."""
+        if self._probe is None or len(raw) <= _SHALLOW_BYTES:
+            return False
+        try:
+            self._probe.FromString(b"%b%b%b%b" % (self._opening, varint(len(raw)), raw, _CLOSING))
+        except DecodeError:
+            return True
+        return False
+
+
+_PROBE: Final = "Probe"
+_CLOSING: Final = b"\x0c" * _AROUND
+"""The tags that end groups in field 1; `0b` begins one."""
+
+
+def build(messages: Sequence[MessagePlan]) -> list[Schema]:
+    """The schemas of `messages`, in their order. Of a map's entry, which is read with its map, it is an empty one."""
+    file, deep = _file(messages), sorted(_deep(messages))
+    if deep:
+        file.message_type.append(_probe(deep))
     pool = DescriptorPool()
-    pool.AddSerializedFile(_file(messages).SerializeToString())
+    pool.AddSerializedFile(file.SerializeToString())
+    probe = GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{_PROBE}")) if deep else None
+    numbers = {index: number for number, index in enumerate(deep, 2)}
     return [
-        None if message.form is Form.MAP_ENTRY else GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.M{index}"))
+        Schema(None if message.form is Form.MAP_ENTRY else _class(pool, index), probe if index in numbers else None, numbers.get(index, 0))
         for index, message in enumerate(messages)
     ]
 
 
-def parse(cls: Any, raw: bytes) -> Any:
-    """The message of class `cls` that `raw` holds, without unknown fields. Raises Refused."""
-    message = read(cls, raw)
+def parse(schema: Schema, raw: bytes) -> Any:
+    """The message that `raw` holds, without unknown fields at any depth. Raises Refused."""
+    message = read(schema, raw)
     message.DiscardUnknownFields()
     return message
 
 
-def read(cls: Any, raw: bytes) -> Any:
-    """The same, with unknown fields. Raises Refused."""
+def read(schema: Schema, raw: bytes) -> Any:
+    """The same, with unknown fields, which `DiscardUnknownFields()` removes. Raises Refused."""
     try:
-        return cls.FromString(raw)
+        message = schema.message.FromString(raw)
     except DecodeError as error:
         # The runtime tells the two apart by its text alone.
         raise Refused(Reason.TOO_DEEP if "MaxDepth" in str(error) else Reason.MALFORMED) from None
+    if schema.is_too_deep(raw):
+        raise Refused(Reason.TOO_DEEP)
+    return message
+
+
+def _class(pool: DescriptorPool, index: int) -> Any:
+    return GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.M{index}"))
+
+
+def _deep(messages: Sequence[MessagePlan]) -> frozenset[int]:
+    """The messages that can be deeper than `MAX_DEPTH`: those that lead to another, that to another, and so on, as often."""
+    below = {index: {field.message for field in message.fields} - {None} for index, message in enumerate(messages)}
+    leading = frozenset(below)
+    for _ in range(MAX_DEPTH + 1):
+        before, leading = leading, frozenset(index for index in leading if not leading.isdisjoint(below[index]))
+        if leading in (before, frozenset()):
+            break
+    return frozenset(index for index in leading if messages[index].form is not Form.MAP_ENTRY)
+
+
+def _probe(indices: Sequence[int]) -> DescriptorProto:
+    """A message of groups of its own type, of which the innermost holds a message to be probed."""
+    probe = DescriptorProto(name=_PROBE)
+    optional, message = FieldDescriptorProto.LABEL_OPTIONAL, FieldDescriptorProto.TYPE_MESSAGE
+    around = probe.field.add(name=attribute(1), number=1, label=optional, type=message, type_name=f".{PACKAGE}.{_PROBE}")
+    around.options.features.message_encoding = FeatureSet.DELIMITED
+    for number, index in enumerate(indices, 2):
+        probe.field.add(name=attribute(number), number=number, label=optional, type=message, type_name=f".{PACKAGE}.M{index}")
+    return probe
 
 
 def _file(messages: Sequence[MessagePlan]) -> FileDescriptorProto:
@@ -131,3 +210,21 @@ def _enum(name: str, numbers: Sequence[int]) -> EnumDescriptorProto:
     for number in numbers:
         enum.value.add(name=f"{name}_{number}".replace("-", "M"), number=number)
     return enum
+
+
+def _verify() -> None:
+    """Raise ImportError unless this runtime strips all that `parse` accepts."""
+    unknown = b"\x10\x01"
+    (nested,) = build((MessagePlan("Nested", (FieldPlan(1, "nested", "message", Presence.EXPLICIT, message=0),)),))
+    for depth in range(1, 2 * _PARSER_DEPTH):
+        # An unknown field beside each message: none is too short to be probed.
+        raw = reduce(lambda inner, _: record(1, inner) + unknown, range(depth), unknown)
+        try:
+            left = parse(nested, raw).SerializePartialToString()
+        except Refused:
+            left = b""
+        if (depth <= MAX_DEPTH) != bool(left) or unknown in left:
+            raise ImportError(f"this version of protobuf's runtime doesn't strip messages {depth} deep")
+
+
+_verify()

@@ -16,7 +16,7 @@ class Reader:
     """Reads the subject of items of one type."""
 
     def __init__(self, plan: SubjectPlan) -> None:
-        self._class = build(plan.messages)[0]
+        self._schema = build(plan.messages)[0]
         self._user_id = tuple(map(attribute, plan.user_id))
         self._work_email = tuple(map(attribute, plan.work_email))
 
@@ -24,7 +24,7 @@ class Reader:
         """The subject of a serialised message. Raises Refused if it is malformed."""
         if not (self._user_id or self._work_email):
             return NOBODY
-        message = parse(self._class, raw)
+        message = parse(self._schema, raw)
         return Subject(_follow(message, self._user_id), _follow(message, self._work_email))
 
 

@@ -13,7 +13,7 @@ from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.otlp import split
-from gateway.minimise.schema import build
+from gateway.minimise.schema import build, parse
 from gateway.model import Facts
 from gateway.plan import Plan
 from gateway.policy.compile import Compiler
@@ -77,12 +77,10 @@ def _plain(cls: type[Message]) -> Minimise:
 
 
 def _projected(plan: Plan) -> Minimise:
-    cls = build(plan.messages)[0]
+    schema = build(plan.messages)[0]
 
     def project(raw: bytes) -> bytes:
-        message = cls.FromString(raw)
-        message.DiscardUnknownFields()
-        payload: bytes = message.SerializePartialToString()
+        payload: bytes = parse(schema, raw).SerializePartialToString()
         return payload
 
     return project

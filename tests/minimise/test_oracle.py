@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path, load
-from gateway.errors import BadPolicy, Refused
+from gateway.errors import BadPolicy, Reason, Refused
 from gateway.minimise.engine import Minimiser
+from gateway.minimise.schema import MAX_DEPTH
 from gateway.model import Category, Facts, Recipient, Withheld
 from gateway.plan import Plan
 from gateway.policy.compile import Compiler
@@ -29,6 +30,8 @@ from tests.shape import shape
 from tests.wire import Wire
 
 BYTES: Final = 1000
+MARGIN: Final = 4
+"""Levels that the innermost message may have more: an entry of a map, groups that nobody knows. `test_depth.py` draws the line itself."""
 POLICY: Final = policy()
 INSIDE: Final = tuple(POLICY.policy.destinations["eu-service"].allow)
 INDIRECT: Final = (Category.USER_ID, Category.WORK_EMAIL, Category.OPERATIONAL)
@@ -95,11 +98,15 @@ def test_the_minimiser_does_what_the_oracle_does(data: bytes) -> None:
     assert (copy, copy.digest) == (plan, plan.digest)
     engine, again = Minimiser(plan), Minimiser(copy)
     for _ in range(3):
-        raw = Wire(chance, held).message(held.message("x0.M0"))
+        wire = Wire(chance, held)
+        raw = wire.message(held.message("x0.M0"))
         for facts in (chance.pick(FACTS), chance.pick(FACTS)):
             right = wanted(oracle, raw, facts)
             event(type(right).__name__)
-            assert [said(one, held, raw, facts) for one in (engine, engine, again)] == [right] * 3
+            answers = [said(one, held, raw, facts) for one in (engine, engine, again)]
+            if wire.levels > MAX_DEPTH - MARGIN and Reason.TOO_DEEP in answers:
+                right = Reason.TOO_DEEP
+            assert answers == [right] * 3
 
 
 ANYTHING: Final = """

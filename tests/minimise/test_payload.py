@@ -167,12 +167,12 @@ def chain(times: int, levels: int = 0, url: bytes = b"type.googleapis.com/t.M") 
     return inner
 
 
-@pytest.mark.parametrize(("times", "levels"), [(1, 0), (1, 90), (16, 0), (8, 1), (2, 14)])
+@pytest.mark.parametrize(("times", "levels"), [(1, 0), (1, 59), (60, 0), (30, 1), (2, 58), (4, 14)])
 def test_payloads_nest_up_to_a_bound(times: int, levels: int) -> None:
     assert released(engine(), chain(times, levels)).payload == chain(times, levels)
 
 
-@pytest.mark.parametrize(("times", "levels"), [(17, 0), (18, 0), (60, 0), (200, 0), (9, 1), (3, 14), (2, 90), (16, 90)])
+@pytest.mark.parametrize(("times", "levels"), [(61, 0), (62, 0), (100, 0), (200, 0), (31, 1), (2, 60), (5, 14), (3, 59), (2, 90), (16, 90)])
 def test_payloads_that_nest_deeper_are_refused(times: int, levels: int) -> None:
     """However little of the stack is used: the parser sees bytes, and every engine draws the same line."""
     assert refusal(chain(times, levels)) is Reason.TOO_DEEP
@@ -185,13 +185,13 @@ def test_an_any_in_an_any_nests_up_to_the_same_bound() -> None:
             raw = any_of(raw, b"google.protobuf.Any")
         return record(1, 2, raw)
 
-    assert released(engine(), direct(15)).payload
-    assert refusal(direct(16)) is Reason.TOO_DEEP
+    assert released(engine(), direct(59)).payload
+    assert refusal(direct(60)) is Reason.TOO_DEEP
     assert refusal(direct(100)) is Reason.TOO_DEEP
 
 
 @pytest.mark.parametrize("url", [b"t.M", b"type.googleapis.com/t.M"])
-@pytest.mark.parametrize(("levels", "most"), [(0, 16), (1, 8)])
+@pytest.mark.parametrize(("levels", "most"), [(0, 60), (1, 30)])
 def test_what_is_remembered_does_not_change_how_deep_a_payload_may_be(levels: int, most: int, url: bytes) -> None:
     """Short ones are remembered, and messages that stay as they are: what holds them is as deep as before."""
     shared = engine()
@@ -207,8 +207,8 @@ def test_what_is_remembered_does_not_change_how_deep_a_payload_may_be(levels: in
 def test_a_payload_of_the_deepest_messages_there_are_is_no_matter() -> None:
     raw = record(1, 2, any_of(nest(98, record(1, 2, any_of(P))), b"t.M"))
     assert refusal(raw) is Reason.TOO_DEEP
-    flat = record(1, 2, any_of(nest(98, record(6, 2, b"ok")), b"t.M"))
-    assert released(engine(), flat).payload == record(1, 2, any_of(nest(98, record(6, 2, b"ok")), b"type.googleapis.com/t.M"))
+    flat = record(1, 2, any_of(nest(59, record(6, 2, b"ok")), b"t.M"))
+    assert released(engine(), flat).payload == record(1, 2, any_of(nest(59, record(6, 2, b"ok")), b"type.googleapis.com/t.M"))
 
 
 # ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,8 +17,8 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from gateway.errors import BadPolicy, Refused
 from gateway.minimise.engine import Minimiser
-from gateway.minimise.payload import DEEPEST
 from gateway.minimise.receipt import MAX_TEXT, FieldLine, FieldVerdict, receipt
+from gateway.minimise.schema import MAX_DEPTH
 from gateway.model import Facts, Release, Withheld
 from gateway.plan import Payload
 from gateway.policy.compile import Compiler
@@ -229,16 +229,16 @@ def varint(value: int) -> bytes:
 
 
 def test_the_deepest_item_has_its_receipt() -> None:
-    assert plain(told(MADE, "t.Item", "eu-store", nest(99, b"\x0a\x05usr_1"))) == {("parent." * 99 + "id", "keep", "", 1)}
+    assert plain(told(MADE, "t.Item", "eu-store", nest(MAX_DEPTH, b"\x0a\x05usr_1"))) == {("parent." * MAX_DEPTH + "id", "keep", "", 1)}
 
 
 def test_payloads_in_payloads_have_theirs() -> None:
     raw = b"\x0a\x05usr_1"
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         payload = b"\x0a\x08x/t.Item\x12" + varint(len(raw)) + raw
         raw = b"\x4a" + varint(len(payload)) + payload
     (line,) = told(MADE, "t.Item", "eu-store", nest(60, raw))
-    assert (line.path, line.verdict) == ("parent." * 60 + "payload." * DEEPEST + "id", KEEP)
+    assert (line.path, line.verdict) == ("parent." * 60 + "payload." * MAX_DEPTH + "id", KEEP)
 
 
 def test_too_many_messages_are_refused() -> None:

@@ -42,7 +42,7 @@ OPEN: Final = Text(TOKEN, detect=True)
 
 
 def moment(seconds: int, nanos: int = 0) -> Any:
-    return _TIME(f1=seconds, f2=nanos)
+    return _TIME.message(f1=seconds, f2=nanos)
 
 
 def ruled(rule: Rule, value: Any, facts: Facts = UNKNOWN) -> Any:

@@ -81,7 +81,7 @@ def test_numbers_that_an_enum_does_not_have_are_gone() -> None:
 
 def test_the_first_number_of_an_enum_is_its_default() -> None:
     cls = one(FieldPlan(1, "x", "enum", E, enum=(5, 0)))
-    assert (getattr(cls(), attribute(1)), through(cls, b"\x08\x05")) == (5, b"\x08\x05")
+    assert (getattr(cls.message(), attribute(1)), through(cls, b"\x08\x05")) == (5, b"\x08\x05")
 
 
 @pytest.mark.parametrize(
