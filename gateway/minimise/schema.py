@@ -26,6 +26,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.errors import Reason, Refused
+from gateway.minimise.weight import Scales
 from gateway.minimise.wire import field as record
 from gateway.minimise.wire import varint
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
@@ -60,17 +61,22 @@ def attribute(number: int) -> str:
 class Schema:
     """One message type of a projection. `build` makes it, `read` and `parse` use it."""
 
-    __slots__ = ("_opening", "_probe", "message")
+    __slots__ = ("_index", "_opening", "_probe", "_scales", "light_bytes", "message")
 
-    def __init__(self, message: Any, probe: Any = None, number: int = 0) -> None:
+    def __init__(self, message: Any, index: int, scales: Scales, probe: Any, number: int | None) -> None:
         """`probe` is the class whose field `number` holds such messages within groups; None where none can be too deep."""
         self.message = message
-        self._probe = probe
-        self._opening = b"\x0b" * _AROUND + varint(number << 3 | 2)
+        self.light_bytes = scales.light_bytes
+        self._index, self._scales, self._probe = index, scales, probe
+        self._opening = None if number is None else b"\x0b" * _AROUND + varint(number << 3 | 2)
+
+    def weigh(self, raw: bytes) -> None:
+        """Raise Refused if `raw` asks too much of the runtime; what has `light_bytes` at most doesn't."""
+        self._scales.weigh(self._index, raw)
 
     def is_too_deep(self, raw: bytes) -> bool:
         """Whether `raw`, which the parser takes, is deeper than `MAX_DEPTH`; groups that nobody knows count too."""
-        if self._probe is None or len(raw) <= _SHALLOW_BYTES:
+        if self._opening is None or len(raw) <= _SHALLOW_BYTES:
             return False
         try:
             self._probe.FromString(b"%b%b%b%b" % (self._opening, varint(len(raw)), raw, _CLOSING))
@@ -92,9 +98,9 @@ def build(messages: Sequence[MessagePlan]) -> list[Schema]:
     pool = DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
     probe = GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{_PROBE}")) if deep else None
-    numbers = {index: number for number, index in enumerate(deep, 2)}
+    numbers, scales = {index: number for number, index in enumerate(deep, 2)}, Scales(messages)
     return [
-        Schema(None if message.form is Form.MAP_ENTRY else _class(pool, index), probe if index in numbers else None, numbers.get(index, 0))
+        Schema(None if message.form is Form.MAP_ENTRY else _class(pool, index), index, scales, probe, numbers.get(index))
         for index, message in enumerate(messages)
     ]
 
@@ -108,6 +114,8 @@ def parse(schema: Schema, raw: bytes) -> Any:
 
 def read(schema: Schema, raw: bytes) -> Any:
     """The same, with unknown fields, which `DiscardUnknownFields()` removes. Raises Refused."""
+    if len(raw) > schema.light_bytes:
+        schema.weigh(raw)
     try:
         message = schema.message.FromString(raw)
     except DecodeError as error:

@@ -268,8 +268,9 @@ def _each(field: FieldPlan, settle_value: Settle) -> Check:
     name, label = attribute(field.number), f"{field.name}[*]"
 
     def step(parsed: Any, run: Run, at: Trail) -> None:
-        values, there = getattr(parsed, name)[:], (at, label)
-        run.spend(len(values))
+        held, there = getattr(parsed, name), (at, label)
+        run.spend(len(held))
+        values = held[:]
         kept = [settle_value(value, run, there) for value in values]
         if any(new is not old for new, old in zip(kept, values, strict=True)):
             _refill(parsed, name, kept, run, there)
@@ -283,8 +284,8 @@ def _each_raw(field: FieldPlan, memo_of: Callable[[Any], Memo]) -> Check:
 
     def step(parsed: Any, run: Run, at: Trail) -> None:
         memo, held = memo_of(parsed), getattr(parsed, name)
+        run.spend(len(held))
         values = held[:]
-        run.spend(len(values))
         fates = [*map(memo.known(run).get, values)]
         if fates != values:
             held[:] = _sorted_out(values, fates, memo, run, (at, label))

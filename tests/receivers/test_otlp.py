@@ -226,8 +226,8 @@ _group.scope_logs.add().log_records.extend([LogRecord()] * 10_000)
     ("name", "data", "reason"),
     [
         ("a resource for each of many records", AMPLIFIED.SerializeToString(), Reason.TOO_LARGE),
-        ("many resources without a record", b"\x0a\x00" * 1_300_000, Reason.TOO_MANY_ITEMS),
-        ("many scopes without a record", b"\x0a\x80\x89\x7a" + b"\x12\x00" * 1_000_000, Reason.TOO_MANY_ITEMS),
+        ("many resources without a record", b"\x0a\x00" * 1_300_000, Reason.TOO_LARGE),
+        ("many scopes without a record", b"\x0a\x80\x89\x7a" + b"\x12\x00" * 1_000_000, Reason.TOO_LARGE),
     ],
 )
 async def test_too_much_of_a_request_is_refused_at_once(name: str, data: bytes, reason: Reason, tmp_path: Path) -> None:

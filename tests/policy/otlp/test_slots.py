@@ -55,7 +55,7 @@ def unhandled(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterat
             continue
         schema = KEYED.get(message.full_name)
         if schema is not None:
-            known = schema.DESCRIPTOR.fields_by_name.get(attribute(field.number))
+            known = schema.message.DESCRIPTOR.fields_by_name.get(attribute(field.number))
             same = known is not None and known.type == field.type and known.is_repeated == field.is_repeated
             handled = same and name in shared.VALUES
         else:
