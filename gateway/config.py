@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.errors import BadConfig
+from gateway.policy.targets import OURS, is_written
 from gateway.yamlfile import Node, Origin, build, compose, text_of
 
 PREFIX: Final = "PRIVACY_GATEWAY__"
@@ -266,9 +267,10 @@ def _check(config: Config, origin: Origin) -> None:
         raise origin.fail(keys, text)
 
 
-def _faults(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+def _faults(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """What is wrong with values together: the key, and the text of the error."""
     yield from _faults_of_role(config)
+    yield from _faults_of_files(config)
     addresses = _addresses(config.listeners)
     for name, address in addresses.items():
         fault = _fault_of_address(name, address)
@@ -281,6 +283,15 @@ def _faults(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
     for (one, taken), (other, address) in itertools.combinations(addresses.items(), 2):
         if _meet(taken, address):
             yield ("listeners", other, "address"), f"is taken by listeners.{one}"
+
+
+def _faults_of_files(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Files that are read and are called as those of exporters, which are written to."""
+    files: dict[tuple[str | int, ...], Path | None] = {("policy",): config.policy}
+    files |= {("contracts", index): path for index, path in enumerate(config.contracts)}
+    if config.tls is not None:
+        files |= {("tls", name): getattr(config.tls, name) for name in config.tls.__struct_fields__}
+    yield from ((keys, OURS) for keys, path in files.items() if path is not None and is_written(str(path)))
 
 
 def _faults_of_role(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.config import Config, Health, Http, Inbound, Listeners, Local, LocalHttp, Outbound, Outbox, Reload, Stop, Tls, load
 from gateway.errors import BadConfig
+from gateway.policy.targets import OURS
 
 ADDRESS = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"
 FORM = "must be host:port, such as 127.0.0.1:4317, or unix:/path"
@@ -381,3 +382,17 @@ def test_the_policy_cannot_be_overridden() -> None:
 def test_no_configuration_is_an_error_too(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     assert fault(path) == f"{path}: can't be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("policy: policy.jsonl\n", "1: policy"),
+        ("contracts: [protos, a.jsonl.1]\n", "1: contracts[1]"),
+        ("tls: {certificate: a, key: b.jsonl.lock, ca: c}\n", "1: tls.key"),
+        ("tls: {certificate: /a/B.JSONL, key: b, ca: c}\n", "1: tls.certificate"),
+    ],
+)
+def test_what_is_read_is_not_called_as_what_exporters_write(text: str, place: str, tmp_path: Path) -> None:
+    path = written(tmp_path, text)
+    assert fault(path) == f"{path}:{place}: {OURS}"

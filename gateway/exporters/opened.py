@@ -14,6 +14,7 @@ from gateway.exporters.mixpanel import Mixpanel
 from gateway.exporters.null import Null
 from gateway.exporters.otlp import Otlp
 from gateway.exporters.segment import Segment
+from gateway.exporters.target import resolved_target
 from gateway.exporters.web import Web
 from gateway.exporters.webhook import Webhook
 from gateway.exporters.zendesk import Zendesk
@@ -62,7 +63,7 @@ class Opened:
         key = f"destinations.{name}.exporter"
         match given:
             case document.JsonlExporter():
-                path = given.path if given.path == "-" else str(self._state / (given.path or f"{name}.jsonl"))
+                path = resolved_target(self._state, name, given, key)
                 return Jsonl(path, self._message_class, max_bytes=given.max_bytes, backups=given.backups)
             case document.OtlpExporter():
                 if urlsplit(given.endpoint).scheme == "http" and not self._insecure_loopback:

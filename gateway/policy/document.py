@@ -62,7 +62,7 @@ class JsonlExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """One JSON object a line, into a file that is turned over at `max_bytes` and each day.
 
     Old files go when their lines are older than the destination's retention; the oldest go earlier where more than `backups` are there.
-    `path`: `-` is standard output; None is a file named after the destination, in the state folder.
+    `path`: `-` is standard output; None is a file named after the destination, in the state folder. See `targets.py` for the others.
     """
 
     path: Text | None = None

@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.errors import BadPolicy
 from gateway.model import NEVER, Category
-from gateway.policy import envelope, outgoing, residency, routes
+from gateway.policy import envelope, outgoing, residency, routes, targets
 from gateway.policy import faults as fault
 from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy, Property, PropertyType
 from gateway.policy.residency import Fault
@@ -67,6 +67,7 @@ def faults(policy: Policy) -> Iterator[Fault]:
     """What in `policy` can't be, whatever the contracts say."""
     yield from fault.of_pattern(("user_id", "pattern"), policy.user_id.pattern)
     yield from residency.faults(policy)
+    yield from targets.faults(policy)
     for name, destination in policy.destinations.items():
         yield from envelope.faults(("destinations", name, "metadata"), destination.metadata, destination.region)
         yield from outgoing.faults(("destinations", name, "exporter"), destination.exporter)

@@ -154,3 +154,66 @@ async def test_a_log_is_kept_for_as_long_as_the_policy_says_now(make: Make) -> N
     assert log is same
     assert log._sink.retention == timedelta(days=7)
     await log.close()
+
+
+JSONL: Final = "{{kind: jsonl, path: {}}}"
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ("link.jsonl", "STATE/link.jsonl: is a symbolic link"),
+        ("locked.jsonl", "STATE/locked.jsonl.lock: is a symbolic link"),
+        ("STATE/link.jsonl", "STATE/link.jsonl: is a symbolic link"),
+        ("STATE/keys/x.jsonl", "STATE/keys/x.jsonl: must be in the state folder itself, or outside it"),
+        ("STATE/outbox.db-wal/x.jsonl", "STATE/outbox.db-wal/x.jsonl: must be in the state folder itself, or outside it"),
+        (
+            "ELSEWHERE/back/plans.json.new/x.jsonl",
+            "ELSEWHERE/back/plans.json.new/x.jsonl: must be in the state folder itself, or outside it",
+        ),
+    ],
+)
+async def test_a_file_is_where_its_path_says(given: str, fault: str, tmp_path: Path, secrets: None) -> None:
+    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    for folder in (state, elsewhere):
+        folder.mkdir()
+    (state / "keys").write_bytes(SECRET)
+    for link in ("link.jsonl", "locked.jsonl.lock"):
+        (state / link).symlink_to(state / "keys")
+    (elsewhere / "back").symlink_to(state)
+    path, said = (text.replace("STATE", str(state)).replace("ELSEWHERE", str(elsewhere)) for text in (given, fault))
+    opened = Opened(state, CLASSES.__getitem__, Web(), False)
+    with pytest.raises(BadConfig, match=f"^{re.escape(f'destinations.to.exporter.path: {said}')}$"):
+        opened.of(policy(JSONL.format(path)))
+    assert (state / "keys").read_bytes() == SECRET
+    assert sorted(found.name for found in state.iterdir()) == ["keys", "link.jsonl", "locked.jsonl.lock"]
+
+
+SECRET: Final = bytes(range(32))
+
+
+@pytest.mark.parametrize("path", ["null", "x.jsonl", "ELSEWHERE/a/x.jsonl", "ELSEWHERE/back/x.jsonl", "STATE/x.jsonl"])
+async def test_a_file_may_be_in_the_state_folder_or_where_an_absolute_path_says(path: str, tmp_path: Path, secrets: None) -> None:
+    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    for folder in (state, elsewhere):
+        folder.mkdir()
+    (elsewhere / "back").symlink_to(state)
+    given = policy(JSONL.format(path.replace("STATE", str(state)).replace("ELSEWHERE", str(elsewhere))).replace(", path: null", ""))
+    exporter = Opened(state, CLASSES.__getitem__, Web(), False).of(given)["to"]
+    assert await exporter.send([event()]) == [DELIVERED]
+    await exporter.close()
+    (written,) = {found.resolve() for found in (*state.rglob("*.jsonl"), *elsewhere.rglob("*.jsonl"))}
+    assert written.stat().st_size > 0
+
+
+async def test_two_names_of_one_file_are_one_file(tmp_path: Path, secrets: None) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    twice = (
+        HEAD.replace("[to]", "[to, two]")
+        + f"    exporter: {JSONL.format('x.jsonl')}\n"
+        + re.sub("(?s)^.*?destinations:\n  to:", "  two:", HEAD)
+    )
+    with pytest.raises(BadConfig, match=r"another destination or process writes to this file$"):
+        Opened(tmp_path, CLASSES.__getitem__, Web(), False).of(
+            parse(f"{twice}    exporter: {JSONL.format(tmp_path / 'link' / 'x.jsonl')}\n").policy
+        )

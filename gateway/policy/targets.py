@@ -1,0 +1,80 @@
+"""Which files exporters write. Their names end in `.jsonl`, which no file that the gateway keeps for itself or reads does.
+
+So no name that a policy gives can meet the gateway's secret, its outbox, a certificate, or another destination's file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.policy.document import JsonlExporter, OtlpExporter, Policy
+from gateway.policy.http_exporters import HttpExporter, Secret
+from gateway.policy.residency import Fault
+
+STDOUT: Final = "-"
+SUFFIX: Final = ".jsonl"
+
+MAX_NAME_BYTES: Final = 220
+"""Of a file's 255 bytes, with room for what its backups and its lock have behind the name."""
+
+_WRITTEN: Final = re.compile(r"\.jsonl(\.lock|\.[0-9]+)?\Z", re.IGNORECASE)
+
+FORM: Final = f"must be -, a file's name that ends in {SUFFIX}, for a file in the state folder, or an absolute path that does"
+OURS: Final = f"must not end in {SUFFIX}, as the files of exporters do, nor in what their backups and locks have behind it"
+
+
+def is_written(path: str) -> bool:
+    """Whether a file may be one that an exporter writes, locks or removes, by its name."""
+    return _WRITTEN.search(path) is not None
+
+
+def is_target(path: str) -> bool:
+    """Whether an exporter can be given this path."""
+    names = path.removeprefix("/").split("/")
+    fits = all(name not in ("", ".", "..") and name.isprintable() and len(name.encode()) <= MAX_NAME_BYTES for name in names)
+    stated = path.startswith("/") or len(names) == 1
+    return path == STDOUT or (fits and stated and names[-1].endswith(SUFFIX) and names[-1] != SUFFIX)
+
+
+def target_of(name: str, exporter: JsonlExporter) -> str:
+    """The path that the exporter of a destination has: its own, or one by the destination's name, in the state folder."""
+    return f"{name}{SUFFIX}" if exporter.path is None else exporter.path
+
+
+def faults(policy: Policy) -> Iterator[Fault]:
+    """What in `policy` would be written to and can't be, or is read and may not be called as what is written."""
+    yield from _faults_of_targets(policy)
+    if policy.approvals is not None and is_written(policy.approvals):
+        yield ("approvals",), OURS
+    for name, destination in policy.destinations.items():
+        if isinstance(destination.exporter, OtlpExporter | HttpExporter):
+            for key, path in _read(destination.exporter):
+                if is_written(path):
+                    yield ("destinations", name, "exporter", *key), OURS
+
+
+def _faults_of_targets(policy: Policy) -> Iterator[Fault]:
+    exporters = {name: held.exporter for name, held in policy.destinations.items() if isinstance(held.exporter, JsonlExporter)}
+    # A name by default is its destination's before any that is given. Some file systems don't tell capitals.
+    taken = {target_of(name, exporter): name for name, exporter in exporters.items() if exporter.path is None}
+    for name, exporter in exporters.items():
+        if exporter.path is None or exporter.path == STDOUT:
+            continue
+        keys = ("destinations", name, "exporter", "path")
+        other = taken.setdefault(exporter.path.casefold(), name)
+        if not is_target(exporter.path):
+            yield keys, FORM
+        elif other != name:
+            yield keys, f"is the file of destinations.{other}"
+
+
+def _read(exporter: OtlpExporter | HttpExporter) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The files that an exporter reads, by their keys."""
+    for name in exporter.__struct_fields__:
+        given = getattr(exporter, name)
+        if isinstance(given, Secret) and given.file is not None:
+            yield (name, "file"), given.file
+    if exporter.ca is not None:
+        yield ("ca",), exporter.ca

@@ -1,0 +1,18 @@
+"""The state folder of a running gateway: its own files and those of exporters are told apart by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.policy.load import default_path, load
+from gateway.policy.targets import is_written
+from tests.running import running
+
+
+async def test_no_file_of_the_gateways_own_is_called_as_an_exporters(tmp_path: Path) -> None:
+    policy = load(default_path()).policy
+    fed = {name for names in policy.flows.values() for name in names}
+    async with running(tmp_path):
+        names = {path.name for path in (tmp_path / "state").iterdir()}
+    assert {name for name in names if is_written(name)} == {f"{name}.jsonl{tail}" for name in fed for tail in ("", ".lock")}
+    assert names >= {"keys", "plans.json", "outbox.db", "outbox.db.lock"}
