@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
+import msgspec
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,7 +15,10 @@ from gateway.contracts.contract import message_of
 from gateway.errors import Reason
 from gateway.exporters.base import MessageClass, Rejected
 from gateway.model import Release
+from gateway.policy import html
 from gateway.policy.mapping import Kind, Part, Place, field_of, kind_of, parts
+from gateway.policy.markup import ESCAPES, Escape, Markup, holds_liquid
+from gateway.policy.vendors import FREE, PLAIN, Reserved, Shape
 
 ABSENT: Final = object()
 """What is left out."""
@@ -24,6 +28,30 @@ Draw = Callable[[Any], Any]
 
 Moment = Callable[[Any], str | int]
 """A timestamp in the form that a vendor reads. Raises ValueError or OverflowError for one that is out of range."""
+
+
+class _Spot(msgspec.Struct, frozen=True):
+    """Where in a vendor's body a part of a template stands: its shape, what is read in texts there, and which keys are the vendor's own."""
+
+    moment: Moment
+    shape: Shape
+    markup: Markup = Markup.NONE
+    reserved: Reserved = FREE
+
+    def within(self, field: str) -> _Spot:
+        """In a field of this one. What the vendor doesn't look into is read as what is around it."""
+        if field not in self.shape.fields:
+            return _Spot(self.moment, PLAIN, self.markup)
+        inner, reserved = self.shape.inner.get(field, PLAIN), self.shape.reserved.get(field, FREE)
+        return _Spot(self.moment, inner, self.shape.markup_of(field), reserved)
+
+
+class _Style(msgspec.Struct, frozen=True):
+    """How what is in a field is drawn: times, texts, and which keys of a map aren't."""
+
+    moment: Moment
+    escape: Escape = str
+    reserved: Reserved = FREE
 
 
 def rfc3339(time: Timestamp) -> str:
@@ -39,11 +67,11 @@ def milliseconds(time: Timestamp) -> int:
 class Filler:
     """Fills the templates of one exporter, each compiled when its type first comes."""
 
-    def __init__(self, items: Mapping[str, Any], message_class: MessageClass, moment: Moment) -> None:
-        """`items` are templates by message type."""
+    def __init__(self, items: Mapping[str, Any], message_class: MessageClass, moment: Moment, shape: Shape = PLAIN) -> None:
+        """`items` are templates by message type, each of a body of that shape."""
         self._items = items
         self._message_class = message_class
-        self._moment = moment
+        self._spot = _Spot(moment, shape)
         self._drawn: dict[type[Message], Draw] = {}
 
     def body(self, release: Release) -> dict[str, Any] | Rejected:
@@ -61,20 +89,21 @@ class Filler:
     def _compiled(self, name: str, cls: type[Message]) -> Draw:
         # A class of a contract that is no longer in force has no more use for its templates.
         self._drawn = {known: draw for known, draw in self._drawn.items() if known.DESCRIPTOR.full_name != name}
-        self._drawn[cls] = _tree(self._items[name], cast(Descriptor, cls.DESCRIPTOR), self._moment)
+        self._drawn[cls] = _tree(self._items[name], cast(Descriptor, cls.DESCRIPTOR), self._spot)
         return self._drawn[cls]
 
 
-def _tree(tree: Any, message: Descriptor, moment: Moment) -> Draw:
+def _tree(tree: Any, message: Descriptor, spot: _Spot) -> Draw:
     match tree:
         case Mapping():
-            fields = [(key, _tree(entry, message, moment)) for key, entry in tree.items()]
+            fields = [(key, _tree(entry, message, spot.within(key))) for key, entry in tree.items()]
             return lambda found: _whole(tree, {key: value for key, draw in fields if (value := draw(found)) is not ABSENT})
         case tuple() | list():
-            entries = [_tree(entry, message, moment) for entry in tree]
+            entries = [_tree(entry, message, spot) for entry in tree]
             return lambda found: _whole(tree, [value for draw in entries if (value := draw(found)) is not ABSENT])
         case str():
-            return _text(parts(tree), message, moment)
+            draw = _text(parts(tree), message, spot)
+            return _identity(draw) if spot.markup is Markup.IDENTITY else draw
     return lambda _: tree
 
 
@@ -83,14 +112,32 @@ def _whole(template: Any, drawn: Any) -> Any:
     return drawn if drawn or not template else ABSENT
 
 
-def _text(found: tuple[Part, ...], message: Descriptor, moment: Moment) -> Draw:
-    if len(found) == 1 and isinstance(found[0], tuple):
-        return _placeholder(found[0], message, moment)
-    draws = [_placeholder(part, message, moment) if isinstance(part, tuple) else part for part in found]
+def _text(found: tuple[Part, ...], message: Descriptor, spot: _Spot) -> Draw:
+    styles = iter(_styles(found, spot))
+    draws = [_placeholder(part, message, next(styles)) if isinstance(part, tuple) else part for part in found]
+    if len(draws) == 1 and callable(draws[0]):
+        return draws[0]
     if not any(map(callable, draws)):
         plain = "".join(map(str, found))
         return lambda _: plain
     return lambda item: _joined([draw if isinstance(draw, str) else draw(item) for draw in draws], draws)
+
+
+def _styles(found: tuple[Part, ...], spot: _Spot) -> Iterator[_Style]:
+    """How each placeholder of a text is drawn."""
+    count = sum(1 for part in found if isinstance(part, tuple))
+    read = html.places(found) if spot.markup is Markup.HTML else (spot.markup,) * count
+    return (_Style(spot.moment, ESCAPES[markup], spot.reserved) for markup in read)
+
+
+def _identity(draw: Draw) -> Draw:
+    """A text that would say something else if it were altered, and so isn't there if it would have to be."""
+
+    def drawn(item: Any) -> Any:
+        text = draw(item)
+        return ABSENT if isinstance(text, str) and holds_liquid(text) else text
+
+    return drawn
 
 
 def _joined(values: list[Any], draws: list[str | Draw]) -> Any:
@@ -104,9 +151,9 @@ def _spelt(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _placeholder(place: Place, message: Descriptor, moment: Moment) -> Draw:
+def _placeholder(place: Place, message: Descriptor, style: _Style) -> Draw:
     field = field_of(place, message)
-    way, draw = place[:-1], _field(field, moment)
+    way, draw = place[:-1], _field(field, style)
 
     def drawn(item: Any) -> Any:
         for name in way:
@@ -125,19 +172,22 @@ def _has(item: Any, field: FieldDescriptor) -> bool:
     return bool(getattr(item, field.name))
 
 
-def _field(field: FieldDescriptor, moment: Moment) -> Draw:
+def _field(field: FieldDescriptor, style: _Style) -> Draw:
     match kind_of(field):
         case Kind.ENTRIES:
-            return _entries(field.name, _entry(message_of(field).fields_by_name["value"], moment))
+            return _entries(field.name, _entry(message_of(field).fields_by_name["value"], style), style.reserved)
         case Kind.LIST:
-            return _list(field.name, _one(field, moment))
-    one = _one(field, moment)
+            return _list(field.name, _one(field, style))
+    one = _one(field, style)
     return lambda item: one(getattr(item, field.name))
 
 
-def _entries(name: str, one: Draw) -> Draw:
+def _entries(name: str, one: Draw, reserved: Reserved) -> Draw:
+    """A map, without the keys that the vendor gives a meaning of its own: those of a map are data, and may be any."""
+
     def drawn(item: Any) -> Any:
-        found = {key: drawn for key, value in getattr(item, name).items() if (drawn := one(value)) is not ABSENT}
+        kept = ((key, value) for key, value in getattr(item, name).items() if not reserved.holds(key))
+        found = {key: drawn for key, value in kept if (drawn := one(value)) is not ABSENT}
         return found or ABSENT
 
     return drawn
@@ -150,13 +200,13 @@ def _list(name: str, one: Draw) -> Draw:
     return drawn
 
 
-def _entry(value: FieldDescriptor, moment: Moment) -> Draw:
+def _entry(value: FieldDescriptor, style: _Style) -> Draw:
     """The value of a map's entry: one of several, such as an event's property, or itself."""
     choices = () if value.message_type is None else value.message_type.oneofs
     if not choices:
-        return _one(value, moment)
+        return _one(value, style)
     choice = choices[0]
-    draws = {field.name: _field(field, moment) for field in choice.fields}
+    draws = {field.name: _field(field, style) for field in choice.fields}
 
     def drawn(item: Any) -> Any:
         chosen = item.WhichOneof(choice.name)
@@ -165,12 +215,12 @@ def _entry(value: FieldDescriptor, moment: Moment) -> Draw:
     return drawn
 
 
-def _one(field: FieldDescriptor, moment: Moment) -> Draw:
+def _one(field: FieldDescriptor, style: _Style) -> Draw:
     if field.message_type is not None:
-        return moment
+        return style.moment
     if field.enum_type is not None:
         return _names(field.enum_type)
-    return _finite
+    return style.escape if field.type == FieldDescriptor.TYPE_STRING else _finite
 
 
 def _names(enum: EnumDescriptor) -> Draw:

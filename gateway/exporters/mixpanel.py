@@ -22,6 +22,7 @@ from gateway.exporters.requests import sent
 from gateway.exporters.web import Answer, Web
 from gateway.model import Parcel
 from gateway.policy.http_exporters import MixpanelExporter
+from gateway.policy.vendors import SHAPES
 
 EVENTS: Final = 1000
 """Events a request, of 2,000."""
@@ -54,7 +55,7 @@ class Mixpanel:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.bounds = Bounds(items=EVENTS, bytes=REQUEST_BYTES // 2, linger=0.2)
         self._post = Post(web, given, f"/import?strict=1&project_id={given.project_id}", key, wall)
-        self._filler = Filler(given.items, message_class, milliseconds)
+        self._filler = Filler(given.items, message_class, milliseconds, SHAPES["mixpanel"])
 
     async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
         """Delivered what Mixpanel has imported; Retry what it can't take now; Rejected what it never will, or what makes no event."""
@@ -75,6 +76,8 @@ class Mixpanel:
             "distinct_id": body.get("distinct_id", ""),
             "time": body.get("time", parcel.received_ns // 1_000_000),
             "$insert_id": parcel.key.hex(),
+            # Without it, the sender's address is looked up, and the event has a place: https://docs.mixpanel.com/docs/tracking-best-practices/geolocation.
+            "ip": 0,
         }
         event = msgspec.json.encode({"event": body["event"], "properties": {**body.get("properties", {}), **ours}})
         return event if len(event) <= EVENT_BYTES else Rejected(Reason.TOO_LARGE)

@@ -21,6 +21,7 @@ from gateway.exporters.requests import sent
 from gateway.exporters.web import Answer, Web
 from gateway.model import Parcel
 from gateway.policy.http_exporters import SegmentExporter
+from gateway.policy.vendors import SHAPES
 
 EVENTS: Final = 1000
 """Events a request; Segment drops those beyond 2,500 without a word."""
@@ -48,7 +49,7 @@ class Segment:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.bounds = Bounds(items=500, bytes=240_000, linger=0.2)
         self._post = Post(web, given, "/v1/batch", key, wall)
-        self._filler = Filler(given.items, message_class, rfc3339)
+        self._filler = Filler(given.items, message_class, rfc3339, SHAPES["segment"])
 
     async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
         """Delivered what Segment has; Retry what it can't take now; Rejected what it never will, or what makes no event."""
@@ -68,7 +69,7 @@ class Segment:
         key = parcel.key.hex()
         # Segment wants somebody to have done it. Nobody, where we may not say who: the key links to nothing.
         who = {} if "userId" in body or "anonymousId" in body else {"anonymousId": key}
-        event = msgspec.json.encode({"type": "track", "messageId": key, **who, **body})
+        event = msgspec.json.encode({**who, **body, "type": "track", "messageId": key})
         return event if len(event) <= EVENT_BYTES else Rejected(Reason.TOO_LARGE)
 
     async def _ask(self, events: Sequence[bytes]) -> Sequence[Outcome] | Reason:

@@ -22,6 +22,7 @@ from gateway.exporters.post import Post
 from gateway.exporters.web import Answer, Web
 from gateway.model import Parcel
 from gateway.policy.http_exporters import ZendeskExporter
+from gateway.policy.vendors import SHAPES
 
 AT_ONCE: Final = 4
 """Tickets under way. At a few a second each, that is about the 700 a minute that Zendesk takes."""
@@ -54,7 +55,7 @@ class Zendesk:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.bounds = Bounds(items=AT_ONCE, bytes=1024 * 1024, at_once=1)
         self._post = Post(web, given, "/api/v2/tickets", key, wall)
-        self._filler = Filler(given.items, message_class, rfc3339)
+        self._filler = Filler(given.items, message_class, rfc3339, SHAPES["zendesk"])
 
     async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
         """Delivered what is a ticket; Retry what Zendesk can't take now; Rejected what it never will, or what makes no ticket."""

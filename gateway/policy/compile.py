@@ -117,8 +117,11 @@ class Compiler:
 
     def _check_exporter(self, type: str, destination: str) -> None:
         """Raises BadPolicy if the destination's exporter isn't told what to make of a type."""
-        for keys, text in outgoing.misfits(self.policy.destinations[destination].exporter, type, self.contract):
+        exporter = self.policy.destinations[destination].exporter
+        for keys, text in outgoing.misfits(exporter, type, self.contract):
             raise self._file.origin.fail(("destinations", destination, "exporter", *keys), text)
+        for keys, text in outgoing.overwriting(self.policy, exporter, f"{EVENT}.properties", self.contract):
+            raise self._file.origin.fail(keys, text)
 
     def plan(self, type: str, destination: str) -> Plan:
         """The plan of a message type at a destination, in a flow or not.

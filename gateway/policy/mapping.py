@@ -94,7 +94,7 @@ def _astray(place: Place, message: Descriptor, *, alone: bool) -> str:
 
 
 def sort_of(tree: Any, message: Descriptor) -> str:
-    """What a part of a sound template becomes: object, list, flag, number, time or text."""
+    """What a part of a sound template becomes: object, map (an object whose keys are data), list, flag, number, time or text."""
     match tree:
         case Mapping():
             return "object"
@@ -111,7 +111,7 @@ def sort_of(tree: Any, message: Descriptor) -> str:
 def _sort_of_field(field: FieldDescriptor) -> str:
     match kind_of(field):
         case Kind.ENTRIES:
-            return "object"
+            return "map"
         case Kind.LIST:
             return "list"
         case Kind.MOMENT:

@@ -8,12 +8,15 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor
 
 from gateway.contracts.contract import Contract
-from gateway.policy.document import Exporter
+from gateway.policy import html
+from gateway.policy.document import Exporter, Policy
 from gateway.policy.http_exporters import HttpExporter, Mapped, Secret, ZendeskExporter
-from gateway.policy.mapping import misled, misspelt, sort_of
+from gateway.policy.mapping import field_of, leaves, misled, misspelt, parts, sort_of
+from gateway.policy.markup import Markup
 from gateway.policy.residency import Fault
-from gateway.policy.vendors import SHAPES, Shape, misplaced
+from gateway.policy.vendors import SHAPES, Reserved, Shape, misplaced
 
+NO_MAP: Final = "must not be a map, whose keys the vendor would take for its own; write them one by one"
 ONE_PLACE: Final = "must say one of env and file"
 ONE_WAY: Final = "must say oauth, or email and token"
 
@@ -40,7 +43,20 @@ def _faults_of_items(keys: tuple[str, ...], exporter: Mapped) -> Iterator[Fault]
     for name, template in exporter.items.items():
         if wrong := misplaced(str(exporter.__struct_config__.tag), template):
             yield (*keys, name, *wrong[0]), wrong[1]
-        yield from (((*keys, name, *at), text) for at, text in misspelt(template))
+        wrongly = list(misspelt(template)) or _faults_of_html(template, SHAPES[str(exporter.__struct_config__.tag)])
+        yield from (((*keys, name, *at), text) for at, text in wrongly)
+
+
+def _faults_of_html(tree: Any, shape: Shape) -> Iterator[Fault]:
+    """Placeholders in HTML that stand where a value could be markup, a program or a place to go to."""
+    for field, value in tree.items() if isinstance(tree, Mapping) else ():
+        if field in shape.inner:
+            yield from (((field, *at), text) for at, text in _faults_of_html(value, shape.inner[field]))
+        elif shape.markup_of(field) is Markup.HTML and isinstance(value, str):
+            try:
+                html.places(parts(value))
+            except ValueError as error:
+                yield (field,), str(error)
 
 
 def misfits(exporter: Exporter, type: str, contract: Contract) -> Iterator[Fault]:
@@ -58,6 +74,32 @@ def misfits(exporter: Exporter, type: str, contract: Contract) -> Iterator[Fault
         yield from ((("items", name, *at), text) for at, text in astray)
 
 
+def overwriting(policy: Policy, exporter: Exporter, planned: str, contract: Contract) -> Iterator[Fault]:
+    """The tracking plan's properties that an exporter would write in the place of a vendor's own.
+
+    `planned` is the full name of the field that holds an event's properties. The exporter has no `misfits`.
+    """
+    if not isinstance(exporter, Mapped):
+        return
+    kind = str(exporter.__struct_config__.tag)
+    for name, template in exporter.items.items():
+        message = contract.message(name)
+        for field, reserved in SHAPES[kind].reserved.items():
+            if _is_whole(template.get(field), planned, message):
+                yield from ((keys, f"is a key of {kind}'s own, which no item may write") for keys in _planned(policy, reserved))
+
+
+def _planned(policy: Policy, reserved: Reserved) -> Iterator[tuple[str, ...]]:
+    for event, held in policy.tracking_plan.items():
+        yield from (("tracking_plan", event, "properties", name) for name in held.properties if reserved.holds(name))
+
+
+def _is_whole(leaf: Any, planned: str, message: Descriptor) -> bool:
+    """Whether a part of a sound template is the whole of a field."""
+    found = parts(leaf) if isinstance(leaf, str) else ()
+    return len(found) == 1 and isinstance(found[0], tuple) and field_of(found[0], message).full_name == planned
+
+
 def _missorted(tree: Mapping[str, Any], shape: Shape, message: Descriptor) -> Iterator[Fault]:
     """Where a vendor's field would get a value of another sort than it has."""
     for field, value in tree.items():
@@ -66,6 +108,8 @@ def _missorted(tree: Mapping[str, Any], shape: Shape, message: Descriptor) -> It
             yield (field,), f"must be {' or '.join(map(_a, wanted))}, and would be {_a(sort)}"
         elif field in shape.inner:
             yield from (((field, *at), text) for at, text in _missorted(value, shape.inner[field], message))
+        elif "map" not in wanted:
+            yield from (((field, *at), NO_MAP) for at, leaf in leaves(value) if sort_of(leaf, message) == "map")
 
 
 def _a(sort: str) -> str:

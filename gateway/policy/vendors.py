@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.policy.markup import Markup
+
 HOSTS: Final[Mapping[str, Mapping[str, str]]] = {
     "segment": {"api.segment.io": "US", "events.eu1.segmentapis.com": "IE"},
     "mixpanel": {"api.mixpanel.com": "US", "api-in.mixpanel.com": "IN"},
@@ -22,61 +24,92 @@ REGIONS: Final[Mapping[str, str]] = {host: region for hosts in HOSTS.values() fo
 """The region of every known host: no policy can say otherwise."""
 
 
+class Reserved(msgspec.Struct, frozen=True):
+    """Keys of an object that the vendor gives a meaning of its own: no item may write one, whichever way it comes."""
+
+    names: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+
+    def holds(self, key: str) -> bool:
+        """Whether a key is one of them."""
+        return key in self.names or key.startswith(self.prefixes)
+
+
+FREE: Final = Reserved()
+
+
 class Shape(msgspec.Struct, frozen=True):
     """An object's fields, and the sorts of value that each may have; those of `required` must be there, and not empty.
 
-    `inner` are the shapes of fields that have one.
+    `inner` are the shapes of fields that have one, `reserved` the keys that are within fields that have none. `markup` is what the vendor
+    reads in texts, but for those of `special`.
     """
 
     fields: Mapping[str, tuple[str, ...]]
     required: tuple[str, ...] = ()
     inner: Mapping[str, Shape] = {}
+    reserved: Mapping[str, Reserved] = {}
+    markup: Markup = Markup.NONE
+    special: Mapping[str, Markup] = {}
+
+    def markup_of(self, field: str) -> Markup:
+        """What the vendor reads in the texts of a field."""
+        return self.special.get(field, self.markup)
 
 
-def _shape(required: str, inner: Mapping[str, Shape] | None = None, **sorts: str) -> Shape:
+PLAIN: Final = Shape({})
+"""Of what the vendor doesn't look into."""
+
+
+def _shape(required: str, **sorts: str) -> Shape:
     """A shape: `text="subject status"` says which fields are texts, `time_number="time"` which may be either."""
     fields = {name: tuple(sort.split("_")) for sort, names in sorts.items() for name in names.split()}
-    return Shape(fields, tuple(required.split()), inner or {})
+    return Shape(fields, tuple(required.split()))
 
+
+_SEGMENT: Final = _shape("event", text="anonymousId event userId", object="context integrations", object_map="properties", time="timestamp")
+
+_MIXPANEL: Final = _shape("event", text="distinct_id event", object_map="properties", time_number="time")
+
+_TICKET: Final = _shape(
+    "comment",
+    text="external_id priority status subject type",
+    object="comment requester",
+    list="custom_fields tags",
+    number="assignee_id brand_id group_id ticket_form_id",
+    time="due_at",
+)
+_COMMENT: Final = _shape("", text="body html_body", flag="public")
+_REQUESTER: Final = _shape("", text="email name", number="locale_id")
+
+_replace: Final = msgspec.structs.replace
 
 SHAPES: Final[Mapping[str, Shape]] = {
-    # https://www.twilio.com/docs/segment/connections/spec/track; `type` and `messageId` are the exporter's.
-    "segment": _shape("event", text="anonymousId event userId", object="context integrations properties", time="timestamp"),
-    # https://docs.mixpanel.com/reference/import-events; the exporter puts `distinct_id` and `time` among the properties, and `$insert_id`.
-    "mixpanel": _shape("event", text="distinct_id event", object="properties", time_number="time"),
+    # https://www.twilio.com/docs/segment/connections/spec/track; `type` and `messageId` are the exporter's. A person is located by
+    # `context.ip`. Which destinations get an event, `integrations` say.
+    "segment": _replace(_SEGMENT, reserved={"context": Reserved(frozenset({"ip"}))}),
+    # https://docs.mixpanel.com/reference/import-events; the exporter puts `distinct_id`, `time`, `$insert_id`, `ip` among the properties.
+    # https://docs.mixpanel.com/docs/data-structure/property-reference/reserved-properties: those of Mixpanel's own begin with $ or mp_.
+    "mixpanel": _replace(
+        _MIXPANEL, reserved={"properties": Reserved(frozenset({"distinct_id", "ip", "time", "token"}), prefixes=("$", "mp_"))}
+    ),
     # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/: what an agent may set when a ticket is created.
-    "zendesk": _shape(
-        "comment",
-        {
-            "comment": _shape("", text="body html_body", flag="public"),
-            "requester": _shape("", text="email name", number="locale_id"),
+    "zendesk": _replace(
+        _TICKET,
+        inner={
+            "comment": _replace(_COMMENT, special={"body": Markup.MARKDOWN, "html_body": Markup.HTML}),
+            "requester": _replace(_REQUESTER, markup=Markup.LIQUID, special={"email": Markup.IDENTITY}),
         },
-        text="external_id priority status subject type",
-        object="comment requester",
-        list="custom_fields tags",
-        number="assignee_id brand_id group_id ticket_form_id",
-        time="due_at",
+        markup=Markup.LIQUID,
+        special={"external_id": Markup.IDENTITY, "tags": Markup.TAG},
     ),
 }
 """The body of one item, by exporter kind."""
 
-RESERVED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
-    "mixpanel": {"properties": frozenset({"$insert_id", "distinct_id", "time", "token"})},
-}
-"""Keys that no template may write into a field, for the exporter does or nobody may."""
-
 
 def misplaced(kind: str, tree: Any) -> tuple[tuple[str | int, ...], str] | None:
     """Where and why a template isn't a body that the vendor takes; None if it is."""
-    fault = _misfit(tree, SHAPES[kind], ())
-    if fault is not None:
-        return fault
-    for field, keys in RESERVED.get(kind, {}).items():
-        written = tree.get(field)
-        taken = sorted(keys.intersection(written)) if isinstance(written, Mapping) else []
-        if taken:
-            return (field, taken[0]), "is not for a template to write"
-    return None
+    return _misfit(tree, SHAPES[kind], ())
 
 
 def _misfit(tree: Any, shape: Shape, keys: tuple[str, ...]) -> tuple[tuple[str | int, ...], str] | None:
@@ -88,5 +121,14 @@ def _misfit(tree: Any, shape: Shape, keys: tuple[str, ...]) -> tuple[tuple[str |
     for field in shape.required:
         if tree.get(field, "") in ("", {}):
             return (*keys, field), "is required"
-    found = (_misfit(tree[field], inner, (*keys, field)) for field, inner in shape.inner.items() if field in tree)
+    found = (_misfit_of_field(tree[field], field, shape, (*keys, field)) for field in tree)
     return next(filter(None, found), None)
+
+
+def _misfit_of_field(value: Any, field: str, shape: Shape, keys: tuple[str, ...]) -> tuple[tuple[str | int, ...], str] | None:
+    if field in shape.inner:
+        return _misfit(value, shape.inner[field], keys)
+    if isinstance(value, Mapping):
+        taken = sorted(filter(shape.reserved.get(field, FREE).holds, value))
+        return ((*keys, taken[0]), "is not for a template to write") if taken else None
+    return None

@@ -18,7 +18,7 @@ async def test_an_event_is_imported_under_its_key(web: Web) -> None:
     async with MixpanelStandIn() as vendor:
         held = event(7)
         assert await mixpanel(web, vendor.url).send([held]) == [DELIVERED]
-    ours = {"distinct_id": "usr_1", "time": 1_790_000_000_000, "$insert_id": held.key.hex()}
+    ours = {"distinct_id": "usr_1", "time": 1_790_000_000_000, "$insert_id": held.key.hex(), "ip": 0}
     assert vendor.accepted == {held.key.hex(): {"event": "video.exported", "properties": {"scenes": 7, **ours}}}
     assert vendor.violations == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -11,11 +12,13 @@ from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.demo import proposed
 from gateway.errors import BadPolicy
+from gateway.policy import html
 from gateway.policy.changes import Change, Effect
 from gateway.policy.compile import Compiler
 from gateway.policy.http_exporters import SegmentExporter, ZendeskExporter
 from gateway.policy.load import parse
 from gateway.policy.mapping import parts
+from gateway.policy.outgoing import NO_MAP
 from gateway.policy.settings import settings
 from tests.build import contract, proto
 
@@ -27,7 +30,7 @@ HELD: Final = contract(
     message A {
       string name = 1 @OPERATIONAL; bytes raw = 2; Inner inner = 3; repeated Inner inners = 4; google.protobuf.Timestamp time = 5;
       map<int32, string> numbered = 6; map<string, Inner> deep = 7; map<string, Odd> odd = 8; repeated string tags = 9;
-      google.protobuf.Any any = 10; map<string, bytes> blobs = 11;
+      google.protobuf.Any any = 10; map<string, bytes> blobs = 11; map<string, string> words = 12;
     }
     """)
 )
@@ -116,6 +119,23 @@ def test_a_placeholder_leads_to_something_that_can_be_drawn(template: str, expec
     assert said == f"policy.yaml:18: {PLACE}.items.t.A.properties.list[0]: {inner[0]} {expected}"
 
 
+NOT_IN_HTML: Final = (
+    *((text, html.FAULT) for text in (
+        "<{name}>", "</{name}>", "<!{name}>", "&{name};", "&#{name};", "&#x{name};", "&l{name};", "<{name}{time}>",
+        "<p {name}>", "<p {name}=a>", "<p title={name}>", "<p title=a{name}>", '<p title=a="{name}">',
+        "<p title== {name}>", '<p title=x="{name} b">', '<p onclick="{name}">', '<p style="{name}">', '<p id="{name}">',
+        '<iframe srcdoc="{name}">', '<form action="https://a.example/{name}">', '<img srcset="https://a.example/{name}">',
+        "<script>{name}</script>", "<style>{name}</style>", "<!-- {name} -->", "<!DOCTYPE {name}>", "<?{name}?>", "</p {name}>",
+        '<p title="{name}', "<!-- {name}", "<script>{name}", "<p", "<!--", "<script>",
+    ) if "{name}" in text),
+    *((text, html.FAULT) for text in ("{name}<p", "{name}<!--", "{name}<script>", "<b>{name}</b", '<p title="{name}"')),
+    *((text, html.NO_HOST) for text in (
+        '<a href="{name}">', '<a href="https://{name}/">', '<a href="//{name}">', '<a href="javascript:{name}">',
+        '<a href="https://a.example{name}">', '<img src="/{name}">', '<a href="https://a.example@{name}/">',
+    )),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -136,7 +156,7 @@ def test_a_placeholder_leads_to_something_that_can_be_drawn(template: str, expec
         (policy("t.A: {event: a}\n        t.B: {event: a}"),
          "19: destinations.to.exporter.items.t.B: no contract has a message type of this name"),
         (policy("t.A: {event: a, properties: '{name}'}"),
-         "18: destinations.to.exporter.items.t.A.properties: must be an object, and would be a text"),
+         "18: destinations.to.exporter.items.t.A.properties: must be an object or a map, and would be a text"),
         (policy("t.A: {event: 7}"), "18: destinations.to.exporter.items.t.A.event: must be a text, and would be a number"),
         (policy("t.A: {event: '{time}'}"), "18: destinations.to.exporter.items.t.A.event: must be a text, and would be a time"),
         (policy("t.A: {event: a, timestamp: '{name}'}"),
@@ -152,7 +172,19 @@ def test_a_placeholder_leads_to_something_that_can_be_drawn(template: str, expec
         (zendesk("{subject: a}"), "18: destinations.to.exporter.items.t.A.comment: is required"),
         *((mixpanel(f"{{event: a, properties: {{{key}: 1}}}}"),
            f"20: destinations.to.exporter.items.t.A.properties.{key}: is not for a template to write")
-          for key in ("$insert_id", "distinct_id", "time", "token")),
+          for key in ("$insert_id", "$os", "distinct_id", "ip", "mp_lib", "time", "token")),
+        (policy("t.A: {event: a, context: {ip: 1}}"),
+         "18: destinations.to.exporter.items.t.A.context.ip: is not for a template to write"),
+        (policy("t.A: {event: a, context: '{words}'}"),
+         "18: destinations.to.exporter.items.t.A.context: must be an object, and would be a map"),
+        (policy("t.A: {event: a, integrations: '{words}'}"),
+         "18: destinations.to.exporter.items.t.A.integrations: must be an object, and would be a map"),
+        (policy("t.A: {event: a, context: {traits: '{words}'}}"),
+         f"18: destinations.to.exporter.items.t.A.context.traits: {NO_MAP}"),
+        (zendesk("{comment: {body: a}, custom_fields: [{id: 1, value: '{words}'}]}"),
+         f"18: destinations.to.exporter.items.t.A.custom_fields[0].value: {NO_MAP}"),
+        *((zendesk(f"{{comment: {{html_body: {json.dumps(text)}}}}}"), f"18: destinations.to.exporter.items.t.A.comment.html_body: {said}")
+          for text, said in NOT_IN_HTML),
     ],
 )  # fmt: skip
 def test_a_body_is_one_that_the_vendor_documents(text: str, expected: str) -> None:
@@ -229,3 +261,45 @@ def test_a_change_shows(old: str, new: str, expected: list[tuple[Effect, str, st
 def test_a_change_of_what_is_sent_names_the_type() -> None:
     changes = settings(Compiler(HELD, parse(policy(BODY))), Compiler(HELD, parse(policy("t.A: {event: a}"))))
     assert Change(Effect.WITHHELD, f"{PLACE}.items.t.A", "loses properties.b: name", "to", "t.A") in list(changes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p>{name}</p>", "{name}", "plain", "a < b {name}", '<p title="by {name}">', "<img alt='{name}' src='https://a.example/'>",
+        "<a href=\"https://a.example/{name}?of={name}\" title='{name}'>{name}</a>", "<textarea>{name}</textarea>", "&lt;{name}&gt;",
+    ],
+)  # fmt: skip
+def test_a_value_may_stand_in_the_text_of_html(text: str) -> None:
+    assert Compiler(HELD, parse(zendesk(f"{{comment: {{html_body: {json.dumps(text)}}}}}"))).plans()
+
+
+PLAN: Final = "tracking_plan:\n  a.b:\n    properties:\n      codec: {one_of: [a]}\n"
+
+
+def planned(name: str, place: str = "'{properties}'", exporter: str = "mixpanel") -> str:
+    body = f"{{event: '{{name}}', properties: {place}}}"
+    text = (mixpanel(body) if exporter == "mixpanel" else policy(f"t.A: {body}")).replace("t.A", "kannelle.privacy.v1.AnalyticsEvent")
+    return f"{text}{PLAN}      {name}: {{one_of: [a]}}\n"
+
+
+@pytest.mark.parametrize("name", ["token", "ip", "distinct_id", "time", "mp_lib", "mp_country_code"])
+def test_a_planned_property_is_no_key_of_the_vendors_own(name: str) -> None:
+    with pytest.raises(BadPolicy) as caught:
+        Compiler(KANNELLE, parse(planned(name))).plans()
+    place = f"policy.yaml:26: tracking_plan.a.b.properties.{name}"
+    assert str(caught.value) == f"{place}: is a key of mixpanel's own, which no item may write"
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "exporter"),
+    [
+        ("tokens", "'{properties}'", "mixpanel"),
+        ("token", "{{held: '{properties}'}}", "mixpanel"),
+        ("token", "{{codec: '{name}'}}", "mixpanel"),
+        ("token", "'{properties}'", "segment"),
+    ],
+)
+def test_a_planned_property_may_be_called_as_it_is_elsewhere(name: str, place: str, exporter: str) -> None:
+    text = planned(name, place.replace("{{", "{").replace("}}", "}"), exporter)
+    assert Compiler(KANNELLE, parse(text)).plans()

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import BadPolicy
 from gateway.policy.load import parse
-from gateway.policy.vendors import HOSTS, REGIONS, RESERVED, SHAPES
+from gateway.policy.vendors import HOSTS, REGIONS, SHAPES, Shape
 
 KINDS: Final = {
     "segment": "write_key: {env: K}, items: {}",
@@ -141,6 +141,12 @@ def test_a_credential_is_somewhere_else(kind: str, said: str, expected: str) -> 
 
 def test_what_is_known_holds_together() -> None:
     assert HOSTS.keys() <= SHAPES.keys()
-    assert RESERVED.keys() <= SHAPES.keys()
-    for kind, shape in SHAPES.items():
-        assert {*shape.required, *shape.inner, *RESERVED.get(kind, {})} <= shape.fields.keys()
+    for shape in SHAPES.values():
+        holds_together(shape)
+
+
+def holds_together(shape: Shape) -> None:
+    assert {*shape.required, *shape.inner, *shape.reserved, *shape.special} <= shape.fields.keys()
+    assert not {*shape.inner} & {*shape.reserved}
+    for inner in shape.inner.values():
+        holds_together(inner)

@@ -12,7 +12,7 @@ from gateway.demo.vendors import MixpanelStandIn
 from tests.vendors.asking import Told, ask
 
 NOW: Final = 1_790_000_000
-SAID: Final = {"time": NOW * 1000, "distinct_id": "usr_1", "$insert_id": "i1"}
+SAID: Final = {"time": NOW * 1000, "distinct_id": "usr_1", "$insert_id": "i1", "ip": 0}
 EVENT: Final = {"event": "video.exported", "properties": SAID}
 
 
@@ -54,6 +54,9 @@ async def test_what_is_documented_is_imported_zipped_or_not() -> None:
         said(**{"$insert_id": "i" * 37}),
         said(**{"$insert_id": "i 1"}),
         said(token="t"),
+        *(said(ip=ip) for ip in (None, 1, "0", False, "203.0.113.7")),
+        said(**{"$os": "x"}),
+        said(mp_lib="x"),
         said(**{f"p{number}": 1 for number in range(255)}),
     ],
 )

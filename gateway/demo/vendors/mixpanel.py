@@ -24,6 +24,9 @@ _NOBODY: Final = frozenset(
 )
 """Values that Mixpanel takes for a mistake, not for a user."""
 
+_OURS: Final = frozenset({"distinct_id", "time", "$insert_id", "ip"})
+"""The properties that Mixpanel reserves and a sender says: https://docs.mixpanel.com/docs/data-structure/property-reference/reserved-properties."""
+
 _EVENT: Final[Mapping[str, Rule]] = {
     "event": lambda value: isinstance(value, str) and value != "",
     "properties": lambda value: isinstance(value, dict),
@@ -101,7 +104,10 @@ class MixpanelStandIn(StandIn):
             return "properties.distinct_id", "is no user"
         if not isinstance(insert_id, str) or not re.fullmatch(r"[A-Za-z0-9-]{1,36}", insert_id):
             return "properties.$insert_id", "must be 1 to 36 letters, digits and hyphens"
-        return ("properties.token", "is not documented here") if "token" in given else None
+        if type(given.get("ip")) is not int or given["ip"] != 0:
+            return "properties.ip", "must be 0, or the sender is located"
+        own = sorted(name for name in given.keys() - _OURS if name == "token" or name.startswith(("$", "mp_")))
+        return (f"properties.{own[0]}", "is Mixpanel's own") if own else None
 
     def _note(self, event: dict[str, Any]) -> None:
         given = event["properties"]

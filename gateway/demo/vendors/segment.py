@@ -34,7 +34,7 @@ _RULES: Final[Mapping[str, Rule]] = {
     "userId": lambda value: isinstance(value, str) and value != "",
     "anonymousId": lambda value: isinstance(value, str) and value != "",
     "properties": lambda value: isinstance(value, dict),
-    "context": lambda value: isinstance(value, dict) and value.keys() <= _CONTEXT,
+    "context": lambda value: isinstance(value, dict) and value.keys() <= _CONTEXT - {"ip"},
     "integrations": lambda value: isinstance(value, dict),
     "timestamp": lambda value: isinstance(value, str) and _TIME.fullmatch(value) is not None,
 }

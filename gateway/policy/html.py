@@ -1,0 +1,83 @@
+"""Where in a template of HTML a placeholder stands: it may be text, or a part of a quoted attribute that holds text or a link."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from html import unescape
+from html.parser import HTMLParser
+from typing import Final
+
+from gateway.policy.mapping import Part
+from gateway.policy.markup import Markup
+
+TEXTS: Final = frozenset({"alt", "aria-label", "title"})
+LINKS: Final = frozenset({"cite", "href", "src"})
+"""Attributes that may hold a value; of the others, some are code, and some say where to."""
+
+FAULT: Final = f"must stand in HTML's text, or in quotes, in one of {', '.join(sorted(TEXTS | LINKS))}"
+NO_HOST: Final = "must stand behind https:// and a host with a slash, which a value may not choose"
+
+_MARK: Final = re.compile("\ue000([0-9]+)\ue001")
+_QUOTED: Final = re.compile(r"""=\s*("[^"]*"|'[^']*')""")
+_HOST: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?/", re.ASCII)
+_OPEN: Final = re.compile(r"(<[/!?]?|&[#\w]*)\Z")
+"""What a value would go on with: a tag, or a character reference."""
+
+_END: Final = "x-end"
+"""A tag that is put behind a template: where it isn't found, the template ends within a tag, a comment or a script."""
+
+
+def places(parts: Sequence[Part]) -> tuple[Markup, ...]:
+    """What is read at each placeholder of a template, in order. Raises ValueError, with a fixed text, for one where no value may stand."""
+    if any("\ue000" in part or "\ue001" in part for part in parts if isinstance(part, str)):
+        raise ValueError("must not hold characters for private use")
+    if any(_OPEN.search("".join(before)) for before in _before(parts)):
+        raise ValueError(FAULT)
+    number = iter(range(len(parts)))
+    text = "".join(part if isinstance(part, str) else f"\ue000{next(number)}\ue001" for part in parts)
+    count = sum(1 for part in parts if not isinstance(part, str))
+    reader = _Reader()
+    reader.feed(f"{text}<{_END}>")
+    reader.close()
+    if reader.fault or sorted(reader.found) != list(range(count)) or reader.lasttag != _END:
+        raise ValueError(reader.fault or FAULT)
+    return tuple(reader.found[index] for index in range(count))
+
+
+def _before(parts: Sequence[Part]) -> Iterator[Iterator[str]]:
+    """What the template itself says before each placeholder."""
+    for index, part in enumerate(parts):
+        if not isinstance(part, str):
+            yield (before for before in parts[:index] if isinstance(before, str))
+
+
+class _Reader(HTMLParser):
+    """Finds marks where values may stand. One that is anywhere else is not found, and that is the fault."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: dict[int, Markup] = {}
+        self.fault = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem is None:
+            self._find(data, Markup.HTML)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - as HTMLParser has it
+        quoted = {unescape(match[1][1:-1]) for match in _QUOTED.finditer(self.get_starttag_text() or "")}
+        for name, value in attrs:
+            if value is None or value not in quoted:
+                continue
+            if name in TEXTS:
+                self._find(value, Markup.HTML)
+            elif name in LINKS and _MARK.search(value):
+                self.fault = self.fault or ("" if _HOST.match(_MARK.split(value)[0]) else NO_HOST)
+                self._find(value, Markup.URL)
+
+    def _find(self, text: str, markup: Markup) -> None:
+        self.found.update(dict.fromkeys(_marks(text), markup))
+
+
+def _marks(text: str) -> Iterator[int]:
+    return (int(found[1]) for found in _MARK.finditer(text))

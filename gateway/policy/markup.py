@@ -1,0 +1,80 @@
+"""What a vendor reads in a text beside the text itself, and how a value is written there so that it says none of it.
+
+Zendesk expands placeholders and Liquid: https://support.zendesk.com/hc/en-us/articles/4408886858138 and
+https://shopify.github.io/liquid/basics/introduction/. Of a comment, `body` is Markdown and `html_body` HTML:
+https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_comments/. In which order it reads them it doesn't say, so a value
+holds no delimiter of Liquid in whatever form: it isn't escaped, it is another character.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from html import escape
+from typing import Final
+from urllib.parse import quote
+
+
+class Markup(StrEnum):
+    """What is read in a text. `IDENTITY` is read as `LIQUID` is, but can't be altered: one that holds Liquid is left out."""
+
+    NONE = "none"
+    LIQUID = "liquid"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    URL = "url"
+    """Within an attribute of HTML, behind a host that the template gives."""
+    TAG = "tag"
+    IDENTITY = "identity"
+
+
+Escape = Callable[[str], str]
+"""A value's text, as it is written into a template's."""
+
+_BRACES: Final = str.maketrans({"{": "\uff5b", "}": "\uff5d"})
+_PERCENT: Final = "\uff05"
+
+_MARKDOWN: Final = re.compile(r"[\\`*\[\]<>#|~!&]")
+_NO_TAG: Final = re.compile(r"[^\w:/.@+-]")
+
+
+def liquid(text: str) -> str:
+    """A text of which no part is a delimiter of Liquid's, `{{`, `}}`, `{%` or `%}`, whatever stands before and behind it."""
+    text = text.translate(_BRACES)
+    text = _PERCENT + text[1:] if text.startswith("%") else text
+    return text[:-1] + _PERCENT if text.endswith("%") else text
+
+
+def holds_liquid(text: str) -> bool:
+    """Whether something in a text would be expanded."""
+    return "{{" in text or "{%" in text
+
+
+def _markdown(text: str) -> str:
+    # https://spec.commonmark.org/0.31.2/#backslash-escapes. An underscore stays: identifiers have it, and it makes nothing but emphasis.
+    return _MARKDOWN.sub(r"\\\g<0>", liquid(text))
+
+
+def _html(text: str) -> str:
+    return escape(liquid(text), quote=True)
+
+
+def _url(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _tag(text: str) -> str:
+    return _NO_TAG.sub("_", text)
+
+
+ESCAPES: Final[Mapping[Markup, Escape]] = {
+    Markup.NONE: str,
+    Markup.LIQUID: liquid,
+    Markup.MARKDOWN: _markdown,
+    Markup.HTML: _html,
+    Markup.URL: _url,
+    Markup.TAG: _tag,
+    Markup.IDENTITY: str,
+}
+"""How a value is written where that is read."""
