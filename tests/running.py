@@ -66,10 +66,12 @@ async def posing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[bytes]]:
         writer.close()
 
     async with await asyncio.start_server(hear, "127.0.0.1", 0) as server:
-        for name in ("grpc_proxy", "https_proxy", "http_proxy"):
-            monkeypatch.setenv(name, f"http://user:planted@127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        for name in ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy"):
+            for spelt in (name, name.upper()):
+                monkeypatch.setenv(spelt, f"http://user:planted@127.0.0.1:{server.sockets[0].getsockname()[1]}")
         for name in ("no_grpc_proxy", "no_proxy"):
-            monkeypatch.delenv(name, raising=False)
+            for spelt in (name, name.upper()):
+                monkeypatch.delenv(spelt, raising=False)
         yield asked
 
 

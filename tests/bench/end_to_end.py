@@ -20,6 +20,7 @@ from gateway.app import Gateway
 from gateway.config import Config, Listeners, Local
 from gateway.loading import load_all
 from gateway.policy.document import Exporter, JsonlExporter, NullExporter
+from tests.bench.bare import OPTIONS
 from tests.bench.process import Server, running
 from tests.bench.samples import event
 
@@ -75,7 +76,7 @@ def _in_turn(servers: Mapping[str, Server], events: int) -> Mapping[str, list[fl
 
 async def load(address: str, asked: Iterable[bytes]) -> None:
     """Send all, some at once."""
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with grpc.aio.insecure_channel(address, OPTIONS) as channel:
         call: Any = channel.unary_unary(METHOD)
         left = iter(asked)
 

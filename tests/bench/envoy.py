@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import grpc
 
+from tests.bench.bare import OPTIONS
 from tests.bench.process import Server
 from tests.conformance.ports import reserved
 
@@ -122,7 +123,7 @@ def listening(address: str, process: subprocess.Popen[bytes]) -> None:
     """Wait until it listens. Raises RuntimeError if it ends instead, or takes too long."""
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and process.poll() is None:
-        with grpc.insecure_channel(address) as channel:
+        with grpc.insecure_channel(address, OPTIONS) as channel:
             try:
                 grpc.channel_ready_future(channel).result(timeout=1)
             except grpc.FutureTimeoutError:

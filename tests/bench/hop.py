@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import grpc
 
-from tests.bench.bare import LAST
+from tests.bench.bare import LAST, OPTIONS
 from tests.bench.directory import AUTHORITY, METHOD, Half, descriptors, halves
 from tests.bench.envoy import binary, envoy, scrubber
 from tests.bench.load import H2LOAD, Load
@@ -93,7 +93,7 @@ def _check(name: str, server: Server, behind: Server, request: Half, answer: Hal
 
 
 def _call(server: Server, path: str, request: bytes) -> bytes:
-    with grpc.insecure_channel(server.address, options=[("grpc.default_authority", AUTHORITY)]) as channel:
+    with grpc.insecure_channel(server.address, options=(("grpc.default_authority", AUTHORITY), *OPTIONS)) as channel:
         call: Any = channel.unary_unary(path)
         answer: bytes = call(request, timeout=20)
         return answer

@@ -19,7 +19,7 @@ import uvloop
 
 from gateway.policy.load import default_path, load
 from tests.bench import instructions
-from tests.bench.bare import COUNT, LAST
+from tests.bench.bare import COUNT, LAST, OPTIONS
 from tests.bench.measure import Work, in_turn
 from tests.bench.otelcol import binary, collector
 from tests.bench.process import Server
@@ -143,7 +143,7 @@ async def _taken(server: Server, kind: Kind, raws: Sequence[bytes], behind: Serv
 async def _send(server: Server, kind: Kind, raws: Sequence[bytes]) -> None:
     """Send batches, some at a time."""
     waiting = list(raws)
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with grpc.aio.insecure_channel(server.address, OPTIONS) as channel:
         export: Any = channel.unary_unary(kind.signal.method)
 
         async def some() -> None:
@@ -159,7 +159,7 @@ async def _counted(behind: Server, least: int = 0) -> int:
 
 
 async def _call(server: Server, path: str, request: bytes = b"") -> bytes:
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with grpc.aio.insecure_channel(server.address, OPTIONS) as channel:
         call: Any = channel.unary_unary(path)
         answer: bytes = await call(request, timeout=SECONDS)
         return answer

@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from gateway.demo.vendors import Fault, SegmentStandIn
 from gateway.errors import BadConfig, Retryable
 from gateway.exporters.web import ANSWER_BYTES, Answer, Web, is_public, trust
+from tests.running import posing
 
 PUBLIC: Final = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 NOT_PUBLIC: Final = [
@@ -162,10 +163,14 @@ async def answering(*replies: server.Response) -> AsyncIterator[tuple[str, list[
         await runner.cleanup()
 
 
-async def test_a_redirect_is_an_answer(web: Web) -> None:
-    async with answering(server.Response(status=302, headers={"Location": "/elsewhere"})) as (url, seen):
-        assert (await post(web, url)).status == 302
-    assert len(seen) == 1
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_an_answer(web: Web, status: int) -> None:
+    async with answering(server.Response()) as (elsewhere, followed):
+        for location in ("/elsewhere", elsewhere, elsewhere.removeprefix("http:")):
+            async with answering(server.Response(status=status, headers={"Location": location})) as (url, seen):
+                assert (await post(web, url)).status == status
+            assert len(seen) == 1
+    assert followed == []
 
 
 async def test_cookies_are_neither_kept_nor_sent(web: Web) -> None:
@@ -176,10 +181,9 @@ async def test_cookies_are_neither_kept_nor_sent(web: Web) -> None:
 
 
 async def test_the_environment_names_no_proxy(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    async with answering(server.Response(text="here")) as (url, _):
+    async with posing(monkeypatch) as asked, answering(server.Response(text="here")) as (url, _):
         assert (await post(web, url)).body == b"here"
+    assert asked == []
 
 
 LARGE: Final = b"x" * (ANSWER_BYTES + 1)

@@ -5,8 +5,9 @@ Messages and stubs themselves are generated and live in `kannelle.privacy.v1`.
 
 from __future__ import annotations
 
-from kannelle_privacy.client import DEFAULT_ADDRESS, Gateway, connect, pack
+from kannelle_privacy.address import DEFAULT_ADDRESS, DEFAULT_OUTBOUND_ADDRESS
+from kannelle_privacy.client import Gateway, connect, outbound_channel, pack
 
 __version__ = "0.1.0"
 
-__all__ = ["DEFAULT_ADDRESS", "Gateway", "connect", "pack"]
+__all__ = ["DEFAULT_ADDRESS", "DEFAULT_OUTBOUND_ADDRESS", "Gateway", "connect", "outbound_channel", "pack"]

@@ -1,13 +1,14 @@
-"""A connection to the gateway, and the request that carries a message of one's own contract.
+"""A connection to the gateway, one through it to other services, and the request that carries a message of one's own contract.
 
-Blocking calls only; for asyncio, give a `grpc.aio` channel to the stubs of `kannelle.privacy.v1`.
+Blocking calls only; for asyncio see `aio.py`.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Self
 
 import grpc
 from google.protobuf.message import Message
@@ -17,12 +18,7 @@ from kannelle.privacy.v1.emit_pb2 import EmitRequest
 from kannelle.privacy.v1.emit_pb2_grpc import EmitServiceStub
 from kannelle.privacy.v1.privacy_pb2_grpc import PrivacyServiceStub
 from kannelle.privacy.v1.support_pb2_grpc import SupportServiceStub
-
-DEFAULT_ADDRESS: Final = "127.0.0.1:4317"
-"""Where the gateway's listener `local` is unless configured otherwise."""
-
-# What is sent here is not minimised yet: no proxy of the environment may come between.
-OPTIONS: Final = (("grpc.enable_http_proxy", 0),)
+from kannelle_privacy.address import OPTIONS, check, local_address, outbound_address
 
 
 class Gateway:
@@ -50,11 +46,26 @@ class Gateway:
         self.close()
 
 
-def connect(address: str = DEFAULT_ADDRESS, credentials: grpc.ChannelCredentials | None = None) -> Gateway:
-    """A gateway at `address`, `host:port` or `unix:PATH`. Connects at the first call; plaintext without `credentials`."""
+def connect(address: str | None = None, credentials: grpc.ChannelCredentials | None = None) -> Gateway:
+    """A gateway at `address`, `host:port` or `unix:PATH`. Connects at the first call; plaintext without `credentials`.
+
+    Without an address: the one in PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS, as the gateway itself has it, or 127.0.0.1:4317. Raises
+    ValueError if that variable says anything but this machine.
+    """
+    target = local_address() if address is None else address
     if credentials is None:
-        return Gateway(grpc.insecure_channel(address, options=OPTIONS))
-    return Gateway(grpc.secure_channel(address, credentials, options=OPTIONS))
+        return Gateway(grpc.insecure_channel(target, options=OPTIONS))
+    return Gateway(grpc.secure_channel(target, credentials, options=OPTIONS))
+
+
+def outbound_channel(authority: str, address: str | None = None, options: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:
+    """A channel to the service that `authority` names, through the gateway: its listener `outbound`, at `address` on this machine.
+
+    Without an address: the one in PRIVACY_GATEWAY__LISTENERS__OUTBOUND__ADDRESS, or 127.0.0.1:14001. `options` are gRPC's. Raises
+    ValueError for an address that is not on this machine.
+    """
+    target = outbound_address() if address is None else check(address)
+    return grpc.insecure_channel(target, options=(*options, ("grpc.default_authority", authority), *OPTIONS))
 
 
 def pack(item: Message, request_id: str = "") -> EmitRequest:

@@ -9,11 +9,10 @@ import logging
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
-from kannelle_privacy.client import DEFAULT_ADDRESS, OPTIONS
+from kannelle_privacy.address import OPTIONS, check, local_address
 from opentelemetry import _logs, metrics, trace
 from opentelemetry._logs import LoggerProvider as AnyLoggerProvider
 from opentelemetry._logs import SeverityNumber
@@ -126,7 +125,7 @@ class Telemetry:
 
 def setup(
     service_name: str,
-    address: str = DEFAULT_ADDRESS,
+    address: str | None = None,
     *,
     resource: Mapping[str, str] = {},
     fields: Collection[str] = DEFAULT_FIELDS,
@@ -134,6 +133,7 @@ def setup(
 ) -> Telemetry:
     """Send logs, traces and metrics through the gateway at `address`, `host:port` on loopback or `unix:PATH`. Once a process.
 
+    Without an address: the one in PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS, or 127.0.0.1:4317. No proxy of the environment is used.
     Sets the global providers, and puts a `TemplateHandler` for `fields` and for records from `level` on the root logger, which lets
     these through from now on. `resource` is what else is said of the service, beside OTEL_RESOURCE_ATTRIBUTES. Batches and the like
     are set by the SDK's environment variables: OTEL_BSP_*, OTEL_BLRP_*, OTEL_METRIC_EXPORT_INTERVAL, OTEL_EXPORTER_OTLP_TIMEOUT.
@@ -141,11 +141,12 @@ def setup(
     Raises ValueError if `address` is anywhere else, for what goes there is not minimised yet, or for `fields` that no handler takes;
     RuntimeError if a global provider is set already, by `opentelemetry-instrument` for example.
     """
-    _check(address)
+    target = local_address() if address is None else check(address)
+    _check_unset()
     declared = _declared(fields)
     described = Resource.create({**resource, "service.name": service_name})
     # An option of gRPC is a number too, whatever the exporters' types say.
-    to: dict[str, Any] = {"endpoint": address, "insecure": True, "channel_options": cast(Any, OPTIONS)}
+    to: dict[str, Any] = {"endpoint": target, "insecure": True, "channel_options": cast(Any, OPTIONS)}
 
     tracers = TracerProvider(resource=described)
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(**to)))
@@ -172,21 +173,12 @@ def _installed(handler: logging.Handler, level: int) -> Callable[[], None]:
     return undo
 
 
-def _check(address: str) -> None:
-    if not address.startswith("unix:") and not _is_loopback(address.rpartition(":")[0].strip("[]")):
-        raise ValueError("address: must be host:port on loopback, or unix:PATH: what is sent there is not minimised yet")
+def _check_unset() -> None:
     # Each signal has a stand-in until its provider is set; asking for it sets nothing.
     found = {"tracer": trace.get_tracer_provider(), "meter": metrics.get_meter_provider(), "logger": _logs.get_logger_provider()}
     taken = [name for name, provider in found.items() if "Proxy" not in type(provider).__name__]
     if taken:
         raise RuntimeError(f"OpenTelemetry is set up already ({', '.join(taken)} provider): call setup once, and first")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _declared(fields: Collection[str]) -> frozenset[str]:
