@@ -29,6 +29,8 @@ from gateway.directory import Unknown
 from gateway.listeners import CALLS, Listener
 from gateway.loading import Loaded, files, load_all, prepare
 from gateway.minimise.flows import Flows
+from gateway.pipeline.decide import Decider
+from gateway.pipeline.offload import Offload
 from gateway.policy.document import Side
 from gateway.policy.load import PolicyFile
 from gateway.receivers import delivery, emit, otlp, privacy
@@ -87,8 +89,9 @@ class Gateway:
         self._certificates = None if config.tls is None else tls.Certificates(tls.read(config.tls))
         self._upstreams = Upstreams(self._credentials)
         loaded = self._prepared()
-        self._directory = Unknown()
-        self._again = Again(self._flows, self._directory)
+        self._offload = Offload()
+        self._decider = Decider(Unknown(), self._offload)
+        self._again = Again(self._flows, self._decider)
         config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._keys, self._plans = Keys.read(config.state / KEYS), Plans(config.state / PLANS)
         around = Around(self._flows, self._message_class, self._again, self.telemetry, self._hub_credentials)
@@ -97,8 +100,8 @@ class Gateway:
         self._spans: Spans | None = None
         self._put_in_force(loaded)
         packer = Packer(self._keys, config.service)
-        self._intake = Intake(self._directory, self.delivery, packer, self.telemetry)
-        self._access = AccessLog(self._flows, self.delivery.accept, packer, self.telemetry)
+        self._intake = Intake(self._decider, self.delivery, packer, self.telemetry)
+        self._access = AccessLog(self._flows, self._decider, self.delivery.accept, packer, self.telemetry)
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
         self._guards: list[Guard] = []
@@ -147,6 +150,7 @@ class Gateway:
         await self._upstreams.close()
         await self._health.stop()
         await self._http.stop()
+        self._offload.close()
         self.telemetry.close()
 
     # What is in force, and how it changes.
@@ -234,7 +238,7 @@ class Gateway:
         self.telemetry.serves("local", (*OWN, *(one.service for one in SIGNALS)))
         for receiver in (emit, otlp):
             listener.server.add_generic_rpc_handlers(tuple(receiver.handlers(self._flows, intake, guard)))
-        listener.server.add_generic_rpc_handlers(tuple(privacy.handlers(self._flows, self._directory, guard)))
+        listener.server.add_generic_rpc_handlers(tuple(privacy.handlers(self._flows, self._decider, guard)))
         if self._config.reflection:
             reflect(listener.server, OWN)
         return listener
@@ -249,7 +253,7 @@ class Gateway:
     def _proxy(self, listener: Listener, side: Side, who: Who, most: int) -> Listener:
         guard = Guard(most)
         self._guards.append(guard)
-        host = Host(self._directory, guard, self._access, lambda: self._spans)
+        host = Host(self._decider, guard, self._access, lambda: self._spans)
         listener.server.add_generic_rpc_handlers((Proxy(side, lambda: self._routing, who, host),))
         return listener
 

@@ -27,9 +27,12 @@ from gateway.contracts.contract import Contract
 from gateway.delivery import Delivery
 from gateway.delivery.keys import Keys
 from gateway.delivery.packer import Packer
+from gateway.directory import Unknown
 from gateway.errors import Reason, Refused, Retryable
 from gateway.loading import load_all
 from gateway.model import Parcel, Release
+from gateway.pipeline.decide import Decider
+from gateway.pipeline.offload import Offload
 from gateway.policy.load import PolicyFile
 
 SECONDS: Final = 20
@@ -38,6 +41,12 @@ SECONDS: Final = 20
 OPTIONS: Final = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1))
 
 PACKER: Final = Packer(Keys(bytes(32)), "web")
+
+
+def decider() -> Decider:
+    """Decides without a directory."""
+    return Decider(Unknown(), Offload())
+
 
 Reply = Callable[[Sequence[Parcel]], None]
 """What is said of parcels: nothing, or it raises."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from pathlib import Path
@@ -12,13 +13,14 @@ import click
 from gateway.cli.load import compiler, destination_named, type_named
 from gateway.cli.options import example, sources
 from gateway.cli.show import as_json
-from gateway.directory import is_personal
+from gateway.directory import Unknown
 from gateway.errors import Reason, Refused
-from gateway.minimise.engine import MAX_BYTES, Minimiser
+from gateway.minimise.engine import MAX_BYTES
+from gateway.minimise.flows import Flow, single
 from gateway.minimise.receipt import FieldLine, receipt
-from gateway.minimise.subject import Reader
-from gateway.model import Facts, Release, Verdict
-from gateway.policy.compile import Compiler
+from gateway.model import Release, Verdict
+from gateway.pipeline.decide import Decider
+from gateway.pipeline.offload import Offload
 
 
 @click.command(epilog=example("minimise --type kannelle.crm.v1.Contact --destination crm < contact.bin > minimised.bin"))
@@ -33,13 +35,13 @@ def minimise(contracts: tuple[Path, ...], policy: Path | None, type_: str, desti
     """
     made, file = compiler(contracts, policy)
     item, to = type_named(made, type_), destination_named(made, file, destination)
-    decide = Once(made, item, to)
+    flow = single(made, item, to)
     if sys.stdin.isatty():
         raise click.UsageError("The message comes from standard input, as bytes; there is a terminal.")
     raw = sys.stdin.buffer.read(MAX_BYTES + 1)
     head = {"destination": to, "type": item}
     try:
-        verdict = decide(raw)
+        verdict = _decide(flow, raw)
         lines = receipt(made.projector(to), raw, verdict)
     except Refused as error:
         as_json({**head, "outcome": "refused", "reason": error.reason}, err=True)
@@ -47,20 +49,12 @@ def minimise(contracts: tuple[Path, ...], policy: Path | None, type_: str, desti
     return _put(verdict, lines, head)
 
 
-class Once:
-    """Decides on single items of one type for one destination, without a directory."""
-
-    def __init__(self, made: Compiler, item: str, destination: str) -> None:
-        """Raises BadSetup if there can be no such plan."""
-        self._read = Reader(made.subject(item)).read
-        self._minimiser = Minimiser(made.plan(item, destination))
-
-    def __call__(self, raw: bytes) -> Verdict:
-        """The verdict on an item received now. Raises Refused."""
-        if len(raw) > MAX_BYTES:
-            raise Refused(Reason.TOO_LARGE)
-        facts = Facts(time.time_ns(), personal=is_personal(self._read(raw)))
-        return self._minimiser.decide(raw, facts)
+def _decide(flow: Flow, raw: bytes) -> Verdict:
+    """The verdict on an item received now, without a directory. Raises Refused."""
+    if len(raw) > MAX_BYTES:
+        raise Refused(Reason.TOO_LARGE)
+    _, (verdict,) = asyncio.run(Decider(Unknown(), Offload()).decide(flow, raw, time.time_ns()))
+    return verdict
 
 
 def _put(verdict: Verdict, lines: tuple[FieldLine, ...], head: dict[str, Any]) -> int:

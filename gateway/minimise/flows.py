@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Final
 
 from gateway.errors import BadSetup, Reason, Refused
-from gateway.minimise.categories import Categories, Places
+from gateway.minimise.categories import Categories
 from gateway.minimise.census import Sample, Total
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.subject import Reader
-from gateway.model import Category, Facts, Release, Verdict
+from gateway.model import Category, Facts, Release, Trail, Verdict
 from gateway.policy.compile import OURS, Compiler
 from gateway.policy.judge import Site
 from gateway.policy.otlp import slots
-
-LARGE: Final = 8_192
-"""Bytes of an item from which on it should be decided on in a thread: it could take seconds, in which nobody else would be heard."""
-
-
-class Leg:
-    """Messages of one type on their way to one recipient."""
-
-    def __init__(self, reader: Reader, minimiser: Minimiser) -> None:
-        self.subject = reader.read
-        self.decide = minimiser.decide
-        self.digest = minimiser.digest
 
 
 class Flow:
     """Items of one type on their way to their destinations. `key` is its name in the policy, `categories` those of places in an item."""
 
-    def __init__(self, key: str, reader: Reader, minimisers: tuple[Minimiser, ...], categories: Places) -> None:
+    def __init__(self, key: str, reader: Reader, minimisers: tuple[Minimiser, ...], categories: Mapping[Trail, Category]) -> None:
         self.key = key
         self.categories = categories
         self.subject = reader.read
+        self.digests = tuple(minimiser.digest for minimiser in minimisers)
         self._minimisers = minimisers
         self._subjects = {minimiser.plan.destination: minimiser.subjects for minimiser in minimisers}
 
@@ -48,6 +36,11 @@ class Flow:
         return tuple([minimiser.decide(raw, facts) for minimiser in self._minimisers])
 
 
+def single(compiler: Compiler, type: str, destination: str) -> Flow:
+    """A flow of a type to one destination, apart from all others; nothing of it is counted. Raises BadPolicy or BadContract."""
+    return Flow("", Reader(compiler.subject(type)), (Minimiser(compiler.plan(type, destination)),), {})
+
+
 class Flows:
     """All flows of one policy over one contract: a snapshot, which a call keeps to its end."""
 
@@ -57,7 +50,7 @@ class Flows:
         self.compiler = compiler
         self._minimisers: dict[tuple[str, str], Minimiser] = {}
         self._only: dict[tuple[str, str], Flow] = {}
-        self._legs: dict[tuple[str, Site, int], Leg] = {}
+        self._at: dict[tuple[str, Site, int], Flow] = {}
         self._categories = Categories(compiler.contract, {**compiler.classes, **slots.CLASSES})
         self.fed = frozenset((compiler.item_type(key), name) for key, names in compiler.flows.items() for name in names)
         """The types that a flow leads to a destination, each with it."""
@@ -101,13 +94,13 @@ class Flows:
             self._minimisers[type, destination] = Minimiser(self.compiler.plan(type, destination), census=Sample(self._categories.numbers))
         return self._minimisers[type, destination]
 
-    def leg(self, type: str, site: Site, most: int) -> Leg:
-        """The way of a type to a site, for messages of `most` bytes; releases are counted. Raises as `minimiser`, and BadContract."""
+    def at(self, type: str, site: Site, most: int) -> Flow:
+        """A flow to one site, for messages of `most` bytes; releases are counted. Raises as `minimiser`, and BadContract."""
         key = (type, site, most)
-        if key not in self._legs:
+        if key not in self._at:
             minimiser = Minimiser(self.compiler.plan_at(type, site), most, Total())
-            self._legs[key] = Leg(Reader(self.compiler.subject(type)), minimiser)
-        return self._legs[key]
+            self._at[key] = Flow("", Reader(self.compiler.subject(type)), (minimiser,), self._categories.places(type))
+        return self._at[key]
 
     def details(self, site: Site) -> Callable[[str], Minimiser | None]:
         """The minimisers of what a status's details may hold at a site, by type; None for a type that has none."""

@@ -25,6 +25,9 @@ from gateway.policy.fields import label, values
 from gateway.policy.judge import kind_of
 from gateway.policy.project import Projector, Ruling, is_map
 
+MAX_BYTES: Final = 131_072
+"""Bytes of an item that should have a receipt while others wait: each field that nobody knows is an object, all made in one call."""
+
 MAX_MESSAGES: Final = 100_000
 """Messages in one item that are looked at."""
 

@@ -10,13 +10,14 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from gateway.directory import Unknown
 from gateway.errors import Refused
-from gateway.minimise.engine import Minimiser
-from gateway.minimise.subject import Reader
+from gateway.minimise.flows import single
 from gateway.model import Release
 from gateway.pipe.record import Form, Malformed, Read, read, text
 from gateway.pipe.render import is_empty
 from gateway.pipe.render import record as record_of
 from gateway.pipe.tally import Loss, Tally
+from gateway.pipeline.decide import Decider
+from gateway.pipeline.offload import Offload
 from gateway.policy.compile import Compiler
 from gateway.signals import LOGS
 
@@ -39,9 +40,8 @@ class Sieve:
     def __init__(self, compiler: Compiler, destination: str, tally: Tally, resource: bytes = b"") -> None:
         """`resource` is what each record begins with. Raises KeyError without such a destination, BadSetup if there can be no plan."""
         self._resource = resource
-        self._subject = Reader(compiler.subject(LOGS.item)).read
-        self._decide = Minimiser(compiler.plan(LOGS.item, destination)).decide
-        self._directory = Unknown()
+        self._flow = single(compiler, LOGS.item, destination)
+        self._decider = Decider(Unknown(), Offload())
         self._templates = frozenset(template.encode() for template in compiler.policy.otlp.log_templates)
         self._tally = tally
 
@@ -72,7 +72,8 @@ class Sieve:
 
     def _decided(self, given: Read, received_ns: int) -> Kept | Loss:
         raw = self._resource + given.raw
-        verdict = self._decide(raw, self._directory.at_hand(self._subject(raw), received_ns))
+        _, verdicts = self._decider.at_once(self._flow, raw, received_ns)
+        verdict = verdicts and verdicts[0]
         if not isinstance(verdict, Release):
             return Loss.WITHHELD
         left = record_of(verdict)

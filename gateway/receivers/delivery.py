@@ -26,7 +26,6 @@ from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.caller import Callers
 from gateway.receivers.emit import reason_number
 from gateway.receivers.guard import AFTER, LONGEST, Context, Guard
-from gateway.receivers.intake import TURN
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import Called
 
@@ -37,6 +36,9 @@ SERVICE: Final = "kannelle.privacy.v1.DeliveryService"
 GROUPS: Final = 512
 BYTES: Final = 32 * 1024 * 1024
 """What one agent may have under way: groups, and bytes, from their arrival until their acknowledgement is sent."""
+
+TURN: Final = 0.005
+"""Seconds that one group's parcels are decided on before others get their turn."""
 
 _REQUEST, _GROUP = build(
     (

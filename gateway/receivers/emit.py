@@ -90,7 +90,7 @@ async def _unary(intake: Intake, finder: Callable[[], Find], response: type[Mess
 
 
 async def _batch(intake: Intake, finder: Callable[[], Find], response: type[Message], raw: bytes) -> bytes:
-    find, request = finder(), parse(_MANY, raw)
+    find, request = finder(), await intake.apart(len(raw), partial(parse, _MANY, raw))
     request_id = getattr(request, REQUEST_ID)
     batch = await intake.many(lambda item: Asked(*find(item), request_id), getattr(request, ITEM))
     return response(result=_result(batch)).SerializeToString()

@@ -1,28 +1,35 @@
-"""The way of every item, whatever received it: flow, facts, decision, delivery."""
+"""The way of every item, whatever received it: flow, decision, delivery."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 
 from gateway.delivery import Delivery
 from gateway.delivery.packer import Packer, Sent
-from gateway.directory import Directory
 from gateway.errors import Reason, Refused
-from gateway.minimise.flows import LARGE, Flow
-from gateway.model import Parcel, Verdict, Withheld
+from gateway.minimise.flows import Flow
+from gateway.model import Parcel, Subject, Verdict, Withheld
+from gateway.pipeline.decide import Decider, Verdicts
+from gateway.pipeline.offload import COSTLY_BYTES
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import tell_items
+
+T = TypeVar("T")
 
 MOST: Final = 10_000
 """Items in one call, at most, and rejected ones in one stream; and how many withheld ones an answer names."""
 
-TURN: Final = 0.005
-"""Seconds that one call decides on its items before others get their turn."""
+CHUNK_BYTES: Final = 4 * COSTLY_BYTES
+"""Bytes of items of one call that are decided on before others get their turn."""
+
+CHUNK_ITEMS: Final = 128
+"""And how many they are."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -53,74 +60,139 @@ class Batch(msgspec.Struct):
         return self.accepted + len(self.rejected)
 
 
+class _Decided(msgspec.Struct):
+    """What became of one item: parcels, or the reason why it is refused. Without either, the facts must be waited for."""
+
+    index: int
+    received_ns: int
+    asked: Asked | None = None
+    subject: Subject | None = None
+    verdicts: Verdicts | None = None
+    parcels: Sequence[Parcel] = ()
+    refused: Reason | None = None
+    took_ns: int = 0
+
+    def __repr__(self) -> str:
+        return "_Decided(…)"
+
+
 class Intake:
     """Takes items in, one or many, and returns when they are safe."""
 
-    def __init__(self, directory: Directory, delivery: Delivery, packer: Packer, counts: Counts | None = None) -> None:
+    def __init__(self, decider: Decider, delivery: Delivery, packer: Packer, counts: Counts | None = None) -> None:
         """`counts` is told of each item."""
         self._packer = packer
-        self._directory = directory
+        self._decider = decider
         self._delivery = delivery
         self._counts = Counts() if counts is None else counts
 
     async def one(self, resolve: Resolve, raw: bytes) -> tuple[Verdict, ...]:
         """Decide on one item and deliver its releases. Raises Refused, Retryable, Permanent."""
-        verdicts, parcels = await self._decide(resolve, raw, 0)
+        (decided,) = await self._decide(resolve, (raw,), 0, len(raw))
+        if decided.refused is not None:
+            raise Refused(decided.refused)
         tell_items(1)
-        await self.deliver(parcels)
-        return verdicts
+        await self.deliver(decided.parcels)
+        return decided.verdicts or ()
 
     async def many(self, resolve: Resolve, raws: Iterable[bytes]) -> Batch:
         """Decide on each item by itself and deliver all parcels together. Raises Refused for too many, Retryable, Permanent."""
-        batch, since = Batch(), time.monotonic()
-        pending: list[Parcel] = []
-        for index, raw in enumerate(raws):
-            if index == MOST:
+        batch, pending = Batch(), list[Parcel]()
+        for chunk, size in _chunks(raws):
+            if batch.count + len(chunk) > MOST:
                 raise Refused(Reason.TOO_MANY_ITEMS)
-            pending += await self.add(batch, resolve, raw, index)
-            if time.monotonic() - since > TURN:
+            if batch.count:
                 await asyncio.sleep(0)
-                since = time.monotonic()
+            for decided in await self._decide(resolve, chunk, batch.count, size):
+                pending += self._enter(batch, decided)
         tell_items(batch.count)
         await self.deliver(pending)
         return batch
 
-    async def add(self, batch: Batch, resolve: Resolve, raw: bytes, at: int = 0) -> list[Parcel]:
-        """Decide on one more item of a batch, the one `at` an index of its request; its parcels, not yet delivered.
+    async def add(self, batch: Batch, resolve: Resolve, raw: bytes) -> Sequence[Parcel]:
+        """Decide on one more item of a batch, sent by itself; its parcels, not yet delivered. Raises Refused for too many rejected ones."""
+        (decided,) = await self._decide(resolve, (raw,), 0, len(raw))
+        return self._enter(batch, decided)
 
-        Raises Refused for too many rejected ones.
-        """
-        index = batch.count
-        try:
-            verdicts, parcels = await self._decide(resolve, raw, at)
-        except Refused as error:
-            batch.rejected.append((index, error.reason))
-            if len(batch.rejected) > MOST:
-                raise Refused(Reason.TOO_MANY_ITEMS) from None
-            return []
-        batch.accepted += 1
-        if len(batch.withheld) < MOST and any(isinstance(verdict, Withheld) for verdict in verdicts):
-            batch.withheld.append(index)
-        return parcels
-
-    async def deliver(self, pending: list[Parcel]) -> None:
+    async def deliver(self, pending: Sequence[Parcel]) -> None:
         """Deliver parcels. Raises Retryable, Refused."""
         if pending:
             await self._delivery.accept(pending)
 
-    async def _decide(self, resolve: Resolve, raw: bytes, index: int) -> tuple[tuple[Verdict, ...], list[Parcel]]:
-        """Decide on one item, and count it, also a refused one."""
-        key = ""
+    async def apart(self, size: int, work: Callable[[], T]) -> T:
+        """Return what `work` on an input of `size` bytes returns, in a thread if it could take long."""
+        return await self._decider.apart(size, work)
+
+    async def _decide(self, resolve: Resolve, raws: Sequence[bytes], first: int, size: int) -> Sequence[_Decided]:
+        """Decide on items of `size` bytes together, and count them. Raises Retryable where facts can't be had."""
+        together = await self._decider.apart(size, partial(self._decide_all, resolve, raws, first))
+        for decided in together:
+            if decided.verdicts is None and decided.refused is None:
+                await self._wait(decided)
+            self._count(decided)
+        return together
+
+    def _decide_all(self, resolve: Resolve, raws: Sequence[bytes], first: int) -> Sequence[_Decided]:
+        """Decide on items in whatever thread this is."""
+        return [self._decide_one(resolve, raw, index) for index, raw in enumerate(raws, first)]
+
+    def _decide_one(self, resolve: Resolve, raw: bytes, index: int) -> _Decided:
+        decided = _Decided(index, time.time_ns())
+        begun = time.perf_counter_ns()
         try:
-            asked = resolve(raw)
-            flow, item = asked.flow, asked.item
-            key = flow.key
-            subject, now = flow.subject(item), time.time_ns()
-            facts = self._directory.at_hand(subject, now) or await self._directory.facts(subject, now)
-            begun = time.perf_counter_ns()
-            verdicts = flow.decide(item, facts) if len(item) < LARGE else await asyncio.to_thread(flow.decide, item, facts)
+            decided.asked = asked = resolve(raw)
+            decided.subject, verdicts = self._decider.at_once(asked.flow, asked.item, decided.received_ns)
+            if verdicts is not None:
+                self._pack(decided, asked, verdicts)
         except Refused as error:
-            self._counts.rejected(key, error.reason)
-            raise
-        self._counts.decided(flow, verdicts, time.perf_counter_ns() - begun)
-        return verdicts, self._packer.pack(flow, verdicts, now, Sent(item, asked.request_id, index))
+            decided.refused = error.reason
+        decided.took_ns = time.perf_counter_ns() - begun
+        return decided
+
+    async def _wait(self, decided: _Decided) -> None:
+        """Decide on an item whose facts aren't at hand."""
+        asked, subject = decided.asked, decided.subject
+        assert asked is not None
+        assert subject is not None
+        try:
+            self._pack(decided, asked, await self._decider.with_facts(asked.flow, asked.item, decided.received_ns, subject))
+        except Refused as error:
+            decided.refused = error.reason
+
+    def _pack(self, decided: _Decided, asked: Asked, verdicts: Verdicts) -> None:
+        sent = Sent(asked.item, asked.request_id, decided.index)
+        decided.parcels = self._packer.pack(asked.flow, verdicts, decided.received_ns, sent)
+        decided.verdicts = verdicts
+
+    def _count(self, decided: _Decided) -> None:
+        if decided.refused is not None or decided.asked is None:
+            key = "" if decided.asked is None else decided.asked.flow.key
+            self._counts.rejected(key, decided.refused or Reason.INTERNAL)
+        else:
+            self._counts.decided(decided.asked.flow, decided.verdicts or (), decided.took_ns)
+
+    def _enter(self, batch: Batch, decided: _Decided) -> Sequence[Parcel]:
+        """Note what became of one more item of a batch; its parcels. Raises Refused for too many rejected ones."""
+        index = batch.count
+        if decided.refused is not None:
+            batch.rejected.append((index, decided.refused))
+            if len(batch.rejected) > MOST:
+                raise Refused(Reason.TOO_MANY_ITEMS)
+            return ()
+        batch.accepted += 1
+        if len(batch.withheld) < MOST and any(isinstance(verdict, Withheld) for verdict in decided.verdicts or ()):
+            batch.withheld.append(index)
+        return decided.parcels
+
+
+def _chunks(raws: Iterable[bytes]) -> Iterator[tuple[list[bytes], int]]:
+    """Yield items that are decided on together, and their bytes."""
+    chunk, size = list[bytes](), 0
+    for raw in raws:
+        if chunk and (size + len(raw) > CHUNK_BYTES or len(chunk) == CHUNK_ITEMS):
+            yield chunk, size
+            chunk, size = [], 0
+        chunk.append(raw)
+        size += len(raw)
+    if chunk:
+        yield chunk, size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from gateway.model import Parcel
@@ -26,7 +26,7 @@ class Lane:
         self._work = asyncio.Event()
         self._room = asyncio.Event()
 
-    async def put(self, parcels: list[Parcel]) -> None:
+    async def put(self, parcels: Sequence[Parcel]) -> None:
         """Have parcels delivered; returns when more may come."""
         if not parcels:
             return

@@ -59,7 +59,7 @@ async def export(signal: Signal, flows: Flows, intake: Intake, raw: bytes) -> Me
     Partial success: what is wrong with one record rejects that one only. A withheld record counts as accepted.
     """
     # One more than may be: too many are refused before the others are made.
-    flow, items = flows.of(signal.flow), [*islice(split(raw), MOST + 1)]
+    flow, items = flows.of(signal.flow), await intake.apart(len(raw), lambda: [*islice(split(raw), MOST + 1)])
     batch = await intake.many(lambda item: Asked(flow, item), items)
     return _response(signal, [(items[index], reason) for index, reason in batch.rejected])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -19,7 +18,6 @@ from google.rpc.status_pb2 import Status
 
 from gateway.config import LocalHttp
 from gateway.errors import Permanent, Reason, Refused, Retryable
-from gateway.minimise.flows import LARGE
 from gateway.receivers import otlp, otlp_json
 from gateway.receivers.body import Slow, gunzip, received
 from gateway.receivers.emit import CurrentFlows
@@ -35,9 +33,6 @@ log = logging.getLogger(__name__)
 
 LIMITS: Final = Limits(connections=1024, idle=180.0, linger=2.0)
 """An exporter that sends once a minute keeps its connection."""
-
-APART: Final = 2
-"""Bodies unpacked or read in threads at once: in memory, one can be dozens of times as large as it came."""
 
 Paths = Mapping[str, Signal | None]
 
@@ -110,7 +105,6 @@ class OtlpHttp:
         self._intake = intake
         self._room = calls
         self._seen = Calls("local_http", Counts()) if seen is None else seen
-        self._threads = asyncio.Semaphore(APART)
         self._site = Site("local_http", self._answer, _failed, LIMITS)
 
     async def start(self) -> str:
@@ -164,11 +158,7 @@ class OtlpHttp:
         return raw if _field(request, "Content-Encoding") != "gzip" else await self._apart(partial(gunzip, most=most), raw)
 
     async def _apart(self, work: Callable[[bytes], bytes], raw: bytes) -> bytes:
-        """Do it in a thread if it could take seconds, in which nobody else would be heard."""
-        if len(raw) < LARGE:
-            return work(raw)
-        async with self._threads:
-            return await asyncio.to_thread(work, raw)
+        return await self._intake.apart(len(raw), partial(work, raw))
 
 
 def unfit(request: BaseRequest, most: int) -> Fault | None:

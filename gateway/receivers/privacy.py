@@ -22,12 +22,12 @@ from kannelle.privacy.v1.privacy_pb2 import (
     PreviewResponse,
 )
 
-from gateway.directory import Directory
 from gateway.errors import BadSetup, Reason, Refused
 from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.payload import PREFIX, type_name
-from gateway.minimise.receipt import FieldLine, FieldVerdict, receipt
+from gateway.minimise.receipt import MAX_BYTES, FieldLine, FieldVerdict, receipt
 from gateway.model import Release
+from gateway.pipeline.decide import Decider
 from gateway.policy.explain import Node, explain
 from gateway.receivers.emit import CurrentFlows, reason_number
 from gateway.receivers.guard import Guard
@@ -44,22 +44,24 @@ _VERDICTS: Final = {
 }
 
 
-def handlers(flows: CurrentFlows, directory: Directory, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
+def handlers(flows: CurrentFlows, decider: Decider, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     """The handler of the service."""
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-        "Preview": grpc.unary_unary_rpc_method_handler(guard(partial(_preview, flows, directory), Called(SERVICE.full_name, "Preview"))),
+        "Preview": grpc.unary_unary_rpc_method_handler(guard(partial(_preview, flows, decider), Called(SERVICE.full_name, "Preview"))),
         "Describe": grpc.unary_unary_rpc_method_handler(guard(partial(_describe, flows), Called(SERVICE.full_name, "Describe"))),
     }
     yield grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
 
 
-async def _preview(flows: CurrentFlows, directory: Directory, raw: bytes) -> bytes:
+async def _preview(flows: CurrentFlows, decider: Decider, raw: bytes) -> bytes:
     current, request = flows(), _parse(PreviewRequest, raw)
     name, item = type_name(request.item.type_url), request.item.value
     _check(current, name, [request.destination])
-    flow = _flow(current, name, request.destination)
-    (verdict,) = flow.decide(item, await directory.facts(flow.subject(item), time.time_ns()))
-    lines = receipt(current.compiler.projector(request.destination), item, verdict)
+    if len(item) > MAX_BYTES:
+        raise Refused(Reason.TOO_LARGE)
+    _, (verdict,) = await decider.decide(_flow(current, name, request.destination), item, time.time_ns())
+    projector = current.compiler.projector(request.destination)
+    lines = await decider.apart(len(item), partial(receipt, projector, item, verdict))
     response = PreviewResponse(receipt=_receipt(request.destination, isinstance(verdict, Release), lines))
     if isinstance(verdict, Release):
         response.item.type_url, response.item.value = PREFIX + name, verdict.payload

@@ -118,10 +118,11 @@ ROWS: list[Row] = [
 OURS: list[Row] = [
     ("a required field isn't there", EMIT, emitting("acme.v1.Order"), Reason.REQUIRED_FIELD),
     ("a required field must go", EMIT, emitting("acme.v1.Order", field(1, b"a@b")), Reason.REQUIRED_FIELD),
+    ("61 deep", EMIT, emitting("acme.v1.Tree", wrapped(61, child)), Reason.TOO_DEEP),
     ("101 deep", EMIT, emitting("acme.v1.Tree", wrapped(101, child)), Reason.TOO_DEEP),
     ("200 deep", EMIT, emitting("acme.v1.Tree", wrapped(200, child)), Reason.TOO_DEEP),
     ("10,000 deep", EMIT, emitting("acme.v1.Tree", wrapped(10_000, child)), Reason.TOO_DEEP),
-    ("17 Any", EMIT, emitting("acme.v1.Box", box(17)), Reason.TOO_DEEP),
+    ("61 Any", EMIT, emitting("acme.v1.Box", box(61)), Reason.TOO_DEEP),
     ("10,000 Any", EMIT, emitting("acme.v1.Box", box(10_000)), Reason.TOO_DEEP),
     ("no flow for a service", TRACK, track(), Reason.UNKNOWN_FLOW),
     ("no flow for a method", f"{V1}ActivityLogService/RecordActivities", b"\x12\x00", Reason.UNKNOWN_FLOW),
@@ -176,7 +177,7 @@ async def test_what_a_policy_lacks_has_its_status(row: Row, acme: Watched) -> No
 
 
 @one_gateway
-@pytest.mark.parametrize("item", [("Order", field(1, b"o1")), ("Tree", wrapped(99, child)), ("Box", box(16))], ids=first)
+@pytest.mark.parametrize("item", [("Order", field(1, b"o1")), ("Tree", wrapped(60, child)), ("Box", box(60))], ids=first)
 async def test_up_to_the_bound_all_is_well(item: tuple[str, bytes], acme: Watched) -> None:
     gateway, gate = acme
     gate.batches.clear()

@@ -18,7 +18,8 @@ from gateway.delivery.packer import Packer
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.minimise.flows import Flows
 from gateway.minimise.subject import NOBODY
-from gateway.model import Facts, Parcel, Subject
+from gateway.model import Parcel, Subject
+from gateway.pipeline.decide import Decider
 from gateway.policy.document import Mode, Side
 from gateway.telemetry import Counts
 
@@ -68,10 +69,16 @@ class AccessLog:
     """Takes entries at once, delivers them later."""
 
     def __init__(
-        self, flows: Callable[[], Flows], deliver: Callable[[list[Parcel]], Awaitable[None]], packer: Packer, telemetry: Counts
+        self,
+        flows: Callable[[], Flows],
+        decider: Decider,
+        deliver: Callable[[list[Parcel]], Awaitable[None]],
+        packer: Packer,
+        telemetry: Counts,
     ) -> None:
         """`flows` are those in force; `telemetry` counts the calls, and the entries that were lost."""
         self._flows = flows
+        self._decider = decider
         self._deliver = deliver
         self._packer = packer
         self._telemetry = telemetry
@@ -114,7 +121,7 @@ class AccessLog:
     async def _send(self, batch: list[Access]) -> None:
         """Deliver a batch, or lose it: what a log has no room for isn't kept in memory for long."""
         try:
-            if parcels := [parcel for access in batch for parcel in self._minimised(access)]:
+            if parcels := [parcel for access in batch for parcel in await self._minimised(access)]:
                 await self._deliver(parcels)
         except (Retryable, Permanent, Refused) as error:
             log.warning("%d entries of the access log were lost: %s", len(batch), error.reason)
@@ -123,12 +130,12 @@ class AccessLog:
             log.error("%d entries of the access log were lost: %s", len(batch), type(error).__name__)
             self._telemetry.access_log_dropped(len(batch))
 
-    def _minimised(self, access: Access) -> list[Parcel]:
+    async def _minimised(self, access: Access) -> list[Parcel]:
         flow = self._flows().find(FLOW)
         if flow is None:
             return []
         entry, begun = _entry(access), time.perf_counter_ns()
-        verdicts = flow.decide(entry, Facts(access.received_ns))
+        _, verdicts = await self._decider.decide(flow, entry, access.received_ns)
         self._telemetry.decided(flow, verdicts, time.perf_counter_ns() - begun)
         return self._packer.pack(flow, verdicts, access.received_ns)
 

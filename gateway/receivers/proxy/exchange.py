@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 import grpc
 
-from gateway.directory import Directory
 from gateway.errors import Reason, Refused
-from gateway.minimise.flows import LARGE
-from gateway.minimise.receipt import FieldLine, FieldVerdict, receipt
+from gateway.minimise.receipt import MAX_BYTES, FieldLine, FieldVerdict, receipt
 from gateway.minimise.subject import NOBODY
-from gateway.model import Facts, Release, Subject
+from gateway.model import Facts, Release, Subject, Verdict
+from gateway.pipeline.decide import Decider
 from gateway.receivers.proxy.core import Ended, Pair, Pairs
 from gateway.receivers.proxy.passage import Passage, Way
 
@@ -24,8 +23,6 @@ DETAILS: Final = "grpc-status-details-bin"
 OWN: Final = ("grpc-", "user-agent", ":")
 """How the keys start that gRPC writes itself."""
 
-LONGEST: Final = 262_144
-"""Bytes of a message that is looked at in shadow mode, where each of its fields is told of."""
 
 PATHS: Final = 64
 """How many paths one call in shadow mode tells of."""
@@ -34,7 +31,7 @@ PATHS: Final = 64
 class Exchange:
     """A call that may pass, from its first message to its status."""
 
-    def __init__(self, passage: Passage, directory: Directory, apart: Facts) -> None:
+    def __init__(self, passage: Passage, decider: Decider, apart: Facts) -> None:
         """`apart` is what is known apart from any message, for metadata and statuses."""
         self.passage = passage
         self.subject: Subject = NOBODY
@@ -44,43 +41,36 @@ class Exchange:
         self.stripped = 0
         self.code = 0
         self.shadow: Counter[tuple[str, Reason]] = Counter()
-        self._directory = directory
+        self._decider = decider
         self._apart = apart
 
     async def request(self, raw: bytes) -> bytes:
         """A message of the caller, as the upstream gets it. Raises Refused."""
         self.bytes_in += len(raw)
-        way = self.passage.out
-        subject = way.subject(raw)
+        subject, message = await self._message(self.passage.out, raw)
         if self.subject is NOBODY:
             self.subject = subject
-        return await self._message(way, raw, subject)
+        return message
 
     async def answer(self, raw: bytes) -> bytes:
         """A message of the upstream, as the caller gets it. Raises Refused: TOO_LARGE, or INTERNAL, for the caller can't mend it."""
-        way = self.passage.back
         try:
             # A caller is no vendor.
-            answer = await self._message(way, raw, NOBODY if self._directory.blind else way.subject(raw))
+            _, answer = await self._message(self.passage.back, raw, NOBODY if self._decider.blind else None)
         except Refused as error:
             raise Refused(Reason.TOO_LARGE if error.reason is Reason.TOO_LARGE else Reason.INTERNAL) from None
         self.bytes_out += len(answer)
         return answer
 
-    async def _message(self, way: Way, raw: bytes, subject: Subject) -> bytes:
+    async def _message(self, way: Way, raw: bytes, subject: Subject | None = None) -> tuple[Subject, bytes]:
         self.messages += 1
-        facts = await self._facts(subject)
-        verdict = way.decide(raw, facts) if len(raw) < LARGE else await asyncio.to_thread(way.decide, raw, facts)
+        subject, (verdict,) = await self._decider.decide(way.flow, raw, time.time_ns(), subject)
         if not isinstance(verdict, Release):
             raise Refused(Reason.WITHHELD)
         self.stripped += verdict.unplanned
         if verdict.notes:
             self.stripped += sum(count for (_, _, masked), count in verdict.notes.items() if not masked)
-        return verdict.payload
-
-    async def _facts(self, subject: Subject) -> Facts:
-        now = time.time_ns()
-        return self._directory.at_hand(subject, now) or await self._directory.facts(subject, now)
+        return subject, verdict.payload
 
     def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:
         """Metadata, as the way's recipient gets it."""
@@ -115,15 +105,14 @@ class Shadowed(Exchange):
 
     async def _watched(self, way: Way, raw: bytes) -> bytes:
         self.messages += 1
-        if len(raw) > LONGEST:
+        if len(raw) > MAX_BYTES:
             self._tell("", Reason.TOO_LARGE)
             return raw
         try:
-            subject = way.subject(raw)
+            subject, (verdict,) = await self._decider.decide(way.flow, raw, time.time_ns())
             if way is self.passage.out and self.subject is NOBODY:
                 self.subject = subject
-            facts = await self._facts(subject)
-            lines = _lines(way, raw, facts) if len(raw) < LARGE else await asyncio.to_thread(_lines, way, raw, facts)
+            lines = await self._decider.apart(len(raw), partial(_lines, way, raw, verdict))
         except Refused as error:
             self._tell("", error.reason)
             return raw
@@ -150,8 +139,8 @@ class Shadowed(Exchange):
             self.shadow[path, reason] += count
 
 
-def _lines(way: Way, raw: bytes, facts: Facts) -> tuple[FieldLine, ...]:
-    return receipt(way.projector, raw, way.decide(raw, facts))
+def _lines(way: Way, raw: bytes, verdict: Verdict) -> tuple[FieldLine, ...]:
+    return receipt(way.projector, raw, verdict)
 
 
 def number(code: grpc.StatusCode) -> int:

@@ -31,10 +31,8 @@ class Way:
     """One direction of a call: its messages and its envelope, for one recipient."""
 
     def __init__(self, flows: Flows, type: str, site: Site, plan: EnvelopePlan, most: int) -> None:
-        leg = flows.leg(type, site, most)
-        self.subject = leg.subject
-        self.decide = leg.decide
-        self.digest = leg.digest
+        self.flow = flows.at(type, site, most)
+        (self.digest,) = self.flow.digests
         self.envelope = Envelope(plan, flows.details(site))
         self.projector = flows.compiler.projector_at(site)
 

@@ -11,9 +11,9 @@ from typing import Any, Final, TypeAlias
 import grpc
 import msgspec
 
-from gateway.directory import Directory
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.minimise.subject import NOBODY
+from gateway.pipeline.decide import Decider
 from gateway.plan import Streams
 from gateway.policy.document import Mode, Side
 from gateway.receivers.guard import Guard, code_of
@@ -36,7 +36,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 class Host(msgspec.Struct, frozen=True):
     """What a proxy has from the gateway around it. `spans` tells whether traces are on."""
 
-    directory: Directory
+    decider: Decider
     guard: Guard
     access: AccessLog
     spans: Callable[[], Spans | None] = lambda: None
@@ -81,9 +81,9 @@ class Proxy(grpc.GenericRpcHandler):
             passage = _passage(method, context, visit.names)
             # Since the routing was asked nothing has been waited for: a channel that no call uses may be closed at any time.
             with passage.upstream:
-                directory, now = self._host.directory, visit.received_ns
-                apart = directory.at_hand(NOBODY, now) or await directory.facts(NOBODY, now)
-                exchange = visit.exchange = (Shadowed if passage.shadow else Exchange)(passage, directory, apart)
+                decider = self._host.decider
+                apart = await decider.facts(NOBODY, visit.received_ns)
+                exchange = visit.exchange = (Shadowed if passage.shadow else Exchange)(passage, decider, apart)
                 return await kind(exchange, request, context)
         except BaseException as error:
             visit.code = _code_of(error, visit.exchange, context)

@@ -22,7 +22,7 @@ from gateway.receivers.proxy.access import BATCH, FLOW, MOST, Access, AccessLog
 from gateway.telemetry import Telemetry
 from tests.build import contract, policy
 from tests.proxied import PROTO
-from tests.running import PACKER, SECONDS
+from tests.running import PACKER, SECONDS, decider
 
 NOW: Final = 1_700_000_000
 
@@ -67,7 +67,7 @@ async def logging_to(
 ) -> AsyncIterator[tuple[AccessLog, Telemetry]]:
     """An access log that runs."""
     telemetry = Telemetry()
-    held = AccessLog(given, deliver, PACKER, telemetry)
+    held = AccessLog(given, decider(), deliver, PACKER, telemetry)
     held.start()
     try:
         yield held, telemetry
@@ -108,7 +108,7 @@ async def test_stopping_delivers_what_waits_in_order_and_in_batches() -> None:
 
 async def test_what_waits_is_bounded_and_the_rest_is_counted() -> None:
     sink, telemetry = Sink(), Telemetry()
-    held = AccessLog(lambda: flows(listed=False), sink.deliver, PACKER, telemetry)
+    held = AccessLog(lambda: flows(listed=False), decider(), sink.deliver, PACKER, telemetry)
     for _ in range(MOST + 3):
         held.add(access())
     assert counted(telemetry, "access_log_dropped_total") == 3
@@ -150,7 +150,7 @@ async def test_without_a_flow_nothing_is_logged_and_calls_are_counted() -> None:
 
 
 async def test_stopping_what_never_started_is_harmless() -> None:
-    await AccessLog(flows, Sink().deliver, PACKER, Telemetry()).stop()
+    await AccessLog(flows, decider(), Sink().deliver, PACKER, Telemetry()).stop()
 
 
 async def test_a_call_in_shadow_lists_paths_and_reasons() -> None:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry
 
-from gateway.receivers.proxy.exchange import LONGEST
+from gateway.minimise.receipt import MAX_BYTES
 from tests.proxied import (
     CRM,
     KINDS,
@@ -227,11 +227,11 @@ async def test_a_call_without_its_one_request_is_malformed(method: str, gateway:
 async def test_a_shadowed_call_tells_of_a_long_message_that_it_is_long(gateway: Carrying) -> None:
     def blocking() -> Told:
         with dialling(gateway.addresses["outbound"], "shadow.example") as channel:
-            return tell(channel, f"/{SERVICE}/One", note(unclassified="x" * LONGEST))
+            return tell(channel, f"/{SERVICE}/One", note(unclassified="x" * MAX_BYTES))
 
     with gateway.upstream.saying(answering(note(op="x"))) as seen:
         assert (await asyncio.to_thread(blocking)).code is grpc.StatusCode.OK
-    assert len(seen[0].messages[0]) > LONGEST
+    assert len(seen[0].messages[0]) > MAX_BYTES
     (entry,) = await gateway.entries(1)
     assert lines(entry) == {("", "TOO_LARGE"): 1}
 

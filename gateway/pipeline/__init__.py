@@ -1,0 +1,1 @@
+"""What becomes of an item between its receiver and its delivery."""

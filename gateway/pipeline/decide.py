@@ -1,0 +1,71 @@
+"""The one way to decide on an item: its subject, the facts, the engine, and the thread where it could take long.
+
+Nothing else has a decision made. What is decided is the plans' and the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, TypeVar
+
+from gateway.directory import Directory
+from gateway.model import Facts, Subject, Verdict
+from gateway.pipeline.offload import Offload
+
+T = TypeVar("T")
+
+Verdicts = tuple[Verdict, ...]
+"""One for each destination."""
+
+
+class Decidable(Protocol):
+    """Items of one type on their way to their destinations."""
+
+    def subject(self, raw: bytes) -> Subject:
+        """Whom an item is about. Raises Refused."""
+        ...
+
+    def decide(self, raw: bytes, facts: Facts) -> Verdicts:
+        """The verdicts on an item. Raises Refused."""
+        ...
+
+
+class Decider:
+    """Decides by what a directory knows."""
+
+    def __init__(self, directory: Directory, offload: Offload) -> None:
+        self._directory = directory
+        self._offload = offload
+
+    @property
+    def blind(self) -> bool:
+        """Whether the directory knows nobody, so that asking it of whom no vendor hears is in vain."""
+        return self._directory.blind
+
+    async def facts(self, subject: Subject, received_ns: int) -> Facts:
+        """Return what is known of a subject apart from any item. Raises Retryable."""
+        return self._directory.at_hand(subject, received_ns) or await self._directory.facts(subject, received_ns)
+
+    async def decide(self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None) -> tuple[Subject, Verdicts]:
+        """Return an item's subject, where it isn't given, and the verdicts on the item. Raises Refused, and Retryable without facts."""
+        about, verdicts = await self.apart(len(raw), partial(self.at_once, flow, raw, received_ns, subject))
+        if verdicts is None:
+            verdicts = await self.with_facts(flow, raw, received_ns, about)
+        return about, verdicts
+
+    def at_once(self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None) -> tuple[Subject, Verdicts | None]:
+        """Return the same, in any thread; no verdicts where facts must be waited for: then `with_facts` has them. Raises Refused."""
+        if subject is None:
+            subject = flow.subject(raw)
+        facts = self._directory.at_hand(subject, received_ns)
+        return subject, None if facts is None else flow.decide(raw, facts)
+
+    async def with_facts(self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject) -> Verdicts:
+        """Return the verdicts on an item about a subject. Raises Refused, and Retryable where the facts can't be had."""
+        facts = await self._directory.facts(subject, received_ns)
+        return await self.apart(len(raw), partial(flow.decide, raw, facts))
+
+    async def apart(self, size: int, work: Callable[[], T]) -> T:
+        """Return what `work` on an input of `size` bytes returns, in a thread if it could take long."""
+        return await self._offload.run(size, work)

@@ -1,0 +1,113 @@
+"""Costly work in threads, so that the event loop goes on: one piece at a time, callers in turn, and a rest after what was long.
+
+Python runs one thread at a time. More threads would only take turns from the event loop, which has to ask for each of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Generic, TypeVar
+
+from gateway.pipeline.caller import CALLER
+
+COSTLY_BYTES: Final = 8_192
+"""Bytes of input from which on work leaves the event loop: it can take a second a megabyte."""
+
+BULKY_BYTES: Final = 131_072
+"""Bytes of input from which on work has a lane of its own, or what is less would wait for it."""
+
+LONG_SECONDS: Final = 0.02
+"""CPU seconds from which on a piece of work is followed by a rest as long as it was itself."""
+
+MAX_REST_SECONDS: Final = 0.2
+
+T = TypeVar("T")
+
+
+class Offload:
+    """Runs work where its size says. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._lanes = (_Lane("costly"), _Lane("bulky"))
+
+    async def run(self, size: int, work: Callable[[], T]) -> T:
+        """Return what `work`, on an input of `size` bytes, returns. Raises what it raises."""
+        if size < COSTLY_BYTES:
+            return work()
+        return await self._lanes[size >= BULKY_BYTES].run(work)
+
+    def close(self) -> None:
+        """Begin no more; what has begun ends by itself."""
+        for lane in self._lanes:
+            lane.close()
+
+
+class _Work(Generic[T]):
+    """A piece of work, and the CPU seconds that it took."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self.spent = 0.0
+        self._work = work
+
+    def __call__(self) -> T:
+        begun = time.thread_time()
+        try:
+            return self._work()
+        finally:
+            self.spent = time.thread_time() - begun
+
+
+class _Lane:
+    """One thread, for which callers queue: each has its own queue, and the queues have their turns one after another."""
+
+    def __init__(self, name: str) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._busy = False
+        self._queues: dict[str, deque[asyncio.Future[None]]] = {}
+
+    async def run(self, work: Callable[[], T]) -> T:
+        await self._enter(CALLER.get())
+        timed = _Work(work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
+        finally:
+            self._leave(timed.spent)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _enter(self, caller: str) -> None:
+        if not self._busy:
+            self._busy = True
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(caller, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            # One that was given its turn as it was cancelled passes it on.
+            if not turn.cancelled():
+                self._next()
+            raise
+
+    def _leave(self, spent: float) -> None:
+        if spent > LONG_SECONDS:
+            asyncio.get_running_loop().call_later(min(spent, MAX_REST_SECONDS), self._next)
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        while self._queues:
+            caller = next(iter(self._queues))
+            queue = self._queues.pop(caller)
+            turn = queue.popleft()
+            if queue:
+                self._queues[caller] = queue
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._busy = False

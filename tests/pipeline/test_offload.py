@@ -1,0 +1,124 @@
+"""Costly work leaves the event loop, one piece at a time, and callers have their turns."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from gateway.errors import Reason, Refused
+from gateway.pipeline import offload
+from gateway.pipeline.caller import CALLER
+from gateway.pipeline.offload import BULKY_BYTES, COSTLY_BYTES, LONG_SECONDS, Offload
+from tests.running import SECONDS
+
+
+@pytest.mark.parametrize(
+    ("size", "thread"), [(0, "MainThread"), (COSTLY_BYTES - 1, "MainThread"), (COSTLY_BYTES, "costly_0"), (BULKY_BYTES, "bulky_0")]
+)
+async def test_work_is_done_where_its_size_says(size: int, thread: str) -> None:
+    assert await Offload().run(size, lambda: threading.current_thread().name) == thread
+
+
+@pytest.mark.parametrize("size", [0, COSTLY_BYTES, BULKY_BYTES])
+async def test_an_error_is_raised_where_the_work_was_asked_for(size: int) -> None:
+    def refuse() -> None:
+        raise Refused(Reason.TOO_DEEP)
+
+    held = Offload()
+    for _ in range(3):
+        with pytest.raises(Refused):
+            await held.run(size, refuse)
+    assert await held.run(size, lambda: 1) == 1
+
+
+class Queue:
+    """A lane whose first piece of work lasts until it may end."""
+
+    def __init__(self) -> None:
+        self.held = Offload()
+        self.may = threading.Event()
+        self.done: list[str] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        self._add("first", self._first)
+
+    def add(self, caller: str, count: int = 1) -> None:
+        for _ in range(count):
+            self._add(caller, partial(self.done.append, caller))
+
+    async def end(self) -> list[str]:
+        await asyncio.sleep(0)  # all have asked
+        self.may.set()
+        await asyncio.wait_for(asyncio.gather(*self.tasks, return_exceptions=True), SECONDS)
+        return self.done
+
+    def _first(self) -> None:
+        assert self.may.wait(SECONDS)
+
+    def _add(self, caller: str, work: Callable[[], None]) -> None:
+        async def run() -> None:
+            CALLER.set(caller)
+            await self.held.run(COSTLY_BYTES, work)
+
+        self.tasks.append(asyncio.create_task(run()))
+
+
+async def test_callers_have_their_turns_however_much_one_asks_for() -> None:
+    queue = Queue()
+    queue.add("much", 5)
+    queue.add("little")
+    queue.add("some", 2)
+    assert await queue.end() == ["much", "little", "some", "much", "some", "much", "much", "much"]
+
+
+@pytest.mark.parametrize("cancelled", [[1], [0, 1], [1, 2, 3], [3], [0]])
+async def test_who_no_longer_waits_holds_nobody_up(cancelled: list[int]) -> None:
+    queue = Queue()
+    for caller in "abcd":
+        queue.add(caller)
+    await asyncio.sleep(0)
+    for index in cancelled:
+        queue.tasks[1 + index].cancel()
+    assert await queue.end() == [caller for index, caller in enumerate("abcd") if index not in cancelled]
+
+
+async def test_a_turn_that_comes_as_its_caller_leaves_is_passed_on() -> None:
+    queue = Queue()
+    queue.add("a")
+    queue.add("b")
+    await asyncio.sleep(0)
+    lane = queue.held._lanes[0]
+    lane._next()
+    queue.tasks[1].cancel()
+    assert await queue.end() == ["b"]
+
+
+async def test_what_was_long_is_followed_by_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offload, "MAX_REST_SECONDS", 1000.0)
+    held = Offload()
+
+    def busy() -> None:
+        end = time.thread_time() + 2 * LONG_SECONDS
+        while time.thread_time() < end:
+            """Busy."""
+
+    ended: list[float] = []
+
+    async def one(work: Callable[[], None]) -> None:
+        await held.run(COSTLY_BYTES, work)
+        ended.append(time.monotonic())
+
+    await asyncio.wait_for(asyncio.gather(one(busy), one(lambda: None)), SECONDS)
+    assert ended[1] - ended[0] >= LONG_SECONDS
+
+
+async def test_nothing_is_begun_after_the_end() -> None:
+    held = Offload()
+    held.close()
+    with pytest.raises(RuntimeError):
+        await held.run(COSTLY_BYTES, lambda: None)
+    assert await held.run(0, lambda: 1) == 1
