@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.config import Config
     from gateway.delivery.held import Choice, Held
+    from gateway.delivery.outbox import Removed
     from gateway.delivery.stock import Stock
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -137,7 +138,8 @@ def retry(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> i
     """
     with _stock(path) as (stock, _):
         choice = _choice(stock, ids, **named)
-        return _told("due", "item", "due now", choice, _counted(stock.retry(choice), stock, choice), form)
+        done = sum(_counted(stock.retry(choice), stock, choice))
+        return _told(("due", "due now"), "item", choice, (done, 0), form)
 
 
 @outbox.command(epilog=example("outbox bury 17 18"))
@@ -147,11 +149,11 @@ def retry(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> i
 def bury(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> int:
     """Make dead letters of items.
 
-    `deadletters replay` undoes it.
+    `deadletters replay` undoes it. What is on its way at that moment is counted apart: once delivered, it is no dead letter.
     """
     with _stock(path) as (stock, _):
         choice = _choice(stock, ids, **named)
-        return _told("buried", "item", "dead letters now", choice, _counted(stock.bury(choice), stock, choice), form)
+        return _told(("buried", "dead letters now"), "item", choice, _counted(stock.bury(choice), stock, choice), form)
 
 
 @outbox.command(epilog=example("outbox purge --destination analytics --dead"))
@@ -163,7 +165,8 @@ def bury(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> in
 def purge(ids: tuple[int, ...], dead: bool, yes: bool, path: Path | None, form: str, **named: Any) -> int:
     """Delete items or dead letters, undelivered.
 
-    A record of it stays, which `outbox status` shows. JSON needs --yes.
+    A record of it stays, which `outbox status` shows. What is on its way at that moment is deleted too, and counted apart: it may be
+    delivered. JSON needs --yes.
     """
     noun = "dead letter" if dead else "item"
     with _stock(path) as (stock, _):
@@ -171,7 +174,10 @@ def purge(ids: tuple[int, ...], dead: bool, yes: bool, path: Path | None, form: 
         if not yes and (form == "json" or not click.confirm(f"Delete {_words(choice, noun)}, undelivered and for good?")):
             raise click.UsageError("Nothing was deleted; --yes deletes without asking.")
         steps = stock.purge_dead(choice) if dead else chain(stock.purge(choice), stock.purge_dead(choice) if ids else ())
-        return _told("deleted", noun, "deleted", choice, _counted(steps, stock, choice), form)
+        removed = _counted(steps, stock, choice)
+        if not stock.wipe():
+            click.echo("Another program is reading the outbox: what was deleted stays in its log until that ends.", err=True)
+        return _told(("deleted", "deleted"), noun, choice, removed, form)
 
 
 @click.group()
@@ -209,7 +215,7 @@ def replay(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> 
     """
     with _stock(path) as (stock, _):
         choice = _choice(stock, ids, **named)
-        return _told("replayed", "dead letter", "waiting again", choice, _counted(stock.replay(choice), stock, choice), form)
+        return _told(("replayed", "waiting again"), "dead letter", choice, _counted(stock.replay(choice), stock, choice), form)
 
 
 @contextmanager
@@ -267,28 +273,30 @@ def _words(choice: Choice, noun: str) -> str:
     return f"all {noun}s{''.join(before + name for before, name in said if name)}"
 
 
-def _counted(steps: Iterator[int], stock: Stock, choice: Choice) -> int:
-    """Do it, with a bar on a terminal; how many it was."""
+def _counted(steps: Iterator[Removed], stock: Stock, choice: Choice) -> tuple[int, int]:
+    """Do it, with a bar on a terminal; how many it was, and how many more were on their way."""
     from rich.console import Console  # noqa: PLC0415 as above
     from rich.progress import Progress  # noqa: PLC0415
 
     total = len(choice.ids) or sum(lot.items + lot.dead for lot in stock.lots() if choice.destination in ("", lot.destination))
-    done = 0
+    done = under_way = 0
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("", total=total)
         for step in steps:
-            done += step
-            progress.advance(bar, step)
-    return done
+            done, under_way = done + step.deleted, under_way + step.under_way
+            progress.advance(bar, step.deleted + step.under_way)
+    return done, under_way
 
 
-def _told(key: str, noun: str, became: str, choice: Choice, done: int, form: str) -> int:  # noqa: PLR0913, PLR0917 - what there is to tell
-    """Say what was done. 1 if some of the IDs weren't there."""
-    missing = len(set(choice.ids)) - done if choice.ids else 0
+def _told(became: tuple[str, str], noun: str, choice: Choice, counts: tuple[int, int], form: str) -> int:
+    """Say what they became, the key of it first: how many, and how many more were on their way. 1 if some of the IDs weren't there."""
+    done, under_way = counts
+    missing = len(set(choice.ids)) - done - under_way if choice.ids else 0
     if form == "json":
-        as_json({key: done, "missing": missing})
+        as_json({became[0]: done, "under_way": under_way, "missing": missing})
     else:
-        click.echo(f"{count(done, noun)} {became}{f'; {missing} of the IDs were not there' if missing else ''}.")
+        apart = f"; {under_way} more were on their way, delivered or not" if under_way else ""
+        click.echo(f"{count(done, noun)} {became[1]}{apart}{f'; {missing} of the IDs were not there' if missing else ''}.")
     return int(missing > 0)
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.config import Outbox as Settings
-from gateway.delivery import aging, schema
+from gateway.delivery import aging, schema, wipe
 from gateway.delivery.file import File
 from gateway.delivery.leases import Leases
-from gateway.delivery.outbox import Leased
+from gateway.delivery.outbox import Leased, Removed
 from gateway.delivery.store import AFTER, Store
 from gateway.errors import BadConfig, Reason, Refused, Retryable
 from gateway.exporters.base import Bounds
@@ -31,6 +31,12 @@ OWED: Final = 10_000
 
 TIDY: Final = 1.0
 """How often the file is tidied, in seconds: what is still there after so long has its subjects indexed, and free pages go."""
+
+WIPE: Final = 5.0
+"""How often what was delivered is wiped from the volume, in seconds; what is deleted otherwise is wiped at once."""
+
+BLOCKED: Final = 30
+"""How often in a row, once a second, another program has kept the log from being emptied when the log says so."""
 
 
 class Job:
@@ -62,6 +68,9 @@ class Commits:
         self._owed: list[Job] = []
         self._troubles = 0
         self._tidied = time.monotonic()
+        self._wiped, self._wiped_gone = -WIPE, -1
+        self._blocked = 0
+        self._ended = False
         try:
             self.file = File(path, settings)
         except OSError as error:
@@ -89,27 +98,55 @@ class Commits:
                 self._read(job)
         if time.monotonic() - self._tidied >= TIDY:
             self._tidy()
+        self._tell()
         self._show()
 
     def lease(self, store: Store, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
         """What is due and not leased, within bounds; a larger one alone."""
         if sum(len(job.ends or ()) for job in self._owed) > OWED:
             return ()
-        # Nothing may fail once they are taken: nobody would have them, and nobody could give them back.
-        return self._leases.take(store, destination, bounds, now_ns)
+        with self.file.under_way.alone(wait=False) as free:
+            if not free:
+                return ()
+            # Nothing may fail once they are taken: nobody would have them, and nobody could give them back.
+            taken = self._leases.take(store, destination, bounds, now_ns)
+            if taken:
+                self.file.under_way.write(self._leases.held)
+            return taken
 
-    def erase(self, store: Store, subjects: Collection[bytes], now_ns: int) -> Mapping[str, int]:
+    def erase(self, store: Store, subjects: Collection[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Erase, also what is leased; how many, by destination."""
-        gone = store.erase(subjects, now_ns)
-        for ids in gone.values():
-            self._leases.erase(ids)
-        return {name: len(ids) for name, ids in gone.items()}
+        gone = store.erase(subjects, now_ns, self._leases.held)
+        return {name: Removed(len(ids) - (sent := self._leases.erase(ids)), sent) for name, ids in gone.items()}
 
-    def wipe(self) -> None:
-        """Leave nothing of what was erased in the write-ahead log, nor in damaged files. Not within a transaction. Raises OSError."""
-        if self._store is not None:
-            self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.file.discard_asides()
+    def wipe(self, *, erased: bool = False) -> None:
+        """Leave nothing of what is gone in the file, its log and damaged files. Not within a transaction. Raises OSError, sqlite3.Error.
+
+        What can't be done now is done later. Nobody can tell what a damaged file holds: it stays only while nothing has gone.
+        """
+        store = self._store
+        if store is None:
+            return
+        gone, self._wiped = store.gone, time.monotonic()
+        rewritten = self._rewritten(store)
+        truncated = wipe.truncate(store.connection)
+        if rewritten and truncated:
+            self._wiped_gone = gone
+        self._blocked = 0 if truncated else self._blocked + 1
+        if self._blocked == BLOCKED:
+            log.warning("%s: another program has been reading it for long; what is gone stays in its log until that ends", self.file.path)
+        if gone or erased:
+            self.file.discard_asides()
+
+    def _rewritten(self, store: Store) -> bool:
+        size = wipe.size(store)
+        if size > wipe.MAX_REWRITTEN_BYTES or not self.file.has_room(size):
+            return False
+        if store.begin():
+            self._leases.forget_floors()
+        wipe.rewrite(store)
+        store.commit()
+        return True
 
     @property
     def erased(self) -> Collection[int]:
@@ -122,6 +159,14 @@ class Commits:
             self.work(())
         self._let_go()
         self.file.close()
+
+    def _tell(self) -> None:
+        """Tell that leases have ended."""
+        if self._ended:
+            with self.file.under_way.alone(wait=False) as free:
+                if free:
+                    self.file.under_way.write(self._leases.held)
+                    self._ended = False
 
     # Writing and reading.
 
@@ -142,7 +187,9 @@ class Commits:
             return
         self._well()
         for job, result in zip(jobs, results, strict=True):
-            self._leases.end(job.ends or (), given_back=job.given_back)
+            if job.ends:
+                self._leases.end(job.ends, given_back=job.given_back)
+                self._ended = True
             job.result = result
 
     def _is_here(self) -> bool:
@@ -206,6 +253,10 @@ class Commits:
                 aging.file(store, end)
                 store.commit()
             aging.shrink(store)
+            if store.lanes.look():
+                self._leases.forget_floors()
+            if store.gone != self._wiped_gone and (self._blocked or self._tidied - self._wiped >= WIPE):
+                self.wipe()
         except Exception as error:  # noqa: BLE001 - as above
             self._recover(error)
 

@@ -15,6 +15,7 @@ from gateway.config import Outbox as Settings
 from gateway.delivery import schema
 from gateway.delivery.salvage import salvage
 from gateway.delivery.store import Store
+from gateway.delivery.underway import UnderWay
 from gateway.errors import BadConfig
 from gateway.folder import make_folder, sync_folder
 
@@ -40,12 +41,15 @@ class File:
         self._opened_as: os.stat_result | None = None
         make_folder(path.parent)
         self._lock = _lock(path)
+        self.under_way = UnderWay(path)
+        self.under_way.write(())
 
     def open(self, *, look_through: bool, first: int = 1) -> Store:
         """Open it, or make it, or replace a damaged one. New IDs are `first` or higher.
 
         Raises sqlite3.Error, OSError, and BadConfig for a newer version's.
         """
+        _remove(self._beside("salvaging"))
         self._finish()
         try:
             return self._opened(self.path, look_through=look_through)
@@ -83,17 +87,12 @@ class File:
         return volume.f_bavail * volume.f_frsize >= self._settings.margin + 3 * size
 
     def discard_asides(self, before_ns: int | None = None) -> int:
-        """Delete the damaged files that were set aside, before a time if one is given; how many. Raises OSError."""
-        gone = 0
-        for aside in self.path.parent.glob(f"{self.path.name}.damaged-*Z"):
-            if before_ns is None or aside.stat().st_ctime_ns < before_ns:
-                _remove(aside)
-                gone += 1
-                log.warning("%s: deleted, for nothing can be erased of a damaged file, and its time is over", aside.name)
-        return gone
+        """As `discard_asides`."""
+        return discard_asides(self.path, before_ns)
 
     def close(self) -> None:
         """Let others have it."""
+        self.under_way.close()
         os.close(self._lock)
 
     def _opened(self, path: Path, *, look_through: bool) -> Store:
@@ -126,6 +125,17 @@ class File:
 
     def _beside(self, what: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{what}")
+
+
+def discard_asides(path: Path, before_ns: int | None = None) -> int:
+    """Delete the damaged files of an outbox that were set aside, before a time if one is given; how many. Raises OSError."""
+    gone = 0
+    for aside in path.parent.glob(f"{path.name}.damaged-*Z"):
+        if before_ns is None or aside.stat().st_ctime_ns < before_ns:
+            _remove(aside)
+            gone += 1
+            log.warning("%s: deleted, for nobody can tell whether it holds something that is gone", aside.name)
+    return gone
 
 
 def _remove(path: Path) -> None:

@@ -61,6 +61,8 @@ class Lanes:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._version = -1
+        self.foreign = 0
+        """How often another program was found to have written."""
         self.known: dict[str, Lane] = {}
         self.by_id: dict[int, Lane] = {}
         self.kinds: dict[int, tuple[str, str]] = {}
@@ -82,6 +84,7 @@ class Lanes:
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version == self._version:
             return False
+        self.foreign += self._version != -1
         self._version = version
         self._read()
         return True

@@ -49,9 +49,11 @@ class Leases:
             if given_back and destination is not None:
                 self._floors[destination] = min(number, self._floors.get(destination, 0))
 
-    def erase(self, ids: Collection[int]) -> None:
-        """These are gone: whoever has them on a lease shall not send them."""
-        self.erased.update(self.held.keys() & set(ids))
+    def erase(self, ids: Collection[int]) -> int:
+        """These are gone: whoever has them on a lease shall not send them. Return how many are on one."""
+        leased = self.held.keys() & set(ids)
+        self.erased.update(leased)
+        return len(leased)
 
     def _free(self, store: Store, destination: str, floor: int) -> Iterator[Sequence[Row]]:
         for rows in store.fresh(destination, floor):

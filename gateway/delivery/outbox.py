@@ -34,6 +34,13 @@ class Leased(msgspec.Struct, frozen=True):
         return f"Leased({self.id}, {self.type} for {self.destination}, {len(self.payload)} bytes)"
 
 
+class Removed(msgspec.Struct, frozen=True):
+    """How many were deleted undelivered, and how many were deleted while they were on their way: those were delivered or not."""
+
+    deleted: int = 0
+    under_way: int = 0
+
+
 class Outbox(Protocol):
     """Keeps parcels. What a method did is on the volume when it returns. Times are in nanoseconds since 1970.
 
@@ -65,8 +72,10 @@ class Outbox(Protocol):
         """Make dead letters of these."""
         ...
 
-    async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, int]:
+    async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Delete all that is about these subjects, by the hashes that parcels give, dead letters too; how many, by destination.
+
+        What is on a lease and not on the wire yet isn't sent any more; it counts as under way all the same.
 
         Damaged files that were set aside go whole: nobody can tell whom they are about.
         """

@@ -14,7 +14,7 @@ APPLICATION: Final = 0x4B505247
 VERSION: Final = 1
 
 JOURNAL: Final = 64 * 1024 * 1024
-"""Bytes of the write-ahead log that stay allocated after a checkpoint."""
+"""Bytes of the write-ahead log that stay allocated after a checkpoint which doesn't empty it: see `wipe.py`."""
 
 CACHE: Final = 16 * 1024
 """KiB of pages that are kept in memory."""
@@ -58,7 +58,10 @@ class Damaged(Exception):
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection that commits only what is on the volume: https://www.sqlite.org/pragma.html#pragma_synchronous. Raises sqlite3.Error."""
+    """A connection that commits only what is on the volume, and overwrites what it deletes. Raises sqlite3.Error.
+
+    https://www.sqlite.org/pragma.html#pragma_synchronous, https://www.sqlite.org/pragma.html#pragma_secure_delete.
+    """
     connection = sqlite3.connect(path, isolation_level=None, timeout=10.0, check_same_thread=False)
     try:
         if not path.stat().st_size:
@@ -68,6 +71,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {JOURNAL}")
         connection.execute(f"PRAGMA cache_size = -{CACHE}")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA secure_delete = ON")
     except sqlite3.Error:
         connection.close()
         raise

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, TypeVar
 from gateway.config import Outbox as Settings
 from gateway.delivery import aging
 from gateway.delivery.commits import Commits, Job
-from gateway.delivery.outbox import Leased
+from gateway.delivery.outbox import Leased, Removed
 from gateway.delivery.store import AFTER, LAST, ROW, Store
 from gateway.errors import Reason, Retryable
 from gateway.exporters.base import Bounds
@@ -100,11 +100,11 @@ class SqliteOutbox:
         held = dict(reasons)
         await self._end(held, lambda store: store.bury(held, now_ns))
 
-    async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, int]:
+    async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Delete all that is about these subjects."""
         held = tuple(subjects)
         counts = await self._do(lambda store: self._commits.erase(store, held, now_ns))
-        await self._look(lambda _: self._commits.wipe())
+        await self._wipe(erased=True)
         return counts
 
     def erased(self, ids: Iterable[int]) -> Collection[int]:
@@ -132,6 +132,8 @@ class SqliteOutbox:
             total += count
             if not after:
                 break
+        if total:
+            await self._wipe()
         await self._do(lambda store: aging.unlist(store, destination, types))
         return total
 
@@ -159,7 +161,12 @@ class SqliteOutbox:
         total = 0
         while count := await self._do(step):
             total += count
+        if total:
+            await self._wipe()
         return total
+
+    async def _wipe(self, *, erased: bool = False) -> None:
+        await self._look(lambda _: self._commits.wipe(erased=erased))
 
     async def _do(self, work: Callable[[Store], T]) -> T:
         result: T = await self._done(self._job(work))

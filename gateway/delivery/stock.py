@@ -1,31 +1,43 @@
 """An outbox's file in an operator's hands: what it holds, and what to do with it, step by step. A gateway may run on it meanwhile.
 
-What a gateway has leased it doesn't say: what is on its way at that moment may still arrive.
+What it has on its way at that moment may still arrive, and is told apart.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Self
+from typing import Final, Self, TypeVar
 
 import msgspec
 
 from gateway.config import Outbox as Settings
-from gateway.delivery import schema
+from gateway.delivery import schema, wipe
 from gateway.delivery.aging import of_kinds
-from gateway.delivery.file import NANOS
+from gateway.delivery.file import NANOS, discard_asides
 from gateway.delivery.held import Choice, Held, dead, items, names
 from gateway.delivery.lanes import Lane
+from gateway.delivery.outbox import Removed
 from gateway.delivery.store import CHUNK, Store, chunks, marks
+from gateway.delivery.underway import UnderWay
 from gateway.errors import BadConfig, Reason
+
+T = TypeVar("T")
 
 Find = Callable[[Store, Lane, Sequence[int], int], list[int]]
 """Finds IDs above one, of these kinds in a lane, in order; as many as a chunk holds."""
+
+
+Work = Callable[[Store, list[int], Collection[int], int], object]
+"""Works on IDs, of which some may be on their way, at a time in nanoseconds since 1970."""
+
+WIPE_TRIES: Final = 20
+WIPE_PAUSE_SECONDS: Final = 0.1
+"""How often, and how long apart, the log of what was taken away is tried to be emptied: whoever reads at that moment keeps it."""
 
 
 class Lot(msgspec.Struct, frozen=True):
@@ -54,10 +66,11 @@ class Stock:
     What changes much is done in steps; where one fails, those before it stay done.
     """
 
-    def __init__(self, path: Path, store: Store) -> None:
+    def __init__(self, path: Path, store: Store, under_way: UnderWay) -> None:
         """`open` makes one."""
         self._path = path
         self._store = store
+        self._under_way = under_way
 
     @classmethod
     def open(cls, path: Path, settings: Settings) -> Self:
@@ -68,7 +81,7 @@ class Stock:
             connection = schema.connect(path)
             try:
                 schema.check(connection, path)
-                return cls(path, Store(connection, settings.max_bytes, int(settings.remember * NANOS)))
+                return cls(path, Store(connection, settings.max_bytes, int(settings.remember * NANOS)), UnderWay(path))
             except BaseException:
                 connection.close()
                 raise
@@ -77,6 +90,7 @@ class Stock:
         """Let go of it."""
         with _telling(self._path):
             self._store.connection.close()
+            self._under_way.close()
 
     # What is there.
 
@@ -112,48 +126,73 @@ class Stock:
             found = chain(items(store, Choice(), number, number + 1), dead(store, Choice(), number, number + 1))
             return next(found, None)
 
-    # What is done: each says how many, step by step.
+    # What is done: each says how many, and how many of those were on their way, step by step.
 
-    def retry(self, choice: Choice) -> Iterator[int]:
+    def retry(self, choice: Choice) -> Iterator[Removed]:
         """Have what was put off sent as soon as its recipient is tried."""
-        return self._each(choice, "items", _put_off, lambda store, ids, _: store.postpone(ids, 0, 0))
+        return self._each(choice, "items", _put_off, lambda store, ids, *_: store.postpone(ids, 0, 0))
 
-    def bury(self, choice: Choice) -> Iterator[int]:
-        """Make dead letters of items."""
-        return self._each(choice, "items", of_kinds, lambda store, ids, now: store.bury(dict.fromkeys(ids, Reason.BURIED), now))
+    def bury(self, choice: Choice) -> Iterator[Removed]:
+        """Make dead letters of items. One that is delivered all the same is none any more then."""
+        return self._each(choice, "items", of_kinds, lambda store, ids, _, now: store.bury(dict.fromkeys(ids, Reason.BURIED), now))
 
-    def purge(self, choice: Choice) -> Iterator[int]:
+    def purge(self, choice: Choice) -> Iterator[Removed]:
         """Delete items, and keep a record of it."""
         return self._each(choice, "items", of_kinds, _purge)
 
-    def purge_dead(self, choice: Choice) -> Iterator[int]:
+    def purge_dead(self, choice: Choice) -> Iterator[Removed]:
         """Delete dead letters, and keep a record of it."""
         return self._each(choice, "dead", _finder(choice.reason), _purge)
 
-    def replay(self, choice: Choice) -> Iterator[int]:
+    def replay(self, choice: Choice) -> Iterator[Removed]:
         """Make items of dead letters again. They are tried for as long as anything that is received now."""
-        return self._each(choice, "dead", _finder(choice.reason), Store.replay)
+        return self._each(choice, "dead", _finder(choice.reason), lambda store, ids, _, now: store.replay(ids, now))
 
-    def _each(self, choice: Choice, table: str, find: Find, work: Callable[[Store, list[int], int], object]) -> Iterator[int]:
+    def wipe(self) -> bool:
+        """Leave nothing of what was taken away in the file, its log and damaged files; false if another program's reading prevents it.
+
+        A gateway that runs on the file does so too, for as long as it takes.
+        """
+        with _telling(self._path):
+            discard_asides(self._path)
+            if wipe.size(self._store) <= wipe.MAX_REWRITTEN_BYTES:
+                self._transact(wipe.rewrite)
+            for _ in range(WIPE_TRIES):
+                if wipe.truncate(self._store.connection):
+                    return True
+                time.sleep(WIPE_PAUSE_SECONDS)
+        return False
+
+    def _each(self, choice: Choice, table: str, find: Find, work: Work) -> Iterator[Removed]:
         """A step is a transaction, so that a gateway gets its turn in between."""
         picked = _named(self._store, table, choice.ids) if choice.ids else _chosen(self._store, choice, find)
-        while (count := self._step(picked, work)) is not None:
-            yield count
+        while (removed := self._step(picked, work)) is not None:
+            yield removed
 
-    def _step(self, picked: Iterator[list[int]], work: Callable[[Store, list[int], int], object]) -> int | None:
+    def _step(self, picked: Iterator[list[int]], work: Work) -> Removed | None:
         """Work on the IDs that are next, which are picked within the transaction; how many, None if there are none."""
+
+        def step(store: Store) -> Removed | None:
+            if (ids := next(picked, None)) is None:
+                return None
+            leased = set(ids).intersection(self._under_way.read())
+            if ids:
+                work(store, ids, leased, time.time_ns())
+            return Removed(len(ids) - len(leased), len(leased))
+
+        with _telling(self._path), self._under_way.alone(wait=True):
+            return self._transact(step)
+
+    def _transact(self, work: Callable[[Store], T]) -> T:
         store = self._store
-        with _telling(self._path):
-            store.begin()
-            try:
-                ids = next(picked, None)
-                if ids:
-                    work(store, ids, time.time_ns())
-                store.commit()
-            except BaseException:
-                store.rollback()
-                raise
-        return None if ids is None else len(ids)
+        store.begin()
+        try:
+            result = work(store)
+            store.commit()
+        except BaseException:
+            store.rollback()
+            raise
+        return result
 
     @contextmanager
     def _looking(self) -> Iterator[Store]:
@@ -221,10 +260,11 @@ def _finder(reason: str) -> Find:
     return find
 
 
-def _purge(store: Store, ids: list[int], now_ns: int) -> None:
-    """Delete items or dead letters."""
+def _purge(store: Store, ids: list[int], leased: Collection[int], now_ns: int) -> None:
+    """Delete items or dead letters. What is on its way may be delivered, and is in no record."""
+    waiting = [number for number in ids if number not in leased]
     for table in ("items", "dead"):
-        query = f"SELECT lane, count(*) FROM {table} WHERE id IN ({marks(ids)}) GROUP BY lane"  # noqa: S608 - as above
-        for lane, count in store.connection.execute(query, ids).fetchall():
+        query = f"SELECT lane, count(*) FROM {table} WHERE id IN ({marks(waiting)}) GROUP BY lane"  # noqa: S608 - as above
+        for lane, count in store.connection.execute(query, waiting).fetchall():
             store.lanes.record(now_ns, store.lanes.by_id[lane].destination, Reason.PURGED, count)
     store.settle(ids)

@@ -58,8 +58,14 @@ class Store:
         self.crates = Crates(connection)
         self._seen = Seen(connection, remember_ns)
         self._most = most
+        self._removed = 0
         self.next: int = connection.execute("SELECT next FROM state").fetchone()[0]
         """The next ID. It never goes back, or what is leased could be taken for something else."""
+
+    @property
+    def gone(self) -> int:
+        """How much was taken away since it was opened; what another program wrote counts too, for it may have been that."""
+        return self._removed + self.lanes.foreign
 
     def begin(self) -> bool:
         """Begin a transaction; true if another program has written since the last one."""
@@ -154,6 +160,7 @@ class Store:
         gone = self.crates.unpack(ids, whole=True)
         for lane, count, size in gone:
             self.lanes.by_id[lane].remove("items", count, size)
+        self._removed += len(gone)
         found = sum(count for _, count, _ in gone) + len(self._delete("items", ids))
         return found if found == len(ids) else found + self.discard(ids)
 
@@ -184,18 +191,13 @@ class Store:
         """Delete dead letters; how many there were."""
         return len(self._delete("dead", ids))
 
-    def erase(self, subjects: Collection[bytes], now_ns: int) -> Mapping[str, Sequence[int]]:
-        """Delete all that is about subjects, and wipe it from its pages; the IDs, by destination."""
-        self.connection.execute("PRAGMA secure_delete = ON")
-        try:
-            gone = self._erased(subjects)
-        finally:
-            self.connection.execute("PRAGMA secure_delete = OFF")
+    def erase(self, subjects: Collection[bytes], now_ns: int, leased: Collection[int] = ()) -> Mapping[str, Sequence[int]]:
+        """Delete all that is about subjects; the IDs, by destination. What is leased may be delivered, and is in no record."""
         ids: dict[str, list[int]] = {}
-        for lane, number, *_ in gone:
+        for lane, number, *_ in self._erased(subjects):
             ids.setdefault(self.lanes.by_id[lane].destination, []).append(number)
         for name, those in ids.items():
-            self.lanes.record(now_ns, name, Reason.ERASED, len(those))
+            self.lanes.record(now_ns, name, Reason.ERASED, sum(number not in leased for number in those))
         return ids
 
     def _erased(self, subjects: Collection[bytes]) -> list[tuple[int, int, int, bytes]]:
@@ -216,6 +218,7 @@ class Store:
             gone += self.connection.execute(query, chunk).fetchall()
         for lane, _, size, _ in gone:
             self.lanes.by_id[lane].remove(table, 1, size)
+        self._removed += len(gone)
         if not keep_subjects:
             pairs = [(name, number) for _, number, _, names in gone for name in hashes(names)]
             self.connection.executemany("DELETE FROM subjects WHERE hash = ? AND id = ?", pairs)

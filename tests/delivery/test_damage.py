@@ -166,4 +166,5 @@ async def test_a_path_that_cannot_be_written_is_named(place: str, tmp_path: Path
 async def test_files_and_folders_are_for_their_owner_only(tmp_path: Path) -> None:
     async with opened(tmp_path / "state" / "deep" / "o.db") as outbox:
         await outbox.accept(parcels(1), NOW)
-        assert modes(tmp_path) == {"state": 0o700, "deep": 0o700, "o.db": 0o600, "o.db-wal": 0o600, "o.db-shm": 0o600, "o.db.lock": 0o600}
+        files = ("o.db", "o.db-wal", "o.db-shm", "o.db.lock", "o.db.leased")
+        assert modes(tmp_path) == {"state": 0o700, "deep": 0o700, **dict.fromkeys(files, 0o600)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -12,8 +12,10 @@ import pytest
 
 from gateway.config import Outbox
 from gateway.delivery.held import Choice
+from gateway.delivery.outbox import Removed
 from gateway.delivery.sqlite import SqliteOutbox
 from gateway.delivery.stock import Lot, Stock
+from gateway.delivery.underway import UnderWay
 from gateway.errors import BadConfig, Reason
 from gateway.exporters.base import Bounds
 from gateway.model import Parcel, Release
@@ -42,6 +44,12 @@ async def stocked(outbox: SqliteOutbox) -> None:
     await outbox.bury({one.id: Reason.REJECTED if one.id % 2 else Reason.TOO_LARGE for one in dead}, NOW)
     late = await outbox.lease("crm", FIVE, NOW)
     await outbox.postpone([one.id for one in late], NOW + HOUR)
+
+
+def total(steps: Iterable[Removed]) -> tuple[int, int]:
+    """How many, and how many more were on their way."""
+    done = list(steps)
+    return sum(step.deleted for step in done), sum(step.under_way for step in done)
 
 
 def lots(stock: Stock) -> dict[str, tuple[int, int]]:
@@ -74,7 +82,7 @@ async def test_one_is_found_wherever_it_is(number: int, where: str, path: Path) 
             assert stock.find(1201) is None
 
 
-Act = Callable[[Stock], Iterator[int]]
+Act = Callable[[Stock], Iterator[Removed]]
 
 ACTS: Final[dict[str, tuple[Act, int, dict[str, tuple[int, int]]]]] = {
     "retry all": (lambda stock: stock.retry(Choice()), 5, {"crm": (995, 5), "log": (200, 0)}),
@@ -100,7 +108,7 @@ async def test_what_is_done_is_done_to_what_was_chosen_and_the_gateway_goes_on(n
     async with opened(path) as outbox:
         await stocked(outbox)
         with closing(Stock.open(path, Outbox())) as stock:
-            assert sum(act(stock)) == count
+            assert total(act(stock)) == (count, 0)
             assert lots(stock) == after
         leased = [await outbox.lease(destination, ALL, NOW + 2 * HOUR) for destination in ("crm", "log")]
         assert [len(found) for found in leased] == [after["crm"][0], after["log"][0]]
@@ -115,7 +123,7 @@ async def test_what_was_put_off_is_due_at_once(path: Path) -> None:
         await stocked(outbox)
         with closing(Stock.open(path, Outbox())) as stock:
             assert [one.id for one in await outbox.lease("crm", Bounds(items=1), NOW)] == [11]
-            assert sum(stock.retry(Choice())) == 5
+            assert total(stock.retry(Choice())) == (5, 0)
             assert [one.id for one in await outbox.lease("crm", FIVE, NOW)] == [6, 7, 8, 9, 10]
 
 
@@ -126,7 +134,7 @@ async def test_what_was_replayed_is_tried_as_long_as_what_comes_now_and_kept_no_
         await outbox.accept(parcels(2), NOW)
         assert await outbox.expire("crm", NOW + HOUR, now) == 2
         with closing(Stock.open(path, Outbox())) as stock:
-            assert sum(stock.replay(Choice())) == 2
+            assert total(stock.replay(Choice())) == (2, 0)
         assert await outbox.expire("crm", now, now) == 0
         assert await outbox.expire("crm", now + 1, now) == 2
         assert await outbox.forget("crm", NOW + 1, now) == 2
@@ -137,7 +145,7 @@ async def test_what_is_delivered_while_an_operator_buries_it_is_no_dead_letter(p
         await outbox.accept(parcels(20), NOW)
         leased = await outbox.lease("crm", FIVE, NOW)
         with closing(Stock.open(path, Outbox())) as stock:
-            assert sum(stock.bury(Choice())) == 20
+            assert total(stock.bury(Choice())) == (15, 5)
         await outbox.settle([one.id for one in leased])
         assert counts(outbox) == (0, 15)
 
@@ -148,7 +156,7 @@ async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Pa
         await outbox.accept(parcels(20), NOW)
         ids = [one.id for one in await outbox.lease("crm", FIVE, NOW)]
         with closing(Stock.open(path, Outbox())) as stock:
-            assert sum(stock.purge(Choice())) == 20
+            assert total(stock.purge(Choice())) == (15, 5)
         if ended == "settle":
             await outbox.settle(ids)
         elif ended == "postpone":
@@ -156,7 +164,37 @@ async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Pa
         else:
             await outbox.bury(dict.fromkeys(ids, Reason.REJECTED), NOW)
         assert (counts(outbox), await held(outbox)) == ((0, 0), [])
-    assert asked(path, "SELECT destination, reason, sum(count) FROM sweeps GROUP BY 1, 2") == [("crm", "PURGED", 20)]
+    assert asked(path, "SELECT destination, reason, sum(count) FROM sweeps GROUP BY 1, 2") == [("crm", "PURGED", 15)]
+
+
+async def test_what_was_on_its_way_is_told_until_its_lease_ends(path: Path) -> None:
+    async with opened(path) as outbox:
+        await outbox.accept(parcels(20), NOW)
+        leased = [one.id for one in await outbox.lease("crm", FIVE, NOW)]
+        await outbox.postpone(leased[:2], NOW + HOUR)
+        with closing(Stock.open(path, Outbox())) as stock:
+            assert total(stock.purge(Choice((*leased, 20)))) == (3, 3)
+
+
+async def test_nothing_is_leased_while_an_operator_deletes(path: Path) -> None:
+    async with opened(path) as outbox:
+        await outbox.accept(parcels(20), NOW)
+        list_ = UnderWay(path)
+        with list_.alone(wait=True):
+            assert await outbox.lease("crm", FIVE, NOW) == ()
+        assert len(await outbox.lease("crm", FIVE, NOW)) == 5
+        list_.close()
+
+
+async def test_what_was_on_its_way_at_a_kill_is_told_too(path: Path) -> None:
+    """Nobody can say whether it was delivered."""
+    async with opened(path) as outbox:
+        await outbox.accept(parcels(3), NOW)
+    list_ = UnderWay(path)
+    list_.write([1])
+    list_.close()
+    with closing(Stock.open(path, Outbox())) as stock:
+        assert total(stock.purge(Choice())) == (2, 1)
 
 
 async def test_what_comes_meanwhile_is_left_alone(path: Path) -> None:
@@ -166,7 +204,7 @@ async def test_what_comes_meanwhile_is_left_alone(path: Path) -> None:
             steps = stock.purge(Choice())
             first = next(steps)
             await outbox.accept([typed(1, "a.Type")], NOW)
-            assert first + sum(steps) == 1200
+            assert total([first, *steps]) == (1200, 0)
             assert stock.lots() == [Lot("crm", 1, 1, NOW, 0, 0)]
 
 
@@ -205,6 +243,6 @@ async def test_a_file_that_cannot_be_read_is_named(make: Callable[[Path], Awaita
         _used(path)
 
 
-def _used(path: Path) -> Sequence[int]:
+def _used(path: Path) -> Sequence[Removed]:
     with closing(Stock.open(path, Outbox())) as stock:
         return list(stock.purge(Choice()))

@@ -1,0 +1,58 @@
+"""Which items a gateway has on a lease, told to operators' commands beside it: their IDs, in a file of their own.
+
+After a kill the file stays as it was, and so do its words: what was on its way then was delivered or not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+SUFFIX: Final = ".leased"
+_LENGTH_BYTES: Final = 8
+
+
+class UnderWay:
+    """The list. Whoever reads or writes it has it alone: no item is leased while a command deletes some, nor the other way round."""
+
+    def __init__(self, path: Path) -> None:
+        """The list of the outbox at `path`. Raises OSError."""
+        self._handle = os.open(path.with_name(path.name + SUFFIX), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+    @contextmanager
+    def alone(self, *, wait: bool) -> Iterator[bool]:
+        """Have the list alone within; false if somebody else has it and isn't waited for. Raises OSError."""
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            fcntl.flock(self._handle, fcntl.LOCK_UN)
+
+    def write(self, ids: Iterable[int]) -> None:
+        """These are on a lease, and no others. Where that can't be written, nobody can delete anything either."""
+        told = msgspec.msgpack.encode(list(ids))
+        with suppress(OSError):
+            os.pwrite(self._handle, len(told).to_bytes(_LENGTH_BYTES, "big") + told, 0)
+
+    def read(self) -> Collection[int]:
+        """Return the IDs that are on a lease. Raises OSError."""
+        length = int.from_bytes(os.pread(self._handle, _LENGTH_BYTES, 0), "big")
+        try:
+            return frozenset(msgspec.msgpack.decode(os.pread(self._handle, length, _LENGTH_BYTES), type=list[int]) if length else ())
+        except msgspec.MsgspecError:
+            # Cut off by a kill, before anything was sent.
+            return frozenset()
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._handle)

@@ -1,0 +1,254 @@
+"""What is gone is gone: nothing of it stands in any file of the state folder, however it was stored and whatever took it away."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.config import Outbox
+from gateway.delivery import schema
+from gateway.delivery.commits import WIPE
+from gateway.delivery.held import Choice
+from gateway.delivery.outbox import Leased
+from gateway.delivery.sqlite import SqliteOutbox
+from gateway.delivery.stock import Stock
+from gateway.delivery.store import LAST
+from gateway.errors import Reason
+from gateway.model import Parcel
+from tests.delivery.damage import page
+from tests.delivery.desk import NOW, SECOND
+from tests.delivery.kept import ALL, about, opened
+
+BOUND_SECONDS: Final = WIPE + 5
+"""As `docs/delivery.md` has it."""
+
+PLANTED: Final = re.compile(rb"<<(\d{6})>>")
+
+
+def text(number: int, size: int = 300) -> str:
+    """A text that is found in part too, unless hardly anything of it is left."""
+    return f"<<{number:06d}>>" * (size // 10)
+
+
+def planted(numbers: Iterable[int], size: int = 300, received_ns: int = NOW) -> list[Parcel]:
+    return [about(text(number, size), f"who {number:06d}".encode(), received_ns=received_ns) for number in numbers]
+
+
+def found(folder: Path) -> set[int]:
+    """The numbers of all texts of which something stands in a file."""
+    raw = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+    return {int(number) for number in PLANTED.findall(raw)}
+
+
+def copy_files(folder: Path, other: Path) -> None:
+    for file in folder.glob("o.db*"):
+        (other / file.name).write_bytes(file.read_bytes())
+
+
+async def until_gone(folder: Path, numbers: Iterable[int], seconds: float = BOUND_SECONDS) -> None:
+    gone, end = set(numbers), time.monotonic() + seconds
+    while left := found(folder) & gone:
+        assert time.monotonic() < end, sorted(left)
+        await asyncio.sleep(0.1)
+
+
+# A table: how it is stored, and what takes it away.
+
+
+async def _single(outbox: SqliteOutbox) -> None:
+    for number in range(6):
+        await outbox.accept(planted([number]), NOW)
+
+
+async def _crate(outbox: SqliteOutbox) -> None:
+    await outbox.accept(planted(range(6)), NOW)
+
+
+async def _large(outbox: SqliteOutbox) -> None:
+    for number in range(6):
+        await outbox.accept(planted([number], 30_000), NOW)
+
+
+async def _large_crate(outbox: SqliteOutbox) -> None:
+    await outbox.accept(planted(range(6), 20_000), NOW)
+
+
+async def _dead(outbox: SqliteOutbox) -> None:
+    await _crate(outbox)
+    await outbox.bury(dict.fromkeys([one.id for one in await outbox.lease("crm", ALL, NOW)], Reason.REJECTED), NOW)
+
+
+async def _put_off(outbox: SqliteOutbox) -> None:
+    await _crate(outbox)
+    await outbox.postpone([one.id for one in await outbox.lease("crm", ALL, NOW)], NOW + SECOND)
+
+
+FORMS: Final = {"single": _single, "crate": _crate, "large": _large, "large crate": _large_crate, "dead": _dead, "put off": _put_off}
+
+HALF: Final = (1, 3, 5)
+"""Those of the six that go, so that what stays is beside them. Their IDs are one more."""
+
+
+async def _leased(outbox: SqliteOutbox) -> Sequence[Leased]:
+    leased = await outbox.lease("crm", ALL, NOW + SECOND)
+    return [one for one in leased if int(one.payload[2:8]) in HALF]
+
+
+async def _deliver(outbox: SqliteOutbox, _: Path) -> None:
+    await outbox.settle(one.id for one in await _leased(outbox))
+
+
+async def _erase(outbox: SqliteOutbox, _: Path) -> None:
+    await outbox.erase([f"who {number:06d}".encode().ljust(16, b"\0") for number in HALF], NOW)
+
+
+async def _purge(_: SqliteOutbox, path: Path) -> None:
+    with closing(Stock.open(path, Outbox())) as stock:
+        ids = Choice(tuple(number + 1 for number in HALF))
+        assert sum(step.deleted for step in (*stock.purge(ids), *stock.purge_dead(ids))) == 3
+        stock.wipe()
+
+
+async def _retention(outbox: SqliteOutbox, _: Path) -> None:
+    assert await outbox.forget("crm", NOW + SECOND, NOW) == 6
+
+
+async def _cut_off(outbox: SqliteOutbox, _: Path) -> None:
+    await outbox.drop("crm", {"a.Type"}, LAST, NOW)
+
+
+async def _expire(outbox: SqliteOutbox, path: Path) -> None:
+    """Dead letters first, then gone."""
+    await outbox.expire("crm", NOW + SECOND, NOW)
+    with closing(Stock.open(path, Outbox())) as stock:
+        assert sum(step.deleted for step in stock.purge_dead(Choice())) == 6
+        stock.wipe()
+
+
+async def _bury_and_purge(_: SqliteOutbox, path: Path) -> None:
+    with closing(Stock.open(path, Outbox())) as stock:
+        list(stock.bury(Choice()))
+        list(stock.purge_dead(Choice()))
+        stock.wipe()
+
+
+async def _replay_and_deliver(outbox: SqliteOutbox, path: Path) -> None:
+    with closing(Stock.open(path, Outbox())) as stock:
+        list(stock.bury(Choice()))
+        list(stock.replay(Choice()))
+    await _deliver(outbox, path)
+
+
+SIX: Final = tuple(range(6))
+REMOVALS: Final = {
+    "deliver": (_deliver, HALF),
+    "erase": (_erase, HALF),
+    "purge": (_purge, HALF),
+    "retention": (_retention, SIX),
+    "cut off": (_cut_off, SIX),
+    "expire": (_expire, SIX),
+    "bury and purge": (_bury_and_purge, SIX),
+    "replay and deliver": (_replay_and_deliver, HALF),
+}
+"""What takes items away, and which of the six."""
+
+WAITING_ONLY: Final = frozenset({"deliver", "cut off"})
+"""What has nothing to do with dead letters."""
+
+AT_ONCE: Final = frozenset({"erase", "purge", "retention", "cut off", "expire", "bury and purge"})
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("removal", REMOVALS)
+async def test_what_is_gone_stands_in_no_file(removal: str, form: str, tmp_path: Path) -> None:
+    remove, gone = REMOVALS[removal]
+    if form == "dead" and removal in WAITING_ONLY:
+        pytest.skip("dead letters neither are delivered nor lose their flow")
+    async with opened(tmp_path / "o.db") as outbox:
+        await FORMS[form](outbox)
+        assert found(tmp_path) == {*SIX}
+        await remove(outbox, tmp_path / "o.db")
+        await until_gone(tmp_path, gone, 0.0 if removal in AT_ONCE else BOUND_SECONDS)
+        assert found(tmp_path) >= {*SIX} - {*gone}
+
+
+async def test_nothing_stays_of_rows_that_were_moved_within_their_page(tmp_path: Path) -> None:
+    """Items of many sizes come and go in any order, some of them for good a long time after their neighbours."""
+    draw, alive, names = random.Random(7), set[int](), iter(range(100_000))
+    async with opened(tmp_path / "o.db") as outbox:
+        for _ in range(150):
+            numbers = [next(names) for _ in range(draw.choice((1, 3, 40)))]
+            await outbox.accept([one for number in numbers for one in planted([number], draw.choice((60, 250, 1000)))], NOW)
+            alive.update(numbers)
+            leased = list(await outbox.lease("crm", ALL, NOW))
+            draw.shuffle(leased)
+            gone, late = leased[: draw.randrange(12)], leased[12:20]
+            await outbox.settle(one.id for one in gone)
+            await outbox.postpone([one.id for one in late], NOW if draw.random() < 0.5 else 0)
+            await outbox.postpone([one.id for one in leased if one not in gone and one not in late], 0, failed=False)
+            alive.difference_update(int(one.payload[2:8]) for one in gone)
+        await until_gone(tmp_path, {*range(next(names))} - alive)
+        assert found(tmp_path) == alive
+
+
+async def test_what_was_in_a_damaged_file_goes_with_what_was_taken_over(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        for start in range(0, 300, 30):
+            await outbox.accept(planted(range(start, start + 30)), NOW)
+    page("items_due", tmp_path / "o.db")
+    async with opened(tmp_path / "o.db") as outbox:
+        assert (outbox.set_aside, outbox.salvaged) == (1, 300)
+        await outbox.settle(one.id for one in await outbox.lease("crm", ALL, NOW))
+        await until_gone(tmp_path, range(300))
+
+
+async def test_what_a_killed_gateway_left_in_its_log_goes_at_the_next_start(tmp_path: Path) -> None:
+    path, killed = tmp_path / "o.db", tmp_path / "killed"
+    killed.mkdir()
+    async with opened(path) as outbox:
+        await outbox.accept(planted(range(3)), NOW)
+        await outbox.settle(one.id for one in await outbox.lease("crm", ALL, NOW))
+        copy_files(tmp_path, killed)
+    (killed / "o.db.salvaging").write_text(text(3))
+    assert found(killed) == {0, 1, 2, 3}
+    async with opened(killed / "o.db"):
+        await until_gone(killed, range(4))
+
+
+async def test_a_reader_keeps_it_only_as_long_as_it_reads_and_holds_nobody_up(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(planted(range(3)), NOW)
+        with closing(sqlite3.connect(tmp_path / "o.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM crates").fetchone()
+            begun = time.monotonic()
+            await outbox.erase([b"who 000001".ljust(16, b"\0")], NOW)
+            await outbox.accept(planted([4]), NOW)
+            assert time.monotonic() - begun < 5
+            assert 1 in found(tmp_path)
+            reader.execute("ROLLBACK")
+        await until_gone(tmp_path, [1], 5)
+
+
+async def test_another_programs_deletions_are_wiped_too(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(planted(range(6)), NOW)
+        with closing(Stock.open(tmp_path / "o.db", Outbox())) as stock:
+            list(stock.purge(Choice()))
+        await until_gone(tmp_path, range(6))
+
+
+def test_no_connection_forgets_to_overwrite(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    path.touch()
+    with closing(schema.connect(path)) as connection:
+        assert connection.execute("PRAGMA secure_delete").fetchone() == (1,)
