@@ -23,9 +23,9 @@ from gateway.delivery import Delivery
 from gateway.delivery.again import Again
 from gateway.delivery.keys import Keys
 from gateway.delivery.packer import Packer, repacked
-from gateway.delivery.plans import Plans
 from gateway.depot import Around, Depot
 from gateway.directory import Unknown
+from gateway.folder import remove_plans
 from gateway.listeners import CALLS, Listener
 from gateway.loading import Loaded, files, load_all, prepare
 from gateway.minimise.flows import Flows
@@ -44,6 +44,7 @@ from gateway.receivers.proxy.access import AccessLog
 from gateway.receivers.proxy.passage import Routing
 from gateway.receivers.proxy.proxy import Host, Proxy, Who
 from gateway.receivers.proxy.upstream import Upstreams
+from gateway.receivers.rollout import RollOut
 from gateway.reload import Reloader, Watch
 from gateway.signals import SIGNALS, TRACES
 from gateway.telemetry import Telemetry
@@ -56,8 +57,7 @@ OWN: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE
 """The services that reflection tells of."""
 
 KEYS: Final = "keys"
-PLANS: Final = "plans.json"
-"""Files in the state folder: the secret of keyed hashes, and the plans that agents may have used."""
+"""The secret of keyed hashes, a file in the state folder."""
 
 SWITCH: Final = 0.001
 """How long one thread may keep Python to itself when others want it, in seconds. A commit asks for it some twenty times: with the usual
@@ -93,7 +93,8 @@ class Gateway:
         self._decider = Decider(Unknown(), self._offload)
         self._again = Again(self._flows, self._decider)
         config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._keys, self._plans = Keys.read(config.state / KEYS), Plans(config.state / PLANS)
+        remove_plans(config.state)
+        self._keys = Keys.read(config.state / KEYS)
         around = Around(self._flows, self._message_class, self._again, self.telemetry, self._hub_credentials)
         self._depot = Depot(config, around, given)
         self.delivery = self._depot.delivery
@@ -179,7 +180,6 @@ class Gateway:
         """Decide by these from now on; calls in flight go on as they began. Raises BadConfig, and then nothing has changed."""
         self._depot.replace(loaded.file.policy)
         self._loaded = loaded
-        self._plans.put_in_force((plan.digest for plan in loaded.flows.compiler.plans().values()), time.time())
         self._connect(loaded)
         self.telemetry.in_force(loaded.digest, loaded.file.policy.version, loaded.flows.compiler.flows)
 
@@ -227,7 +227,8 @@ class Gateway:
 
     def _hub(self, listener: Listener, agents: tuple[str, ...], most: int) -> Listener:
         repack = repacked(self._keys, self._flows)
-        hub = delivery.Hub(agents, max(1, most // 2), Callers(), self._plans, self._again, repack, self.delivery, self.telemetry)
+        roll_out = RollOut(self._flows)
+        hub = delivery.Hub(agents, max(1, most // 2), Callers(), roll_out, self._again, repack, self.delivery, self.telemetry)
         guard = Guard(most, Calls(listener.name, self.telemetry))
         self.telemetry.serves(listener.name, (delivery.SERVICE,))
         listener.server.add_generic_rpc_handlers(tuple(delivery.handlers(hub, guard)))

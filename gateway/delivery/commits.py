@@ -81,6 +81,9 @@ class Commits:
             self.file.close()
             raise error if isinstance(error, BadConfig) else BadConfig(f"{path}: {schema.why(error)}") from error
         self._next = self._shown = self._store.next
+        # What a kill left in the log, and what an earlier version left in the file.
+        with suppress(OSError, sqlite3.Error):
+            self.wipe()
         self._show()
 
     @property
@@ -142,10 +145,14 @@ class Commits:
         size = wipe.size(store)
         if size > wipe.MAX_REWRITTEN_BYTES or not self.file.has_room(size):
             return False
-        if store.begin():
-            self._leases.forget_floors()
-        wipe.rewrite(store)
-        store.commit()
+        try:
+            if store.begin():
+                self._leases.forget_floors()
+            wipe.rewrite(store)
+            store.commit()
+        except BaseException:
+            store.rollback()
+            raise
         return True
 
     @property

@@ -13,19 +13,19 @@ from typing import Final
 import grpc
 import msgspec
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.delivery import Delivery
 from gateway.delivery.again import Again
-from gateway.delivery.plans import Plans
 from gateway.errors import Permanent, Reason, Refused, Retryable
-from gateway.minimise.schema import attribute, build, parse
+from gateway.minimise.engine import MAX_BYTES
 from gateway.model import Parcel, Release, Withheld
-from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.caller import Callers
 from gateway.receivers.emit import reason_number
+from gateway.receivers.fields import TURN, last_varint, messages
 from gateway.receivers.guard import AFTER, LONGEST, Context, Guard
+from gateway.receivers.rollout import RollOut
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import Called
 
@@ -37,20 +37,12 @@ GROUPS: Final = 512
 BYTES: Final = 32 * 1024 * 1024
 """What one agent may have under way: groups, and bytes, from their arrival until their acknowledgement is sent."""
 
-TURN: Final = 0.005
-"""Seconds that one group's parcels are decided on before others get their turn."""
+MAX_PARCEL_BYTES: Final = MAX_BYTES + 64 * 1024
+"""Of an item that may be decided on, and what is said of it: parsing a parcel is one call, in which nothing else runs."""
 
-_REQUEST, _GROUP = build(
-    (
-        MessagePlan("AcceptRequest", (FieldPlan(1, "groups", "bytes", Presence.EXPANDED),)),
-        MessagePlan("ParcelGroup", (FieldPlan(1, "id", "uint64", Presence.IMPLICIT), FieldPlan(2, "parcels", "bytes", Presence.EXPANDED))),
-    )
-)
-"""A request whose groups are still bytes, and a group whose parcels are: parsed one by one, they cost little while they wait."""
-
-_GROUPS: Final = attribute(1)
-_NUMBER: Final = attribute(1)
-_PARCELS: Final = attribute(2)
+_GROUPS: Final = delivery_pb2.AcceptRequest.GROUPS_FIELD_NUMBER
+_NUMBER: Final = delivery_pb2.ParcelGroup.ID_FIELD_NUMBER
+_PARCELS: Final = delivery_pb2.ParcelGroup.PARCELS_FIELD_NUMBER
 
 Repack = Callable[[str, Release, bytes, bytes, int], Parcel]
 """The parcel of an agent's release: agent, release, the agent's key and mark, time of receipt."""
@@ -62,7 +54,7 @@ class Hub(msgspec.Struct, frozen=True):
     agents: tuple[str, ...]
     streams: int
     callers: Callers
-    plans: Plans
+    roll_out: RollOut
     again: Again
     repack: Repack
     delivery: Delivery
@@ -122,9 +114,9 @@ class _Stream:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write())
             async for raw in requests:
-                for group in getattr(parse(_REQUEST, raw), _GROUPS):
+                async for group in messages(raw, _GROUPS):
                     await self._enter(len(group))
-                    tasks.create_task(self._settle(parse(_GROUP, group), len(group)))
+                    tasks.create_task(self._settle(group))
             self._ended = True
             self._work.set()
 
@@ -136,10 +128,10 @@ class _Stream:
         self._groups += 1
         self._bytes += size
 
-    async def _settle(self, group: Message, size: int) -> None:
+    async def _settle(self, group: bytes) -> None:
         # First the fate: the list that is looked up before it may have been written by then.
         fate = await self._fate(group)
-        self._ready.append((fate, size))
+        self._ready.append((fate, len(group)))
         self._work.set()
 
     async def _write(self) -> None:
@@ -153,11 +145,11 @@ class _Stream:
                 self._bytes -= sum(size for _, size in ready)
                 self._room.set()
 
-    async def _fate(self, group: Message) -> delivery_pb2.Acknowledgement:
-        """Whatever is wrong with one group ends that one only."""
-        number = getattr(group, _NUMBER)
+    async def _fate(self, group: bytes) -> delivery_pb2.Acknowledgement:
+        """Whatever is wrong with one group ends that one only. Raises Refused where its number can't be read."""
+        number = await last_varint(group, _NUMBER)
         try:
-            await self._store(getattr(group, _PARCELS))
+            await self._store(group)
         except (Refused, Permanent) as error:
             return delivery_pb2.Acknowledgement(id=number, reason=reason_number(error.reason))
         except Retryable as error:
@@ -167,32 +159,41 @@ class _Stream:
             return _later(number, Reason.INTERNAL, AFTER)
         return delivery_pb2.Acknowledgement(id=number)
 
-    async def _store(self, raws: Iterable[bytes]) -> None:
+    async def _store(self, group: bytes) -> None:
+        """Store what may leave of a group, whole, then count what may not."""
+        self._hub.roll_out.look()
         parcels: list[Parcel] = []
+        purged: Counter[tuple[str, Reason]] = Counter()
         since = time.monotonic()
-        for raw in raws:
-            parcels += await self._parcels(_parsed(raw))
+        async for raw in messages(group, _PARCELS):
+            fate = await self._told(_parsed(raw))
+            if isinstance(fate, Parcel):
+                parcels.append(fate)
+            else:
+                purged[fate] += 1
             if time.monotonic() - since > TURN:
                 await asyncio.sleep(0)
                 since = time.monotonic()
         if parcels:
             await self._hub.delivery.accept(parcels)
+        for (destination, reason), count in purged.items():
+            self._hub.counts.purged(destination, reason, count)
 
-    async def _parcels(self, one: delivery_pb2.Parcel) -> Sequence[Parcel]:
-        """What this hub's own policy leaves of it, if anything. Raises Refused, and Retryable for a plan that isn't known.
+    async def _told(self, one: delivery_pb2.Parcel) -> Parcel | tuple[str, Reason]:
+        """What this hub's own policy leaves of it, whatever plan made it; or the destination, empty if it is none here, and the reason.
 
-        What comes from the future has come now, or it would never be too old.
+        Raises Refused, and Retryable where a policy may be under way by which more is left. What comes from the future has come now, or it
+        would never be too old.
         """
         if len(one.key) != 16 or len(one.plan) != 32 or len(one.mark) not in (0, 8) or one.received_at_ns >= 2**63:
             raise Refused(Reason.MALFORMED)
-        if not self._hub.plans.known(one.plan.hex(), time.time()):
-            raise Retryable(Reason.UNKNOWN_PLAN, AFTER)
-        received_ns = min(one.received_at_ns, time.time_ns())
+        now_ns = time.time_ns()
+        received_ns = min(one.received_at_ns, now_ns)
         verdict = await self._decided(one, received_ns)
         if isinstance(verdict, Release):
-            return (self._hub.repack(self._agent, verdict, one.key, one.mark, received_ns),)
-        self._hub.counts.purged(one.destination if verdict is not Reason.CUT_OFF else "", verdict, 1)
-        return ()
+            return self._hub.repack(self._agent, verdict, one.key, one.mark, received_ns)
+        self._hub.roll_out.check(self._agent, verdict, one.plan.hex(), now_ns - received_ns)
+        return (one.destination if verdict is not Reason.CUT_OFF else "", verdict)
 
     async def _decided(self, one: delivery_pb2.Parcel, received_ns: int) -> Release | Reason:
         """The release, or why there is none: one item that may not leave takes no other with it."""
@@ -204,6 +205,8 @@ class _Stream:
 
 
 def _parsed(raw: bytes) -> delivery_pb2.Parcel:
+    if len(raw) > MAX_PARCEL_BYTES:
+        raise Refused(Reason.TOO_LARGE)
     try:
         return delivery_pb2.Parcel.FromString(raw)
     except DecodeError:

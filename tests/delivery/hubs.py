@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import grpc
@@ -16,7 +16,6 @@ from kannelle.privacy.v1 import delivery_pb2
 from gateway import config
 from gateway.delivery import Delivery
 from gateway.delivery.link import METHOD
-from gateway.delivery.plans import Plans
 from gateway.delivery.uplink import Uplink
 from gateway.errors import Retryable
 from gateway.listeners import Listener
@@ -24,6 +23,7 @@ from gateway.model import Parcel, Release
 from gateway.receivers import delivery as receiver
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
+from gateway.receivers.rollout import RollOut
 from gateway.telemetry.counts import Counts
 from gateway.tls import Certificates, Material
 from tests.delivery.desk import NOW, Again
@@ -58,12 +58,17 @@ class Hub:
     def __init__(self, folder: Path, delivery: Delivery, agents: Sequence[str], repack: receiver.Repack) -> None:
         self.again = Again()
         self.port = 0
-        plans = Plans(folder / "plans.json")
-        plans.put_in_force([PLAN], time.time())
-        # `Again` decides as `again.Again` does.
+        self.put_in_force(PLAN)
         self.counts = Counts()
-        self._hub = receiver.Hub(tuple(agents), STREAMS, Callers(), plans, self.again, repack, delivery, self.counts)  # type: ignore[arg-type]
+        # `Again` decides as `again.Again` does, and the plans are where `Flows` has them.
+        roll_out = RollOut(lambda: self._flows)  # type: ignore[arg-type,return-value]
+        self._hub = receiver.Hub(tuple(agents), STREAMS, Callers(), roll_out, self.again, repack, delivery, self.counts)  # type: ignore[arg-type]
         self._listener: Listener | None = None
+
+    def put_in_force(self, plan: str) -> None:
+        """Decide by a plan with this digest from now on."""
+        plans = {("a.Type", "crm"): SimpleNamespace(digest=plan)}
+        self._flows = SimpleNamespace(compiler=SimpleNamespace(plans=lambda: plans))
 
     async def start(self) -> None:
         given = config.Delivery(address=f"127.0.0.1:{self.port}")

@@ -300,23 +300,28 @@ async def test_what_its_caller_left_before_it_was_sent_is_not_sent(tmp_path: Pat
 
 
 async def test_more_than_may_be_under_way_is_refused_until_there_is_room(tmp_path: Path) -> None:
-    gate, payload = Gate(shut=True), bytes(14_000_000)
+    gate, size = Gate(shut=True), 14_000_000
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
-        large = [asyncio.create_task(agent.accept([parcel(str(number), payload=payload)])) for number in range(4)]
+        large = [asyncio.create_task(agent.accept(item(str(number), size))) for number in range(4)]
         await gate.until(1)
-        assert await refusal(agent, parcel("4", payload=payload)) == (Retryable, Reason.FULL, 1.0)
+        assert await refusal(agent, *item("4", size)) == (Retryable, Reason.FULL, 1.0)
         gate.open()
         await asyncio.gather(*large)
-        await agent.accept([parcel("4", payload=payload)])
-        assert len(gate.releases) == 5
+        await agent.accept(item("4", size))
+        assert len(gate.releases) == 5 * 4
 
 
-HALF: Final = bytes(LARGEST // 2)
+HALF: Final = LARGEST // 2
+
+
+def item(text: str, size: int, *, received_ns: int = NOW) -> list[Parcel]:
+    """The releases of an item that has four destinations, of so many bytes together: none is larger than an item may be."""
+    return [parcel(f"{text} {number}", payload=bytes(size // 4), received_ns=received_ns) for number in range(4)]
 
 
 @pytest.mark.parametrize(
     "parcels",
-    [[parcel("a", payload=bytes(LARGEST))], [parcel("a", payload=HALF), parcel("b", payload=HALF)]],
+    [[parcel("a", payload=bytes(LARGEST))], [*item("a", HALF), *item("b", HALF)]],
     ids=["one release", "two of one item"],
 )
 async def test_an_item_that_fits_no_message_is_refused(parcels: list[Parcel], tmp_path: Path) -> None:
@@ -329,16 +334,16 @@ async def test_an_item_that_fits_no_message_is_refused(parcels: list[Parcel], tm
 async def test_items_that_fit_no_message_together_are_sent_apart(tmp_path: Path) -> None:
     gate = Gate()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
-        await agent.accept([parcel(str(number), payload=HALF, received_ns=NOW + number) for number in range(3)])
-        assert [len(batch) for batch in gate.batches] == [1, 1, 1]
+        await agent.accept([one for number in range(3) for one in item(str(number), HALF, received_ns=NOW + number)])
+        assert [len(batch) for batch in gate.batches] == [4, 4, 4]
 
 
 async def test_what_may_be_sent_again_is_said_of_all(tmp_path: Path) -> None:
     def reply(batch: Sequence[Parcel]) -> None:
-        raise Refused(Reason.REQUEST_ID_REUSED) if batch[0].key == A.key else Retryable(Reason.FULL, 4.0)
+        raise Refused(Reason.REQUEST_ID_REUSED) if batch[0].received_ns == NOW else Retryable(Reason.FULL, 4.0)
 
     async with hub(tmp_path, Gate(reply)) as one, uplink(one.port) as agent:
-        apart = [parcel("a", payload=HALF), parcel("b", payload=HALF, received_ns=NOW + 1)]
+        apart = [*item("a", HALF), *item("b", HALF, received_ns=NOW + 1)]
         assert await refusal(agent, *apart) == (Retryable, Reason.FULL, 4.0)
 
 

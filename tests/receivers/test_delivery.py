@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import grpc
 import pytest
 from kannelle.privacy.v1 import receipt_pb2
 
 from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.minimise.wire import field
 from gateway.model import Parcel, Release
-from gateway.receivers.delivery import BYTES, GROUPS, _Stream, agent
+from gateway.receivers.delivery import BYTES, GROUPS, MAX_PARCEL_BYTES, _Stream, agent
 from gateway.receivers.guard import AFTER, LONGEST
+from gateway.receivers.rollout import RETRY_AFTER_SECONDS
 from gateway.tls import Material
 from tests.delivery.desk import NOW
 from tests.delivery.hubs import AGENT, HELD, STREAMS, answers, as_it_came, group, hub, parcel, request, stream
@@ -118,12 +121,72 @@ async def test_an_agent_with_too_many_streams_does_not_shut_out_others(tmp_path:
             assert [said(one) for one in await answers(others, 1)] == [STORED]
 
 
-async def test_an_unknown_plan_may_be_known_later(tmp_path: Path) -> None:
-    gate = Gate()
-    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+async def test_whatever_plan_made_it_the_hub_decides(tmp_path: Path) -> None:
+    async with hub(tmp_path, gate := Gate()) as one, stream(one.port) as call:
         await call.write(request(group(1, parcel("a"), plan=bytes(32))))
-        assert [said(one) for one in await answers(call, 1)] == [("UNKNOWN_PLAN", 1.0)]
-        assert gate.releases == []
+        assert [said(one) for one in await answers(call, 1)] == [STORED]
+        assert [release.payload for release in gate.releases] == [b"a"]
+
+
+NOT_YET: Final = ("UNKNOWN_PLAN", RETRY_AFTER_SECONDS)
+NEWER: Final = {"plan": bytes(32)}
+OLD_NS: Final = NOW
+"""Years ago."""
+
+
+@pytest.mark.parametrize(
+    ("reason", "changed", "young", "answer"),
+    [
+        (Reason.CUT_OFF, NEWER, True, NOT_YET),
+        (Reason.EVENT_NOT_PLANNED, NEWER, True, NOT_YET),
+        (Reason.REQUIRED_FIELD, NEWER, True, NOT_YET),
+        (Reason.PERSONAL_ACCOUNT, NEWER, True, STORED),
+        (Reason.MALFORMED, NEWER, True, STORED),
+        (Reason.CUT_OFF, NEWER, False, STORED),
+        (Reason.CUT_OFF, {}, True, STORED),
+        (Reason.EVENT_NOT_PLANNED, {}, True, STORED),
+    ],
+)
+async def test_what_a_policy_under_way_may_let_pass_is_not_acknowledged(
+    reason: Reason, changed: dict[str, Any], young: bool, answer: Said, tmp_path: Path
+) -> None:
+    """Unless it is by a plan that the hub knows, for a reason that no policy changes, or has waited for long enough."""
+    received_ns = time.time_ns() if young else OLD_NS
+    async with hub(tmp_path, gate := Gate()) as one, stream(one.port) as call:
+        one.again.withhold("a", reason)
+        given = [parcel("b", received_ns=received_ns), parcel("a", received_ns=received_ns)]
+        await call.write(request(group(1, *given, **changed)))
+        assert [said(one) for one in await answers(call, 1)] == [answer]
+        assert [release.payload for release in gate.releases] == ([b"b"] if answer == STORED else [])
+        assert sum(one.counts.purges.values()) == (answer == STORED)
+
+
+async def test_what_was_taken_out_while_the_hub_ran_is_gone_for_good(tmp_path: Path) -> None:
+    async with hub(tmp_path, Gate()) as one, stream(one.port) as call:
+        await call.write(request(group(1)))
+        await answers(call, 1)
+        one.put_in_force("another plan")
+        one.again.withhold("a")
+        await call.write(request(group(2, parcel("a", received_ns=time.time_ns()))))
+        assert [said(one) for one in await answers(call, 1)] == [STORED]
+
+
+async def test_an_agent_with_another_policy_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with hub(tmp_path, Gate()) as one, stream(one.port) as call:
+        one.again.withhold("a secret")
+        for number in range(3):
+            await call.write(request(group(number, parcel("a secret", received_ns=time.time_ns()), **NEWER)))
+            await answers(call, 1)
+    assert [record.message for record in caplog.records if record.name == "gateway.receivers.rollout"] == [
+        f"{AGENT}: its policy lets pass what no policy here does or did; it is asked to send that again"
+    ]
+
+
+async def test_a_parcel_larger_than_an_item_may_be_ends_its_group_alone(tmp_path: Path) -> None:
+    async with hub(tmp_path, gate := Gate()) as one, stream(one.port) as call:
+        await call.write(request(group(1, parcel("a", payload=bytes(MAX_PARCEL_BYTES))), group(2, parcel("b"))))
+        assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("TOO_LARGE", None), 2: STORED}
+        assert [release.payload for release in gate.releases] == [b"b"]
 
 
 @pytest.mark.parametrize(
@@ -336,6 +399,85 @@ class Deaf:
 
     async def write(self, _: bytes) -> None:
         await asyncio.Event().wait()
+
+
+# Requests of 16 MiB that take long to read.
+
+MOST: Final = 16 * 1024 * 1024
+
+
+def _filled(unit: bytes, size: int) -> bytes:
+    return unit * (size // len(unit))
+
+
+GROUP: Final = b"\x08\x01"
+COSTLY: Final[dict[str, bytes]] = {
+    "empty groups": _filled(b"\x0a\x00", MOST),
+    "groups of nothing but an ID": _filled(field(1, GROUP), MOST),
+    "unknown fields of a request": _filled(b"\x78\x00", MOST),
+    "empty unknown fields of a request": _filled(b"\x7a\x00", MOST),
+    "nested groups of a request": _filled(b"\x7b" * 50 + b"\x7c" * 50, MOST),
+    "empty parcels": field(1, GROUP + _filled(b"\x12\x00", MOST - 16)),
+    "IDs of one group": field(1, _filled(GROUP, MOST - 16)),
+    "unknown fields of a group": field(1, GROUP + _filled(b"\x7a\x00", MOST - 16)),
+    "unknown fields of parcels": field(1, GROUP + 4 * field(2, _filled(b"\x7a\x00", MAX_PARCEL_BYTES - 16))),
+    "nested groups of parcels": field(1, GROUP + 3 * field(2, _filled(b"\x7b" * 99 + b"\x7c" * 99, MAX_PARCEL_BYTES - 16))),
+    "destinations of a parcel": field(1, GROUP + field(2, _filled(b"\x0a\x01a", MAX_PARCEL_BYTES - 16))),
+    "payloads of a parcel": field(1, GROUP + field(2, _filled(b"\x22\x00", MOST - 32))),
+}
+
+
+class Holding:
+    """The longest that nothing but one call ran, in seconds of the processor: so that a busy machine doesn't count."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        last = time.process_time()
+        while not self._ended.wait(0.001):
+            now = time.process_time()
+            self.longest, last = max(self.longest, now - last), now
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+class Listening:
+    """The context of an agent that reads whatever it is told."""
+
+    async def write(self, _: bytes) -> None:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("name", COSTLY)
+async def test_no_request_holds_everybody_up(name: str, tmp_path: Path) -> None:
+    """Others have their turn, and of 16 MiB nothing is made that takes much more."""
+
+    async def requests() -> AsyncIterator[bytes]:
+        yield COSTLY[name]
+
+    turns = 0
+    async with hub(tmp_path, Gate()) as one:
+        context: Any = Listening()
+        with Holding() as holding:
+            running = asyncio.create_task(_Stream(one._hub, AGENT, context).run(requests()))
+            begun = time.process_time()
+            while not running.done() and time.process_time() - begun < 1.0:
+                turns += 1
+                await asyncio.sleep(0.001)
+            took = time.process_time() - begun
+            running.cancel()
+            await asyncio.wait([running])
+    assert holding.longest < 0.1
+    assert turns >= took / 0.1
 
 
 async def test_an_agent_that_never_reads_holds_itself_up(tmp_path: Path) -> None:

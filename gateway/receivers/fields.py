@@ -1,0 +1,133 @@
+"""A message's own fields, read one by one from its bytes: https://protobuf.dev/programming-guides/encoding/.
+
+The runtime parses in one call, in which nothing else runs: millions of small fields would hold up everybody. This takes turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Final
+
+from gateway.errors import Reason, Refused
+
+MAX_GROUP_DEPTH: Final = 100
+"""As the runtime has it."""
+
+TURN: Final = 0.005
+"""Seconds that one message is read before others get their turn."""
+
+FIELDS_A_LOOK: Final = 256
+"""Fields between two looks at the clock: about a tenth of a millisecond."""
+
+_MAX_TAG_BYTES: Final = 5
+_MAX_SIZE_BYTES: Final = 5
+_MAX_VARINT_BYTES: Final = 10
+_MAX_NUMBER: Final = 2**29 - 1
+_VARINT_BITS: Final = 2**64 - 1
+_START, _END = 3, 4
+
+Value = bytes | int | None
+"""Bytes of what is length-delimited, an int of a varint, None of all else."""
+
+Field = tuple[int, Value]
+"""A number, which is 0 within a group, and the value."""
+
+
+def fields(raw: bytes) -> Iterator[Field]:
+    """Yield each field of a message, in order, those within groups too. Raises Refused, once all before the fault are yielded."""
+    at, end = 0, len(raw)
+    groups: list[int] = []
+    try:
+        while at < end:
+            tag, at = _varint(raw, at, _MAX_TAG_BYTES)
+            number, kind = tag >> 3, tag & 7
+            if not 0 < number <= _MAX_NUMBER:
+                raise IndexError
+            if kind in (_START, _END):
+                _nest(groups, number, kind)
+                yield 0, None
+                continue
+            value, at = _READERS[kind](raw, at)
+            yield (0, None) if groups else (number, value)
+    except (IndexError, KeyError):
+        raise Refused(Reason.MALFORMED) from None
+    if groups:
+        raise Refused(Reason.MALFORMED)
+
+
+def _nest(groups: list[int], number: int, kind: int) -> None:
+    """Begin a group, or end the last one, which must be the same. Raises IndexError."""
+    if kind == _START:
+        groups.append(number)
+    elif groups.pop() != number:
+        raise IndexError
+    if len(groups) > MAX_GROUP_DEPTH:
+        raise IndexError
+
+
+# What stands at a place, and where it ends. Each raises IndexError beyond the end.
+
+
+def _varint(raw: bytes, at: int, most_bytes: int = _MAX_VARINT_BYTES) -> tuple[int, int]:
+    """A number, of which 64 bits count."""
+    byte = raw[at]
+    if byte < 128:
+        return byte, at + 1
+    value = byte & 127
+    for place in range(1, most_bytes):
+        byte = raw[at + place]
+        value |= (byte & 127) << 7 * place
+        if byte < 128:
+            return value & _VARINT_BITS, at + place + 1
+    raise IndexError
+
+
+def _delimited(raw: bytes, at: int) -> tuple[bytes, int]:
+    size, at = _varint(raw, at, _MAX_SIZE_BYTES)
+    return raw[at : at + size], _within(raw, at + size)
+
+
+def _fixed64(raw: bytes, at: int) -> tuple[None, int]:
+    return None, _within(raw, at + 8)
+
+
+def _fixed32(raw: bytes, at: int) -> tuple[None, int]:
+    return None, _within(raw, at + 4)
+
+
+def _within(raw: bytes, end: int) -> int:
+    if end > len(raw):
+        raise IndexError
+    return end
+
+
+_READERS: Final[Mapping[int, Callable[[bytes, int], tuple[Value, int]]]] = {0: _varint, 1: _fixed64, 2: _delimited, 5: _fixed32}
+"""By wire type."""
+
+
+async def taking_turns(raw: bytes) -> AsyncIterator[Field]:
+    """Yield the fields of a message as `fields` does, and let others have their turn."""
+    since = time.monotonic()
+    for count, field in enumerate(fields(raw)):
+        if not count % FIELDS_A_LOOK and time.monotonic() - since > TURN:
+            await asyncio.sleep(0)
+            since = time.monotonic()
+        yield field
+
+
+async def messages(raw: bytes, number: int) -> AsyncIterator[bytes]:
+    """Yield the messages, still as bytes, of the repeated field with this number. Raises Refused."""
+    async for name, value in taking_turns(raw):
+        if name == number and isinstance(value, bytes):
+            yield value
+
+
+async def last_varint(raw: bytes, number: int) -> int:
+    """Return the value of the singular integer field with this number, 0 without it. Raises Refused."""
+    last = 0
+    async for name, value in taking_turns(raw):
+        if name == number and isinstance(value, int):
+            last = value
+    return last
