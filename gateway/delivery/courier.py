@@ -133,7 +133,7 @@ class Courier:
 
     def _judge(self, outcomes: Sequence[Outcome]) -> None:
         """What a batch tells of the recipient itself."""
-        retries = [outcome for outcome in outcomes if isinstance(outcome, Retry)]
+        retries = [outcome for outcome in outcomes if isinstance(outcome, Retry) and not outcome.alone]
         if len(retries) < len(outcomes):
             self.circuit = self.circuit.succeeded()
         elif retries:

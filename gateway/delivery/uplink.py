@@ -173,7 +173,7 @@ class HubExporter:
         try:
             await self._uplink.accept([parcel])
         except Retryable as error:
-            return Retry(error.after)
+            return Retry(error.after, alone=error.reason is Reason.UNKNOWN_PLAN)
         except Refused as error:
             return Rejected(error.reason)
         return DELIVERED

@@ -70,5 +70,5 @@ def _clear(config: Config) -> None:
     for path in (*config.state.glob("*.jsonl"), *config.state.glob("*.jsonl.[0-9]*")):
         path.unlink()
     with closing(Stock.open(config.state / outbox.NAME, Outbox())) as stock:
-        sum(stock.purge(Choice()))
-        sum(stock.purge_dead(Choice()))
+        list(stock.purge(Choice()))
+        list(stock.purge_dead(Choice()))

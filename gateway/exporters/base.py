@@ -24,9 +24,13 @@ class Delivered(msgspec.Struct, frozen=True):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """The recipient can't take it now. `after` is in seconds; None leaves it to the caller."""
+    """The recipient can't take it now. `after` is in seconds; None leaves it to the caller.
+
+    `alone`: it is this one that can't be taken yet; the recipient is well, and others are.
+    """
 
     after: float | None = None
+    alone: bool = False
 
 
 class Rejected(msgspec.Struct, frozen=True):

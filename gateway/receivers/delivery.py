@@ -23,7 +23,7 @@ from gateway.minimise.engine import MAX_BYTES
 from gateway.model import Parcel, Release, Withheld
 from gateway.receivers.caller import Callers
 from gateway.receivers.emit import reason_number
-from gateway.receivers.fields import TURN, last_varint, messages
+from gateway.receivers.fields import TURN, Repeated
 from gateway.receivers.guard import AFTER, LONGEST, Context, Guard
 from gateway.receivers.rollout import RollOut
 from gateway.telemetry import Counts
@@ -39,6 +39,9 @@ BYTES: Final = 32 * 1024 * 1024
 
 MAX_PARCEL_BYTES: Final = MAX_BYTES + 64 * 1024
 """Of an item that may be decided on, and what is said of it: parsing a parcel is one call, in which nothing else runs."""
+
+MAX_PARCELS: Final = 65_536
+"""In a group: an agent counts 256 bytes and more for each, and sends no more than 15 MiB."""
 
 _GROUPS: Final = delivery_pb2.AcceptRequest.GROUPS_FIELD_NUMBER
 _NUMBER: Final = delivery_pb2.ParcelGroup.ID_FIELD_NUMBER
@@ -114,7 +117,7 @@ class _Stream:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write())
             async for raw in requests:
-                async for group in messages(raw, _GROUPS):
+                async for group in Repeated(raw, _GROUPS).messages():
                     await self._enter(len(group))
                     tasks.create_task(self._settle(group))
             self._ended = True
@@ -147,9 +150,10 @@ class _Stream:
 
     async def _fate(self, group: bytes) -> delivery_pb2.Acknowledgement:
         """Whatever is wrong with one group ends that one only. Raises Refused where its number can't be read."""
-        number = await last_varint(group, _NUMBER)
+        held = Repeated(group, _PARCELS, MAX_PARCELS)
+        number = await held.integer(_NUMBER)
         try:
-            await self._store(group)
+            await self._store(held)
         except (Refused, Permanent) as error:
             return delivery_pb2.Acknowledgement(id=number, reason=reason_number(error.reason))
         except Retryable as error:
@@ -159,13 +163,13 @@ class _Stream:
             return _later(number, Reason.INTERNAL, AFTER)
         return delivery_pb2.Acknowledgement(id=number)
 
-    async def _store(self, group: bytes) -> None:
+    async def _store(self, group: Repeated) -> None:
         """Store what may leave of a group, whole, then count what may not."""
         self._hub.roll_out.look()
         parcels: list[Parcel] = []
         purged: Counter[tuple[str, Reason]] = Counter()
         since = time.monotonic()
-        async for raw in messages(group, _PARCELS):
+        async for raw in group.messages():
             fate = await self._told(_parsed(raw))
             if isinstance(fate, Parcel):
                 parcels.append(fate)

@@ -18,6 +18,9 @@ MAX_GROUP_DEPTH: Final = 100
 TURN: Final = 0.005
 """Seconds that one message is read before others get their turn."""
 
+MAX_OTHER_FIELDS: Final = 1_000
+"""Fields of a message that aren't the repeated one that it is about."""
+
 FIELDS_A_LOOK: Final = 256
 """Fields between two looks at the clock: about a tenth of a millisecond."""
 
@@ -107,27 +110,41 @@ _READERS: Final[Mapping[int, Callable[[bytes, int], tuple[Value, int]]]] = {0: _
 """By wire type."""
 
 
-async def taking_turns(raw: bytes) -> AsyncIterator[Field]:
-    """Yield the fields of a message as `fields` does, and let others have their turn."""
-    since = time.monotonic()
-    for count, field in enumerate(fields(raw)):
-        if not count % FIELDS_A_LOOK and time.monotonic() - since > TURN:
-            await asyncio.sleep(0)
-            since = time.monotonic()
-        yield field
+class Repeated:
+    """A message whose bulk is one repeated field of messages. Reading it lets others have their turn.
 
+    What a later version may add are a few fields more, never thousands: they would cost more than they are worth reading.
+    """
 
-async def messages(raw: bytes, number: int) -> AsyncIterator[bytes]:
-    """Yield the messages, still as bytes, of the repeated field with this number. Raises Refused."""
-    async for name, value in taking_turns(raw):
-        if name == number and isinstance(value, bytes):
-            yield value
+    def __init__(self, raw: bytes, number: int, most: int | None = None) -> None:
+        """`number` is the repeated field's, of which there may be `most`."""
+        self._raw = raw
+        self._number = number
+        self._most = most
 
+    async def messages(self) -> AsyncIterator[bytes]:
+        """Yield the messages, still as bytes. Raises Refused."""
+        async for number, value in self._fields():
+            if number == self._number and isinstance(value, bytes):
+                yield value
 
-async def last_varint(raw: bytes, number: int) -> int:
-    """Return the value of the singular integer field with this number, 0 without it. Raises Refused."""
-    last = 0
-    async for name, value in taking_turns(raw):
-        if name == number and isinstance(value, int):
-            last = value
-    return last
+    async def integer(self, number: int) -> int:
+        """Return the value of the singular integer field with a number, 0 without it. Raises Refused."""
+        last = 0
+        async for name, value in self._fields():
+            if name == number and isinstance(value, int):
+                last = value
+        return last
+
+    async def _fields(self) -> AsyncIterator[Field]:
+        others, since = 0, time.monotonic()
+        for count, (number, value) in enumerate(fields(self._raw)):
+            others += number != self._number
+            if others > MAX_OTHER_FIELDS:
+                raise Refused(Reason.MALFORMED)
+            if self._most is not None and count - others >= self._most:
+                raise Refused(Reason.TOO_MANY_ITEMS)
+            if not count % FIELDS_A_LOOK and time.monotonic() - since > TURN:
+                await asyncio.sleep(0)
+                since = time.monotonic()
+            yield number, value

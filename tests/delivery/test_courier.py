@@ -64,6 +64,20 @@ async def test_a_recipient_gets_no_more_batches_at_once_than_it_takes(tmp_path: 
         assert (recipient.most, len(recipient.texts)) == (3, 10)
 
 
+async def test_a_parcel_that_cannot_be_taken_yet_holds_up_no_other(tmp_path: Path) -> None:
+    """However often it is tried: the recipient isn't failing."""
+    async with desk(tmp_path) as case:
+        await case.put(parcel("early"))
+        async with carrying(case, recipient := Recipient(each(_early=Retry(alone=True)))) as courier:
+            for tries in range(1, FAILURES + 2):
+                await idle(courier)
+                assert recipient.texts == ["early"] * tries
+                case.time.passed += 3600
+            await case.put(parcel("other"))
+            await idle(courier)
+            assert (recipient.texts.count("other"), courier.circuit.failures) == (1, 0)
+
+
 async def test_a_parcel_keeps_its_key_and_is_what_was_decided_now(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         await case.put(parcel("x", key=b"k" * 16, mark=b"m" * 8))

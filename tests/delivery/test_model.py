@@ -70,10 +70,10 @@ class Model:
                 self._remove(old)
             case "erase":
                 mine = [text for text, (one, _) in self.kept.items() if given.ljust(16, b"\0") in one.subjects]
-                leased = [text for text in mine if text in self.leased]
+                under_way = sum(text in self.leased for text in mine)
                 removed = (await outbox.erase([given.ljust(16, b"\0")], NOW)).values()
-                assert sum(one.deleted for one in removed) == len(mine) - len(leased)
-                assert sum(one.under_way for one in removed) == len(leased)
+                assert sum(one.deleted for one in removed) == len(mine) - under_way
+                assert sum(one.under_way for one in removed) == under_way
                 self._remove(mine)
 
     async def _accept(self, outbox: SqliteOutbox, given: Sequence[tuple[str, bytes, int]]) -> None:

@@ -379,12 +379,14 @@ async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
             raise Refused(Reason.REQUEST_ID_REUSED)
         if text == b"c":
             raise Retryable(Reason.FULL, 2.0)
+        if text == b"d":
+            raise Retryable(Reason.UNKNOWN_PLAN, 5.0)
 
     async with hub(tmp_path, Gate(reply)) as one, uplink(one.port) as agent:
         exporter = HubExporter(agent)
-        outcomes = await exporter.send([A, B, parcel("c"), parcel("d")])
+        outcomes = await exporter.send([A, B, *map(parcel, "cde")])
         await exporter.close()
-        assert outcomes == [DELIVERED, Rejected(Reason.REQUEST_ID_REUSED), Retry(2.0), DELIVERED]
+        assert outcomes == [DELIVERED, Rejected(Reason.REQUEST_ID_REUSED), Retry(2.0), Retry(5.0, alone=True), DELIVERED]
         await agent.accept([A])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 import time
@@ -428,7 +429,10 @@ COSTLY: Final[dict[str, bytes]] = {
 
 
 class Holding:
-    """The longest that nothing but one call ran, in seconds of the processor: so that a busy machine doesn't count."""
+    """The longest that nothing but one call ran, in seconds of the processor: so that a busy machine doesn't count.
+
+    As in `serve`, collecting garbage doesn't look at what was there before.
+    """
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -442,12 +446,15 @@ class Holding:
             self.longest, last = max(self.longest, now - last), now
 
     def __enter__(self) -> Self:
+        gc.collect()
+        gc.freeze()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
+        gc.unfreeze()
 
 
 class Listening:
