@@ -18,7 +18,7 @@ from gateway.minimise.wire import varint
 from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.fields import MAX_OTHER_FIELDS, Repeated, fields
 
-(PARSER,) = build(
+(PARSED,) = build(
     (MessagePlan("ParcelGroup", (FieldPlan(1, "id", "uint64", Presence.IMPLICIT), FieldPlan(2, "parcels", "bytes", Presence.EXPANDED))),)
 )
 """The runtime's own reading of a group whose parcels are bytes: the oracle."""
@@ -29,7 +29,7 @@ Read = tuple[int, list[bytes]] | None
 
 def parsed(raw: bytes) -> Read:
     try:
-        message = PARSER.FromString(raw)
+        message = PARSED.message.FromString(raw)
     except DecodeError:
         return None
     return getattr(message, attribute(1)), list(getattr(message, attribute(2)))
