@@ -34,6 +34,12 @@ log = logging.getLogger(__name__)
 LIMITS: Final = Limits(connections=1024, idle=180.0, linger=2.0)
 """An exporter that sends once a minute keeps its connection."""
 
+APART: Final = 2
+"""Bodies unpacked or read in threads at once: in memory, one can be dozens of times as large as it came."""
+
+EXPANSION: Final = 8
+"""How many times as large as it came a body in gzip is taken to be; telemetry is about that, and nothing is over a thousand times."""
+
 Paths = Mapping[str, Signal | None]
 
 PATHS: Final[Paths] = {**{signal.path: signal for signal in SIGNALS}, "/v1development/profiles": None}
@@ -139,7 +145,7 @@ class OtlpHttp:
                 return fault(Reason.NO_PLAN)
             raw = await self._body(request)
             if kind == JSON:
-                raw = await self._apart(partial(otlp_json.parse, signal), raw)
+                raw = await self._apart(partial(otlp_json.parse, signal), raw, len(raw))
             return Page(ENCODERS[kind](await otlp.export(signal, self._flows(), self._intake, raw)), kind)
         except Slow:
             return _SLOW
@@ -155,10 +161,13 @@ class OtlpHttp:
         """The request's body, unpacked. Raises Refused, Slow."""
         most = self._given.max_message_bytes
         raw = await received(request, most)
-        return raw if _field(request, "Content-Encoding") != "gzip" else await self._apart(partial(gunzip, most=most), raw)
+        if _field(request, "Content-Encoding") != "gzip":
+            return raw
+        return await self._apart(partial(gunzip, most=most), raw, len(raw) * EXPANSION)
 
-    async def _apart(self, work: Callable[[bytes], bytes], raw: bytes) -> bytes:
-        return await self._intake.apart(len(raw), partial(work, raw))
+    async def _apart(self, work: Callable[[bytes], bytes], raw: bytes, size: int) -> bytes:
+        """Return what `work` makes of a body, in a thread if so many bytes could take long."""
+        return await self._intake.apart(size, partial(work, raw))
 
 
 def unfit(request: BaseRequest, most: int) -> Fault | None:

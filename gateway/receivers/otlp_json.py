@@ -1,25 +1,25 @@
 """OTLP's JSON as serialised protobuf: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding.
 
-msgspec reads the JSON and its numbers, protobuf's runtime checks ranges. Not `google.protobuf.json_format`: it takes any text for an empty
-message, and on the way out of a deep one copies the offending value into an error's text at each level.
+Each value is written as it is read, by the descriptors. Not `google.protobuf.json_format`: it takes any text for an empty message, and on
+the way out of a deep one copies the offending value into an error's text at each level. Nor a decoder and protobuf's constructors: one call
+of either holds the interpreter as long as a sender likes.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 import msgspec
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import EncodeError, Message
+from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.errors import Reason, Refused
+from gateway.receivers.json_text import JsonText
+from gateway.receivers.json_values import absent, delimited, encoder, tag
 from gateway.signals import LOGS, METRICS, TRACES, Signal
 
 REQUESTS: Final[Mapping[Signal, Callable[..., Message]]] = {
@@ -32,97 +32,105 @@ REQUESTS: Final[Mapping[Signal, Callable[..., Message]]] = {
 DEEPEST: Final = 100
 """Messages in one another, at most: as many as protobuf's own parser takes."""
 
-HEXADECIMAL: Final = frozenset({"trace_id", "span_id", "parent_span_id"})
-"""The fields of bytes that OTLP doesn't write as base64."""
+Write = Callable[[JsonText, int], bytes]
+"""Reads a field's value, `null` apart, and returns the field as protobuf has it. The number tells how deep messages may nest."""
 
-Read = Callable[[Any, int], Any]
-"""A value as JSON has it, and how deep messages may nest; the value as protobuf's constructors take it. Raises Refused, ValueError."""
 
-Fields = dict[str, tuple[str, Read]]
-"""A message's fields by their keys: name and reader."""
+class Fields(msgspec.Struct):
+    """A message's fields: their names by the keys that stand for them, and how they are written, by name."""
+
+    names: dict[str, str] = {}
+    writers: dict[str, Write] = {}
 
 
 def parse(signal: Signal, raw: bytes) -> bytes:
     """The serialised request that `raw` is in JSON. Raises Refused: MALFORMED, TOO_DEEP."""
     try:
-        return REQUESTS[signal](**_message(_FIELDS[signal], msgspec.json.decode(raw), DEEPEST)).SerializeToString()
+        text = JsonText(raw)
+        request = _message(_FIELDS[signal], text, DEEPEST)
+        text.end()
     except RecursionError:
         raise Refused(Reason.TOO_DEEP) from None
-    except (ValueError, OverflowError, EncodeError):
+    except (ValueError, IndexError, OverflowError):
         raise Refused(Reason.MALFORMED) from None
+    return bytes(request)
 
 
-def _message(fields: Fields, value: Any, depth: int) -> dict[str, Any]:
+def _message(fields: Fields, text: JsonText, depth: int) -> bytearray:
     """Unknown keys are ignored, `null` is as good as nothing: https://protobuf.dev/programming-guides/json/."""
     if depth == 0:
         raise Refused(Reason.TOO_DEEP)
-    known = ((fields[key], inner) for key, inner in _of(dict, value).items() if key in fields and inner is not None)
-    return {name: read(inner, depth) for (name, read), inner in known}
+    out, writers = bytearray(), fields.writers
+    for name in text.members(fields.names):
+        if name not in writers:
+            text.skip()
+        elif not text.is_null():
+            out += writers[name](text, depth)
+    return out
 
 
-def _nested(fields: Fields, value: Any, depth: int) -> dict[str, Any]:
-    return _message(fields, value, depth - 1)
+class _Scalar:
+    """A field that holds one value; a default is written only where it says more than no field does."""
+
+    def __init__(self, field: FieldDescriptor) -> None:
+        self._encode, self._tag, self._absent = encoder(field), tag(field), absent(field)
+
+    def __call__(self, text: JsonText, depth: int) -> bytes:  # noqa: ARG002 - a Write
+        value = self._encode(text.scalar())
+        return b"" if value == self._absent else self._tag + value
 
 
-def _list(read: Read, value: Any, depth: int) -> list[Any]:
-    return [read(inner, depth) for inner in _of(list, value)]
+class _Packed:
+    """A list of numbers."""
+
+    def __init__(self, field: FieldDescriptor) -> None:
+        self._encode, self._tag = encoder(field), tag(field)
+
+    def __call__(self, text: JsonText, depth: int) -> bytes:  # noqa: ARG002 - a Write
+        values = bytearray()
+        for _ in text.elements():
+            values += self._encode(text.scalar())
+        return self._tag + delimited(values) if values else b""
 
 
-def _of(kind: type[Any], value: Any) -> Any:
-    if type(value) is not kind:
-        raise Refused(Reason.MALFORMED)
-    return value
+class _Nested:
+    """A message."""
+
+    def __init__(self, field: FieldDescriptor, fields: Fields) -> None:
+        self._tag, self._fields = tag(field), fields
+
+    def __call__(self, text: JsonText, depth: int) -> bytes:
+        return self._tag + delimited(_message(self._fields, text, depth - 1))
 
 
-def _number(kind: type[Any], value: Any, depth: int) -> Any:
-    """A number, or one in a text: `"1"`, `"1e3"`, `"NaN"`."""
-    return msgspec.convert(value, kind, strict=False)
+class _Listed:
+    """A list of messages or strings."""
 
+    def __init__(self, one: Write) -> None:
+        self._one = one
 
-def _enum(value: Any, depth: int) -> int:
-    """OTLP has no names here."""
-    return msgspec.convert(value, int)
-
-
-def _scalar(kind: type[Any], value: Any, depth: int) -> Any:
-    return _of(kind, value)
-
-
-def _hexadecimal(value: Any, depth: int) -> bytes:
-    return binascii.unhexlify(_of(str, value))
-
-
-def _base64(value: Any, depth: int) -> bytes:
-    """Either alphabet, with or without padding."""
-    text = _of(str, value).rstrip("=").replace("-", "+").replace("_", "/")
-    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    def __call__(self, text: JsonText, depth: int) -> bytes:
+        out = bytearray()
+        for _ in text.elements():
+            out += self._one(text, depth)
+        return bytes(out)
 
 
 def _fields(message: Any, known: dict[str, Fields]) -> Fields:
     """The fields of a type, by its descriptor, and, in `known`, of all types that it nests, itself among them."""
     if message.full_name not in known:
-        fields = known[message.full_name] = {}
+        fields = known[message.full_name] = Fields()
         for field in message.fields:
-            read = _reader(field, known)
-            fields[field.name] = fields[field.json_name] = field.name, partial(_list, read) if field.is_repeated else read
+            fields.names[field.json_name] = field.name
+            fields.writers[field.name] = _writer(field, known)
     return known[message.full_name]
 
 
-def _reader(field: FieldDescriptor, known: dict[str, Fields]) -> Read:
-    match field.type:
-        case FieldDescriptor.TYPE_MESSAGE:
-            return partial(_nested, _fields(field.message_type, known))
-        case FieldDescriptor.TYPE_ENUM:
-            return _enum
-        case FieldDescriptor.TYPE_STRING:
-            return partial(_scalar, str)
-        case FieldDescriptor.TYPE_BYTES:
-            return _hexadecimal if field.name in HEXADECIMAL else _base64
-        case FieldDescriptor.TYPE_BOOL:
-            return partial(_scalar, bool)
-        case FieldDescriptor.TYPE_DOUBLE | FieldDescriptor.TYPE_FLOAT:
-            return partial(_number, float)
-    return partial(_number, int)
+def _writer(field: FieldDescriptor, known: dict[str, Fields]) -> Write:
+    if field.is_repeated and field.is_packed:
+        return _Packed(field)
+    one = _Scalar(field) if field.message_type is None else _Nested(field, _fields(field.message_type, known))
+    return _Listed(one) if field.is_repeated else one
 
 
 _FIELDS: Final = {signal: _fields(made().DESCRIPTOR, {}) for signal, made in REQUESTS.items()}

@@ -19,7 +19,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.errors import Reason, Refused
-from gateway.receivers.otlp_json import DEEPEST, HEXADECIMAL, REQUESTS, parse
+from gateway.receivers.json_values import HEXADECIMAL
+from gateway.receivers.otlp_json import DEEPEST, REQUESTS, parse
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 
 ROOTS: Final = {LOGS: ("resourceLogs", "scopeLogs", "logRecords"), TRACES: ("resourceSpans", "scopeSpans", "spans")}
@@ -67,7 +68,6 @@ def body(text: str) -> Any:
         ('{"traceId": "5B8EFFF798038103d269b633813fc60c"}', LogRecord(trace_id=bytes.fromhex("5b8efff798038103d269b633813fc60c"))),
         ('{"spanId": "EEE19B7EC3C1B174", "trace_id": ""}', LogRecord(span_id=bytes.fromhex("eee19b7ec3c1b174"))),
         ('{"severityText": null, "body": null, "attributes": null}', LogRecord()),
-        ('{"severityText": "INFO", "severityText": "WARN"}', LogRecord(severity_text="WARN")),
         ('{"anything": {"at": ["all"]}, "severityText": "\\ud83d\\ude00"}', LogRecord(severity_text="\U0001f600")),
         ('{"droppedAttributesCount": 3, "flags": "1"}', LogRecord(dropped_attributes_count=3, flags=1)),
     ],
@@ -114,7 +114,26 @@ def test_the_ids_of_a_span_and_of_its_links_are_hexadecimal() -> None:
 
 SECRET: Final = "anna.secret@example.com"
 
+DUPLICATES: Final = {
+    "resources": b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{}]}]}], "resourceLogs": []}',
+    "resources, as protobuf names them": b'{"resourceLogs": [], "resource_logs": []}',
+    "resources, null": b'{"resourceLogs": null, "resourceLogs": []}',
+    "a resource": b'{"resourceLogs": [{"resource": {}, "resource": {}}]}',
+    "scopes": b'{"resourceLogs": [{"scope_logs": [], "scopeLogs": []}]}',
+    "records": b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{}], "log_records": []}]}]}',
+    "a level": enclosed(LOGS, '{"severityText": "INFO", "severityText": "WARN"}'),
+    "a level, with an escape": enclosed(LOGS, '{"severityText": "INFO", "severity\\u0054ext": "INFO"}'),
+    "a time": enclosed(LOGS, '{"timeUnixNano": 1, "severityText": "INFO", "time_unix_nano": "1"}'),
+    "a body": enclosed(LOGS, '{"body": {"stringValue": "a", "stringValue": "a"}}'),
+    "attributes": enclosed(LOGS, '{"attributes": [{"key": "a"}], "attributes": [{"key": "b"}]}'),
+    "an attribute's key": enclosed(LOGS, '{"attributes": [{"key": "a", "value": {}, "key": "b"}]}'),
+    "a value in lists": enclosed(LOGS, '{"body": {"arrayValue": {"values": [{"kvlistValue": {"values": [], "values": []}}]}}}'),
+    "what nobody reads": enclosed(LOGS, '{"unknown": 1, "unknown": 2}'),
+    "what nobody reads, below it": enclosed(LOGS, '{"unknown": [{"a": 1, "a": 1}]}'),
+}
+
 MALFORMED: Final = {
+    **{f"{name}, twice": raw for name, raw in DUPLICATES.items()},
     "nothing": b"",
     "no JSON": SECRET.encode(),
     "cut off": b'{"resourceLogs": [',
