@@ -12,16 +12,12 @@ from typing import Final
 import msgspec
 from aiohttp.web import BaseRequest
 
-from gateway.receivers.web import FIELD, FIELDS, LINE, Limits, Page, Site
+from gateway.receivers.connection import Limits
+from gateway.receivers.web import Page, Site
 from gateway.telemetry import State, Telemetry
 
-__all__ = ("CONNECTIONS", "FIELD", "FIELDS", "LIFE", "LINE", "TEXT", "Http", "Readiness")
-
-LIFE: Final = 10.0
-"""Seconds that a connection may live."""
-
-CONNECTIONS: Final = 64
-"""Connections at once; one more, and the oldest goes: a probe that is quick always gets through."""
+LIMITS: Final = Limits(connections=256, idle=10.0, life=10.0)
+"""Each connection is for one request; a probe that is quick always gets through."""
 
 TEXT: Final = "text/plain; charset=utf-8"
 
@@ -41,7 +37,7 @@ class Http:
         self._ready = ready
         self._telemetry = telemetry
         self._pages: Mapping[str, Callable[[], Page]] = {"/livez": _live, "/readyz": self._readiness, "/metrics": self._metrics}
-        self._site = Site("http", self._answer, _failed, Limits(connections=CONNECTIONS, life=LIFE))
+        self._site = Site("http", self._answer, _failed, LIMITS)
 
     async def start(self, address: str) -> str:
         """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for. Raises BadConfig."""

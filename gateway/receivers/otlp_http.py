@@ -20,10 +20,11 @@ from gateway.config import LocalHttp
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.receivers import otlp, otlp_json
 from gateway.receivers.body import Slow, gunzip, received
+from gateway.receivers.connection import Limits
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import AFTER, INTERNAL, LONGEST, STATUS
 from gateway.receivers.intake import Intake
-from gateway.receivers.web import Limits, Page, Site
+from gateway.receivers.web import Page, Site
 from gateway.signals import SIGNALS, Signal
 from gateway.telemetry import Counts
 from gateway.telemetry.calls import Calls

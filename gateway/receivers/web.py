@@ -8,42 +8,21 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
 from gateway.errors import BadConfig
+from gateway.receivers.connection import SETTLE_SECONDS, Connection, Limits, Phase, Reply, spare
 
 log = logging.getLogger(__name__)
 
-LINE: Final = 1024
-"""Bytes of a request's first line, at most."""
-
-FIELD: Final = 4096
-"""Bytes of a header field, at most."""
-
-FIELDS: Final = 64
-"""Header fields, at most."""
-
-BUFFER: Final = 65_536
-"""Bytes that a connection reads ahead; twice as many, at most."""
+BACKLOG: Final = 1024
+"""Connections that the system may hold until they are taken: beyond, a probe would have to try again a second later."""
 
 CUT: Final = 1.0
 """Seconds that answers already made may take to be written when a server ends."""
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What connections may take. Times are in seconds.
-
-    `connections` at once; one more, and the oldest that isn't being answered goes. `life`: of a connection; `idle`: between two requests;
-    None is no bound. `linger`: how long the rest of a refused body is read, so that the refusal is heard.
-    """
-
-    connections: int
-    life: float | None = None
-    idle: float | None = None
-    linger: float = 0.0
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -62,16 +41,19 @@ Answer = Callable[[web.BaseRequest], Awaitable[Page]]
 Failure = Callable[[HTTPStatus], Page]
 """What is said of a request that can't be read (400), or whose answer failed (500)."""
 
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+"""The same, as aiohttp has it."""
+
 
 class Site:
     """A server on one address."""
 
     def __init__(self, name: str, answer: Answer, failure: Failure, limits: Limits) -> None:
         """`name` is the listener's key in the configuration."""
-        self.failure = failure
-        self.limits = limits
         self._name = name
         self._answer = answer
+        self._failure = failure
+        self._limits = limits
         self._runner: web.ServerRunner | None = None
         self._leaving = False
         self._busy = 0
@@ -79,14 +61,14 @@ class Site:
 
     async def start(self, address: str) -> str:
         """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for. Raises BadConfig."""
-        self._runner = web.ServerRunner(_Server(self), shutdown_timeout=CUT)
+        self._runner = web.ServerRunner(_Server(self._handle, self._failed, self._limits), shutdown_timeout=CUT)
         await self._runner.setup()
         host, _, port = address.rpartition(":")
         try:
             if host == "unix":
                 await self._unix(port).start()
                 return address
-            await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
+            await web.TCPSite(self._runner, host.strip("[]"), int(port), backlog=BACKLOG).start()
         except OSError as error:
             raise BadConfig(f"listeners.{self._name}.address: can't listen on {address}") from error
         return f"{host}:{self._runner.addresses[0][1]}"
@@ -97,7 +79,7 @@ class Site:
         with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             probe.connect(path)
             raise BadConfig(f"listeners.{self._name}.address: can't listen on unix:{path}, where another program does")
-        return web.UnixSite(self._runner, path)
+        return web.UnixSite(self._runner, path, backlog=BACKLOG)
 
     async def stop(self, grace: float = 0.0) -> None:
         """Take no new requests, let those being answered take `grace` seconds more, hang up."""
@@ -107,28 +89,35 @@ class Site:
         for site in self._runner.sites:
             await site.stop()
         await asyncio.sleep(0)  # what has come is begun
-        if self._runner.server is not None:
-            for connection in idle(self._runner.server):
-                connection.force_close()
+        if isinstance(self._runner.server, _Server):
+            for connection in self._runner.server.all():
+                if connection.phase is not Phase.BUSY:
+                    connection.force_close()
         if self._busy:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._emptied.wait(), grace)
         await self._runner.cleanup()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; the last on its connection once the server is leaving."""
         connection = request.protocol
-        assert isinstance(connection, _Connection)
-        connection.busy = True
+        assert isinstance(connection, Connection)
+        connection.begin()
         self._busy += 1
         try:
             page = await self._answer(request)
         finally:
-            connection.busy = False
             self._busy -= 1
             if self._leaving and not self._busy:
                 self._emptied.set()
         return response(msgspec.structs.replace(page, last=True) if self._leaving else page)
+
+    def _failed(self, error: BaseException | None, status: int) -> web.StreamResponse:
+        failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if failed:
+            log.error("a request failed: %s", type(error).__name__)
+        page = self._failure(HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.BAD_REQUEST)
+        return response(msgspec.structs.replace(page, last=True))
 
 
 def response(page: Page) -> web.Response:
@@ -141,74 +130,28 @@ def response(page: Page) -> web.Response:
 
 
 class _Server(web.Server):
-    """aiohttp's, with connections of our own."""
+    """aiohttp's, with connections of our own, and no more of them than there may be."""
 
-    def __init__(self, site: Site) -> None:
-        super().__init__(site.handle, handler_cancellation=True)
-        self._site = site
+    def __init__(self, handle: Handle, failure: Reply, limits: Limits) -> None:
+        super().__init__(handle, handler_cancellation=True)
+        self._failure = failure
+        self._limits = limits
+        self._settling = False
 
     def __call__(self) -> web.RequestHandler:
-        limits = self._site.limits
-        return _Connection(
-            self,
-            self._site,
-            loop=asyncio.get_running_loop(),
-            max_line_size=LINE,
-            max_field_size=FIELD,
-            max_headers=FIELDS,
-            read_bufsize=BUFFER,
-            lingering_time=limits.linger,
-            keepalive_timeout=limits.idle or 0.0,
-            auto_decompress=False,
-            access_log=None,
-        )
+        return Connection(self, self._limits, self._failure)
 
+    def all(self) -> list[Connection]:
+        """The connections that are open."""
+        return [one for one in self.connections if isinstance(one, Connection)]
 
-class _Connection(web.RequestHandler):
-    """aiohttp's, that ends in time, and whose errors have fixed texts: aiohttp's quote the request."""
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        if not self._settling and len(self.connections) > self._limits.connections:
+            self._settling = True
+            asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settle)
 
-    def __init__(self, server: web.Server, site: Site, **options: Any) -> None:
-        super().__init__(server, **options)
-        self.busy = False
-        self._server = server
-        self._site = site
-        self._end: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        limits = self._site.limits
-        if limits.life is not None:
-            self._end = asyncio.get_running_loop().call_later(limits.life, _abort, transport)
-        if len(self._server.connections) > limits.connections:
-            _abort(idle(self._server)[0].transport)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        if self._end is not None:
-            self._end.cancel()
-        super().connection_lost(exc)
-
-    def log_exception(self, *_: Any, **__: Any) -> None:
-        """Say nothing: aiohttp's texts quote the request."""
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002
-    ) -> web.StreamResponse:
-        failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        if failed:
-            log.error("a request failed: %s", type(exc).__name__)
-        page = self._site.failure(HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.BAD_REQUEST)
-        return response(msgspec.structs.replace(page, last=True))
-
-
-def idle(server: web.Server) -> list[_Connection]:
-    """The connections on which nothing is being answered, the oldest first."""
-    return [one for one in server.connections if isinstance(one, _Connection) and not one.busy]
-
-
-def _abort(transport: asyncio.BaseTransport | None) -> None:
-    if isinstance(transport, asyncio.WriteTransport):
-        transport.abort()
+    def _settle(self) -> None:
+        self._settling = False
+        for connection in spare(self.all(), self._limits.connections):
+            connection.abort()

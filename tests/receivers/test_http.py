@@ -15,7 +15,9 @@ import msgspec
 import pytest
 
 from gateway.errors import BadConfig
-from gateway.receivers.http import CONNECTIONS, FIELD, FIELDS, LINE, Http, Readiness
+from gateway.receivers import http
+from gateway.receivers.connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_BYTES, Limits
+from gateway.receivers.http import LIMITS, Http, Readiness
 from gateway.telemetry import State, Telemetry
 from tests.running import SECONDS
 
@@ -154,9 +156,9 @@ HOSTILE: Final = {
     "a bad name": (400, f"GET /livez HTTP/1.1\r\nHost: x\r\nx {SECRET}: 1\r\n\r\n".encode()),
     "a bad length": (400, f"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: {SECRET}\r\n\r\n".encode()),
     "two lengths": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
-    "a long line": (400, b"GET /" + SECRET.encode() * LINE + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
-    "a long field": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\nx: " + SECRET.encode() * FIELD + b"\r\n\r\n"),
-    "many fields": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\n" + f"x: {SECRET}\r\n".encode() * (2 * FIELDS) + b"\r\n"),
+    "a long line": (400, b"GET /" + SECRET.encode() * MAX_LINE_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a long field": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\nx: " + SECRET.encode() * MAX_FIELD_BYTES + b"\r\n\r\n"),
+    "many fields": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\n" + f"x: {SECRET}\r\n".encode() * (2 * MAX_FIELDS) + b"\r\n"),
     "a NUL": (400, f"GET /livez HTTP/1.1\r\nHost: x\r\nx: \0{SECRET}\r\n\r\n".encode()),
     "a bad URL": (404, f"GET //[{SECRET} HTTP/1.1\r\nHost: x\r\n\r\n".encode()),
     "TLS": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + SECRET.encode()),
@@ -205,7 +207,7 @@ async def test_two_requests_at_once_get_one_answer() -> None:
 
 async def test_the_oldest_connection_makes_room() -> None:
     async with serving() as case:
-        idle = [await case.connect() for _ in range(CONNECTIONS + 1)]
+        idle = [await case.connect() for _ in range(LIMITS.connections + 1)]
         try:
             assert await ended(idle[0][0])
             assert (await case.ask("/livez")).status == 200
@@ -215,7 +217,7 @@ async def test_the_oldest_connection_makes_room() -> None:
 
 
 async def test_a_connection_does_not_outlive_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.receivers.http.LIFE", 0.05)
+    monkeypatch.setattr(http, "LIMITS", Limits(connections=10, idle=60, life=0.05))
     async with serving() as case:
         reader, writer = await case.connect()
         writer.write(b"GET /livez HTTP/1.1\r\nx: ")

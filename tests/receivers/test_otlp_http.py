@@ -36,9 +36,9 @@ from gateway.errors import BadConfig, Reason, Refused, Retryable
 from gateway.minimise.flows import Flows
 from gateway.receivers import body, otlp_http
 from gateway.receivers.body import gunzip
+from gateway.receivers.connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_BYTES, Limits
 from gateway.receivers.guard import INTERNAL, STATUS
 from gateway.receivers.otlp_http import HTTP, JSON, PROTOBUF, fault
-from gateway.receivers.web import FIELD, FIELDS, LINE, Limits
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES
 from tests.calls import logs
 from tests.running import SECONDS, Gate, Running, raising, running
@@ -455,8 +455,10 @@ async def test_the_oldest_idle_connection_makes_room(tmp_path: Path, monkeypatch
     ):
         busy.write(posted())
         await gate.until(1)
-        assert (await said(gateway, posted(b""))).status == 200
-        assert await idle.ended()
+        async with connected(gateway) as another:
+            assert await idle.ended()
+            another.write(posted(b""))
+            assert (await another.read()).status == 200
         gate.open()
         assert (await busy.read()).status == 200
 
@@ -508,9 +510,9 @@ HOSTILE: Final = {
     "a bad length": f"POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Length: {SECRET}\r\n\r\n".encode(),
     "a length and chunks": posted(ONE, LOGS.path, PROTOBUF, "Transfer-Encoding: chunked"),
     "two lengths": posted(ONE, LOGS.path, PROTOBUF, "Content-Length: 1"),
-    "a long line": posted(path="/" + SECRET * LINE),
-    "a long field": posted(ONE, LOGS.path, PROTOBUF, "x: " + SECRET * FIELD),
-    "many fields": posted(ONE, LOGS.path, PROTOBUF, *(f"x: {SECRET}" for _ in range(2 * FIELDS))),
+    "a long line": posted(path="/" + SECRET * MAX_LINE_BYTES),
+    "a long field": posted(ONE, LOGS.path, PROTOBUF, "x: " + SECRET * MAX_FIELD_BYTES),
+    "many fields": posted(ONE, LOGS.path, PROTOBUF, *(f"x: {SECRET}" for _ in range(2 * MAX_FIELDS))),
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + SECRET.encode(),
 }
