@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest, RequestPayloadError
 
-from gateway.errors import Reason, Refused
+from gateway.errors import Reason, Refused, Retryable
 
 PATIENCE: Final = 10.0
 """Seconds that a body may take to arrive."""
@@ -24,11 +24,43 @@ class Slow(Exception):
     """A body that doesn't come."""
 
 
-async def received(request: BaseRequest, most: int) -> bytes:
-    """A request's body as it came, of `most` bytes. Raises Slow, and Refused: TOO_LARGE, or MALFORMED for one that ends early."""
+class Arrivals:
+    """The bodies that are being received: who sends one byte a second must not keep from its turn who sends all at once."""
+
+    def __init__(self) -> None:
+        self._waits: dict[asyncio.Timeout, None] = {}
+
+    def give_up_oldest(self) -> bool:
+        """Wait no longer for the body that has been arriving longest; false if there is none."""
+        wait = next(iter(self._waits), None)
+        if wait is None:
+            return False
+        del self._waits[wait]
+        if not wait.expired():
+            wait.reschedule(asyncio.get_running_loop().time())
+        return True
+
+    async def received(self, request: BaseRequest, most: int) -> bytes:
+        """A request's body as it came, of `most` bytes.
+
+        Raises Slow, Retryable for one that was given up, and Refused: TOO_LARGE, or MALFORMED for one that ends early.
+        """
+        wait = asyncio.timeout(PATIENCE)
+        self._waits[wait] = None
+        try:
+            return await _received(request, most, wait)
+        except Slow:
+            if wait in self._waits:
+                raise
+            raise Retryable(Reason.FULL) from None
+        finally:
+            self._waits.pop(wait, None)
+
+
+async def _received(request: BaseRequest, most: int, wait: asyncio.Timeout) -> bytes:
     body = bytearray()
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with wait:
             if request.headers.get("Expect") and request.version == HttpVersion11:
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 request.writer.output_size = 0

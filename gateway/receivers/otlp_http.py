@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,7 +20,7 @@ from google.rpc.status_pb2 import Status
 from gateway.config import LocalHttp
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.receivers import otlp, otlp_json
-from gateway.receivers.body import Slow, gunzip, received
+from gateway.receivers.body import Arrivals, Slow, gunzip
 from gateway.receivers.connection import Limits
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import AFTER, INTERNAL, LONGEST, STATUS
@@ -106,12 +107,16 @@ class OtlpHttp:
     """The listener `local_http`."""
 
     def __init__(self, given: LocalHttp, flows: CurrentFlows, intake: Intake, calls: int, seen: Calls | None = None) -> None:
-        """`calls` at once, at most. `seen` is told of each."""
+        """`calls` at once, at most: one more, and the body that has been arriving longest is given up, or it is refused itself.
+
+        `seen` is told of each.
+        """
         self._given = given
         self._flows = flows
         self._intake = intake
         self._room = calls
         self._seen = Calls("local_http", Counts()) if seen is None else seen
+        self._arrivals = Arrivals()
         self._site = Site("local_http", self._answer, _failed, LIMITS)
 
     async def start(self) -> str:
@@ -121,11 +126,12 @@ class OtlpHttp:
     async def stop(self, grace: float) -> None:
         """Take no new calls, let those in flight take `grace` seconds more."""
         await self._site.stop(grace)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _answer(self, request: BaseRequest) -> Page:
         kind = _kind(request)
         wrong = unfit(request, self._given.max_message_bytes)
-        if wrong is None and self._room == 0:
+        if wrong is None and self._room <= 0 and not self._arrivals.give_up_oldest():
             wrong = fault(Reason.FULL)
         if wrong is not None:
             return _refusal(wrong, kind, last=True)
@@ -161,11 +167,12 @@ class OtlpHttp:
     async def _body(self, request: BaseRequest) -> bytes:
         """The request's body, unpacked. Raises Refused, Slow."""
         most = self._given.max_message_bytes
-        raw = await received(request, most)
+        raw = await self._arrivals.received(request, most)
         if _field(request, "Content-Encoding") != "gzip":
             return raw
         return await self._apart(partial(gunzip, most=most), raw, len(raw) * EXPANSION)
 
+    async def _apart(self, work: Callable[[bytes], bytes], raw: bytes, size: int) -> bytes:
     async def _apart(self, work: Callable[[bytes], bytes], raw: bytes, size: int) -> bytes:
         """Return what `work` makes of a body, in a thread if so many bytes could take long."""
         return await self._intake.apart(size, partial(work, raw))

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.receivers import body
-from gateway.receivers.body import Slow, received
+from gateway.receivers.body import Arrivals, Slow
 from gateway.receivers.connection import Limits, Phase, spare
 from gateway.receivers.web import Page, Site
 from tests.running import SECONDS
@@ -115,7 +115,7 @@ class Server:
                 await self.may.wait()
             case "/large":
                 return Page(bytes(20_000_000), "text/plain")
-        return Page(await received(request, 100), "text/plain")
+        return Page(await Arrivals().received(request, 100), "text/plain")
 
 
 @asynccontextmanager

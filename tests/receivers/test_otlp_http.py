@@ -329,6 +329,24 @@ async def test_too_many_calls_at_once_are_told_to_come_back(tmp_path: Path, monk
     assert found.headers["Retry-After"] == "1"
 
 
+async def test_who_sends_slowly_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.app.CALLS", 2)
+    async with (
+        running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway,
+        connected(gateway) as first,
+        connected(gateway) as second,
+    ):
+        for slow in (first, second):
+            slow.write(posted()[:-1])
+        await until(gateway, 200)
+        found = await first.read()
+        second.write(posted()[-1:])
+        assert (await second.read()).status == 200
+    assert found.refusal == (429, *expected(Reason.FULL))
+    assert found.headers["Retry-After"] == "1"
+    assert levels(gate) == ["INFO"]
+
+
 async def test_a_caller_that_goes_leaves_its_room_and_is_not_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -336,10 +354,11 @@ async def test_a_caller_that_goes_leaves_its_room_and_is_not_logged(
     async with running(tmp_path, gate := Gate(shut=True), local_http=LOOPBACK) as gateway:
         async with connected(gateway) as connection:
             connection.write(posted()[:-3])
-            assert (await until(gateway, 429)).status == 429
+            assert (await until(gateway, 200)).status == 200
         async with connected(gateway) as connection:
             connection.write(posted())
             await gate.until(1)
+            assert (await said(gateway, posted(b""))).status == 429
         gate.open()
         assert (await until(gateway, 200)).status == 200
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
@@ -464,7 +483,7 @@ async def test_the_oldest_idle_connection_makes_room(tmp_path: Path, monkeypatch
 
 
 async def test_an_idle_connection_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(otlp_http, "LIMITS", Limits(connections=2, idle=0.05))
+    monkeypatch.setattr(otlp_http, "LIMITS", Limits(connections=2, idle=0.05, head=0.05))
     async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway, connected(gateway) as connection:
         connection.write(b"POST /v1/logs HTTP/1.1\r\nx: ")
         assert await connection.ended()
