@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,6 +18,7 @@ from google.rpc.status_pb2 import Status
 
 from gateway.config import LocalHttp
 from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.pipeline.caller import CALLER
 from gateway.receivers import otlp, otlp_json
 from gateway.receivers.body import Arrivals, Slow, gunzip
 from gateway.receivers.connection import Limits
@@ -35,9 +35,6 @@ log = logging.getLogger(__name__)
 
 LIMITS: Final = Limits(connections=1024, idle=180.0, linger=2.0)
 """An exporter that sends once a minute keeps its connection."""
-
-APART: Final = 2
-"""Bodies unpacked or read in threads at once: in memory, one can be dozens of times as large as it came."""
 
 EXPANSION: Final = 8
 """How many times as large as it came a body in gzip is taken to be; telemetry is about that, and nothing is over a thousand times."""
@@ -126,7 +123,6 @@ class OtlpHttp:
     async def stop(self, grace: float) -> None:
         """Take no new calls, let those in flight take `grace` seconds more."""
         await self._site.stop(grace)
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _answer(self, request: BaseRequest) -> Page:
         kind = _kind(request)
@@ -136,6 +132,8 @@ class OtlpHttp:
         if wrong is not None:
             return _refusal(wrong, kind, last=True)
         self._room -= 1
+        # Connections to a Unix socket have no addresses to tell them by.
+        CALLER.set(f"local_http:{id(request.protocol)}")
         call, code = self._seen.begin(CALLED[_path(request)], tuple), grpc.StatusCode.CANCELLED
         try:
             outcome = await self._export(request, kind)
@@ -172,7 +170,6 @@ class OtlpHttp:
             return raw
         return await self._apart(partial(gunzip, most=most), raw, len(raw) * EXPANSION)
 
-    async def _apart(self, work: Callable[[bytes], bytes], raw: bytes, size: int) -> bytes:
     async def _apart(self, work: Callable[[bytes], bytes], raw: bytes, size: int) -> bytes:
         """Return what `work` makes of a body, in a thread if so many bytes could take long."""
         return await self._intake.apart(size, partial(work, raw))

@@ -7,7 +7,7 @@ import gzip
 import json
 import logging
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from gateway.config import LocalHttp
 from gateway.errors import BadConfig, Reason, Refused, Retryable
 from gateway.minimise.flows import Flows
+from gateway.model import Parcel
+from gateway.pipeline.caller import CALLER
 from gateway.receivers import body, otlp_http
 from gateway.receivers.body import gunzip
 from gateway.receivers.connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_BYTES, Limits
@@ -327,6 +329,31 @@ async def test_too_many_calls_at_once_are_told_to_come_back(tmp_path: Path, monk
         assert (await said(gateway, posted())).status == 200
     assert found.refusal == (429, *expected(Reason.FULL))
     assert found.headers["Retry-After"] == "1"
+
+
+class Noted(Gate):
+    """Notes whose calls come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.callers: list[str] = []
+
+    async def accept(self, parcels: Sequence[Parcel]) -> None:
+        self.callers.append(CALLER.get())
+        await super().accept(parcels)
+
+
+async def test_each_connection_is_a_caller_that_has_turns_of_its_own(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path, gate := Noted(), local_http=LOOPBACK) as gateway,
+        connected(gateway) as first,
+        connected(gateway) as second,
+    ):
+        for connection in (first, second, first):
+            connection.write(posted())
+            assert (await connection.read()).status == 200
+    one, other, again = gate.callers
+    assert one == again != other
 
 
 async def test_who_sends_slowly_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
