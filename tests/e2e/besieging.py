@@ -110,10 +110,7 @@ def half_frames(ports: Ports) -> None:
         head, parts = opened(TRACK.encode()), [PREFACE + frame(SETTINGS, 0, 0, b"")]
         for number in range(100):
             stream = 2 * number + 1
-            parts += [
-                frame(HEADERS, END_HEADERS, stream, head),
-                frame(0, END_STREAM, stream, (b"\0\0\0\x10\0ab", b"\7\0\0\0\0")[number % 2]),
-            ]
+            parts += [frame(HEADERS, END_HEADERS, stream, head), frame(DATA, END_STREAM, stream, BROKEN[number % 2])]
         connection.sendall(b"".join(parts))
         connection.settimeout(1.0)
         with suppress(TimeoutError):
