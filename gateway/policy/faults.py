@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gateway.model import FieldPrivacy
 from gateway.patterns import compile_pattern
 from gateway.policy.document import Property
+from gateway.policy.identifiers import identifier_fault
 from gateway.policy.residency import Fault
 
 
@@ -17,6 +18,12 @@ def of_pattern(keys: tuple[str | int, ...], pattern: str) -> Iterator[Fault]:
     except ValueError as error:
         # RE2 repeats part of the pattern after a second colon.
         yield keys, ": ".join(str(error).split(": ")[:2])
+
+
+def of_identifier(keys: tuple[str | int, ...], pattern: str) -> Iterator[Fault]:
+    """Of a pattern that stands for an identifier."""
+    found = [*of_pattern(keys, pattern)]
+    yield from found or ([(keys, text)] if (text := identifier_fault(pattern)) else [])
 
 
 def of_values(keys: tuple[str | int, ...], held: FieldPrivacy | Property) -> Iterator[Fault]:

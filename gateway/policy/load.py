@@ -65,7 +65,7 @@ def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:
 
 def faults(policy: Policy) -> Iterator[Fault]:
     """What in `policy` can't be, whatever the contracts say."""
-    yield from fault.of_pattern(("user_id", "pattern"), policy.user_id.pattern)
+    yield from fault.of_identifier(("user_id", "pattern"), policy.user_id.pattern)
     yield from residency.faults(policy)
     yield from targets.faults(policy)
     for name, destination in policy.destinations.items():

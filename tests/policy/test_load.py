@@ -338,7 +338,9 @@ def test_a_pattern_must_be_bounded(section: str, keys: str, pattern: str) -> Non
     assert fault(BASE + section.format(f"'{pattern}'")).startswith(f"policy.yaml:{AFTER}: {keys}: not ")
 
 
-@pytest.mark.parametrize("pattern", ["", "(", ".*", "usr_.+"])
+@pytest.mark.parametrize(
+    "pattern", ["", "(", ".*", "usr_.+", "[a-z]{1,30}", "usr_.{1,9}", "usr_[a-z]{1,9}|[a-z ]{1,99}", "(usr_)?[a-z]{1,30}"]
+)
 def test_the_user_id_pattern_must_be_there_and_bounded(pattern: str) -> None:
     assert fault(changed("usr_[a-z]{1,8}", pattern)).startswith("policy.yaml:3: user_id.pattern: ")
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import time
+import unicodedata
+from collections.abc import Callable
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.model import Category
-from gateway.policy.never import Said, said, words
+from gateway.policy import never
+from gateway.policy.never import Said, Words, said, words
 
 SURE = {
     Category.AGE: """age userAge user_age AGE ages ageRange age_18_25 birthDate birth_date dateOfBirth date_of_birth dateofbirth birthday
@@ -54,3 +63,87 @@ def test_a_word_with_another_meaning_is_heard_with_doubt(category: Category, nam
 )
 def test_a_name_falls_into_words(name: str, expected: tuple[str, ...]) -> None:
     assert words(name) == expected
+
+
+def slowly_said(name: str) -> Said | None:
+    """What `said` means, word for word: each phrase held against each place."""
+    found = words(name)
+    for phrase in never.HARMLESS:
+        for start in starts(found, phrase):
+            found = (*found[:start], *("" for _ in phrase), *found[start + len(phrase) :])
+    for known, sure in ((never.PHRASES, True), (never.DOUBTFUL, False)):
+        for category, phrases in known.items():
+            if any(same(word, "".join(phrase)) for phrase in phrases for word in found) or any(starts(found, phrase) for phrase in phrases):
+                return Said(category, sure=sure)
+    return None
+
+
+def starts(found: Words, phrase: Words) -> list[int]:
+    return [at for at in range(len(found) - len(phrase) + 1) if all(map(same, found[at : at + len(phrase)], phrase))]
+
+
+def same(word: str, part: str) -> bool:
+    return word in (part, f"{part}s") or (len(part) > 3 and f"{word}s" == part)
+
+
+LISTED = [phrase for listed in (*never.PHRASES.values(), *never.DOUBTFUL.values(), never.HARMLESS) for phrase in listed]
+KNOWN = sorted({word for phrase in LISTED for word in (*phrase, "".join(phrase))})
+SHAPES: list[Callable[[str], str]] = [str, str, str.upper, str.capitalize, lambda word: word[:-1], lambda word: f"x{word}"]
+NEAR = st.tuples(
+    st.sampled_from(KNOWN),
+    st.sampled_from(SHAPES),
+    st.sampled_from(["", "", "s", "ss", "x", "1", "\u00e9"]),
+).map(lambda drawn: drawn[1](drawn[0]) + drawn[2])
+PHRASE = st.sampled_from(LISTED).map("_".join)
+NAMES = st.lists(st.one_of(NEAR, PHRASE, st.text(max_size=6)), max_size=6).flatmap(
+    lambda parts: st.sampled_from(["_", ".", "-", "", "\u0301"]).map(lambda joint: joint.join(parts))
+)
+
+
+@settings(deadline=None, max_examples=3000)
+@given(NAMES)
+def test_it_hears_what_holding_each_phrase_against_each_place_would(name: str) -> None:
+    assert said(name) == slowly_said(name)
+
+
+def cost(names: list[str]) -> float:
+    """Processor seconds of this thread; the least of a few runs, since others want the machine too."""
+
+    def once() -> float:
+        start = time.thread_time()
+        for name in names:
+            said(name)
+        return time.thread_time() - start
+
+    return min(once() for _ in range(5))
+
+
+def reference(names: list[str]) -> float:
+    """The same names, normalised and split at every character's edge: work that is plainly linear."""
+
+    def once() -> float:
+        start = time.thread_time()
+        for name in names:
+            for part in re.split("", unicodedata.normalize("NFKD", name)):
+                part.lower()
+        return time.thread_time() - start
+
+    return min(once() for _ in range(5))
+
+
+KEYS = [f"service.{hashlib.sha1(str(index).encode()).hexdigest()}" for index in range(1000)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [KEYS, ["a1" * 32] * 500, ["aB" * 32] * 500, ["page_" * 12] * 500, ["maxTokens" * 7] * 500, ["cache.max." * 6] * 500],
+    ids=["hashes", "digits", "capitals", "heads", "harmless", "almost"],
+)
+def test_a_name_costs_about_what_it_costs_to_read_it(names: list[str]) -> None:
+    """Fifteen times the reference is about a second a megabyte; holding each phrase against each place costs hundreds of times."""
+    assert cost(names) < 15 * reference(names)
+
+
+@pytest.mark.parametrize("part", ["a1", "page_", "maxTokens", "token_count_", "cache_max_"])
+def test_a_name_of_twice_the_length_costs_about_twice_as_much(part: str) -> None:
+    assert cost([part * 2000]) < 4 * cost([part * 1000])
