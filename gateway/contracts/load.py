@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import importlib.resources
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
-from kannelle.privacy.v1 import annotations_pb2
 
 from gateway.contracts.builtin import WELL_KNOWN, builtin
 from gateway.contracts.contract import Contract
+from gateway.contracts.sources import MAX_SET_BYTES, compile_folder
 from gateway.errors import BadContract
+from gateway.files import Unreadable, read_regular
 
 BROUGHT: Final = frozenset(module.DESCRIPTOR.name for module in WELL_KNOWN)
 """Files that the protobuf runtime brings; every compiler embeds its own version of them."""
@@ -41,8 +39,8 @@ def load(paths: Iterable[Path]) -> Contract:
 
 def read(path: Path) -> Iterator[FileDescriptorProto]:
     """Yield the files of one source, without those that the runtime brings. Raises BadContract."""
-    files = _compile(path) if path.is_dir() else _parse(path)
-    return (file for file in files.file if file.name not in BROUGHT)
+    files = compile_folder(path) if path.is_dir() else _parse(path)
+    return (file for file in files if file.name not in BROUGHT)
 
 
 def _merge(merged: dict[str, tuple[FileDescriptorProto, str]], file: FileDescriptorProto, source: str) -> None:
@@ -82,34 +80,16 @@ def _json_name(name: str) -> str:
     return head + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
-def _parse(path: Path) -> FileDescriptorSet:
+def _parse(path: Path) -> Sequence[FileDescriptorProto]:
     try:
-        files = FileDescriptorSet.FromString(path.read_bytes())
+        files = FileDescriptorSet.FromString(read_regular(path, MAX_SET_BYTES))
     except OSError as error:
         raise BadContract(f"{path}: {error.strerror}") from error
+    except Unreadable as error:
+        raise BadContract(f"{path}: {error}") from None
     except DecodeError:
         files = FileDescriptorSet()
     # What is not a descriptor set may still parse, as unknown fields alone or as files without a name.
     if not files.file or not all(file.name for file in files.file):
         raise BadContract(f"{path}: not a FileDescriptorSet; `buf build -o` or `protoc --descriptor_set_out` writes one")
-    return files
-
-
-def _compile(folder: Path) -> FileDescriptorSet:
-    """Compile a folder with the compiler that grpcio-tools brings; its errors name file, line and column."""
-    protos = sorted(str(file.relative_to(folder)) for file in folder.rglob("*.proto"))
-    if not protos:
-        raise BadContract(f"{folder}: no .proto files")
-    with tempfile.TemporaryDirectory() as temporary:
-        out = Path(temporary) / "contract.binpb"
-        flags = (f"--proto_path={folder}", f"--proto_path={_annotations()}", f"--descriptor_set_out={out}", "--include_imports")
-        command = (sys.executable, "-m", "grpc_tools.protoc", *flags, *protos)
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise BadContract(f"{folder}: {done.stderr.strip()}")
-        return FileDescriptorSet.FromString(out.read_bytes())
-
-
-def _annotations() -> Path:
-    """The folder that `kannelle/privacy/v1/annotations.proto` is imported from."""
-    return Path(annotations_pb2.__file__).parents[3]
+    return files.file

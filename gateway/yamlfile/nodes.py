@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from gateway.errors import BadSetup
+from gateway.files import Unreadable, read_regular
 
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 32
@@ -36,12 +37,11 @@ class Node:
 def text_of(path: Path, error: type[BadSetup]) -> str:
     """What the file at `path` says, if it is UTF-8 and of at most `MAX_BYTES`. Raises `error`."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_regular(path, MAX_BYTES)
     except OSError as failure:
         raise error(f"{path}: can't be read: {failure.strerror}") from None
-    if len(raw) > MAX_BYTES:
-        raise error(f"{path}: is larger than {MAX_BYTES} bytes")
+    except Unreadable as failure:
+        raise error(f"{path}: {failure}") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as failure:

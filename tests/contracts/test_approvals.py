@@ -59,7 +59,7 @@ USER = FieldPrivacy(Category.USER_ID, pattern="u[0-9]{1,3}")
 AGE = FieldPrivacy(Category.AGE)
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(approvals=st.dictionaries(NAMES, PRIVACY, max_size=5))
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, approvals: dict[str, FieldPrivacy]) -> None:
     path = tmp_path_factory.mktemp("lock") / "approvals.lock"

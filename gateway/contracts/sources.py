@@ -1,0 +1,163 @@
+"""Folders of `.proto` files in, descriptors out: which files are read, and how they are compiled without trusting them.
+
+A folder may be anybody's, as that of a pull request is: no name is an option, and nothing outside it is read but what packages bring.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.message import DecodeError
+from kannelle.privacy.v1 import annotations_pb2
+
+from gateway.contracts.protoc import Job
+from gateway.errors import BadContract
+from gateway.files import Unreadable, read_regular
+
+MAX_PROTO_FILES: Final = 2_000
+"""Files of one folder."""
+
+MAX_PROTO_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of one file."""
+
+MAX_FOLDER_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of all files of one folder."""
+
+MAX_NAME_CHARS: Final = 500
+"""Characters of a file's name, with the folders that lead to it."""
+
+MAX_COMPILE_SECONDS: Final = 30
+"""How long a folder may take to compile."""
+
+MAX_COMPILE_BYTES: Final = 1024 * 1024 * 1024
+"""Memory that compiling a folder may take."""
+
+MAX_SET_BYTES: Final = 8 * 1024 * 1024
+"""Bytes of a descriptor set, read or compiled: an empty message of two bytes takes a hundred in memory."""
+
+UNNAMEABLE: Final = frozenset(':="\\')
+"""What the compiler takes for something else than a part of a name."""
+
+GRACE_SECONDS: Final = 5
+"""How long the compiler may take beyond its own bound, to start and to end."""
+
+USE_A_SET: Final = "give a descriptor set instead, which `buf build -o` or `protoc --descriptor_set_out` writes"
+
+
+def compile_folder(folder: Path) -> Sequence[FileDescriptorProto]:
+    """Compile all `.proto` files of a folder, with what they import. Raises BadContract, with file, line and column where it can."""
+    files = read_protos(folder)
+    if not files:
+        raise BadContract(f"{folder}: no .proto files")
+    root = _root(files)
+    compiled = _compile(folder, {**files, root: _importing(files)}, root)
+    try:
+        return [file for file in FileDescriptorSet.FromString(compiled).file if file.name != root]
+    except DecodeError:
+        raise BadContract(f"{folder}: compiles to what can't be read; {USE_A_SET}") from None
+
+
+def _root(files: Mapping[str, bytes]) -> str:
+    """A name that no file has, for the one that imports all others: the only one that the compiler is told of."""
+    name = "all.proto"
+    while name in files:
+        name = f"_{name}"
+    return name
+
+
+def _importing(names: Iterable[str]) -> bytes:
+    return "".join(('syntax = "proto3";\n', *(f'import "{name}";\n' for name in names))).encode()
+
+
+def read_protos(folder: Path) -> Mapping[str, bytes]:
+    """The `.proto` files of a folder and those below it, by name. Hidden folders are left out. Raises BadContract."""
+    files: dict[str, bytes] = {}
+    size = 0
+    for name in sorted(_names(folder)):
+        if len(files) >= MAX_PROTO_FILES:
+            raise BadContract(f"{folder}: has more than {MAX_PROTO_FILES} .proto files; name the folder that holds the contract's")
+        files[name] = _read(folder, name)
+        size += len(files[name])
+        if size > MAX_FOLDER_BYTES:
+            raise BadContract(
+                f"{folder}: has more than {MAX_FOLDER_BYTES} bytes of .proto files; name the folder that holds the contract's"
+            )
+    return files
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Yield the names of the files. Folders that are symbolic links are not entered."""
+    waiting = [""]
+    while waiting:
+        above = waiting.pop()
+        try:
+            entries = [*os.scandir(folder / above)]
+        except OSError as error:
+            raise BadContract(f"{folder / above}: {error.strerror}") from None
+        for entry in entries:
+            name = f"{above}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                waiting += [] if entry.name.startswith(".") else [f"{name}/"]
+            elif entry.name.endswith(".proto"):
+                yield name
+
+
+def _read(folder: Path, name: str) -> bytes:
+    if len(name) > MAX_NAME_CHARS or not name.isprintable() or not UNNAMEABLE.isdisjoint(name):
+        shown = ascii(name[:MAX_NAME_CHARS])
+        raise BadContract(
+            f'{folder}: {shown}: a name of at most {MAX_NAME_CHARS} printable characters, none of : = " \\, is needed: rename it'
+        )
+    path = folder / name
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):  # resolve() raises on loops
+        raise BadContract(f"{path}: leads outside {folder}; put the file itself there")
+    try:
+        return read_regular(path, MAX_PROTO_BYTES)
+    except OSError as error:
+        raise BadContract(f"{path}: {error.strerror}") from None
+    except Unreadable as error:
+        raise BadContract(f"{path}: {error}") from None
+
+
+def _compile(folder: Path, files: Mapping[str, bytes], root: str) -> bytes:
+    job = Job(dict(files), root, packages(), os.getpid(), MAX_COMPILE_SECONDS, MAX_COMPILE_BYTES, MAX_SET_BYTES)
+    # -P: what lies in the working folder is no module of ours.
+    command = (sys.executable, "-P", "-m", "gateway.contracts.protoc")
+    try:
+        done = subprocess.run(
+            command, input=msgspec.msgpack.encode(job), capture_output=True, check=False, timeout=MAX_COMPILE_SECONDS + GRACE_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise BadContract(_ended(folder, -signal.SIGALRM)) from None
+    except OSError as error:
+        raise BadContract(f"{folder}: the compiler can't be started: {error.strerror}; {USE_A_SET}") from None
+    if done.returncode == 0:
+        return done.stdout
+    if done.returncode == 1 and done.stdout:
+        raise BadContract(f"{folder}: {done.stdout.decode()}")
+    raise BadContract(_ended(folder, done.returncode))
+
+
+def _ended(folder: Path, code: int) -> str:
+    """Why there is neither a result nor an error of the compiler's, and what to do."""
+    if -code in (signal.SIGALRM, signal.SIGXCPU):
+        return f"{folder}: takes more than {MAX_COMPILE_SECONDS} s to compile; {USE_A_SET}"
+    if -code in (signal.SIGABRT, signal.SIGKILL):
+        return f"{folder}: takes more than {MAX_COMPILE_BYTES} bytes of memory to compile; {USE_A_SET}"
+    return f"{folder}: the compiler ended with code {code}; {USE_A_SET}"
+
+
+def packages() -> tuple[str, ...]:
+    """The folders of installed packages that protos are imported from: the annotations', and protobuf's own."""
+    found = find_spec("grpc_tools")
+    brought = [] if found is None or not found.submodule_search_locations else [f"{found.submodule_search_locations[0]}/_proto"]
+    return (str(Path(annotations_pb2.__file__).parents[3]), *brought)
