@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
 from functools import cached_property
-from typing import cast
+from typing import Final, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import Message
+from google.protobuf.message import EncodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from kannelle.privacy.v1 import annotations_pb2
 
+from gateway.contracts.bounds import check_bounds
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy
+
+MAX_ERROR_CHARS: Final = 500
+MAX_TOLD_IMPORTS: Final = 6
 
 
 class Contract:
@@ -22,32 +26,20 @@ class Contract:
 
     def __init__(self, files: Iterable[FileDescriptorProto]) -> None:
         """Build the pool from `files`, in any order. Raises BadContract if one doesn't fit the others."""
-        self.files = {file.name: file for file in files}
+        given = [*files]
+        check_bounds(given)
+        self.files = {file.name: file for file in given}
         self.pool = DescriptorPool()
-        added: set[str] = set()
-        for name in self.files:
-            self._add(name, added, ())
-
-    def _add(self, name: str, added: set[str], above: tuple[str, ...]) -> None:
-        if name in added:
-            return
-        if name not in self.files:
-            raise BadContract(f"{above[-1]}: imports {name}, which no contract holds")
-        if name in above:
-            raise BadContract(f"{name}: imports itself by way of {' and '.join(above[above.index(name) + 1 :])}")
-        file = self.files[name]
-        for imported in file.dependency:
-            self._add(imported, added, (*above, name))
-        self._build(file)
-        added.add(name)
+        for name in _in_order(self.files):
+            self._build(self.files[name])
 
     def _build(self, file: FileDescriptorProto) -> None:
         for message in file.message_type:
             _refuse_message_sets(message, file.name)
         try:
             self.pool.AddSerializedFile(file.SerializeToString())
-        except TypeError as error:
-            raise BadContract(f"{file.name}: {error}") from error
+        except (TypeError, EncodeError) as error:
+            raise BadContract(f"{file.name}: {_one_line(str(error))}") from error
 
     def message(self, name: str) -> Descriptor:
         """The descriptor of the message type with this full name. Raises KeyError."""
@@ -59,14 +51,32 @@ class Contract:
 
     def fields(self, message: Descriptor) -> tuple[FieldDescriptor, ...]:
         """A message's fields and the extensions of it that the contract declares, by number."""
-        extensions = self.pool.FindAllExtensions(message) if message.is_extendable else ()
-        return tuple(sorted((*message.fields, *extensions), key=lambda field: field.number))
+        if message.full_name not in self._fields:
+            extensions = self._extensions.get(message.full_name, ())
+            self._fields[message.full_name] = tuple(sorted((*message.fields, *extensions), key=lambda field: field.number))
+        return self._fields[message.full_name]
 
     @cached_property
-    def messages(self) -> tuple[str, ...]:
+    def _fields(self) -> dict[str, tuple[FieldDescriptor, ...]]:
+        """What `fields` found, since it is asked again and again."""
+        return {}
+
+    @cached_property
+    def _extensions(self) -> Mapping[str, list[FieldDescriptor]]:
+        """All extensions, by the full name of the type that they extend."""
+        found: dict[str, list[FieldDescriptor]] = {}
+        for file in self.files.values():
+            for name, field in _fields(file):
+                if field.extendee:
+                    extension = self.pool.FindExtensionByName(name)
+                    found.setdefault(cast(Descriptor, extension.containing_type).full_name, []).append(extension)
+        return found
+
+    @cached_property
+    def messages(self) -> KeysView[str]:
         """The full names of all message types but map entries, sorted."""
         found = (name for file in self.files.values() for name in _messages(file.package, file.message_type))
-        return tuple(sorted(found))
+        return dict.fromkeys(sorted(found)).keys()
 
     @cached_property
     def annotations(self) -> Mapping[str, FieldPrivacy]:
@@ -77,6 +87,35 @@ class Contract:
 def message_of(field: FieldDescriptor) -> Descriptor:
     """The message type of a field that holds messages."""
     return cast(Descriptor, field.message_type)
+
+
+def _in_order(files: Mapping[str, FileDescriptorProto]) -> Iterator[str]:
+    """Yield the names of files, each after those that it imports. Raises BadContract for an import that isn't there, or leads back."""
+    done: set[str] = set()
+    for first in files:
+        above: dict[str, Iterator[str]] = {} if first in done else {first: iter(files[first].dependency)}
+        while above:
+            name, imports = next(reversed(above.items()))
+            imported = next((one for one in imports if one not in done), None)
+            if imported is None:
+                del above[name]
+                done.add(name)
+                yield name
+            elif imported not in files:
+                raise BadContract(f"{name}: imports {imported}, which no contract holds")
+            elif imported in above:
+                raise BadContract(f"{imported}: imports itself by way of {_way([*above], imported)}")
+            else:
+                above[imported] = iter(files[imported].dependency)
+
+
+def _way(above: Sequence[str], name: str) -> str:
+    return " and ".join(above[above.index(name) + 1 :][:MAX_TOLD_IMPORTS]) or "nothing else"
+
+
+def _one_line(text: str) -> str:
+    """The runtime's words, which repeat what stands in a file."""
+    return "".join(char if char.isprintable() else " " for char in text[:MAX_ERROR_CHARS])
 
 
 def _refuse_message_sets(message: DescriptorProto, file: str) -> None:

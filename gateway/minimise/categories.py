@@ -23,6 +23,7 @@ class Categories:
         self._contract = contract
         self._classes = classes
         self.numbers = cache(self._numbers)
+        self._extensions = cache(self._extended)
 
     def places(self, type: str) -> Places:
         """The categories of the places in a message type."""
@@ -53,9 +54,13 @@ class Categories:
     def _field(self, message: Descriptor, name: str) -> FieldDescriptor | None:
         """A field by its name in a plan: an extension's is in brackets."""
         if name.startswith("["):
-            return next((field for field in self._contract.fields(message) if field.full_name == name[1:-1]), None)
+            return self._extensions(message).get(name[1:-1])
         field: FieldDescriptor | None = message.fields_by_name.get(name)
         return field
+
+    def _extended(self, message: Descriptor) -> Mapping[str, FieldDescriptor]:
+        """The extensions of a message type, by full name."""
+        return {field.full_name: field for field in self._contract.fields(message) if field.is_extension}
 
 
 class Places(dict[Trail, Category]):

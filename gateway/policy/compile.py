@@ -37,6 +37,11 @@ SERVICES: Final[Mapping[str, str]] = {
 OURS: Final = frozenset({"kannelle.privacy.v1.AccessEntry"})
 """The types of items that only the gateway itself makes: a flow of one feeds its logs, and nobody can send it one."""
 
+MAX_FIELDS_COMPILED: Final = 2_000_000
+"""Fields, and numbers of enums, of all plans of one policy together. A type's plan holds all that it leads to, for each destination."""
+
+FEWER: Final = "name fewer of them, or types that lead to less"
+
 NO_ITEM: Final = "is a value, classified at the field that holds it; it can't be an item"
 
 
@@ -51,6 +56,7 @@ class Compiler:
         self.approvals = None if self.policy.approvals is None else file.path.parent / self.policy.approvals
         self.classes = self.claims if self.approvals is None else self._approved(read_approvals(self.approvals))
         self._file = file
+        self._spent = 0
         self._sites: dict[str, Site] = {}
         self._plans: dict[tuple[str, Site], Plan] = {}
         self._projectors: dict[Site, Projector] = {}
@@ -90,6 +96,12 @@ class Compiler:
         for key in self.policy.flows:
             self.item_type(key)
         return self.policy.flows
+
+    def spend(self, count: int) -> None:
+        """Count what is compiled or told, field by field. Raises BadPolicy when it is more than one policy may come to."""
+        self._spent += count
+        if self._spent > MAX_FIELDS_COMPILED:
+            raise self._file.origin.fail((), f"flows and routes lead more than {MAX_FIELDS_COMPILED} fields to destinations; {FEWER}")
 
     def item_type(self, flow: str) -> str:
         """The type of a flow's items. Raises BadPolicy if no service, type or signal has this name."""
@@ -224,4 +236,5 @@ class Compiler:
         if Payload() in projection.rules:
             anys = {message.full_name: projection.add(message) for message in projector.carriable()}
             projection.finish()
+        self.spend(sum(len(field.enum or ()) + 1 for message in projection.messages for field in message.fields))
         return Plan(VERSION, type, site.name, site.vendor, tuple(projection.messages), tuple(projection.rules), anys)

@@ -165,7 +165,8 @@ def _words(slot: Slot) -> str:
 
 
 def _gains(old: Collection[object], new: Collection[object], what: str = "") -> str:
-    gained, lost = ([f"{what}{one}" for one in many if one not in others] for many, others in ((new, old), (old, new)))
+    had, has = frozenset(old), frozenset(new)
+    gained, lost = ([f"{what}{one}" for one in many if one not in others] for many, others in ((new, had), (old, has)))
     return gains(gained, lost)
 
 

@@ -27,7 +27,11 @@ from gateway.policy.words import of_reason, of_rule, of_value
 KEY: Final = "[key]"
 """The name of a map's keys, as a field below the map."""
 
+MAX_DEPTH: Final = 100
+"""How deep the tree is: the runtime reads no message that is deeper."""
+
 _INSIDE: Final = "what is in it decides"
+_DEEPER: Final = "deeper than messages are read"
 _WHOLE: Final[Mapping[str, str]] = {"message": _INSIDE, "enum": "a value that its enum lists"}
 """What is kept without a rule, by kind, where that isn't the whole story."""
 
@@ -60,16 +64,21 @@ class Node(msgspec.Struct, frozen=True):
 
 def explain(compiler: Compiler, type: str, destination: str) -> Node:
     """What `destination` gets of message type `type`. Raises KeyError if the contract or the policy doesn't know it."""
-    children = _Teller(compiler, destination).message(compiler.contract.message(type))
+    root = compiler.contract.message(type)
+    children = _Teller(compiler, destination, root).message(root)
     kept = any(child.kept for child in children)
     reason = None if kept else Reason.NOTHING_ALLOWED
     return Node(type, type, "message", kept, _INSIDE if reason is None else of_reason(reason), reason, children=children)
 
 
 class _Teller:
-    """Tells of one destination. `_told` are the types, and the parts of the policy, that stand in the tree already."""
+    """Tells of one destination. `_told` are the types, and the parts of the policy, that stand in the tree already.
 
-    def __init__(self, compiler: Compiler, destination: str) -> None:
+    A type's fields are told once, where it stands highest in the tree, so that the tree is no deeper than it must be.
+    """
+
+    def __init__(self, compiler: Compiler, destination: str, root: Descriptor) -> None:
+        self._compiler = compiler
         self._contract = compiler.contract
         self._policy = compiler.policy
         self._claims = compiler.claims
@@ -77,11 +86,30 @@ class _Teller:
         self._site = compiler.site(destination)
         self._projector = compiler.projector(destination)
         self._told: set[str] = set()
+        self._depth = 0
+        self._depths = self._depths_below(root)
+
+    def _depths_below(self, root: Descriptor) -> Mapping[str, int]:
+        """How high in the tree each type stands that has its fields told."""
+        depths, level = {root.full_name: 0}, [root]
+        while level:
+            self._compiler.spend(sum(len(self._contract.fields(message)) for message in level))
+            depth = depths[level[0].full_name] + 1
+            fields = (field for message in level for field in self._contract.fields(message))
+            below = {
+                target.full_name: target for target in map(self._opened_of, fields) if target is not None and target.full_name not in depths
+            }
+            level = [] if depth > MAX_DEPTH else [*below.values()]
+            depths |= dict.fromkeys(below, depth)
+        return depths
 
     def message(self, message: Descriptor) -> tuple[Node, ...]:
         """The nodes of a type's fields."""
         self._told.add(message.full_name)
-        return tuple(map(self._field, self._contract.fields(message)))
+        self._depth += 1
+        nodes = tuple(map(self._field, self._contract.fields(message)))
+        self._depth -= 1
+        return nodes
 
     def _field(self, field: FieldDescriptor) -> Node:
         ruling = self._projector.ruling(field)
@@ -112,13 +140,24 @@ class _Teller:
 
     def _open(self, field: FieldDescriptor, ruling: Ruling) -> Node:
         """The node of a field with the fields of the message that it holds, if they matter."""
-        message = held(field)
-        shut = ruling is not None and ruling is not Reason.NOTHING_ALLOWED and not isinstance(ruling, Nested)
-        if shut or message is None or kind_of_message(message) != "message":
+        message = _opened(field, ruling)
+        if message is None:
             return self._node(field, ruling)
-        if message.full_name in self._told:
+        name = message.full_name
+        if self._depth > MAX_DEPTH:
+            return msgspec.structs.replace(self._node(field, ruling), words=_DEEPER)
+        if name in self._told or self._depths[name] < self._depth:
             return self._node(field, ruling, above=True)
         return self._node(field, ruling, self.message(message))
+
+    def _opened_of(self, field: FieldDescriptor) -> Descriptor | None:
+        """The type whose fields are told below a field."""
+        ruling = self._projector.ruling(field)
+        if isinstance(ruling, (Attributes, Properties)):
+            return None
+        if is_map(field) and ruling is None:
+            ruling = self._projector.map_rulings(field)[1]
+        return None if is_map(field) and ruling is Reason.MAP_KEY_NOT_ALLOWED else _opened(field, ruling)
 
     def _node(self, field: FieldDescriptor, ruling: Ruling, children: tuple[Node, ...] = (), *, above: bool = False) -> Node:
         name, category = field.full_name, self._classes.get(field.full_name, FieldPrivacy()).category
@@ -147,6 +186,13 @@ class _Teller:
         for name, given in event.properties.items():
             node = Node(name, f"{key}.{name}", given.kind.value, kept=False, words="", category=given.category)
             yield _settled(node, kept.get(name), judge(KIND_OF[given.kind], given.privacy, self._site))
+
+
+def _opened(field: FieldDescriptor, ruling: Ruling) -> Descriptor | None:
+    """The type of the message that a field holds, if its fields matter under this ruling on the field."""
+    message = held(field)
+    shut = ruling is not None and ruling is not Reason.NOTHING_ALLOWED and not isinstance(ruling, Nested)
+    return None if shut or message is None or kind_of_message(message) != "message" else message
 
 
 def _settled(node: Node, kept: Value | None, ruling: Ruling) -> Node:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 import msgspec
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from gateway.errors import BadContract, Reason
 from gateway.model import NEVER, Category, FieldPrivacy, Recipient
@@ -72,7 +73,7 @@ def _path(keys: Keys) -> str:
 
 def _fields(compiler: Compiler) -> Iterator[FieldDescriptor]:
     """The fields that somebody here can mend: those of types that were brought, and those that the policy classifies."""
-    theirs, overlaid = brought(compiler.contract), compiler.policy.classifications
+    theirs, overlaid = frozenset(brought(compiler.contract)), compiler.policy.classifications
     for name in compiler.contract.messages:
         fields = compiler.contract.fields(compiler.contract.message(name))
         yield from fields if name in theirs else (field for field in fields if field.full_name in overlaid)
@@ -124,11 +125,14 @@ def subjects(compiler: Compiler) -> Iterator[Finding]:
 
 def never_words(compiler: Compiler) -> Iterator[Finding]:
     """Names that say what is never collected, under another label."""
+    first_said = cache(_first_said)  # an enum may be the type of many fields
     for field in _fields(compiler):
         category = compiler.classes.get(field.full_name, FieldPrivacy()).category
         kinds = [kind for part, kind in parts(field) if part == "category"]
         yield from _spoken(field.name, (field.full_name,), category, kinds[0] if kinds else "message")
-        yield from _spoken_values(field, category)
+        enum = values(field).enum_type
+        if enum is not None and category not in NEVER and (heard := first_said(enum)):
+            yield _spoken_value(field, category, *heard)
     for name, event in compiler.policy.tracking_plan.items():
         for key, held in event.properties.items():
             kind = "bool" if held.kind is PropertyType.BOOLEAN else "string"
@@ -164,18 +168,16 @@ def _severity(heard: Said, category: Category) -> Severity:
     return Severity.ERROR if heard.sure and category is not Category.UNSPECIFIED else Severity.WARNING
 
 
-def _spoken_values(field: FieldDescriptor, category: Category) -> Iterator[Finding]:
-    """Of an enum's values one is enough."""
-    enum = values(field).enum_type
-    if enum is None or category in NEVER:
-        return
-    for value in enum.values:
-        heard = said(value.name)
-        if heard is not None and "enum" not in UNFIT[heard.category]:
-            says = heard.category.name
-            text = f"its value {value.name} says {says}, which is never collected: label it {says} or drop it"
-            yield Finding(_severity(heard, category), "never-word", field.full_name, text)
-            return
+def _first_said(enum: EnumDescriptor) -> tuple[str, Said] | None:
+    """The first of an enum's values whose name says what is never collected, and what it says: one is enough."""
+    heard = ((value.name, said(value.name)) for value in enum.values)
+    return next(((name, what) for name, what in heard if what is not None and "enum" not in UNFIT[what.category]), None)
+
+
+def _spoken_value(field: FieldDescriptor, category: Category, name: str, heard: Said) -> Finding:
+    says = heard.category.name
+    text = f"its value {name} says {says}, which is never collected: label it {says} or drop it"
+    return Finding(_severity(heard, category), "never-word", field.full_name, text)
 
 
 def wildcards(compiler: Compiler) -> Iterator[Finding]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
-from typing import Final
+from typing import Final, cast
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+import msgspec
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from gateway.contracts.contract import Contract, message_of
 from gateway.errors import Reason
@@ -62,13 +63,19 @@ class Projector:
         self._specials = specials
         self._types = tuple(contract.message(name) for name in contract.messages)
         self._own: Callable[[FieldDescriptor], Ruling] = cache(self._ruling)
-        self._live = self._grow(self._keeps_something)
-        self._broken = self._grow(self._lacks_required)
+        self.numbers: Callable[[EnumDescriptor], tuple[int, ...]] = cache(self._numbers)
+        self._live = self._spread(self._keeps, self._opened)
+        self._broken = self._spread(self._is_missing, self._led_to)
 
     def ruling(self, field: FieldDescriptor) -> Ruling:
         """The ruling on a field, wherever it stands."""
         own = self._own(field)
         return Reason.NOTHING_ALLOWED if own is None and self._is_dead(field) else own
+
+    @staticmethod
+    def _numbers(enum: EnumDescriptor) -> tuple[int, ...]:
+        """The numbers an enum field may have, the first one first: it is the default."""
+        return tuple(dict.fromkeys(value.number for value in enum.values))
 
     def requires(self, field: FieldDescriptor) -> bool:
         """Whether a message without this field is refused."""
@@ -76,7 +83,7 @@ class Projector:
 
     def missing(self, message: Descriptor) -> str | None:
         """The full name of a required field that would be stripped in `message` or below it, if there is one."""
-        return next(self._missing(message, set()), None)
+        return next(self._missing(message), None)
 
     def carriable(self) -> Iterator[Descriptor]:
         """The types that an `Any` may hold: those of which something is kept, and nothing required is stripped."""
@@ -116,41 +123,55 @@ class Projector:
         message = held(field)
         return message is not None and kind_of_message(message) == "message" and message.full_name not in self._live
 
-    def _grow(self, belongs: Callable[[Descriptor, frozenset[str]], bool]) -> frozenset[str]:
-        """The least set of type names that holds each type which `belongs` to it."""
-        found: frozenset[str] = frozenset()
-        while more := {message.full_name for message in self._types if message.full_name not in found and belongs(message, found)}:
-            found |= more
-        return found
+    def _spread(self, starts: Callable[[FieldDescriptor], bool], leads: Callable[[FieldDescriptor], str | None]) -> frozenset[str]:
+        """The types with a field that `starts`, and those with one that `leads` to such a type, by name. Looks at each field once."""
+        waiting: list[str] = []
+        holders: dict[str, list[str]] = {}
+        for message in self._types:
+            fields = self.contract.fields(message)
+            if any(map(starts, fields)):
+                waiting.append(message.full_name)
+            for target in filter(None, map(leads, fields)):
+                holders.setdefault(target, []).append(message.full_name)
+        found = set(waiting)
+        while waiting:
+            more = [name for name in dict.fromkeys(holders.pop(waiting.pop(), ())) if name not in found]
+            found.update(more)
+            waiting += more
+        return frozenset(found)
 
-    def _keeps_something(self, message: Descriptor, live: frozenset[str]) -> bool:
-        for field in self.contract.fields(message):
-            target = held(field)
-            if not isinstance(self._own(field), Reason) and (
-                target is None or kind_of_message(target) != "message" or target.full_name in live or self._own(field) is not None
-            ):
-                return True
-        return False
+    def _keeps(self, field: FieldDescriptor) -> bool:
+        """Whether something of a field is kept, whatever its type comes to."""
+        own = self._own(field)
+        return not isinstance(own, Reason) and (own is not None or self._opened(field) is None)
 
-    def _lacks_required(self, message: Descriptor, broken: frozenset[str]) -> bool:
-        fields = self.contract.fields(message)
-        return any(self._is_missing(field) or self._leads_to(field, broken) for field in fields)
+    def _opened(self, field: FieldDescriptor) -> str | None:
+        """The name of the type that decides on a field by what is in it."""
+        target = held(field)
+        if target is None or kind_of_message(target) != "message" or self._own(field) is not None:
+            return None
+        return target.full_name
+
+    def _led_to(self, field: FieldDescriptor) -> str | None:
+        """The name of the type that a field which is kept holds."""
+        target = held(field)
+        return None if target is None or isinstance(self.ruling(field), Reason) else target.full_name
 
     def _is_missing(self, field: FieldDescriptor) -> bool:
         return self.requires(field) and isinstance(self.ruling(field), Reason)
 
-    def _leads_to(self, field: FieldDescriptor, types: frozenset[str]) -> bool:
-        target = held(field)
-        return target is not None and target.full_name in types and not isinstance(self.ruling(field), Reason)
-
-    def _missing(self, message: Descriptor, seen: set[str]) -> Iterator[str]:
-        seen.add(message.full_name)
-        for field in self.contract.fields(message):
-            target = held(field)
-            if self._is_missing(field):
+    def _missing(self, message: Descriptor) -> Iterator[str]:
+        seen = {message.full_name}
+        ways = [iter(self.contract.fields(message))]
+        while ways:
+            field = next(ways[-1], None)
+            if field is None:
+                ways.pop()
+            elif self._is_missing(field):
                 yield field.full_name
-            elif target is not None and target.full_name not in seen and not isinstance(self.ruling(field), Reason):
-                yield from self._missing(target, seen)
+            elif (name := self._led_to(field)) is not None and name not in seen:
+                seen.add(name)
+                ways.append(iter(self.contract.fields(cast(Descriptor, held(field)))))
 
 
 class Projection:
@@ -162,6 +183,7 @@ class Projection:
         self._waiting: list[Callable[[], MessagePlan]] = []
         self.messages: list[MessagePlan] = []
         self.rules: list[Rule] = []
+        self._rules: dict[bytes, int] = {}
 
     def add(self, message: Descriptor) -> int:
         """The index of a message type's projection."""
@@ -175,9 +197,12 @@ class Projection:
 
     def rule(self, rule: Rule) -> int:
         """The index of a rule."""
-        if rule not in self.rules:
+        # Rules with a mapping in them have no hash.
+        key = msgspec.json.encode(rule, order="deterministic")
+        if key not in self._rules:
+            self._rules[key] = len(self.rules)
             self.rules.append(rule)
-        return self.rules.index(rule)
+        return self._rules[key]
 
     def _slot(self, name: str, make: Callable[[], MessagePlan]) -> int:
         if name not in self._index:
@@ -213,7 +238,7 @@ class Projection:
             presence=Presence.REQUIRED if self._projector.requires(field) else _presence(field),
             oneof=_oneof(field),
             message=message,
-            enum=_numbers(field),
+            enum=None if field.enum_type is None else self._projector.numbers(field.enum_type),
             rule=None if ruling is None else self.rule(ruling),
         )
 
@@ -247,8 +272,3 @@ def _oneof(field: FieldDescriptor) -> str:
     """The oneof that a field is in; one of a single member is no more than presence."""
     oneof = field.containing_oneof
     return oneof.name if oneof is not None and len(oneof.fields) > 1 else ""
-
-
-def _numbers(field: FieldDescriptor) -> tuple[int, ...] | None:
-    """The numbers an enum field may have, the first one first: it is the default."""
-    return None if field.enum_type is None else tuple(dict.fromkeys(value.number for value in field.enum_type.values))

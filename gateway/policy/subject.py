@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -14,6 +16,14 @@ from gateway.plan import FieldPlan, MessagePlan, Presence, SubjectPlan
 from gateway.policy.project import WIRE
 
 Path = tuple[FieldDescriptor, ...]
+
+MAX_LEVELS: Final = 100
+"""How deep a subject is looked for: the runtime reads no message that is deeper."""
+
+MAX_EQUAL_PATHS: Final = 3
+"""How many paths of one level are followed into one type. Their number doubles with each level where a type has two fields of the next."""
+
+MAX_TOLD_PATHS: Final = 6
 
 
 def subject_plan(contract: Contract, classes: Mapping[str, FieldPrivacy], type: str) -> SubjectPlan:
@@ -35,26 +45,39 @@ def _find(contract: Contract, root: Descriptor, category: Category, classes: Map
     def privacy(field: FieldDescriptor) -> FieldPrivacy:
         return classes.get(field.full_name, FieldPrivacy())
 
-    for level in _levels(contract, root):
+    for level in _levels(contract, root, lambda field: privacy(field).subject):
         found = [path for path in level if privacy(path[-1]).category is category]
         found = [path for path in found if any(privacy(field).subject for field in path)] or found
         if len(found) > 1:
-            names = " and ".join(".".join(field.name for field in path) for path in found)
+            names = " and ".join(".".join(field.name for field in path) for path in found[:MAX_TOLD_PATHS])
             raise BadContract(f"{root.full_name}: {names} could be the subject; mark one with `subject`")
         if found:
             return found[0]
     return ()
 
 
-def _levels(contract: Contract, root: Descriptor) -> Iterator[list[Path]]:
-    """The paths to the single strings of a type, level by level; a type met on a higher level isn't entered again."""
+def _levels(contract: Contract, root: Descriptor, marked: Callable[[FieldDescriptor], bool]) -> Iterator[list[Path]]:
+    """The paths to the single strings of a type, level by level; a type met on a higher level isn't entered again.
+
+    Of many paths to one type on one level, a few stand for all, with a mark and without: they are enough to tell that there are several.
+    """
     seen = {root.full_name}
     level: list[Path] = [(field,) for field in contract.fields(root)]
-    while level:
+    for _ in range(MAX_LEVELS):
         yield [path for path in level if path[-1].type == FieldDescriptor.TYPE_STRING and not path[-1].is_repeated]
         below = [path for path in level if _is_single_message(path[-1]) and message_of(path[-1]).full_name not in seen]
         seen |= {message_of(path[-1]).full_name for path in below}
-        level = [(*path, field) for path in below for field in contract.fields(message_of(path[-1]))]
+        level = [(*path, field) for path in _some(below, marked) for field in contract.fields(message_of(path[-1]))]
+
+
+def _some(paths: Iterable[Path], marked: Callable[[FieldDescriptor], bool]) -> Iterator[Path]:
+    """Yield the first few paths of each type, with a mark and without."""
+    counts: Counter[tuple[str, bool]] = Counter()
+    for path in paths:
+        kind = message_of(path[-1]).full_name, any(map(marked, path))
+        counts[kind] += 1
+        if counts[kind] <= MAX_EQUAL_PATHS:
+            yield path
 
 
 def _is_single_message(field: FieldDescriptor) -> bool:

@@ -141,7 +141,8 @@ def _read_collection(form: Any, arguments: tuple[Any, ...], node: Node, keys: Ke
         raise origin.fail(keys, "must be a list")
     items = [_read(arguments[0], item, (*keys, index), origin) for index, item in enumerate(node.value)]
     if form is frozenset and len(set(items)) < len(items):
-        twice = next(index for index, item in enumerate(items) if item in items[:index])
+        first = {item: index for index, item in reversed([*enumerate(items)])}
+        twice = next(index for index, item in enumerate(items) if first[item] < index)
         raise origin.fail((*keys, twice), "is in the list twice")
     return form(items)
 

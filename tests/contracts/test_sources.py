@@ -38,7 +38,7 @@ def put(folder: Path, name: str, text: str = TEXT) -> Path:
 
 @pytest.mark.parametrize(
     "name",
-    (
+    [
         *(
             "-Ievil.proto",
             "--help.proto",
@@ -51,7 +51,7 @@ def put(folder: Path, name: str, text: str = TEXT) -> Path:
             "-.proto",
         ),
         *("$(touch x).proto", "`x`.proto", "*.proto", "'.proto", ";x.proto", "\u00e9.proto", "all.proto", "~/a.proto", "-/--/a.proto"),
-    ),
+    ],
 )
 def test_a_name_is_only_a_name(tmp_path: Path, name: str) -> None:
     put(tmp_path, name)
@@ -68,10 +68,10 @@ def test_any_name_may_be_imported(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    (
+    [
         *("--evil_out=.proto", "--descriptor_set_in=x.proto", "-I=x.proto", "a:b.proto", 'a"b.proto', "a\\b.proto"),
         *("a\nb.proto", "a\x1b[2Jb.proto", "a\u202eb.proto", "\udcff.proto", "/".join(letter * 200 for letter in "abc") + ".proto"),
-    ),
+    ],
 )
 def test_a_name_that_the_compiler_would_take_apart_is_an_error_of_one_line_that_says_so(tmp_path: Path, name: str) -> None:
     put(tmp_path, name)
