@@ -35,9 +35,12 @@ def read_approvals(path: Path) -> Mapping[str, FieldPrivacy]:
 
 
 def write_approvals(path: Path, approved: Mapping[str, FieldPrivacy]) -> None:
-    """Record what is approved, sorted, so that a reviewer sees each change as one line."""
+    """Record what is approved, sorted, so that a reviewer sees each change as one line. Raises OSError, and BadPolicy if it is too much."""
     lines = "".join(f"  {_key(name)}: {_flow(_plain(approved[name]))}\n" for name in sorted(approved))
-    path.write_text(HEAD + "version: 1\napproved:" + (f"\n{lines}" if lines else " {}\n"), encoding="utf-8")
+    text = HEAD + "version: 1\napproved:" + (f"\n{lines}" if lines else " {}\n")
+    if len(text.encode()) > yamlfile.MAX_BYTES:
+        raise BadPolicy(f"{path}: would be larger than {yamlfile.MAX_BYTES} bytes; classify fewer fields, those of the flows' types")
+    path.write_text(text, encoding="utf-8")
 
 
 def _key(name: str) -> str:

@@ -64,12 +64,21 @@ def _counts(file: FileDescriptorProto) -> Iterator[tuple[str, int]]:
             raise BadContract(f"{file.name}: has message types within one another more than {MAX_NESTING} deep")
         for message in messages:
             yield from _fields_of(message)
+            _check_texts(file.name, message)
             waiting.append((message.nested_type, depth + 1))
 
 
 def _fields_of(message: DescriptorProto) -> Iterator[tuple[str, int]]:
     yield "fields and extensions", len(message.field) + len(message.extension)
     yield from _enum_values(message.enum_type)
+
+
+def _check_texts(file: str, message: DescriptorProto) -> None:
+    """Of what is read before the runtime has checked it."""
+    parts = (message, *message.field, *message.extension)
+    texts: Iterator[object] = (text for part in parts for text in (part.name, getattr(part, "json_name", "")))
+    if not all(isinstance(text, str) for text in texts):
+        raise BadContract(f"{file}: has a name that is not UTF-8")
 
 
 def _enum_values(enums: Iterable[EnumDescriptorProto]) -> Iterator[tuple[str, int]]:

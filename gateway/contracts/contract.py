@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
 from functools import cached_property
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import EncodeError, Message
-from google.protobuf.message_factory import GetMessageClass
 from kannelle.privacy.v1 import annotations_pb2
 
 from gateway.contracts.bounds import check_bounds
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy
 
+_METACLASS: Final[Any] = type(FileDescriptorProto)
 MAX_ERROR_CHARS: Final = 500
 MAX_TOLD_IMPORTS: Final = 6
 
@@ -47,7 +47,7 @@ class Contract:
 
     def message_class(self, name: str) -> type[Message]:
         """The class of the message type with this full name. Raises KeyError."""
-        return GetMessageClass(self.message(name))
+        return class_of(self.message(name))
 
     def fields(self, message: Descriptor) -> tuple[FieldDescriptor, ...]:
         """A message's fields and the extensions of it that the contract declares, by number."""
@@ -82,6 +82,16 @@ class Contract:
     def annotations(self) -> Mapping[str, FieldPrivacy]:
         """What the annotations say, by the field's full name."""
         return {name: _privacy(field) for file in self.files.values() for name, field in _fields(file) if _annotated(field)}
+
+
+def class_of(message: Descriptor) -> type[Message]:
+    """The class of a message type. Those of the types that it leads to are made when they are first met.
+
+    `message_factory.GetMessageClass` makes them all at once, each within the one before, and ends in a RecursionError where many types
+    follow one another.
+    """
+    known = getattr(message, "_concrete_class", None)
+    return cast("type[Message]", known or _METACLASS(message.name, (Message,), {"DESCRIPTOR": message, "__module__": None}))
 
 
 def message_of(field: FieldDescriptor) -> Descriptor:

@@ -10,6 +10,7 @@ from typing import Final
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
 
+from gateway.contracts.bounds import check_bounds
 from gateway.contracts.builtin import WELL_KNOWN, builtin
 from gateway.contracts.contract import Contract
 from gateway.contracts.sources import MAX_SET_BYTES, compile_folder
@@ -92,4 +93,8 @@ def _parse(path: Path) -> Sequence[FileDescriptorProto]:
     # What is not a descriptor set may still parse, as unknown fields alone or as files without a name.
     if not files.file or not all(file.name for file in files.file):
         raise BadContract(f"{path}: not a FileDescriptorSet; `buf build -o` or `protoc --descriptor_set_out` writes one")
+    try:
+        check_bounds(files.file)
+    except BadContract as error:
+        raise BadContract(f"{path}: {error}") from None
     return files.file

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.contracts.spread import spread
 from gateway.minimise.named import CATEGORY, Found, holds, named, names, properties
 from gateway.minimise.payload import ANY, opened
 from gateway.minimise.schema import attribute, build, read
@@ -21,6 +22,10 @@ Walk = Callable[[Any, set[Found]], None]
 """Adds what a message, or one value, holds."""
 
 NOBODY: Final[frozenset[Found]] = frozenset()
+
+_ANY: Final = -1
+"""In place of a message's index: any of those that an `Any` may hold."""
+_NONE: Final = -2
 
 _REPEATED: Final = frozenset({Presence.PACKED, Presence.EXPANDED})
 
@@ -152,14 +157,22 @@ def _selected(name: str, selector: str, rule: Properties) -> Walk:
 
 def _holding(plan: Plan) -> frozenset[int]:
     """The messages that can hold an identifier or an address, themselves or in what they lead to; none if the first can't."""
-    holding: frozenset[int] = frozenset()
-    while more := {
-        index
-        for index, message in enumerate(plan.messages)
-        if index not in holding and any(_holds(plan, field, holding) for field in message.fields)
-    }:
-        holding |= more
+    holders: dict[int, list[int]] = {index: [_ANY] for index in plan.anys.values()}
+    for index, message in enumerate(plan.messages):
+        for field in message.fields:
+            holders.setdefault(_led_to(plan, field), []).append(index)
+    starts = (index for index, message in enumerate(plan.messages) if any(_holds(plan, field, frozenset()) for field in message.fields))
+    holding = spread(starts, holders) - {_ANY, _NONE}
     return holding if 0 in holding else frozenset()
+
+
+def _led_to(plan: Plan, field: FieldPlan) -> int:
+    """The message that a field leads to."""
+    rule = _rule(plan, field)
+    if isinstance(rule, Payload):
+        return _ANY
+    index = rule.message if isinstance(rule, Nested) else field.message
+    return _NONE if index is None else index
 
 
 def _holds(plan: Plan, field: FieldPlan, holding: frozenset[int]) -> bool:
@@ -186,5 +199,6 @@ def _pruned(plan: Plan, index: int, holding: frozenset[int]) -> MessagePlan:
     if message.form is not Form.MESSAGE:
         return message
     wanted = [field for field in message.fields if index in holding and _holds(plan, field, holding)]
-    selectors = {rule.selector for field in wanted if isinstance(rule := _rule(plan, field), Properties)}
-    return msgspec.structs.replace(message, fields=tuple(one for one in message.fields if one in wanted or one.number in selectors))
+    numbers = {field.number for field in wanted}
+    numbers |= {rule.selector for field in wanted if isinstance(rule := _rule(plan, field), Properties)}
+    return msgspec.structs.replace(message, fields=tuple(one for one in message.fields if one.number in numbers))

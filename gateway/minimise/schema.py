@@ -23,8 +23,8 @@ from google.protobuf.descriptor_pb2 import (
 )
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
-from google.protobuf.message_factory import GetMessageClass
 
+from gateway.contracts.contract import class_of
 from gateway.errors import Reason, Refused
 from gateway.minimise.weight import Scales
 from gateway.minimise.wire import field as record
@@ -97,7 +97,7 @@ def build(messages: Sequence[MessagePlan]) -> list[Schema]:
         file.message_type.append(_probe(deep))
     pool = DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    probe = GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{_PROBE}")) if deep else None
+    probe = class_of(pool.FindMessageTypeByName(f"{PACKAGE}.{_PROBE}")) if deep else None
     numbers, scales = {index: number for number, index in enumerate(deep, 2)}, Scales(messages)
     return [
         Schema(None if message.form is Form.MAP_ENTRY else _class(pool, index), index, scales, probe, numbers.get(index))
@@ -127,7 +127,7 @@ def read(schema: Schema, raw: bytes) -> Any:
 
 
 def _class(pool: DescriptorPool, index: int) -> Any:
-    return GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.M{index}"))
+    return class_of(pool.FindMessageTypeByName(f"{PACKAGE}.M{index}"))
 
 
 def _deep(messages: Sequence[MessagePlan]) -> frozenset[int]:

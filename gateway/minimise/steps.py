@@ -8,6 +8,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any, Final, cast
 
+from gateway.contracts.spread import spread
 from gateway.errors import Reason, Refused
 from gateway.minimise import keyed, settle
 from gateway.minimise.memo import LARGE, Fate, Memo, Noted, Sound
@@ -41,14 +42,13 @@ def checks(plan: Plan, minimise: Minimise) -> list[Check | None]:
 
 def _active(messages: Sequence[MessagePlan]) -> frozenset[int]:
     """The messages that have a rule, or lead to one."""
-    active: frozenset[int] = frozenset()
-    while more := {
-        index
-        for index, message in enumerate(messages)
-        if index not in active and any(field.rule is not None or field.message in active for field in message.fields)
-    }:
-        active |= more
-    return active
+    holders: dict[int, list[int]] = {}
+    for index, message in enumerate(messages):
+        for field in message.fields:
+            if field.message is not None:
+                holders.setdefault(field.message, []).append(index)
+    ruled = (index for index, message in enumerate(messages) if any(field.rule is not None for field in message.fields))
+    return spread(ruled, holders)
 
 
 class _Builder:

@@ -125,14 +125,7 @@ def subjects(compiler: Compiler) -> Iterator[Finding]:
 
 def never_words(compiler: Compiler) -> Iterator[Finding]:
     """Names that say what is never collected, under another label."""
-    first_said = cache(_first_said)  # an enum may be the type of many fields
-    for field in _fields(compiler):
-        category = compiler.classes.get(field.full_name, FieldPrivacy()).category
-        kinds = [kind for part, kind in parts(field) if part == "category"]
-        yield from _spoken(field.name, (field.full_name,), category, kinds[0] if kinds else "message")
-        enum = values(field).enum_type
-        if enum is not None and category not in NEVER and (heard := first_said(enum)):
-            yield _spoken_value(field, category, *heard)
+    yield from _never_words_of_fields(compiler)
     for name, event in compiler.policy.tracking_plan.items():
         for key, held in event.properties.items():
             kind = "bool" if held.kind is PropertyType.BOOLEAN else "string"
@@ -143,6 +136,17 @@ def never_words(compiler: Compiler) -> Iterator[Finding]:
         for section in ("keys", "baggage", "tracestate"):
             for key, given in getattr(metadata, section).items():
                 yield from _spoken(key, (*keys, section, key), getattr(given, "category", given), "string")
+
+
+def _never_words_of_fields(compiler: Compiler) -> Iterator[Finding]:
+    first_said = cache(_first_said)  # an enum may be the type of many fields
+    for field in _fields(compiler):
+        category = compiler.classes.get(field.full_name, FieldPrivacy()).category
+        kinds = [kind for part, kind in parts(field) if part == "category"]
+        yield from _spoken(field.name, (field.full_name,), category, kinds[0] if kinds else "message")
+        enum = values(field).enum_type
+        if enum is not None and category not in NEVER and (heard := first_said(enum)):
+            yield _spoken_value(field, category, *heard)
 
 
 def _metadata(policy: Policy) -> Iterator[tuple[Keys, Metadata]]:

@@ -9,6 +9,7 @@ import importlib.resources
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,9 @@ from gateway.policy.residency import Fault
 from gateway.signals import BY_FLOW
 from gateway.yamlfile import Origin, text_of, unlisted
 from gateway.yamlfile import parse as parse_yaml
+
+MAX_TOLD_FAULTS: Final = 50
+"""What is wrong with one policy, at most, in one error."""
 
 _FLOW: Final = re.compile(rf"{routes.NAME}(/(\*|[A-Za-z_]\w*))?", re.ASCII)
 _ATTRIBUTE: Final = re.compile(r"[^\s*]+(?<!\.)(\.\*)?")
@@ -57,9 +61,10 @@ def load(path: Path) -> PolicyFile:
 def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:
     """The policy that `text` holds; `path` stands for its file. Raises BadPolicy, with a line for everything that is wrong."""
     policy, origin = parse_yaml(text, str(path), Policy, BadPolicy)
-    found = [str(origin.fail(keys, reason)) for keys, reason in faults(policy)]
+    found = [str(origin.fail(keys, reason)) for keys, reason in islice(faults(policy), MAX_TOLD_FAULTS + 1)]
     if found:
-        raise BadPolicy("\n".join(found))
+        more = [f"{path}: and more"] if len(found) > MAX_TOLD_FAULTS else []
+        raise BadPolicy("\n".join((*found[:MAX_TOLD_FAULTS], *more)))
     return PolicyFile(policy, origin, path)
 
 

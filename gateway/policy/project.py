@@ -13,6 +13,7 @@ import msgspec
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from gateway.contracts.contract import Contract, message_of
+from gateway.contracts.spread import spread
 from gateway.errors import Reason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Body, FieldPlan, Form, MessagePlan, Nested, Payload, Presence, Properties, Rule
@@ -125,20 +126,15 @@ class Projector:
 
     def _spread(self, starts: Callable[[FieldDescriptor], bool], leads: Callable[[FieldDescriptor], str | None]) -> frozenset[str]:
         """The types with a field that `starts`, and those with one that `leads` to such a type, by name. Looks at each field once."""
-        waiting: list[str] = []
+        found: list[str] = []
         holders: dict[str, list[str]] = {}
         for message in self._types:
             fields = self.contract.fields(message)
             if any(map(starts, fields)):
-                waiting.append(message.full_name)
+                found.append(message.full_name)
             for target in filter(None, map(leads, fields)):
                 holders.setdefault(target, []).append(message.full_name)
-        found = set(waiting)
-        while waiting:
-            more = [name for name in dict.fromkeys(holders.pop(waiting.pop(), ())) if name not in found]
-            found.update(more)
-            waiting += more
-        return frozenset(found)
+        return spread(found, holders)
 
     def _keeps(self, field: FieldDescriptor) -> bool:
         """Whether something of a field is kept, whatever its type comes to."""

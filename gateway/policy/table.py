@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -18,6 +18,9 @@ from gateway.yamlfile import Origin
 
 OWN: Final = ("kannelle.privacy.v1", "opentelemetry.proto")
 """Packages whose services the gateway takes itself: a route carries them only where its methods name them."""
+
+MAX_CARRIED_METHODS: Final = 200_000
+"""Methods that all routes together may carry, each counted once for each of them."""
 
 Keys = tuple[str | int, ...]
 
@@ -52,8 +55,13 @@ def build(contract: Contract, routes: tuple[Route, ...], origin: Origin) -> Tabl
     """
     known = {method.path: method for method in _methods(contract)}
     calls: dict[Side, dict[str, dict[str, int]]] = {side: {} for side in Side}
+    of_service = _by_service(known)
+    carried = 0
     for key, index, keys in sorted(_claims(routes), key=lambda claim: _weight(claim[0])):
-        paths = _paths(key, known)
+        paths = of_service.get(key, ()) if key in (EVERY, _whole(key)) else [path for path in (f"/{key}",) if path in known]
+        carried += len(paths)
+        if carried > MAX_CARRIED_METHODS:
+            raise origin.fail(keys, f"with it, routes carry more than {MAX_CARRIED_METHODS} methods; name fewer")
         if not paths and key != EVERY:
             raise origin.fail(keys, f"no contract has a {'service' if key == _whole(key) else 'method'} of this name")
         calls[routes[index].listener].setdefault(routes[index].authority, {}).update(dict.fromkeys(paths, index))
@@ -80,12 +88,14 @@ def _whole(method: str) -> str:
     return f"{method.rpartition('/')[0]}/{EVERY}"
 
 
-def _paths(key: str, known: Mapping[str, MethodPlan]) -> Sequence[str]:
-    if key == EVERY:
-        return [path for path in known if not path[1:].startswith(tuple(f"{package}." for package in OWN))]
-    if key == _whole(key):
-        return [path for path in known if _whole(path[1:]) == key]
-    return [path for path in (f"/{key}",) if path in known]
+def _by_service(known: Iterable[str]) -> Mapping[str, Sequence[str]]:
+    """The paths that a service's name stands for, `pkg.Service/*`; and those that a route without methods carries, by `EVERY`."""
+    found: dict[str, list[str]] = {EVERY: []}
+    for path in known:
+        found.setdefault(_whole(path[1:]), []).append(path)
+        if not path[1:].startswith(tuple(f"{package}." for package in OWN)):
+            found[EVERY].append(path)
+    return found
 
 
 def _methods(contract: Contract) -> Iterator[MethodPlan]:

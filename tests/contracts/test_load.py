@@ -5,16 +5,20 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kannelle.privacy.v1 import annotations_pb2, context_pb2
 
+from gateway.contracts.classify import claims, fields
 from gateway.contracts.contract import Contract, message_of
 from gateway.contracts.load import default_path, load, read
 from gateway.errors import BadContract
-from tests.build import proto
+from tests.build import contract, proto
 
 ROOT = Path(__file__).parents[2]
 
@@ -225,3 +229,38 @@ def test_two_files_that_define_one_type_are_an_error_that_names_a_file(tmp_path:
 def test_a_source_is_read_without_what_the_runtime_brings(tmp_path: Path) -> None:
     names = {file.name for file in read(folder(tmp_path / "a", a=proto("message A { google.protobuf.Any any = 1; }")))}
     assert names == {"a.proto", "kannelle/privacy/v1/annotations.proto"}
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data())
+def test_a_descriptor_set_that_was_tampered_with_loads_or_is_bad(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Bytes changed, cut or doubled anywhere: names that are no names, types that aren't there, text that is none."""
+    raw = bytearray(TAMPERED)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(raw) - 1))
+        match data.draw(st.sampled_from(["change", "cut", "double"])):
+            case "change":
+                raw[at] = data.draw(st.integers(0, 255))
+            case "cut":
+                del raw[at : at + data.draw(st.integers(1, 9))]
+            case "double":
+                raw[at:at] = raw[at : at + data.draw(st.integers(1, 9))]
+    path = tmp_path_factory.mktemp("tampered") / "x.binpb"
+    path.write_bytes(raw)
+    with suppress(BadContract):
+        held = load([path])
+        fields(held)
+        claims(held, {})
+
+
+def tampered() -> bytes:
+    """A descriptor set with something of everything."""
+    text = proto(
+        """enum E { A = 0; B = 1; } service S { rpc Call(M) returns (stream M); }
+        message M { string user_id = 1 @{category: USER_ID, pattern: "u[0-9]{1,3}"}; map<string, M> more = 2 @{map_key: OPERATIONAL};
+        message Inner { E e = 1; } oneof which { Inner inner = 3; google.protobuf.Any any = 4; } repeated int32 numbers = 5; }"""
+    )
+    return FileDescriptorSet(file=[contract(text).files["f0.proto"]]).SerializeToString()
+
+
+TAMPERED = tampered()
