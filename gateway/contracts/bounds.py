@@ -75,8 +75,8 @@ def _fields_of(message: DescriptorProto) -> Iterator[tuple[str, int]]:
 
 def _check_texts(file: str, message: DescriptorProto) -> None:
     """Of what is read before the runtime has checked it."""
-    parts = (message, *message.field, *message.extension)
-    texts: Iterator[object] = (text for part in parts for text in (part.name, getattr(part, "json_name", "")))
+    fields = (*message.field, *message.extension)
+    texts: Iterable[object] = (message.name, *(text for field in fields for text in (field.name, field.json_name)))
     if not all(isinstance(text, str) for text in texts):
         raise BadContract(f"{file}: has a name that is not UTF-8")
 
