@@ -29,7 +29,7 @@ def knock(port: int, path: bytes, *, fields: Fields = (), data: bytes = bytes(5)
 def _ask(port: int, path: bytes, fields: Fields, data: bytes, enough: Callable[[int, int], bool]) -> tuple[int, bytes]:
     said = b""
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection, connection.makefile("rb") as answer:
-        connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, END_HEADERS, 1, _block(path, fields)))
+        connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, END_HEADERS, 1, opened(path, fields)))
         connection.sendall(frame(DATA, END_STREAM, 1, data) + frame(PING, 0, 0, bytes(8)))
         for kind, stream, payload in frames(answer):
             said += payload
@@ -38,7 +38,8 @@ def _ask(port: int, path: bytes, fields: Fields, data: bytes, enough: Callable[[
     return GOAWAY, said
 
 
-def _block(path: bytes, fields: Fields) -> bytes:
+def opened(path: bytes, fields: Fields = ()) -> bytes:
+    """The header block of a call."""
     head = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"test"), (b"te", b"trailers")]
     return b"".join(b"\0" + _text(name) + _text(value) for name, value in [*head, (b"content-type", b"application/grpc"), *fields])
 

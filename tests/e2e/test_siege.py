@@ -61,7 +61,8 @@ def served(tmp_path: Path, connections: int, seconds: int) -> tuple[float, float
     beside: list[float] = []
     with Process(tmp_path / "under") as target, Process(tmp_path / "beside") as other:
         with besieged(target, connections, seconds) as hostile, connected(target.address) as one, connected(other.address) as two:
-            first, second = one.unary_unary(TRACK), two.unary_unary(TRACK)
+            first: Any = one.unary_unary(TRACK)
+            second: Any = two.unary_unary(TRACK)
             for number in range(20):
                 took(first, -number)
                 took(second, -number)
