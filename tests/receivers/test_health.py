@@ -222,7 +222,7 @@ async def test_a_watcher_that_does_not_read_holds_up_nobody() -> None:
 def _watch_deaf(connection: socket.socket) -> None:
     """Call `Watch` with no window for its answer (RFC 9113, section 6.5.2); returns when the server has read that."""
     no_window = http2.frame(http2.SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
-    call = http2.frame(http2.HEADERS, http2.END_HEADERS, 1, http2._block(WATCH.encode(), ()))
+    call = http2.frame(http2.HEADERS, http2.END_HEADERS, 1, http2.opened(WATCH.encode(), ()))
     data = http2.frame(http2.DATA, http2.END_STREAM, 1, bytes(5)) + http2.frame(http2.PING, 0, 0, bytes(8))
     connection.sendall(http2.PREFACE + no_window + call + data)
     with connection.makefile("rb") as answer:
