@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.config import Outbox as Settings
-from gateway.delivery import aging, schema, wipe
+from gateway.delivery import aging, schema
 from gateway.delivery.file import File
 from gateway.delivery.leases import Leases
 from gateway.delivery.outbox import Leased, Removed
 from gateway.delivery.store import AFTER, Store
+from gateway.delivery.wiper import Wiper
 from gateway.errors import BadConfig, Reason, Refused, Retryable
 from gateway.exporters.base import Bounds
 from gateway.model import Depth
@@ -31,12 +32,6 @@ OWED: Final = 10_000
 
 TIDY: Final = 1.0
 """How often the file is tidied, in seconds: what is still there after so long has its subjects indexed, and free pages go."""
-
-WIPE: Final = 5.0
-"""How often what was delivered is wiped from the volume, in seconds; what is deleted otherwise is wiped at once."""
-
-BLOCKED: Final = 30
-"""How often in a row, once a second, another program has kept the log from being emptied when the log says so."""
 
 
 class Job:
@@ -68,8 +63,6 @@ class Commits:
         self._owed: list[Job] = []
         self._troubles = 0
         self._tidied = time.monotonic()
-        self._wiped, self._wiped_gone = -WIPE, -1
-        self._blocked = 0
         self._ended = False
         try:
             self.file = File(path, settings)
@@ -81,6 +74,7 @@ class Commits:
             self.file.close()
             raise error if isinstance(error, BadConfig) else BadConfig(f"{path}: {schema.why(error)}") from error
         self._next = self._shown = self._store.next
+        self._wiper = Wiper(self.file)
         # What a kill left in the log, and what an earlier version left in the file.
         with suppress(OSError, sqlite3.Error):
             self.wipe()
@@ -125,35 +119,10 @@ class Commits:
     def wipe(self, *, erased: bool = False) -> None:
         """Leave nothing of what is gone in the file, its log and damaged files. Not within a transaction. Raises OSError, sqlite3.Error.
 
-        What can't be done now is done later. Nobody can tell what a damaged file holds: it stays only while nothing has gone.
+        What can't be done now is done later.
         """
-        store = self._store
-        if store is None:
-            return
-        gone, self._wiped = store.gone, time.monotonic()
-        rewritten = self._rewritten(store)
-        truncated = wipe.truncate(store.connection)
-        if rewritten and truncated:
-            self._wiped_gone = gone
-        self._blocked = 0 if truncated else self._blocked + 1
-        if self._blocked == BLOCKED:
-            log.warning("%s: another program has been reading it for long; what is gone stays in its log until that ends", self.file.path)
-        if gone or erased:
-            self.file.discard_asides()
-
-    def _rewritten(self, store: Store) -> bool:
-        size = wipe.size(store)
-        if size > wipe.MAX_REWRITTEN_BYTES or not self.file.has_room(size):
-            return False
-        try:
-            if store.begin():
-                self._leases.forget_floors()
-            wipe.rewrite(store)
-            store.commit()
-        except BaseException:
-            store.rollback()
-            raise
-        return True
+        if self._store is not None and self._wiper.wipe(self._store, erased=erased):
+            self._leases.forget_floors()
 
     @property
     def erased(self) -> Collection[int]:
@@ -262,7 +231,7 @@ class Commits:
             aging.shrink(store)
             if store.lanes.look():
                 self._leases.forget_floors()
-            if store.gone != self._wiped_gone and (self._blocked or self._tidied - self._wiped >= WIPE):
+            if self._wiper.due(store):
                 self.wipe()
         except Exception as error:  # noqa: BLE001 - as above
             self._recover(error)

@@ -16,19 +16,19 @@ import pytest
 
 from gateway.config import Outbox
 from gateway.delivery import schema
-from gateway.delivery.commits import WIPE
 from gateway.delivery.held import Choice
 from gateway.delivery.outbox import Leased
 from gateway.delivery.sqlite import SqliteOutbox
 from gateway.delivery.stock import Stock
 from gateway.delivery.store import LAST
+from gateway.delivery.wiper import WIPE_SECONDS
 from gateway.errors import Reason
 from gateway.model import Parcel
 from tests.delivery.damage import page
 from tests.delivery.desk import NOW, SECOND
 from tests.delivery.kept import ALL, about, opened
 
-BOUND_SECONDS: Final = WIPE + 5
+BOUND_SECONDS: Final = WIPE_SECONDS + 5
 """As `docs/delivery.md` has it."""
 
 PLANTED: Final = re.compile(rb"<<(\d{6})>>|who (\d{6})")

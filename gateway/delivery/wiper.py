@@ -1,0 +1,66 @@
+"""When a gateway wipes what is gone from its outbox, and what it does while it can't. How, is `wipe.py`'s."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from gateway.delivery import wipe
+from gateway.delivery.file import File
+from gateway.delivery.store import Store
+
+log = logging.getLogger(__name__)
+
+WIPE_SECONDS: Final = 5.0
+"""How often what was delivered is wiped from the volume; what is deleted otherwise is wiped at once."""
+
+BLOCKED_TRIES: Final = 30
+"""How often in a row, once a second, another program has kept the log from being emptied when the gateway says so."""
+
+
+class Wiper:
+    """Wipes one outbox, in the thread of its commits."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._wiped_at = -WIPE_SECONDS
+        self._wiped: tuple[Store | None, int] = (None, 0)
+        """Of which store how much was gone when nothing of it was left."""
+        self._blocked = 0
+
+    def due(self, store: Store) -> bool:
+        """Whether it is time: something is gone, and the last time is long ago, or another program has been in the way."""
+        waited = time.monotonic() - self._wiped_at >= WIPE_SECONDS
+        return self._wiped != (store, store.gone) and (waited or self._blocked > 0)
+
+    def wipe(self, store: Store, *, erased: bool) -> bool:
+        """Leave nothing of what is gone, as far as that can be now; whether another program was found to have written.
+
+        Nobody can tell what a damaged file holds: it stays only while nothing has gone, nor anybody was `erased`. Raises OSError and
+        sqlite3.Error.
+        """
+        gone, self._wiped_at = store.gone, time.monotonic()
+        foreign = store.lanes.foreign
+        rewritten, truncated = self._rewritten(store), wipe.truncate(store.connection)
+        if rewritten and truncated:
+            self._wiped = (store, gone)
+        self._blocked = 0 if truncated else self._blocked + 1
+        if self._blocked == BLOCKED_TRIES:
+            log.warning("%s: another program has been reading it for long; what is gone stays in its log until that ends", self._file.path)
+        if gone or erased:
+            self._file.discard_asides()
+        return store.lanes.foreign != foreign
+
+    def _rewritten(self, store: Store) -> bool:
+        size = wipe.size(store)
+        if size > wipe.MAX_REWRITTEN_BYTES or not self._file.has_room(size):
+            return False
+        try:
+            store.begin()
+            wipe.rewrite(store)
+            store.commit()
+        except BaseException:
+            store.rollback()
+            raise
+        return True
