@@ -66,10 +66,9 @@ class Contract:
         """All extensions, by the full name of the type that they extend."""
         found: dict[str, list[FieldDescriptor]] = {}
         for file in self.files.values():
-            for name, field in _fields(file):
-                if field.extendee:
-                    extension = self.pool.FindExtensionByName(name)
-                    found.setdefault(cast(Descriptor, extension.containing_type).full_name, []).append(extension)
+            for name in _extensions(file.package, file.extension, file.message_type):
+                extension = self.pool.FindExtensionByName(name)
+                found.setdefault(cast(Descriptor, extension.containing_type).full_name, []).append(extension)
         return found
 
     @cached_property
@@ -145,6 +144,13 @@ def _messages(scope: str, messages: Iterable[DescriptorProto]) -> Iterator[str]:
             name = _join(scope, message.name)
             yield name
             yield from _messages(name, message.nested_type)
+
+
+def _extensions(scope: str, here: Iterable[FieldDescriptorProto], messages: Iterable[DescriptorProto]) -> Iterator[str]:
+    """Yield the full names of the extensions declared in a scope, a file's or a message's, and in messages within."""
+    yield from (_join(scope, field.name) for field in here)
+    for message in messages:
+        yield from _extensions(_join(scope, message.name), message.extension, message.nested_type)
 
 
 def _fields(file: FileDescriptorProto) -> Iterator[tuple[str, FieldDescriptorProto]]:

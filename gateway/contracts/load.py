@@ -55,7 +55,10 @@ def _meaning(file: FileDescriptorProto) -> bytes:
     known = {field.name: value for field, value in file.ListFields() if field.name != "source_code_info"}
     if known.get("syntax") == "proto2":
         del known["syntax"]
-    copy = FileDescriptorProto(**known)
+    try:
+        copy = FileDescriptorProto(**known)
+    except UnicodeDecodeError:
+        raise BadContract(f"{file.name}: holds text that is not UTF-8") from None
     for one in _fields(copy):
         if one.json_name == _json_name(one.name):
             one.ClearField("json_name")

@@ -231,6 +231,25 @@ def test_a_source_is_read_without_what_the_runtime_brings(tmp_path: Path) -> Non
     assert names == {"a.proto", "kannelle/privacy/v1/annotations.proto"}
 
 
+def test_a_field_that_says_it_extends_something_is_a_field(tmp_path: Path) -> None:
+    file = FileDescriptorProto(name="a.proto", package="t")
+    file.message_type.add(name="M").field.add(name="a", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL", extendee=".t.M")
+    (tmp_path / "x.binpb").write_bytes(FileDescriptorSet(file=[file]).SerializeToString())
+    assert "t.M.a" in fields(load([tmp_path / "x.binpb"]))
+
+
+@pytest.mark.parametrize("wanted", ["M", "a", "S", "Call", "E", "t", "dep.proto"])
+def test_a_name_that_is_not_utf8_is_an_error(tmp_path: Path, wanted: str) -> None:
+    file = FileDescriptorProto(name="a.proto", package="t", dependency=["dep.proto"])
+    file.message_type.add(name="M").field.add(name="a", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
+    file.service.add(name="S").method.add(name="Call", input_type=".t.M", output_type=".t.M")
+    file.enum_type.add(name="E").value.add(name="V", number=0)
+    raw = FileDescriptorSet(file=[FileDescriptorProto(name="dep.proto"), file]).SerializeToString()
+    sized = bytes([len(wanted)]) + wanted.encode()
+    (tmp_path / "x.binpb").write_bytes(raw.replace(sized, sized[:1] + b"\xff" * len(wanted)))
+    fault(tmp_path / "x.binpb")
+
+
 @settings(deadline=None, max_examples=400)
 @given(st.data())
 def test_a_descriptor_set_that_was_tampered_with_loads_or_is_bad(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
