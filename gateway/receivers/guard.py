@@ -49,6 +49,7 @@ STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.TOO_MANY_ITEMS: (_Code.RESOURCE_EXHAUSTED, "too many items in one call"),
     Reason.FULL: (_Code.RESOURCE_EXHAUSTED, "the gateway is full; send again later"),
     Reason.UNKNOWN_PLAN: (_Code.UNAVAILABLE, "the hub has another policy; send again later"),
+    Reason.POLICY_CHANGED: (_Code.UNAVAILABLE, "the policy has changed since the call began; call again"),
     Reason.UNAVAILABLE: (_Code.UNAVAILABLE, "a destination can't be reached; send again later"),
 }
 """The status of each reason that ends a call; any other is INTERNAL."""

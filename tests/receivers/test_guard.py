@@ -397,7 +397,7 @@ CODES: Final = {
         Reason.WITHHELD,
     },
     "RESOURCE_EXHAUSTED": {Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_ITEMS, Reason.FULL},
-    "UNAVAILABLE": {Reason.UNAVAILABLE, Reason.UNKNOWN_PLAN},
+    "UNAVAILABLE": {Reason.UNAVAILABLE, Reason.UNKNOWN_PLAN, Reason.POLICY_CHANGED},
 }
 
 

@@ -79,6 +79,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The same request ID came with another item."""
     REASON_UNKNOWN_PLAN: _Reason.ValueType  # 88
     """A hub and its agent don't have the same policy yet."""
+    REASON_POLICY_CHANGED: _Reason.ValueType  # 89
+    """The policy has changed since the call began: the call may be made again."""
     REASON_REJECTED: _Reason.ValueType  # 100
     """Of a release that was accepted and is not delivered.
     Its recipient will never take it.
@@ -152,6 +154,8 @@ REASON_REQUEST_ID_REUSED: Reason.ValueType  # 87
 """The same request ID came with another item."""
 REASON_UNKNOWN_PLAN: Reason.ValueType  # 88
 """A hub and its agent don't have the same policy yet."""
+REASON_POLICY_CHANGED: Reason.ValueType  # 89
+"""The policy has changed since the call began: the call may be made again."""
 REASON_REJECTED: Reason.ValueType  # 100
 """Of a release that was accepted and is not delivered.
 Its recipient will never take it.
