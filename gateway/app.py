@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import grpc
+import msgspec
 import uvloop
-from google.protobuf.message import Message
 
 from gateway import tls
 from gateway.config import Config
@@ -26,9 +26,9 @@ from gateway.delivery.packer import Packer, repacked
 from gateway.depot import Around, Depot
 from gateway.directory import Unknown
 from gateway.folder import remove_plans
+from gateway.inforce import Current, Switch
 from gateway.listeners import CALLS, Listener
-from gateway.loading import Loaded, files, load_all, prepare
-from gateway.minimise.flows import Flows
+from gateway.loading import Files, Loaded, load_all, prepare
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
 from gateway.policy.document import Side
@@ -38,10 +38,11 @@ from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
 from gateway.receivers.health import Health, reflect
 from gateway.receivers.http import Http, Readiness
+from gateway.receivers.inflight import InFlight
 from gateway.receivers.intake import Intake
 from gateway.receivers.otlp_http import OtlpHttp
 from gateway.receivers.proxy.access import AccessLog
-from gateway.receivers.proxy.passage import Routing
+from gateway.receivers.proxy.passage import Passage
 from gateway.receivers.proxy.proxy import Host, Proxy, Who
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.receivers.rollout import RollOut
@@ -81,7 +82,8 @@ class Gateway:
         """
         self._config = config
         self._source = source
-        self._loaded: Loaded | None = None
+        self._current = Current()
+        self._files = Files(config, self._current.files)
         self._serving = self._stopping = False
         self._tasks: Sequence[asyncio.Task[None]] = ()
         self.telemetry = Telemetry()
@@ -91,18 +93,21 @@ class Gateway:
         loaded = self._prepared()
         self._offload = Offload()
         self._decider = Decider(Unknown(), self._offload)
-        self._again = Again(self._flows, self._decider)
+        self._again = Again(self._current.flows, self._decider)
         config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         remove_plans(config.state)
         self._keys = Keys.read(config.state / KEYS)
-        around = Around(self._flows, self._message_class, self._again, self.telemetry, self._hub_credentials)
+        around = Around(self._current.flows, self._current.exporters, self._again, self.telemetry, self._hub_credentials)
         self._depot = Depot(config, around, given)
         self.delivery = self._depot.delivery
         self._spans: Spans | None = None
-        self._put_in_force(loaded)
+        self._proxied = InFlight[Passage](config.reload.grace, lambda passage: self._current.routing().lets(passage))
+        self._streamed = InFlight[emit.Streamed](config.reload.grace, lambda streamed: streamed.lasts(self._current.flows()))
+        self._switch = Switch(self._current, self._depot, self._upstreams, self._plans, self.telemetry, self._certificates, self._review)
+        self._switch.put(loaded)
         packer = Packer(self._keys, config.service)
         self._intake = Intake(self._decider, self.delivery, packer, self.telemetry)
-        self._access = AccessLog(self._flows, self._decider, self.delivery.accept, packer, self.telemetry)
+        self._access = AccessLog(self._current.flows, self._decider, self.delivery.accept, packer, self.telemetry)
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
         self._guards: list[Guard] = []
@@ -140,6 +145,10 @@ class Gateway:
         self._health.not_serving()
         for task in self._tasks:
             task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        for calls in (self._proxied, self._streamed):
+            calls.close()
         await asyncio.sleep(stop.notice)
         takers: list[Listener | OtlpHttp] = [*self._listeners, *([] if self._otlp_http is None else [self._otlp_http])]
         await asyncio.gather(*(taker.stop(stop.grace) for taker in takers))
@@ -156,42 +165,32 @@ class Gateway:
 
     # What is in force, and how it changes.
 
-    def _flows(self) -> Flows:
-        assert self._loaded is not None
-        return self._loaded.flows
-
-    def _message_class(self, name: str) -> type[Message]:
-        assert self._loaded is not None
-        return self._loaded.contract.message_class(name)
-
     def _watched(self) -> Iterator[Reloader[Any]]:
         """What is loaded anew when its files change."""
         every, given = self._config.reload.every, self._config.tls
-        watch = Watch(lambda: files(self._config), every=every)
-        yield Reloader("policy", watch, self._prepared, self._put_in_force, self.telemetry)
+        watch = Watch(self._files.paths, every=every)
+        yield Reloader("policy", watch, self._prepared, self._replace, self.telemetry)
         if given is not None:
             watch = Watch(lambda: (given.certificate, given.key, given.ca), every=every)
             yield Reloader("tls", watch, lambda: tls.read(given), self._swap, self.telemetry)
 
     def _prepared(self) -> Loaded:
-        return prepare(self._config, *self._source(self._config))
+        loaded = prepare(self._config, *self._source(self._config))
+        return msgspec.structs.replace(loaded, files=self._files.paths())
 
-    def _put_in_force(self, loaded: Loaded) -> None:
-        """Decide by these from now on; calls in flight go on as they began. Raises BadConfig, and then nothing has changed."""
-        self._depot.replace(loaded.file.policy)
-        self._loaded = loaded
-        self._connect(loaded)
-        self.telemetry.in_force(loaded.digest, loaded.file.policy.version, loaded.flows.compiler.flows)
+    async def _replace(self, loaded: Loaded) -> None:
+        await self._switch.replace(loaded)
+
+    def _review(self) -> None:
+        """What is in force has changed: so have the terms of calls in flight, it may be."""
+        self._proxied.review()
+        self._streamed.review()
 
     def _swap(self, material: tls.Material) -> None:
         """Connect with another certificate from now on."""
         assert self._certificates is not None
-        assert self._loaded is not None
         if self._certificates.swap(material):
-            self._connect(self._loaded)
-
-    def _connect(self, loaded: Loaded) -> None:
-        self._routing = Routing(loaded.courses, self._upstreams, 0 if self._certificates is None else self._certificates.generation)
+            self._switch.reconnect()
 
     def _hub_credentials(self) -> tuple[int, grpc.ChannelCredentials]:
         """For the hub, with the generation of the certificate."""
@@ -204,7 +203,7 @@ class Gateway:
 
     async def _own_spans(self, request: bytes) -> None:
         """The gateway's own spans go the way of anybody's."""
-        await otlp.export(TRACES, self._flows(), self._intake, request)
+        await otlp.export(TRACES, self._current.flows(), self._intake, request)
 
     def _readiness(self) -> Readiness:
         return Readiness(self._serving, self._stopping, tuple(reloader.state for reloader in self._reloaders))
@@ -226,8 +225,8 @@ class Gateway:
             yield self._hub(hub, listeners.delivery.agents, listeners.delivery.max_calls)
 
     def _hub(self, listener: Listener, agents: tuple[str, ...], most: int) -> Listener:
-        repack = repacked(self._keys, self._flows)
-        roll_out = RollOut(self._flows)
+        repack = repacked(self._keys, self._current.flows)
+        roll_out = RollOut(self._current.flows)
         hub = delivery.Hub(agents, max(1, most // 2), Callers(), roll_out, self._again, repack, self.delivery, self.telemetry)
         guard = Guard(most, Calls(listener.name, self.telemetry))
         self.telemetry.serves(listener.name, (delivery.SERVICE,))
@@ -235,11 +234,11 @@ class Gateway:
         return listener
 
     def _local(self, listener: Listener) -> Listener:
-        intake, guard = self._intake, Guard(CALLS, Calls("local", self.telemetry, lambda: self._spans))
+        flows, intake, guard = self._current.flows, self._intake, Guard(CALLS, Calls("local", self.telemetry, lambda: self._spans))
         self.telemetry.serves("local", (*OWN, *(one.service for one in SIGNALS)))
-        for receiver in (emit, otlp):
-            listener.server.add_generic_rpc_handlers(tuple(receiver.handlers(self._flows, intake, guard)))
-        listener.server.add_generic_rpc_handlers(tuple(privacy.handlers(self._flows, self._decider, guard)))
+        listener.server.add_generic_rpc_handlers(tuple(emit.handlers(flows, intake, guard, self._streamed)))
+        listener.server.add_generic_rpc_handlers(tuple(otlp.handlers(flows, intake, guard)))
+        listener.server.add_generic_rpc_handlers(tuple(privacy.handlers(flows, self._decider, guard)))
         if self._config.reflection:
             reflect(listener.server, OWN)
         return listener
@@ -249,13 +248,13 @@ class Gateway:
         if given is None:
             return None
         self.telemetry.serves("local_http", (one.service for one in SIGNALS))
-        return OtlpHttp(given, self._flows, self._intake, CALLS, Calls("local_http", self.telemetry))
+        return OtlpHttp(given, self._current.flows, self._intake, CALLS, Calls("local_http", self.telemetry))
 
     def _proxy(self, listener: Listener, side: Side, who: Who, most: int) -> Listener:
         guard = Guard(most)
         self._guards.append(guard)
-        host = Host(self._decider, guard, self._access, lambda: self._spans)
-        listener.server.add_generic_rpc_handlers((Proxy(side, lambda: self._routing, who, host),))
+        host = Host(self._decider, guard, self._access, self._proxied, lambda: self._spans)
+        listener.server.add_generic_rpc_handlers((Proxy(side, self._current.routing, who, host),))
         return listener
 
 

@@ -75,12 +75,14 @@ class LocalHttp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service beside the gateway calls other services. Plaintext, as `Local` is. `max_calls` at once.
 
-    A request is at most `max_message_bytes`, whatever its route allows.
+    A request is at most `max_message_bytes`, whatever its route allows. Connections end as those of `Inbound` do.
     """
 
     address: str = "127.0.0.1:14001"
     max_message_bytes: Bytes = 4 * 1024 * 1024
     max_calls: Calls = 4096
+    max_connection_age: Age = 3600.0
+    max_connection_grace: Age = 300.0
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,9 +155,13 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Reload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How often, in seconds, the files of policy, contracts and TLS are looked at; 0 is never. SIGHUP works all the same."""
+    """How often, in seconds, the files of policy, contracts, exporters and TLS are looked at; 0 is never. SIGHUP works all the same.
+
+    `grace`, in seconds, is what a call in flight has left when the policy doesn't let it go on any more.
+    """
 
     every: Pause = 2.0
+    grace: Pause = 10.0
 
 
 class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import grpc
 import msgspec
 
 from gateway.config import Config
 from gateway.config import Outbox as Kept
+from gateway.contracts.contract import Contract
 from gateway.delivery import Delivery, file
 from gateway.delivery.again import Again
 from gateway.delivery.carry import Desk
@@ -17,8 +19,8 @@ from gateway.delivery.sqlite import SqliteOutbox
 from gateway.delivery.stored import Stored
 from gateway.delivery.sweep import Sweep
 from gateway.delivery.uplink import Fallback, HubExporter, Uplink
-from gateway.exporters.base import Exporter, MessageClass
-from gateway.exporters.opened import Opened
+from gateway.exporters.base import Exporter
+from gateway.exporters.opened import Opened, Opening
 from gateway.exporters.web import Web
 from gateway.minimise.flows import Flows
 from gateway.policy.document import Policy
@@ -28,11 +30,15 @@ Credentials = Callable[[], tuple[int, grpc.ChannelCredentials]]
 """The generation of the gateway's certificate, and credentials with it."""
 
 
+NONE: Final = Opening({})
+"""What is opened where nothing is sent from here."""
+
+
 class Around(msgspec.Struct, frozen=True):
-    """What the rest of the gateway has: flows in force, classes of messages, what decides again, what counts, the way to a hub."""
+    """What the rest of the gateway has: what is in force, what decides again, what counts, the way to a hub."""
 
     flows: Callable[[], Flows]
-    message_class: MessageClass
+    exporters: Callable[[], Mapping[str, Exporter]]
     again: Again
     counts: Counts
     credentials: Credentials
@@ -41,16 +47,24 @@ class Around(msgspec.Struct, frozen=True):
 class Recipients:
     """Where releases go: to the policy's exporters, or from an agent to its hub, whatever the policy says."""
 
-    def __init__(self, config: Config, message_class: MessageClass, uplink: Uplink | None) -> None:
+    def __init__(self, config: Config, uplink: Uplink | None) -> None:
         self._web = Web(insecure_loopback=config.insecure_loopback)
-        self._opened = Opened(config.state, message_class, self._web, config.insecure_loopback)
+        self._opened = Opened(config.state, self._web, config.insecure_loopback)
         self._hub = None if uplink is None else HubExporter(uplink)
 
-    def of(self, policy: Policy) -> Mapping[str, Exporter]:
-        """The exporter of each destination that a flow feeds. Raises BadConfig."""
+    def open(self, policy: Policy, contract: Contract) -> Opening:
+        """The exporter of each destination that a flow feeds, not yet in use. Blocks. Raises BadConfig."""
         if self._hub is None:
-            return self._opened.of(policy)
-        return dict.fromkeys(sorted({name for names in policy.flows.values() for name in names}), self._hub)
+            return self._opened.open(policy, contract)
+        return Opening(dict.fromkeys(sorted({name for names in policy.flows.values() for name in names}), self._hub))
+
+    def adopt(self, opening: Opening) -> Mapping[str, Exporter]:
+        """Use these from now on."""
+        return self._opened.adopt(opening)
+
+    def discard(self, opening: Opening) -> None:
+        """Let go of what was opened in vain."""
+        self._opened.discard(opening)
 
     async def close(self) -> None:
         """Let go of what exporters share; they themselves are closed by who uses them."""
@@ -62,19 +76,13 @@ class Store:
 
     def __init__(self, config: Config, kept: Kept, around: Around) -> None:
         """Raises BadConfig if it can't be opened."""
-        self.exporters: Mapping[str, Exporter] = {}
         self._every = kept.sweep
         self._outbox = SqliteOutbox.open(config.state / file.NAME, kept)
         desk = Desk(self._outbox, around.again, around.counts)
         self.delivery = Stored(desk)
-        self._sweep = Sweep(desk, around.flows, lambda: self.exporters, kept.max_age)
+        self._sweep = Sweep(desk, around.flows, around.exporters, kept.max_age)
         self._sweeping: asyncio.Task[None] | None = None
         around.counts.ask(self._waiting)
-
-    def replace(self, exporters: Mapping[str, Exporter]) -> None:
-        """Send by these from now on."""
-        self.exporters = exporters
-        self.delivery.replace(exporters)
 
     def start(self) -> None:
         """Begin to sweep."""
@@ -96,14 +104,27 @@ class Depot:
     def __init__(self, config: Config, around: Around, given: Delivery | None = None) -> None:
         """`given` takes the place of all that the configuration says. Raises BadConfig if something can't be opened."""
         uplink = None if config.hub is None else Uplink(config.hub, around.credentials)
-        self._recipients = Recipients(config, around.message_class, uplink)
+        self._recipients = Recipients(config, uplink)
+        self._again = around.again
         self._store = None if given is not None or config.outbox is None else Store(config, config.outbox, around)
         self.delivery = given or _delivery(uplink, self._store)
 
-    def replace(self, policy: Policy) -> None:
-        """Send by this policy from now on. Raises BadConfig, and then nothing has changed."""
+    def open(self, policy: Policy, contract: Contract) -> Opening:
+        """The exporters of a policy, not yet in use. Blocks: use it from a thread, one at a time. Raises BadConfig."""
+        return NONE if self._store is None else self._recipients.open(policy, contract)
+
+    def adopt(self, opening: Opening) -> Mapping[str, Exporter]:
+        """Know these from now on. Raises nothing."""
+        return self._recipients.adopt(opening)
+
+    def discard(self, opening: Opening) -> None:
+        """Let go of what was opened in vain."""
+        self._recipients.discard(opening)
+
+    def replace(self, exporters: Mapping[str, Exporter], flows: Flows) -> None:
+        """Send by these, and decide by these flows, from this moment on. Raises nothing."""
         if self._store is not None:
-            self._store.replace(self._recipients.of(policy))
+            self._store.delivery.replace(exporters, self._again.by(flows))
 
     def start(self) -> None:
         """Begin what happens on schedule."""

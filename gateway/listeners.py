@@ -76,10 +76,12 @@ def _options(given: Local | Outbound | Inbound | Delivery) -> list[tuple[str, An
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.keepalive_time_ms", KEEPALIVE),
         ]
-    if isinstance(given, Inbound | Delivery):
         options += [
             ("grpc.max_connection_age_ms", int(given.max_connection_age * 1000)),
             ("grpc.max_connection_age_grace_ms", int(given.max_connection_grace * 1000)),
+        ]
+    if isinstance(given, Inbound | Delivery):
+        options += [
             ("grpc.server_handshake_timeout_ms", HANDSHAKE),
             ("grpc.max_allowed_incoming_connections", CONNECTIONS),
         ]

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -15,7 +12,7 @@ from gateway.config import Config
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
-from gateway.errors import BadConfig
+from gateway.errors import BadConfig, BadPolicy
 from gateway.minimise.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
@@ -23,18 +20,23 @@ from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.receivers.proxy.passage import Courses
 from gateway.signals import TRACES
-
-_APPROVALS: Final = re.compile(r"""^approvals:[ ]*["']?([^"'#\s]+)""", re.MULTILINE)
+from gateway.yamlfile import Node, compose, text_of
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A policy and its contracts, and what they come to. `digest`: SHA-256 over all plans, equal in every gateway that decides alike."""
+    """A policy and its contracts, and what they come to.
+
+    `plans`: the digests of all flows' plans. `digest`: SHA-256 over all plans, equal in every gateway that decides alike. `files`: those
+    that all of it was read from.
+    """
 
     file: PolicyFile
     contract: Contract
     flows: Flows
     courses: Courses
+    plans: frozenset[str]
     digest: str
+    files: frozenset[Path] = frozenset()
 
 
 def load_all(config: Config) -> tuple[PolicyFile, Contract]:
@@ -50,20 +52,74 @@ def prepare(config: Config, file: PolicyFile, contract: Contract) -> Loaded:
         raise BadConfig("tls: is required, for the policy has a route to an upstream that isn't plaintext")
     if config.telemetry.traces.ratio > 0 and flows.find(TRACES.flow) is None:
         raise BadConfig(f"telemetry.traces.ratio: needs the flow {TRACES.flow} in the policy, by which the gateway's own traces go")
-    return Loaded(file, contract, flows, courses, _digest(flows, courses))
+    plans = frozenset(plan.digest for plan in flows.compiler.plans().values())
+    return Loaded(file, contract, flows, courses, plans, _digest(plans, courses))
 
 
-def _digest(flows: Flows, courses: Courses) -> str:
-    plans = {plan.digest for plan in flows.compiler.plans().values()}
+def _digest(plans: frozenset[str], courses: Courses) -> str:
     routes = {way.digest for course in courses.courses for way in (course.out, course.back)}
     return hashlib.sha256("".join(sorted(plans | routes)).encode()).hexdigest()
 
 
-def files(config: Config) -> Iterator[Path]:
-    """The files and folders that policy and contracts are read from, as the policy's file says now, sound or not."""
-    policy = config.policy or default_policy()
-    yield policy
-    yield from config.contracts or (default_contract(),)
-    with suppress(OSError, UnicodeDecodeError):
-        if named := _APPROVALS.search(policy.read_text(encoding="utf-8")):
-            yield policy.parent / named[1]
+class Files:
+    """The files and folders that policy, contracts and exporters are read from, as the policy's file says now.
+
+    While that one is broken, they are what can be read of it, and those of what is in force. For one thread at a time.
+    """
+
+    def __init__(self, config: Config, in_force: Callable[[], frozenset[Path]]) -> None:
+        """`in_force` are the files of what is in force."""
+        self._policy = config.policy or default_policy()
+        self._given = frozenset((self._policy, *(config.contracts or (default_contract(),))))
+        self._in_force = in_force
+        self._read_at: tuple[int, ...] = ()
+        self._named: frozenset[Path] = frozenset()
+        self._sound = False
+
+    def paths(self) -> frozenset[Path]:
+        """All of them. The policy is read only when its file has changed."""
+        at = _mark(self._policy)
+        if at != self._read_at:
+            self._named, self._sound = frozenset(_named_by(self._policy)), _is_sound(self._policy)
+            self._read_at = at
+        return self._given | self._named | (frozenset() if self._sound else self._in_force())
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        return (error.errno or 0,)
+    return found.st_dev, found.st_ino, found.st_ctime_ns, found.st_mtime_ns, found.st_size
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        load_policy(path)
+    except BadPolicy:
+        return False
+    return True
+
+
+def _named_by(policy: Path) -> Iterator[Path]:
+    """The files that a policy's file names, whatever else is in it, and whatever is wrong with that."""
+    try:
+        root = compose(text_of(policy, BadPolicy), str(policy), BadPolicy)
+    except BadPolicy:
+        return
+    if path := _text(root, "approvals"):
+        yield policy.parent / path
+    for destination in _entries(_entries(root).get("destinations")).values():
+        # Credentials aren't among them: they are read whenever they are used.
+        if path := _text(_entries(destination).get("exporter"), "ca"):
+            yield Path(path)
+
+
+def _entries(node: Node | None) -> dict[str, Node]:
+    return node.value if node is not None and isinstance(node.value, dict) else {}
+
+
+def _text(node: Node | None, key: str) -> str:
+    """The text at a key; empty if there is none."""
+    found = _entries(node).get(key)
+    return found.value if found is not None and isinstance(found.value, str) else ""

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.delivery.again import Again
+from gateway.delivery.again import Decides
 from gateway.delivery.outbox import Leased, Outbox
 from gateway.delivery.schedule import pause
 from gateway.errors import Reason, Refused, Retryable
@@ -45,7 +45,7 @@ class Desk(msgspec.Struct, frozen=True):
     """What all couriers share."""
 
     outbox: Outbox
-    again: Again
+    again: Decides
     counts: Counts
     clock: Clock = CLOCK
 
@@ -58,6 +58,17 @@ class Carried:
         self._batch = batch
         self._desk = desk
         self._open = {leased.id for leased in batch}
+        self._recalled = False
+        self._sending: asyncio.Task[object] | None = None
+
+    def recall(self) -> None:
+        """Send nothing of it from now on: what isn't sent is given back, what is on its way is given up and given back too.
+
+        What the recipient has answered already is concluded.
+        """
+        self._recalled = True
+        if self._sending is not None:
+            self._sending.cancel()
 
     async def by(self, exporter: Exporter) -> Sequence[Outcome]:
         """Send what may leave; how that fared. Raises Retryable where the outbox can't be written to."""
@@ -71,13 +82,23 @@ class Carried:
 
     async def _sent(self, exporter: Exporter) -> Sequence[Outcome]:
         sent, parcels = self._kept(*await self._decided())
-        if not parcels:
+        if self._recalled:
+            await self._give_back(0)
+        if self._recalled or not parcels:
             return ()
         begun = time.perf_counter_ns()
-        outcomes = await fare(exporter, parcels)
+        outcomes = await self._fared(exporter, parcels)
         self._desk.counts.delivered(self._destination, _fared(outcomes), time.perf_counter_ns() - begun)
         await self._conclude(sent, outcomes)
         return outcomes
+
+    async def _fared(self, exporter: Exporter, parcels: Sequence[Parcel]) -> Sequence[Outcome]:
+        # Since the batch was seen not to be recalled, nothing has been waited for.
+        self._sending = asyncio.current_task()
+        try:
+            return await fare(exporter, parcels)
+        finally:
+            self._sending = None
 
     async def _give_back(self, due_ns: int) -> None:
         if self._open:
@@ -90,6 +111,9 @@ class Carried:
         ended: dict[int, Reason] = {}
         for leased in self._batch:
             fate = await self._told(leased)
+            if self._recalled:
+                # Nor is anything purged that was decided on by what is no longer in force.
+                return [], []
             if fate is None:
                 continue
             if isinstance(fate, Parcel):

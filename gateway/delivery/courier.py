@@ -17,6 +17,9 @@ from gateway.exporters.base import Bounds, Exporter, Outcome, Retry
 
 log = logging.getLogger(__name__)
 
+LEAVE: Final = 10.0
+"""When the log tells of an exporter that doesn't let go of a batch that was given up, in seconds."""
+
 LOOK: Final = 1.0
 """How often the outbox is looked at though nobody said that something came, in seconds: what was postponed falls due by itself."""
 
@@ -27,16 +30,18 @@ class Courier:
     At least once: what a crash finds unsettled is sent again, under the same key.
     """
 
-    def __init__(self, destination: str, exporter: Exporter, desk: Desk) -> None:
-        """It begins at once. The exporter isn't closed."""
+    def __init__(self, destination: str, exporter: Exporter, desk: Desk, before: Courier | None = None) -> None:
+        """It begins once the one `before` it, which must have been told to leave, has left. The exporter isn't closed."""
         self.exporter = exporter
-        self.circuit = Circuit()
+        self.desk = desk
+        """By it the next batches are decided on; those under way keep theirs."""
+        self.circuit: Circuit = Circuit() if before is None or before.exporter is not exporter else before.circuit
         self._destination = destination
-        self._desk = desk
+        self._before = before
         self._woken = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = False
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[asyncio.Task[None], Carried] = {}
         self._ready: deque[Sequence[Leased]] = deque()
         """Batches that are leased, and wait for their turn."""
         self._loop: asyncio.Task[None] = asyncio.create_task(self._run())
@@ -51,12 +56,36 @@ class Courier:
         self.wake()
         await self._idle.wait()
 
+    def leave(self) -> None:
+        """Lease and send no more, from this moment on: what isn't sent is given back, what is on its way is given up.
+
+        What is given up may have arrived all the same; it is sent again by whoever comes next, under the same key.
+        """
+        self._stopping = True
+        self._woken.set()
+        for carried in self._sending.values():
+            carried.recall()
+
+    async def left(self) -> None:
+        """Wait until nothing is leased or under way any more."""
+        await asyncio.wait([self._loop])
+        if not self._sending:
+            return
+        _, late = await asyncio.wait(self._sending, timeout=LEAVE)
+        if late:
+            log.warning("%s: %d batches that were given up are still under way", self._destination, len(late))
+            await asyncio.wait(late)
+
     async def stop(self, within: float) -> None:
         """Take nothing more, and let what is under way settle, for `within` seconds at most; what doesn't is sent again one day."""
         # Not cancelled: a lease that is being taken would be nobody's.
         self._stopping = True
         self._woken.set()
-        await self._loop
+        if self._before is not None:
+            # Not begun, so nothing is leased.
+            self._loop.cancel()
+        await asyncio.wait([self._loop])
+        self._idle.set()
         if not self._sending:
             return
         _, late = await asyncio.wait(self._sending, timeout=within)
@@ -67,6 +96,9 @@ class Courier:
             await asyncio.wait(late)
 
     async def _run(self) -> None:
+        if self._before is not None:
+            await self._before.left()
+            self._before = None
         while not self._stopping:
             self._woken.clear()
             if self.circuit.broken:
@@ -80,14 +112,17 @@ class Courier:
 
     def _slots(self) -> int:
         """How many more batches may be under way."""
-        return self.circuit.slots(self._desk.clock.monotonic(), self.exporter.bounds.at_once, len(self._sending))
+        if self._stopping:
+            return 0
+        return self.circuit.slots(self.desk.clock.monotonic(), self.exporter.bounds.at_once, len(self._sending))
 
     def _begin(self) -> bool:
         """Send what is ready, as far as the recipient may have it; whether anything was."""
         begun = [self._ready.popleft() for _ in range(min(self._slots(), len(self._ready)))]
         for batch in begun:
-            task = asyncio.create_task(self._carry(batch))
-            self._sending.add(task)
+            carried = Carried(self._destination, batch, self.desk)
+            task = asyncio.create_task(self._carry(carried))
+            self._sending[task] = carried
             task.add_done_callback(self._ended)
         return bool(begun)
 
@@ -96,7 +131,7 @@ class Courier:
         self._ready.clear()
         if ids:
             with suppress(Retryable):
-                await self._desk.outbox.postpone(ids, 0, failed=False)
+                await self.desk.outbox.postpone(ids, 0, failed=False)
 
     async def _lease(self) -> Sequence[Leased]:
         """What may be sent now; nothing while the outbox can't be read."""
@@ -105,13 +140,13 @@ class Courier:
             bounds = Bounds(1, bounds.bytes)
         await self._linger(bounds)
         try:
-            return await self._desk.outbox.lease(self._destination, bounds, self._desk.clock.now_ns())
+            return await self.desk.outbox.lease(self._destination, bounds, self.desk.clock.now_ns())
         except Retryable:
             return ()
 
     async def _linger(self, bounds: Bounds) -> None:
         """Wait for company, unless there is enough for a batch."""
-        depth = self._desk.outbox.depths().get(self._destination)
+        depth = self.desk.outbox.depths().get(self._destination)
         if bounds.linger and depth is not None and 0 < depth.items < bounds.items:
             await asyncio.sleep(bounds.linger)
 
@@ -122,9 +157,9 @@ class Courier:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), LOOK)
 
-    async def _carry(self, batch: Sequence[Leased]) -> None:
+    async def _carry(self, carried: Carried) -> None:
         try:
-            self._judge(await Carried(self._destination, batch, self._desk).by(self.exporter))
+            self._judge(await carried.by(self.exporter))
         except Retryable as error:
             log.warning("%s: the outbox could not be written to: %s", self._destination, error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, the courier goes on
@@ -140,11 +175,11 @@ class Courier:
             self._failed(max((retry.after for retry in retries if retry.after is not None), default=None))
 
     def _failed(self, asked: float | None) -> None:
-        was, clock = self.circuit, self._desk.clock
+        was, clock = self.circuit, self.desk.clock
         self.circuit = was.failed(clock.monotonic(), asked, clock.draw())
         if self.circuit.broken and not was.broken:
             log.warning("%s: the recipient failed %d times in a row; it is tried less often now", self._destination, self.circuit.failures)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
+        del self._sending[task]
         self._woken.set()

@@ -7,6 +7,9 @@ import logging
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
+import msgspec
+
+from gateway.delivery.again import Decides
 from gateway.delivery.carry import Desk
 from gateway.delivery.courier import Courier
 from gateway.errors import Reason, Retryable
@@ -20,25 +23,37 @@ class Stored:
     """Stores parcels and has them carried. All parcels of one call are stored in one transaction, or none."""
 
     def __init__(self, desk: Desk) -> None:
-        """The desk's outbox is closed with the delivery."""
+        """The desk's outbox is closed with the delivery. Its `again` decides until the first `replace`."""
         self._desk = desk
         self._exporters: dict[str, Exporter] = {}
         self._immediate: dict[str, Immediate] = {}
         self._couriers: dict[str, Courier] = {}
+        self._last: dict[str, Courier] = {}
+        """Those that were told to leave and haven't yet, the last of each destination."""
         self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def replace(self, exporters: Mapping[str, Exporter]) -> None:
-        """Deliver by these from now on. Those that are no longer among them are closed once they have nothing under way."""
+    def replace(self, exporters: Mapping[str, Exporter], again: Decides) -> None:
+        """Deliver by these exporters, and decide by `again`, from this moment on.
+
+        Where either is another one for a destination, nothing more leaves by the old: its courier leaves, and only then the next begins.
+        Exporters that are no longer among them are closed once nobody has them.
+        """
+        desk = msgspec.structs.replace(self._desk, again=again)
+        gone = {name: courier for name, courier in self._couriers.items() if not _goes_on(courier, name, exporters, again)}
+        for name, courier in gone.items():
+            self._last[name] = self._couriers.pop(name)
+            courier.leave()
         left = set(self._exporters.values()) - set(exporters.values())
         self._exporters = dict(exporters)
         self._immediate = {name: exporter for name, exporter in exporters.items() if isinstance(exporter, Immediate)}
-        gone = [self._couriers.pop(name) for name, courier in [*self._couriers.items()] if exporters.get(name) is not courier.exporter]
         for name, exporter in exporters.items():
-            if name not in self._couriers:
-                self._couriers[name] = Courier(name, exporter, self._desk)
+            if name in self._couriers:
+                self._couriers[name].desk = desk
+            else:
+                self._couriers[name] = Courier(name, exporter, desk, self._last.get(name))
         if left or gone:
-            self._later(_retire(gone, left))
+            self._later(self._retire(gone, left))
 
     async def accept(self, parcels: Sequence[Parcel]) -> None:
         """Store parcels; returns after the commit. Raises as an outbox does.
@@ -87,7 +102,7 @@ class Stored:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.idle(), within)
         await asyncio.gather(*(courier.stop(1.0) for courier in self._couriers.values()))
-        self._later(_retire((), set(self._exporters.values())))
+        self._later(self._retire({}, set(self._exporters.values())))
         _, late = await asyncio.wait(self._leaving, timeout=within)
         for task in late:
             task.cancel()
@@ -95,18 +110,27 @@ class Stored:
             log.warning("at the end, exporters were still busy after %g s", within)
         await self._desk.outbox.close()
 
+    async def _retire(self, couriers: Mapping[str, Courier], exporters: Iterable[Exporter]) -> None:
+        """Let go of couriers, then of exporters that nobody has."""
+        await asyncio.gather(*(courier.left() for courier in couriers.values()))
+        for name, courier in couriers.items():
+            if self._last.get(name) is courier:
+                del self._last[name]
+        await asyncio.gather(*map(_close, exporters))
+
     def _later(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
 
-async def _retire(couriers: Iterable[Courier], exporters: Iterable[Exporter]) -> None:
-    """Let go of couriers, then of exporters that nobody has."""
-    for courier in couriers:
-        await courier.stop(10.0)
-    for exporter in exporters:
-        try:
-            await exporter.close()
-        except Exception as error:  # noqa: BLE001 - the others shall be closed all the same
-            log.error("an exporter could not be closed: %s", type(error).__name__)
+def _goes_on(courier: Courier, name: str, exporters: Mapping[str, Exporter], again: Decides) -> bool:
+    """Whether a courier does as it would if it began now."""
+    return exporters.get(name) is courier.exporter and again.terms(name) == courier.desk.again.terms(name)
+
+
+async def _close(exporter: Exporter) -> None:
+    try:
+        await exporter.close()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is let go of
+        log.error("an exporter could not be closed: %s", type(error).__name__)

@@ -15,6 +15,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from gateway.errors import BadConfig
 from gateway.exporters.backups import Backups
 from gateway.folder import make_folder, sync_folder
@@ -22,6 +24,8 @@ from gateway.folder import make_folder, sync_folder
 log = logging.getLogger(__name__)
 
 DAY: Final = timedelta(days=1)
+
+TAKEN: Final = "another destination or process writes to this file"
 
 # macOS has no fdatasync.
 _sync: Final = getattr(os, "fdatasync", os.fsync)
@@ -36,6 +40,14 @@ def write_some(fd: int, data: memoryview) -> memoryview:
         return data
 
 
+class Keeping(msgspec.Struct, frozen=True):
+    """How large a file grows, how many backups stay, and for how long lines are kept; None bounds nothing."""
+
+    max_bytes: int
+    backups: int | None
+    retention: timedelta | None = None
+
+
 class RotatingFile:
     """Appends lines to `path`, and to it alone: a lock beside it (`path.lock`) keeps other writers out.
 
@@ -43,6 +55,7 @@ class RotatingFile:
     or all with None. With 0 it doesn't turn over for its size. With a `retention` it also does when it was begun longer than a day ago,
     or a tenth of the retention if that is less, and `sweep` removes what is older: no line is kept for longer than the two together.
     The lock's time of modification says when the file was begun.
+    `keeping`, which says so, may be replaced in any thread.
     Files are created for the owner only. A file that somebody moved away or cut is noticed, and written anew under its name.
     """
 
@@ -56,10 +69,8 @@ class RotatingFile:
     ) -> None:
         """Open or create the file and its folders. Raises BadConfig, naming the path, if that can't be done or another writer has it."""
         self._path = path
-        self._max = max_bytes
-        self._most = backups
         self._backups = Backups(path)
-        self.retention = retention
+        self.keeping = Keeping(max_bytes, backups, retention)
         self._wall = wall
         self._size = 0
         self._begun = 0.0
@@ -94,13 +105,14 @@ class RotatingFile:
 
     def sweep(self, now: float) -> int:
         """Remove backups that were last written to longer before `now`, in seconds since 1970, than the retention; how many went."""
-        if self.retention is None:
+        retention = self.keeping.retention
+        if retention is None:
             return 0
         gone = 0
         try:
             self._ready()
             self._turn_over_if_due(now)
-            gone = self._backups.remove_older(now - self.retention.total_seconds())
+            gone = self._backups.remove_older(now - retention.total_seconds())
             self._stuck = False
         except OSError as error:
             if not self._stuck:
@@ -125,9 +137,9 @@ class RotatingFile:
         return count
 
     def _fitting(self, lines: Sequence[bytes]) -> Iterator[bytes]:
-        size = self._size
+        size, keeping = self._size, self.keeping
         for line in lines:
-            if self._most != 0 and size > 0 and size + len(line) > self._max:
+            if keeping.backups != 0 and size > 0 and size + len(line) > keeping.max_bytes:
                 return
             size += len(line)
             yield line
@@ -193,20 +205,21 @@ class RotatingFile:
         os.utime(self._lock, (now, now))
 
     def _turn_over_if_due(self, now: float) -> None:
-        if self.retention is None or self._size == 0:
+        retention = self.keeping.retention
+        if retention is None or self._size == 0:
             return
         if self._begun > now:
             # The clock was set back.
             self._begin(now)
-        elif now - self._begun >= min(DAY, self.retention / 10).total_seconds():
+        elif now - self._begun >= min(DAY, retention / 10).total_seconds():
             self._turn_over()
             self._ready()
 
     def _turn_over(self) -> None:
         self._close()
         self._path.replace(self._backups.next())
-        if self._most:
-            self._backups.keep(self._most)
+        if most := self.keeping.backups:
+            self._backups.keep(most)
 
     def _report(self, error: OSError) -> None:
         # Once, until a line gets through again.
@@ -235,5 +248,5 @@ def _locked(path: Path) -> int:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(fd)
-        raise BadConfig(f"{path}: another destination or process writes to this file") from error
+        raise BadConfig(f"{path}: {TAKEN}") from error
     return fd

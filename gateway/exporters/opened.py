@@ -1,91 +1,174 @@
-"""The exporters of a policy's destinations, opened as the policy says, and kept over its changes where it says nothing else of them."""
+"""The exporters of a policy's destinations, opened as the policy says, and kept over its changes where it says nothing else of them.
+
+In two steps, so that a policy that can't be put in force leaves everything as it was: first all are opened, then they are adopted.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+
+from gateway.contracts.contract import Contract
 from gateway.errors import BadConfig
-from gateway.exporters.base import Exporter, MessageClass
-from gateway.exporters.jsonl import Jsonl
+from gateway.exporters.base import Exporter
+from gateway.exporters.file import TAKEN, Keeping
+from gateway.exporters.jsonl import Files, Jsonl
+from gateway.exporters.lines import STDOUT, Lines
 from gateway.exporters.mixpanel import Mixpanel
 from gateway.exporters.null import Null
 from gateway.exporters.otlp import Otlp
 from gateway.exporters.segment import Segment
-from gateway.exporters.target import resolved_target
 from gateway.exporters.web import Web
 from gateway.exporters.webhook import Webhook
 from gateway.exporters.zendesk import Zendesk
 from gateway.policy import document, http_exporters
 
-Known = tuple[document.Exporter, Exporter]
-"""What the policy says of a destination's exporter, and the exporter."""
+STANDARD_OUTPUT: Final = "-"
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An exporter, and what made it: what the policy says of it, the certificates that it trusts, the contract that its items are of."""
+
+    given: document.Exporter
+    ca: bytes | None
+    contract: Contract | None
+    exporter: Exporter
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """The exporters of a policy, by destination, before they are in use. `known` tells how they were made."""
+
+    exporters: Mapping[str, Exporter]
+    known: Mapping[str, Known] = {}
+    fresh: frozenset[str] = frozenset()
+    """Those that were not in use before."""
+    keeping: Mapping[str, Keeping] = {}
+    """How files are to be kept."""
 
 
 class Opened:
     """Opens exporters. Who uses them closes them, also those that a change of policy leaves without use."""
 
-    def __init__(self, state: Path, message_class: MessageClass, web: Web, insecure_loopback: bool) -> None:
+    def __init__(self, state: Path, web: Web, insecure_loopback: bool) -> None:
         """`state` is the folder of embedded exporters' files, `web` the way out over HTTP, whose opener closes it.
 
         `insecure_loopback`: OTLP may go to loopback in plaintext; of HTTP `web` knows.
         """
         self._state = state
-        self._message_class = message_class
         self._web = web
         self._insecure_loopback = insecure_loopback
-        self._open: dict[str, Known] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._files = Files()
+        self._open: Mapping[str, Known] = {}
 
-    def of(self, policy: document.Policy) -> Mapping[str, Exporter]:
-        """The exporter of each destination that a flow feeds. Raises BadConfig, and then none is left open that wasn't."""
+    def open(self, policy: document.Policy, contract: Contract) -> Opening:
+        """The exporter of each destination that a flow feeds. Those in use notice nothing. Blocks: use it from a thread, one at a time.
+
+        Raises BadConfig, and then none is left open that wasn't.
+        """
         fed = sorted({name for names in policy.flows.values() for name in names})
+        keeping = {name: _keeping(policy.destinations[name]) for name in fed}
         found: dict[str, Known] = {}
         try:
             for name in fed:
-                found[name] = self._known(name, policy.destinations[name].exporter)
+                found[name] = self._known(name, policy.destinations[name].exporter, contract, keeping[name])
+            _check_files(found)
         except BadConfig:
-            self._close(exporter for name, (_, exporter) in found.items() if found[name] is not self._open.get(name))
+            self.discard(Opening({}, found, self._fresh(found)))
             raise
-        self._open = found
-        for name, (_, exporter) in found.items():
+        return Opening({name: known.exporter for name, known in found.items()}, found, self._fresh(found), keeping)
+
+    def adopt(self, opening: Opening) -> Mapping[str, Exporter]:
+        """Know these from now on, and keep their files as the policy says. Raises nothing."""
+        self._open = opening.known
+        for name, known in opening.known.items():
+            if isinstance(known.exporter, Jsonl) and known.exporter.lines.sink is not STDOUT:
+                known.exporter.keep(opening.keeping[name])
+        return opening.exporters
+
+    def discard(self, opening: Opening) -> None:
+        """Let go of what was opened in vain. What has sent nothing yet holds nothing but its file."""
+        for name in opening.fresh:
+            exporter = opening.known[name].exporter
             if isinstance(exporter, Jsonl):
-                exporter.keep(policy.destinations[name].retention)
-        return {name: exporter for name, (_, exporter) in found.items()}
+                exporter.let_go()
 
-    def _known(self, name: str, given: document.Exporter) -> Known:
+    def _fresh(self, found: Mapping[str, Known]) -> frozenset[str]:
+        return frozenset(name for name, known in found.items() if known is not self._open.get(name))
+
+    def _known(self, name: str, given: document.Exporter, contract: Contract, keeping: Keeping) -> Known:
+        ca = _ca(given, f"destinations.{name}.exporter.ca")
+        draws = None if isinstance(given, document.OtlpExporter | document.NullExporter) else contract
         known = self._open.get(name)
-        return known if known is not None and known[0] == given else (given, self._opened(name, given))
+        if known is not None and (known.given, known.ca) == (given, ca) and _alike(known.contract, draws):
+            return known
+        return Known(given, ca, draws, self._opened(name, given, contract, keeping))
 
-    def _opened(self, name: str, given: document.Exporter) -> Exporter:
+    def _opened(self, name: str, given: document.Exporter, contract: Contract, keeping: Keeping) -> Exporter:
         key = f"destinations.{name}.exporter"
         match given:
             case document.JsonlExporter():
-                path = resolved_target(self._state, name, given, key)
-                return Jsonl(path, self._message_class, max_bytes=given.max_bytes, backups=given.backups)
+                return Jsonl(self._lines(name, given, keeping), contract.message_class)
             case document.OtlpExporter():
                 if urlsplit(given.endpoint).scheme == "http" and not self._insecure_loopback:
                     raise BadConfig(f"{key}.endpoint: is plain http, which needs --insecure-loopback")
                 return Otlp(given.endpoint, compression=given.compression, timeout=given.timeout, ca=given.ca)
             case document.NullExporter():
                 return Null()
-        return self._opened_over_http(given, key)
+        return self._opened_over_http(given, contract, key)
 
-    def _opened_over_http(self, given: http_exporters.HttpExporter, key: str) -> Exporter:
+    def _lines(self, name: str, given: document.JsonlExporter, keeping: Keeping) -> Lines:
+        if given.path != STANDARD_OUTPUT:
+            return self._files.held(self._state / (given.path or f"{name}.jsonl"), keeping)
+        lines = Lines(STDOUT)
+        lines.hold()
+        return lines
+
+    def _opened_over_http(self, given: http_exporters.HttpExporter, contract: Contract, key: str) -> Exporter:
         match given:
             case http_exporters.SegmentExporter():
-                return Segment(self._web, given, self._message_class, key)
+                return Segment(self._web, given, contract.message_class, key)
             case http_exporters.MixpanelExporter():
-                return Mixpanel(self._web, given, self._message_class, key)
+                return Mixpanel(self._web, given, contract.message_class, key)
             case http_exporters.ZendeskExporter():
-                return Zendesk(self._web, given, self._message_class, key)
+                return Zendesk(self._web, given, contract.message_class, key)
             case http_exporters.WebhookExporter():
-                return Webhook(self._web, given, self._message_class, key)
+                return Webhook(self._web, given, contract.message_class, key)
 
-    def _close(self, exporters: Iterable[Exporter]) -> None:
-        for exporter in exporters:
-            task = asyncio.create_task(exporter.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+
+def _keeping(destination: document.Destination) -> Keeping:
+    given = destination.exporter
+    if isinstance(given, document.JsonlExporter):
+        return Keeping(given.max_bytes, given.backups, destination.retention)
+    return Keeping(0, None, timedelta(0))
+
+
+def _check_files(found: Mapping[str, Known]) -> None:
+    """Raises BadConfig if two destinations have one file."""
+    taken: set[int] = set()
+    for name, known in found.items():
+        if isinstance(known.exporter, Jsonl) and known.exporter.lines.sink is not STDOUT:
+            lines = id(known.exporter.lines)
+            if lines in taken:
+                raise BadConfig(f"destinations.{name}.exporter.path: {TAKEN}")
+            taken.add(lines)
+
+
+def _ca(given: document.Exporter, key: str) -> bytes | None:
+    """What the file of certificates says that an exporter trusts. Raises BadConfig, naming `key`."""
+    path = getattr(given, "ca", None)
+    if path is None:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise BadConfig(f"{key}: {path}: can't be read: {error.strerror}") from None
+
+
+def _alike(old: Contract | None, new: Contract | None) -> bool:
+    """Whether items are drawn alike: by equal descriptors."""
+    return old is new or (old is not None and new is not None and old.files == new.files)

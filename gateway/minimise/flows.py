@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from typing import Final
 
 from gateway.errors import BadSetup, Reason, Refused
 from gateway.minimise.categories import Categories
@@ -11,15 +12,25 @@ from gateway.minimise.census import Sample, Total
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.subject import Reader
 from gateway.model import Category, Facts, Release, Trail, Verdict
+from gateway.plan import SubjectPlan
 from gateway.policy.compile import OURS, Compiler
 from gateway.policy.judge import Site
 from gateway.policy.otlp import slots
 
+Term = tuple[str, str, SubjectPlan]
+"""What a decision goes by: the type of the item, the digest of its plan, where its subject stands."""
+
+NOTHING: Final[frozenset[Term]] = frozenset()
+
 
 class Flow:
-    """Items of one type on their way to their destinations. `key` is its name in the policy, `categories` those of places in an item."""
+    """Items of one type on their way to their destinations. `key` is its name in the policy, `categories` those of places in an item.
+
+    `terms` are what decisions go by, with their destinations: flows of equal terms decide alike.
+    """
 
     def __init__(self, key: str, reader: Reader, minimisers: tuple[Minimiser, ...], categories: Mapping[Trail, Category]) -> None:
+        self.terms = tuple((one.plan.destination, (one.plan.type, one.digest, reader.plan)) for one in minimisers)
         self.key = key
         self.categories = categories
         self.subject = reader.read
@@ -55,6 +66,10 @@ class Flows:
         self.fed = frozenset((compiler.item_type(key), name) for key, names in compiler.flows.items() for name in names)
         """The types that a flow leads to a destination, each with it."""
         self._flows = {key: self._flow(key, compiler.item_type(key), destinations) for key, destinations in compiler.flows.items()}
+        self._terms: dict[str, frozenset[Term]] = {}
+        for flow in self._flows.values():
+            for destination, term in flow.terms:
+                self._terms[destination] = self._terms.get(destination, NOTHING) | {term}
 
     def of(self, key: str) -> Flow:
         """The flow of a key of the policy. Raises Refused."""
@@ -70,6 +85,11 @@ class Flows:
     def of_method(self, service: str, method: str) -> Flow:
         """The flow of a call: its own, else its service's. Raises Refused."""
         return self._flows.get(f"{service}/{method}") or self.of(f"{service}/*")
+
+    @property
+    def sendable(self) -> Mapping[str, Flow]:
+        """The flows of message types that callers may send, by type."""
+        return {key: flow for key, flow in self._flows.items() if "/" not in key and key not in OURS}
 
     def of_type(self, type: str) -> Flow:
         """The flow of a message type that callers may send. Raises Refused."""
@@ -87,6 +107,10 @@ class Flows:
     def feeds(self, type: str, destination: str) -> bool:
         """Whether some flow leads items of a type to a destination."""
         return (type, destination) in self.fed
+
+    def terms(self, destination: str) -> object:
+        """What decisions on all that is led to a destination go by: equal terms decide alike."""
+        return self._terms.get(destination, NOTHING)
 
     def minimiser(self, type: str, destination: str) -> Minimiser:
         """The minimiser of a type at a destination, in a flow or not. Raises KeyError if one is unknown, BadPolicy if none can be made."""

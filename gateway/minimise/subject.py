@@ -16,6 +16,7 @@ class Reader:
     """Reads the subject of items of one type."""
 
     def __init__(self, plan: SubjectPlan) -> None:
+        self.plan = plan
         self._schema = build(plan.messages)[0]
         self._user_id = tuple(map(attribute, plan.user_id))
         self._work_email = tuple(map(attribute, plan.work_email))

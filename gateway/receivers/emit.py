@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any, Final
 
 import grpc
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+import msgspec
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
@@ -20,6 +21,7 @@ from gateway.minimise.schema import attribute, build, parse
 from gateway.model import Release, Stripped, Verdict
 from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.guard import Guard
+from gateway.receivers.inflight import InFlight
 from gateway.receivers.intake import Asked, Batch, Intake, Resolve
 from gateway.receivers.lane import Lane
 from gateway.telemetry.traces import Called, tell_items
@@ -37,6 +39,9 @@ ITEM: Final = attribute(2)
 Find = Callable[[bytes], tuple[Flow, bytes]]
 """The flow of an item, and its message. Raises Refused."""
 
+EMIT: Final = "kannelle.privacy.v1.EmitService"
+"""The service that takes items of any type of the contracts."""
+
 SERVICES: Final = tuple(
     module.DESCRIPTOR.services_by_name[name]
     for module, name in (
@@ -51,32 +56,66 @@ CurrentFlows = Callable[[], Flows]
 """The flows in force; a call asks once."""
 
 
-def handlers(flows: CurrentFlows, intake: Intake, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
-    """The handlers of the emit services."""
+class Streamed(msgspec.Struct, frozen=True):
+    """A stream of items: its method, and the flows of its start, which it keeps to its end."""
+
+    service: str
+    method: str
+    flows: Flows
+
+    def lasts(self, now: Flows) -> bool:
+        """Whether by other flows it would be decided on alike."""
+        return now is self.flows or self._terms(now) == self._terms(self.flows)
+
+    def _terms(self, flows: Flows) -> object:
+        """What is decided by: in `EmitService`, of any type that may come."""
+        if self.service == EMIT:
+            return {key: flow.terms for key, flow in flows.sendable.items()}
+        try:
+            return flows.of_method(self.service, self.method).terms
+        except Refused:
+            return ()
+
+
+def handlers(flows: CurrentFlows, intake: Intake, guard: Guard, in_flight: InFlight[Streamed]) -> Iterator[grpc.GenericRpcHandler]:
+    """The handlers of the emit services. Streams in flight, which may have to end, are told to `in_flight`."""
+    host = _Host(flows, intake, guard, in_flight)
     for service in SERVICES:
-        methods = {method.name: _handler(service, method, flows, intake, guard) for method in service.methods}
+        methods = {method.name: _handler(method, host) for method in service.methods}
         yield grpc.method_handlers_generic_handler(service.full_name, methods)
 
 
-def _handler(
-    service: ServiceDescriptor, method: MethodDescriptor, flows: CurrentFlows, intake: Intake, guard: Guard
-) -> grpc.RpcMethodHandler[Any, Any]:
-    finder = partial(_finder, service.full_name, method.name, flows)
-    response = GetMessageClass(method.output_type)
-    called = Called(service.full_name, method.name)
+class _Host(msgspec.Struct, frozen=True):
+    flows: CurrentFlows
+    intake: Intake
+    guard: Guard
+    in_flight: InFlight[Streamed]
+
+
+def _handler(method: MethodDescriptor, host: _Host) -> grpc.RpcMethodHandler[Any, Any]:
+    service, intake, guard = method.containing_service.full_name, host.intake, host.guard
+    response, called = GetMessageClass(method.output_type), Called(service, method.name)
     if method.client_streaming:
-        return grpc.stream_unary_rpc_method_handler(guard(partial(_stream, intake, finder, response), called))
+        begun = partial(_begun, service, method.name, host.flows)
+        return grpc.stream_unary_rpc_method_handler(guard(partial(_stream, intake, begun, host.in_flight, response), called))
+    finder = partial(_finder, service, method.name, host.flows)
     batch = method.input_type.fields_by_number[2].is_repeated
     return grpc.unary_unary_rpc_method_handler(guard(partial(_batch if batch else _unary, intake, finder, response), called))
 
 
 def _finder(service: str, method: str, flows: CurrentFlows) -> Find:
     """How a call's items find their flow: by the call, or in `EmitService` by their type. The flows are those of the call's start."""
+    return _begun(service, method, flows)[0]
+
+
+def _begun(service: str, method: str, flows: CurrentFlows) -> tuple[Find, Streamed]:
+    """The same, and what a stream of them goes by."""
     current = flows()
-    if service == "kannelle.privacy.v1.EmitService":
-        return partial(_by_type, current)
+    streamed = Streamed(service, method, current)
+    if service == EMIT:
+        return partial(_by_type, current), streamed
     flow = current.of_method(service, method)
-    return lambda raw: (flow, raw)
+    return lambda raw: (flow, raw), streamed
 
 
 def _by_type(flows: Flows, raw: bytes) -> tuple[Flow, bytes]:
@@ -96,9 +135,22 @@ async def _batch(intake: Intake, finder: Callable[[], Find], response: type[Mess
     return response(result=_result(batch)).SerializeToString()
 
 
-async def _stream(intake: Intake, finder: Callable[[], Find], response: type[Message], requests: AsyncIterator[bytes]) -> bytes:
+async def _stream(
+    intake: Intake,
+    begun: Callable[[], tuple[Find, Streamed]],
+    in_flight: InFlight[Streamed],
+    response: type[Message],
+    requests: AsyncIterator[bytes],
+) -> bytes:
+    """Take a stream, until what is in force doesn't let it go on."""
+    find, streamed = begun()
+    with in_flight.going(streamed):
+        return await _streamed(intake, _in_request(find), response, requests)
+
+
+async def _streamed(intake: Intake, resolve: Resolve, response: type[Message], requests: AsyncIterator[bytes]) -> bytes:
     """Deliver while reading. If one of the two fails, the other ends too, and the call with them."""
-    resolve, batch, lane = _in_request(finder()), Batch(), Lane(intake.deliver)
+    batch, lane = Batch(), Lane(intake.deliver)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(lane.run())

@@ -40,6 +40,11 @@ class Again:
     def __init__(self) -> None:
         self.told: dict[str, Verdict | Exception] = {}
         self.asked = 0
+        self.plans: dict[str, str] = {}
+        """What decisions go by, by destination."""
+
+    def terms(self, destination: str) -> object:
+        return self.plans.get(destination)
 
     async def decide(self, destination: str, type: str, payload: bytes, received_ns: int) -> Verdict:
         self.asked += 1
@@ -124,7 +129,7 @@ class Case:
         self.again = Again()
         self.time = Time()
         self.counts = Counts()
-        self.desk = Desk(self.outbox, self.again, self.counts, self.time.clock)  # type: ignore[arg-type]  # decides as `again.Again` does
+        self.desk = Desk(self.outbox, self.again, self.counts, self.time.clock)
 
     async def put(self, *held: Parcel) -> None:
         """Store parcels."""

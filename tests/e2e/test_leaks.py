@@ -214,9 +214,8 @@ async def test_nothing_is_logged_of_what_an_exporter_says(fault: Exception, tmp_
     loop.set_debug(True)
     loop.slow_callback_duration = 0
     async with running(tmp_path) as gateway:
-        store = gateway.gateway._depot._store
-        assert store is not None
-        store.replace(dict.fromkeys(store.exporters, Teller(fault)))
+        current = gateway.gateway._current
+        gateway.gateway._depot.replace(dict.fromkeys(current.exporters(), Teller(fault)), current.flows())
         with grpc.insecure_channel(gateway.address, options=OPTIONS) as channel:
             said = await asyncio.to_thread(lambda: list(say(channel, calls)))
         await asyncio.wait_for(gateway.gateway.delivery.drained(), SECONDS)

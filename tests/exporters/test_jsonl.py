@@ -70,7 +70,7 @@ class Gate:
 
 
 async def test_what_is_delivered_stands_in_the_file(path: Path) -> None:
-    jsonl = Jsonl(str(path), known)
+    jsonl = Jsonl.open(str(path), known)
     assert await jsonl.send([item("a"), item("b")]) == [DELIVERED] * 2
     assert written(path) == ["a", "b"]
     assert await jsonl.send([item("c")]) == [DELIVERED]
@@ -79,7 +79,7 @@ async def test_what_is_delivered_stands_in_the_file(path: Path) -> None:
 
 
 async def test_what_has_no_form_is_rejected_and_the_rest_delivered(path: Path) -> None:
-    jsonl = Jsonl(str(path), known)
+    jsonl = Jsonl.open(str(path), known)
     unknown, malformed = parcel("no.such.Type", b""), parcel(LOGS.item, b"\xff")
     outcomes = await jsonl.send([item("a"), unknown, item("b"), malformed])
     assert outcomes == [DELIVERED, Rejected(Reason.UNKNOWN_TYPE), DELIVERED, Rejected(Reason.MALFORMED)]
@@ -89,7 +89,7 @@ async def test_what_has_no_form_is_rejected_and_the_rest_delivered(path: Path) -
 
 async def test_batches_that_wait_are_flushed_together(path: Path) -> None:
     gate = Gate()
-    jsonl = Jsonl(str(path), gate)
+    jsonl = Jsonl.open(str(path), gate)
     first = asyncio.create_task(jsonl.send([item("first")]))
     await gate.holds()
     others = [asyncio.create_task(jsonl.send([item(f"{n}a"), item(f"{n}b")])) for n in range(50)]
@@ -103,7 +103,7 @@ async def test_batches_that_wait_are_flushed_together(path: Path) -> None:
 
 async def test_a_sender_that_goes_away_disturbs_nobody(path: Path) -> None:
     gate = Gate()
-    jsonl = Jsonl(str(path), gate)
+    jsonl = Jsonl.open(str(path), gate)
     gone, stays = (asyncio.create_task(jsonl.send([item(text)])) for text in ("gone", "stays"))
     await gate.holds()
     gone.cancel()
@@ -121,7 +121,7 @@ async def test_a_fault_reaches_the_sender_and_the_writer_goes_on(path: Path) -> 
             raise RuntimeError
         return known(name)
 
-    jsonl = Jsonl(str(path), faulty)
+    jsonl = Jsonl.open(str(path), faulty)
     with pytest.raises(RuntimeError):
         await jsonl.send([parcel("a.Fault", b"")])
     assert await jsonl.send([item("a")]) == [DELIVERED]
@@ -144,7 +144,7 @@ def last_written(path: Path) -> float:
 
 
 async def test_what_the_volume_refuses_is_for_another_try(path: Path) -> None:
-    jsonl = Jsonl(str(path), known, max_bytes=1, backups=1)
+    jsonl = Jsonl.open(str(path), known, max_bytes=1, backups=1)
     assert await jsonl.send([item("a")]) == [DELIVERED]
     # No file can be opened under the name of a folder.
     moved = barred(path)
@@ -157,7 +157,7 @@ async def test_what_the_volume_refuses_is_for_another_try(path: Path) -> None:
 
 async def test_closing_writes_what_waits_and_frees_the_file(path: Path) -> None:
     gate = Gate()
-    jsonl = Jsonl(str(path), gate)
+    jsonl = Jsonl.open(str(path), gate)
     waiting = asyncio.create_task(jsonl.send([item("a")]))
     await gate.holds()
     closing = [asyncio.create_task(jsonl.close()) for _ in range(2)]
@@ -167,13 +167,13 @@ async def test_closing_writes_what_waits_and_frees_the_file(path: Path) -> None:
     with pytest.raises(Retryable):
         await jsonl.send([item("b")])
     await jsonl.close()
-    await Jsonl(str(path), known).close()
+    await Jsonl.open(str(path), known).close()
 
 
 async def test_two_destinations_cannot_write_to_one_file(path: Path) -> None:
-    jsonl = Jsonl(str(path), known)
+    jsonl = Jsonl.open(str(path), known)
     with pytest.raises(BadConfig, match=path.name):
-        Jsonl(str(path), known)
+        Jsonl.open(str(path), known)
     await jsonl.close()
 
 
@@ -189,7 +189,7 @@ def standard_output(fd: int) -> Iterator[None]:
 
 
 async def test_destinations_share_standard_output_line_by_line(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    one, two = Jsonl("-", known), Jsonl("-", known)
+    one, two = Jsonl.open("-", known), Jsonl.open("-", known)
     batches = [exporter.send([item(f"{name}{n}" * 100) for n in range(20)]) for name, exporter in (("a", one), ("b", two))]
     assert await asyncio.gather(*batches) == [[DELIVERED] * 20] * 2
     await asyncio.gather(one.close(), two.close())
@@ -198,7 +198,7 @@ async def test_destinations_share_standard_output_line_by_line(capfdbinary: pyte
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 async def test_a_standard_output_that_fails_is_for_another_try(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    jsonl = Jsonl("-", known)
+    jsonl = Jsonl.open("-", known)
     full = os.open("/dev/full", os.O_WRONLY)
     with standard_output(full):
         assert await jsonl.send([item("a"), item("b")]) == [Retry()] * 2
@@ -211,7 +211,7 @@ async def test_a_standard_output_that_fails_is_for_another_try(capfdbinary: pyte
 async def test_a_slow_reader_of_standard_output_is_waited_for() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    jsonl = Jsonl("-", known)
+    jsonl = Jsonl.open("-", known)
     found = bytearray()
 
     def read() -> None:
@@ -243,7 +243,7 @@ async def send(jsonl, lane):
         os.write(1, b"".join(text.encode() + b"\\n" for text in batch))
 
 async def main():
-    jsonl = Jsonl(sys.argv[1], lambda name: ResourceLogs, max_bytes=2_000, backups=1000)
+    jsonl = Jsonl.open(sys.argv[1], lambda name: ResourceLogs, max_bytes=2_000, backups=1000)
     await asyncio.gather(*(send(jsonl, lane) for lane in range(4)))
 
 asyncio.run(main())
@@ -276,7 +276,7 @@ def crash_within(path: Path, line: bytes) -> None:
 
 async def test_the_next_process_goes_on_where_a_killed_one_stopped(path: Path) -> None:
     crash_within(path, b'{"resourceLogs":[{"sco')
-    jsonl = Jsonl(str(path), known)
+    jsonl = Jsonl.open(str(path), known)
     assert await jsonl.send([item("a")]) == [DELIVERED]
     assert jsonl.mended == 1
     assert list(whole(lines_of(path))) == ["a"]
@@ -284,7 +284,7 @@ async def test_the_next_process_goes_on_where_a_killed_one_stopped(path: Path) -
 
 
 async def test_files_older_than_the_retention_go(path: Path) -> None:
-    jsonl = Jsonl(str(path), known, backups=None, retention=timedelta(days=10))
+    jsonl = Jsonl.open(str(path), known, backups=None, retention=timedelta(days=10))
     assert await jsonl.send([item("old")]) == [DELIVERED]
     written_at = last_written(path)
     assert [await jsonl.sweep(written_at + days * DAY) for days in (0, 1.1, 9.9)] == [0, 0, 0]
@@ -297,6 +297,6 @@ async def test_files_older_than_the_retention_go(path: Path) -> None:
 
 
 async def test_of_standard_output_nothing_is_kept() -> None:
-    jsonl = Jsonl("-", known, retention=timedelta(days=1))
+    jsonl = Jsonl.open("-", known, retention=timedelta(days=1))
     assert await jsonl.sweep(2e9) == 0
     await jsonl.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -15,14 +15,14 @@ from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.demo.vendors import SegmentStandIn, ZendeskStandIn
 from gateway.errors import BadConfig
-from gateway.exporters.base import DELIVERED
+from gateway.exporters.base import DELIVERED, Exporter
 from gateway.exporters.jsonl import Jsonl
 from gateway.exporters.opened import Opened
 from gateway.exporters.segment import Segment
 from gateway.exporters.web import Web
 from gateway.policy.document import Policy
 from gateway.policy.load import default_path, parse
-from tests.exporters.sending import CLASSES, event, message
+from tests.exporters.sending import event, message
 
 KANNELLE: Final = load_contracts([default_contract()])
 Make = Callable[[bool], Opened]
@@ -44,6 +44,11 @@ destinations:
 """
 
 
+def of(opened: Opened, policy: Policy) -> Mapping[str, Exporter]:
+    """A policy's exporters, in use."""
+    return opened.adopt(opened.open(policy, KANNELLE))
+
+
 def policy(exporter: str) -> Policy:
     return parse(f"{HEAD}    exporter: {exporter}\n").policy
 
@@ -57,7 +62,7 @@ async def make(tmp_path: Path, secrets: None) -> AsyncIterator[Make]:
 
     def opened(insecure_loopback: bool) -> Opened:
         made.append(Web(insecure_loopback=insecure_loopback))
-        return Opened(tmp_path, CLASSES.__getitem__, made[-1], insecure_loopback)
+        return Opened(tmp_path, made[-1], insecure_loopback)
 
     yield opened
     for web in made:
@@ -66,10 +71,10 @@ async def make(tmp_path: Path, secrets: None) -> AsyncIterator[Make]:
 
 async def test_an_exporter_of_which_nothing_changed_is_kept(make: Make) -> None:
     opened = make(False)
-    first = opened.of(policy(SEGMENT))["to"]
+    first = of(opened, policy(SEGMENT))["to"]
     assert isinstance(first, Segment)
-    assert opened.of(policy(SEGMENT))["to"] is first
-    assert opened.of(policy(SEGMENT.replace("event: a", "event: b")))["to"] is not first
+    assert of(opened, policy(SEGMENT))["to"] is first
+    assert of(opened, policy(SEGMENT.replace("event: a", "event: b")))["to"] is not first
 
 
 @pytest.mark.parametrize(
@@ -86,8 +91,8 @@ async def test_an_exporter_of_which_nothing_changed_is_kept(make: Make) -> None:
 async def test_this_machine_is_reached_only_where_that_is_allowed(make: Make, kind: str) -> None:
     wanted = policy(f"{{kind: {kind}}}")
     with pytest.raises(BadConfig, match=r"^destinations\.to\.exporter\.endpoint: .*--insecure-loopback"):
-        make(False).of(wanted)
-    (exporter,) = make(True).of(wanted).values()
+        of(make(False), wanted)
+    (exporter,) = of(make(True), wanted).values()
     await exporter.close()
 
 
@@ -99,15 +104,15 @@ async def test_what_was_opened_in_vain_is_closed(make: Make) -> None:
         for name, said in given.items()
     }
     with pytest.raises(BadConfig):
-        opened.of(msgspec.structs.replace(wanted, destinations=both, flows={"otlp/logs": ("first", "to")}))
-    assert isinstance(opened.of(wanted)["to"], Segment)
+        of(opened, msgspec.structs.replace(wanted, destinations=both, flows={"otlp/logs": ("first", "to")}))
+    assert isinstance(of(opened, wanted)["to"], Segment)
 
 
 async def test_a_private_address_is_never_reached(make: Make) -> None:
     wanted = policy("{kind: webhook, endpoint: 'https://10.0.0.1/in', secret: {env: SIGNING}}")
     for insecure_loopback in (False, True):
         with pytest.raises(BadConfig, match=r"^destinations\.to\.exporter\.endpoint: "):
-            make(insecure_loopback).of(wanted)
+            of(make(insecure_loopback), wanted)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ async def test_a_private_address_is_never_reached(make: Make) -> None:
 )  # fmt: skip
 async def test_what_cannot_work_is_named_at_the_start(make: Make, exporter: str, expected: str) -> None:
     with pytest.raises(BadConfig) as caught:
-        make(False).of(policy(exporter))
+        of(make(False), policy(exporter))
     assert str(caught.value) == f"destinations.to.exporter.{expected}"
 
 
@@ -139,7 +144,7 @@ async def test_the_recommended_exporters_send_what_the_vendors_take(make: Make, 
         wanted = parse(
             re.sub(r"(?ms)^flows:\n.*?^\n", "flows: {kannelle.privacy.v1.AnalyticsService/*: [analytics, support]}\n", text)
         ).policy
-        exporters = make(True).of(wanted)
+        exporters = of(make(True), wanted)
         assert await exporters["analytics"].send([event(1), event(2, user_id="")]) == [DELIVERED] * 2
         assert await exporters["support"].send([message(1), message(2, work_email="")]) == [DELIVERED] * 2
     assert (len(segment.accepted), len(zendesk.accepted)) == (2, 2)
@@ -149,10 +154,10 @@ async def test_the_recommended_exporters_send_what_the_vendors_take(make: Make, 
 async def test_a_log_is_kept_for_as_long_as_the_policy_says_now(make: Make) -> None:
     """Without being opened again: it holds its file's lock."""
     opened = make(False)
-    log, same = (opened.of(parse(HEAD.replace("1d", kept) + "    exporter: {kind: jsonl}\n").policy)["to"] for kept in ("30d", "7d"))
+    log, same = (of(opened, parse(HEAD.replace("1d", kept) + "    exporter: {kind: jsonl}\n").policy)["to"] for kept in ("30d", "7d"))
     assert isinstance(log, Jsonl)
     assert log is same
-    assert log._sink.retention == timedelta(days=7)
+    assert log.lines.sink.keeping.retention == timedelta(days=7)
     await log.close()
 
 

@@ -16,7 +16,7 @@ from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, 
 
 from gateway.delivery.packer import Packer
 from gateway.errors import Permanent, Reason, Refused, Retryable
-from gateway.minimise.flows import Flows
+from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.subject import NOBODY
 from gateway.model import Parcel, Subject
 from gateway.pipeline.decide import Decider
@@ -121,7 +121,8 @@ class AccessLog:
     async def _send(self, batch: list[Access]) -> None:
         """Deliver a batch, or lose it: what a log has no room for isn't kept in memory for long."""
         try:
-            if parcels := [parcel for access in batch for parcel in await self._minimised(access)]:
+            flow = self._flows().find(FLOW)
+            if flow is not None and (parcels := [parcel for access in batch for parcel in await self._minimised(flow, access)]):
                 await self._deliver(parcels)
         except (Retryable, Permanent, Refused) as error:
             log.warning("%d entries of the access log were lost: %s", len(batch), error.reason)
@@ -130,10 +131,7 @@ class AccessLog:
             log.error("%d entries of the access log were lost: %s", len(batch), type(error).__name__)
             self._telemetry.access_log_dropped(len(batch))
 
-    async def _minimised(self, access: Access) -> list[Parcel]:
-        flow = self._flows().find(FLOW)
-        if flow is None:
-            return []
+    async def _minimised(self, flow: Flow, access: Access) -> list[Parcel]:
         entry, begun = _entry(access), time.perf_counter_ns()
         _, verdicts = await self._decider.decide(flow, entry, access.received_ns)
         self._telemetry.decided(flow, verdicts, time.perf_counter_ns() - begun)

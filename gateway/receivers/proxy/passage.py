@@ -10,7 +10,9 @@ import msgspec
 
 from gateway.minimise.envelope import Envelope
 from gateway.minimise.flows import Flows
-from gateway.plan import EnvelopePlan, MethodPlan, Streams
+from gateway.model import FieldPrivacy
+from gateway.plan import EnvelopePlan, MethodPlan, Plan, Streams, SubjectPlan
+from gateway.policy.covers import covers, covers_envelope, covers_site
 from gateway.policy.document import Metadata, Mode, Route, Side
 from gateway.policy.envelope import envelope
 from gateway.policy.judge import Site
@@ -27,14 +29,29 @@ CALLS: Final[Mapping[Streams, Callable[[grpc.aio.Channel, str], Callable[..., An
 """How a method of each kind is called on a channel."""
 
 
+class _Terms(msgspec.Struct, frozen=True):
+    """What one direction of a call goes by, apart from its envelope."""
+
+    plan: Plan
+    subject: SubjectPlan
+    site: Site
+
+
 class Way:
     """One direction of a call: its messages and its envelope, for one recipient."""
 
     def __init__(self, flows: Flows, type: str, site: Site, plan: EnvelopePlan, most: int) -> None:
         self.flow = flows.at(type, site, most)
         (self.digest,) = self.flow.digests
+        self._terms = _Terms(flows.compiler.plan_at(type, site), flows.compiler.subject(type), site)
         self.envelope = Envelope(plan, flows.details(site))
         self.projector = flows.compiler.projector_at(site)
+
+    def covers(self, then: Way) -> bool:
+        """Whether all that passed by an earlier one passes by this one too."""
+        now, was = self._terms, then._terms
+        same = now.subject == was.subject and (self.digest == then.digest or covers(now.plan, was.plan))
+        return same and covers_site(now.site, was.site) and covers_envelope(self.envelope.plan, then.envelope.plan)
 
 
 class Course(msgspec.Struct, frozen=True):
@@ -55,6 +72,7 @@ class Courses:
         """Raises BadPolicy or BadContract."""
         self._flows = flows
         self.table = flows.compiler.table
+        self.classes = flows.compiler.classes
         self.courses = tuple(self._all())
 
     def _all(self) -> Iterator[Course]:
@@ -76,9 +94,12 @@ class Courses:
 
 
 class Passage:
-    """A course with its connection."""
+    """A course with its connection. `classes` are the classifications by which all of its policy's messages are minimised."""
 
-    def __init__(self, course: Course, route: Route, upstream: Upstream) -> None:
+    def __init__(self, course: Course, route: Route, upstream: Upstream, classes: Mapping[str, FieldPrivacy]) -> None:
+        self.course = course
+        self.classes = classes
+        self.route = route
         self.caller = course.caller
         self.out = course.out
         self.back = course.back
@@ -87,6 +108,22 @@ class Passage:
         self.wait_for_ready = route.wait_for_ready
         self.upstream = upstream
         self.call: Callable[..., Any] = CALLS[course.method.streams](upstream.channel, course.method.path)
+
+
+def _covers(now: Passage, then: Passage) -> bool:
+    """Whether all that passes by `then` passes by `now` too, to the same upstream."""
+    same = (now.course.method, _upstream(now.route)) == (then.course.method, _upstream(then.route))
+    if not same or now.route.max_message_bytes < then.route.max_message_bytes:
+        return False
+    if now.shadow or then.shadow:
+        return now.shadow
+    # A status may hold details of any type: of classifications, none may have changed.
+    kept = now.classes is then.classes or then.classes.items() <= now.classes.items()
+    return kept and now.out.covers(then.out) and now.back.covers(then.back)
+
+
+def _upstream(route: Route) -> tuple[object, ...]:
+    return route.upstream, route.authority, route.local
 
 
 class Method:
@@ -101,16 +138,21 @@ class Routing:
     """All passages: a snapshot, which a call keeps to its end."""
 
     def __init__(self, courses: Courses, upstreams: Upstreams, generation: int) -> None:
-        """Open the channels, with TLS material of a generation, and let go of those that no route needs any more."""
+        """Open the channels that aren't open yet, with TLS material of a generation. `targets` are those in use."""
         routes = courses.table.routes
-        targets = [Target.of(route, generation) for route in routes]
+        targets = self.targets = [Target.of(route, generation) for route in routes]
         self.methods = {side: _methods(courses.table, side) for side in Side}
         """The methods that each listener serves, by path."""
         for course in courses.courses:
             route = routes[course.route]
             passages = self.methods[route.listener][course.method.path].passages
-            passages[course.authority][course.caller] = Passage(course, route, upstreams.of(targets[course.route]))
-        upstreams.keep(targets)
+            passages[course.authority][course.caller] = Passage(course, route, upstreams.of(targets[course.route]), courses.classes)
+
+    def lets(self, passage: Passage) -> bool:
+        """Whether a call may go on by the passage of an earlier moment: one of now lets all of it pass too, to the same upstream."""
+        method = self.methods[passage.route.listener].get(passage.course.method.path)
+        now = None if method is None else method.passages.get(passage.course.authority, {}).get(passage.caller)
+        return now is not None and _covers(now, passage)
 
 
 def _methods(table: Table, side: Side) -> Mapping[str, Method]:

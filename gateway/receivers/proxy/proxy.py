@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 import msgspec
@@ -16,7 +16,8 @@ from gateway.minimise.subject import NOBODY
 from gateway.pipeline.decide import Decider
 from gateway.plan import Streams
 from gateway.policy.document import Mode, Side
-from gateway.receivers.guard import Guard, code_of
+from gateway.receivers.guard import Guard, abort, code_of
+from gateway.receivers.inflight import InFlight
 from gateway.receivers.proxy.access import Access, AccessLog, told
 from gateway.receivers.proxy.authority import authority
 from gateway.receivers.proxy.exchange import Exchange, Shadowed, number
@@ -26,6 +27,9 @@ from gateway.telemetry.traces import Called, Spans, tell_items, traceparent
 
 SKEW: Final = 0.05
 """Seconds before a call's deadline from which on a cancellation counts as its end: the caller's clock runs by itself, and tells first."""
+
+TELL: Final = 1.0
+"""Seconds in which a caller is told that its call ends for a change of the policy: what it was sent before must have been read by then."""
 
 Who = Callable[[Context], Sequence[str]]
 """The names that a call's peer goes by. Raises Refused."""
@@ -39,6 +43,7 @@ class Host(msgspec.Struct, frozen=True):
     decider: Decider
     guard: Guard
     access: AccessLog
+    in_flight: InFlight[Passage]
     spans: Callable[[], Spans | None] = lambda: None
 
 
@@ -72,6 +77,7 @@ class Proxy(grpc.GenericRpcHandler):
     async def _carry(self, path: str, kind: Kind | None, request: Any, context: Context) -> Any:
         """Relay a call; whatever becomes of it is logged."""
         visit, spans = _Visit(path), self._host.spans()
+        task: asyncio.Task[Any] | None = None
         traced = None if spans is None else spans.begin(Called.of(path) if path else None, traceparent(context.invocation_metadata()))
         try:
             visit.names = self._who(context)
@@ -81,14 +87,20 @@ class Proxy(grpc.GenericRpcHandler):
             passage = _passage(method, context, visit.names)
             # Since the routing was asked nothing has been waited for: a channel that no call uses may be closed at any time.
             with passage.upstream:
+                task = self._host.in_flight.begin(passage)
                 decider = self._host.decider
                 apart = await decider.facts(NOBODY, visit.received_ns)
                 exchange = visit.exchange = (Shadowed if passage.shadow else Exchange)(passage, decider, apart)
                 return await kind(exchange, request, context)
         except BaseException as error:
+            if task is not None and self._host.in_flight.is_over(task):
+                visit.code = number(code_of(Reason.POLICY_CHANGED))
+                await _tell(context)
             visit.code = _code_of(error, visit.exchange, context)
             raise
         finally:
+            if task is not None:
+                self._host.in_flight.end(task)
             self._host.access.add(visit.access(self._side))
             if traced is not None:
                 tell_items(0 if visit.exchange is None else visit.exchange.messages)
@@ -104,6 +116,15 @@ def _passage(method: Method, context: Context, names: Sequence[str]) -> Passage:
     if len(found) != 1:
         raise Refused(Reason.CALLER_NOT_ALLOWED)
     return found[0]
+
+
+async def _tell(context: Context) -> NoReturn:
+    """End a call that what is in force by now doesn't let go on. A caller that doesn't read what it was sent is cut off."""
+    try:
+        async with asyncio.timeout(TELL):
+            await abort(context, Reason.POLICY_CHANGED)
+    except TimeoutError:
+        raise asyncio.CancelledError from None
 
 
 class _Visit:

@@ -1,0 +1,92 @@
+"""Whether a plan lets through all that another one does: a proof, field by field. In doubt it doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.plan import EnvelopePlan, FieldPlan, Nested, Payload, Plan, Presence, Rule
+from gateway.policy.judge import Site
+from gateway.policy.narrow import narrows
+
+
+def covers(now: Plan, was: Plan) -> bool:
+    """Whether every field and value that leaves by `was` leaves by `now` too. The pattern of user IDs isn't compared: see `covers_site`."""
+    same = (now.version, now.type, now.destination, now.vendor) == (was.version, was.type, was.destination, was.vendor)
+    return same and _Proof(now, was).message(0, 0)
+
+
+def covers_envelope(now: EnvelopePlan, was: EnvelopePlan) -> bool:
+    """The same of what goes with a call beside its messages."""
+    held = ((now.keys, was.keys), (now.baggage, was.baggage), (now.tracestate, was.tracestate))
+    return (
+        now.recipient == was.recipient and all(_covers_keys(*both) for both in held) and _covers_rule(now.message, was.message, gone=False)
+    )
+
+
+def covers_site(now: Site, was: Site) -> bool:
+    """Whether a recipient may get every category that it might, by rules that are the same."""
+    rules = [(site.name, site.recipient, site.region, site.user_id, site.days) for site in (now, was)]
+    return rules[0] == rules[1] and now.allow >= was.allow
+
+
+def _covers_keys(now: Mapping[str, Rule | None], was: Mapping[str, Rule | None]) -> bool:
+    return all(key in now and _covers_rule(now[key], rule, gone=True) for key, rule in was.items())
+
+
+def _covers_rule(now: Rule | None, was: Rule | None, *, gone: bool) -> bool:
+    """`gone`: whether without a rule everything passes, rather than nothing."""
+    if now is None or was is None:
+        return now is None if gone else was is None
+    return narrows(now, was)
+
+
+class _Proof:
+    """Walks two plans side by side. What is met again on the way holds if all else does: types may hold themselves."""
+
+    def __init__(self, now: Plan, was: Plan) -> None:
+        self._now = now
+        self._was = was
+        self._met: set[tuple[int, int]] = set()
+
+    def message(self, now: int, was: int) -> bool:
+        """Whether the message at an index of the one covers that of the other."""
+        if (now, was) in self._met:
+            return True
+        self._met.add((now, was))
+        new, old = self._now.messages[now], self._was.messages[was]
+        fields = {field.number: field for field in new.fields}
+        before = {field.number for field in old.fields}
+        if any(field.presence is Presence.REQUIRED and field.number not in before for field in new.fields):
+            return False
+        same = (new.name, new.form) == (old.name, old.form)
+        return same and all(field.number in fields and self._field(fields[field.number], field) for field in old.fields)
+
+    def _field(self, now: FieldPlan, was: FieldPlan) -> bool:
+        return _wire(now) == _wire(was) and _covers_enum(now, was) and self._below(now, was) and self._ruled(now, was)
+
+    def _below(self, now: FieldPlan, was: FieldPlan) -> bool:
+        if now.message is None or was.message is None:
+            return now.message is was.message
+        return self.message(now.message, was.message)
+
+    def _ruled(self, now: FieldPlan, was: FieldPlan) -> bool:
+        if now.rule is None or was.rule is None:
+            return now.rule is None
+        new, old = self._now.rules[now.rule], self._was.rules[was.rule]
+        match new, old:
+            case Nested(), Nested():
+                return self.message(new.message, old.message)
+            case Payload(), Payload():
+                anys = self._now.anys
+                return all(name in anys and self.message(anys[name], index) for name, index in self._was.anys.items())
+        return narrows(new, old)
+
+
+def _wire(field: FieldPlan) -> tuple[object, ...]:
+    return field.number, field.name, field.kind, field.presence, field.oneof
+
+
+def _covers_enum(now: FieldPlan, was: FieldPlan) -> bool:
+    if now.enum is None or was.enum is None:
+        return now.enum is was.enum
+    return set(now.enum) >= set(was.enum)

@@ -1,0 +1,85 @@
+"""Calls in flight, each with what it goes by: those that what is in force by now doesn't let go on end after a grace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from gateway.errors import Reason, Retryable
+
+Terms = TypeVar("Terms")
+
+
+class InFlight(Generic[Terms]):
+    """The calls of one kind of listener. For the event loop's thread."""
+
+    def __init__(self, grace: float, lets: Callable[[Terms], bool]) -> None:
+        """`grace`, in seconds, is what a call has left when something else comes into force that doesn't let it go on by its terms."""
+        self._grace = grace
+        self._lets = lets
+        self._calls: dict[asyncio.Task[Any], Terms] = {}
+        self._over: set[asyncio.Task[Any]] = set()
+        self._ends: set[asyncio.TimerHandle] = set()
+
+    @contextmanager
+    def going(self, terms: Terms) -> Iterator[None]:
+        """The running task is a call by these terms. Raises Retryable POLICY_CHANGED where that ended it, whatever came of it then."""
+        task = self.begin(terms)
+        try:
+            yield
+        except BaseException:
+            if self.is_over(task):
+                raise Retryable(Reason.POLICY_CHANGED) from None
+            raise
+        finally:
+            self.end(task)
+
+    def begin(self, terms: Terms) -> asyncio.Task[Any]:
+        """The running task is a call by these terms, until `end`."""
+        task = asyncio.current_task()
+        assert task is not None, "a call is a task"
+        self._calls[task] = terms
+        return task
+
+    def is_over(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the running call was ended for its terms: what else went wrong came of that. It may wait again then."""
+        if task not in self._over:
+            return False
+        while task.cancelling():
+            task.uncancel()
+        return True
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """The call is over."""
+        self._calls.pop(task, None)
+        self._over.discard(task)
+
+    def review(self) -> None:
+        """Something else is in force: what it doesn't let go on ends after the grace, unless by then it is let again."""
+        if late := self._late(self._calls):
+            loop = asyncio.get_running_loop()
+            self._ends = {end for end in self._ends if not end.cancelled() and end.when() > loop.time()}
+            self._ends.add(loop.call_later(self._grace, self._end, late))
+
+    def close(self) -> None:
+        """End nothing any more."""
+        for end in self._ends:
+            end.cancel()
+
+    def _late(self, tasks: Iterable[asyncio.Task[Any]]) -> frozenset[asyncio.Task[Any]]:
+        known: dict[int, bool] = {}
+        return frozenset(task for task in tasks if not self._holds(self._calls[task], known))
+
+    def _holds(self, terms: Terms, known: dict[int, bool]) -> bool:
+        """Calls of one passage fare alike."""
+        key = id(terms)
+        if key not in known:
+            known[key] = self._lets(terms)
+        return known[key]
+
+    def _end(self, tasks: frozenset[asyncio.Task[Any]]) -> None:
+        for task in self._late(tasks & self._calls.keys()):
+            self._over.add(task)
+            task.cancel()
