@@ -1,0 +1,159 @@
+"""The files that are watched: what the policy names, however it is written, and whatever state it is in."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import grpc
+import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
+from kannelle.privacy.v1 import emit_pb2
+
+from gateway.app import Gateway
+from gateway.cli.load import unapproved
+from gateway.config import Config, Listeners, Local, Reload
+from gateway.contracts.approvals import write_approvals
+from gateway.loading import Files
+from tests.build import proto
+from tests.running import OPTIONS, SECONDS, Gate
+
+HEAD: Final = """\
+version: 1
+controller: C
+user_id: {pattern: "usr_[a-z]{1,8}"}
+ceilings: {FR: [USER_ID, OPERATIONAL, NAME]}
+flows: {t.A: [to]}
+"""
+TO: Final = "to: {recipient: store, region: FR, purpose: sales, legal_basis: CONTRACT, retention: 1d, allow: [OPERATIONAL, NAME]"
+POLICY: Final = f"{HEAD}destinations:\n  {TO}}}\n"
+
+NOTATIONS: Final[dict[str, tuple[str, str]]] = {
+    "plain": ("approvals: a.lock\n", "a.lock"),
+    "the key in quotes": ('"approvals": a.lock\n', "a.lock"),
+    "the key in single quotes": ("'approvals': a.lock\n", "a.lock"),
+    "a space before the colon": ("approvals : a.lock\n", "a.lock"),
+    "on the next line": ("approvals:\n  a.lock\n", "a.lock"),
+    "on the next line but one": ("approvals:\n\n  # here:\n\n  a.lock\n", "a.lock"),
+    "a path with a space": ("approvals: my approvals.lock\n", "my approvals.lock"),
+    "a path with spaces, in quotes": ('approvals: "my  approvals.lock"\n', "my  approvals.lock"),
+    "a path with #": ("approvals: a#b.lock\n", "a#b.lock"),
+    "escaped": ('approvals: "\\x61.lock"\n', "a.lock"),
+    "a block": ("approvals: >-\n  a.lock\n", "a.lock"),
+    "a comment behind": ("approvals: a.lock # b.lock\n", "a.lock"),
+    "a comment that looks like it before": ("# approvals: b.lock\napprovals: a.lock\n", "a.lock"),
+    "a folder": ("approvals: sub/a.lock\n", "sub/a.lock"),
+    "an absolute path": ("approvals: /etc/a.lock\n", "/etc/a.lock"),
+    "a word that YAML 1.1 knows": ("approvals: on\n", "on"),
+}
+
+
+def watched(folder: Path, policy: str, in_force: frozenset[Path] = frozenset()) -> set[Path]:
+    """The files that a policy names, beside it and the contracts."""
+    (folder / "policy.yaml").write_text(policy)
+    config = Config(policy=folder / "policy.yaml", contracts=(folder / "protos",))
+    found = Files(config, lambda: in_force).paths()
+    assert found >= {folder / "policy.yaml", folder / "protos"}
+    return {*found} - {folder / "policy.yaml", folder / "protos"}
+
+
+@pytest.mark.parametrize("row", NOTATIONS)
+def test_the_approvals_that_the_policy_names_are_watched_however_it_is_written(row: str, tmp_path: Path) -> None:
+    text, name = NOTATIONS[row]
+    assert watched(tmp_path, text + POLICY) == {tmp_path / name}
+
+
+def test_a_policy_in_one_line_is_read_too(tmp_path: Path) -> None:
+    to = TO.removeprefix("to: ")
+    policy = f'{{version: 1, controller: C, user_id: {{pattern: "usr_"}}, flows: {{}}, destinations: {{to: {to}}}}}, approvals: a.lock}}'
+    assert watched(tmp_path, policy) == {tmp_path / "a.lock"}
+
+
+NOTHING: Final = ("", "# approvals: a.lock\n", "approvals: null\n", "approvals: ~\n")
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_what_names_no_file_is_none(text: str, tmp_path: Path) -> None:
+    assert watched(tmp_path, text + POLICY) == set()
+
+
+EXPORTERS: Final = (
+    "{kind: otlp, endpoint: 'https://a.example:4317', ca: /etc/ca.pem}",
+    "{kind: webhook, endpoint: 'https://a.example/in', secret: {file: /run/secret}, ca: /etc/ca.pem}",
+    "{kind: segment, endpoint: 'https://api.segment.io', write_key: {env: KEY}, items: {}, ca: '/etc/ca.pem'}",
+)
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_the_certificates_that_exporters_trust_are_watched(exporter: str, tmp_path: Path) -> None:
+    """Credentials needn't be: they are read whenever they are used."""
+    assert watched(tmp_path, f"{HEAD}destinations:\n  {TO}, exporter: {exporter}}}\n") == {Path("/etc/ca.pem")}
+
+
+BROKEN: Final[dict[str, tuple[str, set[str]]]] = {
+    "no YAML": ("approvals: [a.lock", {"before"}),
+    "two documents": ("approvals: a.lock\n---\nversion: 1\n", {"before"}),
+    "a key that there isn't": (f"approvals: a.lock\nnonsense: 1\n{POLICY}", {"before", "a.lock"}),
+    "a key twice": (f"approvals: a.lock\napprovals: b.lock\n{POLICY}", {"before"}),
+    "not what it should be": (f"approvals: {{a: b}}\n{POLICY}", {"before"}),
+    "destinations that are a list": ("approvals: a.lock\ndestinations: [a]\n", {"before", "a.lock"}),
+    "empty": ("", {"before"}),
+    "sound": (f"approvals: a.lock\n{POLICY}", {"a.lock"}),
+}
+
+
+@pytest.mark.parametrize("row", BROKEN)
+def test_of_a_broken_policy_what_can_be_read_is_watched_and_what_is_in_force(row: str, tmp_path: Path) -> None:
+    text, names = BROKEN[row]
+    assert watched(tmp_path, text, frozenset({tmp_path / "before"})) == {tmp_path / name for name in names}
+
+
+def test_a_policy_that_is_gone_leaves_what_is_in_force(tmp_path: Path) -> None:
+    files = Files(Config(policy=tmp_path / "policy.yaml"), lambda: frozenset({tmp_path / "a.lock"}))
+    assert tmp_path / "a.lock" in files.paths()
+    (tmp_path / "policy.yaml").write_text(f"approvals: b.lock\n{POLICY}")
+    assert {path.name for path in files.paths()} & {"a.lock", "b.lock"} == {"b.lock"}
+
+
+# In a running gateway.
+
+PROTO: Final = proto("message A { string op = 1 @OPERATIONAL; string name = 2 @NAME; }")
+ITEM: Final = b"\x0a\x01o\x12\x04Anna"
+EMIT: Final = "/kannelle.privacy.v1.EmitService/Emit"
+
+
+@pytest.mark.parametrize("row", [row for row, (_, name) in NOTATIONS.items() if not name.startswith("/")])
+async def test_a_revoked_approval_is_noticed(row: str, tmp_path: Path) -> None:
+    text, name = NOTATIONS[row]
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "protos").mkdir()
+    (tmp_path / "protos" / "a.proto").write_text(PROTO)
+    (tmp_path / "policy.yaml").write_text(text + POLICY)
+    claims = unapproved([tmp_path / "protos"], tmp_path / "policy.yaml")[0].claims
+    write_approvals(tmp_path / name, claims)
+    config = Config(
+        policy=tmp_path / "policy.yaml",
+        contracts=(tmp_path / "protos",),
+        state=tmp_path / "state",
+        listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None),
+        reload=Reload(every=0.02),
+    )
+    gateway = Gateway(config, gate := Gate())
+    address = (await gateway.start())["local"]
+    try:
+        assert await emitted(address, gate) == ITEM
+        write_approvals(tmp_path / name, {field: claim for field, claim in claims.items() if field != "t.A.name"})
+        async with asyncio.timeout(SECONDS):
+            while await emitted(address, gate) != ITEM[:3]:
+                pass
+    finally:
+        await gateway.stop()
+
+
+async def emitted(address: str, gate: Gate) -> bytes:
+    """What leaves of an item."""
+    request = emit_pb2.EmitRequest(item=AnyMessage(type_url="type.googleapis.com/t.A", value=ITEM)).SerializeToString()
+    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+        await channel.unary_unary(EMIT)(request, timeout=SECONDS)
+    return gate.releases[-1].payload
