@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import pytest
@@ -155,5 +155,6 @@ async def emitted(address: str, gate: Gate) -> bytes:
     """What leaves of an item."""
     request = emit_pb2.EmitRequest(item=AnyMessage(type_url="type.googleapis.com/t.A", value=ITEM)).SerializeToString()
     async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
-        await channel.unary_unary(EMIT)(request, timeout=SECONDS)
+        method: Any = channel.unary_unary(EMIT)
+        await method(request, timeout=SECONDS)
     return gate.releases[-1].payload

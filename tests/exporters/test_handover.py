@@ -89,7 +89,7 @@ CHANGES: Final[dict[str, tuple[dict[str, Log], dict[str, Log]]]] = {
 async def test_a_file_is_handed_over(change: str, opened: Opened, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     before, after = CHANGES[change]
-    old = used(opened, policy(**before))
+    old = used(opened, policy("30d", **before))
     opening = opened.open(policy("7d", **after), CONTRACT)
     files = [tmp_path / given.get("path", f"{name}.jsonl") for name, given in after.items()]
     # The old ones notice nothing while the new ones are opened.
@@ -185,7 +185,7 @@ async def test_a_file_that_is_about_to_be_closed_is_taken_up_again(opened: Opene
     exporters = used(opened, policy(one=A))
     for number in range(200):
         closing = [asyncio.create_task(exporter.close()) for exporter in exporters.values()]
-        exporters = used(opened, policy(**{f"d{number}": A}))
+        exporters = used(opened, policy("30d", **{f"d{number}": A}))
         assert await exporters[f"d{number}"].send([item(str(number))]) == [DELIVERED]
         await asyncio.gather(*closing)
     assert written(tmp_path / "a.jsonl") == [str(number) for number in range(200)]
