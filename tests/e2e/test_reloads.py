@@ -1,0 +1,336 @@
+"""Many changes of everything under load: no recipient gets what its own policy of that moment doesn't allow, nothing is lost."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import queue
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final, Self
+
+import grpc
+import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
+from kannelle.privacy.v1 import emit_pb2
+
+from tests.e2e.fronting import page, reloaded, until
+from tests.e2e.generations import AUTHORITY, CALLER, SECRET, Generation, Generations, compiled, fields_of, note
+from tests.running import OPTIONS, SECONDS, Ended, Process, connected, ended
+
+GRACE: Final = 0.5
+SLACK: Final = 2.0
+"""Seconds that what was on the wire may take to be noted, on a machine that is busy."""
+
+EMIT: Final = "/kannelle.privacy.v1.EmitService/Emit"
+BOTH: Final = "/t.Talk/Both"
+
+
+def token(number: int) -> str:
+    """A number in letters: nothing that looks like a phone's."""
+    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
+
+
+class Item:
+    """An item that came to a recipient."""
+
+    def __init__(self, where: str, drawn: Any, at: float) -> None:
+        self.where = where
+        self.plan: str = drawn["plan"]
+        self.fields = frozenset(drawn["message"])
+        self.token: str = drawn["message"].get("op", "")
+        self.at = at
+
+
+class Web:
+    """A recipient over HTTP that hangs and fails, until it is told to be well."""
+
+    def __init__(self, seed: int) -> None:
+        self.came: list[Item] = []
+        self.taken: set[str] = set()
+        self.well = threading.Event()
+        self._random = random.Random(seed)
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                at, body = time.monotonic(), self.rfile.read(int(self.headers["Content-Length"]))
+                items = [Item(self.path, drawn, at) for drawn in json.loads(body)["items"]]
+                outer.came += items
+                fault = 1.0 if outer.well.is_set() else outer._random.random()
+                if fault < 0.05:
+                    outer.well.wait(3)
+                elif fault < 0.15:
+                    return self._answer(503)
+                elif fault < 0.2:
+                    self.close_connection = True
+                    return None
+                if self.path.startswith("/keep"):
+                    outer.taken.update(item.token for item in items)
+                return self._answer(200)
+
+            def _answer(self, status: int) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *given: object) -> None:
+                """Nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.handle_error = lambda *given: None  # type: ignore[method-assign]  # who gives up hangs up
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.well.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Said:
+    """A message that came to the upstream."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.fields = fields_of(raw)
+        self.at = time.monotonic()
+
+
+@contextmanager
+def upstream(came: list[Said]) -> Iterator[int]:
+    """A service that says everything back, and notes what it was told; its port."""
+
+    def both(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        for raw in requests:
+            came.append(Said(raw))
+            yield raw
+
+    server = grpc.server(__import__("concurrent.futures").futures.ThreadPoolExecutor(16), options=(("grpc.so_reuseport", 0),))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("t.Talk", {"Both": grpc.stream_stream_rpc_method_handler(both)}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield port
+    finally:
+        server.stop(None).wait()
+
+
+class Load:
+    """Items and streams, from threads, until told to end."""
+
+    def __init__(self, process: Process) -> None:
+        self.sent: dict[str, float] = {}
+        """When each acknowledged item was sent."""
+        self.failed: list[Ended] = []
+        self.ended: list[tuple[grpc.StatusCode, str]] = []
+        self._process = process
+        self._numbers = itertools.count()
+        self._enough = threading.Event()
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._emit, self._emit, self._talk, self._talk)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        for thread in self._threads:
+            thread.join(SECONDS)
+            assert not thread.is_alive()
+
+    def _emit(self) -> None:
+        with connected(self._process.address) as channel:
+            emit: Any = channel.unary_unary(EMIT)
+            while not self._enough.is_set():
+                name, at = token(next(self._numbers)), time.monotonic()
+                item = AnyMessage(type_url="type.googleapis.com/t.Note", value=note(op=name))
+                try:
+                    emit(emit_pb2.EmitRequest(item=item).SerializeToString(), timeout=SECONDS)
+                    self.sent[name] = at
+                except grpc.RpcError as error:
+                    self.failed.append(ended(error))
+                # No more than the recipients can take in the end.
+                self._enough.wait(0.005)
+
+    def _talk(self) -> None:
+        """Streams, one after another, each for as long as it may."""
+        options = (*OPTIONS, ("grpc.default_authority", AUTHORITY))
+        with grpc.insecure_channel(self._process.listening("outbound"), options) as channel:
+            while not self._enough.is_set():
+                self._stream(channel)
+                self._enough.wait(0.02)
+
+    def _stream(self, channel: grpc.Channel) -> None:
+        words: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        method: Any = channel.stream_stream(BOTH)
+        call = method(iter(words.get, None), timeout=600)
+        try:
+            while not self._enough.is_set():
+                words.put(note(op="a"))
+                next(call)
+                self._enough.wait(0.01)
+            words.put(None)
+            list(call)
+        except grpc.RpcError:
+            words.put(None)
+            self.ended.append((call.code(), call.details()))
+        except StopIteration:
+            words.put(None)
+            self.ended.append((call.code(), call.details()))
+
+
+class History:
+    """What was in force, from when until when at most: a change is over once the gateway says so."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[Generation, float, float]] = []
+
+    def before(self, generation: Generation) -> None:
+        """It may come into force from now on."""
+        self._spans.append((generation, time.monotonic(), float("inf")))
+
+    def after(self) -> None:
+        """It has: what was before isn't any more."""
+        now = time.monotonic()
+        self._spans[:-1] = [(generation, begun, min(ended, now)) for generation, begun, ended in self._spans[:-1]]
+
+    def withdraw(self) -> None:
+        """It never did."""
+        self._spans.pop()
+
+    def within(self, begin: float, end: float) -> list[Generation]:
+        """What may have been in force at some moment of a span."""
+        return [generation for generation, begun, ended in self._spans if begun <= end and begin <= ended]
+
+    @property
+    def every(self) -> list[Generation]:
+        """All that ever was."""
+        return [generation for generation, _, _ in self._spans]
+
+
+def change(process: Process, generations: Generations, generation: Generation, history: History) -> None:
+    """Put a policy in force while everything runs, or see it refused."""
+    outcome = "ok" if generation.sound else "failed"
+    count = reloaded(process, outcome=outcome)
+    history.before(generation)
+    generations.write(generation)
+    process.tell(signal.SIGHUP)
+    until(lambda: reloaded(process, outcome=outcome) > count)
+    (history.after if generation.sound else history.withdraw)()
+
+
+@contextmanager
+def serving(folder: Path, generations: Generations, first: Generation) -> Iterator[Process]:
+    generations.write(first)
+    given = {
+        "POLICY": str(folder / "policy.yaml"),
+        "CONTRACTS": f"[{compiled(folder)}]",
+        "SERVICE": CALLER,
+        "INSECURE_LOOPBACK": "true",
+        "RELOAD": f"{{every: 0, grace: {GRACE}}}",
+        "LISTENERS__OUTBOUND__ADDRESS": "127.0.0.1:0",
+        "LISTENERS__HTTP__ADDRESS": "127.0.0.1:0",
+    }
+    environ = {f"PRIVACY_GATEWAY__{name}": value for name, value in given.items()}
+    with Process(folder, environ={**environ, "WEBHOOK_SECRET": SECRET}) as process:
+        process.listening("http")
+        yield process
+
+
+def waiting(process: Process) -> float:
+    """How many items wait to be delivered."""
+    lines = page(process, "/metrics")[1].splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("privacy_gateway_outbox_items{"))
+
+
+@pytest.mark.parametrize("count", [15, pytest.param(200, marks=pytest.mark.soak)])
+def test_everything_changes_again_and_again_under_load(tmp_path: Path, count: int) -> None:
+    seed, said, history = 20, [], History()
+    with ExitStack() as stack:
+        web, port = stack.enter_context(Web(seed)), stack.enter_context(upstream(said))
+        generations = Generations(tmp_path, web.port, port, seed)
+        first, *others = generations.every(count + 1)
+        history.before(first)
+        process = stack.enter_context(serving(tmp_path, generations, first))
+        with Load(process) as load:
+            until(lambda: len(load.sent) > 20)
+            for generation in others:
+                change(process, generations, generation, history)
+                seen = len(load.sent)
+                until(lambda seen=seen: len(load.sent) > seen + 10)  # type: ignore[misc]  # a default, as lambdas have
+        web.well.set()
+        until(lambda: waiting(process) == 0, every=0.1)
+        assert process.stop() == 0
+    logged = list(lines(process.state))
+    check_items(web.came + logged, load.sent, history)
+    check_streams(said, history)
+    # Nothing that was acknowledged is lost, where something leads it on.
+    assert load.failed == []
+    assert load.sent.keys() - web.taken == set()
+    assert load.sent.keys() - {item.token for item in logged if destination(item, history) == "log"} == set()
+    assert {code for code, _ in load.ended} <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED}
+    assert {text for code, text in load.ended if code is grpc.StatusCode.UNAVAILABLE} == {
+        "the policy has changed since the call began; call again"
+    }
+
+
+def lines(state: Path) -> Iterator[Item]:
+    """What stands in the logs: whole lines, all of them."""
+    for path in sorted(state.glob("*.jsonl*")):
+        if not path.name.endswith(".lock"):
+            yield from (Item(path.name, json.loads(line), 0.0) for line in path.read_bytes().splitlines())
+
+
+def destination(item: Item, history: History) -> str:
+    """Whom an item was for, by its plan."""
+    return next(generation.plans[item.plan][0] for generation in history.every if item.plan in generation.plans)
+
+
+def check_items(items: list[Item], sent: dict[str, float], history: History) -> None:
+    """Each was made by a plan of the policy that led it there, while that was in force, and holds what that plan lets through."""
+    assert items
+    by_plan: dict[str, list[Generation]] = {}
+    for generation in history.every:
+        for digest in generation.plans:
+            by_plan.setdefault(digest, []).append(generation)
+    for item in items:
+        makers = by_plan[item.plan]
+        # What was minimised before by a policy that let less through has less.
+        assert {"op"} <= item.fields <= makers[0].plans[item.plan][1]
+        leading = [generation for generation in makers if _leads(generation, item, makers[0].plans[item.plan][0])]
+        assert leading, "an exporter of one policy sent what another one decided on"
+        # Not by what was no more when the item was sent.
+        now = history.within(sent.get(item.token, 0.0), item.at or float("inf"))
+        assert any(generation in now for generation in leading)
+        if item.at:
+            late = history.within(item.at - SLACK, item.at)
+            assert any(generation in late for generation in leading), "something left after its policy"
+
+
+def _leads(generation: Generation, item: Item, name: str) -> bool:
+    """Whether a policy leads a destination where the item came to."""
+    exporter = json.loads(generation.text)["destinations"][name]["exporter"]
+    return bool(item.where.startswith(exporter["path"]) if exporter["kind"] == "jsonl" else exporter["endpoint"].endswith(item.where))
+
+
+def check_streams(said: list[Said], history: History) -> None:
+    """No message holds more than what was in force within the grace before it let through."""
+    assert said
+    for one in said:
+        assert any(one.fields <= generation.talk for generation in history.within(one.at - GRACE - SLACK, one.at))
