@@ -105,17 +105,20 @@ def _handler(method: MethodDescriptor, host: _Host) -> grpc.RpcMethodHandler[Any
 
 def _finder(service: str, method: str, flows: CurrentFlows) -> Find:
     """How a call's items find their flow: by the call, or in `EmitService` by their type. The flows are those of the call's start."""
-    return _begun(service, method, flows)[0]
+    return _find(service, method, flows())
 
 
 def _begun(service: str, method: str, flows: CurrentFlows) -> tuple[Find, Streamed]:
     """The same, and what a stream of them goes by."""
     current = flows()
-    streamed = Streamed(service, method, current)
+    return _find(service, method, current), Streamed(service, method, current)
+
+
+def _find(service: str, method: str, flows: Flows) -> Find:
     if service == EMIT:
-        return partial(_by_type, current), streamed
-    flow = current.of_method(service, method)
-    return lambda raw: (flow, raw), streamed
+        return partial(_by_type, flows)
+    flow = flows.of_method(service, method)
+    return lambda raw: (flow, raw)
 
 
 def _by_type(flows: Flows, raw: bytes) -> tuple[Flow, bytes]:

@@ -268,6 +268,26 @@ def test_a_stream_that_outlasts_the_grace_is_ended(tmp_path: Path) -> None:
 
 # Row 11: connections that end in time, on either side.
 
+
+def test_a_connection_to_outbound_ends_by_its_age_and_no_call_fails(tmp_path: Path) -> None:
+    aged = {f"LISTENERS__OUTBOUND__MAX_CONNECTION_{name}": value for name, value in (("AGE", "0.2"), ("GRACE", "0.3"))}
+    with (
+        serving(One=lambda request, context: request, Both=said) as port,
+        gateway(tmp_path, policy(route("up", port)), **aged) as process,
+        dialled(process, "up") as channel,
+    ):
+        states: list[grpc.ChannelConnectivity] = []
+        channel.subscribe(states.append)
+        talk = Talk(channel)
+        assert talk.say(item(op="a")) == item(op="a")
+        with steadily(lambda: ask(channel, "One", item(op="a")), 2) as outcomes:
+            until(lambda: states.count(grpc.ChannelConnectivity.READY) > 3)
+        assert {str(outcome) for outcome in outcomes} == {str([item(op="a")])}
+        # A stream doesn't outlive its connection's age and grace.
+        with pytest.raises(grpc.RpcError):
+            until(lambda: talk.say(item(op="b")) != item(op="b"))
+
+
 SHORT: Final = (("grpc.max_connection_age_ms", 100), ("grpc.max_connection_age_grace_ms", 5000))
 
 
