@@ -261,7 +261,8 @@ def waiting(process: Process) -> float:
 
 @pytest.mark.parametrize("count", [15, pytest.param(200, marks=pytest.mark.soak)])
 def test_everything_changes_again_and_again_under_load(tmp_path: Path, count: int) -> None:
-    seed, said, history = 20, [], History()
+    seed, history = 20, History()
+    said: list[Said] = []
     with ExitStack() as stack:
         web, port = stack.enter_context(Web(seed)), stack.enter_context(upstream(said))
         generations = Generations(tmp_path, web.port, port, seed)

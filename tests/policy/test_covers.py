@@ -107,7 +107,7 @@ def left(plan: Plan, raw: bytes) -> Any:
         return None
     assert isinstance(verdict, Release)
     message = CONTRACT.message_class("t.Root").FromString(verdict.payload)
-    return json_format.MessageToDict(message, descriptor_pool=CONTRACT.pool)  # type: ignore[arg-type]  # types-protobuf: upb's pool
+    return json_format.MessageToDict(message, descriptor_pool=CONTRACT.pool)
 
 
 CLASSIFIED: Final = st.fixed_dictionaries({field: st.sampled_from(choices) for field, choices in FIELDS.items()})
