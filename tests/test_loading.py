@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +16,9 @@ from gateway.app import Gateway
 from gateway.cli.load import unapproved
 from gateway.config import Config, Listeners, Local, Reload
 from gateway.contracts.approvals import write_approvals
+from gateway.exporters.jsonl import Jsonl
 from gateway.loading import Files
-from tests.build import proto
+from tests.build import contract, proto
 from tests.running import OPTIONS, SECONDS, Gate
 
 HEAD: Final = """\
@@ -119,6 +121,7 @@ def test_a_policy_that_is_gone_leaves_what_is_in_force(tmp_path: Path) -> None:
 # In a running gateway.
 
 PROTO: Final = proto("message A { string op = 1 @OPERATIONAL; string name = 2 @NAME; }")
+OTHER: Final = contract(PROTO)
 ITEM: Final = b"\x0a\x01o\x12\x04Anna"
 EMIT: Final = "/kannelle.privacy.v1.EmitService/Emit"
 
@@ -149,6 +152,45 @@ async def test_a_revoked_approval_is_noticed(row: str, tmp_path: Path) -> None:
                 pass
     finally:
         await gateway.stop()
+
+
+class Opening:
+    """Holds what opens exporters until it is told to go on."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.reached, self.may = threading.Event(), threading.Event()
+        self._open = gateway._depot.open
+        gateway._depot.open = self  # type: ignore[assignment, method-assign]
+
+    def __call__(self, *given: Any) -> Any:
+        opened = self._open(*given)
+        self.reached.set()
+        assert self.may.wait(SECONDS)
+        return opened
+
+
+async def test_a_stop_while_exporters_are_opened_leaves_no_file_taken(tmp_path: Path) -> None:
+    (tmp_path / "protos").mkdir()
+    (tmp_path / "protos" / "a.proto").write_text(PROTO)
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    config = Config(
+        policy=tmp_path / "policy.yaml",
+        contracts=(tmp_path / "protos",),
+        state=tmp_path / "state",
+        listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None),
+    )
+    gateway = Gateway(config)
+    await gateway.start()
+    opening = Opening(gateway)
+    (tmp_path / "policy.yaml").write_text(POLICY.replace(TO, f"{TO}, exporter: {{kind: jsonl, path: new.jsonl}}"))
+    gateway.reload()
+    assert await asyncio.to_thread(opening.reached.wait, SECONDS)
+    stopping = asyncio.create_task(gateway.stop())
+    await asyncio.sleep(0)
+    opening.may.set()
+    await asyncio.wait_for(stopping, SECONDS)
+    for name in ("new.jsonl", "to.jsonl"):
+        await Jsonl.open(str(tmp_path / "state" / name), OTHER.message_class).close()
 
 
 async def emitted(address: str, gate: Gate) -> bytes:

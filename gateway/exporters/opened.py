@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,9 +25,7 @@ from gateway.exporters.segment import Segment
 from gateway.exporters.web import Web
 from gateway.exporters.webhook import Webhook
 from gateway.exporters.zendesk import Zendesk
-from gateway.policy import document, http_exporters
-
-STANDARD_OUTPUT: Final = "-"
+from gateway.policy import document, http_exporters, targets
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -122,8 +119,9 @@ class Opened:
         return self._opened_over_http(given, contract, key)
 
     def _lines(self, name: str, given: document.JsonlExporter, keeping: Keeping) -> Lines:
-        if given.path != STANDARD_OUTPUT:
-            return self._files.held(self._state / (given.path or f"{name}.jsonl"), keeping)
+        path = resolved_target(self._state, name, given, f"destinations.{name}.exporter")
+        if path != targets.STDOUT:
+            return self._files.held(Path(path), keeping)
         lines = Lines(STDOUT)
         lines.hold()
         return lines

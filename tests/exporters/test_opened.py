@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Final
 
 import msgspec
 import pytest
+import trustme
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
@@ -22,6 +24,7 @@ from gateway.exporters.segment import Segment
 from gateway.exporters.web import Web
 from gateway.policy.document import Policy
 from gateway.policy.load import default_path, parse
+from tests.build import contract, proto
 from tests.exporters.sending import event, message
 
 KANNELLE: Final = load_contracts([default_contract()])
@@ -187,9 +190,9 @@ async def test_a_file_is_where_its_path_says(given: str, fault: str, tmp_path: P
         (state / link).symlink_to(state / "keys")
     (elsewhere / "back").symlink_to(state)
     path, said = (text.replace("STATE", str(state)).replace("ELSEWHERE", str(elsewhere)) for text in (given, fault))
-    opened = Opened(state, CLASSES.__getitem__, Web(), False)
+    opened = Opened(state, Web(), False)
     with pytest.raises(BadConfig, match=f"^{re.escape(f'destinations.to.exporter.path: {said}')}$"):
-        opened.of(policy(JSONL.format(path)))
+        of(opened, policy(JSONL.format(path)))
     assert (state / "keys").read_bytes() == SECRET
     assert sorted(found.name for found in state.iterdir()) == ["keys", "link.jsonl", "locked.jsonl.lock"]
 
@@ -204,7 +207,7 @@ async def test_a_file_may_be_in_the_state_folder_or_where_an_absolute_path_says(
         folder.mkdir()
     (elsewhere / "back").symlink_to(state)
     given = policy(JSONL.format(path.replace("STATE", str(state)).replace("ELSEWHERE", str(elsewhere))).replace(", path: null", ""))
-    exporter = Opened(state, CLASSES.__getitem__, Web(), False).of(given)["to"]
+    exporter = of(Opened(state, Web(), False), given)["to"]
     assert await exporter.send([event()]) == [DELIVERED]
     await exporter.close()
     (written,) = {found.resolve() for found in (*state.rglob("*.jsonl"), *elsewhere.rglob("*.jsonl"))}
@@ -219,6 +222,52 @@ async def test_two_names_of_one_file_are_one_file(tmp_path: Path, secrets: None)
         + re.sub("(?s)^.*?destinations:\n  to:", "  two:", HEAD)
     )
     with pytest.raises(BadConfig, match=r"another destination or process writes to this file$"):
-        Opened(tmp_path, CLASSES.__getitem__, Web(), False).of(
-            parse(f"{twice}    exporter: {JSONL.format(tmp_path / 'link' / 'x.jsonl')}\n").policy
+        of(
+            Opened(tmp_path, Web(), False),
+            parse(f"{twice}    exporter: {JSONL.format(tmp_path / 'link' / 'x.jsonl')}\n").policy,
         )
+
+
+OTHER: Final = contract(proto("message Other { string op = 1 @OPERATIONAL; }"))
+
+TRUSTING: Final = (
+    "{kind: otlp, endpoint: 'https://acme.zendesk.com:4317', ca: 'CA'}",
+    "{kind: webhook, endpoint: 'https://acme.zendesk.com/in', secret: {env: SIGNING}, ca: 'CA'}",
+)
+
+
+@pytest.mark.parametrize("exporter", TRUSTING)
+async def test_who_trusts_other_certificates_is_another_exporter(make: Make, exporter: str, tmp_path: Path) -> None:
+    opened, ca = make(False), tmp_path / "ca.pem"
+    ca.write_bytes(trustme.CA().cert_pem.bytes())
+    wanted = policy(exporter.replace("CA", str(ca)))
+    first = of(opened, wanted)["to"]
+    assert of(opened, wanted)["to"] is first
+    ca.write_bytes(trustme.CA().cert_pem.bytes())
+    second = of(opened, wanted)["to"]
+    assert second is not first
+    for broken in (lambda: ca.write_bytes(b"nothing"), ca.unlink):
+        broken()
+        with pytest.raises(BadConfig, match=re.escape(str(ca))):
+            of(opened, wanted)
+    ca.write_bytes(trustme.CA().cert_pem.bytes())
+    await asyncio.gather(first.close(), second.close(), of(opened, wanted)["to"].close())
+
+
+DRAWING: Final = {
+    "{kind: jsonl}": True,
+    "{kind: webhook, endpoint: 'https://acme.zendesk.com/in', secret: {env: SIGNING}}": True,
+    "{kind: otlp, endpoint: 'https://acme.zendesk.com:4317'}": False,
+    "{kind: 'null'}": False,
+}
+
+
+@pytest.mark.parametrize(("exporter", "draws"), DRAWING.items())
+async def test_who_draws_messages_of_another_contract_is_another_exporter(make: Make, exporter: str, draws: bool) -> None:
+    opened, wanted = make(False), policy(exporter)
+    first = opened.adopt(opened.open(wanted, KANNELLE))["to"]
+    again = load_contracts([default_contract()])
+    assert opened.adopt(opened.open(wanted, again))["to"] is first
+    other = opened.adopt(opened.open(wanted, OTHER))["to"]
+    assert (other is not first) is draws
+    await asyncio.gather(first.close(), other.close())
