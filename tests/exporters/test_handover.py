@@ -73,7 +73,7 @@ CHANGES: Final[dict[str, tuple[dict[str, Log], dict[str, Log]]]] = {
     "a bound where none was given": ({"one": {}}, {"one": {"max_bytes": 10_000}}),
     "backups": ({"one": A}, {"one": {**A, "backups": 3}}),
     "the name that it had by itself": ({"one": {}}, {"one": {"path": "one.jsonl", "backups": 3}}),
-    "the same path, otherwise written": ({"one": A}, {"one": {"path": "./sub/../a.jsonl"}}),
+    "the same path, otherwise written": ({"one": A}, {"one": {"path": "LINK/a.jsonl"}}),
     "two paths swapped": ({"one": A, "two": B}, {"one": B, "two": A}),
     "three in a ring": ({"one": A, "two": B, "three": {}}, {"one": B, "two": {"path": "three.jsonl"}, "three": A}),
     "swapped, with another bound": ({"one": A, "two": B}, {"one": {**B, "backups": 2}, "two": {**A, "max_bytes": 10_000}}),
@@ -85,10 +85,20 @@ CHANGES: Final[dict[str, tuple[dict[str, Log], dict[str, Log]]]] = {
 }
 
 
+def linked(folder: Path, logs: Mapping[str, Log]) -> Mapping[str, Log]:
+    """The same, where a path leads by another way into the state folder."""
+    with suppress(FileExistsError):
+        (folder / "link").symlink_to(folder)
+    found = {name: dict(log) for name, log in logs.items()}
+    for log in found.values():
+        if "path" in log:
+            log["path"] = log["path"].replace("LINK", f"{folder}/link")
+    return found
+
+
 @pytest.mark.parametrize("change", CHANGES)
 async def test_a_file_is_handed_over(change: str, opened: Opened, tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    before, after = CHANGES[change]
+    before, after = (linked(tmp_path, logs) for logs in CHANGES[change])
     old = used(opened, policy("30d", **before))
     opening = opened.open(policy("7d", **after), CONTRACT)
     files = [tmp_path / given.get("path", f"{name}.jsonl") for name, given in after.items()]
@@ -121,17 +131,17 @@ def place(folder: Path, name: str, given: Log) -> Path:
 
 
 REFUSED: Final[dict[str, tuple[dict[str, Log], str]]] = {
-    "two of one path": ({"one": A, "two": A}, TAKEN),
-    "two of one path, otherwise written": ({"one": A, "two": {"path": "sub/../a.jsonl"}}, TAKEN),
-    "a path that can't be": ({"one": {**A, "backups": 1}, "two": B, "z": {"path": "sub"}}, "is a directory"),
+    "two of one path, otherwise written": ({"one": A, "two": {"path": "LINK/a.jsonl"}}, TAKEN),
+    "a path that can't be": ({"one": {**A, "backups": 1}, "two": B, "z": {"path": "sub.jsonl"}}, "is a directory"),
     "another process's file": ({"one": {**A, "max_bytes": 5}, "two": {"path": "taken.jsonl"}}, TAKEN),
 }
 
 
 @pytest.mark.parametrize("row", REFUSED)
 async def test_a_policy_that_is_refused_leaves_everything_as_it_was(row: str, opened: Opened, tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    after, reason = REFUSED[row]
+    (tmp_path / "sub.jsonl").mkdir()
+    given, reason = REFUSED[row]
+    after = linked(tmp_path, given)
     old = used(opened, policy(one=A))
     other = os.open(tmp_path / "taken.jsonl.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(other, fcntl.LOCK_EX)
