@@ -66,7 +66,7 @@ SWITCH: Final = 0.001
 """
 
 LEAVING: Final = 2.0
-"""How long calls that a stop has cut off may take to be logged, in seconds."""
+"""How long calls that a stop has cut off may take to be logged, and a reload to let go of what it opens, in seconds."""
 
 Source = Callable[[Config], tuple[PolicyFile, Contract]]
 """Where policy and contracts come from."""
@@ -146,7 +146,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=LEAVING)
         for calls in (self._proxied, self._streamed):
             calls.close()
         await asyncio.sleep(stop.notice)
