@@ -22,6 +22,7 @@ from gateway.exporters.mixpanel import Mixpanel
 from gateway.exporters.null import Null
 from gateway.exporters.otlp import Otlp
 from gateway.exporters.segment import Segment
+from gateway.exporters.target import resolved_target
 from gateway.exporters.web import Web
 from gateway.exporters.webhook import Webhook
 from gateway.exporters.zendesk import Zendesk
