@@ -103,7 +103,7 @@ class Gateway:
         self._spans: Spans | None = None
         self._proxied = InFlight[Passage](config.reload.grace, lambda passage: self._current.routing().lets(passage))
         self._streamed = InFlight[emit.Streamed](config.reload.grace, lambda streamed: streamed.lasts(self._current.flows()))
-        self._switch = Switch(self._current, self._depot, self._upstreams, self._plans, self.telemetry, self._certificates, self._review)
+        self._switch = Switch(self._current, self._depot, self._upstreams, self.telemetry, self._certificates, self._review)
         self._switch.put(loaded)
         packer = Packer(self._keys, config.service)
         self._intake = Intake(self._decider, self.delivery, packer, self.telemetry)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from gateway.contracts.contract import Contract
-from gateway.delivery.plans import Plans
 from gateway.depot import Depot
 from gateway.errors import BadConfig
 from gateway.exporters.base import Exporter
@@ -80,7 +78,6 @@ class Switch(msgspec.Struct, frozen=True):
     current: Current
     depot: Depot
     upstreams: Upstreams
-    plans: Plans
     telemetry: Telemetry
     tls: Certificates | None
     review: Callable[[], None]
@@ -111,7 +108,6 @@ class Switch(msgspec.Struct, frozen=True):
         self.current.put(InForce(policy, loaded.contract, flows, loaded.courses, routing, exporters, loaded.digest, loaded.files))
         self.depot.replace(exporters, flows)
         self.upstreams.keep(routing.targets)
-        self.plans.put_in_force(loaded.plans, time.time())
         self.telemetry.in_force(loaded.digest, policy.version, flows.compiler.flows)
         self.review()
 

@@ -26,15 +26,13 @@ from gateway.yamlfile import Node, compose, text_of
 class Loaded(msgspec.Struct, frozen=True):
     """A policy and its contracts, and what they come to.
 
-    `plans`: the digests of all flows' plans. `digest`: SHA-256 over all plans, equal in every gateway that decides alike. `files`: those
-    that all of it was read from.
+    `digest`: SHA-256 over all plans, equal in every gateway that decides alike. `files`: those that all of it was read from.
     """
 
     file: PolicyFile
     contract: Contract
     flows: Flows
     courses: Courses
-    plans: frozenset[str]
     digest: str
     files: frozenset[Path] = frozenset()
 
@@ -52,11 +50,11 @@ def prepare(config: Config, file: PolicyFile, contract: Contract) -> Loaded:
         raise BadConfig("tls: is required, for the policy has a route to an upstream that isn't plaintext")
     if config.telemetry.traces.ratio > 0 and flows.find(TRACES.flow) is None:
         raise BadConfig(f"telemetry.traces.ratio: needs the flow {TRACES.flow} in the policy, by which the gateway's own traces go")
-    plans = frozenset(plan.digest for plan in flows.compiler.plans().values())
-    return Loaded(file, contract, flows, courses, plans, _digest(plans, courses))
+    return Loaded(file, contract, flows, courses, _digest(flows, courses))
 
 
-def _digest(plans: frozenset[str], courses: Courses) -> str:
+def _digest(flows: Flows, courses: Courses) -> str:
+    plans = {plan.digest for plan in flows.compiler.plans().values()}
     routes = {way.digest for course in courses.courses for way in (course.out, course.back)}
     return hashlib.sha256("".join(sorted(plans | routes)).encode()).hexdigest()
 
