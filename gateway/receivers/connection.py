@@ -27,7 +27,10 @@ BUFFER_BYTES: Final = 65_536
 """That a connection reads ahead; twice as many, at most."""
 
 SETTLE_SECONDS: Final = 0.01
-"""That there may be too many connections: a caller that is quick has sent its request by then, and isn't taken for an idle one."""
+"""That there may be too many connections: what has come with them is read first."""
+
+QUICK_SECONDS: Final = 0.1
+"""In which a caller that is quick has sent its request: until then it isn't taken for one that only waits."""
 
 Reply = Callable[[BaseException | None, int], web.StreamResponse]
 """Answers a request that can't be read, or whose answer failed, by what aiohttp has of it: an exception and a status."""
@@ -50,18 +53,21 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Phase(IntEnum):
-    """What a connection is about, in the order in which connections make room."""
+    """What a connection is about."""
 
     IDLE = 0
     """Nothing has come since the last answer."""
 
-    HEAD = 1
+    ENDING = 1
+    """The last answer is written; the rest of a refused body is read."""
+
+    HEAD = 2
     """A request has begun to come."""
 
-    ANSWERED = 2
+    ANSWERED = 3
     """An answer is being written."""
 
-    BUSY = 3
+    BUSY = 4
     """A request is being taken: its body is being received, or its answer made."""
 
 
@@ -124,6 +130,8 @@ class Connection(web.RequestHandler):
         self.answers += 1
         if resp.keep_alive and request.content.is_eof():
             self._enter(Phase.IDLE, self._limits.idle)
+        else:
+            self.phase = Phase.ENDING
         return written
 
     def abort(self) -> None:
@@ -156,16 +164,18 @@ class Connection(web.RequestHandler):
             self._timers[name] = self._loop.call_later(seconds, self.abort)
 
 
-def spare(connections: Iterable[Connection], most: int) -> list[Connection]:
-    """Which of too many connections make room.
+def spare(connections: Iterable[Connection], most: int, now: float) -> list[Connection]:
+    """Which of too many connections make room, by the loop's time.
 
-    Idle ones first, and of them those that never asked for anything; then of the address that has the most; then what has lasted longest.
+    First what only waits, then what has only just begun, then what is being answered; each by its phases, and of the same one first those
+    that never had an answer; then of the address that has the most; then what has lasted longest.
     """
     newest = sorted(connections, key=lambda one: one.since, reverse=True)
     seen: Counter[str] = Counter()
 
-    def last(one: Connection) -> tuple[Phase, bool, int, float]:
+    def last(one: Connection) -> tuple[bool, bool, Phase, bool, int, float]:
         seen[one.peer] += 1
-        return one.phase, one.answers > 0, -seen[one.peer], one.since
+        quick = one.phase in (Phase.IDLE, Phase.HEAD) and now - one.since < QUICK_SECONDS
+        return one.phase >= Phase.ANSWERED, quick, one.phase, one.answers > 0, -seen[one.peer], one.since
 
     return sorted(newest, key=last)[: max(0, len(newest) - most)]

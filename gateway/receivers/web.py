@@ -149,9 +149,9 @@ class _Server(web.Server):
         super().connection_made(handler, transport)
         if not self._settling and len(self.connections) > self._limits.connections:
             self._settling = True
-            asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settle)
+            self._loop.call_later(SETTLE_SECONDS, self._settle)
 
     def _settle(self) -> None:
         self._settling = False
-        for connection in spare(self.all(), self._limits.connections):
+        for connection in spare(self.all(), self._limits.connections, self._loop.time()):
             connection.abort()

@@ -16,9 +16,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.receivers import body
+from gateway.receivers import body, connection
 from gateway.receivers.body import Arrivals, Slow
-from gateway.receivers.connection import Limits, Phase, spare
+from gateway.receivers.connection import QUICK_SECONDS, Limits, Phase, spare
 from gateway.receivers.web import Page, Site
 from tests.running import SECONDS
 
@@ -265,7 +265,9 @@ def test_a_caller_that_hangs_up_ends_its_call(run: Callable[[Any], None]) -> Non
     run(scene())
 
 
-def test_of_too_many_the_idle_ones_go_and_none_that_asks(run: Callable[[Any], None]) -> None:
+def test_of_too_many_the_idle_ones_go_and_none_that_asks(run: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "QUICK_SECONDS", LONG)
+
     async def scene() -> None:
         async with serving(msgspec.structs.replace(LIMITS, connections=10)) as server:
             busy, begun = server.client(), server.client()
@@ -298,6 +300,10 @@ def test_no_connection_waits_for_another_to_be_read(run: Callable[[Any], None]) 
     run(scene())
 
 
+NOW: Final = 10.0
+"""By the loop's time."""
+
+
 class One(msgspec.Struct, eq=False):
     """A connection as far as making room goes."""
 
@@ -309,7 +315,7 @@ class One(msgspec.Struct, eq=False):
 
 def gone(connections: Sequence[One], most: int) -> list[int]:
     """Which make room, by their places."""
-    spared: Any = spare(connections, most)  # type: ignore[arg-type]
+    spared: Any = spare(connections, most, NOW)  # type: ignore[arg-type]
     return [connections.index(one) for one in spared]
 
 
@@ -321,6 +327,13 @@ def gone(connections: Sequence[One], most: int) -> list[int]:
         ([One(Phase.IDLE, 2), One(Phase.IDLE, 1)], [1]),
         ([One(Phase.HEAD, 1), One(Phase.IDLE, 2)], [1]),
         ([One(Phase.ANSWERED, 1), One(Phase.HEAD, 2)], [1]),
+        ([One(Phase.HEAD, 1), One(Phase.ENDING, 2)], [1]),
+        ([One(Phase.ENDING, 1), One(Phase.IDLE, 2)], [1]),
+        ([One(Phase.ENDING, 1), One(Phase.IDLE, NOW - QUICK_SECONDS / 2)], [0]),
+        ([One(Phase.HEAD, 1), One(Phase.IDLE, NOW - QUICK_SECONDS / 2)], [0]),
+        ([One(Phase.HEAD, NOW - QUICK_SECONDS / 2), One(Phase.IDLE, NOW - QUICK_SECONDS / 3)], [1]),
+        ([One(Phase.ANSWERED, 1), One(Phase.HEAD, NOW - QUICK_SECONDS / 2)], [1]),
+        ([One(Phase.ANSWERED, 1), One(Phase.IDLE, NOW - QUICK_SECONDS / 2)], [1]),
         ([One(Phase.BUSY, 1), One(Phase.ANSWERED, 2)], [1]),
         ([One(Phase.IDLE, 1, answers=1), One(Phase.IDLE, 2)], [1]),
         ([One(Phase.IDLE, 1, answers=1), One(Phase.IDLE, 2, answers=9)], [0]),
@@ -336,9 +349,9 @@ def test_connections_make_room_in_order(connections: list[One], expected: list[i
     st.lists(st.builds(One, st.sampled_from(Phase), st.floats(0, 9), st.integers(0, 1), st.sampled_from("abc")), max_size=12),
     st.integers(0, 12),
 )
-def test_no_more_make_room_than_have_to_and_the_idle_ones_first(connections: list[One], most: int) -> None:
+def test_no_more_make_room_than_have_to_and_none_that_is_answered_before_others(connections: list[One], most: int) -> None:
     left = gone(connections, most)
     assert len(left) == len(set(left)) == max(0, len(connections) - most)
     stay = [one for number, one in enumerate(connections) if number not in left]
     for one, other in itertools.product((connections[number] for number in left), stay):
-        assert one.phase <= other.phase
+        assert one.phase <= max(other.phase, Phase.HEAD)
