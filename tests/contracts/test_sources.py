@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,14 +82,19 @@ def test_a_name_that_the_compiler_would_take_apart_is_an_error_of_one_line_that_
     assert text.endswith("is needed: rename it")
 
 
-def test_a_plugin_that_is_named_is_not_run(tmp_path: Path) -> None:
+def test_a_plugin_that_is_named_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the command runs, the path that the name gives leads to a program."""
+    monkeypatch.chdir(tmp_path)
     ran = tmp_path / "ran"
     tools = tmp_path / "protos" / "--plugin=protoc-gen-evil=tools"
     put(tools, "evil.proto", SCRIPT.format(ran)).chmod(0o755)
-    put(tmp_path / "protos" / "tools", "evil.proto", SCRIPT.format(ran)).chmod(0o755)
-    put(tmp_path / "protos" / "--evil_out=.", "x.proto")
-    assert "rename it" in fault(tmp_path / "protos")
+    put(tmp_path / "tools", "evil.proto", SCRIPT.format(ran)).chmod(0o755)
+    (tmp_path / "protos" / "--evil_out=.proto").touch()
+    (tmp_path / ".proto").mkdir()
+    with suppress(BadContract):
+        load([tmp_path / "protos"])
     assert not ran.exists()
+    assert "rename it" in fault(tmp_path / "protos")
 
 
 def test_the_working_folder_brings_no_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
