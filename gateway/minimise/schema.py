@@ -9,6 +9,7 @@ reads is never deeper than `MAX_DEPTH`, and the import of this module fails wher
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any, Final
@@ -61,23 +62,22 @@ def attribute(number: int) -> str:
 class Schema:
     """One message type of a projection. `build` makes it, `read` and `parse` use it."""
 
-    __slots__ = ("_index", "_opening", "_probe", "_scales", "light_bytes", "message")
+    __slots__ = ("_index", "_opening", "_probe", "_scales", "light_bytes", "message", "shallow_bytes")
 
     def __init__(self, message: Any, index: int, scales: Scales, probe: Any, number: int | None) -> None:
         """`probe` is the class whose field `number` holds such messages within groups; None where none can be too deep."""
         self.message = message
         self.light_bytes = scales.light_bytes
         self._index, self._scales, self._probe = index, scales, probe
-        self._opening = None if number is None else b"\x0b" * _AROUND + varint(number << 3 | 2)
+        self._opening = b"" if number is None else b"\x0b" * _AROUND + varint(number << 3 | 2)
+        self.shallow_bytes = sys.maxsize if number is None else _SHALLOW_BYTES
 
     def weigh(self, raw: bytes) -> None:
         """Raise Refused if `raw` asks too much of the runtime; what has `light_bytes` at most doesn't."""
         self._scales.weigh(self._index, raw)
 
     def is_too_deep(self, raw: bytes) -> bool:
-        """Whether `raw`, which the parser takes, is deeper than `MAX_DEPTH`; groups that nobody knows count too."""
-        if self._opening is None or len(raw) <= _SHALLOW_BYTES:
-            return False
+        """Whether `raw`, which the parser takes, is deeper than `MAX_DEPTH`, as none of `shallow_bytes` is; unknown groups count too."""
         try:
             self._probe.FromString(b"%b%b%b%b" % (self._opening, varint(len(raw)), raw, _CLOSING))
         except DecodeError:
@@ -121,7 +121,7 @@ def read(schema: Schema, raw: bytes) -> Any:
     except DecodeError as error:
         # The runtime tells the two apart by its text alone.
         raise Refused(Reason.TOO_DEEP if "MaxDepth" in str(error) else Reason.MALFORMED) from None
-    if schema.is_too_deep(raw):
+    if len(raw) > schema.shallow_bytes and schema.is_too_deep(raw):
         raise Refused(Reason.TOO_DEEP)
     return message
 

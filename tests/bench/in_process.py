@@ -13,7 +13,7 @@ from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.otlp import split
-from gateway.minimise.schema import build, parse
+from gateway.minimise.schema import build
 from gateway.model import Facts
 from gateway.plan import Plan
 from gateway.policy.compile import Compiler
@@ -77,10 +77,12 @@ def _plain(cls: type[Message]) -> Minimise:
 
 
 def _projected(plan: Plan) -> Minimise:
-    schema = build(plan.messages)[0]
+    cls = build(plan.messages)[0].message
 
     def project(raw: bytes) -> bytes:
-        payload: bytes = parse(schema, raw).SerializePartialToString()
+        message = cls.FromString(raw)
+        message.DiscardUnknownFields()
+        payload: bytes = message.SerializePartialToString()
         return payload
 
     return project
