@@ -87,6 +87,24 @@ class Nested(msgspec.Struct, frozen=True, tag="nested"):
     message: int
 
 
+class Mask(msgspec.Struct, frozen=True, tag="mask"):
+    """A `google.protobuf.FieldMask`: of its paths, those to fields that leave; an item of whose paths none is left is refused.
+
+    `of` names the message that the paths begin at, in the plan at `targets`. It stands beside the mask, in the fields with the numbers
+    `beside`, or is a method's answer. Without `of` it can't be told, and any path refuses the item; so does any entry of a map of masks,
+    whose field has kind `bytes`.
+
+    A path names fields, joined by dots; `*` names all. Beside the mask, only what a path names and leaves whole, in this item too, may be
+    changed by it: where a part of a message is stripped, the paths to the other parts take its place, and a list or map of which a part is
+    goes. Of an answer a path stays as it is if any part does, lists on its way included, with `*` after them or without.
+    """
+
+    of: str = ""
+    targets: tuple[int, ...] = ()
+    beside: tuple[int, ...] = ()
+    answer: bool = False
+
+
 class Keep(msgspec.Struct, frozen=True, tag="keep"):
     """Any value."""
 
@@ -154,7 +172,7 @@ class Properties(msgspec.Struct, frozen=True, tag="properties"):
 
 Rule = (
     UserId | WorkEmail | Text | FreeText | Number | Keep | Moment | Span | Length
-    | Payload | Nested | Attributes | Body | SpanName | Properties
+    | Payload | Nested | Attributes | Body | SpanName | Properties | Mask
 )  # fmt: skip
 
 
@@ -186,13 +204,14 @@ class FieldPlan(msgspec.Struct, frozen=True):
 
 
 class Form(StrEnum):
-    """What a message is to the engine. The last three are judged whole, by the rule of the field that holds them."""
+    """What a message is to the engine. The last four are judged whole, by the rule of the field that holds them."""
 
     MESSAGE = "message"
     MAP_ENTRY = "map_entry"
     WRAPPER = "wrapper"
     TIMESTAMP = "timestamp"
     DURATION = "duration"
+    MASK = "mask"
 
 
 class MessagePlan(msgspec.Struct, frozen=True):
@@ -203,8 +222,31 @@ class MessagePlan(msgspec.Struct, frozen=True):
     form: Form = Form.MESSAGE
 
 
+class MaskField(msgspec.Struct, frozen=True):
+    """A field that a mask's path may name, since something of it leaves.
+
+    `many`: it is a list or a map. `whole`: nothing in it is stripped by plan. `below` is the index of the message that it holds.
+    """
+
+    name: str
+    number: int
+    many: bool
+    whole: bool
+    below: int | None = None
+
+
+class MaskTarget(msgspec.Struct, frozen=True):
+    """A message type that a mask speaks of, or one below it. `whole`: no field of it is stripped by plan, here or below."""
+
+    fields: tuple[MaskField, ...]
+    whole: bool
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """What one destination gets of one message type: the projection of `messages[0]` and all below it, and the values' rules."""
+    """What one destination gets of one message type: the projection of `messages[0]` and all below it, and the values' rules.
+
+    `targets` are the messages that masks speak of.
+    """
 
     version: int
     type: str
@@ -213,6 +255,7 @@ class Plan(msgspec.Struct, frozen=True):
     messages: tuple[MessagePlan, ...]
     rules: tuple[Rule, ...]
     anys: Mapping[str, int]
+    targets: tuple[MaskTarget, ...] = ()
 
     def dump(self) -> bytes:
         """The plan as canonical JSON."""

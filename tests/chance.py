@@ -26,10 +26,11 @@ WELL_KNOWN: Final = tuple(
     f".google.protobuf.{name}"
     for name in (
         *("Any", "Any", "Timestamp", "Duration", "Struct", "Value", "ListValue", "StringValue", "StringValue", "Int64Value"),
-        *("UInt32Value", "BoolValue", "DoubleValue", "BytesValue", "Empty"),
+        *("UInt32Value", "BoolValue", "DoubleValue", "BytesValue", "Empty", "FieldMask"),
     )
 )
-IMPORTS: Final = ("any", "timestamp", "duration", "struct", "wrappers", "empty")
+IMPORTS: Final = ("any", "timestamp", "duration", "struct", "wrappers", "empty", "field_mask")
+MASK: Final = ".google.protobuf.FieldMask"
 OWN: Final = ("annotations", "receipt", "context", "analytics")
 BASE: Final = tuple(
     file for file in builtin() if file.name.endswith(("/descriptor.proto", *(f"/{name}.proto" for name in (*IMPORTS, *OWN))))
@@ -79,10 +80,15 @@ class Chance:
 # ── Contracts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def contract(chance: Chance) -> Contract:
-    """A contract with the types `x0.M0` and more, over two files of any syntax of which one imports the other."""
+def contract(chance: Chance, *, masks: bool = False) -> Contract:
+    """A contract with the types `x0.M0` and more, over two files of any syntax of which one imports the other.
+
+    With `masks`, most messages have a field mask, and some are requests.
+    """
     first = _file(chance, 0, [])
     second = _file(chance, 1, [first]) if chance.rarely(2) else None
+    for file in filter(None, (first, second) if masks else ()):
+        _mask(chance, file)
     return Contract([*BASE, *filter(None, (first, second))])
 
 
@@ -104,6 +110,22 @@ def _file(chance: Chance, index: int, imported: Sequence[FileDescriptorProto]) -
     if file.syntax != "proto3":
         _Fields(chance, file, own).extend()
     return file
+
+
+def _mask(chance: Chance, file: FileDescriptorProto) -> None:
+    """Add a mask to most messages, and a service."""
+    types = [message.name for message in file.message_type]
+    for message in file.message_type:
+        name = chance.pick(("update_mask", "update_mask", "read_mask", "changed", ""))
+        if name:
+            field = message.field.add(name=name, number=9, type="TYPE_MESSAGE", type_name=MASK, label="LABEL_OPTIONAL")
+            if chance.rarely(5):
+                field.options.Extensions[annotations_pb2.field].category = chance.pick(OF_OTHERS)  # type: ignore[assignment]
+    service = file.service.add(name="S")
+    for index in chance.times(2):
+        about, asks, answers = (chance.pick(types) for _ in range(3))
+        method = service.method.add(name=f"{chance.pick(('Update', 'Get'))}{about}{index or ''}")
+        method.input_type, method.output_type = (f".{file.package}.{name}" for name in (asks, answers))
 
 
 def _features(chance: Chance, features: FeatureSet) -> None:
@@ -250,7 +272,7 @@ class _Fields:
         """Messages mostly stay unclassified, since they have no need of it."""
         value = value or field
         message = value.type in (F.TYPE_MESSAGE, F.TYPE_GROUP) and (
-            value.type_name not in WELL_KNOWN or value.type_name.endswith(("Any", "Empty"))
+            value.type_name not in WELL_KNOWN or value.type_name.endswith(("Any", "Empty", "FieldMask"))
         )
         if message and not self._chance.rarely(6):
             return

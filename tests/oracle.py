@@ -1,6 +1,7 @@
 """The slow oracle: it walks a message of the original type and deletes what isn't allowed. Obviously right, and nothing else.
 
-It shares with the engine only `judge`, the single detectors and address reading; no projection, no plan, nothing remembered.
+It shares with the engine only `judge`, the single detectors, address reading and which message a mask speaks of; no projection, no plan,
+nothing remembered. Masks are `oracle_masks.py`'s.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from gateway.contracts.contract import Contract
 from gateway.errors import Reason, Refused
 from gateway.model import Category, Facts, FieldPrivacy
 from gateway.policy.judge import Site, judge
+from tests.oracle_masks import MASK, Masks
 from tests.verdicts import Personal, drop_unknown_numbers, left_of
 
 F = FieldDescriptor
@@ -51,6 +53,8 @@ class Oracle:
         self._classes = classes
         self._site = site
         self._facts = Facts(0)
+        self._masks = Masks(contract, classes, site, self.stays)
+        self._lost: list[tuple[str, ...]] = []
 
     def decide(self, type: str, raw: bytes, facts: Facts) -> Message | None:
         """The minimised message; None if the item is withheld. Raises Refused."""
@@ -70,19 +74,19 @@ class Oracle:
     def strips_required(self, type: str) -> bool:
         """Whether a required field would go, in this type or in what is kept below it."""
         reached = self._reached(self.contract.message(type))
-        return any(field.is_required and not self._stays(field) for held in reached for field in self._fields(held))
+        return any(field.is_required and not self.stays(field) for held in reached for field in self._fields(held))
 
     def _reached(self, root: Descriptor) -> list[Descriptor]:
         found, waiting = {root.full_name: root}, [root]
         while waiting:
             for field in self._fields(waiting.pop()):
                 held = _held(field)
-                if held is not None and _kind(held) == "message" and self._stays(field) and held.full_name not in found:
+                if held is not None and _kind(held) == "message" and self.stays(field) and held.full_name not in found:
                     found[held.full_name] = held
                     waiting.append(held)
         return list(found.values())
 
-    def _stays(self, field: FieldDescriptor) -> bool:
+    def stays(self, field: FieldDescriptor) -> bool:
         """Whether anything of a field may leave."""
         held = _held(field)
         return self._may(field) and (held is None or _kind(held) != "message" or self._holds_something(held, frozenset()))
@@ -93,6 +97,8 @@ class Oracle:
             held = _held(field)
             if not self._may(field):
                 continue
+            if held is not None and _kind(held) == "mask":
+                continue
             if held is None or _kind(held) != "message":
                 return True
             if held.full_name not in above and self._holds_something(held, above | {type.full_name, held.full_name}):
@@ -101,7 +107,9 @@ class Oracle:
 
     def _may(self, field: FieldDescriptor) -> bool:
         """Whether the categories let a field leave, whatever its type holds."""
-        privacy = self._classes.get(field.full_name, FieldPrivacy())
+        privacy, held = self._classes.get(field.full_name, FieldPrivacy()), _held(field)
+        if held is not None and _kind(held) == "mask":
+            return True
         if not _is_map(field):
             return self._may_value(field, privacy)
         entry = field.message_type
@@ -121,35 +129,52 @@ class Oracle:
 
     def _minimised(self, type: str, raw: bytes) -> Message:
         try:
-            message: Message = known(self.contract.message_class(type).FromString(raw))
+            parsed = self.contract.message_class(type).FromString(raw)
         except DecodeError:
             raise Refused(Reason.MALFORMED) from None
-        self._walk(message)
+        self._survey(parsed)
+        message: Message = known(parsed)
+        outside, self._lost = self._lost, []  # what is in an `Any` has no path from outside
+        self._walk(message, ())
+        self._lost = outside
         if not message.IsInitialized():
             raise Refused(Reason.REQUIRED_FIELD)
         return message
 
-    def _walk(self, message: Any) -> None:
+    def _survey(self, message: Any) -> None:
+        """Narrow masks by what is known before any value is judged."""
+        self._masks.survey(message)
+        for field, value in sorted(message.ListFields(), key=lambda pair: pair[0].number):
+            held = _held(field)
+            if held is None or _kind(held) != "message" or not self.stays(field):
+                continue
+            for one in [value[key] for key in sorted(value)] if _is_map(field) else value if field.is_repeated else [value]:
+                self._survey(one)
+
+    def _walk(self, message: Any, at: tuple[str, ...]) -> None:
+        before, self._lost = self._lost, []
         present = {field.number for field, _ in message.ListFields()}
         for field in self._fields(message.DESCRIPTOR):
             if field.number in present:
-                self._field(message, field)
+                self._field(message, field, at)
+        self._masks.settle(message, [place[len(at) :] for place in self._lost])
+        self._lost += before
 
-    def _field(self, message: Any, field: FieldDescriptor) -> None:
+    def _field(self, message: Any, field: FieldDescriptor, at: tuple[str, ...]) -> None:
         privacy = self._classes.get(field.full_name, FieldPrivacy())
         value = message.Extensions[field] if field.is_extension else getattr(message, field.name)
-        if not self._stays(field):
+        if not self.stays(field):
             _clear(message, field)
         elif _is_map(field):
-            self._map(value, field, privacy)
+            self._map(value, field, privacy, (*at, field.name))
         elif field.is_repeated:
-            kept = [left for one in value if (left := self._value(one, field, privacy)) is not None]
+            kept = [left for one in value if (left := self._told(one, field, privacy, (*at, field.name))) is not None]
             copies = [_copy(one) for one in kept]
             _clear(message, field)
             (message.Extensions[field] if field.is_extension else getattr(message, field.name)).extend(copies)
         else:
             absent = not field.has_presence and value == 0  # as the wire has it, but for a zero with a sign
-            left = value if absent else self._value(value, field, privacy)
+            left = value if absent else self._told(value, field, privacy, (*at, field.name))
             if left is None:
                 _clear(message, field)
             elif isinstance(left, Message):
@@ -159,15 +184,22 @@ class Oracle:
             else:
                 setattr(message, field.name, left)
 
-    def _map(self, entries: Any, field: FieldDescriptor, privacy: FieldPrivacy) -> None:
+    def _told(self, value: Any, field: FieldDescriptor, privacy: FieldPrivacy, at: tuple[str, ...]) -> Any:
+        """What is left of a value; that nothing is, is noted."""
+        left = self._value(value, field, privacy, at)
+        if left is None:
+            self._lost.append(at)
+        return left
+
+    def _map(self, entries: Any, field: FieldDescriptor, privacy: FieldPrivacy, at: tuple[str, ...]) -> None:
         """Of entries whose key changes, the last one in order stays, and goes before one that had this key."""
         entry = field.message_type
         assert entry is not None
         stays: dict[Any, Any] = {}
         moved: dict[Any, Any] = {}
         for old in sorted(entries):
-            key = self._value(old, entry.fields_by_name["key"], FieldPrivacy(privacy.map_key))
-            value = None if key is None else self._value(entries[old], entry.fields_by_name["value"], privacy)
+            key = self._told(old, entry.fields_by_name["key"], FieldPrivacy(privacy.map_key), at)
+            value = None if key is None else self._told(entries[old], entry.fields_by_name["value"], privacy, at)
             if value is not None:
                 (stays if key == old else moved)[key] = _copy(value)
         entries.clear()
@@ -177,11 +209,12 @@ class Oracle:
             else:
                 entries[key] = value
 
-    def _value(self, value: Any, field: FieldDescriptor, privacy: FieldPrivacy) -> Any:
+    def _value(self, value: Any, field: FieldDescriptor, privacy: FieldPrivacy, at: tuple[str, ...]) -> Any:
         """What is left of a value; None if nothing is."""
         kind = _kind_of(field)
         if kind == "message":
-            self._walk(value)
+            self._walk(value, at)
+        if kind in ("message", "mask"):
             return value
         if kind == "any":
             return value if self._any(value) else None
@@ -262,7 +295,7 @@ def _copy_list(source: Any, target: Any) -> None:
 
 
 def _kind(type: Descriptor) -> str:
-    return "any" if type.full_name == ANY else ENDS.get(type.full_name, "message")
+    return {ANY: "any", MASK: "mask"}.get(type.full_name) or ENDS.get(type.full_name, "message")
 
 
 def _kind_of(field: FieldDescriptor) -> str:

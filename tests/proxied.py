@@ -49,6 +49,13 @@ service Talk {
   rpc Up(stream Note) returns (Note);
   rpc Both(stream Note) returns (stream Note);
 }
+message Customer { string id = 1 @USER_ID; string name = 2 @NAME; int32 seats = 3 @{category: OPERATIONAL, min: 0, max: 1000}; }
+message UpdateCustomerRequest { Customer customer = 1; google.protobuf.FieldMask update_mask = 2 @OPERATIONAL; }
+message GetCustomerRequest { google.protobuf.FieldMask read_mask = 1; google.protobuf.FieldMask fields = 2; }
+service Customers {
+  rpc UpdateCustomer(UpdateCustomerRequest) returns (Customer);
+  rpc GetCustomer(GetCustomerRequest) returns (Customer);
+}
 """
 )
 KINDS: Final[Mapping[str, str]] = {"One": "unary_unary", "Down": "unary_stream", "Up": "stream_unary", "Both": "stream_stream"}
@@ -112,6 +119,11 @@ def contracts(folder: Path) -> Path:
 def note(**fields: Any) -> bytes:
     """A message of the contract."""
     return _contract()[1](**fields).SerializeToString(deterministic=True)
+
+
+def message_class(name: str) -> type[Any]:
+    """The class of a message type of the contract."""
+    return _contract()[0].message_class(f"t.{name}")
 
 
 def read(raw: bytes) -> Any:

@@ -18,10 +18,15 @@ from tests.chance import PACKABLE, SCALARS, STRINGS, Chance, F
 INTEGERS: Final = (0, 1, 5, 7, 100, -1, -5, 2**31 - 1, 33612345678, 4111111111111111, 2**63 - 1)
 FLOATS: Final = (0.0, 1.5, -0.0, -3.25, 5.0, float("inf"), float("nan"))
 MOMENTS: Final = (0, NOW, NOW - 6 * 86_400, NOW + 8 * 86_400, -62_135_596_801, 253_402_300_800)
-DEPTHS: Final = (0, 0, 0, 0, 20, 40, 55, 56, 60, 61, 62, 63, 64, 80, 95)
-"""Levels of the deepest message inside another; 0 for no deep one. The oracle's parser takes 99, unknown groups among them."""
+DEPTHS: Final = (0, 0, 0, 0, 20, 40, 55, 56, 60, 61, 62, 63, 64, 80, 90)
+"""Levels of the deepest message inside another, entries of maps on the way to it apart; 0 for no deep one.
+
+The oracle's parser takes 99, those entries and unknown groups among them.
+"""
 PLANTED: Final = b"planted@acme.example"
 """What stands in fields that nobody knows, and nowhere else."""
+NAMES: Final = ("f1", "f2", "f3", "f15", "f1", "f2", "f16")
+PATHS: Final = ("", "f1.*", "f1.*.f2", "f1.", "alice@acme.example", "update_mask", "changed.paths")
 URLS: Final = ("type.googleapis.com/{}", "{}", "/{}", "https://alice@acme.example/x/{}", "type.googleapis.com/{}?", "type.googleapis.com/")
 
 
@@ -170,7 +175,14 @@ class Wire:
                 return record(1, 0, varint(seconds)) + record(2, 0, varint(self._chance.pick((0, 1, 5 * 10**8, 10**9, -1))))
             case "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue":
                 return self._struct(type.name, depth)
+            case "google.protobuf.FieldMask":
+                return b"".join(record(1, 2, self._path().encode()) for _ in self._chance.times(3))
         return self.message(type, depth + 1, merged) if depth < 4 else b""
+
+    def _path(self) -> str:
+        """A path that may well lead somewhere."""
+        names = [self._chance.pick(NAMES) for _ in range(1 + self._chance.below(3))]
+        return self._chance.pick((names[0], ".".join(names), ".".join(names), "*", self._chance.pick(PATHS)))
 
     def _struct(self, name: str, depth: int) -> bytes:
         if name == "Struct":

@@ -16,7 +16,7 @@ from gateway.errors import Reason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts, Withheld
 from gateway.policy.compile import EVENT, Compiler
-from gateway.policy.project import held
+from gateway.policy.fields import held
 
 
 class Why:

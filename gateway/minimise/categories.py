@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.contracts.contract import Contract
 from gateway.model import Category, FieldPrivacy, Trail
-from gateway.policy.project import held
+from gateway.policy.fields import held
 
 REMEMBERED: Final = 10_000
 """Places that are remembered: recursive types have more than anybody can count."""

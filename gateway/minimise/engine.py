@@ -12,6 +12,7 @@ from typing import Final
 from gateway.errors import Reason, Refused
 from gateway.minimise.census import LONGEST, Census
 from gateway.minimise.index import Index
+from gateway.minimise.masks import surveys
 from gateway.minimise.run import PersonalAccount, Run
 from gateway.minimise.schema import build, read
 from gateway.minimise.steps import checks
@@ -35,6 +36,7 @@ class Minimiser:
         self._turn = None if census is None else census.turn
         self._counts = None if census is None else census.counts(plan.messages)
         self._schemas = build(plan.messages)
+        self._surveys = surveys(plan)
         self._checks = checks(plan, self._minimise)
         self._maps = any(message.form is Form.MAP_ENTRY for message in plan.messages)
         self._required = any(field.presence is Presence.REQUIRED for message in plan.messages for field in message.fields)
@@ -71,6 +73,10 @@ class Minimiser:
 
     def _minimise(self, index: int, raw: bytes, run: Run) -> bytes:
         message = read(self._schemas[index], raw)
+        if (survey := self._surveys[index]) is not None:
+            left = run.left
+            survey(message, run, None)
+            run.left = left  # what was looked at here is judged, and counted, below
         if run.lost is not None and self._counts is not None and len(raw) <= LONGEST:
             self._counts[index](message, run)
         message.DiscardUnknownFields()

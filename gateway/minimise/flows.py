@@ -61,7 +61,7 @@ class Flows:
         self.compiler = compiler
         self._minimisers: dict[tuple[str, str], Minimiser] = {}
         self._only: dict[tuple[str, str], Flow] = {}
-        self._at: dict[tuple[str, Site, int], Flow] = {}
+        self._at: dict[tuple[int, int], Flow] = {}
         self._categories = Categories(compiler.contract, {**compiler.classes, **slots.CLASSES})
         self.fed = frozenset((compiler.item_type(key), name) for key, names in compiler.flows.items() for name in names)
         """The types that a flow leads to a destination, each with it."""
@@ -118,11 +118,15 @@ class Flows:
             self._minimisers[type, destination] = Minimiser(self.compiler.plan(type, destination), census=Sample(self._categories.numbers))
         return self._minimisers[type, destination]
 
-    def at(self, type: str, site: Site, most: int) -> Flow:
-        """A flow to one site, for messages of `most` bytes; releases are counted. Raises as `minimiser`, and BadContract."""
-        key = (type, site, most)
+    def at(self, type: str, site: Site, most: int, reader: Site | None = None) -> Flow:
+        """A flow to one site, for messages of `most` bytes; releases are counted. Raises as `minimiser`, and BadContract.
+
+        `reader` is who gets the answer.
+        """
+        plan = self.compiler.plan_at(type, site, reader=reader)
+        key = (id(plan), most)  # the compiler keeps its plans
         if key not in self._at:
-            minimiser = Minimiser(self.compiler.plan_at(type, site), most, Total())
+            minimiser = Minimiser(plan, most, Total())
             self._at[key] = Flow("", Reader(self.compiler.subject(type)), (minimiser,), self._categories.places(type))
         return self._at[key]
 

@@ -18,12 +18,13 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.errors import Reason, Refused
+from gateway.minimise.masks import PATHS
 from gateway.minimise.payload import ANY, type_name
 from gateway.model import Stripped, Verdict, Withheld
 from gateway.plan import Nested
-from gateway.policy.fields import label, values
+from gateway.policy.fields import is_map, label, values
 from gateway.policy.judge import kind_of
-from gateway.policy.project import Projector, Ruling, is_map
+from gateway.policy.project import Projector, Ruling
 
 MAX_BYTES: Final = 131_072
 """Bytes of an item that should have a receipt while others wait: each field that nobody knows is an object, all made in one call."""
@@ -158,6 +159,8 @@ class _Census:
             self._enum(values(field), many, path)
         elif kind == "message" and (ruling is None or ruling is Reason.NOTHING_ALLOWED or isinstance(ruling, Nested)):
             yield from self._open(many, path, ruling)
+        elif kind == "mask":
+            self._masks(many, path)
         elif kind == "any" and not isinstance(ruling, Reason):
             for held in many:
                 yield from self._any(held, path)
@@ -170,6 +173,13 @@ class _Census:
         self.count(path, listed)
         if listed < len(many):
             self.count(path, len(many) - listed, Reason.UNKNOWN_ENUM_VALUE)
+
+    def _masks(self, many: Iterable[Any], path: str) -> None:
+        """A mask's values are its paths; one without any is a value of its own."""
+        for mask in many:
+            if len(UnknownFieldSet(mask)):
+                self.count(f"{path}.{REST}", 1, Reason.UNKNOWN_FIELD)
+            self.count(f"{path}.{PATHS}" if mask.paths else path, len(mask.paths) or 1)
 
     def _open(self, many: Iterable[Message], path: str, ruling: Ruling) -> Iterator[Below]:
         """A message that holds nothing is a value of its own."""

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from gateway.contracts.spread import spread
 from gateway.errors import Reason, Refused
 from gateway.minimise import keyed, settle
+from gateway.minimise.masks import Narrower, narrowers
 from gateway.minimise.memo import LARGE, Fate, Memo, Noted, Sound
 from gateway.minimise.payload import Minimise, nested, payload
 from gateway.minimise.rules import Judge, factual_of, judge_of
@@ -19,7 +20,7 @@ from gateway.minimise.schema import attribute
 from gateway.minimise.settle import Settle, settled
 from gateway.minimise.spans import span_name
 from gateway.model import Trail
-from gateway.plan import Attributes, Body, FieldPlan, Form, MessagePlan, Nested, Payload, Plan, Presence, Properties, SpanName
+from gateway.plan import Attributes, Body, FieldPlan, Form, Mask, MessagePlan, Nested, Payload, Plan, Presence, Properties, Rule, SpanName
 
 Check = Callable[[Any, Run, Trail], None]
 """Judges what a parsed message, at a place, holds; strips from it what fails. Raises Refused, PersonalAccount."""
@@ -66,8 +67,10 @@ class _Builder:
     def check(self, message: MessagePlan) -> Check:
         """The steps of a message's fields, as one."""
         # A span's name last: what it is judged by must have stayed, or it would fare otherwise when it is judged again.
-        fields = sorted(message.fields, key=self._is_span_name)
+        fields = sorted((field for field in message.fields if not self._is(field, Mask)), key=lambda field: self._is(field, SpanName))
         steps = [step for field in fields if (step := self._step(field)) is not None]
+        if masks := narrowers(message, self._plan):
+            return _masked(steps, masks)
         if len(steps) == 1:
             return steps[0]
 
@@ -77,8 +80,8 @@ class _Builder:
 
         return check
 
-    def _is_span_name(self, field: FieldPlan) -> bool:
-        return field.rule is not None and isinstance(self._plan.rules[field.rule], SpanName)
+    def _is(self, field: FieldPlan, kind: type[Rule]) -> bool:
+        return field.rule is not None and isinstance(self._plan.rules[field.rule], kind)
 
     def _step(self, field: FieldPlan) -> Check | None:
         if field.rule is None and field.message not in self._active:
@@ -199,6 +202,24 @@ class _Builder:
                 run.repeat(notes, None)
 
         return step
+
+
+def _masked(steps: Sequence[Check], masks: Sequence[Narrower]) -> Check:
+    """The steps of a message with masks, which then lose the paths to what the steps have stripped."""
+
+    def check(parsed: Any, run: Run, at: Trail) -> None:
+        asked = [mask for mask in masks if mask.asks(parsed)]
+        # What is stripped of this message, apart from its like: the masks of a list's messages are each their own.
+        trial = Run(run.facts, run.depth, run.left)
+        for step in steps:
+            step(parsed, trial, at)
+        notes = dict(trial.notes)
+        for mask in asked:
+            mask.settle(parsed, notes, trial, at)
+        run.lasting, run.left = run.lasting & trial.lasting, trial.left
+        run.repeat(trial.notes, None)
+
+    return check
 
 
 def _as_it_is(value: Any, run: Run, at: Trail) -> Any:

@@ -11,13 +11,14 @@ from gateway.contracts.classify import Misplaced, Overlay, approved, claims
 from gateway.contracts.contract import Contract
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy, Recipient
-from gateway.plan import VERSION, MethodPlan, Payload, Plan, SubjectPlan
+from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
 from gateway.policy import outgoing, status
 from gateway.policy.document import Caller, Destination
-from gateway.policy.judge import Site, kind_of, kind_of_message
+from gateway.policy.fields import is_map
+from gateway.policy.judge import UNCATEGORISED, Site, kind_of, kind_of_message
 from gateway.policy.load import PolicyFile
 from gateway.policy.otlp import slots
-from gateway.policy.project import Projection, Projector, is_map
+from gateway.policy.project import Projection, Projector
 from gateway.policy.residency import ceiling_of
 from gateway.policy.subject import subject_plan
 from gateway.policy.table import Keys, Table, build
@@ -58,7 +59,7 @@ class Compiler:
         self._file = file
         self._spent = 0
         self._sites: dict[str, Site] = {}
-        self._plans: dict[tuple[str, Site], Plan] = {}
+        self._plans: dict[tuple[str, Site, Site], Plan] = {}
         self._projectors: dict[Site, Projector] = {}
 
     def _claims(self, file: PolicyFile) -> Mapping[str, FieldPrivacy]:
@@ -72,10 +73,10 @@ class Compiler:
 
     @cached_property
     def _conditions(self) -> frozenset[str]:
-        """The fields whose category is a further condition on what they hold: messages and `Any`, by full name."""
+        """The fields whose category is a further condition on what they hold: messages, `Any` and masks, by full name."""
         held = map(self.contract.message, self.contract.messages)
         fields = (field for message in held for field in self.contract.fields(message) if not is_map(field))
-        return frozenset(field.full_name for field in fields if kind_of(field) in ("any", "message"))
+        return frozenset(field.full_name for field in fields if kind_of(field) in UNCATEGORISED)
 
     def _check_conditions(self, overlays: Mapping[str, Overlay]) -> None:
         """Without its condition, a message leaves more freely. Raises Misplaced."""
@@ -143,14 +144,21 @@ class Compiler:
         """
         return self.plan_at(type, self.site(destination))
 
-    def plan_at(self, type: str, site: Site, keys: Keys = ()) -> Plan:
-        """The plan of a message type at a destination's site, or a caller's.
+    def plan_at(self, type: str, site: Site, keys: Keys = (), reader: Site | None = None) -> Plan:
+        """The plan of a message type at a destination's site, or a caller's; the same object each time.
 
+        `reader` is who gets the answer, if that is somebody else: it decides what a `read_mask` may ask for.
         Raises KeyError, BadPolicy and BadContract as `plan` does; BadPolicy names the line of `keys`, or of who the site is.
         """
-        if (type, site) not in self._plans:
-            self._plans[type, site] = self._compile(type, site, keys)
-        return self._plans[type, site]
+        plan = self._plan_for(type, site, site, keys)
+        if reader is None or not any(isinstance(rule, Mask) and rule.answer for rule in plan.rules):
+            return plan
+        return self._plan_for(type, site, reader, keys)
+
+    def _plan_for(self, type: str, site: Site, reader: Site, keys: Keys) -> Plan:
+        if (type, site, reader) not in self._plans:
+            self._plans[type, site, reader] = self._compile(type, site, reader, keys)
+        return self._plans[type, site, reader]
 
     @cached_property
     def table(self) -> Table:
@@ -172,7 +180,9 @@ class Compiler:
         self.subject(method.response)
         self.plan_at(method.request, self.site(route.destination), ("routes", index, "destination"))
         for name, caller in route.callers.items():
-            self.plan_at(method.response, self.caller_site(name, caller), ("routes", index, "callers", name))
+            site = self.caller_site(name, caller)
+            self.plan_at(method.request, self.site(route.destination), ("routes", index, "destination"), site)
+            self.plan_at(method.response, site, ("routes", index, "callers", name))
 
     def subject(self, type: str) -> SubjectPlan:
         """Where the subject of a message type stands. Raises KeyError, BadContract."""
@@ -223,13 +233,13 @@ class Compiler:
         found = (("routes", index, "callers", name) for index, name, caller in callers if self.caller_site(name, caller) == site)
         return next(found, ("routes",))
 
-    def _compile(self, type: str, site: Site, keys: Keys) -> Plan:
+    def _compile(self, type: str, site: Site, reader: Site, keys: Keys) -> Plan:
         root, projector = self.contract.message(type), self.projector_at(site)
         if kind_of_message(root) != "message":
             raise BadContract(f"{type}: {NO_ITEM}")
         if stripped := projector.missing(root):
             raise self._file.origin.fail(keys or self._place(site), f"would strip {stripped}, which {type} requires")
-        projection = Projection(projector)
+        projection = Projection(projector, self.projector_at(reader))
         projection.add(root)
         projection.finish()
         anys: dict[str, int] = {}
@@ -237,4 +247,6 @@ class Compiler:
             anys = {message.full_name: projection.add(message) for message in projector.carriable()}
             projection.finish()
         self.spend(sum(len(field.enum or ()) + 1 for message in projection.messages for field in message.fields))
-        return Plan(VERSION, type, site.name, site.vendor, tuple(projection.messages), tuple(projection.rules), anys)
+        self.spend(sum(len(target.fields) for target in projection.targets))
+        messages, rules = tuple(projection.messages), tuple(projection.rules)
+        return Plan(VERSION, type, site.name, site.vendor, messages, rules, anys, projection.targets)

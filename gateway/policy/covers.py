@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.plan import EnvelopePlan, FieldPlan, Nested, Payload, Plan, Presence, Rule
+from gateway.plan import EnvelopePlan, FieldPlan, Mask, MaskField, Nested, Payload, Plan, Presence, Rule
 from gateway.policy.judge import Site
 from gateway.policy.narrow import narrows
 
@@ -47,6 +47,7 @@ class _Proof:
         self._now = now
         self._was = was
         self._met: set[tuple[int, int]] = set()
+        self._named: set[tuple[int, int]] = set()
 
     def message(self, now: int, was: int) -> bool:
         """Whether the message at an index of the one covers that of the other."""
@@ -79,7 +80,33 @@ class _Proof:
             case Payload(), Payload():
                 anys = self._now.anys
                 return all(name in anys and self.message(anys[name], index) for name, index in self._was.anys.items())
+            case Mask(), Mask():
+                return self._mask(new, old)
         return narrows(new, old)
+
+    def _mask(self, now: Mask, was: Mask) -> bool:
+        """Whether every path that the one mask may keep stays in the other. One that keeps none is covered by any."""
+        if not was.targets:
+            return True
+        same = (now.of, now.answer, len(now.targets)) == (was.of, was.answer, len(was.targets))
+        beside = set(now.beside) >= set(was.beside)
+        return same and beside and all(self._target(*both) for both in zip(now.targets, was.targets, strict=True))
+
+    def _target(self, now: int, was: int) -> bool:
+        """Whether all that paths may name in the one message, they may name in the other, as whole as it was."""
+        if (now, was) in self._named:
+            return True
+        self._named.add((now, was))
+        new, old = self._now.targets[now], self._was.targets[was]
+        fields = {field.name: field for field in new.fields}
+        whole = new.whole >= old.whole
+        return whole and all(field.name in fields and self._names(fields[field.name], field) for field in old.fields)
+
+    def _names(self, now: MaskField, was: MaskField) -> bool:
+        same = (now.number, now.many) == (was.number, was.many) and now.whole >= was.whole
+        if now.below is None or was.below is None:
+            return same and now.below is was.below
+        return same and self._target(now.below, was.below)
 
 
 def _wire(field: FieldPlan) -> tuple[object, ...]:

@@ -11,7 +11,22 @@ from typing import Final
 import msgspec
 
 from gateway.errors import BadPolicy
-from gateway.plan import Attributes, Body, EnvelopePlan, FieldPlan, Form, Nested, Plan, Properties, Rule, SpanName, Text, UserId, Value
+from gateway.plan import (
+    Attributes,
+    Body,
+    EnvelopePlan,
+    FieldPlan,
+    Form,
+    Mask,
+    Nested,
+    Plan,
+    Properties,
+    Rule,
+    SpanName,
+    Text,
+    UserId,
+    Value,
+)
 from gateway.policy.changes import Change, Difference, Effect
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Route
@@ -240,5 +255,7 @@ def _free_text(key: str, old: bool, new: bool) -> Iterator[Said]:
 
 
 def _blind(rule: Rule | None) -> Rule | None:
-    """A rule without the pattern of user IDs, which is the whole policy's, and told of once."""
+    """A rule without the pattern of user IDs, which is the whole policy's, and what a mask may name: both are told of elsewhere."""
+    if isinstance(rule, Mask):
+        return Mask(rule.of)
     return UserId("", rule.text) if isinstance(rule, UserId) else rule

@@ -7,8 +7,18 @@ from typing import cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.policy.judge import kind_of
-from gateway.policy.project import is_map
+from gateway.policy.judge import UNCATEGORISED, kind_of
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    """Whether a field is a map."""
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def held(field: FieldDescriptor) -> Descriptor | None:
+    """The message type that a field holds, or a map's values are; None for scalars."""
+    message: Descriptor | None = field.message_type
+    return message.fields_by_name["value"].message_type if message is not None and is_map(field) else message
 
 
 def label(field: FieldDescriptor) -> str:
@@ -31,11 +41,11 @@ def values(field: FieldDescriptor) -> FieldDescriptor:
 def parts(field: FieldDescriptor) -> Iterator[tuple[str, str]]:
     """What of a field needs a classification, as an attribute of FieldPrivacy, and what kind of value it is.
 
-    Messages and `Any` need none, since their fields carry their own.
+    Messages and `Any` need none, since their fields carry their own, nor do field masks, which hold names of fields.
     """
     if is_map(field):
         key, value = entry(field)
         yield "map_key", kind_of(key)
         field = value
-    if (kind := kind_of(field)) not in ("any", "message"):
+    if (kind := kind_of(field)) not in UNCATEGORISED:
         yield "category", kind

@@ -26,6 +26,8 @@ WRAPPED: Final[Mapping[str, str]] = {
 }
 """What a wrapper holds: https://protobuf.dev/reference/protobuf/google.protobuf/."""
 
+MASK: Final = "google.protobuf.FieldMask"
+
 OPAQUE: Final = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
 
 SCALARS: Final[Mapping[str, str]] = {
@@ -40,7 +42,14 @@ FORMS: Final[Mapping[str, Form]] = {
     **dict.fromkeys(WRAPPED, Form.WRAPPER),
     "google.protobuf.Timestamp": Form.TIMESTAMP,
     "google.protobuf.Duration": Form.DURATION,
+    MASK: Form.MASK,
 }
+
+_HOLDING: Final = {"google.protobuf.Any": "any", MASK: "mask"}
+"""Message types with a rule of their own, which need no category: what they hold decides."""
+
+UNCATEGORISED: Final = frozenset({"any", "mask", "message"})
+"""Kinds of values that need no category; one that is given is a further condition."""
 
 _KINDS: Final[Mapping[int, str]] = {
     FieldDescriptor.CPPTYPE_INT32: "integer",
@@ -86,7 +95,7 @@ class Site(msgspec.Struct, frozen=True):
 def kind_of(field: FieldDescriptor) -> str:
     """What a field's value is to the rules.
 
-    One of `string`, `integer`, `float`, `bool`, `enum`, `bytes`, `opaque`, `timestamp`, `duration`, `any` and `message`.
+    One of `string`, `integer`, `float`, `bool`, `enum`, `bytes`, `opaque`, `timestamp`, `duration`, `any`, `mask` and `message`.
     """
     if field.message_type is not None:
         return kind_of_message(field.message_type)
@@ -97,7 +106,7 @@ def kind_of(field: FieldDescriptor) -> str:
 
 def kind_of_message(message: Descriptor) -> str:
     """The same of a message type."""
-    return "any" if message.full_name == "google.protobuf.Any" else SCALARS.get(message.full_name, "message")
+    return _HOLDING.get(message.full_name) or SCALARS.get(message.full_name, "message")
 
 
 def judge(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.patterns import compile_pattern
-from gateway.plan import FreeText, Keep, Moment, Number, Rule, Span, Text, UserId, WorkEmail
+from gateway.plan import FreeText, Keep, Mask, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 from gateway.policy.judge import ANYTHING
 
 
@@ -30,6 +30,8 @@ def _alike(old: Any, new: Any) -> bool:
             return bool(old.outside <= new.outside and old.vendor <= new.vendor and _text(old.text, new.text))
         case Text():
             return _text(old, new)
+        case Mask():
+            return new.of in ("", old.of)
         case Moment():
             return old.days is None or (new.days is not None and new.days <= old.days)
         case Number() | Span():

@@ -6,7 +6,7 @@ What the projection doesn't name can't be in the output, whatever the input hold
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Final, cast
 
 import msgspec
@@ -16,8 +16,10 @@ from gateway.contracts.contract import Contract, message_of
 from gateway.contracts.spread import spread
 from gateway.errors import Reason
 from gateway.model import Category, FieldPrivacy
-from gateway.plan import Attributes, Body, FieldPlan, Form, MessagePlan, Nested, Payload, Presence, Properties, Rule
-from gateway.policy.judge import FORMS, Site, judge, kind_of, kind_of_message
+from gateway.plan import Attributes, Body, FieldPlan, Form, Mask, MaskTarget, MessagePlan, Nested, Payload, Presence, Properties, Rule
+from gateway.policy.fields import held, is_map, values
+from gateway.policy.judge import FORMS, UNCATEGORISED, Site, judge, kind_of, kind_of_message
+from gateway.policy.masks import Key, Referents, Targets, opened
 
 RAW: Final = (Payload, Nested, Attributes, Body, Properties)
 """Rules that read a message as raw bytes."""
@@ -32,17 +34,6 @@ WIRE: Final[Mapping[int, str]] = {
 
 Ruling = Rule | Reason | None
 """On a field: the rule that its values must pass, the reason why it is stripped, or None: kept as it is."""
-
-
-def is_map(field: FieldDescriptor) -> bool:
-    """Whether a field is a map."""
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
-def held(field: FieldDescriptor) -> Descriptor | None:
-    """The message type that a field holds, or a map's values are; None for scalars."""
-    message: Descriptor | None = field.message_type
-    return message.fields_by_name["value"].message_type if message is not None and is_map(field) else message
 
 
 class Projector:
@@ -65,18 +56,32 @@ class Projector:
         self._types = tuple(contract.message(name) for name in contract.messages)
         self._own: Callable[[FieldDescriptor], Ruling] = cache(self._ruling)
         self.numbers: Callable[[EnumDescriptor], tuple[int, ...]] = cache(self._numbers)
+        self._referents = Referents(contract)
+        self._kept_beside: Callable[[Key], tuple[int, ...]] = cache(self._beside)
         self._live = self._spread(self._keeps, self._opened)
         self._broken = self._spread(self._is_missing, self._led_to)
 
     def ruling(self, field: FieldDescriptor) -> Ruling:
         """The ruling on a field, wherever it stands."""
         own = self._own(field)
+        if isinstance(own, Mask):
+            return self._mask(field)
         return Reason.NOTHING_ALLOWED if own is None and self._is_dead(field) else own
 
     @staticmethod
     def _numbers(enum: EnumDescriptor) -> tuple[int, ...]:
         """The numbers an enum field may have, the first one first: it is the default."""
         return tuple(dict.fromkeys(value.number for value in enum.values))
+
+    def is_whole(self, field: FieldDescriptor) -> bool:
+        """Whether nothing in a field is stripped by plan. What an `Any` or a mask holds, no plan can tell."""
+        below = opened(field)
+        return self._is_full(field) and (below is None or below.full_name not in self._lossy)
+
+    def spoken_of(self, field: FieldDescriptor) -> tuple[Descriptor, ...]:
+        """The types in which a mask's paths may begin."""
+        found = self._referents.of(field)
+        return () if found is None else found.types
 
     def requires(self, field: FieldDescriptor) -> bool:
         """Whether a message without this field is refused."""
@@ -95,7 +100,9 @@ class Projector:
     def value(self, field: FieldDescriptor, privacy: FieldPrivacy) -> Ruling:
         """The ruling on a field's value, or on a map's, as if its type held something to keep."""
         kind = kind_of(field)
-        if kind not in ("any", "message"):
+        if kind == "mask":
+            return Mask()
+        if kind not in UNCATEGORISED:
             return judge(kind, privacy, self._site)
         if privacy.category is not Category.UNSPECIFIED and not self._site.lets(privacy.category):
             return Reason.CATEGORY_NOT_ALLOWED
@@ -116,9 +123,37 @@ class Projector:
         if not is_map(field):
             return self.value(field, self._classes.get(field.full_name, FieldPrivacy()))
         key, value = self.map_rulings(field)
+        if isinstance(value, Mask):
+            return value
         if isinstance(key, Reason):
             return Reason.MAP_KEY_NOT_ALLOWED
         return value if isinstance(value, Reason) else None
+
+    def _mask(self, field: FieldDescriptor) -> Mask:
+        """The rule of a mask, which stays in the plan whatever it may name: stripped, it would come to mean everything."""
+        found = self._referents.of(field)
+        if found is None:
+            return Mask()
+        category = self._classes.get(field.full_name, FieldPrivacy()).category
+        allowed = category is Category.UNSPECIFIED or self._site.lets(category)
+        beside = self._kept_beside(found.key) if allowed else ()
+        return Mask(found.types[0].full_name, beside=beside, answer=allowed and not found.beside)
+
+    def _beside(self, key: Key) -> tuple[int, ...]:
+        """The numbers of the fields that hold what a mask speaks of, as far as they are kept."""
+        found = self._referents.at(key)
+        return () if found is None else tuple(one.number for one in found.beside if self.ruling(one) is None)
+
+    @cached_property
+    def _lossy(self) -> frozenset[str]:
+        """The types of which something is stripped by plan, in them or below them."""
+        return self._spread(lambda field: not self._is_full(field), self._opened)
+
+    def _is_full(self, field: FieldDescriptor) -> bool:
+        """Whether nothing in a field is stripped, so far as it isn't its type's to say."""
+        ruling = self.ruling(field)
+        late = isinstance(ruling, (Mask, *RAW)) or kind_of(values(field)) == "any"
+        return not isinstance(ruling, Reason) and not late
 
     def _is_dead(self, field: FieldDescriptor) -> bool:
         message = held(field)
@@ -137,9 +172,9 @@ class Projector:
         return spread(found, holders)
 
     def _keeps(self, field: FieldDescriptor) -> bool:
-        """Whether something of a field is kept, whatever its type comes to."""
+        """Whether something of a field is kept, whatever its type comes to. A mask that is alone speaks of nothing."""
         own = self._own(field)
-        return not isinstance(own, Reason) and (own is not None or self._opened(field) is None)
+        return not isinstance(own, (Reason, Mask)) and (own is not None or self._opened(field) is None)
 
     def _opened(self, field: FieldDescriptor) -> str | None:
         """The name of the type that decides on a field by what is in it."""
@@ -173,8 +208,11 @@ class Projector:
 class Projection:
     """The tables of one plan, filled from its root type; indices in order of first mention."""
 
-    def __init__(self, projector: Projector) -> None:
+    def __init__(self, projector: Projector, reader: Projector) -> None:
+        """`reader` says what of an answer may be had by who reads it."""
         self._projector = projector
+        self._reader = reader
+        self._targets = Targets()
         self._index: dict[str, int] = {}
         self._waiting: list[Callable[[], MessagePlan]] = []
         self.messages: list[MessagePlan] = []
@@ -185,6 +223,11 @@ class Projection:
         """The index of a message type's projection."""
         whole = kind_of_message(message) != "message"
         return self._slot(message.full_name, lambda: self._whole(message) if whole else self._message(message))
+
+    @property
+    def targets(self) -> tuple[MaskTarget, ...]:
+        """What the masks may name."""
+        return tuple(self._targets.made)
 
     def finish(self) -> None:
         """Fill in what is waiting, which may add more."""
@@ -218,15 +261,17 @@ class Projection:
         return MessagePlan(message.full_name, tuple(fields), form)
 
     def _field(self, field: FieldDescriptor, ruling: Rule | None) -> FieldPlan:
-        if is_map(field) and not isinstance(ruling, RAW):
+        if is_map(field) and not isinstance(ruling, (*RAW, Mask)):
             return self._map(field, *self._projector.map_rulings(field))
         return self._plain(field, ruling)
 
     def _plain(self, field: FieldDescriptor, ruling: Rule | None) -> FieldPlan:
-        raw = isinstance(ruling, RAW)
+        raw = isinstance(ruling, RAW) or (isinstance(ruling, Mask) and is_map(field))
         message = None if raw or field.message_type is None else self.add(message_of(field))
         if ruling == NESTED:
             ruling = Nested(self.add(message_of(field)))
+        if isinstance(ruling, Mask):
+            ruling = self._targeted(field, ruling)
         return FieldPlan(
             number=field.number,
             name=_name(field),
@@ -237,6 +282,13 @@ class Projection:
             enum=None if field.enum_type is None else self._projector.numbers(field.enum_type),
             rule=None if ruling is None else self.rule(ruling),
         )
+
+    def _targeted(self, field: FieldDescriptor, mask: Mask) -> Mask:
+        """A mask's rule with what its paths may name."""
+        if not mask.beside and not mask.answer:
+            return mask
+        kept, types = self._reader if mask.answer else self._projector, self._projector.spoken_of(field)
+        return msgspec.structs.replace(mask, targets=tuple(self._targets.add(kept, one) for one in types))
 
     def _map(self, field: FieldDescriptor, key: Ruling, value: Ruling) -> FieldPlan:
         entry = message_of(field)

@@ -14,6 +14,7 @@ from gateway.plan import (
     FreeText,
     Keep,
     Length,
+    Mask,
     Moment,
     Nested,
     Number,
@@ -72,8 +73,8 @@ def of_rule(rule: Rule | None) -> str:
             return _joined(*_text(rule))
         case FreeText(text):
             return _joined(MASKED, *_own(text))
-        case Length(size):
-            return f"exactly {size} bytes"
+        case Mask():
+            return _of_mask(rule)
         case Body() | SpanName():
             return _of_text(rule)
     return FIXED.get(type(rule)) or _within(rule)
@@ -87,12 +88,22 @@ def _of_text(rule: Body | SpanName) -> str:
     return f"{_listed('name', rule.listed)}{usual}; {MASKED if rule.free_text else 'for any other the kind of span'}"
 
 
+def _of_mask(rule: Mask) -> str:
+    if not rule.of:
+        return "without paths only: the contract doesn't tell which message it speaks of"
+    if not rule.answer and not rule.beside:
+        return f"without paths only: nothing of {rule.of} may leave"
+    return f"the paths to what may leave of {rule.of}; one of which none is left is refused"
+
+
 def _listed(what: str, listed: Sequence[str]) -> str:
     return f"a listed {what}, word for word ({len(listed)} listed)"
 
 
 def _within(rule: Rule) -> str:
     match rule:
+        case Length(size):
+            return f"exactly {size} bytes"
         case Moment(days):
             return "a valid time" if days is None else f"a time within {days} days of receipt"
         case Number(low, high):

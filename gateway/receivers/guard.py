@@ -41,6 +41,8 @@ STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.REQUEST_ID_REUSED: (_Code.INVALID_ARGUMENT, "the request ID was used for another item"),
     Reason.WITHHELD: (_Code.FAILED_PRECONDITION, "the message is withheld from its destination"),
     Reason.EVENT_NOT_PLANNED: (_Code.FAILED_PRECONDITION, "the tracking plan doesn't list this event"),
+    Reason.MASK_EMPTY: (_Code.FAILED_PRECONDITION, "none of a field mask's paths may leave"),
+    Reason.MASK_UNCLEAR: (_Code.FAILED_PRECONDITION, "the contract doesn't tell which message a field mask speaks of"),
     Reason.UNKNOWN_TYPE: (_Code.FAILED_PRECONDITION, "no contract has this message type"),
     Reason.UNKNOWN_FLOW: (_Code.FAILED_PRECONDITION, "the policy has no flow for this"),
     Reason.UNKNOWN_DESTINATION: (_Code.FAILED_PRECONDITION, "the policy has no such destination"),

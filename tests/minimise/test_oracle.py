@@ -30,7 +30,7 @@ from tests.shape import shape
 from tests.wire import Wire
 
 BYTES: Final = 1000
-MARGIN: Final = 4
+MARGIN: Final = 8
 """Levels that the innermost message may have more: an entry of a map, groups that nobody knows. `test_depth.py` draws the line itself."""
 POLICY: Final = policy()
 INSIDE: Final = tuple(POLICY.policy.destinations["eu-service"].allow)
@@ -85,8 +85,18 @@ def test_the_minimiser_does_what_the_oracle_does(data: bytes) -> None:
     """Left out, since what the engine does is another thing, and no leak: several members of one oneof, several occurrences of what is
     read as raw bytes, and an unknown enum number after a known one. `test_engine.py` says what becomes of them.
     """
-    chance = Chance(data)
-    held = contract(chance)
+    compare(Chance(data))
+
+
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(min_size=BYTES, max_size=BYTES))
+def test_masks_keep_the_paths_that_the_oracle_keeps(data: bytes) -> None:
+    compare(Chance(data), masks=True)
+
+
+def compare(chance: Chance, *, masks: bool = False) -> None:
+    """Compare, over one random contract, what becomes of some random messages."""
+    held = contract(chance, masks=masks)
     compiler = Compiler(held, file(chance))
     oracle = Oracle(held, compiler.classes, compiler.site("here"))
     if oracle.strips_required("x0.M0"):

@@ -52,7 +52,9 @@ message Item {
   repeated google.protobuf.Any payloads = 18;
   string email = 19 @WORK_EMAIL;
   map<string, Kind> kinds_by_key = 20 @{category: OPERATIONAL, map_key: OPERATIONAL};
+  Update update = 21;
 }
+message Update { Part part = 1; google.protobuf.FieldMask update_mask = 2; }
 message Part { string code = 1 @OPERATIONAL; string note = 2 @CONTENT; string bare = 3; }
 message Hidden { string iban = 1 @BANKING; Hidden more = 2; repeated Hidden many = 3; }
 message Other { string code = 1 @OPERATIONAL; string bare = 2; }
@@ -116,6 +118,16 @@ def plain(found: tuple[FieldLine, ...]) -> set[Line]:
         ("email: 'Jean+x@ACME.fr'", {("email", "keep", "", 1)}),
         ("parent {id: 'usr_1' parent {bare: 'x'}}",
          {("parent.id", "keep", "", 1), ("parent.parent.bare", "strip", "UNCLASSIFIED", 1), ("parent.parent", "keep", "", 1)}),
+        ("update {update_mask {}}", {("update.update_mask", "keep", "", 1)}),
+        ("update {part {code: 'a'} update_mask {paths: ['code', 'bare', 'anna@acme.fr']}}",
+         {("update.part.code", "keep", "", 1), ("update.update_mask.paths[*]", "keep", "", 1),
+          ("update.update_mask.paths[*]", "strip", "PATH_NOT_KEPT", 2)}),
+        ("update {part {code: 'not one' note: 'n'} update_mask {paths: ['code', 'note']}}",
+         {("update.part.code", "strip", "PATTERN_MISMATCH", 1), ("update.part.note", "keep", "", 1),
+          ("update.update_mask.paths[*]", "keep", "", 1), ("update.update_mask.paths[*]", "strip", "PATH_NOT_KEPT", 1)}),
+        # Two paths took its place.
+        ("update {update_mask {paths: '*'}}",
+         {("update.update_mask.paths[*]", "mask", "PATH_NOT_KEPT", 1), ("update.update_mask.paths[*]", "keep", "", 1)}),
         ("payload {[type.googleapis.com/t.Other] {code: 'a' bare: 'b'}}",
          {("payload.code", "keep", "", 1), ("payload.bare", "strip", "UNCLASSIFIED", 1)}),
         ("payload {[type.googleapis.com/t.Other] {}}", {("payload", "keep", "", 1)}),
@@ -283,7 +295,7 @@ def leaves(made: Compiler, message: Any, path: str = "") -> Iterator[str]:
 
 
 def _leaf(made: Compiler, target: Any, value: Any, path: str) -> Iterator[str]:
-    if target is None or (target.full_name.startswith("google.protobuf.") and target.name not in ("Any", "Empty")):
+    if target is None or (target.full_name.startswith("google.protobuf.") and target.name not in ("Any", "Empty", "FieldMask")):
         yield path
     elif target.full_name == "google.protobuf.Any":
         inner = made.contract.message_class(value.type_url.rpartition("/")[2]).FromString(value.value)

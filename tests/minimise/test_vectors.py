@@ -39,6 +39,9 @@ ROWS: Final = {
     "attribute listed", "attribute unlisted", "body template", "trace ID", "required field missing", "closed enum", "group",
     "extension declared", "extension undeclared", "packed and unpacked", "oneof",
     "span name", "span status", "span event", "span link", "tracestate", "metric name", "measurement", "exemplar", "attribute list",
+    "update mask", "mask without paths", "path to a message", "path to a list or a map", "everything", "value stripped under a mask",
+    "what the parser doesn't know under a mask", "masks in lists, maps and Any", "read mask", "mask of an event",
+    "mask of nobody knows what",
 }  # fmt: skip
 """What must have a case inside the EU and one outside. A gzip bomb, which never becomes an item, is in tests/e2e/test_hostile.py."""
 

@@ -253,3 +253,49 @@ def test_which_envelopes_cover_another(row: str) -> None:
 def test_which_sites_cover_another(change: dict[str, Any], expected: bool) -> None:
     site = Compiler(CONTRACT, policy()).site("eu-store")
     assert covers_site(msgspec.structs.replace(site, **change), site) is expected
+
+
+MASKED: Final = """
+message Item { string name = 1 @NAME; int32 number = 2 @OPERATIONAL; Part part = 3; }
+message Part { int32 number = 1 @OPERATIONAL; string state = 2; Item item = 3; }
+message UpdateItemRequest { Item item = 1; google.protobuf.FieldMask update_mask = 2; string note = 3; }
+message GetItemRequest { google.protobuf.FieldMask read_mask = 1; string note = 2; }
+service Items { rpc GetItem(GetItemRequest) returns (Item); }
+"""
+MASKS: Final[dict[str, tuple[str, str, bool]]] = {
+    "the same": ("", "", True),
+    "a field more beside": ("UpdateItemRequest.note: {category: NAME}", "", True),
+    "a field more to name": ("Part.state: {category: NAME}", "", True),
+    "a field less to name": ("", "Part.state: {category: NAME}", False),
+    "a field less, further below": ("Part.number: {category: AGE, overrides: true}", "", False),
+    "no resource any more": ("UpdateItemRequest.item: {category: AGE}", "", False),
+    "no path any more": ("UpdateItemRequest.update_mask: {category: AGE}", "", False),
+    "paths at last": ("", "UpdateItemRequest.update_mask: {category: AGE}", True),
+    "no path of an answer any more": ("GetItemRequest.read_mask: {category: AGE}", "", False),
+}
+
+
+@pytest.mark.parametrize("row", MASKS)
+def test_which_plans_with_masks_cover_another(row: str) -> None:
+    now, was, expected = MASKS[row]
+    compilers = [Compiler(contract(proto(MASKED)), policy(f"classifications: {{{f't.{said}' if said else ''}}}")) for said in (now, was)]
+    types = ("t.UpdateItemRequest", "t.GetItemRequest")
+    found = [covers(*(one.plan(item, "eu-store") for one in compilers)) for item in types]
+    assert all(found) is expected
+
+
+def test_who_reads_an_answer_is_part_of_the_proof() -> None:
+    made = Compiler(contract(proto(MASKED)), policy())
+    all_of_it, less = (
+        made.plan_at("t.GetItemRequest", made.site("eu-store"), reader=made.site(name)) for name in ("eu-log", "eu-indirect")
+    )
+    assert covers(all_of_it, less)
+    assert not covers(less, all_of_it)
+
+
+def test_what_is_taken_apart_is_less_than_the_whole() -> None:
+    """Of a contract with a field more, which goes nowhere, no path to the whole message stays."""
+    whole = MASKED.replace("string state = 2;", "string state = 2 @NAME;")
+    part = whole.replace("message Item {", "message Item { string more = 9;")
+    plans = [Compiler(contract(proto(body)), policy()).plan("t.UpdateItemRequest", "eu-store") for body in (part, whole)]
+    assert not covers(*plans)

@@ -43,7 +43,11 @@ message Item {
   Part shut = 16 @CONTENT;
   oneof choice { string left = 17 @OPERATIONAL; Part right = 18; }
   map<string, Hidden> secrets = 19 @{map_key: OPERATIONAL};
+  google.protobuf.FieldMask untold = 20;
+  map<string, google.protobuf.FieldMask> masks = 21;
+  Change change = 22;
 }
+message Change { Part part = 1; google.protobuf.FieldMask changed = 2; google.protobuf.FieldMask shut = 3 @LOCATION; }
 message Part { string code = 1 @{category: OPERATIONAL, one_of: "a"}; Item back = 2; int32 size = 3 @OPERATIONAL; }
 message Hidden { string iban = 1 @BANKING; Hidden more = 2; }
 enum Kind { KIND_UNSPECIFIED = 0; KIND_ONE = 1; }
@@ -170,6 +174,7 @@ def test_a_type_is_told_once_and_referred_to_after() -> None:
         "shut",
         "right",
         "secrets[*]",
+        "change.part",
     ]
     assert not any(node.children for node in told.values() if node.above and node.type != "map<string, t.Part>")
 

@@ -391,6 +391,8 @@ CODES: Final = {
     "PERMISSION_DENIED": {Reason.CALLER_NOT_ALLOWED},
     "FAILED_PRECONDITION": {
         Reason.EVENT_NOT_PLANNED,
+        Reason.MASK_EMPTY,
+        Reason.MASK_UNCLEAR,
         Reason.UNKNOWN_TYPE,
         Reason.UNKNOWN_FLOW,
         Reason.UNKNOWN_DESTINATION,

@@ -9,7 +9,7 @@ import grpc
 import msgspec
 
 from gateway.minimise.envelope import Envelope
-from gateway.minimise.flows import Flows
+from gateway.minimise.flows import Flow, Flows
 from gateway.model import FieldPrivacy
 from gateway.plan import EnvelopePlan, MethodPlan, Plan, Streams, SubjectPlan
 from gateway.policy.covers import covers, covers_envelope, covers_site
@@ -40,10 +40,11 @@ class _Terms(msgspec.Struct, frozen=True):
 class Way:
     """One direction of a call: its messages and its envelope, for one recipient."""
 
-    def __init__(self, flows: Flows, type: str, site: Site, plan: EnvelopePlan, most: int) -> None:
-        self.flow = flows.at(type, site, most)
-        (self.digest,) = self.flow.digests
-        self._terms = _Terms(flows.compiler.plan_at(type, site), flows.compiler.subject(type), site)
+    def __init__(self, flows: Flows, flow: Flow, held: Plan, site: Site, plan: EnvelopePlan) -> None:
+        """`held` is the plan that the flow minimises by."""
+        self.flow = flow
+        (self.digest,) = flow.digests
+        self._terms = _Terms(held, flows.compiler.subject(held.type), site)
         self.envelope = Envelope(plan, flows.details(site))
         self.projector = flows.compiler.projector_at(site)
 
@@ -84,13 +85,21 @@ class Courses:
     def _of_method(self, index: int, authority: str, method: MethodPlan) -> Iterator[Course]:
         route, compiler = self.table.routes[index], self._flows.compiler
         to = compiler.site(route.destination)
-        out = self._way(method.request, to, compiler.policy.destinations[route.destination].metadata, route)
+        metadata, outs = compiler.policy.destinations[route.destination].metadata, dict[int, Way]()
         for name, caller in route.callers.items():
-            back = self._way(method.response, compiler.caller_site(name, caller), caller.metadata, route)
-            yield Course(index, method, authority, name, out, back)
+            reader = compiler.caller_site(name, caller)
+            # Callers share the way there, unless a read mask asks for what only some of them may have.
+            plan = id(compiler.plan_at(method.request, to, reader=reader))
+            if plan not in outs:
+                outs[plan] = self._way(method.request, to, metadata, route, reader)
+            back = self._way(method.response, reader, caller.metadata, route)
+            yield Course(index, method, authority, name, outs[plan], back)
 
-    def _way(self, type: str, site: Site, metadata: Metadata, route: Route) -> Way:
-        return Way(self._flows, type, site, envelope(metadata, site), route.max_message_bytes)
+    def _way(self, type: str, site: Site, metadata: Metadata, route: Route, reader: Site | None = None) -> Way:
+        """`reader` is who gets the answer to what goes this way."""
+        flow = self._flows.at(type, site, route.max_message_bytes, reader)
+        held = self._flows.compiler.plan_at(type, site, reader=reader)
+        return Way(self._flows, flow, held, site, envelope(metadata, site))
 
 
 class Passage:

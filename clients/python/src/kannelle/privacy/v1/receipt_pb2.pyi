@@ -56,6 +56,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_EMAIL_MALFORMED: _Reason.ValueType  # 40
     REASON_EMAIL_PERSONAL: _Reason.ValueType  # 41
     REASON_EMAIL_UNVERIFIED: _Reason.ValueType  # 42
+    REASON_PATH_NOT_KEPT: _Reason.ValueType  # 50
+    """A path of a field mask: what it names is stripped, in whole or in part, or isn't there."""
     REASON_MALFORMED: _Reason.ValueType  # 60
     """Of an item."""
     REASON_TOO_LARGE: _Reason.ValueType  # 61
@@ -67,6 +69,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_UNKNOWN_FLOW: _Reason.ValueType  # 67
     REASON_UNKNOWN_DESTINATION: _Reason.ValueType  # 68
     REASON_PERSONAL_ACCOUNT: _Reason.ValueType  # 69
+    REASON_MASK_EMPTY: _Reason.ValueType  # 70
+    """A field mask of whose paths none is left: without paths it would mean everything."""
+    REASON_MASK_UNCLEAR: _Reason.ValueType  # 71
+    """A field mask with paths, and the contract doesn't tell which message it speaks of."""
     REASON_UNKNOWN_METHOD: _Reason.ValueType  # 80
     """Of a call."""
     REASON_CALLER_NOT_ALLOWED: _Reason.ValueType  # 81
@@ -131,6 +137,8 @@ REASON_UNREADABLE: Reason.ValueType  # 36
 REASON_EMAIL_MALFORMED: Reason.ValueType  # 40
 REASON_EMAIL_PERSONAL: Reason.ValueType  # 41
 REASON_EMAIL_UNVERIFIED: Reason.ValueType  # 42
+REASON_PATH_NOT_KEPT: Reason.ValueType  # 50
+"""A path of a field mask: what it names is stripped, in whole or in part, or isn't there."""
 REASON_MALFORMED: Reason.ValueType  # 60
 """Of an item."""
 REASON_TOO_LARGE: Reason.ValueType  # 61
@@ -142,6 +150,10 @@ REASON_UNKNOWN_TYPE: Reason.ValueType  # 66
 REASON_UNKNOWN_FLOW: Reason.ValueType  # 67
 REASON_UNKNOWN_DESTINATION: Reason.ValueType  # 68
 REASON_PERSONAL_ACCOUNT: Reason.ValueType  # 69
+REASON_MASK_EMPTY: Reason.ValueType  # 70
+"""A field mask of whose paths none is left: without paths it would mean everything."""
+REASON_MASK_UNCLEAR: Reason.ValueType  # 71
+"""A field mask with paths, and the contract doesn't tell which message it speaks of."""
 REASON_UNKNOWN_METHOD: Reason.ValueType  # 80
 """Of a call."""
 REASON_CALLER_NOT_ALLOWED: Reason.ValueType  # 81

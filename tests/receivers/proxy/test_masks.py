@@ -1,0 +1,150 @@
+"""A call with a field mask through the proxy: no upstream takes what is stripped for something to clear."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Final
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from kannelle.privacy.v1.access_pb2 import AccessEntry
+
+from tests.proxied import CRM, VIDEO, Carrying, Script, Seen, Told, carrying, dialling, dns, listening, material, message_class, tell, uri
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+UPDATE: Final = "/t.Customers/UpdateCustomer"
+GET: Final = "/t.Customers/GetCustomer"
+DETAILS: Final = "grpc-status-details-bin"
+BEFORE: Final = {"id": "usr_a", "name": "Ada", "seats": 3}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Carrying]:
+    async with carrying(tmp_path_factory.mktemp("masks")) as one:
+        yield one
+
+
+class Customers:
+    """An upstream that keeps one customer, and changes it as https://google.aip.dev/134 says: without paths, all of it."""
+
+    def __init__(self) -> None:
+        self.customer = message_class("Customer")(**BEFORE)
+
+    def update(self, seen: Seen, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        for raw in listening(seen, requests):
+            request = message_class("UpdateCustomerRequest").FromString(raw)
+            for path in request.update_mask.paths or ("id", "name", "seats"):
+                setattr(self.customer, path, getattr(request.customer, path))
+            yield self.customer.SerializeToString()
+
+
+def script(customers: Customers) -> Script:
+    return customers.update
+
+
+async def update(gateway: Carrying, authority: str, paths: Sequence[str], **customer: Any) -> tuple[Told, Customers, AccessEntry]:
+    """Update the customer; what it tells, what there is then, and the call's entry."""
+    request = message_class("UpdateCustomerRequest")(customer=customer, update_mask={"paths": paths})
+
+    def blocking() -> Told:
+        with dialling(gateway.addresses["outbound"], authority) as channel:
+            return tell(channel, UPDATE, request.SerializeToString())
+
+    customers = Customers()
+    with gateway.upstream.saying(script(customers)):
+        told = await asyncio.to_thread(blocking)
+    (entry,) = await gateway.entries(1)
+    return told, customers, entry
+
+
+def reason(told: Told) -> str:
+    """The reason of a refused call."""
+    (details,) = (value for key, value in told.trailing if key == DETAILS)
+    info = ErrorInfo()
+    assert isinstance(details, bytes)
+    assert Status.FromString(details).details[0].Unpack(info)
+    return str(info.reason)
+
+
+@pytest.mark.parametrize(
+    ("paths", "customer", "after"),
+    [
+        (["seats"], {"name": "Bo", "seats": 7}, {**BEFORE, "seats": 7}),
+        (["name", "seats"], {"name": "Bo", "seats": 7}, {**BEFORE, "seats": 7}),
+        (["*"], {"id": "usr_b", "name": "Bo", "seats": 7}, {"id": "usr_b", "name": "Ada", "seats": 7}),
+        # What is set to nothing is cleared, if the upstream may have it at all.
+        (["seats", "name"], {}, {"id": "usr_a", "name": "Ada"}),
+        # A value that fails its rule doesn't clear the one before.
+        (["seats", "id"], {"id": "usr_b", "seats": 4000}, {**BEFORE, "id": "usr_b"}),
+    ],
+)
+async def test_an_upstream_changes_what_the_mask_names_and_it_got(
+    paths: list[str], customer: dict[str, Any], after: dict[str, Any], gateway: Carrying
+) -> None:
+    told, customers, entry = await update(gateway, "enforce.example", paths, **customer)
+    assert (told.code, entry.code) == (grpc.StatusCode.OK, 0)
+    assert customers.customer == message_class("Customer")(**after)
+
+
+@pytest.mark.parametrize(
+    ("paths", "customer"),
+    [
+        (["name"], {"name": "Bo"}),
+        (["Bo", "bo@kannelle.example"], {"seats": 7}),
+        (["seats"], {"seats": 4000}),
+    ],
+)
+async def test_a_mask_that_would_end_empty_refuses_the_call(paths: list[str], customer: dict[str, Any], gateway: Carrying) -> None:
+    told, customers, entry = await update(gateway, "enforce.example", paths, **customer)
+    assert (told.code, told.text) == (grpc.StatusCode.FAILED_PRECONDITION, "none of a field mask's paths may leave")
+    assert reason(told) == "MASK_EMPTY"
+    assert entry.code == grpc.StatusCode.FAILED_PRECONDITION.value[0]
+    assert gateway.upstream.seen == []
+    assert customers.customer == message_class("Customer")(**BEFORE)
+
+
+async def test_a_shadowed_call_tells_of_the_paths_that_would_go(gateway: Carrying) -> None:
+    told, customers, entry = await update(gateway, "shadow.example", ["name", "seats"], name="Bo", seats=7)
+    assert told.code is grpc.StatusCode.OK
+    assert customers.customer == message_class("Customer")(id="usr_a", name="Bo", seats=7)
+    found = {(field.path, field.reason) for field in entry.shadow}
+    assert found >= {("update_mask.paths[*]", "PATH_NOT_KEPT"), ("customer.name", "CATEGORY_NOT_ALLOWED")}
+
+
+def asked(gateway: Carrying, held: Any, request: Any) -> Told:
+    with dialling(gateway.addresses["inbound"], "own.example", held) as channel:
+        return tell(channel, GET, request.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("caller", "asks", "gets"),
+    [
+        (uri(VIDEO), ["name", "seats", "id"], ["seats", "id"]),
+        (dns(CRM), ["name", "seats", "id"], ["name", "seats"]),
+        (uri(VIDEO), ["*"], ["*"]),
+        (uri(VIDEO), [], []),
+    ],
+)
+async def test_a_caller_asks_for_what_it_may_have(caller: Any, asks: list[str], gets: list[str], gateway: Carrying) -> None:
+    request = message_class("GetCustomerRequest")(read_mask={"paths": asks})
+    with gateway.upstream.saying(lambda seen, requests, context: (b"" for _ in listening(seen, requests))) as seen:
+        told = await asyncio.to_thread(asked, gateway, material(caller), request)
+    await gateway.entries(1)
+    assert told.code is grpc.StatusCode.OK
+    (call,) = seen
+    assert call.messages == [message_class("GetCustomerRequest")(read_mask={"paths": gets}).SerializeToString()]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"), [({"read_mask": {"paths": ["name"]}}, "MASK_EMPTY"), ({"fields": {"paths": ["seats"]}}, "MASK_UNCLEAR")]
+)
+async def test_a_caller_that_may_have_nothing_of_it_is_refused(fields: Any, expected: str, gateway: Carrying) -> None:
+    with gateway.upstream.saying(lambda seen, requests, context: iter(())) as seen:
+        told = await asyncio.to_thread(asked, gateway, material(uri(VIDEO)), message_class("GetCustomerRequest")(**fields))
+    await gateway.entries(1)
+    assert (told.code, reason(told), seen) == (grpc.StatusCode.FAILED_PRECONDITION, expected, [])
