@@ -20,6 +20,7 @@ from gateway.policy.document import Metadata, Mode, Policy, PropertyType
 from gateway.policy.explain import Node, explain
 from gateway.policy.fields import parts, values
 from gateway.policy.judge import Site, judge
+from gateway.policy.meaning import meanings
 from gateway.policy.never import Said, said
 from gateway.policy.reach import brought, pairs
 from gateway.policy.words import few
@@ -271,6 +272,20 @@ def routes(compiler: Compiler) -> Iterator[Finding]:
             yield _at(Severity.NOTE, "shadow-route", ("routes", index, "mode"), text)
 
 
+MEANING: Final[Mapping[str, Severity]] = {
+    "mask-unclear": Severity.WARNING,
+    "mask-empty": Severity.WARNING,
+    "update-partial": Severity.NOTE,
+    "oneof-partial": Severity.NOTE,
+}
+"""How much it matters that a stripped field changes what a call means."""
+
+
+def meaning(compiler: Compiler) -> Iterator[Finding]:
+    """Stripped fields that change what a call means."""
+    yield from (Finding(MEANING[found.code], found.code, found.place, found.text) for found in meanings(compiler))
+
+
 CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     unclassified,
     unaccepted,
@@ -283,5 +298,6 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     empty,
     unbounded,
     routes,
+    meaning,
 )
 """All that is looked at."""

@@ -25,6 +25,12 @@ LOGS_OUT: Final = "{otlp/logs: [us-log]}"
 
 USER: Final = "message A { string id = 1 @USER_ID; }"
 ROUTE: Final = "authority: a, upstream: 'unix:/a', destination: eu-service"
+TO_LOG: Final = "routes: [{authority: a, upstream: 'unix:/a', destination: eu-indirect, callers: {c: {region: FR, allow: [OPERATIONAL]}}}]"
+ONE: Final = '{category: OPERATIONAL, one_of: "a"}'
+A: Final = f"message A {{ string name = 1 @NAME; string b = 2 @{ONE}; }}"
+R_OUT: Final = "{t.R: [us-vendor]}"
+M: Final = "google.protobuf.FieldMask"
+UPDATE: Final = f"{A} message R {{ A a = 1; {M} update_mask = 2; }} service S {{ rpc UpdateA(R) returns (A); }}"
 
 
 def found(body: str, more: str = "", flows: str = "{}") -> set[tuple[Severity, str, str]]:
@@ -119,6 +125,38 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
             f"routes: [{{{ROUTE}, mode: shadow, callers: {{c: {{region: FR, allow: []}}}}}}]",
             "{}",
             {(NOTE, "shadow-route", "routes[0].mode")},
+        ),
+        # Masks.
+        (f"{A} message R {{ A a = 1; {M} update_mask = 2 @OPERATIONAL; }}", "", R_OUT, set()),
+        (f"{A} message R {{ A a = 1; R r = 2; {M} m = 3; }}", "", R_OUT, {(WARNING, "mask-unclear", "t.R.m")}),
+        (f"{A} message R {{ string b = 1 @{ONE}; {M} m = 2; }}", "", R_OUT, {(WARNING, "mask-unclear", "t.R.m")}),
+        (
+            f"message A {{ string name = 1 @NAME; }} message R {{ A a = 1; string b = 2 @{ONE}; {M} m = 3; }}",
+            "",
+            R_OUT,
+            {(WARNING, "mask-empty", "t.R.m")},
+        ),
+        (UPDATE, TO_LOG, "{}", {(NOTE, "update-partial", "t.R.update_mask")}),
+        (UPDATE.replace("@NAME", f"@{ONE}"), TO_LOG, "{}", set()),
+        (f"{A} message R {{ {M} read_mask = 1; }} service S {{ rpc GetA(R) returns (A); }}", TO_LOG, "{}", set()),
+        (
+            f"message A {{ string name = 1 @NAME; }} message R {{ {M} read_mask = 1; }} service S {{ rpc GetA(R) returns (A); }}",
+            TO_LOG,
+            "{}",
+            {(WARNING, "mask-empty", "t.R.read_mask")},
+        ),
+        # Members of a oneof.
+        (
+            f"message A {{ oneof o {{ string x = 1 @NAME; string y = 2 @{ONE}; }} }} service S {{ rpc Get(A) returns (A); }}",
+            TO_LOG,
+            "{}",
+            {(NOTE, "oneof-partial", "t.A.o")},
+        ),
+        (
+            "message A { oneof o { int32 x = 1 @NAME; int32 y = 2 @NAME; } bool z = 3 @OPERATIONAL; } service S { rpc G(A) returns (A); }",
+            TO_LOG,
+            "{}",
+            set(),
         ),
         # Names that say what is never collected.
         ("message A { string user_age = 1 @OPERATIONAL; }", "", "{}", {(ERROR, "never-word", "t.A.user_age")}),
