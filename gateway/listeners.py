@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, Final
+from typing import Final
 
 import grpc
 
 from gateway.config import Delivery, Inbound, Local, Outbound
 from gateway.errors import BadConfig
+from gateway.receivers.bounds import Options, bounds
 from gateway.receivers.proxy.upstream import AHEAD
 
 CALLS: Final = 512
-"""Calls at once on `local`, at most; more are told when to come back. From twice as many on, gRPC itself refuses them without that."""
-
-PING: Final = 10_000
-"""Milliseconds between two pings of a client that a server puts up with."""
-
-KEEPALIVE: Final = 60_000
-"""Milliseconds after which a silent client is asked whether it is still there."""
-
-
-HANDSHAKE: Final = 10_000
-"""Milliseconds that a stranger may take to show a certificate."""
-
-CONNECTIONS: Final = 1024
-"""Connections to `inbound` or `delivery` at once."""
+"""Calls at once on `local`, at most; more are told when to come back."""
 
 
 class Listener:
@@ -33,9 +21,8 @@ class Listener:
 
     def __init__(self, name: str, given: Local | Outbound | Inbound | Delivery, credentials: grpc.ServerCredentials | None = None) -> None:
         """`name` is the key of `given` in the configuration. Without credentials it is plaintext."""
-        most = CALLS if isinstance(given, Local) else given.max_calls
         self.name = name
-        self.server = grpc.aio.server(options=_options(given), maximum_concurrent_rpcs=2 * most)
+        self.server = grpc.aio.server(options=_options(given))
         self._address = given.address
         self._credentials = credentials
 
@@ -61,29 +48,19 @@ class Listener:
         await self.server.stop(grace)
 
 
-def _options(given: Local | Outbound | Inbound | Delivery) -> list[tuple[str, Any]]:
-    options: list[tuple[str, Any]] = [
+def _options(given: Local | Outbound | Inbound | Delivery) -> Options:
+    options: Options = [
         ("grpc.max_receive_message_length", given.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),
+        *bounds(given.address, CALLS if isinstance(given, Local) else given.max_calls),
     ]
     if not isinstance(given, Local):
         options += [
             ("grpc.http2.bdp_probe", 0),
             ("grpc.http2.lookahead_bytes", AHEAD),
-            ("grpc.http2.min_ping_interval_without_data_ms", PING),
-            ("grpc.max_concurrent_streams", given.max_calls),
-            ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.keepalive_time_ms", KEEPALIVE),
-        ]
-        options += [
             ("grpc.max_connection_age_ms", int(given.max_connection_age * 1000)),
             ("grpc.max_connection_age_grace_ms", int(given.max_connection_grace * 1000)),
-        ]
-    if isinstance(given, Inbound | Delivery):
-        options += [
-            ("grpc.server_handshake_timeout_ms", HANDSHAKE),
-            ("grpc.max_allowed_incoming_connections", CONNECTIONS),
         ]
     return options
 

@@ -38,9 +38,9 @@ def _ask(port: int, path: bytes, fields: Fields, data: bytes, enough: Callable[[
     return GOAWAY, said
 
 
-def opened(path: bytes, fields: Fields = ()) -> bytes:
+def opened(path: bytes, fields: Fields = (), *, authority: bytes = b"test") -> bytes:
     """The header block of a call."""
-    head = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"test"), (b"te", b"trailers")]
+    head = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", authority), (b"te", b"trailers")]
     return b"".join(b"\0" + _text(name) + _text(value) for name, value in [*head, (b"content-type", b"application/grpc"), *fields])
 
 

@@ -24,7 +24,8 @@ from gateway.model import Parcel, Release, Withheld
 from gateway.receivers.caller import Callers
 from gateway.receivers.emit import reason_number
 from gateway.receivers.fields import TURN, Repeated
-from gateway.receivers.guard import AFTER, LONGEST, Context, Guard
+from gateway.receivers.guard import AFTER, LONGEST, Guard
+from gateway.receivers.incoming import AGENT, Context
 from gateway.receivers.rollout import RollOut
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import Called
@@ -66,7 +67,7 @@ class Hub(msgspec.Struct, frozen=True):
 
 def handlers(hub: Hub, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     """The handler of the service."""
-    behaviour = guard.relay(partial(_accept, hub, Counter()), Called(SERVICE, "Accept"))
+    behaviour = guard.relay(partial(_accept, hub, Counter()), Called(SERVICE, "Accept"), AGENT)
     yield grpc.method_handlers_generic_handler(SERVICE, {"Accept": grpc.stream_stream_rpc_method_handler(behaviour)})
 
 

@@ -97,10 +97,10 @@ def _handler(method: MethodDescriptor, host: _Host) -> grpc.RpcMethodHandler[Any
     response, called = GetMessageClass(method.output_type), Called(service, method.name)
     if method.client_streaming:
         begun = partial(_begun, service, method.name, host.flows)
-        return grpc.stream_unary_rpc_method_handler(guard(partial(_stream, intake, begun, host.in_flight, response), called))
+        return guard.stream(partial(_stream, intake, begun, host.in_flight, response), called)
     finder = partial(_finder, service, method.name, host.flows)
     batch = method.input_type.fields_by_number[2].is_repeated
-    return grpc.unary_unary_rpc_method_handler(guard(partial(_batch if batch else _unary, intake, finder, response), called))
+    return guard.unary(partial(_batch if batch else _unary, intake, finder, response), called)
 
 
 def _finder(service: str, method: str, flows: CurrentFlows) -> Find:
@@ -133,8 +133,10 @@ async def _unary(intake: Intake, finder: Callable[[], Find], response: type[Mess
 
 async def _batch(intake: Intake, finder: Callable[[], Find], response: type[Message], raw: bytes) -> bytes:
     find, request = finder(), await intake.apart(len(raw), partial(parse, _MANY, raw))
-    request_id = getattr(request, REQUEST_ID)
-    batch = await intake.many(lambda item: Asked(*find(item), request_id), getattr(request, ITEM))
+    request_id, items = getattr(request, REQUEST_ID), getattr(request, ITEM)
+    if not items:
+        raise Refused(Reason.MALFORMED)
+    batch = await intake.many(lambda item: Asked(*find(item), request_id), items)
     return response(result=_result(batch)).SerializeToString()
 
 
@@ -163,6 +165,8 @@ async def _streamed(intake: Intake, resolve: Resolve, response: type[Message], r
             tell_items(batch.count)
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
+    if not batch.count:
+        raise Refused(Reason.MALFORMED)
     return response(result=_result(batch)).SerializeToString()
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -15,17 +15,27 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.pipeline.caller import CALLER
+from gateway.receivers.incoming import ANYTHING, ITEMS, Context, Incoming, Reading, Waits
+from gateway.receivers.room import Room
 from gateway.telemetry.calls import Calls
 from gateway.telemetry.traces import Called
 
 log = logging.getLogger(__name__)
 
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler = Callable[[Any], Awaitable[bytes]]
-"""Answers a call: a serialised request, or an iterator of them, in; a serialised response out."""
+Unary = Callable[[bytes], Awaitable[bytes]]
+"""Answers a call: a serialised request in; a serialised response out."""
 
-Relay = Callable[[Any, Context], Awaitable[Any]]
+Stream = Callable[[Incoming], Awaitable[bytes]]
+"""Answers a stream of serialised requests by one response."""
+
+Relay = Callable[[Incoming, Context], Awaitable[Any]]
 """Answers a call by means of its context too."""
+
+Behaviour = Callable[[object, Context], Awaitable[Any]]
+"""A guarded handler, as grpc.aio calls it: with requests that nobody reads but by the context."""
+
+Method: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 DOMAIN: Final = "privacy.kannelle"
 """The domain of the reasons in `google.rpc.ErrorInfo`."""
@@ -66,28 +76,39 @@ LONGEST: Final = 3600.0
 
 
 class Guard:
-    """Stands before the handlers of one server: lets `most` calls in at once, and maps every error."""
+    """Stands before the handlers of one server: says how many calls are in at once, has their messages read, and maps every error."""
 
     def __init__(self, most: int, calls: Calls | None = None) -> None:
-        """`calls` is told of each call to a handler whose method is given."""
-        self._most = self._room = most
+        """`most` calls at once, half of them one connection's. `calls` is told of each call to a handler whose method is given."""
+        self._room = Room(most)
+        self._waits = Waits(self._room, _full)
         self._calls = calls
         self._emptied: asyncio.Event | None = None
 
-    def __call__(self, handler: Handler, called: Called | None = None) -> Relay:
-        """The handler of a method, guarded."""
-        return self.relay(lambda request, context: handler(request), called)
+    def unary(self, handler: Unary, called: Called | None = None, reading: Reading = ITEMS) -> Method:
+        """The method of unary calls that a handler answers."""
 
-    def relay(self, handler: Relay, called: Called | None = None) -> Relay:
+        async def answer(requests: Incoming, context: Context) -> bytes:
+            return await handler(await requests.only())
+
+        return grpc.stream_unary_rpc_method_handler(self.relay(answer, called, reading))
+
+    def stream(self, handler: Stream, called: Called | None = None, reading: Reading = ITEMS) -> Method:
+        """The method of streams of requests that a handler answers."""
+        return grpc.stream_unary_rpc_method_handler(self.relay(lambda requests, context: handler(requests), called, reading))
+
+    def relay(self, handler: Relay, called: Called | None = None, reading: Reading = ANYTHING) -> Behaviour:
         """A handler that takes the call's context, guarded."""
         handler = self._counted(handler, called)
 
-        async def guarded(request: Any, context: Context) -> Any:
-            if self._room == 0:
+        async def guarded(_: object, context: Context) -> Any:
+            caller = context.peer()
+            if not self._room.enter(caller):
                 await self._turn_away(called, context)
-            self._room -= 1
+            CALLER.set(caller)
+            requests = Incoming(caller, context, reading, self._waits)
             try:
-                return await handler(request, context)
+                return await handler(requests, context)
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
             except grpc.aio.InternalError as error:
@@ -98,8 +119,8 @@ class Guard:
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends here
                 await _end(context, error)
             finally:
-                self._room += 1
-                if self._emptied is not None and self._room == self._most:
+                self._room.leave(requests)
+                if self._emptied is not None and self._room.empty:
                     self._emptied.set()
 
         return guarded
@@ -110,11 +131,11 @@ class Guard:
     async def _turn_away(self, called: Called | None, context: Context) -> NoReturn:
         if called is not None and self._calls is not None:
             self._calls.begin(called, context.invocation_metadata).end(code_of(Reason.FULL))
-        await abort(context, Reason.FULL, AFTER)
+        await _full(context)
 
     async def emptied(self, within: float) -> None:
         """Wait until all calls have left, for `within` seconds at most: those that a stop cut off leave a moment later."""
-        if self._room < self._most:
+        if not self._room.empty:
             self._emptied = asyncio.Event()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._emptied.wait(), within)
@@ -123,10 +144,10 @@ class Guard:
 def _counted(handler: Relay, called: Called, calls: Calls) -> Relay:
     """Tells of each call, with the code that it ends with, before its caller hears of it."""
 
-    async def counted(request: Any, context: Context) -> Any:
+    async def counted(requests: Incoming, context: Context) -> Any:
         call, code = calls.begin(called, context.invocation_metadata), _Code.INTERNAL
         try:
-            answer = await handler(request, context)
+            answer = await handler(requests, context)
             code = _Code.OK
         except (Refused, Retryable, Permanent) as error:
             code = code_of(error.reason)
@@ -134,11 +155,18 @@ def _counted(handler: Relay, called: Called, calls: Calls) -> Relay:
         except (asyncio.CancelledError, grpc.aio.InternalError):
             code = _Code.CANCELLED
             raise
+        except grpc.aio.AbortError:
+            code = aborted_with(context)
+            raise
         finally:
             call.end(code)
         return answer
 
     return counted
+
+
+async def _full(context: Context) -> NoReturn:
+    await abort(context, Reason.FULL, AFTER)
 
 
 async def _end(context: Context, error: Exception) -> NoReturn:
@@ -154,6 +182,12 @@ async def _end(context: Context, error: Exception) -> NoReturn:
 def code_of(reason: Reason) -> grpc.StatusCode:
     """The code that a call ends with for a reason."""
     return STATUS.get(reason, INTERNAL)[0]
+
+
+def aborted_with(context: Context) -> grpc.StatusCode:
+    """The code that a call was ended with while its handler waited for a message."""
+    code: grpc.StatusCode | None = context.code()
+    return code or INTERNAL[0]
 
 
 async def abort(context: Context, reason: Reason, after: float | None = None) -> NoReturn:

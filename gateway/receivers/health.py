@@ -20,21 +20,27 @@ from grpc_reflection.v1alpha.reflection import aio
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from gateway.errors import BadConfig, Reason, Refused
-from gateway.receivers.guard import AFTER, Context, Guard, abort
+from gateway.receivers.bounds import Options, bounds
+from gateway.receivers.guard import Guard
+from gateway.receivers.incoming import Context, Incoming
 
-CALLS: Final = 64
-"""Calls at once, at most."""
+PROBES: Final = 64
+"""Calls of `Check` at once, at most."""
 
-WATCHERS: Final = CALLS // 2
-"""And of these, calls of `Watch`, which stay: there is always room for a probe."""
+WATCHERS: Final = 64
+"""Calls of `Watch` at once, at most: they stay, so they have a room of their own."""
+
+CONNECTIONS: Final = 256
+"""Connections at once, at most."""
+
+IDLE_MS: Final = 30_000
+"""How long a connection without calls is kept: a probe dials anew."""
 
 LARGEST: Final = 4096
 """Bytes of a request, at most."""
 
 GRACE: Final = 1.0
 """How long watchers may take to hear the last word, in seconds."""
-
-OPTIONS: Final = (("grpc.max_receive_message_length", LARGEST), ("grpc.so_reuseport", 0))
 
 QUESTIONERS: Final = 8
 """Calls of reflection at once, at most."""
@@ -52,9 +58,7 @@ class Health:
         self._status: int = HealthCheckResponse.NOT_SERVING
         self._stopping = self._ended = False
         self._turn = asyncio.Event()
-        self._watchers = 0
-        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=CALLS)
-        self._server.add_generic_rpc_handlers((self._handlers(),))
+        self._server: grpc.aio.Server | None = None
 
     def serving(self) -> None:
         """From now on it serves, unless it was said before that it no longer does."""
@@ -68,18 +72,22 @@ class Health:
 
     async def start(self, address: str) -> str:
         """Listen; the address with the port that was free where 0 was asked for. Raises BadConfig."""
+        server = grpc.aio.server(options=_options(address))
+        server.add_generic_rpc_handlers((self._handlers(),))
         try:
-            port = self._server.add_insecure_port(address)
+            port = server.add_insecure_port(address)
         except RuntimeError as error:
             raise BadConfig(f"listeners.health.address: can't listen on {address}") from error
-        await self._server.start()
+        await server.start()
+        self._server = server
         return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
 
     async def stop(self) -> None:
         """Tell watchers that it no longer serves, and hang up."""
         self._ended = True
         self.not_serving()
-        await self._server.stop(GRACE)
+        if self._server is not None:
+            await self._server.stop(GRACE)
 
     def _turn_to(self, status: int) -> None:
         self._status = status
@@ -87,28 +95,20 @@ class Health:
         self._turn = asyncio.Event()
 
     def _handlers(self) -> grpc.GenericRpcHandler:
-        guard = Guard(CALLS)
         methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "Check": grpc.unary_unary_rpc_method_handler(guard.relay(self._check)),
-            "Watch": grpc.unary_stream_rpc_method_handler(guard.relay(self._watch)),
+            "Check": grpc.stream_unary_rpc_method_handler(Guard(PROBES).relay(self._check)),
+            "Watch": grpc.stream_stream_rpc_method_handler(Guard(WATCHERS).relay(self._watch)),
         }
         return grpc.method_handlers_generic_handler("grpc.health.v1.Health", methods)
 
-    async def _check(self, raw: bytes, context: Context) -> bytes:
-        if _service(raw) not in self._names:
+    async def _check(self, requests: Incoming, context: Context) -> bytes:
+        if _service(await requests.only()) not in self._names:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
         return _answer(self._status)
 
-    async def _watch(self, raw: bytes, context: Context) -> None:
+    async def _watch(self, requests: Incoming, context: Context) -> None:
         """Says the status, then each change of it; only the latest if the watcher is slow."""
-        known = _service(raw) in self._names
-        if self._watchers == WATCHERS:
-            await abort(context, Reason.FULL, AFTER)
-        self._watchers += 1
-        try:
-            await self._tell(context, known)
-        finally:
-            self._watchers -= 1
+        await self._tell(context, _service(await requests.only()) in self._names)
 
     async def _tell(self, context: Context, known: bool) -> None:
         said = None
@@ -122,6 +122,11 @@ class Health:
                 return
             else:
                 await turn.wait()
+
+
+def _options(address: str) -> Options:
+    limits: Options = [("grpc.max_receive_message_length", LARGEST), ("grpc.so_reuseport", 0)]
+    return limits + bounds(address, PROBES + WATCHERS, connections=CONNECTIONS, idle_ms=IDLE_MS)
 
 
 def _service(raw: bytes) -> str:
@@ -143,7 +148,7 @@ def reflect(server: grpc.aio.Server, names: Iterable[str]) -> None:
     services = tuple(names)
     told, guard = aio.ReflectionServicer(services, _pool(services)), Guard(QUESTIONERS)
 
-    async def info(requests: AsyncIterator[bytes], context: Context) -> None:
+    async def info(requests: Incoming, context: Context) -> None:
         async for answer in told.ServerReflectionInfo(_questions(requests), context):
             await context.write(answer.SerializeToString())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import grpc
 from google.protobuf.message import Message
@@ -18,7 +18,8 @@ from gateway.errors import Reason, Refused
 from gateway.minimise.flows import Flows
 from gateway.minimise.otlp import points, split
 from gateway.receivers.emit import CurrentFlows
-from gateway.receivers.guard import Guard, Relay
+from gateway.receivers.guard import Guard
+from gateway.receivers.incoming import ANYTHING
 from gateway.receivers.intake import MOST, Asked, Intake
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from gateway.telemetry.traces import Called
@@ -36,13 +37,10 @@ PROFILES: Final = profiles_service_pb2.DESCRIPTOR.services_by_name["ProfilesServ
 def handlers(flows: CurrentFlows, intake: Intake, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     """The handlers of the services of all signals, and of the one that is refused."""
     for signal in SIGNALS:
-        yield _handler(signal.service, guard(partial(_export, signal, flows, intake), Called.of(signal.method)))
-    yield _handler(PROFILES, guard(_refuse, Called(PROFILES, "Export")))
-
-
-def _handler(service: str, behaviour: Relay) -> grpc.GenericRpcHandler:
-    export: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(behaviour)
-    return grpc.method_handlers_generic_handler(service, {"Export": export})
+        method = guard.unary(partial(_export, signal, flows, intake), Called.of(signal.method))
+        yield grpc.method_handlers_generic_handler(signal.service, {"Export": method})
+    refusal = guard.unary(_refuse, Called(PROFILES, "Export"), ANYTHING)
+    yield grpc.method_handlers_generic_handler(PROFILES, {"Export": refusal})
 
 
 async def _export(signal: Signal, flows: CurrentFlows, intake: Intake, raw: bytes) -> bytes:

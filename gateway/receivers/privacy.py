@@ -47,8 +47,8 @@ _VERDICTS: Final = {
 def handlers(flows: CurrentFlows, decider: Decider, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     """The handler of the service."""
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-        "Preview": grpc.unary_unary_rpc_method_handler(guard(partial(_preview, flows, decider), Called(SERVICE.full_name, "Preview"))),
-        "Describe": grpc.unary_unary_rpc_method_handler(guard(partial(_describe, flows), Called(SERVICE.full_name, "Describe"))),
+        "Preview": guard.unary(partial(_preview, flows, decider), Called(SERVICE.full_name, "Preview")),
+        "Describe": guard.unary(partial(_describe, flows), Called(SERVICE.full_name, "Describe")),
     }
     yield grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.config import Local, LocalHttp
-from tests.calls import DESCRIBE, EMIT, LOGS, PREVIEW, PROFILES, STREAM, TRACK, TRACKS, emitting, event, logs, track
+from tests.calls import DESCRIBE, EMIT, LOGS, PREVIEW, PROFILES, STREAM, TRACK, TRACKS, emitting, event, field, logs, track
 from tests.reading import Sample, counted, samples
 from tests.running import SECONDS, Gate, Running, running
 
@@ -86,7 +86,8 @@ TABLE: Final[Mapping[str, tuple[Made, Mapping[str, int]]]] = {
         lambda g: g.raw(EMIT, emitting("anna.example.Type")),
         called("kannelle.privacy.v1.EmitService", "FAILED_PRECONDITION") | decided("", 0, rejected={"UNKNOWN_TYPE": 1}),
     ),
-    "a preview": (lambda g: g.raw(PREVIEW, b""), called("kannelle.privacy.v1.PrivacyService", "FAILED_PRECONDITION")),
+    "a preview": (lambda g: g.raw(PREVIEW, field(2, b"")), called("kannelle.privacy.v1.PrivacyService", "FAILED_PRECONDITION")),
+    "no preview": (lambda g: g.raw(PREVIEW, b""), called("kannelle.privacy.v1.PrivacyService", "INVALID_ARGUMENT")),
     "a description": (lambda g: g.raw(DESCRIBE, b"\xff"), called("kannelle.privacy.v1.PrivacyService", "INVALID_ARGUMENT")),
     "records": (
         lambda g: g.raw(LOGS, logs("INFO", "WARN").SerializeToString()),

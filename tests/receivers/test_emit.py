@@ -79,8 +79,6 @@ async def test_an_item_for_two_has_two_receipts(tmp_path: Path) -> None:
 
 
 BATCHES: list[tuple[str, bytes, receipt_pb2.BatchResult]] = [
-    ("empty", b"", result()),
-    ("with no more than an ID", field(1, b"id"), result()),
     ("one", track(event()), result(1)),
     (
         "some rejected",
@@ -104,13 +102,17 @@ async def test_a_batch_tells_of_each_item(name: str, data: bytes, expected: rece
 
 
 async def test_a_stream_tells_of_each_item(tmp_path: Path) -> None:
-    items = [track(event()), track(UNPLANNED), b"", field(2, b"\xff"), b"\xff", track(PERSONAL), track(event())]
+    items = [track(event()), track(UNPLANNED), field(1, b"an ID"), field(2, b"\xff"), b"\xff", track(PERSONAL), track(event())]
     rejected = [(1, Reason.EVENT_NOT_PLANNED), (2, Reason.MALFORMED), (3, Reason.MALFORMED), (4, Reason.MALFORMED)]
     async with running(tmp_path, gate := Gate()) as gateway:
         assert await streamed(gateway, items) == result(3, rejected, [5])
-        assert await streamed(gateway, []) == result()
-        assert await streamed(gateway, [b""]) == result(0, [(0, Reason.MALFORMED)])
     assert len(gate.releases) == 2
+
+
+@pytest.mark.parametrize("items", [[], [b""], [track(), b""], [b"", track()]], ids=["nothing", "empty", "empty last", "empty first"])
+async def test_a_stream_without_items_or_with_an_empty_message_is_refused(items: list[bytes], tmp_path: Path) -> None:
+    async with running(tmp_path, Gate()) as gateway:
+        assert await gateway.raw_stream(STREAM, items) == told(Reason.MALFORMED)
 
 
 async def test_items_of_any_type_find_their_flow_one_by_one(tmp_path: Path) -> None:
@@ -294,7 +296,7 @@ async def test_a_delivery_that_fails_ends_a_stream_that_is_held_back(tmp_path: P
 async def test_a_stream_with_too_much_wrong_ends(tmp_path: Path) -> None:
     def wrong() -> Iterator[bytes]:
         while True:
-            yield b""
+            yield b"\xff"
 
     async with running(tmp_path, gate := Gate()) as gateway:
         assert await gateway.raw_stream(STREAM, wrong()) == told(Reason.TOO_MANY_ITEMS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +17,11 @@ from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
 
 from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.listeners import CALLS
-from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard
-from tests.calls import EMIT, LOGS, STREAM, TRACK, TRACKS, V1, emitting, event, field, group, held, logs, track, wrapped
-from tests.running import Ended, Gate, Running, raising, running
+from gateway.pipeline.caller import CALLER
+from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard, Unary
+from gateway.receivers.room import share
+from tests.calls import EMIT, LOGS, PREVIEW, STREAM, TRACK, TRACKS, V1, emitting, event, field, group, held, logs, track, wrapped
+from tests.running import OPTIONS, Ended, Gate, Running, fate, raising, running
 
 one_gateway = pytest.mark.asyncio(loop_scope="module")
 Row = tuple[str, str, bytes, Reason]
@@ -88,6 +92,11 @@ def named(name: str) -> bytes:
 MALFORMED = Reason.MALFORMED
 ROWS: list[Row] = [
     ("no item", TRACK, b"", MALFORMED),
+    ("no items", TRACKS, b"", MALFORMED),
+    ("an ID and no items", TRACKS, field(1, b"one"), MALFORMED),
+    ("no type of any", f"{V1}EmitService/EmitBatch", b"", MALFORMED),
+    ("no logs", LOGS, b"", MALFORMED),
+    ("nothing to preview", PREVIEW, b"", MALFORMED),
     ("cut off", TRACK, track()[:-1], MALFORMED),
     ("random", TRACK, b"\xff" * 9, MALFORMED),
     ("a request ID that isn't UTF-8", TRACK, field(1, b"\xff") + track(), MALFORMED),
@@ -126,7 +135,7 @@ OURS: list[Row] = [
     ("10,000 Any", EMIT, emitting("acme.v1.Box", box(10_000)), Reason.TOO_DEEP),
     ("no flow for a service", TRACK, track(), Reason.UNKNOWN_FLOW),
     ("no flow for a method", f"{V1}ActivityLogService/RecordActivities", b"\x12\x00", Reason.UNKNOWN_FLOW),
-    ("no flow for logs", LOGS, b"", Reason.UNKNOWN_FLOW),
+    ("no flow for logs", LOGS, logs("INFO").SerializeToString(), Reason.UNKNOWN_FLOW),
 ]
 
 
@@ -240,12 +249,19 @@ async def test_a_full_gateway_says_when_to_come_back(tmp_path: Path) -> None:
 
 async def test_more_calls_than_there_is_room_for_are_told_when_to_come_back(tmp_path: Path) -> None:
     gate = Gate(shut=True)
-    async with running(tmp_path, gate) as gateway:
-        waiting = [asyncio.create_task(gateway.raw(TRACK, track())) for _ in range(CALLS)]
+    async with running(tmp_path, gate) as gateway, AsyncExitStack() as stack:
+        dialled = [await stack.enter_async_context(grpc.aio.insecure_channel(gateway.address, options=OPTIONS)) for _ in range(3)]
+        methods: list[Any] = [channel.unary_unary(TRACK) for channel in dialled]
+        first, second, third = methods
+        waiting = [asyncio.create_task(fate(first(track()))) for _ in range(share(CALLS))]
+        await gate.until(share(CALLS))
+        assert await fate(first(track())) == FULL, "one connection has no more than its share"
+        waiting += [asyncio.create_task(fate(second(track()))) for _ in range(share(CALLS))]
         await gate.until(CALLS)
-        assert await gateway.raw(TRACK, b"") == FULL
+        assert await fate(third(track())) == FULL
         gate.open()
         assert all(isinstance(answer, bytes) for answer in await asyncio.gather(*waiting))
+        assert isinstance(await fate(first(track())), bytes)
 
 
 async def test_what_could_never_fit_is_too_large(tmp_path: Path) -> None:
@@ -320,22 +336,35 @@ async def test_withheld_is_no_failure(kannelle: Watched) -> None:
 class Stub:
     """A call's context that keeps how it was aborted."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: bytes = b"planted", peer: str = "ipv4:127.0.0.1:1") -> None:
         self.said: tuple[Any, ...] = ()
+        self._message = message
+        self._peer = peer
+
+    def peer(self) -> str:
+        return self._peer
+
+    async def read(self) -> bytes:
+        return self._message
 
     async def abort(self, *said: Any) -> None:
         self.said = said
         raise grpc.aio.AbortError
 
 
+def unary(guard: Guard, handler: Unary) -> Any:
+    """A guarded handler, as grpc.aio calls it."""
+    method: Any = guard.unary(handler)
+    return partial(method.stream_unary, None)
+
+
 async def guarding(fault: BaseException) -> Stub:
-    async def handler(request: Any) -> bytes:
+    async def handler(request: bytes) -> bytes:
         raise fault
 
     stub = Stub()
-    guarded: Any = Guard(1)(handler)
     with pytest.raises(asyncio.CancelledError if isinstance(fault, asyncio.CancelledError) else grpc.aio.AbortError):
-        await guarded(b"planted", stub)
+        await unary(Guard(1), handler)(stub)
     return stub
 
 
@@ -360,15 +389,24 @@ async def test_no_more_calls_than_there_is_room_for() -> None:
         await may.wait()
         return request
 
-    guarded: Any = Guard(1)(handler)
-    first = asyncio.create_task(guarded(b"first", stub))
+    guarded = unary(Guard(1), handler)
+    first = asyncio.create_task(guarded(Stub(b"first")))
     await begun.wait()
     with pytest.raises(grpc.aio.AbortError):
-        await guarded(b"second", stub)
+        await guarded(stub)
     assert stub.said[:2] == STATUS[Reason.FULL]
     may.set()
     assert await first == b"first"
-    assert await guarded(b"third", stub) == b"third"
+    assert await guarded(Stub(b"third")) == b"third"
+
+
+async def test_whoever_works_for_a_call_knows_its_caller() -> None:
+    async def handler(request: bytes) -> bytes:
+        return CALLER.get().encode()
+
+    guarded = unary(Guard(9), handler)
+    answers = await asyncio.gather(*(guarded(Stub(peer=f"ipv4:127.0.0.1:{number}")) for number in range(3)))
+    assert answers == [b"ipv4:127.0.0.1:0", b"ipv4:127.0.0.1:1", b"ipv4:127.0.0.1:2"]
 
 
 OF_FIELDS: Final = set(list(Reason)[: list(Reason).index(Reason.MALFORMED)])

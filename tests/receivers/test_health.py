@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from kannelle.privacy.v1 import analytics_pb2, emit_pb2
 
 from gateway.errors import BadConfig, Reason, Refused
-from gateway.receivers.health import CALLS, LARGEST, REFLECTION, WATCHERS, Health, _service, reflect
+from gateway.receivers.health import LARGEST, REFLECTION, WATCHERS, Health, _service, reflect
 from tests import http2
 from tests.running import OPTIONS, SECONDS, fate
 
@@ -56,8 +56,8 @@ class Case:
     async def status(self, name: str = "") -> int:
         return status(await self.raw(request(name)))
 
-    def watch(self, name: str = "") -> Any:
-        method: Any = self.channel.unary_stream(WATCH)
+    def watch(self, name: str = "", channel: grpc.aio.Channel | None = None) -> Any:
+        method: Any = (channel or self.channel).unary_stream(WATCH)
         return method(request(name))
 
 
@@ -180,25 +180,25 @@ async def hears(stream: Any, expected: list[int | None]) -> None:
 
 
 async def test_watchers_leave_room_for_probes_and_give_theirs_back() -> None:
-    async with probed() as case:
-        streams = [case.watch() for _ in range(WATCHERS)]
+    async with probed() as case, grpc.aio.insecure_channel(case.address, options=OPTIONS) as another:
+        streams = [case.watch() for _ in range(WATCHERS // 2)] + [case.watch(channel=another) for _ in range(WATCHERS // 2)]
         assert {await told(stream) for stream in streams} == {NOT_SERVING}
-        refused = case.watch()
-        ended = await fate(refused.read())
-        assert (ended.code, ended.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "FULL")
-        assert await case.status() == NOT_SERVING
-        case.health.serving()
-        assert {await told(stream) for stream in streams} == {SERVING}
-        streams.pop().cancel()
-        assert await again(case) == SERVING
-    assert WATCHERS < CALLS
+        async with grpc.aio.insecure_channel(case.address, options=OPTIONS) as third:
+            ended = await fate(case.watch(channel=third).read())
+            assert (ended.code, ended.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "FULL")
+            check: Any = third.unary_unary(CHECK)
+            assert status(await fate(check(request("")))) == NOT_SERVING
+            case.health.serving()
+            assert {await told(stream) for stream in streams} == {SERVING}
+            streams.pop().cancel()
+            assert await again(case, third) == SERVING
 
 
-async def again(case: Case) -> int | None:
+async def again(case: Case, channel: grpc.aio.Channel) -> int | None:
     """What the first watcher hears that there is room for."""
     async with asyncio.timeout(SECONDS):
         while True:
-            stream = case.watch()
+            stream = case.watch(channel=channel)
             data = await fate(stream.read())
             stream.cancel()
             if isinstance(data, bytes):
@@ -222,7 +222,7 @@ async def test_a_watcher_that_does_not_read_holds_up_nobody() -> None:
 def _watch_deaf(connection: socket.socket) -> None:
     """Call `Watch` with no window for its answer (RFC 9113, section 6.5.2); returns when the server has read that."""
     no_window = http2.frame(http2.SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
-    call = http2.frame(http2.HEADERS, http2.END_HEADERS, 1, http2.opened(WATCH.encode(), ()))
+    call = http2.frame(http2.HEADERS, http2.END_HEADERS, 1, http2.opened(WATCH.encode()))
     data = http2.frame(http2.DATA, http2.END_STREAM, 1, bytes(5)) + http2.frame(http2.PING, 0, 0, bytes(8))
     connection.sendall(http2.PREFACE + no_window + call + data)
     with connection.makefile("rb") as answer:

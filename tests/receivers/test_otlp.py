@@ -166,7 +166,7 @@ def test_the_broken_record_is_what_it_says() -> None:
 
 async def test_what_is_wrong_with_a_record_rejects_that_one_only(tmp_path: Path) -> None:
     async with running(tmp_path, gate := Gate()) as gateway:
-        assert await exported(gateway, b"") == ExportLogsServiceResponse()
+        assert await exported(gateway, field(1, b"")) == ExportLogsServiceResponse()
         whole = await exported(gateway, logs("INFO", "WARN"))
         assert not whole.HasField("partial_success")
         deep = with_attribute("user.id", wrapped(60, listed))

@@ -16,13 +16,14 @@ from gateway.minimise.subject import NOBODY
 from gateway.pipeline.decide import Decider
 from gateway.plan import Streams
 from gateway.policy.document import Mode, Side
-from gateway.receivers.guard import Guard, abort, code_of
+from gateway.receivers.guard import Guard, abort, aborted_with, code_of
+from gateway.receivers.incoming import Context, Incoming
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.proxy.access import Access, AccessLog, told
 from gateway.receivers.proxy.authority import authority
 from gateway.receivers.proxy.exchange import Exchange, Shadowed, number
 from gateway.receivers.proxy.passage import Method, Passage, Routing
-from gateway.receivers.proxy.relay import KINDS, Context, Kind, remaining
+from gateway.receivers.proxy.relay import KINDS, Kind, remaining
 from gateway.telemetry.traces import Called, Spans, tell_items, traceparent
 
 SKEW: Final = 0.05
@@ -74,7 +75,7 @@ class Proxy(grpc.GenericRpcHandler):
         made: Handler = handler(self._host.guard.relay(partial(self._carry, path, kind)))
         return made
 
-    async def _carry(self, path: str, kind: Kind | None, request: Any, context: Context) -> Any:
+    async def _carry(self, path: str, kind: Kind | None, requests: Incoming, context: Context) -> Any:
         """Relay a call; whatever becomes of it is logged."""
         visit, spans = _Visit(path), self._host.spans()
         task: asyncio.Task[Any] | None = None
@@ -91,7 +92,7 @@ class Proxy(grpc.GenericRpcHandler):
                 decider = self._host.decider
                 apart = await decider.facts(NOBODY, visit.received_ns)
                 exchange = visit.exchange = (Shadowed if passage.shadow else Exchange)(passage, decider, apart)
-                return await kind(exchange, request, context)
+                return await kind(exchange, requests, context)
         except BaseException as error:
             if task is not None and self._host.in_flight.is_over(task):
                 visit.code = number(code_of(Reason.POLICY_CHANGED))
@@ -169,4 +170,7 @@ def _code_of(error: BaseException, exchange: Exchange | None, context: Context) 
             return number(grpc.StatusCode.CANCELLED if left is None or left > SKEW else grpc.StatusCode.DEADLINE_EXCEEDED)
         case Refused() | Retryable() | Permanent():
             return number(code_of(error.reason))
+        case grpc.aio.AbortError():
+            # Ended while it waited for its caller.
+            return number(aborted_with(context))
     return number(grpc.StatusCode.INTERNAL)

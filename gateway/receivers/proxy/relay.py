@@ -6,25 +6,24 @@ Relayed is in the call's true kind: a stream-stream call that meets an early sta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 import grpc
 
-from gateway.errors import Reason, Refused
 from gateway.plan import Streams
+from gateway.receivers.incoming import Context, Incoming
 from gateway.receivers.proxy.core import Answer, Ended, ended, send
 from gateway.receivers.proxy.exchange import Exchange
 
-Context = grpc.aio.ServicerContext[Any, Any]
-Kind = Callable[[Exchange, Any, Context], Awaitable[Any]]
+Kind = Callable[[Exchange, Incoming, Context], Awaitable[Any]]
 """Relays a call: an iterator of requests in; an answer out, unless the context was written to."""
 
 
-async def unary_unary(exchange: Exchange, requests: object, context: Context) -> bytes:
+async def unary_unary(exchange: Exchange, requests: Incoming, context: Context) -> bytes:
     """One request, one answer."""
-    message = await exchange.request(await _only(context))
+    message = await exchange.request(await requests.only())
     try:
         answer = await exchange.passage.call(message, **_opening(exchange, context))
     except Ended as ended:
@@ -32,9 +31,9 @@ async def unary_unary(exchange: Exchange, requests: object, context: Context) ->
     return await _pass(exchange, answer, context)
 
 
-async def unary_stream(exchange: Exchange, requests: object, context: Context) -> None:
+async def unary_stream(exchange: Exchange, requests: Incoming, context: Context) -> None:
     """One request, answers."""
-    message = await exchange.request(await _only(context))
+    message = await exchange.request(await requests.only())
     call = exchange.passage.call(message, **_opening(exchange, context))
     try:
         await _many(exchange, call, context)
@@ -42,14 +41,14 @@ async def unary_stream(exchange: Exchange, requests: object, context: Context) -
         call.cancel()
 
 
-async def stream_unary(exchange: Exchange, requests: AsyncIterator[bytes], context: Context) -> bytes:
+async def stream_unary(exchange: Exchange, requests: Incoming, context: Context) -> bytes:
     """Requests, one answer."""
     call = exchange.passage.call(**_opening(exchange, context))
     answer: bytes = await _beside(_pump(exchange, requests, call), _one(exchange, call, context), call)
     return answer
 
 
-async def stream_stream(exchange: Exchange, requests: AsyncIterator[bytes], context: Context) -> None:
+async def stream_stream(exchange: Exchange, requests: Incoming, context: Context) -> None:
     """Requests and answers."""
     call = exchange.passage.call(**_opening(exchange, context))
     await _beside(_pump(exchange, requests, call), _many(exchange, call, context), call)
@@ -63,16 +62,8 @@ KINDS: Final[Mapping[Streams, tuple[Kind, Callable[..., Any]]]] = {
 }
 """How a call of each kind is relayed, and handled by grpc.aio.
 
-Requests come as a stream in any case: of a unary one grpc.aio would read the message first, and then ask who may send it.
+Requests come as a stream in any case, as in `incoming.py`: who may send a message is asked before it is read.
 """
-
-
-async def _only(context: Context) -> bytes:
-    """The request of a call with one. Raises Refused if there is none that can be read."""
-    request = await context.read()
-    if not isinstance(request, bytes):
-        raise Refused(Reason.MALFORMED)
-    return request
 
 
 def _opening(exchange: Exchange, context: Context) -> Mapping[str, Any]:
@@ -127,7 +118,7 @@ async def _many(exchange: Exchange, call: Any, context: Context) -> None:
         context.set_trailing_metadata(trailing)
 
 
-async def _pump(exchange: Exchange, requests: AsyncIterator[bytes], call: Any) -> None:
+async def _pump(exchange: Exchange, requests: Incoming, call: Any) -> None:
     """The caller's messages to the upstream, until either has no more of it."""
     async for raw in requests:
         if not await send(call, await exchange.request(raw)):

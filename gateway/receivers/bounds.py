@@ -1,0 +1,58 @@
+"""What gRPC holds each connection to, on every listener: how many there may be, what one may have open, and when one that idles ends."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gateway.receivers.room import UNIX, share
+
+CONNECTIONS: Final = 1024
+"""Connections to one listener at once."""
+
+HANDSHAKE_MS: Final = 10_000
+"""How long a stranger may take to show a certificate, and to begin to speak HTTP/2."""
+
+IDLE_MS: Final = 300_000
+"""How long a connection without calls is kept. A client dials again with its next call."""
+
+KEEPALIVE_MS: Final = 60_000
+"""After how long a silent peer is asked whether it is still there."""
+
+PATIENCE_MS: Final = 20_000
+"""How long its answer may take."""
+
+PING_MS: Final = 10_000
+"""How far apart the pings of a client must be."""
+
+PENDING_CALLS: Final = 16_384
+"""Calls that may have come and not been begun yet. gRPC's own bound is 1,000 of all connections together: from there on it cancels calls at
+random, so that a thousand headers on one connection cost others theirs (seen with grpcio 1.83.2).
+"""
+
+Options = list[tuple[str, Any]]
+"""Channel arguments, as gRPC takes them."""
+
+
+def bounds(address: str, calls: int, *, connections: int = CONNECTIONS, idle_ms: int = IDLE_MS) -> Options:
+    """Return the options of a server that takes so many calls at once."""
+    return [
+        ("grpc.max_concurrent_streams", _streams(address, calls)),
+        ("grpc.max_allowed_incoming_connections", connections),
+        ("grpc.server.max_pending_requests", PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", PENDING_CALLS),
+        ("grpc.max_connection_idle_ms", idle_ms),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", PATIENCE_MS),
+        ("grpc.http2.min_ping_interval_without_data_ms", PING_MS),
+    ]
+
+
+def _streams(address: str, calls: int) -> int:
+    """Return how many calls one connection may have open.
+
+    What is above its share the room turns away, and says when to come back. Only where it can't tell connections apart is it HTTP/2 that
+    keeps one to its share: a caller at that bound may hear UNAVAILABLE, for its next stream can come before gRPC has let go of its last.
+    """
+    return share(calls) if address.startswith(UNIX) else calls
