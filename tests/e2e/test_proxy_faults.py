@@ -35,7 +35,7 @@ from tests.e2e.upstream import (
     serving,
     tail,
 )
-from tests.http2 import END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame
+from tests.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame
 from tests.running import SECONDS, Ended, Process
 
 SECRET: Final = b"ana.martin@private.example"
@@ -210,6 +210,35 @@ def test_rubbish_from_an_upstream_becomes_a_status_with_a_fixed_text(faulty: Pro
         assert (outcome.code, outcome.text) == (code, fixed(code).text)
         assert ask(sound, "One", item(op="b")) == [item(op="b")]
     assert SECRET not in faulty.said[before:]
+
+
+BROKEN: Final[Mapping[str, bytes]] = {
+    "another first byte": b"\2\0\0\0\1x",
+    "the last first byte": b"\xff\0\0\0\0",
+    "half a prefix": b"\0\0\0",
+    "half a message": b"\0\0\0\0\5abc",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_answer_is_no_empty_one(tmp_path: Path, broken: str) -> None:
+    with (
+        bare(says(head, lambda stream: frame(DATA, 0, stream, BROKEN[broken]), status(b"0"))) as port,
+        gateway(tmp_path, policy(route("up", port))) as process,
+        dialled(process, "up") as channel,
+    ):
+        assert {ask(channel, "One", item(op="a")).code for _ in range(20)} == {_Code.INTERNAL}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_empty_answer_passes(tmp_path: Path, name: str) -> None:
+    with (
+        bare(says(head, message(b""), status(b"0"))) as port,
+        gateway(tmp_path, policy(route("up", port))) as process,
+        dialled(process, "up") as channel,
+    ):
+        assert ask(channel, name, item(op="a")) == [b""]
 
 
 @pytest.mark.parametrize("greeting", GREETINGS)
