@@ -10,6 +10,10 @@ from typing import Final
 import pytest
 
 from gateway.config import Config, load
+from gateway.listeners import CALLS
+from gateway.receivers import bounds, health
+from gateway.receivers.health import PROBES, WATCHERS
+from gateway.receivers.incoming import MESSAGE_SECONDS, SILENCE_SECONDS
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -34,3 +38,17 @@ def test_a_configuration_of_the_pages_loads(place: str, block: str, tmp_path: Pa
 
 def test_the_pages_have_some() -> None:
     assert {place.partition(":")[0] for place, _ in configurations()} >= {"README.md", "operator.md", "delivery.md"}
+
+
+def test_the_operators_page_names_the_bounds_of_the_code() -> None:
+    limits = (ROOT / "docs" / "operator.md").read_text().partition("## Limits")[2].partition("\n## ")[0]
+    for bound in (
+        f"{CALLS} on `local`",
+        f"{MESSAGE_SECONDS:.0f} seconds from its headers",
+        f"{SILENCE_SECONDS:.0f} seconds of silence",
+        f"{PROBES} probes and {WATCHERS} watchers",
+        f"{health.CONNECTIONS} connections, ended after {health.IDLE_MS // 1000} seconds",
+        f"| {bounds.CONNECTIONS:,}; ended after five minutes",
+    ):
+        assert bound in limits
+    assert (bounds.IDLE_MS, bounds.KEEPALIVE_MS, bounds.HANDSHAKE_MS) == (5 * 60_000, 60_000, 10_000)
