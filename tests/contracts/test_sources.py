@@ -89,6 +89,7 @@ def test_a_plugin_that_is_named_is_not_run(tmp_path: Path, monkeypatch: pytest.M
     tools = tmp_path / "protos" / "--plugin=protoc-gen-evil=tools"
     put(tools, "evil.proto", SCRIPT.format(ran)).chmod(0o755)
     put(tmp_path / "tools", "evil.proto", SCRIPT.format(ran)).chmod(0o755)
+    put(tmp_path / "protos", "x.proto")
     (tmp_path / "protos" / "--evil_out=.proto").touch()
     (tmp_path / ".proto").mkdir()
     with suppress(BadContract):
