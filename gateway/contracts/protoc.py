@@ -80,9 +80,8 @@ def _bound(job: Job) -> None:
     signal.alarm(job.seconds)
     most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     wanted = len(job.files) + SPARE_FILES
-    bounds = (
+    bounds: tuple[tuple[int, int], ...] = (
         (resource.RLIMIT_NOFILE, wanted if most_files == resource.RLIM_INFINITY else min(wanted, most_files)),
-        (resource.RLIMIT_CPU, job.seconds),
         (resource.RLIMIT_AS, job.memory_bytes),
         (resource.RLIMIT_FSIZE, job.result_bytes),
         (resource.RLIMIT_CORE, 0),
@@ -91,6 +90,9 @@ def _bound(job: Job) -> None:
     for kind, most in bounds:
         with suppress(ValueError, OSError):  # where the system has less already, or doesn't know it
             resource.setrlimit(kind, (most, most))
+    with suppress(ValueError, OSError):
+        # At the first bound comes SIGXCPU, at the second SIGKILL, which says nothing.
+        resource.setrlimit(resource.RLIMIT_CPU, (job.seconds, job.seconds + 1))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != job.parent:
