@@ -6,13 +6,16 @@ doesn't leave.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
+from gateway.delivery.outbox import Leased
 from gateway.errors import Reason
 from gateway.minimise.flows import Flows
-from gateway.model import Verdict, Withheld
+from gateway.model import Subject, Verdict, Withheld
 from gateway.pipeline.decide import Decider
+from gateway.pipeline.offload import chunks
 
 
 class Decides(Protocol):
@@ -24,6 +27,10 @@ class Decides(Protocol):
 
     async def decide(self, destination: str, type: str, payload: bytes, received_ns: int) -> Verdict:
         """The verdict on a minimised item received at `received_ns`. Raises Refused, and Retryable when facts can't be had."""
+        ...
+
+    async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
+        """What `decide` returns or raises, for each item that was taken for delivery."""
         ...
 
 
@@ -49,3 +56,38 @@ class Again:
             return Withheld(destination, Reason.CUT_OFF)
         _, (verdict,) = await self._decider.decide(flows.only(type, destination), payload, received_ns)
         return verdict
+
+    async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
+        """As in `Decides`; in turn with whoever else has costly work."""
+        flows, verdicts = self._flows(), list[Verdict | Exception]()
+        for chunk, cost in chunks(items, _size):
+            together = await self._decider.apart(cost, partial(self._at_once, flows, chunk))
+            verdicts += [await self._waited(flows, item, found) for item, found in zip(chunk, together, strict=True)]
+        return verdicts
+
+    def _at_once(self, flows: Flows, items: Iterable[Leased]) -> Sequence[Verdict | Exception | Subject]:
+        """The verdicts, in any thread; a subject where its facts must be waited for."""
+        return [self._one(flows, item) for item in items]
+
+    def _one(self, flows: Flows, item: Leased) -> Verdict | Exception | Subject:
+        if not flows.feeds(item.type, item.destination):
+            return Withheld(item.destination, Reason.CUT_OFF)
+        try:
+            subject, verdicts = self._decider.at_once(flows.only(item.type, item.destination), item.payload, item.received_ns)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's alone
+            return error
+        return subject if verdicts is None else verdicts[0]
+
+    async def _waited(self, flows: Flows, item: Leased, found: Verdict | Exception | Subject) -> Verdict | Exception:
+        if not isinstance(found, Subject):
+            return found
+        flow = flows.only(item.type, item.destination)
+        try:
+            (verdict,) = await self._decider.with_facts(flow, item.payload, item.received_ns, found)
+        except Exception as error:  # noqa: BLE001 - as above
+            return error
+        return verdict
+
+
+def _size(item: Leased) -> int:
+    return len(item.payload)

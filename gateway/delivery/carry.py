@@ -17,7 +17,7 @@ from gateway.delivery.outbox import Leased, Outbox
 from gateway.delivery.schedule import pause
 from gateway.errors import Reason, Refused, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry, fare
-from gateway.model import Parcel, Withheld
+from gateway.model import Parcel, Release, Verdict, Withheld
 from gateway.telemetry.counts import Counts, Fared
 
 log = logging.getLogger(__name__)
@@ -109,11 +109,11 @@ class Carried:
         """Those that may leave by the policy and facts of this moment. The others are purged, or wait until it can be told."""
         sent, parcels = [], []
         ended: dict[int, Reason] = {}
-        for leased in self._batch:
-            fate = await self._told(leased)
-            if self._recalled:
-                # Nor is anything purged that was decided on by what is no longer in force.
-                return [], []
+        fates = await self._fates()
+        if self._recalled:
+            # Nor is anything purged that was decided on by what is no longer in force.
+            return [], []
+        for leased, fate in zip(self._batch, fates, strict=True):
             if fate is None:
                 continue
             if isinstance(fate, Parcel):
@@ -131,24 +131,24 @@ class Carried:
         pairs = [(leased, parcel) for leased, parcel in zip(sent, parcels, strict=True) if leased.id not in gone]
         return [leased for leased, _ in pairs], [parcel for _, parcel in pairs]
 
-    async def _told(self, leased: Leased) -> Parcel | Reason | None:
-        """What becomes of an item; None where that can't be told now, which is no reason to keep the others."""
-        try:
-            return await self._fate(leased)
-        except Retryable:
-            return None
-        except Exception as error:  # noqa: BLE001 - whatever it is: its text may hold a value
-            log.error("%s: an item could not be decided on: %s", self._destination, type(error).__name__)
-            return None
+    async def _fates(self) -> Sequence[Parcel | Reason | None]:
+        """What becomes of each item."""
+        sound = [leased for leased in self._batch if leased.sound]
+        verdicts = dict(zip([leased.id for leased in sound], await self._desk.again.decide_all(sound), strict=True))
+        return [self._fate(leased, verdicts[leased.id]) if leased.sound else Reason.DAMAGED for leased in self._batch]
 
-    async def _fate(self, leased: Leased) -> Parcel | Reason:
-        if not leased.sound:
-            return Reason.DAMAGED
-        try:
-            verdict = await self._desk.again.decide(leased.destination, leased.type, leased.payload, leased.received_ns)
-        except Refused as error:
-            return error.reason
-        return verdict.reason if isinstance(verdict, Withheld) else Parcel(verdict, leased.key, leased.mark, leased.received_ns)
+    def _fate(self, leased: Leased, verdict: Verdict | Exception) -> Parcel | Reason | None:
+        """What becomes of an item; None where that can't be told now, which is no reason to keep the others."""
+        match verdict:
+            case Release():
+                return Parcel(verdict, leased.key, leased.mark, leased.received_ns)
+            case Withheld() | Refused():
+                return verdict.reason
+            case Retryable():
+                return None
+        # Not its text: it may hold a value.
+        log.error("%s: an item could not be decided on: %s", self._destination, type(verdict).__name__)
+        return None
 
     async def _conclude(self, sent: Sequence[Leased], outcomes: Sequence[Outcome]) -> None:
         fates = list(zip(sent, outcomes, strict=True))

@@ -7,6 +7,7 @@ import secrets
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,8 @@ class Keys:
         self._key = blake2b(digest_size=16, key=secret, person=b"request")
         self._subject = blake2b(digest_size=16, key=secret, person=b"subject")
         self._mark = blake2b(digest_size=8, key=secret, person=b"item")
+        self._fresh = blake2b(digest_size=16, key=secrets.token_bytes(SECRET), person=b"once")
+        self._count = count()
         self.subject: Final = lru_cache(SUBJECTS)(self._hashed_subject)
         """16 bytes for an identifier or an address, by its category. The same people come again and again."""
 
@@ -69,10 +72,12 @@ class Keys:
     def _hashed_subject(self, category: Category, value: str) -> bytes:
         return _hash(self._subject, _NAMES[category], value.encode("utf-8", "surrogatepass"))
 
-    @staticmethod
-    def fresh() -> bytes:
-        """16 bytes that nothing else has: for what can't be sent again as the same."""
-        return secrets.token_bytes(16)
+    def fresh(self) -> bytes:
+        """16 bytes that nothing else has: for what can't be sent again as the same.
+
+        Hashes of a count, under a secret of this moment: the system's own random numbers have Python wait for its turn each time.
+        """
+        return _hash(self._fresh, next(self._count).to_bytes(_LENGTH, "big"))
 
 
 def _hash(start: blake2b, *parts: bytes) -> bytes:

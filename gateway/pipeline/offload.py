@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Generic, TypeVar
 
@@ -20,12 +20,32 @@ COSTLY_BYTES: Final = 8_192
 BULKY_BYTES: Final = 131_072
 """Bytes of input from which on work has a lane of its own, or what is less would wait for it."""
 
+ITEM_BYTES: Final = 256
+"""What an item costs beside its own bytes, in bytes."""
+
+CHUNK_BYTES: Final = 4 * COSTLY_BYTES
+"""What items cost that are worked on together, before others have their turn."""
+
 LONG_SECONDS: Final = 0.02
 """CPU seconds from which on a piece of work is followed by a rest as long as it was itself."""
 
 MAX_REST_SECONDS: Final = 0.2
 
 T = TypeVar("T")
+
+
+def chunks(items: Iterable[T], size: Callable[[T], int]) -> Iterator[tuple[list[T], int]]:
+    """Yield items that are worked on together, and what they cost in bytes; `size` tells an item's own."""
+    chunk, cost = list[T](), 0
+    for item in items:
+        more = size(item) + ITEM_BYTES
+        if chunk and cost + more > CHUNK_BYTES:
+            yield chunk, cost
+            chunk, cost = [], 0
+        chunk.append(item)
+        cost += more
+    if chunk:
+        yield chunk, cost
 
 
 class Offload:

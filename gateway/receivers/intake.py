@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -16,7 +16,7 @@ from gateway.errors import Reason, Refused
 from gateway.minimise.flows import Flow
 from gateway.model import Parcel, Subject, Verdict, Withheld
 from gateway.pipeline.decide import Decider, Verdicts
-from gateway.pipeline.offload import COSTLY_BYTES
+from gateway.pipeline.offload import chunks
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import tell_items
 
@@ -24,12 +24,6 @@ T = TypeVar("T")
 
 MOST: Final = 10_000
 """Items in one call, at most, and rejected ones in one stream; and how many withheld ones an answer names."""
-
-CHUNK_BYTES: Final = 4 * COSTLY_BYTES
-"""Bytes of items of one call that are decided on before others get their turn."""
-
-CHUNK_ITEMS: Final = 128
-"""And how many they are."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -98,7 +92,7 @@ class Intake:
     async def many(self, resolve: Resolve, raws: Iterable[bytes]) -> Batch:
         """Decide on each item by itself and deliver all parcels together. Raises Refused for too many, Retryable, Permanent."""
         batch, pending = Batch(), list[Parcel]()
-        for chunk, size in _chunks(raws):
+        for chunk, size in chunks(raws, len):
             if batch.count + len(chunk) > MOST:
                 raise Refused(Reason.TOO_MANY_ITEMS)
             if batch.count:
@@ -124,7 +118,7 @@ class Intake:
         return await self._decider.apart(size, work)
 
     async def _decide(self, resolve: Resolve, raws: Sequence[bytes], first: int, size: int) -> Sequence[_Decided]:
-        """Decide on items of `size` bytes together, and count them. Raises Retryable where facts can't be had."""
+        """Decide on items that cost `size` bytes together, and count them. Raises Retryable where facts can't be had."""
         together = await self._decider.apart(size, partial(self._decide_all, resolve, raws, first))
         for decided in together:
             if decided.verdicts is None and decided.refused is None:
@@ -183,16 +177,3 @@ class Intake:
         if len(batch.withheld) < MOST and any(isinstance(verdict, Withheld) for verdict in decided.verdicts or ()):
             batch.withheld.append(index)
         return decided.parcels
-
-
-def _chunks(raws: Iterable[bytes]) -> Iterator[tuple[list[bytes], int]]:
-    """Yield items that are decided on together, and their bytes."""
-    chunk, size = list[bytes](), 0
-    for raw in raws:
-        if chunk and (size + len(raw) > CHUNK_BYTES or len(chunk) == CHUNK_ITEMS):
-            yield chunk, size
-            chunk, size = [], 0
-        chunk.append(raw)
-        size += len(raw)
-    if chunk:
-        yield chunk, size

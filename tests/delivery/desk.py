@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.config import Outbox
 from gateway.delivery.carry import Clock, Desk
+from gateway.delivery.outbox import Leased
 from gateway.delivery.sqlite import SqliteOutbox
 from gateway.errors import Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome
@@ -52,6 +53,15 @@ class Again:
         if isinstance(verdict, Exception):
             raise verdict
         return verdict or Release(destination, type, "another-plan", payload)
+
+    async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
+        return [await self._decided(item) for item in items]
+
+    async def _decided(self, item: Leased) -> Verdict | Exception:
+        try:
+            return await self.decide(item.destination, item.type, item.payload, item.received_ns)
+        except Exception as error:  # noqa: BLE001 - as it was told
+            return error
 
     def withhold(self, text: str, reason: Reason = Reason.CUT_OFF) -> None:
         self.told[text] = Withheld("crm", reason)

@@ -14,8 +14,8 @@ from gateway.directory import Unknown
 from gateway.errors import Reason, Refused, Retryable
 from gateway.model import Category, Facts, Parcel, Release, Subject, Trail, Verdict, Withheld
 from gateway.pipeline.decide import Decider
-from gateway.pipeline.offload import COSTLY_BYTES, Offload
-from gateway.receivers.intake import CHUNK_ITEMS, MOST, Asked, Batch, Intake
+from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, Offload
+from gateway.receivers.intake import MOST, Asked, Batch, Intake
 from gateway.telemetry import Counts
 from tests.running import PACKER, SECONDS
 
@@ -114,7 +114,7 @@ async def test_up_to_the_bound_many_are_taken_and_one_more_takes_none(raw: bytes
         await case.intake.many(case.resolve, itertools.repeat(raw))
     assert caught.value.reason is Reason.TOO_MANY_ITEMS
     assert case.kept.accepted == []
-    assert case.flow.decided - MOST + CHUNK_ITEMS >= MOST
+    assert case.flow.decided - MOST + CHUNK_BYTES // ITEM_BYTES >= MOST
 
 
 async def test_a_stream_may_be_longer_but_not_all_wrong() -> None:
@@ -139,7 +139,7 @@ async def test_an_answer_names_no_more_withheld_items_than_fit() -> None:
 @pytest.mark.parametrize("raw", [b"x", bytes(1000)])
 async def test_a_long_call_lets_others_have_their_turn(raw: bytes) -> None:
     case, turns = Case(), 0
-    calling = asyncio.create_task(case.intake.many(case.resolve, [raw] * 20 * CHUNK_ITEMS))
+    calling = asyncio.create_task(case.intake.many(case.resolve, [raw] * (20 * CHUNK_BYTES // (len(raw) + ITEM_BYTES))))
     while not calling.done():
         turns += 1
         await asyncio.sleep(0)
