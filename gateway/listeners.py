@@ -53,7 +53,7 @@ def _options(given: Local | Outbound | Inbound | Delivery) -> Options:
         ("grpc.max_receive_message_length", given.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),
-        *bounds(given.address, CALLS if isinstance(given, Local) else given.max_calls),
+        *bounds(CALLS if isinstance(given, Local) else given.max_calls),
     ]
     if not isinstance(given, Local):
         options += [

@@ -48,7 +48,8 @@ def test_the_operators_page_names_the_bounds_of_the_code() -> None:
         f"{SILENCE_SECONDS:.0f} seconds of silence",
         f"{PROBES} probes and {WATCHERS} watchers",
         f"{health.CONNECTIONS} connections, ended after {health.IDLE_MS // 1000} seconds",
-        f"| {bounds.CONNECTIONS:,}; ended after five minutes",
+        f"| {bounds.CONNECTIONS:,}, each with {bounds.OPEN_CALLS:,} calls open",
+        "ended after five minutes without a call, asked every minute",
     ):
         assert bound in limits
     assert (bounds.IDLE_MS, bounds.KEEPALIVE_MS, bounds.HANDSHAKE_MS) == (5 * 60_000, 60_000, 10_000)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateway.receivers.room import UNIX, share
-
 CONNECTIONS: Final = 1024
 """Connections to one listener at once."""
 
@@ -24,7 +22,12 @@ PATIENCE_MS: Final = 20_000
 PING_MS: Final = 10_000
 """How far apart the pings of a client must be."""
 
-PENDING_CALLS: Final = 16_384
+OPEN_CALLS: Final = 4096
+"""Calls that one connection may have open, at least: far more than its share, of which it is told when to come back. A caller at this bound
+may hear UNAVAILABLE instead, for its next call can come before gRPC has let go of its last.
+"""
+
+PENDING_CALLS: Final = 4 * OPEN_CALLS
 """Calls that may have come and not been begun yet. gRPC's own bound is 1,000 of all connections together: from there on it cancels calls at
 random, so that a thousand headers on one connection cost others theirs (seen with grpcio 1.83.2).
 """
@@ -33,10 +36,10 @@ Options = list[tuple[str, Any]]
 """Channel arguments, as gRPC takes them."""
 
 
-def bounds(address: str, calls: int, *, connections: int = CONNECTIONS, idle_ms: int = IDLE_MS) -> Options:
+def bounds(calls: int, *, connections: int = CONNECTIONS, idle_ms: int = IDLE_MS) -> Options:
     """Return the options of a server that takes so many calls at once."""
     return [
-        ("grpc.max_concurrent_streams", _streams(address, calls)),
+        ("grpc.max_concurrent_streams", max(OPEN_CALLS, calls)),
         ("grpc.max_allowed_incoming_connections", connections),
         ("grpc.server.max_pending_requests", PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", PENDING_CALLS),
@@ -47,12 +50,3 @@ def bounds(address: str, calls: int, *, connections: int = CONNECTIONS, idle_ms:
         ("grpc.keepalive_timeout_ms", PATIENCE_MS),
         ("grpc.http2.min_ping_interval_without_data_ms", PING_MS),
     ]
-
-
-def _streams(address: str, calls: int) -> int:
-    """Return how many calls one connection may have open.
-
-    What is above its share the room turns away, and says when to come back. Only where it can't tell connections apart is it HTTP/2 that
-    keeps one to its share: a caller at that bound may hear UNAVAILABLE, for its next stream can come before gRPC has let go of its last.
-    """
-    return share(calls) if address.startswith(UNIX) else calls

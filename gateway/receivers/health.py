@@ -72,7 +72,7 @@ class Health:
 
     async def start(self, address: str) -> str:
         """Listen; the address with the port that was free where 0 was asked for. Raises BadConfig."""
-        server = grpc.aio.server(options=_options(address))
+        server = grpc.aio.server(options=_options())
         server.add_generic_rpc_handlers((self._handlers(),))
         try:
             port = server.add_insecure_port(address)
@@ -124,9 +124,9 @@ class Health:
                 await turn.wait()
 
 
-def _options(address: str) -> Options:
+def _options() -> Options:
     limits: Options = [("grpc.max_receive_message_length", LARGEST), ("grpc.so_reuseport", 0)]
-    return limits + bounds(address, PROBES + WATCHERS, connections=CONNECTIONS, idle_ms=IDLE_MS)
+    return limits + bounds(PROBES + WATCHERS, connections=CONNECTIONS, idle_ms=IDLE_MS)
 
 
 def _service(raw: bytes) -> str:

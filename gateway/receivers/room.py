@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 UNIX: Final = "unix:"
-"""How gRPC's names of callers on a Unix socket start. They can't be told apart: what each may have at once, HTTP/2 bounds by connection."""
+"""How gRPC's names of callers on a Unix socket start. They can't be told apart, and share all places: who waits makes way there too."""
 
 
 def share(places: int) -> int:

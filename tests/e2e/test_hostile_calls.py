@@ -132,10 +132,7 @@ def test_memory_does_not_grow_with_calls_of_headers_alone(gateway: Process) -> N
                 served(gateway)
         return gateway.rss
 
-    for _ in range(2):
-        before = flood()
-    for _ in range(4):
-        after = flood()
+    _, before, *_, after = [flood() for _ in range(6)]
     assert after - before < 16 * MB
 
 

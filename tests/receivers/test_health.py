@@ -7,7 +7,7 @@ import logging
 import socket
 import struct
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -296,3 +296,23 @@ async def test_a_malformed_question_ends_in_a_fixed_text(caplog: pytest.LogCaptu
             await answers(channel, b"\x0a\x40" + SECRET.encode())
         assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "the message is malformed")
     assert SECRET not in caplog.text
+
+
+async def test_connections_that_idle_are_bounded_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.receivers.health.CONNECTIONS", 4)
+    monkeypatch.setattr("gateway.receivers.health.IDLE_MS", 1_000)
+    async with probed() as case:
+        with ExitStack() as stack:
+            idle = [stack.enter_context(socket.create_connection(("127.0.0.1", case.port), timeout=SECONDS)) for _ in range(8)]
+            for connection in idle:
+                with suppress(OSError):
+                    connection.sendall(http2.PREFACE + http2.frame(http2.SETTINGS, 0, 0, b""))
+            await asyncio.gather(*(asyncio.to_thread(_ends, connection) for connection in idle))
+            assert await case.status() == NOT_SERVING
+
+
+def _ends(connection: socket.socket) -> None:
+    """Read until the server hangs up."""
+    with suppress(ConnectionError):
+        while connection.recv(4096):
+            pass
