@@ -60,9 +60,9 @@ OWN: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE
 KEYS: Final = "keys"
 """The secret of keyed hashes, a file in the state folder."""
 
-SWITCH: Final = 0.001
-"""How long one thread may keep Python to itself when others want it, in seconds. A commit asks for it some twenty times: with the usual
-5 ms, an item that is costly to judge would hold up everybody's.
+SWITCH_SECONDS: Final = 0.0002
+"""How long one thread may keep Python to itself when others want it. A call and its commit ask for it some thirty times: with the usual
+5 ms, work that is costly would hold up everybody's calls.
 """
 
 LEAVING: Final = 2.0
@@ -268,7 +268,7 @@ def serve(config: Config) -> int:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     _hush(logging.getLogger("grpc"))
-    sys.setswitchinterval(SWITCH)
+    sys.setswitchinterval(SWITCH_SECONDS)
     return uvloop.run(_serve(config))
 
 

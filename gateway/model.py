@@ -1,6 +1,7 @@
 """The nouns: category, classification, destination's kind, subject, facts, release, receipt.
 
-All are frozen. Plans, which are data too, live in `plan.py`.
+All are frozen. Plans, which are data too, live in `plan.py`. Those of which each item has its own are not looked through for circles,
+which they can't be part of: else a call with thousands of items would hold everybody up.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Recipient(StrEnum):
     STORE = "store"
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What a decision may know beside the item itself.
 
     `received_ns` is the time of receipt in nanoseconds since 1970. `directory` says whether a directory is configured;
@@ -93,7 +94,7 @@ class Facts(msgspec.Struct, frozen=True):
         return "Facts(…)"
 
 
-class Subject(msgspec.Struct, frozen=True):
+class Subject(msgspec.Struct, frozen=True, gc=False):
     """Whom an item is about, as it says itself. Empty where it doesn't."""
 
     user_id: str = ""
@@ -119,7 +120,7 @@ Notes = Mapping[tuple[Trail, Reason, bool], int]
 """How often values at a place were stripped, or masked, for a reason. Spelt out only when somebody asks: see `Release.stripped`."""
 
 
-class Release(msgspec.Struct, frozen=True):
+class Release(msgspec.Struct, frozen=True, gc=False):
     """Minimised bytes of one item for one destination. Only `gateway.minimise` makes one.
 
     `payload` is a message of type `type`, `plan` the digest of the plan that made it. `unplanned`, where it was counted: how many of the
@@ -143,7 +144,7 @@ class Release(msgspec.Struct, frozen=True):
         return f"Release({self.type} for {self.destination}, {len(self.payload)} bytes)"
 
 
-class Parcel(msgspec.Struct, frozen=True):
+class Parcel(msgspec.Struct, frozen=True, gc=False):
     """A release on its way, with what its delivery must know beside.
 
     `key`, 16 bytes, is the same each time that the same is sent again, here and to the recipient. `mark`, 8 bytes, tells the item that it
@@ -182,7 +183,7 @@ def path(at: Trail) -> str:
     return ".".join(reversed(names)).replace(".[*]", "[*]")
 
 
-class Withheld(msgspec.Struct, frozen=True):
+class Withheld(msgspec.Struct, frozen=True, gc=False):
     """An item that a destination doesn't get though nothing is wrong with it. The caller doesn't learn the reason."""
 
     destination: str

@@ -12,7 +12,7 @@ from gateway.exporters.base import Bounds
 from gateway.model import Depth, Parcel
 
 
-class Leased(msgspec.Struct, frozen=True):
+class Leased(msgspec.Struct, frozen=True, gc=False):
     """What is stored of a parcel, taken for delivery. It becomes a release again only by another decision.
 
     `key` and `mark` are as in the parcel, `plan` is the digest of the plan that made it, `attempts` how often its delivery has failed.

@@ -26,7 +26,7 @@ MOST: Final = 10_000
 """Items in one call, at most, and rejected ones in one stream; and how many withheld ones an answer names."""
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A raw item's flow, the item's message, and the request ID that it came with; empty where it came without."""
 
     flow: Flow
@@ -54,7 +54,7 @@ class Batch(msgspec.Struct):
         return self.accepted + len(self.rejected)
 
 
-class _Decided(msgspec.Struct):
+class _Decided(msgspec.Struct, gc=False):
     """What became of one item: parcels, or the reason why it is refused. Without either, the facts must be waited for."""
 
     index: int
