@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.app import SWITCH
+from gateway.app import SWITCH_SECONDS
 
 MB: Final = 1024 * 1024
 FULL: Final = 4 * MB
@@ -64,7 +64,7 @@ def _work(work: Callable[[], object], done: threading.Event, read: threading.Eve
 def within(work: Callable[[], object], size: int) -> None:
     """Assert that work on so many bytes gives others their turn, and ends in time: by the best of some attempts."""
     before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         found = _best(work, MOST_HELD * size / FULL, MOST_WORK * size / MB)
     finally:
