@@ -79,18 +79,14 @@ def served(tmp_path: Path, connections: int, seconds: int) -> tuple[float, float
     return slowest(under), slowest(beside)
 
 
-@pytest.mark.parametrize("connections", [1, 16])
-def test_an_ordinary_caller_is_served_beside_hostile_ones(connections: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    under, beside = served(tmp_path, connections, 8)
-    log.info("%d connections: %.0f ms under attack, %.0f ms without", connections, under * 1000, beside * 1000)
-    assert under <= max(BOUND_SECONDS, 3 * beside)
+MINUTE: Final = [pytest.param(connections, 60, marks=pytest.mark.soak) for connections in (1, 16)]
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("connections", [1, 16])
-def test_for_a_minute(connections: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("connections", "seconds"), [(1, 8), (16, 8), *MINUTE])
+def test_an_ordinary_caller_is_served_beside_hostile_ones(
+    connections: int, seconds: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
-    under, beside = served(tmp_path, connections, 60)
+    under, beside = served(tmp_path, connections, seconds)
     log.info("%d connections: %.0f ms under attack, %.0f ms without", connections, under * 1000, beside * 1000)
     assert under <= max(BOUND_SECONDS, 3 * beside)

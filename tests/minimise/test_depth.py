@@ -157,7 +157,7 @@ def _is_minimised(made: Compiler, minimiser: Minimiser, raw: bytes) -> bool:
     return isinstance(verdict, Release)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES), st.integers(0, 97))
 def test_random_types_are_minimised_at_every_depth(data: bytes, levels: int) -> None:
     chance = Chance(data)
