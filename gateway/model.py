@@ -125,6 +125,7 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 
     `payload` is a message of type `type`, `plan` the digest of the plan that made it. `unplanned`, where it was counted: how many of the
     item's fields the plan doesn't have. `lost`, where it is the item's turn: the same by category, times the items that it stands for.
+    `personal`: the item is about somebody without a business account, which what is left of it may no longer show.
     """
 
     destination: str
@@ -134,6 +135,7 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     notes: Notes = {}
     unplanned: int = 0
     lost: Mapping[Category, int] = {}
+    personal: bool = False
 
     @property
     def stripped(self) -> tuple[Stripped, ...]:

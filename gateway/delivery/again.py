@@ -25,8 +25,11 @@ class Decides(Protocol):
         """What decisions for a destination go by: while it is equal, they are alike."""
         ...
 
-    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int) -> Verdict:
-        """The verdict on a minimised item received at `received_ns`. Raises Refused, and Retryable when facts can't be had."""
+    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False) -> Verdict:
+        """The verdict on a minimised item received at `received_ns`. Raises Refused, and Retryable when facts can't be had.
+
+        `personal`: the item was about a personal account, as its release says.
+        """
         ...
 
     async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
@@ -49,12 +52,12 @@ class Again:
         """As in `Decides`."""
         return self._flows().terms(destination)
 
-    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int) -> Verdict:
-        """The verdict on a minimised item received at `received_ns`. Raises Refused, and Retryable when facts can't be had."""
+    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False) -> Verdict:
+        """As in `Decides`."""
         flows = self._flows()
         if not flows.feeds(type, destination):
             return Withheld(destination, Reason.CUT_OFF)
-        _, (verdict,) = await self._decider.decide(flows.only(type, destination), payload, received_ns)
+        _, (verdict,) = await self._decider.decide(flows.only(type, destination), payload, received_ns, personal=personal)
         return verdict
 
     async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
@@ -73,7 +76,8 @@ class Again:
         if not flows.feeds(item.type, item.destination):
             return Withheld(item.destination, Reason.CUT_OFF)
         try:
-            subject, verdicts = self._decider.at_once(flows.only(item.type, item.destination), item.payload, item.received_ns)
+            flow = flows.only(item.type, item.destination)
+            subject, verdicts = self._decider.at_once(flow, item.payload, item.received_ns, personal=item.personal)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's alone
             return error
         return subject if verdicts is None else verdicts[0]
@@ -83,7 +87,7 @@ class Again:
             return found
         flow = flows.only(item.type, item.destination)
         try:
-            (verdict,) = await self._decider.with_facts(flow, item.payload, item.received_ns, found)
+            (verdict,) = await self._decider.with_facts(flow, item.payload, item.received_ns, found, personal=item.personal)
         except Exception as error:  # noqa: BLE001 - as above
             return error
         return verdict

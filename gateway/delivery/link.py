@@ -160,6 +160,7 @@ def _drawn(parcel: Parcel) -> delivery_pb2.Parcel:
         key=parcel.key,
         mark=parcel.mark,
         received_at_ns=parcel.received_ns,
+        personal=release.personal,
     )
 
 

@@ -16,7 +16,7 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
     """What is stored of a parcel, taken for delivery. It becomes a release again only by another decision.
 
     `key` and `mark` are as in the parcel, `plan` is the digest of the plan that made it, `attempts` how often its delivery has failed.
-    `sound`: it is what was stored, byte by byte.
+    `sound`: it is what was stored, byte by byte. `personal` is as in the release.
     """
 
     id: int
@@ -29,6 +29,7 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
     received_ns: int
     attempts: int
     sound: bool = True
+    personal: bool = False
 
     def __repr__(self) -> str:
         return f"Leased({self.id}, {self.type} for {self.destination}, {len(self.payload)} bytes)"

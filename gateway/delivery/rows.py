@@ -11,6 +11,9 @@ from gateway.model import Parcel
 HASH: Final = 16
 """Bytes of a subject's hash."""
 
+PERSONAL: Final = b"personal account"
+"""Stands among the hashes of subjects where an item is about a personal account: it is no hash of anybody's."""
+
 Item = tuple[int, bytes, bytes, int, bytes, int, bytes]
 """Kind, key, mark, time of receipt, subjects, sum, payload."""
 
@@ -25,7 +28,8 @@ LOST: Final[Item] = (0, b"", b"", 0, b"", -1, b"")
 
 def item(kind: int, parcel: Parcel) -> Item:
     """What is written of a parcel."""
-    key, mark, received, subjects, payload = parcel.key, parcel.mark, parcel.received_ns, b"".join(parcel.subjects), parcel.release.payload
+    key, mark, received, payload = parcel.key, parcel.mark, parcel.received_ns, parcel.release.payload
+    subjects = b"".join((*parcel.subjects, *([PERSONAL] if parcel.release.personal else ())))
     return kind, key, mark, received, subjects, checksum(kind, key, mark, received, subjects, payload), payload
 
 
@@ -51,8 +55,8 @@ def hashes(subjects: bytes) -> list[bytes]:
 
 def leased(row: Row, destination: str, kinds: dict[int, tuple[str, str]]) -> Leased:
     """A row as it is taken for delivery; of one that isn't sound, only the ID counts."""
-    number, kind, key, mark, received, _, attempts, _, payload = row
+    number, kind, key, mark, received, subjects, attempts, _, payload = row
     if kind not in kinds or not is_sound(row):
         return Leased(number, destination, "", "", b"", b"", b"", 0, 0, sound=False)
     type_, plan = kinds[kind]
-    return Leased(number, destination, type_, plan, payload, key, mark, received, attempts)
+    return Leased(number, destination, type_, plan, payload, key, mark, received, attempts, personal=PERSONAL in hashes(subjects))

@@ -60,7 +60,8 @@ class Minimiser:
         if len(payload) > self._most:  # masks and type URLs can be longer than what they replace; it couldn't be decided on again
             raise Refused(Reason.TOO_LARGE)
         lost = {category: count * weight for category, count in run.lost.items()} if run.lost else _NOTHING
-        return Release(plan.destination, plan.type, self.digest, payload, run.notes, run.unplanned, lost)
+        personal = facts.personal or (bool(run.notes) and any(reason is Reason.EMAIL_PERSONAL for _, reason, _ in run.notes))
+        return Release(plan.destination, plan.type, self.digest, payload, run.notes, run.unplanned, lost, personal)
 
     def subjects(self, payload: bytes) -> frozenset[tuple[Category, str]]:
         """Each USER_ID and WORK_EMAIL in a release's payload. Raises Refused if this plan makes no such payload."""

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from gateway.directory import Directory
 from gateway.model import Facts, Subject, Verdict
 from gateway.pipeline.offload import Offload
@@ -47,25 +49,37 @@ class Decider:
         """Return what is known of a subject apart from any item. Raises Retryable."""
         return self._directory.at_hand(subject, received_ns) or await self._directory.facts(subject, received_ns)
 
-    async def decide(self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None) -> tuple[Subject, Verdicts]:
-        """Return an item's subject, where it isn't given, and the verdicts on the item. Raises Refused, and Retryable without facts."""
-        about, verdicts = await self.apart(len(raw), partial(self.at_once, flow, raw, received_ns, subject))
+    async def decide(
+        self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None, *, personal: bool = False
+    ) -> tuple[Subject, Verdicts]:
+        """Return an item's subject, where it isn't given, and the verdicts on the item. Raises Refused, and Retryable without facts.
+
+        `personal`: an earlier decision saw that it is about a personal account.
+        """
+        about, verdicts = await self.apart(len(raw), partial(self.at_once, flow, raw, received_ns, subject, personal=personal))
         if verdicts is None:
-            verdicts = await self.with_facts(flow, raw, received_ns, about)
+            verdicts = await self.with_facts(flow, raw, received_ns, about, personal=personal)
         return about, verdicts
 
-    def at_once(self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None) -> tuple[Subject, Verdicts | None]:
+    def at_once(
+        self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None, *, personal: bool = False
+    ) -> tuple[Subject, Verdicts | None]:
         """Return the same, in any thread; no verdicts where facts must be waited for: then `with_facts` has them. Raises Refused."""
         if subject is None:
             subject = flow.subject(raw)
         facts = self._directory.at_hand(subject, received_ns)
-        return subject, None if facts is None else flow.decide(raw, facts)
+        return subject, None if facts is None else flow.decide(raw, _known(facts, personal))
 
-    async def with_facts(self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject) -> Verdicts:
+    async def with_facts(self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject, *, personal: bool = False) -> Verdicts:
         """Return the verdicts on an item about a subject. Raises Refused, and Retryable where the facts can't be had."""
-        facts = await self._directory.facts(subject, received_ns)
+        facts = _known(await self._directory.facts(subject, received_ns), personal)
         return await self.apart(len(raw), partial(flow.decide, raw, facts))
 
     async def apart(self, size: int, work: Callable[[], T]) -> T:
         """Return what `work` on an input of `size` bytes returns, in a thread if it could take long."""
         return await self._offload.run(size, work)
+
+
+def _known(facts: Facts, personal: bool) -> Facts:
+    """Facts, with what an earlier decision saw."""
+    return msgspec.structs.replace(facts, personal=True) if personal else facts

@@ -203,7 +203,7 @@ class _Stream:
     async def _decided(self, one: delivery_pb2.Parcel, received_ns: int) -> Release | Reason:
         """The release, or why there is none: one item that may not leave takes no other with it."""
         try:
-            verdict = await self._hub.again.decide(one.destination, one.type, one.payload, received_ns)
+            verdict = await self._hub.again.decide(one.destination, one.type, one.payload, received_ns, personal=one.personal)
         except Refused as error:
             return error.reason
         return verdict.reason if isinstance(verdict, Withheld) else verdict

@@ -47,7 +47,7 @@ class Again:
     def terms(self, destination: str) -> object:
         return self.plans.get(destination)
 
-    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int) -> Verdict:
+    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False) -> Verdict:
         self.asked += 1
         verdict = self.told.get(payload.decode())
         if isinstance(verdict, Exception):

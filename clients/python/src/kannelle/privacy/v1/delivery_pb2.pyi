@@ -81,6 +81,7 @@ class Parcel(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     MARK_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_NS_FIELD_NUMBER: _builtins.int
+    PERSONAL_FIELD_NUMBER: _builtins.int
     destination: _builtins.str
     type: _builtins.str
     """The full name of the payload's message type."""
@@ -93,6 +94,8 @@ class Parcel(_message.Message):
     """A keyed hash of the item, 8 bytes; empty where the item can't be sent again under this key."""
     received_at_ns: _builtins.int
     """When the agent received the item, in nanoseconds since 1970."""
+    personal: _builtins.bool
+    """The item is about somebody without a business account, which the payload may no longer show: no vendor gets it."""
     def __init__(
         self,
         *,
@@ -103,10 +106,11 @@ class Parcel(_message.Message):
         key: _builtins.bytes = ...,
         mark: _builtins.bytes = ...,
         received_at_ns: _builtins.int = ...,
+        personal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "key", b"key", "mark", b"mark", "payload", b"payload", "plan", b"plan", "received_at_ns", b"received_at_ns", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "key", b"key", "mark", b"mark", "payload", b"payload", "personal", b"personal", "plan", b"plan", "received_at_ns", b"received_at_ns", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
