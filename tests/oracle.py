@@ -201,7 +201,10 @@ class Oracle:
             key = self._told(old, entry.fields_by_name["key"], FieldPrivacy(privacy.map_key), at)
             value = None if key is None else self._told(entries[old], entry.fields_by_name["value"], privacy, at)
             if value is not None:
+                if key in moved and key != old:
+                    self._lost.append(at)
                 (stays if key == old else moved)[key] = _copy(value)
+        self._lost += [at] * len(stays.keys() & moved.keys())
         entries.clear()
         for key, value in {**stays, **moved}.items():
             if isinstance(value, Message):

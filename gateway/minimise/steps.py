@@ -19,7 +19,7 @@ from gateway.minimise.run import Run
 from gateway.minimise.schema import attribute
 from gateway.minimise.settle import Settle, settled
 from gateway.minimise.spans import span_name
-from gateway.model import Trail
+from gateway.model import Notes, Trail
 from gateway.plan import Attributes, Body, FieldPlan, Form, Mask, MessagePlan, Nested, Payload, Plan, Presence, Properties, Rule, SpanName
 
 Check = Callable[[Any, Run, Trail], None]
@@ -168,14 +168,17 @@ class _Builder:
         return step
 
     def _map(self, field: FieldPlan, entry: MessagePlan) -> Check:
-        """Entries whose key or value fails go. Where a changed key equals another, its entry stays; of several, the last one's in order."""
+        """Entries whose key or value fails go. Where a changed key equals another, its entry stays; of several, the last one's in order.
+
+        The others count as stripped.
+        """
         name, label, made = attribute(field.number), f"{field.name}[*]", self._made
         key, value = map(self._settle, entry.fields)
         below = entry.fields[1].message if entry.fields[1].message in self._active else None
 
         def step(parsed: Any, run: Run, at: Trail) -> None:
             entries, there = getattr(parsed, name), (at, label)
-            moved = {}
+            moved: list[Moved] = []
             run.spend(len(entries))
             for old in sorted(entries):
                 held = entries[old]
@@ -191,17 +194,30 @@ class _Builder:
                     run.note(there, kept)
                     continue
                 if new != old:
-                    moved[new] = deepcopy(kept), trial.notes
+                    moved.append((new, deepcopy(kept), trial.notes))
                     del entries[old]
                     continue
                 run.repeat(trial.notes, None)
                 if kept is not held:
                     entries[old] = kept
-            for new, (kept, notes) in moved.items():
-                _put(entries, new, kept)
-                run.repeat(notes, None)
+            if moved:
+                _move(entries, moved, run, there)
 
         return step
+
+
+Moved = tuple[Any, Any, Notes]
+"""An entry of a map under its changed key: key, value, and what was stripped in it."""
+
+
+def _move(entries: Any, moved: Sequence[Moved], run: Run, at: Trail) -> None:
+    """Put entries under their changed keys; those whose places they take count as stripped."""
+    last = {key: (value, notes) for key, value, notes in moved}
+    if gone := len(moved) - len(last) + sum(key in entries for key in last):
+        run.note(at, Reason.DUPLICATE_KEY, count=gone)
+    for key, (value, notes) in last.items():
+        _put(entries, key, value)
+        run.repeat(notes, None)
 
 
 def _masked(steps: Sequence[Check], masks: Sequence[Narrower]) -> Check:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -144,6 +144,24 @@ def test_addresses_are_normalised_wherever_they_stand() -> None:
     left = released(minimiser(body, "t.M", "us-log"), encode(held, "t.M", text.format("A+x@B.Example", "C@b.example")))
     assert decode(held, "t.M", left.payload).SerializeToString() == encode(held, "t.M", text.format("a@b.example", "c@b.example"))
     assert left.stripped == ()
+
+
+@pytest.mark.parametrize(
+    ("keys", "left", "gone"),
+    [
+        (["anna@acme.example"], 1, 0),
+        (["Anna@acme.example"], 1, 0),
+        (["anna@acme.example", "Anna@acme.example"], 1, 1),
+        (["Anna@acme.example", "anna+billing@acme.example"], 1, 1),
+        (["anna@acme.example", "Anna@acme.example", "anna+billing@acme.example", "bo@acme.example"], 2, 2),
+    ],
+)
+def test_an_entry_whose_place_another_takes_counts_as_stripped(keys: Sequence[str], left: int, gone: int) -> None:
+    body = "message M { map<string, int32> d = 4 @{category: OPERATIONAL, map_key: WORK_EMAIL, min: 0, max: 9}; }"
+    raw = b"".join(record(4, 2, record(1, 2, key.encode()) + record(2, 0, b"\x01")) for key in keys)
+    release = released(minimiser(body, "t.M", "us-log"), raw)
+    assert len(decode(contract(proto(body)), "t.M", release.payload).d) == left  # type: ignore[attr-defined]  # the map
+    assert [(one.path, one.reason, one.count) for one in release.stripped] == [("d[*]", Reason.DUPLICATE_KEY, gone)] * bool(gone)
 
 
 WRITE: Final[dict[str, Callable[[int], bytes]]] = {

@@ -58,6 +58,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_EMAIL_UNVERIFIED: _Reason.ValueType  # 42
     REASON_PATH_NOT_KEPT: _Reason.ValueType  # 50
     """A path of a field mask: what it names is stripped, in whole or in part, or isn't there."""
+    REASON_DUPLICATE_KEY: _Reason.ValueType  # 51
+    """An entry of a map whose key, once normalised, is another's."""
     REASON_MALFORMED: _Reason.ValueType  # 60
     """Of an item."""
     REASON_TOO_LARGE: _Reason.ValueType  # 61
@@ -139,6 +141,8 @@ REASON_EMAIL_PERSONAL: Reason.ValueType  # 41
 REASON_EMAIL_UNVERIFIED: Reason.ValueType  # 42
 REASON_PATH_NOT_KEPT: Reason.ValueType  # 50
 """A path of a field mask: what it names is stripped, in whole or in part, or isn't there."""
+REASON_DUPLICATE_KEY: Reason.ValueType  # 51
+"""An entry of a map whose key, once normalised, is another's."""
 REASON_MALFORMED: Reason.ValueType  # 60
 """Of an item."""
 REASON_TOO_LARGE: Reason.ValueType  # 61
