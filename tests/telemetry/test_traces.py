@@ -241,7 +241,7 @@ async def test_each_call_on_local_has_a_span_that_leaves_by_the_default_policy(t
         of(TRACKS, grpc.StatusCode.OK, 3),
         of(STREAM, grpc.StatusCode.OK, 4),
         of(LOGS, grpc.StatusCode.OK, 2),
-        of(EMITS, grpc.StatusCode.OK, 0),
+        of(EMITS, grpc.StatusCode.INVALID_ARGUMENT),
     ]
 
 
