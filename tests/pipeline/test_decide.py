@@ -1,0 +1,78 @@
+"""Whatever is decided on goes one way: its subject, the facts of it, the plan."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import pytest
+
+from gateway.errors import Reason, Refused, Retryable
+from gateway.model import Facts, Release, Subject, Verdict
+from gateway.pipeline.decide import Decider
+from gateway.pipeline.offload import COSTLY_BYTES, Offload
+
+ANNA: Final = Subject("usr_1", "anna@acme.example")
+
+
+class Flow:
+    """Notes what it is asked, and by what facts."""
+
+    def __init__(self) -> None:
+        self.facts: list[Facts] = []
+        self.read = 0
+        self.threads: set[str] = set()
+
+    def subject(self, raw: bytes) -> Subject:
+        self.read += 1
+        self.threads.add(threading.current_thread().name)
+        if raw == b"bad":
+            raise Refused(Reason.MALFORMED)
+        return ANNA
+
+    def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
+        self.facts.append(facts)
+        self.threads.add(threading.current_thread().name)
+        return (Release("one", "a.Type", "", raw),)
+
+
+class Directory:
+    """Knows everybody, at once or after a wait; or can't be reached."""
+
+    blind = False
+
+    def __init__(self, how: str) -> None:
+        self._how = how
+
+    def at_hand(self, subject: Subject, received_ns: int) -> Facts | None:
+        return Facts(received_ns, directory=True) if self._how == "at hand" else None
+
+    async def facts(self, subject: Subject, received_ns: int) -> Facts:
+        if self._how == "away":
+            raise Retryable(Reason.UNAVAILABLE)
+        return Facts(received_ns, directory=True)
+
+
+@pytest.mark.parametrize("how", ["at hand", "awaited"])
+@pytest.mark.parametrize(("size", "thread"), [(1, "MainThread"), (COSTLY_BYTES, "costly_0")])
+@pytest.mark.parametrize("personal", [False, True])
+async def test_a_decision_has_the_facts_of_its_subject(how: str, size: int, thread: str, personal: bool) -> None:
+    flow = Flow()
+    subject, verdicts = await Decider(Directory(how), Offload()).decide(flow, bytes(size), 7, personal=personal)
+    assert (subject, len(verdicts), flow.facts) == (ANNA, 1, [Facts(7, directory=True, personal=personal)])
+    assert flow.threads == {thread}
+
+
+@pytest.mark.parametrize("how", ["at hand", "awaited"])
+async def test_a_subject_that_is_known_isnt_read(how: str) -> None:
+    flow = Flow()
+    assert (await Decider(Directory(how), Offload()).decide(flow, b"x", 7, Subject()))[0] == Subject()
+    assert flow.read == 0
+
+
+@pytest.mark.parametrize(("how", "raw", "error"), [("at hand", b"bad", Refused), ("awaited", b"bad", Refused), ("away", b"x", Retryable)])
+async def test_what_cant_be_decided_isnt(how: str, raw: bytes, error: type[Exception]) -> None:
+    flow = Flow()
+    with pytest.raises(error):
+        await Decider(Directory(how), Offload()).decide(flow, raw, 7)
+    assert flow.facts == []
