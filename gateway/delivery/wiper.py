@@ -42,7 +42,10 @@ class Wiper:
         """
         gone, self._wiped_at = store.gone, time.monotonic()
         foreign = store.lanes.foreign
-        rewritten, truncated = self._rewritten(store), wipe.truncate(store.connection)
+        # While another program reads, what is rewritten only makes the log longer.
+        free = not self._blocked or wipe.truncate(store.connection)
+        rewritten = free and self._rewritten(store)
+        truncated = free and wipe.truncate(store.connection)
         if rewritten and truncated:
             self._wiped = (store, gone)
         self._blocked = 0 if truncated else self._blocked + 1

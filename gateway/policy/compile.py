@@ -99,9 +99,13 @@ class Compiler:
         return self.policy.flows
 
     def spend(self, count: int) -> None:
-        """Count what is compiled or told, field by field. Raises BadPolicy when it is more than one policy may come to."""
+        """Count what is compiled and kept, field by field. Raises BadPolicy when it is more than one policy may come to."""
         self._spent += count
-        if self._spent > MAX_FIELDS_COMPILED:
+        self.check_count(self._spent)
+
+    def check_count(self, count: int) -> None:
+        """Raise BadPolicy if so many fields are more than one policy may come to."""
+        if count > MAX_FIELDS_COMPILED:
             raise self._file.origin.fail((), f"flows and routes lead more than {MAX_FIELDS_COMPILED} fields to destinations; {FEWER}")
 
     def item_type(self, flow: str) -> str:

@@ -91,9 +91,10 @@ class _Teller:
 
     def _depths_below(self, root: Descriptor) -> Mapping[str, int]:
         """How high in the tree each type stands that has its fields told."""
-        depths, level = {root.full_name: 0}, [root]
+        depths, level, count = {root.full_name: 0}, [root], 0
         while level:
-            self._compiler.spend(sum(len(self._contract.fields(message)) for message in level))
+            count += sum(len(self._contract.fields(message)) for message in level)
+            self._compiler.check_count(count)
             depth = depths[level[0].full_name] + 1
             fields = (field for message in level for field in self._contract.fields(message))
             below = {

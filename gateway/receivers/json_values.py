@@ -82,10 +82,15 @@ class _Whole(msgspec.Struct, frozen=True):
     def __call__(self, value: Any) -> bytes:
         if type(value) is str and not self.strict:
             value = number(value)
-        whole = value if type(value) is int else msgspec.convert(value, int, strict=self.strict)
+        whole = int(value) if _is_whole(value) else msgspec.convert(value, int, strict=self.strict)
         if not self.least <= whole <= self.most:
             raise ValueError
         return self.write(whole)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a number is one without a fraction, however it was written."""
+    return type(value) is int or (type(value) is float and value.is_integer())
 
 
 def _floating(write: Callable[[float], bytes], value: Any) -> bytes:

@@ -17,8 +17,8 @@ ROLL_OUT_NANOS: Final = 24 * 3600 * 1_000_000_000
 RETRY_AFTER_SECONDS: Final = 5.0
 """When an agent may send again what the hub's policy doesn't lead on yet."""
 
-BY_POLICY: Final = frozenset({Reason.CUT_OFF, Reason.EVENT_NOT_PLANNED, Reason.REQUIRED_FIELD})
-"""Refusals that another policy, or another version of a contract, may not make."""
+FINAL: Final = frozenset({Reason.MALFORMED, Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_ITEMS, Reason.PERSONAL_ACCOUNT})
+"""Refusals by what the item is, whatever the policy says. Any other another policy, or another version of a contract, may not make."""
 
 
 class RollOut:
@@ -45,7 +45,7 @@ class RollOut:
     def check(self, agent: str, reason: Reason, plan: str, age_ns: int) -> None:
         """Raise Retryable UNKNOWN_PLAN where a reason against an item of this age, minimised by this plan, may not be final."""
         self.look()
-        if reason not in BY_POLICY or plan in self._plans or age_ns > ROLL_OUT_NANOS:
+        if reason in FINAL or plan in self._plans or age_ns > ROLL_OUT_NANOS:
             return
         if agent not in self._warned:
             self._warned.add(agent)

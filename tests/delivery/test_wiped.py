@@ -245,6 +245,22 @@ async def test_a_reader_keeps_it_only_as_long_as_it_reads_and_holds_nobody_up(tm
         await until_gone(tmp_path, [1], 5)
 
 
+async def test_the_log_does_not_grow_by_what_is_tidied_while_somebody_reads(tmp_path: Path) -> None:
+    log = tmp_path / "o.db-wal"
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(planted(range(500)), NOW)
+        with closing(sqlite3.connect(tmp_path / "o.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM crates").fetchone()
+            await outbox.erase([b"who 000001".ljust(16, b"\0")], NOW)
+            first = log.stat().st_size
+            for number in range(2, 12):
+                await outbox.erase([(b"who %06d" % number).ljust(16, b"\0")], NOW)
+            # As much as each erasure itself writes: the whole file is not written again.
+            assert log.stat().st_size < 2 * first
+        await until_gone(tmp_path, range(1, 12), 5)
+
+
 async def test_another_programs_deletions_are_wiped_too(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(planted(range(6)), NOW)

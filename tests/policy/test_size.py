@@ -90,6 +90,13 @@ def test_what_one_policy_compiles_is_bounded(work: str, monkeypatch: pytest.Monk
         WORK[work](contract(hostile.text(hostile.wide, 1001)))
 
 
+def test_what_is_told_uses_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = made(contract(hostile.text(hostile.wide, 90)))
+    monkeypatch.setattr(compiling, "MAX_FIELDS_COMPILED", 300)
+    for _ in range(10):
+        explain(compiler, "t.M0", "eu-log")
+
+
 def test_a_type_is_told_where_it_stands_highest() -> None:
     """`Deep` is met first below `a`, two levels down, and stands on the first by `b`."""
     body = "message M0 { A a = 1; Deep b = 2; } message A { Deep deep = 1; } message Deep { string s = 1 @OPERATIONAL; }"

@@ -22,7 +22,7 @@ from gateway.minimise.wire import field
 from gateway.model import Parcel, Release
 from gateway.receivers.delivery import BYTES, GROUPS, MAX_PARCEL_BYTES, _Stream, agent
 from gateway.receivers.guard import AFTER, LONGEST
-from gateway.receivers.rollout import RETRY_AFTER_SECONDS
+from gateway.receivers.rollout import FINAL, RETRY_AFTER_SECONDS
 from gateway.tls import Material
 from tests.delivery.desk import NOW
 from tests.delivery.hubs import AGENT, HELD, STREAMS, answers, as_it_came, group, hub, parcel, request, stream
@@ -141,6 +141,7 @@ OLD_NS: Final = NOW
         (Reason.CUT_OFF, NEWER, True, NOT_YET),
         (Reason.EVENT_NOT_PLANNED, NEWER, True, NOT_YET),
         (Reason.REQUIRED_FIELD, NEWER, True, NOT_YET),
+        *((reason, NEWER, True, STORED if reason in FINAL else NOT_YET) for reason in Reason),
         (Reason.PERSONAL_ACCOUNT, NEWER, True, STORED),
         (Reason.MALFORMED, NEWER, True, STORED),
         (Reason.CUT_OFF, NEWER, False, STORED),

@@ -62,6 +62,8 @@ def body(text: str) -> Any:
         ('{"timeUnixNano": 1767322800000000001}', LogRecord(time_unix_nano=1767322800000000001)),
         ('{"timeUnixNano": "18446744073709551615"}', LogRecord(time_unix_nano=2**64 - 1)),
         ('{"timeUnixNano": 1.0, "observedTimeUnixNano": "1e3"}', LogRecord(time_unix_nano=1, observed_time_unix_nano=1000)),
+        ('{"timeUnixNano": 1e18, "observedTimeUnixNano": "1e18"}', LogRecord(time_unix_nano=10**18, observed_time_unix_nano=10**18)),
+        ('{"severityNumber": 9.0}', LogRecord(severity_number=9)),  # type: ignore[arg-type]
         ('{"time_unix_nano": 1}', LogRecord(time_unix_nano=1)),
         ('{"severityNumber": 9}', LogRecord(severity_number=9)),  # type: ignore[arg-type]
         ('{"severityNumber": 99}', LogRecord(severity_number=99)),  # type: ignore[arg-type]
