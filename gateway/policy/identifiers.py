@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import Final, NoReturn
 
 import msgspec
@@ -16,10 +16,8 @@ MAX_IDENTIFIER_CHARS: Final = 128
 """Characters of the longest value that a pattern may match."""
 
 MIN_SHAPE_CHARS: Final = 20
-"""Characters of a fixed shape that letters make up: a ULID has 26, a KSUID 27. Few names have as many, and none always."""
-
-MIN_HEX_SHAPE_CHARS: Final = 16
-"""Characters of a fixed shape of digits and a to f, which spell no names. No phone number and no national identifier has as many digits."""
+"""Places of a fixed shape, each for a letter or a digit: an ObjectId has 24, a ULID 25, a KSUID 27. Few names have as many, and none always. No
+telephone number, national identifier (up to 18 digits) or payment card (up to 19) has, and these match what holds digits beside letters too."""
 
 MAX_BRANCHES: Final = 64
 """Branches that the alternatives of one pattern may come to."""
@@ -62,19 +60,20 @@ class _Unknown(ValueError):
 def identifier_fault(pattern: str, *, unbroken: bool = False) -> str:
     """What keeps `pattern` from standing for an identifier, and what to write; empty if nothing does.
 
-    In every branch: letters, digits, `_` and `-` alone, bounded, after a literal prefix or of a fixed shape. `unbroken`: after the prefix
-    there are letters and digits only.
+    In every branch: letters, digits, `_` and `-` alone, bounded, after a literal prefix or of a fixed shape, which is one for the whole pattern.
+    `unbroken`: after the prefix there are letters and digits only.
     """
     try:
         branches = _Parser(pattern).parse()
-        for branch in branches:
-            _check(branch, unbroken=unbroken)
+        shapes = [branch for branch in branches if not _is_named(branch, unbroken=unbroken)]
+        _check_shapes(shapes)
     except _Unknown as error:
         return f"{error}; {FORM}"
     return ""
 
 
-def _check(branch: _Branch, *, unbroken: bool) -> None:
+def _is_named(branch: _Branch, *, unbroken: bool) -> bool:
+    """Whether a literal prefix makes it an identifier. Raises _Unknown for what is none with or without one."""
     if not branch:
         raise _Unknown("has a branch that is empty")
     if sum(piece.high for piece in branch) > MAX_IDENTIFIER_CHARS:
@@ -83,8 +82,15 @@ def _check(branch: _Branch, *, unbroken: bool) -> None:
     rest = branch[len(_jointed(prefix)) :]
     if any("|" in piece.chars for piece in rest):
         raise _Unknown("has a | behind its prefix")
-    if not (_is_prefixed(prefix, rest, unbroken=unbroken) or _is_shape(branch) or _is_numbered(prefix, branch)):
+    return _is_prefixed(prefix, rest, unbroken=unbroken) or _is_numbered(prefix, branch)
+
+
+def _check_shapes(shapes: Sequence[_Branch]) -> None:
+    """Raises _Unknown unless each is a fixed shape, and all are of one: several lengths together would be one that varies, as names' does."""
+    if not all(map(_is_shape, shapes)):
         raise _Unknown("has a branch without a literal prefix or a fixed shape, which a name could match")
+    if len(set(map(_outline, shapes))) > 1:
+        raise _Unknown("has fixed shapes of several lengths, or with _ and - in several places")
 
 
 def _jointed(prefix: str) -> str:
@@ -104,11 +110,30 @@ def _is_numbered(prefix: str, branch: _Branch) -> bool:
 
 
 def _is_shape(branch: _Branch) -> bool:
-    """Whether all values have the same length, more than names have, and the same joints in the same places."""
-    fixed = all(piece.low == piece.high and (piece.literal or piece.chars.isdisjoint(_JOINTS)) for piece in branch)
-    size = sum(piece.high for piece in branch if not piece.chars & _JOINTS)
+    """Whether all values are as long, with the same joints in the same places, and with more between them than names and numbers have.
+
+    Between joints a word could stand, so each part must be long enough by itself. Hexadecimal digits spell none: all parts together must be.
+    """
+    if not all(piece.low == piece.high and (piece.literal or piece.chars.isdisjoint(_JOINTS)) for piece in branch):
+        return False
+    sizes = [sum(map(_mixed, part)) for joint, part in groupby(branch, _is_joint) if not joint]
     chars = frozenset[str]().union(*(piece.chars for piece in branch))
-    return fixed and size >= (MIN_HEX_SHAPE_CHARS if any(chars <= known for known in _HEXADECIMALS) else MIN_SHAPE_CHARS)
+    hexadecimal = any(chars <= known for known in _HEXADECIMALS)
+    return (sum(sizes) if hexadecimal else min(sizes, default=0)) >= MIN_SHAPE_CHARS
+
+
+def _is_joint(piece: _Piece) -> bool:
+    return not piece.chars.isdisjoint(_JOINTS)
+
+
+def _mixed(piece: _Piece) -> int:
+    """Of how many places it is that may hold a letter or a digit. Others add nothing: letters alone spell, digits alone count."""
+    return 0 if piece.chars.isdisjoint(_LETTERS) or piece.chars.isdisjoint(_DIGITS) else piece.high
+
+
+def _outline(shape: _Branch) -> str:
+    """Its length and its joints: `xxxx-xx`."""
+    return "".join("".join(piece.chars) if _is_joint(piece) else "x" * piece.high for piece in shape)
 
 
 class _Parser:
