@@ -16,8 +16,8 @@ MAX_IDENTIFIER_CHARS: Final = 128
 """Characters of the longest value that a pattern may match."""
 
 MIN_SHAPE_CHARS: Final = 20
-"""Places of a fixed shape, each for a letter or a digit: an ObjectId has 24, a ULID 25, a KSUID 27. Few names have as many, and none always. No
-telephone number, national identifier (up to 18 digits) or payment card (up to 19) has, and these match what holds digits beside letters too."""
+"""Places of a fixed shape, each for a letter or a digit: an ObjectId has 24, a ULID 25, a KSUID 27. Few names have as many, none always.
+Telephone numbers, national identifiers (up to 18 digits) and payment cards (up to 19), which such a place matches too, have fewer."""
 
 MAX_BRANCHES: Final = 64
 """Branches that the alternatives of one pattern may come to."""
@@ -60,8 +60,8 @@ class _Unknown(ValueError):
 def identifier_fault(pattern: str, *, unbroken: bool = False) -> str:
     """What keeps `pattern` from standing for an identifier, and what to write; empty if nothing does.
 
-    In every branch: letters, digits, `_` and `-` alone, bounded, after a literal prefix or of a fixed shape, which is one for the whole pattern.
-    `unbroken`: after the prefix there are letters and digits only.
+    In every branch: letters, digits, `_` and `-` alone, bounded, after a literal prefix or of a fixed shape, which is one for the whole
+    pattern. `unbroken`: after the prefix there are letters and digits only.
     """
     try:
         branches = _Parser(pattern).parse()
@@ -86,7 +86,7 @@ def _is_named(branch: _Branch, *, unbroken: bool) -> bool:
 
 
 def _check_shapes(shapes: Sequence[_Branch]) -> None:
-    """Raises _Unknown unless each is a fixed shape, and all are of one: several lengths together would be one that varies, as names' does."""
+    """Raises _Unknown unless each is a fixed shape, and all are of one: several lengths together are one that varies."""
     if not all(map(_is_shape, shapes)):
         raise _Unknown("has a branch without a literal prefix or a fixed shape, which a name could match")
     if len(set(map(_outline, shapes))) > 1:
@@ -112,7 +112,7 @@ def _is_numbered(prefix: str, branch: _Branch) -> bool:
 def _is_shape(branch: _Branch) -> bool:
     """Whether all values are as long, with the same joints in the same places, and with more between them than names and numbers have.
 
-    Between joints a word could stand, so each part must be long enough by itself. Hexadecimal digits spell none: all parts together must be.
+    Between joints a word could stand, so each part must be long enough by itself. Hexadecimal digits spell none: it is all parts together.
     """
     if not all(piece.low == piece.high and (piece.literal or piece.chars.isdisjoint(_JOINTS)) for piece in branch):
         return False
