@@ -35,7 +35,13 @@ Escape = Callable[[str], str]
 _BRACES: Final = str.maketrans({"{": "\uff5b", "}": "\uff5d"})
 _PERCENT: Final = "\uff05"
 
-_MARKDOWN: Final = re.compile(r"[\\`*\[\]<>#|~!&]")
+_MARKDOWN: Final = re.compile(r"[\\`*\[\]<>#|~!&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""What makes emphasis, code, links, tags and entities. An underscore between letters or digits stays: it makes none."""
+
+_LINE: Final = re.compile(r"(?:\A|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))([ \t]*)(?:([-+=:])|([0-9]*)([.)])(?=\s|\Z))?")
+"""What begins a block where a line begins, and isn't escaped everywhere: an indent, a bullet, a rule, an underline, a list's number."""
+
+_NO_BREAK_SPACE: Final = "\u00a0"
 _NO_TAG: Final = re.compile(r"[^\w:/.@+-]")
 
 
@@ -52,8 +58,14 @@ def holds_liquid(text: str) -> bool:
 
 
 def _markdown(text: str) -> str:
-    # https://spec.commonmark.org/0.31.2/#backslash-escapes. An underscore stays: identifiers have it, and it makes nothing but emphasis.
-    return _MARKDOWN.sub(r"\\\g<0>", liquid(text))
+    # https://spec.commonmark.org/0.31.2/#backslash-escapes. A value may begin or end a line.
+    return _LINE.sub(_unblocked, _MARKDOWN.sub(r"\\\g<0>", liquid(text)))
+
+
+def _unblocked(found: re.Match[str]) -> str:
+    """A line's beginning that begins no block. An indent stays as wide, and is none."""
+    indent, sign, number, behind = found.groups(default="")
+    return _NO_BREAK_SPACE * len(indent) + (f"\\{sign}" if sign else number) + (f"\\{behind}" if behind else "")
 
 
 def _html(text: str) -> str:
