@@ -15,9 +15,9 @@ from gateway.contracts.contract import message_of
 from gateway.errors import Reason
 from gateway.exporters.base import MessageClass, Rejected
 from gateway.model import Release
-from gateway.policy import html
 from gateway.policy.mapping import Kind, Part, Place, field_of, kind_of, parts
 from gateway.policy.markup import ESCAPES, Escape, Markup, holds_liquid
+from gateway.policy.places import places
 from gateway.policy.vendors import FREE, PLAIN, Reserved, Shape
 
 ABSENT: Final = object()
@@ -125,9 +125,7 @@ def _text(found: tuple[Part, ...], message: Descriptor, spot: _Spot) -> Draw:
 
 def _styles(found: tuple[Part, ...], spot: _Spot) -> Iterator[_Style]:
     """How each placeholder of a text is drawn."""
-    count = sum(1 for part in found if isinstance(part, tuple))
-    read = html.places(found) if spot.markup is Markup.HTML else (spot.markup,) * count
-    return (_Style(spot.moment, ESCAPES[markup], spot.reserved) for markup in read)
+    return (_Style(spot.moment, ESCAPES[markup], spot.reserved) for markup in places(found, spot.markup))
 
 
 def _identity(draw: Draw) -> Draw:

@@ -16,6 +16,7 @@ LINKS: Final = frozenset({"cite", "href", "src"})
 """Attributes that may hold a value; of the others, some are code, and some say where to."""
 
 FAULT: Final = f"must stand in HTML's text, or in quotes, in one of {', '.join(sorted(TEXTS | LINKS))}"
+BRACE: Final = "must not stand behind a brace in a link, where its value may begin with %"
 NO_HOST: Final = "must stand behind https:// and a host with a slash, which a value may not choose"
 
 _MARK: Final = re.compile("\ue000([0-9]+)\ue001")
@@ -72,11 +73,17 @@ class _Reader(HTMLParser):
             if name in TEXTS:
                 self._find(value, Markup.HTML)
             elif name in LINKS and _MARK.search(value):
-                self.fault = self.fault or ("" if _HOST.match(_MARK.split(value)[0]) else NO_HOST)
+                self.fault = self.fault or _fault_of_link(value)
                 self._find(value, Markup.URL)
 
     def _find(self, text: str, markup: Markup) -> None:
         self.found.update(dict.fromkeys(_marks(text), markup))
+
+
+def _fault_of_link(link: str) -> str:
+    if not _HOST.match(_MARK.split(link)[0]):
+        return NO_HOST
+    return BRACE if "{\ue000" in link else ""
 
 
 def _marks(text: str) -> Iterator[int]:

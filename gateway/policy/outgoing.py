@@ -8,13 +8,13 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor
 
 from gateway.contracts.contract import Contract
-from gateway.policy import html
 from gateway.policy.document import Exporter, Policy
 from gateway.policy.http_exporters import HttpExporter, Mapped, Secret, ZendeskExporter
 from gateway.policy.mapping import field_of, leaves, misled, misspelt, parts, sort_of
 from gateway.policy.markup import Markup
+from gateway.policy.places import places
 from gateway.policy.residency import Fault
-from gateway.policy.vendors import SHAPES, Reserved, Shape, misplaced
+from gateway.policy.vendors import PLAIN, SHAPES, Reserved, Shape, misplaced
 
 NO_MAP: Final = "must not be a map, whose keys the vendor would take for its own; write them one by one"
 ONE_PLACE: Final = "must say one of env and file"
@@ -43,20 +43,32 @@ def _faults_of_items(keys: tuple[str, ...], exporter: Mapped) -> Iterator[Fault]
     for name, template in exporter.items.items():
         if wrong := misplaced(str(exporter.__struct_config__.tag), template):
             yield (*keys, name, *wrong[0]), wrong[1]
-        wrongly = list(misspelt(template)) or _faults_of_html(template, SHAPES[str(exporter.__struct_config__.tag)])
+        wrongly = list(misspelt(template)) or _faults_of_places(template, SHAPES[str(exporter.__struct_config__.tag)])
         yield from (((*keys, name, *at), text) for at, text in wrongly)
 
 
-def _faults_of_html(tree: Any, shape: Shape) -> Iterator[Fault]:
-    """Placeholders in HTML that stand where a value could be markup, a program or a place to go to."""
-    for field, value in tree.items() if isinstance(tree, Mapping) else ():
-        if field in shape.inner:
-            yield from (((field, *at), text) for at, text in _faults_of_html(value, shape.inner[field]))
-        elif shape.markup_of(field) is Markup.HTML and isinstance(value, str):
-            try:
-                html.places(parts(value))
-            except ValueError as error:
-                yield (field,), str(error)
+def _faults_of_places(tree: Any, shape: Shape) -> Iterator[Fault]:
+    """Placeholders that stand where a value could be markup, a program, a place to go to, or a name of what is expanded."""
+    for keys, markup, text in _texts(tree, shape, Markup.NONE):
+        try:
+            places(parts(text), markup)
+        except ValueError as error:
+            yield keys, str(error)
+
+
+def _texts(tree: Any, shape: Shape, markup: Markup) -> Iterator[tuple[tuple[str | int, ...], Markup, str]]:
+    """The texts of a template, each with where it is and what is read there."""
+    match tree:
+        case Mapping():
+            for field, value in tree.items():
+                read = shape.markup_of(field) if field in shape.fields else markup
+                inner = _texts(value, shape.inner.get(field, PLAIN), read)
+                yield from (((field, *at), found, text) for at, found, text in inner)
+        case tuple() | list():
+            for index, entry in enumerate(tree):
+                yield from (((index, *at), found, text) for at, found, text in _texts(entry, shape, markup))
+        case str():
+            yield (), markup, tree
 
 
 def misfits(exporter: Exporter, type: str, contract: Contract) -> Iterator[Fault]:

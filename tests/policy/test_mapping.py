@@ -19,6 +19,8 @@ from gateway.policy.http_exporters import SegmentExporter, ZendeskExporter
 from gateway.policy.load import parse
 from gateway.policy.mapping import parts
 from gateway.policy.outgoing import NO_MAP
+from gateway.policy.places import BEHIND_BACKSLASH
+from gateway.policy.places import IN_LIQUID as IN_LIQUID_FAULT
 from gateway.policy.settings import settings
 from tests.build import contract, proto
 
@@ -134,6 +136,61 @@ NOT_IN_HTML: Final = (
         '<a href="https://a.example{name}">', '<img src="/{name}">', '<a href="https://a.example@{name}/">',
     )),
 )  # fmt: skip
+
+
+IN_LIQUID: Final = (
+    *("{{{{ticket.{name}}}}}", "{{%{name}%}}", "{{{{{name}}}}}", "{{{{ticket.{name}", "{{{{ a }}}} {{{{{name}}}}}", "{{{{ {name} }} }}}}"),
+    *("{{% if {name} %}}", "{{%- {name} -%}}", "{{%}}{name}", "{{{{ a %}}{name}", "{{% a }}}} {name}", "{{{name}{{ticket.id}}}}"),
+    *("{{{name}% a %}}", "{{{name}{name}{{ticket.id}}}}", "{{{{a{name}}}{name}}}", "%{name}}}", "{{{name}{{{name}"),
+)
+OUT_OF_LIQUID: Final = (
+    "{{{{ticket.id}}}} {name}", "{name} {{{{ticket.id}}}} {name}", "{{% if a %}}{name}{{% endif %}}", "{{{name}}}", "{{ {name} }}",
+    "{{{name}{name}}}", "100 % {name}", "{{{{ a }}}}{name}", "{{}} {name} {{{{a}}}}",
+)  # fmt: skip
+ELSEWHERE: Final = (
+    ("subject", "{{comment: {{body: a}}, subject: {text}}}"),
+    ("external_id", "{{comment: {{body: a}}, external_id: {text}}}"),
+    ("tags[1]", "{{comment: {{body: a}}, tags: [a, {text}]}}"),
+    ("custom_fields[0].value", "{{comment: {{body: a}}, custom_fields: [{{id: 1, value: {text}}}]}}"),
+    ("requester.name", "{{comment: {{body: a}}, requester: {{name: {text}}}}}"),
+    ("comment.body", "{{comment: {{body: {text}}}}}"),
+    ("comment.html_body", "{{comment: {{html_body: {text}}}}}"),
+)
+
+
+@pytest.mark.parametrize("text", IN_LIQUID)
+@pytest.mark.parametrize(("place", "template"), ELSEWHERE)
+def test_no_value_says_which_placeholder_a_vendor_expands(place: str, template: str, text: str) -> None:
+    said = fault(zendesk(template.format(text=json.dumps(text))))
+    assert said == f"policy.yaml:18: destinations.to.exporter.items.t.A.{place}: {IN_LIQUID_FAULT}"
+
+
+@pytest.mark.parametrize("text", OUT_OF_LIQUID)
+@pytest.mark.parametrize(("place", "template"), ELSEWHERE)
+def test_a_value_may_stand_beside_a_placeholder_of_the_vendors(place: str, template: str, text: str) -> None:
+    assert Compiler(HELD, parse(zendesk(template.format(text=json.dumps(text))))).plans(), place
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "expected"),
+    [
+        ("body", "&#123;&#123;ticket.{name}", IN_LIQUID_FAULT),
+        ("body", r"\{{\{{ticket.{name}", IN_LIQUID_FAULT),
+        ("html_body", "&lbrace;&#x7b;ticket.{name}", IN_LIQUID_FAULT),
+        ("html_body", '<p title="{{{{ticket.{name}}}}}">', IN_LIQUID_FAULT),
+        ("html_body", '<a href="https://a.example/{{{name}">', html.BRACE),
+        ("html_body", '<a href="https://a.example/&#123;{name}{name}">', html.BRACE),
+        ("body", r"a \{name}", BEHIND_BACKSLASH),
+        ("body", r"a \{name}{name}", BEHIND_BACKSLASH),
+    ],
+)
+def test_no_value_stands_where_its_escape_is_undone(field: str, text: str, expected: str) -> None:
+    assert fault(zendesk(f"{{comment: {{{field}: {json.dumps(text)}}}}}")).endswith(f".comment.{field}: {expected}")
+
+
+@pytest.mark.parametrize("text", IN_LIQUID)
+def test_where_nothing_is_expanded_braces_are_text(text: str) -> None:
+    assert Compiler(HELD, parse(policy(f"t.A: {{event: {json.dumps(text)}}}"))).plans()
 
 
 @pytest.mark.parametrize(
