@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,8 @@ ITEMS: Final = {
     "another's address": 'user_id: "usr_1" email: "anna@acme.example" other { email: "bob@gmail.com" } code: "ok"',
     "a throw-away address": 'email: "anna@mailinator.com" code: "ok"',
 }
+WAITING: Final = [pair for pair in product(ITEMS, OTHERS) if pair != ("another's address", "jp-service")]
+"""An address that isn't the subject's own isn't looked at where its field is stripped by plan."""
 MADE: Final = compiler(BODY, flows=f"{{t.M: [{', '.join((*OTHERS, *VENDORS))}]}}")
 FLOWS: Final = Flows(MADE)
 
@@ -50,11 +53,8 @@ def moved(leased: Leased, destination: str) -> Leased:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@pytest.mark.parametrize("before", OTHERS)
-@pytest.mark.parametrize("item", ITEMS)
+@pytest.mark.parametrize(("item", "before"), WAITING)
 async def test_what_becomes_a_vendors_while_it_waits_is_withheld(item: str, before: str, vendor: str, tmp_path: Path) -> None:
-    if before == "jp-service" and item == "another's address":
-        pytest.skip("what an address in a field that is stripped by plan tells isn't looked at")
     outbox = SqliteOutbox.open(tmp_path / "outbox.db", Outbox())
     try:
         await outbox.accept([released(before, ITEMS[item])], NOW * 10**9)
