@@ -4,5 +4,11 @@ from __future__ import annotations
 
 import logging
 
+from hypothesis import settings
+
+# How long one example takes says something of the machine: no example has a deadline.
+settings.register_profile("gateway", deadline=None)
+settings.load_profile("gateway")
+
 # A server that goes is an argument of gRPC's own log record at DEBUG: whoever keeps that record, as caplog does, crashes with it.
 logging.getLogger("grpc._cython.cygrpc").setLevel(logging.INFO)
