@@ -6,12 +6,13 @@ Each call of the runtime holds the interpreter, so what weighs too much isn't pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from gateway.errors import Reason, Refused
+from gateway.minimise.wire import read_varint, value_end
 from gateway.plan import Form, MessagePlan
 
 MAX_WEIGHT: Final = 1_000_000
@@ -29,10 +30,8 @@ _MIN_BYTES: Final = 2
 _MAX_LEVELS: Final = 128
 """Messages and groups in one another: more than the runtime's parser takes."""
 
-_VARINT, _FIXED64, _LENGTH, _START, _END, _FIXED32 = range(6)
+_LENGTH, _START, _END = 2, 3, 4
 """Wire types: https://protobuf.dev/programming-guides/encoding/#structure."""
-
-_WIDTHS: Final[Mapping[int, int]] = {_FIXED64: 8, _FIXED32: 4}
 
 
 class _Type(msgspec.Struct):
@@ -59,6 +58,12 @@ class Scales:
 
     def weigh(self, index: int, raw: bytes) -> float:
         """Return the weight of a message of type `index`. Raises Refused if it is too heavy, too deep, or ends early."""
+        try:
+            return self._weighed(index, raw)
+        except IndexError:
+            raise Refused(Reason.MALFORMED) from None
+
+    def _weighed(self, index: int, raw: bytes) -> float:
         levels = [(len(raw), self._types[index])]
         weight, at = self._types[index].weight, 0
         while levels:
@@ -66,7 +71,7 @@ class Scales:
             if at >= end:
                 levels.pop()
                 continue
-            tag, at = _varint(raw, at)
+            tag, at = read_varint(raw, at)
             wire, below = tag & 7, type_.below.get(tag)
             weight += 1.0 if below is None else 1.0 + below.weight
             if weight > MAX_WEIGHT:
@@ -76,10 +81,10 @@ class Scales:
             elif wire == _START:
                 levels.append((end, below or _UNKNOWN))
             elif wire == _LENGTH and below is not None:
-                size, at = _varint(raw, at)
+                size, at = read_varint(raw, at)
                 levels.append((at + size, below))
             else:
-                at = _after(raw, at, wire)
+                at = value_end(raw, at, wire)
             if len(levels) > _MAX_LEVELS:
                 raise Refused(Reason.TOO_DEEP)
         return weight
@@ -91,27 +96,3 @@ def _weight(message: MessagePlan) -> float:
 
 def _tag(number: int, kind: str) -> int:
     return number << 3 | (_START if kind == "group" else _LENGTH)
-
-
-def _after(raw: bytes, at: int, wire: int) -> int:
-    """Return where a value that holds no message ends."""
-    if wire == _VARINT:
-        return _varint(raw, at)[1]
-    if wire == _LENGTH:
-        size, at = _varint(raw, at)
-        return at + size
-    if wire not in _WIDTHS:
-        raise Refused(Reason.MALFORMED)
-    return at + _WIDTHS[wire]
-
-
-def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    """Return a base-128 number and where it ends."""
-    value = shift = 0
-    for at in range(at, min(at + 10, len(raw))):  # noqa: B020, PLR1704 - where it ends is where the search does
-        byte = raw[at]
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at + 1
-        shift += 7
-    raise Refused(Reason.MALFORMED)

@@ -20,37 +20,45 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
+def read_varint(raw: bytes, at: int, most_bytes: int = 10) -> tuple[int, int]:
+    """The number at a place, of which 64 bits count, and where it ends. Raises IndexError beyond the end, or if it takes more bytes."""
+    byte = raw[at]
+    if byte < 128:
+        return byte, at + 1
+    value = byte & 127
+    for place in range(1, most_bytes):
+        byte = raw[at + place]
+        value |= (byte & 127) << 7 * place
+        if byte < 128:
+            return value & _VARINT_BITS, at + place + 1
+    raise IndexError
+
+
+def value_end(raw: bytes, at: int, kind: int) -> int:
+    """Where a value of a wire type ends, as it says itself. Raises IndexError, also for a type that there isn't."""
+    if kind in _WIDTHS:
+        return at + _WIDTHS[kind]
+    if kind > _LENGTH:
+        raise IndexError
+    value, at = read_varint(raw, at)
+    return at + value if kind == _LENGTH else at
+
+
 def numbers(raw: bytes) -> frozenset[int]:
     """The numbers of the fields in a well-formed message, groups as a whole."""
     found, at, groups = set[int](), 0, 0
     while at < len(raw):
-        tag, at = _read(raw, at)
+        tag, at = read_varint(raw, at)
         if not groups:
             found.add(tag >> 3)
         groups += _GROUPS.get(tag & 7, 0)
-        at = _after(raw, at, tag & 7)
+        at = value_end(raw, at, tag & 7)
     return frozenset(found)
-
-
-def _after(raw: bytes, at: int, kind: int) -> int:
-    """Where a value of a wire type ends."""
-    if kind in _WIDTHS:
-        return at + _WIDTHS[kind]
-    value, at = _read(raw, at)
-    return at + value if kind == _LENGTH else at
-
-
-def _read(raw: bytes, at: int) -> tuple[int, int]:
-    """The varint at a place, and where it ends."""
-    value = shift = 0
-    while raw[at] > 127:
-        value |= (raw[at] & 127) << shift
-        at, shift = at + 1, shift + 7
-    return value | raw[at] << shift, at + 1
 
 
 _LENGTH = 2
 _WIDTHS = {1: 8, 3: 0, 4: 0, 5: 4}
 """Bytes of what has a fixed length, by wire type: numbers, and the tags around a group."""
 _GROUPS = {3: 1, 4: -1}
+_VARINT_BITS = 2**64 - 1
 _SHORT = tuple(bytes((value,)) for value in range(128))

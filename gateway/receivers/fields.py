@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final
 
 from gateway.errors import Reason, Refused
+from gateway.minimise.wire import read_varint
 
 MAX_GROUP_DEPTH: Final = 100
 """As the runtime has it."""
@@ -26,9 +27,7 @@ FIELDS_A_LOOK: Final = 256
 
 _MAX_TAG_BYTES: Final = 5
 _MAX_SIZE_BYTES: Final = 5
-_MAX_VARINT_BYTES: Final = 10
 _MAX_NUMBER: Final = 2**29 - 1
-_VARINT_BITS: Final = 2**64 - 1
 _START, _END = 3, 4
 
 Value = bytes | int | None
@@ -44,7 +43,7 @@ def fields(raw: bytes) -> Iterator[Field]:
     groups: list[int] = []
     try:
         while at < end:
-            tag, at = _varint(raw, at, _MAX_TAG_BYTES)
+            tag, at = read_varint(raw, at, _MAX_TAG_BYTES)
             number, kind = tag >> 3, tag & 7
             if not 0 < number <= _MAX_NUMBER:
                 raise IndexError
@@ -73,22 +72,8 @@ def _nest(groups: list[int], number: int, kind: int) -> None:
 # What stands at a place, and where it ends. Each raises IndexError beyond the end.
 
 
-def _varint(raw: bytes, at: int, most_bytes: int = _MAX_VARINT_BYTES) -> tuple[int, int]:
-    """A number, of which 64 bits count."""
-    byte = raw[at]
-    if byte < 128:
-        return byte, at + 1
-    value = byte & 127
-    for place in range(1, most_bytes):
-        byte = raw[at + place]
-        value |= (byte & 127) << 7 * place
-        if byte < 128:
-            return value & _VARINT_BITS, at + place + 1
-    raise IndexError
-
-
 def _delimited(raw: bytes, at: int) -> tuple[bytes, int]:
-    size, at = _varint(raw, at, _MAX_SIZE_BYTES)
+    size, at = read_varint(raw, at, _MAX_SIZE_BYTES)
     return raw[at : at + size], _within(raw, at + size)
 
 
@@ -106,7 +91,7 @@ def _within(raw: bytes, end: int) -> int:
     return end
 
 
-_READERS: Final[Mapping[int, Callable[[bytes, int], tuple[Value, int]]]] = {0: _varint, 1: _fixed64, 2: _delimited, 5: _fixed32}
+_READERS: Final[Mapping[int, Callable[[bytes, int], tuple[Value, int]]]] = {0: read_varint, 1: _fixed64, 2: _delimited, 5: _fixed32}
 """By wire type."""
 
 

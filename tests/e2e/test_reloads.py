@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -118,7 +119,7 @@ def upstream(came: list[Said]) -> Iterator[int]:
             came.append(Said(raw))
             yield raw
 
-    server = grpc.server(__import__("concurrent.futures").futures.ThreadPoolExecutor(16), options=(("grpc.so_reuseport", 0),))
+    server = grpc.server(ThreadPoolExecutor(16), options=(("grpc.so_reuseport", 0),))
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("t.Talk", {"Both": grpc.stream_stream_rpc_method_handler(both)}),)
     )
