@@ -50,6 +50,24 @@ NEVER: Final = frozenset({Category.AGE, Category.GENDER, Category.BANKING, Categ
 """What no destination may receive."""
 
 
+class Detector(StrEnum):
+    """A kind of personal data that is found by its look; the name is also what masks it, in brackets."""
+
+    # Asked of each kind for each value that isn't remembered: an enum's own hash is a Python function.
+    __hash__ = str.__hash__
+
+    EMAIL = "email"
+    IBAN = "iban"
+    CARD = "card"
+    COORDINATES = "coordinates"
+    IP = "ip"
+    PHONE = "phone"
+
+
+DETECTORS: Final = tuple(Detector)
+"""All of them."""
+
+
 class FieldPrivacy(msgspec.Struct, frozen=True):
     """What a field holds; the fields of `kannelle.privacy.v1.FieldPrivacy`, with its defaults."""
 

@@ -12,14 +12,17 @@ from typing import Final
 
 import msgspec
 
+from gateway.model import Detector
+
 VERSION: Final = 1
 
 
 class UserId(msgspec.Struct, frozen=True, tag="user_id"):
-    """The whole value matches `pattern` (RE2), no address hides in it, and it passes `text`, the bounds that the field sets itself."""
+    """The whole value matches `pattern` (RE2) and passes `text`, the bounds that the field sets itself; nothing of `detect` hides in it."""
 
     pattern: str
     text: Text | None = None
+    detect: tuple[Detector, ...] = ()
 
 
 class WorkEmail(msgspec.Struct, frozen=True, tag="work_email"):
@@ -34,12 +37,12 @@ class WorkEmail(msgspec.Struct, frozen=True, tag="work_email"):
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
-    """A string of `one_of`, or one that matches `pattern` and `max_length`; with `detect`, nothing personal may hide in it."""
+    """A string of `one_of`, or one that matches `pattern` and `max_length`; nothing of `detect` may hide in it."""
 
     pattern: str = ""
     max_length: int = 0
     one_of: tuple[str, ...] = ()
-    detect: bool = False
+    detect: tuple[Detector, ...] = ()
 
 
 class FreeText(msgspec.Struct, frozen=True, tag="free_text"):
@@ -245,7 +248,7 @@ class MaskTarget(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """What one destination gets of one message type: the projection of `messages[0]` and all below it, and the values' rules.
 
-    `targets` are the messages that masks speak of.
+    `targets` are the messages that masks speak of. `detectors` is the digest of what the detectors know.
     """
 
     version: int
@@ -256,6 +259,7 @@ class Plan(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
     anys: Mapping[str, int]
     targets: tuple[MaskTarget, ...] = ()
+    detectors: str = ""
 
     def dump(self) -> bytes:
         """The plan as canonical JSON."""

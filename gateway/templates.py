@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.minimise.detectors.detect import find
+from gateway.detectors.detect import find
 
 METHODS: Final = frozenset({"debug", "info", "warning", "warn", "error", "critical", "fatal", "exception"})
 """What loggers of the standard library and of structlog are called with; `log` beside them takes a level first."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.detectors.detect import find, find_number, mask
 from gateway.minimise import addresses
-from gateway.minimise.detectors.detect import find, find_number, has_email, mask
 from gateway.model import Facts
 from gateway.patterns import compile_pattern
 from gateway.plan import FreeText, Moment, Number, Span, Text, UserId, WorkEmail
@@ -32,7 +32,8 @@ def _passes(rule: Any, value: Any, facts: Facts) -> bool:
     match rule:
         case UserId():
             said = str(value)
-            return bool(compile_pattern(rule.pattern).fullmatch(said)) and not has_email(said) and _fits(rule.text, said)
+            hides = rule.detect and find(said, rule.detect)
+            return bool(compile_pattern(rule.pattern).fullmatch(said)) and not hides and _fits(rule.text, said)
         case Text():
             return _fits(rule, value)
         case FreeText():
@@ -61,10 +62,10 @@ def _fits(rule: Text | None, value: str) -> bool:
     if rule is None:
         return True
     if rule.one_of:
-        return value in rule.one_of and not (rule.detect and find(value))
+        return value in rule.one_of and not (rule.detect and find(value, rule.detect))
     long = rule.max_length and len(value) > rule.max_length
     odd = rule.pattern and not compile_pattern(rule.pattern).fullmatch(value)
-    return not long and not odd and not (rule.detect and find(value))
+    return not long and not odd and not (rule.detect and find(value, rule.detect))
 
 
 def _is_near(value: Any, days: int | None, facts: Facts) -> bool:

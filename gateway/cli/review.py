@@ -12,7 +12,7 @@ import msgspec
 from gateway.cli.load import compiler
 from gateway.cli.options import example, output, sources
 from gateway.cli.show import COLOURS, as_json, console, count
-from gateway.minimise.detectors.detect import find
+from gateway.detectors.detect import find
 from gateway.model import Category
 from gateway.policy.compile import Compiler
 from gateway.policy.lint import Finding, Severity

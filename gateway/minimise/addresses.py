@@ -13,9 +13,9 @@ from typing import Final
 import msgspec
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-from gateway.minimise.detectors.detect import find, mail_domains
-from gateway.minimise.detectors.fold import fold
-from gateway.minimise.detectors.freemail import is_personal
+from gateway.detectors.detect import find, mail_domains
+from gateway.detectors.fold import fold
+from gateway.detectors.mail_domains import is_personal
 
 LONGEST: Final = 254
 """Octets of an address that mail can be sent to (RFC 5321, erratum 1690)."""

@@ -12,8 +12,8 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
+from gateway.detectors.bounds import LONGEST
 from gateway.errors import Reason, Refused
-from gateway.minimise.detectors.bounds import LONGEST
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.payload import PREFIX, type_name
 from gateway.minimise.rules import Judge, factual_of, judge_of

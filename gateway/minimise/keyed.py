@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
+from gateway.detectors.detect import find
+from gateway.detectors.prohibited import said
 from gateway.errors import Reason
-from gateway.minimise.detectors.detect import find
 from gateway.minimise.memo import Dismiss, Rewrite
 from gateway.minimise.rules import Factual, Seen, factual_of, judge_of, masked
 from gateway.minimise.run import Masked, Run
 from gateway.minimise.schema import attribute, build, parse
 from gateway.patterns import TOKEN, compile_pattern
 from gateway.plan import Attributes, Body, FieldPlan, MessagePlan, Presence, Value
-from gateway.policy.never import said
 
 _IMPLICIT, _EXPLICIT, _EXPANDED = Presence.IMPLICIT, Presence.EXPLICIT, Presence.EXPANDED
 

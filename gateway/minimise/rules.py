@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from gateway.detectors.detect import find, find_number, mask
 from gateway.errors import Reason
 from gateway.minimise import addresses
-from gateway.minimise.detectors.detect import find, find_number, has_email, mask
 from gateway.minimise.run import Masked, PersonalAccount, Ruled, Run
 from gateway.minimise.schema import attribute
 from gateway.patterns import compile_pattern
@@ -81,7 +81,7 @@ def _user_id(rule: UserId) -> Judge:
         text = str(value)
         if not pattern.fullmatch(text):
             return Reason.PATTERN_MISMATCH
-        return Reason.LOOKS_LIKE_EMAIL if has_email(text) else own(text)
+        return (find(text, rule.detect) if rule.detect else None) or own(text)
 
     return judge
 
@@ -94,7 +94,7 @@ def _own(rule: Text | None) -> Judge:
 def _text(rule: Text) -> Judge:
     """A listed value in which something personal hides is as good as not listed: nothing else is asked of it."""
     if rule.one_of:
-        listed = frozenset(value for value in rule.one_of if not (rule.detect and find(value)))
+        listed = frozenset(value for value in rule.one_of if not (rule.detect and find(value, rule.detect)))
         return lambda text: None if text in listed else Reason.NOT_LISTED
     pattern = compile_pattern(rule.pattern) if rule.pattern else None
 
@@ -103,7 +103,7 @@ def _text(rule: Text) -> Judge:
             return Reason.TOO_LONG
         if pattern and not pattern.fullmatch(text):
             return Reason.PATTERN_MISMATCH
-        return find(text) if rule.detect else None
+        return find(text, rule.detect) if rule.detect else None
 
     return judge
 

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.contracts.approvals import read_approvals
 from gateway.contracts.classify import Misplaced, Overlay, approved, claims
 from gateway.contracts.contract import Contract
+from gateway.detectors.data import DIGEST
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
@@ -253,4 +254,4 @@ class Compiler:
         self.spend(sum(len(field.enum or ()) + 1 for message in projection.messages for field in message.fields))
         self.spend(sum(len(target.fields) for target in projection.targets))
         messages, rules = tuple(projection.messages), tuple(projection.rules)
-        return Plan(VERSION, type, site.name, site.vendor, messages, rules, anys, projection.targets)
+        return Plan(VERSION, type, site.name, site.vendor, messages, rules, anys, projection.targets, DIGEST)

@@ -258,4 +258,4 @@ def _blind(rule: Rule | None) -> Rule | None:
     """A rule without the pattern of user IDs, which is the whole policy's, and what a mask may name: both are told of elsewhere."""
     if isinstance(rule, Mask):
         return Mask(rule.of)
-    return UserId("", rule.text) if isinstance(rule, UserId) else rule
+    return UserId("", rule.text, rule.detect) if isinstance(rule, UserId) else rule

@@ -9,7 +9,7 @@ import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.errors import Reason
-from gateway.model import EU, INDIRECT, NEVER, Category, FieldPrivacy, Recipient
+from gateway.model import DETECTORS, EU, INDIRECT, NEVER, Category, FieldPrivacy, Recipient
 from gateway.patterns import TOKEN
 from gateway.plan import Form, FreeText, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 
@@ -135,7 +135,7 @@ def _unfit(kind: str) -> Reason:
 def _user_id(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason:
     if kind not in ("string", "integer"):
         return _unfit(kind)
-    return UserId(site.user_id, _own(privacy))
+    return UserId(site.user_id, _own(privacy), DETECTORS)
 
 
 def _own(privacy: FieldPrivacy) -> Text | None:
@@ -168,7 +168,7 @@ def _operational(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason 
 
 def _token(privacy: FieldPrivacy) -> Text:
     pattern = privacy.pattern or ("" if privacy.one_of else TOKEN)
-    return Text(pattern, privacy.max_length, privacy.one_of, detect=True)
+    return Text(pattern, privacy.max_length, privacy.one_of, DETECTORS)
 
 
 def _bounds(privacy: FieldPrivacy) -> Number | None:

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
+from gateway.detectors.prohibited import Said, said
 from gateway.errors import BadContract, Reason
 from gateway.model import NEVER, Category, FieldPrivacy, Recipient
 from gateway.policy.compile import Compiler
@@ -21,7 +22,6 @@ from gateway.policy.explain import Node, explain
 from gateway.policy.fields import parts, values
 from gateway.policy.judge import Site, judge
 from gateway.policy.meaning import meanings
-from gateway.policy.never import Said, said
 from gateway.policy.reach import brought, pairs
 from gateway.policy.words import few
 from gateway.signals import BY_ITEM

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.model import DETECTORS
 from gateway.patterns import compile_pattern
 from gateway.plan import FreeText, Keep, Mask, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 from gateway.policy.judge import ANYTHING
@@ -17,14 +18,16 @@ def narrows(old: Rule | None, new: Rule | None) -> bool:
     if old is None or isinstance(old, Keep) or old == new:
         return True
     if isinstance(old, FreeText) and isinstance(new, Text):
-        return new.detect and _text(old.text, new)
+        return set(new.detect) >= set(DETECTORS) and _text(old.text, new)
     return type(old) is type(new) and _alike(old, new)
 
 
 def _alike(old: Any, new: Any) -> bool:
     """Of two rules of one type."""
     match old:
-        case UserId() | FreeText():
+        case UserId():
+            return set(old.detect) <= set(new.detect) and _text(old.text, new.text)
+        case FreeText():
             return _text(old.text, new.text)
         case WorkEmail():
             return bool(old.outside <= new.outside and old.vendor <= new.vendor and _text(old.text, new.text))
@@ -48,7 +51,7 @@ def _within(old: Number | Span, new: Number | Span) -> bool:
 
 def _text(old: Text | None, new: Text | None) -> bool:
     was, now = old or ANYTHING, new or ANYTHING
-    if was.detect and not now.detect:
+    if not set(was.detect) <= set(now.detect):
         return False
     if now.one_of:
         return all(_passes(value, was) for value in now.one_of)

@@ -65,7 +65,7 @@ def of_rule(rule: Rule | None) -> str:
     match rule:
         case None:
             return AS_IT_IS
-        case UserId(pattern, text):
+        case UserId(pattern, text, _):
             return _joined(f"a user ID, {_shown(pattern)}", *_own(text))
         case WorkEmail():
             return _joined(*_work_email(rule))

@@ -16,7 +16,7 @@ from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.minimise.detectors.bounds import LONGEST
+from gateway.detectors.bounds import LONGEST
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.envelope import MOST_BYTES, MOST_DETAILS, TEXTS, Envelope, Pair
 from gateway.model import Category, Facts

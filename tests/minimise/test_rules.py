@@ -12,7 +12,7 @@ from gateway.errors import Reason
 from gateway.minimise.rules import LONGEST, REMEMBERED, Seen, factual_of, judge_of
 from gateway.minimise.run import Masked, PersonalAccount, Run
 from gateway.minimise.schema import build
-from gateway.model import Facts
+from gateway.model import DETECTORS, Facts
 from gateway.patterns import TOKEN
 from gateway.plan import (
     Attributes,
@@ -36,8 +36,8 @@ from gateway.plan import (
 )
 from tests.build import NOW, UNKNOWN
 
-ID: Final = UserId("usr_[A-Za-z0-9@.]{1,32}")
-OPEN: Final = Text(TOKEN, detect=True)
+ID: Final = UserId("usr_[A-Za-z0-9@.]{1,32}", detect=DETECTORS)
+OPEN: Final = Text(TOKEN, detect=DETECTORS)
 (_TIME,) = build((MessagePlan("t", tuple(FieldPlan(n, "x", "int64" if n == 1 else "int32", Presence.IMPLICIT) for n in (1, 2))),))
 
 
@@ -65,7 +65,7 @@ def ruled(rule: Rule, value: Any, facts: Facts = UNKNOWN) -> Any:
         (ID, "", Reason.PATTERN_MISMATCH),
         (UserId("[0-9]{1,9}"), 12, None),
         (UserId("[0-9]{1,9}"), -12, Reason.PATTERN_MISMATCH),
-        (UserId("[A-Za-z0-9+/=]{1,99}"), "YW5uYUBhY21lLmV4YW1wbGU=", Reason.LOOKS_LIKE_EMAIL),
+        (UserId("[A-Za-z0-9+/=]{1,99}", detect=DETECTORS), "YW5uYUBhY21lLmV4YW1wbGU=", Reason.LOOKS_LIKE_EMAIL),
         (UserId("[a-z0-9_]{1,32}", Text(max_length=4)), "usr_1", Reason.TOO_LONG),
         (UserId("[a-z0-9_]{1,32}", Text(one_of=("usr_1",))), "usr_2", Reason.NOT_LISTED),
         (UserId("[a-z0-9_]{1,32}", Text(pattern="usr_[0-9]")), "usr_a", Reason.PATTERN_MISMATCH),
@@ -78,7 +78,7 @@ def ruled(rule: Rule, value: Any, facts: Facts = UNKNOWN) -> Any:
         (Text(one_of=("a", "b")), "b", None),
         (Text(one_of=("a", "b")), "c", Reason.NOT_LISTED),
         (Text(one_of=("a", "b")), "", Reason.NOT_LISTED),
-        (Text(one_of=("anna@acme.example",), detect=True), "anna@acme.example", Reason.NOT_LISTED),
+        (Text(one_of=("anna@acme.example",), detect=DETECTORS), "anna@acme.example", Reason.NOT_LISTED),
         (Text(one_of=("anna@acme.example",)), "anna@acme.example", None),
         (OPEN, "v1.2.3", None),
         (OPEN, "a" * 64, None),
@@ -90,7 +90,7 @@ def ruled(rule: Rule, value: Any, facts: Facts = UNKNOWN) -> Any:
         (OPEN, "192.168.1.77", Reason.LOOKS_LIKE_IP_ADDRESS),
         (OPEN, "YW5uYUBhY21lLmV4YW1wbGU", Reason.LOOKS_LIKE_EMAIL),
         (OPEN, "616e6e614061636d652e6578616d706c65", Reason.LOOKS_LIKE_EMAIL),
-        (Text("(?s).{0,99}", detect=True), "anna%40acme.example", Reason.LOOKS_LIKE_EMAIL),
+        (Text("(?s).{0,99}", detect=DETECTORS), "anna%40acme.example", Reason.LOOKS_LIKE_EMAIL),
         (FreeText(), "hello", None),
         (FreeText(), "to anna@acme.example", Masked("to [EMAIL]", Reason.LOOKS_LIKE_EMAIL)),
         (FreeText(Text(max_length=5)), "hello!", Reason.TOO_LONG),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model import INDIRECT, NEVER, Category, Recipient
+from gateway.model import DETECTORS, INDIRECT, NEVER, Category, Recipient
 from gateway.patterns import TOKEN
 from gateway.plan import FreeText, Rule, Text, UserId, WorkEmail
 from gateway.policy.document import Classification, Metadata
@@ -47,10 +47,10 @@ def test_a_status_says_its_own_text_only_where_free_text_may_go(site: Site, want
 @pytest.mark.parametrize(
     ("key", "held", "inside", "outside"),
     [
-        ("x-user", C.USER_ID, [UserId("u[0-9]{1,9}")], [UserId("u[0-9]{1,9}")]),
+        ("x-user", C.USER_ID, [UserId("u[0-9]{1,9}", detect=DETECTORS)], [UserId("u[0-9]{1,9}", detect=DETECTORS)]),
         ("x-mail", C.WORK_EMAIL, [WorkEmail(outside=False, vendor=False)], [WorkEmail(outside=True, vendor=True)]),
-        ("x-topic", C.OPERATIONAL, [Text(TOKEN, detect=True)], []),
-        ("x-codec", CODEC, [Text(one_of=("h264", "hevc"), detect=True)], [Text(one_of=("h264", "hevc"), detect=True)]),
+        ("x-topic", C.OPERATIONAL, [Text(TOKEN, detect=DETECTORS)], []),
+        ("x-codec", CODEC, [Text(one_of=("h264", "hevc"), detect=DETECTORS)], [Text(one_of=("h264", "hevc"), detect=DETECTORS)]),
         ("x-name", C.NAME, [None], []),
         ("x-note", C.FREE_TEXT, [FreeText()], []),
         ("x-photo-bin", C.CONTENT, [None], []),
@@ -62,7 +62,7 @@ def test_a_status_says_its_own_text_only_where_free_text_may_go(site: Site, want
         ("x-what", C.UNSPECIFIED, [], []),
         ("grpc-timeout", C.NAME, [], []),
         ("user-agent", C.NAME, [], []),
-        ("x-request-id", CODEC, [Text(one_of=("h264", "hevc"), detect=True)], []),
+        ("x-request-id", CODEC, [Text(one_of=("h264", "hevc"), detect=DETECTORS)], []),
     ],
 )
 def test_a_key_is_judged_as_any_value_is(
@@ -89,7 +89,7 @@ def test_what_is_listed_does_not_loosen_what_goes_by_itself() -> None:
 @pytest.mark.parametrize("section", ["baggage", "tracestate"])
 def test_named_entries_go_within_the_eu(section: str) -> None:
     named = msgspec.convert({section: {"codec": CODEC, "name-bin": C.NAME, "gps": C.LOCATION}}, Metadata)
-    assert getattr(envelope(named, INSIDE), section) == {"codec": Text(one_of=("h264", "hevc"), detect=True), "name-bin": None}
+    assert getattr(envelope(named, INSIDE), section) == {"codec": Text(one_of=("h264", "hevc"), detect=DETECTORS), "name-bin": None}
     assert getattr(envelope(named, OUTSIDE), section) == {}
 
 

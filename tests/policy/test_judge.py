@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Reason
-from gateway.model import EU, INDIRECT, NEVER, Category, FieldPrivacy, Recipient
+from gateway.model import DETECTORS, EU, INDIRECT, NEVER, Category, FieldPrivacy, Recipient
 from gateway.patterns import TOKEN
 from gateway.plan import FreeText, Moment, Number, Span, Text, UserId, WorkEmail
 from gateway.policy.judge import Site, judge, kind_of
@@ -23,8 +23,8 @@ INSIDE: Final = Site("in", Recipient.SERVICE, "FR", ALL, "u[0-9]{1,9}", 7)
 OUTSIDE: Final = Site("out", Recipient.VENDOR, "US", INDIRECT, "u[0-9]{1,9}", 7)
 UNTIMED: Final = Site("out", Recipient.LOG, "US", INDIRECT, "u[0-9]{1,9}", None)
 
-ID = UserId("u[0-9]{1,9}")
-TOKENS = Text(TOKEN, detect=True)
+ID = UserId("u[0-9]{1,9}", detect=DETECTORS)
+TOKENS = Text(TOKEN, detect=DETECTORS)
 LISTED = FieldPrivacy(C.OPERATIONAL, one_of=("a", "b"))
 SHAPED = FieldPrivacy(C.OPERATIONAL, pattern="[a-z]{1,3}")
 SHORT = FieldPrivacy(C.OPERATIONAL, max_length=5)
@@ -68,7 +68,12 @@ def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Categ
     [
         ("string", FieldPrivacy(C.USER_ID), ID, ID),
         ("integer", FieldPrivacy(C.USER_ID), ID, ID),
-        ("string", FieldPrivacy(C.USER_ID, max_length=4), UserId(ID.pattern, Text(max_length=4)), UserId(ID.pattern, Text(max_length=4))),
+        (
+            "string",
+            FieldPrivacy(C.USER_ID, max_length=4),
+            UserId(ID.pattern, Text(max_length=4), DETECTORS),
+            UserId(ID.pattern, Text(max_length=4), DETECTORS),
+        ),
         *[
             (kind, FieldPrivacy(C.USER_ID), Reason.WRONG_KIND, Reason.WRONG_KIND)
             for kind in ("float", "bool", "enum", "timestamp", "duration")
@@ -79,9 +84,9 @@ def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Categ
             for kind in ("integer", "float", "bool", "enum", "timestamp")
         ],
         ("string", OPEN, TOKENS, Reason.NOT_CLOSED),
-        ("string", SHORT, Text(TOKEN, 5, detect=True), Reason.NOT_CLOSED),
-        ("string", LISTED, Text(one_of=("a", "b"), detect=True), Text(one_of=("a", "b"), detect=True)),
-        ("string", SHAPED, Text("[a-z]{1,3}", detect=True), Text("[a-z]{1,3}", detect=True)),
+        ("string", SHORT, Text(TOKEN, 5, detect=DETECTORS), Reason.NOT_CLOSED),
+        ("string", LISTED, Text(one_of=("a", "b"), detect=DETECTORS), Text(one_of=("a", "b"), detect=DETECTORS)),
+        ("string", SHAPED, Text("[a-z]{1,3}", detect=DETECTORS), Text("[a-z]{1,3}", detect=DETECTORS)),
         ("integer", OPEN, Number(), Reason.NOT_CLOSED),
         ("integer", BOUND, Number(-1, 9), Number(-1, 9)),
         ("float", OPEN, Number(), Reason.NOT_CLOSED),

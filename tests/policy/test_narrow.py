@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.minimise.rules import judge_of
+from gateway.model import DETECTORS
 from gateway.patterns import TOKEN
 from gateway.plan import Attributes, Body, FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 from gateway.policy.narrow import narrows
@@ -19,7 +20,7 @@ TEXTS = st.builds(
     pattern=st.sampled_from(["", "a{1,3}", "[a-z]{1,9}", TOKEN]),
     max_length=st.sampled_from([0, 1, 2, 5]),
     one_of=st.lists(st.sampled_from(VALUES[1:]), max_size=4, unique=True).map(tuple),
-    detect=st.booleans(),
+    detect=st.sets(st.sampled_from(DETECTORS)).map(tuple),
 )
 STRINGS = (
     TEXTS
@@ -68,10 +69,10 @@ def test_a_rule_narrows_itself_and_the_absence_of_one(rule: Rule | None) -> None
         (Text(pattern="[ab]"), Text(one_of=("a", "b")), True),
         (Text(pattern="[ab]"), Text(one_of=("a", "c")), False),
         (Text(one_of=("a",)), Text(pattern="a"), False),
-        (Text(detect=True), Text(pattern="a"), False),
+        (Text(detect=DETECTORS), Text(pattern="a"), False),
         (Text(max_length=4), Text(), False),
         (Text(), Text(max_length=4), True),
-        (FreeText(), Text(detect=True), True),
+        (FreeText(), Text(detect=DETECTORS), True),
         (FreeText(), Text(), False),
         (FreeText(), WorkEmail(outside=False, vendor=False), False),
         (UserId("a"), UserId("b"), True),

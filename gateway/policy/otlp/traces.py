@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.errors import Reason
-from gateway.model import Category, FieldPrivacy
+from gateway.model import DETECTORS, Category, FieldPrivacy
 from gateway.plan import SpanName, Text
 from gateway.policy.otlp.shared import COUNT, FREE_TEXT, OPERATIONAL, SCHEMA_URL, Rules
 from gateway.policy.project import NESTED, Ruling
@@ -97,5 +97,5 @@ def _name(rules: Rules) -> Ruling:
     listed = rules.policy.otlp.span_names
     if rules.site.outside:
         return SpanName(listed, KINDS)
-    forms, routed = Text(FORMS, detect=True), Text(ROUTED, detect=True)
+    forms, routed = Text(FORMS, detect=DETECTORS), Text(ROUTED, detect=DETECTORS)
     return SpanName(listed, KINDS, forms, routed, ROUTES, rules.site.lets(Category.FREE_TEXT))

@@ -26,7 +26,7 @@ from gateway.minimise import keyed
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.otlp import _REQUEST
 from gateway.minimise.schema import attribute
-from gateway.model import Facts, Release
+from gateway.model import DETECTORS, Facts, Release
 from gateway.plan import Attributes, Keep, Moment, Number, Text, UserId, Value, WorkEmail
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
@@ -200,7 +200,7 @@ otlp:
     password: CREDENTIAL
   log_templates: [server started]
 """
-ID: Final = UserId("usr_[A-Za-z0-9]{1,32}")
+ID: Final = UserId("usr_[A-Za-z0-9]{1,32}", detect=DETECTORS)
 
 
 def attributes(destination: str) -> Attributes:
@@ -216,7 +216,7 @@ def test_attributes_are_ruled_by_their_keys_for_each_kind_of_value() -> None:
     assert rule.exact["user.email"] == Value(string=WorkEmail(outside=False, vendor=False))
     assert rule.exact["user.name"] == Value(Keep(), Keep(), Keep(), Keep())
     assert rule.exact["http.status"] == Value(integer=Number(100, 599))
-    assert rule.exact["http.method"] == Value(string=Text(one_of=("GET", "PUT"), detect=True))
+    assert rule.exact["http.method"] == Value(string=Text(one_of=("GET", "PUT"), detect=DETECTORS))
     assert rule.prefixes["service."].integer == Number()
 
 
@@ -240,7 +240,7 @@ def test_outside_the_eu_attributes_are_closed() -> None:
         ("LogRecord.flags", Number(0, 1023), Reason.NOT_CLOSED),
         ("LogRecord.time_unix_nano", Moment(), Moment(7)),
         ("LogRecord.observed_time_unix_nano", Moment(), Moment(7)),
-        ("LogRecord.event_name", "Text", Text(one_of=("app.started", "video.exported"), detect=True)),
+        ("LogRecord.event_name", "Text", Text(one_of=("app.started", "video.exported"), detect=DETECTORS)),
         ("ResourceLogs.resource", NESTED, NESTED),
         ("ScopeLogs.scope", NESTED, NESTED),
         ("LogRecord.body", "Body", "Body"),

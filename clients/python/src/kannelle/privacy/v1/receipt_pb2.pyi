@@ -53,6 +53,11 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_LOOKS_LIKE_IBAN: _Reason.ValueType  # 34
     REASON_LOOKS_LIKE_COORDINATES: _Reason.ValueType  # 35
     REASON_UNREADABLE: _Reason.ValueType  # 36
+    REASON_LOOKS_LIKE_NATIONAL_ID: _Reason.ValueType  # 37
+    """A number that a state gave a person: of social security, of an identity card, for taxes."""
+    REASON_LOOKS_LIKE_SECRET: _Reason.ValueType  # 38
+    """A key, a token or a password by its known shape."""
+    REASON_LOOKS_LIKE_MAC_ADDRESS: _Reason.ValueType  # 39
     REASON_EMAIL_MALFORMED: _Reason.ValueType  # 40
     REASON_EMAIL_PERSONAL: _Reason.ValueType  # 41
     REASON_EMAIL_UNVERIFIED: _Reason.ValueType  # 42
@@ -136,6 +141,11 @@ REASON_LOOKS_LIKE_CARD: Reason.ValueType  # 33
 REASON_LOOKS_LIKE_IBAN: Reason.ValueType  # 34
 REASON_LOOKS_LIKE_COORDINATES: Reason.ValueType  # 35
 REASON_UNREADABLE: Reason.ValueType  # 36
+REASON_LOOKS_LIKE_NATIONAL_ID: Reason.ValueType  # 37
+"""A number that a state gave a person: of social security, of an identity card, for taxes."""
+REASON_LOOKS_LIKE_SECRET: Reason.ValueType  # 38
+"""A key, a token or a password by its known shape."""
+REASON_LOOKS_LIKE_MAC_ADDRESS: Reason.ValueType  # 39
 REASON_EMAIL_MALFORMED: Reason.ValueType  # 40
 REASON_EMAIL_PERSONAL: Reason.ValueType  # 41
 REASON_EMAIL_UNVERIFIED: Reason.ValueType  # 42

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.detectors import prohibited
+from gateway.detectors.prohibited import Said, Words, said, words
 from gateway.model import Category
-from gateway.policy import never
-from gateway.policy.never import Said, Words, said, words
 
 SURE = {
     Category.AGE: """age userAge user_age AGE ages ageRange age_18_25 birthDate birth_date dateOfBirth date_of_birth dateofbirth birthday
@@ -68,10 +68,10 @@ def test_a_name_falls_into_words(name: str, expected: tuple[str, ...]) -> None:
 def slowly_said(name: str) -> Said | None:
     """What `said` means, word for word: each phrase held against each place."""
     found = words(name)
-    for phrase in never.HARMLESS:
+    for phrase in prohibited.HARMLESS:
         for start in starts(found, phrase):
             found = (*found[:start], *("" for _ in phrase), *found[start + len(phrase) :])
-    for known, sure in ((never.PHRASES, True), (never.DOUBTFUL, False)):
+    for known, sure in ((prohibited.PHRASES, True), (prohibited.DOUBTFUL, False)):
         for category, phrases in known.items():
             if any(same(word, "".join(phrase)) for phrase in phrases for word in found) or any(starts(found, phrase) for phrase in phrases):
                 return Said(category, sure=sure)
@@ -86,7 +86,7 @@ def same(word: str, part: str) -> bool:
     return word in (part, f"{part}s") or (len(part) > 3 and f"{word}s" == part)
 
 
-LISTED = [phrase for listed in (*never.PHRASES.values(), *never.DOUBTFUL.values(), never.HARMLESS) for phrase in listed]
+LISTED = [phrase for listed in (*prohibited.PHRASES.values(), *prohibited.DOUBTFUL.values(), prohibited.HARMLESS) for phrase in listed]
 KNOWN = sorted({word for phrase in LISTED for word in (*phrase, "".join(phrase))})
 SHAPES: list[Callable[[str], str]] = [str, str, str.upper, str.capitalize, lambda word: word[:-1], lambda word: f"x{word}"]
 NEAR = st.tuples(

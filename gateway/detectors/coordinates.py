@@ -45,7 +45,7 @@ _SAID: Final = re.compile(
 )
 
 
-def places(text: str) -> Iterator[Span]:
+def coordinates(text: str) -> Iterator[Span]:
     """The coordinates in folded text."""
     if not _HINT.search(text):
         return

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from typing import Final
 
-from gateway.minimise.detectors.lookalikes import LOOKALIKES
+from gateway.detectors.lookalikes import LOOKALIKES
 
 Offsets = list[int]
 """Where each character of a folded text comes from: `offsets[i]` is its index in the original; one more entry stands for the end."""

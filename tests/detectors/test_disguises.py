@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.detectors.detect import find, mask
 from gateway.errors import Reason
-from gateway.minimise.detectors.detect import find, has_email, mask
+from gateway.model import Detector
 
 ADDRESS = "alice@acme.com"
 
@@ -95,14 +96,14 @@ surroundings = st.sampled_from([("", ""), ("user ", " logged in"), ("{'a': '", "
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_an_address_is_found_under_every_encoding(encoding: str) -> None:
     text = ENCODINGS[encoding](ADDRESS)
-    assert has_email(text)
+    assert find(text, (Detector.EMAIL,))
     assert find(text) is Reason.LOOKS_LIKE_EMAIL
     assert "[EMAIL]" in mask(text)
 
 
 @pytest.mark.parametrize("outer", [name for name in ENCODINGS if "words" not in name])
 def test_an_address_is_found_under_every_two_encodings(outer: str) -> None:
-    missed = [inner for inner in ENCODINGS if not has_email(ENCODINGS[outer](ENCODINGS[inner](ADDRESS)))]
+    missed = [inner for inner in ENCODINGS if not find(ENCODINGS[outer](ENCODINGS[inner](ADDRESS)), (Detector.EMAIL,))]
     assert missed == []
 
 
@@ -120,7 +121,7 @@ def test_no_encoded_address_survives_masking(address: str, inner: str, outer: st
     text = around[0] + encoded + around[1]
     masked = mask(text)
     assert find(masked) is None
-    assert not has_email(masked)
+    assert not find(masked, (Detector.EMAIL,))
     if "words" not in outer:
-        assert has_email(text)
+        assert find(text, (Detector.EMAIL,))
         assert encoded not in masked

@@ -1,4 +1,4 @@
-"""Unfolding: everything that a text says once what it is encoded in is undone, layer by layer, and where in the text it says so."""
+"""Unfolding: everything that a text says once what it is encoded in is undone, decoding by decoding, and where in the text it says so."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Final, Protocol
 
-from gateway.minimise.detectors.bounds import DEPTH, TooMuch, unfolded
-from gateway.minimise.detectors.escapes import Way, edits, unescape
-from gateway.minimise.detectors.fold import fold, offsets
-from gateway.minimise.detectors.runs import Piece, pieces
+from gateway.detectors.bounds import DEPTH, TooMuch, decoded_chars
+from gateway.detectors.encoded_runs import Piece, pieces
+from gateway.detectors.escapes import Way, edits, unescape
+from gateway.detectors.fold import fold, offsets
 
 Span = tuple[int, int]
 """From where to where, in characters."""
@@ -26,7 +26,7 @@ class Step(Protocol):
         """Where in the older text a span of the newer one comes from."""
 
 
-class Layer:
+class Decoding:
     """What a text says, in folded characters.
 
     `loose` if it was decoded from within a run: what stands around a finding may then be noise.
@@ -40,35 +40,35 @@ class Layer:
         self._steps = steps
 
     def place(self, start: int, end: int) -> Span:
-        """Where in the original text a span of this layer comes from."""
+        """Where in the original text a span of this decoding comes from."""
         for step in self._steps:
             start, end = step.back(start, end)
         return start, end
 
-    def below(self) -> Iterator[Layer]:
-        """What this layer says once its escapes, and its runs, are undone."""
+    def below(self) -> Iterator[Decoding]:
+        """What this decoding says once its escapes, and its runs, are undone."""
         for way in Way:
             plain = unescape(self.text, way)
             if plain != self.text:
-                yield Layer(fold(plain), (_Folded(plain), _Escaped(self.text, way), *self._steps), loose=self.loose)
+                yield Decoding(fold(plain), (_Folded(plain), _Escaped(self.text, way), *self._steps), loose=self.loose)
         if found := list(pieces(self.text)):
             joined = _BETWEEN.join(text for text, _, _ in found)
-            yield Layer(fold(joined), (_Folded(joined), _Pieced(found), *self._steps), loose=True)
+            yield Decoding(fold(joined), (_Folded(joined), _Pieced(found), *self._steps), loose=True)
 
 
-def layers(text: str) -> Iterator[Layer]:
-    """The layers of a text, outermost first. Raises TooMuch when they are too deep or too large together."""
-    root = Layer(fold(text), (_Folded(text),), loose=False)
+def decodings(text: str) -> Iterator[Decoding]:
+    """The text and what it encodes, outermost first. Raises TooMuch when they are too deep or too large together."""
+    root = Decoding(fold(text), (_Folded(text),), loose=False)
     yield root
     level = list(root.below())
     if not level:
         return
-    budget, seen = unfolded(text), {root.text}
+    budget, seen = decoded_chars(text), {root.text}
     for _ in range(DEPTH):
-        seen.update(layer.text for layer in level)
-        budget.spend(sum(len(layer.text) for layer in level))
+        seen.update(decoding.text for decoding in level)
+        budget.spend(sum(len(decoding.text) for decoding in level))
         yield from level
-        level = [lower for layer in level for lower in layer.below() if lower.text not in seen]
+        level = [lower for decoding in level for lower in decoding.below() if lower.text not in seen]
     if level:
         raise TooMuch
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.minimise.detectors.bounds import DEPTH, LONGEST, Budget, TooMuch, checked, unfolded
-from gateway.minimise.detectors.escapes import Way, edits, unescape
-from gateway.minimise.detectors.fold import fold, obscure, offsets, readable
-from gateway.minimise.detectors.phones import phones
-from gateway.minimise.detectors.runs import pieces
-from gateway.minimise.detectors.unfold import layers
+from gateway.detectors.bounds import DEPTH, LONGEST, Budget, TooMuch, decoded_chars, lookups
+from gateway.detectors.decode import decodings
+from gateway.detectors.encoded_runs import pieces
+from gateway.detectors.escapes import Way, edits, unescape
+from gateway.detectors.fold import fold, obscure, offsets, readable
+from gateway.detectors.phones import phones
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_what_decodes_to_noise_is_left_out(text: str) -> None:
     ],
 )
 def test_a_layer_knows_where_it_comes_from(text: str, found: str, origin: str) -> None:
-    layer = next(layer for layer in layers(text) if found in layer.text)
-    at = layer.text.index(found)
-    start, end = layer.place(at, at + len(found))
+    decoding = next(decoding for decoding in decodings(text) if found in decoding.text)
+    at = decoding.text.index(found)
+    start, end = decoding.place(at, at + len(found))
     assert text[start:end] == origin
 
 
@@ -161,13 +161,13 @@ def nested(times: int) -> str:
 
 
 def test_layers_end_where_nothing_is_left_to_undo() -> None:
-    assert len(list(layers("kannelle.video.v1"))) == 1
-    assert any("nothing personal at all" in layer.text for layer in layers(nested(DEPTH)))
+    assert len(list(decodings("kannelle.video.v1"))) == 1
+    assert any("nothing personal at all" in decoding.text for decoding in decodings(nested(DEPTH)))
 
 
 def test_too_many_layers_are_too_much() -> None:
     with pytest.raises(TooMuch):
-        list(layers(nested(DEPTH + 1)))
+        list(decodings(nested(DEPTH + 1)))
 
 
 HOSTILE = {
@@ -205,10 +205,10 @@ HOSTILE = {
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_unfolds_within_its_budget(unit: str) -> None:
     text = (unit * 40_000)[:40_000]
-    budget, size = unfolded(text).left, 0
+    budget, size = decoded_chars(text).left, 0
     try:
-        for layer in layers(text):
-            size += len(layer.text)
+        for decoding in decodings(text):
+            size += len(decoding.text)
     except TooMuch:
         pass
     assert size <= budget + 18 * len(text)  # the text itself, and what one character can fold to
@@ -218,7 +218,7 @@ def test_numbers_are_looked_up_within_a_budget() -> None:
     text = "+1 22 " * 20_000
     with pytest.raises(TooMuch):
         list(phones(text, loose=False))
-    assert checked(text).left < len(text)
+    assert lookups(text).left < len(text)
 
 
 def test_a_budget_can_be_spent_to_the_last_unit() -> None:
@@ -230,4 +230,4 @@ def test_a_budget_can_be_spent_to_the_last_unit() -> None:
 
 def test_the_longest_text_unfolds() -> None:
     text = ("alice\\u0040acme.com YWxpY2VAYWNtZS5jb20 100%25 " * LONGEST)[:LONGEST]
-    assert sum(1 for _ in layers(text)) > 1
+    assert sum(1 for _ in decodings(text)) > 1

@@ -9,8 +9,8 @@ from typing import Final
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumber, PhoneNumberType, is_possible_number, is_valid_number, number_type
 
-from gateway.minimise.detectors.bounds import Budget, checked
-from gateway.minimise.detectors.digits import Group, is_moment, join, numbers
+from gateway.detectors.bounds import Budget, lookups
+from gateway.detectors.digits import Group, is_moment, join, numbers
 
 Span = tuple[int, int]
 
@@ -51,7 +51,7 @@ def phones(text: str, *, loose: bool) -> Iterator[Span]:
     or on end between other characters than letters. When `loose`, letters may be around them. A number must be valid in its country's
     plan, but with `+`, or in five pairs of digits, no more than possible. Raises TooMuch.
     """
-    end = partial(_end, budget=checked(text))
+    end = partial(_end, budget=lookups(text))
     return ((groups[0].start - len(_prefix(groups[0])), groups[-1].end) for groups in numbers(text, end, loose=loose))
 
 

@@ -35,7 +35,7 @@ _READABLE: Final = re.compile(rb"(?:p|Lc{1,3}){6}")
 """Six readable characters in a row: no address is shorter."""
 
 
-def is_innocent(text: str) -> bool:
+def hides_nothing(text: str) -> bool:
     """Whether `text` is a token in which no detector can find anything."""
     return _TOKEN.fullmatch(text) is not None and _SUSPECT.search(text) is None and not any(map(_reads, _BASE64.findall(text)))
 

@@ -32,11 +32,11 @@ class Budget:
             raise TooMuch
 
 
-def unfolded(text: str) -> Budget:
-    """For the characters that all unfoldings of a text may have together."""
+def decoded_chars(text: str) -> Budget:
+    """For the characters that all decodings of a text may have together."""
     return Budget(_GROWTH * len(text) + _GROWTH_FLOOR)
 
 
-def checked(text: str) -> Budget:
+def lookups(text: str) -> Budget:
     """For the numbers in a text that may be looked up."""
     return Budget(len(text) // 16 + _CHECKS_FLOOR)

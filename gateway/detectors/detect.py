@@ -1,0 +1,140 @@
+"""Detectors: personal data in strings and whole numbers, under every encoding that `decode.py` undoes, and masking it.
+
+What a finding means for a field is for the rules to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Final
+
+from gateway.detectors.bounds import LONGEST, TooMuch
+from gateway.detectors.cards import cards, is_card
+from gateway.detectors.coordinates import coordinates
+from gateway.detectors.decode import Decoding, Span, decodings
+from gateway.detectors.emails import emails
+from gateway.detectors.fast_path import hides_nothing
+from gateway.detectors.fold import obscure, readable
+from gateway.detectors.ibans import ibans
+from gateway.detectors.networks import networks
+from gateway.detectors.phones import is_phone, phones
+from gateway.errors import Reason
+from gateway.model import DETECTORS, Detector
+
+Scan = Callable[[Decoding], Iterator[Span]]
+
+SCANS: Final[Mapping[Detector, Scan]] = {
+    Detector.EMAIL: lambda decoding: emails(decoding.text),
+    Detector.IBAN: lambda decoding: ibans(decoding.text, loose=decoding.loose),
+    Detector.CARD: lambda decoding: cards(decoding.text, loose=decoding.loose),
+    Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
+    Detector.IP: lambda decoding: networks(decoding.text, loose=decoding.loose),
+    Detector.PHONE: lambda decoding: phones(decoding.text, loose=decoding.loose),
+}
+"""What looks for each kind, the most telling first: the digits of a card could be a phone number's too."""
+
+REASONS: Final[Mapping[Detector, Reason]] = {
+    Detector.EMAIL: Reason.LOOKS_LIKE_EMAIL,
+    Detector.IBAN: Reason.LOOKS_LIKE_IBAN,
+    Detector.CARD: Reason.LOOKS_LIKE_CARD,
+    Detector.COORDINATES: Reason.LOOKS_LIKE_COORDINATES,
+    Detector.IP: Reason.LOOKS_LIKE_IP_ADDRESS,
+    Detector.PHONE: Reason.LOOKS_LIKE_PHONE,
+}
+"""What a finding is called where something is stripped for it."""
+
+_REDACTED: Final = "[REDACTED]"
+_UNKNOWN: Final = "\ufffd"
+_ROUNDS: Final = 4
+
+
+def find(text: str, sought: Collection[Detector] = DETECTORS) -> Reason | None:
+    """The first finding of what is sought, in `text` or in anything that it encodes; UNREADABLE if it can't be judged.
+
+    Any text will do: nothing is raised.
+    """
+    if hides_nothing(text):
+        return None
+    if len(text) > LONGEST:
+        return Reason.UNREADABLE
+    try:
+        found = next((REASONS[kind] for decoding in decodings(text) for kind, _ in _findings(decoding, sought)), None)
+    except TooMuch:
+        return Reason.UNREADABLE
+    return found or (None if readable(text) else Reason.UNREADABLE)
+
+
+def mail_domains(text: str) -> frozenset[str]:
+    """The domains, folded, of all e-mail addresses in `text` and in anything that it encodes, as far as that can be told."""
+    domains: set[str] = set()
+    with suppress(TooMuch):
+        for decoding in decodings(text):
+            domains.update(decoding.text[start:end].rpartition("@")[2].strip(" \t").lower() for start, end in emails(decoding.text))
+    return frozenset(domains)
+
+
+def find_number(value: float) -> Reason | None:
+    """A phone or card number in a whole number of any size. See `is_phone` for what is read as one.
+
+    Unix times of today, in seconds to nanoseconds, are neither; neither are numbers under 100,000,000.
+    """
+    if not 10**8 <= abs(value) < 10**19 or value != value // 1:
+        return None
+    whole = abs(int(value))
+    if is_card(str(whole)):
+        return Reason.LOOKS_LIKE_CARD
+    return Reason.LOOKS_LIKE_PHONE if is_phone(whole) else None
+
+
+def mask(text: str) -> str:
+    """`text` with each finding replaced by a word in brackets that names it, and unreadable characters by U+FFFD.
+
+    `find` finds nothing in the answer, so masking it again changes nothing. What hides in a run of base64 or the like takes the whole run
+    with it. Where nothing else helps, the answer is `[REDACTED]`.
+    """
+    for _ in range(_ROUNDS):
+        if find(text) is None:
+            return text
+        text = _masked_once(text)
+    return text if find(text) is None else _REDACTED
+
+
+Mark = tuple[int, int, str]
+"""From where to where in a text something stands, and what replaces it."""
+
+
+def _findings(decoding: Decoding, sought: Collection[Detector]) -> Iterator[tuple[Detector, Span]]:
+    return ((kind, span) for kind, scan in SCANS.items() if kind in sought for span in scan(decoding))
+
+
+def _masked_once(text: str) -> str:
+    if len(text) > LONGEST:
+        return _REDACTED
+    try:
+        found = [
+            (*decoding.place(*span), f"[{kind.name}]") for decoding in decodings(text) for kind, span in _findings(decoding, DETECTORS)
+        ]
+    except TooMuch:
+        return _REDACTED
+    parts, done = [], 0
+    for start, end, label in _merged(found):
+        parts += [_legible(text[done:start]), label]
+        done = end
+    return "".join((*parts, _legible(text[done:])))
+
+
+def _merged(marks: Iterable[Mark]) -> list[Mark]:
+    """Marks in order, those that overlap as one, named by the first of them that starts first."""
+    merged: list[Mark] = []
+    for start, end, label in sorted(marks, key=lambda mark: (mark[0], -mark[1])):
+        if merged and start < merged[-1][1]:
+            before = merged.pop()
+            merged.append((before[0], max(end, before[1]), before[2]))
+        else:
+            merged.append((start, end, label))
+    return merged
+
+
+def _legible(text: str) -> str:
+    return text if readable(text) else "".join(_UNKNOWN if obscure(char) else char for char in text)
