@@ -12,6 +12,7 @@ from gateway.detectors.bounds import DEPTH, TooMuch, decoded_chars
 from gateway.detectors.encoded_runs import Piece, pieces
 from gateway.detectors.escapes import Way, edits, unescape
 from gateway.detectors.fold import fold, offsets
+from gateway.detectors.technical import blanked
 
 Span = tuple[int, int]
 """From where to where, in characters."""
@@ -32,12 +33,15 @@ class Decoding:
     `loose` if it was decoded from within a run: what stands around a finding may then be noise.
     """
 
-    __slots__ = ("_steps", "loose", "text")
-
     def __init__(self, text: str, steps: Sequence[Step], *, loose: bool) -> None:
         self.text = text
         self.loose = loose
         self._steps = steps
+
+    @cached_property
+    def bare(self) -> str:
+        """The text, as long as it is, without technical identifiers, dates and times."""
+        return blanked(self.text)
 
     def place(self, start: int, end: int) -> Span:
         """Where in the original text a span of this decoding comes from."""

@@ -26,11 +26,11 @@ Scan = Callable[[Decoding], Iterator[Span]]
 
 SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.EMAIL: lambda decoding: emails(decoding.text),
-    Detector.IBAN: lambda decoding: ibans(decoding.text, loose=decoding.loose),
-    Detector.CARD: lambda decoding: cards(decoding.text, loose=decoding.loose),
+    Detector.IBAN: lambda decoding: ibans(decoding.bare, loose=decoding.loose),
+    Detector.CARD: lambda decoding: cards(decoding.bare, loose=decoding.loose),
     Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
     Detector.IP: lambda decoding: networks(decoding.text, loose=decoding.loose),
-    Detector.PHONE: lambda decoding: phones(decoding.text, loose=decoding.loose),
+    Detector.PHONE: lambda decoding: phones(decoding.bare, loose=decoding.loose),
 }
 """What looks for each kind, the most telling first: the digits of a card could be a phone number's too."""
 

@@ -1,4 +1,4 @@
-"""Groups of digits in folded text, as phone and card numbers are written, and what such digits surely are not: UUIDs, dates, times."""
+"""Groups of digits in folded text, as phone and card numbers are written."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ from typing import Final, NamedTuple
 _ZONE: Final = re.compile(r"[0-9](?:[ \t.\-/()+_]{0,3}[0-9]){8,}+")
 _MOST_APART: Final = 19
 _GROUP: Final = re.compile(r"[0-9]+")
-# With a letter somewhere: one of digits only may as well hide a number.
-_UUID: Final = re.compile(
-    r"(?<![0-9a-z])(?=[0-9-]{0,35}[a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-z])",
-    re.IGNORECASE,
-)
-_YEAR: Final = r"(?:19|20)[0-9]{2}"
-_MONTH: Final = r"(?:0[1-9]|1[0-2])"
-_DAY: Final = r"(?:0[1-9]|[12][0-9]|3[01])"
-_DATE: Final = re.compile(
-    rf"(?<![0-9])(?:{_YEAR}(?P<a>[-/.]){_MONTH}(?P=a){_DAY}|(?:{_DAY}(?P<b>[-/.]){_MONTH}(?P=b)|{_MONTH}(?P<c>[-/.]){_DAY}(?P=c)){_YEAR})(?![0-9])"
-)
-_COMPACT: Final = re.compile(rf"{_YEAR}{_MONTH}{_DAY}(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){{0,2}}")
 
 
 class Group(NamedTuple):
@@ -63,33 +51,19 @@ def join(groups: Iterable[Group]) -> str:
     return "".join([group.digits for group in groups])
 
 
-def without_uuids(text: str) -> str:
-    """`text` with UUIDs blanked."""
-    return _UUID.sub(_blank, text) if text.count("-") >= 4 else text
-
-
-def is_moment(digits: str) -> bool:
-    """Whether digits are a date with an hour, as in `2026112310`."""
-    return _COMPACT.fullmatch(digits) is not None
-
-
 def _zones(text: str, *, loose: bool) -> Iterator[list[Group]]:
-    """Stretches of at least 9 digits, in groups with at most 3 separators between two; UUIDs and dates left out.
+    """Stretches of at least 9 digits, in groups with at most 3 separators between two.
 
     Digits that all stand apart, as on a form, are one group; unless they are too many for that. If `loose`, letters don't matter.
     """
     if not _ZONE.search(text):
         return
-    for zone in _ZONE.finditer(_DATE.sub(_blank, without_uuids(text))):
+    for zone in _ZONE.finditer(text):
         groups = _groups(zone, loose=loose)
         if len(groups[-1].digits) > 1 or any(len(group.digits) > 1 for group in groups):
             yield groups
         elif len(groups) <= _MOST_APART:
             yield [_joined(groups)]
-
-
-def _blank(match: re.Match[str]) -> str:
-    return "~" * len(match[0])
 
 
 def _groups(zone: re.Match[str], *, loose: bool) -> list[Group]:

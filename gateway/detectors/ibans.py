@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.detectors.digits import without_uuids
-
 Span = tuple[int, int]
 
 # Characters of an IBAN by country: https://www.swift.com/standards/data-standards/iban-international-bank-account-number.
@@ -32,7 +30,6 @@ def ibans(text: str, *, loose: bool) -> Iterator[Span]:
     starts = _IBAN_START_ANYWHERE if loose else _IBAN_START
     if not starts.search(text):
         return
-    text = without_uuids(text)
     for start in starts.finditer(text):
         length = _LENGTHS.get(start[0][:2].upper())
         iban = _IBANS[length].match(text, start.start()) if length else None

@@ -10,7 +10,8 @@ from typing import Final
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumber, PhoneNumberType, is_possible_number, is_valid_number, number_type
 
 from gateway.detectors.bounds import Budget, lookups
-from gateway.detectors.digits import Group, is_moment, join, numbers
+from gateway.detectors.digits import Group, join, numbers
+from gateway.detectors.technical import is_moment
 
 Span = tuple[int, int]
 
