@@ -51,7 +51,7 @@ NEVER: Final = frozenset({Category.AGE, Category.GENDER, Category.BANKING, Categ
 
 
 class Detector(StrEnum):
-    """A kind of personal data that is found by its look; the name is also what masks it, in brackets."""
+    """A kind of personal data that is found by its look."""
 
     # Asked of each kind for each value that isn't remembered: an enum's own hash is a Python function.
     __hash__ = str.__hash__
@@ -62,6 +62,9 @@ class Detector(StrEnum):
     COORDINATES = "coordinates"
     IP = "ip"
     PHONE = "phone"
+    NATIONAL_ID = "national_id"
+    SECRET = "secret"  # noqa: S105 - the name of a kind
+    MAC = "mac"
 
 
 DETECTORS: Final = tuple(Detector)

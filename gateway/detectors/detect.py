@@ -17,7 +17,7 @@ from gateway.detectors.emails import emails
 from gateway.detectors.fast_path import hides_nothing
 from gateway.detectors.fold import obscure, readable
 from gateway.detectors.ibans import ibans
-from gateway.detectors.networks import networks
+from gateway.detectors.networks import mac_addresses, networks
 from gateway.detectors.phones import is_phone, phones
 from gateway.errors import Reason
 from gateway.model import DETECTORS, Detector
@@ -29,6 +29,7 @@ SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.IBAN: lambda decoding: ibans(decoding.bare, loose=decoding.loose),
     Detector.CARD: lambda decoding: cards(decoding.bare, loose=decoding.loose),
     Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
+    Detector.MAC: lambda decoding: mac_addresses(decoding.text),
     Detector.IP: lambda decoding: networks(decoding.text, loose=decoding.loose),
     Detector.PHONE: lambda decoding: phones(decoding.bare, loose=decoding.loose),
 }
@@ -41,8 +42,14 @@ REASONS: Final[Mapping[Detector, Reason]] = {
     Detector.COORDINATES: Reason.LOOKS_LIKE_COORDINATES,
     Detector.IP: Reason.LOOKS_LIKE_IP_ADDRESS,
     Detector.PHONE: Reason.LOOKS_LIKE_PHONE,
+    Detector.NATIONAL_ID: Reason.LOOKS_LIKE_NATIONAL_ID,
+    Detector.SECRET: Reason.LOOKS_LIKE_SECRET,
+    Detector.MAC: Reason.LOOKS_LIKE_MAC_ADDRESS,
 }
 """What a finding is called where something is stripped for it."""
+
+LABELS: Final[Mapping[Detector, str]] = {kind: f"[{kind.name}]" for kind in DETECTORS} | {Detector.NATIONAL_ID: "[ID]"}
+"""What a finding is replaced by where it is masked."""
 
 _REDACTED: Final = "[REDACTED]"
 _UNKNOWN: Final = "\ufffd"
@@ -113,7 +120,7 @@ def _masked_once(text: str) -> str:
         return _REDACTED
     try:
         found = [
-            (*decoding.place(*span), f"[{kind.name}]") for decoding in decodings(text) for kind, span in _findings(decoding, DETECTORS)
+            (*decoding.place(*span), LABELS[kind]) for decoding in decodings(text) for kind, span in _findings(decoding, DETECTORS)
         ]
     except TooMuch:
         return _REDACTED

@@ -1,4 +1,4 @@
-"""Where IP addresses stand in folded text."""
+"""Where IP and MAC addresses stand in folded text."""
 
 from __future__ import annotations
 
@@ -20,6 +20,19 @@ _GROUP: Final = r"[0-9a-f]{1,4}"
 _GROUPS: Final = rf"(?:{_GROUP}:){{7}}{_GROUP}|(?:{_GROUP}(?::{_GROUP}){{0,6}})?::(?:{_GROUP}(?::{_GROUP}){{0,6}})?"
 _IPV6: Final = re.compile(rf"(?<![0-9a-z_])(?<![0-9a-f]:)(?:{_GROUPS})(?![0-9a-z_:])", re.IGNORECASE)
 _IPV6_ANYWHERE: Final = re.compile(_GROUPS, re.IGNORECASE)
+
+# Six pairs or three groups of four (Cisco), and no more of them: longer runs are fingerprints of keys and the like.
+_MAC: Final = re.compile(
+    r"(?<![0-9a-z])(?<![0-9a-f][:-])[0-9a-f]{2}(?P<a>[:-])(?:[0-9a-f]{2}(?P=a)){4}[0-9a-f]{2}(?![0-9a-z])(?![:-][0-9a-f])"
+    r"|(?<![0-9a-z])(?<![0-9a-f]\.)(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}(?![0-9a-z])(?!\.[0-9a-f])",
+    re.IGNORECASE,
+)
+
+
+def mac_addresses(text: str) -> Iterator[Span]:
+    """The addresses of network cards in folded text."""
+    if text.count(":") >= 5 or text.count("-") >= 5 or text.count(".") >= 2:
+        yield from (match.span() for match in _MAC.finditer(text))
 
 
 def networks(text: str, *, loose: bool) -> Iterator[Span]:
