@@ -20,10 +20,10 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test soak coverage check check-style check-types check-floors check-protos check-docs protos docs bench clean
+.PHONY: help demo test soak coverage check check-style check-types check-floors check-protos check-docs protos docs detector-data bench clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s%s\n", $$1, $$2}' Makefile
 
 demo: .venv/.stamp-demo  ## start the gateway, send it traffic, show what is left of it
 	@$(BIN)/privacy-gateway demo
@@ -68,6 +68,9 @@ protos: .venv/.stamp-dev  ## format the protos and generate what the repository 
 	$(BIN)/buf format --write
 	$(BIN)/buf lint
 	$(BIN)/python protos/generate.py
+
+detector-data: .venv/.stamp-dev  ## compare what the detectors know with its sources; ARGS=--write brings it up to date
+	@$(BIN)/python -m tests.detectors.registries $(ARGS)
 
 bench: .venv/.stamp-bench  ## measure, as ratios in one run
 	@$(BIN)/python -m tests.bench

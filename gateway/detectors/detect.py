@@ -119,9 +119,7 @@ def _masked_once(text: str) -> str:
     if len(text) > LONGEST:
         return _REDACTED
     try:
-        found = [
-            (*decoding.place(*span), LABELS[kind]) for decoding in decodings(text) for kind, span in _findings(decoding, DETECTORS)
-        ]
+        found = [(*decoding.place(*span), LABELS[kind]) for decoding in decodings(text) for kind, span in _findings(decoding, DETECTORS)]
     except TooMuch:
         return _REDACTED
     parts, done = [], 0
