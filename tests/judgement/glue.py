@@ -1,0 +1,114 @@
+"""What stands around a value and between its parts in a token: letters and separators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from random import Random
+from string import ascii_letters, ascii_lowercase
+from typing import Final
+
+from tests.judgement.bad import Bad, values
+
+SEPARATORS: Final = ":/_-"
+MAX_LETTERS: Final = 8
+"""How many letters stand before or after a value at most."""
+
+_MAX_GROUP: Final = 5
+
+Glue = Callable[[Bad, Random], str]
+
+
+def letters(random: Random) -> str:
+    """One to eight letters, small ones as a rule."""
+    alphabet = random.choice((ascii_lowercase, ascii_lowercase, ascii_letters))
+    return "".join(random.choices(alphabet, k=random.randint(1, MAX_LETTERS)))
+
+
+def _bare(value: Bad, random: Random) -> str:
+    return value.bare
+
+
+def _before(value: Bad, random: Random) -> str:
+    return letters(random) + value.bare
+
+
+def _after(value: Bad, random: Random) -> str:
+    return value.bare + letters(random)
+
+
+def _around(value: Bad, random: Random) -> str:
+    return letters(random) + value.bare + letters(random)
+
+
+def _joined(separator: str, value: Bad, random: Random) -> str:
+    return separator.join(value.groups)
+
+
+def _mixed(value: Bad, random: Random) -> str:
+    return _mix(value.groups, random)
+
+
+def _regrouped(value: Bad, random: Random) -> str:
+    """Any groups, with one separator between them."""
+    return random.choice(SEPARATORS).join(_groups(value, random))
+
+
+def _regrouped_mixed(value: Bad, random: Random) -> str:
+    return _mix(_groups(value, random), random)
+
+
+def _all(value: Bad, random: Random) -> str:
+    """Letters around, separators between, and as a rule between them too."""
+    groups = random.choice((value.groups, _groups(value, random)))
+    text = random.choice((_mix(groups, random), random.choice(SEPARATORS).join(groups)))
+    ends = (random.choice(("", *SEPARATORS)) for _ in range(2))
+    return f"{letters(random)}{next(ends)}{text}{next(ends)}{letters(random)}"
+
+
+def _mix(groups: tuple[str, ...], random: Random) -> str:
+    seams = (random.choice(SEPARATORS) for _ in groups[1:])
+    return "".join(chain.from_iterable(zip(groups, chain(seams, ("",)), strict=True)))
+
+
+def _groups(value: Bad, random: Random) -> tuple[str, ...]:
+    """Groups of one to five characters, where a value may be grouped in any way."""
+    return tuple(_random_groups(value.bare, random)) if value.regrouped else value.groups
+
+
+def _random_groups(text: str, random: Random) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        size = random.randint(2 if text[start] == "+" else 1, _MAX_GROUP)
+        yield text[start : start + size]
+        start += size
+
+
+GLUES: Final[Mapping[str, Glue]] = {
+    "bare": _bare,
+    "letters before": _before,
+    "letters after": _after,
+    "letters around": _around,
+    **{f"between {separator}": partial(_joined, separator) for separator in SEPARATORS},
+    "between mixed": _mixed,
+    "regrouped": _regrouped,
+    "regrouped mixed": _regrouped_mixed,
+    "all": _all,
+}
+
+ALONE: Final = ("bare", "letters before", "letters after", "letters around", "all")
+"""What can be done to a value that is in one piece."""
+
+
+def glues_of(value: Bad) -> tuple[str, ...]:
+    """The ways of gluing that make a difference to a value of its kind."""
+    if len(value.groups) == 1:
+        return ALONE
+    return tuple(name for name in GLUES if value.regrouped or not name.startswith("regrouped"))
+
+
+def glued(kind: str, way: str, count: int) -> Iterator[tuple[Bad, str]]:
+    """Yield values of a kind, each with the token that it makes glued this way."""
+    random = Random(f"glue {kind} {way}")  # noqa: S311 - test data
+    return ((value, GLUES[way](value, random)) for value in values(kind, count))

@@ -1,0 +1,59 @@
+"""Print how many values of each kind pass, glued each way, in per cent.
+
+    python -m tests.judgement.measure [--count N] [--kind WORD] [--field operational|free_text] [--name N]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.judgement.bad import KINDS, values
+from tests.judgement.glue import GLUES, glues_of
+from tests.judgement.passing import MAX_PASSING, Measure, Passing, texts, tokens
+
+MEASURES: Final[Mapping[str, Measure]] = {"operational": tokens, "free_text": texts}
+
+
+def measured(measure: Measure, kinds: Sequence[str], count: int) -> dict[str, dict[str, Passing]]:
+    """What passes of each kind, by how it is glued."""
+    return {kind: {way: measure(kind, way, count) for way in glues_of(next(values(kind, 1)))} for kind in kinds}
+
+
+def table(results: Mapping[str, Mapping[str, Passing]]) -> Table:
+    """A line for each kind, a column for each way of gluing; what is above the limit is marked."""
+    made = Table("kind", *GLUES, box=None, pad_edge=False)
+    for kind, ways in results.items():
+        made.add_row(kind, *(_cell(ways.get(way)) for way in GLUES))
+    return made
+
+
+def _cell(passing: Passing | None) -> str:
+    if passing is None:
+        return ""
+    mark = "!" if passing.share > MAX_PASSING else ""
+    return f"{100 * passing.share:.2f}{mark}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--count", type=int, default=1000, help="values of each kind for each way of gluing")
+    parser.add_argument("--kind", default="", help="only kinds with this in their name")
+    parser.add_argument("--field", choices=MEASURES, default="operational")
+    parser.add_argument("--name", type=int, default=0, help="how many of those that pass to name, a kind and way")
+    given = parser.parse_args()
+    results = measured(MEASURES[given.field], [kind for kind in KINDS if given.kind in kind], given.count)
+    console = Console(width=200, highlight=False, markup=False)
+    console.print(table(results))
+    for kind, ways in results.items():
+        for way, passing in ways.items():
+            if given.name and passing.passed:
+                console.print(f"{kind}, {way}: {list(passing.passed[: given.name])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Which made values pass: how many of each kind, glued each way, and which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from random import Random
+from typing import Any, Final
+
+import msgspec
+
+from tests.judgement.bad import Bad, values
+from tests.judgement.deciding import left_of_each
+from tests.judgement.glue import glued
+from tests.judgement.sentences import TELLING_CHARS, alphanumerics, planted
+
+MAX_PASSING: Final = 0.005
+"""The share of the values of one kind, glued one way, that may pass as a token."""
+
+MAX_NAMED: Final = 8
+
+
+class Passing(msgspec.Struct, frozen=True):
+    """How many values were tried, and what passed of them."""
+
+    tried: int
+    passed: Sequence[str]
+
+    @property
+    def share(self) -> float:
+        return len(self.passed) / self.tried if self.tried else 0.0
+
+    def __str__(self) -> str:
+        return f"{100 * self.share:.2f} % of {self.tried}: {list(self.passed[:MAX_NAMED])}"
+
+
+def tokens(kind: str, way: str, count: int) -> Passing:
+    """The tokens of a kind, glued one way, that a log keeps."""
+    texts = [text for _, text in glued(kind, way, count)]
+    left = left_of_each("operational", texts, "log")
+    return Passing(count, [text for text, kept in zip(texts, left, strict=True) if kept is not None])
+
+
+def texts(kind: str, way: str, count: int) -> Passing:
+    """The texts in which a value of a kind, glued one way, is still legible in whole or by half once a store has them."""
+    random = Random(f"texts {kind} {way}")  # noqa: S311 - test data
+    sown = [(value, planted(text, random)) for value, text in glued(kind, way, count)]
+    left = left_of_each("free_text", (text for _, text in sown), "store")
+    return Passing(count, [f"{text} → {kept}" for (value, text), kept in zip(sown, left, strict=True) if _is_legible(value, text, kept)])
+
+
+def _is_legible(value: Bad, text: str, left: Any) -> bool:
+    """Whether a run of the value's own characters is left, where the sentence doesn't hold the same by itself."""
+    told = alphanumerics(value.bare)
+    size = min(TELLING_CHARS, len(told))
+    rest = alphanumerics(str(left or ""))
+    return any(told[start : start + size] in rest for start in range(len(told) - size + 1))
+
+
+def fields(field: str, texts: Iterable[str], destination: str = "crm") -> Passing:
+    """The values that stay as they are in a field of a destination."""
+    given = list(texts)
+    left = left_of_each(field, given, destination)
+    return Passing(len(given), [text for text, kept in zip(given, left, strict=True) if kept == text])
+
+
+def bare(kind: str, count: int) -> Iterator[str]:
+    """Yield the values of a kind as they are usually written."""
+    return (value.bare for value in values(kind, count))
+
+
+Measure = Callable[[str, str, int], Passing]
