@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Final, Protocol
 
 from gateway.detectors.bounds import DEPTH, TooMuch, decoded_chars
+from gateway.detectors.compact import Compact
 from gateway.detectors.encoded_runs import Piece, pieces
 from gateway.detectors.escapes import Way, edits, unescape
 from gateway.detectors.fold import fold, offsets
@@ -42,6 +43,11 @@ class Decoding:
     def bare(self) -> str:
         """The text, as long as it is, without technical identifiers, dates and times."""
         return blanked(self.text)
+
+    @cached_property
+    def compact(self) -> Compact:
+        """The bare text without separators."""
+        return Compact(self.bare)
 
     def place(self, start: int, end: int) -> Span:
         """Where in the original text a span of this decoding comes from."""

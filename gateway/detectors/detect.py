@@ -26,7 +26,7 @@ Scan = Callable[[Decoding], Iterator[Span]]
 
 SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.EMAIL: lambda decoding: emails(decoding.text),
-    Detector.IBAN: lambda decoding: ibans(decoding.bare, loose=decoding.loose),
+    Detector.IBAN: lambda decoding: ibans(decoding.compact),
     Detector.CARD: lambda decoding: cards(decoding.bare, loose=decoding.loose),
     Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
     Detector.MAC: lambda decoding: mac_addresses(decoding.text),

@@ -1,4 +1,4 @@
-"""Where IBANs stand in folded text."""
+"""Where IBANs stand in folded text, whatever touches them and whatever separates their characters."""
 
 from __future__ import annotations
 
@@ -6,38 +6,53 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.detectors import data
+from gateway.detectors.bounds import lookups
+from gateway.detectors.compact import Compact
+
 Span = tuple[int, int]
 
-# Characters of an IBAN by country: https://www.swift.com/standards/data-standards/iban-international-bank-account-number.
-_LENGTHS: Final = {
-    country: int(length)
-    for length, countries in {
-        "15": "NO", "16": "BE", "18": "DK FK FI FO GL NL SD", "19": "MK SI", "20": "AT BA EE KZ LT LU MN XK", "21": "CH HR LI LV",
-        "22": "BG BH CR DE GB GE IE ME RS VA", "23": "AE GI IL IQ OM SO TL", "24": "AD CZ ES MD PK RO SA SE SK TN VG", "25": "LY PT ST",
-        "26": "IS TR", "27": "BI DJ FR GR IT MC MR SM", "28": "AL AZ BY CY DO GT HN HU LB NI PL SV", "29": "BR EG PS QA UA",
-        "30": "JO KW MU YE", "31": "MT SC", "32": "LC", "33": "RU",
-    }.items()
-    for country in countries.split()
-}  # fmt: skip
-_IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ .\-_]?[A-Za-z0-9])")
-_IBAN_START_ANYWHERE: Final = re.compile(r"[A-Za-z]{2}[0-9]{2}(?=[ .\-_]?[A-Za-z0-9])")
-_IBANS: Final = {length: re.compile(rf"(?:[A-Za-z0-9][ .\-_]?){{{length - 1}}}[A-Za-z0-9]") for length in sorted(set(_LENGTHS.values()))}
-_SEPARATORS: Final = str.maketrans("", "", " .-_")
+_CLASSES: Final = {"n": "[0-9]", "a": "[A-Za-z]", "c": "[A-Za-z0-9]"}
+# No two of them overlap, so that each character is looked at by one at most.
+_START: Final = re.compile(r"[A-Za-z]{2}[0-9]{2}(?=[A-Za-z0-9]{8})")
 
 
-def ibans(text: str, *, loose: bool) -> Iterator[Span]:
-    """The IBANs in folded text, with or without separators, not beside letters or digits; when `loose`, beside anything."""
-    starts = _IBAN_START_ANYWHERE if loose else _IBAN_START
-    if not starts.search(text):
-        return
-    for start in starts.finditer(text):
-        length = _LENGTHS.get(start[0][:2].upper())
-        iban = _IBANS[length].match(text, start.start()) if length else None
-        if iban and (loose or not text[iban.end() : iban.end() + 1].isalnum()) and _is_iban(iban[0]):
-            yield iban.span()
+def _structure(spec: str) -> re.Pattern[str]:
+    """Return the pattern of a BBAN's structure, as the registry writes it: `5!n11!c`."""
+    return re.compile(re.sub(r"([0-9]+)!([nac])", lambda piece: f"{_CLASSES[piece[2]]}{{{piece[1]}}}", spec))
 
 
-def _is_iban(text: str) -> bool:
-    """The check digits of ISO 13616."""
-    plain = text.translate(_SEPARATORS)
-    return int("".join(str(int(char, 36)) for char in plain[4:] + plain[:4])) % 97 == 1
+_STRUCTURES: Final = {country: _structure(spec) for country, spec in data.table("ibans", dict[str, str]).items()}
+
+
+def ibans(text: Compact) -> Iterator[Span]:
+    """Yield where IBANs stand in the folded text: a country's code, its length and structure, and the check digits of ISO 13616.
+
+    Raises TooMuch if too much of the text is built like one.
+    """
+    checks = lookups(text.text)
+    for start in _START.finditer(text.text):
+        structure = _STRUCTURES.get(start[0][:2].upper())
+        bban = structure.match(text.text, start.end()) if structure else None
+        if bban:
+            checks.spend(1)
+            if _is_checked(start[0], bban[0]) and _is_written(text, start.start(), bban.end()):
+                yield text.span(start.start(), bban.end())
+
+
+def _is_checked(head: str, bban: str) -> bool:
+    return int("".join(str(int(char, 36)) for char in bban + head)) % 97 == 1
+
+
+def _is_written(text: Compact, start: int, end: int) -> bool:
+    """Return whether people write IBANs so: mostly digits, or letters of one case that don't look like the words of a sentence."""
+    iban = text.text[start:end]
+    if 2 * sum(map(str.isdigit, iban)) >= len(iban):
+        return True
+    return iban in (iban.upper(), iban.lower()) and not _is_prose(text.groups(start, end))
+
+
+def _is_prose(groups: list[str]) -> bool:
+    """Return whether each group is a word or a number, and they are of many lengths; an IBAN's groups are all as long but the last."""
+    alike = len({len(group) for group in groups[:-1]}) <= 1 and len(groups[-1]) <= len(groups[0])
+    return not alike and all(group.isalpha() or group.isdigit() for group in groups)

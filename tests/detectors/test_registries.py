@@ -26,4 +26,4 @@ def test_differences_are_named_by_kind() -> None:
 
 
 def test_of_many_differences_some_are_named() -> None:
-    assert list(differences([], [f"{number:02}" for number in range(30)]))[0].endswith('"19" and 10 more')
+    assert next(iter(differences([], [f"{number:02}" for number in range(30)]))).endswith('"19" and 10 more')
