@@ -72,7 +72,10 @@ DETECTORS: Final = tuple(Detector)
 
 
 class FieldPrivacy(msgspec.Struct, frozen=True):
-    """What a field holds; the fields of `kannelle.privacy.v1.FieldPrivacy`, with its defaults."""
+    """What a field holds; the fields of `kannelle.privacy.v1.FieldPrivacy`, with its defaults.
+
+    `without`: what isn't looked for in it inside the EU, which only a policy says, and no annotation.
+    """
 
     category: Category = Category.UNSPECIFIED
     map_key: Category = Category.UNSPECIFIED
@@ -82,6 +85,7 @@ class FieldPrivacy(msgspec.Struct, frozen=True):
     one_of: tuple[str, ...] = ()
     min: int = 0
     max: int = 0
+    without: tuple[Detector, ...] = ()
 
     @property
     def bounded(self) -> bool:

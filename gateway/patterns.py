@@ -34,6 +34,22 @@ _UNIT: Final = re.compile(
 )
 
 
+# The units that say how long a match may be.
+_WIDTH: Final = re.compile(
+    r"""
+    \\.
+    | \[\^?\]?(?:\\.|\[:\^?[a-z]*:\]|[^\]\\])*+\]
+    | (?P<open>\((?:\?:)?)
+    | (?P<close>\))
+    | (?P<either>\|)
+    | (?P<maybe>\?)
+    | \{(?P<times>[0-9]+)(?:,(?P<most>[0-9]+))?\}
+    | .
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
 class Pattern(Protocol):
     """A compiled pattern. It has no memory of the values it saw, and is safe to share between threads."""
 
@@ -52,6 +68,32 @@ def compile_pattern(pattern: str) -> Pattern:
     except UnicodeEncodeError:
         raise ValueError("not a valid RE2 pattern: lone surrogate") from None
     return compiled
+
+
+def max_chars(pattern: str) -> int:
+    """Return how many characters a pattern that compiles may match at most. In doubt, as with escapes of several characters, more."""
+    around: list[tuple[int, int]] = []
+    longest = width = atom = 0
+    for unit in _WIDTH.finditer(pattern):
+        match unit.lastgroup:
+            case "open":
+                around.append((longest, width))
+                longest = width = atom = 0
+            case "close":
+                atom = max(longest, width)
+                longest, width = around.pop()
+                width += atom
+            case "either":
+                longest, width = max(longest, width), 0
+            case "times" | "most":
+                more = atom * max(0, int(unit["most"] or unit["times"]) - 1)
+                width, atom = width + more, atom + more
+            case "maybe":
+                pass
+            case _:
+                atom = 1
+                width += 1
+    return max(longest, width)
 
 
 def _check(pattern: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.patterns import MAX_PATTERN, TOKEN, compile_pattern
+from gateway.patterns import MAX_PATTERN, TOKEN, compile_pattern, max_chars
 
 
 @pytest.mark.parametrize(
@@ -83,3 +85,32 @@ def test_what_loads_matches_no_long_value(pattern: str) -> None:
     except ValueError:
         return
     assert not any(compiled.fullmatch(char * 20_000) for char in "ab*+")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "most"),
+    [
+        ("a", 1),
+        ("ab{2,5}", 6),
+        ("(ab|cde){3}", 9),
+        ("[^]a]{4}x?", 5),
+        ("(?:a|b(c|d){2}){0,7}", 21),
+        (r"\.{3}\(", 4),
+        (r"[)(|{}\]]{2}", 2),
+        ("a{2}{3}", 6),
+        ("|a", 1),
+        ("(a{2}|b)(c|d{9})", 11),
+    ],
+)
+def test_how_long_a_match_may_be(pattern: str, most: int) -> None:
+    assert max_chars(pattern) == most
+
+
+PARTS: Final = st.sampled_from(["a", "[ab]", r"\d", "a?", "b{2}", "[0-9]{1,3}", "(a|bc)", "(?:a|b{2}){1,2}", "|", r"\."])
+
+
+@given(st.lists(PARTS, min_size=1, max_size=6).map("".join), st.data())
+def test_no_match_is_longer_than_it_may_be(pattern: str, data: st.DataObject) -> None:
+    """Python's own reader of patterns makes the matches."""
+    text = data.draw(st.from_regex(pattern, fullmatch=True, alphabet="ab.0123456789c"))
+    assert len(text) <= max_chars(pattern)

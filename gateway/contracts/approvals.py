@@ -53,7 +53,7 @@ def _plain(privacy: FieldPrivacy) -> dict[str, object]:
     given = {name: getattr(privacy, name) for name in FieldPrivacy.__struct_fields__}
     said = {name: value for name, value in given.items() if value != getattr(FieldPrivacy(), name)}
     return {
-        name: value.name if isinstance(value, Category) else list(value) if isinstance(value, tuple) else value
+        name: value.name if isinstance(value, Category) else list(map(str, value)) if isinstance(value, tuple) else value
         for name, value in said.items()
     }
 

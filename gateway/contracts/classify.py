@@ -66,6 +66,7 @@ def loosens(old: FieldPrivacy, new: FieldPrivacy) -> bool:
         and new.map_key is old.map_key
         and new.subject == old.subject
         and new.pattern == old.pattern
+        and set(new.without) <= set(old.without)
         and _no_longer(old, new)
         and _no_more_values(old, new)
         and _no_wider(old, new)

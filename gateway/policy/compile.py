@@ -207,7 +207,7 @@ class Compiler:
     def _site(self, name: str, recipient: Recipient, given: Destination | Caller) -> Site:
         policy, allow = self.policy, given.allow & ceiling_of(self.policy, given.region)
         days = policy.timestamps.days_around_receipt if policy.timestamps else None
-        return Site(name, recipient, given.region, allow, policy.user_id.pattern, days)
+        return Site(name, recipient, given.region, allow, policy.user_id.pattern, days, policy.user_id.without)
 
     def projector(self, destination: str) -> Projector:
         """What a destination may get of every type. Raises KeyError."""

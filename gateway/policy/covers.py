@@ -25,7 +25,7 @@ def covers_envelope(now: EnvelopePlan, was: EnvelopePlan) -> bool:
 
 def covers_site(now: Site, was: Site) -> bool:
     """Whether a recipient may get every category that it might, by rules that are the same."""
-    rules = [(site.name, site.recipient, site.region, site.user_id, site.days) for site in (now, was)]
+    rules = [(site.name, site.recipient, site.region, site.user_id, site.days, site.user_id_without) for site in (now, was)]
     return rules[0] == rules[1] and now.allow >= was.allow
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.model import Category, FieldPrivacy, Recipient
+from gateway.model import Category, Detector, FieldPrivacy, Recipient
 from gateway.policy.http_exporters import HttpExporter
 from gateway.policy.vocabulary import (
     Code,
@@ -36,9 +36,10 @@ from gateway.policy.vocabulary import (
 
 
 class UserId(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a user's identifier looks like: `pattern` is RE2, matched against the whole value."""
+    """What a user's identifier looks like: `pattern` is RE2, matched against the whole value. `without`: what isn't looked for in it."""
 
     pattern: Text
+    without: tuple[Detector, ...] = ()
 
 
 class Timestamps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,6 +134,7 @@ class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     one_of: tuple[Text, ...] = ()
     min: int | None = None
     max: int | None = None
+    without: tuple[Detector, ...] = ()
 
     @property
     def kind(self) -> PropertyType:
@@ -145,7 +147,9 @@ class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def privacy(self) -> FieldPrivacy:
         """The same, in the form that annotations are read into."""
         low, high = self.min or 0, self.max or 0
-        return FieldPrivacy(self.category, pattern=self.pattern, max_length=self.max_length, one_of=self.one_of, min=low, max=high)
+        return FieldPrivacy(
+            self.category, pattern=self.pattern, max_length=self.max_length, one_of=self.one_of, min=low, max=high, without=self.without
+        )
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

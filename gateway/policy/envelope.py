@@ -47,7 +47,7 @@ _NEVER_FITS: Final[Mapping[Reason, str]] = {
     Reason.NOT_CLOSED: "leaves the EU only with one_of or a pattern",
 }
 _MEANINGLESS: Final = ("map_key", "subject", "min", "max")
-_OF_TEXT: Final = ("pattern", "max_length", "one_of")
+_OF_TEXT: Final = ("pattern", "max_length", "one_of", "without")
 
 
 def envelope(metadata: Metadata, site: Site) -> EnvelopePlan:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Final
 
-from gateway.model import FieldPrivacy
-from gateway.patterns import compile_pattern
-from gateway.policy.document import Property
+from gateway.model import Detector, FieldPrivacy
+from gateway.patterns import compile_pattern, max_chars
+from gateway.policy.document import Property, UserId
 from gateway.policy.identifiers import identifier_fault
 from gateway.policy.residency import Fault
+from gateway.policy.words import few
+
+OF_FIELDS: Final = (Detector.PHONE, Detector.IP, Detector.EMAIL)
+"""What may be left out of the search in one field, inside the EU."""
+
+OF_USER_ID: Final = (Detector.PHONE, Detector.CARD)
+"""What may be left out of the search in user IDs, everywhere: numbers, which an identifier may be."""
+
+MAX_EXEMPT_CHARS: Final = 400
+"""Characters of the longest value that the pattern of a field with an exemption may match."""
 
 
 def of_pattern(keys: tuple[str | int, ...], pattern: str) -> Iterator[Fault]:
@@ -26,6 +37,34 @@ def of_identifier(keys: tuple[str | int, ...], pattern: str) -> Iterator[Fault]:
     yield from found or ([(keys, text)] if (text := identifier_fault(pattern)) else [])
 
 
+def of_user_id(held: UserId) -> Iterator[Fault]:
+    """Of what user IDs look like. What isn't looked for in them isn't anywhere, so that a prefix must tell what they are."""
+    keys = ("user_id", "pattern")
+    found = [*of_identifier(keys, held.pattern)]
+    yield from found
+    yield from _of_kinds(("user_id", "without"), held.without, OF_USER_ID)
+    if held.without and not found and (text := identifier_fault(held.pattern, prefixed=True)):
+        yield ("user_id", "without"), f"needs a pattern with a literal prefix: it {text}"
+
+
+def _of_exemption(keys: tuple[str | int, ...], held: FieldPrivacy | Property) -> Iterator[Fault]:
+    """Of what isn't looked for in a field: only by a bounded pattern of its own may it be told what the field holds."""
+    yield from _of_kinds((*keys, "without"), held.without, OF_FIELDS)
+    if not held.without:
+        return
+    if not held.pattern or held.one_of:
+        yield (*keys, "without"), "needs a pattern beside it, and no one_of, that says what the values are"
+    elif not [*of_pattern((), held.pattern)] and (most := max_chars(held.pattern)) > MAX_EXEMPT_CHARS:
+        yield (*keys, "pattern"), f"may match {most} characters; with without, {MAX_EXEMPT_CHARS} at most"
+
+
+def _of_kinds(keys: tuple[str | int, ...], kinds: tuple[Detector, ...], known: Collection[Detector]) -> Iterator[Fault]:
+    for index, kind in enumerate(kinds):
+        if kind not in known:
+            yield (*keys, index), f"{kind} is always looked for; what may be left out is {few(known)}"
+    yield from twice(keys, kinds)
+
+
 def of_values(keys: tuple[str | int, ...], held: FieldPrivacy | Property) -> Iterator[Fault]:
     """Of the rules for the values of a field, an attribute, a property or a metadata key."""
     if held.pattern:
@@ -37,6 +76,7 @@ def of_values(keys: tuple[str | int, ...], held: FieldPrivacy | Property) -> Ite
         yield (*keys, "max_length"), "must be within 0 and 4294967295"
     if held.min is not None and held.max is not None and held.min > held.max:
         yield (*keys, "min"), "must be max or less; max left out is 0"
+    yield from _of_exemption(keys, held)
 
 
 def twice(keys: tuple[str | int, ...], names: tuple[str, ...]) -> Iterator[Fault]:

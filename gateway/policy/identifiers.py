@@ -57,15 +57,17 @@ class _Unknown(ValueError):
     """What is wrong, in words that don't repeat the pattern."""
 
 
-def identifier_fault(pattern: str, *, unbroken: bool = False) -> str:
+def identifier_fault(pattern: str, *, unbroken: bool = False, prefixed: bool = False) -> str:
     """What keeps `pattern` from standing for an identifier, and what to write; empty if nothing does.
 
     In every branch: letters, digits, `_` and `-` alone, bounded, after a literal prefix or of a fixed shape, which is one for the whole
-    pattern. `unbroken`: after the prefix there are letters and digits only.
+    pattern. `unbroken`: after the prefix there are letters and digits only. `prefixed`: no shape will do.
     """
     try:
         branches = _Parser(pattern).parse()
         shapes = [branch for branch in branches if not _is_named(branch, unbroken=unbroken)]
+        if prefixed and shapes:
+            raise _Unknown("has a branch without a literal prefix")
         _check_shapes(shapes)
     except _Unknown as error:
         return f"{error}; {FORM}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.errors import Reason
-from gateway.model import DETECTORS, EU, INDIRECT, NEVER, Category, FieldPrivacy, Recipient
+from gateway.model import DETECTORS, EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Recipient
 from gateway.patterns import TOKEN
 from gateway.plan import Form, FreeText, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 
@@ -67,7 +67,11 @@ ANYTHING: Final = Text()
 
 
 class Site(msgspec.Struct, frozen=True):
-    """A destination, as far as judging needs it. `days`: how far from receipt a timestamp may be that leaves the EU; None: none may."""
+    """A destination, as far as judging needs it.
+
+    `days`: how far from receipt a timestamp may be that leaves the EU; None: none may. `user_id` is what identifiers look like,
+    `user_id_without` what isn't looked for in them.
+    """
 
     name: str
     recipient: Recipient
@@ -75,6 +79,7 @@ class Site(msgspec.Struct, frozen=True):
     allow: frozenset[Category]
     user_id: str
     days: int | None
+    user_id_without: tuple[Detector, ...] = ()
 
     @property
     def outside(self) -> bool:
@@ -135,7 +140,7 @@ def _unfit(kind: str) -> Reason:
 def _user_id(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason:
     if kind not in ("string", "integer"):
         return _unfit(kind)
-    return UserId(site.user_id, _own(privacy), DETECTORS)
+    return UserId(site.user_id, _own(privacy), _sought(site.user_id_without))
 
 
 def _own(privacy: FieldPrivacy) -> Text | None:
@@ -154,7 +159,7 @@ def _operational(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason 
             return None
         case "string":
             closed |= bool(privacy.pattern or privacy.one_of)
-            return _token(privacy) if closed else Reason.NOT_CLOSED
+            return _token(privacy, site) if closed else Reason.NOT_CLOSED
         case "integer":
             return Number(low, high) if closed or privacy.bounded else Reason.NOT_CLOSED
         case "duration":
@@ -166,9 +171,14 @@ def _operational(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason 
     return Reason.WRONG_KIND
 
 
-def _token(privacy: FieldPrivacy) -> Text:
+def _token(privacy: FieldPrivacy, site: Site) -> Text:
+    """What the policy says isn't looked for is looked for all the same outside the EU."""
     pattern = privacy.pattern or ("" if privacy.one_of else TOKEN)
-    return Text(pattern, privacy.max_length, privacy.one_of, DETECTORS)
+    return Text(pattern, privacy.max_length, privacy.one_of, _sought(() if site.outside else privacy.without))
+
+
+def _sought(without: Collection[Detector]) -> tuple[Detector, ...]:
+    return tuple(kind for kind in DETECTORS if kind not in without)
 
 
 def _bounds(privacy: FieldPrivacy) -> Number | None:

@@ -18,6 +18,7 @@ from gateway.errors import BadContract, Reason
 from gateway.model import NEVER, Category, FieldPrivacy, Recipient
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Metadata, Mode, Policy, PropertyType
+from gateway.policy.exemptions import exemptions
 from gateway.policy.explain import Node, explain
 from gateway.policy.fields import parts, values
 from gateway.policy.judge import Site, judge
@@ -272,6 +273,18 @@ def routes(compiler: Compiler) -> Iterator[Finding]:
             yield _at(Severity.NOTE, "shadow-route", ("routes", index, "mode"), text)
 
 
+def exempted(compiler: Compiler) -> Iterator[Finding]:
+    """Exemptions from detectors that do nothing, and those under which what isn't looked for passes by itself."""
+    for one in exemptions(compiler):
+        keys = (*one.keys, "without")
+        if one.idle:
+            text = "has no effect: it counts inside the EU, for texts that are OPERATIONAL, and no recipient there gets this as one"
+            yield _at(Severity.NOTE, "exemption-idle", keys, text)
+        elif one.bare:
+            text = f"what is a bare {' or '.join(one.bare)} passes the pattern: let it begin with what its values begin with"
+            yield _at(Severity.WARNING, "exemption-open", keys, text)
+
+
 MEANING: Final[Mapping[str, Severity]] = {
     "mask-unclear": Severity.WARNING,
     "mask-empty": Severity.WARNING,
@@ -298,6 +311,7 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     empty,
     unbounded,
     routes,
+    exempted,
     meaning,
 )
 """All that is looked at."""

@@ -31,7 +31,7 @@ _ATTRIBUTE: Final = re.compile(r"[^\s*]+(?<!\.)(\.\*)?")
 _RULES: Final = ("pattern", "max_length", "one_of", "min", "max")
 _BOUNDS: Final = ("min", "max")
 _FITTING: Final = {
-    PropertyType.STRING: ("pattern", "max_length", "one_of"),
+    PropertyType.STRING: ("pattern", "max_length", "one_of", "without"),
     PropertyType.INTEGER: _BOUNDS,
     PropertyType.NUMBER: _BOUNDS,
     PropertyType.BOOLEAN: (),
@@ -70,7 +70,7 @@ def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:
 
 def faults(policy: Policy) -> Iterator[Fault]:
     """What in `policy` can't be, whatever the contracts say."""
-    yield from fault.of_identifier(("user_id", "pattern"), policy.user_id.pattern)
+    yield from fault.of_user_id(policy.user_id)
     yield from residency.faults(policy)
     yield from targets.faults(policy)
     for name, destination in policy.destinations.items():
@@ -114,7 +114,7 @@ def _faults_of_name(keys: tuple[str | int, ...], name: str, policy: Policy) -> I
 
 def _faults_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Fault]:
     yield from fault.of_values(keys, held)
-    given = [key for key in _RULES if getattr(held, key) is not None and (key in _BOUNDS or getattr(held, key))]
+    given = [key for key in (*_RULES, "without") if getattr(held, key) is not None and (key in _BOUNDS or getattr(held, key))]
     for key in given:
         if key not in _FITTING[held.kind]:
             yield (*keys, key), f"is not for a property of type {held.kind}"
@@ -137,5 +137,7 @@ def _faults_of_otlp(otlp: Otlp) -> Iterator[Fault]:
             yield keys, "must be an attribute's key, or the start of some with .* at its end"
         if isinstance(held, Classification):
             yield from fault.of_values(keys, held)
+            if held.without and key.endswith(".*"):
+                yield (*keys, "without"), "is for one key, not for all that begin alike"
     yield from fault.twice(("otlp", "log_templates"), otlp.log_templates)
     yield from fault.twice(("otlp", "span_names"), otlp.span_names)

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.policy.changes import Change, Effect
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Caller, Destination, Exporter, JsonlExporter, NullExporter, Policy, Route
+from gateway.policy.document import Caller, Destination, Exporter, JsonlExporter, NullExporter, Policy, Route, UserId
 from gateway.policy.http_exporters import Mapped, Template
 from gateway.policy.mapping import leaves, parts
 from gateway.policy.reach import calls
@@ -29,9 +29,7 @@ DAY: Final = timedelta(days=1)
 def settings(old: Compiler, new: Compiler) -> Iterator[Change]:
     """What changed, key by key. Raises BadPolicy if a flow names nothing."""
     was, now = old.policy, new.policy
-    if was.user_id != now.user_id:
-        text = f"was: {printable(was.user_id.pattern)}; now: {printable(now.user_id.pattern)}; other values pass as user IDs"
-        yield Change(Effect.RELEASED, "user_id.pattern", text)
+    yield from _user_id(was.user_id, now.user_id)
     for key in WHOLE:
         if getattr(was, key) != getattr(now, key):
             yield Change(Effect.NOTED, key, "changed")
@@ -44,6 +42,19 @@ def settings(old: Compiler, new: Compiler) -> Iterator[Change]:
     for name in sorted({*was.destinations, *now.destinations}):
         yield from _destination(name, was.destinations.get(name), now.destinations.get(name), used=name in _led_to(was) & _led_to(now))
     yield from _overrides(old, new)
+
+
+def _user_id(was: UserId, now: UserId) -> Iterator[Change]:
+    """What counts as a user's identifier, and what isn't looked for in one."""
+    if was.pattern != now.pattern:
+        text = f"was: {printable(was.pattern)}; now: {printable(now.pattern)}; other values pass as user IDs"
+        yield Change(Effect.RELEASED, "user_id.pattern", text)
+    for effect, verb, more in (
+        (Effect.RELEASED, "no longer", set(now.without) - set(was.without)),
+        (Effect.WITHHELD, "again", set(was.without) - set(now.without)),
+    ):
+        if more:
+            yield Change(effect, "user_id.without", f"{few(sorted(more))} {verb} looked for in user IDs")
 
 
 def _flows(old: Compiler, new: Compiler) -> Iterator[Change]:

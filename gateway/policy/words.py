@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from gateway.errors import Reason
-from gateway.model import FieldPrivacy
+from gateway.model import DETECTORS, Detector, FieldPrivacy
 from gateway.patterns import TOKEN
 from gateway.plan import (
     Attributes,
@@ -65,8 +65,8 @@ def of_rule(rule: Rule | None) -> str:
     match rule:
         case None:
             return AS_IT_IS
-        case UserId(pattern, text, _):
-            return _joined(f"a user ID, {_shown(pattern)}", *_own(text))
+        case UserId(pattern, text, detect):
+            return _joined(f"a user ID, {_shown(pattern)}", *_own(text), *_unsought(detect))
         case WorkEmail():
             return _joined(*_work_email(rule))
         case Text():
@@ -174,6 +174,13 @@ def _text(rule: Text) -> Iterator[str]:
         yield f"at most {rule.max_length} characters"
     if rule.detect:
         yield "nothing personal in it"
+        yield from _unsought(rule.detect)
+
+
+def _unsought(detect: Collection[Detector]) -> Iterator[str]:
+    """What isn't looked for where all else is."""
+    if missing := [kind for kind in DETECTORS if kind not in detect]:
+        yield f"{' and '.join(missing)} not looked for"
 
 
 def _work_email(rule: WorkEmail) -> Iterator[str]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.minimise.rules import judge_of
-from gateway.model import DETECTORS
+from gateway.model import DETECTORS, Detector
 from gateway.patterns import TOKEN
 from gateway.plan import Attributes, Body, FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 from gateway.policy.narrow import narrows
@@ -25,7 +25,7 @@ TEXTS = st.builds(
 STRINGS = (
     TEXTS
     | st.builds(FreeText, st.none() | TEXTS)
-    | st.builds(UserId, st.just("[a-z0-9_]{1,9}"), st.none() | TEXTS)
+    | st.builds(UserId, st.just("[a-z0-9_]{1,9}"), st.none() | TEXTS, st.sets(st.sampled_from(DETECTORS)).map(tuple))
     | st.just(Keep())
     | st.none()
 )
@@ -77,6 +77,8 @@ def test_a_rule_narrows_itself_and_the_absence_of_one(rule: Rule | None) -> None
         (FreeText(), WorkEmail(outside=False, vendor=False), False),
         (UserId("a"), UserId("b"), True),
         (UserId("a", Text(max_length=3)), UserId("a"), False),
+        (UserId("a", detect=(Detector.CARD,)), UserId("a"), False),
+        (UserId("a"), UserId("a", detect=(Detector.CARD,)), True),
         (WorkEmail(outside=False, vendor=False), WorkEmail(outside=True, vendor=True), True),
         (WorkEmail(outside=True, vendor=True), WorkEmail(outside=True, vendor=False), False),
         (Moment(), Moment(7), True),

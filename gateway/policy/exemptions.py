@@ -1,0 +1,100 @@
+"""What the policy exempts from detectors, field by field: whether it does anything, and whether more passes than it should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from gateway.model import Category, Detector, FieldPrivacy
+from gateway.patterns import compile_pattern
+from gateway.policy.compile import EVENT, Compiler
+from gateway.policy.document import Classification, Metadata
+from gateway.policy.fields import parts
+from gateway.policy.judge import Site, judge
+from gateway.policy.reach import pairs
+from gateway.policy.values import KIND_OF
+from gateway.signals import BY_ITEM
+
+Keys = tuple[str | int, ...]
+
+BARE: Final[Mapping[Detector, tuple[str, ...]]] = {
+    Detector.EMAIL: ("anna@acme.example", "anna.martin@acme.example"),
+    Detector.PHONE: ("+33612345678", "0612345678", "33612345678", "06 12 34 56 78", "06-12-34-56-78"),
+}
+"""What a pattern shouldn't let pass, where it isn't looked for: a version may well look like an IP address."""
+
+
+class Exemption(msgspec.Struct, frozen=True):
+    """Where the policy says `without`. `idle`: nothing is judged otherwise for it. `bare`: what passes its pattern as it is."""
+
+    keys: Keys
+    idle: bool
+    bare: tuple[Detector, ...] = ()
+
+
+def exemptions(compiler: Compiler) -> Iterator[Exemption]:
+    """Yield all of them but that of user IDs, which holds everywhere."""
+    policy = compiler.policy
+    everywhere = tuple(_everywhere(compiler))
+    for name, held in policy.classifications.items():
+        yield from _exemption(("classifications", name), held.privacy, _kinds(compiler, name), everywhere)
+    for name, event in policy.tracking_plan.items():
+        for key, prop in event.properties.items():
+            at = ("tracking_plan", name, "properties", key)
+            yield from _exemption(at, prop.privacy, (KIND_OF[prop.kind],), _fed(compiler, lambda item: item == EVENT))
+    for key in policy.otlp.attributes:
+        yield from _exemption(("otlp", "attributes", key), policy.otlp.privacy(key), ("string",), _fed(compiler, BY_ITEM.__contains__))
+    for keys, metadata, site in _metadata(compiler):
+        yield from _of_metadata(keys, metadata, site)
+
+
+def _everywhere(compiler: Compiler) -> Iterator[Site]:
+    yield from map(compiler.site, compiler.policy.destinations)
+    yield from (compiler.caller_site(*caller) for route in compiler.policy.routes for caller in route.callers.items())
+
+
+def _fed(compiler: Compiler, takes: Callable[[str], bool]) -> tuple[Site, ...]:
+    """The destinations of flows whose items `takes`."""
+    return tuple(compiler.site(destination) for item, destination in pairs(compiler) if takes(item))
+
+
+def _kinds(compiler: Compiler, name: str) -> tuple[str, ...]:
+    """The kinds of value that a field holds, its map's keys left out: what they are is said elsewhere."""
+    owner, _, own = name.rpartition(".")
+    known = compiler.contract.message(owner).fields_by_name if owner in compiler.contract.messages else {}
+    # An extension's kind isn't looked up: in doubt the exemption is one.
+    return tuple(kind for part, kind in parts(known[own]) if part == "category") if own in known else ("string",)
+
+
+def _metadata(compiler: Compiler) -> Iterator[tuple[Keys, Metadata, Site]]:
+    """All metadata that the policy speaks of, where it does, and who gets it."""
+    for name, destination in compiler.policy.destinations.items():
+        yield ("destinations", name, "metadata"), destination.metadata, compiler.site(name)
+    for index, route in enumerate(compiler.policy.routes):
+        for name, caller in route.callers.items():
+            yield ("routes", index, "callers", name, "metadata"), caller.metadata, compiler.caller_site(name, caller)
+
+
+def _of_metadata(keys: Keys, metadata: Metadata, site: Site) -> Iterator[Exemption]:
+    for section in ("keys", "baggage", "tracestate"):
+        for name, held in getattr(metadata, section).items():
+            if isinstance(held, Classification):
+                yield from _exemption((*keys, section, name), held.privacy, ("string",), (site,))
+
+
+def _exemption(keys: Keys, privacy: FieldPrivacy, kinds: Iterable[str], sites: Iterable[Site]) -> Iterator[Exemption]:
+    if privacy.without:
+        idle = not any(_matters(kind, privacy, site) for kind in kinds for site in sites)
+        yield Exemption(keys, idle, tuple(kind for kind in privacy.without if _passes(kind, privacy)))
+
+
+def _matters(kind: str, privacy: FieldPrivacy, site: Site) -> bool:
+    return judge(kind, privacy, site) != judge(kind, msgspec.structs.replace(privacy, without=()), site)
+
+
+def _passes(kind: Detector, privacy: FieldPrivacy) -> bool:
+    """Whether something that isn't looked for passes the pattern without anything around it."""
+    pattern = compile_pattern(privacy.pattern)
+    return privacy.category is Category.OPERATIONAL and any(pattern.fullmatch(text) for text in BARE.get(kind, ()))
