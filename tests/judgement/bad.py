@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import phonenumbers
@@ -22,7 +22,10 @@ from stdnum.fr import nir
 
 
 class Bad(msgspec.Struct, frozen=True):
-    """A value: as it is usually written without blanks, the groups that separators come between, and whether those may be any other groups."""
+    """A value as it is usually written without blanks, and the groups that separators come between.
+
+    `regrouped`: whether any other groups would do.
+    """
 
     bare: str
     groups: tuple[str, ...]
@@ -43,6 +46,7 @@ _TYPES: Final = (
 
 _DIGITS: Final = "0123456789"
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
+_BASE62: Final = _DIGITS + _LOWER + _LOWER.upper()
 
 _CARDS: Final = (
     # First digits, from and to, and the lengths of an issuer's numbers.
@@ -65,7 +69,7 @@ _SUFFIXES: Final = "com fr de be ie eu io org net example co.uk".split()
 def phone(region: str, form: str, random: Random) -> Bad:
     """A valid number of a region, as `e164`, with `plus` before it, with `zeros` before it, or `national` with its trunk prefix."""
     while True:
-        number = _number(region, random)
+        number = phone_number(region, random)
         layout = PhoneNumberFormat.NATIONAL if form == "national" else PhoneNumberFormat.INTERNATIONAL
         groups = re.findall(r"[0-9]+", phonenumbers.format_number(number, layout))
         if MIN_PHONE_DIGITS <= len("".join(groups)) <= MAX_PHONE_DIGITS:
@@ -73,9 +77,9 @@ def phone(region: str, form: str, random: Random) -> Bad:
             return Bad("".join(groups), tuple(groups), regrouped=True)
 
 
-def _number(region: str, random: Random) -> PhoneNumber:
+def phone_number(region: str, random: Random) -> PhoneNumber:
     """A valid number: the first digits of an example of its type, and others after them."""
-    metadata = PhoneMetadata.metadata_for_region(region)
+    metadata: Any = PhoneMetadata.metadata_for_region(region)
     while True:
         kind = getattr(metadata, random.choice(_TYPES))
         if kind is None or not kind.example_number:
@@ -121,8 +125,8 @@ def _characters(kind: str, size: int, random: Random) -> str:
 def national_id(random: Random) -> Bad:
     """A French social security number."""
     department = random.choice(("2A", "2B", *(f"{number:02d}" for number in range(1, 96) if number != 20)))
-    parts = (random.choice("12"), _text(_DIGITS, 2, random), f"{random.randint(1, 12):02d}", department)
-    parts = (*parts, f"{random.randint(1, 599):03d}", f"{random.randint(1, 999):03d}")
+    born = (random.choice("12"), _text(_DIGITS, 2, random), f"{random.randint(1, 12):02d}")
+    parts = (*born, department, f"{random.randint(1, 599):03d}", f"{random.randint(1, 999):03d}")
     check: str = nir.calc_check_digits("".join(parts))
     return Bad("".join((*parts, check)), (*parts, check), regrouped=True)
 
@@ -221,6 +225,30 @@ def email_escaped(random: Random) -> Bad:
     return Bad(text, (text,))
 
 
+def mac(random: Random) -> Bad:
+    """The address of a network card."""
+    groups = tuple(f"{byte:02x}" for byte in random.randbytes(6))
+    return Bad(":".join(groups), groups)
+
+
+def secret(random: Random) -> Bad:
+    """A key or token of a known shape."""
+    subject = f'{{"sub":"{random.getrandbits(64)}"}}'.encode()
+    header, claims = (base64.urlsafe_b64encode(text).decode().rstrip("=") for text in (b'{"alg":"HS256"}', subject))
+    text = random.choice(
+        (
+            f"AKIA{_text(_LOWER.upper() + '234567', 16, random)}",
+            f"ghp_{_text(_BASE62, 36, random)}",
+            f"glpat-{_text(_BASE62, 20, random)}",
+            f"sk_live_{_text(_BASE62, 24, random)}",
+            f"xoxb-{_text(_DIGITS, 12, random)}-{_text(_DIGITS, 12, random)}-{_text(_BASE62, 24, random)}",
+            f"AIza{_text(_BASE62, 35, random)}",
+            f"{header}.{claims}.{_text(_BASE62, 43, random)}",
+        )
+    )
+    return Bad(text, (text,))
+
+
 def _text(alphabet: str, size: int, random: Random) -> str:
     return "".join(random.choices(alphabet, k=size))
 
@@ -243,6 +271,8 @@ KINDS: Final[Mapping[str, Make]] = {
     "ipv6 reversed": ipv6_reversed,
     "coordinates": coordinates,
     "coordinates labelled": coordinates_labelled,
+    "mac": mac,
+    "secret": secret,
     "email": email,
     "email said": email_said,
     "email hex": email_hex,
@@ -253,5 +283,5 @@ KINDS: Final[Mapping[str, Make]] = {
 
 def values(kind: str, count: int) -> Iterator[Bad]:
     """Yield `count` values of a kind, the same in each run."""
-    random = Random(f"bad {kind}")  # noqa: S311 - test data
+    random = Random(f"bad {kind}")
     return (KINDS[kind](random) for _ in range(count))

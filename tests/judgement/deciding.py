@@ -1,4 +1,7 @@
-"""What becomes of values, by the engine and compiled plans: under the policy of the vectors, and under Kannelle's own by an attribute's key."""
+"""What becomes of values, by the engine and compiled plans.
+
+Either as fields under the policy of the vectors, or as attributes under Kannelle's own.
+"""
 
 from __future__ import annotations
 

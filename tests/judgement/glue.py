@@ -110,5 +110,5 @@ def glues_of(value: Bad) -> tuple[str, ...]:
 
 def glued(kind: str, way: str, count: int) -> Iterator[tuple[Bad, str]]:
     """Yield values of a kind, each with the token that it makes glued this way."""
-    random = Random(f"glue {kind} {way}")  # noqa: S311 - test data
+    random = Random(f"glue {kind} {way}")
     return ((value, GLUES[way](value, random)) for value in values(kind, count))

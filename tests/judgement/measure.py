@@ -1,6 +1,6 @@
 """Print how many values of each kind pass, glued each way, in per cent.
 
-    python -m tests.judgement.measure [--count N] [--kind WORD] [--field operational|free_text] [--name N]
+python -m tests.judgement.measure [--count N] [--kind WORD] [--field operational|free_text] [--good] [--name N]
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from tests.judgement import good
 from tests.judgement.bad import KINDS, values
 from tests.judgement.glue import GLUES, glues_of
-from tests.judgement.passing import MAX_PASSING, Measure, Passing, texts, tokens
+from tests.judgement.passing import MAX_PASSING, Measure, Passing, altered, texts, tokens
 
 MEASURES: Final[Mapping[str, Measure]] = {"operational": tokens, "free_text": texts}
 
@@ -39,20 +40,34 @@ def _cell(passing: Passing | None) -> str:
     return f"{100 * passing.share:.2f}{mark}"
 
 
+def _good(console: Console, count: int, word: str, named: int) -> None:
+    for kind in (kind for kind in good.KINDS if word in kind):
+        passing = altered(kind, count)
+        console.print(f"{kind:28} {100 * passing.share:7.2f}  {list(passing.passed[:named]) if passing.passed else ''}")
+
+
+def _bad(console: Console, field: str, count: int, word: str, named: int) -> None:
+    results = measured(MEASURES[field], [kind for kind in KINDS if word in kind], count)
+    console.print(table(results))
+    for kind, ways in results.items():
+        for way, passing in ways.items():
+            if named and passing.passed:
+                console.print(f"{kind}, {way}: {list(passing.passed[:named])}")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description="Print how many values of each kind pass, glued each way, in per cent.")
     parser.add_argument("--count", type=int, default=1000, help="values of each kind for each way of gluing")
     parser.add_argument("--kind", default="", help="only kinds with this in their name")
     parser.add_argument("--field", choices=MEASURES, default="operational")
     parser.add_argument("--name", type=int, default=0, help="how many of those that pass to name, a kind and way")
+    parser.add_argument("--good", action="store_true", help="good values that don't stay, instead")
     given = parser.parse_args()
-    results = measured(MEASURES[given.field], [kind for kind in KINDS if given.kind in kind], given.count)
     console = Console(width=200, highlight=False, markup=False)
-    console.print(table(results))
-    for kind, ways in results.items():
-        for way, passing in ways.items():
-            if given.name and passing.passed:
-                console.print(f"{kind}, {way}: {list(passing.passed[: given.name])}")
+    if given.good:
+        _good(console, given.count, given.kind, given.name)
+    else:
+        _bad(console, given.field, given.count, given.kind, given.name)
 
 
 if __name__ == "__main__":

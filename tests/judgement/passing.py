@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
+from tests.judgement import good
 from tests.judgement.bad import Bad, values
-from tests.judgement.deciding import left_of_each
+from tests.judgement.deciding import kept_under, left_of_each
 from tests.judgement.glue import glued
 from tests.judgement.sentences import TELLING_CHARS, alphanumerics, planted
 
@@ -42,7 +43,7 @@ def tokens(kind: str, way: str, count: int) -> Passing:
 
 def texts(kind: str, way: str, count: int) -> Passing:
     """The texts in which a value of a kind, glued one way, is still legible in whole or by half once a store has them."""
-    random = Random(f"texts {kind} {way}")  # noqa: S311 - test data
+    random = Random(f"texts {kind} {way}")
     sown = [(value, planted(text, random)) for value, text in glued(kind, way, count)]
     left = left_of_each("free_text", (text for _, text in sown), "store")
     return Passing(count, [f"{text} → {kept}" for (value, text), kept in zip(sown, left, strict=True) if _is_legible(value, text, kept)])
@@ -61,6 +62,16 @@ def fields(field: str, texts: Iterable[str], destination: str = "crm") -> Passin
     given = list(texts)
     left = left_of_each(field, given, destination)
     return Passing(len(given), [text for text, kept in zip(given, left, strict=True) if kept == text])
+
+
+def altered(kind: str, count: int) -> Passing:
+    """The good values of a kind that don't stay as they are where they belong."""
+    rule, made = good.KINDS[kind], list(good.values(kind, count))
+    if rule.key:
+        kept = list(kept_under(rule.key, made))
+    else:
+        kept = [left == value for value, left in zip(made, left_of_each(rule.field, made, rule.destination), strict=True)]
+    return Passing(count, [str(value) for value, stays in zip(made, kept, strict=True) if not stays])
 
 
 def bare(kind: str, count: int) -> Iterator[str]:

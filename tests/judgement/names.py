@@ -1,0 +1,91 @@
+"""The names that OpenTelemetry's semantic conventions give to metrics, attributes and events, and what is left of names in each place."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from functools import cache
+from typing import Final
+
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics
+
+from gateway.contracts.load import default_path as default_contract
+from gateway.contracts.load import load as load_contract
+from gateway.minimise.engine import Minimiser
+from gateway.policy.compile import Compiler
+from gateway.policy.load import default_path as default_policy
+from gateway.policy.load import load as load_policy
+from tests.attributes import pairs
+from tests.build import policy, released
+from tests.judgement.deciding import batches, kannelles
+from tests.policy.semconv import PERSONAL, conventions
+
+_METRIC_PACKAGES: Final = ("opentelemetry.semconv.metrics", "opentelemetry.semconv._incubating.metrics")
+
+EVENTS: Final = (
+    "app.crash", "app.jank", "app.screen.click", "app.widget.click", "azure.resource.log", "browser.web_vital", "client.exception",
+    "device.app.lifecycle", "exception", "feature_flag.evaluation", "gen_ai.client.inference.operation.details",
+    "gen_ai.evaluation.result", "rpc.client.call.exception", "session.end", "session.start",
+)  # fmt: skip
+"""https://opentelemetry.io/docs/specs/semconv/, which the package doesn't list."""
+
+
+def metrics() -> list[str]:
+    """The names of all metrics of the package, stable or not."""
+    modules = (
+        importlib.import_module(f"{package}.{module.name}")
+        for package in _METRIC_PACKAGES
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
+    )
+    found = (vars(module) for module in modules)
+    return sorted({value for held in found for name, value in held.items() if name.isupper() and isinstance(value, str)})
+
+
+def attributes() -> list[str]:
+    """The keys of all attributes of the package that aren't personal."""
+    personal = {key for keys in PERSONAL.values() for key in keys}
+    return [key for key in conventions() if key not in personal]
+
+
+def kept_as_metrics(names: Iterable[str]) -> set[str]:
+    """The names under which a metric stays, by Kannelle's policy."""
+    kept: set[str] = set()
+    for batch in batches(names):
+        held = [Metric(name=name, gauge=Gauge(data_points=[NumberDataPoint(as_int=1)])) for name in batch]
+        item = ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=held)])
+        left = ResourceMetrics.FromString(released(_metrics(), item.SerializeToString()).payload)
+        kept.update(metric.name for scope in left.scope_metrics for metric in scope.metrics)
+    return kept
+
+
+def kept_as_events(names: Iterable[str]) -> set[str]:
+    """The names that a log's events keep, by Kannelle's policy."""
+    records = [LogRecord(event_name=name) for name in names]
+    item = ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])
+    left = ResourceLogs.FromString(released(kannelles(), item.SerializeToString()).payload)
+    return {record.event_name for scope in left.scope_logs for record in scope.log_records} - {""}
+
+
+def kept_as_keys(keys: Iterable[str]) -> set[str]:
+    """The keys that stay with a value that says nothing, where a policy lets each namespace pass."""
+    given = tuple(keys)
+    engine = _open_to(tuple(sorted({key.partition(".")[0] for key in given})))
+    records = [LogRecord(attributes=pairs({key: True})) for key in given]
+    item = ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])
+    left = ResourceLogs.FromString(released(engine, item.SerializeToString()).payload)
+    return {pair.key for scope in left.scope_logs for record in scope.log_records for pair in record.attributes}
+
+
+@cache
+def _metrics() -> Minimiser:
+    own = Compiler(load_contract([default_contract()]), load_policy(default_policy()))
+    return Minimiser(own.plan(ResourceMetrics.DESCRIPTOR.full_name, "application-metrics"))
+
+
+@cache
+def _open_to(namespaces: tuple[str, ...]) -> Minimiser:
+    listed = "".join(f"    {name}.*: OPERATIONAL\n    {name}: OPERATIONAL\n" for name in namespaces)
+    own = Compiler(load_contract([default_contract()]), policy(f"otlp:\n  attributes:\n{listed}"))
+    return Minimiser(own.plan(ResourceLogs.DESCRIPTOR.full_name, "eu-log"))

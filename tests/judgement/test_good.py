@@ -1,0 +1,51 @@
+"""What is no personal data where it stands stays as it is: identifiers, versions, times, numbers, documents, and the conventions' names."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.judgement import names
+from tests.judgement.good import KINDS
+from tests.judgement.passing import altered
+
+COUNTS = [1000, pytest.param(20_000, marks=pytest.mark.soak)]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_personal_data_stays(kind: str, count: int) -> None:
+    passing = altered(kind, count)
+    assert not passing.passed, str(passing)
+
+
+def test_every_metric_of_the_conventions_keeps_its_name() -> None:
+    found = names.metrics()
+    assert len(found) > 300
+    assert names.kept_as_metrics(found) == set(found)
+
+
+def test_every_attribute_of_the_conventions_may_name_a_metric_too() -> None:
+    found = names.attributes()
+    assert set(found) - names.kept_as_metrics(found) == set()
+
+
+def test_every_attribute_of_the_conventions_is_a_key() -> None:
+    found = names.attributes()
+    assert set(found) - names.kept_as_keys(found) == set()
+
+
+def test_every_event_of_the_conventions_keeps_its_name() -> None:
+    assert set(names.EVENTS) - names.kept_as_events(names.EVENTS) == set()
+
+
+@pytest.mark.parametrize("name", ["editor.pan", "p99.lat", "comment.pin", "gen_ai.client.token.usage", "aspnetcore.authorization.attempts"])
+def test_a_word_with_two_meanings_names_a_metric(name: str) -> None:
+    assert names.kept_as_metrics([name]) == {name}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["user.latitude", "user.age", "user.iban", "gps/latitude", "anna.martin.heart_rate", "card4111111111111111", "tel0612345678"],
+)
+def test_a_name_that_says_what_is_never_collected_is_no_metric(name: str) -> None:
+    assert names.kept_as_metrics([name]) == set()
