@@ -17,6 +17,7 @@ from gateway.detectors.emails import emails
 from gateway.detectors.fast_path import hides_nothing
 from gateway.detectors.fold import obscure, readable
 from gateway.detectors.ibans import ibans
+from gateway.detectors.national_ids import national_ids
 from gateway.detectors.networks import mac_addresses, networks
 from gateway.detectors.phones import is_phone, phones
 from gateway.errors import Reason
@@ -27,6 +28,7 @@ Scan = Callable[[Decoding], Iterator[Span]]
 SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.EMAIL: lambda decoding: emails(decoding.text),
     Detector.IBAN: lambda decoding: ibans(decoding.compact),
+    Detector.NATIONAL_ID: lambda decoding: national_ids(decoding.bare, decoding.compact),
     Detector.CARD: lambda decoding: cards(decoding.bare, loose=decoding.loose),
     Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
     Detector.MAC: lambda decoding: mac_addresses(decoding.text),

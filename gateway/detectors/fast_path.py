@@ -13,7 +13,8 @@ import re2
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 
-# What a detector might make something of: digits enough for a phone number, an IPv4 or IPv6 address, an IBAN, two decimals; `at` between
+# What a detector might make something of: digits enough for a phone number, an IPv4 or IPv6 address, an IBAN, two decimals, a national
+# identifier with letters; `at` between
 # words, hexadecimal and base32 of six bytes. As one automaton: nearly all tokens have nothing of it.
 _SUSPECT: Final = re2.compile(
     r"[0-9](?:[._:/-]{0,3}[0-9]){6}"
@@ -24,6 +25,8 @@ _SUSPECT: Final = re2.compile(
     r"|[_-](?i:at|arobase|arroba)[_-]"
     r"|(?:[0-9A-Fa-f][._:-]{0,2}){12}"
     r"|[A-Z2-7]{10}|[a-z2-7]{10}"
+    r"|[A-Z]{2}(?:[._:/-]?[0-9]){6}"
+    r"|(?i:(?:[a-z][._:/-]{0,3}){6}(?:[0-9l-v][._:/-]{0,3}){2}[a-t][._:/-]{0,3}(?:[0-9l-v][._:/-]{0,3}){2}[a-z][._:/-]{0,3}[0-9l-v])"
 )
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9/_-]{8,}", re.ASCII)

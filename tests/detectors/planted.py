@@ -33,8 +33,8 @@ def mixed(chance: random.Random, value: str) -> str:
     return "".join(parts[:-1])
 
 
-def _by(separator: str) -> Gluing:
-    return lambda chance, value: grouped(value, separator)
+def _by(separator: str, size: int = 4) -> Gluing:
+    return lambda chance, value: grouped(value, separator, size)
 
 
 GLUINGS: Final[Mapping[str, Gluing]] = {
@@ -45,7 +45,7 @@ GLUINGS: Final[Mapping[str, Gluing]] = {
     "letters around": lambda chance, value: letters(chance) + value + letters(chance),
     "after a name and a separator": lambda chance, value: letters(chance) + chance.choice("_-:/.=") + value,
     **{f"in fours with {separator!r}": _by(separator) for separator in SEPARATORS},
-    **{f"each apart with {separator!r}": (lambda sep: lambda chance, value: sep.join(value))(separator) for separator in SEPARATORS},
+    **{f"each apart with {separator!r}": _by(separator, 1) for separator in SEPARATORS},
     "mixed": mixed,
     "mixed, letters around": lambda chance, value: letters(chance) + mixed(chance, value) + letters(chance),
 }
@@ -57,6 +57,14 @@ def iban(chance: random.Random) -> str:
     bban = "".join("".join(chance.choices(CLASSES[kind], k=int(length))) for length, kind in re.findall(r"([0-9]+)!([nac])", structure))
     check = 98 - int("".join(str(int(char, 36)) for char in f"{bban}{country}00")) % 97
     return f"{country}{check:02}{bban}"
+
+
+def nir(chance: random.Random) -> str:
+    """Return a valid French social security number."""
+    department = chance.choice([f"{number:02}" for number in range(1, 96) if number != 20] + ["2A", "2B"])
+    year, month = chance.randint(0, 99), chance.randint(1, 12)
+    number = f"{chance.choice('12')}{year:02}{month:02}{department}{chance.randint(1, 990):03}{chance.randint(1, 999):03}"
+    return f"{number}{97 - int(number.replace('2A', '19').replace('2B', '18')) % 97:02}"
 
 
 CLASSES: Final = {"n": string.digits, "a": string.ascii_uppercase, "c": string.digits + string.ascii_uppercase}

@@ -1,0 +1,81 @@
+"""Check digits of national identifiers, by the names that the data gives them. Each takes digits and upper-case letters alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from string import ascii_uppercase, digits
+from typing import Final
+
+_DIGITS_AND_LETTERS: Final = digits + ascii_uppercase
+_DNI_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
+_PPS_LETTERS: Final = "WABCDEFGHIJKLMNOPQRSTUV"
+_HETU_CHARACTERS: Final = "0123456789ABCDEFHJKLMNPRSTUVWXY"
+_ODD_FISCAL: Final = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
+"""What a letter of a codice fiscale counts at odd places; a digit counts as the letter of its index."""
+
+
+def luhn(number: str) -> bool:
+    """Return whether the last digit checks the others, as in ISO/IEC 7812; letters count from A = 10."""
+    values = [_DIGITS_AND_LETTERS.index(char) for char in reversed(number)]
+    return (sum(values[::2]) + sum(2 * value - 9 * (value > 4) for value in values[1::2])) % 10 == 0
+
+
+def ean(number: str) -> bool:
+    """Return whether the last digit checks the others, as on goods."""
+    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(number))) % 10 == 0
+
+
+def nir(number: str) -> bool:
+    """Return whether the last two digits check the others: 97 less the rest; Corsica's 2A and 2B count as 19 and 18."""
+    plain = number.replace("2A", "19").replace("2B", "18")
+    return 97 - int(plain[:-2]) % 97 == int(plain[-2:])
+
+
+def niss(number: str) -> bool:
+    """Return whether the last two digits check the others, of somebody born in either century."""
+    return any(97 - int(century + number[:-2]) % 97 == int(number[-2:]) for century in ("", "2"))
+
+
+def dni(number: str) -> bool:
+    """Return whether the letter of a DNI or NIE checks its digits; X, Y, Z before them are 0, 1, 2."""
+    plain = number.translate({ord("X"): "0", ord("Y"): "1", ord("Z"): "2"}) if number[0] in "XYZ" else number
+    return _DNI_LETTERS[int(plain[:8]) % 23] == number[-1]
+
+
+def pps(number: str) -> bool:
+    """Return whether the eighth character checks the seven digits before it, and the letter after it where it counts."""
+    total = sum(int(digit) * weight for digit, weight in zip(number, range(8, 1, -1), strict=False))
+    counted = _PPS_LETTERS.find(number[8]) * 9 if number[8:] in ("A", "B", "H") else 0
+    return _PPS_LETTERS[(total + counted) % 23] == number[7]
+
+
+def hetu(number: str) -> bool:
+    """Return whether the last character checks date and serial number."""
+    plain = number[:6] + number[-4:-1]
+    return plain[6:] >= "002" and _HETU_CHARACTERS[int(plain) % 31] == number[-1]
+
+
+def birth_number(number: str) -> bool:
+    """Return whether the last digit checks the others."""
+    return int(number[:-1]) % 11 % 10 == int(number[-1])
+
+
+def codice_fiscale(number: str) -> bool:
+    """Return whether the last letter checks the others."""
+    values = [int(char) if char.isdigit() else ascii_uppercase.index(char) for char in number[:-1]]
+    return ascii_uppercase[(sum(_ODD_FISCAL[value] for value in values[::2]) + sum(values[1::2])) % 26] == number[-1]
+
+
+CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
+    "": lambda number: True,
+    "luhn": luhn,
+    "ean": ean,
+    "nir": nir,
+    "niss": niss,
+    "dni": dni,
+    "pps": pps,
+    "hetu": hetu,
+    "birth_number": birth_number,
+    "codice_fiscale": codice_fiscale,
+    "cartao_de_cidadao": luhn,
+}
