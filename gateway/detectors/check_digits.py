@@ -10,8 +10,11 @@ _DIGITS_AND_LETTERS: Final = digits + ascii_uppercase
 _DNI_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
 _PPS_LETTERS: Final = "WABCDEFGHIJKLMNOPQRSTUV"
 _HETU_CHARACTERS: Final = "0123456789ABCDEFHJKLMNPRSTUVWXY"
-_ODD_FISCAL: Final = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
-"""What a letter of a codice fiscale counts at odd places; a digit counts as the letter of its index."""
+_EVEN_FISCAL: Final = dict(zip(digits, range(10), strict=True)) | dict(zip(ascii_uppercase, range(26), strict=True))
+"""What characters of a codice fiscale count at even places."""
+_ODD_VALUES: Final = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
+_ODD_FISCAL: Final = {char: _ODD_VALUES[value] for char, value in _EVEN_FISCAL.items()}
+"""What they count at odd places."""
 
 
 def luhn(number: str) -> bool:
@@ -22,7 +25,7 @@ def luhn(number: str) -> bool:
 
 def ean(number: str) -> bool:
     """Return whether the last digit checks the others, as on goods."""
-    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(number))) % 10 == 0
+    return (sum(map(int, number[::-2])) + 3 * sum(map(int, number[-2::-2]))) % 10 == 0
 
 
 def nir(number: str) -> bool:
@@ -62,8 +65,8 @@ def birth_number(number: str) -> bool:
 
 def codice_fiscale(number: str) -> bool:
     """Return whether the last letter checks the others."""
-    values = [int(char) if char.isdigit() else ascii_uppercase.index(char) for char in number[:-1]]
-    return ascii_uppercase[(sum(_ODD_FISCAL[value] for value in values[::2]) + sum(values[1::2])) % 26] == number[-1]
+    odd, even = map(_ODD_FISCAL.__getitem__, number[:-1:2]), map(_EVEN_FISCAL.__getitem__, number[1:-1:2])
+    return ascii_uppercase[(sum(odd) + sum(even)) % 26] == number[-1]
 
 
 CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {

@@ -19,7 +19,8 @@ Span = tuple[int, int]
 class Solid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Found beside anything and with separators anywhere, where no other digits are near; beside other digits in one of its layouts.
 
-    In a layout `x` is a character, a blank a place where separators may be, `-` one where they must be.
+    In a layout `x` is a character, a blank a place where separators may be, `-` one where they must be. With `beside_digits` other
+    digits don't matter.
     """
 
     country: str
@@ -27,6 +28,7 @@ class Solid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     check: str
     form: str
     layouts: Sequence[str]
+    beside_digits: bool = False
 
 
 class Alone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,42 +65,62 @@ _SEPARATED: Final = str.maketrans("", "", " \t.:/_-+()[]")
 _OTHER: Final = r"[^0-9a-z\n]{0,3}"
 
 
+def _no_digits_around(pattern: str) -> str:
+    return f"(?<![0-9])(?:{pattern})(?![0-9])"
+
+
 def _layout(layout: str) -> str:
-    """Return the pattern of one layout, beside no digit."""
-    return f"(?<![0-9]){''.join(map(_LAYOUT_PIECES.__getitem__, layout))}(?![0-9])"
+    return _no_digits_around("".join(map(_LAYOUT_PIECES.__getitem__, layout)))
 
 
 def _labelled(form: str) -> str:
-    """Return the pattern of all labels before identifiers of one form, which is its group."""
+    """Return the pattern of all labels before identifiers of one form."""
     labels = [label for entry in _TABLE.labelled if entry.form == form for label in entry.labels]
     words = "|".join(sorted(labels, key=len, reverse=True)).replace(" ", _OTHER)
-    return f"(?:^|[^a-z])(?:{words}){_OTHER}(?:(?:{'|'.join(_TABLE.fillers)}){_OTHER}){{0,3}}({_TABLE.label_forms[form]})"
+    return f"(?:^|[^a-z])(?:{words}){_OTHER}(?:(?:{'|'.join(_TABLE.fillers)}){_OTHER}){{0,3}}"
 
 
-_FORMS: Final = [(re.compile(entry.form, re.IGNORECASE), CHECKS[entry.check]) for entry in _TABLE.solid]
+# RE2 finds what one automaton tells; `re` then tells its parts, at which RE2 is slow.
+_HINT: Final = re2.compile(f"(?i){'|'.join(entry.form for entry in _TABLE.solid)}")
+_SOLID: Final = [
+    (re.compile(entry.form if entry.beside_digits else _no_digits_around(entry.form), re.IGNORECASE), CHECKS[entry.check])
+    for entry in _TABLE.solid
+]
 _LAYOUTS: Final = [
-    (re.compile("|".join(map(_layout, entry.layouts)), re.IGNORECASE), re.compile(entry.form, re.IGNORECASE), CHECKS[entry.check])
+    (re.compile("|".join(map(_layout, entry.layouts)), re.IGNORECASE), re.compile(entry.form), CHECKS[entry.check])
     for entry in _TABLE.solid
     if entry.layouts
 ]
-_ALONE: Final = re2.compile("|".join(rf"\b(?P<{entry.name}>{entry.form})\b" for entry in _TABLE.alone))
+_ALONE: Final = re.compile(rf"\b(?=[0-9A-Z]{{2}})(?:{'|'.join(f'(?P<{entry.name}>{entry.form})' for entry in _TABLE.alone)})\b")
 _ALONE_CHECKS: Final = {entry.name: CHECKS[entry.check] for entry in _TABLE.alone}
-_LABELLED: Final = [re2.compile(f"(?i){_labelled(form)}") for form in _TABLE.label_forms]
+_LABELLED: Final = [
+    (re2.compile(f"(?i){_labelled(form)}(?:{pattern})"), re.compile(f"{_labelled(form)}({pattern})", re.IGNORECASE))
+    for form, pattern in _TABLE.label_forms.items()
+]
 
 
 def national_ids(text: str, compact: Compact) -> Iterator[Span]:
     """Yield where national identifiers stand in folded text, of which `compact` is the same without separators."""
-    for form, check in _FORMS:
+    if _HINT.search(compact.text):
+        yield from _solid(text, compact)
+    yield from (match.span() for match in _ALONE.finditer(text.replace("_", "-")) if _is_checked(match))
+    for found, parts in _LABELLED:
+        for match in found.finditer(text):
+            labelled = parts.fullmatch(match[0])
+            if labelled:
+                yield match.start() + labelled.start(1), match.end()
+
+
+def _solid(text: str, compact: Compact) -> Iterator[Span]:
+    for form, check in _SOLID:
         yield from (compact.span(*match.span()) for match in form.finditer(compact.text) if check(match[0].upper()))
     for layout, form, check in _LAYOUTS:
         for match in layout.finditer(text):
             plain = match[0].translate(_SEPARATED).upper()
             if form.fullmatch(plain) and check(plain):
                 yield match.span()
-    yield from (match.span() for match in _ALONE.finditer(text.replace("_", "-")) if _is_checked(match))
-    yield from (match.span(1) for labelled in _LABELLED for match in labelled.finditer(text))
 
 
 def _is_checked(match: re.Match[str]) -> bool:
-    """Return whether the check digits of an identifier that stands alone are right."""
+    """Return whether an identifier that stands alone has the right check digits."""
     return _ALONE_CHECKS[match.lastgroup or ""](match[0].translate(_SEPARATED))
