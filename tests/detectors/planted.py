@@ -6,7 +6,10 @@ import random
 import re
 import string
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Final
+
+from stdnum.exceptions import InvalidChecksum, ValidationError
 
 from gateway.detectors import data
 
@@ -65,6 +68,17 @@ def nir(chance: random.Random) -> str:
     year, month = chance.randint(0, 99), chance.randint(1, 12)
     number = f"{chance.choice('12')}{year:02}{month:02}{department}{chance.randint(1, 990):03}{chance.randint(1, 999):03}"
     return f"{number}{97 - int(number.replace('2A', '19').replace('2B', '18')) % 97:02}"
+
+
+def checked_by(library: ModuleType, number: str) -> bool | None:
+    """Return what a library says of check digits; None if something else is wrong."""
+    try:
+        library.validate(number)
+    except InvalidChecksum:
+        return False
+    except ValidationError:
+        return None
+    return True
 
 
 CLASSES: Final = {"n": string.digits, "a": string.ascii_uppercase, "c": string.digits + string.ascii_uppercase}
