@@ -32,7 +32,7 @@ SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.CARD: lambda decoding: cards(decoding.bare, loose=decoding.loose),
     Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
     Detector.MAC: lambda decoding: mac_addresses(decoding.text),
-    Detector.IP: lambda decoding: networks(decoding.text, loose=decoding.loose),
+    Detector.IP: lambda decoding: networks(decoding.text, decoding.bare, loose=decoding.loose),
     Detector.PHONE: lambda decoding: phones(decoding.bare, loose=decoding.loose),
 }
 """What looks for each kind, the most telling first: the digits of a card could be a phone number's too."""

@@ -1,57 +1,111 @@
-"""Where IP and MAC addresses stand in folded text."""
+"""Where IP and MAC addresses stand in folded text, whatever touches them and whatever stands between their numbers.
+
+How IPv6 is read is in `hextets.py`.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import AddressValueError, IPv6Address
 from typing import Final
+
+from gateway.detectors.hextets import ipv6_addresses
 
 Span = tuple[int, int]
 
-_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]|0?[1-9][0-9])"
-# Four numbers and no fifth; also with dashes, as cloud providers name their hosts.
-_IPV4: Final = re.compile(
-    rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9])(?!\.[0-9])"
-    rf"|(?<![A-Za-z0-9])(?:ip|ec2)-(?:{_OCTET}-){{3}}{_OCTET}(?![0-9])",
-    re.IGNORECASE,
-)
-_GROUP: Final = r"[0-9a-f]{1,4}"
-_GROUPS: Final = rf"(?:{_GROUP}:){{7}}{_GROUP}|(?:{_GROUP}(?::{_GROUP}){{0,6}})?::(?:{_GROUP}(?::{_GROUP}){{0,6}})?"
-_IPV6: Final = re.compile(rf"(?<![0-9a-z_])(?<![0-9a-f]:)(?:{_GROUPS})(?![0-9a-z_:])", re.IGNORECASE)
-_IPV6_ANYWHERE: Final = re.compile(_GROUPS, re.IGNORECASE)
+_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]|0?[1-9][0-9])(?![0-9])"
+_DOTTED: Final = re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}\.){{3}}{_OCTET}(?!\.[0-9])")
+_NAMED: Final = re.compile(rf"(?<![A-Za-z0-9])(?:ip|ec2)-(?:{_OCTET}-){{3}}{_OCTET}", re.IGNORECASE)
+_CHAIN: Final = re.compile(r"(?<![0-9])[0-9]{1,3}(?:[.:/_-][0-9]{1,3}){3,}+")
+_QUAD: Final = re.compile(rf"{_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}")
+_FINGERPRINT: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){15,}+")
+_NUMBER: Final = re.compile("[0-9]+")
+_HOURS: Final = re.compile(r"[0-2][0-9]:[0-5][0-9][/_-][0-2][0-9]:[0-5][0-9]")
 
-# Six pairs or three groups of four (Cisco), and no more of them: longer runs are fingerprints of keys and the like.
-_MAC: Final = re.compile(
-    r"(?<![0-9a-z])(?<![0-9a-f][:-])[0-9a-f]{2}(?P<a>[:-])(?:[0-9a-f]{2}(?P=a)){4}[0-9a-f]{2}(?![0-9a-z])(?![:-][0-9a-f])"
-    r"|(?<![0-9a-z])(?<![0-9a-f]\.)(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}(?![0-9a-z])(?!\.[0-9a-f])",
-    re.IGNORECASE,
-)
+_MAX_CHAIN_CHARS: Final = 48
+"""Longer rows of numbers are no address: none has a fifth number."""
+
+_MIN_DIGITS: Final = 6
+_MIN_PARTLY_DOTTED_DIGITS: Final = 9
+"""Versions such as `5.15.0-91` and pairs of decimals have fewer; nine in ten random addresses have as many."""
+
+_BEFORE: Final = re.compile(r"([A-Za-z]?)[0-9]{1,3}\Z")
+_MIN_DIGITS_AFTER_NAME: Final = 9
+
+# Six pairs, or eight (EUI-64), or three groups of four (Cisco), and no more of them: longer rows are fingerprints of keys and the like.
+_PAIRS: Final = re.compile(r"(?<![0-9])[0-9A-Fa-f]{2}(?:[:/_-][0-9A-Fa-f]{2}){5,}+(?![0-9])")
+_FOURS: Final = re.compile(r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])")
+_PAIRS_CHARS: Final = (17, 23)
+_DIGIT: Final = re.compile("[0-9]")
+_LETTER: Final = re.compile("[A-Fa-f]")
+
+
+def networks(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
+    """The addresses in folded text, IPv4 before IPv6. `bare` is the text without what is surely technical, as long as it is.
+
+    Numbers of an IPv4 address may be apart by any of `.:/_-`: four of them and no fifth, with six digits in all unless there are dots
+    between all. Version numbers of four parts count. If `loose`, letters beside an IPv6 address don't matter.
+    """
+    if text.count(".") >= 3:
+        yield from (match.span() for match in _DOTTED.finditer(text))
+    if text.count("-") >= 4:
+        yield from (match.span() for match in _NAMED.finditer(text))
+    for chain in _CHAIN.finditer(_FINGERPRINT.sub(_blank, bare)):
+        if _MIN_DIGITS + 3 <= chain.end() - chain.start() <= _MAX_CHAIN_CHARS:
+            yield from _quads(chain)
+    yield from ipv6_addresses(text, bare, loose=loose)
 
 
 def mac_addresses(text: str) -> Iterator[Span]:
-    """The addresses of network cards in folded text."""
-    if text.count(":") >= 5 or text.count("-") >= 5 or text.count(".") >= 2:
-        yield from (match.span() for match in _MAC.finditer(text))
+    """The addresses of network cards in folded text. One with dashes, dots and the like has a letter."""
+    for pairs in _PAIRS.finditer(text):
+        if len(pairs[0]) in _PAIRS_CHARS and _is_mixed(pairs[0]):
+            yield pairs.span()
+    if text.count(".") >= 2:
+        yield from (match.span() for match in _FOURS.finditer(text) if _is_mixed(match[0]))
 
 
-def networks(text: str, *, loose: bool) -> Iterator[Span]:
-    """The addresses in folded text, IPv4 before IPv6; an IPv6 address not beside letters, unless `loose`.
-
-    Version numbers of four parts count; names such as `a::b` don't.
-    """
-    if text.count(".") + text.count("-") >= 3:
-        yield from (match.span() for match in _IPV4.finditer(text))
-    if text.count(":") >= 2:
-        found = (_IPV6_ANYWHERE if loose else _IPV6).finditer(text)
-        yield from (match.span() for match in found if _is_ipv6(match[0]))
+def _blank(match: re.Match[str]) -> str:
+    return "~" * len(match[0])
 
 
-def _is_ipv6(text: str) -> bool:
-    if not any(char.isdigit() for char in text):
+def _quads(chain: re.Match[str]) -> Iterator[Span]:
+    """The addresses in a row of numbers with other separators than dots alone."""
+    at = chain.start()
+    while quad := _QUAD.match(chain.string, at, chain.end()):
+        if _is_address(quad):
+            yield quad.span()
+            return
+        number = _NUMBER.match(chain.string, at)
+        at = number.end() + 1 if number else chain.end()
+
+
+def _is_address(quad: re.Match[str]) -> bool:
+    separators = set(quad.groups())
+    if separators == {"."}:
         return False
-    try:
-        IPv6Address(text)
-    except AddressValueError:
+    digits = len(quad[0]) - 3
+    if digits < (_MIN_PARTLY_DOTTED_DIGITS if "." in separators else _MIN_DIGITS) or _HOURS.fullmatch(quad[0]):
         return False
-    return True
+    return not _goes_on(quad, separators) and not _began(quad, separators, digits)
+
+
+def _goes_on(quad: re.Match[str], separators: set[str]) -> bool:
+    """Whether a fifth number follows."""
+    rest = quad.string[quad.end() : quad.end() + 2]
+    return rest[:1] in separators and rest[1:].isdigit()
+
+
+def _began(quad: re.Match[str], separators: set[str], digits: int) -> bool:
+    """Whether a number comes before the four; one that ends a name, as in `web1-203-0-113-77`, doesn't count."""
+    start = quad.start()
+    if quad.string[start - 1 : start] not in separators or not quad.string[start - 2 : start - 1].isdigit():
+        return False
+    before = _BEFORE.search(quad.string, max(0, start - 5), start - 1)
+    return not (before and before[1] and digits >= _MIN_DIGITS_AFTER_NAME)
+
+
+def _is_mixed(address: str) -> bool:
+    """Whether hexadecimal holds a digit and, unless colons are between all, a letter."""
+    colons = address.count(":")
+    return _DIGIT.search(address) is not None and (colons in (5, 7) or _LETTER.search(address) is not None)
