@@ -8,52 +8,119 @@ from typing import Final
 
 Span = tuple[int, int]
 
-_FROM: Final = r"(?<![0-9A-Za-z])(?<![0-9][.,])[+-]?[0-9]{1,3}"
-_TO: Final = r"[+-]?[0-9]{1,3}"
 _ANY: Final = r"[+-]?[0-9]{1,3}(?:[.,][0-9]{1,15})?"
 _SOME: Final = r"[+-]?[0-9]{1,3}\.[0-9]{1,15}"
-_LAT: Final = rf"(?<![a-z])lat(?:itude)?(?![a-z0-9_])[^a-z0-9\n]{{1,6}}{_ANY}"
-_LONG: Final = rf"(?<![a-z])lo?ng?(?:itude)?(?![a-z0-9_])[^a-z0-9\n]{{1,6}}{_ANY}"
+_LAT: Final = r"lat(?:itude)?"
+_LONG: Final = r"lo?ng?(?:itude)?"
+_NAME: Final = rf"(?:{_LAT}|{_LONG})(?![A-Za-z])[ ]?[=:_/-]{{0,2}}"
 
-# Two numbers, as latitude and longitude or the other way round (GeoJSON, WKT); the looser what stands between them, the finer they must
-# be. The last is ISO 6709.
+# Two numbers, as latitude and longitude or the other way round (GeoJSON, WKT), and what is between them; it consumes the first alone,
+# since a pair may begin at the second. Written so that the search skips to a digit.
 _PAIR: Final = re.compile(
     rf"""
-    (?: {_FROM}\.[0-9]{{3,15}}[ ]?°?\s{{0,4}}[,;|/]\s{{0,12}}{_TO}\.[0-9]{{3,15}}
-      | {_FROM}\.[0-9]{{4,15}}[ \t]{{1,3}}{_TO}\.[0-9]{{4,15}}
-      | {_FROM},[0-9]{{4,15}}[ \t]{{0,2}}[;|/ \t][ \t]{{0,2}}{_TO},[0-9]{{4,15}}
-      | (?<![0-9A-Za-z.])[+-][0-9]{{2}}\.[0-9]{{2,15}}[+-][0-9]{{3}}\.[0-9]{{2,15}}
-    )(?![0-9])
-    """,
-    re.VERBOSE,
-)
-_NUMBER: Final = re.compile(r"[0-9]{1,3}[.,][0-9]{2,15}")
-_HINT: Final = re.compile(r"[0-9][.,][0-9]|°|\blat", re.IGNORECASE)
-_SAID: Final = re.compile(
-    rf"""
-      geo:{_ANY},{_ANY}
-    | (?:(?<![a-z])(?:s?ll|q|center|[ds]addr|query|coords?|location)=(?:loc:)?|@){_SOME},{_SOME}
-    | (?<![a-z])point[ ]?\([ ]?{_SOME}[ ]{{1,3}}{_SOME}
-    | {_LAT}[^\n]{{0,32}}?{_LONG}
-    | {_LONG}[^\n]{{0,32}}?{_LAT}
-    | (?<![0-9])[0-9]{{1,3}}[ ]?°[ ]?[0-9]{{1,2}}(?:[.,][0-9]{{1,10}})?[ ]?['"](?:[ ]?[0-9]{{1,2}}(?:[.,][0-9]{{1,10}})?[ ]?['"]{{1,2}})?
-    | (?<![0-9])[0-9]{{1,3}}[.,][0-9]{{1,15}}[ ]?°[ ]?[nsewo](?![a-z])
-    | (?<![a-z])[ns][ ]?[0-9]{{1,2}}\.[0-9]{{3,15}}[ ]?°?[ ]?[,;/]?[ ]?[ewo][ ]?[0-9]{{1,3}}\.[0-9]{{3,15}}
-    | (?<![0-9a-z.])[0-9]{{1,2}}\.[0-9]{{3,15}}[ ]?[ns][ ]?[,;/]?[ ]?[0-9]{{1,3}}\.[0-9]{{3,15}}[ ]?[ewo](?![a-z])
+    [0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{{0,2}}\.([0-9]{{2,15}})(?![0-9])
+    (?=( [ ]?°?(?:\s{{0,4}}[,;|/]\s{{0,12}}|[ \t]{{1,3}}|[_:/-]{{1,2}}|[ ]?[_:/,;|&-]{{0,2}}[ ]?{_NAME}|(?=[+-])) )
+       ([+-]?[0-9]{{1,3}}\.([0-9]{{2,15}})) (?![0-9]|\.[0-9])
+    )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_COMMAS: Final = re.compile(
+    r"[0-9](?<![0-9][0-9])(?<![0-9][.,][0-9])[0-9]{0,2},([0-9]{4,15})"
+    r"(?=([ \t]{0,2}[;|/ \t_:-][ \t]{0,2})([+-]?[0-9]{1,3},([0-9]{4,15}))(?![0-9]))"
+)
+# ISO 6709.
+_SIGNED: Final = re.compile(r"[+-](?<![0-9.][+-])[0-9]{2}\.[0-9]{2,15}[+-][0-9]{3}\.[0-9]{2,15}(?![0-9])")
+_MIN_DECIMALS: Final = 4
+"""Decimals of each number with which a pair is one whatever is between: some ten metres."""
+
+_CLEAR: Final = frozenset("/_:")
+_LISTED: Final = frozenset(",;|")
+_MIN_DECIMALS_LISTED: Final = 3
+_MIN_DECIMALS_DASHED: Final = 6
+"""Decimals of both numbers together."""
+
+_VERSION_DECIMALS: Final = 2
+_MAX_VERSION: Final = 20
+
+_POINTED: Final = re.compile(rf"(?:=(?:loc:)?|@){_SOME},{_SOME}|\([ ]?{_SOME}[ ]{{1,3}}{_SOME}")
+_POINTER: Final = re.compile(r"(?<![a-z])(?:s?ll|q|center|[ds]addr|query|coords?|location)\Z|(?<![a-z])point[ ]?\Z", re.IGNORECASE)
+_POINTER_CHARS: Final = 9
+_COMPASS: Final = re.compile(
+    r"[nsNS](?<![A-Za-z][A-Za-z])[ ]?[0-9]{1,2}\.[0-9]{3,15}[ ]?°?[ ]?[,;/_:-]?[ ]?[ewoEWO][ ]?[0-9]{1,3}\.[0-9]{3,15}"
+    r"|[0-9](?<![0-9.][0-9])[0-9]?\.[0-9]{3,15}[ ]?[nsNS][ ]?[,;/_:-]?[ ]?[0-9]{1,3}\.[0-9]{3,15}[ ]?[ewoEWO]"
+)
+_GEO: Final = re.compile(rf"geo:{_ANY},{_ANY}", re.IGNORECASE)
+_DEGREES: Final = re.compile(
+    r"""
+      [0-9](?<![0-9][0-9])[0-9]{0,2}[ ]?°[ ]?[0-9]{1,2}(?:[.,][0-9]{1,10})?[ ]?['"](?:[ ]?[0-9]{1,2}(?:[.,][0-9]{1,10})?[ ]?['"]{1,2})?
+    | [0-9](?<![0-9][0-9])[0-9]{0,2}[.,][0-9]{1,15}[ ]?°[ ]?[nsewo](?![a-z])
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_VALUE: Final = rf"(?![A-Za-z0-9_])[^A-Za-z0-9\n]{{1,6}}{_ANY}"
+_LABELLED: Final = re.compile(
+    rf"(?<![a-z])(?:{_LAT}{_VALUE}[^\n]{{0,32}}?(?<![a-z]){_LONG}{_VALUE}|{_LONG}{_VALUE}[^\n]{{0,32}}?(?<![a-z]){_LAT}{_VALUE})",
+    re.IGNORECASE,
+)
+_DECIMAL: Final = re.compile("[0-9][.,][0-9]")
 
 
 def coordinates(text: str) -> Iterator[Span]:
-    """The coordinates in folded text."""
-    if not _HINT.search(text):
-        return
-    yield from (match.span() for match in _PAIR.finditer(text) if _on_earth(match[0]))
-    yield from (match.span() for match in _SAID.finditer(text))
+    """The coordinates in folded text, whatever letters touch them."""
+    if _DECIMAL.search(text):
+        yield from _pairs(text)
+        yield from (match.span() for match in _SIGNED.finditer(text))
+        yield from _pointed(text)
+        yield from (match.span() for match in _COMPASS.finditer(text))
+    if "°" in text:
+        yield from (match.span() for match in _DEGREES.finditer(text))
+    lower = text.lower()
+    if "geo:" in lower:
+        yield from (match.span() for match in _GEO.finditer(text))
+    if "lat" in lower and ("lon" in lower or "lng" in lower):
+        yield from (match.span() for match in _LABELLED.finditer(text))
 
 
-def _on_earth(pair: str) -> bool:
-    """Whether two numbers are a latitude and a longitude. Two that are both below 1 are more likely shares of something."""
-    small, large = sorted(float(number.replace(",", ".")) for number in _NUMBER.findall(pair))
-    return small <= 90 and 1 <= large <= 180
+def _pairs(text: str) -> Iterator[Span]:
+    for pattern in (_PAIR, _COMMAS):
+        for first in pattern.finditer(text):
+            if _is_fine(first) and _is_place(first):
+                yield first.start() - (text[first.start() - 1 : first.start()] in ("+", "-")), first.end(3)
+
+
+def _is_fine(first: re.Match[str]) -> bool:
+    """Whether two numbers have as many decimals as what is between them asks for."""
+    decimals, gap, others = len(first[1]), first[2], len(first[4])
+    if decimals >= _MIN_DECIMALS and others >= _MIN_DECIMALS:
+        return True
+    if not _LISTED.isdisjoint(gap):
+        return decimals >= _MIN_DECIMALS_LISTED and others >= _MIN_DECIMALS_LISTED
+    if not _CLEAR.isdisjoint(gap) or any(map(str.isalpha, gap)):
+        return not _is_one_of_many(first)
+    return "-" in gap and decimals != others and decimals + others >= _MIN_DECIMALS_DASHED
+
+
+def _is_place(first: re.Match[str]) -> bool:
+    """Whether two numbers are on earth, and neither shares of something, both below 1, nor versions such as `3.12` and `3.13`."""
+    one, other = (abs(float(number.replace(",", "."))) for number in (first[0], first[3]))
+    if not (one <= 180 and other <= 180 and (one <= 90 or other <= 90)) or (one < 1 and other < 1):
+        return False
+    return len(first[1]) + len(first[4]) > 2 * _VERSION_DECIMALS or int(one) != int(other) or one >= _MAX_VERSION
+
+
+def _is_one_of_many(first: re.Match[str]) -> bool:
+    """Whether a third number stands before or after a pair, with the same between them."""
+    text, gap, (start, end) = first.string, first[2], (first.start(), first.end(3))
+    before, after = text[max(0, start - len(gap) - 1) : start], text[end : end + len(gap) + 1]
+    return (before.endswith(gap) and before[:1].isdigit()) or (after.startswith(gap) and after[-1:].isdigit())
+
+
+def _pointed(text: str) -> Iterator[Span]:
+    """Pairs behind a parameter of maps, behind an at sign, or behind `POINT(`, which may be as coarse as they like."""
+    for pair in _POINTED.finditer(text):
+        start = pair.start()
+        if text[start] == "@":
+            yield pair.span()
+        elif pointer := _POINTER.search(text, max(0, start - _POINTER_CHARS), start):
+            yield pointer.start(), pair.end()
