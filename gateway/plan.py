@@ -28,12 +28,16 @@ class UserId(msgspec.Struct, frozen=True, tag="user_id"):
 class WorkEmail(msgspec.Struct, frozen=True, tag="work_email"):
     """A business address, normalised, that passes `text`.
 
-    `outside`: beyond the EU, where a directory must know the domain. `vendor`: a personal address withholds the item.
+    `outside`: beyond the EU, where a directory must know the domain. `vendor`: a personal address withholds the item. Domains where people
+    have mail of their own are those of the detectors' data, with `personal` and without `business`, each with all below it. Where two
+    that are known stand one above the other, the longer one decides.
     """
 
     outside: bool
     vendor: bool
     text: Text | None = None
+    personal: tuple[str, ...] = ()
+    business: tuple[str, ...] = ()
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -15,7 +17,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 
 from gateway.detectors.detect import find, mail_domains
 from gateway.detectors.fold import fold
-from gateway.detectors.mail_domains import is_personal
+from gateway.detectors.mail_domains import NOTHING, Own, is_personal, names_personal, own
 
 LONGEST: Final = 254
 """Octets of an address that mail can be sent to (RFC 5321, erratum 1690)."""
@@ -23,7 +25,8 @@ LONGEST: Final = 254
 _LONGEST_LOCAL: Final = 64
 _REMEMBERED: Final = 16_384
 _LOOKED_AT: Final = 4096
-_PARTS: Final = re.compile(r"[_=%!#]")
+MAX_READERS: Final = 8
+"""Policies' domains, at most, of which what was read is remembered: a reload leaves the older ones to those who still read by them."""
 
 _ROUTES: Final = frozenset("%!=#")
 """Source routes and bounce paths carry a second address in the local part (RFC 1123 §5.2.16, VERP)."""
@@ -63,57 +66,74 @@ PERSONAL: Final = Address(Kind.PERSONAL)
 """No address by itself, and somebody's own all the same."""
 
 
+Read = Callable[[str], Address]
+"""Reads an address. Nothing is raised, and nothing guessed."""
+
+
 def read(text: str) -> Address:
     """Read an address. Nothing is raised, and nothing guessed: a display name, a blank, a quoted local part or an IP literal is malformed.
 
     Normal form: NFC, domain as lower-case A-labels, local part in lower case, without subaddress (`+…`). It is judged as well, so that
-    reading it again says the same. Personal are the domains of free-mail and disposable mail, all below them, and what looks like them; a
-    label that mixes scripts is malformed, as are compatibility characters. Names reserved for examples (`.example`, `example.com`) count as
-    business domains; `.test`, `.invalid`, `.local`, `.localhost` and `.onion` are malformed.
+    reading it again says the same. Personal are the domains of consumers' and disposable mail, all below them, and what looks like them; so
+    is a local part in which one of them stands. A label that mixes scripts is malformed, as are compatibility characters, and as is a local
+    part, or a name below the registered domain, in which the detectors find anything. Names reserved for examples (`.example`,
+    `example.com`) count as business domains; `.test`, `.invalid`, `.local`, `.localhost` and `.onion` are malformed.
     """
-    return _verdicts[text]
+    return VERDICTS[text]
 
 
-class _Verdicts(dict[str, Address]):
+@lru_cache(MAX_READERS)
+def reader(personal: tuple[str, ...], business: tuple[str, ...]) -> Read:
+    """Return what reads addresses by a policy that adds domains to the personal ones and takes others out."""
+    if not personal and not business:
+        return VERDICTS.__getitem__
+    return Verdicts(own(personal, business)).__getitem__
+
+
+class Verdicts(dict[str, Address]):
     """Remembers what was read. When full it forgets all: what is common comes back soon."""
+
+    def __init__(self, own: Own) -> None:
+        super().__init__()
+        self._own = own
 
     def __missing__(self, text: str) -> Address:
         if len(text) > LONGEST:
-            return _misread(text)
+            return _misread(text, self._own)
         if len(self) >= _REMEMBERED:
             self.clear()
-        self[text] = address = _settled(text)
+        self[text] = address = _settled(text, self._own)
         return address
 
 
-_verdicts: Final = _Verdicts()
+VERDICTS: Final = Verdicts(NOTHING)
 
 
-def _settled(text: str) -> Address:
+def _settled(text: str, own: Own) -> Address:
     """What a text and its normal form both are; where they differ, the worse of the two: lower case may say what capitals hide."""
-    address = _read_once(text)
+    address = _read_once(text, own)
     if address.normalised in ("", text):
         return address
-    again = _read_once(address.normalised)
+    again = _read_once(address.normalised, own)
     if again == address:
         return address
     return PERSONAL if Kind.PERSONAL in (address.kind, again.kind) else MALFORMED
 
 
-def _read_once(text: str) -> Address:
-    address = _read_plain(text) or _read_any(text)
-    return _misread(text) if address.kind is Kind.MALFORMED else address
+def _read_once(text: str, own: Own) -> Address:
+    address = _read_plain(text, own) or _read_any(text, own)
+    return _misread(text, own) if address.kind is Kind.MALFORMED else address
 
 
-def _read_plain(text: str) -> Address | None:
+def _read_plain(text: str, own: Own = NOTHING) -> Address | None:
     """Read an address of the usual kind, without the validator, which takes longer; None for others."""
     usual = _USUAL.fullmatch(text)
     if not usual or len(text) > LONGEST or f".{usual['domain'].lower()}".endswith(_RESERVED):
         return None
-    return _address(usual["local"], usual["domain"].lower())
+    return _address(usual["local"], usual["domain"], own)
 
 
-def _read_any(text: str) -> Address:
+def _read_any(text: str, own: Own = NOTHING) -> Address:
     """Read an address of any kind."""
     try:
         valid = validate_email(text, check_deliverability=False, strict=True)
@@ -121,29 +141,39 @@ def _read_any(text: str) -> Address:
         return MALFORMED
     if unicodedata.normalize("NFKC", text) != unicodedata.normalize("NFC", text) or not _is_of_one_script(valid.domain):
         return MALFORMED
-    return _address(valid.local_part, valid.ascii_domain.lower(), fold(valid.domain).lower())
+    return _address(valid.local_part, valid.ascii_domain, own, fold(valid.domain).lower())
 
 
-def _address(local: str, domain: str, alike: str = "") -> Address:
+def _address(local: str, domain: str, own: Own, alike: str = "") -> Address:
     """The address with a valid local part and domain, and the ASCII domain that it looks like."""
-    mailbox = local.partition("+")[0]
+    mailbox, lower = local.partition("+")[0], domain.lower()
     plain = unicodedata.normalize("NFC", mailbox.lower())
-    normalised = f"{plain}@{domain}"
+    normalised = f"{plain}@{lower}"
     # A guest of a tenant has the own address in the local part: `ada_gmail.com#EXT#@acme.onmicrosoft.com`.
-    if any(map(is_personal, _PARTS.split(plain))):
+    if names_personal(fold(plain), own):
         return PERSONAL
     if not 1 <= len(plain) <= _LONGEST_LOCAL or len(normalised.encode()) > LONGEST or _ROUTES.intersection(plain):
         return MALFORMED
-    # What stands below a registered domain is anybody's to choose.
-    if find(mailbox) or find(domain.rpartition(".")[0].rpartition(".")[0]):
+    if _hides(local, mailbox, domain):
         return MALFORMED
-    kind = Kind.PERSONAL if is_personal(domain) or is_personal(alike) else Kind.BUSINESS
-    return Address(kind, normalised, domain)
+    kind = Kind.PERSONAL if is_personal(lower, own) or (alike and is_personal(alike, own)) else Kind.BUSINESS
+    return Address(kind, normalised, lower)
 
 
-def _misread(text: str) -> Address:
+def _hides(local: str, mailbox: str, domain: str) -> bool:
+    """Whether the detectors find anything in what is kept of an address, or in a number that goes on behind its first plus.
+
+    What stands below a registered domain is anybody's to choose.
+    """
+    below = domain.rpartition(".")[0].rpartition(".")[0]
+    if find(mailbox) or (below and find(below)):
+        return True
+    return len(mailbox) < len(local) and mailbox[-1:].isdigit() and find(local) is not None
+
+
+def _misread(text: str, own: Own) -> Address:
     """What is no address by itself, but may say one: `Ada <ada@gmail.com>` is as personal as what stands in it."""
-    return PERSONAL if any(map(is_personal, mail_domains(text[:_LOOKED_AT]))) else MALFORMED
+    return PERSONAL if any(is_personal(domain, own) for domain in mail_domains(text[:_LOOKED_AT])) else MALFORMED
 
 
 def _is_of_one_script(domain: str) -> bool:

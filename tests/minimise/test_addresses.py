@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.minimise.addresses import _REMEMBERED, LONGEST, MALFORMED, PERSONAL, Address, Kind, _read_any, _read_plain, _verdicts, read
+from gateway.minimise.addresses import (
+    _REMEMBERED,
+    LONGEST,
+    MALFORMED,
+    PERSONAL,
+    VERDICTS,
+    Address,
+    Kind,
+    _read_any,
+    _read_plain,
+    read,
+    reader,
+)
 from tests.minimise.disguised import ADDRESSES, DOMAINS, HIDDEN, wide
 
 
@@ -68,7 +80,11 @@ def test_what_is_malformed_or_in_disguise_is_no_address(text: str) -> None:
      "ada%40gmail.com", "ada@gma\u200bil.com", "ada@gmail\uff0ecom", "ada@gm\u0430il.com", "bob@acme.example, ada@gmail.com",
      "ada.byron_gmail.com#EXT#@acme.onmicrosoft.com", "ada_gmail.com@acme.example", "ada.gmail.com@acme.example",
      "ada=gmail.com@acme.example",
-     "YWRhQGdtYWlsLmNvbQ@acme.example", "x" * 300 + " ada@gmail.com"],
+     "YWRhQGdtYWlsLmNvbQ@acme.example", "x" * 300 + " ada@gmail.com",
+     "ada-gmail.com@acme.example", "ada*gmail.com@acme.example", "ada/gmail.com@acme.example", "ada{gmail.com}@acme.example",
+     "ada~eclipso.de@acme.example", "Ada-GMail.com@acme.example", "gmail.com.ada@acme.example", "ada-t-online.de@acme.example",
+     "adagmail.com@acme.example", "ada.byronhotmail.fr@acme.example", "ada_gm\u0430il.com@acme.example", "free.fr@acme.example",
+     "ada_dralias.com+x@acme.example"],
 )  # fmt: skip
 def test_what_says_somebody_s_own_address_is_personal_however_it_says_it(text: str) -> None:
     assert read(text) == PERSONAL
@@ -82,6 +98,20 @@ def test_what_a_normal_form_would_say_is_said(spelt: Callable[[str], str], hidde
     address = read(f"{spelt(text)}@acme.example")
     assert address == read(f"{text}@acme.example")
     assert address in (MALFORMED, PERSONAL)
+
+
+@pytest.mark.parametrize(
+    "local",
+    ["first.last", "sales+eu", "j.de-vries", "info", "no-reply", "2024.team", "support.fr", "o'brien", "ada_byron", "ren\u00e9e",
+     "ada.byron.ext", "hotmail.community", "wei.li", "jack.ma", "web-de", "xweb.de", "sales+gmail.com", "ada+0612345678"],
+)  # fmt: skip
+def test_a_business_s_local_part_stays(local: str) -> None:
+    assert read(f"{local}@acme.example").normalised == f"{local.partition('+')[0]}@acme.example"
+
+
+@pytest.mark.parametrize("local", ["06+12345678", "4111+111111111111", "4111+1111+1111+1111"])
+def test_a_number_that_goes_on_behind_a_plus_is_not_left_by_half(local: str) -> None:
+    assert read(f"{local}@acme.example") == MALFORMED
 
 
 @pytest.mark.parametrize("local", ["0612345678", "+33612345678", "4111111111111111", "FR7630006000011234567890189", "203.0.113.7"])
@@ -124,6 +154,37 @@ def test_a_normal_form_is_its_own_normal_form(text: str) -> None:
         assert address.domain.isascii()
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("ada@family.example", Kind.PERSONAL),
+        ("ada@mail.Family.example", Kind.PERSONAL),
+        ("ada_family.example@acme.example", Kind.PERSONAL),
+        ("Ada <ada@family.example>", Kind.PERSONAL),
+        ("ada@eclipso.de", Kind.BUSINESS),
+        ("ada@mail.eclipso.de", Kind.BUSINESS),
+        ("ada_eclipso.de@acme.example", Kind.BUSINESS),
+        ("Ada <ada@eclipso.de>", Kind.MALFORMED),
+        ("ada@gmail.com", Kind.PERSONAL),
+        ("ada@acme.example", Kind.BUSINESS),
+    ],
+)
+def test_each_policy_has_its_own_domains(text: str, kind: Kind) -> None:
+    assert reader(("family.example",), ("eclipso.de",))(text).kind is kind
+    plainly = {"family": Kind.BUSINESS, "eclipso": Kind.PERSONAL}
+    if not text.startswith("Ada"):
+        assert read(text).kind is next((said for word, said in plainly.items() if word in text.lower()), kind)
+
+
+@given(ADDRESSES | st.sampled_from(["ada@family.example", "ada@eclipso.de", "ada_eclipso.de@acme.example", "ada@acme.example"]))
+def test_what_one_policy_remembers_is_no_other_s(text: str) -> None:
+    by = [reader((), ()), reader(("family.example",), ()), reader((), ("eclipso.de",)), reader(("family.example",), ("eclipso.de",))]
+    first = [read(text) for read in by]
+    reader.cache_clear()
+    fresh = [reader((), ("eclipso.de",)), reader((), ()), reader(("family.example",), ("eclipso.de",)), reader(("family.example",), ())]
+    assert [fresh[at](text) for at in (1, 3, 0, 2)] == first == [read(text) for read in by]
+
+
 def test_an_address_does_not_show_what_it_is() -> None:
     assert repr(read("alice@acme.example")) == "Address(business)"
 
@@ -133,8 +194,8 @@ def test_what_was_read_is_remembered_within_bounds() -> None:
     for number in range(_REMEMBERED + 10):
         read(f"{number}@x")
     read(f"{'a' * LONGEST}@acme.example")
-    assert len(_verdicts) <= _REMEMBERED
-    assert max(map(len, _verdicts)) <= LONGEST
+    assert len(VERDICTS) <= _REMEMBERED
+    assert max(map(len, VERDICTS)) <= LONGEST
 
 
 @settings(deadline=None)
