@@ -10,8 +10,8 @@ LONGEST: Final = 1 << 17
 DEPTH: Final = 4
 """How many encodings inside one another are undone."""
 
-_GROWTH: Final = 4
-_GROWTH_FLOOR: Final = 1 << 16
+_GROWTH: Final = 2
+_GROWTH_FLOOR_CHARS: Final = 1 << 12
 _CHECKS_FLOOR: Final = 1024
 
 
@@ -33,8 +33,8 @@ class Budget:
 
 
 def decoded_chars(text: str) -> Budget:
-    """For the characters that all decodings of a text may have together."""
-    return Budget(_GROWTH * len(text) + _GROWTH_FLOOR)
+    """For the characters that a text and all its decodings may have together beyond its own."""
+    return Budget(_GROWTH * len(text) + _GROWTH_FLOOR_CHARS)
 
 
 def lookups(text: str) -> Budget:

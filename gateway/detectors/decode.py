@@ -11,14 +11,20 @@ from typing import Final, Protocol
 from gateway.detectors.bounds import DEPTH, TooMuch, decoded_chars
 from gateway.detectors.compact import Compact
 from gateway.detectors.encoded_runs import Piece, pieces
-from gateway.detectors.escapes import Way, edits, unescape
-from gateway.detectors.fold import fold, offsets
+from gateway.detectors.escapes import Edit, Way, edits
+from gateway.detectors.fold import ends, fold
 from gateway.detectors.technical import blanked
 
 Span = tuple[int, int]
 """From where to where, in characters."""
 
 _BETWEEN: Final = "\n\n"
+
+# What an escape stands for is read with what is around it, at least so many characters of it, and on to the next blank if there is one
+# within the longest address. The rest of a text is read as it is: undoing one escape of a long text isn't as much work as the text.
+_NEAR_CHARS: Final = 256
+_FAR_CHARS: Final = 1400
+_BLANKS: Final = " \t\n\r"
 
 
 class Step(Protocol):
@@ -58,71 +64,110 @@ class Decoding:
     def below(self) -> Iterator[Decoding]:
         """What this decoding says once its escapes, and its runs, are undone."""
         for way in Way:
-            plain = unescape(self.text, way)
-            if plain != self.text:
-                yield Decoding(fold(plain), (_Folded(plain), _Escaped(self.text, way), *self._steps), loose=self.loose)
+            if escapes := list(edits(self.text, way)):
+                step = _Unescaped(self.text, escapes)
+                yield _decoding(step.plain, step, *self._steps, loose=self.loose)
         if found := list(pieces(self.text)):
             joined = _BETWEEN.join(text for text, _, _ in found)
-            yield Decoding(fold(joined), (_Folded(joined), _Pieced(found), *self._steps), loose=True)
+            yield _decoding(joined, _Pieced(found), *self._steps, loose=True)
+
+
+def _decoding(text: str, *steps: Step, loose: bool) -> Decoding:
+    folded = _Folded(text)
+    return Decoding(folded.plain, (folded, *steps), loose=loose)
 
 
 def decodings(text: str) -> Iterator[Decoding]:
     """The text and what it encodes, outermost first. Raises TooMuch when they are too deep or too large together."""
-    root = Decoding(fold(text), (_Folded(text),), loose=False)
+    budget = decoded_chars(text)
+    root = _decoding(text, loose=False)
+    budget.spend(len(root.text) - len(text))
     yield root
-    level = list(root.below())
-    if not level:
-        return
-    budget, seen = decoded_chars(text), {root.text}
-    for _ in range(DEPTH):
-        seen.update(decoding.text for decoding in level)
+    seen, level = {root.text}, [root]
+    for depth in range(DEPTH + 1):
+        level = [lower for decoding in level for lower in _unseen(decoding, seen)]
+        if level and depth == DEPTH:
+            raise TooMuch
         budget.spend(sum(len(decoding.text) for decoding in level))
         yield from level
-        level = [lower for decoding in level for lower in decoding.below() if lower.text not in seen]
-    if level:
-        raise TooMuch
+
+
+def _unseen(decoding: Decoding, seen: set[str]) -> Iterator[Decoding]:
+    """What a decoding says below itself that nothing has said yet."""
+    for lower in decoding.below():
+        if lower.text not in seen:
+            seen.add(lower.text)
+            yield lower
 
 
 class _Folded:
+    """A text folded: `plain`."""
+
     def __init__(self, text: str) -> None:
         self._text = text
+        self.plain = fold(text)
 
     @cached_property
-    def _offsets(self) -> list[int] | None:
-        return None if self._text.isascii() and self._text.isprintable() else offsets(self._text)
+    def _ends(self) -> list[int] | None:
+        # What ASCII folding does at all is to leave characters out.
+        same = self._text.isascii() and len(self._text) == len(self.plain)
+        return None if same else ends(self._text)
 
     def back(self, start: int, end: int) -> Span:
-        found = self._offsets
-        return (start, end) if found is None else (found[start], found[end - 1] + 1)
+        found = self._ends
+        return (start, end) if found is None else (bisect_right(found, start), bisect_right(found, end - 1) + 1)
 
 
-class _Escaped:
-    """Keeps, of each piece of the newer text in turn, where it starts, where its origin starts, and where its origin ends if an escape."""
+class _Unescaped:
+    """A text of which escapes are undone, as far as it stands near one: `plain`.
 
-    def __init__(self, text: str, way: Way) -> None:
-        self._text = text
-        self._way = way
+    It is made of pieces. Of each it is kept where it starts, where its origin starts, and where its origin ends if an escape.
+    """
 
-    @cached_property
-    def _pieces(self) -> tuple[list[int], list[tuple[int, int | None]]]:
-        starts: list[int] = [0]
-        origins: list[tuple[int, int | None]] = [(0, None)]
-        shift = 0
-        for start, end, plain in edits(self._text, self._way):
-            starts += [start + shift, start + shift + len(plain)]
-            origins += [(start, end), (end, None)]
-            shift += len(plain) - (end - start)
-        return starts, origins
+    def __init__(self, text: str, escapes: Sequence[Edit]) -> None:
+        self._starts: list[int] = []
+        self._origins: list[tuple[int, int | None]] = []
+        self._parts: list[str] = []
+        self._size = 0
+        done = _before(text, escapes[0][0], 0)
+        for start, end, plain in escapes:
+            if start - done > _FAR_CHARS and (before := _before(text, start, done)) > (after := _after(text, done, start)):
+                self._add(text[done:after], done, None)
+                self._add(_BETWEEN, after, before)
+                done = before
+            self._add(text[done:start], done, None)
+            self._add(plain, start, end)
+            done = end
+        self._add(text[done : _after(text, done, len(text))], done, None)
+        self.plain = "".join(self._parts)
+
+    def _add(self, part: str, start: int, end: int | None) -> None:
+        self._starts.append(self._size)
+        self._origins.append((start, end))
+        self._parts.append(part)
+        self._size += len(part)
 
     def back(self, start: int, end: int) -> Span:
         return self._origin(start)[0], self._origin(end - 1)[1]
 
     def _origin(self, index: int) -> Span:
-        starts, origins = self._pieces
-        piece = bisect_right(starts, index) - 1
-        start, end = origins[piece]
-        same = start + index - starts[piece]
+        piece = bisect_right(self._starts, index) - 1
+        start, end = self._origins[piece]
+        same = start + index - self._starts[piece]
         return (same, same + 1) if end is None else (start, end)
+
+
+def _before(text: str, at: int, least: int) -> int:
+    """Where in a text that begins which stands near before an index, not below `least`."""
+    near, far = max(least, at - _NEAR_CHARS), max(least, at - _FAR_CHARS)
+    blank = max(text.rfind(char, far, near) for char in _BLANKS)
+    return far if blank < 0 else blank
+
+
+def _after(text: str, at: int, most: int) -> int:
+    """Where in a text that ends which stands near after an index, not above `most`."""
+    near, far = min(most, at + _NEAR_CHARS), min(most, at + _FAR_CHARS)
+    return min((found for char in _BLANKS if (found := text.find(char, near, far)) >= 0), default=far)
 
 
 class _Pieced:

@@ -102,10 +102,13 @@ def mask(text: str) -> str:
     `find` finds nothing in the answer, so masking it again changes nothing. What hides in a run of base64 or the like takes the whole run
     with it. Where nothing else helps, the answer is `[REDACTED]`.
     """
+    if hides_nothing(text):
+        return text
     for _ in range(_ROUNDS):
-        if find(text) is None:
+        left = _masked_once(text)
+        if left == text:
             return text
-        text = _masked_once(text)
+        text = left
     return text if find(text) is None else _REDACTED
 
 

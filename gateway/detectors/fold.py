@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import accumulate
 from typing import Final
 
 from gateway.detectors.lookalikes import LOOKALIKES
-
-Offsets = list[int]
-"""Where each character of a folded text comes from: `offsets[i]` is its index in the original; one more entry stands for the end."""
 
 _KNOWN: Final = 16_384
 """How many characters' foldings are remembered."""
@@ -41,12 +39,9 @@ def fold(text: str) -> str:
     return text.translate(_FOLDINGS)
 
 
-def offsets(text: str) -> Offsets:
-    """The offsets of `fold(text)`."""
-    starts: Offsets = []
-    for index, char in enumerate(text):
-        starts.extend([index] * len(_FOLDINGS[ord(char)]))
-    return [*starts, len(text)]
+def ends(text: str) -> list[int]:
+    """Where in `fold(text)` that ends which each character of `text` is folded to."""
+    return list(accumulate(map(len, map(_FOLDINGS.__getitem__, map(ord, text)))))
 
 
 def readable(text: str) -> bool:

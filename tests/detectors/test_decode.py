@@ -12,7 +12,7 @@ from gateway.detectors.bounds import DEPTH, LONGEST, Budget, TooMuch, decoded_ch
 from gateway.detectors.decode import decodings
 from gateway.detectors.encoded_runs import pieces
 from gateway.detectors.escapes import Way, edits, unescape
-from gateway.detectors.fold import fold, obscure, offsets, readable
+from gateway.detectors.fold import ends, fold, obscure, readable
 from gateway.detectors.phones import phones
 
 
@@ -41,10 +41,9 @@ def test_folding_gives_plain_characters(text: str, plain: str) -> None:
 @settings(deadline=None)
 @given(st.text(st.characters()))
 def test_folding_twice_is_folding_once_and_each_character_has_a_place(text: str) -> None:
-    folded, places = fold(text), offsets(text)
+    folded, found = fold(text), ends(text)
     assert fold(folded) == folded
-    assert len(places) == len(folded) + 1
-    assert places == sorted(places)
+    assert "".join(fold(char)[: after - before] for char, before, after in zip(text, [0, *found], found, strict=False)) == folded
 
 
 @pytest.mark.parametrize("char", ["\x00", "\x1b", "\x7f", "\x85", "\u202e", "\u2066", "\U000e0041", "\ue000", "\uffff", "\u0378", "\ud800"])
@@ -144,6 +143,10 @@ def test_what_decodes_to_noise_is_left_out(text: str) -> None:
         ("hi YWxpY2VAYWNtZS5jb20=!", "alice@acme.com", "YWxpY2VAYWNtZS5jb20"),
         ("hi %59%57%78%70%59%32%56%41YWNtZS5jb20!", "alice@acme.com", "%59%57%78%70%59%32%56%41YWNtZS5jb20"),
         ("\ufdfa alice at acme dot com \ufdfa", "alice@acme.com", "alice at acme dot com"),
+        ("\u200b\u200bal\u200bice\uff20acme.com\u200b", "alice@acme.com", "al\u200bice\uff20acme.com"),
+        (f"{'filler ' * 999}alice%40acme.com{' filler' * 999}", "alice@acme.com", "alice%40acme.com"),
+        (f"%41{'.filler' * 999}%41{' filler' * 999} alice%40acme.com%41", "alice@acme.com", "alice%40acme.com"),
+        (f"%41{'fill er' * 999}%41 alice%40acme.c%6fm {'fill er' * 400}%41", "alice@acme.com", "alice%40acme.c%6fm"),
     ],
 )
 def test_a_layer_knows_where_it_comes_from(text: str, found: str, origin: str) -> None:
@@ -168,6 +171,40 @@ def test_layers_end_where_nothing_is_left_to_undo() -> None:
 def test_too_many_layers_are_too_much() -> None:
     with pytest.raises(TooMuch):
         list(decodings(nested(DEPTH + 1)))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["filler ", "x.y-z", "%40", "%41", "&#64;", "\n"]).flatmap(lambda part: st.integers(1, 400).map(part.__mul__)),
+        max_size=8,
+    )
+)
+def test_what_is_near_an_escape_is_read_with_it_and_each_character_has_a_place(parts: list[str]) -> None:
+    text, plain, done, spots = "".join(parts), "", 0, []
+    for start, end, new in edits(text, Way.ESCAPES):
+        plain += text[done:start] + new
+        spots.append(len(plain))
+        done = end
+    plain += text[done:]
+    for decoding in [*decodings(text)][1:2]:
+        assert all(plain[max(0, spot - 200) : spot + 200] in decoding.text for spot in spots)
+        for index, char in enumerate(decoding.text):
+            start, end = decoding.place(index, index + 1)
+            assert char in unescape(text[start:end], Way.ESCAPES) or char == "\n"
+
+
+def test_an_escape_in_a_long_text_is_not_as_much_work_as_the_text() -> None:
+    text = "nothing personal " * 5000
+    sizes = [len(decoding.text) for decoding in decodings(f"{text}%41{text}%41")]
+    assert sizes[0] == 2 * len(text) + 6
+    assert 512 < sizes[1] < 2_000
+
+
+def test_what_folds_to_far_more_than_itself_is_too_much() -> None:
+    assert [len(decoding.text) for decoding in decodings("\ufdfa" * 100)] == [1800]
+    with pytest.raises(TooMuch):
+        list(decodings("\ufdfa" * 1000))
 
 
 HOSTILE = {
@@ -211,7 +248,7 @@ def test_hostile_text_unfolds_within_its_budget(unit: str) -> None:
             size += len(decoding.text)
     except TooMuch:
         pass
-    assert size <= budget + 18 * len(text)  # the text itself, and what one character can fold to
+    assert size <= budget + len(text)
 
 
 def test_numbers_are_looked_up_within_a_budget() -> None:
