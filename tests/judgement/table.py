@@ -34,6 +34,7 @@ import msgspec
 from tests.judgement.deciding import WITHHELD, Left, kept_under, left_of
 
 FOLDER: Final = Path(__file__).parent / "table"
+MASKED: Final = Path(__file__).parent / "masked.txt"
 PLACES: Final = "KOUEFNPRYCoue"
 SENTENCE: Final = "Seen: {} (today)."
 
@@ -129,3 +130,11 @@ def _tells(value: str, left: str) -> bool:
     told, rest = ("".join(filter(str.isdigit, text)) for text in (value, left))
     runs = (told[start : start + _TELLING_DIGITS] for start in range(len(told) - _TELLING_DIGITS + 1))
     return any(run in rest for run in runs)
+
+
+def masked_texts() -> Iterator[tuple[str, str]]:
+    """Yield the texts of `masked.txt`, each with what masking leaves of it."""
+    for text in MASKED.read_text(encoding="utf-8").splitlines():
+        if text and not text.startswith("# "):
+            given, _, left = text.partition(" → ")
+            yield given, left

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.judgement.table import PLACES, Line, faults, lines
+from tests.judgement.deciding import left_of
+from tests.judgement.table import PLACES, Line, faults, lines, masked_texts
+from tests.judgement.vectors import FILE, rendered
 
 LINES = list(lines())
 
@@ -24,3 +26,13 @@ def test_the_table_holds_both_sides_in_each_place() -> None:
 
 def test_no_line_is_there_twice() -> None:
     assert len({str(line) for line in LINES}) == len(LINES)
+
+
+@pytest.mark.parametrize(("text", "left"), list(masked_texts()))
+def test_what_is_found_in_a_text_is_masked_whole(text: str, left: str) -> None:
+    assert left_of("free_text", text, "store") == left
+
+
+def test_the_vectors_are_in_step_with_the_table() -> None:
+    """`python -m tests.judgement.vectors` writes them."""
+    assert FILE.read_text(encoding="utf-8") == rendered()
