@@ -25,6 +25,10 @@ from tests.attributes import any_value
 from tests.build import UNKNOWN, released
 
 VECTORS: Final = Path(__file__).parents[1] / "vectors"
+POLICY: Final = "judgement.yaml"
+EXEMPT: Final = "judgement-without.yaml"
+"""The policy in which identifiers are exempted from detectors."""
+
 BATCH_VALUES: Final = 200
 WITHHELD: Final = "withheld"
 
@@ -33,14 +37,14 @@ Left = str | int | float | None
 
 
 @cache
-def compiler() -> Compiler:
-    """The compiler of the vectors' contract under the policy of the judgement."""
-    return Compiler(load_contract([VECTORS / "contracts"]), load_policy(VECTORS / "judgement.yaml"))
+def compiler(policy: str = POLICY) -> Compiler:
+    """The compiler of the vectors' contract under a policy of the judgement."""
+    return Compiler(load_contract([VECTORS / "contracts"]), load_policy(VECTORS / policy))
 
 
 @cache
-def _minimiser(type: str, destination: str) -> Minimiser:
-    return Minimiser(compiler().plan(f"vectors.v1.{type}", destination))
+def _minimiser(type: str, destination: str, policy: str) -> Minimiser:
+    return Minimiser(compiler(policy).plan(f"vectors.v1.{type}", destination))
 
 
 @cache
@@ -53,23 +57,23 @@ def kannelles() -> Minimiser:
 def left_of(field: str, value: str, destination: str, facts: Facts = UNKNOWN) -> Left:
     """What is left of a value of a field of `Judged`, as an item of its own; `WITHHELD` if the destination doesn't get the item."""
     made = compiler().contract.message_class("vectors.v1.Judged")
-    verdict = _minimiser("Judged", destination).decide(made(**{field: value}).SerializeToString(), facts)
+    verdict = _minimiser("Judged", destination, POLICY).decide(made(**{field: value}).SerializeToString(), facts)
     if isinstance(verdict, Withheld):
         return WITHHELD
     message: Any = made.FromString(verdict.payload)
     return getattr(message, field) if message.ListFields() else None
 
 
-def left_of_each(field: str, values: Iterable[str | int], destination: str) -> Iterator[Left]:
+def left_of_each(field: str, values: Iterable[str | int], destination: str, policy: str = POLICY) -> Iterator[Left]:
     """Yield what is left of each value of a field of `Judged`, decided in batches."""
     for batch in batches(values):
-        yield from _left_of_batch(field, batch, destination)
+        yield from _left_of_batch(field, batch, destination, policy)
 
 
-def _left_of_batch(field: str, values: Sequence[str | int], destination: str) -> list[Left]:
+def _left_of_batch(field: str, values: Sequence[str | int], destination: str, policy: str) -> list[Left]:
     made: Any = compiler().contract.message_class("vectors.v1.Judgement")
     items = [{"index": index, field: value} for index, value in enumerate(values)]
-    release = released(_minimiser("Judgement", destination), made(items=items).SerializeToString())
+    release = released(_minimiser("Judgement", destination, policy), made(items=items).SerializeToString())
     left: list[Left] = [None] * len(values)
     for item in made.FromString(release.payload).items:
         left[item.index] = getattr(item, field) or None

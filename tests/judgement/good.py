@@ -18,6 +18,7 @@ from phonenumbers import PhoneNumberFormat
 from stdnum import luhn
 
 from tests.judgement.bad import phone_number
+from tests.judgement.deciding import EXEMPT, POLICY
 
 Make = Callable[[Random], "str | int"]
 
@@ -26,12 +27,13 @@ PHONE_REGIONS: Final = ("FR", "IE", "BE", "DE", "GB", "US", "CH", "ES", "IT", "N
 
 class Good(msgspec.Struct, frozen=True):
     """A kind: where its values stand, and what makes one. `key`: an attribute's, under Kannelle's policy; `field`: one of `Judged`,
-    at a destination."""
+    at a destination of a policy."""
 
     make: Make
     key: str = ""
     field: str = ""
     destination: str = "store"
+    policy: str = POLICY
 
 
 # By Kubernetes' own rules: https://github.com/kubernetes/apimachinery, util/rand.
@@ -168,6 +170,11 @@ def prefixed(prefix: str, size: int, random: Random) -> str:
     return prefix + _text(digits, size, random)
 
 
+def user_id(random: Random) -> str:
+    """A user's identifier of one to nineteen digits."""
+    return prefixed("usr_", random.randint(1, 19), random)
+
+
 def epoch(unit: int, random: Random) -> int:
     """A time since 1970 in units of a second's fraction."""
     return int(_moment(random).timestamp()) * unit + random.randrange(unit)
@@ -275,6 +282,9 @@ KINDS: Final[Mapping[str, Good]] = {
     "commit": Good(partial(hexadecimal, 40), key="service.version"),
     "digest": Good(partial(hexadecimal, 64), key="container.id"),
     "video ID": Good(partial(prefixed, "vid_", 10), key="kannelle.video.id"),
+    "order ID": Good(partial(prefixed, "ord_", 10), field="order_id", policy=EXEMPT),
+    "user ID": Good(user_id, field="user_id", policy=EXEMPT),
+    "user ID outside the EU": Good(user_id, field="user_id", destination="vendor", policy=EXEMPT),
     **{f"time in {name}": Good(partial(epoch, unit), field="number") for name, unit in _UNITS.items()},
     **{f"time in {name} as text": Good(partial(epoch_text, unit), field="operational") for name, unit in _UNITS.items()},
     "offset": Good(offset, key="messaging.kafka.offset"),

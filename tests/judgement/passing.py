@@ -70,7 +70,7 @@ def altered(kind: str, count: int) -> Passing:
     if rule.key:
         kept = list(kept_under(rule.key, made))
     else:
-        kept = [left == value for value, left in zip(made, left_of_each(rule.field, made, rule.destination), strict=True)]
+        kept = [left == value for value, left in zip(made, left_of_each(rule.field, made, rule.destination, rule.policy), strict=True)]
     return Passing(count, [str(value) for value, stays in zip(made, kept, strict=True) if not stays])
 
 

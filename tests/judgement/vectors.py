@@ -2,7 +2,8 @@
 
     python -m tests.judgement.vectors
 
-writes them. Each line gives one case at the store and one under its key, some give one at the vendor; each text of `masked.txt` one more.
+writes them. Each line gives one case at the store and one under its key, some give one at the vendor; each text of `masked.txt` one more,
+and so does each value with an exemption.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 
 from tests.attributes import pairs
 from tests.build import NOW
-from tests.judgement.deciding import VECTORS, compiler
+from tests.judgement.deciding import EXEMPT, VECTORS, compiler
 from tests.judgement.table import STANDS, Line, lines, masked_texts
 
 FILE: Final = VECTORS / "judgement.json"
@@ -29,6 +30,21 @@ VENDOR_LINES: Final = 3
 
 KANNELLES: Final = "../../gateway/policy/kannelle.yaml"
 FACTS: Final = {"received_ns": NOW * 10**9, "directory": False, "verified": []}
+
+EXEMPTED: Final = (
+    # A field, a value, and the destinations that get it.
+    ("order_id", "ord_4175306178", ("store",)),
+    ("order_id", "ord_0612345678", ("store",)),
+    ("order_id", "ord_1234567890", ("store", "vendor")),
+    ("order_id", "ord_41753061789", ()),
+    ("user_id", "usr_0612345678", ("store", "vendor")),
+    ("user_id", "usr_4111111111111111", ("store", "vendor")),
+    ("user_id", "usr_33612345678", ("store", "vendor")),
+    ("user_id", "usr_FR7630006000011234567890189", ()),
+    ("user_id", "usr_YWRhQGFjbWUuY29t", ()),
+    ("user_id", "usr_185057800608491", ()),
+)
+"""Where the policy says what isn't looked for: inside the EU in a field, everywhere in user IDs."""
 
 Case = dict[str, Any]
 
@@ -43,6 +59,8 @@ def cases() -> Iterator[Case]:
         if line.verdicts["K"] in "ks":
             yield _attribute(line)
     yield from map(_masked, *zip(*masked_texts(), strict=True))
+    for field, value, destinations in EXEMPTED:
+        yield from (_exempted(field, value, destination, destination in destinations) for destination in ("store", "vendor"))
 
 
 def rendered() -> str:
@@ -70,6 +88,11 @@ def _kept(place: str, given: str) -> str:
 def _masked(text: str, left: str) -> Case:
     case = _field_case(f"{text} as free text, at store", "what is masked", "store", {"free_text": text})
     return case | {"output": {"text": _written({"free_text": left})}}
+
+
+def _exempted(field: str, value: str, destination: str, stays: bool) -> Case:
+    case = _field_case(f"{value} as {field}, exempted, at {destination}", "exemptions", destination, {field: value})
+    return case | {"policy": EXEMPT, "output": {"text": _written({field: value} if stays else {})}}
 
 
 def _field_case(name: str, row: str, destination: str, given: Mapping[str, str]) -> Case:
