@@ -5,32 +5,20 @@ What is valid is for the libraries to say that keep the registries.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address
 from random import Random
 from typing import Any, Final
 
-import msgspec
 import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberFormat
 from schwifty import registry
 from stdnum import luhn
 from stdnum.fr import nir
 
-
-class Bad(msgspec.Struct, frozen=True):
-    """A value as it is usually written without blanks, and the groups that separators come between.
-
-    `regrouped`: whether any other groups would do.
-    """
-
-    bare: str
-    groups: tuple[str, ...]
-    regrouped: bool = False
-
+from tests.judgement import addresses
+from tests.judgement.value import Bad, characters
 
 Make = Callable[[Random], Bad]
 
@@ -46,7 +34,6 @@ _TYPES: Final = (
 
 _DIGITS: Final = "0123456789"
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
-_BASE62: Final = _DIGITS + _LOWER + _LOWER.upper()
 
 _CARDS: Final = (
     # First digits, from and to, and the lengths of an issuer's numbers.
@@ -59,11 +46,6 @@ _CARDS: Final = (
     ("62", "62", (16, 17, 18, 19)),
     ("5018", "5018", (16,)), ("5020", "5020", (16,)), ("5038", "5038", (16,)), ("6304", "6304", (16, 18, 19)), ("6759", "6759", (16, 18)),
 )  # fmt: skip
-
-_NAMES: Final = "ada anna bob clara david emma felix greta hugo ines jonas lea marc nora omar paul rosa tom yves zoe".split()
-_FAMILIES: Final = "martin dubois keller murphy peeters smith rossi lopez weber laurent jansen moreau byrne schmitt".split()
-_DOMAINS: Final = "acme kannelle-video northwind contoso globex initech umbra nordlicht lumiere studio42 bluebird".split()
-_SUFFIXES: Final = "com fr de be ie eu io org net example co.uk".split()
 
 
 def phone(region: str, form: str, random: Random) -> Bad:
@@ -86,7 +68,7 @@ def phone_number(region: str, random: Random) -> PhoneNumber:
             continue
         lengths = kind.possible_length or metadata.general_desc.possible_length
         first = kind.example_number[: random.randint(1, 4)]
-        digits = first + _text(_DIGITS, random.choice(lengths) - len(first), random)
+        digits = first + characters(_DIGITS, random.choice(lengths) - len(first), random)
         number = PhoneNumber(country_code=metadata.country_code, national_number=int(digits))
         if digits[0] != "0" and phonenumbers.is_valid_number_for_region(number, region):
             return number
@@ -96,7 +78,7 @@ def card(random: Random) -> Bad:
     """A card's number within an issuer's range, with its check digit."""
     low, high, lengths = random.choice(_CARDS)
     digits = str(random.randint(int(low), int(high)))
-    digits += _text(_DIGITS, random.choice(lengths) - len(digits) - 1, random)
+    digits += characters(_DIGITS, random.choice(lengths) - len(digits) - 1, random)
     digits += luhn.calc_check_digit(digits)
     return Bad(digits, _cut(digits, (4, 6, 5) if len(digits) == 15 else (4,) * 5), regrouped=True)
 
@@ -118,139 +100,17 @@ _IBAN_COUNTRIES: Final = sorted(_IBANS)
 
 def _characters(kind: str, size: int, random: Random) -> str:
     if kind == "a":
-        return _text(_LOWER, size, random).upper()
-    return _text(_DIGITS if kind == "n" or random.random() < 0.7 else _DIGITS + _LOWER, size, random).upper()
+        return characters(_LOWER, size, random).upper()
+    return characters(_DIGITS if kind == "n" or random.random() < 0.7 else _DIGITS + _LOWER, size, random).upper()
 
 
 def national_id(random: Random) -> Bad:
     """A French social security number."""
     department = random.choice(("2A", "2B", *(f"{number:02d}" for number in range(1, 96) if number != 20)))
-    born = (random.choice("12"), _text(_DIGITS, 2, random), f"{random.randint(1, 12):02d}")
+    born = (random.choice("12"), characters(_DIGITS, 2, random), f"{random.randint(1, 12):02d}")
     parts = (*born, department, f"{random.randint(1, 599):03d}", f"{random.randint(1, 999):03d}")
     check: str = nir.calc_check_digits("".join(parts))
     return Bad("".join((*parts, check)), (*parts, check), regrouped=True)
-
-
-def ipv4(random: Random) -> Bad:
-    """Any IPv4 address."""
-    text = str(IPv4Address(random.getrandbits(32)))
-    return Bad(text, tuple(text.split(".")))
-
-
-def ipv6(random: Random) -> Bad:
-    """A global IPv6 address, whole."""
-    text = IPv6Address(_global(random)).exploded
-    return Bad(text, tuple(text.split(":")))
-
-
-def ipv6_compressed(random: Random) -> Bad:
-    """The same, some of it zeros and as short as can be; separators come around it."""
-    kept = random.randint(1, 4) * 16
-    return Bad(text := IPv6Address(_global(random) >> 64 << 64 | random.getrandbits(kept)).compressed, (text,))
-
-
-def ipv6_reversed(random: Random) -> Bad:
-    """The same as the name system asks for it."""
-    text = IPv6Address(_global(random)).reverse_pointer
-    return Bad(text, (text,))
-
-
-def _global(random: Random) -> int:
-    return 0b001 << 125 | random.getrandbits(125)
-
-
-def coordinates(random: Random) -> Bad:
-    """Latitude and longitude of a place, with four to six decimals."""
-    pair = _place(random)
-    return Bad(",".join(pair), pair)
-
-
-def coordinates_labelled(random: Random) -> Bad:
-    """The same with a word before each."""
-    one, other = random.choice((("lat", "lon"), ("lat", "lng"), ("latitude", "longitude"), ("LAT", "LON")))
-    sign = random.choice(("", "=", ":"))
-    pair = tuple(f"{name}{sign}{value}" for name, value in zip((one, other), _place(random), strict=True))
-    return Bad(random.choice(("", ",", "&", ";")).join(pair), pair)
-
-
-def _place(random: Random) -> tuple[str, str]:
-    decimals = random.randint(4, 6)
-    return f"{random.uniform(-60, 75):.{decimals}f}", f"{random.uniform(-180, 180):.{decimals}f}"
-
-
-def _address(random: Random) -> tuple[str, str]:
-    name, family = random.choice(_NAMES), random.choice(_FAMILIES)
-    local = random.choice((name, f"{name}.{family}", f"{name[0]}{family}", f"{name}_{family}", f"{name}{random.randint(1, 99)}"))
-    return local, f"{random.choice(_DOMAINS)}.{random.choice(_SUFFIXES)}"
-
-
-def email(random: Random) -> Bad:
-    """An address."""
-    text = "@".join(_address(random))
-    return Bad(text, (text,))
-
-
-def email_said(random: Random) -> Bad:
-    """An address with its sign as a word."""
-    local, domain = _address(random)
-    groups = (local, "at", domain)
-    return Bad("_".join(groups), groups)
-
-
-def email_hex(random: Random) -> Bad:
-    """An address as hexadecimal bytes."""
-    text = "@".join(_address(random)).encode().hex()
-    return Bad(text, tuple(re.findall("..", text)))
-
-
-def email_base64(random: Random) -> Bad:
-    """An address as base64, in its usual or its URL form."""
-    code = random.choice((base64.b64encode, base64.urlsafe_b64encode))
-    text = code("@".join(_address(random)).encode()).decode().rstrip("=")
-    return Bad(text, (text,))
-
-
-def email_escaped(random: Random) -> Bad:
-    """An address whose characters are escaped: its sign, or all of them."""
-    local, domain = _address(random)
-    text = random.choice(
-        (
-            f"{local}%40{domain}",
-            f"{local}&#64;{domain}",
-            f"{local}\\u0040{domain}",
-            "".join(f"u{ord(char):04x}" for char in f"{local}@{domain}"),
-            "".join(f"%{ord(char):02x}" for char in f"{local}@{domain}"),
-        )
-    )
-    return Bad(text, (text,))
-
-
-def mac(random: Random) -> Bad:
-    """The address of a network card."""
-    groups = tuple(f"{byte:02x}" for byte in random.randbytes(6))
-    return Bad(":".join(groups), groups)
-
-
-def secret(random: Random) -> Bad:
-    """A key or token of a known shape."""
-    subject = f'{{"sub":"{random.getrandbits(64)}"}}'.encode()
-    header, claims = (base64.urlsafe_b64encode(text).decode().rstrip("=") for text in (b'{"alg":"HS256"}', subject))
-    text = random.choice(
-        (
-            f"AKIA{_text(_LOWER.upper() + '234567', 16, random)}",
-            f"ghp_{_text(_BASE62, 36, random)}",
-            f"glpat-{_text(_BASE62, 20, random)}",
-            f"sk_live_{_text(_BASE62, 24, random)}",
-            f"xoxb-{_text(_DIGITS, 12, random)}-{_text(_DIGITS, 12, random)}-{_text(_BASE62, 24, random)}",
-            f"AIza{_text(_BASE62, 35, random)}",
-            f"{header}.{claims}.{_text(_BASE62, 43, random)}",
-        )
-    )
-    return Bad(text, (text,))
-
-
-def _text(alphabet: str, size: int, random: Random) -> str:
-    return "".join(random.choices(alphabet, k=size))
 
 
 def _cut(text: str, sizes: Sequence[int]) -> tuple[str, ...]:
@@ -265,19 +125,19 @@ KINDS: Final[Mapping[str, Make]] = {
     "card": card,
     "iban": iban,
     "national id": national_id,
-    "ipv4": ipv4,
-    "ipv6": ipv6,
-    "ipv6 compressed": ipv6_compressed,
-    "ipv6 reversed": ipv6_reversed,
-    "coordinates": coordinates,
-    "coordinates labelled": coordinates_labelled,
-    "mac": mac,
-    "secret": secret,
-    "email": email,
-    "email said": email_said,
-    "email hex": email_hex,
-    "email base64": email_base64,
-    "email escaped": email_escaped,
+    "ipv4": addresses.ipv4,
+    "ipv6": addresses.ipv6,
+    "ipv6 compressed": addresses.ipv6_compressed,
+    "ipv6 reversed": addresses.ipv6_reversed,
+    "coordinates": addresses.coordinates,
+    "coordinates labelled": addresses.coordinates_labelled,
+    "mac": addresses.mac,
+    "secret": addresses.secret,
+    "email": addresses.email,
+    "email said": addresses.email_said,
+    "email hex": addresses.email_hex,
+    "email base64": addresses.email_base64,
+    "email escaped": addresses.email_escaped,
 }
 
 

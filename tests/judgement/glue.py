@@ -9,7 +9,8 @@ from random import Random
 from string import ascii_letters, ascii_lowercase
 from typing import Final
 
-from tests.judgement.bad import Bad, values
+from tests.judgement.bad import values
+from tests.judgement.value import Bad
 
 SEPARATORS: Final = ":/_-"
 MAX_LETTERS: Final = 8

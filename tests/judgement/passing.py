@@ -9,10 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from tests.judgement import good
-from tests.judgement.bad import Bad, values
+from tests.judgement.bad import values
 from tests.judgement.deciding import kept_under, left_of_each
 from tests.judgement.glue import glued
 from tests.judgement.sentences import TELLING_CHARS, alphanumerics, planted
+from tests.judgement.value import Bad
 
 MAX_PASSING: Final = 0.005
 """The share of the values of one kind, glued one way, that may pass as a token."""

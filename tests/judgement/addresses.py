@@ -1,0 +1,136 @@
+"""Personal data that is no number: addresses of machines, places, addresses of people, and secrets."""
+
+from __future__ import annotations
+
+import base64
+import re
+from ipaddress import IPv4Address, IPv6Address
+from random import Random
+from string import ascii_letters, ascii_uppercase, digits
+from typing import Final
+
+from tests.judgement.value import Bad, characters
+
+_BASE62: Final = digits + ascii_letters
+_NAMES: Final = "ada anna bob clara david emma felix greta hugo ines jonas lea marc nora omar paul rosa tom yves zoe".split()
+_FAMILIES: Final = "martin dubois keller murphy peeters smith rossi lopez weber laurent jansen moreau byrne schmitt".split()
+_DOMAINS: Final = "acme kannelle-video northwind contoso globex initech umbra nordlicht lumiere studio42 bluebird".split()
+_SUFFIXES: Final = "com fr de be ie eu io org net example co.uk".split()
+
+
+def ipv4(random: Random) -> Bad:
+    """Any IPv4 address."""
+    text = str(IPv4Address(random.getrandbits(32)))
+    return Bad(text, tuple(text.split(".")))
+
+
+def ipv6(random: Random) -> Bad:
+    """A global IPv6 address, whole."""
+    text = IPv6Address(_global(random)).exploded
+    return Bad(text, tuple(text.split(":")))
+
+
+def ipv6_compressed(random: Random) -> Bad:
+    """The same, some of it zeros and as short as can be; separators come around it."""
+    kept = random.randint(1, 4) * 16
+    return Bad(text := IPv6Address(_global(random) >> 64 << 64 | random.getrandbits(kept)).compressed, (text,))
+
+
+def ipv6_reversed(random: Random) -> Bad:
+    """The same as the name system asks for it."""
+    text = IPv6Address(_global(random)).reverse_pointer
+    return Bad(text, (text,))
+
+
+def _global(random: Random) -> int:
+    return 0b001 << 125 | random.getrandbits(125)
+
+
+def coordinates(random: Random) -> Bad:
+    """Latitude and longitude of a place, with four to six decimals."""
+    pair = _place(random)
+    return Bad(",".join(pair), pair)
+
+
+def coordinates_labelled(random: Random) -> Bad:
+    """The same with a word before each."""
+    one, other = random.choice((("lat", "lon"), ("lat", "lng"), ("latitude", "longitude"), ("LAT", "LON")))
+    sign = random.choice(("", "=", ":"))
+    pair = tuple(f"{name}{sign}{value}" for name, value in zip((one, other), _place(random), strict=True))
+    return Bad(random.choice(("", ",", "&", ";")).join(pair), pair)
+
+
+def _place(random: Random) -> tuple[str, str]:
+    decimals = random.randint(4, 6)
+    return f"{random.uniform(-60, 75):.{decimals}f}", f"{random.uniform(-180, 180):.{decimals}f}"
+
+
+def _address(random: Random) -> tuple[str, str]:
+    name, family = random.choice(_NAMES), random.choice(_FAMILIES)
+    local = random.choice((name, f"{name}.{family}", f"{name[0]}{family}", f"{name}_{family}", f"{name}{random.randint(1, 99)}"))
+    return local, f"{random.choice(_DOMAINS)}.{random.choice(_SUFFIXES)}"
+
+
+def email(random: Random) -> Bad:
+    """An address."""
+    text = "@".join(_address(random))
+    return Bad(text, (text,))
+
+
+def email_said(random: Random) -> Bad:
+    """An address with its sign as a word."""
+    local, domain = _address(random)
+    groups = (local, "at", domain)
+    return Bad("_".join(groups), groups)
+
+
+def email_hex(random: Random) -> Bad:
+    """An address as hexadecimal bytes."""
+    text = "@".join(_address(random)).encode().hex()
+    return Bad(text, tuple(re.findall("..", text)))
+
+
+def email_base64(random: Random) -> Bad:
+    """An address as base64, in its usual or its URL form."""
+    code = random.choice((base64.b64encode, base64.urlsafe_b64encode))
+    text = code("@".join(_address(random)).encode()).decode().rstrip("=")
+    return Bad(text, (text,))
+
+
+def email_escaped(random: Random) -> Bad:
+    """An address whose characters are escaped: its sign, or all of them."""
+    local, domain = _address(random)
+    text = random.choice(
+        (
+            f"{local}%40{domain}",
+            f"{local}&#64;{domain}",
+            f"{local}\\u0040{domain}",
+            "".join(f"u{ord(char):04x}" for char in f"{local}@{domain}"),
+            "".join(f"%{ord(char):02x}" for char in f"{local}@{domain}"),
+        )
+    )
+    return Bad(text, (text,))
+
+
+def mac(random: Random) -> Bad:
+    """The address of a network card."""
+    groups = tuple(f"{byte:02x}" for byte in random.randbytes(6))
+    return Bad(":".join(groups), groups)
+
+
+def secret(random: Random) -> Bad:
+    """A key or token of a known shape."""
+    subject = f'{{"sub":"{random.getrandbits(64)}"}}'.encode()
+    header, claims = (base64.urlsafe_b64encode(text).decode().rstrip("=") for text in (b'{"alg":"HS256"}', subject))
+    text = random.choice(
+        (
+            f"AKIA{characters(ascii_uppercase + '234567', 16, random)}",
+            f"ghp_{characters(_BASE62, 36, random)}",
+            f"glpat-{characters(_BASE62, 20, random)}",
+            f"sk_live_{characters(_BASE62, 24, random)}",
+            f"xoxb-{characters(digits, 12, random)}-{characters(digits, 12, random)}-{characters(_BASE62, 24, random)}",
+            f"AIza{characters(_BASE62, 35, random)}",
+            f"{header}.{claims}.{characters(_BASE62, 43, random)}",
+        )
+    )
+    return Bad(text, (text,))

@@ -1,0 +1,23 @@
+"""What a value of personal data is to the generators."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+
+
+class Bad(msgspec.Struct, frozen=True):
+    """A value as it is usually written without blanks, and the groups that separators come between.
+
+    `regrouped`: whether any other groups would do.
+    """
+
+    bare: str
+    groups: tuple[str, ...]
+    regrouped: bool = False
+
+
+def characters(alphabet: str, size: int, random: Random) -> str:
+    """That many characters of an alphabet."""
+    return "".join(random.choices(alphabet, k=size))
