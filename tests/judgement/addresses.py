@@ -54,10 +54,10 @@ def coordinates(random: Random) -> Bad:
 
 def coordinates_labelled(random: Random) -> Bad:
     """The same with a word before each."""
-    one, other = random.choice((("lat", "lon"), ("lat", "lng"), ("latitude", "longitude"), ("LAT", "LON")))
-    sign = random.choice(("", "=", ":"))
-    pair = tuple(f"{name}{sign}{value}" for name, value in zip((one, other), _place(random), strict=True))
-    return Bad(random.choice(("", ",", "&", ";")).join(pair), pair)
+    names = random.choice((("lat", "lon"), ("lat", "lng"), ("latitude", "longitude"), ("LAT", "LON")))
+    sign, place = random.choice(("", "=", ":")), _place(random)
+    pair = tuple(f"{name}{sign}{value}" for name, value in zip(names, place, strict=True))
+    return Bad(random.choice(("", ",", "&", ";")).join(pair), pair, telling="".join(place))
 
 
 def _place(random: Random) -> tuple[str, str]:

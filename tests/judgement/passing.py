@@ -52,7 +52,7 @@ def texts(kind: str, way: str, count: int) -> Passing:
 
 def _is_legible(value: Bad, text: str, left: Any) -> bool:
     """Whether a run of the value's own characters is left, where the sentence doesn't hold the same by itself."""
-    told = alphanumerics(value.bare)
+    told = alphanumerics(value.telling or value.bare)
     size = min(TELLING_CHARS, len(told))
     rest = alphanumerics(str(left or ""))
     return any(told[start : start + size] in rest for start in range(len(told) - size + 1))

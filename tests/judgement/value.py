@@ -10,12 +10,13 @@ import msgspec
 class Bad(msgspec.Struct, frozen=True):
     """A value as it is usually written without blanks, and the groups that separators come between.
 
-    `regrouped`: whether any other groups would do.
+    `regrouped`: whether any other groups would do. `telling`: what of it tells something, if not all.
     """
 
     bare: str
     groups: tuple[str, ...]
     regrouped: bool = False
+    telling: str = ""
 
 
 def characters(alphabet: str, size: int, random: Random) -> str:
