@@ -3,50 +3,68 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
-from gateway.detectors.digits import Group, numbers
+import msgspec
 
-Span = tuple[int, int]
-
-# What issuers' numbers begin with (ISO/IEC 7812; Visa, Mastercard, American Express, Diners, Discover, JCB, UnionPay, Maestro, Mir),
-# and their lengths. None begins with 1, as the time now does in seconds, milliseconds, microseconds and nanoseconds.
-_CARD: Final = re.compile(
-    r"4[0-9]{12}(?:[0-9]{3}){0,2}|5[1-5][0-9]{14}|2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9]{2}|7[01][0-9]|720)[0-9]{12}|3[47][0-9]{13}"
-    r"|3(?:0[0-59]|[689][0-9])[0-9]{11,16}|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12,15}|35(?:2[89]|[3-8][0-9])[0-9]{12,15}"
-    r"|62[0-9]{14,17}|220[0-4][0-9]{12,15}|(?:5[06-9]|6[0-9])[0-9]{14,17}"
-)
-_SHORTEST: Final = 13
-_LONGEST: Final = 19
-_MOST_GROUPS: Final = 6
-_DOUBLED: Final = dict(zip("0123456789", (0, 2, 4, 6, 8, 1, 3, 5, 7, 9), strict=True))
+from gateway.detectors import data
+from gateway.detectors.bounds import Budget, lookups
+from gateway.detectors.digits import ANY, END, START, Candidate, Span, coded_pattern, numbers
 
 
-def cards(text: str, *, loose: bool) -> Iterator[Span]:
-    """The card numbers in folded text: on end or in groups, not beside letters; when `loose`, beside anything."""
-    return ((groups[0].start, groups[-1].end) for groups in numbers(text, _end, loose=loose))
+class Issuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the numbers of an issuer's network begin with, and how many digits they have."""
+
+    name: str
+    first: str
+    lengths: Sequence[int]
+
+
+class Issuers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All issuers. None of their numbers begins with 1, as the time now does in seconds, milliseconds, microseconds and nanoseconds."""
+
+    source: str
+    issuers: Sequence[Issuer]
+
+
+_ISSUERS: Final = data.table("cards", Issuers).issuers
+_MIN_DIGITS: Final = min(min(issuer.lengths) for issuer in _ISSUERS)
+_MAX_DIGITS: Final = max(max(issuer.lengths) for issuer in _ISSUERS)
+
+
+def _ranges(digit: str, end: str, first: Callable[[str], str]) -> str:
+    """A pattern of all ranges: what an issuer's numbers begin with, where as many digits stand as they have."""
+    return "|".join(
+        f"(?=(?:{'|'.join(f'{digit}{{{length}}}' for length in issuer.lengths)}){end})(?:{first(issuer.first)})" for issuer in _ISSUERS
+    )
+
+
+_IN_RANGE: Final = re.compile(_ranges("[0-9]", r"\Z", str))
+_HEAD: Final = re.compile(f"(?=({START}{ANY}{{{_MIN_DIGITS - 1},{_MAX_DIGITS}}}))(?:{_ranges(ANY, END, coded_pattern)})".encode())
+_VALUES: Final = bytes(byte - ord("0") if chr(byte) in "0123456789" else 0 for byte in range(256))
+_DOUBLED: Final = bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[byte - ord("0")] if chr(byte) in "0123456789" else 0 for byte in range(256))
+
+
+def cards(text: str) -> Iterator[Span]:
+    """Yield where in folded text card numbers stand, in groups of any sizes or on end, whatever is around them. Raises TooMuch."""
+    return numbers(text, _HEAD, partial(_size, budget=lookups(text)))
 
 
 def is_card(digits: str) -> bool:
     """Whether digits are a number that a card issuer could have given out."""
-    return _SHORTEST <= len(digits) <= _LONGEST and _CARD.fullmatch(digits) is not None and _is_luhn(digits)
+    return _MIN_DIGITS <= len(digits) <= _MAX_DIGITS and _IN_RANGE.match(digits) is not None and _is_luhn(digits)
 
 
-def _end(groups: Sequence[Group], first: int) -> int | None:
-    """The index of the group that ends a card number which starts with group `first`, or None."""
-    if not groups[first].starts or groups[first].digits[0] not in "23456":
-        return None
-    digits = ""
-    for last in range(first, min(first + _MOST_GROUPS, len(groups))):
-        digits += groups[last].digits
-        if groups[last].ends and is_card(digits):
-            return last
-        if len(digits) >= _LONGEST:
-            return None
-    return None
+def _size(candidate: Candidate, budget: Budget) -> int | None:
+    """How many digits the card number has that starts at a candidate, if one does: as few as can be."""
+    budget.spend(1)
+    sizes = candidate.ends(_MIN_DIGITS, _MAX_DIGITS)[::-1]
+    return next((size for size in sizes if is_card(candidate.digits[:size]) and not candidate.is_figure(size)), None)
 
 
 def _is_luhn(digits: str) -> bool:
-    """The check digit of ISO/IEC 7812."""
-    return (sum(map(int, digits[-1::-2])) + sum(_DOUBLED[digit] for digit in digits[-2::-2])) % 10 == 0
+    """Whether the check digit of ISO/IEC 7812 fits."""
+    encoded = digits.encode()
+    return (sum(encoded[-1::-2].translate(_VALUES)) + sum(encoded[-2::-2].translate(_DOUBLED))) % 10 == 0

@@ -29,11 +29,11 @@ SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.EMAIL: lambda decoding: emails(decoding.text),
     Detector.IBAN: lambda decoding: ibans(decoding.compact),
     Detector.NATIONAL_ID: lambda decoding: national_ids(decoding.bare, decoding.compact),
-    Detector.CARD: lambda decoding: cards(decoding.bare, loose=decoding.loose),
+    Detector.CARD: lambda decoding: cards(decoding.bare),
     Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
     Detector.MAC: lambda decoding: mac_addresses(decoding.text),
     Detector.IP: lambda decoding: networks(decoding.text, decoding.bare, loose=decoding.loose),
-    Detector.PHONE: lambda decoding: phones(decoding.bare, loose=decoding.loose),
+    Detector.PHONE: lambda decoding: phones(decoding.bare),
 }
 """What looks for each kind, the most telling first: the digits of a card could be a phone number's too."""
 

@@ -1,86 +1,164 @@
-"""Groups of digits in folded text, as phone and card numbers are written."""
+"""Digits on end or in groups, as phone and card numbers are written, with letters around them or none.
+
+A text is coded so that the digits of a number stand on end, whatever separates its groups: then one pattern finds where numbers can
+start, in linear time and before anything is looked up. A number starts and ends where groups do, never within digits on end.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import compress
+from typing import Final
 
-_ZONE: Final = re.compile(r"[0-9](?:[ \t.\-/()+_]{0,3}[0-9]){8,}+")
-_MOST_APART: Final = 19
-_GROUP: Final = re.compile(r"[0-9]+")
+from gateway.detectors.figures import is_figure, without_dotted
+
+Span = tuple[int, int]
+
+ANY: Final = "[0-9a-jA-J]"
+"""A digit in a coded text."""
+
+START: Final = "[a-jA-J]"
+"""One that starts a group; a capital letter if a plus sign stands before it."""
+
+END: Final = "(?![0-9])"
+"""What follows the last digit of a group."""
+
+_SEPARATORS: Final = " \t.-/()_:"
+_MIN_DIGITS: Final = 8
+_MAX_SINGLE_DIGITS: Final = 19
+"""How many digits that all stand apart, as on a form, are one number at most; more are something else."""
+
+_DIGITS: Final = "0123456789"
+_STARTS: Final = "abcdefghij"
+_LONE: Final = b"z"
+"""A digit that belongs to no number."""
+
+_MAX_BEFORE_CHARS: Final = 4
+"""Of what stands before a number: a letter, its plus sign, a blank and a bracket."""
+
+_BREAK: Final = ord("|")
+_RAW: Final = bytes(byte if chr(byte) in f"{_DIGITS}+" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK for byte in range(256))
+_PLAIN: Final = bytes.maketrans(f"{_STARTS}{_STARTS.upper()}".encode(), f"{_DIGITS}{_DIGITS}".encode())
+_IS_DIGIT: Final = bytes(chr(byte) in f"{_DIGITS}{_STARTS}{_STARTS.upper()}z" for byte in range(256))
+_ENOUGH: Final = re.compile(rf"[0-9](?:[{re.escape(_SEPARATORS)}+]{{0,3}}[0-9]){{{_MIN_DIGITS - 1}}}")
+_SINGLES: Final = re.compile(rf"{START}{{{_MAX_SINGLE_DIGITS + 1},}}{END}".encode())
+_COLLAPSE: Final = (
+    (b"    ", b"||||"),  # more than three separators end a number
+    (b"|", b"| "),
+    (b"  ", b" "),
+    (b"  ", b" "),
+    (b"+ ", b"+"),
+    (b" +", b"+"),
+    *((f" {digit}".encode(), start.encode()) for digit, start in zip(_DIGITS, _STARTS, strict=True)),
+)
+_COLLAPSE_PLUS: Final = tuple((f"+{digit}".encode(), start.upper().encode()) for digit, start in zip(_DIGITS, _STARTS, strict=True))
 
 
-class Group(NamedTuple):
-    """Digits on end, and what is around them: separators, or at the ends of a zone up to 3 other characters.
+class Candidate:
+    """Digits of a text from where a number can start, as many as one has at most and one more."""
 
-    A number may start, or end, at a group that no letter touches there.
-    """
-
-    digits: str
-    start: int
-    end: int
-    before: str
-    after: str
-    starts: bool = True
-    ends: bool = True
+    def __init__(self, text: Coded, start: int, window: bytes) -> None:
+        self._text = text
+        self._start = start
+        self._window = window
+        self.digits = window.translate(_PLAIN).decode()
 
     @property
-    def is_decimals(self) -> bool:
-        """Whether the digits come right after others and a point."""
-        return self.before == "."
+    def has_plus(self) -> bool:
+        """Whether a plus sign stands before it."""
+        return self._window[:1].isupper()
+
+    @cached_property
+    def follows_text(self) -> bool:
+        """Whether a letter or a digit stands right before that plus sign."""
+        place = self._text.place(self._start)
+        before = self._text.text[max(0, place - _MAX_BEFORE_CHARS) : place].rstrip(" (")[-2:]
+        return before[:1].isalnum() and before[1:] == "+"
+
+    def ends(self, least: int, most: int) -> Sequence[int]:
+        """How many digits a number can have that starts here, the most first: those at whose end a group ends."""
+        window = self._window
+        sizes = range(min(most, len(window)), least - 1, -1)
+        return [size for size in sizes if size == len(window) or window[size] > ord("9")]
+
+    def groups(self, size: int) -> Sequence[int]:
+        """How many digits each group has, of as many as `size` in all."""
+        starts = [index for index in range(size) if self._window[index] > ord("9")]
+        return [stop - start for start, stop in zip(starts, [*starts[1:], size], strict=True)]
+
+    def is_on_end(self, size: int) -> bool:
+        """Whether that many digits are one group."""
+        return self._window[1:size].isdigit()
+
+    def is_figure(self, size: int) -> bool:
+        """Whether that many digits are a decimal or the like, rather than a number. See `figures.py`."""
+        return is_figure(self._text.text, *self.span(size))
+
+    def span(self, size: int) -> Span:
+        """From where to where in the text that many digits stand."""
+        return self._text.place(self._start), self._text.place(self._start + size - 1) + 1
 
 
-End = Callable[[Sequence[Group], int], int | None]
-"""Says at which group a number ends that starts at the group with this index, if one does."""
+Size = Callable[[Candidate], int | None]
+"""Says how many digits a number has that starts at a candidate, if one does."""
 
 
-def numbers(text: str, end: End, *, loose: bool) -> Iterator[Sequence[Group]]:
-    """The groups of each number in folded text, from left to right; none is in two numbers. If `loose`, letters may touch them."""
-    for groups in _zones(text, loose=loose):
-        first = 0
-        while first < len(groups):
-            last = end(groups, first)
-            if last is not None:
-                yield groups[first : last + 1]
-            first = (first if last is None else last) + 1
+def numbers(text: str, head: re.Pattern[bytes], size: Size) -> Iterator[Span]:
+    """Yield where in folded text numbers stand, from left to right; none overlap.
 
-
-def join(groups: Iterable[Group]) -> str:
-    """The digits of groups."""
-    return "".join([group.digits for group in groups])
-
-
-def _zones(text: str, *, loose: bool) -> Iterator[list[Group]]:
-    """Stretches of at least 9 digits, in groups with at most 3 separators between two.
-
-    Digits that all stand apart, as on a form, are one group; unless they are too many for that. If `loose`, letters don't matter.
+    `head` finds in a coded text where one can start; its first group is what a candidate is made of.
     """
-    if not _ZONE.search(text):
-        return
-    for zone in _ZONE.finditer(text):
-        groups = _groups(zone, loose=loose)
-        if len(groups[-1].digits) > 1 or any(len(group.digits) > 1 for group in groups):
-            yield groups
-        elif len(groups) <= _MOST_APART:
-            yield [_joined(groups)]
+    coded, done = Coded(text), 0
+    for match in head.finditer(coded.code):
+        if match.start() < done:
+            continue
+        candidate = Candidate(coded, match.start(), match[1])
+        if (digits := size(candidate)) is not None:
+            done = match.start() + digits
+            yield candidate.span(digits)
 
 
-def _groups(zone: re.Match[str], *, loose: bool) -> list[Group]:
-    text, (first, last) = zone.string, zone.span()
-    spans = [group.span() for group in _GROUP.finditer(text, first, last)]
-    befores = [max(0, first - 3), *(end for _, end in spans)]
-    afters = [*(start for start, _ in spans[1:]), last + 3]
-    groups = [
-        Group(text[start:end], start, end, text[before:start], text[end:after])
-        for (start, end), before, after in zip(spans, befores, afters, strict=False)
-    ]
-    if not loose:
-        groups[0] = groups[0]._replace(starts=not groups[0].before[-1:].isalnum())
-        groups[-1] = groups[-1]._replace(ends=not groups[-1].after[:1].isalnum())
-    return groups
+def coded_pattern(pattern: str) -> str:
+    r"""Return a pattern of digits, written with digits, classes of digits and `\d`, as one for coded text."""
+    return re.sub(r"\{[^}]*\}|\[[0-9-]+\]|\\d|[0-9]", _coded_class, pattern)
 
 
-def _joined(groups: list[Group]) -> Group:
-    first, last = groups[0], groups[-1]
-    return Group(join(groups), first.start, last.end, first.before, last.after, first.starts, last.ends)
+class Coded:
+    """A folded text in which what separates two groups of digits is left out; the first digit of each group is a letter instead."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._raw = without_dotted(text).encode("ascii", "replace").translate(_RAW) if _ENOUGH.search(text) else b""
+        self.code = _code(self._raw) if self._raw else b""
+
+    def place(self, index: int) -> int:
+        """Where in the text a digit of the code stands."""
+        coded, plain = self._digits
+        return plain[bisect_left(coded, index)]
+
+    @cached_property
+    def _digits(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Where in code and text the digits stand, in the same order."""
+        return tuple(list(compress(range(len(each)), each.translate(_IS_DIGIT))) for each in (self.code, self._raw))  # type: ignore[return-value]
+
+
+def _code(raw: bytes) -> bytes:
+    code = b"|" + raw
+    for old, new in _COLLAPSE:
+        code = code.replace(old, new)
+    if b"+" in code:
+        for old, new in _COLLAPSE_PLUS:
+            code = code.replace(old, new)
+    return _SINGLES.sub(lambda match: _LONE * len(match[0]), code)
+
+
+def _coded_class(match: re.Match[str]) -> str:
+    found = match[0]
+    if found.startswith("{"):
+        return found
+    digits = [digit for digit in _DIGITS if re.fullmatch(found, digit)]
+    starts = "".join(_STARTS[int(digit)] for digit in digits)
+    return f"[{''.join(digits)}{starts}{starts.upper()}]"

