@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
 from typing import Final
 
 import msgspec
@@ -34,15 +34,17 @@ _MIN_DIGITS: Final = min(min(issuer.lengths) for issuer in _ISSUERS)
 _MAX_DIGITS: Final = max(max(issuer.lengths) for issuer in _ISSUERS)
 
 
-def _ranges(digit: str, end: str, first: Callable[[str], str]) -> str:
-    """A pattern of all ranges: what an issuer's numbers begin with, where as many digits stand as they have."""
-    return "|".join(
-        f"(?=(?:{'|'.join(f'{digit}{{{length}}}' for length in issuer.lengths)}){end})(?:{first(issuer.first)})" for issuer in _ISSUERS
-    )
+def _number(issuer: Issuer) -> str:
+    """A pattern of an issuer's numbers in coded text: their first digits, and as many in all as they have."""
+    sizes = "|".join(f"{ANY}{{{length}}}" for length in issuer.lengths)
+    return f"(?={coded_pattern(issuer.first)})(?=(?:{sizes}){END})"
 
 
-_IN_RANGE: Final = re.compile(_ranges("[0-9]", r"\Z", str))
-_HEAD: Final = re.compile(f"(?=({START}{ANY}{{{_MIN_DIGITS - 1},{_MAX_DIGITS}}}))(?:{_ranges(ANY, END, coded_pattern)})".encode())
+_HEAD: Final = re.compile(f"(?={START})(?:{'|'.join(map(_number, _ISSUERS))})(?=({ANY}{{{_MIN_DIGITS},{_MAX_DIGITS + 1}}}))".encode())
+_FIRST: Final = tuple((re.compile(issuer.first, re.ASCII), issuer.lengths) for issuer in _ISSUERS)
+_FIRST_DIGITS: Final = 4
+"""How many digits tell an issuer from others."""
+
 _VALUES: Final = bytes(byte - ord("0") if chr(byte) in "0123456789" else 0 for byte in range(256))
 _DOUBLED: Final = bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[byte - ord("0")] if chr(byte) in "0123456789" else 0 for byte in range(256))
 
@@ -54,14 +56,24 @@ def cards(text: str) -> Iterator[Span]:
 
 def is_card(digits: str) -> bool:
     """Whether digits are a number that a card issuer could have given out."""
-    return _MIN_DIGITS <= len(digits) <= _MAX_DIGITS and _IN_RANGE.match(digits) is not None and _is_luhn(digits)
+    return len(digits) in _lengths(digits[:_FIRST_DIGITS]) and _is_luhn(digits)
 
 
 def _size(candidate: Candidate, budget: Budget) -> int | None:
     """How many digits the card number has that starts at a candidate, if one does: as few as can be."""
-    budget.spend(1)
-    sizes = candidate.ends(_MIN_DIGITS, _MAX_DIGITS)[::-1]
-    return next((size for size in sizes if is_card(candidate.digits[:size]) and not candidate.is_figure(size)), None)
+    digits = candidate.digits
+    for size in _lengths(digits[:_FIRST_DIGITS]):
+        if candidate.ends_at(size):
+            budget.spend(1)
+            if _is_luhn(digits[:size]) and not candidate.is_figure(size):
+                return size
+    return None
+
+
+@lru_cache(maxsize=10**_FIRST_DIGITS)
+def _lengths(first: str) -> Sequence[int]:
+    """How many digits numbers have that begin with these, the fewest first."""
+    return sorted({length for pattern, lengths in _FIRST if pattern.match(first) for length in lengths})
 
 
 def _is_luhn(digits: str) -> bool:

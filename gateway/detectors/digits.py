@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import compress
 from typing import Final
 
-from gateway.detectors.figures import is_figure, without_dotted
+from gateway.detectors.figures import is_figure, without_figures
 
 Span = tuple[int, int]
 
@@ -43,7 +43,7 @@ _BREAK: Final = ord("|")
 _RAW: Final = bytes(byte if chr(byte) in f"{_DIGITS}+" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK for byte in range(256))
 _PLAIN: Final = bytes.maketrans(f"{_STARTS}{_STARTS.upper()}".encode(), f"{_DIGITS}{_DIGITS}".encode())
 _IS_DIGIT: Final = bytes(chr(byte) in f"{_DIGITS}{_STARTS}{_STARTS.upper()}z" for byte in range(256))
-_ENOUGH: Final = re.compile(rf"[0-9](?:[{re.escape(_SEPARATORS)}+]{{0,3}}[0-9]){{{_MIN_DIGITS - 1}}}")
+_ENOUGH: Final = re.compile(rf"[0-9](?<![0-9]{{2}})(?:[{re.escape(_SEPARATORS)}+]{{0,3}}[0-9]){{{_MIN_DIGITS - 1}}}")
 _SINGLES: Final = re.compile(rf"{START}{{{_MAX_SINGLE_DIGITS + 1},}}{END}".encode())
 _COLLAPSE: Final = (
     (b"    ", b"||||"),  # more than three separators end a number
@@ -60,6 +60,8 @@ _COLLAPSE_PLUS: Final = tuple((f"+{digit}".encode(), start.upper().encode()) for
 class Candidate:
     """Digits of a text from where a number can start, as many as one has at most and one more."""
 
+    __slots__ = ("_start", "_text", "_window", "digits")
+
     def __init__(self, text: Coded, start: int, window: bytes) -> None:
         self._text = text
         self._start = start
@@ -69,9 +71,9 @@ class Candidate:
     @property
     def has_plus(self) -> bool:
         """Whether a plus sign stands before it."""
-        return self._window[:1].isupper()
+        return self._window[0] < ord("a")
 
-    @cached_property
+    @property
     def follows_text(self) -> bool:
         """Whether a letter or a digit stands right before that plus sign."""
         place = self._text.place(self._start)
@@ -84,6 +86,11 @@ class Candidate:
         sizes = range(min(most, len(window)), least - 1, -1)
         return [size for size in sizes if size == len(window) or window[size] > ord("9")]
 
+    def ends_at(self, size: int) -> bool:
+        """Whether a number that starts here can have that many digits: a group ends after them."""
+        window = self._window
+        return size == len(window) or (size < len(window) and window[size] > ord("9"))
+
     def groups(self, size: int) -> Sequence[int]:
         """How many digits each group has, of as many as `size` in all."""
         starts = [index for index in range(size) if self._window[index] > ord("9")]
@@ -95,7 +102,7 @@ class Candidate:
 
     def is_figure(self, size: int) -> bool:
         """Whether that many digits are a decimal or the like, rather than a number. See `figures.py`."""
-        return is_figure(self._text.text, *self.span(size))
+        return self._text.may_have_figures and is_figure(self._text.text, *self.span(size))
 
     def span(self, size: int) -> Span:
         """From where to where in the text that many digits stand."""
@@ -111,6 +118,8 @@ def numbers(text: str, head: re.Pattern[bytes], size: Size) -> Iterator[Span]:
 
     `head` finds in a coded text where one can start; its first group is what a candidate is made of.
     """
+    if not _ENOUGH.search(text):
+        return
     coded, done = Coded(text), 0
     for match in head.finditer(coded.code):
         if match.start() < done:
@@ -131,8 +140,9 @@ class Coded:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._raw = without_dotted(text).encode("ascii", "replace").translate(_RAW) if _ENOUGH.search(text) else b""
-        self.code = _code(self._raw) if self._raw else b""
+        self.may_have_figures = "." in text or ":" in text
+        self._raw = without_figures(text).encode("ascii", "replace").translate(_RAW)
+        self.code = _code(self._raw)
 
     def place(self, index: int) -> int:
         """Where in the text a digit of the code stands."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -14,7 +14,7 @@ from gateway.detectors import data
 MAX_DIGITS: Final = 15
 """Digits of an international number with its country calling code (E.164)."""
 
-_CODE_DIGITS: Final = (1, 2, 3)
+MAX_CODE_DIGITS: Final = 3
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,8 +41,8 @@ class International(NamedTuple):
 
 def international(digits: str) -> International | None:
     """Return digits as an international number, or None if they start with no country calling code. No code starts another."""
-    plans = _plans()
-    return next((International(digits[:size], digits[size:]) for size in _CODE_DIGITS if digits[:size] in plans), None)
+    code = _code(digits[:MAX_CODE_DIGITS])
+    return International(code, digits[len(code) :]) if code else None
 
 
 def is_international(digits: str) -> bool:
@@ -64,14 +64,25 @@ def is_possible(digits: str) -> bool:
 
 def is_valid(code: str, national: str) -> bool:
     """Whether digits are a valid number of the countries with a country calling code. Raises KeyError."""
-    if len(national) not in _plans()[code].lengths or not _valid(code).fullmatch(national):
+    check = _check(code)
+    if len(national) not in check.lengths or not check.valid.fullmatch(national):
         return False
-    return _general(code).fullmatch(national) is not None
+    return check.general.fullmatch(national) is not None
+
+
+def is_valid_somewhere(codes: tuple[str, ...], national: str) -> bool:
+    """Whether digits are a valid number with one of these country calling codes. Raises KeyError."""
+    return _any_valid(codes).fullmatch(national) is not None and any(is_valid(code, national) for code in codes)
 
 
 def is_mobile(code: str, national: str) -> bool:
     """Whether digits are a mobile's number, of a country calling code whose plan tells these from others. Raises KeyError."""
     return is_valid(code, national) and _mobile(code).fullmatch(national) is not None
+
+
+def lengths(code: str) -> frozenset[int]:
+    """Return how many digits a national number can have. Raises KeyError."""
+    return _plans()[code].lengths
 
 
 def trunk(code: str) -> str:
@@ -84,15 +95,30 @@ def _plans() -> Mapping[str, Plan]:
     return data.table("phones", dict[str, Plan])
 
 
-# A plan's pattern takes up to some milliseconds to compile: that is done when the first such number is met.
+@lru_cache(maxsize=10**MAX_CODE_DIGITS)
+def _code(first: str) -> str | None:
+    """Return the country calling code with which a number starts that starts with these digits."""
+    return next((first[:size] for size in range(1, len(first) + 1) if first[:size] in _plans()), None)
+
+
+class _Check(NamedTuple):
+    """A plan that was made ready."""
+
+    lengths: frozenset[int]
+    valid: re.Pattern[str]
+    general: re.Pattern[str]
+
+
+# A plan's patterns take up to some milliseconds to compile: that is done when the first such number is met.
 @cache
-def _valid(code: str) -> re.Pattern[str]:
-    return re.compile(_plans()[code].valid)
+def _check(code: str) -> _Check:
+    plan = _plans()[code]
+    return _Check(plan.lengths, re.compile(plan.valid), re.compile(plan.general))
 
 
 @cache
-def _general(code: str) -> re.Pattern[str]:
-    return re.compile(_plans()[code].general)
+def _any_valid(codes: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(_plans()[code].valid for code in codes))
 
 
 @cache

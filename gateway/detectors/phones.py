@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
 from typing import Final
 
 from gateway.detectors.bounds import Budget, lookups
 from gateway.detectors.digits import ANY, END, START, Candidate, Span, coded_pattern, numbers
-from gateway.detectors.numbering import MAX_DIGITS, is_international, is_mobile, is_possible, is_valid, trunk
+from gateway.detectors.numbering import (
+    MAX_DIGITS,
+    international,
+    is_international,
+    is_mobile,
+    is_possible,
+    is_valid,
+    is_valid_somewhere,
+    lengths,
+    trunk,
+)
 from gateway.detectors.technical import is_moment
 
 AMERICA: Final = "1"
@@ -24,14 +34,19 @@ _WHOLE: Final = ("33", "353", "32", "49", "44", "1", "41", "34", "39", "31")
 
 _MIN_DIGITS: Final = 9
 _MIN_POSSIBLE_DIGITS: Final = 8
+_MIN_LOCAL_DIGITS: Final = 8
+_FIRST_DIGITS: Final = 3
+"""How many digits tell a country calling code from others."""
+
 _MIN_LOCAL: Final = ((3, 5), (4, 4))
 """How 8 digits are grouped that begin with 0, an area's code apart, to be told from dates and times."""
 
+_AMERICAN_DIGITS: Final = 10
 _ZEROS: Final = "00"
 _MAX_DIALLED_DIGITS: Final = MAX_DIGITS + len(_ZEROS)
 _PAIRS: Final = [2, 2, 2, 2, 2]
 _SHAPES: Final = (
-    r"0",
+    r"00?[1-9]",
     rf"(?:3[235]|4[49])\d{{{_MIN_DIGITS - 2},{MAX_DIGITS - 1}}}%",
     r"1?[2-9]\d{2}[2-9]\d{6}%",
     r"[4678]\d{8}%",
@@ -106,13 +121,7 @@ def _size(candidate: Candidate, budget: Budget) -> int | None:
     """How many digits the phone number has that starts at a candidate, if one does: as many as can be."""
     if candidate.has_plus and (size := _possible(candidate, budget)) is not None:
         return size
-    fits = _is_dialled_with_zero if candidate.digits[0] == "0" else _is_without_zero
-    most = _MAX_DIALLED_DIGITS if candidate.digits.startswith(_ZEROS) else MAX_DIGITS
-    for size in candidate.ends(_MIN_POSSIBLE_DIGITS, most):
-        budget.spend(1)
-        if fits(candidate, size) and not candidate.is_figure(size):
-            return size
-    return None
+    return (_with_zero if candidate.digits[0] == "0" else _without_zero)(candidate, budget)
 
 
 def _possible(candidate: Candidate, budget: Budget) -> int | None:
@@ -125,27 +134,73 @@ def _possible(candidate: Candidate, budget: Budget) -> int | None:
     return None
 
 
-def _is_dialled_with_zero(candidate: Candidate, size: int) -> bool:
-    digits = candidate.digits[:size]
-    if digits.startswith(_ZEROS):
-        return is_international(digits[len(_ZEROS) :])
+def _with_zero(candidate: Candidate, budget: Budget) -> int | None:
+    """How many digits a number has that begins with 0, as it is dialled at home, or with 00."""
+    if candidate.digits.startswith(_ZEROS):
+        return _abroad(candidate, budget)
+    for size in candidate.ends(_MIN_LOCAL_DIGITS, MAX_DIGITS):
+        budget.spend(1)
+        if _is_dialled_at_home(candidate, size) and not candidate.is_figure(size):
+            return size
+    return None
+
+
+def _abroad(candidate: Candidate, budget: Budget) -> int | None:
+    """How many digits an international number has that begins with 00."""
+    number = international(candidate.digits[len(_ZEROS) :])
+    if number is None:
+        return None
+    for size in candidate.ends(_MIN_DIGITS, _MAX_DIALLED_DIGITS):
+        budget.spend(1)
+        if is_international(candidate.digits[len(_ZEROS) : size]) and not candidate.is_figure(size):
+            return size
+    return None
+
+
+def _is_dialled_at_home(candidate: Candidate, size: int) -> bool:
     if size < _MIN_DIGITS and tuple(candidate.groups(size)) not in _MIN_LOCAL:
         return False
-    return any(is_valid(code, digits[1:]) for code in _HOME) or (size == sum(_PAIRS) and candidate.groups(size) == _PAIRS)
+    return is_valid_somewhere(_HOME, candidate.digits[1:size]) or (size == sum(_PAIRS) and candidate.groups(size) == _PAIRS)
 
 
-def _is_without_zero(candidate: Candidate, size: int) -> bool:
+def _without_zero(candidate: Candidate, budget: Budget) -> int | None:
+    """How many digits a number has that begins with neither plus nor 0."""
+    on_end = candidate.is_on_end(_MIN_DIGITS)
+    for size in _sizes(candidate.digits[:_FIRST_DIGITS], on_end=on_end):
+        if not candidate.ends_at(size):
+            continue
+        budget.spend(2)  # looked up in more than one plan
+        if _is_number(candidate, size) and not candidate.is_figure(size):
+            return size
+    return None
+
+
+@lru_cache(maxsize=2 * 10**_FIRST_DIGITS)
+def _sizes(first: str, *, on_end: bool) -> Sequence[int]:
+    """How many digits numbers can have that begin with these, the most first: if `on_end`, international ones of all countries."""
+    number = international(first)
+    sizes = {10} if first[0] in "23456789" else {11} if first[0] == AMERICA else set[int]()
+    sizes.update(9 for starts in _MOBILE.values() if first[0] in starts)
+    if number and (on_end or number.code in _HOME):
+        sizes.update(len(number.code) + length + zero for length in lengths(number.code) for zero in (0, 1))
+    return sorted((size for size in sizes if _MIN_DIGITS <= size <= MAX_DIGITS), reverse=True)
+
+
+def _is_number(candidate: Candidate, size: int) -> bool:
+    """Whether digits that begin with neither plus nor 0 are a phone number."""
     digits = candidate.digits[:size]
     on_end = candidate.is_on_end(size)
-    if size < _MIN_DIGITS or (on_end and is_moment(digits)):
+    if on_end and is_moment(digits):
         return False
-    if size in (10, 11) and is_valid(AMERICA, digits[-10:]) and digits[:-10] in ("", AMERICA):
+    if _is_american(digits) or (digits.startswith(_HOME) and is_international(digits)):
         return True
-    if digits.startswith(_HOME) and is_international(digits):
-        return True
-    if on_end:
-        return is_phone(int(digits))
-    return _is_bare_mobile(digits) and min(candidate.groups(size)[1:]) > 1
+    return is_phone(int(digits)) if on_end else _is_bare_mobile(digits) and min(candidate.groups(size)[1:]) > 1
+
+
+def _is_american(digits: str) -> bool:
+    """Whether digits are an American number, with a 1 before it or none. Neither area nor exchange begins with 0 or 1."""
+    national = digits[1:] if digits[0] == AMERICA else digits
+    return len(national) == _AMERICAN_DIGITS and national[0] > "1" and national[3] > "1" and is_valid(AMERICA, national)
 
 
 def _is_bare_mobile(digits: str) -> bool:

@@ -80,12 +80,6 @@ def test_the_country_calling_code_is_told(digits: str, code: str | None) -> None
         assert "".join(found) == digits
 
 
-def test_patterns_are_compiled_when_they_are_needed() -> None:
-    numbering._valid.cache_clear()
-    numbering.is_valid("33", "1")
-    assert numbering._valid.cache_info().currsize == 0
-
-
 def test_no_pattern_asks_for_more_than_digits() -> None:
     patterns = "".join(plan.valid + plan.mobile for plan in numbering._plans().values())
     assert re.sub(r"\\d|[0-9\[\]{},|()?:-]", "", patterns) == ""
