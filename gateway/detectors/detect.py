@@ -20,12 +20,14 @@ from gateway.detectors.ibans import ibans
 from gateway.detectors.national_ids import national_ids
 from gateway.detectors.networks import mac_addresses, networks
 from gateway.detectors.phones import is_phone, phones
+from gateway.detectors.secrets import secrets
 from gateway.errors import Reason
 from gateway.model import DETECTORS, Detector
 
 Scan = Callable[[Decoding], Iterator[Span]]
 
 SCANS: Final[Mapping[Detector, Scan]] = {
+    Detector.SECRET: lambda decoding: secrets(decoding.text),
     Detector.EMAIL: lambda decoding: emails(decoding.text),
     Detector.IBAN: lambda decoding: ibans(decoding.compact),
     Detector.NATIONAL_ID: lambda decoding: national_ids(decoding.bare, decoding.compact),

@@ -11,6 +11,8 @@ from typing import Final
 
 import re2
 
+from gateway.detectors import secrets
+
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 
 # What a detector might make something of: digits enough for a phone number, an IPv4 or IPv6 address, an IBAN, two decimals, a national
@@ -28,6 +30,7 @@ _SUSPECT: Final = re2.compile(
     r"|[A-Z2-7]{10}|[a-z2-7]{10}"
     r"|[A-Z]{2}(?:[._:/-]?[0-9]){6}"
     r"|(?i:(?:[a-z][._:/-]{0,3}){6}(?:[0-9l-v][._:/-]{0,3}){2}[a-t][._:/-]{0,3}(?:[0-9l-v][._:/-]{0,3}){2}[a-z][._:/-]{0,3}[0-9l-v])"
+    rf"|{secrets.HINT}"
 )
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9/_-]{8,}", re.ASCII)

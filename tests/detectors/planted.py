@@ -22,6 +22,11 @@ def letters(chance: random.Random) -> str:
     return "".join(chance.choices(string.ascii_lowercase, k=chance.randint(1, 8)))
 
 
+def some(chance: random.Random, length: int, alphabet: str) -> str:
+    """Return so many characters of an alphabet."""
+    return "".join(chance.choices(alphabet, k=length))
+
+
 def grouped(value: str, separator: str, size: int = 4) -> str:
     return separator.join(value[at : at + size] for at in range(0, len(value), size))
 

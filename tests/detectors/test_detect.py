@@ -18,6 +18,7 @@ IP = Reason.LOOKS_LIKE_IP_ADDRESS
 CARD = Reason.LOOKS_LIKE_CARD
 IBAN = Reason.LOOKS_LIKE_IBAN
 COORDINATES = Reason.LOOKS_LIKE_COORDINATES
+SECRET = Reason.LOOKS_LIKE_SECRET
 UNREADABLE = Reason.UNREADABLE
 
 FINDINGS = [
@@ -27,7 +28,7 @@ FINDINGS = [
     ('{"email":"alice@acme.com"}', EMAIL, '{"email":"[EMAIL]"}'),
     (r"{\"email\":\"alice\u0040acme.com\"}", EMAIL, r"{\"email\":\"[EMAIL]\"}"),
     ("https://x.example/?e=alice%40acme.com&n=1", EMAIL, "https://x.example/?e=[EMAIL]&n=1"),
-    ("https://alice:secret@host.example/", EMAIL, "https://[EMAIL]/"),
+    ("https://alice:secret@host.example/", SECRET, "https://[SECRET]/"),
     ('"a b"@acme.com', EMAIL, "[EMAIL]"),
     ("alice@[10.0.0.1]", EMAIL, "[EMAIL]"),
     ("alice@[IPv6:fe80::1]", EMAIL, "[EMAIL]"),
@@ -41,7 +42,7 @@ FINDINGS = [
     ("\u7528\u6237@\u4f8b\u5b50.\u516c\u53f8", EMAIL, "[EMAIL]"),
     ("alice\u24d0acme.com", EMAIL, "[EMAIL]"),
     ("logged in: usr_YWxpY2VAYWNtZS5jb20", EMAIL, "logged in: [EMAIL]"),
-    ("eyJhbGciOiJIUzI1NiJ9.eyJlbWFpbCI6ImFsaWNlQGFjbWUuY29tIn0.c2ln", EMAIL, "eyJhbGciOiJIUzI1NiJ9.[EMAIL].c2ln"),
+    ("eyJhbGciOiJIUzI1NiJ9.eyJlbWFpbCI6ImFsaWNlQGFjbWUuY29tIn0.c2ln", SECRET, "[SECRET]"),
     ("am9z6UBhY21lLmNvbQ==", EMAIL, "[EMAIL]=="),
     ("alice\u202e@acme.com", EMAIL, "[EMAIL]"),
     ("call +33 6 12 34 56 78 now", PHONE, "call [PHONE] now"),

@@ -27,7 +27,7 @@ from gateway.detectors.detect import find, mask
 from gateway.detectors.national_ids import Alone, Solid, Table
 from gateway.errors import Reason
 from gateway.model import Detector
-from tests.detectors.planted import GLUINGS, checked_by, nir
+from tests.detectors.planted import GLUINGS, checked_by, nir, some
 
 VALUES = 2_000
 TABLE = data.table("national_ids", Table)
@@ -166,10 +166,6 @@ GOOD = {
     "version": lambda chance: ".".join(str(chance.randint(0, 300)) for _ in range(4)),
     "repository": lambda chance: f"{some(chance, 12, string.digits)}.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video-exporter",
 }
-
-
-def some(chance: random.Random, length: int, alphabet: str) -> str:
-    return "".join(chance.choices(alphabet, k=length))
 
 
 @pytest.mark.parametrize("kind", GOOD)
