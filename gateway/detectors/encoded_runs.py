@@ -1,4 +1,4 @@
-"""Runs of base64, base32 and hexadecimal inside text, at every alignment, and the readable text that hides in them.
+"""Runs of base64, base32, hexadecimal and decimal codes inside text, at every alignment, and the readable text that hides in them.
 
 A run may start anywhere inside a longer one: what is readable after decoding counts, the rest is noise.
 """
@@ -19,9 +19,14 @@ Piece = tuple[str, int, int]
 # next line, as in MIME. Quantifiers that could run far are possessive: linear.
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{8,}+(?:(?<=[A-Za-z0-9+/_-]{16})\r?\n[A-Za-z0-9+/_-]++)*+")
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}+|[a-z2-7]{10,}+")
-_HEX: Final = re.compile(r"[0-9A-Fa-f]{2,}+(?:[ \t:,;._-]{0,2}(?:0x)?[0-9A-Fa-f]{2,}+)*+")
-_ENOUGH_HEX: Final = re.compile(r"(?:[0-9A-Fa-f][ \t:,;._-]{0,2}(?:0x)?){12}")
+_HEX: Final = re.compile(r"[0-9A-Fa-f]{2,}+(?:[ \t:,;._/-]{0,2}(?:0x)?[0-9A-Fa-f]{2,}+)*+")
+_ENOUGH_HEX: Final = re.compile(r"(?:[0-9A-Fa-f][ \t:,;._/-]{0,2}(?:0x)?){12}")
 _LEAST_HEX: Final = 12
+# Codes of printable ASCII; only rows with that of the at sign are text rather than measurements.
+_CODE: Final = r"(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6])(?![0-9])"
+_CODES: Final = re.compile(rf"{_CODE}(?:[ \t,;:/_.-]{{1,2}}{_CODE}){{5,}}+")
+_AT_CODE: Final = "64"
+_NUMBER: Final = re.compile("[0-9]+")
 _LEAST: Final = 6
 
 _URL_SAFE: Final = str.maketrans("-_", "+/", "\r\n")
@@ -49,6 +54,8 @@ _Decoded = tuple[bytes, _Runs, int, int]
 
 def pieces(text: str) -> Iterator[Piece]:
     """The readable texts in the runs of folded text, in no particular order."""
+    if _AT_CODE in text:
+        yield from _decimal(text)
     decoded = _base64(text)
     if decoded:  # a run of base32 is one of base64 too
         decoded += _base32(text)
@@ -57,6 +64,13 @@ def pieces(text: str) -> Iterator[Piece]:
     plain = data.decode("utf-8", "replace")
     if _READABLE.search(plain):
         yield from _placed(decoded, data, plain)
+
+
+def _decimal(text: str) -> Iterator[Piece]:
+    for run in _CODES.finditer(text):
+        codes = _NUMBER.findall(run[0])
+        if _AT_CODE in codes:
+            yield "".join([chr(int(code)) for code in codes]), *run.span()
 
 
 def _placed(decoded: list[_Decoded], data: bytes, plain: str) -> Iterator[Piece]:

@@ -13,48 +13,64 @@ from enum import Enum
 from html.entities import html5
 from typing import Final
 
+from gateway.detectors import data
+
 _GAP: Final = r"[ \t+_-]{1,3}"
-_OPEN: Final = r"[ \t]{0,3}[(\[{<][ \t]{0,2}"
+_SAID_GAP: Final = r"[ \t+_:/-]"
+_OPEN: Final = r"(?:[(\[{<]|[ \t][ \t]{0,2}+[(\[{<])[ \t]{0,2}+"
 _CLOSE: Final = r"[ \t]{0,2}[)\]}>][ \t]{0,3}"
 _LABEL: Final = r"[^\W_]{1,63}+(?:-[^\W_]{1,63}+){0,4}"
 _BRACKETED: Final = rf"{_OPEN}(?:dot|point|punkt|punto|\.){_CLOSE}"
 _DOT: Final = rf"(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACKETED}|\.)"
 _REST: Final = rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,4}}"
+_UNIT_AFTER: Final = r"(?:(?:(?<!\\)\\++(?-i:u)|%(?:25)*+u|(?-i:U)\+)[0-9a-f]{4})*+"
 
-# Quantifiers that could run far are possessive and can't start inside a run of their own kind, so one pass is linear in the text.
+# Quantifiers that could run far are possessive and can't start inside a run of their own kind, so one pass is linear in the text. Each
+# alternative begins with a character or a set of them, which is compared before anything else is tried.
 _ESCAPE: Final = re.compile(
     rf"""
-    (?=[%\\&@(\[{{< \t+_u-])
-    (?: (?P<percent>(?:%(?:25)*+[0-9a-f]{{2}})+)
-    | (?P<sign>%(?:25)++(?!u))
-    | (?P<units>(?:(?:(?<!\\)\\++(?-i:u)|%(?:25)*+u|(?-i:U)\+)[0-9a-f]{{4}})+)
-    | (?P<code>(?<!\\)\\++(?:[ux]\{{0*+(?P<braced>[0-9a-f]{{0,6}})\}}|(?-i:U)00(?P<long>[0-9a-f]{{6}})))
-    | (?P<bytes>(?:(?<!\\)\\++x[0-9a-f]{{2}})+)
-    | (?P<named>(?<!\\)\\++N\{{(?P<name>[a-z0-9 -]{{1,80}})\}})
-    | (?P<octal>(?:(?<!\\)\\++[0-3]?[0-7]{{2}})+)
-    | (?P<other>(?<!\\)\\++(?P<plain>[^\w\s\\]|(?-i:[nrt])))
-    | (?P<html>&(?:amp;?|\#38;|\#x26;)*+(?:
+    (?=[%\\&@(\[{{< \t+_u:/-])
+    (?: %(?:25)*+(?:
+          (?P<percent>[0-9a-f]{{2}}(?:%(?:25)*+[0-9a-f]{{2}})*+)
+        | (?P<percent_units>u[0-9a-f]{{4}}{_UNIT_AFTER})
+        | (?P<sign>(?<=25)(?!u)))
+    | \\(?<!\\\\)\\*+(?:
+          (?P<units>(?-i:u)[0-9a-f]{{4}}{_UNIT_AFTER})
+        | (?P<code>[ux]\{{0*+(?P<braced>[0-9a-f]{{0,6}})\}}|(?-i:U)00(?P<long>[0-9a-f]{{6}}))
+        | (?P<bytes>x[0-9a-f]{{2}}(?:(?<!\\)\\++x[0-9a-f]{{2}})*+)
+        | (?P<named>N\{{(?P<name>[a-z0-9 -]{{1,80}})\}})
+        | (?P<octal>[0-3]?[0-7]{{2}}(?:(?<!\\)\\++[0-3]?[0-7]{{2}})*+)
+        | (?P<other>(?P<plain>[^\w\s\\]|(?-i:[nrt]))))
+    | (?-i:U)\+(?P<points>[0-9a-f]{{4}}{_UNIT_AFTER})
+    | (?-i:u)(?<!5cu)(?<!134u)(?<![;}}]u)(?P<bare>[0-9a-f]{{4}}(?:(?-i:u)[0-9a-f]{{4}})++|00[2-7][0-9a-f])
+    | _(?P<between>x[0-9a-f]{{4}}_(?:_x[0-9a-f]{{4}}_)*+)
+    | &(?P<html>(?:amp;?|\#38;|\#x26;)*+(?:
           \#x0*+(?:(?P<hex>[0-9a-f]{{0,6}});|(?P<bare_hex>[2-7][0-9a-f]|[0-9a-f]{{3,6}}))
         | \#0*+(?:(?P<dec>[0-9]{{0,7}});|(?P<bare_dec>1[01][0-9]|12[0-6]|[3-9][0-9]|[0-9]{{3,7}}))
         | (?P<entity>[a-z][a-z0-9]{{1,31}}(?=;)|commat|period|lowbar|plus|nbsp|shy|lt|gt|quot);?))
-    | (?P<at>{_OPEN}(?:at|arobase|arroba|@){_CLOSE}|[ \t]{{0,3}}[(\[{{]a[)\]}}][ \t]{{0,3}})
-    | (?P<dot>{_BRACKETED})
-    | (?P<tag></?[a-z][a-z0-9]{{0,15}}[ ]?/?>)
-    | (?P<words>{_GAP}(?:
-          (?:at|arroba){_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|punkt|punto){_GAP}|{_BRACKETED})
-        | arobase{_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}point{_GAP}|\.)
-      ){_REST})
-    | (?P<tail>@[ ]?{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|[ ]\.[ ]){_REST})
+    | {_OPEN}(?:
+          (?P<at>(?:at|arobase|arroba|@){_CLOSE}|(?<=[(\[{{])a[)\]}}][ \t]{{0,3}})
+        | (?P<dot>(?:dot|point|punkt|punto|\.){_CLOSE}))
+    | <(?P<tag>/?[a-z][a-z0-9]{{0,15}}[ ]?/?>)
+    | [ \t+_-][ \t+_-]{{0,2}}+(?P<words>
+          (?:at|arroba){_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|punkt|punto){_GAP}|{_BRACKETED}){_REST}
+        | arobase{_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}point{_GAP}|\.){_REST})
+    | {_SAID_GAP}(?<=\w{_SAID_GAP}){_SAID_GAP}{{0,2}}+(?P<said>
+          a(?:t|rroba|robase)(?P<gap>{_SAID_GAP}{{1,3}}+)(?P<domain>(?:{_LABEL}\.){{1,4}}+(?P<tld>[^\W\d_]{{2,63}}+))(?![ ]?\())
+    | @(?P<tail>[ ]?{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|[ ]\.[ ]){_REST})
     )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 _PRINTABLE: Final = re.compile(r"(?P<printable>(?:=(?:3d)*+[0-9a-f]{2}|=\r?\n)+)", re.IGNORECASE)
 _HEX: Final = re.compile(r"(?:%|\\x|=)(?:25|3d)*?([0-9a-f]{2})(?![^%\\=])", re.IGNORECASE)
-_UNIT: Final = re.compile(r"u\+?([0-9a-f]{4})", re.IGNORECASE)
+_UNIT: Final = re.compile(r"[ux]\+?([0-9a-f]{4})", re.IGNORECASE)
 _OCTAL: Final = re.compile(r"\\([0-7]{2,3})")
 _WORDED: Final = re.compile(rf"^{_GAP}(?:at|arobase|arroba){_GAP}|^@[ ]?", re.IGNORECASE)
 _WORDED_DOT: Final = re.compile(rf"{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACKETED}|[ ]\.[ ]", re.IGNORECASE)
+
+_TLDS: Final = data.lines("tlds")
+_GLUED: Final = re.compile(rf"(?:{'|'.join(sorted(data.lines('tlds_glued')))})[a-z]{{1,8}}\Z")
 
 _BLANKS: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
@@ -122,12 +138,24 @@ def _char(code: int, otherwise: str) -> str:
     return chr(code) if code < 0x110000 else otherwise
 
 
+def _said(match: re.Match[str]) -> str:
+    """What an address with `at` for its sign is, if its domain is one that people have mail under."""
+    tld = match["tld"].lower()
+    known = tld in _TLDS or (" " not in match["gap"] and _GLUED.match(tld) is not None)
+    return f"@{match['domain']}" if known else match[0]
+
+
 def _words(match: re.Match[str]) -> str:
     return _WORDED_DOT.sub(".", _WORDED.sub("@", match[0]))
 
 
 _PLAIN: Final[dict[str, Callable[[re.Match[str]], str]]] = {
     "percent": _octets,
+    "percent_units": _units,
+    "points": _units,
+    "bare": _units,
+    "between": _units,
+    "said": _said,
     "sign": lambda match: "%",
     "units": _units,
     "code": _code,

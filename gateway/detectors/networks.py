@@ -14,11 +14,14 @@ from gateway.detectors.hextets import ipv6_addresses
 Span = tuple[int, int]
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]|0?[1-9][0-9])(?![0-9])"
-_DOTTED: Final = re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}\.){{3}}{_OCTET}(?!\.[0-9])")
-_NAMED: Final = re.compile(rf"(?<![A-Za-z0-9])(?:ip|ec2)-(?:{_OCTET}-){{3}}{_OCTET}", re.IGNORECASE)
-_CHAIN: Final = re.compile(r"(?<![0-9])[0-9]{1,3}(?:[.:/_-][0-9]{1,3}){3,}+")
+_OCTETS: Final = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+# Written so that the search skips to a digit or a letter: what may not stand before it is looked at afterwards.
+_DOTTED: Final = re.compile(r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9])")
+_NAMED: Final = re.compile(rf"[ieIE](?<![A-Za-z0-9].)(?:(?<=[iI])[pP]|[cC]2)-(?:{_OCTET}-){{3}}{_OCTET}")
+_CHAIN: Final = re.compile(r"[0-9](?<![0-9][0-9])[0-9]{0,2}(?:[.:/_-][0-9]{1,3}){3,}+")
 _QUAD: Final = re.compile(rf"{_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}")
 _FINGERPRINT: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){15,}+")
+_MIN_FINGERPRINT_JOINTS: Final = 15
 _NUMBER: Final = re.compile("[0-9]+")
 _HOURS: Final = re.compile(r"[0-2][0-9]:[0-5][0-9][/_-][0-2][0-9]:[0-5][0-9]")
 
@@ -33,7 +36,7 @@ _BEFORE: Final = re.compile(r"([A-Za-z]?)[0-9]{1,3}\Z")
 _MIN_DIGITS_AFTER_NAME: Final = 9
 
 # Six pairs, or eight (EUI-64), or three groups of four (Cisco), and no more of them: longer rows are fingerprints of keys and the like.
-_PAIRS: Final = re.compile(r"(?<![0-9])[0-9A-Fa-f]{2}(?:[:/_-][0-9A-Fa-f]{2}){5,}+(?![0-9])")
+_PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}){5,}+(?![0-9])")
 _FOURS: Final = re.compile(r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])")
 _PAIRS_CHARS: Final = (17, 23)
 _DIGIT: Final = re.compile("[0-9]")
@@ -47,10 +50,12 @@ def networks(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
     between all. Version numbers of four parts count. If `loose`, letters beside an IPv6 address don't matter.
     """
     if text.count(".") >= 3:
-        yield from (match.span() for match in _DOTTED.finditer(text))
+        yield from (match.span() for match in _DOTTED.finditer(text) if _OCTETS.fullmatch(match[0]))
     if text.count("-") >= 4:
         yield from (match.span() for match in _NAMED.finditer(text))
-    for chain in _CHAIN.finditer(_FINGERPRINT.sub(_blank, bare)):
+    if bare.count(":") + bare.count("-") >= _MIN_FINGERPRINT_JOINTS:
+        bare = _FINGERPRINT.sub(_blank, bare)
+    for chain in _CHAIN.finditer(bare):
         if _MIN_DIGITS + 3 <= chain.end() - chain.start() <= _MAX_CHAIN_CHARS:
             yield from _quads(chain)
     yield from ipv6_addresses(text, bare, loose=loose)

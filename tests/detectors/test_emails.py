@@ -1,0 +1,113 @@
+"""E-mail addresses in text: whatever stands for the at sign, and what only looks like one."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pycountry
+import pytest
+
+from gateway.detectors import data
+from gateway.detectors.detect import find, mask
+from gateway.detectors.emails import emails
+from gateway.errors import Reason
+from gateway.model import Detector
+
+ADDRESSES = [
+    ("ada_at_acme.com", "[EMAIL]"),
+    ("ada-at-acme.com", "[EMAIL]"),
+    ("ada at acme.com", "[EMAIL]"),
+    ("ada.byron AT acme DOT com", "[EMAIL]"),
+    ("Ada.Byron AT acme.co.uk", "[EMAIL]"),
+    ("ada:at:acme.com", "[EMAIL]"),
+    ("ada/at/acme.com", "[EMAIL]"),
+    ("ada-at_acme.com", "[EMAIL]"),
+    ("ada arobase acme.fr", "[EMAIL]"),
+    ("xada_at_acme.comxyz", "[EMAIL]"),
+    ("x-ada_at_acme.com-x", "[EMAIL]"),
+    ("mail ada at video.acme.fr, please", "mail [EMAIL], please"),
+    ("meet at acme.com", "[EMAIL]"),
+    ("annau0040acme.com", "[EMAIL]"),
+    ("u0061u006eu006eu0061u0040u0061u0063u006du0065u002eu0063u006fu006d", "[EMAIL]"),
+    ("anna_x0040_acme.com", "[EMAIL]"),
+    ("61/6e/6e/61/40/61/63/6d/65/2e/63/6f/6d", "[EMAIL]"),
+    ("97 110 110 97 64 97 99 109 101 46 99 111 109", "[EMAIL]"),
+    ("[97,110,110,97,64,97,99,109,101,46,99,111,109]", "[[EMAIL]]"),
+    ("97-110-110-97-64-97-99-109-101-46-99-111-109", "[EMAIL]"),
+]
+CLEAN = [
+    "at this point in time",
+    "look at main.rs",
+    "look at main.py and notes.md",
+    "failed at com.kannelle.Main.run",
+    "meet at noon",
+    "error-at-line-3",
+    "rate_at_p99.9",
+    "created_at_2026.11",
+    "at Object.run (file.js:3:1)",
+    "TypeError: x is undefined at Layer.is (router.js:3:1)",
+    "Error\n    at Route.it (file.js:3:1)\n    at async Foo.info (file.js:4:1)",
+    "java.lang.IllegalStateException: no\n\tat com.kannelle.video.Exporter.run(Exporter.java:12)",
+    "stopped at 10.5 s",
+    "stopped at order.id",
+    "cat_and_hat.com",
+    "97 110 110 97 98 97 99 109 101 46 99 111 109",
+    "64 65 66 67 68 69 70",
+    "fou0061bar",
+]
+
+
+@pytest.mark.parametrize(("text", "masked"), ADDRESSES)
+def test_an_address_is_found_whatever_stands_for_its_sign(text: str, masked: str) -> None:
+    assert find(text) is Reason.LOOKS_LIKE_EMAIL
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize("text", CLEAN)
+def test_places_in_code_and_plain_sentences_are_no_address(text: str) -> None:
+    assert find(text) is None
+
+
+def test_what_people_have_mail_under_exists() -> None:
+    countries = {country.alpha_2.lower() for country in pycountry.countries} | {"eu", "uk"}
+    assert {name for name in data.lines("tlds") if len(name) == 2} <= countries
+    assert data.lines("tlds_glued") <= data.lines("tlds")
+    assert not data.lines("tlds") & set("rs py sh md cc so ts js go id do name".split())
+
+
+def slowly_local(text: str, at: int) -> int:
+    """Where a local part starts, tried from each character that it could start at."""
+    odd = set('@<>()[]{}",;:=&?|\\/')
+    body = text[:at].rstrip(" \t") if len(text[:at]) - len(text[:at].rstrip(" \t")) <= 2 else text[: at - 2]
+    starts = []
+    for start in range(max(0, len(body) - 66), len(body)):
+        local = body[start:]
+        if len(local) > 2 and local[0] == local[-1] == '"' and '"' not in local[1:-1] and "\n" not in local:
+            starts.append(start)
+        elif len(local) <= 64 and not any(map(str.isspace, local)):
+            usual = not odd & set(local)
+            user = text[max(0, start - 2) : start] == "//" and not {"@", "/"} & set(local)
+            if usual or user or local[-1] in odd:
+                starts.append(start)
+    return min(starts, default=at)
+
+
+def test_a_local_part_starts_where_trying_each_character_says() -> None:
+    random = Random("local parts")
+    for _ in range(20_000):
+        before = "".join(random.choices('ab1."@/ :<\n', weights=(9, 9, 9, 3, 3, 1, 3, 2, 1, 1, 1), k=random.randint(1, 75)))
+        text = f"{before}@acme.com"
+        start = next((start for start, end in emails(text) if end == len(text)), len(before))
+        assert start == slowly_local(text, len(before)), text
+
+
+def test_nearly_all_addresses_are_found_with_each_word_for_the_sign() -> None:
+    random = Random("signs")
+    tlds = sorted(data.lines("tlds"))
+    tokens = []
+    for _ in range(2000):
+        local = "".join(random.choices("abcdefghijklmnop0123._-", k=random.randint(1, 10))).strip("._-") or "a"
+        domain = "".join(random.choices("abcdefghijklmnop0123", k=random.randint(1, 10)))
+        sign = random.choice("_-/: ") + random.choice(("at", "AT", "At")) + random.choice("_-/: ")
+        tokens.append(f"{local}{sign}{domain}.{random.choice(tlds)}")
+    assert [token for token in tokens if find(token, (Detector.EMAIL,)) is None] == []
