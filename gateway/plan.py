@@ -286,13 +286,16 @@ class Plan(msgspec.Struct, frozen=True):
 class SubjectPlan(msgspec.Struct, frozen=True):
     """Where the subject of a message type stands: a projection with nothing else, and the field numbers that lead to each identifier.
 
-    An identifier that the type doesn't have has no numbers.
+    An identifier that the type doesn't have has no numbers. `personal` and `business` are as in `WorkEmail`: by them the subject's address
+    tells whether the item is about a personal account.
     """
 
     type: str
     messages: tuple[MessagePlan, ...]
     user_id: tuple[int, ...]
     work_email: tuple[int, ...]
+    personal: tuple[str, ...] = ()
+    business: tuple[str, ...] = ()
 
 
 class EnvelopePlan(msgspec.Struct, frozen=True):

@@ -48,7 +48,7 @@ def _passes(rule: Any, value: Any, facts: Facts) -> bool:
 
 
 def _address(rule: WorkEmail, value: str, facts: Facts) -> str | None:
-    address = addresses.read(value)
+    address = addresses.reader(rule.personal, rule.business)(value)
     if address.kind is addresses.Kind.PERSONAL and rule.vendor:
         raise Personal
     if address.kind is not addresses.Kind.BUSINESS:

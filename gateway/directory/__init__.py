@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gateway.minimise.addresses import Kind, read
 from gateway.model import Facts, Subject
 
 
@@ -23,19 +22,14 @@ class Directory(Protocol):
 
 
 class Unknown:
-    """No directory: every subject is unknown, and what the address itself tells is all there is."""
+    """No directory: every subject is unknown. What its address tells is not a directory's to say: mail domains are the policy's."""
 
     blind = True
 
-    def at_hand(self, subject: Subject, received_ns: int) -> Facts:
+    def at_hand(self, subject: Subject, received_ns: int) -> Facts:  # noqa: ARG002 - a Directory
         """The facts without a directory."""
-        return Facts(received_ns, personal=is_personal(subject))
+        return Facts(received_ns)
 
     async def facts(self, subject: Subject, received_ns: int) -> Facts:
         """The same."""
         return self.at_hand(subject, received_ns)
-
-
-def is_personal(subject: Subject) -> bool:
-    """Whether the subject's own address is a personal one: free-mail or disposable."""
-    return bool(subject.work_email) and read(subject.work_email).kind is Kind.PERSONAL

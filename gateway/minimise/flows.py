@@ -34,6 +34,7 @@ class Flow:
         self.key = key
         self.categories = categories
         self.subject = reader.read
+        self.is_personal = reader.is_personal
         self.digests = tuple(minimiser.digest for minimiser in minimisers)
         self._minimisers = minimisers
         self._subjects = {minimiser.plan.destination: minimiser.subjects for minimiser in minimisers}

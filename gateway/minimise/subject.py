@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
+from gateway.minimise import addresses
 from gateway.minimise.schema import attribute, build, parse
 from gateway.model import Subject
 from gateway.plan import SubjectPlan
@@ -20,6 +21,7 @@ class Reader:
         self._schema = build(plan.messages)[0]
         self._user_id = tuple(map(attribute, plan.user_id))
         self._work_email = tuple(map(attribute, plan.work_email))
+        self._address = addresses.reader(plan.personal, plan.business)
 
     def read(self, raw: bytes) -> Subject:
         """The subject of a serialised message. Raises Refused if it is malformed."""
@@ -27,6 +29,10 @@ class Reader:
             return NOBODY
         message = parse(self._schema, raw)
         return Subject(_follow(message, self._user_id), _follow(message, self._work_email))
+
+    def is_personal(self, subject: Subject) -> bool:
+        """Whether the subject's own address is a personal one: of a consumer's or disposable mail."""
+        return bool(subject.work_email) and self._address(subject.work_email).kind is addresses.Kind.PERSONAL
 
 
 def _follow(message: Any, path: tuple[str, ...]) -> str:

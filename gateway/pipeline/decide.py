@@ -28,6 +28,10 @@ class Decidable(Protocol):
         """Whom an item is about. Raises Refused."""
         ...
 
+    def is_personal(self, subject: Subject) -> bool:
+        """Whether a subject's own address is a personal one, by the policy's mail domains."""
+        ...
+
     def decide(self, raw: bytes, facts: Facts) -> Verdicts:
         """The verdicts on an item. Raises Refused."""
         ...
@@ -68,11 +72,11 @@ class Decider:
         if subject is None:
             subject = flow.subject(raw)
         facts = self._directory.at_hand(subject, received_ns)
-        return subject, None if facts is None else flow.decide(raw, _known(facts, personal))
+        return subject, None if facts is None else flow.decide(raw, _known(facts, personal or flow.is_personal(subject)))
 
     async def with_facts(self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject, *, personal: bool = False) -> Verdicts:
         """Return the verdicts on an item about a subject. Raises Refused, and Retryable where the facts can't be had."""
-        facts = _known(await self._directory.facts(subject, received_ns), personal)
+        facts = _known(await self._directory.facts(subject, received_ns), personal or flow.is_personal(subject))
         return await self.apart(len(raw), partial(flow.decide, raw, facts))
 
     async def apart(self, size: int, work: Callable[[], T]) -> T:
@@ -81,5 +85,5 @@ class Decider:
 
 
 def _known(facts: Facts, personal: bool) -> Facts:
-    """Facts, with what an earlier decision saw."""
+    """Facts, with what the subject's address or an earlier decision says."""
     return msgspec.structs.replace(facts, personal=True) if personal else facts

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Final
 
+import msgspec
+
 from gateway.contracts.approvals import read_approvals
 from gateway.contracts.classify import Misplaced, Overlay, approved, claims
 from gateway.contracts.contract import Contract
@@ -13,7 +15,7 @@ from gateway.detectors.data import DIGEST
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
-from gateway.policy import outgoing, status
+from gateway.policy import mail, outgoing, status
 from gateway.policy.document import Caller, Destination
 from gateway.policy.fields import is_map
 from gateway.policy.judge import UNCATEGORISED, Site, kind_of, kind_of_message
@@ -191,7 +193,13 @@ class Compiler:
 
     def subject(self, type: str) -> SubjectPlan:
         """Where the subject of a message type stands. Raises KeyError, BadContract."""
-        return subject_plan(self.contract, self.classes, type)
+        personal, business = self._mail
+        return msgspec.structs.replace(subject_plan(self.contract, self.classes, type), personal=personal, business=business)
+
+    @cached_property
+    def _mail(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The policy's own mail domains."""
+        return mail.domains(self.policy.personal_domains)
 
     def site(self, destination: str) -> Site:
         """A destination as judging needs it. Raises KeyError."""
@@ -207,7 +215,7 @@ class Compiler:
     def _site(self, name: str, recipient: Recipient, given: Destination | Caller) -> Site:
         policy, allow = self.policy, given.allow & ceiling_of(self.policy, given.region)
         days = policy.timestamps.days_around_receipt if policy.timestamps else None
-        return Site(name, recipient, given.region, allow, policy.user_id.pattern, days, policy.user_id.without)
+        return Site(name, recipient, given.region, allow, policy.user_id.pattern, days, policy.user_id.without, *self._mail)
 
     def projector(self, destination: str) -> Projector:
         """What a destination may get of every type. Raises KeyError."""

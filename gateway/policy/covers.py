@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.plan import EnvelopePlan, FieldPlan, Mask, MaskField, Nested, Payload, Plan, Presence, Rule
+import msgspec
+
+from gateway.plan import EnvelopePlan, FieldPlan, Mask, MaskField, Nested, Payload, Plan, Presence, Rule, SubjectPlan
 from gateway.policy.judge import Site
-from gateway.policy.narrow import narrows
+from gateway.policy.narrow import narrows, narrows_mail
 
 
 def covers(now: Plan, was: Plan) -> bool:
@@ -26,7 +28,12 @@ def covers_envelope(now: EnvelopePlan, was: EnvelopePlan) -> bool:
 def covers_site(now: Site, was: Site) -> bool:
     """Whether a recipient may get every category that it might, by rules that are the same."""
     rules = [(site.name, site.recipient, site.region, site.user_id, site.days, site.user_id_without) for site in (now, was)]
-    return rules[0] == rules[1] and now.allow >= was.allow
+    return rules[0] == rules[1] and now.allow >= was.allow and narrows_mail(now, was)
+
+
+def covers_subject(now: SubjectPlan, was: SubjectPlan) -> bool:
+    """Whether an item is about the same by both, and about a personal account by the one only if it is by the other."""
+    return msgspec.structs.replace(now, personal=was.personal, business=was.business) == was and narrows_mail(now, was)
 
 
 def _covers_keys(now: Mapping[str, Rule | None], was: Mapping[str, Rule | None]) -> bool:

@@ -26,6 +26,7 @@ from gateway.plan import (
     Text,
     UserId,
     Value,
+    WorkEmail,
 )
 from gateway.policy.changes import Change, Difference, Effect
 from gateway.policy.compile import Compiler
@@ -255,7 +256,9 @@ def _free_text(key: str, old: bool, new: bool) -> Iterator[Said]:
 
 
 def _blind(rule: Rule | None) -> Rule | None:
-    """A rule without the pattern of user IDs, which is the whole policy's, and what a mask may name: both are told of elsewhere."""
+    """A rule without what is the whole policy's, the pattern of user IDs and mail domains, and what a mask may name: told of elsewhere."""
     if isinstance(rule, Mask):
         return Mask(rule.of)
+    if isinstance(rule, WorkEmail):
+        return WorkEmail(rule.outside, rule.vendor, rule.text)
     return UserId("", rule.text, rule.detect) if isinstance(rule, UserId) else rule

@@ -42,6 +42,16 @@ class UserId(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     without: tuple[Detector, ...] = ()
 
 
+class PersonalDomains(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Mail domains where people have mail of their own: `add` to those that the detectors know, `remove` what is an organisation's own.
+
+    Each counts for all below it; of two that stand one above the other, the longer one decides.
+    """
+
+    add: tuple[Text, ...] = ()
+    remove: tuple[Text, ...] = ()
+
+
 class Timestamps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far from receipt, before or after, a timestamp may be that leaves the EU."""
 
@@ -245,6 +255,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     flows: Mapping[Text, tuple[str, ...]]
     approvals: Text | None = None
     timestamps: Timestamps | None = None
+    personal_domains: PersonalDomains = PersonalDomains()
     ceilings: Mapping[Region, frozenset[Category]] = {}
     classifications: Mapping[FieldName, Classification] = {}
     tracking_plan: Mapping[EventName, Event] = {}

@@ -70,7 +70,7 @@ class Site(msgspec.Struct, frozen=True):
     """A destination, as far as judging needs it.
 
     `days`: how far from receipt a timestamp may be that leaves the EU; None: none may. `user_id` is what identifiers look like,
-    `user_id_without` what isn't looked for in them.
+    `user_id_without` what isn't looked for in them. `personal` and `business` are the policy's own mail domains, as in a plan.
     """
 
     name: str
@@ -80,6 +80,8 @@ class Site(msgspec.Struct, frozen=True):
     user_id: str
     days: int | None
     user_id_without: tuple[Detector, ...] = ()
+    personal: tuple[str, ...] = ()
+    business: tuple[str, ...] = ()
 
     @property
     def outside(self) -> bool:
@@ -124,7 +126,7 @@ def judge(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason | None:
         case Category.USER_ID:
             return _user_id(kind, privacy, site)
         case Category.WORK_EMAIL:
-            return WorkEmail(site.outside, site.vendor, _own(privacy)) if kind == "string" else _unfit(kind)
+            return _work_email(privacy, site) if kind == "string" else _unfit(kind)
         case Category.OPERATIONAL:
             return _operational(kind, privacy, site)
         case Category.FREE_TEXT:
@@ -141,6 +143,10 @@ def _user_id(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason:
     if kind not in ("string", "integer"):
         return _unfit(kind)
     return UserId(site.user_id, _own(privacy), _sought(site.user_id_without))
+
+
+def _work_email(privacy: FieldPrivacy, site: Site) -> Rule:
+    return WorkEmail(site.outside, site.vendor, _own(privacy), site.personal, site.business)
 
 
 def _own(privacy: FieldPrivacy) -> Text | None:

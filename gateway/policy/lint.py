@@ -13,9 +13,11 @@ from typing import Final
 import msgspec
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
+from gateway.detectors.mail_domains import is_personal
 from gateway.detectors.prohibited import Said, said
 from gateway.errors import BadContract, Reason
 from gateway.model import NEVER, Category, FieldPrivacy, Recipient
+from gateway.policy import mail
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Metadata, Mode, Policy, PropertyType
 from gateway.policy.exemptions import exemptions
@@ -285,6 +287,18 @@ def exempted(compiler: Compiler) -> Iterator[Finding]:
             yield _at(Severity.WARNING, "exemption-open", keys, text)
 
 
+def mail_domains(compiler: Compiler) -> Iterator[Finding]:
+    """Mail domains that the policy names and need not."""
+    given = compiler.policy.personal_domains
+    for part, known, text in (
+        ("add", True, "is known to be personal: it need not be added"),
+        ("remove", False, "is not known to be personal, nor is it below one that is: it need not be removed"),
+    ):
+        for index, domain in enumerate(getattr(given, part)):
+            if is_personal(mail.a_labels(domain)) is known:
+                yield _at(Severity.WARNING, "domain-idle", ("personal_domains", part, index), text)
+
+
 MEANING: Final[Mapping[str, Severity]] = {
     "mask-unclear": Severity.WARNING,
     "mask-empty": Severity.WARNING,
@@ -311,6 +325,7 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     empty,
     unbounded,
     routes,
+    mail_domains,
     exempted,
     meaning,
 )

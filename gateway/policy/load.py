@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.errors import BadPolicy
 from gateway.model import NEVER, Category
-from gateway.policy import envelope, outgoing, residency, routes, targets
+from gateway.policy import envelope, mail, outgoing, residency, routes, targets
 from gateway.policy import faults as fault
 from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy, Property, PropertyType
 from gateway.policy.residency import Fault
@@ -71,6 +71,7 @@ def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:
 def faults(policy: Policy) -> Iterator[Fault]:
     """What in `policy` can't be, whatever the contracts say."""
     yield from fault.of_user_id(policy.user_id)
+    yield from mail.faults(policy.personal_domains)
     yield from residency.faults(policy)
     yield from targets.faults(policy)
     for name, destination in policy.destinations.items():

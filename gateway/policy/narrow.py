@@ -6,8 +6,8 @@ from typing import Any
 
 from gateway.model import DETECTORS
 from gateway.patterns import compile_pattern
-from gateway.plan import FreeText, Keep, Mask, Moment, Number, Rule, Span, Text, UserId, WorkEmail
-from gateway.policy.judge import ANYTHING
+from gateway.plan import FreeText, Keep, Mask, Moment, Number, Rule, Span, SubjectPlan, Text, UserId, WorkEmail
+from gateway.policy.judge import ANYTHING, Site
 
 
 def narrows(old: Rule | None, new: Rule | None) -> bool:
@@ -30,7 +30,8 @@ def _alike(old: Any, new: Any) -> bool:
         case FreeText():
             return _text(old.text, new.text)
         case WorkEmail():
-            return bool(old.outside <= new.outside and old.vendor <= new.vendor and _text(old.text, new.text))
+            both = old.outside <= new.outside and old.vendor <= new.vendor
+            return both and narrows_mail(old, new) and _text(old.text, new.text)
         case Text():
             return _text(old, new)
         case Mask():
@@ -40,6 +41,11 @@ def _alike(old: Any, new: Any) -> bool:
         case Number() | Span():
             return _within(old, new)
     return False
+
+
+def narrows_mail(old: WorkEmail | SubjectPlan | Site, new: WorkEmail | SubjectPlan | Site) -> bool:
+    """Whether every address that is personal by the policy's own domains of `old` is so by those of `new`."""
+    return set(old.personal) <= set(new.personal) and set(new.business) <= set(old.business)
 
 
 def _within(old: Number | Span, new: Number | Span) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
+from gateway.detectors.mail_domains import is_personal
+from gateway.policy import mail
 from gateway.policy.changes import Change, Effect
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Caller, Destination, Exporter, JsonlExporter, NullExporter, Policy, Route, UserId
+from gateway.policy.document import Caller, Destination, Exporter, JsonlExporter, NullExporter, PersonalDomains, Policy, Route, UserId
 from gateway.policy.http_exporters import Mapped, Template
 from gateway.policy.mapping import leaves, parts
 from gateway.policy.reach import calls
@@ -30,6 +32,7 @@ def settings(old: Compiler, new: Compiler) -> Iterator[Change]:
     """What changed, key by key. Raises BadPolicy if a flow names nothing."""
     was, now = old.policy, new.policy
     yield from _user_id(was.user_id, now.user_id)
+    yield from _mail_domains(was.personal_domains, now.personal_domains)
     for key in WHOLE:
         if getattr(was, key) != getattr(now, key):
             yield Change(Effect.NOTED, key, "changed")
@@ -55,6 +58,20 @@ def _user_id(was: UserId, now: UserId) -> Iterator[Change]:
     ):
         if more:
             yield Change(effect, "user_id.without", f"{few(sorted(more))} {verb} looked for in user IDs")
+
+
+def _mail_domains(was: PersonalDomains, now: PersonalDomains) -> Iterator[Change]:
+    """Which addresses count as business ones that didn't, and the reverse. A domain counts for those below it, so those are asked too."""
+    old, new = mail.said(was), mail.said(now)
+    told = {name: [(is_personal(at, old), is_personal(at, new)) for at in (name, f"_.{name}")] for name in sorted({*old, *new})}
+    freed = [name for name, pairs in told.items() if (True, False) in pairs]
+    barred = [name for name, pairs in told.items() if (False, True) in pairs]
+    if freed:
+        yield Change(Effect.RELEASED, "personal_domains", f"addresses of {few(freed)} pass as business ones")
+    if barred:
+        yield Change(Effect.WITHHELD, "personal_domains", f"addresses of {few(barred)} are personal")
+    if was != now and not freed and not barred:
+        yield Change(Effect.NOTED, "personal_domains", "changed")
 
 
 def _flows(old: Compiler, new: Compiler) -> Iterator[Change]:

@@ -189,6 +189,8 @@ def _work_email(rule: WorkEmail) -> Iterator[str]:
         yield "of a verified domain where there is a directory"
     if rule.vendor:
         yield "a personal one withholds the item"
+    yield from (f"of {name} too" for name in [few(rule.business)] if name)
+    yield from (f"not of {name}" for name in [few(rule.personal)] if name)
     yield from _own(rule.text)
 
 

@@ -52,6 +52,31 @@ def reader(type: str) -> Reader:
     return Reader(compiler(BODY).subject(f"t.{type}"))
 
 
+EMAILS: Final[list[tuple[str, bool]]] = [
+    ("", False),
+    ("ana@acme.example", False),
+    ("ana@gmail.com", True),
+    ("Ana.Silva+x@GMAIL.com", True),
+    ("ana@mailinator.com", True),
+    ("ana@sub.mailinator.com", True),
+    ("ana", False),
+    ("@gmail.com", False),
+    ("ana@gmail.com, ben@acme.example", True),
+    ("gmail.com@acme.example", True),
+]
+
+
+@pytest.mark.parametrize(("email", "personal"), EMAILS)
+def test_a_subject_s_address_tells_whether_it_is_personal(email: str, personal: bool) -> None:
+    assert reader("Flat").is_personal(Subject("usr_1", email)) is personal
+
+
+@pytest.mark.parametrize(("domain", "personal"), [("family.example", True), ("eclipso.de", False), ("gmail.com", True)])
+def test_it_does_by_the_policy_s_own_domains(domain: str, personal: bool) -> None:
+    plan = compiler(BODY, "personal_domains: {add: [family.example], remove: [eclipso.de]}").subject("t.Flat")
+    assert Reader(plan).is_personal(Subject("usr_1", f"ana@{domain}")) is personal
+
+
 @pytest.mark.parametrize(("type", "text", "subject"), CASES)
 def test_the_subject_is_what_the_nearest_fields_say(type: str, text: str, subject: Subject) -> None:
     assert reader(type).read(encode(contract(proto(BODY)), f"t.{type}", text)) == subject

@@ -41,7 +41,7 @@ ROWS: Final = {
     "span name", "span status", "span event", "span link", "tracestate", "metric name", "measurement", "exemplar", "attribute list",
     "update mask", "mask without paths", "path to a message", "path to a list or a map", "everything", "value stripped under a mask",
     "what the parser doesn't know under a mask", "masks in lists, maps and Any", "read mask", "mask of an event",
-    "mask of nobody knows what",
+    "mask of nobody knows what", "mail domain of the policy", "consumer mail", "consumer's domain in a local part",
 }  # fmt: skip
 """What must have a case inside the EU and one outside. A gzip bomb, which never becomes an item, is in tests/e2e/test_hostile.py."""
 

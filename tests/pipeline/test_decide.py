@@ -30,6 +30,9 @@ class Flow:
             raise Refused(Reason.MALFORMED)
         return ANNA
 
+    def is_personal(self, subject: Subject) -> bool:
+        return subject.work_email == "anna@personal.example"
+
     def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
         self.facts.append(facts)
         self.threads.add(threading.current_thread().name)
@@ -61,6 +64,13 @@ async def test_a_decision_has_the_facts_of_its_subject(how: str, size: int, thre
     subject, verdicts = await Decider(Directory(how), Offload()).decide(flow, bytes(size), 7, personal=personal)
     assert (subject, len(verdicts), flow.facts) == (ANNA, 1, [Facts(7, directory=True, personal=personal)])
     assert flow.threads == {thread}
+
+
+@pytest.mark.parametrize("how", ["at hand", "awaited"])
+async def test_whose_address_is_personal_is_the_flow_s_to_say(how: str) -> None:
+    flow, anna = Flow(), Subject("usr_1", "anna@personal.example")
+    await Decider(Directory(how), Offload()).decide(flow, b"x", 7, anna)
+    assert flow.facts == [Facts(7, directory=True, personal=True)]
 
 
 @pytest.mark.parametrize("how", ["at hand", "awaited"])

@@ -15,7 +15,7 @@ from gateway.minimise.engine import Minimiser
 from gateway.model import Release
 from gateway.plan import EnvelopePlan, FieldPlan, FreeText, Keep, MessagePlan, Nested, Payload, Plan, Presence, Rule, Text
 from gateway.policy.compile import Compiler
-from gateway.policy.covers import covers, covers_envelope, covers_site
+from gateway.policy.covers import covers, covers_envelope, covers_site, covers_subject
 from tests.build import UNKNOWN, contract, encode, policy, proto
 
 BODY: Final = proto(
@@ -282,6 +282,23 @@ def test_which_plans_with_masks_cover_another(row: str) -> None:
     types = ("t.UpdateItemRequest", "t.GetItemRequest")
     found = [covers(*(one.plan(item, "eu-store") for one in compilers)) for item in types]
     assert all(found) is expected
+
+
+@pytest.mark.parametrize(
+    ("now", "was", "expected"),
+    [
+        ("{}", "{}", True),
+        ("{}", "{add: [a.example]}", True),
+        ("{add: [a.example]}", "{}", False),
+        ("{remove: [eclipso.de]}", "{}", True),
+        ("{}", "{remove: [eclipso.de]}", False),
+    ],
+)
+def test_which_mail_domains_cover_others(now: str, was: str, expected: bool) -> None:
+    new, old = (Compiler(CONTRACT, policy(f"personal_domains: {domains}")) for domains in (now, was))
+    assert covers_subject(new.subject("t.Root"), old.subject("t.Root")) is expected
+    assert covers_site(new.site("eu-service"), old.site("eu-service")) is expected
+    assert not covers_subject(new.subject("t.Root"), old.subject("t.Inner"))
 
 
 def test_who_reads_an_answer_is_part_of_the_proof() -> None:

@@ -168,6 +168,33 @@ def test_the_pattern_of_user_ids_is_told_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("{}", "{add: [family.example]}", [(Effect.WITHHELD, "addresses of family.example are personal")]),
+        ("{add: [family.example]}", "{}", [(Effect.RELEASED, "addresses of family.example pass as business ones")]),
+        ("{}", "{remove: [eclipso.de]}", [(Effect.RELEASED, "addresses of eclipso.de pass as business ones")]),
+        ("{remove: [eclipso.de]}", "{}", [(Effect.WITHHELD, "addresses of eclipso.de are personal")]),
+        ("{}", "{remove: [mail.eclipso.de]}", [(Effect.RELEASED, "addresses of mail.eclipso.de pass as business ones")]),
+        ("{}", "{add: [eclipso.de]}", [(Effect.NOTED, "changed")]),
+        ("{add: [a.example, b.example]}", "{add: [b.example, a.example]}", [(Effect.NOTED, "changed")]),
+        (
+            "{add: [a.example]}",
+            "{add: [b.example]}",
+            [
+                (Effect.RELEASED, "addresses of a.example pass as business ones"),
+                (Effect.WITHHELD, "addresses of b.example are personal"),
+            ],
+        ),
+    ],
+)
+def test_mail_domains_are_told_once_each_way(before: str, after: str, told: list[tuple[Effect, str]]) -> None:
+    old, new = (compiled(("version: 1\n", f"version: 1\npersonal_domains: {domains}\n")) for domains in (before, after))
+    difference = diff(old, new)
+    assert [(change.effect, change.text) for change in difference.changes] == told
+    assert {change.field for change in difference.changes} == {"personal_domains"}
+
+
+@pytest.mark.parametrize(
     ("old", "new", "field", "text"),
     [
         ("Check it Out S.A.S.", "Another S.A.", "controller", "changed"),

@@ -229,3 +229,10 @@ def test_what_is_not_approved_is_told_so(tmp_path: Path) -> None:
 def test_an_unknown_name_raises(item: str, destination: str) -> None:
     with pytest.raises(KeyError):
         explain(OURS, item, destination)
+
+
+def test_the_policy_s_own_mail_domains_are_told_beside_an_address() -> None:
+    domains = "personal_domains: {add: [family.example], remove: [eclipso.de]}"
+    made = compiler("message A { string mail = 1 @WORK_EMAIL; }", domains)
+    told = dict(explain(made, "t.A", "eu-log").walk())
+    assert told["mail"].words == "a business address, of eclipso.de too, not of family.example"

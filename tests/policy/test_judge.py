@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import given
@@ -30,6 +31,12 @@ SHAPED = FieldPrivacy(C.OPERATIONAL, pattern="[a-z]{1,3}")
 SHORT = FieldPrivacy(C.OPERATIONAL, max_length=5)
 BOUND = FieldPrivacy(C.OPERATIONAL, min=-1, max=9)
 OPEN = FieldPrivacy(C.OPERATIONAL)
+
+
+def test_a_work_email_is_read_by_the_policy_s_own_domains() -> None:
+    site = msgspec.structs.replace(INSIDE, personal=("family.example",), business=("eclipso.de",))
+    rule = WorkEmail(outside=False, vendor=False, personal=("family.example",), business=("eclipso.de",))
+    assert judge("string", FieldPrivacy(C.WORK_EMAIL), site) == rule
 
 
 @pytest.mark.parametrize("kind", KINDS)

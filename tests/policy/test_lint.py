@@ -199,6 +199,19 @@ def test_it_finds_this_and_nothing_else(body: str, more: str, flows: str, expect
         assert found(body, more, flows) == expected
 
 
+@pytest.mark.parametrize(
+    ("domains", "places"),
+    [
+        ("{add: [family.example], remove: [eclipso.de, mail.telia.com]}", set()),
+        ("{add: [eclipso.de, mail.Gmail.com, family.example]}", {"personal_domains.add[0]", "personal_domains.add[1]"}),
+        ("{remove: [acme.example, polizei.berlin.de]}", {"personal_domains.remove[0]", "personal_domains.remove[1]"}),
+    ],
+)
+def test_mail_domains_that_need_not_be_named_are_found(domains: str, places: set[str]) -> None:
+    expected = {(WARNING, "domain-idle", place) for place in places}
+    assert found(USER, f"personal_domains: {domains}", FLOW) == expected
+
+
 def test_what_is_not_approved_is_not_called_unclassified(tmp_path: Path) -> None:
     (tmp_path / "a.lock").write_text("version: 1\napproved: {t.A.id: {category: USER_ID}}\n")
     file = parse(f"{POLICY}flows: {{}}\napprovals: a.lock\n", tmp_path / "policy.yaml")

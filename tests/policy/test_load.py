@@ -10,6 +10,7 @@ import pytest
 
 from gateway.errors import BadPolicy
 from gateway.model import Category, FieldPrivacy, Recipient
+from gateway.policy import mail
 from gateway.policy.document import (
     Classification,
     Event,
@@ -245,8 +246,8 @@ CATEGORIES = ", ".join(Category.__members__)
         (f"{BASE}timestamps: {{days_around_receipt: 366}}", f"{AFTER}: timestamps.days_around_receipt: must be 365 or less"),
         (f"{BASE}timestamps: {{}}", f"{AFTER}: timestamps.days_around_receipt: is required"),
         (f"{BASE}flow: {{}}",
-         (f"{AFTER}: flow: is not a key here; known: version, controller, user_id, destinations, flows, approvals, timestamps, ceilings, "
-         "classifications, tracking_plan, routes, hosts, otlp; did you mean flows?")),
+         (f"{AFTER}: flow: is not a key here; known: version, controller, user_id, destinations, flows, approvals, timestamps, "
+         "personal_domains, ceilings, classifications, tracking_plan, routes, hosts, otlp; did you mean flows?")),
         (f"{BASE}classifications: {{Contact: {{category: NAME}}}}",
          f"{AFTER}: classifications.Contact: must be a field's full name, such as acme.crm.v1.Contact.email"),
         (f"{BASE}hosts: {{FR: ['https://a.b']}}", f"{AFTER}: hosts.FR[0]: must be a host name in lower case, without a port"),
@@ -343,6 +344,35 @@ def test_a_pattern_must_be_bounded(section: str, keys: str, pattern: str) -> Non
 )
 def test_the_user_id_pattern_must_be_there_and_bounded(pattern: str) -> None:
     assert fault(changed("usr_[a-z]{1,8}", pattern)).startswith("policy.yaml:3: user_id.pattern: ")
+
+
+@pytest.mark.parametrize(
+    ("domains", "line", "expected"),
+    [
+        ("add: [family]", 1, "add[0]: must be a domain such as example.com"),
+        ("add: [family.example, 'a b.example']", 1, "add[1]: must be a domain such as example.com"),
+        ("add: ['*.example.com']", 1, "add[0]: must be a domain such as example.com"),
+        ("add: [ada@family.example]", 1, "add[0]: must be a domain such as example.com"),
+        ("add: [203.0.113.7]", 1, "add[0]: must be a domain such as example.com"),
+        ("add: ['family.example.']", 1, "add[0]: must be a domain such as example.com"),
+        ("add: [fa_mily.example]", 1, "add[0]: must be a domain such as example.com"),
+        ("add: [family.example, Family.Example]", 1, "add[1]: is in the list twice"),
+        ("add: [b\u00fccher.example, xn--bcher-kva.example]", 1, "add[1]: is in the list twice"),
+        ("add: [family.example]\n  remove: [eclipso.de, FAMILY.example]", 2, "remove[1]: is both added and removed"),
+        ("remove: [eclipso.de, gmail.com]", 1, "remove[1]: is personal under every policy: it can't be removed"),
+        ("remove: [Orange.fr]", 1, "remove[0]: is personal under every policy: it can't be removed"),
+        ("remove: [mail.yahoo.co.uk]", 1, "remove[0]: is personal under every policy: it can't be removed"),
+        ("remove: [users.noreply.github.com]", 1, "remove[0]: is personal under every policy: it can't be removed"),
+        ("keep: [a.example]", 1, "keep: is not a key here; known: add, remove"),
+    ],
+)
+def test_what_cant_be_among_the_mail_domains_is_named(domains: str, line: int, expected: str) -> None:
+    assert fault(f"{BASE}personal_domains:\n  {domains}\n") == f"policy.yaml:{AFTER + line}: personal_domains.{expected}"
+
+
+def test_mail_domains_are_compared_in_one_form() -> None:
+    given = parse(f"{BASE}personal_domains: {{add: [B\u00fccher.example, a.Example], remove: [eclipso.de]}}").policy.personal_domains
+    assert mail.domains(given) == (("a.example", "xn--bcher-kva.example"), ("eclipso.de",))
 
 
 def test_a_route_leads_to_a_destination() -> None:

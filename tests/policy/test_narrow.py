@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -59,6 +59,9 @@ def test_a_rule_narrows_itself_and_the_absence_of_one(rule: Rule | None) -> None
     assert narrows(None, rule)
 
 
+WORK: Final = WorkEmail(outside=False, vendor=False)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -81,6 +84,10 @@ def test_a_rule_narrows_itself_and_the_absence_of_one(rule: Rule | None) -> None
         (UserId("a"), UserId("a", detect=(Detector.CARD,)), True),
         (WorkEmail(outside=False, vendor=False), WorkEmail(outside=True, vendor=True), True),
         (WorkEmail(outside=True, vendor=True), WorkEmail(outside=True, vendor=False), False),
+        (WORK, WorkEmail(outside=False, vendor=False, personal=("a.example",)), True),
+        (WorkEmail(outside=False, vendor=False, personal=("a.example",)), WORK, False),
+        (WORK, WorkEmail(outside=False, vendor=False, business=("eclipso.de",)), False),
+        (WorkEmail(outside=False, vendor=False, business=("eclipso.de",)), WORK, True),
         (Moment(), Moment(7), True),
         (Moment(7), Moment(), False),
         (Moment(7), Moment(8), False),

@@ -12,7 +12,7 @@ from gateway.minimise.envelope import Envelope
 from gateway.minimise.flows import Flow, Flows
 from gateway.model import FieldPrivacy
 from gateway.plan import EnvelopePlan, MethodPlan, Plan, Streams, SubjectPlan
-from gateway.policy.covers import covers, covers_envelope, covers_site
+from gateway.policy.covers import covers, covers_envelope, covers_site, covers_subject
 from gateway.policy.document import Metadata, Mode, Route, Side
 from gateway.policy.envelope import envelope
 from gateway.policy.judge import Site
@@ -51,7 +51,7 @@ class Way:
     def covers(self, then: Way) -> bool:
         """Whether all that passed by an earlier one passes by this one too."""
         now, was = self._terms, then._terms
-        same = now.subject == was.subject and (self.digest == then.digest or covers(now.plan, was.plan))
+        same = covers_subject(now.subject, was.subject) and (self.digest == then.digest or covers(now.plan, was.plan))
         return same and covers_site(now.site, was.site) and covers_envelope(self.envelope.plan, then.envelope.plan)
 
 

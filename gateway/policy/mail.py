@@ -1,0 +1,53 @@
+"""A policy's own word on mail domains: where people have mail of their own beyond what the detectors know, and where they don't."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import idna
+
+from gateway.detectors.mail_domains import Own, is_core, own
+from gateway.policy.document import PersonalDomains
+from gateway.policy.residency import Fault
+
+MAX_DOMAIN_CHARS: Final = 253
+
+_KEY: Final = "personal_domains"
+_DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?=[0-9-]*[a-z])[a-z0-9-]{2,63}")
+
+
+def a_labels(domain: str) -> str:
+    """Return a domain in lower-case A-labels; empty if it is none, or a top-level domain."""
+    try:
+        plain = idna.encode(domain, uts46=True, std3_rules=True).decode()
+    except UnicodeError:
+        return ""
+    return plain if len(plain) <= MAX_DOMAIN_CHARS and _DOMAIN.fullmatch(plain) else ""
+
+
+def domains(given: PersonalDomains) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the domains that a policy adds to those of people, and those that it takes out, as plans have them."""
+    personal, business = (tuple(sorted(map(a_labels, listed))) for listed in (given.add, given.remove))
+    return personal, business
+
+
+def said(given: PersonalDomains) -> Own:
+    """Return the same as what is looked up."""
+    return own(*domains(given))
+
+
+def faults(given: PersonalDomains) -> Iterator[Fault]:
+    """What can't be in a policy's list."""
+    places: dict[str, str] = {}
+    for part in ("add", "remove"):
+        for index, domain in enumerate(getattr(given, part)):
+            keys, plain = (_KEY, part, index), a_labels(domain)
+            if not plain:
+                yield keys, "must be a domain such as example.com"
+            elif plain in places:
+                yield keys, "is in the list twice" if places[plain] == part else "is both added and removed"
+            elif part == "remove" and is_core(plain):
+                yield keys, "is personal under every policy: it can't be removed"
+            places.setdefault(plain, part)
