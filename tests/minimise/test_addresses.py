@@ -103,7 +103,8 @@ def test_what_a_normal_form_would_say_is_said(spelt: Callable[[str], str], hidde
 @pytest.mark.parametrize(
     "local",
     ["first.last", "sales+eu", "j.de-vries", "info", "no-reply", "2024.team", "support.fr", "o'brien", "ada_byron", "ren\u00e9e",
-     "ada.byron.ext", "hotmail.community", "wei.li", "jack.ma", "web-de", "xweb.de", "sales+gmail.com", "ada+0612345678"],
+     "ada.byron.ext", "hotmail.community", "wei.li", "jack.ma", "web-de", "xweb.de", "sales+gmail.com", "ada+0612345678",
+     "team2", "ada.byron1985", "invoices-2024", "rechnung.2024-11", "dept-12-34", "id-4711", "24-7", "v1.2.3", "12345678", "order-1234567"],
 )  # fmt: skip
 def test_a_business_s_local_part_stays(local: str) -> None:
     assert read(f"{local}@acme.example").normalised == f"{local.partition('+')[0]}@acme.example"
@@ -112,6 +113,29 @@ def test_a_business_s_local_part_stays(local: str) -> None:
 @pytest.mark.parametrize("local", ["06+12345678", "4111+111111111111", "4111+1111+1111+1111"])
 def test_a_number_that_goes_on_behind_a_plus_is_not_left_by_half(local: str) -> None:
     assert read(f"{local}@acme.example") == MALFORMED
+
+
+@pytest.mark.parametrize(
+    "local",
+    ["card4111111111111111", "4111-1111-1111-1111", "4111_1111.1111-1111", "ibanfr7630006000011234567890189",
+     "IbanFR7630006000011234567890189",
+     "fr76.3000.6000.0112.3456.7890.189", "48.8566-2.3522", "48.8566_2.3522", "lat48.8566lon2.3522", "203-0-113-7", "host-203-0-113-7",
+     "203_0_113_7", "185057800608491", "nir185057800608491", "185047512345678", "1850475.12345-678", "tel0612345678", "06-12-34-56-78",
+     "612-345-678", "48.8566+2.3522", "123-45-6789", "00-1b-44-11-3a-b7", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"],
+)  # fmt: skip
+@pytest.mark.parametrize("spelt", [str, str.lower, str.upper])
+def test_a_local_part_in_which_something_personal_stands_is_no_business_address(spelt: Callable[[str], str], local: str) -> None:
+    assert read(f"{spelt(local)}@acme.example") == MALFORMED
+
+
+@pytest.mark.parametrize(
+    "below",
+    ["card4111111111111111", "4111-1111-1111-1111", "ibanfr7630006000011234567890189", "48.8566-2.3522", "203-0-113-7", "tel0612345678",
+     "06-12-34-56-78", "nir185057800608491"],
+)  # fmt: skip
+def test_a_name_below_a_domain_in_which_something_personal_stands_is_no_business_s(below: str) -> None:
+    assert read(f"x@{below}.acme.example") == MALFORMED
+    assert read(f"x@{below.upper()}.acme.example") == MALFORMED
 
 
 @pytest.mark.parametrize("local", ["0612345678", "+33612345678", "4111111111111111", "FR7630006000011234567890189", "203.0.113.7"])
