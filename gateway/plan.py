@@ -41,12 +41,16 @@ class WorkEmail(msgspec.Struct, frozen=True, tag="work_email"):
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
-    """A string of `one_of`, or one that matches `pattern` and `max_length`; nothing of `detect` may hide in it."""
+    """A string of `one_of`, or one that matches `pattern` and `max_length`; nothing of `detect` may hide in it.
+
+    `name`: one that isn't listed must not say, unmistakably, what is never collected (`gateway/detectors/data/prohibited.json`).
+    """
 
     pattern: str = ""
     max_length: int = 0
     one_of: tuple[str, ...] = ()
     detect: tuple[Detector, ...] = ()
+    name: bool = False
 
 
 class FreeText(msgspec.Struct, frozen=True, tag="free_text"):
@@ -63,9 +67,14 @@ class Number(msgspec.Struct, frozen=True, tag="number"):
 
 
 class Moment(msgspec.Struct, frozen=True, tag="moment"):
-    """A valid timestamp, within `days` around receipt where given. In nanoseconds since 1970 where the field is a number."""
+    """A valid timestamp, within `days` around receipt where given, and not before `min` nor after `max` seconds since 1970.
+
+    In nanoseconds since 1970 where the field is a number.
+    """
 
     days: int | None = None
+    min: int | None = None
+    max: int | None = None
 
 
 class Span(msgspec.Struct, frozen=True, tag="span"):
@@ -131,13 +140,17 @@ class Value(msgspec.Struct, frozen=True):
 class Attributes(msgspec.Struct, frozen=True, tag="attributes"):
     """An OTLP `KeyValue`, as raw bytes. The rule of its key is `exact`'s, else that of the longest of `prefixes` that it starts with.
 
-    A key under a prefix must be a token in which nothing personal hides, and not name age, gender, banking data, location or a credential.
-    An array's elements are judged one by one, in an array none; bytes are stripped. An entry of a key-value list is judged by its path:
-    the keys that lead to it and its own, joined with dots. An array or a list of which nothing is left is stripped.
+    A key under a prefix must be a token in which nothing personal hides, and not say, unmistakably, what is never collected
+    (`gateway/detectors/data/prohibited.json`); under one of `impersonal`, what follows the prefix must say nothing personal either
+    (`personal.json`). An array's elements are judged one by one, in an array none; bytes are stripped. The strings and numbers that are
+    left, written as one, must hold nothing of the string rule's `detect`, or the array is stripped: joined by blanks, by commas, and by
+    nothing where all are letters and digits; where one is a decimal, by commas, and only coordinates count. An entry of a key-value list
+    is judged by its path: the keys that lead to it and its own, joined with dots. An array or a list of which nothing is left is stripped.
     """
 
     exact: dict[str, Value]
     prefixes: dict[str, Value]
+    impersonal: tuple[str, ...] = ()
 
 
 class Body(msgspec.Struct, frozen=True, tag="body"):

@@ -15,7 +15,7 @@ from gateway.cli.show import COLOURS, as_json, console, count
 from gateway.detectors.detect import find
 from gateway.model import Category
 from gateway.policy.compile import Compiler
-from gateway.policy.lint import Finding, Severity
+from gateway.policy.findings import Finding, Severity
 from gateway.policy.lint import lint as findings_of
 from gateway.policy.load import PolicyFile
 

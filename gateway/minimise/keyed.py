@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
-from gateway.detectors.detect import find
-from gateway.detectors.prohibited import said
+import msgspec
+
+from gateway.detectors.personal import is_personal
 from gateway.errors import Reason
+from gateway.minimise.joined import judge_joined, sought_of
 from gateway.minimise.memo import Dismiss, Rewrite
+from gateway.minimise.names import judge_name
 from gateway.minimise.rules import Factual, Seen, factual_of, judge_of, masked
 from gateway.minimise.run import Masked, Run
 from gateway.minimise.schema import attribute, build, parse
+from gateway.model import Detector
 from gateway.patterns import TOKEN, compile_pattern
 from gateway.plan import Attributes, Body, FieldPlan, MessagePlan, Presence, Value
 
@@ -55,6 +59,8 @@ VALUE: Final = attribute(2)
 ARRAY: Final = attribute(5)
 LIST: Final = attribute(6)
 KIND: Final = "o0"
+_PARTS: Final = frozenset(map(attribute, (1, 3, 4)))
+"""The kinds of value that may be parts of one: strings, whole numbers and others."""
 
 Judges = Mapping[str, Factual | None]
 """The judge of each kind of value, by its field's name."""
@@ -131,8 +137,15 @@ def body(rule: Body) -> Rewrite:
     return rewrite
 
 
-def _otlp(value: Value) -> Judges:
-    return _judges(value.string, value.boolean, value.integer, value.double)
+class _KeyRule(msgspec.Struct, frozen=True):
+    """How the values of a key are judged; without judges none may leave. `sought` must not show where an array's elements are joined."""
+
+    judges: Judges
+    sought: tuple[Detector, ...]
+
+
+def _otlp(value: Value) -> _KeyRule:
+    return _KeyRule(_judges(value.string, value.boolean, value.integer, value.double), sought_of(value.string))
 
 
 def _planned(value: Value) -> Judges:
@@ -160,16 +173,17 @@ class _Pairs:
     def __init__(self, rule: Attributes) -> None:
         self._exact = {key: _otlp(value) for key, value in rule.exact.items()}
         self._prefixes = {prefix.removesuffix("."): _otlp(value) for prefix, value in rule.prefixes.items()}
+        self._impersonal = frozenset(prefix.removesuffix(".") for prefix in rule.impersonal)
         self._leading = frozenset(head for key in (*rule.exact, *rule.prefixes) for head in heads(key))
-        self._under: Callable[[str], Judges | None] = Seen(self._found).__getitem__
+        self._under: Callable[[str], _KeyRule | None] = Seen(self._found).__getitem__
 
     def judge(self, pair: Any, above: str, run: Run) -> Reason | None:
         """Judge a `KeyValue` below a path; the reason if it can't stay."""
         path = above + getattr(pair, KEY)
-        judges = self._exact[path] if path in self._exact else self._under(path)
-        if judges is None:
+        judged = self._exact[path] if path in self._exact else self._under(path)
+        if judged is None:
             return self._judge_leading(getattr(pair, VALUE), path, run)
-        return self._judge_value(getattr(pair, VALUE), judges, path, run) if judges else Reason.CATEGORY_NOT_ALLOWED
+        return self._judge_value(getattr(pair, VALUE), judged, path, run) if judged.judges else Reason.CATEGORY_NOT_ALLOWED
 
     def judge_list(self, held: Any, above: str, run: Run) -> Reason | None:
         """Judge the entries of a key-value list one by one."""
@@ -180,10 +194,12 @@ class _Pairs:
         leads = path in self._leading and value.WhichOneof(KIND) == LIST
         return self.judge_list(getattr(value, LIST), f"{path}.", run) if leads else Reason.UNCLASSIFIED
 
-    def _judge_value(self, value: Any, judges: Judges, path: str, run: Run) -> Reason | None:
+    def _judge_value(self, value: Any, judged: _KeyRule, path: str, run: Run) -> Reason | None:
         if value.WhichOneof(KIND) != ARRAY:
-            return self._judge_element(value, judges, path, run)
-        return _judge_each(getattr(value, ARRAY), lambda element: self._judge_element(element, judges, path, run), run)
+            return self._judge_element(value, judged.judges, path, run)
+        array = getattr(value, ARRAY)
+        reason = _judge_each(array, lambda element: self._judge_element(element, judged.judges, path, run), run)
+        return reason or judge_joined(_parts(array), judged.sought)
 
     def _judge_element(self, element: Any, judges: Judges, path: str, run: Run) -> Reason | None:
         """Judge what is no array. A key that is listed has no list for its value, unless longer ones are listed too."""
@@ -193,15 +209,15 @@ class _Pairs:
             return Reason.WRONG_KIND
         return self.judge_list(getattr(element, LIST), f"{path}.", run)
 
-    def _found(self, path: str) -> Judges | None:
-        """The judges of the longest prefix of a path.
+    def _found(self, path: str) -> _KeyRule | None:
+        """How the longest prefix of a path has it judged.
 
-        One that isn't listed itself must look like a key, nothing may hide in it, and it must not name what is never collected.
+        One that isn't listed itself must look like a key, and be a name that can stay; under some prefixes, one that says nothing personal.
         """
-        if not _TOKEN.fullmatch(path):
+        prefix = next((head for head in heads(path) if head in self._prefixes), None) if _TOKEN.fullmatch(path) else None
+        if prefix is None or judge_name(path) is not None:
             return None
-        found = next((self._prefixes[head] for head in heads(path) if head in self._prefixes), None)
-        return found if found is not None and find(path) is None and said(path) is None else None
+        return None if prefix in self._impersonal and is_personal(path, above=prefix) else self._prefixes[prefix]
 
 
 def _judge_each(held: Any, judge: Callable[[Any], Reason | None], run: Run) -> Reason | None:
@@ -218,6 +234,11 @@ def _judge_each(held: Any, judge: Callable[[Any], Reason | None], run: Run) -> R
         held.ClearField(KEY)
         getattr(held, KEY).extend(kept)
     return None
+
+
+def _parts(array: Any) -> list[str]:
+    """The strings and numbers of an array, as texts."""
+    return [str(getattr(one, kind)) for one in getattr(array, KEY) if (kind := one.WhichOneof(KIND)) in _PARTS]
 
 
 def _judged(message: Any, judges: Judges, run: Run) -> bytes | Reason:

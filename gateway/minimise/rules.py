@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway.detectors.detect import find, find_number, mask
 from gateway.errors import Reason
 from gateway.minimise import addresses
+from gateway.minimise.names import judge_name
 from gateway.minimise.run import Masked, PersonalAccount, Ruled, Run
 from gateway.minimise.schema import attribute
 from gateway.patterns import compile_pattern
@@ -65,7 +66,7 @@ def factual_of(rule: Rule, judge: Judge | None) -> Factual:
         case WorkEmail():
             return _work_email(rule)
         case Moment(days=int(days)):
-            return _recent(days)
+            return _recent(days, _moment(rule))
     raise TypeError(f"{type(rule).__name__} judges no single value")
 
 
@@ -97,13 +98,14 @@ def _text(rule: Text) -> Judge:
         listed = frozenset(value for value in rule.one_of if not (rule.detect and find(value, rule.detect)))
         return lambda text: None if text in listed else Reason.NOT_LISTED
     pattern = compile_pattern(rule.pattern) if rule.pattern else None
+    look = judge_name if rule.name else find
 
     def judge(text: str) -> Ruled:
         if rule.max_length and len(text) > rule.max_length:
             return Reason.TOO_LONG
         if pattern and not pattern.fullmatch(text):
             return Reason.PATTERN_MISMATCH
-        return find(text, rule.detect) if rule.detect else None
+        return look(text, rule.detect) if rule.detect else None
 
     return judge
 
@@ -148,17 +150,25 @@ def _span(rule: Span) -> Judge:
     return judge
 
 
-def _moment(moment: Any) -> Ruled:
-    return Reason.OUT_OF_RANGE if _instant(moment) is None else None
+def _moment(rule: Moment) -> Judge:
+    low = FIRST if rule.min is None else max(rule.min, FIRST)
+    high = LAST if rule.max is None else min(rule.max, LAST)
+
+    def judge(moment: Any) -> Ruled:
+        instant = _instant(moment)
+        return None if instant is not None and low <= instant // SECOND <= high else Reason.OUT_OF_RANGE
+
+    return judge
 
 
-def _recent(days: int) -> Factual:
+def _recent(days: int, valid: Judge) -> Factual:
     most = days * DAY
 
     def judge(moment: Any, run: Run) -> Ruled:
         run.lasting = False
         instant = _instant(moment)
-        return None if instant is not None and abs(instant - run.facts.received_ns) <= most else Reason.OUT_OF_RANGE
+        near = instant is not None and abs(instant - run.facts.received_ns) <= most
+        return valid(moment) if near else Reason.OUT_OF_RANGE
 
     return judge
 
@@ -200,5 +210,5 @@ _JUDGES: Final[Mapping[type, Callable[[Any], Judge | None]]] = {
     Keep: lambda rule: _keep,
     Length: _length,
     Span: _span,
-    Moment: lambda rule: _moment if rule.days is None else None,
+    Moment: lambda rule: _moment(rule) if rule.days is None else None,
 }

@@ -6,58 +6,26 @@ What can't be at all does not load; that is the loader's and the compiler's to s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
-from functools import cache
 from typing import Final
 
-import msgspec
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.detectors.mail_domains import is_personal
-from gateway.detectors.prohibited import Said, said
 from gateway.errors import BadContract, Reason
 from gateway.model import NEVER, Category, FieldPrivacy, Recipient
 from gateway.policy import mail
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Metadata, Mode, Policy, PropertyType
+from gateway.policy.document import Mode
 from gateway.policy.exemptions import exemptions
 from gateway.policy.explain import Node, explain
-from gateway.policy.fields import parts, values
+from gateway.policy.fields import parts
+from gateway.policy.findings import Finding, Severity, at
 from gateway.policy.judge import Site, judge
+from gateway.policy.lint_names import personal_words, prohibited_words
 from gateway.policy.meaning import meanings
-from gateway.policy.reach import brought, pairs
+from gateway.policy.reach import own_fields, pairs
 from gateway.policy.words import few
 from gateway.signals import BY_ITEM
-
-UNFIT: Final[Mapping[Category, frozenset[str]]] = {
-    Category.AGE: frozenset({"bool"}),
-    Category.GENDER: frozenset(),
-    Category.BANKING: frozenset({"bool", "enum", "float", "timestamp", "duration"}),
-    Category.LOCATION: frozenset({"bool", "timestamp", "duration"}),
-    Category.CREDENTIAL: frozenset({"bool", "enum", "float", "timestamp", "duration"}),
-}
-"""Kinds of values that can't be what a name says: `password_changed_at` is a time."""
-
-
-Keys = tuple[str | int, ...]
-
-
-class Severity(StrEnum):
-    """An error must be mended; a warning should be; a note is for those who want to know."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """Something to look at. `place` is a field's full name or a key of the policy; `keys` are that key's parts, empty for a field."""
-
-    severity: Severity
-    code: str
-    place: str
-    text: str
-    keys: Keys = ()
 
 
 def lint(compiler: Compiler) -> tuple[Finding, ...]:
@@ -67,25 +35,9 @@ def lint(compiler: Compiler) -> tuple[Finding, ...]:
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: (order.index(finding.severity), finding.place, finding.code)))
 
 
-def _at(severity: Severity, code: str, keys: Keys, text: str) -> Finding:
-    return Finding(severity, code, _path(keys), text, keys)
-
-
-def _path(keys: Keys) -> str:
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
-
-
-def _fields(compiler: Compiler) -> Iterator[FieldDescriptor]:
-    """The fields that somebody here can mend: those of types that were brought, and those that the policy classifies."""
-    theirs, overlaid = frozenset(brought(compiler.contract)), compiler.policy.classifications
-    for name in compiler.contract.messages:
-        fields = compiler.contract.fields(compiler.contract.message(name))
-        yield from fields if name in theirs else (field for field in fields if field.full_name in overlaid)
-
-
 def unclassified(compiler: Compiler) -> Iterator[Finding]:
     """Fields that go nowhere because nobody said what they hold, or nobody approved it."""
-    for field in _fields(compiler):
+    for field in own_fields(compiler):
         name = field.full_name
         held, claim = (given.get(name, FieldPrivacy()) for given in (compiler.classes, compiler.claims))
         bare = [part for part, _ in parts(field) if getattr(held, part) is Category.UNSPECIFIED]
@@ -102,7 +54,7 @@ def unaccepted(compiler: Compiler) -> Iterator[Finding]:
     """Fields whose category no destination takes, and no caller."""
     sites = [compiler.site(name) for name in compiler.policy.destinations]
     sites += [compiler.caller_site(*caller) for route in compiler.policy.routes for caller in route.callers.items()]
-    for field in _fields(compiler):
+    for field in own_fields(compiler):
         category = compiler.classes.get(field.full_name, FieldPrivacy()).category
         if category not in NEVER | {Category.UNSPECIFIED} and not any(site.lets(category) for site in sites):
             text = f"no destination accepts {category.name}: it is always stripped; need it be sent at all?"
@@ -127,67 +79,6 @@ def subjects(compiler: Compiler) -> Iterator[Finding]:
             yield Finding(Severity.ERROR, "ambiguous-subject", item, str(error).removeprefix(f"{item}: "))
 
 
-def never_words(compiler: Compiler) -> Iterator[Finding]:
-    """Names that say what is never collected, under another label."""
-    yield from _never_words_of_fields(compiler)
-    for name, event in compiler.policy.tracking_plan.items():
-        for key, held in event.properties.items():
-            kind = "bool" if held.kind is PropertyType.BOOLEAN else "string"
-            yield from _spoken(key, ("tracking_plan", name, "properties", key), held.category, kind)
-    for key in compiler.policy.otlp.attributes:
-        yield from _spoken(key, ("otlp", "attributes", key), compiler.policy.otlp.privacy(key).category, "string")
-    for keys, metadata in _metadata(compiler.policy):
-        for section in ("keys", "baggage", "tracestate"):
-            for key, given in getattr(metadata, section).items():
-                yield from _spoken(key, (*keys, section, key), getattr(given, "category", given), "string")
-
-
-def _never_words_of_fields(compiler: Compiler) -> Iterator[Finding]:
-    first_said = cache(_first_said)  # an enum may be the type of many fields
-    for field in _fields(compiler):
-        category = compiler.classes.get(field.full_name, FieldPrivacy()).category
-        kinds = [kind for part, kind in parts(field) if part == "category"]
-        yield from _spoken(field.name, (field.full_name,), category, kinds[0] if kinds else "message")
-        enum = values(field).enum_type
-        if enum is not None and category not in NEVER and (heard := first_said(enum)):
-            yield _spoken_value(field, category, *heard)
-
-
-def _metadata(policy: Policy) -> Iterator[tuple[Keys, Metadata]]:
-    """All metadata that the policy speaks of, and where."""
-    for name, destination in policy.destinations.items():
-        yield ("destinations", name, "metadata"), destination.metadata
-    for index, route in enumerate(policy.routes):
-        yield from ((("routes", index, "callers", name, "metadata"), caller.metadata) for name, caller in route.callers.items())
-
-
-def _spoken(name: str, keys: Keys, category: Category, kind: str) -> Iterator[Finding]:
-    heard = said(name)
-    if heard is None or category in NEVER or kind in UNFIT[heard.category]:
-        return
-    under = "without a category" if category is Category.UNSPECIFIED else f"under the label {category.name}"
-    says = heard.category.name
-    text = f"its name says {says}, which is never collected, {under}: label it {says}, drop it, or name it for what it is"
-    yield Finding(_severity(heard, category), "never-word", _path(keys), text, keys if len(keys) > 1 else ())
-
-
-def _severity(heard: Said, category: Category) -> Severity:
-    """What has no category goes nowhere, whatever its name says."""
-    return Severity.ERROR if heard.sure and category is not Category.UNSPECIFIED else Severity.WARNING
-
-
-def _first_said(enum: EnumDescriptor) -> tuple[str, Said] | None:
-    """The first of an enum's values whose name says what is never collected, and what it says: one is enough."""
-    heard = ((value.name, said(value.name)) for value in enum.values)
-    return next(((name, what) for name, what in heard if what is not None and "enum" not in UNFIT[what.category]), None)
-
-
-def _spoken_value(field: FieldDescriptor, category: Category, name: str, heard: Said) -> Finding:
-    says = heard.category.name
-    text = f"its value {name} says {says}, which is never collected: label it {says} or drop it"
-    return Finding(_severity(heard, category), "never-word", field.full_name, text)
-
-
 def wildcards(compiler: Compiler) -> Iterator[Finding]:
     """Attribute prefixes while a signal leaves the EU: there they count for nothing."""
     outside = {destination: item for item, destination in pairs(compiler) if item in BY_ITEM and compiler.site(destination).outside}
@@ -195,12 +86,12 @@ def wildcards(compiler: Compiler) -> Iterator[Finding]:
     for key in compiler.policy.otlp.attributes:
         if outside and key.endswith(".*"):
             text = f"{', '.join(signals)} leads outside the EU ({few(outside)}), where a wildcard counts for nothing: list the exact keys"
-            yield _at(Severity.ERROR, "wildcard-outside", ("otlp", "attributes", key), text)
+            yield at(Severity.ERROR, "wildcard-outside", ("otlp", "attributes", key), text)
 
 
 def unfit(compiler: Compiler) -> Iterator[Finding]:
     """Labels that a field's kind of value can't bear, and rules that its kind doesn't know."""
-    for field in _fields(compiler):
+    for field in own_fields(compiler):
         privacy = compiler.claims.get(field.full_name, FieldPrivacy())
         for part, kind in parts(field):
             yield from _unfit_label(field, kind, FieldPrivacy(getattr(privacy, part)))
@@ -252,12 +143,12 @@ def empty(compiler: Compiler) -> Iterator[Finding]:
         for destination in destinations:
             if not explain(compiler, compiler.item_type(flow), destination).kept:
                 text = f"nothing of it may leave for {destination}: classify its fields, or take the destination out"
-                yield _at(Severity.WARNING, "empty-flow", ("flows", flow), text)
+                yield at(Severity.WARNING, "empty-flow", ("flows", flow), text)
 
 
 def unbounded(compiler: Compiler) -> Iterator[Finding]:
     """Whole numbers that may be any."""
-    for field in _fields(compiler):
+    for field in own_fields(compiler):
         privacy = compiler.classes.get(field.full_name, FieldPrivacy())
         if privacy.category is Category.OPERATIONAL and not privacy.bounded and ("category", "integer") in parts(field):
             yield Finding(
@@ -269,10 +160,10 @@ def routes(compiler: Compiler) -> Iterator[Finding]:
     """Routes that nobody may use, and those that strip nothing."""
     for index, route in enumerate(compiler.table.routes):
         if not route.callers:
-            yield _at(Severity.WARNING, "no-caller", ("routes", index), "no caller may use it: name those who may, and what they get")
+            yield at(Severity.WARNING, "no-caller", ("routes", index), "no caller may use it: name those who may, and what they get")
         if route.mode is Mode.SHADOW:
             text = "is in shadow: its calls pass as they are, and what would be stripped is only told"
-            yield _at(Severity.NOTE, "shadow-route", ("routes", index, "mode"), text)
+            yield at(Severity.NOTE, "shadow-route", ("routes", index, "mode"), text)
 
 
 def exempted(compiler: Compiler) -> Iterator[Finding]:
@@ -281,10 +172,10 @@ def exempted(compiler: Compiler) -> Iterator[Finding]:
         keys = (*one.keys, "without")
         if one.idle:
             text = "has no effect: it counts inside the EU, for texts that are OPERATIONAL, and no recipient there gets this as one"
-            yield _at(Severity.NOTE, "exemption-idle", keys, text)
+            yield at(Severity.NOTE, "exemption-idle", keys, text)
         elif one.bare:
             text = f"what is a bare {' or '.join(one.bare)} passes the pattern: let it begin with what its values begin with"
-            yield _at(Severity.WARNING, "exemption-open", keys, text)
+            yield at(Severity.WARNING, "exemption-open", keys, text)
 
 
 def mail_domains(compiler: Compiler) -> Iterator[Finding]:
@@ -296,7 +187,7 @@ def mail_domains(compiler: Compiler) -> Iterator[Finding]:
     ):
         for index, domain in enumerate(getattr(given, part)):
             if is_personal(mail.a_labels(domain)) is known:
-                yield _at(Severity.WARNING, "domain-idle", ("personal_domains", part, index), text)
+                yield at(Severity.WARNING, "domain-idle", ("personal_domains", part, index), text)
 
 
 MEANING: Final[Mapping[str, Severity]] = {
@@ -318,7 +209,8 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     unaccepted,
     required,
     subjects,
-    never_words,
+    prohibited_words,
+    personal_words,
     wildcards,
     unfit,
     not_closed,

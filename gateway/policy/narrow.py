@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.detectors.prohibited import is_prohibited
 from gateway.model import DETECTORS
 from gateway.patterns import compile_pattern
 from gateway.plan import FreeText, Keep, Mask, Moment, Number, Rule, Span, SubjectPlan, Text, UserId, WorkEmail
@@ -37,7 +38,7 @@ def _alike(old: Any, new: Any) -> bool:
         case Mask():
             return new.of in ("", old.of)
         case Moment():
-            return old.days is None or (new.days is not None and new.days <= old.days)
+            return _moment(old, new)
         case Number() | Span():
             return _within(old, new)
     return False
@@ -46,6 +47,12 @@ def _alike(old: Any, new: Any) -> bool:
 def narrows_mail(old: WorkEmail | SubjectPlan | Site, new: WorkEmail | SubjectPlan | Site) -> bool:
     """Whether every address that is personal by the policy's own domains of `old` is so by those of `new`."""
     return set(old.personal) <= set(new.personal) and set(new.business) <= set(old.business)
+
+
+def _moment(old: Moment, new: Moment) -> bool:
+    near = old.days is None or (new.days is not None and new.days <= old.days)
+    after = old.min is None or (new.min is not None and new.min >= old.min)
+    return near and after and (old.max is None or (new.max is not None and new.max <= old.max))
 
 
 def _within(old: Number | Span, new: Number | Span) -> bool:
@@ -61,7 +68,7 @@ def _text(old: Text | None, new: Text | None) -> bool:
         return False
     if now.one_of:
         return all(_passes(value, was) for value in now.one_of)
-    if was.one_of:
+    if was.one_of or was.name > now.name:
         return False
     return was.pattern in ("", now.pattern) and (was.max_length == 0 or 0 < now.max_length <= was.max_length)
 
@@ -70,4 +77,6 @@ def _passes(value: str, rule: Text) -> bool:
     if rule.one_of:
         return value in rule.one_of
     short = not rule.max_length or len(value) <= rule.max_length
+    if rule.name and is_prohibited(value):
+        return False
     return short and (not rule.pattern or compile_pattern(rule.pattern).fullmatch(value) is not None)

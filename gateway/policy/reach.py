@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
+
+from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.contracts.builtin import builtin
 from gateway.contracts.contract import Contract
@@ -36,6 +39,14 @@ def methods(contract: Contract, service: str) -> tuple[str, ...]:
 def brought(contract: Contract) -> tuple[str, ...]:
     """The message types that neither the gateway, OTLP nor protobuf brings, sorted."""
     return tuple(name for name in contract.messages if contract.message(name).file.name not in _builtin())
+
+
+def own_fields(compiler: Compiler) -> Iterator[FieldDescriptor]:
+    """Yield the fields that somebody here can mend: those of types that were brought, and those that the policy classifies."""
+    theirs, overlaid = frozenset(brought(compiler.contract)), compiler.policy.classifications
+    for name in compiler.contract.messages:
+        fields = compiler.contract.fields(compiler.contract.message(name))
+        yield from fields if name in theirs else (field for field in fields if field.full_name in overlaid)
 
 
 @cache

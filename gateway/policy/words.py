@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from gateway.errors import Reason
@@ -105,12 +106,19 @@ def _within(rule: Rule) -> str:
         case Length(size):
             return f"exactly {size} bytes"
         case Moment(days):
-            return "a valid time" if days is None else f"a time within {days} days of receipt"
+            return _time(rule) if days is None else f"a time within {days} days of receipt"
         case Number(low, high):
             return "a number that is no phone or card number" if low is None else f"{low} to {high}"
         case Span(low, high):
             return "a valid duration" if low is None else f"{low} to {high} seconds"
     raise TypeError(type(rule).__name__)
+
+
+def _time(rule: Moment) -> str:
+    if rule.min is None or rule.max is None:
+        return "a valid time"
+    first, last = (datetime.fromtimestamp(seconds, UTC).year for seconds in (rule.min, rule.max))
+    return f"a time in the years {first} to {last}"
 
 
 def of_value(value: Value) -> str:
@@ -175,6 +183,8 @@ def _text(rule: Text) -> Iterator[str]:
     if rule.detect:
         yield "nothing personal in it"
         yield from _unsought(rule.detect)
+    if rule.name:
+        yield "no name of what is never collected"
 
 
 def _unsought(detect: Collection[Detector]) -> Iterator[str]:

@@ -37,6 +37,9 @@ otlp:
     user.email: WORK_EMAIL
     user.name: NAME
     note: FREE_TEXT
+    email.*: OPERATIONAL
+    contact.*: OPERATIONAL
+    contact.phone: OPERATIONAL
     service.*: OPERATIONAL
     service.owner.*: NAME
     http.status: {category: OPERATIONAL, min: 100, max: 599}
@@ -100,6 +103,9 @@ NOTHING: Final = "scope_logs { log_records { } }"
         ('event_name: "app.started"', True, False),
         ('event_name: "anna@acme.example"', False, False),
         ('event_name: "signed in by Anna"', False, False),
+        ('event_name: "user.latitude"', False, False),
+        ('event_name: "password.changed"', False, False),
+        ('event_name: "comment.pin"', True, False),
         ("severity_number: SEVERITY_NUMBER_WARN", True, True),
         ('severity_text: "WARN"', True, True),
         ('severity_text: "Warning"', True, True),
@@ -109,8 +115,16 @@ NOTHING: Final = "scope_logs { log_records { } }"
         (LONG, True, True),
         (f"time_unix_nano: {(NOW + 8 * 86_400) * 10**9}", True, False),
         (f"observed_time_unix_nano: {(NOW - 8 * 86_400) * 10**9}", True, False),
-        ("time_unix_nano: 1", True, False),
-        ("time_unix_nano: 18446744073709551615", True, False),
+        ("time_unix_nano: 1", False, False),
+        ("time_unix_nano: 33612345678", False, False),
+        ("time_unix_nano: 4111111111111111", False, False),
+        ("observed_time_unix_nano: 185047512345678", False, False),
+        ("time_unix_nano: 4111111111111111110", False, False),
+        ("time_unix_nano: 946684799999999999", False, False),
+        ("time_unix_nano: 946684800000000000", True, False),
+        ("time_unix_nano: 3155759999999999999", True, False),
+        ("time_unix_nano: 3155760000000000000", False, False),
+        ("time_unix_nano: 18446744073709551615", False, False),
         ('trace_id: "0123456789abcdef"', True, False),
         ('trace_id: "0123456789abcde"', False, False),
         ('trace_id: "0123456789abcdef0"', False, False),
@@ -141,6 +155,7 @@ def test_a_slot_of_a_record_is_kept_or_stripped(text: str, inside: bool, outside
         ('scope_logs { scope { name: "@anna@acme.example" } }', False, False),
         ('scope_logs { scope { name: "library of anna" } }', False, False),
         ('scope_logs { scope { name: "anna@acme.example" } }', False, False),
+        ('scope_logs { scope { name: "acme.user.gender" } }', False, False),
         ("scope_logs { scope { dropped_attributes_count: 3 } }", True, True),
         ('scope_logs { scope { attributes { key: "service.name" value { string_value: "api" } } } }', True, False),
         ("resource { dropped_attributes_count: 3 }", True, True),
@@ -216,6 +231,20 @@ def test_unknown_fields_are_gone_at_every_depth(destination: str) -> None:
         ("service.33612345678", 'string_value: "api"', False, False),
         ("service.YW5uYUBhY21lLmV4YW1wbGU", 'string_value: "api"', False, False),
         ("service.name of anna", 'string_value: "api"', False, False),
+        ("service.email", 'string_value: "api"', False, False),
+        ("service.firstname", 'string_value: "api"', False, False),
+        ("service.owner_first_name", "int_value: 5", False, False),
+        ("service.religion", 'string_value: "api"', False, False),
+        ("service.lat", "double_value: 1.5", False, False),
+        ("service.Geburtsdatum", 'string_value: "api"', False, False),
+        ("service.info.lon", "double_value: 1.5", False, False),
+        ("service.p99.lat", "double_value: 1.5", True, False),
+        ("service.pan", "int_value: 5", True, False),
+        ("service.email.provider", 'string_value: "api"', True, False),
+        ("email.provider", 'string_value: "api"', True, False),
+        ("email.address", 'string_value: "api"', False, False),
+        ("contact.phone", 'string_value: "api"', True, False),
+        ("contact.password", 'string_value: "api"', False, False),
         ("s\u0435rvice.name", 'string_value: "api"', False, False),
         ("service.n\u0430me", 'string_value: "api"', False, False),
         ("user\u2024id", 'string_value: "usr_1"', False, False),
@@ -264,6 +293,18 @@ LISTS: Final[list[tuple[str, dict[str, object], dict[str, object], dict[str, obj
     ("an identifier by its path", {"user": {"id": "usr_1", "name": "Anna"}}, {"user": {"id": "usr_1"}}, {"user": {"id": "usr_1"}}),
     ("a list where a value is listed", {"user.id": {"a": "usr_1"}}, {}, {}),
     ("a list where a category isn't allowed", {"user.name": {"first": "Anna"}}, {}, {}),
+    (
+        "a list about a person",
+        {"service.info": {"firstname": "a", "lon": 2.5, "id": "c"}},
+        {"service.info": {"id": "c"}},
+        {},
+    ),
+    (
+        "a person two levels down",
+        {"service": {"info": {"user": {"name": "a", "id": "c"}}}},
+        {"service": {"info": {"user": {"id": "c"}}}},
+        {},
+    ),
     ("an empty list", {"service": {}}, {}, {}),
     ("a list of which nothing is left", {"service": {"a": {"b": "x y"}}}, {}, {}),
     ("lists in an array", {"service.list": [{"a": "v1"}, {"b": "x y"}, "v2"]}, {"service.list": [{"a": "v1"}, "v2"]}, {}),
@@ -284,6 +325,49 @@ def test_what_a_list_holds_is_judged_by_its_path(
     for destination, left in (("eu-indirect", inside), ("us-log", outside)):
         for _ in range(2):
             assert released(engine(destination), logs(sent)).payload == logs(left)
+
+
+ARRAYS: Final[list[tuple[list[object], bool]]] = [
+    ([48.8566, 2.3522], False),
+    ([4111, 1111, 1111, 1111], False),
+    (["4111", "1111", "1111", "1111"], False),
+    (["06", "12", "34", "56", "78"], False),
+    (["0033", "6", "12345678"], False),
+    (["FR76", "3000", "6000", "0112", "3456", "7890", "189"], False),
+    ([True, "4111", False, "1111", True, "1111", "1111"], False),
+    ([4111, 1111], True),
+    ([1, 2, 3], True),
+    ([200, 404, 500], True),
+    ([80, 443, 8080], True),
+    ([0.5, 0.9, 0.99], True),
+    ([0.005, 0.01, 0.025, 0.05, 0.1, 0.25], True),
+    (["1.4.0", "1.4.1", "latest"], True),
+    (["fr-par-1", "fr-par-2"], True),
+    (["stop", "length"], True),
+    ([True, False], True),
+]
+"""What is sent under a wildcard, and whether it stays whole."""
+
+
+@pytest.mark.parametrize(("values", "kept"), ARRAYS, ids=str)
+@pytest.mark.parametrize("path", ["service.list", "service.info.list"])
+def test_an_array_whose_elements_are_parts_of_one_value_goes(values: list[object], kept: bool, path: str) -> None:
+    def logs(attributes: dict[str, object]) -> bytes:
+        return ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs(attributes))])]).SerializeToString()
+
+    for _ in range(2):
+        assert released(engine("eu-indirect"), logs({path: values})).payload == logs({path: values} if kept else {})
+
+
+def test_what_is_stripped_of_an_array_joins_nothing() -> None:
+    values = ["4111", "1111", "x y", "1111", "1111"]
+    raw = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs({"service.list": values}))])]).SerializeToString()
+    assert b"1111" not in released(engine("eu-indirect"), raw).payload
+
+
+def test_an_array_of_identifiers_is_told_one_by_one() -> None:
+    text = log(attribute("user.id", 'array_value { values { string_value: "usr_0" } values { string_value: "usr_1" } }'))
+    assert minimised(text, "eu-indirect") == text
 
 
 @pytest.mark.parametrize("part", ["a", "service", "user"])

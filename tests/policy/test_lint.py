@@ -11,7 +11,8 @@ from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.errors import BadPolicy
 from gateway.policy.compile import Compiler
-from gateway.policy.lint import CHECKS, Finding, Severity, lint
+from gateway.policy.findings import Finding, Severity
+from gateway.policy.lint import CHECKS, lint
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.policy.load import parse

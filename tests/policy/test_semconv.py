@@ -18,7 +18,8 @@ from gateway.contracts.load import load as load_contracts
 from gateway.minimise.engine import Minimiser
 from gateway.model import INDIRECT, NEVER, Category, Release
 from gateway.policy.compile import Compiler
-from gateway.policy.lint import Severity, lint
+from gateway.policy.findings import Severity
+from gateway.policy.lint import lint
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from tests.attributes import any_value

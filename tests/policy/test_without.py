@@ -17,8 +17,9 @@ from gateway.policy.compile import Compiler
 from gateway.policy.covers import covers
 from gateway.policy.diff import diff
 from gateway.policy.explain import explain
+from gateway.policy.findings import Severity
 from gateway.policy.judge import Site, judge
-from gateway.policy.lint import Severity, lint
+from gateway.policy.lint import lint
 from gateway.policy.load import PolicyFile, load, parse
 from tests.build import POLICY, contract, decode, encode, proto, released
 

@@ -43,7 +43,7 @@ def specials(rules: Rules) -> Mapping[str, Ruling]:
         f"{record}trace_id": rules.identifier(16),
         f"{record}span_id": rules.identifier(8),
         f"{record}flags": rules.flags,
-        f"{record}event_name": rules.string(_event_name(rules)),
+        f"{record}event_name": rules.name(_event_name(rules)),
         f"{record}body": Body(rules.policy.otlp.log_templates, rules.site.lets(Category.FREE_TEXT), rules.attributes),
     }
 

@@ -16,6 +16,7 @@ from gateway.policy.project import NESTED, Ruling
 METRICS: Final = "opentelemetry.proto.metrics.v1."
 
 NAME: Final = f"{METRICS}Metric.name"
+UNIT: Final = f"{METRICS}Metric.unit"
 
 REQUIRED: Final = frozenset({NAME})
 """Slots without which their item is worth nothing: OTLP asks for a metric's name."""
@@ -32,7 +33,7 @@ CLASSES: Final[Mapping[str, FieldPrivacy]] = {
     f"{METRICS}ScopeMetrics.schema_url": SCHEMA_URL,
     NAME: _NAME,
     f"{METRICS}Metric.description": FREE_TEXT,
-    f"{METRICS}Metric.unit": _UNIT,
+    UNIT: _UNIT,
     f"{METRICS}Sum.is_monotonic": OPERATIONAL,
     **{f"{METRICS}{kind}.aggregation_temporality": OPERATIONAL for kind in ("Sum", "Histogram", "ExponentialHistogram")},
 }
@@ -77,6 +78,8 @@ def specials(rules: Rules) -> Mapping[str, Ruling]:
     return {
         f"{METRICS}ResourceMetrics.resource": NESTED,
         f"{METRICS}ScopeMetrics.scope": NESTED,
+        NAME: rules.name(_NAME),
+        UNIT: rules.name(_UNIT),
         f"{METRICS}Metric.metadata": rules.attributes,
         **{f"{METRICS}{point}.{slot}": ruling for point in _POINTS for slot, ruling in shared.items()},
         **{f"{METRICS}{held}.{slot}": measured for held, slots in MEASURED.items() for slot in slots},

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
+import msgspec
+
 from gateway.errors import Reason
 from gateway.model import Category, FieldPrivacy
-from gateway.plan import Attributes, Length
+from gateway.plan import Attributes, Length, Moment, Text
 from gateway.policy.document import Policy
 from gateway.policy.judge import Site, judge
 from gateway.policy.project import Ruling
@@ -21,6 +23,13 @@ OPERATIONAL: Final = FieldPrivacy(Category.OPERATIONAL)
 FREE_TEXT: Final = FieldPrivacy(Category.FREE_TEXT)
 COUNT: Final = FieldPrivacy(Category.OPERATIONAL, min=0, max=1_000_000)
 SCHEMA_URL: Final = FieldPrivacy(Category.OPERATIONAL, pattern=r"https://opentelemetry\.io/schemas/[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
+EARLIEST: Final = 946_684_800
+LATEST: Final = 3_155_759_999
+"""Seconds since 1970 of the first moment of 2000 and the last of 2069: no program that reports in OTLP ran before.
+
+Batches that are replayed late pass. In nanoseconds these are numbers of 18 digits that begin with 9, and of 19 below 3.16e18: no phone
+number has so many, and no card that is issued begins so but Diners Club's of 300 to 305, which have 14.
+"""
 _SCOPE: Final = FieldPrivacy(Category.OPERATIONAL, pattern="@?[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}")
 """Names of libraries: `@opentelemetry/instrumentation-http`, `go.opentelemetry.io/contrib/instrumentation/…`."""
 FLAGS: Final = FieldPrivacy(Category.OPERATIONAL, min=0, max=1023)
@@ -74,12 +83,19 @@ class Rules:
         rules = {key: values(dict.fromkeys(_kinds(privacy), privacy), self.site) for key, privacy in held.items()}
         exact = {key: rule for key, rule in rules.items() if not key.endswith(".*")}
         prefixes = {key.removesuffix("*"): rule for key, rule in rules.items() if key.endswith(".*")}
-        return Attributes(exact, {} if self.site.outside else prefixes)
+        impersonal = tuple(sorted(prefix for prefix in prefixes if held[f"{prefix}*"].category is Category.OPERATIONAL))
+        return Attributes(exact, {}) if self.site.outside else Attributes(exact, prefixes, impersonal)
 
     @cached_property
     def time(self) -> Ruling:
-        """On a time."""
-        return judge("timestamp", OPERATIONAL, self.site)
+        """On a time. What was never set is no time, and isn't judged."""
+        ruling = judge("timestamp", OPERATIONAL, self.site)
+        return msgspec.structs.replace(ruling, min=EARLIEST, max=LATEST) if isinstance(ruling, Moment) else ruling
+
+    def name(self, privacy: FieldPrivacy) -> Ruling:
+        """On a string that is classified so, and names something. What is listed is the controller's say."""
+        ruling = self.string(privacy)
+        return msgspec.structs.replace(ruling, name=True) if isinstance(ruling, Text) and not ruling.one_of else ruling
 
     def string(self, privacy: FieldPrivacy) -> Ruling:
         """On a string that is classified so."""
@@ -106,7 +122,7 @@ def specials(rules: Rules) -> Mapping[str, Ruling]:
     return {
         **dict.fromkeys(STRIPPED, Reason.UNCLASSIFIED),
         f"{RESOURCE}attributes": rules.attributes,
-        f"{COMMON}InstrumentationScope.name": rules.inside(rules.string(_SCOPE)),
+        f"{COMMON}InstrumentationScope.name": rules.inside(rules.name(_SCOPE)),
         f"{COMMON}InstrumentationScope.attributes": rules.attributes,
     }
 

@@ -75,7 +75,7 @@ def specials(rules: Rules) -> Mapping[str, Ruling]:
         f"{SPAN}start_time_unix_nano": rules.time,
         f"{SPAN}end_time_unix_nano": rules.time,
         f"{SPAN}Event.time_unix_nano": rules.time,
-        f"{SPAN}Event.name": rules.string(OPERATIONAL),
+        f"{SPAN}Event.name": rules.name(OPERATIONAL),
         f"{SPAN}Event.attributes": rules.attributes,
         **{
             f"{held}{slot}": ruling

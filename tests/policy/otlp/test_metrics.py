@@ -128,6 +128,8 @@ def test_outside_the_eu_nothing_that_was_measured_leaves(kind: str) -> None:
         (metric(unit="anna@acme.example"), False, False),
         (metric(unit="33612345678"), False, False),
         (metric(unit="of Anna"), False, False),
+        (metric(unit="{token}"), True, True),
+        (metric(unit="{latitude}"), False, False),
         (metric(description="Duration of requests"), False, False),
         (metric(metadata=[STATUS]), True, True),
         (metric(metadata=[NAMED]), False, False),
@@ -143,19 +145,40 @@ def test_a_description_is_masked_where_free_text_may_go() -> None:
     assert left(metric(description="ask anna@acme.example"), "eu-service").description == "ask [EMAIL]"
 
 
-@pytest.mark.parametrize("name", ["http.server.request.duration", "a", "queue_depth", "k8s.pod/cpu-time", "x" * 255])
+@pytest.mark.parametrize(
+    "name", ["http.server.request.duration", "a", "queue_depth", "k8s.pod/cpu-time", "x" * 255, "editor.pan", "p99.lat", "comment.pin",
+     "gen_ai.client.token.usage", "aspnetcore.authorization.attempts"]
+)  # fmt: skip
 def test_a_metric_keeps_a_name_that_is_one(name: str) -> None:
     assert left(Metric(name=name), "eu-indirect").name == name
 
 
 @pytest.mark.parametrize(
-    "name", ["", "1a", "videos of Anna", "anna@acme.example", "v.33612345678", "x" * 256, "n\u0430me", "a\nb", "v.4111111111111111"]
-)
+    "name", ["", "1a", "videos of Anna", "anna@acme.example", "v.33612345678", "x" * 256, "n\u0430me", "a\nb", "v.4111111111111111",
+     "user.latitude", "user.age", "user.iban", "gps/latitude", "anna.martin.heart_rate", "userGender.count", "geburtsdatum",
+     "tel.0612345678"]
+)  # fmt: skip
 @pytest.mark.parametrize("destination", ENGINES)
 def test_a_metric_without_a_name_that_may_leave_is_refused(name: str, destination: str) -> None:
     with pytest.raises(Refused) as caught:
         ENGINES[destination].decide(wrapped(Metric(name=name)), Facts(TIME))
     assert caught.value.reason is Reason.REQUIRED_FIELD
+
+
+@pytest.mark.parametrize("moment", [1, 33612345678, 4111111111111111, 4111111111111111110])
+@pytest.mark.parametrize("slot", ["time_unix_nano", "start_time_unix_nano"])
+def test_a_time_that_no_program_reports_goes_from_points_and_exemplars(slot: str, moment: int) -> None:
+    exemplar = pb.Exemplar(time_unix_nano=moment, as_double=0.5)
+    points: dict[str, Any] = {
+        "gauge": pb.Gauge(data_points=[pb.NumberDataPoint(**{slot: moment}, exemplars=[exemplar])]),  # type: ignore[arg-type]
+        "histogram": pb.Histogram(data_points=[pb.HistogramDataPoint(**{slot: moment}, exemplars=[exemplar])]),  # type: ignore[arg-type]
+        "exponential_histogram": pb.ExponentialHistogram(data_points=[pb.ExponentialHistogramDataPoint(**{slot: moment})]),  # type: ignore[arg-type]
+        "summary": pb.Summary(data_points=[pb.SummaryDataPoint(**{slot: moment})]),  # type: ignore[arg-type]
+    }
+    for kind, held in points.items():
+        (point,) = getattr(left(metric(**{kind: held}), "eu-indirect"), kind).data_points
+        assert not getattr(point, slot)
+        assert all(exemplar == pb.Exemplar(as_double=0.5) for exemplar in getattr(point, "exemplars", ()))
 
 
 def test_metrics_have_no_plan_where_their_names_may_not_go() -> None:

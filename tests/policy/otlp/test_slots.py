@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+import msgspec
 import pytest
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor
@@ -200,6 +201,7 @@ otlp:
     password: CREDENTIAL
   log_templates: [server started]
 """
+SANE: Final = Moment(min=shared.EARLIEST, max=shared.LATEST)
 ID: Final = UserId("usr_[A-Za-z0-9]{1,32}", detect=DETECTORS)
 
 
@@ -220,6 +222,23 @@ def test_attributes_are_ruled_by_their_keys_for_each_kind_of_value() -> None:
     assert rule.prefixes["service."].integer == Number()
 
 
+def test_prefixes_of_operational_data_take_no_personal_key() -> None:
+    assert (attributes("eu-service").impersonal, attributes("us-service").impersonal) == (("service.", "user."), ())
+
+
+def test_names_are_judged_as_names_unless_they_are_listed() -> None:
+    made = compiler("message M {}", MORE)
+    inside, outside = (slots.specials(made.policy, made.site(name)) for name in ("eu-service", "us-service"))
+    named = ("metrics.v1.Metric.name", "metrics.v1.Metric.unit", "common.v1.InstrumentationScope.name", "logs.v1.LogRecord.event_name")
+    for slot in (*named, "trace.v1.Span.Event.name"):
+        rule = inside[f"opentelemetry.proto.{slot}"]
+        assert isinstance(rule, Text)
+        assert rule.name
+    for slot, judged in zip(named, (True, True, None, False), strict=True):
+        rule = outside[f"opentelemetry.proto.{slot}"]
+        assert (rule.name if isinstance(rule, Text) else None) is judged
+
+
 def test_a_key_that_may_not_leave_is_listed_all_the_same() -> None:
     """Else the rule of a wildcard above it would let it go."""
     rule = attributes("eu-indirect")
@@ -238,8 +257,8 @@ def test_outside_the_eu_attributes_are_closed() -> None:
         ("LogRecord.trace_id", "Length", Reason.NOT_CLOSED),
         ("LogRecord.span_id", "Length", Reason.NOT_CLOSED),
         ("LogRecord.flags", Number(0, 1023), Reason.NOT_CLOSED),
-        ("LogRecord.time_unix_nano", Moment(), Moment(7)),
-        ("LogRecord.observed_time_unix_nano", Moment(), Moment(7)),
+        ("LogRecord.time_unix_nano", SANE, msgspec.structs.replace(SANE, days=7)),
+        ("LogRecord.observed_time_unix_nano", SANE, msgspec.structs.replace(SANE, days=7)),
         ("LogRecord.event_name", "Text", Text(one_of=("app.started", "video.exported"), detect=DETECTORS)),
         ("ResourceLogs.resource", NESTED, NESTED),
         ("ScopeLogs.scope", NESTED, NESTED),

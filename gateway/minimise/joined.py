@@ -1,0 +1,49 @@
+"""Arrays whose elements are parts of one value: the groups of a card or phone number, the two numbers of a place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from gateway.detectors.detect import find
+from gateway.errors import Reason
+from gateway.model import DETECTORS, Detector
+from gateway.plan import FreeText, Scalar, Text
+
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,3}\.[0-9]+")
+_PLACE: Final = (Detector.COORDINATES,)
+
+
+def sought_of(rule: Scalar | None) -> tuple[Detector, ...]:
+    """Return what is looked for in the joined strings and numbers of an array, by the rule of its strings.
+
+    Identifiers and addresses are told one by one, and what is listed stands for nothing else.
+    """
+    match rule:
+        case Text(one_of=(), detect=detect):
+            return detect
+        case FreeText():
+            return DETECTORS
+    return ()
+
+
+def judge_joined(parts: Sequence[str], sought: Sequence[Detector]) -> Reason | None:
+    """Return the reason why an array goes though each of its elements may stay; None if it may stay too."""
+    if len(parts) < 2 or not sought:
+        return None
+    return next(filter(None, (find(text, kinds) for text, kinds in _joined(parts, sought))), None)
+
+
+def _joined(parts: Sequence[str], sought: Sequence[Detector]) -> Iterator[tuple[str, Sequence[Detector]]]:
+    """Yield the texts that the parts may be of, and what is looked for in each.
+
+    Decimals are the parts of nothing but a place, and what has dashes or dots of its own doesn't go on in the next one.
+    """
+    if any(map(_DECIMAL.fullmatch, parts)):
+        yield ",".join(parts), [kind for kind in _PLACE if kind in sought]
+        return
+    yield " ".join(parts), sought
+    yield ",".join(parts), sought
+    if all(map(str.isalnum, parts)):
+        yield "".join(parts), sought

@@ -1,0 +1,123 @@
+"""What names say, of fields, attributes, properties and metadata, that their labels don't: `lint`'s look at words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Final
+
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+
+from gateway.detectors.personal import is_personal
+from gateway.detectors.prohibited import Prohibition, Topic, prohibited
+from gateway.model import NEVER, Category, FieldPrivacy
+from gateway.policy.compile import Compiler
+from gateway.policy.document import Metadata, Policy
+from gateway.policy.fields import parts, values
+from gateway.policy.findings import Finding, Keys, Severity, path
+from gateway.policy.reach import own_fields
+from gateway.policy.values import KIND_OF
+
+UNFIT: Final[Mapping[Topic, frozenset[str]]] = {
+    Topic.AGE: frozenset({"bool"}),
+    Topic.GENDER: frozenset(),
+    Topic.BANKING: frozenset({"bool", "enum", "float", "timestamp", "duration"}),
+    Topic.LOCATION: frozenset({"bool", "timestamp", "duration"}),
+    Topic.CREDENTIAL: frozenset({"bool", "enum", "float", "timestamp", "duration"}),
+    Topic.NATIONAL_ID: frozenset({"bool", "enum", "float", "timestamp", "duration"}),
+    Topic.SPECIAL: frozenset(),
+}
+"""Kinds of values that can't be what a name says: `password_changed_at` is a time."""
+
+
+def prohibited_words(compiler: Compiler) -> Iterator[Finding]:
+    """Names that say what is never collected, under another label."""
+    yield from _prohibited_words_of_fields(compiler)
+    for keys, privacy, kind in _named(compiler.policy):
+        yield from _prohibited_word(str(keys[-1]), keys, privacy.category, kind)
+
+
+def _prohibited_words_of_fields(compiler: Compiler) -> Iterator[Finding]:
+    first = cache(_first_prohibited)  # an enum may be the type of many fields
+    for field in own_fields(compiler):
+        category = compiler.classes.get(field.full_name, FieldPrivacy()).category
+        yield from _prohibited_word(field.name, (field.full_name,), category, _kind(field))
+        enum = values(field).enum_type
+        if enum is not None and category not in NEVER and (found := first(enum)):
+            yield _prohibited_value(field, category, *found)
+
+
+def _kind(field: FieldDescriptor) -> str:
+    """The kind of value that a field's category is about."""
+    return next((kind for part, kind in parts(field) if part == "category"), "message")
+
+
+def _named(policy: Policy) -> Iterator[tuple[Keys, FieldPrivacy, str]]:
+    """What the policy itself names: where it does, what it says of it, and its kind of value."""
+    for name, event in policy.tracking_plan.items():
+        for key, held in event.properties.items():
+            yield ("tracking_plan", name, "properties", key), held.privacy, KIND_OF[held.kind]
+    for key in policy.otlp.attributes:
+        yield ("otlp", "attributes", key), policy.otlp.privacy(key), "string"
+    for keys, metadata in _metadata(policy):
+        for section in ("keys", "baggage", "tracestate"):
+            for key, given in getattr(metadata, section).items():
+                yield (*keys, section, key), given if isinstance(given, FieldPrivacy) else FieldPrivacy(given), "string"
+
+
+def _metadata(policy: Policy) -> Iterator[tuple[Keys, Metadata]]:
+    """All metadata that the policy speaks of, and where."""
+    for name, destination in policy.destinations.items():
+        yield ("destinations", name, "metadata"), destination.metadata
+    for index, route in enumerate(policy.routes):
+        yield from ((("routes", index, "callers", name, "metadata"), caller.metadata) for name, caller in route.callers.items())
+
+
+def _prohibited_word(name: str, keys: Keys, category: Category, kind: str) -> Iterator[Finding]:
+    found = prohibited(name)
+    if found is None or category in NEVER or kind in UNFIT[found.topic]:
+        return
+    under = "without a category" if category is Category.UNSPECIFIED else f"under the label {category.name}"
+    text = f"its name says {found.topic}, which is never collected, {under}: {_way_out(found, 'name it for what it is')}"
+    yield Finding(_severity(found, category), "never-word", path(keys), text, keys if len(keys) > 1 else ())
+
+
+def _way_out(found: Prohibition, *others: str) -> str:
+    category = found.topic.category
+    ways = ["drop it", *others] if category is None else [f"label it {category.name}", "drop it", *others]
+    joint = ", or " if len(ways) > 2 else " or "
+    return joint.join(filter(None, (", ".join(ways[:-1]), ways[-1])))
+
+
+def _severity(found: Prohibition, category: Category) -> Severity:
+    """What has no category goes nowhere, whatever its name says."""
+    return Severity.ERROR if found.unmistakable and category is not Category.UNSPECIFIED else Severity.WARNING
+
+
+def _first_prohibited(enum: EnumDescriptor) -> tuple[str, Prohibition] | None:
+    """The first of an enum's values whose name says what is never collected, unmistakable ones before others: one is enough."""
+    said = ((value.name, prohibited(value.name)) for value in enum.values)
+    found = [(name, one) for name, one in said if one is not None and "enum" not in UNFIT[one.topic]]
+    return min(found, key=lambda pair: not pair[1].unmistakable, default=None)
+
+
+def _prohibited_value(field: FieldDescriptor, category: Category, name: str, found: Prohibition) -> Finding:
+    text = f"its value {name} says {found.topic}, which is never collected: {_way_out(found)}"
+    return Finding(_severity(found, category), "never-word", field.full_name, text)
+
+
+def personal_words(compiler: Compiler) -> Iterator[Finding]:
+    """Names that say something personal, and are labelled OPERATIONAL, which any token passes."""
+    for field in own_fields(compiler):
+        yield from _personal_word(field.name, (field.full_name,), compiler.classes.get(field.full_name, FieldPrivacy()), _kind(field))
+    for keys, privacy, kind in _named(compiler.policy):
+        yield from _personal_word(str(keys[-1]), keys, privacy, kind)
+
+
+def _personal_word(name: str, keys: Keys, privacy: FieldPrivacy, kind: str) -> Iterator[Finding]:
+    closed = privacy.pattern or privacy.one_of or privacy.bounded
+    if privacy.category is not Category.OPERATIONAL or closed or kind not in ("string", "integer", "float"):
+        return
+    if is_personal(name) and prohibited(name) is None:
+        text = "its name says something personal, under the label OPERATIONAL: label it as what it is, or say which values it may have"
+        yield Finding(Severity.WARNING, "personal-word", path(keys), text, keys if len(keys) > 1 else ())
