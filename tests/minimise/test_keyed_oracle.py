@@ -31,7 +31,9 @@ EXACT: Final = {"a.b": ("v1",), "a.b.c.d": range(10), "b": ("v1", "v2"), "c.d": 
 PREFIXES: Final[dict[str, Any]] = {"c.": ("v1", "v2", 1, 10, True, 0.5), "c.b.": (), "d.": range(10)}
 
 SCALARS: Final = st.sampled_from(("v1", "v2", "x y", "ana@acme.example", 1, 10, 33612345678, True, 0.5))
-KEYS: Final = st.sampled_from(("a", "b", "c", "d", "a.b", "b.c", "c.d", "c.a", "x", "", "ana@acme.example", "password", "d e"))
+KEYS: Final = st.sampled_from(
+    ("a", "b", "c", "d", "a.b", "b.c", "c.d", "c.a", "x", "", "ana@acme.example", "password", "email", "lat", "pan", "d e")
+)
 VALUES: Final = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=12)
 
 
@@ -58,7 +60,7 @@ def allowed_at(path: str) -> Any:
     """The values that a path's rule lets pass; None if there is no rule."""
     if path in EXACT:
         return EXACT[path]
-    odd = any(part in path for part in ("@", " ", "password")) or path[:1] in ("", ".")
+    odd = any(part in path for part in ("@", " ", "password", "email", "lat")) or path[:1] in ("", ".")
     under = [prefix for prefix in PREFIXES if path.startswith(prefix)]
     return PREFIXES[max(under, key=len)] if under and not odd else None
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+import re
+from collections.abc import Iterator
+from types import ModuleType
 from typing import Final
 
 from gateway.model import Category
@@ -84,6 +88,40 @@ PERSONAL: Final = {
     ),
 }  # fmt: skip
 """What each is, whatever the conventions say. That a header is a credential keeps it from whoever may have free text."""
+
+
+METRIC_PACKAGES: Final = ("opentelemetry.semconv.metrics", "opentelemetry.semconv._incubating.metrics")
+
+EVENTS: Final = (
+    "app.crash", "app.jank", "app.screen.click", "app.widget.click", "az.resource.log", "browser.web_vital", "device.app.lifecycle",
+    "exception",
+    "feature_flag.evaluation", "gen_ai.assistant.message", "gen_ai.choice", "gen_ai.client.inference.operation.details",
+    "gen_ai.evaluation.result", "gen_ai.system.message", "gen_ai.tool.message", "gen_ai.user.message", "hw.error", "k8s.pod.evicted",
+    "rpc.message", "session.end", "session.start",
+)  # fmt: skip
+"""https://opentelemetry.io/docs/specs/semconv/general/events/ and the pages of each domain: the package doesn't list them."""
+
+NAMED_PERSONAL: Final = (
+    "app.screen.coordinate.x", "app.screen.coordinate.y", "browser.mobile", "hw.network.physical_address", "user.email", "vcs.owner.name",
+)  # fmt: skip
+"""What says something personal, though `PERSONAL` need not have it: it is stripped for another reason, or its namespace isn't used."""
+
+
+def metrics() -> list[tuple[str, str]]:
+    """Every metric of the package with its unit."""
+    names = (
+        f"{package}.{module.name}"
+        for package in METRIC_PACKAGES
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
+    )
+    return sorted({pair for name in names for pair in _metrics(importlib.import_module(name))})
+
+
+def _metrics(module: ModuleType) -> Iterator[tuple[str, str]]:
+    """A module's constants, and the units with which its functions make what they name."""
+    units = dict(re.findall(r'name=([A-Z0-9_]+),.*?unit="([^"]*)"', inspect.getsource(module), re.DOTALL))
+    found = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
+    yield from ((value, units.get(name, "1")) for name, value in found.items())
 
 
 def conventions() -> list[str]:

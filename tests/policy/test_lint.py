@@ -165,6 +165,51 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
         ("message A { string birth_location = 1 @LOCATION; }", "", "{}", set()),
         ("message A { string iban = 1; }", "", "{}", {(WARNING, "never-word", "t.A.iban"), (WARNING, "unclassified", "t.A.iban")}),
         ("message A { string genre = 1 @OPERATIONAL; }", "", "{}", {(WARNING, "never-word", "t.A.genre")}),
+        *(
+            (f"message A {{ string {name} = 1 @OPERATIONAL; }}", "", "{}", {(ERROR, "never-word", f"t.A.{name}")})
+            for name in ("born", "geburtsdatum", "civility", "anrede", "salutation", "cc_number", "cvv", "jwt", "ssn", "religion")
+        ),
+        *(
+            (f"message A {{ string {name} = 1 @OPERATIONAL; }}", "", "{}", {(WARNING, "never-word", f"t.A.{name}")})
+            for name in ("lat", "lng", "lon", "pan", "pin", "otp", "authorization", "nir", "alter")
+        ),
+        ("message A { string religion = 1 @AGE; string ssn = 2 @CREDENTIAL; }", "", "{}", set()),
+        ("message A { bool has_ssn = 1 @OPERATIONAL; google.protobuf.Timestamp ssn_seen_at = 2 @OPERATIONAL; }", "", "{}", set()),
+        ("message A { bool pregnant = 1 @OPERATIONAL; }", "", "{}", {(ERROR, "never-word", "t.A.pregnant")}),
+        ("message A { K k = 1 @OPERATIONAL; } enum K { K_X = 0; K_PAN = 1; K_GENRE = 2; }", "", "{}", {(WARNING, "never-word", "t.A.k")}),
+        (
+            "message A { K k = 1 @OPERATIONAL; } enum K { K_X = 0; K_GENRE = 1; K_RELIGION = 2; }",
+            "",
+            "{}",
+            {(ERROR, "never-word", "t.A.k")},
+        ),
+        # Names that say something personal, under the label that any token passes.
+        *(
+            (f"message A {{ string {name} = 1 @OPERATIONAL; }}", "", "{}", {(WARNING, "personal-word", f"t.A.{name}")})
+            for name in ("first_name", "lastName", "email", "phone", "vorname", "postal_code", "username", "ip_address")
+        ),
+        ("message A { string first_name = 1 @NAME; string email = 2 @WORK_EMAIL; string phone = 3 @PHONE; }", "", "{}",
+            set()),
+        ("message A { string email_kind = 1 @{category: OPERATIONAL, one_of: 'a'}; bool email_sent = 2 @OPERATIONAL; }", "", "{}", set()),
+        ("message A { google.protobuf.Timestamp email_sent_at = 1 @OPERATIONAL; string name = 2 @OPERATIONAL; }", "", "{}", set()),
+        (
+            USER,
+            """otlp: {attributes: {service.email: OPERATIONAL, service.firstname: OPERATIONAL, service.religion: OPERATIONAL,
+                service.lat: OPERATIONAL, service.*: OPERATIONAL, client.email: WORK_EMAIL}}""",
+            "{}",
+            {
+                (WARNING, "personal-word", "otlp.attributes.service.email"),
+                (WARNING, "personal-word", "otlp.attributes.service.firstname"),
+                (ERROR, "never-word", "otlp.attributes.service.religion"),
+                (WARNING, "never-word", "otlp.attributes.service.lat"),
+            },
+        ),
+        (
+            USER,
+            "tracking_plan: {a.b: {properties: {surname: {type: string}, phone_kind: {one_of: [a]}, email_sent: {type: boolean}}}}",
+            "{}",
+            {(WARNING, "personal-word", "tracking_plan.a.b.properties.surname")},
+        ),
         ("message A { A location = 1; string id = 2 @USER_ID; }", "", "{}", {(WARNING, "never-word", "t.A.location")}),
         ("message A { google.protobuf.Timestamp password_changed_at = 1 @OPERATIONAL; bool has_iban = 2 @OPERATIONAL; }", "", "{}", set()),
         ("message A { string page = 1 @OPERATIONAL; string language = 2 @OPERATIONAL; string storage = 3 @OPERATIONAL; }", "", "{}", set()),
@@ -237,6 +282,21 @@ def test_errors_come_first() -> None:
             "message A { string id = 1 @USER_ID; string b = 2 @OPERATIONAL; }",
             OUT,
             "not closed, so stripped at us-vendor, outside the EU: give it one_of, a pattern, or min and max",
+        ),
+        (
+            "message A { string religion = 1 @OPERATIONAL; }",
+            "{}",
+            "its name says SPECIAL, which is never collected, under the label OPERATIONAL: drop it or name it for what it is",
+        ),
+        (
+            "message A { K k = 1 @OPERATIONAL; } enum K { K_X = 0; K_FEMALE = 1; }",
+            "{}",
+            "its value K_FEMALE says GENDER, which is never collected: label it GENDER or drop it",
+        ),
+        (
+            "message A { string surname = 1 @OPERATIONAL; }",
+            "{}",
+            "its name says something personal, under the label OPERATIONAL: label it as what it is, or say which values it may have",
         ),
         (
             "message A { bytes id = 1 @USER_ID; }",

@@ -23,8 +23,8 @@ from gateway.policy.lint import lint
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from tests.attributes import any_value
-from tests.build import UNKNOWN
-from tests.policy.semconv import PERSONAL, UNUSED, conventions
+from tests.build import UNKNOWN, compiler
+from tests.policy.semconv import EVENTS, NAMED_PERSONAL, PERSONAL, UNUSED, conventions, metrics
 
 COMPILER: Final = Compiler(load_contracts([default_contract()]), load_policy(default_policy()))
 OTLP: Final = COMPILER.policy.otlp
@@ -120,6 +120,47 @@ def test_no_attribute_that_the_policy_does_not_list_leaves(destination: str) -> 
     for key in (key for key in conventions() if listed(key) is None):
         for value in ("GET", 7, True):
             assert not left(destination, key, value), key
+
+
+@cache
+def without_a_say() -> Minimiser:
+    """All namespaces under wildcards, so that a key's own words are all that counts."""
+    spaces = sorted({key.partition(".")[0] for key in (*conventions(), "editor.x", "comment.x", "p99.x")})
+    more = "otlp: {attributes: {" + ", ".join(f"{space}.*: OPERATIONAL" for space in spaces) + "}}"
+    return Minimiser(compiler("message M {}", more).plan(ResourceLogs.DESCRIPTOR.full_name, "eu-indirect"))
+
+
+def kept(record: LogRecord) -> LogRecord:
+    release = without_a_say().decide(ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]).SerializeToString(), UNKNOWN)
+    assert isinstance(release, Release)
+    return ResourceLogs.FromString(release.payload).scope_logs[0].log_records[0]
+
+
+def test_under_wildcards_every_attribute_stays_that_is_not_personal() -> None:
+    personal = {key for found in PERSONAL.values() for key in found} | {*NAMED_PERSONAL}
+    wanted = [key for key in conventions() if "." in key and key not in personal]
+    sent = [*wanted, "editor.pan", "comment.pin", "p99.lat"]
+    held = kept(LogRecord(attributes=[KeyValue(key=key, value=any_value("a")) for key in sent]))
+    assert [key for key in sent if key not in {one.key for one in held.attributes}] == []
+
+
+@pytest.mark.parametrize("name", [*EVENTS, "comment.pin", "editor.pan"])
+def test_every_event_keeps_its_name(name: str) -> None:
+    assert kept(LogRecord(event_name=name)).event_name == name
+    span = Span(name="GET", events=[Span.Event(name=name)])
+    release = minimiser("application-traces").decide(ResourceSpans(scope_spans=[ScopeSpans(spans=[span])]).SerializeToString(), UNKNOWN)
+    assert isinstance(release, Release)
+    assert ResourceSpans.FromString(release.payload).scope_spans[0].spans[0].events[0].name == name
+
+
+def test_every_metric_keeps_its_name_and_its_unit() -> None:
+    sent = [Metric(name=name, unit=unit) for name, unit in metrics()]
+    assert len(sent) > 400
+    for metric in (*sent, *(Metric(name=name) for name in ("editor.pan", "comment.pin", "p99.lat", "aspnetcore.authorization.attempts"))):
+        raw = ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[metric])]).SerializeToString()
+        release = minimiser("application-metrics").decide(raw, UNKNOWN)
+        assert isinstance(release, Release)
+        assert ResourceMetrics.FromString(release.payload).scope_metrics[0].metrics[0] == metric
 
 
 def test_two_attributes_name_a_user() -> None:
