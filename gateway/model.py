@@ -71,6 +71,13 @@ DETECTORS: Final = tuple(Detector)
 """All of them."""
 
 
+class Spare(StrEnum):
+    """What a text may be as a whole though its digits read as a card's: some of its kind always do."""
+
+    PHONE = "phone"
+    COMPANY_NUMBER = "company_number"
+
+
 class FieldPrivacy(msgspec.Struct, frozen=True):
     """What a field holds; the fields of `kannelle.privacy.v1.FieldPrivacy`, with its defaults.
 
@@ -129,20 +136,40 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
         return "Subject(…)"
 
 
+class FieldVerdict(StrEnum):
+    """What became of a field's value."""
+
+    # Counted by the million, as reasons are.
+    __hash__ = str.__hash__
+
+    KEEP = "keep"
+    STRIP = "strip"
+    MASK = "mask"
+
+
 class Stripped(msgspec.Struct, frozen=True):
-    """A field that the plan keeps and whose value failed, `count` times: its path, never its value. `masked` if part of it was left."""
+    """A field that the plan keeps and whose value failed, `count` times: its path, never its value.
+
+    What was kept is told of where something shows in it that is only counted.
+    """
 
     path: str
     reason: Reason
-    masked: bool = False
+    verdict: FieldVerdict = FieldVerdict.STRIP
     count: int = 1
+
+    @property
+    def masked(self) -> bool:
+        """Whether part of it was left."""
+        return self.verdict is FieldVerdict.MASK
 
 
 Trail = tuple[Any, str] | None
 """A place in a message: the place above it and a name, in which `[*]` stands for list indices and map keys. None is the message itself."""
 
-Notes = Mapping[tuple[Trail, Reason, bool], int]
-"""How often values at a place were stripped, or masked, for a reason. Spelt out only when somebody asks: see `Release.stripped`."""
+Notes = Mapping[tuple[Trail, Reason, FieldVerdict], int]
+"""How often values at a place were stripped, masked, or kept and counted, for a reason. Spelt out only when somebody asks: see
+`Release.stripped`."""
 
 
 class Release(msgspec.Struct, frozen=True, gc=False):
@@ -164,8 +191,8 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def stripped(self) -> tuple[Stripped, ...]:
-        """What the plan keeps and was stripped all the same, since its value failed."""
-        return tuple(Stripped(path(at), reason, masked, count) for (at, reason, masked), count in self.notes.items())
+        """What the plan keeps and was stripped all the same, since its value failed; and what stayed, though something shows in it."""
+        return tuple(Stripped(path(at), reason, verdict, count) for (at, reason, verdict), count in self.notes.items())
 
     def __repr__(self) -> str:
         return f"Release({self.type} for {self.destination}, {len(self.payload)} bytes)"

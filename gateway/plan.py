@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.model import Detector
+from gateway.model import Detector, Spare
 
 VERSION: Final = 1
 
@@ -44,18 +44,27 @@ class Text(msgspec.Struct, frozen=True, tag="text"):
     """A string of `one_of`, or one that matches `pattern` and `max_length`; nothing of `detect` may hide in it.
 
     `name`: one that isn't listed must not say, unmistakably, what is never collected (`gateway/detectors/data/prohibited.json`).
+    One that as a whole is of a kind in `spare` holds no card.
     """
 
     pattern: str = ""
     max_length: int = 0
     one_of: tuple[str, ...] = ()
     detect: tuple[Detector, ...] = ()
+    spare: tuple[Spare, ...] = ()
     name: bool = False
 
 
 class FreeText(msgspec.Struct, frozen=True, tag="free_text"):
     """Any text that passes `text`, as it came and masked; what the detectors find is masked."""
 
+    text: Text | None = None
+
+
+class Content(msgspec.Struct, frozen=True, tag="content"):
+    """Any text that passes `text`, as it came; what of `detect` shows in it is counted."""
+
+    detect: tuple[Detector, ...]
     text: Text | None = None
 
 
@@ -125,7 +134,7 @@ class Keep(msgspec.Struct, frozen=True, tag="keep"):
     """Any value."""
 
 
-Scalar = UserId | WorkEmail | Text | FreeText | Number | Keep
+Scalar = UserId | WorkEmail | Text | FreeText | Content | Number | Keep
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -191,7 +200,7 @@ class Properties(msgspec.Struct, frozen=True, tag="properties"):
 
 
 Rule = (
-    UserId | WorkEmail | Text | FreeText | Number | Keep | Moment | Span | Length
+    UserId | WorkEmail | Text | FreeText | Content | Number | Keep | Moment | Span | Length
     | Payload | Nested | Attributes | Body | SpanName | Properties | Mask
 )  # fmt: skip
 

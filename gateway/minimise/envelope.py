@@ -17,7 +17,7 @@ from gateway.errors import Reason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.payload import PREFIX, type_name
 from gateway.minimise.rules import Judge, factual_of, judge_of
-from gateway.minimise.run import Masked, PersonalAccount, Ruled, Run
+from gateway.minimise.run import Masked, PersonalAccount, Reported, Ruled, Run
 from gateway.model import Facts, Release
 from gateway.plan import EnvelopePlan, Rule
 
@@ -229,7 +229,7 @@ def _by_facts(rule: Rule) -> Pass:
 
 def _left(value: str, ruled: Ruled) -> str | None:
     """What a ruling leaves. Only free text is masked."""
-    if ruled is None:
+    if ruled is None or isinstance(ruled, Reported):
         return value
     if isinstance(ruled, Reason):
         return None

@@ -16,8 +16,9 @@ from gateway.minimise.joined import judge_joined, sought_of
 from gateway.minimise.memo import Dismiss, Rewrite
 from gateway.minimise.names import judge_name
 from gateway.minimise.rules import Factual, Seen, factual_of, judge_of, masked
-from gateway.minimise.run import Masked, Run
+from gateway.minimise.run import Run
 from gateway.minimise.schema import attribute, build, parse
+from gateway.minimise.settle import settled
 from gateway.model import Detector
 from gateway.patterns import TOKEN, compile_pattern
 from gateway.plan import Attributes, Body, FieldPlan, MessagePlan, Presence, Value
@@ -261,11 +262,8 @@ def _judge(value: Any, judges: Judges, run: Run) -> Reason | None:
 
 
 def _put(message: Any, name: str, ruled: Any, run: Run) -> None:
-    if isinstance(ruled, Masked):
-        run.note(None, ruled.reason, masked=True)
-        ruled = ruled.text
     if ruled is not None:
-        setattr(message, name, ruled)
+        setattr(message, name, settled(getattr(message, name), ruled, run, None))
 
 
 def _bytes(message: Any) -> bytes:

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from gateway.minimise.schema import attribute
 from gateway.minimise.wire import numbers
-from gateway.model import Notes, Trail
+from gateway.model import FieldVerdict, Notes, Trail
 from gateway.plan import MaskField
 
 
@@ -101,8 +101,8 @@ def messages(message: Any, name: str) -> Iterable[Any]:
 
 def places(notes: Notes, at: Trail) -> Iterator[tuple[str, ...]]:
     """The names that lead from a place to each value that was stripped."""
-    for trail, _, masked in notes:
-        if not masked:
+    for trail, _, verdict in notes:
+        if verdict is FieldVerdict.STRIP:
             yield tuple(_names(trail, at))
 
 

@@ -12,7 +12,7 @@ from gateway.errors import Reason, Refused
 from gateway.minimise.losses import NOTHING, Failed, Loss, Unknown, messages, places
 from gateway.minimise.run import Run
 from gateway.minimise.schema import attribute
-from gateway.model import Notes, Trail
+from gateway.model import FieldVerdict, Notes, Trail
 from gateway.plan import FieldPlan, Form, Mask, MaskField, MaskTarget, MessagePlan, Plan, Presence
 
 Survey = Callable[[Any, Run, Trail], None]
@@ -76,7 +76,7 @@ class Narrower:
             left = list(self._left(path, loss, run))
             if left != [path]:
                 whole = False
-                run.note(there, Reason.PATH_NOT_KEPT, masked=bool(left))
+                run.note(there, Reason.PATH_NOT_KEPT, FieldVerdict.MASK if left else FieldVerdict.STRIP)
             kept += left
         if not kept:
             raise Refused(Reason.MASK_EMPTY)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 
 from gateway.detectors.detect import find
 from gateway.detectors.prohibited import is_prohibited
 from gateway.errors import Reason
-from gateway.model import DETECTORS, Detector
 
 
-def judge_name(name: str, sought: Collection[Detector] = DETECTORS) -> Reason | None:
-    """Return why a name can't stay: something of what is sought hides in it, or it says what is never collected; None if it can."""
-    return find(name, sought) or (Reason.CATEGORY_NOT_ALLOWED if is_prohibited(name) else None)
+def judge_name(name: str, search: Callable[[str], Reason | None] = find) -> Reason | None:
+    """Return why a name can't stay: `search` finds something that hides in it, or it says what is never collected; None if it can."""
+    return search(name) or (Reason.CATEGORY_NOT_ALLOWED if is_prohibited(name) else None)

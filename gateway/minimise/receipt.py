@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
 from functools import cached_property
 from itertools import groupby
 from typing import Any, Final
@@ -20,7 +19,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from gateway.errors import Reason, Refused
 from gateway.minimise.masks import PATHS
 from gateway.minimise.payload import ANY, type_name
-from gateway.model import Stripped, Verdict, Withheld
+from gateway.model import FieldVerdict, Stripped, Verdict, Withheld
 from gateway.plan import Nested
 from gateway.policy.fields import is_map, label, values
 from gateway.policy.judge import kind_of
@@ -42,16 +41,8 @@ Below = tuple[Message, str]
 """A message in the item, and how the paths of its fields start."""
 
 
-class FieldVerdict(StrEnum):
-    """What became of a field's value."""
-
-    KEEP = "keep"
-    STRIP = "strip"
-    MASK = "mask"
-
-
 class FieldLine(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of `count` values at one path; `reason` is set where they were stripped or masked."""
+    """What became of `count` values at one path; `reason` is set where they were stripped or masked, or something shows in what stayed."""
 
     path: str
     verdict: FieldVerdict
@@ -80,23 +71,25 @@ def _path(note: Stripped) -> str:
 
 
 def _lines(path: str, sent: _Census, left: int, notes: Mapping[str, Sequence[Stripped]]) -> Iterator[FieldLine]:
-    """Of the values at one path: those that left, those that were masked, those that did not leave, by reason."""
+    """Count the values at one path: those that left, those of them in which something shows, masked ones, and stripped ones by reason."""
     here = notes.get(path, ())
-    reasons = sent.reasons.get(path, Counter()) + Counter({note.reason: note.count for note in here if not note.masked})
-    masked = Counter({note.reason: note.count for note in here if note.masked})
+    noted = {verdict: Counter({note.reason: note.count for note in here if note.verdict is verdict}) for verdict in FieldVerdict}
+    reasons = sent.reasons.get(path, Counter()) + noted[FieldVerdict.STRIP]
+    told = noted[FieldVerdict.KEEP].total() + noted[FieldVerdict.MASK].total()
     lost = sent.present[path] - left - reasons.total()
     if lost > 0:
         reasons[_above(path, notes)] += lost
-    if left > masked.total():
-        yield FieldLine(path, FieldVerdict.KEEP, count=left - masked.total())
-    yield from (FieldLine(path, FieldVerdict.MASK, reason, count) for reason, count in masked.items())
+    if left > told:
+        yield FieldLine(path, FieldVerdict.KEEP, count=left - told)
+    for verdict in (FieldVerdict.KEEP, FieldVerdict.MASK):
+        yield from (FieldLine(path, verdict, reason, count) for reason, count in noted[verdict].items())
     yield from (FieldLine(path, FieldVerdict.STRIP, reason, count) for reason, count in reasons.items())
 
 
 def _above(path: str, notes: Mapping[str, Sequence[Stripped]]) -> Reason:
     """Why what holds a value was stripped. Values that aren't below such a one went under in the merging of duplicates."""
     heads = (path[:dot] for dot in range(len(path), 0, -1) if path[dot : dot + 1] == ".")
-    stripped = (note.reason for head in heads for note in notes.get(head, ()) if not note.masked)
+    stripped = (note.reason for head in heads for note in notes.get(head, ()) if note.verdict is FieldVerdict.STRIP)
     return next(stripped, Reason.UNKNOWN_FIELD)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from gateway.detectors.detect import find, find_number, mask
 from gateway.errors import Reason
 from gateway.minimise import addresses
 from gateway.minimise.names import judge_name
-from gateway.minimise.run import Masked, PersonalAccount, Ruled, Run
+from gateway.minimise.run import Masked, PersonalAccount, Reported, Ruled, Run
 from gateway.minimise.schema import attribute
+from gateway.model import Detector, Spare
 from gateway.patterns import compile_pattern
-from gateway.plan import FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
+from gateway.plan import Content, FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 
 Judge = Callable[[Any], Ruled]
 """Judges a value by itself: its answers may be remembered."""
@@ -25,6 +27,9 @@ REMEMBERED: Final = 8192
 
 LONGEST: Final = 256
 """The length of the longest value that is remembered, so that what is remembered stays small."""
+
+_SPARED: Final[Mapping[Spare, Callable[[str], bool]]] = {}
+"""Whether a text is, as a whole, what its digits may be beside a card's."""
 
 SECOND: Final = 10**9
 DAY: Final = 86_400 * SECOND
@@ -70,7 +75,7 @@ def factual_of(rule: Rule, judge: Judge | None) -> Factual:
     raise TypeError(f"{type(rule).__name__} judges no single value")
 
 
-def _keep(value: Any) -> Ruled:
+def _keep(value: Any) -> None:
     return None
 
 
@@ -94,20 +99,37 @@ def _own(rule: Text | None) -> Judge:
 
 def _text(rule: Text) -> Judge:
     """A listed value in which something personal hides is as good as not listed: nothing else is asked of it."""
+    search = _search(rule)
     if rule.one_of:
-        listed = frozenset(value for value in rule.one_of if not (rule.detect and find(value, rule.detect)))
+        listed = frozenset(value for value in rule.one_of if not search(value))
         return lambda text: None if text in listed else Reason.NOT_LISTED
     pattern = compile_pattern(rule.pattern) if rule.pattern else None
-    look = judge_name if rule.name else find
+    look = partial(judge_name, search=search) if rule.name else search
 
     def judge(text: str) -> Ruled:
         if rule.max_length and len(text) > rule.max_length:
             return Reason.TOO_LONG
         if pattern and not pattern.fullmatch(text):
             return Reason.PATTERN_MISMATCH
-        return look(text, rule.detect) if rule.detect else None
+        return look(text)
 
     return judge
+
+
+def _search(rule: Text) -> Callable[[str], Reason | None]:
+    """What looks for something in a text. Only what is found as a card is looked at again: it may be what is spared."""
+    if not rule.detect:
+        return _keep
+    rest = tuple(kind for kind in rule.detect if kind is not Detector.CARD)
+    spared = tuple(_SPARED[kind] for kind in rule.spare)
+
+    def search(text: str) -> Reason | None:
+        found = find(text, rule.detect)
+        if found is Reason.LOOKS_LIKE_CARD and any(is_one(text) for is_one in spared):
+            return find(text, rest)
+        return found
+
+    return search
 
 
 def _free_text(rule: FreeText) -> Judge:
@@ -117,6 +139,16 @@ def _free_text(rule: FreeText) -> Judge:
         # A text that its bounds don't allow once it is masked would be stripped when it is judged again.
         left = masked(text)
         return own(text) or (left and (own(left.text) or left))
+
+    return judge
+
+
+def _content(rule: Content) -> Judge:
+    """What can't be judged, since it is longer than detectors look at or hides what it says, is told of too."""
+    own = _own(rule.text)
+
+    def judge(text: str) -> Ruled:
+        return own(text) or ((found := find(text, rule.detect)) and Reported(found))
 
     return judge
 
@@ -206,6 +238,7 @@ _JUDGES: Final[Mapping[type, Callable[[Any], Judge | None]]] = {
     UserId: lambda rule: Seen(_user_id(rule)).__getitem__,
     Text: lambda rule: Seen(_text(rule)).__getitem__,
     FreeText: lambda rule: Seen(_free_text(rule)).__getitem__,
+    Content: lambda rule: Seen(_content(rule)).__getitem__,
     Number: lambda rule: _bounded(rule) or Seen(find_number).__getitem__,
     Keep: lambda rule: _keep,
     Length: _length,

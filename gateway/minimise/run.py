@@ -7,10 +7,11 @@ from typing import Any, Final
 import msgspec
 
 from gateway.errors import Reason, Refused
-from gateway.model import Category, Facts, Notes, Trail
+from gateway.model import Category, Facts, FieldVerdict, Notes, Trail
 
 Ruled = Any
-"""A rule's answer on a value: None, it passes as it is; a Reason, it is stripped; a Masked; else the value to put in its place."""
+"""A rule's answer on a value: None, it passes as it is; a Reason, it is stripped; a Masked or a Reported; else the value to put in its
+place."""
 
 
 MOST: Final = 50_000
@@ -27,6 +28,12 @@ class Masked(msgspec.Struct, frozen=True):
         return f"Masked({self.reason})"
 
 
+class Reported(msgspec.Struct, frozen=True):
+    """A value that passes as it is, though something shows in it."""
+
+    reason: Reason
+
+
 class PersonalAccount(Exception):
     """The item is about somebody without a business account: no vendor gets it."""
 
@@ -36,14 +43,16 @@ class Run:
 
     `depth` counts what is around it from the outermost `Any` on. `lasting` turns false when an answer depends on more than the value, so
     that it isn't remembered. `unplanned` counts the fields that the plan doesn't have, `lost` the same by category, where the engine does.
+    `reported` counts the values that were kept and told of.
     """
 
-    __slots__ = ("depth", "facts", "lasting", "left", "lost", "notes", "unplanned")
+    __slots__ = ("depth", "facts", "lasting", "left", "lost", "notes", "reported", "unplanned")
 
     def __init__(self, facts: Facts, depth: int = 0, left: int = MOST) -> None:
         self.facts = facts
         self.depth = depth
-        self.notes: dict[tuple[Trail, Reason, bool], int] = {}
+        self.notes: dict[tuple[Trail, Reason, FieldVerdict], int] = {}
+        self.reported = 0
         self.lasting = True
         self.left = left
         self.unplanned = 0
@@ -55,15 +64,16 @@ class Run:
         if self.left < 0:
             raise Refused(Reason.TOO_LARGE)
 
-    def note(self, at: Trail, reason: Reason, masked: bool = False, count: int = 1) -> None:
-        """Count values as stripped or masked."""
-        key = (at, reason, masked)
+    def note(self, at: Trail, reason: Reason, verdict: FieldVerdict = FieldVerdict.STRIP, count: int = 1) -> None:
+        """Count values as stripped or masked, or as kept though something shows in them."""
+        key = (at, reason, verdict)
         self.notes[key] = self.notes.get(key, 0) + count
+        self.reported += count if verdict is FieldVerdict.KEEP else 0
 
     def repeat(self, notes: Notes, at: Trail) -> None:
         """Count again what an earlier run, of what is there, has counted."""
-        for (below, reason, masked), count in notes.items():
-            self.note(_under(at, below), reason, masked, count)
+        for (below, reason, verdict), count in notes.items():
+            self.note(_under(at, below), reason, verdict, count)
 
 
 def levels(at: Trail) -> int:

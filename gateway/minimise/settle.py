@@ -8,9 +8,9 @@ from typing import Any, Final
 from gateway.errors import Reason
 from gateway.minimise.memo import Memo, Noted
 from gateway.minimise.rules import Factual
-from gateway.minimise.run import Masked, Ruled, Run
+from gateway.minimise.run import Masked, Reported, Ruled, Run
 from gateway.minimise.schema import attribute
-from gateway.model import Trail
+from gateway.model import FieldVerdict, Trail
 
 Settle = Callable[[Any, Run, Trail], Any]
 """Takes a value, the run and the value's place. Returns the value itself if it stays as it is, another to put in its place, or a Reason."""
@@ -55,10 +55,13 @@ def raw(memo: Memo) -> Settle:
 
 
 def settled(value: Any, ruled: Ruled, run: Run, at: Trail) -> Any:
-    """The value that a ruling leaves, or the reason; what was masked is counted."""
+    """The value that a ruling leaves, or the reason; what was masked is counted, and what shows in a value that stays."""
     if ruled is None:
         return value
     if isinstance(ruled, Masked):
-        run.note(at, ruled.reason, masked=True)
+        run.note(at, ruled.reason, FieldVerdict.MASK)
         return ruled.text
+    if isinstance(ruled, Reported):
+        run.note(at, ruled.reason, FieldVerdict.KEEP)
+        return value
     return ruled

@@ -147,9 +147,10 @@ class _Builder:
                     return
                 before = message.SerializePartialToString()
                 if before not in sound.known(run):
-                    lasting, run.lasting = run.lasting, True
+                    lasting, run.lasting, reported = run.lasting, True, run.reported
                     made[index](message, run, (at, label))  # type: ignore[misc]  # made by now
-                    if run.lasting and message.SerializePartialToString() == before:
+                    # What was told of is told of again.
+                    if run.lasting and run.reported == reported and message.SerializePartialToString() == before:
                         sound.add(before, run)
                     run.lasting &= lasting
 

@@ -10,13 +10,8 @@ from gateway.patterns import compile_pattern, max_chars
 from gateway.policy.document import Property, UserId
 from gateway.policy.identifiers import identifier_fault
 from gateway.policy.residency import Fault
+from gateway.policy.vocabulary import EXEMPTIBLE, EXEMPTIBLE_USER_ID
 from gateway.policy.words import few
-
-OF_FIELDS: Final = (Detector.PHONE, Detector.IP, Detector.EMAIL)
-"""What may be left out of the search in one field, inside the EU."""
-
-OF_USER_ID: Final = (Detector.PHONE, Detector.CARD)
-"""What may be left out of the search in user IDs, everywhere: numbers, which an identifier may be."""
 
 MAX_EXEMPT_CHARS: Final = 400
 """Characters of the longest value that the pattern of a field with an exemption may match."""
@@ -42,14 +37,14 @@ def of_user_id(held: UserId) -> Iterator[Fault]:
     keys = ("user_id", "pattern")
     found = [*of_identifier(keys, held.pattern)]
     yield from found
-    yield from _of_kinds(("user_id", "without"), held.without, OF_USER_ID)
+    yield from _of_kinds(("user_id", "without"), held.without, EXEMPTIBLE_USER_ID)
     if held.without and not found and (text := identifier_fault(held.pattern, prefixed=True)):
         yield ("user_id", "without"), f"needs a pattern with a literal prefix: it {text}"
 
 
 def _of_exemption(keys: tuple[str | int, ...], held: FieldPrivacy | Property) -> Iterator[Fault]:
     """Of what isn't looked for in a field: only by a bounded pattern of its own may it be told what the field holds."""
-    yield from _of_kinds((*keys, "without"), held.without, OF_FIELDS)
+    yield from _of_kinds((*keys, "without"), held.without, EXEMPTIBLE)
     if not held.without:
         return
     if not held.pattern or held.one_of:

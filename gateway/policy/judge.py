@@ -8,10 +8,11 @@ from typing import Final
 import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from gateway.detectors.by_category import search
 from gateway.errors import Reason
-from gateway.model import DETECTORS, EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Recipient
+from gateway.model import EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Recipient
 from gateway.patterns import TOKEN
-from gateway.plan import Form, FreeText, Moment, Number, Rule, Span, Text, UserId, WorkEmail
+from gateway.plan import Content, Form, FreeText, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 
 WRAPPED: Final[Mapping[str, str]] = {
     "google.protobuf.BoolValue": "bool",
@@ -142,7 +143,7 @@ def _unfit(kind: str) -> Reason:
 def _user_id(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason:
     if kind not in ("string", "integer"):
         return _unfit(kind)
-    return UserId(site.user_id, _own(privacy), _sought(site.user_id_without))
+    return UserId(site.user_id, _own(privacy), _sought(Category.USER_ID, site.user_id_without))
 
 
 def _work_email(privacy: FieldPrivacy, site: Site) -> Rule:
@@ -180,20 +181,29 @@ def _operational(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason 
 def _token(privacy: FieldPrivacy, site: Site) -> Text:
     """What the policy says isn't looked for is looked for all the same outside the EU."""
     pattern = privacy.pattern or ("" if privacy.one_of else TOKEN)
-    return Text(pattern, privacy.max_length, privacy.one_of, _sought(() if site.outside else privacy.without))
+    return Text(pattern, privacy.max_length, privacy.one_of, _sought(Category.OPERATIONAL, () if site.outside else privacy.without))
 
 
-def _sought(without: Collection[Detector]) -> tuple[Detector, ...]:
-    return tuple(kind for kind in DETECTORS if kind not in without)
+def _sought(category: Category, without: Collection[Detector]) -> tuple[Detector, ...]:
+    return tuple(kind for kind in search(category).sought if kind not in without)
 
 
 def _bounds(privacy: FieldPrivacy) -> Number | None:
     return Number(privacy.min, privacy.max) if privacy.bounded else None
 
 
+def _searched(privacy: FieldPrivacy) -> Rule | None:
+    """What is never collected is looked for in personal texts too, or counted where they may not be altered."""
+    given = search(privacy.category)
+    if given.counted:
+        return Content(given.counted, _own(privacy))
+    rule = Text(privacy.pattern, privacy.max_length, privacy.one_of, given.sought, given.spare)
+    return None if rule == ANYTHING else rule
+
+
 def _personal(kind: str, privacy: FieldPrivacy) -> Rule | None:
     if kind == "string":
-        return _own(privacy)
+        return _searched(privacy)
     if kind in ("integer", "float"):
         return _bounds(privacy)
     return Span(privacy.min, privacy.max) if privacy.bounded and kind == "duration" else None

@@ -7,20 +7,26 @@ from typing import Any
 from gateway.detectors.prohibited import is_prohibited
 from gateway.model import DETECTORS
 from gateway.patterns import compile_pattern
-from gateway.plan import FreeText, Keep, Mask, Moment, Number, Rule, Span, SubjectPlan, Text, UserId, WorkEmail
+from gateway.plan import Content, FreeText, Keep, Mask, Moment, Number, Rule, Span, SubjectPlan, Text, UserId, WorkEmail
 from gateway.policy.judge import ANYTHING, Site
 
 
 def narrows(old: Rule | None, new: Rule | None) -> bool:
     """Whether every value that passes `new` passed `old`, and nothing more of it is shown. None lets everything through.
 
-    The pattern of user IDs is the whole policy's, and isn't compared here.
+    The pattern of user IDs is the whole policy's, and isn't compared here, nor what is only counted.
     """
+    old, new = _passing(old), _passing(new)
     if old is None or isinstance(old, Keep) or old == new:
         return True
     if isinstance(old, FreeText) and isinstance(new, Text):
-        return set(new.detect) >= set(DETECTORS) and _text(old.text, new)
+        return set(new.detect) >= set(DETECTORS) and not new.spare and _text(old.text, new)
     return type(old) is type(new) and _alike(old, new)
+
+
+def _passing(rule: Rule | None) -> Rule | None:
+    """The rule that lets the same values through, and counts nothing in them."""
+    return rule.text if isinstance(rule, Content) else rule
 
 
 def _alike(old: Any, new: Any) -> bool:
@@ -64,7 +70,7 @@ def _within(old: Number | Span, new: Number | Span) -> bool:
 
 def _text(old: Text | None, new: Text | None) -> bool:
     was, now = old or ANYTHING, new or ANYTHING
-    if not set(was.detect) <= set(now.detect):
+    if not set(was.detect) <= set(now.detect) or (was.detect and not set(now.spare) <= set(was.spare)):
         return False
     if now.one_of:
         return all(_passes(value, was) for value in now.one_of)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
+
+from gateway.model import Detector
 
 Region = Annotated[str, Meta(pattern="[A-Z]{2}", description="a country of ISO 3166-1, two capitals such as FR")]
 Host = Annotated[str, Meta(pattern=r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", description="a host name in lower case, without a port")]
@@ -26,6 +28,12 @@ Days = Annotated[int, Meta(ge=1, le=365)]
 Positive = Annotated[int, Meta(ge=1)]
 Length = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Seconds = Annotated[float, Meta(ge=0.001, le=3600)]
+
+EXEMPTIBLE: Final = (Detector.PHONE, Detector.IP, Detector.EMAIL)
+"""What the policy may say isn't looked for in one field, inside the EU."""
+
+EXEMPTIBLE_USER_ID: Final = (Detector.PHONE, Detector.CARD)
+"""The same in user IDs, everywhere: numbers, which an identifier may be."""
 
 MetadataKey = Annotated[
     str, Meta(pattern=r"[a-z0-9_.-]{1,128}", description="a key of gRPC metadata: lower-case letters, digits, -, _ and .")

@@ -12,6 +12,7 @@ from gateway.patterns import TOKEN
 from gateway.plan import (
     Attributes,
     Body,
+    Content,
     FreeText,
     Keep,
     Length,
@@ -29,6 +30,7 @@ from gateway.plan import (
     Value,
     WorkEmail,
 )
+from gateway.policy.vocabulary import EXEMPTIBLE
 
 FEW: Final = 6
 """How many of many names are told."""
@@ -72,13 +74,20 @@ def of_rule(rule: Rule | None) -> str:
             return _joined(*_work_email(rule))
         case Text():
             return _joined(*_text(rule))
-        case FreeText(text):
-            return _joined(MASKED, *_own(text))
+        case FreeText() | Content():
+            return _of_prose(rule)
         case Mask():
             return _of_mask(rule)
         case Body() | SpanName():
             return _of_text(rule)
     return FIXED.get(type(rule)) or _within(rule)
+
+
+def _of_prose(rule: FreeText | Content) -> str:
+    """Texts that hold what they hold."""
+    if isinstance(rule, FreeText):
+        return _joined(MASKED, *_own(rule.text))
+    return _joined(AS_IT_IS, *_own(rule.text), f"{few(rule.detect)} in it counted")
 
 
 def _of_text(rule: Body | SpanName) -> str:
@@ -180,9 +189,11 @@ def _text(rule: Text) -> Iterator[str]:
         yield _shown(rule.pattern)
     if rule.max_length:
         yield f"at most {rule.max_length} characters"
-    if rule.detect:
+    if {*DETECTORS} - {*rule.detect} <= {*EXEMPTIBLE}:
         yield "nothing personal in it"
         yield from _unsought(rule.detect)
+    elif rule.detect:
+        yield f"no {few(rule.detect)} in it{' (a ' + few(rule.spare) + ' is no card)' if rule.spare else ''}"
     if rule.name:
         yield "no name of what is never collected"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from gateway.errors import Reason, Refused
 from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.payload import opened
 from gateway.minimise.schema import attribute, build, parse
-from gateway.model import Release, Stripped, Verdict
+from gateway.model import FieldVerdict, Release, Stripped, Verdict
 from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.guard import Guard
 from gateway.receivers.inflight import InFlight
@@ -38,6 +38,13 @@ ITEM: Final = attribute(2)
 
 Find = Callable[[bytes], tuple[Flow, bytes]]
 """The flow of an item, and its message. Raises Refused."""
+
+VERDICTS: Final[Mapping[FieldVerdict, receipt_pb2.Verdict.ValueType]] = {
+    FieldVerdict.KEEP: receipt_pb2.VERDICT_KEEP,
+    FieldVerdict.STRIP: receipt_pb2.VERDICT_STRIP,
+    FieldVerdict.MASK: receipt_pb2.VERDICT_MASK,
+}
+"""What became of a field, as the contract numbers it."""
 
 EMIT: Final = "kannelle.privacy.v1.EmitService"
 """The service that takes items of any type of the contracts."""
@@ -191,8 +198,7 @@ def _receipt(verdict: Verdict) -> receipt_pb2.Receipt:
 
 
 def _field(stripped: Stripped) -> receipt_pb2.FieldVerdict:
-    verdict = receipt_pb2.VERDICT_MASK if stripped.masked else receipt_pb2.VERDICT_STRIP
-    return receipt_pb2.FieldVerdict(path=stripped.path, verdict=verdict, reason=reason_number(stripped.reason))
+    return receipt_pb2.FieldVerdict(path=stripped.path, verdict=VERDICTS[stripped.verdict], reason=reason_number(stripped.reason))
 
 
 def _result(batch: Batch) -> receipt_pb2.BatchResult:

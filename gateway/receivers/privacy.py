@@ -25,23 +25,17 @@ from kannelle.privacy.v1.privacy_pb2 import (
 from gateway.errors import BadSetup, Reason, Refused
 from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.payload import PREFIX, type_name
-from gateway.minimise.receipt import MAX_BYTES, FieldLine, FieldVerdict, receipt
+from gateway.minimise.receipt import MAX_BYTES, FieldLine, receipt
 from gateway.model import Release
 from gateway.pipeline.decide import Decider
 from gateway.policy.explain import Node, explain
-from gateway.receivers.emit import CurrentFlows, reason_number
+from gateway.receivers.emit import VERDICTS, CurrentFlows, reason_number
 from gateway.receivers.guard import Guard
 from gateway.telemetry.traces import Called
 
 T = TypeVar("T", bound=Message)
 
 SERVICE: Final = DESCRIPTOR.services_by_name["PrivacyService"]
-
-_VERDICTS: Final = {
-    FieldVerdict.KEEP: receipt_pb2.VERDICT_KEEP,
-    FieldVerdict.STRIP: receipt_pb2.VERDICT_STRIP,
-    FieldVerdict.MASK: receipt_pb2.VERDICT_MASK,
-}
 
 
 def handlers(flows: CurrentFlows, decider: Decider, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
@@ -103,7 +97,7 @@ def _receipt(destination: str, released: bool, lines: Sequence[FieldLine]) -> re
 
 
 def _verdict(line: FieldLine) -> receipt_pb2.FieldVerdict:
-    verdict = receipt_pb2.FieldVerdict(path=line.path, verdict=_VERDICTS[line.verdict])
+    verdict = receipt_pb2.FieldVerdict(path=line.path, verdict=VERDICTS[line.verdict])
     if line.reason is not None:
         verdict.reason = reason_number(line.reason)
     return verdict

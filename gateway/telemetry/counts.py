@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol, get_args
 import msgspec
 
 from gateway.errors import Reason
-from gateway.model import Category, Depth, Release, Trail, Verdict
+from gateway.model import Category, Depth, FieldVerdict, Release, Trail, Verdict
 from gateway.policy.document import Mode, Side
 from gateway.policy.vocabulary import Code
 from gateway.telemetry import table
@@ -83,6 +83,7 @@ class Counts:
         self.decisions = Durations(table.DECISION_DURATION)
         self.fields = Tally(table.FIELDS_STRIPPED)
         self.masks = Tally(table.FIELDS_MASKED)
+        self.reports = Tally(table.FIELDS_REPORTED)
         self.deliveries = Tally(table.DELIVERIES)
         self.delivery_durations = Durations(table.DELIVERY_DURATION)
         self.outbox_items = Tally(table.OUTBOX_ITEMS)
@@ -120,6 +121,7 @@ class Counts:
                 # A metric without a series isn't shown at all.
                 self.fields.setdefault((destination, "UNSPECIFIED", "plan"), 0)
                 self.masks.setdefault((destination, "FREE_TEXT"), 0)
+                self.reports.setdefault((destination, "CONTENT", Reason.LOOKS_LIKE_CARD), 0)
                 self.burials.setdefault((destination, Reason.EXPIRED), 0)
                 self.purges.setdefault((destination, Reason.EXPIRED), 0)
                 for fared in get_args(Fared):
@@ -155,10 +157,12 @@ class Counts:
         destination, fields = release.destination, self.fields
         for category, count in release.lost.items():
             fields[destination, _NAMES[category], "plan"] += count
-        for (at, reason, masked), count in release.notes.items():
+        for (at, reason, verdict), count in release.notes.items():
             name = _NAMES[categories[at]]
-            if masked:
+            if verdict is FieldVerdict.MASK:
                 self.masks[destination, name] += count
+            elif verdict is FieldVerdict.KEEP:
+                self.reports[destination, name, reason] += count
             else:
                 fields[destination, name, "plan" if reason in _UNPLANNED else "value"] += count
 

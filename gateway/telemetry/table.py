@@ -81,6 +81,12 @@ FIELDS_STRIPPED: Final = Metric(
 FIELDS_MASKED: Final = Metric(
     "fields_masked", Kind.COUNTER, ("destination", "category"), "Fields of released items of which a part was masked"
 )
+FIELDS_REPORTED: Final = Metric(
+    "fields_reported",
+    Kind.COUNTER,
+    ("destination", "category", "reason"),
+    "Fields of released items that left as they came though something shows in them, or they can't be judged (UNREADABLE)",
+)
 DELIVERIES: Final = Metric(
     "deliveries",
     Kind.COUNTER,
@@ -127,6 +133,7 @@ METRICS: Final = (
     DECISION_DURATION,
     FIELDS_STRIPPED,
     FIELDS_MASKED,
+    FIELDS_REPORTED,
     DELIVERIES,
     DELIVERY_DURATION,
     OUTBOX_ITEMS,

@@ -17,9 +17,9 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from gateway.errors import BadPolicy, Refused
 from gateway.minimise.engine import Minimiser
-from gateway.minimise.receipt import MAX_TEXT, FieldLine, FieldVerdict, receipt
+from gateway.minimise.receipt import MAX_TEXT, FieldLine, receipt
 from gateway.minimise.schema import MAX_DEPTH
-from gateway.model import Facts, Release, Withheld
+from gateway.model import Facts, FieldVerdict, Release, Withheld
 from gateway.plan import Payload
 from gateway.policy.compile import Compiler
 from gateway.policy.explain import KEY, explain

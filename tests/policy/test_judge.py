@@ -10,10 +10,11 @@ from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.detectors.by_category import search
 from gateway.errors import Reason
-from gateway.model import DETECTORS, EU, INDIRECT, NEVER, Category, FieldPrivacy, Recipient
+from gateway.model import DETECTORS, EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Recipient
 from gateway.patterns import TOKEN
-from gateway.plan import FreeText, Moment, Number, Span, Text, UserId, WorkEmail
+from gateway.plan import Content, FreeText, Moment, Number, Span, Text, UserId, WorkEmail
 from gateway.policy.judge import Site, judge, kind_of
 from tests.build import contract, proto
 
@@ -30,6 +31,8 @@ LISTED = FieldPrivacy(C.OPERATIONAL, one_of=("a", "b"))
 SHAPED = FieldPrivacy(C.OPERATIONAL, pattern="[a-z]{1,3}")
 SHORT = FieldPrivacy(C.OPERATIONAL, max_length=5)
 BOUND = FieldPrivacy(C.OPERATIONAL, min=-1, max=9)
+COUNTED = (Detector.CARD, Detector.IBAN, Detector.SECRET)
+NEVER_IN = (Detector.CARD, Detector.IBAN, Detector.COORDINATES, Detector.SECRET)
 OPEN = FieldPrivacy(C.OPERATIONAL)
 
 
@@ -106,8 +109,15 @@ def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Categ
         ("string", FieldPrivacy(C.FREE_TEXT), FreeText(), Reason.CATEGORY_NOT_ALLOWED),
         ("integer", FieldPrivacy(C.FREE_TEXT), Reason.WRONG_KIND, Reason.CATEGORY_NOT_ALLOWED),
         ("bytes", FieldPrivacy(C.FREE_TEXT), Reason.OPAQUE, Reason.CATEGORY_NOT_ALLOWED),
-        *[(kind, FieldPrivacy(C.CONTENT), None, Reason.CATEGORY_NOT_ALLOWED) for kind in KINDS],
-        ("string", FieldPrivacy(C.NAME, max_length=9), Text(max_length=9), Reason.CATEGORY_NOT_ALLOWED),
+        *[(kind, FieldPrivacy(C.CONTENT), None, Reason.CATEGORY_NOT_ALLOWED) for kind in KINDS if kind != "string"],
+        ("string", FieldPrivacy(C.CONTENT), Content(COUNTED), Reason.CATEGORY_NOT_ALLOWED),
+        ("string", FieldPrivacy(C.CONTENT, max_length=9), Content(COUNTED, Text(max_length=9)), Reason.CATEGORY_NOT_ALLOWED),
+        ("string", FieldPrivacy(C.NAME, max_length=9), Text(max_length=9, detect=NEVER_IN), Reason.CATEGORY_NOT_ALLOWED),
+        *[
+            ("string", FieldPrivacy(category), Text(detect=NEVER_IN, spare=search(category).spare), Reason.CATEGORY_NOT_ALLOWED)
+            for category in (C.NAME, C.PHONE, C.ORGANISATION, C.PAYMENT)
+        ],
+        *[("string", FieldPrivacy(category), None, Reason.CATEGORY_NOT_ALLOWED) for category in (C.DEVICE, C.USAGE, C.COOKIE)],
         ("integer", FieldPrivacy(C.USAGE, min=1, max=3), Number(1, 3), Reason.CATEGORY_NOT_ALLOWED),
         ("float", FieldPrivacy(C.USAGE, min=1, max=3), Number(1, 3), Reason.CATEGORY_NOT_ALLOWED),
         ("duration", FieldPrivacy(C.USAGE, min=1, max=3), Span(1, 3), Reason.CATEGORY_NOT_ALLOWED),

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway import __version__
 from gateway.errors import Reason
 from gateway.minimise.census import FIRST, STRIDE
-from gateway.model import Category, Depth, Release, Trail, Verdict, Withheld
+from gateway.model import Category, Depth, FieldVerdict, Release, Trail, Verdict, Withheld
 from gateway.policy.document import Mode, Side
 from gateway.telemetry import CODES, Telemetry
 from gateway.telemetry.counts import Fared, Waiting
@@ -47,12 +47,14 @@ def decided(*verdicts: Verdict) -> Callable[[Telemetry], None]:
 
 WAITING: Final = Waiting({"log": Depth(3, 400, 1, 5), "crm": Depth()}, frozenset({"crm"}), 2)
 
+KEEP, STRIP, MASK = FieldVerdict
 NOTES: Final = {
-    ((None, "name"), Reason.TOO_LONG, False): 2,
-    ((None, "name"), Reason.LOOKS_LIKE_CARD, False): 1,
-    ((None, "text"), Reason.LOOKS_LIKE_EMAIL, True): 3,
-    ((None, "at"), Reason.UNCLASSIFIED, False): 5,
-    ((None, "at"), Reason.CATEGORY_NOT_ALLOWED, False): 1,
+    ((None, "name"), Reason.TOO_LONG, STRIP): 2,
+    ((None, "name"), Reason.LOOKS_LIKE_CARD, STRIP): 1,
+    ((None, "name"), Reason.LOOKS_LIKE_IBAN, KEEP): 7,
+    ((None, "text"), Reason.LOOKS_LIKE_EMAIL, MASK): 3,
+    ((None, "at"), Reason.UNCLASSIFIED, STRIP): 5,
+    ((None, "at"), Reason.CATEGORY_NOT_ALLOWED, STRIP): 1,
 }
 
 
@@ -118,6 +120,12 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
         (decided(release(notes=NOTES)), "fields_stripped_total", {"destination": "log", "category": "NAME", "cause": "value"}, 3),
         (decided(release(notes=NOTES)), "fields_stripped_total", {"destination": "log", "category": "UNSPECIFIED", "cause": "plan"}, 6),
         (decided(release(notes=NOTES)), "fields_masked_total", {"destination": "log", "category": "FREE_TEXT"}, 3),
+        (
+            decided(release(notes=NOTES)),
+            "fields_reported_total",
+            {"destination": "log", "category": "NAME", "reason": "LOOKS_LIKE_IBAN"},
+            7,
+        ),
         (lambda t: t.rejected("", Reason.MALFORMED), "items_total", {"flow": "", "outcome": "rejected", "reason": "MALFORMED"}, 1),
         (
             lambda t: t.delivered("log", {"delivered": 4, "retry": 2}, 1),
@@ -250,7 +258,7 @@ def test_a_closed_one_shows_nothing() -> None:
     ("told", "most"),
     [
         (lambda t: [t.proxied(Side.OUTBOUND, "OK", Mode.ENFORCE, 900), t.stripped(2)], 10e-6),
-        (decided(release(notes={((None, "name"), Reason.TOO_LONG, False): 2})), 10e-6),
+        (decided(release(notes={((None, "name"), Reason.TOO_LONG, STRIP): 2})), 10e-6),
         (lambda t: t.called("local", "a.S", "OK", 900), 10e-6),
     ],
     ids=["a carried call", "an item", "a call"],

@@ -11,9 +11,9 @@ from typing import Final
 import grpc
 
 from gateway.errors import Reason, Refused
-from gateway.minimise.receipt import MAX_BYTES, FieldLine, FieldVerdict, receipt
+from gateway.minimise.receipt import MAX_BYTES, FieldLine, receipt
 from gateway.minimise.subject import NOBODY
-from gateway.model import Facts, Release, Subject, Verdict
+from gateway.model import Facts, FieldVerdict, Release, Subject, Verdict
 from gateway.pipeline.decide import Decider
 from gateway.receivers.proxy.core import Ended, Pair, Pairs
 from gateway.receivers.proxy.passage import Passage, Way
@@ -69,7 +69,7 @@ class Exchange:
             raise Refused(Reason.WITHHELD)
         self.stripped += verdict.unplanned
         if verdict.notes:
-            self.stripped += sum(count for (_, _, masked), count in verdict.notes.items() if not masked)
+            self.stripped += sum(count for (_, _, became), count in verdict.notes.items() if became is FieldVerdict.STRIP)
         return subject, verdict.payload
 
     def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:

@@ -1,0 +1,40 @@
+"""Which kinds are looked for in texts of which category, as data: `data/categories.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from gateway.detectors.data import table
+from gateway.model import DETECTORS, Category, Detector, Spare
+
+
+class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A category's row of the file."""
+
+    sought: Literal["all"] | tuple[Detector, ...] = ()
+    spare: tuple[Spare, ...] = ()
+    counted: tuple[Detector, ...] = ()
+
+
+class Search(msgspec.Struct, frozen=True):
+    """What is looked for in a text: what it may not hold, what it may be all the same, and what is only counted."""
+
+    sought: tuple[Detector, ...] = ()
+    spare: tuple[Spare, ...] = ()
+    counted: tuple[Detector, ...] = ()
+
+
+def search(category: Category) -> Search:
+    """Return what is looked for in texts of a category: nothing, where the file doesn't name it."""
+    return _SEARCHES.get(category, _NOTHING)
+
+
+def _search(row: _Row) -> Search:
+    return Search(DETECTORS if row.sought == "all" else row.sought, row.spare, row.counted)
+
+
+_NOTHING: Final = Search()
+_SEARCHES: Final[Mapping[Category, Search]] = {Category[name]: _search(row) for name, row in table("categories", dict[str, _Row]).items()}
