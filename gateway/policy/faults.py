@@ -49,8 +49,12 @@ def _of_exemption(keys: tuple[str | int, ...], held: FieldPrivacy | Property) ->
         return
     if not held.pattern or held.one_of:
         yield (*keys, "without"), "needs a pattern beside it, and no one_of, that says what the values are"
-    elif not [*of_pattern((), held.pattern)] and (most := max_chars(held.pattern)) > MAX_EXEMPT_CHARS:
-        yield (*keys, "pattern"), f"may match {most} characters; with without, {MAX_EXEMPT_CHARS} at most"
+    elif not [*of_pattern((), held.pattern)] and (most := _longest(held)) > MAX_EXEMPT_CHARS:
+        yield (*keys, "pattern"), f"may match {most} characters; with without, {MAX_EXEMPT_CHARS} at most, by itself or by max_length"
+
+
+def _longest(held: FieldPrivacy | Property) -> int:
+    return min(max_chars(held.pattern), held.max_length or max_chars(held.pattern))
 
 
 def _of_kinds(keys: tuple[str | int, ...], kinds: tuple[Detector, ...], known: Collection[Detector]) -> Iterator[Fault]:

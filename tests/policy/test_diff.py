@@ -75,7 +75,13 @@ SIGNALS: Final = (APP, ("application-traces", TRACES.item), ("application-metric
 @pytest.mark.parametrize(
     ("old", "new", "places", "field", "text"),
     [
-        (CRM_ALLOWS, CRM_ALLOWS.replace("PHONE", "PHONE, PAYMENT"), (CRM,), "kannelle.crm.v1.Subscription.payment_reference", "no card, iban, coordinates, secret in it"),
+        (
+            CRM_ALLOWS,
+            CRM_ALLOWS.replace("PHONE", "PHONE, PAYMENT"),
+            (CRM,),
+            "kannelle.crm.v1.Subscription.payment_reference",
+            "no card, iban, coordinates, secret in it",
+        ),
         ("    - server stopped", "    - server stopped\n    - disk full", (APP,), "otlp.log_templates", "disk full"),
         ("    user.id: USER_ID", "    user.id: USER_ID\n    host.fqdn: OPERATIONAL", SIGNALS, "otlp.attributes.host.fqdn", ""),
         ("cloud.region: OPERATIONAL", "cloud.*: OPERATIONAL", SIGNALS, "otlp.attributes.cloud.*", ""),

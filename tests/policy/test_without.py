@@ -128,8 +128,16 @@ def test_an_identifier_of_digits_stays_where_the_policy_says_so(destination: str
         ("pattern: a, without: [card]", "without[0]", "card is always looked for; what may be left out is phone, ip, email"),
         ("pattern: a, without: [ip, iban]", "without[1]", "iban is always looked for; what may be left out is phone, ip, email"),
         ("pattern: a, without: [ip, ip]", "without[1]", "is in the list twice"),
-        ("pattern: '[a-z]{401}', without: [ip]", "pattern", "may match 401 characters; with without, 400 at most"),
-        ("pattern: '([a-z]{9}-){99}', without: [ip]", "pattern", "may match 990 characters; with without, 400 at most"),
+        (
+            "pattern: '[a-z]{401}', without: [ip]",
+            "pattern",
+            "may match 401 characters; with without, 400 at most, by itself or by max_length",
+        ),
+        (
+            "pattern: '([a-z]{9}-){99}', without: [ip]",
+            "pattern",
+            "may match 990 characters; with without, 400 at most, by itself or by max_length",
+        ),
         ("pattern: 'a+', without: [ip]", "pattern", "not bounded in length: '+' (use a repetition with an upper bound, such as {1,64})"),
     ],
 )

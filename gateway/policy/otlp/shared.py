@@ -13,6 +13,7 @@ from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Length, Moment, Text
 from gateway.policy.document import Policy
 from gateway.policy.judge import Site, judge
+from gateway.policy.otlp.versions import VERSION
 from gateway.policy.project import Ruling
 from gateway.policy.values import KINDS, values
 
@@ -37,7 +38,6 @@ FLAGS: Final = FieldPrivacy(Category.OPERATIONAL, min=0, max=1023)
 
 CLASSES: Final[Mapping[str, FieldPrivacy]] = {
     f"{RESOURCE}dropped_attributes_count": COUNT,
-    f"{COMMON}InstrumentationScope.version": OPERATIONAL,
     f"{COMMON}InstrumentationScope.dropped_attributes_count": COUNT,
 }
 """Slots that are judged as any field is."""
@@ -123,6 +123,7 @@ def specials(rules: Rules) -> Mapping[str, Ruling]:
         **dict.fromkeys(STRIPPED, Reason.UNCLASSIFIED),
         f"{RESOURCE}attributes": rules.attributes,
         f"{COMMON}InstrumentationScope.name": rules.inside(rules.name(_SCOPE)),
+        f"{COMMON}InstrumentationScope.version": rules.inside(rules.string(VERSION)),
         f"{COMMON}InstrumentationScope.attributes": rules.attributes,
     }
 

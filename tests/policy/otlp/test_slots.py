@@ -22,12 +22,13 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
+from gateway.detectors.by_category import search
 from gateway.errors import Reason
 from gateway.minimise import keyed
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.otlp import _REQUEST
 from gateway.minimise.schema import attribute
-from gateway.model import DETECTORS, Facts, Release
+from gateway.model import DETECTORS, Category, Facts, Release
 from gateway.plan import Attributes, Keep, Moment, Number, Text, UserId, Value, WorkEmail
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
@@ -216,7 +217,7 @@ def test_attributes_are_ruled_by_their_keys_for_each_kind_of_value() -> None:
     rule = attributes("eu-service")
     assert rule.exact["user.id"] == Value(string=ID, integer=ID)
     assert rule.exact["user.email"] == Value(string=WorkEmail(outside=False, vendor=False))
-    assert rule.exact["user.name"] == Value(Keep(), Keep(), Keep(), Keep())
+    assert rule.exact["user.name"] == Value(Text(detect=search(Category.NAME).sought), Keep(), Keep(), Keep())
     assert rule.exact["http.status"] == Value(integer=Number(100, 599))
     assert rule.exact["http.method"] == Value(string=Text(one_of=("GET", "PUT"), detect=DETECTORS))
     assert rule.prefixes["service."].integer == Number()

@@ -36,7 +36,7 @@ const PERSONAL = {
   "db.operation.name": [P.email, P.phone],
   "deployment.id": Buffer.from(P.email).toString("base64"),
   "k8s.node.name": Buffer.from(P.email).toString("hex"),
-  "messaging.kafka.offset": Number(P.phone),
+  "service.offset": Number(P.phone),
   "thread.id": Number(P.card.replaceAll(" ", "")),
   // And keys that nobody knows.
   customer: P.name,

@@ -58,7 +58,7 @@ PERSONAL: Final = {
     "k8s.node.name": P["email"].encode().hex(),
     "container.image.name": quote(P["email"], safe=""),
     "feature_flag.key": P["email"].upper(),
-    "messaging.kafka.offset": int(P["phone"]),
+    "service.offset": int(P["phone"]),
     "thread.id": int(P["card"].replace(" ", "")),
     "geo.location.lat": float(P["place"].split(",")[0]),
     # And keys that nobody knows.
