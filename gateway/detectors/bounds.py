@@ -11,7 +11,7 @@ DEPTH: Final = 4
 """How many encodings inside one another are undone."""
 
 _GROWTH: Final = 2
-_GROWTH_FLOOR_CHARS: Final = 1 << 12
+_GROWTH_FLOOR_CHARS: Final = 1 << 9
 _CHECKS_FLOOR: Final = 1024
 
 

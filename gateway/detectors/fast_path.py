@@ -12,6 +12,7 @@ from typing import Final
 import re2
 
 from gateway.detectors import secrets
+from gateway.detectors.technical import blanked
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 
@@ -35,6 +36,7 @@ _SUSPECT: Final = re2.compile(
 )
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9/_-]{8,}", re.ASCII)
+_NOT_HEX: Final = re.compile(r"[^0-9A-Fa-f]+")
 _FILL: Final = ("", "/", "//", "///") * 2
 
 # Bytes as letters: p readable, L the first and c a further byte of a UTF-8 character, x no text.
@@ -45,7 +47,21 @@ _READABLE: Final = re.compile(rb"(?:p|Lc{1,3}){6}")
 
 def hides_nothing(text: str) -> bool:
     """Whether `text` is a token in which no detector can find anything."""
-    return _TOKEN.fullmatch(text) is not None and _SUSPECT.search(text) is None and not any(map(_reads, _BASE64.findall(text)))
+    if not _TOKEN.fullmatch(text):
+        return False
+    if not _SUSPECT.search(text):
+        return not any(map(_reads, _BASE64.findall(text)))
+    return _is_technical(text)
+
+
+def _is_technical(text: str) -> bool:
+    """Whether all in a token that could be more than it seems is technical, and not the hexadecimal of something readable."""
+    left = blanked(text)
+    if left == text or _SUSPECT.search(left) or any(map(_reads, _BASE64.findall(left))):
+        return False
+    digits = _NOT_HEX.sub("", text)
+    plain = bytes.fromhex(digits[: len(digits) & ~1]) + b"\0" + bytes.fromhex(digits[1 : len(digits) - 1 | 1])
+    return _READABLE.search(plain.translate(_KINDS)) is None
 
 
 def _reads(run: str) -> bool:

@@ -51,14 +51,16 @@ def _pattern(bounds: str) -> str:
 
 _HINT: Final = re2.compile(_TABLE.hint)
 _SHAPES: Final = re.compile("|".join(map(_pattern, _BOUNDS)))
-_TURN: Final = re.compile(r"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
-_JOINED: Final = str.maketrans("", "", "-")
+_SHORT_CHARS: Final = 256
+"""Up to here looking for the shapes costs no more than looking for the hint."""
+
+_KINDS: Final = bytes(ord("d" if chr(code).isdigit() else "l") for code in range(128)).ljust(256, b"l")
 _COMPACT: Final = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){0,2}")
 
 
 def blanked(text: str) -> str:
     """Return folded text with a `~` in place of each character of what is surely technical."""
-    return _SHAPES.sub(_blank, text) if _HINT.search(text) else text
+    return _SHAPES.sub(_blank, text) if len(text) <= _SHORT_CHARS or _HINT.search(text) else text
 
 
 def is_technical(token: str) -> bool:
@@ -81,5 +83,5 @@ def _is_sure(match: re.Match[str]) -> bool:
     least = _CHANGES[match.lastgroup or ""]
     if least is None:
         return True
-    found = match[0]
-    return len(found) in least and len(_TURN.findall(found.translate(_JOINED))) >= least[len(found)]
+    kinds = match[0].encode().translate(_KINDS, b"-")
+    return len(match[0]) in least and kinds.count(b"dl") + kinds.count(b"ld") >= least[len(match[0])]

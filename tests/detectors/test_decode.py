@@ -202,9 +202,9 @@ def test_an_escape_in_a_long_text_is_not_as_much_work_as_the_text() -> None:
 
 
 def test_what_folds_to_far_more_than_itself_is_too_much() -> None:
-    assert [len(decoding.text) for decoding in decodings("\ufdfa" * 100)] == [1800]
+    assert [len(decoding.text) for decoding in decodings("\ufdfa" * 20)] == [360]
     with pytest.raises(TooMuch):
-        list(decodings("\ufdfa" * 1000))
+        list(decodings("\ufdfa" * 100))
 
 
 HOSTILE = {

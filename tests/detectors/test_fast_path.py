@@ -37,6 +37,11 @@ ENCODINGS: tuple[Callable[[str], str], ...] = (
     lambda text: text.replace("@", "\uff20"),
     lambda text: base64.urlsafe_b64encode(text.replace("@", "\ufe6b").encode()).decode().rstrip("="),
 )
+TECHNICAL = """
+9b2f0d9e-1a4c-4f7b-8e3d-0c5a9f81d2e7 usr_9b2f0d9e-1a4c-4f7b-8e3d-0c5a9f81d2e7 d670460b4b4aece5915caf5c68d12f560a9fe3e4 2026-11-23T10:15:30Z
+service.d670460b4b4aece5915caf5c68d12f560a9fe3e4 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 01ARZ3NDEKTSV4RRFFQ69G5FAV
+v0.0.0-20191109021931-daa7c04131f5 20261123T101530Z 10:15:30.123456789 kannelle-2026-11-23.log 4bf92f3577b34da6a3ce929d0e0e4736
+""".split()
 ALPHABET = string.ascii_letters + string.digits + "._:/-"
 noise = st.text(ALPHABET, max_size=6)
 hidden = st.builds(
@@ -46,9 +51,18 @@ hidden = st.builds(
     st.sampled_from(SECRETS),
     noise,
 )
+hexadecimal = st.sampled_from([12, 16, 24, 32, 40, 64]).flatmap(lambda size: st.text("0123456789abcdef", min_size=size, max_size=size))
+technical = st.one_of(
+    hexadecimal,
+    st.uuids(version=4).map(str),
+    st.text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=24, max_size=24).map("01{}".format),
+    st.datetimes().map(lambda moment: moment.isoformat()),
+    st.sampled_from(["20191109021931-daa7c04131f5", "10:15:30.061234567", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]),
+)
+among = st.lists(st.one_of(technical, hidden, noise, st.sampled_from(ALPHABET)), max_size=3).map("".join)
 
 
-@given(st.one_of(hidden, st.text(ALPHABET, max_size=64)))
+@given(st.one_of(hidden, among, st.text(ALPHABET, max_size=64)))
 @settings(max_examples=2000)
 def test_an_innocent_token_has_no_finding(text: str) -> None:
     if hides_nothing(text):
@@ -63,7 +77,7 @@ def test_an_address_is_never_innocent(secret: str, encode: Callable[[str], str],
 
 
 @pytest.mark.parametrize(
-    "text", ["GET", "h264", "v1.2.3", "eu-west-3", "usr_8f3kq2", "request.completed", "WORKSPACE_ROLE_EDITOR", "text/plain"]
+    "text", ["GET", "h264", "v1.2.3", "eu-west-3", "usr_8f3kq2", "request.completed", "WORKSPACE_ROLE_EDITOR", "text/plain", *TECHNICAL]
 )
 def test_the_usual_tokens_take_the_short_way(text: str) -> None:
     assert hides_nothing(text)
