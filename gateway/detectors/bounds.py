@@ -13,6 +13,7 @@ DEPTH: Final = 4
 _GROWTH: Final = 2
 _GROWTH_FLOOR_CHARS: Final = 1 << 9
 _CHECKS_FLOOR: Final = 1024
+_FINDINGS_FLOOR: Final = 64
 
 
 class TooMuch(Exception):
@@ -40,3 +41,8 @@ def decoded_chars(text: str) -> Budget:
 def lookups(text: str) -> Budget:
     """For the numbers in a text that may be looked up."""
     return Budget(len(text) // 16 + _CHECKS_FLOOR)
+
+
+def findings(text: str) -> Budget:
+    """For what may be masked in a text: a longer list of people and numbers is no text of which something is left."""
+    return Budget(len(text) // 256 + _FINDINGS_FLOOR)

@@ -9,7 +9,7 @@ from typing import Final
 Span = tuple[int, int]
 
 _SEPARATORS: Final = " \t.:/_-+()[]"
-_REMOVED: Final = dict.fromkeys(map(ord, _SEPARATORS))
+_REMOVED: Final = _SEPARATORS.encode()
 _BLANKS: Final = dict.fromkeys(map(ord, _SEPARATORS), " ")
 # Numbers are written with up to three separators between two characters, as in `) - (`. What more of them keep apart stays apart.
 _APART: Final = re.compile(r"[ \t.:/_\-+()\[\]]{4,}+")
@@ -20,7 +20,8 @@ class Compact:
 
     def __init__(self, folded: str) -> None:
         self._spaced = _APART.sub(lambda gap: "\n" + gap[0][1:], folded)
-        self.text = self._spaced.translate(_REMOVED)
+        # As bytes, several times as fast; no separator is part of another character in UTF-8.
+        self.text = self._spaced.encode().translate(None, _REMOVED).decode()
 
     def span(self, start: int, end: int) -> Span:
         """Return where in the folded text a span of `text` stands that isn't empty."""

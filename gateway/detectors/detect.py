@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
-from gateway.detectors.bounds import LONGEST, TooMuch
+from gateway.detectors.bounds import LONGEST, TooMuch, findings
 from gateway.detectors.cards import cards, is_card
 from gateway.detectors.coordinates import coordinates
 from gateway.detectors.decode import Decoding, Span, decodings
@@ -57,7 +57,7 @@ LABELS: Final[Mapping[Detector, str]] = {kind: f"[{kind.name}]" for kind in DETE
 
 _REDACTED: Final = "[REDACTED]"
 _UNKNOWN: Final = "\ufffd"
-_ROUNDS: Final = 4
+_ROUNDS: Final = 3
 
 
 def find(text: str, sought: Collection[Detector] = DETECTORS) -> Reason | None:
@@ -102,7 +102,7 @@ def mask(text: str) -> str:
     """`text` with each finding replaced by a word in brackets that names it, and unreadable characters by U+FFFD.
 
     `find` finds nothing in the answer, so masking it again changes nothing. What hides in a run of base64 or the like takes the whole run
-    with it. Where nothing else helps, the answer is `[REDACTED]`.
+    with it. Where nothing else helps, or there is more to mask than to leave, the answer is `[REDACTED]`.
     """
     if hides_nothing(text):
         return text
@@ -126,7 +126,7 @@ def _masked_once(text: str) -> str:
     if len(text) > LONGEST:
         return _REDACTED
     try:
-        found = [(*decoding.place(*span), LABELS[kind]) for decoding in decodings(text) for kind, span in _findings(decoding, DETECTORS)]
+        found = list(_marks(text))
     except TooMuch:
         return _REDACTED
     parts, done = [], 0
@@ -134,6 +134,15 @@ def _masked_once(text: str) -> str:
         parts += [_legible(text[done:start]), label]
         done = end
     return "".join((*parts, _legible(text[done:])))
+
+
+def _marks(text: str) -> Iterator[Mark]:
+    """What is found in a text and in anything that it encodes. Raises TooMuch."""
+    budget = findings(text)
+    for decoding in decodings(text):
+        for kind, span in _findings(decoding, DETECTORS):
+            budget.spend(1)
+            yield *decoding.place(*span), LABELS[kind]
 
 
 def _merged(marks: Iterable[Mark]) -> list[Mark]:

@@ -31,7 +31,7 @@ _LEAST: Final = 6
 
 _URL_SAFE: Final = str.maketrans("-_", "+/", "\r\n")
 _NOT_HEX: Final = re.compile(r"0[xX]|[^0-9A-Fa-f]")
-_TO_DIGITS: Final = str.maketrans(
+TO_DIGITS: Final = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz234567",
     "0123456789ABCDEFGHIJKLMNOP0123456789ABCDEFGHIJKLMNOPQRSTUV",
 )
@@ -102,7 +102,7 @@ def _base64(text: str) -> list[_Decoded]:
 
 
 def _base32(text: str) -> list[_Decoded]:
-    found = [(*run.span(), run[0].translate(_TO_DIGITS)) for run in _BASE32.finditer(text)]
+    found = [(*run.span(), run[0].translate(TO_DIGITS)) for run in _BASE32.finditer(text)]
     if not found:
         return []
     runs = _runs(found, "VVVV")

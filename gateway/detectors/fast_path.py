@@ -12,13 +12,13 @@ from typing import Final
 import re2
 
 from gateway.detectors import secrets
+from gateway.detectors.encoded_runs import TO_DIGITS
 from gateway.detectors.technical import blanked
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 
 # What a detector might make something of: digits enough for a phone number, an IPv4 or IPv6 address, an IBAN, two decimals, a national
-# identifier with letters; `at` between
-# words, hexadecimal and base32 of six bytes. As one automaton: nearly all tokens have nothing of it.
+# identifier with letters; `at` between words, hexadecimal of six bytes. As one automaton: nearly all tokens have nothing of it.
 _SUSPECT: Final = re2.compile(
     r"[0-9](?:[._:/-]{0,3}[0-9]){6}"
     r"|[0-9][._:/-][0-9]{1,3}[._:/-][0-9]{1,3}[._:/-][0-9]"
@@ -29,7 +29,6 @@ _SUSPECT: Final = re2.compile(
     r"|[:/_-](?i:at|arobase|arroba)[:/_-]"
     r"|u00[2-7][0-9A-Fa-f]|u[0-9A-Fa-f]{4}u[0-9A-Fa-f]{4}|_x[0-9A-Fa-f]{4}_"
     r"|(?:[0-9A-Fa-f][._:/-]{0,2}){12}"
-    r"|[A-Z2-7]{10}|[a-z2-7]{10}"
     r"|[A-Z]{2}(?:[._:/-]?[0-9]){6}"
     r"|(?i:(?:[a-z][._:/-]{0,3}){6}(?:[0-9l-v][._:/-]{0,3}){2}[a-t][._:/-]{0,3}(?:[0-9l-v][._:/-]{0,3}){2}[a-z][._:/-]{0,3}[0-9l-v])"
     rf"|{secrets.HINT}"
@@ -37,6 +36,7 @@ _SUSPECT: Final = re2.compile(
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9/_-]{8,}", re.ASCII)
 _NOT_HEX: Final = re.compile(r"[^0-9A-Fa-f]+")
+_BASE32: Final = re.compile(r"[A-Z2-7]{10,}|[a-z2-7]{10,}")
 _FILL: Final = ("", "/", "//", "///") * 2
 
 # Bytes as letters: p readable, L the first and c a further byte of a UTF-8 character, x no text.
@@ -49,19 +49,33 @@ def hides_nothing(text: str) -> bool:
     """Whether `text` is a token in which no detector can find anything."""
     if not _TOKEN.fullmatch(text):
         return False
-    if not _SUSPECT.search(text):
-        return not any(map(_reads, _BASE64.findall(text)))
-    return _is_technical(text)
+    return _is_plain(text) or _is_technical(text)
+
+
+def _is_plain(text: str) -> bool:
+    return not _SUSPECT.search(text) and not _encodes(text)
 
 
 def _is_technical(text: str) -> bool:
     """Whether all in a token that could be more than it seems is technical, and not the hexadecimal of something readable."""
     left = blanked(text)
-    if left == text or _SUSPECT.search(left) or any(map(_reads, _BASE64.findall(left))):
+    if left == text or not _is_plain(left):
         return False
     digits = _NOT_HEX.sub("", text)
     plain = bytes.fromhex(digits[: len(digits) & ~1]) + b"\0" + bytes.fromhex(digits[1 : len(digits) - 1 | 1])
     return _READABLE.search(plain.translate(_KINDS)) is None
+
+
+def _encodes(text: str) -> bool:
+    """Whether a run of base64 or base32 in a token holds readable text."""
+    return any(map(_reads, _BASE64.findall(text))) or any(map(_reads_base32, _BASE32.findall(text)))
+
+
+def _reads_base32(run: str) -> bool:
+    """Whether a run of base32 holds readable text, at any alignment: all eight at once."""
+    number, bits = int(run.translate(TO_DIGITS), 32), 5 * len(run)
+    decoded = b"\x01".join([(number >> skip).to_bytes((bits - skip + 7) // 8) for skip in range(8)])
+    return _READABLE.search(decoded.translate(_KINDS)) is not None
 
 
 def _reads(run: str) -> bool:
