@@ -13,14 +13,22 @@ import re2
 
 from gateway.detectors import secrets
 from gateway.detectors.encoded_runs import TO_DIGITS
+from gateway.detectors.national_ids import LABEL_HINT
 from gateway.detectors.technical import blanked
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 
-# What a detector might make something of: digits enough for a phone number, an IPv4 or IPv6 address, an IBAN, two decimals, a national
-# identifier with letters; `at` between words, hexadecimal of six bytes. As one automaton: nearly all tokens have nothing of it.
+# Seven digits and more, of which at least one is apart from the others.
+_APART: Final = "|".join(rf"[0-9]{{{size}}}[._:/-]{{1,3}}[0-9](?:[._:/-]{{0,3}}[0-9]){{{6 - size}}}" for size in range(1, 7))
+
+# What a detector might make something of: nine digits, or seven apart, before a letter or after a label, as in phone numbers and national
+# identifiers; an IPv4 or IPv6 address, an IBAN, two decimals; `at` between words, hexadecimal of six bytes. As one automaton: nearly all
+# tokens have nothing of it.
 _SUSPECT: Final = re2.compile(
-    r"[0-9](?:[._:/-]{0,3}[0-9]){6}"
+    r"[0-9](?:[._:/-]{0,3}[0-9]){8}"
+    rf"|{_APART}"
+    r"|[0-9]{7}[._:/-]{0,3}[A-Za-z]"
+    rf"|{LABEL_HINT}"
     r"|[0-9][._:/-][0-9]{1,3}[._:/-][0-9]{1,3}[._:/-][0-9]"
     r"|(?:[0-9A-Fa-f]{1,4}[:/_-]{1,2}){3}[0-9A-Fa-f]"
     r"|:[^:]{0,4}:"

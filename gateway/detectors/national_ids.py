@@ -97,6 +97,9 @@ _LABELLED: Final = [
     (re2.compile(f"(?i){_labelled(form)}(?:{pattern})"), re.compile(f"{_labelled(form)}({pattern})", re.IGNORECASE))
     for form, pattern in _TABLE.label_forms.items()
 ]
+_LABELS: Final = "|".join(label.replace(" ", _OTHER) for entry in _TABLE.labelled for label in entry.labels)
+LABEL_HINT: Final = f"(?i:(?:^|[^a-z])(?:{_LABELS})(?:[^a-z]|{'|'.join(_TABLE.fillers)}))"
+"""What RE2 finds in each text with a label."""
 
 
 def national_ids(text: str, compact: Compact) -> Iterator[Span]:
