@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from math import sqrt
 
 import pytest
@@ -12,18 +13,24 @@ from tests.judgement.bad import KINDS
 from tests.judgement.glue import glues_of
 from tests.judgement.passing import MAX_PASSING, bare, fields, texts, tokens
 
-TOKENS = [200, pytest.param(5000, marks=pytest.mark.soak)]
-TEXTS = [40, pytest.param(1000, marks=pytest.mark.soak)]
+JUDGED = int(os.environ.get("JUDGED", "20000"))
+"""How many values of each kind a long run tries, for each way of gluing."""
+
+TOKENS = [200, pytest.param(JUDGED, marks=pytest.mark.soak)]
+TEXTS = [40, pytest.param(JUDGED // 5, marks=pytest.mark.soak)]
 BARE = [1000, pytest.param(20_000, marks=pytest.mark.soak)]
+
+JUDGED_IN_FULL = 5000
+"""From how many values on chance makes no difference."""
 
 NEVER = ("card", "iban", "coordinates", "coordinates labelled", "secret")
 """What no recipient gets, whatever field it stands in."""
 
 
 def most(count: int) -> float:
-    """How many of so many may pass; of a small sample chance may let a few more."""
+    """How many of so many may pass; of a sample, chance may let a few more."""
     share = MAX_PASSING * count
-    return share if count >= 5000 else share + 3 * sqrt(share)
+    return share if count >= JUDGED_IN_FULL else share + 3 * sqrt(share)
 
 
 def ways(kind: str) -> tuple[str, ...]:
