@@ -49,12 +49,16 @@ _CARDS: Final = (
 
 
 def phone(region: str, form: str, random: Random) -> Bad:
-    """A valid number of a region, as `e164`, with `plus` before it, with `zeros` before it, or `national` with its trunk prefix."""
+    """A valid number of a region, as `e164`, with `plus` before it, with `zeros` before it, or `national` with its trunk prefix.
+
+    In the United States, where nobody dials one, that is ten digits.
+    """
+    trunk = "0" if form == "national" and region != "US" else ""
     while True:
         number = phone_number(region, random)
         layout = PhoneNumberFormat.NATIONAL if form == "national" else PhoneNumberFormat.INTERNATIONAL
         groups = re.findall(r"[0-9]+", phonenumbers.format_number(number, layout))
-        if MIN_PHONE_DIGITS <= len("".join(groups)) <= MAX_PHONE_DIGITS:
+        if groups[0].startswith(trunk) and MIN_PHONE_DIGITS <= len("".join(groups)) <= MAX_PHONE_DIGITS:
             groups[0] = {"plus": "+", "zeros": "00"}.get(form, "") + groups[0]
             return Bad("".join(groups), tuple(groups), regrouped=True)
 
