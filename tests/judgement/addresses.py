@@ -49,7 +49,7 @@ def _global(random: Random) -> int:
 def coordinates(random: Random) -> Bad:
     """Latitude and longitude of a place, with four to six decimals."""
     pair = _place(random)
-    return Bad(",".join(pair), pair)
+    return Bad(",".join(pair), pair, spaced=True)
 
 
 def coordinates_labelled(random: Random) -> Bad:
@@ -57,7 +57,7 @@ def coordinates_labelled(random: Random) -> Bad:
     names = random.choice((("lat", "lon"), ("lat", "lng"), ("latitude", "longitude"), ("LAT", "LON")))
     sign, place = random.choice(("", "=", ":")), _place(random)
     pair = tuple(f"{name}{sign}{value}" for name, value in zip(names, place, strict=True))
-    return Bad(random.choice(("", ",", "&", ";")).join(pair), pair, telling="".join(place))
+    return Bad(random.choice(("", ",", "&", ";")).join(pair), pair, spaced=True, telling="".join(place))
 
 
 def _place(random: Random) -> tuple[str, str]:
@@ -81,7 +81,7 @@ def email_said(random: Random) -> Bad:
     """An address with its sign as a word."""
     local, domain = _address(random)
     groups = (local, "at", domain)
-    return Bad("_".join(groups), groups)
+    return Bad("_".join(groups), groups, spaced=True)
 
 
 def email_hex(random: Random) -> Bad:

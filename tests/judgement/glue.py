@@ -92,24 +92,33 @@ GLUES: Final[Mapping[str, Glue]] = {
     "letters after": _after,
     "letters around": _around,
     **{f"between {separator}": partial(_joined, separator) for separator in SEPARATORS},
+    "between .": partial(_joined, "."),
     "between mixed": _mixed,
     "regrouped": _regrouped,
     "regrouped mixed": _regrouped_mixed,
     "all": _all,
 }
 
-ALONE: Final = ("bare", "letters before", "letters after", "letters around", "all")
-"""What can be done to a value that is in one piece."""
+TEXT_GLUES: Final[Mapping[str, Glue]] = {**GLUES, "between blanks": partial(_joined, " ")}
+"""What may also be done to a value in a text."""
+
+_ALONE: Final = ("bare", "letters before", "letters after", "letters around", "all")
+_OF_NUMBERS: Final = ("between .", "regrouped", "regrouped mixed")
 
 
 def glues_of(value: Bad) -> tuple[str, ...]:
-    """The ways of gluing that make a difference to a value of its kind."""
+    """The ways of gluing that make a difference to a value of its kind in a token."""
     if len(value.groups) == 1:
-        return ALONE
-    return tuple(name for name in GLUES if value.regrouped or not name.startswith("regrouped"))
+        return _ALONE
+    return tuple(name for name in GLUES if value.regrouped or name not in _OF_NUMBERS)
+
+
+def text_glues_of(value: Bad) -> tuple[str, ...]:
+    """The same in a text."""
+    return (*glues_of(value), "between blanks") if value.regrouped or value.spaced else glues_of(value)
 
 
 def glued(kind: str, way: str, count: int) -> Iterator[tuple[Bad, str]]:
     """Yield values of a kind, each with the token that it makes glued this way."""
     random = Random(f"glue {kind} {way}")
-    return ((value, GLUES[way](value, random)) for value in values(kind, count))
+    return ((value, TEXT_GLUES[way](value, random)) for value in values(kind, count))

@@ -6,7 +6,7 @@ python -m tests.judgement.measure [--count N] [--kind WORD] [--field operational
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -14,22 +14,27 @@ from rich.table import Table
 
 from tests.judgement import good
 from tests.judgement.bad import KINDS, values
-from tests.judgement.glue import GLUES, glues_of
+from tests.judgement.glue import TEXT_GLUES, glues_of, text_glues_of
 from tests.judgement.passing import MAX_PASSING, Measure, Passing, altered, texts, tokens
+from tests.judgement.value import Bad
 
-MEASURES: Final[Mapping[str, Measure]] = {"operational": tokens, "free_text": texts}
+MEASURES: Final[Mapping[str, tuple[Measure, Callable[[Bad], Sequence[str]]]]] = {
+    "operational": (tokens, glues_of),
+    "free_text": (texts, text_glues_of),
+}
 
 
-def measured(measure: Measure, kinds: Sequence[str], count: int) -> dict[str, dict[str, Passing]]:
+def measured(field: str, kinds: Sequence[str], count: int) -> dict[str, dict[str, Passing]]:
     """What passes of each kind, by how it is glued."""
-    return {kind: {way: measure(kind, way, count) for way in glues_of(next(values(kind, 1)))} for kind in kinds}
+    measure, ways = MEASURES[field]
+    return {kind: {way: measure(kind, way, count) for way in ways(next(values(kind, 1)))} for kind in kinds}
 
 
 def table(results: Mapping[str, Mapping[str, Passing]]) -> Table:
     """A line for each kind, a column for each way of gluing; what is above the limit is marked."""
-    made = Table("kind", *GLUES, box=None, pad_edge=False)
+    made = Table("kind", *TEXT_GLUES, box=None, pad_edge=False)
     for kind, ways in results.items():
-        made.add_row(kind, *(_cell(ways.get(way)) for way in GLUES))
+        made.add_row(kind, *(_cell(ways.get(way)) for way in TEXT_GLUES))
     return made
 
 
@@ -47,7 +52,7 @@ def _good(console: Console, count: int, word: str, named: int) -> None:
 
 
 def _bad(console: Console, field: str, count: int, word: str, named: int) -> None:
-    results = measured(MEASURES[field], [kind for kind in KINDS if word in kind], count)
+    results = measured(field, [kind for kind in KINDS if word in kind], count)
     console.print(table(results))
     for kind, ways in results.items():
         for way, passing in ways.items():
