@@ -1,12 +1,9 @@
-"""The names that OpenTelemetry's semantic conventions give to metrics, attributes and events, and what is left of names in each place."""
+"""What is left of names where something bears them: metrics, events, keys."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterable
 from functools import cache
-from typing import Final
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics
@@ -21,32 +18,12 @@ from gateway.policy.load import load as load_policy
 from tests.attributes import pairs
 from tests.build import policy, released
 from tests.judgement.deciding import kannelles
-from tests.policy.semconv import PERSONAL, conventions
-
-_METRIC_PACKAGES: Final = ("opentelemetry.semconv.metrics", "opentelemetry.semconv._incubating.metrics")
-
-EVENTS: Final = (
-    "app.crash", "app.jank", "app.screen.click", "app.widget.click", "azure.resource.log", "browser.web_vital", "client.exception",
-    "device.app.lifecycle", "exception", "feature_flag.evaluation", "gen_ai.client.inference.operation.details",
-    "gen_ai.evaluation.result", "rpc.client.call.exception", "session.end", "session.start",
-)  # fmt: skip
-"""https://opentelemetry.io/docs/specs/semconv/, which the package doesn't list."""
-
-
-def metrics() -> list[str]:
-    """The names of all metrics of the package, stable or not."""
-    modules = (
-        importlib.import_module(f"{package}.{module.name}")
-        for package in _METRIC_PACKAGES
-        for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
-    )
-    found = (vars(module) for module in modules)
-    return sorted({value for held in found for name, value in held.items() if name.isupper() and isinstance(value, str)})
+from tests.policy.semconv import NAMED_PERSONAL, PERSONAL, conventions
 
 
 def attributes() -> list[str]:
     """The keys of all attributes of the package that aren't personal."""
-    personal = {key for keys in PERSONAL.values() for key in keys}
+    personal = {key for keys in PERSONAL.values() for key in keys} | {*NAMED_PERSONAL}
     return [key for key in conventions() if key not in personal]
 
 
