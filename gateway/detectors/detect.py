@@ -5,7 +5,7 @@ What a finding means for a field is for the rules to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -15,8 +15,9 @@ from gateway.detectors.coordinates import coordinates
 from gateway.detectors.decode import Decoding, Span, decodings
 from gateway.detectors.emails import emails
 from gateway.detectors.fast_path import hides_nothing
-from gateway.detectors.fold import obscure, readable
+from gateway.detectors.fold import readable
 from gateway.detectors.ibans import ibans
+from gateway.detectors.masking import Mark, masked
 from gateway.detectors.national_ids import national_ids
 from gateway.detectors.networks import mac_addresses, networks
 from gateway.detectors.phones import is_phone, phones
@@ -39,6 +40,9 @@ SCANS: Final[Mapping[Detector, Scan]] = {
 }
 """What looks for each kind, the most telling first: the digits of a card could be a phone number's too."""
 
+RANKS: Final = {kind: rank for rank, kind in enumerate(SCANS)}
+"""How telling each kind is, the most telling 0."""
+
 REASONS: Final[Mapping[Detector, Reason]] = {
     Detector.EMAIL: Reason.LOOKS_LIKE_EMAIL,
     Detector.IBAN: Reason.LOOKS_LIKE_IBAN,
@@ -56,7 +60,6 @@ LABELS: Final[Mapping[Detector, str]] = {kind: f"[{kind.name}]" for kind in DETE
 """What a finding is replaced by where it is masked."""
 
 _REDACTED: Final = "[REDACTED]"
-_UNKNOWN: Final = "\ufffd"
 _ROUNDS: Final = 3
 
 
@@ -114,10 +117,6 @@ def mask(text: str) -> str:
     return text if find(text) is None else _REDACTED
 
 
-Mark = tuple[int, int, str]
-"""From where to where in a text something stands, and what replaces it."""
-
-
 def _findings(decoding: Decoding, sought: Collection[Detector]) -> Iterator[tuple[Detector, Span]]:
     return ((kind, span) for kind, scan in SCANS.items() if kind in sought for span in scan(decoding))
 
@@ -126,14 +125,9 @@ def _masked_once(text: str) -> str:
     if len(text) > LONGEST:
         return _REDACTED
     try:
-        found = list(_marks(text))
+        return masked(text, list(_marks(text)))
     except TooMuch:
         return _REDACTED
-    parts, done = [], 0
-    for start, end, label in _merged(found):
-        parts += [_legible(text[done:start]), label]
-        done = end
-    return "".join((*parts, _legible(text[done:])))
 
 
 def _marks(text: str) -> Iterator[Mark]:
@@ -142,20 +136,4 @@ def _marks(text: str) -> Iterator[Mark]:
     for decoding in decodings(text):
         for kind, span in _findings(decoding, DETECTORS):
             budget.spend(1)
-            yield *decoding.place(*span), LABELS[kind]
-
-
-def _merged(marks: Iterable[Mark]) -> list[Mark]:
-    """Marks in order, those that overlap as one, named by the first of them that starts first."""
-    merged: list[Mark] = []
-    for start, end, label in sorted(marks, key=lambda mark: (mark[0], -mark[1])):
-        if merged and start < merged[-1][1]:
-            before = merged.pop()
-            merged.append((before[0], max(end, before[1]), before[2]))
-        else:
-            merged.append((start, end, label))
-    return merged
-
-
-def _legible(text: str) -> str:
-    return text if readable(text) else "".join(_UNKNOWN if obscure(char) else char for char in text)
+            yield Mark(*decoding.place(*span), RANKS[kind], LABELS[kind])

@@ -130,7 +130,7 @@ kannelle.privacy.v1.ActivityLogService/Record std::vector a::b test_x.py::TestA:
 a=b&c=d x[0] p99=12.5ms 1/2 __init__ C:\\Users\\x \\d+ &nbsp; R&D python@3 image@sha256:abcdef nginx:1.25.3 4.8.4682.0 bytes=0-1023
 W/"67ab43" max-age=31536000 ERR_CONNECTION_REFUSED Linux-5.15.0-91-generic-x86_64 k8s_pod-7d9f8b6c5d-x2x4z exp_2024_q4_checkout
 ---------------- ________________ ================ aaaaaaaaaaaaaaaaaaaaaaaa 0000000000000000 1111111111111111 123456789 1234567890
-[EMAIL] [PHONE] [IP] [CARD] [IBAN] [COORDINATES] [REDACTED] 0x7fffffffffff 20\u00b0C
+[EMAIL] [PHONE] [IP] [CARD] [IBAN] [COORDINATES] [ID] [SECRET] [MAC] [REDACTED] 0x7fffffffffff 20\u00b0C
 """.split()
 
 
