@@ -17,7 +17,7 @@ Span = tuple[int, int]
 
 
 class Solid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Found beside anything and with separators anywhere, where no other digits are near; beside other digits in one of its layouts.
+    """Found beside anything: where no other digits are near with separators anywhere (`any_groups`), else in one of its layouts.
 
     In a layout `x` is a character, a blank a place where separators may be, `-` one where they must be. With `beside_digits` other
     digits don't matter.
@@ -28,6 +28,7 @@ class Solid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     check: str
     form: str
     layouts: Sequence[str]
+    any_groups: bool = True
     beside_digits: bool = False
 
 
@@ -63,6 +64,8 @@ _SEPARATOR: Final = r"[ \t.:/_\-+()\[\]]"
 _LAYOUT_PIECES: Final = {"x": "[0-9AB]", " ": f"{_SEPARATOR}{{0,3}}+", "-": f"{_SEPARATOR}{{1,3}}+"}
 _SEPARATED: Final = str.maketrans("", "", " \t.:/_-+()[]")
 _OTHER: Final = r"[^0-9a-z\n]{0,3}"
+_DECIMAL: Final = re.compile(r"[0-9]+\.[0-9]+")
+"""A number with decimals, such as the time in seconds. An identifier that is written so is found by its layout."""
 
 
 def _no_digits_around(pattern: str) -> str:
@@ -85,6 +88,7 @@ _HINT: Final = re2.compile(f"(?i){'|'.join(entry.form for entry in _TABLE.solid)
 _SOLID: Final = [
     (re.compile(entry.form if entry.beside_digits else _no_digits_around(entry.form), re.IGNORECASE), CHECKS[entry.check])
     for entry in _TABLE.solid
+    if entry.any_groups
 ]
 _LAYOUTS: Final = [
     (re.compile("|".join(map(_layout, entry.layouts)), re.IGNORECASE), re.compile(entry.form), CHECKS[entry.check])
@@ -116,7 +120,8 @@ def national_ids(text: str, compact: Compact) -> Iterator[Span]:
 
 def _solid(text: str, compact: Compact) -> Iterator[Span]:
     for form, check in _SOLID:
-        yield from (compact.span(*match.span()) for match in form.finditer(compact.text) if check(match[0].upper()))
+        spans = (compact.span(*match.span()) for match in form.finditer(compact.text) if check(match[0].upper()))
+        yield from ((start, end) for start, end in spans if not _DECIMAL.fullmatch(text, start, end))
     for layout, form, check in _LAYOUTS:
         for match in layout.finditer(text):
             plain = match[0].translate(_SEPARATED).upper()
