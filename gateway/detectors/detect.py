@@ -29,7 +29,7 @@ Scan = Callable[[Decoding], Iterator[Span]]
 
 SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.SECRET: lambda decoding: secrets(decoding.text),
-    Detector.EMAIL: lambda decoding: emails(decoding.text),
+    Detector.EMAIL: lambda decoding: emails(decoding.text, loose=decoding.loose),
     Detector.IBAN: lambda decoding: ibans(decoding.compact),
     Detector.NATIONAL_ID: lambda decoding: national_ids(decoding.bare, decoding.compact),
     Detector.CARD: lambda decoding: cards(decoding.bare),

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.detectors import data
+
 Span = tuple[int, int]
 
 # One character of a label: a letter, a digit, a hyphen, an underscore, or whatever isn't ASCII.
@@ -24,11 +26,36 @@ _QUOTED: Final = re.compile(r"[ \t]{0,2}+\"[^\"\n]{1,64}+\"")
 _REACH: Final = 70
 
 
-def emails(text: str) -> Iterator[Span]:
-    """The addresses in folded text, from left to right. Each at sign is looked at once."""
+# Bytes that were never text rarely look so regular: labels in one case but for their first letter, and a top-level domain that exists or
+# has four letters. Letters of what comes next may follow it.
+_LIKELY: Final = re.compile(
+    r"@[ \t]*+(?:(?:(?:[A-Z]?[a-z0-9_-]+|[A-Z0-9_-]+)\.)+(?P<tld>[A-Z]?[a-z]+|[A-Z]{2,}+)|[0-9.]+|\[[0-9a-zA-Z:.]+\]|.*?[^\x00-\x7f]{2})"
+)
+_LIKELY_LOCAL: Final = re.compile(r"[\w\")\ufffd-][ \t]*\Z")
+_MIN_LIKELY_LETTERS: Final = 4
+_TLDS: Final = data.lines("tlds")
+_GLUED: Final = tuple(sorted(data.lines("tlds_glued")))
+
+
+def emails(text: str, *, loose: bool = False) -> Iterator[Span]:
+    """The addresses in folded text, from left to right. Each at sign is looked at once.
+
+    If `loose`, the text was decoded from a run that may never have been text: only what is likely an address counts.
+    """
     for domain in _DOMAIN.finditer(text):
         at = domain.start()
         before = text[max(0, at - _REACH) : at][::-1]
-        if local := _LOCAL.match(before):
+        local = _LOCAL.match(before)
+        if local and (not loose or _is_likely(text, at, domain.end())):
             quoted = _QUOTED.match(before)
             yield at - max(local.end(), quoted.end() if quoted else 0), domain.end()
+
+
+def _is_likely(text: str, at: int, end: int) -> bool:
+    domain = _LIKELY.match(text, at, end)
+    if not domain or not _LIKELY_LOCAL.search(text, max(0, at - 3), at):
+        return False
+    tld = (domain["tld"] or "com").lower()
+    if text[domain.end() : domain.end() + 1].isdigit() and not tld.startswith(_GLUED):
+        return False
+    return tld in _TLDS or len(tld) >= _MIN_LIKELY_LETTERS or tld.startswith(_GLUED)

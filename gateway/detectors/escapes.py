@@ -56,7 +56,7 @@ _ESCAPE: Final = re.compile(
           (?:at|arroba){_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|punkt|punto){_GAP}|{_BRACKETED}){_REST}
         | arobase{_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}point{_GAP}|\.){_REST})
     | {_SAID_GAP}(?<=\w{_SAID_GAP}){_SAID_GAP}{{0,2}}+(?P<said>
-          a(?:t|rroba|robase)(?P<gap>{_SAID_GAP}{{1,3}}+)(?P<domain>(?:{_LABEL}\.){{1,4}}+(?P<tld>[^\W\d_]{{2,63}}+))(?![ ]?\())
+          a(?:t|rroba|robase)(?P<gap>{_SAID_GAP}{{1,3}}+)(?P<domain>(?:{_LABEL}\.){{1,4}}+(?P<tld>[^\W\d_]{{2,63}}+)))
     | @(?P<tail>[ ]?{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|[ ]\.[ ]){_REST})
     )
     """,
@@ -71,6 +71,8 @@ _WORDED_DOT: Final = re.compile(rf"{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACK
 
 _TLDS: Final = data.lines("tlds")
 _GLUED: Final = re.compile(rf"(?:{'|'.join(sorted(data.lines('tlds_glued')))})[a-z]{{1,8}}\Z")
+# What follows the name of a function in a stack trace.
+_FRAME: Final = re.compile(r"\(|[ ]\((?:[^()\s]{1,100}:[0-9]{1,7}\)|<anonymous>|native|index |\))")
 
 _BLANKS: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
@@ -140,8 +142,10 @@ def _char(code: int, otherwise: str) -> str:
 
 def _said(match: re.Match[str]) -> str:
     """What an address with `at` for its sign is, if its domain is one that people have mail under."""
-    tld = match["tld"].lower()
-    known = tld in _TLDS or (" " not in match["gap"] and _GLUED.match(tld) is not None)
+    tld, blank = match["tld"].lower(), " " in match["gap"]
+    if blank and _FRAME.match(match.string, match.end()):
+        return match[0]
+    known = tld in _TLDS or (not blank and _GLUED.match(tld) is not None)
     return f"@{match['domain']}" if known else match[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from random import Random
 
 import pycountry
@@ -27,6 +28,8 @@ ADDRESSES = [
     ("x-ada_at_acme.com-x", "[EMAIL]"),
     ("mail ada at video.acme.fr, please", "mail [EMAIL], please"),
     ("meet at acme.com", "[EMAIL]"),
+    ("ada at acme.com (soon)", "[EMAIL] (soon)"),
+    ("ada_at_acme.com(soon)", "[EMAIL](soon)"),
     ("annau0040acme.com", "[EMAIL]"),
     ("u0061u006eu006eu0061u0040u0061u0063u006du0065u002eu0063u006fu006d", "[EMAIL]"),
     ("anna_x0040_acme.com", "[EMAIL]"),
@@ -47,6 +50,7 @@ CLEAN = [
     "at Object.run (file.js:3:1)",
     "TypeError: x is undefined at Layer.is (router.js:3:1)",
     "Error\n    at Route.it (file.js:3:1)\n    at async Foo.info (file.js:4:1)",
+    "failed at Layer.is (<anonymous>)",
     "java.lang.IllegalStateException: no\n\tat com.kannelle.video.Exporter.run(Exporter.java:12)",
     "stopped at 10.5 s",
     "stopped at order.id",
@@ -111,3 +115,14 @@ def test_nearly_all_addresses_are_found_with_each_word_for_the_sign() -> None:
         sign = random.choice("_-/: ") + random.choice(("at", "AT", "At")) + random.choice("_-/: ")
         tokens.append(f"{local}{sign}{domain}.{random.choice(tlds)}")
     assert [token for token in tokens if find(token, (Detector.EMAIL,)) is None] == []
+
+
+@pytest.mark.parametrize("token", ["01NXV2G7A8QHVFWC5TTS8VKMYE", "3cgLnOjJAUy5CQjEvTorYTCI6YG"])
+def test_random_identifiers_that_decode_to_an_at_sign_are_no_address(token: str) -> None:
+    assert find(token) is None
+
+
+@pytest.mark.parametrize("address", ["a@b.fr", "ada@acme.com", "Ada@Acme.com", "ADA@ACME.COM", "ada@acme.example", "ada@10.0.0.1"])
+@pytest.mark.parametrize("after", ["", "xyz", " said so", "\n"])
+def test_an_address_in_base64_is_found_whatever_follows(address: str, after: str) -> None:
+    assert find(b64encode((address + after).encode()).decode(), (Detector.EMAIL,))
