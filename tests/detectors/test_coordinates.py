@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
-from gateway.detectors.detect import find, mask
+from gateway.detectors.detect import find
 from gateway.errors import Reason
 from gateway.model import Detector
+from tests.detectors.marking import marked
 
 SOUGHT = (Detector.COORDINATES, Detector.IP)
 
@@ -48,8 +49,8 @@ CLEAN = """
 
 @pytest.mark.parametrize(("text", "masked"), PLACES)
 def test_a_place_is_found_however_it_is_written(text: str, masked: str) -> None:
-    assert find(text) is Reason.LOOKS_LIKE_COORDINATES
-    assert mask(text) == masked
+    assert find(text, (Detector.COORDINATES,)) is Reason.LOOKS_LIKE_COORDINATES
+    assert marked(text, (Detector.COORDINATES,)) == masked
 
 
 @pytest.mark.parametrize("text", [*CLEAN, "12.50, 99.90", "p50 12.3456ms p99 45.6789ms", "loss 0.1234, 0.4567"])

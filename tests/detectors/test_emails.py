@@ -9,10 +9,11 @@ import pycountry
 import pytest
 
 from gateway.detectors import data
-from gateway.detectors.detect import find, mask
+from gateway.detectors.detect import find
 from gateway.detectors.emails import emails
 from gateway.errors import Reason
 from gateway.model import Detector
+from tests.detectors.marking import marked
 
 ADDRESSES = [
     ("ada_at_acme.com", "[EMAIL]"),
@@ -63,13 +64,13 @@ CLEAN = [
 
 @pytest.mark.parametrize(("text", "masked"), ADDRESSES)
 def test_an_address_is_found_whatever_stands_for_its_sign(text: str, masked: str) -> None:
-    assert find(text) is Reason.LOOKS_LIKE_EMAIL
-    assert mask(text) == masked
+    assert find(text, (Detector.EMAIL,)) is Reason.LOOKS_LIKE_EMAIL
+    assert marked(text, (Detector.EMAIL,)) == masked
 
 
 @pytest.mark.parametrize("text", CLEAN)
 def test_places_in_code_and_plain_sentences_are_no_address(text: str) -> None:
-    assert find(text) is None
+    assert find(text, (Detector.EMAIL,)) is None
 
 
 def test_what_people_have_mail_under_exists() -> None:
@@ -119,7 +120,7 @@ def test_nearly_all_addresses_are_found_with_each_word_for_the_sign() -> None:
 
 @pytest.mark.parametrize("token", ["01NXV2G7A8QHVFWC5TTS8VKMYE", "3cgLnOjJAUy5CQjEvTorYTCI6YG"])
 def test_random_identifiers_that_decode_to_an_at_sign_are_no_address(token: str) -> None:
-    assert find(token) is None
+    assert find(token, (Detector.EMAIL,)) is None
 
 
 @pytest.mark.parametrize("address", ["a@b.fr", "ada@acme.com", "Ada@Acme.com", "ADA@ACME.COM", "ada@acme.example", "ada@10.0.0.1"])

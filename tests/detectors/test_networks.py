@@ -9,13 +9,14 @@ from random import Random
 
 import pytest
 
-from gateway.detectors.detect import find, mask
+from gateway.detectors.detect import find
 from gateway.errors import Reason
 from gateway.model import Detector
+from tests.detectors.marking import marked
 
 IP = Reason.LOOKS_LIKE_IP_ADDRESS
 MAC = Reason.LOOKS_LIKE_MAC_ADDRESS
-SOUGHT = (Detector.IP, Detector.MAC)
+SOUGHT = (Detector.MAC, Detector.IP)
 
 ADDRESSES = [
     ("203.0.113.77", "[IP]"),
@@ -88,14 +89,14 @@ SHA256:43:51:43:a1:b5:fc:8b:b7:0a:3a:a9:b1:0f:66:73:a8:43:51:43:12:34:56:78:b7:0
 
 @pytest.mark.parametrize(("text", "masked"), ADDRESSES)
 def test_an_ip_address_is_found_however_it_is_written(text: str, masked: str) -> None:
-    assert find(text) is IP
-    assert mask(text) == masked
+    assert find(text, SOUGHT) is IP
+    assert marked(text, SOUGHT) == masked
 
 
 @pytest.mark.parametrize(("text", "masked"), CARDS)
 def test_a_mac_address_is_found_however_it_is_written(text: str, masked: str) -> None:
-    assert find(text) is MAC
-    assert mask(text) == masked
+    assert find(text, SOUGHT) is MAC
+    assert marked(text, SOUGHT) == masked
 
 
 @pytest.mark.parametrize("text", CLEAN)

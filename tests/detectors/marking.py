@@ -1,0 +1,21 @@
+"""What a few detectors alone find in a text, so that a test of one kind says nothing of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.detectors.decode import decodings
+from gateway.detectors.detect import LABELS, SCANS
+from gateway.model import Detector
+
+
+def marked(text: str, kinds: Sequence[Detector]) -> str:
+    """Return `text` with what these detectors find, in anything it encodes, replaced by the name of the kind."""
+    found = ((*decoding.place(*span), LABELS[kind]) for decoding in decodings(text) for kind in kinds for span in SCANS[kind](decoding))
+    marks = sorted(found, key=lambda mark: (mark[0], -mark[1]))
+    parts, done = [], 0
+    for start, end, label in marks:
+        if start >= done:
+            parts += [text[done:start], label]
+        done = max(done, end)
+    return "".join((*parts, text[done:]))
