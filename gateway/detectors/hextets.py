@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+import re2
+
 Span = tuple[int, int]
 
 _HEX: Final = "[0-9A-Fa-f]"
@@ -14,6 +16,15 @@ _COLON_RUN: Final = re.compile(
     rf"(?:::)?+{_HEXTET}(?:::?{_HEXTET})++(?:::)?+|(?<![0-9A-Za-z_])(?:::{_HEXTET}|{_HEXTET}::)(?![0-9A-Za-z_:])"
 )
 _MIXED_RUN: Final = re.compile(rf"{_HEXTET}(?:[:/_-]{{1,2}}{_HEXTET}){{2,}}+")
+_DIGITED: Final = rf"{_HEX}{{0,3}}[0-9]{_HEX}{{0,3}}"
+_SOME_HEXTETS: Final = rf"(?:{_HEXTET}(?::{_HEXTET})*)?"
+# What is in each text with an address, or nearly, as one automaton: eight hextets, one with a digit; `::` once between other characters;
+# two hextets with a digit and another one. Runs are looked at one by one where it is found.
+_HINT: Final = re2.compile(
+    "|".join(rf"(?:{_HEXTET}:){{{before}}}{_DIGITED}(?::{_HEXTET}){{{7 - before}}}" for before in range(8))
+    + rf"|(?:^|[^0-9A-Za-z_:]){_SOME_HEXTETS}::{_SOME_HEXTETS}(?:$|[^0-9A-Za-z_:])"
+    + rf"|{_DIGITED}(?:::?{_HEXTET})*::?{_DIGITED}"
+)
 _COLONS: Final = str.maketrans("/_-", ":::")
 
 # Digests are written in pairs as well, in more of them than any address has.
@@ -47,24 +58,27 @@ def ipv6_addresses(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
     an address don't matter.
     """
     found = False
-    if text.count(":") >= 2:
-        for match, run in _runs(_COLON_RUN, text):
+    if text.count(":") >= 2 and (loose or _HINT.search(text)):
+        for match, run in _runs(_COLON_RUN, text, apart=False):
             if span := _full(run, apart=False) or _compressed(run, loose=loose):
                 found = True
                 yield match.start() + span[0], match.start() + span[1]
     if not found:
-        for match, run in _runs(_MIXED_RUN, bare):
+        for match, run in _runs(_MIXED_RUN, bare, apart=True):
             if span := _full(run, apart=True) or _compressed_apart(run):
                 yield match.start() + span[0], match.start() + span[1]
     yield from _reversed(text)
 
 
-def _runs(pattern: re.Pattern[str], text: str) -> Iterator[tuple[re.Match[str], Run]]:
+def _runs(pattern: re.Pattern[str], text: str, *, apart: bool) -> Iterator[tuple[re.Match[str], Run]]:
+    """The runs that have colons enough; if `apart`, those that have other separators as well, which counts as colons."""
     for match in pattern.finditer(text):
-        start, end = match.span()
-        colons = match[0].translate(_COLONS)
+        (start, end), found = match.span(), match[0]
+        colons = found.translate(_COLONS) if apart else found
+        if end - start > _MAX_RUN_CHARS or (apart and colons == found):
+            continue
         doubles = colons.count("::")
-        if (doubles == 1 or colons.count(":") - 2 * doubles >= _GROUPS - 1) and end - start <= _MAX_RUN_CHARS:
+        if doubles == 1 or colons.count(":") - 2 * doubles >= _GROUPS - 1:
             yield match, Run(colons, not _is_touching(text[start - 1 : start]), not _is_touching(text[end : end + 1]))
 
 
