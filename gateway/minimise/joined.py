@@ -11,6 +11,9 @@ from gateway.errors import Reason
 from gateway.model import DETECTORS, Detector
 from gateway.plan import FreeText, Scalar, Text
 
+MIN_DIGITS: Final = 6
+"""Digits of the shortest value that may come in parts, two coordinates: with fewer, nothing is joined."""
+
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,3}\.[0-9]+")
 _PLACE: Final = (Detector.COORDINATES,)
 
@@ -30,7 +33,7 @@ def sought_of(rule: Scalar | None) -> tuple[Detector, ...]:
 
 def judge_joined(parts: Sequence[str], sought: Sequence[Detector]) -> Reason | None:
     """Return the reason why an array goes though each of its elements may stay; None if it may stay too."""
-    if len(parts) < 2 or not sought:
+    if len(parts) < 2 or not sought or sum(char.isdigit() for part in parts for char in part) < MIN_DIGITS:
         return None
     return next(filter(None, (find(text, kinds) for text, kinds in _joined(parts, sought))), None)
 
