@@ -5,9 +5,12 @@ The lists are data. A policy adds domains of its own to them and takes others ou
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
+
+import re2
 
 from gateway.detectors import data
 
@@ -31,18 +34,32 @@ _KNOWN: Final[Own] = {
     **dict.fromkeys(_BUSINESS, False),
     **dict.fromkeys(_CORE, True),
 }
-_TOPS: Final = frozenset(domain.rpartition(".")[2] for domain in _KNOWN)
 
 # The brands that exist under every country's domain.
 _COUNTRY: Final = r"\.(?:com|(?:com?\.)?[a-z]{2})"
 _BRANDED: Final = re.compile(rf"(?:.*\.)?(?:{'|'.join(sorted(_BRANDS))}){_COUNTRY}")
 
-_LONG: Final = "|".join(sorted(brand for brand in _BRANDS if len(brand) >= MIN_JOINED_CHARS))
-_JOINED: Final = re.compile(rf"(?:{_LONG}){_COUNTRY}\Z")
-_JOINED_CORE: Final = tuple(sorted(domain for domain in _CORE if domain.index(".") >= MIN_JOINED_CHARS))
+# The same where it stands in a text, and long names of the core right after letters too.
+_JOINED: Final = "|".join(
+    [f"(?:{brand}){_COUNTRY}" for brand in sorted(_BRANDS) if len(brand) >= MIN_JOINED_CHARS]
+    + [re.escape(domain) for domain in sorted(_CORE) if domain.index(".") >= MIN_JOINED_CHARS]
+)
+_STANDING: Final = re2.compile(rf"(?:(?:^|[^\pL\pN])(?:{'|'.join(sorted(_BRANDS))}){_COUNTRY}|{_JOINED})(?:[^\pL\pN]|$)")
 
 _APART: Final = re.compile(r"[^\w.-]|_")
 """What no domain holds."""
+
+_LABEL: Final = re.compile(r"[^.-]+")
+
+
+def _end(domain: str) -> str:
+    """The two last labels of a domain, of the first of them what follows its last hyphen: `online.de` of `t-online.de`."""
+    dot = domain.rindex(".")
+    return domain[max(domain.rfind(".", 0, dot), domain.rfind("-", 0, dot)) + 1 :]
+
+
+_ENDS: Final = frozenset(end for domain in _KNOWN if (end := _end(domain)) != domain)
+"""What longer domains end with."""
 
 
 def own(personal: Iterable[str], business: Iterable[str]) -> Own:
@@ -72,41 +89,41 @@ def is_core(domain: str) -> bool:
 
 def names_personal(text: str, own: Own = NOTHING) -> bool:
     """Whether a consumer's domain stands in a text in lower case: as labels that no letter or digit touches, or right after letters."""
-    return "." in text and any(_names(run, own) for run in _APART.split(text) if "." in run)
+    if "." not in text:
+        return False
+    if _STANDING.search(text) or any(personal and _stands(domain, text) for domain, personal in own.items()):
+        return True
+    return any(_names(run, own) for run in _APART.split(text) if "." in run)
+
+
+def _stands(domain: str, text: str) -> bool:
+    """Whether a domain stands in a text where no letter or digit touches it."""
+    return re.search(rf"(?<![^\W_]){re.escape(domain)}(?![^\W_])", text) is not None
 
 
 def _names(run: str, own: Own) -> bool:
-    """Whether one stands in a run of letters, digits, dots and hyphens."""
-    return any(_is_named(run[:end], dot, own) for dot, end in _tops(run, own))
+    """Whether a domain that is known stands in a run of letters, digits, dots and hyphens."""
+    labels = list(_LABEL.finditer(run))
+    return any(
+        run[left.end() : right.start()] == "." and _ends(run[: right.end()], left.start(), own)
+        for left, right in itertools.pairwise(labels)
+    )
 
 
-def _tops(run: str, own: Own) -> Iterator[tuple[int, int]]:
-    """Yield where the dot before, and the end, of each label is that domains end with."""
-    dot = run.find(".")
-    while dot >= 0:
-        ends = [at for at in (run.find(".", dot + 1), run.find("-", dot + 1)) if at >= 0]
-        end = min(ends, default=len(run))
-        top = run[dot + 1 : end]
-        if len(top) == 2 or top in _TOPS or any(domain.endswith(f".{top}") for domain in own):
-            yield dot, end
-        dot = run.find(".", dot + 1)
-
-
-def _is_named(text: str, dot: int, own: Own) -> bool:
-    """Whether a text ends with a consumer's domain. It does at a boundary if one of its tails is such a domain."""
-    if text.endswith(_JOINED_CORE) or _JOINED.search(text):
+def _ends(text: str, start: int, own: Own) -> bool:
+    """Whether a text ends with a domain that is known; from `start` on there are two labels."""
+    if _said(text[start:], own):
         return True
-    return any(_said(tail, own) or _BRANDED.fullmatch(tail) for tail in _tails_before(text, dot))
+    return text[start:] in _ENDS and any(_said(text[at:], own) for at in _starts(text, start))
 
 
-def _tails_before(text: str, dot: int) -> Iterator[str]:
-    """Yield what stands behind each dot and hyphen before the last dot, shortest first, and the text itself."""
-    start = dot
+def _starts(text: str, start: int) -> Iterator[int]:
+    """Yield where a longer domain may start: behind the dots and hyphens before `start`, or with the text."""
     for _ in range(MAX_DOMAIN_LABELS):
-        start = max(text.rfind(".", 0, start), text.rfind("-", 0, start))
-        yield text[start + 1 :]
-        if start < 0:
+        if start <= 0:
             return
+        start = max(text.rfind(".", 0, start - 1), text.rfind("-", 0, start - 1)) + 1
+        yield start
 
 
 def _tails(labels: list[str]) -> Iterator[list[str]]:
