@@ -58,7 +58,7 @@ def _end(domain: str) -> str:
     return domain[max(domain.rfind(".", 0, dot), domain.rfind("-", 0, dot)) + 1 :]
 
 
-_ENDS: Final = frozenset(end for domain in _KNOWN if (end := _end(domain)) != domain)
+_ENDS: Final = frozenset(_end(domain) for domain in _KNOWN if "-" in domain or domain.count(".") > 1)
 """What longer domains end with."""
 
 
