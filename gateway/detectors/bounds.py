@@ -13,7 +13,7 @@ DEPTH: Final = 4
 _GROWTH: Final = 2
 _GROWTH_FLOOR_CHARS: Final = 1 << 9
 _CHECKS_FLOOR: Final = 1024
-_FINDINGS_FLOOR: Final = 64
+_FINDINGS_FLOOR: Final = 32
 
 
 class TooMuch(Exception):
