@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.detectors.detect import find, mask
-from gateway.detectors.prohibited import said
+from gateway.detectors.prohibited import prohibited
 from gateway.minimise.addresses import read
 
 CHARS: Final = 40_000
@@ -213,7 +213,7 @@ def _cut(text: str) -> list[str]:
 
 
 def _key(key: str) -> object:
-    return find(key) or said(key)
+    return find(key) or prohibited(key)
 
 
 def size(texts: Sequence[str]) -> int:
