@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.detectors.detect import find, find_number, mask
+from gateway.detectors.prohibited import is_prohibited
 from gateway.minimise import addresses
 from gateway.model import Facts
 from gateway.patterns import compile_pattern
@@ -41,7 +42,7 @@ def _passes(rule: Any, value: Any, facts: Facts) -> bool:
         case Number():
             return not find_number(value) if rule.min is None or rule.max is None else bool(rule.min <= value <= rule.max)
         case Moment():
-            return _is_near(value, rule.days, facts)
+            return _is_near(value, rule, facts)
         case Span():
             return _is_within(value, rule.min, rule.max)
     raise TypeError(rule)
@@ -65,13 +66,16 @@ def _fits(rule: Text | None, value: str) -> bool:
         return value in rule.one_of and not (rule.detect and find(value, rule.detect))
     long = rule.max_length and len(value) > rule.max_length
     odd = rule.pattern and not compile_pattern(rule.pattern).fullmatch(value)
-    return not long and not odd and not (rule.detect and find(value, rule.detect))
+    said = rule.name and is_prohibited(value)
+    return not long and not odd and not said and not (rule.detect and find(value, rule.detect))
 
 
-def _is_near(value: Any, days: int | None, facts: Facts) -> bool:
+def _is_near(value: Any, rule: Moment, facts: Facts) -> bool:
     if not (-62_135_596_800 <= value.seconds <= 253_402_300_799 and 0 <= value.nanos < 10**9):
         return False
-    return days is None or bool(abs(_nanos(value) - facts.received_ns) <= days * 86_400 * 10**9)
+    if (rule.min is not None and value.seconds < rule.min) or (rule.max is not None and value.seconds > rule.max):
+        return False
+    return rule.days is None or bool(abs(_nanos(value) - facts.received_ns) <= rule.days * 86_400 * 10**9)
 
 
 def _is_within(value: Any, low: int | None, high: int | None) -> bool:

@@ -14,13 +14,14 @@ from gateway.patterns import TOKEN
 from gateway.plan import Attributes, Body, FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 from gateway.policy.narrow import narrows
 
-VALUES = ("", "a", "ab", "abc", "b-1", "x y", "jean@acme.fr", "12345", "+33 6 12 34 56 78", "usr_1", "a" * 70)
+VALUES = ("", "a", "ab", "abc", "b-1", "x y", "jean@acme.fr", "12345", "+33 6 12 34 56 78", "usr_1", "a" * 70, "age", "user_age")
 TEXTS = st.builds(
     Text,
     pattern=st.sampled_from(["", "a{1,3}", "[a-z]{1,9}", TOKEN]),
     max_length=st.sampled_from([0, 1, 2, 5]),
     one_of=st.lists(st.sampled_from(VALUES[1:]), max_size=4, unique=True).map(tuple),
     detect=st.sets(st.sampled_from(DETECTORS)).map(tuple),
+    name=st.booleans(),
 )
 STRINGS = (
     TEXTS
@@ -92,6 +93,15 @@ WORK: Final = WorkEmail(outside=False, vendor=False)
         (Moment(7), Moment(), False),
         (Moment(7), Moment(8), False),
         (Moment(8), Moment(7), True),
+        (Moment(), Moment(min=1, max=9), True),
+        (Moment(min=1, max=9), Moment(), False),
+        (Moment(min=1, max=9), Moment(min=2, max=8), True),
+        (Moment(min=1, max=9), Moment(7, min=0, max=9), False),
+        (Moment(min=1, max=9), Moment(7, min=1, max=10), False),
+        (Text("a", name=True), Text("a"), False),
+        (Text("a"), Text("a", name=True), True),
+        (Text("[a-z]{1,9}", name=True), Text(one_of=("gender",)), False),
+        (Text("[a-z]{1,9}", name=True), Text(one_of=("codec",)), True),
         (Span(), Span(0, 9), True),
         (Span(0, 9), Span(1, 8), True),
         (Span(0, 9), Span(), False),

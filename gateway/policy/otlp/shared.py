@@ -101,6 +101,11 @@ class Rules:
         """On a string that is classified so."""
         return judge("string", privacy, self.site)
 
+    def random(self, privacy: FieldPrivacy) -> Ruling:
+        """On a string of random digits and letters whose pattern tells all about it: whatever is found in it is there by chance."""
+        ruling = self.string(privacy)
+        return msgspec.structs.replace(ruling, detect=()) if isinstance(ruling, Text) else ruling
+
     def inside(self, ruling: Ruling) -> Ruling:
         """What doesn't leave the EU: there, this ruling."""
         if not self.site.lets(Category.OPERATIONAL):

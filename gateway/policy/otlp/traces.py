@@ -42,7 +42,8 @@ MESSAGES: Final = frozenset(
 """Slots that hold other slots."""
 
 _STATE: Final = FieldPrivacy(Category.OPERATIONAL, pattern=r"ot=(th:[0-9a-f]{1,14}|rv:[0-9a-f]{14})(;(th:[0-9a-f]{1,14}|rv:[0-9a-f]{14}))?")
-"""Of tracestate what sampling needs, and no vendor's entry: https://opentelemetry.io/docs/specs/otel/trace/tracestate-handling/."""
+"""Of tracestate what sampling needs, at random like the trace's own ID, and no vendor's entry:
+https://opentelemetry.io/docs/specs/otel/trace/tracestate-handling/."""
 
 _METHOD: Final = "(CONNECT|DELETE|GET|HEAD|HTTP|OPTIONS|PATCH|POST|PUT|QUERY|TRACE)"
 _WORD: Final = "([A-Za-z]([A-Za-z_-]{0,29}[A-Za-z])?[0-9]{0,2})"
@@ -66,7 +67,7 @@ KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUME
 
 def specials(rules: Rules) -> Mapping[str, Ruling]:
     """Rulings on the slots that no category alone can decide."""
-    state = rules.inside(rules.string(_STATE))
+    state = rules.inside(rules.random(_STATE))
     return {
         f"{TRACE}ResourceSpans.resource": NESTED,
         f"{TRACE}ScopeSpans.scope": NESTED,
