@@ -152,10 +152,10 @@ class Attributes(msgspec.Struct, frozen=True, tag="attributes"):
     A key under a prefix must be a token in which nothing personal hides, and not say, unmistakably, what is never collected
     (`gateway/detectors/data/prohibited.json`); under one of `impersonal`, what follows the prefix must say nothing personal either
     (`personal.json`). An array's elements are judged one by one, in an array none; bytes are stripped. The strings and numbers that are
-    left, written as one, must hold nothing of the string rule's `detect`, or the array is stripped: joined by blanks, by commas, and by
-    nothing where all are letters and digits; where one is a decimal, by commas, and only coordinates count; with fewer than six digits
-    they hold nothing. An entry of a key-value list is judged by its path: the keys that lead to it and its own, joined with dots. An array
-    or a list of which nothing is left is stripped.
+    left, written as one, must hold nothing of the string rule's `detect` (no card counts where it has a `spare`), or the array is stripped:
+    joined by blanks, by commas, and by nothing where all are letters and digits; where one is a decimal, by commas, and only coordinates
+    count; with fewer than six digits they hold nothing. An entry of a key-value list is judged by its path: the keys that lead to it and
+    its own, joined with dots. An array or a list of which nothing is left is stripped.
     """
 
     exact: dict[str, Value]

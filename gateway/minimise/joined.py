@@ -21,11 +21,12 @@ _PLACE: Final = (Detector.COORDINATES,)
 def sought_of(rule: Scalar | None) -> tuple[Detector, ...]:
     """Return what is looked for in the joined strings and numbers of an array, by the rule of its strings.
 
-    Identifiers and addresses are told one by one, and what is listed stands for nothing else.
+    Identifiers and addresses are told one by one, and what is listed stands for nothing else. Where whole numbers of companies are spared,
+    several of them hold no card.
     """
     match rule:
-        case Text(one_of=(), detect=detect):
-            return detect
+        case Text(one_of=(), detect=detect, spare=spare):
+            return tuple(kind for kind in detect if not spare or kind is not Detector.CARD)
         case FreeText():
             return DETECTORS
     return ()

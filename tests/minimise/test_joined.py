@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.detectors.detect import find
 from gateway.minimise.joined import judge_joined, sought_of
-from gateway.model import DETECTORS, Detector
+from gateway.model import DETECTORS, Detector, Spare
 from gateway.plan import FreeText, Keep, Number, Scalar, Text, UserId, WorkEmail
 
 WHOLE = ("4111111111111111", "5555555555554444", "0612345678", "0033612345678", "FR7630006000011234567890189")
@@ -51,6 +51,7 @@ def test_only_what_is_sought_counts() -> None:
     [
         (Text("a", detect=(Detector.CARD,)), (Detector.CARD,)),
         (Text(one_of=("a", "b"), detect=DETECTORS), ()),
+        (Text("a", detect=(Detector.CARD, Detector.IBAN), spare=(next(iter(Spare)),)), (Detector.IBAN,)),
         (FreeText(), DETECTORS),
         (UserId("a", detect=DETECTORS), ()),
         (WorkEmail(outside=False, vendor=False), ()),
