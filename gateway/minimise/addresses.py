@@ -25,9 +25,6 @@ LONGEST: Final = 254
 _LONGEST_LOCAL: Final = 64
 _REMEMBERED: Final = 16_384
 _LOOKED_AT: Final = 4096
-MIN_NUMBER_DIGITS: Final = 13
-"""Digits of the shortest number that names no mailbox: it is somebody's in some registry, mistyped or not."""
-
 MAX_READERS: Final = 8
 """Policies' domains, at most, of which what was read is remembered: a reload leaves the older ones to those who still read by them."""
 
@@ -157,7 +154,7 @@ def _address(local: str, domain: str, own: Own, alike: str = "") -> Address:
         return PERSONAL
     if not 1 <= len(plain) <= _LONGEST_LOCAL or len(normalised.encode()) > LONGEST or _ROUTES.intersection(plain):
         return MALFORMED
-    if _hides(local, mailbox, domain) or _is_number(plain):
+    if _hides(local, mailbox, domain):
         return MALFORMED
     kind = Kind.PERSONAL if is_personal(lower, own) or (alike and is_personal(alike, own)) else Kind.BUSINESS
     return Address(kind, normalised, lower)
@@ -172,11 +169,6 @@ def _hides(local: str, mailbox: str, domain: str) -> bool:
     if find(mailbox) or (below and find(below)):
         return True
     return len(mailbox) < len(local) and mailbox[-1:].isdigit() and find(local) is not None
-
-
-def _is_number(mailbox: str) -> bool:
-    """Whether a mailbox has a long number for its name, whatever stands between the digits."""
-    return not mailbox.islower() and sum(map(str.isdigit, mailbox)) >= MIN_NUMBER_DIGITS
 
 
 def _misread(text: str, own: Own) -> Address:

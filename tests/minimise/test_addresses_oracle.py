@@ -46,15 +46,7 @@ def _once(text: str, added: tuple[str, ...], removed: tuple[str, ...]) -> Kind:
     if _is_address(text):
         if _stands(mailbox.lower(), added, removed):
             return Kind.PERSONAL
-        number = not re.search("[a-z]", mailbox, re.IGNORECASE) and len(re.sub("[^0-9]", "", mailbox)) >= 13
-        if (
-            mailbox
-            and not number
-            and not set("%!=#") & set(mailbox)
-            and not find(mailbox)
-            and not find(below)
-            and not _goes_on(local, mailbox)
-        ):
+        if mailbox and not set("%!=#") & set(mailbox) and not find(mailbox) and not find(below) and not _goes_on(local, mailbox):
             return Kind.PERSONAL if _is_personal(domain.lower(), added, removed) else Kind.BUSINESS
     return Kind.PERSONAL if any(_is_personal(named, added, removed) for named in mail_domains(text)) else Kind.MALFORMED
 
