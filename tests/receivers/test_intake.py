@@ -34,6 +34,9 @@ class Flow:
     def subject(self, raw: bytes) -> Subject:
         return Subject()
 
+    def is_personal(self, subject: Subject) -> bool:
+        return False
+
     def subjects(self, release: Release) -> frozenset[tuple[Category, str]]:
         return frozenset({(Category.USER_ID, "usr_1")})
 
