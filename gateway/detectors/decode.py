@@ -13,7 +13,7 @@ from gateway.detectors.compact import Compact
 from gateway.detectors.encoded_runs import Piece, pieces
 from gateway.detectors.escapes import Edit, Way, edits
 from gateway.detectors.fold import ends, fold
-from gateway.detectors.technical import blanked
+from gateway.detectors.technical import blanked, undecodable_blanked
 
 Span = tuple[int, int]
 """From where to where, in characters."""
@@ -55,6 +55,10 @@ class Decoding:
         """The bare text without separators."""
         return Compact(self.bare)
 
+    @property
+    def _decodable(self) -> str:
+        return self.text if self.bare == self.text else undecodable_blanked(self.text)
+
     def place(self, start: int, end: int) -> Span:
         """Where in the original text a span of this decoding comes from."""
         for step in self._steps:
@@ -67,7 +71,7 @@ class Decoding:
             if escapes := list(edits(self.text, way)):
                 step = _Unescaped(self.text, escapes)
                 yield _decoding(step.plain, step, *self._steps, loose=self.loose)
-        if found := list(pieces(self.text)):
+        if found := list(pieces(self._decodable)):
             joined = _BETWEEN.join(text for text, _, _ in found)
             yield _decoding(joined, _Pieced(found), *self._steps, loose=True)
 

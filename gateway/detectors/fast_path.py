@@ -14,7 +14,7 @@ import re2
 from gateway.detectors import secrets
 from gateway.detectors.encoded_runs import TO_DIGITS
 from gateway.detectors.national_ids import LABEL_HINT
-from gateway.detectors.technical import blanked
+from gateway.detectors.technical import undecodable_blanked
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 
@@ -43,7 +43,6 @@ _SUSPECT: Final = re2.compile(
 )
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9/_-]{8,}", re.ASCII)
-_NOT_HEX: Final = re.compile(r"[^0-9A-Fa-f]+")
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}|[a-z2-7]{10,}")
 _FILL: Final = ("", "/", "//", "///") * 2
 
@@ -65,13 +64,9 @@ def _is_plain(text: str) -> bool:
 
 
 def _is_technical(text: str) -> bool:
-    """Whether all in a token that could be more than it seems is technical, and not the hexadecimal of something readable."""
-    left = blanked(text)
-    if left == text or not _is_plain(left):
-        return False
-    digits = _NOT_HEX.sub("", text)
-    plain = bytes.fromhex(digits[: len(digits) & ~1]) + b"\0" + bytes.fromhex(digits[1 : len(digits) - 1 | 1])
-    return _READABLE.search(plain.translate(_KINDS)) is None
+    """Whether all in a token that could be more than it seems is technical."""
+    left = undecodable_blanked(text)
+    return left != text and _is_plain(left)
 
 
 def _encodes(text: str) -> bool:

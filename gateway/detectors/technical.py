@@ -54,6 +54,16 @@ _SHAPES: Final = re.compile("|".join(map(_pattern, _BOUNDS)))
 _SHORT_CHARS: Final = 256
 """Up to here looking for the shapes costs no more than looking for the hint."""
 
+_HEX: Final = re.compile("[0-9A-Fa-f]{4,}")
+_READABLE_CHARS: Final = 8
+_READABLE: Final = {
+    count: re.compile(rb"(?:[\x20-\x7e]\0?){%d}|(?:\0?[\x20-\x7e]){%d}" % (count, count)) for count in range(1, _READABLE_CHARS + 1)
+}
+"""That many readable characters in a row, of UTF-8 or UTF-16."""
+
+_LONG_CHARS: Final = 24
+"""From here on digits at both ends count as one turn more: who glues letters to a number glues them to its ends."""
+
 _KINDS: Final = bytes(ord("d" if chr(code).isdigit() else "l") for code in range(128)).ljust(256, b"l")
 _COMPACT: Final = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){0,2}")
 
@@ -61,6 +71,11 @@ _COMPACT: Final = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][
 def blanked(text: str) -> str:
     """Return folded text with a `~` in place of each character of what is surely technical."""
     return _SHAPES.sub(_blank, text) if len(text) <= _SHORT_CHARS or _HINT.search(text) else text
+
+
+def undecodable_blanked(text: str) -> str:
+    """Return folded text with a `~` in place of each character of what is surely technical, unless it is the hexadecimal of a text."""
+    return _SHAPES.sub(lambda match: match[0] if _spells(match[0]) else _blank(match), text)
 
 
 def is_technical(token: str) -> bool:
@@ -84,4 +99,16 @@ def _is_sure(match: re.Match[str]) -> bool:
     if least is None:
         return True
     kinds = match[0].encode().translate(_KINDS, b"-")
-    return len(match[0]) in least and kinds.count(b"dl") + kinds.count(b"ld") >= least[len(match[0])]
+    turns = kinds.count(b"dl") + kinds.count(b"ld")
+    if turns and len(kinds) >= _LONG_CHARS and kinds[:1] == kinds[-1:] == b"d":
+        turns += 1
+    return len(match[0]) in least and turns >= least[len(match[0])]
+
+
+def _spells(found: str) -> bool:
+    """Whether hexadecimal digits are a readable text, at either alignment, all of it or so much that it is no chance."""
+    digits = found.replace("-", "").replace(":", "")
+    if not _HEX.fullmatch(digits):
+        return False
+    texts = (bytes.fromhex(digits[skip : len(digits) - (len(digits) - skip) % 2]) for skip in (0, 1))
+    return any(_READABLE[min(_READABLE_CHARS, len(text))].search(text) for text in texts)

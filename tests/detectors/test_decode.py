@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from gateway.detectors.bounds import DEPTH, LONGEST, Budget, TooMuch, decoded_chars, lookups
 from gateway.detectors.decode import decodings
+from gateway.detectors.detect import find, mask
 from gateway.detectors.encoded_runs import pieces
 from gateway.detectors.escapes import Way, edits, unescape
 from gateway.detectors.fold import ends, fold, obscure, readable
 from gateway.detectors.phones import phones
+from gateway.errors import Reason
 
 
 @pytest.mark.parametrize(
@@ -126,6 +128,27 @@ def test_what_is_readable_in_a_run_is_found_at_any_alignment(noise: bytes, prefi
     for run in (base64.urlsafe_b64encode(data), base64.b32encode(data), data.hex().encode()):
         around = f"see {prefix}{run.decode()}, or not"
         assert any(text in piece and run.decode().rstrip("=") in around[start:end] + "=" for piece, start, end in pieces(around))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["c0c09c2b-0725-4629-af7c-3e40732e774b", "01NXV2G7A8QHVFWC5TTS8VKMYE", "usr_01MRZC6JQ8VY0Y0QE9BMMWAR1R",
+     "d988b9b0-a89e-1228-ab3b-0cbe40322e6d:563111", "0190200f-f4b8-73a3-a303-92c65112f287", "006ea21807b232b8f44e27203a3a34070fd0ad80",
+     "85271dfa69092466150604814ef7248533792881", "699869952ea7815589555933", "auth0|61311145828beeacba105124",
+     "auth0|2746512690bb546992987465"],
+)  # fmt: skip
+def test_identifiers_that_would_decode_to_something_are_left_alone(text: str) -> None:
+    assert find(text) is None
+    assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    "address", ["a@b.fr", "a@b.io.x.fr", "jo@b.com", "ada@acme.com", "ada.b@acme.example", "anna@kannelle.example", "\u00e9va@ac.fr"]
+)
+@pytest.mark.parametrize("around", ["{}", "a{}b", "abc{}def", "usr_{}", "f{}", "{}cafe"])
+def test_an_address_in_hexadecimal_is_found_though_it_looks_technical(address: str, around: str) -> None:
+    for size in (0, 12, 16, 20, 28, 32, 48, 64):
+        assert find(around.format(address.ljust(size, "x").encode().hex())) is Reason.LOOKS_LIKE_EMAIL
 
 
 @pytest.mark.parametrize("text", ["d670460b4b4aece5915caf5c68d12f560a9fe3e4", "kannelle.video.v1", "----------------", "A" * 100, "short"])
