@@ -55,9 +55,10 @@ _SHORT_CHARS: Final = 256
 """Up to here looking for the shapes costs no more than looking for the hint."""
 
 _HEX: Final = re.compile("[0-9A-Fa-f]{4,}")
-_READABLE_CHARS: Final = 8
+_FEW_CHARS: Final = 6
+_MANY_CHARS: Final = 8
 _READABLE: Final = {
-    count: re.compile(rb"(?:[\x20-\x7e]\0?){%d}|(?:\0?[\x20-\x7e]){%d}" % (count, count)) for count in range(1, _READABLE_CHARS + 1)
+    count: re.compile(rb"(?:[\x20-\x7e]\0?){%d}|(?:\0?[\x20-\x7e]){%d}" % (count, count)) for count in (_FEW_CHARS, _MANY_CHARS)
 }
 """That many readable characters in a row, of UTF-8 or UTF-16."""
 
@@ -106,9 +107,9 @@ def _is_sure(match: re.Match[str]) -> bool:
 
 
 def _spells(found: str) -> bool:
-    """Whether hexadecimal digits are a readable text, at either alignment, all of it or so much that it is no chance."""
+    """Whether hexadecimal digits are a readable text, at either alignment, so much of it that it is no chance: of eight bytes six."""
     digits = found.replace("-", "").replace(":", "")
     if not _HEX.fullmatch(digits):
         return False
     texts = (bytes.fromhex(digits[skip : len(digits) - (len(digits) - skip) % 2]) for skip in (0, 1))
-    return any(_READABLE[min(_READABLE_CHARS, len(text))].search(text) for text in texts)
+    return any(_READABLE[_MANY_CHARS if len(text) > _MANY_CHARS else _FEW_CHARS].search(text) for text in texts)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.detectors.detect import find, mask
-from gateway.detectors.prohibited import prohibited
+from gateway.detectors.personal import is_personal
+from gateway.detectors.prohibited import is_prohibited
 from gateway.minimise.addresses import read
 
 CHARS: Final = 40_000
@@ -213,7 +214,7 @@ def _cut(text: str) -> list[str]:
 
 
 def _key(key: str) -> object:
-    return find(key) or prohibited(key)
+    return find(key) or is_prohibited(key) or is_personal(key)
 
 
 def size(texts: Sequence[str]) -> int:

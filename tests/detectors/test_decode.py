@@ -15,7 +15,7 @@ from gateway.detectors.encoded_runs import pieces
 from gateway.detectors.escapes import Way, edits, unescape
 from gateway.detectors.fold import ends, fold, obscure, readable
 from gateway.detectors.phones import phones
-from gateway.errors import Reason
+from gateway.model import Detector
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_identifiers_that_would_decode_to_something_are_left_alone(text: str) ->
 @pytest.mark.parametrize("around", ["{}", "a{}b", "abc{}def", "usr_{}", "f{}", "{}cafe"])
 def test_an_address_in_hexadecimal_is_found_though_it_looks_technical(address: str, around: str) -> None:
     for size in (0, 12, 16, 20, 28, 32, 48, 64):
-        assert find(around.format(address.ljust(size, "x").encode().hex())) is Reason.LOOKS_LIKE_EMAIL
+        assert find(around.format(address.ljust(size, "x").encode().hex()), (Detector.EMAIL,))
 
 
 @pytest.mark.parametrize("text", ["d670460b4b4aece5915caf5c68d12f560a9fe3e4", "kannelle.video.v1", "----------------", "A" * 100, "short"])
