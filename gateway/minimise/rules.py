@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from gateway.detectors.companies import is_company_number
 from gateway.detectors.detect import find, find_number, mask
+from gateway.detectors.phones import is_whole_phone
 from gateway.errors import Reason
 from gateway.minimise import addresses
 from gateway.minimise.names import judge_name
@@ -28,7 +30,10 @@ REMEMBERED: Final = 8192
 LONGEST: Final = 256
 """The length of the longest value that is remembered, so that what is remembered stays small."""
 
-_SPARED: Final[Mapping[Spare, Callable[[str], bool]]] = {}
+_SPARED: Final[Mapping[Spare, Callable[[str], bool]]] = {
+    Spare.PHONE: is_whole_phone,
+    Spare.COMPANY_NUMBER: is_company_number,
+}
 """Whether a text is, as a whole, what its digits may be beside a card's."""
 
 SECOND: Final = 10**9

@@ -193,7 +193,8 @@ def _text(rule: Text) -> Iterator[str]:
         yield "nothing personal in it"
         yield from _unsought(rule.detect)
     elif rule.detect:
-        yield f"no {few(rule.detect)} in it{' (a ' + few(rule.spare) + ' is no card)' if rule.spare else ''}"
+        spared = f" (a {few(kind.replace('_', ' ') for kind in rule.spare)} is no card)" if rule.spare else ""
+        yield f"no {few(rule.detect)} in it{spared}"
     if rule.name:
         yield "no name of what is never collected"
 

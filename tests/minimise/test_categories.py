@@ -24,6 +24,8 @@ SEARCHED: Final = ("NAME", "PHONE", "ORGANISATION", "PAYMENT")
 CARD: Final = "4111 1111 1111 1111"
 IBAN: Final = "FR76 3000 6000 0112 3456 7890 189"
 PLACE: Final = "48.8566, 2.3522"
+VISA_PHONE: Final = "4915150008063"
+DINERS_SIRET: Final = "36551439729815"
 
 BAD: Final = {
     CARD: R.LOOKS_LIKE_CARD,
@@ -102,6 +104,30 @@ def test_free_text_is_masked() -> None:
     item, told = left("FREE_TEXT", f'one: "pay {CARD} now"')
     assert item.one == "pay [CARD] now"
     assert told == {("one", R.LOOKS_LIKE_CARD, MASK)}
+
+
+@pytest.mark.parametrize(
+    ("category", "value", "stays"),
+    [
+        # A German mobile number of 13 digits reads as a card's, and so does a SIRET of 14.
+        ("PHONE", VISA_PHONE, True),
+        ("PHONE", f"+{VISA_PHONE}", True),
+        ("PHONE", "4111111111111111", False),
+        ("PHONE", f"{VISA_PHONE} 4111111111111111", False),
+        ("NAME", VISA_PHONE, False),
+        ("ORGANISATION", VISA_PHONE, False),
+        ("ORGANISATION", DINERS_SIRET, True),
+        ("PAYMENT", DINERS_SIRET, True),
+        ("ORGANISATION", "4111111111111111", False),
+        ("ORGANISATION", f"{DINERS_SIRET} 4111111111111111", False),
+        ("PHONE", DINERS_SIRET, False),
+        ("NAME", DINERS_SIRET, False),
+    ],
+)
+def test_what_cannot_be_told_from_a_card_stays_where_it_belongs(category: str, value: str, stays: bool) -> None:
+    item, told = left(category, f'one: "{value}"')
+    assert item.one == (value if stays else "")
+    assert told == (set() if stays else {("one", R.LOOKS_LIKE_CARD, STRIP)})
 
 
 DOCUMENT: Final = '{"title": "Onboarding", "scenes": [{"text": "%s", "at": [48.8566, 2.3522], "x": 0.1234}]}'

@@ -80,7 +80,7 @@ SIGNALS: Final = (APP, ("application-traces", TRACES.item), ("application-metric
             CRM_ALLOWS.replace("PHONE", "PHONE, PAYMENT"),
             (CRM,),
             "kannelle.crm.v1.Subscription.payment_reference",
-            "no card, iban, coordinates, secret in it",
+            "no card, iban, coordinates, secret in it (a company number is no card)",
         ),
         ("    - server stopped", "    - server stopped\n    - disk full", (APP,), "otlp.log_templates", "disk full"),
         ("    user.id: USER_ID", "    user.id: USER_ID\n    host.fqdn: OPERATIONAL", SIGNALS, "otlp.attributes.host.fqdn", ""),

@@ -153,7 +153,7 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
         ("eu-log", "hidden.iban", False, Reason.CATEGORY_NOT_ALLOWED, "BANKING is not allowed here"),
         ("eu-log", "secrets[*]", False, Reason.NOTHING_ALLOWED, "nothing in it may leave"),
         ("eu-log", "kind", True, None, "a value that its enum lists"),
-        ("eu-log", "phones[*]", True, None, "no card, iban, coordinates, secret in it"),
+        ("eu-log", "phones[*]", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
         ("eu-indirect", "shut", False, Reason.CATEGORY_NOT_ALLOWED, "CONTENT is not allowed here"),
         ("eu-log", "left", True, None, "a token, nothing personal in it"),
     ],
