@@ -40,7 +40,7 @@ ROWS: Final = {
     "extension declared", "extension undeclared", "packed and unpacked", "oneof",
     "span name", "span status", "span event", "span link", "tracestate", "metric name", "measurement", "exemplar", "attribute list",
     "update mask", "mask without paths", "path to a message", "path to a list or a map", "everything", "value stripped under a mask",
-    "prohibited name", "personal key", "array as one value", "time out of bounds",
+    "number that reads as a card", "prohibited name", "personal key", "array as one value", "time out of bounds",
     "what the parser doesn't know under a mask", "masks in lists, maps and Any", "read mask", "mask of an event",
     "mask of nobody knows what", "mail domain of the policy", "consumer mail", "consumer's domain in a local part",
 }  # fmt: skip

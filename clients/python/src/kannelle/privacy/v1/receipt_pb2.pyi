@@ -282,7 +282,7 @@ class FieldVerdict(_message.Message):
     """Names joined by dots; list indices and map keys are shown as `[*]`."""
     verdict: Global___Verdict.ValueType
     reason: Global___Reason.ValueType
-    """Set where the field was stripped or masked."""
+    """Set where the field was stripped or masked, or something shows in what was kept."""
     def __init__(
         self,
         *,
