@@ -42,6 +42,12 @@ _MIN_LOCAL: Final = ((3, 5), (4, 4))
 """How 8 digits are grouped that begin with 0, an area's code apart, to be told from dates and times."""
 
 _AMERICAN_DIGITS: Final = 10
+_MAX_NATIONAL_DIGITS: Final = 12
+"""Digits of a national number without anything dialled before it: fewer than a card's."""
+
+_MAX_MOMENT: Final = "2050"
+"""What dates are looked out for in digits on end begin with at most: later ones are rarer than numbers that look like them."""
+
 _ZEROS: Final = "00"
 _MAX_DIALLED_DIGITS: Final = MAX_DIGITS + len(_ZEROS)
 _PAIRS: Final = [2, 2, 2, 2, 2]
@@ -107,8 +113,11 @@ def is_whole_phone(text: str) -> bool:
 
 
 def _is_dialled(code: str, digits: str) -> bool:
-    """Whether digits are a valid national number, with what is dialled before it at home where anything is."""
-    return (digits.startswith(trunk(code)) and is_valid(code, digits[len(trunk(code)) :])) or (code == AMERICA and is_valid(code, digits))
+    """Whether digits are a valid national number, with what is dialled before it at home; or without, if too few for a card's."""
+    before = trunk(code)
+    if digits.startswith(before) and is_valid(code, digits[len(before) :]):
+        return True
+    return len(digits) <= _MAX_NATIONAL_DIGITS and is_valid(code, digits)
 
 
 def _prefix_chars(text: str, start: int) -> int:
@@ -190,7 +199,7 @@ def _is_number(candidate: Candidate, size: int) -> bool:
     """Whether digits that begin with neither plus nor 0 are a phone number."""
     digits = candidate.digits[:size]
     on_end = candidate.is_on_end(size)
-    if on_end and is_moment(digits):
+    if on_end and digits < _MAX_MOMENT and is_moment(digits):
         return False
     if _is_american(digits) or (digits.startswith(_HOME) and is_international(digits)):
         return True
