@@ -30,8 +30,8 @@ Scan = Callable[[Decoding], Iterator[Span]]
 SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.SECRET: lambda decoding: secrets(decoding.text),
     Detector.EMAIL: lambda decoding: emails(decoding.text, loose=decoding.loose),
-    Detector.IBAN: lambda decoding: ibans(decoding.compact),
-    Detector.NATIONAL_ID: lambda decoding: national_ids(decoding.bare, decoding.compact),
+    Detector.IBAN: ibans,
+    Detector.NATIONAL_ID: national_ids,
     Detector.CARD: lambda decoding: cards(decoding.bare),
     Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
     Detector.MAC: lambda decoding: mac_addresses(decoding.text),

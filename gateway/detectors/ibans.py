@@ -10,9 +10,11 @@ from typing import Final
 from gateway.detectors import data
 from gateway.detectors.bounds import lookups
 from gateway.detectors.compact import Compact
+from gateway.detectors.decode import Decoding
 
 Span = tuple[int, int]
 
+_TWO_DIGITS: Final = re.compile(r"[0-9][^0-9A-Za-z]{0,3}[0-9]")
 _CLASSES: Final = {"n": "[0-9]", "a": "[A-Za-z]", "c": "[A-Za-z0-9]"}
 # No two of them overlap, so that each character is looked at by one at most.
 _START: Final = re.compile(r"[A-Za-z]{2}[0-9]{2}(?=[A-Za-z0-9]{8})")
@@ -29,11 +31,14 @@ def _structure(spec: str) -> re.Pattern[str]:
 _STRUCTURES: Final = {country: _structure(spec) for country, spec in data.table("ibans", dict[str, str]).items()}
 
 
-def ibans(text: Compact) -> Iterator[Span]:
-    """Yield where IBANs stand in the folded text: a country's code, its length and structure, and the check digits of ISO 13616.
+def ibans(decoding: Decoding) -> Iterator[Span]:
+    """Yield where IBANs stand in a decoding: a country's code, its length and structure, and the check digits of ISO 13616.
 
     Raises TooMuch if too much of the text is built like one.
     """
+    if not _TWO_DIGITS.search(decoding.bare):
+        return
+    text = decoding.compact
     checks = lookups(text.text)
     for start in _START.finditer(text.text):
         structure = _STRUCTURES.get(start[0][:2].upper())

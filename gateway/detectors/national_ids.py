@@ -12,6 +12,7 @@ import re2
 from gateway.detectors import data
 from gateway.detectors.check_digits import CHECKS
 from gateway.detectors.compact import Compact
+from gateway.detectors.decode import Decoding
 
 Span = tuple[int, int]
 
@@ -83,6 +84,9 @@ def _labelled(form: str) -> str:
     return f"(?:^|[^a-z])(?:{words}){_OTHER}(?:(?:{'|'.join(_TABLE.fillers)}){_OTHER}){{0,3}}"
 
 
+_SOME_DIGITS: Final = re.compile(r"[0-9](?:[^0-9]*+[0-9]){4}")
+"""In each text with an identifier, but for an Italian one in which more than two digits were replaced."""
+
 # RE2 finds what one automaton tells; `re` then tells its parts, at which RE2 is slow.
 _HINT: Final = re2.compile(f"(?i){'|'.join(entry.form for entry in _TABLE.solid)}")
 _SOLID: Final = [
@@ -106,8 +110,12 @@ LABEL_HINT: Final = f"(?i:(?:^|[^a-z])(?:{_LABELS})(?:[^a-z]|{'|'.join(_TABLE.fi
 """What RE2 finds in each text with a label."""
 
 
-def national_ids(text: str, compact: Compact) -> Iterator[Span]:
-    """Yield where national identifiers stand in folded text, of which `compact` is the same without separators."""
+def national_ids(decoding: Decoding) -> Iterator[Span]:
+    """Yield where national identifiers stand in a decoding."""
+    text = decoding.bare
+    if not _SOME_DIGITS.search(text):
+        return
+    compact = decoding.compact
     if _HINT.search(compact.text):
         yield from _solid(text, compact)
     yield from (match.span() for match in _ALONE.finditer(text.replace("_", "-")) if _is_checked(match))

@@ -48,6 +48,7 @@ _MIN_TOKEN_CHARS: Final = 6
 HINT: Final = "|".join((*(shape.hint for shape in _TABLE.shapes), f"(?i:{_PASSWORDS}|{_OTHERS}):"))
 """Found by RE2 in each token that holds a secret."""
 
+_ANY_HINT: Final = re2.compile("|".join((*(shape.hint for shape in _TABLE.shapes), f"(?i:{_PASSWORDS}|{_OTHERS})")))
 _SHAPES: Final = re2.compile("|".join(f"(?:{shape.pattern})" for shape in _TABLE.shapes))
 _NAMED: Final = re2.compile(f"(?i){_NAME}{_SCHEME}(?:{_VALUE})")
 _PARTS: Final = re.compile(rf"(?P<name>[^:=]*)(?P<sign>[:=>]+)[ \t]*(?P<scheme>{_SCHEME})(?P<value>.+)", re.IGNORECASE | re.DOTALL)
@@ -57,6 +58,12 @@ _HARMLESS: Final = re.compile("|".join(_TABLE.harmless), re.IGNORECASE)
 
 def secrets(text: str) -> Iterator[Span]:
     """Yield where secrets stand in folded text: of a named one its value alone, of a URL all from the user to the host."""
+    if _ANY_HINT.search(text):
+        yield from _of_known_shape(text)
+        yield from _named(text)
+
+
+def _of_known_shape(text: str) -> Iterator[Span]:
     for match in _SHAPES.finditer(text):
         start, end = match.span()
         if text.startswith("://", start):
@@ -64,6 +71,9 @@ def secrets(text: str) -> Iterator[Span]:
             if _is_harmless(text[start:end].rpartition("@")[0].partition(":")[2]):
                 continue
         yield start, end
+
+
+def _named(text: str) -> Iterator[Span]:
     for match in _NAMED.finditer(text):
         parts = _PARTS.fullmatch(match[0])
         if parts and _tells(parts):

@@ -8,7 +8,7 @@ import string
 import pytest
 from schwifty import IBAN
 
-from gateway.detectors.compact import Compact
+from gateway.detectors.decode import Decoding
 from gateway.detectors.detect import find, mask
 from gateway.detectors.ibans import ibans
 from gateway.errors import Reason
@@ -29,7 +29,7 @@ ALPHABETS = {
 
 
 def found(text: str) -> bool:
-    return any(ibans(Compact(text)))
+    return any(ibans(Decoding(text, (), loose=False)))
 
 
 @pytest.mark.parametrize("gluing", GLUINGS)

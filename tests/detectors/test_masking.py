@@ -29,7 +29,6 @@ SENTENCES = (
 VALUES: dict[str, Callable[[random.Random], str]] = {
     "IBAN": iban,
     "NIR": nir,
-    "AHV": lambda chance: "7569217076985",
     "codice fiscale": lambda chance: "RSSMRA85T10A562S",
 }
 SECRETS: dict[str, Callable[[random.Random], str]] = {
@@ -37,6 +36,7 @@ SECRETS: dict[str, Callable[[random.Random], str]] = {
     "GitHub": lambda chance: f"ghp_{some(chance, 36, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL0123456789')}",
     "JWT": lambda chance: f"eyJhbGciOiJIUzI1NiJ9.eyJ{some(chance, 40, 'abcdefABCDEF0123456789_-')}.{some(chance, 43, 'abcdefABC012_-')}",
     "password": lambda chance: f"password={some(chance, 12, 'abcdefghkmnpqrstuvwxyz23456789!#')}",
+    "AHV": lambda chance: "756.9217.0769.85",
     "SSN": lambda chance: f"{chance.randint(100, 600)}-{chance.randint(10, 99)}-{chance.randint(1000, 9999)}",
     "NINO": lambda chance: f"AB{chance.randint(100000, 999999)}C",
     "BSN": lambda chance: f"BSN {chance.randint(100000000, 999999999)}",
