@@ -42,7 +42,7 @@ def emails(text: str, *, loose: bool = False) -> Iterator[Span]:
 
     If `loose`, the text was decoded from a run that may never have been text: only what is likely an address counts.
     """
-    for domain in _DOMAIN.finditer(text):
+    for domain in _DOMAIN.finditer(text) if "@" in text else ():
         at = domain.start()
         before = text[max(0, at - _REACH) : at][::-1]
         local = _LOCAL.match(before)

@@ -25,6 +25,8 @@ _HINT: Final = re2.compile(
     + rf"|(?:^|[^0-9A-Za-z_:]){_SOME_HEXTETS}::{_SOME_HEXTETS}(?:$|[^0-9A-Za-z_:])"
     + rf"|{_DIGITED}(?:::?{_HEXTET})*::?{_DIGITED}"
 )
+# The same with other separators.
+_MIXED_HINT: Final = re2.compile(rf"(?:{_HEXTET}[:/_-]){{7}}{_HEXTET}|{_HEXTET}[:/_-]{{2}}{_HEXTET}")
 _COLONS: Final = str.maketrans("/_-", ":::")
 
 # Digests are written in pairs as well, in more of them than any address has.
@@ -63,11 +65,17 @@ def ipv6_addresses(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
             if span := _full(run, apart=False) or _compressed(run, loose=loose):
                 found = True
                 yield match.start() + span[0], match.start() + span[1]
-    if not found:
+    if not found and _may_be_apart(bare):
         for match, run in _runs(_MIXED_RUN, bare, apart=True):
             if span := _full(run, apart=True) or _compressed_apart(run):
                 yield match.start() + span[0], match.start() + span[1]
-    yield from _reversed(text)
+    if "arpa" in text.lower():
+        yield from _reversed(text)
+
+
+def _may_be_apart(text: str) -> bool:
+    colons = text.translate(_COLONS)
+    return ("::" in colons or colons.count(":") >= _GROUPS - 1) and _MIXED_HINT.search(text) is not None
 
 
 def _runs(pattern: re.Pattern[str], text: str, *, apart: bool) -> Iterator[tuple[re.Match[str], Run]]:

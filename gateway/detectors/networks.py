@@ -35,10 +35,11 @@ _MIN_PARTLY_DOTTED_DIGITS: Final = 9
 _BEFORE: Final = re.compile(r"([A-Za-z]?)[0-9]{1,3}\Z")
 _MIN_DIGITS_AFTER_NAME: Final = 9
 
-# Six pairs, or eight (EUI-64), or three groups of four (Cisco), and no more of them: longer rows are fingerprints of keys and the like.
+# Six to eight pairs (EUI-64; or six beside letters that read as pairs), or three groups of four (Cisco): longer rows are fingerprints.
 _PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}){5,}+(?![0-9])")
 _FOURS: Final = re.compile(r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])")
-_PAIRS_CHARS: Final = (17, 23)
+_MIN_PAIRS_JOINTS: Final = 5
+_PAIRS_CHARS: Final = (17, 20, 23)
 _DIGIT: Final = re.compile("[0-9]")
 _LETTER: Final = re.compile("[A-Fa-f]")
 
@@ -53,9 +54,8 @@ def networks(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
         yield from (match.span() for match in _DOTTED.finditer(text) if _OCTETS.fullmatch(match[0]))
     if text.count("-") >= 4:
         yield from (match.span() for match in _NAMED.finditer(text))
-    if bare.count(":") + bare.count("-") >= _MIN_FINGERPRINT_JOINTS:
-        bare = _FINGERPRINT.sub(_blank, bare)
-    for chain in _CHAIN.finditer(bare):
+    numbers = _FINGERPRINT.sub(_blank, bare) if bare.count(":") + bare.count("-") >= _MIN_FINGERPRINT_JOINTS else bare
+    for chain in _CHAIN.finditer(numbers):
         if _MIN_DIGITS + 3 <= chain.end() - chain.start() <= _MAX_CHAIN_CHARS:
             yield from _quads(chain)
     yield from ipv6_addresses(text, bare, loose=loose)
@@ -63,7 +63,8 @@ def networks(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
 
 def mac_addresses(text: str) -> Iterator[Span]:
     """The addresses of network cards in folded text. One with dashes, dots and the like has a letter."""
-    for pairs in _PAIRS.finditer(text):
+    enough = text.count(":") + text.count("-") + text.count("_") + text.count("/") >= _MIN_PAIRS_JOINTS
+    for pairs in _PAIRS.finditer(text) if enough else ():
         if len(pairs[0]) in _PAIRS_CHARS and _is_mixed(pairs[0]):
             yield pairs.span()
     if text.count(".") >= 2:
@@ -113,4 +114,4 @@ def _began(quad: re.Match[str], separators: set[str], digits: int) -> bool:
 def _is_mixed(address: str) -> bool:
     """Whether hexadecimal holds a digit and, unless colons are between all, a letter."""
     colons = address.count(":")
-    return _DIGIT.search(address) is not None and (colons in (5, 7) or _LETTER.search(address) is not None)
+    return _DIGIT.search(address) is not None and (colons in (5, 6, 7) or _LETTER.search(address) is not None)

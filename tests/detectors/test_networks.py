@@ -68,6 +68,7 @@ CARDS = [
     ("mac001a.2b3c.4d5ex", "mac[MAC]x"),
     ("cafe00:1a:2b:3c:4d:5e", "cafe[MAC]"),
     ("eth0-00-1a-2b-3c-4d-5ezed", "eth0-[MAC]zed"),
+    ("jzrbf_77/8e/28/fe/7b/14t", "jzr[MAC]t"),
     ("02-00-5e-ff-fe-00-53-01", "[MAC]"),
 ]
 
