@@ -16,7 +16,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat
 from stdnum import luhn
 
-from tests.judgement.bad import phone_number
+from tests.judgement.bad import MAX_PHONE_DIGITS, phone_number
 from tests.judgement.deciding import EXEMPT, POLICY
 from tests.judgement.identifiers import (
     HEX,
@@ -116,9 +116,13 @@ def vat_number(random: Random) -> str:
 
 
 def phone(random: Random) -> str:
-    """A valid phone number of one of ten countries: E.164, international or national format."""
+    """A valid phone number of one of ten countries, of fifteen digits at most: E.164, international or national format."""
     layout = random.choice((PhoneNumberFormat.E164, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL))
-    return phonenumbers.format_number(phone_number(random.choice(PHONE_REGIONS), random), layout)
+    region = random.choice(PHONE_REGIONS)
+    number = phone_number(region, random)
+    while len(f"{number.country_code}{number.national_number}") > MAX_PHONE_DIGITS:
+        number = phone_number(region, random)
+    return phonenumbers.format_number(number, layout)
 
 
 def project(random: Random) -> str:
