@@ -8,6 +8,7 @@ from typing import Final
 _BEFORE: Final = r"(?<![0-9])(?<![0-9]\.)"
 _AFTER: Final = r"(?![0-9])(?!\.[0-9])"
 _WHOLE: Final = r"(?:0|[1-9][0-9]*+)"
+_HUNDREDS: Final = r"(?:0|[1-9][0-9]{0,2})"
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _SHORT: Final = r"[1-9]?[0-9]"
 _GAP: Final = r"[ \t.\-/()_:+]"
@@ -18,7 +19,7 @@ _PART_OF_NO_NUMBER: Final = re.compile(
     rf"|(?<![0-9]{_GAP})(?:{_OCTET}-){{3}}{_OCTET}(?![0-9])(?![ \t.\-/()_+][0-9])(?!:[0-9]{{1,5}}{_GAP}[0-9])"
     rf"|(?<!\+){_SHORT}\.{_WHOLE}\.{_WHOLE}(?=[+-])"
     rf"|(?<!\+)(?<![0-9]{_GAP})(?<![0-9]{_GAP}{{2}})(?<![0-9]{_GAP}{{3}})"
-    rf"(?:[0-9]{{1,3}}\.[0-9]++(?!\.[0-9])(?:[ \t]{{1,3}}(?=[0-9]{{1,3}}\.[0-9]))?+)++(?!{_GAP}{{0,3}}[0-9]))"
+    rf"(?:{_HUNDREDS}\.[0-9]++(?!\.[0-9])(?:[ \t]{{1,3}}(?={_HUNDREDS}\.[0-9]))?+)++(?!{_GAP}{{0,3}}[0-9]))"
 )
 """Shares such as `0.612345678`, IPv4 addresses, also with dashes, versions such as `131.0.6778.108`, or `6.8.0` in `6.8.0-1021`, and
 decimals in a row."""

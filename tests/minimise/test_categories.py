@@ -114,7 +114,7 @@ def test_free_text_is_masked() -> None:
         ("PHONE", f"+{VISA_PHONE}", True),
         ("PHONE", "4111111111111111", False),
         ("PHONE", f"{VISA_PHONE} 4111111111111111", False),
-        ("NAME", VISA_PHONE, False),
+        ("NAME", VISA_PHONE, True),
         ("ORGANISATION", VISA_PHONE, False),
         ("ORGANISATION", DINERS_SIRET, True),
         ("PAYMENT", DINERS_SIRET, True),
