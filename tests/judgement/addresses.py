@@ -113,9 +113,11 @@ def email_escaped(random: Random) -> Bad:
 
 
 def mac(random: Random) -> Bad:
-    """The address of a network card."""
-    groups = tuple(f"{byte:02x}" for byte in random.randbytes(6))
-    return Bad(":".join(groups), groups)
+    """The address of a network card. One of digits alone can't be told from a row of numbers."""
+    text = random.randbytes(6).hex(":")
+    while text.replace(":", "").isdigit():
+        text = random.randbytes(6).hex(":")
+    return Bad(text, tuple(text.split(":")))
 
 
 def secret(random: Random) -> Bad:

@@ -47,6 +47,11 @@ def _joined(separator: str, value: Bad, random: Random) -> str:
     return separator.join(value.groups)
 
 
+def _dotted(value: Bad, random: Random) -> str:
+    """Two groups of digits with a dot between them are a decimal number, unless they begin as none does."""
+    return value.bare if len(value.groups) == 2 and value.bare[0] not in "+0" else ".".join(value.groups)
+
+
 def _mixed(value: Bad, random: Random) -> str:
     return _mix(value.groups, random)
 
@@ -92,7 +97,7 @@ GLUES: Final[Mapping[str, Glue]] = {
     "letters after": _after,
     "letters around": _around,
     **{f"between {separator}": partial(_joined, separator) for separator in SEPARATORS},
-    "between .": partial(_joined, "."),
+    "between .": _dotted,
     "between mixed": _mixed,
     "regrouped": _regrouped,
     "regrouped mixed": _regrouped_mixed,

@@ -45,17 +45,18 @@ def tokens(kind: str, way: str, count: int) -> Passing:
 def texts(kind: str, way: str, count: int) -> Passing:
     """The texts in which a value of a kind, glued one way, is still legible in whole or by half once a store has them."""
     random = Random(f"texts {kind} {way}")
-    sown = [(value, planted(text, random)) for value, text in glued(kind, way, count)]
-    left = left_of_each("free_text", (text for _, text in sown), "store")
-    return Passing(count, [f"{text} → {kept}" for (value, text), kept in zip(sown, left, strict=True) if _is_legible(value, text, kept)])
+    sown = [(value, token, planted(token, random)) for value, token in glued(kind, way, count)]
+    left = left_of_each("free_text", (text for _, _, text in sown), "store")
+    found = (f"{text} → {kept}" for (value, token, text), kept in zip(sown, left, strict=True) if _is_legible(value, token, text, kept))
+    return Passing(count, list(found))
 
 
-def _is_legible(value: Bad, text: str, left: Any) -> bool:
+def _is_legible(value: Bad, token: str, text: str, left: Any) -> bool:
     """Whether a run of the value's own characters is left, where the sentence doesn't hold the same by itself."""
-    told = alphanumerics(value.telling or value.bare)
+    told, rest, sentence = (alphanumerics(part) for part in (value.telling or value.bare, str(left or ""), text.replace(token, "")))
     size = min(TELLING_CHARS, len(told))
-    rest = alphanumerics(str(left or ""))
-    return any(told[start : start + size] in rest for start in range(len(told) - size + 1))
+    runs = (told[start : start + size] for start in range(len(told) - size + 1))
+    return any(run in rest and run not in sentence for run in runs)
 
 
 def fields(field: str, texts: Iterable[str], destination: str = "crm") -> Passing:
