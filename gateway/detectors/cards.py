@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.detectors import data
 from gateway.detectors.bounds import Budget, lookups
-from gateway.detectors.digits import ANY, END, START, Candidate, Span, coded_pattern, numbers
+from gateway.detectors.digits import ANY, END, START, Candidate, Rows, Span, coded_pattern, numbers
 
 
 class Issuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,9 +49,12 @@ _VALUES: Final = bytes(byte - ord("0") if chr(byte) in "0123456789" else 0 for b
 _DOUBLED: Final = bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[byte - ord("0")] if chr(byte) in "0123456789" else 0 for byte in range(256))
 
 
-def cards(text: str) -> Iterator[Span]:
-    """Yield where in folded text card numbers stand, in groups of any sizes or on end, whatever is around them. Raises TooMuch."""
-    return numbers(text, _HEAD, partial(_size, budget=lookups(text)))
+def cards(rows: Rows) -> Iterator[Span]:
+    """Yield where card numbers stand in the text of some rows of digits, in groups of any sizes or on end, whatever is around them.
+
+    Raises TooMuch.
+    """
+    return numbers(rows, _HEAD, partial(_size, budget=lookups(rows.text)))
 
 
 def is_card(digits: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from gateway.detectors.bounds import DEPTH, TooMuch, decoded_chars
 from gateway.detectors.compact import Compact
+from gateway.detectors.digits import Rows
 from gateway.detectors.encoded_runs import Piece, pieces
 from gateway.detectors.escapes import Edit, Way, edits
 from gateway.detectors.fold import ends, fold
@@ -54,6 +55,11 @@ class Decoding:
     def compact(self) -> Compact:
         """The bare text without separators."""
         return Compact(self.bare)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows of digits in the bare text."""
+        return Rows(self.bare)
 
     @property
     def _decodable(self) -> str:

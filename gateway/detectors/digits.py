@@ -7,10 +7,10 @@ start, in linear time and before anything is looked up. A number starts and ends
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from itertools import compress
+from itertools import accumulate, compress
 from typing import Final
 
 from gateway.detectors.figures import is_figure, without_figures
@@ -43,7 +43,13 @@ _BREAK: Final = ord("|")
 _RAW: Final = bytes(byte if chr(byte) in f"{_DIGITS}+" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK for byte in range(256))
 _PLAIN: Final = bytes.maketrans(f"{_STARTS}{_STARTS.upper()}".encode(), f"{_DIGITS}{_DIGITS}".encode())
 _IS_DIGIT: Final = bytes(chr(byte) in f"{_DIGITS}{_STARTS}{_STARTS.upper()}z" for byte in range(256))
-_ENOUGH: Final = re.compile(rf"[0-9](?<![0-9]{{2}})(?:[{re.escape(_SEPARATORS)}+]{{0,3}}[0-9]){{{_MIN_DIGITS - 1}}}")
+_GAP: Final = f"[{re.escape(_SEPARATORS)}]{{0,3}}+"
+_ROW: Final = re.compile(rf"[0-9](?<![0-9]{{2}})(?:{_GAP}(?:\+{_GAP})?+[0-9]){{{_MIN_DIGITS - 1},}}+")
+"""Digits enough for a number, with no more between them than may be."""
+
+_AROUND_CHARS: Final = 4
+"""Of what stands around a row, as much as its numbers are told by."""
+
 _SINGLES: Final = re.compile(rf"{START}{{{_MAX_SINGLE_DIGITS + 1},}}{END}".encode())
 _COLLAPSE: Final = (
     (b"    ", b"||||"),  # more than three separators end a number
@@ -113,21 +119,48 @@ Size = Callable[[Candidate], int | None]
 """Says how many digits a number has that starts at a candidate, if one does."""
 
 
-def numbers(text: str, head: re.Pattern[bytes], size: Size) -> Iterator[Span]:
+class Rows:
+    """The rows of digits in a folded text in which numbers may be, coded. Most texts have few: what is around them isn't looked at."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._spans = [(max(0, row.start() - _AROUND_CHARS), row.end() + _AROUND_CHARS) for row in _ROW.finditer(text)]
+
+    def __bool__(self) -> bool:
+        return bool(self._spans)
+
+    @cached_property
+    def coded(self) -> Coded:
+        """The rows, one below the other."""
+        return Coded("\n".join([self.text[start:end] for start, end in self._spans]))
+
+    @cached_property
+    def _starts(self) -> Sequence[int]:
+        sizes = (min(end, len(self.text)) - start + 1 for start, end in self._spans)
+        return list(accumulate(sizes, initial=0))
+
+    def back(self, start: int, end: int) -> Span:
+        """Where in the text a span of the coded rows stands."""
+        row = bisect_right(self._starts, start) - 1
+        shift = self._spans[row][0] - self._starts[row]
+        return start + shift, end + shift
+
+
+def numbers(rows: Rows, head: re.Pattern[bytes], size: Size) -> Iterator[Span]:
     """Yield where in folded text numbers stand, from left to right; none overlap.
 
     `head` finds in a coded text where one can start; its first group is what a candidate is made of.
     """
-    if not _ENOUGH.search(text):
+    if not rows:
         return
-    coded, done = Coded(text), 0
+    coded, done = rows.coded, 0
     for match in head.finditer(coded.code):
         if match.start() < done:
             continue
         candidate = Candidate(coded, match.start(), match[1])
         if (digits := size(candidate)) is not None:
             done = match.start() + digits
-            yield candidate.span(digits)
+            yield rows.back(*candidate.span(digits))
 
 
 def coded_pattern(pattern: str) -> str:

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from gateway.detectors.bounds import Budget, lookups
-from gateway.detectors.digits import ANY, END, START, Candidate, Span, coded_pattern, numbers
+from gateway.detectors.digits import ANY, END, START, Candidate, Rows, Span, coded_pattern, numbers
 from gateway.detectors.numbering import (
     MAX_DIGITS,
     international,
@@ -73,15 +73,15 @@ _WRITTEN: Final = re.compile(
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 
 
-def phones(text: str) -> Iterator[Span]:
-    """Yield where in folded text phone numbers stand, in groups of any sizes or on end, whatever is around them.
+def phones(rows: Rows) -> Iterator[Span]:
+    """Yield where phone numbers stand in the text of some rows of digits, in groups of any sizes or on end, whatever is around them.
 
     International with `+` or `00`; of France, Belgium, Ireland, Germany and Britain with country calling code or 0, American; mobiles'
     even without their 0; on end, international of any country. A number must be valid in its numbering plan; with `+`, or in five
     pairs of digits, no more than possible. Raises TooMuch.
     """
-    found = numbers(text, _HEAD, partial(_size, budget=lookups(text)))
-    return ((start - _prefix_chars(text, start), end) for start, end in found)
+    found = numbers(rows, _HEAD, partial(_size, budget=lookups(rows.text)))
+    return ((start - _prefix_chars(rows.text, start), end) for start, end in found)
 
 
 def is_phone(value: int) -> bool:

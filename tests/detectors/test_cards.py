@@ -12,6 +12,7 @@ from stdnum import luhn
 from gateway.detectors import data
 from gateway.detectors.bounds import LONGEST, TooMuch
 from gateway.detectors.cards import Issuers, cards, is_card
+from gateway.detectors.digits import Rows
 from gateway.detectors.technical import blanked
 from tests.detectors.phone_numbers import SEPARATORS, groups, letters, separated
 
@@ -27,7 +28,7 @@ MAX_SECONDS_A_TEXT = 0.5
 
 
 def found(text: str) -> list[str]:
-    return [text[start:end] for start, end in cards(blanked(text))]
+    return [text[start:end] for start, end in cards(Rows(blanked(text)))]
 
 
 def numbers(count: int) -> list[str]:
@@ -101,5 +102,5 @@ def test_the_worst_texts_take_linear_time(shape: str) -> None:
     text = (shape * LONGEST)[:LONGEST]
     start = time.process_time()
     with suppress(TooMuch):
-        list(cards(text))
+        list(cards(Rows(text)))
     assert time.process_time() - start < MAX_SECONDS_A_TEXT

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.detectors.digits import ANY, START, Candidate, Coded, coded_pattern, numbers
+from gateway.detectors.digits import ANY, START, Candidate, Coded, Rows, coded_pattern, numbers
 from gateway.detectors.figures import is_figure, without_figures
 
 SIZE = 9
@@ -43,7 +43,7 @@ def oracle(text: str) -> list[str]:
 
 @given(st.text("6612345678 -:/._()+\tx,\n\u00e9", max_size=60) | st.text("66 1-.", max_size=80))
 def test_numbers_are_where_groups_start_and_end(text: str) -> None:
-    assert [text[start:end] for start, end in numbers(text, HEAD, size)] == oracle(text)
+    assert [text[start:end] for start, end in numbers(Rows(text), HEAD, size)] == oracle(text)
 
 
 @given(st.text("0123456789 -:/._()+\tx,\n\u00e9\U0001f600", max_size=60))

@@ -12,6 +12,7 @@ import pytest
 from phonenumbers import PhoneNumber, PhoneNumberFormat
 
 from gateway.detectors.bounds import LONGEST, TooMuch
+from gateway.detectors.digits import Rows
 from gateway.detectors.phones import is_whole_phone, phones
 from gateway.detectors.technical import blanked
 from tests.detectors.phone_numbers import SEPARATORS, groups, letters, national, separated, valid_numbers
@@ -32,7 +33,7 @@ FORMS: dict[str, Callable[[PhoneNumber], str]] = {
 
 
 def found(text: str) -> list[str]:
-    return [text[start:end] for start, end in phones(blanked(text))]
+    return [text[start:end] for start, end in phones(Rows(blanked(text)))]
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -142,5 +143,5 @@ def test_the_worst_texts_take_linear_time(shape: str) -> None:
     text = (shape * LONGEST)[:LONGEST]
     start = time.process_time()
     with suppress(TooMuch):
-        list(phones(text))
+        list(phones(Rows(text)))
     assert time.process_time() - start < MAX_SECONDS_A_TEXT
