@@ -19,6 +19,7 @@ from gateway.detectors.technical import blanked, undecodable_blanked
 Span = tuple[int, int]
 """From where to where, in characters."""
 
+_DIGITS: Final = b"0123456789"
 _BETWEEN: Final = "\n\n"
 
 # What an escape stands for is read with what is around it, at least so many characters of it, and on to the next blank if there is one
@@ -45,6 +46,12 @@ class Decoding:
         self.text = text
         self.loose = loose
         self._steps = steps
+
+    @property
+    def digits(self) -> int:
+        """How many digits the text has."""
+        encoded = self.text.encode("ascii", "replace")
+        return len(encoded) - len(encoded.translate(None, _DIGITS))
 
     @cached_property
     def bare(self) -> str:

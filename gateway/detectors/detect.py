@@ -40,6 +40,17 @@ SCANS: Final[Mapping[Detector, Scan]] = {
 }
 """What looks for each kind, the most telling first: the digits of a card could be a phone number's too."""
 
+_LEAST_DIGITS: Final[Mapping[Detector, int]] = {
+    Detector.IBAN: 2,
+    Detector.NATIONAL_ID: 5,
+    Detector.CARD: 12,
+    Detector.COORDINATES: 2,
+    Detector.MAC: 1,
+    Detector.IP: 1,
+    Detector.PHONE: 8,
+}
+"""How many digits there are at least in a text with one: most texts have none."""
+
 RANKS: Final = {kind: rank for rank, kind in enumerate(SCANS)}
 """How telling each kind is, the most telling 0."""
 
@@ -118,7 +129,9 @@ def mask(text: str) -> str:
 
 
 def _findings(decoding: Decoding, sought: Collection[Detector]) -> Iterator[tuple[Detector, Span]]:
-    return ((kind, span) for kind, scan in SCANS.items() if kind in sought for span in scan(decoding))
+    digits = decoding.digits
+    scans = ((kind, scan) for kind, scan in SCANS.items() if kind in sought and digits >= _LEAST_DIGITS.get(kind, 0))
+    return ((kind, span) for kind, scan in scans for span in scan(decoding))
 
 
 def _masked_once(text: str) -> str:

@@ -74,8 +74,8 @@ def ipv6_addresses(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
 
 
 def _may_be_apart(text: str) -> bool:
-    colons = text.translate(_COLONS)
-    return ("::" in colons or colons.count(":") >= _GROUPS - 1) and _MIXED_HINT.search(text) is not None
+    enough = text.count(":") + text.count("/") + text.count("_") + text.count("-") >= 2
+    return enough and _MIXED_HINT.search(text) is not None
 
 
 def _runs(pattern: re.Pattern[str], text: str, *, apart: bool) -> Iterator[tuple[re.Match[str], Run]]:

@@ -109,6 +109,9 @@ _LABELS: Final = "|".join(label.replace(" ", _OTHER) for entry in _TABLE.labelle
 LABEL_HINT: Final = f"(?i:(?:^|[^a-z])(?:{_LABELS})(?:[^a-z]|{'|'.join(_TABLE.fillers)}))"
 """What RE2 finds in each text with a label."""
 
+_APART_HINT: Final = re2.compile(rf"\b(?:{'|'.join(entry.form for entry in _TABLE.alone)})\b|{LABEL_HINT}")
+"""What it finds in each text with an identifier that stands alone or behind a label, underscores replaced by dashes."""
+
 
 def national_ids(decoding: Decoding) -> Iterator[Span]:
     """Yield where national identifiers stand in a decoding."""
@@ -118,7 +121,13 @@ def national_ids(decoding: Decoding) -> Iterator[Span]:
     compact = decoding.compact
     if _HINT.search(compact.text):
         yield from _solid(text, compact)
-    yield from (match.span() for match in _ALONE.finditer(text.replace("_", "-")) if _is_checked(match))
+    dashed = text.replace("_", "-")
+    if _APART_HINT.search(dashed):
+        yield from (match.span() for match in _ALONE.finditer(dashed) if _is_checked(match))
+        yield from _labelled_ids(text)
+
+
+def _labelled_ids(text: str) -> Iterator[Span]:
     for found, parts in _LABELLED:
         for match in found.finditer(text):
             labelled = parts.fullmatch(match[0])

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+import re2
+
 from gateway.detectors.hextets import ipv6_addresses
 
 Span = tuple[int, int]
@@ -20,6 +22,8 @@ _DOTTED: Final = re.compile(r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{0,2}(?:
 _NAMED: Final = re.compile(rf"[ieIE](?<![A-Za-z0-9].)(?:(?<=[iI])[pP]|[cC]2)-(?:{_OCTET}-){{3}}{_OCTET}")
 _CHAIN: Final = re.compile(r"[0-9](?<![0-9][0-9])[0-9]{0,2}(?:[.:/_-][0-9]{1,3}){3,}+")
 _QUAD: Final = re.compile(rf"{_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}")
+# What is in each text with an address, or nearly, as one automaton: they are looked for one by one where it is found.
+_HINT: Final = re2.compile(r"(?:[0-9]{1,3}[.:/_-]){3}[0-9]")
 _FINGERPRINT: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){15,}+")
 _MIN_FINGERPRINT_JOINTS: Final = 15
 _NUMBER: Final = re.compile("[0-9]+")
@@ -38,6 +42,7 @@ _MIN_DIGITS_AFTER_NAME: Final = 9
 # Six to eight pairs (EUI-64; or six beside letters that read as pairs), or three groups of four (Cisco): longer rows are fingerprints.
 _PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}){5,}+(?![0-9])")
 _FOURS: Final = re.compile(r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])")
+_MAC_HINT: Final = re2.compile(r"(?:[0-9A-Fa-f]{2}[:/_-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
 _MIN_PAIRS_JOINTS: Final = 5
 _PAIRS_CHARS: Final = (17, 20, 23)
 _DIGIT: Final = re.compile("[0-9]")
@@ -50,6 +55,12 @@ def networks(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
     Numbers of an IPv4 address may be apart by any of `.:/_-`: four of them and no fifth, with six digits in all unless there are dots
     between all. Version numbers of four parts count. If `loose`, letters beside an IPv6 address don't matter.
     """
+    if _HINT.search(text):
+        yield from _ipv4_addresses(text, bare)
+    yield from ipv6_addresses(text, bare, loose=loose)
+
+
+def _ipv4_addresses(text: str, bare: str) -> Iterator[Span]:
     if text.count(".") >= 3:
         yield from (match.span() for match in _DOTTED.finditer(text) if _OCTETS.fullmatch(match[0]))
     if text.count("-") >= 4:
@@ -58,17 +69,14 @@ def networks(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
     for chain in _CHAIN.finditer(numbers):
         if _MIN_DIGITS + 3 <= chain.end() - chain.start() <= _MAX_CHAIN_CHARS:
             yield from _quads(chain)
-    yield from ipv6_addresses(text, bare, loose=loose)
 
 
 def mac_addresses(text: str) -> Iterator[Span]:
     """The addresses of network cards in folded text. One with dashes, dots and the like has a letter."""
-    enough = text.count(":") + text.count("-") + text.count("_") + text.count("/") >= _MIN_PAIRS_JOINTS
-    for pairs in _PAIRS.finditer(text) if enough else ():
-        if len(pairs[0]) in _PAIRS_CHARS and _is_mixed(pairs[0]):
-            yield pairs.span()
-    if text.count(".") >= 2:
-        yield from (match.span() for match in _FOURS.finditer(text) if _is_mixed(match[0]))
+    joints = text.count(":") + text.count("-") + text.count("_") + text.count("/")
+    if (joints >= _MIN_PAIRS_JOINTS or text.count(".") >= 2) and _MAC_HINT.search(text):
+        yield from (pairs.span() for pairs in _PAIRS.finditer(text) if len(pairs[0]) in _PAIRS_CHARS and _is_mixed(pairs[0]))
+        yield from (fours.span() for fours in _FOURS.finditer(text) if _is_mixed(fours[0]))
 
 
 def _blank(match: re.Match[str]) -> str:
