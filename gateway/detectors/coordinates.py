@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-import re2
+from gateway.detectors.hints import Hint
 
 Span = tuple[int, int]
 
@@ -68,7 +68,7 @@ _LABELLED: Final = re.compile(
 _DECIMAL: Final = re.compile("[0-9][.,][0-9]")
 
 # What is in each text with a pair of decimals, or nearly, as one automaton: they are looked for one by one where it is found.
-_HINT: Final = re2.compile(
+_HINT: Final = Hint(
     rf"[0-9]\.[0-9]{{2,}} ?°?(?:(?:\s*[,;|/]\s*|[ \t]+|[_:/-]{{1,2}}| ?[_:/,;|&-]{{0,2}} ?(?i:{_LAT}|{_LONG})[ ]?[=:_/-]{{0,2}})[+-]?|[+-])"
     r"[0-9]{1,3}\.[0-9]{2}"
     r"|[0-9],[0-9]{4,}[ \t]*[;|/ \t_:-][ \t]*[+-]?[0-9]{1,3},[0-9]{4}"
@@ -79,9 +79,10 @@ _HINT: Final = re2.compile(
 
 def coordinates(text: str) -> Iterator[Span]:
     """The coordinates in folded text, whatever letters touch them."""
-    if _DECIMAL.search(text) and _HINT.search(text):
+    if _DECIMAL.search(text) and _HINT(text):
         yield from _pairs(text)
-        yield from (match.span() for match in _SIGNED.finditer(text))
+        if "+" in text or "-" in text:
+            yield from (match.span() for match in _SIGNED.finditer(text))
         yield from _pointed(text)
         yield from (match.span() for match in _COMPASS.finditer(text))
     if "°" in text:

@@ -14,7 +14,7 @@ from gateway.detectors.digits import Rows
 from gateway.detectors.encoded_runs import Piece, pieces
 from gateway.detectors.escapes import Edit, Way, edits
 from gateway.detectors.fold import ends, fold
-from gateway.detectors.technical import blanked, undecodable_blanked
+from gateway.detectors.technical import technical, undecodable, without
 
 Span = tuple[int, int]
 """From where to where, in characters."""
@@ -56,7 +56,7 @@ class Decoding:
     @cached_property
     def bare(self) -> str:
         """The text, as long as it is, without technical identifiers, dates and times."""
-        return blanked(self.text)
+        return without(self.text, self._technical) if self._technical else self.text
 
     @cached_property
     def compact(self) -> Compact:
@@ -70,7 +70,11 @@ class Decoding:
 
     @property
     def _decodable(self) -> str:
-        return self.text if self.bare == self.text else undecodable_blanked(self.text)
+        return without(self.text, undecodable(self.text, self._technical)) if self._technical else self.text
+
+    @cached_property
+    def _technical(self) -> Sequence[Span]:
+        return technical(self.text)
 
     def place(self, start: int, end: int) -> Span:
         """Where in the original text a span of this decoding comes from."""
@@ -103,7 +107,9 @@ def decodings(text: str) -> Iterator[Decoding]:
     seen, level = {root.text}, [root]
     for depth in range(DEPTH + 1):
         level = [lower for decoding in level for lower in _unseen(decoding, seen)]
-        if level and depth == DEPTH:
+        if not level:
+            return
+        if depth == DEPTH:
             raise TooMuch
         budget.spend(sum(len(decoding.text) for decoding in level))
         yield from level

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from gateway.detectors.hints import Hint
+
 Piece = tuple[str, int, int]
 """A readable text, and from where to where in the text around it the run stands that hides it."""
 
@@ -20,16 +22,18 @@ Piece = tuple[str, int, int]
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{8,}+(?:(?<=[A-Za-z0-9+/_-]{16})\r?\n[A-Za-z0-9+/_-]++)*+")
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}+|[a-z2-7]{10,}+")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{2,}+(?:[ \t:,;._/-]{0,2}(?:0x)?[0-9A-Fa-f]{2,}+)*+")
-_ENOUGH_HEX: Final = re.compile(r"(?:[0-9A-Fa-f][ \t:,;._/-]{0,2}(?:0x)?){12}")
+_ENOUGH_HEX: Final = Hint(r"(?:[0-9A-Fa-f][ \t:,;._/-]{0,2}(?:0x)?){12}")
+_ENOUGH_BASE32: Final = Hint(r"[A-Z2-7]{10}|[a-z2-7]{10}")
 _LEAST_HEX: Final = 12
 # Codes of printable ASCII; only rows with that of the at sign are text rather than measurements.
 _CODE: Final = r"(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6])(?![0-9])"
 _CODES: Final = re.compile(rf"{_CODE}(?:[ \t,;:/_.-]{{1,2}}{_CODE}){{5,}}+")
+_ENOUGH_CODES: Final = Hint(r"(?:[0-9]{2,3}[ \t,;:/_.-]{1,2}){5}[0-9]{2}")
 _AT_CODE: Final = "64"
 _NUMBER: Final = re.compile("[0-9]+")
 _LEAST: Final = 6
 
-_URL_SAFE: Final = str.maketrans("-_", "+/", "\r\n")
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 _NOT_HEX: Final = re.compile(r"0[xX]|[^0-9A-Fa-f]")
 TO_DIGITS: Final = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz234567",
@@ -54,7 +58,7 @@ _Decoded = tuple[bytes, _Runs, int, int]
 
 def pieces(text: str) -> Iterator[Piece]:
     """The readable texts in the runs of folded text, in no particular order."""
-    if _AT_CODE in text:
+    if _AT_CODE in text and _ENOUGH_CODES(text):
         yield from _decimal(text)
     decoded = _base64(text)
     if decoded:  # a run of base32 is one of base64 too
@@ -93,26 +97,27 @@ def _piece(match: re.Match[str]) -> str:
 
 
 def _base64(text: str) -> list[_Decoded]:
-    found = [(*run.span(), run[0].translate(_URL_SAFE)) for run in _BASE64.finditer(text)]
+    found = [(*run.span(), run[0]) for run in _BASE64.finditer(text)]
     if not found:
         return []
+    if "\n" in text:
+        found = [(start, end, run.replace("\r", "").replace("\n", "")) for start, end, run in found]
     runs = _runs(found, "///")
-    size, padded = len(runs.joined), runs.joined + "AAA"
+    size, padded = len(runs.joined), runs.joined.translate(_URL_SAFE) + "AAA"
     return [(a2b_base64(padded[skip : skip + (size - skip + 3) // 4 * 4]), runs, 6 * skip + 7, 6) for skip in range(4)]
 
 
 def _base32(text: str) -> list[_Decoded]:
-    found = [(*run.span(), run[0].translate(TO_DIGITS)) for run in _BASE32.finditer(text)]
-    if not found:
+    if not _ENOUGH_BASE32(text):
         return []
-    runs = _runs(found, "VVVV")
-    number, bits = int(runs.joined, 32), 5 * len(runs.joined)
+    runs = _runs([(*run.span(), run[0]) for run in _BASE32.finditer(text)], "7777")
+    number, bits = int(runs.joined.translate(TO_DIGITS), 32), 5 * len(runs.joined)
     sizes = [(bits - skip + 7) // 8 for skip in range(8)]
     return [((number >> skip).to_bytes(size), runs, bits - skip - 8 * size + 7, 5) for skip, size in enumerate(sizes)]
 
 
 def _hex(text: str) -> list[_Decoded]:
-    if not _ENOUGH_HEX.search(text):
+    if not _ENOUGH_HEX(text):
         return []
     long = (run for run in _HEX.finditer(text) if run.end() - run.start() >= _LEAST_HEX)
     found = [(*run.span(), digits) for run in long if len(digits := _NOT_HEX.sub("", run[0])) >= _LEAST_HEX]

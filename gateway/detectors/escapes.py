@@ -74,6 +74,7 @@ _GLUED: Final = re.compile(rf"(?:{'|'.join(sorted(data.lines('tlds_glued')))})[a
 # What follows the name of a function in a stack trace.
 _FRAME: Final = re.compile(r"\(|[ ]\((?:[^()\s]{1,100}:[0-9]{1,7}\)|<anonymous>|native|index |\))")
 
+_OCTETS: Final = [bytes((octet,)).decode("utf-8", "replace") for octet in range(256)]
 _BLANKS: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
 Edit = tuple[int, int, str]
@@ -105,7 +106,10 @@ def _plain(match: re.Match[str]) -> str:
 
 
 def _octets(match: re.Match[str]) -> str:
-    return bytes(int(pair, 16) for pair in _HEX.findall(match[0])).decode("utf-8", "replace")
+    escape = match[0]
+    if len(escape) in (3, 4) and escape[-1] != "\n":  # one octet, as most are
+        return _OCTETS[int(escape[-2:], 16)]
+    return bytes(int(pair, 16) for pair in _HEX.findall(escape)).decode("utf-8", "replace")
 
 
 def _octal(match: re.Match[str]) -> str:

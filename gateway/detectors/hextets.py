@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 import re2
 
+from gateway.detectors.hints import Hint
+
 Span = tuple[int, int]
 
 _HEX: Final = "[0-9A-Fa-f]"
@@ -15,7 +17,7 @@ _HEXTET: Final = rf"{_HEX}{{1,4}}"
 _COLON_RUN: Final = re.compile(
     rf"(?:::)?+{_HEXTET}(?:::?{_HEXTET})++(?:::)?+|(?<![0-9A-Za-z_])(?:::{_HEXTET}|{_HEXTET}::)(?![0-9A-Za-z_:])"
 )
-_MIXED_RUN: Final = re.compile(rf"{_HEXTET}(?:[:/_-]{{1,2}}{_HEXTET}){{2,}}+")
+_MIXED_RUN: Final = re.compile(rf"{_HEXTET}+(?:[:/_-]{{1,2}}{_HEXTET}+){{2,}}+")
 _DIGITED: Final = rf"{_HEX}{{0,3}}[0-9]{_HEX}{{0,3}}"
 _SOME_HEXTETS: Final = rf"(?:{_HEXTET}(?::{_HEXTET})*)?"
 # What is in each text with an address, or nearly, as one automaton: eight hextets, one with a digit; `::` once between other characters;
@@ -26,7 +28,7 @@ _HINT: Final = re2.compile(
     + rf"|{_DIGITED}(?:::?{_HEXTET})*::?{_DIGITED}"
 )
 # The same with other separators.
-_MIXED_HINT: Final = re2.compile(rf"(?:{_HEXTET}[:/_-]){{7}}{_HEXTET}|{_HEXTET}[:/_-]{{2}}{_HEXTET}")
+_MIXED_HINT: Final = Hint(rf"(?:{_HEXTET}[:/_-]){{7}}{_HEXTET}|{_HEXTET}[:/_-]{{2}}{_HEXTET}")
 _COLONS: Final = str.maketrans("/_-", ":::")
 
 # Digests are written in pairs as well, in more of them than any address has.
@@ -75,7 +77,7 @@ def ipv6_addresses(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
 
 def _may_be_apart(text: str) -> bool:
     enough = text.count(":") + text.count("/") + text.count("_") + text.count("-") >= 2
-    return enough and _MIXED_HINT.search(text) is not None
+    return enough and _MIXED_HINT(text)
 
 
 def _runs(pattern: re.Pattern[str], text: str, *, apart: bool) -> Iterator[tuple[re.Match[str], Run]]:

@@ -9,9 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-import re2
-
 from gateway.detectors.hextets import ipv6_addresses
+from gateway.detectors.hints import Hint
 
 Span = tuple[int, int]
 
@@ -23,9 +22,9 @@ _NAMED: Final = re.compile(rf"[ieIE](?<![A-Za-z0-9].)(?:(?<=[iI])[pP]|[cC]2)-(?:
 _CHAIN: Final = re.compile(r"[0-9](?<![0-9][0-9])[0-9]{0,2}(?:[.:/_-][0-9]{1,3}){3,}+")
 _QUAD: Final = re.compile(rf"{_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}")
 # What is in each text with an address, or nearly, as one automaton: they are looked for one by one where it is found.
-_HINT: Final = re2.compile(r"(?:[0-9]{1,3}[.:/_-]){3}[0-9]")
+_HINT: Final = Hint(r"(?:[0-9]{1,3}[.:/_-]){3}[0-9]")
 _FINGERPRINT: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){15,}+")
-_MIN_FINGERPRINT_JOINTS: Final = 15
+_FINGERPRINT_HINT: Final = Hint(r"(?:[0-9A-Fa-f]{2}[:-]){15}[0-9A-Fa-f]{2}")
 _NUMBER: Final = re.compile("[0-9]+")
 _HOURS: Final = re.compile(r"[0-2][0-9]:[0-5][0-9][/_-][0-2][0-9]:[0-5][0-9]")
 
@@ -42,7 +41,7 @@ _MIN_DIGITS_AFTER_NAME: Final = 9
 # Six to eight pairs (EUI-64; or six beside letters that read as pairs), or three groups of four (Cisco): longer rows are fingerprints.
 _PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}){5,}+(?![0-9])")
 _FOURS: Final = re.compile(r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])")
-_MAC_HINT: Final = re2.compile(r"(?:[0-9A-Fa-f]{2}[:/_-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
+_MAC_HINT: Final = Hint(r"(?:[0-9A-Fa-f]{2}[:/_-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
 _MIN_PAIRS_JOINTS: Final = 5
 _PAIRS_CHARS: Final = (17, 20, 23)
 _DIGIT: Final = re.compile("[0-9]")
@@ -55,7 +54,7 @@ def networks(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
     Numbers of an IPv4 address may be apart by any of `.:/_-`: four of them and no fifth, with six digits in all unless there are dots
     between all. Version numbers of four parts count. If `loose`, letters beside an IPv6 address don't matter.
     """
-    if _HINT.search(text):
+    if _HINT(text):
         yield from _ipv4_addresses(text, bare)
     yield from ipv6_addresses(text, bare, loose=loose)
 
@@ -65,7 +64,7 @@ def _ipv4_addresses(text: str, bare: str) -> Iterator[Span]:
         yield from (match.span() for match in _DOTTED.finditer(text) if _OCTETS.fullmatch(match[0]))
     if text.count("-") >= 4:
         yield from (match.span() for match in _NAMED.finditer(text))
-    numbers = _FINGERPRINT.sub(_blank, bare) if bare.count(":") + bare.count("-") >= _MIN_FINGERPRINT_JOINTS else bare
+    numbers = _FINGERPRINT.sub(_blank, bare) if _FINGERPRINT_HINT(bare) else bare
     for chain in _CHAIN.finditer(numbers):
         if _MIN_DIGITS + 3 <= chain.end() - chain.start() <= _MAX_CHAIN_CHARS:
             yield from _quads(chain)
@@ -74,7 +73,7 @@ def _ipv4_addresses(text: str, bare: str) -> Iterator[Span]:
 def mac_addresses(text: str) -> Iterator[Span]:
     """The addresses of network cards in folded text. One with dashes, dots and the like has a letter."""
     joints = text.count(":") + text.count("-") + text.count("_") + text.count("/")
-    if (joints >= _MIN_PAIRS_JOINTS or text.count(".") >= 2) and _MAC_HINT.search(text):
+    if (joints >= _MIN_PAIRS_JOINTS or text.count(".") >= 2) and _MAC_HINT(text):
         yield from (pairs.span() for pairs in _PAIRS.finditer(text) if len(pairs[0]) in _PAIRS_CHARS and _is_mixed(pairs[0]))
         yield from (fours.span() for fours in _FOURS.finditer(text) if _is_mixed(fours[0]))
 

@@ -16,6 +16,8 @@ import re2
 
 from gateway.detectors import data
 
+Span = tuple[int, int]
+
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of technical text; `changes` says by length how often letters and digits take turns in it at least, None that it needn't."""
@@ -69,14 +71,37 @@ _KINDS: Final = bytes(ord("d" if chr(code).isdigit() else "l") for code in range
 _COMPACT: Final = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){0,2}")
 
 
+def technical(text: str) -> Sequence[Span]:
+    """Return from where to where in folded text something surely technical stands."""
+    if len(text) > _SHORT_CHARS and not _HINT.search(text):
+        return ()
+    return [match.span() for match in _SHAPES.finditer(text) if _is_sure(match)]
+
+
+def without(text: str, spans: Sequence[Span]) -> str:
+    """Return a text with a `~` in place of each character of some spans."""
+    parts, done = [], 0
+    for start, end in spans:
+        parts += [text[done:start], "~" * (end - start)]
+        done = end
+    return "".join((*parts, text[done:]))
+
+
+def undecodable(text: str, spans: Sequence[Span]) -> Sequence[Span]:
+    """Return those of some spans that aren't the hexadecimal of a text."""
+    return [span for span in spans if not _spells(text[slice(*span)])]
+
+
 def blanked(text: str) -> str:
     """Return folded text with a `~` in place of each character of what is surely technical."""
-    return _SHAPES.sub(_blank, text) if len(text) <= _SHORT_CHARS or _HINT.search(text) else text
+    found = technical(text)
+    return without(text, found) if found else text
 
 
 def undecodable_blanked(text: str) -> str:
     """Return folded text with a `~` in place of each character of what is surely technical, unless it is the hexadecimal of a text."""
-    return _SHAPES.sub(lambda match: match[0] if _spells(match[0]) else _blank(match), text)
+    found = technical(text)
+    return without(text, undecodable(text, found)) if found else text
 
 
 def is_technical(token: str) -> bool:
@@ -88,10 +113,6 @@ def is_technical(token: str) -> bool:
 def is_moment(digits: str) -> bool:
     """Whether digits are a date with an hour, as in `2026112310`."""
     return _COMPACT.fullmatch(digits) is not None
-
-
-def _blank(match: re.Match[str]) -> str:
-    return "~" * len(match[0]) if _is_sure(match) else match[0]
 
 
 def _is_sure(match: re.Match[str]) -> bool:
