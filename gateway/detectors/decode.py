@@ -20,6 +20,7 @@ Span = tuple[int, int]
 """From where to where, in characters."""
 
 _DIGITS: Final = b"0123456789"
+_WAYS: Final = tuple(Way)
 _BETWEEN: Final = "\n\n"
 
 # What an escape stands for is read with what is around it, at least so many characters of it, and on to the next blank if there is one
@@ -84,7 +85,7 @@ class Decoding:
 
     def below(self) -> Iterator[Decoding]:
         """What this decoding says once its escapes, and its runs, are undone."""
-        for way in Way:
+        for way in _WAYS:
             if escapes := list(edits(self.text, way)):
                 step = _Unescaped(self.text, escapes)
                 yield _decoding(step.plain, step, *self._steps, loose=self.loose)

@@ -32,15 +32,17 @@ SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.EMAIL: lambda decoding: emails(decoding.text, loose=decoding.loose),
     Detector.IBAN: ibans,
     Detector.NATIONAL_ID: national_ids,
-    Detector.CARD: lambda decoding: cards(decoding.rows),
+    Detector.CARD: lambda decoding: cards(decoding.rows) if decoding.rows else iter(()),
     Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
     Detector.MAC: lambda decoding: mac_addresses(decoding.text),
     Detector.IP: lambda decoding: networks(decoding.text, decoding.bare, loose=decoding.loose),
-    Detector.PHONE: lambda decoding: phones(decoding.rows),
+    Detector.PHONE: lambda decoding: phones(decoding.rows) if decoding.rows else iter(()),
 }
 """What looks for each kind, the most telling first: the digits of a card could be a phone number's too."""
 
 _LEAST_DIGITS: Final[Mapping[Detector, int]] = {
+    Detector.SECRET: 0,
+    Detector.EMAIL: 0,
     Detector.IBAN: 2,
     Detector.NATIONAL_ID: 5,
     Detector.CARD: 12,
@@ -130,8 +132,10 @@ def mask(text: str) -> str:
 
 def _findings(decoding: Decoding, sought: Collection[Detector]) -> Iterator[tuple[Detector, Span]]:
     digits = decoding.digits
-    scans = ((kind, scan) for kind, scan in SCANS.items() if kind in sought and digits >= _LEAST_DIGITS.get(kind, 0))
-    return ((kind, span) for kind, scan in scans for span in scan(decoding))
+    for kind, scan in SCANS.items():
+        if digits >= _LEAST_DIGITS[kind] and kind in sought:
+            for span in scan(decoding):
+                yield kind, span
 
 
 def _masked_once(text: str) -> str:

@@ -43,6 +43,15 @@ TO_DIGITS: Final = str.maketrans(
 # Of bytes decoded as UTF-8, with U+FFFD for what isn't. NUL counts as readable: every second byte of UTF-16 is one.
 _READABLE: Final = re.compile("[^\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]{6,}+")
 
+_SHORT_CHARS: Final = 8
+# The shortest address that is escaped once more, and the shortest run that encodes one, have as many characters.
+_TELLING: Final = re.compile(r"[@:=]|(?:[0-9][^0-9]*+){4}")
+
+
+def may_tell(piece: str) -> bool:
+    """Whether anything can be found in what was decoded: most noise is too short for it, without at sign, colon, equals sign or digits."""
+    return len(piece) >= _SHORT_CHARS or not piece.isascii() or _TELLING.search(piece) is not None
+
 
 class _Runs(NamedTuple):
     """All runs of one kind in a text: from where to where each stands, where it starts in `joined`, and all their characters."""
@@ -83,7 +92,8 @@ def _placed(decoded: list[_Decoded], data: bytes, plain: str) -> Iterator[Piece]
     for match in _READABLE.finditer(plain):
         found = match[0].encode()
         at = data.index(found, at) + len(found)
-        if len(match[0].replace("\0", "")) >= _LEAST:
+        visible = match[0].replace("\0", "")
+        if len(visible) >= _LEAST and may_tell(visible):
             index = bisect_right(starts, at - 1) - 1
             _, runs, bits, unit = decoded[index]
             char = (8 * (at - 1 - starts[index]) + bits) // unit

@@ -90,6 +90,8 @@ class Way(Enum):
 
 def edits(text: str, way: Way) -> Iterator[Edit]:
     """The escapes of folded text that mean something else than they spell, from left to right."""
+    if way is Way.PRINTABLE and "=" not in text:
+        return
     for match in way.value.finditer(text):
         plain = _plain(match)
         if plain != match[0]:

@@ -12,7 +12,7 @@ from typing import Final
 import re2
 
 from gateway.detectors import secrets
-from gateway.detectors.encoded_runs import TO_DIGITS
+from gateway.detectors.encoded_runs import TO_DIGITS, may_tell
 from gateway.detectors.national_ids import LABEL_HINT
 from gateway.detectors.technical import undecodable_blanked
 
@@ -49,7 +49,7 @@ _FILL: Final = ("", "/", "//", "///") * 2
 
 # Bytes as letters: p readable, L the first and c a further byte of a UTF-8 character, x no text.
 _KINDS: Final = b"p" + b"x" * 8 + b"pp" + b"xx" + b"p" + b"x" * 18 + b"p" * 95 + b"x" + b"c" * 64 + b"xx" + b"L" * 51 + b"x" * 11
-_READABLE: Final = re.compile(rb"(?:p|Lc{1,3}){6}")
+_READABLE: Final = re.compile(rb"(?:p|Lc{1,3}){6,}+")
 """Six readable characters in a row: no address is shorter."""
 
 
@@ -79,11 +79,16 @@ def _reads_base32(run: str) -> bool:
     """Whether a run of base32 holds readable text, at any alignment: all eight at once."""
     number, bits = int(run.translate(TO_DIGITS), 32), 5 * len(run)
     decoded = b"\x01".join([(number >> skip).to_bytes((bits - skip + 7) // 8) for skip in range(8)])
-    return _READABLE.search(decoded.translate(_KINDS)) is not None
+    return _is_text(decoded)
 
 
 def _reads(run: str) -> bool:
     """Whether a run of base64 holds readable text, at any alignment: all four at once, each filled up with bits that no text has."""
     plain, fill = run.replace("-", "+").replace("_", "/"), _FILL[-len(run) % 4 :]
     decoded = a2b_base64(f"{plain}{fill[0]}{plain[1:]}{fill[1]}{plain[2:]}{fill[2]}{plain[3:]}{fill[3]}")
-    return _READABLE.search(decoded.translate(_KINDS)) is not None
+    return _is_text(decoded)
+
+
+def _is_text(decoded: bytes) -> bool:
+    """Whether bytes hold a readable text in which something may be found."""
+    return any(may_tell(decoded[slice(*match.span())].decode("latin-1")) for match in _READABLE.finditer(decoded.translate(_KINDS)))

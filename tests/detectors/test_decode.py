@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import string
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.detectors.bounds import DEPTH, LONGEST, Budget, TooMuch, decoded_chars, lookups
 from gateway.detectors.decode import decodings
-from gateway.detectors.detect import find, mask
+from gateway.detectors.detect import SCANS, find, mask
 from gateway.detectors.digits import Rows
-from gateway.detectors.encoded_runs import pieces
+from gateway.detectors.encoded_runs import may_tell, pieces
 from gateway.detectors.escapes import Way, edits, unescape
 from gateway.detectors.fold import ends, fold, obscure, readable
 from gateway.detectors.phones import phones
@@ -123,12 +124,19 @@ def test_edits_are_what_unescaping_changes(text: str, way: Way) -> None:
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=3), st.sampled_from(["", "-", "usr_", "x", "/v1/"]), st.text("abc@. \u00e9", min_size=6, max_size=20))
+@given(st.binary(max_size=3), st.sampled_from(["", "-", "usr_", "x", "/v1/"]), st.text("abc@. \u00e9", min_size=8, max_size=20))
 def test_what_is_readable_in_a_run_is_found_at_any_alignment(noise: bytes, prefix: str, text: str) -> None:
     data = noise + text.encode()
     for run in (base64.urlsafe_b64encode(data), base64.b32encode(data), data.hex().encode()):
         around = f"see {prefix}{run.decode()}, or not"
         assert any(text in piece and run.decode().rstrip("=") in around[start:end] + "=" for piece, start, end in pieces(around))
+
+
+@settings(deadline=None)
+@given(st.text(string.printable, max_size=7) | st.text("12@.:=%&#;u0x4_", max_size=7))
+def test_what_is_too_short_to_tell_has_no_finding(text: str) -> None:
+    found = [kind for decoding in decodings(text) for kind, scan in SCANS.items() for _ in scan(decoding)]
+    assert may_tell(text) or not found
 
 
 @pytest.mark.parametrize(
