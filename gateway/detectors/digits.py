@@ -39,6 +39,13 @@ _LONE: Final = b"z"
 _MAX_BEFORE_CHARS: Final = 4
 """Of what stands before a number: a letter, its plus sign, a blank and a bracket."""
 
+_MAX_HEX_CHARS: Final = 128
+"""How far around a number is looked for hexadecimal digits: a digest of SHA-512."""
+
+_HEX_BEFORE: Final = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]*[a-f]\Z")
+_HEX_AFTER: Final = re.compile(r"[a-f][0-9a-f]*+(?![0-9A-Za-z])")
+_HAS_DIGIT: Final = re.compile("[0-9]")
+
 _BREAK: Final = ord("|")
 _RAW: Final = bytes(byte if chr(byte) in f"{_DIGITS}+" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK for byte in range(256))
 _PLAIN: Final = bytes.maketrans(f"{_STARTS}{_STARTS.upper()}".encode(), f"{_DIGITS}{_DIGITS}".encode())
@@ -105,6 +112,13 @@ class Candidate:
     def is_on_end(self, size: int) -> bool:
         """Whether that many digits are one group."""
         return self._window[1:size].isdigit()
+
+    def is_in_hexadecimal(self, size: int) -> bool:
+        """Whether that many digits on end stand within hexadecimal digits: letters on both sides, and digits beyond them."""
+        text, (start, end) = self._text.text, self.span(size)
+        before = _HEX_BEFORE.search(text, max(0, start - _MAX_HEX_CHARS), start)
+        after = _HEX_AFTER.match(text, end, end + _MAX_HEX_CHARS)
+        return before is not None and after is not None and _HAS_DIGIT.search(before[0] + after[0]) is not None
 
     def is_figure(self, size: int) -> bool:
         """Whether that many digits are a decimal or the like, rather than a number. See `figures.py`."""

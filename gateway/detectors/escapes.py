@@ -62,7 +62,8 @@ _ESCAPE: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_PRINTABLE: Final = re.compile(r"(?P<printable>(?:=(?:3d)*+[0-9a-f]{2}|=\r?\n)+)", re.IGNORECASE)
+# `bytes=40651-55890` is a range (RFC 9110 section 14).
+_PRINTABLE: Final = re.compile(r"(?P<printable>(?!(?<=bytes)=[0-9]{1,12}-(?![0-9]*[a-z@]))(?:=(?:3d)*+[0-9a-f]{2}|=\r?\n)+)", re.IGNORECASE)
 _HEX: Final = re.compile(r"(?:%|\\x|=)(?:25|3d)*?([0-9a-f]{2})(?![^%\\=])", re.IGNORECASE)
 _UNIT: Final = re.compile(r"[ux]\+?([0-9a-f]{4})", re.IGNORECASE)
 _OCTAL: Final = re.compile(r"\\([0-7]{2,3})")

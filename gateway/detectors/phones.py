@@ -203,7 +203,9 @@ def _is_number(candidate: Candidate, size: int) -> bool:
         return False
     if _is_american(digits) or (digits.startswith(_HOME) and is_international(digits)):
         return True
-    return is_phone(int(digits)) if on_end else _is_bare_mobile(digits) and min(candidate.groups(size)[1:]) > 1
+    if on_end:
+        return is_phone(int(digits)) and not (size == _MIN_DIGITS and candidate.is_in_hexadecimal(size))
+    return _is_bare_mobile(digits) and min(candidate.groups(size)[1:]) > 1
 
 
 def _is_american(digits: str) -> bool:
