@@ -39,7 +39,8 @@ _BEFORE: Final = re.compile(r"([A-Za-z]?)[0-9]{1,3}\Z")
 _MIN_DIGITS_AFTER_NAME: Final = 9
 
 # Six to eight pairs (EUI-64; or six beside letters that read as pairs), or three groups of four (Cisco): longer rows are fingerprints.
-_PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}){5,}+(?![0-9])")
+# None starts within a longer row, or a row with a wrong end would be read again from each of its pairs.
+_PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)(?<![0-9A-Fa-f]{2}[:/_-].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}){5,}+(?![0-9])")
 _FOURS: Final = re.compile(r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])")
 _MAC_HINT: Final = Hint(r"(?:[0-9A-Fa-f]{2}[:/_-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
 _MIN_PAIRS_JOINTS: Final = 5
