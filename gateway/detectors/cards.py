@@ -63,7 +63,7 @@ def is_card(digits: str) -> bool:
 
 
 def _size(candidate: Candidate, budget: Budget) -> int | None:
-    """How many digits the card number has that starts at a candidate, if one does: as few as can be."""
+    """How many digits the card number has that starts at a candidate, if one does: as many as can be, so that no part of it is left."""
     digits = candidate.digits
     for size in _lengths(digits[:_FIRST_DIGITS]):
         if candidate.ends_at(size):
@@ -75,8 +75,8 @@ def _size(candidate: Candidate, budget: Budget) -> int | None:
 
 @lru_cache(maxsize=10**_FIRST_DIGITS)
 def _lengths(first: str) -> Sequence[int]:
-    """How many digits numbers have that begin with these, the fewest first."""
-    return sorted({length for pattern, lengths in _FIRST if pattern.match(first) for length in lengths})
+    """How many digits numbers have that begin with these, the most first."""
+    return sorted({length for pattern, lengths in _FIRST if pattern.match(first) for length in lengths}, reverse=True)
 
 
 def _is_luhn(digits: str) -> bool:
