@@ -68,23 +68,19 @@ _LABELLED: Final = re.compile(
 _DECIMAL: Final = re.compile("[0-9][.,][0-9]")
 
 # What is in each text with a pair of decimals, or nearly, as one automaton: they are looked for one by one where it is found.
-_HINT: Final = Hint(
+_PAIR_HINT: Final = Hint(
     rf"[0-9]\.[0-9]{{2,}} ?°?(?:(?:\s*[,;|/]\s*|[ \t]+|[_:/-]{{1,2}}| ?[_:/,;|&-]{{0,2}} ?(?i:{_LAT}|{_LONG})[ ]?[=:_/-]{{0,2}})[+-]?|[+-])"
     r"[0-9]{1,3}\.[0-9]{2}"
     r"|[0-9],[0-9]{4,}[ \t]*[;|/ \t_:-][ \t]*[+-]?[0-9]{1,3},[0-9]{4}"
-    rf"|(?:=(?:loc:)?|@){_SOME},{_SOME}|\([ ]?{_SOME}[ ]{{1,3}}{_SOME}"
-    r"|[nsNS] ?[0-9]{1,2}\.[0-9]{3}|[0-9]\.[0-9]{3,} ?[nsNS]"
 )
+_POINTED_HINT: Final = Hint(_POINTED.pattern)
+_COMPASS_HINT: Final = Hint(r"[nsNS] ?[0-9]{1,2}\.[0-9]{3}|[0-9]\.[0-9]{3,} ?[nsNS]")
 
 
 def coordinates(text: str) -> Iterator[Span]:
     """The coordinates in folded text, whatever letters touch them."""
-    if _DECIMAL.search(text) and _HINT(text):
-        yield from _pairs(text)
-        if "+" in text or "-" in text:
-            yield from (match.span() for match in _SIGNED.finditer(text))
-        yield from _pointed(text)
-        yield from (match.span() for match in _COMPASS.finditer(text))
+    if _DECIMAL.search(text):
+        yield from _decimals(text)
     if "°" in text:
         yield from (match.span() for match in _DEGREES.finditer(text))
     lower = text.lower()
@@ -92,6 +88,16 @@ def coordinates(text: str) -> Iterator[Span]:
         yield from (match.span() for match in _GEO.finditer(text))
     if "lat" in lower and ("lon" in lower or "lng" in lower):
         yield from (match.span() for match in _LABELLED.finditer(text))
+
+
+def _decimals(text: str) -> Iterator[Span]:
+    if _PAIR_HINT(text):
+        yield from _pairs(text)
+        yield from (match.span() for match in _SIGNED.finditer(text))
+    if _POINTED_HINT(text):
+        yield from _pointed(text)
+    if _COMPASS_HINT(text):
+        yield from (match.span() for match in _COMPASS.finditer(text))
 
 
 def _pairs(text: str) -> Iterator[Span]:

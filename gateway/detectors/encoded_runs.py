@@ -54,11 +54,15 @@ def may_tell(piece: str) -> bool:
 
 
 class _Runs(NamedTuple):
-    """All runs of one kind in a text: from where to where each stands, where it starts in `joined`, and all their characters."""
+    """All runs of one kind in a text: from where to where each stands and its characters, what is put between them, and all together."""
 
-    spans: list[tuple[int, int]]
-    starts: list[int]
+    found: list[tuple[int, int, str]]
+    gap: str
     joined: str
+
+    def starts(self) -> list[int]:
+        """Where each run starts in `joined`."""
+        return list(accumulate((len(chars) + len(self.gap) for _, _, chars in self.found), initial=0))
 
 
 _Decoded = tuple[bytes, _Runs, int, int]
@@ -88,6 +92,7 @@ def _decimal(text: str) -> Iterator[Piece]:
 
 def _placed(decoded: list[_Decoded], data: bytes, plain: str) -> Iterator[Piece]:
     starts = list(accumulate((len(each) + 1 for each, _, _, _ in decoded), initial=0))
+    run_starts = [runs.starts() for _, runs, _, _ in decoded]
     at = 0
     for match in _READABLE.finditer(plain):
         found = match[0].encode()
@@ -97,7 +102,8 @@ def _placed(decoded: list[_Decoded], data: bytes, plain: str) -> Iterator[Piece]
             index = bisect_right(starts, at - 1) - 1
             _, runs, bits, unit = decoded[index]
             char = (8 * (at - 1 - starts[index]) + bits) // unit
-            yield _piece(match), *runs.spans[bisect_right(runs.starts, char) - 1]
+            start, end, _ = runs.found[bisect_right(run_starts[index], char) - 1]
+            yield _piece(match), start, end
 
 
 def _piece(match: re.Match[str]) -> str:
@@ -138,5 +144,4 @@ def _hex(text: str) -> list[_Decoded]:
 
 def _runs(found: list[tuple[int, int, str]], gap: str) -> _Runs:
     """Join runs by a gap that decodes, at every alignment, to a byte that UTF-8 doesn't have."""
-    starts = list(accumulate((len(chars) + len(gap) for _, _, chars in found), initial=0))
-    return _Runs([(start, end) for start, end, _ in found], starts, gap.join([chars for _, _, chars in found]))
+    return _Runs(found, gap, gap.join([chars for _, _, chars in found]))

@@ -28,7 +28,7 @@ _HINT: Final = re2.compile(
     + rf"|{_DIGITED}(?:::?{_HEXTET})*::?{_DIGITED}"
 )
 # The same with other separators.
-_MIXED_HINT: Final = Hint(rf"(?:{_HEXTET}[:/_-]){{7}}{_HEXTET}|{_HEXTET}[:/_-]{{2}}{_HEXTET}")
+_MIXED_HINT: Final = Hint(rf"{_HEX}[:/_-]{{2}}{_HEX}|{_HEX}[:/_-](?:{_HEXTET}[:/_-]){{6}}{_HEX}")
 _COLONS: Final = str.maketrans("/_-", ":::")
 
 # Digests are written in pairs as well, in more of them than any address has.
