@@ -53,9 +53,6 @@ def _pattern(bounds: str) -> str:
 
 _HINT: Final = re2.compile(_TABLE.hint)
 _SHAPES: Final = re.compile("|".join(map(_pattern, _BOUNDS)))
-_SHORT_CHARS: Final = 256
-"""Up to here looking for the shapes costs no more than looking for the hint."""
-
 _HEX: Final = re.compile("[0-9A-Fa-f]{4,}")
 _FEW_CHARS: Final = 6
 _MANY_CHARS: Final = 8
@@ -73,7 +70,7 @@ _COMPACT: Final = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][
 
 def technical(text: str) -> Sequence[Span]:
     """Return from where to where in folded text something surely technical stands."""
-    if len(text) > _SHORT_CHARS and not _HINT.search(text):
+    if not _HINT.search(text):
         return ()
     return [match.span() for match in _SHAPES.finditer(text) if _is_sure(match)]
 
