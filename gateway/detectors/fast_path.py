@@ -45,7 +45,8 @@ _SUSPECT: Final = re2.compile(
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9/_-]{8,}", re.ASCII)
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}|[a-z2-7]{10,}")
-_FILL: Final = ("", "/", "//", "///") * 2
+_FILL: Final = ("////", "/////", "//////", "///////") * 2
+"""What fills a run up to whole bytes, and one that no text has: what is read at one alignment doesn't go on at the next."""
 
 # Bytes as letters: p readable, L the first and c a further byte of a UTF-8 character, x no text.
 _KINDS: Final = b"p" + b"x" * 8 + b"pp" + b"xx" + b"p" + b"x" * 18 + b"p" * 95 + b"x" + b"c" * 64 + b"xx" + b"L" * 51 + b"x" * 11
