@@ -13,7 +13,10 @@ DEPTH: Final = 4
 _GROWTH: Final = 2
 _GROWTH_FLOOR_CHARS: Final = 1 << 9
 _CHECKS_FLOOR: Final = 1024
-_FINDINGS_FLOOR: Final = 32
+_FINDINGS_FLOOR: Final = 128
+_CHARS_PER_FINDING: Final = 128
+_LATER_FINDINGS: Final = 4
+_SHORT_CHARS: Final = 8192
 
 
 class TooMuch(Exception):
@@ -45,4 +48,9 @@ def lookups(text: str) -> Budget:
 
 def findings(text: str) -> Budget:
     """For what may be masked in a text: a longer list of people and numbers is no text of which something is left."""
-    return Budget(len(text) // 256 + _FINDINGS_FLOOR)
+    return Budget(len(text) // _CHARS_PER_FINDING + _FINDINGS_FLOOR)
+
+
+def later_findings(text: str) -> Budget:
+    """For what may be masked in a text that was masked before: little, nothing in a long one, so that it isn't read a third time."""
+    return Budget(_LATER_FINDINGS if len(text) <= _SHORT_CHARS else 0)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
-from gateway.detectors.bounds import LONGEST, TooMuch, findings
+from gateway.detectors.bounds import LONGEST, Budget, TooMuch, findings, later_findings
 from gateway.detectors.cards import cards, is_card
 from gateway.detectors.coordinates import coordinates
 from gateway.detectors.decode import Decoding, Span, decodings
@@ -73,7 +73,8 @@ LABELS: Final[Mapping[Detector, str]] = {kind: f"[{kind.name}]" for kind in DETE
 """What a finding is replaced by where it is masked."""
 
 _REDACTED: Final = "[REDACTED]"
-_ROUNDS: Final = 3
+_ROUNDS: Final = (findings, later_findings, later_findings)
+"""How much may be masked in each round: what masking leaves is looked at again."""
 
 
 def find(text: str, sought: Collection[Detector] = DETECTORS) -> Reason | None:
@@ -122,8 +123,8 @@ def mask(text: str) -> str:
     """
     if hides_nothing(text):
         return text
-    for _ in range(_ROUNDS):
-        left = _masked_once(text)
+    for budget in _ROUNDS:
+        left = _masked_once(text, budget(text))
         if left == text:
             return text
         text = left
@@ -138,18 +139,17 @@ def _findings(decoding: Decoding, sought: Collection[Detector]) -> Iterator[tupl
                 yield kind, span
 
 
-def _masked_once(text: str) -> str:
+def _masked_once(text: str, budget: Budget) -> str:
     if len(text) > LONGEST:
         return _REDACTED
     try:
-        return masked(text, list(_marks(text)))
+        return masked(text, list(_marks(text, budget)))
     except TooMuch:
         return _REDACTED
 
 
-def _marks(text: str) -> Iterator[Mark]:
+def _marks(text: str, budget: Budget) -> Iterator[Mark]:
     """What is found in a text and in anything that it encodes. Raises TooMuch."""
-    budget = findings(text)
     for decoding in decodings(text):
         for kind, span in _findings(decoding, DETECTORS):
             budget.spend(1)

@@ -11,7 +11,7 @@ from typing import Final
 
 import re2
 
-from gateway.detectors import secrets
+from gateway.detectors import ibans, secrets
 from gateway.detectors.encoded_runs import TO_DIGITS, may_tell
 from gateway.detectors.national_ids import LABEL_HINT
 from gateway.detectors.technical import undecodable_blanked
@@ -32,7 +32,7 @@ _SUSPECT: Final = re2.compile(
     r"|[0-9][._:/-][0-9]{1,3}[._:/-][0-9]{1,3}[._:/-][0-9]"
     r"|(?:[0-9A-Fa-f]{1,4}[:/_-]{1,2}){3}[0-9A-Fa-f]"
     r"|:[^:]{0,4}:"
-    r"|[A-Za-z][._:/-]{0,3}[A-Za-z][._:/-]{0,3}[0-9][._:/-]{0,3}[0-9][A-Za-z0-9._:/-]{11}"
+    rf"|{ibans.HINT}"
     r"|[0-9]\.[0-9]+[^0-9][^.]{0,20}[0-9]\.[0-9]"
     r"|[:/_-](?i:at|arobase|arroba)[:/_-]"
     r"|u00[2-7][0-9A-Fa-f]|u[0-9A-Fa-f]{4}u[0-9A-Fa-f]{4}|_x[0-9A-Fa-f]{4}_"

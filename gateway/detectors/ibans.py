@@ -30,6 +30,10 @@ def _structure(spec: str) -> re.Pattern[str]:
 
 _STRUCTURES: Final = {country: _structure(spec) for country, spec in data.table("ibans", dict[str, str]).items()}
 
+_COUNTRIES: Final = "|".join(f"{country[0]}[._:/-]{{0,3}}{country[1]}" for country in _STRUCTURES)
+HINT: Final = rf"(?i:{_COUNTRIES})[._:/-]{{0,3}}[0-9][._:/-]{{0,3}}[0-9][A-Za-z0-9._:/-]{{11}}"
+"""Found by RE2 in each token that holds an IBAN."""
+
 
 def ibans(decoding: Decoding) -> Iterator[Span]:
     """Yield where IBANs stand in a decoding: a country's code, its length and structure, and the check digits of ISO 13616.
