@@ -53,6 +53,17 @@ def may_tell(piece: str) -> bool:
     return len(piece) >= _SHORT_CHARS or not piece.isascii() or _TELLING.search(piece) is not None
 
 
+# Bytes as letters: p readable, L the first and c a further byte of a UTF-8 character, x no text.
+_KINDS: Final = b"p" + b"x" * 8 + b"pp" + b"xx" + b"p" + b"x" * 18 + b"p" * 95 + b"x" + b"c" * 64 + b"xx" + b"L" * 51 + b"x" * 11
+_READABLE_KINDS: Final = re.compile(rb"(?:p|Lc{1,3}){6,}+")
+
+
+def is_text(decoded: bytes) -> bool:
+    """Whether bytes hold a readable text in which something may be found."""
+    found = _READABLE_KINDS.finditer(decoded.translate(_KINDS))
+    return any(may_tell(decoded[slice(*match.span())].decode("latin-1")) for match in found)
+
+
 class _Runs(NamedTuple):
     """All runs of one kind in a text: from where to where each stands and its characters, what is put between them, and all together."""
 
@@ -78,9 +89,8 @@ def pieces(text: str) -> Iterator[Piece]:
         decoded += _base32(text)
     decoded += _hex(text)
     data = b"\xff".join([data for data, _, _, _ in decoded])
-    plain = data.decode("utf-8", "replace")
-    if _READABLE.search(plain):
-        yield from _placed(decoded, data, plain)
+    if is_text(data):
+        yield from _placed(decoded, data, data.decode("utf-8", "replace"))
 
 
 def _decimal(text: str) -> Iterator[Piece]:

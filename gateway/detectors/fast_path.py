@@ -9,10 +9,9 @@ import re
 from binascii import a2b_base64
 from typing import Final
 
-import re2
-
 from gateway.detectors import ibans, secrets
-from gateway.detectors.encoded_runs import TO_DIGITS, may_tell
+from gateway.detectors.encoded_runs import TO_DIGITS, is_text
+from gateway.detectors.hints import automaton
 from gateway.detectors.national_ids import LABEL_HINT
 from gateway.detectors.technical import undecodable_blanked
 
@@ -24,7 +23,7 @@ _APART: Final = "|".join(rf"[0-9]{{{size}}}[._:/-]{{1,3}}[0-9](?:[._:/-]{{0,3}}[
 # What a detector might make something of: nine digits, or seven apart, before a letter or after a label, as in phone numbers and national
 # identifiers; an IPv4 or IPv6 address, an IBAN, two decimals; `at` between words, hexadecimal of six bytes. As one automaton: nearly all
 # tokens have nothing of it.
-_SUSPECT: Final = re2.compile(
+_SUSPECT: Final = automaton(
     r"[0-9](?:[._:/-]{0,3}[0-9]){8}"
     rf"|{_APART}"
     r"|[0-9]{7}[._:/-]{0,3}[A-Za-z]"
@@ -47,11 +46,6 @@ _BASE64: Final = re.compile(r"[A-Za-z0-9/_-]{8,}", re.ASCII)
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}|[a-z2-7]{10,}")
 _FILL: Final = ("////", "/////", "//////", "///////") * 2
 """What fills a run up to whole bytes, and one that no text has: what is read at one alignment doesn't go on at the next."""
-
-# Bytes as letters: p readable, L the first and c a further byte of a UTF-8 character, x no text.
-_KINDS: Final = b"p" + b"x" * 8 + b"pp" + b"xx" + b"p" + b"x" * 18 + b"p" * 95 + b"x" + b"c" * 64 + b"xx" + b"L" * 51 + b"x" * 11
-_READABLE: Final = re.compile(rb"(?:p|Lc{1,3}){6,}+")
-"""Six readable characters in a row: no address is shorter."""
 
 
 def hides_nothing(text: str) -> bool:
@@ -80,16 +74,11 @@ def _reads_base32(run: str) -> bool:
     """Whether a run of base32 holds readable text, at any alignment: all eight at once."""
     number, bits = int(run.translate(TO_DIGITS), 32), 5 * len(run)
     decoded = b"\x01".join([(number >> skip).to_bytes((bits - skip + 7) // 8) for skip in range(8)])
-    return _is_text(decoded)
+    return is_text(decoded)
 
 
 def _reads(run: str) -> bool:
     """Whether a run of base64 holds readable text, at any alignment: all four at once, each filled up with bits that no text has."""
     plain, fill = run.replace("-", "+").replace("_", "/"), _FILL[-len(run) % 4 :]
     decoded = a2b_base64(f"{plain}{fill[0]}{plain[1:]}{fill[1]}{plain[2:]}{fill[2]}{plain[3:]}{fill[3]}")
-    return _is_text(decoded)
-
-
-def _is_text(decoded: bytes) -> bool:
-    """Whether bytes hold a readable text in which something may be found."""
-    return any(may_tell(decoded[slice(*match.span())].decode("latin-1")) for match in _READABLE.finditer(decoded.translate(_KINDS)))
+    return is_text(decoded)

@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-import re2
-
-from gateway.detectors.hints import Hint
+from gateway.detectors.hints import Hint, automaton
 
 Span = tuple[int, int]
 
@@ -22,7 +20,7 @@ _DIGITED: Final = rf"{_HEX}{{0,3}}[0-9]{_HEX}{{0,3}}"
 _SOME_HEXTETS: Final = rf"(?:{_HEXTET}(?::{_HEXTET})*)?"
 # What is in each text with an address, or nearly, as one automaton: eight hextets, one with a digit; `::` once between other characters;
 # two hextets with a digit and another one. Runs are looked at one by one where it is found.
-_HINT: Final = re2.compile(
+_HINT: Final = automaton(
     "|".join(rf"(?:{_HEXTET}:){{{before}}}{_DIGITED}(?::{_HEXTET}){{{7 - before}}}" for before in range(8))
     + rf"|(?:^|[^0-9A-Za-z_:]){_SOME_HEXTETS}::{_SOME_HEXTETS}(?:$|[^0-9A-Za-z_:])"
     + rf"|{_DIGITED}(?:::?{_HEXTET})*::?{_DIGITED}"

@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-import re2
-
 from gateway.detectors import data
+from gateway.detectors.hints import automaton
 
 Own = Mapping[str, bool]
 """What a policy says of domains: whether people have mail of their own there."""
@@ -44,7 +43,7 @@ _JOINED: Final = "|".join(
     [f"(?:{brand}){_COUNTRY}" for brand in sorted(_BRANDS) if len(brand) >= MIN_JOINED_CHARS]
     + [re.escape(domain) for domain in sorted(_CORE) if domain.index(".") >= MIN_JOINED_CHARS]
 )
-_STANDING: Final = re2.compile(rf"(?:(?:^|[^\pL\pN])(?:{'|'.join(sorted(_BRANDS))}){_COUNTRY}|{_JOINED})(?:[^\pL\pN]|$)")
+_STANDING: Final = automaton(rf"(?:(?:^|[^\pL\pN])(?:{'|'.join(sorted(_BRANDS))}){_COUNTRY}|{_JOINED})(?:[^\pL\pN]|$)")
 
 _APART: Final = re.compile(r"[^\w.-]|_")
 """What no domain holds."""

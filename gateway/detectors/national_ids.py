@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
-import re2
 
 from gateway.detectors import data
 from gateway.detectors.check_digits import CHECKS
 from gateway.detectors.compact import Compact
 from gateway.detectors.decode import Decoding
+from gateway.detectors.hints import automaton
 
 Span = tuple[int, int]
 
@@ -88,7 +88,7 @@ _SOME_DIGITS: Final = re.compile(r"[0-9](?:[^0-9]*+[0-9]){4}")
 """In each text with an identifier, but for an Italian one in which more than two digits were replaced."""
 
 # RE2 finds what one automaton tells; `re` then tells its parts, at which RE2 is slow.
-_HINT: Final = re2.compile(f"(?i){'|'.join(entry.form for entry in _TABLE.solid)}")
+_HINT: Final = automaton(f"(?i){'|'.join(entry.form for entry in _TABLE.solid)}")
 _SOLID: Final = [
     (re.compile(entry.form if entry.beside_digits else _no_digits_around(entry.form), re.IGNORECASE), CHECKS[entry.check])
     for entry in _TABLE.solid
@@ -102,14 +102,14 @@ _LAYOUTS: Final = [
 _ALONE: Final = re.compile(rf"\b(?=[0-9A-Z]{{2}})(?:{'|'.join(f'(?P<{entry.name}>{entry.form})' for entry in _TABLE.alone)})\b")
 _ALONE_CHECKS: Final = {entry.name: CHECKS[entry.check] for entry in _TABLE.alone}
 _LABELLED: Final = [
-    (re2.compile(f"(?i){_labelled(form)}(?:{pattern})"), re.compile(f"{_labelled(form)}({pattern})", re.IGNORECASE))
+    (automaton(f"(?i){_labelled(form)}(?:{pattern})"), re.compile(f"{_labelled(form)}({pattern})", re.IGNORECASE))
     for form, pattern in _TABLE.label_forms.items()
 ]
 _LABELS: Final = "|".join(label.replace(" ", _OTHER) for entry in _TABLE.labelled for label in entry.labels)
 LABEL_HINT: Final = f"(?i:(?:^|[^a-z])(?:{_LABELS})(?:[^a-z]|{'|'.join(_TABLE.fillers)}))"
 """What RE2 finds in each text with a label."""
 
-_APART_HINT: Final = re2.compile(rf"\b(?:{'|'.join(entry.form for entry in _TABLE.alone)})\b|{LABEL_HINT}")
+_APART_HINT: Final = automaton(rf"\b(?:{'|'.join(entry.form for entry in _TABLE.alone)})\b|{LABEL_HINT}")
 """What it finds in each text with an identifier that stands alone or behind a label, underscores replaced by dashes."""
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
-import re2
 
 from gateway.detectors import data
+from gateway.detectors.hints import automaton
 
 Span = tuple[int, int]
 
@@ -48,9 +48,9 @@ _MIN_TOKEN_CHARS: Final = 6
 HINT: Final = "|".join((*(shape.hint for shape in _TABLE.shapes), f"(?i:{_PASSWORDS}|{_OTHERS}):"))
 """Found by RE2 in each token that holds a secret."""
 
-_ANY_HINT: Final = re2.compile("|".join((*(shape.hint for shape in _TABLE.shapes), f"(?i:{_PASSWORDS}|{_OTHERS})")))
-_SHAPES: Final = re2.compile("|".join(f"(?:{shape.pattern})" for shape in _TABLE.shapes))
-_NAMED: Final = re2.compile(f"(?i){_NAME}{_SCHEME}(?:{_VALUE})")
+_ANY_HINT: Final = automaton("|".join((*(shape.hint for shape in _TABLE.shapes), f"(?i:{_PASSWORDS}|{_OTHERS})")))
+_SHAPES: Final = automaton("|".join(f"(?:{shape.pattern})" for shape in _TABLE.shapes))
+_NAMED: Final = automaton(f"(?i){_NAME}{_SCHEME}(?:{_VALUE})")
 _PARTS: Final = re.compile(rf"(?P<name>[^:=]*)(?P<sign>[:=>]+)[ \t]*(?P<scheme>{_SCHEME})(?P<value>.+)", re.IGNORECASE | re.DOTALL)
 _IS_PASSWORD: Final = re.compile(_PASSWORDS, re.IGNORECASE)
 _HARMLESS: Final = re.compile("|".join(_TABLE.harmless), re.IGNORECASE)

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
-import re2
 
 from gateway.detectors import data
+from gateway.detectors.hints import automaton
 
 Span = tuple[int, int]
 
@@ -51,7 +51,7 @@ def _pattern(bounds: str) -> str:
     return f"{before}(?:{found}){after}"
 
 
-_HINT: Final = re2.compile(_TABLE.hint)
+_HINT: Final = automaton(_TABLE.hint)
 _SHAPES: Final = re.compile("|".join(map(_pattern, _BOUNDS)))
 _HEX: Final = re.compile("[0-9A-Fa-f]{4,}")
 _FEW_CHARS: Final = 6
