@@ -23,6 +23,7 @@ _SAFE: Final = "bcdfghjklmnpqrstvwxz2456789"
 _WORDS: Final = (
     "editor video exporter render api gateway auth billing media queue worker web player search sync notify h264 s3 v2 k8s".split()
 )
+_RESOURCES: Final = "i ami eni igw rtb sg snap subnet vol vpc".split()
 _REGIONS: Final = "eu-west-1 eu-west-3 eu-central-1 eu-north-1 us-east-2".split()
 
 
@@ -65,6 +66,42 @@ def node(random: Random) -> str:
             f"worker-{random.randint(1, 99)}.fr-par.internal",
         )
     )
+
+
+def cloud_resource(random: Random) -> str:
+    """The identifier of an instance, a network or a volume of Amazon: seventeen hexadecimal digits, of which the first is 0."""
+    letters = set("abcdef")
+    kind, given = random.choice(_RESOURCES), characters(HEX, 16, random)
+    while len(letters.intersection(given)) < 3:
+        given = characters(HEX, 16, random)
+    return f"{kind}-0{given}"
+
+
+def container(random: Random) -> str:
+    """A container's short identifier: of twelve hexadecimal digits some are letters."""
+    while (given := characters(HEX, 12, random)).isdigit():
+        pass
+    return given
+
+
+def job(random: Random) -> str:
+    """The name of a job of a cron job, by its minute since 1970."""
+    return f"{_name(random)}-{random.randint(26_000_000, 31_000_000)}"
+
+
+def job_pod(random: Random) -> str:
+    """The name of a pod of such a job, with a letter in what the pod adds."""
+    while (suffix := characters(_SAFE, 5, random)).isdigit():
+        pass
+    return f"{job(random)}-{suffix}"
+
+
+def byte_range(random: Random) -> str:
+    """A range of bytes, as asked for and as answered."""
+    size = random.randint(10, 10**10)
+    first = random.randrange(size)
+    last = random.randint(max(first, 1), size)
+    return random.choice((f"bytes={first}-{last}", f"bytes={first}-", f"bytes={first}-{last}/{size}"))
 
 
 def image(random: Random) -> str:

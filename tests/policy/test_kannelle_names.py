@@ -60,6 +60,9 @@ ECR: Final = "310509089954.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video-export
                 "17.0.9+9 17.0.15+6-Debian-1deb12u1 17.0.9+9-Ubuntu-122.04 21.0.2+13-LTS 1.8.0_392-b08 1.4.0+5c1f2e9 2.1.14.0 24.11.29.1"
                 " v0.0.0-20191109021931-daa7c04131f5 v1.2.4-0.20191109021931-daa7c04131f5 5.15.0-91-generic 6.5.0-1014-aws 10.0.22631"
                 " 5.10.209-198.812.amzn2.x86_64 8.0.36-0ubuntu0.22.04.1 6.1.0-18-cloud-amd64 1.2.3-rc.1 go1.22.3 v20.11.1 20261129.1"
+                " 9.0.0-rc.2.23502.2 8.0.100-rtm.23506.1 17.0.9+9-LTS 8u392-b08 1:2.36-9+deb12u4 2:8.2.4919-1ubuntu1 20230311+deb12u1"
+                " 6.1.0-13-amd64 5.14.0-362.8.1.el9_3.x86_64 4.18.0-553.22.1.el8_10.x86_64 3.19.1-r0 v1.30.5-gke.1443001 v1.30.5+k3s1"
+                " 10.0.22631.4460 1.5.0-20241129.153045-3 release-2024-11-29.1"
                 " 2026-11-29 5c1f2e9 main-5c1f2e9 build-4231 0.46b0 1.27.0.dev0 v1.30.4-eks-a737599 1.30.5-gke.1014001 120.0.6099.129"
             ),
         ),
@@ -89,7 +92,15 @@ ECR: Final = "310509089954.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video-export
         ),
         (("container.image.id",), f"sha256:{SHA256} {ECR}@sha256:{SHA256}"),
         (("container.image.repo_digests",), f"{ECR}@sha256:{SHA256}"),
-        (("container.id",), f"{SHA256} 1f0c9e8d7b6a"),
+        (("container.id",), f"{SHA256} 1f0c9e8d7b6a a33612345678 061234567a12"),
+        (("k8s.job.name",), "backup-28933620 video-v2-28732055 migrate"),
+        (
+            ("host.name", "service.instance.id"),
+            (
+                "1f0c9e8d7b6a 06123456781a i-0123456789abcdef0 i-0123456789abcdef0.eu-west-3.compute.internal"
+                " gke-prod-pool-1-06123456-x2b4 aks-nodepool1-12345678-vmss000001 video-v2-28732055-6nrvc"
+            ),
+        ),
         (("k8s.replicaset.name",), "editor-6897964546 video-exporter-7c4d9b8f96"),
         (("service.instance.id",), "627cc493-f310-47de-96bd-71410b7dec09 prod.editor-6897964546-96chb.editor editor-6897964546-96chb"),
     ],

@@ -20,17 +20,26 @@ _PART: Final = r"([.+~_-]{0,2}[0-9]{0,3}[A-Za-z]{1,16}([.-]?[0-9]{1,4}([._][0-9]
 _STAMP: Final = r"20[0-9]{2}[01][0-9][0-3][0-9]([0-5][0-9]){3}"
 _COMMIT: Final = r"[0-9a-f]{7,8}|([0-9]{0,8}[a-f]{1,8}){1,6}[0-9]{0,8}|[0-9a-f]{40}"
 _BUILD: Final = f"([.+~_-]g?({_COMMIT}|{_STAMP}))?"
-_NUMBERED: Final = f"([A-Za-z]{{1,12}}[-_/]?)?{_MAJOR}({_THREE}|{_FOUR}|{_PATCHED}){_PART}{{0,5}}{_BUILD}"
+_NUMBERED: Final = f"([A-Za-z]{{1,12}}[-_/]?|[1-9]:)?{_MAJOR}({_THREE}|{_FOUR}|{_PATCHED}){_PART}{{0,5}}{_BUILD}"
+_DOTNET: Final = r"[0-9]{1,2}\.[0-9]\.[0-9]{1,3}-(alpha|beta|preview|rc|rtm|servicing)(\.[0-9]{1,2})?\.2[0-9]{4}\.[0-9]{1,3}"
+"""`9.0.0-rc.2.23502.2`: its build is of a year, month and day."""
+_REDHAT: Final = (
+    r"[2-9]\.[0-9]{1,2}\.[0-9]{1,3}-[0-9]{1,3}(\.[0-9]{1,3}){0,3}\.(el|fc|amzn)[0-9]{1,4}(_[0-9]{1,2})?"
+    r"(\.(x86_64|aarch64|ppc64le|s390x|noarch))?"
+)
+"""`5.14.0-362.8.1.el9_3.x86_64`."""
+_SNAPSHOT: Final = r"[0-9]{1,2}(\.[0-9]{1,2}){1,2}-20[0-9]{2}[01][0-9][0-3][0-9]\.[0-2][0-9]([0-5][0-9]){2}(-[0-9]{1,3})?"
+"""Maven's: `1.5.0-20241129.153045-3`."""
 _PSEUDO: Final = rf"v[0-9]{{1,2}}(\.[0-9]{{1,3}}){{2}}-([a-z]{{1,8}}\.)?(0\.)?{_STAMP}-[0-9a-f]{{12}}(\+incompatible)?"
 """Go's: https://go.dev/ref/mod#pseudo-versions."""
 _BROWSER: Final = r"1[0-9]{2}\.0\.[0-9]{4}\.[0-9]{1,3}"
-_DATE: Final = r"20[0-9]{2}[._-]?[01][0-9][._-]?[0-3][0-9]([._T-]?[0-9]{1,6}Z?)?"
+_DATE: Final = r"([a-z]{1,12}-)?20[0-9]{2}[._-]?[01][0-9][._-]?[0-3][0-9]([._T-]?[0-9]{1,6}Z?|\+deb[0-9]{1,2}u[0-9]{1,2})?"
 _UUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAMED: Final = f"([._/+-]{{0,2}}[A-Za-z]{{1,20}}[._/+-]{{0,2}}[0-9]{{0,4}}){{1,6}}([._-][0-9]{{1,3}})?{_BUILD}"
 """`build-4231`, `main`, `sha-5c1f2e9`."""
 
 VERSION: Final = FieldPrivacy(
     Category.OPERATIONAL,
-    pattern="|".join((_NUMBERED, _PSEUDO, _BROWSER, _DATE, "[0-9]{1,6}", f"g?({_COMMIT})", _UUID, _NAMED)),
+    pattern="|".join((_NUMBERED, _DOTNET, _REDHAT, _SNAPSHOT, _PSEUDO, _BROWSER, _DATE, "[0-9]{1,6}", f"g?({_COMMIT})", _UUID, _NAMED)),
     without=(Detector.IP, Detector.PHONE),
 )
