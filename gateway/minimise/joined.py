@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from gateway.detectors.detect import find
@@ -15,6 +16,13 @@ MIN_DIGITS: Final = 6
 """Digits of the shortest value that may come in parts, two coordinates: with fewer, nothing is joined."""
 
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,3}\.[0-9]+")
+_SHORT_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,4}")
+_MANY: Final = 8
+_SOME: Final = 5
+_MIN_SIZES: Final = 3
+_CARD: Final = (4, 4, 4, 4)
+"""How the digits of a card's number are grouped."""
+
 _PLACE: Final = (Detector.COORDINATES,)
 
 
@@ -34,9 +42,24 @@ def sought_of(rule: Scalar | None) -> tuple[Detector, ...]:
 
 def judge_joined(parts: Sequence[str], sought: Sequence[Detector]) -> Reason | None:
     """Return the reason why an array goes though each of its elements may stay; None if it may stay too."""
-    if len(parts) < 2 or not sought or sum(char.isdigit() for part in parts for char in part) < MIN_DIGITS:
+    if len(parts) < 2 or not sought or sum(char.isdigit() for part in parts for char in part) < MIN_DIGITS or _is_row(parts):
         return None
     return next(filter(None, (find(text, kinds) for text, kinds in _joined(parts, sought))), None)
+
+
+def _is_row(parts: Sequence[str]) -> bool:
+    """Whether whole numbers rise as bounds and ports do, and as the groups of no number are written.
+
+    They are many, or five and more of several lengths, or all of four or of five digits. Four of four digits may be a card's; a number that
+    begins with 0 is dialled, but as the first of many.
+    """
+    if not all(map(_SHORT_NUMBER.fullmatch, parts)) or any(int(one) >= int(other) for one, other in pairwise(parts)):
+        return False
+    if len(parts) >= _MANY:
+        return True
+    sizes = set(map(len, parts))
+    several = len(parts) >= _SOME and len(sizes) >= _MIN_SIZES
+    return parts[0] != "0" and (several or (sizes == {4} and len(parts) != len(_CARD)) or sizes == {5})
 
 
 def _joined(parts: Sequence[str], sought: Sequence[Detector]) -> Iterator[tuple[str, Sequence[Detector]]]:
