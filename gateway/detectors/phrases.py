@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -43,10 +43,10 @@ class _Phrase(msgspec.Struct, frozen=True):
 class _Rows:
     """Phrases by what they begin with, so that looking one up costs the same however many there are."""
 
-    def __init__(self, phrases: Sequence[Words]) -> None:
+    def __init__(self, phrases: Sequence[Words], forms: Callable[[str], frozenset[str]]) -> None:
         self.by_head: dict[str, list[_Phrase]] = {}
         for index, phrase in enumerate(phrases):
-            made = _Phrase(index, tuple(map(_forms, phrase)))
+            made = _Phrase(index, tuple(map(forms, phrase)))
             for form in made.parts[0]:
                 self.by_head.setdefault(form, []).append(made)
 
@@ -61,7 +61,7 @@ class Phrases:
 
     def __init__(self, phrases: Sequence[str], harmless: Sequence[str] = ()) -> None:
         listed = [words(phrase) for phrase in phrases]
-        self._rows, self._harmless = _Rows(listed), _Rows([words(phrase) for phrase in harmless])
+        self._rows, self._harmless = _Rows(listed, _forms), _Rows([words(phrase) for phrase in harmless], _harmless_forms)
         self._joined: dict[str, int] = {}
         for index, phrase in enumerate(listed):
             for form in _forms("".join(phrase)):
@@ -90,3 +90,8 @@ def _forms(part: str) -> frozenset[str]:
     """A word as it is and with a plural's s, or without the one that it has."""
     singular = {part[:-1]} if len(part) > 3 and part.endswith("s") else frozenset[str]()
     return frozenset({part, f"{part}s"} | singular)
+
+
+def _harmless_forms(part: str) -> frozenset[str]:
+    """A word as it is, and with a plural's s unless it has one: password resets are counted, a password reset may come with a code."""
+    return frozenset({part} if part.endswith("s") else {part, f"{part}s"})

@@ -31,7 +31,8 @@ UNMISTAKABLE = {
         user.latitude gps/latitude standort ubicación ubicacion latitud latitudine breitengrad Längengrad laengengrad""",
     Topic.CREDENTIAL: """password passwords userPasswd pwd secret clientSecret token access_token accessTokens apiKey api_key apikey
         private_key credentials mot_de_passe motDePasse mdp jeton pinCode jwt user.jwt passwort Passwörter contraseña contrasena
-        clave_privada segreto pass_word authorization_header password_reset_token""",
+        clave_privada segreto pass_word authorization_header password_reset_token password_reset_code password_reset
+        password.reset.link token_refresh auth_token refresh_token_count_token password_resets_password""",
     Topic.NATIONAL_ID: """ssn user_ssn socialSecurityNumber national_id numero_securite_sociale num_secu codice_fiscale codiceFiscale dni
         personalausweis sozialversicherungsnummer steuerId passport_number driversLicense permis_de_conduire""",
     Topic.SPECIAL: """religion user.religion religión ethnicity ethnic_group trade_union tradeUnionMember sexualOrientation heart_rate
@@ -45,7 +46,8 @@ SILENT = """
     user_id email h264 gp gen_ai.client.token.usage gen_ai.usage.input_tokens gen_ai.server.time_to_first_token panel spinner pinned opinion
     platform flat latency belongs along longest alternate altered natural stubborn reborn unborn newborns_ward health_check
     service.health race_condition unions unionfind reunion origin heart beat rate bloom jwt_issuer otp_version {token} authorize author
-    message_age
+    message_age auth.password.resets passwordResets password_reset_count auth.password.reset.duration auth.token.refreshes
+    oauth.token.refresh.errors token_validation_duration
 """
 AMBIGUOUS = {
     Topic.AGE: "alter anniversaire",

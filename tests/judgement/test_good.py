@@ -39,7 +39,18 @@ def test_every_event_of_the_conventions_keeps_its_name() -> None:
     assert set(EVENTS) - names.kept_as_events(EVENTS) == set()
 
 
-@pytest.mark.parametrize("name", ["editor.pan", "p99.lat", "comment.pin", "gen_ai.client.token.usage", "aspnetcore.authorization.attempts"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "editor.pan",
+        "p99.lat",
+        "comment.pin",
+        "gen_ai.client.token.usage",
+        "auth.password.resets",
+        "auth.token.refresh.duration",
+        "aspnetcore.authorization.attempts",
+    ],
+)
 def test_a_word_with_two_meanings_names_a_metric(name: str) -> None:
     assert names.kept_as_metrics([name]) == {name}
 
