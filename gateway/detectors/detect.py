@@ -18,7 +18,7 @@ from gateway.detectors.fast_path import hides_nothing
 from gateway.detectors.fold import readable
 from gateway.detectors.ibans import ibans
 from gateway.detectors.masking import Mark, masked
-from gateway.detectors.national_ids import national_ids
+from gateway.detectors.national_ids import is_national_id, national_ids
 from gateway.detectors.networks import mac_addresses, networks
 from gateway.detectors.phones import is_phone, phones
 from gateway.detectors.secrets import secrets
@@ -103,7 +103,7 @@ def mail_domains(text: str) -> frozenset[str]:
 
 
 def find_number(value: float) -> Reason | None:
-    """A phone or card number in a whole number of any size. See `is_phone` for what is read as one.
+    """A card number, national identifier or phone number in a whole number of any size. See `is_phone` for what is read as one.
 
     Unix times of today, in seconds to nanoseconds, are neither; neither are numbers under 100,000,000.
     """
@@ -112,6 +112,8 @@ def find_number(value: float) -> Reason | None:
     whole = abs(int(value))
     if is_card(str(whole)):
         return Reason.LOOKS_LIKE_CARD
+    if is_national_id(str(whole)):
+        return Reason.LOOKS_LIKE_NATIONAL_ID
     return Reason.LOOKS_LIKE_PHONE if is_phone(whole) else None
 
 

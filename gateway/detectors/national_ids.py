@@ -94,6 +94,7 @@ _SOLID: Final = [
     for entry in _TABLE.solid
     if entry.any_groups
 ]
+_WHOLE: Final = [(re.compile(entry.form), CHECKS[entry.check]) for entry in _TABLE.solid]
 _LAYOUTS: Final = [
     (re.compile("|".join(map(_layout, entry.layouts)), re.IGNORECASE), re.compile(entry.form), CHECKS[entry.check])
     for entry in _TABLE.solid
@@ -125,6 +126,11 @@ def national_ids(decoding: Decoding) -> Iterator[Span]:
     if _APART_HINT.search(dashed):
         yield from (match.span() for match in _ALONE.finditer(dashed) if _is_checked(match))
         yield from _labelled_ids(text)
+
+
+def is_national_id(number: str) -> bool:
+    """Return whether the digits of a whole number are an identifier that its form and check digits tell by themselves."""
+    return any(form.fullmatch(number) and check(number) for form, check in _WHOLE)
 
 
 def _labelled_ids(text: str) -> Iterator[Span]:

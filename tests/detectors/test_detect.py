@@ -16,6 +16,7 @@ EMAIL = Reason.LOOKS_LIKE_EMAIL
 PHONE = Reason.LOOKS_LIKE_PHONE
 IP = Reason.LOOKS_LIKE_IP_ADDRESS
 CARD = Reason.LOOKS_LIKE_CARD
+NATIONAL_ID = Reason.LOOKS_LIKE_NATIONAL_ID
 IBAN = Reason.LOOKS_LIKE_IBAN
 COORDINATES = Reason.LOOKS_LIKE_COORDINATES
 SECRET = Reason.LOOKS_LIKE_SECRET
@@ -176,6 +177,12 @@ def test_times_are_left_alone(second: int, form: str) -> None:
         (30569309025904, CARD),
         (6011111111111117, CARD),
         (3530111333300000, CARD),
+        (185057800608491, NATIONAL_ID),
+        (-185057800608491, NATIONAL_ID),
+        (185057800608491.0, NATIONAL_ID),
+        (7569217076985, NATIONAL_ID),
+        (7569217076984, None),
+        (185057800608492, None),
         (4111111111111112, None),
         (142345678, None),
         (99999999, None),
@@ -192,7 +199,7 @@ def test_times_are_left_alone(second: int, form: str) -> None:
         (float("nan"), None),
     ],
 )
-def test_phone_and_card_numbers_are_found_in_numbers(value: float, reason: Reason | None) -> None:
+def test_phone_card_and_identity_numbers_are_found_in_numbers(value: float, reason: Reason | None) -> None:
     assert find_number(value) is reason
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.detectors.by_category import search
 from gateway.model import DETECTORS, INDIRECT, NEVER, Category, Recipient
 from gateway.patterns import TOKEN
 from gateway.plan import FreeText, Rule, Text, UserId, WorkEmail
@@ -22,6 +23,7 @@ OUTSIDE: Final = Site("out", Recipient.VENDOR, "US", INDIRECT, "u[0-9]{1,9}", No
 ALWAYS: Final = {"grpc-retry-pushback-ms": PUSHBACK}
 TRACED: Final = {**ALWAYS, "traceparent": TRACEPARENT}
 CODEC: Final = Classification(category=C.OPERATIONAL, one_of=("h264", "hevc"))
+NAME: Final = Text(detect=search(C.NAME).sought, spare=search(C.NAME).spare)
 
 AT: Final = ("destinations", "crm", "metadata")
 
@@ -51,7 +53,7 @@ def test_a_status_says_its_own_text_only_where_free_text_may_go(site: Site, want
         ("x-mail", C.WORK_EMAIL, [WorkEmail(outside=False, vendor=False)], [WorkEmail(outside=True, vendor=True)]),
         ("x-topic", C.OPERATIONAL, [Text(TOKEN, detect=DETECTORS)], []),
         ("x-codec", CODEC, [Text(one_of=("h264", "hevc"), detect=DETECTORS)], [Text(one_of=("h264", "hevc"), detect=DETECTORS)]),
-        ("x-name", C.NAME, [None], []),
+        ("x-name", C.NAME, [NAME], []),
         ("x-note", C.FREE_TEXT, [FreeText()], []),
         ("x-photo-bin", C.CONTENT, [None], []),
         ("x-user-bin", C.USER_ID, [], []),
@@ -89,7 +91,7 @@ def test_what_is_listed_does_not_loosen_what_goes_by_itself() -> None:
 @pytest.mark.parametrize("section", ["baggage", "tracestate"])
 def test_named_entries_go_within_the_eu(section: str) -> None:
     named = msgspec.convert({section: {"codec": CODEC, "name-bin": C.NAME, "gps": C.LOCATION}}, Metadata)
-    assert getattr(envelope(named, INSIDE), section) == {"codec": Text(one_of=("h264", "hevc"), detect=DETECTORS), "name-bin": None}
+    assert getattr(envelope(named, INSIDE), section) == {"codec": Text(one_of=("h264", "hevc"), detect=DETECTORS), "name-bin": NAME}
     assert getattr(envelope(named, OUTSIDE), section) == {}
 
 

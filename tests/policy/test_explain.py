@@ -131,7 +131,7 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
     ("destination", "path", "kept", "reason", "words"),
     [
         ("eu-log", "id", True, None, "a user ID, matches usr_[A-Za-z0-9]{1,32}"),
-        ("eu-log", "name", True, None, "no card, iban, coordinates, secret in it"),
+        ("eu-log", "name", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
         ("us-vendor", "name", False, Reason.CATEGORY_NOT_ALLOWED, "NAME is not allowed here"),
         ("eu-log", "bare", False, Reason.UNCLASSIFIED, "not classified"),
         ("eu-log", "part", True, None, "what is in it decides"),
@@ -144,7 +144,7 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
         ("us-vendor", "by_key[*][key]", False, Reason.NOT_CLOSED, "not closed: outside the EU it needs one_of, a pattern, or min and max"),
         ("eu-log", "plain[*]", False, Reason.MAP_KEY_NOT_ALLOWED, "its keys may not leave, and no entry without its key"),
         ("eu-log", "plain[*][key]", False, Reason.UNCLASSIFIED, "not classified"),
-        ("eu-log", "noted[*]", True, None, "no card, iban, coordinates, secret in it"),
+        ("eu-log", "noted[*]", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
         ("eu-log", "payload", True, None, "its payload decides, by the payload's type"),
         ("eu-log", "at", True, None, "a valid time"),
         ("us-vendor", "at", True, None, "a time within 7 days of receipt"),

@@ -112,7 +112,12 @@ def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Categ
         *[(kind, FieldPrivacy(C.CONTENT), None, Reason.CATEGORY_NOT_ALLOWED) for kind in KINDS if kind != "string"],
         ("string", FieldPrivacy(C.CONTENT), Content(COUNTED), Reason.CATEGORY_NOT_ALLOWED),
         ("string", FieldPrivacy(C.CONTENT, max_length=9), Content(COUNTED, Text(max_length=9)), Reason.CATEGORY_NOT_ALLOWED),
-        ("string", FieldPrivacy(C.NAME, max_length=9), Text(max_length=9, detect=NEVER_IN), Reason.CATEGORY_NOT_ALLOWED),
+        (
+            "string",
+            FieldPrivacy(C.NAME, max_length=9),
+            Text(max_length=9, detect=NEVER_IN, spare=search(C.NAME).spare),
+            Reason.CATEGORY_NOT_ALLOWED,
+        ),
         *[
             ("string", FieldPrivacy(category), Text(detect=NEVER_IN, spare=search(category).spare), Reason.CATEGORY_NOT_ALLOWED)
             for category in (C.NAME, C.PHONE, C.ORGANISATION, C.PAYMENT)

@@ -141,7 +141,7 @@ def test_maps_are_entries_of_a_key_and_a_value() -> None:
         "t.M.AEntry",
         (
             FieldPlan(1, "key", "sint32", made.messages[1].fields[0].presence),
-            FieldPlan(2, "value", "string", made.messages[1].fields[1].presence),
+            FieldPlan(2, "value", "string", made.messages[1].fields[1].presence, rule=0),
         ),
         Form.MAP_ENTRY,
     )
