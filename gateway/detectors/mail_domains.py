@@ -8,15 +8,24 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Final
 
 from gateway.detectors import data
 from gateway.detectors.hints import automaton
 
-Own = Mapping[str, bool]
-"""What a policy says of domains: whether people have mail of their own there."""
 
-NOTHING: Final[Own] = {}
+class Own(dict[str, bool]):
+    """What a policy says of domains: whether people have mail of their own there. It stays as it was made."""
+
+    @cached_property
+    def beginnings(self) -> Mapping[str, int]:
+        """What the personal ones begin with, up to a dot or hyphen, and of how many such words the longest is that does."""
+        words = [_WORD.findall(domain) for domain, personal in self.items() if personal]
+        return {key[0]: len(key) for key in sorted(words, key=len)}
+
+
+NOTHING: Final = Own()
 
 MAX_DOMAIN_LABELS: Final = 8
 """Labels, and parts of labels that hyphens join, of the longest domain that is looked for in a local part."""
@@ -28,7 +37,7 @@ _CORE: Final = data.lines("core_mail")
 _BRANDS: Final = data.lines("mail_brands")
 # What is below a domain, and not the domain itself, has its key with a dot before it.
 _BUSINESS: Final = frozenset(line.removeprefix("*") for line in data.lines("business_mail"))
-_KNOWN: Final[Own] = {
+_KNOWN: Final[Mapping[str, bool]] = {
     **dict.fromkeys(data.lines("free_mail") | data.lines("disposable_mail") | data.lines("consumer_mail"), True),
     **dict.fromkeys(_BUSINESS, False),
     **dict.fromkeys(_CORE, True),
@@ -49,6 +58,7 @@ _APART: Final = re.compile(r"[^\w.-]|_")
 """What no domain holds."""
 
 _LABEL: Final = re.compile(r"[^.-]+")
+_WORD: Final = re.compile(r"[^\W_]+")
 
 
 def _end(domain: str) -> str:
@@ -63,7 +73,7 @@ _ENDS: Final = frozenset(_end(domain) for domain in _KNOWN if "-" in domain or d
 
 def own(personal: Iterable[str], business: Iterable[str]) -> Own:
     """Return what a policy says that adds some domains to those of people and takes others out."""
-    return {**dict.fromkeys(personal, True), **dict.fromkeys(business, False)}
+    return Own({**dict.fromkeys(personal, True), **dict.fromkeys(business, False)})
 
 
 def is_personal(domain: str, own: Own = NOTHING) -> bool:
@@ -90,14 +100,19 @@ def names_personal(text: str, own: Own = NOTHING) -> bool:
     """Whether a consumer's domain stands in a text in lower case: as labels that no letter or digit touches, or right after letters."""
     if "." not in text:
         return False
-    if _STANDING.search(text) or any(personal and _stands(domain, text) for domain, personal in own.items()):
+    if _STANDING.search(text) or (own and _stands(text, own)):
         return True
     return any(_names(run, own) for run in _APART.split(text) if "." in run)
 
 
-def _stands(domain: str, text: str) -> bool:
-    """Whether a domain stands in a text where no letter or digit touches it."""
-    return re.search(rf"(?<![^\W_]){re.escape(domain)}(?![^\W_])", text) is not None
+def _stands(text: str, own: Own) -> bool:
+    """Whether a domain that a policy adds stands in a text where no letter or digit touches it. It is looked up, however many there are."""
+    words = list(_WORD.finditer(text))
+    return any(
+        own.get(text[first.start() : last.end()])
+        for index, first in enumerate(words)
+        for last in words[index : index + own.beginnings.get(first[0], 0)]
+    )
 
 
 def _names(run: str, own: Own) -> bool:

@@ -179,15 +179,18 @@ def exempted(compiler: Compiler) -> Iterator[Finding]:
 
 
 def mail_domains(compiler: Compiler) -> Iterator[Finding]:
-    """Mail domains that the policy names and need not."""
+    """Mail domains that the policy names and need not, or hardly means."""
     given = compiler.policy.personal_domains
     for part, known, text in (
         ("add", True, "is known to be personal: it need not be added"),
         ("remove", False, "is not known to be personal, nor is it below one that is: it need not be removed"),
     ):
         for index, domain in enumerate(getattr(given, part)):
-            if is_personal(mail.a_labels(domain)) is known:
-                yield at(Severity.WARNING, "domain-idle", ("personal_domains", part, index), text)
+            keys, plain = ("personal_domains", part, index), mail.a_labels(domain)
+            if mail.is_registry(plain):
+                yield at(Severity.WARNING, "domain-registry", keys, "is what others register domains under: it counts for all of them")
+            elif is_personal(plain) is known:
+                yield at(Severity.WARNING, "domain-idle", keys, text)
 
 
 MEANING: Final[Mapping[str, Severity]] = {

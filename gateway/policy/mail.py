@@ -8,6 +8,7 @@ from typing import Final
 
 import idna
 
+from gateway.detectors.fold import fold
 from gateway.detectors.mail_domains import Own, is_core, own
 from gateway.policy.document import PersonalDomains
 from gateway.policy.residency import Fault
@@ -15,6 +16,9 @@ from gateway.policy.residency import Fault
 MAX_DOMAIN_CHARS: Final = 253
 
 _KEY: Final = "personal_domains"
+_REGISTRIES: Final = frozenset("ac co com edu gob gov gouv gv id info ltd me mil ne net nhs nom or org plc sch".split())
+"""First labels of the domains below countries' that nobody has for themselves: `co.uk`, `com.br`."""
+
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?=[0-9-]*[a-z])[a-z0-9-]{2,63}")
 
 
@@ -25,6 +29,20 @@ def a_labels(domain: str) -> str:
     except UnicodeError:
         return ""
     return plain if len(plain) <= MAX_DOMAIN_CHARS and _DOMAIN.fullmatch(plain) else ""
+
+
+def alike(plain: str) -> str:
+    """Return what a domain in A-labels looks like once its letters are folded."""
+    try:
+        return fold(idna.decode(plain)).lower()
+    except UnicodeError:
+        return plain
+
+
+def is_registry(plain: str) -> bool:
+    """Whether a domain in A-labels is one that others register theirs under, by how those of countries are named."""
+    first, _, country = plain.partition(".")
+    return len(country) == 2 and first in _REGISTRIES
 
 
 def domains(given: PersonalDomains) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -50,4 +68,6 @@ def faults(given: PersonalDomains) -> Iterator[Fault]:
                 yield keys, "is in the list twice" if places[plain] == part else "is both added and removed"
             elif part == "remove" and is_core(plain):
                 yield keys, "is personal under every policy: it can't be removed"
+            elif part == "remove" and is_core(alike(plain)):
+                yield keys, "looks like a domain that is personal under every policy: it can't be removed"
             places.setdefault(plain, part)

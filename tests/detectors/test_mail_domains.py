@@ -174,6 +174,22 @@ def test_a_policy_s_domain_is_found_too_and_one_taken_out_is_not() -> None:
     assert not names_personal("anna_eclipso.de", said)
 
 
+ADDED: Final = ("family.example", "my-family.example", "family.example.com", "club.a-b.example", "x--y.example")
+
+
+@given(st.lists(st.sampled_from([*"..--_'7é", "my", "family", "example", "com", "club", "a", "b", "x", "y"]), max_size=9).map("".join))
+def test_what_a_policy_adds_is_found_as_a_search_for_each_would(text: str) -> None:
+    slow = any(re.search(rf"(?<![^\W_]){re.escape(domain)}(?![^\W_])", text) for domain in ADDED)
+    assert names_personal(text, own(ADDED, ())) is slow or names_personal(text)
+
+
+def test_a_thousand_added_domains_cost_an_address_no_more_than_one() -> None:
+    said = own([f"mail{number}.example-{number}.com" for number in range(1000)], ())
+    assert sum(said.beginnings.values()) == 4000
+    assert names_personal("ada_mail999.example-999.com", said)
+    assert not names_personal("ada.mail999.example-998.com", said)
+
+
 PIECES: Final = st.sampled_from(
     ["anna", "gmail", "com", "eclipso", "de", "yahoo", "co", "uk", "free", "fr", "t", "online", "hotmail", "web", "gmx", "7"]
 )

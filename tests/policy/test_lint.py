@@ -258,6 +258,11 @@ def test_mail_domains_that_need_not_be_named_are_found(domains: str, places: set
     assert found(USER, f"personal_domains: {domains}", FLOW) == expected
 
 
+def test_domains_that_others_register_theirs_under_are_found() -> None:
+    places = {(WARNING, "domain-registry", f"personal_domains.{part}") for part in ("add[0]", "remove[1]")}
+    assert found(USER, "personal_domains: {add: [com.br, co.example], remove: [eclipso.de, co.uk]}", FLOW) == places
+
+
 def test_what_is_not_approved_is_not_called_unclassified(tmp_path: Path) -> None:
     (tmp_path / "a.lock").write_text("version: 1\napproved: {t.A.id: {category: USER_ID}}\n")
     file = parse(f"{POLICY}flows: {{}}\napprovals: a.lock\n", tmp_path / "policy.yaml")

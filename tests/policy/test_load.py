@@ -360,6 +360,7 @@ def test_the_user_id_pattern_must_be_there_and_bounded(pattern: str) -> None:
         ("add: [b\u00fccher.example, xn--bcher-kva.example]", 1, "add[1]: is in the list twice"),
         ("add: [family.example]\n  remove: [eclipso.de, FAMILY.example]", 2, "remove[1]: is both added and removed"),
         ("remove: [eclipso.de, gmail.com]", 1, "remove[1]: is personal under every policy: it can't be removed"),
+        ("remove: [gmáil.com]", 1, "remove[0]: looks like a domain that is personal under every policy: it can't be removed"),
         ("remove: [Orange.fr]", 1, "remove[0]: is personal under every policy: it can't be removed"),
         ("remove: [mail.yahoo.co.uk]", 1, "remove[0]: is personal under every policy: it can't be removed"),
         ("remove: [users.noreply.github.com]", 1, "remove[0]: is personal under every policy: it can't be removed"),
