@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from gateway.detectors.bounds import DEPTH, TooMuch, decoded_chars
 from gateway.detectors.compact import Compact
 from gateway.detectors.digits import Rows
+from gateway.detectors.effort import spend
 from gateway.detectors.encoded_runs import Piece, pieces
 from gateway.detectors.escapes import Edit, Way, edits
 from gateway.detectors.fold import ends, fold
@@ -95,6 +96,7 @@ class Decoding:
 
 
 def _decoding(text: str, *steps: Step, loose: bool) -> Decoding:
+    spend(len(text))
     folded = _Folded(text)
     return Decoding(folded.plain, (folded, *steps), loose=loose)
 

@@ -1,5 +1,7 @@
 """Costly work in threads, so that the event loop goes on: one piece at a time, callers in turn, and a rest after what was long.
 
+Work begins where its size says. What takes more than it may there begins again in a lane for such work: bytes alone don't tell.
+
 Python runs one thread at a time. More threads would only take turns from the event loop, which has to ask for each of its own.
 """
 
@@ -10,8 +12,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
+from gateway.detectors.effort import Laborious, limited
 from gateway.pipeline.caller import CALLER
 
 COSTLY_BYTES: Final = 8_192
@@ -30,6 +34,14 @@ LONG_SECONDS: Final = 0.02
 """CPU seconds from which on a piece of work is followed by a rest as long as it was itself."""
 
 MAX_REST_SECONDS: Final = 0.2
+
+INLINE_EFFORT: Final = 4 * COSTLY_BYTES
+"""Characters, as `effort` counts them, that the detectors may look at in the event loop: some ten milliseconds."""
+
+LANE_EFFORT: Final = 8 * BULKY_BYTES
+"""The same in the lane that most costly work has: others wait for it."""
+
+BULKY_EFFORT: Final = 8 * LANE_EFFORT
 
 T = TypeVar("T")
 
@@ -52,31 +64,47 @@ class Offload:
     """Runs work where its size says. Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._lanes = (_Lane("costly"), _Lane("bulky"))
+        self._costly, self._bulky = _Lane("costly", LANE_EFFORT), _Lane("bulky", BULKY_EFFORT)
+        self._laborious = _Lane("laborious", None)
 
     async def run(self, size: int, work: Callable[[], T]) -> T:
-        """Return what `work`, on an input of `size` bytes, returns. Raises what it raises."""
-        if size < COSTLY_BYTES:
+        """Return what `work`, on an input of `size` bytes, returns. Raises what it raises. It may begin anew, so it changes nothing."""
+        try:
+            return await self._begin(size, work)
+        except Laborious:
+            return await self._again(size, work)
+
+    async def _begin(self, size: int, work: Callable[[], T]) -> T:
+        if size >= COSTLY_BYTES:
+            return await (self._bulky if size >= BULKY_BYTES else self._costly).run(work)
+        with limited(INLINE_EFFORT):
             return work()
-        return await self._lanes[size >= BULKY_BYTES].run(work)
+
+    async def _again(self, size: int, work: Callable[[], T]) -> T:
+        if size < COSTLY_BYTES:
+            with suppress(Laborious):
+                return await self._costly.run(work)
+        return await self._laborious.run(work)
 
     def close(self) -> None:
         """Begin no more; what has begun ends by itself."""
-        for lane in self._lanes:
+        for lane in (self._costly, self._bulky, self._laborious):
             lane.close()
 
 
 class _Work(Generic[T]):
-    """A piece of work, and the CPU seconds that it took."""
+    """A piece of work, and the CPU seconds that it took. Raises Laborious if it takes more effort than it may."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[[], T], most: int | None) -> None:
         self.spent = 0.0
         self._work = work
+        self._most = most
 
     def __call__(self) -> T:
         begun = time.thread_time()
         try:
-            return self._work()
+            with limited(self._most):
+                return self._work()
         finally:
             self.spent = time.thread_time() - begun
 
@@ -84,14 +112,16 @@ class _Work(Generic[T]):
 class _Lane:
     """One thread, for which callers queue: each has its own queue, and the queues have their turns one after another."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most: int | None) -> None:
+        """`most` is the effort that a piece of work may take here."""
+        self._most = most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._busy = False
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
 
     async def run(self, work: Callable[[], T]) -> T:
         await self._enter(CALLER.get())
-        timed = _Work(work)
+        timed = _Work(work, self._most)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
         finally:

@@ -7,13 +7,16 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 import pytest
 
+from gateway.detectors.detect import mask
+from gateway.detectors.effort import DECODING_CHARS, spend
 from gateway.errors import Reason, Refused
 from gateway.pipeline import offload
 from gateway.pipeline.caller import CALLER
-from gateway.pipeline.offload import BULKY_BYTES, COSTLY_BYTES, LONG_SECONDS, Offload
+from gateway.pipeline.offload import BULKY_BYTES, BULKY_EFFORT, COSTLY_BYTES, INLINE_EFFORT, LANE_EFFORT, LONG_SECONDS, Offload
 from tests.running import SECONDS
 
 
@@ -91,7 +94,7 @@ async def test_a_turn_that_comes_as_its_caller_leaves_is_passed_on() -> None:
     queue.add("a")
     queue.add("b")
     await asyncio.sleep(0)
-    lane = queue.held._lanes[0]
+    lane = queue.held._costly
     lane._next()
     queue.tasks[1].cancel()
     assert await queue.end() == ["b"]
@@ -114,6 +117,43 @@ async def test_what_was_long_is_followed_by_a_rest(monkeypatch: pytest.MonkeyPat
 
     await asyncio.wait_for(asyncio.gather(one(busy), one(lambda: None)), SECONDS)
     assert ended[1] - ended[0] >= LONG_SECONDS
+
+
+LONG_WORK: Final = [
+    (0, INLINE_EFFORT // 2, ["MainThread"]),
+    (0, INLINE_EFFORT + 1, ["MainThread", "costly_0"]),
+    (0, LANE_EFFORT + 1, ["MainThread", "costly_0", "laborious_0"]),
+    (COSTLY_BYTES, INLINE_EFFORT + 1, ["costly_0"]),
+    (COSTLY_BYTES, LANE_EFFORT + 1, ["costly_0", "laborious_0"]),
+    (BULKY_BYTES, LANE_EFFORT + 1, ["bulky_0"]),
+    (BULKY_BYTES, BULKY_EFFORT + 1, ["bulky_0", "laborious_0"]),
+]
+
+
+@pytest.mark.parametrize(("size", "effort", "threads"), LONG_WORK)
+async def test_what_is_laborious_begins_again_where_it_holds_up_less(size: int, effort: int, threads: list[str]) -> None:
+    seen: list[str] = []
+
+    def work() -> int:
+        seen.append(threading.current_thread().name)
+        for _ in range(-(-effort // (DECODING_CHARS + 64))):
+            spend(64)
+        return effort
+
+    assert await Offload().run(size, work) == effort
+    assert seen == threads
+
+
+async def test_texts_that_hide_much_are_laborious() -> None:
+    seen: list[str] = []
+
+    def work() -> list[str]:
+        seen.append(threading.current_thread().name)
+        return [mask(f"0.\x00?=U+004185048.85&lt;b&gt;{number}::85.85password: ?q=48.85:") for number in range(100)]
+
+    masked = await Offload().run(len(seen), work)
+    assert masked == work()
+    assert seen[:2] == ["MainThread", "costly_0"]
 
 
 async def test_nothing_is_begun_after_the_end() -> None:
