@@ -81,10 +81,14 @@ few_digits = st.builds(
     st.sampled_from("._:/-"),
     st.sampled_from(["", "Z", "-T", "x", ".B"]),
 )
+# Hextets of addresses, also with one left out, and separators.
+hextets = st.lists(
+    st.sampled_from(["2001", "2a01", "fe80", "fd00", "db8", "0", "1", "7", "ab", "::", "--", ":", "-", "_", "/"]), max_size=12
+).map("".join)
 among = st.lists(st.one_of(technical, hidden, noise, st.sampled_from(ALPHABET)), max_size=3).map("".join)
 
 
-@given(st.one_of(hidden, among, few_digits, st.text(ALPHABET, max_size=64)))
+@given(st.one_of(hidden, among, few_digits, hextets, st.text(ALPHABET, max_size=64)))
 @settings(max_examples=2000)
 def test_an_innocent_token_has_no_finding(text: str) -> None:
     if hides_nothing(text):
