@@ -93,7 +93,8 @@ def coordinates(text: str) -> Iterator[Span]:
 def _decimals(text: str) -> Iterator[Span]:
     if _PAIR_HINT(text):
         yield from _pairs(text)
-        yield from (match.span() for match in _SIGNED.finditer(text))
+        if "+" in text or "-" in text:
+            yield from (match.span() for match in _SIGNED.finditer(text))
     if _POINTED_HINT(text):
         yield from _pointed(text)
     if _COMPASS_HINT(text):
@@ -101,7 +102,7 @@ def _decimals(text: str) -> Iterator[Span]:
 
 
 def _pairs(text: str) -> Iterator[Span]:
-    for pattern in (_PAIR, _COMMAS):
+    for pattern in (_PAIR, _COMMAS) if "," in text else (_PAIR,):
         for first in pattern.finditer(text):
             if _is_fine(first) and _is_place(first):
                 yield first.start() - (text[first.start() - 1 : first.start()] in ("+", "-")), first.end(3)

@@ -214,6 +214,12 @@ def test_numbers_may_have_any_size() -> None:
     assert find_number(10**5000) is None
 
 
+@pytest.mark.parametrize(("line", "label"), [("Ada +33 6 12 34 56 {:02}", "Ada [PHONE]"), ("ada{}@acme.example", "[EMAIL]")])
+@pytest.mark.parametrize("between", ["\n", ", ", "; "])
+def test_a_list_of_people_is_masked_one_by_one(line: str, label: str, between: str) -> None:
+    assert mask(between.join(line.format(number) for number in range(60))) == between.join([label] * 60)
+
+
 def test_what_takes_too_much_work_is_unreadable() -> None:
     for text in ("x" * (LONGEST + 1), "+1 22 " * 20_000):
         assert find(text) is UNREADABLE
