@@ -1,4 +1,7 @@
-"""Check digits of national identifiers, by the names that the data gives them. Each takes digits and upper-case letters alone."""
+"""Check digits of national identifiers and accounts, by the names that the data gives them.
+
+Each takes digits and upper-case letters alone.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ _EVEN_FISCAL: Final = dict(zip(digits, range(10), strict=True)) | dict(zip(ascii
 _ODD_VALUES: Final = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
 _ODD_FISCAL: Final = {char: _ODD_VALUES[value] for char, value in _EVEN_FISCAL.items()}
 """What they count at odd places."""
+
+
+_RIB_DIGITS: Final = str.maketrans(ascii_uppercase, "12345678912345678923456789")
+_CCC_WEIGHTS: Final = (1, 2, 4, 8, 5, 10, 9, 7, 3, 6)
 
 
 def luhn(number: str) -> bool:
@@ -69,6 +76,25 @@ def codice_fiscale(number: str) -> bool:
     return ascii_uppercase[(sum(odd) + sum(even)) % 26] == number[-1]
 
 
+def rib(number: str) -> bool:
+    """Return whether the last two digits of a French account number check the others, the letters among which count 1 to 9."""
+    plain = number.translate(_RIB_DIGITS)
+    bank, branch, account, key = plain[:5], plain[5:10], plain[10:21], plain[21:]
+    return (89 * int(bank) + 15 * int(branch) + 3 * int(account) + int(key)) % 97 == 0
+
+
+def belgian_account(number: str) -> bool:
+    """Return whether the last two digits check the others: the rest of them by 97, or 97."""
+    return int(number[-2:]) == (int(number[:-2]) % 97 or 97)
+
+
+def spanish_account(number: str) -> bool:
+    """Return whether the ninth digit checks bank and branch, the tenth what follows."""
+    digits_of = (f"00{number[:8]}", number[10:])
+    totals = (11 - sum(int(digit) * weight for digit, weight in zip(each, _CCC_WEIGHTS, strict=True)) % 11 for each in digits_of)
+    return [{10: 1, 11: 0}.get(total, total) for total in totals] == [int(number[8]), int(number[9])]
+
+
 CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
     "": lambda number: True,
     "luhn": luhn,
@@ -81,4 +107,7 @@ CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
     "birth_number": birth_number,
     "codice_fiscale": codice_fiscale,
     "cartao_de_cidadao": luhn,
+    "rib": rib,
+    "belgian_account": belgian_account,
+    "spanish_account": spanish_account,
 }

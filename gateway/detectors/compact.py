@@ -8,20 +8,44 @@ from typing import Final
 
 Span = tuple[int, int]
 
-_SEPARATORS: Final = " \t.:/_-+()[]"
+_FILL: Final = "\x01"
+"""What folded text doesn't have: a separator that doesn't count as one more."""
+
+_SEPARATORS: Final = f" \t.:/_-+()[]{_FILL}"
 _REMOVED: Final = _SEPARATORS.encode()
 _BLANKS: Final = dict.fromkeys(map(ord, _SEPARATORS), " ")
 # Numbers are written with up to three separators between two characters, as in `) - (`. What more of them keep apart stays apart.
 _APART: Final = re.compile(r"[ \t.:/_\-+()\[\]]{4,}+")
+# What stands inside numbers without being of them: one line end with the marks of a quoted mail, a word before check digits.
+_LINE_END: Final = re.compile(r"(?<![\n\r])\r?\n(?:[ \t]{0,3}>){0,3}[ \t]{0,3}(?=[0-9A-Z])")
+_KEY_WORD: Final = re.compile(r"(?<=[0-9])[ \t,;/(_-]{0,3}(?:cle|key)[ \t:=_-]{0,3}(?=[0-9]{2}(?![0-9]))", re.IGNORECASE)
+
+
+_GAP: Final = "\0"
+"""What folded text doesn't have."""
+
+
+def unwrapped(folded: str) -> str:
+    """Return folded text, as long as it is, with blanks in place of single line ends inside it."""
+    return _LINE_END.sub(_wrap, folded) if "\n" in folded else folded
+
+
+def _wrap(gap: re.Match[str]) -> str:
+    """Return one blank, and what Compact leaves out however much of it there is."""
+    return " ".ljust(len(gap[0]), _FILL)
+
+
+def _blank(gap: re.Match[str]) -> str:
+    return " " * len(gap[0])
 
 
 class Compact:
-    """Text without separators, and where its characters stood."""
+    """Text without separators, and where its characters stood; `spaced` is as long as the text."""
 
     def __init__(self, folded: str) -> None:
-        self._spaced = _APART.sub(lambda gap: "\n" + gap[0][1:], folded)
+        self.spaced = _KEY_WORD.sub(_blank, _APART.sub(lambda gap: _GAP + gap[0][1:], folded))
         # As bytes, several times as fast; no separator is part of another character in UTF-8.
-        self.text = self._spaced.encode().translate(None, _REMOVED).decode()
+        self.text = self.spaced.encode().translate(None, _REMOVED).decode()
 
     def span(self, start: int, end: int) -> Span:
         """Return where in the folded text a span of `text` stands that isn't empty."""
@@ -30,8 +54,8 @@ class Compact:
     def groups(self, start: int, end: int) -> list[str]:
         """Return what separators divide a span of `text` into."""
         first, last = self.span(start, end)
-        return self._spaced[first:last].translate(_BLANKS).split()
+        return self.spaced[first:last].translate(_BLANKS).split()
 
     @cached_property
     def _origins(self) -> list[int]:
-        return [index for index, char in enumerate(self._spaced) if char not in _SEPARATORS]
+        return [index for index, char in enumerate(self.spaced) if char not in _SEPARATORS]

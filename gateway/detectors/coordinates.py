@@ -60,9 +60,11 @@ _DEGREES: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_VALUE: Final = rf"(?![A-Za-z0-9_])[^A-Za-z0-9\n]{{1,6}}{_ANY}"
+_VALUE: Final = rf"(?![A-Za-z0-9_])[^A-Za-z0-9]{{1,6}}{_ANY}"
+_BESIDE: Final = r"[^\n]{0,32}?(?:\n[^\n]{0,32}?)?"
+"""What may stand between a latitude and a longitude: one line end among others."""
 _LABELLED: Final = re.compile(
-    rf"(?<![a-z])(?:{_LAT}{_VALUE}[^\n]{{0,32}}?(?<![a-z]){_LONG}{_VALUE}|{_LONG}{_VALUE}[^\n]{{0,32}}?(?<![a-z]){_LAT}{_VALUE})",
+    rf"(?<![a-z])(?:{_LAT}{_VALUE}{_BESIDE}(?<![a-z]){_LONG}{_VALUE}|{_LONG}{_VALUE}{_BESIDE}(?<![a-z]){_LAT}{_VALUE})",
     re.IGNORECASE,
 )
 _DECIMAL: Final = re.compile("[0-9][.,][0-9]")

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Final, Protocol
 
 from gateway.detectors.bounds import DEPTH, TooMuch, decoded_chars
-from gateway.detectors.compact import Compact
+from gateway.detectors.compact import Compact, unwrapped
 from gateway.detectors.digits import Rows
 from gateway.detectors.effort import spend
 from gateway.detectors.encoded_runs import Piece, pieces
@@ -61,9 +61,10 @@ class Decoding:
         return without(self.text, self._technical) if self._technical else self.text
 
     @cached_property
-    def compact(self) -> Compact:
-        """The bare text without separators."""
-        return Compact(self.bare)
+    def compacts(self) -> Sequence[Compact]:
+        """The bare text without separators; once more without line ends if it has any."""
+        joined = unwrapped(self.bare)
+        return (Compact(self.bare),) if joined == self.bare else (Compact(self.bare), Compact(joined))
 
     @cached_property
     def rows(self) -> Rows:

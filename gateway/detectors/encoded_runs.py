@@ -19,7 +19,8 @@ Piece = tuple[str, int, int]
 
 # The shortest address, a@b.fr, is 6 bytes: 8 characters of base64, 10 of base32, 12 of hexadecimal. Long runs of base64 go on in the
 # next line, as in MIME. Quantifiers that could run far are possessive: linear.
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{8,}+(?:(?<=[A-Za-z0-9+/_-]{16})\r?\n[A-Za-z0-9+/_-]++)*+")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{8,}+(?:(?<=[A-Za-z0-9+/_-]{8})\r?\n(?:[ \t]{0,3}>){0,3}[ \t]{0,3}[A-Za-z0-9+/_-]++)*+")
+_NO_BASE64: Final = str.maketrans("", "", "\r\n\t >")
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}+|[a-z2-7]{10,}+")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{2,}+(?:[ \t:,;._/-]{0,2}(?:0x)?[0-9A-Fa-f]{2,}+)*+")
 _ENOUGH_HEX: Final = Hint(r"(?:[0-9A-Fa-f][ \t:,;._/-]{0,2}(?:0x)?){12}")
@@ -127,7 +128,7 @@ def _base64(text: str) -> list[_Decoded]:
     if not found:
         return []
     if "\n" in text:
-        found = [(start, end, run.replace("\r", "").replace("\n", "")) for start, end, run in found]
+        found = [(start, end, run.translate(_NO_BASE64)) for start, end, run in found]
     runs = _runs(found, "///")
     size, padded = len(runs.joined), runs.joined.translate(_URL_SAFE) + "AAA"
     return [(a2b_base64(padded[skip : skip + (size - skip + 3) // 4 * 4]), runs, 6 * skip + 7, 6) for skip in range(4)]

@@ -25,11 +25,16 @@ _DOT: Final = rf"(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACKETED}|\.)"
 _REST: Final = rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,4}}"
 _UNIT_AFTER: Final = r"(?:(?:(?<!\\)\\++(?-i:u)|%(?:25)*+u|(?-i:U)\+)[0-9a-f]{4})*+"
 
+_SAID_DOT: Final = r"[ \t]{1,3}(?:dot|point|punkt|punto|\.)[ \t]{1,3}"
+_SAID_AT: Final = r"[ \t]{1,3}(?:at|arobase|arroba|@)[ \t]"
+_WORD: Final = r"(?!(?:dot|point|punkt|punto)[._-])[^\W_]{1,63}+"
+_JOINED_TLDS: Final = "|".join(sorted(data.lines("tlds_joined")))
+
 # Quantifiers that could run far are possessive and can't start inside a run of their own kind, so one pass is linear in the text. Each
 # alternative begins with a character or a set of them, which is compared before anything else is tried.
 _ESCAPE: Final = re.compile(
     rf"""
-    (?=[%\\&@(\[{{< \t+_u:/-])
+    (?=[%\\&@(\[{{< \t+_u:/.A-])
     (?: %(?:25)*+(?:
           (?P<percent>[0-9a-f]{{2}}(?:%(?:25)*+[0-9a-f]{{2}})*+)
         | (?P<percent_units>u[0-9a-f]{{4}}{_UNIT_AFTER})
@@ -51,10 +56,15 @@ _ESCAPE: Final = re.compile(
     | {_OPEN}(?:
           (?P<at>(?:at|arobase|arroba|@){_CLOSE}|(?<=[(\[{{])a[)\]}}][ \t]{{0,3}})
         | (?P<dot>(?:dot|point|punkt|punto|\.){_CLOSE}))
+    | [ \t]{{1,3}}+(?P<local>(?:dot|point|punkt|punto|\.)[ \t]{{1,3}}+(?={_LABEL}(?:{_SAID_DOT}{_LABEL}){{0,3}}{_SAID_AT}))
+    | (?-i:AT)(?<=[a-z0-9]AT)(?P<glued>(?=(?-i:[a-z]))(?P<behind>(?:{_LABEL}\.){{1,4}}+(?P<ends>[^\W\d_]{{2,63}}+)))
     | <(?P<tag>/?[a-z][a-z0-9]{{0,15}}[ ]?/?>)
     | [ \t+_-][ \t+_-]{{0,2}}+(?P<words>
           (?:at|arroba){_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|punkt|punto){_GAP}|{_BRACKETED}){_REST}
         | arobase{_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}point{_GAP}|\.){_REST})
+    | [._-](?<=\w[._-])(?P<joined>
+          (?:at|arroba|arobase)[._-](?P<labels>{_WORD}(?:[._-]{_WORD}){{0,2}}?)
+          (?P<last>[._-](?:(?:dot|point|punkt|punto)[._-])?(?:{_JOINED_TLDS}))(?![^\W_]|[._-][^\W_]))
     | {_SAID_GAP}(?<=\w{_SAID_GAP}){_SAID_GAP}{{0,2}}+(?P<said>
           a(?:t|rroba|robase)(?P<gap>{_SAID_GAP}{{1,3}}+)(?P<domain>(?:{_LABEL}\.){{1,4}}+(?P<tld>[^\W\d_]{{2,63}}+)))
     | @(?P<tail>[ ]?{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|[ ]\.[ ]){_REST})
@@ -74,6 +84,8 @@ _TLDS: Final = data.lines("tlds")
 _GLUED: Final = re.compile(rf"(?:{'|'.join(sorted(data.lines('tlds_glued')))})[a-z]{{1,8}}\Z")
 # What follows the name of a function in a stack trace.
 _FRAME: Final = re.compile(r"\(|[ ]\((?:[^()\s]{1,100}:[0-9]{1,7}\)|<anonymous>|native|index |\))")
+
+_JOINTS: Final = re.compile("[._-]")
 
 _OCTETS: Final = [bytes((octet,)).decode("utf-8", "replace") for octet in range(256)]
 _BLANKS: Final = {"n": "\n", "r": "\r", "t": "\t"}
@@ -156,6 +168,18 @@ def _said(match: re.Match[str]) -> str:
     return f"@{match['domain']}" if known else match[0]
 
 
+def _glued(match: re.Match[str]) -> str:
+    """What an address is whose sign is `AT` between small letters, if its domain is one that people have mail under."""
+    return f"@{match['behind']}" if match["ends"].lower() in _TLDS else match[0]
+
+
+def _joined(match: re.Match[str]) -> str:
+    """What an address is all of whose parts are joined, as in `ada_at_acme_com`; with dots, its last one must be said: hosts have them."""
+    if match[0].startswith(".") and not match["last"].rpartition(".")[0].strip("."):
+        return match[0]
+    return f"@{_JOINTS.sub('.', match['labels'])}.{_JOINTS.split(match['last'])[-1]}"
+
+
 def _words(match: re.Match[str]) -> str:
     return _WORDED_DOT.sub(".", _WORDED.sub("@", match[0]))
 
@@ -167,6 +191,9 @@ _PLAIN: Final[dict[str, Callable[[re.Match[str]], str]]] = {
     "bare": _units,
     "between": _units,
     "said": _said,
+    "joined": _joined,
+    "glued": _glued,
+    "local": lambda match: ".",
     "sign": lambda match: "%",
     "units": _units,
     "code": _code,

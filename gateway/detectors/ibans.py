@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.detectors import data
+from gateway.detectors.accounts import accounts
 from gateway.detectors.bounds import lookups
 from gateway.detectors.compact import Compact
 from gateway.detectors.decode import Decoding
@@ -36,13 +37,19 @@ HINT: Final = rf"(?i:{_COUNTRIES})[._:/-]{{0,3}}[0-9][._:/-]{{0,3}}[0-9][A-Za-z0
 
 
 def ibans(decoding: Decoding) -> Iterator[Span]:
-    """Yield where IBANs stand in a decoding: a country's code, its length and structure, and the check digits of ISO 13616.
+    """Yield where account numbers stand in a decoding, domestic ones too.
+
+    An IBAN has a country's code, its length and structure, and the check digits of ISO 13616.
 
     Raises TooMuch if too much of the text is built like one.
     """
-    if not _TWO_DIGITS.search(decoding.bare):
-        return
-    text = decoding.compact
+    if _TWO_DIGITS.search(decoding.bare):
+        for text in decoding.compacts:
+            yield from accounts(text)
+            yield from _ibans(text)
+
+
+def _ibans(text: Compact) -> Iterator[Span]:
     checks = lookups(text.text)
     for start in _START.finditer(text.text):
         structure = _STRUCTURES.get(start[0][:2].upper())

@@ -61,10 +61,10 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _TABLE: Final = data.table("national_ids", Table)
-_SEPARATOR: Final = r"[ \t.:/_\-+()\[\]]"
+_SEPARATOR: Final = r"[ \t.:/_\-+()\[\]\x01]"
 _LAYOUT_PIECES: Final = {"x": "[0-9AB]", " ": f"{_SEPARATOR}{{0,3}}+", "-": f"{_SEPARATOR}{{1,3}}+"}
-_SEPARATED: Final = str.maketrans("", "", " \t.:/_-+()[]")
-_OTHER: Final = r"[^0-9a-z\n]{0,3}"
+_SEPARATED: Final = str.maketrans("", "", " \t.:/_-+()[]\x01")
+_OTHER: Final = r"[^0-9a-z]{0,3}"
 _DECIMAL: Final = re.compile(r"[0-9]+\.[0-9]+")
 """A number with decimals, such as the time in seconds. An identifier that is written so is found by its layout."""
 
@@ -119,9 +119,9 @@ def national_ids(decoding: Decoding) -> Iterator[Span]:
     text = decoding.bare
     if not _SOME_DIGITS.search(text):
         return
-    compact = decoding.compact
-    if _HINT.search(compact.text):
-        yield from _solid(text, compact)
+    for compact in decoding.compacts:
+        if _HINT.search(compact.text):
+            yield from _solid(compact)
     dashed = text.replace("_", "-")
     if _APART_HINT.search(dashed):
         yield from (match.span() for match in _ALONE.finditer(dashed) if _is_checked(match))
@@ -141,12 +141,12 @@ def _labelled_ids(text: str) -> Iterator[Span]:
                 yield match.start() + labelled.start(1), match.end()
 
 
-def _solid(text: str, compact: Compact) -> Iterator[Span]:
+def _solid(compact: Compact) -> Iterator[Span]:
     for form, check in _SOLID:
         spans = (compact.span(*match.span()) for match in form.finditer(compact.text) if check(match[0].upper()))
-        yield from ((start, end) for start, end in spans if not _DECIMAL.fullmatch(text, start, end))
+        yield from ((start, end) for start, end in spans if not _DECIMAL.fullmatch(compact.spaced, start, end))
     for layout, form, check in _LAYOUTS:
-        for match in layout.finditer(text):
+        for match in layout.finditer(compact.spaced):
             plain = match[0].translate(_SEPARATED).upper()
             if form.fullmatch(plain) and check(plain):
                 yield match.span()

@@ -57,9 +57,10 @@ _HEX: Final = re.compile("[0-9A-Fa-f]{4,}")
 _FEW_CHARS: Final = 6
 _MANY_CHARS: Final = 8
 _READABLE: Final = {
-    count: re.compile(rb"(?:[\x20-\x7e]\0?){%d}|(?:\0?[\x20-\x7e]){%d}" % (count, count)) for count in (_FEW_CHARS, _MANY_CHARS)
+    count: re.compile(rb"(?:[\x20-\x7e](?:\0|\xc2\xad|\xe2\x80[\x8b-\x8f])?){%d}|(?:\0?[\x20-\x7e]){%d}" % (count, count))
+    for count in (_FEW_CHARS, _MANY_CHARS)
 }
-"""That many readable characters in a row, of UTF-8 or UTF-16."""
+"""That many readable characters in a row, of UTF-8 or UTF-16, invisible ones between them left out."""
 
 _LONG_CHARS: Final = 24
 """From here on digits at both ends count as one turn more: who glues letters to a number glues them to its ends."""

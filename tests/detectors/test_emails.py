@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from random import Random
 
@@ -9,7 +10,7 @@ import pycountry
 import pytest
 
 from gateway.detectors import data
-from gateway.detectors.detect import find
+from gateway.detectors.detect import find, mail_domains, mask
 from gateway.detectors.emails import emails
 from gateway.errors import Reason
 from gateway.model import Detector
@@ -83,6 +84,10 @@ def test_what_people_have_mail_under_exists() -> None:
 def slowly_local(text: str, at: int) -> int:
     """Where a local part starts, tried from each character that it could start at."""
     odd = set('@<>()[]{}",;:=&?|\\/')
+    if wrapped := re.search(r"[ \t]{0,2}\r?\n(?:[ \t]{0,3}>){0,3}[ \t]{0,3}\Z", text[:at]):
+        start = slowly_local(text[: wrapped.start()], wrapped.start()) if text[: wrapped.start()][-1:].strip() else wrapped.start()
+        if start < wrapped.start():
+            return start
     body = text[:at].rstrip(" \t") if len(text[:at]) - len(text[:at].rstrip(" \t")) <= 2 else text[: at - 2]
     starts = []
     for start in range(max(0, len(body) - 66), len(body)):
@@ -104,6 +109,12 @@ def test_a_local_part_starts_where_trying_each_character_says() -> None:
         text = f"{before}@acme.com"
         start = next((start for start, end in emails(text) if end == len(text)), len(before))
         assert start == slowly_local(text, len(before)), text
+
+
+@pytest.mark.parametrize("wrapped", ["ada@\nacme.com", "ada@\r\nacme.com", "ada@ \r\n> acme.com", "ada\n@acme.com", "ada\r\n> > @acme.com"])
+def test_an_address_is_found_across_a_line_end(wrapped: str) -> None:
+    assert mask(f"To {wrapped} and") == "To [EMAIL] and"
+    assert mail_domains(f"To {wrapped} and") == {"acme.com"}
 
 
 def test_nearly_all_addresses_are_found_with_each_word_for_the_sign() -> None:

@@ -38,6 +38,14 @@ SHAPES: dict[str, Callable[[random.Random], str]] = {
     "PyPI": lambda chance: f"pypi-AgEIcHlwaS5vcmc{some(chance, 60, BASE64URL)}",
     "SendGrid": lambda chance: f"SG.{some(chance, 22, BASE64URL)}.{some(chance, 43, BASE64URL)}",
     "Twilio": lambda chance: f"SK{some(chance, 32, HEX)}",
+    "Telegram": lambda chance: f"{some(chance, 9, '123456789')}:AA{some(chance, 33, BASE64URL)}",
+    "Square": lambda chance: f"sq0atp-{some(chance, 22, BASE64URL)}",
+    "RubyGems": lambda chance: f"rubygems_{some(chance, 48, HEX)}",
+    "Supabase": lambda chance: f"sbp_{some(chance, 40, HEX)}",
+    "Brevo": lambda chance: f"xkeysib-{some(chance, 64, HEX)}-{some(chance, 16, ALPHANUMERIC)}",
+    "New Relic": lambda chance: f"NRAK-{some(chance, 27, string.ascii_uppercase + string.digits)}",
+    "Alibaba": lambda chance: f"LTAI5t{some(chance, 18, ALPHANUMERIC)}",
+    "Atlassian": lambda chance: f"ATATT3x{some(chance, 60, BASE64URL)}",
     "JWT": lambda chance: f"eyJhbGciOiJIUzI1NiJ9.eyJ{some(chance, 40, BASE64URL)}.{some(chance, 43, BASE64URL)}",
 }
 
@@ -87,6 +95,22 @@ def test_a_hint_is_in_each_text_of_its_shape(shape: Shape) -> None:
         ("postgres://ada:p@ss@db.example:5432/x", "postgres://[SECRET]/x"),
         ("redis://:pw@cache.example", "redis://[SECRET]"),
         (f"{PEM} hello", "[SECRET] hello"),
+        ('{"password":["hunter2","b"],"x":1}', '{"password":[SECRET],"x":1}'),
+        ('{"password": {"value":"hunter2"},"a":1}', '{"password": [SECRET],"a":1}'),
+        ('{"password":"hun\\"ter2"}', '{"password":"[SECRET]"}'),
+        ("password: Hun;ter2!", "password: [SECRET]"),
+        ("password=hun&ter2 x", "password=[SECRET] x"),
+        ("passphrase: correct horse battery staple. Bye", "passphrase: [SECRET]. Bye"),
+        ("phrase de passe : cheval agrafe, et puis", "phrase de passe : [SECRET], et puis"),
+        ("password : « hunter2 »", "password : « [SECRET] »"),
+        ("password={hunter2}", "password=[SECRET]"),
+        ("<password>hunter2</password>", "<password>[SECRET]</password>"),
+        ("**password:** hunter2", "**password:** [SECRET]"),
+        ("mysql --password hunter2 -h x", "mysql --password [SECRET] -h x"),
+        ("password:\n hunter2", "password:\n [SECRET]"),
+        ("password:\r\n> hunter2", "password:\r\n> [SECRET]"),
+        ('{"password":null,"secret":"a1b2c3"}', '{"password":null,"secret":"[SECRET]"}'),
+        ("Basic:YWRhOnNlY3JldDEyMw", "Basic:[SECRET]"),
         (f"cookie {JWT};", "cookie [SECRET];"),
         ("$2b$12$" + "abcdefghijklmnopqrstu" + "v" * 32, "[SECRET]"),
     ],
@@ -102,7 +126,10 @@ def test_a_secret_is_masked_whole(text: str, masked: str) -> None:
         "token_count=5", "page_token=abc", "next_page_token: CAoQAA", "password_reset", "max_tokens=4096", "password_reset_v2",
         "tokens: 512",
         "password={password}", "password=***", "password=", 'password=""', "password: required", "password=${DB_PASSWORD}",
-        "password=<redacted>", "password=[SECRET]", "https://[SECRET]/", "Authorization: [SECRET]", "Authorization: Bearer [SECRET]",
+        "password=<redacted>",
+        "password=<your-password>", "password={{ .Values.password }}", 'password="%s"', "password=[FILTERED]",
+        "basic information", "Basic:subscription", "--password", "password:\r\n",
+        "password=[SECRET]", "https://[SECRET]/", "Authorization: [SECRET]", "Authorization: Bearer [SECRET]",
         "token:refresh", "Error: invalid token: unexpected end of input", "secretName: tls", "secret: not found", "forgot password?",
         "https://{user}:{password}@host/", "https://user:***@host/", "http://host:8080/", "http://a:80/x@y", "git@github.com:acme/x.git",
         "-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----", "eyJhbGciOiJIUzI1NiJ9", "bearer authentication", "sk-learn",
@@ -114,6 +141,32 @@ def test_a_secret_is_masked_whole(text: str, masked: str) -> None:
 )  # fmt: skip
 def test_what_is_no_secret_is_left_alone(text: str) -> None:
     assert find(text, (Detector.SECRET,)) is None
+
+
+SPELLINGS = (
+    "password={}", "password: {}", "PASSWORD:{}", "db_password => {}", "password='{}'", 'password="{}"', "password=`{}`",
+    '{{"password":"{}"}}', '{{"password": ["{}"]}}', '{{"a":1,"password":{{"value":"{}"}}}}', r'{{\"password\":\"{}\"}}',
+    "password = <{}>", "password=({})", "password={{{}}}",
+    "<password>{}</password>", "<ns:password>{}</ns:password>", "**password:** {}", "**password**: {}", "`password`: {}", "--password {}",
+    "--password={}", "password : « {} »", "password:\n{}", "password:\r\n> {}", "mot de passe : {}", "passphrase: {}", "passphrase: x {} y",
+    "?user=ada&x_password={}&a=1", "Kennwort: {} und", "secret={}", "x --client-secret {}", "Authorization: Basic {}",
+)  # fmt: skip
+ENCLOSED = re.compile("[\"'`>»)\\]}<\\\\&]")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_no_half_of_a_named_secret_is_left(spelling: str) -> None:
+    chance = random.Random(spelling)
+    for _ in range(100):
+        inside = "" if ENCLOSED.search(spelling) else "'\"`<>;&,)(]}"
+        value = some(chance, 4, ALPHANUMERIC) + some(chance, 4, inside + "!#$%/;:,=+*") + some(chance, 4, ALPHANUMERIC)
+        if "passphrase" in spelling:
+            value = re.sub(r"[^\w]", " ", value)
+        text = spelling.format(value)
+        left = mask(text)
+        assert value[:4] not in left, (text, left)
+        assert value[-4:] not in left, (text, left)
+        assert mask(left) == left
 
 
 GOOD: dict[str, Callable[[random.Random], str]] = {
