@@ -14,6 +14,7 @@ from itertools import accumulate, compress
 from typing import Final
 
 from gateway.detectors.figures import is_figure, without_figures
+from gateway.detectors.joined import FILL, joined
 
 Span = tuple[int, int]
 
@@ -47,12 +48,18 @@ _HEX_AFTER: Final = re.compile(r"[a-f][0-9a-f]*+(?![0-9A-Za-z])")
 _HAS_DIGIT: Final = re.compile("[0-9]")
 
 _BREAK: Final = ord("|")
-_RAW: Final = bytes(byte if chr(byte) in f"{_DIGITS}+" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK for byte in range(256))
+_RAW: Final = bytes(byte if chr(byte) in f"{_DIGITS}+{FILL}" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK for byte in range(256))
 _PLAIN: Final = bytes.maketrans(f"{_STARTS}{_STARTS.upper()}".encode(), f"{_DIGITS}{_DIGITS}".encode())
 _IS_DIGIT: Final = bytes(chr(byte) in f"{_DIGITS}{_STARTS}{_STARTS.upper()}z" for byte in range(256))
-_GAP: Final = f"[{re.escape(_SEPARATORS)}]{{0,3}}+"
-_ROW: Final = re.compile(rf"[0-9](?<![0-9]{{2}})(?:{_GAP}(?:\+{_GAP})?+[0-9]){{{_MIN_DIGITS - 1},}}+")
-"""Digits enough for a number, with no more between them than may be."""
+
+
+def _row(gap: str) -> re.Pattern[str]:
+    """Digits enough for a number, with no more between them than may be."""
+    return re.compile(rf"[0-9](?<![0-9]{{2}})(?:{gap}(?:\+{gap})?+[0-9]){{{_MIN_DIGITS - 1},}}+")
+
+
+_ROW: Final = _row(f"[{re.escape(_SEPARATORS)}]{{0,3}}+")
+_FILLED_ROW: Final = _row(f"(?:[{re.escape(_SEPARATORS)}]{FILL}*+){{0,3}}+")
 
 _AROUND_CHARS: Final = 4
 """Of what stands around a row, as much as its numbers are told by."""
@@ -137,8 +144,9 @@ class Rows:
     """The rows of digits in a folded text in which numbers may be, coded. Most texts have few: what is around them isn't looked at."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self._spans = [(max(0, row.start() - _AROUND_CHARS), row.end() + _AROUND_CHARS) for row in _ROW.finditer(text)]
+        self.text = joined(text)
+        row = _FILLED_ROW if FILL in self.text else _ROW
+        self._spans = [(max(0, found.start() - _AROUND_CHARS), found.end() + _AROUND_CHARS) for found in row.finditer(self.text)]
 
     def __bool__(self) -> bool:
         return bool(self._spans)
@@ -161,18 +169,17 @@ class Rows:
 
 
 def numbers(rows: Rows, head: re.Pattern[bytes], size: Size) -> Iterator[Span]:
-    """Yield where in folded text numbers stand, from left to right; none overlap.
+    """Yield where in folded text numbers stand, from left to right, each with an end behind those before it; some may overlap.
 
-    `head` finds in a coded text where one can start; its first group is what a candidate is made of.
+    `head` finds in a coded text where one can start, and takes no more than a digit of it; its first group is what a candidate is made
+    of. A start within a number that was found is tried too: what was found may be a number in front of it and half of it.
     """
     if not rows:
         return
     coded, done = rows.coded, 0
     for match in head.finditer(coded.code):
-        if match.start() < done:
-            continue
         candidate = Candidate(coded, match.start(), match[1])
-        if (digits := size(candidate)) is not None:
+        if (digits := size(candidate)) is not None and match.start() + digits > done:
             done = match.start() + digits
             yield rows.back(*candidate.span(digits))
 
@@ -203,7 +210,7 @@ class Coded:
 
 
 def _code(raw: bytes) -> bytes:
-    code = b"|" + raw
+    code = b"|" + raw.translate(None, FILL.encode())
     for old, new in _COLLAPSE:
         code = code.replace(old, new)
     if b"+" in code:

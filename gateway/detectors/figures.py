@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+Span = tuple[int, int]
+
 _BEFORE: Final = r"(?<![0-9])(?<![0-9]\.)"
 _AFTER: Final = r"(?![0-9])(?!\.[0-9])"
 _WHOLE: Final = r"(?:0|[1-9][0-9]*+)"
@@ -12,9 +14,11 @@ _HUNDREDS: Final = r"(?:0|[1-9][0-9]{0,2})"
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _SHORT: Final = r"[1-9]?[0-9]"
 _GAP: Final = r"[ \t.\-/()_:+]"
+_NAMED: Final = r"(?<=[A-Za-z])[0-9]{1,8}\.[0-9]{9}"
+"""No decimal but a name and a number, as in `q4.0612345678`: decimals that stand right behind a letter have fewer digits."""
 
 _PART_OF_NO_NUMBER: Final = re.compile(
-    rf"{_BEFORE}(?:"
+    rf"{_BEFORE}(?!{_NAMED})(?:"
     rf"(?:0\.[0-9]++|(?:{_OCTET}\.){{3}}{_OCTET}|{_WHOLE}\.0\.{_WHOLE}\.{_WHOLE}){_AFTER}"
     rf"|(?<![0-9]{_GAP})(?:{_OCTET}-){{3}}{_OCTET}(?![0-9])(?![ \t.\-/()_+][0-9])(?!:[0-9]{{1,5}}{_GAP}[0-9])"
     rf"|(?<!\+){_SHORT}\.{_WHOLE}\.{_WHOLE}(?=[+-])"
@@ -25,14 +29,27 @@ _PART_OF_NO_NUMBER: Final = re.compile(
 decimals in a row."""
 
 _TIME: Final = r"(?<![0-9:])(?:[01][0-9]|2[0-3]):[0-5][0-9](?![0-9:])"
-_UNCUT: Final = re.compile(rf"{_BEFORE}[1-9][0-9]*+\.[0-9]++{_AFTER}|{_TIME}")
+_UNCUT: Final = re.compile(rf"{_BEFORE}(?!{_NAMED})[1-9][0-9]*+\.[0-9]++{_AFTER}|{_TIME}")
 """Decimals and times of day: a number has all of one in it, or nothing."""
 
 _MEASURE: Final = re.compile(rf"{_BEFORE}[1-9][0-9]{{0,2}}\.[0-9]++{_AFTER}|{_TIME}")
 _BETWEEN_MEASURES: Final = re.compile(r"[ \t/_:-]*")
-_IN_VERSION: Final = re.compile(r"(?<![0-9])[0-9]{1,8}\.\Z")
+_IN_VERSION: Final = re.compile(r"(?:(?<![0-9A-Za-z])|(?<![0-9A-Za-z])[vV])[0-9]{1,8}\.\Z")
 _MAX_REACH_CHARS: Final = 40
 """How far around a number is looked for a figure that it would cut."""
+
+_DIGIT_PAIRS: Final = re.compile(r"[1-9][0-9](?:[:/_-][0-9]{2})+")
+_LETTERED: Final = "(?:[0-9A-Fa-f][A-Fa-f]|[A-Fa-f][0-9])"
+_PAIRS_BEFORE: Final = re.compile(rf"(?<![0-9A-Za-z]){_LETTERED}(?:[:/_-][0-9A-Fa-f]{{2}}){{0,7}}[:/_-]\Z")
+_PAIRS_AFTER: Final = re.compile(rf"(?:[:/_-][0-9A-Fa-f]{{2}}){{0,7}}[:/_-]{_LETTERED}(?![0-9A-Za-z])")
+
+
+def is_in_pairs(text: str, start: int, end: int) -> bool:
+    """Whether digits from `start` to `end` are pairs within a row of hexadecimal ones, with a letter on both sides."""
+    if not _DIGIT_PAIRS.fullmatch(text, start, end):
+        return False
+    before = _PAIRS_BEFORE.search(text, max(0, start - _MAX_REACH_CHARS), start)
+    return before is not None and _PAIRS_AFTER.match(text, end) is not None
 
 
 def without_figures(text: str) -> str:
@@ -45,26 +62,31 @@ def is_figure(text: str, start: int, end: int) -> bool:
     near = text[max(0, start - 1) : end + 1]
     if "." not in near and ":" not in near:
         return False
-    return _cuts(text, start, end) or _is_in_version(text, start, end) or _is_measures(text[start:end])
+    begins, stops = _widened(text, start, end)
+    if (begins, stops) != (start, end):
+        return _is_all(_UNCUT, text[begins:stops])
+    return _UNCUT.fullmatch(text, start, end) is not None or _is_in_version(text, start, end) or _is_all(_MEASURE, text[start:end])
 
 
-def _cuts(text: str, start: int, end: int) -> bool:
-    """Whether a decimal or a time starts or ends from `start` to `end` and isn't all of it in there, or is the same."""
+def _widened(text: str, start: int, end: int) -> Span:
+    """From where to where the digits stand with all of the decimals and times that start or end among them."""
+    begins, stops = start, end
     for figure in _UNCUT.finditer(text, max(0, start - _MAX_REACH_CHARS), end + _MAX_REACH_CHARS):
-        begins, stops = figure.span()
-        if (begins < end and start < stops) and (begins < start or end < stops or (begins, stops) == (start, end)):
-            return True
-    return False
+        if figure.start() < end and start < figure.end():
+            begins, stops = min(begins, figure.start()), max(stops, figure.end())
+    return begins, stops
 
 
 def _is_in_version(text: str, start: int, end: int) -> bool:
-    """Whether digits on end are the last part of a version."""
-    return text[start:end].isdigit() and _IN_VERSION.search(text, max(0, start - _MAX_REACH_CHARS), start) is not None
+    """Whether digits on end are the last part of a version. None of its parts begins with 0."""
+    on_end = text[start:end].isdigit() and text[start] != "0"
+    return on_end and _IN_VERSION.search(text, max(0, start - _MAX_REACH_CHARS), start) is not None
 
 
-def _is_measures(found: str) -> bool:
-    rest, measures = _MEASURE.subn("", found)
-    return measures > 0 and _BETWEEN_MEASURES.fullmatch(rest) is not None
+def _is_all(figure: re.Pattern[str], found: str) -> bool:
+    """Whether there is nothing but some figures."""
+    rest, count = figure.subn("", found)
+    return count > 0 and _BETWEEN_MEASURES.fullmatch(rest) is not None
 
 
 def _blank(match: re.Match[str]) -> str:

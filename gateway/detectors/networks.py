@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
 from gateway.detectors.hextets import ipv6_addresses
@@ -15,9 +16,16 @@ from gateway.detectors.hints import Hint
 Span = tuple[int, int]
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]|0?[1-9][0-9])(?![0-9])"
-_OCTETS: Final = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+# One address, or two of them on end.
+_OCTETS: Final = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}(?:(?:\.{_OCTET}){{4}})?")
 # Written so that the search skips to a digit or a letter: what may not stand before it is looked at afterwards.
-_DOTTED: Final = re.compile(r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9])")
+_DOTTED: Final = re.compile(r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?:(?:\.[0-9]{1,3}){4})?(?![0-9]|\.[0-9])")
+# Numbers with the base before them, as `inet_aton` reads them: hexadecimal, or octal of which one has as many digits as no decimal has.
+_BASED: Final = re.compile(
+    r"0(?<![0-9A-Za-z.].)(?:[xX][0-9A-Fa-f]{1,2}(?:\.0[xX][0-9A-Fa-f]{1,2}){3}|(?=[0-7.]*(?<![0-9])0[1-3][0-7]{2}(?![0-9]))"
+    r"[0-3]?[0-7]{0,2}(?:\.0[0-3]?[0-7]{0,2}){3})(?![0-9A-Za-z]|\.[0-9])"
+)
+_BASED_HINT: Final = Hint(r"0[xX][0-9A-Fa-f]{1,2}\.0[xX]|0[1-3][0-7][0-7]\.0|\.0[1-3][0-7][0-7]")
 _NAMED: Final = re.compile(rf"[ieIE](?<![A-Za-z0-9].)(?:(?<=[iI])[pP]|[cC]2)-(?:{_OCTET}-){{3}}{_OCTET}")
 _CHAIN: Final = re.compile(r"[0-9](?<![0-9][0-9])[0-9]{0,2}(?:[.:/_-][0-9]{1,3}){3,}+")
 _QUAD: Final = re.compile(rf"{_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}")
@@ -39,12 +47,17 @@ _BEFORE: Final = re.compile(r"([A-Za-z]?)[0-9]{1,3}\Z")
 _MIN_DIGITS_AFTER_NAME: Final = 9
 
 # Six to eight pairs (EUI-64; or six beside letters that read as pairs), or three groups of four (Cisco): longer rows are fingerprints.
-# None starts within a longer row, or a row with a wrong end would be read again from each of its pairs.
-_PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)(?<![0-9A-Fa-f]{2}[:/_-].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}){5,}+(?![0-9])")
+_PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}(?![0-9])){5,}+")
 _FOURS: Final = re.compile(r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])")
 _MAC_HINT: Final = Hint(r"(?:[0-9A-Fa-f]{2}[:/_-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
+_SHORTENED: Final = re.compile(r"[0-9A-Fa-f](?<![0-9A-Za-z:].)[0-9A-Fa-f]?(?::[0-9A-Fa-f]{1,2}){5}(?![0-9A-Za-z:])")
+"""Without the leading zeros."""
+
+_MIN_SHORTENED_CHARS: Final = 15
 _MIN_PAIRS_JOINTS: Final = 5
 _PAIRS_CHARS: Final = (17, 20, 23)
+_PAIR_CHARS: Final = 3
+_ADDRESS_JOINTS: Final = (5, 7)
 _DIGIT: Final = re.compile("[0-9]")
 _LETTER: Final = re.compile("[A-Fa-f]")
 
@@ -55,6 +68,8 @@ def networks(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
     Numbers of an IPv4 address may be apart by any of `.:/_-`: four of them and no fifth, with six digits in all unless there are dots
     between all. Version numbers of four parts count. If `loose`, letters beside an IPv6 address don't matter.
     """
+    if text.count(".") >= 3 and _BASED_HINT(text):
+        yield from (match.span() for match in _BASED.finditer(text))
     if _HINT(text):
         yield from _ipv4_addresses(text, bare)
     yield from ipv6_addresses(text, bare, loose=loose)
@@ -73,10 +88,29 @@ def _ipv4_addresses(text: str, bare: str) -> Iterator[Span]:
 
 def mac_addresses(text: str) -> Iterator[Span]:
     """The addresses of network cards in folded text. One with dashes, dots and the like has a letter."""
+    if text.count(":") >= _MIN_PAIRS_JOINTS:
+        yield from (match.span() for match in _SHORTENED.finditer(text) if len(match[0]) >= _MIN_SHORTENED_CHARS and _is_lettered(match[0]))
     joints = text.count(":") + text.count("-") + text.count("_") + text.count("/")
     if (joints >= _MIN_PAIRS_JOINTS or text.count(".") >= 2) and _MAC_HINT(text):
-        yield from (pairs.span() for pairs in _PAIRS.finditer(text) if len(pairs[0]) in _PAIRS_CHARS and _is_mixed(pairs[0]))
+        yield from (span for pairs in _PAIRS.finditer(text) for span in _of_pairs(pairs) if _is_mixed(text[slice(*span)]))
         yield from (fours.span() for fours in _FOURS.finditer(text) if _is_mixed(fours[0]))
+
+
+def _of_pairs(pairs: re.Match[str]) -> Iterator[Span]:
+    """The addresses in a row of pairs: all of it, or in a longer one what has the same separator throughout, and others around it."""
+    if len(pairs[0]) in _PAIRS_CHARS:
+        yield pairs.span()
+        return
+    place = pairs.start()
+    for _, joints in groupby(pairs[0][2::_PAIR_CHARS]):
+        count = len(list(joints))
+        if count in _ADDRESS_JOINTS:
+            yield place, place + count * _PAIR_CHARS + 2
+        place += count * _PAIR_CHARS
+
+
+def _is_lettered(address: str) -> bool:
+    return _DIGIT.search(address) is not None and _LETTER.search(address) is not None
 
 
 def _blank(match: re.Match[str]) -> str:
@@ -85,13 +119,12 @@ def _blank(match: re.Match[str]) -> str:
 
 def _quads(chain: re.Match[str]) -> Iterator[Span]:
     """The addresses in a row of numbers with other separators than dots alone."""
-    at = chain.start()
-    while quad := _QUAD.match(chain.string, at, chain.end()):
-        if _is_address(quad):
+    done = chain.start()
+    for number in _NUMBER.finditer(chain.string, chain.start(), chain.end()):
+        quad = _QUAD.match(chain.string, number.start(), chain.end()) if number.start() >= done else None
+        if quad and _is_address(quad):
+            done = quad.end()
             yield quad.span()
-            return
-        number = _NUMBER.match(chain.string, at)
-        at = number.end() + 1 if number else chain.end()
 
 
 def _is_address(quad: re.Match[str]) -> bool:

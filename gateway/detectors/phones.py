@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.detectors.bounds import Budget, lookups
 from gateway.detectors.digits import ANY, END, START, Candidate, Rows, Span, coded_pattern, numbers
+from gateway.detectors.figures import is_in_pairs
 from gateway.detectors.numbering import (
     MAX_DIGITS,
     international,
@@ -62,7 +63,7 @@ _SHAPES: Final = (
 
 _HEAD: Final = re.compile(
     f"(?=({START}{ANY}{{{_MIN_POSSIBLE_DIGITS - 1},{_MAX_DIALLED_DIGITS}}}))"
-    f"(?:[A-J]|{START}[0-9]{{9,{MAX_DIGITS - 1}}}{END}|{'|'.join(map(coded_pattern, _SHAPES)).replace('%', END)})".encode()
+    f"(?=[A-J]|{START}[0-9]{{9,{MAX_DIGITS - 1}}}{END}|{'|'.join(map(coded_pattern, _SHAPES)).replace('%', END)}){START}".encode()
 )
 _PREFIX: Final = re.compile(r"(?:\+[ (]{0,2}|\()\Z")
 _MAX_PREFIX_CHARS: Final = 3
@@ -81,7 +82,7 @@ def phones(rows: Rows) -> Iterator[Span]:
     pairs of digits, no more than possible. Raises TooMuch.
     """
     found = numbers(rows, _HEAD, partial(_size, budget=lookups(rows.text)))
-    return ((start - _prefix_chars(rows.text, start), end) for start, end in found)
+    return ((start - _prefix_chars(rows.text, start), end) for start, end in found if not is_in_pairs(rows.text, start, end))
 
 
 def is_phone(value: int) -> bool:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from gateway.detectors.digits import ANY, START, Candidate, Coded, Rows, coded_pattern, numbers
 from gateway.detectors.figures import is_figure, without_figures
+from gateway.detectors.joined import FILL, joined
 
 SIZE = 9
 HEAD = re.compile(f"(?=({START}{ANY}{{{SIZE - 1},{SIZE}}}))".encode())
-SEPARATOR = r"[ \t.\-/()_:+]"
+SEPARATOR = rf"(?:[ \t.\-/()_:+]{FILL}*)"
 
 
 def size(candidate: Candidate) -> int | None:
@@ -24,20 +25,18 @@ def size(candidate: Candidate) -> int | None:
 
 def oracle(text: str) -> list[str]:
     """The same, place by place."""
-    found, at = [], 0
-    left = without_figures(text)
+    found, done = [], 0
+    left = without_figures(joined(text))
     groups = re.compile(rf"6[0-9]*(?:{SEPARATOR}{{1,3}}[0-9]+)*")
     singles = re.compile(rf"(?<![0-9])[0-9](?:{SEPARATOR}{{1,3}}[0-9]){{19,}}(?![0-9])")
     lone = [match.span() for match in singles.finditer(left)]
-    while at < len(text):
+    for at in range(len(text)):
         match = groups.match(left, at) if not left[max(0, at - 1) : at].isdigit() else None
         ends = [end for end in range(at, match.end() + 1) if re.fullmatch(groups, left[at:end])] if match else []
         good = [end for end in ends if sum(map(str.isdigit, left[at:end])) == SIZE and not left[end : end + 1].isdigit()]
-        if good and not is_figure(text, at, good[-1]) and not any(start < good[-1] and at < end for start, end in lone):
+        if good and good[-1] > done and not is_figure(text, at, good[-1]) and not any(start < good[-1] and at < end for start, end in lone):
             found.append(text[at : good[-1]])
-            at = good[-1]
-        else:
-            at += 1
+            done = good[-1]
     return found
 
 

@@ -73,6 +73,33 @@ def _all(value: Bad, random: Random) -> str:
     return f"{letters(random)}{next(ends)}{text}{next(ends)}{letters(random)}"
 
 
+def _beside(place: str, value: Bad, random: Random) -> str:
+    """A number beside it, with a separator between the two; its own parts with another one, or none."""
+    between = random.choice((*SEPARATORS, ".") if _may_have_dot(place, value) else SEPARATORS)
+    own = random.choice(("", *(separator for separator in SEPARATORS if separator != between)))
+    text = own.join(value.groups) if own else value.bare
+    if place == "before":
+        return f"{random.choice(_named_numbers(random) if between == '.' else _numbers(random))}{between}{text}"
+    return f"{text}{between}{random.choice(_numbers(random))}"
+
+
+def _may_have_dot(place: str, value: Bad) -> bool:
+    """Whether a dot between a number and a value doesn't make another thing of both: a decimal, a longer address, a domain."""
+    return value.regrouped and (place == "before" or value.bare[0] in "+0")
+
+
+def _numbers(random: Random) -> tuple[str, ...]:
+    """Numbers that are nobody's: small ones, times, ports, postcodes, years, and those that words end with."""
+    time = f"{random.randint(0, 23):02d}:{random.randint(0, 59):02d}"
+    sizes = (9, 99, 9999, 99_999)
+    return (*(str(random.randint(1, size)) for size in sizes), time, time.replace(":", "h"), *_named_numbers(random))
+
+
+def _named_numbers(random: Random) -> tuple[str, ...]:
+    """Words that end with a number: a dot behind one is no decimal's."""
+    return tuple(f"{letters(random)}{random.randint(1, size)}" for size in (9, 999))
+
+
 def _mix(groups: tuple[str, ...], random: Random) -> str:
     seams = (random.choice(SEPARATORS) for _ in groups[1:])
     return "".join(chain.from_iterable(zip(groups, chain(seams, ("",)), strict=True)))
@@ -102,12 +129,14 @@ GLUES: Final[Mapping[str, Glue]] = {
     "regrouped": _regrouped,
     "regrouped mixed": _regrouped_mixed,
     "all": _all,
+    "behind a number": partial(_beside, "before"),
+    "before a number": partial(_beside, "after"),
 }
 
 TEXT_GLUES: Final[Mapping[str, Glue]] = {**GLUES, "between blanks": partial(_joined, " ")}
 """What may also be done to a value in a text."""
 
-_ALONE: Final = ("bare", "letters before", "letters after", "letters around", "all")
+_ALONE: Final = ("bare", "letters before", "letters after", "letters around", "all", "behind a number", "before a number")
 _OF_NUMBERS: Final = ("between .", "regrouped", "regrouped mixed")
 
 

@@ -1,0 +1,77 @@
+"""Numbers whose groups are apart by what ends a number as a rule: a comma, a bar and the like, or the end of a line.
+
+Such text holds many more rows of figures than numbers of anybody's, so that only groups as they are usually written are one: a card's
+four, or a phone number's pairs behind its 0 and any groups behind a plus sign. What is between them becomes a blank.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from gateway.detectors.hints import Hint
+from gateway.detectors.numbering import is_international
+
+FILL: Final = "\x01"
+"""Stands behind the blank, so that the text stays as long as it is. No folded text has it."""
+
+_SIGN: Final = r"[,;|*~] ?"
+_LINE: Final = r"[ \t]{0,3}\r?\n[> \t]{0,8}"
+_JOINT: Final = rf"(?:[ .-]|{_LINE})"
+_HINT: Final = Hint(rf"[0-9](?:{_SIGN}|{_LINE})[0-9]")
+
+_LISTED: Final = re.compile(
+    rf"(?<![0-9])(?:[0-9]{{4}}(?={_SIGN}[0-9]{{4}}(?![0-9])(?P<four>{_SIGN}))(?:(?P=four)[0-9]{{4}}){{3}}"
+    rf"|3[47][0-9]{{2}}(?P<six>{_SIGN})[0-9]{{6}}(?P=six)[0-9]{{5}}"
+    rf"|0[1-9](?P<pair>{_SIGN})[0-9]{{2}}(?:(?P=pair)[0-9]{{2}}){{3}}"
+    rf"|(?:(?<=\+)|00)[1-9][0-9]{{0,2}}(?P<any>{_SIGN})[0-9]{{1,4}}(?:(?P=any)[0-9]{{2,4}}){{2,4}})(?![0-9])"
+)
+_WRAPPED: Final = re.compile(
+    rf"(?<![0-9])(?:[0-9]{{4}}(?:{_JOINT}[0-9]{{4}}){{3}}|3[47][0-9]{{2}}{_JOINT}[0-9]{{6}}{_JOINT}[0-9]{{5}}"
+    rf"|0[1-9](?:{_JOINT}[0-9]{{2}}){{4}}|0[0-9]{{3}}(?:{_JOINT}[0-9]{{2}}){{3}}|0[0-9]{{2}}{_JOINT}[0-9]{{3,4}}{_JOINT}[0-9]{{4}}"
+    rf"|(?:(?<=\+)|00)[1-9][0-9]{{0,2}}(?:{_JOINT}\(?[0-9]{{1,4}}\)?){{2,6}})(?![ .-]?[0-9])"
+)
+_BREAK: Final = re.compile(_LINE)
+_BETWEEN: Final = re.compile(r"[^0-9()]+")
+_NO_DIGIT: Final = re.compile(r"[^0-9]+")
+_PLUS: Final = "+"
+_ZEROS: Final = "00"
+
+
+def joined(text: str) -> str:
+    """Return folded text, as long as it is, with a blank between the groups of such numbers."""
+    if not _HINT(text):
+        return text
+    return _WRAPPED.sub(_unwrapped, _LISTED.sub(_unlisted, text)) if "\n" in text else _LISTED.sub(_unlisted, text)
+
+
+def _unlisted(match: re.Match[str]) -> str:
+    """A number, unless the list goes on beyond it."""
+    sign = match[match.lastgroup or 0]
+    before, after = (
+        match.string[max(0, match.start() - len(sign) - 1) : match.start()],
+        match.string[match.end() : match.end() + len(sign) + 1],
+    )
+    goes_on = (before[:1].isdigit() and before[1:] == sign) or (after[-1:].isdigit() and after[:-1] == sign)
+    return match[0] if goes_on else _BETWEEN.sub(_blank, match[0])
+
+
+def _unwrapped(match: re.Match[str]) -> str:
+    """A number that goes on in a second line; other groups are apart in the same, and it isn't whole before."""
+    found = match[0]
+    breaks = list(_BREAK.finditer(found))
+    if len(breaks) != 1 or len(_BETWEEN.findall(found)) == 1 or _is_whole(match, found[: breaks[0].start()]):
+        return found
+    return _BETWEEN.sub(_blank, found)
+
+
+def _is_whole(match: re.Match[str], before: str) -> bool:
+    """Whether the first line's part of an international number is one."""
+    digits = _NO_DIGIT.sub("", before)
+    if match.string[match.start() - 1 : match.start()] == _PLUS:
+        return is_international(digits)
+    return digits.startswith(_ZEROS) and is_international(digits[len(_ZEROS) :])
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " + FILL * (len(match[0]) - 1)
