@@ -14,6 +14,11 @@ class Reason(StrEnum):
     # Counted by the million: an enum's own hash is a Python function.
     __hash__ = str.__hash__
 
+    @property
+    def words(self) -> str:
+        """The name, in words."""
+        return self.value.lower().replace("_", " ")
+
     UNCLASSIFIED = "UNCLASSIFIED"
     CATEGORY_NOT_ALLOWED = "CATEGORY_NOT_ALLOWED"
     MAP_KEY_NOT_ALLOWED = "MAP_KEY_NOT_ALLOWED"

@@ -69,7 +69,7 @@ class Content(msgspec.Struct, frozen=True, tag="content"):
 
 
 class Number(msgspec.Struct, frozen=True, tag="number"):
-    """A whole number within `min` and `max`; without bounds, one that is no phone or card number."""
+    """A whole number within `min` and `max`; without bounds, one that is no phone, card or identity number."""
 
     min: int | None = None
     max: int | None = None

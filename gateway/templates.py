@@ -210,5 +210,5 @@ def _fault(template: str) -> str | None:
     if len(template) > LONGEST:
         return f"longer than the {LONGEST} characters that a policy's text may have: left out"
     if reason := find(template):
-        return f"{reason.value.lower().replace('_', ' ')}: left out, for it holds something personal"
+        return f"{reason.words}: left out, for it holds something personal"
     return None

@@ -270,7 +270,7 @@ def test_where_destinations_differ_each_is_named() -> None:
     told = run("explain", CONTACT, "--destination", "crm", "--destination", "analytics", "--destination", "billing").stdout
     assert "├── note  string  FREE_TEXT  stripped: FREE_TEXT is not allowed here\n" in told
     assert (
-        "├── full_name  string  NAME\n│       kept at crm, billing: as it is\n│       stripped at analytics: NAME is not allowed here\n"
+        "├── full_name  string  NAME\n│       kept at crm, billing: no card, iban, coordinates, secret in it (a phone is no card)\n│       stripped at analytics: NAME is not allowed here\n"
         in told
     )
 
@@ -306,7 +306,7 @@ def test_two_policies_are_compared(tmp_path: Path) -> None:
     assert (there.exit_code, back.exit_code) == (1, 0)
     assert "Released: leaves now, and didn't\n" in there.stdout
     assert f"  billing · {CONTACT}\n    + {CONTACT}.user_id  a user ID, matches usr_[A-Za-z0-9]{{1,32}}\n" in there.stdout
-    assert f"    - {CONTACT}.full_name  was: as it is\n" in back.stdout
+    assert f"    - {CONTACT}.full_name  was: no card, iban, coordinates, secret in it (a phone is no card)\n" in back.stdout
 
 
 def test_two_contracts_are_compared(tmp_path: Path) -> None:
@@ -317,7 +317,15 @@ def test_two_contracts_are_compared(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert json.loads(result.stdout) == {
         "releases": True,
-        "changes": [{"effect": "released", "field": "t.A.b", "text": "as it is", "destination": "eu-log", "type": "t.A"}],
+        "changes": [
+            {
+                "effect": "released",
+                "field": "t.A.b",
+                "text": "no card, iban, coordinates, secret in it (a phone is no card)",
+                "destination": "eu-log",
+                "type": "t.A",
+            }
+        ],
     }
     assert run("diff", *reversed(folders), "--policy", policy).exit_code == 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,9 +11,6 @@ import msgspec
 from gateway.cli.load import compiler
 from gateway.cli.options import example, output, sources
 from gateway.cli.show import COLOURS, as_json, console, count
-from gateway.detectors.detect import find
-from gateway.model import Category
-from gateway.policy.compile import Compiler
 from gateway.policy.findings import Finding, Severity
 from gateway.policy.lint import lint as findings_of
 from gateway.policy.load import PolicyFile
@@ -30,7 +26,7 @@ def lint(contracts: tuple[Path, ...], policy: Path | None, strict: bool, form: s
     Exits with 1 if there are errors; notes are only for those who want to know.
     """
     made, file = compiler(contracts, policy)
-    findings = sorted((*findings_of(made), *_telling(made)), key=lambda finding: list(Severity).index(finding.severity))
+    findings = findings_of(made)
     placed = [_placed(finding, file) for finding in findings]
     if form == "json":
         as_json({"findings": placed})
@@ -38,16 +34,6 @@ def lint(contracts: tuple[Path, ...], policy: Path | None, strict: bool, form: s
         _print(placed)
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     return int(any(finding.severity in failing for finding in findings))
-
-
-def _telling(made: Compiler) -> Iterator[Finding]:
-    """Listed values that the detectors take for personal data: they never pass. Which value it is stays unsaid."""
-    for name, privacy in made.classes.items():
-        if privacy.category is Category.OPERATIONAL:
-            for index, value in enumerate(privacy.one_of):
-                if reason := find(value):
-                    text = f"value {index + 1} of one_of never passes, for it {reason.value.lower().replace('_', ' ')}: take it out"
-                    yield Finding(Severity.WARNING, "value-flagged", name, text)
 
 
 def _placed(finding: Finding, file: PolicyFile) -> Finding:

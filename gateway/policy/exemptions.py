@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from gateway.detectors.personal import is_personal
 from gateway.model import Category, Detector, FieldPrivacy
-from gateway.patterns import compile_pattern
+from gateway.policy.bare import is_open
 from gateway.policy.compile import EVENT, Compiler
 from gateway.policy.document import Classification, Metadata
 from gateway.policy.fields import parts
@@ -19,19 +19,17 @@ from gateway.signals import BY_ITEM
 
 Keys = tuple[str | int, ...]
 
-BARE: Final[Mapping[Detector, tuple[str, ...]]] = {
-    Detector.EMAIL: ("anna@acme.example", "anna.martin@acme.example"),
-    Detector.PHONE: ("+33612345678", "0612345678", "33612345678", "06 12 34 56 78", "06-12-34-56-78"),
-}
-"""What a pattern shouldn't let pass, where it isn't looked for: a version may well look like an IP address."""
-
 
 class Exemption(msgspec.Struct, frozen=True):
-    """Where the policy says `without`. `idle`: nothing is judged otherwise for it. `bare`: what passes its pattern as it is."""
+    """Where the policy says `without`. `idle`: nothing is judged otherwise for it. `bare`: what passes its pattern as it is.
+
+    `named`: the name says something personal, so that what isn't looked for may well be what it holds.
+    """
 
     keys: Keys
     idle: bool
     bare: tuple[Detector, ...] = ()
+    named: bool = False
 
 
 def exemptions(compiler: Compiler) -> Iterator[Exemption]:
@@ -87,7 +85,13 @@ def _of_metadata(keys: Keys, metadata: Metadata, site: Site) -> Iterator[Exempti
 def _exemption(keys: Keys, privacy: FieldPrivacy, kinds: Iterable[str], sites: Iterable[Site]) -> Iterator[Exemption]:
     if privacy.without:
         idle = not any(_matters(kind, privacy, site) for kind in kinds for site in sites)
-        yield Exemption(keys, idle, tuple(kind for kind in privacy.without if _passes(kind, privacy)))
+        bare = tuple(kind for kind in privacy.without if _passes(kind, privacy))
+        yield Exemption(keys, idle, bare, privacy.category is Category.OPERATIONAL and is_personal(_name(keys)))
+
+
+def _name(keys: Keys) -> str:
+    """A field's own name, or a key of the policy."""
+    return str(keys[-1]).rpartition(".")[2] if keys[0] == "classifications" else str(keys[-1])
 
 
 def _matters(kind: str, privacy: FieldPrivacy, site: Site) -> bool:
@@ -96,5 +100,4 @@ def _matters(kind: str, privacy: FieldPrivacy, site: Site) -> bool:
 
 def _passes(kind: Detector, privacy: FieldPrivacy) -> bool:
     """Whether something that isn't looked for passes the pattern without anything around it."""
-    pattern = compile_pattern(privacy.pattern)
-    return privacy.category is Category.OPERATIONAL and any(pattern.fullmatch(text) for text in BARE.get(kind, ()))
+    return privacy.category is Category.OPERATIONAL and is_open(privacy.pattern, kind)

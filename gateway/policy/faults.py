@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from gateway.detectors.detect import find
 from gateway.model import Detector, FieldPrivacy
 from gateway.patterns import compile_pattern, max_chars
 from gateway.policy.document import Property, UserId
@@ -76,6 +77,20 @@ def of_values(keys: tuple[str | int, ...], held: FieldPrivacy | Property) -> Ite
     if held.min is not None and held.max is not None and held.min > held.max:
         yield (*keys, "min"), "must be max or less; max left out is 0"
     yield from _of_exemption(keys, held)
+
+
+def of_texts(keys: tuple[str | int, ...], texts: tuple[str, ...]) -> Iterator[Fault]:
+    """Of texts that pass word for word: they are everybody's, so that nothing personal is in one. What it is stays unsaid."""
+    for index, text in enumerate(texts):
+        if reason := find(text):
+            yield (*keys, index), f"{reason.words}: take out what is personal, or say it as an attribute"
+    yield from twice(keys, texts)
+
+
+def of_name(keys: tuple[str | int, ...]) -> Iterator[Fault]:
+    """Of a name, the last of `keys`, that passes wherever it is listed."""
+    if reason := find(str(keys[-1])):
+        yield keys, f"{reason.words}: a name holds nothing personal"
 
 
 def twice(keys: tuple[str | int, ...], names: tuple[str, ...]) -> Iterator[Fault]:

@@ -22,6 +22,7 @@ from gateway.policy.fields import parts
 from gateway.policy.findings import Finding, Severity, at
 from gateway.policy.judge import Site, judge
 from gateway.policy.lint_names import personal_words, prohibited_words
+from gateway.policy.lint_values import flagged_values, prohibited_texts, prohibited_values
 from gateway.policy.meaning import meanings
 from gateway.policy.reach import own_fields, pairs
 from gateway.policy.words import few
@@ -176,6 +177,9 @@ def exempted(compiler: Compiler) -> Iterator[Finding]:
         elif one.bare:
             text = f"what is a bare {' or '.join(one.bare)} passes the pattern: let it begin with what its values begin with"
             yield at(Severity.WARNING, "exemption-open", keys, text)
+        elif one.named:
+            text = "its name says something personal: what isn't looked for is what it holds; label it as what it is"
+            yield at(Severity.WARNING, "exemption-open", keys, text)
 
 
 def mail_domains(compiler: Compiler) -> Iterator[Finding]:
@@ -214,6 +218,9 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     subjects,
     prohibited_words,
     personal_words,
+    flagged_values,
+    prohibited_values,
+    prohibited_texts,
     wildcards,
     unfit,
     not_closed,

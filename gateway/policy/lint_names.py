@@ -11,6 +11,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from gateway.detectors.personal import is_personal
 from gateway.detectors.prohibited import Prohibition, Topic, prohibited
 from gateway.model import NEVER, Category, FieldPrivacy
+from gateway.patterns import compile_pattern
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Metadata, Policy
 from gateway.policy.fields import parts, values
@@ -29,11 +30,17 @@ UNFIT: Final[Mapping[Topic, frozenset[str]]] = {
 }
 """Kinds of values that can't be what a name says: `password_changed_at` is a time."""
 
+NAMES: Final = ("ada", "Ada", "ADA", "martin", "Martin", "anna.martin", "Anna Martin", "anna_martin", "anna-martin", "annamartin")
+"""What a pattern lets pass that says nothing of its values."""
+
+MAX_CODES: Final = 1000
+"""The greatest span of whole numbers that are codes or counts, not somebody's."""
+
 
 def prohibited_words(compiler: Compiler) -> Iterator[Finding]:
     """Names that say what is never collected, under another label."""
     yield from _prohibited_words_of_fields(compiler)
-    for keys, privacy, kind in _named(compiler.policy):
+    for keys, privacy, kind in named(compiler.policy):
         yield from _prohibited_word(str(keys[-1]), keys, privacy.category, kind)
 
 
@@ -52,9 +59,10 @@ def _kind(field: FieldDescriptor) -> str:
     return next((kind for part, kind in parts(field) if part == "category"), "message")
 
 
-def _named(policy: Policy) -> Iterator[tuple[Keys, FieldPrivacy, str]]:
-    """What the policy itself names: where it does, what it says of it, and its kind of value."""
+def named(policy: Policy) -> Iterator[tuple[Keys, FieldPrivacy, str]]:
+    """Yield what the policy itself names: where it does, what it says of it, and its kind of value. An event happened or didn't."""
     for name, event in policy.tracking_plan.items():
+        yield ("tracking_plan", name), FieldPrivacy(Category.OPERATIONAL), "bool"
         for key, held in event.properties.items():
             yield ("tracking_plan", name, "properties", key), held.privacy, KIND_OF[held.kind]
     for key in policy.otlp.attributes:
@@ -78,19 +86,20 @@ def _prohibited_word(name: str, keys: Keys, category: Category, kind: str) -> It
     if found is None or category in NEVER or kind in UNFIT[found.topic]:
         return
     under = "without a category" if category is Category.UNSPECIFIED else f"under the label {category.name}"
-    text = f"its name says {found.topic}, which is never collected, {under}: {_way_out(found, 'name it for what it is')}"
-    yield Finding(_severity(found, category), "never-word", path(keys), text, keys if len(keys) > 1 else ())
+    text = f"its name says {found.topic}, which is never collected, {under}: {way_out(found, 'name it for what it is')}"
+    yield Finding(severity(found, category), "never-word", path(keys), text, keys if len(keys) > 1 else ())
 
 
-def _way_out(found: Prohibition, *others: str) -> str:
+def way_out(found: Prohibition, *others: str) -> str:
+    """Return what to do about it, in words."""
     category = found.topic.category
     ways = ["drop it", *others] if category is None else [f"label it {category.name}", "drop it", *others]
     joint = ", or " if len(ways) > 2 else " or "
     return joint.join(filter(None, (", ".join(ways[:-1]), ways[-1])))
 
 
-def _severity(found: Prohibition, category: Category) -> Severity:
-    """What has no category goes nowhere, whatever its name says."""
+def severity(found: Prohibition, category: Category) -> Severity:
+    """Return how much it matters. What has no category goes nowhere, whatever its name says."""
     return Severity.ERROR if found.unmistakable and category is not Category.UNSPECIFIED else Severity.WARNING
 
 
@@ -102,22 +111,29 @@ def _first_prohibited(enum: EnumDescriptor) -> tuple[str, Prohibition] | None:
 
 
 def _prohibited_value(field: FieldDescriptor, category: Category, name: str, found: Prohibition) -> Finding:
-    text = f"its value {name} says {found.topic}, which is never collected: {_way_out(found)}"
-    return Finding(_severity(found, category), "never-word", field.full_name, text)
+    text = f"its value {name} says {found.topic}, which is never collected: {way_out(found)}"
+    return Finding(severity(found, category), "never-word", field.full_name, text)
 
 
 def personal_words(compiler: Compiler) -> Iterator[Finding]:
     """Names that say something personal, and are labelled OPERATIONAL, which any token passes."""
     for field in own_fields(compiler):
         yield from _personal_word(field.name, (field.full_name,), compiler.classes.get(field.full_name, FieldPrivacy()), _kind(field))
-    for keys, privacy, kind in _named(compiler.policy):
+    for keys, privacy, kind in named(compiler.policy):
         yield from _personal_word(str(keys[-1]), keys, privacy, kind)
 
 
 def _personal_word(name: str, keys: Keys, privacy: FieldPrivacy, kind: str) -> Iterator[Finding]:
-    closed = privacy.pattern or privacy.one_of or privacy.bounded
-    if privacy.category is not Category.OPERATIONAL or closed or kind not in ("string", "integer", "float"):
+    if privacy.category is not Category.OPERATIONAL or _is_closed(privacy) or kind not in ("string", "integer", "float"):
         return
     if is_personal(name) and prohibited(name) is None:
         text = "its name says something personal, under the label OPERATIONAL: label it as what it is, or say which values it may have"
         yield Finding(Severity.WARNING, "personal-word", path(keys), text, keys if len(keys) > 1 else ())
+
+
+def _is_closed(privacy: FieldPrivacy) -> bool:
+    """Whether it is said which values there are: a list, few numbers, or a pattern that no name matches."""
+    if privacy.bounded:
+        return privacy.max - privacy.min <= MAX_CODES
+    pattern = compile_pattern(privacy.pattern) if privacy.pattern else None
+    return bool(privacy.one_of) or (pattern is not None and not any(map(pattern.fullmatch, NAMES)))

@@ -82,6 +82,7 @@ def faults(policy: Policy) -> Iterator[Fault]:
     for flow, names in policy.flows.items():
         yield from _faults_of_flow(flow, names, policy)
     for event, planned in policy.tracking_plan.items():
+        yield from fault.of_name(("tracking_plan", event))
         for name, held in planned.properties.items():
             yield from _faults_of_property(("tracking_plan", event, "properties", name), held)
     for index, route in enumerate(policy.routes):
@@ -114,6 +115,7 @@ def _faults_of_name(keys: tuple[str | int, ...], name: str, policy: Policy) -> I
 
 
 def _faults_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Fault]:
+    yield from fault.of_name(keys)
     yield from fault.of_values(keys, held)
     given = [key for key in (*_RULES, "without") if getattr(held, key) is not None and (key in _BOUNDS or getattr(held, key))]
     for key in given:
@@ -134,11 +136,12 @@ def _faults_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Fault
 def _faults_of_otlp(otlp: Otlp) -> Iterator[Fault]:
     for key, held in otlp.attributes.items():
         keys = ("otlp", "attributes", key)
+        yield from fault.of_name(keys)
         if not _ATTRIBUTE.fullmatch(key):
             yield keys, "must be an attribute's key, or the start of some with .* at its end"
         if isinstance(held, Classification):
             yield from fault.of_values(keys, held)
             if held.without and key.endswith(".*"):
                 yield (*keys, "without"), "is for one key, not for all that begin alike"
-    yield from fault.twice(("otlp", "log_templates"), otlp.log_templates)
-    yield from fault.twice(("otlp", "span_names"), otlp.span_names)
+    yield from fault.of_texts(("otlp", "log_templates"), otlp.log_templates)
+    yield from fault.of_texts(("otlp", "span_names"), otlp.span_names)

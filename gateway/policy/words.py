@@ -117,7 +117,7 @@ def _within(rule: Rule) -> str:
         case Moment(days):
             return _time(rule) if days is None else f"a time within {days} days of receipt"
         case Number(low, high):
-            return "a number that is no phone or card number" if low is None else f"{low} to {high}"
+            return "a number that is no phone, card or identity number" if low is None else f"{low} to {high}"
         case Span(low, high):
             return "a valid duration" if low is None else f"{low} to {high} seconds"
     raise TypeError(type(rule).__name__)

@@ -136,7 +136,7 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
         ("eu-log", "bare", False, Reason.UNCLASSIFIED, "not classified"),
         ("eu-log", "part", True, None, "what is in it decides"),
         ("eu-log", "part.code", True, None, "one of a"),
-        ("eu-log", "part.size", True, None, "a number that is no phone or card number"),
+        ("eu-log", "part.size", True, None, "a number that is no phone, card or identity number"),
         ("us-vendor", "part.size", False, Reason.NOT_CLOSED, "not closed: outside the EU it needs one_of, a pattern, or min and max"),
         ("eu-log", "by_key[*]", True, None, "what is in it decides"),
         ("eu-log", "by_key[*][key]", True, None, "a token, nothing personal in it"),
