@@ -12,6 +12,7 @@ DEPTH: Final = 4
 
 _GROWTH: Final = 2
 _GROWTH_FLOOR_CHARS: Final = 1 << 9
+_DECODINGS_FLOOR: Final = 5
 _CHECKS_FLOOR: Final = 1024
 _FINDINGS_FLOOR: Final = 128
 _CHARS_PER_FINDING: Final = 256
@@ -39,6 +40,11 @@ class Budget:
 def decoded_chars(text: str) -> Budget:
     """For the characters that a text and all its decodings may have together beyond its own."""
     return Budget(_GROWTH * len(text) + _GROWTH_FLOOR_CHARS)
+
+
+def decoded_texts(text: str) -> Budget:
+    """For the decodings of a text beside itself: each has a cost of its own, however short it is."""
+    return Budget(len(text) // 64 + _DECODINGS_FLOOR)
 
 
 def lookups(text: str) -> Budget:

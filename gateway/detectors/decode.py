@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Final, Protocol
 
-from gateway.detectors.bounds import DEPTH, TooMuch, decoded_chars
+from gateway.detectors.bounds import DEPTH, Budget, TooMuch, decoded_chars, decoded_texts
 from gateway.detectors.compact import Compact, unwrapped
 from gateway.detectors.digits import Rows
 from gateway.detectors.effort import spend
@@ -103,14 +103,14 @@ def _decoding(text: str, *steps: Step, loose: bool) -> Decoding:
 
 
 def decodings(text: str) -> Iterator[Decoding]:
-    """The text and what it encodes, outermost first. Raises TooMuch when they are too deep or too large together."""
-    budget = decoded_chars(text)
+    """The text and what it encodes, outermost first. Raises TooMuch when they are too deep, too many or too large together."""
+    budget, many = decoded_chars(text), decoded_texts(text)
     root = _decoding(text, loose=False)
     budget.spend(len(root.text) - len(text))
     yield root
     seen, level = {root.text}, [root]
     for depth in range(DEPTH + 1):
-        level = [lower for decoding in level for lower in _unseen(decoding, seen)]
+        level = [lower for decoding in level for lower in _unseen(decoding, seen, many)]
         if not level:
             return
         if depth == DEPTH:
@@ -119,10 +119,11 @@ def decodings(text: str) -> Iterator[Decoding]:
         yield from level
 
 
-def _unseen(decoding: Decoding, seen: set[str]) -> Iterator[Decoding]:
-    """What a decoding says below itself that nothing has said yet."""
+def _unseen(decoding: Decoding, seen: set[str], many: Budget) -> Iterator[Decoding]:
+    """What a decoding says below itself that nothing has said yet. Raises TooMuch."""
     for lower in decoding.below():
         if lower.text not in seen:
+            many.spend(1)
             seen.add(lower.text)
             yield lower
 

@@ -73,7 +73,7 @@ LABELS: Final[Mapping[Detector, str]] = {kind: f"[{kind.name}]" for kind in DETE
 """What a finding is replaced by where it is masked."""
 
 _REDACTED: Final = "[REDACTED]"
-_ROUNDS: Final = (findings, later_findings, later_findings)
+_ROUNDS: Final = (findings, later_findings)
 """How much may be masked in each round: what masking leaves is looked at again."""
 
 

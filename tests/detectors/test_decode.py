@@ -300,3 +300,14 @@ def test_a_budget_can_be_spent_to_the_last_unit() -> None:
 def test_the_longest_text_unfolds() -> None:
     text = ("alice\\u0040acme.com YWxpY2VAYWNtZS5jb20 100%25 " * LONGEST)[:LONGEST]
     assert sum(1 for _ in decodings(text)) > 1
+
+
+@pytest.mark.parametrize(("text", "most"), [("a%40b =41 caf&eacute;", 4), ('{"a":"\\u003cb\\u003e caf\\u00e9","q":"id=41%2C42"}', 6)])
+def test_what_a_short_text_may_decode_to_is_enough_for_usual_ones(text: str, most: int) -> None:
+    assert len(list(decodings(text))) <= most
+
+
+@pytest.mark.parametrize("text", ["0.\x00?=U+004185048.85&lt;b&gt;0::85048.85password:\x00A dot ?q=48.85:"])
+def test_a_short_text_decodes_to_few_texts(text: str) -> None:
+    with pytest.raises(TooMuch):
+        list(decodings(text))
