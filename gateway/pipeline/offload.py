@@ -38,10 +38,11 @@ MAX_REST_SECONDS: Final = 0.2
 INLINE_EFFORT: Final = 4 * COSTLY_BYTES
 """Characters, as `effort` counts them, that the detectors may look at in the event loop: some ten milliseconds."""
 
-LANE_EFFORT: Final = 8 * BULKY_BYTES
-"""The same in the lane that most costly work has: others wait for it."""
+LANE_EFFORT: Final = 4 * BULKY_BYTES
+"""The same in the lane that most costly work has, where others wait: some tenths of a second."""
 
-BULKY_EFFORT: Final = 8 * LANE_EFFORT
+BULKY_EFFORT: Final = 16 * LANE_EFFORT
+"""The same in the lane of what is bulky."""
 
 T = TypeVar("T")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import grpc
 import pytest
 
+from gateway.pipeline.offload import COSTLY_BYTES
 from tests.calls import EMIT, LOGS, TRACK, V1, emitting, field, track
 from tests.e2e.large import MB, differing, many, recorded
 from tests.running import SECONDS, Process, call, connected
@@ -28,14 +29,15 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         assert process.stop() == 0
 
 
-def answered_meanwhile(gateway: Process, path: str, data: bytes) -> int:
+def answered_meanwhile(gateway: Process, path: str, data: bytes, other: str = TRACK, ordinary: bytes | None = None) -> int:
     """How many ordinary calls are answered before a costly one is: two at most, if it kept the others waiting."""
+    beside = track() if ordinary is None else ordinary
     count = 0
     with connected(gateway.address) as channel, connected(gateway.address) as another:
         method: Any = another.unary_unary(path)
         costly = method.future(data, timeout=6 * SECONDS)
         while not (count and costly.done()):
-            assert isinstance(call(channel, TRACK, track()), bytes)
+            assert isinstance(call(channel, other, beside), bytes)
             count += 1
         assert costly.code() in {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
     return count
@@ -57,6 +59,15 @@ def resource(size: int) -> bytes:
 def text(number: int) -> bytes:
     """Something for every detector."""
     return b"ana%d@acme.example +336123456%02d %%40 aGVsbG8gd29ybGQgaGVsbG8= 48.85,2.35 " % (number, number % 100) * 6
+
+
+def hiding(number: int) -> bytes:
+    """A short text that says something else in several ways."""
+    return b"0.\0?=U+%09d.85&lt;b&gt;0::85048.85password:\0A dot ?q=48.%02d:" % (4185048 + number, number % 90 + 10)
+
+
+def attached(names: Iterable[bytes]) -> bytes:
+    return field(2, b"".join(field(7, field(1, name)) for name in names))
 
 
 def contact(number: int, part: Callable[[bytes], bytes]) -> bytes:
@@ -93,6 +104,18 @@ def test_others_are_served_while_a_costly_message_is_judged(gateway: Process) ->
 
 def test_others_are_served_while_a_costly_batch_is_judged(gateway: Process) -> None:
     assert answered_meanwhile(gateway, f"{MESSAGE}s", b"".join(field(2, field(6, text(number))) for number in range(300))) > 2
+
+
+@pytest.mark.parametrize("count", [40, 600])
+def test_others_are_served_while_names_that_hide_much_are_judged(count: int, gateway: Process) -> None:
+    several = b"".join(attached(map(hiding, range(start, start + count))) for start in range(10_000 * count, 10_000 * count + 1200, count))
+    assert answered_meanwhile(gateway, f"{MESSAGE}s", several) > 2
+
+
+def test_a_large_item_does_not_wait_for_one_that_hides_much(gateway: Process) -> None:
+    plain = attached(b"report-%d.pdf" % number for number in range(700))
+    assert len(plain) > COSTLY_BYTES
+    assert answered_meanwhile(gateway, MESSAGE, attached(map(hiding, range(2000, 3500))), MESSAGE, plain) > 2
 
 
 @pytest.mark.soak
