@@ -94,7 +94,7 @@ _SOLID: Final = [
     for entry in _TABLE.solid
     if entry.any_groups
 ]
-_WHOLE: Final = [(re.compile(entry.form), CHECKS[entry.check]) for entry in _TABLE.solid]
+_WHOLE: Final = [(re.compile(entry.form), CHECKS[entry.check]) for entry in _TABLE.solid if entry.check]
 _LAYOUTS: Final = [
     (re.compile("|".join(map(_layout, entry.layouts)), re.IGNORECASE), re.compile(entry.form), CHECKS[entry.check])
     for entry in _TABLE.solid

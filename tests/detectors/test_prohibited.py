@@ -155,7 +155,7 @@ def slowly_said(name: str) -> Prohibition | None:
     if name in prohibited.TABLE.harmless_names:
         return None
     for phrase in map(words, prohibited.TABLE.harmless):
-        for start in starts(found, phrase):
+        for start in starts(found, phrase, harmless):
             found = (*found[:start], *("" for _ in phrase), *found[start + len(phrase) :])
     for listed, unmistakable in ((prohibited.TABLE.unmistakable, True), (prohibited.TABLE.ambiguous, False)):
         for topic in Topic:
@@ -168,18 +168,23 @@ def slowly_said(name: str) -> Prohibition | None:
 def slowly_personal(name: str) -> bool:
     found = words(name)
     for phrase in map(words, personal.TABLE.harmless):
-        for start in starts(found, phrase):
+        for start in starts(found, phrase, harmless):
             found = (*found[:start], *("" for _ in phrase), *found[start + len(phrase) :])
     phrases = [words(phrase) for some in personal.TABLE.phrases.values() for phrase in some]
     return any(same(word, "".join(phrase)) for phrase in phrases for word in found) or any(starts(found, phrase) for phrase in phrases)
 
 
-def starts(found: Words, phrase: Words) -> list[int]:
-    return [at for at in range(len(found) - len(phrase) + 1) if all(map(same, found[at : at + len(phrase)], phrase))]
+def starts(found: Words, phrase: Words, alike: Callable[[str, str], bool] | None = None) -> list[int]:
+    return [at for at in range(len(found) - len(phrase) + 1) if all(map(alike or same, found[at : at + len(phrase)], phrase))]
 
 
 def same(word: str, part: str) -> bool:
     return word in (part, f"{part}s") or (len(part) > 3 and f"{word}s" == part)
+
+
+def harmless(word: str, part: str) -> bool:
+    """What is harmless in the plural needn't be so in the singular."""
+    return word == part or (word == f"{part}s" and not part.endswith("s"))
 
 
 LISTED = [
