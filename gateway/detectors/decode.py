@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final, Protocol
 
 from gateway.detectors.bounds import DEPTH, Budget, TooMuch, decoded_chars, decoded_texts
@@ -21,6 +22,9 @@ Span = tuple[int, int]
 """From where to where, in characters."""
 
 _DIGITS: Final = b"0123456789"
+_SAME: Final = -1
+"""The end of the origin of a piece that is no escape."""
+
 _WAYS: Final = tuple(Way)
 _BETWEEN: Final = "\n\n"
 
@@ -88,8 +92,9 @@ class Decoding:
     def below(self) -> Iterator[Decoding]:
         """What this decoding says once its escapes, and its runs, are undone."""
         for way in _WAYS:
-            if escapes := list(edits(self.text, way)):
-                step = _Unescaped(self.text, escapes)
+            escapes = edits(self.text, way)
+            if (first := next(escapes, None)) is not None:
+                step = _Unescaped(self.text, first, escapes)
                 yield _decoding(step.plain, step, *self._steps, loose=self.loose)
         if found := list(pieces(self._decodable)):
             joined = _BETWEEN.join(text for text, _, _ in found)
@@ -149,40 +154,43 @@ class _Folded:
 class _Unescaped:
     """A text of which escapes are undone, as far as it stands near one: `plain`.
 
-    It is made of pieces. Of each it is kept where it starts, where its origin starts, and where its origin ends if an escape.
+    It is made of pieces, which may be as many as characters. Of each it is kept, in arrays, where it starts, where its origin starts, and
+    where its origin ends if an escape.
     """
 
-    def __init__(self, text: str, escapes: Sequence[Edit]) -> None:
-        self._starts: list[int] = []
-        self._origins: list[tuple[int, int | None]] = []
+    def __init__(self, text: str, first: Edit, others: Iterable[Edit]) -> None:
+        self._starts, self._origins, self._ends = array("l"), array("l"), array("l")
         self._parts: list[str] = []
         self._size = 0
-        done = _before(text, escapes[0][0], 0)
-        for start, end, plain in escapes:
+        done = _before(text, first[0], 0)
+        for start, end, plain in chain((first,), others):
             if start - done > _FAR_CHARS and (before := _before(text, start, done)) > (after := _after(text, done, start)):
-                self._add(text[done:after], done, None)
+                self._add(text[done:after], done)
                 self._add(_BETWEEN, after, before)
                 done = before
-            self._add(text[done:start], done, None)
+            self._add(text[done:start], done)
             self._add(plain, start, end)
             done = end
-        self._add(text[done : _after(text, done, len(text))], done, None)
+        self._add(text[done : _after(text, done, len(text))], done)
         self.plain = "".join(self._parts)
+        self._parts.clear()
 
-    def _add(self, part: str, start: int, end: int | None) -> None:
-        self._starts.append(self._size)
-        self._origins.append((start, end))
-        self._parts.append(part)
-        self._size += len(part)
+    def _add(self, part: str, start: int, end: int = _SAME) -> None:
+        if part:
+            self._starts.append(self._size)
+            self._origins.append(start)
+            self._ends.append(end)
+            self._parts.append(part)
+            self._size += len(part)
 
     def back(self, start: int, end: int) -> Span:
         return self._origin(start)[0], self._origin(end - 1)[1]
 
     def _origin(self, index: int) -> Span:
         piece = bisect_right(self._starts, index) - 1
-        start, end = self._origins[piece]
+        start, end = self._origins[piece], self._ends[piece]
         same = start + index - self._starts[piece]
-        return (same, same + 1) if end is None else (start, end)
+        return (same, same + 1) if end == _SAME else (start, end)
 
 
 def _before(text: str, at: int, least: int) -> int:

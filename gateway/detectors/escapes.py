@@ -73,7 +73,9 @@ _ESCAPE: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 # `bytes=40651-55890` is a range (RFC 9110 section 14).
-_PRINTABLE: Final = re.compile(r"(?P<printable>(?!(?<=bytes)=[0-9]{1,12}-(?![0-9]*[a-z@]))(?:=(?:3d)*+[0-9a-f]{2}|=\r?\n)+)", re.IGNORECASE)
+_PRINTABLE: Final = re.compile(
+    r"(?P<printable>(?!(?<=bytes)=[0-9]{1,12}-(?![0-9]*[a-z@]))(?:=(?:3d)*+[0-9a-f]{2}|=\r?\n)++)", re.IGNORECASE
+)
 _HEX: Final = re.compile(r"(?:%|\\x|=)(?:25|3d)*?([0-9a-f]{2})(?![^%\\=])", re.IGNORECASE)
 _UNIT: Final = re.compile(r"[ux]\+?([0-9a-f]{4})", re.IGNORECASE)
 _OCTAL: Final = re.compile(r"\\([0-7]{2,3})")
@@ -124,7 +126,7 @@ def _octets(match: re.Match[str]) -> str:
     escape = match[0]
     if len(escape) in (3, 4) and escape[-1] != "\n":  # one octet, as most are
         return _OCTETS[int(escape[-2:], 16)]
-    return bytes(int(pair, 16) for pair in _HEX.findall(escape)).decode("utf-8", "replace")
+    return bytes(int(pair[1], 16) for pair in _HEX.finditer(escape)).decode("utf-8", "replace")
 
 
 def _octal(match: re.Match[str]) -> str:
