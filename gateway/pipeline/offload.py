@@ -35,8 +35,8 @@ LONG_SECONDS: Final = 0.02
 
 MAX_REST_SECONDS: Final = 0.2
 
-INLINE_EFFORT: Final = 4 * COSTLY_BYTES
-"""Characters, as `effort` counts them, that the detectors may look at in the event loop: some ten milliseconds."""
+INLINE_EFFORT: Final = 2 * COSTLY_BYTES
+"""Characters, as `effort` counts them, that the detectors may look at in the event loop: some milliseconds."""
 
 LANE_EFFORT: Final = 4 * BULKY_BYTES
 """The same in the lane that most costly work has, where others wait: some tenths of a second."""
