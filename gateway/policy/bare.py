@@ -18,7 +18,7 @@ _NUMBERS: Final = (
     *("06 12 34 56 78", "07 81 23 45 67", "01 42 34 56 78", "+33 6 12 34 56 78", "0033 6 12 34 56 78", "33 6 12 34 56 78"),
     *("0151 23456789", "030 901820", "069 1234567", "+49 151 23456789", "0049 30 901820", "49 1517 9428481"),
     *("0470 12 34 56", "+32 470 12 34 56", "32 470 12 34 56", "087 123 4567", "+353 87 123 4567", "353 87 123 4567"),
-    *("+39 347 123 4567", "39 347 123 4567", "347 123 4567", "+34 612 34 56 78", "34 612 34 56 78", "612 34 56 78"),
+    *("+39 347 123 4567", "0039 347 123 4567", "+34 612 34 56 78", "34 612 34 56 78", "612 34 56 78"),
     *("07911 123456", "+44 7911 123456", "44 7911 123456", "+1 415 555 2671", "1 415 555 2671", "201 238 0393"),
 )
 """Phone numbers in groups, as several countries write them, and from abroad."""
@@ -44,8 +44,8 @@ _SAMPLES: Final = 96
 _ONE_IN: Final[Mapping[Detector, int]] = {Detector.PHONE: 4, Detector.IP: 16, Detector.EMAIL: 4}
 """One sample in as many, at least, is bare: what is exempted is a good part of what such a pattern is for."""
 
-_NO_VERSION: Final = re.compile(r":|[0-9]{3}")
-"""What an IP address has that a version of four small numbers hasn't."""
+_PUBLIC: Final = re.compile(r"(?!(?:.*[^0-9])?(?:10|127|192[^0-9]168|172[^0-9](?:1[6-9]|2[0-9]|3[01]))[^0-9]).*(?::|[0-9]{3})")
+"""An IP address that is neither private nor as a version of four small numbers."""
 
 
 @cache
@@ -62,5 +62,5 @@ def _gives(pattern: str, kind: Detector) -> bool:
 
 def _is_bare(text: str, kind: Detector) -> bool:
     """Whether a text is nothing but what is found in it."""
-    told = kind is not Detector.IP or _NO_VERSION.search(text) is not None
+    told = kind is not Detector.IP or _PUBLIC.match(text) is not None
     return told and find(text, (kind,)) is not None and mask(text) == LABELS[kind]

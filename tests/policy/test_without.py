@@ -242,6 +242,13 @@ def test_lint_tells_of_exemptions_that_do_nothing_and_of_those_that_do_too_much(
     assert {one.severity for one in lint(compiled(more)) if one.code == "exemption-open"} <= {Severity.WARNING}
 
 
+def test_what_a_name_says_is_personal_is_not_exempt_unsaid() -> None:
+    more = "otlp: {attributes: {client.address: {category: OPERATIONAL, pattern: 'x[0-9]{1,9}', without: [ip]}}}\n"
+    compiler = Compiler(HELD, parse(f"{POLICY}flows: {{otlp/logs: [eu-log]}}\n{more}"))
+    found = {(one.severity, one.place) for one in lint(compiler) if one.code == "exemption-open"}
+    assert found == {(Severity.WARNING, "otlp.attributes.client.address.without")}
+
+
 def test_an_attribute_that_flows_inside_the_eu_is_exempt() -> None:
     more = "otlp: {attributes: {order.id: {category: OPERATIONAL, pattern: 'ord_[0-9]{10}', without: [phone]}}}\n"
     compiler = Compiler(HELD, parse(f"{POLICY}flows: {{otlp/logs: [eu-indirect, us-log]}}\n{more}"))
