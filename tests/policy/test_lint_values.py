@@ -59,7 +59,8 @@ def test_a_listed_name_with_something_personal_in_it_does_not_load(more: str, pl
     "text", ["server started", "{} of {} done", "user {user_id} signed in", "took %.3f s", "GET /v1/videos/{id} 200", "v1.2.3"]
 )
 def test_a_listed_text_without_it_loads(text: str) -> None:
-    assert loads(f"otlp: {{log_templates: ['{text}'], span_names: ['{text}']}}")
+    otlp = loads(f"otlp: {{log_templates: ['{text}'], span_names: ['{text}']}}").policy.otlp
+    assert otlp.log_templates == otlp.span_names == (text,)
 
 
 P: Final = "tracking_plan.a.b.properties.p"
