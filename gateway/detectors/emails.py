@@ -27,7 +27,7 @@ _LINE_BEGIN: Final = r"(?:(?:[ \t]{0,3}>){0,3}[ \t]{0,3}\n\r?[ \t]{0,2})"
 _LOCAL: Final = re.compile(
     rf"(?:{_LINE_BEGIN}|[ \t]{{0,2}}+)(?:[^\s{_ODD}][^\s@/]{{0,63}}+(?=//)|[^\s{_ODD}]{{1,64}}+|[{_ODD}]\S{{0,63}}+)"
 )
-_QUOTED: Final = re.compile(r"[ \t]{0,2}+\"[^\"\n]{1,64}+\"")
+_QUOTED: Final = re.compile(rf"(?:{_LINE_BEGIN}|[ \t]{{0,2}}+)\"[^\"\n]{{1,64}}+\"")
 _REACH: Final = 70
 
 

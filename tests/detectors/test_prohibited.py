@@ -21,23 +21,26 @@ from gateway.detectors.prohibited import prohibited as said
 UNMISTAKABLE = {
     Topic.AGE: """age userAge user_age AGE ages ageRange age_18_25 birthDate birth_date dateOfBirth date_of_birth dateofbirth birthday
         birthdays birthYear dob userDOB born born_at date_naissance dateDeNaissance lieuNaissance geburtsdatum Geburtstag geboren
-        fecha_nacimiento fechaNacimiento edad cumpleaños data_nascita dataDiNascita birth.place""",
+        fecha_nacimiento fechaNacimiento edad cumpleaños years_old jahre_alt data_nascita dataDiNascita birth.place""",
     Topic.GENDER: """gender userGender GENDER_MALE sex sexe isMale female homme femmes civilite civilité pronouns civility salutation anrede
         geschlecht sexo sesso männlich maennlich""",
     Topic.BANKING: """iban IBANNumber ibans bic bank_account bankAccounts bankaccount accountNumber card_number cardNumbers creditCard
         cvv CVC rib compte_bancaire carteBancaire numero_de_carte sort-code cc_number ccNumber kontonummer Bankverbindung
         cuenta_bancaria tarjetaDeCredito conto_corrente user.iban coordonnees_bancaires""",
     Topic.LOCATION: """location lastLocation geo.locality.name geohash gps GPSPosition latitude longitude lat_lng latlng geolocalisation
-        user.latitude gps/latitude standort ubicación ubicacion latitud latitudine breitengrad Längengrad laengengrad""",
+        user.latitude gps/latitude standort ubicación ubicacion latitud latitudine breitengrad Längengrad laengengrad wohnort home_address posizione
+        user.domicile""",
     Topic.CREDENTIAL: """password passwords userPasswd pwd secret clientSecret token access_token accessTokens apiKey api_key apikey
         private_key credentials mot_de_passe motDePasse mdp jeton pinCode jwt user.jwt passwort Passwörter contraseña contrasena
         clave_privada segreto pass_word authorization_header password_reset_token password_reset_code password_reset
         password.reset.link token_refresh auth_token refresh_token_count_token password_resets_password""",
     Topic.NATIONAL_ID: """ssn user_ssn socialSecurityNumber national_id numero_securite_sociale num_secu codice_fiscale codiceFiscale dni
-        personalausweis sozialversicherungsnummer steuerId passport_number driversLicense permis_de_conduire""",
+        personalausweis sozialversicherungsnummer steuerId passport_number driversLicense permis_de_conduire nir user.bsn passport
+        passeport pasaporte passaporto reisepass""",
     Topic.SPECIAL: """religion user.religion religión ethnicity ethnic_group trade_union tradeUnionMember sexualOrientation heart_rate
         heartrate anna.martin.heart_rate bloodType bloodPressure healthRecords konfession gewerkschaft blutgruppe groupe_sanguin
-        opinion_politique gruppo_sanguigno frecuencia_cardiaca pregnancy disability""",
+        opinion_politique gruppo_sanguigno frecuencia_cardiaca pregnancy disability enceinte schwanger embarazada
+        incinta cancer krebs gay lesbian muslim musulman jewish jüdisch catholic católica handicap behinderung""",
 }
 SILENT = """
     page usage message language storage image package manager average coverage stage agent passage_way tokenizer secretary bicycle ribbon
@@ -52,10 +55,10 @@ SILENT = """
 AMBIGUOUS = {
     Topic.AGE: "alter anniversaire",
     Topic.GENDER: "genre genero genere",
-    Topic.BANKING: "bank bank_ref banque pan editor.pan",
-    Topic.LOCATION: "crop_coordinates coordinate lat lng lon p99.lat posizione",
+    Topic.BANKING: "bank bank_ref banque pan editor.pan tarjeta",
+    Topic.LOCATION: "crop_coordinates coordinate lat lng lon p99.lat",
     Topic.CREDENTIAL: "pin comment.pin otp authorization aspnetcore.authorization.attempts",
-    Topic.NATIONAL_ID: "nir nif passport",
+    Topic.NATIONAL_ID: "nif insee",
     Topic.SPECIAL: "race health blood_bath diagnosis",
 }
 
