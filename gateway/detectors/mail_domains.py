@@ -37,6 +37,7 @@ _CORE: Final = data.lines("core_mail")
 _BRANDS: Final = data.lines("mail_brands")
 # What is below a domain, and not the domain itself, has its key with a dot before it.
 _BUSINESS: Final = frozenset(line.removeprefix("*") for line in data.lines("business_mail"))
+_PERSONAL_TLDS: Final = data.lines("personal_tlds")
 _KNOWN: Final[Mapping[str, bool]] = {
     **dict.fromkeys(data.lines("free_mail") | data.lines("disposable_mail") | data.lines("consumer_mail"), True),
     **dict.fromkeys(_BUSINESS, False),
@@ -53,6 +54,15 @@ _JOINED: Final = "|".join(
     + [re.escape(domain) for domain in sorted(_CORE) if domain.index(".") >= MIN_JOINED_CHARS]
 )
 _STANDING: Final = automaton(rf"(?:(?:^|[^\pL\pN])(?:{'|'.join(sorted(_BRANDS))}){_COUNTRY}|{_JOINED})(?:[^\pL\pN]|$)")
+
+# Where hyphens or underscores stand for its dots, after a local part: `ada_martin_protonmail_com`.
+_SPELT: Final = automaton(
+    rf"[\pL\pN][-_](?:(?:{'|'.join(sorted(each for each in _BRANDS if len(each) >= MIN_JOINED_CHARS))})[-_](?:com|(?:com?[-_])?[a-z]{{2}})"
+    rf"|{'|'.join(re.sub(r'[.-]', '[-_]', domain) for domain in sorted(_CORE) if domain.index('.') >= MIN_JOINED_CHARS)})$"
+)
+
+# A domain of somebody's that starts with a consumer's: `gmail.com.acme.example`.
+_PRETENDED: Final = re.compile(rf"(?:^|\.)(?:(?:{'|'.join(sorted(_BRANDS))})\.com|{'|'.join(map(re.escape, sorted(_CORE)))})\.[^.]+\.")
 
 _APART: Final = re.compile(r"[^\w.-]|_")
 """What no domain holds."""
@@ -78,7 +88,7 @@ def own(personal: Iterable[str], business: Iterable[str]) -> Own:
 
 def is_personal(domain: str, own: Own = NOTHING) -> bool:
     """Whether people have mail of their own at a domain in lower case: of itself and those above it, the longest that is known decides."""
-    if _BRANDED.fullmatch(domain):
+    if _BRANDED.fullmatch(domain) or _PRETENDED.search(domain):
         return True
     start = 0
     while (dot := domain.find(".", start)) >= 0:
@@ -88,7 +98,7 @@ def is_personal(domain: str, own: Own = NOTHING) -> bool:
         if said is not None:
             return said
         start = dot + 1
-    return False
+    return domain[start:] in _PERSONAL_TLDS and start > 0
 
 
 def is_core(domain: str) -> bool:
@@ -98,6 +108,8 @@ def is_core(domain: str) -> bool:
 
 def names_personal(text: str, own: Own = NOTHING) -> bool:
     """Whether a consumer's domain stands in a text in lower case: as labels that no letter or digit touches, or right after letters."""
+    if _SPELT.search(text):
+        return True
     if "." not in text:
         return False
     if _STANDING.search(text) or (own and _stands(text, own)):

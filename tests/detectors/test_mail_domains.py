@@ -72,6 +72,8 @@ def test_a_file_lists_domains_once_each(name: str) -> None:
      # The North, the Baltic, the East
      "telia.com", "bredband.net", "online.no", "stofanet.dk", "saunalahti.fi", "simnet.is", "inbox.lv", "hot.ee", "takas.lt",
      "interia.eu", "volny.cz", "azet.sk", "t-online.hu", "rdslink.ro", "dir.bg", "otenet.gr", "siol.net", "t-com.hr",
+     "vodafone.de", "bouygtel.fr", "caramail.fr", "onmail.com", "k-net.fr", "ozone.net", "digicable.fr", "imagine.ie", "magnet.ie",
+     "digiweb.ie", "ada.name", "mail.ada.martin.name", "gmail.com.acme.example", "free.fr.login.example",
      # Beyond
      "sympatico.ca", "teksavvy.com", "pobox.com", "optimum.net", "tmomail.net", "daum.net", "docomo.ne.jp", "icloud.com.cn",
      # Relays
@@ -239,3 +241,13 @@ def _is_branded(tail: str) -> bool:
 
 def test_nothing_said_is_nothing_changed() -> None:
     assert own((), ()) == NOTHING
+
+
+@pytest.mark.parametrize("local", ["ada-gmail-com", "ada_gmail_com", "ada_martin_protonmail_com", "x-hotmail-fr", "ada_yahoo_co_uk"])
+def test_a_consumer_s_domain_is_found_with_other_signs_for_its_dots(local: str) -> None:
+    assert names_personal(local)
+
+
+@pytest.mark.parametrize("local", ["web-de", "support-fr", "free-fr", "gmail", "gmail-com", "team-com", "mail-gmail-integration"])
+def test_names_of_mailboxes_are_no_consumer_s_domain(local: str) -> None:
+    assert not names_personal(local)

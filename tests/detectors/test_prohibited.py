@@ -28,8 +28,8 @@ UNMISTAKABLE = {
         cvv CVC rib compte_bancaire carteBancaire numero_de_carte sort-code cc_number ccNumber kontonummer Bankverbindung
         cuenta_bancaria tarjetaDeCredito conto_corrente user.iban coordonnees_bancaires""",
     Topic.LOCATION: """location lastLocation geo.locality.name geohash gps GPSPosition latitude longitude lat_lng latlng geolocalisation
-        user.latitude gps/latitude standort ubicación ubicacion latitud latitudine breitengrad Längengrad laengengrad wohnort home_address posizione
-        user.domicile""",
+        user.latitude gps/latitude standort ubicación ubicacion latitud latitudine breitengrad Längengrad laengengrad
+        wohnort home_address posizione user.domicile""",
     Topic.CREDENTIAL: """password passwords userPasswd pwd secret clientSecret token access_token accessTokens apiKey api_key apikey
         private_key credentials mot_de_passe motDePasse mdp jeton pinCode jwt user.jwt passwort Passwörter contraseña contrasena
         clave_privada segreto pass_word authorization_header password_reset_token password_reset_code password_reset
