@@ -28,7 +28,8 @@ _LISTED: Final = re.compile(
 )
 _WRAPPED: Final = re.compile(
     rf"(?<![0-9])(?:[0-9]{{4}}(?:{_JOINT}[0-9]{{4}}){{3}}|3[47][0-9]{{2}}{_JOINT}[0-9]{{6}}{_JOINT}[0-9]{{5}}"
-    rf"|0[1-9](?:{_JOINT}[0-9]{{2}}){{4}}|0[0-9]{{3}}(?:{_JOINT}[0-9]{{2}}){{3}}|0[0-9]{{2}}{_JOINT}[0-9]{{3,4}}{_JOINT}[0-9]{{4}}"
+    rf"|(?<![ \n][0-9]{{2}}[ .-])(?<!\A[0-9]{{2}}[ .-])0[1-9](?:{_JOINT}[0-9]{{2}}){{4}}"
+    rf"|0[0-9]{{3}}(?:{_JOINT}[0-9]{{2}}){{3}}|0[0-9]{{2}}{_JOINT}[0-9]{{3,4}}{_JOINT}[0-9]{{4}}"
     rf"|(?:(?<=\+)|00)[1-9][0-9]{{0,2}}(?:{_JOINT}\(?[0-9]{{1,4}}\)?){{2,6}})(?![ .-]?[0-9])"
 )
 _BREAK: Final = re.compile(_LINE)
@@ -47,11 +48,8 @@ def joined(text: str) -> str:
 
 def _unlisted(match: re.Match[str]) -> str:
     """A number, unless the list goes on beyond it."""
-    sign = match[match.lastgroup or 0]
-    before, after = (
-        match.string[max(0, match.start() - len(sign) - 1) : match.start()],
-        match.string[match.end() : match.end() + len(sign) + 1],
-    )
+    sign, reach = match[match.lastgroup or 0], len(match[match.lastgroup or 0]) + 1
+    before, after = match.string[max(0, match.start() - reach) : match.start()], match.string[match.end() : match.end() + reach]
     goes_on = (before[:1].isdigit() and before[1:] == sign) or (after[-1:].isdigit() and after[:-1] == sign)
     return match[0] if goes_on else _BETWEEN.sub(_blank, match[0])
 

@@ -114,8 +114,48 @@ def test_figures_in_which_no_number_is_are_blanked(text: str, left: str) -> None
         ("6 12.34 56 78", "6 12.34 56 78", False),
         ("06.12.34.56.78", "06.12.34.56.78", False),
         ("at 0612345678.", "0612345678", False),
+        ("12:06-12-34-56-78", "06-12-34-56-78", False),
+        ("0612345612:30", "0612345612", False),
+        ("12:30 08:00-12:00", "30 08:00-12", True),
+        ("q4.0612345678", "0612345678", False),
+        ("4.0612345678", "0612345678", True),
+        ("v1.2.0612345678", "0612345678", False),
     ],
 )
 def test_figures_are_told_from_numbers(text: str, number: str, *, verdict: bool) -> None:
     start = text.index(number)
     assert is_figure(text, start, start + len(number)) == verdict
+
+
+@pytest.mark.parametrize("sign", [",", ", ", "*", "|", ";", "~"])
+@pytest.mark.parametrize(
+    "groups",
+    ["06 12 34 56 78", "4111 1111 1111 1111", "3782 822463 10005", "0033 6 12 34 56 78"],
+)
+def test_usual_groups_are_one_number_whatever_is_between_them(groups: str, sign: str) -> None:
+    text = groups.replace(" ", sign)
+    assert joined(text).replace(FILL, "") == groups
+    assert len(joined(text)) == len(text)
+    assert joined(f"75002{';' if sign != ';' else '|'}{text}") != f"75002{';' if sign != ';' else '|'}{text}"
+
+
+@pytest.mark.parametrize("line", ["\n", "\r\n", "\n> ", " \n>> "])
+@pytest.mark.parametrize(
+    "groups",
+    [("06 12 34", "56 78"), ("06.12.34.56", "78"), ("4111 1111", "1111 1111"), ("4111-1111-1111", "1111"), ("3782 822463", "10005"),
+     ("+33 6 12", "34 56 78"), ("0470 12", "34 56"), ("020 7946", "0958")],
+)  # fmt: skip
+def test_a_number_goes_on_in_the_next_line(groups: tuple[str, str], line: str) -> None:
+    text = line.join(groups)
+    assert list(filter(str.isdigit, joined(text))) == list(filter(str.isdigit, text))
+    assert "\n" not in joined(text)
+    assert len(joined(text)) == len(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1, 2, 3, 4, 5, 6, 7, 8, 9, 10", "12,34,56,78", "12,34,56,78,90", "01,02,03,04,05,06", "06\n12\n34\n56\n78", "4111\n1111\n1111\n1111",
+     "1024;2048;4096;8192;1024", "01 02 03\n04 05 06", "call +33 6 12 34 56 78\n12 apples", "06 12 34 56 78\n12", "12.5,13.5,14.5"],
+)  # fmt: skip
+def test_lists_and_columns_of_figures_stay_apart(text: str) -> None:
+    assert joined(text) == text
