@@ -178,6 +178,8 @@ def numbers(rows: Rows, head: re.Pattern[bytes], size: Size) -> Iterator[Span]:
         return
     coded, done = rows.coded, 0
     for match in head.finditer(coded.code):
+        if match.end(1) <= done:
+            continue
         candidate = Candidate(coded, match.start(), match[1])
         if (digits := size(candidate)) is not None and match.start() + digits > done:
             done = match.start() + digits

@@ -15,6 +15,7 @@ from gateway.detectors.numbering import is_international
 FILL: Final = "\x01"
 """Stands behind the blank, so that the text stays as long as it is. No folded text has it."""
 
+_CHARS: Final = ",;|*~\n"
 _SIGN: Final = r"[,;|*~] ?"
 _LINE: Final = r"[ \t]{0,3}\r?\n[> \t]{0,8}"
 _JOINT: Final = rf"(?:[ .-]|{_LINE})"
@@ -41,7 +42,7 @@ _ZEROS: Final = "00"
 
 def joined(text: str) -> str:
     """Return folded text, as long as it is, with a blank between the groups of such numbers."""
-    if not _HINT(text):
+    if not any(char in text for char in _CHARS) or not _HINT(text):
         return text
     return _WRAPPED.sub(_unwrapped, _LISTED.sub(_unlisted, text)) if "\n" in text else _LISTED.sub(_unlisted, text)
 
