@@ -17,7 +17,7 @@ _OCTETS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.]*[0-9])"
 # A name with a dot whose last label starts with two letters, an IPv4 address, or an address literal. All that is right of the at sign
 # is read once, since none of it holds another one.
 _DOMAIN: Final = re.compile(
-    rf"@(?:[ \t]{{0,2}}+{_LINE_END}?+)(?:(?:{_CHAR}{{1,63}}+\.){{1,20}}"
+    rf"@(?:[ \t]{{0,2}}+(?:(?=[\r\n]){_LINE_END})?+)(?:(?:{_CHAR}{{1,63}}+\.){{1,20}}"
     rf"(?=[^\W\d_]{{2}}){_CHAR}{{1,63}}+|{_OCTETS}|\[(?:ipv6:)?[0-9a-f:.]{{3,45}}\])",
     re.IGNORECASE,
 )
@@ -25,9 +25,9 @@ _DOMAIN: Final = re.compile(
 _ODD: Final = r"@<>()\[\]{}\",;:=&?|\\/"
 _LINE_BEGIN: Final = r"(?:(?:[ \t]{0,3}>){0,3}[ \t]{0,3}\n\r?[ \t]{0,2})"
 _LOCAL: Final = re.compile(
-    rf"(?:{_LINE_BEGIN}|[ \t]{{0,2}}+)(?:[^\s{_ODD}][^\s@/]{{0,63}}+(?=//)|[^\s{_ODD}]{{1,64}}+|[{_ODD}]\S{{0,63}}+)"
+    rf"(?:(?=[\n >\t]){_LINE_BEGIN}|[ \t]{{0,2}}+)(?:[^\s{_ODD}][^\s@/]{{0,63}}+(?=//)|[^\s{_ODD}]{{1,64}}+|[{_ODD}]\S{{0,63}}+)"
 )
-_QUOTED: Final = re.compile(rf"(?:{_LINE_BEGIN}|[ \t]{{0,2}}+)\"[^\"\n]{{1,64}}+\"")
+_QUOTED: Final = re.compile(rf"(?:(?=[\n >\t]){_LINE_BEGIN}|[ \t]{{0,2}}+)\"[^\"\n]{{1,64}}+\"")
 _REACH: Final = 70
 
 

@@ -34,7 +34,7 @@ _JOINED_TLDS: Final = "|".join(sorted(data.lines("tlds_joined")))
 # alternative begins with a character or a set of them, which is compared before anything else is tried.
 _ESCAPE: Final = re.compile(
     rf"""
-    (?=[%\\&@(\[{{< \t+_u:/.A-])
+    (?=[%\\&@(\[{{< \t+_u:/-]|\.a[tr]|(?-i:AT[a-z]))
     (?: %(?:25)*+(?:
           (?P<percent>[0-9a-f]{{2}}(?:%(?:25)*+[0-9a-f]{{2}})*+)
         | (?P<percent_units>u[0-9a-f]{{4}}{_UNIT_AFTER})
@@ -56,7 +56,7 @@ _ESCAPE: Final = re.compile(
     | {_OPEN}(?:
           (?P<at>(?:at|arobase|arroba|@){_CLOSE}|(?<=[(\[{{])a[)\]}}][ \t]{{0,3}})
         | (?P<dot>(?:dot|point|punkt|punto|\.){_CLOSE}))
-    | [ \t]{{1,3}}+(?P<local>(?:dot|point|punkt|punto|\.)[ \t]{{1,3}}+(?={_LABEL}(?:{_SAID_DOT}{_LABEL}){{0,3}}{_SAID_AT}))
+    | [ \t](?=[ \tdp.])[ \t]{{0,2}}+(?P<local>(?:dot|point|punkt|punto|\.)[ \t]{{1,3}}+(?={_LABEL}(?:{_SAID_DOT}{_LABEL}){{0,3}}{_SAID_AT}))
     | (?-i:AT)(?<=[a-z0-9]AT)(?P<glued>(?=(?-i:[a-z]))(?P<behind>(?:{_LABEL}\.){{1,4}}+(?P<ends>[^\W\d_]{{2,63}}+)))
     | <(?P<tag>/?[a-z][a-z0-9]{{0,15}}[ ]?/?>)
     | [ \t+_-][ \t+_-]{{0,2}}+(?P<words>

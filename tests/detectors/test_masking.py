@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.detectors.detect import RANKS, find, mask
 from gateway.detectors.masking import Mark, masked
-from gateway.model import DETECTORS
+from gateway.model import DETECTORS, Detector
 from tests.detectors.planted import GLUINGS, iban, letters, nir, some
 
 LONGEST_LEFT_CHARS = 3
@@ -119,3 +119,23 @@ def touches(text: str, index: int, gone: set[int]) -> bool:
 
 def test_each_kind_has_a_rank() -> None:
     assert RANKS.keys() == set(DETECTORS)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n", "\n> ", "\r\n> > ", "\n  "])
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        ("FR76 3000 6000 0112 3456|7890 189", "[IBAN]"),
+        ("DE89 3704 0044|0532 0130 00", "[IBAN]"),
+        ("30006 00001|12345678901 89", "[IBAN]"),
+        ("1 85 05 78|006 084 91", "[ID]"),
+        ("lat=48.8566|lon=2.3522", "[COORDINATES]"),
+        ("ada.martin@|acme.com", "[EMAIL]"),
+    ],
+)
+def test_what_a_line_end_stands_in_goes_whole(value: str, label: str, end: str) -> None:
+    assert mask(f"Seen: {value.replace('|', end)}, today") == f"Seen: {label}, today"
+
+
+def test_a_blank_line_keeps_numbers_apart() -> None:
+    assert find("DE89 3704 0044\n\n0532 0130 00 0", (Detector.IBAN,)) is None

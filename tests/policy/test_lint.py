@@ -171,7 +171,7 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
         ),
         *(
             (f"message A {{ string {name} = 1 @OPERATIONAL; }}", "", "{}", {(WARNING, "never-word", f"t.A.{name}")})
-            for name in ("lat", "lng", "lon", "pan", "pin", "otp", "authorization", "nir", "alter")
+            for name in ("lat", "lng", "lon", "pan", "pin", "otp", "authorization", "nif", "alter")
         ),
         ("message A { string religion = 1 @AGE; string ssn = 2 @CREDENTIAL; }", "", "{}", set()),
         ("message A { bool has_ssn = 1 @OPERATIONAL; google.protobuf.Timestamp ssn_seen_at = 2 @OPERATIONAL; }", "", "{}", set()),
