@@ -15,23 +15,26 @@ from gateway.detectors.numbering import is_international
 FILL: Final = "\x01"
 """Stands behind the blank, so that the text stays as long as it is. No folded text has it."""
 
-_CHARS: Final = ",;|*~\n"
-_SIGN: Final = r"[,;|*~] ?"
+_SIGNS: Final = ",;|*~"
+_SIGN: Final = f"[{_SIGNS}] ?"
 _LINE: Final = r"[ \t]{0,3}\r?\n[> \t]{0,8}"
 _JOINT: Final = rf"(?:[ .-]|{_LINE})"
-_HINT: Final = Hint(rf"[0-9](?:{_SIGN}|{_LINE})[0-9]")
+_LIST_HINT: Final = Hint(rf"[0-9]{_SIGN}[0-9]{{2}}")
+_LINE_HINT: Final = Hint(rf"[0-9]\)?{_LINE}\(?[0-9]{{2}}")
 
+# Written so that the search skips to a digit: which one it is, and what may not stand before it, is looked at afterwards.
+_FIRST: Final = r"[0-9](?<![0-9].)"
 _LISTED: Final = re.compile(
-    rf"(?<![0-9])(?:[0-9]{{4}}(?={_SIGN}[0-9]{{4}}(?![0-9])(?P<four>{_SIGN}))(?:(?P=four)[0-9]{{4}}){{3}}"
-    rf"|3[47][0-9]{{2}}(?P<six>{_SIGN})[0-9]{{6}}(?P=six)[0-9]{{5}}"
-    rf"|0[1-9](?P<pair>{_SIGN})[0-9]{{2}}(?:(?P=pair)[0-9]{{2}}){{3}}"
-    rf"|(?:(?<=\+)|00)[1-9][0-9]{{0,2}}(?P<any>{_SIGN})[0-9]{{1,4}}(?:(?P=any)[0-9]{{2,4}}){{2,4}})(?![0-9])"
+    rf"{_FIRST}(?:[0-9]{{3}}(?P<four>{_SIGN})[0-9]{{4}}(?:(?P=four)[0-9]{{4}}){{2}}"
+    rf"|(?<=3)[47][0-9]{{2}}(?P<six>{_SIGN})[0-9]{{6}}(?P=six)[0-9]{{5}}"
+    rf"|(?<=0)[1-9](?P<pair>{_SIGN})[0-9]{{2}}(?:(?P=pair)[0-9]{{2}}){{3}}"
+    rf"|(?:(?<=\+[1-9])|(?<=0)0[1-9])[0-9]{{0,2}}(?P<any>{_SIGN})[0-9]{{1,4}}(?:(?P=any)[0-9]{{2,4}}){{2,4}})(?![0-9])"
 )
 _WRAPPED: Final = re.compile(
-    rf"(?<![0-9])(?:[0-9]{{4}}(?:{_JOINT}[0-9]{{4}}){{3}}|3[47][0-9]{{2}}{_JOINT}[0-9]{{6}}{_JOINT}[0-9]{{5}}"
-    rf"|(?<![ \n][0-9]{{2}}[ .-])(?<!\A[0-9]{{2}}[ .-])0[1-9](?:{_JOINT}[0-9]{{2}}){{4}}"
-    rf"|0[0-9]{{3}}(?:{_JOINT}[0-9]{{2}}){{3}}|0[0-9]{{2}}{_JOINT}[0-9]{{3,4}}{_JOINT}[0-9]{{4}}"
-    rf"|(?:(?<=\+)|00)[1-9][0-9]{{0,2}}(?:{_JOINT}\(?[0-9]{{1,4}}\)?){{2,6}})(?![ .-]?[0-9])"
+    rf"{_FIRST}(?:[0-9]{{3}}(?:{_JOINT}[0-9]{{4}}){{3}}|(?<=3)[47][0-9]{{2}}{_JOINT}[0-9]{{6}}{_JOINT}[0-9]{{5}}"
+    rf"|(?<=0)(?<![ \n][0-9]{{2}}[ .-].)(?<!\A[0-9]{{2}}[ .-].)[1-9](?:{_JOINT}[0-9]{{2}}){{4}}"
+    rf"|(?<=0)[0-9]{{3}}(?:{_JOINT}[0-9]{{2}}){{3}}|(?<=0)[0-9]{{2}}{_JOINT}[0-9]{{3,4}}{_JOINT}[0-9]{{4}}"
+    rf"|(?:(?<=\+[1-9])|(?<=0)0[1-9])[0-9]{{0,2}}(?:{_JOINT}\(?[0-9]{{1,4}}\)?){{2,6}})(?![ .-]?[0-9])"
 )
 _BREAK: Final = re.compile(_LINE)
 _BETWEEN: Final = re.compile(r"[^0-9()]+")
@@ -42,9 +45,11 @@ _ZEROS: Final = "00"
 
 def joined(text: str) -> str:
     """Return folded text, as long as it is, with a blank between the groups of such numbers."""
-    if not any(char in text for char in _CHARS) or not _HINT(text):
-        return text
-    return _WRAPPED.sub(_unwrapped, _LISTED.sub(_unlisted, text)) if "\n" in text else _LISTED.sub(_unlisted, text)
+    if any(char in text for char in _SIGNS) and _LIST_HINT(text):
+        text = _LISTED.sub(_unlisted, text)
+    if "\n" in text and _LINE_HINT(text):
+        text = _WRAPPED.sub(_unwrapped, text)
+    return text
 
 
 def _unlisted(match: re.Match[str]) -> str:
