@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
+import hashlib
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import re2
@@ -33,6 +33,25 @@ _UNIT: Final = re.compile(
 _PRINTABLE: Final = string.ascii_letters + string.digits + string.punctuation + " "
 
 
+_Choice = TypeVar("_Choice")
+
+
+class _Chooser:
+    """Chooses as if by chance, and the same for the same seed: a linear congruential generator (Knuth's MMIX)."""
+
+    def __init__(self, seed: str) -> None:
+        self._state = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8])
+
+    def below(self, count: int) -> int:
+        """Return a whole number from 0 to one less than `count`."""
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        return (self._state >> 33) % count
+
+    def choice(self, among: Sequence[_Choice]) -> _Choice:
+        """Return one of several."""
+        return among[self.below(len(among))]
+
+
 class _Piece(msgspec.Struct):
     """What stands from `low` to `high` times: one of `chars`, or what one of `branches` gives."""
 
@@ -44,7 +63,7 @@ class _Piece(msgspec.Struct):
 
 def samples(pattern: str, most: int) -> Iterator[str]:
     """Yield up to `most` texts that a pattern that compiles matches: the same ones each time."""
-    chance = random.Random(pattern)  # noqa: S311 - samples, no secrets
+    chance = _Chooser(pattern)
     compiled, branches = compile_pattern(pattern), _parse(pattern)
     made = (_sample(branches, chance) for _ in range(most))
     yield from (text for text in made if compiled.fullmatch(text))
@@ -82,12 +101,12 @@ def _chars(unit: str) -> str:
     return "".join(char for char in _PRINTABLE if one.fullmatch(char))
 
 
-def _sample(branches: list[list[_Piece]], chance: random.Random) -> str:
+def _sample(branches: list[list[_Piece]], chance: _Chooser) -> str:
     return "".join(_repeated(piece, chance) for piece in chance.choice(branches))
 
 
-def _repeated(piece: _Piece, chance: random.Random) -> str:
-    times = range(chance.randint(piece.low, piece.high))
+def _repeated(piece: _Piece, chance: _Chooser) -> str:
+    times = range(piece.low + chance.below(piece.high - piece.low + 1))
     if piece.branches:
         return "".join(_sample(piece.branches, chance) for _ in times)
     return "".join(chance.choice(piece.chars) for _ in times) if piece.chars else ""
