@@ -143,6 +143,7 @@ def test_other_texts_are_no_phone_number(text: str) -> None:
 
 HOSTILE = ["1", "12-", "04-", "44-", "4 4 4 4 44 ", "0 0 1 0 01 ", "+1 22 ", "+33 ", "33 44 49 32 353 ", "4155552670,", "49 1 1 1 12 ",
            "0.1 ", "1.2.3.4 ", "1.2", "00 ", "12.345 ", "1-2-3-4-5-6-7x", "06 12 34 56 78,", "((((", "1+++"]  # fmt: skip
+TRIES = 3
 MAX_SECONDS_A_TEXT = 0.5
 """Some times what the worst takes: the bound is there to tell linear from not."""
 
@@ -150,10 +151,15 @@ MAX_SECONDS_A_TEXT = 0.5
 @pytest.mark.parametrize("shape", HOSTILE)
 def test_the_worst_texts_take_linear_time(shape: str) -> None:
     text = (shape * LONGEST)[:LONGEST]
+    assert min(seconds(text) for _ in range(TRIES)) < MAX_SECONDS_A_TEXT
+
+
+def seconds(text: str) -> float:
+    """The CPU time that reading a text once takes."""
     start = time.process_time()
     with suppress(TooMuch):
         list(phones(Rows(text)))
-    assert time.process_time() - start < MAX_SECONDS_A_TEXT
+    return time.process_time() - start
 
 
 @pytest.mark.parametrize("text", ["616e6e614061636d652e6578616d706c65", "be77d612345678ab0c", "4f612345678e1", "d4b612345678a1e09"])
