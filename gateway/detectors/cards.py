@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.detectors import data
 from gateway.detectors.bounds import Budget, lookups
+from gateway.detectors.check_digits import luhn
 from gateway.detectors.digits import ANY, END, START, Candidate, Rows, Span, coded_pattern, numbers
 
 
@@ -45,9 +46,6 @@ _FIRST: Final = tuple((re.compile(issuer.first, re.ASCII), issuer.lengths) for i
 _FIRST_DIGITS: Final = 4
 """How many digits tell an issuer from others."""
 
-_VALUES: Final = bytes(byte - ord("0") if chr(byte) in "0123456789" else 0 for byte in range(256))
-_DOUBLED: Final = bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[byte - ord("0")] if chr(byte) in "0123456789" else 0 for byte in range(256))
-
 
 def cards(rows: Rows) -> Iterator[Span]:
     """Yield where card numbers stand in the text of some rows of digits, in groups of any sizes or on end, whatever is around them.
@@ -59,7 +57,7 @@ def cards(rows: Rows) -> Iterator[Span]:
 
 def is_card(digits: str) -> bool:
     """Whether digits are a number that a card issuer could have given out."""
-    return len(digits) in _lengths(digits[:_FIRST_DIGITS]) and _is_luhn(digits)
+    return len(digits) in _lengths(digits[:_FIRST_DIGITS]) and luhn(digits)
 
 
 def _size(candidate: Candidate, budget: Budget) -> int | None:
@@ -68,7 +66,7 @@ def _size(candidate: Candidate, budget: Budget) -> int | None:
     for size in _lengths(digits[:_FIRST_DIGITS]):
         if candidate.ends_at(size):
             budget.spend(1)
-            if _is_luhn(digits[:size]) and not candidate.is_figure(size):
+            if luhn(digits[:size]) and not candidate.is_figure(size):
                 return size
     return None
 
@@ -77,9 +75,3 @@ def _size(candidate: Candidate, budget: Budget) -> int | None:
 def _lengths(first: str) -> Sequence[int]:
     """How many digits numbers have that begin with these, the most first."""
     return sorted({length for pattern, lengths in _FIRST if pattern.match(first) for length in lengths}, reverse=True)
-
-
-def _is_luhn(digits: str) -> bool:
-    """Whether the check digit of ISO/IEC 7812 fits."""
-    encoded = digits.encode()
-    return (sum(encoded[-1::-2].translate(_VALUES)) + sum(encoded[-2::-2].translate(_DOUBLED))) % 10 == 0

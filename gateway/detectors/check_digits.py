@@ -20,14 +20,17 @@ _ODD_FISCAL: Final = {char: _ODD_VALUES[value] for char, value in _EVEN_FISCAL.i
 """What they count at odd places."""
 
 
+# As bytes, several times as fast.
+_LUHN: Final = bytes(max(_DIGITS_AND_LETTERS.find(chr(byte)), 0) for byte in range(256))
+_LUHN_DOUBLED: Final = bytes(2 * value - 9 * (value > 4) for value in _LUHN)
 _RIB_DIGITS: Final = str.maketrans(ascii_uppercase, "12345678912345678923456789")
 _CCC_WEIGHTS: Final = (1, 2, 4, 8, 5, 10, 9, 7, 3, 6)
 
 
 def luhn(number: str) -> bool:
     """Return whether the last digit checks the others, as in ISO/IEC 7812; letters count from A = 10."""
-    values = [_DIGITS_AND_LETTERS.index(char) for char in reversed(number)]
-    return (sum(values[::2]) + sum(2 * value - 9 * (value > 4) for value in values[1::2])) % 10 == 0
+    encoded = number.encode()
+    return (sum(encoded[-1::-2].translate(_LUHN)) + sum(encoded[-2::-2].translate(_LUHN_DOUBLED))) % 10 == 0
 
 
 def ean(number: str) -> bool:

@@ -8,16 +8,19 @@ from typing import Final
 
 Span = tuple[int, int]
 
-_FILL: Final = "\x01"
+FILL: Final = "\x01"
 """What folded text doesn't have: a separator that doesn't count as one more."""
 
-_SEPARATORS: Final = f" \t.:/_-+()[]{_FILL}"
+LINE_END: Final = r"\r?\n(?:[ \t]{0,3}>){0,3}[ \t]{0,3}"
+"""A pattern of one line end, with the marks of a quoted mail behind it."""
+
+_SEPARATORS: Final = f" \t.:/_-+()[]{FILL}"
 _REMOVED: Final = _SEPARATORS.encode()
 _BLANKS: Final = dict.fromkeys(map(ord, _SEPARATORS), " ")
 # Numbers are written with up to three separators between two characters, as in `) - (`. What more of them keep apart stays apart.
 _APART: Final = re.compile(r"[ \t.:/_\-+()\[\]]{4,}+")
 # What stands inside numbers without being of them: one line end with the marks of a quoted mail, a word before check digits.
-_LINE_END: Final = re.compile(r"(?<![\n\r])\r?\n(?:[ \t]{0,3}>){0,3}[ \t]{0,3}(?=[0-9A-Z])")
+_LINE_END: Final = re.compile(rf"(?<![\n\r]){LINE_END}(?=[0-9A-Z])")
 _KEY_WORD: Final = re.compile(r"(?<=[0-9])[ \t,;/(_-]{0,3}(?:cle|key)[ \t:=_-]{0,3}(?=[0-9]{2}(?![0-9]))", re.IGNORECASE)
 
 
@@ -32,7 +35,7 @@ def unwrapped(folded: str) -> str:
 
 def _wrap(gap: re.Match[str]) -> str:
     """Return one blank, and what Compact leaves out however much of it there is."""
-    return " ".ljust(len(gap[0]), _FILL)
+    return " ".ljust(len(gap[0]), FILL)
 
 
 def _blank(gap: re.Match[str]) -> str:

@@ -62,7 +62,7 @@ class Decoding:
     @cached_property
     def bare(self) -> str:
         """The text, as long as it is, without technical identifiers, dates and times."""
-        return without(self.text, self._technical) if self._technical else self.text
+        return without(self.text, self._technical)
 
     @cached_property
     def compacts(self) -> Sequence[Compact]:
@@ -77,7 +77,7 @@ class Decoding:
 
     @property
     def _decodable(self) -> str:
-        return without(self.text, undecodable(self.text, self._technical)) if self._technical else self.text
+        return without(self.text, undecodable(self.text, self._technical))
 
     @cached_property
     def _technical(self) -> Sequence[Span]:

@@ -32,11 +32,11 @@ SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.EMAIL: lambda decoding: emails(decoding.text, loose=decoding.loose),
     Detector.IBAN: ibans,
     Detector.NATIONAL_ID: national_ids,
-    Detector.CARD: lambda decoding: cards(decoding.rows) if decoding.rows else iter(()),
+    Detector.CARD: lambda decoding: cards(decoding.rows),
     Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
     Detector.MAC: lambda decoding: mac_addresses(decoding.text),
     Detector.IP: lambda decoding: networks(decoding.text, decoding.bare, loose=decoding.loose),
-    Detector.PHONE: lambda decoding: phones(decoding.rows) if decoding.rows else iter(()),
+    Detector.PHONE: lambda decoding: phones(decoding.rows),
 }
 """What looks for each kind, the most telling first: the digits of a card could be a phone number's too."""
 

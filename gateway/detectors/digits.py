@@ -13,8 +13,9 @@ from functools import cached_property
 from itertools import accumulate, compress
 from typing import Final
 
+from gateway.detectors.compact import FILL
 from gateway.detectors.figures import is_figure, without_figures
-from gateway.detectors.joined import FILL, joined
+from gateway.detectors.joined import joined
 
 Span = tuple[int, int]
 

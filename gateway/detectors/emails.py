@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.detectors import data
+from gateway.detectors.compact import LINE_END
 
 Span = tuple[int, int]
 
 # One character of a label: a letter, a digit, a hyphen, an underscore, or whatever isn't ASCII.
 _CHAR: Final = r"[^\x00-,./:-@\[-^`{-\x7f\s]"
-_LINE_END: Final = r"(?:\r?\n(?:[ \t]{0,3}>){0,3}[ \t]{0,3})"
 _OCTETS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.]*[0-9])"
 # A name with a dot whose last label starts with two letters, an IPv4 address, or an address literal. All that is right of the at sign
 # is read once, since none of it holds another one.
 _DOMAIN: Final = re.compile(
-    rf"@(?:[ \t]{{0,2}}+(?:(?=[\r\n]){_LINE_END})?+)(?:(?:{_CHAR}{{1,63}}+\.){{1,20}}"
+    rf"@(?:[ \t]{{0,2}}+(?:(?=[\r\n])(?:{LINE_END}))?+)(?:(?:{_CHAR}{{1,63}}+\.){{1,20}}"
     rf"(?=[^\W\d_]{{2}}){_CHAR}{{1,63}}+|{_OCTETS}|\[(?:ipv6:)?[0-9a-f:.]{{3,45}}\])",
     re.IGNORECASE,
 )

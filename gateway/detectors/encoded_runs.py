@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from gateway.detectors.compact import LINE_END
 from gateway.detectors.hints import Hint
 
 Piece = tuple[str, int, int]
@@ -19,7 +20,7 @@ Piece = tuple[str, int, int]
 
 # The shortest address, a@b.fr, is 6 bytes: 8 characters of base64, 10 of base32, 12 of hexadecimal. Long runs of base64 go on in the
 # next line, as in MIME. Quantifiers that could run far are possessive: linear.
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{8,}+(?:(?<=[A-Za-z0-9+/_-]{8})\r?\n(?:[ \t]{0,3}>){0,3}[ \t]{0,3}[A-Za-z0-9+/_-]++)*+")
+_BASE64: Final = re.compile(rf"[A-Za-z0-9+/_-]{{8,}}+(?:(?<=[A-Za-z0-9+/_-]{{8}}){LINE_END}[A-Za-z0-9+/_-]++)*+")
 _NO_BASE64: Final = str.maketrans("", "", "\r\n\t >")
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}+|[a-z2-7]{10,}+")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{2,}+(?:[ \t:,;._/-]{0,2}(?:0x)?[0-9A-Fa-f]{2,}+)*+")

@@ -13,7 +13,7 @@ from gateway.detectors import ibans, secrets
 from gateway.detectors.encoded_runs import TO_DIGITS, is_text
 from gateway.detectors.hints import automaton
 from gateway.detectors.national_ids import LABEL_HINT
-from gateway.detectors.technical import undecodable_blanked
+from gateway.detectors.technical import technical, undecodable, without
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 
@@ -61,7 +61,7 @@ def _is_plain(text: str) -> bool:
 
 def _is_technical(text: str) -> bool:
     """Whether all in a token that could be more than it seems is technical."""
-    left = undecodable_blanked(text)
+    left = without(text, undecodable(text, technical(text)))
     return left != text and _is_plain(left)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from gateway.detectors.technical import spans, without
+
 Span = tuple[int, int]
 
 _BEFORE: Final = r"(?<![0-9])(?<![0-9]\.)"
@@ -54,7 +56,7 @@ def is_in_pairs(text: str, start: int, end: int) -> bool:
 
 def without_figures(text: str) -> str:
     """Return folded text with a `~` in place of each character of figures in which no number starts or ends."""
-    return _PART_OF_NO_NUMBER.sub(_blank, text) if "." in text or "-" in text else text
+    return without(text, spans(_PART_OF_NO_NUMBER, text)) if "." in text or "-" in text else text
 
 
 def is_figure(text: str, start: int, end: int) -> bool:
@@ -87,7 +89,3 @@ def _is_all(figure: re.Pattern[str], found: str) -> bool:
     """Whether there is nothing but some figures."""
     rest, count = figure.subn("", found)
     return count > 0 and _BETWEEN_MEASURES.fullmatch(rest) is not None
-
-
-def _blank(match: re.Match[str]) -> str:
-    return "~" * len(match[0])

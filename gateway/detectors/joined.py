@@ -1,7 +1,8 @@
 """Numbers whose groups are apart by what ends a number as a rule: a comma, a bar and the like, or the end of a line.
 
 Such text holds many more rows of figures than numbers of anybody's, so that only groups as they are usually written are one: a card's
-four, or a phone number's pairs behind its 0 and any groups behind a plus sign. What is between them becomes a blank.
+four, or a phone number's pairs behind its 0 and any groups behind a plus sign. What is between them becomes a blank and `FILL`, so that
+the text stays as long as it is.
 """
 
 from __future__ import annotations
@@ -9,11 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from gateway.detectors.compact import FILL
 from gateway.detectors.hints import Hint
 from gateway.detectors.numbering import is_international
-
-FILL: Final = "\x01"
-"""Stands behind the blank, so that the text stays as long as it is. No folded text has it."""
 
 _SIGNS: Final = ",;|*~"
 _SIGN: Final = f"[{_SIGNS}] ?"

@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.detectors.hextets import ipv6_addresses
 from gateway.detectors.hints import Hint
+from gateway.detectors.technical import spans, without
 
 Span = tuple[int, int]
 
@@ -80,7 +81,7 @@ def _ipv4_addresses(text: str, bare: str) -> Iterator[Span]:
         yield from (match.span() for match in _DOTTED.finditer(text) if _OCTETS.fullmatch(match[0]))
     if text.count("-") >= 4:
         yield from (match.span() for match in _NAMED.finditer(text))
-    numbers = _FINGERPRINT.sub(_blank, bare) if _FINGERPRINT_HINT(bare) else bare
+    numbers = without(bare, spans(_FINGERPRINT, bare)) if _FINGERPRINT_HINT(bare) else bare
     for chain in _CHAIN.finditer(numbers):
         if _MIN_DIGITS + 3 <= chain.end() - chain.start() <= _MAX_CHAIN_CHARS:
             yield from _quads(chain)
@@ -111,10 +112,6 @@ def _of_pairs(pairs: re.Match[str]) -> Iterator[Span]:
 
 def _is_lettered(address: str) -> bool:
     return _DIGIT.search(address) is not None and _LETTER.search(address) is not None
-
-
-def _blank(match: re.Match[str]) -> str:
-    return "~" * len(match[0])
 
 
 def _quads(chain: re.Match[str]) -> Iterator[Span]:

@@ -76,8 +76,15 @@ def technical(text: str) -> Sequence[Span]:
     return [match.span() for match in _SHAPES.finditer(text) if _is_sure(match)]
 
 
+def spans(pattern: re.Pattern[str], text: str) -> Sequence[Span]:
+    """Return from where to where a pattern is found in a text."""
+    return [match.span() for match in pattern.finditer(text)]
+
+
 def without(text: str, spans: Sequence[Span]) -> str:
     """Return a text with a `~` in place of each character of some spans."""
+    if not spans:
+        return text
     parts, done = [], 0
     for start, end in spans:
         parts += [text[done:start], "~" * (end - start)]
@@ -88,24 +95,6 @@ def without(text: str, spans: Sequence[Span]) -> str:
 def undecodable(text: str, spans: Sequence[Span]) -> Sequence[Span]:
     """Return those of some spans that aren't the hexadecimal of a text."""
     return [span for span in spans if not _spells(text[slice(*span)])]
-
-
-def blanked(text: str) -> str:
-    """Return folded text with a `~` in place of each character of what is surely technical."""
-    found = technical(text)
-    return without(text, found) if found else text
-
-
-def undecodable_blanked(text: str) -> str:
-    """Return folded text with a `~` in place of each character of what is surely technical, unless it is the hexadecimal of a text."""
-    found = technical(text)
-    return without(text, undecodable(text, found)) if found else text
-
-
-def is_technical(token: str) -> bool:
-    """Whether all of a text is one shape."""
-    match = _SHAPES.fullmatch(token)
-    return match is not None and _is_sure(match)
 
 
 def is_moment(digits: str) -> bool:

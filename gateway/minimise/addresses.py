@@ -70,8 +70,16 @@ Read = Callable[[str], Address]
 """Reads an address. Nothing is raised, and nothing guessed."""
 
 
-def read(text: str) -> Address:
-    """Read an address. Nothing is raised, and nothing guessed: a display name, a blank, a quoted local part or an IP literal is malformed.
+@lru_cache(MAX_READERS)
+def reader(personal: tuple[str, ...], business: tuple[str, ...]) -> Read:
+    """Return what reads addresses by a policy that adds domains to the personal ones and takes others out."""
+    return Verdicts(own(personal, business)).__getitem__
+
+
+class Verdicts(dict[str, Address]):
+    """Addresses as they were read, and read when first asked for. When full it forgets all: what is common comes back soon.
+
+    Nothing is raised, and nothing guessed: a display name, a blank, a quoted local part or an IP literal is malformed.
 
     Normal form: NFC, domain as lower-case A-labels, local part in lower case, without subaddress (`+…`). It is judged as well, so that
     reading it again says the same. Personal are the domains of consumers' and disposable mail, all below them, and what looks like them; so
@@ -79,19 +87,6 @@ def read(text: str) -> Address:
     part, or a name below the registered domain, in which the detectors find anything. Names reserved for examples (`.example`,
     `example.com`) count as business domains; `.test`, `.invalid`, `.local`, `.localhost` and `.onion` are malformed.
     """
-    return VERDICTS[text]
-
-
-@lru_cache(MAX_READERS)
-def reader(personal: tuple[str, ...], business: tuple[str, ...]) -> Read:
-    """Return what reads addresses by a policy that adds domains to the personal ones and takes others out."""
-    if not personal and not business:
-        return VERDICTS.__getitem__
-    return Verdicts(own(personal, business)).__getitem__
-
-
-class Verdicts(dict[str, Address]):
-    """Remembers what was read. When full it forgets all: what is common comes back soon."""
 
     def __init__(self, own: Own) -> None:
         super().__init__()
@@ -104,9 +99,6 @@ class Verdicts(dict[str, Address]):
             self.clear()
         self[text] = address = _settled(text, self._own)
         return address
-
-
-VERDICTS: Final = Verdicts(NOTHING)
 
 
 def _settled(text: str, own: Own) -> Address:

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.detectors.personal import is_personal
 from gateway.errors import Reason
-from gateway.minimise.joined import judge_joined, sought_of
+from gateway.minimise.arrays import judge_joined, sought_of
 from gateway.minimise.memo import Dismiss, Rewrite
 from gateway.minimise.names import judge_name
 from gateway.minimise.rules import Factual, Seen, factual_of, judge_of, masked

@@ -76,7 +76,7 @@ def factual_of(rule: Rule, judge: Judge | None) -> Factual:
         case WorkEmail():
             return _work_email(rule)
         case Moment(days=int(days)):
-            return _recent(days, _moment(rule))
+            return _recent(rule, days)
     raise TypeError(f"{type(rule).__name__} judges no single value")
 
 
@@ -188,26 +188,27 @@ def _span(rule: Span) -> Judge:
 
 
 def _moment(rule: Moment) -> Judge:
-    low = FIRST if rule.min is None else max(rule.min, FIRST)
-    high = LAST if rule.max is None else min(rule.max, LAST)
-
-    def judge(moment: Any) -> Ruled:
-        instant = _instant(moment)
-        return None if instant is not None and low <= instant // SECOND <= high else Reason.OUT_OF_RANGE
-
-    return judge
+    fits = _era(rule)
+    return lambda moment: None if fits(_instant(moment)) else Reason.OUT_OF_RANGE
 
 
-def _recent(days: int, valid: Judge) -> Factual:
-    most = days * DAY
+def _recent(rule: Moment, days: int) -> Factual:
+    fits, most = _era(rule), days * DAY
 
     def judge(moment: Any, run: Run) -> Ruled:
         run.lasting = False
         instant = _instant(moment)
         near = instant is not None and abs(instant - run.facts.received_ns) <= most
-        return valid(moment) if near else Reason.OUT_OF_RANGE
+        return None if near and fits(instant) else Reason.OUT_OF_RANGE
 
     return judge
+
+
+def _era(rule: Moment) -> Callable[[int | None], bool]:
+    """Whether nanoseconds since 1970 lie within a rule's bounds; None never does."""
+    low = FIRST if rule.min is None else max(rule.min, FIRST)
+    high = LAST if rule.max is None else min(rule.max, LAST)
+    return lambda instant: instant is not None and low <= instant // SECOND <= high
 
 
 def _instant(moment: Any) -> int | None:

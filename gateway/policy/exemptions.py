@@ -12,12 +12,11 @@ from gateway.policy.bare import is_open
 from gateway.policy.compile import EVENT, Compiler
 from gateway.policy.document import Classification, Metadata
 from gateway.policy.fields import parts
+from gateway.policy.findings import Keys
 from gateway.policy.judge import Site, judge
-from gateway.policy.reach import pairs
+from gateway.policy.reach import metadata, pairs
 from gateway.policy.values import KIND_OF
 from gateway.signals import BY_ITEM
-
-Keys = tuple[str | int, ...]
 
 
 class Exemption(msgspec.Struct, frozen=True):
@@ -44,8 +43,8 @@ def exemptions(compiler: Compiler) -> Iterator[Exemption]:
             yield from _exemption(at, prop.privacy, (KIND_OF[prop.kind],), _fed(compiler, lambda item: item == EVENT))
     for key in policy.otlp.attributes:
         yield from _exemption(("otlp", "attributes", key), policy.otlp.privacy(key), ("string",), _fed(compiler, BY_ITEM.__contains__))
-    for keys, metadata, site in _metadata(compiler):
-        yield from _of_metadata(keys, metadata, site)
+    for keys, given in metadata(policy):
+        yield from _of_metadata(keys, given, _site(compiler, keys))
 
 
 def _everywhere(compiler: Compiler) -> Iterator[Site]:
@@ -66,18 +65,17 @@ def _kinds(compiler: Compiler, name: str) -> tuple[str, ...]:
     return tuple(kind for part, kind in parts(known[own]) if part == "category") if own in known else ("string",)
 
 
-def _metadata(compiler: Compiler) -> Iterator[tuple[Keys, Metadata, Site]]:
-    """All metadata that the policy speaks of, where it does, and who gets it."""
-    for name, destination in compiler.policy.destinations.items():
-        yield ("destinations", name, "metadata"), destination.metadata, compiler.site(name)
-    for index, route in enumerate(compiler.policy.routes):
-        for name, caller in route.callers.items():
-            yield ("routes", index, "callers", name, "metadata"), caller.metadata, compiler.caller_site(name, caller)
+def _site(compiler: Compiler, keys: Keys) -> Site:
+    """Who gets the metadata that stands there: a destination, or a route's caller."""
+    match keys:
+        case ("routes", int(index), _, str(name), _):
+            return compiler.caller_site(name, compiler.policy.routes[index].callers[name])
+    return compiler.site(str(keys[1]))
 
 
-def _of_metadata(keys: Keys, metadata: Metadata, site: Site) -> Iterator[Exemption]:
+def _of_metadata(keys: Keys, given: Metadata, site: Site) -> Iterator[Exemption]:
     for section in ("keys", "baggage", "tracestate"):
-        for name, held in getattr(metadata, section).items():
+        for name, held in getattr(given, section).items():
             if isinstance(held, Classification):
                 yield from _exemption((*keys, section, name), held.privacy, ("string",), (site,))
 

@@ -28,8 +28,8 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def at(severity: Severity, code: str, keys: Keys, text: str) -> Finding:
-    """Return a finding at a key of the policy."""
-    return Finding(severity, code, path(keys), text, keys)
+    """Return a finding at a key of the policy, or at a field, which has its full name for a single key."""
+    return Finding(severity, code, path(keys), text, keys if len(keys) > 1 else ())
 
 
 def path(keys: Keys) -> str:

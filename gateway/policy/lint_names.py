@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -13,10 +13,10 @@ from gateway.detectors.prohibited import Prohibition, Topic, prohibited
 from gateway.model import NEVER, Category, FieldPrivacy
 from gateway.patterns import compile_pattern
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Metadata, Policy
+from gateway.policy.document import Policy
 from gateway.policy.fields import parts, values
-from gateway.policy.findings import Finding, Keys, Severity, path
-from gateway.policy.reach import own_fields
+from gateway.policy.findings import Finding, Keys, Severity, at
+from gateway.policy.reach import metadata, own_fields
 from gateway.policy.values import KIND_OF
 
 UNFIT: Final[Mapping[Topic, frozenset[str]]] = {
@@ -45,7 +45,7 @@ def prohibited_words(compiler: Compiler) -> Iterator[Finding]:
 
 
 def _prohibited_words_of_fields(compiler: Compiler) -> Iterator[Finding]:
-    first = cache(_first_prohibited)  # an enum may be the type of many fields
+    first = cache(_first_of)  # an enum may be the type of many fields
     for field in own_fields(compiler):
         category = compiler.classes.get(field.full_name, FieldPrivacy()).category
         yield from _prohibited_word(field.name, (field.full_name,), category, _kind(field))
@@ -67,18 +67,10 @@ def named(policy: Policy) -> Iterator[tuple[Keys, FieldPrivacy, str]]:
             yield ("tracking_plan", name, "properties", key), held.privacy, KIND_OF[held.kind]
     for key in policy.otlp.attributes:
         yield ("otlp", "attributes", key), policy.otlp.privacy(key), "string"
-    for keys, metadata in _metadata(policy):
+    for keys, given in metadata(policy):
         for section in ("keys", "baggage", "tracestate"):
-            for key, given in getattr(metadata, section).items():
-                yield (*keys, section, key), given if isinstance(given, FieldPrivacy) else FieldPrivacy(given), "string"
-
-
-def _metadata(policy: Policy) -> Iterator[tuple[Keys, Metadata]]:
-    """All metadata that the policy speaks of, and where."""
-    for name, destination in policy.destinations.items():
-        yield ("destinations", name, "metadata"), destination.metadata
-    for index, route in enumerate(policy.routes):
-        yield from ((("routes", index, "callers", name, "metadata"), caller.metadata) for name, caller in route.callers.items())
+            for key, held in getattr(given, section).items():
+                yield (*keys, section, key), held if isinstance(held, FieldPrivacy) else FieldPrivacy(held), "string"
 
 
 def _prohibited_word(name: str, keys: Keys, category: Category, kind: str) -> Iterator[Finding]:
@@ -87,7 +79,7 @@ def _prohibited_word(name: str, keys: Keys, category: Category, kind: str) -> It
         return
     under = "without a category" if category is Category.UNSPECIFIED else f"under the label {category.name}"
     text = f"its name says {found.topic}, which is never collected, {under}: {way_out(found, 'name it for what it is')}"
-    yield Finding(severity(found, category), "never-word", path(keys), text, keys if len(keys) > 1 else ())
+    yield at(severity(found, category), "never-word", keys, text)
 
 
 def way_out(found: Prohibition, *others: str) -> str:
@@ -103,16 +95,22 @@ def severity(found: Prohibition, category: Category) -> Severity:
     return Severity.ERROR if found.unmistakable and category is not Category.UNSPECIFIED else Severity.WARNING
 
 
-def _first_prohibited(enum: EnumDescriptor) -> tuple[str, Prohibition] | None:
-    """The first of an enum's values whose name says what is never collected, unmistakable ones before others: one is enough."""
-    said = ((value.name, prohibited(value.name)) for value in enum.values)
-    found = [(name, one) for name, one in said if one is not None and "enum" not in UNFIT[one.topic]]
+def first_prohibited(values: Iterable[str]) -> tuple[int, Prohibition] | None:
+    """Return the index of the first listed value that says what is never collected, unmistakable ones before others: one is enough."""
+    said = enumerate(map(prohibited, values))
+    found = [(index, one) for index, one in said if one is not None and "enum" not in UNFIT[one.topic]]
     return min(found, key=lambda pair: not pair[1].unmistakable, default=None)
+
+
+def _first_of(enum: EnumDescriptor) -> tuple[str, Prohibition] | None:
+    """The same of an enum, by its name."""
+    found = first_prohibited(value.name for value in enum.values)
+    return None if found is None else (enum.values[found[0]].name, found[1])
 
 
 def _prohibited_value(field: FieldDescriptor, category: Category, name: str, found: Prohibition) -> Finding:
     text = f"its value {name} says {found.topic}, which is never collected: {way_out(found)}"
-    return Finding(severity(found, category), "never-word", field.full_name, text)
+    return at(severity(found, category), "never-word", (field.full_name,), text)
 
 
 def personal_words(compiler: Compiler) -> Iterator[Finding]:
@@ -128,7 +126,7 @@ def _personal_word(name: str, keys: Keys, privacy: FieldPrivacy, kind: str) -> I
         return
     if is_personal(name) and prohibited(name) is None:
         text = "its name says something personal, under the label OPERATIONAL: label it as what it is, or say which values it may have"
-        yield Finding(Severity.WARNING, "personal-word", path(keys), text, keys if len(keys) > 1 else ())
+        yield at(Severity.WARNING, "personal-word", keys, text)
 
 
 def _is_closed(privacy: FieldPrivacy) -> bool:

@@ -8,8 +8,8 @@ from gateway.detectors.detect import find
 from gateway.detectors.prohibited import prohibited
 from gateway.model import NEVER, Category, FieldPrivacy
 from gateway.policy.compile import Compiler
-from gateway.policy.findings import Finding, Keys, Severity, path
-from gateway.policy.lint_names import UNFIT, named, severity, way_out
+from gateway.policy.findings import Finding, Keys, Severity, at
+from gateway.policy.lint_names import UNFIT, first_prohibited, named, severity, way_out
 
 
 def flagged_values(compiler: Compiler) -> Iterator[Finding]:
@@ -19,7 +19,7 @@ def flagged_values(compiler: Compiler) -> Iterator[Finding]:
             for index, reason in enumerate(map(find, privacy.one_of), 1):
                 if reason:
                     text = f"value {index} of one_of never passes, for it {reason.words}: take it out"
-                    yield _at(Severity.WARNING, "value-flagged", keys, text)
+                    yield at(Severity.WARNING, "value-flagged", keys, text)
 
 
 def prohibited_values(compiler: Compiler) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def prohibited_texts(compiler: Compiler) -> Iterator[Finding]:
             found = prohibited(text)
             if found is not None and "bool" not in UNFIT[found.topic]:
                 said = f"says {found.topic}, which is never collected: take it out"
-                yield _at(severity(found, Category.OPERATIONAL), "never-word", ("otlp", key, index), said)
+                yield at(severity(found, Category.OPERATIONAL), "never-word", ("otlp", key, index), said)
 
 
 def _classified(compiler: Compiler) -> Iterator[tuple[Keys, FieldPrivacy]]:
@@ -45,14 +45,7 @@ def _classified(compiler: Compiler) -> Iterator[tuple[Keys, FieldPrivacy]]:
 
 
 def _prohibited(keys: Keys, category: Category, values: Iterable[str]) -> Iterator[Finding]:
-    said = ((index, prohibited(value)) for index, value in enumerate(values, 1))
-    found = [(index, one) for index, one in said if one is not None and "enum" not in UNFIT[one.topic]]
-    if found:
-        index, first = min(found, key=lambda pair: not pair[1].unmistakable)
-        text = f"value {index} of one_of says {first.topic}, which is never collected: {way_out(first)}"
-        yield _at(severity(first, category), "never-word", keys, text)
-
-
-def _at(severity: Severity, code: str, keys: Keys, text: str) -> Finding:
-    """Return a finding at a field's name, or at a key of the policy."""
-    return Finding(severity, code, path(keys), text, keys if len(keys) > 1 else ())
+    if found := first_prohibited(values):
+        index, first = found
+        text = f"value {index + 1} of one_of says {first.topic}, which is never collected: {way_out(first)}"
+        yield at(severity(first, category), "never-word", keys, text)

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from gateway.contracts.builtin import builtin
 from gateway.contracts.contract import Contract
 from gateway.policy.compile import Compiler
+from gateway.policy.document import Metadata, Policy
 from gateway.signals import BY_FLOW
 
 
@@ -47,6 +48,14 @@ def own_fields(compiler: Compiler) -> Iterator[FieldDescriptor]:
     for name in compiler.contract.messages:
         fields = compiler.contract.fields(compiler.contract.message(name))
         yield from fields if name in theirs else (field for field in fields if field.full_name in overlaid)
+
+
+def metadata(policy: Policy) -> Iterator[tuple[tuple[str | int, ...], Metadata]]:
+    """Yield all metadata that the policy speaks of, and where."""
+    for name, destination in policy.destinations.items():
+        yield ("destinations", name, "metadata"), destination.metadata
+    for index, route in enumerate(policy.routes):
+        yield from ((("routes", index, "callers", name, "metadata"), caller.metadata) for name, caller in route.callers.items())
 
 
 @cache

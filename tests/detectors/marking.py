@@ -1,4 +1,4 @@
-"""What a few detectors alone find in a text, so that a test of one kind says nothing of the others."""
+"""What a few detectors alone find in a text, so that a test of one kind says nothing of the others; and what is surely technical in it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gateway.detectors.decode import decodings
 from gateway.detectors.detect import LABELS, SCANS
+from gateway.detectors.technical import technical, without
 from gateway.model import Detector
 
 
@@ -19,3 +20,13 @@ def marked(text: str, kinds: Sequence[Detector]) -> str:
             parts += [text[done:start], label]
         done = max(done, end)
     return "".join((*parts, text[done:]))
+
+
+def blanked(text: str) -> str:
+    """Return folded text with a `~` in place of each character of what is surely technical."""
+    return without(text, technical(text))
+
+
+def is_technical(token: str) -> bool:
+    """Whether all of a text is one shape."""
+    return list(technical(token)) == [(0, len(token))]

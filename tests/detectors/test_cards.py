@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from random import Random
 
@@ -13,7 +12,8 @@ from gateway.detectors import data
 from gateway.detectors.bounds import LONGEST, TooMuch
 from gateway.detectors.cards import Issuers, cards, is_card
 from gateway.detectors.digits import Rows
-from gateway.detectors.technical import blanked
+from tests.bench.worst_shapes import seconds
+from tests.detectors.marking import blanked
 from tests.detectors.phone_numbers import SEPARATORS, groups, letters, separated
 
 # What each issuer's numbers begin with, from and to, and how many digits they have.
@@ -23,7 +23,6 @@ RANGES = [
     (3528, 3589, (16, 19)), (62, 62, (16, 17, 18, 19)), (2200, 2204, (16, 19)), (50, 50, (16, 19)), (56, 69, (16, 17, 18, 19)),
 ]  # fmt: skip
 NUMBERS = 500
-TRIES = 3
 MAX_SECONDS_A_TEXT = 0.5
 """Some times what the worst takes: the bound is there to tell linear from not."""
 
@@ -101,12 +100,9 @@ def test_no_issuer_begins_with_what_the_time_does() -> None:
 @pytest.mark.parametrize("shape", ["1", "4", "44-", "4-", "4 4 4 4 44 ", "4111111111111110,", "36 ", "62 1 ", "1.2.3.4 ", "4:", "4.1"])
 def test_the_worst_texts_take_linear_time(shape: str) -> None:
     text = (shape * LONGEST)[:LONGEST]
-    assert min(seconds(text) for _ in range(TRIES)) < MAX_SECONDS_A_TEXT
+    assert seconds(read, [text]) < MAX_SECONDS_A_TEXT
 
 
-def seconds(text: str) -> float:
-    """The CPU time that reading a text once takes."""
-    start = time.process_time()
+def read(text: str) -> None:
     with suppress(TooMuch):
         list(cards(Rows(text)))
-    return time.process_time() - start

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.detectors.compact import FILL
 from gateway.detectors.digits import ANY, START, Candidate, Coded, Rows, coded_pattern, numbers
 from gateway.detectors.figures import is_figure, without_figures
-from gateway.detectors.joined import FILL, joined
+from gateway.detectors.joined import joined
 
 SIZE = 9
 HEAD = re.compile(f"(?=({START}{ANY}{{{SIZE - 1},{SIZE}}}))".encode())

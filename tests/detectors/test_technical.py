@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detectors import technical
-from gateway.detectors.technical import blanked, is_technical
+from tests.detectors.marking import blanked, is_technical
 
 COUNT = 4000
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -24,7 +24,7 @@ from gateway.delivery.outbox import Leased
 from gateway.delivery.packer import Sent
 from gateway.errors import Reason, Refused
 from gateway.exporters.base import Bounds, Outcome
-from gateway.minimise.addresses import read
+from gateway.minimise.addresses import reader
 from gateway.minimise.flows import Flows
 from gateway.minimise.memo import Noted
 from gateway.minimise.run import Masked, PersonalAccount
@@ -249,7 +249,7 @@ def made() -> Iterator[object]:
     yield Batch(accepted=1, rejected=[(0, Reason.MALFORMED)], withheld=[0])
     yield Masked(WORD, Reason.LOOKS_LIKE_EMAIL)
     yield Noted(raw, {})
-    yield read(f"{WORD}@{WORD}.example")
+    yield reader((), ())(f"{WORD}@{WORD}.example")
 
 
 @pytest.mark.parametrize("one", list(made()), ids=_name)

@@ -8,20 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.detectors.mail_domains import NOTHING
 from gateway.minimise.addresses import (
     _REMEMBERED,
     LONGEST,
     MALFORMED,
     PERSONAL,
-    VERDICTS,
     Address,
     Kind,
+    Verdicts,
     _read_any,
     _read_plain,
-    read,
     reader,
 )
 from tests.minimise.disguised import ADDRESSES, DOMAINS, HIDDEN, wide
+
+VERDICTS = Verdicts(NOTHING)
+read = VERDICTS.__getitem__
 
 
 @pytest.mark.parametrize(

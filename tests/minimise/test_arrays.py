@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.detectors.detect import find
-from gateway.minimise.joined import judge_joined, sought_of
+from gateway.minimise.arrays import judge_joined, sought_of
 from gateway.model import DETECTORS, Detector, Spare
 from gateway.plan import FreeText, Keep, Number, Scalar, Text, UserId, WorkEmail
 
