@@ -79,20 +79,34 @@ class Spare(StrEnum):
 
 
 class FieldPrivacy(msgspec.Struct, frozen=True):
-    """What a field holds; the fields of `kannelle.privacy.v1.FieldPrivacy`, with its defaults.
-
-    `without`: what isn't looked for in it inside the EU, which only a policy says, and no annotation.
-    """
+    """What a field holds; the fields of `kannelle.privacy.v1.FieldPrivacy`, with its defaults, and `without`."""
 
     category: Category = Category.UNSPECIFIED
+    """Of which category of data the value is. What has none leaves nowhere."""
+
     map_key: Category = Category.UNSPECIFIED
+    """The same of a map's keys. Without it no entry of the map leaves."""
+
     subject: bool = False
+    """Whether this field, of several user IDs and addresses as near to the top, says whom the message is about."""
+
     pattern: str = ""
+    """RE2 that a text must match as a whole. Bounded, without `.*`; empty is the category's own rule."""
+
     max_length: int = 0
+    """The most characters that a text may have; 0 is no bound of its own."""
+
     one_of: tuple[str, ...] = ()
+    """The only texts that pass. Empty is any that the other rules let pass."""
+
     min: int = 0
+    """The least that a number may be. `min` and `max` both 0 are no bounds."""
+
     max: int = 0
+    """The most that a number may be."""
+
     without: tuple[Detector, ...] = ()
+    """Detectors that don't look into this value, inside the EU: `phone`, `ip`, `email`. Needs a `pattern`; no annotation can say it."""
 
     @property
     def bounded(self) -> bool:

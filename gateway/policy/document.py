@@ -1,4 +1,4 @@
-"""The policy as written: one frozen struct for each mapping of the YAML document.
+"""The policy as written: one frozen struct for each mapping of the YAML document; a key's docstring stands below it.
 
 Only shapes live here. What must hold between them is checked in `load.py` and `residency.py`, what depends on contracts in `compile.py`.
 """
@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from gateway.model import Category, Detector, FieldPrivacy, Recipient
 from gateway.policy.http_exporters import HttpExporter
+from gateway.policy.planned import Event
 from gateway.policy.vocabulary import (
     Code,
     Days,
@@ -22,10 +23,8 @@ from gateway.policy.vocabulary import (
     FieldName,
     Host,
     LegalBasis,
-    Length,
     MetadataKey,
     Positive,
-    PropertyName,
     Purpose,
     Region,
     Seconds,
@@ -36,32 +35,40 @@ from gateway.policy.vocabulary import (
 
 
 class UserId(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a user's identifier looks like: `pattern` is RE2, matched against the whole value. `without`: what isn't looked for in it."""
+    """What a user's identifier looks like. What doesn't is stripped."""
 
     pattern: Text
+    """RE2 that a user ID matches as a whole: a literal prefix such as `usr_`, or a fixed shape, so that no name and no sentence is one."""
+
     without: tuple[Detector, ...] = ()
+    """Detectors that don't look into user IDs, anywhere: `phone`, `card`. Needs a literal prefix in each branch of the pattern."""
 
 
 class PersonalDomains(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Mail domains where people have mail of their own: `add` to those that the detectors know, `remove` what is an organisation's own.
+    """Mail domains where people have mail of their own, beside those that come with the gateway.
 
     Each counts for all below it; of two that stand one above the other, the longer one decides.
     """
 
     add: tuple[Text, ...] = ()
+    """Domains that count as people's own."""
+
     remove: tuple[Text, ...] = ()
+    """Domains that are an organisation's, though the gateway's list has them. A core of the list can't be removed."""
 
 
 class Timestamps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far from receipt, before or after, a timestamp may be that leaves the EU."""
+    """Which timestamps leave the EU."""
 
     days_around_receipt: Days
+    """How many days before or after its receipt a timestamp may be that leaves the EU."""
 
 
 class Classification(FieldPrivacy, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a field holds, as the controller says. `overrides`: it may loosen what the contract says."""
+    """What a field holds, as the controller says."""
 
     overrides: bool = False
+    """Whether it may loosen what the contract says. Otherwise it only tightens it."""
 
     @property
     def privacy(self) -> FieldPrivacy:
@@ -70,24 +77,38 @@ class Classification(FieldPrivacy, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class JsonlExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="jsonl"):
-    """One JSON object a line, into a file that is turned over at `max_bytes` and each day.
+    """One JSON object a line, into a file that is turned over each day, and when it is full.
 
-    Old files go when their lines are older than the destination's retention; the oldest go earlier where more than `backups` are there.
-    `path`: `-` is standard output; None is a file named after the destination, in the state folder. See `targets.py` for the others.
+    Old files go when their lines are older than the destination's retention.
     """
 
     path: Text | None = None
+    """A file's name, for one in the state folder, or an absolute path outside it; both end in `.jsonl`. `-` is standard output.
+
+    Without it, or with null, `<destination>.jsonl` in the state folder.
+    """
+
     max_bytes: Positive = 64 * 1024 * 1024
+    """Bytes at which the file is turned over."""
+
     backups: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    """How many old files are kept at most, whatever the retention asks. Without it, or with null, as many as there are."""
 
 
 class OtlpExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="otlp"):
-    """OTLP over gRPC to `endpoint`, `https://host:port` (on loopback `http://` will do). `timeout` is in seconds, `ca` a PEM file."""
+    """OTLP over gRPC, to a collector."""
 
     endpoint: Text
+    """`https://host:port`; on loopback `http://` will do. The host must be listed under `hosts` for the destination's region."""
+
     compression: Literal["gzip", "none"] = "gzip"
+    """How requests are compressed."""
+
     timeout: Seconds = 10.0
+    """How long one request may take."""
+
     ca: Text | None = None
+    """A file in PEM that verifies the collector; without it, or with null, what this machine trusts."""
 
 
 class NullExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="null"):
@@ -98,74 +119,47 @@ Exporter = JsonlExporter | OtlpExporter | HttpExporter | NullExporter
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The metadata that a recipient may get beside what gRPC itself needs, and `traceparent` inside the EU.
-
-    `keys` by what they hold; `credentials` are keys whose values pass as they are; of `baggage` and `tracestate`, the entries named.
-    """
+    """The metadata that a recipient may get beside what gRPC itself needs, and `traceparent` inside the EU."""
 
     keys: Mapping[MetadataKey, Category | Classification] = {}
+    """What the values of each key hold: a category, or a category and its rules."""
+
     credentials: tuple[MetadataKey, ...] = ()
+    """Keys whose values pass as they are, such as `authorization`."""
+
     baggage: Mapping[Token, Category | Classification] = {}
+    """What each entry of W3C baggage holds. Entries that aren't named don't pass."""
+
     tracestate: Mapping[Token, Category | Classification] = {}
+    """The same of W3C tracestate."""
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who receives, where, why, on what legal basis, which categories, for how long, and how it gets there.
-
-    `metadata` is what calls to it may say beside their messages, where a route names it.
-    """
+    """Who receives, where, why, on what legal basis, which categories, for how long, and how it gets there."""
 
     recipient: Recipient
+    """Of what kind the recipient is. A log gets indirect data alone, a vendor nothing of personal accounts."""
+
     region: Region
+    """Where the data is: a country of ISO 3166-1, two capitals such as `FR`."""
+
     purpose: Purpose
+    """What the data is for: a data use of fideslang."""
+
     legal_basis: LegalBasis
+    """On what ground of article 6(1) of the GDPR."""
+
     allow: frozenset[Category]
+    """The categories that it may receive, within its region's ceiling. Some can never be here, whatever the ceiling says."""
+
     retention: timedelta
+    """How long what it received is kept, such as `365d`: dead letters, and files that the gateway writes, go when they are older."""
+
     exporter: Exporter = JsonlExporter()
+    """How it gets there. The default is a file, `<destination>.jsonl` in the state folder."""
+
     metadata: Metadata = Metadata()
-
-
-class PropertyType(StrEnum):
-    """What an event's property may be, in JSON Schema's words."""
-
-    STRING = "string"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-
-
-class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an event's property may hold. `type` may be left out where the rest tells: see `kind`."""
-
-    type: PropertyType | None = None
-    category: Category = Category.OPERATIONAL
-    pattern: str = ""
-    max_length: Length = 0
-    one_of: tuple[Text, ...] = ()
-    min: int | None = None
-    max: int | None = None
-    without: tuple[Detector, ...] = ()
-
-    @property
-    def kind(self) -> PropertyType:
-        """`type`; without it an integer where there are bounds, else a string."""
-        if self.type is not None:
-            return self.type
-        return PropertyType.STRING if self.min is None and self.max is None else PropertyType.INTEGER
-
-    @property
-    def privacy(self) -> FieldPrivacy:
-        """The same, in the form that annotations are read into."""
-        low, high = self.min or 0, self.max or 0
-        return FieldPrivacy(
-            self.category, pattern=self.pattern, max_length=self.max_length, one_of=self.one_of, min=low, max=high, without=self.without
-        )
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An analytics event that exists; a property that isn't listed is not sent."""
-
-    properties: Mapping[PropertyName, Property] = {}
+    """What calls to it may say beside their messages, where a route names it."""
 
 
 class Mode(StrEnum):
@@ -186,40 +180,72 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Who asks: where it is, and what answers to it may hold."""
 
     region: Region
+    """Where the caller is: a country of ISO 3166-1, two capitals such as `FR`."""
+
     allow: frozenset[Category]
+    """The categories that answers to it may hold, within its region's ceiling."""
+
     metadata: Metadata = Metadata()
+    """What answers may say beside their messages."""
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a call is tried again, as gRPC's service config has it: https://github.com/grpc/proposal/blob/master/A6-client-retries.md."""
 
     max_attempts: Annotated[int, Meta(ge=2, le=5)]
+    """How often a call is made at most, the first time included."""
+
     codes: frozenset[Code]
+    """The status codes after which it is made again."""
+
     initial_backoff: Seconds = 0.1
+    """The longest wait before the second time; waits are at random up to their bound."""
+
     max_backoff: Seconds = 1.0
+    """The longest wait there is."""
+
     backoff_multiplier: Annotated[float, Meta(ge=1, le=10)] = 2.0
+    """What the bound is multiplied by each time."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Calls to `authority`, to all methods of the contracts or to `methods` (`pkg.Service/Method`, `pkg.Service/*`), go to `upstream`.
-
-    `upstream` is `dns:///host:port`, `unix:/path` or a list of `ip:port`; TLS, unless it is `plaintext`, which stays on the machine.
-    Requests are minimised for `destination`, answers for the caller, which is one of `callers`: a SPIFFE ID or a DNS name. `timeout`, in
-    seconds, shortens deadlines. `wait_for_ready`: a call waits for an upstream that can't be reached yet.
-    """
+    """Calls between services: where they go, and as what they and their answers are minimised."""
 
     authority: Text
+    """The `:authority` of the calls, such as `directory.kannelle.svc`."""
+
     upstream: Text | tuple[Text, ...]
+    """Where they go: `dns:///host:port`, `unix:/path`, or a list of `ip:port`, taken in turn."""
+
     destination: str
+    """The destination that requests are minimised for: a key of `destinations`."""
+
     listener: Side = Side.OUTBOUND
+    """Whose calls: `outbound`, those of the service beside the gateway; `inbound`, others' to it."""
+
     methods: tuple[Text, ...] = ()
+    """Which calls: `pkg.Service/Method` or `pkg.Service/*`. Without any, all that the contracts know."""
+
     callers: Mapping[Text, Caller] = {}
+    """Who may call, each a SPIFFE ID or a DNS name, with what answers to it may hold."""
+
     mode: Mode = Mode.ENFORCE
+    """`enforce` minimises; `shadow` only reports what would be stripped, between services inside the EU."""
+
     plaintext: bool = False
+    """Whether the upstream is called without TLS, which is for upstreams on this machine."""
+
     timeout: Seconds | None = None
+    """How long a call may take; it shortens a caller's deadline, which is passed on. Without it, or with null, the caller's counts."""
+
     retry: Retry | None = None
+    """When a call is made again; without it, or with null, never."""
+
     wait_for_ready: bool = False
+    """Whether a call waits, up to its deadline, for an upstream that can't be reached yet."""
+
     max_message_bytes: Annotated[int, Meta(ge=1024, le=256 * 1024 * 1024)] = 4 * 1024 * 1024
+    """The largest request and the largest answer, in bytes, after decompression. The listener's bound holds too."""
 
     @property
     def local(self) -> bool:
@@ -228,11 +254,16 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Otlp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What OTLP attributes hold, by exact key or by prefix (`service.*`), and the log bodies and span names that pass as they are."""
+    """What logs, traces and metrics of OpenTelemetry may hold."""
 
     attributes: Mapping[Text, Category | Classification] = {}
+    """What each attribute holds, by exact key (`user.id`) or by prefix (`service.*`). What isn't listed is stripped."""
+
     log_templates: tuple[Text, ...] = ()
+    """Log bodies that pass, word for word. Others are stripped."""
+
     span_names: tuple[Text, ...] = ()
+    """Span names that pass, word for word. Others are named for their kind."""
 
     def privacy(self, key: str) -> FieldPrivacy:
         """What the attribute listed as `key` holds. Raises KeyError if none is."""
@@ -241,24 +272,46 @@ class Otlp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole document.
-
-    `ceilings`: what a region may receive at most. `hosts`: which vendors' hosts are in a region. `flows`: which destinations a call
-    (`pkg.Service/Method`, `pkg.Service/*`), a message type or a signal (`otlp/logs`, `otlp/traces`, `otlp/metrics`) feeds.
-    Without `timestamps` none leaves the EU.
-    """
+    """The whole document."""
 
     version: Literal[1]
+    """The version of this format."""
+
     controller: Text
+    """Who the data controller is: the organisation's name."""
+
     user_id: UserId
+    """What a user's identifier looks like."""
+
     destinations: Mapping[Slug, Destination]
+    """Who receives, by a name of lower-case letters, digits and hyphens."""
+
     flows: Mapping[Text, tuple[str, ...]]
+    """Which destinations something feeds: a call (`pkg.Service/Method`, `pkg.Service/*`), a message type, or a signal (`otlp/logs`)."""
+
     approvals: Text | None = None
+    """A file beside the policy that records what was approved. With it only classifications recorded there count; without it all do."""
+
     timestamps: Timestamps | None = None
+    """Which timestamps leave the EU. Without it none does."""
+
     personal_domains: PersonalDomains = PersonalDomains()
+    """Mail domains where people have mail of their own."""
+
     ceilings: Mapping[Region, frozenset[Category]] = {}
+    """What a country may receive at most, by its two capitals. A country without a ceiling receives `OPERATIONAL` alone."""
+
     classifications: Mapping[FieldName, Classification] = {}
+    """What fields hold, by their full name, where the contract doesn't say it or where less is to leave than it says."""
+
     tracking_plan: Mapping[EventName, Event] = {}
+    """The analytics events that exist, by name. Others are not sent."""
+
     routes: tuple[Route, ...] = ()
+    """Calls between services."""
+
     hosts: Mapping[Region, frozenset[Host]] = {}
+    """Which hosts of exporters are in a country, where a vendor's host doesn't say it itself."""
+
     otlp: Otlp = Otlp()
+    """What logs, traces and metrics of OpenTelemetry may hold."""

@@ -16,10 +16,10 @@ from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Nested, Properties, Value
 from gateway.policy import status
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Event
 from gateway.policy.fields import entry, held, is_map, label, values
 from gateway.policy.judge import judge, kind_of, kind_of_message
 from gateway.policy.otlp import slots
+from gateway.policy.planned import Event
 from gateway.policy.project import WIRE, Ruling
 from gateway.policy.values import KIND_OF
 from gateway.policy.words import of_reason, of_rule, of_value

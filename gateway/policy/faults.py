@@ -8,8 +8,9 @@ from typing import Final
 from gateway.detectors.detect import find
 from gateway.model import Detector, FieldPrivacy
 from gateway.patterns import compile_pattern, max_chars
-from gateway.policy.document import Property, UserId
+from gateway.policy.document import UserId
 from gateway.policy.identifiers import identifier_fault
+from gateway.policy.planned import Property
 from gateway.policy.residency import Fault
 from gateway.policy.vocabulary import EXEMPTIBLE, EXEMPTIBLE_USER_ID
 from gateway.policy.words import few

@@ -14,10 +14,13 @@ from gateway.policy.vocabulary import Positive, Seconds, Text, TypeName, Variabl
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a credential is: in the environment variable `env`, or in the file at `file`. Never in the policy itself."""
+    """Where a credential is, by one of two keys. Never in the policy itself."""
 
     env: Variable | None = None
+    """The environment variable that holds it."""
+
     file: Text | None = None
+    """The file that holds it, read again when it changes."""
 
 
 Template = Any
@@ -25,49 +28,84 @@ Template = Any
 
 
 class SegmentExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="segment"):
-    """Segment's HTTP API, or RudderStack's, at `endpoint`, `https://host`. `items` are track calls, by message type.
-
-    Here and below `timeout` is in seconds, `ca` a PEM file.
-    """
+    """Segment's HTTP API, or RudderStack's."""
 
     endpoint: Text
+    """`https://host`, in the destination's region."""
+
     write_key: Secret
+    """Where the source's write key is."""
+
     items: Mapping[TypeName, Template]
+    """The track call that an item becomes, by message type: a template, in which `{user.user_id}` stands for a field."""
     timeout: Seconds = 10.0
+    """How long one request may take."""
+
     ca: Text | None = None
+    """A file in PEM that verifies the vendor; without it, or with null, what this machine trusts."""
 
 
 class MixpanelExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="mixpanel"):
-    """Mixpanel's import API at `endpoint`, `https://host`, by a service account. `items` are events."""
+    """Mixpanel's import API, by a service account."""
 
     endpoint: Text
+    """`https://host`, in the destination's region."""
+
     project_id: Positive
+    """The project's number."""
+
     username: Secret
+    """Where the service account's name is."""
+
     password: Secret
+    """Where the service account's secret is."""
+
     items: Mapping[TypeName, Template]
+    """The event that an item becomes, by message type: a template, in which `{user.user_id}` stands for a field."""
     timeout: Seconds = 20.0
+    """How long one request may take."""
+
     ca: Text | None = None
+    """A file in PEM that verifies the vendor; without it, or with null, what this machine trusts."""
 
 
 class ZendeskExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="zendesk"):
-    """Zendesk's ticketing API at `endpoint`, `https://host`, by an agent's `email` and API `token`, or by `oauth`. `items` are tickets."""
+    """Zendesk's ticketing API, by an agent's address and API token, or by an OAuth token."""
 
     endpoint: Text
+    """`https://host`, listed under `hosts` for the destination's region."""
+
     email: Secret | None = None
+    """Where the agent's address is, with `token`."""
+
     token: Secret | None = None
+    """Where the API token is, with `email`."""
+
     oauth: Secret | None = None
+    """Where the OAuth token is, instead of the two."""
+
     items: Mapping[TypeName, Template]
+    """The ticket that an item becomes, by message type: a template, in which `{user.user_id}` stands for a field."""
     timeout: Seconds = 20.0
+    """How long one request may take."""
+
     ca: Text | None = None
+    """A file in PEM that verifies the vendor; without it, or with null, what this machine trusts."""
 
 
 class WebhookExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="webhook"):
-    """JSON to `endpoint`, `https://host/path`, signed as https://www.standardwebhooks.com has it with `secret`, `whsec_…`."""
+    """JSON, signed as https://www.standardwebhooks.com has it."""
 
     endpoint: Text
+    """`https://host/path`; the host must be listed under `hosts` for the destination's region."""
+
     secret: Secret
+    """Where the signing secret is: `whsec_` and base64 of 24 to 64 bytes."""
     timeout: Seconds = 10.0
+    """How long one request may take."""
+
     ca: Text | None = None
+    """A file in PEM that verifies the receiver; without it, or with null, what this machine trusts."""
 
 
 HttpExporter = SegmentExporter | MixpanelExporter | ZendeskExporter | WebhookExporter

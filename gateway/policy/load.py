@@ -17,7 +17,8 @@ from gateway.errors import BadPolicy
 from gateway.model import NEVER, Category
 from gateway.policy import envelope, mail, outgoing, residency, routes, targets
 from gateway.policy import faults as fault
-from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy, Property, PropertyType
+from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy
+from gateway.policy.planned import Property, PropertyType
 from gateway.policy.residency import Fault
 from gateway.signals import BY_FLOW
 from gateway.yamlfile import Origin, text_of, unlisted

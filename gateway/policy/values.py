@@ -8,8 +8,9 @@ from typing import Final, cast
 from gateway.errors import Reason
 from gateway.model import FieldPrivacy
 from gateway.plan import Keep, Properties, Scalar, Value
-from gateway.policy.document import Event, Policy, PropertyType
+from gateway.policy.document import Policy
 from gateway.policy.judge import Site, judge
+from gateway.policy.planned import Event, PropertyType
 
 KINDS: Final = ("string", "integer", "float", "bool")
 """The kinds that such a value may show, as `judge` names them."""

@@ -8,8 +8,9 @@ from typing import Final
 import pytest
 
 from gateway.model import INDIRECT, NEVER, Category, Recipient
-from gateway.policy.document import JsonlExporter, Policy, PropertyType
+from gateway.policy.document import JsonlExporter, Policy
 from gateway.policy.load import default_path, load
+from gateway.policy.planned import PropertyType
 from gateway.policy.vocabulary import LegalBasis
 
 POLICY: Final[Policy] = load(default_path()).policy

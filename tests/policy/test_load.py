@@ -13,19 +13,17 @@ from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.policy import mail
 from gateway.policy.document import (
     Classification,
-    Event,
     JsonlExporter,
     Mode,
     NullExporter,
     Otlp,
     OtlpExporter,
     Policy,
-    Property,
-    PropertyType,
     Route,
 )
 from gateway.policy.http_exporters import MixpanelExporter, Secret, SegmentExporter, WebhookExporter, ZendeskExporter
 from gateway.policy.load import PolicyFile, default_path, faults, load, parse
+from gateway.policy.planned import Event, Property, PropertyType
 from gateway.policy.vocabulary import LegalBasis
 from gateway.yamlfile import Node, build, compose
 

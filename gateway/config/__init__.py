@@ -1,0 +1,54 @@
+"""How one gateway runs: its listeners, its files, its limits. YAML and environment in, one frozen struct out.
+
+What data may go where is the policy's; the environment can't touch that. `document.py` holds the keys, `reading.py` reads them, `checks.py`
+says what can't be together.
+"""
+
+from __future__ import annotations
+
+from gateway.config.document import (
+    DNS_NAME,
+    SPIFFE_ID,
+    STATE,
+    Config,
+    Delivery,
+    Health,
+    Http,
+    Hub,
+    Inbound,
+    Listeners,
+    Local,
+    LocalHttp,
+    Outbound,
+    Outbox,
+    Reload,
+    Stop,
+    Telemetry,
+    Tls,
+    Traces,
+)
+from gateway.config.reading import PREFIX, load
+
+__all__ = [
+    "DNS_NAME",
+    "PREFIX",
+    "SPIFFE_ID",
+    "STATE",
+    "Config",
+    "Delivery",
+    "Health",
+    "Http",
+    "Hub",
+    "Inbound",
+    "Listeners",
+    "Local",
+    "LocalHttp",
+    "Outbound",
+    "Outbox",
+    "Reload",
+    "Stop",
+    "Telemetry",
+    "Tls",
+    "Traces",
+    "load",
+]

@@ -1,0 +1,117 @@
+"""What can't be in a configuration, however well each of its keys is formed."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from gateway.config.document import Config, Listeners
+from gateway.policy.targets import OURS, is_written
+from gateway.yamlfile import Origin
+
+_TCP: Final = re.compile(r"(?:\[([0-9a-f:.]*:[0-9a-f:.]*)\]|([a-z0-9.-]+)):([0-9]{1,5})", re.ASCII)
+
+
+def check(config: Config, origin: Origin) -> None:
+    """Raise BadConfig if values don't fit together."""
+    for keys, text in _faults(config):
+        raise origin.fail(keys, text)
+
+
+def _faults(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What is wrong with values together: the key, and the text of the error."""
+    yield from _faults_of_role(config)
+    yield from _faults_of_files(config)
+    addresses = _addresses(config.listeners)
+    for name, address in addresses.items():
+        fault = _fault_of_address(name, address)
+        if fault:
+            yield ("listeners", name, "address"), fault
+    if config.listeners.outbound and not config.service:
+        yield ("listeners", "outbound"), "needs `service`: a SPIFFE ID or DNS name that says whose calls these are"
+    if config.listeners.inbound and config.tls is None:
+        yield ("listeners", "inbound"), "needs `tls`, with certificate, key and ca, for it is never plaintext"
+    for (one, taken), (other, address) in itertools.combinations(addresses.items(), 2):
+        if _meet(taken, address):
+            yield ("listeners", other, "address"), f"is taken by listeners.{one}"
+
+
+def _faults_of_files(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Files that are read and are called as those of exporters, which are written to."""
+    files: dict[tuple[str | int, ...], Path | None] = {("policy",): config.policy}
+    files |= {("contracts", index): path for index, path in enumerate(config.contracts)}
+    if config.tls is not None:
+        files |= {("tls", name): getattr(config.tls, name) for name in config.tls.__struct_fields__}
+    yield from ((keys, OURS) for keys, path in files.items() if path is not None and is_written(str(path)))
+
+
+def _faults_of_role(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What a role needs, and what would do nothing there."""
+    agent = config.role == "agent"
+    if agent and config.hub is None:
+        yield ("role",), "an agent needs `hub`, which says where it hands its releases"
+    if not agent and config.hub is not None:
+        yield ("hub",), "is for the role agent"
+    if not agent and config.outbox is None:
+        yield ("outbox",), "only an agent can do without"
+    if config.role == "hub" and config.listeners.delivery is None:
+        yield ("role",), "a hub needs `listeners.delivery`, where agents hand their releases over"
+    if config.role != "hub" and config.listeners.delivery is not None:
+        yield ("listeners", "delivery"), "is for the role hub"
+    for keys, given in ((("hub",), config.hub), (("listeners", "delivery"), config.listeners.delivery)):
+        if given is not None and config.tls is None:
+            yield keys, "needs `tls`, with certificate, key and ca, for it is never plaintext"
+
+
+def _addresses(listeners: Listeners) -> dict[str, str]:
+    """The address of each listener that is on, by its key."""
+    named = {name: getattr(listeners, name) for name in listeners.__struct_fields__}
+    return {name: listener.address for name, listener in named.items() if listener is not None}
+
+
+_ANYWHERE: Final = frozenset({"inbound", "delivery", "health", "http"})
+"""The listeners that need not be on this machine: `inbound` and `delivery` are not plaintext, the others carry no data."""
+
+
+def _fault_of_address(listener: str, address: str) -> str:
+    """What is wrong with a listener's address; empty if nothing is."""
+    if listener != "http" and re.fullmatch(r"unix:/[^\s\0]{1,100}", address):
+        return ""
+    parts = _TCP.fullmatch(address)
+    if parts is None or int(parts[3]) > 65535:
+        return "must be host:port, such as 127.0.0.1:4317" + ("" if listener == "http" else ", or unix:/path")
+    if listener in _ANYWHERE or _is_loopback(parts[1] or parts[2]):
+        return ""
+    return "must be on loopback or a Unix socket, for it is plaintext"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether two valid addresses are, or may turn out to be, the same: only two different IP addresses surely are not."""
+    (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
+    if "unix" in (host, other_host):
+        return one == other
+    if int(port) != int(other_port) or int(port) == 0:
+        return False
+    first, second = _ip(host), _ip(other_host)
+    return first is None or second is None or first == second
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The one address that `host` is; None for a name and for 0.0.0.0 and ::, which are several."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return None if mapped.is_unspecified else mapped

@@ -1,0 +1,285 @@
+"""The configuration as written: one frozen struct for each mapping of the YAML document; a key's docstring stands below it.
+
+Only shapes live here. What must hold between them is checked in `checks.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+STATE: Final = Path(".privacy-gateway")
+"""The state folder where the configuration names none: in the working folder."""
+
+SPIFFE_ID: Final = r"(?=.{1,2048}\Z)spiffe://[a-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)+"
+"""A workload's: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md#2-spiffe-identity."""
+
+DNS_NAME: Final = r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+"""In lower case and without a dot at its end: RFC 1123, section 2.1."""
+
+Bytes = Annotated[int, Meta(ge=1024, le=256 * 1024 * 1024)]
+Calls = Annotated[int, Meta(ge=1, le=1_000_000)]
+Age = Annotated[float, Meta(gt=0, le=7 * 86400)]
+Pause = Annotated[float, Meta(ge=0, le=3600)]
+Name = Annotated[
+    str, Meta(pattern=f"{SPIFFE_ID}|{DNS_NAME}", description="a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case")
+]
+HubAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}",
+        description="host:port, such as privacy-hub.kannelle.svc:14007",
+    ),
+]
+Agent = Annotated[
+    str,
+    Meta(
+        pattern=f"{SPIFFE_ID}(?:/\\*)?|{DNS_NAME}",
+        description="a SPIFFE ID, such as spiffe://example.org/video or spiffe://example.org/apps/*, or a DNS name in lower case",
+    ),
+]
+
+
+class Local(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the service beside the gateway calls: the emit services and OTLP/gRPC. Plaintext."""
+
+    address: str = "127.0.0.1:4317"
+    """`host:port` on loopback, or `unix:/path`: the listener is plaintext, so that nothing else may reach it."""
+
+    max_message_bytes: Bytes = 4 * 1024 * 1024
+    """The largest message taken, in bytes, after decompression."""
+
+
+class LocalHttp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the service beside the gateway sends OTLP/HTTP. Plaintext."""
+
+    address: str = "127.0.0.1:4318"
+    """`host:port` on loopback, or `unix:/path`."""
+
+    max_message_bytes: Bytes = 4 * 1024 * 1024
+    """The largest body taken, in bytes, as it arrives and after decompression."""
+
+
+class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the service beside the gateway calls other services. Plaintext."""
+
+    address: str = "127.0.0.1:14001"
+    """`host:port` on loopback, or `unix:/path`."""
+
+    max_message_bytes: Bytes = 4 * 1024 * 1024
+    """The largest request taken, in bytes, after decompression, whatever its route allows."""
+
+    max_calls: Calls = 4096
+    """Calls at once; half of them at most on one connection."""
+
+    max_connection_age: Age = 3600.0
+    """How old a connection gets before it is told to leave (GOAWAY)."""
+
+    max_connection_grace: Age = 300.0
+    """How long calls in flight may take after that."""
+
+
+class Inbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where other services call the one beside the gateway. TLS, both sides with a certificate."""
+
+    address: str = "0.0.0.0:14006"
+    """`host:port`, or `unix:/path`."""
+
+    max_message_bytes: Bytes = 4 * 1024 * 1024
+    """The largest request taken, in bytes, after decompression, whatever its route allows."""
+
+    max_calls: Calls = 4096
+    """Calls at once; half of them at most on one connection."""
+
+    max_connection_age: Age = 3600.0
+    """How old a connection gets before it is told to leave (GOAWAY)."""
+
+    max_connection_grace: Age = 300.0
+    """How long calls in flight may take after that."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a hub's agents hand their releases over. TLS, both sides with a certificate."""
+
+    address: str = "0.0.0.0:14007"
+    """`host:port`, or `unix:/path`."""
+
+    agents: tuple[Agent, ...] = ()
+    """Who may: SPIFFE IDs or DNS names of their certificates. One that ends in `/*` stands for all SPIFFE IDs below it. Empty is nobody."""
+
+    max_message_bytes: Bytes = 16 * 1024 * 1024
+    """The largest group of releases taken, in bytes."""
+
+    max_calls: Calls = 4096
+    """Streams at once; half of them at most from one agent's name."""
+
+    max_connection_age: Age = 3600.0
+    """How old a connection gets before it is told to leave (GOAWAY)."""
+
+    max_connection_grace: Age = 300.0
+    """How long streams in flight may take after that."""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where gRPC health is asked. Plaintext; it carries no data."""
+
+    address: str = "0.0.0.0:14020"
+    """`host:port`, or `unix:/path`. For Kubernetes probes it is on the pod's address."""
+
+
+class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where `/livez`, `/readyz` and `/metrics` are asked. Plaintext; it carries no data."""
+
+    address: str = "0.0.0.0:14022"
+    """`host:port`."""
+
+
+class Listeners(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the gateway listens. `outbound: {}` turns a listener on with its defaults, `local_http: null` turns one off."""
+
+    local: Local = Local()
+    """Emit services and OTLP/gRPC, for the service beside the gateway. Always on."""
+
+    local_http: LocalHttp | None = LocalHttp()
+    """OTLP/HTTP, for the service beside the gateway."""
+
+    outbound: Outbound | None = None
+    """That service's calls to others. Needs `service`."""
+
+    inbound: Inbound | None = None
+    """Other services' calls to that service. Needs `tls`."""
+
+    delivery: Delivery | None = None
+    """Agents, at a hub, which needs it. Needs `tls`."""
+
+    health: Health | None = None
+    """gRPC health, for probes."""
+
+    http: Http | None = None
+    """Probes and Prometheus over HTTP."""
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files in PEM, read again when they change."""
+
+    certificate: Path
+    """The gateway's own certificate, its chain behind it."""
+
+    key: Path
+    """The private key of that certificate, without a passphrase."""
+
+    ca: Path
+    """The certificates that verify callers, agents, upstreams and the hub."""
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the gateway leaves on SIGTERM."""
+
+    notice: Pause = 0.0
+    """How long health says NOT_SERVING before the first call is refused."""
+
+    grace: Pause = 10.0
+    """How long calls in flight may then take."""
+
+
+class Reload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How changed files come into force. SIGHUP looks at once."""
+
+    every: Pause = 2.0
+    """How often the files of policy, contracts, exporters and TLS are looked at; 0 is never but on SIGHUP."""
+
+    grace: Pause = 10.0
+    """What a call in flight has left when the new policy doesn't let it go on as before."""
+
+
+class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where releases are kept, in the state folder, until their recipients have them."""
+
+    max_bytes: Annotated[int, Meta(ge=64 * 1024)] = 1024 * 1024 * 1024
+    """Bytes of releases kept at most, dead letters among them. A call beyond that is told to come back."""
+
+    max_age: timedelta = timedelta(days=3)
+    """How long delivery is tried. What couldn't be delivered within becomes a dead letter."""
+
+    sweep: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    """How often what is too old is looked for."""
+
+    margin: Annotated[int, Meta(ge=0)] = 16 * 1024 * 1024
+    """Bytes that stay free on the volume, so that what was delivered can still be deleted. Calls are told to come back below it."""
+
+    remember: Annotated[float, Meta(ge=0, le=7 * 86400)] = 3600.0
+    """How long a request ID is known, at least, after its item was stored: sent again within, it is stored once."""
+
+
+class Hub(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an agent hands its releases, by mutual TLS."""
+
+    address: HubAddress
+    """`host:port` of the hub's listener `delivery`."""
+
+    timeout: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    """How long the agent waits to hear that releases are stored."""
+
+
+class Traces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The gateway's own traces, which go through the flow `otlp/traces`."""
+
+    ratio: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """Which part of the traces that begin here is kept, from 0 (off) to 1. Those that a caller has sampled are kept unless it is 0."""
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the gateway says of itself, beside its metrics."""
+
+    traces: Traces = Traces()
+    """The gateway's own traces."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration. Relative paths are taken from the configuration file's folder."""
+
+    role: Literal["all", "agent", "hub"] = "all"
+    """`all` is one process. `agent`, beside a service, minimises and hands its releases to a `hub`, which delivers them."""
+
+    policy: Path | None = None
+    """The policy's file. Without it Kannelle's counts."""
+
+    contracts: tuple[Path, ...] = ()
+    """Descriptor sets, and folders of `.proto` files. Without any, Kannelle's own."""
+
+    state: Path = STATE
+    """The folder that embedded stores and exporters write to, the secret of keyed hashes too. The default is in the working folder."""
+
+    service: Name = ""
+    """Who the service beside the gateway is: the caller on `outbound`."""
+
+    listeners: Listeners = Listeners()
+    """Where the gateway listens."""
+
+    tls: Tls | None = None
+    """Certificates, for `inbound`, `delivery`, `hub`, and upstreams that aren't plaintext."""
+
+    outbox: Outbox | None = Outbox()
+    """Where releases wait for their recipients. An agent can do without: with `null` it refuses calls while its hub is away."""
+
+    hub: Hub | None = None
+    """An agent's hub."""
+
+    stop: Stop = Stop()
+    """How the gateway leaves."""
+
+    reload: Reload = Reload()
+    """How changed files come into force."""
+
+    telemetry: Telemetry = Telemetry()
+    """What the gateway says of itself."""
+
+    reflection: bool = False
+    """Whether gRPC reflection lists the gateway's own services on `local`."""
+
+    insecure_loopback: bool = False
+    """Whether exporters may send to `http://` on this machine, for trials."""

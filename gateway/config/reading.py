@@ -1,0 +1,70 @@
+"""The configuration's file and the environment over it, read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from gateway.config.checks import check
+from gateway.config.document import STATE, Config, Tls
+from gateway.errors import BadConfig
+from gateway.yamlfile import Node, build, compose, text_of
+
+PREFIX: Final = "PRIVACY_GATEWAY__"
+"""What the environment's overrides start with; the key follows in capitals, `__` between its parts."""
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration in the file at `path`, or the default one, with the overrides of `environ`. Raises BadConfig."""
+    root = Node("configuration", None) if path is None else compose(text_of(path, BadConfig), str(path), BadConfig)
+    if root.value is None:
+        root = Node(root.place, {})
+    for name in sorted(environ):
+        if name.startswith(PREFIX):
+            root = _override(root, name.removeprefix(PREFIX).lower().split("__"), _given(name, environ[name]))
+    config, origin = build(root, Config, BadConfig)
+    check(config, origin)
+    return _resolve(config, Path() if path is None else path.parent)
+
+
+def _override(root: Node, keys: list[str], given: Node) -> Node:
+    """`root` with `given` at `keys`. What isn't a mapping on the way there stays, and is an error later."""
+    if not keys:
+        return given
+    if not isinstance(root.value, dict):
+        return root
+    inner = root.value.get(keys[0])
+    if inner is None or inner.value is None:
+        inner = Node(given.place, {})
+    return Node(root.place, {**root.value, keys[0]: _override(inner, keys[1:], given)})
+
+
+def _given(name: str, text: str) -> Node:
+    """The value of an override: YAML, or the text as it is where it isn't YAML (`[::1]:4317`)."""
+    try:
+        return _moved(compose(text, name, BadConfig), name)
+    except BadConfig:
+        return Node(name, text, text)
+
+
+def _moved(node: Node, place: str) -> Node:
+    match node.value:
+        case dict(entries):
+            return Node(place, {key: _moved(entry, place) for key, entry in entries.items()})
+        case list(items):
+            return Node(place, [_moved(item, place) for item in items])
+    return Node(place, node.value, node.text)
+
+
+def _resolve(config: Config, folder: Path) -> Config:
+    """`config` with the paths that were given taken from `folder`."""
+    return msgspec.structs.replace(
+        config,
+        policy=None if config.policy is None else folder / config.policy,
+        contracts=tuple(folder / contract for contract in config.contracts),
+        state=config.state if config.state is STATE else folder / config.state,
+        tls=config.tls and Tls(certificate=folder / config.tls.certificate, key=folder / config.tls.key, ca=folder / config.tls.ca),
+    )
