@@ -22,10 +22,10 @@ from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.minimise.engine import MAX_BYTES
 from gateway.model import Parcel, Release, Withheld
 from gateway.receivers.caller import Callers
-from gateway.receivers.emit import reason_number
 from gateway.receivers.fields import TURN, Repeated
 from gateway.receivers.guard import AFTER, LONGEST, Guard
 from gateway.receivers.incoming import AGENT, Context
+from gateway.receivers.receipts import reason_number
 from gateway.receivers.rollout import RollOut
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import Called

@@ -1,9 +1,12 @@
-"""The emit services: one item, a batch, a stream. All requests have one shape: a request ID in field 1, the item or items in field 2."""
+"""The emit services: one item, a batch, a stream.
+
+All requests have one shape: a request ID in field 1, the item or items in field 2, and in field 3 whether receipts are to be complete.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -18,33 +21,28 @@ from gateway.errors import Reason, Refused
 from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.payload import opened
 from gateway.minimise.schema import attribute, build, parse
-from gateway.model import FieldVerdict, Release, Stripped, Verdict
+from gateway.model import Verdict
 from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.guard import Guard
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.intake import Asked, Batch, Intake, Resolve
 from gateway.receivers.lane import Lane
+from gateway.receivers.receipts import brief, complete, reason_number
 from gateway.telemetry.traces import Called, tell_items
 
 _ID: Final = FieldPlan(1, "request_id", "string", Presence.IMPLICIT)
 _ONE, _MANY = build(
     (
-        MessagePlan("Request", (_ID, FieldPlan(2, "item", "bytes", Presence.EXPLICIT))),
+        MessagePlan("Request", (_ID, FieldPlan(2, "item", "bytes", Presence.EXPLICIT), FieldPlan(3, "verbose", "bool", Presence.IMPLICIT))),
         MessagePlan("BatchRequest", (_ID, FieldPlan(2, "items", "bytes", Presence.EXPANDED))),
     )
 )
 REQUEST_ID: Final = attribute(1)
 ITEM: Final = attribute(2)
+VERBOSE: Final = attribute(3)
 
 Find = Callable[[bytes], tuple[Flow, bytes]]
 """The flow of an item, and its message. Raises Refused."""
-
-VERDICTS: Final[Mapping[FieldVerdict, receipt_pb2.Verdict.ValueType]] = {
-    FieldVerdict.KEEP: receipt_pb2.VERDICT_KEEP,
-    FieldVerdict.STRIP: receipt_pb2.VERDICT_STRIP,
-    FieldVerdict.MASK: receipt_pb2.VERDICT_MASK,
-}
-"""What became of a field, as the contract numbers it."""
 
 EMIT: Final = "kannelle.privacy.v1.EmitService"
 """The service that takes items of any type of the contracts."""
@@ -64,7 +62,7 @@ CurrentFlows = Callable[[], Flows]
 
 
 class Streamed(msgspec.Struct, frozen=True):
-    """A stream of items: its method, and the flows of its start, which it keeps to its end."""
+    """A call with items: its method, and the flows of its start, which it keeps to its end."""
 
     service: str
     method: str
@@ -82,6 +80,10 @@ class Streamed(msgspec.Struct, frozen=True):
             return flows.of_method(self.service, self.method).terms
         except Refused:
             return ()
+
+
+Begun = Callable[[], tuple[Find, Streamed]]
+"""Begins a call. Raises Refused."""
 
 
 def handlers(flows: CurrentFlows, intake: Intake, guard: Guard, in_flight: InFlight[Streamed]) -> Iterator[grpc.GenericRpcHandler]:
@@ -102,21 +104,15 @@ class _Host(msgspec.Struct, frozen=True):
 def _handler(method: MethodDescriptor, host: _Host) -> grpc.RpcMethodHandler[Any, Any]:
     service, intake, guard = method.containing_service.full_name, host.intake, host.guard
     response, called = GetMessageClass(method.output_type), Called(service, method.name)
+    begun = partial(_begun, service, method.name, host.flows)
     if method.client_streaming:
-        begun = partial(_begun, service, method.name, host.flows)
         return guard.stream(partial(_stream, intake, begun, host.in_flight, response), called)
-    finder = partial(_finder, service, method.name, host.flows)
     batch = method.input_type.fields_by_number[2].is_repeated
-    return guard.unary(partial(_batch if batch else _unary, intake, finder, response), called)
-
-
-def _finder(service: str, method: str, flows: CurrentFlows) -> Find:
-    """How a call's items find their flow: by the call, or in `EmitService` by their type. The flows are those of the call's start."""
-    return _find(service, method, flows())
+    return guard.unary(partial(_batch if batch else _unary, intake, begun, response), called)
 
 
 def _begun(service: str, method: str, flows: CurrentFlows) -> tuple[Find, Streamed]:
-    """The same, and what a stream of them goes by."""
+    """How a call's items find their flow, by the call, or in `EmitService` by their type; and what all of them go by from its start."""
     current = flows()
     return _find(service, method, current), Streamed(service, method, current)
 
@@ -133,13 +129,26 @@ def _by_type(flows: Flows, raw: bytes) -> tuple[Flow, bytes]:
     return flows.of_type(name), item
 
 
-async def _unary(intake: Intake, finder: Callable[[], Find], response: type[Message], raw: bytes) -> bytes:
-    verdicts = await intake.one(_in_request(finder()), raw)
-    return response(receipts=[_receipt(verdict) for verdict in verdicts]).SerializeToString()
+async def _unary(intake: Intake, begun: Begun, response: type[Message], raw: bytes) -> bytes:
+    find, call = begun()
+    answered = await intake.one(_in_request(find), raw)
+    if answered.asked.verbose:
+        receipts = [await _complete(call.flows, intake, answered.asked.item, verdict) for verdict in answered.verdicts]
+    else:
+        receipts = [brief(verdict) for verdict in answered.verdicts]
+    return response(receipts=receipts).SerializeToString()
 
 
-async def _batch(intake: Intake, finder: Callable[[], Find], response: type[Message], raw: bytes) -> bytes:
-    find, request = finder(), await intake.apart(len(raw), partial(parse, _MANY, raw))
+async def _complete(flows: Flows, intake: Intake, item: bytes, verdict: Verdict) -> receipt_pb2.Receipt:
+    """Return a complete receipt, or a brief one of what is too much for it: the item is on its way already."""
+    try:
+        return await complete(flows.compiler, intake.apart, item, verdict)
+    except Refused:
+        return brief(verdict)
+
+
+async def _batch(intake: Intake, begun: Begun, response: type[Message], raw: bytes) -> bytes:
+    (find, _), request = begun(), await intake.apart(len(raw), partial(parse, _MANY, raw))
     request_id, items = getattr(request, REQUEST_ID), getattr(request, ITEM)
     if not items:
         raise Refused(Reason.MALFORMED)
@@ -149,7 +158,7 @@ async def _batch(intake: Intake, finder: Callable[[], Find], response: type[Mess
 
 async def _stream(
     intake: Intake,
-    begun: Callable[[], tuple[Find, Streamed]],
+    begun: Begun,
     in_flight: InFlight[Streamed],
     response: type[Message],
     requests: AsyncIterator[bytes],
@@ -184,28 +193,11 @@ def _in_request(find: Find) -> Resolve:
         request = parse(_ONE, raw)
         if not request.HasField(ITEM):
             raise Refused(Reason.MALFORMED)
-        return Asked(*find(getattr(request, ITEM)), getattr(request, REQUEST_ID))
+        return Asked(*find(getattr(request, ITEM)), getattr(request, REQUEST_ID), getattr(request, VERBOSE))
 
     return resolve
-
-
-def _receipt(verdict: Verdict) -> receipt_pb2.Receipt:
-    """A verdict as its caller may know it: that an item was withheld, not why."""
-    if isinstance(verdict, Release):
-        fields = [_field(one) for one in verdict.stripped]
-        return receipt_pb2.Receipt(destination=verdict.destination, outcome=receipt_pb2.OUTCOME_RELEASED, fields=fields)
-    return receipt_pb2.Receipt(destination=verdict.destination, outcome=receipt_pb2.OUTCOME_WITHHELD)
-
-
-def _field(stripped: Stripped) -> receipt_pb2.FieldVerdict:
-    return receipt_pb2.FieldVerdict(path=stripped.path, verdict=VERDICTS[stripped.verdict], reason=reason_number(stripped.reason))
 
 
 def _result(batch: Batch) -> receipt_pb2.BatchResult:
     rejected = [receipt_pb2.RejectedItem(index=index, reason=reason_number(reason)) for index, reason in batch.rejected]
     return receipt_pb2.BatchResult(accepted=batch.accepted, rejected=rejected, withheld=batch.withheld)
-
-
-def reason_number(reason: Reason) -> receipt_pb2.Reason.ValueType:
-    """A reason as the contract numbers it."""
-    return receipt_pb2.Reason.Value(f"REASON_{reason}")

@@ -14,7 +14,7 @@ from gateway.delivery import Delivery
 from gateway.delivery.packer import Packer, Sent
 from gateway.errors import Reason, Refused
 from gateway.minimise.flows import Flow
-from gateway.model import Parcel, Subject, Verdict, Withheld
+from gateway.model import Parcel, Subject, Withheld
 from gateway.pipeline.decide import Decider, Verdicts
 from gateway.pipeline.offload import chunks
 from gateway.telemetry import Counts
@@ -27,11 +27,15 @@ MOST: Final = 10_000
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
-    """A raw item's flow, the item's message, and the request ID that it came with; empty where it came without."""
+    """A raw item's flow, the item's message, and the request ID that it came with; empty where it came without.
+
+    `verbose`: its caller wants complete receipts.
+    """
 
     flow: Flow
     item: bytes
     request_id: str = ""
+    verbose: bool = False
 
     def __repr__(self) -> str:
         return "Asked(…)"
@@ -39,6 +43,16 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
 Resolve = Callable[[bytes], Asked]
 """What a raw item asks for. Raises Refused."""
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """One item, as it was asked for, and the verdicts on it."""
+
+    asked: Asked
+    verdicts: Verdicts
+
+    def __repr__(self) -> str:
+        return "Answered(…)"
 
 
 class Batch(msgspec.Struct):
@@ -80,14 +94,14 @@ class Intake:
         self._delivery = delivery
         self._counts = Counts() if counts is None else counts
 
-    async def one(self, resolve: Resolve, raw: bytes) -> tuple[Verdict, ...]:
+    async def one(self, resolve: Resolve, raw: bytes) -> Answered:
         """Decide on one item and deliver its releases. Raises Refused, Retryable, Permanent."""
         (decided,) = await self._decide(resolve, (raw,), 0, len(raw))
-        if decided.refused is not None:
-            raise Refused(decided.refused)
+        if decided.refused is not None or decided.asked is None:
+            raise Refused(decided.refused or Reason.INTERNAL)
         tell_items(1)
         await self.deliver(decided.parcels)
-        return decided.verdicts or ()
+        return Answered(decided.asked, decided.verdicts or ())
 
     async def many(self, resolve: Resolve, raws: Iterable[bytes]) -> Batch:
         """Decide on each item by itself and deliver all parcels together. Raises Refused for too many, Retryable, Permanent."""

@@ -25,12 +25,13 @@ from kannelle.privacy.v1.privacy_pb2 import (
 from gateway.errors import BadSetup, Reason, Refused
 from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.payload import PREFIX, type_name
-from gateway.minimise.receipt import MAX_BYTES, FieldLine, receipt
+from gateway.minimise.receipt import MAX_BYTES
 from gateway.model import Release
 from gateway.pipeline.decide import Decider
 from gateway.policy.explain import Node, explain
-from gateway.receivers.emit import VERDICTS, CurrentFlows, reason_number
+from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard
+from gateway.receivers.receipts import complete, reason_number
 from gateway.telemetry.traces import Called
 
 T = TypeVar("T", bound=Message)
@@ -54,9 +55,7 @@ async def _preview(flows: CurrentFlows, decider: Decider, raw: bytes) -> bytes:
     if len(item) > MAX_BYTES:
         raise Refused(Reason.TOO_LARGE)
     _, (verdict,) = await decider.decide(_flow(current, name, request.destination), item, time.time_ns())
-    projector = current.compiler.projector(request.destination)
-    lines = await decider.apart(len(item), partial(receipt, projector, item, verdict))
-    response = PreviewResponse(receipt=_receipt(request.destination, isinstance(verdict, Release), lines))
+    response = PreviewResponse(receipt=await complete(current.compiler, decider.apart, item, verdict))
     if isinstance(verdict, Release):
         response.item.type_url, response.item.value = PREFIX + name, verdict.payload
     return response.SerializeToString()
@@ -89,18 +88,6 @@ def _flow(flows: Flows, type: str, destination: str) -> Flow:
         return flows.only(type, destination)
     except BadSetup:
         raise Refused(Reason.UNKNOWN_FLOW) from None
-
-
-def _receipt(destination: str, released: bool, lines: Sequence[FieldLine]) -> receipt_pb2.Receipt:
-    outcome = receipt_pb2.OUTCOME_RELEASED if released else receipt_pb2.OUTCOME_WITHHELD
-    return receipt_pb2.Receipt(destination=destination, outcome=outcome, fields=[_verdict(line) for line in lines])
-
-
-def _verdict(line: FieldLine) -> receipt_pb2.FieldVerdict:
-    verdict = receipt_pb2.FieldVerdict(path=line.path, verdict=VERDICTS[line.verdict])
-    if line.reason is not None:
-        verdict.reason = reason_number(line.reason)
-    return verdict
 
 
 def _description(flows: Flows, type: str, destination: str) -> Description:

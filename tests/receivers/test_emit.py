@@ -14,9 +14,10 @@ from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_p
 
 from gateway.errors import Reason, Retryable
 from gateway.model import Parcel
-from gateway.receivers.emit import SERVICES, reason_number
+from gateway.receivers.emit import SERVICES
 from gateway.receivers.guard import DOMAIN, STATUS
 from gateway.receivers.lane import AHEAD, AHEAD_BYTES
+from gateway.receivers.receipts import reason_number
 from tests.calls import EMITS, METHODS, STREAM, TRACK, TRACKS, V1, emitting, event, field, held, track
 from tests.running import SECONDS, Ended, Gate, Running, raising, running
 

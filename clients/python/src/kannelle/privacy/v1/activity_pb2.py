@@ -28,7 +28,7 @@ from kannelle.privacy.v1 import context_pb2 as kannelle_dot_privacy_dot_v1_dot_c
 from kannelle.privacy.v1 import receipt_pb2 as kannelle_dot_privacy_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kannelle/privacy/v1/activity.proto\x12\x13kannelle.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%kannelle/privacy/v1/annotations.proto\x1a!kannelle/privacy/v1/context.proto\x1a!kannelle/privacy/v1/receipt.proto\"\xb5\x02\n\rActivityEntry\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.UserContext\x12J\n\x06\x61\x63tion\x18\x02 \x01(\tB:\xea\xef\xe4\x08\x35\x08\x03\"1[a-z][a-z0-9_]{0,31}(\\.[a-z][a-z0-9_]{0,31}){0,3}\x12\x19\n\x08resource\x18\x03 \x01(\tB\x07\xea\xef\xe4\x08\x02\x08\x03\x12\x31\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\xea\xef\xe4\x08\x02\x08\x03\x12>\n\x07outcome\x18\x05 \x01(\x0e\x32$.kannelle.privacy.v1.ActivityOutcomeB\x07\xea\xef\xe4\x08\x02\x08\x03\x12\x1a\n\x06\x64\x65tail\x18\x06 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x13\"^\n\x15RecordActivityRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x31\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\".kannelle.privacy.v1.ActivityEntry\"H\n\x16RecordActivityResponse\x12.\n\x08receipts\x18\x01 \x03(\x0b\x32\x1c.kannelle.privacy.v1.Receipt\"b\n\x17RecordActivitiesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x33\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\".kannelle.privacy.v1.ActivityEntry\"L\n\x18RecordActivitiesResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult\"`\n\x17StreamActivitiesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x31\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\".kannelle.privacy.v1.ActivityEntry\"L\n\x18StreamActivitiesResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult*\x8d\x01\n\x0f\x41\x63tivityOutcome\x12 \n\x1c\x41\x43TIVITY_OUTCOME_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41\x43TIVITY_OUTCOME_SUCCEEDED\x10\x01\x12\x1b\n\x17\x41\x43TIVITY_OUTCOME_DENIED\x10\x02\x12\x1b\n\x17\x41\x43TIVITY_OUTCOME_FAILED\x10\x03\x32\xe3\x02\n\x12\x41\x63tivityLogService\x12i\n\x0eRecordActivity\x12*.kannelle.privacy.v1.RecordActivityRequest\x1a+.kannelle.privacy.v1.RecordActivityResponse\x12o\n\x10RecordActivities\x12,.kannelle.privacy.v1.RecordActivitiesRequest\x1a-.kannelle.privacy.v1.RecordActivitiesResponse\x12q\n\x10StreamActivities\x12,.kannelle.privacy.v1.StreamActivitiesRequest\x1a-.kannelle.privacy.v1.StreamActivitiesResponse(\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kannelle/privacy/v1/activity.proto\x12\x13kannelle.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%kannelle/privacy/v1/annotations.proto\x1a!kannelle/privacy/v1/context.proto\x1a!kannelle/privacy/v1/receipt.proto\"\xb5\x02\n\rActivityEntry\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.UserContext\x12J\n\x06\x61\x63tion\x18\x02 \x01(\tB:\xea\xef\xe4\x08\x35\x08\x03\"1[a-z][a-z0-9_]{0,31}(\\.[a-z][a-z0-9_]{0,31}){0,3}\x12\x19\n\x08resource\x18\x03 \x01(\tB\x07\xea\xef\xe4\x08\x02\x08\x03\x12\x31\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\xea\xef\xe4\x08\x02\x08\x03\x12>\n\x07outcome\x18\x05 \x01(\x0e\x32$.kannelle.privacy.v1.ActivityOutcomeB\x07\xea\xef\xe4\x08\x02\x08\x03\x12\x1a\n\x06\x64\x65tail\x18\x06 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x13\"o\n\x15RecordActivityRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x31\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\".kannelle.privacy.v1.ActivityEntry\x12\x0f\n\x07verbose\x18\x03 \x01(\x08\"H\n\x16RecordActivityResponse\x12.\n\x08receipts\x18\x01 \x03(\x0b\x32\x1c.kannelle.privacy.v1.Receipt\"b\n\x17RecordActivitiesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x33\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\".kannelle.privacy.v1.ActivityEntry\"L\n\x18RecordActivitiesResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult\"`\n\x17StreamActivitiesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x31\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\".kannelle.privacy.v1.ActivityEntry\"L\n\x18StreamActivitiesResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult*\x8d\x01\n\x0f\x41\x63tivityOutcome\x12 \n\x1c\x41\x43TIVITY_OUTCOME_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41\x43TIVITY_OUTCOME_SUCCEEDED\x10\x01\x12\x1b\n\x17\x41\x43TIVITY_OUTCOME_DENIED\x10\x02\x12\x1b\n\x17\x41\x43TIVITY_OUTCOME_FAILED\x10\x03\x32\xe3\x02\n\x12\x41\x63tivityLogService\x12i\n\x0eRecordActivity\x12*.kannelle.privacy.v1.RecordActivityRequest\x1a+.kannelle.privacy.v1.RecordActivityResponse\x12o\n\x10RecordActivities\x12,.kannelle.privacy.v1.RecordActivitiesRequest\x1a-.kannelle.privacy.v1.RecordActivitiesResponse\x12q\n\x10StreamActivities\x12,.kannelle.privacy.v1.StreamActivitiesRequest\x1a-.kannelle.privacy.v1.StreamActivitiesResponse(\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,22 +46,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVITYENTRY'].fields_by_name['outcome']._serialized_options = b'\352\357\344\010\002\010\003'
   _globals['_ACTIVITYENTRY'].fields_by_name['detail']._loaded_options = None
   _globals['_ACTIVITYENTRY'].fields_by_name['detail']._serialized_options = b'\200\001\001\352\357\344\010\002\010\023'
-  _globals['_ACTIVITYOUTCOME']._serialized_start=1038
-  _globals['_ACTIVITYOUTCOME']._serialized_end=1179
+  _globals['_ACTIVITYOUTCOME']._serialized_start=1055
+  _globals['_ACTIVITYOUTCOME']._serialized_end=1196
   _globals['_ACTIVITYENTRY']._serialized_start=202
   _globals['_ACTIVITYENTRY']._serialized_end=511
   _globals['_RECORDACTIVITYREQUEST']._serialized_start=513
-  _globals['_RECORDACTIVITYREQUEST']._serialized_end=607
-  _globals['_RECORDACTIVITYRESPONSE']._serialized_start=609
-  _globals['_RECORDACTIVITYRESPONSE']._serialized_end=681
-  _globals['_RECORDACTIVITIESREQUEST']._serialized_start=683
-  _globals['_RECORDACTIVITIESREQUEST']._serialized_end=781
-  _globals['_RECORDACTIVITIESRESPONSE']._serialized_start=783
-  _globals['_RECORDACTIVITIESRESPONSE']._serialized_end=859
-  _globals['_STREAMACTIVITIESREQUEST']._serialized_start=861
-  _globals['_STREAMACTIVITIESREQUEST']._serialized_end=957
-  _globals['_STREAMACTIVITIESRESPONSE']._serialized_start=959
-  _globals['_STREAMACTIVITIESRESPONSE']._serialized_end=1035
-  _globals['_ACTIVITYLOGSERVICE']._serialized_start=1182
-  _globals['_ACTIVITYLOGSERVICE']._serialized_end=1537
+  _globals['_RECORDACTIVITYREQUEST']._serialized_end=624
+  _globals['_RECORDACTIVITYRESPONSE']._serialized_start=626
+  _globals['_RECORDACTIVITYRESPONSE']._serialized_end=698
+  _globals['_RECORDACTIVITIESREQUEST']._serialized_start=700
+  _globals['_RECORDACTIVITIESREQUEST']._serialized_end=798
+  _globals['_RECORDACTIVITIESRESPONSE']._serialized_start=800
+  _globals['_RECORDACTIVITIESRESPONSE']._serialized_end=876
+  _globals['_STREAMACTIVITIESREQUEST']._serialized_start=878
+  _globals['_STREAMACTIVITIESREQUEST']._serialized_end=974
+  _globals['_STREAMACTIVITIESRESPONSE']._serialized_start=976
+  _globals['_STREAMACTIVITIESRESPONSE']._serialized_end=1052
+  _globals['_ACTIVITYLOGSERVICE']._serialized_start=1199
+  _globals['_ACTIVITYLOGSERVICE']._serialized_end=1554
 # @@protoc_insertion_point(module_scope)

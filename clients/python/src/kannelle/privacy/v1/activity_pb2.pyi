@@ -88,8 +88,11 @@ class RecordActivityRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ENTRY_FIELD_NUMBER: _builtins.int
+    VERBOSE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry harmless. Leaves the gateway only as a keyed hash."""
+    verbose: _builtins.bool
+    """Asks for complete receipts, which name what was kept and what was stripped by plan too."""
     @_builtins.property
     def entry(self) -> Global___ActivityEntry: ...
     def __init__(
@@ -97,10 +100,11 @@ class RecordActivityRequest(_message.Message):
         *,
         request_id: _builtins.str = ...,
         entry: Global___ActivityEntry | None = ...,
+        verbose: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "request_id", b"request_id", "verbose", b"verbose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from kannelle.privacy.v1 import context_pb2 as kannelle_dot_privacy_dot_v1_dot_c
 from kannelle.privacy.v1 import receipt_pb2 as kannelle_dot_privacy_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#kannelle/privacy/v1/analytics.proto\x12\x13kannelle.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%kannelle/privacy/v1/annotations.proto\x1a!kannelle/privacy/v1/context.proto\x1a!kannelle/privacy/v1/receipt.proto\"\xdd\x02\n\x0e\x41nalyticsEvent\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.UserContext\x12H\n\x04name\x18\x02 \x01(\tB:\xea\xef\xe4\x08\x35\x08\x03\"1[a-z][a-z0-9_]{0,31}(\\.[a-z][a-z0-9_]{0,31}){0,3}\x12\x31\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\xea\xef\xe4\x08\x02\x08\x03\x12G\n\nproperties\x18\x04 \x03(\x0b\x32\x33.kannelle.privacy.v1.AnalyticsEvent.PropertiesEntry\x1aU\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\".kannelle.privacy.v1.PropertyValue:\x02\x38\x01\"r\n\rPropertyValue\x12\x16\n\x0cstring_value\x18\x01 \x01(\tH\x00\x12\x13\n\tint_value\x18\x02 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x03 \x01(\x01H\x00\x12\x14\n\nbool_value\x18\x04 \x01(\x08H\x00\x42\x06\n\x04kind\"[\n\x11TrackEventRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05\x65vent\x18\x02 \x01(\x0b\x32#.kannelle.privacy.v1.AnalyticsEvent\"D\n\x12TrackEventResponse\x12.\n\x08receipts\x18\x01 \x03(\x0b\x32\x1c.kannelle.privacy.v1.Receipt\"]\n\x12TrackEventsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x33\n\x06\x65vents\x18\x02 \x03(\x0b\x32#.kannelle.privacy.v1.AnalyticsEvent\"G\n\x13TrackEventsResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult\"]\n\x13StreamEventsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05\x65vent\x18\x02 \x01(\x0b\x32#.kannelle.privacy.v1.AnalyticsEvent\"H\n\x14StreamEventsResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult2\xba\x02\n\x10\x41nalyticsService\x12]\n\nTrackEvent\x12&.kannelle.privacy.v1.TrackEventRequest\x1a\'.kannelle.privacy.v1.TrackEventResponse\x12`\n\x0bTrackEvents\x12\'.kannelle.privacy.v1.TrackEventsRequest\x1a(.kannelle.privacy.v1.TrackEventsResponse\x12\x65\n\x0cStreamEvents\x12(.kannelle.privacy.v1.StreamEventsRequest\x1a).kannelle.privacy.v1.StreamEventsResponse(\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#kannelle/privacy/v1/analytics.proto\x12\x13kannelle.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%kannelle/privacy/v1/annotations.proto\x1a!kannelle/privacy/v1/context.proto\x1a!kannelle/privacy/v1/receipt.proto\"\xdd\x02\n\x0e\x41nalyticsEvent\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.UserContext\x12H\n\x04name\x18\x02 \x01(\tB:\xea\xef\xe4\x08\x35\x08\x03\"1[a-z][a-z0-9_]{0,31}(\\.[a-z][a-z0-9_]{0,31}){0,3}\x12\x31\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\xea\xef\xe4\x08\x02\x08\x03\x12G\n\nproperties\x18\x04 \x03(\x0b\x32\x33.kannelle.privacy.v1.AnalyticsEvent.PropertiesEntry\x1aU\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\".kannelle.privacy.v1.PropertyValue:\x02\x38\x01\"r\n\rPropertyValue\x12\x16\n\x0cstring_value\x18\x01 \x01(\tH\x00\x12\x13\n\tint_value\x18\x02 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x03 \x01(\x01H\x00\x12\x14\n\nbool_value\x18\x04 \x01(\x08H\x00\x42\x06\n\x04kind\"l\n\x11TrackEventRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05\x65vent\x18\x02 \x01(\x0b\x32#.kannelle.privacy.v1.AnalyticsEvent\x12\x0f\n\x07verbose\x18\x03 \x01(\x08\"D\n\x12TrackEventResponse\x12.\n\x08receipts\x18\x01 \x03(\x0b\x32\x1c.kannelle.privacy.v1.Receipt\"]\n\x12TrackEventsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x33\n\x06\x65vents\x18\x02 \x03(\x0b\x32#.kannelle.privacy.v1.AnalyticsEvent\"G\n\x13TrackEventsResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult\"]\n\x13StreamEventsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05\x65vent\x18\x02 \x01(\x0b\x32#.kannelle.privacy.v1.AnalyticsEvent\"H\n\x14StreamEventsResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult2\xba\x02\n\x10\x41nalyticsService\x12]\n\nTrackEvent\x12&.kannelle.privacy.v1.TrackEventRequest\x1a\'.kannelle.privacy.v1.TrackEventResponse\x12`\n\x0bTrackEvents\x12\'.kannelle.privacy.v1.TrackEventsRequest\x1a(.kannelle.privacy.v1.TrackEventsResponse\x12\x65\n\x0cStreamEvents\x12(.kannelle.privacy.v1.StreamEventsRequest\x1a).kannelle.privacy.v1.StreamEventsResponse(\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,17 +49,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROPERTYVALUE']._serialized_start=554
   _globals['_PROPERTYVALUE']._serialized_end=668
   _globals['_TRACKEVENTREQUEST']._serialized_start=670
-  _globals['_TRACKEVENTREQUEST']._serialized_end=761
-  _globals['_TRACKEVENTRESPONSE']._serialized_start=763
-  _globals['_TRACKEVENTRESPONSE']._serialized_end=831
-  _globals['_TRACKEVENTSREQUEST']._serialized_start=833
-  _globals['_TRACKEVENTSREQUEST']._serialized_end=926
-  _globals['_TRACKEVENTSRESPONSE']._serialized_start=928
-  _globals['_TRACKEVENTSRESPONSE']._serialized_end=999
-  _globals['_STREAMEVENTSREQUEST']._serialized_start=1001
-  _globals['_STREAMEVENTSREQUEST']._serialized_end=1094
-  _globals['_STREAMEVENTSRESPONSE']._serialized_start=1096
-  _globals['_STREAMEVENTSRESPONSE']._serialized_end=1168
-  _globals['_ANALYTICSSERVICE']._serialized_start=1171
-  _globals['_ANALYTICSSERVICE']._serialized_end=1485
+  _globals['_TRACKEVENTREQUEST']._serialized_end=778
+  _globals['_TRACKEVENTRESPONSE']._serialized_start=780
+  _globals['_TRACKEVENTRESPONSE']._serialized_end=848
+  _globals['_TRACKEVENTSREQUEST']._serialized_start=850
+  _globals['_TRACKEVENTSREQUEST']._serialized_end=943
+  _globals['_TRACKEVENTSRESPONSE']._serialized_start=945
+  _globals['_TRACKEVENTSRESPONSE']._serialized_end=1016
+  _globals['_STREAMEVENTSREQUEST']._serialized_start=1018
+  _globals['_STREAMEVENTSREQUEST']._serialized_end=1111
+  _globals['_STREAMEVENTSRESPONSE']._serialized_start=1113
+  _globals['_STREAMEVENTSRESPONSE']._serialized_end=1185
+  _globals['_ANALYTICSSERVICE']._serialized_start=1188
+  _globals['_ANALYTICSSERVICE']._serialized_end=1502
 # @@protoc_insertion_point(module_scope)

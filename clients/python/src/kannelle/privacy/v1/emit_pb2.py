@@ -26,7 +26,7 @@ from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from kannelle.privacy.v1 import receipt_pb2 as kannelle_dot_privacy_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekannelle/privacy/v1/emit.proto\x12\x13kannelle.privacy.v1\x1a\x19google/protobuf/any.proto\x1a!kannelle/privacy/v1/receipt.proto\"E\n\x0b\x45mitRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x04item\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\">\n\x0c\x45mitResponse\x12.\n\x08receipts\x18\x01 \x03(\x0b\x32\x1c.kannelle.privacy.v1.Receipt\"K\n\x10\x45mitBatchRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12#\n\x05items\x18\x02 \x03(\x0b\x32\x14.google.protobuf.Any\"E\n\x11\x45mitBatchResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult\"K\n\x11\x45mitStreamRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x04item\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\"F\n\x12\x45mitStreamResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult2\x97\x02\n\x0b\x45mitService\x12K\n\x04\x45mit\x12 .kannelle.privacy.v1.EmitRequest\x1a!.kannelle.privacy.v1.EmitResponse\x12Z\n\tEmitBatch\x12%.kannelle.privacy.v1.EmitBatchRequest\x1a&.kannelle.privacy.v1.EmitBatchResponse\x12_\n\nEmitStream\x12&.kannelle.privacy.v1.EmitStreamRequest\x1a\'.kannelle.privacy.v1.EmitStreamResponse(\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekannelle/privacy/v1/emit.proto\x12\x13kannelle.privacy.v1\x1a\x19google/protobuf/any.proto\x1a!kannelle/privacy/v1/receipt.proto\"V\n\x0b\x45mitRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x04item\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x0f\n\x07verbose\x18\x03 \x01(\x08\">\n\x0c\x45mitResponse\x12.\n\x08receipts\x18\x01 \x03(\x0b\x32\x1c.kannelle.privacy.v1.Receipt\"K\n\x10\x45mitBatchRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12#\n\x05items\x18\x02 \x03(\x0b\x32\x14.google.protobuf.Any\"E\n\x11\x45mitBatchResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult\"K\n\x11\x45mitStreamRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x04item\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\"F\n\x12\x45mitStreamResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult2\x97\x02\n\x0b\x45mitService\x12K\n\x04\x45mit\x12 .kannelle.privacy.v1.EmitRequest\x1a!.kannelle.privacy.v1.EmitResponse\x12Z\n\tEmitBatch\x12%.kannelle.privacy.v1.EmitBatchRequest\x1a&.kannelle.privacy.v1.EmitBatchResponse\x12_\n\nEmitStream\x12&.kannelle.privacy.v1.EmitStreamRequest\x1a\'.kannelle.privacy.v1.EmitStreamResponse(\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026io.kannelle.privacy.v1P\001ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1'
   _globals['_EMITREQUEST']._serialized_start=117
-  _globals['_EMITREQUEST']._serialized_end=186
-  _globals['_EMITRESPONSE']._serialized_start=188
-  _globals['_EMITRESPONSE']._serialized_end=250
-  _globals['_EMITBATCHREQUEST']._serialized_start=252
-  _globals['_EMITBATCHREQUEST']._serialized_end=327
-  _globals['_EMITBATCHRESPONSE']._serialized_start=329
-  _globals['_EMITBATCHRESPONSE']._serialized_end=398
-  _globals['_EMITSTREAMREQUEST']._serialized_start=400
-  _globals['_EMITSTREAMREQUEST']._serialized_end=475
-  _globals['_EMITSTREAMRESPONSE']._serialized_start=477
-  _globals['_EMITSTREAMRESPONSE']._serialized_end=547
-  _globals['_EMITSERVICE']._serialized_start=550
-  _globals['_EMITSERVICE']._serialized_end=829
+  _globals['_EMITREQUEST']._serialized_end=203
+  _globals['_EMITRESPONSE']._serialized_start=205
+  _globals['_EMITRESPONSE']._serialized_end=267
+  _globals['_EMITBATCHREQUEST']._serialized_start=269
+  _globals['_EMITBATCHREQUEST']._serialized_end=344
+  _globals['_EMITBATCHRESPONSE']._serialized_start=346
+  _globals['_EMITBATCHRESPONSE']._serialized_end=415
+  _globals['_EMITSTREAMREQUEST']._serialized_start=417
+  _globals['_EMITSTREAMREQUEST']._serialized_end=492
+  _globals['_EMITSTREAMRESPONSE']._serialized_start=494
+  _globals['_EMITSTREAMRESPONSE']._serialized_end=564
+  _globals['_EMITSERVICE']._serialized_start=567
+  _globals['_EMITSERVICE']._serialized_end=846
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,11 @@ class EmitRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ITEM_FIELD_NUMBER: _builtins.int
+    VERBOSE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry harmless. Leaves the gateway only as a keyed hash."""
+    verbose: _builtins.bool
+    """Asks for complete receipts, which name what was kept and what was stripped by plan too."""
     @_builtins.property
     def item(self) -> _any_pb2.Any: ...
     def __init__(
@@ -35,10 +38,11 @@ class EmitRequest(_message.Message):
         *,
         request_id: _builtins.str = ...,
         item: _any_pb2.Any | None = ...,
+        verbose: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "request_id", b"request_id", "verbose", b"verbose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -248,11 +248,16 @@ class Receipt(_message.Message):
     DESTINATION_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
     destination: _builtins.str
     outcome: Global___Outcome.ValueType
+    complete: _builtins.bool
+    """Whether `fields` names every field of the item: in a preview, and where the request was `verbose` and the item at most 128 KiB."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldVerdict]:
-        """Fields whose values failed their rule; in a preview, every field of the item. A withheld item names none."""
+        """Where `complete` is set, every field of the item, with what became of it. Otherwise only the fields that the destination may receive
+        and whose values failed a rule: a field that isn't here was either kept or stripped by plan. A withheld item names none.
+        """
 
     def __init__(
         self,
@@ -260,10 +265,11 @@ class Receipt(_message.Message):
         destination: _builtins.str = ...,
         outcome: Global___Outcome.ValueType = ...,
         fields: _abc.Iterable[Global___FieldVerdict] | None = ...,
+        complete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "fields", b"fields", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "destination", b"destination", "fields", b"fields", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

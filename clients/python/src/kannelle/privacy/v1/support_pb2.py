@@ -28,7 +28,7 @@ from kannelle.privacy.v1 import context_pb2 as kannelle_dot_privacy_dot_v1_dot_c
 from kannelle.privacy.v1 import receipt_pb2 as kannelle_dot_privacy_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!kannelle/privacy/v1/support.proto\x12\x13kannelle.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%kannelle/privacy/v1/annotations.proto\x1a!kannelle/privacy/v1/context.proto\x1a!kannelle/privacy/v1/receipt.proto\"\xcb\x02\n\x0eSupportMessage\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.UserContext\x12\x39\n\x05topic\x18\x02 \x01(\x0e\x32!.kannelle.privacy.v1.SupportTopicB\x07\xea\xef\xe4\x08\x02\x08\x03\x12.\n\treference\x18\x03 \x01(\tB\x1b\xea\xef\xe4\x08\x16\x08\x03\"\x12sup_[a-z0-9]{8,32}\x12\x31\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\xea\xef\xe4\x08\x02\x08\x03\x12\x1b\n\x07subject\x18\x05 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x13\x12\x18\n\x04text\x18\x06 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x13\x12\x34\n\x0b\x61ttachments\x18\x07 \x03(\x0b\x32\x1f.kannelle.privacy.v1.Attachment\"\xa4\x01\n\nAttachment\x12\x1d\n\tfile_name\x18\x01 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x13\x12Z\n\nmedia_type\x18\x02 \x01(\tBF\xea\xef\xe4\x08\x41\x08\x03\x32\x0f\x61pplication/pdf2\nimage/jpeg2\timage/png2\ntext/plain2\tvideo/mp4\x12\x1b\n\x07\x63ontent\x18\x03 \x01(\x0c\x42\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x12\"^\n\x12SendMessageRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x34\n\x07message\x18\x02 \x01(\x0b\x32#.kannelle.privacy.v1.SupportMessage\"E\n\x13SendMessageResponse\x12.\n\x08receipts\x18\x01 \x03(\x0b\x32\x1c.kannelle.privacy.v1.Receipt\"`\n\x13SendMessagesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x35\n\x08messages\x18\x02 \x03(\x0b\x32#.kannelle.privacy.v1.SupportMessage\"H\n\x14SendMessagesResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult\"a\n\x15StreamMessagesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x34\n\x07message\x18\x02 \x01(\x0b\x32#.kannelle.privacy.v1.SupportMessage\"J\n\x16StreamMessagesResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult*\xb3\x01\n\x0cSupportTopic\x12\x1d\n\x19SUPPORT_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n\x15SUPPORT_TOPIC_ACCOUNT\x10\x01\x12\x19\n\x15SUPPORT_TOPIC_BILLING\x10\x02\x12\x19\n\x15SUPPORT_TOPIC_EDITING\x10\x03\x12\x18\n\x14SUPPORT_TOPIC_EXPORT\x10\x04\x12\x19\n\x15SUPPORT_TOPIC_PRIVACY\x10\x05\x32\xc4\x02\n\x0eSupportService\x12`\n\x0bSendMessage\x12\'.kannelle.privacy.v1.SendMessageRequest\x1a(.kannelle.privacy.v1.SendMessageResponse\x12\x63\n\x0cSendMessages\x12(.kannelle.privacy.v1.SendMessagesRequest\x1a).kannelle.privacy.v1.SendMessagesResponse\x12k\n\x0eStreamMessages\x12*.kannelle.privacy.v1.StreamMessagesRequest\x1a+.kannelle.privacy.v1.StreamMessagesResponse(\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!kannelle/privacy/v1/support.proto\x12\x13kannelle.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%kannelle/privacy/v1/annotations.proto\x1a!kannelle/privacy/v1/context.proto\x1a!kannelle/privacy/v1/receipt.proto\"\xcb\x02\n\x0eSupportMessage\x12.\n\x04user\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.UserContext\x12\x39\n\x05topic\x18\x02 \x01(\x0e\x32!.kannelle.privacy.v1.SupportTopicB\x07\xea\xef\xe4\x08\x02\x08\x03\x12.\n\treference\x18\x03 \x01(\tB\x1b\xea\xef\xe4\x08\x16\x08\x03\"\x12sup_[a-z0-9]{8,32}\x12\x31\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\xea\xef\xe4\x08\x02\x08\x03\x12\x1b\n\x07subject\x18\x05 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x13\x12\x18\n\x04text\x18\x06 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x13\x12\x34\n\x0b\x61ttachments\x18\x07 \x03(\x0b\x32\x1f.kannelle.privacy.v1.Attachment\"\xa4\x01\n\nAttachment\x12\x1d\n\tfile_name\x18\x01 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x13\x12Z\n\nmedia_type\x18\x02 \x01(\tBF\xea\xef\xe4\x08\x41\x08\x03\x32\x0f\x61pplication/pdf2\nimage/jpeg2\timage/png2\ntext/plain2\tvideo/mp4\x12\x1b\n\x07\x63ontent\x18\x03 \x01(\x0c\x42\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x12\"o\n\x12SendMessageRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x34\n\x07message\x18\x02 \x01(\x0b\x32#.kannelle.privacy.v1.SupportMessage\x12\x0f\n\x07verbose\x18\x03 \x01(\x08\"E\n\x13SendMessageResponse\x12.\n\x08receipts\x18\x01 \x03(\x0b\x32\x1c.kannelle.privacy.v1.Receipt\"`\n\x13SendMessagesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x35\n\x08messages\x18\x02 \x03(\x0b\x32#.kannelle.privacy.v1.SupportMessage\"H\n\x14SendMessagesResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult\"a\n\x15StreamMessagesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x34\n\x07message\x18\x02 \x01(\x0b\x32#.kannelle.privacy.v1.SupportMessage\"J\n\x16StreamMessagesResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .kannelle.privacy.v1.BatchResult*\xb3\x01\n\x0cSupportTopic\x12\x1d\n\x19SUPPORT_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n\x15SUPPORT_TOPIC_ACCOUNT\x10\x01\x12\x19\n\x15SUPPORT_TOPIC_BILLING\x10\x02\x12\x19\n\x15SUPPORT_TOPIC_EDITING\x10\x03\x12\x18\n\x14SUPPORT_TOPIC_EXPORT\x10\x04\x12\x19\n\x15SUPPORT_TOPIC_PRIVACY\x10\x05\x32\xc4\x02\n\x0eSupportService\x12`\n\x0bSendMessage\x12\'.kannelle.privacy.v1.SendMessageRequest\x1a(.kannelle.privacy.v1.SendMessageResponse\x12\x63\n\x0cSendMessages\x12(.kannelle.privacy.v1.SendMessagesRequest\x1a).kannelle.privacy.v1.SendMessagesResponse\x12k\n\x0eStreamMessages\x12*.kannelle.privacy.v1.StreamMessagesRequest\x1a+.kannelle.privacy.v1.StreamMessagesResponse(\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,24 +52,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTACHMENT'].fields_by_name['media_type']._serialized_options = b'\352\357\344\010A\010\0032\017application/pdf2\nimage/jpeg2\timage/png2\ntext/plain2\tvideo/mp4'
   _globals['_ATTACHMENT'].fields_by_name['content']._loaded_options = None
   _globals['_ATTACHMENT'].fields_by_name['content']._serialized_options = b'\200\001\001\352\357\344\010\002\010\022'
-  _globals['_SUPPORTTOPIC']._serialized_start=1216
-  _globals['_SUPPORTTOPIC']._serialized_end=1395
+  _globals['_SUPPORTTOPIC']._serialized_start=1233
+  _globals['_SUPPORTTOPIC']._serialized_end=1412
   _globals['_SUPPORTMESSAGE']._serialized_start=201
   _globals['_SUPPORTMESSAGE']._serialized_end=532
   _globals['_ATTACHMENT']._serialized_start=535
   _globals['_ATTACHMENT']._serialized_end=699
   _globals['_SENDMESSAGEREQUEST']._serialized_start=701
-  _globals['_SENDMESSAGEREQUEST']._serialized_end=795
-  _globals['_SENDMESSAGERESPONSE']._serialized_start=797
-  _globals['_SENDMESSAGERESPONSE']._serialized_end=866
-  _globals['_SENDMESSAGESREQUEST']._serialized_start=868
-  _globals['_SENDMESSAGESREQUEST']._serialized_end=964
-  _globals['_SENDMESSAGESRESPONSE']._serialized_start=966
-  _globals['_SENDMESSAGESRESPONSE']._serialized_end=1038
-  _globals['_STREAMMESSAGESREQUEST']._serialized_start=1040
-  _globals['_STREAMMESSAGESREQUEST']._serialized_end=1137
-  _globals['_STREAMMESSAGESRESPONSE']._serialized_start=1139
-  _globals['_STREAMMESSAGESRESPONSE']._serialized_end=1213
-  _globals['_SUPPORTSERVICE']._serialized_start=1398
-  _globals['_SUPPORTSERVICE']._serialized_end=1722
+  _globals['_SENDMESSAGEREQUEST']._serialized_end=812
+  _globals['_SENDMESSAGERESPONSE']._serialized_start=814
+  _globals['_SENDMESSAGERESPONSE']._serialized_end=883
+  _globals['_SENDMESSAGESREQUEST']._serialized_start=885
+  _globals['_SENDMESSAGESREQUEST']._serialized_end=981
+  _globals['_SENDMESSAGESRESPONSE']._serialized_start=983
+  _globals['_SENDMESSAGESRESPONSE']._serialized_end=1055
+  _globals['_STREAMMESSAGESREQUEST']._serialized_start=1057
+  _globals['_STREAMMESSAGESREQUEST']._serialized_end=1154
+  _globals['_STREAMMESSAGESRESPONSE']._serialized_start=1156
+  _globals['_STREAMMESSAGESRESPONSE']._serialized_end=1230
+  _globals['_SUPPORTSERVICE']._serialized_start=1415
+  _globals['_SUPPORTSERVICE']._serialized_end=1739
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,61 @@
+"""Verdicts as their callers hear of them: receipts and reasons as the contract writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Final
+
+from kannelle.privacy.v1 import receipt_pb2
+
+from gateway.errors import Reason, Refused
+from gateway.minimise.receipt import MAX_BYTES, FieldLine, receipt
+from gateway.model import FieldVerdict, Release, Stripped, Verdict
+from gateway.policy.compile import Compiler
+
+Lines = tuple[FieldLine, ...]
+
+Apart = Callable[[int, Callable[[], Lines]], Awaitable[Lines]]
+"""Has work on an input of so many bytes done where it holds up nobody."""
+
+VERDICTS: Final[Mapping[FieldVerdict, receipt_pb2.Verdict.ValueType]] = {
+    FieldVerdict.KEEP: receipt_pb2.VERDICT_KEEP,
+    FieldVerdict.STRIP: receipt_pb2.VERDICT_STRIP,
+    FieldVerdict.MASK: receipt_pb2.VERDICT_MASK,
+}
+"""What became of a field, as the contract numbers it."""
+
+
+def brief(verdict: Verdict) -> receipt_pb2.Receipt:
+    """Return what a verdict itself tells: that an item was withheld, not why, and the fields whose values failed a rule."""
+    return _receipt(verdict, verdict.stripped if isinstance(verdict, Release) else ())
+
+
+async def complete(compiler: Compiler, apart: Apart, item: bytes, verdict: Verdict) -> receipt_pb2.Receipt:
+    """Return what became of every field of an item, by the policy that decided on it. `apart` has it counted off the event loop.
+
+    Raises Refused for an item of more bytes, messages or paths than a receipt can hold.
+    """
+    if len(item) > MAX_BYTES:
+        raise Refused(Reason.TOO_LARGE)
+    lines = await apart(len(item), partial(receipt, compiler.projector(verdict.destination), item, verdict))
+    told = _receipt(verdict, lines)
+    told.complete = isinstance(verdict, Release)
+    return told
+
+
+def reason_number(reason: Reason) -> receipt_pb2.Reason.ValueType:
+    """Return a reason as the contract numbers it."""
+    return receipt_pb2.Reason.Value(f"REASON_{reason}")
+
+
+def _receipt(verdict: Verdict, fields: Iterable[Stripped | FieldLine]) -> receipt_pb2.Receipt:
+    outcome = receipt_pb2.OUTCOME_RELEASED if isinstance(verdict, Release) else receipt_pb2.OUTCOME_WITHHELD
+    return receipt_pb2.Receipt(destination=verdict.destination, outcome=outcome, fields=map(_field, fields))
+
+
+def _field(field: Stripped | FieldLine) -> receipt_pb2.FieldVerdict:
+    told = receipt_pb2.FieldVerdict(path=field.path, verdict=VERDICTS[field.verdict])
+    if field.reason is not None:
+        told.reason = reason_number(field.reason)
+    return told
