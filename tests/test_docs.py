@@ -1,4 +1,4 @@
-"""What the pages show as a configuration is one."""
+"""What the pages show as a configuration is one, what they name as a command is there, and what they show as Python runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import click
 import pytest
+from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent, TrackEventRequest
+from kannelle_privacy import Gateway, Refused
 
+from gateway.cli.root import main
 from gateway.config import Config, load
 from gateway.listeners import CALLS
 from gateway.receivers import bounds, health
@@ -53,3 +57,37 @@ def test_the_operators_page_names_the_bounds_of_the_code() -> None:
     ):
         assert bound in limits
     assert (bounds.IDLE_MS, bounds.KEEPALIVE_MS, bounds.HANDSHAKE_MS) == (5 * 60_000, 60_000, 10_000)
+
+
+def test_the_pages_name_only_commands_that_there_are() -> None:
+    known = {" ".join(path) for path in commands(main, ())}
+    named = {(page, words) for page in PAGES for words in re.findall(r"privacy-gateway ([a-z]+(?: [a-z]+)?)", page.read_text())}
+    unknown = {(page.name, words) for page, words in named if not {words, words.split()[0]} & known}
+    assert not unknown
+
+
+def commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The commands of a group and of the groups in it; of a group with commands, the group itself is none."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def test_the_client_s_page_shows_a_test_that_passes() -> None:
+    page = (ROOT / "clients" / "python" / "README.md").read_text(encoding="utf-8").partition("## Testing a service")[2]
+    refused = list[str]()
+
+    def export_video(gateway: Gateway) -> None:
+        try:
+            gateway.analytics.TrackEvent(TrackEventRequest(event=AnalyticsEvent(name="video.exported")))
+        except Refused as error:
+            refused.append(error.reason)
+
+    block = re.search(r"(?s)```python\n(.*?)```", page)
+    assert block
+    exec(block[1], {"export_video": export_video})
+    assert refused == ["EVENT_NOT_PLANNED"]

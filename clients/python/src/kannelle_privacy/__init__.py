@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from kannelle_privacy.address import DEFAULT_ADDRESS, DEFAULT_OUTBOUND_ADDRESS
 from kannelle_privacy.client import Gateway, connect, outbound_channel, pack
+from kannelle_privacy.errors import GatewayError, Refused, Unavailable
 
 __version__ = "0.1.0"
 
-__all__ = ["DEFAULT_ADDRESS", "DEFAULT_OUTBOUND_ADDRESS", "Gateway", "connect", "outbound_channel", "pack"]
+__all__ = [
+    "DEFAULT_ADDRESS",
+    "DEFAULT_OUTBOUND_ADDRESS",
+    "Gateway",
+    "GatewayError",
+    "Refused",
+    "Unavailable",
+    "connect",
+    "outbound_channel",
+    "pack",
+]

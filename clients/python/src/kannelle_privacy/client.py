@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -19,21 +19,29 @@ from kannelle.privacy.v1.emit_pb2_grpc import EmitServiceStub
 from kannelle.privacy.v1.privacy_pb2_grpc import PrivacyServiceStub
 from kannelle.privacy.v1.support_pb2_grpc import SupportServiceStub
 from kannelle_privacy.address import OPTIONS, check, local_address, outbound_address
+from kannelle_privacy.calls import CHANNEL_OPTIONS, Blocking, declared
 
 
 class Gateway:
     """The gateway's services over one channel, which it owns. Shared freely between threads; a context manager.
 
-    Every call of a stub takes `timeout` in seconds, and raises grpc.RpcError with the status of a call that went wrong.
+    Every call of a stub takes `timeout` in seconds, and raises `kannelle_privacy.errors.GatewayError` when it goes wrong.
     """
+
+    activity: ActivityLogServiceStub = declared(ActivityLogServiceStub)
+    analytics: AnalyticsServiceStub = declared(AnalyticsServiceStub)
+    emit: EmitServiceStub = declared(EmitServiceStub)
+    privacy: PrivacyServiceStub = declared(PrivacyServiceStub)
+    support: SupportServiceStub = declared(SupportServiceStub)
 
     def __init__(self, channel: grpc.Channel) -> None:
         self.channel = channel
-        self.activity = ActivityLogServiceStub(channel)
-        self.analytics = AnalyticsServiceStub(channel)
-        self.emit = EmitServiceStub(channel)
-        self.privacy = PrivacyServiceStub(channel)
-        self.support = SupportServiceStub(channel)
+        calls = cast(grpc.Channel, Blocking(channel))
+        self.activity = ActivityLogServiceStub(calls)
+        self.analytics = AnalyticsServiceStub(calls)
+        self.emit = EmitServiceStub(calls)
+        self.privacy = PrivacyServiceStub(calls)
+        self.support = SupportServiceStub(calls)
 
     def close(self) -> None:
         """End the connection; calls in flight are cancelled."""
@@ -49,13 +57,16 @@ class Gateway:
 def connect(address: str | None = None, credentials: grpc.ChannelCredentials | None = None) -> Gateway:
     """A gateway at `address`, `host:port` or `unix:PATH`. Connects at the first call; plaintext without `credentials`.
 
+    A call with one request that finds no gateway is tried again for some five seconds, as long as its timeout lets it: that is harmless,
+    since a request without a request ID is given one. A stream is not tried again.
+
     Without an address: the one in PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS, as the gateway itself has it, or 127.0.0.1:4317. Raises
     ValueError if that variable says anything but this machine.
     """
     target = local_address() if address is None else address
     if credentials is None:
-        return Gateway(grpc.insecure_channel(target, options=OPTIONS))
-    return Gateway(grpc.secure_channel(target, credentials, options=OPTIONS))
+        return Gateway(grpc.insecure_channel(target, options=CHANNEL_OPTIONS))
+    return Gateway(grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS))
 
 
 def outbound_channel(authority: str, address: str | None = None, options: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:
