@@ -12,6 +12,7 @@ from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest, RequestPayloadError
 
 from gateway.errors import Reason, Refused, Retryable
+from gateway.receivers.hints import Hint, Hinted
 
 PATIENCE: Final = 10.0
 """Seconds that a body may take to arrive."""
@@ -76,7 +77,7 @@ async def _received(request: BaseRequest, most: int, wait: asyncio.Timeout) -> b
 
 
 def gunzip(raw: bytes, most: int) -> bytes:
-    """What members of gzip, one or several, hold: RFC 1952. Raises Refused: MALFORMED, TOO_LARGE for more than `most` bytes."""
+    """What members of gzip, one or several, hold: RFC 1952. Raises Hinted, and Refused TOO_LARGE for more than `most` bytes."""
     out = bytearray()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
@@ -85,7 +86,7 @@ def gunzip(raw: bytes, most: int) -> bytes:
                 if len(out) > most:
                     raise Refused(Reason.TOO_LARGE)
     except (OSError, EOFError, zlib.error):
-        raise Refused(Reason.MALFORMED) from None
+        raise Hinted(Hint.NOT_GZIP) from None
     if not raw:
-        raise Refused(Reason.MALFORMED)
+        raise Hinted(Hint.EMPTY)
     return bytes(out)

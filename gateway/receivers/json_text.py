@@ -13,6 +13,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed la
 from typing import Final
 
 from gateway.errors import Reason, Refused
+from gateway.receivers.hints import Hint, Unlike
 
 MAX_NESTING: Final = 256
 """Objects and lists in one another, at most, in a value that nobody asks for."""
@@ -31,7 +32,8 @@ Scalar = str | int | float | bool | None
 class JsonText:
     """A text, and how far it is read: up to a value, or behind one.
 
-    All methods raise ValueError or IndexError for what isn't JSON and for what isn't what was asked for, Refused for what nests too deep.
+    All methods raise ValueError or IndexError for what isn't JSON, Unlike for what isn't what was asked for, Refused for what nests
+    too deep.
     """
 
     __slots__ = ("_at", "_text")
@@ -41,6 +43,10 @@ class JsonText:
         self._text = raw.decode()
         self._at = _space(self._text, 0)
 
+    def begins(self, start: str) -> bool:
+        """Whether the rest begins with that."""
+        return self._text.startswith(start, self._at)
+
     def end(self) -> None:
         """Raise ValueError unless all is read."""
         if _space(self._text, self._at) != len(self._text):
@@ -48,14 +54,14 @@ class JsonText:
 
     def members(self, names: Mapping[str, str] = _NAMES) -> Iterator[str]:
         """Yield the keys of an object, by the names that they stand for. Who iterates reads each one's value before the next."""
-        if not self._opens("{", "}"):
+        if not self._opens("{", "}", Hint.NOT_AN_OBJECT):
             return
         seen: set[str] = set()
         while True:
             key = self._key()
             name = names.get(key, key)
             if name in seen:
-                raise ValueError
+                raise Unlike(Hint.DUPLICATE_KEY)
             seen.add(name)
             yield name
             if not self._goes_on("}"):
@@ -63,7 +69,7 @@ class JsonText:
 
     def elements(self) -> Iterator[None]:
         """Yield before each element of a list. Who iterates reads it before the next."""
-        going = self._opens("[", "]")
+        going = self._opens("[", "]", Hint.NOT_A_LIST)
         while going:
             yield
             going = self._goes_on("]")
@@ -74,7 +80,7 @@ class JsonText:
         if first == '"':
             return self._string()
         if first in "[{":
-            self._wrong()
+            self._wrong(Hint.NOT_A_SCALAR)
         if first in _WORDS:
             word, value = _WORDS[first]
             if not self._takes(word):
@@ -100,10 +106,10 @@ class JsonText:
             case _:
                 self.scalar()
 
-    def _opens(self, start: str, end: str) -> bool:
+    def _opens(self, start: str, end: str, otherwise: Hint) -> bool:
         """Read the start of an object or a list; false if it is empty, and then read."""
         if self._text[self._at] != start:
-            self._wrong()
+            self._wrong(otherwise)
         self._at = _space(self._text, self._at + 1)
         return not self._takes(end)
 
@@ -150,10 +156,10 @@ class JsonText:
         self._at += len(word)
         return True
 
-    def _wrong(self) -> None:
-        """Something else is asked for than is here: what nests too deep is said to, whatever it is."""
+    def _wrong(self, hint: Hint) -> None:
+        """Something else is asked for than is here: what nests too deep is said to, whatever it is, and what is no JSON too."""
         self.skip()
-        raise ValueError
+        raise Unlike(hint)
 
 
 def number(text: str) -> int | float | None:

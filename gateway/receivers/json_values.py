@@ -13,10 +13,8 @@ import msgspec
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.minimise.wire import varint
+from gateway.receivers.hints import HEXADECIMAL
 from gateway.receivers.json_text import number
-
-HEXADECIMAL: Final = frozenset({"trace_id", "span_id", "parent_span_id"})
-"""The fields of bytes that OTLP doesn't write as base64."""
 
 Encode = Callable[[Any], bytes]
 """A value as JSON has it; the value as it stands behind its tag. Raises ValueError, OverflowError."""

@@ -24,6 +24,7 @@ from gateway.receivers.body import Arrivals, Slow, gunzip
 from gateway.receivers.connection import Limits
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import AFTER, INTERNAL, LONGEST, STATUS
+from gateway.receivers.hints import Hint, Hinted, of_protobuf
 from gateway.receivers.intake import Intake
 from gateway.receivers.web import Page, Site
 from gateway.signals import SIGNALS, Signal
@@ -92,9 +93,22 @@ def fault(reason: Reason, after: float | None = None) -> Fault:
     return Fault(HTTP[reason], STATUS[reason], AFTER if after is None and reason is Reason.FULL else after)
 
 
+def _hinted(hint: Hint) -> Fault:
+    """How a body ends that is malformed, in a way that can be told."""
+    code, text = STATUS[Reason.MALFORMED]
+    return Fault(HTTP[Reason.MALFORMED], (code, f"{text}: {hint}"))
+
+
 _METHOD: Final = Fault(_Http.METHOD_NOT_ALLOWED, STATUS[Reason.UNKNOWN_METHOD], headers={"Allow": "POST"})
-_TYPE: Final = Fault(
-    _Http.UNSUPPORTED_MEDIA_TYPE, (grpc.StatusCode.INVALID_ARGUMENT, f"the content type must be {PROTOBUF} or {JSON}, as it is or in gzip")
+_TYPE: Final = Fault(_Http.UNSUPPORTED_MEDIA_TYPE, (grpc.StatusCode.INVALID_ARGUMENT, f"the content type must be {PROTOBUF} or {JSON}"))
+_GRPC: Final = Fault(
+    _Http.UNSUPPORTED_MEDIA_TYPE,
+    (grpc.StatusCode.INVALID_ARGUMENT, f"the content type must be {PROTOBUF} or {JSON}; gRPC has a port of its own, the listener local's"),
+)
+_ENCODING: Final = Fault(
+    _Http.UNSUPPORTED_MEDIA_TYPE,
+    (grpc.StatusCode.INVALID_ARGUMENT, "the content encoding must be gzip, or none"),
+    headers={"Accept-Encoding": "gzip"},
 )
 _EXPECTED: Final = Fault(_Http.EXPECTATION_FAILED, (grpc.StatusCode.INVALID_ARGUMENT, "only 100-continue can be expected"))
 _SLOW: Final = Fault(_Http.REQUEST_TIMEOUT, (grpc.StatusCode.DEADLINE_EXCEEDED, "the request took too long to arrive"))
@@ -148,12 +162,11 @@ class OtlpHttp:
         try:
             if signal is None:
                 return fault(Reason.NO_PLAN)
-            raw = await self._body(request)
-            if kind == JSON:
-                raw = await self._apart(partial(otlp_json.parse, signal), raw, len(raw))
-            return Page(ENCODERS[kind](await otlp.export(signal, self._flows(), self._intake, raw)), kind)
+            return await self._taken(signal, await self._body(request), kind)
         except Slow:
             return _SLOW
+        except Hinted as error:
+            return _hinted(error.hint)
         except Retryable as error:
             return fault(error.reason, error.after)
         except (Refused, Permanent) as error:
@@ -161,6 +174,18 @@ class OtlpHttp:
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends here
             log.error("a call failed: %s", type(error).__name__)
             return fault(Reason.INTERNAL)
+
+    async def _taken(self, signal: Signal, raw: bytes, kind: str) -> Page | Fault:
+        """The answer to a body. Raises Refused, Retryable, Permanent."""
+        if kind == JSON:
+            raw = await self._apart(partial(otlp_json.parse, signal), raw, len(raw))
+        try:
+            exported = await otlp.export(signal, self._flows(), self._intake, raw)
+        except Refused as error:
+            if kind == PROTOBUF and error.reason is Reason.MALFORMED:
+                return _hinted(of_protobuf(raw))
+            raise
+        return Page(ENCODERS[kind](exported), kind)
 
     async def _body(self, request: BaseRequest) -> bytes:
         """The request's body, unpacked. Raises Refused, Slow."""
@@ -184,8 +209,10 @@ def unfit(request: BaseRequest, most: int) -> Fault | None:
         return fault(Reason.UNKNOWN_METHOD)
     if request.method != "POST":
         return _METHOD
-    if _kind(request) not in ENCODERS or _field(request, "Content-Encoding") not in ("", "identity", "gzip"):
-        return _TYPE
+    if _kind(request) not in ENCODERS:
+        return _GRPC if _kind(request).startswith("application/grpc") else _TYPE
+    if _field(request, "Content-Encoding") not in ("", "identity", "gzip"):
+        return _ENCODING
     if _field(request, "Expect") not in ("", "100-continue"):
         return _EXPECTED
     # aiohttp takes what follows such a head for no body.

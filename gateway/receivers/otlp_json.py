@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.errors import Reason, Refused
+from gateway.receivers.hints import Hint, Hinted, Unlike, of_field, of_text
 from gateway.receivers.json_text import JsonText
 from gateway.receivers.json_values import absent, delimited, encoder, tag
 from gateway.signals import LOGS, METRICS, TRACES, Signal
@@ -44,16 +45,43 @@ class Fields(msgspec.Struct):
 
 
 def parse(signal: Signal, raw: bytes) -> bytes:
-    """The serialised request that `raw` is in JSON. Raises Refused: MALFORMED, TOO_DEEP."""
+    """The serialised request that `raw` is in JSON. Raises Refused TOO_DEEP, and Hinted for what is malformed."""
     try:
-        text = JsonText(raw)
-        request = _message(_FIELDS[signal], text, DEEPEST)
-        text.end()
+        return _request(_FIELDS[signal], raw)
     except RecursionError:
         raise Refused(Reason.TOO_DEEP) from None
-    except (ValueError, IndexError, OverflowError):
-        raise Refused(Reason.MALFORMED) from None
+    except UnicodeDecodeError:
+        raise Hinted(of_text(raw)) from None
+    except Unlike as error:
+        raise Hinted(error.hint) from None
+    except (ValueError, IndexError):
+        raise Hinted(Hint.NOT_JSON) from None
+
+
+def _request(fields: Fields, raw: bytes) -> bytes:
+    if not raw:
+        raise Unlike(Hint.EMPTY)
+    text = JsonText(raw)
+    if text.begins("\ufeff"):
+        raise Unlike(Hint.NOT_UTF_8)
+    whole = text.begins("{")
+    try:
+        request = _message(fields, text, DEEPEST)
+    except Unlike as error:
+        raise error if whole else Unlike(Hint.NOT_A_REQUEST) from None
+    text.end()
+    if not request and _is_another(fields, JsonText(raw)):
+        raise Unlike(Hint.UNKNOWN_KEYS)
     return bytes(request)
+
+
+def _is_another(fields: Fields, text: JsonText) -> bool:
+    """Whether an object has keys, and none of them known: to ignore them all would acknowledge what nobody has read."""
+    names = set()
+    for name in text.members(fields.names):
+        names.add(name)
+        text.skip()
+    return bool(names) and names.isdisjoint(fields.writers)
 
 
 def _message(fields: Fields, text: JsonText, depth: int) -> bytearray:
@@ -73,10 +101,14 @@ class _Scalar:
     """A field that holds one value; a default is written only where it says more than no field does."""
 
     def __init__(self, field: FieldDescriptor) -> None:
-        self._encode, self._tag, self._absent = encoder(field), tag(field), absent(field)
+        self._encode, self._tag, self._absent, self._hint = encoder(field), tag(field), absent(field), of_field(field)
 
     def __call__(self, text: JsonText, depth: int) -> bytes:  # noqa: ARG002 - a Write
-        value = self._encode(text.scalar())
+        scalar = text.scalar()
+        try:
+            value = self._encode(scalar)
+        except (ValueError, OverflowError):
+            raise Unlike(self._hint) from None
         return b"" if value == self._absent else self._tag + value
 
 
@@ -84,12 +116,16 @@ class _Packed:
     """A list of numbers."""
 
     def __init__(self, field: FieldDescriptor) -> None:
-        self._encode, self._tag = encoder(field), tag(field)
+        self._encode, self._tag, self._hint = encoder(field), tag(field), of_field(field)
 
     def __call__(self, text: JsonText, depth: int) -> bytes:  # noqa: ARG002 - a Write
         values = bytearray()
         for _ in text.elements():
-            values += self._encode(text.scalar())
+            scalar = text.scalar()
+            try:
+                values += self._encode(scalar)
+            except (ValueError, OverflowError):
+                raise Unlike(self._hint) from None
         return self._tag + delimited(values) if values else b""
 
 

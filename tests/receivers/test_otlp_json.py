@@ -19,7 +19,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.errors import Reason, Refused
-from gateway.receivers.json_values import HEXADECIMAL
+from gateway.receivers.hints import HEXADECIMAL
 from gateway.receivers.otlp_json import DEEPEST, REQUESTS, parse
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 
