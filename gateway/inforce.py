@@ -108,7 +108,7 @@ class Switch(msgspec.Struct, frozen=True):
         self.current.put(InForce(policy, loaded.contract, flows, loaded.courses, routing, exporters, loaded.digest, loaded.files))
         self.depot.replace(exporters, flows)
         self.upstreams.keep(routing.targets)
-        self.telemetry.in_force(loaded.digest, policy.version, flows.compiler.flows)
+        self.telemetry.in_force(loaded.digest, policy.version, flows.compiler.flows, len({name for name, _ in flows.absent}))
         self.review()
 
     def reconnect(self) -> None:

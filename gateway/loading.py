@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -15,12 +18,19 @@ from gateway.contracts.load import load as load_contracts
 from gateway.errors import BadConfig, BadPolicy
 from gateway.minimise.flows import Flows
 from gateway.policy.compile import Compiler
+from gateway.policy.findings import path
 from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
+from gateway.policy.words import few
 from gateway.receivers.proxy.passage import Courses
 from gateway.signals import TRACES
 from gateway.yamlfile import Node, compose, text_of
+
+log = logging.getLogger(__name__)
+
+UNLISTED: Final = "no contract has what these name, so their items are refused; `lint` says what to do: %s"
+LISTED: Final = "these are about other contracts, as `elsewhere` says: %s"
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -44,13 +54,32 @@ def load_all(config: Config) -> tuple[PolicyFile, Contract]:
 
 def prepare(config: Config, file: PolicyFile, contract: Contract) -> Loaded:
     """Compile all flows and routes. Takes a while: it may be done in a thread. Raises BadSetup."""
-    flows = Flows(Compiler(contract, file))
+    compiler = Compiler(contract, file)
+    if config.role == "hub":
+        _check_complete(compiler, file)
+    _tell_absent(compiler)
+    flows = Flows(compiler)
     courses = Courses(flows)
     if config.tls is None and any(not route.local for route in courses.table.routes):
         raise BadConfig("tls: is required, for the policy has a route to an upstream that isn't plaintext")
     if config.telemetry.traces.ratio > 0 and flows.find(TRACES.flow) is None:
         raise BadConfig(f"telemetry.traces.ratio: needs the flow {TRACES.flow} in the policy, by which the gateway's own traces go")
-    return Loaded(file, contract, flows, courses, _digest(flows, courses))
+    return Loaded(replace(file, policy=compiler.policy), contract, flows, courses, _digest(flows, courses))
+
+
+def _check_complete(compiler: Compiler, file: PolicyFile) -> None:
+    """A hub decides on the items of all flows. Raises BadPolicy where the contract lacks the type of one."""
+    for one in compiler.absent:
+        if one.keys[0] == "flows":
+            raise file.origin.fail(one.keys, "no contract has a message type of this name, and a hub decides on the items of all flows")
+
+
+def _tell_absent(compiler: Compiler) -> None:
+    """Say which flows, classifications and routes are about other contracts than this one."""
+    for listed, level, text in ((False, logging.WARNING, UNLISTED), (True, logging.INFO, LISTED)):
+        names = [path(one.keys) for one in compiler.absent if one.listed is listed]
+        if names:
+            log.log(level, text, few(names))
 
 
 def _digest(flows: Flows, courses: Courses) -> str:

@@ -438,7 +438,7 @@ def test_a_configuration_is_checked_with_all_it_names(tmp_path: Path) -> None:
     [
         ("listeners: {local: {address: '0.0.0.0:1'}}\n", "flows: {}", BODY, "gateway.yaml:1: listeners.local.address: must be on loopback"),
         ("listeners: {lokal: {}}\n", "flows: {}", BODY, "did you mean local?"),
-        ("", "flows: {t.Nothing: [eu-log]}", BODY, "flows.t.Nothing: no contract has a message type"),
+        ("", "flows: {t.Nothing/Do: [eu-log]}", BODY, "flows.t.Nothing/Do: no contract has a message type"),
         ("", "flows: {t.A: [eu-log]}", "message A { string a = 1 @USER_ID; string b = 2 @USER_ID; }", "could be the subject"),
     ],
 )

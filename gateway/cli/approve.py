@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from gateway.cli.load import unapproved
-from gateway.cli.options import example, output, sources
+from gateway.cli.options import example, found_sources, output
 from gateway.cli.show import as_json, console
 from gateway.contracts.approvals import read_approvals, write_approvals
 from gateway.contracts.classify import loosens
@@ -41,7 +41,7 @@ class Review(msgspec.Struct, frozen=True):
 
 
 @click.command(epilog=example("approve --contracts protos/ --policy policy.yaml"))
-@sources
+@found_sources
 @click.option("--yes", is_flag=True, help="Record without asking.")
 @output
 def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: str) -> int:

@@ -9,7 +9,17 @@ from typing import Final
 import click
 
 from gateway.cli.load import compiler
-from gateway.cli.options import PATH, example, output, sources
+from gateway.cli.options import (
+    CONTRACTS,
+    FILE,
+    PATH,
+    POLICY,
+    SET_OR_FOLDER,
+    example,
+    found_contracts,
+    found_policy,
+    output,
+)
 from gateway.cli.show import COLOURS, as_json, console, count
 from gateway.policy.changes import Change, Difference, Effect
 from gateway.policy.diff import diff as compare
@@ -26,7 +36,14 @@ POLICIES: Final = (".yaml", ".yml")
 @click.command(epilog=example("diff old.yaml policy.yaml"))
 @click.argument("old", type=PATH)
 @click.argument("new", type=PATH)
-@sources
+@click.option(
+    "--contracts",
+    type=PATH,
+    multiple=True,
+    metavar="PATH",
+    help=f"{SET_OR_FOLDER} [default, between policies: {CONTRACTS}/, or Kannelle's]",
+)
+@click.option("--policy", type=FILE, metavar="FILE", help=f"The policy, between contracts. [default: {POLICY}, or Kannelle's]")
 @output
 def diff(old: Path, new: Path, contracts: tuple[Path, ...], policy: Path | None, form: str) -> int:
     """Show what a change releases, and what it withholds.
@@ -39,7 +56,10 @@ def diff(old: Path, new: Path, contracts: tuple[Path, ...], policy: Path | None,
         raise click.UsageError("OLD and NEW must be two policies (.yaml) or two contracts.")
     if all(policies) and policy is not None:
         raise click.UsageError("OLD and NEW are policies; --policy has no place beside them.")
-    was, now = (compiler(contracts, path) if all(policies) else compiler((path, *contracts), policy) for path in (old, new))
+    if all(policies):
+        was, now = (compiler(contracts or found_contracts(), path) for path in (old, new))
+    else:
+        was, now = (compiler((path, *contracts), policy or found_policy()) for path in (old, new))
     difference = compare(was[0], now[0])
     if form == "json":
         as_json({"releases": difference.releases, "changes": difference.changes})

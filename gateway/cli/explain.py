@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.load import compiler, destination_named, type_named
-from gateway.cli.options import example, output, sources
+from gateway.cli.options import example, found_sources, output
 from gateway.cli.show import COLOURS, as_json, console
 from gateway.model import Category
 from gateway.policy.compile import Compiler
@@ -28,7 +28,7 @@ Views = Mapping[str, Node]
 @click.command(epilog=example("explain kannelle.crm.v1.Contact --destination crm"))
 @click.argument("type_", metavar="TYPE")
 @click.option("--destination", "names", multiple=True, metavar="NAME", help="Only there; may be given several times.")
-@sources
+@found_sources
 @output
 def explain(type_: str, names: tuple[str, ...], contracts: tuple[Path, ...], policy: Path | None, form: str) -> int:
     """Show what of a message type is kept, where and why.

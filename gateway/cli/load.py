@@ -46,6 +46,9 @@ def type_named(made: Compiler, name: str) -> str:
         return name
     if name in made.policy.flows:
         return made.item_type(name)
+    if name in made.written.flows:
+        text = f"flows.{name} is about another contract than this one; --contracts PATH says where that is"
+        raise click.BadParameter(text, param_hint="type")
     raise click.BadParameter(f"no contract has a message type {name}{guess(name, made.contract.messages)}", param_hint="type")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from gateway.cli.load import compiler, destination_named, type_named
-from gateway.cli.options import example, sources
+from gateway.cli.options import example, found_sources
 from gateway.cli.show import as_json
 from gateway.directory import Unknown
 from gateway.errors import Reason, Refused
@@ -24,7 +24,7 @@ from gateway.pipeline.offload import Offload
 
 
 @click.command(epilog=example("minimise --type kannelle.crm.v1.Contact --destination crm < contact.bin > minimised.bin"))
-@sources
+@found_sources
 @click.option("--type", "type_", required=True, metavar="TYPE", help="The message's type, such as kannelle.crm.v1.Contact.")
 @click.option("--destination", required=True, metavar="NAME", help="Whom it is for, as the policy names it.")
 def minimise(contracts: tuple[Path, ...], policy: Path | None, type_: str, destination: str) -> int:

@@ -19,11 +19,45 @@ def example(arguments: str) -> str:
     return f"\b\nExample:\n  privacy-gateway {arguments}"
 
 
+SET_OR_FOLDER: Final = "A descriptor set, or a folder of .proto files; may be given several times."
+
+CONTRACTS: Final = Path("protos")
+POLICY: Final = Path("policy.yaml")
+"""Where a repository has its contracts and its policy, if nothing else is said."""
+
+
 def sources(command: F) -> F:
     """`--contracts` and `--policy`."""
-    contracts = "A descriptor set, or a folder of .proto files; may be given several times. [default: Kannelle's]"
     with_policy = click.option("--policy", type=FILE, metavar="FILE", help="The policy. [default: Kannelle's]")(command)
+    contracts = f"{SET_OR_FOLDER} [default: Kannelle's]"
     return click.option("--contracts", type=PATH, multiple=True, metavar="PATH", help=contracts)(with_policy)
+
+
+def found_sources(command: F) -> F:
+    """`--contracts` and `--policy`, found in the working folder where they aren't given."""
+    contracts = f"{SET_OR_FOLDER} [default: {CONTRACTS}/ if it is there, else Kannelle's]"
+    policy = f"The policy. [default: {POLICY} if it is there, else Kannelle's]"
+    with_policy = click.option(
+        "--policy", type=FILE, metavar="FILE", callback=lambda _ctx, _parameter, given: given or found_policy(), help=policy
+    )(command)
+    return click.option(
+        "--contracts",
+        type=PATH,
+        multiple=True,
+        metavar="PATH",
+        callback=lambda _ctx, _parameter, given: given or found_contracts(),
+        help=contracts,
+    )(with_policy)
+
+
+def found_contracts() -> tuple[Path, ...]:
+    """The contracts in the working folder, if it has some."""
+    return (CONTRACTS,) if CONTRACTS.is_dir() and next(CONTRACTS.rglob("*.proto"), None) else ()
+
+
+def found_policy() -> Path | None:
+    """The policy in the working folder, if it has one."""
+    return POLICY if POLICY.is_file() else None
 
 
 def output(command: F) -> F:

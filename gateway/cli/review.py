@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
 
 from gateway.cli.load import compiler
-from gateway.cli.options import example, output, sources
+from gateway.cli.options import CONTRACTS, example, found_sources, output
 from gateway.cli.show import COLOURS, as_json, console, count
 from gateway.policy.findings import Finding, Severity
 from gateway.policy.lint import lint as findings_of
 from gateway.policy.load import PolicyFile
 
+KANNELLES: Final = "Kannelle's"
+
 
 @click.command(epilog=example("lint --contracts protos/ --policy policy.yaml"))
-@sources
+@found_sources
 @click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
 @output
 def lint(contracts: tuple[Path, ...], policy: Path | None, strict: bool, form: str) -> int:
@@ -26,6 +29,8 @@ def lint(contracts: tuple[Path, ...], policy: Path | None, strict: bool, form: s
     Exits with 1 if there are errors; notes are only for those who want to know.
     """
     made, file = compiler(contracts, policy)
+    if form == "text":
+        click.echo(_looked_at(contracts, policy), err=True)
     findings = findings_of(made)
     placed = [_placed(finding, file) for finding in findings]
     if form == "json":
@@ -34,6 +39,12 @@ def lint(contracts: tuple[Path, ...], policy: Path | None, strict: bool, form: s
         _print(placed)
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     return int(any(finding.severity in failing for finding in findings))
+
+
+def _looked_at(contracts: tuple[Path, ...], policy: Path | None) -> str:
+    """What was looked at, so that nobody takes another's contracts for their own."""
+    theirs = ", ".join(map(str, contracts)) or f"{KANNELLES} (no {CONTRACTS}/ here; --contracts PATH says where yours are)"
+    return f"Contracts: {theirs}. Policy: {policy or KANNELLES}."
 
 
 def _placed(finding: Finding, file: PolicyFile) -> Finding:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Protocol
 
 from gateway.delivery.outbox import Leased
-from gateway.errors import Reason
+from gateway.errors import Reason, Retryable
 from gateway.minimise.flows import Flows
 from gateway.model import Subject, Verdict, Withheld
 from gateway.pipeline.decide import Decider
@@ -56,7 +56,7 @@ class Again:
         """As in `Decides`."""
         flows = self._flows()
         if not flows.feeds(type, destination):
-            return Withheld(destination, Reason.CUT_OFF)
+            return _unled(flows, type, destination)
         _, (verdict,) = await self._decider.decide(flows.only(type, destination), payload, received_ns, personal=personal)
         return verdict
 
@@ -73,9 +73,9 @@ class Again:
         return [self._one(flows, item) for item in items]
 
     def _one(self, flows: Flows, item: Leased) -> Verdict | Exception | Subject:
-        if not flows.feeds(item.type, item.destination):
-            return Withheld(item.destination, Reason.CUT_OFF)
         try:
+            if not flows.feeds(item.type, item.destination):
+                return _unled(flows, item.type, item.destination)
             flow = flows.only(item.type, item.destination)
             subject, verdicts = self._decider.at_once(flow, item.payload, item.received_ns, personal=item.personal)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's alone
@@ -91,6 +91,13 @@ class Again:
         except Exception as error:  # noqa: BLE001 - as above
             return error
         return verdict
+
+
+def _unled(flows: Flows, type: str, destination: str) -> Withheld:
+    """The verdict on what no flow leads on. Raises Retryable where one does and its type's contract is missing: it waits for that."""
+    if flows.lacks(type, destination):
+        raise Retryable(Reason.UNKNOWN_TYPE)
+    return Withheld(destination, Reason.CUT_OFF)
 
 
 def _size(item: Leased) -> int:

@@ -71,7 +71,9 @@ class Sweep:
         kinds, end = await self._desk.outbox.kinds()
         for destination in sorted({destination for destination, _ in kinds}):
             # Only now, and only of what had come by then: whatever a reload leads here again isn't touched.
-            lost = {kind for name, kind in kinds if name == destination and not self._flows().feeds(kind, destination)}
+            flows = self._flows()
+            led = (flows.feeds, flows.lacks)
+            lost = {kind for name, kind in kinds if name == destination and not any(leads(kind, destination) for leads in led)}
             if lost:
                 gone = await self._desk.outbox.drop(destination, lost, end, self._desk.clock.now_ns())
                 self._purged(destination, gone, Reason.CUT_OFF)

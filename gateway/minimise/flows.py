@@ -16,6 +16,7 @@ from gateway.plan import SubjectPlan
 from gateway.policy.compile import OURS, Compiler
 from gateway.policy.judge import Site
 from gateway.policy.otlp import slots
+from gateway.policy.reach import absent_calls
 
 Term = tuple[str, str, SubjectPlan]
 """What a decision goes by: the type of the item, the digest of its plan, where its subject stands."""
@@ -66,6 +67,8 @@ class Flows:
         self._categories = Categories(compiler.contract, {**compiler.classes, **slots.CLASSES})
         self.fed = frozenset((compiler.item_type(key), name) for key, names in compiler.flows.items() for name in names)
         """The types that a flow leads to a destination, each with it."""
+        self.absent = absent_calls(compiler)
+        """The types that a flow leads to a destination and this contract lacks, each with it."""
         self._flows = {key: self._flow(key, compiler.item_type(key), destinations) for key, destinations in compiler.flows.items()}
         self._terms: dict[str, frozenset[Term]] = {}
         for flow in self._flows.values():
@@ -108,6 +111,10 @@ class Flows:
     def feeds(self, type: str, destination: str) -> bool:
         """Whether some flow leads items of a type to a destination."""
         return (type, destination) in self.fed
+
+    def lacks(self, type: str, destination: str) -> bool:
+        """Whether some flow leads items of a type to a destination, and the contract lacks the type: nothing can be decided on them."""
+        return (type, destination) in self.absent
 
     def terms(self, destination: str) -> object:
         """What decisions on all that is led to a destination go by: equal terms decide alike."""

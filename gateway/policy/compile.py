@@ -15,7 +15,7 @@ from gateway.detectors.data import DIGEST
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
-from gateway.policy import mail, outgoing, status
+from gateway.policy import elsewhere, mail, outgoing, status
 from gateway.policy.document import Caller, Destination
 from gateway.policy.fields import is_map
 from gateway.policy.judge import UNCATEGORISED, Site, kind_of, kind_of_message
@@ -50,12 +50,16 @@ NO_ITEM: Final = "is a value, classified at the field that holds it; it can't be
 
 
 class Compiler:
-    """Makes the plans of one contract under one policy, each when first asked for, and the same each time."""
+    """Makes the plans of one contract under one policy, each when first asked for, and the same each time.
+
+    `policy` is what of it is about this contract, `written` all of it, `absent` what is about others.
+    """
 
     def __init__(self, contract: Contract, file: PolicyFile) -> None:
         """Raises BadContract or BadPolicy if the policy's classifications or approvals don't fit the contract."""
         self.contract = contract
-        self.policy = file.policy
+        self.written = file.policy
+        self.policy, self.absent = elsewhere.split(contract, file.policy)
         self.claims = self._claims(file)
         self.approvals = None if self.policy.approvals is None else file.path.parent / self.policy.approvals
         self.classes = self.claims if self.approvals is None else self._approved(read_approvals(self.approvals))
@@ -71,8 +75,13 @@ class Compiler:
             said = claims(self.contract, overlays)
             self._check_conditions(overlays)
         except Misplaced as error:
-            raise file.origin.fail(("classifications", error.field), error.text) from error
+            raise file.origin.fail(("classifications", error.field), self._hinted(error)) from error
         return said
+
+    def _hinted(self, error: Misplaced) -> str:
+        """Of a field that isn't there because its type isn't, what else that may mean."""
+        here = any(error.field.startswith(f"{name}.") for name in self.contract.messages)
+        return error.text if here else f"{error.text}; {elsewhere.SAY}"
 
     @cached_property
     def _conditions(self) -> frozenset[str]:
@@ -138,7 +147,7 @@ class Compiler:
     def _check_exporter(self, type: str, destination: str) -> None:
         """Raises BadPolicy if the destination's exporter isn't told what to make of a type."""
         exporter = self.policy.destinations[destination].exporter
-        for keys, text in outgoing.misfits(exporter, type, self.contract):
+        for keys, text in outgoing.misfits(exporter, type, self.contract, {one.name for one in self.absent}):
             raise self._file.origin.fail(("destinations", destination, "exporter", *keys), text)
         for keys, text in outgoing.overwriting(self.policy, exporter, f"{EVENT}.properties", self.contract):
             raise self._file.origin.fail(keys, text)
@@ -170,7 +179,7 @@ class Compiler:
     @cached_property
     def table(self) -> Table:
         """The routes, and what each carries. Raises BadPolicy or BadContract for an unknown method, or one whose messages don't compile."""
-        table = build(self.contract, self.policy.routes, self._file.origin)
+        table = build(self.contract, self.policy.routes, self._file.origin, frozenset(one.keys for one in self.absent))
         for index, method in table.carried():
             self._check_types(method, table.place(index, method.path))
             self._check_plans(method, index)

@@ -315,3 +315,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     otlp: Otlp = Otlp()
     """What logs, traces and metrics of OpenTelemetry may hold."""
+
+    elsewhere: tuple[Text, ...] = ()
+    """Message types, services and packages (`acme.crm.v1.*`) that contracts of other services define, and of which this one has nothing."""

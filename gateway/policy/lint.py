@@ -13,7 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from gateway.detectors.mail_domains import is_personal
 from gateway.errors import BadContract, Reason
 from gateway.model import NEVER, Category, FieldPrivacy, Recipient
-from gateway.policy import mail
+from gateway.policy import elsewhere, mail
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode
 from gateway.policy.exemptions import exemptions
@@ -147,6 +147,14 @@ def empty(compiler: Compiler) -> Iterator[Finding]:
                 yield at(Severity.WARNING, "empty-flow", ("flows", flow), text)
 
 
+def not_here(compiler: Compiler) -> Iterator[Finding]:
+    """Flows of message types that the contract lacks, if nobody says that another one has them: typos, it may be."""
+    for one in compiler.absent:
+        if not one.listed:
+            text = f"no contract has a message type of this name, so its items are refused; mend the name, or {elsewhere.SAY}"
+            yield at(Severity.ERROR, "not-here", one.keys, text)
+
+
 def unbounded(compiler: Compiler) -> Iterator[Finding]:
     """Whole numbers that may be any."""
     for field in own_fields(compiler):
@@ -225,6 +233,7 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     unfit,
     not_closed,
     empty,
+    not_here,
     unbounded,
     routes,
     mail_domains,

@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.errors import BadPolicy
 from gateway.model import NEVER, Category
-from gateway.policy import envelope, mail, outgoing, residency, routes, targets
+from gateway.policy import elsewhere, envelope, mail, outgoing, residency, routes, targets
 from gateway.policy import faults as fault
 from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy
 from gateway.policy.planned import Property, PropertyType
@@ -28,6 +28,7 @@ MAX_TOLD_FAULTS: Final = 50
 """What is wrong with one policy, at most, in one error."""
 
 _FLOW: Final = re.compile(rf"{routes.NAME}(/(\*|[A-Za-z_]\w*))?", re.ASCII)
+_ELSEWHERE: Final = re.compile(rf"{routes.NAME}(\.\*)?", re.ASCII)
 _ATTRIBUTE: Final = re.compile(r"[^\s*]+(?<!\.)(\.\*)?")
 _RULES: Final = ("pattern", "max_length", "one_of", "min", "max")
 _BOUNDS: Final = ("min", "max")
@@ -89,6 +90,7 @@ def faults(policy: Policy) -> Iterator[Fault]:
     for index, route in enumerate(policy.routes):
         yield from _faults_of_name(("routes", index, "destination"), route.destination, policy)
     yield from routes.faults(policy)
+    yield from _faults_of_elsewhere(policy)
     yield from _faults_of_otlp(policy.otlp)
 
 
@@ -105,6 +107,15 @@ def _faults_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iterat
         if flow not in BY_FLOW and name in policy.destinations and isinstance(policy.destinations[name].exporter, OtlpExporter):
             yield (*keys, index), "has an otlp exporter, which takes OTLP signals only"
     yield from fault.twice(keys, names)
+
+
+def _faults_of_elsewhere(policy: Policy) -> Iterator[Fault]:
+    for index, name in enumerate(policy.elsewhere):
+        if not _ELSEWHERE.fullmatch(name):
+            yield ("elsewhere", index), "must be a message type's or a service's full name, or a package with .* at its end"
+        elif elsewhere.is_ours(name):
+            yield ("elsewhere", index), "is of a package that the gateway brings, so no other contract defines it"
+    yield from fault.twice(("elsewhere",), policy.elsewhere)
 
 
 def _faults_of_name(keys: tuple[str | int, ...], name: str, policy: Policy) -> Iterator[Fault]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor
@@ -71,13 +71,15 @@ def _texts(tree: Any, shape: Shape, markup: Markup) -> Iterator[tuple[tuple[str 
             yield (), markup, tree
 
 
-def misfits(exporter: Exporter, type: str, contract: Contract) -> Iterator[Fault]:
-    """What keeps items of a type from going to an exporter: the keys, from the exporter's, and why."""
+def misfits(exporter: Exporter, type: str, contract: Contract, absent: Collection[str] = ()) -> Iterator[Fault]:
+    """What keeps items of a type from going to an exporter: the keys, from the exporter's, and why. `absent`: types of other contracts."""
     if not isinstance(exporter, Mapped):
         return
     if type not in exporter.items:
         yield ("items",), f"has no entry for {type}, which a flow leads here"
     for name, template in exporter.items.items():
+        if name in absent:
+            continue
         if name not in contract.messages:
             yield ("items", name), "no contract has a message type of this name"
             continue
@@ -95,6 +97,8 @@ def overwriting(policy: Policy, exporter: Exporter, planned: str, contract: Cont
         return
     kind = str(exporter.__struct_config__.tag)
     for name, template in exporter.items.items():
+        if name not in contract.messages:
+            continue
         message = contract.message(name)
         for field, reserved in SHAPES[kind].reserved.items():
             if _is_whole(template.get(field), planned, message):

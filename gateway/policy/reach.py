@@ -32,6 +32,12 @@ def calls(compiler: Compiler) -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
+def absent_calls(compiler: Compiler) -> frozenset[tuple[str, str]]:
+    """The same of the flows of other contracts' types."""
+    names = (one.name for one in compiler.absent if one.keys[0] == "flows")
+    return frozenset((name, destination) for name in names for destination in compiler.written.flows[name])
+
+
 def methods(contract: Contract, service: str) -> tuple[str, ...]:
     """The methods of a service, as `pkg.Service/Method`. Raises KeyError."""
     return tuple(f"{service}/{method.name}" for method in contract.pool.FindServiceByName(service).methods)

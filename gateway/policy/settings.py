@@ -13,7 +13,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.document import Caller, Destination, Exporter, JsonlExporter, NullExporter, PersonalDomains, Policy, Route, UserId
 from gateway.policy.http_exporters import Mapped, Template
 from gateway.policy.mapping import leaves, parts
-from gateway.policy.reach import calls
+from gateway.policy.reach import absent_calls, calls
 from gateway.policy.words import few, gains, of_privacy, printable
 
 WHOLE: Final = ("controller", "approvals", "timestamps")
@@ -30,7 +30,7 @@ DAY: Final = timedelta(days=1)
 
 def settings(old: Compiler, new: Compiler) -> Iterator[Change]:
     """What changed, key by key. Raises BadPolicy if a flow names nothing."""
-    was, now = old.policy, new.policy
+    was, now = old.written, new.written
     yield from _user_id(was.user_id, now.user_id)
     yield from _mail_domains(was.personal_domains, now.personal_domains)
     for key in WHOLE:
@@ -45,6 +45,7 @@ def settings(old: Compiler, new: Compiler) -> Iterator[Change]:
     for name in sorted({*was.destinations, *now.destinations}):
         yield from _destination(name, was.destinations.get(name), now.destinations.get(name), used=name in _led_to(was) & _led_to(now))
     yield from _overrides(old, new)
+    yield from _elsewhere(old, new)
 
 
 def _user_id(was: UserId, now: UserId) -> Iterator[Change]:
@@ -75,7 +76,7 @@ def _mail_domains(was: PersonalDomains, now: PersonalDomains) -> Iterator[Change
 
 
 def _flows(old: Compiler, new: Compiler) -> Iterator[Change]:
-    was, now = calls(old), calls(new)
+    was, now = (calls(one) | absent_calls(one) for one in (old, new))
     for flow, destination in sorted(now - was):
         yield Change(Effect.RELEASED, f"flows.{flow}", f"now leads to {destination}", destination)
     for flow, destination in sorted(was - now):
@@ -206,8 +207,21 @@ def _target(exporter: Exporter) -> str:
 
 def _overrides(old: Compiler, new: Compiler) -> Iterator[Change]:
     """Overlays that may loosen what the contract says."""
-    for name, given in new.policy.classifications.items():
+    for name, given in new.written.classifications.items():
         if given.overrides and old.policy.classifications.get(name) != given:
             annotation = new.contract.annotations.get(name)
             instead = f" instead of {of_privacy(annotation)}" if annotation else ""
             yield Change(Effect.NOTED, f"classifications.{name}", f"overrides: {of_privacy(given.privacy)}{instead}")
+
+
+def _elsewhere(old: Compiler, new: Compiler) -> Iterator[Change]:
+    """What is said of fields of other contracts: what follows from it, only those tell."""
+    was, now = old.written.classifications, new.written.classifications
+    for name in sorted(_absent_fields(old) | _absent_fields(new)):
+        if was.get(name) != now.get(name) and not (name in now and now[name].overrides):
+            yield Change(Effect.NOTED, f"classifications.{name}", "changed; the contract that has it tells what that releases")
+
+
+def _absent_fields(compiler: Compiler) -> frozenset[str]:
+    """The fields that a policy classifies, and another contract has."""
+    return frozenset(str(one.keys[1]) for one in compiler.absent if one.keys[0] == "classifications")

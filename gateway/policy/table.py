@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from gateway.contracts.contract import Contract
 from gateway.plan import MethodPlan
+from gateway.policy import elsewhere
 from gateway.policy.document import Route, Side
 from gateway.policy.routes import EVERY
 from gateway.yamlfile import Origin
@@ -48,9 +49,10 @@ class Table(msgspec.Struct, frozen=True):
         return ("routes", index, "methods", found[0]) if found else ("routes", index)
 
 
-def build(contract: Contract, routes: tuple[Route, ...], origin: Origin) -> Table:
+def build(contract: Contract, routes: tuple[Route, ...], origin: Origin, absent: Collection[Keys] = frozenset()) -> Table:
     """The table of `routes`; an exact method goes before `pkg.Service/*`, and that before a route without methods.
 
+    `absent` are the methods, by their places in the policy, that other contracts have: they are carried nowhere.
     Raises BadPolicy, with the line in `origin`, if no contract has a method that a route names.
     """
     known = {method.path: method for method in _methods(contract)}
@@ -62,11 +64,18 @@ def build(contract: Contract, routes: tuple[Route, ...], origin: Origin) -> Tabl
         carried += len(paths)
         if carried > MAX_CARRIED_METHODS:
             raise origin.fail(keys, f"with it, routes carry more than {MAX_CARRIED_METHODS} methods; name fewer")
-        if not paths and key != EVERY:
-            raise origin.fail(keys, f"no contract has a {'service' if key == _whole(key) else 'method'} of this name")
+        if not paths and key != EVERY and keys not in absent:
+            raise origin.fail(keys, _unknown(key, of_service))
         calls[routes[index].listener].setdefault(routes[index].authority, {}).update(dict.fromkeys(paths, index))
     used = {path for authorities in calls.values() for paths in authorities.values() for path in paths}
     return Table(routes, {path: known[path] for path in sorted(used)}, calls)
+
+
+def _unknown(key: str, of_service: Container[str]) -> str:
+    """What is wrong with a method that a route names."""
+    if _whole(key) in of_service:
+        return "no contract has a method of this name"
+    return f"no contract has a {'service' if key == _whole(key) else 'method'} of this name; {elsewhere.SAY}"
 
 
 def _claims(routes: tuple[Route, ...]) -> Iterator[tuple[str, int, Keys]]:

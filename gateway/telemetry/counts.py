@@ -101,14 +101,19 @@ class Counts:
         self.reloads = Tally(table.RELOADS, get_args(What), get_args(Outcome))
         self.failed = Tally(table.RELOAD_FAILED, get_args(What))
         self.policy = Tally(table.POLICY_INFO)
+        self.flows_elsewhere = Tally(table.FLOWS_ELSEWHERE)
         self.build = Tally(table.BUILD_INFO)
         self._waiting: Callable[[], Waiting] = Waiting
         self._destinations: frozenset[str] = frozenset()
 
     # What is in force.
 
-    def in_force(self, digest: str, version: int, flows: Mapping[str, Sequence[str]]) -> None:
-        """A policy is in force; `digest` in hexadecimal, `flows` with their destinations. What earlier ones counted stays."""
+    def in_force(self, digest: str, version: int, flows: Mapping[str, Sequence[str]], elsewhere: int = 0) -> None:
+        """A policy is in force; `digest` in hexadecimal, `flows` with their destinations. What earlier ones counted stays.
+
+        `elsewhere` is how many more flows there are, of types that the contracts lack.
+        """
+        self.flows_elsewhere[()] = elsewhere
         self.policy.clear()
         self.policy[digest, str(version)] = 1
         self._destinations = frozenset(name for names in flows.values() for name in names)

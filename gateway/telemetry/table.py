@@ -123,6 +123,9 @@ SPANS: Final = Metric(
 RELOADS: Final = Metric("reloads", Kind.COUNTER, ("subject", "outcome"), "Loads of changed files; outcome is ok or failed")
 RELOAD_FAILED: Final = Metric("reload_failed", Kind.GAUGE, ("subject",), "1 while the files on disk are not what is in force")
 POLICY_INFO: Final = Metric("policy_info", Kind.GAUGE, ("digest", "version"), "1: the policy in force")
+FLOWS_ELSEWHERE: Final = Metric(
+    "flows_elsewhere", Kind.GAUGE, (), "Flows of the policy in force whose message types the contracts lack: their items are refused"
+)
 BUILD_INFO: Final = Metric("build_info", Kind.GAUGE, ("version",), "1: the gateway that runs")
 
 METRICS: Final = (
@@ -151,6 +154,7 @@ METRICS: Final = (
     RELOADS,
     RELOAD_FAILED,
     POLICY_INFO,
+    FLOWS_ELSEWHERE,
     BUILD_INFO,
 )
 

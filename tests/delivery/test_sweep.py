@@ -86,6 +86,8 @@ CUT: dict[str, tuple[str, int]] = {
     "a type at one destination": ("{t.A: [eu-log], t.B: [eu-log]}", 2),
     "a type": ("{t.A: [eu-log, us-vendor]}", 2),
     "all": ("{}", 0),
+    # Not a flow that was taken out, but a contract that is missing: what was acknowledged waits for it.
+    "a type, and another's contract": ("{t.A: [eu-log, us-vendor], u.C: [eu-log]}", 2),
 }
 
 
@@ -98,6 +100,13 @@ async def test_what_lost_its_flow_goes(row: str, tmp_path: Path) -> None:
         assert case.waiting == left
         assert sum(case.counts.purges.values()) == 3 - left
         assert {reason for _, reason in case.counts.purges} <= {"CUT_OFF"}
+
+
+async def test_what_has_its_flow_and_lost_its_contract_waits(tmp_path: Path) -> None:
+    async with desk(tmp_path) as case:
+        await case.put(parcel(1), parcel(2, type="u.C"), parcel(3, "us-vendor", type="u.C"))
+        await sweep(case, flows("{t.A: [eu-log], u.C: [eu-log]}")).once()
+        assert (case.waiting, {**case.counts.purges}) == (2, {("us-vendor", "CUT_OFF"): 1})
 
 
 async def test_a_destination_that_the_policy_no_longer_has_holds_nothing(tmp_path: Path) -> None:

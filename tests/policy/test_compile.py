@@ -51,7 +51,7 @@ def test_the_item_types_of_services_are_in_the_contract() -> None:
 @pytest.mark.parametrize(
     "flow",
     [
-        *("t.None", "t", "t.M/x", "t.N.BEntry", "kannelle.privacy.v1.AnalyticsService", "kannelle.privacy.v1.AnalyticsService/Track"),
+        *("t", "t.M/x", "t.N.BEntry", "kannelle.privacy.v1.AnalyticsService", "kannelle.privacy.v1.AnalyticsService/Track"),
         "kannelle.privacy.v1.EmitService/*",
     ],
 )

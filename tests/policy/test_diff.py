@@ -380,7 +380,7 @@ def test_a_type_that_an_any_may_carry_from_now_on_is_released() -> None:
 
 def test_what_does_not_compile_is_said_so() -> None:
     with pytest.raises(BadPolicy, match="no contract has a message type"):
-        policies("flows: {}", "flows: {t.Nothing: [eu-log]}")
+        policies("flows: {}", "flows: {t.Nothing/Do: [eu-log]}")
 
 
 NAMES: Final = ("a", "b", "c", "d")
