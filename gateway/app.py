@@ -16,9 +16,10 @@ import grpc
 import msgspec
 import uvloop
 
-from gateway import tls
+from gateway import __version__, tls
 from gateway.config import Config
 from gateway.contracts.contract import Contract
+from gateway.contracts.load import default_path as default_contract
 from gateway.delivery import Delivery
 from gateway.delivery.again import Again
 from gateway.delivery.keys import Keys
@@ -50,6 +51,7 @@ from gateway.reload import Reloader, Watch
 from gateway.signals import SIGNALS, TRACES
 from gateway.telemetry import Telemetry
 from gateway.telemetry.calls import Calls
+from gateway.telemetry.log import Fields
 from gateway.telemetry.traces import Spans
 
 log = logging.getLogger(__name__)
@@ -281,20 +283,30 @@ def _hush(library: logging.Logger) -> None:
 async def _serve(config: Config) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_report)
+    asked: list[signal.Signals] = []
     stopping = asyncio.Event()
+
+    def stop(number: signal.Signals) -> None:
+        asked.append(number)
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop, number)
     gateway = Gateway(config)
     addresses = await gateway.start()
     loop.add_signal_handler(signal.SIGHUP, gateway.reload)
     # What is there now stays: collecting garbage needn't look at it again.
     gc.collect()
     gc.freeze()
+    contracts = [*map(str, config.contracts or (default_contract(),))]
+    log.info("started", extra=Fields(version=__version__, role=config.role, contracts=contracts))
     for name, address in addresses.items():
         log.info("%s listening on %s", name, address)
     await stopping.wait()
-    log.info("stopping")
+    log.info("stopping", extra=Fields(signal=asked[0].name))
+    begun = time.monotonic()
     await gateway.stop()
+    log.info("stopped", extra=Fields(seconds=round(time.monotonic() - begun, 3)))
     return 0
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from gateway.contracts.contract import Contract
 from gateway.depot import Depot
+from gateway.detectors.data import VERSION
 from gateway.errors import BadConfig
 from gateway.exporters.base import Exporter
 from gateway.exporters.opened import Opening
@@ -20,7 +23,10 @@ from gateway.policy.document import Policy
 from gateway.receivers.proxy.passage import Courses, Routing
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.telemetry import Telemetry
+from gateway.telemetry.log import Fields
 from gateway.tls import Certificates
+
+log = logging.getLogger(__name__)
 
 
 class InForce(msgspec.Struct, frozen=True):
@@ -44,6 +50,11 @@ class Current:
 
     def __init__(self) -> None:
         self._in_force: InForce | None = None
+
+    @property
+    def earlier(self) -> InForce | None:
+        """What is in force now, if anything is yet."""
+        return self._in_force
 
     @property
     def now(self) -> InForce:
@@ -105,11 +116,19 @@ class Switch(msgspec.Struct, frozen=True):
         """Nothing here waits, and nothing fails: whoever else runs finds either all as it was, or all as it is now."""
         policy, flows, routing = loaded.file.policy, loaded.flows, self._routing(loaded.courses)
         exporters = self.depot.adopt(opened)
+        before = self.current.earlier
         self.current.put(InForce(policy, loaded.contract, flows, loaded.courses, routing, exporters, loaded.digest, loaded.files))
         self.depot.replace(exporters, flows)
         self.upstreams.keep(routing.targets)
-        self.telemetry.in_force(loaded.digest, policy.version, flows.compiler.flows, len({name for name, _ in flows.absent}))
+        self.telemetry.in_force(
+            loaded.digest,
+            policy.version,
+            flows.compiler.flows,
+            file=loaded.file.sha256,
+            elsewhere=len({name for name, _ in flows.absent}),
+        )
         self.review()
+        log.info("in force", extra=description(loaded, None if before is None else changes(before, self.current.now)))
 
     def reconnect(self) -> None:
         """Connect with another certificate from now on."""
@@ -119,3 +138,60 @@ class Switch(msgspec.Struct, frozen=True):
 
     def _routing(self, courses: Courses) -> Routing:
         return Routing(courses, self.upstreams, 0 if self.tls is None else self.tls.generation)
+
+
+# What is logged of it.
+
+
+def description(loaded: Loaded, changed: Sequence[str] | None) -> Fields:
+    """What is said of a policy that comes into force: which it is, how much it comes to, and what of it is new."""
+    flows = loaded.flows.compiler
+    fields = Fields(
+        policy=str(loaded.file.path),
+        policy_version=loaded.file.policy.version,
+        policy_sha256=loaded.file.sha256,
+        plans_sha256=loaded.digest,
+        contracts_sha256=loaded.contracts,
+        detectors=VERSION,
+        flows=len(flows.flows),
+        plans=len(flows.plans()),
+        routes=len(loaded.file.policy.routes),
+    )
+    if changed is not None:
+        fields["changes"] = changed
+    return fields
+
+
+def changes(before: InForce, now: InForce) -> list[str]:
+    """What came, went or does otherwise, by name: destinations, flows and routes."""
+    kinds = {"destination": _destinations, "flow": _flows, "route": _routes}
+    return [f"{kind} {name} {how}" for kind, named in kinds.items() for name, how in _compared(named(before), named(now))]
+
+
+def _compared(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name in sorted(before.keys() | now.keys()):
+        if name not in before:
+            yield name, "added"
+        elif name not in now:
+            yield name, "removed"
+        elif before[name] != now[name]:
+            yield name, "changed"
+
+
+def _destinations(held: InForce) -> Mapping[str, object]:
+    return {name: (destination, held.flows.terms(name)) for name, destination in held.policy.destinations.items()}
+
+
+def _flows(held: InForce) -> Mapping[str, object]:
+    return {key: held.flows.of(key).terms for key in held.flows.compiler.flows}
+
+
+def _routes(held: InForce) -> Mapping[str, object]:
+    """By listener and authority, which several routes may share: the routes, and the digests of their plans."""
+    found: dict[str, list[Any]] = {}
+    names = [f"{route.listener} {route.authority}" for route in held.courses.table.routes]
+    for name, route in zip(names, held.courses.table.routes, strict=True):
+        found.setdefault(name, []).append(route)
+    for course in held.courses.courses:
+        found[names[course.route]].append((course.method.path, course.caller, course.out.digest, course.back.digest))
+    return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from gateway.config import Config
 from gateway.contracts.contract import Contract
@@ -36,7 +37,8 @@ LISTED: Final = "these are about other contracts, as `elsewhere` says: %s"
 class Loaded(msgspec.Struct, frozen=True):
     """A policy and its contracts, and what they come to.
 
-    `digest`: SHA-256 over all plans, equal in every gateway that decides alike. `files`: those that all of it was read from.
+    `digest`: SHA-256 over all plans, equal in every gateway that decides alike. `contracts`: SHA-256 over all descriptors, without
+    comments. `files`: those that all of it was read from.
     """
 
     file: PolicyFile
@@ -44,6 +46,7 @@ class Loaded(msgspec.Struct, frozen=True):
     flows: Flows
     courses: Courses
     digest: str
+    contracts: str
     files: frozenset[Path] = frozenset()
 
 
@@ -64,7 +67,7 @@ def prepare(config: Config, file: PolicyFile, contract: Contract) -> Loaded:
         raise BadConfig("tls: is required, for the policy has a route to an upstream that isn't plaintext")
     if config.telemetry.traces.ratio > 0 and flows.find(TRACES.flow) is None:
         raise BadConfig(f"telemetry.traces.ratio: needs the flow {TRACES.flow} in the policy, by which the gateway's own traces go")
-    return Loaded(replace(file, policy=compiler.policy), contract, flows, courses, _digest(flows, courses))
+    return Loaded(replace(file, policy=compiler.policy), contract, flows, courses, _digest(flows, courses), _contract_digest(contract))
 
 
 def _check_complete(compiler: Compiler, file: PolicyFile) -> None:
@@ -86,6 +89,16 @@ def _digest(flows: Flows, courses: Courses) -> str:
     plans = {plan.digest for plan in flows.compiler.plans().values()}
     routes = {way.digest for course in courses.courses for way in (course.out, course.back)}
     return hashlib.sha256("".join(sorted(plans | routes)).encode()).hexdigest()
+
+
+def _contract_digest(contract: Contract) -> str:
+    digest = hashlib.sha256()
+    for _, file in sorted(contract.files.items()):
+        bare = FileDescriptorProto()
+        bare.CopyFrom(file)
+        bare.ClearField("source_code_info")
+        digest.update(bare.SerializeToString(deterministic=True))
+    return digest.hexdigest()
 
 
 class Files:

@@ -127,7 +127,7 @@ def test_serve_says_what_it_runs_with_and_stops_when_told(tmp_path: Path) -> Non
     ) as process:
         assert process.stderr
         assert process.stdout
-        first, second = process.stderr.readline(), process.stderr.readline()
+        first, *_, second = [process.stderr.readline() for _ in range(4)]
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
         assert (process.wait(60), process.stdout.read()) == (0, "")

@@ -12,34 +12,57 @@ import click
 
 from gateway.cli.options import FILE, example, output
 from gateway.cli.show import console
+from gateway.errors import BadSetup
 
 if TYPE_CHECKING:
     from gateway.config import Config
 
+log = logging.getLogger(__name__)
+
 ROLE: Final = "PRIVACY_GATEWAY__ROLE"
 INSECURE: Final = "PRIVACY_GATEWAY__INSECURE_LOOPBACK"
+LOG_FORMAT: Final = "PRIVACY_GATEWAY__TELEMETRY__LOG__FORMAT"
+LOG_LEVEL: Final = "PRIVACY_GATEWAY__TELEMETRY__LOG__LEVEL"
 
 
 @click.command(epilog=example("serve --config gateway.yaml"))
 @click.option("--config", "path", type=FILE, metavar="FILE", help="The configuration. [default: an embedded gateway on loopback]")
 @click.option("--role", type=click.Choice(["all", "agent", "hub"]), help="Overrides the configuration's.")
 @click.option("--insecure-loopback", is_flag=True, help="Let exporters send to http:// on this machine, for trials.")
-def serve(path: Path | None, role: str | None, insecure_loopback: bool) -> int:
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Of the log on standard error. [default: text]")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="The least that is logged. [default: info]")
+def serve(path: Path | None, role: str | None, insecure_loopback: bool, log_format: str | None, log_level: str | None) -> int:
     """Run the gateway, until SIGTERM or Ctrl-C.
 
     Without a configuration: role all on loopback, Kannelle's policy, files under .privacy-gateway/. Any key can be overridden by the
     environment: PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS=127.0.0.1:5317.
     """
     from gateway.config import load  # noqa: PLC0415 help doesn't wait for gRPC
+    from gateway.telemetry.log import set_up  # noqa: PLC0415 nor for OpenTelemetry
 
-    given = {**({ROLE: role} if role else {}), **({INSECURE: "true"} if insecure_loopback else {})}
-    config = load(path, {**os.environ, **given})
+    options = {ROLE: role, INSECURE: "true" if insecure_loopback else None, LOG_FORMAT: log_format, LOG_LEVEL: log_level}
+    config = load(path, {**os.environ, **{name: given for name, given in options.items() if given}})
+    set_up(config.telemetry.log.format, config.telemetry.log.level, sys.stderr)
     if path is None:
-        click.echo(_embedded(config), err=True)
-    _log()
+        _tell(config, _embedded(config))
     from gateway import app  # noqa: PLC0415
 
-    return app.serve(config)
+    try:
+        return app.serve(config)
+    except BadSetup as error:
+        if config.telemetry.log.format == "text":
+            raise
+        for line in str(error).splitlines():
+            log.error("%s", line)
+        return 2
+
+
+def _tell(config: Config, text: str) -> None:
+    """Say something to who starts the gateway: in words of its own where people read them, else as a line of the log."""
+    if config.telemetry.log.format == "text":
+        click.echo(text, err=True)
+    else:
+        log.info("%s", text)
 
 
 def _embedded(config: Config) -> str:
@@ -47,17 +70,6 @@ def _embedded(config: Config) -> str:
     listeners = config.listeners
     addresses = " and ".join(one.address for one in (listeners.local, listeners.local_http) if one is not None)
     return f"No configuration file: role {config.role} on {addresses}, {policy}, files under {config.state}/"
-
-
-def _log() -> None:
-    """The gateway's own log goes to standard error. Libraries are not heard: what they log may hold values."""
-    logging.raiseExceptions = False
-    logging.getLogger().addHandler(logging.NullHandler())
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    ours = logging.getLogger("gateway")
-    ours.addHandler(handler)
-    ours.setLevel(logging.INFO)
 
 
 @click.command(epilog=example("demo"))

@@ -232,11 +232,24 @@ class Traces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Which part of the traces that begin here is kept, from 0 (off) to 1. Those that a caller has sampled are kept unless it is 0."""
 
 
+class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The gateway's own log, on standard error: one line a record, in UTC."""
+
+    format: Literal["text", "json"] = "text"
+    """`text` for people, `json` for programs."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe records that are written."""
+
+
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the gateway says of itself, beside its metrics."""
 
     traces: Traces = Traces()
     """The gateway's own traces."""
+
+    log: Log = Log()
+    """The gateway's own log."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,10 +5,11 @@ Whether it fits the contracts is `compile.py`'s to say; `PolicyFile.origin` tell
 
 from __future__ import annotations
 
+import hashlib
 import importlib.resources
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy
 from gateway.policy.planned import Property, PropertyType
 from gateway.policy.residency import Fault
 from gateway.signals import BY_FLOW
-from gateway.yamlfile import Origin, text_of, unlisted
+from gateway.yamlfile import Origin, bytes_of, decoded, unlisted
 from gateway.yamlfile import parse as parse_yaml
 
 MAX_TOLD_FAULTS: Final = 50
@@ -43,11 +44,12 @@ _STRINGS: Final = frozenset({Category.USER_ID, Category.WORK_EMAIL})
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """A policy, where it came from, and where in it each key stands."""
+    """A policy, where it came from, and where in it each key stands. `sha256` is that of its file, empty without one."""
 
     policy: Policy = field(repr=False)
     origin: Origin = field(repr=False)
     path: Path
+    sha256: str = ""
 
 
 def default_path() -> Path:
@@ -57,7 +59,8 @@ def default_path() -> Path:
 
 def load(path: Path) -> PolicyFile:
     """The policy in the file at `path`. Raises BadPolicy, with a line for everything that is wrong."""
-    return parse(text_of(path, BadPolicy), path)
+    raw = bytes_of(path, BadPolicy)
+    return replace(parse(decoded(raw, path, BadPolicy), path), sha256=hashlib.sha256(raw).hexdigest())
 
 
 def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:

@@ -108,14 +108,14 @@ class Counts:
 
     # What is in force.
 
-    def in_force(self, digest: str, version: int, flows: Mapping[str, Sequence[str]], elsewhere: int = 0) -> None:
-        """A policy is in force; `digest` in hexadecimal, `flows` with their destinations. What earlier ones counted stays.
+    def in_force(self, digest: str, version: int, flows: Mapping[str, Sequence[str]], *, file: str = "", elsewhere: int = 0) -> None:
+        """A policy is in force; `digest` and that of its `file` in hexadecimal, `flows` with their destinations.
 
-        `elsewhere` is how many more flows there are, of types that the contracts lack.
+        `elsewhere` is how many more flows there are, of types that the contracts lack. What earlier ones counted stays.
         """
         self.flows_elsewhere[()] = elsewhere
         self.policy.clear()
-        self.policy[digest, str(version)] = 1
+        self.policy[digest, file, str(version)] = 1
         self._destinations = frozenset(name for names in flows.values() for name in names)
         for flow, destinations in flows.items():
             self.items.setdefault((flow, "accepted", ""), 0)

@@ -25,6 +25,7 @@ LABELS: Final[Mapping[str, str]] = {
     "code": "a gRPC code; over HTTP, the one that the answer stands for",
     "destination": "a destination of the policy",
     "digest": "SHA-256 over all plans in force, equal in gateways that decide alike",
+    "file": "SHA-256 of the policy's file, as `sha256sum` prints it",
     "flow": "a flow of the policy; empty where none was found",
     "listener": "`local`, `local_http`, `outbound`, `inbound`, `delivery`",
     "mode": "of the route: `enforce`, `shadow`",
@@ -122,7 +123,7 @@ SPANS: Final = Metric(
 )
 RELOADS: Final = Metric("reloads", Kind.COUNTER, ("subject", "outcome"), "Loads of changed files; outcome is ok or failed")
 RELOAD_FAILED: Final = Metric("reload_failed", Kind.GAUGE, ("subject",), "1 while the files on disk are not what is in force")
-POLICY_INFO: Final = Metric("policy_info", Kind.GAUGE, ("digest", "version"), "1: the policy in force")
+POLICY_INFO: Final = Metric("policy_info", Kind.GAUGE, ("digest", "file", "version"), "1: the policy in force")
 FLOWS_ELSEWHERE: Final = Metric(
     "flows_elsewhere", Kind.GAUGE, (), "Flows of the policy in force whose message types the contracts lack: their items are refused"
 )

@@ -36,12 +36,21 @@ class Node:
 
 def text_of(path: Path, error: type[BadSetup]) -> str:
     """What the file at `path` says, if it is UTF-8 and of at most `MAX_BYTES`. Raises `error`."""
+    return decoded(bytes_of(path, error), path, error)
+
+
+def bytes_of(path: Path, error: type[BadSetup]) -> bytes:
+    """The bytes of the file at `path`, if they are at most `MAX_BYTES`. Raises `error`."""
     try:
-        raw = read_regular(path, MAX_BYTES)
+        return read_regular(path, MAX_BYTES)
     except OSError as failure:
         raise error(f"{path}: can't be read: {failure.strerror}") from None
     except Unreadable as failure:
         raise error(f"{path}: {failure}") from None
+
+
+def decoded(raw: bytes, path: Path, error: type[BadSetup]) -> str:
+    """The text of a file's bytes, if they are UTF-8. Raises `error`."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as failure:
