@@ -77,7 +77,7 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
         (lambda t: t.reloaded("tls", "failed"), "reload_failed", {"subject": "tls"}, 1),
         (lambda t: t.reloaded("tls", "failed"), "reload_failed", {"subject": "policy"}, 0),
         (lambda t: [t.reloaded("tls", "failed"), t.reloaded("tls", "ok")], "reload_failed", {"subject": "tls"}, 0),
-        (lambda t: t.in_force("ab12", 1, {}, "cd34"), "policy_info", {"digest": "ab12", "file": "cd34", "version": "1"}, 1),
+        (lambda t: t.in_force("ab12", 1, {}, file="cd34"), "policy_info", {"digest": "ab12", "file": "cd34", "version": "1"}, 1),
         (lambda t: None, "build_info", {"version": __version__}, 1),
         (lambda t: t.stripped(3), "proxy_fields_stripped_total", {}, 3),
         (lambda t: [t.access_log_dropped(), t.access_log_dropped(4)], "access_log_dropped_total", {}, 5),
