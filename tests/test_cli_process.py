@@ -106,7 +106,7 @@ def test_a_terminal_gets_no_messages_to_wait_for() -> None:
         ("config check", "grpc uvloop asyncio rich phonenumbers"),
     ],
 )
-def test_a_command_loads_no_more_than_it_needs(arguments: str, absent: str) -> None:
+def test_a_command_loads_no_more_than_it_needs(arguments: str, absent: str, tmp_path: Path) -> None:
     code = f"""
 import sys
 from gateway.cli import main
@@ -116,7 +116,7 @@ except SystemExit as end:
     loaded = [name for name in {absent.split()!r} if name in sys.modules]
     sys.exit(f"code {{end.code}}, loaded {{loaded}}" if end.code or loaded else 0)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=PLAIN, check=False, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, env=PLAIN, check=False, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
 
 
