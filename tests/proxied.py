@@ -359,7 +359,7 @@ def environ(folder: Path, port: int, **more: str) -> Mapping[str, str]:
         "tls__certificate": tls.certificate,
         "tls__key": tls.key,
         "tls__ca": tls.ca,
-        "stop__grace": 1,
+        "stop__grace": "1s",
         **{f"listeners__{name}__address": "127.0.0.1:0" for name in ("outbound", "inbound", "http")},
         **more,
     }

@@ -10,6 +10,7 @@ import pytest
 from gateway.config import Config, Health, Http, Inbound, Listeners, Local, LocalHttp, Outbound, Outbox, Reload, Stop, Tls, load
 from gateway.errors import BadConfig
 from gateway.policy.targets import OURS
+from gateway.yamlfile.durations import WANTED
 
 ADDRESS = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"
 FORM = "must be host:port, such as 127.0.0.1:4317, or unix:/path"
@@ -58,10 +59,10 @@ contracts: [protos, /opt/contracts/crm.binpb]
 state: state
 listeners:
   local: {address: "unix:/run/gateway.sock", max_message_bytes: 1048576}
-  inbound: {max_calls: 10, max_connection_age: 60}
+  inbound: {max_calls: 10, max_connection_age: 1min}
 tls: {certificate: tls/tls.crt, key: tls/tls.key, ca: /etc/ca.crt}
-outbox: {max_bytes: 70000, max_age: 12h, sweep: 5, margin: 0, remember: 60}
-stop: {notice: 2, grace: 0.5}
+outbox: {max_bytes: 70000, max_age: 12h, sweep: 5s, margin: 0, remember: 1min}
+stop: {notice: 2s, grace: 0.5s}
 reload: {every: 0}
 reflection: true
 """
@@ -121,8 +122,8 @@ def test_null_turns_a_listener_off(tmp_path: Path) -> None:
         ("LISTENERS__HEALTH__ADDRESS", "[::]:14020", Config(listeners=Listeners(health=Health(address="[::]:14020")))),
         ("LISTENERS__HTTP__ADDRESS", "127.0.0.1:0", Config(listeners=Listeners(http=Http(address="127.0.0.1:0")))),
         ("TLS", "{certificate: a, key: b, ca: c}", Config(tls=Tls(certificate=Path("a"), key=Path("b"), ca=Path("c")))),
-        ("STOP__GRACE", "30", Config(stop=Stop(grace=30.0))),
-        ("STOP__NOTICE", "0.5", Config(stop=Stop(notice=0.5))),
+        ("STOP__GRACE", "30s", Config(stop=Stop(grace=30.0))),
+        ("STOP__NOTICE", "0.5s", Config(stop=Stop(notice=0.5))),
         ("RELOAD__EVERY", "0", Config(reload=Reload(every=0.0))),
         ("REFLECTION", "true", Config(reflection=True)),
     ],
@@ -147,7 +148,7 @@ def test_the_environment_wins_over_the_file_and_leaves_the_rest(tmp_path: Path) 
     path = written(tmp_path, "listeners: {local: {address: '127.0.0.1:1', max_message_bytes: 2048}}\noutbox:\n")
     config = load(
         path,
-        {ADDRESS: "127.0.0.1:2", "PRIVACY_GATEWAY__OUTBOX__SWEEP": "3", "HOME": "/root", "PRIVACY_GATEWAY_PORT": "tcp://10.0.0.1:80"},
+        {ADDRESS: "127.0.0.1:2", "PRIVACY_GATEWAY__OUTBOX__SWEEP": "3s", "HOME": "/root", "PRIVACY_GATEWAY_PORT": "tcp://10.0.0.1:80"},
     )
     assert config.listeners.local == Local(address="127.0.0.1:2", max_message_bytes=2048)
     assert config.outbox == Outbox(sweep=3.0)
@@ -318,7 +319,7 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
         ("listeners:\n  outbound:\n    max_calls: 0", "3: listeners.outbound.max_calls: must be positive"),
         ("listeners:\n  outbound:\n    max_message_bytes: 1", "3: listeners.outbound.max_message_bytes: must be 1024 or more"),
         ("listeners:\n  inbound:\n    max_connection_age: 0", "3: listeners.inbound.max_connection_age: must be positive"),
-        ("listeners:\n  inbound:\n    max_connection_grace: 1h", "3: listeners.inbound.max_connection_grace: must be a number"),
+        ("listeners:\n  inbound:\n    max_connection_grace: 1h30", f"3: listeners.inbound.max_connection_grace: must be {WANTED}"),
         (
             "listeners:\n  local: {}\n  health:\n    address: 0.0.0.0:4317",
             "4: listeners.health.address: is taken by listeners.local",
@@ -330,9 +331,10 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
         ("service:", "1: service: must be text"),
         ("tls:\n  certificate: a\n  key: b", "1: tls.ca: is required"),
         ("tls: {certificate: a, key: b, ca: [c]}", "1: tls.ca: must be text"),
-        ("stop:\n  grace: -1", "2: stop.grace: must be 0 or more"),
-        ("stop: {notice: 3601}", "1: stop.notice: must be 3600 or less"),
-        ("reload: {every: 2s}", "1: reload.every: must be a number"),
+        ("stop:\n  grace: -1s", "2: stop.grace: must be 0 or more"),
+        ("stop: {notice: 3601s}", "1: stop.notice: must be 1h or less"),
+        ("reload: {every: 2}", "1: reload.every: must be 2s: a number needs its unit"),
+        ("outbox: {max_age: 30m}", "1: outbox.max_age: must be 30min or 30mo: m alone is neither"),
         ("reflection: yes", "1: reflection: must be true or false"),
         ("admin: {}", f"1: admin: is not a key here; known: {KEYS}"),
         ("outbox: {max_bytes: 0}", "1: outbox.max_bytes: must be 65536 or more"),
@@ -361,6 +363,8 @@ def test_what_is_wrong_is_named_with_its_line_and_key(text: str, expected: str, 
         ("CONTRACTS", "[a, 1]", "contracts[1]: must be text; write it in quotes"),
         ("ROLE", "hub", "role: a hub needs `listeners.delivery`, where agents hand their releases over"),
         ("ROLE", "", "role: must be one of all, agent, hub"),
+        ("STOP__GRACE", "10", "stop.grace: must be 10s: a number needs its unit"),
+        ("OUTBOX__MAX_AGE", "30m", "outbox.max_age: must be 30min or 30mo: m alone is neither"),
         ("OUTBOX__MAX_BYTES", "many", "outbox.max_bytes: must be a whole number"),
     ],
 )

@@ -87,7 +87,10 @@ async def test_what_is_not_as_it_was_is_said_by_name(change: Callable[[str], str
 
 
 ROUTES: Final = {
-    "another time": (lambda text: text.replace("authority: text.example", "timeout: 3, authority: text.example"), ["text.example changed"]),
+    "another time": (
+        lambda text: text.replace("authority: text.example", "timeout: 3s, authority: text.example"),
+        ["text.example changed"],
+    ),
     "another recipient": (
         lambda text: text.replace("text.example, destination: svc", "text.example, destination: raw"),
         ["text.example changed"],

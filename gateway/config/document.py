@@ -12,6 +12,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.yamlfile import SECONDS
+
 STATE: Final = Path(".privacy-gateway")
 """The state folder where the configuration names none: in the working folder."""
 
@@ -23,8 +25,8 @@ DNS_NAME: Final = r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-
 
 Bytes = Annotated[int, Meta(ge=1024, le=256 * 1024 * 1024)]
 Calls = Annotated[int, Meta(ge=1, le=1_000_000)]
-Age = Annotated[float, Meta(gt=0, le=7 * 86400)]
-Pause = Annotated[float, Meta(ge=0, le=3600)]
+Age = Annotated[float, SECONDS, Meta(gt=0, le=7 * 86400)]
+Pause = Annotated[float, SECONDS, Meta(ge=0, le=3600)]
 Name = Annotated[
     str, Meta(pattern=f"{SPIFFE_ID}|{DNS_NAME}", description="a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case")
 ]
@@ -205,13 +207,13 @@ class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_age: timedelta = timedelta(days=3)
     """How long delivery is tried. What couldn't be delivered within becomes a dead letter."""
 
-    sweep: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    sweep: Annotated[float, SECONDS, Meta(gt=0, le=3600)] = 60.0
     """How often what is too old is looked for."""
 
     margin: Annotated[int, Meta(ge=0)] = 16 * 1024 * 1024
     """Bytes that stay free on the volume, so that what was delivered can still be deleted. Calls are told to come back below it."""
 
-    remember: Annotated[float, Meta(ge=0, le=7 * 86400)] = 3600.0
+    remember: Annotated[float, SECONDS, Meta(ge=0, le=7 * 86400)] = 3600.0
     """How long a request ID is known, at least, after its item was stored: sent again within, it is stored once."""
 
 
@@ -221,7 +223,7 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     address: HubAddress
     """`host:port` of the hub's listener `delivery`."""
 
-    timeout: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    timeout: Annotated[float, SECONDS, Meta(gt=0, le=300)] = 10.0
     """How long the agent waits to hear that releases are stored."""
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from gateway.model import Detector
+from gateway.yamlfile import SECONDS
 
 Region = Annotated[str, Meta(pattern="[A-Z]{2}", description="a country of ISO 3166-1, two capitals such as FR")]
 Host = Annotated[str, Meta(pattern=r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", description="a host name in lower case, without a port")]
@@ -27,7 +28,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 Days = Annotated[int, Meta(ge=1, le=365)]
 Positive = Annotated[int, Meta(ge=1)]
 Length = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-Seconds = Annotated[float, Meta(ge=0.001, le=3600)]
+Seconds = Annotated[float, SECONDS, Meta(ge=0.001, le=3600)]
 
 EXEMPTIBLE: Final = (Detector.PHONE, Detector.IP, Detector.EMAIL)
 """What the policy may say isn't looked for in one field, inside the EU."""

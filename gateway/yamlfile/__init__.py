@@ -9,10 +9,25 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.errors import BadSetup
+from gateway.yamlfile.durations import SECONDS
 from gateway.yamlfile.nodes import MAX_BYTES, MAX_DEPTH, Node, bytes_of, compose, decoded, text_of
 from gateway.yamlfile.structs import Origin, build, unlisted
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "Node", "Origin", "build", "bytes_of", "compose", "decoded", "parse", "read", "text_of", "unlisted"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "SECONDS",
+    "Node",
+    "Origin",
+    "build",
+    "bytes_of",
+    "compose",
+    "decoded",
+    "parse",
+    "read",
+    "text_of",
+    "unlisted",
+]
 
 T = TypeVar("T")
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 import msgspec
 
 from gateway.errors import BadSetup
+from gateway.yamlfile import durations
 from gateway.yamlfile.nodes import Node
 
 T = TypeVar("T")
@@ -23,7 +24,6 @@ Key = str | int
 Keys = tuple[Key, ...]
 
 _INT64: Final = range(-(2**63), 2**63)
-_DAYS: Final = {"d": 1, "m": 30, "y": 365}
 
 # What YAML has for numbers, those among them that aren't read as numbers here.
 _NUMBER: Final = re.compile(r"[-+]?(?:\.(?:inf|nan)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?)", re.ASCII | re.IGNORECASE)
@@ -67,7 +67,8 @@ def build(root: Node, type: type[T], error: type[BadSetup]) -> tuple[T, Origin]:
     """The struct that `root` holds.
 
     Types: structs, also tagged ones; mappings, tuples, frozen sets; text, numbers, truth values, paths, all with msgspec's `Meta`;
-    literals; enums by value, an IntEnum by name; timedelta as `365d`; `Any`, a tree of mappings, tuples, text, numbers and truth values.
+    literals; enums by value, an IntEnum by name; timedelta, and a float with `SECONDS`, as a duration; `Any`, a tree of mappings,
+    tuples, text, numbers and truth values.
     Raises `error`.
     """
     origin = Origin(root, error)
@@ -81,18 +82,25 @@ def _read(type_: Any, node: Node, keys: Keys, origin: Origin) -> Any:
     form = get_origin(type_)
     if form is Annotated:
         base, *metas = get_args(type_)
-        return _bounded(_read(base, node, keys, origin), metas, keys, origin)
+        value = _seconds(node, keys, origin) if durations.SECONDS in metas else _read(base, node, keys, origin)
+        return _bounded(value, metas, keys, origin)
     if form in (Union, types.UnionType):
         return _read_union(get_args(type_), node, keys, origin)
     if form is Literal:
         return _named({str(name): name for name in get_args(type_)}, node, keys, origin)
     if form is not None:
         return _read_collection(form, get_args(type_), node, keys, origin)
+    return _read_class(type_, node, keys, origin)
+
+
+def _read_class(type_: Any, node: Node, keys: Keys, origin: Origin) -> Any:
     if issubclass(type_, msgspec.Struct):
         return _read_struct(type_, node, keys, origin)
     if issubclass(type_, Enum):
         members = type_.__members__ if issubclass(type_, IntEnum) else {member.value: member for member in type_}
         return _named(members, node, keys, origin)
+    if type_ is timedelta:
+        return _timedelta(node, keys, origin)
     return _LEAVES[type_](node.value, keys, origin)
 
 
@@ -189,25 +197,34 @@ def _guess(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {folded[close[0]]}?" if close else ""
 
 
-def _bounded(value: Any, metas: Iterable[msgspec.Meta], keys: Keys, origin: Origin) -> Any:
+def _bounded(value: Any, metas: Iterable[Any], keys: Keys, origin: Origin) -> Any:
+    shown = durations.written if durations.SECONDS in metas else str
     for meta in metas:
-        wanted = _broken(value, meta)
+        wanted = _broken(value, meta, shown) if isinstance(meta, msgspec.Meta) else ""
         if wanted:
             raise origin.fail(keys, f"must be {meta.description or wanted}")
     return value
 
 
-def _broken(value: Any, meta: msgspec.Meta) -> str:
-    """What `value` must be and isn't, or nothing."""
-    rules = (
-        (meta.pattern is not None and not re.fullmatch(str(meta.pattern), str(value), re.ASCII), f"of the form {meta.pattern}"),
-        (meta.gt is not None and value <= meta.gt, "positive" if meta.gt == 0 else f"more than {meta.gt}"),
-        (meta.ge is not None and value < meta.ge, "positive" if meta.ge == 1 else f"{meta.ge} or more"),
-        (meta.le is not None and value > meta.le, f"{meta.le} or less"),
-        (meta.min_length is not None and len(value) < meta.min_length, f"of {meta.min_length} or more characters"),
-        (meta.max_length is not None and len(value) > meta.max_length, f"of {meta.max_length} or fewer characters"),
-    )
-    return next((wanted for broken, wanted in rules if broken), "")
+def _broken(value: Any, meta: msgspec.Meta, shown: Callable[[Any], str]) -> str:
+    """What `value` must be and isn't, or nothing. `shown` writes a bound."""
+    if meta.pattern is not None and not re.fullmatch(str(meta.pattern), str(value), re.ASCII):
+        return f"of the form {meta.pattern}"
+    if meta.gt is not None and value <= meta.gt:
+        return "positive" if meta.gt == 0 else f"more than {shown(meta.gt)}"
+    if meta.ge is not None and value < meta.ge:
+        return "positive" if meta.ge == 1 else f"{shown(meta.ge)} or more"
+    if meta.le is not None and value > meta.le:
+        return f"{shown(meta.le)} or less"
+    return _broken_length(value, meta)
+
+
+def _broken_length(value: Any, meta: msgspec.Meta) -> str:
+    if meta.min_length is not None and len(value) < meta.min_length:
+        return f"of {meta.min_length} or more characters"
+    if meta.max_length is not None and len(value) > meta.max_length:
+        return f"of {meta.max_length} or fewer characters"
+    return ""
 
 
 def _str(value: object, keys: Keys, origin: Origin) -> str:
@@ -234,13 +251,18 @@ def _float(value: object, keys: Keys, origin: Origin) -> float:
     raise origin.fail(keys, "must be a number")
 
 
-def _duration(value: object, keys: Keys, origin: Origin) -> timedelta:
-    form = re.fullmatch(r"(-?[0-9]{1,5})([hdmy])", value) if isinstance(value, str) else None
-    if form is None:
-        raise origin.fail(keys, "must be a duration such as 12h, 30d, 6m (months of 30 days) or 2y (years of 365)")
-    if int(form[1]) <= 0:
-        raise origin.fail(keys, "must be positive")
-    return timedelta(hours=int(form[1])) if form[2] == "h" else timedelta(days=int(form[1]) * _DAYS[form[2]])
+def _seconds(node: Node, keys: Keys, origin: Origin) -> float:
+    try:
+        return float(durations.read(node.value, node.text, "s"))
+    except ValueError as fault:
+        raise origin.fail(keys, f"must be {fault}") from None
+
+
+def _timedelta(node: Node, keys: Keys, origin: Origin) -> timedelta:
+    try:
+        return durations.read_timedelta(node.value, node.text)
+    except ValueError as fault:
+        raise origin.fail(keys, f"must be {fault}") from None
 
 
 _LEAVES: Final[Mapping[type, Callable[[object, Keys, Origin], Any]]] = {
@@ -248,6 +270,5 @@ _LEAVES: Final[Mapping[type, Callable[[object, Keys, Origin], Any]]] = {
     bool: _bool,
     int: _int,
     float: _float,
-    timedelta: _duration,
     Path: lambda value, keys, origin: Path(_str(value, keys, origin)),
 }

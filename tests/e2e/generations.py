@@ -162,7 +162,7 @@ class Generations:
     def _webhook(self, name: str) -> Mapping[str, Any]:
         self._epochs[name] += self._random.random() < 0.5
         endpoint = f"http://127.0.0.1:{self._web}/{name}/{self._epochs[name]}"
-        exporter = {"kind": "webhook", "endpoint": endpoint, "secret": {"env": "WEBHOOK_SECRET"}, "timeout": 1}
+        exporter = {"kind": "webhook", "endpoint": endpoint, "secret": {"env": "WEBHOOK_SECRET"}, "timeout": "1s"}
         return {**TO, "recipient": "store", "allow": self._allowed(), "exporter": exporter}
 
     def _log(self, path: str) -> Mapping[str, Any]:

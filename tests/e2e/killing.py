@@ -38,7 +38,7 @@ destinations:
       kind: segment
       endpoint: {url}
       write_key: {{env: SEGMENT_WRITE_KEY}}
-      timeout: 1
+      timeout: 1s
       items:
         kannelle.privacy.v1.AnalyticsEvent: {{event: "{{name}}", userId: "{{user.user_id}}", properties: "{{properties}}"}}
 flows:

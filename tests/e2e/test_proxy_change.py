@@ -129,7 +129,7 @@ def shown(process: Process, authority: trustme.CA, leaf: trustme.LeafCert) -> in
     return x509.load_der_x509_certificate(der).serial_number
 
 
-@pytest.mark.parametrize("every", ["0", "0.05"], ids=["by SIGHUP", "by watching"])
+@pytest.mark.parametrize("every", ["0", "0.05s"], ids=["by SIGHUP", "by watching"])
 def test_a_certificate_changes_under_load_and_no_call_fails(tmp_path: Path, every: str) -> None:
     authority = trustme.CA()
     secured, leaf = Secured(authority), authority.issue_cert("peer.test")
@@ -253,7 +253,7 @@ def test_a_stop_is_graceful(tmp_path: Path) -> None:
 def test_a_stream_that_outlasts_the_grace_is_ended(tmp_path: Path) -> None:
     with (
         serving(Both=said) as port,
-        gateway(tmp_path, policy(route("up", port)), STOP__GRACE="0.3") as process,
+        gateway(tmp_path, policy(route("up", port)), STOP__GRACE="0.3s") as process,
         dialled(process, "up") as channel,
     ):
         talk = Talk(channel)
@@ -270,7 +270,7 @@ def test_a_stream_that_outlasts_the_grace_is_ended(tmp_path: Path) -> None:
 
 
 def test_a_connection_to_outbound_ends_by_its_age_and_no_call_fails(tmp_path: Path) -> None:
-    aged = {f"LISTENERS__OUTBOUND__MAX_CONNECTION_{name}": value for name, value in (("AGE", "0.2"), ("GRACE", "0.3"))}
+    aged = {f"LISTENERS__OUTBOUND__MAX_CONNECTION_{name}": value for name, value in (("AGE", "0.2s"), ("GRACE", "0.3s"))}
     with (
         serving(One=lambda request, context: request, Both=said) as port,
         gateway(tmp_path, policy(route("up", port)), **aged) as process,

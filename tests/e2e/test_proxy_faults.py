@@ -85,7 +85,7 @@ def test_the_timeout_of_a_route_ends_a_call_that_is_never_answered(tmp_path: Pat
     behaviour: Any = lost.answering if KINDS[name].endswith("stream") else lost
     with (
         serving(**{name: behaviour}) as port,
-        gateway(tmp_path, policy(route("short", port, timeout=0.4), route("long", port, timeout=60))) as process,
+        gateway(tmp_path, policy(route("short", port, timeout="0.4s"), route("long", port, timeout="60s"))) as process,
         dialled(process, "short") as short,
         dialled(process, "long") as long,
     ):
@@ -103,7 +103,7 @@ def test_the_timeout_of_a_route_ends_a_call_that_is_never_answered(tmp_path: Pat
 def test_an_upstream_that_takes_connections_and_says_nothing_ends_a_call_in_time(tmp_path: Path) -> None:
     with (
         bare(lambda connection, stream: None, hello=b"") as port,
-        gateway(tmp_path, policy(route("up", port, timeout=0.4, wait_for_ready=True))) as process,
+        gateway(tmp_path, policy(route("up", port, timeout="0.4s", wait_for_ready=True))) as process,
         dialled(process, "up") as channel,
     ):
         assert ask(channel, "One", item()) == fixed(_Code.DEADLINE_EXCEEDED)
@@ -350,9 +350,9 @@ class Failing:
 @pytest.mark.parametrize(
     ("more", "outcome", "calls"),
     [
-        ({"retry": {"max_attempts": 4, "codes": ["UNAVAILABLE"], "initial_backoff": 0.01}}, [item(op="a")], 3),
-        ({"retry": {"max_attempts": 2, "codes": ["UNAVAILABLE"], "initial_backoff": 0.01}}, fixed(_Code.UNAVAILABLE), 2),
-        ({"retry": {"max_attempts": 4, "codes": ["ABORTED"], "initial_backoff": 0.01}}, fixed(_Code.UNAVAILABLE), 1),
+        ({"retry": {"max_attempts": 4, "codes": ["UNAVAILABLE"], "initial_backoff": "0.01s"}}, [item(op="a")], 3),
+        ({"retry": {"max_attempts": 2, "codes": ["UNAVAILABLE"], "initial_backoff": "0.01s"}}, fixed(_Code.UNAVAILABLE), 2),
+        ({"retry": {"max_attempts": 4, "codes": ["ABORTED"], "initial_backoff": "0.01s"}}, fixed(_Code.UNAVAILABLE), 1),
         ({}, fixed(_Code.UNAVAILABLE), 1),
     ],
     ids=["enough", "too-few", "other-code", "none"],

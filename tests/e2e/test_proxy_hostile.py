@@ -533,7 +533,7 @@ def test_a_certificate_that_expires_ends_no_stream_and_begins_none(gateway: Proc
 
 
 def test_a_stream_ends_at_its_connections_age(upstream: Upstream, tmp_path: Path) -> None:
-    given = environ(tmp_path, upstream.port, listeners__inbound__max_connection_age="1", listeners__inbound__max_connection_grace="0.5")
+    given = environ(tmp_path, upstream.port, listeners__inbound__max_connection_age="1s", listeners__inbound__max_connection_grace="0.5s")
     pen = Pen()
     with Process(tmp_path, environ=given) as process, upstream.saying(lambda seen, requests, context: listening(seen, requests)) as seen:
         with dialling(process.listening("inbound"), "own.example", material(uri(VIDEO))) as channel:

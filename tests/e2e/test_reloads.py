@@ -244,7 +244,7 @@ def serving(folder: Path, generations: Generations, first: Generation) -> Iterat
         "CONTRACTS": f"[{compiled(folder)}]",
         "SERVICE": CALLER,
         "INSECURE_LOOPBACK": "true",
-        "RELOAD": f"{{every: 0, grace: {GRACE}}}",
+        "RELOAD": f"{{every: 0, grace: {GRACE}s}}",
         "LISTENERS__OUTBOUND__ADDRESS": "127.0.0.1:0",
         "LISTENERS__HTTP__ADDRESS": "127.0.0.1:0",
     }

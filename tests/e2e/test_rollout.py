@@ -107,7 +107,7 @@ class Fleet:
         self._write(name, OLD)
         tls = written(folder, material(dns("localhost")))
         files = {"TLS__CERTIFICATE": str(tls.certificate), "TLS__KEY": str(tls.key), "TLS__CA": str(tls.ca)}
-        given = {"POLICY": str(folder / "policy.yaml"), "INSECURE_LOOPBACK": "true", "RELOAD__EVERY": "0.1", **files, **more}
+        given = {"POLICY": str(folder / "policy.yaml"), "INSECURE_LOOPBACK": "true", "RELOAD__EVERY": "0.1s", **files, **more}
         return Process(folder, environ={"SEGMENT_WRITE_KEY": "a-write-key", **{f"PRIVACY_GATEWAY__{k}": v for k, v in given.items()}})
 
 

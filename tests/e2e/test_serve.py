@@ -129,7 +129,7 @@ def test_what_a_recipient_is_taking_settles_first(tmp_path: Path, backend: Backe
 
 
 def test_what_a_recipient_takes_too_long_for_is_sent_by_the_next_one(tmp_path: Path, backend: Backend) -> None:
-    with serving_to(backend, tmp_path, PRIVACY_GATEWAY__STOP__GRACE="0.2") as process:
+    with serving_to(backend, tmp_path, PRIVACY_GATEWAY__STOP__GRACE="0.2s") as process:
         with connected(process.address) as channel:
             assert call(channel, LOGS, logs("INFO").SerializeToString()) == b""
         assert backend.begun.wait(SECONDS)
@@ -171,7 +171,7 @@ class Stream:
 
 def test_an_idle_stream_does_not_keep_it_from_stopping(tmp_path: Path) -> None:
     with (
-        Process(tmp_path, environ={"PRIVACY_GATEWAY__STOP__GRACE": "0.5"}) as process,
+        Process(tmp_path, environ={"PRIVACY_GATEWAY__STOP__GRACE": "0.5s"}) as process,
         connected(process.address) as channel,
         ThreadPoolExecutor() as pool,
     ):

@@ -302,7 +302,7 @@ def test_metadata_for_a_destination_is_released() -> None:
 @pytest.mark.parametrize(
     ("more", "key"),
     [
-        ("timeout: 2", "timeout"),
+        ("timeout: 2s", "timeout"),
         ("wait_for_ready: true", "wait_for_ready"),
         ("retry: {max_attempts: 2, codes: [UNAVAILABLE]}", "retry"),
         ("max_message_bytes: 2048", "max_message_bytes"),

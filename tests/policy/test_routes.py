@@ -60,8 +60,8 @@ def to(*upstream: str) -> list[Fault]:
 
 def test_a_route_is_read() -> None:
     route = policy(
-        "listener: inbound, upstream: 'unix:/run/a.sock', methods: [t.S/Get, t.T/*], plaintext: true, timeout: 2.5, wait_for_ready: true, "
-        "retry: {max_attempts: 3, codes: [UNAVAILABLE], max_backoff: 2}, max_message_bytes: 1024, "
+        "listener: inbound, upstream: 'unix:/run/a.sock', methods: [t.S/Get, t.T/*], plaintext: true, timeout: 2.5s, wait_for_ready: true, "
+        "retry: {max_attempts: 3, codes: [UNAVAILABLE], max_backoff: 2s}, max_message_bytes: 1024, "
         f"callers: {{'{EDITOR}': {{region: FR, allow: [USER_ID], metadata: {{keys: {{x-kind: OPERATIONAL}}}}}}}}"
     ).routes[0]
     assert (route.listener, route.upstream, route.methods, route.mode) == (
@@ -169,12 +169,12 @@ def test_of_a_plaintext_list_every_address_is_on_the_machine() -> None:
         ("retry: {max_attempts: 2, codes: [OK]}", "retry.codes[0]: must be one of CANCELLED, "),
         ("retry: {max_attempts: 6, codes: [UNAVAILABLE]}", "retry.max_attempts: must be 5 or less"),
         (
-            "retry: {max_attempts: 2, codes: [UNAVAILABLE], initial_backoff: 2}",
+            "retry: {max_attempts: 2, codes: [UNAVAILABLE], initial_backoff: 2s}",
             "retry.initial_backoff: must be max_backoff or less",
         ),
         ("max_message_bytes: 1023", "max_message_bytes: must be 1024 or more"),
-        ("retry: {max_attempts: 2, codes: [UNAVAILABLE], initial_backoff: 0.00001}", "retry.initial_backoff: must be 0.001 or more"),
-        ("timeout: 0", "timeout: must be 0.001 or more"),
+        ("retry: {max_attempts: 2, codes: [UNAVAILABLE], initial_backoff: 0.00001s}", "retry.initial_backoff: must be 0.001s or more"),
+        ("timeout: 0", "timeout: must be 0.001s or more"),
     ],
 )
 def test_a_route_holds_together(route: str, expected: str) -> None:

@@ -150,7 +150,7 @@ WIDER: Final[dict[str, Change]] = {
     "more metadata": replacing("keys: {x-op: OPERATIONAL}", "keys: {x-op: OPERATIONAL, x-more: OPERATIONAL}"),
     "kept for longer": replacing(SVC, "allow: [USER_ID, OPERATIONAL], retention: 2d"),
     "larger messages": routed("destination: svc", "max_message_bytes: 8388608, destination: svc"),
-    "another timeout": routed("destination: svc", "timeout: 30, destination: svc"),
+    "another timeout": routed("destination: svc", "timeout: 30s, destination: svc"),
     "retries": routed("destination: svc", "retry: {max_attempts: 3, codes: [UNAVAILABLE]}, destination: svc"),
     "another caller more": routed("callers: {web:", f"callers: {{other: {{{FR}, allow: []}}, web:"),
     "another route is gone": lambda text: text.replace(f"  - {{{OTHER}", f"  - {{{OTHER.replace('b.example', 'c.example')}"),
