@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.telemetry.table import BUCKETS, LABELS, METRICS, Metric
+from gateway.telemetry.table import BUCKETS, IN_BYTES, LABELS, METRICS, PROCESS_METRICS, RESOURCES, Metric
 
 PAGE: Final = Path(__file__).with_suffix(".md")
 
@@ -28,13 +28,26 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "| name | type | unit | labels | meaning |"
     yield "|---|---|---|---|---|"
-    yield from map(_row, METRICS)
+    yield from map(_row, (*METRICS, *PROCESS_METRICS))
+    yield ""
+    yield "Prometheus's text format, or OpenMetrics 1.0.0 where `Accept` asks for it. Those of the process are there on Linux."
     yield ""
     yield f"Histograms have {len(BUCKETS)} buckets, from {BUCKETS[0] * 1e6:g} µs to {BUCKETS[-1]:g} s."
     yield ""
     yield "| label | values |"
     yield "|---|---|"
     yield from (f"| `{name}` | {about} |" for name, about in sorted(LABELS.items()))
+    yield ""
+    yield "Everything bounded tells how full it is, by two metrics or by two in bytes; a limit that isn't shown is another's."
+    yield ""
+    yield "| resource | metrics | what is counted |"
+    yield "|---|---|---|"
+    yield from (f"| `{name}` | {_pair(name)} | {about} |" for name, about in sorted(RESOURCES.items()))
+
+
+def _pair(resource: str) -> str:
+    unit = "_bytes" if resource in IN_BYTES else ""
+    return f"`resource_used{unit}`, `resource_limit{unit}`"
 
 
 def _row(metric: Metric) -> str:

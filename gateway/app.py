@@ -112,6 +112,7 @@ class Gateway:
         self._access = AccessLog(self._current.flows, self._decider, self.delivery.accept, packer, self.telemetry)
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
+        self.telemetry.bounded({"access_log": self._access.use, "subject_hashes": self._keys.use, **self._offload.uses()})
         self._guards: list[Guard] = []
         self._listeners = tuple(self._built())
         self._otlp_http = self._built_http()
@@ -231,12 +232,14 @@ class Gateway:
         roll_out = RollOut(self._current.flows)
         hub = delivery.Hub(agents, max(1, most // 2), Callers(), roll_out, self._again, repack, self.delivery, self.telemetry)
         guard = Guard(most, Calls(listener.name, self.telemetry))
+        self.telemetry.bounded({"delivery_calls": guard.use})
         self.telemetry.serves(listener.name, (delivery.SERVICE,))
         listener.server.add_generic_rpc_handlers(tuple(delivery.handlers(hub, guard)))
         return listener
 
     def _local(self, listener: Listener) -> Listener:
         flows, intake, guard = self._current.flows, self._intake, Guard(CALLS, Calls("local", self.telemetry, lambda: self._spans))
+        self.telemetry.bounded({"local_calls": guard.use})
         self.telemetry.serves("local", (*OWN, *(one.service for one in SIGNALS)))
         listener.server.add_generic_rpc_handlers(tuple(emit.handlers(flows, intake, guard, self._streamed)))
         listener.server.add_generic_rpc_handlers(tuple(otlp.handlers(flows, intake, guard)))
@@ -250,10 +253,13 @@ class Gateway:
         if given is None:
             return None
         self.telemetry.serves("local_http", (one.service for one in SIGNALS))
-        return OtlpHttp(given, self._current.flows, self._intake, CALLS, Calls("local_http", self.telemetry))
+        made = OtlpHttp(given, self._current.flows, self._intake, CALLS, Calls("local_http", self.telemetry))
+        self.telemetry.bounded(made.uses())
+        return made
 
     def _proxy(self, listener: Listener, side: Side, who: Who, most: int) -> Listener:
         guard = Guard(most)
+        self.telemetry.bounded({f"{side}_calls": guard.use})
         self._guards.append(guard)
         host = Host(self._decider, guard, self._access, self._proxied, lambda: self._spans)
         listener.server.add_generic_rpc_handlers((Proxy(side, self._current.routing, who, host),))

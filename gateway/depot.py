@@ -83,6 +83,7 @@ class Store:
         self._sweep = Sweep(desk, around.flows, around.exporters, kept.max_age)
         self._sweeping: asyncio.Task[None] | None = None
         around.counts.ask(self._waiting)
+        around.counts.bounded(self._outbox.uses())
 
     def start(self) -> None:
         """Begin to sweep."""
@@ -95,7 +96,7 @@ class Store:
             await asyncio.wait([self._sweeping])
 
     def _waiting(self) -> Waiting:
-        return Waiting(self.delivery.depths(), frozenset(self.delivery.broken()), self._outbox.set_aside)
+        return Waiting(self.delivery.depths(), frozenset(self.delivery.broken()), self._outbox.set_aside, self._outbox.operated())
 
 
 class Depot:

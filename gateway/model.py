@@ -233,13 +233,14 @@ class Parcel(msgspec.Struct, frozen=True, gc=False):
 class Depth(msgspec.Struct, frozen=True):
     """What waits for a destination: how many, their bytes, and since when the oldest does, in nanoseconds since 1970; 0 if none does.
 
-    `dead` are its dead letters.
+    `dead` are its dead letters, `dead_bytes` theirs. Bytes are what counts to the outbox's limit: payloads, and what each takes beside it.
     """
 
     items: int = 0
     bytes: int = 0
     oldest_ns: int = 0
     dead: int = 0
+    dead_bytes: int = 0
 
 
 def path(at: Trail) -> str:

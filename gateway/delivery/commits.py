@@ -19,11 +19,12 @@ from gateway.delivery import aging, schema
 from gateway.delivery.file import File
 from gateway.delivery.leases import Leases
 from gateway.delivery.outbox import Leased, Removed
-from gateway.delivery.store import AFTER, Store
+from gateway.delivery.store import AFTER, ROW, Store
 from gateway.delivery.wiper import Wiper
 from gateway.errors import BadConfig, Reason, Refused, Retryable
 from gateway.exporters.base import Bounds
 from gateway.model import Depth
+from gateway.telemetry import Use
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +55,14 @@ class Job:
 
 
 class Commits:
-    """The transactions of one outbox. `depths` may be read in any thread, and `leased`."""
+    """The transactions of one outbox. `depths`, `uses`, `operated` and `leased` may be read in any thread."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
         """Raises BadConfig, naming the path, if the file can't be written, or another gateway has it."""
         self.depths: Mapping[str, Depth] = {}
+        self.uses: Mapping[str, Use] = {}
+        self.operated: Mapping[tuple[str, str], int] = {}
+        """What operators have buried and purged since the start, by destination and reason."""
         self._leases = Leases()
         self._owed: list[Job] = []
         self._troubles = 0
@@ -74,6 +78,7 @@ class Commits:
             self.file.close()
             raise error if isinstance(error, BadConfig) else BadConfig(f"{path}: {schema.why(error)}") from error
         self._next = self._shown = self._store.next
+        self._operated_before = self._store.lanes.operated()
         self._wiper = Wiper(self.file)
         # What a kill left in the log, and what an earlier version left in the file.
         with suppress(OSError, sqlite3.Error):
@@ -231,10 +236,18 @@ class Commits:
             aging.shrink(store)
             if store.lanes.look():
                 self._leases.forget_floors()
+            self._count_operated(store.lanes.operated())
             if self._wiper.due(store):
                 self.wipe()
         except Exception as error:  # noqa: BLE001 - as above
             self._recover(error)
+
+    def _count_operated(self, now: Mapping[tuple[str, str], int]) -> None:
+        """Count what operators have done since the last look. A file that took a damaged one's place begins with nothing."""
+        before, self._operated_before = self._operated_before, now
+        more = {key: max(0, count - before.get(key, 0)) for key, count in now.items()}
+        if any(more.values()):
+            self.operated = {key: self.operated.get(key, 0) + more.get(key, 0) for key in self.operated.keys() | more.keys()}
 
     def _show(self) -> None:
         store = self._store
@@ -245,7 +258,15 @@ class Commits:
         except sqlite3.Error as error:
             self._recover(error)
             return
-        self.depths = {lane.destination: Depth(lane.items, lane.bytes, since, lane.dead) for lane, since in oldest.items()}
+        self.depths = {lane.destination: lane.depth(ROW, since) for lane, since in oldest.items()}
+        self.uses = {"outbox": store.use, "request_ids": store.keys, **self._volume()}
+
+    def _volume(self) -> Mapping[str, Use]:
+        """The volume's use, as it was if that can't be told."""
+        try:
+            return {"volume": self.file.volume()}
+        except OSError:
+            return {name: use for name, use in self.uses.items() if name == "volume"}
 
     # Trouble.
 

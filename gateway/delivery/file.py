@@ -18,6 +18,7 @@ from gateway.delivery.store import Store
 from gateway.delivery.underway import UnderWay
 from gateway.errors import BadConfig
 from gateway.folder import make_folder, sync_folder
+from gateway.telemetry import Use
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,11 @@ class File:
         """Whether the volume has room for so many bytes to be stored, and to be deleted again. Raises OSError."""
         volume = os.statvfs(self.path.parent)
         return volume.f_bavail * volume.f_frsize >= self._settings.margin + 3 * size
+
+    def volume(self) -> Use:
+        """How many bytes of the volume are taken, of those beside its margin. Raises OSError."""
+        volume = os.statvfs(self.path.parent)
+        return Use((volume.f_blocks - volume.f_bavail) * volume.f_frsize, volume.f_blocks * volume.f_frsize - self._settings.margin)
 
     def discard_asides(self, before_ns: int | None = None) -> int:
         """As `discard_asides`."""

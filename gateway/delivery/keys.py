@@ -14,6 +14,7 @@ from typing import Final
 from gateway.errors import BadConfig
 from gateway.folder import make_folder, sync_folder
 from gateway.model import Category
+from gateway.telemetry import Use
 
 SECRET: Final = 32
 """Bytes of a secret."""
@@ -52,6 +53,11 @@ class Keys:
         if len(secret) < SECRET:
             raise BadConfig(f"{path}: must hold {SECRET} bytes or more")
         return Keys(secret[:64])
+
+    def use(self) -> Use:
+        """How many hashes of identifiers and addresses are remembered, of how many."""
+        found = self.subject.cache_info()
+        return Use(found.currsize, found.maxsize)
 
     def key(self, caller: str, request_id: str, index: int, destination: str) -> bytes:
         """16 bytes for the release of an item of a request, the same each time that the request is sent."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from gateway.delivery.schema import Damaged
 from gateway.errors import Reason
-from gateway.model import Release
+from gateway.model import Depth, Release
 
 SWEEPS: Final = 10_000
 """Records of sweeps that are kept."""
@@ -45,6 +45,10 @@ class Lane:
         else:
             self.dead -= count
             self.dead_bytes -= size
+
+    def depth(self, row_bytes: int, oldest_ns: int) -> Depth:
+        """What is kept, where each takes so many bytes beside its payload, and what waits has waited since a time."""
+        return Depth(self.items, self.bytes + row_bytes * self.items, oldest_ns, self.dead, self.dead_bytes + row_bytes * self.dead)
 
     @property
     def row(self) -> tuple[int, int, int, int, int]:
@@ -136,6 +140,16 @@ class Lanes:
         if not self._connection.execute(query, (count, now_ns, destination, reason.value)).rowcount:
             self._connection.execute("INSERT INTO sweeps VALUES (?, ?, ?, ?)", (now_ns, destination, reason.value, count))
             self._connection.execute(f"DELETE FROM sweeps WHERE rowid <= {last} - ?", (SWEEPS,))  # noqa: S608
+
+    def operate(self, destination: str, reason: Reason, count: int) -> None:
+        """Note that an operator has buried or purged so many."""
+        query = "INSERT INTO operated VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
+        self._connection.execute(query, (destination, reason.value, count))
+
+    def operated(self) -> Mapping[tuple[str, str], int]:
+        """How many operators have buried or purged since there is the file, by destination and reason."""
+        rows = self._connection.execute("SELECT destination, reason, count FROM operated").fetchall()
+        return {(destination, reason): count for destination, reason, count in rows}
 
     def _new(self, destination: str) -> Lane:
         query = "INSERT INTO lanes (destination, items, bytes, dead, dead_bytes) VALUES (?, 0, 0, 0, 0) RETURNING id"

@@ -52,6 +52,12 @@ INSERT INTO state VALUES (1, 1, 0, 0);
 CREATE TABLE sweeps (at INTEGER NOT NULL, destination TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL);
 """
 
+# What operators have buried and purged, for the gateway to count. A file of an earlier version gets it when it is opened.
+OPERATED: Final = """
+CREATE TABLE IF NOT EXISTS operated (destination TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (destination, reason));
+"""
+
 
 class Damaged(Exception):
     """A file that is no sound outbox."""
@@ -85,9 +91,13 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
     if application == APPLICATION and version > VERSION:
         raise BadConfig(f"{path}: is of version {version}; this gateway knows {VERSION}")
     if (application, version) == (0, 0) and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        connection.executescript(f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;")
+        connection.executescript(
+            f"BEGIN; {TABLES} {OPERATED} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+        )
     elif (application, version) != (APPLICATION, VERSION):
         raise Damaged
+    elif not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'operated'").fetchone()[0]:
+        connection.execute(OPERATED)
 
 
 def look_through(connection: sqlite3.Connection) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from gateway.delivery.schema import Damaged
 from gateway.errors import Reason, Refused
 from gateway.model import Parcel
+from gateway.telemetry import Use
 
 MOST: Final = 500_000
 """Keys in one table: then it is the other's turn, however early."""
@@ -44,6 +45,11 @@ class Seen:
         self._lately: dict[bytes, bytes] = {}
         self._turn = self._began = self._count = 0
         self._read = False
+
+    @property
+    def use(self) -> Use:
+        """How many keys the younger table has, of how many."""
+        return Use(self._count, MOST)
 
     def unknown(self, parcels: Sequence[Parcel]) -> Sequence[Parcel]:
         """Those that haven't come before, each once. Raises Refused where a key came for another item, Damaged, sqlite3.Error."""

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -20,6 +21,7 @@ from gateway.delivery.store import AFTER, LAST, ROW, Store
 from gateway.errors import Reason, Retryable
 from gateway.exporters.base import Bounds
 from gateway.model import Depth, Parcel
+from gateway.telemetry import Use
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +146,18 @@ class SqliteOutbox:
     async def discard_asides(self, before_ns: int) -> int:
         """Delete damaged files that were set aside before a time."""
         return await self._look(lambda _: self._commits.file.discard_asides(before_ns))
+
+    def operated(self) -> Mapping[tuple[str, str], int]:
+        """What operators have buried and purged since the start, by destination and reason."""
+        return self._commits.operated
+
+    def uses(self) -> Mapping[str, Callable[[], Use]]:
+        """What tells how much is kept and waits to be, how full the volume is, and how many keys are known."""
+        told = {name: partial(self._use, name) for name in self._commits.uses}
+        return {**told, "outbox_unwritten": lambda: Use(self._pending, PENDING)}
+
+    def _use(self, name: str) -> Use:
+        return self._commits.uses[name]
 
     def depths(self) -> Mapping[str, Depth]:
         """What waits, by destination."""

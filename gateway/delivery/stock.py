@@ -134,7 +134,7 @@ class Stock:
 
     def bury(self, choice: Choice) -> Iterator[Removed]:
         """Make dead letters of items. One that is delivered all the same is none any more then."""
-        return self._each(choice, "items", of_kinds, lambda store, ids, _, now: store.bury(dict.fromkeys(ids, Reason.BURIED), now))
+        return self._each(choice, "items", of_kinds, _bury)
 
     def purge(self, choice: Choice) -> Iterator[Removed]:
         """Delete items, and keep a record of it."""
@@ -260,11 +260,23 @@ def _finder(reason: str) -> Find:
     return find
 
 
+def _bury(store: Store, ids: list[int], _: Collection[int], now_ns: int) -> None:
+    """Make dead letters of items. What is on its way counts too: one that is delivered all the same was buried for a while."""
+    for destination, count in _by_destination(store, "items", ids):
+        store.lanes.operate(destination, Reason.BURIED, count)
+    store.bury(dict.fromkeys(ids, Reason.BURIED), now_ns)
+
+
 def _purge(store: Store, ids: list[int], leased: Collection[int], now_ns: int) -> None:
     """Delete items or dead letters. What is on its way may be delivered, and is in no record."""
     waiting = [number for number in ids if number not in leased]
-    for table in ("items", "dead"):
-        query = f"SELECT lane, count(*) FROM {table} WHERE id IN ({marks(waiting)}) GROUP BY lane"  # noqa: S608 - as above
-        for lane, count in store.connection.execute(query, waiting).fetchall():
-            store.lanes.record(now_ns, store.lanes.by_id[lane].destination, Reason.PURGED, count)
+    for destination, count in chain.from_iterable(_by_destination(store, table, waiting) for table in ("items", "dead")):
+        store.lanes.record(now_ns, destination, Reason.PURGED, count)
+        store.lanes.operate(destination, Reason.PURGED, count)
     store.settle(ids)
+
+
+def _by_destination(store: Store, table: str, ids: Sequence[int]) -> list[tuple[str, int]]:
+    """How many of these a table holds for each destination."""
+    query = f"SELECT lane, count(*) FROM {table} WHERE id IN ({marks(ids)}) GROUP BY lane"  # noqa: S608 - one of two tables, question marks
+    return [(store.lanes.by_id[lane].destination, count) for lane, count in store.connection.execute(query, ids).fetchall()]

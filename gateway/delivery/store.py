@@ -19,6 +19,7 @@ from gateway.delivery.rows import COLUMNS, Item, Row, hashes, item, leased
 from gateway.delivery.seen import Seen
 from gateway.errors import Reason, Refused, Retryable
 from gateway.model import Parcel
+from gateway.telemetry import Use
 
 T = TypeVar("T")
 
@@ -67,6 +68,16 @@ class Store:
         """How much was taken away since it was opened; what another program wrote counts too, for it may have been that."""
         return self._removed + self.lanes.foreign
 
+    @property
+    def use(self) -> Use:
+        """How many bytes are kept, of how many."""
+        return Use(self.lanes.bytes + ROW * self.lanes.rows, self._most)
+
+    @property
+    def keys(self) -> Use:
+        """How many keys are known, of how many."""
+        return self._seen.use
+
     def begin(self) -> bool:
         """Begin a transaction; true if another program has written since the last one."""
         self.connection.execute("BEGIN IMMEDIATE")
@@ -94,7 +105,7 @@ class Store:
         size = sum([len(parcel.release.payload) for parcel in new]) + ROW * len(new)
         if size > self._most:
             raise Refused(Reason.TOO_LARGE)
-        if self.lanes.bytes + ROW * self.lanes.rows + size > self._most:
+        if self.use.used + size > self._most:
             raise Retryable(Reason.FULL, AFTER)
         if max([parcel.received_ns for parcel in new]) > LAST:
             raise Refused(Reason.OUT_OF_RANGE)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 from gateway.detectors.effort import Laborious, limited
 from gateway.pipeline.caller import CALLER
+from gateway.telemetry import Use
 
 COSTLY_BYTES: Final = 8_192
 """Bytes of input from which on work leaves the event loop: it can take a second a megabyte."""
@@ -87,6 +88,10 @@ class Offload:
                 return await self._costly.run(work)
         return await self._laborious.run(work)
 
+    def uses(self) -> Mapping[str, Callable[[], Use]]:
+        """What tells how much waits for each lane."""
+        return {f"offload_{lane.name}": lane.use for lane in (self._costly, self._bulky, self._laborious)}
+
     def close(self) -> None:
         """Begin no more; what has begun ends by itself."""
         for lane in (self._costly, self._bulky, self._laborious):
@@ -115,10 +120,15 @@ class _Lane:
 
     def __init__(self, name: str, most: int | None) -> None:
         """`most` is the effort that a piece of work may take here."""
+        self.name = name
         self._most = most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._busy = False
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
+
+    def use(self) -> Use:
+        """How many pieces of work wait for their turn."""
+        return Use(sum(map(len, self._queues.values())), None)
 
     async def run(self, work: Callable[[], T]) -> T:
         await self._enter(CALLER.get())

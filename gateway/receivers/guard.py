@@ -18,6 +18,7 @@ from gateway.errors import Permanent, Reason, Refused, Retryable
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.incoming import ANYTHING, ITEMS, Context, Incoming, Reading, Waits
 from gateway.receivers.room import Room
+from gateway.telemetry import Use
 from gateway.telemetry.calls import Calls
 from gateway.telemetry.traces import Called
 
@@ -132,6 +133,10 @@ class Guard:
         if called is not None and self._calls is not None:
             self._calls.begin(called, context.invocation_metadata).end(code_of(Reason.FULL))
         await _full(context)
+
+    def use(self) -> Use:
+        """How many calls are in, of how many there may be."""
+        return self._room.use
 
     async def emptied(self, within: float) -> None:
         """Wait until all calls have left, for `within` seconds at most: those that a stop cut off leave a moment later."""

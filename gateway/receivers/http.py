@@ -36,8 +36,13 @@ class Http:
     def __init__(self, ready: Callable[[], Readiness], telemetry: Telemetry) -> None:
         self._ready = ready
         self._telemetry = telemetry
-        self._pages: Mapping[str, Callable[[], Page]] = {"/livez": _live, "/readyz": self._readiness, "/metrics": self._metrics}
+        self._pages: Mapping[str, Callable[[BaseRequest], Page]] = {
+            "/livez": _live,
+            "/readyz": self._readiness,
+            "/metrics": self._metrics,
+        }
         self._site = Site("http", self._answer, _failed, LIMITS)
+        telemetry.bounded({"http_connections": self._site.use})
 
     async def start(self, address: str) -> str:
         """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for. Raises BadConfig."""
@@ -53,18 +58,19 @@ class Http:
             return _said(b"not found\n", HTTPStatus.NOT_FOUND)
         if request.method not in ("GET", "HEAD"):
             return _said(b"method not allowed\n", HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
-        return page()
+        return page(request)
 
-    def _readiness(self) -> Page:
+    def _readiness(self, _: BaseRequest) -> Page:
         readiness = self._ready()
         status = HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE
         return Page(msgspec.json.encode(readiness), "application/json", status, last=True)
 
-    def _metrics(self) -> Page:
-        return Page(*self._telemetry.exposition(), last=True)
+    def _metrics(self, request: BaseRequest) -> Page:
+        accept = ",".join(request.headers.getall("Accept", ()))
+        return Page(*self._telemetry.exposition(accept), headers={"Vary": "Accept"}, last=True)
 
 
-def _live() -> Page:
+def _live(_: BaseRequest) -> Page:
     return _said(b"ok\n", HTTPStatus.OK)
 
 

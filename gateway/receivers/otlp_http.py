@@ -28,7 +28,7 @@ from gateway.receivers.hints import Hint, Hinted, of_protobuf
 from gateway.receivers.intake import Intake
 from gateway.receivers.web import Page, Site
 from gateway.signals import SIGNALS, Signal
-from gateway.telemetry import Counts
+from gateway.telemetry import Counts, Use
 from gateway.telemetry.calls import Calls
 from gateway.telemetry.traces import Called
 
@@ -125,10 +125,14 @@ class OtlpHttp:
         self._given = given
         self._flows = flows
         self._intake = intake
-        self._room = calls
+        self._calls = self._room = calls
         self._seen = Calls("local_http", Counts()) if seen is None else seen
         self._arrivals = Arrivals()
         self._site = Site("local_http", self._answer, _failed, LIMITS)
+
+    def uses(self) -> Mapping[str, Callable[[], Use]]:
+        """What tells how many calls and connections there are."""
+        return {"local_http_calls": lambda: Use(self._calls - self._room, self._calls), "local_http_connections": self._site.use}
 
     async def start(self) -> str:
         """Listen; the address with the port that was free where 0 was asked for. Raises BadConfig."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from gateway.telemetry import Use
+
 UNIX: Final = "unix:"
 """How gRPC's names of callers on a Unix socket start. They can't be told apart, and share all places: who waits makes way there too."""
 
@@ -46,6 +48,11 @@ class Room:
     def empty(self) -> bool:
         """Whether nobody is in."""
         return self._free == self._places
+
+    @property
+    def use(self) -> Use:
+        """How many are in, of how many places."""
+        return Use(self._places - self._free, self._places)
 
     @property
     def waited_for(self) -> bool:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway.errors import BadConfig
 from gateway.receivers.connection import SETTLE_SECONDS, Connection, Limits, Phase, Reply, spare
+from gateway.telemetry import Use
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,11 @@ class Site:
         self._leaving = False
         self._busy = 0
         self._emptied = asyncio.Event()
+
+    def use(self) -> Use:
+        """How many connections are open, of how many there may be."""
+        server = None if self._runner is None else self._runner.server
+        return Use(len(server.connections) if isinstance(server, _Server) else 0, self._limits.connections)
 
     async def start(self, address: str) -> str:
         """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for. Raises BadConfig."""

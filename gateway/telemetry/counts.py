@@ -62,11 +62,22 @@ class Flow(Protocol):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """What waits to be delivered, by destination; where recipients are failing; how many damaged files were set aside."""
+    """What waits to be delivered, by destination; where recipients are failing; how many damaged files were set aside.
+
+    `operated` is what operators have buried and purged since the start, by destination and reason.
+    """
 
     depths: Mapping[str, Depth] = {}
     failing: frozenset[str] = frozenset()
     set_aside: int = 0
+    operated: Mapping[tuple[str, str], int] = {}
+
+
+class Use(msgspec.Struct, frozen=True):
+    """How much of something bounded is in use, and how much of it there may be; None where its bound is another's."""
+
+    used: int
+    limit: int | None
 
 
 class Counts:
@@ -90,6 +101,7 @@ class Counts:
         self.outbox_bytes = Tally(table.OUTBOX_BYTES)
         self.outbox_ages = Tally(table.OUTBOX_AGE)
         self.dead_letters = Tally(table.DEAD_LETTERS)
+        self.dead_letters_bytes = Tally(table.DEAD_LETTERS_BYTES)
         self.burials = Tally(table.BURIED)
         self.purges = Tally(table.PURGED)
         self.failing = Tally(table.RECIPIENT_FAILING)
@@ -103,6 +115,11 @@ class Counts:
         self.policy = Tally(table.POLICY_INFO)
         self.flows_elsewhere = Tally(table.FLOWS_ELSEWHERE)
         self.build = Tally(table.BUILD_INFO)
+        self.used = Tally(table.RESOURCE_USED)
+        self.limits = Tally(table.RESOURCE_LIMIT)
+        self.used_bytes = Tally(table.RESOURCE_USED_BYTES)
+        self.limits_bytes = Tally(table.RESOURCE_LIMIT_BYTES)
+        self._uses: dict[str, Callable[[], Use]] = {}
         self._waiting: Callable[[], Waiting] = Waiting
         self._destinations: frozenset[str] = frozenset()
 
@@ -193,8 +210,21 @@ class Counts:
         """Ask this, from now on, what waits to be delivered."""
         self._waiting = waiting
 
+    def bounded(self, uses: Mapping[str, Callable[[], Use]]) -> None:
+        """Ask these, from now on, how much of each resource is in use; they must be quick. All must be in the table."""
+        assert uses.keys() <= table.RESOURCES.keys(), uses.keys()
+        self._uses.update(uses)
+
     def look(self) -> None:
         """Ask for what isn't counted but asked."""
+        for resource, asked in self._uses.items():
+            use, in_bytes = asked(), resource in table.IN_BYTES
+            (self.used_bytes if in_bytes else self.used)[resource,] = use.used
+            if use.limit is not None:
+                (self.limits_bytes if in_bytes else self.limits)[resource,] = use.limit
+        self._look_at_outbox()
+
+    def _look_at_outbox(self) -> None:
         waiting, now = self._waiting(), time.time_ns()
         for name in {*self._destinations, *waiting.depths}:
             depth = waiting.depths.get(name, _NOTHING)
@@ -202,8 +232,11 @@ class Counts:
             self.outbox_bytes[name,] = depth.bytes
             self.outbox_ages[name,] = max(0, now - depth.oldest_ns) // 1_000_000_000 if depth.oldest_ns else 0
             self.dead_letters[name,] = depth.dead
+            self.dead_letters_bytes[name,] = depth.dead_bytes
             self.failing[name,] = int(name in waiting.failing)
         self.set_aside[()] = waiting.set_aside
+        for (name, reason), count in waiting.operated.items():
+            (self.burials if reason == Reason.BURIED else self.purges)[name, reason] = count
 
     # Calls.
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from gateway import __version__
 from gateway.telemetry.counts import Counts
 from gateway.telemetry.table import PREFIX, Kind
+
+CONTENT_TYPE_OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+"""https://prometheus.io/docs/specs/om/open_metrics_spec/."""
+
+_WEIGHT: Final = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
+"""RFC 9110, section 12.4.2."""
 
 
 class Telemetry(Counts):
@@ -30,6 +39,7 @@ class Telemetry(Counts):
         self._register()
         self._histograms = _Histograms(self)
         self._registry.register(self._histograms)
+        self._process = (ProcessCollector(registry=self._registry), GCCollector(self._registry))
 
     def _register(self) -> None:
         meter = self._provider.get_meter("gateway")
@@ -38,15 +48,34 @@ class Telemetry(Counts):
             create = meter.create_observable_counter if metric.kind is Kind.COUNTER else meter.create_observable_gauge
             create(f"{PREFIX}{metric.name}", [tally.observe], description=metric.about)
 
-    def exposition(self) -> tuple[bytes, str]:
-        """All metrics as Prometheus reads them, and the content type: the text format, version 0.0.4."""
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """All metrics, and their content type: OpenMetrics where an `Accept` field asks for that, else Prometheus's text, 0.0.4."""
         self.look()
+        if is_openmetrics(accept):
+            text: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
+            return text, CONTENT_TYPE_OPENMETRICS
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def close(self) -> None:
         """Let go of the instruments; `exposition` is empty from then on."""
         self._provider.shutdown()
-        self._registry.unregister(self._histograms)
+        for collector in (self._histograms, *self._process):
+            self._registry.unregister(collector)
+
+
+def is_openmetrics(accept: str) -> bool:
+    """Whether an `Accept` field asks for OpenMetrics 1.0.0, and for no other text rather."""
+    # Not prometheus_client's choice: it answers with a version that a caller has made up, and fails where that is no number.
+    weights = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for asked in accept.lower().split(","):
+        kind, *given = (part.strip() for part in asked.split(";"))
+        pairs = dict(part.partition("=")[::2] for part in given)
+        known = kind != "application/openmetrics-text" or pairs.get("version", "1.0.0").strip('"') == "1.0.0"
+        weight = pairs.get("q", "1")
+        if kind in weights and known and _WEIGHT.fullmatch(weight):
+            weights[kind] = max(weights[kind], float(weight))
+    asked_for, other = weights.values()
+    return 0 < asked_for >= other
 
 
 class _Histograms(Collector):

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 PREFIX: Final = "privacy_gateway_"
+"""What the names of the gateway's own metrics begin with."""
 
 
 class Kind(StrEnum):
@@ -26,17 +27,42 @@ LABELS: Final[Mapping[str, str]] = {
     "destination": "a destination of the policy",
     "digest": "SHA-256 over all plans in force, equal in gateways that decide alike",
     "file": "SHA-256 of the policy's file, as `sha256sum` prints it",
+    "generation": "of Python's garbage collector: `0`, `1`, `2`",
     "flow": "a flow of the policy; empty where none was found",
     "listener": "`local`, `local_http`, `outbound`, `inbound`, `delivery`",
     "mode": "of the route: `enforce`, `shadow`",
     "outcome": "see the metric",
     "reason": "a `Reason` without its prefix; empty where nothing was wrong",
+    "resource": "see below",
     "service": "a gRPC service of the gateway's own; empty for calls carried between services",
     "subject": "`policy`, with its contracts and approvals; `tls`, keys and certificates",
     "verdict": "`release`, `withhold`",
     "version": "of the policy's format; of the gateway",
 }
 """What the values of each label are: closed sets, all of them."""
+
+
+RESOURCES: Final[Mapping[str, str]] = {
+    "access_log": "entries of the access log that wait to be written; more are dropped",
+    "delivery_calls": "calls on `delivery`",
+    "http_connections": "connections to `http`; of more, some make room",
+    "inbound_calls": "calls on `inbound`",
+    "local_calls": "calls on `local`",
+    "local_http_calls": "calls on `local_http`",
+    "local_http_connections": "connections to `local_http`; of more, some make room",
+    "offload_bulky": "large pieces of work that wait for their thread; the limits on calls bound them",
+    "offload_costly": "pieces of work that wait for their thread, likewise",
+    "offload_laborious": "pieces of work that took long and wait to begin again in a thread of their own, likewise",
+    "outbound_calls": "calls on `outbound`",
+    "outbox": "what the outbox keeps, waiting and dead letters, against `outbox.max_bytes`: callers are told to come back beyond it",
+    "outbox_unwritten": "what callers wait to have written to the outbox; more are told to come back",
+    "request_ids": "request IDs that are known again; beyond the limit, the older half is forgotten before `outbox.remember` is over",
+    "subject_hashes": "identifiers and addresses whose keyed hashes are remembered; what was used least recently makes room",
+    "volume": "the state folder's volume, against its size without `outbox.margin`: nothing more is stored beyond it",
+}
+"""What is bounded, and what happens at the bound. Those that are measured in bytes are in `IN_BYTES`."""
+
+IN_BYTES: Final = frozenset({"outbox", "outbox_unwritten", "volume"})
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -47,11 +73,12 @@ class Metric(msgspec.Struct, frozen=True):
     labels: tuple[str, ...]
     about: str
     unit: str = ""
+    prefix: str = PREFIX
 
     @property
     def shown(self) -> str:
         """The name that Prometheus reads."""
-        return f"{PREFIX}{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
+        return f"{self.prefix}{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
 
 
 CALLS: Final = Metric(
@@ -98,16 +125,23 @@ DELIVERY_DURATION: Final = Metric(
     "delivery_duration_seconds", Kind.HISTOGRAM, ("destination",), "How long an exporter took for one batch", "seconds"
 )
 OUTBOX_ITEMS: Final = Metric("outbox_items", Kind.GAUGE, ("destination",), "Releases that wait to be delivered")
-OUTBOX_BYTES: Final = Metric("outbox_bytes", Kind.GAUGE, ("destination",), "The bytes of those", "bytes")
+OUTBOX_BYTES: Final = Metric(
+    "outbox_bytes", Kind.GAUGE, ("destination",), "The bytes of those, as they count to the outbox's limit", "bytes"
+)
 OUTBOX_AGE: Final = Metric("outbox_age_seconds", Kind.GAUGE, ("destination",), "For how long the oldest of those has waited", "seconds")
 DEAD_LETTERS: Final = Metric("dead_letters", Kind.GAUGE, ("destination",), "Releases that were set aside, for they can't be delivered")
-BURIED: Final = Metric("buried", Kind.COUNTER, ("destination", "reason"), "Releases that became dead letters")
+DEAD_LETTERS_BYTES: Final = Metric(
+    "dead_letters_bytes", Kind.GAUGE, ("destination",), "The bytes of those, as they count to the outbox's limit", "bytes"
+)
+BURIED: Final = Metric(
+    "buried", Kind.COUNTER, ("destination", "reason"), "Releases that became dead letters; reason is BURIED where an operator said so"
+)
 PURGED: Final = Metric(
     "purged",
     Kind.COUNTER,
     ("destination", "reason"),
     "Stored releases that were deleted undelivered: by the policy or the facts of the moment they may not leave any more,"
-    " or their retention is over",
+    " or their retention is over; reason is PURGED where an operator said so, of dead letters too",
 )
 RECIPIENT_FAILING: Final = Metric(
     "recipient_failing", Kind.GAUGE, ("destination",), "1 while a recipient fails again and again, and is tried less often"
@@ -129,6 +163,11 @@ FLOWS_ELSEWHERE: Final = Metric(
 )
 BUILD_INFO: Final = Metric("build_info", Kind.GAUGE, ("version",), "1: the gateway that runs")
 
+RESOURCE_USED: Final = Metric("resource_used", Kind.GAUGE, ("resource",), "How much of something bounded is in use")
+RESOURCE_LIMIT: Final = Metric("resource_limit", Kind.GAUGE, ("resource",), "How much of that there may be")
+RESOURCE_USED_BYTES: Final = Metric("resource_used_bytes", Kind.GAUGE, ("resource",), "How much of something bounded is in use", "bytes")
+RESOURCE_LIMIT_BYTES: Final = Metric("resource_limit_bytes", Kind.GAUGE, ("resource",), "How much of that there may be", "bytes")
+
 METRICS: Final = (
     CALLS,
     CALL_DURATION,
@@ -144,6 +183,7 @@ METRICS: Final = (
     OUTBOX_BYTES,
     OUTBOX_AGE,
     DEAD_LETTERS,
+    DEAD_LETTERS_BYTES,
     BURIED,
     PURGED,
     RECIPIENT_FAILING,
@@ -157,7 +197,27 @@ METRICS: Final = (
     POLICY_INFO,
     FLOWS_ELSEWHERE,
     BUILD_INFO,
+    RESOURCE_USED,
+    RESOURCE_LIMIT,
+    RESOURCE_USED_BYTES,
+    RESOURCE_LIMIT_BYTES,
 )
+
+_PROCESS: Final = "process_"
+_GC: Final = "python_gc_"
+
+PROCESS_METRICS: Final = (
+    Metric("cpu_seconds", Kind.COUNTER, (), "Total user and system CPU time spent in seconds.", "seconds", _PROCESS),
+    Metric("resident_memory_bytes", Kind.GAUGE, (), "Resident memory size in bytes.", "bytes", _PROCESS),
+    Metric("virtual_memory_bytes", Kind.GAUGE, (), "Virtual memory size in bytes.", "bytes", _PROCESS),
+    Metric("start_time_seconds", Kind.GAUGE, (), "Start time of the process since unix epoch in seconds.", "seconds", _PROCESS),
+    Metric("open_fds", Kind.GAUGE, (), "Number of open file descriptors.", "", _PROCESS),
+    Metric("max_fds", Kind.GAUGE, (), "Maximum number of open file descriptors.", "", _PROCESS),
+    Metric("objects_collected", Kind.COUNTER, ("generation",), "Objects collected during gc", "", _GC),
+    Metric("objects_uncollectable", Kind.COUNTER, ("generation",), "Uncollectable objects found during GC", "", _GC),
+    Metric("collections", Kind.COUNTER, ("generation",), "Number of times this generation was collected", "", _GC),
+)
+"""Those of the process, which prometheus_client measures, under the names that it gives them everywhere; the former on Linux alone."""
 
 BUCKETS: Final = (
     5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0

@@ -126,6 +126,25 @@ async def test_metrics_are_the_gateways() -> None:
     assert b"privacy_gateway_proxy_fields_stripped_total 7.0\n" in found.body
 
 
+async def test_metrics_are_openmetrics_where_that_is_asked_for() -> None:
+    async with serving() as case:
+        found = await case.ask("/metrics", rest=b"Accept: text/html\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n")
+    assert found.status == 200
+    assert found.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert found.headers["Vary"] == "Accept"
+    assert found.body.endswith(b"# EOF\n")
+
+
+async def test_its_own_connections_are_counted() -> None:
+    async with serving() as case:
+        idle = [await case.connect() for _ in range(3)]
+        found = await case.ask("/metrics")
+        for _, writer in idle:
+            writer.close()
+    assert b'privacy_gateway_resource_used{resource="http_connections"} 4.0\n' in found.body
+    assert f'privacy_gateway_resource_limit{{resource="http_connections"}} {LIMITS.connections}.0\n'.encode() in found.body
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
 async def test_head_is_get_without_a_body(path: str) -> None:
     async with serving() as case:

@@ -13,6 +13,7 @@ from typing import Final, get_args
 
 import grpc
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import __version__
@@ -20,9 +21,10 @@ from gateway.errors import Reason
 from gateway.minimise.census import FIRST, STRIDE
 from gateway.model import Category, Depth, FieldVerdict, Release, Trail, Verdict, Withheld
 from gateway.policy.document import Mode, Side
-from gateway.telemetry import CODES, Telemetry
+from gateway.telemetry import CODES, Telemetry, Use
 from gateway.telemetry.counts import Fared, Waiting
-from gateway.telemetry.table import BUCKETS, CALL_DURATION, FIELDS_STRIPPED, LABELS, METRICS
+from gateway.telemetry.exposition import CONTENT_TYPE_OPENMETRICS, is_openmetrics
+from gateway.telemetry.table import BUCKETS, CALL_DURATION, FIELDS_STRIPPED, IN_BYTES, LABELS, METRICS, PROCESS_METRICS, RESOURCES, Kind
 from gateway.telemetry.tally import Durations
 
 ROOT: Final = Path(__file__).parents[2]
@@ -45,7 +47,8 @@ def decided(*verdicts: Verdict) -> Callable[[Telemetry], None]:
     return lambda telemetry: telemetry.decided(Flow(), verdicts, 6_000)
 
 
-WAITING: Final = Waiting({"log": Depth(3, 400, 1, 5), "crm": Depth()}, frozenset({"crm"}), 2)
+OPERATED: Final = {("crm", "BURIED"): 3, ("crm", "PURGED"): 4}
+WAITING: Final = Waiting({"log": Depth(3, 400, 1, 5, 700), "crm": Depth()}, frozenset({"crm"}), 2, OPERATED)
 
 KEEP, STRIP, MASK = FieldVerdict
 NOTES: Final = {
@@ -140,6 +143,13 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
         (lambda t: t.ask(lambda: WAITING), "outbox_bytes", {"destination": "log"}, 400),
         (lambda t: t.ask(lambda: WAITING), "outbox_age_seconds", {"destination": "crm"}, 0),
         (lambda t: t.ask(lambda: WAITING), "dead_letters", {"destination": "log"}, 5),
+        (lambda t: t.ask(lambda: WAITING), "dead_letters_bytes", {"destination": "log"}, 700),
+        (lambda t: t.ask(lambda: WAITING), "buried_total", {"destination": "crm", "reason": "BURIED"}, 3),
+        (lambda t: t.ask(lambda: WAITING), "purged_total", {"destination": "crm", "reason": "PURGED"}, 4),
+        (lambda t: t.bounded({"access_log": lambda: Use(3, 9)}), "resource_used", {"resource": "access_log"}, 3),
+        (lambda t: t.bounded({"access_log": lambda: Use(3, 9)}), "resource_limit", {"resource": "access_log"}, 9),
+        (lambda t: t.bounded({"outbox": lambda: Use(30, 90)}), "resource_used_bytes", {"resource": "outbox"}, 30),
+        (lambda t: t.bounded({"outbox": lambda: Use(30, 90)}), "resource_limit_bytes", {"resource": "outbox"}, 90),
         (lambda t: t.ask(lambda: WAITING), "recipient_failing", {"destination": "log"}, 0),
         (lambda t: t.ask(lambda: WAITING), "recipient_failing", {"destination": "crm"}, 1),
         (lambda t: t.ask(lambda: WAITING), "outbox_set_aside_total", {}, 2),
@@ -222,21 +232,96 @@ def told_all() -> Telemetry:
     telemetry = Telemetry()
     telemetry.in_force("ab", 1, FLOWS)
     telemetry.called("local", "a.S", "OK", 1)
+    telemetry.bounded(dict.fromkeys(RESOURCES, lambda: Use(1, 2)))
     return telemetry
+
+
+ALL: Final = (*METRICS, *PROCESS_METRICS)
 
 
 def test_the_table_is_what_is_shown() -> None:
     lines = told_all().exposition()[0].decode().splitlines()
     helps = {line.split(" ", 3)[2]: line.split(" ", 3)[3] for line in lines if line.startswith("# HELP ")}
     types = dict(line.split(" ")[2:] for line in lines if line.startswith("# TYPE "))
-    assert helps == {metric.shown: metric.about for metric in METRICS}
-    assert types == {metric.shown: metric.kind for metric in METRICS}
+    assert helps == {metric.shown: metric.about for metric in ALL}
+    assert types == {metric.shown: metric.kind for metric in ALL}
 
 
 def test_the_labels_are_those_of_the_table() -> None:
     shown = {re.sub("_(bucket|count|sum)$", "", name): {label for label, _ in labels} - {"le"} for name, labels in read(told_all())}
-    assert shown == {metric.shown: set(metric.labels) for metric in METRICS}
-    assert {label for metric in METRICS for label in metric.labels} == LABELS.keys()
+    assert shown == {metric.shown: set(metric.labels) for metric in ALL}
+    assert {label for metric in ALL for label in metric.labels} == LABELS.keys()
+
+
+def test_a_name_says_its_unit_and_kind_as_prometheus_has_it() -> None:
+    """https://prometheus.io/docs/practices/naming/ and what promtool's linter asks for."""
+    for metric in ALL:
+        assert re.fullmatch("[a-z][a-z0-9_]*[a-z0-9]", metric.shown)
+        assert metric.shown.endswith("_total") == (metric.kind is Kind.COUNTER)
+        assert f"_{metric.unit}" in metric.shown
+        assert not re.search("_(milliseconds|kilobytes|count|sum|bucket|gauge|counter|histogram)$", metric.shown)
+        assert metric.about
+    assert len({metric.shown for metric in ALL}) == len(ALL)
+
+
+def test_both_formats_say_the_same() -> None:
+    telemetry = told_all()
+    text, kind = telemetry.exposition("application/openmetrics-text; version=1.0.0")
+    assert kind == CONTENT_TYPE_OPENMETRICS
+    assert text.endswith(b"# EOF\n")
+    plain = {key: number for key, number in read(telemetry).items() if key[0].startswith("privacy_gateway_")}
+    families = list(openmetrics_families(text.decode()))  # type: ignore[no-untyped-call]
+    assert plain == {
+        (one.name, frozenset(one.labels.items())): one.value
+        for family in families
+        if family.name.startswith("privacy_gateway_")
+        for one in family.samples
+    }
+    assert {family.name for family in families} == {metric.shown.removesuffix("_total") for metric in ALL}
+
+
+PROMETHEUS_3: Final = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+"""What it asks for unless it is told otherwise."""
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("text/plain", False),
+        ("text/plain;version=0.0.4", False),
+        ("application/openmetrics-text", True),
+        ("application/openmetrics-text; version=1.0.0", True),
+        ("application/openmetrics-text;version=1.0.0;charset=utf-8", True),
+        ('application/openmetrics-text; version="1.0.0"', True),
+        ("Application/OpenMetrics-Text;Version=1.0.0", True),
+        ("application/openmetrics-text;version=0.0.1", False),
+        ("application/openmetrics-text;version=2.0.0", False),
+        ("application/openmetrics-text;version=anna@example.com", False),
+        ("application/openmetrics-text;version=1.0.0;q=0", False),
+        ("application/openmetrics-text;version=1.0.0;q=x", False),
+        ("application/openmetrics-text;version=1.0.0;q=1e9", False),
+        ("application/openmetrics-text;q=0.5,text/plain;q=0.6", False),
+        ("text/plain;q=0.5,application/openmetrics-text;q=0.6", True),
+        ("text/html,*/*;q=0.8", False),
+        (",;,=;q=,,", False),
+        (PROMETHEUS_3, True),
+        # What Prometheus sends where it is told to keep to its text.
+        ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", False),
+    ],
+)
+def test_the_format_is_the_one_that_is_asked_for(accept: str, expected: bool) -> None:
+    assert is_openmetrics(accept) is expected
+
+
+def test_all_that_is_measured_in_bytes_is_bounded() -> None:
+    assert RESOURCES.keys() >= IN_BYTES
+    with pytest.raises(AssertionError):
+        Telemetry().bounded({"anna": lambda: Use(1, 2)})
 
 
 def test_the_page_is_in_step() -> None:

@@ -21,7 +21,7 @@ from gateway.minimise.subject import NOBODY
 from gateway.model import Parcel, Subject
 from gateway.pipeline.decide import Decider
 from gateway.policy.document import Mode, Side
-from gateway.telemetry import Counts
+from gateway.telemetry import Counts, Use
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +96,10 @@ class AccessLog:
             return
         self._waiting.append(access)
         self._work.set()
+
+    def use(self) -> Use:
+        """How many entries wait, of how many may."""
+        return Use(len(self._waiting), MOST)
 
     def start(self) -> None:
         """Begin to deliver."""

@@ -1,0 +1,117 @@
+"""How full an outbox says it is, and what operators did to it meanwhile: what a metric shows must add up to what a caller is refused by."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from contextlib import closing, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.config import Outbox
+from gateway.delivery.held import Choice
+from gateway.delivery.outbox import Removed
+from gateway.delivery.seen import MOST
+from gateway.delivery.sqlite import PENDING, SqliteOutbox
+from gateway.delivery.stock import Stock
+from gateway.delivery.store import ROW
+from gateway.errors import Reason, Retryable
+from gateway.telemetry import Use
+from tests.delivery.desk import NOW, parcel
+from tests.delivery.kept import ALL, asked, opened, until
+
+KEPT: Final = Outbox(max_bytes=64 * 1024, margin=12_345)
+
+
+def kept(outbox: SqliteOutbox) -> int:
+    return sum(depth.bytes + depth.dead_bytes for depth in outbox.depths().values())
+
+
+async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_path: Path) -> None:
+    draw = random.Random(27)
+    async with opened(tmp_path / "o.db", KEPT) as outbox:
+        use = outbox.uses()["outbox"]
+        for _ in range(60):
+            size, name = draw.randrange(1, 3000), draw.choice(["crm", "log"])
+            room = KEPT.max_bytes - use().used
+            with pytest.raises(Retryable) if size + ROW > room else nullcontext():
+                await outbox.accept([parcel("x" * size, name)], NOW)
+            leased = await outbox.lease(name, ALL, NOW)
+            ids = [one.id for one in leased]
+            draw.shuffle(ids)
+            await outbox.bury(dict.fromkeys(ids[:1], Reason.REJECTED), NOW)
+            await outbox.settle(ids[2:4] if draw.random() < 0.3 else ())
+            await outbox.postpone(ids[1:], 0, failed=False)
+            assert use() == Use(kept(outbox), KEPT.max_bytes)
+        assert {name for name, depth in outbox.depths().items() if depth.dead_bytes > depth.dead * ROW > 0} == {"crm", "log"}
+
+
+async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db", KEPT) as outbox:
+        await outbox.accept([parcel("a", key=b"1" * 16, mark=b"m"), parcel("b")], NOW)
+        uses = {name: use() for name, use in outbox.uses().items()}
+    volume = uses.pop("volume")
+    assert uses == {"outbox": Use(2 + 2 * ROW, 64 * 1024), "outbox_unwritten": Use(0, PENDING), "request_ids": Use(1, MOST)}
+    assert volume.limit is not None
+    assert volume.used > 0
+    assert (volume.limit + KEPT.margin) % 512 == 0
+
+
+Act = Callable[[Stock], Iterable[Removed]]
+
+ACTS: Final[dict[str, tuple[Act, dict[tuple[str, str], int]]]] = {
+    "bury": (lambda stock: stock.bury(Choice(destination="crm")), {("crm", "BURIED"): 3}),
+    "bury all": (lambda stock: stock.bury(Choice()), {("crm", "BURIED"): 3, ("log", "BURIED"): 2}),
+    "purge": (lambda stock: stock.purge(Choice(destination="log")), {("log", "PURGED"): 2}),
+    "purge dead letters": (lambda stock: stock.purge_dead(Choice()), {("dead", "PURGED"): 1}),
+    "replay": (lambda stock: stock.replay(Choice()), {}),
+    "retry": (lambda stock: stock.retry(Choice()), {}),
+}
+
+
+@pytest.mark.parametrize(("act", "expected"), ACTS.values(), ids=ACTS)
+async def test_what_an_operator_does_is_counted(act: Act, expected: dict[tuple[str, str], int], tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept([*(parcel(text) for text in "abc"), *(parcel(text, "log") for text in "de"), parcel("f", "dead")], NOW)
+        (dead,) = await outbox.lease("dead", ALL, NOW)
+        await outbox.bury({dead.id: Reason.REJECTED}, NOW)
+        with closing(Stock.open(tmp_path / "o.db", Outbox())) as stock:
+            list(act(stock))
+            list(stock.bury(Choice(destination="nobody")))
+        # It is looked at once a second: what comes after has been looked at with it.
+        await until(lambda: outbox.operated() == expected)
+        assert outbox.operated() == expected
+    async with opened(tmp_path / "o.db") as outbox:
+        assert outbox.operated() == {}
+
+
+async def test_counts_only_grow_whatever_becomes_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    async with opened(path) as outbox:
+        for total in ({("crm", "BURIED"): count} for count in (1, 2, 3)):
+            await outbox.accept([parcel("a")], NOW)
+            with closing(Stock.open(path, Outbox())) as stock:
+                list(stock.bury(Choice()))
+            await until(partial(_is, outbox, total))
+            assert outbox.operated() == total
+            asked(path, "DELETE FROM operated")
+            await until(lambda: not outbox._commits._operated_before)
+
+
+def _is(outbox: SqliteOutbox, operated: object) -> bool:
+    return outbox.operated() == operated
+
+
+async def test_a_file_of_an_earlier_version_is_taken_on(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    async with opened(path) as outbox:
+        await outbox.accept([parcel("a")], NOW)
+    asked(path, "DROP TABLE operated")
+    async with opened(path) as outbox:
+        with closing(Stock.open(path, Outbox())) as stock:
+            assert sum(removed.deleted for removed in stock.purge(Choice())) == 1
+        await until(lambda: bool(outbox.operated()))
+        assert outbox.operated() == {("crm", "PURGED"): 1}
