@@ -43,6 +43,7 @@ from gateway.receivers.inflight import InFlight
 from gateway.receivers.intake import Intake
 from gateway.receivers.otlp_http import OtlpHttp
 from gateway.receivers.proxy.access import AccessLog
+from gateway.receivers.proxy.failures import Failures
 from gateway.receivers.proxy.passage import Passage
 from gateway.receivers.proxy.proxy import Host, Proxy, Who
 from gateway.receivers.proxy.upstream import Upstreams
@@ -110,6 +111,7 @@ class Gateway:
         packer = Packer(self._keys, config.service)
         self._intake = Intake(self._decider, self.delivery, packer, self.telemetry)
         self._access = AccessLog(self._current.flows, self._decider, self.delivery.accept, packer, self.telemetry)
+        self._failures = Failures(self.telemetry)
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
         self.telemetry.bounded({"access_log": self._access.use, "subject_hashes": self._keys.use, **self._offload.uses()})
@@ -261,7 +263,7 @@ class Gateway:
         guard = Guard(most)
         self.telemetry.bounded({f"{side}_calls": guard.use})
         self._guards.append(guard)
-        host = Host(self._decider, guard, self._access, self._proxied, lambda: self._spans)
+        host = Host(self._decider, guard, self._access, self._failures, self._proxied, lambda: self._spans)
         listener.server.add_generic_rpc_handlers((Proxy(side, self._current.routing, who, host),))
         return listener
 

@@ -64,6 +64,7 @@ class Reason(StrEnum):
     MASK_UNCLEAR = "MASK_UNCLEAR"
 
     UNKNOWN_METHOD = "UNKNOWN_METHOD"
+    NO_ROUTE = "NO_ROUTE"
     CALLER_NOT_ALLOWED = "CALLER_NOT_ALLOWED"
     FULL = "FULL"
     UNAVAILABLE = "UNAVAILABLE"
@@ -81,6 +82,37 @@ class Reason(StrEnum):
     BURIED = "BURIED"
     DAMAGED = "DAMAGED"
     PURGED = "PURGED"
+
+
+class Cause(StrEnum):
+    """Why a call to an upstream, or an agent's to its hub, has no answer: what gRPC itself found, not what the other side says."""
+
+    UPSTREAM_UNRESOLVED = "UPSTREAM_UNRESOLVED"
+    """Its name has no address."""
+    UPSTREAM_REFUSED = "UPSTREAM_REFUSED"
+    """Nobody listens there."""
+    UPSTREAM_SILENT = "UPSTREAM_SILENT"
+    """No connection came about in time: no way there, or nothing is said on it."""
+    UPSTREAM_RESET = "UPSTREAM_RESET"
+    """It closed the connection."""
+    UPSTREAM_TIMEOUT = "UPSTREAM_TIMEOUT"
+    """The call's deadline, or the route's timeout, passed first."""
+    UPSTREAM_NAME_MISMATCH = "UPSTREAM_NAME_MISMATCH"
+    """Its certificate doesn't name the route's authority, or the hub's host."""
+    UPSTREAM_UNTRUSTED = "UPSTREAM_UNTRUSTED"
+    """Its certificate doesn't go back to `tls.ca`."""
+    UPSTREAM_EXPIRED = "UPSTREAM_EXPIRED"
+    """Its certificate has expired, or isn't valid yet."""
+    UPSTREAM_REFUSES_US = "UPSTREAM_REFUSES_US"
+    """It hung up on our certificate."""
+    UPSTREAM_PLAINTEXT = "UPSTREAM_PLAINTEXT"
+    """It doesn't speak TLS."""
+    UPSTREAM_WANTS_TLS = "UPSTREAM_WANTS_TLS"
+    """It speaks TLS, and the route says `plaintext`."""
+    UPSTREAM_NOT_GRPC = "UPSTREAM_NOT_GRPC"
+    """It speaks something else than HTTP/2."""
+    UPSTREAM_FAILED = "UPSTREAM_FAILED"
+    """Anything else."""
 
 
 class BadSetup(Exception):

@@ -11,10 +11,11 @@ from typing import Any, Final, NoReturn, TypeAlias
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.errors import Cause, Permanent, Reason, Refused, Retryable
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.incoming import ANYTHING, ITEMS, Context, Incoming, Reading, Waits
 from gateway.receivers.room import Room
@@ -41,12 +42,16 @@ Method: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 DOMAIN: Final = "privacy.kannelle"
 """The domain of the reasons in `google.rpc.ErrorInfo`."""
 
+DETAILS: Final = "grpc-status-details-bin"
+"""The trailer that holds a serialised `google.rpc.Status`."""
+
 _Code = grpc.StatusCode
 
 STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.MALFORMED: (_Code.INVALID_ARGUMENT, "the message is malformed"),
     Reason.REQUIRED_FIELD: (_Code.INVALID_ARGUMENT, "a required field is missing or can't leave"),
     Reason.UNKNOWN_METHOD: (_Code.UNIMPLEMENTED, "no such method"),
+    Reason.NO_ROUTE: (_Code.UNIMPLEMENTED, "no route has this authority"),
     Reason.NO_PLAN: (_Code.UNIMPLEMENTED, "this signal is not taken: no plan says what of it may leave"),
     Reason.CALLER_NOT_ALLOWED: (_Code.PERMISSION_DENIED, "the caller is not allowed"),
     Reason.REQUEST_ID_REUSED: (_Code.INVALID_ARGUMENT, "the request ID was used for another item"),
@@ -66,6 +71,9 @@ STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
     Reason.UNAVAILABLE: (_Code.UNAVAILABLE, "a destination can't be reached; send again later"),
 }
 """The status of each reason that ends a call; any other is INTERNAL."""
+
+_REASONS: Final[Mapping[str, Reason | Cause]] = {str(one): one for one in (*STATUS, Reason.INTERNAL, *Cause)}
+"""All that `google.rpc.ErrorInfo` says."""
 
 INTERNAL: Final = (_Code.INTERNAL, "internal error")
 
@@ -199,22 +207,33 @@ async def abort(context: Context, reason: Reason, after: float | None = None) ->
     """End a call for a reason; `after` tells the caller in how many seconds to send again."""
     code, text = STATUS.get(reason, INTERNAL)
     retry = [] if after is None else [RetryInfo(retry_delay=_duration(after))]
-    details = _details(code, text, reason, retry)
+    packed = details(code, text, reason if reason in STATUS else Reason.INTERNAL, retry)
     # The OpenTelemetry SDK for Python looks for RetryInfo under its own name, as grpc-java names it.
     named = (("google.rpc.retryinfo-bin", info.SerializeToString()) for info in retry)
-    await context.abort(code, text, (("grpc-status-details-bin", details.SerializeToString()), *named))
+    await context.abort(code, text, ((DETAILS, packed), *named))
     raise AssertionError("abort returned")
 
 
-def _details(code: grpc.StatusCode, text: str, reason: Reason, retry: Sequence[RetryInfo]) -> Status:
-    """The same for programs: https://google.aip.dev/193."""
+def details(code: grpc.StatusCode, text: str, reason: Reason | Cause, retry: Sequence[RetryInfo] = ()) -> bytes:
+    """Return the same for programs, as the trailer DETAILS has it: https://google.aip.dev/193."""
     status = Status(code=code.value[0], message=text)
-    info = ErrorInfo(reason=reason if reason in STATUS else Reason.INTERNAL, domain=DOMAIN)
-    for detail in (info, *retry):
+    for detail in (ErrorInfo(reason=reason, domain=DOMAIN), *retry):
         packed = AnyMessage()
         packed.Pack(detail)
         status.details.append(packed)
-    return status
+    raw: bytes = status.SerializeToString()
+    return raw
+
+
+def reason_of(raw: bytes) -> Reason | Cause | None:
+    """Return the reason that a serialised `google.rpc.Status` of a gateway gives; None for any other."""
+    info = ErrorInfo()
+    try:
+        if any(detail.Unpack(info) for detail in Status.FromString(raw).details) and info.domain == DOMAIN:
+            return _REASONS.get(info.reason)
+    except DecodeError:
+        pass
+    return None
 
 
 def _duration(seconds: float) -> Duration:

@@ -9,7 +9,7 @@ from typing import Final, Literal, Protocol, get_args
 
 import msgspec
 
-from gateway.errors import Reason
+from gateway.errors import Cause, Reason
 from gateway.model import Category, Depth, FieldVerdict, Release, Trail, Verdict
 from gateway.policy.document import Mode, Side
 from gateway.policy.vocabulary import Code
@@ -107,6 +107,7 @@ class Counts:
         self.failing = Tally(table.RECIPIENT_FAILING)
         self.set_aside = Tally(table.OUTBOX_SET_ASIDE)
         self.proxy_calls = Tally(table.PROXY_CALLS, Side, sorted(CODES), Mode)
+        self.upstream_failures = Tally(table.UPSTREAM_FAILURES)
         self.proxy_fields = Tally(table.PROXY_FIELDS_STRIPPED)
         self.dropped = Tally(table.ACCESS_LOG_DROPPED)
         self.spans = Tally(table.SPANS, ("handed", "lost"))
@@ -148,6 +149,11 @@ class Counts:
                 self.purges.setdefault((destination, Reason.EXPIRED), 0)
                 for fared in get_args(Fared):
                     self.deliveries.setdefault((destination, fared), 0)
+
+    def carries(self, routes: Iterable[tuple[Side, str]]) -> None:
+        """Calls are carried by these routes: listener and authority of each."""
+        for listener, route in routes:
+            self.upstream_failures.setdefault((listener, route, Cause.UPSTREAM_REFUSED), 0)
 
     def serves(self, listener: str, services: Iterable[str]) -> None:
         """A listener takes calls to these services."""
@@ -249,6 +255,10 @@ class Counts:
         """A call between services ended with a code; likewise."""
         self.proxy_calls[listener, code if code in CODES else "UNKNOWN", mode] += 1
         self.call_durations.add((listener, ""), took)
+
+    def upstream_failed(self, listener: Side, route: str, cause: Cause) -> None:
+        """A call between services had no answer; `route` is the authority of its route."""
+        self.upstream_failures[listener, route, cause] += 1
 
     def stripped(self, count: int) -> None:
         """So many fields were stripped from a call's messages."""

@@ -22,7 +22,8 @@ class Kind(StrEnum):
 
 LABELS: Final[Mapping[str, str]] = {
     "category": "a `DataCategory` without its prefix; `UNSPECIFIED` where the classification says nothing",
-    "cause": "`plan`: the plan has no such field, or no such attribute; `value`: the value failed its rule",
+    "cause": "of a stripped field, `plan`: the plan has no such field, or no such attribute; `value`: the value failed its rule."
+    " Of what failed, see the metric",
     "code": "a gRPC code; over HTTP, the one that the answer stands for",
     "destination": "a destination of the policy",
     "digest": "SHA-256 over all plans in force, equal in gateways that decide alike",
@@ -34,6 +35,7 @@ LABELS: Final[Mapping[str, str]] = {
     "outcome": "see the metric",
     "reason": "a `Reason` without its prefix; empty where nothing was wrong",
     "resource": "see below",
+    "route": "the authority of a route of the policy",
     "service": "a gRPC service of the gateway's own; empty for calls carried between services",
     "subject": "`policy`, with its contracts and approvals; `tls`, keys and certificates",
     "verdict": "`release`, `withhold`",
@@ -148,6 +150,13 @@ RECIPIENT_FAILING: Final = Metric(
 )
 OUTBOX_SET_ASIDE: Final = Metric("outbox_set_aside", Kind.COUNTER, (), "Damaged files of the outbox that were set aside")
 PROXY_CALLS: Final = Metric("proxy_calls", Kind.COUNTER, ("listener", "code", "mode"), "Calls carried between services that have ended")
+UPSTREAM_FAILURES: Final = Metric(
+    "upstream_failures",
+    Kind.COUNTER,
+    ("listener", "route", "cause"),
+    "Calls between services that had no answer, by what gRPC found: cause is one of the `UPSTREAM_…` of the operator's page."
+    " A status that an upstream sent isn't counted",
+)
 PROXY_FIELDS_STRIPPED: Final = Metric(
     "proxy_fields_stripped", Kind.COUNTER, (), "Fields and metadata keys stripped from calls between services"
 )
@@ -189,6 +198,7 @@ METRICS: Final = (
     RECIPIENT_FAILING,
     OUTBOX_SET_ASIDE,
     PROXY_CALLS,
+    UPSTREAM_FAILURES,
     PROXY_FIELDS_STRIPPED,
     ACCESS_LOG_DROPPED,
     SPANS,

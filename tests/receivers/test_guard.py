@@ -425,7 +425,7 @@ def test_every_reason_that_can_end_a_call_has_a_status() -> None:
 
 CODES: Final = {
     "INVALID_ARGUMENT": {Reason.MALFORMED, Reason.REQUIRED_FIELD, Reason.REQUEST_ID_REUSED},
-    "UNIMPLEMENTED": {Reason.UNKNOWN_METHOD, Reason.NO_PLAN},
+    "UNIMPLEMENTED": {Reason.UNKNOWN_METHOD, Reason.NO_ROUTE, Reason.NO_PLAN},
     "PERMISSION_DENIED": {Reason.CALLER_NOT_ALLOWED},
     "FAILED_PRECONDITION": {
         Reason.EVENT_NOT_PLANNED,

@@ -17,7 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import __version__
-from gateway.errors import Reason
+from gateway.errors import Cause, Reason
 from gateway.minimise.census import FIRST, STRIDE
 from gateway.model import Category, Depth, FieldVerdict, Release, Trail, Verdict, Withheld
 from gateway.policy.document import Mode, Side
@@ -101,6 +101,12 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             "call_duration_seconds_sum",
             {"listener": "outbound", "service": ""},
             0.002,
+        ),
+        (
+            lambda t: t.upstream_failed(Side.INBOUND, "crm.example", Cause.UPSTREAM_EXPIRED),
+            "upstream_failures_total",
+            {"listener": "inbound", "route": "crm.example", "cause": "UPSTREAM_EXPIRED"},
+            1,
         ),
         (lambda t: t.called("local", "a.S", "OK", 1), "calls_total", {"listener": "local", "service": "a.S", "code": "OK"}, 1),
         (lambda t: t.called("local", "a.S", "made up", 1), "calls_total", {"listener": "local", "service": "a.S", "code": "UNKNOWN"}, 1),
@@ -231,6 +237,7 @@ def told_all() -> Telemetry:
     """Where everything has a series."""
     telemetry = Telemetry()
     telemetry.in_force("ab", 1, FLOWS)
+    telemetry.carries([(Side.OUTBOUND, "crm.example")])
     telemetry.called("local", "a.S", "OK", 1)
     telemetry.bounded(dict.fromkeys(RESOURCES, lambda: Use(1, 2)))
     return telemetry

@@ -7,6 +7,8 @@ the call is known to have is the authority believed. So a build of grpcio with a
 from __future__ import annotations
 
 import gc
+import re
+from collections.abc import Container
 from ctypes import string_at
 from struct import Struct
 from typing import Any, Final
@@ -32,6 +34,20 @@ _INLINED: Final = 23
 
 _LONGEST: Final = 16_384
 """gRPC's own limit on all metadata of a call."""
+
+
+_PORT: Final = re.compile(r":[0-9]{1,5}")
+
+
+def named(authority: str, routes: Container[str]) -> str | None:
+    """Return which of the authorities of `routes` is meant by a call's: itself, else its host, without the port; None if neither.
+
+    gRPC writes a port into the authority wherever one was dialled.
+    """
+    if authority in routes:
+        return authority
+    host, colon, port = authority.rpartition(":")
+    return host if _PORT.fullmatch(colon + port) and host in routes else None
 
 
 class Unreadable(Exception):

@@ -10,15 +10,15 @@ from typing import Final
 
 import grpc
 
-from gateway.errors import Reason, Refused
+from gateway.errors import Cause, Reason, Refused
+from gateway.minimise.envelope import TEXTS
 from gateway.minimise.receipt import MAX_BYTES, FieldLine, receipt
 from gateway.minimise.subject import NOBODY
 from gateway.model import Facts, FieldVerdict, Release, Subject, Verdict
 from gateway.pipeline.decide import Decider
+from gateway.receivers.guard import DETAILS, details, reason_of
 from gateway.receivers.proxy.core import Ended, Pair, Pairs
 from gateway.receivers.proxy.passage import Passage, Way
-
-DETAILS: Final = "grpc-status-details-bin"
 
 OWN: Final = ("grpc-", "user-agent", ":")
 """How the keys start that gRPC writes itself."""
@@ -40,6 +40,7 @@ class Exchange:
         self.messages = 0
         self.stripped = 0
         self.code = 0
+        self.cause: Cause | None = None
         self.shadow: Counter[tuple[str, Reason]] = Counter()
         self._decider = decider
         self._apart = apart
@@ -81,13 +82,25 @@ class Exchange:
         return kept
 
     def status(self, ended: Ended) -> tuple[str, Pairs]:
-        """The text and the trailing metadata of a call that the upstream ended, as the caller gets them."""
+        """The text and the trailing metadata of a call that has no answer, as the caller gets them."""
         self.code = number(ended.code)
+        self.cause = self.passage.upstream.cause(ended)
+        if self.cause is None:
+            return self._status(ended)
+        text = TEXTS[self.code]
+        return text, ((DETAILS, details(ended.code, text, self.cause)),)
+
+    def _status(self, ended: Ended) -> tuple[str, Pairs]:
+        """The same of one that the upstream ended."""
         envelope = self.passage.back.envelope
         kept = self.metadata(self.passage.back, ended.trailing)
         given = next((value for key, value in ended.trailing if key == DETAILS and isinstance(value, bytes)), None)
-        details = b"" if given is None else envelope.details(self.code, ended.text, given, self._apart)
-        return envelope.message(self.code, ended.text), (*kept, (DETAILS, details)) if details else kept
+        text = envelope.message(self.code, ended.text)
+        left = b"" if given is None else envelope.details(self.code, ended.text, given, self._apart)
+        if given is not None and not left and (reason := reason_of(given)) is not None:
+            # What another gateway on the way says is of a closed list.
+            left = details(ended.code, text, reason)
+        return text, (*kept, (DETAILS, left)) if left else kept
 
 
 class Shadowed(Exchange):
@@ -127,11 +140,10 @@ class Shadowed(Exchange):
         self.stripped += way.envelope.metadata(pairs, self._apart)[1]
         return tuple(pair for pair in pairs if isinstance(pair[1], bytes) or (pair[1].isascii() and pair[1].isprintable()))
 
-    def status(self, ended: Ended) -> tuple[str, Pairs]:
+    def _status(self, ended: Ended) -> tuple[str, Pairs]:
         """The text and the trailing metadata, as they are."""
-        self.code = number(ended.code)
-        details = tuple((key, value) for key, value in ended.trailing if key == DETAILS)
-        return ended.text, (*self.metadata(self.passage.back, ended.trailing), *details)
+        given = tuple((key, value) for key, value in ended.trailing if key == DETAILS)
+        return ended.text, (*self.metadata(self.passage.back, ended.trailing), *given)
 
     def _tell(self, path: str, reason: Reason, count: int = 1) -> None:
         self.stripped += count

@@ -152,6 +152,8 @@ class Routing:
         targets = self.targets = [Target.of(route, generation) for route in routes]
         self.methods = {side: _methods(courses.table, side) for side in Side}
         """The methods that each listener serves, by path."""
+        self.authorities = {side: frozenset(courses.table.calls.get(side, ())) for side in Side}
+        """The authorities that each listener has routes for."""
         for course in courses.courses:
             route = routes[course.route]
             passages = self.methods[route.listener][course.method.path].passages

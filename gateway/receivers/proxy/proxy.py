@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -20,8 +20,9 @@ from gateway.receivers.guard import Guard, abort, aborted_with, code_of
 from gateway.receivers.incoming import Context, Incoming
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.proxy.access import Access, AccessLog, told
-from gateway.receivers.proxy.authority import authority
+from gateway.receivers.proxy.authority import Unreadable, authority, named
 from gateway.receivers.proxy.exchange import Exchange, Shadowed, number
+from gateway.receivers.proxy.failures import Failures
 from gateway.receivers.proxy.passage import Method, Passage, Routing
 from gateway.receivers.proxy.relay import KINDS, Kind, remaining
 from gateway.telemetry.traces import Called, Spans, tell_items, traceparent
@@ -44,6 +45,7 @@ class Host(msgspec.Struct, frozen=True):
     decider: Decider
     guard: Guard
     access: AccessLog
+    failures: Failures
     in_flight: InFlight[Passage]
     spans: Callable[[], Spans | None] = lambda: None
 
@@ -58,13 +60,12 @@ class Proxy(grpc.GenericRpcHandler):
         self._who = who
         self._host = host
         self._handlers: dict[tuple[str, Streams], Handler] = {}
-        self._unknown: Handler = grpc.stream_stream_rpc_method_handler(host.guard.relay(partial(self._carry, "", None)))
 
     def service(self, details: grpc.HandlerCallDetails) -> Handler:
         """The handler of a call: by its path, and who streams."""
         method = self._routing().methods[self._side].get(details.method)
         if method is None:
-            return self._unknown
+            return self._unknown(details.method)
         key = (details.method, method.plan.streams)
         if key not in self._handlers:
             self._handlers[key] = self._handler(*key)
@@ -75,17 +76,27 @@ class Proxy(grpc.GenericRpcHandler):
         made: Handler = handler(self._host.guard.relay(partial(self._carry, path, kind)))
         return made
 
-    async def _carry(self, path: str, kind: Kind | None, requests: Incoming, context: Context) -> Any:
-        """Relay a call; whatever becomes of it is logged."""
+    def _unknown(self, path: str) -> Handler:
+        """Refuses a call to a path that no route has, which is said nowhere."""
+
+        async def refuse(requests: Incoming, context: Context) -> Any:
+            return await self._carry("", None, requests, context, said=path)
+
+        made: Handler = grpc.stream_stream_rpc_method_handler(self._host.guard.relay(refuse))
+        return made
+
+    async def _carry(self, path: str, kind: Kind | None, requests: Incoming, context: Context, said: str = "") -> Any:
+        """Relay a call; whatever becomes of it is logged. `said` is the path where it is none that is known."""
         visit, spans = _Visit(path), self._host.spans()
         task: asyncio.Task[Any] | None = None
         traced = None if spans is None else spans.begin(Called.of(path) if path else None, traceparent(context.invocation_metadata()))
         try:
             visit.names = self._who(context)
-            method = self._routing().methods[self._side].get(path)
+            routing = self._routing()
+            method = routing.methods[self._side].get(path)
             if method is None or kind is None or kind is not KINDS[method.plan.streams][0]:
-                raise Refused(Reason.UNKNOWN_METHOD)
-            passage = _passage(method, context, visit.names)
+                raise Refused(_unrouted(context, path or said, routing.authorities[self._side]))
+            passage = _passage(method, context, visit.names, routing.authorities[self._side])
             # Since the routing was asked nothing has been waited for: a channel that no call uses may be closed at any time.
             with passage.upstream:
                 task = self._host.in_flight.begin(passage)
@@ -102,17 +113,29 @@ class Proxy(grpc.GenericRpcHandler):
         finally:
             if task is not None:
                 self._host.in_flight.end(task)
+            if visit.exchange is not None and visit.exchange.cause is not None:
+                self._host.failures.note(self._side, visit.exchange.passage.course.authority, visit.exchange.cause)
             self._host.access.add(visit.access(self._side))
             if traced is not None:
                 tell_items(0 if visit.exchange is None else visit.exchange.messages)
                 traced.end(visit.code)
 
 
-def _passage(method: Method, context: Context, names: Sequence[str]) -> Passage:
+def _unrouted(context: Context, path: str, authorities: Container[str]) -> Reason:
+    """Why no route carries a call to a path: none has its authority, or those that have it don't have the path."""
+    try:
+        return Reason.NO_ROUTE if named(authority(context, path), authorities) is None else Reason.UNKNOWN_METHOD
+    except (Unreadable, UnicodeError):
+        return Reason.UNKNOWN_METHOD
+
+
+def _passage(method: Method, context: Context, names: Sequence[str], authorities: Container[str]) -> Passage:
     """The passage of a call. Raises Refused where there is none."""
-    callers = method.passages.get(authority(context, method.plan.path))
-    if callers is None:
-        raise Refused(Reason.UNKNOWN_METHOD)
+    said = authority(context, method.plan.path)
+    route = named(said, method.passages)
+    if route is None or (route != said and said in authorities):
+        raise Refused(Reason.NO_ROUTE if named(said, authorities) is None else Reason.UNKNOWN_METHOD)
+    callers = method.passages[route]
     found = [callers[name] for name in names if name in callers]
     if len(found) != 1:
         raise Refused(Reason.CALLER_NOT_ALLOWED)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import grpc
 import msgspec
 
+from gateway.causes import cause_of
+from gateway.errors import Cause
 from gateway.policy.document import Retry, Route
+from gateway.receivers.proxy.core import Ended
+from gateway.receivers.proxy.probe import speaks_tls
 
 KEEPALIVE: Final = 300_000 + 10_000
 """Milliseconds between pings while calls are silent: servers take no more than one in five minutes, unless told otherwise."""
@@ -25,6 +30,10 @@ CONNECT: Final = 5_000
 
 AHEAD: Final = 1024 * 1024
 """Bytes that an upstream may be ahead of a call's reader: a fixed window, where gRPC's own grows to 16 MB with the connection's speed."""
+
+
+LOOK_SECONDS: Final = 60.0
+"""How long it is believed what a look at an upstream told."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -58,6 +67,10 @@ class Upstream:
             self.channel = grpc.aio.insecure_channel(target.address, options)
         else:
             self.channel = grpc.aio.secure_channel(target.address, credentials, options)
+        self._target = target
+        self._wants_tls = False
+        self._look_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
         self._calls = 0
         self._retired = False
         self._idle = asyncio.Event()
@@ -70,6 +83,29 @@ class Upstream:
         self._calls -= 1
         if self._retired and not self._calls:
             self._idle.set()
+
+    def cause(self, ended: Ended) -> Cause | None:
+        """Why a call over this channel has no answer; None where the upstream itself said so."""
+        if ended.trailing:
+            return None
+        ready = self.channel.get_state() is grpc.ChannelConnectivity.READY
+        plaintext = self._target.generation is None
+        cause = cause_of(ended.code, ended.text, ready=ready, tls=not plaintext)
+        if not plaintext or cause is not Cause.UPSTREAM_RESET or ready:
+            return cause
+        self._look()
+        return Cause.UPSTREAM_WANTS_TLS if self._wants_tls else cause
+
+    def _look(self) -> None:
+        """Have a look, beside the calls, whether the upstream wants TLS, unless that was just done."""
+        now = time.monotonic()
+        if self._looking is None and now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            self._looking = asyncio.create_task(self._looked())
+
+    async def _looked(self) -> None:
+        self._wants_tls = await speaks_tls(self._target.address)
+        self._looking = None
 
     async def retire(self) -> None:
         """Close once no call uses it any more."""

@@ -130,7 +130,7 @@ async def test_a_shadowed_call_passes_as_it_is(method: str, gateway: Carrying) -
 REFUSALS: Final = {
     "denied": ("{mode}-denied.example", "{method}", grpc.StatusCode.PERMISSION_DENIED, "the caller is not allowed"),
     "unknown method": ("{mode}.example", "{method}x", grpc.StatusCode.UNIMPLEMENTED, "no such method"),
-    "unknown authority": ("{mode}-other.example", "{method}", grpc.StatusCode.UNIMPLEMENTED, "no such method"),
+    "unknown authority": ("{mode}-other.example", "{method}", grpc.StatusCode.UNIMPLEMENTED, "no route has this authority"),
 }
 
 

@@ -94,6 +94,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A hub and its agent don't have the same policy yet."""
     REASON_POLICY_CHANGED: _Reason.ValueType  # 89
     """The policy has changed since the call began: the call may be made again."""
+    REASON_NO_ROUTE: _Reason.ValueType  # 90
+    """No route has the call's authority."""
     REASON_REJECTED: _Reason.ValueType  # 100
     """Of a release that was accepted and is not delivered.
     Its recipient will never take it.
@@ -182,6 +184,8 @@ REASON_UNKNOWN_PLAN: Reason.ValueType  # 88
 """A hub and its agent don't have the same policy yet."""
 REASON_POLICY_CHANGED: Reason.ValueType  # 89
 """The policy has changed since the call began: the call may be made again."""
+REASON_NO_ROUTE: Reason.ValueType  # 90
+"""No route has the call's authority."""
 REASON_REJECTED: Reason.ValueType  # 100
 """Of a release that was accepted and is not delivered.
 Its recipient will never take it.

@@ -1,0 +1,38 @@
+"""What happens again and again, said once a while: a log line must not be as frequent as what a caller or a peer can bring about."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Final
+
+PERIOD_SECONDS: Final = 60.0
+"""For how long the same isn't said again."""
+
+MAX_KEYS: Final = 1024
+"""Things told apart at once; the one that was said longest ago is forgotten first."""
+
+
+class Repeats:
+    """Counts what happens by key, and tells when it is time to say it."""
+
+    def __init__(self, period: float = PERIOD_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        """`period` in seconds of `clock`."""
+        self._period = period
+        self._clock = clock
+        self._seen: OrderedDict[Hashable, list[float]] = OrderedDict()
+
+    def count(self, key: Hashable) -> int:
+        """Return how often it has happened since it was last said, this time included; 0 if it isn't time to say it yet."""
+        now = self._clock()
+        until_and_times = self._seen.get(key)
+        if until_and_times is not None and now < until_and_times[0]:
+            until_and_times[1] += 1
+            return 0
+        times = 1 if until_and_times is None else int(until_and_times[1]) + 1
+        self._seen[key] = [now + self._period, 0]
+        self._seen.move_to_end(key)
+        if len(self._seen) > MAX_KEYS:
+            self._seen.popitem(last=False)
+        return times
