@@ -153,7 +153,7 @@ def upstreams(stack: ExitStack, folder: Path) -> Mapping[str, int]:
 
 def routes(ports: Mapping[str, int]) -> Iterator[Mapping[str, Any]]:
     for name, port in ports.items():
-        made = route(name, port, **({"timeout": 0.3} if name == "slow" else {}))
+        made = route(name, port, **({"timeout": "0.3s"} if name == "slow" else {}))
         yield {key: value for key, value in made.items() if key != "plaintext"} if name in TLS else made
     yield {"authority": "no-socket", "upstream": "unix:/nonexistent/up.sock", "plaintext": True}
     yield {"authority": "unresolved", "upstream": "dns:///up.invalid:443"}
