@@ -36,6 +36,8 @@ def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, 
     known = fields(contract)
     for name, overlay in overlays.items():
         _check_overlay(name, overlay, contract.annotations.get(name), known)
+        if name in contract.unread and not overlay.overrides:
+            raise Misplaced(name, "its annotation says what this gateway is too old to know; say `overrides: true` if this counts instead")
     for name, privacy in contract.annotations.items():
         _check_pattern(name, privacy)
     return {**contract.annotations, **{name: overlay.privacy for name, overlay in overlays.items()}}

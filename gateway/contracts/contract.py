@@ -10,11 +10,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import EncodeError, Message
-from kannelle.privacy.v1 import annotations_pb2
 
 from gateway.contracts.bounds import check_bounds
+from gateway.contracts.options import Options, is_annotated, privacy_of
 from gateway.errors import BadContract
-from gateway.model import Category, FieldPrivacy
+from gateway.model import FieldPrivacy
 
 _METACLASS: Final[Any] = type(FileDescriptorProto)
 MAX_ERROR_CHARS: Final = 500
@@ -24,11 +24,15 @@ MAX_TOLD_IMPORTS: Final = 6
 class Contract:
     """Descriptors in a pool of their own, built whole or not at all."""
 
-    def __init__(self, files: Iterable[FileDescriptorProto]) -> None:
-        """Build the pool from `files`, in any order. Raises BadContract if one doesn't fit the others."""
+    def __init__(self, files: Iterable[FileDescriptorProto], options: Options | None = None) -> None:
+        """Build the pool from `files`, in any order. Raises BadContract if one doesn't fit the others.
+
+        `options` are those that the files define and use, and this gateway doesn't know.
+        """
         given = [*files]
         check_bounds(given)
         self.files = {file.name: file for file in given}
+        self._options = options or Options()
         self.pool = DescriptorPool()
         for name in _in_order(self.files):
             self._build(self.files[name])
@@ -36,6 +40,7 @@ class Contract:
     def _build(self, file: FileDescriptorProto) -> None:
         for message in file.message_type:
             _refuse_message_sets(message, file.name)
+        self._options.check(file)
         try:
             self.pool.AddSerializedFile(file.SerializeToString())
         except (TypeError, EncodeError) as error:
@@ -80,7 +85,16 @@ class Contract:
     @cached_property
     def annotations(self) -> Mapping[str, FieldPrivacy]:
         """What the annotations say, by the field's full name."""
-        return {name: _privacy(field) for file in self.files.values() for name, field in _fields(file) if _annotated(field)}
+        return {name: privacy_of(field) for name, field in self._declared if is_annotated(field)}
+
+    @cached_property
+    def unread(self) -> frozenset[str]:
+        """The full names of the fields of which annotations say more than is known here: whatever that is, they go nowhere."""
+        return frozenset(name for name, field in self._declared if not self._options.is_read(field))
+
+    @property
+    def _declared(self) -> Iterator[tuple[str, FieldDescriptorProto]]:
+        return (found for file in self.files.values() for found in _fields(file))
 
 
 def class_of(message: Descriptor) -> type[Message]:
@@ -163,26 +177,3 @@ def _fields_below(scope: str, messages: Iterable[DescriptorProto]) -> Iterator[t
         name = _join(scope, message.name)
         yield from ((_join(name, field.name), field) for field in (*message.field, *message.extension))
         yield from _fields_below(name, message.nested_type)
-
-
-def _annotated(field: FieldDescriptorProto) -> bool:
-    return field.options.HasExtension(annotations_pb2.field)
-
-
-def _privacy(field: FieldDescriptorProto) -> FieldPrivacy:
-    given = field.options.Extensions[annotations_pb2.field]
-    return FieldPrivacy(
-        category=_category(given.category),
-        map_key=_category(given.map_key),
-        subject=given.subject,
-        pattern=given.pattern,
-        max_length=given.max_length,
-        one_of=tuple(given.one_of),
-        min=given.min,
-        max=given.max,
-    )
-
-
-def _category(number: int) -> Category:
-    """A number that isn't known here, from a newer contract, classifies nothing."""
-    return Category(number) if number in Category._value2member_map_ else Category.UNSPECIFIED

@@ -10,12 +10,16 @@ from typing import Final
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
 
+from gateway.contracts.agree import contradiction, united
 from gateway.contracts.bounds import check_bounds
 from gateway.contracts.builtin import WELL_KNOWN, builtin
 from gateway.contracts.contract import Contract
+from gateway.contracts.options import Options
 from gateway.contracts.sources import MAX_SET_BYTES, compile_folder
 from gateway.errors import BadContract
 from gateway.files import Unreadable, read_regular
+
+OURS: Final = "the one in the gateway itself"
 
 BROUGHT: Final = frozenset(module.DESCRIPTOR.name for module in WELL_KNOWN)
 """Files that the protobuf runtime brings; every compiler embeds its own version of them."""
@@ -29,13 +33,16 @@ def default_path() -> Path:
 def load(paths: Iterable[Path]) -> Contract:
     """Load all of `paths`, each a file with a FileDescriptorSet or a folder of `.proto` files.
 
-    Raises BadContract if one can't be read or compiled, or if two files of one name differ.
+    Raises BadContract if one can't be read or compiled, or if two files of one name differ. Of a file of the gateway's own a contract may
+    have an older or a newer version: it must not contradict ours.
     """
-    merged = {file.name: (file, "the gateway itself") for file in builtin()}
+    merged = {file.name: (file, OURS) for file in builtin()}
+    options = Options()
     for path in paths:
         for file in read(path):
+            options.add(file)
             _merge(merged, file, str(path))
-    return Contract(file for file, _ in merged.values())
+    return Contract((file for file, _ in merged.values()), options)
 
 
 def read(path: Path) -> Iterator[FileDescriptorProto]:
@@ -46,7 +53,11 @@ def read(path: Path) -> Iterator[FileDescriptorProto]:
 
 def _merge(merged: dict[str, tuple[FileDescriptorProto, str]], file: FileDescriptorProto, source: str) -> None:
     known, origin = merged.setdefault(file.name, (file, source))
-    if _meaning(known) != _meaning(file):
+    if origin is OURS:
+        if wrong := contradiction(known, file):
+            raise BadContract(f"{file.name}: the file in {source} contradicts {OURS}: {wrong}; take one that fits this version")
+        merged[file.name] = (united(known, file), OURS)
+    elif _meaning(known) != _meaning(file):
         raise BadContract(f"{file.name}: the file in {source} differs from the one in {origin}")
 
 

@@ -12,7 +12,7 @@ from gateway.contracts.approvals import read_approvals
 from gateway.contracts.classify import Misplaced, Overlay, approved, claims
 from gateway.contracts.contract import Contract
 from gateway.detectors.data import DIGEST
-from gateway.errors import BadContract
+from gateway.errors import BadContract, Reason
 from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
 from gateway.policy import elsewhere, mail, outgoing, status
@@ -82,6 +82,11 @@ class Compiler:
         """Of a field that isn't there because its type isn't, what else that may mean."""
         here = any(error.field.startswith(f"{name}.") for name in self.contract.messages)
         return error.text if here else f"{error.text}; {elsewhere.SAY}"
+
+    @cached_property
+    def unread(self) -> frozenset[str]:
+        """The fields whose annotations this gateway can't read in full, and which the policy doesn't classify instead."""
+        return self.contract.unread - self.policy.classifications.keys()
 
     @cached_property
     def _conditions(self) -> frozenset[str]:
@@ -243,7 +248,7 @@ class Compiler:
             self.contract,
             {**status.classes(self.claims), **self.classes, **slots.CLASSES},
             site,
-            {**slots.specials(self.policy, site), **tracked},
+            {**slots.specials(self.policy, site), **tracked, **dict.fromkeys(self.unread, Reason.UNCLASSIFIED)},
             slots.REQUIRED,
         )
 

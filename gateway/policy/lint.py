@@ -43,7 +43,10 @@ def unclassified(compiler: Compiler) -> Iterator[Finding]:
         held, claim = (given.get(name, FieldPrivacy()) for given in (compiler.classes, compiler.claims))
         bare = [part for part, _ in parts(field) if getattr(held, part) is Category.UNSPECIFIED]
         claimed = [getattr(claim, part).name for part in bare if getattr(claim, part) is not Category.UNSPECIFIED]
-        if claimed:
+        if name in compiler.unread:
+            text = "its annotation says what this gateway is too old to know, so it goes nowhere; update the gateway, or overlay it"
+            yield Finding(Severity.WARNING, "annotation-newer", name, text)
+        elif claimed:
             text = f"{' and '.join(claimed)} is not approved, so it goes nowhere; `privacy-gateway approve` records it"
             yield Finding(Severity.WARNING, "not-approved", name, text)
         elif bare:

@@ -119,7 +119,8 @@ class Projector:
 
     def _ruling(self, field: FieldDescriptor) -> Ruling:
         if field.full_name in self._specials:
-            return self._specials[field.full_name]
+            # A mask that is stripped would come to mean everything.
+            return Mask() if kind_of(values(field)) == "mask" else self._specials[field.full_name]
         if not is_map(field):
             return self.value(field, self._classes.get(field.full_name, FieldPrivacy()))
         key, value = self.map_rulings(field)
@@ -135,7 +136,8 @@ class Projector:
         if found is None:
             return Mask()
         category = self._classes.get(field.full_name, FieldPrivacy()).category
-        allowed = category is Category.UNSPECIFIED or self._site.lets(category)
+        special = field.full_name in self._specials
+        allowed = not special and (category is Category.UNSPECIFIED or self._site.lets(category))
         beside = self._kept_beside(found.key) if allowed else ()
         return Mask(found.types[0].full_name, beside=beside, answer=allowed and not found.beside)
 
