@@ -87,7 +87,7 @@ async def test_what_is_not_as_it_was_is_said_by_name(change: Callable[[str], str
 
 
 ROUTES: Final = {
-    "another time": (
+    "other time": (
         lambda text: text.replace("authority: text.example", "timeout: 3s, authority: text.example"),
         ["text.example changed"],
     ),

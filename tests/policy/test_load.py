@@ -246,8 +246,7 @@ CATEGORIES = ", ".join(Category.__members__)
         (f"{BASE}timestamps: {{days_around_receipt: 366}}", f"{AFTER}: timestamps.days_around_receipt: must be 365 or less"),
         (f"{BASE}timestamps: {{}}", f"{AFTER}: timestamps.days_around_receipt: is required"),
         (f"{BASE}flow: {{}}",
-         (f"{AFTER}: flow: is not a key here; known: version, controller, user_id, destinations, flows, approvals, timestamps, "
-         "personal_domains, ceilings, classifications, tracking_plan, routes, hosts, otlp; did you mean flows?")),
+         f"{AFTER}: flow: is not a key here; known: {', '.join(Policy.__struct_fields__)}; did you mean flows?"),
         (f"{BASE}classifications: {{Contact: {{category: NAME}}}}",
          f"{AFTER}: classifications.Contact: must be a field's full name, such as acme.crm.v1.Contact.email"),
         (f"{BASE}hosts: {{FR: ['https://a.b']}}", f"{AFTER}: hosts.FR[0]: must be a host name in lower case, without a port"),
