@@ -44,7 +44,8 @@ class Printed:
         batch, lines = self._rendered(batch)
         written = 0 if self._shut else self._write(b"".join(lines))
         whole = bisect_right([*accumulate(map(len, lines))], written)
-        self._tally.passed(whole, sum(kept.stripped for kept in batch[:whole]))
+        passed = batch[:whole]
+        self._tally.passed(whole, sum(kept.stripped for kept in passed), sum(kept.bare for kept in passed))
         if self._shut and whole < len(batch):
             self._tally.dropped(self._shut, len(batch) - whole)
 

@@ -11,9 +11,11 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
 
 from gateway.model import Release
-from gateway.pipe.record import IDS, PINO, UNITS, Form
+from gateway.pipe import logfmt
+from gateway.pipe.form import Form, Spelling, Syntax
+from gateway.pipe.levels import scaled, short_name
+from gateway.pipe.times import UNITS
 
-_LEVELS: Final = {number: level for level, number in PINO.items()}
 _STRING: Final = "string_value"
 
 
@@ -24,29 +26,68 @@ def record(release: Release) -> LogRecord:
     return records[0] if records else LogRecord()
 
 
-def is_empty(left: LogRecord) -> bool:
-    """Whether a record says nothing: no text, no attribute."""
+def is_bare(left: LogRecord) -> bool:
+    """Whether a record has no text and no attribute."""
     return left.body.WhichOneof("value") != _STRING and not left.attributes
+
+
+def is_empty(left: LogRecord, form: Form) -> bool:
+    """Whether a record says nothing: it is bare, and has neither a level nor IDs, nor a time of its own."""
+    told = left.severity_number or left.severity_text or left.trace_id or left.span_id or (form.time and left.time_unix_nano)
+    return is_bare(left) and not told
 
 
 def line(left: LogRecord, form: Form) -> bytes:
     """The line of a record, newline included."""
-    if form.plain:
+    if form.syntax is Syntax.TEXT:
         # A text that came as one line leaves as one, whatever masking made of it.
-        return " ".join(left.body.string_value.split("\n")).encode() + b"\n"
-    return msgspec.json.encode({**_pairs(left.attributes), **dict(_known(left, form))}) + b"\n"
+        return " ".join(" ".join(_parts(left, form)).split("\n")).encode() + b"\n"
+    fields = _pairs(left.attributes)
+    for spelling, value in _known(left, form):
+        _put(fields, spelling, value)
+    return (logfmt.written(fields).encode() if form.syntax is Syntax.LOGFMT else msgspec.json.encode(fields)) + b"\n"
 
 
-def _known(left: LogRecord, form: Form) -> Iterator[tuple[str, Any]]:
+def _parts(left: LogRecord, form: Form) -> Iterator[str]:
+    """The parts of a text: time, level, words, and the attributes as JSON."""
+    if form.time and left.time_unix_nano:
+        yield str(_time(left.time_unix_nano, form.unit))
+    if form.level and (level := _level(left, form)):
+        yield str(level).upper()
+    if left.body.WhichOneof("value") == _STRING:
+        yield left.body.string_value
+    if left.attributes:
+        yield msgspec.json.encode(_pairs(left.attributes)).decode()
+
+
+def _known(left: LogRecord, form: Form) -> Iterator[tuple[Spelling, Any]]:
     if form.time and left.time_unix_nano:
         yield form.time, _time(left.time_unix_nano, form.unit)
-    if form.level and form.number and left.severity_number in _LEVELS:
-        yield form.level, _LEVELS[left.severity_number]
-    if form.level and not form.number and left.severity_text:
-        yield form.level, left.severity_text
+    if form.level and (level := _level(left, form)):
+        yield form.level, level
     if form.body and left.body.WhichOneof("value") == _STRING:
         yield form.body, left.body.string_value
-    yield from ((key, getattr(left, key).hex()) for key in IDS if getattr(left, key))
+    if form.trace_id and left.trace_id:
+        yield form.trace_id, left.trace_id.hex()
+    if form.span_id and left.span_id:
+        yield form.span_id, left.span_id.hex()
+
+
+def _level(left: LogRecord, form: Form) -> str | int | None:
+    if form.scale:
+        return scaled(left.severity_number, form.scale)
+    return left.severity_text or short_name(left.severity_number)
+
+
+def _put(fields: dict[str, Any], spelling: Spelling, value: Any) -> None:
+    """Put a value where its line had it."""
+    *above, key = spelling
+    for one in above:
+        inner = fields.get(one)
+        if not isinstance(inner, dict):
+            inner = fields[one] = {}
+        fields = inner
+    fields[key] = value
 
 
 def _time(nanoseconds: int, unit: str) -> str | int | float:

@@ -27,8 +27,8 @@ FIRST: Final = 0.1
 LONGEST: Final = 5.0
 """Seconds between two tries, at first and at most."""
 
-Waiting = tuple[Release, bool]
-"""A release, and whether its line was stripped of something."""
+Waiting = tuple[Release, bool, bool]
+"""A release, whether its line was stripped of something, and whether of all but level, time and IDs."""
 
 ONCE: Final = bytes(16)
 """The key of a record: no collector asks for it."""
@@ -76,7 +76,7 @@ class Sent:
             for kept in batch:
                 if (cost := _cost(kept.release)) <= self._room:
                     self._room -= cost
-                    self._queue.append((kept.release, kept.stripped))
+                    self._queue.append((kept.release, kept.stripped, kept.bare))
                     taken += 1
             self._changed.notify_all()
         if taken < len(batch):
@@ -134,7 +134,7 @@ class Sent:
     async def _send(self, exporter: Exporter, batch: Sequence[Waiting]) -> Retry | None:
         """Send a batch, and forget what needs no other try. If something does: when."""
         try:
-            outcomes = await exporter.send([Parcel(release, ONCE, b"", 0) for release, _ in batch])
+            outcomes = await exporter.send([Parcel(release, ONCE, b"", 0) for release, *_ in batch])
         except Retryable as error:
             return Retry(error.after)
         except Permanent as error:
@@ -146,12 +146,12 @@ class Sent:
         return None
 
     def _settle(self, waiting: Waiting, outcome: Outcome) -> None:
-        release, stripped = waiting
+        release, stripped, bare = waiting
         with self._changed:
             self._queue.popleft()
             self._room += _cost(release)
         if isinstance(outcome, Delivered):
-            self._tally.passed(1, int(stripped))
+            self._tally.passed(1, int(stripped), int(bare))
         else:
             self._tally.dropped(Loss.GATEWAY_REFUSED)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -12,10 +12,13 @@ from gateway.directory import Unknown
 from gateway.errors import Refused
 from gateway.minimise.flows import single
 from gateway.model import Release
-from gateway.pipe.record import Form, Malformed, Read, read, text
-from gateway.pipe.render import is_empty
+from gateway.pipe.form import Form
+from gateway.pipe.keys import keys_of
+from gateway.pipe.record import Malformed, Read, crashed, read
+from gateway.pipe.render import is_bare, is_empty
 from gateway.pipe.render import record as record_of
 from gateway.pipe.tally import Loss, Tally
+from gateway.pipe.trace import Context, Place
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
 from gateway.policy.compile import Compiler
@@ -23,27 +26,35 @@ from gateway.signals import LOGS
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What may leave of one line: the release, its record, and how the line spelt it. `stripped`: it isn't all that the line said."""
+    """What may leave of one line: the release, its record, and how the line spelt it.
+
+    `stripped`: it isn't all that the line said; `bare`: it is a level, a time, IDs, and no more.
+    """
 
     release: Release
     record: LogRecord
     form: Form
     stripped: bool
+    bare: bool = False
 
     def __repr__(self) -> str:
         return "Kept(…)"
 
 
 class Sieve:
-    """Decides on lines for one destination. Without a directory: no subject is known."""
+    """Decides on the lines of one stream, for one destination. Without a directory: no subject is known."""
 
-    def __init__(self, compiler: Compiler, destination: str, tally: Tally, resource: bytes = b"") -> None:
+    def __init__(
+        self, compiler: Compiler, destination: str, tally: Tally, resource: bytes = b"", clock: Callable[[], int] = time.time_ns
+    ) -> None:
         """`resource` is what each record begins with. Raises KeyError without such a destination, BadSetup if there can be no plan."""
         self._resource = resource
         self._flow = single(compiler, LOGS.item, destination)
         self._decider = Decider(Unknown(), Offload())
-        self._templates = frozenset(template.encode() for template in compiler.policy.otlp.log_templates)
+        self._keys = keys_of(compiler.policy)
+        self._context = Context()
         self._tally = tally
+        self._clock = clock
 
     def sift(self, lines: Sequence[bytes]) -> Sequence[Kept]:
         """What may leave of some lines, received now, in their order; the rest is counted. Raises nothing."""
@@ -51,7 +62,9 @@ class Sieve:
 
     def _sifted(self, line: bytes) -> Kept | None:
         try:
-            judged = self._judge(line, time.time_ns())
+            judged = self._judge(line, self._clock())
+        except Malformed:
+            judged = Loss.MALFORMED
         except Refused:
             judged = Loss.REFUSED
         except Exception:  # noqa: BLE001 a line that nobody foresaw is dropped like any other, and the next one is read
@@ -62,13 +75,18 @@ class Sieve:
         return None
 
     def _judge(self, line: bytes, received_ns: int) -> Kept | Loss:
-        line = line.removesuffix(b"\r")
-        try:
-            # A template may begin with a brace. No other text that does passes as one, lest broken JSON count as free text.
-            given = text(line, received_ns) if line in self._templates else read(line, received_ns)
-        except Malformed:
-            return Loss.MALFORMED
-        return self._decided(given, received_ns)
+        """Decide on a line. Raises Malformed, Refused."""
+        given = read(line, received_ns, self._keys)
+        judged = self._decided(given, received_ns)
+        if isinstance(judged, Kept):
+            self._context.record(judged.record.severity_number)
+            return judged
+        if judged is not Loss.NO_TEMPLATE:
+            return judged
+        place = self._context.words(given.words)
+        if place is Place.CRASH:
+            return self._decided(crashed(received_ns), received_ns)
+        return Loss.CONTINUATION if place is Place.MORE else judged
 
     def _decided(self, given: Read, received_ns: int) -> Kept | Loss:
         raw = self._resource + given.raw
@@ -77,6 +95,6 @@ class Sieve:
         if not isinstance(verdict, Release):
             return Loss.WITHHELD
         left = record_of(verdict)
-        if is_empty(left):
-            return Loss.NO_TEMPLATE if given.form.plain else Loss.NOTHING_LEFT
-        return Kept(verdict, left, given.form, given.lost or not verdict.payload.endswith(given.raw))
+        if is_empty(left, given.form):
+            return Loss.NO_TEMPLATE if given.form.is_words_alone else Loss.NOTHING_LEFT
+        return Kept(verdict, left, given.form, given.lost or not verdict.payload.endswith(given.raw), is_bare(left))

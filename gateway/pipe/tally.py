@@ -14,6 +14,7 @@ class Loss(StrEnum):
     __hash__ = str.__hash__
 
     NO_TEMPLATE = "not a template"
+    CONTINUATION = "continuation"
     NOTHING_LEFT = "nothing left"
     MALFORMED = "malformed"
     TOO_LONG = "too long"
@@ -38,18 +39,19 @@ class Tally:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._dropped: Counter[Loss] = Counter()
-        self._read = self._passed = self._stripped = 0
+        self._read = self._passed = self._stripped = self._bare = 0
 
     def read(self, lines: int) -> None:
         """Count lines that came in."""
         with self._lock:
             self._read += lines
 
-    def passed(self, lines: int, stripped: int) -> None:
-        """Count lines that went out, and how many of them lost something on the way."""
+    def passed(self, lines: int, stripped: int, bare: int) -> None:
+        """Count lines that went out, how many of them lost something on the way, and how many of these all but level, time and IDs."""
         with self._lock:
             self._passed += lines
             self._stripped += stripped
+            self._bare += bare
 
     def dropped(self, loss: Loss, lines: int = 1) -> None:
         """Count lines that didn't go out."""
@@ -66,12 +68,12 @@ class Tally:
         """All counts."""
         with self._lock:
             dropped = {loss.value: self._dropped[loss] for loss in Loss if self._dropped[loss]}
-            return {"read": self._read, "passed": self._passed, "stripped": self._stripped, "dropped": dropped}
+            return {"read": self._read, "passed": self._passed, "stripped": self._stripped, "bare": self._bare, "dropped": dropped}
 
     def line(self) -> str:
         """All counts in a line."""
         told = self.told()
         read, dropped = told["read"], ", ".join(f"{number} {loss}" for loss, number in told["dropped"].items())
-        passed = f"{told['passed']} passed ({told['stripped']} of them stripped)"
+        passed = f"{told['passed']} passed ({told['stripped']} of them stripped, {told['bare']} bare)"
         total = f"{sum(told['dropped'].values())} dropped"
         return f"pipe: {read} line{'' if read == 1 else 's'} read, {passed}, {total}{f': {dropped}' if dropped else ''}"

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from gateway.model import Category, Detector, FieldPrivacy, Recipient
 from gateway.policy.http_exporters import HttpExporter
+from gateway.policy.log_lines import Pipe
 from gateway.policy.planned import Event
 from gateway.policy.vocabulary import (
     Code,
@@ -318,3 +319,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     elsewhere: tuple[Text, ...] = ()
     """Message types, services and packages (`acme.crm.v1.*`) that contracts of other services define, and of which this one has nothing."""
+
+    pipe: Pipe = Pipe()
+    """How `privacy-gateway pipe` reads a program's lines."""

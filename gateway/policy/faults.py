@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Final
 
@@ -10,6 +11,7 @@ from gateway.model import Detector, FieldPrivacy
 from gateway.patterns import compile_pattern, max_chars
 from gateway.policy.document import UserId
 from gateway.policy.identifiers import identifier_fault
+from gateway.policy.log_lines import LogKeys
 from gateway.policy.planned import Property
 from gateway.policy.residency import Fault
 from gateway.policy.vocabulary import EXEMPTIBLE, EXEMPTIBLE_USER_ID
@@ -17,6 +19,11 @@ from gateway.policy.words import few
 
 MAX_EXEMPT_CHARS: Final = 400
 """Characters of the longest value that the pattern of a field with an exemption may match."""
+
+MAX_LOG_KEYS: Final = 8
+"""Keys within each other that a dotted path may be made of."""
+
+_LOG_KEY: Final = re.compile(rf"[^\s.]+(\.[^\s.]+){{0,{MAX_LOG_KEYS - 1}}}")
 
 
 def of_pattern(keys: tuple[str | int, ...], pattern: str) -> Iterator[Fault]:
@@ -101,3 +108,21 @@ def twice(keys: tuple[str | int, ...], names: tuple[str, ...]) -> Iterator[Fault
         if name in seen:
             yield (*keys, index), "is in the list twice"
         seen.add(name)
+
+
+def of_log_keys(held: LogKeys) -> Iterator[Fault]:
+    """Of a map of a line's keys: what is no key, holds something personal itself, or says two things."""
+    said: dict[str, str] = {}
+    for name in LogKeys.__struct_fields__:
+        keys = ("pipe", "keys", name)
+        for index, key in enumerate(getattr(held, name)):
+            if reason := _of_log_key(key) or (f"is a key of {said[key]} too; a key says one thing" if key in said else ""):
+                yield (*keys, index), reason
+        said.update(dict.fromkeys(getattr(held, name), name))
+        yield from twice(keys, getattr(held, name))
+
+
+def _of_log_key(key: str) -> str:
+    if not _LOG_KEY.fullmatch(key):
+        return f"must be a key, or up to {MAX_LOG_KEYS} within each other with dots between, without spaces"
+    return f"{reason.words}: a name holds nothing personal" if (reason := find(key)) else ""

@@ -95,6 +95,7 @@ def faults(policy: Policy) -> Iterator[Fault]:
     yield from routes.faults(policy)
     yield from _faults_of_elsewhere(policy)
     yield from _faults_of_otlp(policy.otlp)
+    yield from fault.of_log_keys(policy.pipe.keys)
 
 
 def _faults_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ from gateway.pipe.tally import Tally
 from gateway.policy.compile import Compiler
 from tests.build import policy
 
-TEMPLATES: Final = ("server started", "{} of {} done", "Überprüfung: “%s”")
+TEMPLATES: Final = ("server started", "video exported", "{} of {} done", "Überprüfung: “%s”")
 CODECS: Final = ("h264", "hevc")
 POLICY: Final = """\
 otlp:
@@ -21,7 +21,7 @@ otlp:
     kannelle.video.codec: {category: OPERATIONAL, one_of: [h264, hevc]}
     kannelle.video.duration_s: {category: OPERATIONAL, min: 0, max: 86400}
     codec: {category: OPERATIONAL, one_of: [h264, hevc]}
-  log_templates: [server started, "{} of {} done", "Überprüfung: “%s”"]
+  log_templates: [server started, video exported, "{} of {} done", "Überprüfung: “%s”"]
 """
 CLOSED: Final = "eu-indirect"
 FREE: Final = "eu-log"

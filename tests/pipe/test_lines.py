@@ -93,7 +93,7 @@ def test_a_writer_is_not_held_up_by_who_does_not_take_its_lines() -> None:
         taken = len(all_of(lines))
         told = tally.told()
         assert 0 < taken < 50_000
-        assert told == {"read": 50_000, "passed": 0, "stripped": 0, "dropped": {"overflow": 50_000 - taken}}
+        assert told == {"read": 50_000, "passed": 0, "stripped": 0, "bare": 0, "dropped": {"overflow": 50_000 - taken}}
         assert tally.lost
 
 

@@ -451,3 +451,22 @@ def test_no_error_repeats_a_value() -> None:
             said += len(texts)
             assert not any("hunter2" in text for text in texts), keys
     assert said > 100
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("level: [lvl]", "level: is not a key here; known: timestamp, severity_text, body, trace_id, span_id"),
+        ("body: lvl", "body: must be a list"),
+        ("body: [7]", "body[0]: must be text; write it in quotes"),
+        ("body: ['']", "body[0]: must be of 1 or more characters"),
+        ("body: [a, a b]", "body[1]: must be a key, or up to 8 within each other with dots between, without spaces"),
+        ("timestamp: [a..b]", "timestamp[0]: must be a key, or up to 8 within each other with dots between, without spaces"),
+        ("span_id: [a.b.c.d.e.f.g.h.i]", "span_id[0]: must be a key, or up to 8 within each other with dots between, without spaces"),
+        ("trace_id: [a, b, a]", "trace_id[2]: is in the list twice"),
+        ("body: [a], severity_text: [b, a]", "body[0]: is a key of severity_text too; a key says one thing"),
+        ("body: [ada@acme.example]", "body[0]: looks like email: a name holds nothing personal"),
+    ],
+)
+def test_a_map_of_a_lines_keys_says_one_thing_of_each(keys: str, expected: str) -> None:
+    assert fault(f"{BASE}pipe: {{keys: {{{keys}}}}}") == f"policy.yaml:{AFTER}: pipe.keys.{expected}"

@@ -7,16 +7,14 @@ from typing import Final
 
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Body
+from gateway.policy.otlp.severities import NUMBERS
 from gateway.policy.otlp.shared import COUNT, OPERATIONAL, SCHEMA_URL, Rules
 from gateway.policy.project import NESTED, Ruling
 
 LOGS: Final = "opentelemetry.proto.logs.v1."
 
-SEVERITIES: Final = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY", "FATAL")
-"""Severity texts of the log data model and of the logging libraries it lists."""
-
 _SEVERITY: Final = FieldPrivacy(
-    Category.OPERATIONAL, one_of=tuple(sorted({form for text in SEVERITIES for form in (text, text.lower(), text.title())}))
+    Category.OPERATIONAL, one_of=tuple(sorted({form for text in NUMBERS for form in (text, text.lower(), text.title())}))
 )
 
 CLASSES: Final[Mapping[str, FieldPrivacy]] = {

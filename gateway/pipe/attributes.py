@@ -1,0 +1,50 @@
+"""Fields as attributes of a log record: values as they are, as far as a record can hold them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+
+from gateway.pipe.ansi import plain
+
+MAX_DEPTH: Final = 16
+"""How deep values may nest."""
+
+_INT64: Final = range(-(2**63), 2**63)
+
+
+class Attributes:
+    """Fields, one after another; `lost` once there was one that no record can hold."""
+
+    def __init__(self) -> None:
+        self.lost = False
+
+    def pairs(self, fields: Mapping[str, Any], depth: int = MAX_DEPTH) -> Iterator[KeyValue]:
+        """Yield a pair for each field that has a value. Raises ValueError for half a surrogate."""
+        for key, value in fields.items():
+            held = self._value(value, depth)
+            if held is not None:
+                yield KeyValue(key=plain(key), value=held)
+
+    def _value(self, value: Any, depth: int) -> AnyValue | None:
+        match value:
+            case None:
+                return None
+            case bool():
+                return AnyValue(bool_value=value)
+            case int() if value in _INT64:
+                return AnyValue(int_value=value)
+            case float() if math.isfinite(value):
+                return AnyValue(double_value=value)
+            case str():
+                return AnyValue(string_value=plain(value))
+            case list() if depth:
+                held = (self._value(one, depth - 1) for one in value)
+                return AnyValue(array_value=ArrayValue(values=[one for one in held if one is not None]))
+            case dict() if depth:
+                return AnyValue(kvlist_value=KeyValueList(values=[*self.pairs(value, depth - 1)]))
+        self.lost = True
+        return None

@@ -1,0 +1,172 @@
+"""What a text line begins with: time, level, and names of threads, processes and loggers, before the text itself.
+
+Loggers' layouts differ in order and signs; their parts don't. A line is read part by part, until what is left is a listed text, or no part.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from gateway.pipe import ids
+from gateway.pipe.levels import Level, of_word
+from gateway.pipe.tail import tails
+from gateway.pipe.times import AROUND_NS, DATE_TIME, of_match
+
+MAX_PARTS: Final = 12
+"""How many parts may stand before the text."""
+
+_SEPARATOR: Final = re.compile(r"[ \t]*(?:-{1,3}(?=[ \t])|[|>,](?=[ \t])|:)?[ \t]*")
+_CLOCK: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[AP]M)?(?![0-9:])|[DIWEFAU](?=, \[)", re.ASCII)
+"""A time without a day, and the letter that Ruby's Logger begins with: the word comes later."""
+_KLOG: Final = re.compile(
+    r"(?P<level>[IWEF])(?P<month>[0-9]{2})(?P<day>[0-9]{2}) (?P<time>[0-9:]{8}\.[0-9]{6}) +[0-9]{1,10} [^\s:\]]{1,128}:[0-9]{1,6}\]",
+    re.ASCII,
+)
+_WORD: Final = re.compile(r"([A-Za-z]{3,13}(?:[+-][0-9]{1,2})?)(?=[\]\[():,|/ \t]|$)")
+_BRACKETED: Final = re.compile(r"\[([^\[\]]{0,200})\]|\(([^()]{0,100})\)|[\w:]{1,100}\{[^{}]{0,400}\}(?=:)")
+_NAME: Final = re.compile(r"([\w.$/<>#@*~%+-]{1,200}(?::[\w.$/<>#@*~%+-]{1,200}){0,6})(?=:|[ \t]+(?:-{1,3}|[|:>])[ \t])")
+_BARE_NAME: Final = re.compile(r"[\w.$/<>#@*~%+:-]{1,200}(?:\[[0-9]{1,6}\])?(?=[ \t])")  # .NET's category has its event's number
+_CORRELATION: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")  # Spring Boot's
+_KLOG_LEVELS: Final = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
+
+
+class Layout(msgspec.Struct):
+    """What a text line says, part by part: `body` is what remains, `fields` come after it. `lost`: there were names that no record has."""
+
+    body: str = ""
+    level: Level | None = None
+    time_ns: int = 0
+    trace_id: bytes = b""
+    span_id: bytes = b""
+    fields: dict[str, Any] = {}
+    lost: bool = False
+
+
+def layout(text: str, received_ns: int, templates: frozenset[str]) -> Layout | None:
+    """Return what a text says beside its words, None where it is words alone: without a time or a level at its start."""
+    scan = _Scan(text, received_ns, Layout())
+    ends = None
+    for _ in range(MAX_PARTS):
+        scan.skip_separator()
+        if scan.tells and scan.is_listed(ends := ends or [*tails(text)], templates):
+            return scan.layout
+        if not scan.part():
+            break
+    if not scan.tells:
+        return None
+    return scan.unlisted((ends or [*tails(text)])[-1])
+
+
+class _Scan:
+    """One text, from its start on. `tells` is where its last part with a meaning ends."""
+
+    def __init__(self, text: str, received_ns: int, found: Layout) -> None:
+        self.layout = found
+        self.tells = 0
+        self._text = text
+        self._received_ns = received_ns
+        self._at = 0
+        self._bare_name = False
+
+    def skip_separator(self) -> None:
+        """Go past one sign between parts."""
+        if match := _SEPARATOR.match(self._text, self._at):
+            self._at = match.end()
+
+    def part(self) -> bool:
+        """Go past one part, and keep what it says; whether there was one."""
+        return self._klog() or self._time() or self._bracketed() or self._level() or self._name()
+
+    def is_listed(self, ends: list[tuple[int, dict[str, Any]]], templates: frozenset[str]) -> bool:
+        """Whether what is left is a listed text, by itself, in quotes, or before fields; if so it is kept."""
+        for end, fields in ends:
+            body = self._text[self._at : end].strip()
+            for text in (body, body.removeprefix('"').removesuffix('"')):
+                if text in templates:
+                    self.layout.body, self.layout.fields = text, fields
+                    return True
+        return False
+
+    def unlisted(self, tail: tuple[int, dict[str, Any]]) -> Layout:
+        """Keep what is left after the last part with a meaning, and the fields at its end."""
+        end, self.layout.fields = tail
+        self._at = self.tells
+        self.skip_separator()
+        self.layout.body = self._text[self._at : end].strip()
+        return self.layout
+
+    def inside(self) -> bool:
+        """Read the start of what stands in brackets: a time, a level, Spring Boot's IDs. Whether there was one."""
+        if match := _CORRELATION.fullmatch(self._text):
+            self.layout.trace_id, self.layout.span_id = ids.trace_id(match[1]), ids.span_id(match[2])
+        while self._time() or self._level(bracketed=True):
+            self.skip_separator()
+        return bool(self.tells)
+
+    def _time(self) -> bool:
+        if match := DATE_TIME.match(self._text, self._at):
+            when = None if self.layout.time_ns else of_match(match)
+            if when is None or abs(when - self._received_ns) > AROUND_NS:
+                return False
+            self.layout.time_ns = when
+            return self._past(match, tells=True)
+        return (match := _CLOCK.match(self._text, self._at)) is not None and self._past(match)
+
+    def _klog(self) -> bool:
+        match = None if self._at else _KLOG.match(self._text)
+        when = match and _in_year(match, self._received_ns)
+        if not match or not when:
+            return False
+        self.layout.time_ns, self.layout.level, self.layout.lost = when, of_word(_KLOG_LEVELS[match["level"]]), True
+        return self._past(match, tells=True)
+
+    def _bracketed(self) -> bool:
+        match = _BRACKETED.match(self._text, self._at)
+        if not match:
+            return False
+        tells = _Scan((match[1] or match[2] or "").strip(), self._received_ns, self.layout).inside()
+        self.layout.lost = self.layout.lost or not tells
+        return self._past(match, tells=tells)
+
+    def _level(self, *, bracketed: bool = False) -> bool:
+        match = None if self.layout.level else _WORD.match(self._text, self._at)
+        level = match and of_word(match[1])
+        if not match or not level or not (bracketed or self._stands_out(match)):
+            return False
+        self.layout.level = level
+        return self._past(match, tells=True)
+
+    def _stands_out(self, match: re.Match[str]) -> bool:
+        """Whether a word is a level and not the beginning of a sentence: after a time, in capitals, or before a colon."""
+        return bool(self.layout.time_ns) or match[0].isupper() or self._text[match.end() : match.end() + 1] == ":"
+
+    def _name(self) -> bool:
+        if not self.tells:
+            return False
+        match = _NAME.match(self._text, self._at)
+        if not match and not self._bare_name:
+            match = _BARE_NAME.match(self._text, self._at)
+            self._bare_name = True
+        if not match:
+            return False
+        level = None if self.layout.level else of_word(match[0].rpartition(".")[2])  # Monolog's `app.INFO`
+        self.layout.level, self.layout.lost = self.layout.level or level, True
+        return self._past(match, tells=level is not None)
+
+    def _past(self, match: re.Match[str], *, tells: bool = False) -> bool:
+        self._at = match.end()
+        if tells:
+            self.tells = self._at
+        return True
+
+
+def _in_year(match: re.Match[str], received_ns: int) -> int | None:
+    """Return the time of a klog line, which has no year: of the years around receipt, the nearest. It is in this process's zone."""
+    year = datetime.fromtimestamp(received_ns // 10**9, UTC).year
+    dates = (DATE_TIME.fullmatch(f"{one}-{match['month']}-{match['day']} {match['time']}") for one in (year - 1, year, year + 1))
+    times = [when for date in dates if date and (when := of_match(date)) is not None]
+    return min(times, key=lambda when: abs(when - received_ns), default=None)
