@@ -38,7 +38,7 @@ from gateway.receivers import delivery, emit, otlp, privacy
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
 from gateway.receivers.health import Health, reflect
-from gateway.receivers.http import Http, Readiness
+from gateway.receivers.http import Http
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.intake import Intake
 from gateway.receivers.otlp_http import OtlpHttp
@@ -52,6 +52,7 @@ from gateway.reload import Reloader, Watch
 from gateway.signals import SIGNALS, TRACES
 from gateway.telemetry import Telemetry
 from gateway.telemetry.calls import Calls
+from gateway.telemetry.checks import Readiness, ill
 from gateway.telemetry.log import Fields
 from gateway.telemetry.traces import Spans
 
@@ -87,7 +88,7 @@ class Gateway:
         self._source = source
         self._current = Current()
         self._files = Files(config, self._current.files)
-        self._serving = self._stopping = False
+        self._serving = ill("serving", "STARTING", needed=True)
         self._tasks: Sequence[asyncio.Task[None]] = ()
         self.telemetry = Telemetry()
         self._reloaders = tuple(self._watched())
@@ -135,7 +136,7 @@ class Gateway:
             addresses["http"] = await self._http.start(listeners.http.address)
         self._tasks = [asyncio.create_task(reloader.run()) for reloader in self._reloaders]
         self._health.serving()
-        self._serving = True
+        self._serving = self._serving.turned("")
         return addresses
 
     def reload(self) -> None:
@@ -146,7 +147,7 @@ class Gateway:
     async def stop(self) -> None:
         """Say so, take no new calls, let those in flight finish, close the exporters."""
         stop = self._config.stop
-        self._serving, self._stopping = False, True
+        self._serving = self._serving.turned("STOPPING")
         self._health.not_serving()
         for task in self._tasks:
             task.cancel()
@@ -211,7 +212,7 @@ class Gateway:
         await otlp.export(TRACES, self._current.flows(), self._intake, request)
 
     def _readiness(self) -> Readiness:
-        return Readiness(self._serving, self._stopping, tuple(reloader.state for reloader in self._reloaders))
+        return Readiness.of((self._serving, *(reloader.check for reloader in self._reloaders), *self._depot.checks()))
 
     # Who listens.
 

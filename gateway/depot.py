@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import grpc
@@ -24,6 +24,7 @@ from gateway.exporters.opened import Opened, Opening
 from gateway.exporters.web import Web
 from gateway.minimise.flows import Flows
 from gateway.policy.document import Policy
+from gateway.telemetry.checks import Check
 from gateway.telemetry.counts import Counts, Waiting
 
 Credentials = Callable[[], tuple[int, grpc.ChannelCredentials]]
@@ -95,6 +96,11 @@ class Store:
             self._sweeping.cancel()
             await asyncio.wait([self._sweeping])
 
+    @property
+    def check(self) -> Check:
+        """Whether the outbox can be written."""
+        return self._outbox.check
+
     def _waiting(self) -> Waiting:
         return Waiting(self.delivery.depths(), frozenset(self.delivery.broken()), self._outbox.set_aside, self._outbox.operated())
 
@@ -131,6 +137,11 @@ class Depot:
         """Begin what happens on schedule."""
         if self._store is not None:
             self._store.start()
+
+    def checks(self) -> Iterator[Check]:
+        """How what is kept here stands."""
+        if self._store is not None:
+            yield self._store.check
 
     async def close(self, within: float) -> None:
         """Take no more, send what can be sent for `within` seconds at most, and let go of everything."""

@@ -18,6 +18,7 @@ import msgspec
 
 from gateway.errors import BadSetup
 from gateway.telemetry import State, Telemetry, What
+from gateway.telemetry.checks import Check
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,12 @@ class Reloader(Generic[T]):
         self._asked = self._served = 0
         self._woken = asyncio.Event()
         self._done = asyncio.Condition()
+
+    @property
+    def check(self) -> Check:
+        """The state, for who asks whether the gateway is ready: it is, by what was in force."""
+        state = self.state
+        return Check(state.subject, state.ok, state.since, "" if state.ok else "NOT_RELOADED", state.reason)
 
     def request(self) -> None:
         """Load soon, whether anything has changed or not; for SIGHUP, on the event loop."""

@@ -25,6 +25,7 @@ from gateway.errors import BadConfig, Reason, Refused, Retryable
 from gateway.exporters.base import Bounds
 from gateway.model import Depth
 from gateway.telemetry import Use
+from gateway.telemetry.checks import well
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +56,13 @@ class Job:
 
 
 class Commits:
-    """The transactions of one outbox. `depths`, `uses`, `operated` and `leased` may be read in any thread."""
+    """The transactions of one outbox. `check`, `depths`, `uses`, `operated` and `leased` may be read in any thread."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
         """Raises BadConfig, naming the path, if the file can't be written, or another gateway has it."""
         self.depths: Mapping[str, Depth] = {}
         self.uses: Mapping[str, Use] = {}
+        self.check = well("outbox")
         self.operated: Mapping[tuple[str, str], int] = {}
         """What operators have buried and purged since the start, by destination and reason."""
         self._leases = Leases()
@@ -273,6 +275,7 @@ class Commits:
     def _recover(self, error: Exception) -> None:
         """Have a connection that nothing is left on; none, if that can't be."""
         self._troubles += 1
+        self.check = self.check.turned("FULL" if schema.is_full(error) else "DAMAGED" if schema.is_damage(error) else "UNWRITABLE")
         if self._troubles == 1:
             log.error("%s: %s", self.file.path, schema.why(error))
         try:
@@ -290,6 +293,7 @@ class Commits:
     def _well(self) -> None:
         if self._troubles:
             self._troubles = 0
+            self.check = self.check.turned("")
             log.info("%s: can be written again", self.file.path)
 
     def _let_go(self) -> None:

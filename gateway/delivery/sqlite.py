@@ -22,6 +22,7 @@ from gateway.errors import Reason, Retryable
 from gateway.exporters.base import Bounds
 from gateway.model import Depth, Parcel
 from gateway.telemetry import Use
+from gateway.telemetry.checks import Check
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +147,11 @@ class SqliteOutbox:
     async def discard_asides(self, before_ns: int) -> int:
         """Delete damaged files that were set aside before a time."""
         return await self._look(lambda _: self._commits.file.discard_asides(before_ns))
+
+    @property
+    def check(self) -> Check:
+        """Whether it can be written."""
+        return self._commits.check
 
     def operated(self) -> Mapping[tuple[str, str], int]:
         """What operators have buried and purged since the start, by destination and reason."""

@@ -14,20 +14,16 @@ from aiohttp.web import BaseRequest
 
 from gateway.receivers.connection import Limits
 from gateway.receivers.web import Page, Site
-from gateway.telemetry import State, Telemetry
+from gateway.telemetry import Telemetry
+from gateway.telemetry.checks import Readiness
 
 LIMITS: Final = Limits(connections=256, idle=10.0, life=10.0)
 """Each connection is for one request; a probe that is quick always gets through."""
 
 TEXT: Final = "text/plain; charset=utf-8"
 
-
-class Readiness(msgspec.Struct, frozen=True):
-    """Whether the gateway takes calls, and why not. A failed reload is told, and doesn't count: what was in force serves on."""
-
-    ready: bool
-    stopping: bool = False
-    reloads: tuple[State, ...] = ()
+VERBOSE: Final = "verbose"
+"""The query of `/readyz` by which it answers in lines for people."""
 
 
 class Http:
@@ -60,9 +56,11 @@ class Http:
             return _said(b"method not allowed\n", HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
         return page(request)
 
-    def _readiness(self, _: BaseRequest) -> Page:
+    def _readiness(self, request: BaseRequest) -> Page:
         readiness = self._ready()
         status = HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE
+        if request.raw_path.partition("?")[2] == VERBOSE:
+            return _said("".join(f"{line}\n" for line in readiness.lines()).encode(), status)
         return Page(msgspec.json.encode(readiness), "application/json", status, last=True)
 
     def _metrics(self, request: BaseRequest) -> Page:

@@ -117,11 +117,13 @@ def _unwritable(path: Path) -> None:
             leased = await outbox.lease("crm", Bounds(items=30), NOW)
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
             await _refused(outbox, 5)
+            assert (outbox.check.ok, outbox.check.cause) == (False, "UNWRITABLE")
             await outbox.settle(one.id for one in leased[:10])
             await outbox.postpone([one.id for one in leased[10:20]], NOW + 1)
             await outbox.bury({one.id: Reason.REJECTED for one in leased[20:]}, NOW)
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             await _until(lambda: outbox.accept([parcel("new")], NOW))
+            assert outbox.check.ok
             assert (counts(outbox), len(await held(outbox))) == ((81, 10), 71)
             assert (outbox.set_aside, len(await held(outbox, now_ns=NOW + 1))) == (0, 81)
 

@@ -214,8 +214,10 @@ def test_a_bad_policy_keeps_the_old_one_and_says_so(tmp_path: Path) -> None:
             process.tell(signal.SIGHUP)
             until(_is(reloaded, before + 1, process, "policy", outcome))
             code, body = page(process, "/readyz")
-            (state,) = json.loads(body)["reloads"]
-            assert (code, state["ok"], bool(state["reason"])) == (200, not failed, bool(failed))
+            (check,) = [one for one in json.loads(body)["checks"] if one["name"] == "policy"]
+            assert (code, check["ok"], check["cause"]) == (200, not failed, "NOT_RELOADED" if failed else "")
+            assert bool(check["detail"]) == bool(failed)
+            assert ("[-]policy NOT_RELOADED since " in page(process, "/readyz?verbose")[1]) == bool(failed)
             assert metric(process, 'privacy_gateway_reload_failed{subject="policy"}') == failed
             assert ask(channel, "One", FULL) == [LEFT]
 
@@ -238,7 +240,8 @@ def test_a_stop_is_graceful(tmp_path: Path) -> None:
             process.tell(signal.SIGTERM)
             assert next(watched).status == HealthCheckResponse.NOT_SERVING
             code, body = page(process, "/readyz")
-            assert (code, json.loads(body)["stopping"]) == (503, True)
+            first, *_ = json.loads(body)["checks"]
+            assert (code, first["name"], first["cause"]) == (503, "serving", "STOPPING")
             with dialled(process, "up") as another:
                 refused = until(lambda: outcome if not isinstance(outcome := ask(another, "One", item(op="b")), list) else None)
             assert refused.code is _Code.UNAVAILABLE

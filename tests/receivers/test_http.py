@@ -17,8 +17,9 @@ import pytest
 from gateway.errors import BadConfig
 from gateway.receivers import http
 from gateway.receivers.connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_BYTES, Limits
-from gateway.receivers.http import LIMITS, Http, Readiness
-from gateway.telemetry import State, Telemetry
+from gateway.receivers.http import LIMITS, Http
+from gateway.telemetry import Telemetry
+from gateway.telemetry.checks import Check, Readiness
 from tests.running import SECONDS
 
 SECRET: Final = "anna.secret@example.com"
@@ -85,36 +86,52 @@ async def test_it_lives(path: str) -> None:
 
 
 AT: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-FAILED: Final = State("policy", ok=False, since=AT, reason="policy.yaml:14: bad")
+SERVING: Final = Check("serving", ok=True, since=AT, needed=True)
+STOPPING: Final = Check("serving", ok=False, since=AT, cause="STOPPING", needed=True)
+FAILED: Final = Check("policy", ok=False, since=AT, cause="NOT_RELOADED", detail="policy.yaml:14: bad\npolicy.yaml:15: worse")
+TOLD: Final[dict[str, Any]] = {"ok": True, "since": "2026-01-02T03:04:05Z", "cause": "", "detail": "", "needed": False}
 
 
 @pytest.mark.parametrize(
-    ("readiness", "status", "told"),
+    ("checks", "ready", "told", "lines"),
     [
-        (Readiness(ready=True), 200, {"ready": True, "stopping": False, "reloads": []}),
-        (Readiness(ready=False), 503, {"ready": False, "stopping": False, "reloads": []}),
-        (Readiness(ready=False, stopping=True), 503, {"ready": False, "stopping": True, "reloads": []}),
+        ([SERVING], True, [{"needed": True}], ["[+]serving ok since 2026-01-02T03:04:05Z"]),
         (
-            Readiness(ready=True, reloads=(FAILED, State("tls", ok=True, since=AT))),
-            200,
-            {
-                "ready": True,
-                "stopping": False,
-                "reloads": [
-                    {"subject": "policy", "ok": False, "since": "2026-01-02T03:04:05Z", "reason": "policy.yaml:14: bad"},
-                    {"subject": "tls", "ok": True, "since": "2026-01-02T03:04:05Z", "reason": ""},
-                ],
-            },
+            [STOPPING],
+            False,
+            [{"needed": True, "ok": False, "cause": "STOPPING"}],
+            ["[-]serving STOPPING since 2026-01-02T03:04:05Z"],
+        ),
+        (
+            [SERVING, FAILED],
+            True,
+            [{"needed": True}, {"name": "policy", "ok": False, "cause": "NOT_RELOADED", "detail": FAILED.detail}],
+            [
+                "[+]serving ok since 2026-01-02T03:04:05Z",
+                "[-]policy NOT_RELOADED since 2026-01-02T03:04:05Z (ready all the same): policy.yaml:14: bad policy.yaml:15: worse",
+            ],
         ),
     ],
-    ids=["ready", "not yet", "stopping", "a failed reload"],
+    ids=["ready", "stopping", "a failed reload"],
 )
-async def test_readiness_is_told_in_full(readiness: Readiness, status: int, told: dict[str, Any]) -> None:
+async def test_readiness_is_told_in_full(checks: list[Check], ready: bool, told: list[dict[str, Any]], lines: list[str]) -> None:
     async with serving() as case:
-        case.readiness = readiness
-        found = await case.ask("/readyz")
-    assert (found.status, json.loads(found.body)) == (status, told)
+        case.readiness = Readiness.of(tuple(checks))
+        found, verbose = await case.ask("/readyz"), await case.ask("/readyz?verbose")
+    assert found.status == verbose.status == (200 if ready else 503)
+    assert json.loads(found.body) == {"ready": ready, "checks": [{"name": "serving", **TOLD, **one} for one in told]}
     assert found.headers["Content-Type"] == "application/json"
+    assert verbose.body.decode().splitlines() == [*lines, f"readyz check {'passed' if ready else 'failed'}"]
+    assert verbose.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+async def test_a_check_tells_since_when_it_is_as_it_is() -> None:
+    first = Check("outbox", ok=True, since=AT)
+    still, full = first.turned(""), first.turned("FULL")
+    worse, again = full.turned("DAMAGED"), full.turned("")
+    assert (still.since, worse.since, worse.cause) == (AT, full.since, "DAMAGED")
+    assert AT < full.since <= again.since
+    assert (full.ok, again.ok) == (False, True)
 
 
 async def test_metrics_are_the_gateways() -> None:

@@ -1,0 +1,143 @@
+"""What Prometheus reads of a running gateway: both formats, all that is bounded, what operators do, the alerts of their page."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import promql_parser
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.listeners import CALLS
+from gateway.telemetry.table import IN_BYTES, METRICS, PROCESS_METRICS, RESOURCES
+from tests.calls import LOGS, TRACK, logs, track
+from tests.e2e.fronting import until
+from tests.e2e.test_serve import ELSEWHERE
+from tests.running import SECONDS, Process, call, connected
+
+ROOT: Final = Path(__file__).parents[2]
+OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
+HISTOGRAM: Final = re.compile("_(bucket|count|sum)$")
+
+Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@contextmanager
+def gateway(folder: Path) -> Iterator[Process]:
+    """One whose recipient is away, so that what it is given waits."""
+    (folder / "policy.yaml").write_text(ELSEWHERE.format(port=1))
+    listeners = "PRIVACY_GATEWAY__LISTENERS__"
+    given = {
+        "PRIVACY_GATEWAY__POLICY": str(folder / "policy.yaml"),
+        "PRIVACY_GATEWAY__INSECURE_LOOPBACK": "true",
+        "PRIVACY_GATEWAY__SERVICE": "web",
+        f"{listeners}HTTP__ADDRESS": "127.0.0.1:0",
+        f"{listeners}OUTBOUND__ADDRESS": "127.0.0.1:0",
+    }
+    with Process(folder, environ=given) as process:
+        yield process
+
+
+def scraped(process: Process, accept: str = "") -> tuple[str, Samples]:
+    """The content type and all samples, as Prometheus's own parsers read them."""
+    request = urllib.request.Request(f"http://{process.listening('http')}/metrics", headers={"Accept": accept} if accept else {})
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        kind, text = answer.headers["Content-Type"], answer.read().decode()
+    parse: Any = openmetrics_families if kind.startswith("application/openmetrics-text") else text_string_to_metric_families
+    return kind, {(one.name, frozenset(one.labels.items())): one.value for family in parse(text) for one in family.samples}
+
+
+def of(samples: Samples, name: str, **labels: str) -> float:
+    return samples[name, frozenset(labels.items())]
+
+
+def total(samples: Samples, name: str) -> float:
+    return sum(value for (known, _), value in samples.items() if known == name)
+
+
+def operate(folder: Path, *arguments: str) -> None:
+    """What an operator does beside the gateway."""
+    command = (sys.executable, "-m", "gateway", *arguments)
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: Path) -> None:
+    with gateway(tmp_path) as process:
+        with connected(process.address) as channel:
+            for _ in range(3):
+                assert call(channel, LOGS, logs("INFO").SerializeToString()) == b""
+            assert not isinstance(call(channel, TRACK, track()), bytes)
+        until(lambda: total(scraped(process)[1], "privacy_gateway_outbox_items") == 3)
+        operate(tmp_path, "outbox", "bury", "--all")
+        until(lambda: total(scraped(process)[1], "privacy_gateway_buried_total") == 3)
+        (plain, samples), (asked, same) = scraped(process), scraped(process, OPENMETRICS)
+        operate(tmp_path, "outbox", "purge", "--dead", "--all", "--yes")
+        until(lambda: total(scraped(process)[1], "privacy_gateway_purged_total") == 3)
+        _, after = scraped(process)
+        assert process.stop() == 0
+    assert plain == "text/plain; version=0.0.4; charset=utf-8"
+    assert asked == f"{OPENMETRICS}; charset=utf-8"
+    assert samples.keys() == same.keys()
+    names = {HISTOGRAM.sub("", name) for name, _ in samples}
+    assert {metric.shown for metric in (*METRICS, *PROCESS_METRICS)} - names <= WITHOUT_ROUTES
+    assert of(samples, "privacy_gateway_buried_total", destination="backend", reason="BURIED") == 3
+    assert of(after, "privacy_gateway_purged_total", destination="backend", reason="PURGED") == 3
+    _adds_up(samples)
+    _adds_up(after)
+    assert total(samples, "privacy_gateway_dead_letters_bytes") > 600 > total(after, "privacy_gateway_dead_letters_bytes")
+    shown = {dict(labels)["resource"] for name, labels in samples if name.startswith("privacy_gateway_resource_used")}
+    assert shown == RESOURCES.keys() - {"inbound_calls", "delivery_calls"}
+    assert of(samples, "privacy_gateway_resource_limit", resource="local_calls") == CALLS
+    assert of(samples, "privacy_gateway_resource_used", resource="http_connections") >= 1
+    assert {name for name in shown if ("privacy_gateway_resource_used_bytes", frozenset({("resource", name)})) in samples} == IN_BYTES
+    assert of(samples, "process_open_fds") <= of(samples, "process_max_fds")
+    assert of(samples, "process_resident_memory_bytes") > 10_000_000
+
+
+WITHOUT_ROUTES: Final = frozenset[str]()
+"""What has a series only where the policy has routes."""
+
+
+def _adds_up(samples: Samples) -> None:
+    kept = total(samples, "privacy_gateway_outbox_bytes") + total(samples, "privacy_gateway_dead_letters_bytes")
+    assert kept == of(samples, "privacy_gateway_resource_used_bytes", resource="outbox")
+
+
+def recipes() -> Iterator[str]:
+    """The queries of the operator's page: what stands in its column of alerts, and whatever else names a metric and computes."""
+    page = (ROOT / "docs" / "operator.md").read_text()
+    for row in re.findall(r"(?m)^\| (`.*?) \| ", page.partition("What to alert on")[2].partition("\n\n**")[0]):
+        yield from (query.replace("\\|", "|") for query in re.findall("`([^`]*(?:privacy_gateway|process)_[^`]*)`", row))
+    yield from re.findall(r"`(sum\([^`]*)`", page)
+
+
+def selectors(node: Any) -> Iterator[promql_parser.VectorSelector]:
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node
+    for name in ("lhs", "rhs", "expr", "vector_selector", "args"):
+        inner = getattr(node, name, None)
+        for one in inner if isinstance(inner, list) else [] if inner is None else [inner]:
+            yield from selectors(one)
+
+
+@pytest.mark.parametrize("query", list(recipes()))
+def test_an_alert_of_the_page_is_a_query_over_metrics_and_labels_that_there_are(query: str) -> None:
+    known = {metric.shown: set(metric.labels) for metric in (*METRICS, *PROCESS_METRICS)}
+    found = list(selectors(promql_parser.parse(query)))
+    assert found
+    for one in found:
+        assert one.name in known
+        assert {matcher.name for matcher in one.matchers.matchers} <= known[str(one.name)]
+
+
+def test_the_page_has_alerts() -> None:
+    assert len(list(recipes())) > 12
