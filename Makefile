@@ -72,8 +72,8 @@ protos: .venv/.stamp-dev  ## format the protos and generate what the repository 
 detector-data: .venv/.stamp-dev  ## compare what the detectors know with its sources; ARGS=--write brings it up to date
 	@$(BIN)/python -m tests.detectors.registries $(ARGS)
 
-bench: .venv/.stamp-bench  ## measure, as ratios in one run
-	@$(BIN)/python -m tests.bench
+bench: .venv/.stamp-bench  ## measure; ARGS=quick to see that it can be, ARGS=--write to put the tables into README, ARGS=hop for a part
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 clean:  ## remove the environment and what tools and the demo leave behind
 	rm -rf .venv .privacy-gateway .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* build dist

@@ -1,11 +1,72 @@
-"""Prints all figures."""
+"""Measures what README's tables say, and prints them: `python -m tests.bench [quick] [--write] [PART …]`."""
 
-from tests.bench import end_to_end, hop, in_process, otlp, outbox, worst_shapes
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Final
+
+from tests.bench import alone, hop, otlp, outbox, shapes, track
+from tests.bench.instructions import Counter, counter
+from tests.bench.measure import FULL, QUICK, Size
+from tests.bench.readme import README, with_tables
+from tests.bench.table import Layout, Measured, markdown
+
+PARTS: Final[Mapping[str, ModuleType]] = {
+    "alone": alone,
+    "shapes": shapes,
+    "track": track,
+    "hop": hop,
+    "otlp": otlp,
+    "outbox": outbox,
+}
+
+QUICKLY: Final = "quick"
+
+Run = Callable[[Size, Counter | None], Iterator[tuple[Layout, Measured]]]
+
+
+def layouts() -> dict[str, Layout]:
+    """Return all tables by name, before they are measured."""
+    return {layout.name: layout for part in PARTS.values() for layout in part.LAYOUTS}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure the parts named, or all, and print their tables."""
+    given = _parser().parse_args(arguments)
+    quick = QUICKLY in given.parts
+    if quick and given.write:
+        print("A quick run's figures mean nothing: they aren't written.", file=sys.stderr)
+        return 2
+    if quick:
+        print("Every row with a fraction of its work: that it can be measured is seen, its figures mean nothing.\n")
+    begun = time.monotonic()
+    printed = dict(_printed([part for part in given.parts if part != QUICKLY] or list(PARTS), QUICK if quick else FULL))
+    if given.write:
+        README.write_text(with_tables(README.read_text(encoding="utf-8"), printed), encoding="utf-8")
+    print(f"Took {time.monotonic() - begun:.0f} s")
+    return 0
+
+
+def _printed(parts: Sequence[str], size: Size) -> Iterator[tuple[str, str]]:
+    with counter() as counts:
+        for part in parts:
+            run: Run = PARTS[part].run
+            for layout, measured in run(size, counts):
+                text = markdown(layout, measured)
+                print(f"{layout.name}\n\n{text}", flush=True)
+                yield layout.name, text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], QUICKLY, *PARTS], metavar="PART", help=f"of {', '.join(PARTS)}, or {QUICKLY}")
+    parser.add_argument("--write", action="store_true", help="put the tables into README")
+    return parser
+
 
 if __name__ == "__main__":
-    in_process.run()
-    worst_shapes.run()
-    end_to_end.run()
-    hop.run()
-    otlp.run()
-    outbox.run()
+    sys.exit(main(sys.argv[1:]))

@@ -1,14 +1,14 @@
-"""Programs of bare grpc.aio, started as such so that nothing of the gateway is loaded: an upstream, a sink, and a pass-through.
+"""Programs of bare grpc.aio, started as such so that nothing of the gateway is loaded: an upstream, a sink, a pass-through, a handler.
 
-Each prints its address when it listens.
+Each listens on the address that is its last argument.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import cycle
 from typing import Any, Final
 
 import grpc
@@ -16,11 +16,13 @@ import uvloop
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-OPTIONS: Final = (("grpc.enable_http_proxy", 0),)
-"""Of every channel here: a proxy of the environment isn't what is measured."""
+from tests.bench.options import OPTIONS
 
 LAST: Final = "/bench.v1.Upstream/LastRequest"
 """Where upstream and sink tell which request came last."""
+
+ANSWERS: Final = "/bench.v1.Upstream/Answers"
+"""Where the upstream is told what to answer from now on, in turn: `packed()` messages."""
 
 COUNT: Final = "/bench.v1.Sink/Count"
 """Where the sink tells how many records have come, once there are as many as is asked for: both eight bytes, big-endian."""
@@ -28,22 +30,40 @@ COUNT: Final = "/bench.v1.Sink/Count"
 Unary = Callable[[bytes, Any], Awaitable[bytes]]
 
 
-async def upstream(answer: bytes) -> None:
-    """Answer every call with the same bytes, but `LAST`."""
-    last = b""
+def packed(messages: list[bytes]) -> bytes:
+    """Return messages as one, each after its length in four bytes."""
+    return b"".join(len(message).to_bytes(4, "big") + message for message in messages)
+
+
+def _unpacked(data: bytes) -> Iterator[bytes]:
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        yield data[4:end]
+        data = data[end:]
+
+
+async def upstream(address: str) -> None:
+    """Answer every call with the next of the answers told, but `LAST` and `ANSWERS`."""
+    last, answers = b"", cycle([b""])
 
     async def reply(request: bytes, context: object) -> bytes:
         nonlocal last
         last = request
-        return answer
+        return next(answers)
 
     async def tell(request: bytes, context: object) -> bytes:
         return last
 
-    await _serve(lambda path: tell if path == LAST else reply)
+    async def hear(request: bytes, context: object) -> bytes:
+        nonlocal answers
+        answers = cycle(list(_unpacked(request)))
+        return b""
+
+    told = {LAST: tell, ANSWERS: hear}
+    await _serve(address, lambda path: told.get(path, reply))
 
 
-async def sink() -> None:
+async def sink(address: str) -> None:
     """Take every OTLP request, and count its records."""
     last, count, came = b"", 0, asyncio.Condition()
 
@@ -68,7 +88,7 @@ async def sink() -> None:
         return count.to_bytes(8, "big")
 
     told = {LAST: tell, COUNT: tell_count}
-    await _serve(lambda path: told.get(path) or taking(path))
+    await _serve(address, lambda path: told.get(path) or taking(path))
 
 
 def _logs(request: bytes) -> int:
@@ -79,10 +99,10 @@ def _spans(request: bytes) -> int:
     return sum(len(scope.spans) for group in ExportTraceServiceRequest.FromString(request).resource_spans for scope in group.scope_spans)
 
 
-async def relay(address: str) -> None:
+async def relay(upstream: str, address: str) -> None:
     """Pass messages, metadata and status on as they are, in the call's true kind."""
-    channel = grpc.aio.insecure_channel(address, OPTIONS)
-    await _serve(lambda path: _relayed(channel.unary_unary(path)))
+    channel = grpc.aio.insecure_channel(upstream, OPTIONS)
+    await _serve(address, lambda path: _relayed(channel.unary_unary(path)))
 
 
 def _relayed(upstream: Any) -> Unary:
@@ -104,6 +124,19 @@ def _relayed(upstream: Any) -> Unary:
     return pass_on
 
 
+async def handler(address: str) -> None:
+    """Parse a request of `TrackEvents`, and answer what the gateway answers."""
+    from kannelle.privacy.v1.analytics_pb2 import TrackEventsRequest, TrackEventsResponse  # noqa: PLC0415 the others go without
+
+    async def track(request: bytes, context: object) -> bytes:
+        response = TrackEventsResponse()
+        response.result.accepted = len(TrackEventsRequest.FromString(request).events)
+        answer: bytes = response.SerializeToString()
+        return answer
+
+    await _serve(address, lambda path: track)
+
+
 class _Every(grpc.GenericRpcHandler):
     """A unary handler for each path, made when it is first called."""
 
@@ -117,20 +150,15 @@ class _Every(grpc.GenericRpcHandler):
         return self._made[details.method]
 
 
-async def _serve(make: Callable[[str], Unary]) -> None:
+async def _serve(address: str, make: Callable[[str], Unary]) -> None:
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((_Every(make),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    server.add_insecure_port(address)
     await server.start()
-    print(f"127.0.0.1:{port}", flush=True)
     await server.wait_for_termination()
 
 
+PROGRAMS: Final[dict[str, Callable[..., Awaitable[None]]]] = {"upstream": upstream, "sink": sink, "relay": relay, "handler": handler}
+
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case "upstream", file:
-            uvloop.run(upstream(Path(file).read_bytes()))
-        case ("sink",):
-            uvloop.run(sink())
-        case "relay", address:
-            uvloop.run(relay(address))
+    uvloop.run(PROGRAMS[sys.argv[1]](*sys.argv[2:]))  # type: ignore[arg-type]

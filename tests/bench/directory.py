@@ -17,6 +17,7 @@ from gateway.contracts.load import load, read
 from gateway.plan import Form, Plan
 from gateway.policy.compile import Compiler
 from gateway.policy.load import parse
+from tests.bench.values import code
 
 PROTOS: Final = Path(__file__).with_name("protos")
 POLICY: Final = Path(__file__).with_name("hop.yaml")
@@ -37,14 +38,48 @@ class Half:
     left: bytes
 
 
-def halves() -> tuple[Half, Half]:
-    """The request and its answer."""
-    contract = load([PROTOS])
-    compiler = Compiler(contract, parse(policy("127.0.0.1:1", "null")))
-    site = compiler.caller_site(CALLER, compiler.policy.routes[0].callers[CALLER])
-    plans = compiler.plan(REQUEST, "directory"), compiler.plan_at(ANSWER, site)
-    request, answer = (_half(contract, plan, message) for plan, message in zip(plans, (_request(contract), _answer(contract)), strict=True))
-    return request, answer
+class Directory:
+    """The calls of the bench's contract, and what its policy leaves of them."""
+
+    def __init__(self) -> None:
+        self._contract = load([PROTOS])
+        compiler = Compiler(self._contract, parse(policy("127.0.0.1:1", "null")))
+        site = compiler.caller_site(CALLER, compiler.policy.routes[0].callers[CALLER])
+        self._plans = compiler.plan(REQUEST, "directory"), compiler.plan_at(ANSWER, site)
+
+    def halves(self, number: int) -> tuple[Half, Half]:
+        """The request of a number and its answer."""
+        request, answer = self._plans
+        return _half(self._contract, request, self._request(number)), _half(self._contract, answer, self._answer(number))
+
+    def request(self, number: int) -> bytes:
+        """The request of a number: all that is somebody's is another's with another number."""
+        return bytes(self._request(number).SerializeToString())
+
+    def answer(self, number: int) -> bytes:
+        """The answer of a number, likewise."""
+        return bytes(self._answer(number).SerializeToString())
+
+    def _request(self, number: int) -> Any:
+        message: Any = self._contract.message_class(REQUEST)()
+        message.user_id, message.work_email = f"usr_8f3kq2x7{code(number)}", f"alice.ma.{code(number, 1)}@acme-video.example"
+        message.workspace_id, message.member_id, message.depth = f"ws_m5{code(number, 2)}", f"mem_4h{code(number, 3)}", 2
+        message.as_of.seconds = int(time.time())
+        message.full_name, message.phone_number = f"Alice Martin-{code(number, 2).capitalize()}", "+33612345678"
+        message.ip_address, message.session_id = "203.0.113.77", "ses_0123456789abcdefghij"
+        message.device.device_id, message.device.app_version = "6f1c2d3e-4a5b-6c7d", "3.14.2"
+        return message
+
+    def _answer(self, number: int) -> Any:
+        message: Any = self._contract.message_class(ANSWER)()
+        message.user_id, message.work_email = f"usr_2m7x9q4k{code(number, 1)}", f"bruno.le.{code(number, 2)}@acme-video.example"
+        message.role, message.locale, message.joined_at.seconds = "editor", "fr-FR", int(time.time()) - 400 * 86400
+        message.company.company_id, message.company.seats, message.company.legal_name = f"co_m5{code(number)}", 250, "ACME Video SAS"
+        message.full_name, message.personal_email = f"Bruno Lefèvre-{code(number, 3).capitalize()}", "bruno@mail.example"
+        message.last_ip_address = "203.0.113.78"
+        message.phone_numbers.extend(("+33698765432", "+33187654321"))
+        message.note = "Prefers to be called in the afternoon, knows the Paris office well"
+        return message
 
 
 def policy(upstream: str, exporter: str) -> str:
@@ -81,25 +116,3 @@ def _stripped(message: Descriptor, plan: Plan, index: int = 0) -> Iterator[str]:
 
 def _fields(message: Descriptor) -> Iterable[Any]:
     return message.fields
-
-
-def _request(contract: Contract) -> Any:
-    message: Any = contract.message_class(REQUEST)()
-    message.user_id, message.work_email = "usr_8f3kq2x7m90001", "alice.martin@acme-video.example"
-    message.workspace_id, message.member_id, message.depth = "ws_m5qz7xkt", "mem_4hd81kqz", 2
-    message.as_of.seconds = int(time.time())
-    message.full_name, message.phone_number = "Alice Martin-Dubois", "+33612345678"
-    message.ip_address, message.session_id = "203.0.113.77", "ses_0123456789abcdefghij"
-    message.device.device_id, message.device.app_version = "6f1c2d3e-4a5b-6c7d", "3.14.2"
-    return message
-
-
-def _answer(contract: Contract) -> Any:
-    message: Any = contract.message_class(ANSWER)()
-    message.user_id, message.work_email = "usr_2m7x9q4kd80002", "bruno.lefevre@acme-video.example"
-    message.role, message.locale, message.joined_at.seconds = "editor", "fr-FR", int(time.time()) - 400 * 86400
-    message.company.company_id, message.company.seats, message.company.legal_name = "co_m5qz7xkt", 250, "ACME Video SAS"
-    message.full_name, message.personal_email, message.last_ip_address = "Bruno Lefèvre", "bruno@mail.example", "203.0.113.78"
-    message.phone_numbers.extend(("+33698765432", "+33187654321"))
-    message.note = "Prefers to be called in the afternoon, knows the Paris office well"
-    return message

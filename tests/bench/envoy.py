@@ -8,17 +8,12 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
-import subprocess
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import grpc
-
-from tests.bench.bare import OPTIONS
-from tests.bench.process import Server
+from tests.bench.process import Server, started
 from tests.conformance.ports import reserved
 
 Json = dict[str, Any]
@@ -26,7 +21,6 @@ Json = dict[str, Any]
 TYPES: Final = "type.googleapis.com/"
 HTTP: Final = f"{TYPES}envoy.extensions.filters.http"
 SCRUBBER: Final = f"{HTTP}.proto_api_scrubber.v3"
-SECONDS: Final = 20
 
 
 def binary() -> Path | None:
@@ -38,18 +32,15 @@ def binary() -> Path | None:
 
 
 @contextmanager
-def envoy(program: Path, file: Path, upstream: str, filters: Iterable[Json] = ()) -> Iterator[Server]:
-    """Envoy with one worker thread, its configuration written to `file`."""
+def envoy(program: Path, folder: Path, upstream: str, filters: Iterable[Json] = ()) -> Iterator[Server]:
+    """Envoy with one worker thread, its configuration in `folder`."""
+    folder.mkdir(parents=True)
     with reserved() as port:
-        file.write_text(json.dumps(_bootstrap(port, upstream, filters)))
-        command = (program, "-c", file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error")
-        # What it says where it fails is the only clue there is.
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
-            try:
-                listening(f"127.0.0.1:{port}", process)
-                yield Server(f"127.0.0.1:{port}", process.pid)
-            finally:
-                process.kill()
+        address = f"127.0.0.1:{port}"
+        (folder / "envoy.json").write_text(json.dumps(_bootstrap(port, upstream, filters)))
+        command = (program, "-c", "envoy.json", "--concurrency", "1", "--disable-hot-restart", "--log-level", "error")
+        with started(command, address, folder=folder) as server:
+            yield server
 
 
 def scrubber(method: str, contracts: bytes, request: Iterable[str], response: Iterable[str]) -> Json:
@@ -117,16 +108,3 @@ def _cluster(host: str, port: int) -> Json:
 
 def _address(host: str, port: int) -> Json:
     return {"socket_address": {"address": host, "port_value": port}}
-
-
-def listening(address: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until it listens. Raises RuntimeError if it ends instead, or takes too long."""
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        with grpc.insecure_channel(address, OPTIONS) as channel:
-            try:
-                grpc.channel_ready_future(channel).result(timeout=1)
-            except grpc.FutureTimeoutError:
-                continue
-            return
-    raise RuntimeError(f"{address}: nobody listens")

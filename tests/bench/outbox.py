@@ -1,4 +1,4 @@
-"""The outbox against bare SQLite: how fast parcels are accepted, how fast a long queue is leased, and in how much memory."""
+"""The outbox and what stores by it, against bare SQLite; and how fast a long queue is leased, in how much memory."""
 
 from __future__ import annotations
 
@@ -8,172 +8,237 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
+from itertools import count
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
-from statistics import median
 from typing import Final
-
-import uvloop
 
 from gateway.config import Outbox
 from gateway.delivery.sqlite import SqliteOutbox
 from gateway.exporters.base import Bounds
 from gateway.model import Depth, Parcel, Release
-from gateway.policy.document import JsonlExporter
-from tests.bench.end_to_end import AT_ONCE, load, requests, serve_gateway
-from tests.bench.process import running
+from tests.bench import servers, track
+from tests.bench.client import AT_ONCE
+from tests.bench.gateway import gateway
+from tests.bench.instructions import Counter
+from tests.bench.measure import Key, Measure, Sample, Size, in_turn
+from tests.bench.process import Server
+from tests.bench.table import Case, Layout, Measured
+from tests.bench.values import NONE
 
-ROUNDS: Final = 7
 PAYLOAD: Final = os.urandom(250)
 ROOMY: Final = Outbox(max_bytes=1 << 40, margin=0)
 RELEASE: Final = Release("analytics", "kannelle.privacy.v1.AnalyticsEvent", "0" * 64, PAYLOAD)
 
-CASES: Final = {1: (8, 2_000), 100: (2, 20_000), 500: (2, 30_000)}
-"""By parcels a call: how many callers at once, and how many rows in all."""
+ACCEPTED: Final = {1: (8, 2_000), 100: (2, 20_000), 500: (2, 30_000)}
+"""By releases a call: how many callers at once, and how many releases in a round."""
 
-CALLS: Final = {1: 2_000, 100: 160}
-"""By events a call: how many calls."""
+COMMITTED: Final = {8: 2_000, AT_ONCE: 2_000, 100: 20_000, 500: 30_000}
+"""By rows a commit of bare SQLite: how many rows in a round."""
+
+FSYNC: Final = "an fsync of a page of 4 KiB"
+FSYNCS: Final = 50
+
+
+def _bare(rows: int) -> str:
+    return f"a row by bare SQLite (WAL, FULL), {rows} a commit"
+
+
+def _outbox(size: int) -> str:
+    return f"a release by the outbox in process, {f'{size} a call' if size > 1 else 'one a call, 8 calls at once'}"
+
+
+def _track(size: int) -> str:
+    many = "100 a call" if size > 1 else f"one a call, {AT_ONCE} calls at once"
+    return f"an event by `TrackEvents`, {many}, delivered to a file meanwhile"
+
+
+STORED: Final = Layout(
+    "stored",
+    "stored when acknowledged",
+    "one",
+    (
+        Case(FSYNC),
+        *(Case(_bare(rows)) for rows in COMMITTED),
+        Case(_outbox(1), NONE, _bare(8)),
+        *(Case(_outbox(size), NONE, _bare(size), aim=2.0) for size in (100, 500)),
+        *(Case(_track(size), values, _bare(max(size, AT_ONCE))) for size in track.CALLS for values in track.BOTH),
+    ),
+    clock="wall",
+    counted=False,
+    no_aim="a call of one release or event is dominated by what isn't the volume's",
+)
 
 QUEUES: Final = (1_000, 100_000, 1_000_000)
-PUT_OFF: Final = 5_000
+PUT_OFF: Final = 500
 
 
-def run() -> None:
-    """Print the rates, then the queues."""
+def _queue(items: int) -> str:
+    return f"a queue of {items:,} items"
+
+
+QUEUE: Final = Layout(
+    "queue",
+    "a lease of 500 at the head of a queue of which 500 items wait to be tried again, in a process of its own",
+    "a lease",
+    tuple(Case(_queue(items), reference="" if items == QUEUES[0] else _queue(QUEUES[0])) for items in QUEUES),
+    clock="wall",
+    counted=False,
+    memory=True,
+)
+
+LAYOUTS: Final = (STORED, QUEUE)
+
+
+def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]]:
+    """Measure what is stored, then the queues."""
     # Where temporary files are kept in memory, fsync would cost nothing.
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        _rates(Path(folder))
-        _calls(Path(folder))
-        _queues(Path(folder))
-    print("  What was acknowledged survives SIGKILL: that is tested. That it survives the loss of power is not: there, it rests on fsync.")
+        with gateway(Path(folder) / "gateway") as server:
+            yield STORED, Measured(in_turn(_stored(Path(folder), server, size), size.rounds))
+        yield QUEUE, _queues(Path(folder), size)
 
 
-def _rates(folder: Path) -> None:
-    """Rates with what parcels have in practice: a key, a mark, two subjects."""
-    print(f"\nOutbox: parcels of {len(PAYLOAD)} bytes accepted a second, and rows by bare SQLite (WAL, FULL), as many a commit")
-    print(f"  {'':44}{'bare':>9}{'outbox':>9}{'ratio':>7}  aim")
-    for size, (callers, rows) in CASES.items():
-        bare, ours = _in_turn(folder, size, callers, rows)
-        ratio = median(one / other for one, other in zip(ours, bare, strict=True))
-        aim = "  ≥ 0.50" if size > 1 else ""
-        print(f"  {f'calls of {size}, {callers} at once':44}{median(bare):9.0f}{median(ours):9.0f}{ratio:7.2f}{aim}")
-    print(f"  fsync of a page took {_fsync(folder / 'fsync') * 1e3:.2f} ms")
+def _stored(folder: Path, server: Server, size: Size) -> Mapping[Key, Measure]:
+    files = map(str, count())
+
+    def fresh_file() -> Path:
+        return folder / next(files)
+
+    return {
+        (FSYNC, NONE): lambda: _fsync(fresh_file()),
+        **{(_bare(each), NONE): _rows(fresh_file, each, size.of(rows, each)) for each, rows in COMMITTED.items()},
+        **{(_outbox(each), NONE): _releases(fresh_file, each, size) for each in ACCEPTED},
+        **{
+            (_track(each), values): servers.of_server(server, track.load(values, each, size.of(calls, 2)))
+            for each, calls in track.CALLS.items()
+            for values in track.BOTH
+        },
+    }
 
 
-def _calls(folder: Path) -> None:
-    """From a client to its acknowledgement, in the same run: the client has one of two cores."""
-    print(f"\nTrackEvents, {AT_ONCE} calls at once: events acknowledged a second, delivered meanwhile, and rows by bare SQLite")
-    print(f"  {'':44}{'bare':>9}{'events':>9}{'ratio':>7}  CPU µs an event")
-    for size, calls in CALLS.items():
-        bare, ours, spent = [], [], []
-        with running(serve_gateway, JsonlExporter()) as server:
-            for turn in range(ROUNDS + 1):
-                bare.append(size * calls / _bare(folder / f"calls-{size}-{turn}", max(size, AT_ONCE), size * calls))
-                asked, before, begun = requests(size, calls, turn), server.cpu, time.perf_counter()
-                uvloop.run(load(server.address, asked))
-                ours.append(size * calls / (time.perf_counter() - begun))
-                spent.append((server.cpu - before) / (size * calls) * 1e6)
-        ratio = median(one / other for one, other in zip(ours[1:], bare[1:], strict=True))
-        print(f"  {f'calls of {size}':44}{median(bare[1:]):9.0f}{median(ours[1:]):9.0f}{ratio:7.2f}{median(spent[1:]):17.1f}")
+def _rows(fresh_file: Callable[[], Path], each: int, rows: int) -> Measure:
+    def measure() -> Sample:
+        with closing(sqlite3.connect(fresh_file(), isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            database.execute("CREATE TABLE parcels (id INTEGER PRIMARY KEY, payload BLOB)")
+            cpu, wall = time.process_time(), time.perf_counter()
+            for _ in range(rows // each):
+                database.execute("BEGIN IMMEDIATE")
+                database.executemany("INSERT INTO parcels (payload) VALUES (?)", [(PAYLOAD,)] * each)
+                database.execute("COMMIT")
+            return _since(cpu, wall, rows // each * each)
+
+    return measure
 
 
-def _in_turn(folder: Path, size: int, callers: int, rows: int) -> tuple[list[float], list[float]]:
-    """Rows a second, bare and ours, round by round; a first round is not counted."""
-    bare: list[float] = []
-    ours: list[float] = []
-    for turn in range(ROUNDS + 1):
-        bare.append(rows / _bare(folder / f"bare-{size}-{turn}", 8 if size == 1 else size, rows))
-        ours.append(rows / asyncio.run(_accepted(folder / f"ours-{size}-{turn}", size, callers, rows)))
-    return bare[1:], ours[1:]
+def _since(cpu: float, wall: float, units: int) -> Sample:
+    return Sample((time.process_time() - cpu) / units, (time.perf_counter() - wall) / units)
 
 
-def _bare(path: Path, size: int, rows: int) -> float:
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("CREATE TABLE parcels (id INTEGER PRIMARY KEY, payload BLOB)")
-        begun = time.perf_counter()
-        for _ in range(rows // size):
-            database.execute("BEGIN IMMEDIATE")
-            database.executemany("INSERT INTO parcels (payload) VALUES (?)", [(PAYLOAD,)] * size)
-            database.execute("COMMIT")
-        return time.perf_counter() - begun
+def _releases(fresh_file: Callable[[], Path], each: int, size: Size) -> Measure:
+    callers, rows = ACCEPTED[each]
+    calls = max(1, size.of(rows) // each // callers)
+    return lambda: asyncio.run(_accepted(fresh_file(), each, callers, calls))
 
 
-async def _accepted(path: Path, size: int, callers: int, rows: int) -> float:
+async def _accepted(path: Path, each: int, callers: int, calls: int) -> Sample:
+    """With what releases have in practice: a key, a mark, two subjects."""
     outbox = SqliteOutbox.open(path, ROOMY)
-    calls = [[list(_parcels(size)) for _ in range(rows // size // callers)] for _ in range(callers)]
+    waiting = [[list(_parcels(each)) for _ in range(calls)] for _ in range(callers)]
 
     async def caller(mine: list[list[Parcel]]) -> None:
         for parcels in mine:
             await outbox.accept(parcels, time.time_ns())
 
-    begun = time.perf_counter()
-    await asyncio.gather(*map(caller, calls))
-    taken = time.perf_counter() - begun
+    cpu, wall = time.process_time(), time.perf_counter()
+    await asyncio.gather(*map(caller, waiting))
+    sample = _since(cpu, wall, each * calls * callers)
     await outbox.close()
-    return taken
+    return sample
 
 
-def _parcels(count: int) -> Iterator[Parcel]:
+def _parcels(number: int) -> Iterator[Parcel]:
     now = time.time_ns()
-    for _ in range(count):
+    for _ in range(number):
         hashes = os.urandom(56)
         yield Parcel(RELEASE, hashes[:16], hashes[16:24], now, (hashes[24:40], hashes[40:]))
 
 
-def _fsync(path: Path) -> float:
-    times = []
+def _fsync(path: Path) -> Sample:
     with path.open("wb", buffering=0) as file:
-        for _ in range(50):
+        cpu, wall = time.process_time(), time.perf_counter()
+        for _ in range(FSYNCS):
             file.write(b"\0" * 4096)
-            begun = time.perf_counter()
             os.fsync(file.fileno())
-            times.append(time.perf_counter() - begun)
-    return median(times)
+        return _since(cpu, wall, FSYNCS)
 
 
-def _queues(folder: Path) -> None:
-    """In a process of its own: what is in memory then is the outbox's."""
-    ours, theirs = get_context("spawn").Pipe(duplex=False)
-    process = get_context("spawn").Process(target=_fill, args=(theirs.send, folder / "queue"))
+def _queues(folder: Path, size: Size) -> Measured:
+    with ExitStack() as stack:
+        queues = {(_queue(items), NONE): stack.enter_context(_filled(folder / f"queue-{items}", size.of(items, 500))) for items in QUEUES}
+        memory = {key: queue.recv() for key, queue in queues.items()}
+        return Measured(in_turn({key: _leasing(queue) for key, queue in queues.items()}, size.rounds), memory=memory)
+
+
+def _leasing(queue: Connection) -> Measure:
+    def measure() -> Sample:
+        queue.send(True)
+        sample: Sample = queue.recv()
+        return sample
+
+    return measure
+
+
+@contextmanager
+def _filled(path: Path, items: int) -> Iterator[Connection]:
+    """A process with a queue of so many items, which tells its memory, then what a lease takes each time it is asked."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_fill, args=(theirs, path, items))
     process.start()
     theirs.close()
-    print(f"\nOutbox: a lease of 500 at the head of a queue of which {PUT_OFF} items wait to be tried again, and the process's memory")
-    print(f"  {'':44}{'ms':>9}{'MiB':>9}")
-    for count in QUEUES:
-        figures: Mapping[str, float] = ours.recv()
-        print(f"  {f'{count:,} items':44}{figures['lease'] * 1e3:9.2f}{figures['memory']:9.0f}")
-    process.join()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        process.join()
 
 
-def _fill(tell: Callable[[Mapping[str, float]], None], path: Path) -> None:
+def _fill(pipe: Connection, path: Path, items: int) -> None:
     async def fill() -> None:
         outbox = SqliteOutbox.open(path, ROOMY)
-        for count in QUEUES:
-            while outbox.depths().get("analytics", Depth()).items < count:
-                await outbox.accept(list(_parcels(500)), time.time_ns())
-            if count == QUEUES[1]:
-                await _put_off(outbox)
-            tell({"lease": median([await _lease(outbox) for _ in range(15)]), "memory": _memory()})
+        while outbox.depths().get("analytics", Depth()).items < items:
+            await outbox.accept(list(_parcels(500)), time.time_ns())
+        leased = await outbox.lease("analytics", Bounds(), time.time_ns())
+        if items > PUT_OFF:
+            await outbox.postpone([one.id for one in leased], time.time_ns() + 3600 * 10**9)
+        else:
+            await outbox.postpone([one.id for one in leased], 0, failed=False)
+        pipe.send(_memory())
+        while await asyncio.to_thread(_asked, pipe):
+            pipe.send(await _lease(outbox))
         await outbox.close()
 
     asyncio.run(fill())
 
 
-async def _lease(outbox: SqliteOutbox) -> float:
-    begun = time.perf_counter()
+def _asked(pipe: Connection) -> bool:
+    try:
+        return bool(pipe.recv())
+    except EOFError:
+        return False
+
+
+async def _lease(outbox: SqliteOutbox) -> Sample:
+    cpu, wall = time.process_time(), time.perf_counter()
     leased = await outbox.lease("analytics", Bounds(), time.time_ns())
-    taken = time.perf_counter() - begun
+    sample = _since(cpu, wall, 1)
     await outbox.postpone([one.id for one in leased], 0, failed=False)
-    return taken
-
-
-async def _put_off(outbox: SqliteOutbox) -> None:
-    for _ in range(PUT_OFF // 500):
-        leased = await outbox.lease("analytics", Bounds(), time.time_ns())
-        await outbox.postpone([one.id for one in leased], time.time_ns() + 3600 * 10**9)
+    return sample
 
 
 def _memory() -> float:

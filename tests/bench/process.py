@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import tempfile
+import contextlib
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
+
+import grpc
+
+from tests.bench.options import OPTIONS
+from tests.conformance.ports import reserved
+
+START_SECONDS: Final = 20
+UNDER_SECONDS: Final = 300
+"""How long a server may take to listen, by itself and under a program that counts its instructions."""
+
+IDLE_SECONDS: Final = 0.05
+IDLE_SHARE: Final = 0.1
+"""A server is idle when it took less than this share of a processor for so long."""
+
+SETTLE_SECONDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +38,90 @@ class Server:
 
     @property
     def cpu(self) -> float:
-        """User and system seconds of all its threads: the clock of clock_getcpuclockid(3), which counts nanoseconds, not ticks."""
-        # The C library's own arithmetic, which Python shows for threads only.
-        return time.clock_gettime(~self.pid << 3 | 2)
+        """User and system seconds of all its threads and of its children's."""
+        return sum(map(_clock, (self.pid, *_descendants(self.pid))))
+
+    def settle(self) -> None:
+        """Wait until it is idle: it may answer before it has done all that a call makes it do."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < until:
+            before, begun = self.cpu, time.monotonic()
+            time.sleep(IDLE_SECONDS)
+            if self.cpu - before < IDLE_SHARE * (time.monotonic() - begun):
+                return
+
+
+Start = Callable[[Sequence[str]], AbstractContextManager[Server]]
+"""Starts a server, under a command that counts its instructions or under none."""
+
+
+def _clock(pid: int) -> float:
+    """The clock of clock_getcpuclockid(3), which counts nanoseconds, not ticks."""
+    # The C library's own arithmetic, which Python shows for threads only.
+    try:
+        return time.clock_gettime(~pid << 3 | 2)
+    except OSError:
+        return 0.0  # a child that has ended
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    """All processes below one: proc(5), children."""
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text().split()):
+                yield child
+                yield from _descendants(child)
 
 
 @contextmanager
-def running(serve: Callable[..., None], *args: Any) -> Iterator[Server]:
-    """`serve(pipe, *args, folder)` in a process of its own, which sends its address when it listens; its folder goes with it."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    with tempfile.TemporaryDirectory() as folder:
-        process = context.Process(target=serve, args=(theirs, *args, Path(folder)))
-        process.start()
-        theirs.close()
+def started(
+    command: Sequence[str | Path],
+    address: str,
+    *,
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    under: Sequence[str] = (),
+) -> Iterator[Server]:
+    """A command's process, once it listens at an address; ended with the context. Raises RuntimeError if it doesn't listen.
+
+    What it says goes to a file in its folder, or where this process's own output goes.
+    """
+    with contextlib.ExitStack() as stack:
+        output = None if folder is None else stack.enter_context((folder / "output.txt").open("ab"))
+        process = stack.enter_context(
+            subprocess.Popen((*under, *command), cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        )
+        stack.callback(process.kill)
         try:
-            yield Server(ours.recv(), process.pid or 0)
-        finally:
-            process.terminate()
-            process.join()
+            _listening(address, process, UNDER_SECONDS if under else START_SECONDS)
+        except RuntimeError:
+            if folder is not None:
+                sys.stderr.write((folder / "output.txt").read_text(errors="replace"))
+            raise
+        yield Server(address, process.pid)
+
+
+def _listening(address: str, process: subprocess.Popen[bytes], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and process.poll() is None:
+        with grpc.insecure_channel(address, OPTIONS) as channel:
+            try:
+                grpc.channel_ready_future(channel).result(timeout=1)
+            except grpc.FutureTimeoutError:
+                continue
+            return
+    raise RuntimeError(f"{address}: nobody listens")
+
+
+@contextmanager
+def program(*arguments: str, under: Sequence[str] = ()) -> Iterator[Server]:
+    """One of the bare programs of `bare.py`, with its address as the last argument."""
+    with reserved() as port:
+        address = f"127.0.0.1:{port}"
+        with started((sys.executable, "-m", "tests.bench.bare", *arguments, address), address, under=under) as server:
+            yield server
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without what would configure a gateway or gRPC."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PRIVACY_GATEWAY__", "GRPC_", "PYTHON"))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -15,13 +16,11 @@ from opentelemetry.proto.logs.v1.logs_pb2 import SEVERITY_NUMBER_INFO, LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.signals import LOGS, TRACES, Signal
+from tests.bench.values import code, numbers
 
 RECORDS: Final = 512
-USERS: Final = 200
-"""Of so many users most records are; the others' values are new."""
-
-FRESH: Final = 20
-"""Every so many records is one whose values nobody has seen before."""
+SEEN_USERS: Final = 200
+"""Of so many users is what was seen before."""
 
 RESOURCE: Final = {
     "service.name": "video-render",
@@ -48,17 +47,16 @@ class Kind:
     make: Callable[[Any, int, int], None]
     kept: frozenset[str]
 
-    def batch(self, number: int, fresh: int = FRESH) -> bytes:
-        """The request of a number. Of its records every `fresh`th is like no other; 0: none is."""
+    def batch(self, values: str) -> bytes:
+        """A request whose records have such values. Each record has a time and IDs that no other has."""
         request: Any = self.request()
         group = getattr(request, self.signal.groups).add()
         group.resource.attributes.extend(_pairs(RESOURCE))
         (inner,) = (field.name for field in group.DESCRIPTOR.fields if field.number == 2)
         scope = getattr(group, inner).add()
         scope.scope.name, scope.scope.version = "kannelle.video.render", "3.14.2"
-        for index in range(RECORDS):
-            own = number * RECORDS + index
-            self.make(scope, own, USERS + own if fresh and index % fresh == 0 else index % USERS)
+        for number in islice(numbers(values, SEEN_USERS), RECORDS):
+            self.make(scope, next(_own), number)
         return bytes(request.SerializeToString())
 
     def keys(self, raw: bytes) -> frozenset[str]:
@@ -71,12 +69,12 @@ def _record(scope: Any, own: int, value: int) -> None:
     record.severity_number, record.severity_text, record.body.string_value = SEVERITY_NUMBER_INFO, "INFO", "request completed"
     record.trace_id, record.span_id = _ids(own)
     attributes = {
-        "user.id": f"usr_{value:08}",
-        "user.email": f"user.{value:08}@acme-video.example",
+        "user.id": f"usr_8f{code(value)}",
+        "user.email": f"user.ma{code(value, 1)}@acme-video.example",
         "http.request.method": ("GET", "POST")[value % 2],
         "http.response.status_code": (200, 201, 204, 404)[value % 4],
         "http.route": "/v1/videos/{video_id}/exports",
-        "kannelle.video.id": f"vid_{value:08}",
+        "kannelle.video.id": f"vid_7x{code(value, 2)}",
         "kannelle.video.duration_s": value * 7 % 86400,
         "code.function.name": "render.exports.create",
         "client.address": f"203.0.113.{value % 256}",
@@ -98,7 +96,7 @@ def _span(scope: Any, own: int, value: int) -> None:
         "server.address": "video-render",
         "server.port": 8443,
         "network.protocol.version": "1.1",
-        "user.id": f"usr_{value:08}",
+        "user.id": f"usr_8f{code(value)}",
         "client.address": f"203.0.113.{value % 256}",
         "user_agent.original": f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_{value % 9})",
     }
@@ -113,6 +111,7 @@ def _now(own: int) -> int:
 
 
 START: Final = int(time.time())
+_own: Final = count()
 
 
 def _ids(own: int) -> tuple[bytes, bytes]:

@@ -1,0 +1,117 @@
+"""`TrackEvents`: the gateway as users start it, against a bare grpc.aio handler."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from itertools import count, islice
+from pathlib import Path
+from typing import Final
+
+from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent, TrackEventsRequest, TrackEventsResponse
+
+from gateway.policy.load import default_path
+from tests.bench import servers
+from tests.bench.client import AT_ONCE, send
+from tests.bench.gateway import gateway
+from tests.bench.instructions import Counter
+from tests.bench.measure import Key, Measure, Size, in_turn
+from tests.bench.process import Server, Start, program
+from tests.bench.samples import events
+from tests.bench.table import Case, Layout, Measured
+from tests.bench.values import FRESH, SEEN
+
+METHOD: Final = "/kannelle.privacy.v1.AnalyticsService/TrackEvents"
+CALLS: Final = {1: 2000, 100: 60}
+"""In each round, by events a call."""
+
+BARE: Final = "a bare grpc.aio handler"
+NULL: Final = "the gateway with the `null` exporter, for which nothing is stored"
+STORING: Final = "the gateway with outbox and `jsonl` exporter, both flushed to the volume"
+BOTH: Final = (SEEN, FRESH)
+
+
+def layout(size: int) -> Layout:
+    """The table of calls of so many events."""
+    return Layout(
+        f"track-{size}",
+        f"`TrackEvents`, {'one event' if size == 1 else f'{size} events'} a call, {AT_ONCE} calls at once; CPU of the server's process",
+        "an event",
+        (
+            *(Case(BARE, values) for values in BOTH),
+            *(Case(NULL, values, BARE, aim=1.25 if (size, values) == (1, SEEN) else None) for values in BOTH),
+            *(Case(STORING, values, BARE) for values in BOTH),
+        ),
+        no_aim="fresh values are judged for the first time, batches are dominated by that, and storing costs what the volume costs",
+    )
+
+
+LAYOUTS: Final = tuple(map(layout, CALLS))
+
+
+def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]]:
+    """Measure one table for calls of one event and one for calls of many."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name, ExitStack() as stack:
+        folder = Path(name)
+        running = {case: stack.enter_context(start(())) for case, start in starts(folder / "measured").items()}
+        samples = [in_turn(_cases(running, events, size), size.rounds) for events in CALLS]
+        counts = servers.instructions(counter, starts(folder / "counted"), _counted_loads(size), size)
+    for table, each, taken in zip(LAYOUTS, CALLS, samples, strict=True):
+        counted = {(name, values): count for name, found in counts.items() for (of, values), count in found.items() if of == each}
+        yield table, Measured(taken, counted, counter=counter.name if counter else "")
+
+
+def starts(folder: Path) -> Mapping[str, Start]:
+    """How each server is started, with a folder of its own. The gateway that stores has Kannelle's policy as it is."""
+    return {
+        BARE: lambda under: program("handler", under=under),
+        NULL: lambda under: gateway(folder / "null", policy=to_null(), under=under),
+        STORING: lambda under: gateway(folder / "jsonl", under=under),
+    }
+
+
+def to_null() -> str:
+    """Kannelle's policy, but that events go nowhere."""
+    head = "\n  analytics:\n"
+    before, found, after = default_path().read_text().partition(head)
+    if not found:
+        raise RuntimeError("Kannelle's policy has no destination `analytics`")
+    return f'{before}{head}    exporter: {{kind: "null"}}\n{after}'
+
+
+def _cases(running: Mapping[str, Server], events: int, size: Size) -> Mapping[Key, Measure]:
+    loads = {values: load(values, events, size.of(CALLS[events], 2)) for values in BOTH}
+    return {(name, values): servers.of_server(server, loads[values]) for name, server in running.items() for values in BOTH}
+
+
+def _counted_loads(size: Size) -> Mapping[tuple[int, str], servers.Load]:
+    share = size.share * servers.COUNTED_SHARE
+    return {(events, values): load(values, events, max(2, round(calls * share))) for events, calls in CALLS.items() for values in BOTH}
+
+
+_ids: Final = count()
+
+
+def requests(values: str, size: int, calls: int) -> list[bytes]:
+    """Requests of `size` events each, every one with an ID of its own."""
+    items = map(AnalyticsEvent.FromString, events(values))
+    made = (TrackEventsRequest(request_id=f"bench {next(_ids)}", events=islice(items, size)) for _ in range(calls))
+    return [request.SerializeToString() for request in made]
+
+
+def load(values: str, size: int, calls: int) -> servers.Load:
+    """Calls of `size` events each."""
+
+    def prepare() -> servers.Send:
+        asked = requests(values, size, calls)
+        return lambda server: _send(server, asked, size * calls)
+
+    return prepare
+
+
+def _send(server: Server, asked: list[bytes], events: int) -> int:
+    accepted = sum(TrackEventsResponse.FromString(answer).result.accepted for answer in send(server, METHOD, asked))
+    if accepted != events:
+        raise RuntimeError(f"only {accepted} of {events} events were accepted")
+    return events
