@@ -27,7 +27,7 @@ from tests.running import SECONDS, Gate, Running, posing, running
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (ROOT / "README.md", ROOT / "clients" / "python" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
-DIALS: Final = re.compile(r"\bconnect\(|_channel\(|\bsetup\(|\bClient")
+DIALS: Final = re.compile(r"(?<!fake\.)\bconnect\(|_channel\(|\bsetup\(|\bClient")
 """What a snippet has in it that makes a connection."""
 
 REQUEST: Final = """
