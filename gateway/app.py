@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -261,7 +262,7 @@ class Gateway:
         return made
 
     def _proxy(self, listener: Listener, side: Side, who: Who, most: int) -> Listener:
-        guard = Guard(most)
+        guard = Guard(most, turned_away=partial(self.telemetry.turned_away, side))
         self.telemetry.bounded({f"{side}_calls": guard.use})
         self._guards.append(guard)
         host = Host(self._decider, guard, self._access, self._failures, self._proxied, lambda: self._spans)

@@ -127,7 +127,7 @@ class Switch(msgspec.Struct, frozen=True):
             file=loaded.file.sha256,
             elsewhere=len({name for name, _ in flows.absent}),
         )
-        self.telemetry.carries((route.listener, route.authority) for route in loaded.courses.table.routes)
+        self.telemetry.carries((route.listener, route.authority, route.destination, route.mode) for route in loaded.courses.table.routes)
         self.review()
         log.info("in force", extra=description(loaded, None if before is None else changes(before, self.current.now)))
 

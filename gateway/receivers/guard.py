@@ -87,11 +87,15 @@ LONGEST: Final = 3600.0
 class Guard:
     """Stands before the handlers of one server: says how many calls are in at once, has their messages read, and maps every error."""
 
-    def __init__(self, most: int, calls: Calls | None = None) -> None:
-        """`most` calls at once, half of them one connection's. `calls` is told of each call to a handler whose method is given."""
+    def __init__(self, most: int, calls: Calls | None = None, turned_away: Callable[[], None] | None = None) -> None:
+        """`most` calls at once, half of them one connection's. `calls` is told of each call to a handler whose method is given.
+
+        `turned_away` is told of each call that there was no room for, whatever its handler.
+        """
         self._room = Room(most)
         self._waits = Waits(self._room, _full)
         self._calls = calls
+        self._turned_away = turned_away
         self._emptied: asyncio.Event | None = None
 
     def unary(self, handler: Unary, called: Called | None = None, reading: Reading = ITEMS) -> Method:
@@ -138,6 +142,8 @@ class Guard:
         return handler if called is None or self._calls is None else _counted(handler, called, self._calls)
 
     async def _turn_away(self, called: Called | None, context: Context) -> NoReturn:
+        if self._turned_away is not None:
+            self._turned_away()
         if called is not None and self._calls is not None:
             self._calls.begin(called, context.invocation_metadata).end(code_of(Reason.FULL))
         await _full(context)

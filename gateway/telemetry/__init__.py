@@ -5,7 +5,7 @@ No label, number or attribute here comes from a field.
 
 from __future__ import annotations
 
-from gateway.telemetry.counts import CODES, Counts, Outcome, State, Use, What
+from gateway.telemetry.counts import CODES, Counts, Outcome, Proxied, State, Use, What
 from gateway.telemetry.exposition import Telemetry
 
-__all__ = ("CODES", "Counts", "Outcome", "State", "Telemetry", "Use", "What")
+__all__ = ("CODES", "Counts", "Outcome", "Proxied", "State", "Telemetry", "Use", "What")

@@ -73,6 +73,20 @@ class Waiting(msgspec.Struct, frozen=True):
     operated: Mapping[tuple[str, str], int] = {}
 
 
+class Proxied(msgspec.Struct, frozen=True):
+    """How a call between services ended. `route` is the authority of its route; it and `destination` are empty where there is none.
+
+    `reason` says why the gateway ended it, or why its upstream had no answer.
+    """
+
+    listener: Side
+    code: str
+    route: str = ""
+    destination: str = ""
+    reason: Reason | Cause | Literal[""] = ""
+    mode: Mode = Mode.ENFORCE
+
+
 class Use(msgspec.Struct, frozen=True):
     """How much of something bounded is in use, and how much of it there may be; None where its bound is another's."""
 
@@ -106,7 +120,7 @@ class Counts:
         self.purges = Tally(table.PURGED)
         self.failing = Tally(table.RECIPIENT_FAILING)
         self.set_aside = Tally(table.OUTBOX_SET_ASIDE)
-        self.proxy_calls = Tally(table.PROXY_CALLS, Side, sorted(CODES), Mode)
+        self.proxy_calls = Tally(table.PROXY_CALLS)
         self.upstream_failures = Tally(table.UPSTREAM_FAILURES)
         self.proxy_fields = Tally(table.PROXY_FIELDS_STRIPPED)
         self.dropped = Tally(table.ACCESS_LOG_DROPPED)
@@ -150,9 +164,10 @@ class Counts:
                 for fared in get_args(Fared):
                     self.deliveries.setdefault((destination, fared), 0)
 
-    def carries(self, routes: Iterable[tuple[Side, str]]) -> None:
-        """Calls are carried by these routes: listener and authority of each."""
-        for listener, route in routes:
+    def carries(self, routes: Iterable[tuple[Side, str, str, Mode]]) -> None:
+        """Calls are carried by these routes: listener, authority, destination and mode of each."""
+        for listener, route, destination, mode in routes:
+            self.proxy_calls.setdefault((listener, route, destination, "OK", "", mode), 0)
             self.upstream_failures.setdefault((listener, route, Cause.UPSTREAM_REFUSED), 0)
 
     def serves(self, listener: str, services: Iterable[str]) -> None:
@@ -251,10 +266,15 @@ class Counts:
         self.calls[listener, service, code if code in CODES else "UNKNOWN"] += 1
         self.call_durations.add((listener, service), took)
 
-    def proxied(self, listener: Side, code: str, mode: Mode, took: int) -> None:
-        """A call between services ended with a code; likewise."""
-        self.proxy_calls[listener, code if code in CODES else "UNKNOWN", mode] += 1
-        self.call_durations.add((listener, ""), took)
+    def proxied(self, call: Proxied, took: int) -> None:
+        """A call between services ended; likewise."""
+        code = call.code if call.code in CODES else "UNKNOWN"
+        self.proxy_calls[call.listener, call.route, call.destination, code, call.reason, call.mode] += 1
+        self.call_durations.add((call.listener, ""), took)
+
+    def turned_away(self, listener: Side) -> None:
+        """There was no room for a call between services."""
+        self.proxy_calls[listener, "", "", "RESOURCE_EXHAUSTED", Reason.FULL, Mode.ENFORCE] += 1
 
     def upstream_failed(self, listener: Side, route: str, cause: Cause) -> None:
         """A call between services had no answer; `route` is the authority of its route."""

@@ -149,7 +149,13 @@ RECIPIENT_FAILING: Final = Metric(
     "recipient_failing", Kind.GAUGE, ("destination",), "1 while a recipient fails again and again, and is tried less often"
 )
 OUTBOX_SET_ASIDE: Final = Metric("outbox_set_aside", Kind.COUNTER, (), "Damaged files of the outbox that were set aside")
-PROXY_CALLS: Final = Metric("proxy_calls", Kind.COUNTER, ("listener", "code", "mode"), "Calls carried between services that have ended")
+PROXY_CALLS: Final = Metric(
+    "proxy_calls",
+    Kind.COUNTER,
+    ("listener", "route", "destination", "code", "reason", "mode"),
+    "Calls between services that have ended; route and destination are empty where no route carried the call. Reason is what the gateway"
+    " ended it for, or an `UPSTREAM_…` of the operator's page; empty where it passed, or another ended it",
+)
 UPSTREAM_FAILURES: Final = Metric(
     "upstream_failures",
     Kind.COUNTER,

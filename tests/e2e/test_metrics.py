@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import grpc
 import promql_parser
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
@@ -19,13 +20,23 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.listeners import CALLS
 from gateway.telemetry.table import IN_BYTES, METRICS, PROCESS_METRICS, RESOURCES
 from tests.calls import LOGS, TRACK, logs, track
+from tests.e2e import fronting
 from tests.e2e.fronting import until
 from tests.e2e.test_serve import ELSEWHERE
+from tests.e2e.upstream import SERVICE, item, serving
 from tests.running import SECONDS, Process, call, connected
 
 ROOT: Final = Path(__file__).parents[2]
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
 HISTOGRAM: Final = re.compile("_(bucket|count|sum)$")
+
+THERE: Final = """
+  there: {recipient: service, region: FR, purpose: essential.service, legal_basis: CONTRACT, allow: [OPERATIONAL], retention: 1d}"""
+ROUTE: Final = """
+routes:
+  - {authority: events.example, destination: there, methods: [kannelle.privacy.v1.AnalyticsService/*], upstream: ["127.0.0.1:1"],
+     plaintext: true, callers: {web: {region: FR, allow: [OPERATIONAL]}}}
+"""
 
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -33,7 +44,8 @@ Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 @contextmanager
 def gateway(folder: Path) -> Iterator[Process]:
     """One whose recipient is away, so that what it is given waits."""
-    (folder / "policy.yaml").write_text(ELSEWHERE.format(port=1))
+    written = ELSEWHERE.format(port=1).replace("\nflows:", f"{THERE}\nflows:") + ROUTE
+    (folder / "policy.yaml").write_text(written)
     listeners = "PRIVACY_GATEWAY__LISTENERS__"
     given = {
         "PRIVACY_GATEWAY__POLICY": str(folder / "policy.yaml"),
@@ -88,7 +100,7 @@ def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: P
     assert asked == f"{OPENMETRICS}; charset=utf-8"
     assert samples.keys() == same.keys()
     names = {HISTOGRAM.sub("", name) for name, _ in samples}
-    assert {metric.shown for metric in (*METRICS, *PROCESS_METRICS)} - names <= WITHOUT_ROUTES
+    assert {metric.shown for metric in (*METRICS, *PROCESS_METRICS)} == names
     assert of(samples, "privacy_gateway_buried_total", destination="backend", reason="BURIED") == 3
     assert of(after, "privacy_gateway_purged_total", destination="backend", reason="PURGED") == 3
     _adds_up(samples)
@@ -103,13 +115,66 @@ def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: P
     assert of(samples, "process_resident_memory_bytes") > 10_000_000
 
 
-WITHOUT_ROUTES: Final = frozenset[str]()
-"""What has a series only where the policy has routes."""
-
-
 def _adds_up(samples: Samples) -> None:
     kept = total(samples, "privacy_gateway_outbox_bytes") + total(samples, "privacy_gateway_dead_letters_bytes")
     assert kept == of(samples, "privacy_gateway_resource_used_bytes", resource="outbox")
+
+
+def carried(samples: Samples) -> dict[tuple[str, ...], float]:
+    """How calls between services ended, by route, destination, code, reason and mode."""
+    found = {tuple(dict(labels)[name] for name in CALL): value for (name, labels), value in samples.items() if name == PROXIED}
+    return {labels: value for labels, value in found.items() if value}
+
+
+PROXIED: Final = "privacy_gateway_proxy_calls_total"
+CALL: Final = ("listener", "route", "destination", "code", "reason", "mode")
+
+
+def test_a_call_between_services_is_counted_by_its_route_and_why_it_ended(tmp_path: Path) -> None:
+    with serving(One=lambda request, context: request, Down=_not_found) as port:
+        routes = [
+            fronting.route("up.example", port),
+            fronting.route("shadow.example", port, mode="shadow"),
+            fronting.route("gone.example", 1),
+            {**fronting.route("others.example", port), "callers": {"other.test": {"region": "FR", "allow": ["OPERATIONAL"]}}},
+        ]
+        with fronting.gateway(tmp_path, fronting.policy(*routes)) as process:
+            for authority, name, message in (
+                ("up.example", "One", item(op="a")),
+                ("up.example", "Down", item(op="a")),
+                ("up.example", "One", b"\xff"),
+                ("shadow.example", "One", item(op="a")),
+                ("gone.example", "One", item(op="a")),
+                ("others.example", "One", item(op="a")),
+                ("nobody.example", "One", item(op="a")),
+                ("up.example", "None", item(op="a")),
+            ):
+                with fronting.dialled(process, authority) as channel:
+                    method: Any = channel.unary_unary(f"/{SERVICE}/{name}") if name == "None" else None
+                    fronting.ask(channel, name, message) if method is None else fate(method, message)
+            until(lambda: sum(carried(scraped(process)[1]).values()) == 8)
+            found = carried(scraped(process)[1])
+            assert process.stop() == 0
+    assert found == {
+        ("outbound", "up.example", "service", "OK", "", "enforce"): 1,
+        ("outbound", "up.example", "service", "NOT_FOUND", "", "enforce"): 1,
+        ("outbound", "up.example", "service", "INVALID_ARGUMENT", "MALFORMED", "enforce"): 1,
+        ("outbound", "shadow.example", "service", "OK", "", "shadow"): 1,
+        ("outbound", "gone.example", "service", "UNAVAILABLE", "UPSTREAM_REFUSED", "enforce"): 1,
+        ("outbound", "", "", "PERMISSION_DENIED", "CALLER_NOT_ALLOWED", "enforce"): 1,
+        ("outbound", "", "", "UNIMPLEMENTED", "NO_ROUTE", "enforce"): 1,
+        ("outbound", "", "", "UNIMPLEMENTED", "UNKNOWN_METHOD", "enforce"): 1,
+    }
+
+
+def _not_found(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+    context.abort(grpc.StatusCode.NOT_FOUND, "")
+    yield b""
+
+
+def fate(method: Any, message: bytes) -> None:
+    with pytest.raises(grpc.RpcError):
+        method(message, timeout=SECONDS)
 
 
 def recipes() -> Iterator[str]:

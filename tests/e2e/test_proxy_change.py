@@ -25,7 +25,6 @@ from tests.e2e.upstream import item, read, serving
 from tests.running import OPTIONS, SECONDS, Process, connected
 
 _Code: Final = grpc.StatusCode
-PROXIED: Final = 'privacy_gateway_proxy_calls_total{{code="{}",listener="outbound",mode="enforce"}}'
 
 
 def said(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:

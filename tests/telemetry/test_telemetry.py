@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from itertools import product
 from pathlib import Path
 from typing import Final, get_args
 
@@ -21,7 +20,7 @@ from gateway.errors import Cause, Reason
 from gateway.minimise.census import FIRST, STRIDE
 from gateway.model import Category, Depth, FieldVerdict, Release, Trail, Verdict, Withheld
 from gateway.policy.document import Mode, Side
-from gateway.telemetry import CODES, Telemetry, Use
+from gateway.telemetry import CODES, Proxied, Telemetry, Use
 from gateway.telemetry.counts import Fared, Waiting
 from gateway.telemetry.exposition import CONTENT_TYPE_OPENMETRICS, is_openmetrics
 from gateway.telemetry.table import BUCKETS, CALL_DURATION, FIELDS_STRIPPED, IN_BYTES, LABELS, METRICS, PROCESS_METRICS, RESOURCES, Kind
@@ -47,6 +46,7 @@ def decided(*verdicts: Verdict) -> Callable[[Telemetry], None]:
     return lambda telemetry: telemetry.decided(Flow(), verdicts, 6_000)
 
 
+CALL: Final = {"listener": "outbound", "route": "a.example", "destination": "svc", "code": "OK", "reason": "", "mode": "enforce"}
 OPERATED: Final = {("crm", "BURIED"): 3, ("crm", "PURGED"): 4}
 WAITING: Final = Waiting({"log": Depth(3, 400, 1, 5, 700), "crm": Depth()}, frozenset({"crm"}), 2, OPERATED)
 
@@ -85,19 +85,37 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
         (lambda t: t.stripped(3), "proxy_fields_stripped_total", {}, 3),
         (lambda t: [t.access_log_dropped(), t.access_log_dropped(4)], "access_log_dropped_total", {}, 5),
         (
-            lambda t: [t.proxied(Side.INBOUND, "NOT_FOUND", Mode.SHADOW, 1)] * 2,
+            lambda t: [t.proxied(Proxied(Side.INBOUND, "NOT_FOUND", "a.example", "svc", mode=Mode.SHADOW), 1)] * 2,
             "proxy_calls_total",
-            {"listener": "inbound", "code": "NOT_FOUND", "mode": "shadow"},
+            {**CALL, "listener": "inbound", "code": "NOT_FOUND", "mode": "shadow"},
             1,
         ),
         (
-            lambda t: t.proxied(Side.OUTBOUND, "anna@example.com", Mode.ENFORCE, 1),
+            lambda t: t.proxied(Proxied(Side.OUTBOUND, "UNAVAILABLE", "a.example", "svc", Cause.UPSTREAM_REFUSED), 1),
             "proxy_calls_total",
-            {"listener": "outbound", "code": "UNKNOWN", "mode": "enforce"},
+            {**CALL, "code": "UNAVAILABLE", "reason": "UPSTREAM_REFUSED"},
             1,
         ),
         (
-            lambda t: t.proxied(Side.OUTBOUND, "OK", Mode.ENFORCE, 2_000_000),
+            lambda t: t.proxied(Proxied(Side.OUTBOUND, "UNIMPLEMENTED", reason=Reason.NO_ROUTE), 1),
+            "proxy_calls_total",
+            {**CALL, "route": "", "destination": "", "code": "UNIMPLEMENTED", "reason": "NO_ROUTE"},
+            1,
+        ),
+        (
+            lambda t: t.turned_away(Side.OUTBOUND),
+            "proxy_calls_total",
+            {**CALL, "route": "", "destination": "", "code": "RESOURCE_EXHAUSTED", "reason": "FULL"},
+            1,
+        ),
+        (
+            lambda t: t.proxied(Proxied(Side.OUTBOUND, "anna@example.com", "a.example", "svc"), 1),
+            "proxy_calls_total",
+            {**CALL, "code": "UNKNOWN"},
+            1,
+        ),
+        (
+            lambda t: t.proxied(Proxied(Side.OUTBOUND, "OK"), 2_000_000),
             "call_duration_seconds_sum",
             {"listener": "outbound", "service": ""},
             0.002,
@@ -194,12 +212,17 @@ def test_after_a_reload_earlier_numbers_stay_and_one_policy_is_in_force() -> Non
     assert [dict(labels)["digest"] for name, labels in read(telemetry) if name.endswith("policy_info")] == ["cd"]
 
 
-def test_calls_between_services_add_no_series() -> None:
+def test_a_routes_series_is_there_from_the_start_as_zero() -> None:
     telemetry = Telemetry()
-    before = {one for one in read(telemetry) if "proxy" in one[0]}
-    for side, code, mode in product(Side, [*CODES, "made up"], Mode):
-        telemetry.proxied(side, code, mode, 1)
-    assert {one for one in read(telemetry) if "proxy" in one[0]} == before
+    telemetry.carries([(Side.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])
+    assert value(telemetry, "proxy_calls_total", **CALL) == 0
+
+
+def test_what_a_caller_makes_up_adds_no_series() -> None:
+    telemetry = Telemetry()
+    for code in ("made up", "anna@example.com", "UNKNOWN"):
+        telemetry.proxied(Proxied(Side.OUTBOUND, code), 1)
+    assert len([name for name, _ in read(telemetry) if name == "privacy_gateway_proxy_calls_total"]) == 1
 
 
 def test_the_codes_are_those_of_grpc() -> None:
@@ -237,8 +260,8 @@ def told_all() -> Telemetry:
     """Where everything has a series."""
     telemetry = Telemetry()
     telemetry.in_force("ab", 1, FLOWS)
-    telemetry.carries([(Side.OUTBOUND, "crm.example")])
     telemetry.called("local", "a.S", "OK", 1)
+    telemetry.carries([(Side.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])
     telemetry.bounded(dict.fromkeys(RESOURCES, lambda: Use(1, 2)))
     return telemetry
 
@@ -349,7 +372,7 @@ def test_a_closed_one_shows_nothing() -> None:
 @pytest.mark.parametrize(
     ("told", "most"),
     [
-        (lambda t: [t.proxied(Side.OUTBOUND, "OK", Mode.ENFORCE, 900), t.stripped(2)], 10e-6),
+        (lambda t: [t.proxied(Proxied(Side.OUTBOUND, "OK", "a.example", "svc"), 900), t.stripped(2)], 10e-6),
         (decided(release(notes={((None, "name"), Reason.TOO_LONG, STRIP): 2})), 10e-6),
         (lambda t: t.called("local", "a.S", "OK", 900), 10e-6),
     ],

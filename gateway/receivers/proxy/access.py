@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 import grpc
 import msgspec
@@ -15,13 +15,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry, ShadowField
 
 from gateway.delivery.packer import Packer
-from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.errors import Cause, Permanent, Reason, Refused, Retryable
 from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.subject import NOBODY
 from gateway.model import Parcel, Subject
 from gateway.pipeline.decide import Decider
 from gateway.policy.document import Mode, Side
-from gateway.telemetry import Counts, Use
+from gateway.telemetry import Counts, Proxied, Use
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,10 @@ _LISTENERS: Final = {Side.OUTBOUND: LISTENER_OUTBOUND, Side.INBOUND: LISTENER_IN
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What is logged of a call. `received_ns` in nanoseconds since 1970, `took_ns` in nanoseconds."""
+    """What is logged of a call, and by `route`, `destination` and `reason` counted.
+
+    `received_ns` in nanoseconds since 1970, `took_ns` in nanoseconds.
+    """
 
     listener: Side
     method: str
@@ -60,6 +63,9 @@ class Access(msgspec.Struct, frozen=True):
     subject: Subject = NOBODY
     mode: Mode = Mode.ENFORCE
     shadow: tuple[tuple[str, Reason, int], ...] = ()
+    route: str = ""
+    destination: str = ""
+    reason: Reason | Cause | Literal[""] = ""
 
     def __repr__(self) -> str:
         return "Access(…)"
@@ -89,7 +95,8 @@ class AccessLog:
 
     def add(self, access: Access) -> None:
         """Count a call, and log it."""
-        self._telemetry.proxied(access.listener, CODES[access.code], access.mode, access.took_ns)
+        ended = Proxied(access.listener, CODES[access.code], access.route, access.destination, access.reason, access.mode)
+        self._telemetry.proxied(ended, access.took_ns)
         self._telemetry.stripped(access.fields_stripped)
         if len(self._waiting) >= MOST:
             self._telemetry.access_log_dropped()

@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Container, Sequence
 from functools import partial
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 import grpc
 import msgspec
 
-from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.errors import Cause, Permanent, Reason, Refused, Retryable
 from gateway.minimise.subject import NOBODY
 from gateway.pipeline.decide import Decider
 from gateway.plan import Streams
@@ -96,7 +96,7 @@ class Proxy(grpc.GenericRpcHandler):
             method = routing.methods[self._side].get(path)
             if method is None or kind is None or kind is not KINDS[method.plan.streams][0]:
                 raise Refused(_unrouted(context, path or said, routing.authorities[self._side]))
-            passage = _passage(method, context, visit.names, routing.authorities[self._side])
+            passage = visit.passage = _passage(method, context, visit.names, routing.authorities[self._side])
             # Since the routing was asked nothing has been waited for: a channel that no call uses may be closed at any time.
             with passage.upstream:
                 task = self._host.in_flight.begin(passage)
@@ -106,9 +106,9 @@ class Proxy(grpc.GenericRpcHandler):
                 return await kind(exchange, requests, context)
         except BaseException as error:
             if task is not None and self._host.in_flight.is_over(task):
-                visit.code = number(code_of(Reason.POLICY_CHANGED))
+                visit.code, visit.reason = number(code_of(Reason.POLICY_CHANGED)), Reason.POLICY_CHANGED
                 await _tell(context)
-            visit.code = _code_of(error, visit.exchange, context)
+            visit.code, visit.reason = _code_of(error, visit.exchange, context), _reason_of(error, visit.exchange)
             raise
         finally:
             if task is not None:
@@ -156,17 +156,19 @@ class _Visit:
 
     def __init__(self, path: str) -> None:
         self.names: Sequence[str] = ()
+        self.passage: Passage | None = None
         self.exchange: Exchange | None = None
         self.code = 0
+        self.reason: Reason | Cause | Literal[""] = ""
         self.received_ns = time.time_ns()
         self._method = path[1:]
         self._begun = time.perf_counter_ns()
 
     def access(self, side: Side) -> Access:
         """The entry, now that the call has ended."""
-        took, exchange = time.perf_counter_ns() - self._begun, self.exchange
-        if exchange is None:
-            return Access(side, self._method, next(iter(self.names), ""), self.code, self.received_ns, took)
+        took, passage, exchange = time.perf_counter_ns() - self._begun, self.passage, self.exchange
+        if passage is None or exchange is None:
+            return Access(side, self._method, next(iter(self.names), ""), self.code, self.received_ns, took, reason=self.reason)
         return Access(
             side,
             self._method,
@@ -180,7 +182,20 @@ class _Visit:
             told(exchange.subject),
             Mode.SHADOW if exchange.passage.shadow else Mode.ENFORCE,
             tuple((path, reason, count) for (path, reason), count in exchange.shadow.items()) if exchange.shadow else (),
+            passage.course.authority,
+            passage.route.destination,
+            self.reason,
         )
+
+
+def _reason_of(error: BaseException, exchange: Exchange | None) -> Reason | Cause | Literal[""]:
+    """Why the gateway ends a call with an error, or its upstream has no answer; empty where another ended it."""
+    if exchange is not None and exchange.code:
+        return exchange.cause or ""
+    if isinstance(error, grpc.aio.AbortError):
+        # Ended while it waited for its caller, to make room or for being late.
+        return Reason.FULL
+    return error.reason if isinstance(error, (Refused, Retryable, Permanent)) else ""
 
 
 def _code_of(error: BaseException, exchange: Exchange | None, context: Context) -> int:
