@@ -19,13 +19,14 @@ from gateway.cli.options import example, output, sources
 from gateway.errors import BadSetup
 from gateway.pipe.descriptor import say
 from gateway.pipe.lines import Lines
+from gateway.pipe.report import Report
 from gateway.pipe.tally import Tally
 
 if TYPE_CHECKING:
     from gateway.pipe.printed import Sink
 
 LOCAL: Final = "127.0.0.1:4317"
-IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 STDIN: Final = 0
 STDOUT: Final = 1
 
@@ -37,6 +38,26 @@ class Given(NamedTuple):
     policy: Path | None
     destination: str
     local: str | None
+
+
+class Every(click.ParamType[float]):
+    """A duration such as 60s, in seconds; 0 is never."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds. Fails with what is to be written."""
+        if isinstance(value, float):
+            return value
+        from gateway.yamlfile import durations  # noqa: PLC0415 reading begins before anything is loaded
+
+        try:
+            seconds = durations.read(0 if value == "0" else value, value, "s")
+        except ValueError as error:
+            self.fail(f"must be {error}", param, ctx)
+        if seconds < 0:
+            self.fail("must not be negative", param, ctx)
+        return float(seconds)
 
 
 class Filter(click.Command):
@@ -67,13 +88,23 @@ class Filter(click.Command):
     metavar="[ADDRESS]",
     help=f"Send them to the gateway on this machine instead, as log records. [{LOCAL}]",
 )
+@click.option(
+    "--report-every",
+    "every",
+    type=Every(),
+    default="60s",
+    metavar="DURATION",
+    show_default=True,
+    help="When to say the counts. 0: at the end.",
+)
 @output
-def pipe(contracts: tuple[Path, ...], policy: Path | None, destination: str, local: str | None, form: str) -> int:
+def pipe(every: float, form: str, **given: Any) -> int:
     """Minimise what a process writes, line by line.
 
-    A line that is a JSON object leaves by the policy's attribute rules, any other line only if it is one of `log_templates`. Reads until
-    the writer has gone, whatever happens and whatever signal comes; then says how many lines passed, on standard error. Exits with 1 if
-    lines were lost for want of room or of a reader.
+    Level, time and IDs are found in what common loggers print, the policy's `pipe.keys` name others. A text leaves if it is one of
+    `log_templates`, fields by the policy's attribute rules. Reads until the writer has gone, whatever happens and whatever signal comes.
+    Says on standard error how many lines passed: from time to time, on SIGUSR1, and at the end. Exits with 1 if lines were lost for want
+    of room or of a reader.
     """
     if os.isatty(STDIN):
         raise click.UsageError("Lines come from standard input; there is a terminal.")
@@ -81,17 +112,24 @@ def pipe(contracts: tuple[Path, ...], policy: Path | None, destination: str, loc
     tally = Tally()
     lines = Lines(STDIN, tally)
     lines.start()
+    report = Report(tally, every, _as_json if form == "json" else Tally.line)
+    report.start()
     try:
-        _filter(lines, tally, Given(contracts, policy, destination, local))
+        _filter(lines, tally, Given(**given))
     except (BadSetup, click.ClickException) as error:
         _show(error)
         lines.drain()
+        report.end()
         return 2
     except BaseException:
         lines.drain()
         raise
-    say(msgspec.json.encode(tally.told()).decode() if form == "json" else tally.line())
+    report.end()
     return int(tally.lost)
+
+
+def _as_json(tally: Tally) -> str:
+    return msgspec.json.encode(tally.told()).decode()
 
 
 def _hold() -> None:

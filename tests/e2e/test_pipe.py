@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 
+from gateway.policy.load import default_path
 from tests.e2e.planted import VALUES, found
 from tests.running import Process
 
@@ -79,15 +80,77 @@ def test_lines_come_out_as_they_come_in() -> None:
             running.write(LINE + b'{"msg": "request completed", "user.id": "usr_%d", "ip": "10.0.0.1"}\n' % number)
             assert running.line() == LINE
             assert json.loads(running.line()) == {"msg": "request completed", "user.id": f"usr_{number}"}
-        assert running.end() == (0, b"", b"pipe: 6 lines read, 6 passed (3 of them stripped), 0 dropped\n")
+        assert running.end() == (0, b"", b"pipe: 6 lines read, 6 passed (3 of them stripped, 0 bare), 0 dropped\n")
 
 
 def test_what_is_dropped_is_told_in_counts() -> None:
-    data = b"Ada Byron signed in\n{\n" + b"x" * 70_000 + b'\n{"name": "Ada"}\nserver started'
+    data = (
+        b"Ada Byron signed in\n{\n"
+        + b"x" * 70_000
+        + b'\n{"name": "Ada"}\nserver started\n  Ada\n{"level": "error", "msg": "no account for Ada"}'
+    )
     code, out, told = filtered(data)
-    assert (code, out) == (0, LINE)
-    dropped = {"not a template": 1, "nothing left": 1, "malformed": 1, "too long": 1}
-    assert told == {"read": 5, "passed": 1, "stripped": 0, "dropped": dropped}
+    assert (code, out) == (0, LINE + b'{"level":"error"}\n')
+    dropped = {"not a template": 1, "nothing left": 1, "malformed": 1, "too long": 1, "continuation": 1}
+    assert told == {"read": 7, "passed": 2, "stripped": 1, "bare": 1, "dropped": dropped}
+
+
+def test_counts_are_said_while_lines_pass() -> None:
+    with filtering("--report-every", "0.1s", "--format", "json") as running:
+        assert running.process.stderr
+        for number in range(1, 3):
+            running.write(b"Ada\n")
+            while (told := json.loads(running.process.stderr.readline()))["dropped"] != {"not a template": number}:
+                assert told["read"] in {number - 1, number}  # said between reading and deciding
+        code, out, err = running.end()
+    assert (code, out, err.count(b"\n")) == (0, b"", 1)
+
+
+def test_counts_are_said_when_a_signal_asks() -> None:
+    with filtering("--report-every", "0", "--format", "json") as running:
+        assert running.process.stderr
+        for number in range(1, 3):
+            running.write(LINE)
+            assert running.line() == LINE
+            running.process.send_signal(signal.SIGUSR1)
+            assert json.loads(running.process.stderr.readline())["read"] == number
+        assert running.end()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("5m", b"5min or 5mo"), ("5", b"5s: a number needs its unit"), ("-1s", b"not be negative"), ("x", b"a number and its unit")],
+)
+def test_an_interval_has_its_unit(value: str, text: bytes) -> None:
+    with filtering("--report-every", value) as running:
+        code, out, err = running.end()
+    assert (code, out) == (2, b"")
+    assert text in err
+
+
+def test_bare_records_and_mapped_keys_reach_the_gateway(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(default_path().read_text() + "pipe: {keys: {severity_text: [how_bad], body: [what]}}\n")
+    lines = [
+        b'{"how_bad": "crit", "what": "server started", "name": "Ada"}',
+        b'{"level": "error", "msg": "no account for Ada"}',
+        b"Traceback (most recent call last):",
+        b'  File "a.py", line 1',
+        b"ValueError: no account for Ada",
+    ]
+    with Process(tmp_path) as process:
+        code, out, told = filtered(b"\n".join(lines), "--policy", str(policy), "--local", process.address)
+        assert process.stop() == 0
+    # The traceback belongs to the error before it.
+    assert (code, out) == (0, b"")
+    assert told == {"read": 5, "passed": 2, "stripped": 2, "bare": 1, "dropped": {"continuation": 3}}
+    written = (process.state / "application-log.jsonl").read_text()
+    records = [json.loads(line)["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0] for line in written.splitlines()]
+    assert [(record["severityText"], record.get("body")) for record in records] == [
+        ("crit", {"stringValue": "server started"}),
+        ("error", None),
+    ]
+    assert "Ada" not in written
 
 
 def test_a_reader_that_stalls_does_not_hold_up_the_writer() -> None:
@@ -129,7 +192,7 @@ def test_a_reader_that_leaves_does_not_end_the_writer() -> None:
     assert told["dropped"]["output closed"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGUSR2])
 def test_signals_do_not_end_it(number: int) -> None:
     with filtering() as running:
         running.write(LINE)
@@ -273,7 +336,7 @@ def test_a_text_goes_to_the_gateway_on_the_machine(local: list[str], tmp_path: P
         code, out, told = filtered(data, *arguments)
         assert process.stop() == 0
     assert (code, out) == (0, b"")
-    assert told == {"read": 3, "passed": 2, "stripped": 1, "dropped": {"not a template": 1}}
+    assert told == {"read": 3, "passed": 2, "stripped": 1, "bare": 0, "dropped": {"not a template": 1}}
     written = [json.loads(line) for line in (process.state / "application-log.jsonl").read_text().splitlines()]
     records = [record["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0] for record in written]
     assert [record["body"]["stringValue"] for record in records] == ["server started", "request failed"]
