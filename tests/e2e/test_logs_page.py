@@ -56,6 +56,13 @@ def test_the_entrypoint_filters_output_and_errors_and_keeps_the_exit_status(shel
     assert sorted(path.name for path in shell["cwd"].iterdir()) == ["bin", "entrypoint.sh"]
 
 
+@pytest.mark.parametrize("folder", ["/proc", "/nowhere", "/dev/null", ""])
+def test_the_entrypoint_needs_no_temporary_folder_that_can_be_written_to(shell: dict[str, Any], entrypoint: list[str], folder: str) -> None:
+    shell["env"]["TMPDIR"] = folder
+    done = ran([*entrypoint, "sh", "-c", "echo server started; exit 7"], shell)
+    assert (done.returncode, done.stdout) == (7, "server started\n")
+
+
 SERVICE: Final = "trap 'echo server stopped; exit 3' TERM; echo server started; while :; do sleep 0.1; done"
 
 
