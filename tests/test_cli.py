@@ -194,6 +194,54 @@ def test_a_withheld_message_exits_with_1_and_does_not_say_why() -> None:
     assert json.loads(result.stderr) == {"destination": "analytics", "type": event, "outcome": "withheld"}
 
 
+JSON: Final = ("--input", "json", "--output", "json")
+
+
+@pytest.mark.parametrize(
+    ("text", "out"),
+    [
+        ('{"userId": "usr_1", "fullName": "Jean", "sourceIp": "10.1.2.3"}', {"userId": "usr_1", "fullName": "Jean"}),
+        ('{"user_id": "usr_1", "company": {"company_id": "nope"}}', {"userId": "usr_1", "company": {}}),
+        ("{}", {}),
+    ],
+)
+def test_a_message_can_be_given_and_taken_as_json(text: str, out: dict[str, Any]) -> None:
+    result = run(*TO_CRM, *JSON, input=text)
+    assert (result.exit_code, json.loads(result.stdout)) == (0, out)
+    as_bytes, from_bytes = run(*TO_CRM, "--input", "json", input=text), run(*TO_CRM, "--output", "json", input=b"\x0a\x05usr_1")
+    assert as_bytes.stdout_bytes == KANNELLE.contract.message_class(CONTACT)(**_plain(out)).SerializeToString()
+    assert json.loads(from_bytes.stdout) == {"userId": "usr_1"}
+    assert json.loads(result.stderr) == json.loads(as_bytes.stderr)
+
+
+def _plain(out: dict[str, Any]) -> dict[str, Any]:
+    return {re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", name): value for name, value in out.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "MALFORMED"),
+        ("planted", "MALFORMED"),
+        ("[]", "MALFORMED"),
+        ('"planted"', "MALFORMED"),
+        ('{"userId": 5}', "MALFORMED"),
+        ('{"planted": "planted"}', "MALFORMED"),
+        ('{"userId": "planted", "userId": "planted"}', "MALFORMED"),
+        ('{"userId": "\\ud800planted"}', "MALFORMED"),
+        ("[" * 100_000, "MALFORMED"),
+        ('{"userId": ' + "9" * 10_000 + "}", "MALFORMED"),
+        (b"\xff\xfe", "MALFORMED"),
+        (" " * (5 << 20), "TOO_LARGE"),
+    ],
+    ids=lambda value: repr(value[:24]),
+)
+def test_json_that_is_no_message_is_refused_without_a_word_of_it(text: str | bytes, reason: str) -> None:
+    result = run(*TO_CRM, *JSON, input=text)
+    assert (result.exit_code, result.stdout_bytes) == (1, b"")
+    assert json.loads(result.stderr) == {"destination": "crm", "type": CONTACT, "outcome": "refused", "reason": reason}
+
+
 def test_contracts_and_policy_are_given_by_file(tmp_path: Path) -> None:
     folder = protos(tmp_path, "message A { string id = 1 @USER_ID; string bare = 2; }")
     policy = lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{}}\n")

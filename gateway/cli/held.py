@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.cli.show import console, count
+from gateway.cli.show import console, count, rfc3339
 from gateway.delivery.file import NANOS
 from gateway.delivery.held import Held
 from gateway.delivery.stock import Lot, Swept
@@ -132,6 +132,18 @@ def described(held: Held, message: Message | None, *, values: bool) -> dict[str,
     return told
 
 
+def lot(one: Lot) -> dict[str, Any]:
+    """What is kept for a destination; `oldest` is null where nothing waits."""
+    told = msgspec.structs.asdict(one)
+    oldest_ns = told.pop("oldest_ns")
+    return {**told, "oldest": rfc3339(oldest_ns) if oldest_ns else None}
+
+
+def taken(one: Swept) -> dict[str, Any]:
+    """A record of what was taken away undelivered."""
+    return {"at": rfc3339(one.at_ns), "destination": one.destination, "reason": one.reason, "count": one.count}
+
+
 def plain(held: Held) -> dict[str, Any]:
     """What is known of one, with times as people and JSON have them; what doesn't apply is left out."""
     told = {
@@ -139,10 +151,10 @@ def plain(held: Held) -> dict[str, Any]:
         "destination": held.destination,
         "type": held.type,
         "bytes": held.bytes,
-        "received": moment(held.received_ns),
+        "received": rfc3339(held.received_ns),
         "attempts": held.attempts,
-        "due": moment(held.due_ns) if held.due_ns else None,
-        "dead_since": moment(held.buried_ns) if held.reason else None,
+        "due": rfc3339(held.due_ns) if held.due_ns else None,
+        "dead_since": rfc3339(held.buried_ns) if held.reason else None,
         "reason": held.reason or None,
         "damaged": None if held.sound else True,
         "key": held.key,

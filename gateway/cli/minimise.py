@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from google.protobuf import json_format
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
 
 from gateway.cli.load import compiler, destination_named, type_named
 from gateway.cli.options import example, found_sources
@@ -22,31 +25,71 @@ from gateway.model import Release, Verdict
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
 
+ENCODING = click.Choice(["binary", "json"])
+"""How a message is written: as protobuf's bytes, or as its JSON: https://protobuf.dev/programming-guides/json/."""
+
 
 @click.command(epilog=example("minimise --type kannelle.crm.v1.Contact --destination crm < contact.bin > minimised.bin"))
 @found_sources
 @click.option("--type", "type_", required=True, metavar="TYPE", help="The message's type, such as kannelle.crm.v1.Contact.")
 @click.option("--destination", required=True, metavar="NAME", help="Whom it is for, as the policy names it.")
-def minimise(contracts: tuple[Path, ...], policy: Path | None, type_: str, destination: str) -> int:
-    """Minimise one serialised message, stdin to stdout.
+@click.option("--input", "given", type=ENCODING, default="binary", show_default=True, help="How the message on standard input is written.")
+@click.option("--output", "wanted", type=ENCODING, default="binary", show_default=True, help="How to write the minimised one.")
+def minimise(  # noqa: PLR0913, PLR0917 - as the options are
+    contracts: tuple[Path, ...], policy: Path | None, type_: str, destination: str, given: str, wanted: str
+) -> int:
+    """Minimise one message, stdin to stdout: protobuf's bytes, or its JSON.
 
     The receipt goes to standard error, as JSON. Standard output stays empty unless it exits with 0. A message that the destination
-    doesn't get at all, refused or withheld, exits with 1, so that nobody takes the empty output for a message.
+    doesn't get at all, refused or withheld, exits with 1, so that nobody takes the empty output for a message. So does JSON that isn't
+    a message of the type: it is MALFORMED, also with a field that the type doesn't have.
     """
     made, file = compiler(contracts, policy)
     item, to = type_named(made, type_), destination_named(made, file, destination)
     flow = single(made, item, to)
     if sys.stdin.isatty():
-        raise click.UsageError("The message comes from standard input, as bytes; there is a terminal.")
+        raise click.UsageError("The message comes from standard input; there is a terminal.")
     raw = sys.stdin.buffer.read(MAX_BYTES + 1)
     head = {"destination": to, "type": item}
+    message = made.contract.message_class(item)()
     try:
+        raw = _parsed(message, raw) if given == "json" else raw
         verdict = _decide(flow, raw)
         lines = receipt(made.projector(to), raw, verdict)
+        out = b"" if not isinstance(verdict, Release) else verdict.payload if wanted == "binary" else _printed(message, verdict.payload)
     except Refused as error:
         as_json({**head, "outcome": "refused", "reason": error.reason}, err=True)
         return 1
-    return _put(verdict, lines, head)
+    return _put(verdict, lines, head, out)
+
+
+def _parsed(message: Message, text: bytes) -> bytes:
+    """The bytes of a message that is given as JSON, read into `message`. Raises Refused; what the reader says of it may hold values."""
+    if len(text) > MAX_BYTES:
+        raise Refused(Reason.TOO_LARGE)
+    if not text.lstrip().startswith(b"{"):  # an empty list would be taken for an empty message
+        raise Refused(Reason.MALFORMED)
+    try:
+        json_format.Parse(text, message, descriptor_pool=_pool(message))
+        return message.SerializePartialToString()
+    except (json_format.ParseError, ValueError, ArithmeticError, RecursionError, TypeError, KeyError, AttributeError):
+        raise Refused(Reason.MALFORMED) from None
+
+
+def _printed(message: Message, payload: bytes) -> bytes:
+    """A minimised message as JSON. Raises Refused if it has none, such as a time beyond the year 9999."""
+    message.Clear()
+    message.ParseFromString(payload)
+    try:
+        return f"{json_format.MessageToJson(message, descriptor_pool=_pool(message))}\n".encode()
+    except (json_format.SerializeToJsonError, ValueError, ArithmeticError, RecursionError):
+        raise Refused(Reason.MALFORMED) from None
+
+
+def _pool(message: Message) -> DescriptorPool:
+    """Where the types of what an `Any` holds are looked up: the contracts."""
+    pool: Any = message.DESCRIPTOR.file.pool
+    return pool  # type: ignore[no-any-return]  # types-protobuf doesn't know upb's pool
 
 
 def _decide(flow: Flow, raw: bytes) -> Verdict:
@@ -57,12 +100,12 @@ def _decide(flow: Flow, raw: bytes) -> Verdict:
     return verdict
 
 
-def _put(verdict: Verdict, lines: tuple[FieldLine, ...], head: dict[str, Any]) -> int:
+def _put(verdict: Verdict, lines: tuple[FieldLine, ...], head: dict[str, Any], out: bytes) -> int:
     """The receipt goes first: once a byte of the message is out, nothing can fail but the writing."""
     if not isinstance(verdict, Release):
         as_json({**head, "outcome": "withheld"}, err=True)
         return 1
     as_json({**head, "outcome": "released", "plan": verdict.plan, "fields": lines}, err=True)
-    sys.stdout.buffer.write(verdict.payload)
+    sys.stdout.buffer.write(out)
     sys.stdout.buffer.flush()
     return 0

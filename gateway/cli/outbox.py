@@ -79,8 +79,7 @@ def status(path: Path | None, form: str) -> None:
     with _stock(path) as (stock, _):
         lots, swept, aside = stock.lots(), stock.swept(RECORDS), stock.set_aside()
     if form == "json":
-        drawn = [{**msgspec.structs.asdict(lot), "oldest_ns": lot.oldest_ns or None} for lot in lots]
-        as_json({"destinations": drawn, "taken_away": swept, "set_aside": aside})
+        as_json({"destinations": [*map(held.lot, lots)], "taken_away": [*map(held.taken, swept)], "set_aside": aside})
     else:
         held.put_status(lots, swept, aside, time.time_ns())
 
@@ -94,8 +93,8 @@ def list_(path: Path | None, limit: int, form: str, **named: str) -> None:
     """List what waits, oldest first."""
     from gateway.cli import held  # noqa: PLC0415 as above
 
-    with _stock(path) as (stock, _):
-        found = stock.items(_matching(stock, **named), limit + 1)
+    with _stock(path) as (stock, config):
+        found = stock.items(_matching(stock, config, **named), limit + 1)
     if form == "json":
         as_json(_listed("items", found, limit))
     else:
@@ -136,8 +135,8 @@ def retry(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> i
 
     A recipient that fails again and again is still tried only now and then.
     """
-    with _stock(path) as (stock, _):
-        choice = _choice(stock, ids, **named)
+    with _stock(path) as (stock, config):
+        choice = _choice(stock, config, ids, **named)
         done = sum(_counted(stock.retry(choice), stock, choice))
         return _told(("due", "due now"), "item", choice, (done, 0), form)
 
@@ -151,8 +150,8 @@ def bury(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> in
 
     `deadletters replay` undoes it. What is on its way at that moment is counted apart: once delivered, it is no dead letter.
     """
-    with _stock(path) as (stock, _):
-        choice = _choice(stock, ids, **named)
+    with _stock(path) as (stock, config):
+        choice = _choice(stock, config, ids, **named)
         return _told(("buried", "dead letters now"), "item", choice, _counted(stock.bury(choice), stock, choice), form)
 
 
@@ -169,8 +168,8 @@ def purge(ids: tuple[int, ...], dead: bool, yes: bool, path: Path | None, form: 
     delivered. JSON needs --yes.
     """
     noun = "dead letter" if dead else "item"
-    with _stock(path) as (stock, _):
-        choice = _choice(stock, ids, **named)
+    with _stock(path) as (stock, config):
+        choice = _choice(stock, config, ids, **named)
         if not yes and (form == "json" or not click.confirm(f"Delete {_words(choice, noun)}, undelivered and for good?")):
             raise click.UsageError("Nothing was deleted; --yes deletes without asking.")
         steps = stock.purge_dead(choice) if dead else chain(stock.purge(choice), stock.purge_dead(choice) if ids else ())
@@ -195,8 +194,8 @@ def list_dead(path: Path | None, limit: int, form: str, **named: str) -> None:
     """List dead letters, with the reason of each."""
     from gateway.cli import held  # noqa: PLC0415 as above
 
-    with _stock(path) as (stock, _):
-        found = stock.dead(_matching(stock, **named), limit + 1)
+    with _stock(path) as (stock, config):
+        found = stock.dead(_matching(stock, config, **named), limit + 1)
     if form == "json":
         as_json(_listed("dead_letters", found, limit))
     else:
@@ -213,8 +212,8 @@ def replay(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> 
 
     They wait again, as if they had never failed, and are decided on again by the policy of the moment.
     """
-    with _stock(path) as (stock, _):
-        choice = _choice(stock, ids, **named)
+    with _stock(path) as (stock, config):
+        choice = _choice(stock, config, ids, **named)
         return _told(("replayed", "waiting again"), "dead letter", choice, _counted(stock.replay(choice), stock, choice), form)
 
 
@@ -247,23 +246,35 @@ def _message(config: Config, held: Held, payload: bytes) -> Message | None:
         return None
 
 
-def _matching(stock: Stock, destination: str, type_: str, reason: str = "") -> Choice:
-    """What matches. Raises BadParameter for a destination that nothing was ever stored for."""
-    from gateway.cli.load import guess  # noqa: PLC0415 as above
-    from gateway.delivery.held import Choice  # noqa: PLC0415
+def _matching(stock: Stock, config: Config, destination: str, type_: str, reason: str = "") -> Choice:
+    """What matches. Raises BadParameter for a destination that nothing was ever stored for and that the policy doesn't know."""
+    from gateway.delivery.held import Choice  # noqa: PLC0415 as above
 
-    known = [lot.destination for lot in stock.lots()]
-    if destination and destination not in known:
-        raise click.BadParameter(f"nothing was ever stored for {destination}{guess(destination, known)}", param_hint="--destination")
+    if destination:
+        _check_known(destination, [lot.destination for lot in stock.lots()], config)
     return Choice((), destination, type_, reason)
 
 
-def _choice(stock: Stock, ids: tuple[int, ...], destination: str, type_: str, everything: bool, reason: str = "") -> Choice:  # noqa: PLR0913, PLR0917 - as the options are
+def _check_known(destination: str, stored: list[str], config: Config) -> None:
+    """The policy is asked only where the outbox doesn't know a name: one that is broken keeps nobody from what is stored."""
+    from gateway.cli.load import guess, policy_file  # noqa: PLC0415 as above
+
+    if destination in stored:
+        return
+    known = {*stored, *policy_file(config.policy).policy.destinations}
+    if destination not in known:
+        text = f"nothing was ever stored for {destination}, nor does the policy know it{guess(destination, known)}"
+        raise click.BadParameter(text, param_hint="--destination")
+
+
+def _choice(  # noqa: PLR0913, PLR0917 - as the options are
+    stock: Stock, config: Config, ids: tuple[int, ...], destination: str, type_: str, everything: bool, reason: str = ""
+) -> Choice:
     """What a command shall act on. Raises UsageError where that isn't clear."""
     ways = bool(ids), bool(destination or type_ or reason), everything
     if sum(ways) != 1:
         raise click.UsageError("Say which: IDs, or what they have in common, or --all.")
-    return msgspec.structs.replace(_matching(stock, destination, type_, reason), ids=ids)
+    return msgspec.structs.replace(_matching(stock, config, destination, type_, reason), ids=ids)
 
 
 def _words(choice: Choice, noun: str) -> str:

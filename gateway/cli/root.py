@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import click
 from click.exceptions import Exit, NoSuchCommand
 
+from gateway import __version__
 from gateway.errors import BadSetup
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -92,5 +93,6 @@ Before you agree:   privacy-gateway diff policy.yaml new-policy.yaml
 
 
 @click.group(cls=Root, name="privacy-gateway", epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version and exit.")
 def main() -> None:
     """Minimises what a service says to logs, vendors and other services."""

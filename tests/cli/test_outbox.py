@@ -66,9 +66,9 @@ def told(*arguments: str) -> Any:
 
 @pytest.mark.usefixtures("state")
 def test_status_tells_what_waits_by_destination() -> None:
-    assert [(one["destination"], one["items"], one["dead"], one["oldest_ns"]) for one in told("outbox", "status")["destinations"]] == [
-        ("analytics", 8, 2, NOW),
-        ("crm", 2, 0, NOW),
+    assert [(one["destination"], one["items"], one["dead"], one["oldest"]) for one in told("outbox", "status")["destinations"]] == [
+        ("analytics", 8, 2, "2023-11-14T22:13:20Z"),
+        ("crm", 2, 0, "2023-11-14T22:13:20Z"),
     ]
     assert [line.split() for line in run("outbox", "status").stdout.splitlines()[1:]][1][:2] == ["crm", "2"]
 
@@ -147,7 +147,7 @@ def test_nothing_is_deleted_without_a_yes(answer: str) -> None:
 @pytest.mark.parametrize(
     ("call", "code", "text"),
     [
-        ("outbox list --destination crn", 2, "nothing was ever stored for crn; did you mean crm?"),
+        ("outbox list --destination crn", 2, "nothing was ever stored for crn, nor does the policy know it; did you mean crm?"),
         ("outbox bury", 2, "Say which: IDs, or what they have in common, or --all."),
         ("outbox bury 1 --all", 2, "Say which"),
         ("outbox bury 1 --destination crm", 2, "Say which"),
@@ -160,6 +160,24 @@ def test_a_call_that_cannot_be_meant_says_why(call: str, code: int, text: str) -
     result = run(*call.split())
     assert (result.exit_code, result.stdout) == (code, "")
     assert text in result.stderr
+
+
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("outbox purge --destination billing --yes", "0 items deleted.\n"),
+        ("outbox purge --destination billing --dead --yes", "0 dead letters deleted.\n"),
+        ("outbox retry --destination billing", "0 items due now.\n"),
+        ("outbox bury --destination billing", "0 items dead letters now.\n"),
+        ("outbox list --destination billing", ""),
+        ("deadletters list --destination billing", ""),
+        ("deadletters replay --destination billing", "0 dead letters waiting again.\n"),
+    ],
+)
+def test_a_destination_of_the_policy_is_a_right_name_before_anything_was_stored_for_it(call: str, text: str) -> None:
+    result = run(*call.split())
+    assert (result.exit_code, result.stdout) == (0, text)
 
 
 def test_where_nothing_is_stored_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
