@@ -305,7 +305,7 @@ class Process:
 
     def listening(self, name: str) -> str:
         """Where one of its listeners is, once it is."""
-        return self.until(rb"\b%s listening on (\S+)" % name.encode())[1].decode()
+        return self.until(rb'\b%s listening on ([^\s"]+)' % name.encode())[1].decode()
 
     @property
     def port(self) -> int:

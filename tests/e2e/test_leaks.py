@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,6 +130,7 @@ LARGE: Final[tuple[tuple[str, str | bytes], ...]] = (("x-large", WORD * 3000), (
 
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "as it is": {},
+    "JSON": {"PRIVACY_GATEWAY__TELEMETRY__LOG__FORMAT": "json", "PRIVACY_GATEWAY__TELEMETRY__LOG__LEVEL": "debug"},
     "gRPC": {"LEVEL": "DEBUG", "GRPC_VERBOSITY": "debug"},
     "asyncio": {"LEVEL": "DEBUG", "PYTHONASYNCIODEBUG": "1"},
 }
@@ -138,7 +141,7 @@ def test_a_process_says_nothing_of_what_it_is_sent(variant: str, tmp_path: Path)
     said: list[bytes] = []
     plain = list(messages())
     spoilers = [(path, streams, bad) for path, streams, data in plain[:: len(VALUES) // 2] for bad in spoilt(data)]
-    with Process(tmp_path, environ=VARIANTS[variant]) as process:
+    with Process(tmp_path, environ={"PRIVACY_GATEWAY__LISTENERS__HTTP__ADDRESS": "127.0.0.1:0", **VARIANTS[variant]}) as process:
         with grpc.insecure_channel(process.address, options=[*OPTIONS, ("grpc.primary_user_agent", WORD)]) as channel:
             said += say(channel, plain, METADATA)
             said += say(channel, spoilers)
@@ -150,6 +153,7 @@ def test_a_process_says_nothing_of_what_it_is_sent(variant: str, tmp_path: Path)
                 method: Any = channel.unary_unary(TRACK)
                 method.future(data).cancel()
         said += raw(process.port)
+        said += pages(process.listening("http"))
         assert process.stop() == 0
     assert {code for code in grpc.StatusCode if any(str(code).encode() in one for one in said)} == CODES
     assert b"listening" in process.said
@@ -164,6 +168,21 @@ CODES: Final = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.UNIMPLEMENTED,
 }
+
+
+def pages(address: str) -> Iterator[bytes]:
+    """What the platform's pages say after all that, also where they are asked for with what tells."""
+    for path, accept in product(("/livez", "/readyz", "/readyz?verbose", f"/readyz?{WORD}", "/metrics", f"/{WORD}"), ACCEPTED):
+        request = urllib.request.Request(f"http://{address}{path}", headers={"Accept": accept, "X-User": WORD, "User-Agent": WORD})
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+                yield str(answer.headers).encode() + answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                yield str(error.headers).encode() + error.read()
+
+
+ACCEPTED: Final = (WORD, "application/openmetrics-text; version=1.0.0", f"application/openmetrics-text; version={WORD}; escaping={WORD}")
 
 
 def raw(port: int) -> Iterator[bytes]:

@@ -150,7 +150,7 @@ def test_a_process_says_nothing_of_what_it_carries(variant: str, tmp_path: Path)
                 answers.append(tell(channel, ONE, planted(WORD)))
         said += map(all_of, answers)
         said += odd(int(process.listening("outbound").rpartition(":")[2]))
-        for path in ("metrics", "readyz"):
+        for path in ("metrics", "readyz", "readyz?verbose"):
             with urllib.request.urlopen(f"http://{process.listening('http')}/{path}", timeout=SECONDS) as page:
                 said.append(page.read())
         assert process.stop() == 0
