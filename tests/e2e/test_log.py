@@ -17,6 +17,7 @@ import pytest
 from gateway import __version__
 from gateway.detectors.data import VERSION
 from gateway.policy.load import default_path
+from gateway.telemetry.log import Fields
 from tests.running import Process
 
 JSON: Final = {"PRIVACY_GATEWAY__TELEMETRY__LOG__FORMAT": "json"}
@@ -90,6 +91,15 @@ def test_options_override_the_configuration(form: str, starts: str, tmp_path: Pa
     (line,) = done.stderr.splitlines()
     assert line.startswith(starts)
     assert "listeners.local.address: can't listen on" in line
+
+
+def test_the_lines_that_the_operators_page_shows_are_such_lines() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operator.md").read_text().partition("## The log")[2]
+    (text,), (line,) = re.findall(r"(?s)```\n(\d.*?)\n```", page), re.findall(r"(?s)```json\n(.*?)\n```", page)
+    assert [one for one in text.splitlines() if not LINE.fullmatch(one)] == []
+    assert list(json.loads(line))[:4] == ["time", "level", "logger", "message"]
+    rows = re.findall(r"(?m)^\| (`.*)$", page)
+    assert {name for row in rows for name in re.findall(r"`([a-z_0-9]+)`", row)} >= Fields.__annotations__.keys()
 
 
 @pytest.mark.parametrize("option", ["--log-format=xml", "--log-level=loud"])
