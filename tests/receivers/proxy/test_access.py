@@ -19,7 +19,7 @@ from gateway.model import Parcel, Subject
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, Side
 from gateway.receivers.proxy.access import BATCH, FLOW, MOST, Access, AccessLog
-from gateway.telemetry import Telemetry
+from gateway.telemetry import Telemetry, Use
 from tests.build import contract, policy
 from tests.proxied import PROTO
 from tests.running import PACKER, SECONDS, decider
@@ -113,8 +113,10 @@ async def test_what_waits_is_bounded_and_the_rest_is_counted() -> None:
         held.add(access())
     assert counted(telemetry, "access_log_dropped_total") == 3
     assert counted(telemetry, "proxy_calls_total") == MOST + 3
+    assert held.use() == Use(MOST, MOST)
     held.start()
     await asyncio.wait_for(held.stop(), SECONDS)
+    assert held.use() == Use(0, MOST)
     assert counted(telemetry, "access_log_dropped_total") == 3
 
 

@@ -1,0 +1,64 @@
+"""What is bounded tells how much of it is in use: at first nothing, then what has come, and nothing again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Final
+
+from gateway.delivery.keys import SUBJECTS, Keys
+from gateway.model import Category
+from gateway.pipeline.caller import CALLER
+from gateway.pipeline.offload import BULKY_BYTES, COSTLY_BYTES, Offload
+from gateway.receivers.room import Place, Room
+from gateway.telemetry import Use
+from gateway.telemetry.table import RESOURCES
+from tests.running import SECONDS
+
+SIZES: Final = {"offload_costly": COSTLY_BYTES, "offload_bulky": BULKY_BYTES}
+
+
+def test_a_room_tells_how_many_are_in() -> None:
+    room = Room(4)
+    places = [Place("a"), Place("b")]
+    assert room.use == Use(0, 4)
+    for count, place in enumerate(places, 1):
+        assert room.enter(place.caller)
+        assert room.use == Use(count, 4)
+    for count, place in enumerate(places, 1):
+        room.leave(place)
+        room.leave(place)
+        assert room.use == Use(2 - count, 4)
+
+
+def test_keys_tell_how_many_hashes_they_remember() -> None:
+    keys = Keys(bytes(32))
+    assert keys.use() == Use(0, SUBJECTS)
+    for name in ("usr_1", "usr_2", "usr_1"):
+        keys.subject(Category.USER_ID, name)
+    assert keys.use() == Use(2, SUBJECTS)
+
+
+async def test_lanes_tell_how_much_waits_for_them() -> None:
+    offload, may = Offload(), threading.Event()
+    assert offload.uses().keys() <= RESOURCES.keys()
+    for lane, size in SIZES.items():
+        may.clear()
+        begun = threading.Event()
+
+        def work(begun: threading.Event = begun) -> bool:
+            begun.set()
+            return may.wait(SECONDS)
+
+        first = asyncio.create_task(offload.run(size, work))
+        assert await asyncio.to_thread(begun.wait, SECONDS)
+        rest = []
+        for caller in ("a", "a", "b"):
+            CALLER.set(caller)
+            rest.append(asyncio.create_task(offload.run(size, work)))
+        await asyncio.sleep(0)
+        assert {name: use().used for name, use in offload.uses().items()} == {name: 3 if name == lane else 0 for name in offload.uses()}
+        may.set()
+        assert all(await asyncio.wait_for(asyncio.gather(first, *rest), SECONDS))
+        assert {use() for use in offload.uses().values()} == {Use(0, None)}
+    offload.close()
