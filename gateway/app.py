@@ -116,7 +116,9 @@ class Gateway:
         self._failures = Failures(self.telemetry)
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
-        self.telemetry.bounded({"access_log": self._access.use, "subject_hashes": self._keys.use, **self._offload.uses()})
+        self.telemetry.bounded(
+            {"access_log": self._access.use, "subject_hashes": self._keys.use, **self._offload.uses(), **self._health.uses()}
+        )
         self._guards: list[Guard] = []
         self._listeners = tuple(self._built())
         self._otlp_http = self._built_http()

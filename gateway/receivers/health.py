@@ -7,7 +7,7 @@ NOT_SERVING to anybody (seen with 1.83.2). So this has its own, with that librar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import grpc
@@ -23,6 +23,7 @@ from gateway.errors import BadConfig, Reason, Refused
 from gateway.receivers.bounds import Options, bounds
 from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import Context, Incoming
+from gateway.telemetry import Use
 
 PROBES: Final = 64
 """Calls of `Check` at once, at most."""
@@ -56,9 +57,14 @@ class Health:
         """Call it on the event loop."""
         self._names = frozenset(("", *names))
         self._status: int = HealthCheckResponse.NOT_SERVING
+        self._probes, self._watchers = Guard(PROBES), Guard(WATCHERS)
         self._stopping = self._ended = False
         self._turn = asyncio.Event()
         self._server: grpc.aio.Server | None = None
+
+    def uses(self) -> Mapping[str, Callable[[], Use]]:
+        """What tells how many calls there are."""
+        return {"health_probes": self._probes.use, "health_watchers": self._watchers.use}
 
     def serving(self) -> None:
         """From now on it serves, unless it was said before that it no longer does."""
@@ -96,8 +102,8 @@ class Health:
 
     def _handlers(self) -> grpc.GenericRpcHandler:
         methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "Check": grpc.stream_unary_rpc_method_handler(Guard(PROBES).relay(self._check)),
-            "Watch": grpc.stream_stream_rpc_method_handler(Guard(WATCHERS).relay(self._watch)),
+            "Check": grpc.stream_unary_rpc_method_handler(self._probes.relay(self._check)),
+            "Watch": grpc.stream_stream_rpc_method_handler(self._watchers.relay(self._watch)),
         }
         return grpc.method_handlers_generic_handler("grpc.health.v1.Health", methods)
 

@@ -47,6 +47,8 @@ LABELS: Final[Mapping[str, str]] = {
 RESOURCES: Final[Mapping[str, str]] = {
     "access_log": "entries of the access log that wait to be written; more are dropped",
     "delivery_calls": "calls on `delivery`",
+    "health_probes": "calls of `Check` on `health`",
+    "health_watchers": "calls of `Watch` on `health`",
     "http_connections": "connections to `http`; of more, some make room",
     "inbound_calls": "calls on `inbound`",
     "local_calls": "calls on `local`",
