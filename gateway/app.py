@@ -48,6 +48,7 @@ from gateway.receivers.proxy.failures import Failures
 from gateway.receivers.proxy.passage import Passage
 from gateway.receivers.proxy.proxy import Host, Proxy, Who
 from gateway.receivers.proxy.upstream import Upstreams
+from gateway.receivers.register import Register
 from gateway.receivers.rollout import RollOut
 from gateway.reload import Reloader, Watch
 from gateway.signals import SIGNALS, TRACES
@@ -94,6 +95,7 @@ class Gateway:
         self.telemetry = Telemetry()
         self._reloaders = tuple(self._watched())
         self._certificates = None if config.tls is None else tls.Certificates(tls.read(config.tls))
+        self._expire()
         self._upstreams = Upstreams(self._credentials)
         loaded = self._prepared()
         self._offload = Offload()
@@ -199,7 +201,13 @@ class Gateway:
         """Connect with another certificate from now on."""
         assert self._certificates is not None
         if self._certificates.swap(material):
+            self._expire()
             self._switch.reconnect()
+
+    def _expire(self) -> None:
+        """Tell when the certificates in use expire."""
+        if self._certificates is not None:
+            self.telemetry.expire({one.certificate: one.not_after.timestamp() for one in self._certificates.expiries})
 
     def _hub_credentials(self) -> tuple[int, grpc.ChannelCredentials]:
         """For the hub, with the generation of the certificate."""
@@ -215,7 +223,8 @@ class Gateway:
         await otlp.export(TRACES, self._current.flows(), self._intake, request)
 
     def _readiness(self) -> Readiness:
-        return Readiness.of((self._serving, *(reloader.check for reloader in self._reloaders), *self._depot.checks()))
+        certificates = () if self._certificates is None else self._certificates.checks()
+        return Readiness.of((self._serving, *(reloader.check for reloader in self._reloaders), *self._depot.checks(), *certificates))
 
     # Who listens.
 
@@ -236,7 +245,9 @@ class Gateway:
     def _hub(self, listener: Listener, agents: tuple[str, ...], most: int) -> Listener:
         repack = repacked(self._keys, self._current.flows)
         roll_out = RollOut(self._current.flows)
-        hub = delivery.Hub(agents, max(1, most // 2), Callers(), roll_out, self._again, repack, self.delivery, self.telemetry)
+        hub = delivery.Hub(
+            agents, max(1, most // 2), Callers(), roll_out, self._again, repack, self.delivery, self.telemetry, Register(self.telemetry)
+        )
         guard = Guard(most, Calls(listener.name, self.telemetry))
         self.telemetry.bounded({"delivery_calls": guard.use})
         self.telemetry.serves(listener.name, (delivery.SERVICE,))

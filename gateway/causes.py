@@ -54,8 +54,8 @@ _NO_CONNECTION: Final[Texts] = (
 _HUNG_UP: Final = ("Socket closed", "Connection reset by peer", "Broken pipe", "GOAWAY received")
 """The same of a connection that its other side ended."""
 
-_IN_CALL: Final = (*_HUNG_UP, "keepalive watchdog timeout", "ping timeout", "Stream removed", "Transport closed")
-"""How a text begins, behind what failed, of a call whose connection ended."""
+_IN_CALL: Final = (*_HUNG_UP, "keepalive watchdog timeout", "ping timeout", "Stream removed", "Cancelling all calls")
+"""How a text begins, behind what failed, of a call whose connection ended; the last is what a server of gRPC's core says that stops."""
 
 
 def cause_of(code: grpc.StatusCode, text: str, *, ready: bool, tls: bool) -> Cause | None:

@@ -110,7 +110,8 @@ class Depot:
 
     def __init__(self, config: Config, around: Around, given: Delivery | None = None) -> None:
         """`given` takes the place of all that the configuration says. Raises BadConfig if something can't be opened."""
-        uplink = None if config.hub is None else Uplink(config.hub, around.credentials)
+        self._uplink = None if given is not None or config.hub is None else Uplink(config.hub, around.credentials, around.counts)
+        uplink = self._uplink
         self._recipients = Recipients(config, uplink)
         self._again = around.again
         self._store = None if given is not None or config.outbox is None else Store(config, config.outbox, around)
@@ -135,11 +136,15 @@ class Depot:
 
     def start(self) -> None:
         """Begin what happens on schedule."""
+        if self._uplink is not None:
+            self._uplink.start()
         if self._store is not None:
             self._store.start()
 
     def checks(self) -> Iterator[Check]:
-        """How what is kept here stands."""
+        """How what is kept here stands, and an agent's hub."""
+        if self._uplink is not None:
+            yield self._uplink.status.check
         if self._store is not None:
             yield self._store.check
 

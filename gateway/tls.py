@@ -6,12 +6,15 @@ Who a caller is by its certificate is read in `gateway.receivers.caller`; when f
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import grpc
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -20,17 +23,70 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.config import Tls
 from gateway.errors import BadConfig
+from gateway.telemetry.checks import Check
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES: Final = 1_000_000
 """The largest file that is read."""
 
+MONTH_SECONDS: Final = 30 * 24 * 3600.0
+WEEK_SECONDS: Final = 7 * 24 * 3600.0
+
+RFC_3339: Final = "%Y-%m-%dT%H:%M:%SZ"
+"""Of what is in UTC."""
+
 READS: Final = 3
 """How often files are read that don't fit each other: they may have been swapped in between."""
 
 _CURVES: Final = (ec.SECP256R1, ec.SECP384R1)
 """Those that gRPC's handshake works with: seen with grpcio 1.83.2, in which P-521 and Ed25519 fail."""
+
+
+class Validity(StrEnum):
+    """How near the end of a certificate is.
+
+    EXPIRES_SOON in its last month, EXPIRES_VERY_SOON in its last week; of one that lives shortly, in the last third and tenth of its time.
+    """
+
+    VALID = "valid"
+    EXPIRES_SOON = "expires soon"
+    EXPIRES_VERY_SOON = "expires very soon"
+    EXPIRED_IN_PART = "expired in part"
+    EXPIRED = "expired"
+
+
+class Expiry(msgspec.Struct, frozen=True):
+    """When the certificates of a file expire: `not_after` the first of them, which lives for `seconds` in all, and `last` the last."""
+
+    certificate: Literal["own", "ca"]
+    not_after: datetime
+    last: datetime
+    seconds: float
+
+    def validity(self, now: datetime) -> Validity:
+        """How near the end is. A chain needs all of it; among those who are trusted one may be there beside its successor."""
+        left = (self.not_after - now).total_seconds()
+        if left < 0:
+            return Validity.EXPIRED_IN_PART if self.certificate == "ca" and now <= self.last else Validity.EXPIRED
+        if left < min(WEEK_SECONDS, self.seconds / 10):
+            return Validity.EXPIRES_VERY_SOON
+        return Validity.EXPIRES_SOON if left < min(MONTH_SECONDS, self.seconds / 3) else Validity.VALID
+
+
+def _expiry(name: Literal["own", "ca"], certificates: Sequence[x509.Certificate]) -> Expiry:
+    first = min(certificates, key=lambda one: one.not_valid_after_utc)
+    seconds = (first.not_valid_after_utc - first.not_valid_before_utc).total_seconds()
+    return Expiry(name, first.not_valid_after_utc, max(one.not_valid_after_utc for one in certificates), seconds)
+
+
+def tell(tls: Tls, material: Material, now: datetime) -> None:
+    """Log which certificates have expired or soon will."""
+    for expiry, key, path in zip(material.expiries(), ("certificate", "ca"), (tls.certificate, tls.ca), strict=True):
+        validity = expiry.validity(now)
+        if validity is not Validity.VALID:
+            level = logging.ERROR if validity is Validity.EXPIRED else logging.WARNING
+            log.log(level, "tls.%s: %s: %s, at %s", key, path, validity, expiry.not_after.strftime(RFC_3339))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +100,10 @@ class Material:
     key: bytes
     ca: bytes
 
-    @property
-    def expires(self) -> float:
-        """When the certificate does, in seconds since 1970."""
-        return x509.load_pem_x509_certificate(self.certificate).not_valid_after_utc.timestamp()
+    def expiries(self) -> tuple[Expiry, Expiry]:
+        """When the certificate, with its chain, and those of whom are trusted expire."""
+        own, ca = (x509.load_pem_x509_certificates(pem) for pem in (self.certificate, self.ca))
+        return _expiry("own", own), _expiry("ca", ca)
 
     def __repr__(self) -> str:
         return "Material(…)"
@@ -69,8 +125,7 @@ def _read(tls: Tls) -> Material:
     _certificates("ca", tls.ca, material.ca)
     if _public("key", tls.key, material.key) != leaf.public_key():
         raise _fault("key", tls.key, "doesn't fit the certificate")
-    if leaf.not_valid_after_utc.timestamp() < time.time():
-        log.warning("tls.certificate: %s: has expired", tls.certificate)
+    tell(tls, material, datetime.now(UTC))
     return material
 
 
@@ -122,6 +177,8 @@ class Certificates:
 
     def __init__(self, material: Material) -> None:
         self._now = (0, material)
+        self.expiries, self._loaded = material.expiries(), datetime.now(UTC)
+        """When what is in use expires, and since when it is."""
 
     @property
     def generation(self) -> int:
@@ -139,7 +196,17 @@ class Certificates:
         if material == old:
             return False
         self._now = (generation + 1, material)
+        self.expiries, self._loaded = material.expiries(), datetime.now(UTC)
         return True
+
+    def checks(self) -> Iterator[Check]:
+        """How near the end of each is, now. None is needed to be ready: what needs no certificate goes on."""
+        now = datetime.now(UTC)
+        for expiry in self.expiries:
+            validity = expiry.validity(now)
+            since = expiry.not_after if validity is Validity.EXPIRED else self._loaded
+            cause = "" if validity is Validity.VALID else validity.name
+            yield Check(f"certificate-{expiry.certificate}", not cause, since, cause, f"not after {expiry.not_after:{RFC_3339}}")
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """For a server whose callers must have a certificate. A new connection gets the material of its moment; TLS 1.2 is the least."""

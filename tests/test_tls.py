@@ -11,9 +11,9 @@ import ssl
 import threading
 import warnings
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import pytest
@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.config import Tls
 from gateway.errors import BadConfig
-from gateway.tls import MAX_BYTES, Certificates, Material, read
+from gateway.tls import MAX_BYTES, Certificates, Expiry, Material, Validity, read
 
 CA = trustme.CA()
 OTHER = trustme.CA()
@@ -143,8 +143,54 @@ def test_an_expired_certificate_loads_and_is_noted(tmp_path: Path, caplog: pytes
     tls = written(tmp_path, held)
     with caplog.at_level(logging.WARNING):
         assert read(tls) == held
-    assert caplog.messages == [f"tls.certificate: {tls.certificate}: has expired"]
-    assert held.expires == LONG_AGO.timestamp()
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("ERROR", f"tls.certificate: {tls.certificate}: expired, at 2020-01-01T00:00:00Z")
+    ]
+    assert held.expiries()[0].not_after == LONG_AGO
+
+
+DAY: Final = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "lifetime", "left", "last", "validity"),
+    [
+        ("own", 365 * DAY, 31 * DAY, 31 * DAY, Validity.VALID),
+        ("own", 365 * DAY, 29 * DAY, 29 * DAY, Validity.EXPIRES_SOON),
+        ("own", 365 * DAY, 8 * DAY, 8 * DAY, Validity.EXPIRES_SOON),
+        ("own", 365 * DAY, 6 * DAY, 6 * DAY, Validity.EXPIRES_VERY_SOON),
+        ("own", 365 * DAY, -DAY / 1000, -DAY / 1000, Validity.EXPIRED),
+        # An intermediate that has expired breaks the chain.
+        ("own", 365 * DAY, -DAY, 300 * DAY, Validity.EXPIRED),
+        # cert-manager renews after two thirds; a workload's lives an hour.
+        ("own", 90 * DAY, 30 * DAY, 30 * DAY, Validity.VALID),
+        ("own", 90 * DAY, 29 * DAY, 29 * DAY, Validity.EXPIRES_SOON),
+        ("own", DAY, DAY / 2, DAY / 2, Validity.VALID),
+        ("own", DAY, DAY / 4, DAY / 4, Validity.EXPIRES_SOON),
+        ("own", DAY, DAY / 20, DAY / 20, Validity.EXPIRES_VERY_SOON),
+        ("ca", 3650 * DAY, 20 * DAY, 3000 * DAY, Validity.EXPIRES_SOON),
+        ("ca", 3650 * DAY, -DAY, 3000 * DAY, Validity.EXPIRED_IN_PART),
+        ("ca", 3650 * DAY, -2 * DAY, -DAY, Validity.EXPIRED),
+    ],
+)
+def test_how_near_the_end_of_a_certificate_is(
+    certificate: Any, lifetime: timedelta, left: timedelta, last: timedelta, validity: Validity
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert Expiry(certificate, now + left, now + last, lifetime.total_seconds()).validity(now) is validity
+
+
+def test_of_several_certificates_the_first_to_expire_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    old, new = (CA.issue_cert("localhost", not_after=now + left).cert_chain_pems[0].bytes() for left in (-DAY, 3000 * DAY))
+    held = material(not_after=now + 3000 * DAY)
+    bundle = Material(held.certificate, held.key, new + old)
+    own, ca = bundle.expiries()
+    assert (own.not_after, ca.not_after, ca.last) == (now + 3000 * DAY, now - DAY, now + 3000 * DAY)
+    tls = written(tmp_path, bundle)
+    with caplog.at_level(logging.WARNING):
+        read(tls)
+    assert [record.message for record in caplog.records] == [f"tls.ca: {tls.ca}: expired in part, at {now - DAY:%Y-%m-%dT%H:%M:%SZ}"]
 
 
 def test_nothing_of_a_key_is_in_what_is_printed() -> None:

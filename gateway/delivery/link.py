@@ -15,7 +15,9 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from kannelle.privacy.v1 import delivery_pb2, receipt_pb2
 
-from gateway.errors import Reason, Refused, Retryable
+from gateway.causes import cause_of
+from gateway.delivery.hub_status import HubStatus
+from gateway.errors import Cause, Reason, Refused, Retryable
 from gateway.minimise.wire import field
 from gateway.model import Parcel
 
@@ -30,8 +32,9 @@ _PREFIX: Final = "REASON_"
 class Link:
     """A stream that begins with the link. Once it has ended, for whatever reason, nothing more can be sent over it."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        """The channel is closed when the link ends."""
+    def __init__(self, channel: grpc.aio.Channel, status: HubStatus) -> None:
+        """The channel is closed when the link ends. `status` is told how the hub is."""
+        self._status = status
         self.proven = False
         """Whether the hub has acknowledged something, and not fallen silent since."""
         self.heard = self.ended_at = time.monotonic()
@@ -68,6 +71,7 @@ class Link:
         """End now: the hub has fallen silent."""
         self.proven, self._retired, self.code = False, True, grpc.StatusCode.DEADLINE_EXCEEDED
         self.ended_at = time.monotonic()
+        self._status.failed(Cause.UPSTREAM_TIMEOUT)
         self._task.cancel()
 
     async def close(self, within: float) -> None:
@@ -122,13 +126,19 @@ class Link:
     async def _read(self, call: Any) -> None:
         with suppress(DecodeError):
             try:
+                # A hub says at once that it lets an agent in.
+                await call.initial_metadata()
+                if not call.done():
+                    self._status.reached()
                 async for raw in call:
                     self._settle(delivery_pb2.AcceptResponse.FromString(raw).acknowledgements)
             except grpc.aio.AioRpcError as error:
                 self.code = error.code()
+                self._status.failed(_cause(error))
 
     def _settle(self, acknowledgements: Iterable[delivery_pb2.Acknowledgement]) -> None:
         self.proven, self.heard = True, time.monotonic()
+        self._status.reached()
         for one in acknowledgements:
             stored = self._open.get(one.id)
             if stored is None or stored.done():
@@ -175,3 +185,18 @@ def _error(one: delivery_pb2.Acknowledgement) -> Exception | None:
     if one.HasField("retry_after"):
         return Retryable(reason, max(0.0, one.retry_after.ToNanoseconds() / 1e9))
     return Refused(reason)
+
+
+_REFUSALS: Final = {
+    grpc.StatusCode.PERMISSION_DENIED: Reason.CALLER_NOT_ALLOWED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.FULL,
+    grpc.StatusCode.UNIMPLEMENTED: Reason.UNKNOWN_METHOD,
+}
+"""What a hub says that refuses a stream, by its code."""
+
+
+def _cause(error: grpc.aio.AioRpcError) -> Cause | Reason:
+    """Why a stream ended."""
+    if (refusal := _REFUSALS.get(error.code())) is not None:
+        return refusal
+    return cause_of(error.code(), error.details() or "", ready=False, tls=True) or Cause.UPSTREAM_FAILED

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Final
 
@@ -15,12 +15,12 @@ import grpc.aio
 
 from gateway.config import Hub
 from gateway.delivery import Delivery
+from gateway.delivery.hub_status import HubStatus
 from gateway.delivery.link import REQUEST_BYTES, Link
 from gateway.errors import Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
 from gateway.model import Parcel
-
-log = logging.getLogger(__name__)
+from gateway.telemetry.counts import Counts
 
 ITEMS: Final = 65_536
 BYTES: Final = 64 * 1024 * 1024
@@ -37,6 +37,9 @@ LONGEST: Final = 3.0
 """For how long a hub that can't be reached is not tried, in seconds."""
 
 FULL: Final = 1.0
+
+KEEP_SECONDS: Final = 5.0
+"""How often it is seen to that a stream is open, on average."""
 
 _OPTIONS: Final = (
     ("grpc.primary_user_agent", "kannelle-privacy-gateway"),
@@ -60,8 +63,9 @@ def away(failures: int, draw: float) -> float:
 class Uplink:
     """Hands parcels to a hub over one stream at a time, by mutual TLS."""
 
-    def __init__(self, hub: Hub, credentials: Callable[[], tuple[int, grpc.ChannelCredentials]]) -> None:
+    def __init__(self, hub: Hub, credentials: Callable[[], tuple[int, grpc.ChannelCredentials]], counts: Counts | None = None) -> None:
         """`credentials` come with the generation of the certificate: with another one, another stream is opened."""
+        self.status = HubStatus(counts or Counts())
         self._hub = hub
         self._credentials = credentials
         self._link: Link | None = None
@@ -71,6 +75,17 @@ class Uplink:
         self._items = self._bytes = 0
         self._retiring: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._keeping: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Keep a stream open from now on: a hub that is away, or lets nobody in, is known before there is something to hand over."""
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while True:
+            with suppress(Retryable):
+                self._current()
+            await asyncio.sleep(KEEP_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
 
     async def accept(self, parcels: Sequence[Parcel]) -> None:
         """Returns when the hub has stored all. What is larger than a group is sent as several, whole items each.
@@ -94,6 +109,8 @@ class Uplink:
     async def close(self, within: float) -> None:
         """Take no more, and wait for what is under way."""
         self._closed = True
+        if self._keeping is not None:
+            self._keeping.cancel()
         if self._link is not None:
             self._retire(self._link, within)
         if self._retiring:
@@ -108,13 +125,8 @@ class Uplink:
                 link.cut()
             raise Retryable(Reason.UNAVAILABLE) from None
         if link.proven:
-            self._succeeded()
+            self._failures = 0
         _raise([fate for fate in fates if isinstance(fate, Exception)])
-
-    def _succeeded(self) -> None:
-        if self._failures:
-            log.info("the hub is back")
-        self._failures = 0
 
     def _current(self) -> Link:
         """The stream to use, a new one where the last has ended, is old, or has an old certificate. Raises Retryable."""
@@ -132,8 +144,6 @@ class Uplink:
         """Leave the hub alone for a while, from the moment when the stream ended."""
         self._failures = 0 if link.proven else self._failures + 1
         self._until = link.ended_at + away(self._failures, random.random())  # noqa: S311 - jitter
-        if self._failures == 1:
-            log.warning("the hub can't be reached: %s", link.code.name)
 
     def _fresh(self, now: float) -> Link:
         generation, credentials = self._credentials()
@@ -142,7 +152,7 @@ class Uplink:
             self._link = None
         if self._link is None:
             self._generation, self._since = generation, now
-            self._link = Link(grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_OPTIONS))
+            self._link = Link(grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_OPTIONS), self.status)
         return self._link
 
     def _retire(self, link: Link, within: float) -> None:

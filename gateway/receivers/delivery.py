@@ -26,6 +26,7 @@ from gateway.receivers.fields import TURN, Repeated
 from gateway.receivers.guard import AFTER, LONGEST, Guard
 from gateway.receivers.incoming import AGENT, Context
 from gateway.receivers.receipts import reason_number
+from gateway.receivers.register import Register
 from gateway.receivers.rollout import RollOut
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import Called
@@ -63,6 +64,7 @@ class Hub(msgspec.Struct, frozen=True):
     repack: Repack
     delivery: Delivery
     counts: Counts
+    register: Register
 
 
 def handlers(hub: Hub, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
@@ -88,16 +90,31 @@ def _matches(name: str, agent: str) -> bool:
 
 async def _accept(hub: Hub, open_: Counter[str], requests: AsyncIterator[bytes], context: Context) -> None:
     """One stream; `open_` counts those of each agent, so that none can take what others need."""
-    caller = agent(hub.callers.caller(context.auth_context(), time.time()), hub.agents)
+    caller = _let_in(hub, context)
     if open_[caller] >= hub.streams:
         raise Retryable(Reason.FULL, AFTER)
     open_[caller] += 1
+    hub.register.came(caller, open_)
     try:
+        # The agent learns that it is let in, before it has something to hand over.
+        await context.send_initial_metadata(())
         await _Stream(hub, caller, context).run(requests)
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
     finally:
         open_[caller] -= 1
+        hub.register.left(caller, open_)
+
+
+def _let_in(hub: Hub, context: Context) -> str:
+    """The agent that calls. Raises Refused for who is none, and says so."""
+    names: Sequence[str] = ()
+    try:
+        names = hub.callers.caller(context.auth_context(), time.time())
+        return agent(names, hub.agents)
+    except Refused as error:
+        hub.register.refused(names, error.reason)
+        raise
 
 
 class _Stream:

@@ -122,6 +122,15 @@ class Counts:
         self.set_aside = Tally(table.OUTBOX_SET_ASIDE)
         self.proxy_calls = Tally(table.PROXY_CALLS)
         self.upstream_failures = Tally(table.UPSTREAM_FAILURES)
+        self.hub_up = Tally(table.HUB_UP)
+        self.hub_heard = Tally(table.HUB_LAST_SUCCESS)
+        self.hub_failures = Tally(table.HUB_FAILURES)
+        self.agents = Tally(table.AGENTS)
+        self.agents_refused = Tally(table.AGENTS_REFUSED)
+        for one in (self.hub_up, self.hub_heard, self.agents):
+            # An agent shows them, or a hub, and nobody else.
+            one.clear()
+        self.certificates = Tally(table.CERTIFICATE_NOT_AFTER)
         self.proxy_fields = Tally(table.PROXY_FIELDS_STRIPPED)
         self.dropped = Tally(table.ACCESS_LOG_DROPPED)
         self.spans = Tally(table.SPANS, ("handed", "lost"))
@@ -279,6 +288,30 @@ class Counts:
     def upstream_failed(self, listener: Side, route: str, cause: Cause) -> None:
         """A call between services had no answer; `route` is the authority of its route."""
         self.upstream_failures[listener, route, cause] += 1
+
+    def hub(self, *, up: bool, heard: float | None = None) -> None:
+        """An agent's hub takes what it is handed, or not; `heard`: when it was heard, in seconds since 1970."""
+        self.hub_up[()] = int(up)
+        self.hub_heard[()] = self.hub_heard.get((), 0) if heard is None else int(heard)
+        self.hub_failures.setdefault((Cause.UPSTREAM_REFUSED,), 0)
+
+    def hub_failed(self, cause: Cause | Reason) -> None:
+        """A stream to the hub failed."""
+        self.hub_failures[cause,] += 1
+
+    def connected(self, agents: int) -> None:
+        """So many agents are connected to this hub."""
+        self.agents[()] = agents
+        self.agents_refused.setdefault((Reason.CALLER_NOT_ALLOWED,), 0)
+
+    def refused_agent(self, reason: Reason) -> None:
+        """An agent was refused by this hub."""
+        self.agents_refused[reason,] += 1
+
+    def expire(self, not_after: Mapping[str, float]) -> None:
+        """The certificates in use expire then, in seconds since 1970, by `own` and `ca`."""
+        for name, when in not_after.items():
+            self.certificates[name,] = int(when)
 
     def stripped(self, count: int) -> None:
         """So many fields were stripped from a call's messages."""

@@ -11,15 +11,16 @@ PERIOD_SECONDS: Final = 60.0
 """For how long the same isn't said again."""
 
 MAX_KEYS: Final = 1024
-"""Things told apart at once; the one that was said longest ago is forgotten first."""
+"""Things told apart at once, and so said in a period."""
 
 
 class Repeats:
     """Counts what happens by key, and tells when it is time to say it."""
 
-    def __init__(self, period: float = PERIOD_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        """`period` in seconds of `clock`."""
+    def __init__(self, period: float = PERIOD_SECONDS, clock: Callable[[], float] = time.monotonic, keys: int = MAX_KEYS) -> None:
+        """`period` in seconds of `clock`; no more than so many `keys` are said in one. The one said longest ago makes room."""
         self._period = period
+        self._keys = keys
         self._clock = clock
         self._seen: OrderedDict[Hashable, list[float]] = OrderedDict()
 
@@ -30,9 +31,11 @@ class Repeats:
         if until_and_times is not None and now < until_and_times[0]:
             until_and_times[1] += 1
             return 0
+        if until_and_times is None and len(self._seen) >= self._keys and now < next(iter(self._seen.values()))[0]:
+            return 0
         times = 1 if until_and_times is None else int(until_and_times[1]) + 1
         self._seen[key] = [now + self._period, 0]
         self._seen.move_to_end(key)
-        if len(self._seen) > MAX_KEYS:
+        if len(self._seen) > self._keys:
             self._seen.popitem(last=False)
         return times

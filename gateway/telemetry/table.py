@@ -24,6 +24,7 @@ LABELS: Final[Mapping[str, str]] = {
     "category": "a `DataCategory` without its prefix; `UNSPECIFIED` where the classification says nothing",
     "cause": "of a stripped field, `plan`: the plan has no such field, or no such attribute; `value`: the value failed its rule."
     " Of what failed, see the metric",
+    "certificate": "`own`: the gateway's, with its chain; `ca`: those of whom it trusts",
     "code": "a gRPC code; over HTTP, the one that the answer stands for",
     "destination": "a destination of the policy",
     "digest": "SHA-256 over all plans in force, equal in gateways that decide alike",
@@ -165,6 +166,28 @@ UPSTREAM_FAILURES: Final = Metric(
     "Calls between services that had no answer, by what gRPC found: cause is one of the `UPSTREAM_…` of the operator's page."
     " A status that an upstream sent isn't counted",
 )
+HUB_UP: Final = Metric("hub_up", Kind.GAUGE, (), "Of an agent: 1 while its hub takes what it is handed")
+HUB_LAST_SUCCESS: Final = Metric(
+    "hub_last_success_timestamp_seconds", Kind.GAUGE, (), "Of an agent: when it last heard of its hub, since 1970; 0 if never", "seconds"
+)
+HUB_FAILURES: Final = Metric(
+    "hub_failures",
+    Kind.COUNTER,
+    ("cause",),
+    "Of an agent: streams to its hub that failed; cause is one of the `UPSTREAM_…` of the operator's page,"
+    " or CALLER_NOT_ALLOWED where the hub doesn't name the agent",
+)
+AGENTS: Final = Metric("agents", Kind.GAUGE, (), "Of a hub: agents that are connected")
+AGENTS_REFUSED: Final = Metric(
+    "agents_refused", Kind.COUNTER, ("reason",), "Of a hub: streams of agents that it refused; the log names them"
+)
+CERTIFICATE_NOT_AFTER: Final = Metric(
+    "certificate_not_after_timestamp_seconds",
+    Kind.GAUGE,
+    ("certificate",),
+    "When a certificate in use expires, since 1970: of several in a file the first that does",
+    "seconds",
+)
 PROXY_FIELDS_STRIPPED: Final = Metric(
     "proxy_fields_stripped", Kind.COUNTER, (), "Fields and metadata keys stripped from calls between services"
 )
@@ -207,6 +230,12 @@ METRICS: Final = (
     OUTBOX_SET_ASIDE,
     PROXY_CALLS,
     UPSTREAM_FAILURES,
+    HUB_UP,
+    HUB_LAST_SUCCESS,
+    HUB_FAILURES,
+    AGENTS,
+    AGENTS_REFUSED,
+    CERTIFICATE_NOT_AFTER,
     PROXY_FIELDS_STRIPPED,
     ACCESS_LOG_DROPPED,
     SPANS,

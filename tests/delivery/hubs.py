@@ -23,6 +23,7 @@ from gateway.model import Parcel, Release
 from gateway.receivers import delivery as receiver
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
+from gateway.receivers.register import Register
 from gateway.receivers.rollout import RollOut
 from gateway.telemetry.counts import Counts
 from gateway.tls import Certificates, Material
@@ -62,7 +63,9 @@ class Hub:
         self.counts = Counts()
         # `Again` decides as `again.Again` does, and the plans are where `Flows` has them.
         roll_out = RollOut(lambda: self._flows)  # type: ignore[arg-type,return-value]
-        self._hub = receiver.Hub(tuple(agents), STREAMS, Callers(), roll_out, self.again, repack, delivery, self.counts)  # type: ignore[arg-type]
+        again: Any = self.again
+        register = Register(self.counts)
+        self._hub = receiver.Hub(tuple(agents), STREAMS, Callers(), roll_out, again, repack, delivery, self.counts, register)
         self._listener: Listener | None = None
 
     def put_in_force(self, plan: str) -> None:

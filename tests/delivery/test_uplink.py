@@ -12,8 +12,9 @@ from typing import Final
 import pytest
 
 from gateway import config
+from gateway.delivery.hub_status import UNTRIED
 from gateway.delivery.uplink import FIRST, LARGEST, LONGEST, Fallback, HubExporter, Uplink, away
-from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.errors import Cause, Permanent, Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.model import Parcel, Release
 from gateway.receivers.guard import AFTER
@@ -29,6 +30,13 @@ B: Final = parcel("b")
 
 def texts(gate: Gate) -> list[str]:
     return [release.payload.decode() for release in gate.releases]
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Look again and again until something holds."""
+    async with asyncio.timeout(SECONDS):
+        while not holds():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
 
 
 async def refusal(delivery: Uplink | Fallback, *parcels: Parcel) -> tuple[type[Exception], Reason, float | None]:
@@ -136,10 +144,10 @@ async def test_a_hub_that_comes_back_is_found(tmp_path: Path, caplog: pytest.Log
         await one.start()
         await insisting(agent, [B])
         assert texts(gate) == ["a", "b"]
-    assert [record.message for record in caplog.records if record.name == "gateway.delivery.uplink"] == [
-        "the hub can't be reached: UNAVAILABLE",
-        "the hub is back",
-    ]
+    first, *others, last = [record.message for record in caplog.records if record.name == "gateway.delivery.hub_status"]
+    assert (first, last) == ("the hub takes what it is handed", "the hub is back")
+    assert {line.partition(",")[0] for line in others} <= {f"the hub takes nothing: UPSTREAM_{cause}" for cause in ("RESET", "REFUSED")}
+    assert 1 <= len(others) <= 2
 
 
 async def test_what_a_hub_stored_and_could_not_acknowledge_comes_again_under_its_key(tmp_path: Path) -> None:
@@ -232,15 +240,40 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "held",
-    [material(uri("spiffe://kannelle.example/appsx")), material(dns("video.example")), material(uri(AGENT), ca=STRANGERS), None],
+    ("held", "cause"),
+    [
+        (material(uri("spiffe://kannelle.example/appsx")), Reason.CALLER_NOT_ALLOWED),
+        (material(dns("video.example")), Reason.CALLER_NOT_ALLOWED),
+        (material(uri(AGENT), ca=STRANGERS), Cause.UPSTREAM_REFUSES_US),
+        (None, Cause.UPSTREAM_REFUSES_US),
+    ],
     ids=["another", "of another kind", "another authority", "none"],
 )
-async def test_a_hub_that_does_not_let_one_in_is_away(held: Material | None, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_hub_that_does_not_let_one_in_is_away_and_both_sides_say_so(
+    held: Material | None, cause: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     gate = Gate()
     async with hub(tmp_path, gate) as one, uplink(one.port, lambda: (0, held)) as agent:
         assert await refusal(agent, A) == (Retryable, Reason.UNAVAILABLE, None)
         assert texts(gate) == []
+        assert (agent.status.check.ok, agent.status.check.cause) == (False, cause)
+    assert f"the hub takes nothing: {cause}, 1 since" in caplog.text
+    # Of a handshake that failed a hub hears nothing.
+    refused = cause is Reason.CALLER_NOT_ALLOWED
+    assert one.counts.agents_refused == {(Reason.CALLER_NOT_ALLOWED,): int(refused)}
+    assert ("listeners.delivery.agents doesn't name" in caplog.text) == refused
+
+
+async def test_an_agent_that_is_let_in_knows_before_it_has_anything_to_hand_over(tmp_path: Path) -> None:
+    async with hub(tmp_path, Gate()) as one, uplink(one.port) as agent:
+        assert agent.status.check.cause == UNTRIED
+        agent.start()
+        await until(lambda: agent.status.check.ok)
+        assert one.counts.agents == {(): 1}
+        await one.stop()
+        await until(lambda: not agent.status.check.ok)
+        assert agent.status.check.detail.startswith("last heard 20")
+        assert one.counts.agents == {(): 0}
 
 
 async def test_a_new_certificate_makes_a_new_stream_and_the_old_one_ends_its_work(tmp_path: Path) -> None:

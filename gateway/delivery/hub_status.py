@@ -1,0 +1,60 @@
+"""How an agent fares with its hub: what `/readyz`, the metrics and the log say of it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Final
+
+from gateway.errors import Cause, Reason
+from gateway.telemetry.checks import ill
+from gateway.telemetry.counts import Counts
+from gateway.telemetry.repeats import Repeats
+
+log = logging.getLogger(__name__)
+
+RFC_3339: Final = "%Y-%m-%dT%H:%M:%SZ"
+"""Of what is in UTC."""
+
+
+UNTRIED: Final = "UNTRIED"
+"""The cause of a check of a hub that nothing was heard of yet, well or ill."""
+
+
+class HubStatus:
+    """Told of each success and failure. It logs what changes. No check of a hub is needed to be ready.
+
+    A pod that isn't ready is taken from its own users, and they need no hub.
+    """
+
+    def __init__(self, counts: Counts) -> None:
+        self.check = ill("hub", UNTRIED)
+        self._counts = counts
+        self._repeats = Repeats()
+        counts.hub(up=False)
+
+    def reached(self) -> None:
+        """The hub has let the agent in, or acknowledged something."""
+        before, now = self.check, datetime.now(UTC)
+        self.check = before.turned("", f"last heard {now:{RFC_3339}}")
+        self._counts.hub(up=True, heard=now.timestamp())
+        if not before.ok:
+            log.info("the hub takes what it is handed" if before.cause == UNTRIED else "the hub is back")
+
+    def failed(self, cause: Cause | Reason) -> None:
+        """A stream to it failed, or could not be opened."""
+        before = self.check
+        self.check = before.turned(cause, before.detail)
+        self._counts.hub(up=False)
+        self._counts.hub_failed(cause)
+        if before.cause != cause and (times := self._repeats.count(cause)):
+            log.warning("the hub takes nothing: %s, %d since this was last said%s", cause, times, _REMEDIES.get(cause, ""))
+
+
+_REMEDIES = {
+    Reason.CALLER_NOT_ALLOWED: "; the hub's listeners.delivery.agents must name the certificate of this agent",
+    Reason.UNKNOWN_METHOD: "; hub.address must be the listener delivery of a gateway with the role hub",
+    Cause.UPSTREAM_REFUSES_US: "; the hub's tls.ca must be the one that tls.certificate goes back to, and that not have expired",
+    Cause.UPSTREAM_UNTRUSTED: "; tls.ca must be the one that the hub's certificate goes back to",
+    Cause.UPSTREAM_NAME_MISMATCH: "; the hub's certificate must name the host of hub.address",
+}
