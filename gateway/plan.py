@@ -69,7 +69,10 @@ class Content(msgspec.Struct, frozen=True, tag="content"):
 
 
 class Number(msgspec.Struct, frozen=True, tag="number"):
-    """A whole number within `min` and `max`; without bounds, one that is no phone, card or identity number."""
+    """A whole number within `min` and `max`; without bounds, one that is no phone, card or identity number.
+
+    Of a string, with bounds: one that is written as JSON writes a whole number.
+    """
 
     min: int | None = None
     max: int | None = None
@@ -178,7 +181,8 @@ class SpanName(msgspec.Struct, frozen=True, tag="span_name"):
     """A span's name of low cardinality; with `free_text` any other, masked, else the name of the span's kind in its place.
 
     It is `listed`, or passes `forms`; or `routed`, if what follows its first space is the string value of an attribute in `routes`
-    that stays. The kind, field 6, is an index into `kinds`; one beyond is as none. Attributes are in field 9.
+    that stays; or `made`, if each of its words is one of `verbs`, the string value of an attribute in `named` that stays, or two such
+    values with a dot between them. The kind, field 6, is an index into `kinds`; one beyond is as none. Attributes are in field 9.
     """
 
     listed: tuple[str, ...]
@@ -187,6 +191,9 @@ class SpanName(msgspec.Struct, frozen=True, tag="span_name"):
     routed: Text | None = None
     routes: tuple[str, ...] = ()
     free_text: bool = False
+    made: Text | None = None
+    verbs: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
 
 
 class Properties(msgspec.Struct, frozen=True, tag="properties"):

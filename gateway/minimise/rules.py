@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -35,6 +36,9 @@ _SPARED: Final[Mapping[Spare, Callable[[str], bool]]] = {
     Spare.COMPANY_NUMBER: is_company_number,
 }
 """Whether a text is, as a whole, what its digits may be beside a card's."""
+
+_WHOLE_NUMBER: Final = re.compile("0|-?[1-9][0-9]{0,18}")
+"""A whole number of 64 bits as JSON writes it. Zeros before it, a plus or blanks are a phone number's."""
 
 SECOND: Final = 10**9
 DAY: Final = 86_400 * SECOND
@@ -168,7 +172,15 @@ def _bounded(rule: Number) -> Judge | None:
     if rule.min is None or rule.max is None:
         return None
     low, high = rule.min, rule.max
-    return lambda value: None if low <= value <= high else Reason.OUT_OF_RANGE
+
+    def judge(value: Any) -> Ruled:
+        if isinstance(value, str):
+            if not _WHOLE_NUMBER.fullmatch(value):
+                return Reason.PATTERN_MISMATCH
+            value = int(value)
+        return None if low <= value <= high else Reason.OUT_OF_RANGE
+
+    return judge
 
 
 def _length(rule: Length) -> Judge:

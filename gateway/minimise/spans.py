@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gateway.errors import Reason
@@ -22,11 +22,14 @@ Named = Callable[[str, Any], Masked | None]
 def span_name(rule: SpanName) -> Named:
     """The judge of names."""
     listed = frozenset(rule.listed)
-    forms, routed = _of(rule.forms), _of(rule.routed)
-    routes = tuple(key.encode() for key in rule.routes)
+    forms, routed, made = _of(rule.forms), _of(rule.routed), _of(rule.made)
+    routes, named = (tuple(key.encode() for key in keys) for keys in (rule.routes, rule.named))
+    verbs = frozenset(rule.verbs)
 
     def judge(name: str, span: Any) -> Masked | None:
-        if name in listed or forms(name) is None or (routed(name) is None and _is_route(name, span, routes)):
+        if name in listed or forms(name) is None or (routed(name) is None and _is_said(name.partition(" ")[2], span, routes)):
+            return None
+        if made(name) is None and all(word in verbs or _is_named(word, span, named) for word in name.split(" ")):
             return None
         if rule.free_text:
             return masked(name)
@@ -43,11 +46,16 @@ def _of(rule: Text | None) -> Judge:
     return Seen(lambda name: Reason.NOT_LISTED).__getitem__ if judge is None else judge
 
 
-def _is_route(name: str, span: Any, routes: tuple[bytes, ...]) -> bool:
-    """Whether an attribute that stays says that the path in a name is a route."""
-    path = name.partition(" ")[2].encode()
-    held = getattr(span, ATTRIBUTES)
-    return any(field(1, key) + field(2, field(1, path)) in held for key in routes)
+def _is_named(word: str, span: Any, keys: Sequence[bytes]) -> bool:
+    """Whether attributes that stay say a word of a name: one of them, or two with a dot between them."""
+    halves = ((word[:at], word[at + 1 :]) for at, char in enumerate(word) if char == ".")
+    return _is_said(word, span, keys) or any(all(_is_said(half, span, keys) for half in both) for both in halves)
+
+
+def _is_said(text: str, span: Any, keys: Sequence[bytes]) -> bool:
+    """Whether a text is the string value of an attribute that stays."""
+    held, value = getattr(span, ATTRIBUTES), field(2, field(1, text.encode()))
+    return any(field(1, key) + value in held for key in keys)
 
 
 def _kind(rule: SpanName, span: Any) -> str:

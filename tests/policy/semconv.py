@@ -15,12 +15,11 @@ from gateway.model import Category
 PACKAGES: Final = ("opentelemetry.semconv.attributes", "opentelemetry.semconv._incubating.attributes")
 
 UNUSED: Final = (
-    # Clouds and platforms that Kannelle doesn't run on.
+    # What clouds say beyond where a program runs, and platforms that the policy doesn't know.
     "aws.", "az.", "azure.", "cloudfoundry.", "faas.", "gcp.", "heroku.", "mainframe.", "openshift.", "oracle.", "oracle_cloud.", "zos.",
-    "cloud.account.", "cloud.resource_id",
     # Databases, queues and protocols that it doesn't use.
     "cassandra.", "db.cassandra.", "db.cosmosdb.", "db.elasticsearch.", "db.instance.", "db.jdbc.", "db.mssql.", "elasticsearch.",
-    "messaging.destination_publish.", "messaging.eventhubs.", "messaging.gcp_pubsub.", "messaging.kafka.", "messaging.rabbitmq.",
+    "messaging.destination_publish.", "messaging.eventhubs.", "messaging.gcp_pubsub.", "messaging.rabbitmq.",
     "messaging.rocketmq.", "messaging.servicebus.", "graphql.", "jsonrpc.", "rpc.jsonrpc.", "mcp.", "nfs.", "onc_rpc.", "opentracing.",
     "cloudevents.",
     # Who builds and tests, and with what: no business of a running service.

@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.errors import Reason
 from gateway.model import Category, FieldPrivacy
-from gateway.plan import Attributes, Length, Moment, Text
+from gateway.plan import Attributes, Length, Moment, Number, Text, Value
 from gateway.policy.document import Policy
 from gateway.policy.judge import Site, judge
 from gateway.policy.otlp.versions import VERSION
@@ -80,11 +80,17 @@ class Rules:
         """By the policy's keys; wildcards count inside the EU only. A key that may not leave stays listed, lest a wildcard lets it."""
         otlp = self.policy.otlp
         held = {key: otlp.privacy(key) for key in otlp.attributes}
-        rules = {key: values(dict.fromkeys(_kinds(privacy), privacy), self.site) for key, privacy in held.items()}
+        rules = {key: self._values(privacy) for key, privacy in held.items()}
         exact = {key: rule for key, rule in rules.items() if not key.endswith(".*")}
         prefixes = {key.removesuffix("*"): rule for key, rule in rules.items() if key.endswith(".*")}
         impersonal = tuple(sorted(prefix for prefix in prefixes if held[f"{prefix}*"].category is Category.OPERATIONAL))
         return Attributes(exact, {}) if self.site.outside else Attributes(exact, prefixes, impersonal)
+
+    def _values(self, privacy: FieldPrivacy) -> Value:
+        """What is classified so, by kind. Inside the EU a bounded number may come as text: SDKs send ports, codes and offsets so."""
+        rule = values(dict.fromkeys(_kinds(privacy), privacy), self.site)
+        as_text = privacy.bounded and not self.site.outside
+        return msgspec.structs.replace(rule, string=rule.integer) if as_text and isinstance(rule.integer, Number) else rule
 
     @cached_property
     def time(self) -> Ruling:

@@ -61,6 +61,29 @@ ROUTED: Final = f"{_METHOD} {_PATH}"
 ROUTES: Final = ("http.route", "url.template")
 """The attributes that say so."""
 
+VERBS: Final = (
+    *"HTTP CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE".split(),
+    # https://opentelemetry.io/docs/specs/semconv/db/database-spans/#name
+    *"ALTER ANALYZE BEGIN CALL COMMIT CREATE DATABASE DROP EXEC EXECUTE EXPLAIN INDEX INSERT INTO MERGE REPLACE ROLLBACK SELECT".split(),
+    *"SET SHOW TABLE TRUNCATE UPDATE UPSERT VACUUM VIEW WITH".split(),
+    # https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#span-name
+    *"ack commit consume create deliver nack poll process produce publish receive send settle subscribe".split(),
+    *"handler middleware request router -".split(),
+)  # fmt: skip
+_MADE_OF: Final = "[A-Za-z/<:{-][A-Za-z0-9._/:{}<>-]{0,127}"
+MADE: Final = f"{_MADE_OF}( {_MADE_OF}){{0,4}}"
+"""Names of verbs, and of what attributes of the span say.
+
+`SELECT kannelle.videos`, `video.exports.requested process`, `request handler - /v1/exports`.
+"""
+
+NAMED: Final = (
+    "db.collection.name", "db.namespace", "db.sql.table", "db.name", "db.mongodb.collection", "db.operation.name", "db.operation",
+    "db.stored_procedure.name", "messaging.destination.name", "messaging.destination.template", "messaging.destination",
+    "messaging.operation.name", "messaging.source.name", "express.name", "http.route", "router.name",
+)  # fmt: skip
+"""The attributes that say so."""
+
 KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 """Span kinds by number; one that isn't said counts as internal."""
 
@@ -98,5 +121,5 @@ def _name(rules: Rules) -> Ruling:
     listed = rules.policy.otlp.span_names
     if rules.site.outside:
         return SpanName(listed, KINDS)
-    forms, routed = Text(FORMS, detect=DETECTORS), Text(ROUTED, detect=DETECTORS)
-    return SpanName(listed, KINDS, forms, routed, ROUTES, rules.site.lets(Category.FREE_TEXT))
+    forms, routed, made = (Text(form, detect=DETECTORS) for form in (FORMS, ROUTED, MADE))
+    return SpanName(listed, KINDS, forms, routed, ROUTES, rules.site.lets(Category.FREE_TEXT), made, VERBS, NAMED)

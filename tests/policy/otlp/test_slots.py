@@ -218,7 +218,7 @@ def test_attributes_are_ruled_by_their_keys_for_each_kind_of_value() -> None:
     assert rule.exact["user.id"] == Value(string=ID, integer=ID)
     assert rule.exact["user.email"] == Value(string=WorkEmail(outside=False, vendor=False))
     assert rule.exact["user.name"] == Value(Text(detect=name.sought, spare=name.spare), Keep(), Keep(), Keep())
-    assert rule.exact["http.status"] == Value(integer=Number(100, 599))
+    assert rule.exact["http.status"] == Value(string=Number(100, 599), integer=Number(100, 599))
     assert rule.exact["http.method"] == Value(string=Text(one_of=("GET", "PUT"), detect=DETECTORS))
     assert rule.prefixes["service."].integer == Number()
 

@@ -19,6 +19,11 @@ otlp:
     user.id: USER_ID
     http.route: {category: OPERATIONAL, pattern: "/[a-z0-9/]{0,64}"}
     url.template: {category: OPERATIONAL, pattern: "/[a-z0-9/]{0,64}"}
+    db.operation.name: OPERATIONAL
+    db.namespace: OPERATIONAL
+    db.collection.name: OPERATIONAL
+    messaging.destination.name: OPERATIONAL
+    db.query.summary: FREE_TEXT
     exception.type: OPERATIONAL
     exception.message: FREE_TEXT
   span_names: [render video, Anna]
@@ -107,6 +112,47 @@ def test_a_name_of_low_cardinality_stays_and_any_other_becomes_the_kind(name: st
 def test_a_path_without_a_parameter_stays_if_it_is_the_span_s_route(name: str, attributes: list[KeyValue], kept: bool) -> None:
     assert left(Span(name=name, kind=SERVER, attributes=attributes), "eu-indirect").name == (name if kept else "SERVER")
     assert left(Span(name=name, kind=SERVER, attributes=attributes), "us-log").name == "SERVER"
+
+
+DATABASE = [text("db.namespace", "kannelle"), text("db.collection.name", "public.videos"), text("db.operation.name", "findAndModify")]
+TOPIC = [text("messaging.destination.name", "video.exports.requested")]
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "kept"),
+    [
+        ("SELECT", [], True),
+        ("CREATE TABLE", [], True),
+        ("HTTP GET", [], True),
+        ("SELECT public.videos", DATABASE, True),
+        ("SELECT kannelle", DATABASE, True),
+        ("SELECT kannelle.public.videos", DATABASE, True),
+        ("INSERT INTO public.videos", DATABASE, True),
+        ("findAndModify public.videos", DATABASE, True),
+        ("video.exports.requested publish", TOPIC, True),
+        ("process video.exports.requested", TOPIC, True),
+        ("SELECT videos", DATABASE, False),
+        ("SELECT public.videos.anna", DATABASE, False),
+        ("SELECT public.videos anna", DATABASE, False),
+        ("SELECT public.videos ", DATABASE, False),
+        ("SELECT  public.videos", DATABASE, False),
+        (".public.videos", DATABASE, False),
+        ("SELECT public.videos", [], False),
+        ("SELECT public.videos", [text("db.query.summary", "public.videos")], False),
+        ("SELECT public.videos", [text("db.query.text", "public.videos")], False),
+        ("SELECT anna@acme.example", [text("db.namespace", "anna@acme.example")], False),
+        ("process anna.0612345678", [text("messaging.destination.name", "anna.0612345678")], False),
+        ("process replies.anna", TOPIC, False),
+        ("process Anna", [KeyValue(key="messaging.destination.name", value=AnyValue(bytes_value=b"Anna"))], False),
+        ("Anna", [text("user.name", "Anna")], True),
+        ("Byron", [text("user.name", "Byron")], False),
+        ("publish publish publish publish publish publish", [], False),
+    ],
+)
+def test_a_name_of_verbs_and_what_attributes_say_stays(name: str, attributes: list[KeyValue], kept: bool) -> None:
+    span = Span(name=name, kind=SERVER, attributes=attributes)
+    assert left(span, "eu-indirect").name == (name if kept else "SERVER")
+    assert left(span, "us-log").name == ("Anna" if name == "Anna" else "SERVER")
 
 
 @pytest.mark.parametrize(
