@@ -13,7 +13,7 @@ SPAN_ID_BYTES: Final = 8
 _TRACE: Final = re.compile(r"(?:projects/[^/\s]{1,100}/traces/)?([0-9A-Fa-f]{32})|1-([0-9A-Fa-f]{8})-([0-9A-Fa-f]{24})", re.ASCII)
 """Hexadecimal; as Google Cloud's logging has it; as AWS X-Ray has it."""
 _SPAN: Final = re.compile(r"[0-9A-Fa-f]{16}", re.ASCII)
-_MARKS: Final = frozenset(" @._+-'")
+_MARKS: Final = frozenset(" @._+-',;:/()&#")
 """What stands between letters and digits in names and addresses."""
 
 

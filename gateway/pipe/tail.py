@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from gateway.pipe import logfmt
 
-_JSON: Final = re.compile(r'[ \t]+(?=\{["}]|\[\])')
-_PAIRS: Final = re.compile(r"[ \t]+(?=[A-Za-z_][\w.@/-]{0,127}=)", re.ASCII)
+# One blank each: with more of them a line of blanks would be searched again from each.
+_JSON: Final = re.compile(r'[ \t](?=\{["}]|\[\])')
+_PAIRS: Final = re.compile(r"[ \t](?=[A-Za-z_][\w.@/-]{0,127}=)", re.ASCII)
 _DECODER: Final = JSONDecoder()
 
 Tail = tuple[int, dict[str, Any]]
