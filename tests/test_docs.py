@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +45,39 @@ def test_a_configuration_of_the_pages_loads(place: str, block: str, tmp_path: Pa
 
 def test_the_pages_have_some() -> None:
     assert {place.partition(":")[0] for place, _ in configurations()} >= {"README.md", "operator.md", "delivery.md"}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """A shell in an empty folder, where the installed command is found and nothing else of the repository."""
+    (tmp_path / "empty").mkdir()
+    bin = Path(sys.executable).parent
+    environ = {"PATH": f"{bin}:/usr/bin:/bin", "HOME": str(tmp_path)}
+
+    def run(script: str) -> subprocess.CompletedProcess[str]:
+        command = ("sh", "-eu", "-c", script)
+        return subprocess.run(command, cwd=tmp_path / "empty", env=environ, capture_output=True, text=True, check=False, timeout=120)
+
+    return run
+
+
+def test_the_lines_for_a_newcomer_lead_to_a_checked_policy_in_an_empty_folder(
+    shell: Callable[[str], subprocess.CompletedProcess[str]],
+) -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## A first policy\n")[2].partition("\n## ")[0]
+    script = section.partition("```sh\n")[2].partition("```")[0]
+    outside = re.sub(r"(?s)<<'PROTO'\n.*?\nPROTO\n", "\n", script).replace("|\n", "| ")
+    assert len([line for line in outside.splitlines() if line.strip()]) <= 10
+    done = shell(script)
+    assert done.returncode == 0, done.stderr
+    *printed, last = done.stdout.rstrip().splitlines()
+    shown = re.search(r"prints what is left, `(.*?)`", section)
+    assert shown is not None
+    assert json.loads(last) == json.loads(shown[1])
+    assert "1 field without annotation won't leave" in "\n".join(printed)
+    assert "acme.v1.Signup.full_name: warning: has no category, so it goes nowhere" in "\n".join(printed)
+    assert json.loads(done.stderr.splitlines()[-1])["outcome"] == "released"
+    assert "Ada" not in done.stdout + done.stderr
 
 
 def test_the_operators_page_names_the_bounds_of_the_code() -> None:

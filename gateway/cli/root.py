@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "serve": "run",
     "demo": "run",
     "minimise": "minimise",
+    "init": "init",
     "lint": "review",
     "explain": "explain",
     "diff": "compare",

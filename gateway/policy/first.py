@@ -1,0 +1,246 @@
+"""A first policy for contracts that have none: small, commented, and such that it loads and `lint` finds no error of its own in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
+
+from gateway.contracts.contract import Contract
+from gateway.detectors.prohibited import prohibited
+from gateway.errors import BadSetup
+from gateway.model import Category
+from gateway.policy.compile import Compiler
+from gateway.policy.explain import explain
+from gateway.policy.fields import held, parts, values
+from gateway.policy.judge import kind_of, kind_of_message
+from gateway.policy.load import parse
+from gateway.policy.reach import brought
+
+OTHERS: Final = ("google/", "buf/", "validate/", "protoc-gen-openapiv2/", "gogoproto/", "opentelemetry/")
+"""Folders of files that contracts import, and that nobody's own messages are in."""
+
+NOBODY: Final = "write here which organisation answers for this data"
+
+MESSAGES: Final = "message-log"
+"""The destination that messages lead to."""
+
+HEAD: Final = """\
+# A first privacy policy, written by `privacy-gateway init`. What it doesn't let through does not leave.
+#
+# Three questions are left to the controller: who that is, what a user's identifier looks like, and for how long each log is kept.
+# All keys: docs/policy.md of the gateway.
+
+version: 1
+controller: {controller}
+
+# What a user's identifier looks like: a prefix and letters or digits, or a fixed shape such as a UUID's,
+# "[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}". Whatever else stands in a field of category USER_ID is stripped.
+user_id: {{pattern: "usr_[A-Za-z0-9]{{1,32}}"}}
+
+# A time leaves the EU only if it is about now, within so many days.
+timestamps: {{days_around_receipt: 7}}
+
+# What a country may receive at most, whatever a destination below asks for.
+ceilings:
+  FR: [USER_ID, WORK_EMAIL, OPERATIONAL]
+
+# Who receives. Each has a file, .privacy-gateway/<name>.jsonl, until it is given another `exporter`. Logs are kept in France or Ireland.
+destinations:
+"""
+
+DESTINATIONS: Final = (
+    ("application-log", "what programs report while they run", "USER_ID, WORK_EMAIL, OPERATIONAL", "90d"),
+    ("application-traces", "which program called which, and how long it took", "USER_ID, WORK_EMAIL, OPERATIONAL", "30d"),
+    ("application-metrics", "how much and how fast, of nobody", "OPERATIONAL", "400d"),
+    (MESSAGES, "messages of your contracts, sent through EmitService", "USER_ID, WORK_EMAIL, OPERATIONAL", "365d"),
+)
+
+DESTINATION: Final = """\
+  # {about}
+  {name}: {{recipient: log, region: FR, purpose: essential.service.operations, legal_basis: LEGITIMATE_INTERESTS,
+    allow: [{allow}], retention: {retention}}}
+"""
+
+FLOWS: Final = """\
+
+# What leads where. A message or a signal that isn't here is refused.
+flows:
+  # What an OpenTelemetry SDK sends that has OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317.
+  otlp/logs: [application-log]
+  otlp/traces: [application-traces]
+  otlp/metrics: [application-metrics]
+"""
+
+OTLP: Final = """\
+
+# What logs, spans and measurements may say. An attribute that isn't here is stripped, and so is a log's text unless it is a template here.
+otlp:
+  attributes:
+    user.id: USER_ID
+    service.name: OPERATIONAL
+    service.version: OPERATIONAL
+    deployment.environment.name: {category: OPERATIONAL, one_of: [production, staging, development, test]}
+    telemetry.sdk.language: OPERATIONAL
+    telemetry.sdk.name: OPERATIONAL
+    telemetry.sdk.version: OPERATIONAL
+    error.type: OPERATIONAL
+    http.request.method: {category: OPERATIONAL, one_of: [GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS]}
+    http.response.status_code: {category: OPERATIONAL, min: 100, max: 599}
+    rpc.system: OPERATIONAL
+    rpc.grpc.status_code: {category: OPERATIONAL, min: 0, max: 16}
+  log_templates:
+    - service started
+    - service stopped
+"""
+
+BARE: Final = """\
+
+# Fields that nobody has classified: they go nowhere. Say in the .proto file what each holds, behind its number. What stands here is guessed
+# from names and types; only you know. OPERATIONAL is what says nothing of anybody.
+#   import "kannelle/privacy/v1/annotations.proto";
+"""
+
+ROUTES: Final = """\
+
+# Calls between services go by routes. Uncomment, and say where {service} is, and who may call it:
+# routes:
+#   - authority: {authority}
+#     methods: [{service}/*]
+#     upstream: dns:///{authority}:50051
+#     destination: {authority}     # to be added above, with recipient: service
+#     callers:
+#       spiffe://example.org/ns/default/sa/caller: {{region: FR, allow: [USER_ID, OPERATIONAL]}}
+"""
+
+GUESSES: Final[Sequence[tuple[str, Category]]] = (
+    ("mail", Category.WORK_EMAIL),
+    ("company", Category.ORGANISATION),
+    ("user_id", Category.USER_ID),
+    ("name", Category.NAME),
+    ("phone", Category.PHONE),
+    ("address", Category.POSTAL_ADDRESS),
+    ("text", Category.FREE_TEXT),
+    ("note", Category.FREE_TEXT),
+    ("comment", Category.FREE_TEXT),
+    ("message", Category.FREE_TEXT),
+)
+"""What a field probably holds whose name has this in it."""
+
+
+class FirstPolicy(msgspec.Struct, frozen=True):
+    """A policy's text; the contract's own message types, those that it leads somewhere, and the fields that nobody has classified."""
+
+    text: str
+    types: tuple[str, ...]
+    led: tuple[str, ...]
+    unclassified: tuple[str, ...]
+
+
+def first_policy(contract: Contract, controller: str = "") -> FirstPolicy:
+    """The policy for a contract. Raises BadContract if the contract classifies a field in a way that can't hold."""
+    base = _base(controller)
+    fates = {name: _hindrance(contract, base, name) for name in _items(contract)}
+    bare = tuple(_unclassified(contract))
+    return FirstPolicy(
+        "".join((base, *_flows(fates), OTLP, *_listed(bare), *_routes(contract))),
+        tuple(message.full_name for message in _own_types(contract)),
+        tuple(name for name, hindrance in fates.items() if not hindrance),
+        tuple(field.full_name for field in bare),
+    )
+
+
+def _base(controller: str) -> str:
+    """All that doesn't depend on contracts, up to the flows."""
+    # In quotes, as JSON has it, which YAML reads.
+    head = HEAD.format(controller=json.dumps(controller or NOBODY, ensure_ascii=False))
+    named = (
+        DESTINATION.format(name=name, about=f"{about[0].upper()}{about[1:]}.", allow=allow, retention=retention)
+        for name, about, allow, retention in DESTINATIONS
+    )
+    return "".join((head, *named, FLOWS))
+
+
+def _own_types(contract: Contract) -> Iterator[Descriptor]:
+    """Yield the message types of a contract that are its authors' own."""
+    for name in brought(contract):
+        message = contract.message(name)
+        if not message.file.name.startswith(OTHERS):
+            yield message
+
+
+def _items(contract: Contract) -> Iterator[str]:
+    """Yield the types of messages that stand by themselves: no part of another, no question or answer of a call."""
+    types = list(_own_types(contract))
+    parts_of = {target.full_name for message in types for field in message.fields if (target := held(field)) is not None}
+    methods = [method for service in _services(contract) for method in service.methods]
+    asked = {one.full_name for method in methods for one in (method.input_type, method.output_type)}
+    for message in types:
+        if message.containing_type is None and message.full_name not in parts_of | asked and kind_of_message(message) == "message":
+            yield message.full_name
+
+
+def _services(contract: Contract) -> Iterator[ServiceDescriptor]:
+    files = {message.file.name for message in _own_types(contract)}
+    for file in contract.files.values():
+        if file.name in files:
+            yield from contract.pool.FindFileByName(file.name).services_by_name.values()
+
+
+def _hindrance(contract: Contract, base: str, item: str) -> str:
+    """Why nothing of a type may be led to its destination; empty if something may."""
+    made = Compiler(contract, parse(f"{base}  {item}: [{MESSAGES}]\n{OTLP}"))
+    try:
+        made.plans()
+        made.subject(item)
+    except BadSetup as error:
+        return str(error).splitlines()[0].rpartition("flows.")[2]
+    return "" if explain(made, item, MESSAGES).kept else "nothing of it may leave as long as no field is classified"
+
+
+def _flows(fates: Mapping[str, str]) -> Iterator[str]:
+    if fates:
+        yield "  # Messages, by their type.\n"
+    for item, hindrance in fates.items():
+        yield f"  # {item}: [{MESSAGES}]     # {hindrance}\n" if hindrance else f"  {item}: [{MESSAGES}]\n"
+
+
+def _unclassified(contract: Contract) -> Iterator[FieldDescriptor]:
+    """Yield the fields of a contract's own types that need a classification and have none."""
+    for message in _own_types(contract):
+        for field in contract.fields(message):
+            if field.full_name not in contract.annotations and next(parts(field), None):
+                yield field
+
+
+def _listed(fields: Sequence[FieldDescriptor]) -> Iterator[str]:
+    if fields:
+        yield BARE
+    yield from (f"#   {field.full_name}: {_annotation(field)}\n" for field in fields)
+
+
+def _annotation(field: FieldDescriptor) -> str:
+    """What to write behind a field."""
+    if found := prohibited(field.name):
+        return f"its name says {found.topic}, which no destination may have"
+    category = f"DATA_CATEGORY_{_guess(field).name}"
+    keys = ", map_key: DATA_CATEGORY_OPERATIONAL" if any(part == "map_key" for part, _ in parts(field)) else ""
+    if keys or not any(part == "category" for part, _ in parts(field)):
+        return f"[(kannelle.privacy.v1.field) = {{category: {category}{keys}}}]"
+    return f"[(kannelle.privacy.v1.field).category = {category}]"
+
+
+def _guess(field: FieldDescriptor) -> Category:
+    if kind_of(values(field)) == "string":
+        return next((category for word, category in GUESSES if word in field.name.lower()), Category.OPERATIONAL)
+    return Category.CONTENT if kind_of(values(field)) in ("bytes", "opaque") else Category.OPERATIONAL
+
+
+def _routes(contract: Contract) -> Iterable[str]:
+    service = next(_services(contract), None)
+    if service is None:
+        return ()
+    return (ROUTES.format(service=service.full_name, authority=service.name.removesuffix("Service").lower() or "service"),)

@@ -1,0 +1,152 @@
+"""A first policy: written for any contracts, sound as it stands, over nobody's file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+from gateway.contracts.load import load as load_contracts
+from gateway.minimise.flows import Flows
+from gateway.policy.compile import Compiler
+from gateway.policy.document import Policy
+from gateway.policy.findings import Severity
+from gateway.policy.lint import lint
+from gateway.policy.load import load as load_policy
+from tests.build import HEAD, proto
+from tests.calls import EMIT, LOGS, emitting, logs
+from tests.running import Process, call, connected
+
+BODIES: Final[dict[str, tuple[str, list[str], list[str]]]] = {
+    "annotated": ("message A { string id = 1 @USER_ID; bool on = 2 @OPERATIONAL; }", ["t.A"], []),
+    "bare": ("message A { string id = 1; }", [], ["t.A.id"]),
+    "one of two": ("message A { string id = 1 @USER_ID; string name = 2; }", ["t.A"], ["t.A.name"]),
+    "a part of another is no message by itself": (
+        "message A { B b = 1; repeated B bs = 2; map<string, B> m = 3; } message B { string id = 1 @USER_ID; }",
+        ["t.A"],
+        ["t.A.m"],
+    ),
+    "a service's": (
+        "message Q { string id = 1 @USER_ID; } message R { bool ok = 1; } service S { rpc Do(Q) returns (R); }",
+        [],
+        ["t.R.ok"],
+    ),
+    "two could be the subject": ("message A { string a = 1 @USER_ID; string b = 2 @USER_ID; }", [], []),
+    "a required field would go": (
+        "message A { string id = 1 [features.field_presence = LEGACY_REQUIRED]; string b = 2 @USER_ID; }",
+        [],
+        ["t.A.id"],
+    ),
+    "for the EU alone": ("message A { string n = 1 @NAME; }", [], []),
+    "every kind": (
+        "message A { double d = 1; float f = 2; bytes b = 3; int64 i = 4; E e = 5; google.protobuf.Timestamp at = 6; google.protobuf.Struct s = 7;"
+        " google.protobuf.StringValue w = 8; google.protobuf.Any any = 9; oneof o { string x = 10; } repeated string many = 11; map<int32, string> m = 12; }"
+        " enum E { NONE = 0; }",
+        [],
+        [f"t.A.{name}" for name in ("d", "f", "b", "i", "e", "at", "s", "w", "x", "many", "m")],
+    ),
+    "nothing but an enum": ("enum E { NONE = 0; }", [], []),
+}
+
+
+def run(*arguments: str) -> Result:
+    result = CliRunner().invoke(main, arguments, prog_name="privacy-gateway")
+    assert "Internal error" not in result.output
+    return result
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "protos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def head(body: str) -> str:
+    return HEAD.replace('syntax = "proto3"', 'edition = "2023"') if "features" in body else HEAD
+
+
+@pytest.mark.parametrize("row", BODIES)
+def test_what_is_written_loads_compiles_and_lints(row: str, here: Path) -> None:
+    body, led, bare = BODIES[row]
+    (here / "protos/a.proto").write_text(proto(body, head(body)))
+    result = run("init", "--controller", 'Acme: "S.A." #1')
+    assert result.exit_code == 0, result.output
+    file = load_policy(here / "policy.yaml")
+    made = Compiler(load_contracts([here / "protos"]), file)
+    assert file.policy.controller == 'Acme: "S.A." #1'
+    assert sorted(Flows(made).sendable) == led
+    findings = [one for one in lint(made) if one.severity is not Severity.NOTE and row != "two could be the subject"]
+    assert {(one.severity, one.code) for one in findings} <= {(Severity.WARNING, "unclassified")}
+    assert {one.place for one in findings} == set(bare)
+    listed = re.findall(r"(?m)^#   (\S+): \[\(kannelle", (here / "policy.yaml").read_text())
+    assert sorted(listed) == sorted(bare)
+    assert run("lint").exit_code == 0
+
+
+def test_each_annotation_that_it_proposes_compiles_and_ends_the_finding(here: Path) -> None:
+    body = BODIES["every kind"][0]
+    (here / "protos/a.proto").write_text(proto(body))
+    run("init")
+    text = (here / "policy.yaml").read_text()
+    for name, annotation in re.findall(r"(?m)^#   t\.A\.(\w+): (\[.*\])$", text):
+        body = re.sub(
+            rf"\b{name} = (\d+);", lambda match, name=name, annotation=annotation: f"{name} = {match[1]} {annotation};", body, count=1
+        )
+    (here / "protos/a.proto").write_text(proto(body))
+    result = run("lint", "--format", "json")
+    assert {one["code"] for one in json.loads(result.stdout)["findings"]} <= {"not-accepted", "unbounded"}
+
+
+def test_a_name_that_says_what_is_never_collected_is_not_given_a_category(here: Path) -> None:
+    (here / "protos/a.proto").write_text(proto("message A { string password = 1; }"))
+    run("init")
+    assert "t.A.password: its name says" in (here / "policy.yaml").read_text()
+
+
+@pytest.mark.parametrize("kind", ["file", "link to nothing"])
+def test_a_file_that_is_there_stays(kind: str, here: Path) -> None:
+    (here / "protos/a.proto").write_text(proto("message A { string id = 1 @USER_ID; }"))
+    (here / "policy.yaml").write_text("mine") if kind == "file" else (here / "policy.yaml").symlink_to(here / "gone")
+    result = run("init")
+    assert (result.exit_code, "policy.yaml is there already, and stays as it is. Write another file with --output" in result.stderr) == (
+        2,
+        True,
+    )
+    assert not (here / "gone").exists()
+    assert kind != "file" or (here / "policy.yaml").read_text() == "mine"
+    assert run("init", "--output", "other.yaml").exit_code == 0
+    assert isinstance(load_policy(here / "other.yaml").policy, Policy)
+
+
+@pytest.mark.parametrize(("output", "text"), [("no/such/policy.yaml", "no/such/policy.yaml can't be written: No such file or directory")])
+def test_a_file_that_can_t_be_written_is_said_so(output: str, text: str, here: Path) -> None:
+    (here / "protos/a.proto").write_text(proto("message A { string id = 1 @USER_ID; }"))
+    result = run("init", "--output", output)
+    assert (result.exit_code, text in result.stderr) == (2, True)
+
+
+def test_without_contracts_it_says_where_to_put_them(here: Path) -> None:
+    result = run("init")
+    assert (result.exit_code, "There are no .proto files in protos/" in result.stderr, (here / "policy.yaml").exists()) == (2, True, False)
+
+
+def test_the_commands_that_it_names_work_and_a_gateway_takes_messages_and_telemetry(here: Path) -> None:
+    (here / "protos/a.proto").write_text(proto(BODIES["one of two"][0]))
+    lines = run("init").stdout.partition("Next:\n")[2].splitlines()
+    lint_, explain, serve = (line.strip() for line in lines)
+    for command in (lint_, explain):
+        assert run(*command.removeprefix("privacy-gateway ").split()).exit_code == 0
+    assert serve == "PRIVACY_GATEWAY__POLICY=policy.yaml PRIVACY_GATEWAY__CONTRACTS='[\"protos\"]' privacy-gateway serve"
+    given = {"PRIVACY_GATEWAY__POLICY": "policy.yaml", "PRIVACY_GATEWAY__CONTRACTS": '["protos"]'}
+    with Process(here, environ=given) as process, connected(process.address) as channel:
+        assert isinstance(call(channel, EMIT, emitting("t.A", b"\x0a\x05usr_1\x12\x03Ada")), bytes)
+        assert isinstance(call(channel, LOGS, logs()), bytes)
+        assert process.stop() == 0
+        written = (process.state / "message-log.jsonl").read_text()
+        assert ("usr_1" in written, "Ada" in written) == (True, False)
