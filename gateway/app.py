@@ -50,6 +50,7 @@ from gateway.receivers.proxy.proxy import Host, Proxy, Who
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.receivers.register import Register
 from gateway.receivers.rollout import RollOut
+from gateway.receivers.strays import Strays
 from gateway.reload import Reloader, Watch
 from gateway.signals import SIGNALS, TRACES
 from gateway.telemetry import Telemetry
@@ -305,7 +306,8 @@ def _hush(library: logging.Logger) -> None:
 
 async def _serve(config: Config) -> int:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_report)
+    strays = Strays()
+    strays.install(loop)
     asked: list[signal.Signals] = []
     stopping = asyncio.Event()
 
@@ -316,6 +318,7 @@ async def _serve(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
     gateway = Gateway(config)
+    strays.count_in(gateway.telemetry)
     addresses = await gateway.start()
     loop.add_signal_handler(signal.SIGHUP, gateway.reload)
     # What is there now stays: collecting garbage needn't look at it again.
@@ -331,8 +334,3 @@ async def _serve(config: Config) -> int:
     await gateway.stop()
     log.info("stopped", extra=Fields(seconds=round(time.monotonic() - begun, 3)))
     return 0
-
-
-def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Say that something failed without its text, which may hold values."""
-    log.error("a task failed: %s", type(context.get("exception")).__name__)

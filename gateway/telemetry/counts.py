@@ -130,6 +130,7 @@ class Counts:
         for one in (self.hub_up, self.hub_heard, self.agents):
             # An agent shows them, or a hub, and nobody else.
             one.clear()
+        self.stray_errors = Tally(table.STRAY_ERRORS)
         self.certificates = Tally(table.CERTIFICATE_NOT_AFTER)
         self.proxy_fields = Tally(table.PROXY_FIELDS_STRIPPED)
         self.dropped = Tally(table.ACCESS_LOG_DROPPED)
@@ -307,6 +308,10 @@ class Counts:
     def refused_agent(self, reason: Reason) -> None:
         """An agent was refused by this hub."""
         self.agents_refused[reason,] += 1
+
+    def strayed(self, source: str, count: int) -> None:
+        """So many errors of a source were caught by nobody."""
+        self.stray_errors[source,] += count
 
     def expire(self, not_after: Mapping[str, float]) -> None:
         """The certificates in use expire then, in seconds since 1970, by `own` and `ca`."""

@@ -38,6 +38,7 @@ LABELS: Final[Mapping[str, str]] = {
     "resource": "see below",
     "route": "the authority of a route of the policy",
     "service": "a gRPC service of the gateway's own; empty for calls carried between services",
+    "source": "see the metric",
     "subject": "`policy`, with its contracts and approvals; `tls`, keys and certificates",
     "verdict": "`release`, `withhold`",
     "version": "of the policy's format; of the gateway",
@@ -188,6 +189,12 @@ CERTIFICATE_NOT_AFTER: Final = Metric(
     "When a certificate in use expires, since 1970: of several in a file the first that does",
     "seconds",
 )
+STRAY_ERRORS: Final = Metric(
+    "stray_errors",
+    Kind.COUNTER,
+    ("source",),
+    "Errors that nobody caught: of a task, a thread, an object's end (unraisable), or a call in gRPC's core whose caller has gone (grpc)",
+)
 PROXY_FIELDS_STRIPPED: Final = Metric(
     "proxy_fields_stripped", Kind.COUNTER, (), "Fields and metadata keys stripped from calls between services"
 )
@@ -236,6 +243,7 @@ METRICS: Final = (
     AGENTS,
     AGENTS_REFUSED,
     CERTIFICATE_NOT_AFTER,
+    STRAY_ERRORS,
     PROXY_FIELDS_STRIPPED,
     ACCESS_LOG_DROPPED,
     SPANS,

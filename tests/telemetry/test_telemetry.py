@@ -262,6 +262,7 @@ def told_all() -> Telemetry:
     telemetry.in_force("ab", 1, FLOWS)
     telemetry.hub(up=True, heard=1.0)
     telemetry.connected(1)
+    telemetry.strayed("task", 1)
     telemetry.expire({"own": 1.0, "ca": 2.0})
     telemetry.called("local", "a.S", "OK", 1)
     telemetry.carries([(Side.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])

@@ -1,0 +1,92 @@
+"""Errors that nobody caught: of a task, a thread, an object's end, or a call in gRPC's core. Each is counted and logged by its type alone.
+
+Python, asyncio and gRPC's core would print a traceback of each, with its text, which may hold what a caller sent.
+Why this reaches into the core: docs/decisions/0028-no-tracebacks.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from grpc._cython import cygrpc
+
+from gateway.telemetry.counts import Counts
+from gateway.telemetry.repeats import Repeats
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+log = logging.getLogger(__name__)
+
+CORE: Final[Any] = cygrpc
+"""gRPC's core, which prints what becomes of a call whose caller has gone by the module that it knows as `traceback`."""
+
+
+class Source(StrEnum):
+    """Where an error came up that nobody caught."""
+
+    TASK = "task"
+    THREAD = "thread"
+    UNRAISABLE = "unraisable"
+    GRPC = "grpc"
+
+
+class Strays:
+    """Takes the place of all that prints tracebacks."""
+
+    def __init__(self) -> None:
+        self._counts: Counts | None = None
+        self._repeats = Repeats()
+        self._lock = threading.Lock()
+
+    def install(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hear of all from now on."""
+        loop.set_exception_handler(self.of_task)
+        threading.excepthook = self.of_thread
+        sys.unraisablehook = self.of_object
+        if hasattr(CORE, "traceback"):
+            CORE.traceback = _Printer(self)
+
+    def count_in(self, counts: Counts) -> None:
+        """Count them there too, from now on."""
+        self._counts = counts
+        for source in Source:
+            counts.strayed(source, 0)
+
+    def of_task(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG002 - asyncio's own signature
+        """Of a task or a callback: see `asyncio.loop.call_exception_handler`."""
+        self.note(Source.TASK, context.get("exception"))
+
+    def of_thread(self, args: threading.ExceptHookArgs) -> None:
+        """Of a thread: see `threading.excepthook`."""
+        self.note(Source.THREAD, args.exc_value)
+
+    def of_object(self, unraisable: UnraisableHookArgs) -> None:
+        """Of the end of an object, and of a callback in C: see `sys.unraisablehook`."""
+        self.note(Source.UNRAISABLE, unraisable.exc_value)
+
+    def note(self, source: Source, error: BaseException | None) -> None:
+        """Count an error and say its type, once a minute."""
+        name = type(error).__name__
+        with self._lock:
+            if self._counts is not None:
+                self._counts.strayed(source, 1)
+            times = self._repeats.count((source, name))
+        if times:
+            log.error("an error was caught by nobody: %s (%s), %d since this was last said", name, source, times)
+
+
+class _Printer:
+    """What gRPC's core has for the module `traceback`, of which it uses `print_exc`."""
+
+    def __init__(self, strays: Strays) -> None:
+        self._strays = strays
+
+    def print_exc(self, *_: object, **__: object) -> None:
+        """Say that there is an error, and nothing else of it."""
+        self._strays.note(Source.GRPC, sys.exc_info()[1])
