@@ -55,10 +55,12 @@ def _printed(parts: Sequence[str], size: Size) -> Iterator[tuple[str, str]]:
     with counter() as counts:
         for part in parts:
             run: Run = PARTS[part].run
+            begun = time.monotonic()
             for layout, measured in run(size, counts):
                 text = markdown(layout, measured)
                 print(f"{layout.name}\n\n{text}", flush=True)
                 yield layout.name, text
+            print(f"{part} took {time.monotonic() - begun:.0f} s\n", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from tests.bench.envoy import binary, envoy, scrubber
 from tests.bench.gateway import gateway
 from tests.bench.instructions import Counter
 from tests.bench.measure import Measure, Sample, Size, in_turn
-from tests.bench.process import Server, Start, program
+from tests.bench.process import Server, Start, program, scratch
 from tests.bench.table import Case, Layout, Measured
 from tests.bench.values import FRESH, SEEN, next_fresh, numbers
 
@@ -126,9 +125,9 @@ class Hop:
 
 def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]]:
     """Measure CPU time under load, and latency."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, ExitStack() as stack:
+    with scratch() as folder, ExitStack() as stack:
         behind = stack.enter_context(program("upstream"))
-        hop = Hop(Path(folder), behind, Directory())
+        hop = Hop(folder, behind, Directory())
         running = {name: stack.enter_context(start(())) for name, start in hop.starts(counted=False).items()}
         for name, server in running.items():
             hop.check(name, server)

@@ -38,7 +38,7 @@ class Counter(Protocol):
     def under(self) -> Sequence[str]: ...
 
     def counting(self, pid: int) -> AbstractContextManager[Count]:
-        """Count what a process and its threads do in the context."""
+        """Count what a process and its threads do in the context, once it has begun to do something of its own."""
         ...
 
 
@@ -111,18 +111,20 @@ class Callgrind:
 
     def _run(self, option: str, pid: int) -> None:
         command = (self.control, *option.split("="), str(pid))
-        subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=CONTROL_SECONDS)
+        done = subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=CONTROL_SECONDS)
+        if b"OK." not in done.stdout:
+            raise RuntimeError("callgrind doesn't answer")
 
     def _newest(self, pid: int) -> Path:
         return max(self.folder.glob(f"callgrind.{pid}.*"), key=lambda path: int(path.suffix[1:]))
 
 
 def callgrind_total(dump: str) -> int:
-    """Return the instructions of one dump. Raises RuntimeError if it names none."""
-    found = re.findall(r"^totals: (\d+)", dump, re.MULTILINE)
-    if not found:
+    """Return the instructions of one dump. Raises RuntimeError if there are none."""
+    total = sum(map(int, re.findall(r"^totals: (\d+)", dump, re.MULTILINE)))
+    if not total:
         raise RuntimeError("callgrind counted nothing")
-    return sum(map(int, found))
+    return total
 
 
 @contextmanager

@@ -5,7 +5,6 @@ The gateway runs as users start it, beside a forwarder that decides nothing and 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests.bench.instructions import Counter
 from tests.bench.measure import Samples, Size, in_turn
 from tests.bench.otelcol import binary, collector
 from tests.bench.otlp_alone import NOUNS
-from tests.bench.process import Server, Start, program
+from tests.bench.process import Server, Start, program, scratch
 from tests.bench.records import KINDS, PLANTED, RECORDS, Kind
 from tests.bench.table import Case, Layout, Measured
 from tests.bench.values import FRESH, MIXED, SEEN
@@ -60,10 +59,10 @@ def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]
     built, missing = binary()
     skipped = {} if built else dict.fromkeys((ACKNOWLEDGED, STORED), missing)
     for table, kind in zip(LAYOUTS, KINDS, strict=True):
-        with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, program("sink") as behind:
-            samples = _samples(kind, _starts(kind, Path(folder) / "measured", behind, built), behind, size)
+        with scratch() as folder, program("sink") as behind:
+            samples = _samples(kind, _starts(kind, folder / "measured", behind, built), behind, size)
             # Go's programs don't run under callgrind.
-            starts = _starts(kind, Path(folder) / "counted", behind, built if counter and not counter.under else None)
+            starts = _starts(kind, folder / "counted", behind, built if counter and not counter.under else None)
             counts = servers.instructions(counter, starts, {values: _load(kind, values, 1, behind) for values in ALL}, size)
         yield table, Measured(samples, servers.by_case(counts), skipped=skipped, counter=counter.name if counter else "")
 

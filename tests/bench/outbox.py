@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -24,7 +23,7 @@ from tests.bench.client import AT_ONCE
 from tests.bench.gateway import gateway
 from tests.bench.instructions import Counter
 from tests.bench.measure import Key, Measure, Sample, Size, in_turn
-from tests.bench.process import Server
+from tests.bench.process import Server, scratch
 from tests.bench.table import Case, Layout, Measured
 from tests.bench.values import NONE
 
@@ -94,11 +93,10 @@ LAYOUTS: Final = (STORED, QUEUE)
 
 def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]]:
     """Measure what is stored, then the queues."""
-    # Where temporary files are kept in memory, fsync would cost nothing.
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        with gateway(Path(folder) / "gateway") as server:
-            yield STORED, Measured(in_turn(_stored(Path(folder), server, size), size.rounds))
-        yield QUEUE, _queues(Path(folder), size)
+    with scratch() as folder:
+        with gateway(folder / "gateway") as server:
+            yield STORED, Measured(in_turn(_stored(folder, server, size), size.rounds))
+        yield QUEUE, _queues(folder, size)
 
 
 def _stored(folder: Path, server: Server, size: Size) -> Mapping[Key, Measure]:

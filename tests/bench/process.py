@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -27,6 +28,7 @@ IDLE_SHARE: Final = 0.1
 """A server is idle when it took less than this share of a processor for so long."""
 
 SETTLE_SECONDS: Final = 10
+BUILD: Final = Path(__file__).parents[2] / "build"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,14 @@ def _listening(address: str, process: subprocess.Popen[bytes], seconds: float) -
                 continue
             return
     raise RuntimeError(f"{address}: nobody listens")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for one run, in the build folder, which git ignores: where temporary files are kept in memory, fsync would cost nothing."""
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @contextmanager

@@ -108,7 +108,12 @@ def test_what_perf_says_is_read(said: str, expected: int | None) -> None:
 
 @pytest.mark.parametrize(
     ("dump", "expected"),
-    [("events: Ir\nfn=(1)\n1 5\n\ntotals: 85275784\n", 85275784), ("totals: 1\npart: 2\ntotals: 2\n", 3), ("events: Ir\n", None)],
+    [
+        ("events: Ir\nfn=(1)\n1 5\n\ntotals: 85275784\n", 85275784),
+        ("totals: 1\npart: 2\ntotals: 2\n", 3),
+        ("events: Ir\n", None),
+        ("totals: 0\n", None),
+    ],
 )
 def test_what_callgrind_writes_is_read(dump: str, expected: int | None) -> None:
     if expected is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count, islice
@@ -17,7 +16,7 @@ from tests.bench.client import AT_ONCE, send
 from tests.bench.gateway import gateway
 from tests.bench.instructions import Counter
 from tests.bench.measure import Key, Measure, Size, in_turn
-from tests.bench.process import Server, Start, program
+from tests.bench.process import Server, Start, program, scratch
 from tests.bench.samples import events
 from tests.bench.table import Case, Layout, Measured
 from tests.bench.values import FRESH, SEEN
@@ -52,8 +51,7 @@ LAYOUTS: Final = tuple(map(layout, CALLS))
 
 def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]]:
     """Measure one table for calls of one event and one for calls of many."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name, ExitStack() as stack:
-        folder = Path(name)
+    with scratch() as folder, ExitStack() as stack:
         running = {case: stack.enter_context(start(())) for case, start in starts(folder / "measured").items()}
         samples = [in_turn(_cases(running, events, size), size.rounds) for events in CALLS]
         counts = servers.instructions(counter, starts(folder / "counted"), _counted_loads(size), size)
