@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -11,14 +12,17 @@ from tests.running import Running
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 
+PREFIX: Final = "privacy_gateway_"
+
 
 def samples(telemetry: Telemetry) -> Mapping[Sample, float]:
-    """Every sample, by its name without the prefix, and its labels."""
+    """Every sample of the gateway's own, by its name without the prefix, and its labels."""
     families = text_string_to_metric_families(telemetry.exposition()[0].decode())
     return {
-        (one.name.removeprefix("privacy_gateway_"), frozenset(one.labels.items())): one.value
+        (one.name.removeprefix(PREFIX), frozenset(one.labels.items())): one.value
         for family in families
         for one in family.samples
+        if one.name.startswith(PREFIX)
     }
 
 

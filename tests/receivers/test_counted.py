@@ -23,9 +23,9 @@ MANY: Final = track(event(), event(user_id="not one"), event(work_email="anna@gm
 
 
 def moved(before: Mapping[Sample, float], after: Mapping[Sample, float]) -> dict[str, float]:
-    """What differs, as Prometheus writes it; sums and inner buckets, which depend on the clock, left out."""
+    """What differs, as Prometheus writes it. Sums and inner buckets, which depend on the clock, and what is in use are left out."""
     changes = {one: count - before.get(one, 0) for one, count in after.items() if count != before.get(one, 0)}
-    kept = {one: by for one, by in changes.items() if not one[0].endswith(("_sum", "_bucket"))}
+    kept = {one: by for one, by in changes.items() if not one[0].endswith(("_sum", "_bucket")) and not one[0].startswith("resource_")}
     return {f"{name}{{{','.join(f'{key}={value}' for key, value in sorted(labels))}}}": by for (name, labels), by in kept.items()}
 
 
