@@ -92,9 +92,9 @@ class Filter(click.Command):
     "--report-every",
     "every",
     type=Every(),
-    default="60s",
+    default=60.0,
     metavar="DURATION",
-    show_default=True,
+    show_default="60s",
     help="When to say the counts. 0: at the end.",
 )
 @output

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from gateway.pipe.descriptor import say
@@ -19,37 +21,30 @@ class Report:
         self._tally = tally
         self._seconds = seconds
         self._written = written
-        self._wake = threading.Event()
-        self._asked = self._over = False
+        self._wake: SimpleQueue[bool] = SimpleQueue()  # which a signal's handler may put into, whatever it interrupts
         self._last: dict[str, Any] = tally.told()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
         """Begin, in the main thread: SIGUSR1 asks from now on."""
-        signal.signal(signal.SIGUSR1, self._ask)
+        signal.signal(signal.SIGUSR1, lambda *_: self._wake.put(True))
         self._thread.start()
 
     def end(self) -> None:
         """Say the counts for the last time."""
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # its handler must not find the lock taken that is taken here
-        self._over = True
-        self._wake.set()
+        self._wake.put(False)
         self._thread.join()
         say(self._written(self._tally))
 
-    def _ask(self, *_: object) -> None:
-        self._asked = True
-        self._wake.set()
-
-    def _ended(self) -> bool:
-        """Whether no more is to be said, once it is time or asked for."""
-        self._wake.wait(self._seconds or None)
-        self._wake.clear()
-        return self._over
-
     def _run(self) -> None:
-        while not self._ended():
-            told, asked, self._asked = self._tally.told(), self._asked, False
+        while (asked := self._next()) is not False:
+            told = self._tally.told()
             if asked or told != self._last:
                 self._last = told
                 say(self._written(self._tally))
+
+    def _next(self) -> bool | None:
+        """Wait until the counts are to be said; return whether somebody asked for them, False at the end, None where it is time."""
+        with suppress(Empty):
+            return self._wake.get(timeout=self._seconds or None)
+        return None
