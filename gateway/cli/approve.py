@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +11,12 @@ import msgspec
 
 from gateway.cli.load import unapproved
 from gateway.cli.options import example, found_sources, output
-from gateway.cli.show import as_json, console
+from gateway.cli.show import as_json, console, count
 from gateway.contracts.approvals import read_approvals, write_approvals
 from gateway.contracts.classify import loosens
 from gateway.errors import BadPolicy
 from gateway.model import FieldPrivacy
+from gateway.policy.elsewhere import is_ours
 from gateway.policy.words import of_privacy
 
 HEADS: Final = {
@@ -59,7 +60,7 @@ def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: s
     if form == "json":
         as_json({"file": str(lock), "recorded": agreed, **msgspec.structs.asdict(review)})
     else:
-        agreed = _ask(review, lock, yes=yes)
+        agreed = _ask(review, lock, file.policy.classifications, yes=yes)
     if agreed:
         _write(lock, made.claims)
     return int(not agreed and not review.empty)
@@ -78,15 +79,24 @@ def examine(recorded: Mapping[str, FieldPrivacy], claims: Mapping[str, FieldPriv
     )
 
 
-def _ask(review: Review, lock: Path, *, yes: bool) -> bool:
-    """Show what there is to agree to; whether it is agreed."""
+def _ask(review: Review, lock: Path, overlaid: Collection[str], *, yes: bool) -> bool:
+    """Show what there is to agree to; whether it is agreed. What the gateway says of its own messages is no more than counted.
+
+    `overlaid` are fields that the policy itself classifies.
+    """
     out = console()
     for part, head in HEADS.items():
         entries = getattr(review, part)
         if entries:
             out.print(head, style="bold")
+        own = {name for name in entries if is_ours(name) and name not in overlaid}
         for name, words in entries.items():
-            out.print(f"  {name}: {words}")
+            if name not in own:
+                out.print(f"  {name}: {words}")
+        if own:
+            out.print(
+                f"  {count(len(own), 'field')} of the gateway's own messages, as this version classifies them (--format json names them)"
+            )
     if review.empty:
         out.print(f"{lock} is up to date.")
         return False

@@ -28,6 +28,8 @@ class Approvals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_approvals(path: Path) -> Mapping[str, FieldPrivacy]:
     """What was approved. Raises BadPolicy, naming the file, the line and the key."""
+    if not path.exists():
+        raise BadPolicy(f"{path}: is not there yet; `privacy-gateway approve` shows what there is to approve, and writes it")
     document, origin = yamlfile.read(path, Approvals, BadPolicy)
     if document.version != 1:
         raise origin.fail(("version",), "must be 1")

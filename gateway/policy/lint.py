@@ -11,16 +11,16 @@ from typing import Final
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.detectors.mail_domains import is_personal
-from gateway.errors import BadContract, Reason
-from gateway.model import NEVER, Category, FieldPrivacy, Recipient
+from gateway.errors import BadContract
+from gateway.model import NEVER, Category, FieldPrivacy
 from gateway.policy import elsewhere, mail
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode
 from gateway.policy.exemptions import exemptions
-from gateway.policy.explain import Node, explain
+from gateway.policy.explain import explain
 from gateway.policy.fields import parts
 from gateway.policy.findings import Finding, Severity, at
-from gateway.policy.judge import Site, judge
+from gateway.policy.lint_closed import OPAQUE, fits, may_be, not_closed
 from gateway.policy.lint_names import personal_words, prohibited_words
 from gateway.policy.lint_values import flagged_values, prohibited_texts, prohibited_values
 from gateway.policy.meaning import meanings
@@ -51,7 +51,13 @@ def unclassified(compiler: Compiler) -> Iterator[Finding]:
             yield Finding(Severity.WARNING, "not-approved", name, text)
         elif bare:
             what = "its keys have no category (`map_key`)" if bare == ["map_key"] else "has no category"
-            yield Finding(Severity.WARNING, "unclassified", name, f"{what}, so it goes nowhere; say what it holds")
+            yield Finding(Severity.WARNING, "unclassified", name, f"{what}, so it goes nowhere; say what it holds{_choice(field)}")
+
+
+def _choice(field: FieldDescriptor) -> str:
+    """Which categories a field may have, where not all."""
+    kinds = [kind for part, kind in parts(field) if part == "category"]
+    return f", such as {few(fits(kinds[0]))}: {OPAQUE}" if kinds and kinds[0] in ("bytes", "opaque") else ""
 
 
 def unaccepted(compiler: Compiler) -> Iterator[Finding]:
@@ -104,10 +110,9 @@ def unfit(compiler: Compiler) -> Iterator[Finding]:
 
 
 def _unfit_label(field: FieldDescriptor, kind: str, privacy: FieldPrivacy) -> Iterator[Finding]:
-    """Judged where everything is allowed."""
-    anywhere = Site("", Recipient.STORE, "FR", frozenset(Category), "", None)
-    if judge(kind, privacy, anywhere) in (Reason.OPAQUE, Reason.WRONG_KIND):
-        text = f"a value of kind {kind} can't be {privacy.category.name}, so it is always stripped: change the label or the type"
+    if not may_be(kind, privacy.category):
+        how = f"label it as what it holds ({few(fits(kind))}), or change its type"
+        text = f"a value of kind {kind} can't be {privacy.category.name}, so it is always stripped: {how}"
         yield Finding(Severity.ERROR, "label-unfit", field.full_name, text)
 
 
@@ -119,26 +124,13 @@ def _idle_rules(field: FieldDescriptor, kind: str, privacy: FieldPrivacy) -> Ite
         yield Finding(Severity.WARNING, "rule-idle", field.full_name, f"{names}; this is of kind {kind}, and the rule does nothing")
 
 
-def not_closed(compiler: Compiler) -> Iterator[Finding]:
-    """OPERATIONAL values that stay home because nothing bounds them."""
-    for item, destination in pairs(compiler):
-        if compiler.site(destination).outside:
-            nodes = (node for _, node in explain(compiler, item, destination).walk())
-            for node in nodes:
-                if _is_open(node, compiler):
-                    text = f"not closed, so stripped at {destination}, outside the EU: give it one_of, a pattern, or min and max"
-                    yield Finding(Severity.WARNING, "not-closed", node.key, text)
-
-
-def _is_open(node: Node, compiler: Compiler) -> bool:
-    """Of an attribute, whose kind shows late, truth values leave all the same."""
-    key = node.key.removeprefix("otlp.attributes.")
-    if key != node.key:
-        held = compiler.policy.otlp.privacy(key)
-        closed = held.pattern or held.one_of or held.bounded or key.endswith(".*")
-        return held.category is Category.OPERATIONAL and not closed
-    ours = node.key in compiler.classes or node.key.startswith("tracking_plan.")
-    return ours and node.reason is Reason.NOT_CLOSED
+def redacted(compiler: Compiler) -> Iterator[Finding]:
+    """Fields that their contract keeps out of debug output, and that are said to be of nobody."""
+    for field in own_fields(compiler):
+        category = compiler.claims.get(field.full_name, FieldPrivacy()).category
+        if category is Category.OPERATIONAL and field.GetOptions().debug_redact:
+            text = "has debug_redact, which marks what is sensitive, and says OPERATIONAL, which is of nobody: take one of the two away"
+            yield Finding(Severity.WARNING, "redacted", field.full_name, text)
 
 
 def empty(compiler: Compiler) -> Iterator[Finding]:
@@ -234,6 +226,7 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     prohibited_texts,
     wildcards,
     unfit,
+    redacted,
     not_closed,
     empty,
     not_here,

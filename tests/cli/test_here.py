@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from pathlib import Path
 from typing import Final
@@ -106,3 +107,15 @@ def test_a_hub_which_decides_on_all_flows_needs_all_contracts(here: Path) -> Non
     config = Config(policy=here / "policy.yaml", contracts=(here / "protos",), role="hub")
     with pytest.raises(BadPolicy, match=r"policy.yaml:\d+: flows.other.v1.Order: .* a hub decides on the items of all flows"):
         prepare(config, *load_all(config))
+
+
+def test_before_the_first_approval_every_command_says_approve_and_approve_lists_what_is_the_user_s(here: Path) -> None:
+    (here / "policy.yaml").write_text(f"{SHARED}approvals: approvals.lock\nelsewhere: [other.v1.*]\n")
+    for command in (("lint",), ("explain", "t.Signup"), ("minimise", "--type", "t.Signup", "--destination", "eu-log")):
+        result = run(*command)
+        assert (result.exit_code, "approvals.lock: is not there yet; `privacy-gateway approve`" in result.stderr) == (2, True)
+    shown = run("approve", "--yes").stdout
+    assert "  t.Signup.id: USER_ID\n" in shown
+    assert "kannelle.privacy.v1" not in shown
+    assert re.search(r"\n  \d+ fields of the gateway's own messages, as this version classifies them", shown)
+    assert run("lint").exit_code == 0

@@ -22,6 +22,11 @@ from tests.build import HEAD, proto
 from tests.calls import EMIT, LOGS, emitting, logs
 from tests.running import Process, call, connected
 
+ALL_KINDS: Final = (
+    "message A { double d = 1; float f = 2; bytes b = 3; int64 i = 4; E e = 5; google.protobuf.Timestamp at = 6;"
+    " google.protobuf.Struct s = 7; google.protobuf.StringValue w = 8; google.protobuf.Any any = 9; oneof o { string x = 10; }"
+    " repeated string many = 11; map<int32, string> m = 12; } enum E { NONE = 0; }"
+)
 BODIES: Final[dict[str, tuple[str, list[str], list[str]]]] = {
     "annotated": ("message A { string id = 1 @USER_ID; bool on = 2 @OPERATIONAL; }", ["t.A"], []),
     "bare": ("message A { string id = 1; }", [], ["t.A.id"]),
@@ -44,10 +49,8 @@ BODIES: Final[dict[str, tuple[str, list[str], list[str]]]] = {
     ),
     "for the EU alone": ("message A { string n = 1 @NAME; }", [], []),
     "every kind": (
-        "message A { double d = 1; float f = 2; bytes b = 3; int64 i = 4; E e = 5; google.protobuf.Timestamp at = 6; google.protobuf.Struct s = 7;"
-        " google.protobuf.StringValue w = 8; google.protobuf.Any any = 9; oneof o { string x = 10; } repeated string many = 11; map<int32, string> m = 12; }"
-        " enum E { NONE = 0; }",
-        [],
+        ALL_KINDS,
+        ["t.A"],
         [f"t.A.{name}" for name in ("d", "f", "b", "i", "e", "at", "s", "w", "x", "many", "m")],
     ),
     "nothing but an enum": ("enum E { NONE = 0; }", [], []),
@@ -95,9 +98,7 @@ def test_each_annotation_that_it_proposes_compiles_and_ends_the_finding(here: Pa
     run("init")
     text = (here / "policy.yaml").read_text()
     for name, annotation in re.findall(r"(?m)^#   t\.A\.(\w+): (\[.*\])$", text):
-        body = re.sub(
-            rf"\b{name} = (\d+);", lambda match, name=name, annotation=annotation: f"{name} = {match[1]} {annotation};", body, count=1
-        )
+        body = re.sub(rf"\b{name} = (\d+);", rf"{name} = \1 {annotation};", body, count=1)
     (here / "protos/a.proto").write_text(proto(body))
     result = run("lint", "--format", "json")
     assert {one["code"] for one in json.loads(result.stdout)["findings"]} <= {"not-accepted", "unbounded"}
@@ -146,7 +147,7 @@ def test_the_commands_that_it_names_work_and_a_gateway_takes_messages_and_teleme
     given = {"PRIVACY_GATEWAY__POLICY": "policy.yaml", "PRIVACY_GATEWAY__CONTRACTS": '["protos"]'}
     with Process(here, environ=given) as process, connected(process.address) as channel:
         assert isinstance(call(channel, EMIT, emitting("t.A", b"\x0a\x05usr_1\x12\x03Ada")), bytes)
-        assert isinstance(call(channel, LOGS, logs()), bytes)
+        assert isinstance(call(channel, LOGS, logs("INFO").SerializeToString()), bytes)
         assert process.stop() == 0
         written = (process.state / "message-log.jsonl").read_text()
         assert ("usr_1" in written, "Ada" in written) == (True, False)

@@ -101,7 +101,7 @@ def test_what_is_wrong_is_named_by_file_line_and_key(tmp_path: Path, text: str, 
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BadPolicy, match=r"none\.lock: can't be read"):
+    with pytest.raises(BadPolicy, match=r"none\.lock: is not there yet; `privacy-gateway approve` shows"):
         read_approvals(tmp_path / "none.lock")
 
 

@@ -98,6 +98,12 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
         ("message A { int32 n = 1 @{category: OPERATIONAL, min: 1, max: 2, pattern: 'a'}; }", "", "{}", {(WARNING, "rule-idle", "t.A.n")}),
         ("message A { string n = 1 @{category: OPERATIONAL, min: 1, max: 2}; }", "", "{}", {(WARNING, "rule-idle", "t.A.n")}),
         ("message A { double n = 1 @{category: OPERATIONAL, min: 1, max: 2}; }", "", "{}", set()),
+        # Kept out of debug output, and said to be of nobody.
+        ("message A { string x = 1 [(kannelle.privacy.v1.field).category = DATA_CATEGORY_OPERATIONAL, debug_redact = true]; }", "", "{}",
+         {(WARNING, "redacted", "t.A.x")}),
+        ("message A { string x = 1 [(kannelle.privacy.v1.field).category = DATA_CATEGORY_NAME, debug_redact = true]; }", "", "{}", set()),
+        ("message A { string x = 1 [debug_redact = true]; }", "classifications: {t.A.x: {category: OPERATIONAL}}", "{}",
+         {(WARNING, "redacted", "t.A.x")}),
         # Not closed outside the EU.
         ("message A { string id = 1 @USER_ID; string b = 2 @OPERATIONAL; }", "", OUT, {(WARNING, "not-closed", "t.A.b")}),
         ("message A { string id = 1 @USER_ID; string b = 2 @OPERATIONAL; }", "", FLOW, set()),
@@ -286,7 +292,7 @@ def test_errors_come_first() -> None:
         (
             "message A { string id = 1 @USER_ID; string b = 2 @OPERATIONAL; }",
             OUT,
-            "not closed, so stripped at us-vendor, outside the EU: give it one_of, a pattern, or min and max",
+            "not closed, so stripped at us-vendor, outside the EU: give it one_of or a pattern",
         ),
         (
             "message A { string religion = 1 @OPERATIONAL; }",
@@ -306,7 +312,8 @@ def test_errors_come_first() -> None:
         (
             "message A { bytes id = 1 @USER_ID; }",
             "{}",
-            "a value of kind bytes can't be USER_ID, so it is always stripped: change the label or the type",
+            "a value of kind bytes can't be USER_ID, so it is always stripped: label it as what it holds (NAME, PHONE, "
+            "PERSONAL_EMAIL, POSTAL_ADDRESS, DEVICE, NETWORK and 5 more), or change its type",
         ),
         (
             "message A { map<string, string> m = 1 @NAME; }",
