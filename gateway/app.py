@@ -38,7 +38,8 @@ from gateway.policy.load import PolicyFile
 from gateway.receivers import delivery, emit, otlp, privacy
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
-from gateway.receivers.health import Health, reflect
+from gateway.receivers.health import SERVICE as HEALTH
+from gateway.receivers.health import Health
 from gateway.receivers.http import Http
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.intake import Intake
@@ -48,6 +49,7 @@ from gateway.receivers.proxy.failures import Failures
 from gateway.receivers.proxy.passage import Passage
 from gateway.receivers.proxy.proxy import Host, Proxy, Who
 from gateway.receivers.proxy.upstream import Upstreams
+from gateway.receivers.reflection import Reflection
 from gateway.receivers.register import Register
 from gateway.receivers.rollout import RollOut
 from gateway.receivers.strays import Strays
@@ -62,7 +64,7 @@ from gateway.telemetry.traces import Spans
 log = logging.getLogger(__name__)
 
 OWN: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE.full_name)
-"""The services that reflection tells of."""
+"""The gateway's own services on `local`, OTLP apart."""
 
 KEYS: Final = "keys"
 """The secret of keyed hashes, a file in the state folder."""
@@ -137,7 +139,8 @@ class Gateway:
         if self._otlp_http is not None:
             addresses["local_http"] = await self._otlp_http.start()
         if listeners.health is not None:
-            addresses["health"] = await self._health.start(listeners.health.address)
+            reflection = Reflection((HEALTH,)) if self._config.reflection else None
+            addresses["health"] = await self._health.start(listeners.health.address, reflection)
         if listeners.http is not None:
             addresses["http"] = await self._http.start(listeners.http.address)
         self._tasks = [asyncio.create_task(reloader.run()) for reloader in self._reloaders]
@@ -263,7 +266,7 @@ class Gateway:
         listener.server.add_generic_rpc_handlers(tuple(otlp.handlers(flows, intake, guard)))
         listener.server.add_generic_rpc_handlers(tuple(privacy.handlers(flows, self._decider, guard)))
         if self._config.reflection:
-            reflect(listener.server, OWN)
+            Reflection((*OWN, *(one.service for one in SIGNALS)), lambda: self._current.now.contract.pool).add_to(listener.server)
         return listener
 
     def _built_http(self) -> OtlpHttp | None:

@@ -294,7 +294,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What the gateway says of itself."""
 
     reflection: bool = False
-    """Whether gRPC reflection lists the gateway's own services on `local`."""
+    """Whether gRPC reflection tells of what `local` and `health` serve, and on `local` of the contracts' types."""
 
     insecure_loopback: bool = False
     """Whether exporters may send to `http://` on this machine, for trials."""

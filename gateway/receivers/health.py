@@ -1,4 +1,4 @@
-"""gRPC health v1 on a server of its own, for probes, and reflection of the gateway's own services. What is well is decided elsewhere.
+"""gRPC health v1 on a server of its own, for probes. What is well is decided elsewhere.
 
 The servicer that comes with grpcio-health-checking holds a lock while it writes: one watcher that doesn't read would keep it from saying
 NOT_SERVING to anybody (seen with 1.83.2). So this has its own, with that library's messages.
@@ -7,23 +7,21 @@ NOT_SERVING to anybody (seen with 1.83.2). So this has its own, with that librar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import grpc
-from google.protobuf import descriptor_pool
-from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
-from grpc_reflection.v1alpha.reflection import aio
-from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from gateway.errors import BadConfig, Reason, Refused
 from gateway.receivers.bounds import Options, bounds
 from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import Context, Incoming
+from gateway.receivers.reflection import Reflection
 from gateway.telemetry import Use
+
+SERVICE: Final = "grpc.health.v1.Health"
 
 PROBES: Final = 64
 """Calls of `Check` at once, at most."""
@@ -42,12 +40,6 @@ LARGEST: Final = 4096
 
 GRACE: Final = 1.0
 """How long watchers may take to hear the last word, in seconds."""
-
-QUESTIONERS: Final = 8
-"""Calls of reflection at once, at most."""
-
-REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
-"""The two names of one service: their messages are the same on the wire (https://github.com/grpc/proposal/blob/master/A15-promote-reflection.md)."""
 
 
 class Health:
@@ -76,10 +68,12 @@ class Health:
         self._stopping = True
         self._turn_to(HealthCheckResponse.NOT_SERVING)
 
-    async def start(self, address: str) -> str:
-        """Listen; the address with the port that was free where 0 was asked for. Raises BadConfig."""
+    async def start(self, address: str, reflection: Reflection | None = None) -> str:
+        """Listen, with reflection if that is given; the address with the port that was free where 0 was asked for. Raises BadConfig."""
         server = grpc.aio.server(options=_options())
         server.add_generic_rpc_handlers((self._handlers(),))
+        if reflection is not None:
+            reflection.add_to(server)
         try:
             port = server.add_insecure_port(address)
         except RuntimeError as error:
@@ -105,7 +99,7 @@ class Health:
             "Check": grpc.stream_unary_rpc_method_handler(self._probes.relay(self._check)),
             "Watch": grpc.stream_stream_rpc_method_handler(self._watchers.relay(self._watch)),
         }
-        return grpc.method_handlers_generic_handler("grpc.health.v1.Health", methods)
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
 
     async def _check(self, requests: Incoming, context: Context) -> bytes:
         if _service(await requests.only()) not in self._names:
@@ -147,42 +141,3 @@ def _service(raw: bytes) -> str:
 def _answer(status: int) -> bytes:
     answer: bytes = HealthCheckResponse(status=status).SerializeToString()
     return answer
-
-
-def reflect(server: grpc.aio.Server, names: Iterable[str]) -> None:
-    """Have a server tell of the services with these names, and of nothing else. Raises KeyError if one's module isn't imported."""
-    services = tuple(names)
-    told, guard = aio.ReflectionServicer(services, _pool(services)), Guard(QUESTIONERS)
-
-    async def info(requests: Incoming, context: Context) -> None:
-        async for answer in told.ServerReflectionInfo(_questions(requests), context):
-            await context.write(answer.SerializeToString())
-
-    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {"ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(guard.relay(info))}
-    server.add_generic_rpc_handlers(tuple(grpc.method_handlers_generic_handler(name, methods) for name in REFLECTION))
-
-
-async def _questions(requests: AsyncIterator[bytes]) -> AsyncIterator[ServerReflectionRequest]:
-    async for raw in requests:
-        try:
-            yield ServerReflectionRequest.FromString(raw)
-        except DecodeError:
-            raise Refused(Reason.MALFORMED) from None
-
-
-def _pool(names: Iterable[str]) -> DescriptorPool:
-    """A pool with the files of these services and what they import."""
-    pool, files = DescriptorPool(), dict[str, FileDescriptor]()
-    for name in names:
-        _gather(descriptor_pool.Default().FindServiceByName(name).file, files)
-    for file in files.values():
-        pool.AddSerializedFile(file.serialized_pb)
-    return pool
-
-
-def _gather(file: FileDescriptor, files: dict[str, FileDescriptor]) -> None:
-    """Add a file to `files`, after those it imports."""
-    for imported in file.dependencies:
-        if imported.name not in files:
-            _gather(imported, files)
-    files.setdefault(file.name, file)

@@ -13,15 +13,13 @@ from typing import Any, Final
 
 import grpc
 import pytest
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
-from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 from hypothesis import given
 from hypothesis import strategies as st
 from kannelle.privacy.v1 import analytics_pb2, emit_pb2
 
 from gateway.errors import BadConfig, Reason, Refused
-from gateway.receivers.health import LARGEST, REFLECTION, WATCHERS, Health, _service, reflect
+from gateway.receivers.health import LARGEST, WATCHERS, Health, _service
 from tests import http2
 from tests.running import OPTIONS, SECONDS, fate
 
@@ -227,75 +225,6 @@ def _watch_deaf(connection: socket.socket) -> None:
     connection.sendall(http2.PREFACE + no_window + call + data)
     with connection.makefile("rb") as answer:
         next(kind for kind, _, _ in http2.frames(answer) if kind == http2.PING)
-
-
-def test_a_service_that_does_not_exist_is_not_reflected() -> None:
-    with pytest.raises(KeyError):
-        reflect(None, ["acme.v1.NoService"])  # type: ignore[arg-type]
-
-
-@asynccontextmanager
-async def reflecting() -> AsyncIterator[grpc.aio.Channel]:
-    server = grpc.aio.server()
-    reflect(server, [OURS])
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=OPTIONS) as channel:
-            yield channel
-    finally:
-        await server.stop(None)
-
-
-async def answers(channel: grpc.aio.Channel, *questions: bytes, service: str = REFLECTION[0]) -> list[Any]:
-    method: Any = channel.stream_stream(f"/{service}/ServerReflectionInfo")
-    async with asyncio.timeout(SECONDS):
-        return [ServerReflectionResponse.FromString(answer) async for answer in method(iter(questions))]
-
-
-def question(**options: Any) -> bytes:
-    data: bytes = ServerReflectionRequest(**options).SerializeToString()
-    return data
-
-
-@pytest.mark.parametrize("service", REFLECTION)
-async def test_reflection_lists_the_given_services_and_tells_their_files(service: str) -> None:
-    async with reflecting() as channel:
-        listed, told = await answers(channel, question(list_services=""), question(file_containing_symbol=OURS), service=service)
-    assert [one.name for one in listed.list_services_response.service] == [OURS]
-    files = [FileDescriptorProto.FromString(data) for data in told.file_descriptor_response.file_descriptor_proto]
-    assert "EmitService" in {one.name for file in files for one in file.service}
-    assert {file for one in files for file in one.dependency} <= {file.name for file in files}
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"file_containing_symbol": OTHER},
-        {"file_containing_symbol": "opentelemetry.proto.logs.v1.LogRecord"},
-        {"file_containing_symbol": "\0"},
-        {"file_by_filename": "kannelle/privacy/v1/analytics.proto"},
-        {"file_by_filename": "../" + SECRET},
-        {"all_extension_numbers_of_type": SECRET},
-        {"file_containing_extension": {"containing_type": "google.protobuf.Any", "extension_number": -1}},
-        {},
-    ],
-    ids=str,
-)
-async def test_reflection_tells_of_nothing_else(asked: dict[str, Any]) -> None:
-    async with reflecting() as channel:
-        (answer,) = await answers(channel, question(**asked))
-        assert answer.WhichOneof("message_response") == "error_response"
-        assert SECRET not in answer.error_response.error_message
-
-
-async def test_a_malformed_question_ends_in_a_fixed_text(caplog: pytest.LogCaptureFixture) -> None:
-    hear_all(caplog)
-    async with reflecting() as channel:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await answers(channel, b"\x0a\x40" + SECRET.encode())
-        assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "the message is malformed")
-    assert SECRET not in caplog.text
 
 
 async def test_connections_that_idle_are_bounded_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
