@@ -125,6 +125,24 @@ def test_a_broken_frame_reads_as_an_empty_message_or_as_the_end(port: int, name:
     assert after.encode() in said(port, data, early=True)
 
 
+ENCODED: Final[list[tuple[str, bytes, bytes, bytes]]] = [
+    ("an encoding that nobody knows", b"zstd", b"\0\0\0\0\1x", b"Error parsing 'grpc-encoding' metadata"),
+    ("the same, compressed", b"zstd", b"\1\0\0\0\1x", b"Error parsing 'grpc-encoding' metadata"),
+    ("none", b"", b"\0\0\0\0\1x", b"Error parsing 'grpc-encoding' metadata"),
+    ("what doesn't decompress", b"gzip", b"\1\0\0\0\1x", b"Decompression failed due to "),
+]
+
+
+@pytest.mark.parametrize(("name", "encoding", "data", "text"), ENCODED, ids=[row[0] for row in ENCODED])
+def test_grpcs_core_ends_a_call_in_another_encoding_itself(port: int, name: str, encoding: bytes, data: bytes, text: bytes) -> None:
+    """It says INTERNAL, where gRPC's compression.md wants UNIMPLEMENTED. Once it does, docs/decisions/0008-broken-frames.md says what follows."""
+    kind, said = request(port, b"/test.Echo/Echo", fields=[(b"grpc-encoding", encoding)], data=data)
+    assert kind == HEADERS
+    assert b"grpc-status\x0213" in said
+    assert text in said
+    assert call(port) == b"before"
+
+
 def said(port: int, data: bytes, *, early: bool = False) -> bytes:
     """All that the server says of a stream with this data. It reads when all of it has come, or `early`, before any has."""
     heard = b""
