@@ -135,7 +135,7 @@ ENCODED: Final[list[tuple[str, bytes, bytes, bytes]]] = [
 
 @pytest.mark.parametrize(("name", "encoding", "data", "text"), ENCODED, ids=[row[0] for row in ENCODED])
 def test_grpcs_core_ends_a_call_in_another_encoding_itself(port: int, name: str, encoding: bytes, data: bytes, text: bytes) -> None:
-    """It says INTERNAL, where gRPC's compression.md wants UNIMPLEMENTED. Once it does, docs/decisions/0008-broken-frames.md says what follows."""
+    """It says INTERNAL, where gRPC's compression.md wants UNIMPLEMENTED: docs/decisions/0008-broken-frames.md."""
     kind, said = request(port, b"/test.Echo/Echo", fields=[(b"grpc-encoding", encoding)], data=data)
     assert kind == HEADERS
     assert b"grpc-status\x0213" in said
