@@ -12,7 +12,7 @@ from typing import Final
 from tests.bench import alone, hop, otlp, outbox, shapes, track
 from tests.bench.instructions import Counter, counter
 from tests.bench.measure import FULL, QUICK, Size
-from tests.bench.readme import README, with_tables
+from tests.bench.readme import README, outside, tables, with_tables
 from tests.bench.table import Layout, Measured, markdown
 
 PARTS: Final[Mapping[str, ModuleType]] = {
@@ -45,10 +45,20 @@ def main(arguments: Sequence[str]) -> int:
         print("Every row with a fraction of its work: that it can be measured is seen, its figures mean nothing.\n")
     begun = time.monotonic()
     printed = dict(_printed([part for part in given.parts if part != QUICKLY] or list(PARTS), QUICK if quick else FULL))
+    if not quick:
+        _compare(printed)
     if given.write:
         README.write_text(with_tables(README.read_text(encoding="utf-8"), printed), encoding="utf-8")
     print(f"Took {time.monotonic() - begun:.0f} s")
     return 0
+
+
+def _compare(printed: Mapping[str, str]) -> None:
+    """Print which of README's figures this run's spread doesn't hold."""
+    before = tables(README.read_text(encoding="utf-8"))
+    for name in sorted(before.keys() & printed.keys()):
+        for line in outside(before[name], printed[name]):
+            print(f"README's {name} is outside this run's spread: {line}")
 
 
 def _printed(parts: Sequence[str], size: Size) -> Iterator[tuple[str, str]]:

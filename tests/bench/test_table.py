@@ -10,7 +10,7 @@ from tests.bench import alone, hop, otlp, outbox, shapes, track
 from tests.bench.__main__ import PARTS, layouts, main
 from tests.bench.instructions import callgrind_total, perf_total
 from tests.bench.measure import Key, Sample
-from tests.bench.readme import README, tables, with_tables
+from tests.bench.readme import README, outside, tables, with_tables
 from tests.bench.table import Case, Layout, Measured, first_columns, markdown, number, rows
 from tests.bench.values import FRESH, NONE, SEEN
 
@@ -129,6 +129,22 @@ def test_only_what_was_printed_is_replaced_in_a_page() -> None:
     assert tables(written) == {"one": "| x | values |\n", "two": "| y | values |\n"}
     assert with_tables(written, {"two": "| y | values |\n"}) == written
     assert re.sub(r"(?s)<!-- bench.*?/bench -->", "", written) == "a\n\nb\n\nc\n"
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "expected"),
+    [
+        ("2.00 (1.90–2.10)", "2.05 (1.99–2.20)", []),
+        ("2.00 (1.90–2.10)", "2.00 (2.00–2.00)", []),
+        ("2.00 (1.90–2.10)", "2.20 (2.01–2.40)", ["ours, seen, ratio: 2.00, now 2.20 (2.01–2.40)"]),
+        ("1,234 (1,000–2,000)", "900 (800–1,100)", ["ours, seen, ratio: 1,234, now 900 (800–1,100)"]),
+        ("not measured: no", "2.20 (2.01–2.40)", []),
+        ("1", "1", []),
+    ],
+)
+def test_a_figure_outside_another_runs_spread_is_told(then: str, now: str, expected: list[str]) -> None:
+    head = "| what is tried | values | ratio | instructions |\n|---|---|---|---|\n"
+    assert outside(f"{head}| ours | seen | {then} | 7 |\n", f"{head}| ours | seen | {now} | 8 |\n") == expected
 
 
 @pytest.mark.parametrize("name", tables(README.read_text(encoding="utf-8")))
