@@ -312,8 +312,10 @@ def test_errors_come_first() -> None:
         (
             "message A { bytes id = 1 @USER_ID; }",
             "{}",
-            "a value of kind bytes can't be USER_ID, so it is always stripped: label it as what it holds (NAME, PHONE, "
-            "PERSONAL_EMAIL, POSTAL_ADDRESS, DEVICE, NETWORK and 5 more), or change its type",
+            (
+                "a value of kind bytes can't be USER_ID, so it is always stripped: label it as what it holds (NAME, PHONE, "
+                "PERSONAL_EMAIL, POSTAL_ADDRESS, DEVICE, NETWORK and 5 more), or change its type"
+            ),
         ),
         (
             "message A { map<string, string> m = 1 @NAME; }",
