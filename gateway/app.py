@@ -9,8 +9,9 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -27,7 +28,8 @@ from gateway.delivery.keys import Keys
 from gateway.delivery.packer import Packer, repacked
 from gateway.depot import Around, Depot
 from gateway.directory import Unknown
-from gateway.folder import remove_plans
+from gateway.errors import BadConfig
+from gateway.folder import Flaw, make_folder, mend, remove_plans
 from gateway.inforce import Current, Switch
 from gateway.listeners import CALLS, Listener
 from gateway.loading import Files, Loaded, load_all, prepare
@@ -35,6 +37,7 @@ from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
 from gateway.policy.document import Side
 from gateway.policy.load import PolicyFile
+from gateway.preflight import KEYS, preflight
 from gateway.receivers import delivery, emit, otlp, privacy
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
@@ -60,14 +63,12 @@ from gateway.telemetry.calls import Calls
 from gateway.telemetry.checks import Readiness, ill
 from gateway.telemetry.log import Fields
 from gateway.telemetry.traces import Spans
+from gateway.yamlfile import NOWHERE, Origin
 
 log = logging.getLogger(__name__)
 
 OWN: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE.full_name)
 """The gateway's own services on `local`, OTLP apart."""
-
-KEYS: Final = "keys"
-"""The secret of keyed hashes, a file in the state folder."""
 
 SWITCH_SECONDS: Final = 0.0002
 """How long one thread may keep Python to itself when others want it. A call and its commit ask for it some thirty times: with the usual
@@ -84,10 +85,10 @@ Source = Callable[[Config], tuple[PolicyFile, Contract]]
 class Gateway:
     """One running gateway."""
 
-    def __init__(self, config: Config, given: Delivery | None = None, *, source: Source = load_all) -> None:
-        """Compile everything and open what is kept, before anything listens. Raises BadSetup.
+    def __init__(self, config: Config, given: Delivery | None = None, *, source: Source = load_all, origin: Origin = NOWHERE) -> None:
+        """Check and compile everything and open what is kept, before anything listens. Raises BadSetup.
 
-        A delivery that is `given` takes the place of the role's own.
+        A delivery that is `given` takes the place of the role's own. `origin` tells the configuration's lines.
         """
         self._config = config
         self._source = source
@@ -97,15 +98,14 @@ class Gateway:
         self._tasks: Sequence[asyncio.Task[None]] = ()
         self.telemetry = Telemetry()
         self._reloaders = tuple(self._watched())
+        checked = preflight(config, origin, self._prepared, exports=given is None)
         self._certificates = None if config.tls is None else tls.Certificates(tls.read(config.tls))
         self._expire()
         self._upstreams = Upstreams(self._credentials)
-        loaded = self._prepared()
         self._offload = Offload()
         self._decider = Decider(Unknown(), self._offload)
         self._again = Again(self._current.flows, self._decider)
-        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove_plans(config.state)
+        _have_state(config.state, checked.flaws)
         self._keys = Keys.read(config.state / KEYS)
         around = Around(self._current.flows, self._current.exporters, self._again, self.telemetry, self._hub_credentials)
         self._depot = Depot(config, around, given)
@@ -114,7 +114,7 @@ class Gateway:
         self._proxied = InFlight[Passage](config.reload.grace, lambda passage: self._current.routing().lets(passage))
         self._streamed = InFlight[emit.Streamed](config.reload.grace, lambda streamed: streamed.lasts(self._current.flows()))
         self._switch = Switch(self._current, self._depot, self._upstreams, self.telemetry, self._certificates, self._review)
-        self._switch.put(loaded)
+        self._switch.put(checked.loaded)
         packer = Packer(self._keys, config.service)
         self._intake = Intake(self._decider, self.delivery, packer, self.telemetry)
         self._access = AccessLog(self._current.flows, self._decider, self.delivery.accept, packer, self.telemetry)
@@ -291,14 +291,24 @@ def _certified(callers: Callers) -> Who:
     return lambda context: callers.caller(context.auth_context(), time.time())
 
 
-def serve(config: Config) -> int:
-    """Run until SIGTERM or SIGINT. Raises BadSetup."""
+def _have_state(state: Path, found: Iterable[Flaw]) -> None:
+    """Make the state folder where it isn't, and put right what is wrong with it where it is. Raises BadConfig."""
+    mend(found)
+    try:
+        make_folder(state)
+    except OSError as error:
+        raise BadConfig(f"state: {state}: can't be made: {error.strerror}") from None
+    remove_plans(state)
+
+
+def serve(config: Config, origin: Origin = NOWHERE) -> int:
+    """Run until SIGTERM or SIGINT. `origin` tells the configuration's lines. Raises BadSetup."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     _hush(logging.getLogger("grpc"))
     sys.setswitchinterval(SWITCH_SECONDS)
-    return uvloop.run(_serve(config))
+    return uvloop.run(_serve(config, origin))
 
 
 def _hush(library: logging.Logger) -> None:
@@ -307,7 +317,7 @@ def _hush(library: logging.Logger) -> None:
     library.propagate = False
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, origin: Origin) -> int:
     loop = asyncio.get_running_loop()
     strays = Strays()
     strays.install(loop)
@@ -320,7 +330,7 @@ async def _serve(config: Config) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
-    gateway = Gateway(config)
+    gateway = Gateway(config, origin=origin)
     strays.count_in(gateway.telemetry)
     addresses = await gateway.start()
     loop.add_signal_handler(signal.SIGHUP, gateway.reload)

@@ -26,6 +26,7 @@ from gateway.minimise.flows import Flows
 from gateway.policy.document import Policy
 from gateway.telemetry.checks import Check
 from gateway.telemetry.counts import Counts, Waiting
+from gateway.yamlfile import NOWHERE, Origin
 
 Credentials = Callable[[], tuple[int, grpc.ChannelCredentials]]
 """The generation of the gateway's certificate, and credentials with it."""
@@ -53,10 +54,10 @@ class Recipients:
         self._opened = Opened(config.state, self._web, config.insecure_loopback)
         self._hub = None if uplink is None else HubExporter(uplink)
 
-    def open(self, policy: Policy, contract: Contract) -> Opening:
+    def open(self, policy: Policy, contract: Contract, origin: Origin = NOWHERE) -> Opening:
         """The exporter of each destination that a flow feeds, not yet in use. Blocks. Raises BadConfig."""
         if self._hub is None:
-            return self._opened.open(policy, contract)
+            return self._opened.open(policy, contract, origin)
         return Opening(dict.fromkeys(sorted({name for names in policy.flows.values() for name in names}), self._hub))
 
     def adopt(self, opening: Opening) -> Mapping[str, Exporter]:
@@ -117,9 +118,9 @@ class Depot:
         self._store = None if given is not None or config.outbox is None else Store(config, config.outbox, around)
         self.delivery = given or _delivery(uplink, self._store)
 
-    def open(self, policy: Policy, contract: Contract) -> Opening:
+    def open(self, policy: Policy, contract: Contract, origin: Origin = NOWHERE) -> Opening:
         """The exporters of a policy, not yet in use. Blocks: use it from a thread, one at a time. Raises BadConfig."""
-        return NONE if self._store is None else self._recipients.open(policy, contract)
+        return NONE if self._store is None else self._recipients.open(policy, contract, origin)
 
     def adopt(self, opening: Opening) -> Mapping[str, Exporter]:
         """Know these from now on. Raises nothing."""

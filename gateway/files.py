@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 KINDS: Final = (
+    (stat.S_ISREG, "a file"),
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -35,5 +36,9 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
 
 def _check(mode: int) -> None:
     if not stat.S_ISREG(mode):
-        kind = next((name for belongs, name in KINDS if belongs(mode)), "of another kind")
-        raise Unreadable(f"is {kind}; it must be a regular file")
+        raise Unreadable(f"is {kind_of(mode)}; it must be a regular file")
+
+
+def kind_of(mode: int) -> str:
+    """What a path leads to, by its mode: `a folder`."""
+    return next((name for belongs, name in KINDS if belongs(mode)), "of another kind")

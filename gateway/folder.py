@@ -1,19 +1,36 @@
-"""Folders that the gateway keeps its state in: for their owner only, and on the volume."""
+"""Folders that the gateway keeps its state in: for their owner only, and on the volume; and what is wrong with one that is there."""
 
 from __future__ import annotations
 
 import logging
 import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from gateway.errors import BadConfig
+from gateway.files import kind_of
+
 log = logging.getLogger(__name__)
 
 FORMER_PLANS: Final = "plans.json"
 """In the state folder of an earlier version: the digests of plans that it took agents' releases of."""
+
+OTHERS: Final = 0o077
+"""The bits of a mode that say what group and others may do."""
+
+
+class Flaw(msgspec.Struct, frozen=True):
+    """What is wrong with a folder or a file, in words that follow its path; `mend` puts it right, and is None where only people can."""
+
+    path: Path
+    text: str
+    mend: Callable[[Path], None] | None = None
 
 
 def make_folder(path: Path) -> None:
@@ -29,6 +46,106 @@ def sync_folder(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def flaws(folder: Path, is_own: Callable[[str], bool]) -> Iterator[Flaw]:
+    """Yield what is wrong with a folder for its owner only, or with what would make it, and with its own files. Changes nothing."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        if text := unmakeable(folder):
+            yield Flaw(folder, text)
+    except OSError as error:
+        yield Flaw(folder, f"can't be looked at: {error.strerror}")
+    else:
+        flaw = _flaw_of_folder(folder, found)
+        if flaw is not None:
+            yield flaw
+        if flaw is None or flaw.mend is not None:
+            yield from (flaw for path in sorted(folder.iterdir()) if is_own(path.name) for flaw in _flaws_of_file(path))
+
+
+def mend(found: Iterable[Flaw]) -> None:
+    """Put right what can be, and say so. Raises BadConfig for what can't."""
+    for flaw in found:
+        if flaw.mend is None:
+            raise BadConfig(f"{flaw.path}: {flaw.text}")
+        try:
+            flaw.mend(flaw.path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise BadConfig(f"{flaw.path}: {flaw.text}, which can't be changed: {error.strerror}") from None
+        log.warning("%s: %s: changed, for it is the gateway's alone", flaw.path, flaw.text)
+
+
+def unmakeable(folder: Path) -> str:
+    """What stands in the way of a folder that isn't there; empty if nothing does."""
+    if folder.is_symlink():
+        return "is a symbolic link that leads nowhere"
+    above = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_symlink() or one.exists())
+    if not above.is_dir():
+        return "is no folder" if above == folder.absolute() else f"can't be made: {above} is no folder"
+    text = unwritable(above)
+    return text and f"can't be made: {above} {text}"
+
+
+def _flaw_of_folder(folder: Path, found: os.stat_result) -> Flaw | None:
+    mode, us = stat.S_IMODE(found.st_mode), os.geteuid()
+    if not stat.S_ISDIR(found.st_mode):
+        return Flaw(folder, f"is {kind_of(found.st_mode)}; it must be a folder")
+    if found.st_uid != us:
+        text = f"belongs to user {found.st_uid}, and the gateway is user {us}: name a folder below it, which the gateway makes, or chown it"
+        return Flaw(folder, text)
+    if text := unwritable(folder):
+        return Flaw(folder, text)
+    return Flaw(folder, f"is open to others, by its mode {mode:04o}", partial(_close, to=0o700)) if mode & OTHERS else None
+
+
+def _flaws_of_file(path: Path) -> Iterator[Flaw]:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    mode, us = stat.S_IMODE(found.st_mode), os.geteuid()
+    if stat.S_ISLNK(found.st_mode):
+        yield Flaw(path, "is a symbolic link; it must be the file itself")
+    elif not stat.S_ISREG(found.st_mode):
+        yield Flaw(path, f"is {kind_of(found.st_mode)}; it must be a regular file")
+    elif found.st_uid != us:
+        yield Flaw(path, f"belongs to user {found.st_uid}, and the gateway is user {us}: chown it")
+    elif found.st_nlink > 1 and not _is_leftover(path, found):
+        yield Flaw(path, "has a second name, a hard link, by which others may reach it: copy it, and put the copy in its place")
+    elif found.st_nlink > 1 and path.name.startswith("."):
+        yield Flaw(path, "was left by a start that was cut off", Path.unlink)
+    elif mode & OTHERS:
+        yield Flaw(path, f"is open to others, by its mode {mode:04o}", partial(_close, to=0o600))
+
+
+def _is_leftover(path: Path, found: os.stat_result) -> bool:
+    """Whether all names of a file are in its folder, the second one hidden: as whoever makes a file at once leaves it when killed."""
+    same = [one for one in path.parent.iterdir() if (entry := one.lstat()).st_ino == found.st_ino and entry.st_dev == found.st_dev]
+    return len(same) == found.st_nlink == 2 and sum(one.name.startswith(".") for one in same) == 1
+
+
+def unwritable(folder: Path) -> str:
+    """Why nothing can be made in a folder; empty if something can."""
+    if os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+        return ""
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return "is on a volume that is read-only"
+    return f"can't be written to by user {os.geteuid()}"
+
+
+def _close(path: Path, to: int) -> None:
+    """Leave a file or folder to its owner. Raises OSError, also where the file system keeps no modes."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if path.is_dir() else os.O_NOFOLLOW))
+    try:
+        os.fchmod(fd, to)
+        if os.fstat(fd).st_mode & OTHERS:
+            raise OSError(0, "its file system keeps no modes")
     finally:
         os.close(fd)
 

@@ -95,14 +95,14 @@ class Switch(msgspec.Struct, frozen=True):
 
     def put(self, loaded: Loaded) -> None:
         """Put something in force, and open its exporters here. Blocks: for the start. Raises BadConfig, and then nothing has changed."""
-        self._put(loaded, self.depot.open(loaded.file.policy, loaded.contract))
+        self._put(loaded, self.depot.open(loaded.file.policy, loaded.contract, loaded.file.origin))
 
     async def replace(self, loaded: Loaded) -> None:
         """Put something else in force. What may take a while is done before, in a thread.
 
         Raises BadConfig, and then nothing has changed.
         """
-        opening = asyncio.create_task(asyncio.to_thread(self.depot.open, loaded.file.policy, loaded.contract))
+        opening = asyncio.create_task(asyncio.to_thread(self.depot.open, loaded.file.policy, loaded.contract, loaded.file.origin))
         try:
             opened = await asyncio.shield(opening)
         except asyncio.CancelledError:

@@ -6,12 +6,13 @@ Who a caller is by its certificate is read in `gateway.receivers.caller`; when f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import grpc
 import msgspec
@@ -26,6 +27,8 @@ from gateway.errors import BadConfig
 from gateway.telemetry.checks import Check
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_BYTES: Final = 1_000_000
 """The largest file that is read."""
@@ -109,8 +112,23 @@ class Material:
         return "Material(…)"
 
 
+class BadTls(BadConfig):
+    """What is wrong with the files: `faults` are keys below `tls`, each with a text."""
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        super().__init__("\n".join(f"tls.{key}: {text}" for key, text in faults))
+        self.faults = faults
+
+
 def read(tls: Tls) -> Material:
-    """What the files hold, through symbolic links. An expired certificate loads, and the log says so. Raises BadConfig."""
+    """What the files hold, as `examine` does. An expired certificate loads, and the log says so. Raises BadTls, with all faults."""
+    material = examine(tls)
+    tell(tls, material, datetime.now(UTC))
+    return material
+
+
+def examine(tls: Tls) -> Material:
+    """What the files hold, through symbolic links. Raises BadTls, with all faults."""
     for _ in range(READS - 1):
         try:
             return _read(tls)
@@ -120,17 +138,29 @@ def read(tls: Tls) -> Material:
 
 
 def _read(tls: Tls) -> Material:
-    material = Material(_bytes("certificate", tls.certificate), _bytes("key", tls.key), _bytes("ca", tls.ca))
-    leaf = _certificates("certificate", tls.certificate, material.certificate)[0]
-    _certificates("ca", tls.ca, material.ca)
-    if _public("key", tls.key, material.key) != leaf.public_key():
-        raise _fault("key", tls.key, "doesn't fit the certificate")
-    tell(tls, material, datetime.now(UTC))
-    return material
+    faults: list[tuple[str, str]] = []
+    raw = {key: _tried(faults, partial(_bytes, key, getattr(tls, key))) for key in ("certificate", "key", "ca")}
+    chain = _tried(faults, partial(_certificates, "certificate", tls.certificate), raw["certificate"])
+    public = _tried(faults, partial(_public, "key", tls.key), raw["key"])
+    _tried(faults, partial(_certificates, "ca", tls.ca), raw["ca"])
+    if chain and public and public != chain[0].public_key():
+        faults.append(("key", f"{tls.key}: doesn't fit the certificate"))
+    if faults or chain is None:
+        raise BadTls(*faults)
+    return Material(*(held for held in raw.values() if held is not None))
 
 
-def _fault(key: str, path: Path, text: str) -> BadConfig:
-    return BadConfig(f"tls.{key}: {path}: {text}")
+def _tried(faults: list[tuple[str, str]], step: Callable[..., T], *given: bytes | None) -> T | None:
+    """What a step makes of what is given; None if that is None, or with what is wrong among the faults."""
+    try:
+        return None if None in given else step(*given)
+    except BadTls as error:
+        faults += error.faults
+        return None
+
+
+def _fault(key: str, path: Path, text: str) -> BadTls:
+    return BadTls((key, f"{path}: {text}"))
 
 
 def _bytes(key: str, path: Path) -> bytes:

@@ -37,18 +37,18 @@ def serve(path: Path | None, role: str | None, insecure_loopback: bool, log_form
     Without a configuration: role all on loopback, Kannelle's policy, files under .privacy-gateway/. Any key can be overridden by the
     environment: PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS=127.0.0.1:5317.
     """
-    from gateway.config import load  # noqa: PLC0415 help doesn't wait for gRPC
+    from gateway.config import read  # noqa: PLC0415 help doesn't wait for gRPC
     from gateway.telemetry.log import set_up  # noqa: PLC0415 nor for OpenTelemetry
 
     options = {ROLE: role, INSECURE: "true" if insecure_loopback else None, LOG_FORMAT: log_format, LOG_LEVEL: log_level}
-    config = load(path, {**os.environ, **{name: given for name, given in options.items() if given}})
+    config, origin = read(path, {**os.environ, **{name: given for name, given in options.items() if given}})
     set_up(config.telemetry.log.format, config.telemetry.log.level, sys.stderr)
     if path is None:
         _tell(config, _embedded(config))
     from gateway import app  # noqa: PLC0415
 
     try:
-        return app.serve(config)
+        return app.serve(config, origin)
     except BadSetup as error:
         if config.telemetry.log.format == "text":
             raise

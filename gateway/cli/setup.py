@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from gateway.cli.show import as_json, count
 if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.policy.table import Table
+    from gateway.yamlfile import Origin
 
 
 @click.command(epilog=example("version"))
@@ -36,29 +38,48 @@ def config() -> None:
 @config.command(epilog=example("config check --config gateway.yaml"))
 @click.option("--config", "path", type=FILE, metavar="FILE", help="The configuration. [default: the embedded one]")
 @output
-def check(path: Path | None, form: str) -> None:
-    """Load everything that `serve` would, start nothing.
+def check(path: Path | None, form: str) -> int:
+    """Check all that `serve` will need, start nothing.
 
-    Reads the configuration with its overrides from the environment, the policy and the contracts, and compiles every flow and every route.
+    Reads the configuration with its overrides from the environment, the policy, the contracts and the approvals, and compiles every flow
+    and route; reads TLS files and credentials; looks whether the state folder, exporters' files and the folders of sockets can be used.
+    It writes nothing and locks nothing, binds no port and calls nobody, so it may run beside a gateway. What `serve` would put right
+    about the state folder is told, and no fault. Exits with 2, and a line for each fault, where `serve` wouldn't start; with 1 where
+    it would, with a certificate that has expired.
     """
-    from gateway.config import load  # noqa: PLC0415 `version` doesn't wait for it
+    from gateway.config import read  # noqa: PLC0415 `version` doesn't wait for it
+    from gateway.errors import BadSetup  # noqa: PLC0415
 
-    told = _told(load(path, os.environ), path)
+    try:
+        config, origin = read(path, os.environ)
+        told = _told(config, origin, path)
+    except BadSetup as error:
+        if form != "json":
+            raise
+        as_json({"faults": str(error).splitlines()})
+        return 2
     if form == "json":
         as_json(told)
     else:
-        made = ", ".join(count(len(told[f"{what}s"]), what) for what in ("plan", "route") if told[f"{what}s"] or what == "plan")
-        click.echo(
-            f"{told['config']}: role {told['role']} on {told['address']}\n{told['policy']}: {made} for {', '.join(told['contracts'])}"
-        )
+        _print(told)
+    return int(bool(told["expired"]))
 
 
-def _told(given: Config, path: Path | None) -> dict[str, Any]:
-    """What a configuration leads to. Raises BadSetup."""
-    from gateway.cli.load import compiler  # noqa: PLC0415 `version` doesn't wait for it
-    from gateway.contracts.load import default_path  # noqa: PLC0415
+def _print(told: dict[str, Any]) -> None:
+    made = ", ".join(count(len(told[f"{what}s"]), what) for what in ("plan", "route") if told[f"{what}s"] or what == "plan")
+    click.echo(f"{told['config']}: role {told['role']} on {told['address']}\n{told['policy']}: {made} for {', '.join(told['contracts'])}")
+    for note in (*told["mended"], *told["expired"]):
+        click.echo(note, err=True)
 
-    made, file = compiler(given.contracts, given.policy)
+
+def _told(given: Config, origin: Origin, path: Path | None) -> dict[str, Any]:
+    """What a configuration leads to. Raises BadSetup, with a line for each fault."""
+    from gateway.contracts.load import default_path  # noqa: PLC0415 `version` doesn't wait for it
+    from gateway.loading import load_all, prepare  # noqa: PLC0415
+    from gateway.preflight import preflight  # noqa: PLC0415
+
+    checked = preflight(given, origin, lambda: prepare(given, *load_all(given)))
+    made, file = checked.loaded.flows.compiler, checked.loaded.file
     plans = made.plans()
     for item in sorted({item for item, _ in plans}):
         made.subject(item)
@@ -71,7 +92,21 @@ def _told(given: Config, path: Path | None) -> dict[str, Any]:
         "contracts": [str(contract) for contract in given.contracts or (default_path(),)],
         "plans": [{"type": item, "destination": to, "digest": plan.digest} for (item, to), plan in sorted(plans.items())],
         "routes": [_route(index, made.table) for index in range(len(made.table.routes))],
+        "mended": [f"{origin.at('state')}: {flaw.path}: {flaw.text}; `serve` changes that" for flaw in checked.flaws],
+        "expired": _expired(given, origin),
     }
+
+
+def _expired(given: Config, origin: Origin) -> list[str]:
+    """Say which certificates have expired: a gateway starts with them, since they may be replaced while it runs."""
+    from gateway import tls  # noqa: PLC0415 as above
+
+    if given.tls is None:
+        return []
+    now = datetime.now(UTC)
+    files = (("certificate", given.tls.certificate), ("ca", given.tls.ca))
+    found = zip(files, tls.examine(given.tls).expiries(), strict=True)
+    return [f"{origin.at('tls', key)}: {path}: expired" for (key, path), one in found if one.validity(now) is tls.Validity.EXPIRED]
 
 
 def _route(index: int, table: Table) -> dict[str, Any]:

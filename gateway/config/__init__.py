@@ -28,7 +28,7 @@ from gateway.config.document import (
     Tls,
     Traces,
 )
-from gateway.config.reading import PREFIX, load
+from gateway.config.reading import PREFIX, load, read
 
 __all__ = [
     "DNS_NAME",
@@ -53,4 +53,5 @@ __all__ = [
     "Tls",
     "Traces",
     "load",
+    "read",
 ]

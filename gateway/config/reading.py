@@ -11,7 +11,7 @@ import msgspec
 from gateway.config.checks import check
 from gateway.config.document import STATE, Config, Tls
 from gateway.errors import BadConfig
-from gateway.yamlfile import Node, build, compose, text_of
+from gateway.yamlfile import Node, Origin, build, compose, text_of
 
 PREFIX: Final = "PRIVACY_GATEWAY__"
 """What the environment's overrides start with; the key follows in capitals, `__` between its parts."""
@@ -19,6 +19,11 @@ PREFIX: Final = "PRIVACY_GATEWAY__"
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """The configuration in the file at `path`, or the default one, with the overrides of `environ`. Raises BadConfig."""
+    return read(path, environ)[0]
+
+
+def read(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, Origin]:
+    """The same, and where each of its keys stands. Raises BadConfig."""
     root = Node("configuration", None) if path is None else compose(text_of(path, BadConfig), str(path), BadConfig)
     if root.value is None:
         root = Node(root.place, {})
@@ -27,7 +32,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             root = _override(root, name.removeprefix(PREFIX).lower().split("__"), _given(name, environ[name]))
     config, origin = build(root, Config, BadConfig)
     check(config, origin)
-    return _resolve(config, Path() if path is None else path.parent)
+    return _resolve(config, Path() if path is None else path.parent), origin
 
 
 def _override(root: Node, keys: list[str], given: Node) -> Node:

@@ -105,4 +105,4 @@ def _make(path: Path) -> None:
         with suppress(FileExistsError):
             path.hardlink_to(scratch)
     finally:
-        scratch.unlink()
+        scratch.unlink(missing_ok=True)  # another start may have found it left over

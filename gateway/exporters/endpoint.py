@@ -76,6 +76,6 @@ def _roots(ca: str) -> bytes:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=ca)
         return Path(ca).read_bytes()
     except ssl.SSLError:
-        raise BadConfig(f"{ca}: holds no certificates in PEM form") from None
+        raise BadConfig(f"ca: {ca}: holds no certificates in PEM form") from None
     except OSError as error:
-        raise BadConfig(f"{ca}: {error.strerror}") from error
+        raise BadConfig(f"ca: {ca}: can't be read: {error.strerror}") from error

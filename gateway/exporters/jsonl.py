@@ -6,13 +6,14 @@ What a line looks like is `render.py`'s, how lines are written `lines.py`'s, how
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from gateway.errors import Reason, Retryable
+from gateway.errors import BadConfig, Reason, Retryable
 from gateway.exporters.base import Bounds, MessageClass, Outcome, Rejected
 from gateway.exporters.file import Keeping, RotatingFile
 from gateway.exporters.lines import STDOUT, Lines
@@ -111,12 +112,16 @@ class Files:
     def __init__(self) -> None:
         self._open: dict[Path, Lines] = {}
 
-    def held(self, path: Path, keeping: Keeping) -> Lines:
-        """The lines of a file, held. One that is open stays as it is kept until `Jsonl.keep`. Raises BadConfig, naming the path."""
-        place = path.parent.resolve() / path.name
+    def held(self, path: Path, keeping: Keeping, key: str = "") -> Lines:
+        """The lines of a file, held. One that is open stays as it is kept until `Jsonl.keep`. Raises BadConfig, naming key and path."""
+        place = Path(os.path.realpath(path.parent)) / path.name  # resolve() raises on loops
         self._open = {at: lines for at, lines in self._open.items() if not lines.closed}
         lines = self._open.get(place)
         if lines is None or not lines.hold():
-            lines = self._open[place] = Lines(RotatingFile(path, keeping.max_bytes, keeping.backups, keeping.retention))
+            try:
+                file = RotatingFile(path, keeping.max_bytes, keeping.backups, keeping.retention)
+            except BadConfig as error:
+                raise BadConfig(f"{key}{error}") from None
+            lines = self._open[place] = Lines(file)
             lines.hold()
         return lines

@@ -5,7 +5,7 @@ In two steps, so that a policy that can't be put in force leaves everything as i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,11 +22,12 @@ from gateway.exporters.mixpanel import Mixpanel
 from gateway.exporters.null import Null
 from gateway.exporters.otlp import Otlp
 from gateway.exporters.segment import Segment
-from gateway.exporters.target import resolved_target
+from gateway.exporters.target import look_at, resolved_target
 from gateway.exporters.web import Web
 from gateway.exporters.webhook import Webhook
 from gateway.exporters.zendesk import Zendesk
 from gateway.policy import document, http_exporters, targets
+from gateway.yamlfile import NOWHERE, Origin
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -63,22 +64,40 @@ class Opened:
         self._files = Files()
         self._open: Mapping[str, Known] = {}
 
-    def open(self, policy: document.Policy, contract: Contract) -> Opening:
+    def open(self, policy: document.Policy, contract: Contract, origin: Origin = NOWHERE) -> Opening:
         """The exporter of each destination that a flow feeds. Those in use notice nothing. Blocks: use it from a thread, one at a time.
 
-        Raises BadConfig, and then none is left open that wasn't.
+        `origin` tells the policy's lines. Raises BadConfig, with a line for each fault, and then none is left open that wasn't.
         """
-        fed = sorted({name for names in policy.flows.values() for name in names})
+        fed = _fed(policy)
         keeping = {name: _keeping(policy.destinations[name]) for name in fed}
         found: dict[str, Known] = {}
-        try:
-            for name in fed:
-                found[name] = self._known(name, policy.destinations[name].exporter, contract, keeping[name])
-            _check_files(found)
-        except BadConfig:
+        faults: list[str] = []
+        for name in fed:
+            try:
+                found[name] = self._known(name, policy.destinations[name].exporter, contract, keeping[name], _key(origin, name))
+            except BadConfig as error:
+                faults.append(str(error))
+        faults += _shared(found, origin)
+        if faults:
             self.discard(Opening({}, found, self._fresh(found)))
-            raise
+            raise BadConfig("\n".join(faults))
         return Opening({name: known.exporter for name, known in found.items()}, found, self._fresh(found), keeping)
+
+    def faults(self, policy: document.Policy, contract: Contract, origin: Origin = NOWHERE) -> Iterator[str]:
+        """Yield why `open` would fail, with a line for each fault. Files are looked at, neither made nor locked."""
+        for name in _fed(policy):
+            given, key = policy.destinations[name].exporter, _key(origin, name)
+            try:
+                _ca(given, f"{key}.ca")
+                if isinstance(given, document.JsonlExporter):
+                    path = resolved_target(self._state, name, given, key)
+                    if path != targets.STDOUT:
+                        look_at(Path(path), self._state, f"{key}.path")
+                else:
+                    self._opened(name, given, contract, _keeping(policy.destinations[name]), key)
+            except BadConfig as error:
+                yield str(error)
 
     def adopt(self, opening: Opening) -> Mapping[str, Exporter]:
         """Know these from now on, and keep their files as the policy says. Raises nothing."""
@@ -98,31 +117,31 @@ class Opened:
     def _fresh(self, found: Mapping[str, Known]) -> frozenset[str]:
         return frozenset(name for name, known in found.items() if known is not self._open.get(name))
 
-    def _known(self, name: str, given: document.Exporter, contract: Contract, keeping: Keeping) -> Known:
-        ca = _ca(given, f"destinations.{name}.exporter.ca")
+    def _known(self, name: str, given: document.Exporter, contract: Contract, keeping: Keeping, key: str) -> Known:
+        ca = _ca(given, f"{key}.ca")
         draws = None if isinstance(given, document.OtlpExporter | document.NullExporter) else contract
         known = self._open.get(name)
         if known is not None and (known.given, known.ca) == (given, ca) and _alike(known.contract, draws):
             return known
-        return Known(given, ca, draws, self._opened(name, given, contract, keeping))
+        return Known(given, ca, draws, self._opened(name, given, contract, keeping, key))
 
-    def _opened(self, name: str, given: document.Exporter, contract: Contract, keeping: Keeping) -> Exporter:
-        key = f"destinations.{name}.exporter"
+    def _opened(self, name: str, given: document.Exporter, contract: Contract, keeping: Keeping, key: str) -> Exporter:
         match given:
             case document.JsonlExporter():
-                return Jsonl(self._lines(name, given, keeping), contract.message_class)
+                return Jsonl(self._lines(name, given, keeping, key), contract.message_class)
             case document.OtlpExporter():
                 if urlsplit(given.endpoint).scheme == "http" and not self._insecure_loopback:
                     raise BadConfig(f"{key}.endpoint: is plain http, which needs --insecure-loopback")
-                return Otlp(given.endpoint, compression=given.compression, timeout=given.timeout, ca=given.ca)
+                return _otlp(given, key)
             case document.NullExporter():
                 return Null()
         return self._opened_over_http(given, contract, key)
 
-    def _lines(self, name: str, given: document.JsonlExporter, keeping: Keeping) -> Lines:
-        path = resolved_target(self._state, name, given, f"destinations.{name}.exporter")
+    def _lines(self, name: str, given: document.JsonlExporter, keeping: Keeping, key: str) -> Lines:
+        path = resolved_target(self._state, name, given, key)
         if path != targets.STDOUT:
-            return self._files.held(Path(path), keeping)
+            look_at(Path(path), self._state, f"{key}.path")
+            return self._files.held(Path(path), keeping, f"{key}.path: ")
         lines = Lines(STDOUT)
         lines.hold()
         return lines
@@ -146,14 +165,31 @@ def _keeping(destination: document.Destination) -> Keeping:
     return Keeping(0, None, timedelta(0))
 
 
-def _check_files(found: Mapping[str, Known]) -> None:
-    """Raises BadConfig if two destinations have one file."""
+def _fed(policy: document.Policy) -> list[str]:
+    """The destinations that a flow feeds."""
+    return sorted({name for names in policy.flows.values() for name in names})
+
+
+def _key(origin: Origin, name: str) -> str:
+    """Where the policy speaks of the exporter of a destination."""
+    return origin.at("destinations", name, "exporter")
+
+
+def _otlp(given: document.OtlpExporter, key: str) -> Otlp:
+    try:
+        return Otlp(given.endpoint, compression=given.compression, timeout=given.timeout, ca=given.ca)
+    except BadConfig as error:
+        raise BadConfig(f"{key}.{error}") from None
+
+
+def _shared(found: Mapping[str, Known], origin: Origin) -> Iterator[str]:
+    """Yield what is wrong where two destinations have one file."""
     taken: set[int] = set()
     for name, known in found.items():
         if isinstance(known.exporter, Jsonl) and known.exporter.lines.sink is not STDOUT:
             lines = id(known.exporter.lines)
             if lines in taken:
-                raise BadConfig(f"destinations.{name}.exporter.path: {TAKEN}")
+                yield f"{_key(origin, name)}.path: {TAKEN}"
             taken.add(lines)
 
 

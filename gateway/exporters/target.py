@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from gateway.errors import BadConfig
+from gateway.files import kind_of
+from gateway.folder import unmakeable, unwritable
 from gateway.policy.document import JsonlExporter
 from gateway.policy.targets import FORM, STDOUT, is_target, target_of
 
@@ -23,6 +27,26 @@ def resolved_target(state: Path, name: str, exporter: JsonlExporter, key: str) -
     for written in (path, Path(f"{path}.lock")):
         if written.is_symlink():
             raise BadConfig(f"{key}.path: {written}: is a symbolic link")
-    if state.resolve() in path.parent.resolve().parents:
+    if Path(os.path.realpath(state)) in Path(os.path.realpath(path.parent)).parents:  # resolve() raises on loops
         raise BadConfig(f"{key}.path: {path}: must be in the state folder itself, or outside it")
     return str(path)
+
+
+def look_at(path: Path, state: Path, key: str) -> None:
+    """Raise BadConfig, naming key and path, where a file and its lock can't be opened. Changes nothing.
+
+    What the state folder itself is like, `gateway.preflight` tells.
+    """
+    for written in (path, Path(f"{path}.lock")):
+        try:
+            mode = written.lstat().st_mode
+        except OSError:
+            continue
+        if not stat.S_ISREG(mode):
+            raise BadConfig(f"{key}: {written}: is {kind_of(mode)}; it must be a regular file")
+        if not os.access(written, os.R_OK | os.W_OK, effective_ids=True):
+            raise BadConfig(f"{key}: {written}: can't be written to by user {os.geteuid()}")
+    if path.parent == state:
+        return
+    if text := unwritable(path.parent) if path.parent.is_dir() else unmakeable(path.parent):
+        raise BadConfig(f"{key}: {path}: {path.parent} {text}")

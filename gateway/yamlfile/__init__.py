@@ -11,11 +11,12 @@ from typing import TypeVar
 from gateway.errors import BadSetup
 from gateway.yamlfile.durations import SECONDS
 from gateway.yamlfile.nodes import MAX_BYTES, MAX_DEPTH, Node, bytes_of, compose, decoded, text_of
-from gateway.yamlfile.structs import Origin, build, unlisted
+from gateway.yamlfile.structs import NOWHERE, Origin, build, unlisted
 
 __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
+    "NOWHERE",
     "SECONDS",
     "Node",
     "Origin",

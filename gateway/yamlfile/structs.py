@@ -49,6 +49,10 @@ class Origin:
         return self.error(f"{self.at(*keys)}: {text}")
 
 
+NOWHERE: Final = Origin(Node("", None), BadSetup)
+"""Of what no document says: keys without a file or a line."""
+
+
 def _nearest(node: Node, keys: Sequence[Key]) -> Node:
     """The node at `keys`, or the last one on the way there that there is."""
     if not keys:

@@ -1,0 +1,107 @@
+"""What a gateway needs before it opens or starts anything, checked in one list: `serve` goes by it, and so does `config check`.
+
+Nothing is written, locked, bound or sent here. What only shows when it is done, such as a port that is taken, is told by who does it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from gateway import tls
+from gateway.config import Config
+from gateway.delivery import file as outbox
+from gateway.errors import BadConfig, BadSetup
+from gateway.exporters.opened import Opened
+from gateway.exporters.web import Web
+from gateway.folder import Flaw, flaws, unmakeable, unwritable
+from gateway.loading import Loaded
+from gateway.policy.targets import is_written
+from gateway.yamlfile import Origin
+
+KEYS: Final = "keys"
+"""The secret of keyed hashes, a file in the state folder."""
+
+MIN_FREE_BYTES: Final = 1024 * 1024
+"""What a volume must have free for a state folder to begin on it. Where one is already, a full volume hinders no start: what is stored
+must be delivered."""
+
+Fault = tuple[tuple[str, ...], str]
+"""What is wrong: a key of the configuration, and a text."""
+
+
+class Preflight(msgspec.Struct, frozen=True):
+    """What was found: the policy and contracts, compiled, and what `mend` can put right about the state folder."""
+
+    loaded: Loaded
+    flaws: tuple[Flaw, ...]
+
+
+def preflight(config: Config, origin: Origin, load: Callable[[], Loaded], *, exports: bool = True) -> Preflight:
+    """Check everything; `load` reads policy and contracts. `exports`: whether the policy's exporters will be opened here.
+
+    Raises BadConfig, with a line for each fault.
+    """
+    found = tuple(flaws(config.state, is_own))
+    lines = [f"{origin.at(*keys)}: {text}" for check in CHECKS for keys, text in check(config)]
+    lines += [f"{origin.at('state')}: {flaw.path}: {flaw.text}" for flaw in found if flaw.mend is None]
+    try:
+        loaded = load()
+    except BadSetup as error:
+        raise BadConfig("\n".join((*lines, str(error)))) from None
+    if exports and config.hub is None:
+        opened = Opened(config.state, Web(insecure_loopback=config.insecure_loopback), config.insecure_loopback)
+        lines += opened.faults(loaded.file.policy, loaded.contract, loaded.file.origin)
+    if lines:
+        raise BadConfig("\n".join(lines))
+    return Preflight(loaded, found)
+
+
+def is_own(name: str) -> bool:
+    """Whether an entry of the state folder is the gateway's, by its name: the secret, the outbox, or a file that an exporter writes."""
+    return name == KEYS or name.startswith((f".{KEYS}.", outbox.NAME)) or is_written(name)
+
+
+def _room(config: Config) -> Iterator[Fault]:
+    state = config.state
+    begun = (state / KEYS).exists() and (config.outbox is None or (state / outbox.NAME).exists())
+    above = next((one for one in (state, *state.absolute().parents) if one.is_dir()), None)
+    if begun or above is None:
+        return
+    volume = os.statvfs(above)
+    free = volume.f_bavail * volume.f_frsize
+    if free < MIN_FREE_BYTES:
+        yield ("state",), f"{state}: has {free} bytes free on its volume, and {MIN_FREE_BYTES} are needed to begin"
+
+
+def _certificates(config: Config) -> Iterator[Fault]:
+    try:
+        if config.tls is not None:
+            tls.examine(config.tls)
+    except tls.BadTls as error:
+        yield from ((("tls", key), text) for key, text in error.faults)
+
+
+def _hub(config: Config) -> Iterator[Fault]:
+    if config.hub is not None and not 0 < int(config.hub.address.rpartition(":")[2]) < 65536:
+        yield ("hub", "address"), "must have a port from 1 to 65535"
+
+
+def _sockets(config: Config) -> Iterator[Fault]:
+    """Yield for each Unix socket that can't be made; that somebody listens there already shows when it is."""
+    for name in config.listeners.__struct_fields__:
+        listener = getattr(config.listeners, name)
+        kind, _, path = ("" if listener is None else listener.address).partition(":")
+        if kind != "unix":
+            continue
+        folder = Path(path).parent
+        text = unwritable(folder) if folder.is_dir() else unmakeable(folder) or "is not there"
+        if text:
+            yield ("listeners", name, "address"), f"{path}: {folder} {text}"
+
+
+CHECKS: Final[tuple[Callable[[Config], Iterator[Fault]], ...]] = (_room, _certificates, _hub, _sockets)

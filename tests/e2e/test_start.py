@@ -1,0 +1,276 @@
+"""What keeps a gateway from starting: a line for each fault, with place, key, path and reason; `config check` says the same before."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+import trustme
+
+from tests.build import POLICY
+from tests.starting import CANNOT, NOBODY, Job, Ran, run_all
+
+HEAD: Final = "policy: policy.yaml\ncontracts: [c.binpb]\nlisteners: {local: {address: '127.0.0.1:0'}, local_http: null}\n"
+TLS: Final = "tls: {certificate: crt, key: key, ca: ca}\n"
+ROOT: Final = os.geteuid() == 0
+
+AUTHORITY: Final = trustme.CA()
+ISSUED: Final = AUTHORITY.issue_cert("gateway.example")
+OTHER: Final = AUTHORITY.issue_cert("gateway.example")
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A fault: what is made in the folder, the configuration, the exporter, and what is said of it; `nobody`: only of an ordinary user."""
+
+    make: Callable[[Path], object]
+    words: tuple[str, ...]
+    config: str = ""
+    exporter: str = "{kind: jsonl}"
+    environ: Mapping[str, str] = {}
+    nobody: bool = False
+    checked: bool = True
+
+
+def nothing(folder: Path) -> None:
+    """Leave all as it is."""
+
+
+def tls(folder: Path, **files: bytes | None) -> None:
+    given = {
+        "crt": ISSUED.cert_chain_pems[0].bytes(),
+        "key": ISSUED.private_key_pem.bytes(),
+        "ca": AUTHORITY.cert_pem.bytes(),
+        **files,
+    }
+    for name, content in given.items():
+        if content is not None:
+            (folder / name).write_bytes(content)
+
+
+def _key_is_a_folder(folder: Path) -> None:
+    tls(folder, key=None)
+    (folder / "key").mkdir()
+
+
+def _key_is_shut(folder: Path) -> None:
+    tls(folder)
+    (folder / "key").chmod(0)
+
+
+def state(folder: Path, mode: int = 0o700) -> Path:
+    (folder / "state").mkdir()
+    (folder / "state").chmod(mode)
+    return folder / "state"
+
+
+def linked(folder: Path, name: str) -> None:
+    (folder / "elsewhere").write_bytes(bytes(32))
+    (state(folder) / name).symlink_to(folder / "elsewhere")
+
+
+def hard_linked(folder: Path, name: str) -> None:
+    (state(folder) / name).write_bytes(bytes(32))
+    (folder / "second").hardlink_to(folder / "state" / name)
+
+
+def of_another(folder: Path, name: str = "") -> None:
+    path = state(folder) / name
+    if name:
+        path.write_bytes(bytes(32))
+    os.chown(path, 12345, 12345)
+
+
+SEGMENT: Final = "{kind: segment, endpoint: 'https://api.segment.io', write_key: {%s}, items: {kannelle.crm.v1.Contact: {event: contact}}}"
+
+FAULTS: Final[Mapping[str, Row]] = {
+    "state is a file": Row(
+        lambda at: (at / "state").write_text(""), ("gateway.yaml:4: state: state: is a file; it must be a folder",), "state: state\n"
+    ),
+    "state is below a file": Row(
+        lambda at: (at / "f").write_text(""), ("gateway.yaml:4: state: f/state: can't be looked at: Not a directory",), "state: f/state\n"
+    ),
+    "state is a dangling link": Row(
+        lambda at: (at / "state").symlink_to("gone"), ("state: state: is a symbolic link that leads nowhere",), "state: state\n"
+    ),
+    "state is below a dangling link": Row(
+        lambda at: (at / "l").symlink_to("gone"), ("state: l/state: can't be made: ", "is no folder"), "state: l/state\n"
+    ),
+    "state is a link to itself": Row(
+        lambda at: (at / "state").symlink_to("state"), ("state: state: can't be looked at: Too many levels",), "state: state\n"
+    ),
+    "state is a named pipe": Row(
+        lambda at: os.mkfifo(at / "state"), ("state: state: is a named pipe; it must be a folder",), "state: state\n"
+    ),
+    "state is on a read-only volume": Row(
+        nothing, ("gateway.yaml:4: state: /proc/state: can't be made: /proc can't be written",), "state: /proc/state\n", nobody=True
+    ),
+    "state can't be written to": Row(
+        lambda at: state(at, 0o500), ("gateway.yaml:4: state: state: can't be written to by user",), "state: state\n", nobody=True
+    ),
+    "state can't be made": Row(
+        lambda at: at.chmod(0o555),
+        ("gateway.yaml:4: state: state: can't be made: ", "can't be written to by user"),
+        "state: state\n",
+        nobody=True,
+    ),
+    "the embedded state is a file": Row(lambda at: (at / ".privacy-gateway").write_text(""), (": state: .privacy-gateway: is a file",)),
+    "the secret is a link": Row(lambda at: linked(at, "keys"), ("state: state/keys: is a symbolic link",), "state: state\n"),
+    "the outbox is a link": Row(lambda at: linked(at, "outbox.db"), ("state: state/outbox.db: is a symbolic link",), "state: state\n"),
+    "the outbox's log is a link": Row(
+        lambda at: linked(at, "outbox.db-wal"), ("state/outbox.db-wal: is a symbolic link",), "state: state\n"
+    ),
+    "the outbox's lock is a link": Row(
+        lambda at: linked(at, "outbox.db.lock"), ("state/outbox.db.lock: is a symbolic link",), "state: state\n"
+    ),
+    "an exporter's file is a link": Row(
+        lambda at: linked(at, "eu-log.jsonl"), ("state/eu-log.jsonl: is a symbolic link",), "state: state\n"
+    ),
+    "the secret has a second name": Row(
+        lambda at: hard_linked(at, "keys"), ("state/keys: has a second name, a hard link",), "state: state\n"
+    ),
+    "the outbox has a second name": Row(lambda at: hard_linked(at, "outbox.db"), ("state/outbox.db: has a second name",), "state: state\n"),
+    "the secret is a named pipe": Row(
+        lambda at: os.mkfifo(state(at) / "keys"), ("state/keys: is a named pipe; it must be a regular file",), "state: state\n"
+    ),
+    "the outbox is a folder": Row(
+        lambda at: (state(at) / "outbox.db").mkdir(), ("state/outbox.db: is a folder; it must be a regular file",), "state: state\n"
+    ),
+    "an exporter's file is a named pipe": Row(
+        lambda at: os.mkfifo(state(at) / "eu-log.jsonl"), ("state/eu-log.jsonl: is a named pipe",), "state: state\n"
+    ),
+    "no certificate": Row(
+        lambda at: tls(at, crt=None), ("gateway.yaml:4: tls.certificate: crt: can't be read: No such file or directory",), TLS
+    ),
+    "all of TLS is missing": Row(nothing, ("tls.certificate: crt: can't", "tls.key: key: can't", "tls.ca: ca: can't"), TLS),
+    "a key of another certificate": Row(
+        lambda at: tls(at, key=OTHER.private_key_pem.bytes()), ("gateway.yaml:4: tls.key: key: doesn't fit the certificate",), TLS
+    ),
+    "a certificate that is none": Row(
+        lambda at: tls(at, crt=b"planted"), ("tls.certificate: crt: must be one or more certificates in PEM",), TLS
+    ),
+    "a CA that is empty": Row(lambda at: tls(at, ca=b""), ("tls.ca: ca: must be one or more certificates in PEM",), TLS),
+    "a key that is a folder": Row(_key_is_a_folder, ("tls.key: key: can't be read: Is a directory",), TLS),
+    "a key that can't be read": Row(_key_is_shut, ("tls.key: key: can't be read: Permission denied",), TLS, nobody=True),
+    "no credential in the environment": Row(
+        nothing,
+        ("policy.yaml:", ": destinations.us-vendor.exporter.write_key: the environment has no WRITE_KEY"),
+        exporter=SEGMENT % "env: WRITE_KEY",
+    ),
+    "an empty credential in the environment": Row(
+        nothing,
+        ("destinations.us-vendor.exporter.write_key: must be 1 to 4096",),
+        exporter=SEGMENT % "env: WRITE_KEY",
+        environ={"WRITE_KEY": ""},
+    ),
+    "no file of a credential": Row(
+        nothing, (".write_key: /nowhere/key: can't be read: No such file",), exporter=SEGMENT % "file: /nowhere/key"
+    ),
+    "an exporter's folder below a file": Row(
+        nothing, ("policy.yaml:", ".exporter.path: /dev/null/a.jsonl: "), exporter="{kind: jsonl, path: /dev/null/a.jsonl}"
+    ),
+    "an exporter's folder can't be written to": Row(
+        nothing, (".exporter.path: /proc/a.jsonl: /proc ",), exporter="{kind: jsonl, path: /proc/a.jsonl}", nobody=True
+    ),
+    "an exporter's certificates are missing": Row(
+        nothing,
+        (".exporter.ca: /nowhere/ca: can't be read: No such file",),
+        exporter="{kind: otlp, endpoint: 'https://c.example:4317', ca: /nowhere/ca}",
+    ),
+    "an exporter in plaintext": Row(nothing, (".exporter.endpoint: ",), exporter="{kind: otlp, endpoint: 'http://127.0.0.1:4317'}"),
+    "a socket's folder is missing": Row(nothing, ("gateway.yaml:4: listeners.health.address: /nowhere/socket: /nowhere ",), "", environ={}),
+    "approvals are missing": Row(
+        lambda at: (at / "policy.yaml").write_text((at / "policy.yaml").read_text() + "approvals: gone.lock\n"), ("gone.lock",)
+    ),
+    "a contract is missing": Row(lambda at: (at / "c.binpb").unlink(), ("c.binpb: No such file",)),
+    "several at once": Row(
+        lambda at: (at / "state").write_text(""),
+        ("state: state: is a file", "tls.certificate: crt: can't", "tls.key: key: can't", "write_key: the environment has no WRITE_KEY"),
+        f"state: state\n{TLS}",
+        exporter=SEGMENT % "env: WRITE_KEY",
+    ),
+    "a port that is taken": Row(nothing, ("listeners.http.address: can't listen on",), "HTTP", checked=False),
+}
+"""By what is wrong. `checked` is false for what shows only when it is done."""
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A folder that any user can enter."""
+    path = Path(tempfile.mkdtemp(dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    subprocess.run(["chmod", "-R", "u+rwX", str(path)], check=False, stderr=subprocess.DEVNULL)
+    shutil.rmtree(path)
+
+
+def _written(row: Row, folder: Path, port: int, user: int | None) -> None:
+    from gateway.contracts.load import default_path  # noqa: PLC0415
+
+    folder.mkdir()
+    shutil.copyfile(default_path(), folder / "c.binpb")
+    to = "us-vendor" if "segment" in row.exporter else "eu-log"
+    policy = re.sub(rf"(  {to}: .*)exporter: .*\n", lambda match: f"{match[1]}exporter: {row.exporter}}}\n", POLICY)
+    flow = "otlp/logs" if "otlp" in row.exporter else "kannelle.crm.v1.Contact"
+    more = "hosts: {US: [api.segment.io], FR: [c.example]}\n"
+    (folder / "policy.yaml").write_text(f"{policy}flows: {{{flow}: [{to}]}}\n{more}")
+    config = HEAD + row.config
+    if row.config == "HTTP":
+        config = HEAD.replace("local_http: null", f"local_http: null, http: {{address: '127.0.0.1:{port}'}}")
+    if row.words[0].startswith("gateway.yaml:4: listeners.health"):
+        config = HEAD.replace("local_http: null}", "local_http: null,\n  health: {address: 'unix:/nowhere/socket'}}")
+    (folder / "gateway.yaml").write_text(config)
+    row.make(folder)
+    if user is not None:
+        for path in (folder, *folder.rglob("*")):
+            os.lchown(path, user, user)
+
+
+@pytest.fixture(scope="module")
+def outcomes(place: Path) -> Mapping[tuple[str, str, str], Ran]:
+    """How every command ended in every case, by the fault, who ran it, and the command."""
+    jobs: dict[tuple[str, str, str], Job] = {}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        users = {"root": None, "nobody": NOBODY} if ROOT else {"self": None}
+        for name, row in FAULTS.items():
+            for who, user in users.items():
+                if row.nobody and who == "root":
+                    continue
+                folder = place / f"{len(jobs)}"
+                _written(row, folder, taken.getsockname()[1], user)
+                for command in ("config check", "serve"):
+                    jobs[name, who, command] = Job((*command.split(), "--config", "gateway.yaml"), folder, user, row.environ)
+        (place / "logs").mkdir()
+        return dict(zip(jobs, run_all([*jobs.values()], place / "logs"), strict=True))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_told_by_serve_and_before_by_config_check(name: str, outcomes: Mapping[tuple[str, str, str], Ran]) -> None:
+    row = FAULTS[name]
+    for who in ("root", "nobody", "self"):
+        serve, check = outcomes.get((name, who, "serve")), outcomes.get((name, who, "config check"))
+        if serve is None or check is None or serve.code == CANNOT:
+            continue
+        said = [line for line in serve.err.splitlines() if not re.match(r"\S+Z (INFO|WARNING) ", line)]
+        assert (serve.code, serve.out) == (2, ""), (who, serve)
+        for words in row.words:
+            assert any(words in line for line in said), (who, words, said)
+        assert "Internal error" not in serve.err
+        assert "planted" not in serve.err
+        if row.checked:
+            assert (check.code, check.out, check.err.splitlines()) == (2, "", said), who
+
+
+def test_faults_come_as_json_too(place: Path) -> None:
+    _written(FAULTS["several at once"], place / "json", 0, None)
+    (done,) = run_all([Job(("config", "check", "--config", "gateway.yaml", "--format", "json"), place / "json")], place)
+    assert (done.code, done.err, len(json.loads(done.out)["faults"])) == (2, "", 5)
