@@ -17,7 +17,8 @@ SECRET = "anna.secret@example.com"
 def status(**fields: str) -> bytes:
     packed = Any()
     packed.Pack(ErrorInfo(**fields))
-    return Status(code=14, message=SECRET, details=[packed]).SerializeToString()
+    raw: bytes = Status(code=14, message=SECRET, details=[packed]).SerializeToString()
+    return raw
 
 
 @pytest.mark.parametrize("reason", [*STATUS, Reason.INTERNAL, *Cause])
