@@ -167,7 +167,8 @@ async def test_head_is_get_without_a_body(path: str) -> None:
     async with serving() as case:
         got, head = await case.ask(path), await case.ask(path, "HEAD")
     assert (head.status, head.body) == (got.status, b"")
-    assert head.headers["Content-Length"] == str(len(got.body))
+    # The metrics of the process move from one to the other.
+    assert abs(int(head.headers["Content-Length"]) - len(got.body)) <= (64 if path == "/metrics" else 0)
 
 
 @pytest.mark.parametrize("path", ["/", "/livez/", "//livez", "/LIVEZ", "/%6civez", "/x/../livez", "/debug", f"/{SECRET}", "http://x/livez"])
