@@ -19,6 +19,8 @@ from gateway.errors import BadPolicy, BadSetup
 from gateway.yamlfile import MAX_BYTES, Node, build, compose, parse, read, unlisted
 from gateway.yamlfile.durations import WANTED
 
+NAMES = [f"name-{number}" for number in range(30)]
+
 
 class Colour(IntEnum):
     RED = 1
@@ -289,8 +291,14 @@ def test_a_file_that_cannot_be_read_is_named(content: bytes | None, expected: st
         ("crn", ["crm", "log"], "must be one of crm, log; did you mean crm?"),
         ("vendor", ["crm", "log"], "must be one of crm, log"),
         ("vendor", ["crm"], "must be crm"),
-        ("nam-7", [f"name-{number}" for number in range(30)], "must be one of 30 known names; did you mean name-7?"),
+        ("nam-7", NAMES[:25], f"must be one of {', '.join(NAMES[:25])}; did you mean name-7?"),
+        ("nam-7", NAMES, "must be one of the 30 names in the manual; the nearest are name-7, name-27, name-17"),
+        ("", NAMES, "must be one of the 30 names in the manual; the nearest are name-9, name-8, name-7"),
     ],
 )
 def test_a_name_that_is_not_known_meets_those_that_are(name: str, known: list[str], expected: str) -> None:
-    assert unlisted(name, known) == expected
+    assert unlisted(name, known, "the manual") == expected
+
+
+def test_names_that_are_listed_nowhere_else_are_all_told() -> None:
+    assert unlisted("x", NAMES) == f"must be one of {', '.join(NAMES)}"

@@ -17,9 +17,8 @@ _TCP: Final = re.compile(r"(?:\[([0-9a-f:.]*:[0-9a-f:.]*)\]|([a-z0-9.-]+)):([0-9
 
 
 def check(config: Config, origin: Origin) -> None:
-    """Raise BadConfig if values don't fit together."""
-    for keys, text in _faults(config):
-        raise origin.fail(keys, text)
+    """Raise BadConfig, with a line for everything that doesn't fit together."""
+    origin.check(_faults(config))
 
 
 def _faults(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -27,15 +26,15 @@ def _faults(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     yield from _faults_of_role(config)
     yield from _faults_of_files(config)
     addresses = _addresses(config.listeners)
-    for name, address in addresses.items():
-        fault = _fault_of_address(name, address)
-        if fault:
-            yield ("listeners", name, "address"), fault
+    malformed = {name: fault for name, address in addresses.items() if (fault := _fault_of_address(name, address))}
+    for name, fault in malformed.items():
+        yield ("listeners", name, "address"), fault
     if config.listeners.outbound and not config.service:
         yield ("listeners", "outbound"), "needs `service`: a SPIFFE ID or DNS name that says whose calls these are"
     if config.listeners.inbound and config.tls is None:
         yield ("listeners", "inbound"), "needs `tls`, with certificate, key and ca, for it is never plaintext"
-    for (one, taken), (other, address) in itertools.combinations(addresses.items(), 2):
+    sound = {name: address for name, address in addresses.items() if name not in malformed}
+    for (one, taken), (other, address) in itertools.combinations(sound.items(), 2):
         if _meet(taken, address):
             yield ("listeners", other, "address"), f"is taken by listeners.{one}"
 
@@ -54,17 +53,22 @@ def _faults_of_role(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
     agent = config.role == "agent"
     if agent and config.hub is None:
         yield ("role",), "an agent needs `hub`, which says where it hands its releases"
-    if not agent and config.hub is not None:
-        yield ("hub",), "is for the role agent"
+    if config.hub is not None:
+        yield from _faults_of_place(("hub",), "agent", config)
     if not agent and config.outbox is None:
         yield ("outbox",), "only an agent can do without"
     if config.role == "hub" and config.listeners.delivery is None:
         yield ("role",), "a hub needs `listeners.delivery`, where agents hand their releases over"
-    if config.role != "hub" and config.listeners.delivery is not None:
-        yield ("listeners", "delivery"), "is for the role hub"
-    for keys, given in ((("hub",), config.hub), (("listeners", "delivery"), config.listeners.delivery)):
-        if given is not None and config.tls is None:
-            yield keys, "needs `tls`, with certificate, key and ca, for it is never plaintext"
+    if config.listeners.delivery is not None:
+        yield from _faults_of_place(("listeners", "delivery"), "hub", config)
+
+
+def _faults_of_place(keys: tuple[str, ...], role: str, config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What one end of the stream between agents and hub needs."""
+    if config.role != role:
+        yield keys, f"is for the role {role}"
+    elif config.tls is None:
+        yield keys, "needs `tls`, with certificate, key and ca, for it is never plaintext"
 
 
 def _addresses(listeners: Listeners) -> dict[str, str]:

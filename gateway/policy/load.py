@@ -10,7 +10,6 @@ import importlib.resources
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +23,6 @@ from gateway.policy.residency import Fault
 from gateway.signals import BY_FLOW
 from gateway.yamlfile import Origin, bytes_of, decoded, unlisted
 from gateway.yamlfile import parse as parse_yaml
-
-MAX_TOLD_FAULTS: Final = 50
-"""What is wrong with one policy, at most, in one error."""
 
 _FLOW: Final = re.compile(rf"{routes.NAME}(/(\*|[A-Za-z_]\w*))?", re.ASCII)
 _ELSEWHERE: Final = re.compile(rf"{routes.NAME}(\.\*)?", re.ASCII)
@@ -66,10 +62,7 @@ def load(path: Path) -> PolicyFile:
 def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:
     """The policy that `text` holds; `path` stands for its file. Raises BadPolicy, with a line for everything that is wrong."""
     policy, origin = parse_yaml(text, str(path), Policy, BadPolicy)
-    found = [str(origin.fail(keys, reason)) for keys, reason in islice(faults(policy), MAX_TOLD_FAULTS + 1)]
-    if found:
-        more = [f"{path}: and more"] if len(found) > MAX_TOLD_FAULTS else []
-        raise BadPolicy("\n".join((*found[:MAX_TOLD_FAULTS], *more)))
+    origin.check(faults(policy))
     return PolicyFile(policy, origin, path)
 
 
@@ -124,10 +117,8 @@ def _faults_of_elsewhere(policy: Policy) -> Iterator[Fault]:
 
 def _faults_of_name(keys: tuple[str | int, ...], name: str, policy: Policy) -> Iterator[Fault]:
     if name not in policy.destinations:
-        yield (
-            keys,
-            f"is no destination; {unlisted(name, policy.destinations)}" if policy.destinations else "is no destination; there is none",
-        )
+        known = unlisted(name, policy.destinations, "`destinations`") if policy.destinations else "there is none"
+        yield keys, f"is no destination; {known}"
 
 
 def _faults_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Fault]:

@@ -1,6 +1,7 @@
 """YAML in, frozen structs out; every error names the file, the line and the key, and repeats no value, since a value may be a secret.
 
-`nodes.py` reads text, `structs.py` holds it against types. What values mean together is for those who asked for the structs.
+`nodes.py` reads text, `structs.py` holds it against types, `origin.py` tells what doesn't fit and where. What values mean together is
+for those who asked for the structs.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from typing import TypeVar
 from gateway.errors import BadSetup
 from gateway.yamlfile.durations import SECONDS
 from gateway.yamlfile.nodes import MAX_BYTES, MAX_DEPTH, Node, bytes_of, compose, decoded, text_of
-from gateway.yamlfile.structs import NOWHERE, Origin, build, unlisted
+from gateway.yamlfile.origin import NOWHERE, Origin
+from gateway.yamlfile.scalars import Listed, unlisted
+from gateway.yamlfile.structs import build
 
 __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
     "NOWHERE",
     "SECONDS",
+    "Listed",
     "Node",
     "Origin",
     "build",

@@ -216,7 +216,9 @@ CATEGORIES = ", ".join(Category.__members__)
          "9: destinations.crm.recipient: must be one of log, vendor, service, store; did you mean service?"),
         (changed("region: FR", "region: fr"), "10: destinations.crm.region: must be a country of ISO 3166-1, two capitals such as FR"),
         (changed("region: FR", "region: no"), "10: destinations.crm.region: must be a country of ISO 3166-1, two capitals such as FR"),
-        (changed("sales", "sale"), "11: destinations.crm.purpose: must be one of 42 known names; did you mean sales?"),
+        (changed("sales", "sale"),
+         ("11: destinations.crm.purpose: must be one of the 42 names in docs/policy.md#purposes; "
+          "the nearest are sales, personalize, essential")),
         (changed("CONTRACT", "contract"),
          ("12: destinations.crm.legal_basis: must be one of CONSENT, CONTRACT, LEGAL_OBLIGATION, VITAL_INTERESTS, PUBLIC_TASK, "
          "LEGITIMATE_INTERESTS; did you mean CONTRACT?")),
