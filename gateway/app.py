@@ -125,6 +125,7 @@ class Gateway:
             {"access_log": self._access.use, "subject_hashes": self._keys.use, **self._offload.uses(), **self._health.uses()}
         )
         self._guards: list[Guard] = []
+        self._hubs: list[delivery.Hub] = []
         self._listeners = tuple(self._built())
         self._otlp_http = self._built_http()
 
@@ -166,6 +167,8 @@ class Gateway:
             calls.close()
         await asyncio.sleep(stop.notice)
         takers: list[Listener | OtlpHttp] = [*self._listeners, *([] if self._otlp_http is None else [self._otlp_http])]
+        for hub in self._hubs:
+            hub.leave()
         await asyncio.gather(*(taker.stop(stop.grace) for taker in takers))
         await asyncio.gather(*(guard.emptied(LEAVING) for guard in self._guards))
         await self._access.stop()
@@ -255,6 +258,7 @@ class Gateway:
         guard = Guard(most, Calls(listener.name, self.telemetry))
         self.telemetry.bounded({"delivery_calls": guard.use})
         self.telemetry.serves(listener.name, (delivery.SERVICE,))
+        self._hubs.append(hub)
         listener.server.add_generic_rpc_handlers(tuple(delivery.handlers(hub, guard)))
         return listener
 

@@ -65,6 +65,15 @@ class Hub(msgspec.Struct, frozen=True):
     delivery: Delivery
     counts: Counts
     register: Register
+    open: set[_Stream] = msgspec.field(default_factory=set)
+    """The streams that agents have open, however long they have nothing to hand over."""
+    leaving: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+
+    def leave(self) -> None:
+        """Take nothing more: each stream ends once all that came over it is acknowledged."""
+        self.leaving.set()
+        for stream in self.open:
+            stream.leave()
 
 
 def handlers(hub: Hub, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
@@ -93,15 +102,20 @@ async def _accept(hub: Hub, open_: Counter[str], requests: AsyncIterator[bytes],
     caller = _let_in(hub, context)
     if open_[caller] >= hub.streams:
         raise Retryable(Reason.FULL, AFTER)
+    if hub.leaving.is_set():
+        raise Retryable(Reason.UNAVAILABLE, AFTER)
     open_[caller] += 1
     hub.register.came(caller, open_)
+    stream = _Stream(hub, caller, context)
+    hub.open.add(stream)
     try:
         # The agent learns that it is let in, before it has something to hand over.
         await context.send_initial_metadata(())
-        await _Stream(hub, caller, context).run(requests)
+        await stream.run(requests)
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
     finally:
+        hub.open.discard(stream)
         open_[caller] -= 1
         hub.register.left(caller, open_)
 
@@ -126,18 +140,37 @@ class _Stream:
         self._context = context
         self._groups = self._bytes = 0
         self._ready: list[tuple[delivery_pb2.Acknowledgement, int]] = []
-        self._ended = False
+        self._ended = self._leaving = False
         self._work = asyncio.Event()
         self._room = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
 
     async def run(self, requests: AsyncIterator[bytes]) -> None:
-        """Until the agent ends the stream, and all is acknowledged. Raises Refused for a request that can't be read."""
+        """Until the agent ends the stream, and all is acknowledged. Raises Refused for a request that can't be read.
+
+        Raises Retryable where it ended because the hub leaves. What the agent sent and isn't acknowledged it sends again.
+        """
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write())
+            self._reading = tasks.create_task(self._read(requests, tasks))
+            if self._leaving:
+                self._reading.cancel()
+        if self._leaving:
+            raise Retryable(Reason.UNAVAILABLE, AFTER)
+
+    def leave(self) -> None:
+        """Read nothing more."""
+        self._leaving = True
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _read(self, requests: AsyncIterator[bytes], tasks: asyncio.TaskGroup) -> None:
+        try:
             async for raw in requests:
                 async for group in Repeated(raw, _GROUPS).messages():
                     await self._enter(len(group))
                     tasks.create_task(self._settle(group))
+        finally:
             self._ended = True
             self._work.set()
 

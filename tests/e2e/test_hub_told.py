@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.proxied import dns, material, written
 from tests.running import Process, call, connected
 
 DAY_SECONDS = 24 * 3600
+GRACE_SECONDS = 60.0
 
 
 def started(folder: Path, *names: str, **environ: str) -> Process:
@@ -50,7 +52,7 @@ def hub_is(process: Process, up: bool, cause: str = "") -> Callable[[], Any]:
 
 def test_an_agent_and_its_hub_tell_of_each_other(tmp_path: Path) -> None:
     with reserved() as port:
-        hub = {"ROLE": "hub", "LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{port}"}
+        hub = {"STOP__GRACE": f"{GRACE_SECONDS:.0f}s", "ROLE": "hub", "LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{port}"}
         agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{port}", "OUTBOX": "null"}
         with started(tmp_path / "agent", "video.example", **agent) as sidecar:
             until(hub_is(sidecar, False, "UPSTREAM_REFUSED"))
@@ -77,6 +79,10 @@ def test_an_agent_and_its_hub_tell_of_each_other(tmp_path: Path) -> None:
                 assert metric(kind, "privacy_gateway_agents") == 1
                 assert metric(sidecar, "privacy_gateway_hub_up") == 1
                 assert metric(sidecar, "privacy_gateway_hub_last_success_timestamp_seconds") > 1_700_000_000
+                begun = time.monotonic()
+                assert kind.stop() == 0
+                assert time.monotonic() - begun < GRACE_SECONDS, "an agent that has nothing to hand over holds the stop up"
+                until(hub_is(sidecar, False, "UPSTREAM_REFUSED"))
                 assert b"Traceback" not in sidecar.said + kind.said
 
 
