@@ -90,7 +90,7 @@ SIGNALS: Final = (APP, ("application-traces", TRACES.item), ("application-metric
             "min: 100, max: 600}\n    http.request.r",
             SIGNALS,
             "otlp.attributes.http.response.status_code",
-            "was: 100 to 599; now: 100 to 600",
+            "was: string or integer: 100 to 599; now: string or integer: 100 to 600",
         ),
         ("  video.shared:", "  video.seen: {properties: {}}\n  video.shared:", (ANALYTICS,), "tracking_plan.video.seen", "an event"),
         (
@@ -140,7 +140,7 @@ def test_what_changes_both_ways_is_released() -> None:
     [
         ("scenes: {min: 0, max: 500}", "scenes: {min: 1, max: 499}"),
         ("codec: {one_of: [h264, hevc, av1]}\n", "codec: {one_of: [hevc, h264]}\n"),
-        ("service.*: OPERATIONAL", "service.name: OPERATIONAL"),
+        ("telemetry.sdk.*: OPERATIONAL", "telemetry.sdk.name: OPERATIONAL"),
         ("days_around_receipt: 7", "days_around_receipt: 6"),
         ("kannelle.crm.v1.Contact: [crm]", "kannelle.crm.v1.Company: [crm]"),
         ("    - server stopped\n", ""),
