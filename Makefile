@@ -92,7 +92,7 @@ venv:
 
 .venv/.stamp-demo: $(PROJECTS) | .venv/.stamp-home
 	@echo 'Installing what the demo needs'
-	@$(PIP) $(LOCAL) '.[demo]'
+	@$(PIP) $(LOCAL) '.[demo,protos]'
 	@touch $@
 
 .venv/.stamp-dev: $(PROJECTS) | .venv/.stamp-home

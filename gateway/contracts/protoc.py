@@ -56,7 +56,11 @@ def main() -> int:
     try:
         from grpc_tools import _protoc_compiler  # noqa: PLC0415 who gives a job needs no compiler
     except ImportError:
-        return _answer(b"needs grpcio-tools, which is not installed", 1)
+        return _answer(
+            b"needs grpcio-tools, which is not installed: pip install 'kannelle-privacy-gateway[protos]' brings it; "
+            b"or give a descriptor set, which `buf build -o` writes",
+            1,
+        )
     os.chdir("/")
     held = {name: _memory(content) for name, content in job.files.items()}
     out, errors = _memory(b""), _memory(b"")
