@@ -60,9 +60,11 @@ check-protos: .venv/.stamp-dev  ## lint, format, breaking changes, generated cod
 
 check-docs: .venv/.stamp-dev  ## generated pages in step
 	$(BIN)/python docs/metrics.py --check
+	$(BIN)/python -m docs.keys --check
 
 docs: .venv/.stamp-dev  ## generate the pages that say what the code says
 	$(BIN)/python docs/metrics.py
+	$(BIN)/python -m docs.keys
 
 protos: .venv/.stamp-dev  ## format the protos and generate what the repository keeps of them
 	$(BIN)/buf format --write

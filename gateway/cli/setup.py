@@ -1,7 +1,8 @@
-"""`version`, and `config check`."""
+"""`version`, `config check` and `config schema`."""
 
 from __future__ import annotations
 
+import importlib.resources
 import os
 import platform
 from datetime import UTC, datetime
@@ -33,6 +34,17 @@ def version(form: str) -> None:
 @click.group()
 def config() -> None:
     """Look after the configuration."""
+
+
+@config.command(epilog=example("config schema policy >policy.schema.json"))
+@click.argument("document", type=click.Choice(["policy", "configuration"]))
+def schema(document: str) -> None:
+    """Print the JSON Schema of a policy or of the configuration, for editors.
+
+    A document names the schema's file in its first line: # yaml-language-server: $schema=policy.schema.json
+    """
+    package = {"policy": "gateway.policy", "configuration": "gateway.config"}[document]
+    click.echo((importlib.resources.files(package) / f"{document}.schema.json").read_text(encoding="utf-8"), nl=False)
 
 
 @config.command(epilog=example("config check --config gateway.yaml"))
