@@ -15,7 +15,7 @@ from gateway.contracts.bounds import check_bounds
 from gateway.contracts.builtin import WELL_KNOWN, builtin
 from gateway.contracts.contract import Contract
 from gateway.contracts.options import Options
-from gateway.contracts.sources import MAX_SET_BYTES, compile_folder
+from gateway.contracts.sources import MAX_SET_BYTES, compile_folder, read_protos
 from gateway.errors import BadContract
 from gateway.files import Unreadable, read_regular
 
@@ -38,17 +38,23 @@ def load(paths: Iterable[Path]) -> Contract:
     """
     merged = {file.name: (file, OURS) for file in builtin()}
     options = Options()
-    for path in paths:
-        for file in read(path):
+    for path, files in read(paths):
+        for file in files:
             options.add(file)
             _merge(merged, file, str(path))
     return Contract((file for file, _ in merged.values()), options)
 
 
-def read(path: Path) -> Iterator[FileDescriptorProto]:
-    """Yield the files of one source, without those that the runtime brings. Raises BadContract."""
-    files = compile_folder(path) if path.is_dir() else _parse(path)
-    return (file for file in files if file.name not in BROUGHT)
+def read(paths: Iterable[Path]) -> Iterator[tuple[Path, Sequence[FileDescriptorProto]]]:
+    """Yield the files of each source, without those that the runtime brings. A folder may import from the others. Raises BadContract."""
+    given = tuple(paths)
+    folders = {path: read_protos(path) for path in given if path.is_dir()}
+    sets = {path: _parse(path) for path in given if path not in folders}
+    known = {file.name: file for files in sets.values() for file in files}
+    for path in given:
+        beside = {name: text for other, files in folders.items() if other != path for name, text in files.items()}
+        files = compile_folder(path, folders[path], beside, known) if path in folders else sets[path]
+        yield path, [file for file in files if file.name not in BROUGHT]
 
 
 def _merge(merged: dict[str, tuple[FileDescriptorProto, str]], file: FileDescriptorProto, source: str) -> None:

@@ -37,11 +37,13 @@ FOLDER: Final = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 class Job(msgspec.Struct, frozen=True):
     """What to compile. `files`: text by the name that it is imported by; `root` is the one that imports all others.
 
+    `descriptors`: a descriptor set of files that are looked up when nothing else has them.
     `packages`: folders of further files. `parent`: who waits.
     """
 
     files: dict[str, bytes]
     root: str
+    descriptors: bytes
     packages: tuple[str, ...]
     parent: int
     seconds: int
@@ -66,7 +68,14 @@ def main() -> int:
     out, errors = _memory(b""), _memory(b"")
     os.dup2(errors, 2)
     sources = (*(f"{name}={FOLDER}/{fd}" for name, fd in held.items()), *job.packages)
-    flags = (*(f"--proto_path={source}" for source in sources), f"--descriptor_set_out={FOLDER}/{out}", "--include_imports", job.root)
+    known = (f"--descriptor_set_in={FOLDER}/{_memory(job.descriptors)}",) if job.descriptors else ()
+    flags = (
+        *known,
+        *(f"--proto_path={source}" for source in sources),
+        f"--descriptor_set_out={FOLDER}/{out}",
+        "--include_imports",
+        job.root,
+    )
     if _protoc_compiler.run_main([argument.encode() for argument in ("protoc", *flags)]):
         return _answer(_messages(_content(errors), {**held, "the compiled contract": out}, job.root), 1)
     return _answer(_content(out), 0)

@@ -6,19 +6,19 @@ A folder may be anybody's, as that of a pull request is: no name is an option, a
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
-from kannelle.privacy.v1 import annotations_pb2
 
+from gateway.contracts.installed import advice, imported, proto_folders
 from gateway.contracts.protoc import Job
 from gateway.errors import BadContract
 from gateway.files import Unreadable, read_regular
@@ -53,13 +53,19 @@ GRACE_SECONDS: Final = 5
 USE_A_SET: Final = "give a descriptor set instead, which `buf build -o` or `protoc --descriptor_set_out` writes"
 
 
-def compile_folder(folder: Path) -> Sequence[FileDescriptorProto]:
-    """Compile all `.proto` files of a folder, with what they import. Raises BadContract, with file, line and column where it can."""
-    files = read_protos(folder)
+def compile_folder(
+    folder: Path, files: Mapping[str, bytes], beside: Mapping[str, bytes], sets: Mapping[str, FileDescriptorProto]
+) -> Sequence[FileDescriptorProto]:
+    """Compile all `.proto` files of a folder, with what they import of themselves, of other folders, of `sets` and of installed packages.
+
+    Raises BadContract, with file, line and column where it can.
+    """
     if not files:
         raise BadContract(f"{folder}: no .proto files")
-    root = _root(files)
-    compiled = _compile(folder, {**files, root: _importing(files)}, root)
+    given = {**beside, **files}
+    root = _root(given)
+    descriptors = FileDescriptorSet(file=imported(given, sets, proto_folders())).SerializeToString()
+    compiled = _compile(folder, {**given, root: _importing(files)}, root, descriptors)
     try:
         return [file for file in FileDescriptorSet.FromString(compiled).file if file.name != root]
     except DecodeError:
@@ -128,8 +134,8 @@ def _read(folder: Path, name: str) -> bytes:
         raise BadContract(f"{path}: {error}") from None
 
 
-def _compile(folder: Path, files: Mapping[str, bytes], root: str) -> bytes:
-    job = Job(dict(files), root, packages(), os.getpid(), MAX_COMPILE_SECONDS, MAX_COMPILE_BYTES, MAX_SET_BYTES)
+def _compile(folder: Path, files: Mapping[str, bytes], root: str, descriptors: bytes) -> bytes:
+    job = Job(dict(files), root, descriptors, proto_folders(), os.getpid(), MAX_COMPILE_SECONDS, MAX_COMPILE_BYTES, MAX_SET_BYTES)
     # -P: what lies in the working folder is no module of ours.
     command = (sys.executable, "-P", "-m", "gateway.contracts.protoc")
     try:
@@ -143,8 +149,14 @@ def _compile(folder: Path, files: Mapping[str, bytes], root: str) -> bytes:
     if done.returncode == 0:
         return done.stdout
     if done.returncode == 1 and done.stdout:
-        raise BadContract(f"{folder}: {done.stdout.decode()}")
+        raise BadContract(f"{folder}: {done.stdout.decode()}{_missing(done.stdout.decode())}")
     raise BadContract(_ended(folder, done.returncode))
+
+
+def _missing(said: str) -> str:
+    """What to do about files that the compiler didn't find."""
+    names = dict.fromkeys(match[1] for match in re.finditer(r"(?m)^(\S+\.proto): File not found\.", said))
+    return "".join(f"\n{name}: {advice(name)}" for name in names)
 
 
 def _ended(folder: Path, code: int) -> str:
@@ -154,10 +166,3 @@ def _ended(folder: Path, code: int) -> str:
     if -code in (signal.SIGABRT, signal.SIGKILL):
         return f"{folder}: takes more than {MAX_COMPILE_BYTES} bytes of memory to compile; {USE_A_SET}"
     return f"{folder}: the compiler ended with code {code}; {USE_A_SET}"
-
-
-def packages() -> tuple[str, ...]:
-    """The folders of installed packages that protos are imported from: the annotations', and protobuf's own."""
-    found = find_spec("grpc_tools")
-    brought = [] if found is None or not found.submodule_search_locations else [f"{found.submodule_search_locations[0]}/_proto"]
-    return (str(Path(annotations_pb2.__file__).parents[3]), *brought)

@@ -18,10 +18,7 @@ from gateway.policy.explain import explain
 from gateway.policy.fields import held, parts, values
 from gateway.policy.judge import kind_of, kind_of_message
 from gateway.policy.load import parse
-from gateway.policy.reach import brought
-
-OTHERS: Final = ("google/", "buf/", "validate/", "protoc-gen-openapiv2/", "gogoproto/", "opentelemetry/")
-"""Folders of files that contracts import, and that nobody's own messages are in."""
+from gateway.policy.reach import IMPORTED, brought
 
 NOBODY: Final = "write here which organisation answers for this data"
 
@@ -168,7 +165,7 @@ def _own_types(contract: Contract) -> Iterator[Descriptor]:
     """Yield the message types of a contract that are its authors' own."""
     for name in brought(contract):
         message = contract.message(name)
-        if not message.file.name.startswith(OTHERS):
+        if not message.file.name.startswith(IMPORTED):
             yield message
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Final
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -11,7 +12,11 @@ from gateway.contracts.builtin import builtin
 from gateway.contracts.contract import Contract
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Metadata, Policy
+from gateway.policy.fields import held
 from gateway.signals import BY_FLOW
+
+IMPORTED: Final = ("google/", "buf/", "validate/", "protoc-gen-openapiv2/", "gogoproto/", "opentelemetry/")
+"""Folders of files that contracts import, and that nobody's own messages are in."""
 
 
 def pairs(compiler: Compiler) -> tuple[tuple[str, str], ...]:
@@ -50,10 +55,22 @@ def brought(contract: Contract) -> tuple[str, ...]:
 
 def own_fields(compiler: Compiler) -> Iterator[FieldDescriptor]:
     """Yield the fields that somebody here can mend: those of types that were brought, and those that the policy classifies."""
-    theirs, overlaid = frozenset(brought(compiler.contract)), compiler.policy.classifications
+    theirs, overlaid = _theirs(compiler.contract), compiler.policy.classifications
     for name in compiler.contract.messages:
         fields = compiler.contract.fields(compiler.contract.message(name))
         yield from fields if name in theirs else (field for field in fields if field.full_name in overlaid)
+
+
+def _theirs(contract: Contract) -> frozenset[str]:
+    """The message types that were brought, but for those of imports that nobody's own messages hold: options and the like."""
+    types = [contract.message(name) for name in brought(contract)]
+    found = {message.full_name for message in types if not message.file.name.startswith(IMPORTED)}
+    waiting = list(found)
+    while waiting:
+        below = {target.full_name for field in contract.fields(contract.message(waiting.pop())) if (target := held(field)) is not None}
+        waiting += below - found
+        found |= below
+    return frozenset(found) & frozenset(message.full_name for message in types)
 
 
 def metadata(policy: Policy) -> Iterator[tuple[tuple[str | int, ...], Metadata]]:

@@ -89,7 +89,7 @@ def policy(upstream: str, exporter: str) -> str:
 
 def descriptors() -> bytes:
     """The contract as a FileDescriptorSet, with all that it imports."""
-    files = {file.name: file for file in (*builtin(), *read(PROTOS))}
+    files = {file.name: file for file in (*builtin(), *(file for _, files in read([PROTOS]) for file in files))}
     return FileDescriptorSet(file=files.values()).SerializeToString()
 
 

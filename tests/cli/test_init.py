@@ -151,3 +151,12 @@ def test_the_commands_that_it_names_work_and_a_gateway_takes_messages_and_teleme
         assert process.stop() == 0
         written = (process.state / "message-log.jsonl").read_text()
         assert ("usr_1" in written, "Ada" in written) == (True, False)
+
+
+def test_options_that_are_imported_are_not_the_user_s_to_classify_and_types_that_are_held_are(here: Path) -> None:
+    imports = 'import "google/api/annotations.proto";\nimport "google/type/money.proto";\n'
+    body = "message A { string id = 1 @USER_ID; google.type.Money price = 2; }"
+    (here / "protos/a.proto").write_text(proto(body, HEAD + imports))
+    assert run("init").exit_code == 0
+    places = {one["place"] for one in json.loads(run("lint", "--format", "json").stdout)["findings"]}
+    assert places == {"google.type.Money.currency_code", "google.type.Money.units", "google.type.Money.nanos"}
