@@ -159,7 +159,7 @@ def test_approvals_are_found_beside_the_policy(tmp_path: Path) -> None:
     assert made.approvals == tmp_path / "a.lock"
     assert [field.name for field in made.plan("t.M", "eu-log").messages[0].fields] == ["a"]
     (tmp_path / "a.lock").unlink()
-    with pytest.raises(BadPolicy, match=r"a\.lock: can't be read"):
+    with pytest.raises(BadPolicy, match=r"a\.lock: is not there yet"):
         Compiler(contract(proto(BODY)), file)
 
 
