@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from html.entities import html5
 from typing import Final
@@ -23,12 +24,13 @@ _LABEL: Final = r"[^\W_]{1,63}+(?:-[^\W_]{1,63}+){0,4}"
 _BRACKETED: Final = rf"{_OPEN}(?:dot|point|punkt|punto|\.){_CLOSE}"
 _DOT: Final = rf"(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACKETED}|\.)"
 _REST: Final = rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,4}}"
+_CHAIN: Final = rf"{_LABEL}(?:\.{_LABEL}){{1,8}}+"
 _UNIT_AFTER: Final = r"(?:(?:(?<!\\)\\++(?-i:u)|%(?:25)*+u|(?-i:U)\+)[0-9a-f]{4})*+"
 
 _SAID_DOT: Final = r"[ \t]{1,3}(?:dot|point|punkt|punto|\.)[ \t]{1,3}"
 _SAID_AT: Final = r"[ \t]{1,3}(?:at|arobase|arroba|@)[ \t]"
 _WORD: Final = r"(?!(?:dot|point|punkt|punto)[._-])[^\W_]{1,63}+"
-_JOINED_TLDS: Final = "|".join(sorted(data.lines("tlds_joined")))
+_JOINED_TLD: Final = rf"(?:(?:dot|point|punkt|punto)[._-])?(?:{'|'.join(sorted(data.lines('tlds_joined')))})"
 
 # Quantifiers that could run far are possessive and can't start inside a run of their own kind, so one pass is linear in the text. Each
 # alternative begins with a character or a set of them, which is compared before anything else is tried.
@@ -57,16 +59,16 @@ _ESCAPE: Final = re.compile(
           (?P<at>(?:at|arobase|arroba|@){_CLOSE}|(?<=[(\[{{])a[)\]}}][ \t]{{0,3}})
         | (?P<dot>(?:dot|point|punkt|punto|\.){_CLOSE}))
     | [ \t](?=[ \tdp.])[ \t]{{0,2}}+(?P<local>(?:dot|point|punkt|punto|\.)[ \t]{{1,3}}+(?={_LABEL}(?:{_SAID_DOT}{_LABEL}){{0,3}}{_SAID_AT}))
-    | (?-i:AT)(?<=[a-z0-9]AT)(?P<glued>(?=(?-i:[a-z]))(?P<behind>(?:{_LABEL}\.){{1,4}}+(?P<ends>[^\W\d_]{{2,63}}+)))
+    | (?-i:AT)(?<=[a-z0-9]AT)(?P<glued>(?=(?-i:[a-z]))(?P<behind>{_CHAIN}))
     | <(?P<tag>/?[a-z][a-z0-9]{{0,15}}[ ]?/?>)
     | [ \t+_-][ \t+_-]{{0,2}}+(?P<words>
           (?:at|arroba){_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|punkt|punto){_GAP}|{_BRACKETED}){_REST}
         | arobase{_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}point{_GAP}|\.){_REST})
     | [._-](?<=\w[._-])(?P<joined>
           (?:at|arroba|arobase)[._-](?P<labels>{_WORD}(?:[._-]{_WORD}){{0,2}}?)
-          (?P<last>[._-](?:(?:dot|point|punkt|punto)[._-])?(?:{_JOINED_TLDS}))(?![^\W_]|[._-][^\W_]))
+          (?P<last>[_-]{_JOINED_TLD}(?![^\W_]|[_-][^\W_])|\.{_JOINED_TLD}(?![^\W_]|[._-][^\W_])))
     | {_SAID_GAP}(?<=\w{_SAID_GAP}){_SAID_GAP}{{0,2}}+(?P<said>
-          a(?:t|rroba|robase)(?P<gap>{_SAID_GAP}{{1,3}}+)(?P<domain>(?:{_LABEL}\.){{1,4}}+(?P<tld>[^\W\d_]{{2,63}}+)))
+          a(?:t|rroba|robase)(?P<gap>{_SAID_GAP}{{1,3}}+)(?P<domain>{_CHAIN}))
     | @(?P<tail>[ ]?{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|[ ]\.[ ]){_REST})
     )
     """,
@@ -84,6 +86,9 @@ _WORDED_DOT: Final = re.compile(rf"{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACK
 
 _TLDS: Final = data.lines("tlds")
 _GLUED: Final = re.compile(rf"(?:{'|'.join(sorted(data.lines('tlds_glued')))})[a-z]{{1,8}}\Z")
+# Those that are no word of a sentence or of a name, and those that most addresses have.
+_COMMON: Final = data.lines("tlds_joined") | data.lines("tlds_glued")
+_LETTERS: Final = re.compile(r"[^\W\d_]*")
 # What follows the name of a function in a stack trace.
 _FRAME: Final = re.compile(r"\(|[ ]\((?:[^()\s]{1,100}:[0-9]{1,7}\)|<anonymous>|native|index |\))")
 
@@ -163,16 +168,31 @@ def _char(code: int, otherwise: str) -> str:
 
 def _said(match: re.Match[str]) -> str:
     """What an address with `at` for its sign is, if its domain is one that people have mail under."""
-    tld, blank = match["tld"].lower(), " " in match["gap"]
+    blank = " " in match["gap"]
     if blank and _FRAME.match(match.string, match.end()):
         return match[0]
-    known = tld in _TLDS or (not blank and _GLUED.match(tld) is not None)
+    labels = match["domain"].lower().split(".")
+    known = _holds_domain(labels, _COMMON if blank else _TLDS) or (not blank and _GLUED.match(labels[-1]) is not None)
     return f"@{match['domain']}" if known else match[0]
 
 
 def _glued(match: re.Match[str]) -> str:
     """What an address is whose sign is `AT` between small letters, if its domain is one that people have mail under."""
-    return f"@{match['behind']}" if match["ends"].lower() in _TLDS else match[0]
+    return f"@{match['behind']}" if _holds_domain(match["behind"].lower().split("."), _COMMON) else match[0]
+
+
+def _holds_domain(labels: Sequence[str], inner: AbstractSet[str]) -> bool:
+    """Whether labels are a domain that people have mail under, or begin with one whose last label is among `inner`.
+
+    What begins as a top-level domain does is a name of code, the other way round: `com.example.Main`.
+    """
+    last, *behind = [_letters(label) for label in reversed(labels[1:])]
+    return last in _TLDS or (labels[0] not in _COMMON and not inner.isdisjoint(behind))
+
+
+def _letters(label: str) -> str:
+    """The letters that a label starts with: something may be glued to what ends a domain."""
+    return _LETTERS.match(label)[0]  # type: ignore[index]
 
 
 def _joined(match: re.Match[str]) -> str:

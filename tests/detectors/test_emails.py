@@ -60,6 +60,18 @@ CLEAN = [
     "97 110 110 97 98 97 99 109 101 46 99 111 109",
     "64 65 66 67 68 69 70",
     "fou0061bar",
+    "main.write_at_offset.func1",
+    "main.(*Reader).read_at_offset.func1.2",
+    "look_at_me.go",
+    "kannelle.example/video/look_at_me.go",
+    "video-at-edge.prod.svc.cluster.local:8080",
+    "failed_at_com.example.video.Main.run",
+    "failed at org.example.video.Main.run",
+    "stopped at config.network.timeout",
+    "at net.example.video.Exporter.run(Exporter.java:12)",
+    "io.ReadAtLeast.func1",
+    "main.parseATag.app2.func1",
+    "main.stop_at_end_of_file.func1",
 ]
 
 
@@ -72,6 +84,23 @@ def test_an_address_is_found_whatever_stands_for_its_sign(text: str, masked: str
 @pytest.mark.parametrize("text", CLEAN)
 def test_places_in_code_and_plain_sentences_are_no_address(text: str) -> None:
     assert find(text, (Detector.EMAIL,)) is None
+
+
+SIGNS = ["_at_", "-at-", " at ", "(at)", " [at] ", "/at/", ":at:", "+at+", "_AT_", "AT", "_arobase_", "-arroba-", "@", "%40"]
+DOMAINS = ["initech.example", "initech.com", "initech.co.uk", "mail.initech.io", "initech.be", "video-1.initech.ch", "in2.example"]
+TAILS = [".func1", ".run", ".x", ".7", ".func1.2", ".Main.run.it", "/x", ":443", "-7", "_x", "-x.func1", ".1.func2", ".func1/x.go", ").run"]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_an_address_is_found_whatever_follows_its_domain(sign: str) -> None:
+    tokens = [f"{head}{sign}{domain}{tail}" for head in ("nora", "main.(*nora_keller") for domain in DOMAINS for tail in TAILS]
+    assert [token for token in tokens if find(token, (Detector.EMAIL,)) is None] == []
+
+
+@pytest.mark.parametrize("tail", [".func1", ".run.x", "/x", ":443", ""])
+def test_an_address_that_one_character_joins_is_found_whatever_follows_after_another(tail: str) -> None:
+    tokens = [f"main.nora{sep}at{sep}initech{sep}{tld}{tail}" for sep in "_-" for tld in sorted(data.lines("tlds_joined"))]
+    assert [token for token in tokens if find(token, (Detector.EMAIL,)) is None] == []
 
 
 def test_what_people_have_mail_under_exists() -> None:

@@ -83,6 +83,7 @@ WRAPPINGS: Final = (
     "src/{}/main.rs",
     "{}`1",
     "main.x.(*{}).func1",
+    "main.x.{}.func1",
 )
 
 
