@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from docs.fields import reached
 from gateway.errors import BadPolicy
 from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.policy import mail
@@ -440,10 +442,16 @@ def planted(node: Node, keys: tuple[str | int, ...], value: str) -> Node:
     return Node(node.place, [planted(item, keys[1:], value) if at == keys[0] else item for at, item in enumerate(node.value)])
 
 
+def of_each_shape(places: Iterator[tuple[str | int, ...]]) -> list[tuple[str | int, ...]]:
+    """One place of each shape: what a document names itself (destinations, attributes, items of lists) makes no other shape."""
+    known = {info.encode_name for struct in reached(Policy) for info in msgspec.structs.fields(struct)}
+    return [*{tuple(key if key in known else "*" for key in keys): keys for keys in places}.values()]
+
+
 def test_no_error_repeats_a_value() -> None:
     root = compose(default_path().read_text(encoding="utf-8"), "policy.yaml", BadPolicy)
     said = 0
-    for keys in leaves(root):
+    for keys in of_each_shape(leaves(root)):
         for value in ("hunter2", "hunter2\n.*", "(hunter2"):
             try:
                 policy, origin = build(planted(root, keys, value), Policy, BadPolicy)
@@ -452,7 +460,7 @@ def test_no_error_repeats_a_value() -> None:
                 texts = [str(error)]
             said += len(texts)
             assert not any("hunter2" in text for text in texts), keys
-    assert said > 100
+    assert said > 50
 
 
 @pytest.mark.parametrize(
