@@ -17,6 +17,8 @@ from kannelle_privacy import Gateway, GatewayError, Refused, Unavailable, aio, c
 from kannelle_privacy.errors import read
 from kannelle_privacy.testing import FakeGateway
 
+from tests.test_client import serving
+
 EVENT: Final = AnalyticsEvent(name="video.exported")
 REQUEST: Final = TrackEventRequest(event=EVENT)
 ATTEMPTS: Final = 5
@@ -96,23 +98,31 @@ def test_an_error_without_readable_details_has_no_reason(trailer: bytes) -> None
         (_Code.FAILED_PRECONDITION, 1, False),
     ],
 )
-async def test_what_passes_is_tried_again_under_one_request_id(
-    code: grpc.StatusCode, failures: int, arrives: bool, fake: FakeGateway
-) -> None:
-    for connected in ("blocking", "asyncio"):
-        fake.requests.clear()
-        fake.refuse(code, "UNAVAILABLE", times=failures)
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_what_passes_is_tried_again_under_one_request_id(code: grpc.StatusCode, failures: int, arrives: bool, blocking: bool) -> None:
+    asked: list[str] = []
+
+    def failing(request: emit_pb2.EmitRequest, context: grpc.ServicerContext) -> emit_pb2.EmitResponse:
+        asked.append(request.request_id)
+        if len(asked) <= failures:
+            context.abort(code, "not yet")
+        return emit_pb2.EmitResponse()
+
+    request, failed = emit_pb2.EmitRequest(), ""
+    with serving(failing) as address:
         try:
-            if connected == "blocking":
-                with fake.connect() as gateway:
-                    gateway.analytics.TrackEvent(REQUEST, timeout=20)
+            if blocking:
+                with connect(address) as gateway:
+                    gateway.emit.Emit(request, timeout=20)
             else:
-                async with fake.connect_aio() as gateway_aio:
-                    await gateway_aio.analytics.TrackEvent(REQUEST, timeout=20)
-        except GatewayError:
-            assert not arrives
-        assert [request.request_id != "" for request in fake.requests] == [True] * arrives  # type: ignore[attr-defined]
-    assert REQUEST.request_id == ""
+                async with aio.connect(address) as gateway_aio:
+                    await gateway_aio.emit.Emit(request, timeout=20)
+        except GatewayError as error:
+            failed = error.request_id
+    assert (failed == "") == arrives
+    assert len(asked) == (failures + 1 if arrives else failures)
+    assert {*asked, failed or asked[0]} == {asked[0]}
+    assert (asked[0], request.request_id) != ("", asked[0])
 
 
 def test_without_a_gateway_a_call_ends_by_its_timeout() -> None:
@@ -155,8 +165,36 @@ def test_the_fake_keeps_items_however_they_were_sent(fake: FakeGateway) -> None:
     assert list(fake.sent(AnalyticsEvent)) == [EVENT] * 4
     assert list(fake.sent(annotations_pb2.FieldPrivacy)) == [privacy]
     assert [message.text for message in fake.sent(SupportMessage)] == ["help"]
-    with pytest.raises(ValueError, match="NO_SUCH_REASON"):
-        fake.refuse(_Code.INTERNAL, "NO_SUCH_REASON")
+
+
+@pytest.mark.parametrize(("code", "reason"), [(_Code.INTERNAL, "NO_SUCH_REASON"), (_Code.OK, "FULL")])
+def test_the_fake_refuses_only_as_the_gateway_can(code: grpc.StatusCode, reason: str, fake: FakeGateway) -> None:
+    with pytest.raises(ValueError, match=r"NO_SUCH_REASON|OK is no refusal"):
+        fake.refuse(code, reason)
+
+
+def test_a_refusal_of_the_fake_is_heard_at_once_and_the_next_call_passes(fake: FakeGateway) -> None:
+    fake.refuse(_Code.UNAVAILABLE, "UNAVAILABLE", 2.0)
+    with fake.connect() as gateway:
+        with pytest.raises(Unavailable) as caught:
+            gateway.analytics.TrackEvent(REQUEST)
+        gateway.analytics.TrackEvent(TrackEventRequest(event=EVENT, request_id=caught.value.request_id))
+    assert [request.request_id for request in fake.requests] == [caught.value.request_id]  # type: ignore[attr-defined]
+
+
+def test_the_fake_can_be_entered_again() -> None:
+    made = FakeGateway()
+    for _ in range(2):
+        with made, made.connect() as gateway:
+            gateway.analytics.TrackEvent(REQUEST)
+    assert len(made.sent(AnalyticsEvent)) == 2
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:4317", "example.com:443", "[2001:db8::1]:4317", "localhost.example:4317"])
+def test_what_is_not_minimised_yet_stays_on_this_machine_without_tls(address: str) -> None:
+    for dial in (connect, aio.connect):
+        with pytest.raises(ValueError, match="must be host:port on loopback"):
+            dial(address)
 
 
 def every_method(gateway: Any) -> list[str]:

@@ -63,7 +63,7 @@ def connect(address: str | None = None, credentials: grpc.ChannelCredentials | N
     """A gateway at `address`, as `kannelle_privacy.connect` has it; to be called where its event loop runs."""
     target = local_address() if address is None else address
     if credentials is None:
-        return Gateway(grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS, interceptors=INTERCEPTORS))
+        return Gateway(grpc.aio.insecure_channel(check(target), options=CHANNEL_OPTIONS, interceptors=INTERCEPTORS))
     return Gateway(grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS, interceptors=INTERCEPTORS))
 
 

@@ -70,12 +70,17 @@ CHANNEL_OPTIONS: Final = (
 
 def identified(request: M) -> M:
     """Return the request with a request ID, which makes a repetition harmless: its own, or a copy of it with a new one."""
-    if "request_id" not in request.DESCRIPTOR.fields_by_name or request.request_id:  # type: ignore[attr-defined]  # it has one
+    if "request_id" not in request.DESCRIPTOR.fields_by_name or request_id(request):
         return request
     copy = type(request)()
     copy.CopyFrom(request)
     copy.request_id = uuid.uuid4().hex  # type: ignore[attr-defined]  # it has one
     return copy
+
+
+def request_id(request: object) -> str:
+    """Return the request ID of a request; empty where it has none."""
+    return getattr(request, "request_id", "")
 
 
 class Blocking:
@@ -115,11 +120,11 @@ class _Method:
         return self._method.future(self._prepare(request), *given, **named)
 
 
-def _told(call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+def _told(call: Callable[..., Any], request: Any, *given: Any, **named: Any) -> Any:
     try:
-        return call(*given, **named)
+        return call(request, *given, **named)
     except grpc.RpcError as error:
-        raise read(error) from None
+        raise read(error, request_id(request)) from None
 
 
 class Asyncio(grpc.aio.UnaryUnaryClientInterceptor):
@@ -127,8 +132,9 @@ class Asyncio(grpc.aio.UnaryUnaryClientInterceptor):
 
     async def intercept_unary_unary(self, continuation: Callable[..., Any], client_call_details: Any, request: Any) -> Any:
         """Make a call. Raises GatewayError."""
-        call = await continuation(client_call_details, identified(request))
-        await _Call(call)
+        sent = identified(request)
+        call = await continuation(client_call_details, sent)
+        await _Call(call, request_id(sent))
         return call
 
 
@@ -143,14 +149,15 @@ class AsyncioStreams(grpc.aio.StreamUnaryClientInterceptor):
 class _Call:
     """A call of grpc.aio whose errors have their types."""
 
-    def __init__(self, call: Any) -> None:
+    def __init__(self, call: Any, request_id: str = "") -> None:
         self._call = call
+        self._request_id = request_id
 
     def __await__(self) -> Generator[Any, None, Any]:
         try:
             return (yield from self._call.__await__())
         except grpc.aio.AioRpcError as error:
-            raise read(error) from None
+            raise read(error, self._request_id) from None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)

@@ -61,11 +61,11 @@ def connect(address: str | None = None, credentials: grpc.ChannelCredentials | N
     since a request without a request ID is given one. A stream is not tried again.
 
     Without an address: the one in PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS, as the gateway itself has it, or 127.0.0.1:4317. Raises
-    ValueError if that variable says anything but this machine.
+    ValueError for an address that is not on this machine, in that variable, or without `credentials`.
     """
     target = local_address() if address is None else address
     if credentials is None:
-        return Gateway(grpc.insecure_channel(target, options=CHANNEL_OPTIONS))
+        return Gateway(grpc.insecure_channel(check(target), options=CHANNEL_OPTIONS))
     return Gateway(grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS))
 
 

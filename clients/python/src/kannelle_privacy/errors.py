@@ -26,14 +26,16 @@ _REFUSALS: Final = frozenset(
 
 
 class GatewayError(AioRpcError):
-    """A call went wrong, and nobody can say whether its item was accepted: send the same request again, with the same request ID.
+    """A call went wrong, and nobody can say whether its item was accepted: send the request again, under the `request_id` it had.
 
     `reason` is a name such as `EVENT_NOT_PLANNED`, one of `kannelle.privacy.v1.Reason` without its prefix; empty where gRPC itself failed.
-    `retry_after` is when to send again, in seconds, where the gateway says so.
+    `retry_after` is when to send again, in seconds, where the gateway says so. `request_id` is what the request was sent under, its own or
+    the one that it was given; empty for a stream, whose items have one each.
     """
 
     reason: str = ""
     retry_after: float | None = None
+    request_id: str = ""
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.code().name, self.reason, self.details())))
@@ -46,17 +48,20 @@ class Refused(GatewayError):
 
 
 class Unavailable(GatewayError):
-    """The gateway can't take this now, and has stored nothing of it: send the same request again, after `retry_after` seconds."""
+    """The gateway can't take this now, or isn't there: send the request again, under the `request_id` it had, after `retry_after` seconds.
+
+    An earlier attempt may have been stored, its answer lost on the way: under its ID it counts once.
+    """
 
 
-def read(error: grpc.RpcError) -> GatewayError:
-    """Return what an error of gRPC says, as the class that tells what to do next."""
+def read(error: grpc.RpcError, request_id: str = "") -> GatewayError:
+    """Return what an error of gRPC says of a request, as the class that tells what to do next."""
     code, trailers = error.code(), tuple[Any, ...](error.trailing_metadata() or ())
     info, retry = ErrorInfo(), RetryInfo()
     told = [detail.type_url for detail in _details(trailers) if detail.Unpack(info) or detail.Unpack(retry)]
     after = retry.retry_delay.ToTimedelta().total_seconds() if any(url.endswith("RetryInfo") for url in told) else None
     made = _class(code, after)(code, Metadata(), Metadata(*trailers), error.details())
-    made.reason, made.retry_after = info.reason, after
+    made.reason, made.retry_after, made.request_id = info.reason, after, request_id
     return made
 
 

@@ -29,6 +29,9 @@ M = TypeVar("M", bound=Message)
 FAKE: Final = "fake"
 """The destination of its receipts."""
 
+NO_RETRY: Final = ("grpc-retry-pushback-ms", "-1")
+"""The trailer by which a server tells a client of gRPC not to try again: https://github.com/grpc/proposal/blob/master/A6-client-retries.md."""
+
 
 class FakeGateway:
     """Listens on a free port of loopback. A context manager.
@@ -41,18 +44,20 @@ class FakeGateway:
         self.requests: list[Message] = []
         self.address = ""
         self._refusals: list[Status] = []
-        self._server = grpc.server(ThreadPoolExecutor(4), options=(("grpc.so_reuseport", 0),))
-        for service in SERVICES:
-            handlers = {method.name: self._handler(method) for method in service.methods}
-            self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, handlers)])
+        self._server: grpc.Server | None = None
 
     def __enter__(self) -> Self:
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
-        self._server.start()
+        self._server = server = grpc.server(ThreadPoolExecutor(4), options=(("grpc.so_reuseport", 0),))
+        for service in SERVICES:
+            handlers = {method.name: self._handler(method) for method in service.methods}
+            server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, handlers)])
+        self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.stop(None).wait()
+        if self._server is not None:
+            self._server.stop(None).wait()
 
     def connect(self) -> Gateway:
         """Return a connection to it, for blocking calls."""
@@ -69,8 +74,11 @@ class FakeGateway:
     def refuse(self, code: grpc.StatusCode, reason: str, retry_after: float | None = None, times: int = 1) -> None:
         """Have the next calls refused: with a status, a name of `kannelle.privacy.v1.Reason`, and when to send again, in seconds.
 
-        Raises ValueError for a reason that there isn't.
+        Their caller hears of it at once: a refusal of the fake is not tried again by the connection. Raises ValueError for a reason that
+        there isn't, and for OK.
         """
+        if code is grpc.StatusCode.OK:
+            raise ValueError("code: OK is no refusal")
         receipt_pb2.Reason.Value(f"REASON_{reason}")
         details = [ErrorInfo(reason=reason, domain="privacy.kannelle"), *([] if retry_after is None else [_retry(retry_after)])]
         status = Status(code=code.value[0], message="refused by the fake", details=map(_packed, details))
@@ -103,7 +111,7 @@ class FakeGateway:
 
 def _abort(context: grpc.ServicerContext, status: Status) -> None:
     code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-    context.set_trailing_metadata(((DETAILS, status.SerializeToString()),))
+    context.set_trailing_metadata(((DETAILS, status.SerializeToString()), NO_RETRY))
     context.abort(code, status.message)
 
 
