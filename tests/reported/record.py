@@ -3,13 +3,14 @@
     python -m tests.reported.record [go] [java] [node] [python] [rust]
 
 builds each service with its language's own tools, in `build/`, runs it as a pod of a cluster would (its host name, its folder, what an
-operator sets), and writes what came to `recorded/LANGUAGE/SIGNAL.binpb`: one request a signal, of all that were sent. The broker that all
-speak to is in the Go service.
+operator sets), and writes what came to `recorded/LANGUAGE/SIGNAL.binpb`: one request a signal, of all that were sent, without what would
+tell of the machine (`machine.py`). The broker that all speak to is in the Go service.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ import msgspec
 
 from gateway.demo.collector import Collector
 from gateway.signals import SIGNALS
+from tests.reported.machine import MACHINE_ID, POD, unmake
 from tests.reported.reading import RECORDED, REQUESTS
 
 HERE: Final = Path(__file__).parent
@@ -31,10 +33,9 @@ BUILD: Final = HERE.parents[1] / "build" / "reported"
 HOME: Final = "/opt/kannelle"
 """Where a service's folder is, as in an image."""
 
-ETC: Final = {"machine-id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0\n", "resolv.conf": "nameserver 127.0.0.1\n"}
+ETC: Final = {"machine-id": f"{MACHINE_ID}\n", "resolv.conf": "nameserver 127.0.0.1\n"}
 """Files of `/etc` that say what machine it is, and where it asks for names."""
 
-POD: Final = "video-exporter-6897964546-96chb"
 ENVIRON: Final = {
     # As the operator for Kubernetes sets them: https://github.com/open-telemetry/opentelemetry-operator.
     "OTEL_SERVICE_NAME": "video-exporter",
@@ -60,7 +61,7 @@ SECONDS: Final = 600
 ENDINGS: Final = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 """How a service ends that did as it should: Node's ends itself by SIGTERM, upon which its SDK sends what it has."""
 
-OF_THIS_MACHINE: Final = (str(BUILD.parents[1]), str(Path.home()))
+OF_THIS_MACHINE: Final = (str(BUILD.parents[1]), str(Path.home()), os.uname().release, os.uname().version)
 """What mustn't be in a recording."""
 
 
@@ -172,8 +173,8 @@ def _run_as_pod(folder: Path, command: Sequence[str], environ: Mapping[str, str]
 
 
 def _write(language: str, name: str, requests: Sequence[Any]) -> None:
-    """Write requests of one signal as one. Raises ValueError if they tell of the machine on which they were made."""
-    data = b"".join(one.SerializeToString() for one in requests)
+    """Write requests of one signal as one, of a usual pod. Raises ValueError if they tell of the machine on which they were made."""
+    data = b"".join(unmake(one).SerializeToString(deterministic=True) for one in requests)
     if told := [word for word in OF_THIS_MACHINE if word.encode() in data]:
         raise ValueError(f"{language}, {name}: {told}")
     if data:
