@@ -72,7 +72,8 @@ def _why(reason: str) -> str:
 def _sources() -> Iterator[str]:
     yield "Documentation of what wasn't recorded:\n"
     for name, said in documented().items():
-        yield f"- {TITLES[name]}: " + ", ".join(f"<{source}>" for source in said.sources)
+        yield f"- {TITLES[name]}:"
+        yield from (f"  - <{source}>: {told}" for source, told in said.sources.items())
 
 
 def sources() -> tuple[str, ...]:

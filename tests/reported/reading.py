@@ -29,10 +29,18 @@ REQUESTS: Final[Mapping[Signal, type[Any]]] = {
 
 
 class Documented(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of `documented`: where it is said what is reported, and values that each key may have."""
+    """A file of `documented`: where it is said what is reported, each with what it tells, and values that a key may have.
 
-    sources: tuple[str, ...]
+    `reported`: as the sources have them; `formed`: values of ours, in a format that a source gives.
+    """
+
+    sources: Mapping[str, str]
     reported: Mapping[str, tuple[Any, ...]]
+    formed: Mapping[str, tuple[Any, ...]] = {}
+
+    def values(self) -> Mapping[str, tuple[Any, ...]]:
+        """All values of each key."""
+        return {key: (*self.reported.get(key, ()), *self.formed.get(key, ())) for key in (*self.reported, *self.formed)}
 
 
 def recorded() -> list[str]:
@@ -59,10 +67,7 @@ def requests(source: str) -> Iterator[tuple[Signal, Any]]:
 
 def _request(said: Documented) -> Any:
     """A request of as many log records as a key has values, each with the next value of every key."""
-    held = [{key: value for key, value in zip(said.reported, row, strict=True) if value is not None} for row in _rows(said)]
+    values = said.values()
+    held = [{key: one for key, one in zip(values, row, strict=True) if one is not None} for row in zip_longest(*values.values())]
     records = [LogRecord(attributes=pairs(one)) for one in held]
     return ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])])
-
-
-def _rows(said: Documented) -> Iterator[tuple[Any, ...]]:
-    return zip_longest(*said.reported.values())

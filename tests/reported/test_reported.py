@@ -19,7 +19,8 @@ SOURCES = (*LANGUAGES, "dotnet", "aws", "azure", "gcp")
 def test_every_language_was_recorded_and_every_other_source_is_documented() -> None:
     assert tuple(recorded()) == LANGUAGES
     assert {*documented()} == {*SOURCES} - {*LANGUAGES}
-    assert all(said.sources for said in documented().values())
+    assert all(said.sources and said.reported for said in documented().values())
+    assert all(source.startswith("https://") and told for said in documented().values() for source, told in said.sources.items())
     for language in LANGUAGES:
         assert [signal for signal, _ in requests(language)] == [*SIGNALS]
 
