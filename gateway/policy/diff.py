@@ -6,7 +6,7 @@ Compared is what the two compile to: the plans of all flows and routes, field by
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -28,6 +28,7 @@ from gateway.plan import (
     Value,
     WorkEmail,
 )
+from gateway.policy import shapes
 from gateway.policy.changes import Change, Difference, Effect
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Route
@@ -36,16 +37,26 @@ from gateway.policy.judge import SCALARS, Site
 from gateway.policy.narrow import narrows
 from gateway.policy.reach import brought, pairs
 from gateway.policy.settings import settings
-from gateway.policy.words import gains, of_rule, of_value, printable
+from gateway.policy.words import Named, gains, of_rule, of_value, printable
 
 Said = tuple[Effect, str, str]
 """What changed: which way, of which field or key, in words."""
+
+Events = Mapping[str, Mapping[str, Value]]
+"""The rule of each event's properties."""
 
 NOTHING: Final = Value()
 NO_KEYS: Final = Attributes({}, {})
 NO_BODY: Final = Body((), free_text=False, attributes=NO_KEYS)
 NO_NAME: Final = SpanName((), ())
 """The rule of a value that is stripped, whatever its kind."""
+
+
+class Wording(NamedTuple):
+    """What is told of the patterns that have a name, on either side."""
+
+    old: Named
+    new: Named
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -59,10 +70,11 @@ class Slot(msgspec.Struct, frozen=True):
 def diff(old: Compiler, new: Compiler) -> Difference:
     """Compare. Raises BadPolicy or BadContract if either doesn't compile."""
     was, now = _slots(old), _slots(new)
+    named = Wording(*shapes.told_apart(old.written.patterns, new.written.patterns))
     fields = (
         Change(*said, destination, item)
         for item, destination in sorted({*was, *now}, key=lambda pair: pair[::-1])
-        for said in _fields(was.get((item, destination), {}), now.get((item, destination), {}))
+        for said in _fields(was.get((item, destination), {}), now.get((item, destination), {}), named)
     )
     changes = tuple(dict.fromkeys((*settings(old, new), *fields)))
     order = list(Effect)
@@ -139,21 +151,21 @@ def _slot(field: FieldPlan, plan: Plan) -> Slot:
     return Slot(kind, None if isinstance(rule, Nested) else rule, frozenset(field.enum or ()))
 
 
-def _fields(was: Mapping[str, Slot], now: Mapping[str, Slot]) -> Iterator[Said]:
+def _fields(was: Mapping[str, Slot], now: Mapping[str, Slot], named: Wording) -> Iterator[Said]:
     for name in dict.fromkeys((*was, *now)):
         old, new = was.get(name), now.get(name)
-        yield from _field(name, old, new)
-        yield from _keyed(old, new)
+        yield from _field(name, old, new, named)
+        yield from _keyed(old, new, named)
 
 
-def _field(name: str, old: Slot | None, new: Slot | None) -> Iterator[Said]:
+def _field(name: str, old: Slot | None, new: Slot | None, named: Wording) -> Iterator[Said]:
     if old is None or new is None:
-        yield from _appeared(name, None if old is None else _words(old), None if new is None else _words(new))
+        yield from _appeared(name, None if old is None else _words(old, named.old), None if new is None else _words(new, named.new))
     elif isinstance(old.rule, (Attributes, Properties, Body, SpanName)) and type(old.rule) is type(new.rule):
         return
     elif _blind(old.rule) != _blind(new.rule) or (old.kind, old.enum) != (new.kind, new.enum):
         narrow = old.kind == new.kind and old.enum >= new.enum and narrows(old.rule, new.rule)
-        yield Effect.WITHHELD if narrow else Effect.RELEASED, name, _change(old, new)
+        yield Effect.WITHHELD if narrow else Effect.RELEASED, name, _change(old, new, named)
 
 
 def _appeared(name: str, old: str | None, new: str | None) -> Iterator[Said]:
@@ -164,20 +176,20 @@ def _appeared(name: str, old: str | None, new: str | None) -> Iterator[Said]:
         yield Effect.WITHHELD, name, f"was: {old}"
 
 
-def _change(old: Slot, new: Slot) -> str:
+def _change(old: Slot, new: Slot, named: Wording) -> str:
     if old.kind != new.kind:
         return f"was of type {old.kind}; now: {new.kind}"
     if old.enum != new.enum:
         return _gains(sorted(old.enum), sorted(new.enum), "number ")
     if isinstance(old.rule, Text) and isinstance(new.rule, Text) and old.rule.one_of and new.rule.one_of:
         return _gains(old.rule.one_of, new.rule.one_of)
-    return f"was: {of_rule(old.rule)}; now: {of_rule(new.rule)}"
+    return f"was: {of_rule(old.rule, named.old)}; now: {of_rule(new.rule, named.new)}"
 
 
-def _words(slot: Slot) -> str:
+def _words(slot: Slot, named: Named) -> str:
     if slot.rule is None and "." in slot.kind:
         return "what is in it"
-    return "a value that its enum lists" if slot.enum else of_rule(slot.rule)
+    return "a value that its enum lists" if slot.enum else of_rule(slot.rule, named)
 
 
 def _gains(old: Collection[object], new: Collection[object], what: str = "") -> str:
@@ -186,23 +198,23 @@ def _gains(old: Collection[object], new: Collection[object], what: str = "") -> 
     return gains(gained, lost)
 
 
-def _keyed(old: Slot | None, new: Slot | None) -> Iterator[Said]:
+def _keyed(old: Slot | None, new: Slot | None, named: Wording) -> Iterator[Said]:
     """What a rule says key by key: attributes, log texts, events and their properties."""
     was, now = (None if slot is None else slot.rule for slot in (old, new))
     if isinstance(was, Attributes) or isinstance(now, Attributes):
-        yield from _attributes(was if isinstance(was, Attributes) else NO_KEYS, now if isinstance(now, Attributes) else NO_KEYS)
+        yield from _attributes(was if isinstance(was, Attributes) else NO_KEYS, now if isinstance(now, Attributes) else NO_KEYS, named)
     if isinstance(was, Properties) or isinstance(now, Properties):
-        yield from _events(was.events if isinstance(was, Properties) else {}, now.events if isinstance(now, Properties) else {})
+        yield from _events(was.events if isinstance(was, Properties) else {}, now.events if isinstance(now, Properties) else {}, named)
     if isinstance(was, Body) or isinstance(now, Body):
-        yield from _body(was if isinstance(was, Body) else NO_BODY, now if isinstance(now, Body) else NO_BODY)
+        yield from _body(was if isinstance(was, Body) else NO_BODY, now if isinstance(now, Body) else NO_BODY, named)
     if isinstance(was, SpanName) or isinstance(now, SpanName):
         yield from _span_name(was if isinstance(was, SpanName) else NO_NAME, now if isinstance(now, SpanName) else NO_NAME)
 
 
-def _attributes(old: Attributes, new: Attributes) -> Iterator[Said]:
+def _attributes(old: Attributes, new: Attributes, named: Wording) -> Iterator[Said]:
     wild = (f"{prefix}*" for rule in (old, new) for prefix in rule.prefixes)
     for key in dict.fromkeys((*old.exact, *new.exact, *wild)):
-        yield from _value(f"otlp.attributes.{key}", _ruled(old, key), _ruled(new, key))
+        yield from _value(f"otlp.attributes.{key}", _ruled(old, key), _ruled(new, key), named)
 
 
 def _ruled(rule: Attributes, key: str) -> Value:
@@ -213,29 +225,30 @@ def _ruled(rule: Attributes, key: str) -> Value:
     return rule.prefixes[max(above, key=len)] if above else NOTHING
 
 
-def _events(old: Mapping[str, Mapping[str, Value]], new: Mapping[str, Mapping[str, Value]]) -> Iterator[Said]:
+def _events(old: Events, new: Events, named: Wording) -> Iterator[Said]:
     for event in dict.fromkeys((*old, *new)):
         was, now = old.get(event), new.get(event)
         yield from _appeared(f"tracking_plan.{event}", None if was is None else "an event", None if now is None else "an event")
         for name in dict.fromkeys((*(was or {}), *(now or {}))):
-            yield from _value(f"tracking_plan.{event}.properties.{name}", (was or {}).get(name, NOTHING), (now or {}).get(name, NOTHING))
+            old_value, new_value = ((one or {}).get(name, NOTHING) for one in (was, now))
+            yield from _value(f"tracking_plan.{event}.properties.{name}", old_value, new_value, named)
 
 
-def _value(key: str, old: Value, new: Value) -> Iterator[Said]:
+def _value(key: str, old: Value, new: Value, named: Wording) -> Iterator[Said]:
     """A value whose kind shows late: a kind without a rule is stripped."""
     if NOTHING in (old, new):
-        yield from _appeared(key, of_value(old) or None, of_value(new) or None)
+        yield from _appeared(key, of_value(old, named.old) or None, of_value(new, named.new) or None)
         return
     both = [(getattr(old, kind), getattr(new, kind)) for kind in Value.__struct_fields__]
     changed = [(was, now) for was, now in both if _blind(was) != _blind(now)]
     if changed:
         narrow = all(now is None or (was is not None and narrows(was, now)) for was, now in changed)
-        yield Effect.WITHHELD if narrow else Effect.RELEASED, key, f"was: {of_value(old)}; now: {of_value(new)}"
+        yield Effect.WITHHELD if narrow else Effect.RELEASED, key, f"was: {of_value(old, named.old)}; now: {of_value(new, named.new)}"
 
 
-def _body(old: Body, new: Body) -> Iterator[Said]:
+def _body(old: Body, new: Body, named: Wording) -> Iterator[Said]:
     yield from _texts("otlp.log_templates", old.templates, new.templates)
-    yield from _attributes(old.attributes, new.attributes)
+    yield from _attributes(old.attributes, new.attributes, named)
     yield from _free_text("otlp.log_templates", old.free_text, new.free_text)
 
 

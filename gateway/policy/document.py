@@ -38,8 +38,11 @@ from gateway.policy.vocabulary import (
 class UserId(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a user's identifier looks like. What doesn't is stripped."""
 
-    pattern: Text
+    pattern: Text = ""
     """RE2 that a user ID matches as a whole: a literal prefix such as `usr_`, or a fixed shape, so that no name and no sentence is one."""
+
+    shape: Text = ""
+    """Instead of `pattern`: its name in `patterns`. One of the two is required."""
 
     without: tuple[Detector, ...] = ()
     """Detectors that don't look into user IDs, anywhere: `phone`, `card`. Needs a literal prefix in each branch of the pattern."""
@@ -67,6 +70,9 @@ class Timestamps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 class Classification(FieldPrivacy, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a field holds, as the controller says."""
+
+    shape: Text = ""
+    """Instead of `pattern`: its name in `patterns`."""
 
     overrides: bool = False
     """Whether it may loosen what the contract says. Otherwise it only tightens it."""
@@ -289,6 +295,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     flows: Mapping[Text, tuple[str, ...]]
     """Which destinations something feeds: a call (`pkg.Service/Method`, `pkg.Service/*`), a message type, or a signal (`otlp/logs`)."""
+
+    patterns: Mapping[Slug, Text] = {}
+    """Patterns by name: RE2 that a value matches as a whole, bounded. `shape` names one wherever a `pattern` could stand; each is used."""
 
     approvals: Text | None = None
     """A file beside the policy that records what was approved. With it only classifications recorded there count; without it all do."""

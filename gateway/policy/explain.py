@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.errors import Reason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Nested, Properties, Value
-from gateway.policy import status
+from gateway.policy import shapes, status
 from gateway.policy.compile import Compiler
 from gateway.policy.fields import entry, held, is_map, label, values
 from gateway.policy.judge import judge, kind_of, kind_of_message
@@ -81,6 +81,7 @@ class _Teller:
         self._compiler = compiler
         self._contract = compiler.contract
         self._policy = compiler.policy
+        self._named = shapes.told(compiler.policy.patterns)
         self._claims = compiler.claims
         self._classes = {**status.classes(compiler.claims), **compiler.classes, **slots.CLASSES}
         self._site = compiler.site(destination)
@@ -132,7 +133,7 @@ class _Teller:
     def _map(self, field: FieldDescriptor, ruling: Ruling) -> Node:
         key, value = self._projector.map_rulings(field)
         category = self._classes.get(field.full_name, FieldPrivacy()).map_key
-        reason, words = _told_of(key, category)
+        reason, words = self._told_of(key, category)
         node = Node(KEY, f"{field.full_name}{KEY}", _type(entry(field)[0]), reason is None, words, reason, category)
         if ruling is not None:
             return self._node(field, ruling, (node,))
@@ -162,7 +163,7 @@ class _Teller:
 
     def _node(self, field: FieldDescriptor, ruling: Ruling, children: tuple[Node, ...] = (), *, above: bool = False) -> Node:
         name, category = field.full_name, self._classes.get(field.full_name, FieldPrivacy()).category
-        reason, words = _told_of(ruling, category)
+        reason, words = self._told_of(ruling, category)
         claim = self._claims.get(name, FieldPrivacy()).category
         if reason is Reason.UNCLASSIFIED and claim is not category:
             words = f"{claim.name}, which is not approved"
@@ -176,7 +177,7 @@ class _Teller:
             privacy = self._policy.otlp.privacy(key)
             ruling = Reason.NOT_CLOSED if wild and self._site.outside else judge("string", privacy, self._site)
             node = Node(key, f"otlp.attributes.{key}", "attribute", kept=False, words="", category=privacy.category)
-            yield _settled(node, rule.prefixes.get(key.removesuffix("*")) if wild else rule.exact.get(key), ruling)
+            yield self._settled(node, rule.prefixes.get(key.removesuffix("*")) if wild else rule.exact.get(key), ruling)
 
     def _events(self, rule: Properties) -> Iterator[Node]:
         for name, event in self._policy.tracking_plan.items():
@@ -186,7 +187,17 @@ class _Teller:
     def _properties(self, key: str, event: Event, kept: Mapping[str, Value]) -> Iterator[Node]:
         for name, given in event.properties.items():
             node = Node(name, f"{key}.{name}", given.kind.value, kept=False, words="", category=given.category)
-            yield _settled(node, kept.get(name), judge(KIND_OF[given.kind], given.privacy, self._site))
+            yield self._settled(node, kept.get(name), judge(KIND_OF[given.kind], given.privacy, self._site))
+
+    def _settled(self, node: Node, kept: Value | None, ruling: Ruling) -> Node:
+        """An attribute or a property with what became of it; `ruling` says why nothing is `kept`."""
+        if kept is not None and kept != Value():
+            return msgspec.structs.replace(node, kept=True, words=of_value(kept, self._named))
+        reason = ruling if isinstance(ruling, Reason) else Reason.WRONG_KIND
+        return msgspec.structs.replace(node, reason=reason, words=_why(reason, node.category))
+
+    def _told_of(self, ruling: Ruling, category: Category) -> tuple[Reason | None, str]:
+        return (ruling, _why(ruling, category)) if isinstance(ruling, Reason) else (None, of_rule(ruling, self._named))
 
 
 def _opened(field: FieldDescriptor, ruling: Ruling) -> Descriptor | None:
@@ -196,21 +207,9 @@ def _opened(field: FieldDescriptor, ruling: Ruling) -> Descriptor | None:
     return None if shut or message is None or kind_of_message(message) != "message" else message
 
 
-def _settled(node: Node, kept: Value | None, ruling: Ruling) -> Node:
-    """An attribute or a property with what became of it; `ruling` says why nothing is `kept`."""
-    if kept is not None and kept != Value():
-        return msgspec.structs.replace(node, kept=True, words=of_value(kept))
-    reason = ruling if isinstance(ruling, Reason) else Reason.WRONG_KIND
-    return msgspec.structs.replace(node, reason=reason, words=_why(reason, node.category))
-
-
 def _why(reason: Reason, category: Category) -> str:
     named = reason is Reason.CATEGORY_NOT_ALLOWED and category is not Category.UNSPECIFIED
     return f"{category.name} is not allowed here" if named else of_reason(reason)
-
-
-def _told_of(ruling: Ruling, category: Category) -> tuple[Reason | None, str]:
-    return (ruling, _why(ruling, category)) if isinstance(ruling, Reason) else (None, of_rule(ruling))
 
 
 def _type(field: FieldDescriptor) -> str:

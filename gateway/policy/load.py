@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.errors import BadPolicy
 from gateway.model import NEVER, Category
-from gateway.policy import elsewhere, envelope, mail, outgoing, residency, routes, targets
+from gateway.policy import elsewhere, envelope, mail, outgoing, residency, routes, shapes, targets
 from gateway.policy import faults as fault
 from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy
 from gateway.policy.planned import Property, PropertyType
@@ -61,13 +61,19 @@ def load(path: Path) -> PolicyFile:
 
 def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:
     """The policy that `text` holds; `path` stands for its file. Raises BadPolicy, with a line for everything that is wrong."""
-    policy, origin = parse_yaml(text, str(path), Policy, BadPolicy)
-    origin.check(faults(policy))
-    return PolicyFile(policy, origin, path)
+    written, origin = parse_yaml(text, str(path), Policy, BadPolicy)
+    origin.check(faults(written))
+    return PolicyFile(shapes.resolved(written), origin, path)
 
 
-def faults(policy: Policy) -> Iterator[Fault]:
-    """What in `policy` can't be, whatever the contracts say."""
+def faults(written: Policy) -> Iterator[Fault]:
+    """What can't be in a policy as it is written, whatever the contracts say."""
+    yield from shapes.faults(written)
+    yield from shapes.placed(written, _faults(shapes.resolved(written)))
+
+
+def _faults(policy: Policy) -> Iterator[Fault]:
+    """The same of a policy whose patterns stand in the place of their names."""
     yield from fault.of_user_id(policy.user_id)
     yield from mail.faults(policy.personal_domains)
     yield from residency.faults(policy)

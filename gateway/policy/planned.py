@@ -32,6 +32,9 @@ class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pattern: str = ""
     """RE2 that a string must match as a whole. Bounded, without `.*`; empty is the category's own rule."""
 
+    shape: Text = ""
+    """Instead of `pattern`: its name in `patterns`."""
+
     max_length: Length = 0
     """The most characters that a string may have; 0 is no bound of its own."""
 

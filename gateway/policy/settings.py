@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.detectors.mail_domains import is_personal
-from gateway.policy import mail
+from gateway.policy import mail, shapes
 from gateway.policy.changes import Change, Effect
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Caller, Destination, Exporter, JsonlExporter, NullExporter, PersonalDomains, Policy, Route, UserId
@@ -32,6 +32,7 @@ def settings(old: Compiler, new: Compiler) -> Iterator[Change]:
     """What changed, key by key. Raises BadPolicy if a flow names nothing."""
     was, now = old.written, new.written
     yield from _user_id(was.user_id, now.user_id)
+    yield from _patterns(was, now)
     yield from _mail_domains(was.personal_domains, now.personal_domains)
     for key in WHOLE:
         if getattr(was, key) != getattr(now, key):
@@ -59,6 +60,14 @@ def _user_id(was: UserId, now: UserId) -> Iterator[Change]:
     ):
         if more:
             yield Change(effect, "user_id.without", f"{few(sorted(more))} {verb} looked for in user IDs")
+
+
+def _patterns(was: Policy, now: Policy) -> Iterator[Change]:
+    """Named patterns that are others now, each once. What they let through that they didn't is told of each field that has one."""
+    for name in sorted(shapes.redefined(was.patterns, now.patterns)):
+        old, new = was.patterns[name], now.patterns[name]
+        fields = ", ".join(dict.fromkeys((*shapes.users(was, old), *shapes.users(now, new))))
+        yield Change(Effect.NOTED, f"patterns.{name}", f"was: {printable(old)}; now: {printable(new)}; in {fields}")
 
 
 def _mail_domains(was: PersonalDomains, now: PersonalDomains) -> Iterator[Change]:

@@ -46,6 +46,11 @@ REASONS: Final[Mapping[Reason, str]] = {
 }
 """Why a field is stripped, of the reasons that show when a plan is compiled."""
 
+Named = Mapping[str, str]
+"""What is told of each pattern that has a name, instead of the pattern alone."""
+
+NONE: Final[Named] = {}
+
 AS_IT_IS: Final = "as it is"
 MASKED: Final = "any text, masked where something personal shows"
 FIXED: Final[Mapping[type, str]] = {
@@ -63,19 +68,19 @@ def of_reason(reason: Reason) -> str:
     return REASONS.get(reason, reason.value)
 
 
-def of_rule(rule: Rule | None) -> str:
+def of_rule(rule: Rule | None, named: Named = NONE) -> str:
     """What a value must be to leave."""
     match rule:
         case None:
             return AS_IT_IS
         case UserId(pattern, text, detect):
-            return _joined(f"a user ID, {_shown(pattern)}", *_own(text), *_unsought(detect))
+            return _joined(f"a user ID, {_shown(pattern, named)}", *_own(text, named), *_unsought(detect))
         case WorkEmail():
-            return _joined(*_work_email(rule))
+            return _joined(*_work_email(rule, named))
         case Text():
-            return _joined(*_text(rule))
+            return _joined(*_text(rule, named))
         case FreeText() | Content():
-            return _of_prose(rule)
+            return _of_prose(rule, named)
         case Mask():
             return _of_mask(rule)
         case Body() | SpanName():
@@ -83,11 +88,11 @@ def of_rule(rule: Rule | None) -> str:
     return FIXED.get(type(rule)) or _within(rule)
 
 
-def _of_prose(rule: FreeText | Content) -> str:
+def _of_prose(rule: FreeText | Content, named: Named) -> str:
     """Texts that hold what they hold."""
     if isinstance(rule, FreeText):
-        return _joined(MASKED, *_own(rule.text))
-    return _joined(AS_IT_IS, *_own(rule.text), f"{few(rule.detect)} in it counted")
+        return _joined(MASKED, *_own(rule.text, named))
+    return _joined(AS_IT_IS, *_own(rule.text, named), f"{few(rule.detect)} in it counted")
 
 
 def _of_text(rule: Body | SpanName) -> str:
@@ -130,9 +135,9 @@ def _time(rule: Moment) -> str:
     return f"a time in the years {first} to {last}"
 
 
-def of_value(value: Value) -> str:
+def of_value(value: Value, named: Named = NONE) -> str:
     """What a value whose kind shows late must be, kind by kind; kinds of one rule share it, and an only kind goes unnamed."""
-    given = {kind: of_rule(rule) for kind in Value.__struct_fields__ if (rule := getattr(value, kind)) is not None}
+    given = {kind: of_rule(rule, named) for kind in Value.__struct_fields__ if (rule := getattr(value, kind)) is not None}
     if len(given) == 1:
         return next(iter(given.values()))
     kinds: dict[str, list[str]] = {}
@@ -168,7 +173,9 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def _shown(pattern: str) -> str:
+def _shown(pattern: str, named: Named) -> str:
+    if pattern in named:
+        return f"matches {named[pattern]}"
     return "a token" if pattern == TOKEN else f"matches {printable(pattern)}"
 
 
@@ -176,17 +183,17 @@ def _joined(*parts: str) -> str:
     return ", ".join(parts)
 
 
-def _own(text: Text | None) -> Iterator[str]:
+def _own(text: Text | None, named: Named) -> Iterator[str]:
     if text is not None:
-        yield from _text(text)
+        yield from _text(text, named)
 
 
-def _text(rule: Text) -> Iterator[str]:
+def _text(rule: Text, named: Named) -> Iterator[str]:
     if rule.one_of:
         yield f"one of {few(map(printable, rule.one_of))}"
         return
     if rule.pattern:
-        yield _shown(rule.pattern)
+        yield _shown(rule.pattern, named)
     if rule.max_length:
         yield f"at most {rule.max_length} characters"
     if {*DETECTORS} - {*rule.detect} <= {*EXEMPTIBLE}:
@@ -205,7 +212,7 @@ def _unsought(detect: Collection[Detector]) -> Iterator[str]:
         yield f"{' and '.join(missing)} not looked for"
 
 
-def _work_email(rule: WorkEmail) -> Iterator[str]:
+def _work_email(rule: WorkEmail, named: Named) -> Iterator[str]:
     yield "a business address"
     if rule.outside:
         yield "of a verified domain where there is a directory"
@@ -213,7 +220,7 @@ def _work_email(rule: WorkEmail) -> Iterator[str]:
         yield "a personal one withholds the item"
     yield from (f"of {name} too" for name in [few(rule.business)] if name)
     yield from (f"not of {name}" for name in [few(rule.personal)] if name)
-    yield from _own(rule.text)
+    yield from _own(rule.text, named)
 
 
 def _plain(value: object) -> str:

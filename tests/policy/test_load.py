@@ -301,7 +301,7 @@ def test_a_flow_names_what_there_is(text: str, expected: str) -> None:
         ("{one_of: ['']}", "one_of[0]: must be of 1 or more characters"),
         ("{max_length: -1}", "max_length: must be 0 or more"),
         ("{type: text}", "type: must be one of string, integer, number, boolean"),
-        ("{enum: [a]}", "enum: is not a key here; known: type, category, pattern, max_length, one_of, min, max, without"),
+        ("{enum: [a]}", "enum: is not a key here; known: type, category, pattern, shape, max_length, one_of, min, max, without"),
     ],
 )  # fmt: skip
 def test_a_property_holds_together(held: str, expected: str) -> None:
