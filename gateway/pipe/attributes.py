@@ -23,7 +23,7 @@ class Attributes:
         self.lost = False
 
     def pairs(self, fields: Mapping[str, Any], depth: int = MAX_DEPTH) -> Iterator[KeyValue]:
-        """Yield a pair for each field that has a value. Raises ValueError for half a surrogate."""
+        """Yield a pair for each field that has a value."""
         for key, value in fields.items():
             held = self._value(value, depth)
             if held is not None:

@@ -51,7 +51,7 @@ class Fields:
         return trace[1] if trace else (), span[1] if span else ()
 
     def rest(self) -> bool:
-        """Take all that is left as attributes; return whether something was lost. Raises ValueError for half a surrogate."""
+        """Take all that is left as attributes; return whether something was lost."""
         attributes = Attributes()
         self._record.attributes.extend(attributes.pairs(self._left))
         return attributes.lost

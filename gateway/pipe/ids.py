@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.detectors.detect import find
@@ -10,11 +11,21 @@ from gateway.detectors.detect import find
 TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
 
+MIN_NUMBER_DIGITS: Final[Mapping[int, int]] = {TRACE_ID_BYTES: 14, SPAN_ID_BYTES: 12}
+"""How many decimal digits at an end are looked at as a number, in so many bytes: shorter ones are frequent in what is random."""
+
 _TRACE: Final = re.compile(r"(?:projects/[^/\s]{1,100}/traces/)?([0-9A-Fa-f]{32})|1-([0-9A-Fa-f]{8})-([0-9A-Fa-f]{24})", re.ASCII)
 """Hexadecimal; as Google Cloud's logging has it; as AWS X-Ray has it."""
 _SPAN: Final = re.compile(r"[0-9A-Fa-f]{16}", re.ASCII)
-_MARKS: Final = frozenset(" @._+-',;:/()&#")
-"""What stands between letters and digits in names and addresses."""
+_TEXTS: Final[Mapping[int, re.Pattern[bytes]]] = {
+    TRACE_ID_BYTES: re.compile(rb"[A-Za-z ]{7}|[\w @.+',;:/()&#-]{8}"),
+    SPAN_ID_BYTES: re.compile(rb"[A-Za-z ]{5}|[\w @.+',;:/()&#-]{6}"),
+}
+"""Letters, or these and what stands between them in names and addresses, in a row."""
+_SECONDS: Final = range(1_577_836_800, 2_524_608_000)
+"""The years 2020 to 2049."""
+_PADDING: Final = re.compile(r"(.)\1{5}")
+_AT_AN_END: Final = re.compile(r"^[0-9]+|[0-9]+$")
 
 
 def trace_id(value: Any) -> bytes:
@@ -29,16 +40,26 @@ def span_id(value: Any) -> bytes:
 
 
 def _checked(text: str) -> bytes:
-    """Return the bytes of an ID, unless it is all zeros, a card's or a phone's digits, or spells a text: an ID is random."""
-    digits, raw = text.lstrip("0"), bytes.fromhex(text)
-    hides = not digits or _is_legible(raw) or (digits.isdecimal() and find(digits) is not None)
-    return b"" if hides else raw
+    """Return the bytes of an ID, unless it is padded, a number, or spells a text: an ID is random."""
+    raw = bytes.fromhex(text)
+    part = _random(raw)
+    return b"" if _spells(part) or _hides(part) else raw
 
 
-def _is_legible(raw: bytes) -> bool:
-    """Whether bytes spell a name or an address; of random spans one in some ten thousand does."""
-    try:
-        text = raw.strip(b"\0").decode()
-    except UnicodeDecodeError:
-        return False
-    return all(one.isalnum() or one in _MARKS for one in text)
+def _random(raw: bytes) -> bytes:
+    """Return what is random of an ID: of a trace ID of 64 bits the latter half, after zeros (Zipkin) or a time (Datadog)."""
+    seconds = int.from_bytes(raw[:4])
+    is_half = len(raw) == TRACE_ID_BYTES and not any(raw[4:8]) and (seconds == 0 or seconds in _SECONDS)
+    return raw[8:] if is_half else raw
+
+
+def _hides(raw: bytes) -> bool:
+    """Whether an ID is all digits, repeats one six times, or has a card's, a phone's or such a number at an end, zeros around it apart."""
+    text = raw.hex()
+    numbers = (run for run in _AT_AN_END.findall(text) if len(run) >= MIN_NUMBER_DIGITS[len(raw)])
+    return text.isdecimal() or bool(_PADDING.search(text)) or any(find(form) for run in numbers for form in (run, run.strip("0")))
+
+
+def _spells(raw: bytes) -> bool:
+    """Whether an ID has a text in it, in one byte a character or two."""
+    return any(_TEXTS[len(raw)].search(form) for form in (raw, raw.replace(b"\0", b"").ljust(len(raw), b"\0")))

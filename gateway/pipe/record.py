@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final
 
 import msgspec
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
-from gateway.pipe import logfmt
+from gateway.pipe import logfmt, objects
 from gateway.pipe.ansi import decoded
 from gateway.pipe.fields import Fields, set_level, text_of
 from gateway.pipe.form import Form, Syntax
@@ -48,7 +47,7 @@ def read(line: bytes, received_ns: int, keys: Keys) -> Read:
     record = LogRecord(observed_time_unix_nano=received_ns)
     try:
         return _read(decoded(line), record, keys)
-    except ValueError:  # no UTF-8, half a surrogate
+    except ValueError:  # no UTF-8
         raise Malformed from None
 
 
@@ -74,17 +73,11 @@ def _read(text: str, record: LogRecord, keys: Keys, *, wrapped: bool = False) ->
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """Return the object that a text is; numbers that JSON doesn't have, and some print, are read as well. Raises Malformed."""
+    """Return the object that a text is. Raises Malformed."""
     try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError, ValueError):  # ValueError: digits beyond counting
-        if "NaN" not in text and "Infinity" not in text:
-            raise Malformed from None
-    try:
-        fields: dict[str, Any] = json.loads(text)
+        return objects.parsed(text)
     except (ValueError, RecursionError):
         raise Malformed from None
-    return fields
 
 
 def _of_json(fields: dict[str, Any], record: LogRecord, keys: Keys, *, wrapped: bool) -> Read:

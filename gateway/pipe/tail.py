@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from json import JSONDecoder
 from typing import Any, Final
 
-from gateway.pipe import logfmt
+from gateway.pipe import logfmt, objects
 
 # One blank each: with more of them a line of blanks would be searched again from each.
 _JSON: Final = re.compile(r'[ \t](?=\{["}]|\[\])')
 _PAIRS: Final = re.compile(r"[ \t](?=[A-Za-z_][\w.@/-]{0,127}=)", re.ASCII)
-_DECODER: Final = JSONDecoder()
 
 Tail = tuple[int, dict[str, Any]]
 """Where the text ends, and the fields that come after it."""
@@ -33,7 +31,7 @@ def _objects(text: str) -> dict[str, Any] | None:
     rest = text.strip()
     while rest:
         try:
-            value, end = _DECODER.raw_decode(rest)
+            value, end = objects.first(rest)
         except (ValueError, RecursionError):
             return None
         if isinstance(value, dict):

@@ -174,9 +174,9 @@ def test_values_may_nest(depth: int) -> None:
 @pytest.mark.parametrize(
     "given_line",
     [
-        b"{", b"{'a': 1}", b'{"a": 1} {"b": 2}', b'{"a": NaN', b'{"a": 1e999}', b'{"a": NaN, "b": "\\ud800"}',
-        b'{"NaN":' * 10_000 + b"1" + b"}" * 10_000, b'{"a": "\\ud800"}', b'{"a": "\xff"}', b'{"a":' * 10_000,
-        b'{"a":' * 10_000 + b"1" + b"}" * 10_000, b'  {"a"', b'{"a": %s}' % (b"9" * 60_000), b"\xff", b"\x80abc",
+        b"{", b"{'a': 1}", b'{"a": 1} {"b": 2}', b'{"a": NaN', b'{"a": 1e999', b'{"a": 1e999} 1', b'{"a": "\\ud800}',
+        b'{"NaN":' * 10_000 + b"1" + b"}" * 10_000, b'{"a": "\xff"}', b'{"a":' * 10_000, b'{"a": 01}', b'{"a": "\\ud8"}',
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000, b'  {"a"', b'{"a": %s' % (b"9" * 60_000), b"\xff", b"\x80abc",
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_malformed(given_line: bytes) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.pipe.keys import KNOWN
+from gateway.pipe.render import line as rendered
 from gateway.policy.otlp.severities import NUMBERS as SEVERITIES
 from tests.e2e.planted import NUMBERS, VALUES
 from tests.pipe.sifting import CODECS, FREE, TEMPLATES, VENDOR, dropped, sieve, sifted, strings
@@ -85,6 +86,34 @@ def test_nested_keys_are_judged_by_their_path() -> None:
 
 def test_lists_are_judged_one_by_one() -> None:
     assert one(codec=["h264", "Ada", "hevc"]) == {"codec": ["h264", "hevc"]}
+
+
+UNHOLDABLE: Final = [
+    *(r'"\ud800"', r'"Ada \udc00\ud800"', "1e400", "-1e400", "NaN", "Infinity", "-Infinity", "9" * 5_000, "-" + "9" * 5_000, "9" * 60_000),
+    *("18446744073709551616", r'["h264", "\ud800", 1e400]', r'{"name": "\ud800"}', r'{"\ud800": "Ada"}', "[[[1e400]]]", f"{'9' * 5_000}.5"),
+]
+
+
+@pytest.mark.parametrize("value", UNHOLDABLE, ids=lambda value: f"{value[:20]} of {len(value)}")
+@pytest.mark.parametrize("key", ["x", "name", "codec.h", "msg", "time", "trace_id", "user"])
+def test_a_value_that_no_record_holds_costs_its_line_nothing_else(key: str, value: str) -> None:
+    line = f'{{"level": "error", "{key}": {value}, "event": "server started", "codec": "h264"}}'
+    made, tally = sieve()
+    (kept,) = made.sift([line.encode()])
+    out = json.loads(rendered(kept.record, kept.form))
+    assert out == {"level": "error", "event": "server started", "codec": "h264"}
+    assert (kept.stripped, tally.told()["dropped"]) == (True, {})
+
+
+def test_a_key_that_no_record_holds_costs_its_line_nothing_else() -> None:
+    assert sifted(rb'{"level": "error", "\ud800": "Ada", "\udc00": {"x": 1}, "msg": "server started"}') == [
+        b'{"level":"error","msg":"server started"}\n'
+    ]
+
+
+@pytest.mark.parametrize("value", UNHOLDABLE, ids=lambda value: f"{value[:20]} of {len(value)}")
+def test_a_value_behind_a_text_costs_its_line_nothing_else(value: str) -> None:
+    assert sifted(f'ERROR server started {{"codec": "h264", "x": {value}}}'.encode()) == [b'ERROR server started {"codec":"h264"}\n']
 
 
 TRACE: Final = "5b8efff798038103d269b633813fc60c"
