@@ -25,6 +25,7 @@ from gateway.policy.vocabulary import (
     Host,
     LegalBasis,
     MetadataKey,
+    PatternText,
     Positive,
     Purpose,
     Region,
@@ -296,7 +297,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     flows: Mapping[Text, tuple[str, ...]]
     """Which destinations something feeds: a call (`pkg.Service/Method`, `pkg.Service/*`), a message type, or a signal (`otlp/logs`)."""
 
-    patterns: Mapping[Slug, Text] = {}
+    patterns: Mapping[Slug, PatternText] = {}
     """Patterns by name: RE2 that a value matches as a whole, bounded. `shape` names one wherever a `pattern` could stand; each is used."""
 
     approvals: Text | None = None

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from gateway.model import Detector
+from gateway.patterns import MAX_PATTERN
 from gateway.yamlfile import SECONDS, Listed
 
 Region = Annotated[str, Meta(pattern="[A-Z]{2}", description="a country of ISO 3166-1, two capitals such as FR")]
@@ -24,6 +25,7 @@ TypeName = Annotated[
 ]
 Variable = Annotated[str, Meta(pattern=r"[A-Za-z_][A-Za-z0-9_]{0,127}", description="the name of an environment variable")]
 PropertyName = Annotated[str, Meta(pattern="[a-z][a-z0-9_]{0,63}", description="a name such as duration_s, in lower case")]
+PatternText = Annotated[str, Meta(min_length=1, max_length=MAX_PATTERN)]
 Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 Days = Annotated[int, Meta(ge=1, le=365)]
 Positive = Annotated[int, Meta(ge=1)]
