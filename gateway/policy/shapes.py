@@ -38,9 +38,9 @@ def faults(policy: Policy) -> Iterator[Fault]:
     """What can't be in named patterns, nor in references to them, of a policy as it is written."""
     places = tuple(_places(policy, ()))
     used = {held.shape for _, held in places}
-    first = {pattern: name for name, pattern in reversed(policy.patterns.items())}
+    first = {pattern: name for name, pattern in reversed([*policy.patterns.items()])}
     for name, pattern in policy.patterns.items():
-        keys = ("patterns", name)
+        keys: Keys = ("patterns", name)
         yield from fault.of_name(keys)
         yield from fault.of_pattern(keys, pattern)
         if name not in used:
