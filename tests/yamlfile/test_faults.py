@@ -58,7 +58,8 @@ STRUCTS: Final = (
     ("otlp",), ("routes", 0, "retry"), ("tracking_plan", "video.exported"),
 )  # fmt: skip
 REQUIRED: Final = (
-    ("version",), ("controller",), ("destinations", "crm", "region"), ("destinations", "log", "retention"), ("user_id", "pattern"),
+    ("version",), ("controller",), ("destinations", "crm", "region"), ("destinations", "log", "retention"),
+    ("destinations", "crm", "purpose"),
     ("destinations", "crm", "exporter", "write_key"), ("routes", 0, "authority"), ("routes", 0, "retry", "max_attempts"),
 )  # fmt: skip
 
@@ -134,7 +135,8 @@ def test_faults_together_are_told_as_each_of_them_alone(faults: list[Fault]) -> 
 
 def test_faults_are_told_in_the_order_of_the_document() -> None:
     text = (
-        "user_id: {}\nversion: 2\nzzzz: 1\ndestinations:\n  A: 1\n  crm: {region: fr, purpose: x, exporter: {kind: jsonl, max_bytes: 0}}\n"
+        "user_id: {pattern: ''}\nversion: 2\nzzzz: 1\n"
+        "destinations:\n  A: 1\n  crm: {region: fr, purpose: x, exporter: {kind: jsonl, max_bytes: 0}}\n"
     )
     with pytest.raises(BadPolicy) as caught:
         parse(text, "p", Policy, BadPolicy)
