@@ -1,5 +1,17 @@
-"""`python -m gateway`: the same as `privacy-gateway`."""
+"""The program, as `privacy-gateway` and as `python -m gateway`."""
 
-from gateway.cli import main
+import sys
 
-main(prog_name="privacy-gateway")
+from gateway.pipe.signals import hold_early
+
+
+def main() -> None:
+    """Run the command that the arguments name. What loads commands takes a while, in which a signal would end the filter and its writer."""
+    hold_early(sys.argv[1:])
+    from gateway.cli import main as commands  # noqa: PLC0415
+
+    commands(prog_name="privacy-gateway")
+
+
+if __name__ == "__main__":
+    main()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import resource
-import signal
 import sys
 import threading
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,15 +21,15 @@ from gateway.errors import BadSetup
 from gateway.pipe.descriptor import say
 from gateway.pipe.lines import Lines
 from gateway.pipe.report import Report
+from gateway.pipe.signals import STDIN, hold
 from gateway.pipe.tally import Tally
 
 if TYPE_CHECKING:
     from gateway.pipe.printed import Sink
 
 LOCAL: Final = "127.0.0.1:4317"
-IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
-STDIN: Final = 0
 STDOUT: Final = 1
+INTERVAL_SECONDS: Final = 60.0
 
 
 class Given(NamedTuple):
@@ -65,16 +66,17 @@ class Filter(click.Command):
 
     def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
         """The context of a call; where the call is wrong, only after all was read."""
+        form = _form(args)  # which reading them takes away
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.ClickException as error:
             if os.isatty(STDIN):
                 raise
             _hold()
-            lines = Lines(STDIN, Tally())
-            lines.start()
+            lines, report = _begun(INTERVAL_SECONDS, form, Tally())
             error.show()
             lines.drain()
+            report.end()
             raise Exit(error.exit_code) from None
 
 
@@ -92,7 +94,7 @@ class Filter(click.Command):
     "--report-every",
     "every",
     type=Every(),
-    default=60.0,
+    default=INTERVAL_SECONDS,
     metavar="DURATION",
     show_default="60s",
     help="When to say the counts. 0: at the end.",
@@ -104,16 +106,13 @@ def pipe(every: float, form: str, **given: Any) -> int:
     Level, time and IDs are found in what common loggers print, the policy's `pipe.keys` name others. A text leaves if it is one of
     `log_templates`, fields by the policy's attribute rules. Reads until the writer has gone, whatever happens and whatever signal comes.
     Says on standard error how many lines passed: from time to time, on SIGUSR1, and at the end. Exits with 1 if lines were lost for want
-    of room or of a reader.
+    of room, of time or of a reader.
     """
     if os.isatty(STDIN):
         raise click.UsageError("Lines come from standard input; there is a terminal.")
     _hold()
     tally = Tally()
-    lines = Lines(STDIN, tally)
-    lines.start()
-    report = Report(tally, every, _as_json if form == "json" else Tally.line)
-    report.start()
+    lines, report = _begun(every, form, tally)
     try:
         _filter(lines, tally, Given(**given))
     except (BadSetup, click.ClickException) as error:
@@ -123,9 +122,24 @@ def pipe(every: float, form: str, **given: Any) -> int:
         return 2
     except BaseException:
         lines.drain()
+        report.end()
         raise
     report.end()
     return int(tally.lost)
+
+
+def _begun(every: float, form: str, tally: Tally) -> tuple[Lines, Report]:
+    """Begin to read and to say counts."""
+    lines = Lines(STDIN, tally)
+    lines.start()
+    report = Report(tally, every, _as_json if form == "json" else Tally.line)
+    report.start()
+    return lines, report
+
+
+def _form(args: Sequence[str]) -> str:
+    """The form of counts that the arguments of a wrong call ask for, as far as can be told."""
+    return "json" if "--format=json" in args or ("--format", "json") in pairwise(args) else "text"
 
 
 def _as_json(tally: Tally) -> str:
@@ -134,8 +148,7 @@ def _as_json(tally: Tally) -> str:
 
 def _hold() -> None:
     """Outlive the writer, leave no core, and let nobody but the gateway speak: libraries' logs may hold values."""
-    for number in IGNORED:
-        signal.signal(number, signal.SIG_IGN)
+    hold()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logging.raiseExceptions = False
     logging.getLogger().addHandler(logging.NullHandler())
@@ -160,10 +173,10 @@ def _sink(lines: Lines, tally: Tally, local: str | None) -> Sink:
     if local is None:
         from gateway.pipe.printed import Printed  # noqa: PLC0415 as above
 
-        return Printed(STDOUT, lambda: lines.over, tally)
+        return Printed(STDOUT, lines.left, tally)
     from gateway.pipe.sent import Sent  # noqa: PLC0415
 
-    return Sent(local, tally)
+    return Sent(local, tally, left=None if lines.from_file else lines.left)
 
 
 def _show(error: BadSetup | click.ClickException) -> None:

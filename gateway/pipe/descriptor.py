@@ -12,18 +12,18 @@ from typing import Final
 ATOMIC: Final = 4096
 """The bytes that a pipe which can be written to takes at once: PIPE_BUF, pipe(7)."""
 
-_TICK: Final = 200  # milliseconds between looks at whether it is over
+_TICK: Final = 0.2  # seconds between looks at how many are left
+
+Left = Callable[[], float | None]
+"""Tells how many seconds are left for what is under way, None as long as nobody hurries."""
 
 
-def writable(fd: int, over: Callable[[], bool], patience: float) -> bool:
-    """Wait until `fd` can be written to, however long; once it is `over`, no longer than `patience`, in seconds. Raises OSError."""
+def writable(fd: int, left: Left) -> bool:
+    """Wait until `fd` can be written to, as long as there is time. Raises OSError."""
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
-    until: float | None = None
-    while not (ready := poll.poll(_TICK)):
-        if until is None and over():
-            until = time.monotonic() + patience
-        if until is not None and time.monotonic() >= until:
+    while not (ready := poll.poll(_milliseconds(left()))):
+        if left() == 0.0:
             return False
     if ready[0][1] & select.POLLNVAL:
         raise OSError("closed")
@@ -40,7 +40,11 @@ def wrote(fd: int, data: bytes) -> int:
 
 def say(text: str, fd: int = 2, patience: float = 1.0) -> None:
     """Write a line, such as to standard error, as far as anybody takes it."""
-    data = text.encode(errors="replace") + b"\n"
+    data, until = text.encode(errors="replace") + b"\n", time.monotonic() + patience
     with suppress(OSError):
-        while data and writable(fd, lambda: True, patience):
+        while data and writable(fd, lambda: max(0.0, until - time.monotonic())):
             data = data[wrote(fd, data[:ATOMIC]) :]
+
+
+def _milliseconds(left: float | None) -> float:
+    return 1000 * (_TICK if left is None else min(_TICK, left))

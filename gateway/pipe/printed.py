@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import Final, Protocol
+from typing import Protocol
 
-from gateway.pipe.descriptor import ATOMIC, writable, wrote
+from gateway.pipe.descriptor import ATOMIC, Left, writable, wrote
 from gateway.pipe.render import line
 from gateway.pipe.sieve import Kept
 from gateway.pipe.tally import Loss, Tally
 
-PATIENCE: Final = 5.0
-"""How long, in seconds, a reader that has stalled is waited for when no more lines come."""
-
 
 class Sink(Protocol):
     """Lets go of what may leave."""
+
+    shut: Loss | None
+    """Why it takes no more, if it doesn't."""
 
     def put(self, batch: Sequence[Kept]) -> None:
         """Let go of a batch, and count how it fared."""
@@ -31,23 +31,22 @@ class Sink(Protocol):
 class Printed:
     """Lines on a file descriptor, each batch at once. Once it is closed, or has stalled at the end, everything is dropped."""
 
-    def __init__(self, fd: int, over: Callable[[], bool], tally: Tally, patience: float = PATIENCE) -> None:
-        """`over` tells whether no more lines come: until then a reader that has stalled is waited for."""
+    def __init__(self, fd: int, left: Left, tally: Tally) -> None:
+        """A reader that has stalled is waited for as long as there is time."""
         self._fd = fd
-        self._over = over
+        self._left = left
         self._tally = tally
-        self._patience = patience
-        self._shut: Loss | None = None
+        self.shut: Loss | None = None
 
     def put(self, batch: Sequence[Kept]) -> None:
         """Write the lines of a batch. What isn't written whole is counted as dropped."""
         batch, lines = self._rendered(batch)
-        written = 0 if self._shut else self._write(b"".join(lines))
+        written = 0 if self.shut else self._write(b"".join(lines))
         whole = bisect_right([*accumulate(map(len, lines))], written)
         passed = batch[:whole]
         self._tally.passed(whole, sum(kept.stripped for kept in passed), sum(kept.bare for kept in passed))
-        if self._shut and whole < len(batch):
-            self._tally.dropped(self._shut, len(batch) - whole)
+        if self.shut and whole < len(batch):
+            self._tally.dropped(self.shut, len(batch) - whole)
 
     def close(self) -> None:
         """Nothing is held back."""
@@ -69,10 +68,10 @@ class Printed:
         done = 0
         try:
             while done < len(data):
-                if not writable(self._fd, self._over, self._patience):
-                    self._shut = Loss.OUTPUT_STALLED
+                if not writable(self._fd, self._left):
+                    self.shut = Loss.OUTPUT_STALLED
                     break
                 done += wrote(self._fd, data[done : done + ATOMIC])
         except OSError:
-            self._shut = Loss.OUTPUT_CLOSED
+            self.shut = Loss.OUTPUT_CLOSED
         return done

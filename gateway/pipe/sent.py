@@ -14,6 +14,7 @@ from gateway.errors import BadConfig, Permanent, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry
 from gateway.exporters.otlp import Otlp
 from gateway.model import Parcel, Release
+from gateway.pipe.descriptor import Left
 from gateway.pipe.sieve import Kept
 from gateway.pipe.tally import Loss, Tally
 
@@ -21,7 +22,10 @@ WAITING: Final = 8 * 1024 * 1024
 """The bytes of records that may wait for the gateway."""
 
 PATIENCE: Final = 5.0
-"""How long, in seconds, the gateway is waited for when no more lines come."""
+"""How long, in seconds, a gateway that takes nothing is waited for when no more lines come and nobody hurries."""
+
+LEAST: Final = 0.5
+"""How long, in seconds, it is waited for even where no time is left."""
 
 FIRST: Final = 0.1
 LONGEST: Final = 5.0
@@ -55,14 +59,29 @@ def _is_loopback(host: str) -> bool:
 
 
 class Sent:
-    """Sends records from a thread of its own. What doesn't fit into the queue while the gateway is away is dropped."""
+    """Sends records from a thread of its own. What doesn't fit into the queue while the gateway is away is dropped.
 
-    def __init__(self, address: str, tally: Tally, *, waiting: int = WAITING, patience: float = PATIENCE) -> None:
-        """`address` is `host:port` on loopback. Raises BadConfig."""
+    Where nobody hurries, as with a file's lines, room is waited for as long as the gateway takes something.
+    """
+
+    shut: Loss | None = None
+
+    def __init__(
+        self,
+        address: str,
+        tally: Tally,
+        *,
+        left: Left | None = None,
+        waiting: int = WAITING,
+        patience: float = PATIENCE,
+    ) -> None:
+        """`address` is `host:port` on loopback, `left` how much time there is at the end; without it nobody hurries. Raises BadConfig."""
         self._endpoint = endpoint(address)
         self._tally = tally
+        self._left_at_end = left
         self._room = waiting
         self._patience = patience
+        self._settled_at = time.monotonic()
         self._queue: deque[Waiting] = deque()
         self._changed = threading.Condition()
         self._until: float | None = None
@@ -74,7 +93,7 @@ class Sent:
         with self._changed:
             taken = 0
             for kept in batch:
-                if (cost := _cost(kept.release)) <= self._room:
+                if self._has_room(cost := _cost(kept.release)):
                     self._room -= cost
                     self._queue.append((kept.release, kept.stripped, kept.bare))
                     taken += 1
@@ -85,9 +104,20 @@ class Sent:
     def close(self) -> None:
         """Wait until all is sent, for some seconds at most; what is not is counted as dropped."""
         with self._changed:
-            self._until = time.monotonic() + self._patience
+            left = self._left_at_end and self._left_at_end()
+            self._until = time.monotonic() + (self._patience if left is None else max(left, LEAST))
             self._changed.notify_all()
         self._thread.join()
+
+    def _has_room(self, cost: int) -> bool:
+        """Whether a record may wait. For room it is waited itself where nobody hurries, as long as the gateway takes something."""
+        while cost > self._room and not self._left_at_end and self._patience_ends() > time.monotonic():
+            self._changed.notify_all()
+            self._changed.wait(_TICK)
+        return cost <= self._room
+
+    def _patience_ends(self) -> float:
+        return self._settled_at + self._patience
 
     def _run(self) -> None:
         try:
@@ -150,6 +180,8 @@ class Sent:
         with self._changed:
             self._queue.popleft()
             self._room += _cost(release)
+            self._settled_at = time.monotonic()
+            self._changed.notify_all()
         if isinstance(outcome, Delivered):
             self._tally.passed(1, int(stripped), int(bare))
         else:
@@ -157,7 +189,10 @@ class Sent:
 
     def _left(self) -> float | None:
         """How many seconds are left, if no more records come."""
-        return None if self._until is None else max(0.0, self._until - time.monotonic())
+        if self._until is None:
+            return None
+        until = max(self._until, self._patience_ends()) if not self._left_at_end else self._until
+        return max(0.0, until - time.monotonic())
 
 
 def _cost(release: Release) -> int:

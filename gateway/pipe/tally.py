@@ -23,13 +23,16 @@ class Loss(StrEnum):
     FAULT = "fault"
     NOT_READY = "not ready"
     OVERFLOW = "overflow"
+    LATE = "late"
     OUTPUT_CLOSED = "output closed"
     OUTPUT_STALLED = "output stalled"
     GATEWAY_AWAY = "gateway away"
     GATEWAY_REFUSED = "gateway refused"
 
 
-LOST: Final = frozenset({Loss.OVERFLOW, Loss.OUTPUT_CLOSED, Loss.OUTPUT_STALLED, Loss.GATEWAY_AWAY, Loss.GATEWAY_REFUSED, Loss.FAULT})
+LOST: Final = frozenset(
+    {Loss.OVERFLOW, Loss.LATE, Loss.OUTPUT_CLOSED, Loss.OUTPUT_STALLED, Loss.GATEWAY_AWAY, Loss.GATEWAY_REFUSED, Loss.FAULT}
+)
 """Losses that no policy asked for."""
 
 
@@ -60,7 +63,7 @@ class Tally:
 
     @property
     def lost(self) -> bool:
-        """Whether lines were dropped for want of room or of somebody who takes them."""
+        """Whether lines were dropped for want of room, of time or of somebody who takes them."""
         with self._lock:
             return any(self._dropped[loss] for loss in LOST)
 

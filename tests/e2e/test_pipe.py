@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
+import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +23,7 @@ from tests.e2e.planted import VALUES, found
 from tests.running import Process
 
 SECONDS: Final = 60
+ROOT: Final = Path(__file__).parents[2]
 PIPE: Final = (sys.executable, "-m", "gateway", "pipe")
 TO_LOG: Final = (*PIPE, "--destination", "application-log")
 PLAIN: Final = {
@@ -162,7 +167,7 @@ def test_a_reader_that_stalls_does_not_hold_up_the_writer() -> None:
         code, out, err = running.end()
     told = json.loads(err)
     assert (code, told["read"]) == (1, lines)
-    assert told["passed"] + told["dropped"]["overflow"] == lines
+    assert told["passed"] + told["dropped"]["overflow"] + told["dropped"].get("late", 0) == lines
     assert out == LINE * told["passed"]
 
 
@@ -212,6 +217,10 @@ def test_signals_do_not_end_it(number: int) -> None:
         (["--destination", "application-log", "--policy", "/nowhere.yaml"], b"does not exist"),
         (["--destination", "application-log", "--local", "logs.example:4317"], b"local: must be host:port on loopback"),
         (["--destination", "application-log", "--lcoal"], b"No such option"),
+        (["--destination", "application-log", "--report-every", "5"], b"a number needs its unit"),
+        (["--destination", "application-log", "--format", "xml"], b"'xml' is not one of"),
+        (["--destination", "application-log", "more"], b"unexpected extra argument"),
+        (["--policy", "/nope"], b"does not exist"),
         ([], b"Missing option"),
     ],
 )
@@ -226,6 +235,106 @@ def test_a_filter_that_cannot_start_reads_on_and_lets_nothing_out(arguments: lis
         code, out, err = running.end()
     assert (code, out) == (2, b"")
     assert text in said + err
+    assert err.endswith(b"pipe: 200000 lines read, 0 passed (0 of them stripped, 0 bare), 200000 dropped: 200000 not ready\n")
+
+
+@pytest.mark.parametrize("form", [["--format", "json"], ["--format=json"]])
+def test_a_wrong_call_is_counted_in_the_form_it_asks_for(form: list[str]) -> None:
+    with filtering("--lcoal", *form, command=PIPE) as running:
+        running.write(LINE * 3)
+        code, _, err = running.end()
+    counts = {"read": 3, "passed": 0, "stripped": 0, "bare": 0, "dropped": {"not ready": 3}}
+    assert (code, json.loads(err.splitlines()[-1])) == (2, counts)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A file of many more bytes than may wait."""
+    file = tmp_path / "app.log"
+    file.write_bytes((b'{"msg": "server started", "x": "' + b"x" * 4_000 + b'"}\n') * 6_000)
+    return file
+
+
+def test_of_a_file_nothing_is_lost(large: Path) -> None:
+    with large.open("rb") as file:
+        done = subprocess.run([*TO_LOG, "--format", "json"], stdin=file, capture_output=True, env=PLAIN, check=False, timeout=SECONDS)
+    counts = {"read": 6_000, "passed": 6_000, "stripped": 6_000, "bare": 0, "dropped": {}}
+    assert (done.returncode, json.loads(done.stderr)) == (0, counts)
+    assert done.stdout == b'{"msg":"server started"}\n' * 6_000
+
+
+def test_of_a_file_nothing_is_lost_on_its_way_to_the_gateway(large: Path, tmp_path: Path) -> None:
+    with Process(tmp_path) as process, large.open("rb") as file:
+        command = [*TO_LOG, "--format", "json", "--local", process.address]
+        done = subprocess.run(command, stdin=file, capture_output=True, env=PLAIN, check=False, timeout=SECONDS)
+        assert process.stop() == 0
+    assert (done.returncode, json.loads(done.stderr)["passed"]) == (0, 6_000)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_what_reads_a_file(number: int, large: Path) -> None:
+    # It stands still, because nobody reads on.
+    with (
+        large.open("rb") as file,
+        subprocess.Popen(TO_LOG, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=PLAIN) as process,
+    ):
+        assert process.stdout
+        assert process.stdout.readline() == b'{"msg":"server started"}\n'
+        process.send_signal(number)
+        _, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, err) == (-number, b"")
+
+
+def test_the_end_is_bounded_and_counted_whatever_waits() -> None:
+    line = b'{"msg": "server started", "level": "info", "user": {"id": "usr_1", "name": "Ada"}}\n'
+    with filtering("--format", "json") as running:
+        running.write(line)
+        assert running.line()
+        reader = threading.Thread(target=lambda: [None for _ in iter(running.line, b"")])
+        reader.start()
+        running.write(line * 100_000)
+        assert running.process.stdin
+        running.process.stdin.close()
+        ended = time.monotonic()
+        assert running.process.stderr
+        told = json.loads(running.process.stderr.readline())
+        took = time.monotonic() - ended
+        assert running.process.wait(SECONDS) == 1
+        reader.join()
+    assert (told["read"], told["passed"] + sum(told["dropped"].values())) == (100_001, 100_001)
+    assert set(told["dropped"]) <= {"overflow", "late"}
+    assert took < 8  # five, and something for a machine that is busy; without a bound it takes thirty
+
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def test_signals_while_it_starts_do_not_end_it() -> None:
+    """As the documented entrypoint starts it: what is ignored stays ignored, from before Python starts."""
+    words = next(iter(re.findall(r"^\((trap '' [A-Z0-9 ]+; exec) ", (ROOT / "docs/logs.md").read_text(), re.MULTILINE)))
+    script = words.replace("; exec", '; echo ready; exec "$@"')
+    with filtering(command=["sh", "-c", script, "sh", *TO_LOG]) as running:
+        assert running.line() == b"ready\n"
+        running.write(LINE)
+        reader = threading.Thread(target=running.line)
+        reader.start()
+        while reader.is_alive():
+            reader.join(0.002)
+            for number in SIGNALS:
+                running.process.send_signal(number)
+        running.write(LINE)
+        code, out, err = running.end()
+    assert (code, out) == (0, LINE)
+    assert err.splitlines()[-1].startswith(b"pipe: 2 lines read, 2 passed")
+
+
+def test_what_ignores_signals_is_loaded_before_anything_that_takes_long() -> None:
+    heavy = {"click", "msgspec", "google.protobuf", "grpc", "yaml", "asyncio", "importlib.metadata", "logging"}
+    code = f"import sys; loaded = set(sys.modules); import gateway.__main__; print(*({heavy!r} & (sys.modules.keys() - loaded)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=SECONDS)
+    assert done.stdout.strip() == b""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"privacy-gateway": "gateway.__main__:main"}
 
 
 BROKEN: Final = """
@@ -243,7 +352,8 @@ def test_a_fault_that_nobody_foresaw_stops_the_lines_and_not_the_writer() -> Non
         running.write(b"Ada Byron\n" + LINE * 200_000)
         code, out, err = running.end()
     assert (code, out) == (2, b"")
-    assert err.startswith(b"Internal error (ValueError at ")
+    assert b"\nInternal error (ValueError at " in err
+    assert err.startswith(b"pipe: 200001 lines read, 0 passed")
     assert b"Ada" not in err
 
 
@@ -303,13 +413,14 @@ def peak(pid: int) -> int:
 
 
 def planted(value: str) -> Iterator[bytes]:
+    """Lines with a value at each kind of place. To the policy, a lower-case word by itself is a route."""
     yield value.replace("\n", " ").encode()
     shapes: list[Any] = [
         {"message": value, "level": value, "time": value, "trace_id": value, "span_id": value},
         {"msg": "request completed", value: value, "a": {value: [value, {value: value}]}},
         {"user.name": value, "user": {"full_name": value, "id": {"id": value}, "email": [[value]]}},
         {"exception.message": value, "exception": {"stacktrace": [value]}, "url": {"full": value, "query": {"q": value}}},
-        {"http.route": value, "http": {"request": {"method": value, "header": {"cookie": value}}}, "code.line.number": value},
+        {"http.route": f"GET {value}", "http": {"request": {"method": value, "header": {"cookie": value}}}, "code.line.number": value},
     ]
     for shape in shapes:
         yield json.dumps(shape).encode()

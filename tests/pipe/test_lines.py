@@ -6,15 +6,18 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.pipe.lines import LONGEST, Lines, Splitter
-from gateway.pipe.tally import Tally
+from gateway.pipe.tally import Loss, Tally
 
 SECONDS = 20
 NOWHERE = 10_000
+LINE = b"server started\n"
 
 
 def cut(data: bytes, sizes: list[int], longest: int) -> tuple[list[bytes], int]:
@@ -130,3 +133,89 @@ def test_a_writer_that_never_was_has_gone() -> None:
     lines = Lines(NOWHERE, Tally())
     lines.start()
     assert lines.batch() == []
+
+
+def test_a_file_is_read_no_faster_than_its_lines_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_bytes(b"".join(b"%d\n" % number for number in range(50_000)))
+    with (tmp_path / "app.log").open("rb") as file:
+        tally = Tally()
+        lines = Lines(file.fileno(), tally, waiting=1_000, patience=0.0)
+        lines.start()
+        assert all_of(lines) == [b"%d" % number for number in range(50_000)]
+        assert (lines.left(), tally.told()["read"], tally.lost) == (None, 50_000, False)
+
+
+def test_a_file_whose_lines_nobody_takes_is_read_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_bytes(LINE * 50_000)
+    with (tmp_path / "app.log").open("rb") as file:
+        tally = Tally()
+        lines = Lines(file.fileno(), tally, waiting=1_000)
+        lines.start()
+        assert lines.batch()[0] == b"server started"
+        lines.drain()
+        assert tally.told()["read"] == 50_000
+        assert tally.told()["dropped"]["not ready"] > 49_000
+
+
+def gone(data: bytes, *, waiting: int, patience: float) -> tuple[Lines, Tally]:
+    """Lines of a pipe whose writer has gone before anything is read."""
+    source, target = os.pipe()
+    assert os.write(target, data) == len(data)
+    os.close(target)
+    tally = Tally()
+    lines = Lines(source, tally, waiting, patience)
+    lines.start()
+    return lines, tally
+
+
+def test_what_a_writer_left_behind_does_not_overflow() -> None:
+    lines, tally = gone(LINE * 4_000, waiting=1_000, patience=SECONDS)
+    assert all_of(lines) == [b"server started"] * 4_000
+    assert not tally.lost
+
+
+@pytest.mark.parametrize("waiting", [1_000, 1_000_000])
+def test_what_is_left_when_time_is_up_is_late(waiting: int) -> None:
+    lines, tally = gone(LINE * 4_000, waiting=waiting, patience=0.0)
+    while lines.left() is None:
+        assert len(lines.batch()) < 4_000
+    assert lines.batch() == []
+    lines.drain(Loss.LATE)
+    told = tally.told()
+    assert (told["read"], set(told["dropped"]), tally.lost) == (4_000, {"late"}, True)
+
+
+def test_time_is_counted_from_the_start_where_that_is_later() -> None:
+    lines, _ = gone(LINE, waiting=1_000, patience=SECONDS)
+    assert lines.batch() == [b"server started"]
+    left = lines.left()
+    assert left is not None
+    assert SECONDS - 5 < left <= SECONDS
+
+
+def test_a_writer_after_another_is_not_held_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lines")
+    source = os.open(tmp_path / "lines", os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(source, True)
+    tally = Tally()
+    lines = Lines(source, tally, waiting=1_000, patience=SECONDS)
+    with (tmp_path / "lines").open("wb", buffering=0) as writer:
+        writer.write(LINE * 1_000)
+    lines.start()
+    with (tmp_path / "lines").open("wb", buffering=0) as writer:
+        for _ in range(100):
+            writer.write(LINE * 4_000)
+    taken = len(all_of(lines))
+    told = tally.told()
+    assert told["dropped"] == {"overflow": told["read"] - taken}
+    os.close(source)
+
+
+def test_a_batch_is_bounded_in_bytes_too() -> None:
+    with reading() as (lines, target, _):
+        threading.Thread(target=os.write, args=(target, (b"x" * 60_000 + b"\n") * 5)).start()
+        came = 0
+        while came < 5:
+            batch = lines.batch()
+            assert sum(map(len, batch)) < 2 * LONGEST
+            came += len(batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -24,7 +25,8 @@ def kept(count: int) -> Sequence[Kept]:
 
 def printed(fd: int, *, over: bool = True) -> tuple[Printed, dict[str, int]]:
     _, tally = sieve()
-    made = Printed(fd, lambda: over, tally, patience=0.3)
+    until = time.monotonic() + 0.3
+    made = Printed(fd, lambda: max(0.0, until - time.monotonic()) if over else None, tally)
     told: dict[str, int] = {}
     put = made.put
 

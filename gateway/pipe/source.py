@@ -1,0 +1,54 @@
+"""A file descriptor to read from, and who writes to it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import time
+from contextlib import suppress
+from typing import Final
+
+from gateway.pipe.signals import is_file
+
+_CHUNK_BYTES: Final = 128 * 1024
+_PIPE_BYTES: Final = 1024 * 1024
+_GONE: Final = select.POLLHUP | select.POLLERR | select.POLLNVAL | getattr(select, "POLLRDHUP", 0)
+
+
+class Source:
+    """What is read from. A pipe's writer may have gone before all that it wrote is read; a file has none."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN | getattr(select, "POLLRDHUP", 0))
+        self.is_file = is_file(fd)
+        self.gone_at: float | None = None
+        """When it was first seen that the writer had gone, by the monotonic clock."""
+
+    def enlarge(self) -> None:
+        """Give a pipe as much room as it may have."""
+        with suppress(OSError, AttributeError):  # a file has no such size, nor have systems other than Linux
+            fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+    def read(self) -> bytes:
+        """Return what there is to read, once there is something; nothing when there will be no more."""
+        while True:
+            self.look()
+            try:
+                chunk = os.read(self._fd, _CHUNK_BYTES)
+            except BlockingIOError:  # whoever shares the other end asked for that, and another reader was faster
+                continue
+            except OSError:
+                chunk = b""
+            if not chunk:
+                self.gone_at = self.gone_at or time.monotonic()
+            return chunk
+
+    def look(self, milliseconds: int | None = None) -> None:
+        """Wait for something to read or for the writer's end, and note whether it has gone. One may come after another."""
+        if self.is_file:
+            return
+        gone = any(event & _GONE for _, event in self._poll.poll(milliseconds))
+        self.gone_at = (self.gone_at or time.monotonic()) if gone else None
