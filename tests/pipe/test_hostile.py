@@ -30,6 +30,12 @@ VALUES: Final = (
     *("FR7630006000011234567890189", "1815-12-10T00:00:00Z", "1984-05-06", "48.8566,2.3522", "12 rue du Lac, Paris"),
     *("185057800608491", "hunter2", "203.0.113.7", "00000000000000004111111111111111"),
     *(text.hex() for text in (b"ada@acme.example", b"Ada Byron, Paris", b"Ada Byron\0\0\0\0\0\0\0", b"AdaByron")),
+    *(
+        "4111111111111111aaaaaaaaaaaaaaaa",
+        "33612345678".ljust(32, "0"),
+        "0612345678aaaaaa",
+        "Ada Byr".encode("utf-16-be").hex().ljust(32, "0"),
+    ),
     *("INFO Ada Byron", "Ada", "server started, Ada", "A\x1b[0mda B\x1b[1myron", "ada\x1b[0m@acme.example"),
     *("06\x1b[0m12345678", "info\x1b[0m Ada"),
     *(612345678, 33612345678, 4111111111111111, 185057800608491, 48.8566, 1984, -1, True),
