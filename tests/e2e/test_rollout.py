@@ -83,9 +83,11 @@ class Fleet:
         hub = {"ROLE": "hub", "LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{port}", "LISTENERS__DELIVERY__AGENTS": "[localhost]"}
         agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{port}"}
         roles: Mapping[str, Mapping[str, str]] = {"hub": hub, "keeping": agent, "direct": {**agent, "OUTBOX": "null"}}
-        self.processes = {name: stack.enter_context(self._start(name, more)) for name, more in roles.items()}
-        for one in self.processes.values():
-            assert one.address
+        self.processes: dict[str, Process] = {}
+        for name, more in roles.items():
+            # The hub first: an agent that comes up before its hub knows it as away for a moment.
+            self.processes[name] = stack.enter_context(self._start(name, more))
+            assert self.processes[name].address
 
     def roll_out(self, policy: str, *names: str) -> None:
         """Put a policy in force."""
