@@ -14,7 +14,6 @@ from gateway.detectors.prohibited import prohibited
 from gateway.errors import BadSetup
 from gateway.model import Category
 from gateway.policy.compile import Compiler
-from gateway.policy.explain import explain
 from gateway.policy.fields import held, parts, values
 from gateway.policy.judge import kind_of, kind_of_message
 from gateway.policy.load import parse
@@ -107,7 +106,7 @@ ROUTES: Final = """\
 # routes:
 #   - authority: {authority}
 #     methods: [{service}/*]
-#     upstream: dns:///{authority}:50051
+#     upstream: dns:///{host}:50051
 #     destination: {authority}     # to be added above, with recipient: service
 #     callers:
 #       spiffe://example.org/ns/default/sa/caller: {{region: FR, allow: [USER_ID, OPERATIONAL]}}
@@ -140,7 +139,9 @@ class FirstPolicy(msgspec.Struct, frozen=True):
 def first_policy(contract: Contract, controller: str = "") -> FirstPolicy:
     """The policy for a contract. Raises BadContract if the contract classifies a field in a way that can't hold."""
     base = _base(controller)
-    fates = {name: _hindrance(contract, base, name) for name in _items(contract)}
+    made = Compiler(contract, parse(f"{base}{OTLP}"))
+    made.plans()  # those of signals count too
+    fates = {name: _hindrance(made, name) for name in _items(contract)}
     bare = tuple(_unclassified(contract))
     return FirstPolicy(
         "".join((base, *_flows(fates), OTLP, *_listed(bare), *_routes(contract))),
@@ -174,9 +175,9 @@ def _items(contract: Contract) -> Iterator[str]:
     types = list(_own_types(contract))
     parts_of = {target.full_name for message in types for field in message.fields if (target := held(field)) is not None}
     methods = [method for service in _services(contract) for method in service.methods]
-    asked = {one.full_name for method in methods for one in (method.input_type, method.output_type)}
+    told = parts_of.union(one.full_name for method in methods for one in (method.input_type, method.output_type))
     for message in types:
-        if message.containing_type is None and message.full_name not in parts_of | asked and kind_of_message(message) == "message":
+        if message.containing_type is None and message.full_name not in told and kind_of_message(message) == "message":
             yield message.full_name
 
 
@@ -187,22 +188,27 @@ def _services(contract: Contract) -> Iterator[ServiceDescriptor]:
             yield from contract.pool.FindFileByName(file.name).services_by_name.values()
 
 
-def _hindrance(contract: Contract, base: str, item: str) -> str:
-    """Why nothing of a type may be led to its destination; empty if something may."""
-    made = Compiler(contract, parse(f"{base}  {item}: [{MESSAGES}]\n{OTLP}"))
+def _hindrance(made: Compiler, item: str) -> str:
+    """Why nothing of a type may be led to its destination; empty if something may. What all types come to is counted together."""
     try:
-        made.plans()
         made.subject(item)
+        plan = made.plan(item, MESSAGES)
     except BadSetup as error:
-        return str(error).splitlines()[0].rpartition("flows.")[2]
-    return "" if explain(made, item, MESSAGES).kept else "nothing of it may leave as long as no field is classified"
+        return str(error).splitlines()[0].rpartition(f"destinations.{MESSAGES}: ")[2]
+    return "" if plan.messages[0].fields else "nothing of it may leave as long as no field is classified"
 
 
 def _flows(fates: Mapping[str, str]) -> Iterator[str]:
     if fates:
         yield "  # Messages, by their type.\n"
     for item, hindrance in fates.items():
-        yield f"  # {item}: [{MESSAGES}]     # {hindrance}\n" if hindrance else f"  {item}: [{MESSAGES}]\n"
+        flow = f"{_scalar(item)}: [{MESSAGES}]"
+        yield f"  # {flow}     # {hindrance}\n" if hindrance else f"  {flow}\n"
+
+
+def _scalar(name: str) -> str:
+    """A name as YAML reads it whatever its version: outside of a package it may be a word that means something else, as `no` does."""
+    return name if "." in name else json.dumps(name)
 
 
 def _unclassified(contract: Contract) -> Iterator[FieldDescriptor]:
@@ -240,4 +246,5 @@ def _routes(contract: Contract) -> Iterable[str]:
     service = next(_services(contract), None)
     if service is None:
         return ()
-    return (ROUTES.format(service=service.full_name, authority=service.name.removesuffix("Service").lower() or "service"),)
+    name = service.name.removesuffix("Service").lower() or "service"
+    return (ROUTES.format(service=service.full_name, host=name, authority=_scalar(name)),)

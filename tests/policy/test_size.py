@@ -17,6 +17,7 @@ from gateway.policy import compile as compiling
 from gateway.policy.compile import Compiler
 from gateway.policy.diff import diff
 from gateway.policy.explain import explain
+from gateway.policy.first import first_policy
 from gateway.policy.lint import lint
 from tests import hostile
 from tests.build import contract, policy, proto
@@ -42,6 +43,7 @@ WORK: dict[str, Callable[[Contract], object]] = {
     "diff": lambda held: diff(made(held), made(held)),
     "run": lambda held: Flows(made(held)),
     "count": numbers,
+    "first policy": lambda held: first_policy(Contract(held.files.values())),
 }
 
 
