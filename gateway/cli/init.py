@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from shlex import quote
-from typing import Final
+from shlex import join, quote
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gateway.cli.options import CONTRACTS, PATH, POLICY, SET_OR_FOLDER, example, found_contracts
 from gateway.cli.show import count
 
-NEXT: Final = """\
-Next:
-  privacy-gateway lint
-  privacy-gateway explain {item}
-  {serve}"""
+if TYPE_CHECKING:
+    from gateway.policy.first import FirstPolicy
+
+STDOUT: Final = Path("-")
 
 
 @click.command(epilog=example("init --controller 'Example S.A.'"))
 @click.option("--contracts", type=PATH, multiple=True, metavar="PATH", help=f"{SET_OR_FOLDER} [default: {CONTRACTS}/]")
-@click.option("--output", type=click.Path(path_type=Path), default=POLICY, show_default=True, metavar="FILE", help="Where to write it.")
+@click.option(
+    "--output", default=str(POLICY), show_default=True, metavar="FILE", help=f"Where to write it; {STDOUT} is the standard output."
+)
 @click.option("--controller", default="", metavar="NAME", help="The organisation that answers for the data.")
-def init(contracts: tuple[Path, ...], output: Path, controller: str) -> None:
+def init(contracts: tuple[Path, ...], output: str, controller: str) -> None:
     """Write a first policy.
 
     It is small, says what each part is for, and loads: messages and telemetry go to logs in the EU, minimised. Fields that nobody
@@ -33,18 +35,20 @@ def init(contracts: tuple[Path, ...], output: Path, controller: str) -> None:
     from gateway.contracts.load import load  # noqa: PLC0415 help doesn't wait for protobuf
     from gateway.policy.first import first_policy  # noqa: PLC0415
 
-    given = contracts or found_contracts()
+    if not output:
+        raise click.UsageError(f"--output is empty. Name a file, or leave it out: {POLICY}.")
+    given, path = contracts or found_contracts(), Path(output)
     if not given:
         raise click.UsageError(f"There are no .proto files in {CONTRACTS}/. Put yours there, or say where they are: --contracts PATH.")
-    if os.path.lexists(output):
-        raise click.UsageError(f"{output} is there already, and stays as it is. Write another file with --output FILE, or remove it.")
+    if path != STDOUT and os.path.lexists(path):
+        raise click.UsageError(f"{path} is there already, and stays as it is. Write another file with --output FILE, or remove it.")
     first = first_policy(load(given), controller)
-    _write(output, first.text)
-    click.echo(f"{output}: a policy for {count(len(first.types), 'message type')} of {', '.join(map(str, given))}.")
-    if first.unclassified:
-        click.echo(f"{count(len(first.unclassified), 'field')} without annotation won't leave: the file lists them, with what to write.")
-    item = next(iter((*first.led, *first.types, "otlp/logs")))
-    click.echo(NEXT.format(item=item, serve=_serve(given, output)))
+    if path == STDOUT:
+        click.echo(first.text, nl=False)
+    else:
+        _write(path, first.text)
+    for line in _told(first, given, path):
+        click.echo(line, err=path == STDOUT)
 
 
 def _write(path: Path, text: str) -> None:
@@ -54,6 +58,25 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise click.UsageError(f"{path} can't be written: {error.strerror}") from None
+
+
+def _told(first: FirstPolicy, contracts: tuple[Path, ...], policy: Path) -> Iterable[str]:
+    """Yield what was written and what isn't said yet; and what to do next, if there is a file to do it with."""
+    yield f"{policy}: a policy for {count(len(first.types), 'message type')} of {', '.join(map(str, contracts))}."
+    if bare := len(first.unclassified):
+        yield f"{count(bare, 'field')} without annotation won't leave: the file lists {'it' if bare == 1 else 'them'}, with what to write."
+    if policy != STDOUT:
+        item = next(iter((*first.led, *first.types, "otlp/logs")))
+        sources = _sources(contracts, policy)
+        yield "Next:"
+        yield from (f"  {join(['privacy-gateway', *words, *sources])}" for words in (["lint"], ["explain", item]))
+        yield f"  {_serve(contracts, policy)}"
+
+
+def _sources(contracts: tuple[Path, ...], policy: Path) -> list[str]:
+    """The options by which other commands find these contracts and this policy, as far as they wouldn't by themselves."""
+    named = [] if contracts == found_contracts() else [word for path in contracts for word in ("--contracts", str(path))]
+    return named if policy == POLICY else [*named, "--policy", str(policy)]
 
 
 def _serve(contracts: tuple[Path, ...], policy: Path) -> str:

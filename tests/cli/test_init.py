@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
@@ -18,6 +20,7 @@ from gateway.policy.document import Policy
 from gateway.policy.findings import Severity
 from gateway.policy.lint import lint
 from gateway.policy.load import load as load_policy
+from gateway.policy.load import parse as parse_policy
 from tests.build import HEAD, proto
 from tests.calls import EMIT, LOGS, emitting, logs
 from tests.running import Process, call, connected
@@ -55,6 +58,10 @@ BODIES: Final[dict[str, tuple[str, list[str], list[str]]]] = {
     ),
     "nothing but an enum": ("enum E { NONE = 0; }", [], []),
 }
+
+
+WORDS: Final = ("true", "no", "null", "y", "on", "off", "NULL", "True", "N", "_", "inf", "e1", "Plain")
+"""Names that YAML reads as something else than text, in one of its versions, and some that it doesn't."""
 
 
 def run(*arguments: str) -> Result:
@@ -125,7 +132,14 @@ def test_a_file_that_is_there_stays(kind: str, here: Path) -> None:
     assert isinstance(load_policy(here / "other.yaml").policy, Policy)
 
 
-@pytest.mark.parametrize(("output", "text"), [("no/such/policy.yaml", "no/such/policy.yaml can't be written: No such file or directory")])
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        ("no/such/policy.yaml", "no/such/policy.yaml can't be written: No such file or directory"),
+        ("", "--output is empty. Name a file, or leave it out: policy.yaml."),
+        ("protos", "protos is there already, and stays as it is."),
+    ],
+)
 def test_a_file_that_can_t_be_written_is_said_so(output: str, text: str, here: Path) -> None:
     (here / "protos/a.proto").write_text(proto("message A { string id = 1 @USER_ID; }"))
     result = run("init", "--output", output)
@@ -135,6 +149,62 @@ def test_a_file_that_can_t_be_written_is_said_so(output: str, text: str, here: P
 def test_without_contracts_it_says_where_to_put_them(here: Path) -> None:
     result = run("init")
     assert (result.exit_code, "There are no .proto files in protos/" in result.stderr, (here / "policy.yaml").exists()) == (2, True, False)
+
+
+def test_names_that_yaml_takes_for_something_else_are_text(here: Path) -> None:
+    """By this gateway's reader and by a common one, in the comments too, once they are none."""
+    kept, bare = (
+        " ".join(f"message {name} {{ string a = 1 @USER_ID; }}" for name in WORDS),
+        "message nothing { string a = 1; } message yes {}",
+    )
+    service = "service TrueService { rpc Do(Q) returns (Q); } message Q { string a = 1 @USER_ID; }"
+    (here / "protos/a.proto").write_text(proto(f"{kept} {bare} {service}", HEAD.replace("package t;", "")))
+    assert run("init").exit_code == 0
+    text = (here / "policy.yaml").read_text()
+    assert {*WORDS} < load_policy(here / "policy.yaml").policy.flows.keys()
+    plain = re.sub(r"(?m)^(\s*)# (?=( *- |\S+: \[message-log\]| {4,}\w+: |routes:))", r"\1", text)
+    read = yaml.safe_load(plain)
+    assert read["flows"].keys() == {"otlp/logs", "otlp/traces", "otlp/metrics", *WORDS, "nothing", "yes"}
+    assert (read["routes"][0]["authority"], read["routes"][0]["destination"]) == ("true", "true")
+
+
+@pytest.mark.parametrize(
+    ("options", "carried"),
+    [
+        ([], ""),
+        (["--output", "./policy.yaml"], ""),
+        (["--output", "mine.yaml"], " --policy mine.yaml"),
+        (["--contracts", "protos"], ""),
+        (["--contracts", "idl"], " --contracts idl"),
+        (["--contracts", "idl", "--contracts", "two words"], " --contracts idl --contracts 'two words'"),
+        (["--contracts", "idl", "--output", "it's mine.yaml"], """ --contracts idl --policy 'it'"'"'s mine.yaml'"""),
+    ],
+)
+def test_the_commands_that_it_names_find_what_it_was_given(options: list[str], carried: str, here: Path) -> None:
+    for folder, name in (("protos", "A"), ("idl", "B"), ("two words", "C")):
+        (here / folder).mkdir(exist_ok=True)
+        (here / folder / f"{folder[:1]}.proto").write_text(proto(f"message {name} {{ string id = 1 @USER_ID; }}"))
+    lint_, explain, serve = (line.strip() for line in run("init", *options).stdout.partition("Next:\n")[2].splitlines())
+    named = "B" if "--contracts idl" in carried else "A"
+    assert (lint_, explain) == (f"privacy-gateway lint{carried}", f"privacy-gateway explain t.{named}{carried}")
+    for command in (lint_, explain):
+        result = run(*shlex.split(command)[1:])
+        assert (result.exit_code, "not-here" in result.stdout) == (0, False)
+    settings = dict(word.split("=", 1) for word in shlex.split(serve)[:2])
+    assert Compiler(
+        load_contracts(map(Path, json.loads(settings["PRIVACY_GATEWAY__CONTRACTS"]))),
+        load_policy(Path(settings["PRIVACY_GATEWAY__POLICY"])),
+    )
+
+
+def test_it_is_printed_where_that_is_asked_for(here: Path) -> None:
+    (here / "protos/a.proto").write_text(proto("message A { string id = 1 @USER_ID; string b = 2; }"))
+    result = run("init", "--output", "-")
+    assert (parse_policy(result.stdout).policy.flows["t.A"], [*here.glob("*")]) == (("message-log",), [here / "protos"])
+    assert result.stderr.splitlines() == [
+        "-: a policy for 1 message type of protos.",
+        "1 field without annotation won't leave: the file lists it, with what to write.",
+    ]
 
 
 def test_the_commands_that_it_names_work_and_a_gateway_takes_messages_and_telemetry(here: Path) -> None:
