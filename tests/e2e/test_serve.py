@@ -225,9 +225,9 @@ def test_a_port_in_use_is_said_to_be(host: str, tmp_path: Path) -> None:
 
 
 def test_a_place_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
-    address = f"unix:{tmp_path}/nowhere/gateway.sock"
-    with Process(tmp_path, address=address) as process:
-        assert f"listeners.local.address: can't listen on {address}" in refused(process)
+    path = f"{tmp_path}/nowhere/gateway.sock"
+    with Process(tmp_path, address=f"unix:{path}") as process:
+        assert f"listeners.local.address: {path}: {tmp_path}/nowhere is not there" in refused(process)
 
 
 def test_a_unix_socket_will_do(tmp_path: Path) -> None:
