@@ -14,12 +14,15 @@ from typing import Final
 import msgspec
 
 from gateway.errors import BadConfig
-from gateway.files import kind_of
+from gateway.files import Unreadable, is_folder, is_link, is_there, kind_of, read_regular
 
 log = logging.getLogger(__name__)
 
 FORMER_PLANS: Final = "plans.json"
 """In the state folder of an earlier version: the digests of plans that it took agents' releases of."""
+
+MAX_PLANS_BYTES: Final = 64 * 1024 * 1024
+"""The largest such file that is looked into."""
 
 OTHERS: Final = 0o077
 """The bits of a mode that say what group and others may do."""
@@ -83,12 +86,13 @@ def mend(found: Iterable[Flaw]) -> None:
 
 def unmakeable(folder: Path) -> str:
     """What stands in the way of a folder that isn't there; empty if nothing does."""
-    if folder.is_symlink():
+    if is_link(folder):
         return "is a symbolic link that leads nowhere"
-    above = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_symlink() or one.exists())
-    if not above.is_dir():
+    above = next(one for one in (folder.absolute(), *folder.absolute().parents) if is_link(one) or is_there(one))
+    if not is_folder(above):
         return "is no folder" if above == folder.absolute() else f"can't be made: {above} is no folder"
-    text = unwritable(above)
+    longest = max((len(os.fsencode(part)) for part in folder.absolute().relative_to(above).parts), default=0)
+    text = unwritable(above) or ("takes no name that long" if longest > os.pathconf(above, "PC_NAME_MAX") else "")
     return text and f"can't be made: {above} {text}"
 
 
@@ -153,7 +157,7 @@ def _close(path: Path, to: int) -> None:
 def remove_plans(folder: Path) -> None:
     """Remove an earlier version's file of plans, which nothing reads any more. What only has its name stays, and so does what can't go."""
     path = folder / FORMER_PLANS
-    with suppress(OSError, msgspec.MsgspecError):
-        msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+    with suppress(OSError, Unreadable, msgspec.MsgspecError):
+        msgspec.json.decode(read_regular(path, MAX_PLANS_BYTES), type=dict[str, float])
         path.unlink()
         log.info("%s: removed; a hub decides on agents' releases whatever plans made them", path)

@@ -18,6 +18,7 @@ from gateway.delivery import file as outbox
 from gateway.errors import BadConfig, BadSetup
 from gateway.exporters.opened import Opened
 from gateway.exporters.web import Web
+from gateway.files import is_folder, is_there
 from gateway.folder import Flaw, flaws, unmakeable, unwritable
 from gateway.loading import Loaded
 from gateway.policy.targets import is_written
@@ -68,8 +69,8 @@ def is_own(name: str) -> bool:
 
 def _room(config: Config) -> Iterator[Fault]:
     state = config.state
-    begun = (state / KEYS).exists() and (config.outbox is None or (state / outbox.NAME).exists())
-    above = next((one for one in (state, *state.absolute().parents) if one.is_dir()), None)
+    begun = is_there(state / KEYS) and (config.outbox is None or is_there(state / outbox.NAME))
+    above = next((one for one in (state, *state.absolute().parents) if is_folder(one)), None)
     if begun or above is None:
         return
     volume = os.statvfs(above)
@@ -99,7 +100,7 @@ def _sockets(config: Config) -> Iterator[Fault]:
         if kind != "unix":
             continue
         folder = Path(path).parent
-        text = unwritable(folder) if folder.is_dir() else unmakeable(folder) or "is not there"
+        text = unwritable(folder) if is_folder(folder) else unmakeable(folder) or "is not there"
         if text:
             yield ("listeners", name, "address"), f"{path}: {folder} {text}"
 

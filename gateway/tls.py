@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from gateway import files
 from gateway.config import Tls
 from gateway.errors import BadConfig
 from gateway.telemetry.checks import Check
@@ -29,9 +30,6 @@ from gateway.telemetry.checks import Check
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-MAX_BYTES: Final = 1_000_000
-"""The largest file that is read."""
 
 MONTH_SECONDS: Final = 30 * 24 * 3600.0
 WEEK_SECONDS: Final = 7 * 24 * 3600.0
@@ -165,13 +163,9 @@ def _fault(key: str, path: Path, text: str) -> BadTls:
 
 def _bytes(key: str, path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as failure:
-        raise _fault(key, path, f"can't be read: {failure.strerror}") from None
-    if len(raw) > MAX_BYTES:
-        raise _fault(key, path, f"is larger than {MAX_BYTES} bytes")
-    return raw
+        return files.read_regular(path, files.MAX_PEM_BYTES)
+    except (OSError, files.Unreadable) as failure:
+        raise _fault(key, path, files.told(failure)) from None
 
 
 def _certificates(key: str, path: Path, pem: bytes) -> list[x509.Certificate]:

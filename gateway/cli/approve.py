@@ -15,6 +15,7 @@ from gateway.cli.show import as_json, console, count
 from gateway.contracts.approvals import read_approvals, write_approvals
 from gateway.contracts.classify import loosens
 from gateway.errors import BadPolicy
+from gateway.files import is_missing
 from gateway.model import FieldPrivacy
 from gateway.policy.elsewhere import is_ours
 from gateway.policy.words import of_privacy
@@ -55,7 +56,7 @@ def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: s
     if file.policy.approvals is None:
         raise BadPolicy(f"{file.origin.at('approvals')}: names no file, so there is nothing to record; say `approvals: approvals.lock`")
     lock = file.path.parent / file.policy.approvals
-    review = examine(read_approvals(lock) if lock.exists() else {}, made.claims)
+    review = examine({} if is_missing(lock) else read_approvals(lock), made.claims)
     agreed = yes and not review.empty
     if form == "json":
         as_json({"file": str(lock), "recorded": agreed, **msgspec.structs.asdict(review)})

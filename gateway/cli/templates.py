@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from gateway import files
 from gateway.cli.load import policy_file
 from gateway.cli.options import FILE, PATH, example, output
 from gateway.cli.show import as_json, count
@@ -18,6 +19,9 @@ from gateway.templates import Note, Unreadable, Use, scan
 _PLAIN: Final = re.compile(r"[A-Za-z]([A-Za-z0-9 _./-]*[A-Za-z0-9])?", re.ASCII)
 _WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _SHORT: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+MAX_SOURCE_BYTES: Final = 16 * 1024 * 1024
+"""The largest file of code that is read."""
 
 Uses = dict[str, list[Use]]
 """Where each template is used, by the template."""
@@ -52,10 +56,10 @@ def _collect(sources: Iterable[Path], uses: Uses, notes: list[Note]) -> bool:
     failed = False
     for path in dict.fromkeys(path for source in sources for path in _files(source)):
         try:
-            found = scan(path.read_bytes(), str(path))
-        except OSError as error:
+            found = scan(files.read_regular(path, MAX_SOURCE_BYTES), str(path))
+        except (OSError, files.Unreadable) as error:
             failed = True
-            notes.append(Note(str(path), 1, f"can't be read: {error.strerror}"))
+            notes.append(Note(str(path), 1, files.told(error)))
         except Unreadable as error:
             failed = True
             notes.append(Note(str(path), error.line, str(error)))

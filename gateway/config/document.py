@@ -30,6 +30,7 @@ Pause = Annotated[float, SECONDS, Meta(ge=0, le=3600)]
 Name = Annotated[
     str, Meta(pattern=f"{SPIFFE_ID}|{DNS_NAME}", description="a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case")
 ]
+Address = Annotated[str, Meta(description="host:port, such as 127.0.0.1:4317")]
 HubAddress = Annotated[
     str,
     Meta(
@@ -49,7 +50,7 @@ Agent = Annotated[
 class Local(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service beside the gateway calls: the emit services and OTLP/gRPC. Plaintext."""
 
-    address: str = "127.0.0.1:4317"
+    address: Address = "127.0.0.1:4317"
     """`host:port` on loopback, or `unix:/path`: the listener is plaintext, so that nothing else may reach it."""
 
     max_message_bytes: Bytes = 4 * 1024 * 1024
@@ -59,7 +60,7 @@ class Local(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class LocalHttp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service beside the gateway sends OTLP/HTTP. Plaintext."""
 
-    address: str = "127.0.0.1:4318"
+    address: Address = "127.0.0.1:4318"
     """`host:port` on loopback, or `unix:/path`."""
 
     max_message_bytes: Bytes = 4 * 1024 * 1024
@@ -69,7 +70,7 @@ class LocalHttp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service beside the gateway calls other services. Plaintext."""
 
-    address: str = "127.0.0.1:14001"
+    address: Address = "127.0.0.1:14001"
     """`host:port` on loopback, or `unix:/path`."""
 
     max_message_bytes: Bytes = 4 * 1024 * 1024
@@ -88,7 +89,7 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Inbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where other services call the one beside the gateway. TLS, both sides with a certificate."""
 
-    address: str = "0.0.0.0:14006"
+    address: Address = "0.0.0.0:14006"
     """`host:port`, or `unix:/path`."""
 
     max_message_bytes: Bytes = 4 * 1024 * 1024
@@ -107,7 +108,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a hub's agents hand their releases over. TLS, both sides with a certificate."""
 
-    address: str = "0.0.0.0:14007"
+    address: Address = "0.0.0.0:14007"
     """`host:port`, or `unix:/path`."""
 
     agents: tuple[Agent, ...] = ()
@@ -129,14 +130,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where gRPC health is asked. Plaintext; it carries no data."""
 
-    address: str = "0.0.0.0:14020"
+    address: Address = "0.0.0.0:14020"
     """`host:port`, or `unix:/path`. For Kubernetes probes it is on the pod's address."""
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where `/livez`, `/readyz` and `/metrics` are asked. Plaintext; it carries no data."""
 
-    address: str = "0.0.0.0:14022"
+    address: Address = "0.0.0.0:14022"
     """`host:port`."""
 
 

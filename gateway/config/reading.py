@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +49,9 @@ def _override(root: Node, keys: list[str], given: Node) -> Node:
 
 
 def _given(name: str, text: str) -> Node:
-    """The value of an override: YAML, or the text as it is where it isn't YAML (`[::1]:4317`)."""
+    """The value of an override: YAML, or the text as it is where it isn't YAML (`[::1]:4317`). An empty one is text, not null."""
+    if not text:
+        return Node(name, text, text)
     try:
         return _moved(compose(text, name, BadConfig), name)
     except BadConfig:
@@ -61,7 +64,7 @@ def _moved(node: Node, place: str) -> Node:
             return Node(place, {key: _moved(entry, place) for key, entry in entries.items()})
         case list(items):
             return Node(place, [_moved(item, place) for item in items])
-    return Node(place, node.value, node.text)
+    return replace(node, place=place)
 
 
 def _resolve(config: Config, folder: Path) -> Config:

@@ -12,6 +12,7 @@ import yaml
 
 from gateway import yamlfile
 from gateway.errors import BadPolicy
+from gateway.files import is_missing
 from gateway.model import Category, FieldPrivacy
 
 HEAD: Final = """\
@@ -28,7 +29,7 @@ class Approvals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_approvals(path: Path) -> Mapping[str, FieldPrivacy]:
     """What was approved. Raises BadPolicy, naming the file, the line and the key."""
-    if not path.exists():
+    if is_missing(path):
         raise BadPolicy(f"{path}: is not there yet; `privacy-gateway approve` shows what there is to approve, and writes it")
     document, origin = yamlfile.read(path, Approvals, BadPolicy)
     if document.version != 1:

@@ -17,7 +17,7 @@ from gateway.contracts.contract import Contract
 from gateway.contracts.options import Options
 from gateway.contracts.sources import MAX_SET_BYTES, compile_folder, read_protos
 from gateway.errors import BadContract
-from gateway.files import Unreadable, read_regular
+from gateway.files import Unreadable, is_folder, read_regular
 
 OURS: Final = "the one in the gateway itself"
 
@@ -48,7 +48,7 @@ def load(paths: Iterable[Path]) -> Contract:
 def read(paths: Iterable[Path]) -> Iterator[tuple[Path, Sequence[FileDescriptorProto]]]:
     """Yield the files of each source, without those that the runtime brings. A folder may import from the others. Raises BadContract."""
     given = tuple(paths)
-    folders = {path: read_protos(path) for path in given if path.is_dir()}
+    folders = {path: read_protos(path) for path in given if is_folder(path)}
     sets = {path: _parse(path) for path in given if path not in folders}
     known = {file.name: file for files in sets.values() for file in files}
     for path in given:

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import BadConfig
+from gateway.files import Unreadable, read_regular
 from gateway.folder import make_folder, sync_folder
 from gateway.model import Category
 from gateway.telemetry import Use
 
 SECRET: Final = 32
 """Bytes of a secret."""
+
+MAX_FILE_BYTES: Final = 1_000_000
+"""The largest file of a secret; its first 64 bytes count."""
 
 SUBJECTS: Final = 16_384
 """Hashes of subjects that are kept in memory."""
@@ -47,9 +51,11 @@ class Keys:
                 make_folder(path.parent)
                 _make(path)
                 sync_folder(path.parent)
-            secret = path.read_bytes()
+            secret = read_regular(path, MAX_FILE_BYTES)
         except OSError as error:
             raise BadConfig(f"{path}: {error.strerror}") from error
+        except Unreadable as fault:
+            raise BadConfig(f"{path}: {fault}") from None
         if len(secret) < SECRET:
             raise BadConfig(f"{path}: must hold {SECRET} bytes or more")
         return Keys(secret[:64])

@@ -8,8 +8,12 @@ import re
 from pathlib import Path
 from typing import Final
 
+from gateway import files
 from gateway.errors import BadConfig
 from gateway.policy.http_exporters import Secret
+
+MAX_FILE_BYTES: Final = 16 * 1024
+"""The largest file that is read: a credential, and the white space around it."""
 
 _FORM: Final = re.compile(r"[!-~]{1,4096}")
 
@@ -26,8 +30,8 @@ class Credential:
             self._value = os.environ[str(given.env)] if self._file is None else self._read(self._file)
         except KeyError:
             raise BadConfig(f"{key}: the environment has no {given.env}") from None
-        except OSError as error:
-            raise BadConfig(f"{key}: {given.file}: can't be read: {error.strerror}") from None
+        except (OSError, files.Unreadable) as failure:
+            raise BadConfig(f"{key}: {given.file}: {files.told(failure)}") from None
         except ValueError:
             raise BadConfig(f"{key}: {given.file}: holds no text of printable ASCII") from None
         if not _FORM.fullmatch(self._value):
@@ -41,17 +45,17 @@ class Credential:
         if self._file is not None:
             try:
                 found = self._read(self._file)
-            except (OSError, ValueError):
+            except (OSError, files.Unreadable, ValueError):
                 return self._value
             self._value = found if _FORM.fullmatch(found) else self._value
         return self._value
 
     def _read(self, file: Path) -> str:
-        status = file.stat()
+        status = files.status(file)
         at = (status.st_mtime_ns, status.st_ino)
         if at == self._read_at:
             return self._value
-        text = file.read_text(encoding="ascii").strip()
+        text = files.read_regular(file, MAX_FILE_BYTES).decode("ascii").strip()
         self._read_at = at
         return text
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,6 +11,7 @@ import grpc.aio
 import msgspec
 
 from gateway.errors import BadConfig
+from gateway.exporters.trust import roots
 
 _OPTIONS: Final = (
     ("grpc.primary_user_agent", "kannelle-privacy-gateway"),
@@ -41,7 +40,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         if scheme == "http" and ca is not None:
             raise BadConfig("ca: of no use with http://")
         host = f"[{host}]" if ":" in host else host
-        return Endpoint(f"dns:///{host}:{port}", scheme == "https", None if ca is None else _roots(ca))
+        return Endpoint(f"dns:///{host}:{port}", scheme == "https", None if ca is None else roots(ca, "ca"))
 
     def channel(self) -> grpc.aio.Channel:
         """A new connection, on the running loop; made when first used."""
@@ -69,13 +68,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _roots(ca: str) -> bytes:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=ca)
-        return Path(ca).read_bytes()
-    except ssl.SSLError:
-        raise BadConfig(f"ca: {ca}: holds no certificates in PEM form") from None
-    except OSError as error:
-        raise BadConfig(f"ca: {ca}: can't be read: {error.strerror}") from error

@@ -23,6 +23,7 @@ from gateway.exporters.null import Null
 from gateway.exporters.otlp import Otlp
 from gateway.exporters.segment import Segment
 from gateway.exporters.target import look_at, resolved_target
+from gateway.exporters.trust import pem
 from gateway.exporters.web import Web
 from gateway.exporters.webhook import Webhook
 from gateway.exporters.zendesk import Zendesk
@@ -196,12 +197,7 @@ def _shared(found: Mapping[str, Known], origin: Origin) -> Iterator[str]:
 def _ca(given: document.Exporter, key: str) -> bytes | None:
     """What the file of certificates says that an exporter trusts. Raises BadConfig, naming `key`."""
     path = getattr(given, "ca", None)
-    if path is None:
-        return None
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise BadConfig(f"{key}: {path}: can't be read: {error.strerror}") from None
+    return None if path is None else pem(path, key)
 
 
 def _alike(old: Contract | None, new: Contract | None) -> bool:

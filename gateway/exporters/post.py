@@ -10,7 +10,8 @@ from gateway.errors import BadConfig, Reason, Retryable
 from gateway.exporters.answers import MALFORMED, UNREACHED, Sense, Temper, Wall, pause, sense
 from gateway.exporters.base import Retry
 from gateway.exporters.credentials import Credential
-from gateway.exporters.web import Answer, Web, trust
+from gateway.exporters.trust import trust
+from gateway.exporters.web import Answer, Web
 from gateway.policy.http_exporters import HttpExporter
 from gateway.policy.outgoing import secrets
 

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from gateway.errors import BadConfig
-from gateway.files import kind_of
+from gateway.files import is_folder, is_link, kind_of
 from gateway.folder import unmakeable, unwritable
 from gateway.policy.document import JsonlExporter
 from gateway.policy.targets import FORM, STDOUT, is_target, target_of
@@ -25,7 +25,7 @@ def resolved_target(state: Path, name: str, exporter: JsonlExporter, key: str) -
         return given
     path = state / given
     for written in (path, Path(f"{path}.lock")):
-        if written.is_symlink():
+        if is_link(written):
             raise BadConfig(f"{key}.path: {written}: is a symbolic link")
     if Path(os.path.realpath(state)) in Path(os.path.realpath(path.parent)).parents:  # resolve() raises on loops
         raise BadConfig(f"{key}.path: {path}: must be in the state folder itself, or outside it")
@@ -48,5 +48,5 @@ def look_at(path: Path, state: Path, key: str) -> None:
             raise BadConfig(f"{key}: {written}: can't be written to by user {os.geteuid()}")
     if path.parent == state:
         return
-    if text := unwritable(path.parent) if path.parent.is_dir() else unmakeable(path.parent):
+    if text := unwritable(path.parent) if is_folder(path.parent) else unmakeable(path.parent):
         raise BadConfig(f"{key}: {path}: {path.parent} {text}")

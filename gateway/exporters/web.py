@@ -18,7 +18,7 @@ import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from gateway.errors import BadConfig, Reason, Retryable
+from gateway.errors import Reason, Retryable
 
 ANSWER_BYTES: Final = 1024 * 1024
 """How much of an answer is read, before and after decompression."""
@@ -169,13 +169,3 @@ def _plain(body: bytes, encoding: str) -> bytes | None:
     except zlib.error:
         return None
     return plain if inflate.eof else None
-
-
-def trust(ca: str | None, key: str) -> ssl.SSLContext:
-    """Whose certificates count: those signed by `ca`, a PEM file, or by the system's roots. Raises BadConfig that names `key`."""
-    try:
-        return ssl.create_default_context(cafile=ca)
-    except ssl.SSLError:
-        raise BadConfig(f"{key}: {ca}: holds no certificates in PEM form") from None
-    except OSError as error:
-        raise BadConfig(f"{key}: {ca}: can't be read: {error.strerror}") from None

@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from gateway.errors import BadSetup
-from gateway.files import Unreadable, read_regular
+from gateway.files import Unreadable, read_regular, told
 
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 32
@@ -43,10 +43,8 @@ def bytes_of(path: Path, error: type[BadSetup]) -> bytes:
     """The bytes of the file at `path`, if they are at most `MAX_BYTES`. Raises `error`."""
     try:
         return read_regular(path, MAX_BYTES)
-    except OSError as failure:
-        raise error(f"{path}: can't be read: {failure.strerror}") from None
-    except Unreadable as failure:
-        raise error(f"{path}: {failure}") from None
+    except (OSError, Unreadable) as failure:
+        raise error(f"{path}: {told(failure)}") from None
 
 
 def decoded(raw: bytes, path: Path, error: type[BadSetup]) -> str:

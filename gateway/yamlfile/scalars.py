@@ -122,6 +122,15 @@ def _timedelta(node: Node) -> timedelta:
         raise Unfit(f"must be {fault}") from None
 
 
+def _path(node: Node) -> Path:
+    text = _str(node)
+    if not text:
+        raise Unfit("must not be empty; leave it out, or write null, for none")
+    if "\0" in text:
+        raise Unfit("must not hold a NUL")
+    return Path(text)
+
+
 def _str(node: Node) -> str:
     if isinstance(node.value, str):
         return node.value
@@ -137,6 +146,8 @@ def _bool(node: Node) -> bool:
 def _int(node: Node) -> int:
     if isinstance(node.value, int) and not isinstance(node.value, bool) and node.value in _INT64:
         return node.value
+    if node.plain and re.fullmatch("[-+]?[1-9][0-9]*", node.text, re.ASCII):
+        raise Unfit(f"must be a whole number of at {f'least {_INT64[0]}' if node.text[0] == '-' else f'most {_INT64[-1]}'}")
     raise Unfit("must be a whole number")
 
 
@@ -152,6 +163,6 @@ LEAVES: Final[Mapping[type, Callable[[Node], Any]]] = {
     int: _int,
     float: _float,
     timedelta: _timedelta,
-    Path: lambda node: Path(_str(node)),
+    Path: _path,
 }
 """Readers of what is no mapping, list or name. They raise Unfit."""

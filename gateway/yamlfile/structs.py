@@ -82,8 +82,16 @@ class _Reader:
         where = "".join(meta for meta in metas if isinstance(meta, Listed))
         if where:
             return named({str(name): name for name in get_args(base)}, node, where=where)
-        value = seconds(node) if durations.SECONDS in metas else self._read(base, node, keys)
+        value = seconds(node) if durations.SECONDS in metas else self._described(base, metas, node, keys)
         return value if value is _WRONG else bounded(value, metas)
+
+    def _described(self, base: Any, metas: Iterable[Any], node: Node, keys: Keys) -> Any:
+        """A value that isn't even of its type is told by what it must be, where its type says that in words."""
+        wanted = next((meta.description for meta in metas if isinstance(meta, msgspec.Meta) and meta.description), "")
+        try:
+            return self._read(base, node, keys)
+        except Unfit as unfit:
+            raise (Unfit(f"must be {wanted}", unfit.below) if wanted else unfit) from None
 
     def _class(self, type_: Any, node: Node, keys: Keys) -> Any:
         if issubclass(type_, msgspec.Struct):
@@ -122,7 +130,7 @@ class _Reader:
         if issubclass(form, Mapping):
             return self._entries(arguments, _mapping(node), keys)
         if not isinstance(node.value, list):
-            raise Unfit("must be a list")
+            raise Unfit("must be a list" if isinstance(node.value, dict | None) else "must be a list, such as [a, b]")
         items = [self.read(arguments[0], item, (*keys, index)) for index, item in enumerate(node.value)]
         if form is frozenset:
             items = self._apart(items, keys)

@@ -22,6 +22,8 @@ from tests.starting import CANNOT, NOBODY, Job, Ran, run_all
 
 HEAD: Final = "policy: policy.yaml\ncontracts: [c.binpb]\nlisteners: {local: {address: '127.0.0.1:0'}, local_http: null}\n"
 TLS: Final = "tls: {certificate: crt, key: key, ca: ca}\n"
+TLS_FILES: Final = (("certificate", "crt"), ("key", "key"), ("ca", "ca"))
+LONG: Final = "a" * 300
 ROOT: Final = os.geteuid() == 0
 
 AUTHORITY: Final = trustme.CA()
@@ -73,6 +75,34 @@ def state(folder: Path, mode: int = 0o700) -> Path:
     return folder / "state"
 
 
+def each(folder: Path, make: Callable[[Path], None]) -> None:
+    for _, name in TLS_FILES:
+        make(folder / name)
+
+
+def piped(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def looped(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def again(folder: Path, old: str, new: str) -> None:
+    """Have the configuration name another file."""
+    path = folder / "gateway.yaml"
+    path.write_text(path.read_text().replace(old, new))
+
+
+def approvals(folder: Path, name: str, make: Callable[[Path], None] = nothing) -> None:
+    """Have the policy name a file of approvals."""
+    path = folder / "policy.yaml"
+    path.write_text(f"{path.read_text()}approvals: {name}\n")
+    make(folder / name)
+
+
 def linked(folder: Path, name: str) -> None:
     (folder / "elsewhere").write_bytes(bytes(32))
     (state(folder) / name).symlink_to(folder / "elsewhere")
@@ -91,6 +121,8 @@ def of_another(folder: Path, name: str = "") -> None:
 
 
 SEGMENT: Final = "{kind: segment, endpoint: 'https://api.segment.io', write_key: {%s}, items: {kannelle.crm.v1.Contact: {event: contact}}}"
+
+OTLP: Final = "{kind: otlp, endpoint: 'https://c.example:4317', ca: %s}"
 
 FAULTS: Final[Mapping[str, Row]] = {
     "state is a file": Row(
@@ -159,8 +191,80 @@ FAULTS: Final[Mapping[str, Row]] = {
         lambda at: tls(at, crt=b"planted"), ("tls.certificate: crt: must be one or more certificates in PEM",), TLS
     ),
     "a CA that is empty": Row(lambda at: tls(at, ca=b""), ("tls.ca: ca: must be one or more certificates in PEM",), TLS),
-    "a key that is a folder": Row(_key_is_a_folder, ("tls.key: key: can't be read: Is a directory",), TLS),
+    "a key that is a folder": Row(_key_is_a_folder, ("tls.key: key: is a folder; it must be a regular file",), TLS),
     "a key that can't be read": Row(_key_is_shut, ("tls.key: key: can't be read: Permission denied",), TLS, nobody=True),
+    "all of TLS is named pipes": Row(
+        lambda at: each(at, os.mkfifo),
+        tuple(f"tls.{key}: {name}: is a named pipe; it must be a regular file" for key, name in TLS_FILES),
+        TLS,
+    ),
+    "all of TLS is devices": Row(
+        lambda at: each(at, lambda path: path.symlink_to("/dev/zero")),
+        tuple(f"tls.{key}: {name}: is a device; it must be a regular file" for key, name in TLS_FILES),
+        TLS,
+    ),
+    "TLS has a NUL": Row(
+        nothing,
+        tuple(f"gateway.yaml:{line}: tls.{key}: must not hold a NUL" for line, (key, _) in enumerate(TLS_FILES, 5)),
+        'tls:\n  certificate: "a\\0b"\n  key: "a\\0b"\n  ca: "a\\0b"\n',
+    ),
+    "state has a NUL": Row(nothing, ("gateway.yaml:4: state: must not hold a NUL",), 'state: "a\\0b"\n'),
+    "state has a long name": Row(nothing, (f"gateway.yaml:4: state: {LONG}: can't be looked at: File name too long",), f"state: {LONG}\n"),
+    "state is below a long name": Row(
+        nothing, (f"gateway.yaml:4: state: {LONG}/b: can't be looked at: File name too long",), f"state: {LONG}/b\n"
+    ),
+    "state has a long name below what isn't there": Row(
+        nothing, (f"gateway.yaml:4: state: a/{LONG}: can't be made: ", " takes no name that long"), f"state: a/{LONG}\n"
+    ),
+    "state has a long path": Row(nothing, (": can't be looked at: File name too long",), f"state: {'a/' * 3000}\n"),
+    "contracts have a long name": Row(lambda at: again(at, "c.binpb", LONG), (f"{LONG}: File name too long",)),
+    "contracts have a NUL": Row(lambda at: again(at, "c.binpb", '"a\\0b"'), ("gateway.yaml:2: contracts[0]: must not hold a NUL",)),
+    "contracts are a named pipe": Row(lambda at: piped(at / "c.binpb"), ("c.binpb: is a named pipe; it must be a regular file",)),
+    "contracts are a link to itself": Row(lambda at: looped(at / "c.binpb"), ("c.binpb: Too many levels of symbolic links",)),
+    "the policy has a long name": Row(lambda at: again(at, "policy.yaml", LONG), (f"{LONG}: can't be read: File name too long",)),
+    "the policy has a NUL": Row(lambda at: again(at, "policy.yaml", '"a\\0b"'), ("gateway.yaml:1: policy: must not hold a NUL",)),
+    "the policy is a named pipe": Row(lambda at: piped(at / "policy.yaml"), ("policy.yaml: is a named pipe; it must be a regular file",)),
+    "the policy is a link to itself": Row(lambda at: looped(at / "policy.yaml"), ("policy.yaml: can't be read: Too many levels",)),
+    "the environment empties the policy": Row(
+        nothing,
+        ("PRIVACY_GATEWAY__POLICY: policy: must not be empty; leave it out, or write null, for none",),
+        environ={"PRIVACY_GATEWAY__POLICY": ""},
+    ),
+    "approvals are a named pipe": Row(lambda at: approvals(at, "lock", os.mkfifo), ("lock: is a named pipe; it must be a regular file",)),
+    "approvals have a long name": Row(lambda at: approvals(at, LONG), (f"{LONG}: can't be read: File name too long",)),
+    "approvals have a NUL": Row(lambda at: approvals(at, '"a\\0b"'), ("b: must not hold a NUL",)),
+    "a credential is a named pipe": Row(
+        lambda at: os.mkfifo(at / "secret"),
+        (".write_key: secret: is a named pipe; it must be a regular file",),
+        exporter=SEGMENT % "file: secret",
+    ),
+    "a credential is a device": Row(
+        nothing, (".write_key: /dev/zero: is a device; it must be a regular file",), exporter=SEGMENT % "file: /dev/zero"
+    ),
+    "a credential has a long name": Row(
+        nothing, (f".write_key: {LONG}: can't be read: File name too long",), exporter=SEGMENT % f"file: {LONG}"
+    ),
+    "a credential has a NUL": Row(nothing, ("b: must not hold a NUL",), exporter=SEGMENT % 'file: "a\\0b"'),
+    "an exporter's certificates are a named pipe": Row(
+        lambda at: os.mkfifo(at / "roots"), (".exporter.ca: roots: is a named pipe; it must be a regular file",), exporter=OTLP % "roots"
+    ),
+    "an exporter's certificates are a device": Row(
+        nothing, (".exporter.ca: /dev/zero: is a device; it must be a regular file",), exporter=OTLP % "/dev/zero"
+    ),
+    "an exporter's certificates have a long name": Row(
+        nothing, (f".exporter.ca: {LONG}: can't be read: File name too long",), exporter=OTLP % LONG
+    ),
+    "an exporter's certificates have a NUL": Row(nothing, ("b: must not hold a NUL",), exporter=OTLP % '"a\\0b"'),
+    "an exporter's certificates are none": Row(
+        lambda at: (at / "roots").write_text("planted"),
+        (".exporter.ca: roots: holds no certificates in PEM form",),
+        exporter=OTLP % "roots",
+    ),
+    "a vendor's certificates are empty": Row(
+        lambda at: ((at / "roots").write_text(""), (at / "secret").write_text("planted")),
+        (".exporter.ca: roots: holds no certificates in PEM form",),
+        exporter=(SEGMENT % "file: secret").replace("items", "ca: roots, items"),
+    ),
     "no credential in the environment": Row(
         nothing,
         ("policy.yaml:", ": destinations.us-vendor.exporter.write_key: the environment has no WRITE_KEY"),

@@ -17,7 +17,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.demo.vendors import Fault, SegmentStandIn
 from gateway.errors import BadConfig, Retryable
-from gateway.exporters.web import ANSWER_BYTES, Answer, Web, is_public, trust
+from gateway.exporters.trust import trust
+from gateway.exporters.web import ANSWER_BYTES, Answer, Web, is_public
 from tests.running import posing
 
 PUBLIC: Final = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
