@@ -10,12 +10,11 @@ import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 
 from gateway.contracts.contract import Contract
-from gateway.detectors.prohibited import prohibited
 from gateway.errors import BadSetup
-from gateway.model import Category
 from gateway.policy.compile import Compiler
-from gateway.policy.fields import held, parts, values
-from gateway.policy.judge import kind_of, kind_of_message
+from gateway.policy.fields import held, parts
+from gateway.policy.guess import proposal
+from gateway.policy.judge import kind_of_message
 from gateway.policy.load import parse
 from gateway.policy.reach import IMPORTED, brought
 
@@ -95,10 +94,17 @@ otlp:
 
 BARE: Final = """\
 
-# Fields that nobody has classified: they go nowhere. Say in the .proto file what each holds, behind its number. What stands here is guessed
-# from names and types; only you know. OPERATIONAL is what says nothing of anybody.
+# Fields that nobody has classified: they go nowhere. Say in the .proto file what each holds, behind its number:
 #   import "kannelle/privacy/v1/annotations.proto";
+#   string town = 1 [(kannelle.privacy.v1.field).category = DATA_CATEGORY_POSTAL_ADDRESS];
+#   string plan = 2 [(kannelle.privacy.v1.field) = {category: DATA_CATEGORY_OPERATIONAL, one_of: ["free", "pro"]}];
+# A string is USER_ID, WORK_EMAIL, NAME, PHONE, POSTAL_ADDRESS, DEVICE, NETWORK, COOKIE, ORGANISATION, USAGE, PAYMENT, CONTENT, FREE_TEXT,
+# or OPERATIONAL if it says nothing of anybody. What stands here is guessed from names and types, or asked where they don't tell: only you
+# know.
 """
+
+MAX_LISTED_FIELDS: Final = 3000
+"""Fields that a policy lists, so that the file isn't larger than what is read of one."""
 
 ROUTES: Final = """\
 
@@ -111,20 +117,6 @@ ROUTES: Final = """\
 #     callers:
 #       spiffe://example.org/ns/default/sa/caller: {{region: FR, allow: [USER_ID, OPERATIONAL]}}
 """
-
-GUESSES: Final[Sequence[tuple[str, Category]]] = (
-    ("mail", Category.WORK_EMAIL),
-    ("company", Category.ORGANISATION),
-    ("user_id", Category.USER_ID),
-    ("name", Category.NAME),
-    ("phone", Category.PHONE),
-    ("address", Category.POSTAL_ADDRESS),
-    ("text", Category.FREE_TEXT),
-    ("note", Category.FREE_TEXT),
-    ("comment", Category.FREE_TEXT),
-    ("message", Category.FREE_TEXT),
-)
-"""What a field probably holds whose name has this in it."""
 
 
 class FirstPolicy(msgspec.Struct, frozen=True):
@@ -222,24 +214,9 @@ def _unclassified(contract: Contract) -> Iterator[FieldDescriptor]:
 def _listed(fields: Sequence[FieldDescriptor]) -> Iterator[str]:
     if fields:
         yield BARE
-    yield from (f"#   {field.full_name}: {_annotation(field)}\n" for field in fields)
-
-
-def _annotation(field: FieldDescriptor) -> str:
-    """What to write behind a field."""
-    if found := prohibited(field.name):
-        return f"its name says {found.topic}, which no destination may have"
-    category = f"DATA_CATEGORY_{_guess(field).name}"
-    keys = ", map_key: DATA_CATEGORY_OPERATIONAL" if any(part == "map_key" for part, _ in parts(field)) else ""
-    if keys or not any(part == "category" for part, _ in parts(field)):
-        return f"[(kannelle.privacy.v1.field) = {{category: {category}{keys}}}]"
-    return f"[(kannelle.privacy.v1.field).category = {category}]"
-
-
-def _guess(field: FieldDescriptor) -> Category:
-    if kind_of(values(field)) == "string":
-        return next((category for word, category in GUESSES if word in field.name.lower()), Category.OPERATIONAL)
-    return Category.CONTENT if kind_of(values(field)) in ("bytes", "opaque") else Category.OPERATIONAL
+    yield from (f"#   {field.full_name}: {proposal(field)}\n" for field in fields[:MAX_LISTED_FIELDS])
+    if len(fields) > MAX_LISTED_FIELDS:
+        yield f"# And {len(fields) - MAX_LISTED_FIELDS} more: `privacy-gateway lint` lists them all.\n"
 
 
 def _routes(contract: Contract) -> Iterable[str]:

@@ -16,6 +16,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.document import Policy
 from gateway.policy.fields import parts, values
 from gateway.policy.findings import Finding, Keys, Severity, at
+from gateway.policy.guess import names_person
 from gateway.policy.reach import metadata, own_fields
 from gateway.policy.values import KIND_OF
 
@@ -124,8 +125,13 @@ def personal_words(compiler: Compiler) -> Iterator[Finding]:
 def _personal_word(name: str, keys: Keys, privacy: FieldPrivacy, kind: str) -> Iterator[Finding]:
     if privacy.category is not Category.OPERATIONAL or _is_closed(privacy) or kind not in ("string", "integer", "float"):
         return
-    if is_personal(name) and prohibited(name) is None:
+    if prohibited(name) is not None:
+        return
+    if is_personal(name):
         text = "its name says something personal, under the label OPERATIONAL: label it as what it is, or say which values it may have"
+        yield at(Severity.WARNING, "personal-word", keys, text)
+    elif kind == "string" and names_person(name):
+        text = "its name is somebody's or a thing's, under the label OPERATIONAL: label it USER_ID or NAME, or say which values it may have"
         yield at(Severity.WARNING, "personal-word", keys, text)
 
 

@@ -194,6 +194,24 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
             (f"message A {{ string {name} = 1 @OPERATIONAL; }}", "", "{}", {(WARNING, "personal-word", f"t.A.{name}")})
             for name in ("first_name", "lastName", "email", "phone", "vorname", "postal_code", "username", "ip_address")
         ),
+        # Names that are somebody's, or a thing's that is called so.
+        *(
+            (f"message A {{ string {name} = 1 @OPERATIONAL; }}", "", "{}", {(WARNING, "personal-word", f"t.A.{name}")})
+            for name in ("author", "owner", "manager", "assignee", "contact", "customer", "created_by", "nom", "employee_id", "taskOwner",
+                "destinataire", "mitarbeiter")
+        ),
+        *(
+            (f"message A {{ {field} }}", "", "{}", set())
+            for field in (
+                "string owner = 1 @USER_ID;",
+                "string author = 1 @NAME;",
+                "bool owner = 1 @OPERATIONAL;",
+                "string owner_kind = 1 @OPERATIONAL;",
+                "string package_manager = 1 @OPERATIONAL;",
+                "string owner = 1 @{category: OPERATIONAL, one_of: ['team', 'user']};",
+                "string customer_id = 1 @{category: OPERATIONAL, pattern: 'cus_[0-9]{4}'};",
+            )
+        ),
         ("message A { string first_name = 1 @NAME; string email = 2 @WORK_EMAIL; string phone = 3 @PHONE; }", "", "{}",
             set()),
         ("message A { string email_kind = 1 @{category: OPERATIONAL, one_of: 'a'}; bool email_sent = 2 @OPERATIONAL; }", "", "{}", set()),
