@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,6 +100,14 @@ def test_help_lists_every_command_in_one_line_each() -> None:
         (["lnt"], "No such command 'lnt'. Did you mean 'lint'?"),
         (["lint", "--policy", "nowhere.yaml"], "File 'nowhere.yaml' does not exist."),
         (["lint", "--contracts", "nowhere"], "Path 'nowhere' does not exist."),
+        (["lint", "--policy", "a" * 300], "can't be read: File name too long."),
+        (["lint", "--contracts", "a" * 300], "can't be read: File name too long."),
+        (["lint", "--policy", "a\0b"], "must not hold a NUL."),
+        (["config", "check", "--config", "a" * 300], "can't be read: File name too long."),
+        (["serve", "--config", "a" * 300], "can't be read: File name too long."),
+        (["diff", "a" * 300, "b"], "can't be read: File name too long."),
+        (["templates", "a" * 300], "can't be read: File name too long."),
+        (["init", "--contracts", "a" * 300], "can't be read: File name too long."),
         (["explain"], "Missing argument 'TYPE'."),
         (["explain", "Contact"], f"no contract has a message type Contact; did you mean {CONTACT}?"),
         (["explain", "kannelle.crm.v1.Contacts"], f"did you mean {CONTACT}?"),
@@ -114,6 +124,26 @@ def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(arguments: list[str], 
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert text in result.stderr
+
+
+@pytest.mark.parametrize("option", [["lint", "--policy"], ["lint", "--contracts"], ["config", "check", "--config"], ["lint"]])
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda path: path.symlink_to(path.name), "Too many levels of symbolic links"),
+        (os.mkfifo, "is a named pipe; it must be a regular file"),
+    ],
+    ids=["a link to itself", "a named pipe"],
+)
+def test_a_path_that_leads_to_no_file_is_told_as_what_it_is(
+    option: list[str], make: Callable[[Path], None], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "policy.yaml")
+    result = run(*option, *(["policy.yaml"] if option[-1].startswith("--") else []))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert text in result.stderr
+    assert "not exist" not in result.stderr
 
 
 def test_an_unknown_destination_is_told_with_file_and_line() -> None:

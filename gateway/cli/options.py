@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
+from gateway.files import Unreadable, is_folder, is_link, status, told
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-PATH: Final = click.Path(exists=True, path_type=Path)
-FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+class Existing(click.Path):
+    """A path that leads to something; where that can't be told, the reason is: click takes every one for "does not exist"."""
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Raises BadParameter."""
+        try:
+            status(Path(value))
+        except FileNotFoundError:
+            pass
+        except (OSError, Unreadable) as failure:
+            self.fail(f"{self.name.title()} {click.format_filename(value)!r} {told(failure)}.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH: Final = Existing(exists=True, path_type=Path)
+FILE: Final = Existing(exists=True, dir_okay=False, path_type=Path)
 
 
 def example(arguments: str) -> str:
@@ -52,12 +70,14 @@ def found_sources(command: F) -> F:
 
 def found_contracts() -> tuple[Path, ...]:
     """The contracts in the working folder, if it has some."""
-    return (CONTRACTS,) if CONTRACTS.is_dir() and next(CONTRACTS.rglob("*.proto"), None) else ()
+    if not is_folder(CONTRACTS):
+        return (CONTRACTS,) if is_link(CONTRACTS) else ()  # what is wrong with the link is told by who reads it
+    return (CONTRACTS,) if next(CONTRACTS.rglob("*.proto"), None) else ()
 
 
 def found_policy() -> Path | None:
-    """The policy in the working folder, if it has one."""
-    return POLICY if POLICY.is_file() else None
+    """The policy in the working folder, if it has something of that name: no other stands in for one that can't be read."""
+    return POLICY if os.path.lexists(POLICY) else None
 
 
 def output(command: F) -> F:

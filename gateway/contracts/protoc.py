@@ -25,6 +25,9 @@ PR_SET_PDEATHSIG: Final = 1
 MAX_MESSAGE_LINES: Final = 20
 """Lines of the compiler's errors that are passed on."""
 
+LOG_LINE: Final = re.compile(r"WARNING: All log messages before absl::|[IWEF][0-9]{4} ")
+"""How a line begins that the compiler's library logs beside the errors: https://abseil.io/docs/cpp/guides/logging#prefix."""
+
 MAX_LINE_CHARS: Final = 300
 
 SPARE_FILES: Final = 64
@@ -136,7 +139,7 @@ def _messages(text: bytes, held: dict[str, int], root: str) -> bytes:
     names = {f"{FOLDER}/{fd}": name for name, fd in held.items()}
     place = re.compile(rf"^{FOLDER}/[0-9]+")
     told = (place.sub(lambda match: names.get(match[0], match[0]), line) for line in text.decode("utf-8", "replace").splitlines())
-    lines = [line[:MAX_LINE_CHARS] for line in told if not line.startswith(f"{root}:")]
+    lines = [line[:MAX_LINE_CHARS] for line in told if not line.startswith(f"{root}:") and not LOG_LINE.match(line)]
     more = [f"and {len(lines) - MAX_MESSAGE_LINES} more lines"] if len(lines) > MAX_MESSAGE_LINES else []
     return "\n".join((*lines[:MAX_MESSAGE_LINES], *more)).encode()
 

@@ -32,6 +32,9 @@ MAX_PROTO_BYTES: Final = 4 * 1024 * 1024
 MAX_FOLDER_BYTES: Final = 32 * 1024 * 1024
 """Bytes of all files of one folder."""
 
+MAX_ENTRIES: Final = 50_000
+"""Files and folders of one folder, of whatever kind, that are looked through for `.proto` files."""
+
 MAX_NAME_CHARS: Final = 500
 """Characters of a file's name, with the folders that lead to it."""
 
@@ -46,6 +49,9 @@ MAX_SET_BYTES: Final = 8 * 1024 * 1024
 
 UNNAMEABLE: Final = frozenset(':="\\')
 """What the compiler takes for something else than a part of a name."""
+
+UNREAD: Final = re.compile(r"(?m)^([^:\n]+):\d+:\d+: (?:Invalid control characters|Interpreting non ascii codepoint)")
+"""What the compiler says of characters that stand outside of remarks and texts."""
 
 GRACE_SECONDS: Final = 5
 """How long the compiler may take beyond its own bound, to start and to end."""
@@ -101,20 +107,29 @@ def read_protos(folder: Path) -> Mapping[str, bytes]:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Yield the names of the files. Folders that are symbolic links are not entered."""
-    waiting = [""]
+    """Yield the names of the files. Folders that are symbolic links are not entered.
+
+    Raises BadContract: one that is too large is told as that, whatever else is wrong in it.
+    """
+    waiting, shut, count = [""], "", 0
     while waiting:
         above = waiting.pop()
         try:
             entries = [*os.scandir(folder / above)]
         except OSError as error:
-            raise BadContract(f"{folder / above}: {error.strerror}") from None
+            shut = shut or f"{folder / above}: {error.strerror}"
+            continue
+        count += len(entries)
+        if count > MAX_ENTRIES:
+            raise BadContract(f"{folder}: has more than {MAX_ENTRIES} files and folders; name the folder that holds the contract's")
         for entry in entries:
             name = f"{above}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
                 waiting += [] if entry.name.startswith(".") else [f"{name}/"]
             elif entry.name.endswith(".proto"):
                 yield name
+    if shut:
+        raise BadContract(shut)
 
 
 def _read(folder: Path, name: str) -> bytes:
@@ -149,8 +164,31 @@ def _compile(folder: Path, files: Mapping[str, bytes], root: str, descriptors: b
     if done.returncode == 0:
         return done.stdout
     if done.returncode == 1 and done.stdout:
-        raise BadContract(f"{folder}: {done.stdout.decode()}{_missing(done.stdout.decode())}")
+        said = _legible(done.stdout.decode(), files)
+        raise BadContract(f"{folder}: {said}{_missing(said)}")
     raise BadContract(_ended(folder, done.returncode))
+
+
+def _legible(said: str, files: Mapping[str, bytes]) -> str:
+    """What the compiler says; of a file whose characters it can't read, since it is no text, that alone."""
+    named = dict.fromkeys(match[1] for match in UNREAD.finditer(said))
+    faults = {name: fault for name in named if (fault := _fault_of_text(files.get(name, b"")))}
+    if not faults:
+        return said
+    others = (line for line in said.splitlines() if line.partition(":")[0] not in faults and not line.startswith("and "))
+    return "\n".join((*(f"{name}:{fault}" for name, fault in faults.items()), *others))
+
+
+def _fault_of_text(content: bytes) -> str:
+    """Where a file is no UTF-8 text, and what it is instead; empty if it is some."""
+    try:
+        content.decode()
+        at = content.find(0)
+        text = "holds a NUL; it must be text in UTF-8"
+    except UnicodeDecodeError as error:
+        at, text = error.start, "is not UTF-8"
+    line = content.count(b"\n", 0, max(at, 0)) + 1
+    return "" if at < 0 else f"{line}: {text}"
 
 
 def _missing(said: str) -> str:

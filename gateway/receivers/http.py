@@ -23,7 +23,7 @@ LIMITS: Final = Limits(connections=256, idle=10.0, life=10.0)
 TEXT: Final = "text/plain; charset=utf-8"
 
 VERBOSE: Final = "verbose"
-"""The query of `/readyz` by which it answers in lines for people."""
+"""The key in the query of `/readyz` by which it answers in lines for people, whatever its value and whatever else is there."""
 
 
 class Http:
@@ -59,13 +59,18 @@ class Http:
     def _readiness(self, request: BaseRequest) -> Page:
         readiness = self._ready()
         status = HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE
-        if request.raw_path.partition("?")[2] == VERBOSE:
+        if VERBOSE in _keys(request):
             return _said("".join(f"{line}\n" for line in readiness.lines()).encode(), status)
         return Page(msgspec.json.encode(readiness), "application/json", status, last=True)
 
     def _metrics(self, request: BaseRequest) -> Page:
         accept = ",".join(request.headers.getall("Accept", ()))
         return Page(*self._telemetry.exposition(accept), headers={"Vary": "Accept"}, last=True)
+
+
+def _keys(request: BaseRequest) -> frozenset[str]:
+    """The keys of a request's query."""
+    return frozenset(pair.partition("=")[0] for pair in request.raw_path.partition("?")[2].split("&"))
 
 
 def _live(_: BaseRequest) -> Page:

@@ -212,6 +212,50 @@ def test_a_folder_has_so_many_files(tmp_path: Path) -> None:
     assert fault(tmp_path).startswith(f"{tmp_path}: has more than {MAX_PROTO_FILES} .proto files")
 
 
+def test_a_folder_has_so_many_entries_whatever_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_ENTRIES", 40)
+    for index in range(20):
+        (tmp_path / f"{index}").mkdir()
+        (tmp_path / f"{index}" / "readme").touch()
+    put(tmp_path, "a.proto")
+    assert fault(tmp_path) == f"{tmp_path}: has more than 40 files and folders; name the folder that holds the contract's"
+
+
+def test_the_root_of_the_system_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_ENTRIES", 2000)
+    assert fault(Path("/")).startswith("/: has more than 2000 files and folders")
+
+
+WHOLE = 'syntax = "proto3";\nmessage A { string x = 1; }\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (WHOLE.encode("utf-16"), ["a.proto:1: is not UTF-8"]),
+        (WHOLE.encode("utf-16-le"), ["a.proto:1: holds a NUL; it must be text in UTF-8"]),
+        (WHOLE.encode() + b"\xff\xfe", ["a.proto:3: is not UTF-8"]),
+        (bytes(range(256)) * 8, ["a.proto:2: is not UTF-8"]),
+        (b"\n" + bytes(64), ["a.proto:2: holds a NUL; it must be text in UTF-8"]),
+        (b"message {", ["a.proto:1:9: Expected message name."]),
+        # Text in other letters is text, and the compiler says what it can't be.
+        ("message Réunion {}".encode(), ["a.proto:1:10: Interpreting non ascii codepoint 195."]),
+    ],
+    ids=["UTF-16", "UTF-16 without a mark", "a tail", "binary", "zeros", "no syntax", "an odd name"],
+)
+def test_of_what_is_no_text_that_is_told_and_no_log_of_the_compilers(tmp_path: Path, content: bytes, told: list[str]) -> None:
+    (tmp_path / "a.proto").write_bytes(content)
+    lines = fault(tmp_path).removeprefix(f"{tmp_path}: ").splitlines()
+    assert lines[: len(told)] == told
+    assert len(lines) == len(told) or not told[0].endswith("UTF-8")
+    assert not [line for line in lines if "absl" in line or "parser.cc" in line]
+
+
+def test_remarks_in_another_encoding_compile(tmp_path: Path) -> None:
+    (tmp_path / "a.proto").write_bytes(WHOLE.encode() + b"// caf\xe9\n")
+    assert "A" in load([tmp_path]).messages
+
+
 def test_a_folder_has_so_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "MAX_FOLDER_BYTES", 2 * len(TEXT) - 1)
     put(tmp_path, "a.proto")

@@ -125,6 +125,27 @@ async def test_readiness_is_told_in_full(checks: list[Check], ready: bool, told:
     assert verbose.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
+@pytest.mark.parametrize(
+    ("query", "lines"),
+    [
+        ("verbose", True),
+        ("verbose=", True),
+        ("verbose=1", True),
+        ("verbose&exclude=etcd", True),
+        ("exclude=etcd&verbose", True),
+        ("&verbose", True),
+        ("", False),
+        ("exclude=verbose", False),
+        ("verbosely", False),
+        ("exclude=etcd", False),
+    ],
+)
+async def test_readiness_is_told_in_lines_by_the_key_in_the_query(query: str, lines: bool) -> None:
+    async with serving() as case:
+        found = await case.ask(f"/readyz?{query}")
+    assert found.headers["Content-Type"] == ("text/plain; charset=utf-8" if lines else "application/json")
+
+
 async def test_a_check_tells_since_when_it_is_as_it_is() -> None:
     first = Check("outbox", ok=True, since=AT)
     still, full = first.turned(""), first.turned("FULL")
