@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -10,6 +11,9 @@ from gateway.contracts.contract import Contract
 from gateway.errors import BadContract
 from gateway.model import INDIRECT, NEVER, Category, FieldPrivacy
 from gateway.patterns import compile_pattern
+
+MAX_TOLD_FAULTS: Final = 50
+"""Annotations that can't hold, of which one error tells; the others are counted."""
 
 
 class Misplaced(Exception):
@@ -31,15 +35,15 @@ class Overlay(msgspec.Struct, frozen=True):
 def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, FieldPrivacy]:
     """What every classified field is said to be, by full name.
 
-    Raises Misplaced for an overlay on a field that isn't there or that loosens without saying so; BadContract for a bad pattern.
+    Raises Misplaced for an overlay on a field that isn't there or that loosens without saying so; BadContract, with a line for each, for
+    annotations that can't hold.
     """
     known = fields(contract)
     for name, overlay in overlays.items():
         _check_overlay(name, overlay, contract.annotations.get(name), known)
         if name in contract.unread and not overlay.overrides:
             raise Misplaced(name, "its annotation says what this gateway is too old to know; say `overrides: true` if this counts instead")
-    for name, privacy in contract.annotations.items():
-        _check_pattern(name, privacy)
+    _check_annotations(contract)
     return {**contract.annotations, **{name: overlay.privacy for name, overlay in overlays.items()}}
 
 
@@ -105,9 +109,21 @@ def _check_overlay(name: str, overlay: Overlay, annotation: FieldPrivacy | None,
         raise Misplaced(name, "looser than its annotation; say `overrides: true` if that is meant")
 
 
-def _check_pattern(name: str, privacy: FieldPrivacy) -> None:
+def _check_annotations(contract: Contract) -> None:
+    """Raise BadContract with a line for each annotation that can't hold, so that all can be mended at once."""
+    faults = [(name, text) for name, held in contract.annotations.items() for text in _wrong(held)]
+    lines = [f"{contract.file_of(name)}: {name}: {text}" for name, text in faults[:MAX_TOLD_FAULTS]]
+    if len(faults) > MAX_TOLD_FAULTS:
+        lines.append(f"and {len(faults) - MAX_TOLD_FAULTS} more")
+    if lines:
+        raise BadContract("\n".join(lines))
+
+
+def _wrong(privacy: FieldPrivacy) -> Iterator[str]:
     if privacy.pattern:
         try:
             compile_pattern(privacy.pattern)
         except ValueError as error:
-            raise BadContract(f"{name}: pattern: {error}") from error
+            yield f"pattern: {error}"
+    if privacy.min > privacy.max:
+        yield "min: must be max or less; max left out is 0"

@@ -92,6 +92,10 @@ class Contract:
         """The full names of the fields of which annotations say more than is known here: whatever that is, they go nowhere."""
         return frozenset(name for name, field in self._declared if not self._options.is_read(field))
 
+    def file_of(self, field: str) -> str:
+        """The name of the file that declares the field or extension with this full name; empty if none does."""
+        return next((file.name for file in self.files.values() if any(name == field for name, _ in _fields(file))), "")
+
     @property
     def _declared(self) -> Iterator[tuple[str, FieldDescriptorProto]]:
         return (found for file in self.files.values() for found in _fields(file))

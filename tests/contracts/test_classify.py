@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,9 +125,39 @@ def test_an_overlay_on_what_is_not_there_is_an_error(name: str) -> None:
         claims(contract(proto(BODY)), {name: Overlay(held(C.NAME))})
 
 
-def test_an_annotation_with_a_pattern_that_cannot_be_is_an_error_that_names_the_field() -> None:
-    with pytest.raises(BadContract, match=r"^t\.M\.a: pattern: "):
-        claims(contract(proto('message M { string a = 1 @{category: OPERATIONAL, pattern: ".*"}; }')), {})
+BAD: Final = """message M {
+    string star = 1 @{category: OPERATIONAL, pattern: ".*"};
+    string fine = 2 @{category: OPERATIONAL, pattern: "[a-z]{1,8}"};
+    string open = 3 @{category: OPERATIONAL, pattern: "("};
+    int32 span = 4 @{category: OPERATIONAL, min: 9, max: 1};
+    int32 least = 5 @{category: OPERATIONAL, min: 9};
+    int32 below = 6 @{category: OPERATIONAL, min: -9};
+    string both = 7 @{category: OPERATIONAL, pattern: ")", min: 1};
+    message N { string star = 1 @{category: OPERATIONAL, pattern: "a+"}; }
+}"""
+
+
+def test_annotations_that_cannot_be_are_told_all_at_once_each_with_its_file_and_field() -> None:
+    with pytest.raises(BadContract) as caught:
+        claims(contract(proto(BAD)), {})
+    lines = str(caught.value).splitlines()
+    (file,) = {line.split(": ")[0] for line in lines}
+    assert file.endswith(".proto")
+    assert [line.split(": ")[1:3] for line in lines] == [
+        ["t.M.star", "pattern"],
+        ["t.M.open", "pattern"],
+        ["t.M.span", "min"],
+        ["t.M.least", "min"],
+        ["t.M.both", "pattern"],
+        ["t.M.both", "min"],
+        ["t.M.N.star", "pattern"],
+    ]
+
+
+def test_of_many_annotations_that_cannot_be_the_rest_is_counted() -> None:
+    fields = " ".join(f"int32 f{number} = {number} @{{category: OPERATIONAL, min: 1}};" for number in range(1, 61))
+    with pytest.raises(BadContract, match=r"t\.M\.f50: min: must be max or less; max left out is 0\nand 10 more$"):
+        claims(contract(proto(f"message M {{ {fields} }}")), {})
 
 
 @pytest.mark.parametrize(
