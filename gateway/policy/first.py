@@ -103,8 +103,8 @@ BARE: Final = """\
 # know.
 """
 
-MAX_LISTED_FIELDS: Final = 3000
-"""Fields that a policy lists, so that the file isn't larger than what is read of one."""
+MAX_LISTED: Final = 2000
+"""Fields that a policy lists, and types that may not be led anywhere, so that the file isn't larger than what is read of one."""
 
 ROUTES: Final = """\
 
@@ -191,11 +191,15 @@ def _hindrance(made: Compiler, item: str) -> str:
 
 
 def _flows(fates: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each type that may be led somewhere, and one that says why not for the first of the others."""
     if fates:
         yield "  # Messages, by their type.\n"
-    for item, hindrance in fates.items():
+    hindered = [item for item, hindrance in fates.items() if hindrance]
+    for item in [*hindered[:MAX_LISTED], *(item for item, hindrance in fates.items() if not hindrance)]:
         flow = f"{_scalar(item)}: [{MESSAGES}]"
-        yield f"  # {flow}     # {hindrance}\n" if hindrance else f"  {flow}\n"
+        yield f"  # {flow}     # {fates[item]}\n" if fates[item] else f"  {flow}\n"
+    if len(hindered) > MAX_LISTED:
+        yield f"  # And {len(hindered) - MAX_LISTED} more, of which nothing may leave as they are.\n"
 
 
 def _scalar(name: str) -> str:
@@ -214,9 +218,9 @@ def _unclassified(contract: Contract) -> Iterator[FieldDescriptor]:
 def _listed(fields: Sequence[FieldDescriptor]) -> Iterator[str]:
     if fields:
         yield BARE
-    yield from (f"#   {field.full_name}: {proposal(field)}\n" for field in fields[:MAX_LISTED_FIELDS])
-    if len(fields) > MAX_LISTED_FIELDS:
-        yield f"# And {len(fields) - MAX_LISTED_FIELDS} more: `privacy-gateway lint` lists them all.\n"
+    yield from (f"#   {field.full_name}: {proposal(field)}\n" for field in fields[:MAX_LISTED])
+    if len(fields) > MAX_LISTED:
+        yield f"# And {len(fields) - MAX_LISTED} more: `privacy-gateway lint` lists them all.\n"
 
 
 def _routes(contract: Contract) -> Iterable[str]:

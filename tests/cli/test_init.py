@@ -172,8 +172,16 @@ def test_more_fields_than_a_policy_may_list_are_counted(here: Path) -> None:
     (here / "protos/a.proto").write_text(proto(" ".join(f"message M{number} {{ {fields} }}" for number in range(6))))
     result = run("init")
     assert "12000 fields without annotation won't leave" in result.stdout, result.stderr
-    assert "# And 9000 more: `privacy-gateway lint` lists them all.\n" in (here / "policy.yaml").read_text()
+    assert "# And 10000 more: `privacy-gateway lint` lists them all.\n" in (here / "policy.yaml").read_text()
     assert load_policy(here / "policy.yaml").policy.flows
+
+
+def test_of_types_that_lead_nowhere_the_rest_is_counted_and_what_leads_somewhere_is_there(here: Path) -> None:
+    bare = " ".join(f"message M{number} {{ string a = 1; }}" for number in range(15_000))
+    (here / "protos/a.proto").write_text(proto(f"{bare} message Z {{ string a = 1 @USER_ID; }}"))
+    assert run("init").exit_code == 0
+    assert "  # And 13000 more, of which nothing may leave as they are.\n" in (here / "policy.yaml").read_text()
+    assert load_policy(here / "policy.yaml").policy.flows["t.Z"] == ("message-log",)
 
 
 def test_a_name_that_says_what_is_never_collected_is_not_given_a_category(here: Path) -> None:
