@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import BadConfig
-from gateway.exporters.credentials import Credential, basic
+from gateway.exporters.credentials import MAX_FILE_BYTES, Credential, basic
 from gateway.policy.http_exporters import Secret
 
 
@@ -60,6 +61,31 @@ def test_a_file_of_bytes_is_no_credential(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"\xff\xfe")
     with pytest.raises(BadConfig, match=r"^k: .*/key: holds no text of printable ASCII$"):
         Credential(Secret(file=str(tmp_path / "key")), "k")
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (os.mkfifo, "is a named pipe; it must be a regular file"),
+        (Path.mkdir, "is a folder; it must be a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device; it must be a regular file"),
+        (lambda path: path.symlink_to(path.name), "can't be read: Too many levels of symbolic links"),
+        (lambda path: path.write_bytes(b" " * (MAX_FILE_BYTES + 1)), f"is larger than {MAX_FILE_BYTES} bytes"),
+    ],
+    ids=["a named pipe", "a folder", "a device", "a link to itself", "a large file"],
+)
+def test_what_is_no_file_is_told_at_the_start_and_leaves_what_was_said_later(
+    make: Callable[[Path], object], expected: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "key"
+    path.write_text("first")
+    credential = Credential(Secret(file=str(path)), "k")
+    path.unlink()
+    make(path)
+    assert credential.value() == "first"
+    with pytest.raises(BadConfig) as caught:
+        Credential(Secret(file=str(path)), "k")
+    assert str(caught.value) == f"k: {path}: {expected}"
 
 
 def test_user_and_password_are_one_header() -> None:

@@ -132,7 +132,7 @@ def place(folder: Path, name: str, given: Log) -> Path:
 
 REFUSED: Final[dict[str, tuple[dict[str, Log], str]]] = {
     "two of one path, otherwise written": ({"one": A, "two": {"path": "LINK/a.jsonl"}}, TAKEN),
-    "a path that can't be": ({"one": {**A, "backups": 1}, "two": B, "z": {"path": "sub.jsonl"}}, "is a directory"),
+    "a path that can't be": ({"one": {**A, "backups": 1}, "two": B, "z": {"path": "sub.jsonl"}}, "is a folder"),
     "another process's file": ({"one": {**A, "max_bytes": 5}, "two": {"path": "taken.jsonl"}}, TAKEN),
 }
 
