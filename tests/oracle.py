@@ -198,6 +198,11 @@ class Oracle:
         stays: dict[Any, Any] = {}
         moved: dict[Any, Any] = {}
         for old in sorted(entries):
+            held = entry.fields_by_name["value"].enum_type
+            if held is not None and entries[old] not in held.values_by_number:
+                # An entry with a number that its enum doesn't have isn't there: its key says nothing of anybody.
+                self._lost.append(at)
+                continue
             key = self._told(old, entry.fields_by_name["key"], FieldPrivacy(privacy.map_key), at)
             value = None if key is None else self._told(entries[old], entry.fields_by_name["value"], privacy, at)
             if value is not None:

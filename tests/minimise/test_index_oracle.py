@@ -22,6 +22,7 @@ from tests.minimise.test_oracle import BYTES, FACTS, file
 from tests.oracle import ANY, Oracle
 from tests.wire import Wire
 
+MASK: Final = "google.protobuf.FieldMask"
 NAMED: Final = frozenset({Category.USER_ID, Category.WORK_EMAIL})
 
 
@@ -53,7 +54,7 @@ class Kept:
         name = value.DESCRIPTOR.full_name if isinstance(value, Message) else ""
         if name == ANY or (name and not name.startswith("google.protobuf.")):
             yield from self.of(value)
-        elif category in NAMED:
+        elif category in NAMED and name != MASK:
             yield category, str(value.value if name else value)
 
 
