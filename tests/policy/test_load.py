@@ -467,7 +467,7 @@ def test_no_error_repeats_a_value() -> None:
     ("keys", "expected"),
     [
         ("level: [lvl]", "level: is not a key here; known: timestamp, severity_text, body, trace_id, span_id"),
-        ("body: lvl", "body: must be a list"),
+        ("body: lvl", "body: must be a list, such as [a, b]"),
         ("body: [7]", "body[0]: must be text; write it in quotes"),
         ("body: ['']", "body[0]: must be of 1 or more characters"),
         ("body: [a, a b]", "body[1]: must be a key, or up to 8 within each other with dots between, without spaces"),
