@@ -271,6 +271,15 @@ def test_of_a_file_nothing_is_lost_on_its_way_to_the_gateway(large: Path, tmp_pa
     assert (done.returncode, json.loads(done.stderr)["passed"]) == (0, 6_000)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What starts from here can be interrupted, also where these tests run in the background of a shell, which would ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_what_reads_a_file(number: int, large: Path) -> None:
     # It stands still, because nobody reads on.
