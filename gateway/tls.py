@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway import files
+from gateway import files, rfc3339
 from gateway.config import Tls
 from gateway.errors import BadConfig
 from gateway.telemetry.checks import Check
@@ -33,9 +33,6 @@ T = TypeVar("T")
 
 MONTH_SECONDS: Final = 30 * 24 * 3600.0
 WEEK_SECONDS: Final = 7 * 24 * 3600.0
-
-RFC_3339: Final = "%Y-%m-%dT%H:%M:%SZ"
-"""Of what is in UTC."""
 
 READS: Final = 3
 """How often files are read that don't fit each other: they may have been swapped in between."""
@@ -87,7 +84,7 @@ def tell(tls: Tls, material: Material, now: datetime) -> None:
         validity = expiry.validity(now)
         if validity is not Validity.VALID:
             level = logging.ERROR if validity is Validity.EXPIRED else logging.WARNING
-            log.log(level, "tls.%s: %s: %s, at %s", key, path, validity, expiry.not_after.strftime(RFC_3339))
+            log.log(level, "tls.%s: %s: %s, at %s", key, path, validity, rfc3339.written(expiry.not_after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +227,7 @@ class Certificates:
             validity = expiry.validity(now)
             since = expiry.not_after if validity is Validity.EXPIRED else self._loaded
             cause = "" if validity is Validity.VALID else validity.name
-            yield Check(f"certificate-{expiry.certificate}", not cause, since, cause, f"not after {expiry.not_after:{RFC_3339}}")
+            yield Check(f"certificate-{expiry.certificate}", not cause, since, cause, f"not after {rfc3339.written(expiry.not_after)}")
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """For a server whose callers must have a certificate. A new connection gets the material of its moment; TLS 1.2 is the least."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -12,7 +11,8 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.cli.show import console, count, rfc3339
+from gateway import rfc3339
+from gateway.cli.show import console, count
 from gateway.delivery.file import NANOS
 from gateway.delivery.held import Held
 from gateway.delivery.stock import Lot, Swept
@@ -136,12 +136,12 @@ def lot(one: Lot) -> dict[str, Any]:
     """What is kept for a destination; `oldest` is null where nothing waits."""
     told = msgspec.structs.asdict(one)
     oldest_ns = told.pop("oldest_ns")
-    return {**told, "oldest": rfc3339(oldest_ns) if oldest_ns else None}
+    return {**told, "oldest": rfc3339.from_ns(oldest_ns) if oldest_ns else None}
 
 
 def taken(one: Swept) -> dict[str, Any]:
     """A record of what was taken away undelivered."""
-    return {"at": rfc3339(one.at_ns), "destination": one.destination, "reason": one.reason, "count": one.count}
+    return {"at": rfc3339.from_ns(one.at_ns), "destination": one.destination, "reason": one.reason, "count": one.count}
 
 
 def plain(held: Held) -> dict[str, Any]:
@@ -151,10 +151,10 @@ def plain(held: Held) -> dict[str, Any]:
         "destination": held.destination,
         "type": held.type,
         "bytes": held.bytes,
-        "received": rfc3339(held.received_ns),
+        "received": rfc3339.from_ns(held.received_ns),
         "attempts": held.attempts,
-        "due": rfc3339(held.due_ns) if held.due_ns else None,
-        "dead_since": rfc3339(held.buried_ns) if held.reason else None,
+        "due": rfc3339.from_ns(held.due_ns) if held.due_ns else None,
+        "dead_since": rfc3339.from_ns(held.buried_ns) if held.reason else None,
         "reason": held.reason or None,
         "damaged": None if held.sound else True,
         "key": held.key,
@@ -208,7 +208,7 @@ def _size(field: FieldDescriptor, value: Any) -> int:
 
 def moment(time_ns: int) -> str:
     """A time in UTC, to the second: `2026-01-02T03:04:05Z`."""
-    return f"{datetime.fromtimestamp(time_ns // NANOS, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return rfc3339.from_ns(time_ns // NANOS * NANOS)
 
 
 def age(span_ns: int) -> str:

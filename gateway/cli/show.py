@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -33,13 +32,6 @@ def console(*, lines: bool = True) -> Console:
 def as_json(value: Any, *, err: bool = False) -> None:
     """Print one JSON document."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2), err=err)
-
-
-def rfc3339(time_ns: int) -> str:
-    """A time in UTC as all JSON here has it, with a fraction only where there is one: `2026-01-02T03:04:05Z`, `2026-01-02T03:04:05.25Z`."""
-    seconds, nanos = divmod(time_ns, 1_000_000_000)
-    fraction = f".{nanos:09}".rstrip("0") if nanos else ""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
 def count(number: int, noun: str) -> str:

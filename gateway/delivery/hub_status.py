@@ -6,16 +6,13 @@ import logging
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway import rfc3339
 from gateway.errors import Cause, Reason
 from gateway.telemetry.checks import ill
 from gateway.telemetry.counts import Counts
 from gateway.telemetry.repeats import Repeats
 
 log = logging.getLogger(__name__)
-
-RFC_3339: Final = "%Y-%m-%dT%H:%M:%SZ"
-"""Of what is in UTC."""
-
 
 UNTRIED: Final = "UNTRIED"
 """The cause of a check of a hub that nothing was heard of yet, well or ill."""
@@ -36,7 +33,7 @@ class HubStatus:
     def reached(self) -> None:
         """The hub has let the agent in, or acknowledged something."""
         before, now = self.check, datetime.now(UTC)
-        self.check = before.turned("", f"last heard {now:{RFC_3339}}")
+        self.check = before.turned("", f"last heard {rfc3339.written(now)}")
         self._counts.hub(up=True, heard=now.timestamp())
         if not before.ok:
             log.info("the hub takes what it is handed" if before.cause == UNTRIED else "the hub is back")

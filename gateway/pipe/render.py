@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
 
+from gateway import rfc3339
 from gateway.model import Release
 from gateway.pipe import logfmt
 from gateway.pipe.form import Form, Spelling, Syntax
@@ -94,9 +94,7 @@ def _time(nanoseconds: int, unit: str) -> str | int | float:
     if unit in UNITS:
         whole, rest = divmod(nanoseconds, UNITS[unit])
         return nanoseconds / UNITS[unit] if rest else whole
-    seconds, fraction = divmod(nanoseconds, 10**9)
-    digits = f".{fraction:09}".rstrip("0") if fraction else ""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{digits}Z"
+    return rfc3339.from_ns(nanoseconds)
 
 
 def _pairs(pairs: Iterable[KeyValue]) -> dict[str, Any]:

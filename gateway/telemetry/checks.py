@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from gateway import rfc3339
+
 
 class Check(msgspec.Struct, frozen=True):
     """How one thing stands. Nothing here is a field's value.
@@ -57,7 +59,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 def _line(check: Check) -> str:
-    since = check.since.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    since = rfc3339.written(check.since)
     matters = "" if check.needed or check.ok else " (ready all the same)"
     detail = " ".join(check.detail.split())
     return f"[{'+' if check.ok else '-'}]{check.name} {check.cause or 'ok'} since {since}{matters}{detail and ': '}{detail}"

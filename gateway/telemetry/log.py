@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO, TypedDict, get_args
 
+from gateway import rfc3339
+
 Format = Literal["text", "json"]
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -101,7 +103,7 @@ def set_up(form: Format, level: Level, stream: TextIO) -> None:
 
 def _time(record: logging.LogRecord) -> str:
     """When a record was made: RFC 3339, in UTC."""
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339.written(datetime.fromtimestamp(record.created, UTC), "milliseconds")
 
 
 def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:

@@ -14,9 +14,9 @@ from typing import Any, Final
 import pytest
 from click.testing import CliRunner
 
+from gateway import rfc3339
 from gateway.cli import main
 from gateway.cli.root import COMMANDS
-from gateway.cli.show import rfc3339
 from gateway.errors import Reason
 from gateway.exporters.base import Bounds
 from gateway.model import Parcel, Release
@@ -128,5 +128,5 @@ def test_no_command_is_forgotten() -> None:
     ],
 )
 def test_a_time_has_a_fraction_only_where_there_is_one(time_ns: int, text: str) -> None:
-    assert rfc3339(time_ns) == text
+    assert rfc3339.from_ns(time_ns) == text
     assert TIME.fullmatch(text)
