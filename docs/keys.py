@@ -43,6 +43,7 @@ LEAVES: Final[Mapping[Any, str]] = {
     NoneType: "`null`",
     Any: "template",
 }
+"""What stands for a value of a plain type."""
 
 POLICY: Final = """# The policy
 
@@ -133,17 +134,8 @@ def _value(type_: Any) -> str:
 
 
 def _plain(type_: Any) -> str:
-    plain = {
-        str: "text",
-        bool: "`true` or `false`",
-        int: "whole number",
-        float: "number",
-        Path: "path",
-        NoneType: "`null`",
-        Any: "template",
-    }
-    if type_ in plain:
-        return plain[type_]
+    if type_ in LEAVES:
+        return LEAVES[type_]
     form, inner = get_origin(type_), get_args(type_)
     if form is not None and form is not Literal and issubclass(form, Mapping):
         return f"mapping from {_value(inner[0])} to {_value(inner[1])}"
@@ -196,12 +188,12 @@ def files() -> dict[Path, str]:
 
 def main() -> int:
     """Write or compare; the exit code."""
-    stale = [path for path, text in files().items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
-    for path in stale:
+    stale = {path: text for path, text in files().items() if not path.is_file() or path.read_text(encoding="utf-8") != text}
+    for path, text in stale.items():
         if "--check" in sys.argv[1:]:
             print(f"{path.relative_to(ROOT)} is out of step: run make docs")
         else:
-            path.write_text(files()[path], encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
     return 1 if stale and "--check" in sys.argv[1:] else 0
 
 
