@@ -16,6 +16,7 @@ import trustme
 
 from tests.build import POLICY
 from tests.e2e.fronting import metric, page, reloaded, until
+from tests.replaced import device, looped, piped
 from tests.running import SECONDS, Process
 
 AUTHORITY: Final = trustme.CA()
@@ -39,21 +40,6 @@ class Row(msgspec.Struct, frozen=True):
     file: str
     subject: str
     words: str
-
-
-def piped(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def looped(path: Path) -> None:
-    path.unlink()
-    path.symlink_to(path.name)
-
-
-def device(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("/dev/zero")
 
 
 FAULTS: Final[Mapping[str, Row]] = {

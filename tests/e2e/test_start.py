@@ -18,6 +18,7 @@ import pytest
 import trustme
 
 from tests.build import POLICY
+from tests.replaced import looped, piped
 from tests.starting import CANNOT, NOBODY, Job, Ran, run_all
 
 HEAD: Final = "policy: policy.yaml\ncontracts: [c.binpb]\nlisteners: {local: {address: '127.0.0.1:0'}, local_http: null}\n"
@@ -78,16 +79,6 @@ def state(folder: Path, mode: int = 0o700) -> Path:
 def each(folder: Path, make: Callable[[Path], None]) -> None:
     for _, name in TLS_FILES:
         make(folder / name)
-
-
-def piped(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def looped(path: Path) -> None:
-    path.unlink()
-    path.symlink_to(path.name)
 
 
 def again(folder: Path, old: str, new: str) -> None:
