@@ -22,7 +22,7 @@ from gateway.files import is_folder, is_there
 from gateway.folder import Flaw, flaws, unmakeable, unwritable
 from gateway.loading import Loaded
 from gateway.policy.targets import is_written
-from gateway.yamlfile import Origin
+from gateway.yamlfile import Fault, Origin
 
 KEYS: Final = "keys"
 """The secret of keyed hashes, a file in the state folder."""
@@ -30,9 +30,6 @@ KEYS: Final = "keys"
 MIN_FREE_BYTES: Final = 1024 * 1024
 """What a volume must have free for a state folder to begin on it. Where one is already, a full volume hinders no start: what is stored
 must be delivered."""
-
-Fault = tuple[tuple[str, ...], str]
-"""What is wrong: a key of the configuration, and a text."""
 
 
 class Preflight(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.config.document import Config, Listeners
 from gateway.policy.targets import OURS, is_written
-from gateway.yamlfile import Origin
+from gateway.yamlfile import Fault, Keys, Origin
 
 _TCP: Final = re.compile(r"(?:\[([0-9a-f:.]*:[0-9a-f:.]*)\]|([a-z0-9.-]+)):([0-9]{1,5})", re.ASCII)
 
@@ -21,7 +21,7 @@ def check(config: Config, origin: Origin) -> None:
     origin.check(_faults(config))
 
 
-def _faults(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _faults(config: Config) -> Iterator[Fault]:
     """What is wrong with values together: the key, and the text of the error."""
     yield from _faults_of_role(config)
     yield from _faults_of_files(config)
@@ -39,9 +39,9 @@ def _faults(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("listeners", other, "address"), f"is taken by listeners.{one}"
 
 
-def _faults_of_files(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _faults_of_files(config: Config) -> Iterator[Fault]:
     """Files that are read and are called as those of exporters, which are written to."""
-    files: dict[tuple[str | int, ...], Path | None] = {("policy",): config.policy}
+    files: dict[Keys, Path | None] = {("policy",): config.policy}
     files |= {("contracts", index): path for index, path in enumerate(config.contracts)}
     if config.tls is not None:
         files |= {("tls", name): getattr(config.tls, name) for name in config.tls.__struct_fields__}

@@ -24,9 +24,10 @@ from gateway.policy.otlp import slots
 from gateway.policy.project import Projection, Projector
 from gateway.policy.residency import ceiling_of
 from gateway.policy.subject import subject_plan
-from gateway.policy.table import Keys, Table, build
+from gateway.policy.table import Table, build
 from gateway.policy.values import properties
 from gateway.signals import BY_FLOW
+from gateway.yamlfile import Keys
 
 EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
 """The type whose items the tracking plan rules."""

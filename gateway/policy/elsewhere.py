@@ -14,7 +14,7 @@ import msgspec
 from gateway.contracts.builtin import builtin
 from gateway.contracts.contract import Contract
 from gateway.policy.document import Policy
-from gateway.policy.findings import Keys
+from gateway.yamlfile import Keys
 
 SAY: Final = "if another contract has it, list it under `elsewhere`"
 """What to do about a name that a contract lacks."""

@@ -15,7 +15,8 @@ from gateway.plan import EnvelopePlan, FreeText, Rule, Text
 from gateway.policy import faults as fault
 from gateway.policy.document import Classification, Metadata
 from gateway.policy.judge import Site, judge
-from gateway.policy.residency import Fault, barred
+from gateway.policy.residency import barred
+from gateway.yamlfile import Fault
 
 Holding = Mapping[str, Category | Classification]
 """What metadata keys, or entries of one, hold."""

@@ -12,11 +12,11 @@ from gateway.policy.bare import is_open
 from gateway.policy.compile import EVENT, Compiler
 from gateway.policy.document import Classification, Metadata
 from gateway.policy.fields import parts
-from gateway.policy.findings import Keys
 from gateway.policy.judge import Site, judge
 from gateway.policy.reach import metadata, pairs
 from gateway.policy.values import KIND_OF
 from gateway.signals import BY_ITEM
+from gateway.yamlfile import Keys
 
 
 class Exemption(msgspec.Struct, frozen=True):

@@ -13,9 +13,9 @@ from gateway.policy.document import UserId
 from gateway.policy.identifiers import identifier_fault
 from gateway.policy.log_lines import LogKeys
 from gateway.policy.planned import Property
-from gateway.policy.residency import Fault
 from gateway.policy.vocabulary import EXEMPTIBLE, EXEMPTIBLE_USER_ID
 from gateway.policy.words import few
+from gateway.yamlfile import Fault
 
 MAX_EXEMPT_CHARS: Final = 400
 """Characters of the longest value that the pattern of a field with an exemption may match."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-Keys = tuple[str | int, ...]
+from gateway.yamlfile import Keys
 
 
 class Severity(StrEnum):

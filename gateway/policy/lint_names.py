@@ -15,10 +15,11 @@ from gateway.patterns import compile_pattern
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Policy
 from gateway.policy.fields import parts, values
-from gateway.policy.findings import Finding, Keys, Severity, at
+from gateway.policy.findings import Finding, Severity, at
 from gateway.policy.guess import names_person
 from gateway.policy.reach import metadata, own_fields
 from gateway.policy.values import KIND_OF
+from gateway.yamlfile import Keys
 
 UNFIT: Final[Mapping[Topic, frozenset[str]]] = {
     Topic.AGE: frozenset({"bool"}),

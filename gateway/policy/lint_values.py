@@ -8,8 +8,9 @@ from gateway.detectors.detect import find
 from gateway.detectors.prohibited import prohibited
 from gateway.model import NEVER, Category, FieldPrivacy
 from gateway.policy.compile import Compiler
-from gateway.policy.findings import Finding, Keys, Severity, at
+from gateway.policy.findings import Finding, Severity, at
 from gateway.policy.lint_names import UNFIT, first_prohibited, named, severity, way_out
+from gateway.yamlfile import Keys
 
 
 def flagged_values(compiler: Compiler) -> Iterator[Finding]:

@@ -19,9 +19,8 @@ from gateway.policy import elsewhere, envelope, mail, outgoing, residency, route
 from gateway.policy import faults as fault
 from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy
 from gateway.policy.planned import Property, PropertyType
-from gateway.policy.residency import Fault
 from gateway.signals import BY_FLOW
-from gateway.yamlfile import Origin, bytes_of, decoded, unlisted
+from gateway.yamlfile import Fault, Origin, bytes_of, decoded, unlisted
 from gateway.yamlfile import parse as parse_yaml
 
 _FLOW: Final = re.compile(rf"{routes.NAME}(/(\*|[A-Za-z_]\w*))?", re.ASCII)

@@ -11,7 +11,7 @@ import idna
 from gateway.detectors.fold import fold
 from gateway.detectors.mail_domains import Own, is_core, own
 from gateway.policy.document import PersonalDomains
-from gateway.policy.residency import Fault
+from gateway.yamlfile import Fault
 
 MAX_DOMAIN_CHARS: Final = 253
 

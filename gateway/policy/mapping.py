@@ -15,7 +15,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.contracts.contract import message_of
-from gateway.policy.residency import Fault
+from gateway.yamlfile import Fault
 
 Place = tuple[str, ...]
 """The names on the way to a field."""

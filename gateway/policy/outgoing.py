@@ -13,8 +13,8 @@ from gateway.policy.http_exporters import HttpExporter, Mapped, Secret, ZendeskE
 from gateway.policy.mapping import field_of, leaves, misled, misspelt, parts, sort_of
 from gateway.policy.markup import Markup
 from gateway.policy.places import places
-from gateway.policy.residency import Fault
 from gateway.policy.vendors import PLAIN, SHAPES, Reserved, Shape, misplaced
+from gateway.yamlfile import Fault
 
 NO_MAP: Final = "must not be a map, whose keys the vendor would take for its own; write them one by one"
 ONE_PLACE: Final = "must say one of env and file"

@@ -14,8 +14,7 @@ from gateway.model import EU, INDIRECT, NEVER, Category
 from gateway.policy.document import Caller, Destination, OtlpExporter, Policy
 from gateway.policy.http_exporters import HttpExporter, WebhookExporter
 from gateway.policy.vendors import HOSTS, REGIONS
-
-Fault = tuple[tuple[str | int, ...], str]
+from gateway.yamlfile import Fault
 
 HOMES: Final = frozenset({"BE", "FR", "IE"})
 """Where personal data may be at any destination."""

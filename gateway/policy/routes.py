@@ -14,9 +14,8 @@ from gateway.model import EU, Recipient
 from gateway.policy import envelope
 from gateway.policy import faults as fault
 from gateway.policy.document import Caller, Mode, Policy, Route, Side
-from gateway.policy.residency import Fault, is_loopback, of_allow
-
-Keys = tuple[str | int, ...]
+from gateway.policy.residency import is_loopback, of_allow
+from gateway.yamlfile import Fault, Keys
 
 NAME: Final = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 """A full name in protobuf."""

@@ -15,10 +15,8 @@ from gateway.policy import faults as fault
 from gateway.policy.document import Classification, Policy, UserId
 from gateway.policy.findings import path
 from gateway.policy.planned import Property
-from gateway.policy.residency import Fault
 from gateway.policy.words import printable
-from gateway.yamlfile import unlisted
-from gateway.yamlfile.origin import Keys
+from gateway.yamlfile import Fault, Keys, unlisted
 
 Shaped = Classification | Property | UserId
 """What has a pattern, or the name of one."""

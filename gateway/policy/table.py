@@ -15,15 +15,13 @@ from gateway.plan import MethodPlan
 from gateway.policy import elsewhere
 from gateway.policy.document import Route, Side
 from gateway.policy.routes import EVERY
-from gateway.yamlfile import Origin
+from gateway.yamlfile import Keys, Origin
 
 OWN: Final = ("kannelle.privacy.v1", "opentelemetry.proto")
 """Packages whose services the gateway takes itself: a route carries them only where its methods name them."""
 
 MAX_CARRIED_METHODS: Final = 200_000
 """Methods that all routes together may carry, each counted once for each of them."""
-
-Keys = tuple[str | int, ...]
 
 
 class Table(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.policy.document import JsonlExporter, OtlpExporter, Policy
 from gateway.policy.http_exporters import HttpExporter, Secret
-from gateway.policy.residency import Fault
+from gateway.yamlfile import Fault
 
 STDOUT: Final = "-"
 SUFFIX: Final = ".jsonl"

@@ -12,7 +12,7 @@ from typing import TypeVar
 from gateway.errors import BadSetup
 from gateway.yamlfile.durations import SECONDS
 from gateway.yamlfile.nodes import MAX_BYTES, MAX_DEPTH, Node, bytes_of, compose, decoded, text_of
-from gateway.yamlfile.origin import NOWHERE, Origin
+from gateway.yamlfile.origin import NOWHERE, Fault, Keys, Origin
 from gateway.yamlfile.scalars import Listed, unlisted
 from gateway.yamlfile.structs import build
 
@@ -21,6 +21,8 @@ __all__ = [
     "MAX_DEPTH",
     "NOWHERE",
     "SECONDS",
+    "Fault",
+    "Keys",
     "Listed",
     "Node",
     "Origin",

@@ -14,7 +14,7 @@ from gateway.model import Category
 from gateway.policy import routes
 from gateway.policy.document import Caller, Mode, Policy, Retry, Side
 from gateway.policy.load import parse
-from gateway.policy.residency import Fault
+from gateway.yamlfile import Fault
 from tests.build import POLICY
 
 OTHERS: Final = (
