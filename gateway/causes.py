@@ -57,6 +57,9 @@ _HUNG_UP: Final = ("Socket closed", "Connection reset by peer", "Broken pipe", "
 _IN_CALL: Final = (*_HUNG_UP, "keepalive watchdog timeout", "ping timeout", "Stream removed", "Cancelling all calls")
 """How a text begins, behind what failed, of a call whose connection ended; the last is what a server of gRPC's core says that stops."""
 
+_CUT_SHORT: Final = "Internal error from Core"
+"""What grpc.aio says, as INTERNAL, where the core ended a call while something of it was still being sent or read."""
+
 
 def cause_of(code: grpc.StatusCode, text: str, *, ready: bool, tls: bool) -> Cause | None:
     """The cause of a failure that is gRPC's own; None for a status that the upstream sent.
@@ -66,6 +69,8 @@ def cause_of(code: grpc.StatusCode, text: str, *, ready: bool, tls: bool) -> Cau
     """
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Cause.UPSTREAM_TIMEOUT if text == "Deadline Exceeded" else None
+    if code is grpc.StatusCode.INTERNAL and text == _CUT_SHORT:
+        return Cause.UPSTREAM_RESET
     if code is not grpc.StatusCode.UNAVAILABLE:
         return None
     if text.startswith(_CONNECTING):
