@@ -5,11 +5,13 @@ No error here ever holds a field's value.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class Reason(StrEnum):
-    """Why a field or an item did not pass; the names of `kannelle.privacy.v1.Reason`."""
+    """Why something did not pass; the names of `kannelle.privacy.v1.Reason`. Each kind says what it is about."""
 
     # Counted by the million: an enum's own hash is a Python function.
     __hash__ = str.__hash__
@@ -18,6 +20,10 @@ class Reason(StrEnum):
     def words(self) -> str:
         """The name, in words."""
         return self.value.lower().replace("_", " ")
+
+
+class FieldReason(Reason):
+    """Why a field's value is stripped or masked: the first block is known when a plan is compiled, the second is the value's own."""
 
     UNCLASSIFIED = "UNCLASSIFIED"
     CATEGORY_NOT_ALLOWED = "CATEGORY_NOT_ALLOWED"
@@ -50,6 +56,10 @@ class Reason(StrEnum):
     PATH_NOT_KEPT = "PATH_NOT_KEPT"
     DUPLICATE_KEY = "DUPLICATE_KEY"
 
+
+class ItemReason(Reason):
+    """Why an item is refused or withheld, whatever it holds beside."""
+
     MALFORMED = "MALFORMED"
     TOO_LARGE = "TOO_LARGE"
     TOO_DEEP = "TOO_DEEP"
@@ -63,6 +73,10 @@ class Reason(StrEnum):
     MASK_EMPTY = "MASK_EMPTY"
     MASK_UNCLEAR = "MASK_UNCLEAR"
 
+
+class CallReason(Reason):
+    """Why a call is not answered as it was meant."""
+
     UNKNOWN_METHOD = "UNKNOWN_METHOD"
     NO_ROUTE = "NO_ROUTE"
     CALLER_NOT_ALLOWED = "CALLER_NOT_ALLOWED"
@@ -75,6 +89,10 @@ class Reason(StrEnum):
     UNKNOWN_PLAN = "UNKNOWN_PLAN"
     POLICY_CHANGED = "POLICY_CHANGED"
 
+
+class DeliveryReason(Reason):
+    """Why a release that was accepted is not delivered."""
+
     REJECTED = "REJECTED"
     EXPIRED = "EXPIRED"
     CUT_OFF = "CUT_OFF"
@@ -82,6 +100,12 @@ class Reason(StrEnum):
     BURIED = "BURIED"
     DAMAGED = "DAMAGED"
     PURGED = "PURGED"
+
+
+REASONS: Final[Mapping[str, Reason]] = {
+    reason.value: reason for kind in (FieldReason, ItemReason, CallReason, DeliveryReason) for reason in kind
+}
+"""Every reason by its name."""
 
 
 class Cause(StrEnum):

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from gateway.contracts.contract import Contract
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Reason, Refused
 from gateway.model import Category, Facts, FieldPrivacy
 from gateway.policy.judge import Site, judge
 from tests.oracle_masks import MASK, Masks
@@ -131,14 +131,14 @@ class Oracle:
         try:
             parsed = self.contract.message_class(type).FromString(raw)
         except DecodeError:
-            raise Refused(Reason.MALFORMED) from None
+            raise Refused(ItemReason.MALFORMED) from None
         self._survey(parsed)
         message: Message = known(parsed)
         outside, self._lost = self._lost, []  # what is in an `Any` has no path from outside
         self._walk(message, ())
         self._lost = outside
         if not message.IsInitialized():
-            raise Refused(Reason.REQUIRED_FIELD)
+            raise Refused(ItemReason.REQUIRED_FIELD)
         return message
 
     def _survey(self, message: Any) -> None:
@@ -245,7 +245,7 @@ class Oracle:
             try:
                 inner.ParseFromString(held.value)
             except DecodeError:
-                raise Refused(Reason.MALFORMED) from None
+                raise Refused(ItemReason.MALFORMED) from None
             inner = known(inner)
             if not self._any(inner):
                 return False

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.contracts.contract import Contract
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.model import Category, FieldPrivacy
 from gateway.policy.judge import Site, kind_of_message
 from gateway.policy.masks import Referent, Referents
@@ -39,7 +39,7 @@ class Masks:
         for field in self._own(message):
             value = message.Extensions[field] if field.is_extension else getattr(message, field.name)
             if _is_map(field):
-                raise Refused(Reason.MASK_UNCLEAR)
+                raise Refused(ItemReason.MASK_UNCLEAR)
             for mask in value if field.is_repeated else [value]:
                 self._survey(message, field, mask)
 
@@ -48,7 +48,7 @@ class Masks:
         if not mask.paths:
             return
         if found is None:
-            raise Refused(Reason.MASK_UNCLEAR)
+            raise Refused(ItemReason.MASK_UNCLEAR)
         beside = self._beside(message, found)
         _narrow(mask, lambda path: self._left(field, found, path, _is_unknown(beside), _holds_unknown(beside)))
 
@@ -143,7 +143,7 @@ class Masks:
 def _narrow(mask: Any, left: Callable[[str], list[str]]) -> None:
     kept = [one for path in mask.paths for one in left(path)]
     if not kept:
-        raise Refused(Reason.MASK_EMPTY)
+        raise Refused(ItemReason.MASK_EMPTY)
     mask.paths[:] = kept
 
 

@@ -28,7 +28,7 @@ from gateway.delivery import Delivery
 from gateway.delivery.keys import Keys
 from gateway.delivery.packer import Packer
 from gateway.directory import Unknown
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.loading import load_all
 from gateway.model import Parcel, Release
 from gateway.pipeline.decide import Decider
@@ -129,9 +129,9 @@ class Gate:
 
     async def accept(self, parcels: Sequence[Parcel]) -> None:
         if len(parcels) > self.most:
-            raise Refused(Reason.TOO_LARGE)
+            raise Refused(ItemReason.TOO_LARGE)
         if self.waiting + len(parcels) > self.most:
-            raise Retryable(Reason.FULL, 1.0)
+            raise Retryable(CallReason.FULL, 1.0)
         self.batches.append([parcel.release for parcel in parcels])
         self.parcels += parcels
         self.waiting += len(parcels)

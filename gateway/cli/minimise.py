@@ -17,7 +17,7 @@ from gateway.cli.load import compiler, destination_named, type_named
 from gateway.cli.options import example, found_sources
 from gateway.cli.show import as_json
 from gateway.directory import Unknown
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.minimise.engine import MAX_BYTES
 from gateway.minimise.flows import Flow, single
 from gateway.minimise.receipt import FieldLine, receipt
@@ -66,14 +66,14 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
 def _parsed(message: Message, text: bytes) -> bytes:
     """The bytes of a message that is given as JSON, read into `message`. Raises Refused; what the reader says of it may hold values."""
     if len(text) > MAX_BYTES:
-        raise Refused(Reason.TOO_LARGE)
+        raise Refused(ItemReason.TOO_LARGE)
     if not text.lstrip().startswith(b"{"):  # an empty list would be taken for an empty message
-        raise Refused(Reason.MALFORMED)
+        raise Refused(ItemReason.MALFORMED)
     try:
         json_format.Parse(text, message, descriptor_pool=_pool(message))
         return message.SerializePartialToString()
     except (json_format.ParseError, ValueError, ArithmeticError, RecursionError, TypeError, KeyError, AttributeError):
-        raise Refused(Reason.MALFORMED) from None
+        raise Refused(ItemReason.MALFORMED) from None
 
 
 def _printed(message: Message, payload: bytes) -> bytes:
@@ -83,7 +83,7 @@ def _printed(message: Message, payload: bytes) -> bytes:
     try:
         return f"{json_format.MessageToJson(message, descriptor_pool=_pool(message))}\n".encode()
     except (json_format.SerializeToJsonError, ValueError, ArithmeticError, RecursionError):
-        raise Refused(Reason.MALFORMED) from None
+        raise Refused(ItemReason.MALFORMED) from None
 
 
 def _pool(message: Message) -> DescriptorPool:
@@ -95,7 +95,7 @@ def _pool(message: Message) -> DescriptorPool:
 def _decide(flow: Flow, raw: bytes) -> Verdict:
     """The verdict on an item received now, without a directory. Raises Refused."""
     if len(raw) > MAX_BYTES:
-        raise Refused(Reason.TOO_LARGE)
+        raise Refused(ItemReason.TOO_LARGE)
     _, (verdict,) = asyncio.run(Decider(Unknown(), Offload()).decide(flow, raw, time.time_ns()))
     return verdict
 

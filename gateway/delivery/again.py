@@ -11,7 +11,7 @@ from functools import partial
 from typing import Protocol
 
 from gateway.delivery.outbox import Leased
-from gateway.errors import Reason, Retryable
+from gateway.errors import DeliveryReason, ItemReason, Retryable
 from gateway.minimise.flows import Flows
 from gateway.model import Subject, Verdict, Withheld
 from gateway.pipeline.decide import Decider
@@ -96,8 +96,8 @@ class Again:
 def _unled(flows: Flows, type: str, destination: str) -> Withheld:
     """The verdict on what no flow leads on. Raises Retryable where one does and its type's contract is missing: it waits for that."""
     if flows.lacks(type, destination):
-        raise Retryable(Reason.UNKNOWN_TYPE)
-    return Withheld(destination, Reason.CUT_OFF)
+        raise Retryable(ItemReason.UNKNOWN_TYPE)
+    return Withheld(destination, DeliveryReason.CUT_OFF)
 
 
 def _size(item: Leased) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.delivery.lanes import Lane
 from gateway.delivery.store import CHUNK, LAST, Store, marks
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason
 
 _LATE: Final = "SELECT id FROM items WHERE lane = ?1 AND received < ?2 AND since < ?2 ORDER BY received"
 _OLD: Final = "SELECT id FROM items WHERE lane = ? AND received < ? ORDER BY received"
@@ -27,8 +27,8 @@ PAGES: Final = 1024
 def expire(store: Store, destination: str, before_ns: int, leased: Collection[int], now_ns: int) -> int:
     """Make dead letters of some items that are too old; how many."""
     old = _aged(store, _LATE, destination, before_ns, leased)
-    store.bury(dict.fromkeys(old, Reason.EXPIRED), now_ns)
-    store.lanes.record(now_ns, destination, Reason.BURIED, len(old))
+    store.bury(dict.fromkeys(old, DeliveryReason.EXPIRED), now_ns)
+    store.lanes.record(now_ns, destination, DeliveryReason.BURIED, len(old))
     return len(old)
 
 
@@ -36,7 +36,7 @@ def forget(store: Store, destination: str, before_ns: int, leased: Collection[in
     """Delete some items and dead letters that are too old; how many."""
     count = store.settle(_aged(store, _OLD, destination, before_ns, leased))
     count += store.discard(_aged(store, _OLD_DEAD, destination, before_ns, leased))
-    store.lanes.record(now_ns, destination, Reason.EXPIRED, count)
+    store.lanes.record(now_ns, destination, DeliveryReason.EXPIRED, count)
     return count
 
 
@@ -46,7 +46,7 @@ def drop(store: Store, destination: str, types: Collection[str], within: range, 
     ids = [] if lane is None else of_kinds(store, lane, store.lanes.of_types(lane, types), within.start - 1)
     ids = [number for number in ids if number in within]
     count = store.settle([number for number in ids if number not in leased])
-    store.lanes.record(now_ns, destination, Reason.CUT_OFF, count)
+    store.lanes.record(now_ns, destination, DeliveryReason.CUT_OFF, count)
     return count, max(ids, default=0)
 
 

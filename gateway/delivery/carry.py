@@ -15,7 +15,7 @@ import msgspec
 from gateway.delivery.again import Decides
 from gateway.delivery.outbox import Leased, Outbox
 from gateway.delivery.schedule import pause
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import DeliveryReason, Reason, Refused, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry, fare
 from gateway.model import Parcel, Release, Verdict, Withheld
 from gateway.telemetry.counts import Counts, Fared
@@ -121,8 +121,8 @@ class Carried:
                 parcels.append(fate)
             else:
                 ended[leased.id] = fate
-        await self._bury({key: reason for key, reason in ended.items() if reason is Reason.DAMAGED})
-        await self._purge({key: reason for key, reason in ended.items() if reason is not Reason.DAMAGED})
+        await self._bury({key: reason for key, reason in ended.items() if reason is DeliveryReason.DAMAGED})
+        await self._purge({key: reason for key, reason in ended.items() if reason is not DeliveryReason.DAMAGED})
         return sent, parcels
 
     def _kept(self, sent: Sequence[Leased], parcels: Sequence[Parcel]) -> tuple[Sequence[Leased], Sequence[Parcel]]:
@@ -135,7 +135,7 @@ class Carried:
         """What becomes of each item."""
         sound = [leased for leased in self._batch if leased.sound]
         verdicts = dict(zip([leased.id for leased in sound], await self._desk.again.decide_all(sound), strict=True))
-        return [self._fate(leased, verdicts[leased.id]) if leased.sound else Reason.DAMAGED for leased in self._batch]
+        return [self._fate(leased, verdicts[leased.id]) if leased.sound else DeliveryReason.DAMAGED for leased in self._batch]
 
     def _fate(self, leased: Leased, verdict: Verdict | Exception) -> Parcel | Reason | None:
         """What becomes of an item; None where that can't be told now, which is no reason to keep the others."""

@@ -21,7 +21,7 @@ from gateway.delivery.leases import Leases
 from gateway.delivery.outbox import Leased, Removed
 from gateway.delivery.store import AFTER, ROW, Store
 from gateway.delivery.wiper import Wiper
-from gateway.errors import BadConfig, Reason, Refused, Retryable
+from gateway.errors import BadConfig, CallReason, Refused, Retryable
 from gateway.exporters.base import Bounds
 from gateway.model import Depth
 from gateway.telemetry import Use
@@ -44,7 +44,7 @@ class Job:
     def __init__(self, work: Callable[[Store], Any], future: asyncio.Future[Any]) -> None:
         self.work = work
         self.future = future
-        self.result: Any = Retryable(Reason.UNAVAILABLE)
+        self.result: Any = Retryable(CallReason.UNAVAILABLE)
         self.size = 0
         """Bytes that it stores."""
         self.ends: Collection[int] | None = None
@@ -189,7 +189,7 @@ class Commits:
             self._leases.forget_floors()
         size = sum(job.size for job in jobs)
         room = not size or self.file.has_room(size)
-        results = [_result(job, store) if room or not job.size else Retryable(Reason.FULL, AFTER) for job in jobs]
+        results = [_result(job, store) if room or not job.size else Retryable(CallReason.FULL, AFTER) for job in jobs]
         store.commit()
         self._next = store.next
         return results
@@ -204,7 +204,7 @@ class Commits:
             self._leases.end([number for job in jobs for number in job.ends or ()] if len(jobs) == 1 else (), given_back=True)
         elif schema.is_full(error) and needy:
             for job in needy:
-                job.result = Retryable(Reason.FULL, AFTER)
+                job.result = Retryable(CallReason.FULL, AFTER)
             self._write([job for job in jobs if not job.size])
         else:
             self._owe(jobs)

@@ -17,7 +17,7 @@ from kannelle.privacy.v1 import delivery_pb2, receipt_pb2
 
 from gateway.causes import cause_of
 from gateway.delivery.hub_status import HubStatus
-from gateway.errors import Cause, Reason, Refused, Retryable
+from gateway.errors import REASONS, CallReason, Cause, Reason, Refused, Retryable
 from gateway.minimise.wire import field
 from gateway.model import Parcel
 
@@ -157,7 +157,7 @@ class Link:
         """What isn't acknowledged may have been stored or not: sending it again, under its keys, does no harm."""
         for stored in self._open.values():
             if not stored.done():
-                stored.set_exception(Retryable(Reason.UNAVAILABLE))
+                stored.set_exception(Retryable(CallReason.UNAVAILABLE))
 
 
 def _drawn(parcel: Parcel) -> delivery_pb2.Parcel:
@@ -179,18 +179,18 @@ def _error(one: delivery_pb2.Acknowledgement) -> Exception | None:
     if one.reason == receipt_pb2.REASON_UNSPECIFIED:
         return None
     try:
-        reason = Reason(receipt_pb2.Reason.Name(one.reason).removeprefix(_PREFIX))
-    except ValueError:
-        reason = Reason.INTERNAL
+        reason = REASONS[receipt_pb2.Reason.Name(one.reason).removeprefix(_PREFIX)]
+    except (KeyError, ValueError):
+        reason = CallReason.INTERNAL
     if one.HasField("retry_after"):
         return Retryable(reason, max(0.0, one.retry_after.ToNanoseconds() / 1e9))
     return Refused(reason)
 
 
 _REFUSALS: Final = {
-    grpc.StatusCode.PERMISSION_DENIED: Reason.CALLER_NOT_ALLOWED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.FULL,
-    grpc.StatusCode.UNIMPLEMENTED: Reason.UNKNOWN_METHOD,
+    grpc.StatusCode.PERMISSION_DENIED: CallReason.CALLER_NOT_ALLOWED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: CallReason.FULL,
+    grpc.StatusCode.UNIMPLEMENTED: CallReason.UNKNOWN_METHOD,
 }
 """What a hub says that refuses a stream, by its code."""
 

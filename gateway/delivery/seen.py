@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from gateway.delivery.schema import Damaged
-from gateway.errors import Reason, Refused
+from gateway.errors import CallReason, Refused
 from gateway.model import Parcel
 from gateway.telemetry import Use
 
@@ -72,7 +72,7 @@ class Seen:
                 elif known == mark:
                     continue
                 else:
-                    raise Refused(Reason.REQUEST_ID_REUSED)
+                    raise Refused(CallReason.REQUEST_ID_REUSED)
             new.append(parcel)
         return new
 

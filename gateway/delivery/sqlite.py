@@ -18,7 +18,7 @@ from gateway.delivery import aging
 from gateway.delivery.commits import Commits, Job
 from gateway.delivery.outbox import Leased, Removed
 from gateway.delivery.store import AFTER, LAST, ROW, Store
-from gateway.errors import Reason, Retryable
+from gateway.errors import CallReason, Reason, Retryable
 from gateway.exporters.base import Bounds
 from gateway.model import Depth, Parcel
 from gateway.telemetry import Use
@@ -73,7 +73,7 @@ class SqliteOutbox:
         """Store all, or none."""
         size = sum([len(parcel.release.payload) for parcel in parcels]) + ROW * len(parcels)
         if self._pending and self._pending + size > PENDING:
-            raise Retryable(Reason.FULL, AFTER)
+            raise Retryable(CallReason.FULL, AFTER)
         job = self._job(lambda store: store.accept(parcels, now_ns))
         job.size = size
         self._pending += size
@@ -212,7 +212,7 @@ class SqliteOutbox:
 
     def _job(self, work: Callable[[Store], Any]) -> Job:
         if self._closed:
-            raise Retryable(Reason.UNAVAILABLE)
+            raise Retryable(CallReason.UNAVAILABLE)
         return Job(work, asyncio.get_running_loop().create_future())
 
     def _done(self, job: Job) -> asyncio.Future[Any]:

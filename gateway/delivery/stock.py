@@ -24,7 +24,7 @@ from gateway.delivery.lanes import Lane
 from gateway.delivery.outbox import Removed
 from gateway.delivery.store import CHUNK, Store, chunks, marks
 from gateway.delivery.underway import UnderWay
-from gateway.errors import BadConfig, Reason
+from gateway.errors import BadConfig, DeliveryReason
 
 T = TypeVar("T")
 
@@ -263,16 +263,16 @@ def _finder(reason: str) -> Find:
 def _bury(store: Store, ids: list[int], _: Collection[int], now_ns: int) -> None:
     """Make dead letters of items. What is on its way counts too: one that is delivered all the same was buried for a while."""
     for destination, count in _by_destination(store, "items", ids):
-        store.lanes.operate(destination, Reason.BURIED, count)
-    store.bury(dict.fromkeys(ids, Reason.BURIED), now_ns)
+        store.lanes.operate(destination, DeliveryReason.BURIED, count)
+    store.bury(dict.fromkeys(ids, DeliveryReason.BURIED), now_ns)
 
 
 def _purge(store: Store, ids: list[int], leased: Collection[int], now_ns: int) -> None:
     """Delete items or dead letters. What is on its way may be delivered, and is in no record."""
     waiting = [number for number in ids if number not in leased]
     for destination, count in chain.from_iterable(_by_destination(store, table, waiting) for table in ("items", "dead")):
-        store.lanes.record(now_ns, destination, Reason.PURGED, count)
-        store.lanes.operate(destination, Reason.PURGED, count)
+        store.lanes.record(now_ns, destination, DeliveryReason.PURGED, count)
+        store.lanes.operate(destination, DeliveryReason.PURGED, count)
     store.settle(ids)
 
 

@@ -17,7 +17,7 @@ from gateway.delivery.lanes import Lane, Lanes
 from gateway.delivery.outbox import Leased
 from gateway.delivery.rows import COLUMNS, Item, Row, hashes, item, leased
 from gateway.delivery.seen import Seen
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import CallReason, DeliveryReason, FieldReason, ItemReason, Reason, Refused, Retryable
 from gateway.model import Parcel
 from gateway.telemetry import Use
 
@@ -104,11 +104,11 @@ class Store:
             return
         size = sum([len(parcel.release.payload) for parcel in new]) + ROW * len(new)
         if size > self._most:
-            raise Refused(Reason.TOO_LARGE)
+            raise Refused(ItemReason.TOO_LARGE)
         if self.use.used + size > self._most:
-            raise Retryable(Reason.FULL, AFTER)
+            raise Retryable(CallReason.FULL, AFTER)
         if max([parcel.received_ns for parcel in new]) > LAST:
-            raise Refused(Reason.OUT_OF_RANGE)
+            raise Refused(FieldReason.OUT_OF_RANGE)
         self._seen.add(new, now_ns)
         self._insert(new)
 
@@ -208,7 +208,7 @@ class Store:
         for lane, number, *_ in self._erased(subjects):
             ids.setdefault(self.lanes.by_id[lane].destination, []).append(number)
         for name, those in ids.items():
-            self.lanes.record(now_ns, name, Reason.ERASED, sum(number not in leased for number in those))
+            self.lanes.record(now_ns, name, DeliveryReason.ERASED, sum(number not in leased for number in those))
         return ids
 
     def _erased(self, subjects: Collection[bytes]) -> list[tuple[int, int, int, bytes]]:

@@ -12,7 +12,7 @@ import msgspec
 from gateway.delivery.again import Decides
 from gateway.delivery.carry import Desk
 from gateway.delivery.courier import Courier
-from gateway.errors import Reason, Retryable
+from gateway.errors import CallReason, DeliveryReason, Retryable
 from gateway.exporters.base import Exporter, Immediate
 from gateway.model import Depth, Parcel
 
@@ -61,12 +61,12 @@ class Stored:
         What a call that began before a reload has for a destination which is no more is cut off: counted, not stored.
         """
         if self._closed:
-            raise Retryable(Reason.UNAVAILABLE)
+            raise Retryable(CallReason.UNAVAILABLE)
         lots: dict[str, list[Parcel]] = {}
         for parcel in parcels:
             lots.setdefault(parcel.release.destination, []).append(parcel)
         for name in lots.keys() - self._exporters.keys():
-            self._desk.counts.purged(name, Reason.CUT_OFF, len(lots.pop(name)))
+            self._desk.counts.purged(name, DeliveryReason.CUT_OFF, len(lots.pop(name)))
         immediate = {name: self._immediate[name] for name in lots if name in self._immediate}
         kept = [parcel for name, lot in lots.items() if name not in immediate for parcel in lot]
         if kept:

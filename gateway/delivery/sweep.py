@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from gateway.delivery.carry import NANOS, Desk
-from gateway.errors import Reason, Retryable
+from gateway.errors import DeliveryReason, Reason, Retryable
 from gateway.exporters.base import Exporter
 from gateway.minimise.flows import Flows
 
@@ -65,7 +65,7 @@ class Sweep:
         now, known = self._desk.clock.now_ns(), self._flows().compiler.policy.destinations.get(name)
         retention = self._max_age if known is None else known.retention
         self._buried(name, await self._desk.outbox.expire(name, now - _ns(min(self._max_age, retention)), now))
-        self._purged(name, await self._desk.outbox.forget(name, now - _ns(retention), now), Reason.EXPIRED)
+        self._purged(name, await self._desk.outbox.forget(name, now - _ns(retention), now), DeliveryReason.EXPIRED)
 
     async def _cut_off(self) -> None:
         kinds, end = await self._desk.outbox.kinds()
@@ -76,11 +76,11 @@ class Sweep:
             lost = {kind for name, kind in kinds if name == destination and not any(leads(kind, destination) for leads in led)}
             if lost:
                 gone = await self._desk.outbox.drop(destination, lost, end, self._desk.clock.now_ns())
-                self._purged(destination, gone, Reason.CUT_OFF)
+                self._purged(destination, gone, DeliveryReason.CUT_OFF)
 
     def _buried(self, name: str, count: int) -> None:
         if count:
-            self._desk.counts.buried(name, Reason.EXPIRED, count)
+            self._desk.counts.buried(name, DeliveryReason.EXPIRED, count)
             log.warning("%s: %d items could not be delivered in time; they are dead letters now", name, count)
 
     def _purged(self, name: str, count: int, reason: Reason) -> None:

@@ -17,7 +17,7 @@ from gateway.config import Hub
 from gateway.delivery import Delivery
 from gateway.delivery.hub_status import HubStatus
 from gateway.delivery.link import REQUEST_BYTES, Link
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
 from gateway.model import Parcel
 from gateway.telemetry.counts import Counts
@@ -96,7 +96,7 @@ class Uplink:
         groups = list(_groups(parcels))
         size = _size(parcels)
         if self._items and (self._items + len(parcels) > ITEMS or self._bytes + size > BYTES):
-            raise Retryable(Reason.FULL, FULL)
+            raise Retryable(CallReason.FULL, FULL)
         self._items, self._bytes = self._items + len(parcels), self._bytes + size
         try:
             await self._hand_over(groups)
@@ -123,7 +123,7 @@ class Uplink:
         except TimeoutError:
             if link.heard < begun:
                 link.cut()
-            raise Retryable(Reason.UNAVAILABLE) from None
+            raise Retryable(CallReason.UNAVAILABLE) from None
         if link.proven:
             self._failures = 0
         _raise([fate for fate in fates if isinstance(fate, Exception)])
@@ -131,13 +131,13 @@ class Uplink:
     def _current(self) -> Link:
         """The stream to use, a new one where the last has ended, is old, or has an old certificate. Raises Retryable."""
         if self._closed:
-            raise Retryable(Reason.UNAVAILABLE)
+            raise Retryable(CallReason.UNAVAILABLE)
         if self._link is not None and self._link.ended:
             self._failed(self._link)
             self._link = None
         now = time.monotonic()
         if now < self._until:
-            raise Retryable(Reason.UNAVAILABLE, self._until - now)
+            raise Retryable(CallReason.UNAVAILABLE, self._until - now)
         return self._fresh(now)
 
     def _failed(self, link: Link) -> None:
@@ -183,7 +183,7 @@ class HubExporter:
         try:
             await self._uplink.accept([parcel])
         except Retryable as error:
-            return Retry(error.after, alone=error.reason is Reason.UNKNOWN_PLAN)
+            return Retry(error.after, alone=error.reason is CallReason.UNKNOWN_PLAN)
         except Refused as error:
             return Rejected(error.reason)
         return DELIVERED
@@ -231,7 +231,7 @@ def _groups(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
         item = list(held)
         more = _size(item)
         if more > LARGEST:
-            raise Refused(Reason.TOO_LARGE)
+            raise Refused(ItemReason.TOO_LARGE)
         if group and size + more > LARGEST:
             yield group
             group, size = [], 0

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from gateway.demo.item import Fate, Item
-from gateway.errors import Reason
+from gateway.errors import ItemReason
 from gateway.model import Category
 
 ENTRY: Final = "kannelle.privacy.v1.ActivityEntry"
@@ -137,7 +137,7 @@ def _events(time: str) -> tuple[Item, ...]:
             time,
             {"comment": {"string_value": "so much like my sister's wedding"}},
             fate=Fate.REJECTED,
-            reason=Reason.EVENT_NOT_PLANNED,
+            reason=ItemReason.EVENT_NOT_PLANNED,
         ),
         _event(
             "TrackEvents [2]",
@@ -147,7 +147,7 @@ def _events(time: str) -> tuple[Item, ...]:
             shared,
             holds={"user.work_email": Category.PERSONAL_EMAIL},
             fate=Fate.WITHHELD,
-            reason=Reason.PERSONAL_ACCOUNT,
+            reason=ItemReason.PERSONAL_ACCOUNT,
         ),
     )
 

@@ -22,7 +22,7 @@ from gateway.detectors.national_ids import is_national_id, national_ids
 from gateway.detectors.networks import mac_addresses, networks
 from gateway.detectors.phones import is_phone, phones
 from gateway.detectors.secrets import secrets
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import DETECTORS, Detector
 
 Scan = Callable[[Decoding], Iterator[Span]]
@@ -56,16 +56,16 @@ _LEAST_DIGITS: Final[Mapping[Detector, int]] = {
 RANKS: Final = {kind: rank for rank, kind in enumerate(SCANS)}
 """How telling each kind is, the most telling 0."""
 
-REASONS: Final[Mapping[Detector, Reason]] = {
-    Detector.EMAIL: Reason.LOOKS_LIKE_EMAIL,
-    Detector.IBAN: Reason.LOOKS_LIKE_IBAN,
-    Detector.CARD: Reason.LOOKS_LIKE_CARD,
-    Detector.COORDINATES: Reason.LOOKS_LIKE_COORDINATES,
-    Detector.IP: Reason.LOOKS_LIKE_IP_ADDRESS,
-    Detector.PHONE: Reason.LOOKS_LIKE_PHONE,
-    Detector.NATIONAL_ID: Reason.LOOKS_LIKE_NATIONAL_ID,
-    Detector.SECRET: Reason.LOOKS_LIKE_SECRET,
-    Detector.MAC: Reason.LOOKS_LIKE_MAC_ADDRESS,
+REASONS: Final[Mapping[Detector, FieldReason]] = {
+    Detector.EMAIL: FieldReason.LOOKS_LIKE_EMAIL,
+    Detector.IBAN: FieldReason.LOOKS_LIKE_IBAN,
+    Detector.CARD: FieldReason.LOOKS_LIKE_CARD,
+    Detector.COORDINATES: FieldReason.LOOKS_LIKE_COORDINATES,
+    Detector.IP: FieldReason.LOOKS_LIKE_IP_ADDRESS,
+    Detector.PHONE: FieldReason.LOOKS_LIKE_PHONE,
+    Detector.NATIONAL_ID: FieldReason.LOOKS_LIKE_NATIONAL_ID,
+    Detector.SECRET: FieldReason.LOOKS_LIKE_SECRET,
+    Detector.MAC: FieldReason.LOOKS_LIKE_MAC_ADDRESS,
 }
 """What a finding is called where something is stripped for it."""
 
@@ -77,7 +77,7 @@ _ROUNDS: Final = (findings, later_findings)
 """How much may be masked in each round: what masking leaves is looked at again."""
 
 
-def find(text: str, sought: Collection[Detector] = DETECTORS) -> Reason | None:
+def find(text: str, sought: Collection[Detector] = DETECTORS) -> FieldReason | None:
     """The first finding of what is sought, in `text` or in anything that it encodes; UNREADABLE if it can't be judged.
 
     Any text will do: nothing is raised.
@@ -85,12 +85,12 @@ def find(text: str, sought: Collection[Detector] = DETECTORS) -> Reason | None:
     if hides_nothing(text):
         return None
     if len(text) > LONGEST:
-        return Reason.UNREADABLE
+        return FieldReason.UNREADABLE
     try:
         found = next((REASONS[kind] for decoding in decodings(text) for kind, _ in _findings(decoding, sought)), None)
     except TooMuch:
-        return Reason.UNREADABLE
-    return found or (None if readable(text) else Reason.UNREADABLE)
+        return FieldReason.UNREADABLE
+    return found or (None if readable(text) else FieldReason.UNREADABLE)
 
 
 def mail_domains(text: str) -> frozenset[str]:
@@ -102,7 +102,7 @@ def mail_domains(text: str) -> frozenset[str]:
     return frozenset(domains)
 
 
-def find_number(value: float) -> Reason | None:
+def find_number(value: float) -> FieldReason | None:
     """A card number, national identifier or phone number in a whole number of any size. See `is_phone` for what is read as one.
 
     Unix times of today, in seconds to nanoseconds, are neither; neither are numbers under 100,000,000.
@@ -111,10 +111,10 @@ def find_number(value: float) -> Reason | None:
         return None
     whole = abs(int(value))
     if is_card(str(whole)):
-        return Reason.LOOKS_LIKE_CARD
+        return FieldReason.LOOKS_LIKE_CARD
     if is_national_id(str(whole)):
-        return Reason.LOOKS_LIKE_NATIONAL_ID
-    return Reason.LOOKS_LIKE_PHONE if is_phone(whole) else None
+        return FieldReason.LOOKS_LIKE_NATIONAL_ID
+    return FieldReason.LOOKS_LIKE_PHONE if is_phone(whole) else None
 
 
 def mask(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason, ItemReason
 from gateway.exporters.base import Retry
 from gateway.exporters.web import Answer
 
@@ -29,7 +29,7 @@ LONGEST: Final = 3600.0
 BUSY: Final = frozenset({408, 425, 429, 460})
 """Statuses that pass by themselves, beside those from 500 on. 460 is Segment's: the client has gone."""
 
-MALFORMED: Final = {400: Reason.REJECTED, 413: Reason.TOO_LARGE, 422: Reason.REJECTED}
+MALFORMED: Final = {400: DeliveryReason.REJECTED, 413: ItemReason.TOO_LARGE, 422: DeliveryReason.REJECTED}
 """Statuses that blame what was sent."""
 
 

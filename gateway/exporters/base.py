@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 import msgspec
 from google.protobuf.message import Message
 
-from gateway.errors import Permanent, Reason, Retryable
+from gateway.errors import CallReason, Permanent, Reason, Retryable
 from gateway.model import Parcel
 
 log = logging.getLogger(__name__)
@@ -118,4 +118,4 @@ async def fare(exporter: Exporter, batch: Sequence[Parcel]) -> Sequence[Outcome]
 
 def _at_fault(destination: str, why: str, batch: Sequence[Parcel]) -> Sequence[Outcome]:
     log.error("%s: the exporter failed: %s", destination, why)
-    return [Rejected(Reason.INTERNAL)] * len(batch)
+    return [Rejected(CallReason.INTERNAL)] * len(batch)

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contracts.contract import message_of
-from gateway.errors import Reason
+from gateway.errors import ItemReason
 from gateway.exporters.base import MessageClass, Rejected
 from gateway.model import Release
 from gateway.policy.mapping import Kind, Part, Place, field_of, kind_of, parts
@@ -81,9 +81,9 @@ class Filler:
             draw = self._drawn.get(cls) or self._compiled(release.type, cls)
             body: dict[str, Any] = draw(cls.FromString(release.payload))
         except LookupError:
-            return Rejected(Reason.UNKNOWN_TYPE)
+            return Rejected(ItemReason.UNKNOWN_TYPE)
         except (DecodeError, ValueError, OverflowError):
-            return Rejected(Reason.MALFORMED)
+            return Rejected(ItemReason.MALFORMED)
         return {} if body is ABSENT else body
 
     def _compiled(self, name: str, cls: type[Message]) -> Draw:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from gateway.errors import BadConfig, Reason, Retryable
+from gateway.errors import BadConfig, CallReason, Retryable
 from gateway.exporters.base import Bounds, MessageClass, Outcome, Rejected
 from gateway.exporters.file import Keeping, RotatingFile
 from gateway.exporters.lines import STDOUT, Lines
@@ -85,7 +85,7 @@ class Jsonl:
     async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
         """Delivered once on the volume; Retry when the volume is full or failing; Rejected what has no JSON form."""
         if self._released is not None:
-            raise Retryable(Reason.UNAVAILABLE)
+            raise Retryable(CallReason.UNAVAILABLE)
         return await self._lines.write(batch, self._draw)
 
     async def sweep(self, now: float) -> int:

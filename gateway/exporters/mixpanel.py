@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason, ItemReason, Reason
 from gateway.exporters.answers import Wall, read
 from gateway.exporters.base import DELIVERED, Bounds, MessageClass, Outcome, Rejected, Retry
 from gateway.exporters.credentials import basic
@@ -71,7 +71,7 @@ class Mixpanel:
         if isinstance(body, Rejected):
             return body
         if not body.get("event"):
-            return Rejected(Reason.REQUIRED_FIELD)
+            return Rejected(ItemReason.REQUIRED_FIELD)
         ours = {
             "distinct_id": body.get("distinct_id", ""),
             "time": body.get("time", parcel.received_ns // 1_000_000),
@@ -80,7 +80,7 @@ class Mixpanel:
             "ip": 0,
         }
         event = msgspec.json.encode({"event": body["event"], "properties": {**body.get("properties", {}), **ours}})
-        return event if len(event) <= EVENT_BYTES else Rejected(Reason.TOO_LARGE)
+        return event if len(event) <= EVENT_BYTES else Rejected(ItemReason.TOO_LARGE)
 
     async def _ask(self, events: Sequence[bytes]) -> Sequence[Outcome] | Reason:
         body = gzip.compress(b"[" + b",".join(events) + b"]", compresslevel=5, mtime=0)
@@ -103,4 +103,4 @@ def _told(answer: Answer, events: int) -> Sequence[Outcome] | None:
     failed = {record.index for record in said.failed_records}
     if not failed <= set(range(events)) or said.num_records_imported + len(failed) != events:
         return None
-    return [Rejected(Reason.REJECTED) if index in failed else DELIVERED for index in range(events)]
+    return [Rejected(DeliveryReason.REJECTED) if index in failed else DELIVERED for index in range(events)]

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from gateway.errors import BadConfig, Reason, Retryable
+from gateway.errors import BadConfig, CallReason, DeliveryReason, ItemReason, Reason, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry, by_type
 from gateway.exporters.endpoint import Endpoint
 from gateway.exporters.regroup import readable, regroup
@@ -36,9 +36,9 @@ REQUEST_BYTES: Final = 2 * 1024 * 1024
 """How large a request should get, before compression: half of what gRPC servers take by default."""
 
 BLAME: Final = {
-    grpc.StatusCode.INVALID_ARGUMENT: Reason.REJECTED,
-    grpc.StatusCode.ALREADY_EXISTS: Reason.REJECTED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
+    grpc.StatusCode.INVALID_ARGUMENT: DeliveryReason.REJECTED,
+    grpc.StatusCode.ALREADY_EXISTS: DeliveryReason.REJECTED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ItemReason.TOO_LARGE,
 }
 """Codes that blame what was sent; RESOURCE_EXHAUSTED does without RetryInfo only. Others pass, or an operator can mend them."""
 
@@ -86,8 +86,8 @@ class Otlp:
         Signals go one after the other, each on its own account.
         """
         if self._closed:
-            raise Retryable(Reason.UNAVAILABLE)
-        outcomes: list[Outcome] = [Rejected(Reason.UNKNOWN_TYPE)] * len(batch)
+            raise Retryable(CallReason.UNAVAILABLE)
+        outcomes: list[Outcome] = [Rejected(ItemReason.UNKNOWN_TYPE)] * len(batch)
         for name, places in by_type(batch).items():
             if name in BY_ITEM:
                 fates = await self._send_items(BY_ITEM[name], [batch[place].release.payload for place in places])
@@ -109,7 +109,7 @@ class Otlp:
             # One that can't be read is no fault of the others.
             sound = [*map(readable, items)]
         fates = iter(await halved(ask, [*compress(items, sound)]) if any(sound) else ())
-        return [next(fates) if readably else Rejected(Reason.MALFORMED) for readably in sound]
+        return [next(fates) if readably else Rejected(ItemReason.MALFORMED) for readably in sound]
 
     async def _ask(self, signal: Signal, items: Sequence[bytes]) -> Sequence[Outcome] | Reason:
         fate = await self._send_request(signal, regroup(items))

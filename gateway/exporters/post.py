@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.errors import BadConfig, Reason, Retryable
+from gateway.errors import BadConfig, CallReason, Reason, Retryable
 from gateway.exporters.answers import MALFORMED, UNREACHED, Sense, Temper, Wall, pause, sense
 from gateway.exporters.base import Retry
 from gateway.exporters.credentials import Credential
@@ -60,7 +60,7 @@ class Post:
     def check(self) -> None:
         """Raises Retryable if this is closed."""
         if self._closed:
-            raise Retryable(Reason.UNAVAILABLE)
+            raise Retryable(CallReason.UNAVAILABLE)
 
     def close(self) -> None:
         """Send no more. Closing again does nothing."""

@@ -14,7 +14,7 @@ import msgspec
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
-from gateway.errors import Reason
+from gateway.errors import ItemReason
 from gateway.exporters.base import MessageClass, Rejected
 from gateway.model import Parcel
 from gateway.signals import BY_ITEM, SIGNALS
@@ -35,11 +35,11 @@ def line(parcel: Parcel, message_class: MessageClass) -> bytes | Rejected:
     try:
         cls = message_class(release.type)
     except KeyError:
-        return Rejected(Reason.UNKNOWN_TYPE)
+        return Rejected(ItemReason.UNKNOWN_TYPE)
     try:
         return msgspec.json.encode(_drawn(parcel, cls.FromString(release.payload))) + b"\n"
     except _FORMLESS:
-        return Rejected(Reason.MALFORMED)
+        return Rejected(ItemReason.MALFORMED)
 
 
 def _drawn(parcel: Parcel, message: Message) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.errors import Reason
+from gateway.errors import ItemReason, Reason
 from gateway.exporters.answers import Wall, read
 from gateway.exporters.base import DELIVERED, Bounds, MessageClass, Outcome, Rejected, Retry
 from gateway.exporters.credentials import basic
@@ -65,12 +65,12 @@ class Segment:
         if isinstance(body, Rejected):
             return body
         if not body.get("event"):
-            return Rejected(Reason.REQUIRED_FIELD)
+            return Rejected(ItemReason.REQUIRED_FIELD)
         key = parcel.key.hex()
         # Segment wants somebody to have done it. Nobody, where we may not say who: the key links to nothing.
         who = {} if "userId" in body or "anonymousId" in body else {"anonymousId": key}
         event = msgspec.json.encode({**who, **body, "type": "track", "messageId": key})
-        return event if len(event) <= EVENT_BYTES else Rejected(Reason.TOO_LARGE)
+        return event if len(event) <= EVENT_BYTES else Rejected(ItemReason.TOO_LARGE)
 
     async def _ask(self, events: Sequence[bytes]) -> Sequence[Outcome] | Reason:
         answer = await self._post.send(

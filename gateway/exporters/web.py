@@ -18,7 +18,7 @@ import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from gateway.errors import Reason, Retryable
+from gateway.errors import CallReason, Retryable
 
 ANSWER_BYTES: Final = 1024 * 1024
 """How much of an answer is read, before and after decompression."""
@@ -98,7 +98,7 @@ class Web:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, within: float, tls: ssl.SSLContext) -> Answer:
         """Send, and read the answer, `within` seconds. Raises Retryable if there is none."""
         if self._closed or not self.admits(url):
-            raise Retryable(Reason.UNAVAILABLE)
+            raise Retryable(CallReason.UNAVAILABLE)
         session = self._session = self._session or self._opened()
         limit = aiohttp.ClientTimeout(total=within)
         try:
@@ -106,7 +106,7 @@ class Web:
                 return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, await _read(response))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             # Their texts may name what was sent.
-            raise Retryable(Reason.UNAVAILABLE) from None
+            raise Retryable(CallReason.UNAVAILABLE) from None
 
     async def close(self) -> None:
         """Close all connections. What is sent afterwards raises Retryable. Closing again does nothing."""

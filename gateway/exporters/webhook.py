@@ -16,7 +16,7 @@ import msgspec
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from gateway.errors import BadConfig, Reason
+from gateway.errors import BadConfig, ItemReason, Reason
 from gateway.exporters.answers import Wall
 from gateway.exporters.base import DELIVERED, Bounds, MessageClass, Outcome, Rejected, Retry
 from gateway.exporters.post import Post
@@ -64,11 +64,11 @@ class Webhook:
             message = self._message_class(release.type).FromString(release.payload)
             drawn = json_format.MessageToDict(message, descriptor_pool=message.DESCRIPTOR.file.pool)  # type: ignore[arg-type]  # types-protobuf: upb's pool
         except KeyError:
-            return Rejected(Reason.UNKNOWN_TYPE)
+            return Rejected(ItemReason.UNKNOWN_TYPE)
         except _FORMLESS:
-            return Rejected(Reason.MALFORMED)
+            return Rejected(ItemReason.MALFORMED)
         item = msgspec.json.encode({"key": parcel.key.hex(), "type": release.type, "plan": release.plan, "message": drawn})
-        return item if len(item) <= REQUEST_BYTES else Rejected(Reason.TOO_LARGE)
+        return item if len(item) <= REQUEST_BYTES else Rejected(ItemReason.TOO_LARGE)
 
     async def _ask(self, items: Sequence[bytes]) -> Sequence[Outcome] | Reason:
         secret = _secret(self._post.credential("secret"))

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.errors import Reason
+from gateway.errors import ItemReason, Reason
 from gateway.exporters.answers import Wall, read
 from gateway.exporters.base import DELIVERED, Bounds, MessageClass, Outcome, Rejected, Retry
 from gateway.exporters.credentials import basic
@@ -80,13 +80,13 @@ class Zendesk:
         if isinstance(body, Rejected):
             return body
         if not body.get("comment"):
-            return Rejected(Reason.REQUIRED_FIELD)
+            return Rejected(ItemReason.REQUIRED_FIELD)
         # Zendesk knows people by their address, and wants a name for a new one. Without an address, the ticket is the agent's.
         requester = body.pop("requester", {})
         if "email" in requester:
             body["requester"] = {"name": requester["email"], **requester}
         ticket = msgspec.json.encode({"ticket": body})
-        return ticket if len(ticket) <= TICKET_BYTES else Rejected(Reason.TOO_LARGE)
+        return ticket if len(ticket) <= TICKET_BYTES else Rejected(ItemReason.TOO_LARGE)
 
     async def _create(self, ticket: bytes, key: str) -> Outcome:
         answer = await self._post.send(ticket, {"Authorization": self._authorization(), "Idempotency-Key": key})

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Final
 
-from gateway.errors import Reason, Refused
+from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.minimise.census import LONGEST, Census
 from gateway.minimise.index import Index
 from gateway.minimise.masks import surveys
@@ -44,23 +44,23 @@ class Minimiser:
     def decide(self, raw: bytes, facts: Facts) -> Verdict:
         """Minimise one item, a serialised message of the plan's type. Raises Refused, and nothing else, for what can't be minimised."""
         if len(raw) > self._most:
-            raise Refused(Reason.TOO_LARGE)
+            raise Refused(ItemReason.TOO_LARGE)
         plan = self.plan
         if facts.personal and plan.vendor:
-            return Withheld(plan.destination, Reason.PERSONAL_ACCOUNT)
+            return Withheld(plan.destination, ItemReason.PERSONAL_ACCOUNT)
         run, weight = Run(facts), 0
         if self._turn is not None and (weight := self._turn()):
             run.lost = {}
         try:
             payload = self._minimise(0, raw, run)
         except PersonalAccount:
-            return Withheld(plan.destination, Reason.PERSONAL_ACCOUNT)
+            return Withheld(plan.destination, ItemReason.PERSONAL_ACCOUNT)
         except RecursionError:  # where the caller's own stack was deep already
-            raise Refused(Reason.TOO_DEEP) from None
+            raise Refused(ItemReason.TOO_DEEP) from None
         if len(payload) > self._most:  # masks and type URLs can be longer than what they replace; it couldn't be decided on again
-            raise Refused(Reason.TOO_LARGE)
+            raise Refused(ItemReason.TOO_LARGE)
         lost = {category: count * weight for category, count in run.lost.items()} if run.lost else _NOTHING
-        personal = facts.personal or (bool(run.notes) and any(reason is Reason.EMAIL_PERSONAL for _, reason, _ in run.notes))
+        personal = facts.personal or (bool(run.notes) and any(reason is FieldReason.EMAIL_PERSONAL for _, reason, _ in run.notes))
         return Release(plan.destination, plan.type, self.digest, payload, run.notes, run.unplanned, lost, personal)
 
     def subjects(self, payload: bytes) -> frozenset[tuple[Category, str]]:
@@ -84,7 +84,7 @@ class Minimiser:
         if (check := self._checks[index]) is not None:
             check(message, run, None)
         if self._required and not message.IsInitialized():
-            raise Refused(Reason.REQUIRED_FIELD)
+            raise Refused(ItemReason.REQUIRED_FIELD)
         # The runtime orders a map's entries by an address of its own: sorted, they are the same bytes in every process.
         payload: bytes = message.SerializePartialToString(deterministic=True) if self._maps else message.SerializePartialToString()
         return payload

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Final
 
-from gateway.errors import BadSetup, Reason, Refused
+from gateway.errors import BadSetup, ItemReason, Refused
 from gateway.minimise.categories import Categories
 from gateway.minimise.census import Sample, Total
 from gateway.minimise.engine import Minimiser
@@ -79,7 +79,7 @@ class Flows:
         """The flow of a key of the policy. Raises Refused."""
         flow = self.find(key)
         if flow is None:
-            raise Refused(Reason.UNKNOWN_FLOW)
+            raise Refused(ItemReason.UNKNOWN_FLOW)
         return flow
 
     def find(self, key: str) -> Flow | None:
@@ -99,7 +99,7 @@ class Flows:
         """The flow of a message type that callers may send. Raises Refused."""
         flow = None if type in OURS else self._flows.get(type)
         if flow is None:
-            raise Refused(Reason.UNKNOWN_FLOW if type in self.compiler.contract.messages else Reason.UNKNOWN_TYPE)
+            raise Refused(ItemReason.UNKNOWN_FLOW if type in self.compiler.contract.messages else ItemReason.UNKNOWN_TYPE)
         return flow
 
     def only(self, type: str, destination: str) -> Flow:

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from gateway.detectors.personal import is_personal
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 from gateway.minimise.arrays import judge_joined, sought_of
 from gateway.minimise.memo import Dismiss, Rewrite
 from gateway.minimise.names import judge_name
@@ -91,8 +91,8 @@ def barred(rule: Attributes) -> Dismiss:
 
     def judge(key: bytes) -> Reason | None:
         if key in closed:
-            return Reason.CATEGORY_NOT_ALLOWED
-        return None if key in known or key.startswith(prefixes) else Reason.UNCLASSIFIED
+            return FieldReason.CATEGORY_NOT_ALLOWED
+        return None if key in known or key.startswith(prefixes) else FieldReason.UNCLASSIFIED
 
     seen = Seen(judge)
 
@@ -111,7 +111,7 @@ def properties(rules: Mapping[str, Value]) -> Rewrite:
     def rewrite(raw: bytes, run: Run) -> bytes | Reason:
         message = parse(PROPERTY, raw)
         judges = known.get(getattr(message, KEY))
-        return Reason.NOT_LISTED if judges is None else _judged(message, judges, run)
+        return FieldReason.NOT_LISTED if judges is None else _judged(message, judges, run)
 
     return rewrite
 
@@ -127,11 +127,11 @@ def body(rule: Body) -> Rewrite:
             reason = pairs.judge_list(getattr(message, LIST), "", run)
             return _bytes(message) if reason is None else reason
         if kind != KEY:
-            return Reason.WRONG_KIND
+            return FieldReason.WRONG_KIND
         text = getattr(message, KEY)
         if text not in templates:
             if not rule.free_text:
-                return Reason.NOT_LISTED
+                return FieldReason.NOT_LISTED
             _put(message, KEY, masked(text), run)
         return _bytes(message)
 
@@ -184,7 +184,7 @@ class _Pairs:
         judged = self._exact[path] if path in self._exact else self._under(path)
         if judged is None:
             return self._judge_leading(getattr(pair, VALUE), path, run)
-        return self._judge_value(getattr(pair, VALUE), judged, path, run) if judged.judges else Reason.CATEGORY_NOT_ALLOWED
+        return self._judge_value(getattr(pair, VALUE), judged, path, run) if judged.judges else FieldReason.CATEGORY_NOT_ALLOWED
 
     def judge_list(self, held: Any, above: str, run: Run) -> Reason | None:
         """Judge the entries of a key-value list one by one."""
@@ -193,7 +193,7 @@ class _Pairs:
     def _judge_leading(self, value: Any, path: str, run: Run) -> Reason | None:
         """Judge what stands at a path that isn't listed itself: only a list that leads to one that is."""
         leads = path in self._leading and value.WhichOneof(KIND) == LIST
-        return self.judge_list(getattr(value, LIST), f"{path}.", run) if leads else Reason.UNCLASSIFIED
+        return self.judge_list(getattr(value, LIST), f"{path}.", run) if leads else FieldReason.UNCLASSIFIED
 
     def _judge_value(self, value: Any, judged: _KeyRule, path: str, run: Run) -> Reason | None:
         if value.WhichOneof(KIND) != ARRAY:
@@ -207,7 +207,7 @@ class _Pairs:
         if element.WhichOneof(KIND) != LIST:
             return _judge(element, judges, run)
         if path in self._exact and path not in self._leading:
-            return Reason.WRONG_KIND
+            return FieldReason.WRONG_KIND
         return self.judge_list(getattr(element, LIST), f"{path}.", run)
 
     def _found(self, path: str) -> _KeyRule | None:
@@ -230,7 +230,7 @@ def _judge_each(held: Any, judge: Callable[[Any], Reason | None], run: Run) -> R
     for reason in filter(None, reasons):
         run.note((None, "[*]"), reason)
     if not kept:
-        return Reason.NOTHING_ALLOWED
+        return FieldReason.NOTHING_ALLOWED
     if len(kept) < len(reasons):
         held.ClearField(KEY)
         getattr(held, KEY).extend(kept)
@@ -253,7 +253,7 @@ def _judge(value: Any, judges: Judges, run: Run) -> Reason | None:
     kind = value.WhichOneof(KIND)
     judge = judges.get(kind)
     if judge is None:
-        return Reason.WRONG_KIND
+        return FieldReason.WRONG_KIND
     ruled = judge(getattr(value, kind), run)
     if isinstance(ruled, Reason):
         return ruled

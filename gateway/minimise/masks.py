@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from gateway.errors import Reason, Refused
+from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.minimise.losses import NOTHING, Failed, Loss, Unknown, messages, places
 from gateway.minimise.run import Run
 from gateway.minimise.schema import attribute
@@ -52,7 +52,7 @@ class Narrower:
         if self._singular:
             self._narrow(value, lambda: self._unknown(parsed), run, at)
         elif len(value) and (isinstance(value[0], bytes) or any(len(getattr(mask, _PATHS)) for mask in value)):
-            raise Refused(Reason.MASK_UNCLEAR)
+            raise Refused(ItemReason.MASK_UNCLEAR)
 
     def settle(self, parsed: Any, notes: Notes, run: Run, at: Trail) -> None:
         """Narrow by what was stripped of a message at a place, as it was noted. Raises Refused."""
@@ -69,17 +69,17 @@ class Narrower:
         if not paths:
             return
         if not self._rule.of:
-            raise Refused(Reason.MASK_UNCLEAR)
+            raise Refused(ItemReason.MASK_UNCLEAR)
         run.spend(len(paths))
         loss, there, kept, whole = loss_of(), ((at, self._label), PATHS), list[str](), True
         for path in paths:
             left = list(self._left(path, loss, run))
             if left != [path]:
                 whole = False
-                run.note(there, Reason.PATH_NOT_KEPT, FieldVerdict.MASK if left else FieldVerdict.STRIP)
+                run.note(there, FieldReason.PATH_NOT_KEPT, FieldVerdict.MASK if left else FieldVerdict.STRIP)
             kept += left
         if not kept:
-            raise Refused(Reason.MASK_EMPTY)
+            raise Refused(ItemReason.MASK_EMPTY)
         if not whole:
             paths[:] = kept
 

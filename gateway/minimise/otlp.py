@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.minimise.schema import attribute, build, parse
 from gateway.minimise.wire import field, varint
 from gateway.plan import FieldPlan, MessagePlan, Presence
@@ -50,9 +50,9 @@ def split(raw: bytes) -> Iterator[bytes]:
     """Yield the items of a serialised request. Raises Refused, before the first item, if it is malformed or too much."""
     groups = getattr(parse(_REQUEST, raw), FIRST)
     if len(groups) > GROUPS or sum(len(getattr(group, SECOND)) for group in groups) > GROUPS:
-        raise Refused(Reason.TOO_MANY_ITEMS)
+        raise Refused(ItemReason.TOO_MANY_ITEMS)
     if sum(map(_repeated, groups)) > REPEATED:
-        raise Refused(Reason.TOO_LARGE)
+        raise Refused(ItemReason.TOO_LARGE)
     return (item for group in groups for item in _items(group))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from gateway.errors import Reason, Refused
+from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.minimise.memo import Rewrite
 from gateway.minimise.run import Run
 from gateway.minimise.schema import MAX_DEPTH, attribute, build, parse
@@ -30,7 +30,7 @@ def payload(anys: Mapping[str, int], minimise: Minimise) -> Rewrite:
     def rewrite(raw: bytes, run: Run) -> bytes | Reason:
         # The parser can't count what is around: to it each `Any` is bytes.
         if run.depth >= MAX_DEPTH:
-            raise Refused(Reason.TOO_DEEP)
+            raise Refused(ItemReason.TOO_DEEP)
         name, value = opened(raw)
         held = _held(name, value, run)
         return held if isinstance(held, Reason) else any_bytes(name, held)
@@ -39,7 +39,7 @@ def payload(anys: Mapping[str, int], minimise: Minimise) -> Rewrite:
         run.depth += 1
         if name == ANY:
             return rewrite(value, run)
-        return minimise(anys[name], value, run) if name in anys else Reason.TYPE_NOT_IN_CONTRACT
+        return minimise(anys[name], value, run) if name in anys else FieldReason.TYPE_NOT_IN_CONTRACT
 
     return rewrite
 

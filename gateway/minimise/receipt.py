@@ -16,7 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from gateway.errors import Reason, Refused
+from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.minimise.masks import PATHS
 from gateway.minimise.payload import ANY, type_name
 from gateway.model import FieldVerdict, Stripped, Verdict, Withheld
@@ -59,7 +59,7 @@ def receipt(projector: Projector, raw: bytes, verdict: Verdict) -> tuple[FieldLi
         return ()
     sent, left = _Census(projector), _Census(projector)
     if not sent.take(verdict.type, raw):
-        sent.count(REST, 1, Reason.MALFORMED)
+        sent.count(REST, 1, ItemReason.MALFORMED)
     left.take(verdict.type, verdict.payload)
     notes = {path: tuple(group) for path, group in groupby(sorted(verdict.stripped, key=_path), key=_path)}
     paths = dict.fromkeys((*sent.present, *left.present, *notes))
@@ -90,7 +90,7 @@ def _above(path: str, notes: Mapping[str, Sequence[Stripped]]) -> Reason:
     """Why what holds a value was stripped. Values that aren't below such a one went under in the merging of duplicates."""
     heads = (path[:dot] for dot in range(len(path), 0, -1) if path[dot : dot + 1] == ".")
     stripped = (note.reason for head in heads for note in notes.get(head, ()) if note.verdict is FieldVerdict.STRIP)
-    return next(stripped, Reason.UNKNOWN_FIELD)
+    return next(stripped, FieldReason.UNKNOWN_FIELD)
 
 
 class _Census:
@@ -123,7 +123,7 @@ class _Census:
         if path not in self.present:
             self._text -= len(path)
         if self._text < 0:
-            raise Refused(Reason.TOO_MANY_ITEMS)
+            raise Refused(ItemReason.TOO_MANY_ITEMS)
         self.present[path] += number
         if isinstance(ruling, Reason):
             self.reasons.setdefault(path, Counter())[ruling] += number
@@ -138,9 +138,9 @@ class _Census:
         """Count a message's own values; yield the messages in it, each with the start of its paths."""
         self._messages -= 1
         if self._messages < 0:
-            raise Refused(Reason.TOO_MANY_ITEMS)
+            raise Refused(ItemReason.TOO_MANY_ITEMS)
         if len(UnknownFieldSet(message)):
-            self.count(prefix + REST, 1, Reason.UNKNOWN_FIELD)
+            self.count(prefix + REST, 1, FieldReason.UNKNOWN_FIELD)
         for field, value in message.ListFields():
             yield from self._field(field, value, prefix + label(field))
 
@@ -150,7 +150,7 @@ class _Census:
         kind = kind_of(values(field))
         if kind == "enum" and not isinstance(ruling, Reason):
             self._enum(values(field), many, path)
-        elif kind == "message" and (ruling is None or ruling is Reason.NOTHING_ALLOWED or isinstance(ruling, Nested)):
+        elif kind == "message" and (ruling is None or ruling is FieldReason.NOTHING_ALLOWED or isinstance(ruling, Nested)):
             yield from self._open(many, path, ruling)
         elif kind == "mask":
             self._masks(many, path)
@@ -165,13 +165,13 @@ class _Census:
         listed = sum(number in known for number in many)
         self.count(path, listed)
         if listed < len(many):
-            self.count(path, len(many) - listed, Reason.UNKNOWN_ENUM_VALUE)
+            self.count(path, len(many) - listed, FieldReason.UNKNOWN_ENUM_VALUE)
 
     def _masks(self, many: Iterable[Any], path: str) -> None:
         """A mask's values are its paths; one without any is a value of its own."""
         for mask in many:
             if len(UnknownFieldSet(mask)):
-                self.count(f"{path}.{REST}", 1, Reason.UNKNOWN_FIELD)
+                self.count(f"{path}.{REST}", 1, FieldReason.UNKNOWN_FIELD)
             self.count(f"{path}.{PATHS}" if mask.paths else path, len(mask.paths) or 1)
 
     def _open(self, many: Iterable[Message], path: str, ruling: Ruling) -> Iterator[Below]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from gateway.detectors.companies import is_company_number
 from gateway.detectors.detect import find, find_number, mask
 from gateway.detectors.phones import is_whole_phone
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 from gateway.minimise import addresses
 from gateway.minimise.names import judge_name
 from gateway.minimise.run import Masked, PersonalAccount, Reported, Ruled, Run
@@ -95,7 +95,7 @@ def _user_id(rule: UserId) -> Judge:
     def judge(value: Any) -> Ruled:
         text = str(value)
         if not pattern.fullmatch(text):
-            return Reason.PATTERN_MISMATCH
+            return FieldReason.PATTERN_MISMATCH
         return (find(text, rule.detect) if rule.detect else None) or own(text)
 
     return judge
@@ -111,15 +111,15 @@ def _text(rule: Text) -> Judge:
     search = _search(rule)
     if rule.one_of:
         listed = frozenset(value for value in rule.one_of if not search(value))
-        return lambda text: None if text in listed else Reason.NOT_LISTED
+        return lambda text: None if text in listed else FieldReason.NOT_LISTED
     pattern = compile_pattern(rule.pattern) if rule.pattern else None
     look = partial(judge_name, search=search) if rule.name else search
 
     def judge(text: str) -> Ruled:
         if rule.max_length and len(text) > rule.max_length:
-            return Reason.TOO_LONG
+            return FieldReason.TOO_LONG
         if pattern and not pattern.fullmatch(text):
-            return Reason.PATTERN_MISMATCH
+            return FieldReason.PATTERN_MISMATCH
         return look(text)
 
     return judge
@@ -134,7 +134,7 @@ def _search(rule: Text) -> Callable[[str], Reason | None]:
 
     def search(text: str) -> Reason | None:
         found = find(text, rule.detect)
-        if found is Reason.LOOKS_LIKE_CARD and any(is_one(text) for is_one in spared):
+        if found is FieldReason.LOOKS_LIKE_CARD and any(is_one(text) for is_one in spared):
             return find(text, rest)
         return found
 
@@ -165,7 +165,7 @@ def _content(rule: Content) -> Judge:
 def masked(text: str) -> Masked | None:
     """A free text of which something was masked; None if nothing was."""
     left = mask(text)
-    return None if left == text else Masked(left, find(text) or Reason.UNREADABLE)
+    return None if left == text else Masked(left, find(text) or FieldReason.UNREADABLE)
 
 
 def _bounded(rule: Number) -> Judge | None:
@@ -176,15 +176,15 @@ def _bounded(rule: Number) -> Judge | None:
     def judge(value: Any) -> Ruled:
         if isinstance(value, str):
             if not _WHOLE_NUMBER.fullmatch(value):
-                return Reason.PATTERN_MISMATCH
+                return FieldReason.PATTERN_MISMATCH
             value = int(value)
-        return None if low <= value <= high else Reason.OUT_OF_RANGE
+        return None if low <= value <= high else FieldReason.OUT_OF_RANGE
 
     return judge
 
 
 def _length(rule: Length) -> Judge:
-    return lambda value: None if len(value) == rule.bytes else Reason.OUT_OF_RANGE
+    return lambda value: None if len(value) == rule.bytes else FieldReason.OUT_OF_RANGE
 
 
 def _span(rule: Span) -> Judge:
@@ -194,14 +194,14 @@ def _span(rule: Span) -> Judge:
     def judge(span: Any) -> Ruled:
         seconds, nanos = getattr(span, SECONDS), getattr(span, NANOS)
         whole = abs(nanos) < SECOND and seconds * nanos >= 0
-        return None if whole and low * SECOND <= seconds * SECOND + nanos <= high * SECOND else Reason.OUT_OF_RANGE
+        return None if whole and low * SECOND <= seconds * SECOND + nanos <= high * SECOND else FieldReason.OUT_OF_RANGE
 
     return judge
 
 
 def _moment(rule: Moment) -> Judge:
     fits = _era(rule)
-    return lambda moment: None if fits(_instant(moment)) else Reason.OUT_OF_RANGE
+    return lambda moment: None if fits(_instant(moment)) else FieldReason.OUT_OF_RANGE
 
 
 def _recent(rule: Moment, days: int) -> Factual:
@@ -211,7 +211,7 @@ def _recent(rule: Moment, days: int) -> Factual:
         run.lasting = False
         instant = _instant(moment)
         near = instant is not None and abs(instant - run.facts.received_ns) <= most
-        return None if near and fits(instant) else Reason.OUT_OF_RANGE
+        return None if near and fits(instant) else FieldReason.OUT_OF_RANGE
 
     return judge
 
@@ -238,15 +238,15 @@ def _work_email(rule: WorkEmail) -> Factual:
     def judge(text: str, run: Run) -> Ruled:
         address = read(text)
         if address.kind is addresses.Kind.MALFORMED:
-            return Reason.EMAIL_MALFORMED
+            return FieldReason.EMAIL_MALFORMED
         if address.kind is addresses.Kind.PERSONAL:
             if rule.vendor:
                 raise PersonalAccount
-            return Reason.EMAIL_PERSONAL
+            return FieldReason.EMAIL_PERSONAL
         if rule.outside and run.facts.directory:
             run.lasting = False
             if address.domain not in run.facts.verified:
-                return Reason.EMAIL_UNVERIFIED
+                return FieldReason.EMAIL_UNVERIFIED
         return own(address.normalised) or (None if address.normalised == text else address.normalised)
 
     return judge

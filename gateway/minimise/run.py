@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Reason, Refused
 from gateway.model import Category, Facts, FieldVerdict, Notes, Trail
 
 Ruled = Any
@@ -62,7 +62,7 @@ class Run:
         """Count values of a list or a map that are to be judged. Raises Refused when one item has too many."""
         self.left -= values
         if self.left < 0:
-            raise Refused(Reason.TOO_LARGE)
+            raise Refused(ItemReason.TOO_LARGE)
 
     def note(self, at: Trail, reason: Reason, verdict: FieldVerdict = FieldVerdict.STRIP, count: int = 1) -> None:
         """Count values as stripped or masked, or as kept though something shows in them."""

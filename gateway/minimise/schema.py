@@ -26,7 +26,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
 from gateway.contracts.contract import class_of
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.minimise.weight import Scales
 from gateway.minimise.wire import field as record
 from gateway.minimise.wire import varint
@@ -120,9 +120,9 @@ def read(schema: Schema, raw: bytes) -> Any:
         message = schema.message.FromString(raw)
     except DecodeError as error:
         # The runtime tells the two apart by its text alone.
-        raise Refused(Reason.TOO_DEEP if "MaxDepth" in str(error) else Reason.MALFORMED) from None
+        raise Refused(ItemReason.TOO_DEEP if "MaxDepth" in str(error) else ItemReason.MALFORMED) from None
     if len(raw) > schema.shallow_bytes and schema.is_too_deep(raw):
-        raise Refused(Reason.TOO_DEEP)
+        raise Refused(ItemReason.TOO_DEEP)
     return message
 
 

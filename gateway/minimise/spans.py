@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.minimise.rules import Judge, Seen, judge_of, masked
 from gateway.minimise.run import Masked
 from gateway.minimise.schema import attribute
@@ -35,7 +35,7 @@ def span_name(rule: SpanName) -> Named:
             return masked(name)
         kind = _kind(rule, span)
         # The name of its kind says nothing else: what was put there once stays.
-        return None if name == kind else Masked(kind, Reason.NOT_LISTED)
+        return None if name == kind else Masked(kind, FieldReason.NOT_LISTED)
 
     return judge
 
@@ -43,7 +43,7 @@ def span_name(rule: SpanName) -> Named:
 def _of(rule: Text | None) -> Judge:
     """None lets no name pass."""
     judge = None if rule is None else judge_of(rule)
-    return Seen(lambda name: Reason.NOT_LISTED).__getitem__ if judge is None else judge
+    return Seen(lambda name: FieldReason.NOT_LISTED).__getitem__ if judge is None else judge
 
 
 def _is_named(word: str, span: Any, keys: Sequence[bytes]) -> bool:

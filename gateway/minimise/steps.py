@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final, cast
 
 from gateway.contracts.spread import spread
-from gateway.errors import Reason, Refused
+from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.minimise import keyed, settle
 from gateway.minimise.masks import Narrower, narrowers
 from gateway.minimise.memo import LARGE, Fate, Memo, Noted, Sound
@@ -215,7 +215,7 @@ def _move(entries: Any, moved: Sequence[Moved], run: Run, at: Trail) -> None:
     """Put entries under their changed keys; those whose places they take count as stripped."""
     last = {key: (value, notes) for key, value, notes in moved}
     if gone := len(moved) - len(last) + sum(key in entries for key in last):
-        run.note(at, Reason.DUPLICATE_KEY, count=gone)
+        run.note(at, FieldReason.DUPLICATE_KEY, count=gone)
     for key, (value, notes) in last.items():
         _put(entries, key, value)
         run.repeat(notes, None)
@@ -365,7 +365,7 @@ def _properties(field: FieldPlan, rule: Properties) -> Check:
     def memo_of(parsed: Any) -> Memo:
         memo = memos.get(getattr(parsed, selector, ""))
         if memo is None:
-            raise Refused(Reason.EVENT_NOT_PLANNED)
+            raise Refused(ItemReason.EVENT_NOT_PLANNED)
         return memo
 
     return _each_raw(field, memo_of)

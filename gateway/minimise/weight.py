@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.minimise.wire import read_varint, value_end
 from gateway.plan import Form, MessagePlan
 
@@ -61,7 +61,7 @@ class Scales:
         try:
             return self._weighed(index, raw)
         except IndexError:
-            raise Refused(Reason.MALFORMED) from None
+            raise Refused(ItemReason.MALFORMED) from None
 
     def _weighed(self, index: int, raw: bytes) -> float:
         levels = [(len(raw), self._types[index])]
@@ -75,7 +75,7 @@ class Scales:
             wire, below = tag & 7, type_.below.get(tag)
             weight += 1.0 if below is None else 1.0 + below.weight
             if weight > MAX_WEIGHT:
-                raise Refused(Reason.TOO_LARGE)
+                raise Refused(ItemReason.TOO_LARGE)
             if wire == _END:
                 levels.pop()
             elif wire == _START:
@@ -86,7 +86,7 @@ class Scales:
             else:
                 at = value_end(raw, at, wire)
             if len(levels) > _MAX_LEVELS:
-                raise Refused(Reason.TOO_DEEP)
+                raise Refused(ItemReason.TOO_DEEP)
         return weight
 
 

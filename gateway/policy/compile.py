@@ -12,7 +12,7 @@ from gateway.contracts.approvals import read_approvals
 from gateway.contracts.classify import Misplaced, Overlay, approved, claims
 from gateway.contracts.contract import Contract
 from gateway.detectors.data import DIGEST
-from gateway.errors import BadContract, Reason
+from gateway.errors import BadContract, FieldReason
 from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
 from gateway.policy import elsewhere, mail, outgoing, status
@@ -249,7 +249,7 @@ class Compiler:
             self.contract,
             {**status.classes(self.claims), **self.classes, **slots.CLASSES},
             site,
-            {**slots.specials(self.policy, site), **tracked, **dict.fromkeys(self.unread, Reason.UNCLASSIFIED)},
+            {**slots.specials(self.policy, site), **tracked, **dict.fromkeys(self.unread, FieldReason.UNCLASSIFIED)},
             slots.REQUIRED,
         )
 

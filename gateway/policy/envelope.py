@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 from gateway.model import EU, Category, FieldPrivacy, Recipient
 from gateway.plan import EnvelopePlan, FreeText, Rule, Text
 from gateway.policy import faults as fault
@@ -44,8 +44,8 @@ _TRACES: Final = re.compile(r"trace|span[-_.]?id|(request|correlation|transactio
 _STAY: Final = "trace context and baggage don't leave the EU"
 _IDS_STAY: Final = "trace context and request IDs don't leave the EU"
 _NEVER_FITS: Final[Mapping[Reason, str]] = {
-    Reason.OPAQUE: "a key that ends in -bin is opaque: nobody can tell what it holds",
-    Reason.NOT_CLOSED: "leaves the EU only with one_of or a pattern",
+    FieldReason.OPAQUE: "a key that ends in -bin is opaque: nobody can tell what it holds",
+    FieldReason.NOT_CLOSED: "leaves the EU only with one_of or a pattern",
 }
 _MEANINGLESS: Final = ("map_key", "subject", "min", "max")
 _OF_TEXT: Final = ("pattern", "max_length", "one_of", "without")

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Nested, Properties, Value
 from gateway.policy import shapes, status
@@ -67,7 +67,7 @@ def explain(compiler: Compiler, type: str, destination: str) -> Node:
     root = compiler.contract.message(type)
     children = _Teller(compiler, destination, root).message(root)
     kept = any(child.kept for child in children)
-    reason = None if kept else Reason.NOTHING_ALLOWED
+    reason = None if kept else FieldReason.NOTHING_ALLOWED
     return Node(type, type, "message", kept, _INSIDE if reason is None else of_reason(reason), reason, children=children)
 
 
@@ -120,7 +120,7 @@ class _Teller:
                 return self._special(field, ruling, "otlp.attributes", self._attributes(ruling))
             case Properties():
                 return self._special(field, ruling, "tracking_plan", self._events(ruling))
-        if is_map(field) and (ruling is None or ruling is Reason.MAP_KEY_NOT_ALLOWED):
+        if is_map(field) and (ruling is None or ruling is FieldReason.MAP_KEY_NOT_ALLOWED):
             return self._map(field, ruling)
         return self._open(field, ruling)
 
@@ -159,13 +159,13 @@ class _Teller:
             return None
         if is_map(field) and ruling is None:
             ruling = self._projector.map_rulings(field)[1]
-        return None if is_map(field) and ruling is Reason.MAP_KEY_NOT_ALLOWED else _opened(field, ruling)
+        return None if is_map(field) and ruling is FieldReason.MAP_KEY_NOT_ALLOWED else _opened(field, ruling)
 
     def _node(self, field: FieldDescriptor, ruling: Ruling, children: tuple[Node, ...] = (), *, above: bool = False) -> Node:
         name, category = field.full_name, self._classes.get(field.full_name, FieldPrivacy()).category
         reason, words = self._told_of(ruling, category)
         claim = self._claims.get(name, FieldPrivacy()).category
-        if reason is Reason.UNCLASSIFIED and claim is not category:
+        if reason is FieldReason.UNCLASSIFIED and claim is not category:
             words = f"{claim.name}, which is not approved"
         elif ruling is None:
             words = _WHOLE.get(kind_of(values(field)), words)
@@ -175,7 +175,7 @@ class _Teller:
         for key in self._policy.otlp.attributes:
             wild = key.endswith(".*")
             privacy = self._policy.otlp.privacy(key)
-            ruling = Reason.NOT_CLOSED if wild and self._site.outside else judge("string", privacy, self._site)
+            ruling = FieldReason.NOT_CLOSED if wild and self._site.outside else judge("string", privacy, self._site)
             node = Node(key, f"otlp.attributes.{key}", "attribute", kept=False, words="", category=privacy.category)
             yield self._settled(node, rule.prefixes.get(key.removesuffix("*")) if wild else rule.exact.get(key), ruling)
 
@@ -193,7 +193,7 @@ class _Teller:
         """An attribute or a property with what became of it; `ruling` says why nothing is `kept`."""
         if kept is not None and kept != Value():
             return msgspec.structs.replace(node, kept=True, words=of_value(kept, self._named))
-        reason = ruling if isinstance(ruling, Reason) else Reason.WRONG_KIND
+        reason = ruling if isinstance(ruling, Reason) else FieldReason.WRONG_KIND
         return msgspec.structs.replace(node, reason=reason, words=_why(reason, node.category))
 
     def _told_of(self, ruling: Ruling, category: Category) -> tuple[Reason | None, str]:
@@ -203,12 +203,12 @@ class _Teller:
 def _opened(field: FieldDescriptor, ruling: Ruling) -> Descriptor | None:
     """The type of the message that a field holds, if its fields matter under this ruling on the field."""
     message = held(field)
-    shut = ruling is not None and ruling is not Reason.NOTHING_ALLOWED and not isinstance(ruling, Nested)
+    shut = ruling is not None and ruling is not FieldReason.NOTHING_ALLOWED and not isinstance(ruling, Nested)
     return None if shut or message is None or kind_of_message(message) != "message" else message
 
 
 def _why(reason: Reason, category: Category) -> str:
-    named = reason is Reason.CATEGORY_NOT_ALLOWED and category is not Category.UNSPECIFIED
+    named = reason is FieldReason.CATEGORY_NOT_ALLOWED and category is not Category.UNSPECIFIED
     return f"{category.name} is not allowed here" if named else of_reason(reason)
 
 

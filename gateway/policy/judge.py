@@ -9,7 +9,7 @@ import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.detectors.by_category import search
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 from gateway.model import EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Recipient
 from gateway.patterns import TOKEN
 from gateway.plan import Content, Form, FreeText, Moment, Number, Rule, Span, Text, UserId, WorkEmail
@@ -120,9 +120,9 @@ def kind_of_message(message: Descriptor) -> str:
 def judge(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason | None:
     """Judge a value of a kind: the reason why it never leaves for `site`, or the rule it must pass; None: it passes as it is."""
     if privacy.category is Category.UNSPECIFIED:
-        return Reason.UNCLASSIFIED
+        return FieldReason.UNCLASSIFIED
     if not site.lets(privacy.category):
-        return Reason.CATEGORY_NOT_ALLOWED
+        return FieldReason.CATEGORY_NOT_ALLOWED
     match privacy.category:
         case Category.USER_ID:
             return _user_id(kind, privacy, site)
@@ -137,7 +137,7 @@ def judge(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason | None:
 
 
 def _unfit(kind: str) -> Reason:
-    return Reason.OPAQUE if kind in ("bytes", "opaque") else Reason.WRONG_KIND
+    return FieldReason.OPAQUE if kind in ("bytes", "opaque") else FieldReason.WRONG_KIND
 
 
 def _user_id(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason:
@@ -161,21 +161,21 @@ def _operational(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason 
     closed = not site.outside
     match kind:
         case "bytes" | "opaque":
-            return Reason.OPAQUE
+            return FieldReason.OPAQUE
         case "bool" | "enum":
             return None
         case "string":
             closed |= bool(privacy.pattern or privacy.one_of)
-            return _token(privacy, site) if closed else Reason.NOT_CLOSED
+            return _token(privacy, site) if closed else FieldReason.NOT_CLOSED
         case "integer":
-            return Number(low, high) if closed or privacy.bounded else Reason.NOT_CLOSED
+            return Number(low, high) if closed or privacy.bounded else FieldReason.NOT_CLOSED
         case "duration":
-            return Span(low, high) if closed or privacy.bounded else Reason.NOT_CLOSED
+            return Span(low, high) if closed or privacy.bounded else FieldReason.NOT_CLOSED
         case "timestamp":
-            return Moment(site.days if site.outside else None) if closed or site.days else Reason.NOT_CLOSED
+            return Moment(site.days if site.outside else None) if closed or site.days else FieldReason.NOT_CLOSED
         case "float":
-            return Number(low, high) if closed else Reason.NOT_CLOSED
-    return Reason.WRONG_KIND
+            return Number(low, high) if closed else FieldReason.NOT_CLOSED
+    return FieldReason.WRONG_KIND
 
 
 def _token(privacy: FieldPrivacy, site: Site) -> Text:

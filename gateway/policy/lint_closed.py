@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import NEVER, Category, FieldPrivacy, Recipient
 from gateway.policy.compile import Compiler
 from gateway.policy.explain import KEY, Node, explain
@@ -32,7 +32,7 @@ OPAQUE: Final = "what is in it can't be judged, so it can't be an identifier, an
 def may_be(kind: str, category: Category) -> bool:
     """Whether a value of a kind can hold a category: judged where everything is allowed."""
     anywhere = Site("", Recipient.STORE, "FR", frozenset(Category), "", None)
-    return judge(kind, FieldPrivacy(category), anywhere) not in (Reason.OPAQUE, Reason.WRONG_KIND)
+    return judge(kind, FieldPrivacy(category), anywhere) not in (FieldReason.OPAQUE, FieldReason.WRONG_KIND)
 
 
 def fits(kind: str) -> list[str]:
@@ -72,4 +72,4 @@ def _is_open(node: Node, compiler: Compiler, kinds: Mapping[str, str]) -> bool:
         closed = held.pattern or held.one_of or held.bounded or key.endswith(".*")
         return held.category is Category.OPERATIONAL and not closed
     ours = node.key in compiler.classes or node.key in kinds
-    return ours and node.reason is Reason.NOT_CLOSED
+    return ours and node.reason is FieldReason.NOT_CLOSED

@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from gateway.contracts.contract import Contract, message_of
 from gateway.contracts.spread import spread
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Body, FieldPlan, Form, Mask, MaskTarget, MessagePlan, Nested, Payload, Presence, Properties, Rule
 from gateway.policy.fields import held, is_map, values
@@ -66,7 +66,7 @@ class Projector:
         own = self._own(field)
         if isinstance(own, Mask):
             return self._mask(field)
-        return Reason.NOTHING_ALLOWED if own is None and self._is_dead(field) else own
+        return FieldReason.NOTHING_ALLOWED if own is None and self._is_dead(field) else own
 
     @staticmethod
     def _numbers(enum: EnumDescriptor) -> tuple[int, ...]:
@@ -105,11 +105,11 @@ class Projector:
         if kind not in UNCATEGORISED:
             return judge(kind, privacy, self._site)
         if privacy.category is not Category.UNSPECIFIED and not self._site.lets(privacy.category):
-            return Reason.CATEGORY_NOT_ALLOWED
+            return FieldReason.CATEGORY_NOT_ALLOWED
         if kind == "message":
             return None
         # An Any between group tags has no length: it can't be read as bytes.
-        return Reason.OPAQUE if field.type == FieldDescriptor.TYPE_GROUP else Payload()
+        return FieldReason.OPAQUE if field.type == FieldDescriptor.TYPE_GROUP else Payload()
 
     def map_rulings(self, field: FieldDescriptor) -> tuple[Ruling, Ruling]:
         """The rulings on a map's keys and values."""
@@ -127,7 +127,7 @@ class Projector:
         if isinstance(value, Mask):
             return value
         if isinstance(key, Reason):
-            return Reason.MAP_KEY_NOT_ALLOWED
+            return FieldReason.MAP_KEY_NOT_ALLOWED
         return value if isinstance(value, Reason) else None
 
     def _mask(self, field: FieldDescriptor) -> Mask:

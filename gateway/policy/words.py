@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 from gateway.model import DETECTORS, Detector, FieldPrivacy
 from gateway.patterns import TOKEN
 from gateway.plan import (
@@ -36,13 +36,13 @@ FEW: Final = 6
 """How many of many names are told."""
 
 REASONS: Final[Mapping[Reason, str]] = {
-    Reason.UNCLASSIFIED: "not classified",
-    Reason.CATEGORY_NOT_ALLOWED: "its category is not allowed here",
-    Reason.MAP_KEY_NOT_ALLOWED: "its keys may not leave, and no entry without its key",
-    Reason.OPAQUE: "what is in it can't be judged, so it can't hold this category",
-    Reason.NOT_CLOSED: "not closed: outside the EU it needs one_of, a pattern, or min and max",
-    Reason.NOTHING_ALLOWED: "nothing in it may leave",
-    Reason.WRONG_KIND: "a value of this kind can't hold this category",
+    FieldReason.UNCLASSIFIED: "not classified",
+    FieldReason.CATEGORY_NOT_ALLOWED: "its category is not allowed here",
+    FieldReason.MAP_KEY_NOT_ALLOWED: "its keys may not leave, and no entry without its key",
+    FieldReason.OPAQUE: "what is in it can't be judged, so it can't hold this category",
+    FieldReason.NOT_CLOSED: "not closed: outside the EU it needs one_of, a pattern, or min and max",
+    FieldReason.NOTHING_ALLOWED: "nothing in it may leave",
+    FieldReason.WRONG_KIND: "a value of this kind can't hold this category",
 }
 """Why a field is stripped, of the reasons that show when a plan is compiled."""
 

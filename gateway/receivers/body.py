@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest, RequestPayloadError
 
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.receivers.hints import Hint, Hinted
 
 PATIENCE: Final = 10.0
@@ -53,7 +53,7 @@ class Arrivals:
         except Slow:
             if wait in self._waits:
                 raise
-            raise Retryable(Reason.FULL) from None
+            raise Retryable(CallReason.FULL) from None
         finally:
             self._waits.pop(wait, None)
 
@@ -68,11 +68,11 @@ async def _received(request: BaseRequest, most: int, wait: asyncio.Timeout) -> b
             async for piece in request.content.iter_any():
                 body += piece
                 if len(body) > most:
-                    raise Refused(Reason.TOO_LARGE)
+                    raise Refused(ItemReason.TOO_LARGE)
     except TimeoutError:
         raise Slow from None
     except (RequestPayloadError, ConnectionError):
-        raise Refused(Reason.MALFORMED) from None
+        raise Refused(ItemReason.MALFORMED) from None
     return bytes(body)
 
 
@@ -84,7 +84,7 @@ def gunzip(raw: bytes, most: int) -> bytes:
             while piece := file.read(min(PIECE, most + 1 - len(out))):
                 out += piece
                 if len(out) > most:
-                    raise Refused(Reason.TOO_LARGE)
+                    raise Refused(ItemReason.TOO_LARGE)
     except (OSError, EOFError, zlib.error):
         raise Hinted(Hint.NOT_GZIP) from None
     if not raw:

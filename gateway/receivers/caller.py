@@ -11,7 +11,7 @@ from cachetools import LRUCache
 from cryptography import x509
 
 from gateway.config import DNS_NAME, SPIFFE_ID
-from gateway.errors import Reason, Refused
+from gateway.errors import CallReason, Refused
 
 MOST: Final = 1024
 """How many certificates are remembered, so that a call needn't read one."""
@@ -42,7 +42,7 @@ class Callers:
         identity = self._identity(auth)
         if identity.names and identity.since <= now <= identity.until:
             return identity.names
-        raise Refused(Reason.CALLER_NOT_ALLOWED)
+        raise Refused(CallReason.CALLER_NOT_ALLOWED)
 
     def _identity(self, auth: Mapping[str, Iterable[bytes]]) -> Identity:
         """Whom the connection's certificate names. gRPC's own list of names isn't asked: it cuts a name off at a NUL."""

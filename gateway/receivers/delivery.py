@@ -18,7 +18,7 @@ from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.delivery import Delivery
 from gateway.delivery.again import Again
-from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.minimise.engine import MAX_BYTES
 from gateway.model import Parcel, Release, Withheld
 from gateway.receivers.caller import Callers
@@ -89,7 +89,7 @@ def agent(names: Iterable[str], agents: Sequence[str]) -> str:
     """
     allowed = sorted(name for name in names if any(_matches(name, agent) for agent in agents))
     if not allowed:
-        raise Refused(Reason.CALLER_NOT_ALLOWED)
+        raise Refused(CallReason.CALLER_NOT_ALLOWED)
     return allowed[0]
 
 
@@ -101,9 +101,9 @@ async def _accept(hub: Hub, open_: Counter[str], requests: AsyncIterator[bytes],
     """One stream; `open_` counts those of each agent, so that none can take what others need."""
     caller = _let_in(hub, context)
     if open_[caller] >= hub.streams:
-        raise Retryable(Reason.FULL, AFTER)
+        raise Retryable(CallReason.FULL, AFTER)
     if hub.leaving.is_set():
-        raise Retryable(Reason.UNAVAILABLE, AFTER)
+        raise Retryable(CallReason.UNAVAILABLE, AFTER)
     open_[caller] += 1
     hub.register.came(caller, open_)
     stream = _Stream(hub, caller, context)
@@ -156,7 +156,7 @@ class _Stream:
             if self._leaving:
                 self._reading.cancel()
         if self._leaving:
-            raise Retryable(Reason.UNAVAILABLE, AFTER)
+            raise Retryable(CallReason.UNAVAILABLE, AFTER)
 
     def leave(self) -> None:
         """Read nothing more."""
@@ -211,7 +211,7 @@ class _Stream:
             return _later(number, error.reason, AFTER if error.after is None else error.after)
         except Exception as error:  # noqa: BLE001 - whatever it is, its text goes nowhere
             log.error("a group of parcels failed: %s", type(error).__name__)
-            return _later(number, Reason.INTERNAL, AFTER)
+            return _later(number, CallReason.INTERNAL, AFTER)
         return delivery_pb2.Acknowledgement(id=number)
 
     async def _store(self, group: Repeated) -> None:
@@ -241,14 +241,14 @@ class _Stream:
         would never be too old.
         """
         if len(one.key) != 16 or len(one.plan) != 32 or len(one.mark) not in (0, 8) or one.received_at_ns >= 2**63:
-            raise Refused(Reason.MALFORMED)
+            raise Refused(ItemReason.MALFORMED)
         now_ns = time.time_ns()
         received_ns = min(one.received_at_ns, now_ns)
         verdict = await self._decided(one, received_ns)
         if isinstance(verdict, Release):
             return self._hub.repack(self._agent, verdict, one.key, one.mark, received_ns)
         self._hub.roll_out.check(self._agent, verdict, one.plan.hex(), now_ns - received_ns)
-        return (one.destination if verdict is not Reason.CUT_OFF else "", verdict)
+        return (one.destination if verdict is not DeliveryReason.CUT_OFF else "", verdict)
 
     async def _decided(self, one: delivery_pb2.Parcel, received_ns: int) -> Release | Reason:
         """The release, or why there is none: one item that may not leave takes no other with it."""
@@ -261,11 +261,11 @@ class _Stream:
 
 def _parsed(raw: bytes) -> delivery_pb2.Parcel:
     if len(raw) > MAX_PARCEL_BYTES:
-        raise Refused(Reason.TOO_LARGE)
+        raise Refused(ItemReason.TOO_LARGE)
     try:
         return delivery_pb2.Parcel.FromString(raw)
     except DecodeError:
-        raise Refused(Reason.MALFORMED) from None
+        raise Refused(ItemReason.MALFORMED) from None
 
 
 def _later(number: int, reason: Reason, after: float) -> delivery_pb2.Acknowledgement:

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.payload import opened
 from gateway.minimise.schema import attribute, build, parse
@@ -151,7 +151,7 @@ async def _batch(intake: Intake, begun: Begun, response: type[Message], raw: byt
     (find, _), request = begun(), await intake.apart(len(raw), partial(parse, _MANY, raw))
     request_id, items = getattr(request, REQUEST_ID), getattr(request, ITEM)
     if not items:
-        raise Refused(Reason.MALFORMED)
+        raise Refused(ItemReason.MALFORMED)
     batch = await intake.many(lambda item: Asked(*find(item), request_id), items)
     return response(result=_result(batch)).SerializeToString()
 
@@ -182,7 +182,7 @@ async def _streamed(intake: Intake, resolve: Resolve, response: type[Message], r
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
     if not batch.count:
-        raise Refused(Reason.MALFORMED)
+        raise Refused(ItemReason.MALFORMED)
     return response(result=_result(batch)).SerializeToString()
 
 
@@ -192,7 +192,7 @@ def _in_request(find: Find) -> Resolve:
     def resolve(raw: bytes) -> Asked:
         request = parse(_ONE, raw)
         if not request.HasField(ITEM):
-            raise Refused(Reason.MALFORMED)
+            raise Refused(ItemReason.MALFORMED)
         return Asked(*find(getattr(request, ITEM)), getattr(request, REQUEST_ID), getattr(request, VERBOSE))
 
     return resolve

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.minimise.wire import read_varint
 
 MAX_GROUP_DEPTH: Final = 100
@@ -54,9 +54,9 @@ def fields(raw: bytes) -> Iterator[Field]:
             value, at = _READERS[kind](raw, at)
             yield (0, None) if groups else (number, value)
     except (IndexError, KeyError):
-        raise Refused(Reason.MALFORMED) from None
+        raise Refused(ItemReason.MALFORMED) from None
     if groups:
-        raise Refused(Reason.MALFORMED)
+        raise Refused(ItemReason.MALFORMED)
 
 
 def _nest(groups: list[int], number: int, kind: int) -> None:
@@ -126,9 +126,9 @@ class Repeated:
         for count, (number, value) in enumerate(fields(self._raw)):
             others += number != self._number
             if others > MAX_OTHER_FIELDS:
-                raise Refused(Reason.MALFORMED)
+                raise Refused(ItemReason.MALFORMED)
             if self._most is not None and count - others >= self._most:
-                raise Refused(Reason.TOO_MANY_ITEMS)
+                raise Refused(ItemReason.TOO_MANY_ITEMS)
             if not count % FIELDS_A_LOOK and time.monotonic() - since > TURN:
                 await asyncio.sleep(0)
                 since = time.monotonic()

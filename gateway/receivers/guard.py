@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from gateway.errors import Cause, Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, Cause, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.incoming import ANYTHING, ITEMS, Context, Incoming, Reading, Waits
 from gateway.receivers.room import Room
@@ -48,31 +48,31 @@ DETAILS: Final = "grpc-status-details-bin"
 _Code = grpc.StatusCode
 
 STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
-    Reason.MALFORMED: (_Code.INVALID_ARGUMENT, "the message is malformed"),
-    Reason.REQUIRED_FIELD: (_Code.INVALID_ARGUMENT, "a required field is missing or can't leave"),
-    Reason.UNKNOWN_METHOD: (_Code.UNIMPLEMENTED, "no such method"),
-    Reason.NO_ROUTE: (_Code.UNIMPLEMENTED, "no route has this authority"),
-    Reason.NO_PLAN: (_Code.UNIMPLEMENTED, "this signal is not taken: no plan says what of it may leave"),
-    Reason.CALLER_NOT_ALLOWED: (_Code.PERMISSION_DENIED, "the caller is not allowed"),
-    Reason.REQUEST_ID_REUSED: (_Code.INVALID_ARGUMENT, "the request ID was used for another item"),
-    Reason.WITHHELD: (_Code.FAILED_PRECONDITION, "the message is withheld from its destination"),
-    Reason.EVENT_NOT_PLANNED: (_Code.FAILED_PRECONDITION, "the tracking plan doesn't list this event"),
-    Reason.MASK_EMPTY: (_Code.FAILED_PRECONDITION, "none of a field mask's paths may leave"),
-    Reason.MASK_UNCLEAR: (_Code.FAILED_PRECONDITION, "the contract doesn't tell which message a field mask speaks of"),
-    Reason.UNKNOWN_TYPE: (_Code.FAILED_PRECONDITION, "no contract has this message type"),
-    Reason.UNKNOWN_FLOW: (_Code.FAILED_PRECONDITION, "the policy has no flow for this"),
-    Reason.UNKNOWN_DESTINATION: (_Code.FAILED_PRECONDITION, "the policy has no such destination"),
-    Reason.TOO_LARGE: (_Code.RESOURCE_EXHAUSTED, "the message is too large"),
-    Reason.TOO_DEEP: (_Code.RESOURCE_EXHAUSTED, "the message nests too deep"),
-    Reason.TOO_MANY_ITEMS: (_Code.RESOURCE_EXHAUSTED, "too many items in one call"),
-    Reason.FULL: (_Code.RESOURCE_EXHAUSTED, "the gateway is full; send again later"),
-    Reason.UNKNOWN_PLAN: (_Code.UNAVAILABLE, "the hub has another policy; send again later"),
-    Reason.POLICY_CHANGED: (_Code.UNAVAILABLE, "the policy has changed since the call began; call again"),
-    Reason.UNAVAILABLE: (_Code.UNAVAILABLE, "a destination can't be reached; send again later"),
+    ItemReason.MALFORMED: (_Code.INVALID_ARGUMENT, "the message is malformed"),
+    ItemReason.REQUIRED_FIELD: (_Code.INVALID_ARGUMENT, "a required field is missing or can't leave"),
+    CallReason.UNKNOWN_METHOD: (_Code.UNIMPLEMENTED, "no such method"),
+    CallReason.NO_ROUTE: (_Code.UNIMPLEMENTED, "no route has this authority"),
+    CallReason.NO_PLAN: (_Code.UNIMPLEMENTED, "this signal is not taken: no plan says what of it may leave"),
+    CallReason.CALLER_NOT_ALLOWED: (_Code.PERMISSION_DENIED, "the caller is not allowed"),
+    CallReason.REQUEST_ID_REUSED: (_Code.INVALID_ARGUMENT, "the request ID was used for another item"),
+    CallReason.WITHHELD: (_Code.FAILED_PRECONDITION, "the message is withheld from its destination"),
+    ItemReason.EVENT_NOT_PLANNED: (_Code.FAILED_PRECONDITION, "the tracking plan doesn't list this event"),
+    ItemReason.MASK_EMPTY: (_Code.FAILED_PRECONDITION, "none of a field mask's paths may leave"),
+    ItemReason.MASK_UNCLEAR: (_Code.FAILED_PRECONDITION, "the contract doesn't tell which message a field mask speaks of"),
+    ItemReason.UNKNOWN_TYPE: (_Code.FAILED_PRECONDITION, "no contract has this message type"),
+    ItemReason.UNKNOWN_FLOW: (_Code.FAILED_PRECONDITION, "the policy has no flow for this"),
+    ItemReason.UNKNOWN_DESTINATION: (_Code.FAILED_PRECONDITION, "the policy has no such destination"),
+    ItemReason.TOO_LARGE: (_Code.RESOURCE_EXHAUSTED, "the message is too large"),
+    ItemReason.TOO_DEEP: (_Code.RESOURCE_EXHAUSTED, "the message nests too deep"),
+    ItemReason.TOO_MANY_ITEMS: (_Code.RESOURCE_EXHAUSTED, "too many items in one call"),
+    CallReason.FULL: (_Code.RESOURCE_EXHAUSTED, "the gateway is full; send again later"),
+    CallReason.UNKNOWN_PLAN: (_Code.UNAVAILABLE, "the hub has another policy; send again later"),
+    CallReason.POLICY_CHANGED: (_Code.UNAVAILABLE, "the policy has changed since the call began; call again"),
+    CallReason.UNAVAILABLE: (_Code.UNAVAILABLE, "a destination can't be reached; send again later"),
 }
 """The status of each reason that ends a call; any other is INTERNAL."""
 
-_REASONS: Final[Mapping[str, Reason | Cause]] = {str(one): one for one in (*STATUS, Reason.INTERNAL, *Cause)}
+_REASONS: Final[Mapping[str, Reason | Cause]] = {str(one): one for one in (*STATUS, CallReason.INTERNAL, *Cause)}
 """All that `google.rpc.ErrorInfo` says."""
 
 INTERNAL: Final = (_Code.INTERNAL, "internal error")
@@ -145,7 +145,7 @@ class Guard:
         if self._turned_away is not None:
             self._turned_away()
         if called is not None and self._calls is not None:
-            self._calls.begin(called, context.invocation_metadata).end(code_of(Reason.FULL))
+            self._calls.begin(called, context.invocation_metadata).end(code_of(CallReason.FULL))
         await _full(context)
 
     def use(self) -> Use:
@@ -185,7 +185,7 @@ def _counted(handler: Relay, called: Called, calls: Calls) -> Relay:
 
 
 async def _full(context: Context) -> NoReturn:
-    await abort(context, Reason.FULL, AFTER)
+    await abort(context, CallReason.FULL, AFTER)
 
 
 async def _end(context: Context, error: Exception) -> NoReturn:
@@ -195,7 +195,7 @@ async def _end(context: Context, error: Exception) -> NoReturn:
         case Refused() | Permanent():
             await abort(context, error.reason)
     log.error("a call failed: %s", type(error).__name__)
-    await abort(context, Reason.INTERNAL)
+    await abort(context, CallReason.INTERNAL)
 
 
 def code_of(reason: Reason) -> grpc.StatusCode:
@@ -213,7 +213,7 @@ async def abort(context: Context, reason: Reason, after: float | None = None) ->
     """End a call for a reason; `after` tells the caller in how many seconds to send again."""
     code, text = STATUS.get(reason, INTERNAL)
     retry = [] if after is None else [RetryInfo(retry_delay=_duration(after))]
-    packed = details(code, text, reason if reason in STATUS else Reason.INTERNAL, retry)
+    packed = details(code, text, reason if reason in STATUS else CallReason.INTERNAL, retry)
     # The OpenTelemetry SDK for Python looks for RetryInfo under its own name, as grpc-java names it.
     named = (("google.rpc.retryinfo-bin", info.SerializeToString()) for info in retry)
     await context.abort(code, text, ((DETAILS, packed), *named))

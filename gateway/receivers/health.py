@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from gateway.errors import BadConfig, Reason, Refused
+from gateway.errors import BadConfig, ItemReason, Refused
 from gateway.receivers.bounds import Options, bounds
 from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import Context, Incoming
@@ -134,7 +134,7 @@ def _service(raw: bytes) -> str:
     try:
         service: str = HealthCheckRequest.FromString(raw).service
     except DecodeError:
-        raise Refused(Reason.MALFORMED) from None
+        raise Refused(ItemReason.MALFORMED) from None
     return service
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 
 HEXADECIMAL: Final = frozenset({"trace_id", "span_id", "parent_span_id"})
 """The fields of bytes that OTLP doesn't write as base64."""
@@ -54,7 +54,7 @@ class Hinted(Refused):
     """A body that is malformed, in a way that can be told."""
 
     def __init__(self, hint: Hint) -> None:
-        super().__init__(Reason.MALFORMED)
+        super().__init__(ItemReason.MALFORMED)
         self.hint = hint
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn, Self
 import grpc
 import msgspec
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.receivers.room import Place, Room
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -95,7 +95,7 @@ class Incoming(Place):
         """Return the one request of a unary call. Raises Refused if there is none that can be read."""
         message = await self._read(MESSAGE_SECONDS)
         if message is grpc.aio.EOF:
-            raise Refused(Reason.MALFORMED)
+            raise Refused(ItemReason.MALFORMED)
         return self._checked(message)
 
     def __aiter__(self) -> Self:
@@ -131,7 +131,7 @@ class Incoming(Place):
 
     def _checked(self, message: Any) -> bytes:
         if not message and not self._reading.empty:
-            raise Refused(Reason.MALFORMED)
+            raise Refused(ItemReason.MALFORMED)
         checked: bytes = message
         return checked
 

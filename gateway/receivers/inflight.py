@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from gateway.errors import Reason, Retryable
+from gateway.errors import CallReason, Retryable
 
 Terms = TypeVar("Terms")
 
@@ -31,7 +31,7 @@ class InFlight(Generic[Terms]):
             yield
         except BaseException:
             if self.is_over(task):
-                raise Retryable(Reason.POLICY_CHANGED) from None
+                raise Retryable(CallReason.POLICY_CHANGED) from None
             raise
         finally:
             self.end(task)

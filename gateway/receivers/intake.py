@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.delivery import Delivery
 from gateway.delivery.packer import Packer, Sent
-from gateway.errors import Reason, Refused
+from gateway.errors import CallReason, ItemReason, Reason, Refused
 from gateway.minimise.flows import Flow
 from gateway.model import Parcel, Subject, Withheld
 from gateway.pipeline.decide import Decider, Verdicts
@@ -98,7 +98,7 @@ class Intake:
         """Decide on one item and deliver its releases. Raises Refused, Retryable, Permanent."""
         (decided,) = await self._decide(resolve, (raw,), 0, len(raw))
         if decided.refused is not None or decided.asked is None:
-            raise Refused(decided.refused or Reason.INTERNAL)
+            raise Refused(decided.refused or CallReason.INTERNAL)
         tell_items(1)
         await self.deliver(decided.parcels)
         return Answered(decided.asked, decided.verdicts or ())
@@ -108,7 +108,7 @@ class Intake:
         batch, pending = Batch(), list[Parcel]()
         for chunk, size in chunks(raws, len):
             if batch.count + len(chunk) > MOST:
-                raise Refused(Reason.TOO_MANY_ITEMS)
+                raise Refused(ItemReason.TOO_MANY_ITEMS)
             if batch.count:
                 await asyncio.sleep(0)
             for decided in await self._decide(resolve, chunk, batch.count, size):
@@ -175,7 +175,7 @@ class Intake:
     def _count(self, decided: _Decided) -> None:
         if decided.refused is not None or decided.asked is None:
             key = "" if decided.asked is None else decided.asked.flow.key
-            self._counts.rejected(key, decided.refused or Reason.INTERNAL)
+            self._counts.rejected(key, decided.refused or CallReason.INTERNAL)
         else:
             self._counts.decided(decided.asked.flow, decided.verdicts or (), decided.took_ns)
 
@@ -185,7 +185,7 @@ class Intake:
         if decided.refused is not None:
             batch.rejected.append((index, decided.refused))
             if len(batch.rejected) > MOST:
-                raise Refused(Reason.TOO_MANY_ITEMS)
+                raise Refused(ItemReason.TOO_MANY_ITEMS)
             return ()
         batch.accepted += 1
         if len(batch.withheld) < MOST and any(isinstance(verdict, Withheld) for verdict in decided.verdicts or ()):

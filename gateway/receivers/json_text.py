@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed lacks it
 from typing import Final
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.receivers.hints import Hint, Unlike
 
 MAX_NESTING: Final = 256
@@ -95,7 +95,7 @@ class JsonText:
     def skip(self, nesting: int = MAX_NESTING) -> None:
         """Read a value of any kind."""
         if nesting == 0:
-            raise Refused(Reason.TOO_DEEP)
+            raise Refused(ItemReason.TOO_DEEP)
         match self._text[self._at]:
             case "{":
                 for _ in self.members():

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.profiles.v1development import profiles_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from gateway.errors import Reason, Refused
+from gateway.errors import CallReason, Reason, Refused
 from gateway.minimise.flows import Flows
 from gateway.minimise.otlp import points, split
 from gateway.receivers.emit import CurrentFlows
@@ -48,7 +48,7 @@ async def _export(signal: Signal, flows: CurrentFlows, intake: Intake, raw: byte
 
 
 async def _refuse(raw: bytes) -> bytes:
-    raise Refused(Reason.NO_PLAN)
+    raise Refused(CallReason.NO_PLAN)
 
 
 async def export(signal: Signal, flows: Flows, intake: Intake, raw: bytes) -> Message:

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from gateway.config import LocalHttp
-from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.pipeline.caller import CALLER
 from gateway.receivers import otlp, otlp_json
 from gateway.receivers.body import Arrivals, Slow, gunzip
@@ -72,16 +72,16 @@ class Fault(msgspec.Struct, frozen=True):
 _Http = HTTPStatus
 
 HTTP: Final[Mapping[Reason, HTTPStatus]] = {
-    Reason.MALFORMED: _Http.BAD_REQUEST,
-    Reason.TOO_DEEP: _Http.BAD_REQUEST,
-    Reason.TOO_MANY_ITEMS: _Http.BAD_REQUEST,
-    Reason.UNKNOWN_FLOW: _Http.BAD_REQUEST,
-    Reason.CALLER_NOT_ALLOWED: _Http.FORBIDDEN,
-    Reason.UNKNOWN_METHOD: _Http.NOT_FOUND,
-    Reason.TOO_LARGE: _Http.REQUEST_ENTITY_TOO_LARGE,
-    Reason.FULL: _Http.TOO_MANY_REQUESTS,
-    Reason.NO_PLAN: _Http.NOT_IMPLEMENTED,
-    Reason.UNAVAILABLE: _Http.SERVICE_UNAVAILABLE,
+    ItemReason.MALFORMED: _Http.BAD_REQUEST,
+    ItemReason.TOO_DEEP: _Http.BAD_REQUEST,
+    ItemReason.TOO_MANY_ITEMS: _Http.BAD_REQUEST,
+    ItemReason.UNKNOWN_FLOW: _Http.BAD_REQUEST,
+    CallReason.CALLER_NOT_ALLOWED: _Http.FORBIDDEN,
+    CallReason.UNKNOWN_METHOD: _Http.NOT_FOUND,
+    ItemReason.TOO_LARGE: _Http.REQUEST_ENTITY_TOO_LARGE,
+    CallReason.FULL: _Http.TOO_MANY_REQUESTS,
+    CallReason.NO_PLAN: _Http.NOT_IMPLEMENTED,
+    CallReason.UNAVAILABLE: _Http.SERVICE_UNAVAILABLE,
 }
 """The HTTP status beside each of `guard.STATUS` that an export can end with; any other is 500. Clients retry 429 and 503 only."""
 
@@ -90,16 +90,16 @@ def fault(reason: Reason, after: float | None = None) -> Fault:
     """How a request ends for a reason."""
     if reason not in HTTP:
         return Fault(_Http.INTERNAL_SERVER_ERROR, INTERNAL)
-    return Fault(HTTP[reason], STATUS[reason], AFTER if after is None and reason is Reason.FULL else after)
+    return Fault(HTTP[reason], STATUS[reason], AFTER if after is None and reason is CallReason.FULL else after)
 
 
 def _hinted(hint: Hint) -> Fault:
     """How a body ends that is malformed, in a way that can be told."""
-    code, text = STATUS[Reason.MALFORMED]
-    return Fault(HTTP[Reason.MALFORMED], (code, f"{text}: {hint}"))
+    code, text = STATUS[ItemReason.MALFORMED]
+    return Fault(HTTP[ItemReason.MALFORMED], (code, f"{text}: {hint}"))
 
 
-_METHOD: Final = Fault(_Http.METHOD_NOT_ALLOWED, STATUS[Reason.UNKNOWN_METHOD], headers={"Allow": "POST"})
+_METHOD: Final = Fault(_Http.METHOD_NOT_ALLOWED, STATUS[CallReason.UNKNOWN_METHOD], headers={"Allow": "POST"})
 _TYPE: Final = Fault(_Http.UNSUPPORTED_MEDIA_TYPE, (grpc.StatusCode.INVALID_ARGUMENT, f"the content type must be {PROTOBUF} or {JSON}"))
 _GRPC: Final = Fault(
     _Http.UNSUPPORTED_MEDIA_TYPE,
@@ -146,7 +146,7 @@ class OtlpHttp:
         kind = _kind(request)
         wrong = unfit(request, self._given.max_message_bytes)
         if wrong is None and self._room <= 0 and not self._arrivals.give_up_oldest():
-            wrong = fault(Reason.FULL)
+            wrong = fault(CallReason.FULL)
         if wrong is not None:
             return _refusal(wrong, kind, last=True)
         self._room -= 1
@@ -165,7 +165,7 @@ class OtlpHttp:
         signal = PATHS[_path(request)]
         try:
             if signal is None:
-                return fault(Reason.NO_PLAN)
+                return fault(CallReason.NO_PLAN)
             return await self._taken(signal, await self._body(request), kind)
         except Slow:
             return _SLOW
@@ -177,7 +177,7 @@ class OtlpHttp:
             return fault(error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends here
             log.error("a call failed: %s", type(error).__name__)
-            return fault(Reason.INTERNAL)
+            return fault(CallReason.INTERNAL)
 
     async def _taken(self, signal: Signal, raw: bytes, kind: str) -> Page | Fault:
         """The answer to a body. Raises Refused, Retryable, Permanent."""
@@ -186,7 +186,7 @@ class OtlpHttp:
         try:
             exported = await otlp.export(signal, self._flows(), self._intake, raw)
         except Refused as error:
-            if kind == PROTOBUF and error.reason is Reason.MALFORMED:
+            if kind == PROTOBUF and error.reason is ItemReason.MALFORMED:
                 return _hinted(of_protobuf(raw))
             raise
         return Page(ENCODERS[kind](exported), kind)
@@ -208,9 +208,9 @@ def unfit(request: BaseRequest, most: int) -> Fault | None:
     """What is wrong with a request as far as its head tells."""
     # Only browsers send one, and no page has business here: https://fetch.spec.whatwg.org/#origin-header.
     if "Origin" in request.headers:
-        return fault(Reason.CALLER_NOT_ALLOWED)
+        return fault(CallReason.CALLER_NOT_ALLOWED)
     if _path(request) not in PATHS:
-        return fault(Reason.UNKNOWN_METHOD)
+        return fault(CallReason.UNKNOWN_METHOD)
     if request.method != "POST":
         return _METHOD
     if _kind(request) not in ENCODERS:
@@ -221,8 +221,8 @@ def unfit(request: BaseRequest, most: int) -> Fault | None:
         return _EXPECTED
     # aiohttp takes what follows such a head for no body.
     if _field(request, "Upgrade") == "websocket":
-        return fault(Reason.MALFORMED)
-    return fault(Reason.TOO_LARGE) if (request.content_length or 0) > most else None
+        return fault(ItemReason.MALFORMED)
+    return fault(ItemReason.TOO_LARGE) if (request.content_length or 0) > most else None
 
 
 def _path(request: BaseRequest) -> str:
@@ -250,7 +250,7 @@ def _refusal(wrong: Fault, kind: str, *, last: bool) -> Page:
 
 def _failed(status: HTTPStatus) -> Page:
     """What isn't HTTP, and what failed here."""
-    return _refusal(fault(Reason.MALFORMED if status == _Http.BAD_REQUEST else Reason.INTERNAL), JSON, last=True)
+    return _refusal(fault(ItemReason.MALFORMED if status == _Http.BAD_REQUEST else CallReason.INTERNAL), JSON, last=True)
 
 
 def _number(code: grpc.StatusCode) -> int:

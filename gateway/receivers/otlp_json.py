@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.receivers.hints import Hint, Hinted, Unlike, of_field, of_text
 from gateway.receivers.json_text import JsonText
 from gateway.receivers.json_values import absent, delimited, encoder, tag
@@ -49,7 +49,7 @@ def parse(signal: Signal, raw: bytes) -> bytes:
     try:
         return _request(_FIELDS[signal], raw)
     except RecursionError:
-        raise Refused(Reason.TOO_DEEP) from None
+        raise Refused(ItemReason.TOO_DEEP) from None
     except UnicodeDecodeError:
         raise Hinted(of_text(raw)) from None
     except Unlike as error:
@@ -87,7 +87,7 @@ def _is_another(fields: Fields, text: JsonText) -> bool:
 def _message(fields: Fields, text: JsonText, depth: int) -> bytearray:
     """Unknown keys are ignored, `null` is as good as nothing: https://protobuf.dev/programming-guides/json/."""
     if depth == 0:
-        raise Refused(Reason.TOO_DEEP)
+        raise Refused(ItemReason.TOO_DEEP)
     out, writers = bytearray(), fields.writers
     for name in text.members(fields.names):
         if name not in writers:

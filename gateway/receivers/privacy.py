@@ -22,7 +22,7 @@ from kannelle.privacy.v1.privacy_pb2 import (
     PreviewResponse,
 )
 
-from gateway.errors import BadSetup, Reason, Refused
+from gateway.errors import BadSetup, ItemReason, Refused
 from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.payload import PREFIX, type_name
 from gateway.minimise.receipt import MAX_BYTES
@@ -53,7 +53,7 @@ async def _preview(flows: CurrentFlows, decider: Decider, raw: bytes) -> bytes:
     name, item = type_name(request.item.type_url), request.item.value
     _check(current, name, [request.destination])
     if len(item) > MAX_BYTES:
-        raise Refused(Reason.TOO_LARGE)
+        raise Refused(ItemReason.TOO_LARGE)
     _, (verdict,) = await decider.decide(_flow(current, name, request.destination), item, time.time_ns())
     response = PreviewResponse(receipt=await complete(current.compiler, decider.apart, item, verdict))
     if isinstance(verdict, Release):
@@ -72,14 +72,14 @@ def _parse(cls: type[T], raw: bytes) -> T:
     try:
         return cls.FromString(raw)
     except DecodeError:
-        raise Refused(Reason.MALFORMED) from None
+        raise Refused(ItemReason.MALFORMED) from None
 
 
 def _check(flows: Flows, type: str, destinations: Sequence[str]) -> None:
     if type not in flows.compiler.contract.messages:
-        raise Refused(Reason.UNKNOWN_TYPE)
+        raise Refused(ItemReason.UNKNOWN_TYPE)
     if not flows.compiler.policy.destinations.keys() >= set(destinations):
-        raise Refused(Reason.UNKNOWN_DESTINATION)
+        raise Refused(ItemReason.UNKNOWN_DESTINATION)
 
 
 def _flow(flows: Flows, type: str, destination: str) -> Flow:
@@ -87,7 +87,7 @@ def _flow(flows: Flows, type: str, destination: str) -> Flow:
     try:
         return flows.only(type, destination)
     except BadSetup:
-        raise Refused(Reason.UNKNOWN_FLOW) from None
+        raise Refused(ItemReason.UNKNOWN_FLOW) from None
 
 
 def _description(flows: Flows, type: str, destination: str) -> Description:

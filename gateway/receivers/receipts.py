@@ -8,7 +8,7 @@ from typing import Final
 
 from kannelle.privacy.v1 import receipt_pb2
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Reason, Refused
 from gateway.minimise.receipt import MAX_BYTES, FieldLine, receipt
 from gateway.model import FieldVerdict, Release, Stripped, Verdict
 from gateway.policy.compile import Compiler
@@ -37,7 +37,7 @@ async def complete(compiler: Compiler, apart: Apart, item: bytes, verdict: Verdi
     Raises Refused for an item of more bytes, messages or paths than a receipt can hold.
     """
     if len(item) > MAX_BYTES:
-        raise Refused(Reason.TOO_LARGE)
+        raise Refused(ItemReason.TOO_LARGE)
     lines = await apart(len(item), partial(receipt, compiler.projector(verdict.destination), item, verdict))
     told = _receipt(verdict, lines)
     told.complete = isinstance(verdict, Release)

@@ -17,7 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_reflection.v1alpha.reflection import aio
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import Context, Incoming
 
@@ -61,7 +61,7 @@ async def _questions(requests: AsyncIterator[bytes]) -> AsyncIterator[ServerRefl
         try:
             yield ServerReflectionRequest.FromString(raw)
         except DecodeError:
-            raise Refused(Reason.MALFORMED) from None
+            raise Refused(ItemReason.MALFORMED) from None
 
 
 class _Pools:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from gateway.errors import Reason, Retryable
+from gateway.errors import CallReason, ItemReason, Reason, Retryable
 from gateway.minimise.flows import Flows
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,9 @@ ROLL_OUT_NANOS: Final = 24 * 3600 * 1_000_000_000
 RETRY_AFTER_SECONDS: Final = 5.0
 """When an agent may send again what the hub's policy doesn't lead on yet."""
 
-FINAL: Final = frozenset({Reason.MALFORMED, Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_ITEMS, Reason.PERSONAL_ACCOUNT})
+FINAL: Final = frozenset(
+    {ItemReason.MALFORMED, ItemReason.TOO_LARGE, ItemReason.TOO_DEEP, ItemReason.TOO_MANY_ITEMS, ItemReason.PERSONAL_ACCOUNT}
+)
 """Refusals by what the item is, whatever the policy says. Any other another policy, or another version of a contract, may not make."""
 
 
@@ -50,4 +52,4 @@ class RollOut:
         if agent not in self._warned:
             self._warned.add(agent)
             log.warning("%s: its policy lets pass what no policy here does or did; it is asked to send that again", agent)
-        raise Retryable(Reason.UNKNOWN_PLAN, RETRY_AFTER_SECONDS)
+        raise Retryable(CallReason.UNKNOWN_PLAN, RETRY_AFTER_SECONDS)

@@ -9,7 +9,7 @@ from typing import Final, Literal, Protocol, get_args
 
 import msgspec
 
-from gateway.errors import Cause, Reason
+from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, Reason
 from gateway.model import Category, Depth, FieldVerdict, Release, Trail, Verdict
 from gateway.policy.document import Mode, Side
 from gateway.policy.vocabulary import Code
@@ -27,7 +27,7 @@ Fared = Literal["delivered", "retry", "rejected"]
 CODES: Final = frozenset(("OK", *get_args(Code)))
 """The codes a call can end with, as gRPC names them."""
 
-_UNPLANNED: Final = frozenset({Reason.UNCLASSIFIED, Reason.CATEGORY_NOT_ALLOWED})
+_UNPLANNED: Final = frozenset({FieldReason.UNCLASSIFIED, FieldReason.CATEGORY_NOT_ALLOWED})
 """Why an attribute is stripped whatever its value."""
 
 _NOTHING: Final = Depth()
@@ -168,9 +168,9 @@ class Counts:
                 # A metric without a series isn't shown at all.
                 self.fields.setdefault((destination, "UNSPECIFIED", "plan"), 0)
                 self.masks.setdefault((destination, "FREE_TEXT"), 0)
-                self.reports.setdefault((destination, "CONTENT", Reason.LOOKS_LIKE_CARD), 0)
-                self.burials.setdefault((destination, Reason.EXPIRED), 0)
-                self.purges.setdefault((destination, Reason.EXPIRED), 0)
+                self.reports.setdefault((destination, "CONTENT", FieldReason.LOOKS_LIKE_CARD), 0)
+                self.burials.setdefault((destination, DeliveryReason.EXPIRED), 0)
+                self.purges.setdefault((destination, DeliveryReason.EXPIRED), 0)
                 for fared in get_args(Fared):
                     self.deliveries.setdefault((destination, fared), 0)
 
@@ -267,7 +267,7 @@ class Counts:
             self.failing[name,] = int(name in waiting.failing)
         self.set_aside[()] = waiting.set_aside
         for (name, reason), count in waiting.operated.items():
-            (self.burials if reason == Reason.BURIED else self.purges)[name, reason] = count
+            (self.burials if reason == DeliveryReason.BURIED else self.purges)[name, reason] = count
 
     # Calls.
 
@@ -284,7 +284,7 @@ class Counts:
 
     def turned_away(self, listener: Side) -> None:
         """There was no room for a call between services."""
-        self.proxy_calls[listener, "", "", "RESOURCE_EXHAUSTED", Reason.FULL, Mode.ENFORCE] += 1
+        self.proxy_calls[listener, "", "", "RESOURCE_EXHAUSTED", CallReason.FULL, Mode.ENFORCE] += 1
 
     def upstream_failed(self, listener: Side, route: str, cause: Cause) -> None:
         """A call between services had no answer; `route` is the authority of its route."""
@@ -303,7 +303,7 @@ class Counts:
     def connected(self, agents: int) -> None:
         """So many agents are connected to this hub."""
         self.agents[()] = agents
-        self.agents_refused.setdefault((Reason.CALLER_NOT_ALLOWED,), 0)
+        self.agents_refused.setdefault((CallReason.CALLER_NOT_ALLOWED,), 0)
 
     def refused_agent(self, reason: Reason) -> None:
         """An agent was refused by this hub."""

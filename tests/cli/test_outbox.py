@@ -13,7 +13,7 @@ from kannelle.privacy.v1 import analytics_pb2
 
 from gateway.cli import main
 from gateway.cli.held import age, moment, sizes
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
 from gateway.model import Parcel, Release
 from tests.delivery.desk import NOW, SECOND
@@ -48,7 +48,7 @@ async def _fill(path: Path) -> None:
         await outbox.accept([stored(number, "analytics") for number in range(1, 11)], NOW)
         await outbox.accept([stored(number, "crm") for number in range(11, 13)], NOW)
         leased = await outbox.lease("analytics", Bounds(items=3), NOW)
-        await outbox.bury({leased[0].id: Reason.REJECTED, leased[1].id: Reason.EXPIRED}, NOW + 60 * SECOND)
+        await outbox.bury({leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.EXPIRED}, NOW + 60 * SECOND)
         await outbox.postpone([leased[2].id], 2**62)
 
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from gateway import rfc3339
 from gateway.cli import main
 from gateway.cli.root import COMMANDS
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
 from gateway.model import Parcel, Release
 from gateway.policy.load import default_path
@@ -68,7 +68,7 @@ async def _fill(path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept([item(1, "analytics", NOW + 1), item(2, "analytics", NOW), item(3, "crm", NOW), item(4, "billing", NOW)], NOW)
         leased = await outbox.lease("analytics", Bounds(items=2), NOW)
-        await outbox.bury({leased[0].id: Reason.REJECTED}, NOW + 60 * SECOND + 5)
+        await outbox.bury({leased[0].id: DeliveryReason.REJECTED}, NOW + 60 * SECOND + 5)
         await outbox.postpone([leased[1].id], NOW + SECOND // 4)
         for destination in ("crm", "billing"):
             await outbox.forget(destination, NOW + 10 * SECOND, NOW + 20 * SECOND)

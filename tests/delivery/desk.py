@@ -12,7 +12,7 @@ from gateway.config import Outbox
 from gateway.delivery.carry import Clock, Desk
 from gateway.delivery.outbox import Leased
 from gateway.delivery.sqlite import SqliteOutbox
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome
 from gateway.model import Parcel, Release, Verdict, Withheld
 from gateway.telemetry.counts import Counts
@@ -63,14 +63,14 @@ class Again:
         except Exception as error:  # noqa: BLE001 - as it was told
             return error
 
-    def withhold(self, text: str, reason: Reason = Reason.CUT_OFF) -> None:
+    def withhold(self, text: str, reason: Reason = DeliveryReason.CUT_OFF) -> None:
         self.told[text] = Withheld("crm", reason)
 
     def refuse(self, text: str) -> None:
-        self.told[text] = Refused(Reason.EVENT_NOT_PLANNED)
+        self.told[text] = Refused(ItemReason.EVENT_NOT_PLANNED)
 
     def doubt(self, text: str) -> None:
-        self.told[text] = Retryable(Reason.UNAVAILABLE)
+        self.told[text] = Retryable(CallReason.UNAVAILABLE)
 
 
 class Time:

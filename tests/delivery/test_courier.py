@@ -14,7 +14,7 @@ from gateway.delivery.carry import AGAIN, Carried
 from gateway.delivery.courier import Courier
 from gateway.delivery.outbox import Removed
 from gateway.delivery.schedule import FAILURES
-from gateway.errors import Permanent, Reason, Retryable
+from gateway.errors import CallReason, DeliveryReason, ItemReason, Permanent, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
 from gateway.model import Parcel
 from tests.delivery.desk import NOW, SECONDS, Case, Recipient, Reply, desk, parcel, parcels
@@ -105,17 +105,17 @@ def whole(fate: Outcome | Exception) -> Reply:
 
 OUTCOMES: dict[str, tuple[Reply, int, int, dict[tuple[str, ...], int]]] = {
     "delivered": (whole(DELIVERED), 0, 0, {("crm", "delivered"): 3}),
-    "rejected": (whole(Rejected(Reason.REJECTED)), 0, 3, {("crm", "rejected"): 3}),
+    "rejected": (whole(Rejected(DeliveryReason.REJECTED)), 0, 3, {("crm", "rejected"): 3}),
     "not now": (whole(Retry()), 3, 0, {("crm", "retry"): 3}),
     "not for an hour": (whole(Retry(3600)), 3, 0, {("crm", "retry"): 3}),
     "of each": (
-        each(_0=Retry(), _1=Rejected(Reason.TOO_LARGE)),
+        each(_0=Retry(), _1=Rejected(ItemReason.TOO_LARGE)),
         1,
         1,
         {("crm", "retry"): 1, ("crm", "rejected"): 1, ("crm", "delivered"): 1},
     ),
-    "raises Retryable": (whole(Retryable(Reason.UNAVAILABLE, 9)), 3, 0, {("crm", "retry"): 3}),
-    "raises Permanent": (whole(Permanent(Reason.TOO_LARGE)), 0, 3, {("crm", "rejected"): 3}),
+    "raises Retryable": (whole(Retryable(CallReason.UNAVAILABLE, 9)), 3, 0, {("crm", "retry"): 3}),
+    "raises Permanent": (whole(Permanent(ItemReason.TOO_LARGE)), 0, 3, {("crm", "rejected"): 3}),
     "raises what it may not": (whole(ValueError("planted")), 0, 3, {("crm", "rejected"): 3}),
     "gives too few outcomes": (lambda batch: [DELIVERED], 0, 3, {("crm", "rejected"): 3}),
 }
@@ -261,7 +261,7 @@ async def test_an_exporter_at_fault_is_asked_once(told: object, tmp_path: Path) 
         assert (len(recipient.batches), {**case.counts.burials}) == (1, {("crm", "INTERNAL"): 1})
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), Retryable(Reason.UNAVAILABLE)], ids=repr)
+@pytest.mark.parametrize("error", [KeyError("x"), Retryable(CallReason.UNAVAILABLE)], ids=repr)
 async def test_what_cannot_be_decided_on_is_looked_at_again_only_later(error: Exception, tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         case.again.told["0"] = error

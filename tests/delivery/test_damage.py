@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from gateway.delivery.sqlite import SqliteOutbox
-from gateway.errors import BadConfig, Reason, Retryable
+from gateway.errors import BadConfig, DeliveryReason, Retryable
 from gateway.exporters.base import Bounds
 from tests.delivery.damage import COUNT, asides, cut, filled, header, middle, others, page, text, unindexed
 from tests.delivery.desk import NOW, parcel, parcels
@@ -93,7 +93,7 @@ async def test_an_item_that_is_not_what_was_stored_is_told(crated: bool, tmp_pat
     async with opened(path) as outbox:
         leased = await outbox.lease("crm", ALL, NOW)
         assert [one.sound for one in leased] == [number != 5 for number in range(10)]
-        await outbox.bury({leased[5].id: Reason.DAMAGED}, NOW)
+        await outbox.bury({leased[5].id: DeliveryReason.DAMAGED}, NOW)
         assert counts(outbox) == (9, 1)
 
 
@@ -105,7 +105,7 @@ async def test_a_crate_that_cannot_be_read_is_dead_letters(tmp_path: Path) -> No
     async with opened(path) as outbox:
         leased = await outbox.lease("crm", ALL, NOW)
         assert [one.sound for one in leased] == [False] * 10
-        await outbox.bury({one.id: Reason.DAMAGED for one in leased}, NOW)
+        await outbox.bury({one.id: DeliveryReason.DAMAGED for one in leased}, NOW)
         assert counts(outbox) == (0, 10)
 
 

@@ -18,7 +18,7 @@ from gateway.delivery.seen import MOST
 from gateway.delivery.sqlite import PENDING, SqliteOutbox
 from gateway.delivery.stock import Stock
 from gateway.delivery.store import ROW
-from gateway.errors import Reason, Retryable
+from gateway.errors import DeliveryReason, Retryable
 from gateway.telemetry import Use
 from tests.delivery.desk import NOW, parcel
 from tests.delivery.kept import ALL, asked, opened, until
@@ -42,7 +42,7 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
             leased = await outbox.lease(name, ALL, NOW)
             ids = [one.id for one in leased]
             draw.shuffle(ids)
-            await outbox.bury(dict.fromkeys(ids[:1], Reason.REJECTED), NOW)
+            await outbox.bury(dict.fromkeys(ids[:1], DeliveryReason.REJECTED), NOW)
             await outbox.settle(ids[2:4] if draw.random() < 0.3 else ())
             await outbox.postpone(ids[1:], 0, failed=False)
             assert use() == Use(kept(outbox), KEPT.max_bytes)
@@ -77,7 +77,7 @@ async def test_what_an_operator_does_is_counted(act: Act, expected: dict[tuple[s
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept([*(parcel(text) for text in "abc"), *(parcel(text, "log") for text in "de"), parcel("f", "dead")], NOW)
         (dead,) = await outbox.lease("dead", ALL, NOW)
-        await outbox.bury({dead.id: Reason.REJECTED}, NOW)
+        await outbox.bury({dead.id: DeliveryReason.REJECTED}, NOW)
         with closing(Stock.open(tmp_path / "o.db", Outbox())) as stock:
             list(act(stock))
             list(stock.bury(Choice(destination="nobody")))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.delivery.sqlite import SqliteOutbox
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
 from gateway.model import Parcel
 from tests.delivery.desk import NOW
@@ -88,7 +88,7 @@ class Model:
                 await outbox.settle(chosen.values())
                 self._remove(chosen)
             case "bury":
-                await outbox.bury(dict.fromkeys(chosen.values(), Reason.REJECTED), NOW)
+                await outbox.bury(dict.fromkeys(chosen.values(), DeliveryReason.REJECTED), NOW)
                 self.kept.update((text, (self.kept[text][0], None)) for text in chosen if text in self.kept)
             case "postpone":
                 await outbox.postpone(chosen.values(), given)

@@ -15,7 +15,7 @@ from gateway.delivery.again import Again
 from gateway.delivery.link import _drawn
 from gateway.delivery.outbox import Leased
 from gateway.delivery.sqlite import SqliteOutbox
-from gateway.errors import Reason
+from gateway.errors import ItemReason
 from gateway.exporters.base import Bounds
 from gateway.minimise.flows import Flows
 from gateway.model import Parcel, Release, Verdict, Withheld
@@ -64,7 +64,7 @@ async def test_what_becomes_a_vendors_while_it_waits_is_withheld(item: str, befo
     again = Again(lambda: FLOWS, decider())
     (verdict,) = await again.decide_all([moved(leased, vendor)])
     assert isinstance(verdict, Withheld)
-    assert verdict.reason is Reason.PERSONAL_ACCOUNT
+    assert verdict.reason is ItemReason.PERSONAL_ACCOUNT
     (verdict,) = await again.decide_all([leased])
     assert isinstance(verdict, Release)
     assert verdict.personal

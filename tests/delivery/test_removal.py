@@ -12,7 +12,7 @@ import pytest
 from gateway.delivery import schema
 from gateway.delivery.outbox import Removed
 from gateway.delivery.store import LAST, Store
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
 from gateway.model import Parcel
 from tests.delivery.damage import filled, text
@@ -29,7 +29,7 @@ async def test_a_dead_letter_is_kept_and_not_leased(count: int, tmp_path: Path) 
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(parcels(count), NOW)
         leased = await outbox.lease("crm", Bounds(items=2), NOW)
-        await outbox.bury({leased[0].id: Reason.REJECTED, leased[1].id: Reason.DAMAGED}, NOW)
+        await outbox.bury({leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.DAMAGED}, NOW)
         assert (len(await held(outbox)), counts(outbox)) == (count - 2, (count - 2, 2))
     assert asked(tmp_path / "o.db", "SELECT reason, payload FROM dead ORDER BY id") == [("REJECTED", b"0"), ("DAMAGED", b"1")]
 
@@ -45,7 +45,7 @@ async def test_what_is_about_a_subject_is_erased_wherever_it_is(filed: bool, cou
         await outbox.accept(_about_two(count), NOW)
         await outbox.accept([about("elsewhere", b"alice", destination="log")], NOW)
         leased = await outbox.lease("crm", Bounds(items=2), NOW)
-        await outbox.bury({leased[0].id: Reason.REJECTED}, NOW)
+        await outbox.bury({leased[0].id: DeliveryReason.REJECTED}, NOW)
         if filed:
             await until(lambda: asked(tmp_path / "o.db", "SELECT filed FROM state") > [(count,)])
         erased = await outbox.erase([b"alice".ljust(16, b"\0"), b"nobody".ljust(16, b"\0")], NOW)
@@ -85,7 +85,7 @@ async def test_what_is_forgotten_is_gone_dead_letters_too_with_one_record(count:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(parcels(count), NOW)
         leased = await outbox.lease("crm", Bounds(items=1), NOW)
-        await outbox.bury({leased[0].id: Reason.REJECTED}, NOW)
+        await outbox.bury({leased[0].id: DeliveryReason.REJECTED}, NOW)
         await outbox.accept([parcel("young", received_ns=NOW + HOUR)], NOW)
         assert await outbox.forget("crm", NOW + HOUR, NOW) == count
         assert (await held(outbox), counts(outbox)) == (["young"], (1, 0))
@@ -126,7 +126,7 @@ async def test_an_operator_can_replay_dead_letters_and_settle_items_beside_the_g
     async with opened(path) as outbox:
         await outbox.accept([about(str(number), b"alice") for number in range(MANY)], NOW)
         leased = await outbox.lease("crm", Bounds(items=3), NOW)
-        await outbox.bury({one.id: Reason.REJECTED for one in leased}, NOW)
+        await outbox.bury({one.id: DeliveryReason.REJECTED for one in leased}, NOW)
         with closing(schema.connect(path)) as connection:
             schema.check(connection, path)
             store = Store(connection, 1 << 30, 0)

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason
 from gateway.exporters.base import DELIVERED, Bounds, Exporter, Outcome
 from gateway.model import Parcel, Verdict
 from tests.delivery.desk import SECONDS, Again, Recipient, desk, parcels
@@ -120,7 +120,7 @@ async def test_what_may_leave_no_more_is_not_sent_by_whom_it_waits_for(tmp_path:
         await crm.until(1)
         again = planned("crm")
         for text in "01234":
-            again.withhold(text, Reason.CUT_OFF)
+            again.withhold(text, DeliveryReason.CUT_OFF)
         delivery.replace({"crm": crm}, again)
         crm.open()
         await drained(delivery)

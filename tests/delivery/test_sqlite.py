@@ -13,7 +13,7 @@ import pytest
 from gateway.config import Outbox
 from gateway.delivery.outbox import Leased
 from gateway.delivery.store import ROW
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import CallReason, FieldReason, ItemReason, Refused, Retryable
 from gateway.exporters.base import Bounds
 from tests.delivery.desk import NOW, SECOND, parcel, parcels
 from tests.delivery.kept import ALL, counts, held, opened, texts
@@ -169,7 +169,7 @@ async def test_a_key_of_something_else_is_refused_with_all_that_came_with_it(tog
             await outbox.accept([one], NOW)
         with pytest.raises(Refused) as caught:
             await outbox.accept([parcel("c", mark=b"the mark"), *([one] if together else []), other], NOW)
-        assert caught.value.reason is Reason.REQUEST_ID_REUSED
+        assert caught.value.reason is CallReason.REQUEST_ID_REUSED
         assert await held(outbox) == ([] if together else ["a"])
 
 
@@ -180,7 +180,7 @@ async def test_what_is_refused_spoils_nothing_that_is_committed_with_it(tmp_path
         offers = [[one], [other], [large], [parcel("far", received_ns=2**64 - 1)], [parcel("odd", "\ud800")], [parcel("z")]]
         done = await asyncio.gather(*(outbox.accept(offer, NOW) for offer in offers), return_exceptions=True)
         reasons = [answer.reason if isinstance(answer, Refused | Retryable) else answer for answer in done]
-        assert reasons == [None, Reason.REQUEST_ID_REUSED, Reason.TOO_LARGE, Reason.OUT_OF_RANGE, Reason.UNAVAILABLE, None]
+        assert reasons == [None, CallReason.REQUEST_ID_REUSED, ItemReason.TOO_LARGE, FieldReason.OUT_OF_RANGE, CallReason.UNAVAILABLE, None]
         assert await held(outbox) == ["a", "z"]
 
 
@@ -209,7 +209,7 @@ async def test_full_is_full_until_something_goes(settled: bool, tmp_path: Path) 
         more = [parcel(f"{number:y<1000}") for number in range(10)]
         with pytest.raises(Retryable) as caught:
             await outbox.accept(more, NOW)
-        assert (caught.value.reason, caught.value.after) == (Reason.FULL, 1.0)
+        assert (caught.value.reason, caught.value.after) == (CallReason.FULL, 1.0)
         if settled:
             await outbox.settle(one.id for one in await outbox.lease("crm", Bounds(items=30), NOW))
         else:
@@ -242,7 +242,7 @@ async def test_what_waits_is_bounded_also_where_callers_gave_up(tmp_path: Path) 
             for call in calls:
                 call.cancel()
             done = await asyncio.gather(*calls, return_exceptions=True)
-            assert any(isinstance(answer, Retryable) and answer.reason is Reason.FULL for answer in done)
+            assert any(isinstance(answer, Retryable) and answer.reason is CallReason.FULL for answer in done)
             with pytest.raises(Retryable, match="FULL"):
                 await outbox.accept(large, NOW)
             other.execute("COMMIT")

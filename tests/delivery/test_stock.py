@@ -16,7 +16,7 @@ from gateway.delivery.outbox import Removed
 from gateway.delivery.sqlite import SqliteOutbox
 from gateway.delivery.stock import Lot, Stock
 from gateway.delivery.underway import UnderWay
-from gateway.errors import BadConfig, Reason
+from gateway.errors import BadConfig, DeliveryReason, ItemReason
 from gateway.exporters.base import Bounds
 from gateway.model import Parcel, Release
 from tests.delivery.damage import filled, middle
@@ -41,7 +41,7 @@ async def stocked(outbox: SqliteOutbox) -> None:
     await outbox.accept([typed(number, "a.One" if number % 2 else "a.Other") for number in range(1, 1001)], NOW)
     await outbox.accept([typed(number, "a.One", "log") for number in range(1001, 1201)], NOW)
     dead = await outbox.lease("crm", FIVE, NOW)
-    await outbox.bury({one.id: Reason.REJECTED if one.id % 2 else Reason.TOO_LARGE for one in dead}, NOW)
+    await outbox.bury({one.id: DeliveryReason.REJECTED if one.id % 2 else ItemReason.TOO_LARGE for one in dead}, NOW)
     late = await outbox.lease("crm", FIVE, NOW)
     await outbox.postpone([one.id for one in late], NOW + HOUR)
 
@@ -162,7 +162,7 @@ async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Pa
         elif ended == "postpone":
             await outbox.postpone(ids, NOW + HOUR)
         else:
-            await outbox.bury(dict.fromkeys(ids, Reason.REJECTED), NOW)
+            await outbox.bury(dict.fromkeys(ids, DeliveryReason.REJECTED), NOW)
         assert (counts(outbox), await held(outbox)) == ((0, 0), [])
     assert asked(path, "SELECT destination, reason, sum(count) FROM sweeps GROUP BY 1, 2") == [("crm", "PURGED", 15)]
 

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from gateway.delivery.sweep import Sweep
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds, Exporter
 from gateway.minimise.flows import Flows
 from gateway.model import Parcel, Release
@@ -120,7 +120,7 @@ async def test_dead_letters_of_a_destination_that_the_policy_no_longer_has_go_wh
     async with desk(tmp_path) as case:
         await case.put(parcel(1, "once-there"))
         (leased,) = await case.outbox.lease("once-there", Bounds(1), NOW)
-        await case.outbox.bury({leased.id: Reason.REJECTED}, NOW)
+        await case.outbox.bury({leased.id: DeliveryReason.REJECTED}, NOW)
         for days, dead in ((2.9, 1), (3.1, 0)):
             case.time.passed = days * DAY
             await sweep(case, flows()).once()

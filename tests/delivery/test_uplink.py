@@ -14,7 +14,7 @@ import pytest
 from gateway import config
 from gateway.delivery.hub_status import UNTRIED
 from gateway.delivery.uplink import FIRST, LARGEST, LONGEST, Fallback, HubExporter, Uplink, away
-from gateway.errors import Cause, Permanent, Reason, Refused, Retryable
+from gateway.errors import REASONS, CallReason, Cause, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.model import Parcel, Release
 from gateway.receivers.guard import AFTER
@@ -98,7 +98,7 @@ async def test_a_hub_is_reached_past_any_proxy(tmp_path: Path, monkeypatch: pyte
 async def test_no_proxy_is_asked_for_a_hub_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     async with posing(monkeypatch) as asked:
         agent = Uplink(config.Hub(address="hub.invalid:14007", timeout=1), lambda: (0, credentials(HELD)))
-        assert await refusal(agent, A) == (Retryable, Reason.UNAVAILABLE, None)
+        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, None)
         await agent.close(0.0)
     assert asked == []
 
@@ -110,21 +110,21 @@ async def test_no_proxy_is_asked_for_a_hub_elsewhere(monkeypatch: pytest.MonkeyP
 async def test_each_reason_of_the_hub_is_told(make: Callable[[Reason], Exception], tmp_path: Path) -> None:
     gate = Gate()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
-        for reason in Reason:
+        for reason in REASONS.values():
             with gate.replying(raising(make(reason))):
                 wanted = (Retryable, reason, AFTER) if make is Retryable else (Refused, reason, None)
                 assert await refusal(agent, A) == wanted
 
 
 async def test_a_delay_of_the_hub_is_told(tmp_path: Path) -> None:
-    async with hub(tmp_path, Gate(raising(Retryable(Reason.FULL, 2.5)))) as one, uplink(one.port) as agent:
-        assert await refusal(agent, A) == (Retryable, Reason.FULL, 2.5)
+    async with hub(tmp_path, Gate(raising(Retryable(CallReason.FULL, 2.5)))) as one, uplink(one.port) as agent:
+        assert await refusal(agent, A) == (Retryable, CallReason.FULL, 2.5)
 
 
 async def test_a_value_that_fails_at_the_hub_is_in_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with hub(tmp_path, Gate(raising(ValueError("usr_secret")))) as one, uplink(one.port) as agent:
-        assert await refusal(agent, parcel("usr_secret")) == (Retryable, Reason.INTERNAL, AFTER)
+        assert await refusal(agent, parcel("usr_secret")) == (Retryable, CallReason.INTERNAL, AFTER)
     assert "usr_secret" not in caplog.text
 
 
@@ -137,9 +137,9 @@ async def test_a_hub_that_comes_back_is_found(tmp_path: Path, caplog: pytest.Log
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         await agent.accept([A])
         await one.stop()
-        assert (await refusal(agent, B))[:2] == (Retryable, Reason.UNAVAILABLE)
+        assert (await refusal(agent, B))[:2] == (Retryable, CallReason.UNAVAILABLE)
         while not agent._failures:
-            assert (await refusal(agent, B))[:2] == (Retryable, Reason.UNAVAILABLE)
+            assert (await refusal(agent, B))[:2] == (Retryable, CallReason.UNAVAILABLE)
             await asyncio.sleep(0.01)
         await one.start()
         await insisting(agent, [B])
@@ -167,12 +167,12 @@ async def test_what_a_hub_stored_and_could_not_acknowledge_comes_again_under_its
 async def test_a_hub_that_is_away_is_left_alone_for_a_while() -> None:
     async with uplink(1) as agent:
         for _ in range(3):
-            assert (await refusal(agent, A))[:2] == (Retryable, Reason.UNAVAILABLE)
+            assert (await refusal(agent, A))[:2] == (Retryable, CallReason.UNAVAILABLE)
         assert agent._failures
         # As if it had been drawn: long from now.
         agent._link, agent._until = None, time.monotonic() + LONGEST
         kind, reason, after = await refusal(agent, A)
-        assert (kind, reason) == (Retryable, Reason.UNAVAILABLE)
+        assert (kind, reason) == (Retryable, CallReason.UNAVAILABLE)
         assert after is not None
         assert 0.0 < after <= LONGEST
         assert agent._link is None
@@ -203,7 +203,7 @@ async def test_a_stream_that_ended_long_ago_is_nobodys_failure_now(tmp_path: Pat
 async def test_a_hub_that_is_silent_is_away(tmp_path: Path) -> None:
     gate = Gate(shut=True)
     async with hub(tmp_path, gate) as one, uplink(one.port, patience=0.2) as agent:
-        assert await refusal(agent, A) == (Retryable, Reason.UNAVAILABLE, None)
+        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, None)
         agent._until = 0.0
         with pytest.raises(Retryable):
             await agent.accept([B])
@@ -242,8 +242,8 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("held", "cause"),
     [
-        (material(uri("spiffe://kannelle.example/appsx")), Reason.CALLER_NOT_ALLOWED),
-        (material(dns("video.example")), Reason.CALLER_NOT_ALLOWED),
+        (material(uri("spiffe://kannelle.example/appsx")), CallReason.CALLER_NOT_ALLOWED),
+        (material(dns("video.example")), CallReason.CALLER_NOT_ALLOWED),
         (material(uri(AGENT), ca=STRANGERS), Cause.UPSTREAM_REFUSES_US),
         (None, Cause.UPSTREAM_REFUSES_US),
     ],
@@ -254,13 +254,13 @@ async def test_a_hub_that_does_not_let_one_in_is_away_and_both_sides_say_so(
 ) -> None:
     gate = Gate()
     async with hub(tmp_path, gate) as one, uplink(one.port, lambda: (0, held)) as agent:
-        assert await refusal(agent, A) == (Retryable, Reason.UNAVAILABLE, None)
+        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, None)
         assert texts(gate) == []
         assert (agent.status.check.ok, agent.status.check.cause) == (False, cause)
     assert f"the hub takes nothing: {cause}, 1 since" in caplog.text
     # Of a handshake that failed a hub hears nothing.
-    refused = cause is Reason.CALLER_NOT_ALLOWED
-    assert one.counts.agents_refused == {(Reason.CALLER_NOT_ALLOWED,): int(refused)}
+    refused = cause is CallReason.CALLER_NOT_ALLOWED
+    assert one.counts.agents_refused == {(CallReason.CALLER_NOT_ALLOWED,): int(refused)}
     assert ("listeners.delivery.agents doesn't name" in caplog.text) == refused
 
 
@@ -337,7 +337,7 @@ async def test_more_than_may_be_under_way_is_refused_until_there_is_room(tmp_pat
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         large = [asyncio.create_task(agent.accept(item(str(number), size))) for number in range(4)]
         await gate.until(1)
-        assert await refusal(agent, *item("4", size)) == (Retryable, Reason.FULL, 1.0)
+        assert await refusal(agent, *item("4", size)) == (Retryable, CallReason.FULL, 1.0)
         gate.open()
         await asyncio.gather(*large)
         await agent.accept(item("4", size))
@@ -360,7 +360,7 @@ def item(text: str, size: int, *, received_ns: int = NOW) -> list[Parcel]:
 async def test_an_item_that_fits_no_message_is_refused(parcels: list[Parcel], tmp_path: Path) -> None:
     gate = Gate()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
-        assert await refusal(agent, *parcels) == (Refused, Reason.TOO_LARGE, None)
+        assert await refusal(agent, *parcels) == (Refused, ItemReason.TOO_LARGE, None)
         assert gate.releases == []
 
 
@@ -373,11 +373,11 @@ async def test_items_that_fit_no_message_together_are_sent_apart(tmp_path: Path)
 
 async def test_what_may_be_sent_again_is_said_of_all(tmp_path: Path) -> None:
     def reply(batch: Sequence[Parcel]) -> None:
-        raise Refused(Reason.REQUEST_ID_REUSED) if batch[0].received_ns == NOW else Retryable(Reason.FULL, 4.0)
+        raise Refused(CallReason.REQUEST_ID_REUSED) if batch[0].received_ns == NOW else Retryable(CallReason.FULL, 4.0)
 
     async with hub(tmp_path, Gate(reply)) as one, uplink(one.port) as agent:
         apart = [*item("a", HALF), *item("b", HALF, received_ns=NOW + 1)]
-        assert await refusal(agent, *apart) == (Retryable, Reason.FULL, 4.0)
+        assert await refusal(agent, *apart) == (Retryable, CallReason.FULL, 4.0)
 
 
 async def test_one_that_closes_waits_for_what_is_under_way_and_takes_no_more(tmp_path: Path) -> None:
@@ -389,7 +389,7 @@ async def test_one_that_closes_waits_for_what_is_under_way_and_takes_no_more(tmp
         gate.open()
         await accepting
         await closing
-        assert await refusal(agent, B) == (Retryable, Reason.UNAVAILABLE, None)
+        assert await refusal(agent, B) == (Retryable, CallReason.UNAVAILABLE, None)
 
 
 async def test_one_that_closes_waits_for_so_long(tmp_path: Path) -> None:
@@ -409,17 +409,17 @@ async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
     def reply(batch: Sequence[Parcel]) -> None:
         (text,) = (parcel.release.payload for parcel in batch)
         if text == b"b":
-            raise Refused(Reason.REQUEST_ID_REUSED)
+            raise Refused(CallReason.REQUEST_ID_REUSED)
         if text == b"c":
-            raise Retryable(Reason.FULL, 2.0)
+            raise Retryable(CallReason.FULL, 2.0)
         if text == b"d":
-            raise Retryable(Reason.UNKNOWN_PLAN, 5.0)
+            raise Retryable(CallReason.UNKNOWN_PLAN, 5.0)
 
     async with hub(tmp_path, Gate(reply)) as one, uplink(one.port) as agent:
         exporter = HubExporter(agent)
         outcomes = await exporter.send([A, B, *map(parcel, "cde")])
         await exporter.close()
-        assert outcomes == [DELIVERED, Rejected(Reason.REQUEST_ID_REUSED), Retry(2.0), Retry(5.0, alone=True), DELIVERED]
+        assert outcomes == [DELIVERED, Rejected(CallReason.REQUEST_ID_REUSED), Retry(2.0), Retry(5.0, alone=True), DELIVERED]
         await agent.accept([A])
 
 
@@ -429,7 +429,7 @@ async def test_a_batch_for_a_hub_that_is_away_is_sent_again() -> None:
         assert [type(outcome) for outcome in outcomes] == [Retry, Retry]
 
 
-@pytest.mark.parametrize("error", [Retryable(Reason.FULL, 2.0), Retryable(Reason.UNKNOWN_PLAN)], ids=["full", "of another policy"])
+@pytest.mark.parametrize("error", [Retryable(CallReason.FULL, 2.0), Retryable(CallReason.UNKNOWN_PLAN)], ids=["full", "of another policy"])
 async def test_what_the_hub_cannot_take_now_is_kept(error: Retryable, tmp_path: Path) -> None:
     own = Gate()
     async with hub(tmp_path, Gate(raising(error))) as one, uplink(one.port) as agent:
@@ -449,15 +449,15 @@ async def test_what_the_hub_takes_or_never_will_is_not_kept(tmp_path: Path) -> N
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         both = Fallback(agent, own)
         await both.accept([A])
-        gate.reply = raising(Refused(Reason.UNKNOWN_DESTINATION))
-        assert await refusal(both, B) == (Refused, Reason.UNKNOWN_DESTINATION, None)
+        gate.reply = raising(Refused(ItemReason.UNKNOWN_DESTINATION))
+        assert await refusal(both, B) == (Refused, ItemReason.UNKNOWN_DESTINATION, None)
     assert own.parcels == []
 
 
 async def test_what_neither_takes_is_refused() -> None:
     async with uplink(1) as agent:
-        own = Gate(raising(Retryable(Reason.FULL, 1.0)))
-        assert await refusal(Fallback(agent, own), A) == (Retryable, Reason.FULL, 1.0)
+        own = Gate(raising(Retryable(CallReason.FULL, 1.0)))
+        assert await refusal(Fallback(agent, own), A) == (Retryable, CallReason.FULL, 1.0)
 
 
 class Kept(Gate):
@@ -483,4 +483,4 @@ async def test_what_is_kept_goes_to_the_hub_before_the_uplink_closes(tmp_path: P
         await both.drained()
         await both.close(SECONDS)
         assert (texts(gate), own.closed) == (["a"], 1)
-        assert (await refusal(agent, B))[1] is Reason.UNAVAILABLE
+        assert (await refusal(agent, B))[1] is CallReason.UNAVAILABLE

@@ -17,7 +17,7 @@ import pytest
 
 from gateway.config import Outbox
 from gateway.delivery.sqlite import SqliteOutbox
-from gateway.errors import BadConfig, Reason, Retryable
+from gateway.errors import BadConfig, CallReason, DeliveryReason, Retryable
 from gateway.exporters.base import Bounds
 from tests.delivery.desk import NOW, parcel, parcels
 from tests.delivery.kept import ALL, asked, counts, held, mount, on_a_volume, opened, until
@@ -76,7 +76,7 @@ async def _stored(outbox: SqliteOutbox) -> int:
         try:
             await outbox.accept([parcel(f"{stored}{KILOBYTE}") for _ in range(10)], NOW)
         except Retryable as error:
-            if error.reason is Reason.FULL:
+            if error.reason is CallReason.FULL:
                 return stored
             raise
         stored += 10
@@ -120,7 +120,7 @@ def _unwritable(path: Path) -> None:
             assert (outbox.check.ok, outbox.check.cause) == (False, "UNWRITABLE")
             await outbox.settle(one.id for one in leased[:10])
             await outbox.postpone([one.id for one in leased[10:20]], NOW + 1)
-            await outbox.bury({one.id: Reason.REJECTED for one in leased[20:]}, NOW)
+            await outbox.bury({one.id: DeliveryReason.REJECTED for one in leased[20:]}, NOW)
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             await _until(lambda: outbox.accept([parcel("new")], NOW))
             assert outbox.check.ok
@@ -210,7 +210,7 @@ async def _refused(outbox: SqliteOutbox, times: int) -> None:
     for number in range(times):
         with pytest.raises(Retryable) as caught:
             await outbox.accept([parcel(f"{number}{KILOBYTE * 20}")], NOW)
-        assert caught.value.reason in {Reason.FULL, Reason.UNAVAILABLE}
+        assert caught.value.reason in {CallReason.FULL, CallReason.UNAVAILABLE}
 
 
 async def _until(work: Callable[[], Awaitable[None]]) -> None:

@@ -22,7 +22,7 @@ from gateway.delivery.sqlite import SqliteOutbox
 from gateway.delivery.stock import Stock
 from gateway.delivery.store import LAST
 from gateway.delivery.wiper import WIPE_SECONDS
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason
 from gateway.model import Parcel
 from tests.delivery.damage import page
 from tests.delivery.desk import NOW, SECOND
@@ -84,7 +84,7 @@ async def _large_crate(outbox: SqliteOutbox) -> None:
 
 async def _dead(outbox: SqliteOutbox) -> None:
     await _crate(outbox)
-    await outbox.bury(dict.fromkeys([one.id for one in await outbox.lease("crm", ALL, NOW)], Reason.REJECTED), NOW)
+    await outbox.bury(dict.fromkeys([one.id for one in await outbox.lease("crm", ALL, NOW)], DeliveryReason.REJECTED), NOW)
 
 
 async def _put_off(outbox: SqliteOutbox) -> None:

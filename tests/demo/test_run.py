@@ -18,7 +18,7 @@ from gateway.config import Config
 from gateway.delivery.file import NAME
 from gateway.demo.report import Report, Verdict
 from gateway.demo.run import perform, run, tell
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
 from gateway.loading import load_all
 from gateway.model import INDIRECT, Category
@@ -71,7 +71,7 @@ async def _left(state: Path) -> None:
     async with opened(state / NAME) as outbox:
         await outbox.accept([parcel("a", "crm"), parcel("b", "crm")], NOW)
         (leased,) = await outbox.lease("crm", Bounds(items=1), NOW)
-        await outbox.bury({leased.id: Reason.REJECTED}, NOW)
+        await outbox.bury({leased.id: DeliveryReason.REJECTED}, NOW)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from gateway.detectors.detect import find
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import Detector
 from tests.detectors.marking import marked
 
@@ -49,7 +49,7 @@ CLEAN = """
 
 @pytest.mark.parametrize(("text", "masked"), PLACES)
 def test_a_place_is_found_however_it_is_written(text: str, masked: str) -> None:
-    assert find(text, (Detector.COORDINATES,)) is Reason.LOOKS_LIKE_COORDINATES
+    assert find(text, (Detector.COORDINATES,)) is FieldReason.LOOKS_LIKE_COORDINATES
     assert marked(text, (Detector.COORDINATES,)) == masked
 
 

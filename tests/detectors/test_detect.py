@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from gateway.detectors.bounds import LONGEST
 from gateway.detectors.detect import find, find_number, mask
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 
-EMAIL = Reason.LOOKS_LIKE_EMAIL
-PHONE = Reason.LOOKS_LIKE_PHONE
-IP = Reason.LOOKS_LIKE_IP_ADDRESS
-CARD = Reason.LOOKS_LIKE_CARD
-NATIONAL_ID = Reason.LOOKS_LIKE_NATIONAL_ID
-IBAN = Reason.LOOKS_LIKE_IBAN
-COORDINATES = Reason.LOOKS_LIKE_COORDINATES
-SECRET = Reason.LOOKS_LIKE_SECRET
-UNREADABLE = Reason.UNREADABLE
+EMAIL = FieldReason.LOOKS_LIKE_EMAIL
+PHONE = FieldReason.LOOKS_LIKE_PHONE
+IP = FieldReason.LOOKS_LIKE_IP_ADDRESS
+CARD = FieldReason.LOOKS_LIKE_CARD
+NATIONAL_ID = FieldReason.LOOKS_LIKE_NATIONAL_ID
+IBAN = FieldReason.LOOKS_LIKE_IBAN
+COORDINATES = FieldReason.LOOKS_LIKE_COORDINATES
+SECRET = FieldReason.LOOKS_LIKE_SECRET
+UNREADABLE = FieldReason.UNREADABLE
 
 FINDINGS = [
     ("alice@acme.com", EMAIL, "[EMAIL]"),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detectors.detect import find, mask
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import Detector
 
 ADDRESS = "alice@acme.com"
@@ -102,7 +102,7 @@ surroundings = st.sampled_from([("", ""), ("user ", " logged in"), ("{'a': '", "
 def test_an_address_is_found_under_every_encoding(encoding: str) -> None:
     text = ENCODINGS[encoding](ADDRESS)
     assert find(text, (Detector.EMAIL,))
-    assert find(text) is Reason.LOOKS_LIKE_EMAIL
+    assert find(text) is FieldReason.LOOKS_LIKE_EMAIL
     assert "[EMAIL]" in mask(text)
 
 

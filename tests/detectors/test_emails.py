@@ -12,7 +12,7 @@ import pytest
 from gateway.detectors import data
 from gateway.detectors.detect import find, mail_domains, mask
 from gateway.detectors.emails import emails
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import Detector
 from tests.detectors.marking import marked
 
@@ -77,7 +77,7 @@ CLEAN = [
 
 @pytest.mark.parametrize(("text", "masked"), ADDRESSES)
 def test_an_address_is_found_whatever_stands_for_its_sign(text: str, masked: str) -> None:
-    assert find(text, (Detector.EMAIL,)) is Reason.LOOKS_LIKE_EMAIL
+    assert find(text, (Detector.EMAIL,)) is FieldReason.LOOKS_LIKE_EMAIL
     assert marked(text, (Detector.EMAIL,)) == masked
 
 

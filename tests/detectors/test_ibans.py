@@ -11,7 +11,7 @@ from schwifty import IBAN
 from gateway.detectors.decode import Decoding
 from gateway.detectors.detect import find, mask
 from gateway.detectors.ibans import ibans
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import Detector
 from tests.detectors.planted import GLUINGS, iban
 
@@ -82,7 +82,7 @@ def test_a_pod_name_is_no_iban() -> None:
     ],
 )  # fmt: skip
 def test_an_iban_is_masked_whole(text: str, masked: str) -> None:
-    assert find(text, (Detector.IBAN,)) is Reason.LOOKS_LIKE_IBAN
+    assert find(text, (Detector.IBAN,)) is FieldReason.LOOKS_LIKE_IBAN
     assert mask(text) == masked
 
 

@@ -25,7 +25,7 @@ from gateway.detectors import data
 from gateway.detectors.check_digits import CHECKS
 from gateway.detectors.detect import find, mask
 from gateway.detectors.national_ids import Alone, Solid, Table
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import Detector
 from tests.detectors.planted import GLUINGS, checked_by, nir, some
 
@@ -117,7 +117,7 @@ def test_a_french_number_is_found_however_it_is_glued(gluing: str) -> None:
     ],
 )
 def test_an_identifier_is_found_and_masked_whole(text: str, masked: str) -> None:
-    assert find(text, (Detector.NATIONAL_ID,)) is Reason.LOOKS_LIKE_NATIONAL_ID
+    assert find(text, (Detector.NATIONAL_ID,)) is FieldReason.LOOKS_LIKE_NATIONAL_ID
     assert mask(text) == masked
 
 

@@ -10,12 +10,12 @@ from random import Random
 import pytest
 
 from gateway.detectors.detect import find
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import Detector
 from tests.detectors.marking import marked
 
-IP = Reason.LOOKS_LIKE_IP_ADDRESS
-MAC = Reason.LOOKS_LIKE_MAC_ADDRESS
+IP = FieldReason.LOOKS_LIKE_IP_ADDRESS
+MAC = FieldReason.LOOKS_LIKE_MAC_ADDRESS
 SOUGHT = (Detector.MAC, Detector.IP)
 
 ADDRESSES = [

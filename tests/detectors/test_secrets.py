@@ -14,7 +14,7 @@ from gateway.detectors import data
 from gateway.detectors.detect import find, mask
 from gateway.detectors.fast_path import hides_nothing
 from gateway.detectors.secrets import Shape, Table, secrets
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import Detector
 from tests.detectors.planted import GLUINGS, some
 
@@ -57,7 +57,7 @@ def test_a_secret_of_known_shape_is_found_however_it_is_glued(shape: str, gluing
     for _ in range(200):
         value = SHAPES[shape](chance)
         text = GLUINGS[gluing](chance, value)
-        assert find(text, (Detector.SECRET,)) is Reason.LOOKS_LIKE_SECRET
+        assert find(text, (Detector.SECRET,)) is FieldReason.LOOKS_LIKE_SECRET
         assert value not in mask(text)
 
 
@@ -116,7 +116,7 @@ def test_a_hint_is_in_each_text_of_its_shape(shape: Shape) -> None:
     ],
 )
 def test_a_secret_is_masked_whole(text: str, masked: str) -> None:
-    assert find(text, (Detector.SECRET,)) is Reason.LOOKS_LIKE_SECRET
+    assert find(text, (Detector.SECRET,)) is FieldReason.LOOKS_LIKE_SECRET
     assert mask(text) == masked
 
 

@@ -24,7 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from gateway.contracts.load import default_path, load
 from gateway.delivery.outbox import Leased
 from gateway.delivery.packer import Sent
-from gateway.errors import Reason, Refused
+from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.exporters.base import Bounds, Outcome
 from gateway.minimise.addresses import reader
 from gateway.minimise.flows import Flows
@@ -264,9 +264,9 @@ def made() -> Iterator[object]:
     yield Sent(raw, WORD, 1)
     yield Subject(WORD, f"{WORD}@{WORD}.example")
     yield Facts(0, directory=True, verified=frozenset({f"{WORD}.example"}), personal=True)
-    yield Withheld("analytics", Reason.PERSONAL_ACCOUNT)
-    yield Batch(accepted=1, rejected=[(0, Reason.MALFORMED)], withheld=[0])
-    yield Masked(WORD, Reason.LOOKS_LIKE_EMAIL)
+    yield Withheld("analytics", ItemReason.PERSONAL_ACCOUNT)
+    yield Batch(accepted=1, rejected=[(0, ItemReason.MALFORMED)], withheld=[0])
+    yield Masked(WORD, FieldReason.LOOKS_LIKE_EMAIL)
     yield Noted(raw, {})
     yield reader((), ())(f"{WORD}@{WORD}.example")
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from google.protobuf.message import Message
 
-from gateway.errors import Reason
+from gateway.errors import ItemReason, Reason
 from gateway.exporters.base import Rejected
 from gateway.exporters.fill import Filler, milliseconds, rfc3339
 from gateway.model import Release
@@ -108,10 +108,10 @@ def test_a_body_that_has_nothing_to_say_is_empty() -> None:
 @pytest.mark.parametrize(
     ("type", "payload", "reason"),
     [
-        ("t.Unknown", b"", Reason.UNKNOWN_TYPE),
-        ("t.Inner", b"", Reason.UNKNOWN_TYPE),
-        ("t.A", b"\xff", Reason.MALFORMED),
-        ("t.A", A(time={"seconds": 10**15}).SerializeToString(), Reason.MALFORMED),
+        ("t.Unknown", b"", ItemReason.UNKNOWN_TYPE),
+        ("t.Inner", b"", ItemReason.UNKNOWN_TYPE),
+        ("t.A", b"\xff", ItemReason.MALFORMED),
+        ("t.A", A(time={"seconds": 10**15}).SerializeToString(), ItemReason.MALFORMED),
     ],
 )
 def test_what_has_no_form_is_rejected(type: str, payload: bytes, reason: Reason) -> None:

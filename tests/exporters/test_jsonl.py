@@ -17,7 +17,7 @@ from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from gateway.errors import BadConfig, Reason, Retryable
+from gateway.errors import BadConfig, ItemReason, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.jsonl import Jsonl
 from gateway.signals import LOGS
@@ -82,7 +82,7 @@ async def test_what_has_no_form_is_rejected_and_the_rest_delivered(path: Path) -
     jsonl = Jsonl.open(str(path), known)
     unknown, malformed = parcel("no.such.Type", b""), parcel(LOGS.item, b"\xff")
     outcomes = await jsonl.send([item("a"), unknown, item("b"), malformed])
-    assert outcomes == [DELIVERED, Rejected(Reason.UNKNOWN_TYPE), DELIVERED, Rejected(Reason.MALFORMED)]
+    assert outcomes == [DELIVERED, Rejected(ItemReason.UNKNOWN_TYPE), DELIVERED, Rejected(ItemReason.MALFORMED)]
     assert written(path) == ["a", "b"]
     await jsonl.close()
 
@@ -148,7 +148,7 @@ async def test_what_the_volume_refuses_is_for_another_try(path: Path) -> None:
     assert await jsonl.send([item("a")]) == [DELIVERED]
     # No file can be opened under the name of a folder.
     moved = barred(path)
-    assert await jsonl.send([item("b"), parcel("no.such.Type", b"")]) == [Retry(), Rejected(Reason.UNKNOWN_TYPE)]
+    assert await jsonl.send([item("b"), parcel("no.such.Type", b"")]) == [Retry(), Rejected(ItemReason.UNKNOWN_TYPE)]
     freed(path)
     assert await jsonl.send([item("b")]) == [DELIVERED]
     assert written(moved, path) == ["a", "b"]

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.demo.vendors import Fault, MixpanelStandIn
 from gateway.demo.vendors.stand_in import Reply
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason, ItemReason
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.web import Web
 from tests.exporters.sending import EVENT, IMPORT, event, events, fared, keys, message, mixpanel
@@ -42,7 +42,7 @@ async def test_those_that_are_listed_are_rejected_and_the_others_are_in(web: Web
     batch = [event(1), event(2, user_id="null"), event(3), event(4, user_id="anonymous")]
     async with MixpanelStandIn() as vendor:
         outcomes = await mixpanel(web, vendor.url).send(batch)
-    assert outcomes == [DELIVERED, Rejected(Reason.REJECTED), DELIVERED, Rejected(Reason.REJECTED)]
+    assert outcomes == [DELIVERED, Rejected(DeliveryReason.REJECTED), DELIVERED, Rejected(DeliveryReason.REJECTED)]
     assert list(vendor.accepted) == keys([batch[0], batch[2]])
 
 
@@ -110,7 +110,7 @@ async def test_once_told_to_wait_the_rest_is_not_sent(web: Web) -> None:
 async def test_what_makes_no_event_is_rejected(web: Web) -> None:
     async with MixpanelStandIn() as vendor:
         exporter = mixpanel(web, vendor.url)
-        assert await exporter.send([event(name="")]) == [Rejected(Reason.REQUIRED_FIELD)]
-        assert await exporter.send([message()]) == [Rejected(Reason.UNKNOWN_TYPE)]
-        assert await exporter.send([event(user_id="x" * 900_000)]) == [Rejected(Reason.TOO_LARGE)]
+        assert await exporter.send([event(name="")]) == [Rejected(ItemReason.REQUIRED_FIELD)]
+        assert await exporter.send([message()]) == [Rejected(ItemReason.UNKNOWN_TYPE)]
+        assert await exporter.send([event(user_id="x" * 900_000)]) == [Rejected(ItemReason.TOO_LARGE)]
     assert vendor.requests == 0

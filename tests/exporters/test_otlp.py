@@ -17,7 +17,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
 from gateway.demo.collector import Answer, Collector
-from gateway.errors import BadConfig, Reason, Retryable
+from gateway.errors import BadConfig, DeliveryReason, ItemReason, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
 from gateway.exporters.otlp import Otlp, judge
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
@@ -28,7 +28,7 @@ AUTHORITY = trustme.CA()
 
 OK = grpc.StatusCode.OK
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
-BLAME = {"INVALID_ARGUMENT": Reason.REJECTED, "ALREADY_EXISTS": Reason.REJECTED, "RESOURCE_EXHAUSTED": Reason.TOO_LARGE}
+BLAME = {"INVALID_ARGUMENT": DeliveryReason.REJECTED, "ALREADY_EXISTS": DeliveryReason.REJECTED, "RESOURCE_EXHAUSTED": ItemReason.TOO_LARGE}
 
 
 def packed(message: Message, value: bytes | None = None) -> AnyMessage:
@@ -64,7 +64,7 @@ async def test_a_batch_arrives_as_one_request_in_order(compression: str, signal:
 async def test_each_signal_of_a_batch_goes_to_its_own_service_in_order() -> None:
     batch = [item("a"), item("b", TRACES), OTHER, item("c"), item("d", METRICS), item("e", TRACES)]
     async with sending_to(collector := Collector()) as otlp:
-        assert await otlp.send(batch) == [DELIVERED, DELIVERED, Rejected(Reason.UNKNOWN_TYPE), DELIVERED, DELIVERED, DELIVERED]
+        assert await otlp.send(batch) == [DELIVERED, DELIVERED, Rejected(ItemReason.UNKNOWN_TYPE), DELIVERED, DELIVERED, DELIVERED]
     assert {signal.name: taken(collector, signal) for signal in SIGNALS} == {"logs": ["a", "c"], "traces": ["b", "e"], "metrics": ["d"]}
     assert len(collector.requests) == 3
 
@@ -86,8 +86,12 @@ async def test_several_batches_may_be_under_way() -> None:
 
 async def test_what_is_of_no_signal_is_rejected_where_it_stands() -> None:
     async with sending_to(collector := Collector()) as otlp:
-        assert await otlp.send([OTHER, item("a"), OTHER]) == [Rejected(Reason.UNKNOWN_TYPE), DELIVERED, Rejected(Reason.UNKNOWN_TYPE)]
-        assert await otlp.send([OTHER]) == [Rejected(Reason.UNKNOWN_TYPE)]
+        assert await otlp.send([OTHER, item("a"), OTHER]) == [
+            Rejected(ItemReason.UNKNOWN_TYPE),
+            DELIVERED,
+            Rejected(ItemReason.UNKNOWN_TYPE),
+        ]
+        assert await otlp.send([OTHER]) == [Rejected(ItemReason.UNKNOWN_TYPE)]
         assert await otlp.send([]) == []
     assert len(collector.requests) == 1
 
@@ -96,9 +100,9 @@ async def test_what_is_of_no_signal_is_rejected_where_it_stands() -> None:
 async def test_what_cannot_be_read_is_rejected_alone(signal: Signal) -> None:
     bad = parcel(signal.item, b"\xff")
     async with sending_to(collector := Collector()) as otlp:
-        assert await otlp.send([bad]) == [Rejected(Reason.MALFORMED)]
+        assert await otlp.send([bad]) == [Rejected(ItemReason.MALFORMED)]
         assert collector.requests == []
-        assert await otlp.send([item("a", signal), bad, item("b", signal)]) == [DELIVERED, Rejected(Reason.MALFORMED), DELIVERED]
+        assert await otlp.send([item("a", signal), bad, item("b", signal)]) == [DELIVERED, Rejected(ItemReason.MALFORMED), DELIVERED]
     assert taken(collector, signal) == ["a", "b"]
 
 
@@ -134,7 +138,7 @@ async def test_what_is_found_while_blame_is_narrowed_down_stands_in_its_place() 
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.extend([Answer(grpc.StatusCode.INVALID_ARGUMENT), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)])
         batch = [item("a"), parcel(LOGS.item, b"\xff"), item("b"), item("c")]
-        assert await otlp.send(batch) == [DELIVERED, Rejected(Reason.MALFORMED), Retry(2), Retry(2)]
+        assert await otlp.send(batch) == [DELIVERED, Rejected(ItemReason.MALFORMED), Retry(2), Retry(2)]
     assert taken(collector) == ["a"]
 
 
@@ -152,7 +156,7 @@ async def test_what_is_found_while_blame_is_narrowed_down_stands_in_its_place() 
     ],
 )
 def test_details_without_retry_info_are_none(details: Any) -> None:
-    assert judge(EXHAUSTED, details) is Reason.TOO_LARGE
+    assert judge(EXHAUSTED, details) is ItemReason.TOO_LARGE
     assert judge(grpc.StatusCode.UNAVAILABLE, details) == Retry()
 
 
@@ -190,7 +194,7 @@ async def test_the_log_holds_a_code_and_no_text_of_the_answer(caplog: pytest.Log
 async def test_blame_of_an_item_is_no_change_of_the_collector_s_answers(caplog: pytest.LogCaptureFixture) -> None:
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.append(Answer(grpc.StatusCode.INVALID_ARGUMENT))
-        assert await otlp.send(items("a")) == [Rejected(Reason.REJECTED)]
+        assert await otlp.send(items("a")) == [Rejected(DeliveryReason.REJECTED)]
     assert caplog.records == []
 
 

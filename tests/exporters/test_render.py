@@ -37,7 +37,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as SpanStatus
 
-from gateway.errors import Reason
+from gateway.errors import ItemReason, Reason
 from gateway.exporters.base import Rejected
 from gateway.exporters.render import line
 from gateway.model import Parcel
@@ -237,10 +237,10 @@ def _unknown_payload() -> Status:
 @pytest.mark.parametrize(
     ("refused", "reason"),
     [
-        (parcel("no.such.Type", b""), Reason.UNKNOWN_TYPE),
-        (parcel(LOGS.item, b"\xff"), Reason.MALFORMED),
-        (held(Timestamp(seconds=2**62)), Reason.MALFORMED),
-        (held(_unknown_payload()), Reason.MALFORMED),
+        (parcel("no.such.Type", b""), ItemReason.UNKNOWN_TYPE),
+        (parcel(LOGS.item, b"\xff"), ItemReason.MALFORMED),
+        (held(Timestamp(seconds=2**62)), ItemReason.MALFORMED),
+        (held(_unknown_payload()), ItemReason.MALFORMED),
     ],
     ids=["unknown type", "malformed", "time out of range", "payload of unknown type"],
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.errors import Reason
+from gateway.errors import DeliveryReason, ItemReason, Reason
 from gateway.exporters.base import DELIVERED, Outcome, Rejected, Retry
 from gateway.exporters.requests import cut, halved, sent
 
@@ -38,7 +38,7 @@ class Vendor:
         self.asked.append(b"".join(items))
         if len(self.asked) > self._busy:
             return [Retry(5.0)] * len(items)
-        return Reason.REJECTED if b"x" in items else [DELIVERED] * len(items)
+        return DeliveryReason.REJECTED if b"x" in items else [DELIVERED] * len(items)
 
 
 def letters(text: str) -> list[bytes]:
@@ -48,7 +48,7 @@ def letters(text: str) -> list[bytes]:
 @pytest.mark.parametrize("text", ["a", "x", "ab", "xa", "aaax", "axaaxaaa", "xxxx"])
 async def test_the_bad_ones_alone_are_rejected(text: str) -> None:
     outcomes = await halved(Vendor(), letters(text))
-    assert outcomes == [Rejected(Reason.REJECTED) if letter == "x" else DELIVERED for letter in text]
+    assert outcomes == [Rejected(DeliveryReason.REJECTED) if letter == "x" else DELIVERED for letter in text]
 
 
 async def test_who_is_told_to_wait_asks_no_more() -> None:
@@ -59,7 +59,7 @@ async def test_who_is_told_to_wait_asks_no_more() -> None:
 
 async def test_what_was_rejected_before_is_not_sent() -> None:
     vendor = Vendor()
-    large = Rejected(Reason.TOO_LARGE)
+    large = Rejected(ItemReason.TOO_LARGE)
     assert await sent([b"a", large, b"b", large, b"c"], vendor, 2, 100) == [DELIVERED, large, DELIVERED, large, DELIVERED]
     assert vendor.asked == [b"ab", b"c"]
 

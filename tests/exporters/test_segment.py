@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.demo.vendors import Fault, SegmentStandIn
-from gateway.errors import Reason, Retryable
+from gateway.errors import ItemReason, Reason, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.segment import EVENT_BYTES, REQUEST_BYTES
 from gateway.exporters.web import Web
@@ -67,15 +67,15 @@ async def test_an_event_that_cannot_fit_is_rejected_and_its_neighbours_are_not(w
     batch = [event(1), event(2, user_id="u" * EVENT_BYTES), event(3)]
     async with SegmentStandIn() as vendor:
         outcomes = await segment(web, vendor.url).send(batch)
-    assert outcomes == [DELIVERED, Rejected(Reason.TOO_LARGE), DELIVERED]
+    assert outcomes == [DELIVERED, Rejected(ItemReason.TOO_LARGE), DELIVERED]
     assert vendor.violations == []
 
 
 @pytest.mark.parametrize(
     ("parcel", "reason"),
     [
-        (event(name=""), Reason.REQUIRED_FIELD),
-        (message(), Reason.UNKNOWN_TYPE),
+        (event(name=""), ItemReason.REQUIRED_FIELD),
+        (message(), ItemReason.UNKNOWN_TYPE),
     ],
 )
 async def test_what_makes_no_event_is_rejected(web: Web, parcel: Parcel, reason: Reason) -> None:

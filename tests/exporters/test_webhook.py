@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web as server
 
-from gateway.errors import BadConfig, Reason, Retryable
+from gateway.errors import BadConfig, ItemReason, Reason, Retryable
 from gateway.exporters.base import Rejected
 from gateway.exporters.web import Web
 from gateway.exporters.webhook import Webhook
@@ -93,9 +93,9 @@ async def test_an_answer_says_how_items_fared(web: Web, statuses: tuple[int, ...
 @pytest.mark.parametrize(
     ("type", "payload", "reason"),
     [
-        ("t.Unknown", b"", Reason.UNKNOWN_TYPE),
-        (EVENT, b"\xff", Reason.MALFORMED),
-        (EVENT, event(name="x" * 1_000_000).release.payload, Reason.TOO_LARGE),
+        ("t.Unknown", b"", ItemReason.UNKNOWN_TYPE),
+        (EVENT, b"\xff", ItemReason.MALFORMED),
+        (EVENT, event(name="x" * 1_000_000).release.payload, ItemReason.TOO_LARGE),
     ],
 )
 async def test_what_has_no_form_is_rejected(web: Web, type: str, payload: bytes, reason: Reason) -> None:

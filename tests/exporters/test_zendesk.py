@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.demo.vendors import Fault, ZendeskStandIn
-from gateway.errors import Reason, Retryable
+from gateway.errors import DeliveryReason, ItemReason, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.web import Web
 from gateway.exporters.zendesk import TICKET_BYTES
@@ -67,7 +67,7 @@ async def test_a_known_key_with_another_body_is_the_ticket_of_the_first(web: Web
 async def test_one_bad_ticket_is_rejected_and_its_neighbours_are_made(web: Web) -> None:
     batch = [message(1), message(2, work_email="no address"), message(3)]
     async with ZendeskStandIn() as vendor:
-        assert await zendesk(web, vendor.url).send(batch) == [DELIVERED, Rejected(Reason.REJECTED), DELIVERED]
+        assert await zendesk(web, vendor.url).send(batch) == [DELIVERED, Rejected(DeliveryReason.REJECTED), DELIVERED]
     assert vendor.violations == ["Zendesk: a ticket: requester is not as documented"]
 
 
@@ -82,10 +82,10 @@ async def test_what_is_beyond_the_rate_waits_as_long_as_it_is_told(web: Web) -> 
 async def test_what_makes_no_ticket_is_rejected(web: Web) -> None:
     async with ZendeskStandIn() as vendor:
         bare = zendesk(web, vendor.url, items={MESSAGE: {"comment": {"body": "{text}"}}})
-        assert await bare.send([message()]) == [Rejected(Reason.REQUIRED_FIELD)]
-        assert await bare.send([event()]) == [Rejected(Reason.UNKNOWN_TYPE)]
+        assert await bare.send([message()]) == [Rejected(ItemReason.REQUIRED_FIELD)]
+        assert await bare.send([event()]) == [Rejected(ItemReason.UNKNOWN_TYPE)]
         large = zendesk(web, vendor.url, items={MESSAGE: {"comment": {"body": "x" * TICKET_BYTES}}})
-        assert await large.send([message()]) == [Rejected(Reason.TOO_LARGE)]
+        assert await large.send([message()]) == [Rejected(ItemReason.TOO_LARGE)]
     assert vendor.requests == 0
 
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import BadPolicy, Reason, Refused
+from gateway.errors import BadPolicy, ItemReason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts, FieldVerdict, Release
 from gateway.policy.compile import Compiler
@@ -116,7 +116,7 @@ def test_what_would_be_too_large_to_be_decided_on_again_is_refused() -> None:
     assert released(Minimiser(plan, len(left)), raw).payload == left
     with pytest.raises(Refused) as caught:
         Minimiser(plan, len(raw)).decide(raw, UNKNOWN)
-    assert caught.value.reason is Reason.TOO_LARGE
+    assert caught.value.reason is ItemReason.TOO_LARGE
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in CASES])

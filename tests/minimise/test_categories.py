@@ -8,7 +8,7 @@ import pytest
 
 from gateway.detectors.bounds import LONGEST
 from gateway.detectors.by_category import search
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.envelope import Envelope
 from gateway.minimise.receipt import FieldLine, receipt
@@ -17,7 +17,7 @@ from gateway.plan import EnvelopePlan, Text
 from gateway.policy.compile import Compiler
 from tests.build import UNKNOWN, compiler, contract, decode, encode, policy, proto, released
 
-C, R = Category, Reason
+C, R = Category, FieldReason
 KEEP, STRIP, MASK = FieldVerdict
 SEARCHED: Final = ("NAME", "PHONE", "ORGANISATION", "PAYMENT")
 

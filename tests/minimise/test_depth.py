@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.contracts.load import default_path, load
-from gateway.errors import BadSetup, Reason, Refused
+from gateway.errors import BadSetup, ItemReason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.schema import MAX_DEPTH
 from gateway.model import Release
@@ -77,7 +77,7 @@ def test_what_is_planted_at_any_depth_stays_here(destination: str, way: str, lev
     try:
         verdict = minimiser.decide(raw, UNKNOWN)
     except Refused as error:
-        assert error.reason is Reason.TOO_DEEP  # noqa: PT017 - either may be
+        assert error.reason is ItemReason.TOO_DEEP  # noqa: PT017 - either may be
         assert levels // WAYS[way][1] * WAYS[way][1] > MAX_DEPTH
         return
     assert isinstance(verdict, Release)
@@ -121,7 +121,7 @@ def test_values_of_attributes_are_stripped_as_deep_as_they_are_taken(levels: int
         try:
             verdict = Minimiser(plan).decide(item, UNKNOWN)
         except Refused as error:
-            assert error.reason is Reason.TOO_DEEP  # noqa: PT017 - either may be
+            assert error.reason is ItemReason.TOO_DEEP  # noqa: PT017 - either may be
             assert levels > MAX_DEPTH - 2
         else:
             assert isinstance(verdict, Release)
@@ -171,7 +171,7 @@ def test_random_types_are_minimised_at_every_depth(data: bytes, levels: int) -> 
     try:
         verdict = minimiser.decide(raw, facts)
     except Refused as error:
-        assert error.reason is not Reason.TOO_DEEP or levels > MAX_DEPTH - 3  # noqa: PT017 - either may be
+        assert error.reason is not ItemReason.TOO_DEEP or levels > MAX_DEPTH - 3  # noqa: PT017 - either may be
         return
     wanted = oracle.decide("x0.M0", raw, facts)
     assert (wanted is None) == (not isinstance(verdict, Release))

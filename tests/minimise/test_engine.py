@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from gateway.errors import Reason, Refused
+from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.minimise.engine import MAX_BYTES, Minimiser
 from gateway.minimise.rules import REMEMBERED
 from gateway.minimise.run import MOST
@@ -161,7 +161,7 @@ def test_an_entry_whose_place_another_takes_counts_as_stripped(keys: Sequence[st
     raw = b"".join(record(4, 2, record(1, 2, key.encode()) + record(2, 0, b"\x01")) for key in keys)
     release = released(minimiser(body, "t.M", "us-log"), raw)
     assert len(decode(contract(proto(body)), "t.M", release.payload).d) == left  # type: ignore[attr-defined]  # the map
-    assert [(one.path, one.reason, one.count) for one in release.stripped] == [("d[*]", Reason.DUPLICATE_KEY, gone)] * bool(gone)
+    assert [(one.path, one.reason, one.count) for one in release.stripped] == [("d[*]", FieldReason.DUPLICATE_KEY, gone)] * bool(gone)
 
 
 WRITE: Final[dict[str, Callable[[int], bytes]]] = {
@@ -245,7 +245,7 @@ def test_a_message_may_be_as_deep_as_is_known_to_be_stripped(number: int) -> Non
     assert released(engine, nest(MAX_DEPTH, record(2, 2, b"a"), number)).payload == nest(MAX_DEPTH, record(2, 2, b"a"), number)
     assert released(engine, nest(MAX_DEPTH, record(2, 2, b"a b"), number)).payload == nest(MAX_DEPTH, b"", number)
     for depth in (MAX_DEPTH + 1, 99, 100, 101, 200, 5000):
-        assert refusal(engine, nest(depth, record(2, 2, b"a"), number)) is Reason.TOO_DEEP
+        assert refusal(engine, nest(depth, record(2, 2, b"a"), number)) is ItemReason.TOO_DEEP
 
 
 def test_what_is_stripped_may_be_deeper_still() -> None:
@@ -256,7 +256,7 @@ def test_an_item_is_of_a_bounded_size() -> None:
     engine = minimiser(DEEP, "t.M", "eu-log")
     assert released(engine, record(9, 2, b"x" * (MAX_BYTES - 5))).payload == b""
     for size in (MAX_BYTES + 1, 10_000_000):
-        assert refusal(engine, b"\x00" * size) is Reason.TOO_LARGE
+        assert refusal(engine, b"\x00" * size) is ItemReason.TOO_LARGE
 
 
 def test_much_of_the_same_is_no_matter() -> None:
@@ -277,7 +277,7 @@ def test_an_item_has_a_bounded_number_of_values(part: bytes, values: int) -> Non
     body = "message M { repeated string a = 1 @OPERATIONAL; repeated N n = 3; } message N { string code = 1 @OPERATIONAL; }"
     engine = minimiser(body, "t.M", "eu-log")
     if values > MOST:
-        assert refusal(engine, part * values) is Reason.TOO_LARGE
+        assert refusal(engine, part * values) is ItemReason.TOO_LARGE
     else:
         assert released(engine, part * values).payload == part * values
 
@@ -291,18 +291,18 @@ def test_an_item_has_a_bounded_number_of_values(part: bytes, values: int) -> Non
 )  # fmt: skip
 def test_what_is_malformed_is_refused_each_time(raw: bytes) -> None:
     engine = minimiser(DEEP, "t.M", "eu-log")
-    assert [refusal(engine, raw), refusal(engine, raw)] == [Reason.MALFORMED] * 2
+    assert [refusal(engine, raw), refusal(engine, raw)] == [ItemReason.MALFORMED] * 2
 
 
 def test_unknown_groups_that_nest_too_deep_are_refused() -> None:
-    assert refusal(minimiser(DEEP, "t.M", "eu-log"), tag(9, 3) * 101 + tag(9, 4) * 101) in (Reason.MALFORMED, Reason.TOO_DEEP)
+    assert refusal(minimiser(DEEP, "t.M", "eu-log"), tag(9, 3) * 101 + tag(9, 4) * 101) in (ItemReason.MALFORMED, ItemReason.TOO_DEEP)
 
 
 def test_text_that_is_not_utf_8_is_refused_where_it_would_be_kept() -> None:
     """Of proto2, whose parser lets it pass, too."""
     head = 'syntax = "proto2"; package t; import "kannelle/privacy/v1/annotations.proto";'
     engine = minimiser("message M { optional string a = 1 @NAME; optional string b = 2; }", "t.M", "eu-service", head=head)
-    assert refusal(engine, b"\x0a\x01\xff") is Reason.MALFORMED
+    assert refusal(engine, b"\x0a\x01\xff") is ItemReason.MALFORMED
     assert released(engine, b"\x12\x01\xff").payload == b""
 
 

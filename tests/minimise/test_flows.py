@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Reason, Refused
 from gateway.minimise.flows import Flow, Flows
 from gateway.model import Facts, Release, Withheld
 from tests.build import UNKNOWN, compiler
@@ -65,18 +65,18 @@ def reason_of(call: object) -> Reason:
     [("SupportService", "SendMessages"), ("ActivityLogService", "RecordActivity"), ("", ""), ("AnalyticsService/TrackEvent", "")],
 )
 def test_a_call_without_a_flow_is_refused(service: str, method: str, flows: Flows) -> None:
-    assert reason_of(lambda: flows.of_method(f"{V1}{service}", method)) is Reason.UNKNOWN_FLOW
+    assert reason_of(lambda: flows.of_method(f"{V1}{service}", method)) is ItemReason.UNKNOWN_FLOW
 
 
 @pytest.mark.parametrize(
     ("type", "reason"),
     [
-        ("t.Unsent", Reason.UNKNOWN_FLOW),
-        (f"{V1}AnalyticsEvent", Reason.UNKNOWN_FLOW),
-        ("google.protobuf.Any", Reason.UNKNOWN_FLOW),
-        ("t.Unheard", Reason.UNKNOWN_TYPE),
-        ("t.seen", Reason.UNKNOWN_TYPE),
-        ("", Reason.UNKNOWN_TYPE),
+        ("t.Unsent", ItemReason.UNKNOWN_FLOW),
+        (f"{V1}AnalyticsEvent", ItemReason.UNKNOWN_FLOW),
+        ("google.protobuf.Any", ItemReason.UNKNOWN_FLOW),
+        ("t.Unheard", ItemReason.UNKNOWN_TYPE),
+        ("t.seen", ItemReason.UNKNOWN_TYPE),
+        ("", ItemReason.UNKNOWN_TYPE),
     ],
 )
 def test_a_type_without_a_flow_is_refused(type: str, reason: Reason, flows: Flows) -> None:
@@ -85,12 +85,12 @@ def test_a_type_without_a_flow_is_refused(type: str, reason: Reason, flows: Flow
 
 def test_nobody_can_send_an_item_that_only_the_gateway_makes(flows: Flows) -> None:
     assert flows.find(f"{V1}AccessEntry") is not None
-    assert reason_of(lambda: flows.of_type(f"{V1}AccessEntry")) is Reason.UNKNOWN_FLOW
+    assert reason_of(lambda: flows.of_type(f"{V1}AccessEntry")) is ItemReason.UNKNOWN_FLOW
 
 
 def test_a_signal_has_a_flow_or_is_refused(flows: Flows) -> None:
     assert destinations(flows.of("otlp/logs")) == ["eu-log"]
-    assert reason_of(lambda: flows.of("otlp/traces")) is Reason.UNKNOWN_FLOW
+    assert reason_of(lambda: flows.of("otlp/traces")) is ItemReason.UNKNOWN_FLOW
 
 
 def test_each_destination_gets_what_it_may(flows: Flows) -> None:
@@ -108,13 +108,13 @@ def test_a_vendor_gets_nothing_of_a_personal_account(flows: Flows) -> None:
     facts = Facts(received_ns=0, personal=True)
     eu, us = flows.of_type("t.Seen").decide(field(1, b"usr_1"), facts)
     assert isinstance(eu, Release)
-    assert us == Withheld("us-vendor", Reason.PERSONAL_ACCOUNT)
+    assert us == Withheld("us-vendor", ItemReason.PERSONAL_ACCOUNT)
 
 
 @pytest.mark.parametrize("raw", [b"\xff", field(2, b"\xff")])
 def test_what_one_destination_refuses_none_gets(raw: bytes, flows: Flows) -> None:
     """The name is read for one of the two only."""
-    assert reason_of(lambda: flows.of_type("t.Seen").decide(raw, UNKNOWN)) is Reason.MALFORMED
+    assert reason_of(lambda: flows.of_type("t.Seen").decide(raw, UNKNOWN)) is ItemReason.MALFORMED
 
 
 @pytest.fixture
@@ -151,5 +151,5 @@ def test_an_unknown_name_has_no_minimiser(type: str, destination: str, flows: Fl
 
 def test_a_flow_of_a_type_that_is_not_here_takes_nothing() -> None:
     flows = Flows(compiler(BODY, flows="{t.Unheard: [eu-log]}"))
-    with pytest.raises(Refused, match=Reason.UNKNOWN_TYPE):
+    with pytest.raises(Refused, match=ItemReason.UNKNOWN_TYPE):
         flows.of_type("t.Unheard")

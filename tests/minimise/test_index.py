@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.index import NOBODY
 from gateway.model import Category
@@ -269,7 +269,7 @@ def test_a_plan_that_keeps_none_has_nothing_read() -> None:
 def test_what_is_no_payload_is_refused() -> None:
     with pytest.raises(Refused) as caught:
         engine("t.M").subjects(b"\xff")
-    assert caught.value.reason is Reason.MALFORMED
+    assert caught.value.reason is ItemReason.MALFORMED
 
 
 def test_no_value_is_in_a_repr() -> None:

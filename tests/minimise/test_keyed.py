@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
-from gateway.errors import Reason, Refused
+from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts, Withheld
 from gateway.policy.compile import Compiler
@@ -398,7 +398,7 @@ def test_an_item_of_too_many_values_is_refused_wherever_they_are(slot: str) -> N
     raw = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs(held))])]).SerializeToString()
     with pytest.raises(Refused) as caught:
         engine("eu-indirect").decide(raw, UNKNOWN)
-    assert caught.value.reason is Reason.TOO_LARGE
+    assert caught.value.reason is ItemReason.TOO_LARGE
 
 
 @pytest.mark.parametrize("values", ['values { string_value: "x y" }', "values { }", "values { array_value { } }"])
@@ -432,8 +432,8 @@ def test_free_text_is_masked_inside_the_eu() -> None:
     assert b"call [PHONE]" in release.payload
     assert b"to [EMAIL]" in release.payload
     assert {(one.path, one.reason, one.masked) for one in release.stripped} == {
-        ("scope_logs[*].log_records[*].body", Reason.LOOKS_LIKE_PHONE, True),
-        ("scope_logs[*].log_records[*].attributes[*]", Reason.LOOKS_LIKE_EMAIL, True),
+        ("scope_logs[*].log_records[*].body", FieldReason.LOOKS_LIKE_PHONE, True),
+        ("scope_logs[*].log_records[*].attributes[*]", FieldReason.LOOKS_LIKE_EMAIL, True),
     }
 
 
@@ -486,7 +486,7 @@ def test_what_was_stripped_is_counted_by_its_place() -> None:
 def test_a_malformed_attribute_is_refused(pair: bytes) -> None:
     with pytest.raises(Refused) as caught:
         engine("eu-indirect").decide(record(1, 2, record(1, 2, pair)), UNKNOWN)
-    assert caught.value.reason is Reason.MALFORMED
+    assert caught.value.reason is ItemReason.MALFORMED
 
 
 @pytest.mark.parametrize("pair", [record(1, 2, b"\xff"), record(1, 2, b"none") + b"\xff", record(1, 2, b"none")[:-1]])
@@ -553,7 +553,7 @@ def test_what_is_remembered_of_one_event_is_not_another_s() -> None:
 def test_an_event_that_is_not_planned_is_refused(name: str, destination: str) -> None:
     with pytest.raises(Refused) as caught:
         engine(destination, EVENT).decide(encode(made().contract, EVENT, f'name: "{name}" {entry("codec", "")}'), UNKNOWN)
-    assert caught.value.reason is Reason.EVENT_NOT_PLANNED
+    assert caught.value.reason is ItemReason.EVENT_NOT_PLANNED
 
 
 def test_of_duplicate_properties_the_ones_that_pass_stay() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path, load
-from gateway.errors import BadPolicy, Reason, Refused
+from gateway.errors import BadPolicy, ItemReason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.schema import MAX_DEPTH
 from gateway.model import Category, Facts, Recipient, Withheld
@@ -114,8 +114,8 @@ def compare(chance: Chance, *, masks: bool = False) -> None:
             right = wanted(oracle, raw, facts)
             event(type(right).__name__)
             answers = [said(one, held, raw, facts) for one in (engine, engine, again)]
-            if wire.levels > MAX_DEPTH - MARGIN and Reason.TOO_DEEP in answers:
-                right = Reason.TOO_DEEP
+            if wire.levels > MAX_DEPTH - MARGIN and ItemReason.TOO_DEEP in answers:
+                right = ItemReason.TOO_DEEP
             assert answers == [right] * 3
 
 

@@ -12,7 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Reason, Refused
 from gateway.minimise.otlp import GROUPS, REPEATED, split
 from tests.calls import field, group, wrapped
 
@@ -79,7 +79,7 @@ def test_what_is_malformed_is_refused_before_the_first_item(name: str, raw: byte
     whole = ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord()])])])
     with pytest.raises(Refused) as caught:
         split(whole.SerializeToString() + raw)
-    assert caught.value.reason is Reason.MALFORMED
+    assert caught.value.reason is ItemReason.MALFORMED
 
 
 def test_what_a_record_holds_is_not_looked_at() -> None:
@@ -99,13 +99,13 @@ RECORD = b"\x12\x00"
 @pytest.mark.parametrize(
     ("name", "raw", "reason"),
     [
-        ("resources", field(1, b"") * (GROUPS + 1), Reason.TOO_MANY_ITEMS),
-        ("scopes of one resource", field(1, field(2, b"") * (GROUPS + 1)), Reason.TOO_MANY_ITEMS),
-        ("scopes of several", (field(1, field(2, b"") * (GROUPS // 2)) * 3), Reason.TOO_MANY_ITEMS),
-        ("a resource for many", field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 101)), Reason.TOO_LARGE),
-        ("a scope for many", field(1, field(2, field(1, bytes(REPEATED // 100)) + RECORD * 101)), Reason.TOO_LARGE),
-        ("a schema URL for many", field(1, field(2, RECORD * 101) + field(3, bytes(REPEATED // 100))), Reason.TOO_LARGE),
-        ("two of half as much", field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 51)) * 2, Reason.TOO_LARGE),
+        ("resources", field(1, b"") * (GROUPS + 1), ItemReason.TOO_MANY_ITEMS),
+        ("scopes of one resource", field(1, field(2, b"") * (GROUPS + 1)), ItemReason.TOO_MANY_ITEMS),
+        ("scopes of several", (field(1, field(2, b"") * (GROUPS // 2)) * 3), ItemReason.TOO_MANY_ITEMS),
+        ("a resource for many", field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 101)), ItemReason.TOO_LARGE),
+        ("a scope for many", field(1, field(2, field(1, bytes(REPEATED // 100)) + RECORD * 101)), ItemReason.TOO_LARGE),
+        ("a schema URL for many", field(1, field(2, RECORD * 101) + field(3, bytes(REPEATED // 100))), ItemReason.TOO_LARGE),
+        ("two of half as much", field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 51)) * 2, ItemReason.TOO_LARGE),
     ],
 )
 def test_too_much_is_refused_before_the_first_item(name: str, raw: bytes, reason: Reason) -> None:

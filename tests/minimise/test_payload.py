@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from gateway.errors import Reason, Refused
+from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.payload import any_bytes, opened, type_name
 from gateway.model import Withheld
@@ -91,8 +91,8 @@ def test_a_type_that_may_not_leave_goes_with_its_any(url: bytes) -> None:
     release = released(engine(), record(1, 2, any_of(P, url)) + record(2, 2, any_of(P, url)) + record(2, 2, any_of(P)))
     assert release.payload == record(2, 2, any_of(LEFT))
     assert {(one.path, one.reason) for one in release.stripped} == {
-        ("any", Reason.TYPE_NOT_IN_CONTRACT),
-        ("many[*]", Reason.TYPE_NOT_IN_CONTRACT),
+        ("any", FieldReason.TYPE_NOT_IN_CONTRACT),
+        ("many[*]", FieldReason.TYPE_NOT_IN_CONTRACT),
     }
 
 
@@ -115,7 +115,7 @@ def test_an_any_whose_inmost_payload_may_not_leave_goes_whole(inner: bytes) -> N
     [record(1, 2, b"\x0a"), record(1, 2, any_of(b"\x0a")), record(1, 2, record(1, 2, b"\xff")), record(2, 2, any_of(b"\x0a\x01\xff"))],
 )
 def test_a_malformed_payload_refuses_the_item(raw: bytes) -> None:
-    assert refusal(raw) is Reason.MALFORMED
+    assert refusal(raw) is ItemReason.MALFORMED
 
 
 def test_a_malformed_payload_that_does_not_leave_is_no_matter() -> None:
@@ -145,8 +145,8 @@ def test_what_was_stripped_in_a_payload_is_named_by_its_place() -> None:
     raw = record(4, 2, record(2, 2, any_of(record(1, 2, b"a b") + record(3, 2, b"anna@gmail.com"))) * 2)
     for _ in range(2):
         assert {(one.path, one.reason, one.count) for one in released(engine(), raw).stripped} == {
-            ("child.many[*].code", Reason.PATTERN_MISMATCH, 2),
-            ("child.many[*].email", Reason.EMAIL_PERSONAL, 2),
+            ("child.many[*].code", FieldReason.PATTERN_MISMATCH, 2),
+            ("child.many[*].email", FieldReason.EMAIL_PERSONAL, 2),
         }
 
 
@@ -175,7 +175,7 @@ def test_payloads_nest_up_to_a_bound(times: int, levels: int) -> None:
 @pytest.mark.parametrize(("times", "levels"), [(61, 0), (62, 0), (100, 0), (200, 0), (31, 1), (2, 60), (5, 14), (3, 59), (2, 90), (16, 90)])
 def test_payloads_that_nest_deeper_are_refused(times: int, levels: int) -> None:
     """However little of the stack is used: the parser sees bytes, and every engine draws the same line."""
-    assert refusal(chain(times, levels)) is Reason.TOO_DEEP
+    assert refusal(chain(times, levels)) is ItemReason.TOO_DEEP
 
 
 def test_an_any_in_an_any_nests_up_to_the_same_bound() -> None:
@@ -186,8 +186,8 @@ def test_an_any_in_an_any_nests_up_to_the_same_bound() -> None:
         return record(1, 2, raw)
 
     assert released(engine(), direct(59)).payload
-    assert refusal(direct(60)) is Reason.TOO_DEEP
-    assert refusal(direct(100)) is Reason.TOO_DEEP
+    assert refusal(direct(60)) is ItemReason.TOO_DEEP
+    assert refusal(direct(100)) is ItemReason.TOO_DEEP
 
 
 @pytest.mark.parametrize("url", [b"t.M", b"type.googleapis.com/t.M"])
@@ -206,7 +206,7 @@ def test_what_is_remembered_does_not_change_how_deep_a_payload_may_be(levels: in
 
 def test_a_payload_of_the_deepest_messages_there_are_is_no_matter() -> None:
     raw = record(1, 2, any_of(nest(98, record(1, 2, any_of(P))), b"t.M"))
-    assert refusal(raw) is Reason.TOO_DEEP
+    assert refusal(raw) is ItemReason.TOO_DEEP
     flat = record(1, 2, any_of(nest(59, record(6, 2, b"ok")), b"t.M"))
     assert released(engine(), flat).payload == record(1, 2, any_of(nest(59, record(6, 2, b"ok")), b"type.googleapis.com/t.M"))
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.minimise.schema import attribute, build, parse
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
 from tests.build import HEAD, compiler, decode, encode, minimiser, proto, released
@@ -134,13 +134,13 @@ def test_a_message_without_fields_keeps_nothing_and_is_still_parsed() -> None:
     assert through(cls, record(1, 2, b"anna")) == b""
     with pytest.raises(Refused) as caught:
         parse(cls, b"\x0a")
-    assert caught.value.reason is Reason.MALFORMED
+    assert caught.value.reason is ItemReason.MALFORMED
 
 
 def test_text_is_utf_8() -> None:
     with pytest.raises(Refused) as caught:
         parse(one(FieldPlan(1, "a", "string", E)), record(1, 2, b"\xed\xa0\x80"))
-    assert caught.value.reason is Reason.MALFORMED
+    assert caught.value.reason is ItemReason.MALFORMED
 
 
 # ── Every feature, from a proto file to the bytes ─────────────────────────────────────────────────────────────────────

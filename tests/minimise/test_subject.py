@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kannelle.privacy.v1 import analytics_pb2, context_pb2
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Reason, Refused
 from gateway.minimise.subject import NOBODY, Reader
 from gateway.model import Subject
 from tests.build import compiler, contract, encode, proto
@@ -95,9 +95,9 @@ def test_log_records_have_none() -> None:
 @pytest.mark.parametrize(
     ("name", "raw", "reason"),
     [
-        ("cut off", b"\x0a\x05", Reason.MALFORMED),
-        ("an ID that isn't UTF-8", field(1, b"\xff"), Reason.MALFORMED),
-        ("groups too deep", wrapped(101, group), Reason.MALFORMED),
+        ("cut off", b"\x0a\x05", ItemReason.MALFORMED),
+        ("an ID that isn't UTF-8", field(1, b"\xff"), ItemReason.MALFORMED),
+        ("groups too deep", wrapped(101, group), ItemReason.MALFORMED),
     ],
 )
 def test_what_cannot_be_read_is_refused(name: str, raw: bytes, reason: Reason) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Reason, Refused
 from gateway.minimise.engine import MAX_BYTES
 from gateway.minimise.schema import Schema, build, read
 from gateway.minimise.weight import MAX_WEIGHT, Scales
@@ -75,7 +75,7 @@ def is_taken(target: Schema, raw: bytes) -> bool:
     try:
         read(target, raw)
     except Refused as error:
-        assert error.reason in (Reason.TOO_LARGE, Reason.MALFORMED)  # noqa: PT017 - either may be
+        assert error.reason in (ItemReason.TOO_LARGE, ItemReason.MALFORMED)  # noqa: PT017 - either may be
         return False
     return True
 
@@ -144,11 +144,11 @@ def test_what_the_parser_takes_can_be_weighed(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b"\x0a", Reason.MALFORMED),
-        (b"\x80" * 11, Reason.MALFORMED),
-        (b"\x0f", Reason.MALFORMED),
-        (b"\x7b" * 200, Reason.TOO_DEEP),
-        (b"\x0a\x00" * 2_000_000, Reason.TOO_LARGE),
+        (b"\x0a", ItemReason.MALFORMED),
+        (b"\x80" * 11, ItemReason.MALFORMED),
+        (b"\x0f", ItemReason.MALFORMED),
+        (b"\x7b" * 200, ItemReason.TOO_DEEP),
+        (b"\x0a\x00" * 2_000_000, ItemReason.TOO_LARGE),
     ],
 )
 def test_what_cant_be_weighed_is_refused(raw: bytes, reason: Reason) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.model import Facts, Release, Subject, Verdict
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import COSTLY_BYTES, Offload
@@ -27,7 +27,7 @@ class Flow:
         self.read += 1
         self.threads.add(threading.current_thread().name)
         if raw == b"bad":
-            raise Refused(Reason.MALFORMED)
+            raise Refused(ItemReason.MALFORMED)
         return ANNA
 
     def is_personal(self, subject: Subject) -> bool:
@@ -52,7 +52,7 @@ class Directory:
 
     async def facts(self, subject: Subject, received_ns: int) -> Facts:
         if self._how == "away":
-            raise Retryable(Reason.UNAVAILABLE)
+            raise Retryable(CallReason.UNAVAILABLE)
         return Facts(received_ns, directory=True)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.detectors.detect import mask
 from gateway.detectors.effort import DECODING_CHARS, spend
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.pipeline import offload
 from gateway.pipeline.caller import CALLER
 from gateway.pipeline.offload import BULKY_BYTES, BULKY_EFFORT, COSTLY_BYTES, INLINE_EFFORT, LANE_EFFORT, LONG_SECONDS, Offload
@@ -30,7 +30,7 @@ async def test_work_is_done_where_its_size_says(size: int, thread: str) -> None:
 @pytest.mark.parametrize("size", [0, COSTLY_BYTES, BULKY_BYTES])
 async def test_an_error_is_raised_where_the_work_was_asked_for(size: int) -> None:
     def refuse() -> None:
-        raise Refused(Reason.TOO_DEEP)
+        raise Refused(ItemReason.TOO_DEEP)
 
     held = Offload()
     for _ in range(3):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.again import Again
-from gateway.errors import BadPolicy, Reason, Refused, Retryable
+from gateway.errors import BadPolicy, DeliveryReason, Refused, Retryable
 from gateway.minimise.flows import Flows
 from gateway.policy.changes import Effect
 from gateway.policy.compile import Compiler
@@ -129,7 +129,7 @@ async def test_what_was_stored_of_a_type_that_is_not_here_any_more_waits() -> No
     again = Again(lambda: flows, decider())
     with pytest.raises(Retryable, match="UNKNOWN_TYPE"):
         await again.decide("eu-log", "u.C", b"", 0)
-    assert (await again.decide("us-vendor", "u.C", b"", 0)).reason is Reason.CUT_OFF  # type: ignore[union-attr]
+    assert (await again.decide("us-vendor", "u.C", b"", 0)).reason is DeliveryReason.CUT_OFF  # type: ignore[union-attr]
 
 
 def test_a_review_sees_what_changes_for_other_contracts() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
-from gateway.errors import BadSetup, Reason
+from gateway.errors import BadSetup, FieldReason, Reason
 from gateway.model import Category
 from gateway.plan import Attributes, Form, Nested, Plan, Value
 from gateway.policy.compile import Compiler
@@ -132,29 +132,35 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
     [
         ("eu-log", "id", True, None, "a user ID, matches usr_[A-Za-z0-9]{1,32}"),
         ("eu-log", "name", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
-        ("us-vendor", "name", False, Reason.CATEGORY_NOT_ALLOWED, "NAME is not allowed here"),
-        ("eu-log", "bare", False, Reason.UNCLASSIFIED, "not classified"),
+        ("us-vendor", "name", False, FieldReason.CATEGORY_NOT_ALLOWED, "NAME is not allowed here"),
+        ("eu-log", "bare", False, FieldReason.UNCLASSIFIED, "not classified"),
         ("eu-log", "part", True, None, "what is in it decides"),
         ("eu-log", "part.code", True, None, "one of a"),
         ("eu-log", "part.size", True, None, "a number that is no phone, card or identity number"),
-        ("us-vendor", "part.size", False, Reason.NOT_CLOSED, "not closed: outside the EU it needs one_of, a pattern, or min and max"),
+        ("us-vendor", "part.size", False, FieldReason.NOT_CLOSED, "not closed: outside the EU it needs one_of, a pattern, or min and max"),
         ("eu-log", "by_key[*]", True, None, "what is in it decides"),
         ("eu-log", "by_key[*][key]", True, None, "a token, nothing personal in it"),
-        ("us-vendor", "by_key[*]", False, Reason.MAP_KEY_NOT_ALLOWED, "its keys may not leave, and no entry without its key"),
-        ("us-vendor", "by_key[*][key]", False, Reason.NOT_CLOSED, "not closed: outside the EU it needs one_of, a pattern, or min and max"),
-        ("eu-log", "plain[*]", False, Reason.MAP_KEY_NOT_ALLOWED, "its keys may not leave, and no entry without its key"),
-        ("eu-log", "plain[*][key]", False, Reason.UNCLASSIFIED, "not classified"),
+        ("us-vendor", "by_key[*]", False, FieldReason.MAP_KEY_NOT_ALLOWED, "its keys may not leave, and no entry without its key"),
+        (
+            "us-vendor",
+            "by_key[*][key]",
+            False,
+            FieldReason.NOT_CLOSED,
+            "not closed: outside the EU it needs one_of, a pattern, or min and max",
+        ),
+        ("eu-log", "plain[*]", False, FieldReason.MAP_KEY_NOT_ALLOWED, "its keys may not leave, and no entry without its key"),
+        ("eu-log", "plain[*][key]", False, FieldReason.UNCLASSIFIED, "not classified"),
         ("eu-log", "noted[*]", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
         ("eu-log", "payload", True, None, "its payload decides, by the payload's type"),
         ("eu-log", "at", True, None, "a valid time"),
         ("us-vendor", "at", True, None, "a time within 7 days of receipt"),
-        ("eu-log", "shape", False, Reason.OPAQUE, "what is in it can't be judged, so it can't hold this category"),
-        ("eu-log", "hidden", False, Reason.NOTHING_ALLOWED, "nothing in it may leave"),
-        ("eu-log", "hidden.iban", False, Reason.CATEGORY_NOT_ALLOWED, "BANKING is not allowed here"),
-        ("eu-log", "secrets[*]", False, Reason.NOTHING_ALLOWED, "nothing in it may leave"),
+        ("eu-log", "shape", False, FieldReason.OPAQUE, "what is in it can't be judged, so it can't hold this category"),
+        ("eu-log", "hidden", False, FieldReason.NOTHING_ALLOWED, "nothing in it may leave"),
+        ("eu-log", "hidden.iban", False, FieldReason.CATEGORY_NOT_ALLOWED, "BANKING is not allowed here"),
+        ("eu-log", "secrets[*]", False, FieldReason.NOTHING_ALLOWED, "nothing in it may leave"),
         ("eu-log", "kind", True, None, "a value that its enum lists"),
         ("eu-log", "phones[*]", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
-        ("eu-indirect", "shut", False, Reason.CATEGORY_NOT_ALLOWED, "CONTENT is not allowed here"),
+        ("eu-indirect", "shut", False, FieldReason.CATEGORY_NOT_ALLOWED, "CONTENT is not allowed here"),
         ("eu-log", "left", True, None, "a token, nothing personal in it"),
     ],
 )
@@ -197,8 +203,8 @@ def test_an_event_is_told_with_its_properties() -> None:
     told = dict(explain(made, "kannelle.privacy.v1.AnalyticsEvent", "us-vendor").walk())
     assert told["properties[*].a.b"].kept
     assert told["properties[*].a.b.n"].words == "0 to 5"
-    assert told["properties[*].a.b.open"].reason is Reason.NOT_CLOSED
-    assert told["properties[*].a.b.f"].reason is Reason.NOT_CLOSED
+    assert told["properties[*].a.b.open"].reason is FieldReason.NOT_CLOSED
+    assert told["properties[*].a.b.f"].reason is FieldReason.NOT_CLOSED
     assert told["properties[*].a.b.n"].category is Category.OPERATIONAL
 
 
@@ -210,7 +216,7 @@ def test_a_wildcard_counts_inside_the_eu_only() -> None:
         {node.name: node for _, node in explain(made, "opentelemetry.proto.logs.v1.ResourceLogs", name).walk()}
         for name in ("eu-log", "us-log")
     )
-    assert (inside["service.*"].kept, outside["service.*"].reason) == (True, Reason.NOT_CLOSED)
+    assert (inside["service.*"].kept, outside["service.*"].reason) == (True, FieldReason.NOT_CLOSED)
     assert inside["user.id"].kept
     assert outside["user.id"].kept
     assert inside["user.name"].words == "AGE is not allowed here"
@@ -222,7 +228,7 @@ def test_what_is_not_approved_is_told_so(tmp_path: Path) -> None:
     made = Compiler(contract(proto("message A { string id = 1 @USER_ID; string name = 2 @NAME; }")), file)
     told = dict(explain(made, "t.A", "eu-log").walk())
     assert told["id"].kept
-    assert (told["name"].reason, told["name"].words) == (Reason.UNCLASSIFIED, "NAME, which is not approved")
+    assert (told["name"].reason, told["name"].words) == (FieldReason.UNCLASSIFIED, "NAME, which is not approved")
 
 
 @pytest.mark.parametrize(("item", "destination"), [("t.Nothing", "eu-log"), ("t.Item", "nowhere")])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.detectors.by_category import search
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 from gateway.model import DETECTORS, EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Recipient
 from gateway.patterns import TOKEN
 from gateway.plan import Content, FreeText, Moment, Number, Span, Text, UserId, WorkEmail
@@ -45,13 +45,13 @@ def test_a_work_email_is_read_by_the_policy_s_own_domains() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("site", [INSIDE, OUTSIDE])
 def test_what_is_not_classified_never_leaves(kind: str, site: Site) -> None:
-    assert judge(kind, FieldPrivacy(pattern="a", min=1, max=2), site) is Reason.UNCLASSIFIED
+    assert judge(kind, FieldPrivacy(pattern="a", min=1, max=2), site) is FieldReason.UNCLASSIFIED
 
 
 @given(st.sampled_from(KINDS), st.sampled_from(sorted(NEVER)), st.sampled_from(sorted(EU)), st.sampled_from(Recipient))
 def test_never_is_never_even_if_a_site_says_otherwise(kind: str, category: Category, region: str, recipient: Recipient) -> None:
     site = Site("x", recipient, region, frozenset(Category), "u", 7)
-    assert judge(kind, FieldPrivacy(category), site) is Reason.CATEGORY_NOT_ALLOWED
+    assert judge(kind, FieldPrivacy(category), site) is FieldReason.CATEGORY_NOT_ALLOWED
 
 
 @given(st.sampled_from(KINDS), st.sampled_from(Category), st.sampled_from(["US", "JP", "GB", "CH", "XX"]))
@@ -70,7 +70,7 @@ def test_nothing_leaves_that_the_site_does_not_allow(kind: str, category: Catego
 @pytest.mark.parametrize("category", sorted(INDIRECT))
 @pytest.mark.parametrize("kind", ["bytes", "opaque"])
 def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Category, site: Site) -> None:
-    assert judge(kind, FieldPrivacy(category), site) is Reason.OPAQUE
+    assert judge(kind, FieldPrivacy(category), site) is FieldReason.OPAQUE
 
 
 @pytest.mark.parametrize(
@@ -85,47 +85,47 @@ def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Categ
             UserId(ID.pattern, Text(max_length=4), DETECTORS),
         ),
         *[
-            (kind, FieldPrivacy(C.USER_ID), Reason.WRONG_KIND, Reason.WRONG_KIND)
+            (kind, FieldPrivacy(C.USER_ID), FieldReason.WRONG_KIND, FieldReason.WRONG_KIND)
             for kind in ("float", "bool", "enum", "timestamp", "duration")
         ],
         ("string", FieldPrivacy(C.WORK_EMAIL), WorkEmail(outside=False, vendor=False), WorkEmail(outside=True, vendor=True)),
         *[
-            (kind, FieldPrivacy(C.WORK_EMAIL), Reason.WRONG_KIND, Reason.WRONG_KIND)
+            (kind, FieldPrivacy(C.WORK_EMAIL), FieldReason.WRONG_KIND, FieldReason.WRONG_KIND)
             for kind in ("integer", "float", "bool", "enum", "timestamp")
         ],
-        ("string", OPEN, TOKENS, Reason.NOT_CLOSED),
-        ("string", SHORT, Text(TOKEN, 5, detect=DETECTORS), Reason.NOT_CLOSED),
+        ("string", OPEN, TOKENS, FieldReason.NOT_CLOSED),
+        ("string", SHORT, Text(TOKEN, 5, detect=DETECTORS), FieldReason.NOT_CLOSED),
         ("string", LISTED, Text(one_of=("a", "b"), detect=DETECTORS), Text(one_of=("a", "b"), detect=DETECTORS)),
         ("string", SHAPED, Text("[a-z]{1,3}", detect=DETECTORS), Text("[a-z]{1,3}", detect=DETECTORS)),
-        ("integer", OPEN, Number(), Reason.NOT_CLOSED),
+        ("integer", OPEN, Number(), FieldReason.NOT_CLOSED),
         ("integer", BOUND, Number(-1, 9), Number(-1, 9)),
-        ("float", OPEN, Number(), Reason.NOT_CLOSED),
-        ("float", BOUND, Number(-1, 9), Reason.NOT_CLOSED),
+        ("float", OPEN, Number(), FieldReason.NOT_CLOSED),
+        ("float", BOUND, Number(-1, 9), FieldReason.NOT_CLOSED),
         ("bool", OPEN, None, None),
         ("enum", OPEN, None, None),
-        ("duration", OPEN, Span(), Reason.NOT_CLOSED),
+        ("duration", OPEN, Span(), FieldReason.NOT_CLOSED),
         ("duration", BOUND, Span(-1, 9), Span(-1, 9)),
         ("timestamp", OPEN, Moment(), Moment(7)),
-        ("string", FieldPrivacy(C.FREE_TEXT), FreeText(), Reason.CATEGORY_NOT_ALLOWED),
-        ("integer", FieldPrivacy(C.FREE_TEXT), Reason.WRONG_KIND, Reason.CATEGORY_NOT_ALLOWED),
-        ("bytes", FieldPrivacy(C.FREE_TEXT), Reason.OPAQUE, Reason.CATEGORY_NOT_ALLOWED),
-        *[(kind, FieldPrivacy(C.CONTENT), None, Reason.CATEGORY_NOT_ALLOWED) for kind in KINDS if kind != "string"],
-        ("string", FieldPrivacy(C.CONTENT), Content(COUNTED), Reason.CATEGORY_NOT_ALLOWED),
-        ("string", FieldPrivacy(C.CONTENT, max_length=9), Content(COUNTED, Text(max_length=9)), Reason.CATEGORY_NOT_ALLOWED),
+        ("string", FieldPrivacy(C.FREE_TEXT), FreeText(), FieldReason.CATEGORY_NOT_ALLOWED),
+        ("integer", FieldPrivacy(C.FREE_TEXT), FieldReason.WRONG_KIND, FieldReason.CATEGORY_NOT_ALLOWED),
+        ("bytes", FieldPrivacy(C.FREE_TEXT), FieldReason.OPAQUE, FieldReason.CATEGORY_NOT_ALLOWED),
+        *[(kind, FieldPrivacy(C.CONTENT), None, FieldReason.CATEGORY_NOT_ALLOWED) for kind in KINDS if kind != "string"],
+        ("string", FieldPrivacy(C.CONTENT), Content(COUNTED), FieldReason.CATEGORY_NOT_ALLOWED),
+        ("string", FieldPrivacy(C.CONTENT, max_length=9), Content(COUNTED, Text(max_length=9)), FieldReason.CATEGORY_NOT_ALLOWED),
         (
             "string",
             FieldPrivacy(C.NAME, max_length=9),
             Text(max_length=9, detect=NEVER_IN, spare=search(C.NAME).spare),
-            Reason.CATEGORY_NOT_ALLOWED,
+            FieldReason.CATEGORY_NOT_ALLOWED,
         ),
         *[
-            ("string", FieldPrivacy(category), Text(detect=NEVER_IN, spare=search(category).spare), Reason.CATEGORY_NOT_ALLOWED)
+            ("string", FieldPrivacy(category), Text(detect=NEVER_IN, spare=search(category).spare), FieldReason.CATEGORY_NOT_ALLOWED)
             for category in (C.NAME, C.PHONE, C.ORGANISATION, C.PAYMENT)
         ],
-        *[("string", FieldPrivacy(category), None, Reason.CATEGORY_NOT_ALLOWED) for category in (C.DEVICE, C.USAGE, C.COOKIE)],
-        ("integer", FieldPrivacy(C.USAGE, min=1, max=3), Number(1, 3), Reason.CATEGORY_NOT_ALLOWED),
-        ("float", FieldPrivacy(C.USAGE, min=1, max=3), Number(1, 3), Reason.CATEGORY_NOT_ALLOWED),
-        ("duration", FieldPrivacy(C.USAGE, min=1, max=3), Span(1, 3), Reason.CATEGORY_NOT_ALLOWED),
+        *[("string", FieldPrivacy(category), None, FieldReason.CATEGORY_NOT_ALLOWED) for category in (C.DEVICE, C.USAGE, C.COOKIE)],
+        ("integer", FieldPrivacy(C.USAGE, min=1, max=3), Number(1, 3), FieldReason.CATEGORY_NOT_ALLOWED),
+        ("float", FieldPrivacy(C.USAGE, min=1, max=3), Number(1, 3), FieldReason.CATEGORY_NOT_ALLOWED),
+        ("duration", FieldPrivacy(C.USAGE, min=1, max=3), Span(1, 3), FieldReason.CATEGORY_NOT_ALLOWED),
     ],
 )
 def test_the_rule_of_a_value(kind: str, privacy: FieldPrivacy, inside: object, outside: object) -> None:
@@ -133,7 +133,7 @@ def test_the_rule_of_a_value(kind: str, privacy: FieldPrivacy, inside: object, o
 
 
 def test_without_days_no_time_leaves_the_eu() -> None:
-    assert judge("timestamp", OPEN, UNTIMED) is Reason.NOT_CLOSED
+    assert judge("timestamp", OPEN, UNTIMED) is FieldReason.NOT_CLOSED
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from gateway.errors import BadPolicy, Reason
+from gateway.errors import BadPolicy, FieldReason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import FieldPlan, Form, MessagePlan, Plan, Presence
 from gateway.policy.project import Projector
@@ -205,7 +205,7 @@ def test_a_plan_without_an_any_holds_nothing_of_other_types() -> None:
 def test_specials_go_before_categories() -> None:
     made = compiler("message M { string a = 1 @NAME; string b = 2; }")
     projector = Projector(
-        made.contract, {"t.M.a": FieldPrivacy(Category.NAME)}, made.site("eu-log"), {"t.M.a": Reason.OPAQUE, "t.M.b": None}
+        made.contract, {"t.M.a": FieldPrivacy(Category.NAME)}, made.site("eu-log"), {"t.M.a": FieldReason.OPAQUE, "t.M.b": None}
     )
     a, b = made.contract.message("t.M").fields
-    assert (projector.ruling(a), projector.ruling(b)) == (Reason.OPAQUE, None)
+    assert (projector.ruling(a), projector.ruling(b)) == (FieldReason.OPAQUE, None)

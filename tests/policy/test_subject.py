@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from gateway.contracts.load import default_path, load
-from gateway.errors import BadContract, Reason, Refused
+from gateway.errors import BadContract, ItemReason, Reason, Refused
 from gateway.minimise.subject import Reader
 from gateway.model import Subject
 from gateway.policy.compile import Compiler
@@ -82,7 +82,7 @@ def test_a_subject_does_not_show_itself() -> None:
     assert "usr_1" not in repr(Subject("usr_1", "a@b.example"))
 
 
-@pytest.mark.parametrize(("raw", "reason"), [(b"\x0a", Reason.MALFORMED), (b"\x0a\x03\x0a\x01\xff", Reason.MALFORMED)])
+@pytest.mark.parametrize(("raw", "reason"), [(b"\x0a", ItemReason.MALFORMED), (b"\x0a\x03\x0a\x01\xff", ItemReason.MALFORMED)])
 def test_a_malformed_item_is_refused(raw: bytes, reason: Reason) -> None:
     with pytest.raises(Refused) as caught:
         Reader(compiler(f"message M {{ U u = 1; }} {USER}").subject("t.M")).read(raw)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.contracts.approvals import write_approvals
-from gateway.errors import BadPolicy, Reason
+from gateway.errors import BadPolicy, FieldReason
 from gateway.minimise.engine import Minimiser
 from gateway.model import DETECTORS, Category, Detector, FieldPrivacy, Recipient
 from gateway.plan import Text, UserId
@@ -264,7 +264,7 @@ def test_an_exemption_loosens_what_the_contract_says() -> None:
 
 def test_what_is_found_has_its_reason_where_nothing_is_exempt() -> None:
     release = released(Minimiser(compiled(UNSAID).plan("t.A", "eu-service")), encode(HELD, "t.A", f'order: "{PHONES[0]}"'))
-    assert [(one.path, one.reason) for one in release.stripped] == [("order", Reason.LOOKS_LIKE_PHONE)]
+    assert [(one.path, one.reason) for one in release.stripped] == [("order", FieldReason.LOOKS_LIKE_PHONE)]
 
 
 def test_where_approvals_count_an_exemption_is_approved(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import Reason, Refused
+from gateway.errors import CallReason, Refused
 from gateway.receivers.caller import Callers
 from gateway.tls import Certificates, Material
 
@@ -106,7 +106,7 @@ async def plain() -> AsyncIterator[Listening]:
 def refused(auth: Auth, now: float = NOW.timestamp(), callers: Callers | None = None) -> bool:
     with pytest.raises(Refused) as caught:
         (callers or Callers()).caller(auth, now)
-    return caught.value.reason is Reason.CALLER_NOT_ALLOWED
+    return caught.value.reason is CallReason.CALLER_NOT_ALLOWED
 
 
 @pytest.mark.parametrize(

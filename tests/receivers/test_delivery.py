@@ -19,7 +19,7 @@ import pytest
 from kannelle.privacy.v1 import receipt_pb2
 
 from gateway.app import SWITCH_SECONDS
-from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.errors import REASONS, CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.minimise.wire import field
 from gateway.model import Parcel, Release
 from gateway.receivers.delivery import BYTES, GROUPS, MAX_PARCEL_BYTES, _Stream, agent
@@ -140,15 +140,15 @@ OLD_NS: Final = NOW
 @pytest.mark.parametrize(
     ("reason", "changed", "young", "answer"),
     [
-        (Reason.CUT_OFF, NEWER, True, NOT_YET),
-        (Reason.EVENT_NOT_PLANNED, NEWER, True, NOT_YET),
-        (Reason.REQUIRED_FIELD, NEWER, True, NOT_YET),
-        *((reason, NEWER, True, STORED if reason in FINAL else NOT_YET) for reason in Reason),
-        (Reason.PERSONAL_ACCOUNT, NEWER, True, STORED),
-        (Reason.MALFORMED, NEWER, True, STORED),
-        (Reason.CUT_OFF, NEWER, False, STORED),
-        (Reason.CUT_OFF, {}, True, STORED),
-        (Reason.EVENT_NOT_PLANNED, {}, True, STORED),
+        (DeliveryReason.CUT_OFF, NEWER, True, NOT_YET),
+        (ItemReason.EVENT_NOT_PLANNED, NEWER, True, NOT_YET),
+        (ItemReason.REQUIRED_FIELD, NEWER, True, NOT_YET),
+        *((reason, NEWER, True, STORED if reason in FINAL else NOT_YET) for reason in REASONS.values()),
+        (ItemReason.PERSONAL_ACCOUNT, NEWER, True, STORED),
+        (ItemReason.MALFORMED, NEWER, True, STORED),
+        (DeliveryReason.CUT_OFF, NEWER, False, STORED),
+        (DeliveryReason.CUT_OFF, {}, True, STORED),
+        (ItemReason.EVENT_NOT_PLANNED, {}, True, STORED),
     ],
 )
 async def test_what_a_policy_under_way_may_let_pass_is_not_acknowledged(
@@ -223,12 +223,12 @@ async def test_a_group_of_which_all_is_withheld_counts_as_stored(tmp_path: Path)
     ("reply", "answer"),
     [
         (accepted, STORED),
-        (raising(Refused(Reason.REQUEST_ID_REUSED)), ("REQUEST_ID_REUSED", None)),
-        (raising(Permanent(Reason.REJECTED)), ("REJECTED", None)),
-        (raising(Retryable(Reason.FULL, 3.5)), ("FULL", 3.5)),
-        (raising(Retryable(Reason.UNAVAILABLE)), ("UNAVAILABLE", AFTER)),
-        (raising(Retryable(Reason.FULL, float("inf"))), ("FULL", LONGEST)),
-        (raising(Retryable(Reason.FULL, -1.0)), ("FULL", 0.0)),
+        (raising(Refused(CallReason.REQUEST_ID_REUSED)), ("REQUEST_ID_REUSED", None)),
+        (raising(Permanent(DeliveryReason.REJECTED)), ("REJECTED", None)),
+        (raising(Retryable(CallReason.FULL, 3.5)), ("FULL", 3.5)),
+        (raising(Retryable(CallReason.UNAVAILABLE)), ("UNAVAILABLE", AFTER)),
+        (raising(Retryable(CallReason.FULL, float("inf"))), ("FULL", LONGEST)),
+        (raising(Retryable(CallReason.FULL, -1.0)), ("FULL", 0.0)),
         (raising(RuntimeError("usr_secret")), ("INTERNAL", AFTER)),
     ],
 )
@@ -305,7 +305,7 @@ def test_an_agent_is_named_as_a_whole_or_below_a_path(names: list[str], agents: 
         return
     with pytest.raises(Refused) as caught:
         agent(names, agents)
-    assert caught.value.reason is Reason.CALLER_NOT_ALLOWED
+    assert caught.value.reason is CallReason.CALLER_NOT_ALLOWED
 
 
 @pytest.mark.parametrize(

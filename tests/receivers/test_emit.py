@@ -12,7 +12,7 @@ import grpc
 import pytest
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
-from gateway.errors import Reason, Retryable
+from gateway.errors import CallReason, ItemReason, Reason, Retryable
 from gateway.model import Parcel
 from gateway.receivers.emit import SERVICES
 from gateway.receivers.guard import DOMAIN, STATUS
@@ -22,7 +22,7 @@ from tests.calls import EMITS, METHODS, STREAM, TRACK, TRACKS, V1, emitting, eve
 from tests.running import SECONDS, Ended, Gate, Running, raising, running
 
 PERSONAL: Final = event(work_email="ana@gmail.com")
-DOWN: Final = Retryable(Reason.UNAVAILABLE, 2)
+DOWN: Final = Retryable(CallReason.UNAVAILABLE, 2)
 UNPLANNED: Final = analytics_pb2.AnalyticsEvent(name="not.planned")
 
 
@@ -84,13 +84,13 @@ BATCHES: list[tuple[str, bytes, receipt_pb2.BatchResult]] = [
     (
         "some rejected",
         track(event(), UNPLANNED, event()) + field(2, b"\xff"),
-        result(2, [(1, Reason.EVENT_NOT_PLANNED), (3, Reason.MALFORMED)]),
+        result(2, [(1, ItemReason.EVENT_NOT_PLANNED), (3, ItemReason.MALFORMED)]),
     ),
-    ("all rejected", track(UNPLANNED, UNPLANNED), result(0, [(0, Reason.EVENT_NOT_PLANNED), (1, Reason.EVENT_NOT_PLANNED)])),
+    ("all rejected", track(UNPLANNED, UNPLANNED), result(0, [(0, ItemReason.EVENT_NOT_PLANNED), (1, ItemReason.EVENT_NOT_PLANNED)])),
     ("some withheld", track(PERSONAL, event(), PERSONAL), result(3, [], [0, 2])),
     ("all withheld", track(PERSONAL), result(1, [], [0])),
-    ("of everything", track(PERSONAL, UNPLANNED, event()), result(2, [(1, Reason.EVENT_NOT_PLANNED)], [0])),
-    ("with an empty item", field(2, b""), result(0, [(0, Reason.EVENT_NOT_PLANNED)])),
+    ("of everything", track(PERSONAL, UNPLANNED, event()), result(2, [(1, ItemReason.EVENT_NOT_PLANNED)], [0])),
+    ("with an empty item", field(2, b""), result(0, [(0, ItemReason.EVENT_NOT_PLANNED)])),
 ]
 
 
@@ -104,7 +104,7 @@ async def test_a_batch_tells_of_each_item(name: str, data: bytes, expected: rece
 
 async def test_a_stream_tells_of_each_item(tmp_path: Path) -> None:
     items = [track(event()), track(UNPLANNED), field(1, b"an ID"), field(2, b"\xff"), b"\xff", track(PERSONAL), track(event())]
-    rejected = [(1, Reason.EVENT_NOT_PLANNED), (2, Reason.MALFORMED), (3, Reason.MALFORMED), (4, Reason.MALFORMED)]
+    rejected = [(1, ItemReason.EVENT_NOT_PLANNED), (2, ItemReason.MALFORMED), (3, ItemReason.MALFORMED), (4, ItemReason.MALFORMED)]
     async with running(tmp_path, gate := Gate()) as gateway:
         assert await streamed(gateway, items) == result(3, rejected, [5])
     assert len(gate.releases) == 2
@@ -113,7 +113,7 @@ async def test_a_stream_tells_of_each_item(tmp_path: Path) -> None:
 @pytest.mark.parametrize("items", [[], [b""], [track(), b""], [b"", track()]], ids=["nothing", "empty", "empty last", "empty first"])
 async def test_a_stream_without_items_or_with_an_empty_message_is_refused(items: list[bytes], tmp_path: Path) -> None:
     async with running(tmp_path, Gate()) as gateway:
-        assert await gateway.raw_stream(STREAM, items) == told(Reason.MALFORMED)
+        assert await gateway.raw_stream(STREAM, items) == told(ItemReason.MALFORMED)
 
 
 async def test_items_of_any_type_find_their_flow_one_by_one(tmp_path: Path) -> None:
@@ -121,17 +121,17 @@ async def test_items_of_any_type_find_their_flow_one_by_one(tmp_path: Path) -> N
     data = emit_pb2.EmitBatchRequest(items=[*unpacked, held("kannelle.video.v1.VideoExported", b"")]).SerializeToString()
     async with running(tmp_path, gate := Gate()) as gateway:
         answer = emit_pb2.EmitBatchResponse.FromString(await gateway.raw(EMITS, data))
-        assert answer.result == result(2, [(1, Reason.UNKNOWN_TYPE), (2, Reason.UNKNOWN_FLOW)])
+        assert answer.result == result(2, [(1, ItemReason.UNKNOWN_TYPE), (2, ItemReason.UNKNOWN_FLOW)])
         stream = [emitting("kannelle.crm.v1.Contact"), emitting("acme.v1.Unheard")]
         answer = emit_pb2.EmitStreamResponse.FromString(await gateway.raw_stream(f"{V1}EmitService/EmitStream", stream))  # type: ignore[assignment]
-        assert answer.result == result(1, [(1, Reason.UNKNOWN_TYPE)])
+        assert answer.result == result(1, [(1, ItemReason.UNKNOWN_TYPE)])
     assert [release.destination for release in gate.releases] == ["crm", "activity-log", "crm"]
 
 
 async def test_as_many_as_the_bound_come_whole_and_in_order(tmp_path: Path) -> None:
     async with running(tmp_path, gate := Gate()) as gateway:
         assert await tracked(gateway, track(*numbered(10_000))) == result(10_000)
-        assert await gateway.raw(TRACKS, track(*numbered(10_001))) == told(Reason.TOO_MANY_ITEMS)
+        assert await gateway.raw(TRACKS, track(*numbered(10_001))) == told(ItemReason.TOO_MANY_ITEMS)
     assert users(gate) == NAMES[:10_000]
 
 
@@ -280,7 +280,7 @@ async def test_a_delivery_that_fails_ends_a_busy_stream(tmp_path: Path) -> None:
             yield track()
 
     async with running(tmp_path, gate) as gateway:
-        assert await gateway.raw_stream(STREAM, endless()) == told(Reason.UNAVAILABLE, 2)
+        assert await gateway.raw_stream(STREAM, endless()) == told(CallReason.UNAVAILABLE, 2)
         assert gate.waiting == 0
 
 
@@ -290,7 +290,7 @@ async def test_a_delivery_that_fails_ends_a_stream_that_is_held_back(tmp_path: P
         calling = asyncio.create_task(gateway.raw_stream(STREAM, held_back(consumed, 3 * AHEAD, AHEAD + 100)))
         assert await asyncio.to_thread(consumed.wait, SECONDS)
         gate.open()
-        assert await calling == told(Reason.UNAVAILABLE, 2)
+        assert await calling == told(CallReason.UNAVAILABLE, 2)
     assert len(gate.batches) == 1
 
 
@@ -300,5 +300,5 @@ async def test_a_stream_with_too_much_wrong_ends(tmp_path: Path) -> None:
             yield b"\xff"
 
     async with running(tmp_path, gate := Gate()) as gateway:
-        assert await gateway.raw_stream(STREAM, wrong()) == told(Reason.TOO_MANY_ITEMS)
+        assert await gateway.raw_stream(STREAM, wrong()) == told(ItemReason.TOO_MANY_ITEMS)
     assert gate.releases == []

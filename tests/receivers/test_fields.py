@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kannelle.privacy.v1 import delivery_pb2
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.minimise.schema import attribute, build
 from gateway.minimise.wire import varint
 from gateway.plan import FieldPlan, MessagePlan, Presence
@@ -134,4 +134,4 @@ async def test_what_comes_before_a_fault_is_read_first() -> None:
     assert [await anext(found), await anext(found)] == [b"a", b"b"]
     with pytest.raises(Refused) as caught:
         await anext(found)
-    assert caught.value.reason is Reason.MALFORMED
+    assert caught.value.reason is ItemReason.MALFORMED

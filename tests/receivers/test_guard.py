@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
 
-from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, FieldReason, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.listeners import CALLS
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard, Unary
@@ -89,7 +89,7 @@ def named(name: str) -> bytes:
     return track(analytics_pb2.AnalyticsEvent(name=name))
 
 
-MALFORMED = Reason.MALFORMED
+MALFORMED = ItemReason.MALFORMED
 ROWS: list[Row] = [
     ("no item", TRACK, b"", MALFORMED),
     ("no items", TRACKS, b"", MALFORMED),
@@ -113,29 +113,29 @@ ROWS: list[Row] = [
     ("groups 10,000 deep", TRACK, track() + wrapped(10_000, group), MALFORMED),
     ("a batch with groups 101 deep", TRACKS, wrapped(101, group), MALFORMED),
     ("logs with groups 101 deep", LOGS, wrapped(101, group), MALFORMED),
-    ("10,001 items", TRACKS, b"\x12\x00" * 10_001, Reason.TOO_MANY_ITEMS),
-    ("10,001 records", LOGS, field(1, field(2, b"\x12\x00" * 10_001)), Reason.TOO_MANY_ITEMS),
-    ("an event that isn't planned", TRACK, named("not.planned"), Reason.EVENT_NOT_PLANNED),
-    ("an event without a name", TRACK, named(""), Reason.EVENT_NOT_PLANNED),
-    ("a type of no contract", EMIT, emitting("acme.v1.Unheard"), Reason.UNKNOWN_TYPE),
-    ("no type", EMIT, field(2, b""), Reason.UNKNOWN_TYPE),
-    ("a type without a flow", EMIT, emitting("kannelle.privacy.v1.AnalyticsEvent"), Reason.UNKNOWN_FLOW),
-    ("an Any in an Any", EMIT, emitting("google.protobuf.Any"), Reason.UNKNOWN_FLOW),
-    ("a flow's key as a type", EMIT, emitting("otlp/logs"), Reason.UNKNOWN_TYPE),
+    ("10,001 items", TRACKS, b"\x12\x00" * 10_001, ItemReason.TOO_MANY_ITEMS),
+    ("10,001 records", LOGS, field(1, field(2, b"\x12\x00" * 10_001)), ItemReason.TOO_MANY_ITEMS),
+    ("an event that isn't planned", TRACK, named("not.planned"), ItemReason.EVENT_NOT_PLANNED),
+    ("an event without a name", TRACK, named(""), ItemReason.EVENT_NOT_PLANNED),
+    ("a type of no contract", EMIT, emitting("acme.v1.Unheard"), ItemReason.UNKNOWN_TYPE),
+    ("no type", EMIT, field(2, b""), ItemReason.UNKNOWN_TYPE),
+    ("a type without a flow", EMIT, emitting("kannelle.privacy.v1.AnalyticsEvent"), ItemReason.UNKNOWN_FLOW),
+    ("an Any in an Any", EMIT, emitting("google.protobuf.Any"), ItemReason.UNKNOWN_FLOW),
+    ("a flow's key as a type", EMIT, emitting("otlp/logs"), ItemReason.UNKNOWN_TYPE),
 ]
 
 OURS: list[Row] = [
-    ("a required field isn't there", EMIT, emitting("acme.v1.Order"), Reason.REQUIRED_FIELD),
-    ("a required field must go", EMIT, emitting("acme.v1.Order", field(1, b"a@b")), Reason.REQUIRED_FIELD),
-    ("61 deep", EMIT, emitting("acme.v1.Tree", wrapped(61, child)), Reason.TOO_DEEP),
-    ("101 deep", EMIT, emitting("acme.v1.Tree", wrapped(101, child)), Reason.TOO_DEEP),
-    ("200 deep", EMIT, emitting("acme.v1.Tree", wrapped(200, child)), Reason.TOO_DEEP),
-    ("10,000 deep", EMIT, emitting("acme.v1.Tree", wrapped(10_000, child)), Reason.TOO_DEEP),
-    ("61 Any", EMIT, emitting("acme.v1.Box", box(61)), Reason.TOO_DEEP),
-    ("10,000 Any", EMIT, emitting("acme.v1.Box", box(10_000)), Reason.TOO_DEEP),
-    ("no flow for a service", TRACK, track(), Reason.UNKNOWN_FLOW),
-    ("no flow for a method", f"{V1}ActivityLogService/RecordActivities", b"\x12\x00", Reason.UNKNOWN_FLOW),
-    ("no flow for logs", LOGS, logs("INFO").SerializeToString(), Reason.UNKNOWN_FLOW),
+    ("a required field isn't there", EMIT, emitting("acme.v1.Order"), ItemReason.REQUIRED_FIELD),
+    ("a required field must go", EMIT, emitting("acme.v1.Order", field(1, b"a@b")), ItemReason.REQUIRED_FIELD),
+    ("61 deep", EMIT, emitting("acme.v1.Tree", wrapped(61, child)), ItemReason.TOO_DEEP),
+    ("101 deep", EMIT, emitting("acme.v1.Tree", wrapped(101, child)), ItemReason.TOO_DEEP),
+    ("200 deep", EMIT, emitting("acme.v1.Tree", wrapped(200, child)), ItemReason.TOO_DEEP),
+    ("10,000 deep", EMIT, emitting("acme.v1.Tree", wrapped(10_000, child)), ItemReason.TOO_DEEP),
+    ("61 Any", EMIT, emitting("acme.v1.Box", box(61)), ItemReason.TOO_DEEP),
+    ("10,000 Any", EMIT, emitting("acme.v1.Box", box(10_000)), ItemReason.TOO_DEEP),
+    ("no flow for a service", TRACK, track(), ItemReason.UNKNOWN_FLOW),
+    ("no flow for a method", f"{V1}ActivityLogService/RecordActivities", b"\x12\x00", ItemReason.UNKNOWN_FLOW),
+    ("no flow for logs", LOGS, logs("INFO").SerializeToString(), ItemReason.UNKNOWN_FLOW),
 ]
 
 
@@ -229,7 +229,7 @@ async def test_a_message_over_the_limit_ends_a_stream_too(kannelle: Watched) -> 
     assert gate.waiting == 0
 
 
-FULL: Final = told(Reason.FULL, 1.0)
+FULL: Final = told(CallReason.FULL, 1.0)
 ONE_RECORD: Final = logs("INFO").SerializeToString()
 
 
@@ -266,7 +266,7 @@ async def test_more_calls_than_there_is_room_for_are_told_when_to_come_back(tmp_
 
 async def test_what_could_never_fit_is_too_large(tmp_path: Path) -> None:
     async with running(tmp_path, Gate(most=2)) as gateway:
-        assert await gateway.raw(TRACKS, track(*[event()] * 3)) == told(Reason.TOO_LARGE)
+        assert await gateway.raw(TRACKS, track(*[event()] * 3)) == told(ItemReason.TOO_LARGE)
 
 
 class Odd(Exception):
@@ -297,14 +297,14 @@ DOWN: list[tuple[str, float | None, float | None]] = [
 
 Fault = tuple[str, Exception, Ended]
 FAULTS: list[Fault] = [
-    *((f"down {name}", Retryable(Reason.UNAVAILABLE, after), told(Reason.UNAVAILABLE, expected)) for name, after, expected in DOWN),
-    ("full", Retryable(Reason.FULL, 3), told(Reason.FULL, 3)),
-    ("at odds with its agent", Retryable(Reason.UNKNOWN_PLAN, 3), told(Reason.UNKNOWN_PLAN, 3)),
+    *((f"down {name}", Retryable(CallReason.UNAVAILABLE, after), told(CallReason.UNAVAILABLE, expected)) for name, after, expected in DOWN),
+    ("full", Retryable(CallReason.FULL, 3), told(CallReason.FULL, 3)),
+    ("at odds with its agent", Retryable(CallReason.UNKNOWN_PLAN, 3), told(CallReason.UNKNOWN_PLAN, 3)),
     ("refuses as malformed", Refused(MALFORMED), told(MALFORMED)),
-    ("refuses as too large", Refused(Reason.TOO_LARGE), told(Reason.TOO_LARGE)),
-    ("refuses another item of the same request", Refused(Reason.REQUEST_ID_REUSED), told(Reason.REQUEST_ID_REUSED)),
-    ("refuses for ever", Permanent(Reason.UNKNOWN_TYPE), told(Reason.UNKNOWN_TYPE)),
-    ("refuses for a field's reason", Refused(Reason.LOOKS_LIKE_EMAIL), INTERNALLY),
+    ("refuses as too large", Refused(ItemReason.TOO_LARGE), told(ItemReason.TOO_LARGE)),
+    ("refuses another item of the same request", Refused(CallReason.REQUEST_ID_REUSED), told(CallReason.REQUEST_ID_REUSED)),
+    ("refuses for ever", Permanent(ItemReason.UNKNOWN_TYPE), told(ItemReason.UNKNOWN_TYPE)),
+    ("refuses for a field's reason", Refused(FieldReason.LOOKS_LIKE_EMAIL), INTERNALLY),
     *((f"raises {type(error).__name__}", error, INTERNALLY) for error in RAISED),
 ]
 
@@ -394,7 +394,7 @@ async def test_no_more_calls_than_there_is_room_for() -> None:
     await begun.wait()
     with pytest.raises(grpc.aio.AbortError):
         await guarded(stub)
-    assert stub.said[:2] == STATUS[Reason.FULL]
+    assert stub.said[:2] == STATUS[CallReason.FULL]
     may.set()
     assert await first == b"first"
     assert await guarded(Stub(b"third")) == b"third"
@@ -409,35 +409,30 @@ async def test_whoever_works_for_a_call_knows_its_caller() -> None:
     assert answers == [b"ipv4:127.0.0.1:0", b"ipv4:127.0.0.1:1", b"ipv4:127.0.0.1:2"]
 
 
-OF_FIELDS: Final = set(list(Reason)[: list(Reason).index(Reason.MALFORMED)])
-"""Reasons of fields and values: they end no call."""
-
-OF_DELIVERY: Final = set(list(Reason)[list(Reason).index(Reason.REJECTED) :])
-"""Reasons of what was accepted already: no caller waits for them."""
-
-NOT_TOLD: Final = {Reason.PERSONAL_ACCOUNT, Reason.INTERNAL}
+NOT_TOLD: Final = {ItemReason.PERSONAL_ACCOUNT, CallReason.INTERNAL}
 """A caller doesn't learn why an item was withheld; INTERNAL is what any other reason is."""
 
 
 def test_every_reason_that_can_end_a_call_has_a_status() -> None:
-    assert set(STATUS) == set(Reason) - OF_FIELDS - OF_DELIVERY - NOT_TOLD
+    """Those of fields end no call, and nobody waits for what becomes of a release."""
+    assert set(STATUS) == {*ItemReason, *CallReason} - NOT_TOLD
 
 
-CODES: Final = {
-    "INVALID_ARGUMENT": {Reason.MALFORMED, Reason.REQUIRED_FIELD, Reason.REQUEST_ID_REUSED},
-    "UNIMPLEMENTED": {Reason.UNKNOWN_METHOD, Reason.NO_ROUTE, Reason.NO_PLAN},
-    "PERMISSION_DENIED": {Reason.CALLER_NOT_ALLOWED},
+CODES: Final[Mapping[str, set[Reason]]] = {
+    "INVALID_ARGUMENT": {ItemReason.MALFORMED, ItemReason.REQUIRED_FIELD, CallReason.REQUEST_ID_REUSED},
+    "UNIMPLEMENTED": {CallReason.UNKNOWN_METHOD, CallReason.NO_ROUTE, CallReason.NO_PLAN},
+    "PERMISSION_DENIED": {CallReason.CALLER_NOT_ALLOWED},
     "FAILED_PRECONDITION": {
-        Reason.EVENT_NOT_PLANNED,
-        Reason.MASK_EMPTY,
-        Reason.MASK_UNCLEAR,
-        Reason.UNKNOWN_TYPE,
-        Reason.UNKNOWN_FLOW,
-        Reason.UNKNOWN_DESTINATION,
-        Reason.WITHHELD,
+        ItemReason.EVENT_NOT_PLANNED,
+        ItemReason.MASK_EMPTY,
+        ItemReason.MASK_UNCLEAR,
+        ItemReason.UNKNOWN_TYPE,
+        ItemReason.UNKNOWN_FLOW,
+        ItemReason.UNKNOWN_DESTINATION,
+        CallReason.WITHHELD,
     },
-    "RESOURCE_EXHAUSTED": {Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_ITEMS, Reason.FULL},
-    "UNAVAILABLE": {Reason.UNAVAILABLE, Reason.UNKNOWN_PLAN, Reason.POLICY_CHANGED},
+    "RESOURCE_EXHAUSTED": {ItemReason.TOO_LARGE, ItemReason.TOO_DEEP, ItemReason.TOO_MANY_ITEMS, CallReason.FULL},
+    "UNAVAILABLE": {CallReason.UNAVAILABLE, CallReason.UNKNOWN_PLAN, CallReason.POLICY_CHANGED},
 }
 
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kannelle.privacy.v1 import analytics_pb2, emit_pb2
 
-from gateway.errors import BadConfig, Reason, Refused
+from gateway.errors import BadConfig, ItemReason, Reason, Refused
 from gateway.receivers.health import LARGEST, WATCHERS, Health, _service
 from tests import http2
 from tests.running import OPTIONS, SECONDS, fate
@@ -137,7 +137,7 @@ async def test_a_request_that_is_no_good_ends_in_a_fixed_text(
 @given(data=st.binary(max_size=64) | st.text(max_size=16).map(request))
 def test_any_bytes_name_a_service_or_are_refused(data: bytes) -> None:
     named = _named(data)
-    assert named is Reason.MALFORMED or _service(request(named)) == named
+    assert named is ItemReason.MALFORMED or _service(request(named)) == named
 
 
 def _named(data: bytes) -> str | Reason:

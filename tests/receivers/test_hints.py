@@ -7,7 +7,7 @@ import gzip
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import Reason
+from gateway.errors import ItemReason
 from gateway.receivers.guard import STATUS
 from gateway.receivers.hints import Hint
 from gateway.receivers.otlp_http import JSON, PROTOBUF
@@ -107,7 +107,7 @@ TAKEN: Final[dict[str, bytes]] = {
 
 
 async def test_a_body_that_is_malformed_is_told_how_and_nothing_of_itself(tmp_path: Path) -> None:
-    number, text = STATUS[Reason.MALFORMED]
+    number, text = STATUS[ItemReason.MALFORMED]
     async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway:
         found = {name: await said(gateway, request) for name, (request, _) in HINTS.items()}
     assert {name: one.refusal for name, one in found.items()} == {

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.directory import Unknown
-from gateway.errors import Reason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Reason, Refused, Retryable
 from gateway.model import Category, Facts, Parcel, Release, Subject, Trail, Verdict, Withheld
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, Offload
@@ -43,8 +43,8 @@ class Flow:
     def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
         self.decided += 1
         if raw.rstrip() == BAD:
-            raise Refused(Reason.TOO_DEEP)
-        one: Verdict = Withheld("one", Reason.PERSONAL_ACCOUNT) if raw == PRIVATE else Release("one", "a.Type", "", raw)
+            raise Refused(ItemReason.TOO_DEEP)
+        one: Verdict = Withheld("one", ItemReason.PERSONAL_ACCOUNT) if raw == PRIVATE else Release("one", "a.Type", "", raw)
         return one, Release("two", "a.Type", "", raw)
 
 
@@ -73,7 +73,7 @@ class Case:
 
     def resolve(self, raw: bytes) -> Asked:
         if not raw:
-            raise Refused(Reason.UNKNOWN_FLOW)
+            raise Refused(ItemReason.UNKNOWN_FLOW)
         return Asked(self.flow, raw)
 
 
@@ -83,7 +83,7 @@ async def test_one_item_goes_at_once() -> None:
     assert [len(batch) for batch in case.kept.accepted] == [2]
 
 
-@pytest.mark.parametrize(("raw", "reason"), [(BAD, Reason.TOO_DEEP), (b"", Reason.UNKNOWN_FLOW)])
+@pytest.mark.parametrize(("raw", "reason"), [(BAD, ItemReason.TOO_DEEP), (b"", ItemReason.UNKNOWN_FLOW)])
 async def test_one_bad_item_is_refused(raw: bytes, reason: Reason) -> None:
     case = Case()
     with pytest.raises(Refused) as caught:
@@ -95,7 +95,7 @@ async def test_one_bad_item_is_refused(raw: bytes, reason: Reason) -> None:
 async def test_many_items_go_together_and_each_has_its_fate() -> None:
     case = Case()
     batch = await case.intake.many(case.resolve, [b"x", BAD, PRIVATE, b"", b"y", PRIVATE])
-    assert batch == Batch(accepted=4, rejected=[(1, Reason.TOO_DEEP), (3, Reason.UNKNOWN_FLOW)], withheld=[2, 5])
+    assert batch == Batch(accepted=4, rejected=[(1, ItemReason.TOO_DEEP), (3, ItemReason.UNKNOWN_FLOW)], withheld=[2, 5])
     assert [[parcel.release.payload for parcel in sent] for sent in case.kept.accepted] == [[b"x", b"x", PRIVATE, b"y", b"y", PRIVATE]]
 
 
@@ -115,7 +115,7 @@ async def test_up_to_the_bound_many_are_taken_and_one_more_takes_none(raw: bytes
     case.kept.accepted.clear()
     with pytest.raises(Refused) as caught:
         await case.intake.many(case.resolve, itertools.repeat(raw))
-    assert caught.value.reason is Reason.TOO_MANY_ITEMS
+    assert caught.value.reason is ItemReason.TOO_MANY_ITEMS
     assert case.kept.accepted == []
     assert case.flow.decided - MOST + CHUNK_BYTES // ITEM_BYTES >= MOST
 
@@ -129,7 +129,7 @@ async def test_a_stream_may_be_longer_but_not_all_wrong() -> None:
     assert (batch.accepted, len(batch.rejected)) == (2 * MOST + 1, MOST)
     with pytest.raises(Refused) as caught:
         await case.intake.add(batch, case.resolve, BAD)
-    assert caught.value.reason is Reason.TOO_MANY_ITEMS
+    assert caught.value.reason is ItemReason.TOO_MANY_ITEMS
 
 
 async def test_an_answer_names_no_more_withheld_items_than_fit() -> None:
@@ -174,7 +174,7 @@ async def test_a_refusal_is_one_wherever_it_was_decided(raw: bytes) -> None:
     case = Case()
     with pytest.raises(Refused) as caught:
         await case.intake.one(case.resolve, raw)
-    assert caught.value.reason is Reason.TOO_DEEP
+    assert caught.value.reason is ItemReason.TOO_DEEP
 
 
 class Away:
@@ -186,7 +186,7 @@ class Away:
         return None
 
     async def facts(self, subject: Subject, received_ns: int) -> Facts:
-        raise Retryable(Reason.UNAVAILABLE, 5)
+        raise Retryable(CallReason.UNAVAILABLE, 5)
 
 
 async def test_without_the_directory_nothing_goes() -> None:
@@ -204,10 +204,14 @@ async def test_each_item_is_counted_once() -> None:
     await case.intake.many(case.resolve, [b"x", BAD, b"", PRIVATE, b"y"])
     assert case.counts.items == {
         ("a.Type", "accepted", ""): 3,
-        ("a.Type", "rejected", Reason.TOO_DEEP): 1,
-        ("", "rejected", Reason.UNKNOWN_FLOW): 1,
+        ("a.Type", "rejected", ItemReason.TOO_DEEP): 1,
+        ("", "rejected", ItemReason.UNKNOWN_FLOW): 1,
     }
-    assert case.counts.verdicts == {("one", "release", ""): 2, ("one", "withhold", Reason.PERSONAL_ACCOUNT): 1, ("two", "release", ""): 3}
+    assert case.counts.verdicts == {
+        ("one", "release", ""): 2,
+        ("one", "withhold", ItemReason.PERSONAL_ACCOUNT): 1,
+        ("two", "release", ""): 3,
+    }
     ((labels, buckets, total),) = case.counts.decisions.rows()
     assert labels == ["a.Type"]
     assert buckets[-1] == ("+Inf", 3)

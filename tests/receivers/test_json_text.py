@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.receivers.hints import Unlike
 from gateway.receivers.json_text import MAX_NESTING, JsonText, number
 
@@ -138,7 +138,7 @@ def test_values_nest_as_deep_as_they_may(start: bytes) -> None:
     assert is_taken(start * times + b"0" + end * times)
     with pytest.raises(Refused) as caught:
         taken(start * MAX_NESTING)
-    assert caught.value.reason is Reason.TOO_DEEP
+    assert caught.value.reason is ItemReason.TOO_DEEP
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.errors import Reason, Retryable
+from gateway.errors import CallReason, Retryable
 from gateway.model import Parcel, Release
 from gateway.receivers.lane import AHEAD, AHEAD_BYTES, Lane
 
@@ -99,7 +99,7 @@ async def test_the_sender_waits_when_enough_waits(size: int, room: int) -> None:
 
 async def test_a_failure_ends_it() -> None:
     async def fail(batch: list[Parcel]) -> None:
-        raise Retryable(Reason.UNAVAILABLE)
+        raise Retryable(CallReason.UNAVAILABLE)
 
     lane = Lane(fail)
     await lane.put([numbered(0)])

@@ -18,7 +18,7 @@ from opentelemetry.sdk._logs.export import LogRecordExportResult, SimpleLogRecor
 from opentelemetry.sdk.resources import Resource
 
 from gateway import signals
-from gateway.errors import Reason
+from gateway.errors import CallReason, ItemReason, Reason
 from gateway.model import Release
 from gateway.receivers.guard import AFTER, DOMAIN, STATUS
 from gateway.receivers.otlp import RESPONSES
@@ -204,7 +204,7 @@ async def test_each_signal_says_how_much_was_rejected(signal: Signal, data: byte
 
 async def test_profiles_are_refused_with_a_clear_text(tmp_path: Path) -> None:
     async with running(tmp_path, gate := Gate()) as gateway:
-        assert await gateway.raw(PROFILES, b"") == Ended(*STATUS[Reason.NO_PLAN], "NO_PLAN", DOMAIN)
+        assert await gateway.raw(PROFILES, b"") == Ended(*STATUS[CallReason.NO_PLAN], "NO_PLAN", DOMAIN)
     assert gate.releases == []
 
 
@@ -225,9 +225,9 @@ _group.scope_logs.add().log_records.extend([LogRecord()] * 10_000)
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
-        ("a resource for each of many records", AMPLIFIED.SerializeToString(), Reason.TOO_LARGE),
-        ("many resources without a record", b"\x0a\x00" * 1_300_000, Reason.TOO_LARGE),
-        ("many scopes without a record", b"\x0a\x80\x89\x7a" + b"\x12\x00" * 1_000_000, Reason.TOO_LARGE),
+        ("a resource for each of many records", AMPLIFIED.SerializeToString(), ItemReason.TOO_LARGE),
+        ("many resources without a record", b"\x0a\x00" * 1_300_000, ItemReason.TOO_LARGE),
+        ("many scopes without a record", b"\x0a\x80\x89\x7a" + b"\x12\x00" * 1_000_000, ItemReason.TOO_LARGE),
     ],
 )
 async def test_too_much_of_a_request_is_refused_at_once(name: str, data: bytes, reason: Reason, tmp_path: Path) -> None:

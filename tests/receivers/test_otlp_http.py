@@ -32,7 +32,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from gateway.config import LocalHttp
-from gateway.errors import BadConfig, Reason, Refused, Retryable
+from gateway.errors import REASONS, BadConfig, CallReason, ItemReason, Reason, Refused, Retryable
 from gateway.minimise.flows import Flows
 from gateway.model import Parcel
 from gateway.pipeline.caller import CALLER
@@ -150,7 +150,7 @@ async def test_a_body_that_takes_a_thread_is_read_all_the_same(tmp_path: Path) -
     body = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [' + b",".join([record] * 400) + b"]}]}]}"
     async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(gzip.compress(body), LOGS.path, JSON, "Content-Encoding: gzip"))
-        assert (await said(gateway, posted(b"[" * 10_000, LOGS.path, JSON))).refusal == (400, *expected(Reason.TOO_DEEP))
+        assert (await said(gateway, posted(b"[" * 10_000, LOGS.path, JSON))).refusal == (400, *expected(ItemReason.TOO_DEEP))
     assert (found.status, levels(gate)) == (200, ["INFO"] * 400)
 
 
@@ -183,25 +183,29 @@ async def test_partial_success_in_json_is_proto_jsons(tmp_path: Path) -> None:
 
 
 REFUSED: Final[dict[str, tuple[bytes, int, Reason]]] = {
-    "another path": (posted(path="/v1/events"), 404, Reason.UNKNOWN_METHOD),
-    "a slash too many": (posted(path="/v1/logs/"), 404, Reason.UNKNOWN_METHOD),
-    "a path in capitals": (posted(path="/V1/logs"), 404, Reason.UNKNOWN_METHOD),
-    "an encoded path": (posted(path="/v1/%6cogs"), 404, Reason.UNKNOWN_METHOD),
-    "another host's": (posted(path="http://x/v1/logs"), 404, Reason.UNKNOWN_METHOD),
-    "GET": (posted(b"", method="GET"), 405, Reason.UNKNOWN_METHOD),
-    "PUT": (posted(method="PUT"), 405, Reason.UNKNOWN_METHOD),
-    "profiles": (posted(path="/v1development/profiles"), 501, Reason.NO_PLAN),
-    "a page": (posted(ONE, LOGS.path, PROTOBUF, "Origin: https://evil.example"), 403, Reason.CALLER_NOT_ALLOWED),
-    "a page from nowhere": (posted(ONE, LOGS.path, JSON, "Origin: null"), 403, Reason.CALLER_NOT_ALLOWED),
-    "a page that asks first": (posted(b"", LOGS.path, "", "Origin: http://x", method="OPTIONS"), 403, Reason.CALLER_NOT_ALLOWED),
-    "not protobuf": (posted(b"\xff"), 400, Reason.MALFORMED),
-    "not JSON": (posted(SECRET.encode(), LOGS.path, JSON), 400, Reason.MALFORMED),
-    "nothing for JSON": (posted(b"", LOGS.path, JSON), 400, Reason.MALFORMED),
-    "not gzip": (posted(ONE, LOGS.path, PROTOBUF, "Content-Encoding: gzip"), 400, Reason.MALFORMED),
-    "a web socket": (posted(ONE, LOGS.path, PROTOBUF, "Connection: Upgrade", "Upgrade: websocket"), 400, Reason.MALFORMED),
-    "many resources": (posted(b"\x0a\x00" * 10_001), 400, Reason.TOO_MANY_ITEMS),
-    "too long": (posted(b"\x0a\x00" * 3_000_000), 413, Reason.TOO_LARGE),
-    "too long, unpacked": (posted(gzip.compress(bytes(5_000_000)), LOGS.path, PROTOBUF, "Content-Encoding: gzip"), 413, Reason.TOO_LARGE),
+    "another path": (posted(path="/v1/events"), 404, CallReason.UNKNOWN_METHOD),
+    "a slash too many": (posted(path="/v1/logs/"), 404, CallReason.UNKNOWN_METHOD),
+    "a path in capitals": (posted(path="/V1/logs"), 404, CallReason.UNKNOWN_METHOD),
+    "an encoded path": (posted(path="/v1/%6cogs"), 404, CallReason.UNKNOWN_METHOD),
+    "another host's": (posted(path="http://x/v1/logs"), 404, CallReason.UNKNOWN_METHOD),
+    "GET": (posted(b"", method="GET"), 405, CallReason.UNKNOWN_METHOD),
+    "PUT": (posted(method="PUT"), 405, CallReason.UNKNOWN_METHOD),
+    "profiles": (posted(path="/v1development/profiles"), 501, CallReason.NO_PLAN),
+    "a page": (posted(ONE, LOGS.path, PROTOBUF, "Origin: https://evil.example"), 403, CallReason.CALLER_NOT_ALLOWED),
+    "a page from nowhere": (posted(ONE, LOGS.path, JSON, "Origin: null"), 403, CallReason.CALLER_NOT_ALLOWED),
+    "a page that asks first": (posted(b"", LOGS.path, "", "Origin: http://x", method="OPTIONS"), 403, CallReason.CALLER_NOT_ALLOWED),
+    "not protobuf": (posted(b"\xff"), 400, ItemReason.MALFORMED),
+    "not JSON": (posted(SECRET.encode(), LOGS.path, JSON), 400, ItemReason.MALFORMED),
+    "nothing for JSON": (posted(b"", LOGS.path, JSON), 400, ItemReason.MALFORMED),
+    "not gzip": (posted(ONE, LOGS.path, PROTOBUF, "Content-Encoding: gzip"), 400, ItemReason.MALFORMED),
+    "a web socket": (posted(ONE, LOGS.path, PROTOBUF, "Connection: Upgrade", "Upgrade: websocket"), 400, ItemReason.MALFORMED),
+    "many resources": (posted(b"\x0a\x00" * 10_001), 400, ItemReason.TOO_MANY_ITEMS),
+    "too long": (posted(b"\x0a\x00" * 3_000_000), 413, ItemReason.TOO_LARGE),
+    "too long, unpacked": (
+        posted(gzip.compress(bytes(5_000_000)), LOGS.path, PROTOBUF, "Content-Encoding: gzip"),
+        413,
+        ItemReason.TOO_LARGE,
+    ),
 }
 
 
@@ -215,7 +219,7 @@ async def test_what_is_not_taken_is_refused_in_the_encoding_of_the_request(
     number, text = expected(reason)
     # What is malformed may have a hint behind its text: `test_hints.py`.
     assert found.refusal[:2] == (status, number)
-    assert found.refusal[2] == text or (reason is Reason.MALFORMED and found.refusal[2].startswith(f"{text}: "))
+    assert found.refusal[2] == text or (reason is ItemReason.MALFORMED and found.refusal[2].startswith(f"{text}: "))
     assert found.headers["Content-Type"] == (PROTOBUF if PROTOBUF.encode() in request_ else JSON)
     assert found.headers.get("Allow") == ("POST" if status == 405 else None)
     assert "Retry-After" not in found.headers
@@ -257,22 +261,22 @@ PACKED: Final = gzip.compress(b"x" * 1000, mtime=0)
     ("raw", "most", "expected"),
     [
         (PACKED, 1000, b"x" * 1000),
-        (PACKED, 999, Reason.TOO_LARGE),
+        (PACKED, 999, ItemReason.TOO_LARGE),
         (PACKED * 3, 3000, b"x" * 3000),
-        (PACKED * 3, 2999, Reason.TOO_LARGE),
+        (PACKED * 3, 2999, ItemReason.TOO_LARGE),
         (gzip.compress(b"", mtime=0), 0, b""),
         (PACKED + gzip.compress(b"", mtime=0), 1000, b"x" * 1000),
-        (b"", 1000, Reason.MALFORMED),
-        (PACKED[:-1], 1000, Reason.MALFORMED),
-        (PACKED[:12], 1000, Reason.MALFORMED),
-        (PACKED[:5], 1000, Reason.MALFORMED),
-        (PACKED[:-8] + b"\0" * 8, 1000, Reason.MALFORMED),
-        (PACKED[:20] + b"\xff" * 20, 1000, Reason.MALFORMED),
-        (PACKED + b"anna", 1000, Reason.MALFORMED),
-        (PACKED + PACKED[:9], 1000, Reason.MALFORMED),
-        (b"anna.secret", 1000, Reason.MALFORMED),
-        (b"\x1f\x8b\x08\x04\x00", 1000, Reason.MALFORMED),
-        (b"\x1f\x8b\x08\x1f" + b"\xff" * 30, 1000, Reason.MALFORMED),
+        (b"", 1000, ItemReason.MALFORMED),
+        (PACKED[:-1], 1000, ItemReason.MALFORMED),
+        (PACKED[:12], 1000, ItemReason.MALFORMED),
+        (PACKED[:5], 1000, ItemReason.MALFORMED),
+        (PACKED[:-8] + b"\0" * 8, 1000, ItemReason.MALFORMED),
+        (PACKED[:20] + b"\xff" * 20, 1000, ItemReason.MALFORMED),
+        (PACKED + b"anna", 1000, ItemReason.MALFORMED),
+        (PACKED + PACKED[:9], 1000, ItemReason.MALFORMED),
+        (b"anna.secret", 1000, ItemReason.MALFORMED),
+        (b"\x1f\x8b\x08\x04\x00", 1000, ItemReason.MALFORMED),
+        (b"\x1f\x8b\x08\x1f" + b"\xff" * 30, 1000, ItemReason.MALFORMED),
     ],
 )
 def test_gzip_is_read_within_a_bound(raw: bytes, most: int, expected: bytes | Reason) -> None:
@@ -295,19 +299,19 @@ def test_a_bomb_takes_no_more_memory_than_the_bound() -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("reason", list(REASONS.values()))
 def test_a_reason_ends_with_its_status(reason: Reason) -> None:
     found = fault(reason)
     assert found.status == HTTP.get(reason, 500)
     assert found.said == (STATUS[reason] if reason in HTTP else INTERNAL)
-    assert (found.after is not None) == (reason is Reason.FULL)
+    assert (found.after is not None) == (reason is CallReason.FULL)
 
 
 @pytest.mark.parametrize(("after", "told"), [(None, None), (0.0, "1"), (0.2, "1"), (1.0, "1"), (1.01, "2"), (30.0, "30"), (1e9, "3600")])
 async def test_a_recipient_that_is_away_makes_clients_come_back(tmp_path: Path, after: float | None, told: str | None) -> None:
-    async with running(tmp_path, Gate(raising(Retryable(Reason.UNAVAILABLE, after))), local_http=LOOPBACK) as gateway:
+    async with running(tmp_path, Gate(raising(Retryable(CallReason.UNAVAILABLE, after))), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted())
-    assert found.refusal == (503, *expected(Reason.UNAVAILABLE))
+    assert found.refusal == (503, *expected(CallReason.UNAVAILABLE))
     assert found.headers.get("Retry-After") == told
 
 
@@ -318,7 +322,7 @@ async def test_a_full_gateway_makes_clients_come_back(tmp_path: Path) -> None:
         found = await said(gateway, posted())
         gate.open()
         assert (await first).status == 200
-    assert found.refusal == (429, *expected(Reason.FULL))
+    assert found.refusal == (429, *expected(CallReason.FULL))
     assert found.headers["Retry-After"] == "1"
 
 
@@ -331,7 +335,7 @@ async def test_too_many_calls_at_once_are_told_to_come_back(tmp_path: Path, monk
         gate.open()
         assert (await first).status == 200
         assert (await said(gateway, posted())).status == 200
-    assert found.refusal == (429, *expected(Reason.FULL))
+    assert found.refusal == (429, *expected(CallReason.FULL))
     assert found.headers["Retry-After"] == "1"
 
 
@@ -373,7 +377,7 @@ async def test_who_sends_slowly_makes_room(tmp_path: Path, monkeypatch: pytest.M
         found = await first.read()
         second.write(posted()[-1:])
         assert (await second.read()).status == 200
-    assert found.refusal == (429, *expected(Reason.FULL))
+    assert found.refusal == (429, *expected(CallReason.FULL))
     assert found.headers["Retry-After"] == "1"
     assert levels(gate) == ["INFO"]
 
@@ -416,7 +420,7 @@ flows:
     async with running(tmp_path, Gate(), policy=policy, local_http=LOOPBACK) as gateway:
         assert (await said(gateway, posted())).status == 200
         found = await said(gateway, posted(b"", TRACES.path))
-    assert found.refusal == (400, *expected(Reason.UNKNOWN_FLOW))
+    assert found.refusal == (400, *expected(ItemReason.UNKNOWN_FLOW))
 
 
 async def test_an_error_of_our_own_says_nothing_of_itself(
@@ -428,7 +432,7 @@ async def test_an_error_of_our_own_says_nothing_of_itself(
     async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway:
         monkeypatch.setattr(Flows, "of", failing)
         found = await said(gateway, posted())
-    assert found.refusal == (500, *expected(Reason.INTERNAL))
+    assert found.refusal == (500, *expected(CallReason.INTERNAL))
     assert "a call failed: LookupError" in caplog.text
     assert SECRET not in caplog.text
 
@@ -455,7 +459,7 @@ async def test_a_connection_is_kept(tmp_path: Path) -> None:
 async def test_a_refusal_is_heard_before_the_body_is_sent_whole(tmp_path: Path) -> None:
     async with running(tmp_path, Gate(), local_http=SMALL) as gateway, connected(gateway) as connection:
         connection.write(posted(bytes(3_000_000)))
-        assert (await connection.read()).refusal == (413, *expected(Reason.TOO_LARGE))
+        assert (await connection.read()).refusal == (413, *expected(ItemReason.TOO_LARGE))
         assert await connection.ended()
 
 
@@ -579,7 +583,7 @@ async def test_what_is_no_http_ends_in_a_fixed_text_and_is_not_logged(
             found = await connection.read()
             assert await connection.ended()
         assert (await said(gateway, posted())).status == 200
-    assert found.refusal == (400, *expected(Reason.MALFORMED))
+    assert found.refusal == (400, *expected(ItemReason.MALFORMED))
     assert SECRET not in caplog.text
     assert levels(gate) == ["INFO"]
 

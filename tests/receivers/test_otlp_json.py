@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from gateway.errors import Reason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.receivers.hints import HEXADECIMAL
 from gateway.receivers.otlp_json import DEEPEST, REQUESTS, parse
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
@@ -187,7 +187,7 @@ MALFORMED: Final = {
 def test_what_is_malformed_is_refused(raw: bytes) -> None:
     with pytest.raises(Refused) as caught:
         parse(LOGS, raw)
-    assert caught.value.reason is Reason.MALFORMED
+    assert caught.value.reason is ItemReason.MALFORMED
     assert caught.value.__cause__ is None
 
 
@@ -211,7 +211,7 @@ DEEP: Final = {
 def test_what_nests_too_deep_is_refused(raw: bytes) -> None:
     with pytest.raises(Refused) as caught:
         parse(LOGS, raw)
-    assert caught.value.reason is Reason.TOO_DEEP
+    assert caught.value.reason is ItemReason.TOO_DEEP
 
 
 def test_what_nests_as_deep_as_protobuf_allows_is_read() -> None:

@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import __version__
-from gateway.errors import Cause, Reason
+from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, ItemReason
 from gateway.minimise.census import FIRST, STRIDE
 from gateway.model import Category, Depth, FieldVerdict, Release, Trail, Verdict, Withheld
 from gateway.policy.document import Mode, Side
@@ -52,12 +52,12 @@ WAITING: Final = Waiting({"log": Depth(3, 400, 1, 5, 700), "crm": Depth()}, froz
 
 KEEP, STRIP, MASK = FieldVerdict
 NOTES: Final = {
-    ((None, "name"), Reason.TOO_LONG, STRIP): 2,
-    ((None, "name"), Reason.LOOKS_LIKE_CARD, STRIP): 1,
-    ((None, "name"), Reason.LOOKS_LIKE_IBAN, KEEP): 7,
-    ((None, "text"), Reason.LOOKS_LIKE_EMAIL, MASK): 3,
-    ((None, "at"), Reason.UNCLASSIFIED, STRIP): 5,
-    ((None, "at"), Reason.CATEGORY_NOT_ALLOWED, STRIP): 1,
+    ((None, "name"), FieldReason.TOO_LONG, STRIP): 2,
+    ((None, "name"), FieldReason.LOOKS_LIKE_CARD, STRIP): 1,
+    ((None, "name"), FieldReason.LOOKS_LIKE_IBAN, KEEP): 7,
+    ((None, "text"), FieldReason.LOOKS_LIKE_EMAIL, MASK): 3,
+    ((None, "at"), FieldReason.UNCLASSIFIED, STRIP): 5,
+    ((None, "at"), FieldReason.CATEGORY_NOT_ALLOWED, STRIP): 1,
 }
 
 
@@ -97,7 +97,7 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             1,
         ),
         (
-            lambda t: t.proxied(Proxied(Side.OUTBOUND, "UNIMPLEMENTED", reason=Reason.NO_ROUTE), 1),
+            lambda t: t.proxied(Proxied(Side.OUTBOUND, "UNIMPLEMENTED", reason=CallReason.NO_ROUTE), 1),
             "proxy_calls_total",
             {**CALL, "route": "", "destination": "", "code": "UNIMPLEMENTED", "reason": "NO_ROUTE"},
             1,
@@ -133,7 +133,7 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
         (decided(release()), "decision_duration_seconds_sum", {"flow": "a.Type"}, 6e-6),
         (decided(release(), release("crm")), "verdicts_total", {"destination": "crm", "verdict": "release", "reason": ""}, 1),
         (
-            decided(release(), Withheld("crm", Reason.PERSONAL_ACCOUNT)),
+            decided(release(), Withheld("crm", ItemReason.PERSONAL_ACCOUNT)),
             "verdicts_total",
             {"destination": "crm", "verdict": "withhold", "reason": "PERSONAL_ACCOUNT"},
             1,
@@ -153,7 +153,7 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             {"destination": "log", "category": "NAME", "reason": "LOOKS_LIKE_IBAN"},
             7,
         ),
-        (lambda t: t.rejected("", Reason.MALFORMED), "items_total", {"flow": "", "outcome": "rejected", "reason": "MALFORMED"}, 1),
+        (lambda t: t.rejected("", ItemReason.MALFORMED), "items_total", {"flow": "", "outcome": "rejected", "reason": "MALFORMED"}, 1),
         (
             lambda t: t.delivered("log", {"delivered": 4, "retry": 2}, 1),
             "deliveries_total",
@@ -161,8 +161,8 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             2,
         ),
         (lambda t: t.delivered("log", {"rejected": 4}, 5_000), "delivery_duration_seconds_count", {"destination": "log"}, 1),
-        (lambda t: t.buried("log", Reason.REJECTED, 3), "buried_total", {"destination": "log", "reason": "REJECTED"}, 3),
-        (lambda t: t.purged("log", Reason.CUT_OFF, 3), "purged_total", {"destination": "log", "reason": "CUT_OFF"}, 3),
+        (lambda t: t.buried("log", DeliveryReason.REJECTED, 3), "buried_total", {"destination": "log", "reason": "REJECTED"}, 3),
+        (lambda t: t.purged("log", DeliveryReason.CUT_OFF, 3), "purged_total", {"destination": "log", "reason": "CUT_OFF"}, 3),
         (lambda t: t.ask(lambda: WAITING), "outbox_items", {"destination": "log"}, 3),
         (lambda t: t.ask(lambda: WAITING), "outbox_bytes", {"destination": "log"}, 400),
         (lambda t: t.ask(lambda: WAITING), "outbox_age_seconds", {"destination": "crm"}, 0),
@@ -377,7 +377,7 @@ def test_a_closed_one_shows_nothing() -> None:
     ("told", "most"),
     [
         (lambda t: [t.proxied(Proxied(Side.OUTBOUND, "OK", "a.example", "svc"), 900), t.stripped(2)], 10e-6),
-        (decided(release(notes={((None, "name"), Reason.TOO_LONG, STRIP): 2})), 10e-6),
+        (decided(release(notes={((None, "name"), FieldReason.TOO_LONG, STRIP): 2})), 10e-6),
         (lambda t: t.called("local", "a.S", "OK", 900), 10e-6),
     ],
     ids=["a carried call", "an item", "a call"],

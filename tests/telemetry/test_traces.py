@@ -18,7 +18,7 @@ from opentelemetry.trace import get_current_span
 
 from gateway import __version__
 from gateway.config import Config, Telemetry, Traces
-from gateway.errors import BadConfig, Reason, Retryable
+from gateway.errors import BadConfig, CallReason, Retryable
 from gateway.loading import load_all, prepare
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import Called, Spans, parent, tell_items, traceparent
@@ -195,7 +195,7 @@ async def test_the_environment_adds_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_spans_that_are_not_taken_are_counted_as_lost() -> None:
     sink, counts = Sink(), Counts()
-    sink.fault = Retryable(Reason.FULL)
+    sink.fault = Retryable(CallReason.FULL)
     async with tracing(1, sink, counts) as spans:
         for _ in range(3):
             spans.begin(None, "").end(0)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Length, Moment, Number, Text, Value
 from gateway.policy.document import Policy
@@ -115,8 +115,8 @@ class Rules:
     def inside(self, ruling: Ruling) -> Ruling:
         """What doesn't leave the EU: there, this ruling."""
         if not self.site.lets(Category.OPERATIONAL):
-            return Reason.CATEGORY_NOT_ALLOWED
-        return Reason.NOT_CLOSED if self.site.outside else ruling
+            return FieldReason.CATEGORY_NOT_ALLOWED
+        return FieldReason.NOT_CLOSED if self.site.outside else ruling
 
     def identifier(self, length: int) -> Ruling:
         """On a trace or span ID of so many bytes."""
@@ -131,7 +131,7 @@ class Rules:
 def specials(rules: Rules) -> Mapping[str, Ruling]:
     """Rulings on the slots that no category alone can decide."""
     return {
-        **dict.fromkeys(STRIPPED, Reason.UNCLASSIFIED),
+        **dict.fromkeys(STRIPPED, FieldReason.UNCLASSIFIED),
         f"{RESOURCE}attributes": rules.attributes,
         f"{COMMON}InstrumentationScope.name": rules.inside(rules.name(_SCOPE)),
         f"{COMMON}InstrumentationScope.version": rules.inside(rules.string(VERSION)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.model import DETECTORS, Category, FieldPrivacy
 from gateway.plan import SpanName, Text
 from gateway.policy.otlp.shared import COUNT, FREE_TEXT, OPERATIONAL, SCHEMA_URL, Rules
@@ -117,7 +117,7 @@ def specials(rules: Rules) -> Mapping[str, Ruling]:
 
 def _name(rules: Rules) -> Ruling:
     if not rules.site.lets(Category.OPERATIONAL):
-        return Reason.CATEGORY_NOT_ALLOWED
+        return FieldReason.CATEGORY_NOT_ALLOWED
     listed = rules.policy.otlp.span_names
     if rules.site.outside:
         return SpanName(listed, KINDS)

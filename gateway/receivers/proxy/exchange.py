@@ -10,7 +10,7 @@ from typing import Final
 
 import grpc
 
-from gateway.errors import Cause, Reason, Refused
+from gateway.errors import CallReason, Cause, ItemReason, Reason, Refused
 from gateway.minimise.envelope import TEXTS
 from gateway.minimise.receipt import MAX_BYTES, FieldLine, receipt
 from gateway.minimise.subject import NOBODY
@@ -59,7 +59,7 @@ class Exchange:
             # A caller is no vendor.
             _, answer = await self._message(self.passage.back, raw, NOBODY if self._decider.blind else None)
         except Refused as error:
-            raise Refused(Reason.TOO_LARGE if error.reason is Reason.TOO_LARGE else Reason.INTERNAL) from None
+            raise Refused(ItemReason.TOO_LARGE if error.reason is ItemReason.TOO_LARGE else CallReason.INTERNAL) from None
         self.bytes_out += len(answer)
         return answer
 
@@ -67,7 +67,7 @@ class Exchange:
         self.messages += 1
         subject, (verdict,) = await self._decider.decide(way.flow, raw, time.time_ns(), subject)
         if not isinstance(verdict, Release):
-            raise Refused(Reason.WITHHELD)
+            raise Refused(CallReason.WITHHELD)
         self.stripped += verdict.unplanned
         if verdict.notes:
             self.stripped += sum(count for (_, _, became), count in verdict.notes.items() if became is FieldVerdict.STRIP)
@@ -119,7 +119,7 @@ class Shadowed(Exchange):
     async def _watched(self, way: Way, raw: bytes) -> bytes:
         self.messages += 1
         if len(raw) > MAX_BYTES:
-            self._tell("", Reason.TOO_LARGE)
+            self._tell("", ItemReason.TOO_LARGE)
             return raw
         try:
             subject, (verdict,) = await self._decider.decide(way.flow, raw, time.time_ns())

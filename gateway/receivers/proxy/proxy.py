@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias
 import grpc
 import msgspec
 
-from gateway.errors import Cause, Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, Cause, Permanent, Reason, Refused, Retryable
 from gateway.minimise.subject import NOBODY
 from gateway.pipeline.decide import Decider
 from gateway.plan import Streams
@@ -106,7 +106,7 @@ class Proxy(grpc.GenericRpcHandler):
                 return await kind(exchange, requests, context)
         except BaseException as error:
             if task is not None and self._host.in_flight.is_over(task):
-                visit.code, visit.reason = number(code_of(Reason.POLICY_CHANGED)), Reason.POLICY_CHANGED
+                visit.code, visit.reason = number(code_of(CallReason.POLICY_CHANGED)), CallReason.POLICY_CHANGED
                 await _tell(context)
             visit.code, visit.reason = _code_of(error, visit.exchange, context), _reason_of(error, visit.exchange)
             raise
@@ -124,9 +124,9 @@ class Proxy(grpc.GenericRpcHandler):
 def _unrouted(context: Context, path: str, authorities: Container[str]) -> Reason:
     """Why no route carries a call to a path: none has its authority, or those that have it don't have the path."""
     try:
-        return Reason.NO_ROUTE if named(authority(context, path), authorities) is None else Reason.UNKNOWN_METHOD
+        return CallReason.NO_ROUTE if named(authority(context, path), authorities) is None else CallReason.UNKNOWN_METHOD
     except (Unreadable, UnicodeError):
-        return Reason.UNKNOWN_METHOD
+        return CallReason.UNKNOWN_METHOD
 
 
 def _passage(method: Method, context: Context, names: Sequence[str], authorities: Container[str]) -> Passage:
@@ -134,11 +134,11 @@ def _passage(method: Method, context: Context, names: Sequence[str], authorities
     said = authority(context, method.plan.path)
     route = named(said, method.passages)
     if route is None or (route != said and said in authorities):
-        raise Refused(Reason.NO_ROUTE if named(said, authorities) is None else Reason.UNKNOWN_METHOD)
+        raise Refused(CallReason.NO_ROUTE if named(said, authorities) is None else CallReason.UNKNOWN_METHOD)
     callers = method.passages[route]
     found = [callers[name] for name in names if name in callers]
     if len(found) != 1:
-        raise Refused(Reason.CALLER_NOT_ALLOWED)
+        raise Refused(CallReason.CALLER_NOT_ALLOWED)
     return found[0]
 
 
@@ -146,7 +146,7 @@ async def _tell(context: Context) -> NoReturn:
     """End a call that what is in force by now doesn't let go on. A caller that doesn't read what it was sent is cut off."""
     try:
         async with asyncio.timeout(TELL):
-            await abort(context, Reason.POLICY_CHANGED)
+            await abort(context, CallReason.POLICY_CHANGED)
     except TimeoutError:
         raise asyncio.CancelledError from None
 
@@ -194,7 +194,7 @@ def _reason_of(error: BaseException, exchange: Exchange | None) -> Reason | Caus
         return exchange.cause or ""
     if isinstance(error, grpc.aio.AbortError):
         # Ended while it waited for its caller, to make room or for being late.
-        return Reason.FULL
+        return CallReason.FULL
     return error.reason if isinstance(error, (Refused, Retryable, Permanent)) else ""
 
 

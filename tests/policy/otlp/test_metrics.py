@@ -10,7 +10,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
 
-from gateway.errors import BadPolicy, Reason, Refused
+from gateway.errors import BadPolicy, ItemReason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts
 from gateway.signals import METRICS
@@ -162,7 +162,7 @@ def test_a_metric_keeps_a_name_that_is_one(name: str) -> None:
 def test_a_metric_without_a_name_that_may_leave_is_refused(name: str, destination: str) -> None:
     with pytest.raises(Refused) as caught:
         ENGINES[destination].decide(wrapped(Metric(name=name)), Facts(TIME))
-    assert caught.value.reason is Reason.REQUIRED_FIELD
+    assert caught.value.reason is ItemReason.REQUIRED_FIELD
 
 
 @pytest.mark.parametrize("moment", [1, 33612345678, 4111111111111111, 4111111111111111110])

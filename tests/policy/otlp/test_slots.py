@@ -23,7 +23,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.detectors.by_category import search
-from gateway.errors import Reason
+from gateway.errors import FieldReason, Reason
 from gateway.minimise import keyed
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.otlp import _REQUEST
@@ -255,9 +255,9 @@ def test_outside_the_eu_attributes_are_closed() -> None:
 @pytest.mark.parametrize(
     ("slot", "inside", "outside"),
     [
-        ("LogRecord.trace_id", "Length", Reason.NOT_CLOSED),
-        ("LogRecord.span_id", "Length", Reason.NOT_CLOSED),
-        ("LogRecord.flags", Number(0, 1023), Reason.NOT_CLOSED),
+        ("LogRecord.trace_id", "Length", FieldReason.NOT_CLOSED),
+        ("LogRecord.span_id", "Length", FieldReason.NOT_CLOSED),
+        ("LogRecord.flags", Number(0, 1023), FieldReason.NOT_CLOSED),
         ("LogRecord.time_unix_nano", SANE, msgspec.structs.replace(SANE, days=7)),
         ("LogRecord.observed_time_unix_nano", SANE, msgspec.structs.replace(SANE, days=7)),
         ("LogRecord.event_name", "Text", Text(one_of=("app.started", "video.exported"), detect=DETECTORS)),
@@ -275,7 +275,7 @@ def test_the_rule_of_a_slot(slot: str, inside: object, outside: object) -> None:
 
 def test_without_a_tracking_plan_no_event_outside_the_eu_has_a_name() -> None:
     made = compiler("message M {}")
-    assert slots.specials(made.policy, made.site("us-log"))["opentelemetry.proto.logs.v1.LogRecord.event_name"] is Reason.NOT_CLOSED
+    assert slots.specials(made.policy, made.site("us-log"))["opentelemetry.proto.logs.v1.LogRecord.event_name"] is FieldReason.NOT_CLOSED
 
 
 def test_where_operational_data_may_not_go_no_slot_goes() -> None:

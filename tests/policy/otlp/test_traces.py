@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from gateway.errors import Reason
+from gateway.errors import FieldReason
 from gateway.minimise.engine import Minimiser
 from gateway.signals import TRACES
 from tests.build import NOW, compiler, released
@@ -241,4 +241,4 @@ def test_a_status_keeps_its_code_and_its_text_only_where_free_text_may_go(messag
 def test_a_name_that_became_its_kind_is_told_of() -> None:
     raw = ResourceSpans(scope_spans=[ScopeSpans(spans=[Span(name="sign-in of Anna")])]).SerializeToString()
     told = [(one.path, one.reason, one.masked) for one in released(ENGINES["eu-indirect"], raw).stripped]
-    assert told == [("scope_spans[*].spans[*].name", Reason.NOT_LISTED, True)]
+    assert told == [("scope_spans[*].spans[*].name", FieldReason.NOT_LISTED, True)]

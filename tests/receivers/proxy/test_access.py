@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, AccessEntry
 
-from gateway.errors import Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, FieldReason, ItemReason, Permanent, Refused, Retryable
 from gateway.minimise.flows import Flows
 from gateway.minimise.subject import NOBODY
 from gateway.model import Parcel, Subject
@@ -125,7 +125,13 @@ WORD: Final = "zqxjkvwyq"
 
 @pytest.mark.parametrize(
     "fault",
-    [Retryable(Reason.FULL, 1.0), Permanent(Reason.UNAVAILABLE), Refused(Reason.TOO_LARGE), OSError(2, WORD, WORD), ValueError(WORD)],
+    [
+        Retryable(CallReason.FULL, 1.0),
+        Permanent(CallReason.UNAVAILABLE),
+        Refused(ItemReason.TOO_LARGE),
+        OSError(2, WORD, WORD),
+        ValueError(WORD),
+    ],
     ids=lambda fault: type(fault).__name__,
 )
 async def test_a_batch_that_fails_is_counted_and_the_next_one_goes(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
@@ -158,7 +164,7 @@ async def test_stopping_what_never_started_is_harmless() -> None:
 async def test_a_call_in_shadow_lists_paths_and_reasons() -> None:
     sink = Sink()
     async with logging_to(sink.deliver) as (held, _):
-        shadow = (("user.name", Reason.CATEGORY_NOT_ALLOWED, 3), ("items[*].mail", Reason.LOOKS_LIKE_EMAIL, 1))
+        shadow = (("user.name", FieldReason.CATEGORY_NOT_ALLOWED, 3), ("items[*].mail", FieldReason.LOOKS_LIKE_EMAIL, 1))
         held.add(Access(Side.INBOUND, "t.Talk/One", "web", 0, NOW * 10**9, 5, mode=Mode.SHADOW, shadow=shadow))
     (entry,) = sink.entries
     assert [(field.path, field.reason, field.count) for field in entry.shadow] == [

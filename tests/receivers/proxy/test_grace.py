@@ -22,14 +22,14 @@ from kannelle.privacy.v1.access_pb2 import AccessEntry
 from gateway.app import Gateway
 from gateway.config import Config, Listeners, Local, Outbound, Reload
 from gateway.contracts.load import load
-from gateway.errors import Reason
+from gateway.errors import CallReason
 from gateway.receivers.guard import STATUS
 from tests.calls import event
 from tests.proxied import FR, KINDS, SERVICE, Seen, Upstream, contracts, listening, note, policy, read
 from tests.running import OPTIONS, SECONDS, Ended, Gate, ended
 
 GRACE: Final = 0.2
-CODE, TEXT = STATUS[Reason.POLICY_CHANGED]
+CODE, TEXT = STATUS[CallReason.POLICY_CHANGED]
 OVER: Final = Ended(CODE, TEXT, "POLICY_CHANGED", "privacy.kannelle")
 
 WEB: Final = f"web: {{{FR}, allow: [OPERATIONAL, NAME]}}"
