@@ -155,10 +155,14 @@ class BadConfig(BadSetup):
     """The configuration can't be loaded."""
 
 
+RefusalReason = ItemReason | CallReason
+"""Why an item or a call goes nowhere, now or ever."""
+
+
 class Refused(Exception):
     """An item or a call that goes nowhere. The sender must change it: sending it again won't help."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: RefusalReason) -> None:
         super().__init__(reason.value)
         self.reason = reason
 
@@ -166,7 +170,7 @@ class Refused(Exception):
 class Retryable(Exception):
     """A recipient that can't take the releases now. `after` is in seconds; None leaves it to the caller."""
 
-    def __init__(self, reason: Reason, after: float | None = None) -> None:
+    def __init__(self, reason: RefusalReason, after: float | None = None) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.after = after

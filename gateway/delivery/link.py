@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -17,7 +17,7 @@ from kannelle.privacy.v1 import delivery_pb2, receipt_pb2
 
 from gateway.causes import cause_of
 from gateway.delivery.hub_status import HubStatus
-from gateway.errors import REASONS, CallReason, Cause, Reason, Refused, Retryable
+from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Retryable
 from gateway.minimise.wire import field
 from gateway.model import Parcel
 
@@ -174,14 +174,17 @@ def _drawn(parcel: Parcel) -> delivery_pb2.Parcel:
     )
 
 
+_SAID: Final[Mapping[int, RefusalReason]] = {
+    receipt_pb2.Reason.Value(f"{_PREFIX}{reason}"): reason for kind in (ItemReason, CallReason) for reason in kind
+}
+"""The reasons that a hub may give, by their numbers."""
+
+
 def _error(one: delivery_pb2.Acknowledgement) -> Exception | None:
     """What an acknowledgement stands for; a reason that isn't known is none that helps a caller."""
     if one.reason == receipt_pb2.REASON_UNSPECIFIED:
         return None
-    try:
-        reason = REASONS[receipt_pb2.Reason.Name(one.reason).removeprefix(_PREFIX)]
-    except (KeyError, ValueError):
-        reason = CallReason.INTERNAL
+    reason = _SAID.get(one.reason, CallReason.INTERNAL)
     if one.HasField("retry_after"):
         return Retryable(reason, max(0.0, one.retry_after.ToNanoseconds() / 1e9))
     return Refused(reason)

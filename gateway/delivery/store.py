@@ -17,7 +17,7 @@ from gateway.delivery.lanes import Lane, Lanes
 from gateway.delivery.outbox import Leased
 from gateway.delivery.rows import COLUMNS, Item, Row, hashes, item, leased
 from gateway.delivery.seen import Seen
-from gateway.errors import CallReason, DeliveryReason, FieldReason, ItemReason, Reason, Refused, Retryable
+from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Retryable
 from gateway.model import Parcel
 from gateway.telemetry import Use
 
@@ -108,7 +108,7 @@ class Store:
         if self.use.used + size > self._most:
             raise Retryable(CallReason.FULL, AFTER)
         if max([parcel.received_ns for parcel in new]) > LAST:
-            raise Refused(FieldReason.OUT_OF_RANGE)
+            raise Refused(CallReason.INTERNAL)
         self._seen.add(new, now_ns)
         self._insert(new)
 

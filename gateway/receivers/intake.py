@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.delivery import Delivery
 from gateway.delivery.packer import Packer, Sent
-from gateway.errors import CallReason, ItemReason, Reason, Refused
+from gateway.errors import CallReason, ItemReason, Reason, RefusalReason, Refused
 from gateway.minimise.flows import Flow
 from gateway.model import Parcel, Subject, Withheld
 from gateway.pipeline.decide import Decider, Verdicts
@@ -77,7 +77,7 @@ class _Decided(msgspec.Struct, gc=False):
     subject: Subject | None = None
     verdicts: Verdicts | None = None
     parcels: Sequence[Parcel] = ()
-    refused: Reason | None = None
+    refused: RefusalReason | None = None
     took_ns: int = 0
 
     def __repr__(self) -> str:

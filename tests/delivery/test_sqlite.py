@@ -13,7 +13,7 @@ import pytest
 from gateway.config import Outbox
 from gateway.delivery.outbox import Leased
 from gateway.delivery.store import ROW
-from gateway.errors import CallReason, FieldReason, ItemReason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.exporters.base import Bounds
 from tests.delivery.desk import NOW, SECOND, parcel, parcels
 from tests.delivery.kept import ALL, counts, held, opened, texts
@@ -180,7 +180,7 @@ async def test_what_is_refused_spoils_nothing_that_is_committed_with_it(tmp_path
         offers = [[one], [other], [large], [parcel("far", received_ns=2**64 - 1)], [parcel("odd", "\ud800")], [parcel("z")]]
         done = await asyncio.gather(*(outbox.accept(offer, NOW) for offer in offers), return_exceptions=True)
         reasons = [answer.reason if isinstance(answer, Refused | Retryable) else answer for answer in done]
-        assert reasons == [None, CallReason.REQUEST_ID_REUSED, ItemReason.TOO_LARGE, FieldReason.OUT_OF_RANGE, CallReason.UNAVAILABLE, None]
+        assert reasons == [None, CallReason.REQUEST_ID_REUSED, ItemReason.TOO_LARGE, CallReason.INTERNAL, CallReason.UNAVAILABLE, None]
         assert await held(outbox) == ["a", "z"]
 
 

@@ -14,7 +14,7 @@ import pytest
 from gateway import config
 from gateway.delivery.hub_status import UNTRIED
 from gateway.delivery.uplink import FIRST, LARGEST, LONGEST, Fallback, HubExporter, Uplink, away
-from gateway.errors import REASONS, CallReason, Cause, ItemReason, Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, Cause, ItemReason, Permanent, Reason, RefusalReason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.model import Parcel, Release
 from gateway.receivers.guard import AFTER
@@ -107,10 +107,10 @@ async def test_no_proxy_is_asked_for_a_hub_elsewhere(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("make", [Refused, Permanent, Retryable])
-async def test_each_reason_of_the_hub_is_told(make: Callable[[Reason], Exception], tmp_path: Path) -> None:
+async def test_each_reason_of_the_hub_is_told(make: Callable[[RefusalReason], Exception], tmp_path: Path) -> None:
     gate = Gate()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
-        for reason in REASONS.values():
+        for reason in (*ItemReason, *CallReason):
             with gate.replying(raising(make(reason))):
                 wanted = (Retryable, reason, AFTER) if make is Retryable else (Refused, reason, None)
                 assert await refusal(agent, A) == wanted

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
 
-from gateway.errors import CallReason, FieldReason, ItemReason, Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.listeners import CALLS
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard, Unary
@@ -304,7 +304,6 @@ FAULTS: list[Fault] = [
     ("refuses as too large", Refused(ItemReason.TOO_LARGE), told(ItemReason.TOO_LARGE)),
     ("refuses another item of the same request", Refused(CallReason.REQUEST_ID_REUSED), told(CallReason.REQUEST_ID_REUSED)),
     ("refuses for ever", Permanent(ItemReason.UNKNOWN_TYPE), told(ItemReason.UNKNOWN_TYPE)),
-    ("refuses for a field's reason", Refused(FieldReason.LOOKS_LIKE_EMAIL), INTERNALLY),
     *((f"raises {type(error).__name__}", error, INTERNALLY) for error in RAISED),
 ]
 

@@ -121,7 +121,7 @@ class Proxy(grpc.GenericRpcHandler):
                 traced.end(visit.code)
 
 
-def _unrouted(context: Context, path: str, authorities: Container[str]) -> Reason:
+def _unrouted(context: Context, path: str, authorities: Container[str]) -> CallReason:
     """Why no route carries a call to a path: none has its authority, or those that have it don't have the path."""
     try:
         return CallReason.NO_ROUTE if named(authority(context, path), authorities) is None else CallReason.UNKNOWN_METHOD
