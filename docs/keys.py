@@ -27,9 +27,15 @@ from gateway.yamlfile.durations import UNITS, written
 ROOT: Final = Path(__file__).parents[1]
 
 LISTS: Final[Mapping[str, tuple[Any, str]]] = {
-    "categories": (Category, "Of data. `AGE`, `GENDER`, `BANKING`, `LOCATION` and `CREDENTIAL` no destination may ever receive."),
+    "categories": (
+        Category,
+        "Of data. `AGE`, `GENDER`, `BANKING`, `LOCATION` and `CREDENTIAL` no destination may ever receive.",
+    ),
     "detectors": (Detector, "What is found by its look, whatever a value's category says."),
-    "purposes": (Purpose, "The data uses of [fideslang](https://ethyca.github.io/fideslang/)'s default taxonomy, version 3.1."),
+    "purposes": (
+        Purpose,
+        "The data uses of [fideslang](https://ethyca.github.io/fideslang/)'s default taxonomy, version 3.1.",
+    ),
     "codes": (Code, "Of gRPC, as [its documentation](https://grpc.io/docs/guides/status-codes/) has them, but OK."),
 }
 """Lists of names too long for a table's cell: the anchor, the type and what they are."""
@@ -147,7 +153,13 @@ def _plain(type_: Any) -> str:
 
 
 def _bounds(meta: msgspec.Meta, shown: Any) -> str:
-    low = f"more than {shown(meta.gt)}" if meta.gt is not None else f"{shown(meta.ge)} or more" if meta.ge is not None else ""
+    low = (
+        f"more than {shown(meta.gt)}"
+        if meta.gt is not None
+        else f"{shown(meta.ge)} or more"
+        if meta.ge is not None
+        else ""
+    )
     if meta.ge is not None and meta.le is not None:
         return f", {shown(meta.ge)} to {shown(meta.le)}"
     high = f"{shown(meta.le)} or less" if meta.le is not None else ""
@@ -182,13 +194,17 @@ def files() -> dict[Path, str]:
         ROOT / "docs/policy.md": page(Policy, POLICY, "policy"),
         ROOT / "docs/configuration.md": page(Config, CONFIGURATION, "configuration"),
         ROOT / "gateway/policy/policy.schema.json": schema.text(Policy, "Policy of the Kannelle privacy gateway"),
-        ROOT / "gateway/config/configuration.schema.json": schema.text(Config, "Configuration of the Kannelle privacy gateway"),
+        ROOT / "gateway/config/configuration.schema.json": schema.text(
+            Config, "Configuration of the Kannelle privacy gateway"
+        ),
     }
 
 
 def main() -> int:
     """Write or compare; the exit code."""
-    stale = {path: text for path, text in files().items() if not path.is_file() or path.read_text(encoding="utf-8") != text}
+    stale = {
+        path: text for path, text in files().items() if not path.is_file() or path.read_text(encoding="utf-8") != text
+    }
     for path, text in stale.items():
         if "--check" in sys.argv[1:]:
             print(f"{path.relative_to(ROOT)} is out of step: run make docs")

@@ -53,7 +53,10 @@ def _struct(struct: Struct) -> dict[str, Any]:
 def _of(type_: Any) -> dict[str, Any]:
     base, metas = taken_apart(type_)
     if base is timedelta or SECONDS in metas:
-        return _duration(positive=base is timedelta or any(isinstance(meta, msgspec.Meta) and not _takes_zero(meta) for meta in metas))
+        return _duration(
+            positive=base is timedelta
+            or any(isinstance(meta, msgspec.Meta) and not _takes_zero(meta) for meta in metas)
+        )
     if len(options(base)) > 1:
         return {"anyOf": [_of(option) for option in options(base)]}
     schema = _plain(base)

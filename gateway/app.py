@@ -85,7 +85,9 @@ Source = Callable[[Config], tuple[PolicyFile, Contract]]
 class Gateway:
     """One running gateway."""
 
-    def __init__(self, config: Config, given: Delivery | None = None, *, source: Source = load_all, origin: Origin = NOWHERE) -> None:
+    def __init__(
+        self, config: Config, given: Delivery | None = None, *, source: Source = load_all, origin: Origin = NOWHERE
+    ) -> None:
         """Check and compile everything and open what is kept, before anything listens. Raises BadSetup.
 
         A delivery that is `given` takes the place of the role's own. `origin` tells the configuration's lines.
@@ -107,13 +109,19 @@ class Gateway:
         self._again = Again(self._current.flows, self._decider)
         _have_state(config.state, checked.flaws)
         self._keys = Keys.read(config.state / KEYS)
-        around = Around(self._current.flows, self._current.exporters, self._again, self.telemetry, self._hub_credentials)
+        around = Around(
+            self._current.flows, self._current.exporters, self._again, self.telemetry, self._hub_credentials
+        )
         self._depot = Depot(config, around, given)
         self.delivery = self._depot.delivery
         self._spans: Spans | None = None
         self._proxied = InFlight[Passage](config.reload.grace, lambda passage: self._current.routing().lets(passage))
-        self._streamed = InFlight[emit.Streamed](config.reload.grace, lambda streamed: streamed.lasts(self._current.flows()))
-        self._switch = Switch(self._current, self._depot, self._upstreams, self.telemetry, self._certificates, self._review)
+        self._streamed = InFlight[emit.Streamed](
+            config.reload.grace, lambda streamed: streamed.lasts(self._current.flows())
+        )
+        self._switch = Switch(
+            self._current, self._depot, self._upstreams, self.telemetry, self._certificates, self._review
+        )
         self._switch.put(checked.loaded)
         packer = Packer(self._keys, config.service)
         self._intake = Intake(self._decider, self.delivery, packer, self.telemetry)
@@ -122,7 +130,12 @@ class Gateway:
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
         self.telemetry.bounded(
-            {"access_log": self._access.use, "subject_hashes": self._keys.use, **self._offload.uses(), **self._health.uses()}
+            {
+                "access_log": self._access.use,
+                "subject_hashes": self._keys.use,
+                **self._offload.uses(),
+                **self._health.uses(),
+            }
         )
         self._guards: list[Guard] = []
         self._hubs: list[delivery.Hub] = []
@@ -231,7 +244,9 @@ class Gateway:
 
     def _readiness(self) -> Readiness:
         certificates = () if self._certificates is None else self._certificates.checks()
-        return Readiness.of((self._serving, *(reloader.check for reloader in self._reloaders), *self._depot.checks(), *certificates))
+        return Readiness.of(
+            (self._serving, *(reloader.check for reloader in self._reloaders), *self._depot.checks(), *certificates)
+        )
 
     # Who listens.
 
@@ -240,7 +255,10 @@ class Gateway:
         yield self._local(Listener("local", listeners.local))
         if listeners.outbound is not None:
             yield self._proxy(
-                Listener("outbound", listeners.outbound), Side.OUTBOUND, lambda context: service, listeners.outbound.max_calls
+                Listener("outbound", listeners.outbound),
+                Side.OUTBOUND,
+                lambda context: service,
+                listeners.outbound.max_calls,
             )
         if listeners.inbound is not None and self._certificates is not None:
             inbound = Listener("inbound", listeners.inbound, self._certificates.server_credentials())
@@ -253,7 +271,15 @@ class Gateway:
         repack = repacked(self._keys, self._current.flows)
         roll_out = RollOut(self._current.flows)
         hub = delivery.Hub(
-            agents, max(1, most // 2), Callers(), roll_out, self._again, repack, self.delivery, self.telemetry, Register(self.telemetry)
+            agents,
+            max(1, most // 2),
+            Callers(),
+            roll_out,
+            self._again,
+            repack,
+            self.delivery,
+            self.telemetry,
+            Register(self.telemetry),
         )
         guard = Guard(most, Calls(listener.name, self.telemetry))
         self.telemetry.bounded({"delivery_calls": guard.use})
@@ -263,14 +289,20 @@ class Gateway:
         return listener
 
     def _local(self, listener: Listener) -> Listener:
-        flows, intake, guard = self._current.flows, self._intake, Guard(CALLS, Calls("local", self.telemetry, lambda: self._spans))
+        flows, intake, guard = (
+            self._current.flows,
+            self._intake,
+            Guard(CALLS, Calls("local", self.telemetry, lambda: self._spans)),
+        )
         self.telemetry.bounded({"local_calls": guard.use})
         self.telemetry.serves("local", (*OWN, *(one.service for one in SIGNALS)))
         listener.server.add_generic_rpc_handlers(tuple(emit.handlers(flows, intake, guard, self._streamed)))
         listener.server.add_generic_rpc_handlers(tuple(otlp.handlers(flows, intake, guard)))
         listener.server.add_generic_rpc_handlers(tuple(privacy.handlers(flows, self._decider, guard)))
         if self._config.reflection:
-            Reflection((*OWN, *(one.service for one in SIGNALS)), lambda: self._current.now.contract.pool).add_to(listener.server)
+            Reflection((*OWN, *(one.service for one in SIGNALS)), lambda: self._current.now.contract.pool).add_to(
+                listener.server
+            )
         return listener
 
     def _built_http(self) -> OtlpHttp | None:

@@ -103,7 +103,9 @@ class Store:
         return self._outbox.check
 
     def _waiting(self) -> Waiting:
-        return Waiting(self.delivery.depths(), frozenset(self.delivery.broken()), self._outbox.set_aside, self._outbox.operated())
+        return Waiting(
+            self.delivery.depths(), frozenset(self.delivery.broken()), self._outbox.set_aside, self._outbox.operated()
+        )
 
 
 class Depot:
@@ -111,7 +113,9 @@ class Depot:
 
     def __init__(self, config: Config, around: Around, given: Delivery | None = None) -> None:
         """`given` takes the place of all that the configuration says. Raises BadConfig if something can't be opened."""
-        self._uplink = None if given is not None or config.hub is None else Uplink(config.hub, around.credentials, around.counts)
+        self._uplink = (
+            None if given is not None or config.hub is None else Uplink(config.hub, around.credentials, around.counts)
+        )
         uplink = self._uplink
         self._recipients = Recipients(config, uplink)
         self._again = around.again

@@ -105,7 +105,9 @@ def _flaw_of_folder(folder: Path, found: os.stat_result) -> Flaw | None:
         return Flaw(folder, text)
     if text := unwritable(folder):
         return Flaw(folder, text)
-    return Flaw(folder, f"is open to others, by its mode {mode:04o}", partial(_close, to=0o700)) if mode & OTHERS else None
+    return (
+        Flaw(folder, f"is open to others, by its mode {mode:04o}", partial(_close, to=0o700)) if mode & OTHERS else None
+    )
 
 
 def _flaws_of_file(path: Path) -> Iterator[Flaw]:
@@ -121,7 +123,9 @@ def _flaws_of_file(path: Path) -> Iterator[Flaw]:
     elif found.st_uid != us:
         yield Flaw(path, f"belongs to user {found.st_uid}, and the gateway is user {us}: chown it")
     elif found.st_nlink > 1 and not _is_leftover(path, found):
-        yield Flaw(path, "has a second name, a hard link, by which others may reach it: copy it, and put the copy in its place")
+        yield Flaw(
+            path, "has a second name, a hard link, by which others may reach it: copy it, and put the copy in its place"
+        )
     elif found.st_nlink > 1 and path.name.startswith("."):
         yield Flaw(path, "was left by a start that was cut off", Path.unlink)
     elif mode & OTHERS:
@@ -130,7 +134,11 @@ def _flaws_of_file(path: Path) -> Iterator[Flaw]:
 
 def _is_leftover(path: Path, found: os.stat_result) -> bool:
     """Whether all names of a file are in its folder, the second one hidden: as whoever makes a file at once leaves it when killed."""
-    same = [one for one in path.parent.iterdir() if (entry := one.lstat()).st_ino == found.st_ino and entry.st_dev == found.st_dev]
+    same = [
+        one
+        for one in path.parent.iterdir()
+        if (entry := one.lstat()).st_ino == found.st_ino and entry.st_dev == found.st_dev
+    ]
     return len(same) == found.st_nlink == 2 and sum(one.name.startswith(".") for one in same) == 1
 
 

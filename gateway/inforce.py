@@ -102,7 +102,9 @@ class Switch(msgspec.Struct, frozen=True):
 
         Raises BadConfig, and then nothing has changed.
         """
-        opening = asyncio.create_task(asyncio.to_thread(self.depot.open, loaded.file.policy, loaded.contract, loaded.file.origin))
+        opening = asyncio.create_task(
+            asyncio.to_thread(self.depot.open, loaded.file.policy, loaded.contract, loaded.file.origin)
+        )
         try:
             opened = await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -117,7 +119,9 @@ class Switch(msgspec.Struct, frozen=True):
         policy, flows, routing = loaded.file.policy, loaded.flows, self._routing(loaded.courses)
         exporters = self.depot.adopt(opened)
         before = self.current.earlier
-        self.current.put(InForce(policy, loaded.contract, flows, loaded.courses, routing, exporters, loaded.digest, loaded.files))
+        self.current.put(
+            InForce(policy, loaded.contract, flows, loaded.courses, routing, exporters, loaded.digest, loaded.files)
+        )
         self.depot.replace(exporters, flows)
         self.upstreams.keep(routing.targets)
         self.telemetry.in_force(
@@ -127,7 +131,9 @@ class Switch(msgspec.Struct, frozen=True):
             file=loaded.file.sha256,
             elsewhere=len({name for name, _ in flows.absent}),
         )
-        self.telemetry.carries((route.listener, route.authority, route.destination, route.mode) for route in loaded.courses.table.routes)
+        self.telemetry.carries(
+            (route.listener, route.authority, route.destination, route.mode) for route in loaded.courses.table.routes
+        )
         self.review()
         log.info("in force", extra=description(loaded, None if before is None else changes(before, self.current.now)))
 
@@ -166,7 +172,9 @@ def description(loaded: Loaded, changed: Sequence[str] | None) -> Fields:
 def changes(before: InForce, now: InForce) -> list[str]:
     """What came, went or does otherwise, by name: destinations, flows and routes."""
     kinds = {"destination": _destinations, "flow": _flows, "route": _routes}
-    return [f"{kind} {name} {how}" for kind, named in kinds.items() for name, how in _compared(named(before), named(now))]
+    return [
+        f"{kind} {name} {how}" for kind, named in kinds.items() for name, how in _compared(named(before), named(now))
+    ]
 
 
 def _compared(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[tuple[str, str]]:

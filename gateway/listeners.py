@@ -19,7 +19,9 @@ CALLS: Final = 512
 class Listener:
     """A server on one address."""
 
-    def __init__(self, name: str, given: Local | Outbound | Inbound | Delivery, credentials: grpc.ServerCredentials | None = None) -> None:
+    def __init__(
+        self, name: str, given: Local | Outbound | Inbound | Delivery, credentials: grpc.ServerCredentials | None = None
+    ) -> None:
         """`name` is the key of `given` in the configuration. Without credentials it is plaintext."""
         self.name = name
         self.server = grpc.aio.server(options=_options(given))

@@ -66,15 +66,26 @@ def prepare(config: Config, file: PolicyFile, contract: Contract) -> Loaded:
     if config.tls is None and any(not route.local for route in courses.table.routes):
         raise BadConfig("tls: is required, for the policy has a route to an upstream that isn't plaintext")
     if config.telemetry.traces.ratio > 0 and flows.find(TRACES.flow) is None:
-        raise BadConfig(f"telemetry.traces.ratio: needs the flow {TRACES.flow} in the policy, by which the gateway's own traces go")
-    return Loaded(replace(file, policy=compiler.policy), contract, flows, courses, _digest(flows, courses), _contract_digest(contract))
+        raise BadConfig(
+            f"telemetry.traces.ratio: needs the flow {TRACES.flow} in the policy, by which the gateway's own traces go"
+        )
+    return Loaded(
+        replace(file, policy=compiler.policy),
+        contract,
+        flows,
+        courses,
+        _digest(flows, courses),
+        _contract_digest(contract),
+    )
 
 
 def _check_complete(compiler: Compiler, file: PolicyFile) -> None:
     """A hub decides on the items of all flows. Raises BadPolicy where the contract lacks the type of one."""
     for one in compiler.absent:
         if one.keys[0] == "flows":
-            raise file.origin.fail(one.keys, "no contract has a message type of this name, and a hub decides on the items of all flows")
+            raise file.origin.fail(
+                one.keys, "no contract has a message type of this name, and a hub decides on the items of all flows"
+            )
 
 
 def _tell_absent(compiler: Compiler) -> None:

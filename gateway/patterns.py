@@ -103,7 +103,9 @@ def _check(pattern: str) -> None:
         if unit["raw"]:
             raise ValueError(rf"'{unit['raw']}' is not supported")
         if unit["endless"]:
-            raise ValueError(f"not bounded in length: '{unit['endless']}' (use a repetition with an upper bound, such as {{1,64}})")
+            raise ValueError(
+                f"not bounded in length: '{unit['endless']}' (use a repetition with an upper bound, such as {{1,64}})"
+            )
 
 
 def _options() -> re2.Options:

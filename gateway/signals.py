@@ -41,12 +41,26 @@ class Signal(msgspec.Struct, frozen=True):
 
 _COLLECTOR: Final = "opentelemetry.proto.collector."
 
-LOGS: Final = Signal("logs", f"{_COLLECTOR}logs.v1.LogsService", "opentelemetry.proto.logs.v1.ResourceLogs", "resource_logs", "log_records")
+LOGS: Final = Signal(
+    "logs",
+    f"{_COLLECTOR}logs.v1.LogsService",
+    "opentelemetry.proto.logs.v1.ResourceLogs",
+    "resource_logs",
+    "log_records",
+)
 TRACES: Final = Signal(
-    "traces", f"{_COLLECTOR}trace.v1.TraceService", "opentelemetry.proto.trace.v1.ResourceSpans", "resource_spans", "spans"
+    "traces",
+    f"{_COLLECTOR}trace.v1.TraceService",
+    "opentelemetry.proto.trace.v1.ResourceSpans",
+    "resource_spans",
+    "spans",
 )
 METRICS: Final = Signal(
-    "metrics", f"{_COLLECTOR}metrics.v1.MetricsService", "opentelemetry.proto.metrics.v1.ResourceMetrics", "resource_metrics", "data_points"
+    "metrics",
+    f"{_COLLECTOR}metrics.v1.MetricsService",
+    "opentelemetry.proto.metrics.v1.ResourceMetrics",
+    "resource_metrics",
+    "data_points",
 )
 
 SIGNALS: Final = (LOGS, TRACES, METRICS)

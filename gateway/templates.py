@@ -93,7 +93,11 @@ class _Scanner:
     def _text(self, call: ast.Call) -> ast.expr | None:
         """What a call logs; None where it isn't one that does."""
         func = call.func
-        if not isinstance(func, ast.Attribute) or not (func.attr in METHODS or func.attr == "log") or not self._is_logger(func.value):
+        if (
+            not isinstance(func, ast.Attribute)
+            or not (func.attr in METHODS or func.attr == "log")
+            or not self._is_logger(func.value)
+        ):
             return None
         place = int(func.attr == "log")
         if len(call.args) > place:
@@ -103,7 +107,9 @@ class _Scanner:
     def _judge(self, text: ast.expr, line: int) -> Iterator[Use | Note]:
         made = _texts(text, self._constants)
         if made is None:
-            yield Note(self._path, line, f"{_kind(text)} is never a template: log a constant, and what varies as an attribute")
+            yield Note(
+                self._path, line, f"{_kind(text)} is never a template: log a constant, and what varies as an attribute"
+            )
         for template in made or ():
             fault = _fault(template)
             yield Note(self._path, line, fault) if fault else Use(template, self._path, line)
@@ -125,7 +131,9 @@ class _Scanner:
 
     def _is_logger(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Call):
-            chained = isinstance(node.func, ast.Attribute) and node.func.attr in _CHAIN and self._is_logger(node.func.value)
+            chained = (
+                isinstance(node.func, ast.Attribute) and node.func.attr in _CHAIN and self._is_logger(node.func.value)
+            )
             return chained or self._makes_logger(node)
         name = _name(node)
         return name is not None and (_named_logger(name) or name in self._loggers)
@@ -148,7 +156,10 @@ def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
     times = Counter(_bindings(tree))
     for node in tree.body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
                 if times[name] == 1:
                     yield name, value
 

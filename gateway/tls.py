@@ -185,7 +185,9 @@ def _public(key: str, path: Path, pem: bytes) -> PublicKeyTypes:
     except (ValueError, UnsupportedAlgorithm):
         raise _fault(key, path, "must be a private key in PEM") from None
     public = private.public_key()
-    if isinstance(public, rsa.RSAPublicKey) or (isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, _CURVES)):
+    if isinstance(public, rsa.RSAPublicKey) or (
+        isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, _CURVES)
+    ):
         return public
     raise _fault(key, path, "must be an RSA key, or one on P-256 or P-384")
 
@@ -227,7 +229,13 @@ class Certificates:
             validity = expiry.validity(now)
             since = expiry.not_after if validity is Validity.EXPIRED else self._loaded
             cause = "" if validity is Validity.VALID else validity.name
-            yield Check(f"certificate-{expiry.certificate}", not cause, since, cause, f"not after {rfc3339.written(expiry.not_after)}")
+            yield Check(
+                f"certificate-{expiry.certificate}",
+                not cause,
+                since,
+                cause,
+                f"not after {rfc3339.written(expiry.not_after)}",
+            )
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """For a server whose callers must have a certificate. A new connection gets the material of its moment; TLS 1.2 is the least."""

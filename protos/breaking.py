@@ -34,7 +34,10 @@ def names(*arguments: str) -> list[str]:
 
 def revisions() -> list[str]:
     """What the protos may be compared with, best first."""
-    earlier = [*names("merge-base", "HEAD", "origin/main"), *names("log", "--first-parent", "--format=%H", "--", "protos")]
+    earlier = [
+        *names("merge-base", "HEAD", "origin/main"),
+        *names("log", "--first-parent", "--format=%H", "--", "protos"),
+    ]
     return names("describe", "--tags", "--abbrev=0") or earlier
 
 

@@ -62,7 +62,12 @@ def with_services(contracts: Path) -> set[str]:
 def write_stubs(out: Path, public: list[str], services: set[str]) -> None:
     """Messages for all of `public`, stubs and servicers for those that declare a service, each with its types."""
     protoc(plugin("mypy"), f"--python_out={out}", f"--mypy_out=quiet:{out}", *public)
-    protoc(plugin("mypy_grpc"), f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}", *sorted(services.intersection(public)))
+    protoc(
+        plugin("mypy_grpc"),
+        f"--grpc_python_out={out}",
+        f"--mypy_grpc_out=quiet:{out}",
+        *sorted(services.intersection(public)),
+    )
 
 
 def plugin(name: str) -> str:
@@ -73,7 +78,11 @@ def plugin(name: str) -> str:
 def kept(root: Path) -> dict[str, bytes]:
     """What `generate` is answerable for below `root`, by path."""
     files = [root / CONTRACTS, *(root / STUBS).glob("*")]
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files if path.is_file() and path.name not in HAND_WRITTEN}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in files
+        if path.is_file() and path.name not in HAND_WRITTEN
+    }
 
 
 def differing(old: dict[str, bytes], new: dict[str, bytes]) -> Iterator[str]:

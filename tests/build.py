@@ -38,7 +38,9 @@ import "google/protobuf/wrappers.proto";
 import "kannelle/privacy/v1/annotations.proto";
 """
 
-INSIDE: Final = "USER_ID, WORK_EMAIL, OPERATIONAL, NAME, PHONE, DEVICE, ORGANISATION, USAGE, CONTENT, FREE_TEXT, PAYMENT"
+INSIDE: Final = (
+    "USER_ID, WORK_EMAIL, OPERATIONAL, NAME, PHONE, DEVICE, ORGANISATION, USAGE, CONTENT, FREE_TEXT, PAYMENT"
+)
 OUTSIDE: Final = "USER_ID, WORK_EMAIL, OPERATIONAL"
 RECIPIENTS: Final = ("log", "service", "store", "vendor")
 
@@ -76,7 +78,9 @@ def policy(more: str = "", flows: str = "{}") -> PolicyFile:
 
 def proto(body: str, head: str = HEAD) -> str:
     """A proto file. `@NAME` after a field stands for its category, `@{category: NAME, min: 1}` for its whole classification."""
-    body = re.sub(r"@\{(.*?)\}(?=\s*[;,\]])", lambda match: f"[(kannelle.privacy.v1.field) = {{{_named(match[1])}}}]", body)
+    body = re.sub(
+        r"@\{(.*?)\}(?=\s*[;,\]])", lambda match: f"[(kannelle.privacy.v1.field) = {{{_named(match[1])}}}]", body
+    )
     return head + re.sub(r"@([A-Z_]+)", r"[(kannelle.privacy.v1.field).category = DATA_CATEGORY_\1]", body)
 
 

@@ -25,7 +25,18 @@ F = FieldDescriptorProto
 WELL_KNOWN: Final = tuple(
     f".google.protobuf.{name}"
     for name in (
-        *("Any", "Any", "Timestamp", "Duration", "Struct", "Value", "ListValue", "StringValue", "StringValue", "Int64Value"),
+        *(
+            "Any",
+            "Any",
+            "Timestamp",
+            "Duration",
+            "Struct",
+            "Value",
+            "ListValue",
+            "StringValue",
+            "StringValue",
+            "Int64Value",
+        ),
         *("UInt32Value", "BoolValue", "DoubleValue", "BytesValue", "Empty", "FieldMask"),
     )
 )
@@ -33,7 +44,9 @@ IMPORTS: Final = ("any", "timestamp", "duration", "struct", "wrappers", "empty",
 MASK: Final = ".google.protobuf.FieldMask"
 OWN: Final = ("annotations", "receipt", "context", "analytics")
 BASE: Final = tuple(
-    file for file in builtin() if file.name.endswith(("/descriptor.proto", *(f"/{name}.proto" for name in (*IMPORTS, *OWN))))
+    file
+    for file in builtin()
+    if file.name.endswith(("/descriptor.proto", *(f"/{name}.proto" for name in (*IMPORTS, *OWN))))
 )
 """What is needed of the files that every contract holds: compiling goes through all types there are."""
 SCALARS: Final = tuple(number for number in range(1, 19) if number not in (F.TYPE_GROUP, F.TYPE_MESSAGE, F.TYPE_ENUM))
@@ -93,7 +106,9 @@ def contract(chance: Chance, *, masks: bool = False) -> Contract:
 
 
 def _file(chance: Chance, index: int, imported: Sequence[FileDescriptorProto]) -> FileDescriptorProto:
-    file = FileDescriptorProto(name=f"x{index}.proto", package=f"x{index}", syntax=chance.pick(("proto3", "proto2", "editions")))
+    file = FileDescriptorProto(
+        name=f"x{index}.proto", package=f"x{index}", syntax=chance.pick(("proto3", "proto2", "editions"))
+    )
     file.dependency.extend([f"google/protobuf/{name}.proto" for name in IMPORTS])
     file.dependency.extend(["kannelle/privacy/v1/annotations.proto", *(other.name for other in imported)])
     if file.syntax == "editions":
@@ -139,7 +154,9 @@ def _features(chance: Chance, features: FeatureSet) -> None:
 def _enum(chance: Chance, file: FileDescriptorProto, index: int, may_start_late: bool) -> EnumDescriptorProto:
     """Open enums begin with zero, closed ones may not."""
     enum = EnumDescriptorProto(name=f"E{index}")
-    closed = file.syntax == "proto2" or (file.syntax == "editions" and file.options.features.enum_type == FeatureSet.CLOSED)
+    closed = file.syntax == "proto2" or (
+        file.syntax == "editions" and file.options.features.enum_type == FeatureSet.CLOSED
+    )
     first = 2 if closed and may_start_late and chance.rarely(2) else 0
     for number in (first, 1, 5, -3)[: 2 + chance.below(3)]:
         enum.value.add(name=f"{enum.name}_{number}".replace("-", "M"), number=number)
@@ -202,13 +219,17 @@ class _Fields:
         self._classify(field)
 
     def _enums(self, zero: bool = False) -> list[str]:
-        return [f".{self._file.package}.{enum.name}" for enum in self._file.enum_type if not (zero and enum.value[0].number)]
+        return [
+            f".{self._file.package}.{enum.name}" for enum in self._file.enum_type if not (zero and enum.value[0].number)
+        ]
 
     def _group(self, field: F) -> None:
         if self._file.syntax == "proto2" and self._chance.rarely(3):
             field.type = F.TYPE_GROUP
         elif self._file.syntax == "editions" and self._chance.rarely(3):
-            field.options.features.message_encoding = self._chance.pick((FeatureSet.DELIMITED, FeatureSet.LENGTH_PREFIXED))
+            field.options.features.message_encoding = self._chance.pick(
+                (FeatureSet.DELIMITED, FeatureSet.LENGTH_PREFIXED)
+            )
 
     def _label(self, field: F, message: DescriptorProto | None) -> None:
         """How a field is present. `message` is None for an extension."""
@@ -263,7 +284,9 @@ class _Fields:
             value.type_name = self._enums(zero=True)[0]
         value.ClearField("options")
         held = f".{self._file.package}.{message.name}.{entry.name}"
-        field = message.field.add(name=f"f{number}", number=number, type="TYPE_MESSAGE", type_name=held, label="LABEL_REPEATED")
+        field = message.field.add(
+            name=f"f{number}", number=number, type="TYPE_MESSAGE", type_name=held, label="LABEL_REPEATED"
+        )
         self._classify(field, value)
         keys = OF_TEXT if entry.field[0].type == F.TYPE_STRING else OF_OTHERS
         field.options.Extensions[annotations_pb2.field].map_key = self._chance.pick(keys)  # type: ignore[assignment]

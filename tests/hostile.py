@@ -13,7 +13,10 @@ Make = Callable[[int], str]
 
 def chain(size: int) -> str:
     """Each type holds the next."""
-    return "".join(f"message M{i} {{ M{i + 1} next = 1; string s = 2 @OPERATIONAL; }}\n" for i in range(size)) + f"message M{size} {{}}\n"
+    return (
+        "".join(f"message M{i} {{ M{i + 1} next = 1; string s = 2 @OPERATIONAL; }}\n" for i in range(size))
+        + f"message M{size} {{}}\n"
+    )
 
 
 def chain_to_a_user(size: int) -> str:
@@ -25,7 +28,10 @@ def chain_to_a_user(size: int) -> str:
 def rings(size: int) -> str:
     """Each type holds the next and the first, and lists the one before."""
     last = size - 1
-    held = (f"M{min(i + 1, last)} a = 1; M0 b = 2; repeated M{max(i - 1, 0)} c = 3; string s = 4 @OPERATIONAL;" for i in range(size))
+    held = (
+        f"M{min(i + 1, last)} a = 1; M0 b = 2; repeated M{max(i - 1, 0)} c = 3; string s = 4 @OPERATIONAL;"
+        for i in range(size)
+    )
     return "".join(f"message M{i} {{ {text} }}\n" for i, text in enumerate(held))
 
 
@@ -44,7 +50,9 @@ def mesh(size: int) -> str:
 
 def wide(size: int) -> str:
     """One type with many fields, each with a rule of its own."""
-    fields = (f'string f{i} = {i + 1 + 1000 * (i > 18_000)} @{{category: OPERATIONAL, pattern: "v{i}"}};' for i in range(size))
+    fields = (
+        f'string f{i} = {i + 1 + 1000 * (i > 18_000)} @{{category: OPERATIONAL, pattern: "v{i}"}};' for i in range(size)
+    )
     return f"message M0 {{ {' '.join(fields)} }}\n"
 
 

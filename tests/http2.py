@@ -28,7 +28,10 @@ def knock(port: int, path: bytes, *, fields: Fields = (), data: bytes = bytes(5)
 
 def _ask(port: int, path: bytes, fields: Fields, data: bytes, enough: Callable[[int, int], bool]) -> tuple[int, bytes]:
     said = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection, connection.makefile("rb") as answer:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,
+        connection.makefile("rb") as answer,
+    ):
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, END_HEADERS, 1, opened(path, fields)))
         connection.sendall(frame(DATA, END_STREAM, 1, data) + frame(PING, 0, 0, bytes(8)))
         for kind, stream, payload in frames(answer):
@@ -40,8 +43,16 @@ def _ask(port: int, path: bytes, fields: Fields, data: bytes, enough: Callable[[
 
 def opened(path: bytes, fields: Fields = (), *, authority: bytes = b"test") -> bytes:
     """The header block of a call."""
-    head = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", authority), (b"te", b"trailers")]
-    return b"".join(b"\0" + _text(name) + _text(value) for name, value in [*head, (b"content-type", b"application/grpc"), *fields])
+    head = [
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", path),
+        (b":authority", authority),
+        (b"te", b"trailers"),
+    ]
+    return b"".join(
+        b"\0" + _text(name) + _text(value) for name, value in [*head, (b"content-type", b"application/grpc"), *fields]
+    )
 
 
 def call(port: int, head: Fields, data: bytes, *, wait: bool = True) -> tuple[int, bytes]:
@@ -50,7 +61,10 @@ def call(port: int, head: Fields, data: bytes, *, wait: bool = True) -> tuple[in
     Without `wait` it is over once the server has read it: not every call has an answer.
     """
     said = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection, connection.makefile("rb") as answer:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,
+        connection.makefile("rb") as answer,
+    ):
         fields = b"".join(b"\0" + _text(name) + _text(value) for name, value in head)
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, END_HEADERS, 1, fields))
         connection.sendall(frame(DATA, END_STREAM, 1, data) + frame(PING, 0, 0, bytes(8)))

@@ -89,7 +89,9 @@ class Oracle:
     def stays(self, field: FieldDescriptor) -> bool:
         """Whether anything of a field may leave."""
         held = _held(field)
-        return self._may(field) and (held is None or _kind(held) != "message" or self._holds_something(held, frozenset()))
+        return self._may(field) and (
+            held is None or _kind(held) != "message" or self._holds_something(held, frozenset())
+        )
 
     def _holds_something(self, type: Descriptor, above: frozenset[str]) -> bool:
         """Whether some field of a type may leave, however deep below it."""
@@ -148,7 +150,9 @@ class Oracle:
             held = _held(field)
             if held is None or _kind(held) != "message" or not self.stays(field):
                 continue
-            for one in [value[key] for key in sorted(value)] if _is_map(field) else value if field.is_repeated else [value]:
+            for one in (
+                [value[key] for key in sorted(value)] if _is_map(field) else value if field.is_repeated else [value]
+            ):
                 self._survey(one)
 
     def _walk(self, message: Any, at: tuple[str, ...]) -> None:
@@ -317,7 +321,9 @@ def _is_map(field: FieldDescriptor) -> bool:
 def _held(field: FieldDescriptor) -> Descriptor | None:
     """The message type of a field's values."""
     return (
-        field.message_type.fields_by_name["value"].message_type if field.message_type is not None and _is_map(field) else field.message_type
+        field.message_type.fields_by_name["value"].message_type
+        if field.message_type is not None and _is_map(field)
+        else field.message_type
     )
 
 

@@ -26,7 +26,11 @@ class Masks:
     """The masks of one contract at one site."""
 
     def __init__(
-        self, contract: Contract, classes: Mapping[str, FieldPrivacy], site: Site, stays: Callable[[FieldDescriptor], bool]
+        self,
+        contract: Contract,
+        classes: Mapping[str, FieldPrivacy],
+        site: Site,
+        stays: Callable[[FieldDescriptor], bool],
     ) -> None:
         self._contract = contract
         self._classes = classes
@@ -73,7 +77,9 @@ class Masks:
 
     def _beside(self, message: Any, found: Referent) -> list[Message]:
         stay = filter(self._stays, found.beside)
-        values = [getattr(message, field.name) if not field.is_extension else message.Extensions[field] for field in stay]
+        values = [
+            getattr(message, field.name) if not field.is_extension else message.Extensions[field] for field in stay
+        ]
         return [one for value in values for one in ([value] if isinstance(value, Message) else value)]
 
     def _left(self, field: FieldDescriptor, found: Referent, path: str, gone: Asked, touched: Asked) -> list[str]:
@@ -90,7 +96,11 @@ class Masks:
             return self._to(target, tuple(path.split(".")), gone, touched)
         if all(map(self._is_whole, self._fields(target))) and not touched(()):
             return ["*"]
-        return [left for one in _by_number(target) for left in self._parts(one, (one.name,), {target.full_name}, gone, touched)]
+        return [
+            left
+            for one in _by_number(target)
+            for left in self._parts(one, (one.name,), {target.full_name}, gone, touched)
+        ]
 
     def _to(self, type: Descriptor, names: Names, gone: Asked, touched: Asked) -> list[str]:
         at: Descriptor | None = type
@@ -111,7 +121,9 @@ class Masks:
         if field.is_repeated or inner is None or _holds(field) != "message" or inner.full_name in above:
             return []
         below = above | {inner.full_name}
-        return [left for one in _by_number(inner) for left in self._parts(one, (*names, one.name), below, gone, touched)]
+        return [
+            left for one in _by_number(inner) for left in self._parts(one, (*names, one.name), below, gone, touched)
+        ]
 
     def _answers(self, type: Descriptor, names: list[str]) -> bool:
         """Whether a path leads to something that an answer keeps."""
@@ -171,7 +183,9 @@ def _holds_unknown(beside: Sequence[Any]) -> Asked:
         if not names:
             return any(map(_unknown_below, beside))
         holders = _at(beside, names[:-1])
-        return _is_unknown(beside)(names) or any(_unknown_below(held) for one in holders for held in _messages(getattr(one, names[-1])))
+        return _is_unknown(beside)(names) or any(
+            _unknown_below(held) for one in holders for held in _messages(getattr(one, names[-1]))
+        )
 
     return asked
 
@@ -191,7 +205,9 @@ def _unknown_here(holder: Any, name: str) -> bool:
 def _unknown_below(message: Any) -> bool:
     if len(UnknownFieldSet(message)):
         return True
-    return any(_unlisted(field, value) or any(map(_unknown_below, _messages(value))) for field, value in message.ListFields())
+    return any(
+        _unlisted(field, value) or any(map(_unknown_below, _messages(value))) for field, value in message.ListFields()
+    )
 
 
 def _unlisted(field: FieldDescriptor, value: Any) -> bool:

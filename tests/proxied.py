@@ -58,7 +58,12 @@ service Customers {
 }
 """
 )
-KINDS: Final[Mapping[str, str]] = {"One": "unary_unary", "Down": "unary_stream", "Up": "stream_unary", "Both": "stream_stream"}
+KINDS: Final[Mapping[str, str]] = {
+    "One": "unary_unary",
+    "Down": "unary_stream",
+    "Up": "stream_unary",
+    "Both": "stream_stream",
+}
 """The methods of the contract, and gRPC's names of their kinds."""
 
 SERVICE: Final = "t.Talk"
@@ -99,7 +104,11 @@ INBOUND: Final = (f"listener: inbound, authority: own.example, destination: svc,
 
 def policy(port: int, routes: Iterable[str] = (*OUTBOUND, *INBOUND)) -> str:
     """A policy with routes, all to one port of loopback."""
-    return HEAD + "routes:\n" + "".join(f'  - {{{route}, upstream: ["127.0.0.1:{port}"], plaintext: true}}\n' for route in routes)
+    return (
+        HEAD
+        + "routes:\n"
+        + "".join(f'  - {{{route}, upstream: ["127.0.0.1:{port}"], plaintext: true}}\n' for route in routes)
+    )
 
 
 @cache
@@ -177,7 +186,9 @@ def answering(*answers: bytes, initial: Pairs = (), trailing: Pairs = ()) -> Scr
     return script
 
 
-def failing(code: grpc.StatusCode, text: str, *, initial: Pairs = (), trailing: Pairs = (), answers: Sequence[bytes] = ()) -> Script:
+def failing(
+    code: grpc.StatusCode, text: str, *, initial: Pairs = (), trailing: Pairs = (), answers: Sequence[bytes] = ()
+) -> Script:
     """Hear everything, give these answers, then fail."""
 
     def script(seen: Seen, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -197,7 +208,11 @@ class Upstream(grpc.GenericRpcHandler):
     def __init__(self, compression: grpc.Compression = grpc.Compression.NoCompression) -> None:
         self.seen: list[Seen] = []
         self.script: Script = echo
-        options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)]
+        options = [
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ]
         self._server = grpc.server(ThreadPoolExecutor(16), options=options, compression=compression)
         self._server.add_generic_rpc_handlers((self,))
         self.port = self._server.add_insecure_port("127.0.0.1:0")
@@ -248,13 +263,17 @@ def material(*names: Name, ca: trustme.CA = CA, lasting: timedelta = timedelta(h
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     root = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
     serial = x509.random_serial_number()
-    builder = x509.CertificateBuilder(root.subject, x509.Name([]), key.public_key(), serial, now - timedelta(hours=1), now + lasting)
+    builder = x509.CertificateBuilder(
+        root.subject, x509.Name([]), key.public_key(), serial, now - timedelta(hours=1), now + lasting
+    )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
     signer = load_pem_private_key(ca.private_key_pem.bytes(), None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     certificate = builder.sign(signer, SHA256()).public_bytes(Encoding.PEM)
-    return Material(certificate, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), CA.cert_pem.bytes())
+    return Material(
+        certificate, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), CA.cert_pem.bytes()
+    )
 
 
 def written(folder: Path, held: Material) -> Tls:
@@ -267,7 +286,12 @@ def written(folder: Path, held: Material) -> Tls:
 @contextmanager
 def dialling(address: str, authority: str, held: Material | None = None) -> Iterator[grpc.Channel]:
     """A caller's connection; with a certificate to `inbound`, whose own is for localhost."""
-    options = [*OPTIONS, ("grpc.default_authority", authority), ("grpc.max_send_message_length", -1), ("grpc.max_metadata_size", 1 << 20)]
+    options = [
+        *OPTIONS,
+        ("grpc.default_authority", authority),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_metadata_size", 1 << 20),
+    ]
     options += [("grpc.max_receive_message_length", -1), ("grpc.enable_retries", 0)]
     if held is None:
         with grpc.insecure_channel(address, options=options) as channel:

@@ -275,7 +275,11 @@ class Process:
         """Start it in `folder`, which is its working folder: its state is in `.privacy-gateway` there."""
         http = {"PRIVACY_GATEWAY__LISTENERS__LOCAL_HTTP__ADDRESS": "127.0.0.1:0"}
         given = {"PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS": address, **http, **(environ or {})}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PRIVACY_GATEWAY__", "GRPC_", "PYTHONASYNCIO"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PRIVACY_GATEWAY__", "GRPC_", "PYTHONASYNCIO"))
+        }
         self._process = subprocess.Popen(
             (sys.executable, "-c", ODDLY) if "LEVEL" in given else SERVE,
             cwd=folder,
@@ -394,7 +398,9 @@ def connected(address: str) -> Iterator[grpc.Channel]:
         yield channel
 
 
-def call(channel: grpc.Channel, path: str, data: bytes | Iterator[bytes], *, kind: str = "unary_unary", **options: Any) -> Any:
+def call(
+    channel: grpc.Channel, path: str, data: bytes | Iterator[bytes], *, kind: str = "unary_unary", **options: Any
+) -> Any:
     """Call a method with any bytes, or a stream of them; its answer's bytes, or how the call ended."""
     method: Any = getattr(channel, kind)(path)
     try:

@@ -17,7 +17,10 @@ def shape(message: Message, contract: Contract) -> Iterator[tuple[str, Any]]:
     """The fields of a message, and of all below it; what an `Any` holds is opened."""
     for field, value in message.ListFields():
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            yield field.full_name, sorted(((repr(key), _said(one, contract)) for key, one in value.items()), key=lambda pair: pair[0])
+            yield (
+                field.full_name,
+                sorted(((repr(key), _said(one, contract)) for key, one in value.items()), key=lambda pair: pair[0]),
+            )
         elif field.is_repeated:
             if value:  # the runtime lists an extension that was emptied
                 yield field.full_name, [_said(one, contract) for one in value]

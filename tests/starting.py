@@ -79,12 +79,26 @@ class Ran(msgspec.Struct, frozen=True):
 def run_all(jobs: Sequence[Job], logs: Path) -> list[Ran]:
     """Run commands one after the other; `logs` is a folder that any user can enter."""
     told = [
-        {"arguments": job.arguments, "folder": str(job.folder), "user": job.user, "environ": dict(job.environ), "log": str(logs / str(at))}
+        {
+            "arguments": job.arguments,
+            "folder": str(job.folder),
+            "user": job.user,
+            "environ": dict(job.environ),
+            "log": str(logs / str(at)),
+        }
         for at, job in enumerate(jobs)
     ]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PRIVACY_GATEWAY__")}
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER], input=json.dumps(told), capture_output=True, check=True, text=True, timeout=600, env=kept
+        [sys.executable, "-c", DRIVER],
+        input=json.dumps(told),
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=600,
+        env=kept,
     )
     codes = json.loads(done.stdout.splitlines()[-1])
-    return [Ran(code, *((logs / f"{at}.{name}").read_text() for name in ("out", "err"))) for at, code in enumerate(codes)]
+    return [
+        Ran(code, *((logs / f"{at}.{name}").read_text() for name in ("out", "err"))) for at, code in enumerate(codes)
+    ]

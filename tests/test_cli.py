@@ -32,7 +32,9 @@ TO_CRM: Final = ("minimise", "--type", CONTACT, "--destination", "crm")
 
 
 def run(*arguments: str | Path, input: bytes | str = b"") -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="privacy-gateway", input=input)
+    result = CliRunner().invoke(
+        main, [str(argument) for argument in arguments], prog_name="privacy-gateway", input=input
+    )
     assert "Traceback" not in result.output
     return result
 
@@ -111,7 +113,10 @@ def test_help_lists_every_command_in_one_line_each() -> None:
         (["explain"], "Missing argument 'TYPE'."),
         (["explain", "Contact"], f"no contract has a message type Contact; did you mean {CONTACT}?"),
         (["explain", "kannelle.crm.v1.Contacts"], f"did you mean {CONTACT}?"),
-        (["explain", "google.protobuf.Timestamp"], "is a value, classified at the field that holds it; it can't be an item"),
+        (
+            ["explain", "google.protobuf.Timestamp"],
+            "is a value, classified at the field that holds it; it can't be an item",
+        ),
         (["explain", "zzz"], "no contract has a message type zzz; known: google.protobuf.Any, "),
         (["explain", CONTACT, "--destination", "crn"], "destinations: there is no crn; did you mean crm?"),
         (["minimise", "--type", CONTACT, "--destination", "crn"], "destinations: there is no crn; did you mean crm?"),
@@ -126,7 +131,9 @@ def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(arguments: list[str], 
     assert text in result.stderr
 
 
-@pytest.mark.parametrize("option", [["lint", "--policy"], ["lint", "--contracts"], ["config", "check", "--config"], ["lint"]])
+@pytest.mark.parametrize(
+    "option", [["lint", "--policy"], ["lint", "--contracts"], ["config", "check", "--config"], ["lint"]]
+)
 @pytest.mark.parametrize(
     ("make", "text"),
     [
@@ -147,7 +154,9 @@ def test_a_path_that_leads_to_no_file_is_told_as_what_it_is(
 
 
 def test_an_unknown_destination_is_told_with_file_and_line() -> None:
-    assert re.search(r"kannelle\.yaml:\d+: destinations: there is no crn", run("explain", CONTACT, "--destination", "crn").stderr)
+    assert re.search(
+        r"kannelle\.yaml:\d+: destinations: there is no crn", run("explain", CONTACT, "--destination", "crn").stderr
+    )
 
 
 @pytest.mark.parametrize("command", [["lint"], ["explain", CONTACT], ["config", "check"], ["approve"], TO_CRM])
@@ -185,7 +194,9 @@ def test_what_the_operator_must_mend_is_told_as_it_is() -> None:
 
 
 def test_the_message_goes_to_standard_output_and_the_receipt_to_standard_error() -> None:
-    raw = contact("user_id: 'usr_1' full_name: 'Jean' source_ip: '10.1.2.3' company {company_id: 'nope' legal_name: 'Acme'}")
+    raw = contact(
+        "user_id: 'usr_1' full_name: 'Jean' source_ip: '10.1.2.3' company {company_id: 'nope' legal_name: 'Acme'}"
+    )
     result = run(*TO_CRM, input=raw)
     engine = Minimiser(KANNELLE.plan(CONTACT, "crm"))
     assert (result.exit_code, result.stdout_bytes) == (0, released(engine, raw, UNKNOWN).payload)
@@ -208,7 +219,8 @@ def test_a_message_of_which_nothing_is_left_is_an_empty_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "reason"), [(b"\x0a\x05usr", "MALFORMED"), (b"\x0a" + b"\xff" * 20, "MALFORMED"), (b"x" * (5 << 20), "TOO_LARGE")]
+    ("raw", "reason"),
+    [(b"\x0a\x05usr", "MALFORMED"), (b"\x0a" + b"\xff" * 20, "MALFORMED"), (b"x" * (5 << 20), "TOO_LARGE")],
 )
 def test_a_refused_message_exits_with_1_and_leaves_standard_output_empty(raw: bytes, reason: str) -> None:
     result = run(*TO_CRM, input=raw)
@@ -238,7 +250,10 @@ JSON: Final = ("--input", "json", "--output", "json")
 def test_a_message_can_be_given_and_taken_as_json(text: str, out: dict[str, Any]) -> None:
     result = run(*TO_CRM, *JSON, input=text)
     assert (result.exit_code, json.loads(result.stdout)) == (0, out)
-    as_bytes, from_bytes = run(*TO_CRM, "--input", "json", input=text), run(*TO_CRM, "--output", "json", input=b"\x0a\x05usr_1")
+    as_bytes, from_bytes = (
+        run(*TO_CRM, "--input", "json", input=text),
+        run(*TO_CRM, "--output", "json", input=b"\x0a\x05usr_1"),
+    )
     assert as_bytes.stdout_bytes == KANNELLE.contract.message_class(CONTACT)(**_plain(out)).SerializeToString()
     assert json.loads(from_bytes.stdout) == {"userId": "usr_1"}
     assert json.loads(result.stderr) == json.loads(as_bytes.stderr)
@@ -306,7 +321,12 @@ FLAGGED: Final = "t.A.id: warning: value 2 of one_of never passes, for it looks 
         ("message A { string bare = 1; }", [], 0, f"{BARE}\n1 warning\n"),
         ("message A { string bare = 1; }", ["--strict"], 1, f"{BARE}\n1 warning\n"),
         ("message A { bytes id = 1 @USER_ID; }", [], 1, "[label-unfit]\n1 error\n"),
-        ("message A { string id = 1 @{category: OPERATIONAL, one_of: 'a', one_of: 'jean@acme.fr'}; }", [], 0, f"{FLAGGED}\n1 warning\n"),
+        (
+            "message A { string id = 1 @{category: OPERATIONAL, one_of: 'a', one_of: 'jean@acme.fr'}; }",
+            [],
+            0,
+            f"{FLAGGED}\n1 warning\n",
+        ),
     ],
 )
 def test_lint_says_what_it_finds(tmp_path: Path, body: str, flags: list[str], code: int, text: str) -> None:
@@ -317,7 +337,9 @@ def test_lint_says_what_it_finds(tmp_path: Path, body: str, flags: list[str], co
 
 
 def test_a_finding_in_the_policy_has_its_line(tmp_path: Path) -> None:
-    policy = changed(tmp_path, "policy.yaml", ("    user.id: USER_ID\n", "    user.id: USER_ID\n    user.geo.*: OPERATIONAL\n"))
+    policy = changed(
+        tmp_path, "policy.yaml", ("    user.id: USER_ID\n", "    user.id: USER_ID\n    user.geo.*: OPERATIONAL\n")
+    )
     line = policy.read_text().splitlines().index("    user.geo.*: OPERATIONAL") + 1
     result = run("lint", "--policy", policy)
     assert result.exit_code == 1
@@ -326,9 +348,22 @@ def test_a_finding_in_the_policy_has_its_line(tmp_path: Path) -> None:
 
 def test_findings_are_json_too(tmp_path: Path) -> None:
     policy = lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{}}\n")
-    result = run("lint", "--contracts", protos(tmp_path, "message A { string age = 1 @NAME; }"), "--policy", policy, "--format", "json")
+    result = run(
+        "lint",
+        "--contracts",
+        protos(tmp_path, "message A { string age = 1 @NAME; }"),
+        "--policy",
+        policy,
+        "--format",
+        "json",
+    )
     (finding,) = json.loads(result.stdout)["findings"]
-    assert (result.exit_code, finding["severity"], finding["code"], finding["place"]) == (1, "error", "never-word", "t.A.age")
+    assert (result.exit_code, finding["severity"], finding["code"], finding["place"]) == (
+        1,
+        "error",
+        "never-word",
+        "t.A.age",
+    )
 
 
 # ── explain ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -345,7 +380,9 @@ def test_a_type_is_a_tree_at_the_destinations_of_its_flows() -> None:
 
 
 def test_where_destinations_differ_each_is_named() -> None:
-    told = run("explain", CONTACT, "--destination", "crm", "--destination", "analytics", "--destination", "billing").stdout
+    told = run(
+        "explain", CONTACT, "--destination", "crm", "--destination", "analytics", "--destination", "billing"
+    ).stdout
     assert "├── note  string  FREE_TEXT  stripped: FREE_TEXT is not allowed here\n" in told
     assert (
         "├── full_name  string  NAME\n"
@@ -384,14 +421,22 @@ def test_two_policies_are_compared(tmp_path: Path) -> None:
     there, back = run("diff", old, new), run("diff", new, old)
     assert (there.exit_code, back.exit_code) == (1, 0)
     assert "Released: leaves now, and didn't\n" in there.stdout
-    assert f"  billing · {CONTACT}\n    + {CONTACT}.user_id  a user ID, matches usr_[A-Za-z0-9]{{1,32}}\n" in there.stdout
-    assert f"    - {CONTACT}.full_name  was: no card, iban, coordinates, secret in it (a phone is no card)\n" in back.stdout
+    assert (
+        f"  billing · {CONTACT}\n    + {CONTACT}.user_id  a user ID, matches usr_[A-Za-z0-9]{{1,32}}\n" in there.stdout
+    )
+    assert (
+        f"    - {CONTACT}.full_name  was: no card, iban, coordinates, secret in it (a phone is no card)\n"
+        in back.stdout
+    )
 
 
 def test_two_contracts_are_compared(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     policy = lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{t.A: [eu-log]}}\n")
-    folders = [protos(old, "message A { string a = 1 @NAME; }"), protos(new, "message A { string a = 1 @NAME; string b = 2 @NAME; }")]
+    folders = [
+        protos(old, "message A { string a = 1 @NAME; }"),
+        protos(new, "message A { string a = 1 @NAME; string b = 2 @NAME; }"),
+    ]
     result = run("diff", *folders, "--policy", policy, "--format", "json")
     assert result.exit_code == 1
     assert json.loads(result.stdout) == {
@@ -412,7 +457,11 @@ def test_two_contracts_are_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize("second", ["contract", "policy"])
 def test_a_policy_and_a_contract_cannot_be_compared(tmp_path: Path, second: str) -> None:
     policy = changed(tmp_path, "policy.yaml")
-    result = run("diff", policy, default_contract()) if second == "contract" else run("diff", policy, policy, "--policy", policy)
+    result = (
+        run("diff", policy, default_contract())
+        if second == "contract"
+        else run("diff", policy, policy, "--policy", policy)
+    )
     assert (result.exit_code, result.stdout) == (2, "")
 
 
@@ -428,7 +477,9 @@ def controlled(folder: Path, body: str = BODY) -> list[str | Path]:
 
 
 def recorded(folder: Path) -> list[str]:
-    return [line.strip() for line in (folder / "approvals.lock").read_text().splitlines() if line.strip().startswith("t.")]
+    return [
+        line.strip() for line in (folder / "approvals.lock").read_text().splitlines() if line.strip().startswith("t.")
+    ]
 
 
 def test_what_is_agreed_to_is_recorded(tmp_path: Path) -> None:
@@ -451,9 +502,7 @@ def test_what_is_not_agreed_to_is_not_recorded(tmp_path: Path, answer: str) -> N
 
 def test_what_changed_is_told_by_its_direction(tmp_path: Path) -> None:
     assert run("approve", *controlled(tmp_path), "--yes").exit_code == 0
-    changed_to = (
-        "message A { string name = 2 @{category: NAME, max_length: 8}; string more = 3 @PHONE; } message B { string id = 1 @NAME; }"
-    )
+    changed_to = "message A { string name = 2 @{category: NAME, max_length: 8}; string more = 3 @PHONE; } message B { string id = 1 @NAME; }"
     given = controlled(tmp_path, changed_to)
     told = json.loads(run("approve", *given, "--format", "json").stdout)
     assert {key: told[key] for key in ("recorded", "new", "loosened", "tightened", "removed")} == {
@@ -505,19 +554,36 @@ def test_the_embedded_configuration_is_sound() -> None:
 def test_a_configuration_is_checked_with_all_it_names(tmp_path: Path) -> None:
     protos(tmp_path, "message A { string id = 1 @USER_ID; }")
     lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{t.A: [eu-log]}}\n")
-    config = lines(tmp_path, "gateway.yaml", "policy: policy.yaml\ncontracts: [protos]\nlisteners: {local: {address: '127.0.0.1:5317'}}\n")
+    config = lines(
+        tmp_path,
+        "gateway.yaml",
+        "policy: policy.yaml\ncontracts: [protos]\nlisteners: {local: {address: '127.0.0.1:5317'}}\n",
+    )
     result = run("config", "check", "--config", config)
     assert result.exit_code == 0
-    assert result.stdout == f"{config}: role all on 127.0.0.1:5317\n{tmp_path / 'policy.yaml'}: 1 plan for {tmp_path / 'protos'}\n"
+    assert (
+        result.stdout
+        == f"{config}: role all on 127.0.0.1:5317\n{tmp_path / 'policy.yaml'}: 1 plan for {tmp_path / 'protos'}\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("config", "policy", "body", "text"),
     [
-        ("listeners: {local: {address: '0.0.0.0:1'}}\n", "flows: {}", BODY, "gateway.yaml:1: listeners.local.address: must be on loopback"),
+        (
+            "listeners: {local: {address: '0.0.0.0:1'}}\n",
+            "flows: {}",
+            BODY,
+            "gateway.yaml:1: listeners.local.address: must be on loopback",
+        ),
         ("listeners: {lokal: {}}\n", "flows: {}", BODY, "did you mean local?"),
         ("", "flows: {t.Nothing/Do: [eu-log]}", BODY, "flows.t.Nothing/Do: no contract has a message type"),
-        ("", "flows: {t.A: [eu-log]}", "message A { string a = 1 @USER_ID; string b = 2 @USER_ID; }", "could be the subject"),
+        (
+            "",
+            "flows: {t.A: [eu-log]}",
+            "message A { string a = 1 @USER_ID; string b = 2 @USER_ID; }",
+            "could be the subject",
+        ),
     ],
 )
 def test_what_would_not_start_exits_with_2(tmp_path: Path, config: str, policy: str, body: str, text: str) -> None:

@@ -14,11 +14,17 @@ import pytest
 
 GATEWAY: Final = (sys.executable, "-m", "gateway")
 CONTACT: Final = "kannelle.crm.v1.Contact"
-PLAIN: Final = {name: value for name, value in os.environ.items() if not name.startswith(("PRIVACY_GATEWAY__", "NO_COLOR", "FORCE_COLOR"))}
+PLAIN: Final = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("PRIVACY_GATEWAY__", "NO_COLOR", "FORCE_COLOR"))
+}
 
 
 def call(*arguments: str, input: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*GATEWAY, *arguments], input=input, capture_output=True, env=PLAIN, cwd=cwd, check=False, timeout=60)
+    return subprocess.run(
+        [*GATEWAY, *arguments], input=input, capture_output=True, env=PLAIN, cwd=cwd, check=False, timeout=60
+    )
 
 
 def test_a_message_goes_through_a_pipe() -> None:
@@ -34,7 +40,9 @@ def test_the_program_is_called_by_its_name() -> None:
 
 
 def test_a_reader_that_leaves_early_is_no_error_to_tell_of() -> None:
-    with subprocess.Popen([*GATEWAY, "explain", "otlp/logs"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=PLAIN) as process:
+    with subprocess.Popen(
+        [*GATEWAY, "explain", "otlp/logs"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=PLAIN
+    ) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.close()
@@ -44,7 +52,9 @@ def test_a_reader_that_leaves_early_is_no_error_to_tell_of() -> None:
 
 def test_a_message_that_nobody_reads_does_not_exit_with_0() -> None:
     arguments = [*GATEWAY, "minimise", "--type", CONTACT, "--destination", "crm"]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=PLAIN) as process:
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=PLAIN
+    ) as process:
         assert process.stdin
         assert process.stdout
         assert process.stderr
@@ -59,7 +69,9 @@ def on_terminal(*arguments: str, environment: dict[str, str]) -> bytes:
     """What a command writes to a terminal."""
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
-        process = subprocess.Popen([*GATEWAY, *arguments], stdout=theirs, stdin=subprocess.DEVNULL, env={**PLAIN, **environment})
+        process = subprocess.Popen(
+            [*GATEWAY, *arguments], stdout=theirs, stdin=subprocess.DEVNULL, env={**PLAIN, **environment}
+        )
         os.close(theirs)
         written = b""
         try:
@@ -72,7 +84,8 @@ def on_terminal(*arguments: str, environment: dict[str, str]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("environment", "coloured"), [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+    ("environment", "coloured"),
+    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
 )
 def test_colours_are_for_terminals_that_want_them(environment: dict[str, str], coloured: bool) -> None:
     assert (b"\x1b[3" in on_terminal("explain", CONTACT, environment=environment)) is coloured
@@ -116,12 +129,17 @@ except SystemExit as end:
     loaded = [name for name in {absent.split()!r} if name in sys.modules]
     sys.exit(f"code {{end.code}}, loaded {{loaded}}" if end.code or loaded else 0)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, env=PLAIN, check=False, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, env=PLAIN, check=False, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_serve_says_what_it_runs_with_and_stops_when_told(tmp_path: Path) -> None:
-    environment = {**PLAIN, **{f"PRIVACY_GATEWAY__LISTENERS__{name}__ADDRESS": "127.0.0.1:0" for name in ("LOCAL", "LOCAL_HTTP")}}
+    environment = {
+        **PLAIN,
+        **{f"PRIVACY_GATEWAY__LISTENERS__{name}__ADDRESS": "127.0.0.1:0" for name in ("LOCAL", "LOCAL_HTTP")},
+    }
     with subprocess.Popen(
         [*GATEWAY, "serve"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
     ) as process:
@@ -131,7 +149,10 @@ def test_serve_says_what_it_runs_with_and_stops_when_told(tmp_path: Path) -> Non
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
         assert (process.wait(60), process.stdout.read()) == (0, "")
-    assert first == "No configuration file: role all on 127.0.0.1:0 and 127.0.0.1:0, Kannelle's policy, files under .privacy-gateway/\n"
+    assert (
+        first
+        == "No configuration file: role all on 127.0.0.1:0 and 127.0.0.1:0, Kannelle's policy, files under .privacy-gateway/\n"
+    )
     assert "INFO gateway.app: local listening on 127.0.0.1:" in second
     assert "INFO gateway.app: stopping" in rest
 

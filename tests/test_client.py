@@ -29,9 +29,13 @@ def answer(request: emit_pb2.EmitRequest, _: grpc.ServicerContext) -> emit_pb2.E
 @contextmanager
 def serving(reply: Callable[[emit_pb2.EmitRequest, grpc.ServicerContext], emit_pb2.EmitResponse]) -> Iterator[str]:
     """The address of a server that replies so to `Emit`."""
-    method = grpc.unary_unary_rpc_method_handler(reply, emit_pb2.EmitRequest.FromString, emit_pb2.EmitResponse.SerializeToString)
+    method = grpc.unary_unary_rpc_method_handler(
+        reply, emit_pb2.EmitRequest.FromString, emit_pb2.EmitResponse.SerializeToString
+    )
     server = grpc.server(ThreadPoolExecutor(1))
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("kannelle.privacy.v1.EmitService", {"Emit": method})])
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler("kannelle.privacy.v1.EmitService", {"Emit": method})]
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield f"127.0.0.1:{port}"

@@ -83,7 +83,9 @@ async def test_a_unary_call_raises_the_same(fake: FakeGateway) -> None:
 
 @pytest.mark.parametrize("trailer", [b"", b"\xff", b"\x08\x03"])
 def test_an_error_without_readable_details_has_no_reason(trailer: bytes) -> None:
-    error = grpc.aio.AioRpcError(_Code.INTERNAL, grpc.aio.Metadata(), grpc.aio.Metadata(("grpc-status-details-bin", trailer)), "text")
+    error = grpc.aio.AioRpcError(
+        _Code.INTERNAL, grpc.aio.Metadata(), grpc.aio.Metadata(("grpc-status-details-bin", trailer)), "text"
+    )
     assert told(read(error)) == (GatewayError, _Code.INTERNAL, "", None)
 
 
@@ -99,7 +101,9 @@ def test_an_error_without_readable_details_has_no_reason(trailer: bytes) -> None
     ],
 )
 @pytest.mark.parametrize("blocking", [True, False])
-async def test_what_passes_is_tried_again_under_one_request_id(code: grpc.StatusCode, failures: int, arrives: bool, blocking: bool) -> None:
+async def test_what_passes_is_tried_again_under_one_request_id(
+    code: grpc.StatusCode, failures: int, arrives: bool, blocking: bool
+) -> None:
     asked: list[str] = []
 
     def failing(request: emit_pb2.EmitRequest, context: grpc.ServicerContext) -> emit_pb2.EmitResponse:
@@ -138,7 +142,9 @@ async def test_each_request_has_a_request_id_of_its_own(fake: FakeGateway) -> No
 
     with fake.connect() as gateway:
         gateway.analytics.TrackEvents(TrackEventsRequest(events=[EVENT, EVENT]))
-        gateway.analytics.StreamEvents(iter([StreamEventsRequest(event=EVENT), StreamEventsRequest(event=EVENT, request_id="mine")]))
+        gateway.analytics.StreamEvents(
+            iter([StreamEventsRequest(event=EVENT), StreamEventsRequest(event=EVENT, request_id="mine")])
+        )
         gateway.emit.Emit(emit_pb2.EmitRequest(request_id="mine"))
         gateway.privacy.Preview(privacy_pb2.PreviewRequest())
     async with fake.connect_aio() as gateway_aio:
@@ -190,7 +196,9 @@ def test_the_fake_can_be_entered_again() -> None:
     assert len(made.sent(AnalyticsEvent)) == 2
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1:4317", "example.com:443", "[2001:db8::1]:4317", "localhost.example:4317"])
+@pytest.mark.parametrize(
+    "address", ["10.0.0.1:4317", "example.com:443", "[2001:db8::1]:4317", "localhost.example:4317"]
+)
 def test_what_is_not_minimised_yet_stays_on_this_machine_without_tls(address: str) -> None:
     for dial in (connect, aio.connect):
         with pytest.raises(ValueError, match="must be host:port on loopback"):

@@ -81,7 +81,9 @@ def test_a_value_of_another_kind_is_not_sent(sent: Sent, value: object, capfd: p
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("message", [{"who": WORD}, [WORD], WORD.encode(), ValueError(WORD), Odd(), 7, None, f"{WORD}\udce9"], ids=ascii)
+@pytest.mark.parametrize(
+    "message", [{"who": WORD}, [WORD], WORD.encode(), ValueError(WORD), Odd(), 7, None, f"{WORD}\udce9"], ids=ascii
+)
 def test_a_record_whose_message_is_no_text_has_no_body(sent: Sent, message: object) -> None:
     sent.log.info(message)
     assert sent.record.body is None
@@ -139,7 +141,11 @@ def test_a_record_knows_its_span_and_its_time(sent: Sent) -> None:
     with TracerProvider(shutdown_on_exit=False).get_tracer("video").start_as_current_span("export") as span:
         sent.log.handle(record)
     where = span.get_span_context()
-    assert (sent.record.trace_id, sent.record.span_id, sent.record.timestamp) == (where.trace_id, where.span_id, 1_500_000_000)
+    assert (sent.record.trace_id, sent.record.span_id, sent.record.timestamp) == (
+        where.trace_id,
+        where.span_id,
+        1_500_000_000,
+    )
 
 
 def test_records_below_the_handlers_level_are_not_sent() -> None:
@@ -162,7 +168,9 @@ class Broken(LoggerProvider):
         raise ValueError(WORD)
 
 
-@pytest.mark.parametrize(("raising", "said"), [(True, "TemplateHandler: a log record was not sent: ValueError\n"), (False, "")])
+@pytest.mark.parametrize(
+    ("raising", "said"), [(True, "TemplateHandler: a log record was not sent: ValueError\n"), (False, "")]
+)
 def test_a_record_that_cannot_be_sent_fails_nobody(
     raising: bool, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,7 +196,9 @@ def test_nobody_fails_where_there_is_no_standard_error(stream: object, monkeypat
     log.error("server stopped")
 
 
-@pytest.mark.parametrize("fields", [{"args"}, {"user.id", "msg"}, ["exc_text"], {"message"}, "pathname", {"stack_info"}])
+@pytest.mark.parametrize(
+    "fields", [{"args"}, {"user.id", "msg"}, ["exc_text"], {"message"}, "pathname", {"stack_info"}]
+)
 def test_what_every_record_has_cannot_be_declared(fields: Any) -> None:
     with pytest.raises(ValueError, match=r"^fields: every log record has \w+"):
         TemplateHandler(fields=fields)

@@ -24,7 +24,9 @@ from tests.e2e.planted import found
 from tests.running import SECONDS, Gate, running
 
 
-@pytest.mark.parametrize("address", ["collector.example:4317", "10.0.0.7:4317", "0.0.0.0:4317", "https://127.0.0.1:4317", "4317", ""])
+@pytest.mark.parametrize(
+    "address", ["collector.example:4317", "10.0.0.7:4317", "0.0.0.0:4317", "https://127.0.0.1:4317", "4317", ""]
+)
 def test_raw_telemetry_goes_to_this_machine_only(address: str) -> None:
     with pytest.raises(ValueError, match=r"^address: must be host:port on loopback"):
         setup("video", address)
@@ -54,14 +56,20 @@ except RuntimeError as error:
 
 def example() -> str:
     """The README's, as it stands there."""
-    (block,) = [block for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if "telemetry" in block]
+    (block,) = [
+        block for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if "telemetry" in block
+    ]
     assert 'setup("video")' in block
     return f"import sys\n{block}".replace('setup("video")', 'setup("video", sys.argv[1])')
 
 
 async def program(text: str, *arguments: str) -> str:
     """Run one, in an environment with a proxy that isn't there; what it printed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "GRPC_")) and name.lower() != "no_proxy"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OTEL_", "GRPC_")) and name.lower() != "no_proxy"
+    }
     environ = {
         **kept,
         "http_proxy": "http://127.0.0.1:9",
@@ -70,13 +78,24 @@ async def program(text: str, *arguments: str) -> str:
     }
     command = [sys.executable, "-c", text, *arguments]
     done = await asyncio.to_thread(
-        subprocess.run, command, env=environ, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS
+        subprocess.run,
+        command,
+        env=environ,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
 
-MESSAGES: Final[Mapping[str, type[Message]]] = {LOGS.item: ResourceLogs, TRACES.item: ResourceSpans, METRICS.item: ResourceMetrics}
+MESSAGES: Final[Mapping[str, type[Message]]] = {
+    LOGS.item: ResourceLogs,
+    TRACES.item: ResourceSpans,
+    METRICS.item: ResourceMetrics,
+}
 
 
 def arrived(gate: Gate) -> Iterator[tuple[str, Any, Any]]:
@@ -106,7 +125,9 @@ async def test_one_call_sets_all_up_and_one_ends_it(where: str, tmp_path: Path) 
     local = Local(address="127.0.0.1:0" if where == "port" else f"unix:{tmp_path}/gateway.sock")
     async with running(tmp_path, gate := Gate(), local=local) as gateway:
         said = await program(ALL, gateway.address)
-    assert said.splitlines() == ["OpenTelemetry is set up already (tracer, meter, logger provider): call setup once, and first"]
+    assert said.splitlines() == [
+        "OpenTelemetry is set up already (tracer, meter, logger provider): call setup once, and first"
+    ]
     came = {kind: (resource, record) for kind, resource, record in arrived(gate)}
     resource, record = came[LOGS.item]
     assert resource.items() >= {"service.name": "video", "service.version": "1.4.2", "deployment.id": "d1"}.items()

@@ -7,7 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, Health, Http, Inbound, Listeners, Local, LocalHttp, Outbound, Outbox, Reload, Stop, Tls, load
+from gateway.config import (
+    Config,
+    Health,
+    Http,
+    Inbound,
+    Listeners,
+    Local,
+    LocalHttp,
+    Outbound,
+    Outbox,
+    Reload,
+    Stop,
+    Tls,
+    load,
+)
 from gateway.errors import BadConfig
 from gateway.policy.targets import OURS
 from gateway.yamlfile.durations import WANTED
@@ -42,8 +56,15 @@ def test_without_a_file_all_is_embedded_and_on_loopback() -> None:
         local=Local(address="127.0.0.1:4317", max_message_bytes=4 * 1024 * 1024),
         local_http=LocalHttp(address="127.0.0.1:4318", max_message_bytes=4 * 1024 * 1024),
     )
-    assert (config.listeners.outbound, config.listeners.inbound, config.listeners.health, config.listeners.http) == (None,) * 4
-    assert (config.service, config.tls, config.stop, config.reload) == ("", None, Stop(notice=0.0, grace=10.0), Reload(every=2.0))
+    assert (config.listeners.outbound, config.listeners.inbound, config.listeners.health, config.listeners.http) == (
+        None,
+    ) * 4
+    assert (config.service, config.tls, config.stop, config.reload) == (
+        "",
+        None,
+        Stop(notice=0.0, grace=10.0),
+        Reload(every=2.0),
+    )
     assert not config.reflection
 
 
@@ -72,7 +93,8 @@ reflection: true
         contracts=(tmp_path / "protos", Path("/opt/contracts/crm.binpb")),
         state=tmp_path / "state",
         listeners=Listeners(
-            local=Local(address="unix:/run/gateway.sock", max_message_bytes=1048576), inbound=Inbound(max_calls=10, max_connection_age=60.0)
+            local=Local(address="unix:/run/gateway.sock", max_message_bytes=1048576),
+            inbound=Inbound(max_calls=10, max_connection_age=60.0),
         ),
         tls=Tls(certificate=tmp_path / "tls/tls.crt", key=tmp_path / "tls/tls.key", ca=Path("/etc/ca.crt")),
         outbox=Outbox(max_bytes=70_000, max_age=timedelta(hours=12), sweep=5.0, margin=0, remember=60.0),
@@ -87,7 +109,9 @@ def test_a_listener_is_turned_on_by_its_key(tmp_path: Path) -> None:
     listeners = load(written(tmp_path, text), {"PRIVACY_GATEWAY__SERVICE": SERVICE}).listeners
     assert listeners == Listeners(outbound=Outbound(), inbound=Inbound(), health=Health(), http=Http())
     assert listeners.outbound == Outbound(address="127.0.0.1:14001", max_calls=4096)
-    assert listeners.inbound == Inbound(address="0.0.0.0:14006", max_calls=4096, max_connection_age=3600.0, max_connection_grace=300.0)
+    assert listeners.inbound == Inbound(
+        address="0.0.0.0:14006", max_calls=4096, max_connection_age=3600.0, max_connection_grace=300.0
+    )
     assert (listeners.health, listeners.http) == (Health(address="0.0.0.0:14020"), Http(address="0.0.0.0:14022"))
 
 
@@ -107,8 +131,16 @@ def test_null_turns_a_listener_off(tmp_path: Path) -> None:
         ("STATE", "/var/lib/gateway", Config(state=Path("/var/lib/gateway"))),
         ("LISTENERS__LOCAL__ADDRESS", "localhost:0", Config(listeners=Listeners(local=Local(address="localhost:0")))),
         ("LISTENERS__LOCAL__ADDRESS", "[::1]:4317", Config(listeners=Listeners(local=Local(address="[::1]:4317")))),
-        ("LISTENERS__LOCAL__MAX_MESSAGE_BYTES", "2048", Config(listeners=Listeners(local=Local(max_message_bytes=2048)))),
-        ("LISTENERS", "{local: {max_message_bytes: 2048}}", Config(listeners=Listeners(local=Local(max_message_bytes=2048)))),
+        (
+            "LISTENERS__LOCAL__MAX_MESSAGE_BYTES",
+            "2048",
+            Config(listeners=Listeners(local=Local(max_message_bytes=2048))),
+        ),
+        (
+            "LISTENERS",
+            "{local: {max_message_bytes: 2048}}",
+            Config(listeners=Listeners(local=Local(max_message_bytes=2048))),
+        ),
         ("OUTBOX__MAX_BYTES", "70000", Config(outbox=Outbox(max_bytes=70_000))),
         ("OUTBOX__MAX_AGE", "2d", Config(outbox=Outbox(max_age=timedelta(days=2)))),
         ("SERVICE", SERVICE, Config(service=SERVICE)),
@@ -118,7 +150,11 @@ def test_null_turns_a_listener_off(tmp_path: Path) -> None:
             "unix:/run/otlp.sock",
             Config(listeners=Listeners(local_http=LocalHttp(address="unix:/run/otlp.sock"))),
         ),
-        ("LISTENERS__LOCAL_HTTP__MAX_MESSAGE_BYTES", "2048", Config(listeners=Listeners(local_http=LocalHttp(max_message_bytes=2048)))),
+        (
+            "LISTENERS__LOCAL_HTTP__MAX_MESSAGE_BYTES",
+            "2048",
+            Config(listeners=Listeners(local_http=LocalHttp(max_message_bytes=2048))),
+        ),
         ("LISTENERS__HEALTH", "{}", Config(listeners=Listeners(health=Health()))),
         ("LISTENERS__HEALTH__ADDRESS", "[::]:14020", Config(listeners=Listeners(health=Health(address="[::]:14020")))),
         ("LISTENERS__HTTP__ADDRESS", "127.0.0.1:0", Config(listeners=Listeners(http=Http(address="127.0.0.1:0")))),
@@ -149,7 +185,12 @@ def test_the_environment_wins_over_the_file_and_leaves_the_rest(tmp_path: Path) 
     path = written(tmp_path, "listeners: {local: {address: '127.0.0.1:1', max_message_bytes: 2048}}\noutbox:\n")
     config = load(
         path,
-        {ADDRESS: "127.0.0.1:2", "PRIVACY_GATEWAY__OUTBOX__SWEEP": "3s", "HOME": "/root", "PRIVACY_GATEWAY_PORT": "tcp://10.0.0.1:80"},
+        {
+            ADDRESS: "127.0.0.1:2",
+            "PRIVACY_GATEWAY__OUTBOX__SWEEP": "3s",
+            "HOME": "/root",
+            "PRIVACY_GATEWAY_PORT": "tcp://10.0.0.1:80",
+        },
     )
     assert config.listeners.local == Local(address="127.0.0.1:2", max_message_bytes=2048)
     assert config.outbox == Outbox(sweep=3.0)
@@ -157,12 +198,18 @@ def test_the_environment_wins_over_the_file_and_leaves_the_rest(tmp_path: Path) 
 
 def test_the_longer_of_two_variables_wins() -> None:
     config = load(
-        None, {ADDRESS: "127.0.0.1:2", "PRIVACY_GATEWAY__LISTENERS": "{local: {address: '127.0.0.1:1', max_message_bytes: 2048}}"}
+        None,
+        {
+            ADDRESS: "127.0.0.1:2",
+            "PRIVACY_GATEWAY__LISTENERS": "{local: {address: '127.0.0.1:1', max_message_bytes: 2048}}",
+        },
     )
     assert config.listeners.local == Local(address="127.0.0.1:2", max_message_bytes=2048)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:4317", "127.9.9.9:65535", "localhost:0", "[::1]:4317", "unix:/run/gateway.sock"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:4317", "127.9.9.9:65535", "localhost:0", "[::1]:4317", "unix:/run/gateway.sock"]
+)
 def test_a_plaintext_listener_is_on_this_machine(address: str) -> None:
     assert load(None, {ADDRESS: address}).listeners.local.address == address
 
@@ -234,7 +281,10 @@ def test_an_address_must_fit_its_listener(listener: str, address: str, expected:
 )
 def test_two_listeners_never_share_an_address(local: str, health: str) -> None:
     other = "PRIVACY_GATEWAY__LISTENERS__HEALTH__ADDRESS"
-    assert fault(None, **{ADDRESS: local, other: health}) == f"{other}: listeners.health.address: is taken by listeners.local"
+    assert (
+        fault(None, **{ADDRESS: local, other: health})
+        == f"{other}: listeners.health.address: is taken by listeners.local"
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,10 +300,14 @@ def test_two_listeners_never_share_an_address(local: str, health: str) -> None:
     ],
 )
 def test_listeners_that_do_not_meet_are_fine(local: str, health: str) -> None:
-    assert load(None, {ADDRESS: local, "PRIVACY_GATEWAY__LISTENERS__HEALTH__ADDRESS": health}).listeners.health == Health(address=health)
+    assert load(
+        None, {ADDRESS: local, "PRIVACY_GATEWAY__LISTENERS__HEALTH__ADDRESS": health}
+    ).listeners.health == Health(address=health)
 
 
-@pytest.mark.parametrize("service", [SERVICE, "spiffe://kannelle.example/ns/a/sa/B_c.d", "video", "video.kannelle.svc", "1.video"])
+@pytest.mark.parametrize(
+    "service", [SERVICE, "spiffe://kannelle.example/ns/a/sa/B_c.d", "video", "video.kannelle.svc", "1.video"]
+)
 def test_a_service_is_a_spiffe_id_or_a_dns_name(service: str) -> None:
     assert load(None, {"PRIVACY_GATEWAY__SERVICE": service}).service == service
 
@@ -292,8 +346,14 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
         ("role: agent", "1: role: an agent needs `hub`, which says where it hands its releases"),
         ("role: hub", "1: role: a hub needs `listeners.delivery`, where agents hand their releases over"),
         ("hub: {address: 'hub:14007'}", "1: hub: is for the role agent"),
-        ("role: agent\nhub: {address: 'hub:14007'}", "2: hub: needs `tls`, with certificate, key and ca, for it is never plaintext"),
-        ("role: agent\nhub: {address: 'hub'}", "2: hub.address: must be host:port, such as privacy-hub.kannelle.svc:14007"),
+        (
+            "role: agent\nhub: {address: 'hub:14007'}",
+            "2: hub: needs `tls`, with certificate, key and ca, for it is never plaintext",
+        ),
+        (
+            "role: agent\nhub: {address: 'hub'}",
+            "2: hub.address: must be host:port, such as privacy-hub.kannelle.svc:14007",
+        ),
         (
             "role: hub\nlisteners: {delivery: {}}",
             "2: listeners.delivery: needs `tls`, with certificate, key and ca, for it is never plaintext",
@@ -312,23 +372,47 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
         ("contracts: a", "1: contracts: must be a list, such as [a, b]"),
         ("state: 1", "1: state: must be text; write it in quotes"),
         ("listeners:\n  local:\n    address: 0.0.0.0:4317", f"3: listeners.local.address: {PLAINTEXT}"),
-        ("listeners:\n  local:\n    max_message_bytes: 4 MiB", "3: listeners.local.max_message_bytes: must be a whole number"),
-        ("listeners:\n  local:\n    max_message_bytes: 1", "3: listeners.local.max_message_bytes: must be 1024 or more"),
+        (
+            "listeners:\n  local:\n    max_message_bytes: 4 MiB",
+            "3: listeners.local.max_message_bytes: must be a whole number",
+        ),
+        (
+            "listeners:\n  local:\n    max_message_bytes: 1",
+            "3: listeners.local.max_message_bytes: must be 1024 or more",
+        ),
         (
             "listeners:\n  outbound: {}",
             "2: listeners.outbound: needs `service`: a SPIFFE ID or DNS name that says whose calls these are",
         ),
-        ("listeners:\n  inbound: {}", "2: listeners.inbound: needs `tls`, with certificate, key and ca, for it is never plaintext"),
+        (
+            "listeners:\n  inbound: {}",
+            "2: listeners.inbound: needs `tls`, with certificate, key and ca, for it is never plaintext",
+        ),
         ("listeners:\n  outbound:\n    max_calls: 0", "3: listeners.outbound.max_calls: must be positive"),
-        ("listeners:\n  outbound:\n    max_message_bytes: 1", "3: listeners.outbound.max_message_bytes: must be 1024 or more"),
-        ("listeners:\n  inbound:\n    max_connection_age: 0", "3: listeners.inbound.max_connection_age: must be positive"),
-        ("listeners:\n  inbound:\n    max_connection_grace: 1h30", f"3: listeners.inbound.max_connection_grace: must be {WANTED}"),
+        (
+            "listeners:\n  outbound:\n    max_message_bytes: 1",
+            "3: listeners.outbound.max_message_bytes: must be 1024 or more",
+        ),
+        (
+            "listeners:\n  inbound:\n    max_connection_age: 0",
+            "3: listeners.inbound.max_connection_age: must be positive",
+        ),
+        (
+            "listeners:\n  inbound:\n    max_connection_grace: 1h30",
+            f"3: listeners.inbound.max_connection_grace: must be {WANTED}",
+        ),
         (
             "listeners:\n  local: {}\n  health:\n    address: 0.0.0.0:4317",
             "4: listeners.health.address: is taken by listeners.local",
         ),
-        ("listeners:\n  local: {address: '127.0.0.1:4318'}", "1: listeners.local_http.address: is taken by listeners.local"),
-        ("listeners:\n  local_http:\n    max_message_bytes: 1", "3: listeners.local_http.max_message_bytes: must be 1024 or more"),
+        (
+            "listeners:\n  local: {address: '127.0.0.1:4318'}",
+            "1: listeners.local_http.address: is taken by listeners.local",
+        ),
+        (
+            "listeners:\n  local_http:\n    max_message_bytes: 1",
+            "3: listeners.local_http.max_message_bytes: must be 1024 or more",
+        ),
         ("listeners:\n  admin: {}", f"2: listeners.admin: is not a key here; known: {LISTENERS}"),
         ("service: A B", f"1: service: {NAME}"),
         ("service:", f"1: service: {NAME}"),
@@ -354,7 +438,11 @@ def test_what_is_wrong_is_named_with_its_line_and_key(text: str, expected: str, 
     ("variable", "value", "expected"),
     [
         ("ROLL", "all", f"roll: is not a key here; known: {KEYS}; did you mean role?"),
-        ("LISTENERS__LOKAL__ADDRESS", "127.0.0.1:1", f"listeners.lokal: is not a key here; known: {LISTENERS}; did you mean local?"),
+        (
+            "LISTENERS__LOKAL__ADDRESS",
+            "127.0.0.1:1",
+            f"listeners.lokal: is not a key here; known: {LISTENERS}; did you mean local?",
+        ),
         ("LISTENERS__LOCAL__PORT", "1", "listeners.local.port: is not a key here; known: address, max_message_bytes"),
         (
             "LISTENERS__LOCAL",

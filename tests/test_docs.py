@@ -56,7 +56,9 @@ def shell(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
 
     def run(script: str) -> subprocess.CompletedProcess[str]:
         command = ("sh", "-eu", "-c", script)
-        return subprocess.run(command, cwd=tmp_path / "empty", env=environ, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(
+            command, cwd=tmp_path / "empty", env=environ, capture_output=True, text=True, check=False, timeout=120
+        )
 
     return run
 
@@ -64,7 +66,9 @@ def shell(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
 def test_the_lines_for_a_newcomer_lead_to_a_checked_policy_in_an_empty_folder(
     shell: Callable[[str], subprocess.CompletedProcess[str]],
 ) -> None:
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## A first policy\n")[2].partition("\n## ")[0]
+    section = (
+        (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## A first policy\n")[2].partition("\n## ")[0]
+    )
     script = section.partition("```sh\n")[2].partition("```")[0]
     outside = re.sub(r"(?s)<<'PROTO'\n.*?\nPROTO\n", "\n", script).replace("|\n", "| ")
     assert len([line for line in outside.splitlines() if line.strip()]) <= 10
@@ -97,7 +101,11 @@ def test_the_operators_page_names_the_bounds_of_the_code() -> None:
 
 def test_the_pages_name_only_commands_that_there_are() -> None:
     known = {" ".join(path) for path in commands(main, ())}
-    named = {(page, words) for page in PAGES for words in re.findall(r"privacy-gateway ([a-z]+(?: [a-z]+)?)", page.read_text())}
+    named = {
+        (page, words)
+        for page in PAGES
+        for words in re.findall(r"privacy-gateway ([a-z]+(?: [a-z]+)?)", page.read_text())
+    }
     unknown = {(page.name, words) for page, words in named if not {words, words.split()[0]} & known}
     assert not unknown
 

@@ -41,7 +41,9 @@ def opened(path: Path) -> Iterator[int]:
         if isinstance(node, ast.Call):
             called = node.func
             owner = called.value.id if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) else ""
-            name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+            name = (
+                called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+            )
             method = isinstance(called, ast.Attribute)
             plain = name in OPENERS and (not method or owner in {"os", "io", "path", "file", "mmap"})
             if name in READERS or plain or any(one.arg in {"cafile", "capath", "certfile"} for one in node.keywords):
@@ -74,7 +76,9 @@ def said_of(path: Path) -> str:
     ],
     ids=["a named pipe", "a folder", "a device", "a large file", "a link to itself", "a long name", "nothing"],
 )
-def test_what_is_no_regular_file_of_bounded_size_is_told(make: Callable[[Path], None], expected: str, tmp_path: Path) -> None:
+def test_what_is_no_regular_file_of_bounded_size_is_told(
+    make: Callable[[Path], None], expected: str, tmp_path: Path
+) -> None:
     make(tmp_path / "file")
     assert said_of(tmp_path / "file") == expected
 

@@ -49,7 +49,10 @@ CHANGES: Final[dict[str, tuple[Callable[[str], str], list[str]]]] = {
         lambda text: text.replace("flows:", "flows:\n  kannelle.crm.v1.Contact: [two]"),
         ["destination two changed", "flow kannelle.crm.v1.Contact added"],
     ),
-    "a flow that went": (lambda text: text.replace("  otlp/logs: [one]\n", ""), ["destination one changed", "flow otlp/logs removed"]),
+    "a flow that went": (
+        lambda text: text.replace("  otlp/logs: [one]\n", ""),
+        ["destination one changed", "flow otlp/logs removed"],
+    ),
     "a flow to another destination": (
         lambda text: text.replace("otlp/logs: [one]", "otlp/logs: [two]"),
         ["destination one changed", "destination two changed", "flow otlp/logs changed"],
@@ -60,7 +63,10 @@ CHANGES: Final[dict[str, tuple[Callable[[str], str], list[str]]]] = {
     ),
     "another retention": (lambda text: re.sub("30d(.*two)", r"31d\1", text), ["destination two changed"]),
     "a destination that went": (lambda text: re.sub("  two: .*\n", "", text), ["destination two removed"]),
-    "a destination that came": (lambda text: text.replace("flows:", f"  three: {DESTINATION}\nflows:"), ["destination three added"]),
+    "a destination that came": (
+        lambda text: text.replace("flows:", f"  three: {DESTINATION}\nflows:"),
+        ["destination three added"],
+    ),
 }
 
 
@@ -103,7 +109,9 @@ ROUTES: Final = {
 
 
 @pytest.mark.parametrize(("change", "expected"), ROUTES.values(), ids=ROUTES)
-async def test_routes_go_by_listener_and_authority(change: Callable[[str], str], expected: list[str], tmp_path: Path) -> None:
+async def test_routes_go_by_listener_and_authority(
+    change: Callable[[str], str], expected: list[str], tmp_path: Path
+) -> None:
     held, before = load_contracts([proxied.contracts(tmp_path)]), proxied.policy(1)
     told = changes(in_force(loaded(before, held)), in_force(loaded(change(before), held)))
     assert told == [f"route outbound {one}" for one in expected]

@@ -23,7 +23,11 @@ from gateway.yamlfile import Node, build, compose
 ROOT: Final = Path(__file__).parents[1]
 STRUCTS: Final[dict[str, Any]] = {"policy": Policy, "configuration": Config}
 BOTH: Final = [*reached(Policy), *reached(Config)]
-POLICIES: Final = [default_path(), ROOT / "tests/conformance/policy.yaml", *sorted((ROOT / "tests/vectors").glob("*.yaml"))]
+POLICIES: Final = [
+    default_path(),
+    ROOT / "tests/conformance/policy.yaml",
+    *sorted((ROOT / "tests/vectors").glob("*.yaml")),
+]
 
 
 def schema(what: str) -> Any:
@@ -60,7 +64,9 @@ def test_what_is_generated_is_in_step() -> None:
 @pytest.mark.parametrize("struct", BOTH, ids=lambda struct: struct.__name__)
 def test_every_key_says_what_it_is(struct: Any) -> None:
     assert about(struct).endswith(".")
-    assert {name: text[-1:] for name, text in docstrings(struct).items()} == dict.fromkeys(struct.__struct_fields__, ".")
+    assert {name: text[-1:] for name, text in docstrings(struct).items()} == dict.fromkeys(
+        struct.__struct_fields__, "."
+    )
 
 
 @pytest.mark.parametrize("what", STRUCTS)
@@ -70,7 +76,10 @@ def test_a_schema_is_one(what: str) -> None:
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_policies_fit_the_schema(path: Path) -> None:
-    found = [error.json_path for error in VALIDATORS["policy"].iter_errors(plain(compose(path.read_text(), path.name, BadSetup)))]
+    found = [
+        error.json_path
+        for error in VALIDATORS["policy"].iter_errors(plain(compose(path.read_text(), path.name, BadSetup)))
+    ]
     assert found == []
 
 
@@ -100,9 +109,18 @@ BASE: Final = "version: 1\ncontroller: A\nuser_id: {pattern: a}\nflows: {}\n"
         (f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{}}}}}}", False),
         (f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: jsonl, backups: -1}}}}}}", False),
         (f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: jsonl, endpoint: a}}}}}}", False),
-        (f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: otlp, endpoint: a, timeout: 2s}}}}}}", True),
-        (f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: otlp, endpoint: a, timeout: 2}}}}}}", False),
-        (f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: otlp, endpoint: a, timeout: 0}}}}}}", False),
+        (
+            f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: otlp, endpoint: a, timeout: 2s}}}}}}",
+            True,
+        ),
+        (
+            f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: otlp, endpoint: a, timeout: 2}}}}}}",
+            False,
+        ),
+        (
+            f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: otlp, endpoint: a, timeout: 0}}}}}}",
+            False,
+        ),
         ("destinations: {}\notlp: {attributes: {a: USER_ID, b: {category: NAME}}}", True),
         ("destinations: {}\notlp: {attributes: {a: USERID}}", False),
         ("destinations: {}\notlp: {attributes: {a: {kategory: NAME}}}", False),

@@ -19,8 +19,16 @@ ROOT: Final = Path(__file__).parents[1]
 PROJECTS: Final = {"kannelle_privacy_gateway": ROOT, "kannelle_privacy": ROOT / "clients/python"}
 
 DATA: Final = {
-    "kannelle_privacy_gateway": ("gateway/policy/kannelle.yaml", "gateway/contracts/kannelle.binpb", "gateway/py.typed"),
-    "kannelle_privacy": ("kannelle/privacy/v1/annotations.proto", "kannelle/privacy/v1/annotations_pb2.py", "kannelle_privacy/py.typed"),
+    "kannelle_privacy_gateway": (
+        "gateway/policy/kannelle.yaml",
+        "gateway/contracts/kannelle.binpb",
+        "gateway/py.typed",
+    ),
+    "kannelle_privacy": (
+        "kannelle/privacy/v1/annotations.proto",
+        "kannelle/privacy/v1/annotations_pb2.py",
+        "kannelle_privacy/py.typed",
+    ),
 }
 
 
@@ -75,10 +83,13 @@ main({arguments!r}, prog_name="privacy-gateway")
 
 def test_the_demo_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
     code = MISSING.format(module="opentelemetry.exporter.otlp.proto.grpc", arguments=["demo"])
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(
-        r"needs opentelemetry\.exporter\.\S+, which is not installed: pip install '[a-z-]+\[demo\]' brings it\n", done.stderr
+        r"needs opentelemetry\.exporter\.\S+, which is not installed: pip install '[a-z-]+\[demo\]' brings it\n",
+        done.stderr,
     )
 
 
@@ -93,4 +104,7 @@ def test_a_folder_of_protos_without_the_compiler_says_what_to_install(tmp_path: 
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, "PYTHONPATH": str(tmp_path / "without")},
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
-    assert "protos: needs grpcio-tools, which is not installed: pip install 'kannelle-privacy-gateway[protos]' brings it" in done.stderr
+    assert (
+        "protos: needs grpcio-tools, which is not installed: pip install 'kannelle-privacy-gateway[protos]' brings it"
+        in done.stderr
+    )

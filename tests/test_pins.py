@@ -74,7 +74,9 @@ asyncio.run(main())
 @pytest.fixture
 def port() -> Iterator[int]:
     """A grpc.aio server in a process of its own, which a broken one ends."""
-    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
         try:
             assert server.stdout is not None
             assert select.select([server.stdout], [], [], SECONDS)[0], "the server doesn't start"
@@ -83,7 +85,9 @@ def port() -> Iterator[int]:
             server.kill()
 
 
-@pytest.mark.parametrize("path", [b"/test.Echo/\xff", b"/\xc3\x28/Echo", b"/\xed\xa0\x80/Echo"], ids=["byte", "sequence", "surrogate"])
+@pytest.mark.parametrize(
+    "path", [b"/test.Echo/\xff", b"/\xc3\x28/Echo", b"/\xed\xa0\x80/Echo"], ids=["byte", "sequence", "surrogate"]
+)
 def test_a_path_that_is_not_utf8_does_not_end_the_server(port: int, path: bytes) -> None:
     assert call(port) == b"before"
     assert request(port, path)[0] in {HEADERS, RST_STREAM}
@@ -97,7 +101,9 @@ def call(port: int, payload: bytes = b"before") -> bytes:
         return echo(payload, timeout=SECONDS)
 
 
-@pytest.mark.parametrize("context", [grpc.aio.ServicerContext, cygrpc._ServicerContext], ids=["as documented", "as it is"])
+@pytest.mark.parametrize(
+    "context", [grpc.aio.ServicerContext, cygrpc._ServicerContext], ids=["as documented", "as it is"]
+)
 def test_a_context_does_not_show_the_authority(context: type) -> None:
     """Where it does (grpc issue 38906), gateway/receivers/proxy/authority.py can go."""
     assert [name for name in dir(context) if "authority" in name or "host" in name] == []
@@ -119,7 +125,9 @@ READ: Final[list[tuple[str, bytes, str, str]]] = [
 
 
 @pytest.mark.parametrize(("name", "data", "before", "after"), READ, ids=[row[0] for row in READ])
-def test_a_broken_frame_reads_as_an_empty_message_or_as_the_end(port: int, name: str, data: bytes, before: str, after: str) -> None:
+def test_a_broken_frame_reads_as_an_empty_message_or_as_the_end(
+    port: int, name: str, data: bytes, before: str, after: str
+) -> None:
     """Where it raises, or cancels the call, docs/decisions/0008-broken-frames.md and the rules that follow from it can go."""
     assert before.encode() in said(port, data)
     assert after.encode() in said(port, data, early=True)
@@ -134,7 +142,9 @@ ENCODED: Final[list[tuple[str, bytes, bytes, bytes]]] = [
 
 
 @pytest.mark.parametrize(("name", "encoding", "data", "text"), ENCODED, ids=[row[0] for row in ENCODED])
-def test_grpcs_core_ends_a_call_in_another_encoding_itself(port: int, name: str, encoding: bytes, data: bytes, text: bytes) -> None:
+def test_grpcs_core_ends_a_call_in_another_encoding_itself(
+    port: int, name: str, encoding: bytes, data: bytes, text: bytes
+) -> None:
     """It says INTERNAL, where gRPC's compression.md wants UNIMPLEMENTED: docs/decisions/0008-broken-frames.md."""
     kind, said = request(port, b"/test.Echo/Echo", fields=[(b"grpc-encoding", encoding)], data=data)
     assert kind == HEADERS
@@ -146,7 +156,10 @@ def test_grpcs_core_ends_a_call_in_another_encoding_itself(port: int, name: str,
 def said(port: int, data: bytes, *, early: bool = False) -> bytes:
     """All that the server says of a stream with this data. It reads when all of it has come, or `early`, before any has."""
     heard = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection, connection.makefile("rb") as answer:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,
+        connection.makefile("rb") as answer,
+    ):
         head = frame(HEADERS, END_HEADERS, 1, opened(b"/test.Echo/Told", [(b"early", b"1")] if early else ()))
         # What comes after it on the connection comes after it on the server.
         go = frame(HEADERS, END_HEADERS, 3, opened(b"/test.Echo/Go")) + frame(DATA, END_STREAM, 3, WHOLE)
@@ -164,7 +177,10 @@ def said(port: int, data: bytes, *, early: bool = False) -> bytes:
 
 def test_a_unary_call_of_headers_alone_is_never_answered(port: int) -> None:
     """Where it is, gateway/receivers/incoming.py can leave reading to grpc.aio."""
-    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection, connection.makefile("rb") as answer:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,
+        connection.makefile("rb") as answer,
+    ):
         head = frame(HEADERS, END_HEADERS | END_STREAM, 1, opened(b"/test.Echo/Echo"))
         other = frame(HEADERS, END_HEADERS, 3, opened(b"/test.Echo/Echo")) + frame(DATA, END_STREAM, 3, WHOLE)
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + head + other)

@@ -27,7 +27,8 @@ def test_a_full_volume_is_a_fault_only_where_nothing_has_begun(tmp_path: Path) -
 def _full(folder: Path) -> None:
     state = folder / "state"
     with pytest.raises(
-        BadConfig, match=rf"^state: {state}: has [0-9]+ bytes free on its volume, and {MIN_FREE_BYTES} are needed to begin$"
+        BadConfig,
+        match=rf"^state: {state}: has [0-9]+ bytes free on its volume, and {MIN_FREE_BYTES} are needed to begin$",
     ):
         _checked(state)
     state.mkdir(mode=0o700)

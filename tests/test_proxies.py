@@ -66,19 +66,29 @@ async def run(*command: str, **environ: str) -> str:
     """Run a program, which must end well; what it printed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PRIVACY_GATEWAY__"))}
     done = await asyncio.to_thread(
-        subprocess.run, command, env={**kept, **environ}, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS
+        subprocess.run,
+        command,
+        env={**kept, **environ},
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 
 
 @pytest.fixture(params=["port", "socket"])
-async def behind(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Running, Gate]]:
+async def behind(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Running, Gate]]:
     """A gateway in an environment that names proxies, which nobody asks."""
     address = "127.0.0.1:0" if request.param == "port" else f"unix:{tmp_path}/gateway.sock"
     gate = Gate()
     async with posing(monkeypatch) as asked:
-        async with running(tmp_path, gate, local=Local(address=address), local_http=LocalHttp(address="127.0.0.1:0")) as gateway:
+        async with running(
+            tmp_path, gate, local=Local(address=address), local_http=LocalHttp(address="127.0.0.1:0")
+        ) as gateway:
             yield gateway, gate
         assert asked == []
 
@@ -118,7 +128,10 @@ async def test_an_unmodified_exporter_set_up_as_the_page_says_reaches_the_gatewa
     protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (shell,) = (text for _, text in blocks("sh") if "OTEL_EXPORTER_OTLP_ENDPOINT" in text)
-    async with posing(monkeypatch) as asked, running(tmp_path, gate := Gate(), local_http=LocalHttp(address="127.0.0.1:0")) as gateway:
+    async with (
+        posing(monkeypatch) as asked,
+        running(tmp_path, gate := Gate(), local_http=LocalHttp(address="127.0.0.1:0")) as gateway,
+    ):
         address = gateway.address if protocol == "grpc" else gateway.http
         shell = shell.replace("4317", address.rpartition(":")[2])
         await run(
@@ -133,7 +146,9 @@ async def test_an_unmodified_exporter_set_up_as_the_page_says_reaches_the_gatewa
     assert (len(gate.releases), asked) == (1, [])
 
 
-async def test_an_unmodified_exporter_over_a_unix_socket_asks_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unmodified_exporter_over_a_unix_socket_asks_no_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     local = Local(address=f"unix:{tmp_path}/gateway.sock")
     async with posing(monkeypatch) as asked, running(tmp_path, gate := Gate(), local=local) as gateway:
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": gateway.address, "OTEL_EXPORTER_OTLP_INSECURE": "true"}
@@ -142,9 +157,14 @@ async def test_an_unmodified_exporter_over_a_unix_socket_asks_no_proxy(tmp_path:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_without_either_the_proxy_is_asked(protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_either_the_proxy_is_asked(
+    protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So that the tests here would notice."""
-    async with posing(monkeypatch) as asked, running(tmp_path, Gate(), local_http=LocalHttp(address="127.0.0.1:0")) as gateway:
+    async with (
+        posing(monkeypatch) as asked,
+        running(tmp_path, Gate(), local_http=LocalHttp(address="127.0.0.1:0")) as gateway,
+    ):
         address = gateway.address if protocol == "grpc" else gateway.http
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{address}", "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}
         await run(sys.executable, "-c", UNMODIFIED.format(protocol=protocol), **told)
@@ -159,7 +179,9 @@ async def test_the_filter_sends_to_the_gateway_alone(tmp_path: Path, monkeypatch
     assert (len(gate.releases), asked) == (1, [])
 
 
-@pytest.mark.parametrize("value", ["collector.example:4317", "10.0.0.7:4317", "0.0.0.0:4317", "127.0.0.1:0", "127.0.0.1", "4317", "x"])
+@pytest.mark.parametrize(
+    "value", ["collector.example:4317", "10.0.0.7:4317", "0.0.0.0:4317", "127.0.0.1:0", "127.0.0.1", "4317", "x"]
+)
 def test_the_environment_names_an_address_on_this_machine(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in (LOCAL_VARIABLE, OUTBOUND_VARIABLE):
         monkeypatch.setenv(variable, value)
@@ -175,17 +197,26 @@ def test_the_environment_names_an_address_on_this_machine(value: str, monkeypatc
 
 
 CODE: Final = tuple(
-    path for folder in ("gateway", "clients/python/src/kannelle_privacy", "tests/bench") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("gateway", "clients/python/src/kannelle_privacy", "tests/bench")
+    for path in (ROOT / folder).rglob("*.py")
 )
 
 
 def channels(tree: ast.AST) -> Iterator[tuple[int, bool]]:
     """Where code makes a channel of gRPC's, and whether it says any options."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("insecure_channel", "secure_channel"):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("insecure_channel", "secure_channel")
+        ):
             most = 2 if node.func.attr == "secure_channel" else 1
             given = [*node.args[most:], *(word.value for word in node.keywords if word.arg == "options")]
-            yield node.lineno, any(re.search(r"OPTIONS\b|\boptions\b|grpc\.enable_http_proxy", ast.unparse(one)) for one in given)
+            yield (
+                node.lineno,
+                any(re.search(r"OPTIONS\b|\boptions\b|grpc\.enable_http_proxy", ast.unparse(one)) for one in given),
+            )
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))

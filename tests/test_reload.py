@@ -166,7 +166,9 @@ def bad() -> Any:
 class Case:
     """A reloader of the text of a file."""
 
-    def __init__(self, file: Path, what: What = "policy", *, every: float = NEVER, telemetry: Telemetry | None = None) -> None:
+    def __init__(
+        self, file: Path, what: What = "policy", *, every: float = NEVER, telemetry: Telemetry | None = None
+    ) -> None:
         self.telemetry = telemetry or Telemetry()
         self.load: Callable[[], str] = file.read_text
         self.raising: BaseException | None = None

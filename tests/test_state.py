@@ -14,5 +14,7 @@ async def test_no_file_of_the_gateways_own_is_called_as_an_exporters(tmp_path: P
     fed = {name for names in policy.flows.values() for name in names}
     async with running(tmp_path):
         names = {path.name for path in (tmp_path / "state").iterdir()}
-    assert {name for name in names if is_written(name)} == {f"{name}.jsonl{tail}" for name in fed for tail in ("", ".lock")}
+    assert {name for name in names if is_written(name)} == {
+        f"{name}.jsonl{tail}" for name in fed for tail in ("", ".lock")
+    }
     assert names >= {"keys", "outbox.db", "outbox.db.lock", "outbox.db.leased"}

@@ -62,7 +62,16 @@ def test_what_a_logger_says_is_collected(call: str) -> None:
 
 @pytest.mark.parametrize(
     "call",
-    ["print('x')", "out.info('x')", "log('x')", "log.info()", "log.isEnabledFor('x')", "log.log('x')", "warnings.warn('x')", "info('x')"],
+    [
+        "print('x')",
+        "out.info('x')",
+        "log('x')",
+        "log.info()",
+        "log.isEnabledFor('x')",
+        "log.log('x')",
+        "warnings.warn('x')",
+        "info('x')",
+    ],
 )
 def test_what_no_logger_says_is_not(call: str) -> None:
     assert (found(call), notes(call)) == ([], [])
@@ -177,7 +186,11 @@ def test_what_cannot_be_parsed_is_told_with_a_line(source: bytes, line: int) -> 
 
 
 def test_other_encodings_are_read() -> None:
-    assert [one.template for one in scan("# coding: latin-1\nlog.info('é')".encode("latin-1"), "a.py") if isinstance(one, Use)] == ["é"]
+    assert [
+        one.template
+        for one in scan("# coding: latin-1\nlog.info('é')".encode("latin-1"), "a.py")
+        if isinstance(one, Use)
+    ] == ["é"]
 
 
 def test_many_ways_are_not_followed() -> None:

@@ -87,9 +87,16 @@ KIND = "must be an RSA key, or one on P-256 or P-384"
         pytest.param("certificate", lambda pem: pem[: len(pem) // 2], CERTIFICATES, id="half a certificate"),
         pytest.param("certificate", lambda pem: pem.replace(b"M", b"N"), CERTIFICATES, id="PEM of something else"),
         pytest.param("certificate", lambda _: material().key, CERTIFICATES, id="a key for a certificate"),
-        pytest.param("certificate", lambda _: b"-" * (MAX_PEM_BYTES + 1), f"is larger than {MAX_PEM_BYTES} bytes", id="a huge certificate"),
+        pytest.param(
+            "certificate",
+            lambda _: b"-" * (MAX_PEM_BYTES + 1),
+            f"is larger than {MAX_PEM_BYTES} bytes",
+            id="a huge certificate",
+        ),
         pytest.param("key", lambda _: b"", "must be a private key in PEM", id="an empty key"),
-        pytest.param("key", lambda _: material().certificate, "must be a private key in PEM", id="a certificate for a key"),
+        pytest.param(
+            "key", lambda _: material().certificate, "must be a private key in PEM", id="a certificate for a key"
+        ),
         pytest.param("key", lambda pem: pem[:-30], "must be a private key in PEM", id="a key cut off"),
         pytest.param("key", encrypted, "is encrypted; it must be without a password", id="a key with a password"),
         pytest.param("key", lambda _: material().key, "doesn't fit the certificate", id="another's key"),
@@ -116,12 +123,20 @@ def test_what_does_not_load_is_named_with_its_key_and_file(
         pytest.param(lambda path: None, "can't be read: No such file or directory", id="missing"),
         pytest.param(Path.mkdir, "is a folder; it must be a regular file", id="a folder"),
         pytest.param(os.mkfifo, "is a named pipe; it must be a regular file", id="a named pipe"),
-        pytest.param(lambda path: path.symlink_to("/dev/zero"), "is a device; it must be a regular file", id="a device"),
-        pytest.param(lambda path: path.symlink_to(path.name), "can't be read: Too many levels of symbolic links", id="a link to itself"),
+        pytest.param(
+            lambda path: path.symlink_to("/dev/zero"), "is a device; it must be a regular file", id="a device"
+        ),
+        pytest.param(
+            lambda path: path.symlink_to(path.name),
+            "can't be read: Too many levels of symbolic links",
+            id="a link to itself",
+        ),
         pytest.param(lambda path: path.symlink_to("a" * 300), "can't be read: File name too long", id="a long name"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(key: str, make: Callable[[Path], None], expected: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(
+    key: str, make: Callable[[Path], None], expected: str, tmp_path: Path
+) -> None:
     tls = written(tmp_path, material())
     path: Path = getattr(tls, key)
     path.unlink()
@@ -191,7 +206,9 @@ def test_how_near_the_end_of_a_certificate_is(
 
 def test_of_several_certificates_the_first_to_expire_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
-    old, new = (CA.issue_cert("localhost", not_after=now + left).cert_chain_pems[0].bytes() for left in (-DAY, 3000 * DAY))
+    old, new = (
+        CA.issue_cert("localhost", not_after=now + left).cert_chain_pems[0].bytes() for left in (-DAY, 3000 * DAY)
+    )
     held = material(not_after=now + 3000 * DAY)
     bundle = Material(held.certificate, held.key, new + old)
     own, ca = bundle.expiries()
@@ -199,7 +216,9 @@ def test_of_several_certificates_the_first_to_expire_counts(tmp_path: Path, capl
     tls = written(tmp_path, bundle)
     with caplog.at_level(logging.WARNING):
         read(tls)
-    assert [record.message for record in caplog.records] == [f"tls.ca: {tls.ca}: expired in part, at {now - DAY:%Y-%m-%dT%H:%M:%SZ}"]
+    assert [record.message for record in caplog.records] == [
+        f"tls.ca: {tls.ca}: expired in part, at {now - DAY:%Y-%m-%dT%H:%M:%SZ}"
+    ]
 
 
 def test_nothing_of_a_key_is_in_what_is_printed() -> None:
@@ -258,7 +277,9 @@ async def serving(certificates: Certificates) -> AsyncIterator[int]:
 
 def channel(port: int, certificates: Certificates) -> grpc.aio.Channel:
     """A channel of its own: gRPC would share the connection of one that is alike."""
-    return grpc.aio.secure_channel(f"localhost:{port}", certificates.channel_credentials(), options=[("grpc.use_local_subchannel_pool", 1)])
+    return grpc.aio.secure_channel(
+        f"localhost:{port}", certificates.channel_credentials(), options=[("grpc.use_local_subchannel_pool", 1)]
+    )
 
 
 async def echo(channel: grpc.aio.Channel, request: bytes = b"?") -> bytes:
@@ -277,14 +298,19 @@ def _handshake(port: int, client: Material, version: ssl.TLSVersion) -> tuple[in
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         context.minimum_version = context.maximum_version = version
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw, context.wrap_socket(raw, server_hostname="localhost") as tls:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as tls,
+    ):
         tls.recv(1)
         der = tls.getpeercert(binary_form=True)
         assert der is not None
         return x509.load_der_x509_certificate(der).serial_number, tls.version()
 
 
-async def handshake(port: int, client: Material, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> tuple[int, str | None]:
+async def handshake(
+    port: int, client: Material, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+) -> tuple[int, str | None]:
     return await asyncio.to_thread(_handshake, port, client, version)
 
 
@@ -355,7 +381,9 @@ async def test_a_server_of_another_authority_is_not_called() -> None:
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-@pytest.mark.parametrize("client", [grpc.ssl_channel_credentials(CA.cert_pem.bytes()), None], ids=["no certificate", "no TLS"])
+@pytest.mark.parametrize(
+    "client", [grpc.ssl_channel_credentials(CA.cert_pem.bytes()), None], ids=["no certificate", "no TLS"]
+)
 async def test_a_caller_without_a_certificate_is_refused(client: grpc.ChannelCredentials | None) -> None:
     async with serving(Certificates(material())) as port:
         target = f"localhost:{port}"
@@ -365,7 +393,9 @@ async def test_a_caller_without_a_certificate_is_refused(client: grpc.ChannelCre
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-@pytest.mark.parametrize(("version", "name"), [(ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")])
+@pytest.mark.parametrize(
+    ("version", "name"), [(ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")]
+)
 async def test_tls_of_today_is_spoken(version: ssl.TLSVersion, name: str) -> None:
     held = material()
     async with serving(Certificates(held)) as port:

@@ -229,7 +229,9 @@ def test_an_error_repeats_no_value(text: str) -> None:
     assert "hunter2" not in fault(text.format("hunter2"))
 
 
-@given(st.text(alphabet=st.sampled_from("ab:,-[]{}&*!|>'\"%#?@\\ \n\t01~<u\ud800é\0"), max_size=60) | st.text(max_size=60))
+@given(
+    st.text(alphabet=st.sampled_from("ab:,-[]{}&*!|>'\"%#?@\\ \n\t01~<u\ud800é\0"), max_size=60) | st.text(max_size=60)
+)
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(BadPolicy):
@@ -244,7 +246,9 @@ def test_text_in_quotes_is_read_as_it_is(text: str) -> None:
 
 
 def test_an_origin_knows_the_line_of_every_key() -> None:
-    _, origin = parse("text: a\ncolours:\n  - RED\n  - DARK_BLUE\ninner:\n  colour: RED", "thing.yaml", Thing, BadPolicy)
+    _, origin = parse(
+        "text: a\ncolours:\n  - RED\n  - DARK_BLUE\ninner:\n  colour: RED", "thing.yaml", Thing, BadPolicy
+    )
     assert origin.at() == "thing.yaml:1"
     assert origin.at("colours") == "thing.yaml:2: colours"
     assert origin.at("colours", 1) == "thing.yaml:4: colours[1]"

@@ -40,7 +40,9 @@ def _passes(rule: Any, value: Any, facts: Facts) -> bool:
         case FreeText():
             return _fits(rule.text, value)
         case Number():
-            return not find_number(value) if rule.min is None or rule.max is None else bool(rule.min <= value <= rule.max)
+            return (
+                not find_number(value) if rule.min is None or rule.max is None else bool(rule.min <= value <= rule.max)
+            )
         case Moment():
             return _is_near(value, rule, facts)
         case Span():
@@ -79,7 +81,9 @@ def _is_near(value: Any, rule: Moment, facts: Facts) -> bool:
 
 
 def _is_within(value: Any, low: int | None, high: int | None) -> bool:
-    valid = abs(value.nanos) < 10**9 and value.seconds * value.nanos >= 0 and abs(_nanos(value)) <= 315_576_000_000 * 10**9
+    valid = (
+        abs(value.nanos) < 10**9 and value.seconds * value.nanos >= 0 and abs(_nanos(value)) <= 315_576_000_000 * 10**9
+    )
     return bool(valid and (low is None or high is None or low * 10**9 <= _nanos(value) <= high * 10**9))
 
 

@@ -28,7 +28,14 @@ PLANTED: Final = b"planted@acme.example"
 """What stands in fields that nobody knows, and nowhere else."""
 NAMES: Final = ("f1", "f2", "f3", "f15", "f1", "f2", "f16")
 PATHS: Final = ("", "f1.*", "f1.*.f2", "f1.", "alice@acme.example", "update_mask", "changed.paths")
-URLS: Final = ("type.googleapis.com/{}", "{}", "/{}", "https://alice@acme.example/x/{}", "type.googleapis.com/{}?", "type.googleapis.com/")
+URLS: Final = (
+    "type.googleapis.com/{}",
+    "{}",
+    "/{}",
+    "https://alice@acme.example/x/{}",
+    "type.googleapis.com/{}?",
+    "type.googleapis.com/",
+)
 
 
 class Wire:
@@ -74,7 +81,9 @@ class Wire:
         for field in fields:
             if field is inner:
                 parts.append(self._level(field, levels - 1))
-            elif field.message_type is None and (field.containing_oneof is None or field.containing_oneof.name not in oneofs):
+            elif field.message_type is None and (
+                field.containing_oneof is None or field.containing_oneof.name not in oneofs
+            ):
                 oneofs |= set() if field.containing_oneof is None else {field.containing_oneof.name}
                 parts.append(self._record(field, self._plain(field, levels)))
         return b"".join(parts)
@@ -88,7 +97,10 @@ class Wire:
         key, value = target.fields_by_name["key"], target.fields_by_name["value"]
         assert value.message_type is not None
         return record(
-            field.number, 2, self._record(key, self._plain(key, levels)) + self._record(value, self.deep(value.message_type, levels - 1))
+            field.number,
+            2,
+            self._record(key, self._plain(key, levels))
+            + self._record(value, self.deep(value.message_type, levels - 1)),
         )
 
     def _plain(self, field: FieldDescriptor, turn: int) -> bytes:
@@ -172,8 +184,12 @@ class Wire:
             case "google.protobuf.Any":
                 return self._any(depth)
             case "google.protobuf.Timestamp" | "google.protobuf.Duration":
-                seconds = self._chance.pick(MOMENTS if type.name == "Timestamp" else (0, 1, 5, -5, 86_400, 315_576_000_001))
-                return record(1, 0, varint(seconds)) + record(2, 0, varint(self._chance.pick((0, 1, 5 * 10**8, 10**9, -1))))
+                seconds = self._chance.pick(
+                    MOMENTS if type.name == "Timestamp" else (0, 1, 5, -5, 86_400, 315_576_000_001)
+                )
+                return record(1, 0, varint(seconds)) + record(
+                    2, 0, varint(self._chance.pick((0, 1, 5 * 10**8, 10**9, -1)))
+                )
             case "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue":
                 return self._struct(type.name, depth)
             case "google.protobuf.FieldMask":
@@ -187,9 +203,15 @@ class Wire:
 
     def _struct(self, name: str, depth: int) -> bytes:
         if name == "Struct":
-            return record(1, 2, record(1, 2, b"k") + record(2, 2, self._struct("Value", depth + 1))) if depth < 4 else b""
+            return (
+                record(1, 2, record(1, 2, b"k") + record(2, 2, self._struct("Value", depth + 1))) if depth < 4 else b""
+            )
         if name == "ListValue":
-            return b"".join(record(1, 2, self._struct("Value", depth + 1)) for _ in self._chance.times(2)) if depth < 4 else b""
+            return (
+                b"".join(record(1, 2, self._struct("Value", depth + 1)) for _ in self._chance.times(2))
+                if depth < 4
+                else b""
+            )
         match self._chance.below(5):
             case 0:
                 return record(1, 0, varint(self._chance.pick((0, 99))))
@@ -203,7 +225,9 @@ class Wire:
 
     def _any(self, depth: int) -> bytes:
         """A value is never empty: of two that are merged, only then the last one wins whole."""
-        name = self._chance.pick([*self._types, *self._types, "google.protobuf.Any", "google.protobuf.Timestamp", "x0.None"])
+        name = self._chance.pick(
+            [*self._types, *self._types, "google.protobuf.Any", "google.protobuf.Timestamp", "x0.None"]
+        )
         if name == "google.protobuf.Any":
             value = self._any(depth + 1) if depth < 4 else b""
         else:
@@ -227,7 +251,9 @@ class Wire:
         if number == 4 and any(field.number == 4 for field in fields):
             number = 900
         group = tag(number, 3) + record(1, 2, b"bob@gmail.com") + tag(number, 4)
-        return self._chance.pick((record(number, 2, b"alice@acme.example"), record(number, 0, b"\x07"), group, record(number, 5, b"abcd")))
+        return self._chance.pick(
+            (record(number, 2, b"alice@acme.example"), record(number, 0, b"\x07"), group, record(number, 5, b"abcd"))
+        )
 
 
 WIRE: Final[Mapping[int, int]] = {
@@ -241,7 +267,12 @@ WIRE: Final[Mapping[int, int]] = {
 """The wire type of each type: https://protobuf.dev/programming-guides/encoding/#structure."""
 WRONG: Final = {0: 5, 1: 0, 2: 0, 3: 0, 5: 1}
 WIDTHS: Final = {0: 0, 1: 8, 5: 4}
-_WIDE: Final[Mapping[int, str]] = {F.TYPE_FIXED64: "<Q", F.TYPE_SFIXED64: "<Q", F.TYPE_FIXED32: "<I", F.TYPE_SFIXED32: "<I"}
+_WIDE: Final[Mapping[int, str]] = {
+    F.TYPE_FIXED64: "<Q",
+    F.TYPE_SFIXED64: "<Q",
+    F.TYPE_FIXED32: "<I",
+    F.TYPE_SFIXED32: "<I",
+}
 
 
 def varint(value: int) -> bytes:
@@ -294,4 +325,7 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 def _unmerged(field: FieldDescriptor) -> bool:
     """Whether a field holds what is not merged as its original would be: `Any` is raw bytes, `Value` a oneof."""
-    return field.message_type is not None and field.message_type.full_name in ("google.protobuf.Any", "google.protobuf.Value")
+    return field.message_type is not None and field.message_type.full_name in (
+        "google.protobuf.Any",
+        "google.protobuf.Value",
+    )

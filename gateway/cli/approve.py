@@ -54,7 +54,9 @@ def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: s
     """
     made, file = unapproved(contracts, policy)
     if file.policy.approvals is None:
-        raise BadPolicy(f"{file.origin.at('approvals')}: names no file, so there is nothing to record; say `approvals: approvals.lock`")
+        raise BadPolicy(
+            f"{file.origin.at('approvals')}: names no file, so there is nothing to record; say `approvals: approvals.lock`"
+        )
     lock = file.path.parent / file.policy.approvals
     review = examine({} if is_missing(lock) else read_approvals(lock), made.claims)
     agreed = yes and not review.empty

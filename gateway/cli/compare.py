@@ -43,7 +43,9 @@ POLICIES: Final = (".yaml", ".yml")
     metavar="PATH",
     help=f"{SET_OR_FOLDER} [default, between policies: {CONTRACTS}/, or Kannelle's]",
 )
-@click.option("--policy", type=FILE, metavar="FILE", help=f"The policy, between contracts. [default: {POLICY}, or Kannelle's]")
+@click.option(
+    "--policy", type=FILE, metavar="FILE", help=f"The policy, between contracts. [default: {POLICY}, or Kannelle's]"
+)
 @output
 def diff(old: Path, new: Path, contracts: tuple[Path, ...], policy: Path | None, form: str) -> int:
     """Show what a change releases, and what it withholds.

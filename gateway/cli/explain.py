@@ -38,7 +38,9 @@ def explain(type_: str, names: tuple[str, ...], contracts: tuple[Path, ...], pol
     """
     made, file = compiler(contracts, policy)
     item = type_named(made, type_)
-    chosen = [destination_named(made, file, name) for name in names] or _fed(made, item) or list(made.policy.destinations)
+    chosen = (
+        [destination_named(made, file, name) for name in names] or _fed(made, item) or list(made.policy.destinations)
+    )
     views = {name: tell(made, item, name) for name in dict.fromkeys(chosen)}
     if form == "json":
         as_json({"type": item, "destinations": [_described(made, name, view) for name, view in views.items()]})
@@ -54,7 +56,13 @@ def _fed(made: Compiler, item: str) -> list[str]:
 def _described(made: Compiler, name: str, view: Node) -> dict[str, Any]:
     given = made.policy.destinations[name]
     fields = [_plain(path, node) for path, node in view.walk()]
-    return {"destination": name, "region": given.region, "recipient": given.recipient, "purpose": given.purpose, "fields": fields}
+    return {
+        "destination": name,
+        "region": given.region,
+        "recipient": given.recipient,
+        "purpose": given.purpose,
+        "fields": fields,
+    }
 
 
 def _plain(path: str, node: Node) -> dict[str, Any]:
@@ -74,7 +82,10 @@ def _tree(made: Compiler, item: str, views: Views) -> Tree:
     from rich.text import Text  # noqa: PLC0415 JSON doesn't wait for it
     from rich.tree import Tree  # noqa: PLC0415
 
-    places = ", ".join(f"{name} ({made.policy.destinations[name].recipient} in {made.policy.destinations[name].region})" for name in views)
+    places = ", ".join(
+        f"{name} ({made.policy.destinations[name].recipient} in {made.policy.destinations[name].region})"
+        for name in views
+    )
     root = Tree(Text.assemble((item, "bold"), f" at {places}"))
     _grow(root, views, len(views))
     return root

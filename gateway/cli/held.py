@@ -68,7 +68,15 @@ def put_items(found: Sequence[Held], *, more: bool, now_ns: int) -> None:
     table = _table(">id", "destination", "type", ">bytes", "received", ">attempts", "due")
     for one in found:
         due = "now" if one.due_ns <= now_ns else moment(one.due_ns)
-        table.add_row(str(one.id), one.destination, _type(one), *_numbers(one.bytes), moment(one.received_ns), str(one.attempts), due)
+        table.add_row(
+            str(one.id),
+            one.destination,
+            _type(one),
+            *_numbers(one.bytes),
+            moment(one.received_ns),
+            str(one.attempts),
+            due,
+        )
     _put(table, found, "item", more=more)
 
 
@@ -101,7 +109,9 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for column in columns:
-        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
+        table.add_column(
+            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
+        )
     return table
 
 

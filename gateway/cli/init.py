@@ -23,7 +23,11 @@ STDOUT: Final = Path("-")
 @click.command(epilog=example("init --controller 'Example S.A.'"))
 @click.option("--contracts", type=PATH, multiple=True, metavar="PATH", help=f"{SET_OR_FOLDER} [default: {CONTRACTS}/]")
 @click.option(
-    "--output", default=str(POLICY), show_default=True, metavar="FILE", help=f"Where to write it; {STDOUT} is the standard output."
+    "--output",
+    default=str(POLICY),
+    show_default=True,
+    metavar="FILE",
+    help=f"Where to write it; {STDOUT} is the standard output.",
 )
 @click.option("--controller", default="", metavar="NAME", help="The organisation that answers for the data.")
 def init(contracts: tuple[Path, ...], output: str, controller: str) -> None:
@@ -39,9 +43,13 @@ def init(contracts: tuple[Path, ...], output: str, controller: str) -> None:
         raise click.UsageError(f"--output is empty. Name a file, or leave it out: {POLICY}.")
     given, path = contracts or found_contracts(), Path(output)
     if not given:
-        raise click.UsageError(f"There are no .proto files in {CONTRACTS}/. Put yours there, or say where they are: --contracts PATH.")
+        raise click.UsageError(
+            f"There are no .proto files in {CONTRACTS}/. Put yours there, or say where they are: --contracts PATH."
+        )
     if path != STDOUT and os.path.lexists(path):
-        raise click.UsageError(f"{path} is there already, and stays as it is. Write another file with --output FILE, or remove it.")
+        raise click.UsageError(
+            f"{path} is there already, and stays as it is. Write another file with --output FILE, or remove it."
+        )
     first = first_policy(load(given), controller)
     if path == STDOUT:
         click.echo(first.text, nl=False)
@@ -75,11 +83,15 @@ def _told(first: FirstPolicy, contracts: tuple[Path, ...], policy: Path) -> Iter
 
 def _sources(contracts: tuple[Path, ...], policy: Path) -> list[str]:
     """The options by which other commands find these contracts and this policy, as far as they wouldn't by themselves."""
-    named = [] if contracts == found_contracts() else [word for path in contracts for word in ("--contracts", str(path))]
+    named = (
+        [] if contracts == found_contracts() else [word for path in contracts for word in ("--contracts", str(path))]
+    )
     return named if policy == POLICY else [*named, "--policy", str(policy)]
 
 
 def _serve(contracts: tuple[Path, ...], policy: Path) -> str:
     """The command that runs a gateway with this policy, and without a configuration."""
     paths = json.dumps([*map(str, contracts)])
-    return f"PRIVACY_GATEWAY__POLICY={quote(str(policy))} PRIVACY_GATEWAY__CONTRACTS={quote(paths)} privacy-gateway serve"
+    return (
+        f"PRIVACY_GATEWAY__POLICY={quote(str(policy))} PRIVACY_GATEWAY__CONTRACTS={quote(paths)} privacy-gateway serve"
+    )

@@ -49,7 +49,9 @@ def type_named(made: Compiler, name: str) -> str:
     if name in made.written.flows:
         text = f"flows.{name} is about another contract than this one; --contracts PATH says where that is"
         raise click.BadParameter(text, param_hint="type")
-    raise click.BadParameter(f"no contract has a message type {name}{guess(name, made.contract.messages)}", param_hint="type")
+    raise click.BadParameter(
+        f"no contract has a message type {name}{guess(name, made.contract.messages)}", param_hint="type"
+    )
 
 
 def destination_named(made: Compiler, file: PolicyFile, name: str) -> str:
@@ -64,5 +66,7 @@ def destination_named(made: Compiler, file: PolicyFile, name: str) -> str:
 def guess(name: str, known: Iterable[str]) -> str:
     """The known name that this one may stand for: the one that ends like it, or the one most like it."""
     names = sorted(known)
-    close = [one for one in names if one.lower().endswith(f".{name.lower()}")] or difflib.get_close_matches(name, names, n=1)
+    close = [one for one in names if one.lower().endswith(f".{name.lower()}")] or difflib.get_close_matches(
+        name, names, n=1
+    )
     return f"; did you mean {close[0]}?" if close else f"; known: {few(names)}"

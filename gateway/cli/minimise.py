@@ -29,12 +29,25 @@ ENCODING = click.Choice(["binary", "json"])
 """How a message is written: as protobuf's bytes, or as its JSON: https://protobuf.dev/programming-guides/json/."""
 
 
-@click.command(epilog=example("minimise --type kannelle.crm.v1.Contact --destination crm < contact.bin > minimised.bin"))
+@click.command(
+    epilog=example("minimise --type kannelle.crm.v1.Contact --destination crm < contact.bin > minimised.bin")
+)
 @found_sources
-@click.option("--type", "type_", required=True, metavar="TYPE", help="The message's type, such as kannelle.crm.v1.Contact.")
+@click.option(
+    "--type", "type_", required=True, metavar="TYPE", help="The message's type, such as kannelle.crm.v1.Contact."
+)
 @click.option("--destination", required=True, metavar="NAME", help="Whom it is for, as the policy names it.")
-@click.option("--input", "given", type=ENCODING, default="binary", show_default=True, help="How the message on standard input is written.")
-@click.option("--output", "wanted", type=ENCODING, default="binary", show_default=True, help="How to write the minimised one.")
+@click.option(
+    "--input",
+    "given",
+    type=ENCODING,
+    default="binary",
+    show_default=True,
+    help="How the message on standard input is written.",
+)
+@click.option(
+    "--output", "wanted", type=ENCODING, default="binary", show_default=True, help="How to write the minimised one."
+)
 def minimise(  # noqa: PLR0913, PLR0917 - as the options are
     contracts: tuple[Path, ...], policy: Path | None, type_: str, destination: str, given: str, wanted: str
 ) -> int:
@@ -56,7 +69,13 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
         raw = _parsed(message, raw) if given == "json" else raw
         verdict = _decide(flow, raw)
         lines = receipt(made.projector(to), raw, verdict)
-        out = b"" if not isinstance(verdict, Release) else verdict.payload if wanted == "binary" else _printed(message, verdict.payload)
+        out = (
+            b""
+            if not isinstance(verdict, Release)
+            else verdict.payload
+            if wanted == "binary"
+            else _printed(message, verdict.payload)
+        )
     except Refused as error:
         as_json({**head, "outcome": "refused", "reason": error.reason}, err=True)
         return 1

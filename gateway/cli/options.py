@@ -56,7 +56,11 @@ def found_sources(command: F) -> F:
     contracts = f"{SET_OR_FOLDER} [default: {CONTRACTS}/ if it is there, else Kannelle's]"
     policy = f"The policy. [default: {POLICY} if it is there, else Kannelle's]"
     with_policy = click.option(
-        "--policy", type=FILE, metavar="FILE", callback=lambda _ctx, _parameter, given: given or found_policy(), help=policy
+        "--policy",
+        type=FILE,
+        metavar="FILE",
+        callback=lambda _ctx, _parameter, given: given or found_policy(),
+        help=policy,
     )(command)
     return click.option(
         "--contracts",
@@ -82,5 +86,12 @@ def found_policy() -> Path | None:
 
 def output(command: F) -> F:
     """`--format`."""
-    chosen = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print.")
+    chosen = click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="What to print.",
+    )
     return chosen(command)

@@ -47,7 +47,9 @@ def matching(command: F) -> F:
 
 def reasoned(command: F) -> F:
     """`--reason`."""
-    return click.option("--reason", default="", metavar="REASON", help="Only those dead for this reason, such as REJECTED.")(command)
+    return click.option(
+        "--reason", default="", metavar="REASON", help="Only those dead for this reason, such as REJECTED."
+    )(command)
 
 
 def chosen(command: F) -> F:
@@ -58,7 +60,9 @@ def chosen(command: F) -> F:
 
 def limited(command: F) -> F:
     """`--limit`."""
-    return click.option("--limit", type=click.IntRange(1, 100_000), default=LIMIT, show_default=True, help="How many to list.")(command)
+    return click.option(
+        "--limit", type=click.IntRange(1, 100_000), default=LIMIT, show_default=True, help="How many to list."
+    )(command)
 
 
 @click.group()
@@ -170,12 +174,18 @@ def purge(ids: tuple[int, ...], dead: bool, yes: bool, path: Path | None, form: 
     noun = "dead letter" if dead else "item"
     with _stock(path) as (stock, config):
         choice = _choice(stock, config, ids, **named)
-        if not yes and (form == "json" or not click.confirm(f"Delete {_words(choice, noun)}, undelivered and for good?")):
+        if not yes and (
+            form == "json" or not click.confirm(f"Delete {_words(choice, noun)}, undelivered and for good?")
+        ):
             raise click.UsageError("Nothing was deleted; --yes deletes without asking.")
-        steps = stock.purge_dead(choice) if dead else chain(stock.purge(choice), stock.purge_dead(choice) if ids else ())
+        steps = (
+            stock.purge_dead(choice) if dead else chain(stock.purge(choice), stock.purge_dead(choice) if ids else ())
+        )
         removed = _counted(steps, stock, choice)
         if not stock.wipe():
-            click.echo("Another program is reading the outbox: what was deleted stays in its log until that ends.", err=True)
+            click.echo(
+                "Another program is reading the outbox: what was deleted stays in its log until that ends.", err=True
+            )
         return _told(("deleted", "deleted"), noun, choice, removed, form)
 
 
@@ -214,7 +224,9 @@ def replay(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> 
     """
     with _stock(path) as (stock, config):
         choice = _choice(stock, config, ids, **named)
-        return _told(("replayed", "waiting again"), "dead letter", choice, _counted(stock.replay(choice), stock, choice), form)
+        return _told(
+            ("replayed", "waiting again"), "dead letter", choice, _counted(stock.replay(choice), stock, choice), form
+        )
 
 
 @contextmanager
@@ -241,7 +253,11 @@ def _message(config: Config, held: Held, payload: bytes) -> Message | None:
     from gateway.contracts.load import default_path, load  # noqa: PLC0415
 
     try:
-        return load(config.contracts or (default_path(),)).message_class(held.type).FromString(payload) if held.sound else None
+        return (
+            load(config.contracts or (default_path(),)).message_class(held.type).FromString(payload)
+            if held.sound
+            else None
+        )
     except (DecodeError, KeyError):
         return None
 
@@ -289,7 +305,9 @@ def _counted(steps: Iterator[Removed], stock: Stock, choice: Choice) -> tuple[in
     from rich.console import Console  # noqa: PLC0415 as above
     from rich.progress import Progress  # noqa: PLC0415
 
-    total = len(choice.ids) or sum(lot.items + lot.dead for lot in stock.lots() if choice.destination in ("", lot.destination))
+    total = len(choice.ids) or sum(
+        lot.items + lot.dead for lot in stock.lots() if choice.destination in ("", lot.destination)
+    )
     done = under_way = 0
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("", total=total)
@@ -307,7 +325,9 @@ def _told(became: tuple[str, str], noun: str, choice: Choice, counts: tuple[int,
         as_json({became[0]: done, "under_way": under_way, "missing": missing})
     else:
         apart = f"; {under_way} more were on their way, delivered or not" if under_way else ""
-        click.echo(f"{count(done, noun)} {became[1]}{apart}{f'; {missing} of the IDs were not there' if missing else ''}.")
+        click.echo(
+            f"{count(done, noun)} {became[1]}{apart}{f'; {missing} of the IDs were not there' if missing else ''}."
+        )
     return int(missing > 0)
 
 

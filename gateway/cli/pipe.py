@@ -64,7 +64,9 @@ class Every(click.ParamType[float]):
 class Filter(click.Command):
     """A command whose standard input is read to its end even when it is called wrongly."""
 
-    def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
         """The context of a call; where the call is wrong, only after all was read."""
         form = _form(args)  # which reading them takes away
         try:
@@ -165,7 +167,9 @@ def _filter(lines: Lines, tally: Tally, given: Given) -> None:
     from gateway.pipe.sieve import Sieve  # noqa: PLC0415
 
     made, file = compiler(given.contracts, given.policy)
-    sieve = Sieve(made, destination_named(made, file, given.destination), tally, resource_of(os.environ) if given.local else b"")
+    sieve = Sieve(
+        made, destination_named(made, file, given.destination), tally, resource_of(os.environ) if given.local else b""
+    )
     run(lines, sieve, _sink(lines, tally, given.local))
 
 

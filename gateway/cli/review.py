@@ -43,7 +43,9 @@ def lint(contracts: tuple[Path, ...], policy: Path | None, strict: bool, form: s
 
 def _looked_at(contracts: tuple[Path, ...], policy: Path | None) -> str:
     """What was looked at, so that nobody takes another's contracts for their own."""
-    theirs = ", ".join(map(str, contracts)) or f"{KANNELLES} (no {CONTRACTS}/ here; --contracts PATH says where yours are)"
+    theirs = (
+        ", ".join(map(str, contracts)) or f"{KANNELLES} (no {CONTRACTS}/ here; --contracts PATH says where yours are)"
+    )
     return f"Contracts: {theirs}. Policy: {policy or KANNELLES}."
 
 
@@ -60,4 +62,7 @@ def _print(findings: list[Finding]) -> None:
         severity = (finding.severity.value, COLOURS[finding.severity])
         out.print(Text.assemble(f"{finding.place}: ", severity, f": {finding.text} ", (f"[{finding.code}]", "dim")))
     totals = Counter(finding.severity for finding in findings)
-    out.print(", ".join(count(totals[severity], severity.value) for severity in Severity if totals[severity]) or "Nothing found.")
+    out.print(
+        ", ".join(count(totals[severity], severity.value) for severity in Severity if totals[severity])
+        or "Nothing found."
+    )

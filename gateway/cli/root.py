@@ -55,7 +55,9 @@ class Root(click.Group):
         command: click.Command = getattr(importlib.import_module(f"gateway.cli.{COMMANDS[cmd_name]}"), cmd_name)
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the arguments name; another that looks like it is proposed."""
         try:
             return super().resolve_command(ctx, args)
@@ -81,7 +83,10 @@ class Root(click.Group):
 def _missing(error: ModuleNotFoundError) -> str:
     """What to install for a module that only an extra brings; empty for others."""
     found = next((extra for module, extra in EXTRAS.items() if (error.name or "").startswith(module)), "")
-    return found and f"needs {error.name}, which is not installed: pip install 'kannelle-privacy-gateway[{found}]' brings it"
+    return (
+        found
+        and f"needs {error.name}, which is not installed: pip install 'kannelle-privacy-gateway[{found}]' brings it"
+    )
 
 
 def _leave(ctx: click.Context, text: str) -> NoReturn:
@@ -104,7 +109,9 @@ Before you agree:   privacy-gateway diff policy.yaml new-policy.yaml
 """
 
 
-@click.group(cls=Root, name="privacy-gateway", epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Root, name="privacy-gateway", epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version and exit.")
 def main() -> None:
     """Minimises what a service says to logs, vendors and other services."""

@@ -26,12 +26,20 @@ LOG_LEVEL: Final = "PRIVACY_GATEWAY__TELEMETRY__LOG__LEVEL"
 
 
 @click.command(epilog=example("serve --config gateway.yaml"))
-@click.option("--config", "path", type=FILE, metavar="FILE", help="The configuration. [default: an embedded gateway on loopback]")
+@click.option(
+    "--config", "path", type=FILE, metavar="FILE", help="The configuration. [default: an embedded gateway on loopback]"
+)
 @click.option("--role", type=click.Choice(["all", "agent", "hub"]), help="Overrides the configuration's.")
 @click.option("--insecure-loopback", is_flag=True, help="Let exporters send to http:// on this machine, for trials.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Of the log on standard error. [default: text]")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="The least that is logged. [default: info]")
-def serve(path: Path | None, role: str | None, insecure_loopback: bool, log_format: str | None, log_level: str | None) -> int:
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="The least that is logged. [default: info]",
+)
+def serve(
+    path: Path | None, role: str | None, insecure_loopback: bool, log_format: str | None, log_level: str | None
+) -> int:
     """Run the gateway, until SIGTERM or Ctrl-C.
 
     Without a configuration: role all on loopback, Kannelle's policy, files under .privacy-gateway/. Any key can be overridden by the
@@ -40,7 +48,12 @@ def serve(path: Path | None, role: str | None, insecure_loopback: bool, log_form
     from gateway.config import read  # noqa: PLC0415 help doesn't wait for gRPC
     from gateway.telemetry.log import set_up  # noqa: PLC0415 nor for OpenTelemetry
 
-    options = {ROLE: role, INSECURE: "true" if insecure_loopback else None, LOG_FORMAT: log_format, LOG_LEVEL: log_level}
+    options = {
+        ROLE: role,
+        INSECURE: "true" if insecure_loopback else None,
+        LOG_FORMAT: log_format,
+        LOG_LEVEL: log_level,
+    }
     config, origin = read(path, {**os.environ, **{name: given for name, given in options.items() if given}})
     set_up(config.telemetry.log.format, config.telemetry.log.level, sys.stderr)
     if path is None:

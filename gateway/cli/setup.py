@@ -78,8 +78,12 @@ def check(path: Path | None, form: str) -> int:
 
 
 def _print(told: dict[str, Any]) -> None:
-    made = ", ".join(count(len(told[f"{what}s"]), what) for what in ("plan", "route") if told[f"{what}s"] or what == "plan")
-    click.echo(f"{told['config']}: role {told['role']} on {told['address']}\n{told['policy']}: {made} for {', '.join(told['contracts'])}")
+    made = ", ".join(
+        count(len(told[f"{what}s"]), what) for what in ("plan", "route") if told[f"{what}s"] or what == "plan"
+    )
+    click.echo(
+        f"{told['config']}: role {told['role']} on {told['address']}\n{told['policy']}: {made} for {', '.join(told['contracts'])}"
+    )
     for note in (*told["mended"], *told["expired"]):
         click.echo(note, err=True)
 
@@ -102,7 +106,9 @@ def _told(given: Config, origin: Origin, path: Path | None) -> dict[str, Any]:
         "state": str(given.state),
         "policy": str(file.path),
         "contracts": [str(contract) for contract in given.contracts or (default_path(),)],
-        "plans": [{"type": item, "destination": to, "digest": plan.digest} for (item, to), plan in sorted(plans.items())],
+        "plans": [
+            {"type": item, "destination": to, "digest": plan.digest} for (item, to), plan in sorted(plans.items())
+        ],
         "routes": [_route(index, made.table) for index in range(len(made.table.routes))],
         "mended": [f"{origin.at('state')}: {flaw.path}: {flaw.text}; `serve` changes that" for flaw in checked.flaws],
         "expired": _expired(given, origin),
@@ -118,7 +124,11 @@ def _expired(given: Config, origin: Origin) -> list[str]:
     now = datetime.now(UTC)
     files = (("certificate", given.tls.certificate), ("ca", given.tls.ca))
     found = zip(files, tls.examine(given.tls).expiries(), strict=True)
-    return [f"{origin.at('tls', key)}: {path}: expired" for (key, path), one in found if one.validity(now) is tls.Validity.EXPIRED]
+    return [
+        f"{origin.at('tls', key)}: {path}: expired"
+        for (key, path), one in found
+        if one.validity(now) is tls.Validity.EXPIRED
+    ]
 
 
 def _route(index: int, table: Table) -> dict[str, Any]:

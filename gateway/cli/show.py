@@ -26,7 +26,9 @@ def console(*, lines: bool = True) -> Console:
     """A console on standard output. Colours only on a terminal that wants them; elsewhere no line is broken, nor are `lines` anywhere."""
     from rich.console import Console  # noqa: PLC0415 a tenth of a second that JSON needn't wait for
 
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=lines, width=None if sys.stdout.isatty() else WIDE)
+    return Console(
+        markup=False, highlight=False, emoji=False, soft_wrap=lines, width=None if sys.stdout.isatty() else WIDE
+    )
 
 
 def as_json(value: Any, *, err: bool = False) -> None:

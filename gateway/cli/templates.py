@@ -87,7 +87,11 @@ def _files(source: Path) -> Iterator[Path]:
 
 
 def _ours(folder: Path) -> bool:
-    return not folder.name.startswith(".") and folder.name not in {"__pycache__", "node_modules"} and not (folder / "pyvenv.cfg").exists()
+    return (
+        not folder.name.startswith(".")
+        and folder.name not in {"__pycache__", "node_modules"}
+        and not (folder / "pyvenv.cfg").exists()
+    )
 
 
 def _print(new: Uses, notes: Iterable[Note], known: int | None) -> None:
@@ -95,7 +99,9 @@ def _print(new: Uses, notes: Iterable[Note], known: int | None) -> None:
         click.echo(f"{note.path}:{note.line}: {note.text}", err=True)
     entries = [f"    - {quoted(template)}  # {_said(uses)}\n" for template, uses in new.items()]
     click.echo("  log_templates:" + ("\n" + "".join(entries) if entries else " []\n"), nl=False)
-    told = count(len(new), "template") if known is None else f"{count(len(new), 'template')}; {known} more listed already"
+    told = (
+        count(len(new), "template") if known is None else f"{count(len(new), 'template')}; {known} more listed already"
+    )
     click.echo(told, err=True)
 
 

@@ -28,7 +28,11 @@ Calls = Annotated[int, Meta(ge=1, le=1_000_000)]
 Age = Annotated[float, SECONDS, Meta(gt=0, le=7 * 86400)]
 Pause = Annotated[float, SECONDS, Meta(ge=0, le=3600)]
 Name = Annotated[
-    str, Meta(pattern=f"{SPIFFE_ID}|{DNS_NAME}", description="a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case")
+    str,
+    Meta(
+        pattern=f"{SPIFFE_ID}|{DNS_NAME}",
+        description="a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case",
+    ),
 ]
 Address = Annotated[str, Meta(description="host:port, such as 127.0.0.1:4317")]
 HubAddress = Annotated[

@@ -74,5 +74,6 @@ def _resolve(config: Config, folder: Path) -> Config:
         policy=None if config.policy is None else folder / config.policy,
         contracts=tuple(folder / contract for contract in config.contracts),
         state=config.state if config.state is STATE else folder / config.state,
-        tls=config.tls and Tls(certificate=folder / config.tls.certificate, key=folder / config.tls.key, ca=folder / config.tls.ca),
+        tls=config.tls
+        and Tls(certificate=folder / config.tls.certificate, key=folder / config.tls.key, ca=folder / config.tls.ca),
     )

@@ -75,7 +75,9 @@ def _pairs(ours: Iterable[Any], theirs: Iterable[Any]) -> Mapping[str, tuple[Any
     return {one.name: (one, named[one.name]) for one in ours if one.name in named}
 
 
-def _of_fields(scope: str, ours: Iterable[FieldDescriptorProto], theirs: Iterable[FieldDescriptorProto]) -> Iterator[str]:
+def _of_fields(
+    scope: str, ours: Iterable[FieldDescriptorProto], theirs: Iterable[FieldDescriptorProto]
+) -> Iterator[str]:
     numbered, named = {one.number: one for one in theirs}, {one.name: one for one in theirs}
     for own in ours:
         for other in (numbered.get(own.number), named.get(own.name)):
@@ -93,7 +95,9 @@ def _shown(field: FieldDescriptorProto) -> str:
     return f"{many}{kind} {field.name} = {field.number}"
 
 
-def _of_extensions(scope: str, ours: Iterable[FieldDescriptorProto], theirs: Iterable[FieldDescriptorProto]) -> Iterator[str]:
+def _of_extensions(
+    scope: str, ours: Iterable[FieldDescriptorProto], theirs: Iterable[FieldDescriptorProto]
+) -> Iterator[str]:
     for extended in dict.fromkeys(one.extendee for one in ours):
         own, others = ([one for one in all_ if one.extendee == extended] for all_ in (ours, theirs))
         yield from _of_fields(scope, own, others)
@@ -116,7 +120,9 @@ def _of_values(scope: str, ours: EnumDescriptorProto, theirs: EnumDescriptorProt
 
 def _of_services(ours: FileDescriptorProto, theirs: FileDescriptorProto) -> Iterator[str]:
     for service, pair in _pairs(ours.service, theirs.service).items():
-        yield from (f"{ours.package}.{service}.{name}: takes or returns something else here" for name in _otherwise(*pair))
+        yield from (
+            f"{ours.package}.{service}.{name}: takes or returns something else here" for name in _otherwise(*pair)
+        )
 
 
 def _otherwise(ours: ServiceDescriptorProto, theirs: ServiceDescriptorProto) -> Iterator[str]:

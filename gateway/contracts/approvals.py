@@ -30,7 +30,9 @@ class Approvals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_approvals(path: Path) -> Mapping[str, FieldPrivacy]:
     """What was approved. Raises BadPolicy, naming the file, the line and the key."""
     if is_missing(path):
-        raise BadPolicy(f"{path}: is not there yet; `privacy-gateway approve` shows what there is to approve, and writes it")
+        raise BadPolicy(
+            f"{path}: is not there yet; `privacy-gateway approve` shows what there is to approve, and writes it"
+        )
     document, origin = yamlfile.read(path, Approvals, BadPolicy)
     if document.version != 1:
         raise origin.fail(("version",), "must be 1")
@@ -42,7 +44,9 @@ def write_approvals(path: Path, approved: Mapping[str, FieldPrivacy]) -> None:
     lines = "".join(f"  {_key(name)}: {_flow(_plain(approved[name]))}\n" for name in sorted(approved))
     text = HEAD + "version: 1\napproved:" + (f"\n{lines}" if lines else " {}\n")
     if len(text.encode()) > yamlfile.MAX_BYTES:
-        raise BadPolicy(f"{path}: would be larger than {yamlfile.MAX_BYTES} bytes; classify fewer fields, those of the flows' types")
+        raise BadPolicy(
+            f"{path}: would be larger than {yamlfile.MAX_BYTES} bytes; classify fewer fields, those of the flows' types"
+        )
     path.write_text(text, encoding="utf-8")
 
 
@@ -56,13 +60,19 @@ def _plain(privacy: FieldPrivacy) -> dict[str, object]:
     given = {name: getattr(privacy, name) for name in FieldPrivacy.__struct_fields__}
     said = {name: value for name, value in given.items() if value != getattr(FieldPrivacy(), name)}
     return {
-        name: value.name if isinstance(value, Category) else list(map(str, value)) if isinstance(value, tuple) else value
+        name: value.name
+        if isinstance(value, Category)
+        else list(map(str, value))
+        if isinstance(value, tuple)
+        else value
         for name, value in said.items()
     }
 
 
 def _flow(entry: object) -> str:
-    return yaml.dump(entry, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True).strip()
+    return yaml.dump(
+        entry, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True
+    ).strip()
 
 
 class _Dumper(yaml.SafeDumper):
@@ -70,7 +80,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) else '"')
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style=None if re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) else '"'
+    )
 
 
 _Dumper.add_representer(str, _text)

@@ -32,7 +32,9 @@ def check_bounds(files: Iterable[FileDescriptorProto]) -> None:
     for number, file in enumerate(files):
         _check_names(file)
         if number >= MAX_FILES:
-            raise BadContract(f"{file.name}: is one of more than {MAX_FILES} files; leave out what no flow or route needs")
+            raise BadContract(
+                f"{file.name}: is one of more than {MAX_FILES} files; leave out what no flow or route needs"
+            )
         for what, count in _counts(file):
             totals[what] += count
             if totals[what] > MAX_COUNTS[what]:
@@ -46,7 +48,9 @@ def _check_names(file: FileDescriptorProto) -> None:
     names: Iterable[object] = (file.name, file.package, *file.dependency)
     for name in names:
         if not isinstance(name, str) or len(name) > MAX_NAME_CHARS or not name.isprintable():
-            raise BadContract(f"{ascii(name)[:MAX_NAME_CHARS]}: is no name of at most {MAX_NAME_CHARS} printable characters")
+            raise BadContract(
+                f"{ascii(name)[:MAX_NAME_CHARS]}: is no name of at most {MAX_NAME_CHARS} printable characters"
+            )
 
 
 def _counts(file: FileDescriptorProto) -> Iterator[tuple[str, int]]:

@@ -42,14 +42,19 @@ def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, 
     for name, overlay in overlays.items():
         _check_overlay(name, overlay, contract.annotations.get(name), known)
         if name in contract.unread and not overlay.overrides:
-            raise Misplaced(name, "its annotation says what this gateway is too old to know; say `overrides: true` if this counts instead")
+            raise Misplaced(
+                name,
+                "its annotation says what this gateway is too old to know; say `overrides: true` if this counts instead",
+            )
     _check_annotations(contract)
     return {**contract.annotations, **{name: overlay.privacy for name, overlay in overlays.items()}}
 
 
 def approved(said: Mapping[str, FieldPrivacy], recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
     """Of what is said, that which counts: what was recorded, or is tighter."""
-    return {name: privacy for name, privacy in said.items() if name in recorded and not loosens(recorded[name], privacy)}
+    return {
+        name: privacy for name, privacy in said.items() if name in recorded and not loosens(recorded[name], privacy)
+    }
 
 
 def fields(contract: Contract) -> frozenset[str]:
@@ -99,7 +104,9 @@ def _no_more_values(old: FieldPrivacy, new: FieldPrivacy) -> bool:
 
 
 def _no_wider(old: FieldPrivacy, new: FieldPrivacy) -> bool:
-    return (new.min, new.max) == (old.min, old.max) or (old.bounded and new.bounded and old.min <= new.min and new.max <= old.max)
+    return (new.min, new.max) == (old.min, old.max) or (
+        old.bounded and new.bounded and old.min <= new.min and new.max <= old.max
+    )
 
 
 def _check_overlay(name: str, overlay: Overlay, annotation: FieldPrivacy | None, known: frozenset[str]) -> None:

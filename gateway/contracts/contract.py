@@ -58,7 +58,9 @@ class Contract:
         """A message's fields and the extensions of it that the contract declares, by number."""
         if message.full_name not in self._fields:
             extensions = self._extensions.get(message.full_name, ())
-            self._fields[message.full_name] = tuple(sorted((*message.fields, *extensions), key=lambda field: field.number))
+            self._fields[message.full_name] = tuple(
+                sorted((*message.fields, *extensions), key=lambda field: field.number)
+            )
         return self._fields[message.full_name]
 
     @cached_property
@@ -108,7 +110,9 @@ def class_of(message: Descriptor) -> type[Message]:
     follow one another.
     """
     known = getattr(message, "_concrete_class", None)
-    return cast("type[Message]", known or _METACLASS(message.name, (Message,), {"DESCRIPTOR": message, "__module__": None}))
+    return cast(
+        "type[Message]", known or _METACLASS(message.name, (Message,), {"DESCRIPTOR": message, "__module__": None})
+    )
 
 
 def message_of(field: FieldDescriptor) -> Descriptor:

@@ -47,7 +47,11 @@ _NAME: Final = re.compile(r"([A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+\.proto")
 def proto_folders() -> tuple[str, ...]:
     """The folders of `.proto` files: the annotations', protobuf's own, and those of all packages."""
     found = find_spec("grpc_tools")
-    brought = [] if found is None or not found.submodule_search_locations else [f"{found.submodule_search_locations[0]}/_proto"]
+    brought = (
+        []
+        if found is None or not found.submodule_search_locations
+        else [f"{found.submodule_search_locations[0]}/_proto"]
+    )
     return (str(Path(annotations_pb2.__file__).parents[3]), *brought, *_sites())
 
 
@@ -95,7 +99,9 @@ def _is_in(name: str, folders: Iterable[str]) -> bool:
 def _of_module(name: str) -> FileDescriptorProto | None:
     """The descriptor in the module that was generated from a file: https://protobuf.dev/reference/python/python-generated/#invocation."""
     module = name.removesuffix(".proto").replace("-", "_")
-    for place in (Path(site, within, f"{module}{suffix}") for site in _sites() for within in WITHIN for suffix in SUFFIXES):
+    for place in (
+        Path(site, within, f"{module}{suffix}") for site in _sites() for within in WITHIN for suffix in SUFFIXES
+    ):
         try:
             tree = ast.parse(read_regular(place, MAX_MODULE_BYTES))
         except (OSError, Unreadable, SyntaxError, ValueError, RecursionError, MemoryError):

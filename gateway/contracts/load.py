@@ -61,7 +61,9 @@ def _merge(merged: dict[str, tuple[FileDescriptorProto, str]], file: FileDescrip
     known, origin = merged.setdefault(file.name, (file, source))
     if origin is OURS:
         if wrong := contradiction(known, file):
-            raise BadContract(f"{file.name}: the file in {source} contradicts {OURS}: {wrong}; take one that fits this version")
+            raise BadContract(
+                f"{file.name}: the file in {source} contradicts {OURS}: {wrong}; take one that fits this version"
+            )
         merged[file.name] = (united(known, file), OURS)
     elif _meaning(known) != _meaning(file):
         raise BadContract(f"{file.name}: the file in {source} differs from the one in {origin}")
@@ -112,7 +114,9 @@ def _parse(path: Path) -> Sequence[FileDescriptorProto]:
         files = FileDescriptorSet()
     # What is not a descriptor set may still parse, as unknown fields alone or as files without a name.
     if not files.file or not all(file.name for file in files.file):
-        raise BadContract(f"{path}: not a FileDescriptorSet; `buf build -o` or `protoc --descriptor_set_out` writes one")
+        raise BadContract(
+            f"{path}: not a FileDescriptorSet; `buf build -o` or `protoc --descriptor_set_out` writes one"
+        )
     try:
         check_bounds(files.file)
     except BadContract as error:

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    EnumDescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from kannelle.privacy.v1 import annotations_pb2
@@ -56,7 +61,9 @@ class Options:
         return [newer[number] for number in numbers if number in newer]
 
 
-def _extensions(here: Iterable[FieldDescriptorProto], messages: Iterable[DescriptorProto]) -> Iterator[FieldDescriptorProto]:
+def _extensions(
+    here: Iterable[FieldDescriptorProto], messages: Iterable[DescriptorProto]
+) -> Iterator[FieldDescriptorProto]:
     """Yield the extensions declared in a file, and in message types within it."""
     yield from here
     for message in messages:

@@ -138,7 +138,10 @@ def _messages(text: bytes, held: dict[str, int], root: str) -> bytes:
     """The compiler's errors, with the names of files in place of where they are in memory. What it says of `root` follows from others."""
     names = {f"{FOLDER}/{fd}": name for name, fd in held.items()}
     place = re.compile(rf"^{FOLDER}/[0-9]+")
-    told = (place.sub(lambda match: names.get(match[0], match[0]), line) for line in text.decode("utf-8", "replace").splitlines())
+    told = (
+        place.sub(lambda match: names.get(match[0], match[0]), line)
+        for line in text.decode("utf-8", "replace").splitlines()
+    )
     lines = [line[:MAX_LINE_CHARS] for line in told if not line.startswith(f"{root}:") and not LOG_LINE.match(line)]
     more = [f"and {len(lines) - MAX_MESSAGE_LINES} more lines"] if len(lines) > MAX_MESSAGE_LINES else []
     return "\n".join((*lines[:MAX_MESSAGE_LINES], *more)).encode()

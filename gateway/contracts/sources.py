@@ -96,7 +96,9 @@ def read_protos(folder: Path) -> Mapping[str, bytes]:
     size = 0
     for name in sorted(_names(folder)):
         if len(files) >= MAX_PROTO_FILES:
-            raise BadContract(f"{folder}: has more than {MAX_PROTO_FILES} .proto files; name the folder that holds the contract's")
+            raise BadContract(
+                f"{folder}: has more than {MAX_PROTO_FILES} .proto files; name the folder that holds the contract's"
+            )
         files[name] = _read(folder, name)
         size += len(files[name])
         if size > MAX_FOLDER_BYTES:
@@ -121,7 +123,9 @@ def _names(folder: Path) -> Iterator[str]:
             continue
         count += len(entries)
         if count > MAX_ENTRIES:
-            raise BadContract(f"{folder}: has more than {MAX_ENTRIES} files and folders; name the folder that holds the contract's")
+            raise BadContract(
+                f"{folder}: has more than {MAX_ENTRIES} files and folders; name the folder that holds the contract's"
+            )
         for entry in entries:
             name = f"{above}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
@@ -150,12 +154,25 @@ def _read(folder: Path, name: str) -> bytes:
 
 
 def _compile(folder: Path, files: Mapping[str, bytes], root: str, descriptors: bytes) -> bytes:
-    job = Job(dict(files), root, descriptors, proto_folders(), os.getpid(), MAX_COMPILE_SECONDS, MAX_COMPILE_BYTES, MAX_SET_BYTES)
+    job = Job(
+        dict(files),
+        root,
+        descriptors,
+        proto_folders(),
+        os.getpid(),
+        MAX_COMPILE_SECONDS,
+        MAX_COMPILE_BYTES,
+        MAX_SET_BYTES,
+    )
     # -P: what lies in the working folder is no module of ours.
     command = (sys.executable, "-P", "-m", "gateway.contracts.protoc")
     try:
         done = subprocess.run(
-            command, input=msgspec.msgpack.encode(job), capture_output=True, check=False, timeout=MAX_COMPILE_SECONDS + GRACE_SECONDS
+            command,
+            input=msgspec.msgpack.encode(job),
+            capture_output=True,
+            check=False,
+            timeout=MAX_COMPILE_SECONDS + GRACE_SECONDS,
         )
     except subprocess.TimeoutExpired:
         raise BadContract(_ended(folder, -signal.SIGALRM)) from None
@@ -175,7 +192,9 @@ def _legible(said: str, files: Mapping[str, bytes]) -> str:
     faults = {name: fault for name in named if (fault := _fault_of_text(files.get(name, b"")))}
     if not faults:
         return said
-    others = (line for line in said.splitlines() if line.partition(":")[0] not in faults and not line.startswith("and "))
+    others = (
+        line for line in said.splitlines() if line.partition(":")[0] not in faults and not line.startswith("and ")
+    )
     return "\n".join((*(f"{name}:{fault}" for name, fault in faults.items()), *others))
 
 

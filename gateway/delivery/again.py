@@ -25,7 +25,9 @@ class Decides(Protocol):
         """What decisions for a destination go by: while it is equal, they are alike."""
         ...
 
-    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False) -> Verdict:
+    async def decide(
+        self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
+    ) -> Verdict:
         """The verdict on a minimised item received at `received_ns`. Raises Refused, and Retryable when facts can't be had.
 
         `personal`: the item was about a personal account, as its release says.
@@ -52,12 +54,16 @@ class Again:
         """As in `Decides`."""
         return self._flows().terms(destination)
 
-    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False) -> Verdict:
+    async def decide(
+        self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
+    ) -> Verdict:
         """As in `Decides`."""
         flows = self._flows()
         if not flows.feeds(type, destination):
             return _unled(flows, type, destination)
-        _, (verdict,) = await self._decider.decide(flows.only(type, destination), payload, received_ns, personal=personal)
+        _, (verdict,) = await self._decider.decide(
+            flows.only(type, destination), payload, received_ns, personal=personal
+        )
         return verdict
 
     async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
@@ -87,7 +93,9 @@ class Again:
             return found
         flow = flows.only(item.type, item.destination)
         try:
-            (verdict,) = await self._decider.with_facts(flow, item.payload, item.received_ns, found, personal=item.personal)
+            (verdict,) = await self._decider.with_facts(
+                flow, item.payload, item.received_ns, found, personal=item.personal
+            )
         except Exception as error:  # noqa: BLE001 - as above
             return error
         return verdict

@@ -40,7 +40,9 @@ def forget(store: Store, destination: str, before_ns: int, leased: Collection[in
     return count
 
 
-def drop(store: Store, destination: str, types: Collection[str], within: range, leased: Collection[int], now_ns: int) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - as `Outbox.drop`, and where it is
+def drop(
+    store: Store, destination: str, types: Collection[str], within: range, leased: Collection[int], now_ns: int
+) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - as `Outbox.drop`, and where it is
     """Delete some items of these types with IDs within a range, which aren't leased; how many, and the last ID looked at, 0 at the end."""
     lane = store.lanes.known.get(destination)
     ids = [] if lane is None else of_kinds(store, lane, store.lanes.of_types(lane, types), within.start - 1)

@@ -135,7 +135,10 @@ class Carried:
         """What becomes of each item."""
         sound = [leased for leased in self._batch if leased.sound]
         verdicts = dict(zip([leased.id for leased in sound], await self._desk.again.decide_all(sound), strict=True))
-        return [self._fate(leased, verdicts[leased.id]) if leased.sound else DeliveryReason.DAMAGED for leased in self._batch]
+        return [
+            self._fate(leased, verdicts[leased.id]) if leased.sound else DeliveryReason.DAMAGED
+            for leased in self._batch
+        ]
 
     def _fate(self, leased: Leased, verdict: Verdict | Exception) -> Parcel | Reason | None:
         """What becomes of an item; None where that can't be told now, which is no reason to keep the others."""

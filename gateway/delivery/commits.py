@@ -201,7 +201,9 @@ class Commits:
             for job in jobs if len(jobs) > 1 else ():
                 self._write([job])
             # A job that is at fault by itself would be so again: nobody does it, and what it leased is free.
-            self._leases.end([number for job in jobs for number in job.ends or ()] if len(jobs) == 1 else (), given_back=True)
+            self._leases.end(
+                [number for job in jobs for number in job.ends or ()] if len(jobs) == 1 else (), given_back=True
+            )
         elif schema.is_full(error) and needy:
             for job in needy:
                 job.result = Retryable(CallReason.FULL, AFTER)
@@ -249,7 +251,9 @@ class Commits:
         before, self._operated_before = self._operated_before, now
         more = {key: max(0, count - before.get(key, 0)) for key, count in now.items()}
         if any(more.values()):
-            self.operated = {key: self.operated.get(key, 0) + more.get(key, 0) for key in self.operated.keys() | more.keys()}
+            self.operated = {
+                key: self.operated.get(key, 0) + more.get(key, 0) for key in self.operated.keys() | more.keys()
+            }
 
     def _show(self) -> None:
         store = self._store
@@ -275,7 +279,9 @@ class Commits:
     def _recover(self, error: Exception) -> None:
         """Have a connection that nothing is left on; none, if that can't be."""
         self._troubles += 1
-        self.check = self.check.turned("FULL" if schema.is_full(error) else "DAMAGED" if schema.is_damage(error) else "UNWRITABLE")
+        self.check = self.check.turned(
+            "FULL" if schema.is_full(error) else "DAMAGED" if schema.is_damage(error) else "UNWRITABLE"
+        )
         if self._troubles == 1:
             log.error("%s: %s", self.file.path, schema.why(error))
         try:

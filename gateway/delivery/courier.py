@@ -178,7 +178,11 @@ class Courier:
         was, clock = self.circuit, self.desk.clock
         self.circuit = was.failed(clock.monotonic(), asked, clock.draw())
         if self.circuit.broken and not was.broken:
-            log.warning("%s: the recipient failed %d times in a row; it is tried less often now", self._destination, self.circuit.failures)
+            log.warning(
+                "%s: the recipient failed %d times in a row; it is tried less often now",
+                self._destination,
+                self.circuit.failures,
+            )
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._sending[task]

@@ -26,9 +26,7 @@ BYTES: Final = 256 * 1024
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Item]).decode
 
-INSERT: Final = (
-    "INSERT INTO items (id, lane, kind, key, mark, received, subjects, sum, payload, attempts, due) VALUES (?,?,?,?,?,?,?,?,?,0,0)"
-)
+INSERT: Final = "INSERT INTO items (id, lane, kind, key, mark, received, subjects, sum, payload, attempts, due) VALUES (?,?,?,?,?,?,?,?,?,0,0)"
 
 
 class Crates:
@@ -67,7 +65,9 @@ class Crates:
 
     def open(self, crate: int) -> None:
         """Make rows of a crate."""
-        lane, count, body = self._connection.execute("SELECT lane, items, body FROM crates WHERE id = ?", (crate,)).fetchone()
+        lane, count, body = self._connection.execute(
+            "SELECT lane, items, body FROM crates WHERE id = ?", (crate,)
+        ).fetchone()
         held = rows(crate, count, body)
         self._delete(crate)
         self._connection.executemany(INSERT, [(number, lane, *row[:5], *row[6:]) for number, *row in held])
@@ -83,7 +83,9 @@ class Crates:
     def of_kinds(self, lane: int, kinds: Iterable[int]) -> Iterator[int]:
         """The crates of a lane with items of these kinds, in order."""
         texts = [f",{kind}," for kind in kinds]
-        with closing(self._connection.execute("SELECT id, kinds FROM crates WHERE lane = ? ORDER BY id", (lane,))) as found:
+        with closing(
+            self._connection.execute("SELECT id, kinds FROM crates WHERE lane = ? ORDER BY id", (lane,))
+        ) as found:
             yield from (crate for crate, named in found if any(text in named for text in texts))
 
     def unfiled_about(self, subjects: Collection[bytes], filed: int) -> list[int]:
@@ -95,7 +97,14 @@ class Crates:
         """Index the subjects of crates from `start` on, but below `end`; where to go on."""
         query = "SELECT id, items, body FROM crates WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
         found = self._connection.execute(query, (start, end, limit)).fetchall()
-        pairs = sorted({(name, first) for first, count, body in found for row in rows(first, count, body) for name in hashes(row[5])})
+        pairs = sorted(
+            {
+                (name, first)
+                for first, count, body in found
+                for row in rows(first, count, body)
+                for name in hashes(row[5])
+            }
+        )
         self._connection.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", pairs)
         return end if len(found) < limit else found[-1][0] + 1
 

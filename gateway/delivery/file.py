@@ -72,7 +72,12 @@ class File:
         salvaging.replace(self._beside("salvaged"))
         aside = self._finish()
         self.salvaged += count
-        log.error("%s is damaged; it is now %s, and %d items and dead letters were taken over from it", self.path, aside, count)
+        log.error(
+            "%s is damaged; it is now %s, and %d items and dead letters were taken over from it",
+            self.path,
+            aside,
+            count,
+        )
         return self._opened(self.path, look_through=False)
 
     def is_here(self) -> bool:
@@ -90,7 +95,10 @@ class File:
     def volume(self) -> Use:
         """How many bytes of the volume are taken, of those beside its margin. Raises OSError."""
         volume = os.statvfs(self.path.parent)
-        return Use((volume.f_blocks - volume.f_bavail) * volume.f_frsize, volume.f_blocks * volume.f_frsize - self._settings.margin)
+        return Use(
+            (volume.f_blocks - volume.f_bavail) * volume.f_frsize,
+            volume.f_blocks * volume.f_frsize - self._settings.margin,
+        )
 
     def discard_asides(self, before_ns: int | None = None) -> int:
         """As `discard_asides`."""

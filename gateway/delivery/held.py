@@ -44,7 +44,9 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 _ITEMS: Final = f"SELECT {COLUMNS}, due FROM items NOT INDEXED WHERE lane = ? AND id >= ? AND id < ? ORDER BY id"  # noqa: S608 - fixed names
-_DEAD: Final = f"SELECT {COLUMNS}, 0, reason, buried FROM dead NOT INDEXED WHERE lane = ? AND id >= ? AND id < ? ORDER BY id"  # noqa: S608
+_DEAD: Final = (
+    f"SELECT {COLUMNS}, 0, reason, buried FROM dead NOT INDEXED WHERE lane = ? AND id >= ? AND id < ? ORDER BY id"  # noqa: S608
+)
 
 
 def items(store: Store, choice: Choice, first: int = 0, end: int = LAST) -> Iterator[tuple[Held, bytes]]:
@@ -65,7 +67,11 @@ def names(store: Store, choice: Choice) -> list[str]:
 
 
 def _items(store: Store, name: str, first: int, end: int) -> Iterator[tuple[Held, bytes]]:
-    crated = (row for row in chain.from_iterable(store.crates.rows(store.lanes.known[name].id, first)) if first <= row[0] < end)
+    crated = (
+        row
+        for row in chain.from_iterable(store.crates.rows(store.lanes.known[name].id, first))
+        if first <= row[0] < end
+    )
     return _drawn(store, name, heapq.merge(_rows(store, _ITEMS, name, first, end), crated, key=lambda row: int(row[0])))
 
 
@@ -83,11 +89,17 @@ def _held(store: Store, name: str, row: Row, due_ns: int = 0, reason: str = "", 
     number, kind, key, _, received, _, attempts, _, payload = row
     type_, plan = store.lanes.kinds.get(kind, ("", ""))
     sound = bool(type_) and is_sound(row)
-    return Held(number, name, type_, plan, len(payload), key.hex(), received, attempts, due_ns, reason, buried_ns, sound)
+    return Held(
+        number, name, type_, plan, len(payload), key.hex(), received, attempts, due_ns, reason, buried_ns, sound
+    )
 
 
 def _chosen(found: Iterator[tuple[Held, bytes]], choice: Choice) -> Iterator[tuple[Held, bytes]]:
-    return ((held, payload) for held, payload in found if choice.type in ("", held.type) and choice.reason in ("", held.reason))
+    return (
+        (held, payload)
+        for held, payload in found
+        if choice.type in ("", held.type) and choice.reason in ("", held.reason)
+    )
 
 
 def _number(found: tuple[Held, bytes]) -> int:

@@ -45,7 +45,9 @@ class HubStatus:
         self._counts.hub(up=False)
         self._counts.hub_failed(cause)
         if before.cause != cause and (times := self._repeats.count(cause)):
-            log.warning("the hub takes nothing: %s, %d since this was last said%s", cause, times, _REMEDIES.get(cause, ""))
+            log.warning(
+                "the hub takes nothing: %s, %d since this was last said%s", cause, times, _REMEDIES.get(cause, "")
+            )
 
 
 _REMEDIES = {

@@ -67,7 +67,9 @@ class Keys:
 
     def key(self, caller: str, request_id: str, index: int, destination: str) -> bytes:
         """16 bytes for the release of an item of a request, the same each time that the request is sent."""
-        return _hash(self._key, caller.encode(), request_id.encode(), index.to_bytes(_LENGTH, "big"), destination.encode())
+        return _hash(
+            self._key, caller.encode(), request_id.encode(), index.to_bytes(_LENGTH, "big"), destination.encode()
+        )
 
     @staticmethod
     def again(agent: str, key: bytes) -> bytes:

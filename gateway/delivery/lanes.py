@@ -19,7 +19,9 @@ _COLUMNS: Final = "id, destination, items, bytes, dead, dead_bytes"
 class Lane:
     """What is kept for one destination: items and dead letters, with the bytes of their payloads."""
 
-    def __init__(self, id: int, destination: str, items: int = 0, bytes: int = 0, dead: int = 0, dead_bytes: int = 0) -> None:  # noqa: PLR0913, PLR0917 - a row
+    def __init__(
+        self, id: int, destination: str, items: int = 0, bytes: int = 0, dead: int = 0, dead_bytes: int = 0
+    ) -> None:  # noqa: PLR0913, PLR0917 - a row
         self.id = id
         self.destination = destination
         self.items = items
@@ -48,7 +50,13 @@ class Lane:
 
     def depth(self, row_bytes: int, oldest_ns: int) -> Depth:
         """What is kept, where each takes so many bytes beside its payload, and what waits has waited since a time."""
-        return Depth(self.items, self.bytes + row_bytes * self.items, oldest_ns, self.dead, self.dead_bytes + row_bytes * self.dead)
+        return Depth(
+            self.items,
+            self.bytes + row_bytes * self.items,
+            oldest_ns,
+            self.dead,
+            self.dead_bytes + row_bytes * self.dead,
+        )
 
     @property
     def row(self) -> tuple[int, int, int, int, int]:
@@ -100,7 +108,9 @@ class Lanes:
     def write(self) -> None:
         """Write what has changed."""
         changed = [lane.row for lane in self.known.values() if lane.row != self._written.get(lane.id)]
-        self._connection.executemany("UPDATE lanes SET items = ?, bytes = ?, dead = ?, dead_bytes = ? WHERE id = ?", changed)
+        self._connection.executemany(
+            "UPDATE lanes SET items = ?, bytes = ?, dead = ?, dead_bytes = ? WHERE id = ?", changed
+        )
         self._written.update((row[-1], row) for row in changed)
 
     def kind(self, release: Release) -> tuple[Lane, int]:
@@ -136,9 +146,13 @@ class Lanes:
         if not count:
             return
         last = "(SELECT max(rowid) FROM sweeps)"
-        query = f"UPDATE sweeps SET count = count + ? WHERE rowid = {last} AND at = ? AND destination = ? AND reason = ?"  # noqa: S608
+        query = (
+            f"UPDATE sweeps SET count = count + ? WHERE rowid = {last} AND at = ? AND destination = ? AND reason = ?"  # noqa: S608
+        )
         if not self._connection.execute(query, (count, now_ns, destination, reason.value)).rowcount:
-            self._connection.execute("INSERT INTO sweeps VALUES (?, ?, ?, ?)", (now_ns, destination, reason.value, count))
+            self._connection.execute(
+                "INSERT INTO sweeps VALUES (?, ?, ?, ?)", (now_ns, destination, reason.value, count)
+            )
             self._connection.execute(f"DELETE FROM sweeps WHERE rowid <= {last} - ?", (SWEEPS,))  # noqa: S608
 
     def operate(self, destination: str, reason: Reason, count: int) -> None:
@@ -167,4 +181,7 @@ class Lanes:
         if not {lane for _, lane, *_ in rows} <= self.by_id.keys():
             raise Damaged
         self.kinds = {number: (type_, plan) for number, _, type_, plan in rows}
-        self._ids = {(self.by_id[lane].destination, type_, plan): (self.by_id[lane], number) for number, lane, type_, plan in rows}
+        self._ids = {
+            (self.by_id[lane].destination, type_, plan): (self.by_id[lane], number)
+            for number, lane, type_, plan in rows
+        }

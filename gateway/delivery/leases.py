@@ -72,7 +72,9 @@ class _Batch:
 
     def add(self, leased: Leased) -> bool:
         """Take one, if it fits; whether it did."""
-        if self.items and (len(self.items) >= self._bounds.items or self._bytes + len(leased.payload) > self._bounds.bytes):
+        if self.items and (
+            len(self.items) >= self._bounds.items or self._bytes + len(leased.payload) > self._bounds.bytes
+        ):
             return False
         self.items.append(leased)
         self._bytes += len(leased.payload)
@@ -81,6 +83,8 @@ class _Batch:
     def add_all(self, crate: Sequence[Leased]) -> bool:
         """Take a crate, whole if that fits, a part of it if nothing else is taken; whether all of it was."""
         fits = len(self.items) + len(crate) <= self._bounds.items
-        if self.items and not (fits and self._bytes + sum(len(leased.payload) for leased in crate) <= self._bounds.bytes):
+        if self.items and not (
+            fits and self._bytes + sum(len(leased.payload) for leased in crate) <= self._bounds.bytes
+        ):
             return False
         return all(map(self.add, crate))

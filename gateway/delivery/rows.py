@@ -59,4 +59,6 @@ def leased(row: Row, destination: str, kinds: dict[int, tuple[str, str]]) -> Lea
     if kind not in kinds or not is_sound(row):
         return Leased(number, destination, "", "", b"", b"", b"", 0, 0, sound=False)
     type_, plan = kinds[kind]
-    return Leased(number, destination, type_, plan, payload, key, mark, received, attempts, personal=PERSONAL in hashes(subjects))
+    return Leased(
+        number, destination, type_, plan, payload, key, mark, received, attempts, personal=PERSONAL in hashes(subjects)
+    )

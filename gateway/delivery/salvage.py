@@ -100,7 +100,9 @@ class _Copy:
         return total
 
     def _insert(self, query: str, row: tuple[Any, ...], subjects: bytes) -> int:
-        self._into.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", [(name, row[0]) for name in hashes(subjects)])
+        self._into.executemany(
+            "INSERT OR IGNORE INTO subjects VALUES (?, ?)", [(name, row[0]) for name in hashes(subjects)]
+        )
         return self._into.execute(query, row).rowcount
 
     def _keys(self) -> None:
@@ -126,10 +128,15 @@ class _Copy:
     def _by_id(self, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
         """All rows that can be read, by ID; where the way is damaged, the next IDs are tried one by one."""
         last, skips, done = 0, 0, not list(self._read(f"SELECT count(*) FROM pragma_table_info('{table}')"))  # noqa: S608
-        end = max((row[0] for row in self._read("SELECT next FROM state WHERE typeof(next) = 'integer' AND next > 0")), default=SKIPS)
+        end = max(
+            (row[0] for row in self._read("SELECT next FROM state WHERE typeof(next) = 'integer' AND next > 0")),
+            default=SKIPS,
+        )
         while not done and skips < SKIPS and last < end:
             try:
-                for row in self._old.execute(f"SELECT {columns} FROM {table} NOT INDEXED WHERE id > ? ORDER BY id", (last,)):  # noqa: S608
+                for row in self._old.execute(
+                    f"SELECT {columns} FROM {table} NOT INDEXED WHERE id > ? ORDER BY id", (last,)
+                ):  # noqa: S608
                     last = row[0]
                     yield row
                 done = True

@@ -81,7 +81,9 @@ class SqliteOutbox:
 
     async def lease(self, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
         """Take what is due."""
-        taking = asyncio.ensure_future(self._look(lambda store: self._commits.lease(store, destination, bounds, now_ns)))
+        taking = asyncio.ensure_future(
+            self._look(lambda store: self._commits.lease(store, destination, bounds, now_ns))
+        )
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:

@@ -76,7 +76,9 @@ class Stock:
     def open(cls, path: Path, settings: Settings) -> Self:
         """Open the file at `path`, which must be there."""
         if not path.exists():
-            raise BadConfig(f"{path}: there is no outbox; nothing has been stored here yet, or `state` is another folder")
+            raise BadConfig(
+                f"{path}: there is no outbox; nothing has been stored here yet, or `state` is another folder"
+            )
         with _telling(path):
             connection = schema.connect(path)
             try:
@@ -98,12 +100,17 @@ class Stock:
         """What is kept for each destination."""
         with self._looking() as store:
             lanes = [store.lanes.known[name] for name in sorted(store.lanes.known)]
-            return [Lot(one.destination, one.items, one.bytes, store.oldest(one.destination), one.dead, one.dead_bytes) for one in lanes]
+            return [
+                Lot(one.destination, one.items, one.bytes, store.oldest(one.destination), one.dead, one.dead_bytes)
+                for one in lanes
+            ]
 
     def swept(self, most: int) -> Sequence[Swept]:
         """What was taken away, the latest first."""
         with self._looking() as store:
-            found = store.connection.execute("SELECT at, destination, reason, count FROM sweeps ORDER BY rowid DESC LIMIT ?", (most,))
+            found = store.connection.execute(
+                "SELECT at, destination, reason, count FROM sweeps ORDER BY rowid DESC LIMIT ?", (most,)
+            )
             return [Swept(*row) for row in found]
 
     def set_aside(self) -> Sequence[str]:
@@ -233,7 +240,11 @@ def _chosen(store: Store, choice: Choice, find: Find) -> Iterator[list[int]]:
     end = store.next
     for name in names(store, choice):
         after = 0
-        while ids := [number for number in find(store, store.lanes.known[name], _kinds(store, name, choice), after) if number < end]:
+        while ids := [
+            number
+            for number in find(store, store.lanes.known[name], _kinds(store, name, choice), after)
+            if number < end
+        ]:
             after = ids[-1]
             yield ids
 
@@ -270,7 +281,9 @@ def _bury(store: Store, ids: list[int], _: Collection[int], now_ns: int) -> None
 def _purge(store: Store, ids: list[int], leased: Collection[int], now_ns: int) -> None:
     """Delete items or dead letters. What is on its way may be delivered, and is in no record."""
     waiting = [number for number in ids if number not in leased]
-    for destination, count in chain.from_iterable(_by_destination(store, table, waiting) for table in ("items", "dead")):
+    for destination, count in chain.from_iterable(
+        _by_destination(store, table, waiting) for table in ("items", "dead")
+    ):
         store.lanes.record(now_ns, destination, DeliveryReason.PURGED, count)
         store.lanes.operate(destination, DeliveryReason.PURGED, count)
     store.settle(ids)
@@ -279,4 +292,6 @@ def _purge(store: Store, ids: list[int], leased: Collection[int], now_ns: int) -
 def _by_destination(store: Store, table: str, ids: Sequence[int]) -> list[tuple[str, int]]:
     """How many of these a table holds for each destination."""
     query = f"SELECT lane, count(*) FROM {table} WHERE id IN ({marks(ids)}) GROUP BY lane"  # noqa: S608 - one of two tables, question marks
-    return [(store.lanes.by_id[lane].destination, count) for lane, count in store.connection.execute(query, ids).fetchall()]
+    return [
+        (store.lanes.by_id[lane].destination, count) for lane, count in store.connection.execute(query, ids).fetchall()
+    ]

@@ -202,7 +202,9 @@ class Store:
         """Delete dead letters; how many there were."""
         return len(self._delete("dead", ids))
 
-    def erase(self, subjects: Collection[bytes], now_ns: int, leased: Collection[int] = ()) -> Mapping[str, Sequence[int]]:
+    def erase(
+        self, subjects: Collection[bytes], now_ns: int, leased: Collection[int] = ()
+    ) -> Mapping[str, Sequence[int]]:
         """Delete all that is about subjects; the IDs, by destination. What is leased may be delivered, and is in no record."""
         ids: dict[str, list[int]] = {}
         for lane, number, *_ in self._erased(subjects):
@@ -221,7 +223,9 @@ class Store:
         query = "SELECT id FROM subjects WHERE hash = ?"
         return {number for name in subjects for (number,) in self.connection.execute(query, (name,))}
 
-    def _delete(self, table: str, ids: Iterable[int], *, keep_subjects: bool = False) -> list[tuple[int, int, int, bytes]]:
+    def _delete(
+        self, table: str, ids: Iterable[int], *, keep_subjects: bool = False
+    ) -> list[tuple[int, int, int, bytes]]:
         """Delete rows: of each its lane, ID, size and subjects."""
         gone: list[tuple[int, int, int, bytes]] = []
         for chunk in chunks(ids):

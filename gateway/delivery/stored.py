@@ -40,7 +40,9 @@ class Stored:
         Exporters that are no longer among them are closed once nobody has them.
         """
         desk = msgspec.structs.replace(self._desk, again=again)
-        gone = {name: courier for name, courier in self._couriers.items() if not _goes_on(courier, name, exporters, again)}
+        gone = {
+            name: courier for name, courier in self._couriers.items() if not _goes_on(courier, name, exporters, again)
+        }
         for name, courier in gone.items():
             self._last[name] = self._couriers.pop(name)
             courier.leave()

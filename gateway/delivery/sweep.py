@@ -28,7 +28,13 @@ class Swept(Protocol):
 class Sweep:
     """Sweeps an outbox, and what exporters keep, by the flows in force."""
 
-    def __init__(self, desk: Desk, flows: Callable[[], Flows], exporters: Callable[[], Mapping[str, Exporter]], max_age: timedelta) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        flows: Callable[[], Flows],
+        exporters: Callable[[], Mapping[str, Exporter]],
+        max_age: timedelta,
+    ) -> None:
         """`max_age` is how long delivery is tried."""
         self._desk = desk
         self._flows = flows
@@ -73,7 +79,11 @@ class Sweep:
             # Only now, and only of what had come by then: whatever a reload leads here again isn't touched.
             flows = self._flows()
             led = (flows.feeds, flows.lacks)
-            lost = {kind for name, kind in kinds if name == destination and not any(leads(kind, destination) for leads in led)}
+            lost = {
+                kind
+                for name, kind in kinds
+                if name == destination and not any(leads(kind, destination) for leads in led)
+            }
             if lost:
                 gone = await self._desk.outbox.drop(destination, lost, end, self._desk.clock.now_ns())
                 self._purged(destination, gone, DeliveryReason.CUT_OFF)

@@ -48,7 +48,9 @@ class UnderWay:
         """Return the IDs that are on a lease. Raises OSError."""
         length = int.from_bytes(os.pread(self._handle, _LENGTH_BYTES, 0), "big")
         try:
-            return frozenset(msgspec.msgpack.decode(os.pread(self._handle, length, _LENGTH_BYTES), type=list[int]) if length else ())
+            return frozenset(
+                msgspec.msgpack.decode(os.pread(self._handle, length, _LENGTH_BYTES), type=list[int]) if length else ()
+            )
         except msgspec.MsgspecError:
             # Cut off by a kill, before anything was sent.
             return frozenset()

@@ -63,7 +63,9 @@ def away(failures: int, draw: float) -> float:
 class Uplink:
     """Hands parcels to a hub over one stream at a time, by mutual TLS."""
 
-    def __init__(self, hub: Hub, credentials: Callable[[], tuple[int, grpc.ChannelCredentials]], counts: Counts | None = None) -> None:
+    def __init__(
+        self, hub: Hub, credentials: Callable[[], tuple[int, grpc.ChannelCredentials]], counts: Counts | None = None
+    ) -> None:
         """`credentials` come with the generation of the certificate: with another one, another stream is opened."""
         self.status = HubStatus(counts or Counts())
         self._hub = hub
@@ -119,7 +121,9 @@ class Uplink:
     async def _hand_over(self, groups: Sequence[Sequence[Parcel]]) -> None:
         link, begun = self._current(), time.monotonic()
         try:
-            fates = await asyncio.wait_for(asyncio.gather(*map(link.send, groups), return_exceptions=True), self._hub.timeout)
+            fates = await asyncio.wait_for(
+                asyncio.gather(*map(link.send, groups), return_exceptions=True), self._hub.timeout
+            )
         except TimeoutError:
             if link.heard < begun:
                 link.cut()
@@ -152,7 +156,9 @@ class Uplink:
             self._link = None
         if self._link is None:
             self._generation, self._since = generation, now
-            self._link = Link(grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_OPTIONS), self.status)
+            self._link = Link(
+                grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_OPTIONS), self.status
+            )
         return self._link
 
     def _retire(self, link: Link, within: float) -> None:

@@ -50,7 +50,10 @@ class Wiper:
             self._wiped = (store, gone)
         self._blocked = 0 if truncated else self._blocked + 1
         if self._blocked == BLOCKED_TRIES:
-            log.warning("%s: another program has been reading it for long; what is gone stays in its log until that ends", self._file.path)
+            log.warning(
+                "%s: another program has been reading it for long; what is gone stays in its log until that ends",
+                self._file.path,
+            )
         if gone or erased:
             self._file.discard_asides()
         return store.lanes.foreign != foreign

@@ -59,7 +59,9 @@ class Backends:
             await self._started.enter_async_context(backend)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self._started.aclose()
 
     def pointed(self, file: PolicyFile, state: Path) -> PolicyFile:
@@ -73,8 +75,12 @@ class Backends:
             elif isinstance(exporter, ZendeskExporter):
                 email = _secret(state / "zendesk-email", self._zendesk.email)
                 token = _secret(state / "zendesk-token", self._zendesk.token)
-                exporters[name] = msgspec.structs.replace(exporter, endpoint=self._zendesk.url, email=email, token=token)
-        changed = {name: msgspec.structs.replace(given[name], exporter=exporter) for name, exporter in exporters.items()}
+                exporters[name] = msgspec.structs.replace(
+                    exporter, endpoint=self._zendesk.url, email=email, token=token
+                )
+        changed = {
+            name: msgspec.structs.replace(given[name], exporter=exporter) for name, exporter in exporters.items()
+        }
         return dataclasses.replace(file, policy=msgspec.structs.replace(file.policy, destinations={**given, **changed}))
 
     def got(self, contract: Contract) -> Got:

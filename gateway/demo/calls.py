@@ -31,7 +31,9 @@ _MISTAKEN: Final = b64encode(b"elif.kaya@halle-nord.example").decode().rstrip("=
 
 def calls(now: datetime) -> Mapping[str, tuple[Item, ...]]:
     """The items of each call. `now` is the time in UTC."""
-    time, earlier, later = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (now, now - timedelta(hours=2), now + timedelta(days=90)))
+    time, earlier, later = (
+        f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (now, now - timedelta(hours=2), now + timedelta(days=90))
+    )
     camille = _camille(earlier)
     return {
         "RecordActivity": (_activity(camille, time),),
@@ -126,7 +128,11 @@ def _export_tracked(user: dict[str, Any], time: str) -> Item:
 
 
 def _events(time: str) -> tuple[Item, ...]:
-    max_exemple = {"user_id": "usr_p00m4x", "work_email": "max.exemple.does.not.exist@gmail.com", "full_name": "Max Exemple"}
+    max_exemple = {
+        "user_id": "usr_p00m4x",
+        "work_email": "max.exemple.does.not.exist@gmail.com",
+        "full_name": "Max Exemple",
+    }
     shared = {"channel": {"string_value": "intranet"}, "viewers": {"int_value": 12}}
     return (
         _event("TrackEvents [0]", "video.shared", _LEA, time, shared, becomes=_LEA_BECOMES),

@@ -69,7 +69,9 @@ class Collector:
         """Listen. Raises RuntimeError if the address is taken."""
         server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         for signal in SIGNALS:
-            export: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(partial(self._export, signal))
+            export: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(
+                partial(self._export, signal)
+            )
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(signal.service, {"Export": export}),))
         if self._credentials is None:
             port = server.add_insecure_port(self._address)
@@ -88,7 +90,9 @@ class Collector:
         await self.start()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.stop()
 
     def records(self, signal: Signal = LOGS) -> Iterator[tuple[Resource, InstrumentationScope, Any]]:
@@ -108,7 +112,9 @@ class Collector:
         self.requests.append(request)
         if not answer.rejected:
             return b""
-        response: bytes = _MESSAGES[signal][1](partial_success={f"rejected_{signal.records}": answer.rejected}).SerializeToString()
+        response: bytes = _MESSAGES[signal][1](
+            partial_success={f"rejected_{signal.records}": answer.rejected}
+        ).SerializeToString()
         return response
 
 
@@ -146,7 +152,10 @@ def _fault(record: Any) -> str:
         case LogRecord() if record.severity_number not in SeverityNumber.values():
             return "severity number out of range"
         # opentelemetry/proto/trace/v1/trace.proto: a span's are required.
-        case Span() if (len(record.trace_id), len(record.span_id)) != (16, 8) or len(record.parent_span_id) not in {0, 8}:
+        case Span() if (len(record.trace_id), len(record.span_id)) != (16, 8) or len(record.parent_span_id) not in {
+            0,
+            8,
+        }:
             return "trace or span ID of a wrong length"
     return ""
 

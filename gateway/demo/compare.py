@@ -61,7 +61,12 @@ def has_place(path: str, destination: str) -> bool:
 def expected(leaf: Leaf, item: Item, destination: str) -> Value | None:
     """What should arrive of a value; None if nothing should."""
     allowed = kind(leaf.path, item) in MAY_RECEIVE.get(destination, ())
-    if item.fate is not Fate.RELEASED or not allowed or leaf.value in item.fails or not has_place(leaf.path, destination):
+    if (
+        item.fate is not Fate.RELEASED
+        or not allowed
+        or leaf.value in item.fails
+        or not has_place(leaf.path, destination)
+    ):
         return None
     return item.becomes.get(leaf.path, leaf.value)
 
@@ -81,7 +86,11 @@ def _passages(destination: str, seen: Seen) -> Iterator[Passage]:
 
 def _came(left: list[Message], sent: Sent, destination: str) -> Message:
     """Take what was sent from what is left: the first that is just what is due, else the first of all."""
-    due = sorted((leaf.path, value) for leaf in leaves(sent.message) if (value := expected(leaf, sent.item, destination)) is not None)
+    due = sorted(
+        (leaf.path, value)
+        for leaf in leaves(sent.message)
+        if (value := expected(leaf, sent.item, destination)) is not None
+    )
     right = (message for message in left if sorted((leaf.path, leaf.value) for leaf in leaves(message)) == due)
     found = next(right, left[0])
     left.remove(found)

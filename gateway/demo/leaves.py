@@ -79,7 +79,10 @@ def _parts(field: FieldDescriptor, held: Any) -> Iterator[tuple[Step, str, Any]]
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         yield from (((field.name, key), f"{field.name}[{key}]", held[key]) for key in sorted(held))
     elif field.is_repeated:
-        yield from (((field.name, index), f"{field.name}[{getattr(value, 'key', '*')}]", value) for index, value in enumerate(held))
+        yield from (
+            ((field.name, index), f"{field.name}[{getattr(value, 'key', '*')}]", value)
+            for index, value in enumerate(held)
+        )
     else:
         yield (field.name, None), field.name, held
 

@@ -22,7 +22,9 @@ RESOURCE: Final = {
 SCOPE: Final = ("kannelle.video", "7.3.0")
 
 
-_SPAN: Final = SpanContext(0x5B8EFFF798038103D269B633813FC60C, 0xEEE19B7EC3C1B174, is_remote=False, trace_flags=TraceFlags(1))
+_SPAN: Final = SpanContext(
+    0x5B8EFFF798038103D269B633813FC60C, 0xEEE19B7EC3C1B174, is_remote=False, trace_flags=TraceFlags(1)
+)
 
 
 def _record(title: str, severity: SeverityNumber, fields: dict[str, Any], **known: Any) -> Item:
@@ -30,7 +32,9 @@ def _record(title: str, severity: SeverityNumber, fields: dict[str, Any], **know
     return Item(title=title, fields=fields, destinations=("application-log",), **known)
 
 
-BATCH: Final = Item(title="resource and scope, once for all records", fields=RESOURCE, destinations=("application-log",))
+BATCH: Final = Item(
+    title="resource and scope, once for all records", fields=RESOURCE, destinations=("application-log",)
+)
 """What stands around the records of a batch: no item, but values all the same."""
 
 RECORDS: Final = (
@@ -61,7 +65,11 @@ RECORDS: Final = (
         SeverityNumber.WARN,
         {
             "body": "export of Noor Haddad <noor.haddad@lumen-pictures.example> is slow",
-            "attributes": {"kannelle.video.id": "vid_7c2d9e41", "kannelle.video.codec": "hevc", "service.contact": "03.53.01.04.56"},
+            "attributes": {
+                "kannelle.video.id": "vid_7c2d9e41",
+                "kannelle.video.codec": "hevc",
+                "service.contact": "03.53.01.04.56",
+            },
         },
         hides={"Noor Haddad": Category.NAME, "noor.haddad@lumen-pictures.example": Category.WORK_EMAIL},
     ),

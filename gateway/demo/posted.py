@@ -54,7 +54,9 @@ def ticket(body: Mapping[str, Any]) -> Posted:
     flat = _flat(body)
     reference, user, topic = (flat.get(at) for at in ("external_id", "requester.name", "tags.1"))
     said = f"The discussion is in the archive under {reference}. User: {user}."
-    _drop(flat, {"subject": f"{topic}, {reference}", "comment.body": said, "comment.public": False, "tags.0": "kannelle"})
+    _drop(
+        flat, {"subject": f"{topic}, {reference}", "comment.body": said, "comment.public": False, "tags.0": "kannelle"}
+    )
     return Posted(_taken(flat, _TICKET), tuple(flat))
 
 

@@ -130,7 +130,9 @@ def _section(passage: Passage, why: Why) -> Section:
 def _row(passage: Passage, pair: Pair, why: Why) -> Row:
     sent = pair.sent.value if pair.sent else None
     reason = None if pair.arrived == sent else _reason(passage, pair, why)
-    return Row(pair.path, pair.holds.name, _text(sent), _text(pair.arrived), _verdict(sent, pair.arrived, reason), reason)
+    return Row(
+        pair.path, pair.holds.name, _text(sent), _text(pair.arrived), _verdict(sent, pair.arrived, reason), reason
+    )
 
 
 def _reason(passage: Passage, pair: Pair, why: Why) -> str | None:
@@ -176,7 +178,9 @@ def _summary(policy: Policy, seen: Seen, passages: Iterable[Passage]) -> Summary
         pair.holds.name
         for passage in passages
         for pair in passage.pairs
-        if policy.destinations[passage.destination].region not in EU and pair.arrived is not None and is_personal(pair.holds)
+        if policy.destinations[passage.destination].region not in EU
+        and pair.arrived is not None
+        and is_personal(pair.holds)
     )
     return Summary(
         items=sum(sent.item is not BATCH for sent in seen.sent),

@@ -44,7 +44,9 @@ def tell(console: Console, format: str, told: Report) -> int:
 
 def perform(state: Path, file: PolicyFile, contract: Contract) -> Report:
     """Run the demo under a policy and contracts, with its files in the folder `state`. Raises BadSetup."""
-    config = Config(listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None), state=state, insecure_loopback=True)
+    config = Config(
+        listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None), state=state, insecure_loopback=True
+    )
     seen = uvloop.run(play(config, file, contract))
     # gRPC's thread ends with the last of its objects, and they refer to each other.
     gc.collect()

@@ -53,7 +53,9 @@ def log(*endpoints: str) -> None:
     for endpoint in endpoints:
         # The one thing set here: no proxy of the environment comes between. The option is a number, whatever the exporter's types say.
         options = cast(Any, (("grpc.enable_http_proxy", 0),))
-        provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(endpoint, insecure=True, channel_options=options)))
+        provider.add_log_record_processor(
+            BatchLogRecordProcessor(OTLPLogExporter(endpoint, insecure=True, channel_options=options))
+        )
     logger = provider.get_logger(*SCOPE)
     for record in RECORDS:
         logger.emit(timestamp=time_ns(), **record.fields)
@@ -98,7 +100,9 @@ def _answer(method: Callable[..., Any], request: Any) -> Answer:
     except grpc.RpcError as error:
         return Answer(failed=cast(grpc.Call, error).code().name)
     if hasattr(answer, "receipts"):
-        return Answer(1, withheld=(0,) if any(receipt.outcome == OUTCOME_WITHHELD for receipt in answer.receipts) else ())
+        return Answer(
+            1, withheld=(0,) if any(receipt.outcome == OUTCOME_WITHHELD for receipt in answer.receipts) else ()
+        )
     result = answer.result
     rejected = tuple((one.index, Reason.Name(one.reason).removeprefix("REASON_")) for one in result.rejected)
     return Answer(result.accepted, rejected, tuple(result.withheld))

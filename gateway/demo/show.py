@@ -32,7 +32,12 @@ NEXT: Final = (
     ("gateway/policy/kannelle.yaml", "the policy that decided all this"),
 )
 
-_HEADER: Final = (Text("value", "dim"), Text("the service sent", "dim"), Text(""), Text("what arrived, or why not", "dim"))
+_HEADER: Final = (
+    Text("value", "dim"),
+    Text("the service sent", "dim"),
+    Text(""),
+    Text("what arrived, or why not", "dim"),
+)
 
 _WORDS: Final = {"USER_ID": "user ID", "WORK_EMAIL": "work e-mail address"}
 _MARKS: Final[Mapping[Verdict, tuple[str, str]]] = {
@@ -103,7 +108,9 @@ def _row(row: Row) -> Iterator[Text]:
     yield _cell(row.sent or "", style, clip=True)
     yield _cell(mark, colour)
     # Where the two differ, all of what arrived is worth reading.
-    yield _cell(row.reason or "missing" if row.arrived is None else row.arrived, colour, clip=row.verdict is Verdict.KEPT)
+    yield _cell(
+        row.reason or "missing" if row.arrived is None else row.arrived, colour, clip=row.verdict is Verdict.KEPT
+    )
 
 
 def _cell(text: str, style: str, clip: bool = False) -> Text:

@@ -60,7 +60,11 @@ async def play(config: Config, file: PolicyFile, contract: Contract) -> Seen:
             await gateway.stop()
     written, raw = files(config.state, contract)
     sent = [Sent(item, message) for item, message in zip((BATCH, *RECORDS), logged(direct.requests), strict=False)]
-    sent += [Sent(item, message) for name, made in items.items() for item, message in zip(made, said.messages[name], strict=True)]
+    sent += [
+        Sent(item, message)
+        for name, made in items.items()
+        for item, message in zip(made, said.messages[name], strict=True)
+    ]
     got = backends.got(contract)
     return Seen(tuple(sent), items, said.answers, {**written, **got.arrived}, {**raw, **got.raw}, got.faults)
 

@@ -72,4 +72,10 @@ _PATHS: Final[Mapping[Category, str]] = {
 HOLDS: Final[Mapping[str, Category]] = {path: category for category, paths in _PATHS.items() for path in paths.split()}
 """What a field truly holds, whatever its contract says, by its path."""
 
-COUNTRIES: Final[Mapping[str, str]] = {"BE": "Belgium", "DE": "Germany", "FR": "France", "IE": "Ireland", "US": "United States"}
+COUNTRIES: Final[Mapping[str, str]] = {
+    "BE": "Belgium",
+    "DE": "Germany",
+    "FR": "France",
+    "IE": "Ireland",
+    "US": "United States",
+}

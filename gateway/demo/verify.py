@@ -46,7 +46,9 @@ def _of_passage(passage: Passage) -> Iterator[Finding]:
         return
     if passage.arrived and not released:
         yield Finding(passage.destination, title, "arrived, and should not have")
-    yield from (Finding(passage.destination, f"{title}: {pair.path}", what) for pair in passage.pairs if (what := _fault(pair)))
+    yield from (
+        Finding(passage.destination, f"{title}: {pair.path}", what) for pair in passage.pairs if (what := _fault(pair))
+    )
 
 
 def _fault(pair: Pair) -> str:
@@ -60,10 +62,20 @@ def _fault(pair: Pair) -> str:
 def _of_bytes(seen: Seen, passages: list[Passage]) -> Iterator[Finding]:
     """Planted values, in any form, in what each destination has."""
     for destination, raw in seen.raw.items():
-        due = [pair.expected for passage in passages if passage.destination == destination for pair in passage.pairs if pair.expected]
+        due = [
+            pair.expected
+            for passage in passages
+            if passage.destination == destination
+            for pair in passage.pairs
+            if pair.expected
+        ]
         for value, path, holds in planted(seen.sent):
             if not any(value in _bytes(one) for one in due) and occurs(value, raw):
-                yield Finding(destination, path, f"found in what it got, and holds {holds.name}: {value.decode(errors='replace')!r}")
+                yield Finding(
+                    destination,
+                    path,
+                    f"found in what it got, and holds {holds.name}: {value.decode(errors='replace')!r}",
+                )
 
 
 def planted(sent: Iterable[Sent]) -> list[tuple[bytes, str, Category]]:
@@ -87,7 +99,13 @@ def occurs(value: bytes, raw: bytes) -> bool:
 
 def _forms(value: bytes) -> set[bytes]:
     text = value.decode(errors="replace")
-    return {value, json.dumps(text)[1:-1].encode(), quote(text).encode(), quote(text, safe="").encode(), value.hex().encode()}
+    return {
+        value,
+        json.dumps(text)[1:-1].encode(),
+        quote(text).encode(),
+        quote(text, safe="").encode(),
+        value.hex().encode(),
+    }
 
 
 def _base64(value: bytes) -> Iterator[bytes]:
@@ -120,7 +138,9 @@ def answer_due(items: tuple[Item, ...]) -> Answer:
 def _said(answer: Answer | None) -> str:
     if answer is None:
         return "nothing"
-    return answer.failed or f"{answer.accepted} accepted, {len(answer.rejected)} rejected, {len(answer.withheld)} withheld"
+    return (
+        answer.failed or f"{answer.accepted} accepted, {len(answer.rejected)} rejected, {len(answer.withheld)} withheld"
+    )
 
 
 def _of_logs(seen: Seen) -> Iterator[Finding]:

@@ -33,7 +33,9 @@ class Why:
             # Without its name an event is refused.
             asked.name = cast(Any, message).name
         try:
-            verdict = self._minimiser(message.DESCRIPTOR.full_name, destination).decide(asked.SerializeToString(), Facts(time.time_ns()))
+            verdict = self._minimiser(message.DESCRIPTOR.full_name, destination).decide(
+                asked.SerializeToString(), Facts(time.time_ns())
+            )
         except Refused as error:
             return error.reason
         if isinstance(verdict, Withheld):

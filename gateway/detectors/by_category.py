@@ -37,4 +37,6 @@ def _search(row: _Row) -> Search:
 
 
 _NOTHING: Final = Search()
-_SEARCHES: Final[Mapping[Category, Search]] = {Category[name]: _search(row) for name, row in table("categories", dict[str, _Row]).items()}
+_SEARCHES: Final[Mapping[Category, Search]] = {
+    Category[name]: _search(row) for name, row in table("categories", dict[str, _Row]).items()
+}

@@ -41,7 +41,9 @@ def _number(issuer: Issuer) -> str:
     return f"(?={coded_pattern(issuer.first)})(?=(?:{sizes}){END})"
 
 
-_HEAD: Final = re.compile(f"(?={START})(?:{'|'.join(map(_number, _ISSUERS))})(?=({ANY}{{{_MIN_DIGITS},{_MAX_DIGITS + 1}}}))".encode())
+_HEAD: Final = re.compile(
+    f"(?={START})(?:{'|'.join(map(_number, _ISSUERS))})(?=({ANY}{{{_MIN_DIGITS},{_MAX_DIGITS + 1}}}))".encode()
+)
 _FIRST: Final = tuple((re.compile(issuer.first, re.ASCII), issuer.lengths) for issuer in _ISSUERS)
 _FIRST_DIGITS: Final = 4
 """How many digits tell an issuer from others."""

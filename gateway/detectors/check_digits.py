@@ -94,7 +94,10 @@ def belgian_account(number: str) -> bool:
 def spanish_account(number: str) -> bool:
     """Return whether the ninth digit checks bank and branch, the tenth what follows."""
     digits_of = (f"00{number[:8]}", number[10:])
-    totals = (11 - sum(int(digit) * weight for digit, weight in zip(each, _CCC_WEIGHTS, strict=True)) % 11 for each in digits_of)
+    totals = (
+        11 - sum(int(digit) * weight for digit, weight in zip(each, _CCC_WEIGHTS, strict=True)) % 11
+        for each in digits_of
+    )
     return [{10: 1, 11: 0}.get(total, total) for total in totals] == [int(number[8]), int(number[9])]
 
 

@@ -21,7 +21,9 @@ _BLANKS: Final = dict.fromkeys(map(ord, _SEPARATORS), " ")
 _APART: Final = re.compile(r"[ \t.:/_\-+()\[\]]{4,}+")
 # What stands inside numbers without being of them: one line end with the marks of a quoted mail, a word before check digits.
 _LINE_END: Final = re.compile(rf"(?<![\n\r]){LINE_END}(?=[0-9A-Z])")
-_KEY_WORD: Final = re.compile(r"(?<=[0-9])[ \t,;/(_-]{0,3}(?:cle|key)[ \t:=_-]{0,3}(?=[0-9]{2}(?![0-9]))", re.IGNORECASE)
+_KEY_WORD: Final = re.compile(
+    r"(?<=[0-9])[ \t,;/(_-]{0,3}(?:cle|key)[ \t:=_-]{0,3}(?=[0-9]{2}(?![0-9]))", re.IGNORECASE
+)
 
 
 _GAP: Final = "\0"

@@ -90,7 +90,11 @@ _CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
 def _check(kind: CompanyNumber) -> Callable[[str], bool]:
     if kind.check != "weighted":
         return _CHECKS[kind.check]
-    return lambda number: sum(int(digit) * weight for digit, weight in zip(number, kind.weights, strict=True)) % kind.modulus == 0
+    return lambda number: (
+        sum(int(digit) * weight for digit, weight in zip(number, kind.weights, strict=True)) % kind.modulus == 0
+    )
 
 
-_FORMS: Final = [(re.compile(kind.form), _check(kind)) for kind in data.table("company_numbers", tuple[CompanyNumber, ...])]
+_FORMS: Final = [
+    (re.compile(kind.form), _check(kind)) for kind in data.table("company_numbers", tuple[CompanyNumber, ...])
+]

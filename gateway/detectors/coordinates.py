@@ -46,7 +46,9 @@ _VERSION_DECIMALS: Final = 2
 _MAX_VERSION: Final = 20
 
 _POINTED: Final = re.compile(rf"(?:=(?:loc:)?|@){_SOME},{_SOME}|\([ ]?{_SOME}[ ]{{1,3}}{_SOME}")
-_POINTER: Final = re.compile(r"(?<![a-z])(?:s?ll|q|center|[ds]addr|query|coords?|location)\Z|(?<![a-z])point[ ]?\Z", re.IGNORECASE)
+_POINTER: Final = re.compile(
+    r"(?<![a-z])(?:s?ll|q|center|[ds]addr|query|coords?|location)\Z|(?<![a-z])point[ ]?\Z", re.IGNORECASE
+)
 _POINTER_CHARS: Final = 9
 _COMPASS: Final = re.compile(
     r"[nsNS](?<![A-Za-z][A-Za-z])[ ]?[0-9]{1,2}\.[0-9]{3,15}[ ]?°?[ ]?[,;/_:-]?[ ]?[ewoEWO][ ]?[0-9]{1,3}\.[0-9]{3,15}"

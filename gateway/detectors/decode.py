@@ -164,7 +164,9 @@ class _Unescaped:
         self._size = 0
         done = _before(text, first[0], 0)
         for start, end, plain in chain((first,), others):
-            if start - done > _FAR_CHARS and (before := _before(text, start, done)) > (after := _after(text, done, start)):
+            if start - done > _FAR_CHARS and (before := _before(text, start, done)) > (
+                after := _after(text, done, start)
+            ):
                 self._add(text[done:after], done)
                 self._add(_BETWEEN, after, before)
                 done = before

@@ -98,7 +98,10 @@ def mail_domains(text: str) -> frozenset[str]:
     domains: set[str] = set()
     with suppress(TooMuch):
         for decoding in decodings(text):
-            domains.update(decoding.text[start:end].rpartition("@")[2].strip(" \t\r\n>").lower() for start, end in emails(decoding.text))
+            domains.update(
+                decoding.text[start:end].rpartition("@")[2].strip(" \t\r\n>").lower()
+                for start, end in emails(decoding.text)
+            )
     return frozenset(domains)
 
 

@@ -49,7 +49,10 @@ _HEX_AFTER: Final = re.compile(r"[a-f][0-9a-f]*+(?![0-9A-Za-z])")
 _HAS_DIGIT: Final = re.compile("[0-9]")
 
 _BREAK: Final = ord("|")
-_RAW: Final = bytes(byte if chr(byte) in f"{_DIGITS}+{FILL}" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK for byte in range(256))
+_RAW: Final = bytes(
+    byte if chr(byte) in f"{_DIGITS}+{FILL}" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK
+    for byte in range(256)
+)
 _PLAIN: Final = bytes.maketrans(f"{_STARTS}{_STARTS.upper()}".encode(), f"{_DIGITS}{_DIGITS}".encode())
 _IS_DIGIT: Final = bytes(chr(byte) in f"{_DIGITS}{_STARTS}{_STARTS.upper()}z" for byte in range(256))
 
@@ -75,7 +78,9 @@ _COLLAPSE: Final = (
     (b" +", b"+"),
     *((f" {digit}".encode(), start.encode()) for digit, start in zip(_DIGITS, _STARTS, strict=True)),
 )
-_COLLAPSE_PLUS: Final = tuple((f"+{digit}".encode(), start.upper().encode()) for digit, start in zip(_DIGITS, _STARTS, strict=True))
+_COLLAPSE_PLUS: Final = tuple(
+    (f"+{digit}".encode(), start.upper().encode()) for digit, start in zip(_DIGITS, _STARTS, strict=True)
+)
 
 
 class Candidate:
@@ -147,7 +152,9 @@ class Rows:
     def __init__(self, text: str) -> None:
         self.text = joined(text)
         row = _FILLED_ROW if FILL in self.text else _ROW
-        self._spans = [(max(0, found.start() - _AROUND_CHARS), found.end() + _AROUND_CHARS) for found in row.finditer(self.text)]
+        self._spans = [
+            (max(0, found.start() - _AROUND_CHARS), found.end() + _AROUND_CHARS) for found in row.finditer(self.text)
+        ]
 
     def __bool__(self) -> bool:
         return bool(self._spans)

@@ -56,7 +56,9 @@ def may_tell(piece: str) -> bool:
 
 
 # Bytes as letters: p readable, L the first and c a further byte of a UTF-8 character, x no text.
-_KINDS: Final = b"p" + b"x" * 8 + b"pp" + b"xx" + b"p" + b"x" * 18 + b"p" * 95 + b"x" + b"c" * 64 + b"xx" + b"L" * 51 + b"x" * 11
+_KINDS: Final = (
+    b"p" + b"x" * 8 + b"pp" + b"xx" + b"p" + b"x" * 18 + b"p" * 95 + b"x" + b"c" * 64 + b"xx" + b"L" * 51 + b"x" * 11
+)
 _READABLE_KINDS: Final = re.compile(rb"(?:p|Lc{1,3}){6,}+")
 
 

@@ -18,7 +18,9 @@ from gateway.detectors.technical import technical, undecodable, without
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 
 # Seven digits and more, of which at least one is apart from the others.
-_APART: Final = "|".join(rf"[0-9]{{{size}}}[._:/-]{{1,3}}[0-9](?:[._:/-]{{0,3}}[0-9]){{{6 - size}}}" for size in range(1, 7))
+_APART: Final = "|".join(
+    rf"[0-9]{{{size}}}[._:/-]{{1,3}}[0-9](?:[._:/-]{{0,3}}[0-9]){{{6 - size}}}" for size in range(1, 7)
+)
 
 # What a detector might make something of: nine digits, or seven apart, before a letter or after a label, as in phone numbers and national
 # identifiers; an IPv4 or IPv6 address, an IBAN, two decimals; `at` between words, hexadecimal of six bytes. As one automaton: nearly all

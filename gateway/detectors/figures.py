@@ -67,7 +67,11 @@ def is_figure(text: str, start: int, end: int) -> bool:
     begins, stops = _widened(text, start, end)
     if (begins, stops) != (start, end):
         return _is_all(_UNCUT, text[begins:stops])
-    return _UNCUT.fullmatch(text, start, end) is not None or _is_in_version(text, start, end) or _is_all(_MEASURE, text[start:end])
+    return (
+        _UNCUT.fullmatch(text, start, end) is not None
+        or _is_in_version(text, start, end)
+        or _is_all(_MEASURE, text[start:end])
+    )
 
 
 def _widened(text: str, start: int, end: int) -> Span:

@@ -53,7 +53,11 @@ def obscure(char: str) -> bool:
     """Whether a character hides what text says: control, private-use, unassigned and tag characters, bidi overrides, lone surrogates."""
     if char.isprintable() or char in "\t\n\r":
         return False
-    return unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs") or char in _BIDI_OVERRIDES or 0xE0000 <= ord(char) <= 0xE007F
+    return (
+        unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs")
+        or char in _BIDI_OVERRIDES
+        or 0xE0000 <= ord(char) <= 0xE007F
+    )
 
 
 class _Foldings(dict[int, str]):

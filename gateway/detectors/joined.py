@@ -54,7 +54,10 @@ def joined(text: str) -> str:
 def _unlisted(match: re.Match[str]) -> str:
     """A number, unless the list goes on beyond it."""
     sign, reach = match[match.lastgroup or 0], len(match[match.lastgroup or 0]) + 1
-    before, after = match.string[max(0, match.start() - reach) : match.start()], match.string[match.end() : match.end() + reach]
+    before, after = (
+        match.string[max(0, match.start() - reach) : match.start()],
+        match.string[match.end() : match.end() + reach],
+    )
     goes_on = (before[:1].isdigit() and before[1:] == sign) or (after[-1:].isdigit() and after[:-1] == sign)
     return match[0] if goes_on else _BETWEEN.sub(_blank, match[0])
 

@@ -80,5 +80,7 @@ _SIGNS: Final = {
     "/": "\u2044\u2215",
 }
 
-LOOKALIKES: Final = {ord(char): plain for table in (_LETTERS, _SIGNS) for plain, chars in table.items() for char in chars}
+LOOKALIKES: Final = {
+    ord(char): plain for table in (_LETTERS, _SIGNS) for plain, chars in table.items() for char in chars
+}
 """The ASCII character (or the degree sign) that a character stands for, by code point."""

@@ -62,7 +62,9 @@ _SPELT: Final = automaton(
 )
 
 # A domain of somebody's that starts with a consumer's: `gmail.com.acme.example`.
-_PRETENDED: Final = re.compile(rf"(?:^|\.)(?:(?:{'|'.join(sorted(_BRANDS))})\.com|{'|'.join(map(re.escape, sorted(_CORE)))})\.[^.]+\.")
+_PRETENDED: Final = re.compile(
+    rf"(?:^|\.)(?:(?:{'|'.join(sorted(_BRANDS))})\.com|{'|'.join(map(re.escape, sorted(_CORE)))})\.[^.]+\."
+)
 
 _APART: Final = re.compile(r"[^\w.-]|_")
 """What no domain holds."""
@@ -103,7 +105,9 @@ def is_personal(domain: str, own: Own = NOTHING) -> bool:
 
 def is_core(domain: str) -> bool:
     """Whether a domain, in lower case, is personal under every policy, or below one that is."""
-    return _BRANDED.fullmatch(domain) is not None or any(".".join(labels) in _CORE for labels in _tails(domain.split(".")))
+    return _BRANDED.fullmatch(domain) is not None or any(
+        ".".join(labels) in _CORE for labels in _tails(domain.split("."))
+    )
 
 
 def names_personal(text: str, own: Own = NOTHING) -> bool:

@@ -90,7 +90,10 @@ _SOME_DIGITS: Final = re.compile(r"[0-9](?:[^0-9]*+[0-9]){4}")
 # RE2 finds what one automaton tells; `re` then tells its parts, at which RE2 is slow.
 _HINT: Final = automaton(f"(?i){'|'.join(entry.form for entry in _TABLE.solid)}")
 _SOLID: Final = [
-    (re.compile(entry.form if entry.beside_digits else _no_digits_around(entry.form), re.IGNORECASE), CHECKS[entry.check])
+    (
+        re.compile(entry.form if entry.beside_digits else _no_digits_around(entry.form), re.IGNORECASE),
+        CHECKS[entry.check],
+    )
     for entry in _TABLE.solid
     if entry.any_groups
 ]
@@ -100,7 +103,9 @@ _LAYOUTS: Final = [
     for entry in _TABLE.solid
     if entry.layouts
 ]
-_ALONE: Final = re.compile(rf"\b(?=[0-9A-Z]{{2}})(?:{'|'.join(f'(?P<{entry.name}>{entry.form})' for entry in _TABLE.alone)})\b")
+_ALONE: Final = re.compile(
+    rf"\b(?=[0-9A-Z]{{2}})(?:{'|'.join(f'(?P<{entry.name}>{entry.form})' for entry in _TABLE.alone)})\b"
+)
 _ALONE_CHECKS: Final = {entry.name: CHECKS[entry.check] for entry in _TABLE.alone}
 _LABELLED: Final = [
     (automaton(f"(?i){_labelled(form)}(?:{pattern})"), re.compile(f"{_labelled(form)}({pattern})", re.IGNORECASE))

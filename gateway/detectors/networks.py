@@ -20,7 +20,9 @@ _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]|0?[1-9][0-9])(?![
 # One address, or two of them on end.
 _OCTETS: Final = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}(?:(?:\.{_OCTET}){{4}})?")
 # Written so that the search skips to a digit or a letter: what may not stand before it is looked at afterwards.
-_DOTTED: Final = re.compile(r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?:(?:\.[0-9]{1,3}){4})?(?![0-9]|\.[0-9])")
+_DOTTED: Final = re.compile(
+    r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?:(?:\.[0-9]{1,3}){4})?(?![0-9]|\.[0-9])"
+)
 # Numbers with the base before them, as `inet_aton` reads them: hexadecimal, or octal of which one has as many digits as no decimal has.
 _BASED: Final = re.compile(
     r"0(?<![0-9A-Za-z.].)(?:[xX][0-9A-Fa-f]{1,2}(?:\.0[xX][0-9A-Fa-f]{1,2}){3}|(?=[0-7.]*(?<![0-9])0[1-3][0-7]{2}(?![0-9]))"
@@ -49,7 +51,9 @@ _MIN_DIGITS_AFTER_NAME: Final = 9
 
 # Six to eight pairs (EUI-64; or six beside letters that read as pairs), or three groups of four (Cisco): longer rows are fingerprints.
 _PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}(?![0-9])){5,}+")
-_FOURS: Final = re.compile(r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])")
+_FOURS: Final = re.compile(
+    r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])"
+)
 _MAC_HINT: Final = Hint(r"(?:[0-9A-Fa-f]{2}[:/_-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
 _SHORTENED: Final = re.compile(r"[0-9A-Fa-f](?<![0-9A-Za-z:].)[0-9A-Fa-f]?(?::[0-9A-Fa-f]{1,2}){5}(?![0-9A-Za-z:])")
 """Without the leading zeros."""
@@ -90,10 +94,16 @@ def _ipv4_addresses(text: str, bare: str) -> Iterator[Span]:
 def mac_addresses(text: str) -> Iterator[Span]:
     """The addresses of network cards in folded text. One with dashes, dots and the like has a letter."""
     if text.count(":") >= _MIN_PAIRS_JOINTS:
-        yield from (match.span() for match in _SHORTENED.finditer(text) if len(match[0]) >= _MIN_SHORTENED_CHARS and _is_lettered(match[0]))
+        yield from (
+            match.span()
+            for match in _SHORTENED.finditer(text)
+            if len(match[0]) >= _MIN_SHORTENED_CHARS and _is_lettered(match[0])
+        )
     joints = text.count(":") + text.count("-") + text.count("_") + text.count("/")
     if (joints >= _MIN_PAIRS_JOINTS or text.count(".") >= 2) and _MAC_HINT(text):
-        yield from (span for pairs in _PAIRS.finditer(text) for span in _of_pairs(pairs) if _is_mixed(text[slice(*span)]))
+        yield from (
+            span for pairs in _PAIRS.finditer(text) for span in _of_pairs(pairs) if _is_mixed(text[slice(*span)])
+        )
         yield from (fours.span() for fours in _FOURS.finditer(text) if _is_mixed(fours[0]))
 
 

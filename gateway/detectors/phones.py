@@ -82,7 +82,9 @@ def phones(rows: Rows) -> Iterator[Span]:
     pairs of digits, no more than possible. Raises TooMuch.
     """
     found = numbers(rows, _HEAD, partial(_size, budget=lookups(rows.text)))
-    return ((start - _prefix_chars(rows.text, start), end) for start, end in found if not is_in_pairs(rows.text, start, end))
+    return (
+        (start - _prefix_chars(rows.text, start), end) for start, end in found if not is_in_pairs(rows.text, start, end)
+    )
 
 
 def is_phone(value: int) -> bool:
@@ -170,7 +172,9 @@ def _abroad(candidate: Candidate, budget: Budget) -> int | None:
 def _is_dialled_at_home(candidate: Candidate, size: int) -> bool:
     if size < _MIN_DIGITS and tuple(candidate.groups(size)) not in _MIN_LOCAL:
         return False
-    return is_valid_somewhere(_HOME, candidate.digits[1:size]) or (size == sum(_PAIRS) and candidate.groups(size) == _PAIRS)
+    return is_valid_somewhere(_HOME, candidate.digits[1:size]) or (
+        size == sum(_PAIRS) and candidate.groups(size) == _PAIRS
+    )
 
 
 def _without_zero(candidate: Candidate, budget: Budget) -> int | None:
@@ -218,5 +222,6 @@ def _is_american(digits: str) -> bool:
 def _is_bare_mobile(digits: str) -> bool:
     """Whether digits are a mobile's number without its 0."""
     return len(digits) in (9, 10, 11) and any(
-        digits[0] in starts and is_mobile(code, digits) and not (code == "49" and len(digits) == 10) for code, starts in _MOBILE.items()
+        digits[0] in starts and is_mobile(code, digits) and not (code == "49" and len(digits) == 10)
+        for code, starts in _MOBILE.items()
     )

@@ -61,7 +61,10 @@ class Phrases:
 
     def __init__(self, phrases: Sequence[str], harmless: Sequence[str] = ()) -> None:
         listed = [words(phrase) for phrase in phrases]
-        self._rows, self._harmless = _Rows(listed, _forms), _Rows([words(phrase) for phrase in harmless], _harmless_forms)
+        self._rows, self._harmless = (
+            _Rows(listed, _forms),
+            _Rows([words(phrase) for phrase in harmless], _harmless_forms),
+        )
         self._joined: dict[str, int] = {}
         for index, phrase in enumerate(listed):
             for form in _forms("".join(phrase)):
@@ -81,7 +84,9 @@ class Phrases:
         """The words, with a gap where something harmless stood. What stands first in the list makes its gaps first."""
         for phrase in sorted({phrase for phrase, _ in self._harmless.standing(found)}, key=lambda phrase: phrase.index):
             size = len(phrase.parts)
-            gaps = {start + offset for start in range(len(found)) if phrase.stands(found, start) for offset in range(size)}
+            gaps = {
+                start + offset for start in range(len(found)) if phrase.stands(found, start) for offset in range(size)
+            }
             found = tuple("" if index in gaps else word for index, word in enumerate(found))
         return found
 

@@ -9,7 +9,9 @@ Span = tuple[int, int]
 
 # Between a sign and the value: blanks, emphasis, one line end and the marks of a quoted mail behind it.
 _GAP: Final = re.compile(r"[ \t]{0,8}(?:\r?\n[> \t]{0,8})?(?:[*_]{1,3}[ \t]{1,3})?")
-_OPENED: Final = re.compile(r"(?P<escapes>\\{0,7})(?P<quote>[\"'`])|(?P<guillemet>[«\u2039„])[ \t]{0,3}|(?P<bracket>[\[{(<])")
+_OPENED: Final = re.compile(
+    r"(?P<escapes>\\{0,7})(?P<quote>[\"'`])|(?P<guillemet>[«\u2039„])[ \t]{0,3}|(?P<bracket>[\[{(<])"
+)
 _GUILLEMETS: Final = {"«": "»", "\u2039": "\u203a", "„": '"'}
 _BRACKETS: Final = {"[": "]", "{": "}", "(": ")", "<": ">"}
 _TOKEN: Final = re.compile(r"[^\s]+")

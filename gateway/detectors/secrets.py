@@ -47,7 +47,9 @@ _OTHERS: Final = rf"{'|'.join(_TABLE.anywhere)}|(?:^|[^a-z0-9_-])(?:{'|'.join(_T
 _NAMES: Final = f"(?:{_PASSWORDS}|{_OTHERS})"
 # An element's tag, an option of a command, or what a sign follows, quotes, brackets and emphasis between.
 _TAG: Final = rf"<[a-z0-9_:.-]{{0,32}}{_NAMES}[a-z0-9_-]{{0,8}}>"
-_OPTION: Final = rf"--[a-z0-9_-]{{0,32}}(?:{_PASSWORDS}|{'|'.join(_TABLE.anywhere)}|{'|'.join(_TABLE.whole_words)})[ \t]{{1,3}}"
+_OPTION: Final = (
+    rf"--[a-z0-9_-]{{0,32}}(?:{_PASSWORDS}|{'|'.join(_TABLE.anywhere)}|{'|'.join(_TABLE.whole_words)})[ \t]{{1,3}}"
+)
 _SIGN: Final = r"[\\\"'`\])*_]{0,4}[ \t]{0,3}(?:=>|:=|[:=])(?:[*_]{1,3}[ \t])?[ \t]{0,3}"
 _SCHEME: Final = rf"(?:[\\\"']{{0,2}}(?:{'|'.join(_TABLE.schemes)})[ \t]{{1,3}})?"
 _MIN_TOKEN_CHARS: Final = 6
@@ -62,7 +64,9 @@ _ANY_HINT: Final = automaton(f"{_HINTS}|(?i:{_PASSWORDS}|{_OTHERS}|basic)")
 _SHAPES: Final = automaton("|".join(f"(?:{shape.pattern})" for shape in _TABLE.shapes))
 _BASIC_FOUND: Final = re.compile(_BASIC)
 _NAMED: Final = automaton(f"(?i)(?:{_TAG}|{_OPTION}|{_NAMES}{_SIGN}{_SCHEME})")
-_PARTS: Final = re.compile(rf"(?P<name>[^:=]*)(?P<sign>[:=>]+)[*_]*[ \t]*(?P<scheme>{_SCHEME})", re.IGNORECASE | re.DOTALL)
+_PARTS: Final = re.compile(
+    rf"(?P<name>[^:=]*)(?P<sign>[:=>]+)[*_]*[ \t]*(?P<scheme>{_SCHEME})", re.IGNORECASE | re.DOTALL
+)
 _IS_PASSWORD: Final = re.compile(_PASSWORDS, re.IGNORECASE)
 _IS_PHRASE: Final = re.compile(_PHRASES, re.IGNORECASE)
 _HARMLESS: Final = re.compile("|".join(_TABLE.harmless), re.IGNORECASE)
@@ -107,7 +111,9 @@ def _named(text: str) -> Iterator[Span]:
 def _value(text: str, named: str, start: int, end: int) -> Span:
     """Return where the value stands that something names from `start` to `end`."""
     query = _IN_QUERY.search(text, max(0, start - _QUERY_CHARS), start) is not None and "=" in named
-    return value_span(text, end, phrase=_IS_PHRASE.search(named) is not None, element=named.startswith("<"), query=query)
+    return value_span(
+        text, end, phrase=_IS_PHRASE.search(named) is not None, element=named.startswith("<"), query=query
+    )
 
 
 def _tells(named: str, value: str) -> bool:

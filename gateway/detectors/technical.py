@@ -57,7 +57,9 @@ _HEX: Final = re.compile("[0-9A-Fa-f]{4,}")
 _FEW_CHARS: Final = 6
 _MANY_CHARS: Final = 8
 _READABLE: Final = {
-    count: re.compile(rb"(?:[\x20-\x7e](?:\0|\xc2\xad|\xe2\x80[\x8b-\x8f])?){%d}|(?:\0?[\x20-\x7e]){%d}" % (count, count))
+    count: re.compile(
+        rb"(?:[\x20-\x7e](?:\0|\xc2\xad|\xe2\x80[\x8b-\x8f])?){%d}|(?:\0?[\x20-\x7e]){%d}" % (count, count)
+    )
     for count in (_FEW_CHARS, _MANY_CHARS)
 }
 """That many readable characters in a row, of UTF-8 or UTF-16, invisible ones between them left out."""
@@ -66,7 +68,9 @@ _LONG_CHARS: Final = 24
 """From here on digits at both ends count as one turn more: who glues letters to a number glues them to its ends."""
 
 _KINDS: Final = bytes(ord("d" if chr(code).isdigit() else "l") for code in range(128)).ljust(256, b"l")
-_COMPACT: Final = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){0,2}")
+_COMPACT: Final = re.compile(
+    r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){0,2}"
+)
 
 
 def technical(text: str) -> Sequence[Span]:

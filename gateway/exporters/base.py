@@ -110,7 +110,11 @@ async def fare(exporter: Exporter, batch: Sequence[Parcel]) -> Sequence[Outcome]
     except Exception as error:  # noqa: BLE001 - whatever the exporter's fault is
         # Not its text, nor a traceback that ends in it: both may hold values.
         return _at_fault(destination, type(error).__name__, batch)
-    if not isinstance(outcomes, Sequence) or len(outcomes) != len(batch) or not all(isinstance(one, Outcome) for one in outcomes):
+    if (
+        not isinstance(outcomes, Sequence)
+        or len(outcomes) != len(batch)
+        or not all(isinstance(one, Outcome) for one in outcomes)
+    ):
         return _at_fault(destination, f"it doesn't say how each of {len(batch)} parcels fared", batch)
     told: Sequence[Outcome] = outcomes
     return told

@@ -235,7 +235,11 @@ def _check_regular(fd: int) -> None:
 
 def _why(error: OSError) -> str:
     # The system's own words for it are "too many levels of symbolic links".
-    return "is a symbolic link" if error.errno == errno.ELOOP else error.strerror or errno.errorcode.get(error.errno or 0, "fails")
+    return (
+        "is a symbolic link"
+        if error.errno == errno.ELOOP
+        else error.strerror or errno.errorcode.get(error.errno or 0, "fails")
+    )
 
 
 def _locked(path: Path) -> int:

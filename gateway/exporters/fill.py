@@ -67,7 +67,9 @@ def milliseconds(time: Timestamp) -> int:
 class Filler:
     """Fills the templates of one exporter, each compiled when its type first comes."""
 
-    def __init__(self, items: Mapping[str, Any], message_class: MessageClass, moment: Moment, shape: Shape = PLAIN) -> None:
+    def __init__(
+        self, items: Mapping[str, Any], message_class: MessageClass, moment: Moment, shape: Shape = PLAIN
+    ) -> None:
         """`items` are templates by message type, each of a body of that shape."""
         self._items = items
         self._message_class = message_class
@@ -97,7 +99,9 @@ def _tree(tree: Any, message: Descriptor, spot: _Spot) -> Draw:
     match tree:
         case Mapping():
             fields = [(key, _tree(entry, message, spot.within(key))) for key, entry in tree.items()]
-            return lambda found: _whole(tree, {key: value for key, draw in fields if (value := draw(found)) is not ABSENT})
+            return lambda found: _whole(
+                tree, {key: value for key, draw in fields if (value := draw(found)) is not ABSENT}
+            )
         case tuple() | list():
             entries = [_tree(entry, message, spot) for entry in tree]
             return lambda found: _whole(tree, [value for draw in entries if (value := draw(found)) is not ABSENT])

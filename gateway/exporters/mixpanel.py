@@ -51,7 +51,9 @@ class Mixpanel:
     the policy changes one of the first three between two tries, there are two.
     """
 
-    def __init__(self, web: Web, given: MixpanelExporter, message_class: MessageClass, key: str, wall: Wall = time.time) -> None:
+    def __init__(
+        self, web: Web, given: MixpanelExporter, message_class: MessageClass, key: str, wall: Wall = time.time
+    ) -> None:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.bounds = Bounds(items=EVENTS, bytes=REQUEST_BYTES // 2, linger=0.2)
         self._post = Post(web, given, f"/import?strict=1&project_id={given.project_id}", key, wall)

@@ -76,7 +76,9 @@ class Opened:
         faults: list[str] = []
         for name in fed:
             try:
-                found[name] = self._known(name, policy.destinations[name].exporter, contract, keeping[name], _key(origin, name))
+                found[name] = self._known(
+                    name, policy.destinations[name].exporter, contract, keeping[name], _key(origin, name)
+                )
             except BadConfig as error:
                 faults.append(str(error))
         faults += _shared(found, origin)

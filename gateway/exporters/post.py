@@ -24,8 +24,12 @@ class Post:
     def __init__(self, web: Web, given: HttpExporter, path: str, key: str, wall: Wall = time.time) -> None:
         """`key` is where the policy speaks of the exporter. Raises BadConfig, naming it, for what can't work."""
         if not web.admits(given.endpoint):
-            raise BadConfig(f"{key}.endpoint: is on this machine or a private address, or plain http; --insecure-loopback allows loopback")
-        self.credentials: Mapping[str, Credential] = {name: Credential(at, f"{key}.{name}") for name, at in secrets(given).items()}
+            raise BadConfig(
+                f"{key}.endpoint: is on this machine or a private address, or plain http; --insecure-loopback allows loopback"
+            )
+        self.credentials: Mapping[str, Credential] = {
+            name: Credential(at, f"{key}.{name}") for name, at in secrets(given).items()
+        }
         self._url = given.endpoint.rstrip("/") + path if path else given.endpoint
         self._timeout = given.timeout
         self._tls = trust(given.ca, f"{key}.ca")

@@ -20,7 +20,15 @@ from gateway.model import Parcel
 from gateway.signals import BY_ITEM, SIGNALS
 
 # What the libraries raise on a message that has no JSON form: a timestamp out of range, an `Any` of an unknown type, …
-_FORMLESS: Final = (DecodeError, json_format.Error, msgspec.MsgspecError, OverflowError, RecursionError, TypeError, ValueError)
+_FORMLESS: Final = (
+    DecodeError,
+    json_format.Error,
+    msgspec.MsgspecError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 # `resource_logs` is `resourceLogs` in JSON: https://protobuf.dev/programming-guides/json/#field-options.

@@ -45,7 +45,9 @@ class Segment:
     drops what has a `messageId` that it has seen. RudderStack drops by the same ID for as long as it is set up to.
     """
 
-    def __init__(self, web: Web, given: SegmentExporter, message_class: MessageClass, key: str, wall: Wall = time.time) -> None:
+    def __init__(
+        self, web: Web, given: SegmentExporter, message_class: MessageClass, key: str, wall: Wall = time.time
+    ) -> None:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.bounds = Bounds(items=500, bytes=240_000, linger=0.2)
         self._post = Post(web, given, "/v1/batch", key, wall)

@@ -73,7 +73,9 @@ def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | None:
 class Web:
     """The way out, shared by exporters."""
 
-    def __init__(self, *, insecure_loopback: bool = False, resolver: Callable[[], AbstractResolver] = ThreadedResolver) -> None:
+    def __init__(
+        self, *, insecure_loopback: bool = False, resolver: Callable[[], AbstractResolver] = ThreadedResolver
+    ) -> None:
         """`insecure_loopback` admits this machine too, in plaintext if the URL says so. `resolver` makes what resolves names."""
         self._loopback = insecure_loopback
         self._resolver = resolver
@@ -92,18 +94,28 @@ class Web:
             local = ip_address(host).is_loopback
         except ValueError:
             local = host == "localhost" or host.endswith(".localhost")
-            return self._loopback if local else parts.scheme == "https" and not _NUMBER.fullmatch(host.rpartition(".")[2])
+            return (
+                self._loopback if local else parts.scheme == "https" and not _NUMBER.fullmatch(host.rpartition(".")[2])
+            )
         return self._loopback if local else parts.scheme == "https" and is_public(host)
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, within: float, tls: ssl.SSLContext) -> Answer:
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, within: float, tls: ssl.SSLContext
+    ) -> Answer:
         """Send, and read the answer, `within` seconds. Raises Retryable if there is none."""
         if self._closed or not self.admits(url):
             raise Retryable(CallReason.UNAVAILABLE)
         session = self._session = self._session or self._opened()
         limit = aiohttp.ClientTimeout(total=within)
         try:
-            async with session.post(url, data=body, headers=headers, ssl=tls, timeout=limit, allow_redirects=False) as response:
-                return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, await _read(response))
+            async with session.post(
+                url, data=body, headers=headers, ssl=tls, timeout=limit, allow_redirects=False
+            ) as response:
+                return Answer(
+                    response.status,
+                    {name.lower(): value for name, value in response.headers.items()},
+                    await _read(response),
+                )
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             # Their texts may name what was sent.
             raise Retryable(CallReason.UNAVAILABLE) from None

@@ -41,7 +41,9 @@ class Webhook:
     request of the same items the same `webhook-id`, so that the receiver can tell for as long as it remembers.
     """
 
-    def __init__(self, web: Web, given: WebhookExporter, message_class: MessageClass, key: str, wall: Wall = time.time) -> None:
+    def __init__(
+        self, web: Web, given: WebhookExporter, message_class: MessageClass, key: str, wall: Wall = time.time
+    ) -> None:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.bounds = Bounds(items=ITEMS, bytes=REQUEST_BYTES // 4, linger=0.2)
         self._post = Post(web, given, "", key, wall)
@@ -67,13 +69,17 @@ class Webhook:
             return Rejected(ItemReason.UNKNOWN_TYPE)
         except _FORMLESS:
             return Rejected(ItemReason.MALFORMED)
-        item = msgspec.json.encode({"key": parcel.key.hex(), "type": release.type, "plan": release.plan, "message": drawn})
+        item = msgspec.json.encode(
+            {"key": parcel.key.hex(), "type": release.type, "plan": release.plan, "message": drawn}
+        )
         return item if len(item) <= REQUEST_BYTES else Rejected(ItemReason.TOO_LARGE)
 
     async def _ask(self, items: Sequence[bytes]) -> Sequence[Outcome] | Reason:
         secret = _secret(self._post.credential("secret"))
         body = b'{"items":[' + b",".join(items) + b"]}"
-        answer = Retry() if secret is None else await self._post.send(body, _signed(body, secret, int(self._post.wall())))
+        answer = (
+            Retry() if secret is None else await self._post.send(body, _signed(body, secret, int(self._post.wall())))
+        )
         fate = answer if isinstance(answer, Retry) else self._post.blame(answer) or DELIVERED
         return fate if isinstance(fate, Reason) else [fate] * len(items)
 
@@ -91,4 +97,8 @@ def _signed(body: bytes, secret: bytes, now: int) -> dict[str, str]:
     """The headers that say what a request is, when it was sent, and that it is ours."""
     name = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
     signature = hmac.digest(secret, f"{name}.{now}.".encode() + body, "sha256")
-    return {"webhook-id": name, "webhook-timestamp": str(now), "webhook-signature": f"v1,{base64.b64encode(signature).decode()}"}
+    return {
+        "webhook-id": name,
+        "webhook-timestamp": str(now),
+        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+    }

@@ -51,7 +51,9 @@ class Zendesk:
     between two tries, is a ticket too: that of the first try.
     """
 
-    def __init__(self, web: Web, given: ZendeskExporter, message_class: MessageClass, key: str, wall: Wall = time.time) -> None:
+    def __init__(
+        self, web: Web, given: ZendeskExporter, message_class: MessageClass, key: str, wall: Wall = time.time
+    ) -> None:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.bounds = Bounds(items=AT_ONCE, bytes=1024 * 1024, at_once=1)
         self._post = Post(web, given, "/api/v2/tickets", key, wall)

@@ -42,7 +42,12 @@ def sought_of(rule: Scalar | None) -> tuple[Detector, ...]:
 
 def judge_joined(parts: Sequence[str], sought: Sequence[Detector]) -> Reason | None:
     """Return the reason why an array goes though each of its elements may stay; None if it may stay too."""
-    if len(parts) < 2 or not sought or sum(char.isdigit() for part in parts for char in part) < MIN_DIGITS or _is_row(parts):
+    if (
+        len(parts) < 2
+        or not sought
+        or sum(char.isdigit() for part in parts for char in part) < MIN_DIGITS
+        or _is_row(parts)
+    ):
         return None
     return next(filter(None, (find(text, kinds) for text, kinds in _joined(parts, sought))), None)
 

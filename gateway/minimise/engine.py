@@ -39,7 +39,9 @@ class Minimiser:
         self._surveys = surveys(plan)
         self._checks = checks(plan, self._minimise)
         self._maps = any(message.form is Form.MAP_ENTRY for message in plan.messages)
-        self._required = any(field.presence is Presence.REQUIRED for message in plan.messages for field in message.fields)
+        self._required = any(
+            field.presence is Presence.REQUIRED for message in plan.messages for field in message.fields
+        )
 
     def decide(self, raw: bytes, facts: Facts) -> Verdict:
         """Minimise one item, a serialised message of the plan's type. Raises Refused, and nothing else, for what can't be minimised."""
@@ -57,10 +59,14 @@ class Minimiser:
             return Withheld(plan.destination, ItemReason.PERSONAL_ACCOUNT)
         except RecursionError:  # where the caller's own stack was deep already
             raise Refused(ItemReason.TOO_DEEP) from None
-        if len(payload) > self._most:  # masks and type URLs can be longer than what they replace; it couldn't be decided on again
+        if (
+            len(payload) > self._most
+        ):  # masks and type URLs can be longer than what they replace; it couldn't be decided on again
             raise Refused(ItemReason.TOO_LARGE)
         lost = {category: count * weight for category, count in run.lost.items()} if run.lost else _NOTHING
-        personal = facts.personal or (bool(run.notes) and any(reason is FieldReason.EMAIL_PERSONAL for _, reason, _ in run.notes))
+        personal = facts.personal or (
+            bool(run.notes) and any(reason is FieldReason.EMAIL_PERSONAL for _, reason, _ in run.notes)
+        )
         return Release(plan.destination, plan.type, self.digest, payload, run.notes, run.unplanned, lost, personal)
 
     def subjects(self, payload: bytes) -> frozenset[tuple[Category, str]]:
@@ -86,5 +92,7 @@ class Minimiser:
         if self._required and not message.IsInitialized():
             raise Refused(ItemReason.REQUIRED_FIELD)
         # The runtime orders a map's entries by an address of its own: sorted, they are the same bytes in every process.
-        payload: bytes = message.SerializePartialToString(deterministic=True) if self._maps else message.SerializePartialToString()
+        payload: bytes = (
+            message.SerializePartialToString(deterministic=True) if self._maps else message.SerializePartialToString()
+        )
         return payload

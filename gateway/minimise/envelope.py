@@ -70,7 +70,10 @@ class Envelope:
         self.plan = plan
         self._details = details
         self._keys = {key: _pass(key, rule) for key, rule in plan.keys.items()}
-        self._lists = {"baggage": _Members(plan.baggage, 8192, 64, _baggage), "tracestate": _Members(plan.tracestate, 512, 32, _tracestate)}
+        self._lists = {
+            "baggage": _Members(plan.baggage, 8192, 64, _baggage),
+            "tracestate": _Members(plan.tracestate, 512, 32, _tracestate),
+        }
         self._text = None if plan.message is None else judge_of(plan.message)
 
     def metadata(self, given: Iterable[Pair], facts: Facts) -> tuple[tuple[Pair, ...], int]:
@@ -133,7 +136,9 @@ class _Members:
     `member` turns what passes a value into what passes it as it is written.
     """
 
-    def __init__(self, rules: Mapping[str, Rule | None], longest: int, most: int, member: Callable[[Pass], Pass]) -> None:
+    def __init__(
+        self, rules: Mapping[str, Rule | None], longest: int, most: int, member: Callable[[Pass], Pass]
+    ) -> None:
         self._passes = {name: member(_ruled(rule)) for name, rule in rules.items()}
         self._longest = longest
         self._most = most

@@ -30,7 +30,9 @@ class Flow:
     `terms` are what decisions go by, with their destinations: flows of equal terms decide alike.
     """
 
-    def __init__(self, key: str, reader: Reader, minimisers: tuple[Minimiser, ...], categories: Mapping[Trail, Category]) -> None:
+    def __init__(
+        self, key: str, reader: Reader, minimisers: tuple[Minimiser, ...], categories: Mapping[Trail, Category]
+    ) -> None:
         self.terms = tuple((one.plan.destination, (one.plan.type, one.digest, reader.plan)) for one in minimisers)
         self.key = key
         self.categories = categories
@@ -69,7 +71,9 @@ class Flows:
         """The types that a flow leads to a destination, each with it."""
         self.absent = absent_calls(compiler)
         """The types that a flow leads to a destination and this contract lacks, each with it."""
-        self._flows = {key: self._flow(key, compiler.item_type(key), destinations) for key, destinations in compiler.flows.items()}
+        self._flows = {
+            key: self._flow(key, compiler.item_type(key), destinations) for key, destinations in compiler.flows.items()
+        }
         self._terms: dict[str, frozenset[Term]] = {}
         for flow in self._flows.values():
             for destination, term in flow.terms:
@@ -99,7 +103,9 @@ class Flows:
         """The flow of a message type that callers may send. Raises Refused."""
         flow = None if type in OURS else self._flows.get(type)
         if flow is None:
-            raise Refused(ItemReason.UNKNOWN_FLOW if type in self.compiler.contract.messages else ItemReason.UNKNOWN_TYPE)
+            raise Refused(
+                ItemReason.UNKNOWN_FLOW if type in self.compiler.contract.messages else ItemReason.UNKNOWN_TYPE
+            )
         return flow
 
     def only(self, type: str, destination: str) -> Flow:
@@ -123,7 +129,9 @@ class Flows:
     def minimiser(self, type: str, destination: str) -> Minimiser:
         """The minimiser of a type at a destination, in a flow or not. Raises KeyError if one is unknown, BadPolicy if none can be made."""
         if (type, destination) not in self._minimisers:
-            self._minimisers[type, destination] = Minimiser(self.compiler.plan(type, destination), census=Sample(self._categories.numbers))
+            self._minimisers[type, destination] = Minimiser(
+                self.compiler.plan(type, destination), census=Sample(self._categories.numbers)
+            )
         return self._minimisers[type, destination]
 
     def at(self, type: str, site: Site, most: int, reader: Site | None = None) -> Flow:

@@ -16,7 +16,19 @@ from gateway.minimise.payload import ANY, opened
 from gateway.minimise.schema import attribute, build, read
 from gateway.minimise.settle import INNER
 from gateway.model import Category
-from gateway.plan import Attributes, Body, FieldPlan, Form, MessagePlan, Nested, Payload, Plan, Presence, Properties, Rule
+from gateway.plan import (
+    Attributes,
+    Body,
+    FieldPlan,
+    Form,
+    MessagePlan,
+    Nested,
+    Payload,
+    Plan,
+    Presence,
+    Properties,
+    Rule,
+)
 
 Walk = Callable[[Any, set[Found]], None]
 """Adds what a message, or one value, holds."""
@@ -36,7 +48,9 @@ class Index:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._holding = _holding(plan)
-        self._schemas = build([_pruned(plan, index, self._holding) for index in range(len(plan.messages))]) if self._holding else []
+        self._schemas = (
+            build([_pruned(plan, index, self._holding) for index in range(len(plan.messages))]) if self._holding else []
+        )
         # Filled in while recursive types already refer to it.
         self._walks: dict[int, Walk] = {}
         self._walks |= {index: self._walk(plan.messages[index]) for index in self._holding}
@@ -161,7 +175,11 @@ def _holding(plan: Plan) -> frozenset[int]:
     for index, message in enumerate(plan.messages):
         for field in message.fields:
             holders.setdefault(_led_to(plan, field), []).append(index)
-    starts = (index for index, message in enumerate(plan.messages) if any(_holds(plan, field, frozenset()) for field in message.fields))
+    starts = (
+        index
+        for index, message in enumerate(plan.messages)
+        if any(_holds(plan, field, frozenset()) for field in message.fields)
+    )
     holding = spread(starts, holders) - {_ANY, _NONE}
     return holding if 0 in holding else frozenset()
 

@@ -51,7 +51,12 @@ KEY_VALUE, ANY_VALUE, _ARRAY, _LIST = build(
     )
 )
 # An entry of kannelle.privacy.v1.AnalyticsEvent.properties.
-PROPERTY, _ = build((MessagePlan("PropertiesEntry", _pair(1)), MessagePlan("PropertyValue", _kinds("string", "int64", "double", "bool"))))
+PROPERTY, _ = build(
+    (
+        MessagePlan("PropertiesEntry", _pair(1)),
+        MessagePlan("PropertyValue", _kinds("string", "int64", "double", "bool")),
+    )
+)
 
 KEY: Final = attribute(1)
 KEY_TAG: Final = 1 << 3 | 2
@@ -157,7 +162,10 @@ def _judges(*rules: Any) -> Judges:
     """None at all where no kind of value may leave."""
     if not any(rules):
         return {}
-    return {attribute(number): None if rule is None else factual_of(rule, judge_of(rule)) for number, rule in enumerate(rules, 1)}
+    return {
+        attribute(number): None if rule is None else factual_of(rule, judge_of(rule))
+        for number, rule in enumerate(rules, 1)
+    }
 
 
 def heads(key: str) -> Iterator[str]:
@@ -184,7 +192,11 @@ class _Pairs:
         judged = self._exact[path] if path in self._exact else self._under(path)
         if judged is None:
             return self._judge_leading(getattr(pair, VALUE), path, run)
-        return self._judge_value(getattr(pair, VALUE), judged, path, run) if judged.judges else FieldReason.CATEGORY_NOT_ALLOWED
+        return (
+            self._judge_value(getattr(pair, VALUE), judged, path, run)
+            if judged.judges
+            else FieldReason.CATEGORY_NOT_ALLOWED
+        )
 
     def judge_list(self, held: Any, above: str, run: Run) -> Reason | None:
         """Judge the entries of a key-value list one by one."""
@@ -215,7 +227,9 @@ class _Pairs:
 
         One that isn't listed itself must look like a key, and be a name that can stay; under some prefixes, one that says nothing personal.
         """
-        prefix = next((head for head in heads(path) if head in self._prefixes), None) if _TOKEN.fullmatch(path) else None
+        prefix = (
+            next((head for head in heads(path) if head in self._prefixes), None) if _TOKEN.fullmatch(path) else None
+        )
         if prefix is None or judge_name(path) is not None:
             return None
         return None if prefix in self._impersonal and is_personal(path, above=prefix) else self._prefixes[prefix]

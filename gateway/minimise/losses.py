@@ -81,7 +81,9 @@ class Failed:
         if not self._places:
             return self
         if field.name not in self._below:
-            self._below[field.name] = Failed(place[1:] for place in self._places if place[0] == field.name and len(place) > 1)
+            self._below[field.name] = Failed(
+                place[1:] for place in self._places if place[0] == field.name and len(place) > 1
+            )
         return self._below[field.name]
 
 

@@ -146,7 +146,10 @@ def narrowers(message: MessagePlan, plan: Plan) -> list[Narrower]:
     """Those of a message's own masks."""
     found = ((field, plan.rules[field.rule]) for field in message.fields if field.rule is not None)
     masks = [(field, rule) for field, rule in found if isinstance(rule, Mask)]
-    return [Narrower(field, plan, rule, [one for one in message.fields if one.number in rule.beside]) for field, rule in masks]
+    return [
+        Narrower(field, plan, rule, [one for one in message.fields if one.number in rule.beside])
+        for field, rule in masks
+    ]
 
 
 def surveys(plan: Plan) -> list[Survey | None]:
@@ -174,7 +177,11 @@ def _masked(plan: Plan) -> frozenset[int]:
 def _survey(message: MessagePlan, plan: Plan, masked: frozenset[int], made: Sequence[Survey | None]) -> Survey:
     """The message's own masks, then those in the messages that it holds. `made` is looked up late: types may hold one another."""
     own = narrowers(message, plan)
-    below = [(field, plan.messages[field.message]) for field in message.fields if field.message is not None and field.message in masked]
+    below = [
+        (field, plan.messages[field.message])
+        for field in message.fields
+        if field.message is not None and field.message in masked
+    ]
     inner = [(field, *_place(field, entry)) for field, entry in below]
 
     def survey(parsed: Any, run: Run, at: Trail) -> None:
@@ -197,5 +204,7 @@ def _each(parsed: Any, field: FieldPlan, run: Run) -> Iterable[Any]:
 
 def _place(field: FieldPlan, held: MessagePlan) -> tuple[str, int]:
     """How a place below a field is shown, and the index of the message there; of a map that of its values."""
-    index = next(part.message for part in held.fields if part.number == 2) if held.form is Form.MAP_ENTRY else field.message
+    index = (
+        next(part.message for part in held.fields if part.number == 2) if held.form is Form.MAP_ENTRY else field.message
+    )
     return f"{field.name}[*]" if field.presence in _REPEATED else field.name, index  # type: ignore[return-value]  # it leads to a mask

@@ -82,7 +82,9 @@ _METRICS = build(
     (
         MessagePlan("ResourceMetrics", (FieldPlan(2, "scope_metrics", "message", _MANY, message=1),)),
         MessagePlan("ScopeMetrics", (FieldPlan(2, "metrics", "message", _MANY, message=2),)),
-        MessagePlan("Metric", tuple(FieldPlan(number, "data", "message", Presence.EXPLICIT, "data", 3) for number in _DATA)),
+        MessagePlan(
+            "Metric", tuple(FieldPlan(number, "data", "message", Presence.EXPLICIT, "data", 3) for number in _DATA)
+        ),
         MessagePlan("Data", (FieldPlan(1, "data_points", "bytes", _MANY),)),
     )
 )[0]

@@ -18,7 +18,12 @@ Minimise = Callable[[int, bytes, Run], bytes]
 """Minimises a message by the projection at an index."""
 
 (_ANY,) = build(
-    (MessagePlan(ANY, (FieldPlan(1, "type_url", "string", Presence.IMPLICIT), FieldPlan(2, "value", "bytes", Presence.IMPLICIT))),)
+    (
+        MessagePlan(
+            ANY,
+            (FieldPlan(1, "type_url", "string", Presence.IMPLICIT), FieldPlan(2, "value", "bytes", Presence.IMPLICIT)),
+        ),
+    )
 )
 TYPE_URL: Final = attribute(1)
 VALUE: Final = attribute(2)

@@ -73,7 +73,10 @@ def _path(note: Stripped) -> str:
 def _lines(path: str, sent: _Census, left: int, notes: Mapping[str, Sequence[Stripped]]) -> Iterator[FieldLine]:
     """Count the values at one path: those that left, those of them in which something shows, masked ones, and stripped ones by reason."""
     here = notes.get(path, ())
-    noted = {verdict: Counter({note.reason: note.count for note in here if note.verdict is verdict}) for verdict in FieldVerdict}
+    noted = {
+        verdict: Counter({note.reason: note.count for note in here if note.verdict is verdict})
+        for verdict in FieldVerdict
+    }
     reasons = sent.reasons.get(path, Counter()) + noted[FieldVerdict.STRIP]
     told = noted[FieldVerdict.KEEP].total() + noted[FieldVerdict.MASK].total()
     lost = sent.present[path] - left - reasons.total()
@@ -150,7 +153,9 @@ class _Census:
         kind = kind_of(values(field))
         if kind == "enum" and not isinstance(ruling, Reason):
             self._enum(values(field), many, path)
-        elif kind == "message" and (ruling is None or ruling is FieldReason.NOTHING_ALLOWED or isinstance(ruling, Nested)):
+        elif kind == "message" and (
+            ruling is None or ruling is FieldReason.NOTHING_ALLOWED or isinstance(ruling, Nested)
+        ):
             yield from self._open(many, path, ruling)
         elif kind == "mask":
             self._masks(many, path)

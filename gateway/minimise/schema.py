@@ -100,7 +100,9 @@ def build(messages: Sequence[MessagePlan]) -> list[Schema]:
     probe = class_of(pool.FindMessageTypeByName(f"{PACKAGE}.{_PROBE}")) if deep else None
     numbers, scales = {index: number for number, index in enumerate(deep, 2)}, Scales(messages)
     return [
-        Schema(None if message.form is Form.MAP_ENTRY else _class(pool, index), index, scales, probe, numbers.get(index))
+        Schema(
+            None if message.form is Form.MAP_ENTRY else _class(pool, index), index, scales, probe, numbers.get(index)
+        )
         for index, message in enumerate(messages)
     ]
 
@@ -145,10 +147,14 @@ def _probe(indices: Sequence[int]) -> DescriptorProto:
     """A message of groups of its own type, of which the innermost holds a message to be probed."""
     probe = DescriptorProto(name=_PROBE)
     optional, message = FieldDescriptorProto.LABEL_OPTIONAL, FieldDescriptorProto.TYPE_MESSAGE
-    around = probe.field.add(name=attribute(1), number=1, label=optional, type=message, type_name=f".{PACKAGE}.{_PROBE}")
+    around = probe.field.add(
+        name=attribute(1), number=1, label=optional, type=message, type_name=f".{PACKAGE}.{_PROBE}"
+    )
     around.options.features.message_encoding = FeatureSet.DELIMITED
     for number, index in enumerate(indices, 2):
-        probe.field.add(name=attribute(number), number=number, label=optional, type=message, type_name=f".{PACKAGE}.M{index}")
+        probe.field.add(
+            name=attribute(number), number=number, label=optional, type=message, type_name=f".{PACKAGE}.M{index}"
+        )
     return probe
 
 
@@ -164,7 +170,9 @@ def _file(messages: Sequence[MessagePlan]) -> FileDescriptorProto:
     return file
 
 
-def _message(name: str, message: MessagePlan, messages: Sequence[MessagePlan], enums: dict[tuple[int, ...], int]) -> DescriptorProto:
+def _message(
+    name: str, message: MessagePlan, messages: Sequence[MessagePlan], enums: dict[tuple[int, ...], int]
+) -> DescriptorProto:
     proto = DescriptorProto(name=name)
     oneofs: dict[str, int] = {}
     for plan in message.fields:

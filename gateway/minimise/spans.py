@@ -27,7 +27,11 @@ def span_name(rule: SpanName) -> Named:
     verbs = frozenset(rule.verbs)
 
     def judge(name: str, span: Any) -> Masked | None:
-        if name in listed or forms(name) is None or (routed(name) is None and _is_said(name.partition(" ")[2], span, routes)):
+        if (
+            name in listed
+            or forms(name) is None
+            or (routed(name) is None and _is_said(name.partition(" ")[2], span, routes))
+        ):
             return None
         if made(name) is None and all(word in verbs or _is_named(word, span, named) for word in name.split(" ")):
             return None

@@ -20,7 +20,21 @@ from gateway.minimise.schema import attribute
 from gateway.minimise.settle import Settle, settled
 from gateway.minimise.spans import span_name
 from gateway.model import Notes, Trail
-from gateway.plan import Attributes, Body, FieldPlan, Form, Mask, MessagePlan, Nested, Payload, Plan, Presence, Properties, Rule, SpanName
+from gateway.plan import (
+    Attributes,
+    Body,
+    FieldPlan,
+    Form,
+    Mask,
+    MessagePlan,
+    Nested,
+    Payload,
+    Plan,
+    Presence,
+    Properties,
+    Rule,
+    SpanName,
+)
 
 Check = Callable[[Any, Run, Trail], None]
 """Judges what a parsed message, at a place, holds; strips from it what fails. Raises Refused, PersonalAccount."""
@@ -67,7 +81,10 @@ class _Builder:
     def check(self, message: MessagePlan) -> Check:
         """The steps of a message's fields, as one."""
         # A span's name last: what it is judged by must have stayed, or it would fare otherwise when it is judged again.
-        fields = sorted((field for field in message.fields if not self._is(field, Mask)), key=lambda field: self._is(field, SpanName))
+        fields = sorted(
+            (field for field in message.fields if not self._is(field, Mask)),
+            key=lambda field: self._is(field, SpanName),
+        )
         steps = [step for field in fields if (step := self._step(field)) is not None]
         if masks := narrowers(message, self._plan):
             return _masked(steps, masks)

@@ -35,7 +35,9 @@ class Fields:
         body = self._body()
         found = self._first(self._keys.fields.severity_text, lambda value, key: level(value, key, gelf=gelf))
         shown = set_level(self._record, found[0]) if found else ""
-        when = self._first(self._keys.fields.timestamp, lambda value, _: near(value, self._record.observed_time_unix_nano))
+        when = self._first(
+            self._keys.fields.timestamp, lambda value, _: near(value, self._record.observed_time_unix_nano)
+        )
         if when:
             self._record.time_unix_nano = when[0][0]
         trace, span = self.ids()
@@ -58,7 +60,11 @@ class Fields:
 
     def _body(self) -> Spelling:
         """Take the text: the first that is listed, else the first."""
-        texts = [(owner, key, spelt) for owner, key, spelt in self._places(self._keys.fields.body) if isinstance(owner[key], str)]
+        texts = [
+            (owner, key, spelt)
+            for owner, key, spelt in self._places(self._keys.fields.body)
+            if isinstance(owner[key], str)
+        ]
         listed = (place for place in texts if text_of(place[0][place[1]]) in self._keys.templates)
         if not (place := next(listed, texts[0] if texts else None)):
             return ()

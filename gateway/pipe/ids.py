@@ -14,7 +14,9 @@ SPAN_ID_BYTES: Final = 8
 MIN_NUMBER_DIGITS: Final[Mapping[int, int]] = {TRACE_ID_BYTES: 14, SPAN_ID_BYTES: 12}
 """How many decimal digits at an end are looked at as a number, in so many bytes: shorter ones are frequent in what is random."""
 
-_TRACE: Final = re.compile(r"(?:projects/[^/\s]{1,100}/traces/)?([0-9A-Fa-f]{32})|1-([0-9A-Fa-f]{8})-([0-9A-Fa-f]{24})", re.ASCII)
+_TRACE: Final = re.compile(
+    r"(?:projects/[^/\s]{1,100}/traces/)?([0-9A-Fa-f]{32})|1-([0-9A-Fa-f]{8})-([0-9A-Fa-f]{24})", re.ASCII
+)
 """Hexadecimal; as Google Cloud's logging has it; as AWS X-Ray has it."""
 _SPAN: Final = re.compile(r"[0-9A-Fa-f]{16}", re.ASCII)
 _TEXTS: Final[Mapping[int, re.Pattern[bytes]]] = {
@@ -57,7 +59,11 @@ def _hides(raw: bytes) -> bool:
     """Whether an ID is all digits, repeats one six times, or has a card's, a phone's or such a number at an end, zeros around it apart."""
     text = raw.hex()
     numbers = (run for run in _AT_AN_END.findall(text) if len(run) >= MIN_NUMBER_DIGITS[len(raw)])
-    return text.isdecimal() or bool(_PADDING.search(text)) or any(find(form) for run in numbers for form in (run, run.strip("0")))
+    return (
+        text.isdecimal()
+        or bool(_PADDING.search(text))
+        or any(find(form) for run in numbers for form in (run, run.strip("0")))
+    )
 
 
 def _spells(raw: bytes) -> bool:

@@ -54,7 +54,10 @@ class Keys(msgspec.Struct, frozen=True):
 def keys_of(policy: Policy) -> Keys:
     """Return the keys by which lines are read under a policy."""
     mapped = policy.pipe.keys
-    fields = {name: tuple(dict.fromkeys((*getattr(mapped, name), *getattr(KNOWN, name)))) for name in LogKeys.__struct_fields__}
+    fields = {
+        name: tuple(dict.fromkeys((*getattr(mapped, name), *getattr(KNOWN, name))))
+        for name in LogKeys.__struct_fields__
+    }
     return Keys(LogKeys(**fields), frozenset(policy.otlp.log_templates))
 
 

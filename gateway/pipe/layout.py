@@ -20,7 +20,9 @@ MAX_PARTS: Final = 12
 """How many parts may stand before the text."""
 
 _SEPARATOR: Final = re.compile(r"[ \t]*(?:-{1,3}(?=[ \t])|[|>,](?=[ \t])|:)?[ \t]*")
-_CLOCK: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[AP]M)?(?![0-9:])|[DIWEFAU](?=, \[)", re.ASCII)
+_CLOCK: Final = re.compile(
+    r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[AP]M)?(?![0-9:])|[DIWEFAU](?=, \[)", re.ASCII
+)
 """A time without a day, and the letter that Ruby's Logger begins with: the word comes later."""
 _KLOG: Final = re.compile(
     r"(?P<level>[IWEF])(?P<month>[0-9]{2})(?P<day>[0-9]{2}) (?P<time>[0-9:]{8}\.[0-9]{6}) +[0-9]{1,10} [^\s:\]]{1,128}:[0-9]{1,6}\]",
@@ -28,8 +30,12 @@ _KLOG: Final = re.compile(
 )
 _WORD: Final = re.compile(r"([A-Za-z]{3,13}(?:[+-][0-9]{1,2})?)(?=[\]\[():,|/ \t]|$)")
 _BRACKETED: Final = re.compile(r"\[([^\[\]]{0,200})\]|\(([^()]{0,100})\)|[\w:]{1,100}\{[^{}]{0,400}\}(?=:)")
-_NAME: Final = re.compile(r"([\w.$/<>#@*~%+-]{1,200}(?::[\w.$/<>#@*~%+-]{1,200}){0,6})(?=:|[ \t]+(?:-{1,3}|[|:>])[ \t])")
-_BARE_NAME: Final = re.compile(r"[\w.$/<>#@*~%+:-]{1,200}(?:\[[0-9]{1,6}\])?(?=[ \t])")  # .NET's category has its event's number
+_NAME: Final = re.compile(
+    r"([\w.$/<>#@*~%+-]{1,200}(?::[\w.$/<>#@*~%+-]{1,200}){0,6})(?=:|[ \t]+(?:-{1,3}|[|:>])[ \t])"
+)
+_BARE_NAME: Final = re.compile(
+    r"[\w.$/<>#@*~%+:-]{1,200}(?:\[[0-9]{1,6}\])?(?=[ \t])"
+)  # .NET's category has its event's number
 _CORRELATION: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")  # Spring Boot's
 _KLOG_LEVELS: Final = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
 
@@ -167,6 +173,9 @@ class _Scan:
 def _in_year(match: re.Match[str], received_ns: int) -> int | None:
     """Return the time of a klog line, which has no year: of the years around receipt, the nearest. It is in this process's zone."""
     year = datetime.fromtimestamp(received_ns // 10**9, UTC).year
-    dates = (DATE_TIME.fullmatch(f"{one}-{match['month']}-{match['day']} {match['time']}") for one in (year - 1, year, year + 1))
+    dates = (
+        DATE_TIME.fullmatch(f"{one}-{match['month']}-{match['day']} {match['time']}")
+        for one in (year - 1, year, year + 1)
+    )
     times = [when for date in dates if date and (when := of_match(date)) is not None]
     return min(times, key=lambda when: abs(when - received_ns), default=None)

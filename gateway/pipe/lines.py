@@ -110,7 +110,9 @@ class Lines:
         gone_at, now = self._source.gone_at, time.monotonic()
         if self.from_file or gone_at is None:
             return None
-        return max(0.0, gone_at + self._patience - now, (self._ready_at or now) + min(self._patience, START_SECONDS) - now)
+        return max(
+            0.0, gone_at + self._patience - now, (self._ready_at or now) + min(self._patience, START_SECONDS) - now
+        )
 
     def batch(self) -> Sequence[bytes]:
         """The next lines, once there are some; none when the writer has gone and all are taken, or time is up."""
@@ -179,7 +181,9 @@ class Lines:
                     taken += 1
             self._changed.notify_all()
         if taken < len(lines):
-            self._tally.dropped(self._dropping or (Loss.LATE if self.left() == 0.0 else Loss.OVERFLOW), len(lines) - taken)
+            self._tally.dropped(
+                self._dropping or (Loss.LATE if self.left() == 0.0 else Loss.OVERFLOW), len(lines) - taken
+            )
 
     def _has_room(self, cost: int) -> bool:
         """Whether a line may wait. For room it is waited itself, where that holds up no writer."""

@@ -50,7 +50,10 @@ def _held(value: Any) -> Any:
         case list():
             return [_held(one) for one in value]
         case dict():
-            return {key if _is_text(key) else _NO_KEY: _held(one) if _is_text(key) else LEFT_OUT for key, one in value.items()}
+            return {
+                key if _is_text(key) else _NO_KEY: _held(one) if _is_text(key) else LEFT_OUT
+                for key, one in value.items()
+            }
     return value
 
 

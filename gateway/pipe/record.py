@@ -121,7 +121,9 @@ def _of_layout(found: Layout, record: LogRecord, keys: Keys) -> Read:
     fields = Fields(found.fields, record, keys)
     fields.ids()
     lost = fields.rest() or found.lost
-    form = Form(Syntax.TEXT, _BODY, ("level",) if found.level else (), scale, ("time",) if found.time_ns else (), "text")
+    form = Form(
+        Syntax.TEXT, _BODY, ("level",) if found.level else (), scale, ("time",) if found.time_ns else (), "text"
+    )
     return _made(record, form, lost=lost)
 
 

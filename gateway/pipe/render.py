@@ -33,7 +33,13 @@ def is_bare(left: LogRecord) -> bool:
 
 def is_empty(left: LogRecord, form: Form) -> bool:
     """Whether a record says nothing: it is bare, and has neither a level nor IDs, nor a time of its own."""
-    told = left.severity_number or left.severity_text or left.trace_id or left.span_id or (form.time and left.time_unix_nano)
+    told = (
+        left.severity_number
+        or left.severity_text
+        or left.trace_id
+        or left.span_id
+        or (form.time and left.time_unix_nano)
+    )
     return is_bare(left) and not told
 
 

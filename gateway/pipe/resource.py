@@ -28,4 +28,8 @@ def resource(environ: Mapping[str, str]) -> bytes:
 def _listed(text: str) -> dict[str, str]:
     """`key=value,key=value`, values percent-encoded."""
     pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
-    return {key.strip(): unquote(value.strip()) for key, _, value in pairs} if all(equals for _, equals, _ in pairs) else {}
+    return (
+        {key.strip(): unquote(value.strip()) for key, _, value in pairs}
+        if all(equals for _, equals, _ in pairs)
+        else {}
+    )

@@ -46,7 +46,9 @@ _COST: Final = 512  # what an object needs beside its bytes
 def endpoint(address: str) -> str:
     """The URL of a local listener at `host:port`. Raises BadConfig unless that is on loopback."""
     host, _, port = address.rpartition(":")
-    if not _is_loopback(host.removeprefix("[").removesuffix("]")) or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if not _is_loopback(host.removeprefix("[").removesuffix("]")) or not (
+        port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    ):
         raise BadConfig("local: must be host:port on loopback, such as 127.0.0.1:4317")
     return f"http://{address}"
 

@@ -45,7 +45,12 @@ class Sieve:
     """Decides on the lines of one stream, for one destination. Without a directory: no subject is known."""
 
     def __init__(
-        self, compiler: Compiler, destination: str, tally: Tally, resource: bytes = b"", clock: Callable[[], int] = time.time_ns
+        self,
+        compiler: Compiler,
+        destination: str,
+        tally: Tally,
+        resource: bytes = b"",
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         """`resource` is what each record begins with. Raises KeyError without such a destination, BadSetup if there can be no plan."""
         self._resource = resource

@@ -31,7 +31,15 @@ class Loss(StrEnum):
 
 
 LOST: Final = frozenset(
-    {Loss.OVERFLOW, Loss.LATE, Loss.OUTPUT_CLOSED, Loss.OUTPUT_STALLED, Loss.GATEWAY_AWAY, Loss.GATEWAY_REFUSED, Loss.FAULT}
+    {
+        Loss.OVERFLOW,
+        Loss.LATE,
+        Loss.OUTPUT_CLOSED,
+        Loss.OUTPUT_STALLED,
+        Loss.GATEWAY_AWAY,
+        Loss.GATEWAY_REFUSED,
+        Loss.FAULT,
+    }
 )
 """Losses that no policy asked for."""
 
@@ -71,7 +79,13 @@ class Tally:
         """All counts."""
         with self._lock:
             dropped = {loss.value: self._dropped[loss] for loss in Loss if self._dropped[loss]}
-            return {"read": self._read, "passed": self._passed, "stripped": self._stripped, "bare": self._bare, "dropped": dropped}
+            return {
+                "read": self._read,
+                "passed": self._passed,
+                "stripped": self._stripped,
+                "bare": self._bare,
+                "dropped": dropped,
+            }
 
     def line(self) -> str:
         """All counts in a line."""

@@ -96,6 +96,12 @@ def _of_number(value: float) -> Time | None:
 def _of_pair(value: Mapping[str, Any]) -> Time | None:
     for keys in _PAIRS:
         seconds, nanos = (value.get(key) for key in keys)
-        if len(value) == 2 and type(seconds) is int and type(nanos) is int and 0 <= nanos < 10**9 and 0 <= seconds < 2**33:
+        if (
+            len(value) == 2
+            and type(seconds) is int
+            and type(nanos) is int
+            and 0 <= nanos < 10**9
+            and 0 <= seconds < 2**33
+        ):
             return seconds * 10**9 + nanos, "text"
     return None

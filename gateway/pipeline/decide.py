@@ -60,7 +60,9 @@ class Decider:
 
         `personal`: an earlier decision saw that it is about a personal account.
         """
-        about, verdicts = await self.apart(len(raw), partial(self.at_once, flow, raw, received_ns, subject, personal=personal))
+        about, verdicts = await self.apart(
+            len(raw), partial(self.at_once, flow, raw, received_ns, subject, personal=personal)
+        )
         if verdicts is None:
             verdicts = await self.with_facts(flow, raw, received_ns, about, personal=personal)
         return about, verdicts
@@ -72,9 +74,13 @@ class Decider:
         if subject is None:
             subject = flow.subject(raw)
         facts = self._directory.at_hand(subject, received_ns)
-        return subject, None if facts is None else flow.decide(raw, _known(facts, personal or flow.is_personal(subject)))
+        return subject, None if facts is None else flow.decide(
+            raw, _known(facts, personal or flow.is_personal(subject))
+        )
 
-    async def with_facts(self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject, *, personal: bool = False) -> Verdicts:
+    async def with_facts(
+        self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject, *, personal: bool = False
+    ) -> Verdicts:
         """Return the verdicts on an item about a subject. Raises Refused, and Retryable where the facts can't be had."""
         facts = _known(await self._directory.facts(subject, received_ns), personal or flow.is_personal(subject))
         return await self.apart(len(raw), partial(flow.decide, raw, facts))

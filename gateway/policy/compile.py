@@ -71,7 +71,9 @@ class Compiler:
         self._projectors: dict[Site, Projector] = {}
 
     def _claims(self, file: PolicyFile) -> Mapping[str, FieldPrivacy]:
-        overlays = {name: Overlay(given.privacy, given.overrides) for name, given in self.policy.classifications.items()}
+        overlays = {
+            name: Overlay(given.privacy, given.overrides) for name, given in self.policy.classifications.items()
+        }
         try:
             said = claims(self.contract, overlays)
             self._check_conditions(overlays)
@@ -106,7 +108,9 @@ class Compiler:
 
     def _approved(self, recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
         """What counts. A condition that was recorded holds until its end is approved; one that is new holds at once."""
-        conditions = {name: privacy for name, privacy in {**self.claims, **recorded}.items() if name in self._conditions}
+        conditions = {
+            name: privacy for name, privacy in {**self.claims, **recorded}.items() if name in self._conditions
+        }
         return {**conditions, **approved(self.claims, recorded)}
 
     @cached_property
@@ -124,7 +128,9 @@ class Compiler:
     def check_count(self, count: int) -> None:
         """Raise BadPolicy if so many fields are more than one policy may come to."""
         if count > MAX_FIELDS_COMPILED:
-            raise self._file.origin.fail((), f"flows and routes lead more than {MAX_FIELDS_COMPILED} fields to destinations; {FEWER}")
+            raise self._file.origin.fail(
+                (), f"flows and routes lead more than {MAX_FIELDS_COMPILED} fields to destinations; {FEWER}"
+            )
 
     def item_type(self, flow: str) -> str:
         """The type of a flow's items. Raises BadPolicy if no service, type or signal has this name."""
@@ -137,7 +143,9 @@ class Compiler:
             return flow
         if service in SERVICES and (method == "*" or method in self._methods(service)):
             return SERVICES[service]
-        raise self._file.origin.fail(("flows", flow), "no contract has a message type, nor the gateway a service, of this name")
+        raise self._file.origin.fail(
+            ("flows", flow), "no contract has a message type, nor the gateway a service, of this name"
+        )
 
     def _methods(self, service: str) -> Mapping[str, object]:
         methods: Mapping[str, object] = self.contract.pool.FindServiceByName(service).methods_by_name
@@ -145,7 +153,11 @@ class Compiler:
 
     def plans(self) -> Mapping[tuple[str, str], Plan]:
         """The plans of all flows, by type and destination. Raises BadPolicy or BadContract if one does not compile."""
-        pairs = [(self.item_type(flow), destination) for flow, destinations in self.flows.items() for destination in destinations]
+        pairs = [
+            (self.item_type(flow), destination)
+            for flow, destinations in self.flows.items()
+            for destination in destinations
+        ]
         for type_, destination in pairs:
             self._check_exporter(type_, destination)
         return {pair: self.plan(*pair) for pair in pairs}
@@ -209,7 +221,9 @@ class Compiler:
     def subject(self, type: str) -> SubjectPlan:
         """Where the subject of a message type stands. Raises KeyError, BadContract."""
         personal, business = self._mail
-        return msgspec.structs.replace(subject_plan(self.contract, self.classes, type), personal=personal, business=business)
+        return msgspec.structs.replace(
+            subject_plan(self.contract, self.classes, type), personal=personal, business=business
+        )
 
     @cached_property
     def _mail(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -230,7 +244,9 @@ class Compiler:
     def _site(self, name: str, recipient: Recipient, given: Destination | Caller) -> Site:
         policy, allow = self.policy, given.allow & ceiling_of(self.policy, given.region)
         days = policy.timestamps.days_around_receipt if policy.timestamps else None
-        return Site(name, recipient, given.region, allow, policy.user_id.pattern, days, policy.user_id.without, *self._mail)
+        return Site(
+            name, recipient, given.region, allow, policy.user_id.pattern, days, policy.user_id.without, *self._mail
+        )
 
     def projector(self, destination: str) -> Projector:
         """What a destination may get of every type. Raises KeyError."""
@@ -257,8 +273,16 @@ class Compiler:
         """Where the policy speaks of a site: as a destination, or as a route's caller."""
         if site in map(self.site, self.policy.destinations):
             return ("destinations", site.name)
-        callers = ((index, name, caller) for index, route in enumerate(self.policy.routes) for name, caller in route.callers.items())
-        found = (("routes", index, "callers", name) for index, name, caller in callers if self.caller_site(name, caller) == site)
+        callers = (
+            (index, name, caller)
+            for index, route in enumerate(self.policy.routes)
+            for name, caller in route.callers.items()
+        )
+        found = (
+            ("routes", index, "callers", name)
+            for index, name, caller in callers
+            if self.caller_site(name, caller) == site
+        )
         return next(found, ("routes",))
 
     def _compile(self, type: str, site: Site, reader: Site, keys: Keys) -> Plan:

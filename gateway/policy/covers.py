@@ -21,13 +21,17 @@ def covers_envelope(now: EnvelopePlan, was: EnvelopePlan) -> bool:
     """The same of what goes with a call beside its messages."""
     held = ((now.keys, was.keys), (now.baggage, was.baggage), (now.tracestate, was.tracestate))
     return (
-        now.recipient == was.recipient and all(_covers_keys(*both) for both in held) and _covers_rule(now.message, was.message, gone=False)
+        now.recipient == was.recipient
+        and all(_covers_keys(*both) for both in held)
+        and _covers_rule(now.message, was.message, gone=False)
     )
 
 
 def covers_site(now: Site, was: Site) -> bool:
     """Whether a recipient may get every category that it might, by rules that are the same."""
-    rules = [(site.name, site.recipient, site.region, site.user_id, site.days, site.user_id_without) for site in (now, was)]
+    rules = [
+        (site.name, site.recipient, site.region, site.user_id, site.days, site.user_id_without) for site in (now, was)
+    ]
     return rules[0] == rules[1] and now.allow >= was.allow and narrows_mail(now, was)
 
 

@@ -160,7 +160,9 @@ def _fields(was: Mapping[str, Slot], now: Mapping[str, Slot], named: Wording) ->
 
 def _field(name: str, old: Slot | None, new: Slot | None, named: Wording) -> Iterator[Said]:
     if old is None or new is None:
-        yield from _appeared(name, None if old is None else _words(old, named.old), None if new is None else _words(new, named.new))
+        yield from _appeared(
+            name, None if old is None else _words(old, named.old), None if new is None else _words(new, named.new)
+        )
     elif isinstance(old.rule, (Attributes, Properties, Body, SpanName)) and type(old.rule) is type(new.rule):
         return
     elif _blind(old.rule) != _blind(new.rule) or (old.kind, old.enum) != (new.kind, new.enum):
@@ -202,13 +204,19 @@ def _keyed(old: Slot | None, new: Slot | None, named: Wording) -> Iterator[Said]
     """What a rule says key by key: attributes, log texts, events and their properties."""
     was, now = (None if slot is None else slot.rule for slot in (old, new))
     if isinstance(was, Attributes) or isinstance(now, Attributes):
-        yield from _attributes(was if isinstance(was, Attributes) else NO_KEYS, now if isinstance(now, Attributes) else NO_KEYS, named)
+        yield from _attributes(
+            was if isinstance(was, Attributes) else NO_KEYS, now if isinstance(now, Attributes) else NO_KEYS, named
+        )
     if isinstance(was, Properties) or isinstance(now, Properties):
-        yield from _events(was.events if isinstance(was, Properties) else {}, now.events if isinstance(now, Properties) else {}, named)
+        yield from _events(
+            was.events if isinstance(was, Properties) else {}, now.events if isinstance(now, Properties) else {}, named
+        )
     if isinstance(was, Body) or isinstance(now, Body):
         yield from _body(was if isinstance(was, Body) else NO_BODY, now if isinstance(now, Body) else NO_BODY, named)
     if isinstance(was, SpanName) or isinstance(now, SpanName):
-        yield from _span_name(was if isinstance(was, SpanName) else NO_NAME, now if isinstance(now, SpanName) else NO_NAME)
+        yield from _span_name(
+            was if isinstance(was, SpanName) else NO_NAME, now if isinstance(now, SpanName) else NO_NAME
+        )
 
 
 def _attributes(old: Attributes, new: Attributes, named: Wording) -> Iterator[Said]:
@@ -228,7 +236,9 @@ def _ruled(rule: Attributes, key: str) -> Value:
 def _events(old: Events, new: Events, named: Wording) -> Iterator[Said]:
     for event in dict.fromkeys((*old, *new)):
         was, now = old.get(event), new.get(event)
-        yield from _appeared(f"tracking_plan.{event}", None if was is None else "an event", None if now is None else "an event")
+        yield from _appeared(
+            f"tracking_plan.{event}", None if was is None else "an event", None if now is None else "an event"
+        )
         for name in dict.fromkeys((*(was or {}), *(now or {}))):
             old_value, new_value = ((one or {}).get(name, NOTHING) for one in (was, now))
             yield from _value(f"tracking_plan.{event}.properties.{name}", old_value, new_value, named)
@@ -243,7 +253,11 @@ def _value(key: str, old: Value, new: Value, named: Wording) -> Iterator[Said]:
     changed = [(was, now) for was, now in both if _blind(was) != _blind(now)]
     if changed:
         narrow = all(now is None or (was is not None and narrows(was, now)) for was, now in changed)
-        yield Effect.WITHHELD if narrow else Effect.RELEASED, key, f"was: {of_value(old, named.old)}; now: {of_value(new, named.new)}"
+        yield (
+            Effect.WITHHELD if narrow else Effect.RELEASED,
+            key,
+            f"was: {of_value(old, named.old)}; now: {of_value(new, named.new)}",
+        )
 
 
 def _body(old: Body, new: Body, named: Wording) -> Iterator[Said]:

@@ -84,7 +84,9 @@ class Classification(FieldPrivacy, frozen=True, kw_only=True, forbid_unknown_fie
         return FieldPrivacy(**{name: getattr(self, name) for name in FieldPrivacy.__struct_fields__})
 
 
-class JsonlExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="jsonl"):
+class JsonlExporter(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="jsonl"
+):
     """One JSON object a line, into a file that is turned over each day, and when it is full.
 
     Old files go when their lines are older than the destination's retention.

@@ -39,7 +39,9 @@ class Scope:
         self._above = above = {prefix for name in names for prefix in _above(name)}
         bases = (entry.removesuffix(WILD) for entry in elsewhere)
         # Where a contract has something of a package, the package isn't elsewhere: a name that is missing there is a typo.
-        self._elsewhere = frozenset(base for base in bases if base not in above | names and names.isdisjoint(_above(base)))
+        self._elsewhere = frozenset(
+            base for base in bases if base not in above | names and names.isdisjoint(_above(base))
+        )
 
     def may_be_elsewhere(self, name: str) -> bool:
         """Whether another contract may have a type of this name: it is none here, nor within one, nor a package."""

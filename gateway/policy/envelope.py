@@ -38,7 +38,9 @@ HOPS: Final = frozenset(
 )
 """Keys that are about one hop: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and what gRPC writes itself."""
 
-_TRACES: Final = re.compile(r"trace|span[-_.]?id|(request|correlation|transaction)[-_.]?id|\bb3\b|x-datadog-|uberctx-|ot-tracer-|baggage")
+_TRACES: Final = re.compile(
+    r"trace|span[-_.]?id|(request|correlation|transaction)[-_.]?id|\bb3\b|x-datadog-|uberctx-|ot-tracer-|baggage"
+)
 """Names of trace context, baggage and request IDs: W3C, B3, Jaeger, Datadog, AWS, Google, Sentry and what services call their own."""
 
 _STAY: Final = "trace context and baggage don't leave the EU"
@@ -54,7 +56,9 @@ _OF_TEXT: Final = ("pattern", "max_length", "one_of", "without")
 def envelope(metadata: Metadata, site: Site) -> EnvelopePlan:
     """What `site` gets. A key or an entry that may not go there is not in the plan."""
     keys = {**_keys(metadata, site), **_own(site)}
-    baggage, tracestate = ({} if site.outside else _entries(held, site) for held in (metadata.baggage, metadata.tracestate))
+    baggage, tracestate = (
+        {} if site.outside else _entries(held, site) for held in (metadata.baggage, metadata.tracestate)
+    )
     return EnvelopePlan(site.name, keys, baggage, tracestate, FreeText() if site.lets(Category.FREE_TEXT) else None)
 
 
@@ -70,7 +74,9 @@ def faults(keys: tuple[str | int, ...], metadata: Metadata, region: str) -> Iter
             yield (*keys, section), _STAY
             continue
         for name, classified in held.items():
-            yield from _faults_of_value((*keys, section, name), _kind(name) if section == "keys" else "string", classified, region)
+            yield from _faults_of_value(
+                (*keys, section, name), _kind(name) if section == "keys" else "string", classified, region
+            )
 
 
 def _own(site: Site) -> Mapping[str, Rule | None]:
@@ -128,7 +134,9 @@ def _reserved(name: str) -> str:
     return "is gRPC's own, and added on each hop" if name in HOPS or name.startswith((":", "grpc-")) else ""
 
 
-def _faults_of_value(keys: tuple[str | int, ...], kind: str, held: Category | Classification, region: str) -> Iterator[Fault]:
+def _faults_of_value(
+    keys: tuple[str | int, ...], kind: str, held: Category | Classification, region: str
+) -> Iterator[Fault]:
     privacy = _privacy(held)
     reason = barred(privacy.category, region) or _unfit(kind, privacy, region)
     if reason:
@@ -137,7 +145,10 @@ def _faults_of_value(keys: tuple[str | int, ...], kind: str, held: Category | Cl
         yield from fault.of_values(keys, held)
         for name in (*_MEANINGLESS, *(_OF_TEXT if kind == "bytes" else ())):
             if getattr(privacy, name) != getattr(FieldPrivacy(), name):
-                yield (*keys, name), "is not for metadata" if name in _MEANINGLESS else "is not for a key that ends in -bin"
+                yield (
+                    (*keys, name),
+                    "is not for metadata" if name in _MEANINGLESS else "is not for a key that ends in -bin",
+                )
 
 
 def _unfit(kind: str, privacy: FieldPrivacy, region: str) -> str:

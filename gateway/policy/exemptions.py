@@ -42,7 +42,9 @@ def exemptions(compiler: Compiler) -> Iterator[Exemption]:
             at = ("tracking_plan", name, "properties", key)
             yield from _exemption(at, prop.privacy, (KIND_OF[prop.kind],), _fed(compiler, lambda item: item == EVENT))
     for key in policy.otlp.attributes:
-        yield from _exemption(("otlp", "attributes", key), policy.otlp.privacy(key), ("string",), _fed(compiler, BY_ITEM.__contains__))
+        yield from _exemption(
+            ("otlp", "attributes", key), policy.otlp.privacy(key), ("string",), _fed(compiler, BY_ITEM.__contains__)
+        )
     for keys, given in metadata(policy):
         yield from _of_metadata(keys, given, _site(compiler, keys))
 

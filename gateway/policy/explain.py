@@ -68,7 +68,9 @@ def explain(compiler: Compiler, type: str, destination: str) -> Node:
     children = _Teller(compiler, destination, root).message(root)
     kept = any(child.kept for child in children)
     reason = None if kept else FieldReason.NOTHING_ALLOWED
-    return Node(type, type, "message", kept, _INSIDE if reason is None else of_reason(reason), reason, children=children)
+    return Node(
+        type, type, "message", kept, _INSIDE if reason is None else of_reason(reason), reason, children=children
+    )
 
 
 class _Teller:
@@ -99,7 +101,9 @@ class _Teller:
             depth = depths[level[0].full_name] + 1
             fields = (field for message in level for field in self._contract.fields(message))
             below = {
-                target.full_name: target for target in map(self._opened_of, fields) if target is not None and target.full_name not in depths
+                target.full_name: target
+                for target in map(self._opened_of, fields)
+                if target is not None and target.full_name not in depths
             }
             level = [] if depth > MAX_DEPTH else [*below.values()]
             depths |= dict.fromkeys(below, depth)
@@ -161,7 +165,9 @@ class _Teller:
             ruling = self._projector.map_rulings(field)[1]
         return None if is_map(field) and ruling is FieldReason.MAP_KEY_NOT_ALLOWED else _opened(field, ruling)
 
-    def _node(self, field: FieldDescriptor, ruling: Ruling, children: tuple[Node, ...] = (), *, above: bool = False) -> Node:
+    def _node(
+        self, field: FieldDescriptor, ruling: Ruling, children: tuple[Node, ...] = (), *, above: bool = False
+    ) -> Node:
         name, category = field.full_name, self._classes.get(field.full_name, FieldPrivacy()).category
         reason, words = self._told_of(ruling, category)
         claim = self._claims.get(name, FieldPrivacy()).category
@@ -182,7 +188,9 @@ class _Teller:
     def _events(self, rule: Properties) -> Iterator[Node]:
         for name, event in self._policy.tracking_plan.items():
             children = tuple(self._properties(f"tracking_plan.{name}.properties", event, rule.events[name]))
-            yield Node(name, f"tracking_plan.{name}", "event", kept=True, words="an event that exists", children=children)
+            yield Node(
+                name, f"tracking_plan.{name}", "event", kept=True, words="an event that exists", children=children
+            )
 
     def _properties(self, key: str, event: Event, kept: Mapping[str, Value]) -> Iterator[Node]:
         for name, given in event.properties.items():

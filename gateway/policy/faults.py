@@ -59,7 +59,10 @@ def _of_exemption(keys: tuple[str | int, ...], held: FieldPrivacy | Property) ->
     if not held.pattern or held.one_of:
         yield (*keys, "without"), "needs a pattern beside it, and no one_of, that says what the values are"
     elif not [*of_pattern((), held.pattern)] and (most := _longest(held)) > MAX_EXEMPT_CHARS:
-        yield (*keys, "pattern"), f"may match {most} characters; with without, {MAX_EXEMPT_CHARS} at most, by itself or by max_length"
+        yield (
+            (*keys, "pattern"),
+            f"may match {most} characters; with without, {MAX_EXEMPT_CHARS} at most, by itself or by max_length",
+        )
 
 
 def _longest(held: FieldPrivacy | Property) -> int:
@@ -116,7 +119,9 @@ def of_log_keys(held: LogKeys) -> Iterator[Fault]:
     for name in LogKeys.__struct_fields__:
         keys = ("pipe", "keys", name)
         for index, key in enumerate(getattr(held, name)):
-            if reason := _of_log_key(key) or (f"is a key of {said[key]} too; a key says one thing" if key in said else ""):
+            if reason := _of_log_key(key) or (
+                f"is a key of {said[key]} too; a key says one thing" if key in said else ""
+            ):
                 yield (*keys, index), reason
         said.update(dict.fromkeys(getattr(held, name), name))
         yield from twice(keys, getattr(held, name))

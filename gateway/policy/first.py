@@ -49,7 +49,12 @@ destinations:
 
 DESTINATIONS: Final = (
     ("application-log", "what programs report while they run", "USER_ID, WORK_EMAIL, OPERATIONAL", "90d"),
-    ("application-traces", "which program called which, and how long it took", "USER_ID, WORK_EMAIL, OPERATIONAL", "30d"),
+    (
+        "application-traces",
+        "which program called which, and how long it took",
+        "USER_ID, WORK_EMAIL, OPERATIONAL",
+        "30d",
+    ),
     ("application-metrics", "how much and how fast, of nobody", "OPERATIONAL", "400d"),
     (MESSAGES, "messages of your contracts, sent through EmitService", "USER_ID, WORK_EMAIL, OPERATIONAL", "365d"),
 )
@@ -165,7 +170,9 @@ def _own_types(contract: Contract) -> Iterator[Descriptor]:
 def _items(contract: Contract) -> Iterator[str]:
     """Yield the types of messages that stand by themselves: no part of another, no question or answer of a call."""
     types = list(_own_types(contract))
-    parts_of = {target.full_name for message in types for field in message.fields if (target := held(field)) is not None}
+    parts_of = {
+        target.full_name for message in types for field in message.fields if (target := held(field)) is not None
+    }
     methods = [method for service in _services(contract) for method in service.methods]
     told = parts_of.union(one.full_name for method in methods for one in (method.input_type, method.output_type))
     for message in types:

@@ -106,7 +106,9 @@ def proposal(field: FieldDescriptor) -> str:
     kinds = dict(parts(field))
     if kinds.get("map_key") in ("string", "integer"):
         return ENTRIES if "category" in kinds else KEYS
-    return _of_value(field.name, kind_of(values(field)), keys=", map_key: DATA_CATEGORY_OPERATIONAL" if "map_key" in kinds else "")
+    return _of_value(
+        field.name, kind_of(values(field)), keys=", map_key: DATA_CATEGORY_OPERATIONAL" if "map_key" in kinds else ""
+    )
 
 
 def names_person(name: str) -> bool:
@@ -128,7 +130,11 @@ def _of_value(name: str, kind: str, keys: str) -> str:
             return WHICH
         case "integer":
             counts = _COUNTS.first(words(name)) is not None and not names_person(name)
-            return f"{_annotation(Category.OPERATIONAL, f'{keys}, min: 0, max: 1000')}, with its own bounds" if counts else NUMBER
+            return (
+                f"{_annotation(Category.OPERATIONAL, f'{keys}, min: 0, max: 1000')}, with its own bounds"
+                if counts
+                else NUMBER
+            )
         case "float":
             return MEASURE
     return _annotation(Category.OPERATIONAL, keys)

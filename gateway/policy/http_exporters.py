@@ -27,7 +27,9 @@ Template = Any
 """The body that a vendor gets for one item, as a tree whose texts hold placeholders: see `mapping.py`."""
 
 
-class SegmentExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="segment"):
+class SegmentExporter(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="segment"
+):
     """Segment's HTTP API, or RudderStack's."""
 
     endpoint: Text
@@ -45,7 +47,9 @@ class SegmentExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A file in PEM that verifies the vendor; without it, or with null, what this machine trusts."""
 
 
-class MixpanelExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="mixpanel"):
+class MixpanelExporter(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="mixpanel"
+):
     """Mixpanel's import API, by a service account."""
 
     endpoint: Text
@@ -69,7 +73,9 @@ class MixpanelExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """A file in PEM that verifies the vendor; without it, or with null, what this machine trusts."""
 
 
-class ZendeskExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="zendesk"):
+class ZendeskExporter(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="zendesk"
+):
     """Zendesk's ticketing API, by an agent's address and API token, or by an OAuth token."""
 
     endpoint: Text
@@ -93,7 +99,9 @@ class ZendeskExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A file in PEM that verifies the vendor; without it, or with null, what this machine trusts."""
 
 
-class WebhookExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="webhook"):
+class WebhookExporter(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="webhook"
+):
     """JSON, signed as https://www.standardwebhooks.com has it."""
 
     endpoint: Text

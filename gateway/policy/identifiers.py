@@ -108,7 +108,11 @@ def _is_prefixed(prefix: str, rest: Sequence[_Piece], *, unbroken: bool) -> bool
 def _is_numbered(prefix: str, branch: _Branch) -> bool:
     """Whether it is letters, the same ones always, and then a number: `u[0-9]{1,9}`."""
     rest = branch[len(prefix) :]
-    return not _LETTERS.isdisjoint(prefix) and all(piece.chars <= _DIGITS for piece in rest) and sum(piece.low for piece in rest) > 0
+    return (
+        not _LETTERS.isdisjoint(prefix)
+        and all(piece.chars <= _DIGITS for piece in rest)
+        and sum(piece.low for piece in rest) > 0
+    )
 
 
 def _is_shape(branch: _Branch) -> bool:
@@ -231,7 +235,9 @@ class _Parser:
         if char == "-" and (first or self._peek() == "]"):
             return frozenset(char)
         if char not in _PLAIN or char == "-":
-            raise _Unknown("has a class with more in it than letters, digits, _ and - (one that is negated, or [:named:])")
+            raise _Unknown(
+                "has a class with more in it than letters, digits, _ and - (one that is negated, or [:named:])"
+            )
         if self._peek() == "-" and self._pattern[self._at + 1 : self._at + 2] != "]":
             return self._range(char)
         return frozenset(char)

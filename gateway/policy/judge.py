@@ -181,7 +181,12 @@ def _operational(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason 
 def _token(privacy: FieldPrivacy, site: Site) -> Text:
     """What the policy says isn't looked for is looked for all the same outside the EU."""
     pattern = privacy.pattern or ("" if privacy.one_of else TOKEN)
-    return Text(pattern, privacy.max_length, privacy.one_of, _sought(Category.OPERATIONAL, () if site.outside else privacy.without))
+    return Text(
+        pattern,
+        privacy.max_length,
+        privacy.one_of,
+        _sought(Category.OPERATIONAL, () if site.outside else privacy.without),
+    )
 
 
 def _sought(category: Category, without: Collection[Detector]) -> tuple[Detector, ...]:

@@ -33,7 +33,9 @@ def lint(compiler: Compiler) -> tuple[Finding, ...]:
     """All findings, errors first. Raises BadPolicy if a flow or a route names nothing, or what a route carries does not compile."""
     found = [finding for check in CHECKS for finding in check(compiler)]
     order = list(Severity)
-    return tuple(sorted(dict.fromkeys(found), key=lambda finding: (order.index(finding.severity), finding.place, finding.code)))
+    return tuple(
+        sorted(dict.fromkeys(found), key=lambda finding: (order.index(finding.severity), finding.place, finding.code))
+    )
 
 
 def unclassified(compiler: Compiler) -> Iterator[Finding]:
@@ -51,7 +53,9 @@ def unclassified(compiler: Compiler) -> Iterator[Finding]:
             yield Finding(Severity.WARNING, "not-approved", name, text)
         elif bare:
             what = "its keys have no category (`map_key`)" if bare == ["map_key"] else "has no category"
-            yield Finding(Severity.WARNING, "unclassified", name, f"{what}, so it goes nowhere; say what it holds{_choice(field)}")
+            yield Finding(
+                Severity.WARNING, "unclassified", name, f"{what}, so it goes nowhere; say what it holds{_choice(field)}"
+            )
 
 
 def _choice(field: FieldDescriptor) -> str:
@@ -91,7 +95,11 @@ def subjects(compiler: Compiler) -> Iterator[Finding]:
 
 def wildcards(compiler: Compiler) -> Iterator[Finding]:
     """Attribute prefixes while a signal leaves the EU: there they count for nothing."""
-    outside = {destination: item for item, destination in pairs(compiler) if item in BY_ITEM and compiler.site(destination).outside}
+    outside = {
+        destination: item
+        for item, destination in pairs(compiler)
+        if item in BY_ITEM and compiler.site(destination).outside
+    }
     signals = dict.fromkeys(BY_ITEM[item].flow for item in outside.values())
     for key in compiler.policy.otlp.attributes:
         if outside and key.endswith(".*"):
@@ -120,8 +128,17 @@ def _idle_rules(field: FieldDescriptor, kind: str, privacy: FieldPrivacy) -> Ite
     of_strings = bool(privacy.pattern or privacy.max_length or privacy.one_of) and kind != "string"
     of_numbers = privacy.bounded and kind not in ("integer", "float", "duration")
     if of_strings or of_numbers:
-        names = "pattern, max_length and one_of are for strings" if of_strings else "min and max are for numbers and durations"
-        yield Finding(Severity.WARNING, "rule-idle", field.full_name, f"{names}; this is of kind {kind}, and the rule does nothing")
+        names = (
+            "pattern, max_length and one_of are for strings"
+            if of_strings
+            else "min and max are for numbers and durations"
+        )
+        yield Finding(
+            Severity.WARNING,
+            "rule-idle",
+            field.full_name,
+            f"{names}; this is of kind {kind}, and the rule does nothing",
+        )
 
 
 def redacted(compiler: Compiler) -> Iterator[Finding]:
@@ -156,7 +173,10 @@ def unbounded(compiler: Compiler) -> Iterator[Finding]:
         privacy = compiler.classes.get(field.full_name, FieldPrivacy())
         if privacy.category is Category.OPERATIONAL and not privacy.bounded and ("category", "integer") in parts(field):
             yield Finding(
-                Severity.NOTE, "unbounded", field.full_name, "any whole number passes inside the EU; min and max would say which there are"
+                Severity.NOTE,
+                "unbounded",
+                field.full_name,
+                "any whole number passes inside the EU; min and max would say which there are",
             )
 
 
@@ -164,7 +184,12 @@ def routes(compiler: Compiler) -> Iterator[Finding]:
     """Routes that nobody may use, and those that strip nothing."""
     for index, route in enumerate(compiler.table.routes):
         if not route.callers:
-            yield at(Severity.WARNING, "no-caller", ("routes", index), "no caller may use it: name those who may, and what they get")
+            yield at(
+                Severity.WARNING,
+                "no-caller",
+                ("routes", index),
+                "no caller may use it: name those who may, and what they get",
+            )
         if route.mode is Mode.SHADOW:
             text = "is in shadow: its calls pass as they are, and what would be stripped is only told"
             yield at(Severity.NOTE, "shadow-route", ("routes", index, "mode"), text)
@@ -195,7 +220,12 @@ def mail_domains(compiler: Compiler) -> Iterator[Finding]:
         for index, domain in enumerate(getattr(given, part)):
             keys, plain = ("personal_domains", part, index), mail.a_labels(domain)
             if mail.is_registry(plain):
-                yield at(Severity.WARNING, "domain-registry", keys, "is what others register domains under: it counts for all of them")
+                yield at(
+                    Severity.WARNING,
+                    "domain-registry",
+                    keys,
+                    "is what others register domains under: it counts for all of them",
+                )
             elif is_personal(plain) is known:
                 yield at(Severity.WARNING, "domain-idle", keys, text)
 

@@ -54,8 +54,15 @@ def not_closed(compiler: Compiler) -> Iterator[Finding]:
 
 def _kinds(compiler: Compiler) -> Mapping[str, str]:
     """The kinds of values of fields, of maps' keys and of the tracking plan's properties, by the keys of their nodes."""
-    found = {field.full_name: kind for field in own_fields(compiler) for part, kind in parts(field) if part == "category"}
-    keys = {f"{field.full_name}{KEY}": KEY for field in own_fields(compiler) for part, _ in parts(field) if part == "map_key"}
+    found = {
+        field.full_name: kind for field in own_fields(compiler) for part, kind in parts(field) if part == "category"
+    }
+    keys = {
+        f"{field.full_name}{KEY}": KEY
+        for field in own_fields(compiler)
+        for part, _ in parts(field)
+        if part == "map_key"
+    }
     planned = {
         f"tracking_plan.{event}.properties.{name}": KIND_OF[given.kind]
         for event, held in compiler.policy.tracking_plan.items()

@@ -32,7 +32,18 @@ UNFIT: Final[Mapping[Topic, frozenset[str]]] = {
 }
 """Kinds of values that can't be what a name says: `password_changed_at` is a time."""
 
-NAMES: Final = ("ada", "Ada", "ADA", "martin", "Martin", "anna.martin", "Anna Martin", "anna_martin", "anna-martin", "annamartin")
+NAMES: Final = (
+    "ada",
+    "Ada",
+    "ADA",
+    "martin",
+    "Martin",
+    "anna.martin",
+    "Anna Martin",
+    "anna_martin",
+    "anna-martin",
+    "annamartin",
+)
 """What a pattern lets pass that says nothing of its values."""
 
 MAX_CODES: Final = 1000
@@ -118,13 +129,19 @@ def _prohibited_value(field: FieldDescriptor, category: Category, name: str, fou
 def personal_words(compiler: Compiler) -> Iterator[Finding]:
     """Names that say something personal, and are labelled OPERATIONAL, which any token passes."""
     for field in own_fields(compiler):
-        yield from _personal_word(field.name, (field.full_name,), compiler.classes.get(field.full_name, FieldPrivacy()), _kind(field))
+        yield from _personal_word(
+            field.name, (field.full_name,), compiler.classes.get(field.full_name, FieldPrivacy()), _kind(field)
+        )
     for keys, privacy, kind in named(compiler.policy):
         yield from _personal_word(str(keys[-1]), keys, privacy, kind)
 
 
 def _personal_word(name: str, keys: Keys, privacy: FieldPrivacy, kind: str) -> Iterator[Finding]:
-    if privacy.category is not Category.OPERATIONAL or _is_closed(privacy) or kind not in ("string", "integer", "float"):
+    if (
+        privacy.category is not Category.OPERATIONAL
+        or _is_closed(privacy)
+        or kind not in ("string", "integer", "float")
+    ):
         return
     if prohibited(name) is not None:
         return

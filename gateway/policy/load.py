@@ -106,7 +106,11 @@ def _faults_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iterat
         yield keys, "must name a destination"
     for index, name in enumerate(names):
         yield from _faults_of_name((*keys, index), name, policy)
-        if flow not in BY_FLOW and name in policy.destinations and isinstance(policy.destinations[name].exporter, OtlpExporter):
+        if (
+            flow not in BY_FLOW
+            and name in policy.destinations
+            and isinstance(policy.destinations[name].exporter, OtlpExporter)
+        ):
             yield (*keys, index), "has an otlp exporter, which takes OTLP signals only"
     yield from fault.twice(keys, names)
 
@@ -114,7 +118,10 @@ def _faults_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iterat
 def _faults_of_elsewhere(policy: Policy) -> Iterator[Fault]:
     for index, name in enumerate(policy.elsewhere):
         if not _ELSEWHERE.fullmatch(name):
-            yield ("elsewhere", index), "must be a message type's or a service's full name, or a package with .* at its end"
+            yield (
+                ("elsewhere", index),
+                "must be a message type's or a service's full name, or a package with .* at its end",
+            )
         elif elsewhere.is_ours(name):
             yield ("elsewhere", index), "is of a package that the gateway brings, so no other contract defines it"
     yield from fault.twice(("elsewhere",), policy.elsewhere)
@@ -129,7 +136,9 @@ def _faults_of_name(keys: tuple[str | int, ...], name: str, policy: Policy) -> I
 def _faults_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Fault]:
     yield from fault.of_name(keys)
     yield from fault.of_values(keys, held)
-    given = [key for key in (*_RULES, "without") if getattr(held, key) is not None and (key in _BOUNDS or getattr(held, key))]
+    given = [
+        key for key in (*_RULES, "without") if getattr(held, key) is not None and (key in _BOUNDS or getattr(held, key))
+    ]
     for key in given:
         if key not in _FITTING[held.kind]:
             yield (*keys, key), f"is not for a property of type {held.kind}"

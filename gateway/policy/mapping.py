@@ -45,7 +45,9 @@ def parts(text: str) -> tuple[Part, ...]:
         if token[1]:
             found.append(tuple(token[1].split(".")))
         elif token[0] in ("{", "}"):
-            raise ValueError("a brace must open or close a placeholder such as {user.user_id}; write {{ or }} for one of its own")
+            raise ValueError(
+                "a brace must open or close a placeholder such as {user.user_id}; write {{ or }} for one of its own"
+            )
         else:
             found.append({"{{": "{", "}}": "}"}.get(token[0], token[0]))
     return tuple(found)

@@ -38,7 +38,9 @@ _PERCENT: Final = "\uff05"
 _MARKDOWN: Final = re.compile(r"[\\`*\[\]<>#|~!&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What makes emphasis, code, links, tags and entities. An underscore between letters or digits stays: it makes none."""
 
-_LINE: Final = re.compile(r"(?:\A|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))([ \t]*)(?:([-+=:])|([0-9]*)([.)])(?=\s|\Z))?")
+_LINE: Final = re.compile(
+    r"(?:\A|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))([ \t]*)(?:([-+=:])|([0-9]*)([.)])(?=\s|\Z))?"
+)
 """What begins a block where a line begins, and isn't escaped everywhere: an indent, a bullet, a rule, an underline, a list's number."""
 
 _NO_BREAK_SPACE: Final = "\u00a0"

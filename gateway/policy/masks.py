@@ -66,17 +66,26 @@ class Referents:
 
     def _answer(self, key: Key, request: Descriptor) -> Referent | None:
         """The answer of the methods that take a request, and what it lists: a list's mask speaks of each resource in it."""
-        answers = {method.output_type.full_name: method.output_type for method in self._methods.get(request.full_name, ())}
+        answers = {
+            method.output_type.full_name: method.output_type for method in self._methods.get(request.full_name, ())
+        }
         if len(answers) != 1 or (answer := opened_type(*answers.values())) is None:
             return None
-        lists = [below for field in answer.fields if field.is_repeated and not is_map(field) and (below := opened(field)) is not None]
+        lists = [
+            below
+            for field in answer.fields
+            if field.is_repeated and not is_map(field) and (below := opened(field)) is not None
+        ]
         return Referent(key, (answer, *(lists if len(lists) == 1 else ())))
 
     def _beside(self, key: Key, message: Descriptor) -> Referent | None:
         """The resource that message or method are named after; else the only one, if the mask can't mean the answer."""
         holding = [field for field in self._contract.fields(message) if opened(field) is not None]
         methods = self._methods.get(message.full_name, ())
-        resources = {_resource(message.name.removesuffix(_REQUEST)), *(_resource(method.name) for method in methods)} - {""}
+        resources = {
+            _resource(message.name.removesuffix(_REQUEST)),
+            *(_resource(method.name) for method in methods),
+        } - {""}
         fields = {_HUMP.sub("_", name).lower() for name in resources}
         named = [field for field in holding if field.name in fields or message_of(field).name in resources]
         return _one(key, named or (holding if key[1] == UPDATE or not methods else []))
@@ -106,7 +115,11 @@ def _resource(name: str) -> str:
 def _one(key: Key, fields: Sequence[FieldDescriptor]) -> Referent | None:
     """The one type that fields hold. Several fields may: the members of a oneof. What a map holds isn't spoken of by fixed names."""
     types = {message.full_name: message for field in fields if (message := opened(field)) is not None}
-    return Referent(key, tuple(types.values()), tuple(fields)) if len(types) == 1 and not any(map(is_map, fields)) else None
+    return (
+        Referent(key, tuple(types.values()), tuple(fields))
+        if len(types) == 1 and not any(map(is_map, fields))
+        else None
+    )
 
 
 class Kept(Protocol):

@@ -53,7 +53,9 @@ def _requests(compiler: Compiler) -> Iterator[Plan]:
     for index, method in compiler.table.carried():
         route = compiler.policy.routes[index]
         for name, caller in route.callers.items():
-            yield compiler.plan_at(method.request, compiler.site(route.destination), reader=compiler.caller_site(name, caller))
+            yield compiler.plan_at(
+                method.request, compiler.site(route.destination), reader=compiler.caller_site(name, caller)
+            )
 
 
 def _found(plan: Plan, theirs: frozenset[str]) -> Iterator[tuple[str, FieldPlan, Mask]]:

@@ -84,7 +84,9 @@ def misfits(exporter: Exporter, type: str, contract: Contract, absent: Collectio
             yield ("items", name), "no contract has a message type of this name"
             continue
         message = contract.message(name)
-        astray = list(misled(template, message)) or _missorted(template, SHAPES[str(exporter.__struct_config__.tag)], message)
+        astray = list(misled(template, message)) or _missorted(
+            template, SHAPES[str(exporter.__struct_config__.tag)], message
+        )
         yield from ((("items", name, *at), text) for at, text in astray)
 
 
@@ -102,7 +104,9 @@ def overwriting(policy: Policy, exporter: Exporter, planned: str, contract: Cont
         message = contract.message(name)
         for field, reserved in SHAPES[kind].reserved.items():
             if _is_whole(template.get(field), planned, message):
-                yield from ((keys, f"is a key of {kind}'s own, which no item may write") for keys in _planned(policy, reserved))
+                yield from (
+                    (keys, f"is a key of {kind}'s own, which no item may write") for keys in _planned(policy, reserved)
+                )
 
 
 def _planned(policy: Policy, reserved: Reserved) -> Iterator[tuple[str, ...]]:

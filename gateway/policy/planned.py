@@ -62,7 +62,13 @@ class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """The same, in the form that annotations are read into."""
         low, high = self.min or 0, self.max or 0
         return FieldPrivacy(
-            self.category, pattern=self.pattern, max_length=self.max_length, one_of=self.one_of, min=low, max=high, without=self.without
+            self.category,
+            pattern=self.pattern,
+            max_length=self.max_length,
+            one_of=self.one_of,
+            min=low,
+            max=high,
+            without=self.without,
         )
 
 

@@ -16,7 +16,20 @@ from gateway.contracts.contract import Contract, message_of
 from gateway.contracts.spread import spread
 from gateway.errors import FieldReason, Reason
 from gateway.model import Category, FieldPrivacy
-from gateway.plan import Attributes, Body, FieldPlan, Form, Mask, MaskTarget, MessagePlan, Nested, Payload, Presence, Properties, Rule
+from gateway.plan import (
+    Attributes,
+    Body,
+    FieldPlan,
+    Form,
+    Mask,
+    MaskTarget,
+    MessagePlan,
+    Nested,
+    Payload,
+    Presence,
+    Properties,
+    Rule,
+)
 from gateway.policy.fields import held, is_map, values
 from gateway.policy.judge import FORMS, UNCATEGORISED, Site, judge, kind_of, kind_of_message
 from gateway.policy.masks import Key, Referents, Targets, opened
@@ -28,7 +41,9 @@ NESTED: Final = Nested(-1)
 """In `specials`: a plan of its own for what the field holds; the projector fills in the index."""
 
 WIRE: Final[Mapping[int, str]] = {
-    getattr(FieldDescriptor, name): name.removeprefix("TYPE_").lower() for name in dir(FieldDescriptor) if name.startswith("TYPE_")
+    getattr(FieldDescriptor, name): name.removeprefix("TYPE_").lower()
+    for name in dir(FieldDescriptor)
+    if name.startswith("TYPE_")
 }
 """Protobuf's names of the types on the wire."""
 
@@ -94,7 +109,11 @@ class Projector:
     def carriable(self) -> Iterator[Descriptor]:
         """The types that an `Any` may hold: those of which something is kept, and nothing required is stripped."""
         for message in self._types:
-            if message.full_name in self._live and message.full_name not in self._broken and kind_of_message(message) == "message":
+            if (
+                message.full_name in self._live
+                and message.full_name not in self._broken
+                and kind_of_message(message) == "message"
+            ):
                 yield message
 
     def value(self, field: FieldDescriptor, privacy: FieldPrivacy) -> Ruling:
@@ -161,7 +180,9 @@ class Projector:
         message = held(field)
         return message is not None and kind_of_message(message) == "message" and message.full_name not in self._live
 
-    def _spread(self, starts: Callable[[FieldDescriptor], bool], leads: Callable[[FieldDescriptor], str | None]) -> frozenset[str]:
+    def _spread(
+        self, starts: Callable[[FieldDescriptor], bool], leads: Callable[[FieldDescriptor], str | None]
+    ) -> frozenset[str]:
         """The types with a field that `starts`, and those with one that `leads` to such a type, by name. Looks at each field once."""
         found: list[str] = []
         holders: dict[str, list[str]] = {}
@@ -254,7 +275,10 @@ class Projection:
     def _message(self, message: Descriptor) -> MessagePlan:
         fields = self._projector.contract.fields(message)
         kept = ((field, self._projector.ruling(field)) for field in fields)
-        return MessagePlan(message.full_name, tuple(self._field(field, ruling) for field, ruling in kept if not isinstance(ruling, Reason)))
+        return MessagePlan(
+            message.full_name,
+            tuple(self._field(field, ruling) for field, ruling in kept if not isinstance(ruling, Reason)),
+        )
 
     def _whole(self, message: Descriptor) -> MessagePlan:
         """A well-known type that counts as a scalar: all of it."""

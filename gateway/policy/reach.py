@@ -21,7 +21,11 @@ IMPORTED: Final = ("google/", "buf/", "validate/", "protoc-gen-openapiv2/", "gog
 
 def pairs(compiler: Compiler) -> tuple[tuple[str, str], ...]:
     """The item types and destinations of all flows, each pair once. Raises BadPolicy."""
-    found = ((compiler.item_type(flow), destination) for flow, destinations in compiler.flows.items() for destination in destinations)
+    found = (
+        (compiler.item_type(flow), destination)
+        for flow, destinations in compiler.flows.items()
+        for destination in destinations
+    )
     return tuple(dict.fromkeys(found))
 
 
@@ -67,7 +71,11 @@ def _theirs(contract: Contract) -> frozenset[str]:
     found = {message.full_name for message in types if not message.file.name.startswith(IMPORTED)}
     waiting = list(found)
     while waiting:
-        below = {target.full_name for field in contract.fields(contract.message(waiting.pop())) if (target := held(field)) is not None}
+        below = {
+            target.full_name
+            for field in contract.fields(contract.message(waiting.pop()))
+            if (target := held(field)) is not None
+        }
         waiting += below - found
         found |= below
     return frozenset(found) & frozenset(message.full_name for message in types)
@@ -78,7 +86,9 @@ def metadata(policy: Policy) -> Iterator[tuple[tuple[str | int, ...], Metadata]]
     for name, destination in policy.destinations.items():
         yield ("destinations", name, "metadata"), destination.metadata
     for index, route in enumerate(policy.routes):
-        yield from ((("routes", index, "callers", name, "metadata"), caller.metadata) for name, caller in route.callers.items())
+        yield from (
+            (("routes", index, "callers", name, "metadata"), caller.metadata) for name, caller in route.callers.items()
+        )
 
 
 @cache

@@ -54,7 +54,11 @@ def barred(category: Category, region: str) -> str:
     if category is Category.OPERATIONAL:
         return ""
     if region in EU:
-        return "" if region in HOMES or region in HOMES_OF_ONE else "personal data stays in BE, FR or IE, or DE for the CRM"
+        return (
+            ""
+            if region in HOMES or region in HOMES_OF_ONE
+            else "personal data stays in BE, FR or IE, or DE for the CRM"
+        )
     if category not in INDIRECT:
         return "never leaves the EU"
     return "" if region in ABROAD else "may leave the EU for the US only"
@@ -66,7 +70,9 @@ def _faults_of_ceiling(region: str, ceiling: frozenset[Category]) -> Iterator[Fa
             yield ("ceilings", region, category.name), reason
 
 
-def of_allow(keys: tuple[str | int, ...], name: str, recipient: Destination | Caller, policy: Policy) -> Iterator[Fault]:
+def of_allow(
+    keys: tuple[str | int, ...], name: str, recipient: Destination | Caller, policy: Policy
+) -> Iterator[Fault]:
     """What a recipient, at `keys`, is allowed and may not be. `name` is what it is known by where a region is kept for one."""
     region, ceiling = recipient.region, ceiling_of(policy, recipient.region)
     for category in sorted(recipient.allow):
@@ -79,10 +85,16 @@ def of_allow(keys: tuple[str | int, ...], name: str, recipient: Destination | Ca
 
 def _kept_for_another(category: Category, name: str, region: str) -> str:
     only = HOMES_OF_ONE.get(region, name)
-    return "" if only == name or category is Category.OPERATIONAL else f"in {region} only the destination {only} may receive personal data"
+    return (
+        ""
+        if only == name or category is Category.OPERATIONAL
+        else f"in {region} only the destination {only} may receive personal data"
+    )
 
 
-def _faults_of_endpoint(name: str, destination: Destination, exporter: OtlpExporter | HttpExporter, policy: Policy) -> Iterator[Fault]:
+def _faults_of_endpoint(
+    name: str, destination: Destination, exporter: OtlpExporter | HttpExporter, policy: Policy
+) -> Iterator[Fault]:
     keys, form = ("destinations", name, "exporter", "endpoint"), _form(exporter)
     url = _split(exporter.endpoint, port="port" in form, path="path" in form)
     if url is None:
@@ -117,7 +129,14 @@ def _split(endpoint: str, *, port: bool, path: bool) -> SplitResult | None:
         plain = url.scheme in ("http", "https") and url.hostname and (url.port or (url.port is None and not port))
     except ValueError:
         return None
-    odd = (url.path.strip("/") and not path, url.query, url.fragment, "@" in url.netloc, not endpoint.isprintable(), " " in endpoint)
+    odd = (
+        url.path.strip("/") and not path,
+        url.query,
+        url.fragment,
+        "@" in url.netloc,
+        not endpoint.isprintable(),
+        " " in endpoint,
+    )
     return url if plain and not any(odd) else None
 
 

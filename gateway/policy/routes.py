@@ -121,7 +121,10 @@ def _region(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
     to = policy.destinations.get(route.destination)
     away = [host for host in hosts(route.upstream) if not is_loopback(host)]
     if to and to.recipient is Recipient.VENDOR and not policy.hosts.get(to.region, frozenset()).issuperset(away):
-        yield (*keys, "upstream"), f"its host must be listed under hosts.{to.region}, for {route.destination} is a vendor"
+        yield (
+            (*keys, "upstream"),
+            f"its host must be listed under hosts.{to.region}, for {route.destination} is a vendor",
+        )
 
 
 def _methods(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:

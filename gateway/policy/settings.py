@@ -10,7 +10,17 @@ from gateway.detectors.mail_domains import is_personal
 from gateway.policy import mail, shapes
 from gateway.policy.changes import Change, Effect
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Caller, Destination, Exporter, JsonlExporter, NullExporter, PersonalDomains, Policy, Route, UserId
+from gateway.policy.document import (
+    Caller,
+    Destination,
+    Exporter,
+    JsonlExporter,
+    NullExporter,
+    PersonalDomains,
+    Policy,
+    Route,
+    UserId,
+)
 from gateway.policy.http_exporters import Mapped, Template
 from gateway.policy.mapping import leaves, parts
 from gateway.policy.reach import absent_calls, calls
@@ -44,7 +54,9 @@ def settings(old: Compiler, new: Compiler) -> Iterator[Change]:
     for region in sorted({*was.hosts, *now.hosts}):
         yield from _lists(f"hosts.{region}", was.hosts.get(region, ()), now.hosts.get(region, ()))
     for name in sorted({*was.destinations, *now.destinations}):
-        yield from _destination(name, was.destinations.get(name), now.destinations.get(name), used=name in _led_to(was) & _led_to(now))
+        yield from _destination(
+            name, was.destinations.get(name), now.destinations.get(name), used=name in _led_to(was) & _led_to(now)
+        )
     yield from _overrides(old, new)
     yield from _elsewhere(old, new)
 
@@ -73,7 +85,10 @@ def _patterns(was: Policy, now: Policy) -> Iterator[Change]:
 def _mail_domains(was: PersonalDomains, now: PersonalDomains) -> Iterator[Change]:
     """Which addresses count as business ones that didn't, and the reverse. A domain counts for those below it, so those are asked too."""
     old, new = mail.said(was), mail.said(now)
-    told = {name: [(is_personal(at, old), is_personal(at, new)) for at in (name, f"_.{name}")] for name in sorted({*old, *new})}
+    told = {
+        name: [(is_personal(at, old), is_personal(at, new)) for at in (name, f"_.{name}")]
+        for name in sorted({*old, *new})
+    }
     freed = [name for name, pairs in told.items() if (True, False) in pairs]
     barred = [name for name, pairs in told.items() if (False, True) in pairs]
     if freed:
@@ -104,7 +119,10 @@ def _leads(route: Route) -> tuple[object, ...]:
 
 
 def _changed_route(was: Route | None, now: Route | None) -> Iterator[Change]:
-    for route, before, effect, verb in ((now, was, Effect.RELEASED, "a route"), (was, now, Effect.WITHHELD, "no longer a route")):
+    for route, before, effect, verb in (
+        (now, was, Effect.RELEASED, "a route"),
+        (was, now, Effect.WITHHELD, "no longer a route"),
+    ):
         if route is not None and before is None:
             yield Change(effect, f"routes.{route.authority}", f"{verb} to {_route(route)}", route.destination)
     if was is not None and now is not None:
@@ -124,7 +142,10 @@ def _callers(key: str, was: Mapping[str, Caller], now: Mapping[str, Caller]) -> 
             continue
         if old.region != new.region:
             yield Change(Effect.RELEASED, to, f"was: in {old.region}; now: in {new.region}")
-        for effect, verb, more in ((Effect.RELEASED, "gains", new.allow - old.allow), (Effect.WITHHELD, "loses", old.allow - new.allow)):
+        for effect, verb, more in (
+            (Effect.RELEASED, "gains", new.allow - old.allow),
+            (Effect.WITHHELD, "loses", old.allow - new.allow),
+        ):
             if more:
                 yield Change(effect, f"{to}.allow", f"{verb} {few(category.name for category in sorted(more))}")
 
@@ -137,7 +158,9 @@ def _route(route: Route) -> str:
 
 
 def _lists(key: str, was: Collection[object], now: Collection[object], destination: str = "") -> Iterator[Change]:
-    gained, lost = (sorted(getattr(one, "name", str(one)) for one in set(a) - set(b)) for a, b in ((now, was), (was, now)))
+    gained, lost = (
+        sorted(getattr(one, "name", str(one)) for one in set(a) - set(b)) for a, b in ((now, was), (was, now))
+    )
     text = gains(gained, lost)
     if text:
         yield Change(Effect.NOTED, key, text, destination)
@@ -145,14 +168,18 @@ def _lists(key: str, was: Collection[object], now: Collection[object], destinati
 
 def _led_to(policy: Policy) -> frozenset[str]:
     """The destinations that something leads to."""
-    return frozenset(name for names in policy.flows.values() for name in names) | {route.destination for route in policy.routes}
+    return frozenset(name for names in policy.flows.values() for name in names) | {
+        route.destination for route in policy.routes
+    }
 
 
 def _destination(name: str, was: Destination | None, now: Destination | None, *, used: bool) -> Iterator[Change]:
     """What is said of one recipient. To send what it got to another place or another kind of recipient is to release it there."""
     key = f"destinations.{name}"
     if was is None or now is None:
-        yield Change(Effect.NOTED, key, "no longer a destination" if now is None else f"a new destination, {_what(now)}", name)
+        yield Change(
+            Effect.NOTED, key, "no longer a destination" if now is None else f"a new destination, {_what(now)}", name
+        )
         return
     moved = Effect.RELEASED if used else Effect.NOTED
     if _what(was) != _what(now):
@@ -228,7 +255,9 @@ def _elsewhere(old: Compiler, new: Compiler) -> Iterator[Change]:
     was, now = old.written.classifications, new.written.classifications
     for name in sorted(_absent_fields(old) | _absent_fields(new)):
         if was.get(name) != now.get(name) and not (name in now and now[name].overrides):
-            yield Change(Effect.NOTED, f"classifications.{name}", "changed; the contract that has it tells what that releases")
+            yield Change(
+                Effect.NOTED, f"classifications.{name}", "changed; the contract that has it tells what that releases"
+            )
 
 
 def _absent_fields(compiler: Compiler) -> frozenset[str]:

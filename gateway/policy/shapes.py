@@ -51,7 +51,9 @@ def faults(policy: Policy) -> Iterator[Fault]:
 
 def placed(policy: Policy, found: Iterable[Fault]) -> Iterator[Fault]:
     """Faults of a resolved policy, where it is written: that of a pattern stands at the reference, where it has one."""
-    references = {(*keys, "pattern"): (*keys, "shape") for keys, held in _places(policy, ()) if held.shape and not held.pattern}
+    references = {
+        (*keys, "pattern"): (*keys, "shape") for keys, held in _places(policy, ()) if held.shape and not held.pattern
+    }
     return ((references.get(keys, keys), text) for keys, text in found)
 
 
@@ -120,7 +122,9 @@ def _changed(held: Any, change: Callable[[Shaped], Shaped]) -> Any:
         return change(held)
     match held:
         case msgspec.Struct():
-            return msgspec.structs.replace(held, **{name: _changed(getattr(held, name), change) for name in held.__struct_fields__})
+            return msgspec.structs.replace(
+                held, **{name: _changed(getattr(held, name), change) for name in held.__struct_fields__}
+            )
         case Mapping():
             return {key: _changed(below, change) for key, below in held.items()}
         case tuple():

@@ -29,7 +29,9 @@ MAX_TOLD_PATHS: Final = 6
 def subject_plan(contract: Contract, classes: Mapping[str, FieldPrivacy], type: str) -> SubjectPlan:
     """Where the subject of a message type stands. Raises BadContract if several equally shallow fields could be it and none is marked."""
     root = contract.message(type)
-    user_id, work_email = (_find(contract, root, category, classes) for category in (Category.USER_ID, Category.WORK_EMAIL))
+    user_id, work_email = (
+        _find(contract, root, category, classes) for category in (Category.USER_ID, Category.WORK_EMAIL)
+    )
     messages: list[MessagePlan] = []
     _project(root.full_name, [path for path in (user_id, work_email) if path], messages)
     return SubjectPlan(type, tuple(messages), _numbers(user_id), _numbers(work_email))
@@ -89,7 +91,9 @@ def _project(name: str, paths: Sequence[Path], messages: list[MessagePlan]) -> i
     index = len(messages)
     messages.append(MessagePlan(name, ()))
     heads = groupby(sorted(paths, key=lambda path: path[0].number), key=lambda path: path[0])
-    messages[index] = MessagePlan(name, tuple(_field(head, [path[1:] for path in group if path[1:]], messages) for head, group in heads))
+    messages[index] = MessagePlan(
+        name, tuple(_field(head, [path[1:] for path in group if path[1:]], messages) for head, group in heads)
+    )
     return index
 
 

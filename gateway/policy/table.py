@@ -47,7 +47,9 @@ class Table(msgspec.Struct, frozen=True):
         return ("routes", index, "methods", found[0]) if found else ("routes", index)
 
 
-def build(contract: Contract, routes: tuple[Route, ...], origin: Origin, absent: Collection[Keys] = frozenset()) -> Table:
+def build(
+    contract: Contract, routes: tuple[Route, ...], origin: Origin, absent: Collection[Keys] = frozenset()
+) -> Table:
     """The table of `routes`; an exact method goes before `pkg.Service/*`, and that before a route without methods.
 
     `absent` are the methods, by their places in the policy, that other contracts have: they are carried nowhere.
@@ -58,7 +60,9 @@ def build(contract: Contract, routes: tuple[Route, ...], origin: Origin, absent:
     of_service = _by_service(known)
     carried = 0
     for key, index, keys in sorted(_claims(routes), key=lambda claim: _weight(claim[0])):
-        paths = of_service.get(key, ()) if key in (EVERY, _whole(key)) else [path for path in (f"/{key}",) if path in known]
+        paths = (
+            of_service.get(key, ()) if key in (EVERY, _whole(key)) else [path for path in (f"/{key}",) if path in known]
+        )
         carried += len(paths)
         if carried > MAX_CARRIED_METHODS:
             raise origin.fail(keys, f"with it, routes carry more than {MAX_CARRIED_METHODS} methods; name fewer")
@@ -107,7 +111,9 @@ def _by_service(known: Iterable[str]) -> Mapping[str, Sequence[str]]:
 
 def _methods(contract: Contract) -> Iterator[MethodPlan]:
     """All methods that there are, by path."""
-    services = (f"{file.package}.{service.name}".lstrip(".") for file in contract.files.values() for service in file.service)
+    services = (
+        f"{file.package}.{service.name}".lstrip(".") for file in contract.files.values() for service in file.service
+    )
     for name in sorted(services):
         for method in contract.pool.FindServiceByName(name).methods:
             types = (method.input_type.full_name, method.output_type.full_name)

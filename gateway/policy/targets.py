@@ -21,8 +21,12 @@ MAX_NAME_BYTES: Final = 220
 
 _WRITTEN: Final = re.compile(r"\.jsonl(\.lock|\.[0-9]+)?\Z", re.IGNORECASE)
 
-FORM: Final = f"must be -, a file's name that ends in {SUFFIX}, for a file in the state folder, or an absolute path that does"
-OURS: Final = f"must not end in {SUFFIX}, as the files of exporters do, nor in what their backups and locks have behind it"
+FORM: Final = (
+    f"must be -, a file's name that ends in {SUFFIX}, for a file in the state folder, or an absolute path that does"
+)
+OURS: Final = (
+    f"must not end in {SUFFIX}, as the files of exporters do, nor in what their backups and locks have behind it"
+)
 
 
 def is_written(path: str) -> bool:
@@ -33,7 +37,9 @@ def is_written(path: str) -> bool:
 def is_target(path: str) -> bool:
     """Whether an exporter can be given this path."""
     names = path.removeprefix("/").split("/")
-    fits = all(name not in ("", ".", "..") and name.isprintable() and len(name.encode()) <= MAX_NAME_BYTES for name in names)
+    fits = all(
+        name not in ("", ".", "..") and name.isprintable() and len(name.encode()) <= MAX_NAME_BYTES for name in names
+    )
     stated = path.startswith("/") or len(names) == 1
     return path == STDOUT or (fits and stated and names[-1].endswith(SUFFIX) and names[-1] != SUFFIX)
 
@@ -56,7 +62,9 @@ def faults(policy: Policy) -> Iterator[Fault]:
 
 
 def _faults_of_targets(policy: Policy) -> Iterator[Fault]:
-    exporters = {name: held.exporter for name, held in policy.destinations.items() if isinstance(held.exporter, JsonlExporter)}
+    exporters = {
+        name: held.exporter for name, held in policy.destinations.items() if isinstance(held.exporter, JsonlExporter)
+    }
     # A name by default is its destination's before any that is given. Some file systems don't tell capitals.
     taken = {target_of(name, exporter): name for name, exporter in exporters.items() if exporter.path is None}
     for name, exporter in exporters.items():

@@ -67,7 +67,9 @@ def _shape(required: str, **sorts: str) -> Shape:
     return Shape(fields, tuple(required.split()))
 
 
-_SEGMENT: Final = _shape("event", text="anonymousId event userId", object="context integrations", object_map="properties", time="timestamp")
+_SEGMENT: Final = _shape(
+    "event", text="anonymousId event userId", object="context integrations", object_map="properties", time="timestamp"
+)
 
 _MIXPANEL: Final = _shape("event", text="distinct_id event", object_map="properties", time_number="time")
 
@@ -91,7 +93,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
     # https://docs.mixpanel.com/reference/import-events; the exporter puts `distinct_id`, `time`, `$insert_id`, `ip` among the properties.
     # https://docs.mixpanel.com/docs/data-structure/property-reference/reserved-properties: those of Mixpanel's own begin with $ or mp_.
     "mixpanel": _replace(
-        _MIXPANEL, reserved={"properties": Reserved(frozenset({"distinct_id", "ip", "time", "token"}), prefixes=("$", "mp_"))}
+        _MIXPANEL,
+        reserved={"properties": Reserved(frozenset({"distinct_id", "ip", "time", "token"}), prefixes=("$", "mp_"))},
     ),
     # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/: what an agent may set when a ticket is created.
     "zendesk": _replace(
@@ -125,7 +128,9 @@ def _misfit(tree: Any, shape: Shape, keys: tuple[str, ...]) -> tuple[tuple[str |
     return next(filter(None, found), None)
 
 
-def _misfit_of_field(value: Any, field: str, shape: Shape, keys: tuple[str, ...]) -> tuple[tuple[str | int, ...], str] | None:
+def _misfit_of_field(
+    value: Any, field: str, shape: Shape, keys: tuple[str, ...]
+) -> tuple[tuple[str | int, ...], str] | None:
     if field in shape.inner:
         return _misfit(value, shape.inner[field], keys)
     if isinstance(value, Mapping):

@@ -12,19 +12,40 @@ from gateway.patterns import MAX_PATTERN
 from gateway.yamlfile import SECONDS, Listed
 
 Region = Annotated[str, Meta(pattern="[A-Z]{2}", description="a country of ISO 3166-1, two capitals such as FR")]
-Host = Annotated[str, Meta(pattern=r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", description="a host name in lower case, without a port")]
-Slug = Annotated[str, Meta(pattern="[a-z][a-z0-9-]{0,62}", description="a name of lower-case letters, digits and hyphens, a letter first")]
+Host = Annotated[
+    str, Meta(pattern=r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", description="a host name in lower case, without a port")
+]
+Slug = Annotated[
+    str,
+    Meta(
+        pattern="[a-z][a-z0-9-]{0,62}", description="a name of lower-case letters, digits and hyphens, a letter first"
+    ),
+]
 FieldName = Annotated[
-    str, Meta(pattern=r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", description="a field's full name, such as acme.crm.v1.Contact.email")
+    str,
+    Meta(
+        pattern=r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", description="a field's full name, such as acme.crm.v1.Contact.email"
+    ),
 ]
 EventName = Annotated[
-    str, Meta(pattern=r"[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,31}){0,3}", description="a name such as video.exported, in lower case")
+    str,
+    Meta(
+        pattern=r"[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,31}){0,3}",
+        description="a name such as video.exported, in lower case",
+    ),
 ]
 TypeName = Annotated[
-    str, Meta(pattern=r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", description="a message type's full name, such as acme.crm.v1.Contact")
+    str,
+    Meta(
+        pattern=r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", description="a message type's full name, such as acme.crm.v1.Contact"
+    ),
 ]
-Variable = Annotated[str, Meta(pattern=r"[A-Za-z_][A-Za-z0-9_]{0,127}", description="the name of an environment variable")]
-PropertyName = Annotated[str, Meta(pattern="[a-z][a-z0-9_]{0,63}", description="a name such as duration_s, in lower case")]
+Variable = Annotated[
+    str, Meta(pattern=r"[A-Za-z_][A-Za-z0-9_]{0,127}", description="the name of an environment variable")
+]
+PropertyName = Annotated[
+    str, Meta(pattern="[a-z][a-z0-9_]{0,63}", description="a name such as duration_s, in lower case")
+]
 PatternText = Annotated[str, Meta(min_length=1, max_length=MAX_PATTERN)]
 Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 Days = Annotated[int, Meta(ge=1, le=365)]
@@ -39,9 +60,12 @@ EXEMPTIBLE_USER_ID: Final = (Detector.PHONE, Detector.CARD)
 """The same in user IDs, everywhere: numbers, which an identifier may be."""
 
 MetadataKey = Annotated[
-    str, Meta(pattern=r"[a-z0-9_.-]{1,128}", description="a key of gRPC metadata: lower-case letters, digits, -, _ and .")
+    str,
+    Meta(pattern=r"[a-z0-9_.-]{1,128}", description="a key of gRPC metadata: lower-case letters, digits, -, _ and ."),
 ]
-Token = Annotated[str, Meta(pattern=r"[A-Za-z0-9!#$%&'*+.^_`|~@/-]{1,256}", description="a key of W3C baggage or tracestate")]
+Token = Annotated[
+    str, Meta(pattern=r"[A-Za-z0-9!#$%&'*+.^_`|~@/-]{1,256}", description="a key of W3C baggage or tracestate")
+]
 Code = Literal[
     "CANCELLED",
     "UNKNOWN",

@@ -60,20 +60,28 @@ def identity(pem: bytes) -> Identity:
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         names = () if _is_authority(certificate) else tuple(dict.fromkeys(_names(certificate)))
-        return Identity(names, certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp())
+        return Identity(
+            names, certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+        )
     except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return Identity()
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
     """Whether it signs others, as no caller's own may: X509-SVID, section 5.2."""
-    return any(isinstance(extension.value, x509.BasicConstraints) and extension.value.ca for extension in certificate.extensions)
+    return any(
+        isinstance(extension.value, x509.BasicConstraints) and extension.value.ca
+        for extension in certificate.extensions
+    )
 
 
 def _names(certificate: x509.Certificate) -> Iterator[str]:
     """One URI, if it is a SPIFFE ID (X509-SVID, section 2); without URIs, the DNS names that aren't wildcards."""
     held = [
-        name for extension in certificate.extensions if isinstance(extension.value, x509.SubjectAlternativeName) for name in extension.value
+        name
+        for extension in certificate.extensions
+        if isinstance(extension.value, x509.SubjectAlternativeName)
+        for name in extension.value
     ]
     match [name.value for name in held if isinstance(name, x509.UniformResourceIdentifier)]:
         case []:

@@ -194,7 +194,9 @@ class _Stream:
             self._work.clear()
             ready, self._ready = self._ready, []
             if ready:
-                await self._context.write(delivery_pb2.AcceptResponse(acknowledgements=[one for one, _ in ready]).SerializeToString())
+                await self._context.write(
+                    delivery_pb2.AcceptResponse(acknowledgements=[one for one, _ in ready]).SerializeToString()
+                )
                 self._groups -= len(ready)
                 self._bytes -= sum(size for _, size in ready)
                 self._room.set()
@@ -253,7 +255,9 @@ class _Stream:
     async def _decided(self, one: delivery_pb2.Parcel, received_ns: int) -> Release | Reason:
         """The release, or why there is none: one item that may not leave takes no other with it."""
         try:
-            verdict = await self._hub.again.decide(one.destination, one.type, one.payload, received_ns, personal=one.personal)
+            verdict = await self._hub.again.decide(
+                one.destination, one.type, one.payload, received_ns, personal=one.personal
+            )
         except Refused as error:
             return error.reason
         return verdict.reason if isinstance(verdict, Withheld) else verdict

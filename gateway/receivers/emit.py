@@ -33,7 +33,10 @@ from gateway.telemetry.traces import Called, tell_items
 _ID: Final = FieldPlan(1, "request_id", "string", Presence.IMPLICIT)
 _ONE, _MANY = build(
     (
-        MessagePlan("Request", (_ID, FieldPlan(2, "item", "bytes", Presence.EXPLICIT), FieldPlan(3, "verbose", "bool", Presence.IMPLICIT))),
+        MessagePlan(
+            "Request",
+            (_ID, FieldPlan(2, "item", "bytes", Presence.EXPLICIT), FieldPlan(3, "verbose", "bool", Presence.IMPLICIT)),
+        ),
         MessagePlan("BatchRequest", (_ID, FieldPlan(2, "items", "bytes", Presence.EXPANDED))),
     )
 )
@@ -86,7 +89,9 @@ Begun = Callable[[], tuple[Find, Streamed]]
 """Begins a call. Raises Refused."""
 
 
-def handlers(flows: CurrentFlows, intake: Intake, guard: Guard, in_flight: InFlight[Streamed]) -> Iterator[grpc.GenericRpcHandler]:
+def handlers(
+    flows: CurrentFlows, intake: Intake, guard: Guard, in_flight: InFlight[Streamed]
+) -> Iterator[grpc.GenericRpcHandler]:
     """The handlers of the emit services. Streams in flight, which may have to end, are told to `in_flight`."""
     host = _Host(flows, intake, guard, in_flight)
     for service in SERVICES:

@@ -91,7 +91,12 @@ def _within(raw: bytes, end: int) -> int:
     return end
 
 
-_READERS: Final[Mapping[int, Callable[[bytes, int], tuple[Value, int]]]] = {0: read_varint, 1: _fixed64, 2: _delimited, 5: _fixed32}
+_READERS: Final[Mapping[int, Callable[[bytes, int], tuple[Value, int]]]] = {
+    0: read_varint,
+    1: _fixed64,
+    2: _delimited,
+    5: _fixed32,
+}
 """By wire type."""
 
 

@@ -58,7 +58,10 @@ STATUS: Final[Mapping[Reason, tuple[grpc.StatusCode, str]]] = {
     CallReason.WITHHELD: (_Code.FAILED_PRECONDITION, "the message is withheld from its destination"),
     ItemReason.EVENT_NOT_PLANNED: (_Code.FAILED_PRECONDITION, "the tracking plan doesn't list this event"),
     ItemReason.MASK_EMPTY: (_Code.FAILED_PRECONDITION, "none of a field mask's paths may leave"),
-    ItemReason.MASK_UNCLEAR: (_Code.FAILED_PRECONDITION, "the contract doesn't tell which message a field mask speaks of"),
+    ItemReason.MASK_UNCLEAR: (
+        _Code.FAILED_PRECONDITION,
+        "the contract doesn't tell which message a field mask speaks of",
+    ),
     ItemReason.UNKNOWN_TYPE: (_Code.FAILED_PRECONDITION, "no contract has this message type"),
     ItemReason.UNKNOWN_FLOW: (_Code.FAILED_PRECONDITION, "the policy has no flow for this"),
     ItemReason.UNKNOWN_DESTINATION: (_Code.FAILED_PRECONDITION, "the policy has no such destination"),
@@ -108,7 +111,9 @@ class Guard:
 
     def stream(self, handler: Stream, called: Called | None = None, reading: Reading = ITEMS) -> Method:
         """The method of streams of requests that a handler answers."""
-        return grpc.stream_unary_rpc_method_handler(self.relay(lambda requests, context: handler(requests), called, reading))
+        return grpc.stream_unary_rpc_method_handler(
+            self.relay(lambda requests, context: handler(requests), called, reading)
+        )
 
     def relay(self, handler: Relay, called: Called | None = None, reading: Reading = ANYTHING) -> Behaviour:
         """A handler that takes the call's context, guarded."""

@@ -29,14 +29,18 @@ class Hint(StrEnum):
     NOT_UTF_8 = "JSON is UTF-8, without a byte order mark"
     NOT_JSON = "the body isn't JSON as RFC 8259 has it, or it ends early"
     NOT_A_REQUEST = "the body must be one JSON object, the export request of this path"
-    UNKNOWN_KEYS = "no key of the body is known at this path: resourceLogs, resourceSpans or resourceMetrics, as the path says"
+    UNKNOWN_KEYS = (
+        "no key of the body is known at this path: resourceLogs, resourceSpans or resourceMetrics, as the path says"
+    )
     DUPLICATE_KEY = "an object has a key twice; a key in lowerCamelCase and in snake_case is the same"
     ID_NOT_HEXADECIMAL = "trace and span IDs are hexadecimal, not base64"
     ENUM_NOT_INTEGER = "enums are integers, not names"
     NOT_BASE64 = "bytes are base64"
     NOT_A_STRING = "a string is wanted where something else stands"
     NOT_A_BOOLEAN = "true or false is wanted where something else stands"
-    NOT_A_NUMBER = "a number in its type's range is wanted where something else stands; times are nanoseconds since 1970"
+    NOT_A_NUMBER = (
+        "a number in its type's range is wanted where something else stands; times are nanoseconds since 1970"
+    )
     NOT_AN_OBJECT = "an object is wanted where something else stands"
     NOT_A_LIST = "a list is wanted where something else stands"
     NOT_A_SCALAR = "one value is wanted where an object or a list stands"

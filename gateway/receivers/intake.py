@@ -163,7 +163,9 @@ class Intake:
         assert asked is not None
         assert subject is not None
         try:
-            self._pack(decided, asked, await self._decider.with_facts(asked.flow, asked.item, decided.received_ns, subject))
+            self._pack(
+                decided, asked, await self._decider.with_facts(asked.flow, asked.item, decided.received_ns, subject)
+            )
         except Refused as error:
             decided.refused = error.reason
 

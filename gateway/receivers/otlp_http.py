@@ -100,24 +100,33 @@ def _hinted(hint: Hint) -> Fault:
 
 
 _METHOD: Final = Fault(_Http.METHOD_NOT_ALLOWED, STATUS[CallReason.UNKNOWN_METHOD], headers={"Allow": "POST"})
-_TYPE: Final = Fault(_Http.UNSUPPORTED_MEDIA_TYPE, (grpc.StatusCode.INVALID_ARGUMENT, f"the content type must be {PROTOBUF} or {JSON}"))
+_TYPE: Final = Fault(
+    _Http.UNSUPPORTED_MEDIA_TYPE, (grpc.StatusCode.INVALID_ARGUMENT, f"the content type must be {PROTOBUF} or {JSON}")
+)
 _GRPC: Final = Fault(
     _Http.UNSUPPORTED_MEDIA_TYPE,
-    (grpc.StatusCode.INVALID_ARGUMENT, f"the content type must be {PROTOBUF} or {JSON}; gRPC has a port of its own, the listener local's"),
+    (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        f"the content type must be {PROTOBUF} or {JSON}; gRPC has a port of its own, the listener local's",
+    ),
 )
 _ENCODING: Final = Fault(
     _Http.UNSUPPORTED_MEDIA_TYPE,
     (grpc.StatusCode.INVALID_ARGUMENT, "the content encoding must be gzip, or none"),
     headers={"Accept-Encoding": "gzip"},
 )
-_EXPECTED: Final = Fault(_Http.EXPECTATION_FAILED, (grpc.StatusCode.INVALID_ARGUMENT, "only 100-continue can be expected"))
+_EXPECTED: Final = Fault(
+    _Http.EXPECTATION_FAILED, (grpc.StatusCode.INVALID_ARGUMENT, "only 100-continue can be expected")
+)
 _SLOW: Final = Fault(_Http.REQUEST_TIMEOUT, (grpc.StatusCode.DEADLINE_EXCEEDED, "the request took too long to arrive"))
 
 
 class OtlpHttp:
     """The listener `local_http`."""
 
-    def __init__(self, given: LocalHttp, flows: CurrentFlows, intake: Intake, calls: int, seen: Calls | None = None) -> None:
+    def __init__(
+        self, given: LocalHttp, flows: CurrentFlows, intake: Intake, calls: int, seen: Calls | None = None
+    ) -> None:
         """`calls` at once, at most: one more, and the body that has been arriving longest is given up, or it is refused itself.
 
         `seen` is told of each.
@@ -132,7 +141,10 @@ class OtlpHttp:
 
     def uses(self) -> Mapping[str, Callable[[], Use]]:
         """What tells how many calls and connections there are."""
-        return {"local_http_calls": lambda: Use(self._calls - self._room, self._calls), "local_http_connections": self._site.use}
+        return {
+            "local_http_calls": lambda: Use(self._calls - self._room, self._calls),
+            "local_http_connections": self._site.use,
+        }
 
     async def start(self) -> str:
         """Listen; the address with the port that was free where 0 was asked for. Raises BadConfig."""
@@ -250,7 +262,9 @@ def _refusal(wrong: Fault, kind: str, *, last: bool) -> Page:
 
 def _failed(status: HTTPStatus) -> Page:
     """What isn't HTTP, and what failed here."""
-    return _refusal(fault(ItemReason.MALFORMED if status == _Http.BAD_REQUEST else CallReason.INTERNAL), JSON, last=True)
+    return _refusal(
+        fault(ItemReason.MALFORMED if status == _Http.BAD_REQUEST else CallReason.INTERNAL), JSON, last=True
+    )
 
 
 def _number(code: grpc.StatusCode) -> int:

@@ -65,7 +65,9 @@ async def _describe(flows: CurrentFlows, raw: bytes) -> bytes:
     current, request = flows(), _parse(DescribeRequest, raw)
     destinations = [request.destination] if request.destination else list(current.compiler.policy.destinations)
     _check(current, request.type, destinations)
-    return DescribeResponse(descriptions=[_description(current, request.type, name) for name in destinations]).SerializeToString()
+    return DescribeResponse(
+        descriptions=[_description(current, request.type, name) for name in destinations]
+    ).SerializeToString()
 
 
 def _parse(cls: type[T], raw: bytes) -> T:

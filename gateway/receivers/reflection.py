@@ -49,7 +49,9 @@ class Reflection:
         methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(self._guard.relay(self._info))
         }
-        server.add_generic_rpc_handlers(tuple(grpc.method_handlers_generic_handler(name, methods) for name in REFLECTION))
+        server.add_generic_rpc_handlers(
+            tuple(grpc.method_handlers_generic_handler(name, methods) for name in REFLECTION)
+        )
 
     async def _info(self, requests: Incoming, context: Context) -> None:
         async for answer in self._told.ServerReflectionInfo(_questions(requests), context):
@@ -102,7 +104,9 @@ class _Pools:
     def FindExtensionByNumber(self, message: Descriptor, number: int) -> FieldDescriptor:
         """As DescriptorPool's: the extension of the type with the message's name."""
         name = message.full_name
-        field: FieldDescriptor = self._first(lambda pool: pool.FindExtensionByNumber(pool.FindMessageTypeByName(name), number))
+        field: FieldDescriptor = self._first(
+            lambda pool: pool.FindExtensionByNumber(pool.FindMessageTypeByName(name), number)
+        )
         return field
 
     def FindAllExtensions(self, message: Descriptor) -> list[FieldDescriptor]:

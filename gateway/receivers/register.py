@@ -44,7 +44,9 @@ class Register:
         self._counts.refused_agent(reason)
         if times := self._repeats.count(("refused", *names)):
             who = ", ".join(map(_shown, names[:4])) or "a certificate without one usable name"
-            log.warning("an agent is refused, %d times since last said: listeners.delivery.agents doesn't name %s", times, who)
+            log.warning(
+                "an agent is refused, %d times since last said: listeners.delivery.agents doesn't name %s", times, who
+            )
 
 
 def _connected(streams: Mapping[str, int]) -> int:
@@ -52,4 +54,6 @@ def _connected(streams: Mapping[str, int]) -> int:
 
 
 def _shown(name: str) -> str:
-    return name if len(name) <= MAX_NAME_CHARS and name.isascii() and name.isprintable() else "a name that can't be shown"
+    return (
+        name if len(name) <= MAX_NAME_CHARS and name.isascii() and name.isprintable() else "a name that can't be shown"
+    )

@@ -18,7 +18,13 @@ RETRY_AFTER_SECONDS: Final = 5.0
 """When an agent may send again what the hub's policy doesn't lead on yet."""
 
 FINAL: Final = frozenset(
-    {ItemReason.MALFORMED, ItemReason.TOO_LARGE, ItemReason.TOO_DEEP, ItemReason.TOO_MANY_ITEMS, ItemReason.PERSONAL_ACCOUNT}
+    {
+        ItemReason.MALFORMED,
+        ItemReason.TOO_LARGE,
+        ItemReason.TOO_DEEP,
+        ItemReason.TOO_MANY_ITEMS,
+        ItemReason.PERSONAL_ACCOUNT,
+    }
 )
 """Refusals by what the item is, whatever the policy says. Any other another policy, or another version of a contract, may not make."""
 
@@ -51,5 +57,7 @@ class RollOut:
             return
         if agent not in self._warned:
             self._warned.add(agent)
-            log.warning("%s: its policy lets pass what no policy here does or did; it is asked to send that again", agent)
+            log.warning(
+                "%s: its policy lets pass what no policy here does or did; it is asked to send that again", agent
+            )
         raise Retryable(CallReason.UNKNOWN_PLAN, RETRY_AFTER_SECONDS)

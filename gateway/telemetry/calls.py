@@ -24,7 +24,12 @@ class Calls:
     def begin(self, called: Called, metadata: Callable[[], Iterable[Any] | None]) -> Call:
         """A call has come; `metadata` gives its pairs."""
         spans = self._spans()
-        return Call(self._listener, called, self._counts, None if spans is None else spans.begin(called, traceparent(metadata())))
+        return Call(
+            self._listener,
+            called,
+            self._counts,
+            None if spans is None else spans.begin(called, traceparent(metadata())),
+        )
 
 
 class Call:

@@ -150,7 +150,9 @@ class Counts:
 
     # What is in force.
 
-    def in_force(self, digest: str, version: int, flows: Mapping[str, Sequence[str]], *, file: str = "", elsewhere: int = 0) -> None:
+    def in_force(
+        self, digest: str, version: int, flows: Mapping[str, Sequence[str]], *, file: str = "", elsewhere: int = 0
+    ) -> None:
         """A policy is in force; `digest` and that of its `file` in hexadecimal, `flows` with their destinations.
 
         `elsewhere` is how many more flows there are, of types that the contracts lack. What earlier ones counted stays.

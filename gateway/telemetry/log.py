@@ -113,7 +113,9 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
 
 def _shown(value: Any) -> str:
     """A field's text: in quotes unless it is one plain word."""
-    text = value if isinstance(value, str) else ", ".join(value) or "none" if isinstance(value, Sequence) else str(value)
+    text = (
+        value if isinstance(value, str) else ", ".join(value) or "none" if isinstance(value, Sequence) else str(value)
+    )
     return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 

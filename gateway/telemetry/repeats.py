@@ -17,7 +17,9 @@ MAX_KEYS: Final = 1024
 class Repeats:
     """Counts what happens by key, and tells when it is time to say it."""
 
-    def __init__(self, period: float = PERIOD_SECONDS, clock: Callable[[], float] = time.monotonic, keys: int = MAX_KEYS) -> None:
+    def __init__(
+        self, period: float = PERIOD_SECONDS, clock: Callable[[], float] = time.monotonic, keys: int = MAX_KEYS
+    ) -> None:
         """`period` in seconds of `clock`; no more than so many `keys` are said in one. The one said longest ago makes room."""
         self._period = period
         self._keys = keys

@@ -88,10 +88,17 @@ class Metric(msgspec.Struct, frozen=True):
 
 
 CALLS: Final = Metric(
-    "calls", Kind.COUNTER, ("listener", "service", "code"), "Calls to the gateway's own services that have ended, by how they ended"
+    "calls",
+    Kind.COUNTER,
+    ("listener", "service", "code"),
+    "Calls to the gateway's own services that have ended, by how they ended",
 )
 CALL_DURATION: Final = Metric(
-    "call_duration_seconds", Kind.HISTOGRAM, ("listener", "service"), "How long calls took, delivery included", "seconds"
+    "call_duration_seconds",
+    Kind.HISTOGRAM,
+    ("listener", "service"),
+    "How long calls took, delivery included",
+    "seconds",
 )
 ITEMS: Final = Metric(
     "items",
@@ -103,7 +110,11 @@ VERDICTS: Final = Metric(
     "verdicts", Kind.COUNTER, ("destination", "verdict", "reason"), "What was decided on accepted items, by destination"
 )
 DECISION_DURATION: Final = Metric(
-    "decision_duration_seconds", Kind.HISTOGRAM, ("flow",), "How long deciding on an item took, for all destinations of its flow", "seconds"
+    "decision_duration_seconds",
+    Kind.HISTOGRAM,
+    ("flow",),
+    "How long deciding on an item took, for all destinations of its flow",
+    "seconds",
 )
 FIELDS_STRIPPED: Final = Metric(
     "fields_stripped",
@@ -134,13 +145,24 @@ OUTBOX_ITEMS: Final = Metric("outbox_items", Kind.GAUGE, ("destination",), "Rele
 OUTBOX_BYTES: Final = Metric(
     "outbox_bytes", Kind.GAUGE, ("destination",), "The bytes of those, as they count to the outbox's limit", "bytes"
 )
-OUTBOX_AGE: Final = Metric("outbox_age_seconds", Kind.GAUGE, ("destination",), "For how long the oldest of those has waited", "seconds")
-DEAD_LETTERS: Final = Metric("dead_letters", Kind.GAUGE, ("destination",), "Releases that were set aside, for they can't be delivered")
+OUTBOX_AGE: Final = Metric(
+    "outbox_age_seconds", Kind.GAUGE, ("destination",), "For how long the oldest of those has waited", "seconds"
+)
+DEAD_LETTERS: Final = Metric(
+    "dead_letters", Kind.GAUGE, ("destination",), "Releases that were set aside, for they can't be delivered"
+)
 DEAD_LETTERS_BYTES: Final = Metric(
-    "dead_letters_bytes", Kind.GAUGE, ("destination",), "The bytes of those, as they count to the outbox's limit", "bytes"
+    "dead_letters_bytes",
+    Kind.GAUGE,
+    ("destination",),
+    "The bytes of those, as they count to the outbox's limit",
+    "bytes",
 )
 BURIED: Final = Metric(
-    "buried", Kind.COUNTER, ("destination", "reason"), "Releases that became dead letters; reason is BURIED where an operator said so"
+    "buried",
+    Kind.COUNTER,
+    ("destination", "reason"),
+    "Releases that became dead letters; reason is BURIED where an operator said so",
 )
 PURGED: Final = Metric(
     "purged",
@@ -150,9 +172,14 @@ PURGED: Final = Metric(
     " or their retention is over; reason is PURGED where an operator said so, of dead letters too",
 )
 RECIPIENT_FAILING: Final = Metric(
-    "recipient_failing", Kind.GAUGE, ("destination",), "1 while a recipient fails again and again, and is tried less often"
+    "recipient_failing",
+    Kind.GAUGE,
+    ("destination",),
+    "1 while a recipient fails again and again, and is tried less often",
 )
-OUTBOX_SET_ASIDE: Final = Metric("outbox_set_aside", Kind.COUNTER, (), "Damaged files of the outbox that were set aside")
+OUTBOX_SET_ASIDE: Final = Metric(
+    "outbox_set_aside", Kind.COUNTER, (), "Damaged files of the outbox that were set aside"
+)
 PROXY_CALLS: Final = Metric(
     "proxy_calls",
     Kind.COUNTER,
@@ -169,7 +196,11 @@ UPSTREAM_FAILURES: Final = Metric(
 )
 HUB_UP: Final = Metric("hub_up", Kind.GAUGE, (), "Of an agent: 1 while its hub takes what it is handed")
 HUB_LAST_SUCCESS: Final = Metric(
-    "hub_last_success_timestamp_seconds", Kind.GAUGE, (), "Of an agent: when it last heard of its hub, since 1970; 0 if never", "seconds"
+    "hub_last_success_timestamp_seconds",
+    Kind.GAUGE,
+    (),
+    "Of an agent: when it last heard of its hub, since 1970; 0 if never",
+    "seconds",
 )
 HUB_FAILURES: Final = Metric(
     "hub_failures",
@@ -198,22 +229,38 @@ STRAY_ERRORS: Final = Metric(
 PROXY_FIELDS_STRIPPED: Final = Metric(
     "proxy_fields_stripped", Kind.COUNTER, (), "Fields and metadata keys stripped from calls between services"
 )
-ACCESS_LOG_DROPPED: Final = Metric("access_log_dropped", Kind.COUNTER, (), "Entries of the access log that could not be written")
-SPANS: Final = Metric(
-    "spans", Kind.COUNTER, ("outcome",), "The gateway's own spans; outcome is handed (to the flow otlp/traces) or lost, with their batch"
+ACCESS_LOG_DROPPED: Final = Metric(
+    "access_log_dropped", Kind.COUNTER, (), "Entries of the access log that could not be written"
 )
-RELOADS: Final = Metric("reloads", Kind.COUNTER, ("subject", "outcome"), "Loads of changed files; outcome is ok or failed")
-RELOAD_FAILED: Final = Metric("reload_failed", Kind.GAUGE, ("subject",), "1 while the files on disk are not what is in force")
+SPANS: Final = Metric(
+    "spans",
+    Kind.COUNTER,
+    ("outcome",),
+    "The gateway's own spans; outcome is handed (to the flow otlp/traces) or lost, with their batch",
+)
+RELOADS: Final = Metric(
+    "reloads", Kind.COUNTER, ("subject", "outcome"), "Loads of changed files; outcome is ok or failed"
+)
+RELOAD_FAILED: Final = Metric(
+    "reload_failed", Kind.GAUGE, ("subject",), "1 while the files on disk are not what is in force"
+)
 POLICY_INFO: Final = Metric("policy_info", Kind.GAUGE, ("digest", "file", "version"), "1: the policy in force")
 FLOWS_ELSEWHERE: Final = Metric(
-    "flows_elsewhere", Kind.GAUGE, (), "Flows of the policy in force whose message types the contracts lack: their items are refused"
+    "flows_elsewhere",
+    Kind.GAUGE,
+    (),
+    "Flows of the policy in force whose message types the contracts lack: their items are refused",
 )
 BUILD_INFO: Final = Metric("build_info", Kind.GAUGE, ("version",), "1: the gateway that runs")
 
 RESOURCE_USED: Final = Metric("resource_used", Kind.GAUGE, ("resource",), "How much of something bounded is in use")
 RESOURCE_LIMIT: Final = Metric("resource_limit", Kind.GAUGE, ("resource",), "How much of that there may be")
-RESOURCE_USED_BYTES: Final = Metric("resource_used_bytes", Kind.GAUGE, ("resource",), "How much of something bounded is in use", "bytes")
-RESOURCE_LIMIT_BYTES: Final = Metric("resource_limit_bytes", Kind.GAUGE, ("resource",), "How much of that there may be", "bytes")
+RESOURCE_USED_BYTES: Final = Metric(
+    "resource_used_bytes", Kind.GAUGE, ("resource",), "How much of something bounded is in use", "bytes"
+)
+RESOURCE_LIMIT_BYTES: Final = Metric(
+    "resource_limit_bytes", Kind.GAUGE, ("resource",), "How much of that there may be", "bytes"
+)
 
 METRICS: Final = (
     CALLS,
@@ -265,7 +312,14 @@ PROCESS_METRICS: Final = (
     Metric("cpu_seconds", Kind.COUNTER, (), "Total user and system CPU time spent in seconds.", "seconds", _PROCESS),
     Metric("resident_memory_bytes", Kind.GAUGE, (), "Resident memory size in bytes.", "bytes", _PROCESS),
     Metric("virtual_memory_bytes", Kind.GAUGE, (), "Virtual memory size in bytes.", "bytes", _PROCESS),
-    Metric("start_time_seconds", Kind.GAUGE, (), "Start time of the process since unix epoch in seconds.", "seconds", _PROCESS),
+    Metric(
+        "start_time_seconds",
+        Kind.GAUGE,
+        (),
+        "Start time of the process since unix epoch in seconds.",
+        "seconds",
+        _PROCESS,
+    ),
     Metric("open_fds", Kind.GAUGE, (), "Number of open file descriptors.", "", _PROCESS),
     Metric("max_fds", Kind.GAUGE, (), "Maximum number of open file descriptors.", "", _PROCESS),
     Metric("objects_collected", Kind.COUNTER, ("generation",), "Objects collected during gc", "", _GC),

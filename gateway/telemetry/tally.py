@@ -32,7 +32,9 @@ class Tally(dict[Key, int]):
 
     def observe(self, _: CallbackOptions) -> list[Observation]:
         """All numbers, as OpenTelemetry asks for them. A value that is an enum's is shown as its text."""
-        return [Observation(count, dict(zip(self.metric.labels, map(str, key), strict=True))) for key, count in self.items()]
+        return [
+            Observation(count, dict(zip(self.metric.labels, map(str, key), strict=True))) for key, count in self.items()
+        ]
 
 
 class Durations:

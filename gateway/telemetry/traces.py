@@ -17,7 +17,15 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
 
 from gateway import __version__
 from gateway.telemetry.counts import Counts
@@ -101,7 +109,9 @@ class Spans:
         """`ratio` of the traces that begin here are sampled, and those that their callers sample. On the event loop."""
         resource = Resource({"service.name": SERVICE, "service.version": __version__})
         sampler = ParentBased(TraceIdRatioBased(ratio))
-        self._provider = TracerProvider(sampler, resource, shutdown_on_exit=False, span_limits=_LIMITS, meter_provider=NoOpMeterProvider())
+        self._provider = TracerProvider(
+            sampler, resource, shutdown_on_exit=False, span_limits=_LIMITS, meter_provider=NoOpMeterProvider()
+        )
         exporter = Exporter(asyncio.get_running_loop(), send, counts)
         self._provider.add_span_processor(
             BatchSpanProcessor(exporter, QUEUE, EVERY, BATCH, LONGEST * 1000, meter_provider=NoOpMeterProvider())

@@ -11,7 +11,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-UNITS: Final[Mapping[str, int]] = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "mo": 30 * 86_400, "y": 365 * 86_400}
+UNITS: Final[Mapping[str, int]] = {
+    "s": 1,
+    "min": 60,
+    "h": 3600,
+    "d": 86_400,
+    "w": 7 * 86_400,
+    "mo": 30 * 86_400,
+    "y": 365 * 86_400,
+}
 """Seconds of each unit."""
 
 MAX_SECONDS: Final = 1000 * UNITS["y"]
@@ -49,7 +57,9 @@ def read(value: object, text: str, unit: str) -> Decimal:
     if short is None:
         raise ValueError(WANTED)
     number, m = short.groups()
-    raise ValueError(f"{number}min or {number}mo: m alone is neither" if m else f"{number}{unit}: a number needs its unit")
+    raise ValueError(
+        f"{number}min or {number}mo: m alone is neither" if m else f"{number}{unit}: a number needs its unit"
+    )
 
 
 def _bounded(seconds: Decimal) -> Decimal:

@@ -74,7 +74,9 @@ def nearest(name: str, known: Sequence[str]) -> list[str]:
 
 def _nearest(name: str, known: Sequence[str], most: int, likeness: float) -> list[str]:
     folded = {option.casefold().replace("-", "_"): option for option in known}
-    return [folded[near] for near in difflib.get_close_matches(name.casefold().replace("-", "_"), folded, most, likeness)]
+    return [
+        folded[near] for near in difflib.get_close_matches(name.casefold().replace("-", "_"), folded, most, likeness)
+    ]
 
 
 def bounded(value: Any, metas: Iterable[Any]) -> Any:
@@ -147,7 +149,9 @@ def _int(node: Node) -> int:
     if isinstance(node.value, int) and not isinstance(node.value, bool) and node.value in _INT64:
         return node.value
     if node.plain and re.fullmatch("[-+]?[1-9][0-9]*", node.text, re.ASCII):
-        raise Unfit(f"must be a whole number of at {f'least {_INT64[0]}' if node.text[0] == '-' else f'most {_INT64[-1]}'}")
+        raise Unfit(
+            f"must be a whole number of at {f'least {_INT64[0]}' if node.text[0] == '-' else f'most {_INT64[-1]}'}"
+        )
     raise Unfit("must be a whole number")
 
 

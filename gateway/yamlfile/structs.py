@@ -21,7 +21,9 @@ from gateway.yamlfile.scalars import LEAVES, Listed, Unfit, bounded, guess, name
 T = TypeVar("T")
 
 # What YAML has for numbers, those among them that aren't read as numbers here.
-_NUMBER: Final = re.compile(r"[-+]?(?:\.(?:inf|nan)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?)", re.ASCII | re.IGNORECASE)
+_NUMBER: Final = re.compile(
+    r"[-+]?(?:\.(?:inf|nan)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?)", re.ASCII | re.IGNORECASE
+)
 
 _WRONG: Final = object()
 """Stands for a value that doesn't fit, so that what holds it isn't made, and what stands beside it is read."""
@@ -97,7 +99,9 @@ class _Reader:
         if issubclass(type_, msgspec.Struct):
             return self._struct(type_, node, keys)
         if issubclass(type_, Enum):
-            return named(type_.__members__ if issubclass(type_, IntEnum) else {member.value: member for member in type_}, node)
+            return named(
+                type_.__members__ if issubclass(type_, IntEnum) else {member.value: member for member in type_}, node
+            )
         return LEAVES[type_](node)
 
     def _struct(self, type_: Any, node: Node, keys: Keys) -> Any:
@@ -111,7 +115,9 @@ class _Reader:
                 read[key] = self.read(fields[key].type, entry, (*keys, key))
             elif key not in known:
                 read[key] = self._wrong((*keys, key), Unfit(partial(_unknown, key, known)))
-        return _whole(lambda: type_(**{info.name: read[key] for key, info in fields.items() if key in read}), read.values())
+        return _whole(
+            lambda: type_(**{info.name: read[key] for key, info in fields.items() if key in read}), read.values()
+        )
 
     def _union(self, options: tuple[Any, ...], node: Node, keys: Keys) -> Any:
         """None by null; one of several structs by its tag; one struct for a mapping; a tuple for a list; what is neither for all else."""

@@ -75,7 +75,9 @@ def _printed(parts: Sequence[str], size: Size) -> Iterator[tuple[str, str]]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], QUICKLY, *PARTS], metavar="PART", help=f"of {', '.join(PARTS)}, or {QUICKLY}")
+    parser.add_argument(
+        "parts", nargs="*", choices=[[], QUICKLY, *PARTS], metavar="PART", help=f"of {', '.join(PARTS)}, or {QUICKLY}"
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into README")
     return parser
 

@@ -92,11 +92,19 @@ async def sink(address: str) -> None:
 
 
 def _logs(request: bytes) -> int:
-    return sum(len(scope.log_records) for group in ExportLogsServiceRequest.FromString(request).resource_logs for scope in group.scope_logs)
+    return sum(
+        len(scope.log_records)
+        for group in ExportLogsServiceRequest.FromString(request).resource_logs
+        for scope in group.scope_logs
+    )
 
 
 def _spans(request: bytes) -> int:
-    return sum(len(scope.spans) for group in ExportTraceServiceRequest.FromString(request).resource_spans for scope in group.scope_spans)
+    return sum(
+        len(scope.spans)
+        for group in ExportTraceServiceRequest.FromString(request).resource_spans
+        for scope in group.scope_spans
+    )
 
 
 async def relay(upstream: str, address: str) -> None:
@@ -158,7 +166,12 @@ async def _serve(address: str, make: Callable[[str], Unary]) -> None:
     await server.wait_for_termination()
 
 
-PROGRAMS: Final[dict[str, Callable[..., Awaitable[None]]]] = {"upstream": upstream, "sink": sink, "relay": relay, "handler": handler}
+PROGRAMS: Final[dict[str, Callable[..., Awaitable[None]]]] = {
+    "upstream": upstream,
+    "sink": sink,
+    "relay": relay,
+    "handler": handler,
+}
 
 if __name__ == "__main__":
     uvloop.run(PROGRAMS[sys.argv[1]](*sys.argv[2:]))  # type: ignore[arg-type]

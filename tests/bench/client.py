@@ -29,7 +29,9 @@ async def _call(server: Server, path: str, request: bytes, authority: str) -> by
         return answer
 
 
-def send(server: Server, path: str, requests: Iterable[bytes], *, at_once: int = AT_ONCE, authority: str = "") -> list[bytes]:
+def send(
+    server: Server, path: str, requests: Iterable[bytes], *, at_once: int = AT_ONCE, authority: str = ""
+) -> list[bytes]:
     """Send all, so many at once on one connection; return their answers. Raises grpc.aio.AioRpcError if one fails."""
     return uvloop.run(_send(server, path, requests, at_once, authority))
 

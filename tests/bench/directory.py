@@ -50,7 +50,9 @@ class Directory:
     def halves(self, number: int) -> tuple[Half, Half]:
         """The request of a number and its answer."""
         request, answer = self._plans
-        return _half(self._contract, request, self._request(number)), _half(self._contract, answer, self._answer(number))
+        return _half(self._contract, request, self._request(number)), _half(
+            self._contract, answer, self._answer(number)
+        )
 
     def request(self, number: int) -> bytes:
         """The request of a number: all that is somebody's is another's with another number."""
@@ -62,8 +64,15 @@ class Directory:
 
     def _request(self, number: int) -> Any:
         message: Any = self._contract.message_class(REQUEST)()
-        message.user_id, message.work_email = f"usr_8f3kq2x7{code(number)}", f"alice.ma.{code(number, 1)}@acme-video.example"
-        message.workspace_id, message.member_id, message.depth = f"ws_m5{code(number, 2)}", f"mem_4h{code(number, 3)}", 2
+        message.user_id, message.work_email = (
+            f"usr_8f3kq2x7{code(number)}",
+            f"alice.ma.{code(number, 1)}@acme-video.example",
+        )
+        message.workspace_id, message.member_id, message.depth = (
+            f"ws_m5{code(number, 2)}",
+            f"mem_4h{code(number, 3)}",
+            2,
+        )
         message.as_of.seconds = int(time.time())
         message.full_name, message.phone_number = f"Alice Martin-{code(number, 2).capitalize()}", "+33612345678"
         message.ip_address, message.session_id = "203.0.113.77", "ses_0123456789abcdefghij"
@@ -72,10 +81,20 @@ class Directory:
 
     def _answer(self, number: int) -> Any:
         message: Any = self._contract.message_class(ANSWER)()
-        message.user_id, message.work_email = f"usr_2m7x9q4k{code(number, 1)}", f"bruno.le.{code(number, 2)}@acme-video.example"
+        message.user_id, message.work_email = (
+            f"usr_2m7x9q4k{code(number, 1)}",
+            f"bruno.le.{code(number, 2)}@acme-video.example",
+        )
         message.role, message.locale, message.joined_at.seconds = "editor", "fr-FR", int(time.time()) - 400 * 86400
-        message.company.company_id, message.company.seats, message.company.legal_name = f"co_m5{code(number)}", 250, "ACME Video SAS"
-        message.full_name, message.personal_email = f"Bruno Lefèvre-{code(number, 3).capitalize()}", "bruno@mail.example"
+        message.company.company_id, message.company.seats, message.company.legal_name = (
+            f"co_m5{code(number)}",
+            250,
+            "ACME Video SAS",
+        )
+        message.full_name, message.personal_email = (
+            f"Bruno Lefèvre-{code(number, 3).capitalize()}",
+            "bruno@mail.example",
+        )
         message.last_ip_address = "203.0.113.78"
         message.phone_numbers.extend(("+33698765432", "+33187654321"))
         message.note = "Prefers to be called in the afternoon, knows the Paris office well"

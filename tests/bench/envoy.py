@@ -59,7 +59,9 @@ def _removed(paths: Iterable[str]) -> Mapping[str, Json]:
     """Each field removed, whatever the call."""
     true = {"expr_match": {"cel_expr_parsed": {"expr": {"id": 1, "const_expr": {"bool_value": True}}}}}
     predicate = {
-        "input": _typed("envoy.matching.inputs.cel_data_input", f"{TYPES}xds.type.matcher.v3.HttpAttributesCelMatchInput"),
+        "input": _typed(
+            "envoy.matching.inputs.cel_data_input", f"{TYPES}xds.type.matcher.v3.HttpAttributesCelMatchInput"
+        ),
         "custom_match": _typed("envoy.matching.matchers.cel_matcher", f"{TYPES}xds.type.matcher.v3.CelMatcher", **true),
     }
     remove = {"action": _typed("remove_field", f"{SCRUBBER}.RemoveFieldAction")}
@@ -75,7 +77,13 @@ def _bootstrap(port: int, upstream: str, filters: Iterable[Json]) -> Json:
     host, _, upstream_port = upstream.rpartition(":")
     return {
         "static_resources": {
-            "listeners": [{"name": "hop", "address": _address("127.0.0.1", port), "filter_chains": [{"filters": [_http(filters)]}]}],
+            "listeners": [
+                {
+                    "name": "hop",
+                    "address": _address("127.0.0.1", port),
+                    "filter_chains": [{"filters": [_http(filters)]}],
+                }
+            ],
             "clusters": [_cluster(host, int(upstream_port))],
         }
     }

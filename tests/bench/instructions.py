@@ -54,8 +54,18 @@ class Perf:
     @contextmanager
     def counting(self, pid: int) -> Iterator[Count]:
         count = Count()
-        command = (self.program, "stat", f"--event={self.event}", "--field-separator=,", f"--pid={pid}", "--delay=-1", "--control=fd:0,1")
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        command = (
+            self.program,
+            "stat",
+            f"--event={self.event}",
+            "--field-separator=,",
+            f"--pid={pid}",
+            "--delay=-1",
+            "--control=fd:0,1",
+        )
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
             try:
                 _tell(process, "enable")
                 yield count
@@ -111,7 +121,9 @@ class Callgrind:
 
     def _run(self, option: str, pid: int) -> None:
         command = (self.control, *option.split("="), str(pid))
-        done = subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=CONTROL_SECONDS)
+        done = subprocess.run(
+            command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=CONTROL_SECONDS
+        )
         if b"OK." not in done.stdout:
             raise RuntimeError("callgrind doesn't answer")
 
@@ -146,5 +158,7 @@ def _perf_counts() -> bool:
     perf = shutil.which("perf")
     if perf is None:
         return False
-    done = subprocess.run((perf, "stat", f"--event={EVENT}", "--field-separator=,", "true"), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        (perf, "stat", f"--event={EVENT}", "--field-separator=,", "true"), capture_output=True, text=True, check=False
+    )
     return done.returncode == 0 and re.search(r"^\d+,", done.stderr, re.MULTILINE) is not None

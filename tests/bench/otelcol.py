@@ -47,10 +47,18 @@ def _build() -> str:
     go = shutil.which("go")
     if go is None:
         return "Go isn't here to build it"
-    for command in ((go, "install", f"{BUILDER}@{VERSION}"), (FOLDER / "builder", "--config", SOURCES / "builder.yaml")):
+    for command in (
+        (go, "install", f"{BUILDER}@{VERSION}"),
+        (FOLDER / "builder", "--config", SOURCES / "builder.yaml"),
+    ):
         try:
             subprocess.run(
-                command, cwd=ROOT, env={**os.environ, "GOBIN": str(FOLDER)}, check=True, capture_output=True, timeout=BUILD_SECONDS
+                command,
+                cwd=ROOT,
+                env={**os.environ, "GOBIN": str(FOLDER)},
+                check=True,
+                capture_output=True,
+                timeout=BUILD_SECONDS,
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             return f"its build failed ({type(error).__name__})"

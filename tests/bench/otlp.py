@@ -46,7 +46,11 @@ def layout(kind: Kind) -> Layout:
         "a record",
         (
             *(Case(name, values, "" if name == FORWARDER else FORWARDER) for name in servers for values in ALL),
-            *(Case(f"{GATEWAY}, to {other}", values, other, of=GATEWAY) for other in (ACKNOWLEDGED, STORED) for values in ALL),
+            *(
+                Case(f"{GATEWAY}, to {other}", values, other, of=GATEWAY)
+                for other in (ACKNOWLEDGED, STORED)
+                for values in ALL
+            ),
         ),
     )
 
@@ -63,8 +67,13 @@ def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]
             samples = _samples(kind, _starts(kind, folder / "measured", behind, built), behind, size)
             # Go's programs don't run under callgrind.
             starts = _starts(kind, folder / "counted", behind, built if counter and not counter.under else None)
-            counts = servers.instructions(counter, starts, {values: _load(kind, values, 1, behind) for values in ALL}, size)
-        yield table, Measured(samples, servers.by_case(counts), skipped=skipped, counter=counter.name if counter else "")
+            counts = servers.instructions(
+                counter, starts, {values: _load(kind, values, 1, behind) for values in ALL}, size
+            )
+        yield (
+            table,
+            Measured(samples, servers.by_case(counts), skipped=skipped, counter=counter.name if counter else ""),
+        )
 
 
 def _samples(kind: Kind, starts: Mapping[str, Start], behind: Server, size: Size) -> Samples:
@@ -74,7 +83,11 @@ def _samples(kind: Kind, starts: Mapping[str, Start], behind: Server, size: Size
             running[name] = stack.enter_context(start(()))
             _check(name, kind, running[name], behind)
         loads = {values: _load(kind, values, size.of(BATCHES), behind) for values in ALL}
-        cases = {(name, values): servers.of_server(server, loads[values]) for name, server in running.items() for values in ALL}
+        cases = {
+            (name, values): servers.of_server(server, loads[values])
+            for name, server in running.items()
+            for values in ALL
+        }
         return in_turn(cases, size.rounds)
 
 
@@ -87,7 +100,9 @@ def _starts(kind: Kind, folder: Path, behind: Server, built: Path | None) -> Map
     }
     if built is not None:
         keys = _keys(kind)
-        starts[ACKNOWLEDGED] = lambda under: collector(built, folder / "acknowledged", behind.address, keys, stored=False)
+        starts[ACKNOWLEDGED] = lambda under: collector(
+            built, folder / "acknowledged", behind.address, keys, stored=False
+        )
         starts[STORED] = lambda under: collector(built, folder / "stored", behind.address, keys, stored=True)
     return starts
 

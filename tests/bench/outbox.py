@@ -177,7 +177,10 @@ def _fsync(path: Path) -> Sample:
 
 def _queues(folder: Path, size: Size) -> Measured:
     with ExitStack() as stack:
-        queues = {(_queue(items), NONE): stack.enter_context(_filled(folder / f"queue-{items}", size.of(items, 500))) for items in QUEUES}
+        queues = {
+            (_queue(items), NONE): stack.enter_context(_filled(folder / f"queue-{items}", size.of(items, 500)))
+            for items in QUEUES
+        }
         memory = {key: queue.recv() for key, queue in queues.items()}
         return Measured(in_turn({key: _leasing(queue) for key, queue in queues.items()}, size.rounds), memory=memory)
 

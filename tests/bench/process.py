@@ -91,7 +91,9 @@ def started(
     with contextlib.ExitStack() as stack:
         output = None if folder is None else stack.enter_context((folder / "output.txt").open("ab"))
         process = stack.enter_context(
-            subprocess.Popen((*under, *command), cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            subprocess.Popen(
+                (*under, *command), cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
         )
         stack.callback(process.kill)
         try:
@@ -134,4 +136,8 @@ def program(*arguments: str, under: Sequence[str] = ()) -> Iterator[Server]:
 
 def environment() -> dict[str, str]:
     """This process's environment without what would configure a gateway or gRPC."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PRIVACY_GATEWAY__", "GRPC_", "PYTHON"))}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PRIVACY_GATEWAY__", "GRPC_", "PYTHON"))
+    }

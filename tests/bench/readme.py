@@ -40,8 +40,14 @@ def outside(table: str, printed: str) -> list[str]:
 
 def _cells(table: str) -> dict[str, str]:
     """Each cell's text by its row and column."""
-    lines = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.splitlines() if line.startswith("| ")]
-    return {f"{row[0]}, {row[1]}, {column}": cell for row in lines[1:] for column, cell in zip(lines[0], row, strict=True)}
+    lines = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")]
+        for line in table.splitlines()
+        if line.startswith("| ")
+    ]
+    return {
+        f"{row[0]}, {row[1]}, {column}": cell for row in lines[1:] for column, cell in zip(lines[0], row, strict=True)
+    }
 
 
 def _number(text: str) -> float:

@@ -66,7 +66,11 @@ class Kind:
 
 def _record(scope: Any, own: int, value: int) -> None:
     record: LogRecord = scope.log_records.add(time_unix_nano=_now(own), observed_time_unix_nano=_now(own), flags=1)
-    record.severity_number, record.severity_text, record.body.string_value = SEVERITY_NUMBER_INFO, "INFO", "request completed"
+    record.severity_number, record.severity_text, record.body.string_value = (
+        SEVERITY_NUMBER_INFO,
+        "INFO",
+        "request completed",
+    )
     record.trace_id, record.span_id = _ids(own)
     attributes = {
         "user.id": f"usr_8f{code(value)}",
@@ -103,7 +107,9 @@ def _span(scope: Any, own: int, value: int) -> None:
     span.attributes.extend(_pairs(attributes))
     if own % 8 == 0:
         event = span.events.add(name="exception", time_unix_nano=_now(own))
-        event.attributes.extend(_pairs({"exception.type": "KeyError", "exception.message": "Alice Martin", "exception.escaped": "False"}))
+        event.attributes.extend(
+            _pairs({"exception.type": "KeyError", "exception.message": "Alice Martin", "exception.escaped": "False"})
+        )
 
 
 def _now(own: int) -> int:
@@ -121,7 +127,9 @@ def _ids(own: int) -> tuple[bytes, bytes]:
 
 def _pairs(held: Mapping[str, str | int]) -> Iterator[KeyValue]:
     for key, value in held.items():
-        yield KeyValue(key=key, value=AnyValue(string_value=value) if isinstance(value, str) else AnyValue(int_value=value))
+        yield KeyValue(
+            key=key, value=AnyValue(string_value=value) if isinstance(value, str) else AnyValue(int_value=value)
+        )
 
 
 def _keys(message: Any) -> Iterator[str]:

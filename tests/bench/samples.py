@@ -25,8 +25,12 @@ def event(number: int) -> bytes:
         work_email=f"alice.mar.{code(number, 1)}@acme-video.example",
         full_name=f"Alice Martin-{code(number, 2).capitalize()}",
         phone_number=f"+336{10_000_000 + number * 7_654_321 % 90_000_000}",
-        workspace=Workspace(workspace_id=f"ws_m5qz7x{code(number, 3)}", company_name="ACME Video SAS", role=WORKSPACE_ROLE_EDITOR),
-        device=Device(device_id="6f1c2d3e-4a5b-6c7d", model="MacBookPro18,3", operating_system="macOS 15.1", app_version="3.14.2"),
+        workspace=Workspace(
+            workspace_id=f"ws_m5qz7x{code(number, 3)}", company_name="ACME Video SAS", role=WORKSPACE_ROLE_EDITOR
+        ),
+        device=Device(
+            device_id="6f1c2d3e-4a5b-6c7d", model="MacBookPro18,3", operating_system="macOS 15.1", app_version="3.14.2"
+        ),
         network=Network(
             ip_address="203.0.113.77",
             user_agent="Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15",

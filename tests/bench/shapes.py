@@ -46,7 +46,9 @@ def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]
 
 def _dearest(chars: int) -> Mapping[str, tuple[str, Judge, Sequence[str]]]:
     """Of each kind the shape that costs most a byte, and what is judged."""
-    costs = {name: (seconds(judge, texts) / size_of(texts), judge, texts) for name, (judge, texts) in cases(chars).items()}
+    costs = {
+        name: (seconds(judge, texts) / size_of(texts), judge, texts) for name, (judge, texts) in cases(chars).items()
+    }
     found: dict[str, tuple[str, Judge, Sequence[str]]] = {}
     for name in sorted(costs, key=lambda name: costs[name][0]):
         kind, _, shape = name.partition(": ")

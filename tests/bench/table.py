@@ -120,7 +120,9 @@ def markdown(layout: Layout, measured: Measured) -> str:
 
 def first_columns(text: str) -> list[Key]:
     """Return what the rows of a printed table are of: names and values."""
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")]
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
+    ]
     return [(line[0], line[1]) for line in cells[1:]]
 
 

@@ -17,7 +17,9 @@ def test_twice_the_work_is_about_twice_the_instructions() -> None:
     with counter() as counts:
         if counts is None:
             pytest.skip("nothing counts instructions on this machine")
-        with subprocess.Popen((*counts.under, sys.executable, "-c", LOOPS), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        with subprocess.Popen(
+            (*counts.under, sys.executable, "-c", LOOPS), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as worker:
             try:
                 assert worker.stdout is not None
                 worker.stdout.readline()

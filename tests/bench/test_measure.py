@@ -49,12 +49,22 @@ def test_cases_run_in_turn_and_the_first_round_is_not_counted() -> None:
 
     taken = in_turn({(name, ""): case(name) for name in "ab"}, rounds=3)
     assert "".join(ran) == "abbaabba"
-    assert {name: [sample.cpu for sample in samples] for (name, _), samples in taken.items()} == {"a": [4, 5, 8], "b": [3, 6, 7]}
+    assert {name: [sample.cpu for sample in samples] for (name, _), samples in taken.items()} == {
+        "a": [4, 5, 8],
+        "b": [3, 6, 7],
+    }
 
 
 @pytest.mark.parametrize(
     ("size", "count", "least", "expected"),
-    [(FULL, 2000, 1, 2000), (QUICK, 2000, 1, 40), (QUICK, 12, 1, 1), (QUICK, 12, 2, 2), (Size(3, 0.5), 7, 1, 4), (FULL, 1, 9, 9)],
+    [
+        (FULL, 2000, 1, 2000),
+        (QUICK, 2000, 1, 40),
+        (QUICK, 12, 1, 1),
+        (QUICK, 12, 2, 2),
+        (Size(3, 0.5), 7, 1, 4),
+        (FULL, 1, 9, 9),
+    ],
 )
 def test_a_size_is_a_share_of_a_full_run(size: Size, count: int, least: int, expected: int) -> None:
     assert size.of(count, least) == expected
@@ -71,7 +81,9 @@ def test_the_processor_time_of_children_counts() -> None:
 
 
 def test_a_process_that_does_nothing_is_settled() -> None:
-    with subprocess.Popen((sys.executable, "-c", "print(flush=True); input()"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        (sys.executable, "-c", "print(flush=True); input()"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         process.stdout.readline()
         server = Server("", process.pid)

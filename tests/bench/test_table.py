@@ -149,7 +149,9 @@ def test_a_figure_outside_another_runs_spread_is_told(then: str, now: str, expec
 
 @pytest.mark.parametrize("name", tables(README.read_text(encoding="utf-8")))
 def test_the_tables_of_readme_have_the_rows_that_the_bench_prints(name: str) -> None:
-    assert first_columns(tables(README.read_text(encoding="utf-8"))[name]) == [(case.name, case.values) for case in layouts()[name].cases]
+    assert first_columns(tables(README.read_text(encoding="utf-8"))[name]) == [
+        (case.name, case.values) for case in layouts()[name].cases
+    ]
 
 
 def test_readme_has_no_other_figures_of_speed() -> None:

@@ -39,7 +39,10 @@ def test_every_event_is_as_long_as_the_tables_say() -> None:
 
 
 def test_fresh_events_keep_what_seen_ones_keep() -> None:
-    minimiser, facts = Minimiser(compiler().plan(AnalyticsEvent.DESCRIPTOR.full_name, "analytics")), Facts(time.time_ns())
+    minimiser, facts = (
+        Minimiser(compiler().plan(AnalyticsEvent.DESCRIPTOR.full_name, "analytics")),
+        Facts(time.time_ns()),
+    )
     kept = [_kept(minimiser.decide(raw, facts)) for values in (SEEN, FRESH) for raw in islice(events(values), 300)]
     assert set(kept) == {("device", "user_id", "work_email", "workspace")}
 

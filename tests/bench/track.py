@@ -56,7 +56,12 @@ def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]
         samples = [in_turn(_cases(running, events, size), size.rounds) for events in CALLS]
         counts = servers.instructions(counter, starts(folder / "counted"), _counted_loads(size), size)
     for table, each, taken in zip(LAYOUTS, CALLS, samples, strict=True):
-        counted = {(name, values): count for name, found in counts.items() for (of, values), count in found.items() if of == each}
+        counted = {
+            (name, values): count
+            for name, found in counts.items()
+            for (of, values), count in found.items()
+            if of == each
+        }
         yield table, Measured(taken, counted, counter=counter.name if counter else "")
 
 
@@ -80,12 +85,18 @@ def to_null() -> str:
 
 def _cases(running: Mapping[str, Server], events: int, size: Size) -> Mapping[Key, Measure]:
     loads = {values: load(values, events, size.of(CALLS[events], 2)) for values in BOTH}
-    return {(name, values): servers.of_server(server, loads[values]) for name, server in running.items() for values in BOTH}
+    return {
+        (name, values): servers.of_server(server, loads[values]) for name, server in running.items() for values in BOTH
+    }
 
 
 def _counted_loads(size: Size) -> Mapping[tuple[int, str], servers.Load]:
     share = size.share * servers.COUNTED_SHARE
-    return {(events, values): load(values, events, max(2, round(calls * share))) for events, calls in CALLS.items() for values in BOTH}
+    return {
+        (events, values): load(values, events, max(2, round(calls * share)))
+        for events, calls in CALLS.items()
+        for values in BOTH
+    }
 
 
 _ids: Final = count()

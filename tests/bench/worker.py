@@ -34,7 +34,9 @@ def instructions(table: str, keys: Iterable[Key], counter: Counter | None, size:
         return {}
     command = (*counter.under, sys.executable, "-m", "tests.bench.worker", table, str(size.share * COUNTED_SHARE))
     environ = {**environment(), "PYTHONHASHSEED": "0"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environ) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environ
+    ) as process:
         try:
             return {key: _counted(process, key, counter) for key in (keys if size.counts_all else list(keys)[:1])}
         finally:

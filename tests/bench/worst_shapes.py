@@ -154,9 +154,9 @@ TEXTS: Final[Mapping[str, Maker]] = {
 
 KEYS: Final[Mapping[str, Maker]] = {
     "hexadecimal": lambda chars: f"service.{random.Random(chars).getrandbits(160):040x}",
-    "words": lambda chars: ("service." + "_".join(random.Random(chars).choices(["user", "video", "age", "count", "lat", "name"], k=9)))[
-        :KEY_CHARS
-    ],
+    "words": lambda chars: (
+        "service." + "_".join(random.Random(chars).choices(["user", "video", "age", "count", "lat", "name"], k=9))
+    )[:KEY_CHARS],
     "letters": lambda chars: "service." + "".join(random.Random(chars).choices(string.ascii_lowercase, k=40)),
     "case by case": lambda chars: "service." + "".join(random.Random(chars).choices("aB", k=40)),
     "digits": lambda chars: "service." + "".join(random.Random(chars).choices("0123456789._", k=40)),

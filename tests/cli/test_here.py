@@ -38,7 +38,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def places(result: Result) -> dict[str, str]:
-    return {finding["place"].partition(": ")[2] or finding["place"]: finding["code"] for finding in json.loads(result.stdout)["findings"]}
+    return {
+        finding["place"].partition(": ")[2] or finding["place"]: finding["code"]
+        for finding in json.loads(result.stdout)["findings"]
+    }
 
 
 def test_a_service_s_own_protos_are_found_and_kannelles_flows_don_t_stop_their_lint(here: Path) -> None:
@@ -62,7 +65,9 @@ def test_a_typo_in_a_flow_is_found_and_a_listed_flow_is_not_one(here: Path) -> N
     assert (result.exit_code, places(result)) == (0, {"t.Signup.name": "unclassified"})
 
 
-@pytest.mark.parametrize("command", ["explain t.Signup", "minimise --type t.Signup --destination eu-log", "approve --yes"])
+@pytest.mark.parametrize(
+    "command", ["explain t.Signup", "minimise --type t.Signup --destination eu-log", "approve --yes"]
+)
 def test_other_commands_find_them_too(command: str, here: Path) -> None:
     (here / "policy.yaml").write_text(f"{SHARED}approvals: approvals.lock\n")
     (here / "approvals.lock").write_text("version: 1\napproved: {}\n")
@@ -73,7 +78,10 @@ def test_explain_says_that_a_flow_is_another_contract_s(here: Path) -> None:
     (here / "policy.yaml").write_text(SHARED)
     result = run("explain", "other.v1.Order")
     assert result.exit_code == 2
-    assert "flows.other.v1.Order is about another contract than this one; --contracts PATH says where that is" in result.stderr
+    assert (
+        "flows.other.v1.Order is about another contract than this one; --contracts PATH says where that is"
+        in result.stderr
+    )
 
 
 def test_diff_of_policies_takes_them_and_diff_of_contracts_takes_none_twice(here: Path) -> None:
@@ -105,7 +113,9 @@ def test_a_sidecar_starts_names_what_is_elsewhere_and_refuses_it(here: Path) -> 
 def test_a_hub_which_decides_on_all_flows_needs_all_contracts(here: Path) -> None:
     (here / "policy.yaml").write_text(f"{SHARED}elsewhere: [other.v1.*]\n")
     config = Config(policy=here / "policy.yaml", contracts=(here / "protos",), role="hub")
-    with pytest.raises(BadPolicy, match=r"policy.yaml:\d+: flows.other.v1.Order: .* a hub decides on the items of all flows"):
+    with pytest.raises(
+        BadPolicy, match=r"policy.yaml:\d+: flows.other.v1.Order: .* a hub decides on the items of all flows"
+    ):
         prepare(config, *load_all(config))
 
 
@@ -113,7 +123,10 @@ def test_before_the_first_approval_every_command_says_approve_and_approve_lists_
     (here / "policy.yaml").write_text(f"{SHARED}approvals: approvals.lock\nelsewhere: [other.v1.*]\n")
     for command in (("lint",), ("explain", "t.Signup"), ("minimise", "--type", "t.Signup", "--destination", "eu-log")):
         result = run(*command)
-        assert (result.exit_code, "approvals.lock: is not there yet; `privacy-gateway approve`" in result.stderr) == (2, True)
+        assert (result.exit_code, "approvals.lock: is not there yet; `privacy-gateway approve`" in result.stderr) == (
+            2,
+            True,
+        )
     shown = run("approve", "--yes").stdout
     assert "  t.Signup.id: USER_ID\n" in shown
     assert "kannelle.privacy.v1" not in shown

@@ -82,7 +82,9 @@ def imports(*ways: tuple[str, str]) -> list[FileDescriptorProto]:
 
 def raw(name: bytes) -> Make:
     """A descriptor set with one file of a name that is not UTF-8."""
-    return lambda folder: (folder / "x.binpb").write_bytes(b"\x0a" + bytes([len(name) + 2]) + b"\x0a" + bytes([len(name)]) + name)
+    return lambda folder: (folder / "x.binpb").write_bytes(
+        b"\x0a" + bytes([len(name) + 2]) + b"\x0a" + bytes([len(name)]) + name
+    )
 
 
 FIELDS = "".join(f"int32 f{i}={i};" for i in range(20_000, 80_000))
@@ -98,7 +100,10 @@ CONTRACTS: dict[str, tuple[Make, str]] = {
     "a large file": (empty("x.proto", 100_000_000), "x.proto: is larger than"),
     "an import from outside": (written("x.proto", 'syntax = "proto3"; import "../../x.proto";'), "../../x.proto"),
     "values": (shaped(hostile.enum, 100_000), "x.proto: with it the contract has more than 50000 enum values"),
-    "fields": (shaped(hostile.mesh, 300 * 300), "x.proto: with it the contract has more than 50000 fields and extensions"),
+    "fields": (
+        shaped(hostile.mesh, 300 * 300),
+        "x.proto: with it the contract has more than 50000 fields and extensions",
+    ),
     "types": (shaped(hostile.many, 20_001), "x.proto: with it the contract has more than 20000 message types"),
     "fields of one type": (
         written("x.proto", proto(f"message M0 {{ {FIELDS} }}")),
@@ -109,8 +114,14 @@ CONTRACTS: dict[str, tuple[Make, str]] = {
     "a descriptor set's device": (linked("x.binpb", "/dev/zero"), "x.binpb: is a device"),
     "a large descriptor set": (empty("x.binpb", 1_000_000_000), "x.binpb: is larger than"),
     "types within one another": (described(within(95)), "deep.proto: has message types within one another"),
-    "a loop of imports": (described(*imports(("a.proto", "b.proto"), ("b.proto", "a.proto"))), "a.proto: imports itself by way of b.proto"),
-    "an import of itself": (described(*imports(("a.proto", "a.proto"))), "a.proto: imports itself by way of nothing else"),
+    "a loop of imports": (
+        described(*imports(("a.proto", "b.proto"), ("b.proto", "a.proto"))),
+        "a.proto: imports itself by way of b.proto",
+    ),
+    "an import of itself": (
+        described(*imports(("a.proto", "a.proto"))),
+        "a.proto: imports itself by way of nothing else",
+    ),
     "a chain of imports": (
         described(*imports(*((f"{i}.proto", f"{i + 1}.proto") for i in range(3000)))),
         "imports 3000.proto, which no contract holds",
@@ -142,8 +153,14 @@ POLICIES: dict[str, tuple[Make, str]] = {
     ),
     "depth": (written("policy.yaml", "[" * 900_000), "policy.yaml:1: nests deeper than 32 levels"),
     "a key twice": (written("policy.yaml", f"{GOOD}version: 1\n"), "version: is here twice"),
-    "a tag": (written("policy.yaml", f"{GOOD}x: !!python/object/apply:os.system [touch ran]\n"), "tags are not allowed"),
-    "a user ID that may be a name": (written("policy.yaml", GOOD.replace("usr_[A-Za-z0-9]{1,32}", "[A-Za-z ]{1,64}")), "user_id.pattern: "),
+    "a tag": (
+        written("policy.yaml", f"{GOOD}x: !!python/object/apply:os.system [touch ran]\n"),
+        "tags are not allowed",
+    ),
+    "a user ID that may be a name": (
+        written("policy.yaml", GOOD.replace("usr_[A-Za-z0-9]{1,32}", "[A-Za-z ]{1,64}")),
+        "user_id.pattern: ",
+    ),
     "an approvals file that is a pipe": (
         lambda folder: (written("policy.yaml", GOOD)(folder), pipe("approvals.lock")(folder)),
         "approvals.lock: is a named pipe",
@@ -166,7 +183,9 @@ def arguments(command: str, contracts: Path, policy: Path) -> list[str]:
             return ["approve", "--yes", *sources]
         case "config":
             config = policy.parent / "config.yaml"
-            config.write_text(f"policy: {policy}\ncontracts: [{contracts}]\nstate: {policy.parent}/state\n", encoding="utf-8")
+            config.write_text(
+                f"policy: {policy}\ncontracts: [{contracts}]\nstate: {policy.parent}/state\n", encoding="utf-8"
+            )
             return ["config", "check", "--config", str(config)]
     return [command, *sources]
 
@@ -210,7 +229,8 @@ def children() -> str:
 
 
 @pytest.mark.parametrize(
-    ("command", "name"), [(command, name) for name in CONTRACTS for command in (COMMANDS[:1] if name in LARGE else COMMANDS)]
+    ("command", "name"),
+    [(command, name) for name in CONTRACTS for command in (COMMANDS[:1] if name in LARGE else COMMANDS)],
 )
 def test_a_hostile_contract_is_one_line_that_names_it(tmp_path: Path, sound: Path, command: str, name: str) -> None:
     make, wanted = CONTRACTS[name]
@@ -240,7 +260,9 @@ def test_a_hostile_policy_is_one_line_that_names_it(tmp_path: Path, sound: Path,
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_odd_contract_is_a_contract(tmp_path: Path, sound: Path, command: str, name: str) -> None:
     (tmp_path / "protos").mkdir()
-    (tmp_path / "policy.yaml").write_text(GOOD if command == "approve" else (sound / "policy.yaml").read_text(), encoding="utf-8")
+    (tmp_path / "policy.yaml").write_text(
+        GOOD if command == "approve" else (sound / "policy.yaml").read_text(), encoding="utf-8"
+    )
     code, text = run(arguments(command, made(tmp_path / "protos", SOUND[name]), tmp_path / "policy.yaml"))
     assert "Internal error" not in text
     assert code in (0, 1), text

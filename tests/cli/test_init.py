@@ -149,8 +149,12 @@ ASKED: Final[dict[str, tuple[str, ...]]] = {
 def test_what_names_tell_is_proposed_and_what_they_don_t_is_asked(here: Path) -> None:
     """No proposal, followed as it stands, lets an open string through that isn't a user's ID or an address of work."""
     names = [*GUESSED, *(name for names in ASKED.values() for name in names)]
-    told = followed(f"message A {{ {' '.join(f'string {name} = {number};' for number, name in enumerate(names, 1))} }}", here)
-    guessed = {name: f"[(kannelle.privacy.v1.field).category = DATA_CATEGORY_{category}]" for name, category in GUESSED.items()}
+    told = followed(
+        f"message A {{ {' '.join(f'string {name} = {number};' for number, name in enumerate(names, 1))} }}", here
+    )
+    guessed = {
+        name: f"[(kannelle.privacy.v1.field).category = DATA_CATEGORY_{category}]" for name, category in GUESSED.items()
+    }
     assert {name: told[name] for name in GUESSED} == guessed
     for question, asked in ASKED.items():
         assert [name for name in asked if not told[name].startswith(f"say {question}")] == []
@@ -195,7 +199,10 @@ def test_a_file_that_is_there_stays(kind: str, here: Path) -> None:
     (here / "protos/a.proto").write_text(proto("message A { string id = 1 @USER_ID; }"))
     (here / "policy.yaml").write_text("mine") if kind == "file" else (here / "policy.yaml").symlink_to(here / "gone")
     result = run("init")
-    assert (result.exit_code, "policy.yaml is there already, and stays as it is. Write another file with --output" in result.stderr) == (
+    assert (
+        result.exit_code,
+        "policy.yaml is there already, and stays as it is. Write another file with --output" in result.stderr,
+    ) == (
         2,
         True,
     )
@@ -221,7 +228,11 @@ def test_a_file_that_can_t_be_written_is_said_so(output: str, text: str, here: P
 
 def test_without_contracts_it_says_where_to_put_them(here: Path) -> None:
     result = run("init")
-    assert (result.exit_code, "There are no .proto files in protos/" in result.stderr, (here / "policy.yaml").exists()) == (2, True, False)
+    assert (
+        result.exit_code,
+        "There are no .proto files in protos/" in result.stderr,
+        (here / "policy.yaml").exists(),
+    ) == (2, True, False)
 
 
 def test_names_that_yaml_takes_for_something_else_are_text(here: Path) -> None:
@@ -284,7 +295,9 @@ def test_the_commands_that_it_names_work_and_a_gateway_takes_messages_and_teleme
     lint_, explain, serve = (line.strip() for line in lines)
     for command in (lint_, explain):
         assert run(*command.removeprefix("privacy-gateway ").split()).exit_code == 0
-    assert serve == "PRIVACY_GATEWAY__POLICY=policy.yaml PRIVACY_GATEWAY__CONTRACTS='[\"protos\"]' privacy-gateway serve"
+    assert (
+        serve == "PRIVACY_GATEWAY__POLICY=policy.yaml PRIVACY_GATEWAY__CONTRACTS='[\"protos\"]' privacy-gateway serve"
+    )
     given = {"PRIVACY_GATEWAY__POLICY": "policy.yaml", "PRIVACY_GATEWAY__CONTRACTS": '["protos"]'}
     with Process(here, environ=given) as process, connected(process.address) as channel:
         assert isinstance(call(channel, EMIT, emitting("t.A", b"\x0a\x05usr_1\x12\x03Ada")), bytes)

@@ -48,12 +48,16 @@ async def _fill(path: Path) -> None:
         await outbox.accept([stored(number, "analytics") for number in range(1, 11)], NOW)
         await outbox.accept([stored(number, "crm") for number in range(11, 13)], NOW)
         leased = await outbox.lease("analytics", Bounds(items=3), NOW)
-        await outbox.bury({leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.EXPIRED}, NOW + 60 * SECOND)
+        await outbox.bury(
+            {leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.EXPIRED}, NOW + 60 * SECOND
+        )
         await outbox.postpone([leased[2].id], 2**62)
 
 
 def run(*arguments: str | Path, input: str = "") -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="privacy-gateway", input=input)
+    result = CliRunner().invoke(
+        main, [str(argument) for argument in arguments], prog_name="privacy-gateway", input=input
+    )
     assert "Traceback" not in result.output
     return result
 
@@ -66,7 +70,10 @@ def told(*arguments: str) -> Any:
 
 @pytest.mark.usefixtures("state")
 def test_status_tells_what_waits_by_destination() -> None:
-    assert [(one["destination"], one["items"], one["dead"], one["oldest"]) for one in told("outbox", "status")["destinations"]] == [
+    assert [
+        (one["destination"], one["items"], one["dead"], one["oldest"])
+        for one in told("outbox", "status")["destinations"]
+    ] == [
         ("analytics", 8, 2, "2023-11-14T22:13:20Z"),
         ("crm", 2, 0, "2023-11-14T22:13:20Z"),
     ]
@@ -85,7 +92,11 @@ def test_lists_are_of_what_matches_up_to_a_limit() -> None:
     )
     dead = told("deadletters", "list", "--reason", "REJECTED")["dead_letters"]
     assert [(one["id"], one["reason"], one["dead_since"]) for one in dead] == [(1, "REJECTED", "2023-11-14T22:14:20Z")]
-    assert [line.split()[-1] for line in run("deadletters", "list").stdout.splitlines()] == ["reason", "REJECTED", "EXPIRED"]
+    assert [line.split()[-1] for line in run("deadletters", "list").stdout.splitlines()] == [
+        "reason",
+        "REJECTED",
+        "EXPIRED",
+    ]
 
 
 @pytest.mark.usefixtures("state")
@@ -114,13 +125,23 @@ CALLS: Final[list[tuple[str, int, str, dict[str, tuple[int, int]]]]] = [
     ("outbox retry --all", 0, "1 item due now.", {"analytics": (8, 2), "crm": (2, 0)}),
     ("outbox retry 3 4", 0, "2 items due now.", {"analytics": (8, 2), "crm": (2, 0)}),
     ("outbox bury --destination crm", 0, "2 items dead letters now.", {"analytics": (8, 2), "crm": (0, 2)}),
-    ("outbox bury 4 99", 1, "1 item dead letters now; 1 of the IDs were not there.", {"analytics": (7, 3), "crm": (2, 0)}),
+    (
+        "outbox bury 4 99",
+        1,
+        "1 item dead letters now; 1 of the IDs were not there.",
+        {"analytics": (7, 3), "crm": (2, 0)},
+    ),
     ("outbox purge 1 4 --yes", 0, "2 items deleted.", {"analytics": (7, 1), "crm": (2, 0)}),
     ("outbox purge --all --dead --yes", 0, "2 dead letters deleted.", {"analytics": (8, 0), "crm": (2, 0)}),
     (f"outbox purge --type {TYPE} --yes", 0, "10 items deleted.", {"analytics": (0, 2), "crm": (0, 0)}),
     ("deadletters replay 1", 0, "1 dead letter waiting again.", {"analytics": (9, 1), "crm": (2, 0)}),
     ("deadletters replay --reason EXPIRED", 0, "1 dead letter waiting again.", {"analytics": (9, 1), "crm": (2, 0)}),
-    ("deadletters replay 3", 1, "0 dead letters waiting again; 1 of the IDs were not there.", {"analytics": (8, 2), "crm": (2, 0)}),
+    (
+        "deadletters replay 3",
+        1,
+        "0 dead letters waiting again; 1 of the IDs were not there.",
+        {"analytics": (8, 2), "crm": (2, 0)},
+    ),
 ]
 
 
@@ -129,7 +150,9 @@ CALLS: Final[list[tuple[str, int, str, dict[str, tuple[int, int]]]]] = [
 def test_what_is_done_is_told(call: str, code: int, text: str, after: dict[str, tuple[int, int]]) -> None:
     result = run(*call.split())
     assert (result.exit_code, result.stdout, result.stderr) == (code, f"{text}\n", "")
-    assert {one["destination"]: (one["items"], one["dead"]) for one in told("outbox", "status")["destinations"]} == after
+    assert {
+        one["destination"]: (one["items"], one["dead"]) for one in told("outbox", "status")["destinations"]
+    } == after
 
 
 @pytest.mark.usefixtures("state")
@@ -147,7 +170,11 @@ def test_nothing_is_deleted_without_a_yes(answer: str) -> None:
 @pytest.mark.parametrize(
     ("call", "code", "text"),
     [
-        ("outbox list --destination crn", 2, "nothing was ever stored for crn, nor does the policy know it; did you mean crm?"),
+        (
+            "outbox list --destination crn",
+            2,
+            "nothing was ever stored for crn, nor does the policy know it; did you mean crm?",
+        ),
         ("outbox bury", 2, "Say which: IDs, or what they have in common, or --all."),
         ("outbox bury 1 --all", 2, "Say which"),
         ("outbox bury 1 --destination crm", 2, "Say which"),
@@ -187,7 +214,10 @@ def test_where_nothing_is_stored_it_says_so(tmp_path: Path, monkeypatch: pytest.
         assert (result.exit_code, result.stdout, result.stderr.split(": ")[:2]) == (
             2,
             "",
-            [".privacy-gateway/outbox.db", "there is no outbox; nothing has been stored here yet, or `state` is another folder\n"],
+            [
+                ".privacy-gateway/outbox.db",
+                "there is no outbox; nothing has been stored here yet, or `state` is another folder\n",
+            ],
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -205,10 +235,16 @@ def test_the_configuration_says_where(state: Path, monkeypatch: pytest.MonkeyPat
     assert (result.exit_code, "has no outbox" in result.stderr) == (2, True)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(-5, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-5, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")]
+)
 def test_ages_are_told_in_their_largest_unit(seconds: int, text: str) -> None:
     assert age(seconds * SECOND) == text
 
 
 def test_times_are_told_in_utc() -> None:
-    assert (moment(0), moment(NOW), moment(2**63 - 1)) == ("1970-01-01T00:00:00Z", "2023-11-14T22:13:20Z", "2262-04-11T23:47:16Z")
+    assert (moment(0), moment(NOW), moment(2**63 - 1)) == (
+        "1970-01-01T00:00:00Z",
+        "2023-11-14T22:13:20Z",
+        "2262-04-11T23:47:16Z",
+    )

@@ -66,7 +66,10 @@ async def _fill(path: Path) -> None:
         return Parcel(Release(destination, TYPE, "a-plan", b""), number.to_bytes(16, "big"), b"", received_ns)
 
     async with opened(path) as outbox:
-        await outbox.accept([item(1, "analytics", NOW + 1), item(2, "analytics", NOW), item(3, "crm", NOW), item(4, "billing", NOW)], NOW)
+        await outbox.accept(
+            [item(1, "analytics", NOW + 1), item(2, "analytics", NOW), item(3, "crm", NOW), item(4, "billing", NOW)],
+            NOW,
+        )
         leased = await outbox.lease("analytics", Bounds(items=2), NOW)
         await outbox.bury({leased[0].id: DeliveryReason.REJECTED}, NOW + 60 * SECOND + 5)
         await outbox.postpone([leased[1].id], NOW + SECOND // 4)
@@ -105,14 +108,21 @@ def _said(call: str) -> str:
     name = call.split(maxsplit=1)[0]
     if name == "pipe":
         command = (sys.executable, "-m", "gateway", *call.split(), "--format", "json")
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True, timeout=60).stderr
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True, timeout=60
+        ).stderr
     more = () if name == "minimise" else ("--format", "json")
     result = CliRunner().invoke(main, [*call.split(), *more], input=b"")
     return result.stderr if name == "minimise" else result.stdout
 
 
 def test_no_command_is_forgotten() -> None:
-    alone = {"serve", "demo", "approve", "init"}  # `approve` writes a file, `demo` is tested with its report, the others have no JSON
+    alone = {
+        "serve",
+        "demo",
+        "approve",
+        "init",
+    }  # `approve` writes a file, `demo` is tested with its report, the others have no JSON
     assert {call.split()[0] for call in CALLS} == set(COMMANDS) - alone
 
 

@@ -87,7 +87,10 @@ def cancel_after_first_response(channel: grpc.Channel) -> None:
 
 def status_code_and_message(channel: grpc.Channel) -> None:
     asked = message("EchoStatus", code=2, message="test status message")
-    unary, stream = message("SimpleRequest", response_status=asked), message("StreamingOutputCallRequest", response_status=asked)
+    unary, stream = (
+        message("SimpleRequest", response_status=asked),
+        message("StreamingOutputCallRequest", response_status=asked),
+    )
     for end in (
         _end(lambda: _call(channel, "UnaryCall")(unary, timeout=SECONDS)),
         _end(lambda: list(_call(channel, "FullDuplexCall")(iter((stream,)), timeout=SECONDS))),
@@ -113,7 +116,10 @@ def custom_metadata(channel: grpc.Channel) -> None:
 
 
 def unimplemented_method(channel: grpc.Channel) -> None:
-    assert _end(lambda: _call(channel, "UnimplementedCall")(message("Empty"), timeout=SECONDS)).code is grpc.StatusCode.UNIMPLEMENTED
+    assert (
+        _end(lambda: _call(channel, "UnimplementedCall")(message("Empty"), timeout=SECONDS)).code
+        is grpc.StatusCode.UNIMPLEMENTED
+    )
 
 
 def unimplemented_service(channel: grpc.Channel) -> None:
@@ -129,8 +135,12 @@ def server_compressed_unary(channel: grpc.Channel) -> None:
 
 def server_compressed_streaming(channel: grpc.Channel) -> None:
     asked = {31415: True, 92653: False}
-    parameters = [message("ResponseParameters", size=size, compressed=flag(compressed)) for size, compressed in asked.items()]
-    replies = _call(channel, "StreamingOutputCall")(message("StreamingOutputCallRequest", response_parameters=parameters), timeout=SECONDS)
+    parameters = [
+        message("ResponseParameters", size=size, compressed=flag(compressed)) for size, compressed in asked.items()
+    ]
+    replies = _call(channel, "StreamingOutputCall")(
+        message("StreamingOutputCallRequest", response_parameters=parameters), timeout=SECONDS
+    )
     assert list(map(_answer, replies)) == list(asked)
 
 

@@ -38,7 +38,9 @@ def _streaming_output_call(request: Any, context: grpc.ServicerContext) -> Itera
 
 
 def _streaming_input_call(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
-    return message("StreamingInputCallResponse", aggregated_payload_size=sum(len(request.payload.body) for request in requests))
+    return message(
+        "StreamingInputCallResponse", aggregated_payload_size=sum(len(request.payload.body) for request in requests)
+    )
 
 
 def _full_duplex_call(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:

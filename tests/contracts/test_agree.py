@@ -58,7 +58,9 @@ def enum(file: FileDescriptorProto) -> Any:
 
 
 def bit(name: str, number: int) -> FieldDescriptorProto:
-    return FieldDescriptorProto(name=name, number=number, type=FieldDescriptorProto.TYPE_BOOL, label=FieldDescriptorProto.LABEL_OPTIONAL)
+    return FieldDescriptorProto(
+        name=name, number=number, type=FieldDescriptorProto.TYPE_BOOL, label=FieldDescriptorProto.LABEL_OPTIONAL
+    )
 
 
 AGREEING: Final[dict[str, Change]] = {
@@ -99,7 +101,10 @@ CONTRADICTING: Final[dict[str, tuple[Change, str]]] = {
         lambda file: setattr(privacy(file).field[5], "label", 1),
         "FieldPrivacy.one_of: string one_of = 6, and here repeated string",
     ),
-    "a category's number": (lambda file: setattr(enum(file).value[1], "number", 60), "DataCategory.DATA_CATEGORY_USER_ID: 60, and here 1"),
+    "a category's number": (
+        lambda file: setattr(enum(file).value[1], "number", 60),
+        "DataCategory.DATA_CATEGORY_USER_ID: 60, and here 1",
+    ),
     "a category's name": (
         lambda file: setattr(enum(file).value[1], "name", "DATA_CATEGORY_UID"),
         "DataCategory: 1 is DATA_CATEGORY_UID, and here DATA_CATEGORY_USER_ID",
@@ -140,8 +145,9 @@ def test_another_version_that_contradicts_is_an_error_that_says_in_what(row: str
     change(theirs)
     with pytest.raises(BadContract) as caught:
         loaded(tmp_path, theirs)
-    assert f"contradicts the one in the gateway itself: {text if text.startswith('package') else 'kannelle.privacy.v1.' + text}" in str(
-        caught.value
+    assert (
+        f"contradicts the one in the gateway itself: {text if text.startswith('package') else 'kannelle.privacy.v1.' + text}"
+        in str(caught.value)
     )
 
 
@@ -198,28 +204,39 @@ def test_a_field_of_which_a_newer_annotation_says_what_is_unknown_goes_nowhere(r
     assert {finding.place for finding in lint(made) if finding.code == "annotation-newer"} >= {"t.A.a"}
     # Whom an item is about is read all the same, and so is whose name it is.
     message = held.message_class("t.A")(id="usr_1")
-    assert released(Minimiser(made.plan("t.A", "eu-service")), message.SerializeToString()).payload == message.SerializeToString()
+    assert (
+        released(Minimiser(made.plan("t.A", "eu-service")), message.SerializeToString()).payload
+        == message.SerializeToString()
+    )
 
 
 def test_only_an_overlay_that_overrides_classifies_such_a_field(tmp_path: Path) -> None:
     held = newer(tmp_path, FIELDS["a further rule"])
-    with pytest.raises(BadPolicy, match=r"t\.A\.a: its annotation says what this gateway is too old to know; say `overrides: true`"):
+    with pytest.raises(
+        BadPolicy, match=r"t\.A\.a: its annotation says what this gateway is too old to know; say `overrides: true`"
+    ):
         Compiler(held, policy("classifications: {t.A.a: {category: USER_ID}}"))
     made = Compiler(held, policy("classifications: {t.A.a: {category: USER_ID, overrides: true}}"))
     assert [field.name for field in made.plan("t.A", "eu-service").messages[0].fields] == ["a", "id"]
 
 
 def test_an_unknown_option_of_more_than_a_field_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadContract, match=r"a\.proto: A: this gateway is too old to know the option kannelle\.privacy\.v1\.sealed"):
+    with pytest.raises(
+        BadContract, match=r"a\.proto: A: this gateway is too old to know the option kannelle\.privacy\.v1\.sealed"
+    ):
         newer(tmp_path, "string a = 1;", "option (kannelle.privacy.v1.sealed) = true;")
 
 
 # ── Properties ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 NAMES: Final = st.sampled_from(["a", "b", "c", "d"])
-FIELD: Final = st.tuples(NAMES, st.integers(1, 4), st.sampled_from(["TYPE_STRING", "TYPE_INT32"]), st.sampled_from([1, 3]))
+FIELD: Final = st.tuples(
+    NAMES, st.integers(1, 4), st.sampled_from(["TYPE_STRING", "TYPE_INT32"]), st.sampled_from([1, 3])
+)
 SHAPE: Final = st.lists(FIELD, max_size=4, unique_by=(lambda field: field[0], lambda field: field[1]))
-VALUES: Final = st.lists(st.tuples(NAMES, st.integers(0, 3)), max_size=4, unique_by=(lambda value: value[0], lambda value: value[1]))
+VALUES: Final = st.lists(
+    st.tuples(NAMES, st.integers(0, 3)), max_size=4, unique_by=(lambda value: value[0], lambda value: value[1])
+)
 
 
 def _file(fields: list[Any], values: list[Any]) -> FileDescriptorProto:
@@ -240,7 +257,9 @@ def _plainly(ours: list[Any], theirs: list[Any]) -> bool:
 
 @settings(max_examples=300, deadline=None)
 @given(SHAPE, VALUES, SHAPE, VALUES)
-def test_two_versions_agree_if_a_plain_reading_finds_no_pair_that_doesn_t(ours: Any, our: Any, theirs: Any, their: Any) -> None:
+def test_two_versions_agree_if_a_plain_reading_finds_no_pair_that_doesn_t(
+    ours: Any, our: Any, theirs: Any, their: Any
+) -> None:
     one, other = _file(ours, our), _file(theirs, their)
     assert (contradiction(one, other) == "") is (_plainly(ours, theirs) and _plainly(our, their))
     both = united(one, other)

@@ -51,9 +51,9 @@ PRIVACY = st.builds(
     min=INT64,
     max=INT64,
 )
-NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}(\.[A-Za-z_][A-Za-z0-9_]{0,8}){0,3}", fullmatch=True) | st.sampled_from(
-    ["null", "true", "y", "no.on", "e1"]
-)
+NAMES = st.from_regex(
+    r"[A-Za-z_][A-Za-z0-9_]{0,8}(\.[A-Za-z_][A-Za-z0-9_]{0,8}){0,3}", fullmatch=True
+) | st.sampled_from(["null", "true", "y", "no.on", "e1"])
 
 USER = FieldPrivacy(Category.USER_ID, pattern="u[0-9]{1,3}")
 AGE = FieldPrivacy(Category.AGE)
@@ -61,7 +61,9 @@ AGE = FieldPrivacy(Category.AGE)
 
 @settings(deadline=None, max_examples=200)
 @given(approvals=st.dictionaries(NAMES, PRIVACY, max_size=5))
-def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, approvals: dict[str, FieldPrivacy]) -> None:
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, approvals: dict[str, FieldPrivacy]
+) -> None:
     path = tmp_path_factory.mktemp("lock") / "approvals.lock"
     write_approvals(path, approvals)
     assert read_approvals(path) == approvals
@@ -70,7 +72,12 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
 def test_each_field_is_one_line_in_order(tmp_path: Path) -> None:
     path = tmp_path / "approvals.lock"
     write_approvals(
-        path, {"b.B.b": USER, "a.A.a": FieldPrivacy(Category.OPERATIONAL, one_of=("x y", "z"), min=1, max=5), "c.C.c": FieldPrivacy()}
+        path,
+        {
+            "b.B.b": USER,
+            "a.A.a": FieldPrivacy(Category.OPERATIONAL, one_of=("x y", "z"), min=1, max=5),
+            "c.C.c": FieldPrivacy(),
+        },
     )
     assert path.read_text() == HEAD + (
         "version: 1\n"
@@ -86,8 +93,14 @@ def test_each_field_is_one_line_in_order(tmp_path: Path) -> None:
     [
         ("version: 2\napproved: {}\n", "approvals.lock:1: version: must be 1"),
         ("version: 1\n", "approved: is required"),
-        ("version: 1\napproved:\n  a.A.a: {category: SHOE_SIZE}\n", "approvals.lock:3: approved.a.A.a.category: must be one of"),
-        ("version: 1\napproved:\n  a.A.a: {categori: NAME}\n", "approvals.lock:3: approved.a.A.a.categori: is not a key here"),
+        (
+            "version: 1\napproved:\n  a.A.a: {category: SHOE_SIZE}\n",
+            "approvals.lock:3: approved.a.A.a.category: must be one of",
+        ),
+        (
+            "version: 1\napproved:\n  a.A.a: {categori: NAME}\n",
+            "approvals.lock:3: approved.a.A.a.categori: is not a key here",
+        ),
         ("version: 1\napproved: [a]\n", "approvals.lock:2: approved: must be a mapping"),
         ("approved: {", "approvals.lock:1: is not YAML"),
     ],
@@ -118,7 +131,9 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         (FieldPrivacy(), USER, True),
     ],
 )
-def test_what_counts_is_what_was_recorded_or_is_tighter(said: FieldPrivacy, recorded: FieldPrivacy | None, counts: bool) -> None:
+def test_what_counts_is_what_was_recorded_or_is_tighter(
+    said: FieldPrivacy, recorded: FieldPrivacy | None, counts: bool
+) -> None:
     before = {} if recorded is None else {"a.A.a": recorded}
     assert approved({"a.A.a": said}, before) == ({"a.A.a": said} if counts else {})
 
@@ -149,7 +164,9 @@ def test_what_was_approved_leaves(tmp_path: Path) -> None:
     assert kept(tmp_path, BODY, ALL) == {"t.M.a", "t.M.b", "t.M.held", "t.Sub.c"}
 
 
-@pytest.mark.parametrize(("name", "gone"), [("t.M.a", {"t.M.a"}), ("t.M.b", {"t.M.b"}), ("t.Sub.c", {"t.M.held", "t.Sub.c"})])
+@pytest.mark.parametrize(
+    ("name", "gone"), [("t.M.a", {"t.M.a"}), ("t.M.b", {"t.M.b"}), ("t.Sub.c", {"t.M.held", "t.Sub.c"})]
+)
 def test_what_was_not_approved_stays(tmp_path: Path, name: str, gone: set[str]) -> None:
     recorded = {key: value for key, value in ALL.items() if key != name}
     assert kept(tmp_path, BODY, recorded) == {"t.M.a", "t.M.b", "t.M.held", "t.Sub.c"} - gone
@@ -167,7 +184,10 @@ def test_a_condition_on_a_message_holds_until_its_end_is_approved(tmp_path: Path
     recorded = {**ALL, "t.M.held": FieldPrivacy(Category.PHONE)}
     open_ = BODY.replace("@CONTENT", annotation)
     policy = "eu-indirect"  # takes no PHONE, and no NAME either: so the field below is made operational
-    body, recorded = open_.replace("c = 1 @NAME", "c = 1 @OPERATIONAL"), {**recorded, "t.Sub.c": FieldPrivacy(Category.OPERATIONAL)}
+    body, recorded = (
+        open_.replace("c = 1 @NAME", "c = 1 @OPERATIONAL"),
+        {**recorded, "t.Sub.c": FieldPrivacy(Category.OPERATIONAL)},
+    )
     assert kept(tmp_path, body, recorded, policy) == {"t.M.a"}
 
 

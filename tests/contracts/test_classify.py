@@ -163,9 +163,15 @@ def test_of_many_annotations_that_cannot_be_the_rest_is_counted() -> None:
 @pytest.mark.parametrize(
     ("overlay", "wanted"),
     [
-        ("t.M.user: {category: USER_ID}", "policy.yaml:30: classifications.t.M.user: looser than its annotation; say `overrides: true`"),
+        (
+            "t.M.user: {category: USER_ID}",
+            "policy.yaml:30: classifications.t.M.user: looser than its annotation; say `overrides: true`",
+        ),
         ("t.M.none: {category: NAME}", "policy.yaml:30: classifications.t.M.none: no contract has this field"),
-        ("t.M.held: {subject: true}", "policy.yaml:30: classifications.t.M.held: looser than its annotation; say `overrides: true`"),
+        (
+            "t.M.held: {subject: true}",
+            "policy.yaml:30: classifications.t.M.held: looser than its annotation; say `overrides: true`",
+        ),
     ],
 )
 def test_a_bad_overlay_is_named_by_its_line(overlay: str, wanted: str) -> None:

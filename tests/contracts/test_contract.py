@@ -46,7 +46,9 @@ def test_every_part_of_an_annotation_is_read() -> None:
 
 def test_annotations_in_pieces_and_whole_say_the_same() -> None:
     pieces = "[(kannelle.privacy.v1.field).category = DATA_CATEGORY_NAME, (kannelle.privacy.v1.field).max_length = 3]"
-    held = contract(proto(f"message M {{ string a = 1 {pieces}; string b = 2 @{{max_length: 3, category: NAME}}; }}")).annotations
+    held = contract(
+        proto(f"message M {{ string a = 1 {pieces}; string b = 2 @{{max_length: 3, category: NAME}}; }}")
+    ).annotations
     assert held["t.M.a"] == held["t.M.b"] == FieldPrivacy(Category.NAME, max_length=3)
 
 
@@ -56,12 +58,17 @@ def test_every_category_is_read() -> None:
 
 
 def test_the_categories_are_those_of_the_annotations() -> None:
-    names = {value.name.removeprefix("DATA_CATEGORY_"): value.number for value in annotations_pb2.DataCategory.DESCRIPTOR.values}
+    names = {
+        value.name.removeprefix("DATA_CATEGORY_"): value.number
+        for value in annotations_pb2.DataCategory.DESCRIPTOR.values
+    }
     assert names == {member.name: member.value for member in Category}
 
 
 def test_a_category_that_is_not_known_here_classifies_nothing() -> None:
-    file = FileDescriptorProto(name="a.proto", package="t", dependency=["kannelle/privacy/v1/annotations.proto"], syntax="proto3")
+    file = FileDescriptorProto(
+        name="a.proto", package="t", dependency=["kannelle/privacy/v1/annotations.proto"], syntax="proto3"
+    )
     field = file.message_type.add(name="M").field.add(name="a", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
     field.options.Extensions[annotations_pb2.field].category = 4711  # type: ignore[assignment]
     assert Contract([*builtin(), file]).annotations["t.M.a"].category is Category.UNSPECIFIED
@@ -116,7 +123,11 @@ def test_editions_are_read() -> None:
 
 def test_a_contract_without_a_package_is_read() -> None:
     head = 'syntax = "proto2"; import "kannelle/privacy/v1/annotations.proto";'
-    held = contract(proto("message M { extensions 5; optional string a = 1 @NAME; } extend M { optional string b = 5 @PHONE; }", head))
+    held = contract(
+        proto(
+            "message M { extensions 5; optional string a = 1 @NAME; } extend M { optional string b = 5 @PHONE; }", head
+        )
+    )
     assert (held.annotations["M.a"].category, held.annotations["b"].category) == (Category.NAME, Category.PHONE)
 
 

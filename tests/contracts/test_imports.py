@@ -36,7 +36,10 @@ BROUGHT: Final[dict[str, tuple[str, str]]] = {
         "google.api.HttpRule",
     ),
     "google/api/field_behavior.proto": ("message A { string a = 1 [(google.api.field_behavior) = REQUIRED]; }", ""),
-    "google/api/resource.proto": ('message A { option (google.api.resource) = {type: "t/A"}; }', "google.api.ResourceDescriptor"),
+    "google/api/resource.proto": (
+        'message A { option (google.api.resource) = {type: "t/A"}; }',
+        "google.api.ResourceDescriptor",
+    ),
     "google/type/money.proto": ("message A { google.type.Money price = 1; }", "google.type.Money"),
     "google/type/date.proto": ("message A { google.type.Date day = 1; }", "google.type.Date"),
     "google/rpc/status.proto": ("message A { google.rpc.Status status = 1; }", "google.rpc.Status"),
@@ -82,10 +85,16 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", MODULES)
 def test_a_generated_module_tells_its_file_without_being_run(name: str, site: Path, tmp_path: Path) -> None:
     module = MODULES[name]
-    (inner := FileDescriptorProto(name="deep/inner.proto", package="deep", syntax="proto3")).message_type.add(name="Inner")
+    (inner := FileDescriptorProto(name="deep/inner.proto", package="deep", syntax="proto3")).message_type.add(
+        name="Inner"
+    )
     file = FileDescriptorProto(name=name, package="found", syntax="proto3", dependency=["deep/inner.proto"])
     file.message_type.add(name="Rule").field.add(
-        name="inner", number=1, type=FieldDescriptorProto.TYPE_MESSAGE, label=FieldDescriptorProto.LABEL_OPTIONAL, type_name=".deep.Inner"
+        name="inner",
+        number=1,
+        type=FieldDescriptorProto.TYPE_MESSAGE,
+        label=FieldDescriptorProto.LABEL_OPTIONAL,
+        type_name=".deep.Inner",
     )
     for path, call, held in ((module, CALLS[module], file), ("deep/inner_pb2.py", CALLS["other/old_pb2.py"], inner)):
         (site / path).parent.mkdir(parents=True, exist_ok=True)
@@ -114,10 +123,16 @@ def test_a_folder_may_import_from_another_folder_and_from_a_descriptor_set(tmp_p
 
 
 MISSING: Final = [
-    ("google/api/none.proto", "google/api/none.proto: install the package googleapis-common-protos, name the folder that it is in among"),
+    (
+        "google/api/none.proto",
+        "google/api/none.proto: install the package googleapis-common-protos, name the folder that it is in among",
+    ),
     ("buf/validate/none.proto", "buf/validate/none.proto: install the package protovalidate, name the folder"),
     ("protoc-gen-openapiv2/none.proto", "install the package protoc-gen-openapiv2, name the folder"),
-    ("validate/validate.proto", "validate/validate.proto: name the folder that it is in among the contracts too, or give a descriptor set"),
+    (
+        "validate/validate.proto",
+        "validate/validate.proto: name the folder that it is in among the contracts too, or give a descriptor set",
+    ),
     (
         "our/common.proto",
         "our/common.proto: name the folder that it is in among the contracts too, or give a descriptor set, which `buf build",
@@ -138,7 +153,10 @@ def test_what_is_not_found_is_named_with_how_to_provide_it(name: str, text: str,
         ('import "a.proto";', ["a.proto"]),
         ("import 'a/b-c.proto' ;import weak\n\"d.proto\";", ["a/b-c.proto", "d.proto"]),
         ('// import "x.proto";', ["x.proto"]),
-        ('import "../x.proto"; import "/etc/x.proto"; import "a/../x.proto"; import "a\\n.proto"; import "--x=y.proto";', []),
+        (
+            'import "../x.proto"; import "/etc/x.proto"; import "a/../x.proto"; import "a\\n.proto"; import "--x=y.proto";',
+            [],
+        ),
         ('message import_ { string import = 1; } "a.proto";', []),
     ],
 )

@@ -48,7 +48,16 @@ def folder(path: Path, **files: str) -> Path:
 def protoc(folder: Path, out: Path, *flags: str) -> Path:
     stubs = Path(annotations_pb2.__file__).parents[3]
     names = [file.name for file in folder.glob("*.proto")]
-    command = (sys.executable, "-m", "grpc_tools.protoc", f"-I{folder}", f"-I{stubs}", f"--descriptor_set_out={out}", *flags, *names)
+    command = (
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        f"-I{folder}",
+        f"-I{stubs}",
+        f"--descriptor_set_out={out}",
+        *flags,
+        *names,
+    )
     subprocess.run(command, check=True)
     return out
 
@@ -64,24 +73,34 @@ def test_the_default_contract_holds_kannelles_own() -> None:
 
 
 def test_without_a_path_there_is_what_the_gateway_brings() -> None:
-    assert {"kannelle.privacy.v1.AnalyticsEvent", "opentelemetry.proto.logs.v1.LogRecord", "google.protobuf.Any"} <= set(load([]).messages)
+    assert {
+        "kannelle.privacy.v1.AnalyticsEvent",
+        "opentelemetry.proto.logs.v1.LogRecord",
+        "google.protobuf.Any",
+    } <= set(load([]).messages)
 
 
 def test_a_folder_is_compiled_with_its_imports(tmp_path: Path) -> None:
     held = load([folder(tmp_path / "a", contact=BASE)])
-    assert message_of(held.message("acme.v1.Contact").fields_by_name["seen_at"]).full_name == "google.protobuf.Timestamp"
+    assert (
+        message_of(held.message("acme.v1.Contact").fields_by_name["seen_at"]).full_name == "google.protobuf.Timestamp"
+    )
     assert "acme.v1.Contact.user_id" in held.annotations
 
 
 def test_several_sources_are_one_contract(tmp_path: Path) -> None:
     other = folder(
-        tmp_path / "b", b='syntax = "proto3"; package acme.b; import "a.proto"; message B { acme.v1.Contact contact = 1; }', a=BASE
+        tmp_path / "b",
+        b='syntax = "proto3"; package acme.b; import "a.proto"; message B { acme.v1.Contact contact = 1; }',
+        a=BASE,
     )
     held = load([folder(tmp_path / "a", a=BASE), protoc(other, tmp_path / "b.binpb"), default_path()])
     assert {"acme.v1.Contact", "acme.b.B", "kannelle.crm.v1.Contact"} <= set(held.messages)
 
 
-@pytest.mark.parametrize("flags", [(), ("--include_imports",), ("--include_imports", "--include_source_info"), ("--retain_options",)])
+@pytest.mark.parametrize(
+    "flags", [(), ("--include_imports",), ("--include_imports", "--include_source_info"), ("--retain_options",)]
+)
 def test_one_file_is_the_same_from_a_folder_and_from_protoc(tmp_path: Path, flags: tuple[str, ...]) -> None:
     source = folder(tmp_path / "a", a=BASE)
     held = load([source, protoc(source, tmp_path / "a.binpb", *flags)])
@@ -91,7 +110,11 @@ def test_one_file_is_the_same_from_a_folder_and_from_protoc(tmp_path: Path, flag
 def test_one_file_is_the_same_from_a_folder_and_from_buf(tmp_path: Path) -> None:
     source = folder(tmp_path / "a", a=BASE)
     module = tmp_path / "module"
-    shutil.copytree(Path(annotations_pb2.__file__).parents[3] / "kannelle", module / "kannelle", ignore=shutil.ignore_patterns("*.py*"))
+    shutil.copytree(
+        Path(annotations_pb2.__file__).parents[3] / "kannelle",
+        module / "kannelle",
+        ignore=shutil.ignore_patterns("*.py*"),
+    )
     shutil.copytree(source, module, dirs_exist_ok=True)
     (module / "buf.yaml").write_text("version: v2\n")
     image = tmp_path / "image.binpb"
@@ -127,10 +150,14 @@ def test_a_difference_that_means_something_counts(tmp_path: Path, old: str, new:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("// What a reader sees", "// Another"), ("\n", "\n\n"), ("user_id = 1 [", 'user_id = 1 [json_name = "userId", ')]
+    ("old", "new"),
+    [("// What a reader sees", "// Another"), ("\n", "\n\n"), ("user_id = 1 [", 'user_id = 1 [json_name = "userId", ')],
 )
 def test_a_difference_that_means_nothing_does_not_count(tmp_path: Path, old: str, new: str) -> None:
-    assert "acme.v1.Contact" in load([folder(tmp_path / "a", a=BASE), folder(tmp_path / "b", a=BASE.replace(old, new))]).messages
+    assert (
+        "acme.v1.Contact"
+        in load([folder(tmp_path / "a", a=BASE), folder(tmp_path / "b", a=BASE.replace(old, new))]).messages
+    )
 
 
 def test_a_file_that_differs_from_the_gateways_own_is_an_error(tmp_path: Path) -> None:
@@ -138,13 +165,17 @@ def test_a_file_that_differs_from_the_gateways_own_is_an_error(tmp_path: Path) -
     file = FileDescriptorProto.FromString(context_pb2.DESCRIPTOR.serialized_pb)
     file.message_type[0].field[0].number = 77
     image.write_bytes(FileDescriptorSet(file=[file]).SerializeToString())
-    assert fault(image).startswith(f"kannelle/privacy/v1/context.proto: the file in {image} contradicts the one in the gateway itself: ")
+    assert fault(image).startswith(
+        f"kannelle/privacy/v1/context.proto: the file in {image} contradicts the one in the gateway itself: "
+    )
 
 
 def test_what_the_runtime_brings_is_taken_from_the_runtime(tmp_path: Path) -> None:
     image = tmp_path / "a.binpb"
     timestamp = FileDescriptorProto(name="google/protobuf/timestamp.proto", package="google.protobuf", syntax="proto3")
-    timestamp.message_type.add(name="Timestamp").field.add(name="text", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
+    timestamp.message_type.add(name="Timestamp").field.add(
+        name="text", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL"
+    )
     image.write_bytes(FileDescriptorSet(file=[timestamp]).SerializeToString())
     assert [*load([image]).message("google.protobuf.Timestamp").fields_by_name] == ["seconds", "nanos"]
 
@@ -194,11 +225,15 @@ def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 def test_a_set_without_its_imports_is_an_error(tmp_path: Path) -> None:
     source = folder(
-        tmp_path / "a", a=BASE, b='syntax = "proto3"; package acme.b; import "a.proto"; message B { acme.v1.Contact contact = 1; }'
+        tmp_path / "a",
+        a=BASE,
+        b='syntax = "proto3"; package acme.b; import "a.proto"; message B { acme.v1.Contact contact = 1; }',
     )
     image = protoc(source, tmp_path / "all.binpb")
     files = FileDescriptorSet.FromString(image.read_bytes())
-    image.write_bytes(FileDescriptorSet(file=[file for file in files.file if file.name == "b.proto"]).SerializeToString())
+    image.write_bytes(
+        FileDescriptorSet(file=[file for file in files.file if file.name == "b.proto"]).SerializeToString()
+    )
     assert fault(image) == "b.proto: imports a.proto, which no contract holds"
 
 
@@ -233,7 +268,9 @@ def test_a_source_is_read_without_what_the_runtime_brings(tmp_path: Path) -> Non
 
 def test_a_field_that_says_it_extends_something_is_a_field(tmp_path: Path) -> None:
     file = FileDescriptorProto(name="a.proto", package="t")
-    file.message_type.add(name="M").field.add(name="a", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL", extendee=".t.M")
+    file.message_type.add(name="M").field.add(
+        name="a", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL", extendee=".t.M"
+    )
     (tmp_path / "x.binpb").write_bytes(FileDescriptorSet(file=[file]).SerializeToString())
     assert "t.M.a" in fields(load([tmp_path / "x.binpb"]))
 
@@ -252,7 +289,9 @@ def test_a_name_that_is_not_utf8_is_an_error(tmp_path: Path, wanted: str) -> Non
 
 @settings(deadline=None, max_examples=400)
 @given(st.data())
-def test_a_descriptor_set_that_was_tampered_with_loads_or_is_bad(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_a_descriptor_set_that_was_tampered_with_loads_or_is_bad(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     """Bytes changed, cut or doubled anywhere: names that are no names, types that aren't there, text that is none."""
     raw = bytearray(TAMPERED)
     for _ in range(data.draw(st.integers(1, 3))):

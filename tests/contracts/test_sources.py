@@ -51,7 +51,17 @@ def put(folder: Path, name: str, text: str = TEXT) -> Path:
             "./.proto",
             "-.proto",
         ),
-        *("$(touch x).proto", "`x`.proto", "*.proto", "'.proto", ";x.proto", "\u00e9.proto", "all.proto", "~/a.proto", "-/--/a.proto"),
+        *(
+            "$(touch x).proto",
+            "`x`.proto",
+            "*.proto",
+            "'.proto",
+            ";x.proto",
+            "\u00e9.proto",
+            "all.proto",
+            "~/a.proto",
+            "-/--/a.proto",
+        ),
     ],
 )
 def test_a_name_is_only_a_name(tmp_path: Path, name: str) -> None:
@@ -71,10 +81,18 @@ def test_any_name_may_be_imported(tmp_path: Path, name: str) -> None:
     "name",
     [
         *("--evil_out=.proto", "--descriptor_set_in=x.proto", "-I=x.proto", "a:b.proto", 'a"b.proto', "a\\b.proto"),
-        *("a\nb.proto", "a\x1b[2Jb.proto", "a\u202eb.proto", "\udcff.proto", "/".join(letter * 200 for letter in "abc") + ".proto"),
+        *(
+            "a\nb.proto",
+            "a\x1b[2Jb.proto",
+            "a\u202eb.proto",
+            "\udcff.proto",
+            "/".join(letter * 200 for letter in "abc") + ".proto",
+        ),
     ],
 )
-def test_a_name_that_the_compiler_would_take_apart_is_an_error_of_one_line_that_says_so(tmp_path: Path, name: str) -> None:
+def test_a_name_that_the_compiler_would_take_apart_is_an_error_of_one_line_that_says_so(
+    tmp_path: Path, name: str
+) -> None:
     put(tmp_path, name)
     text = fault(tmp_path)
     assert text.startswith(f"{tmp_path}: ")
@@ -134,7 +152,16 @@ def test_a_folder_that_is_a_link_is_not_entered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "imported",
-    ["../outside/x.proto", "/etc/passwd", "etc/passwd", "./a.proto", "secret.txt", "sub//a.proto", "proc/self/environ", "a.pipe"],
+    [
+        "../outside/x.proto",
+        "/etc/passwd",
+        "etc/passwd",
+        "./a.proto",
+        "secret.txt",
+        "sub//a.proto",
+        "proc/self/environ",
+        "a.pipe",
+    ],
 )
 def test_an_import_reads_nothing_but_the_folders_protos(tmp_path: Path, imported: str) -> None:
     put(tmp_path / "outside", "x.proto", 'syntax = "proto3"; message Outside {}')
@@ -194,7 +221,9 @@ def test_what_is_no_regular_file_of_bounded_size_is_an_error_that_names_it(
     assert wanted in text or wanted == "leads outside"
 
 
-@pytest.mark.parametrize("make", [pipe, unix_socket, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "socket", "device"])
+@pytest.mark.parametrize(
+    "make", [pipe, unix_socket, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "socket", "device"]
+)
 def test_a_descriptor_set_is_a_regular_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "x.binpb")
     assert fault(tmp_path / "x.binpb").endswith("it must be a regular file")
@@ -218,7 +247,9 @@ def test_a_folder_has_so_many_entries_whatever_they_are(tmp_path: Path, monkeypa
         (tmp_path / f"{index}").mkdir()
         (tmp_path / f"{index}" / "readme").touch()
     put(tmp_path, "a.proto")
-    assert fault(tmp_path) == f"{tmp_path}: has more than 40 files and folders; name the folder that holds the contract's"
+    assert (
+        fault(tmp_path) == f"{tmp_path}: has more than 40 files and folders; name the folder that holds the contract's"
+    )
 
 
 def test_the_root_of_the_system_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +274,9 @@ WHOLE = 'syntax = "proto3";\nmessage A { string x = 1; }\n'
     ],
     ids=["UTF-16", "UTF-16 without a mark", "a tail", "binary", "zeros", "no syntax", "an odd name"],
 )
-def test_of_what_is_no_text_that_is_told_and_no_log_of_the_compilers(tmp_path: Path, content: bytes, told: list[str]) -> None:
+def test_of_what_is_no_text_that_is_told_and_no_log_of_the_compilers(
+    tmp_path: Path, content: bytes, told: list[str]
+) -> None:
     (tmp_path / "a.proto").write_bytes(content)
     lines = fault(tmp_path).removeprefix(f"{tmp_path}: ").splitlines()
     assert lines[: len(told)] == told
@@ -294,7 +327,9 @@ def test_it_needs_no_temporary_folder(tmp_path: Path, temporary: str) -> None:
         (("MAX_SET_BYTES", 60_000), "fields", "the compiled contract: File too large"),
     ],
 )
-def test_compiling_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: tuple[str, int], text: str, wanted: str) -> None:
+def test_compiling_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: tuple[str, int], text: str, wanted: str
+) -> None:
     made = {
         "fields": f"message M {{ {' '.join(f'int32 f{i}={i};' for i in range(1000, 4000))} }}\n",
         "large": "".join(f"message M{i} {{ string some_name = 1; }}\n" for i in range(20_000)),
@@ -305,7 +340,11 @@ def test_compiling_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, b
 
 
 def test_errors_are_few(tmp_path: Path) -> None:
-    put(tmp_path, "a.proto", 'syntax = "proto3";\n' + "".join(f"message M{i} {{ None none = 1; }}\n" for i in range(5000)))
+    put(
+        tmp_path,
+        "a.proto",
+        'syntax = "proto3";\n' + "".join(f"message M{i} {{ None none = 1; }}\n" for i in range(5000)),
+    )
     lines = fault(tmp_path).splitlines()
     assert lines[0].startswith(f"{tmp_path}: a.proto:2:14: ")
     assert len(lines) == 21

@@ -67,7 +67,10 @@ def others(path: Path) -> None:
 
 def unindexed(path: Path) -> None:
     """Leave an index as it was while its table changes, as when a write doesn't reach the volume."""
-    find, delete = "SELECT * FROM sqlite_master WHERE name = 'items_due'", "DELETE FROM sqlite_master WHERE name = 'items_due'"
+    find, delete = (
+        "SELECT * FROM sqlite_master WHERE name = 'items_due'",
+        "DELETE FROM sqlite_master WHERE name = 'items_due'",
+    )
     (index,) = _described(path, find)
     _described(path, delete)
     asked(path, "UPDATE items SET due = 5")

@@ -24,7 +24,9 @@ NOW: Final = 1_700_000_000_000_000_000
 SECOND: Final = 1_000_000_000
 
 
-def parcel(text: str, destination: str = "crm", *, key: bytes = b"", mark: bytes = b"", received_ns: int = NOW) -> Parcel:
+def parcel(
+    text: str, destination: str = "crm", *, key: bytes = b"", mark: bytes = b"", received_ns: int = NOW
+) -> Parcel:
     """A parcel with a text for a payload, and for a key where none is given."""
     key = key or text.encode().ljust(16, b"\0")[:16]
     return Parcel(Release(destination, "a.Type", "a-plan", text.encode()), key, mark, received_ns)
@@ -47,7 +49,9 @@ class Again:
     def terms(self, destination: str) -> object:
         return self.plans.get(destination)
 
-    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False) -> Verdict:
+    async def decide(
+        self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
+    ) -> Verdict:
         self.asked += 1
         verdict = self.told.get(payload.decode())
         if isinstance(verdict, Exception):

@@ -65,7 +65,9 @@ class Hub:
         roll_out = RollOut(lambda: self._flows)  # type: ignore[arg-type,return-value]
         again: Any = self.again
         register = Register(self.counts)
-        self._hub = receiver.Hub(tuple(agents), STREAMS, Callers(), roll_out, again, repack, delivery, self.counts, register)
+        self._hub = receiver.Hub(
+            tuple(agents), STREAMS, Callers(), roll_out, again, repack, delivery, self.counts, register
+        )
         self._listener: Listener | None = None
 
     def put_in_force(self, plan: str) -> None:
@@ -122,8 +124,15 @@ def group(number: int, *parcels: Parcel, **changed: Any) -> delivery_pb2.ParcelG
 
 def _drawn(one: Parcel, changed: dict[str, Any]) -> delivery_pb2.Parcel:
     release = one.release
-    fields = {"destination": release.destination, "type": release.type, "plan": bytes.fromhex(release.plan), "payload": release.payload}
-    return delivery_pb2.Parcel(**{**fields, "key": one.key, "mark": one.mark, "received_at_ns": one.received_ns, **changed})
+    fields = {
+        "destination": release.destination,
+        "type": release.type,
+        "plan": bytes.fromhex(release.plan),
+        "payload": release.payload,
+    }
+    return delivery_pb2.Parcel(
+        **{**fields, "key": one.key, "mark": one.mark, "received_at_ns": one.received_ns, **changed}
+    )
 
 
 def request(*groups: delivery_pb2.ParcelGroup) -> bytes:

@@ -147,7 +147,9 @@ async def test_what_was_put_off_comes_again_when_it_is_due(tmp_path: Path) -> No
         assert (len(recipient.texts), case.waiting) == (2, 0)
 
 
-async def test_a_recipient_that_keeps_failing_is_left_alone_then_tried_with_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_recipient_that_keeps_failing_is_left_alone_then_tried_with_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.WARNING)
     async with desk(tmp_path) as case:
         await case.put(*parcels(FAILURES + 20))

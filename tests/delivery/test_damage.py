@@ -43,7 +43,9 @@ DAMAGES: Final[dict[str, tuple[Callable[[Path], None], int]]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-async def test_what_can_be_read_of_a_damaged_file_goes_on(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_can_be_read_of_a_damaged_file_goes_on(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path, (damage, least) = tmp_path / "o.db", DAMAGES[name]
     await filled(path)
     damage(path)
@@ -59,7 +61,10 @@ async def test_what_can_be_read_of_a_damaged_file_goes_on(name: str, tmp_path: P
         await outbox.erase([b"alice".ljust(16, b"\0")], NOW)
         assert counts(outbox)[0] <= 21
     assert kept_aside(path) == []
-    assert [record.levelno for record in caplog.records if record.name.startswith("gateway")] == [logging.ERROR, logging.WARNING]
+    assert [record.levelno for record in caplog.records if record.name.startswith("gateway")] == [
+        logging.ERROR,
+        logging.WARNING,
+    ]
     async with opened(path) as outbox:
         assert outbox.set_aside == 0
 

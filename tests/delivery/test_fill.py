@@ -46,7 +46,10 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
             await outbox.settle(ids[2:4] if draw.random() < 0.3 else ())
             await outbox.postpone(ids[1:], 0, failed=False)
             assert use() == Use(kept(outbox), KEPT.max_bytes)
-        assert {name for name, depth in outbox.depths().items() if depth.dead_bytes > depth.dead * ROW > 0} == {"crm", "log"}
+        assert {name for name, depth in outbox.depths().items() if depth.dead_bytes > depth.dead * ROW > 0} == {
+            "crm",
+            "log",
+        }
 
 
 async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
@@ -54,7 +57,11 @@ async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
         await outbox.accept([parcel("a", key=b"1" * 16, mark=b"m"), parcel("b")], NOW)
         uses = {name: use() for name, use in outbox.uses().items()}
     volume = uses.pop("volume")
-    assert uses == {"outbox": Use(2 + 2 * ROW, 64 * 1024), "outbox_unwritten": Use(0, PENDING), "request_ids": Use(1, MOST)}
+    assert uses == {
+        "outbox": Use(2 + 2 * ROW, 64 * 1024),
+        "outbox_unwritten": Use(0, PENDING),
+        "request_ids": Use(1, MOST),
+    }
     assert volume.limit is not None
     assert volume.used > 0
     assert (volume.limit + KEPT.margin) % 512 == 0
@@ -75,7 +82,9 @@ ACTS: Final[dict[str, tuple[Act, dict[tuple[str, str], int]]]] = {
 @pytest.mark.parametrize(("act", "expected"), ACTS.values(), ids=ACTS)
 async def test_what_an_operator_does_is_counted(act: Act, expected: dict[tuple[str, str], int], tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([*(parcel(text) for text in "abc"), *(parcel(text, "log") for text in "de"), parcel("f", "dead")], NOW)
+        await outbox.accept(
+            [*(parcel(text) for text in "abc"), *(parcel(text, "log") for text in "de"), parcel("f", "dead")], NOW
+        )
         (dead,) = await outbox.lease("dead", ALL, NOW)
         await outbox.bury({dead.id: DeliveryReason.REJECTED}, NOW)
         with closing(Stock.open(tmp_path / "o.db", Outbox())) as stock:

@@ -22,7 +22,10 @@ from tests.delivery.kept import ALL, about, opened, texts
 SUBJECTS: Final = (b"alice", b"bob", b"carol")
 TIMES: Final = st.integers(NOW, NOW + 9)
 STEPS: Final = st.one_of(
-    st.tuples(st.just("accept"), st.lists(st.tuples(st.sampled_from(("crm", "log")), st.sampled_from(SUBJECTS), TIMES), max_size=12)),
+    st.tuples(
+        st.just("accept"),
+        st.lists(st.tuples(st.sampled_from(("crm", "log")), st.sampled_from(SUBJECTS), TIMES), max_size=12),
+    ),
     st.tuples(st.sampled_from(("lease", "settle", "give back", "bury")), st.integers(1, 8)),
     st.tuples(st.just("postpone"), TIMES),
     st.tuples(st.sampled_from(("expire", "forget")), TIMES),
@@ -43,11 +46,15 @@ class Model:
         return [
             text
             for text, (one, due) in self.kept.items()
-            if one.release.destination == "crm" and one.received_ns < before_ns and (dead if due is None else text not in self.leased)
+            if one.release.destination == "crm"
+            and one.received_ns < before_ns
+            and (dead if due is None else text not in self.leased)
         ]
 
     def due(self, now_ns: int) -> set[str]:
-        crm = {text: due for text, (one, due) in self.kept.items() if one.release.destination == "crm" and due is not None}
+        crm = {
+            text: due for text, (one, due) in self.kept.items() if one.release.destination == "crm" and due is not None
+        }
         return {text for text, due in crm.items() if text not in self.leased and due <= now_ns}
 
     async def step(self, outbox: SqliteOutbox, name: str, given: Any) -> None:
@@ -129,7 +136,11 @@ async def _compare(path: Path, steps: list[tuple[str, Any]]) -> None:
                 if again := name == "reopen":
                     break
                 await model.step(outbox, name, given_)
-                there = {name: (depth.items, depth.dead) for name, depth in outbox.depths().items() if depth.items or depth.dead}
+                there = {
+                    name: (depth.items, depth.dead)
+                    for name, depth in outbox.depths().items()
+                    if depth.items or depth.dead
+                }
                 assert there == model.counts()
             if not again:
                 assert set(texts(await outbox.lease("crm", ALL, NOW + 10))) == model.due(NOW + 10)

@@ -54,7 +54,9 @@ async def test_a_recipient_that_is_away_for_longer_than_the_retention_gets_nothi
         assert {**case.counts.purges} == {("eu-log", "EXPIRED"): 10}
 
 
-@pytest.mark.parametrize(("name", "jump"), [("back an hour", -HOUR), ("forward a day", DAY), ("back a year", -365 * DAY)])
+@pytest.mark.parametrize(
+    ("name", "jump"), [("back an hour", -HOUR), ("forward a day", DAY), ("back a year", -365 * DAY)]
+)
 async def test_what_was_put_off_comes_though_the_clock_was_set(name: str, jump: float, tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         await case.put(*(parcel(number) for number in range(3)))

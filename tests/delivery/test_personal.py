@@ -42,7 +42,9 @@ FLOWS: Final = Flows(MADE)
 
 def released(destination: str, text: str) -> Parcel:
     """What a destination gets of an item, as it is stored."""
-    verdict: Verdict = decider().at_once(FLOWS.only("t.M", destination), encode(MADE.contract, "t.M", text), NOW * 10**9)[1][0]  # type: ignore[index]
+    verdict: Verdict = decider().at_once(
+        FLOWS.only("t.M", destination), encode(MADE.contract, "t.M", text), NOW * 10**9
+    )[1][0]  # type: ignore[index]
     assert isinstance(verdict, Release)
     return Parcel(verdict, bytes(16), b"", NOW * 10**9)
 
@@ -54,7 +56,9 @@ def moved(leased: Leased, destination: str) -> Leased:
 
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize(("item", "before"), WAITING)
-async def test_what_becomes_a_vendors_while_it_waits_is_withheld(item: str, before: str, vendor: str, tmp_path: Path) -> None:
+async def test_what_becomes_a_vendors_while_it_waits_is_withheld(
+    item: str, before: str, vendor: str, tmp_path: Path
+) -> None:
     outbox = SqliteOutbox.open(tmp_path / "outbox.db", Outbox())
     try:
         await outbox.accept([released(before, ITEMS[item])], NOW * 10**9)
@@ -73,7 +77,9 @@ async def test_what_becomes_a_vendors_while_it_waits_is_withheld(item: str, befo
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_what_an_agent_hands_over_says_so_too(vendor: str) -> None:
     one = delivery_pb2.Parcel.FromString(_drawn(released("eu-service", ITEMS["its own address"])).SerializeToString())
-    verdict = await Again(lambda: FLOWS, decider()).decide(vendor, one.type, one.payload, NOW * 10**9, personal=one.personal)
+    verdict = await Again(lambda: FLOWS, decider()).decide(
+        vendor, one.type, one.payload, NOW * 10**9, personal=one.personal
+    )
     assert isinstance(verdict, Withheld)
 
 

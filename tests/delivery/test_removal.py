@@ -31,7 +31,10 @@ async def test_a_dead_letter_is_kept_and_not_leased(count: int, tmp_path: Path) 
         leased = await outbox.lease("crm", Bounds(items=2), NOW)
         await outbox.bury({leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.DAMAGED}, NOW)
         assert (len(await held(outbox)), counts(outbox)) == (count - 2, (count - 2, 2))
-    assert asked(tmp_path / "o.db", "SELECT reason, payload FROM dead ORDER BY id") == [("REJECTED", b"0"), ("DAMAGED", b"1")]
+    assert asked(tmp_path / "o.db", "SELECT reason, payload FROM dead ORDER BY id") == [
+        ("REJECTED", b"0"),
+        ("DAMAGED", b"1"),
+    ]
 
 
 def _about_two(count: int) -> list[Parcel]:
@@ -157,7 +160,11 @@ async def test_a_damaged_file_goes_when_it_is_older_than_an_item_may_be(tmp_path
     await filled(tmp_path / "o.db", 50)
     text(tmp_path / "o.db")
     async with opened(tmp_path / "o.db") as outbox:
-        assert [await outbox.discard_asides(time.time_ns() + seconds * SECOND) for seconds in (-3600, 3600, 3600)] == [0, 1, 0]
+        assert [await outbox.discard_asides(time.time_ns() + seconds * SECOND) for seconds in (-3600, 3600, 3600)] == [
+            0,
+            1,
+            0,
+        ]
     assert b"no database" not in on_the_volume(tmp_path)
 
 

@@ -83,7 +83,9 @@ class Slow(Again):
         self.told_to = asyncio.Event()
         self.reached = asyncio.Event()
 
-    async def decide(self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False) -> Verdict:
+    async def decide(
+        self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
+    ) -> Verdict:
         try:
             return await super().decide(destination, type, payload, received_ns)
         finally:

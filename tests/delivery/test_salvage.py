@@ -28,7 +28,9 @@ async def test_damage_where_the_oldest_is_looked_up_holds_no_leases(tmp_path: Pa
 
 
 @pytest.mark.parametrize("table", ["seen_lately", "seen_0"])
-async def test_keys_that_cannot_be_read_stop_nothing_for_long(table: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_keys_that_cannot_be_read_stop_nothing_for_long(
+    table: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "o.db"
     async with opened(path, Outbox(margin=0, remember=1)) as outbox:
         # Two turns, so that both tables hold some.

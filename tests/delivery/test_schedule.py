@@ -29,12 +29,16 @@ from gateway.delivery.schedule import ASKED, FAILURES, FIRST, LONGEST, Circuit, 
         (1, math.inf, 0.5, ASKED),
     ],
 )
-def test_a_pause_grows_and_is_never_shorter_than_asked_for(failures: int, asked: float | None, draw: float, expected: float) -> None:
+def test_a_pause_grows_and_is_never_shorter_than_asked_for(
+    failures: int, asked: float | None, draw: float, expected: float
+) -> None:
     assert pause(failures, asked, draw) == expected
 
 
 @given(st.integers(0, 10**6), st.none() | st.floats(), st.floats(0, 1))
-def test_a_pause_is_within_its_bounds_whatever_a_recipient_asks_for(failures: int, asked: float | None, draw: float) -> None:
+def test_a_pause_is_within_its_bounds_whatever_a_recipient_asks_for(
+    failures: int, asked: float | None, draw: float
+) -> None:
     assert 0 <= pause(failures, asked, draw) <= max(LONGEST, ASKED)
 
 
@@ -63,7 +67,9 @@ def failing(times: int, asked: float | None = None, now: float = 100.0) -> Circu
         (failing(1, 30.0).failed(101.0, 1.0, 1.0), 129.0, 0, 0),
     ],
 )
-def test_a_recipient_that_fails_is_left_alone_then_tried_once(circuit: Circuit, now: float, under_way: int, expected: int) -> None:
+def test_a_recipient_that_fails_is_left_alone_then_tried_once(
+    circuit: Circuit, now: float, under_way: int, expected: int
+) -> None:
     assert circuit.slots(now, 4, under_way) == expected
 
 

@@ -29,9 +29,9 @@ async def test_what_is_accepted_is_leased_in_order_as_it_was(count: int, tmp_pat
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(given, NOW)
         leased = await outbox.lease("crm", ALL, NOW)
-        assert [(one.destination, one.type, one.plan, one.payload, one.key, one.mark, one.received_ns) for one in leased] == [
-            ("crm", "a.Type", "a-plan", one.release.payload, one.key, one.mark, one.received_ns) for one in given
-        ]
+        assert [
+            (one.destination, one.type, one.plan, one.payload, one.key, one.mark, one.received_ns) for one in leased
+        ] == [("crm", "a.Type", "a-plan", one.release.payload, one.key, one.mark, one.received_ns) for one in given]
         assert all(one.sound and one.attempts == 0 for one in leased)
 
 
@@ -53,7 +53,9 @@ async def test_what_is_leased_is_not_leased_again(tmp_path: Path) -> None:
         await outbox.accept(parcels(MANY), NOW)
         first, second = await asyncio.gather(*(outbox.lease("crm", Bounds(items=120), NOW) for _ in range(2)))
         rest = await outbox.lease("crm", ALL, NOW)
-        assert sorted(one.id for one in (*first, *second, *rest)) == sorted({one.id for one in (*first, *second, *rest)})
+        assert sorted(one.id for one in (*first, *second, *rest)) == sorted(
+            {one.id for one in (*first, *second, *rest)}
+        )
         assert len(first) + len(second) + len(rest) == MANY
 
 
@@ -73,7 +75,9 @@ async def test_a_batch_is_within_its_bounds_and_a_larger_item_goes_alone(
 ) -> None:
     given = [parcel(f"{number:x<{size}}") for number, size in enumerate(sizes)]
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([parcel(one.release.payload.decode(), key=bytes([n]) * 16) for n, one in enumerate(given)], NOW)
+        await outbox.accept(
+            [parcel(one.release.payload.decode(), key=bytes([n]) * 16) for n, one in enumerate(given)], NOW
+        )
         taken = [len(await outbox.lease("crm", bounds, NOW)) for _ in range(len(expected) + 1)]
         assert taken == [*expected, 0]
 
@@ -99,8 +103,12 @@ async def test_what_is_put_off_comes_back_when_it_is_due_and_first(count: int, t
         assert [one.attempts for one in again] == [1] * take + [0] * (count - take)
 
 
-@pytest.mark.parametrize(("passed", "expected"), [(-HOUR, []), (-3 * HOUR, ["a"]), (-DAY, ["a"]), (0, []), (DAY, ["a"])])
-async def test_a_clock_that_was_set_holds_nothing_back_for_long(passed: int, expected: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("passed", "expected"), [(-HOUR, []), (-3 * HOUR, ["a"]), (-DAY, ["a"]), (0, []), (DAY, ["a"])]
+)
+async def test_a_clock_that_was_set_holds_nothing_back_for_long(
+    passed: int, expected: list[str], tmp_path: Path
+) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept([parcel("a")], NOW)
         (leased,) = await outbox.lease("crm", ALL, NOW)
@@ -177,15 +185,33 @@ async def test_what_is_refused_spoils_nothing_that_is_committed_with_it(tmp_path
     one, other = parcel("a", key=b"k" * 16, mark=b"one mark"), parcel("b", key=b"k" * 16, mark=b"another.")
     large = parcel("x" * 70_000)
     async with opened(tmp_path / "o.db", Outbox(max_bytes=64 * 1024, margin=0)) as outbox:
-        offers = [[one], [other], [large], [parcel("far", received_ns=2**64 - 1)], [parcel("odd", "\ud800")], [parcel("z")]]
+        offers = [
+            [one],
+            [other],
+            [large],
+            [parcel("far", received_ns=2**64 - 1)],
+            [parcel("odd", "\ud800")],
+            [parcel("z")],
+        ]
         done = await asyncio.gather(*(outbox.accept(offer, NOW) for offer in offers), return_exceptions=True)
         reasons = [answer.reason if isinstance(answer, Refused | Retryable) else answer for answer in done]
-        assert reasons == [None, CallReason.REQUEST_ID_REUSED, ItemReason.TOO_LARGE, CallReason.INTERNAL, CallReason.UNAVAILABLE, None]
+        assert reasons == [
+            None,
+            CallReason.REQUEST_ID_REUSED,
+            ItemReason.TOO_LARGE,
+            CallReason.INTERNAL,
+            CallReason.UNAVAILABLE,
+            None,
+        ]
         assert await held(outbox) == ["a", "z"]
 
 
-@pytest.mark.parametrize(("passed", "known"), [(0, True), (HOUR, True), (HOUR - SECOND, True), (-HOUR, True), (DAY, True)])
-async def test_a_key_is_known_for_as_long_as_was_asked_whatever_the_clock_does(passed: int, known: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("passed", "known"), [(0, True), (HOUR, True), (HOUR - SECOND, True), (-HOUR, True), (DAY, True)]
+)
+async def test_a_key_is_known_for_as_long_as_was_asked_whatever_the_clock_does(
+    passed: int, known: bool, tmp_path: Path
+) -> None:
     mine = parcel("mine", mark=b"my mark.")
     async with opened(tmp_path / "o.db", Outbox(margin=0, remember=3600)) as outbox:
         await outbox.accept([mine], NOW)
@@ -198,7 +224,9 @@ async def test_a_key_is_forgotten_one_day(tmp_path: Path) -> None:
     mine = parcel("mine", mark=b"my mark.")
     async with opened(tmp_path / "o.db", Outbox(margin=0, remember=3600)) as outbox:
         for hours in range(4):
-            await outbox.accept([parcel(f"other {hours}", mark=b"another.")] if hours in {1, 2} else [mine], NOW + hours * HOUR)
+            await outbox.accept(
+                [parcel(f"other {hours}", mark=b"another.")] if hours in {1, 2} else [mine], NOW + hours * HOUR
+            )
         assert (await held(outbox)).count("mine") == 2
 
 
@@ -219,7 +247,9 @@ async def test_full_is_full_until_something_goes(settled: bool, tmp_path: Path) 
 
 async def test_depths_say_what_waits_and_since_when(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([parcel("abc", received_ns=NOW + 5), parcel("d", received_ns=NOW + 3), *parcels(4, "log")], NOW)
+        await outbox.accept(
+            [parcel("abc", received_ns=NOW + 5), parcel("d", received_ns=NOW + 3), *parcels(4, "log")], NOW
+        )
         crm = outbox.depths()["crm"]
         assert (crm.items, crm.bytes, crm.oldest_ns, crm.dead) == (2, 4 + 2 * ROW, NOW + 3, 0)
         assert outbox.depths()["log"].items == 4

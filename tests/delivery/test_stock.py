@@ -89,7 +89,11 @@ ACTS: Final[dict[str, tuple[Act, int, dict[str, tuple[int, int]]]]] = {
     "retry some": (lambda stock: stock.retry(Choice(type="a.One")), 2, {"crm": (995, 5), "log": (200, 0)}),
     "bury all": (lambda stock: stock.bury(Choice()), 1195, {"crm": (0, 1000), "log": (0, 200)}),
     "bury a type": (lambda stock: stock.bury(Choice(type="a.Other")), 498, {"crm": (497, 503), "log": (200, 0)}),
-    "bury a destination": (lambda stock: stock.bury(Choice(destination="log")), 200, {"crm": (995, 5), "log": (0, 200)}),
+    "bury a destination": (
+        lambda stock: stock.bury(Choice(destination="log")),
+        200,
+        {"crm": (995, 5), "log": (0, 200)},
+    ),
     "bury IDs": (lambda stock: stock.bury(Choice((1, 6, 700, 700, 5000))), 2, {"crm": (993, 7), "log": (200, 0)}),
     "purge all": (lambda stock: stock.purge(Choice()), 1195, {"crm": (0, 5), "log": (0, 0)}),
     "purge IDs": (lambda stock: stock.purge(Choice((1, 6, 700))), 2, {"crm": (993, 5), "log": (200, 0)}),
@@ -127,7 +131,9 @@ async def test_what_was_put_off_is_due_at_once(path: Path) -> None:
             assert [one.id for one in await outbox.lease("crm", FIVE, NOW)] == [6, 7, 8, 9, 10]
 
 
-async def test_what_was_replayed_is_tried_as_long_as_what_comes_now_and_kept_no_longer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_replayed_is_tried_as_long_as_what_comes_now_and_kept_no_longer(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = NOW + 100 * HOUR
     monkeypatch.setattr("time.time_ns", lambda: now)
     async with opened(path) as outbox:
@@ -237,7 +243,9 @@ FAULTS: Final[list[tuple[Callable[[Path], Awaitable[None]], str]]] = [
 
 
 @pytest.mark.parametrize(("make", "text"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
-async def test_a_file_that_cannot_be_read_is_named(make: Callable[[Path], Awaitable[None]], text: str, path: Path) -> None:
+async def test_a_file_that_cannot_be_read_is_named(
+    make: Callable[[Path], Awaitable[None]], text: str, path: Path
+) -> None:
     await make(path)
     with pytest.raises(BadConfig, match=rf"o\.db: {text}"):
         _used(path)

@@ -30,7 +30,10 @@ async def storing(case: Case, exporters: Mapping[str, Exporter]) -> AsyncIterato
 
 
 async def test_what_is_accepted_reaches_each_destination(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case, storing(case, {"crm": (crm := Recipient()), "log": (log := Recipient())}) as delivery:
+    async with (
+        desk(tmp_path) as case,
+        storing(case, {"crm": (crm := Recipient()), "log": (log := Recipient())}) as delivery,
+    ):
         await delivery.accept([parcel("a"), parcel("b", "log"), parcel("c")])
         await asyncio.wait_for(delivery.drained(), SECONDS)
         assert (crm.texts, log.texts) == (["a", "c"], ["b"])
@@ -44,7 +47,10 @@ async def test_accepted_means_stored_whether_its_recipient_is_there_or_not(tmp_p
 
 
 async def test_of_a_call_that_is_refused_nothing_is_stored(tmp_path: Path) -> None:
-    async with desk(tmp_path, SMALL) as case, storing(case, {"crm": (crm := Recipient()), "none": (none := Null())}) as delivery:
+    async with (
+        desk(tmp_path, SMALL) as case,
+        storing(case, {"crm": (crm := Recipient()), "none": (none := Null())}) as delivery,
+    ):
         with pytest.raises(Refused, match="TOO_LARGE"):
             await delivery.accept([parcel("x" * 40_000, name) for name in ("crm", "crm", "none")])
         assert (case.waiting, crm.batches, none.delivered) == (0, [], 0)
@@ -57,7 +63,10 @@ async def test_nothing_is_stored_for_an_exporter_that_keeps_nothing(tmp_path: Pa
 
 
 async def test_another_exporter_takes_over_what_waits(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case, storing(case, {"crm": (old := Recipient(shut=True)), "log": (kept := Recipient())}) as delivery:
+    async with (
+        desk(tmp_path) as case,
+        storing(case, {"crm": (old := Recipient(shut=True)), "log": (kept := Recipient())}) as delivery,
+    ):
         await delivery.accept(parcels(1))
         await old.until(1)
         delivery.replace({"crm": (new := Recipient()), "log": kept}, case.again)
@@ -73,7 +82,10 @@ async def test_another_exporter_takes_over_what_waits(tmp_path: Path) -> None:
 
 
 async def test_what_a_call_has_for_a_destination_that_a_reload_took_away_is_cut_off_and_counted(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case, storing(case, {"crm": (crm := Recipient()), "log": (log := Recipient())}) as delivery:
+    async with (
+        desk(tmp_path) as case,
+        storing(case, {"crm": (crm := Recipient()), "log": (log := Recipient())}) as delivery,
+    ):
         delivery.replace({"log": log}, case.again)
         await delivery.accept([parcel("x"), parcel("y", "log")])
         await log.until(1)

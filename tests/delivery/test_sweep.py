@@ -31,7 +31,9 @@ def flows(led: str = "{t.A: [eu-log, us-vendor], t.B: [eu-log]}") -> Flows:
 
 def parcel(number: int, destination: str = "eu-log", type: str = "t.A", days: float = 0) -> Parcel:
     """Received so many days ago."""
-    return Parcel(Release(destination, type, "a-plan", b"x"), number.to_bytes(16, "big"), b"", NOW - int(days * DAY) * SECOND)
+    return Parcel(
+        Release(destination, type, "a-plan", b"x"), number.to_bytes(16, "big"), b"", NOW - int(days * DAY) * SECOND
+    )
 
 
 def sweep(case: Case, held: Flows, exporter: Exporter | None = None) -> Sweep:
@@ -116,7 +118,9 @@ async def test_a_destination_that_the_policy_no_longer_has_holds_nothing(tmp_pat
         assert {name: depth.items for name, depth in case.outbox.depths().items()} == {"once-there": 0, "eu-log": 1}
 
 
-async def test_dead_letters_of_a_destination_that_the_policy_no_longer_has_go_when_items_would_be_given_up(tmp_path: Path) -> None:
+async def test_dead_letters_of_a_destination_that_the_policy_no_longer_has_go_when_items_would_be_given_up(
+    tmp_path: Path,
+) -> None:
     async with desk(tmp_path) as case:
         await case.put(parcel(1, "once-there"))
         (leased,) = await case.outbox.lease("once-there", Bounds(1), NOW)
@@ -127,7 +131,9 @@ async def test_dead_letters_of_a_destination_that_the_policy_no_longer_has_go_wh
             assert case.dead == dead
 
 
-async def test_a_sweep_that_began_before_a_reload_takes_nothing_that_the_new_policy_leads_somewhere(tmp_path: Path) -> None:
+async def test_a_sweep_that_began_before_a_reload_takes_nothing_that_the_new_policy_leads_somewhere(
+    tmp_path: Path,
+) -> None:
     old, new = flows("{t.A: [eu-log]}"), flows()
     async with desk(tmp_path) as case:
         await case.put(*(parcel(number, days=4) for number in range(2000)))

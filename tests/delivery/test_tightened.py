@@ -37,10 +37,14 @@ def tightened() -> str:
 async def send(gateway: Running) -> None:
     """Every other event is one that the plan will lose."""
     for start in range(0, MANY, CALL):
-        events = [event(f"usr_{number}", work_email=f"user{number}@acme.example") for number in range(start, start + CALL)]
+        events = [
+            event(f"usr_{number}", work_email=f"user{number}@acme.example") for number in range(start, start + CALL)
+        ]
         for one in events[::2]:
             one.name = "video.created"
-        assert isinstance(await gateway.raw(TRACKS, analytics_pb2.TrackEventsRequest(events=events).SerializeToString()), bytes)
+        assert isinstance(
+            await gateway.raw(TRACKS, analytics_pb2.TrackEventsRequest(events=events).SerializeToString()), bytes
+        )
 
 
 def lead(gateway: Gateway, vendor: Recipient) -> None:
@@ -56,13 +60,19 @@ async def test_ten_thousand_that_wait_leave_by_the_policy_of_the_moment(tmp_path
         await send(gateway)
         await vendor.until(1)
         given_up = len(vendor.batches)
-        await inside._switch.replace(prepare(Config(), parse(tightened(), tmp_path / "policy.yaml"), load_contracts([default_contract()])))
+        await inside._switch.replace(
+            prepare(Config(), parse(tightened(), tmp_path / "policy.yaml"), load_contracts([default_contract()]))
+        )
         lead(inside, vendor)
         vendor.open()
         async with asyncio.timeout(6 * SECONDS):
             await inside.delivery.drained()
         purged = counted(gateway, "purged_total", destination="analytics", reason="EVENT_NOT_PLANNED")
-    later = [analytics_pb2.AnalyticsEvent.FromString(one.release.payload) for batch in vendor.batches[given_up:] for one in batch]
+    later = [
+        analytics_pb2.AnalyticsEvent.FromString(one.release.payload)
+        for batch in vendor.batches[given_up:]
+        for one in batch
+    ]
     assert (len(later), purged) == (MANY // 2, MANY // 2)
     assert {one.name for one in later} == {"video.exported"}
     assert not any(one.user.work_email for one in later)

@@ -80,7 +80,9 @@ async def test_many_callers_share_a_stream(tmp_path: Path) -> None:
 
 async def test_what_waits_makes_requests_of_a_megabyte(tmp_path: Path) -> None:
     async with hub(tmp_path, Gate()) as one, uplink(one.port) as agent:
-        accepting = [asyncio.create_task(agent.accept([parcel(str(number), payload=bytes(300_000))])) for number in range(8)]
+        accepting = [
+            asyncio.create_task(agent.accept([parcel(str(number), payload=bytes(300_000))])) for number in range(8)
+        ]
         await asyncio.sleep(0)
         link = agent._link
         assert link is not None
@@ -146,7 +148,9 @@ async def test_a_hub_that_comes_back_is_found(tmp_path: Path, caplog: pytest.Log
         assert texts(gate) == ["a", "b"]
     first, *others, last = [record.message for record in caplog.records if record.name == "gateway.delivery.hub_status"]
     assert (first, last) == ("the hub takes what it is handed", "the hub is back")
-    assert {line.partition(",")[0] for line in others} <= {f"the hub takes nothing: UPSTREAM_{cause}" for cause in ("RESET", "REFUSED")}
+    assert {line.partition(",")[0] for line in others} <= {
+        f"the hub takes nothing: UPSTREAM_{cause}" for cause in ("RESET", "REFUSED")
+    }
     assert 1 <= len(others) <= 2
 
 
@@ -180,7 +184,15 @@ async def test_a_hub_that_is_away_is_left_alone_for_a_while() -> None:
 
 @pytest.mark.parametrize(
     ("failures", "draw", "seconds"),
-    [(0, 0.0, 0.0), (0, 1.0, FIRST), (1, 1.0, 2 * FIRST), (1, 0.5, FIRST), (5, 1.0, LONGEST), (10**9, 1.0, LONGEST), (10**9, 0.0, 0.0)],
+    [
+        (0, 0.0, 0.0),
+        (0, 1.0, FIRST),
+        (1, 1.0, 2 * FIRST),
+        (1, 0.5, FIRST),
+        (5, 1.0, LONGEST),
+        (10**9, 1.0, LONGEST),
+        (10**9, 0.0, 0.0),
+    ],
 )
 def test_the_while_grows_and_is_drawn(failures: int, draw: float, seconds: float) -> None:
     assert away(failures, draw) == pytest.approx(seconds)
@@ -419,7 +431,13 @@ async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
         exporter = HubExporter(agent)
         outcomes = await exporter.send([A, B, *map(parcel, "cde")])
         await exporter.close()
-        assert outcomes == [DELIVERED, Rejected(CallReason.REQUEST_ID_REUSED), Retry(2.0), Retry(5.0, alone=True), DELIVERED]
+        assert outcomes == [
+            DELIVERED,
+            Rejected(CallReason.REQUEST_ID_REUSED),
+            Retry(2.0),
+            Retry(5.0, alone=True),
+            DELIVERED,
+        ]
         await agent.accept([A])
 
 
@@ -429,7 +447,9 @@ async def test_a_batch_for_a_hub_that_is_away_is_sent_again() -> None:
         assert [type(outcome) for outcome in outcomes] == [Retry, Retry]
 
 
-@pytest.mark.parametrize("error", [Retryable(CallReason.FULL, 2.0), Retryable(CallReason.UNKNOWN_PLAN)], ids=["full", "of another policy"])
+@pytest.mark.parametrize(
+    "error", [Retryable(CallReason.FULL, 2.0), Retryable(CallReason.UNKNOWN_PLAN)], ids=["full", "of another policy"]
+)
 async def test_what_the_hub_cannot_take_now_is_kept(error: Retryable, tmp_path: Path) -> None:
     own = Gate()
     async with hub(tmp_path, Gate(raising(error))) as one, uplink(one.port) as agent:

@@ -84,7 +84,9 @@ async def _large_crate(outbox: SqliteOutbox) -> None:
 
 async def _dead(outbox: SqliteOutbox) -> None:
     await _crate(outbox)
-    await outbox.bury(dict.fromkeys([one.id for one in await outbox.lease("crm", ALL, NOW)], DeliveryReason.REJECTED), NOW)
+    await outbox.bury(
+        dict.fromkeys([one.id for one in await outbox.lease("crm", ALL, NOW)], DeliveryReason.REJECTED), NOW
+    )
 
 
 async def _put_off(outbox: SqliteOutbox) -> None:
@@ -92,7 +94,14 @@ async def _put_off(outbox: SqliteOutbox) -> None:
     await outbox.postpone([one.id for one in await outbox.lease("crm", ALL, NOW)], NOW + SECOND)
 
 
-FORMS: Final = {"single": _single, "crate": _crate, "large": _large, "large crate": _large_crate, "dead": _dead, "put off": _put_off}
+FORMS: Final = {
+    "single": _single,
+    "crate": _crate,
+    "large": _large,
+    "large crate": _large_crate,
+    "dead": _dead,
+    "put off": _put_off,
+}
 
 HALF: Final = (1, 3, 5)
 """Those of the six that go, so that what stays is beside them. Their IDs are one more."""
@@ -193,7 +202,9 @@ async def test_nothing_stays_of_rows_that_were_moved_within_their_page(tmp_path:
     async with opened(tmp_path / "o.db") as outbox:
         for _ in range(150):
             numbers = [next(names) for _ in range(draw.choice((1, 3, 40)))]
-            await outbox.accept([one for number in numbers for one in planted([number], draw.choice((60, 250, 1000)))], NOW)
+            await outbox.accept(
+                [one for number in numbers for one in planted([number], draw.choice((60, 250, 1000)))], NOW
+            )
             alive.update(numbers)
             leased = list(await outbox.lease("crm", ALL, NOW))
             draw.shuffle(leased)

@@ -15,7 +15,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     file, contract = load_all(Config())
     seen = uvloop.run(
         play(
-            Config(listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None), state=state, insecure_loopback=True),
+            Config(
+                listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None),
+                state=state,
+                insecure_loopback=True,
+            ),
             file,
             contract,
         )

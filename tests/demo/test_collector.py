@@ -15,7 +15,9 @@ from gateway.signals import TRACES
 
 def request(record: LogRecord) -> ExportLogsServiceRequest:
     scope = ScopeLogs(scope=InstrumentationScope(name="a-scope"), log_records=[record])
-    return ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=Resource(dropped_attributes_count=1), scope_logs=[scope])])
+    return ExportLogsServiceRequest(
+        resource_logs=[ResourceLogs(resource=Resource(dropped_attributes_count=1), scope_logs=[scope])]
+    )
 
 
 GOOD = request(LogRecord(trace_id=b"t" * 16, span_id=b"s" * 8, severity_number=9, body=AnyValue(string_value="hello")))  # type: ignore[arg-type]
@@ -55,7 +57,10 @@ def test_it_is_strict_with_spans(span: Span, fault: str) -> None:
 
 
 async def test_it_keeps_what_it_takes_and_refuses_the_rest() -> None:
-    async with Collector() as collector, grpc.aio.insecure_channel(collector.endpoint.removeprefix("http://")) as channel:
+    async with (
+        Collector() as collector,
+        grpc.aio.insecure_channel(collector.endpoint.removeprefix("http://")) as channel,
+    ):
         export: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
             "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
         )

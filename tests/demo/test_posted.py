@@ -52,7 +52,11 @@ def test_a_ticket_is_read_as_a_message() -> None:
     read = ticket(TICKET)
     assert (read.odd, read.fields) == (
         (),
-        {"reference": "sup_1", "topic": "SUPPORT_TOPIC_EXPORT", "user": {"user_id": "usr_1", "work_email": "a@acme.example"}},
+        {
+            "reference": "sup_1",
+            "topic": "SUPPORT_TOPIC_EXPORT",
+            "user": {"user_id": "usr_1", "work_email": "a@acme.example"},
+        },
     )
 
 
@@ -68,7 +72,9 @@ def test_a_ticket_is_read_as_a_message() -> None:
         (ticket, {**TICKET, "comment": {"body": "Please ring", "public": True}}, ("comment.body", "comment.public")),
     ],
 )
-def test_what_is_anywhere_else_is_odd(read: Callable[[Mapping[str, Any]], Any], body: Mapping[str, Any], odd: tuple[str, ...]) -> None:
+def test_what_is_anywhere_else_is_odd(
+    read: Callable[[Mapping[str, Any]], Any], body: Mapping[str, Any], odd: tuple[str, ...]
+) -> None:
     assert read(body).odd == odd
 
 

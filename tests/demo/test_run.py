@@ -53,9 +53,9 @@ def test_the_demo_is_green_and_leaves_nothing_behind(
     assert run(out, "text") == 0
     assert ENDS in text_of(out)
     assert set(threading.enumerate()) <= before
-    assert {path.parts[:2] for path in (found.relative_to(tmp_path) for found in tmp_path.rglob("*")) if len(path.parts) > 1} == {
-        (".privacy-gateway", "demo")
-    }
+    assert {
+        path.parts[:2] for path in (found.relative_to(tmp_path) for found in tmp_path.rglob("*")) if len(path.parts) > 1
+    } == {(".privacy-gateway", "demo")}
     assert capfd.readouterr() == ("", "")
 
 
@@ -85,7 +85,9 @@ async def _left(state: Path) -> None:
         ({"analytics": INDIRECT - {Category.OPERATIONAL}}, "is missing"),
     ],
 )
-def test_a_gateway_that_does_otherwise_is_found_out(tmp_path: Path, allow: Mapping[str, frozenset[Category]], found: str) -> None:
+def test_a_gateway_that_does_otherwise_is_found_out(
+    tmp_path: Path, allow: Mapping[str, frozenset[Category]], found: str
+) -> None:
     file, contract = load_all(Config())
     told, out = perform(tmp_path, allowing(file, allow), contract), console(400)
     assert tell(out, "text", told) == 1
@@ -110,7 +112,10 @@ def test_every_destination_that_hears_of_something_has_a_table(played: Played) -
 def verdicts(told: Report) -> dict[tuple[str, str], set[tuple[str, str | None, str | None]]]:
     return {
         (table.destination, row.path): {
-            (one.verdict, one.arrived, one.reason) for part in table.sections for one in part.rows if one.path == row.path
+            (one.verdict, one.arrived, one.reason)
+            for part in table.sections
+            for one in part.rows
+            if one.path == row.path
         }
         for table in told.tables
         for section in table.sections
@@ -144,7 +149,11 @@ def verdicts(told: Report) -> dict[tuple[str, str], set[tuple[str, str | None, s
         ("support", "attachments[*].media_type", (Verdict.STRIPPED, None, "NOT_MAPPED")),
         ("support", "text", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
         ("support", "reference", (Verdict.KEPT, "sup_4k2m9x7q1c", None)),
-        ("support-archive", "text", (Verdict.MASKED, "Noor Haddad ([EMAIL]) sees it too. Please ring her: [PHONE].", "LOOKS_LIKE_EMAIL")),
+        (
+            "support-archive",
+            "text",
+            (Verdict.MASKED, "Noor Haddad ([EMAIL]) sees it too. Please ring her: [PHONE].", "LOOKS_LIKE_EMAIL"),
+        ),
         ("crm", "phone_numbers[*]", (Verdict.KEPT, "+33 1 99 00 02 34", None)),
         ("crm", "note", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
     ],
@@ -183,14 +192,24 @@ def test_it_fits_the_terminal(played: Played, width: int) -> None:
     out = console(width)
     tell(out, "text", played.examine())
     assert max(map(len, text_of(out).splitlines())) <= min(width, 100)
-    for part in ("activity-log · log · France (FR)", "standing in for the log backend", "only 5 user IDs and 3 work e-mail addresses"):
+    for part in (
+        "activity-log · log · France (FR)",
+        "standing in for the log backend",
+        "only 5 user IDs and 3 work e-mail addresses",
+    ):
         assert part in " ".join(text_of(out).split())
 
 
 def test_it_works_as_a_command(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONWARNINGS": "error", "http_proxy": "http://127.0.0.1:9", "NO_COLOR": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", "demo"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "gateway", "demo"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert ENDS in done.stdout

@@ -46,8 +46,12 @@ def test_all_is_well_as_it_is(played: Played) -> None:
     assert played.examine().findings == ()
 
 
-def with_message(destination: str, change: Callable[[tuple[Message, ...]], tuple[Message, ...]]) -> Callable[[Seen], Seen]:
-    return lambda seen: msgspec.structs.replace(seen, arrived={**seen.arrived, destination: change(seen.arrived[destination])})
+def with_message(
+    destination: str, change: Callable[[tuple[Message, ...]], tuple[Message, ...]]
+) -> Callable[[Seen], Seen]:
+    return lambda seen: msgspec.structs.replace(
+        seen, arrived={**seen.arrived, destination: change(seen.arrived[destination])}
+    )
 
 
 def with_fields(destination: str, **fields: object) -> Callable[[Seen], Seen]:
@@ -76,23 +80,49 @@ def with_faults(destination: str, *faults: str) -> Callable[[Seen], Seen]:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (with_fields("crm", note="off for a while"), ("crm", "Emit: kannelle.crm.v1.Contact: note", "left, and holds FREE_TEXT")),
+        (
+            with_fields("crm", note="off for a while"),
+            ("crm", "Emit: kannelle.crm.v1.Contact: note", "left, and holds FREE_TEXT"),
+        ),
         (with_fields("crm", full_name=""), ("crm", "Emit: kannelle.crm.v1.Contact: full_name", "is missing")),
-        (with_fields("crm", full_name="Somebody Else"), ("crm", "Emit: kannelle.crm.v1.Contact: full_name", "left, and holds NAME")),
+        (
+            with_fields("crm", full_name="Somebody Else"),
+            ("crm", "Emit: kannelle.crm.v1.Contact: full_name", "left, and holds NAME"),
+        ),
         (with_message("crm", lambda messages: ()), ("crm", "Emit: kannelle.crm.v1.Contact", "is missing")),
         (with_message("crm", lambda messages: messages * 2), ("crm", "an item", "arrived, and should not have")),
-        (with_message("analytics", lambda messages: (*messages, messages[-1])), ("analytics", "an item", "arrived, and should not have")),
-        (with_bytes("support", b"noor.HADDAD@lumen-pictures.example"), ("support", "within SendMessage", "found in what it got")),
-        (with_bytes("application-log", base64.b64encode(b".Bastien Leroy")), ("application-log", "within logger.exception", "found in")),
-        (with_bytes("activity-log", b'"https://kannelle.example/s/9f4tQx"'), ("activity-log", "share_link", "found in what it got")),
+        (
+            with_message("analytics", lambda messages: (*messages, messages[-1])),
+            ("analytics", "an item", "arrived, and should not have"),
+        ),
+        (
+            with_bytes("support", b"noor.HADDAD@lumen-pictures.example"),
+            ("support", "within SendMessage", "found in what it got"),
+        ),
+        (
+            with_bytes("application-log", base64.b64encode(b".Bastien Leroy")),
+            ("application-log", "within logger.exception", "found in"),
+        ),
+        (
+            with_bytes("activity-log", b'"https://kannelle.example/s/9f4tQx"'),
+            ("activity-log", "share_link", "found in what it got"),
+        ),
         (with_answer("TrackEvents", Answer(3)), ("", "TrackEvents", "answered 3 accepted")),
         (with_answer("SendMessage", Answer(failed="UNAVAILABLE")), ("", "SendMessage", "answered UNAVAILABLE")),
-        (with_faults("support", "Zendesk: tags.2 is not as it should be"), ("support", "", "Zendesk: tags.2 is not as it should be")),
+        (
+            with_faults("support", "Zendesk: tags.2 is not as it should be"),
+            ("support", "", "Zendesk: tags.2 is not as it should be"),
+        ),
         (lambda seen: msgspec.structs.replace(seen, answers={}), ("", "TrackEvent", "answered nothing")),
-        (lambda seen: msgspec.structs.replace(seen, sent=seen.sent[2:]), ("", "OpenTelemetry SDK", "sent 3 of 4 records")),
+        (
+            lambda seen: msgspec.structs.replace(seen, sent=seen.sent[2:]),
+            ("", "OpenTelemetry SDK", "sent 3 of 4 records"),
+        ),
     ],
 )
-def test_whatever_is_not_as_it_should_be_is_found(played: Played, change: Callable[[Seen], Seen], expected: tuple[str, str, str]) -> None:
+def test_whatever_is_not_as_it_should_be_is_found(
+    played: Played, change: Callable[[Seen], Seen], expected: tuple[str, str, str]
+) -> None:
     told = played.examine(change)
     assert not told.ok
     destination, where, what = expected

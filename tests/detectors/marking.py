@@ -12,7 +12,12 @@ from gateway.model import Detector
 
 def marked(text: str, kinds: Sequence[Detector]) -> str:
     """Return `text` with what these detectors find, in anything it encodes, replaced by the name of the kind."""
-    found = ((*decoding.place(*span), LABELS[kind]) for decoding in decodings(text) for kind in kinds for span in SCANS[kind](decoding))
+    found = (
+        (*decoding.place(*span), LABELS[kind])
+        for decoding in decodings(text)
+        for kind in kinds
+        for span in SCANS[kind](decoding)
+    )
     marks = sorted(found, key=lambda mark: (mark[0], -mark[1]))
     parts, done = [], 0
     for start, end, label in marks:

@@ -22,13 +22,19 @@ def valid_numbers(region: str, count: int) -> Iterator[PhoneNumber]:
     random = Random(region)
     metadata = PhoneMetadata.metadata_for_region(region)
     assert metadata is not None
-    known = [(each.example_number, each.possible_length) for kind in KINDS if (each := getattr(metadata, kind)) and each.example_number]
+    known = [
+        (each.example_number, each.possible_length)
+        for kind in KINDS
+        if (each := getattr(metadata, kind)) and each.example_number
+    ]
     while count:
         example, lengths = random.choice(known)
         digits = example[: random.randint(1, 4)] + "".join(random.choices("0123456789", k=15))
         national = digits[: random.choice(lengths)]
         zero = national.startswith("0")
-        number = PhoneNumber(country_code=metadata.country_code, national_number=int(national), italian_leading_zero=zero or None)
+        number = PhoneNumber(
+            country_code=metadata.country_code, national_number=int(national), italian_leading_zero=zero or None
+        )
         if phonenumbers.is_valid_number_for_region(number, region):
             count -= 1
             yield number

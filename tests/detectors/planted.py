@@ -62,7 +62,10 @@ GLUINGS: Final[Mapping[str, Gluing]] = {
 def iban(chance: random.Random) -> str:
     """Return a valid IBAN of any country of the registry."""
     country, structure = chance.choice(IBAN_STRUCTURES)
-    bban = "".join("".join(chance.choices(CLASSES[kind], k=int(length))) for length, kind in re.findall(r"([0-9]+)!([nac])", structure))
+    bban = "".join(
+        "".join(chance.choices(CLASSES[kind], k=int(length)))
+        for length, kind in re.findall(r"([0-9]+)!([nac])", structure)
+    )
     check = 98 - int("".join(str(int(char, 36)) for char in f"{bban}{country}00")) % 97
     return f"{country}{check:02}{bban}"
 
@@ -71,7 +74,9 @@ def nir(chance: random.Random) -> str:
     """Return a valid French social security number."""
     department = chance.choice([f"{number:02}" for number in range(1, 96) if number != 20] + ["2A", "2B"])
     year, month = chance.randint(0, 99), chance.randint(1, 12)
-    number = f"{chance.choice('12')}{year:02}{month:02}{department}{chance.randint(1, 990):03}{chance.randint(1, 999):03}"
+    number = (
+        f"{chance.choice('12')}{year:02}{month:02}{department}{chance.randint(1, 990):03}{chance.randint(1, 999):03}"
+    )
     return f"{number}{97 - int(number.replace('2A', '19').replace('2B', '18')) % 97:02}"
 
 

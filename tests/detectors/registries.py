@@ -81,7 +81,11 @@ def differences(old: Any, new: Any) -> Iterable[str]:
 
 
 def _entries(content: Any) -> dict[str, Any]:
-    return dict(content) if isinstance(content, Mapping) else {json.dumps(entry, ensure_ascii=False): None for entry in content}
+    return (
+        dict(content)
+        if isinstance(content, Mapping)
+        else {json.dumps(entry, ensure_ascii=False): None for entry in content}
+    )
 
 
 def _summary(what: str, keys: Collection[str]) -> Iterable[str]:
@@ -94,7 +98,9 @@ def main() -> None:
     """Print what changed in each file, and write them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write the files and their version")
-    parser.add_argument("date", nargs="?", default=f"{datetime.now(UTC):%Y-%m-%d}", help="the version, today unless given")
+    parser.add_argument(
+        "date", nargs="?", default=f"{datetime.now(UTC):%Y-%m-%d}", help="the version, today unless given"
+    )
     asked = parser.parse_args()
     for name, collect in REGISTRIES.items():
         content = collect()

@@ -45,7 +45,9 @@ def numbers(count: int) -> list[str]:
 @pytest.mark.parametrize("separators", ["", *SEPARATORS, SEPARATORS], ids=["on end", *SEPARATORS, "mixed"])
 def test_cards_are_found_in_groups_and_beside_letters(separators: str) -> None:
     random = Random(separators)
-    texts = [separated(groups(number, random), separators, random) if separators else number for number in numbers(NUMBERS)]
+    texts = [
+        separated(groups(number, random), separators, random) if separators else number for number in numbers(NUMBERS)
+    ]
     glued = [f"{letters(random)}{text}{letters(random)}" for text in texts]
     missed = [text for text in (*texts, *glued) if not found(text)]
     # One group and a point may be a decimal.
@@ -97,7 +99,9 @@ def test_no_issuer_begins_with_what_the_time_does() -> None:
     assert [issuer.name for issuer in table.issuers] == sorted(issuer.name for issuer in table.issuers)
 
 
-@pytest.mark.parametrize("shape", ["1", "4", "44-", "4-", "4 4 4 4 44 ", "4111111111111110,", "36 ", "62 1 ", "1.2.3.4 ", "4:", "4.1"])
+@pytest.mark.parametrize(
+    "shape", ["1", "4", "44-", "4-", "4 4 4 4 44 ", "4111111111111110,", "36 ", "62 1 ", "1.2.3.4 ", "4:", "4.1"]
+)
 def test_the_worst_texts_take_linear_time(shape: str) -> None:
     text = (shape * LONGEST)[:LONGEST]
     assert seconds(read, [text]) < MAX_SECONDS_A_TEXT

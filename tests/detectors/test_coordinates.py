@@ -59,7 +59,10 @@ def test_prices_versions_shares_and_times_are_no_place(text: str) -> None:
 
 
 def place(random: Random, least: int, most: int) -> tuple[str, str]:
-    return f"{random.uniform(-90, 90):.{random.randint(least, most)}f}", f"{random.uniform(-180, 180):.{random.randint(least, most)}f}"
+    return (
+        f"{random.uniform(-90, 90):.{random.randint(least, most)}f}",
+        f"{random.uniform(-180, 180):.{random.randint(least, most)}f}",
+    )
 
 
 def letters(random: Random) -> str:
@@ -76,6 +79,12 @@ def test_nearly_all_places_are_found_with_each_gap(between: str, least: int) -> 
     tokens = []
     for _ in range(2000):
         one, other = place(random, least, 6 if least == 4 else 3)
-        tokens.append(letters(random) + one + (between if between != "+" or not other.startswith("-") else "") + other + letters(random))
+        tokens.append(
+            letters(random)
+            + one
+            + (between if between != "+" or not other.startswith("-") else "")
+            + other
+            + letters(random)
+        )
     missed = [token for token in tokens if find(token, (Detector.COORDINATES,)) is None]
     assert len(missed) <= len(tokens) / 200, missed[:20]

@@ -47,17 +47,32 @@ def test_folding_gives_plain_characters(text: str, plain: str) -> None:
 def test_folding_twice_is_folding_once_and_each_character_has_a_place(text: str) -> None:
     folded, found = fold(text), ends(text)
     assert fold(folded) == folded
-    assert "".join(fold(char)[: after - before] for char, before, after in zip(text, [0, *found], found, strict=False)) == folded
+    assert (
+        "".join(fold(char)[: after - before] for char, before, after in zip(text, [0, *found], found, strict=False))
+        == folded
+    )
 
 
-@pytest.mark.parametrize("char", ["\x00", "\x1b", "\x7f", "\x85", "\u202e", "\u2066", "\U000e0041", "\ue000", "\uffff", "\u0378", "\ud800"])
+@pytest.mark.parametrize(
+    "char", ["\x00", "\x1b", "\x7f", "\x85", "\u202e", "\u2066", "\U000e0041", "\ue000", "\uffff", "\u0378", "\ud800"]
+)
 def test_what_hides_text_is_unreadable(char: str) -> None:
     assert obscure(char)
     assert not readable(f"a{char}b")
 
 
 @pytest.mark.parametrize(
-    "text", ["plain", "tab\tline\r\n", "caf\u00e9", "\u65e5\u672c\u8a9e", "\U0001f600", "\u200b\u00ad\ufeff", "\u200e\u200f", "\ufffd"]
+    "text",
+    [
+        "plain",
+        "tab\tline\r\n",
+        "caf\u00e9",
+        "\u65e5\u672c\u8a9e",
+        "\U0001f600",
+        "\u200b\u00ad\ufeff",
+        "\u200e\u200f",
+        "\ufffd",
+    ],
 )
 def test_other_text_is_readable(text: str) -> None:
     assert readable(text)
@@ -124,12 +139,19 @@ def test_edits_are_what_unescaping_changes(text: str, way: Way) -> None:
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=3), st.sampled_from(["", "-", "usr_", "x", "/v1/"]), st.text("abc@. \u00e9", min_size=8, max_size=20))
+@given(
+    st.binary(max_size=3),
+    st.sampled_from(["", "-", "usr_", "x", "/v1/"]),
+    st.text("abc@. \u00e9", min_size=8, max_size=20),
+)
 def test_what_is_readable_in_a_run_is_found_at_any_alignment(noise: bytes, prefix: str, text: str) -> None:
     data = noise + text.encode()
     for run in (base64.urlsafe_b64encode(data), base64.b32encode(data), data.hex().encode()):
         around = f"see {prefix}{run.decode()}, or not"
-        assert any(text in piece and run.decode().rstrip("=") in around[start:end] + "=" for piece, start, end in pieces(around))
+        assert any(
+            text in piece and run.decode().rstrip("=") in around[start:end] + "="
+            for piece, start, end in pieces(around)
+        )
 
 
 @settings(deadline=None)
@@ -152,7 +174,16 @@ def test_identifiers_that_would_decode_to_something_are_left_alone(text: str) ->
 
 
 @pytest.mark.parametrize(
-    "address", ["a@b.fr", "a@b.io.x.fr", "jo@b.com", "ada@acme.com", "ada.b@acme.example", "anna@kannelle.example", "\u00e9va@ac.fr"]
+    "address",
+    [
+        "a@b.fr",
+        "a@b.io.x.fr",
+        "jo@b.com",
+        "ada@acme.com",
+        "ada.b@acme.example",
+        "anna@kannelle.example",
+        "\u00e9va@ac.fr",
+    ],
 )
 @pytest.mark.parametrize("around", ["{}", "a{}b", "abc{}def", "usr_{}", "f{}", "{}cafe"])
 def test_an_address_in_hexadecimal_is_found_though_it_looks_technical(address: str, around: str) -> None:
@@ -160,7 +191,9 @@ def test_an_address_in_hexadecimal_is_found_though_it_looks_technical(address: s
         assert find(around.format(address.ljust(size, "x").encode().hex()), (Detector.EMAIL,))
 
 
-@pytest.mark.parametrize("text", ["d670460b4b4aece5915caf5c68d12f560a9fe3e4", "kannelle.video.v1", "----------------", "A" * 100, "short"])
+@pytest.mark.parametrize(
+    "text", ["d670460b4b4aece5915caf5c68d12f560a9fe3e4", "kannelle.video.v1", "----------------", "A" * 100, "short"]
+)
 def test_what_decodes_to_noise_is_left_out(text: str) -> None:
     assert list(pieces(text)) == []
 
@@ -208,7 +241,9 @@ def test_too_many_layers_are_too_much() -> None:
 @settings(deadline=None)
 @given(
     st.lists(
-        st.sampled_from(["filler ", "x.y-z", "%40", "%41", "&#64;", "\n"]).flatmap(lambda part: st.integers(1, 400).map(part.__mul__)),
+        st.sampled_from(["filler ", "x.y-z", "%40", "%41", "&#64;", "\n"]).flatmap(
+            lambda part: st.integers(1, 400).map(part.__mul__)
+        ),
         max_size=8,
     )
 )
@@ -302,7 +337,9 @@ def test_the_longest_text_unfolds() -> None:
     assert sum(1 for _ in decodings(text)) > 1
 
 
-@pytest.mark.parametrize(("text", "most"), [("a%40b =41 caf&eacute;", 4), ('{"a":"\\u003cb\\u003e caf\\u00e9","q":"id=41%2C42"}', 6)])
+@pytest.mark.parametrize(
+    ("text", "most"), [("a%40b =41 caf&eacute;", 4), ('{"a":"\\u003cb\\u003e caf\\u00e9","q":"id=41%2C42"}', 6)]
+)
 def test_what_a_short_text_may_decode_to_is_enough_for_usual_ones(text: str, most: int) -> None:
     assert len(list(decodings(text))) <= most
 

@@ -150,7 +150,10 @@ def test_what_is_not_personal_is_left_alone(text: str) -> None:
 
 
 @settings(deadline=None)
-@given(second=st.integers(978_307_200, 4_102_444_799), form=st.sampled_from(["%Y-%m-%dT%H:%M:%SZ", "%d/%m/%Y %H:%M", "%Y%m%d%H%M%S"]))
+@given(
+    second=st.integers(978_307_200, 4_102_444_799),
+    form=st.sampled_from(["%Y-%m-%dT%H:%M:%SZ", "%d/%m/%Y %H:%M", "%Y%m%d%H%M%S"]),
+)
 def test_times_are_left_alone(second: int, form: str) -> None:
     assert find(datetime.fromtimestamp(second, UTC).strftime(form)) is None
 
@@ -214,7 +217,9 @@ def test_numbers_may_have_any_size() -> None:
     assert find_number(10**5000) is None
 
 
-@pytest.mark.parametrize(("line", "label"), [("Ada +33 6 12 34 56 {:02}", "Ada [PHONE]"), ("ada{}@acme.example", "[EMAIL]")])
+@pytest.mark.parametrize(
+    ("line", "label"), [("Ada +33 6 12 34 56 {:02}", "Ada [PHONE]"), ("ada{}@acme.example", "[EMAIL]")]
+)
 @pytest.mark.parametrize("between", ["\n", ", ", "; "])
 def test_a_list_of_people_is_masked_one_by_one(line: str, label: str, between: str) -> None:
     assert mask(between.join(line.format(number) for number in range(60))) == between.join([label] * 60)
@@ -227,7 +232,9 @@ def test_what_takes_too_much_work_is_unreadable() -> None:
 
 
 @settings(deadline=None)
-@given(text=st.text(st.characters(), max_size=60) | st.text("aZ09@.%&\\=#;x+-_/ ()[]\"'\u200b\uff20\u0660", max_size=60))
+@given(
+    text=st.text(st.characters(), max_size=60) | st.text("aZ09@.%&\\=#;x+-_/ ()[]\"'\u200b\uff20\u0660", max_size=60)
+)
 @example("[EMAIL]@acme.com")
 @example("a@b.co@c.de")
 @example("\ud800")

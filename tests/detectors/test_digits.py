@@ -34,8 +34,15 @@ def oracle(text: str) -> list[str]:
     for at in range(len(text)):
         match = groups.match(left, at) if not left[max(0, at - 1) : at].isdigit() else None
         ends = [end for end in range(at, match.end() + 1) if re.fullmatch(groups, left[at:end])] if match else []
-        good = [end for end in ends if sum(map(str.isdigit, left[at:end])) == SIZE and not left[end : end + 1].isdigit()]
-        if good and good[-1] > done and not is_figure(text, at, good[-1]) and not any(start < good[-1] and at < end for start, end in lone):
+        good = [
+            end for end in ends if sum(map(str.isdigit, left[at:end])) == SIZE and not left[end : end + 1].isdigit()
+        ]
+        if (
+            good
+            and good[-1] > done
+            and not is_figure(text, at, good[-1])
+            and not any(start < good[-1] and at < end for start, end in lone)
+        ):
             found.append(text[at : good[-1]])
             done = good[-1]
     return found
@@ -76,7 +83,11 @@ def test_texts_are_coded_so_that_digits_of_a_number_stand_on_end(text: str, code
 @pytest.mark.parametrize("pattern", [r"[67]\d{8}", r"4(?:1|2[0-3])\d{2,5}", r"0[1-9]|1", r"[02468]{3}"])
 def test_a_coded_pattern_matches_what_the_pattern_does(pattern: str, digits: str) -> None:
     coded = re.compile(coded_pattern(pattern))
-    for text in (digits, "".join("abcdefghij"[int(digit)] for digit in digits), "".join("ABCDEFGHIJ"[int(digit)] for digit in digits)):
+    for text in (
+        digits,
+        "".join("abcdefghij"[int(digit)] for digit in digits),
+        "".join("ABCDEFGHIJ"[int(digit)] for digit in digits),
+    ):
         assert bool(coded.fullmatch(text)) == bool(re.fullmatch(pattern, digits))
 
 

@@ -57,7 +57,9 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64, unpadded": lambda text: b64(text).rstrip("="),
     "base64url, in a token": lambda text: "usr_" + base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
     "base64, of UTF-16": lambda text: base64.b64encode(text.encode("utf-16")).decode() if text.isascii() else b64(text),
-    "base64, in lines": lambda text: base64.encodebytes(f"An address of somebody that we know, in a line: {text}".encode()).decode(),
+    "base64, in lines": lambda text: base64.encodebytes(
+        f"An address of somebody that we know, in a line: {text}".encode()
+    ).decode(),
     "base32": lambda text: base64.b32encode(text.encode()).decode(),
     "base32, lower case": lambda text: base64.b32encode(text.encode()).decode().lower().rstrip("="),
     "hexadecimal": lambda text: text.encode().hex(),
@@ -65,14 +67,20 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "hexadecimal, in pairs": lambda text: text.encode().hex(":"),
     "hexadecimal, as in C": lambda text: ", ".join(f"0x{byte:02x}" for byte in text.encode()),
     "hexadecimal, with slashes": lambda text: text.encode().hex("/"),
-    "code units without a backslash": lambda text: "".join(f"u{ord(char):04x}" if ord(char) < 0x10000 else char for char in text),
-    "code units between underscores": lambda text: "".join(f"_x{ord(char):04x}_" if ord(char) < 0x10000 else char for char in text),
+    "code units without a backslash": lambda text: "".join(
+        f"u{ord(char):04x}" if ord(char) < 0x10000 else char for char in text
+    ),
+    "code units between underscores": lambda text: "".join(
+        f"_x{ord(char):04x}_" if ord(char) < 0x10000 else char for char in text
+    ),
     "full-width": shifted(0xFF01),
     "tag characters": shifted(0xE0021),
     "small at": lambda text: text.replace("@", "\ufe6b"),
     "ideographic full stop": lambda text: text.replace(".", "\u3002"),
     "one dot leader": lambda text: text.replace(".", "\u2024"),
-    "mathematical letters": lambda text: "".join(chr(ord(char) - 97 + 0x1D41A) if "a" <= char <= "z" else char for char in text),
+    "mathematical letters": lambda text: "".join(
+        chr(ord(char) - 97 + 0x1D41A) if "a" <= char <= "z" else char for char in text
+    ),
     "look-alikes": lambda text: text.translate(str.maketrans("aceopxy", "асеорху")),
     "zero-width": sprinkled("\u200b"),
     "word joiners": sprinkled("\u2060"),
@@ -95,7 +103,9 @@ local_parts = st.from_regex(r"[a-z][a-z0-9]{0,8}(?:[._-][a-z0-9]{1,6})?", fullma
 domains = st.from_regex(r"[a-z]{2,8}(?:-[a-z]{2,6})?(?:\.[a-z]{2,6})?\.(?:com|fr|example|io)", fullmatch=True)
 addresses = st.builds("{}@{}".format, local_parts, domains)
 encodings = st.sampled_from(sorted(ENCODINGS))
-surroundings = st.sampled_from([("", ""), ("user ", " logged in"), ("{'a': '", "'}"), ("id=", ";"), ("<", ">"), ("/v1/", "/x")])
+surroundings = st.sampled_from(
+    [("", ""), ("user ", " logged in"), ("{'a': '", "'}"), ("id=", ";"), ("<", ">"), ("/v1/", "/x")]
+)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

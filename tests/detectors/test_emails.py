@@ -86,20 +86,62 @@ def test_places_in_code_and_plain_sentences_are_no_address(text: str) -> None:
     assert find(text, (Detector.EMAIL,)) is None
 
 
-SIGNS = ["_at_", "-at-", " at ", "(at)", " [at] ", "/at/", ":at:", "+at+", "_AT_", "AT", "_arobase_", "-arroba-", "@", "%40"]
-DOMAINS = ["initech.example", "initech.com", "initech.co.uk", "mail.initech.io", "initech.be", "video-1.initech.ch", "in2.example"]
-TAILS = [".func1", ".run", ".x", ".7", ".func1.2", ".Main.run.it", "/x", ":443", "-7", "_x", "-x.func1", ".1.func2", ".func1/x.go", ").run"]
+SIGNS = [
+    "_at_",
+    "-at-",
+    " at ",
+    "(at)",
+    " [at] ",
+    "/at/",
+    ":at:",
+    "+at+",
+    "_AT_",
+    "AT",
+    "_arobase_",
+    "-arroba-",
+    "@",
+    "%40",
+]
+DOMAINS = [
+    "initech.example",
+    "initech.com",
+    "initech.co.uk",
+    "mail.initech.io",
+    "initech.be",
+    "video-1.initech.ch",
+    "in2.example",
+]
+TAILS = [
+    ".func1",
+    ".run",
+    ".x",
+    ".7",
+    ".func1.2",
+    ".Main.run.it",
+    "/x",
+    ":443",
+    "-7",
+    "_x",
+    "-x.func1",
+    ".1.func2",
+    ".func1/x.go",
+    ").run",
+]
 
 
 @pytest.mark.parametrize("sign", SIGNS)
 def test_an_address_is_found_whatever_follows_its_domain(sign: str) -> None:
-    tokens = [f"{head}{sign}{domain}{tail}" for head in ("nora", "main.(*nora_keller") for domain in DOMAINS for tail in TAILS]
+    tokens = [
+        f"{head}{sign}{domain}{tail}" for head in ("nora", "main.(*nora_keller") for domain in DOMAINS for tail in TAILS
+    ]
     assert [token for token in tokens if find(token, (Detector.EMAIL,)) is None] == []
 
 
 @pytest.mark.parametrize("tail", [".func1", ".run.x", "/x", ":443", ""])
 def test_an_address_that_one_character_joins_is_found_whatever_follows_after_another(tail: str) -> None:
-    tokens = [f"main.nora{sep}at{sep}initech{sep}{tld}{tail}" for sep in "_-" for tld in sorted(data.lines("tlds_joined"))]
+    tokens = [
+        f"main.nora{sep}at{sep}initech{sep}{tld}{tail}" for sep in "_-" for tld in sorted(data.lines("tlds_joined"))
+    ]
     assert [token for token in tokens if find(token, (Detector.EMAIL,)) is None] == []
 
 
@@ -114,7 +156,11 @@ def slowly_local(text: str, at: int) -> int:
     """Where a local part starts, tried from each character that it could start at."""
     odd = set('@<>()[]{}",;:=&?|\\/')
     if wrapped := re.search(r"[ \t]{0,2}\r?\n(?:[ \t]{0,3}>){0,3}[ \t]{0,3}\Z", text[:at]):
-        start = slowly_local(text[: wrapped.start()], wrapped.start()) if text[: wrapped.start()][-1:].strip() else wrapped.start()
+        start = (
+            slowly_local(text[: wrapped.start()], wrapped.start())
+            if text[: wrapped.start()][-1:].strip()
+            else wrapped.start()
+        )
         if start < wrapped.start():
             return start
     body = text[:at].rstrip(" \t") if len(text[:at]) - len(text[:at].rstrip(" \t")) <= 2 else text[: at - 2]
@@ -134,13 +180,17 @@ def slowly_local(text: str, at: int) -> int:
 def test_a_local_part_starts_where_trying_each_character_says() -> None:
     random = Random("local parts")
     for _ in range(20_000):
-        before = "".join(random.choices('ab1."@/ :<\n', weights=(9, 9, 9, 3, 3, 1, 3, 2, 1, 1, 1), k=random.randint(1, 75)))
+        before = "".join(
+            random.choices('ab1."@/ :<\n', weights=(9, 9, 9, 3, 3, 1, 3, 2, 1, 1, 1), k=random.randint(1, 75))
+        )
         text = f"{before}@acme.com"
         start = next((start for start, end in emails(text) if end == len(text)), len(before))
         assert start == slowly_local(text, len(before)), text
 
 
-@pytest.mark.parametrize("wrapped", ["ada@\nacme.com", "ada@\r\nacme.com", "ada@ \r\n> acme.com", "ada\n@acme.com", "ada\r\n> > @acme.com"])
+@pytest.mark.parametrize(
+    "wrapped", ["ada@\nacme.com", "ada@\r\nacme.com", "ada@ \r\n> acme.com", "ada\n@acme.com", "ada\r\n> > @acme.com"]
+)
 def test_an_address_is_found_across_a_line_end(wrapped: str) -> None:
     assert mask(f"To {wrapped} and") == "To [EMAIL] and"
     assert mail_domains(f"To {wrapped} and") == {"acme.com"}
@@ -163,7 +213,9 @@ def test_random_identifiers_that_decode_to_an_at_sign_are_no_address(token: str)
     assert find(token, (Detector.EMAIL,)) is None
 
 
-@pytest.mark.parametrize("address", ["a@b.fr", "ada@acme.com", "Ada@Acme.com", "ADA@ACME.COM", "ada@acme.example", "ada@10.0.0.1"])
+@pytest.mark.parametrize(
+    "address", ["a@b.fr", "ada@acme.com", "Ada@Acme.com", "ADA@ACME.COM", "ada@acme.example", "ada@10.0.0.1"]
+)
 @pytest.mark.parametrize("after", ["", "xyz", " said so", "\n"])
 def test_an_address_in_base64_is_found_whatever_follows(address: str, after: str) -> None:
     assert find(b64encode((address + after).encode()).decode(), (Detector.EMAIL,))

@@ -66,13 +66,17 @@ hidden = st.builds(
     st.sampled_from(SECRETS),
     noise,
 )
-hexadecimal = st.sampled_from([12, 16, 24, 32, 40, 64]).flatmap(lambda size: st.text("0123456789abcdef", min_size=size, max_size=size))
+hexadecimal = st.sampled_from([12, 16, 24, 32, 40, 64]).flatmap(
+    lambda size: st.text("0123456789abcdef", min_size=size, max_size=size)
+)
 technical = st.one_of(
     hexadecimal,
     st.uuids(version=4).map(str),
     st.text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=24, max_size=24).map("01{}".format),
     st.datetimes().map(lambda moment: moment.isoformat()),
-    st.sampled_from(["20191109021931-daa7c04131f5", "10:15:30.061234567", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]),
+    st.sampled_from(
+        ["20191109021931-daa7c04131f5", "10:15:30.061234567", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+    ),
 )
 few_digits = st.builds(
     lambda before, parts, separator, after: before + separator.join(parts) + after,
@@ -83,7 +87,8 @@ few_digits = st.builds(
 )
 # Hextets of addresses, also with one left out, and separators.
 hextets = st.lists(
-    st.sampled_from(["2001", "2a01", "fe80", "fd00", "db8", "0", "1", "7", "ab", "::", "--", ":", "-", "_", "/"]), max_size=12
+    st.sampled_from(["2001", "2a01", "fe80", "fd00", "db8", "0", "1", "7", "ab", "::", "--", ":", "-", "_", "/"]),
+    max_size=12,
 ).map("".join)
 among = st.lists(st.one_of(technical, hidden, noise, st.sampled_from(ALPHABET)), max_size=3).map("".join)
 
@@ -103,7 +108,18 @@ def test_an_address_is_never_innocent(secret: str, encode: Callable[[str], str],
 
 
 @pytest.mark.parametrize(
-    "text", ["GET", "h264", "v1.2.3", "eu-west-3", "usr_8f3kq2", "request.completed", "WORKSPACE_ROLE_EDITOR", "text/plain", *TECHNICAL]
+    "text",
+    [
+        "GET",
+        "h264",
+        "v1.2.3",
+        "eu-west-3",
+        "usr_8f3kq2",
+        "request.completed",
+        "WORKSPACE_ROLE_EDITOR",
+        "text/plain",
+        *TECHNICAL,
+    ],
 )
 def test_the_usual_tokens_take_the_short_way(text: str) -> None:
     assert hides_nothing(text)

@@ -101,7 +101,11 @@ def test_what_is_no_iban_is_left_alone(text: str) -> None:
 
 
 def test_sentences_are_no_ibans() -> None:
-    words = "the price of a video editor for the team was never told to us by people who make films and sell them".split()
+    words = (
+        "the price of a video editor for the team was never told to us by people who make films and sell them".split()
+    )
     chance = random.Random(3)
-    sentences = [f"euro {number} {' '.join(chance.choices(words, k=9))}" for number in range(10, 100) for _ in range(100)]
+    sentences = [
+        f"euro {number} {' '.join(chance.choices(words, k=9))}" for number in range(10, 100) for _ in range(100)
+    ]
     assert not [text for text in sentences if found(text)]

@@ -21,7 +21,9 @@ CORE: Final = data.lines("core_mail")
 BRANDS: Final = data.lines("mail_brands")
 BUSINESS: Final = data.lines("business_mail")
 ORGANISATIONS: Final = [
-    line for line in (Path(__file__).parent / "business_domains.txt").read_text().splitlines() if not line.startswith("#")
+    line
+    for line in (Path(__file__).parent / "business_domains.txt").read_text().splitlines()
+    if not line.startswith("#")
 ]
 DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
 
@@ -29,7 +31,9 @@ DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}
 def test_no_domain_of_the_packages_or_of_ours_passes_as_business() -> None:
     passed = {domain for domain in LISTED | CONSUMER | CORE if not is_personal(domain)}
     assert passed == LISTED & BUSINESS
-    assert not [domain for domain in LISTED - BUSINESS if not is_personal(f"mail.{domain}") and f"*.{domain}" not in BUSINESS]
+    assert not [
+        domain for domain in LISTED - BUSINESS if not is_personal(f"mail.{domain}") and f"*.{domain}" not in BUSINESS
+    ]
 
 
 def test_no_organisation_is_taken_for_a_person() -> None:
@@ -125,10 +129,14 @@ def test_a_name_that_only_resembles_one_is_a_business(domain: str, personal: boo
     ],
 )
 def test_a_policy_s_word_counts_and_of_two_the_longer_one(domain: str, personal: bool) -> None:
-    assert is_personal(domain, own(["family.example"], ["work.family.example", "eclipso.de", "appleid.com"])) is personal
+    assert (
+        is_personal(domain, own(["family.example"], ["work.family.example", "eclipso.de", "appleid.com"])) is personal
+    )
 
 
-@pytest.mark.parametrize("domain", ["gmail.com", "yahoo.co.uk", "mail.gmail.com", "gmx.li", "orange.fr", "a.privaterelay.appleid.com"])
+@pytest.mark.parametrize(
+    "domain", ["gmail.com", "yahoo.co.uk", "mail.gmail.com", "gmx.li", "orange.fr", "a.privaterelay.appleid.com"]
+)
 def test_the_core_is_core(domain: str) -> None:
     assert is_core(domain)
 
@@ -179,7 +187,11 @@ def test_a_policy_s_domain_is_found_too_and_one_taken_out_is_not() -> None:
 ADDED: Final = ("family.example", "my-family.example", "family.example.com", "club.a-b.example", "x--y.example")
 
 
-@given(st.lists(st.sampled_from([*"..--_'7é", "my", "family", "example", "com", "club", "a", "b", "x", "y"]), max_size=9).map("".join))
+@given(
+    st.lists(
+        st.sampled_from([*"..--_'7é", "my", "family", "example", "com", "club", "a", "b", "x", "y"]), max_size=9
+    ).map("".join)
+)
 def test_what_a_policy_adds_is_found_as_a_search_for_each_would(text: str) -> None:
     slow = any(re.search(rf"(?<![^\W_]){re.escape(domain)}(?![^\W_])", text) for domain in ADDED)
     assert names_personal(text, own(ADDED, ())) is slow or names_personal(text)
@@ -193,13 +205,32 @@ def test_a_thousand_added_domains_cost_an_address_no_more_than_one() -> None:
 
 
 PIECES: Final = st.sampled_from(
-    ["anna", "gmail", "com", "eclipso", "de", "yahoo", "co", "uk", "free", "fr", "t", "online", "hotmail", "web", "gmx", "7"]
+    [
+        "anna",
+        "gmail",
+        "com",
+        "eclipso",
+        "de",
+        "yahoo",
+        "co",
+        "uk",
+        "free",
+        "fr",
+        "t",
+        "online",
+        "hotmail",
+        "web",
+        "gmx",
+        "7",
+    ]
 )
 
 
 def slowly(text: str) -> bool:
     """What `names_personal` says, by trying each part of a text that no letter or digit touches, or only on the left where that counts."""
-    cuts = [at for at in range(len(text) + 1) if at in (0, len(text)) or not (text[at - 1].isalnum() and text[at].isalnum())]
+    cuts = [
+        at for at in range(len(text) + 1) if at in (0, len(text)) or not (text[at - 1].isalnum() and text[at].isalnum())
+    ]
     parts = {text[start:end] for start, end in combinations(cuts, 2)}
     stems = {domain for domain in CORE if len(domain.partition(".")[0]) >= 5}
     long = "|".join(brand for brand in BRANDS if len(brand) >= 5)
@@ -220,13 +251,17 @@ def test_a_local_part_is_searched_as_a_slow_reader_would(text: str) -> None:
 
 
 @given(
-    st.lists(st.sampled_from([*"abc", "gmail", "com", "eclipso", "de", "berlin", "za", "co", "x"]), min_size=1, max_size=5).map(".".join)
+    st.lists(
+        st.sampled_from([*"abc", "gmail", "com", "eclipso", "de", "berlin", "za", "co", "x"]), min_size=1, max_size=5
+    ).map(".".join)
 )
 def test_a_domain_is_judged_as_a_slow_reader_would(domain: str) -> None:
     labels = domain.split(".")
     tails = [".".join(labels[start:]) for start in range(len(labels))]
     said = [_decided(tail, whole=not at) for at, tail in enumerate(tails)]
-    assert is_personal(domain) is (any(map(_is_branded, tails)) or next((one for one in said if one is not None), False))
+    assert is_personal(domain) is (
+        any(map(_is_branded, tails)) or next((one for one in said if one is not None), False)
+    )
 
 
 def _decided(tail: str, *, whole: bool) -> bool | None:
@@ -243,11 +278,15 @@ def test_nothing_said_is_nothing_changed() -> None:
     assert own((), ()) == NOTHING
 
 
-@pytest.mark.parametrize("local", ["ada-gmail-com", "ada_gmail_com", "ada_martin_protonmail_com", "x-hotmail-fr", "ada_yahoo_co_uk"])
+@pytest.mark.parametrize(
+    "local", ["ada-gmail-com", "ada_gmail_com", "ada_martin_protonmail_com", "x-hotmail-fr", "ada_yahoo_co_uk"]
+)
 def test_a_consumer_s_domain_is_found_with_other_signs_for_its_dots(local: str) -> None:
     assert names_personal(local)
 
 
-@pytest.mark.parametrize("local", ["web-de", "support-fr", "free-fr", "gmail", "gmail-com", "team-com", "mail-gmail-integration"])
+@pytest.mark.parametrize(
+    "local", ["web-de", "support-fr", "free-fr", "gmail", "gmail-com", "team-com", "mail-gmail-integration"]
+)
 def test_names_of_mailboxes_are_no_consumer_s_domain(local: str) -> None:
     assert not names_personal(local)

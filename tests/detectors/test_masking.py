@@ -34,7 +34,9 @@ VALUES: dict[str, Callable[[random.Random], str]] = {
 SECRETS: dict[str, Callable[[random.Random], str]] = {
     "AWS": lambda chance: f"AKIA{some(chance, 16, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567')}",
     "GitHub": lambda chance: f"ghp_{some(chance, 36, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL0123456789')}",
-    "JWT": lambda chance: f"eyJhbGciOiJIUzI1NiJ9.eyJ{some(chance, 40, 'abcdefABCDEF0123456789_-')}.{some(chance, 43, 'abcdefABC012_-')}",
+    "JWT": lambda chance: (
+        f"eyJhbGciOiJIUzI1NiJ9.eyJ{some(chance, 40, 'abcdefABCDEF0123456789_-')}.{some(chance, 43, 'abcdefABC012_-')}"
+    ),
     "password": lambda chance: f"password={some(chance, 12, 'abcdefghkmnpqrstuvwxyz23456789!#')}",
     "AHV": lambda chance: "756.9217.0769.85",
     "SSN": lambda chance: f"{chance.randint(100, 600)}-{chance.randint(10, 99)}-{chance.randint(1000, 9999)}",
@@ -42,7 +44,9 @@ SECRETS: dict[str, Callable[[random.Random], str]] = {
     "BSN": lambda chance: f"BSN {chance.randint(100000000, 999999999)}",
     "e-mail": lambda chance: f"{letters(chance)}.{letters(chance)}@{letters(chance)}.example",
     "card": lambda chance: chance.choice(("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005")),
-    "phone": lambda chance: f"+33 6 {chance.randint(10, 99)} {chance.randint(10, 99)} {chance.randint(10, 99)} {chance.randint(10, 99)}",
+    "phone": lambda chance: (
+        f"+33 6 {chance.randint(10, 99)} {chance.randint(10, 99)} {chance.randint(10, 99)} {chance.randint(10, 99)}"
+    ),
     "IPv4": lambda chance: f"203.0.113.{chance.randint(100, 254)}",
 }
 CASES = [(kind, make, gluing) for kind, make in VALUES.items() for gluing in GLUINGS] + [
@@ -103,7 +107,10 @@ def test_marks_become_labels(text: str, marks: list[tuple[int, int, int]], left:
     assert masked(text, [Mark(start, end, rank, f"[{rank}]") for start, end, rank in marks]) == left
 
 
-@given(st.text("ab12", max_size=30), st.lists(st.tuples(st.integers(0, 29), st.integers(1, 10), st.integers(0, 3)), max_size=6))
+@given(
+    st.text("ab12", max_size=30),
+    st.lists(st.tuples(st.integers(0, 29), st.integers(1, 10), st.integers(0, 3)), max_size=6),
+)
 def test_nothing_marked_is_left_and_nothing_else_is_lost(text: str, found: list[tuple[int, int, int]]) -> None:
     marks = [Mark(start, min(start + size, len(text)), rank, "#") for start, size, rank in found if start < len(text)]
     gone = {index for mark in marks for index in range(mark.start, mark.end)}

@@ -61,7 +61,11 @@ def test_check_digits_are_as_the_library_has_them(name: str, draw: st.DataObject
     number = number[:6] + "-" + number[6:] if name == "FI HETU" and len(number) == 10 else number
     if name == "BE national_number":
         number = "20" + number[2:]  # what the library thinks of the years to come depends on the day
-    ends = [f"{end:02}" for end in range(100)] if name in ("FR NIR", "BE national_number") else string.digits + string.ascii_uppercase
+    ends = (
+        [f"{end:02}" for end in range(100)]
+        if name in ("FR NIR", "BE national_number")
+        else string.digits + string.ascii_uppercase
+    )
     for end in ends:
         other = number[: -len(end)] + end
         theirs = checked_by(LIBRARY[name], other)
@@ -156,7 +160,9 @@ def test_times_are_no_identifiers(digits: int) -> None:
 
 
 GOOD = {
-    "pod": lambda chance: f"editor-{some(chance, 10, '2456789bcdfghjklmnpqrstvwxz')}-{some(chance, 5, '2456789bcdfghjklmnpqrstvwxz')}",
+    "pod": lambda chance: (
+        f"editor-{some(chance, 10, '2456789bcdfghjklmnpqrstvwxz')}-{some(chance, 5, '2456789bcdfghjklmnpqrstvwxz')}"
+    ),
     "span ID": lambda chance: some(chance, 16, "0123456789abcdef"),
     "short commit": lambda chance: some(chance, chance.randint(7, 12), "0123456789abcdef"),
     "commit": lambda chance: some(chance, 40, "0123456789abcdef"),
@@ -164,7 +170,9 @@ GOOD = {
     "ULID": lambda chance: f"01J{some(chance, 23, '0123456789ABCDEFGHJKMNPQRSTVWXYZ')}",
     "nanoid": lambda chance: some(chance, 21, string.ascii_letters + string.digits + "_-"),
     "version": lambda chance: ".".join(str(chance.randint(0, 300)) for _ in range(4)),
-    "repository": lambda chance: f"{some(chance, 12, string.digits)}.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video-exporter",
+    "repository": lambda chance: (
+        f"{some(chance, 12, string.digits)}.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video-exporter"
+    ),
 }
 
 

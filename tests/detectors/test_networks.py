@@ -138,7 +138,9 @@ def spellings(parts: list[str], random: Random) -> Iterator[str]:
     """Each separator alone, and all mixed, with letters on both sides."""
     for separator in ":/_-":
         yield letters(random) + separator.join(parts) + letters(random)
-    yield letters(random) + "".join(f"{part}{random.choice(':/_-')}" for part in parts[:-1]) + parts[-1] + letters(random)
+    yield (
+        letters(random) + "".join(f"{part}{random.choice(':/_-')}" for part in parts[:-1]) + parts[-1] + letters(random)
+    )
 
 
 @pytest.mark.parametrize("make", [ipv4, ipv6, mac])

@@ -18,7 +18,9 @@ MOBILE_TYPES = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
 def examples(code: int) -> list[str]:
-    metadata = [PhoneMetadata.metadata_for_region_or_calling_code(code, region) for region in COUNTRY_CODE_TO_REGION_CODE[code]]
+    metadata = [
+        PhoneMetadata.metadata_for_region_or_calling_code(code, region) for region in COUNTRY_CODE_TO_REGION_CODE[code]
+    ]
     kinds = [getattr(each, kind) for each in metadata for kind in KINDS]
     return [kind.example_number for kind in kinds if kind is not None and kind.example_number]
 
@@ -42,7 +44,10 @@ def number(code: int, digits: str) -> PhoneNumber:
     if not rest:  # the library counts a last 0 as the number itself
         zeros, rest = zeros - 1, "0"
     return PhoneNumber(
-        country_code=code, national_number=int(rest), italian_leading_zero=zeros > 0 or None, number_of_leading_zeros=zeros or None
+        country_code=code,
+        national_number=int(rest),
+        italian_leading_zero=zeros > 0 or None,
+        number_of_leading_zeros=zeros or None,
     )
 
 
@@ -51,7 +56,10 @@ def test_plans_say_what_the_library_says(code: int) -> None:
     wrong = []
     for digits in tries(code, Random(code)):
         told = (numbering.is_valid(str(code), digits), len(digits) in numbering._plans()[str(code)].lengths)
-        if told != (phonenumbers.is_valid_number(number(code, digits)), phonenumbers.is_possible_number(number(code, digits))):
+        if told != (
+            phonenumbers.is_valid_number(number(code, digits)),
+            phonenumbers.is_possible_number(number(code, digits)),
+        ):
             wrong.append(digits)
     assert wrong == []
 
@@ -60,7 +68,9 @@ def test_plans_say_what_the_library_says(code: int) -> None:
 def test_mobiles_are_what_the_library_says(code: int) -> None:
     numbers = tries(code, Random(code))
     wrong = [
-        each for each in numbers if numbering.is_mobile(str(code), each) != (phonenumbers.number_type(number(code, each)) in MOBILE_TYPES)
+        each
+        for each in numbers
+        if numbering.is_mobile(str(code), each) != (phonenumbers.number_type(number(code, each)) in MOBILE_TYPES)
     ]
     assert wrong == []
 
@@ -71,7 +81,14 @@ def test_a_country_calling_code_starts_no_other() -> None:
 
 @pytest.mark.parametrize(
     ("digits", "code"),
-    [("33612345678", "33"), ("14155552671", "1"), ("353871234567", "353"), ("0612345678", None), ("999123456", None), ("", None)],
+    [
+        ("33612345678", "33"),
+        ("14155552671", "1"),
+        ("353871234567", "353"),
+        ("0612345678", None),
+        ("999123456", None),
+        ("", None),
+    ],
 )
 def test_the_country_calling_code_is_told(digits: str, code: str | None) -> None:
     found = numbering.international(digits)

@@ -113,10 +113,13 @@ def test_what_is_no_number_is_left_alone(text: str) -> None:
 
 @pytest.mark.parametrize("region", WHOLE_REGIONS)
 @pytest.mark.parametrize(
-    "layout", [PhoneNumberFormat.E164, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL, PhoneNumberFormat.RFC3966]
+    "layout",
+    [PhoneNumberFormat.E164, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL, PhoneNumberFormat.RFC3966],
 )
 def test_a_whole_text_is_a_phone_number_in_each_format(region: str, layout: int) -> None:
-    numbers = [number for number in valid_numbers(region, NUMBERS_A_REGION) if len(national(number)) <= MAX_NATIONAL_DIGITS]
+    numbers = [
+        number for number in valid_numbers(region, NUMBERS_A_REGION) if len(national(number)) <= MAX_NATIONAL_DIGITS
+    ]
     texts = [phonenumbers.format_number(number, layout) for number in numbers]
     assert [text for text in texts if not is_whole_phone(text)] == []
 
@@ -158,14 +161,25 @@ def read(text: str) -> None:
         list(phones(Rows(text)))
 
 
-@pytest.mark.parametrize("text", ["616e6e614061636d652e6578616d706c65", "be77d612345678ab0c", "4f612345678e1", "d4b612345678a1e09"])
+@pytest.mark.parametrize(
+    "text", ["616e6e614061636d652e6578616d706c65", "be77d612345678ab0c", "4f612345678e1", "d4b612345678a1e09"]
+)
 def test_a_mobile_s_digits_without_their_0_inside_hexadecimal_are_no_number(text: str) -> None:
     assert list(phones(Rows(text))) == []
 
 
 @pytest.mark.parametrize(
     "text",
-    ["612345678", "a612345678b", "tel612345678x1", "a612345678", "612345678b2", "4f0612345678e1", "4f33612345678e1", "x4f612345678e1"],
+    [
+        "612345678",
+        "a612345678b",
+        "tel612345678x1",
+        "a612345678",
+        "612345678b2",
+        "4f0612345678e1",
+        "4f33612345678e1",
+        "x4f612345678e1",
+    ],
 )
 def test_others_are_found_beside_letters_that_could_be_hexadecimal(text: str) -> None:
     assert list(phones(Rows(text))) != []

@@ -86,7 +86,10 @@ def test_a_word_with_another_meaning_is_ambiguous(topic: Topic, name: str) -> No
 
 def test_every_topic_has_unmistakable_words_in_every_language() -> None:
     assert {(topic, language) for topic in Topic for language in Language} == {
-        (topic, language) for topic, phrases in prohibited.TABLE.unmistakable.items() for language, listed in phrases.items() if listed
+        (topic, language)
+        for topic, phrases in prohibited.TABLE.unmistakable.items()
+        for language, listed in phrases.items()
+        if listed
     }
 
 
@@ -163,7 +166,9 @@ def slowly_said(name: str) -> Prohibition | None:
     for listed, unmistakable in ((prohibited.TABLE.unmistakable, True), (prohibited.TABLE.ambiguous, False)):
         for topic in Topic:
             phrases = [words(phrase) for some in listed.get(topic, {}).values() for phrase in some]
-            if any(same(word, "".join(phrase)) for phrase in phrases for word in found) or any(starts(found, phrase) for phrase in phrases):
+            if any(same(word, "".join(phrase)) for phrase in phrases for word in found) or any(
+                starts(found, phrase) for phrase in phrases
+            ):
                 return Prohibition(topic, unmistakable)
     return None
 
@@ -174,11 +179,17 @@ def slowly_personal(name: str) -> bool:
         for start in starts(found, phrase, harmless):
             found = (*found[:start], *("" for _ in phrase), *found[start + len(phrase) :])
     phrases = [words(phrase) for some in personal.TABLE.phrases.values() for phrase in some]
-    return any(same(word, "".join(phrase)) for phrase in phrases for word in found) or any(starts(found, phrase) for phrase in phrases)
+    return any(same(word, "".join(phrase)) for phrase in phrases for word in found) or any(
+        starts(found, phrase) for phrase in phrases
+    )
 
 
 def starts(found: Words, phrase: Words, alike: Callable[[str, str], bool] | None = None) -> list[int]:
-    return [at for at in range(len(found) - len(phrase) + 1) if all(map(alike or same, found[at : at + len(phrase)], phrase))]
+    return [
+        at
+        for at in range(len(found) - len(phrase) + 1)
+        if all(map(alike or same, found[at : at + len(phrase)], phrase))
+    ]
 
 
 def same(word: str, part: str) -> bool:
@@ -199,7 +210,14 @@ LISTED = [
 ]
 LISTED += [*map(words, prohibited.TABLE.harmless), *map(words, personal.TABLE.harmless)]
 KNOWN = sorted({word for phrase in LISTED for word in (*phrase, "".join(phrase))})
-SHAPES: list[Callable[[str], str]] = [str, str, str.upper, str.capitalize, lambda word: word[:-1], lambda word: f"x{word}"]
+SHAPES: list[Callable[[str], str]] = [
+    str,
+    str,
+    str.upper,
+    str.capitalize,
+    lambda word: word[:-1],
+    lambda word: f"x{word}",
+]
 NEAR = st.tuples(
     st.sampled_from(KNOWN),
     st.sampled_from(SHAPES),
@@ -249,7 +267,14 @@ KEYS = [f"service.{hashlib.sha1(str(index).encode()).hexdigest()}" for index in 
 
 @pytest.mark.parametrize(
     "names",
-    [KEYS, ["a1" * 32] * 500, ["aB" * 32] * 500, ["page_" * 12] * 500, ["maxTokens" * 7] * 500, ["cache.max." * 6] * 500],
+    [
+        KEYS,
+        ["a1" * 32] * 500,
+        ["aB" * 32] * 500,
+        ["page_" * 12] * 500,
+        ["maxTokens" * 7] * 500,
+        ["cache.max." * 6] * 500,
+    ],
     ids=["hashes", "digits", "capitals", "heads", "harmless", "almost"],
 )
 def test_a_name_costs_about_what_it_costs_to_read_it(names: list[str]) -> None:

@@ -22,7 +22,11 @@ def test_the_version_is_a_day() -> None:
 
 def test_differences_are_named_by_kind() -> None:
     old = {"AD": "a", "AE": "b", "AL": "c"}
-    assert list(differences(old, {"AE": "x", "AL": "c", "MA": "d"})) == ["  added 1: MA", "  removed 1: AD", "  changed 1: AE"]
+    assert list(differences(old, {"AE": "x", "AL": "c", "MA": "d"})) == [
+        "  added 1: MA",
+        "  removed 1: AD",
+        "  changed 1: AE",
+    ]
 
 
 def test_of_many_differences_some_are_named() -> None:

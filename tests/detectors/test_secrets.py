@@ -29,9 +29,13 @@ SHAPES: dict[str, Callable[[random.Random], str]] = {
     "AWS": lambda chance: f"AKIA{some(chance, 16, string.ascii_uppercase + '234567')}",
     "AWS, temporary": lambda chance: f"ASIA{some(chance, 16, string.ascii_uppercase + '234567')}",
     "GitHub": lambda chance: f"gh{chance.choice('opsru')}_{some(chance, 36, ALPHANUMERIC)}",
-    "GitHub, fine-grained": lambda chance: f"github_pat_{some(chance, 22, ALPHANUMERIC)}_{some(chance, 59, ALPHANUMERIC)}",
+    "GitHub, fine-grained": lambda chance: (
+        f"github_pat_{some(chance, 22, ALPHANUMERIC)}_{some(chance, 59, ALPHANUMERIC)}"
+    ),
     "GitLab": lambda chance: f"glpat-{some(chance, 20, BASE64URL)}",
-    "Slack": lambda chance: f"xox{chance.choice('bp')}-{some(chance, 12, string.digits)}-{some(chance, 24, ALPHANUMERIC)}",
+    "Slack": lambda chance: (
+        f"xox{chance.choice('bp')}-{some(chance, 12, string.digits)}-{some(chance, 24, ALPHANUMERIC)}"
+    ),
     "Stripe": lambda chance: f"{chance.choice('sr')}k_live_{some(chance, 24, ALPHANUMERIC)}",
     "Google": lambda chance: f"AIza{some(chance, 35, BASE64URL)}",
     "npm": lambda chance: f"npm_{some(chance, 36, ALPHANUMERIC)}",
@@ -50,7 +54,9 @@ SHAPES: dict[str, Callable[[random.Random], str]] = {
 }
 
 
-@pytest.mark.parametrize("gluing", ["bare", "letters before", "letters after", "letters around", "after a name and a separator"])
+@pytest.mark.parametrize(
+    "gluing", ["bare", "letters before", "letters after", "letters around", "after a name and a separator"]
+)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_secret_of_known_shape_is_found_however_it_is_glued(shape: str, gluing: str) -> None:
     chance = random.Random(shape + gluing)
@@ -64,7 +70,11 @@ def test_a_secret_of_known_shape_is_found_however_it_is_glued(shape: str, gluing
 @pytest.mark.parametrize("shape", TABLE.shapes, ids=[shape.name for shape in TABLE.shapes])
 def test_a_hint_is_in_each_text_of_its_shape(shape: Shape) -> None:
     chance = random.Random(1)
-    samples = [make(chance) for make in SHAPES.values()] + [PEM, "https://ada:pw@host.example", "Bearer abcdefghij0123456789"]
+    samples = [make(chance) for make in SHAPES.values()] + [
+        PEM,
+        "https://ada:pw@host.example",
+        "Bearer abcdefghij0123456789",
+    ]
     assert all(re.search(shape.hint, text) for text in samples if re2.search(shape.pattern, text))
 
 
@@ -175,7 +185,9 @@ GOOD: dict[str, Callable[[random.Random], str]] = {
     "digest": lambda chance: f"video-exporter@sha256:{some(chance, 64, HEX)}",
     "ULID": lambda chance: f"01J{some(chance, 23, '0123456789ABCDEFGHJKMNPQRSTVWXYZ')}",
     "KSUID": lambda chance: some(chance, 27, ALPHANUMERIC),
-    "version": lambda chance: f"{chance.randint(0, 99)}.{chance.randint(0, 99)}.{chance.randint(0, 99)}+{some(chance, 7, HEX)}",
+    "version": lambda chance: (
+        f"{chance.randint(0, 99)}.{chance.randint(0, 99)}.{chance.randint(0, 99)}+{some(chance, 7, HEX)}"
+    ),
     "identifier": lambda chance: f"{chance.choice(('ord', 'vid', 'usr'))}_{some(chance, 20, ALPHANUMERIC)}",
     "ETag": lambda chance: f'W/"{some(chance, 32, HEX)}-{chance.randint(1, 99)}"',
     "traceparent": lambda chance: f"00-{some(chance, 32, HEX)}-{some(chance, 16, HEX)}-01",

@@ -34,9 +34,12 @@ vp09.00.51.08.01.01.01.01.00 vp09.02.10.10 av01.0.04M.10.0.112.09.16.09.0 av01.0
 
 
 @pytest.mark.parametrize(
-    "token", [*WHOLE, "2026-11-23 10:15:30,123", "23/Nov/2026:10:15:30 +0100", "23 Nov 2026 10:15:30", "Nov  3 10:15:30"]
+    "token",
+    [*WHOLE, "2026-11-23 10:15:30,123", "23/Nov/2026:10:15:30 +0100", "23 Nov 2026 10:15:30", "Nov  3 10:15:30"],
 )
-@pytest.mark.parametrize(("before", "after"), [("", ""), ("usr_", ""), ("sha256:", ","), ("auth0|", " "), ("(", ")"), ("é", "é")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("", ""), ("usr_", ""), ("sha256:", ","), ("auth0|", " "), ("(", ")"), ("é", "é")]
+)
 def test_what_is_technical_is_blanked(token: str, before: str, after: str) -> None:
     assert is_technical(token)
     if before != "sha256:" or ":" not in token:
@@ -117,7 +120,12 @@ def _iban(chance: random.Random) -> str:
         [("FR", 25), ("DE", 20), ("BE", 14), ("AE", 21), ("AD", 22), ("BA", 18), ("EE", 18), ("NO", 13), ("LU", 18)]
     )
     lettered, rest = chance.choice([("GB", 14), ("IE", 14), ("NL", 10), ("MT", 25)]), _digits(chance, size)
-    bank = lettered[0] + _digits(chance, 2) + "".join(chance.choices(string.ascii_uppercase, k=4)) + _digits(chance, lettered[1])
+    bank = (
+        lettered[0]
+        + _digits(chance, 2)
+        + "".join(chance.choices(string.ascii_uppercase, k=4))
+        + _digits(chance, lettered[1])
+    )
     iban = chance.choice([country + rest, country + rest, bank])
     return chance.choice([iban, iban.lower()])
 
@@ -152,7 +160,9 @@ def _glue(chance: random.Random) -> str:
     return "".join(chance.choices(letters, k=chance.randrange(9)))
 
 
-@pytest.mark.parametrize("make", [_phone, _card, _iban, _national_id, _address], ids=lambda make: make.__name__.strip("_"))
+@pytest.mark.parametrize(
+    "make", [_phone, _card, _iban, _national_id, _address], ids=lambda make: make.__name__.strip("_")
+)
 def test_no_number_of_anybody_is_blanked_however_it_is_glued(make: Callable[[random.Random], str]) -> None:
     chance, blank = random.Random(20), []
     for _ in range(COUNT * 2):
@@ -192,7 +202,9 @@ def test_what_is_random_is_nearly_always_told(kind: str) -> None:
 
 @settings(deadline=None)
 @given(
-    st.lists(st.sampled_from([*WHOLE, "-", ":", " ", "0", "a", "T", "é", "_"]) | st.text("0aF-:. ", max_size=12), max_size=5).map("".join)
+    st.lists(
+        st.sampled_from([*WHOLE, "-", ":", " ", "0", "a", "T", "é", "_"]) | st.text("0aF-:. ", max_size=12), max_size=5
+    ).map("".join)
 )
 def test_the_hint_is_there_wherever_a_shape_is(text: str) -> None:
     found = technical._SHAPES.search(text)

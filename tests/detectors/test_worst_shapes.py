@@ -13,7 +13,14 @@ TRIES = 5
 MOST_TIMES = {"text": 80, "addresses": 80, "keys": 140}
 """Half as much again as the dearest takes. A loop takes 0.03 to 0.04 s a MB. Keys are short: what each costs counts for more."""
 
-DEAREST = ("half addresses, drawn", "digits and letters drawn", "digits drawn", "escapes of each kind", "IBANs' countries", "hexadecimal")
+DEAREST = (
+    "half addresses, drawn",
+    "digits and letters drawn",
+    "digits drawn",
+    "escapes of each kind",
+    "IBANs' countries",
+    "hexadecimal",
+)
 
 MOST_GROWTH = 1.7
 """How many times as much a character may cost in a text that is four times as long."""

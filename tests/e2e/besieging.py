@@ -36,13 +36,18 @@ Attack = Callable[[Ports], None]
 
 def keys() -> bytes:
     """A record with as many attributes under a wildcard as fit, each of another name."""
-    attributes = (field(6, field(1, b"service.%040x" % (number * 7919)) + field(2, field(1, b"v"))) for number in range(FULL // 64))
+    attributes = (
+        field(6, field(1, b"service.%040x" % (number * 7919)) + field(2, field(1, b"v")))
+        for number in range(FULL // 64)
+    )
     return field(1, field(2, field(2, b"".join(attributes))))
 
 
 def entries() -> bytes:
     """A map with as many entries as fit."""
-    return emitting("kannelle.crm.v1.Contact", b"".join(field(10, field(1, b"%x" % number)) for number in range(FULL // 12)))
+    return emitting(
+        "kannelle.crm.v1.Contact", b"".join(field(10, field(1, b"%x" % number)) for number in range(FULL // 12))
+    )
 
 
 PROTOBUF: Final[Sequence[tuple[str, Callable[[], bytes]]]] = (
@@ -54,7 +59,12 @@ PROTOBUF: Final[Sequence[tuple[str, Callable[[], bytes]]]] = (
     (TRACK, lambda: field(2, field(2, b"video.exported") + b"\x22\x00" * (FULL // 2))),
     (TRACKS, lambda: b"\x12\x00" * (FULL // 2)),
     (EMIT, entries),
-    (PREVIEW, lambda: field(1, held("kannelle.crm.v1.Contact", b"\x78\x01" * (FULL // 2)).SerializeToString()) + field(2, b"crm")),
+    (
+        PREVIEW,
+        lambda: (
+            field(1, held("kannelle.crm.v1.Contact", b"\x78\x01" * (FULL // 2)).SerializeToString()) + field(2, b"crm")
+        ),
+    ),
     (f"{V1}SupportService/SendMessage", lambda: field(2, b"".join(field(6, b"0 1@a.%" * 2000) for _ in range(100)))),
 )
 JSON: Final[Sequence[Callable[[], bytes]]] = (
@@ -96,7 +106,9 @@ def headers_alone(ports: Ports) -> None:
     """Calls that never say more than what they are."""
     with socket.create_connection(("127.0.0.1", ports[0]), timeout=PATIENCE_SECONDS) as connection:
         head = opened(TRACK.encode())
-        calls = b"".join(frame(HEADERS, END_HEADERS | END_STREAM * (number % 2), 2 * number + 1, head) for number in range(500))
+        calls = b"".join(
+            frame(HEADERS, END_HEADERS | END_STREAM * (number % 2), 2 * number + 1, head) for number in range(500)
+        )
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + calls)
         connection.settimeout(1.0)
         with suppress(TimeoutError):

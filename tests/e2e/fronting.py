@@ -36,7 +36,13 @@ CALLER: Final = "web.test"
 
 def policy(*routes: Mapping[str, Any], allow: Sequence[str] = ALLOW) -> str:
     """A policy with these routes, all for one destination that gets `allow`, as the caller does."""
-    service = {"recipient": "service", "region": "FR", "purpose": "essential.service", "legal_basis": "CONTRACT", "retention": "1d"}
+    service = {
+        "recipient": "service",
+        "region": "FR",
+        "purpose": "essential.service",
+        "legal_basis": "CONTRACT",
+        "retention": "1d",
+    }
     caller = {"region": "FR", "allow": allow}
     lines = [json.dumps({"destination": "service", "callers": {CALLER: caller}, **route}) for route in routes]
     destination = f"  service: {json.dumps({**service, 'allow': allow})}\n"
@@ -70,7 +76,9 @@ def gateway(folder: Path, written: str, **environ: str) -> Iterator[Process]:
 @contextmanager
 def dialled(process: Process, authority: str, *options: tuple[str, Any]) -> Iterator[grpc.Channel]:
     """A connection to `outbound`, for one authority."""
-    with grpc.insecure_channel(process.listening("outbound"), (*OPTIONS, ("grpc.default_authority", authority), *options)) as channel:
+    with grpc.insecure_channel(
+        process.listening("outbound"), (*OPTIONS, ("grpc.default_authority", authority), *options)
+    ) as channel:
         yield channel
 
 

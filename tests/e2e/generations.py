@@ -77,7 +77,9 @@ def compiled(folder: Path) -> Path:
 def note(**fields: str) -> bytes:
     """A message with more than anybody may get."""
     message = contract().message_class("t.Note")
-    return message(name="Ann", phone="+33612345678", user_id="usr_a", unclassified="planted", **fields).SerializeToString()
+    return message(
+        name="Ann", phone="+33612345678", user_id="usr_a", unclassified="planted", **fields
+    ).SerializeToString()
 
 
 def fields_of(raw: bytes) -> frozenset[str]:
@@ -117,8 +119,14 @@ class Generations:
 
     @cache  # noqa: B019 - it lives as long as the test
     def _claims(self) -> Mapping[str, FieldPrivacy]:
-        bare = parse(json.dumps({"version": 1, "controller": "C", "user_id": {"pattern": "usr_"}, "destinations": {}, "flows": {}}))
-        return {name: privacy for name, privacy in Compiler(contract(), bare).claims.items() if name.startswith("t.Note.")}
+        bare = parse(
+            json.dumps(
+                {"version": 1, "controller": "C", "user_id": {"pattern": "usr_"}, "destinations": {}, "flows": {}}
+            )
+        )
+        return {
+            name: privacy for name, privacy in Compiler(contract(), bare).claims.items() if name.startswith("t.Note.")
+        }
 
     def _made(self, *, whole: bool) -> Generation:
         draw = self._random.random
@@ -139,7 +147,9 @@ class Generations:
             "destinations": {**destinations, "service": {**TO, "recipient": "service", "allow": self._allowed()}},
             "routes": [self._route()] if whole or draw() < 0.9 else [],
         }
-        approved = frozenset(["t.Note.op", "t.Note.user_id", *(f"t.Note.{name}" for name in ("name", "phone") if draw() < 0.8)])
+        approved = frozenset(
+            ["t.Note.op", "t.Note.user_id", *(f"t.Note.{name}" for name in ("name", "phone") if draw() < 0.8)]
+        )
         return self._compiled(json.dumps(document), approved)
 
     def _compiled(self, text: str, approved: frozenset[str]) -> Generation:
@@ -153,7 +163,9 @@ class Generations:
             plan = made.flows.minimiser(type_, destination).plan
             plans[plan.digest] = (destination, frozenset(_json_name(field.name) for field in plan.messages[0].fields))
         out = [course.out for course in made.courses.courses]
-        talk = frozenset(_json_name(field.name) for field in out[0]._terms.plan.messages[0].fields) if out else frozenset()
+        talk = (
+            frozenset(_json_name(field.name) for field in out[0]._terms.plan.messages[0].fields) if out else frozenset()
+        )
         return Generation(text, approved, plans, talk)
 
     def _allowed(self) -> list[str]:

@@ -142,7 +142,9 @@ def _request(numbers: Sequence[int]) -> tuple[str, bytes]:
     """The same request ID each time that the same is sent."""
     events = [_event(number) for number in numbers]
     if len(events) == 1:
-        return TRACK, analytics_pb2.TrackEventRequest(request_id=f"one {numbers[0]}", event=events[0]).SerializeToString()
+        return TRACK, analytics_pb2.TrackEventRequest(
+            request_id=f"one {numbers[0]}", event=events[0]
+        ).SerializeToString()
     return TRACKS, analytics_pb2.TrackEventsRequest(request_id=f"from {numbers[0]}", events=events).SerializeToString()
 
 

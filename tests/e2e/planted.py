@@ -39,8 +39,19 @@ NUMBERS: Final = (int(DIGITS), 33_000_000_000 + int(DIGITS))
 def forms(mark: str) -> Iterator[bytes]:
     """How a text may look in a log: plain, as repr and JSON write it, percent-encoded, hexadecimal, base64 wherever it starts."""
     raw = mark.encode()
-    yield from (raw, mark.encode("latin-1", "ignore"), mark.encode("utf-16-le"), repr(raw)[2:-1].encode(), ascii(mark)[1:-1].encode())
-    yield from (json.dumps(mark)[1:-1].encode(), quote(mark).encode(), "".join(f"%{byte:02x}" for byte in raw).encode(), raw.hex().encode())
+    yield from (
+        raw,
+        mark.encode("latin-1", "ignore"),
+        mark.encode("utf-16-le"),
+        repr(raw)[2:-1].encode(),
+        ascii(mark)[1:-1].encode(),
+    )
+    yield from (
+        json.dumps(mark)[1:-1].encode(),
+        quote(mark).encode(),
+        "".join(f"%{byte:02x}" for byte in raw).encode(),
+        raw.hex().encode(),
+    )
     yield from ("".join(f"\\{byte:03o}" for byte in raw).encode(), raw.hex(" ").encode())
     for skip in range(3):
         # Without the characters that what comes before and after has a part in.

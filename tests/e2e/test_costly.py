@@ -29,7 +29,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         assert process.stop() == 0
 
 
-def answered_meanwhile(gateway: Process, path: str, data: bytes, other: str = TRACK, ordinary: bytes | None = None) -> int:
+def answered_meanwhile(
+    gateway: Process, path: str, data: bytes, other: str = TRACK, ordinary: bytes | None = None
+) -> int:
     """How many ordinary calls are answered before a costly one is: two at most, if it kept the others waiting."""
     beside = track() if ordinary is None else ordinary
     count = 0
@@ -45,7 +47,9 @@ def answered_meanwhile(gateway: Process, path: str, data: bytes, other: str = TR
 
 def tokens(size: int) -> bytes:
     """A list of tokens as an attribute's value, each of which has to be judged."""
-    return field(6, field(1, b"service.name") + field(2, field(5, differing(lambda part: field(1, field(1, b"v" + part)), size))))
+    return field(
+        6, field(1, b"service.name") + field(2, field(5, differing(lambda part: field(1, field(1, b"v" + part)), size)))
+    )
 
 
 def attribute(key: bytes, value: bytes) -> bytes:
@@ -80,10 +84,18 @@ def event(parts: bytes) -> bytes:
 
 COSTLY: list[Row] = [
     ("tokens in a list", LOGS, lambda: recorded(tokens(FULL))),
-    ("attributes that stay", LOGS, lambda: recorded(differing(lambda part: attribute(b"service." + part, b"v" + part), FULL))),
+    (
+        "attributes that stay",
+        LOGS,
+        lambda: recorded(differing(lambda part: attribute(b"service." + part, b"v" + part), FULL)),
+    ),
     ("attributes that go", LOGS, lambda: recorded(differing(lambda part: field(6, field(1, part)), FULL))),
     ("the same attribute, which goes", LOGS, lambda: recorded(many(6, b"", FULL))),
-    ("addresses", LOGS, lambda: recorded(differing(lambda part: attribute(b"user.email", part + b"@acme.example"), FULL))),
+    (
+        "addresses",
+        LOGS,
+        lambda: recorded(differing(lambda part: attribute(b"user.email", part + b"@acme.example"), FULL)),
+    ),
     ("a large resource for many records", LOGS, lambda: recorded(b"", 240, resource(131_000))),
     ("a resource for most records", LOGS, lambda: recorded(b"", 7000, resource(4_500))),
     ("properties", TRACK, lambda: event(differing(lambda part: field(4, field(1, part)), FULL))),
@@ -103,12 +115,18 @@ def test_others_are_served_while_a_costly_message_is_judged(gateway: Process) ->
 
 
 def test_others_are_served_while_a_costly_batch_is_judged(gateway: Process) -> None:
-    assert answered_meanwhile(gateway, f"{MESSAGE}s", b"".join(field(2, field(6, text(number))) for number in range(300))) > 2
+    assert (
+        answered_meanwhile(gateway, f"{MESSAGE}s", b"".join(field(2, field(6, text(number))) for number in range(300)))
+        > 2
+    )
 
 
 @pytest.mark.parametrize("count", [40, 600])
 def test_others_are_served_while_names_that_hide_much_are_judged(count: int, gateway: Process) -> None:
-    several = b"".join(attached(map(hiding, range(start, start + count))) for start in range(10_000 * count, 10_000 * count + 1200, count))
+    several = b"".join(
+        attached(map(hiding, range(start, start + count)))
+        for start in range(10_000 * count, 10_000 * count + 1200, count)
+    )
     assert answered_meanwhile(gateway, f"{MESSAGE}s", several) > 2
 
 
@@ -120,11 +138,19 @@ def test_a_large_item_does_not_wait_for_one_that_hides_much(gateway: Process) ->
 
 @pytest.mark.soak
 @pytest.mark.parametrize("row", COSTLY, ids=[row[0] for row in COSTLY])
-def test_the_costliest_messages_cost_time_and_nothing_else(row: Row, gateway: Process, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_costliest_messages_cost_time_and_nothing_else(
+    row: Row, gateway: Process, caplog: pytest.LogCaptureFixture
+) -> None:
     name, path, make = row
     data = make()
     assert len(data) < 4 * MB
     caplog.set_level(logging.INFO)
     before = gateway.cpu
     answered = answered_meanwhile(gateway, path, data)
-    log.info("%s: %.1f s of processor time, %d calls answered meanwhile, %d MB", name, gateway.cpu - before, answered, gateway.rss // MB)
+    log.info(
+        "%s: %.1f s of processor time, %d calls answered meanwhile, %d MB",
+        name,
+        gateway.cpu - before,
+        answered,
+        gateway.rss // MB,
+    )

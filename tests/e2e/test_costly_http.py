@@ -23,7 +23,13 @@ HOSTILE: Final = 4
 CALLS: Final = 60
 ONE: Final = logs("INFO").SerializeToString()
 
-ROWS: Final = ("numbers for resources", "empty resources", "unknown large numbers", "unknown lists in lists", "keys that differ")
+ROWS: Final = (
+    "numbers for resources",
+    "empty resources",
+    "unknown large numbers",
+    "unknown lists in lists",
+    "keys that differ",
+)
 
 
 @pytest.fixture(scope="module")

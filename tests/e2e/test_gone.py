@@ -62,7 +62,9 @@ def send(address: str, sizes: Sequence[int]) -> None:
     with connected(address) as channel:
         for size in sizes:
             events = [event(f"usr_Planted{next(users):05d}") for _ in range(size)]
-            assert isinstance(call(channel, TRACKS, analytics_pb2.TrackEventsRequest(events=events).SerializeToString()), bytes)
+            assert isinstance(
+                call(channel, TRACKS, analytics_pb2.TrackEventsRequest(events=events).SerializeToString()), bytes
+            )
 
 
 def found(state: Path) -> set[int]:
@@ -82,7 +84,9 @@ def until(check: Iterable[bool], seconds: float) -> None:
 
 def purge(folder: Path, ids: Iterable[int]) -> dict[str, int]:
     command = (sys.executable, "-m", "gateway", "outbox", "purge", *map(str, ids), "--yes", "--format", "json")
-    done = subprocess.run(command, cwd=folder, env={**os.environ, **settings(folder)}, capture_output=True, check=False, timeout=SECONDS)
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **settings(folder)}, capture_output=True, check=False, timeout=SECONDS
+    )
     return msgspec.json.decode(done.stdout, type=dict[str, int])
 
 

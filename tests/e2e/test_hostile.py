@@ -63,18 +63,30 @@ MESSAGES: list[tuple[str, str, bytes]] = [
     ("groups 200 deep in an item", TRACK, field(2, wrapped(200, group))),
     ("groups 10,000 deep", LOGS, wrapped(10_000, group)),
     ("a million groups that don't end", TRACK, b"\x7b" * (4 * MB - 100)),
-    ("messages 10,000 deep in what goes", LOGS, recorded(field(5, wrapped(10_000, lambda data: field(6, field(1, data)))))),
-    ("messages 10,000 deep in what stays", LOGS, recorded(field(6, field(2, wrapped(10_000, lambda data: field(5, field(1, data))))))),
+    (
+        "messages 10,000 deep in what goes",
+        LOGS,
+        recorded(field(5, wrapped(10_000, lambda data: field(6, field(1, data))))),
+    ),
+    (
+        "messages 10,000 deep in what stays",
+        LOGS,
+        recorded(field(6, field(2, wrapped(10_000, lambda data: field(5, field(1, data)))))),
+    ),
     (
         "10,000 Any",
         EMIT,
-        emitting("google.protobuf.Any", wrapped(10_000, lambda data: held("google.protobuf.Any", data).SerializeToString())),
+        emitting(
+            "google.protobuf.Any", wrapped(10_000, lambda data: held("google.protobuf.Any", data).SerializeToString())
+        ),
     ),
 ]
 
 
 @pytest.mark.parametrize(("name", "path", "data"), MESSAGES, ids=[row[0] for row in MESSAGES])
-def test_one_message_costs_bounded_memory(name: str, path: str, data: bytes, gateway: Process, channel: grpc.Channel) -> None:
+def test_one_message_costs_bounded_memory(
+    name: str, path: str, data: bytes, gateway: Process, channel: grpc.Channel
+) -> None:
     gateway.forget_peak()
     before = gateway.rss
     answer = call(channel, path, data)
@@ -87,7 +99,9 @@ def test_one_message_costs_bounded_memory(name: str, path: str, data: bytes, gat
 
 
 @pytest.mark.parametrize(("path", "compression"), [(TRACK, grpc.Compression.Gzip), (LOGS, grpc.Compression.Deflate)])
-def test_a_bomb_does_not_go_off(path: str, compression: grpc.Compression, gateway: Process, channel: grpc.Channel) -> None:
+def test_a_bomb_does_not_go_off(
+    path: str, compression: grpc.Compression, gateway: Process, channel: grpc.Channel
+) -> None:
     gateway.forget_peak()
     before = gateway.rss
     assert call(channel, path, bytes(200 * MB), compression=compression).code is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -161,7 +175,15 @@ def test_odd_paths_do_no_harm(path: bytes, gateway: Process) -> None:
     knock(gateway.port, path)
 
 
-FRAMES: Final = [b"", b"\0", b"\0\xff\xff\xff\xff", b"\x01\0\0\0\0", b"\x02\0\0\0\x01x", b"\0\0\0\0\x05abc", b"\0\0\0\0\0\0\0\0\0\0"]
+FRAMES: Final = [
+    b"",
+    b"\0",
+    b"\0\xff\xff\xff\xff",
+    b"\x01\0\0\0\0",
+    b"\x02\0\0\0\x01x",
+    b"\0\0\0\0\x05abc",
+    b"\0\0\0\0\0\0\0\0\0\0",
+]
 
 
 @pytest.mark.parametrize("data", FRAMES)

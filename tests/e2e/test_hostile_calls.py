@@ -14,7 +14,19 @@ from gateway.receivers.incoming import MESSAGE_SECONDS
 from tests.calls import LOGS, PREVIEW, STREAM, TRACK, TRACKS, track
 from tests.e2e import fronting
 from tests.e2e.upstream import SERVICE, item, serving
-from tests.http2 import END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, call, frame, frames, opened
+from tests.http2 import (
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    PREFACE,
+    RST_STREAM,
+    SETTINGS,
+    call,
+    frame,
+    frames,
+    opened,
+)
 from tests.running import SECONDS, Process, connected
 from tests.running import call as called
 
@@ -52,12 +64,16 @@ def served(process: Process) -> None:
         fronting.dialled(process, "other") as outbound,
     ):
         assert called(health, CHECK, b"") == b"\x08\x01"
-        assert called(local, TRACK, track()).code is grpc.StatusCode.FAILED_PRECONDITION, "this policy has no flow for it"
+        assert called(local, TRACK, track()).code is grpc.StatusCode.FAILED_PRECONDITION, (
+            "this policy has no flow for it"
+        )
         assert fronting.ask(outbound, "One", item(op="a")) == [item(op="a")]
 
 
 @contextmanager
-def flooding(port: int, path: str, connections: int, *, flags: int = 0) -> Iterator[Sequence[tuple[socket.socket, BinaryIO]]]:
+def flooding(
+    port: int, path: str, connections: int, *, flags: int = 0
+) -> Iterator[Sequence[tuple[socket.socket, BinaryIO]]]:
     """So many calls of headers alone, over so many connections, all of which the server has read."""
     with ExitStack() as stack:
         opened_ = [stack.enter_context(_flood(port, path, CALLS // connections, flags)) for _ in range(connections)]
@@ -67,7 +83,10 @@ def flooding(port: int, path: str, connections: int, *, flags: int = 0) -> Itera
 @contextmanager
 def _flood(port: int, path: str, count: int, flags: int) -> Iterator[tuple[socket.socket, BinaryIO]]:
     block = opened(path.encode(), authority=b"up")
-    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection, connection.makefile("rb") as answer:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,
+        connection.makefile("rb") as answer,
+    ):
         calls = (frame(HEADERS, END_HEADERS | flags, 2 * number + 1, block) for number in range(count))
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + frame(SETTINGS, 1, 0, b"") + b"".join(calls))
         yield connection, answer
@@ -105,7 +124,9 @@ def test_calls_of_headers_alone_keep_nobody_out(listener: str, path: str, connec
 
 @pytest.mark.parametrize("connections", [1, 16])
 @pytest.mark.parametrize(("listener", "path"), [*UNARY, ("local", STREAM)], ids=lambda value: value.rpartition("/")[2])
-def test_calls_that_end_with_their_headers_are_answered_at_once(listener: str, path: str, connections: int, gateway: Process) -> None:
+def test_calls_that_end_with_their_headers_are_answered_at_once(
+    listener: str, path: str, connections: int, gateway: Process
+) -> None:
     with flooding(port(gateway, listener), path, connections, flags=END_STREAM) as flood:
         served(gateway)
         assert {ends(answer, CALLS // connections) for _, answer in flood} == {CALLS // connections}
@@ -161,7 +182,13 @@ KINDS: Final = [
 @pytest.mark.parametrize("broken", BROKEN)
 @pytest.mark.parametrize(("listener", "path"), KINDS, ids=lambda value: value.rpartition("/")[2])
 def test_a_broken_frame_is_acknowledged_nowhere(listener: str, path: str, broken: str, gateway: Process) -> None:
-    head = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path.encode()), (b":authority", b"up"), (b"te", b"trailers")]
+    head = [
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", path.encode()),
+        (b":authority", b"up"),
+        (b"te", b"trailers"),
+    ]
     fields = [*head, (b"content-type", b"application/grpc"), (b"grpc-encoding", b"gzip")]
     kind, said = call(port(gateway, listener), fields, BROKEN[broken])
     assert kind == HEADERS

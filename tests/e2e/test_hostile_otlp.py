@@ -68,7 +68,9 @@ def text(value: bytes) -> bytes:
 
 def lists(depth: int) -> bytes:
     """Lists in lists; the keys on the way are those of a wildcard."""
-    return pair(b"service", wrapped(depth, lambda inner: field(6, field(1, pair(b"service", inner))), text(PLANTED + b" x")))
+    return pair(
+        b"service", wrapped(depth, lambda inner: field(6, field(1, pair(b"service", inner))), text(PLANTED + b" x"))
+    )
 
 
 def arrays(depth: int) -> bytes:
@@ -84,11 +86,15 @@ HOSTILE: Final[dict[str, Attributes]] = {
     **{f"lists {depth} deep": one(lists(depth)) for depth in (1, 20, 33, 100, 10_000)},
     **{f"arrays {depth} deep": one(arrays(depth)) for depth in (2, 20, 50, 100, 10_000)},
     "a million attributes, all empty": lambda number: many(number, b"", FULL),
-    "a million attributes, no two alike": lambda number: differing(lambda part: field(number, pair(PLANTED + part, text(part))), FULL),
+    "a million attributes, no two alike": lambda number: differing(
+        lambda part: field(number, pair(PLANTED + part, text(part))), FULL
+    ),
     "a million elements": one(pair(b"service.name", field(5, many(1, text(PLANTED), FULL)))),
     "a million entries": one(pair(b"service", field(6, many(1, pair(PLANTED, text(PLANTED)), FULL)))),
     "a key of a million dots": one(pair(b"service" + b"." * (3 * MB), text(PLANTED))),
-    "duplicates": one(pair(b"user.id", text(b"usr_1")), pair(b"user.id", text(ADDRESS)), pair(b"user.id", text(PLANTED))),
+    "duplicates": one(
+        pair(b"user.id", text(b"usr_1")), pair(b"user.id", text(ADDRESS)), pair(b"user.id", text(PLANTED))
+    ),
     "look-alike keys": one(
         *(
             pair(key.encode(), text(PLANTED))
@@ -122,7 +128,10 @@ def test_no_attribute_leaks_or_does_harm(slot: str, gateway: Process) -> None:
         with connected(gateway.address) as channel:
             answer = call(channel, path, request(held))
             refused = not isinstance(answer, bytes)
-            assert not refused or answer.code in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED}, name
+            assert not refused or answer.code in {
+                grpc.StatusCode.INVALID_ARGUMENT,
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+            }, name
             assert found(repr(answer).encode()) == [], name
             assert gateway.peak - before < MOST_MEMORY, name
             sound = call(channel, path, request(one(pair(b"user.id", text(b"usr_1")))))

@@ -140,7 +140,9 @@ SAID: Final = {
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
 @pytest.mark.parametrize("listener", BOUNDS)
-def test_many_idle_connections_are_held_to_the_bound_while_others_are_answered(listener: str, said: bytes, gateway: Process) -> None:
+def test_many_idle_connections_are_held_to_the_bound_while_others_are_answered(
+    listener: str, said: bytes, gateway: Process
+) -> None:
     before = descriptors(gateway)
     with crowd(gateway, listener, said) as connections:
         everybody_is_answered(gateway)
@@ -187,7 +189,9 @@ def test_connections_end_by_themselves(gateway: Process) -> None:
     begun = time.monotonic()
     with ExitStack() as opened:
         ends = [opened.enter_context(crowd(gateway, "http", said, 20)) for said in SAID.values()]
-        ends += [opened.enter_context(crowd(gateway, "local_http", said, 20)) for said in (b"\r\n", *SAID.values()) if said]
+        ends += [
+            opened.enter_context(crowd(gateway, "local_http", said, 20)) for said in (b"\r\n", *SAID.values()) if said
+        ]
         for one in itertools.chain.from_iterable(ends):
             one.settimeout(SECONDS)
             assert not _goes_on(one)

@@ -52,7 +52,11 @@ def hub_is(process: Process, up: bool, cause: str = "") -> Callable[[], Any]:
 
 def test_an_agent_and_its_hub_tell_of_each_other(tmp_path: Path) -> None:
     with reserved() as port:
-        hub = {"STOP__GRACE": f"{GRACE_SECONDS:.0f}s", "ROLE": "hub", "LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{port}"}
+        hub = {
+            "STOP__GRACE": f"{GRACE_SECONDS:.0f}s",
+            "ROLE": "hub",
+            "LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{port}",
+        }
         agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{port}", "OUTBOX": "null"}
         with started(tmp_path / "agent", "video.example", **agent) as sidecar:
             until(hub_is(sidecar, False, "UPSTREAM_REFUSED"))
@@ -60,14 +64,22 @@ def test_an_agent_and_its_hub_tell_of_each_other(tmp_path: Path) -> None:
             assert metric(sidecar, "privacy_gateway_hub_last_success_timestamp_seconds") == 0
             assert metric(sidecar, 'privacy_gateway_hub_failures_total{cause="UPSTREAM_REFUSED"}') >= 1
             with connected(sidecar.address) as channel:
-                refused: Any = call(channel, TRACK, TrackEventRequest(event=event("usr_a", "ada@acme.example")).SerializeToString())
+                refused: Any = call(
+                    channel, TRACK, TrackEventRequest(event=event("usr_a", "ada@acme.example")).SerializeToString()
+                )
             assert refused.code is grpc.StatusCode.UNAVAILABLE
-            with started(tmp_path / "strict", "localhost", LISTENERS__DELIVERY__AGENTS="[crm.example]", **hub) as strict:
+            with started(
+                tmp_path / "strict", "localhost", LISTENERS__DELIVERY__AGENTS="[crm.example]", **hub
+            ) as strict:
                 strict.listening("http")
                 until(hub_is(sidecar, False, "CALLER_NOT_ALLOWED"))
                 until(lambda: metric(strict, 'privacy_gateway_agents_refused_total{reason="CALLER_NOT_ALLOWED"}'))
-                strict.until(rb"an agent is refused, 1 times since last said: listeners.delivery.agents doesn't name video.example")
-                sidecar.until(rb"the hub takes nothing: CALLER_NOT_ALLOWED.*listeners.delivery.agents must name the certificate")
+                strict.until(
+                    rb"an agent is refused, 1 times since last said: listeners.delivery.agents doesn't name video.example"
+                )
+                sidecar.until(
+                    rb"the hub takes nothing: CALLER_NOT_ALLOWED.*listeners.delivery.agents must name the certificate"
+                )
                 assert metric(strict, "privacy_gateway_agents") == 0
                 assert strict.stop() == 0
             with started(tmp_path / "open", "localhost", LISTENERS__DELIVERY__AGENTS="[video.example]", **hub) as kind:
@@ -81,7 +93,9 @@ def test_an_agent_and_its_hub_tell_of_each_other(tmp_path: Path) -> None:
                 assert metric(sidecar, "privacy_gateway_hub_last_success_timestamp_seconds") > 1_700_000_000
                 begun = time.monotonic()
                 assert kind.stop() == 0
-                assert time.monotonic() - begun < GRACE_SECONDS, "an agent that has nothing to hand over holds the stop up"
+                assert time.monotonic() - begun < GRACE_SECONDS, (
+                    "an agent that has nothing to hand over holds the stop up"
+                )
                 until(hub_is(sidecar, False, "UPSTREAM_REFUSED"))
                 assert b"Traceback" not in sidecar.said + kind.said
 

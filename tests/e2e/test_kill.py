@@ -30,7 +30,11 @@ SIZES: Final = [
 
 def settings(folder: Path, **more: str) -> Mapping[str, str]:
     given = {"PRIVACY_GATEWAY__POLICY": str(folder / "policy.yaml"), "PRIVACY_GATEWAY__INSECURE_LOOPBACK": "true"}
-    return {**given, "SEGMENT_WRITE_KEY": "a-write-key", **{f"PRIVACY_GATEWAY__{name}": value for name, value in more.items()}}
+    return {
+        **given,
+        "SEGMENT_WRITE_KEY": "a-write-key",
+        **{f"PRIVACY_GATEWAY__{name}": value for name, value in more.items()},
+    }
 
 
 class Life:

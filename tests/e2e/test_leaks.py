@@ -77,11 +77,18 @@ def messages() -> Iterator[Call]:
 
 def anys(value: str, number: int) -> Iterator[Call]:
     """Any type, and any type URL."""
-    items = [AnyMessage(type_url=f"{value}/{name}", value=_whole(filled(CONTRACT.message(name), value, number))) for name in TYPES]
+    items = [
+        AnyMessage(type_url=f"{value}/{name}", value=_whole(filled(CONTRACT.message(name), value, number)))
+        for name in TYPES
+    ]
     items += [AnyMessage(type_url=value, value=value.encode()), AnyMessage(type_url=f"x/{value}", value=value.encode())]
     for item in items:
         yield EMIT, False, _whole(emit_pb2.EmitRequest(request_id=value, item=item))
-        yield f"{V1}EmitService/EmitBatch", False, _whole(emit_pb2.EmitBatchRequest(request_id=value, items=[item, item]))
+        yield (
+            f"{V1}EmitService/EmitBatch",
+            False,
+            _whole(emit_pb2.EmitBatchRequest(request_id=value, items=[item, item])),
+        )
         yield f"{V1}EmitService/EmitStream", True, _whole(emit_pb2.EmitStreamRequest(request_id=value, item=item))
         for destination in ("analytics", "crm", "support-archive", value):
             yield PREVIEW, False, _whole(privacy_pb2.PreviewRequest(destination=destination, item=item))
@@ -93,7 +100,9 @@ def _whole(message: Message) -> bytes:
 
 
 # One stream is open at a time for each of these; all of them are sent in each.
-def say(channel: grpc.Channel, calls: Sequence[Call], metadata: Sequence[tuple[str, str | bytes]] = ()) -> Iterator[bytes]:
+def say(
+    channel: grpc.Channel, calls: Sequence[Call], metadata: Sequence[tuple[str, str | bytes]] = ()
+) -> Iterator[bytes]:
     """Make calls, all at once, and give all that they tell."""
     begun = []
     for path, streams, data in calls:
@@ -105,7 +114,11 @@ def say(channel: grpc.Channel, calls: Sequence[Call], metadata: Sequence[tuple[s
 
 def told(path: str, call: Any) -> bytes:
     """Everything that a call tells: its answer, without the item that a preview is asked for, its status and its metadata."""
-    said: list[Any] = [call.code(), call.details(), call.debug_error_string() if hasattr(call, "debug_error_string") else ""]
+    said: list[Any] = [
+        call.code(),
+        call.details(),
+        call.debug_error_string() if hasattr(call, "debug_error_string") else "",
+    ]
     for key, value in (*(call.initial_metadata() or ()), *(call.trailing_metadata() or ())):
         said += [key, value]
     if call.code() is grpc.StatusCode.OK:
@@ -126,7 +139,11 @@ METADATA: Final[tuple[tuple[str, str | bytes], ...]] = (
     ("idempotency-key", WORD),
 )
 
-LARGE: Final[tuple[tuple[str, str | bytes], ...]] = (("x-large", WORD * 3000), (WORD, "x" * 30_000), (f"{WORD}-bin", WORD.encode() * 3000))
+LARGE: Final[tuple[tuple[str, str | bytes], ...]] = (
+    ("x-large", WORD * 3000),
+    (WORD, "x" * 30_000),
+    (f"{WORD}-bin", WORD.encode() * 3000),
+)
 
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "as it is": {},
@@ -141,7 +158,9 @@ def test_a_process_says_nothing_of_what_it_is_sent(variant: str, tmp_path: Path)
     said: list[bytes] = []
     plain = list(messages())
     spoilers = [(path, streams, bad) for path, streams, data in plain[:: len(VALUES) // 2] for bad in spoilt(data)]
-    with Process(tmp_path, environ={"PRIVACY_GATEWAY__LISTENERS__HTTP__ADDRESS": "127.0.0.1:0", **VARIANTS[variant]}) as process:
+    with Process(
+        tmp_path, environ={"PRIVACY_GATEWAY__LISTENERS__HTTP__ADDRESS": "127.0.0.1:0", **VARIANTS[variant]}
+    ) as process:
         with grpc.insecure_channel(process.address, options=[*OPTIONS, ("grpc.primary_user_agent", WORD)]) as channel:
             said += say(channel, plain, METADATA)
             said += say(channel, spoilers)
@@ -172,8 +191,12 @@ CODES: Final = {
 
 def pages(address: str) -> Iterator[bytes]:
     """What the platform's pages say after all that, also where they are asked for with what tells."""
-    for path, accept in product(("/livez", "/readyz", "/readyz?verbose", f"/readyz?{WORD}", "/metrics", f"/{WORD}"), ACCEPTED):
-        request = urllib.request.Request(f"http://{address}{path}", headers={"Accept": accept, "X-User": WORD, "User-Agent": WORD})
+    for path, accept in product(
+        ("/livez", "/readyz", "/readyz?verbose", f"/readyz?{WORD}", "/metrics", f"/{WORD}"), ACCEPTED
+    ):
+        request = urllib.request.Request(
+            f"http://{address}{path}", headers={"Accept": accept, "X-User": WORD, "User-Agent": WORD}
+        )
         try:
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:
                 yield str(answer.headers).encode() + answer.read()
@@ -182,7 +205,11 @@ def pages(address: str) -> Iterator[bytes]:
                 yield str(error.headers).encode() + error.read()
 
 
-ACCEPTED: Final = (WORD, "application/openmetrics-text; version=1.0.0", f"application/openmetrics-text; version={WORD}; escaping={WORD}")
+ACCEPTED: Final = (
+    WORD,
+    "application/openmetrics-text; version=1.0.0",
+    f"application/openmetrics-text; version={WORD}; escaping={WORD}",
+)
 
 
 def raw(port: int) -> Iterator[bytes]:
@@ -190,7 +217,13 @@ def raw(port: int) -> Iterator[bytes]:
     word = WORD.encode()
     for path in (b"/" + word, b"/\xff" + word, f"/{ACCENTED}/x".encode(), TRACK.encode() + b"/" + word, word):
         yield request(port, path)[1]
-    bad = [(b"X-" + word, word), (b"x-a", word + b"\r\n" + word), (b":" + word, word), (b"content-type", word), (b"grpc-encoding", word)]
+    bad = [
+        (b"X-" + word, word),
+        (b"x-a", word + b"\r\n" + word),
+        (b":" + word, word),
+        (b"content-type", word),
+        (b"grpc-encoding", word),
+    ]
     for fields in (*([one] for one in bad), [(b"grpc-timeout", word)], [(b"x-bin", b"!" + word)]):
         knock(port, TRACK.encode(), fields=fields, data=b"\0\0\0\0\x09" + word)
     knock(port, TRACK.encode(), data=b"\x01\0\0\0\x09" + word)
@@ -225,7 +258,9 @@ class Teller:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-async def test_nothing_is_logged_of_what_an_exporter_says(fault: Exception, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_is_logged_of_what_an_exporter_says(
+    fault: Exception, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     calls = [one for one in messages() if one[0] != PREVIEW][: 4 * len(SERVICES)]
     loop = asyncio.get_running_loop()
@@ -282,7 +317,11 @@ def errors() -> Iterator[tuple[str, BaseException]]:
     for path, _, data in messages():
         if path in {*EXPORTS, PREVIEW}:
             continue
-        flow = flows.of_method(path.split("/")[1], path.split("/")[2]) if "EmitService" not in path and "Privacy" not in path else None
+        flow = (
+            flows.of_method(path.split("/")[1], path.split("/")[2])
+            if "EmitService" not in path and "Privacy" not in path
+            else None
+        )
         for bad in spoilt(data):
             if flow is not None:
                 yield from raised(flow, bad)

@@ -21,7 +21,9 @@ from gateway.telemetry.log import Fields
 from tests.running import Process
 
 JSON: Final = {"PRIVACY_GATEWAY__TELEMETRY__LOG__FORMAT": "json"}
-LINE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) gateway(\.[a-z_.]+)?: \S.*")
+LINE: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) gateway(\.[a-z_.]+)?: \S.*"
+)
 
 
 def records(process: Process) -> Iterator[dict[str, Any]]:
@@ -51,7 +53,9 @@ def test_in_json_each_line_is_an_object_that_says_what_is_in_force(tmp_path: Pat
         assert process.wait() == 0
     said = list(records(process))
     assert all({"time", "level", "logger", "message"} <= one.keys() for one in said)
-    (start,), (in_force,), (stopping,), (stopped,) = (named(process, one) for one in ("started", "in force", "stopping", "stopped"))
+    (start,), (in_force,), (stopping,), (stopped,) = (
+        named(process, one) for one in ("started", "in force", "stopping", "stopped")
+    )
     assert (start["version"], start["role"]) == (__version__, "all")
     assert in_force["policy_sha256"] == hashlib.sha256(default_path().read_bytes()).hexdigest()
     assert (in_force["policy_version"], in_force["detectors"]) == (1, VERSION)
@@ -77,15 +81,32 @@ def test_a_reload_says_what_is_in_force_now_and_what_is_not_as_it_was(tmp_path: 
     first, second = named(process, "in force")
     assert second["changes"] == []
     assert second["plans_sha256"] == first["plans_sha256"]
-    assert [one["policy_sha256"] for one in (first, second)] == [hashlib.sha256(text.encode()).hexdigest() for text in (before, after)]
+    assert [one["policy_sha256"] for one in (first, second)] == [
+        hashlib.sha256(text.encode()).hexdigest() for text in (before, after)
+    ]
     assert [one["level"] for one in records(process) if "not reloaded" in one["message"]] == ["ERROR"]
 
 
-@pytest.mark.parametrize(("form", "starts"), [("text", "gateway.yaml:1: listeners.local.address: "), ("json", '{"time": ')])
+@pytest.mark.parametrize(
+    ("form", "starts"), [("text", "gateway.yaml:1: listeners.local.address: "), ("json", '{"time": ')]
+)
 def test_options_override_the_configuration(form: str, starts: str, tmp_path: Path) -> None:
     listeners = f"{{local: {{address: 'unix:{tmp_path}/no/where'}}, local_http: null}}"
-    (tmp_path / "gateway.yaml").write_text(f"listeners: {listeners}\ntelemetry: {{log: {{format: text, level: debug}}}}\n")
-    command = (sys.executable, "-m", "gateway", "serve", "--config", "gateway.yaml", "--log-format", form, "--log-level", "error")
+    (tmp_path / "gateway.yaml").write_text(
+        f"listeners: {listeners}\ntelemetry: {{log: {{format: text, level: debug}}}}\n"
+    )
+    command = (
+        sys.executable,
+        "-m",
+        "gateway",
+        "serve",
+        "--config",
+        "gateway.yaml",
+        "--log-format",
+        form,
+        "--log-level",
+        "error",
+    )
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
@@ -104,5 +125,7 @@ def test_the_lines_that_the_operators_page_shows_are_such_lines() -> None:
 
 @pytest.mark.parametrize("option", ["--log-format=xml", "--log-level=loud"])
 def test_what_is_no_format_or_level_is_refused(option: str, tmp_path: Path) -> None:
-    done = subprocess.run((sys.executable, "-m", "gateway", "serve", option), cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        (sys.executable, "-m", "gateway", "serve", option), cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
     assert done.returncode == 2

@@ -49,7 +49,9 @@ def entrypoint(shell: dict[str, Any]) -> list[str]:
     return ["sh", str(script)]
 
 
-def test_the_entrypoint_filters_output_and_errors_and_keeps_the_exit_status(shell: dict[str, Any], entrypoint: list[str]) -> None:
+def test_the_entrypoint_filters_output_and_errors_and_keeps_the_exit_status(
+    shell: dict[str, Any], entrypoint: list[str]
+) -> None:
     done = ran([*entrypoint, "sh", "-c", "echo server started; echo Ada >&2; echo server stopped >&2; exit 7"], shell)
     assert (done.returncode, done.stdout) == (7, "server started\nserver stopped\n")
     assert "Ada" not in done.stderr
@@ -57,7 +59,9 @@ def test_the_entrypoint_filters_output_and_errors_and_keeps_the_exit_status(shel
 
 
 @pytest.mark.parametrize("folder", ["/proc", "/nowhere", "/dev/null", ""])
-def test_the_entrypoint_needs_no_temporary_folder_that_can_be_written_to(shell: dict[str, Any], entrypoint: list[str], folder: str) -> None:
+def test_the_entrypoint_needs_no_temporary_folder_that_can_be_written_to(
+    shell: dict[str, Any], entrypoint: list[str], folder: str
+) -> None:
     shell["env"]["TMPDIR"] = folder
     done = ran([*entrypoint, "sh", "-c", "echo server started; exit 7"], shell)
     assert (done.returncode, done.stdout) == (7, "server started\n")
@@ -68,7 +72,12 @@ SERVICE: Final = "trap 'echo server stopped; exit 3' TERM; echo server started; 
 
 def test_the_entrypoint_passes_signals_on_and_loses_no_line(shell: dict[str, Any], entrypoint: list[str]) -> None:
     with subprocess.Popen(
-        [*entrypoint, "sh", "-c", SERVICE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, **shell
+        [*entrypoint, "sh", "-c", SERVICE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        **shell,
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "server started\n"
@@ -119,4 +128,6 @@ def test_the_templates_are_collected(shell: dict[str, Any]) -> None:
 
 def test_every_reason_is_explained() -> None:
     table = PAGE.split("| dropped | because |")[1].split("\n\n")[0]
-    assert {word.strip() for row in re.findall(r"^\| ([a-z, ]+) \|", table, re.MULTILINE) for word in row.split(",")} == set(Loss)
+    assert {
+        word.strip() for row in re.findall(r"^\| ([a-z, ]+) \|", table, re.MULTILINE) for word in row.split(",")
+    } == set(Loss)

@@ -73,11 +73,17 @@ def gateway(folder: Path) -> Iterator[Process]:
 
 def scraped(process: Process, accept: str = "") -> tuple[str, Samples]:
     """The content type and all samples, as Prometheus's own parsers read them."""
-    request = urllib.request.Request(f"http://{process.listening('http')}/metrics", headers={"Accept": accept} if accept else {})
+    request = urllib.request.Request(
+        f"http://{process.listening('http')}/metrics", headers={"Accept": accept} if accept else {}
+    )
     with urllib.request.urlopen(request, timeout=SECONDS) as answer:
         kind, text = answer.headers["Content-Type"], answer.read().decode()
-    parse: Any = openmetrics_families if kind.startswith("application/openmetrics-text") else text_string_to_metric_families
-    return kind, {(one.name, frozenset(one.labels.items())): one.value for family in parse(text) for one in family.samples}
+    parse: Any = (
+        openmetrics_families if kind.startswith("application/openmetrics-text") else text_string_to_metric_families
+    )
+    return kind, {
+        (one.name, frozenset(one.labels.items())): one.value for family in parse(text) for one in family.samples
+    }
 
 
 def of(samples: Samples, name: str, **labels: str) -> float:
@@ -118,12 +124,16 @@ def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: P
     assert of(after, "privacy_gateway_purged_total", destination="backend", reason="PURGED") == 3
     _adds_up(samples)
     _adds_up(after)
-    assert total(samples, "privacy_gateway_dead_letters_bytes") > 600 > total(after, "privacy_gateway_dead_letters_bytes")
+    assert (
+        total(samples, "privacy_gateway_dead_letters_bytes") > 600 > total(after, "privacy_gateway_dead_letters_bytes")
+    )
     shown = {dict(labels)["resource"] for name, labels in samples if name.startswith("privacy_gateway_resource_used")}
     assert shown == RESOURCES.keys() - {"inbound_calls", "delivery_calls"}
     assert of(samples, "privacy_gateway_resource_limit", resource="local_calls") == CALLS
     assert of(samples, "privacy_gateway_resource_used", resource="http_connections") >= 1
-    assert {name for name in shown if ("privacy_gateway_resource_used_bytes", frozenset({("resource", name)})) in samples} == IN_BYTES
+    assert {
+        name for name in shown if ("privacy_gateway_resource_used_bytes", frozenset({("resource", name)})) in samples
+    } == IN_BYTES
     assert of(samples, "process_open_fds") <= of(samples, "process_max_fds")
     assert of(samples, "process_resident_memory_bytes") > 10_000_000
 
@@ -135,7 +145,11 @@ def _adds_up(samples: Samples) -> None:
 
 def carried(samples: Samples) -> dict[tuple[str, ...], float]:
     """How calls between services ended, by route, destination, code, reason and mode."""
-    found = {tuple(dict(labels)[name] for name in CALL): value for (name, labels), value in samples.items() if name == PROXIED}
+    found = {
+        tuple(dict(labels)[name] for name in CALL): value
+        for (name, labels), value in samples.items()
+        if name == PROXIED
+    }
     return {labels: value for labels, value in found.items() if value}
 
 
@@ -149,7 +163,10 @@ def test_a_call_between_services_is_counted_by_its_route_and_why_it_ended(tmp_pa
             fronting.route("up.example", port),
             fronting.route("shadow.example", port, mode="shadow"),
             fronting.route("gone.example", 1),
-            {**fronting.route("others.example", port), "callers": {"other.test": {"region": "FR", "allow": ["OPERATIONAL"]}}},
+            {
+                **fronting.route("others.example", port),
+                "callers": {"other.test": {"region": "FR", "allow": ["OPERATIONAL"]}},
+            },
         ]
         with fronting.gateway(tmp_path, fronting.policy(*routes)) as process:
             for authority, name, message in (
@@ -194,7 +211,9 @@ def recipes() -> Iterator[str]:
     """The queries of the operator's page: what stands in its column of alerts, and whatever else names a metric and computes."""
     page = (ROOT / "docs" / "operator.md").read_text()
     for row in re.findall(r"(?m)^\| (`.*?) \| ", page.partition("What to alert on")[2].partition("\n\n**")[0]):
-        yield from (query.replace("\\|", "|") for query in re.findall("`([^`]*(?:privacy_gateway|process)_[^`]*)`", row))
+        yield from (
+            query.replace("\\|", "|") for query in re.findall("`([^`]*(?:privacy_gateway|process)_[^`]*)`", row)
+        )
     yield from re.findall(r"`(sum\([^`]*)`", page)
 
 

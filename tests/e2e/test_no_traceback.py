@@ -45,13 +45,23 @@ FIELDS: Final = (
     (b"traceparent", SECRET),
     (b"user-agent", b"\xff"),
 )
-BODIES: Final = (logs(SECRET.decode()).SerializeToString(), track(), item(op="a"), b"", b"\xff" + SECRET, gzip.compress(SECRET))
+BODIES: Final = (
+    logs(SECRET.decode()).SerializeToString(),
+    track(),
+    item(op="a"),
+    b"",
+    b"\xff" + SECRET,
+    gzip.compress(SECRET),
+)
 
 
 def oddly(chance: random.Random) -> Iterator[bytes]:
     """The frames of some calls over one connection, each ended, broken off, reset or left open."""
     for stream in range(1, 2 * chance.randint(2, 5), 2):
-        path, fields = chance.choice(PATHS).encode() + chance.choice([b"", b"", b"", b"\xff"]), chance.sample(FIELDS, chance.randint(0, 3))
+        path, fields = (
+            chance.choice(PATHS).encode() + chance.choice([b"", b"", b"", b"\xff"]),
+            chance.sample(FIELDS, chance.randint(0, 3)),
+        )
         ends = chance.random() < 0.3
         yield _headers(stream, path, fields, END_STREAM if ends else 0)
         for _ in range(0 if ends else chance.randint(0, 3)):

@@ -39,7 +39,12 @@ class Filter:
 
     def __init__(self, *arguments: str, command: Sequence[str] = TO_LOG) -> None:
         self.process = subprocess.Popen(
-            [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=PLAIN, bufsize=0
+            [*command, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=PLAIN,
+            bufsize=0,
         )
         self.files = [file for file in (self.process.stdin, self.process.stdout, self.process.stderr) if file]
 
@@ -124,7 +129,12 @@ def test_counts_are_said_when_a_signal_asks() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("5m", b"5min or 5mo"), ("5", b"5s: a number needs its unit"), ("-1s", b"not be negative"), ("x", b"a number and its unit")],
+    [
+        ("5m", b"5min or 5mo"),
+        ("5", b"5s: a number needs its unit"),
+        ("-1s", b"not be negative"),
+        ("x", b"a number and its unit"),
+    ],
 )
 def test_an_interval_has_its_unit(value: str, text: bytes) -> None:
     with filtering("--report-every", value) as running:
@@ -197,7 +207,9 @@ def test_a_reader_that_leaves_does_not_end_the_writer() -> None:
     assert told["dropped"]["output closed"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGUSR2])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGUSR2]
+)
 def test_signals_do_not_end_it(number: int) -> None:
     with filtering() as running:
         running.write(LINE)
@@ -224,7 +236,9 @@ def test_signals_do_not_end_it(number: int) -> None:
         ([], b"Missing option"),
     ],
 )
-def test_a_filter_that_cannot_start_reads_on_and_lets_nothing_out(arguments: list[str], text: bytes, tmp_path: Path) -> None:
+def test_a_filter_that_cannot_start_reads_on_and_lets_nothing_out(
+    arguments: list[str], text: bytes, tmp_path: Path
+) -> None:
     bad = tmp_path / "policy.yaml"
     bad.write_text("version: 2\n")
     with filtering(*(str(bad) if one == "BAD" else one for one in arguments), command=PIPE) as running:
@@ -235,7 +249,9 @@ def test_a_filter_that_cannot_start_reads_on_and_lets_nothing_out(arguments: lis
         code, out, err = running.end()
     assert (code, out) == (2, b"")
     assert text in said + err
-    assert err.endswith(b"pipe: 200000 lines read, 0 passed (0 of them stripped, 0 bare), 200000 dropped: 200000 not ready\n")
+    assert err.endswith(
+        b"pipe: 200000 lines read, 0 passed (0 of them stripped, 0 bare), 200000 dropped: 200000 not ready\n"
+    )
 
 
 @pytest.mark.parametrize("form", [["--format", "json"], ["--format=json"]])
@@ -257,7 +273,9 @@ def large(tmp_path: Path) -> Path:
 
 def test_of_a_file_nothing_is_lost(large: Path) -> None:
     with large.open("rb") as file:
-        done = subprocess.run([*TO_LOG, "--format", "json"], stdin=file, capture_output=True, env=PLAIN, check=False, timeout=SECONDS)
+        done = subprocess.run(
+            [*TO_LOG, "--format", "json"], stdin=file, capture_output=True, env=PLAIN, check=False, timeout=SECONDS
+        )
     counts = {"read": 6_000, "passed": 6_000, "stripped": 6_000, "bare": 0, "dropped": {}}
     assert (done.returncode, json.loads(done.stderr)) == (0, counts)
     assert done.stdout == b'{"msg":"server started"}\n' * 6_000
@@ -369,7 +387,12 @@ def test_a_fault_that_nobody_foresaw_stops_the_lines_and_not_the_writer() -> Non
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_what_is_closed_from_the_start_is_no_fault(closed: str) -> None:
     done = subprocess.run(
-        ["sh", "-c", f'"$@" {closed}', "sh", *TO_LOG], input=LINE, capture_output=True, env=PLAIN, check=False, timeout=SECONDS
+        ["sh", "-c", f'"$@" {closed}', "sh", *TO_LOG],
+        input=LINE,
+        capture_output=True,
+        env=PLAIN,
+        check=False,
+        timeout=SECONDS,
     )
     assert b"Traceback" not in done.stderr
     assert done.returncode == int(closed == ">&-")
@@ -428,8 +451,16 @@ def planted(value: str) -> Iterator[bytes]:
         {"message": value, "level": value, "time": value, "trace_id": value, "span_id": value},
         {"msg": "request completed", value: value, "a": {value: [value, {value: value}]}},
         {"user.name": value, "user": {"full_name": value, "id": {"id": value}, "email": [[value]]}},
-        {"exception.message": value, "exception": {"stacktrace": [value]}, "url": {"full": value, "query": {"q": value}}},
-        {"http.route": f"GET {value}", "http": {"request": {"method": value, "header": {"cookie": value}}}, "code.line.number": value},
+        {
+            "exception.message": value,
+            "exception": {"stacktrace": [value]},
+            "url": {"full": value, "query": {"q": value}},
+        },
+        {
+            "http.route": f"GET {value}",
+            "http": {"request": {"method": value, "header": {"cookie": value}}},
+            "code.line.number": value,
+        },
     ]
     for shape in shapes:
         yield json.dumps(shape).encode()
@@ -462,7 +493,8 @@ def test_a_text_goes_to_the_gateway_on_the_machine(local: list[str], tmp_path: P
     assert [record["body"]["stringValue"] for record in records] == ["server started", "request failed"]
     assert records[1]["severityText"] == "error"
     named = [
-        {pair["key"]: pair["value"]["stringValue"] for pair in record["resourceLogs"][0]["resource"]["attributes"]} for record in written
+        {pair["key"]: pair["value"]["stringValue"] for pair in record["resourceLogs"][0]["resource"]["attributes"]}
+        for record in written
     ]
     assert named == [{"service.name": "video", "service.namespace": "kannelle"}] * 2
     assert "Ada" not in json.dumps(written)

@@ -30,9 +30,7 @@ from tests.running import call as unary
 
 STRANGER: Final = trustme.CA(key_type=trustme.KeyType.ECDSA)
 PAST: Final = timedelta(minutes=-1)
-TOLD: Final = (
-    "connections to all backends failing; last error: UNKNOWN: ipv4:10.0.0.9:1: Failed to connect to remote host: Connection refused"
-)
+TOLD: Final = "connections to all backends failing; last error: UNKNOWN: ipv4:10.0.0.9:1: Failed to connect to remote host: Connection refused"
 _Code: Final = grpc.StatusCode
 
 
@@ -167,7 +165,9 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         (folder / name).write_bytes(pem)
     with ExitStack() as stack:
         written = policy(*routes(upstreams(stack, folder)))
-        yield stack.enter_context(gateway(folder, written, **{f"TLS__{name}": name for name in ("CERTIFICATE", "KEY", "CA")}))
+        yield stack.enter_context(
+            gateway(folder, written, **{f"TLS__{name}": name for name in ("CERTIFICATE", "KEY", "CA")})
+        )
 
 
 def call(process: Process, authority: str, reason: str) -> Any:
@@ -176,13 +176,19 @@ def call(process: Process, authority: str, reason: str) -> Any:
     def once() -> Any:
         with dialled(process, authority) as channel:
             outcome = ask(channel, "One", item(op="a"))
-        return outcome if not isinstance(outcome, Ended) or outcome.reason == reason or not reason.endswith("TLS") else None
+        return (
+            outcome
+            if not isinstance(outcome, Ended) or outcome.reason == reason or not reason.endswith("TLS")
+            else None
+        )
 
     return until(once)
 
 
 def counted(process: Process, route: str, cause: str) -> float:
-    return metric(process, f'privacy_gateway_upstream_failures_total{{cause="{cause}",listener="outbound",route="{route}"}}')
+    return metric(
+        process, f'privacy_gateway_upstream_failures_total{{cause="{cause}",listener="outbound",route="{route}"}}'
+    )
 
 
 def _more(process: Process, route: str, cause: str, than: float) -> bool:
@@ -195,7 +201,9 @@ def test_each_cause_is_told_counted_and_logged_once(process: Process) -> None:
     assert {name: end.reason for name, end in ends.items()} == CAUSES
     slow = ends.pop("slow")
     assert (slow.code, slow.text) == (_Code.DEADLINE_EXCEEDED, "deadline exceeded")
-    assert {(end.code, end.text, end.domain) for end in ends.values()} == {(_Code.UNAVAILABLE, "unavailable", "privacy.kannelle")}
+    assert {(end.code, end.text, end.domain) for end in ends.values()} == {
+        (_Code.UNAVAILABLE, "unavailable", "privacy.kannelle")
+    }
     before = {name: counted(process, name, cause) for name, cause in CAUSES.items()}
     for name, cause in CAUSES.items():
         if name not in {"silent", "silent-tls"}:
@@ -204,7 +212,9 @@ def test_each_cause_is_told_counted_and_logged_once(process: Process) -> None:
     said = process.said.decode()
     for name, cause in CAUSES.items():
         assert len(re.findall(rf"calls by the route {name} of outbound fail: {cause}, \d+ since", said)) == 1, name
-    assert "127.0.0.1:" not in said.partition("http listening")[2].partition("\n")[2].replace("listening on 127.0.0.1", "")
+    assert "127.0.0.1:" not in said.partition("http listening")[2].partition("\n")[2].replace(
+        "listening on 127.0.0.1", ""
+    )
     assert "Traceback" not in said
 
 
@@ -228,7 +238,9 @@ def test_what_an_upstream_says_itself_has_no_cause(process: Process) -> None:
         ("well", "One", ""),
     ],
 )
-def test_an_authority_without_a_route_is_told_from_a_method_that_it_lacks(process: Process, authority: str, path: str, reason: str) -> None:
+def test_an_authority_without_a_route_is_told_from_a_method_that_it_lacks(
+    process: Process, authority: str, path: str, reason: str
+) -> None:
     own = (("grpc.default_authority", authority),) if authority else ()
     with grpc.insecure_channel(process.listening("outbound"), (*OPTIONS, *own)) as channel:
         outcome = unary(channel, f"/t.Echo/{path}", item(op="a"))

@@ -9,7 +9,22 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.proxied import HEAD, KINDS, SERVICE, VIDEO, Upstream, contracts, dialling, dns, material, note, read, tell, uri, written
+from tests.proxied import (
+    HEAD,
+    KINDS,
+    SERVICE,
+    VIDEO,
+    Upstream,
+    contracts,
+    dialling,
+    dns,
+    material,
+    note,
+    read,
+    tell,
+    uri,
+    written,
+)
 from tests.running import Process
 
 AUTHORITY = "directory.kannelle.example"

@@ -20,7 +20,20 @@ import trustme
 from cryptography import x509
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from tests.e2e.fronting import ask, dialled, gateway, logged, method, metric, page, policy, reloaded, route, steadily, until
+from tests.e2e.fronting import (
+    ask,
+    dialled,
+    gateway,
+    logged,
+    method,
+    metric,
+    page,
+    policy,
+    reloaded,
+    route,
+    steadily,
+    until,
+)
 from tests.e2e.upstream import item, read, serving
 from tests.running import OPTIONS, SECONDS, Process, connected
 
@@ -83,7 +96,9 @@ class Secured:
     def __init__(self, authority: trustme.CA) -> None:
         leaf = authority.issue_cert("up.test")
         chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
-        self.credentials = grpc.ssl_server_credentials([(leaf.private_key_pem.bytes(), chain)], authority.cert_pem.bytes(), True)
+        self.credentials = grpc.ssl_server_credentials(
+            [(leaf.private_key_pem.bytes(), chain)], authority.cert_pem.bytes(), True
+        )
         self.last = 0
         self.talking: set[int] = set()
 
@@ -144,7 +159,9 @@ def test_a_certificate_changes_under_load_and_no_call_fails(tmp_path: Path, ever
         serving(One=lambda request, context: request) as beside,
         gateway(
             tmp_path,
-            policy(route("up.test", port, plaintext=False), route("in.test", beside, listener="inbound", callers=caller)),
+            policy(
+                route("up.test", port, plaintext=False), route("in.test", beside, listener="inbound", callers=caller)
+            ),
             **environ,
         ) as process,
         dialled(process, "up.test") as out,
@@ -152,7 +169,10 @@ def test_a_certificate_changes_under_load_and_no_call_fails(tmp_path: Path, ever
     ):
         talk = Talk(out)
         assert talk.say(item(op="a")) == item(op="a")
-        with steadily(lambda: ask(out, "One", item(op="o")), 2) as outcomes, steadily(lambda: ask(into, "One", item(op="i")), 1) as others:
+        with (
+            steadily(lambda: ask(out, "One", item(op="o")), 2) as outcomes,
+            steadily(lambda: ask(into, "One", item(op="i")), 1) as others,
+        ):
             for count in range(1, 6):
                 new = written(tmp_path, authority)
                 if every == "0":
@@ -193,7 +213,9 @@ def test_the_policy_changes_under_load_and_each_call_is_under_one_plan(tmp_path:
             talk = Talk(channel)
             assert talk.say(FULL) == LEFT
             with steadily(lambda: ask(channel, "One", FULL), 2) as outcomes:
-                for count, (text, answer) in enumerate(itertools.islice(itertools.cycle([(right, RIGHT), (left, LEFT)]), 20), 1):
+                for count, (text, answer) in enumerate(
+                    itertools.islice(itertools.cycle([(right, RIGHT), (left, LEFT)]), 20), 1
+                ):
                     (tmp_path / "policy.yaml").write_text(text)
                     process.tell(signal.SIGHUP)
                     until(_is(reloaded, count, process))
@@ -204,7 +226,11 @@ def test_the_policy_changes_under_load_and_each_call_is_under_one_plan(tmp_path:
 
 
 def test_a_bad_policy_keeps_the_old_one_and_says_so(tmp_path: Path) -> None:
-    with serving(One=_both_fields) as port, gateway(tmp_path, policy(route("up", port))) as process, dialled(process, "up") as channel:
+    with (
+        serving(One=_both_fields) as port,
+        gateway(tmp_path, policy(route("up", port))) as process,
+        dialled(process, "up") as channel,
+    ):
         good = (tmp_path / "policy.yaml").read_text()
         for text, failed in (("version: [", 1), (good.replace("NAME", "BANKING"), 1), (good, 0)):
             outcome = "failed" if failed else "ok"
@@ -225,7 +251,10 @@ def test_a_bad_policy_keeps_the_old_one_and_says_so(tmp_path: Path) -> None:
 
 
 def test_a_stop_is_graceful(tmp_path: Path) -> None:
-    with serving(One=lambda request, context: request, Both=said) as port, gateway(tmp_path, policy(route("up", port))) as process:
+    with (
+        serving(One=lambda request, context: request, Both=said) as port,
+        gateway(tmp_path, policy(route("up", port))) as process,
+    ):
         with dialled(process, "up") as channel, connected(process.listening("health")) as probed:
             health: Any = probed.unary_stream(
                 "/grpc.health.v1.Health/Watch", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
@@ -242,14 +271,18 @@ def test_a_stop_is_graceful(tmp_path: Path) -> None:
             first, *_ = json.loads(body)["checks"]
             assert (code, first["name"], first["cause"]) == (503, "serving", "STOPPING")
             with dialled(process, "up") as another:
-                refused = until(lambda: outcome if not isinstance(outcome := ask(another, "One", item(op="b")), list) else None)
+                refused = until(
+                    lambda: outcome if not isinstance(outcome := ask(another, "One", item(op="b")), list) else None
+                )
             assert refused.code is _Code.UNAVAILABLE
             assert talk.say(item(op="c")) == item(op="c")
             assert talk.end() is _Code.OK
         assert process.wait() == 0
     entries = logged(process)
     assert [entry.get("userId") for entry in entries if entry["method"] == "t.Echo/One"][:10] == ["usr_a"] * 10
-    assert [(entry["bytesIn"], entry.get("code")) for entry in entries if entry["method"] == "t.Echo/Both"] == [("6", None)]
+    assert [(entry["bytesIn"], entry.get("code")) for entry in entries if entry["method"] == "t.Echo/Both"] == [
+        ("6", None)
+    ]
 
 
 def test_a_stream_that_outlasts_the_grace_is_ended(tmp_path: Path) -> None:
@@ -272,7 +305,9 @@ def test_a_stream_that_outlasts_the_grace_is_ended(tmp_path: Path) -> None:
 
 
 def test_a_connection_to_outbound_ends_by_its_age_and_no_call_fails(tmp_path: Path) -> None:
-    aged = {f"LISTENERS__OUTBOUND__MAX_CONNECTION_{name}": value for name, value in (("AGE", "0.2s"), ("GRACE", "0.3s"))}
+    aged = {
+        f"LISTENERS__OUTBOUND__MAX_CONNECTION_{name}": value for name, value in (("AGE", "0.2s"), ("GRACE", "0.3s"))
+    }
     with (
         serving(One=lambda request, context: request, Both=said) as port,
         gateway(tmp_path, policy(route("up", port)), **aged) as process,
@@ -312,7 +347,11 @@ def test_an_upstream_that_says_goaway_again_and_again_fails_no_call(tmp_path: Pa
 
 @pytest.mark.soak
 def test_a_client_that_pings_every_ten_seconds_keeps_its_connection(tmp_path: Path) -> None:
-    pinging = (("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0))
+    pinging = (
+        ("grpc.keepalive_time_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+    )
     with (
         serving(One=lambda request, context: request) as port,
         gateway(tmp_path, policy(route("up", port))) as process,

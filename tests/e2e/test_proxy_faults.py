@@ -53,7 +53,9 @@ def fixed(code: grpc.StatusCode, cause: Cause | None = None) -> Ended:
 
 
 @pytest.mark.parametrize("name", ["Down", "Both"])
-def test_an_upstream_killed_mid_stream_ends_the_call_and_the_next_one_reaches_its_successor(tmp_path: Path, name: str) -> None:
+def test_an_upstream_killed_mid_stream_ends_the_call_and_the_next_one_reaches_its_successor(
+    tmp_path: Path, name: str
+) -> None:
     with reserved() as port, gateway(tmp_path, policy(route("up", port))) as process, dialled(process, "up") as channel:
         with Peer(port) as peer:
             more = threading.Event()
@@ -65,7 +67,9 @@ def test_an_upstream_killed_mid_stream_ends_the_call_and_the_next_one_reaches_it
             more.set()
         assert ended(caught.value) == fixed(_Code.UNAVAILABLE, Cause.UPSTREAM_RESET)
         # Which of the two the channel knows by then is a matter of microseconds.
-        assert ask(channel, "One", item()) in [fixed(_Code.UNAVAILABLE, cause) for cause in (Cause.UPSTREAM_RESET, Cause.UPSTREAM_REFUSED)]
+        assert ask(channel, "One", item()) in [
+            fixed(_Code.UNAVAILABLE, cause) for cause in (Cause.UPSTREAM_RESET, Cause.UPSTREAM_REFUSED)
+        ]
         with Peer(port):
             until(lambda: ask(channel, "One", item(op="b")) == [item(op="b")])
         assert process.alive
@@ -91,12 +95,16 @@ def test_the_timeout_of_a_route_ends_a_call_that_is_never_answered(tmp_path: Pat
         dialled(process, "long") as long,
     ):
         # The upstream knows the deadline too, and may say that it is over before the gateway sees it.
-        assert ask(short, name, item()) in [fixed(_Code.DEADLINE_EXCEEDED, cause) for cause in (Cause.UPSTREAM_TIMEOUT, None)]
+        assert ask(short, name, item()) in [
+            fixed(_Code.DEADLINE_EXCEEDED, cause) for cause in (Cause.UPSTREAM_TIMEOUT, None)
+        ]
         assert ask(long, name, item(), timeout=0.4).code is _Code.DEADLINE_EXCEEDED
         for _ in range(2):
             assert lost.gone.acquire(timeout=SECONDS)
         assert all(seconds <= 0.5 for seconds in lost.given)
-        first, second = until(lambda: [entry["code"] for entry in logged(process)][1:] and [entry["code"] for entry in logged(process)])
+        first, second = until(
+            lambda: [entry["code"] for entry in logged(process)][1:] and [entry["code"] for entry in logged(process)]
+        )
         # Which of the two ends comes first at the gateway, the caller's or its own, is a matter of microseconds.
         assert first == _Code.DEADLINE_EXCEEDED.value[0]
         assert second in (_Code.DEADLINE_EXCEEDED.value[0], _Code.CANCELLED.value[0])
@@ -116,7 +124,9 @@ def test_an_upstream_that_takes_connections_and_says_nothing_ends_a_call_in_time
 
 def says(*parts: Callable[[int], bytes] | bytes) -> Reply:
     """Answers a stream with these bytes."""
-    return lambda connection, stream: connection.sendall(b"".join(part if isinstance(part, bytes) else part(stream) for part in parts))
+    return lambda connection, stream: connection.sendall(
+        b"".join(part if isinstance(part, bytes) else part(stream) for part in parts)
+    )
 
 
 def _reset(connection: socket.socket, stream: int) -> None:
@@ -153,17 +163,28 @@ FAULTS: Final[Mapping[str, tuple[grpc.StatusCode, Reply]]] = {
     "tcp-reset": (_Code.UNAVAILABLE, _reset),
     "hang-up": (_Code.UNAVAILABLE, _hang_up),
     "goaway": (_Code.UNAVAILABLE, says(goaway(2, SECRET))),
-    "bad-hpack": (_Code.INTERNAL, says(lambda stream: frame(HEADERS, END_HEADERS, stream, b"\xff\xff\xff\xff\xff\xff" + SECRET))),
+    "bad-hpack": (
+        _Code.INTERNAL,
+        says(lambda stream: frame(HEADERS, END_HEADERS, stream, b"\xff\xff\xff\xff\xff\xff" + SECRET)),
+    ),
     "bad-settings": (_Code.UNKNOWN, says(frame(SETTINGS, 0, 0, b"xyz"))),
     "lone-continuation": (_Code.UNKNOWN, says(lambda stream: frame(9, END_HEADERS, stream, SECRET))),
     "huge-frame": (_Code.UNKNOWN, says(b"\xff\xff\xff\0\0\0\0\0\1", SECRET)),
     "http-503": (
         _Code.UNAVAILABLE,
-        says(lambda stream: frame(HEADERS, END_HEADERS | END_STREAM, stream, fields((b":status", b"503"), (b"x-name", SECRET)))),
+        says(
+            lambda stream: frame(
+                HEADERS, END_HEADERS | END_STREAM, stream, fields((b":status", b"503"), (b"x-name", SECRET))
+            )
+        ),
     ),
     "http-text": (
         _Code.UNKNOWN,
-        says(lambda stream: frame(HEADERS, END_HEADERS | END_STREAM, stream, b"\x88" + fields((b"content-type", b"text/html")))),
+        says(
+            lambda stream: frame(
+                HEADERS, END_HEADERS | END_STREAM, stream, b"\x88" + fields((b"content-type", b"text/html"))
+            )
+        ),
     ),
     "malformed": (_Code.INTERNAL, says(head, message(WRONG_TYPE), status(b"0"))),
     "not-utf-8": (_Code.INTERNAL, says(head, message(b"\x22\x02\xff\xfe"), status(b"0"))),
@@ -197,7 +218,10 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A gateway with an upstream for each fault, and a sound one."""
     with ExitStack() as stack:
         ports = {name: stack.enter_context(bare(reply)) for name, (_, reply) in FAULTS.items()}
-        ports |= {name: stack.enter_context(bare(lambda connection, stream: None, hello=hello)) for name, hello in GREETINGS.items()}
+        ports |= {
+            name: stack.enter_context(bare(lambda connection, stream: None, hello=hello))
+            for name, hello in GREETINGS.items()
+        }
         ports["sound"] = stack.enter_context(serving(One=lambda request, context: request))
         written = policy(*(route(name, port) for name, port in ports.items()))
         yield stack.enter_context(gateway(tmp_path_factory.mktemp("faulty"), written))
@@ -289,7 +313,9 @@ def _cancelled(process: Process, name: str, lost: Lost) -> None:
 
 @pytest.mark.parametrize("leave", [_killed, _cancelled])
 @pytest.mark.parametrize("name", KINDS)
-def test_the_upstream_learns_that_the_caller_has_gone(tmp_path: Path, name: str, leave: Callable[[Process, str, Lost], None]) -> None:
+def test_the_upstream_learns_that_the_caller_has_gone(
+    tmp_path: Path, name: str, leave: Callable[[Process, str, Lost], None]
+) -> None:
     lost = Lost()
     behaviour: Any = lost.answering if KINDS[name].endswith("stream") else lost
     room = {"LISTENERS__OUTBOUND__MAX_CALLS": "1"}
@@ -353,14 +379,20 @@ class Failing:
     ("more", "outcome", "calls"),
     [
         ({"retry": {"max_attempts": 4, "codes": ["UNAVAILABLE"], "initial_backoff": "0.01s"}}, [item(op="a")], 3),
-        ({"retry": {"max_attempts": 2, "codes": ["UNAVAILABLE"], "initial_backoff": "0.01s"}}, fixed(_Code.UNAVAILABLE), 2),
+        (
+            {"retry": {"max_attempts": 2, "codes": ["UNAVAILABLE"], "initial_backoff": "0.01s"}},
+            fixed(_Code.UNAVAILABLE),
+            2,
+        ),
         ({"retry": {"max_attempts": 4, "codes": ["ABORTED"], "initial_backoff": "0.01s"}}, fixed(_Code.UNAVAILABLE), 1),
         ({}, fixed(_Code.UNAVAILABLE), 1),
     ],
     ids=["enough", "too-few", "other-code", "none"],
 )
 @pytest.mark.parametrize("name", ["One", "Up"])
-def test_a_call_is_tried_again_as_the_route_says(tmp_path: Path, name: str, more: Mapping[str, Any], outcome: Any, calls: int) -> None:
+def test_a_call_is_tried_again_as_the_route_says(
+    tmp_path: Path, name: str, more: Mapping[str, Any], outcome: Any, calls: int
+) -> None:
     failing = Failing()
 
     def last(requests: Any, context: grpc.ServicerContext) -> bytes:

@@ -89,8 +89,15 @@ def frame(message: bytes, flag: int = 0, length: int | None = None) -> bytes:
     return bytes([flag]) + (len(message) if length is None else length).to_bytes(4, "big") + message
 
 
-def head(path: bytes = ONE.encode(), authority: Sequence[bytes] = (b"enforce.example",), kind: bytes = b"application/grpc") -> Fields:
-    fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), *((b":authority", one) for one in authority)]
+def head(
+    path: bytes = ONE.encode(), authority: Sequence[bytes] = (b"enforce.example",), kind: bytes = b"application/grpc"
+) -> Fields:
+    fields = [
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", path),
+        *((b":authority", one) for one in authority),
+    ]
     return [*fields, (b"te", b"trailers"), (b"content-type", kind)]
 
 
@@ -215,7 +222,9 @@ VALUES: Final = [
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value[:30])[2:-1])
 @pytest.mark.parametrize("key", [b"x-op", b"x-other"])
-def test_a_value_of_metadata_that_may_not_leave_does_not(key: bytes, value: bytes, gateway: Process, upstream: Upstream) -> None:
+def test_a_value_of_metadata_that_may_not_leave_does_not(
+    key: bytes, value: bytes, gateway: Process, upstream: Upstream
+) -> None:
     with upstream.saying(answering(GOOD)) as seen:
         call(port(gateway), [*head(), (key, value)], frame(GOOD))
     assert [pair for one in seen for pair in one.own] == []
@@ -246,14 +255,18 @@ KEYS: Final[list[tuple[bytes, bytes]]] = [
 
 
 @pytest.mark.parametrize(("key", "value"), KEYS, ids=[repr(row[0])[2:-1] for row in KEYS])
-def test_a_key_that_is_not_listed_does_not_leave(key: bytes, value: bytes, gateway: Process, upstream: Upstream) -> None:
+def test_a_key_that_is_not_listed_does_not_leave(
+    key: bytes, value: bytes, gateway: Process, upstream: Upstream
+) -> None:
     with upstream.saying(answering(GOOD)) as seen:
         call(port(gateway), [*head(), (key, value)], frame(GOOD))
     assert [pair for one in seen for pair in one.own] == []
 
 
 @pytest.mark.parametrize("value", [b"\xff\xfe", "é".encode()], ids=["bytes", "UTF-8"])
-def test_metadata_that_grpc_can_not_send_harms_no_shadowed_call(value: bytes, gateway: Process, upstream: Upstream) -> None:
+def test_metadata_that_grpc_can_not_send_harms_no_shadowed_call(
+    value: bytes, gateway: Process, upstream: Upstream
+) -> None:
     with upstream.saying(answering(GOOD)) as seen:
         kind, said = call(port(gateway), [*head(authority=[b"shadow.example"]), (b"x-name", value)], frame(GOOD))
     assert kind in {RST_STREAM, GOAWAY} or status(said) == 0
@@ -277,7 +290,9 @@ def test_personal_metadata_of_an_answer_is_stripped(outbound: grpc.Channel, upst
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
-def test_personal_metadata_and_text_of_a_failure_are_stripped(code: grpc.StatusCode, outbound: grpc.Channel, upstream: Upstream) -> None:
+def test_personal_metadata_and_text_of_a_failure_are_stripped(
+    code: grpc.StatusCode, outbound: grpc.Channel, upstream: Upstream
+) -> None:
     with upstream.saying(failing(code, f"no {MAIL}\r\n Ana é", initial=PERSONAL, trailing=PERSONAL)):
         told = tell(outbound, ONE, GOOD)
     assert (told.code, told.initial, told.trailing) == (code, [("x-key", "k")], [("x-key", "k")])
@@ -363,7 +378,15 @@ def test_malformed_details_are_removed(raw: bytes, outbound: grpc.Channel, upstr
 
 
 @pytest.mark.parametrize(
-    "kind", [b"application/json", b"application/grpc+json", b"application/grpc-web", b"application/grpc-web+proto", b"text/plain", b""]
+    "kind",
+    [
+        b"application/json",
+        b"application/grpc+json",
+        b"application/grpc-web",
+        b"application/grpc-web+proto",
+        b"text/plain",
+        b"",
+    ],
 )
 def test_nothing_of_another_format_passes(kind: bytes, gateway: Process, upstream: Upstream) -> None:
     with upstream.saying(answering(GOOD)) as seen:
@@ -404,7 +427,9 @@ def test_nothing_of_a_frame_that_lies_passes(path: str, name: str, gateway: Proc
     assert [message for one in seen for message in one.messages if message] == []
     # Another first byte reads as an empty message where gRPC has the end of the stream too before it is asked for one: decision record 8.
     assert path != ONE or name == "another flag" or (kind, seen) == (HEADERS, [])
-    assert path != ONE or status(said) in ({0, INVALID_ARGUMENT} if name == "another flag" else {INVALID_ARGUMENT, RESOURCE_EXHAUSTED})
+    assert path != ONE or status(said) in (
+        {0, INVALID_ARGUMENT} if name == "another flag" else {INVALID_ARGUMENT, RESOURCE_EXHAUSTED}
+    )
 
 
 def test_an_empty_message_passes(outbound: grpc.Channel, upstream: Upstream) -> None:
@@ -414,7 +439,9 @@ def test_an_empty_message_passes(outbound: grpc.Channel, upstream: Upstream) -> 
         assert [one.messages for one in seen] == [[b""]]
 
 
-@pytest.mark.parametrize("data", [frame(FULL, flag=1), frame(FULL) + frame(FULL)], ids=["compressed, in no encoding", "two for one"])
+@pytest.mark.parametrize(
+    "data", [frame(FULL, flag=1), frame(FULL) + frame(FULL)], ids=["compressed, in no encoding", "two for one"]
+)
 @pytest.mark.parametrize("path", [ONE, "/t.Talk/Both"])
 def test_a_message_in_an_odd_frame_is_minimised(path: str, data: bytes, gateway: Process, upstream: Upstream) -> None:
     with upstream.saying(answering(FULL)) as seen:
@@ -519,7 +546,9 @@ class Pen:
 
 def test_a_certificate_that_expires_ends_no_stream_and_begins_none(gateway: Process, upstream: Upstream) -> None:
     pen = Pen()
-    with dialling(gateway.listening("inbound"), "own.example", material(uri(VIDEO), lasting=timedelta(seconds=2))) as channel:
+    with dialling(
+        gateway.listening("inbound"), "own.example", material(uri(VIDEO), lasting=timedelta(seconds=2))
+    ) as channel:
         method: Any = channel.stream_stream("/t.Talk/Both")
         stream = method(pen, timeout=SECONDS)
         pen.write(GOOD)
@@ -539,9 +568,17 @@ def test_a_certificate_that_expires_ends_no_stream_and_begins_none(gateway: Proc
 
 
 def test_a_stream_ends_at_its_connections_age(upstream: Upstream, tmp_path: Path) -> None:
-    given = environ(tmp_path, upstream.port, listeners__inbound__max_connection_age="1s", listeners__inbound__max_connection_grace="0.5s")
+    given = environ(
+        tmp_path,
+        upstream.port,
+        listeners__inbound__max_connection_age="1s",
+        listeners__inbound__max_connection_grace="0.5s",
+    )
     pen = Pen()
-    with Process(tmp_path, environ=given) as process, upstream.saying(lambda seen, requests, context: listening(seen, requests)) as seen:
+    with (
+        Process(tmp_path, environ=given) as process,
+        upstream.saying(lambda seen, requests, context: listening(seen, requests)) as seen,
+    ):
         with dialling(process.listening("inbound"), "own.example", material(uri(VIDEO))) as channel:
             method: Any = channel.stream_stream("/t.Talk/Both")
             stream = method(pen, timeout=SECONDS)

@@ -53,13 +53,18 @@ METADATA: Final[Pairs] = (
 
 def planted(value: str) -> bytes:
     """A message with a value wherever one fits but for those whose rules let it pass, about somebody who may be logged."""
-    message = note(user_id=WHO[0], work_email=WHO[1], name=value, content=value.encode(), unclassified=value, op=f"{value} {value}")
+    message = note(
+        user_id=WHO[0], work_email=WHO[1], name=value, content=value.encode(), unclassified=value, op=f"{value} {value}"
+    )
     inner = AnyMessage(type_url=f"{WORD}/t.Note", value=note(name=value, user_id=value)).SerializeToString()
     return message + field(5, inner) + field(90, value.encode())
 
 
 def details(value: str) -> bytes:
-    held = [AnyMessage(type_url="type.googleapis.com/t.Note", value=note(name=value)), AnyMessage(type_url=value, value=value.encode())]
+    held = [
+        AnyMessage(type_url="type.googleapis.com/t.Note", value=note(name=value)),
+        AnyMessage(type_url=value, value=value.encode()),
+    ]
     raw: bytes = Status(code=5, message=value, details=held).SerializeToString()
     return raw
 
@@ -68,7 +73,9 @@ def scripts() -> Iterator[Script]:
     """How an upstream may misbehave."""
     for value in VALUES:
         yield answering(planted(value), initial=METADATA, trailing=METADATA)
-        yield failing(grpc.StatusCode.NOT_FOUND, value, initial=METADATA, trailing=[*METADATA, (DETAILS, details(value))])
+        yield failing(
+            grpc.StatusCode.NOT_FOUND, value, initial=METADATA, trailing=[*METADATA, (DETAILS, details(value))]
+        )
     yield failing(grpc.StatusCode.INTERNAL, WORD, answers=[planted(WORD)], trailing=[(DETAILS, WORD.encode())])
     for bad in spoilt(planted(WORD)):
         yield answering(bad)
@@ -139,7 +146,10 @@ VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_process_says_nothing_of_what_it_carries(variant: str, tmp_path: Path) -> None:
     said: list[bytes] = []
-    with Upstream() as upstream, Process(tmp_path, environ={**environ(tmp_path, upstream.port), **VARIANTS[variant]}) as process:
+    with (
+        Upstream() as upstream,
+        Process(tmp_path, environ={**environ(tmp_path, upstream.port), **VARIANTS[variant]}) as process,
+    ):
         with dialling(process.listening("outbound"), "enforce.example") as channel:
             answers = list(say(channel, upstream))
         with dialling(process.listening("outbound"), "shadow.example") as channel:

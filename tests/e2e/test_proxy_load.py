@@ -35,12 +35,17 @@ A_STREAM: Final = 150 * 1024
 async def test_a_thousand_streams_at_once_are_served(tmp_path: Path) -> None:
     with reserved() as port, Peer(port), gateway(tmp_path, policy(route("up", port))) as process:
         options = (*OPTIONS, ("grpc.default_authority", "up"))
-        async with grpc.aio.insecure_channel(process.listening("outbound"), options) as channel, asyncio.timeout(3 * SECONDS):
+        async with (
+            grpc.aio.insecure_channel(process.listening("outbound"), options) as channel,
+            asyncio.timeout(3 * SECONDS),
+        ):
             await _turn(method(channel, "Both")())
             before = process.rss
             streams = [method(channel, "Both")() for _ in range(STREAMS)]
             for word in ("one", "two"):
-                assert set(await asyncio.gather(*(_said(stream, item(op=word)) for stream in streams))) == {item(op=word)}
+                assert set(await asyncio.gather(*(_said(stream, item(op=word)) for stream in streams))) == {
+                    item(op=word)
+                }
             assert process.rss - before < STREAMS * A_STREAM
             assert set(await asyncio.gather(*(_turn(stream) for stream in streams))) == {grpc.StatusCode.OK}
 

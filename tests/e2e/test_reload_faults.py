@@ -45,22 +45,40 @@ class Row(msgspec.Struct, frozen=True):
 FAULTS: Final[Mapping[str, Row]] = {
     "no YAML": Row(lambda path: path.write_text("a: ["), "policy.yaml", "policy", "policy.yaml:1: is not YAML"),
     "an unknown key": Row(
-        lambda path: path.write_bytes(SOUND["policy.yaml"] + b"planted: 1\n"), "policy.yaml", "policy", "planted: is not a key here"
+        lambda path: path.write_bytes(SOUND["policy.yaml"] + b"planted: 1\n"),
+        "policy.yaml",
+        "policy",
+        "planted: is not a key here",
     ),
     "no policy": Row(Path.unlink, "policy.yaml", "policy", "policy.yaml: can't be read: No such file or directory"),
-    "a policy that is a pipe": Row(piped, "policy.yaml", "policy", "policy.yaml: is a named pipe; it must be a regular file"),
+    "a policy that is a pipe": Row(
+        piped, "policy.yaml", "policy", "policy.yaml: is a named pipe; it must be a regular file"
+    ),
     "no approvals": Row(Path.unlink, "approvals.lock", "policy", "approvals.lock: is not there yet"),
-    "approvals that are a pipe": Row(piped, "approvals.lock", "policy", "approvals.lock: is a named pipe; it must be a regular file"),
-    "approvals that are a device": Row(device, "approvals.lock", "policy", "approvals.lock: is a device; it must be a regular file"),
+    "approvals that are a pipe": Row(
+        piped, "approvals.lock", "policy", "approvals.lock: is a named pipe; it must be a regular file"
+    ),
+    "approvals that are a device": Row(
+        device, "approvals.lock", "policy", "approvals.lock: is a device; it must be a regular file"
+    ),
     "another's key": Row(
-        lambda path: path.write_bytes(OTHER.private_key_pem.bytes()), "key", "tls", "tls.key: key: doesn't fit the certificate"
+        lambda path: path.write_bytes(OTHER.private_key_pem.bytes()),
+        "key",
+        "tls",
+        "tls.key: key: doesn't fit the certificate",
     ),
     "no key": Row(Path.unlink, "key", "tls", "tls.key: key: can't be read: No such file or directory"),
     "a key that is a pipe": Row(piped, "key", "tls", "tls.key: key: is a named pipe; it must be a regular file"),
-    "a certificate that is a pipe": Row(piped, "crt", "tls", "tls.certificate: crt: is a named pipe; it must be a regular file"),
-    "a certificate that is a device": Row(device, "crt", "tls", "tls.certificate: crt: is a device; it must be a regular file"),
+    "a certificate that is a pipe": Row(
+        piped, "crt", "tls", "tls.certificate: crt: is a named pipe; it must be a regular file"
+    ),
+    "a certificate that is a device": Row(
+        device, "crt", "tls", "tls.certificate: crt: is a device; it must be a regular file"
+    ),
     "a CA that is a pipe": Row(piped, "ca", "tls", "tls.ca: ca: is a named pipe; it must be a regular file"),
-    "a CA that is a link to itself": Row(looped, "ca", "tls", "tls.ca: ca: can't be read: Too many levels of symbolic links"),
+    "a CA that is a link to itself": Row(
+        looped, "ca", "tls", "tls.ca: ca: can't be read: Too many levels of symbolic links"
+    ),
 }
 
 
@@ -145,7 +163,11 @@ def test_an_expired_certificate_is_put_in_force_and_told(running: tuple[Process,
 
 def test_a_gateway_with_pipes_for_files_still_ends(tmp_path: Path) -> None:
     put(tmp_path)
-    given = {"RELOAD__EVERY": "0.05s", "TLS": "{certificate: crt, key: key, ca: ca}", "LISTENERS__HTTP__ADDRESS": "127.0.0.1:0"}
+    given = {
+        "RELOAD__EVERY": "0.05s",
+        "TLS": "{certificate: crt, key: key, ca: ca}",
+        "LISTENERS__HTTP__ADDRESS": "127.0.0.1:0",
+    }
     with Process(tmp_path, environ={f"PRIVACY_GATEWAY__{name}": value for name, value in given.items()}) as process:
         process.listening("http")
         piped(tmp_path / "key")

@@ -142,7 +142,9 @@ class Load:
         self._process = process
         self._numbers = itertools.count()
         self._enough = threading.Event()
-        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._emit, self._emit, self._talk, self._talk)]
+        self._threads = [
+            threading.Thread(target=run, daemon=True) for run in (self._emit, self._emit, self._talk, self._talk)
+        ]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -328,7 +330,11 @@ def check_items(items: list[Item], sent: dict[str, float], history: History) -> 
 def _leads(generation: Generation, item: Item, name: str) -> bool:
     """Whether a policy leads a destination where the item came to."""
     exporter = json.loads(generation.text)["destinations"][name]["exporter"]
-    return bool(item.where.startswith(exporter["path"]) if exporter["kind"] == "jsonl" else exporter["endpoint"].endswith(item.where))
+    return bool(
+        item.where.startswith(exporter["path"])
+        if exporter["kind"] == "jsonl"
+        else exporter["endpoint"].endswith(item.where)
+    )
 
 
 def check_streams(said: list[Said], history: History) -> None:

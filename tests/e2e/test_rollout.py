@@ -80,7 +80,11 @@ class Fleet:
         self._vendor = vendor
         self._folder = folder
         port = stack.enter_context(reserved())
-        hub = {"ROLE": "hub", "LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{port}", "LISTENERS__DELIVERY__AGENTS": "[localhost]"}
+        hub = {
+            "ROLE": "hub",
+            "LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{port}",
+            "LISTENERS__DELIVERY__AGENTS": "[localhost]",
+        }
         agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{port}"}
         roles: Mapping[str, Mapping[str, str]] = {"hub": hub, "keeping": agent, "direct": {**agent, "OUTBOX": "null"}}
         self.processes: dict[str, Process] = {}
@@ -109,14 +113,25 @@ class Fleet:
         self._write(name, OLD)
         tls = written(folder, material(dns("localhost")))
         files = {"TLS__CERTIFICATE": str(tls.certificate), "TLS__KEY": str(tls.key), "TLS__CA": str(tls.ca)}
-        given = {"POLICY": str(folder / "policy.yaml"), "INSECURE_LOOPBACK": "true", "RELOAD__EVERY": "0.1s", **files, **more}
-        return Process(folder, environ={"SEGMENT_WRITE_KEY": "a-write-key", **{f"PRIVACY_GATEWAY__{k}": v for k, v in given.items()}})
+        given = {
+            "POLICY": str(folder / "policy.yaml"),
+            "INSECURE_LOOPBACK": "true",
+            "RELOAD__EVERY": "0.1s",
+            **files,
+            **more,
+        }
+        return Process(
+            folder,
+            environ={"SEGMENT_WRITE_KEY": "a-write-key", **{f"PRIVACY_GATEWAY__{k}": v for k, v in given.items()}},
+        )
 
 
 @contextmanager
 def calling(fleet: Fleet) -> Iterator[Mapping[str, Calls]]:
     """Callers of both agents, until the end."""
-    calls = {name: Calls(fleet.processes[name].address, start) for name, start in (("keeping", 0), ("direct", 1_000_000))}
+    calls = {
+        name: Calls(fleet.processes[name].address, start) for name, start in (("keeping", 0), ("direct", 1_000_000))
+    }
     with ThreadPoolExecutor(len(calls)) as pool:
         running = [pool.submit(one.run) for one in calls.values()]
         try:

@@ -44,7 +44,9 @@ def besieged(gateway: Process, connections: int, seconds: int) -> Iterator[subpr
 def took(method: Any, number: int) -> float:
     """Seconds of an ordinary call, with a person that nobody has seen yet."""
     begun = time.perf_counter()
-    assert isinstance(method(track(event(f"usr_{number:x}", f"ana{number:x}@acme.example", "Ada Byron")), timeout=SECONDS), bytes)
+    assert isinstance(
+        method(track(event(f"usr_{number:x}", f"ana{number:x}@acme.example", "Ada Byron")), timeout=SECONDS), bytes
+    )
     return time.perf_counter() - begun
 
 
@@ -60,7 +62,11 @@ def served(tmp_path: Path, connections: int, seconds: int) -> tuple[float, float
     under: list[float] = []
     beside: list[float] = []
     with Process(tmp_path / "under") as target, Process(tmp_path / "beside") as other:
-        with besieged(target, connections, seconds) as hostile, connected(target.address) as one, connected(other.address) as two:
+        with (
+            besieged(target, connections, seconds) as hostile,
+            connected(target.address) as one,
+            connected(other.address) as two,
+        ):
             first: Any = one.unary_unary(TRACK)
             second: Any = two.unary_unary(TRACK)
             for number in range(20):

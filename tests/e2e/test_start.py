@@ -21,7 +21,9 @@ from tests.build import POLICY
 from tests.replaced import looped, piped
 from tests.starting import CANNOT, NOBODY, Job, Ran, run_all
 
-HEAD: Final = "policy: policy.yaml\ncontracts: [c.binpb]\nlisteners: {local: {address: '127.0.0.1:0'}, local_http: null}\n"
+HEAD: Final = (
+    "policy: policy.yaml\ncontracts: [c.binpb]\nlisteners: {local: {address: '127.0.0.1:0'}, local_http: null}\n"
+)
 TLS: Final = "tls: {certificate: crt, key: key, ca: ca}\n"
 TLS_FILES: Final = (("certificate", "crt"), ("key", "key"), ("ca", "ca"))
 LONG: Final = "a" * 300
@@ -117,28 +119,44 @@ OTLP: Final = "{kind: otlp, endpoint: 'https://c.example:4317', ca: %s}"
 
 FAULTS: Final[Mapping[str, Row]] = {
     "state is a file": Row(
-        lambda at: (at / "state").write_text(""), ("gateway.yaml:4: state: state: is a file; it must be a folder",), "state: state\n"
+        lambda at: (at / "state").write_text(""),
+        ("gateway.yaml:4: state: state: is a file; it must be a folder",),
+        "state: state\n",
     ),
     "state is below a file": Row(
-        lambda at: (at / "f").write_text(""), ("gateway.yaml:4: state: f/state: can't be looked at: Not a directory",), "state: f/state\n"
+        lambda at: (at / "f").write_text(""),
+        ("gateway.yaml:4: state: f/state: can't be looked at: Not a directory",),
+        "state: f/state\n",
     ),
     "state is a dangling link": Row(
-        lambda at: (at / "state").symlink_to("gone"), ("state: state: is a symbolic link that leads nowhere",), "state: state\n"
+        lambda at: (at / "state").symlink_to("gone"),
+        ("state: state: is a symbolic link that leads nowhere",),
+        "state: state\n",
     ),
     "state is below a dangling link": Row(
-        lambda at: (at / "l").symlink_to("gone"), ("state: l/state: can't be made: ", "is no folder"), "state: l/state\n"
+        lambda at: (at / "l").symlink_to("gone"),
+        ("state: l/state: can't be made: ", "is no folder"),
+        "state: l/state\n",
     ),
     "state is a link to itself": Row(
-        lambda at: (at / "state").symlink_to("state"), ("state: state: can't be looked at: Too many levels",), "state: state\n"
+        lambda at: (at / "state").symlink_to("state"),
+        ("state: state: can't be looked at: Too many levels",),
+        "state: state\n",
     ),
     "state is a named pipe": Row(
         lambda at: os.mkfifo(at / "state"), ("state: state: is a named pipe; it must be a folder",), "state: state\n"
     ),
     "state is on a read-only volume": Row(
-        nothing, ("gateway.yaml:4: state: /proc/state: can't be made: /proc can't be written",), "state: /proc/state\n", nobody=True
+        nothing,
+        ("gateway.yaml:4: state: /proc/state: can't be made: /proc can't be written",),
+        "state: /proc/state\n",
+        nobody=True,
     ),
     "state can't be written to": Row(
-        lambda at: state(at, 0o500), ("gateway.yaml:4: state: state: can't be written to by user",), "state: state\n", nobody=True
+        lambda at: state(at, 0o500),
+        ("gateway.yaml:4: state: state: can't be written to by user",),
+        "state: state\n",
+        nobody=True,
     ),
     "state can't be made": Row(
         lambda at: at.chmod(0o555),
@@ -146,9 +164,15 @@ FAULTS: Final[Mapping[str, Row]] = {
         "state: state\n",
         nobody=True,
     ),
-    "the embedded state is a file": Row(lambda at: (at / ".privacy-gateway").write_text(""), (": state: .privacy-gateway: is a file",)),
-    "the secret is a link": Row(lambda at: linked(at, "keys"), ("state: state/keys: is a symbolic link",), "state: state\n"),
-    "the outbox is a link": Row(lambda at: linked(at, "outbox.db"), ("state: state/outbox.db: is a symbolic link",), "state: state\n"),
+    "the embedded state is a file": Row(
+        lambda at: (at / ".privacy-gateway").write_text(""), (": state: .privacy-gateway: is a file",)
+    ),
+    "the secret is a link": Row(
+        lambda at: linked(at, "keys"), ("state: state/keys: is a symbolic link",), "state: state\n"
+    ),
+    "the outbox is a link": Row(
+        lambda at: linked(at, "outbox.db"), ("state: state/outbox.db: is a symbolic link",), "state: state\n"
+    ),
     "the outbox's log is a link": Row(
         lambda at: linked(at, "outbox.db-wal"), ("state/outbox.db-wal: is a symbolic link",), "state: state\n"
     ),
@@ -161,29 +185,45 @@ FAULTS: Final[Mapping[str, Row]] = {
     "the secret has a second name": Row(
         lambda at: hard_linked(at, "keys"), ("state/keys: has a second name, a hard link",), "state: state\n"
     ),
-    "the outbox has a second name": Row(lambda at: hard_linked(at, "outbox.db"), ("state/outbox.db: has a second name",), "state: state\n"),
+    "the outbox has a second name": Row(
+        lambda at: hard_linked(at, "outbox.db"), ("state/outbox.db: has a second name",), "state: state\n"
+    ),
     "the secret is a named pipe": Row(
-        lambda at: os.mkfifo(state(at) / "keys"), ("state/keys: is a named pipe; it must be a regular file",), "state: state\n"
+        lambda at: os.mkfifo(state(at) / "keys"),
+        ("state/keys: is a named pipe; it must be a regular file",),
+        "state: state\n",
     ),
     "the outbox is a folder": Row(
-        lambda at: (state(at) / "outbox.db").mkdir(), ("state/outbox.db: is a folder; it must be a regular file",), "state: state\n"
+        lambda at: (state(at) / "outbox.db").mkdir(),
+        ("state/outbox.db: is a folder; it must be a regular file",),
+        "state: state\n",
     ),
     "an exporter's file is a named pipe": Row(
         lambda at: os.mkfifo(state(at) / "eu-log.jsonl"), ("state/eu-log.jsonl: is a named pipe",), "state: state\n"
     ),
     "no certificate": Row(
-        lambda at: tls(at, crt=None), ("gateway.yaml:4: tls.certificate: crt: can't be read: No such file or directory",), TLS
+        lambda at: tls(at, crt=None),
+        ("gateway.yaml:4: tls.certificate: crt: can't be read: No such file or directory",),
+        TLS,
     ),
-    "all of TLS is missing": Row(nothing, ("tls.certificate: crt: can't", "tls.key: key: can't", "tls.ca: ca: can't"), TLS),
+    "all of TLS is missing": Row(
+        nothing, ("tls.certificate: crt: can't", "tls.key: key: can't", "tls.ca: ca: can't"), TLS
+    ),
     "a key of another certificate": Row(
-        lambda at: tls(at, key=OTHER.private_key_pem.bytes()), ("gateway.yaml:4: tls.key: key: doesn't fit the certificate",), TLS
+        lambda at: tls(at, key=OTHER.private_key_pem.bytes()),
+        ("gateway.yaml:4: tls.key: key: doesn't fit the certificate",),
+        TLS,
     ),
     "a certificate that is none": Row(
         lambda at: tls(at, crt=b"planted"), ("tls.certificate: crt: must be one or more certificates in PEM",), TLS
     ),
-    "a CA that is empty": Row(lambda at: tls(at, ca=b""), ("tls.ca: ca: must be one or more certificates in PEM",), TLS),
+    "a CA that is empty": Row(
+        lambda at: tls(at, ca=b""), ("tls.ca: ca: must be one or more certificates in PEM",), TLS
+    ),
     "a key that is a folder": Row(_key_is_a_folder, ("tls.key: key: is a folder; it must be a regular file",), TLS),
-    "a key that can't be read": Row(_key_is_shut, ("tls.key: key: can't be read: Permission denied",), TLS, nobody=True),
+    "a key that can't be read": Row(
+        _key_is_shut, ("tls.key: key: can't be read: Permission denied",), TLS, nobody=True
+    ),
     "all of TLS is named pipes": Row(
         lambda at: each(at, os.mkfifo),
         tuple(f"tls.{key}: {name}: is a named pipe; it must be a regular file" for key, name in TLS_FILES),
@@ -200,7 +240,9 @@ FAULTS: Final[Mapping[str, Row]] = {
         'tls:\n  certificate: "a\\0b"\n  key: "a\\0b"\n  ca: "a\\0b"\n',
     ),
     "state has a NUL": Row(nothing, ("gateway.yaml:4: state: must not hold a NUL",), 'state: "a\\0b"\n'),
-    "state has a long name": Row(nothing, (f"gateway.yaml:4: state: {LONG}: can't be looked at: File name too long",), f"state: {LONG}\n"),
+    "state has a long name": Row(
+        nothing, (f"gateway.yaml:4: state: {LONG}: can't be looked at: File name too long",), f"state: {LONG}\n"
+    ),
     "state is below a long name": Row(
         nothing, (f"gateway.yaml:4: state: {LONG}/b: can't be looked at: File name too long",), f"state: {LONG}/b\n"
     ),
@@ -209,19 +251,35 @@ FAULTS: Final[Mapping[str, Row]] = {
     ),
     "state has a long path": Row(nothing, (": can't be looked at: File name too long",), f"state: {'a/' * 3000}\n"),
     "contracts have a long name": Row(lambda at: again(at, "c.binpb", LONG), (f"{LONG}: File name too long",)),
-    "contracts have a NUL": Row(lambda at: again(at, "c.binpb", '"a\\0b"'), ("gateway.yaml:2: contracts[0]: must not hold a NUL",)),
-    "contracts are a named pipe": Row(lambda at: piped(at / "c.binpb"), ("c.binpb: is a named pipe; it must be a regular file",)),
-    "contracts are a link to itself": Row(lambda at: looped(at / "c.binpb"), ("c.binpb: Too many levels of symbolic links",)),
-    "the policy has a long name": Row(lambda at: again(at, "policy.yaml", LONG), (f"{LONG}: can't be read: File name too long",)),
-    "the policy has a NUL": Row(lambda at: again(at, "policy.yaml", '"a\\0b"'), ("gateway.yaml:1: policy: must not hold a NUL",)),
-    "the policy is a named pipe": Row(lambda at: piped(at / "policy.yaml"), ("policy.yaml: is a named pipe; it must be a regular file",)),
-    "the policy is a link to itself": Row(lambda at: looped(at / "policy.yaml"), ("policy.yaml: can't be read: Too many levels",)),
+    "contracts have a NUL": Row(
+        lambda at: again(at, "c.binpb", '"a\\0b"'), ("gateway.yaml:2: contracts[0]: must not hold a NUL",)
+    ),
+    "contracts are a named pipe": Row(
+        lambda at: piped(at / "c.binpb"), ("c.binpb: is a named pipe; it must be a regular file",)
+    ),
+    "contracts are a link to itself": Row(
+        lambda at: looped(at / "c.binpb"), ("c.binpb: Too many levels of symbolic links",)
+    ),
+    "the policy has a long name": Row(
+        lambda at: again(at, "policy.yaml", LONG), (f"{LONG}: can't be read: File name too long",)
+    ),
+    "the policy has a NUL": Row(
+        lambda at: again(at, "policy.yaml", '"a\\0b"'), ("gateway.yaml:1: policy: must not hold a NUL",)
+    ),
+    "the policy is a named pipe": Row(
+        lambda at: piped(at / "policy.yaml"), ("policy.yaml: is a named pipe; it must be a regular file",)
+    ),
+    "the policy is a link to itself": Row(
+        lambda at: looped(at / "policy.yaml"), ("policy.yaml: can't be read: Too many levels",)
+    ),
     "the environment empties the policy": Row(
         nothing,
         ("PRIVACY_GATEWAY__POLICY: policy: must not be empty; leave it out, or write null, for none",),
         environ={"PRIVACY_GATEWAY__POLICY": ""},
     ),
-    "approvals are a named pipe": Row(lambda at: approvals(at, "lock", os.mkfifo), ("lock: is a named pipe; it must be a regular file",)),
+    "approvals are a named pipe": Row(
+        lambda at: approvals(at, "lock", os.mkfifo), ("lock: is a named pipe; it must be a regular file",)
+    ),
     "approvals have a long name": Row(lambda at: approvals(at, LONG), (f"{LONG}: can't be read: File name too long",)),
     "approvals have a NUL": Row(lambda at: approvals(at, '"a\\0b"'), ("b: must not hold a NUL",)),
     "a credential is a named pipe": Row(
@@ -230,14 +288,18 @@ FAULTS: Final[Mapping[str, Row]] = {
         exporter=SEGMENT % "file: secret",
     ),
     "a credential is a device": Row(
-        nothing, (".write_key: /dev/zero: is a device; it must be a regular file",), exporter=SEGMENT % "file: /dev/zero"
+        nothing,
+        (".write_key: /dev/zero: is a device; it must be a regular file",),
+        exporter=SEGMENT % "file: /dev/zero",
     ),
     "a credential has a long name": Row(
         nothing, (f".write_key: {LONG}: can't be read: File name too long",), exporter=SEGMENT % f"file: {LONG}"
     ),
     "a credential has a NUL": Row(nothing, ("b: must not hold a NUL",), exporter=SEGMENT % 'file: "a\\0b"'),
     "an exporter's certificates are a named pipe": Row(
-        lambda at: os.mkfifo(at / "roots"), (".exporter.ca: roots: is a named pipe; it must be a regular file",), exporter=OTLP % "roots"
+        lambda at: os.mkfifo(at / "roots"),
+        (".exporter.ca: roots: is a named pipe; it must be a regular file",),
+        exporter=OTLP % "roots",
     ),
     "an exporter's certificates are a device": Row(
         nothing, (".exporter.ca: /dev/zero: is a device; it must be a regular file",), exporter=OTLP % "/dev/zero"
@@ -271,7 +333,9 @@ FAULTS: Final[Mapping[str, Row]] = {
         nothing, (".write_key: /nowhere/key: can't be read: No such file",), exporter=SEGMENT % "file: /nowhere/key"
     ),
     "an exporter's folder below a file": Row(
-        nothing, ("policy.yaml:", ".exporter.path: /dev/null/a.jsonl: "), exporter="{kind: jsonl, path: /dev/null/a.jsonl}"
+        nothing,
+        ("policy.yaml:", ".exporter.path: /dev/null/a.jsonl: "),
+        exporter="{kind: jsonl, path: /dev/null/a.jsonl}",
     ),
     "an exporter's folder can't be written to": Row(
         nothing, (".exporter.path: /proc/a.jsonl: /proc ",), exporter="{kind: jsonl, path: /proc/a.jsonl}", nobody=True
@@ -281,15 +345,25 @@ FAULTS: Final[Mapping[str, Row]] = {
         (".exporter.ca: /nowhere/ca: can't be read: No such file",),
         exporter="{kind: otlp, endpoint: 'https://c.example:4317', ca: /nowhere/ca}",
     ),
-    "an exporter in plaintext": Row(nothing, (".exporter.endpoint: ",), exporter="{kind: otlp, endpoint: 'http://127.0.0.1:4317'}"),
-    "a socket's folder is missing": Row(nothing, ("gateway.yaml:4: listeners.health.address: /nowhere/socket: /nowhere ",), "", environ={}),
+    "an exporter in plaintext": Row(
+        nothing, (".exporter.endpoint: ",), exporter="{kind: otlp, endpoint: 'http://127.0.0.1:4317'}"
+    ),
+    "a socket's folder is missing": Row(
+        nothing, ("gateway.yaml:4: listeners.health.address: /nowhere/socket: /nowhere ",), "", environ={}
+    ),
     "approvals are missing": Row(
-        lambda at: (at / "policy.yaml").write_text((at / "policy.yaml").read_text() + "approvals: gone.lock\n"), ("gone.lock",)
+        lambda at: (at / "policy.yaml").write_text((at / "policy.yaml").read_text() + "approvals: gone.lock\n"),
+        ("gone.lock",),
     ),
     "a contract is missing": Row(lambda at: (at / "c.binpb").unlink(), ("c.binpb: No such file",)),
     "several at once": Row(
         lambda at: (at / "state").write_text(""),
-        ("state: state: is a file", "tls.certificate: crt: can't", "tls.key: key: can't", "write_key: the environment has no WRITE_KEY"),
+        (
+            "state: state: is a file",
+            "tls.certificate: crt: can't",
+            "tls.key: key: can't",
+            "write_key: the environment has no WRITE_KEY",
+        ),
         f"state: state\n{TLS}",
         exporter=SEGMENT % "env: WRITE_KEY",
     ),
@@ -343,13 +417,17 @@ def outcomes(place: Path) -> Mapping[tuple[str, str, str], Ran]:
                 folder = place / f"{len(jobs)}"
                 _written(row, folder, taken.getsockname()[1], user)
                 for command in ("config check", "serve"):
-                    jobs[name, who, command] = Job((*command.split(), "--config", "gateway.yaml"), folder, user, row.environ)
+                    jobs[name, who, command] = Job(
+                        (*command.split(), "--config", "gateway.yaml"), folder, user, row.environ
+                    )
         (place / "logs").mkdir()
         return dict(zip(jobs, run_all([*jobs.values()], place / "logs"), strict=True))
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_is_told_by_serve_and_before_by_config_check(name: str, outcomes: Mapping[tuple[str, str, str], Ran]) -> None:
+def test_each_fault_is_told_by_serve_and_before_by_config_check(
+    name: str, outcomes: Mapping[tuple[str, str, str], Ran]
+) -> None:
     row = FAULTS[name]
     for who in ("root", "nobody", "self"):
         serve, check = outcomes.get((name, who, "serve")), outcomes.get((name, who, "config check"))

@@ -21,7 +21,18 @@ from tests.proxied import ONE, Upstream, dialling, dns, environ, material, note,
 from tests.running import OPTIONS, SECONDS, Process
 
 TRACED: Final = {"telemetry__traces__ratio": "1.0", "listeners__http__address": "127.0.0.1:0"}
-SPAN: Final = {"name", "kind", "traceId", "spanId", "parentSpanId", "flags", "startTimeUnixNano", "endTimeUnixNano", "attributes", "status"}
+SPAN: Final = {
+    "name",
+    "kind",
+    "traceId",
+    "spanId",
+    "parentSpanId",
+    "flags",
+    "startTimeUnixNano",
+    "endTimeUnixNano",
+    "attributes",
+    "status",
+}
 KEYS: Final = {"rpc.system", "rpc.service", "rpc.method", "rpc.grpc.status_code", "privacy_gateway.items"}
 
 
@@ -51,8 +62,12 @@ def spans(path: Path) -> Iterator[dict[str, Any]]:
     """The gateway's own spans in a file of the exporter `jsonl`, with the resource that they are of."""
     lines = map(json.loads, path.read_text().splitlines())
     for group in (group for line in lines for group in line.get("resourceSpans", ())):
-        if {"key": "service.name", "value": {"stringValue": SERVICE}} in group.get("resource", {}).get("attributes", ()):
-            yield from ({**span, "resource": group["resource"]} for scope in group["scopeSpans"] for span in scope["spans"])
+        if {"key": "service.name", "value": {"stringValue": SERVICE}} in group.get("resource", {}).get(
+            "attributes", ()
+        ):
+            yield from (
+                {**span, "resource": group["resource"]} for scope in group["scopeSpans"] for span in scope["spans"]
+            )
 
 
 def test_metrics_and_spans_hold_nothing_of_what_comes_in(tmp_path: Path) -> None:
@@ -60,12 +75,21 @@ def test_metrics_and_spans_hold_nothing_of_what_comes_in(tmp_path: Path) -> None
     bad = [(path, streams, one) for path, streams, data in plain[:: len(VALUES)] for one in spoilt(data)]
     with Process(tmp_path, environ=told(**TRACED)) as process:
         with grpc.insecure_channel(process.address, options=[*OPTIONS, ("grpc.primary_user_agent", WORD)]) as channel:
-            for calls, metadata in ((plain, METADATA), (bad, ()), (list(keyed()), METADATA), ([(TRACK, False, track())], LARGE[:1])):
+            for calls, metadata in (
+                (plain, METADATA),
+                (bad, ()),
+                (list(keyed()), METADATA),
+                ([(TRACK, False, track())], LARGE[:1]),
+            ):
                 list(say(channel, calls, metadata))
             list(
                 say(
                     channel,
-                    [(f"/{WORD}.Service/{WORD}", False, track()), (f"{V1}{WORD}/{WORD}", False, b""), (f"{TRACK}{WORD}", False, b"")],
+                    [
+                        (f"/{WORD}.Service/{WORD}", False, track()),
+                        (f"{V1}{WORD}/{WORD}", False, b""),
+                        (f"{TRACK}{WORD}", False, b""),
+                    ],
                 )
             )
         list(raw(process.port))
@@ -75,7 +99,13 @@ def test_metrics_and_spans_hold_nothing_of_what_comes_in(tmp_path: Path) -> None
         assert process.stop() == 0
     assert found(process.said) == []
     assert found(shown) == []
-    for name in (b'cause="plan"', b'cause="value"', b'reason="MALFORMED"', b'reason="UNKNOWN_TYPE"', b'reason="PERSONAL_ACCOUNT"'):
+    for name in (
+        b'cause="plan"',
+        b'cause="value"',
+        b'reason="MALFORMED"',
+        b'reason="UNKNOWN_TYPE"',
+        b'reason="PERSONAL_ACCOUNT"',
+    ):
         assert name in shown
     own = list(spans(tmp_path / ".privacy-gateway" / "application-traces.jsonl"))
     assert found(json.dumps(own).encode()) == []
@@ -91,7 +121,8 @@ def test_metrics_and_spans_hold_nothing_of_what_is_carried(tmp_path: Path) -> No
         policy = tmp_path / "policy.yaml"
         listed = ", ".join(f"{key}: OPERATIONAL" for key in sorted({*KEYS, "service.name"}))
         policy.write_text(
-            policy.read_text().replace("flows: {", "flows: {otlp/traces: [access], ") + f"otlp: {{attributes: {{{listed}}}}}\n"
+            policy.read_text().replace("flows: {", "flows: {otlp/traces: [access], ")
+            + f"otlp: {{attributes: {{{listed}}}}}\n"
         )
         with Process(tmp_path, environ=settings) as process:
             for authority in ("enforce.example", "shadow.example"):

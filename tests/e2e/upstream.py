@@ -16,7 +16,20 @@ from typing import Any, Final, Self
 import grpc
 
 from tests.build import contract, proto
-from tests.http2 import DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, Fields, frame, frames
+from tests.http2 import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    PING,
+    PREFACE,
+    RST_STREAM,
+    SETTINGS,
+    Fields,
+    frame,
+    frames,
+)
 from tests.running import SECONDS
 
 ROOT: Final = Path(__file__).parents[2]
@@ -38,7 +51,12 @@ service Echo {
 """)
 
 SERVICE: Final = "t.Echo"
-KINDS: Final[Mapping[str, str]] = {"One": "unary_unary", "Down": "unary_stream", "Up": "stream_unary", "Both": "stream_stream"}
+KINDS: Final[Mapping[str, str]] = {
+    "One": "unary_unary",
+    "Down": "unary_stream",
+    "Up": "stream_unary",
+    "Both": "stream_stream",
+}
 """The methods, and gRPC's names of their kinds."""
 
 OPTIONS: Final = (("grpc.so_reuseport", 0),)
@@ -59,7 +77,11 @@ def read(raw: bytes) -> Any:
 
 @contextmanager
 def serving(
-    *, port: int = 0, credentials: grpc.ServerCredentials | None = None, options: Sequence[tuple[str, Any]] = (), **behaviours: Behaviour
+    *,
+    port: int = 0,
+    credentials: grpc.ServerCredentials | None = None,
+    options: Sequence[tuple[str, Any]] = (),
+    **behaviours: Behaviour,
 ) -> Iterator[int]:
     """Serve methods in this process; the port."""
     server = grpc.server(ThreadPoolExecutor(max_workers=16), options=(*OPTIONS, *options))
@@ -74,7 +96,9 @@ def serving(
 
 
 def _handlers(behaviours: Mapping[str, Any]) -> grpc.GenericRpcHandler:
-    made = {name: getattr(grpc, f"{KINDS[name]}_rpc_method_handler")(behaviour) for name, behaviour in behaviours.items()}
+    made = {
+        name: getattr(grpc, f"{KINDS[name]}_rpc_method_handler")(behaviour) for name, behaviour in behaviours.items()
+    }
     return grpc.method_handlers_generic_handler(SERVICE, made)
 
 
@@ -165,7 +189,9 @@ ACK: Final = 1
 WIDE: Final = 1 << 30
 """A flow-control window that nobody fills."""
 
-HELLO: Final = frame(SETTINGS, 0, 0, b"\0\4" + WIDE.to_bytes(4, "big")) + frame(WINDOW_UPDATE, 0, 0, WIDE.to_bytes(4, "big"))
+HELLO: Final = frame(SETTINGS, 0, 0, b"\0\4" + WIDE.to_bytes(4, "big")) + frame(
+    WINDOW_UPDATE, 0, 0, WIDE.to_bytes(4, "big")
+)
 """SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, section 6.5.2), and the connection's own window."""
 
 OK: Final = b"\x88"

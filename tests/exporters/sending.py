@@ -82,7 +82,10 @@ def keys(parcels: list[Parcel]) -> list[str]:
 
 def segment(web: Web, url: str, items: Any = None, timeout: float = 10.0) -> Segment:
     given = SegmentExporter(
-        endpoint=url, write_key=Secret(env="WRITE_KEY"), items={EVENT: TRACK} if items is None else items, timeout=timeout
+        endpoint=url,
+        write_key=Secret(env="WRITE_KEY"),
+        items={EVENT: TRACK} if items is None else items,
+        timeout=timeout,
     )
     return Segment(web, given, CLASSES.__getitem__, KEY, wall)
 
@@ -95,7 +98,9 @@ def mixpanel(web: Web, url: str, items: Any = None) -> Mixpanel:
 
 
 def zendesk(web: Web, url: str, *, oauth: bool = False, items: Any = None, timeout: float = 10.0) -> Zendesk:
-    who: dict[str, Any] = {"oauth": Secret(env="OAUTH")} if oauth else {"email": Secret(env="EMAIL"), "token": Secret(env="TOKEN")}
+    who: dict[str, Any] = (
+        {"oauth": Secret(env="OAUTH")} if oauth else {"email": Secret(env="EMAIL"), "token": Secret(env="TOKEN")}
+    )
     given = ZendeskExporter(endpoint=url, items={MESSAGE: TICKET} if items is None else items, timeout=timeout, **who)
     return Zendesk(web, given, CLASSES.__getitem__, KEY, wall)
 

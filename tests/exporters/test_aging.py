@@ -56,7 +56,9 @@ def path(tmp_path: Path) -> Path:
     ("retention", "age", "over"),
     [(30, 0.99, False), (30, 1.0, True), (5, 0.49, False), (5, 0.5, True), (None, 1000, False)],
 )
-def test_a_file_turns_over_when_it_was_begun_too_long_ago(path: Path, retention: float | None, age: float, over: bool) -> None:
+def test_a_file_turns_over_when_it_was_begun_too_long_ago(
+    path: Path, retention: float | None, age: float, over: bool
+) -> None:
     with aged(path, retention) as log:
         log.write(0, b"a\n")
         log.write(age / 2, b"b\n")
@@ -161,7 +163,8 @@ def test_what_cannot_be_removed_stays_and_is_said_once(path: Path, caplog: pytes
 
 def test_others_files_stay(path: Path) -> None:
     others = [
-        path.with_name(name) for name in ("activity.jsonl.gz", "activity.jsonl.1.gz", "activity.jsonl.01", "other.jsonl.1", "activity")
+        path.with_name(name)
+        for name in ("activity.jsonl.gz", "activity.jsonl.1.gz", "activity.jsonl.01", "other.jsonl.1", "activity")
     ]
     for other in others:
         other.touch()

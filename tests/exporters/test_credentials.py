@@ -47,7 +47,10 @@ def test_what_can_be_no_credential_is_not_repeated(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("KEY", value)
     with pytest.raises(BadConfig) as caught:
         Credential(Secret(env="KEY"), "destinations.crm.exporter.token")
-    assert str(caught.value) == "destinations.crm.exporter.token: must be 1 to 4096 characters of printable ASCII, without spaces"
+    assert (
+        str(caught.value)
+        == "destinations.crm.exporter.token: must be 1 to 4096 characters of printable ASCII, without spaces"
+    )
 
 
 def test_one_that_is_missing_is_named(tmp_path: Path) -> None:

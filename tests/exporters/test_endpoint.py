@@ -60,7 +60,9 @@ def test_a_ca_is_read_at_once(tmp_path: Path) -> None:
     assert Endpoint.parse("https://localhost:4317", str(ca)).roots == ca.read_bytes()
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "No such file"), (b"", "no certificates"), (b"\xff\x00", "no certificates")])
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "No such file"), (b"", "no certificates"), (b"\xff\x00", "no certificates")]
+)
 def test_a_ca_that_is_none_is_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
     ca = tmp_path / "ca.pem"
     if content is not None:

@@ -57,7 +57,9 @@ HOSTILE: Final = (
 
 
 def drawn(template: Any, shape: Shape, **fields: Any) -> Any:
-    body = Filler({"t.A": template}, HELD.message_class, rfc3339, shape).body(Release("d", "t.A", "p", A(**fields).SerializeToString()))
+    body = Filler({"t.A": template}, HELD.message_class, rfc3339, shape).body(
+        Release("d", "t.A", "p", A(**fields).SerializeToString())
+    )
     assert not isinstance(body, Rejected)
     return body
 
@@ -127,7 +129,9 @@ def test_no_value_adds_markup_or_a_placeholder(a: str, b: str) -> None:
     if "comment" in found:
         read, bare = Read(found["comment"]["html_body"]), Read(plain["comment"]["html_body"])
         assert read.markup == bare.markup
-        assert read.text == f"{liquid(a)}{liquid(b)} {{{liquid(a)}}}" + f"{{{{ticket.id}}}} {liquid(b)}" + f"<{liquid(a)}"
+        assert (
+            read.text == f"{liquid(a)}{liquid(b)} {{{liquid(a)}}}" + f"{{{{ticket.id}}}} {liquid(b)}" + f"<{liquid(a)}"
+        )
         assert (read.values[0], read.values[2]) == (liquid(a), liquid(b) + liquid(a))
         assert unquote(read.values[1]) == f"https://a.example/{a}?of={b}"
         assert read.values[1].count("/") == 3
@@ -155,7 +159,9 @@ def test_what_a_vendor_would_expand_or_run_is_text(value: str, template: Any, pl
         assert "<" not in text.replace("\\<", "")
 
 
-@pytest.mark.parametrize(("address", "there"), [("ann@acme.example", True), ("{{ticket.id}}@acme.example", False), ("{a}@b.example", True)])
+@pytest.mark.parametrize(
+    ("address", "there"), [("ann@acme.example", True), ("{{ticket.id}}@acme.example", False), ("{a}@b.example", True)]
+)
 def test_what_identifies_is_itself_or_left_out(address: str, there: bool) -> None:
     body = drawn({"external_id": "{a}", "requester": {"email": "{a}"}}, SHAPES["zendesk"], a=address)
     assert body == ({"external_id": address, "requester": {"email": address}} if there else {})
@@ -175,7 +181,9 @@ def test_every_text_of_zendesk_has_its_markup() -> None:
 @pytest.mark.parametrize("kind", ["segment", "mixpanel"])
 @pytest.mark.parametrize("value", HOSTILE)
 def test_who_reads_data_only_gets_it_as_it_is(kind: str, value: str) -> None:
-    body = drawn({"event": "{a}", "properties": {"b": "{a}", "c": "{words}"}}, SHAPES[kind], a=value, words={"d": value})
+    body = drawn(
+        {"event": "{a}", "properties": {"b": "{a}", "c": "{words}"}}, SHAPES[kind], a=value, words={"d": value}
+    )
     assert body == {"event": value, "properties": {"b": value, "c": {"d": value}}}
 
 

@@ -78,7 +78,9 @@ def test_lines_of_one_call_share_a_flush(path: Path) -> None:
         assert file.syncs == 1
 
 
-@pytest.mark.parametrize(("left", "found"), [(b'{"a":', b'{"a":\nb\n'), (b"{}", b"{}\nb\n"), (b"{}\n", b"{}\nb\n"), (b"", b"b\n")])
+@pytest.mark.parametrize(
+    ("left", "found"), [(b'{"a":', b'{"a":\nb\n'), (b"{}", b"{}\nb\n"), (b"{}\n", b"{}\nb\n"), (b"", b"b\n")]
+)
 def test_an_unfinished_line_does_not_swallow_the_next(path: Path, left: bytes, found: bytes) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(left)
@@ -139,9 +141,7 @@ def test_a_second_writer_of_one_file_is_refused(path: Path, name: str) -> None:
 
 
 def test_a_second_process_is_refused(path: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from gateway.exporters.file import RotatingFile; RotatingFile(Path(sys.argv[1]), 1000, 3)"
-    )
+    script = "import sys; from pathlib import Path; from gateway.exporters.file import RotatingFile; RotatingFile(Path(sys.argv[1]), 1000, 3)"
     with opened(path):
         done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -150,7 +150,12 @@ def test_a_second_process_is_refused(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [("link", "is a symbolic link"), ("folder", "Is a directory"), ("pipe", "not a regular file"), ("below a file", "Not a directory")],
+    [
+        ("link", "is a symbolic link"),
+        ("folder", "Is a directory"),
+        ("pipe", "not a regular file"),
+        ("below a file", "Not a directory"),
+    ],
 )
 def test_what_is_no_plain_file_is_refused(tmp_path: Path, kind: str, said: str) -> None:
     path = tmp_path / "a.jsonl"

@@ -80,7 +80,18 @@ def test_a_placeholder_is_the_value_in_its_own_type(template: Any, fields: dict[
     [
         *(
             (f"{{{name}}}", {})
-            for name in ("name", "size", "topic", "time", "inner.name", "inner.level", "tags", "words", "values", "maybe")
+            for name in (
+                "name",
+                "size",
+                "topic",
+                "time",
+                "inner.name",
+                "inner.level",
+                "tags",
+                "words",
+                "values",
+                "maybe",
+            )
         ),
         ("{inner.level}", {"inner": {"name": "n"}}),
         ("of {name}", {}),

@@ -36,8 +36,16 @@ Log = Mapping[str, Any]
 
 def policy(retention: str = "30d", **logs: Log) -> Policy:
     """A policy with logs, each by its exporter's keys."""
-    log = {"recipient": "log", "region": "FR", "purpose": "essential.service", "legal_basis": "CONTRACT", "allow": ["OPERATIONAL"]}
-    destinations = {name: {**log, "retention": retention, "exporter": {"kind": "jsonl", **given}} for name, given in logs.items()}
+    log = {
+        "recipient": "log",
+        "region": "FR",
+        "purpose": "essential.service",
+        "legal_basis": "CONTRACT",
+        "allow": ["OPERATIONAL"],
+    }
+    destinations = {
+        name: {**log, "retention": retention, "exporter": {"kind": "jsonl", **given}} for name, given in logs.items()
+    }
     head = {"version": 1, "controller": "C", "user_id": {"pattern": "usr_[a-z]{1,8}"}}
     return parse(json.dumps({**head, "flows": {"otlp/logs": list(logs)}, "destinations": destinations})).policy
 
@@ -76,7 +84,10 @@ CHANGES: Final[dict[str, tuple[dict[str, Log], dict[str, Log]]]] = {
     "the same path, otherwise written": ({"one": A}, {"one": {"path": "LINK/a.jsonl"}}),
     "two paths swapped": ({"one": A, "two": B}, {"one": B, "two": A}),
     "three in a ring": ({"one": A, "two": B, "three": {}}, {"one": B, "two": {"path": "three.jsonl"}, "three": A}),
-    "swapped, with another bound": ({"one": A, "two": B}, {"one": {**B, "backups": 2}, "two": {**A, "max_bytes": 10_000}}),
+    "swapped, with another bound": (
+        {"one": A, "two": B},
+        {"one": {**B, "backups": 2}, "two": {**A, "max_bytes": 10_000}},
+    ),
     "a destination renamed": ({"one": A}, {"uno": A}),
     "renamed, and its old name used for another file": ({"one": A}, {"uno": A, "one": B}),
     "a destination more": ({"one": A}, {"one": {**A, "backups": 1}, "two": B}),
@@ -103,13 +114,18 @@ async def test_a_file_is_handed_over(change: str, opened: Opened, tmp_path: Path
     opening = opened.open(policy("7d", **after), CONTRACT)
     files = [tmp_path / given.get("path", f"{name}.jsonl") for name, given in after.items()]
     # The old ones notice nothing while the new ones are opened.
-    assert await asyncio.gather(*(one.send([item(f"old {name}")]) for name, one in old.items())) == [[DELIVERED]] * len(old)
+    assert await asyncio.gather(*(one.send([item(f"old {name}")]) for name, one in old.items())) == [[DELIVERED]] * len(
+        old
+    )
     new = opened.adopt(opening)
     sending = [asyncio.create_task(one.send([item(f"new {name}")])) for name, one in new.items()]
     await asyncio.gather(*(one.close() for name, one in old.items() if one not in new.values()))
     assert all(is_locked(file) for file in files)
     assert await asyncio.gather(*sending) == [[DELIVERED]] * len(new)
-    wanted = {path: [f"old {name}" for name, given in before.items() if place(tmp_path, name, given) == path] for path in map(real, files)}
+    wanted = {
+        path: [f"old {name}" for name, given in before.items() if place(tmp_path, name, given) == path]
+        for path in map(real, files)
+    }
     for name, given in after.items():
         wanted[place(tmp_path, name, given)].append(f"new {name}")
     assert {path: written(path) for path in wanted} == wanted

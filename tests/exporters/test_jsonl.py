@@ -190,7 +190,9 @@ def standard_output(fd: int) -> Iterator[None]:
 
 async def test_destinations_share_standard_output_line_by_line(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     one, two = Jsonl.open("-", known), Jsonl.open("-", known)
-    batches = [exporter.send([item(f"{name}{n}" * 100) for n in range(20)]) for name, exporter in (("a", one), ("b", two))]
+    batches = [
+        exporter.send([item(f"{name}{n}" * 100) for n in range(20)]) for name, exporter in (("a", one), ("b", two))
+    ]
     assert await asyncio.gather(*batches) == [[DELIVERED] * 20] * 2
     await asyncio.gather(one.close(), two.close())
     assert sorted(texts(capfdbinary.readouterr().out)) == sorted(f"{name}{n}" * 100 for name in "ab" for n in range(20))

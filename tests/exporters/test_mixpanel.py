@@ -95,7 +95,9 @@ ODD = Reply(400, {"error": "no JSON"})
         ([Reply(302, {}, {"Location": "http://127.0.0.1:1/"})], "rr"),
     ],
 )
-async def test_an_answer_is_taken_at_its_word_and_an_odd_one_is_no_answer(web: Web, replies: list[Reply], expected: str) -> None:
+async def test_an_answer_is_taken_at_its_word_and_an_odd_one_is_no_answer(
+    web: Web, replies: list[Reply], expected: str
+) -> None:
     async with Odd(*replies) as vendor:
         assert fared(await mixpanel(web, vendor.url).send(events(2))) == expected
     assert vendor._replies == []

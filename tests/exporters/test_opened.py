@@ -56,7 +56,9 @@ def policy(exporter: str) -> Policy:
     return parse(f"{HEAD}    exporter: {exporter}\n").policy
 
 
-SEGMENT: Final = "{kind: segment, endpoint: 'https://api.segment.io', write_key: {env: WRITE_KEY}, items: {t.A: {event: a}}}"
+SEGMENT: Final = (
+    "{kind: segment, endpoint: 'https://api.segment.io', write_key: {env: WRITE_KEY}, items: {t.A: {event: a}}}"
+)
 
 
 @pytest.fixture
@@ -134,7 +136,9 @@ async def test_what_cannot_work_is_named_at_the_start(make: Make, exporter: str,
     assert str(caught.value) == f"destinations.to.exporter.{expected}"
 
 
-async def test_the_recommended_exporters_send_what_the_vendors_take(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_recommended_exporters_send_what_the_vendors_take(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in {
         "SEGMENT_WRITE_KEY": SegmentStandIn.write_key,
         "ZENDESK_EMAIL": ZendeskStandIn.email,
@@ -145,7 +149,9 @@ async def test_the_recommended_exporters_send_what_the_vendors_take(make: Make, 
         text = re.sub(r"(?m)^    # (?=exporter:|  )", "    ", default_path().read_text(encoding="utf-8"))
         text = text.replace("https://api.segment.io", segment.url).replace("https://kannelle.zendesk.com", zendesk.url)
         wanted = parse(
-            re.sub(r"(?ms)^flows:\n.*?^\n", "flows: {kannelle.privacy.v1.AnalyticsService/*: [analytics, support]}\n", text)
+            re.sub(
+                r"(?ms)^flows:\n.*?^\n", "flows: {kannelle.privacy.v1.AnalyticsService/*: [analytics, support]}\n", text
+            )
         ).policy
         exporters = of(make(True), wanted)
         assert await exporters["analytics"].send([event(1), event(2, user_id="")]) == [DELIVERED] * 2
@@ -157,7 +163,10 @@ async def test_the_recommended_exporters_send_what_the_vendors_take(make: Make, 
 async def test_a_log_is_kept_for_as_long_as_the_policy_says_now(make: Make) -> None:
     """Without being opened again: it holds its file's lock."""
     opened = make(False)
-    log, same = (of(opened, parse(HEAD.replace("1d", kept) + "    exporter: {kind: jsonl}\n").policy)["to"] for kept in ("30d", "7d"))
+    log, same = (
+        of(opened, parse(HEAD.replace("1d", kept) + "    exporter: {kind: jsonl}\n").policy)["to"]
+        for kept in ("30d", "7d")
+    )
     assert isinstance(log, Jsonl)
     assert log is same
     assert log.lines.sink.keeping.retention == timedelta(days=7)
@@ -174,7 +183,10 @@ JSONL: Final = "{{kind: jsonl, path: {}}}"
         ("locked.jsonl", "STATE/locked.jsonl.lock: is a symbolic link"),
         ("STATE/link.jsonl", "STATE/link.jsonl: is a symbolic link"),
         ("STATE/keys/x.jsonl", "STATE/keys/x.jsonl: must be in the state folder itself, or outside it"),
-        ("STATE/outbox.db-wal/x.jsonl", "STATE/outbox.db-wal/x.jsonl: must be in the state folder itself, or outside it"),
+        (
+            "STATE/outbox.db-wal/x.jsonl",
+            "STATE/outbox.db-wal/x.jsonl: must be in the state folder itself, or outside it",
+        ),
         (
             "ELSEWHERE/back/plans.json.new/x.jsonl",
             "ELSEWHERE/back/plans.json.new/x.jsonl: must be in the state folder itself, or outside it",
@@ -201,12 +213,16 @@ SECRET: Final = bytes(range(32))
 
 
 @pytest.mark.parametrize("path", ["null", "x.jsonl", "ELSEWHERE/a/x.jsonl", "ELSEWHERE/back/x.jsonl", "STATE/x.jsonl"])
-async def test_a_file_may_be_in_the_state_folder_or_where_an_absolute_path_says(path: str, tmp_path: Path, secrets: None) -> None:
+async def test_a_file_may_be_in_the_state_folder_or_where_an_absolute_path_says(
+    path: str, tmp_path: Path, secrets: None
+) -> None:
     state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
     for folder in (state, elsewhere):
         folder.mkdir()
     (elsewhere / "back").symlink_to(state)
-    given = policy(JSONL.format(path.replace("STATE", str(state)).replace("ELSEWHERE", str(elsewhere))).replace(", path: null", ""))
+    given = policy(
+        JSONL.format(path.replace("STATE", str(state)).replace("ELSEWHERE", str(elsewhere))).replace(", path: null", "")
+    )
     exporter = of(Opened(state, Web(), False), given)["to"]
     assert await exporter.send([event()]) == [DELIVERED]
     await exporter.close()
@@ -263,7 +279,9 @@ DRAWING: Final = {
 
 
 @pytest.mark.parametrize(("exporter", "draws"), DRAWING.items())
-async def test_who_draws_messages_of_another_contract_is_another_exporter(make: Make, exporter: str, draws: bool) -> None:
+async def test_who_draws_messages_of_another_contract_is_another_exporter(
+    make: Make, exporter: str, draws: bool
+) -> None:
     opened, wanted = make(False), policy(exporter)
     first = opened.adopt(opened.open(wanted, KANNELLE))["to"]
     again = load_contracts([default_contract()])

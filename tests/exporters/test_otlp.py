@@ -28,7 +28,11 @@ AUTHORITY = trustme.CA()
 
 OK = grpc.StatusCode.OK
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
-BLAME = {"INVALID_ARGUMENT": DeliveryReason.REJECTED, "ALREADY_EXISTS": DeliveryReason.REJECTED, "RESOURCE_EXHAUSTED": ItemReason.TOO_LARGE}
+BLAME = {
+    "INVALID_ARGUMENT": DeliveryReason.REJECTED,
+    "ALREADY_EXISTS": DeliveryReason.REJECTED,
+    "RESOURCE_EXHAUSTED": ItemReason.TOO_LARGE,
+}
 
 
 def packed(message: Message, value: bytes | None = None) -> AnyMessage:
@@ -64,14 +68,27 @@ async def test_a_batch_arrives_as_one_request_in_order(compression: str, signal:
 async def test_each_signal_of_a_batch_goes_to_its_own_service_in_order() -> None:
     batch = [item("a"), item("b", TRACES), OTHER, item("c"), item("d", METRICS), item("e", TRACES)]
     async with sending_to(collector := Collector()) as otlp:
-        assert await otlp.send(batch) == [DELIVERED, DELIVERED, Rejected(ItemReason.UNKNOWN_TYPE), DELIVERED, DELIVERED, DELIVERED]
-    assert {signal.name: taken(collector, signal) for signal in SIGNALS} == {"logs": ["a", "c"], "traces": ["b", "e"], "metrics": ["d"]}
+        assert await otlp.send(batch) == [
+            DELIVERED,
+            DELIVERED,
+            Rejected(ItemReason.UNKNOWN_TYPE),
+            DELIVERED,
+            DELIVERED,
+            DELIVERED,
+        ]
+    assert {signal.name: taken(collector, signal) for signal in SIGNALS} == {
+        "logs": ["a", "c"],
+        "traces": ["b", "e"],
+        "metrics": ["d"],
+    }
     assert len(collector.requests) == 3
 
 
 async def test_a_signal_that_fares_badly_takes_no_other_with_it() -> None:
     async with sending_to(collector := Collector()) as otlp:
-        collector.answers.extend([Answer(grpc.StatusCode.UNIMPLEMENTED), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)])
+        collector.answers.extend(
+            [Answer(grpc.StatusCode.UNIMPLEMENTED), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)]
+        )
         outcomes = await otlp.send([item("a"), item("b", TRACES), item("c", METRICS), item("d")])
     assert outcomes == [Retry(), DELIVERED, Retry(2), Retry()]
     assert len(collector.requests) == 1
@@ -102,14 +119,20 @@ async def test_what_cannot_be_read_is_rejected_alone(signal: Signal) -> None:
     async with sending_to(collector := Collector()) as otlp:
         assert await otlp.send([bad]) == [Rejected(ItemReason.MALFORMED)]
         assert collector.requests == []
-        assert await otlp.send([item("a", signal), bad, item("b", signal)]) == [DELIVERED, Rejected(ItemReason.MALFORMED), DELIVERED]
+        assert await otlp.send([item("a", signal), bad, item("b", signal)]) == [
+            DELIVERED,
+            Rejected(ItemReason.MALFORMED),
+            DELIVERED,
+        ]
     assert taken(collector, signal) == ["a", "b"]
 
 
 @every_signal
 @pytest.mark.parametrize("after", [None, 0.0, 1.5])
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not OK], ids=lambda code: code.name)
-async def test_an_answer_blames_an_item_or_is_for_another_try(code: grpc.StatusCode, after: float | None, signal: Signal) -> None:
+async def test_an_answer_blames_an_item_or_is_for_another_try(
+    code: grpc.StatusCode, after: float | None, signal: Signal
+) -> None:
     blames = code.name in BLAME and not (code is EXHAUSTED and after is not None)
     expected: Outcome = Rejected(BLAME[code.name]) if blames else Retry(after)
     async with sending_to(collector := Collector()) as otlp:
@@ -121,7 +144,9 @@ async def test_an_answer_blames_an_item_or_is_for_another_try(code: grpc.StatusC
 @every_signal
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code.name in BLAME], ids=lambda code: code.name)
 @pytest.mark.parametrize("letters", ["x", "ab", "xa", "aaax", "axaaxaaa", "xxxx"])
-async def test_blame_is_narrowed_down_to_the_items_at_fault(letters: str, code: grpc.StatusCode, signal: Signal) -> None:
+async def test_blame_is_narrowed_down_to_the_items_at_fault(
+    letters: str, code: grpc.StatusCode, signal: Signal
+) -> None:
     async def answer(request: bytes, context: Any) -> bytes:
         if b"faulty" in request:
             await context.abort(code)
@@ -130,13 +155,17 @@ async def test_blame_is_narrowed_down_to_the_items_at_fault(letters: str, code: 
     async with serving(signal, answer) as endpoint:
         otlp = Otlp(endpoint)
         batch = items(*("faulty" if letter == "x" else letter for letter in letters), signal=signal)
-        assert await otlp.send(batch) == [Rejected(BLAME[code.name]) if letter == "x" else DELIVERED for letter in letters]
+        assert await otlp.send(batch) == [
+            Rejected(BLAME[code.name]) if letter == "x" else DELIVERED for letter in letters
+        ]
         await otlp.close()
 
 
 async def test_what_is_found_while_blame_is_narrowed_down_stands_in_its_place() -> None:
     async with sending_to(collector := Collector()) as otlp:
-        collector.answers.extend([Answer(grpc.StatusCode.INVALID_ARGUMENT), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)])
+        collector.answers.extend(
+            [Answer(grpc.StatusCode.INVALID_ARGUMENT), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)]
+        )
         batch = [item("a"), parcel(LOGS.item, b"\xff"), item("b"), item("c")]
         assert await otlp.send(batch) == [DELIVERED, Rejected(ItemReason.MALFORMED), Retry(2), Retry(2)]
     assert taken(collector) == ["a"]
@@ -169,7 +198,9 @@ def test_a_wait_is_never_negative_and_may_be_left_open() -> None:
 
 
 @pytest.mark.parametrize(("signal", "records"), [(LOGS, "log records"), (TRACES, "spans"), (METRICS, "data points")])
-async def test_a_partial_success_is_counted_and_not_sent_again(signal: Signal, records: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_partial_success_is_counted_and_not_sent_again(
+    signal: Signal, records: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.extend([Answer(rejected=2), Answer(rejected=1), Answer(), Answer(rejected=1)])
         for _ in range(4):
@@ -177,7 +208,10 @@ async def test_a_partial_success_is_counted_and_not_sent_again(signal: Signal, r
         assert otlp.rejected == {"logs": 0, "traces": 0, "metrics": 0} | {signal.name: 4}
         assert len(collector.requests) == 4
     # When the total reaches 1, 2, 4, …: here it goes 2, 3, 4.
-    assert [record.message.partition("rejected ")[2] for record in caplog.records] == [f"2 {records} so far", f"4 {records} so far"]
+    assert [record.message.partition("rejected ")[2] for record in caplog.records] == [
+        f"2 {records} so far",
+        f"4 {records} so far",
+    ]
 
 
 async def test_the_log_holds_a_code_and_no_text_of_the_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -186,7 +220,10 @@ async def test_the_log_holds_a_code_and_no_text_of_the_answer(caplog: pytest.Log
         collector.answers.extend([Answer(grpc.StatusCode.UNAVAILABLE), Answer(grpc.StatusCode.UNAVAILABLE), Answer()])
         for _ in range(4):
             await otlp.send(items("planted"))
-    assert [record.message.partition("answers ")[2] for record in caplog.records] == ["UNAVAILABLE to logs", "OK to logs"]
+    assert [record.message.partition("answers ")[2] for record in caplog.records] == [
+        "UNAVAILABLE to logs",
+        "OK to logs",
+    ]
     assert "planted" not in caplog.text
     assert "as told" not in caplog.text
 
@@ -328,7 +365,9 @@ async def test_tls_is_never_given_up(ca: str) -> None:
 
 
 @pytest.mark.parametrize("make", [Collector, tls])
-async def test_a_collector_is_reached_past_any_proxy(make: Callable[[], Collector], ca: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_collector_is_reached_past_any_proxy(
+    make: Callable[[], Collector], ca: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with posing(monkeypatch) as asked, sending_to(make(), **({"ca": ca} if make is tls else {})) as otlp:
         assert await otlp.send(items("a")) == [DELIVERED]
     assert asked == []

@@ -12,7 +12,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData, ResourceLogs, ScopeLogs
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Gauge,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+)
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
@@ -25,7 +32,9 @@ Shape = tuple[type[Any], type[Any], type[Any], st.SearchStrategy[Any]]
 # Few different ones, so that many are equal; absent, empty and filled are three.
 URLS = st.sampled_from(["", "https://one"])
 NAMES = st.sampled_from(["", "a", "b"])
-ATTRIBUTES = st.lists(st.builds(KeyValue, key=NAMES, value=NAMES.map(lambda name: AnyValue(string_value=name))), max_size=2)
+ATTRIBUTES = st.lists(
+    st.builds(KeyValue, key=NAMES, value=NAMES.map(lambda name: AnyValue(string_value=name))), max_size=2
+)
 RESOURCES = st.none() | st.builds(Resource, attributes=ATTRIBUTES)
 SCOPES = st.none() | st.builds(InstrumentationScope, name=NAMES)
 TIMES = st.integers(0, 2**64 - 1)
@@ -40,7 +49,11 @@ SPANS: Shape = (
     ExportTraceServiceRequest,
     ResourceSpans,
     ScopeSpans,
-    st.builds(Span, name=st.text(max_size=200), links=st.lists(st.builds(Span.Link, trace_id=st.binary(max_size=16)), max_size=2)),
+    st.builds(
+        Span,
+        name=st.text(max_size=200),
+        links=st.lists(st.builds(Span.Link, trace_id=st.binary(max_size=16)), max_size=2),
+    ),
 )
 METRICS: Shape = (
     ExportMetricsServiceRequest,
@@ -59,7 +72,9 @@ def members(message: Message, number: int) -> Any:
     return getattr(message, message.DESCRIPTOR.fields_by_number[number].name)
 
 
-def group(cls: type[Message], shared: st.SearchStrategy[Any], inner: st.SearchStrategy[list[Any]]) -> st.SearchStrategy[Any]:
+def group(
+    cls: type[Message], shared: st.SearchStrategy[Any], inner: st.SearchStrategy[list[Any]]
+) -> st.SearchStrategy[Any]:
     first, second = (cls.DESCRIPTOR.fields_by_number[number].name for number in (1, 2))
     return st.builds(cls, **{first: shared, second: inner, "schema_url": URLS})
 
@@ -67,7 +82,9 @@ def group(cls: type[Message], shared: st.SearchStrategy[Any], inner: st.SearchSt
 def one(shape: Shape) -> st.SearchStrategy[Any]:
     """Items as the gateway makes them."""
     _, resource, scope, records = shape
-    return group(resource, RESOURCES, group(scope, SCOPES, st.lists(records, min_size=1, max_size=1)).map(lambda made: [made]))
+    return group(
+        resource, RESOURCES, group(scope, SCOPES, st.lists(records, min_size=1, max_size=1)).map(lambda made: [made])
+    )
 
 
 def whole(shape: Shape) -> st.SearchStrategy[Any]:
@@ -117,9 +134,14 @@ def test_regrouping_never_makes_it_longer(shape: Shape, data: st.DataObject) -> 
 # Lengths of one byte, two, three and four.
 @pytest.mark.parametrize("size", [0, 1, 100, 127, 128, 300, 16_300, 16_384, 70_000, 2_097_152])
 def test_a_long_record_stays_whole(size: int) -> None:
-    made = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(severity_text="x" * size)])], schema_url="https://one")
+    made = ResourceLogs(
+        scope_logs=[ScopeLogs(log_records=[LogRecord(severity_text="x" * size)])], schema_url="https://one"
+    )
     assert (
-        ExportLogsServiceRequest.FromString(regroup([made.SerializeToString()] * 2)).resource_logs[0].scope_logs[0].log_records
+        ExportLogsServiceRequest.FromString(regroup([made.SerializeToString()] * 2))
+        .resource_logs[0]
+        .scope_logs[0]
+        .log_records
         == [LogRecord(severity_text="x" * size)] * 2
     )
 
@@ -152,7 +174,9 @@ def test_what_no_serialiser_wrote_is_an_error(item: bytes) -> None:
         regroup([ResourceLogs().SerializeToString(), item])
 
 
-TAGS_AND_LENGTHS = st.lists(st.sampled_from([b"\x0a", b"\x12", b"\x1a", b"\x00", b"\x01", b"\x02", b"\x04", b"\x80"]), max_size=16)
+TAGS_AND_LENGTHS = st.lists(
+    st.sampled_from([b"\x0a", b"\x12", b"\x1a", b"\x00", b"\x01", b"\x02", b"\x04", b"\x80"]), max_size=16
+)
 
 
 @given(TAGS_AND_LENGTHS.map(b"".join))
@@ -167,9 +191,15 @@ def test_what_is_regrouped_stays_as_it_is_when_regrouped_again(item: bytes) -> N
 @pytest.mark.parametrize(
     ("message", "numbers"),
     [
-        *((message, {1}) for message in (ExportLogsServiceRequest, ExportTraceServiceRequest, ExportMetricsServiceRequest)),
+        *(
+            (message, {1})
+            for message in (ExportLogsServiceRequest, ExportTraceServiceRequest, ExportMetricsServiceRequest)
+        ),
         *((message, {1}) for message in (LogsData, TracesData, MetricsData)),
-        *((message, {1, 2, 3}) for message in (ResourceLogs, ResourceSpans, ResourceMetrics, ScopeLogs, ScopeSpans, ScopeMetrics)),
+        *(
+            (message, {1, 2, 3})
+            for message in (ResourceLogs, ResourceSpans, ResourceMetrics, ScopeLogs, ScopeSpans, ScopeMetrics)
+        ),
     ],
 )
 def test_no_slot_of_otlp_is_left_behind(message: type[Message], numbers: set[int]) -> None:

@@ -141,7 +141,9 @@ def test_a_span_is_a_line_with_all_ids_in_hexadecimal() -> None:
                                 "kind": 2,
                                 "startTimeUnixNano": "1544712660000000000",
                                 "attributes": [{"key": "traceId", "value": {"stringValue": "spanId"}}],
-                                "events": [{"name": "retry", "attributes": [{"key": "b", "value": {"bytesValue": "/w=="}}]}],
+                                "events": [
+                                    {"name": "retry", "attributes": [{"key": "b", "value": {"bytesValue": "/w=="}}]}
+                                ],
                                 "links": [{"traceId": "01" * 16, "spanId": "02" * 8, "flags": 1}],
                                 "status": {"code": 2},
                             }
@@ -169,11 +171,23 @@ DRAWN_EXEMPLAR = {"traceId": "01" * 16, "spanId": "02" * 8, "asDouble": 0.5}
             {"name": "calls", "unit": "1", "sum": {"aggregationTemporality": 2, "isMonotonic": True}},
         ),
         (
-            Metric(histogram=Histogram(data_points=[HistogramDataPoint(bucket_counts=[1], explicit_bounds=[0.5], exemplars=[EXEMPLAR])])),
-            {"histogram": {"dataPoints": [{"bucketCounts": ["1"], "explicitBounds": [0.5], "exemplars": [DRAWN_EXEMPLAR]}]}},
+            Metric(
+                histogram=Histogram(
+                    data_points=[HistogramDataPoint(bucket_counts=[1], explicit_bounds=[0.5], exemplars=[EXEMPLAR])]
+                )
+            ),
+            {
+                "histogram": {
+                    "dataPoints": [{"bucketCounts": ["1"], "explicitBounds": [0.5], "exemplars": [DRAWN_EXEMPLAR]}]
+                }
+            },
         ),
         (
-            Metric(exponential_histogram=ExponentialHistogram(data_points=[ExponentialHistogramDataPoint(exemplars=[EXEMPLAR])])),
+            Metric(
+                exponential_histogram=ExponentialHistogram(
+                    data_points=[ExponentialHistogramDataPoint(exemplars=[EXEMPLAR])]
+                )
+            ),
             {"exponentialHistogram": {"dataPoints": [{"exemplars": [DRAWN_EXEMPLAR]}]}},
         ),
     ],
@@ -190,7 +204,9 @@ IDS = {"trace_id", "span_id", "parent_span_id"}
 @pytest.mark.parametrize("message", [LogsData, TracesData, MetricsData])
 def test_every_id_of_otlp_is_known(message: type[Message]) -> None:
     # A newer opentelemetry-proto with bytes elsewhere: are they an ID, in hexadecimal, or data, in base64?
-    assert {field.name for field in fields(message.DESCRIPTOR, set()) if field.type == field.TYPE_BYTES} <= IDS | {"bytes_value"}
+    assert {field.name for field in fields(message.DESCRIPTOR, set()) if field.type == field.TYPE_BYTES} <= IDS | {
+        "bytes_value"
+    }
 
 
 def fields(descriptor: Any, seen: set[str]) -> Iterator[Any]:
@@ -217,7 +233,9 @@ def test_everything_else_is_proto_json_in_an_envelope(message: Message, expected
 
 
 def test_a_line_that_comes_again_can_be_told_by_its_key() -> None:
-    once, again, other = (json.loads(line(parcel("google.protobuf.Timestamp", sent), known)) for sent in (b"", b"", b"\x10\x00"))  # type: ignore[arg-type]
+    once, again, other = (
+        json.loads(line(parcel("google.protobuf.Timestamp", sent), known)) for sent in (b"", b"", b"\x10\x00")
+    )  # type: ignore[arg-type]
     assert once["key"] == again["key"] == parcel("google.protobuf.Timestamp", b"").key.hex()
     assert other == once | {"key": other["key"]} != once
 

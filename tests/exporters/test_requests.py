@@ -60,7 +60,13 @@ async def test_who_is_told_to_wait_asks_no_more() -> None:
 async def test_what_was_rejected_before_is_not_sent() -> None:
     vendor = Vendor()
     large = Rejected(ItemReason.TOO_LARGE)
-    assert await sent([b"a", large, b"b", large, b"c"], vendor, 2, 100) == [DELIVERED, large, DELIVERED, large, DELIVERED]
+    assert await sent([b"a", large, b"b", large, b"c"], vendor, 2, 100) == [
+        DELIVERED,
+        large,
+        DELIVERED,
+        large,
+        DELIVERED,
+    ]
     assert vendor.asked == [b"ab", b"c"]
 
 

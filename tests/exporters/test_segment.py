@@ -92,7 +92,9 @@ async def test_a_wrong_key_loses_nothing_and_is_told_once(
         exporter = segment(web, vendor.url)
         for _ in range(3):
             assert fared(await exporter.send(events(2))) == "rr"
-    assert [record.getMessage() for record in caplog.records] == ["destinations.vendor.exporter: answers 401; what is for it waits"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "destinations.vendor.exporter: answers 401; what is for it waits"
+    ]
 
 
 async def test_a_fixed_part_of_the_template_arrives_as_it_is(web: Web) -> None:

@@ -23,10 +23,27 @@ from tests.running import posing
 
 PUBLIC: Final = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 NOT_PUBLIC: Final = [
-    *("127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "0.0.0.0", "192.0.2.1"),
+    *(
+        "127.0.0.1",
+        "127.8.8.8",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "192.0.2.1",
+    ),
     *("198.18.0.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255"),
     *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "fec0::1", "ff02::1", "2001:db8::1"),
-    *("::ffff:10.0.0.1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a00:1", "64:ff9b::7f00:1", "2002:a00:1::1"),
+    *(
+        "::ffff:10.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a00:1",
+        "64:ff9b::7f00:1",
+        "2002:a00:1::1",
+    ),
     *("2001:0:4136:e378:8000:63bf:3fff:fdd2", "::10.0.0.1"),
 ]
 
@@ -126,7 +143,11 @@ ODD: Final = (
         ),
         *((f"https://{host}", True, True) for host in ("127.0.0.1", "[::1]", "localhost")),
         ("https://localhost", False, False),
-        *((f"http://{host}:8080", loopback, loopback) for host in ("127.0.0.1", "[::1]", "localhost") for loopback in (False, True)),
+        *(
+            (f"http://{host}:8080", loopback, loopback)
+            for host in ("127.0.0.1", "[::1]", "localhost")
+            for loopback in (False, True)
+        ),
         ("https://10.0.0.1", True, False),
         *((f"https://{host}", False, False) for host in ODD),
     ],
@@ -204,7 +225,9 @@ LARGE: Final = b"x" * (ANSWER_BYTES + 1)
         (b"?", "br", None),
     ],
 )
-async def test_an_answer_is_read_to_a_bound(web: Web, body: bytes, encoding: str | None, expected: bytes | None) -> None:
+async def test_an_answer_is_read_to_a_bound(
+    web: Web, body: bytes, encoding: str | None, expected: bytes | None
+) -> None:
     headers = {} if encoding is None else {"Content-Encoding": encoding}
     async with answering(server.Response(body=body, headers=headers)) as (url, _):
         assert (await post(web, url)).body == expected
@@ -247,7 +270,8 @@ def certified(authority: trustme.CA, name: str) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "expected"), [("vendor.example", True, 1), ("other.example", True, 0), ("vendor.example", False, 0)]
+    ("name", "known", "expected"),
+    [("vendor.example", True, 1), ("other.example", True, 0), ("vendor.example", False, 0)],
 )
 async def test_a_vendor_shows_a_certificate_of_its_name(
     authority: trustme.CA, tmp_path: Path, name: str, known: bool, expected: int
@@ -270,7 +294,8 @@ async def test_a_vendor_shows_a_certificate_of_its_name(
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"), [(None, "can't be read: No such file or directory"), ("no pem", "holds no certificates in PEM form")]
+    ("content", "expected"),
+    [(None, "can't be read: No such file or directory"), ("no pem", "holds no certificates in PEM form")],
 )
 def test_a_ca_that_is_none_is_named(tmp_path: Path, content: str | None, expected: str) -> None:
     path = tmp_path / "ca.pem"

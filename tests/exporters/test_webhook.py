@@ -32,7 +32,11 @@ async def receiver(*statuses: int) -> AsyncIterator[tuple[str, list[Any]]]:
         body, head = await request.read(), request.headers
         signed = f"{head['webhook-id']}.{head['webhook-timestamp']}.".encode() + body
         assert head["webhook-signature"] == "v1," + base64.b64encode(hmac.digest(SECRET, signed, "sha256")).decode()
-        assert (head["webhook-timestamp"], head["Content-Type"], request.path) == (str(NOW), "application/json", "/hooks/kannelle")
+        assert (head["webhook-timestamp"], head["Content-Type"], request.path) == (
+            str(NOW),
+            "application/json",
+            "/hooks/kannelle",
+        )
         taken.append((head["webhook-id"], json.loads(body)["items"]))
         return server.Response(status=left.pop(0) if left else 204)
 
@@ -105,8 +109,12 @@ async def test_what_has_no_form_is_rejected(web: Web, type: str, payload: bytes,
     assert taken == []
 
 
-@pytest.mark.parametrize("value", ["hunter2", "whsec_hunter2", "whsec_aHVudGVyMg==", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="])
-async def test_a_secret_has_the_form_that_the_standard_gives(web: Web, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+@pytest.mark.parametrize(
+    "value", ["hunter2", "whsec_hunter2", "whsec_aHVudGVyMg==", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="]
+)
+async def test_a_secret_has_the_form_that_the_standard_gives(
+    web: Web, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
     monkeypatch.setenv("SIGNING", value)
     with pytest.raises(BadConfig) as caught:
         webhook(web, "https://hooks.kannelle.example/in")

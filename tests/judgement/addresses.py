@@ -12,9 +12,15 @@ from typing import Final
 from tests.judgement.value import Bad, characters
 
 _BASE62: Final = digits + ascii_letters
-_NAMES: Final = "ada anna bob clara david emma felix greta hugo ines jonas lea marc nora omar paul rosa tom yves zoe".split()
-_FAMILIES: Final = "martin dubois keller murphy peeters smith rossi lopez weber laurent jansen moreau byrne schmitt".split()
-_DOMAINS: Final = "acme kannelle-video northwind contoso globex initech umbra nordlicht lumiere studio42 bluebird".split()
+_NAMES: Final = (
+    "ada anna bob clara david emma felix greta hugo ines jonas lea marc nora omar paul rosa tom yves zoe".split()
+)
+_FAMILIES: Final = (
+    "martin dubois keller murphy peeters smith rossi lopez weber laurent jansen moreau byrne schmitt".split()
+)
+_DOMAINS: Final = (
+    "acme kannelle-video northwind contoso globex initech umbra nordlicht lumiere studio42 bluebird".split()
+)
 _SUFFIXES: Final = "com fr de be ie eu io org net example co.uk".split()
 
 
@@ -67,7 +73,9 @@ def _place(random: Random) -> tuple[str, str]:
 
 def _address(random: Random) -> tuple[str, str]:
     name, family = random.choice(_NAMES), random.choice(_FAMILIES)
-    local = random.choice((name, f"{name}.{family}", f"{name[0]}{family}", f"{name}_{family}", f"{name}{random.randint(1, 99)}"))
+    local = random.choice(
+        (name, f"{name}.{family}", f"{name[0]}{family}", f"{name}_{family}", f"{name}{random.randint(1, 99)}")
+    )
     return local, f"{random.choice(_DOMAINS)}.{random.choice(_SUFFIXES)}"
 
 

@@ -97,7 +97,8 @@ def iban(random: Random) -> Bad:
 
 
 _IBANS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
-    country: re.findall(r"([0-9]+)!?([nacei])", registry.get_iban_spec(country).bban_spec) for country in registry.get_countries()
+    country: re.findall(r"([0-9]+)!?([nacei])", registry.get_iban_spec(country).bban_spec)
+    for country in registry.get_countries()
 }
 _IBAN_COUNTRIES: Final = sorted(_IBANS)
 

@@ -85,7 +85,9 @@ def kept_under(key: str, values: Iterable[str | int]) -> Iterator[bool]:
     for batch in batches(values):
         records = [LogRecord(attributes=[KeyValue(key=key, value=any_value(value))]) for value in batch]
         item = ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])
-        left = ResourceLogs.FromString(released(kannelles(), item.SerializeToString()).payload).scope_logs[0].log_records
+        left = (
+            ResourceLogs.FromString(released(kannelles(), item.SerializeToString()).payload).scope_logs[0].log_records
+        )
         yield from (sent.attributes == record.attributes for sent, record in zip(records, left, strict=True))
 
 

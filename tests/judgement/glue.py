@@ -136,7 +136,15 @@ GLUES: Final[Mapping[str, Glue]] = {
 TEXT_GLUES: Final[Mapping[str, Glue]] = {**GLUES, "between blanks": partial(_joined, " ")}
 """What may also be done to a value in a text."""
 
-_ALONE: Final = ("bare", "letters before", "letters after", "letters around", "all", "behind a number", "before a number")
+_ALONE: Final = (
+    "bare",
+    "letters before",
+    "letters after",
+    "letters around",
+    "all",
+    "behind a number",
+    "before a number",
+)
 _OF_NUMBERS: Final = ("between .", "regrouped", "regrouped mixed")
 
 

@@ -138,11 +138,19 @@ def project(random: Random) -> str:
         "frame": [random.randint(0, 10**10), random.randint(0, 10**10)],
         "fill": f"#{characters(HEX, 6, random)}",
         "text": random.choice(
-            ("Call +33 6 12 34 56 78", "ada@acme.example", "FR7630006000011234567890189", "Bonjour", "4111 1111 1111 1111")
+            (
+                "Call +33 6 12 34 56 78",
+                "ada@acme.example",
+                "FR7630006000011234567890189",
+                "Bonjour",
+                "4111 1111 1111 1111",
+            )
         ),
         "asset": b64encode(random.randbytes(12)).decode(),
     }
-    return json.dumps({"version": 3, "scenes": [scene() for _ in range(random.randint(1, 4))]}, indent=random.choice((None, 2)))
+    return json.dumps(
+        {"version": 3, "scenes": [scene() for _ in range(random.randint(1, 4))]}, indent=random.choice((None, 2))
+    )
 
 
 def drawing(random: Random) -> str:

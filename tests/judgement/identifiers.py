@@ -20,9 +20,7 @@ _BASE62: Final = digits + ascii_uppercase + ascii_lowercase
 # By Kubernetes' own rules: https://github.com/kubernetes/apimachinery, util/rand.
 _SAFE: Final = "bcdfghjklmnpqrstvwxz2456789"
 
-_WORDS: Final = (
-    "editor video exporter render api gateway auth billing media queue worker web player search sync notify h264 s3 v2 k8s".split()
-)
+_WORDS: Final = "editor video exporter render api gateway auth billing media queue worker web player search sync notify h264 s3 v2 k8s".split()
 _RESOURCES: Final = "i ami eni igw rtb sg snap subnet vol vpc".split()
 _REGIONS: Final = "eu-west-1 eu-west-3 eu-central-1 eu-north-1 us-east-2".split()
 
@@ -42,14 +40,21 @@ def pod(random: Random) -> str:
     template = "".join(_SAFE[ord(char) % len(_SAFE)] for char in str(random.getrandbits(32)))
     minutes = random.randint(26_000_000, 31_000_000)
     return random.choice(
-        (*(f"{name}-{template}-{suffix}",) * 5, f"{name}-{random.randint(0, 99)}", f"{name}-{suffix}", f"{name}-{minutes}-{suffix}")
+        (
+            *(f"{name}-{template}-{suffix}",) * 5,
+            f"{name}-{random.randint(0, 99)}",
+            f"{name}-{suffix}",
+            f"{name}-{minutes}-{suffix}",
+        )
     )
 
 
 def host(random: Random) -> str:
     """The name of a pod of a deployment or a stateful set, as its host name."""
     template = "".join(_SAFE[ord(char) % len(_SAFE)] for char in str(random.randint(10**7, 2**32 - 1)))
-    return random.choice((f"{_name(random)[:40]}-{template}-{characters(_SAFE, 5, random)}", f"editor-{random.randint(0, 99)}"))
+    return random.choice(
+        (f"{_name(random)[:40]}-{template}-{characters(_SAFE, 5, random)}", f"editor-{random.randint(0, 99)}")
+    )
 
 
 def node(random: Random) -> str:

@@ -61,7 +61,9 @@ def _bad(console: Console, field: str, count: int, word: str, named: int) -> Non
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Print how many values of each kind pass, glued each way, in per cent.")
+    parser = argparse.ArgumentParser(
+        description="Print how many values of each kind pass, glued each way, in per cent."
+    )
     parser.add_argument("--count", type=int, default=1000, help="values of each kind for each way of gluing")
     parser.add_argument("--kind", default="", help="only kinds with this in their name")
     parser.add_argument("--field", choices=MEASURES, default="operational")

@@ -47,13 +47,19 @@ def texts(kind: str, way: str, count: int) -> Passing:
     random = Random(f"texts {kind} {way}")
     sown = [(value, token, planted(token, random)) for value, token in glued(kind, way, count)]
     left = left_of_each("free_text", (text for _, _, text in sown), "store")
-    found = (f"{text} → {kept}" for (value, token, text), kept in zip(sown, left, strict=True) if _is_legible(value, token, text, kept))
+    found = (
+        f"{text} → {kept}"
+        for (value, token, text), kept in zip(sown, left, strict=True)
+        if _is_legible(value, token, text, kept)
+    )
     return Passing(count, list(found))
 
 
 def _is_legible(value: Bad, token: str, text: str, left: Any) -> bool:
     """Whether a run of the value's own characters is left, where the sentence doesn't hold the same by itself."""
-    told, rest, sentence = (alphanumerics(part) for part in (value.telling or value.bare, str(left or ""), text.replace(token, "")))
+    told, rest, sentence = (
+        alphanumerics(part) for part in (value.telling or value.bare, str(left or ""), text.replace(token, ""))
+    )
     size = min(TELLING_CHARS, len(told))
     runs = (told[start : start + size] for start in range(len(told) - size + 1))
     return any(run in rest and run not in sentence for run in runs)
@@ -72,7 +78,10 @@ def altered(kind: str, count: int) -> Passing:
     if rule.key:
         kept = list(kept_under(rule.key, made))
     else:
-        kept = [left == value for value, left in zip(made, left_of_each(rule.field, made, rule.destination, rule.policy), strict=True)]
+        kept = [
+            left == value
+            for value, left in zip(made, left_of_each(rule.field, made, rule.destination, rule.policy), strict=True)
+        ]
     return Passing(count, [str(value) for value, stays in zip(made, kept, strict=True) if not stays])
 
 

@@ -57,7 +57,15 @@ def test_a_word_with_two_meanings_names_a_metric(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["user.latitude", "user.age", "user.iban", "gps/latitude", "anna.martin.heart_rate", "card4111111111111111", "tel0612345678"],
+    [
+        "user.latitude",
+        "user.age",
+        "user.iban",
+        "gps/latitude",
+        "anna.martin.heart_rate",
+        "card4111111111111111",
+        "tel0612345678",
+    ],
 )
 def test_a_name_that_says_what_is_never_collected_is_no_metric(name: str) -> None:
     assert names.kept_as_metrics([name]) == set()

@@ -60,7 +60,9 @@ def cases() -> Iterator[Case]:
             yield _attribute(line)
     yield from map(_masked, *zip(*masked_texts(), strict=True))
     for field, value, destinations in EXEMPTED:
-        yield from (_exempted(field, value, destination, destination in destinations) for destination in ("store", "vendor"))
+        yield from (
+            _exempted(field, value, destination, destination in destinations) for destination in ("store", "vendor")
+        )
 
 
 def rendered() -> str:
@@ -75,7 +77,9 @@ def _judged(line: Line, places: str, destination: str) -> Case:
     case = _field_case(named, line.part, destination, given)
     if any(line.verdicts[place] == "w" for place in places):
         return case | {"withheld": "PERSONAL_ACCOUNT"}
-    kept = {STANDS[place].field: _kept(place, given[STANDS[place].field]) for place in places if line.verdicts[place] == "k"}
+    kept = {
+        STANDS[place].field: _kept(place, given[STANDS[place].field]) for place in places if line.verdicts[place] == "k"
+    }
     return case | {"output": {"text": _written(kept)}}
 
 

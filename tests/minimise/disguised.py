@@ -38,7 +38,9 @@ _ODD: Final = st.sampled_from([0, -1]) | st.integers(0, 2**64)
 _HIDDEN: Final = st.sampled_from([*HIDDEN, "+33612345678", "4111111111111111"])
 _SAID: Final = _HIDDEN.map(wide) | _HIDDEN.map(str.lower).map(_plain) | _HIDDEN.map(_plain)
 _RUNS: Final = (
-    _SAID | st.builds(_cased, _SAID, _ODD) | st.sampled_from(["a", "Ada", "ren\u00c9e", "\u0130", "gmail.com", "o'neill", "0612"])
+    _SAID
+    | st.builds(_cased, _SAID, _ODD)
+    | st.sampled_from(["a", "Ada", "ren\u00c9e", "\u0130", "gmail.com", "o'neill", "0612"])
 )
 _SPELT: Final = st.sampled_from(["{}", "{}", "{}.x", "X.{}", "{}+Tag", "a+{}", '"{}"', "{}=", "{}.{}", "X_{}"])
 

@@ -127,7 +127,9 @@ def test_a_number_that_goes_on_behind_a_plus_is_not_left_by_half(local: str) -> 
      "612-345-678", "48.8566+2.3522", "123-45-6789", "00-1b-44-11-3a-b7", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"],
 )  # fmt: skip
 @pytest.mark.parametrize("spelt", [str, str.lower, str.upper])
-def test_a_local_part_in_which_something_personal_stands_is_no_business_address(spelt: Callable[[str], str], local: str) -> None:
+def test_a_local_part_in_which_something_personal_stands_is_no_business_address(
+    spelt: Callable[[str], str], local: str
+) -> None:
     assert read(f"{spelt(local)}@acme.example") == MALFORMED
 
 
@@ -141,7 +143,9 @@ def test_a_name_below_a_domain_in_which_something_personal_stands_is_no_business
     assert read(f"x@{below.upper()}.acme.example") == MALFORMED
 
 
-@pytest.mark.parametrize("local", ["0612345678", "+33612345678", "4111111111111111", "FR7630006000011234567890189", "203.0.113.7"])
+@pytest.mark.parametrize(
+    "local", ["0612345678", "+33612345678", "4111111111111111", "FR7630006000011234567890189", "203.0.113.7"]
+)
 def test_a_local_part_that_is_other_personal_data_is_malformed(local: str) -> None:
     assert read(f"{local}@acme.example") == MALFORMED
 
@@ -160,7 +164,9 @@ def test_a_host_below_a_domain_that_is_other_personal_data_is_malformed(below: s
     assert read(f"x@{below}.acme.example") in (MALFORMED, PERSONAL)
 
 
-@pytest.mark.parametrize("domain", ["mail.acme.example", "eu-1.mail.acme.co.uk", "video2.acme.example", "a.b.c.acme.fr"])
+@pytest.mark.parametrize(
+    "domain", ["mail.acme.example", "eu-1.mail.acme.co.uk", "video2.acme.example", "a.b.c.acme.fr"]
+)
 def test_a_host_below_a_domain_is_nothing_odd(domain: str) -> None:
     assert read(f"ada@{domain}").kind is Kind.BUSINESS
 
@@ -203,12 +209,25 @@ def test_each_policy_has_its_own_domains(text: str, kind: Kind) -> None:
         assert read(text).kind is next((said for word, said in plainly.items() if word in text.lower()), kind)
 
 
-@given(ADDRESSES | st.sampled_from(["ada@family.example", "ada@eclipso.de", "ada_eclipso.de@acme.example", "ada@acme.example"]))
+@given(
+    ADDRESSES
+    | st.sampled_from(["ada@family.example", "ada@eclipso.de", "ada_eclipso.de@acme.example", "ada@acme.example"])
+)
 def test_what_one_policy_remembers_is_no_other_s(text: str) -> None:
-    by = [reader((), ()), reader(("family.example",), ()), reader((), ("eclipso.de",)), reader(("family.example",), ("eclipso.de",))]
+    by = [
+        reader((), ()),
+        reader(("family.example",), ()),
+        reader((), ("eclipso.de",)),
+        reader(("family.example",), ("eclipso.de",)),
+    ]
     first = [read(text) for read in by]
     reader.cache_clear()
-    fresh = [reader((), ("eclipso.de",)), reader((), ()), reader(("family.example",), ("eclipso.de",)), reader(("family.example",), ())]
+    fresh = [
+        reader((), ("eclipso.de",)),
+        reader((), ()),
+        reader(("family.example",), ("eclipso.de",)),
+        reader(("family.example",), ()),
+    ]
     assert [fresh[at](text) for at in (1, 3, 0, 2)] == first == [read(text) for read in by]
 
 

@@ -46,7 +46,13 @@ def _once(text: str, added: tuple[str, ...], removed: tuple[str, ...]) -> Kind:
     if _is_address(text):
         if _stands(mailbox.lower(), added, removed):
             return Kind.PERSONAL
-        if mailbox and not set("%!=#") & set(mailbox) and not find(mailbox) and not find(below) and not _goes_on(local, mailbox):
+        if (
+            mailbox
+            and not set("%!=#") & set(mailbox)
+            and not find(mailbox)
+            and not find(below)
+            and not _goes_on(local, mailbox)
+        ):
             return Kind.PERSONAL if _is_personal(domain.lower(), added, removed) else Kind.BUSINESS
     return Kind.PERSONAL if any(_is_personal(named, added, removed) for named in mail_domains(text)) else Kind.MALFORMED
 
@@ -76,15 +82,24 @@ def _is_personal(domain: str, added: tuple[str, ...], removed: tuple[str, ...]) 
 
 
 def _is_listed(domain: str, added: tuple[str, ...], removed: tuple[str, ...]) -> bool:
-    return domain in added or (domain in LISTED and domain not in removed and (domain in CORE or domain not in BUSINESS))
+    return domain in added or (
+        domain in LISTED and domain not in removed and (domain in CORE or domain not in BUSINESS)
+    )
 
 
 def _stands(local: str, added: tuple[str, ...], removed: tuple[str, ...]) -> bool:
     """Whether a consumer's domain stands in a local part. Each part is tried that no letter or digit touches, a long name by its end."""
-    cuts = [at for at in range(len(local) + 1) if not (0 < at < len(local) and local[at - 1].isalnum() and local[at].isalnum())]
+    cuts = [
+        at
+        for at in range(len(local) + 1)
+        if not (0 < at < len(local) and local[at - 1].isalnum() and local[at].isalnum())
+    ]
     parts = [local[start:end] for start, end in combinations(cuts, 2)]
     return any(
-        BRAND.fullmatch(part) or LONG_BRAND.fullmatch(part) or part.endswith(LONG_CORE) or _is_listed(part, added, removed)
+        BRAND.fullmatch(part)
+        or LONG_BRAND.fullmatch(part)
+        or part.endswith(LONG_CORE)
+        or _is_listed(part, added, removed)
         for part in parts
     )
 

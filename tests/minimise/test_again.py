@@ -59,7 +59,9 @@ def test_items_of_ours_and_of_otlp_stay_as_they_are(data: bytes, index: int, fac
     chance = Chance(data)
     held, minimiser = engines()[index]
     types = ("t.M", "kannelle.privacy.v1.AnalyticsEvent", "kannelle.privacy.v1.UserContext")
-    raw = Wire(chance, held, [name for name in types if name in held.messages]).message(held.message(minimiser.plan.type))
+    raw = Wire(chance, held, [name for name in types if name in held.messages]).message(
+        held.message(minimiser.plan.type)
+    )
     event(check(minimiser, raw, facts))
     event(check(minimiser, mutated(chance, raw), facts))
 
@@ -105,7 +107,10 @@ def test_what_hides_addresses_stays_as_it_is(sayings: dict[str, Any], destinatio
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_what_a_vendor_gets_it_gets_again(hidden: str) -> None:
     message, minimiser = saying("us-vendor")
-    assert check(minimiser, message(mail=f"{wide(hidden).upper()}@acme.example").SerializeToString(), UNKNOWN) != "released"
+    assert (
+        check(minimiser, message(mail=f"{wide(hidden).upper()}@acme.example").SerializeToString(), UNKNOWN)
+        != "released"
+    )
 
 
 def test_what_would_be_too_large_to_be_decided_on_again_is_refused() -> None:

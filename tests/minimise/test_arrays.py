@@ -74,5 +74,7 @@ def test_only_what_is_sought_counts() -> None:
         (None, ()),
     ],
 )
-def test_what_is_sought_is_what_the_rule_of_strings_looks_for(rule: Scalar | None, sought: tuple[Detector, ...]) -> None:
+def test_what_is_sought_is_what_the_rule_of_strings_looks_for(
+    rule: Scalar | None, sought: tuple[Detector, ...]
+) -> None:
     assert sought_of(rule) == sought

@@ -34,7 +34,14 @@ BAD: Final = {
     f"at {PLACE}": R.LOOKS_LIKE_COORDINATES,
 }
 GOOD: Final = {
-    "NAME": ("Ada Byron", "Ada Byron <ada@gmail.com>", "+33 6 12 34 56 78", "François d'Épinay-Łuków", "\u0622\u062f\u0627", "203.0.113.7"),
+    "NAME": (
+        "Ada Byron",
+        "Ada Byron <ada@gmail.com>",
+        "+33 6 12 34 56 78",
+        "François d'Épinay-Łuków",
+        "\u0622\u062f\u0627",
+        "203.0.113.7",
+    ),
     "PHONE": ("+33 6 12 34 56 78", "0612345678", "+1 (212) 555-2368", "+49 30 901820", "+353 85 012 3456"),
     "ORGANISATION": ("Acme S.A.S.", "info@acme.example", "01 42 68 53 00"),
     "PAYMENT": ("PO-2026-0071", "SEPA, 30 days", "ada@acme.example"),
@@ -49,7 +56,9 @@ def body(category: str) -> str:
     )
 
 
-def left(category: str, text: str, destination: str = "eu-service") -> tuple[Any, set[tuple[str, Reason, FieldVerdict]]]:
+def left(
+    category: str, text: str, destination: str = "eu-service"
+) -> tuple[Any, set[tuple[str, Reason, FieldVerdict]]]:
     made = compiler(body(category))
     release = released(Minimiser(made.plan("t.A", destination)), encode(made.contract, "t.A", text))
     told = {(one.path, one.reason, one.verdict) for one in release.stripped}
@@ -75,7 +84,13 @@ def test_the_data_names_categories_that_may_be_received_and_all_kinds_where_all_
 @pytest.mark.parametrize("bad", BAD)
 def test_what_is_never_collected_is_stripped_wherever_it_stands(category: str, bad: str) -> None:
     item, told = left(category, everywhere(bad))
-    assert (item.one, list(item.many), item.HasField("held"), dict(item.by), item.below.one) == ("", ["x"], False, {}, "")
+    assert (item.one, list(item.many), item.HasField("held"), dict(item.by), item.below.one) == (
+        "",
+        ["x"],
+        False,
+        {},
+        "",
+    )
     assert {(reason, verdict) for _, reason, verdict in told} == {(BAD[bad], STRIP)}
     assert {path for path, _, _ in told} == {"one", "many[*]", "held", "by[*]", "below.one"}
 
@@ -87,10 +102,18 @@ def test_a_key_of_a_map_is_a_text_too(category: str) -> None:
     assert told == {("by[*]", R.LOOKS_LIKE_CARD, STRIP)}
 
 
-@pytest.mark.parametrize(("category", "value"), [(category, value) for category, values in GOOD.items() for value in values])
+@pytest.mark.parametrize(
+    ("category", "value"), [(category, value) for category, values in GOOD.items() for value in values]
+)
 def test_what_belongs_there_stays(category: str, value: str) -> None:
     item, told = left(category, everywhere(value))
-    assert (item.one, list(item.many), item.held.value, dict(item.by), item.below.one) == (value, ["x", value], value, {"k": value}, value)
+    assert (item.one, list(item.many), item.held.value, dict(item.by), item.below.one) == (
+        value,
+        ["x", value],
+        value,
+        {"k": value},
+        value,
+    )
     assert told == set()
 
 

@@ -85,7 +85,9 @@ def test_what_is_planted_at_any_depth_stays_here(destination: str, way: str, lev
     if levels <= MAX_DEPTH:
         wanted = Oracle(made.contract, made.classes, made.site(destination)).decide("t.M", raw, UNKNOWN)
         assert wanted is not None
-        assert list(shape(decode(made.contract, "t.M", verdict.payload), made.contract)) == list(shape(wanted, made.contract))
+        assert list(shape(decode(made.contract, "t.M", verdict.payload), made.contract)) == list(
+            shape(wanted, made.contract)
+        )
 
 
 @pytest.mark.parametrize("levels", [1, 2, 29, 30, 59, 60, 61, 90])

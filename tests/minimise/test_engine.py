@@ -97,8 +97,14 @@ message K {
         ("string a = 1 @WORK_EMAIL;", ADDRESS),
         ("repeated string a = 1 @WORK_EMAIL;", ADDRESS),
         ("google.protobuf.StringValue a = 1 @WORK_EMAIL;", record(1, 2, ADDRESS)),
-        ("map<string, bool> a = 1 @{category: OPERATIONAL, map_key: WORK_EMAIL};", record(1, 2, ADDRESS + record(2, 0, b"\x01"))),
-        ("map<bool, string> a = 1 @{category: WORK_EMAIL, map_key: OPERATIONAL};", record(1, 2, record(2, 2, b"anna@acme.example"))),
+        (
+            "map<string, bool> a = 1 @{category: OPERATIONAL, map_key: WORK_EMAIL};",
+            record(1, 2, ADDRESS + record(2, 0, b"\x01")),
+        ),
+        (
+            "map<bool, string> a = 1 @{category: WORK_EMAIL, map_key: OPERATIONAL};",
+            record(1, 2, record(2, 2, b"anna@acme.example")),
+        ),
         ("N n = 1;", record(1, 2, ADDRESS)),
         ("repeated N n = 1;", record(1, 2, ADDRESS)),
         ("O o = 1;", record(1, 2, record(1, 2, ADDRESS))),
@@ -106,24 +112,39 @@ message K {
         ("K k = 1;", record(1, 2, record(2, 2, b"\x08\x01" + record(2, 2, ADDRESS)))),
         ("K k = 1;", record(1, 2, record(3, 2, ADDRESS) + record(4, 2, b"ok"))),
         ("google.protobuf.Any a = 1;", record(1, 2, record(1, 2, b"/t.N") + record(2, 2, ADDRESS))),
-        ("google.protobuf.Any a = 1;", record(1, 2, record(1, 2, b"/t.K") + record(2, 2, record(1, 2, ADDRESS + record(2, 0, b"\x01"))))),
+        (
+            "google.protobuf.Any a = 1;",
+            record(1, 2, record(1, 2, b"/t.K") + record(2, 2, record(1, 2, ADDRESS + record(2, 0, b"\x01")))),
+        ),
         ("repeated google.protobuf.Any a = 1;", record(1, 2, record(1, 2, b"/t.N") + record(2, 2, ADDRESS))),
     ],
 )
 def test_what_depends_on_facts_is_asked_anew_wherever_it_stands(body: str, raw: bytes) -> None:
     engine = minimiser(f"message M {{ {body} }} {HOLDERS}", "t.M", "us-service")
     asked = (UNKNOWN, RECORDED, STRANGER, RECORDED, NOBODY, UNKNOWN, STRANGER)
-    assert [outcome(engine, raw, facts) for facts in asked] == ["kept", "kept", "stripped", "kept", "stripped", "kept", "stripped"]
+    assert [outcome(engine, raw, facts) for facts in asked] == [
+        "kept",
+        "kept",
+        "stripped",
+        "kept",
+        "stripped",
+        "kept",
+        "stripped",
+    ]
 
 
-@pytest.mark.parametrize("body", ["google.protobuf.Timestamp a = 1 @OPERATIONAL;", "N n = 1;", "google.protobuf.Any any = 1;"])
+@pytest.mark.parametrize(
+    "body", ["google.protobuf.Timestamp a = 1 @OPERATIONAL;", "N n = 1;", "google.protobuf.Any any = 1;"]
+)
 def test_a_time_is_held_against_the_receipt_of_its_own_item(body: str) -> None:
     time = record(1, 0, varint(NOW))
     raw = {
         "N": record(1, 2, record(1, 2, time)),
         "google.protobuf.Any": record(1, 2, record(1, 2, b"t.N") + record(2, 2, record(1, 2, time))),
     }
-    engine = minimiser(f"message M {{ {body} }} message N {{ google.protobuf.Timestamp a = 1 @OPERATIONAL; }}", "t.M", "us-log")
+    engine = minimiser(
+        f"message M {{ {body} }} message N {{ google.protobuf.Timestamp a = 1 @OPERATIONAL; }}", "t.M", "us-log"
+    )
     item = raw.get(body.partition(" ")[0], record(1, 2, time))
     days = (0, 7, 8, -7, -8, 0)
     assert [varint(NOW) in released(engine, item, Facts((NOW + day * 86_400) * 10**9)).payload for day in days] == [
@@ -142,7 +163,9 @@ def test_addresses_are_normalised_wherever_they_stand() -> None:
     held = contract(proto(body))
     text = 'a: "{0}" b: ["{0}", "{1}"] c {{ value: "{0}" }} d {{ key: "{0}" value: "{1}" }}'
     left = released(minimiser(body, "t.M", "us-log"), encode(held, "t.M", text.format("A+x@B.Example", "C@b.example")))
-    assert decode(held, "t.M", left.payload).SerializeToString() == encode(held, "t.M", text.format("a@b.example", "c@b.example"))
+    assert decode(held, "t.M", left.payload).SerializeToString() == encode(
+        held, "t.M", text.format("a@b.example", "c@b.example")
+    )
     assert left.stripped == ()
 
 
@@ -161,7 +184,9 @@ def test_an_entry_whose_place_another_takes_counts_as_stripped(keys: Sequence[st
     raw = b"".join(record(4, 2, record(1, 2, key.encode()) + record(2, 0, b"\x01")) for key in keys)
     release = released(minimiser(body, "t.M", "us-log"), raw)
     assert len(decode(contract(proto(body)), "t.M", release.payload).d) == left  # type: ignore[attr-defined]  # the map
-    assert [(one.path, one.reason, one.count) for one in release.stripped] == [("d[*]", FieldReason.DUPLICATE_KEY, gone)] * bool(gone)
+    assert [(one.path, one.reason, one.count) for one in release.stripped] == [
+        ("d[*]", FieldReason.DUPLICATE_KEY, gone)
+    ] * bool(gone)
 
 
 WRITE: Final[dict[str, Callable[[int], bytes]]] = {
@@ -198,7 +223,10 @@ message N { string x = 1 @OPERATIONAL; string y = 2; }
         (record(2, 2, b"Anna Smith") + record(1, 2, b"ok"), record(1, 2, b"ok")),
         (record(1, 2, b"ok") + record(1, 2, b"Anna Smith"), b""),
         (record(1, 2, b"ok") + record(3, 2, record(1, 2, b"x")), record(3, 2, record(1, 2, b"x"))),
-        (record(3, 2, record(1, 2, b"x")) + record(2, 2, b"Anna Smith") + record(3, 2, b""), record(3, 2, record(1, 2, b"x"))),
+        (
+            record(3, 2, record(1, 2, b"x")) + record(2, 2, b"Anna Smith") + record(3, 2, b""),
+            record(3, 2, record(1, 2, b"x")),
+        ),
     ],
 )
 def test_of_several_members_of_a_oneof_an_earlier_one_may_stay(raw: bytes, left: bytes) -> None:
@@ -213,18 +241,14 @@ def test_of_several_enum_numbers_a_known_one_stays() -> None:
 
 
 def test_a_zero_that_the_wire_need_not_have_is_not_judged() -> None:
-    body = (
-        "message M { int32 a = 1 @{category: OPERATIONAL, min: 1, max: 5}; optional int32 b = 2 @{category: OPERATIONAL, min: 1, max: 5}; }"
-    )
+    body = "message M { int32 a = 1 @{category: OPERATIONAL, min: 1, max: 5}; optional int32 b = 2 @{category: OPERATIONAL, min: 1, max: 5}; }"
     release = released(minimiser(body, "t.M", "eu-log"), record(1, 0, b"\0") + record(2, 0, b"\0"))
     assert (release.payload, [one.path for one in release.stripped]) == (b"", ["b"])
 
 
 # ── Limits ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-DEEP: Final = (
-    "message M { M child = 1; string code = 2 @OPERATIONAL; repeated M many = 4; map<int32, M> keyed = 5 @{map_key: OPERATIONAL}; }"
-)
+DEEP: Final = "message M { M child = 1; string code = 2 @OPERATIONAL; repeated M many = 4; map<int32, M> keyed = 5 @{map_key: OPERATIONAL}; }"
 
 
 def nest(times: int, inner: bytes, number: int = 1) -> bytes:
@@ -242,14 +266,18 @@ def refusal(engine: Minimiser, raw: bytes) -> Reason:
 @pytest.mark.parametrize("number", [1, 4])
 def test_a_message_may_be_as_deep_as_is_known_to_be_stripped(number: int) -> None:
     engine = minimiser(DEEP, "t.M", "eu-log")
-    assert released(engine, nest(MAX_DEPTH, record(2, 2, b"a"), number)).payload == nest(MAX_DEPTH, record(2, 2, b"a"), number)
+    assert released(engine, nest(MAX_DEPTH, record(2, 2, b"a"), number)).payload == nest(
+        MAX_DEPTH, record(2, 2, b"a"), number
+    )
     assert released(engine, nest(MAX_DEPTH, record(2, 2, b"a b"), number)).payload == nest(MAX_DEPTH, b"", number)
     for depth in (MAX_DEPTH + 1, 99, 100, 101, 200, 5000):
         assert refusal(engine, nest(depth, record(2, 2, b"a"), number)) is ItemReason.TOO_DEEP
 
 
 def test_what_is_stripped_may_be_deeper_still() -> None:
-    assert released(minimiser(DEEP, "t.M", "eu-log"), nest(500, b"", number=9) + record(2, 2, b"a")).payload == record(2, 2, b"a")
+    assert released(minimiser(DEEP, "t.M", "eu-log"), nest(500, b"", number=9) + record(2, 2, b"a")).payload == record(
+        2, 2, b"a"
+    )
 
 
 def test_an_item_is_of_a_bounded_size() -> None:
@@ -265,7 +293,8 @@ def test_much_of_the_same_is_no_matter() -> None:
     odd = [b"k%d" % n if n % 2 else b"k %d" % n for n in range(10_000)]
     entries = [record(2, 2, record(1, 2, key) + record(2, 0, b"\x01")) for key in odd]
     release = released(
-        minimiser(body, "t.M", "eu-log"), b"".join([record(1, 2, key) for key in odd] + entries + [record(3, 2, b"")] * 20_000)
+        minimiser(body, "t.M", "eu-log"),
+        b"".join([record(1, 2, key) for key in odd] + entries + [record(3, 2, b"")] * 20_000),
     )
     assert {(one.path, one.count) for one in release.stripped} == {("a[*]", 5000), ("b[*]", 5000)}
     assert release.payload.endswith(record(3, 2, b"") * 20_000)
@@ -295,13 +324,18 @@ def test_what_is_malformed_is_refused_each_time(raw: bytes) -> None:
 
 
 def test_unknown_groups_that_nest_too_deep_are_refused() -> None:
-    assert refusal(minimiser(DEEP, "t.M", "eu-log"), tag(9, 3) * 101 + tag(9, 4) * 101) in (ItemReason.MALFORMED, ItemReason.TOO_DEEP)
+    assert refusal(minimiser(DEEP, "t.M", "eu-log"), tag(9, 3) * 101 + tag(9, 4) * 101) in (
+        ItemReason.MALFORMED,
+        ItemReason.TOO_DEEP,
+    )
 
 
 def test_text_that_is_not_utf_8_is_refused_where_it_would_be_kept() -> None:
     """Of proto2, whose parser lets it pass, too."""
     head = 'syntax = "proto2"; package t; import "kannelle/privacy/v1/annotations.proto";'
-    engine = minimiser("message M { optional string a = 1 @NAME; optional string b = 2; }", "t.M", "eu-service", head=head)
+    engine = minimiser(
+        "message M { optional string a = 1 @NAME; optional string b = 2; }", "t.M", "eu-service", head=head
+    )
     assert refusal(engine, b"\x0a\x01\xff") is ItemReason.MALFORMED
     assert released(engine, b"\x12\x01\xff").payload == b""
 
@@ -345,7 +379,8 @@ def test_threads_that_share_a_minimiser_get_the_same_bytes(destination: str) -> 
         with ThreadPoolExecutor(4) as pool:
             rounds = [
                 *pool.map(
-                    lambda shift: [released(shared, raw, RECORDED).payload for raw in items[shift:] + items[:shift]], range(0, 600, 75)
+                    lambda shift: [released(shared, raw, RECORDED).payload for raw in items[shift:] + items[:shift]],
+                    range(0, 600, 75),
                 )
             ]
     for shift, got in zip(range(0, 600, 75), rounds, strict=True):
@@ -357,7 +392,9 @@ def test_memory_stays_bounded_and_changes_nothing() -> None:
     for index in range(REMEMBERED + 100):
         assert released(engine, record(1, 2, b"v%d" % index) + record(2, 2, b"usr_%d" % index)).stripped == ()
     for index in (0, REMEMBERED, REMEMBERED + 99):
-        assert released(engine, record(1, 2, b"v%d" % index) + record(2, 2, b"user%d" % index)).payload == record(1, 2, b"v%d" % index)
+        assert released(engine, record(1, 2, b"v%d" % index) + record(2, 2, b"user%d" % index)).payload == record(
+            1, 2, b"v%d" % index
+        )
 
 
 TWINS: Final = """

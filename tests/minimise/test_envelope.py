@@ -114,7 +114,8 @@ def test_by_default_trace_context_stays_in_the_eu_and_nothing_else_goes() -> Non
 
 
 @pytest.mark.parametrize(
-    "key", ["user-agent", "te", "content-type", "accept-encoding", "grpc-timeout", "grpc-encoding", "grpc-status-details-bin"]
+    "key",
+    ["user-agent", "te", "content-type", "accept-encoding", "grpc-timeout", "grpc-encoding", "grpc-status-details-bin"],
 )
 def test_what_grpc_adds_itself_is_neither_relayed_nor_counted(key: str) -> None:
     assert at("eu-service").metadata([(key, "x")], UNKNOWN) == ((), 0)
@@ -140,7 +141,10 @@ def test_an_address_is_judged_by_the_facts(destination: str, facts: Facts, wante
 
 
 def test_a_personal_address_reaches_no_vendor() -> None:
-    assert at("us-vendor").metadata([("x-mail", "ada@gmail.com"), ("x-codec", "hevc")], UNKNOWN) == ((("x-codec", "hevc"),), 1)
+    assert at("us-vendor").metadata([("x-mail", "ada@gmail.com"), ("x-codec", "hevc")], UNKNOWN) == (
+        (("x-codec", "hevc"),),
+        1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,9 @@ def test_a_personal_address_reaches_no_vendor() -> None:
         (["name=" + '"' * 4000], "", 1),
     ],
 )  # fmt: skip
-def test_of_baggage_named_entries_leave_when_what_they_say_passes(values: Sequence[str], wanted: str, dropped: int) -> None:
+def test_of_baggage_named_entries_leave_when_what_they_say_passes(
+    values: Sequence[str], wanted: str, dropped: int
+) -> None:
     given = [("baggage", value) for value in values]
     assert at("eu-service").metadata(given, UNKNOWN) == ((("baggage", wanted),) if wanted else (), dropped)
     assert at("us-service").metadata(given, UNKNOWN) == ((), len(values))
@@ -217,8 +223,12 @@ PLANTED: Final = st.sampled_from([
     ADDRESS, PHONE, quote(ADDRESS, safe=""), f"topic={ADDRESS}", f"topic={PHONE}", f"topic={quote(ADDRESS, safe='')},acme={ADDRESS}",
     f"acme={PHONE}", f"user={ADDRESS}", f"{ADDRESS}={ADDRESS}", f"a {ADDRESS}\u00e9", "ada%2540acme.example",
 ])  # fmt: skip
-VALUES: Final = st.one_of(st.text(max_size=40), st.binary(max_size=20), PLANTED, st.tuples(st.text(max_size=5), PLANTED).map("".join))
-JUDGED: Final = frozenset({"x-user", "x-topic", "x-codec", "x-note", "traceparent", "tracestate", "baggage", "grpc-retry-pushback-ms"})
+VALUES: Final = st.one_of(
+    st.text(max_size=40), st.binary(max_size=20), PLANTED, st.tuples(st.text(max_size=5), PLANTED).map("".join)
+)
+JUDGED: Final = frozenset(
+    {"x-user", "x-topic", "x-codec", "x-note", "traceparent", "tracestate", "baggage", "grpc-retry-pushback-ms"}
+)
 
 
 DESTINATIONS: Final = st.sampled_from(["eu-service", "us-service", "us-vendor", "eu-indirect"])
@@ -244,7 +254,9 @@ def test_nothing_personal_is_left_where_the_rules_look_for_it(given: list[Pair],
     for key, value in at(destination).metadata(given, UNKNOWN)[0]:
         if key in JUDGED:
             entries = [entry for entry in str(value).split(",") if not entry.startswith(("name=", "mail="))]
-            assert not any(planted in entry for entry in entries for planted in (ADDRESS, PHONE, quote(ADDRESS, safe="")))
+            assert not any(
+                planted in entry for entry in entries for planted in (ADDRESS, PHONE, quote(ADDRESS, safe=""))
+            )
 
 
 # ── Status ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -267,7 +279,9 @@ SPECIAL: Final = "\t\ntest with whitespace\r\nand Unicode BMP \u263a and non-BMP
         (13, "lone \ud800 surrogate", "lone \ufffd surrogate", "internal error"),
     ],
 )
-def test_a_status_says_its_text_where_free_text_may_go_and_a_fixed_one_elsewhere(code: int, text: str, inside: str, outside: str) -> None:
+def test_a_status_says_its_text_where_free_text_may_go_and_a_fixed_one_elsewhere(
+    code: int, text: str, inside: str, outside: str
+) -> None:
     assert (at("eu-service").message(code, text), at("us-service").message(code, text)) == (inside, outside)
 
 
@@ -307,14 +321,19 @@ def test_each_detail_is_minimised_by_its_own_plan() -> None:
     wanted = [RETRY, ErrorInfo(reason="FULL", domain="crm"), cleaned]
     found = left("eu-service", raw)
     assert (found.code, found.message) == (5, "no [EMAIL]")
-    assert [detail.type_url for detail in found.details] == [f"type.googleapis.com/{message.DESCRIPTOR.full_name}" for message in wanted]
+    assert [detail.type_url for detail in found.details] == [
+        f"type.googleapis.com/{message.DESCRIPTOR.full_name}" for message in wanted
+    ]
     assert [detail.value for detail in found.details] == [message.SerializeToString() for message in wanted]
 
 
 def test_outside_the_eu_less_is_left_of_them() -> None:
     found = left("us-service", status(RETRY, FULL, LocalizedMessage(message=ADDRESS)))
     assert (found.code, found.message) == (5, "not found")
-    assert [detail.value for detail in found.details] == [RETRY.SerializeToString(), ErrorInfo(reason="FULL").SerializeToString()]
+    assert [detail.value for detail in found.details] == [
+        RETRY.SerializeToString(),
+        ErrorInfo(reason="FULL").SerializeToString(),
+    ]
 
 
 def any_of(url: str, value: bytes) -> bytes:
@@ -364,8 +383,12 @@ def test_details_are_bounded() -> None:
     assert MOST_BYTES - 1100 < len(raw) <= MOST_BYTES
 
 
-NAMES: Final = st.sampled_from(["google.rpc.RetryInfo", "google.rpc.ErrorInfo", "google.rpc.DebugInfo", "t.M", "t.Hidden", "acme.No", ""])
-ANYS: Final = st.builds(AnyMessage, type_url=NAMES.map("x/".__add__), value=st.binary(max_size=30) | st.just(FULL.SerializeToString()))
+NAMES: Final = st.sampled_from(
+    ["google.rpc.RetryInfo", "google.rpc.ErrorInfo", "google.rpc.DebugInfo", "t.M", "t.Hidden", "acme.No", ""]
+)
+ANYS: Final = st.builds(
+    AnyMessage, type_url=NAMES.map("x/".__add__), value=st.binary(max_size=30) | st.just(FULL.SerializeToString())
+)
 STATUSES: Final = st.builds(lambda details: Status(details=details).SerializeToString(), st.lists(ANYS, max_size=4))
 
 

@@ -49,7 +49,9 @@ EVENT: Final = field(2, b"video.exported")
         ("SupportService", "SendMessage", ["eu-log"]),
     ],
 )
-def test_a_calls_own_flow_comes_before_its_services(service: str, method: str, expected: list[str], flows: Flows) -> None:
+def test_a_calls_own_flow_comes_before_its_services(
+    service: str, method: str, expected: list[str], flows: Flows
+) -> None:
     assert destinations(flows.of_method(f"{V1}{service}", method), EVENT) == expected
 
 
@@ -62,7 +64,12 @@ def reason_of(call: object) -> Reason:
 
 @pytest.mark.parametrize(
     ("service", "method"),
-    [("SupportService", "SendMessages"), ("ActivityLogService", "RecordActivity"), ("", ""), ("AnalyticsService/TrackEvent", "")],
+    [
+        ("SupportService", "SendMessages"),
+        ("ActivityLogService", "RecordActivity"),
+        ("", ""),
+        ("AnalyticsService/TrackEvent", ""),
+    ],
 )
 def test_a_call_without_a_flow_is_refused(service: str, method: str, flows: Flows) -> None:
     assert reason_of(lambda: flows.of_method(f"{V1}{service}", method)) is ItemReason.UNKNOWN_FLOW

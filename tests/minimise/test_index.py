@@ -213,8 +213,14 @@ def point(kind: str, text: str) -> str:
         (TRACES.item, span(within("links", ID)), {USER}),
         (METRICS.item, within("resource", ID), {USER}),
         (METRICS.item, within("scope_metrics", within("scope", ID)), {USER}),
-        *((METRICS.item, point(kind, ID), {USER}) for kind in ("gauge", "sum", "histogram", "exponential_histogram", "summary")),
-        *((METRICS.item, point(kind, EXEMPLAR), {USER}) for kind in ("gauge", "sum", "histogram", "exponential_histogram")),
+        *(
+            (METRICS.item, point(kind, ID), {USER})
+            for kind in ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+        ),
+        *(
+            (METRICS.item, point(kind, EXEMPLAR), {USER})
+            for kind in ("gauge", "sum", "histogram", "exponential_histogram")
+        ),
     ],
 )
 def test_attributes_are_found_in_every_slot(type: str, text: str, expected: set[Found]) -> None:
@@ -224,8 +230,12 @@ def test_attributes_are_found_in_every_slot(type: str, text: str, expected: set[
 KEYS: Final = st.sampled_from(
     ("user.id", "user.email", "user", "id", "email", "owner", "kind", "name", "owner.kind", "owner.a.b", "code", "x")
 )
-SCALARS: Final = st.sampled_from(("usr_1", "usr_2", "ada@acme.example", "Ada+x@acme.example", "ada@gmail.com", "v1", 42, -1, True, 0.5))
-VALUES: Final = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=10)
+SCALARS: Final = st.sampled_from(
+    ("usr_1", "usr_2", "ada@acme.example", "Ada+x@acme.example", "ada@gmail.com", "v1", 42, -1, True, 0.5)
+)
+VALUES: Final = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=10
+)
 
 
 def said(pair: KeyValue, above: str) -> Iterator[Found]:
@@ -238,7 +248,13 @@ def said_at(path: str, value: AnyValue) -> Iterator[Found]:
         yield from said_at(path, element)
     for pair in value.kvlist_value.values:
         yield from said(pair, f"{path}.")
-    text = value.string_value if value.HasField("string_value") else str(value.int_value) if value.HasField("int_value") else None
+    text = (
+        value.string_value
+        if value.HasField("string_value")
+        else str(value.int_value)
+        if value.HasField("int_value")
+        else None
+    )
     if text is not None and path == "user.email":
         yield Category.WORK_EMAIL, text
     elif text is not None and (path == "user.id" or (path.startswith("owner.") and path != "owner.kind")):
@@ -249,7 +265,9 @@ def said_at(path: str, value: AnyValue) -> Iterator[Found]:
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.dictionaries(KEYS, VALUES, max_size=4))
 def test_nested_attributes_are_found_by_their_path(attributes: dict[str, Any], body: dict[str, Any]) -> None:
     record = LogRecord(attributes=pairs(attributes), body=any_value(body))
-    payload = released(engine(LOGS.item), ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]).SerializeToString()).payload
+    payload = released(
+        engine(LOGS.item), ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]).SerializeToString()
+    ).payload
     left = ResourceLogs.FromString(payload).scope_logs[0].log_records[0]
     wanted = {one for pair in (*left.attributes, *left.body.kvlist_value.values) for one in said(pair, "")}
     event(str(len(wanted)))

@@ -151,7 +151,11 @@ def test_a_slot_of_a_record_is_kept_or_stripped(text: str, inside: bool, outside
         ('scope_logs { schema_url: "https://opentelemetry.io/schemas/1.37.0" }', True, True),
         ('scope_logs { scope { name: "acme.http" version: "1.2.3" } }', True, False),
         ('scope_logs { scope { name: "@opentelemetry/instrumentation-http" } }', True, False),
-        ('scope_logs { scope { name: "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc" } }', True, False),
+        (
+            'scope_logs { scope { name: "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc" } }',
+            True,
+            False,
+        ),
         ('scope_logs { scope { name: "@anna@acme.example" } }', False, False),
         ('scope_logs { scope { name: "library of anna" } }', False, False),
         ('scope_logs { scope { name: "anna@acme.example" } }', False, False),
@@ -260,9 +264,13 @@ def test_unknown_fields_are_gone_at_every_depth(destination: str) -> None:
     ],
 )
 @pytest.mark.parametrize("slot", ["record", "resource", "scope"])
-def test_an_attribute_is_kept_by_its_key_and_its_value(key: str, value: str, inside: bool, outside: bool, slot: str) -> None:
+def test_an_attribute_is_kept_by_its_key_and_its_value(
+    key: str, value: str, inside: bool, outside: bool, slot: str
+) -> None:
     pair = attribute(key, value)
-    text = {"record": log(pair), "resource": f"resource {{ {pair} }}", "scope": f"scope_logs {{ scope {{ {pair} }} }}"}[slot]
+    text = {"record": log(pair), "resource": f"resource {{ {pair} }}", "scope": f"scope_logs {{ scope {{ {pair} }} }}"}[
+        slot
+    ]
     for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
         assert (minimised(text, destination) == " ".join(text.split())) is kept
 
@@ -282,8 +290,18 @@ def test_the_elements_of_an_array_are_judged_one_by_one(values: str, left: str) 
 
 
 LISTS: Final[list[tuple[str, dict[str, object], dict[str, object], dict[str, object]]]] = [
-    ("the keys that lead to what is listed", {"http": {"status": 200}}, {"http": {"status": 200}}, {"http": {"status": 200}}),
-    ("what isn't listed beside what is", {"http": {"status": 200, "body": "x"}}, {"http": {"status": 200}}, {"http": {"status": 200}}),
+    (
+        "the keys that lead to what is listed",
+        {"http": {"status": 200}},
+        {"http": {"status": 200}},
+        {"http": {"status": 200}},
+    ),
+    (
+        "what isn't listed beside what is",
+        {"http": {"status": 200, "body": "x"}},
+        {"http": {"status": 200}},
+        {"http": {"status": 200}},
+    ),
     ("a path that isn't listed", {"http": {"body": "x"}}, {}, {}),
     ("a key without a list that only leads", {"http": "x"}, {}, {}),
     ("three levels under a wildcard", {"service": {"a": {"b": "v1"}}}, {"service": {"a": {"b": "v1"}}}, {}),
@@ -294,7 +312,12 @@ LISTS: Final[list[tuple[str, dict[str, object], dict[str, object], dict[str, obj
     ("an address in parts", {"service": {"anna@acme": {"example": "v1"}}}, {}, {}),
     ("a path that names a password", {"service": {"db": {"password": "v1"}}}, {}, {}),
     ("a value that fails", {"service": {"a": "x y", "b": "v1"}}, {"service": {"b": "v1"}}, {}),
-    ("an identifier by its path", {"user": {"id": "usr_1", "name": "Anna"}}, {"user": {"id": "usr_1"}}, {"user": {"id": "usr_1"}}),
+    (
+        "an identifier by its path",
+        {"user": {"id": "usr_1", "name": "Anna"}},
+        {"user": {"id": "usr_1"}},
+        {"user": {"id": "usr_1"}},
+    ),
     ("a list where a value is listed", {"user.id": {"a": "usr_1"}}, {}, {}),
     ("a list where a category isn't allowed", {"user.name": {"first": "Anna"}}, {}, {}),
     (
@@ -311,7 +334,12 @@ LISTS: Final[list[tuple[str, dict[str, object], dict[str, object], dict[str, obj
     ),
     ("an empty list", {"service": {}}, {}, {}),
     ("a list of which nothing is left", {"service": {"a": {"b": "x y"}}}, {}, {}),
-    ("lists in an array", {"service.list": [{"a": "v1"}, {"b": "x y"}, "v2"]}, {"service.list": [{"a": "v1"}, "v2"]}, {}),
+    (
+        "lists in an array",
+        {"service.list": [{"a": "v1"}, {"b": "x y"}, "v2"]},
+        {"service.list": [{"a": "v1"}, "v2"]},
+        {},
+    ),
     ("lists in an array of a listed key", {"app.flag": [{"a": "v1"}, "v2"]}, {"app.flag": ["v2"]}, {}),
 ]
 """What is sent, what is left inside the EU, and outside."""
@@ -323,7 +351,11 @@ def test_what_a_list_holds_is_judged_by_its_path(
     sent: dict[str, object], inside: dict[str, object], outside: dict[str, object], slot: str
 ) -> None:
     def logs(values: dict[str, object]) -> bytes:
-        held = LogRecord(attributes=pairs(values)) if slot == "attributes" else LogRecord(body=any_value(values) if values else None)
+        held = (
+            LogRecord(attributes=pairs(values))
+            if slot == "attributes"
+            else LogRecord(body=any_value(values) if values else None)
+        )
         return ResourceLogs(scope_logs=[ScopeLogs(log_records=[held])]).SerializeToString()
 
     for destination, left in (("eu-indirect", inside), ("us-log", outside)):
@@ -357,7 +389,9 @@ ARRAYS: Final[list[tuple[list[object], bool]]] = [
 @pytest.mark.parametrize("path", ["service.list", "service.info.list"])
 def test_an_array_whose_elements_are_parts_of_one_value_goes(values: list[object], kept: bool, path: str) -> None:
     def logs(attributes: dict[str, object]) -> bytes:
-        return ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs(attributes))])]).SerializeToString()
+        return ResourceLogs(
+            scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs(attributes))])]
+        ).SerializeToString()
 
     for _ in range(2):
         assert released(engine("eu-indirect"), logs({path: values})).payload == logs({path: values} if kept else {})
@@ -365,12 +399,16 @@ def test_an_array_whose_elements_are_parts_of_one_value_goes(values: list[object
 
 def test_what_is_stripped_of_an_array_joins_nothing() -> None:
     values = ["4111", "1111", "x y", "1111", "1111"]
-    raw = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs({"service.list": values}))])]).SerializeToString()
+    raw = ResourceLogs(
+        scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs({"service.list": values}))])]
+    ).SerializeToString()
     assert b"1111" not in released(engine("eu-indirect"), raw).payload
 
 
 def test_an_array_of_identifiers_is_told_one_by_one() -> None:
-    text = log(attribute("user.id", 'array_value { values { string_value: "usr_0" } values { string_value: "usr_1" } }'))
+    text = log(
+        attribute("user.id", 'array_value { values { string_value: "usr_0" } values { string_value: "usr_1" } }')
+    )
     assert minimised(text, "eu-indirect") == text
 
 
@@ -379,7 +417,9 @@ def test_lists_nest_as_deep_as_protobuf_does(part: str) -> None:
     value: object = "v1"
     for _ in range(30):
         value = {part: value}
-    raw = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs({"service": value}))])]).SerializeToString()
+    raw = ResourceLogs(
+        scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs({"service": value}))])]
+    ).SerializeToString()
     assert b"v1" not in released(engine("us-log"), raw).payload
 
 
@@ -387,7 +427,9 @@ def test_lists_nest_as_deep_as_protobuf_does(part: str) -> None:
 def test_a_long_key_of_many_dots_costs_no_more_than_its_length(path: str) -> None:
     """Quadratic, it would take hours."""
     for key in (path + "." * 1_000_000, "." * 1_000_000 + path):
-        held = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs({key: "v1", path: {key: "v1"}}))])])
+        held = ResourceLogs(
+            scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs({key: "v1", path: {key: "v1"}}))])]
+        )
         assert b"v1" not in released(engine("eu-indirect"), held.SerializeToString()).payload
 
 
@@ -414,7 +456,9 @@ def test_a_work_address_in_an_attribute_is_normalised_and_a_personal_one_withhol
 
 
 def test_an_address_in_an_attribute_is_held_against_the_directory_each_time() -> None:
-    raw = encode(made().contract, LOGS, "resource { " + attribute("user.email", 'string_value: "anna@acme.example"') + " }")
+    raw = encode(
+        made().contract, LOGS, "resource { " + attribute("user.email", 'string_value: "anna@acme.example"') + " }"
+    )
     facts = [
         UNKNOWN,
         *(
@@ -422,11 +466,19 @@ def test_an_address_in_an_attribute_is_held_against_the_directory_each_time() ->
             for domains in (["acme.example"], [], ["acme.example"], ["b.example"])
         ),
     ]
-    assert [b"anna" in released(engine("us-log"), raw, one).payload for one in facts * 2] == [True, True, False, True, False] * 2
+    assert [b"anna" in released(engine("us-log"), raw, one).payload for one in facts * 2] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ] * 2
 
 
 def test_free_text_is_masked_inside_the_eu() -> None:
-    text = log('body { string_value: "call +33 6 12 34 56 78" } ' + attribute("note", 'string_value: "to anna@acme.example"'))
+    text = log(
+        'body { string_value: "call +33 6 12 34 56 78" } ' + attribute("note", 'string_value: "to anna@acme.example"')
+    )
     raw = encode(made().contract, LOGS, text)
     release = released(engine("eu-service"), raw)
     assert b"call [PHONE]" in release.payload
@@ -454,7 +506,9 @@ def test_a_pair_with_two_keys_is_judged_by_the_last_or_goes(first: str) -> None:
 def test_of_several_kinds_of_value_one_that_is_never_kept_replaces_none_before_it() -> None:
     """The schema doesn't know it; what stays passed its own rule."""
     value = record(1, 2, b"api") + record(7, 2, PLANTED) + record(8, 0, b"\x05")
-    payload = released(engine("eu-indirect"), record(1, 2, record(1, 2, record(1, 2, b"service.name") + record(2, 2, value)))).payload
+    payload = released(
+        engine("eu-indirect"), record(1, 2, record(1, 2, record(1, 2, b"service.name") + record(2, 2, value)))
+    ).payload
     assert b"api" in payload
     assert b"anna" not in payload
 
@@ -462,7 +516,8 @@ def test_of_several_kinds_of_value_one_that_is_never_kept_replaces_none_before_i
 def test_of_several_resources_the_last_one_counts() -> None:
     """It is read as raw bytes, and not merged. What is lost is lost; nothing that was stripped comes back."""
     first, second = (
-        record(1, 2, record(1, 2, record(1, 2, b"service.name") + record(2, 2, record(1, 2, name)))) for name in (b"a1", b"b2")
+        record(1, 2, record(1, 2, record(1, 2, b"service.name") + record(2, 2, record(1, 2, name))))
+        for name in (b"a1", b"b2")
     )
     payload = released(engine("eu-indirect"), first + second).payload
     assert (b"a1" in payload, b"b2" in payload) == (False, True)
@@ -473,7 +528,9 @@ def test_what_was_stripped_is_counted_by_its_place() -> None:
         "resource { "
         + attribute("client.address", 'string_value: "x"') * 3
         + " } "
-        + log(attribute("service.list", "array_value { values { int_value: 4111111111111111 } values { int_value: 1 } }"))
+        + log(
+            attribute("service.list", "array_value { values { int_value: 4111111111111111 } values { int_value: 1 } }")
+        )
     )
     release = released(engine("eu-indirect"), encode(made().contract, LOGS, text))
     assert {(one.path, one.reason.value, one.count) for one in release.stripped} == {
@@ -528,7 +585,9 @@ def entry(key: str, value: str) -> str:
         ("codec", "", False, False),
     ],
 )
-def test_a_property_is_kept_by_its_event_its_key_and_its_value(key: str, value: str, inside: bool, outside: bool) -> None:
+def test_a_property_is_kept_by_its_event_its_key_and_its_value(
+    key: str, value: str, inside: bool, outside: bool
+) -> None:
     text = f'name: "video.exported" {entry(key, value)}'
     for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
         assert minimised(text, destination, EVENT) == (" ".join(text.split()) if kept else 'name: "video.exported"')
@@ -547,12 +606,15 @@ def test_what_is_remembered_of_one_event_is_not_another_s() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "video.none", "anna@acme.example", "video.exported ", "Video.exported", "video.exported\u200b", "video"]
+    "name",
+    ["", "video.none", "anna@acme.example", "video.exported ", "Video.exported", "video.exported\u200b", "video"],
 )
 @pytest.mark.parametrize("destination", ["eu-service", "us-vendor"])
 def test_an_event_that_is_not_planned_is_refused(name: str, destination: str) -> None:
     with pytest.raises(Refused) as caught:
-        engine(destination, EVENT).decide(encode(made().contract, EVENT, f'name: "{name}" {entry("codec", "")}'), UNKNOWN)
+        engine(destination, EVENT).decide(
+            encode(made().contract, EVENT, f'name: "{name}" {entry("codec", "")}'), UNKNOWN
+        )
     assert caught.value.reason is ItemReason.EVENT_NOT_PLANNED
 
 
@@ -560,7 +622,8 @@ def test_of_duplicate_properties_the_ones_that_pass_stay() -> None:
     """Entries are read as raw bytes: of several for one key, the last that passes is what a reader sees."""
     held = made().contract.message_class(EVENT)
     raw = record(2, 2, b"video.exported") + b"".join(
-        record(4, 2, record(1, 2, b"codec") + record(2, 2, record(1, 2, value))) for value in (b"h264", b"hevc", b"anna")
+        record(4, 2, record(1, 2, b"codec") + record(2, 2, record(1, 2, value)))
+        for value in (b"h264", b"hevc", b"anna")
     )
     left = held.FromString(released(engine("us-log", EVENT), raw).payload)
     assert left.properties["codec"].string_value == "hevc"  # type: ignore[attr-defined]
@@ -578,11 +641,15 @@ def test_odd_entries_are_put_in_order() -> None:
         key + record(2, 0, b"\x05") + value,
         key + value + record(1, 2, PLANTED),
     )
-    payload = released(engine("us-log", EVENT), record(2, 2, b"video.exported") + b"".join(record(4, 2, one) for one in entries)).payload
+    payload = released(
+        engine("us-log", EVENT), record(2, 2, b"video.exported") + b"".join(record(4, 2, one) for one in entries)
+    ).payload
     assert b"anna" not in payload
     assert payload == record(2, 2, b"video.exported") + record(4, 2, key + record(2, 2, record(1, 2, b"h264"))) * 3
 
 
 def test_a_time_without_room_for_its_nanoseconds_is_no_time() -> None:
     raw = record(3, 2, record(1, 0, varint(NOW)) + record(2, 0, varint(10**9)))
-    assert released(engine("eu-indirect", EVENT), record(2, 2, b"video.exported") + raw).payload == record(2, 2, b"video.exported")
+    assert released(engine("eu-indirect", EVENT), record(2, 2, b"video.exported") + raw).payload == record(
+        2, 2, b"video.exported"
+    )

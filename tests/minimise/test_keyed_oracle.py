@@ -32,9 +32,28 @@ PREFIXES: Final[dict[str, Any]] = {"c.": ("v1", "v2", 1, 10, True, 0.5), "c.b.":
 
 SCALARS: Final = st.sampled_from(("v1", "v2", "x y", "ana@acme.example", 1, 10, 33612345678, True, 0.5))
 KEYS: Final = st.sampled_from(
-    ("a", "b", "c", "d", "a.b", "b.c", "c.d", "c.a", "x", "", "ana@acme.example", "password", "email", "lat", "pan", "d e")
+    (
+        "a",
+        "b",
+        "c",
+        "d",
+        "a.b",
+        "b.c",
+        "c.d",
+        "c.a",
+        "x",
+        "",
+        "ana@acme.example",
+        "password",
+        "email",
+        "lat",
+        "pan",
+        "d e",
+    )
 )
-VALUES: Final = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=12)
+VALUES: Final = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=12
+)
 
 
 def left_at(path: str, value: Any) -> Any:

@@ -26,7 +26,9 @@ FIELDS: Final = st.recursive(
         st.builds(lambda number: tag(number, 5) + b"1234", NUMBERS),
         st.builds(lambda number, held: record(number, 2, held), NUMBERS, st.binary(max_size=200)),
     ),
-    lambda inner: st.builds(lambda number, held: tag(number, 3) + b"".join(held) + tag(number, 4), NUMBERS, st.lists(inner, max_size=3)),
+    lambda inner: st.builds(
+        lambda number, held: tag(number, 3) + b"".join(held) + tag(number, 4), NUMBERS, st.lists(inner, max_size=3)
+    ),
     max_leaves=6,
 )
 

@@ -167,7 +167,11 @@ KANNELLES: Final = (
     ("kannelle.privacy.v1.SupportMessage", "support-archive"),
     ("kannelle.crm.v1.Contact", "crm"),
     ("kannelle.video.v1.VideoExported", "analytics"),
-    *((signal.item, destination) for signal in SIGNALS for destination in ("application-log", "support-archive", "analytics")),
+    *(
+        (signal.item, destination)
+        for signal in SIGNALS
+        for destination in ("application-log", "support-archive", "analytics")
+    ),
 )
 
 
@@ -177,7 +181,12 @@ def mutated(chance: Chance, raw: bytes) -> bytes:
         at, end = sorted((chance.below(256) * len(raw) // 256, chance.below(256) * len(raw) // 256))
         piece = raw[at:end]
         raw = chance.pick(
-            (raw[:at] + bytes((chance.below(256),)) + raw[at + 1 :], raw[:at] + raw[end:], raw[:end] + piece + raw[end:], piece + raw)
+            (
+                raw[:at] + bytes((chance.below(256),)) + raw[at + 1 :],
+                raw[:at] + raw[end:],
+                raw[:end] + piece + raw[end:],
+                piece + raw,
+            )
         )
     return raw
 

@@ -83,7 +83,12 @@ def test_what_is_malformed_is_refused_before_the_first_item(name: str, raw: byte
 
 
 def test_what_a_record_holds_is_not_looked_at() -> None:
-    (item,) = split(field(1, field(1, b"\xff") + field(2, field(1, b"\xfe") + field(2, b"\xfd") + field(3, b"\xfc")) + field(3, b"\xfb")))
+    (item,) = split(
+        field(
+            1,
+            field(1, b"\xff") + field(2, field(1, b"\xfe") + field(2, b"\xfd") + field(3, b"\xfc")) + field(3, b"\xfb"),
+        )
+    )
     scope = field(1, b"\xfe") + field(3, b"\xfc") + field(2, b"\xfd")
     assert item == field(1, b"\xff") + field(2, scope) + field(3, b"\xfb")
 
@@ -102,10 +107,22 @@ RECORD = b"\x12\x00"
         ("resources", field(1, b"") * (GROUPS + 1), ItemReason.TOO_MANY_ITEMS),
         ("scopes of one resource", field(1, field(2, b"") * (GROUPS + 1)), ItemReason.TOO_MANY_ITEMS),
         ("scopes of several", (field(1, field(2, b"") * (GROUPS // 2)) * 3), ItemReason.TOO_MANY_ITEMS),
-        ("a resource for many", field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 101)), ItemReason.TOO_LARGE),
+        (
+            "a resource for many",
+            field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 101)),
+            ItemReason.TOO_LARGE,
+        ),
         ("a scope for many", field(1, field(2, field(1, bytes(REPEATED // 100)) + RECORD * 101)), ItemReason.TOO_LARGE),
-        ("a schema URL for many", field(1, field(2, RECORD * 101) + field(3, bytes(REPEATED // 100))), ItemReason.TOO_LARGE),
-        ("two of half as much", field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 51)) * 2, ItemReason.TOO_LARGE),
+        (
+            "a schema URL for many",
+            field(1, field(2, RECORD * 101) + field(3, bytes(REPEATED // 100))),
+            ItemReason.TOO_LARGE,
+        ),
+        (
+            "two of half as much",
+            field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 51)) * 2,
+            ItemReason.TOO_LARGE,
+        ),
     ],
 )
 def test_too_much_is_refused_before_the_first_item(name: str, raw: bytes, reason: Reason) -> None:

@@ -49,7 +49,9 @@ def refusal(raw: bytes) -> Reason:
     [(1, True), (2, True), (5, True), (7, False), (8, False)],
 )
 def test_the_payload_is_minimised_by_its_own_type(number: int, kept: bool) -> None:
-    assert released(engine(), record(number, 2, any_of(P))).payload == (record(number, 2, any_of(LEFT)) if kept else b"")
+    assert released(engine(), record(number, 2, any_of(P))).payload == (
+        record(number, 2, any_of(LEFT)) if kept else b""
+    )
 
 
 def test_the_category_of_the_field_is_a_further_condition() -> None:
@@ -100,7 +102,10 @@ def test_a_type_that_may_not_leave_goes_with_its_any(url: bytes) -> None:
 def test_an_any_in_an_any_is_treated_likewise(times: int) -> None:
     raw, wanted = any_of(P, b"x/t.P"), any_of(LEFT)
     for _ in range(times):
-        raw, wanted = any_of(raw, b"anna@acme.example/google.protobuf.Any"), any_of(wanted, b"type.googleapis.com/google.protobuf.Any")
+        raw, wanted = (
+            any_of(raw, b"anna@acme.example/google.protobuf.Any"),
+            any_of(wanted, b"type.googleapis.com/google.protobuf.Any"),
+        )
     assert released(engine(), record(1, 2, raw)).payload == record(1, 2, wanted)
 
 
@@ -112,7 +117,12 @@ def test_an_any_whose_inmost_payload_may_not_leave_goes_whole(inner: bytes) -> N
 
 @pytest.mark.parametrize(
     "raw",
-    [record(1, 2, b"\x0a"), record(1, 2, any_of(b"\x0a")), record(1, 2, record(1, 2, b"\xff")), record(2, 2, any_of(b"\x0a\x01\xff"))],
+    [
+        record(1, 2, b"\x0a"),
+        record(1, 2, any_of(b"\x0a")),
+        record(1, 2, record(1, 2, b"\xff")),
+        record(2, 2, any_of(b"\x0a\x01\xff")),
+    ],
 )
 def test_a_malformed_payload_refuses_the_item(raw: bytes) -> None:
     assert refusal(raw) is ItemReason.MALFORMED
@@ -172,7 +182,9 @@ def test_payloads_nest_up_to_a_bound(times: int, levels: int) -> None:
     assert released(engine(), chain(times, levels)).payload == chain(times, levels)
 
 
-@pytest.mark.parametrize(("times", "levels"), [(61, 0), (62, 0), (100, 0), (200, 0), (31, 1), (2, 60), (5, 14), (3, 59), (2, 90), (16, 90)])
+@pytest.mark.parametrize(
+    ("times", "levels"), [(61, 0), (62, 0), (100, 0), (200, 0), (31, 1), (2, 60), (5, 14), (3, 59), (2, 90), (16, 90)]
+)
 def test_payloads_that_nest_deeper_are_refused(times: int, levels: int) -> None:
     """However little of the stack is used: the parser sees bytes, and every engine draws the same line."""
     assert refusal(chain(times, levels)) is ItemReason.TOO_DEEP
@@ -208,7 +220,9 @@ def test_a_payload_of_the_deepest_messages_there_are_is_no_matter() -> None:
     raw = record(1, 2, any_of(nest(98, record(1, 2, any_of(P))), b"t.M"))
     assert refusal(raw) is ItemReason.TOO_DEEP
     flat = record(1, 2, any_of(nest(59, record(6, 2, b"ok")), b"t.M"))
-    assert released(engine(), flat).payload == record(1, 2, any_of(nest(59, record(6, 2, b"ok")), b"type.googleapis.com/t.M"))
+    assert released(engine(), flat).payload == record(
+        1, 2, any_of(nest(59, record(6, 2, b"ok")), b"type.googleapis.com/t.M")
+    )
 
 
 # ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

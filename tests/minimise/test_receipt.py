@@ -149,9 +149,17 @@ def test_every_field_has_its_line(text: str, expected: set[Line]) -> None:
         ("", b"\xf8\x3f\x05", {("*", "strip", "UNKNOWN_FIELD", 1)}),
         ("", b"\xf8\x3f\x05\x80\x40\x05\xf8\x3f\x06", {("*", "strip", "UNKNOWN_FIELD", 1)}),
         ("", b"\x08\x05", {("*", "strip", "UNKNOWN_FIELD", 1)}),  # a number where a string stands
-        ("part {code: 'a'}", b"\x22\x03\xf8\x3f\x05", {("part.code", "keep", "", 1), ("part.*", "strip", "UNKNOWN_FIELD", 1)}),
+        (
+            "part {code: 'a'}",
+            b"\x22\x03\xf8\x3f\x05",
+            {("part.code", "keep", "", 1), ("part.*", "strip", "UNKNOWN_FIELD", 1)},
+        ),
         ("", b"\x22\x03\xf8\x3f\x05", {("part.*", "strip", "UNKNOWN_FIELD", 1), ("part", "keep", "", 1)}),
-        ("", b"\x2a\x03\xf8\x3f\x05\x2a\x03\xf8\x3f\x05", {("parts[*].*", "strip", "UNKNOWN_FIELD", 2), ("parts[*]", "keep", "", 2)}),
+        (
+            "",
+            b"\x2a\x03\xf8\x3f\x05\x2a\x03\xf8\x3f\x05",
+            {("parts[*].*", "strip", "UNKNOWN_FIELD", 2), ("parts[*]", "keep", "", 2)},
+        ),
     ],
 )
 def test_what_the_contract_does_not_name_is_one_line_a_message(text: str, more: bytes, expected: set[Line]) -> None:
@@ -176,7 +184,8 @@ def test_a_withheld_item_has_no_lines() -> None:
 
 def test_attributes_and_bodies_are_counted_whole() -> None:
     made = compiler(
-        "message A { string id = 1 @USER_ID; }", "otlp: {attributes: {user.id: USER_ID, tags: OPERATIONAL}, log_templates: [started]}"
+        "message A { string id = 1 @USER_ID; }",
+        "otlp: {attributes: {user.id: USER_ID, tags: OPERATIONAL}, log_templates: [started]}",
     )
     tags = AnyValue()
     tags.array_value.values.extend([AnyValue(string_value="a"), AnyValue(string_value="jean@acme.fr")])
@@ -185,7 +194,9 @@ def test_attributes_and_bodies_are_counted_whole() -> None:
         KeyValue(key="tags", value=tags),
         KeyValue(key="client.address", value=AnyValue(string_value="192.168.1.77")),
     ]
-    record = LogRecord(body=AnyValue(string_value="jean signed in"), attributes=attributes, severity_text="INFO", trace_id=b"x" * 3)
+    record = LogRecord(
+        body=AnyValue(string_value="jean signed in"), attributes=attributes, severity_text="INFO", trace_id=b"x" * 3
+    )
     scope = ScopeLogs(log_records=[record, LogRecord(body=AnyValue(string_value="started"))])
     logs = ResourceLogs(resource=Resource(attributes=attributes[:1]), scope_logs=[scope])
     at = "scope_logs[*].log_records[*]."
@@ -202,9 +213,15 @@ def test_attributes_and_bodies_are_counted_whole() -> None:
 
 
 def test_properties_are_counted_by_their_map() -> None:
-    made = compiler("message A { string id = 1 @USER_ID; }", "tracking_plan: {a.b: {properties: {n: {min: 0, max: 5}}}}")
+    made = compiler(
+        "message A { string id = 1 @USER_ID; }", "tracking_plan: {a.b: {properties: {n: {min: 0, max: 5}}}}"
+    )
     item = "kannelle.privacy.v1.AnalyticsEvent"
-    raw = encode(made.contract, item, "name: 'a.b' properties {key: 'n' value {int_value: 3}} properties {key: 'x' value {int_value: 3}}")
+    raw = encode(
+        made.contract,
+        item,
+        "name: 'a.b' properties {key: 'n' value {int_value: 3}} properties {key: 'x' value {int_value: 3}}",
+    )
     assert plain(told(made, item, "us-vendor", raw)) == {
         ("name", "keep", "", 1),
         ("properties[*]", "keep", "", 1),
@@ -241,7 +258,9 @@ def varint(value: int) -> bytes:
 
 
 def test_the_deepest_item_has_its_receipt() -> None:
-    assert plain(told(MADE, "t.Item", "eu-store", nest(MAX_DEPTH, b"\x0a\x05usr_1"))) == {("parent." * MAX_DEPTH + "id", "keep", "", 1)}
+    assert plain(told(MADE, "t.Item", "eu-store", nest(MAX_DEPTH, b"\x0a\x05usr_1"))) == {
+        ("parent." * MAX_DEPTH + "id", "keep", "", 1)
+    }
 
 
 def test_payloads_in_payloads_have_theirs() -> None:
@@ -295,7 +314,9 @@ def leaves(made: Compiler, message: Any, path: str = "") -> Iterator[str]:
 
 
 def _leaf(made: Compiler, target: Any, value: Any, path: str) -> Iterator[str]:
-    if target is None or (target.full_name.startswith("google.protobuf.") and target.name not in ("Any", "Empty", "FieldMask")):
+    if target is None or (
+        target.full_name.startswith("google.protobuf.") and target.name not in ("Any", "Empty", "FieldMask")
+    ):
         yield path
     elif target.full_name == "google.protobuf.Any":
         inner = made.contract.message_class(value.type_url.rpartition("/")[2]).FromString(value.value)
@@ -349,22 +370,37 @@ PLANTED: Final = "jean.dupont@acme.example"
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(st.sampled_from([field.name for field in MADE.contract.message("t.Item").fields if field.type == FieldDescriptor.TYPE_STRING]))
+    st.lists(
+        st.sampled_from(
+            [
+                field.name
+                for field in MADE.contract.message("t.Item").fields
+                if field.type == FieldDescriptor.TYPE_STRING
+            ]
+        )
+    )
 )
 def test_no_value_is_in_it(names: list[str]) -> None:
     text = " ".join(f"{name}: '{PLANTED}'" for name in dict.fromkeys(names) if name != "codes")
     raw = encode(
-        MADE.contract, "t.Item", f"{text} codes: '{PLANTED}' noted {{key: '{PLANTED}' value: '{PLANTED}'}} part {{code: '{PLANTED}'}}"
+        MADE.contract,
+        "t.Item",
+        f"{text} codes: '{PLANTED}' noted {{key: '{PLANTED}' value: '{PLANTED}'}} part {{code: '{PLANTED}'}}",
     )
     for destination in ("eu-store", "us-log"):
-        assert b"jean" not in msgspec.json.encode(told(MADE, "t.Item", destination, raw + b"\xfa\x3f\x04jean", Facts(NOW * 10**9)))
+        assert b"jean" not in msgspec.json.encode(
+            told(MADE, "t.Item", destination, raw + b"\xfa\x3f\x04jean", Facts(NOW * 10**9))
+        )
 
 
 def test_its_paths_are_those_of_the_tree() -> None:
     """A receipt and `explain` name a field alike."""
     paths = {path for path, _ in explain(MADE, "t.Item", "eu-store").walk()}
     found = told(
-        MADE, "t.Item", "eu-store", encode(MADE.contract, "t.Item", "id: 'usr_1' codes: 'a' noted {key: 'a' value: 'b'} parts {code: 'c'}")
+        MADE,
+        "t.Item",
+        "eu-store",
+        encode(MADE.contract, "t.Item", "id: 'usr_1' codes: 'a' noted {key: 'a' value: 'b'} parts {code: 'c'}"),
     )
     known = {path.replace("part.", "parts[*].") for path in paths} | paths
     assert {line.path for line in found} <= known

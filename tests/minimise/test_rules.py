@@ -38,7 +38,9 @@ from tests.build import NOW, UNKNOWN
 
 ID: Final = UserId("usr_[A-Za-z0-9@.]{1,32}", detect=DETECTORS)
 OPEN: Final = Text(TOKEN, detect=DETECTORS)
-(_TIME,) = build((MessagePlan("t", tuple(FieldPlan(n, "x", "int64" if n == 1 else "int32", Presence.IMPLICIT) for n in (1, 2))),))
+(_TIME,) = build(
+    (MessagePlan("t", tuple(FieldPlan(n, "x", "int64" if n == 1 else "int32", Presence.IMPLICIT) for n in (1, 2))),)
+)
 
 
 def moment(seconds: int, nanos: int = 0) -> Any:
@@ -170,7 +172,12 @@ OUTSIDE: Final = WorkEmail(outside=True, vendor=False)
         (INSIDE, "anna", WITH, FieldReason.EMAIL_MALFORMED),
         (INSIDE, "", UNKNOWN, FieldReason.EMAIL_MALFORMED),
         (INSIDE, "PATTERN_MISMATCH", UNKNOWN, FieldReason.EMAIL_MALFORMED),
-        (WorkEmail(outside=False, vendor=False, text=Text(max_length=10)), "anna@acme.example", UNKNOWN, FieldReason.TOO_LONG),
+        (
+            WorkEmail(outside=False, vendor=False, text=Text(max_length=10)),
+            "anna@acme.example",
+            UNKNOWN,
+            FieldReason.TOO_LONG,
+        ),
         (
             WorkEmail(outside=False, vendor=False, text=Text(pattern="[a-z]{1,9}@acme\\.example")),
             "Anna+x@acme.example",
@@ -179,7 +186,9 @@ OUTSIDE: Final = WorkEmail(outside=True, vendor=False)
         ),
     ],
 )
-def test_a_work_address_passes_normalised_or_is_stripped(rule: WorkEmail, value: str, facts: Facts, wanted: object) -> None:
+def test_a_work_address_passes_normalised_or_is_stripped(
+    rule: WorkEmail, value: str, facts: Facts, wanted: object
+) -> None:
     answer = ruled(rule, value, facts)
     assert (type(answer), answer) == (type(wanted), wanted)
 

@@ -44,16 +44,26 @@ def test_every_scalar_is_read_and_written(kind: str, presence: Presence, number:
     cls = one(FieldPlan(number, "x", kind, presence))
     raw = record(number, wire, value)
     assert through(cls, raw) == raw
-    assert through(cls, raw + record(4711, 2, b"anna") + record(number, 1 if wire == 5 else 5, b"annaanna"[: 8 if wire == 5 else 4])) == raw
+    assert (
+        through(
+            cls,
+            raw
+            + record(4711, 2, b"anna")
+            + record(number, 1 if wire == 5 else 5, b"annaanna"[: 8 if wire == 5 else 4]),
+        )
+        == raw
+    )
 
 
 @pytest.mark.parametrize(
-    ("presence", "wanted"), [(Presence.PACKED, record(3, 2, b"\x01\x02\x03")), (Presence.EXPANDED, b"\x18\x01\x18\x02\x18\x03")]
+    ("presence", "wanted"),
+    [(Presence.PACKED, record(3, 2, b"\x01\x02\x03")), (Presence.EXPANDED, b"\x18\x01\x18\x02\x18\x03")],
 )
 def test_packed_or_not_is_read_and_the_original_s_is_written(presence: Presence, wanted: bytes) -> None:
     cls = one(FieldPlan(3, "x", "uint32", presence))
     assert {
-        through(cls, raw) for raw in (b"\x18\x01\x18\x02\x18\x03", record(3, 2, b"\x01\x02\x03"), b"\x18\x01" + record(3, 2, b"\x02\x03"))
+        through(cls, raw)
+        for raw in (b"\x18\x01\x18\x02\x18\x03", record(3, 2, b"\x01\x02\x03"), b"\x18\x01" + record(3, 2, b"\x02\x03"))
     } == {wanted}
 
 
@@ -73,9 +83,11 @@ def test_numbers_that_an_enum_does_not_have_are_gone() -> None:
     for presence in (E, Presence.PACKED, Presence.EXPANDED):
         cls = one(FieldPlan(1, "x", "enum", presence, enum=(0, 5, -3)))
         raw = b"".join(record(1, 0, varint(number)) for number in (4, -3, 2**31 - 1, -(2**31), 2**40 + 1))
-        kept = {E: record(1, 0, varint(-3)), Presence.PACKED: record(1, 2, varint(-3)), Presence.EXPANDED: record(1, 0, varint(-3))}[
-            presence
-        ]
+        kept = {
+            E: record(1, 0, varint(-3)),
+            Presence.PACKED: record(1, 2, varint(-3)),
+            Presence.EXPANDED: record(1, 0, varint(-3)),
+        }[presence]
         assert through(cls, raw) == kept
 
 
@@ -93,7 +105,12 @@ def test_the_first_number_of_an_enum_is_its_default() -> None:
         ("string", "int32", b"\x10\x05", record(1, 2, b"") + b"\x10\x05"),
         ("string", "int32", b"", record(1, 2, b"") + b"\x10\x00"),
         ("bool", "string", b"\x08\x01" + record(2, 2, b"a"), b"\x08\x01" + record(2, 2, b"a")),
-        ("string", "int32", record(1, 2, b"anna") + record(1, 2, b"a") + b"\x10\x04\x10\x05", record(1, 2, b"a") + b"\x10\x05"),
+        (
+            "string",
+            "int32",
+            record(1, 2, b"anna") + record(1, 2, b"a") + b"\x10\x04\x10\x05",
+            record(1, 2, b"a") + b"\x10\x05",
+        ),
         ("sint64", "fixed32", b"\x08\x05\x15\x01\0\0\0", b"\x08\x05\x15\x01\0\0\0"),
     ],
 )
@@ -108,17 +125,23 @@ def test_an_entry_with_a_field_that_nobody_knows_is_gone_whole() -> None:
     entry = MessagePlan("t.M.E", (FieldPlan(1, "key", "string", I), FieldPlan(2, "value", "int32", I)), Form.MAP_ENTRY)
     cls = one(FieldPlan(7, "m", "message", Presence.EXPANDED, message=1), more=(entry,))
     for odd in (record(3, 2, b"anna"), record(2, 2, b"anna"), record(1, 0, b"\x05")):
-        assert through(cls, record(7, 2, record(1, 2, b"a") + b"\x10\x05" + odd) + record(7, 2, b"")) == record(7, 2, b"\x0a\x00\x10\x00")
+        assert through(cls, record(7, 2, record(1, 2, b"a") + b"\x10\x05" + odd) + record(7, 2, b"")) == record(
+            7, 2, b"\x0a\x00\x10\x00"
+        )
 
 
 def test_an_entry_with_an_unknown_enum_number_is_gone_whole() -> None:
-    entry = MessagePlan("t.M.E", (FieldPlan(1, "key", "string", I), FieldPlan(2, "value", "enum", I, enum=(0, 1))), Form.MAP_ENTRY)
+    entry = MessagePlan(
+        "t.M.E", (FieldPlan(1, "key", "string", I), FieldPlan(2, "value", "enum", I, enum=(0, 1))), Form.MAP_ENTRY
+    )
     cls = one(FieldPlan(7, "m", "message", Presence.EXPANDED, message=1), more=(entry,))
     assert through(cls, record(7, 2, record(1, 2, b"anna") + b"\x10\x63")) == b""
 
 
 def test_oneofs_hold_one() -> None:
-    cls = one(FieldPlan(1, "a", "string", E, "o"), FieldPlan(2, "b", "int32", E, "o"), FieldPlan(3, "c", "string", E, "p"))
+    cls = one(
+        FieldPlan(1, "a", "string", E, "o"), FieldPlan(2, "b", "int32", E, "o"), FieldPlan(3, "c", "string", E, "p")
+    )
     assert through(cls, record(1, 2, b"a") + b"\x10\x00" + record(3, 2, b"c")) == b"\x10\x00" + record(3, 2, b"c")
 
 
@@ -156,7 +179,11 @@ CLOSED: Final = (
 @pytest.mark.parametrize(
     ("head", "body", "text"),
     [
-        (HEAD, "string a = 1 @NAME; optional int32 b = 2 @USAGE; repeated bool c = 3 @USAGE;", 'a: "x" b: 0 c: [true, false]'),
+        (
+            HEAD,
+            "string a = 1 @NAME; optional int32 b = 2 @USAGE; repeated bool c = 3 @USAGE;",
+            'a: "x" b: 0 c: [true, false]',
+        ),
         (HEAD, "oneof o { string a = 1 @NAME; M m = 2; bytes b = 3 @CONTENT; }", 'm { b: "\\377" }'),
         (
             HEAD,
@@ -241,7 +268,9 @@ def test_what_may_all_leave_leaves_as_it_is(head: str, body: str, text: str) -> 
 
 @pytest.mark.parametrize("count", [500])
 def test_a_type_of_many_fields_and_many_types_is_no_matter(count: int) -> None:
-    body = "".join(f"message N{index} {{ N{(index + 1) % count} next = 1; string a = 2 @NAME; }}" for index in range(count))
+    body = "".join(
+        f"message N{index} {{ N{(index + 1) % count} next = 1; string a = 2 @NAME; }}" for index in range(count)
+    )
     fields = "".join(f"N{index} f{index} = {index + 1};" for index in range(count))
     made = compiler(f"message M {{ {fields} }} {body}")
     assert len(made.plan("t.M", "eu-service").messages) == count + 1

@@ -33,9 +33,17 @@ CASES: Final[list[tuple[str, str, Subject]]] = [
     ("Flat", "id: 'usr_1' mail: 'Ana@Acme.example' name: 'Ana'", Subject("usr_1", "Ana@Acme.example")),
     ("Flat", "mail: 'ana@acme.example'", Subject("", "ana@acme.example")),
     ("Flat", "", Subject()),
-    ("Deep", "inner { id: 'usr_1' mail: 'a@acme.example' } note: 'ben@acme.example'", Subject("usr_1", "a@acme.example")),
+    (
+        "Deep",
+        "inner { id: 'usr_1' mail: 'a@acme.example' } note: 'ben@acme.example'",
+        Subject("usr_1", "a@acme.example"),
+    ),
     ("Deep", "", Subject()),
-    ("Shadowed", "inner { id: 'usr_far' mail: 'a@acme.example' } own: 'usr_near'", Subject("usr_near", "a@acme.example")),
+    (
+        "Shadowed",
+        "inner { id: 'usr_far' mail: 'a@acme.example' } own: 'usr_near'",
+        Subject("usr_near", "a@acme.example"),
+    ),
     ("Shadowed", "inner { id: 'usr_far' }", Subject()),
     ("Marked", "a: 'usr_a' b: 'usr_b'", Subject("usr_b")),
     ("Many", "ids: 'usr_1' people { id: 'usr_2' }", Subject()),
@@ -84,7 +92,9 @@ def test_the_subject_is_what_the_nearest_fields_say(type: str, text: str, subjec
 
 def test_of_an_event_it_is_its_user() -> None:
     plan = compiler("").subject("kannelle.privacy.v1.AnalyticsEvent")
-    event = analytics_pb2.AnalyticsEvent(user=context_pb2.UserContext(user_id="usr_1", work_email="a@acme.example", full_name="Ana"))
+    event = analytics_pb2.AnalyticsEvent(
+        user=context_pb2.UserContext(user_id="usr_1", work_email="a@acme.example", full_name="Ana")
+    )
     assert Reader(plan).read(event.SerializeToString()) == Subject("usr_1", "a@acme.example")
 
 
@@ -113,7 +123,9 @@ def test_what_is_beside_it_does_not_matter(raw: bytes) -> None:
 
 def test_of_several_the_last_counts_as_it_does_for_everybody() -> None:
     assert reader("Flat").read(field(1, b"usr_1") + field(1, b"usr_2")) == Subject("usr_2")
-    assert reader("Deep").read(field(1, field(1, b"usr_1")) + field(1, field(2, b"a@acme.example"))) == Subject("usr_1", "a@acme.example")
+    assert reader("Deep").read(field(1, field(1, b"usr_1")) + field(1, field(2, b"a@acme.example"))) == Subject(
+        "usr_1", "a@acme.example"
+    )
 
 
 @given(st.binary(max_size=100))

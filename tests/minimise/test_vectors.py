@@ -24,7 +24,9 @@ from tests.wire import record, tag, varint
 Case = Mapping[str, Any]
 
 FOLDER: Final = Path(__file__).parents[1] / "vectors"
-CASES: Final[list[Case]] = [case for file in sorted(FOLDER.glob("*.json")) for case in json.loads(file.read_text(encoding="utf-8"))]
+CASES: Final[list[Case]] = [
+    case for file in sorted(FOLDER.glob("*.json")) for case in json.loads(file.read_text(encoding="utf-8"))
+]
 OUTCOMES: Final = {"output", "refused", "withheld"}
 KEYS: Final = {"name", "row", "contract", "policy", "type", "destination", "facts", "input"}
 
@@ -107,7 +109,9 @@ def test_what_leaves_is_what_the_vector_says(case: Case) -> None:
     verdict = decide(case)
     assert isinstance(verdict, Release)
     got = decode(compiler(case["policy"]).contract, case["type"], verdict.payload)
-    assert got.SerializePartialToString(deterministic=True) == expected(case).SerializePartialToString(deterministic=True), got
+    assert got.SerializePartialToString(deterministic=True) == expected(case).SerializePartialToString(
+        deterministic=True
+    ), got
 
 
 @of("refused")

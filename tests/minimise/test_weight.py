@@ -22,9 +22,14 @@ from tests.wire import Wire, record, tag
 E: Final = Presence.EXPLICIT
 MANY: Final = Presence.EXPANDED
 ENTRY: Final = MessagePlan(
-    "E", (FieldPlan(1, "key", "string", Presence.IMPLICIT), FieldPlan(2, "value", "int32", Presence.IMPLICIT)), Form.MAP_ENTRY
+    "E",
+    (FieldPlan(1, "key", "string", Presence.IMPLICIT), FieldPlan(2, "value", "int32", Presence.IMPLICIT)),
+    Form.MAP_ENTRY,
 )
-SINGLE: Final = (MessagePlan("M", (FieldPlan(1, "x", "message", MANY, message=1),)), MessagePlan("N", (FieldPlan(1, "x", "int64", E),)))
+SINGLE: Final = (
+    MessagePlan("M", (FieldPlan(1, "x", "message", MANY, message=1),)),
+    MessagePlan("N", (FieldPlan(1, "x", "int64", E),)),
+)
 PARTS: Final = (b"\x0a\x00", b"\x12\x00", b"\x1b\x1c", b"\x22\x00", b"\x2a\x00", b"\x78\x01", b"\x32\x02\x0a\x00")
 
 
@@ -132,13 +137,21 @@ def test_what_the_parser_takes_can_be_weighed(data: bytes) -> None:
     numbers = {name: number for number, name in enumerate(name for name in held.messages if name.startswith("x"))}
     for type_ in numbers:
         fields = [
-            FieldPlan(field.number, "x", "group" if field.type == 10 else "message", E, message=numbers[field.message_type.full_name])
+            FieldPlan(
+                field.number,
+                "x",
+                "group" if field.type == 10 else "message",
+                E,
+                message=numbers[field.message_type.full_name],
+            )
             for field in held.fields(held.message(type_))
             if field.message_type is not None and field.message_type.full_name in numbers
         ]
         messages.append(MessagePlan(type_, tuple(fields)))
     raw = Wire(chance, held).message(held.message("x0.M0"))
-    assert Scales(messages).weigh(numbers["x0.M0"], raw) >= len(list(held.message_class("x0.M0").FromString(raw).ListFields()))
+    assert Scales(messages).weigh(numbers["x0.M0"], raw) >= len(
+        list(held.message_class("x0.M0").FromString(raw).ListFields())
+    )
 
 
 @pytest.mark.parametrize(

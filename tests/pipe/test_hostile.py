@@ -22,7 +22,9 @@ from tests.pipe.sifting import CLOSED, POLICY, compiler
 
 MAPPED: Final = Compiler(
     compiler().contract,
-    policy(f"{POLICY}pipe: {{keys: {{timestamp: [born], severity_text: [rank], body: [name], trace_id: [home], span_id: [phone]}}}}"),
+    policy(
+        f"{POLICY}pipe: {{keys: {{timestamp: [born], severity_text: [rank], body: [name], trace_id: [home], span_id: [phone]}}}}"
+    ),
 )
 
 VALUES: Final = (
@@ -73,19 +75,45 @@ def nested(path: str, value: Any) -> Any:
 def test_a_key_with_a_meaning_holds_nothing_but_that(field: str) -> None:
     for value in VALUES:
         for path in FIELDS[field]:
-            shapes: list[Any] = [{path: value}, nested(path, value), nested(path, [{path: value}]), {path: {path: value}}]
+            shapes: list[Any] = [
+                {path: value},
+                nested(path, value),
+                nested(path, [{path: value}]),
+                {path: {path: value}},
+            ]
             assert out(*(json.dumps(shape).encode() for shape in shapes)) == "", (path, value)
 
 
 TEXTS: Final = [
-    *("{v}", "ERROR {v}", "ERROR: {v}: {v}", "ERROR [{v}] {v}: {v}", "{v}: server started", "ERROR {v} - server started"),
-    *("2026-11-30T01:28:20Z {v} ERROR {v}", "[2026-11-30 01:28:20 {v}] {v}", "W1130 01:28:20.987174   18783 {v}:43] {v}"),
-    *('ERROR server started {{"name": "{v}"}}', 'ERROR server started name="{v}" phone={v}', 'ERROR "{v}" server started'),
+    *(
+        "{v}",
+        "ERROR {v}",
+        "ERROR: {v}: {v}",
+        "ERROR [{v}] {v}: {v}",
+        "{v}: server started",
+        "ERROR {v} - server started",
+    ),
+    *(
+        "2026-11-30T01:28:20Z {v} ERROR {v}",
+        "[2026-11-30 01:28:20 {v}] {v}",
+        "W1130 01:28:20.987174   18783 {v}:43] {v}",
+    ),
+    *(
+        'ERROR server started {{"name": "{v}"}}',
+        'ERROR server started name="{v}" phone={v}',
+        'ERROR "{v}" server started',
+    ),
     *("ERROR server started level={v} time={v} trace_id={v} home={v}", "ERROR {v}{{a={v}}}: server started"),
     *("2026-11-30T01:28:20.123456789Z stdout F {v}", '{{"log": "{v}\\n", "stream": "{v}", "time": "{v}"}}'),
-    *('{{"level": "info", "level": "{v}"}}', '{{"msg": "server started", "msg": "{v}", "trace_id": "{v}", "trace_id": "{v}"}}'),
+    *(
+        '{{"level": "info", "level": "{v}"}}',
+        '{{"msg": "server started", "msg": "{v}", "trace_id": "{v}", "trace_id": "{v}"}}',
+    ),
     *("Traceback (most recent call last):\n  {v}\nValueError: {v}", "\ufeff\ufeffERROR {v}"),
-    *("\x1b]8;;https://{v}/\x1b\\ERROR\x1b]8;;\x1b\\ {v}", '{{"msg": "server started", "x": NaN, "born": "{v}", "y": "{v}"}}'),
+    *(
+        "\x1b]8;;https://{v}/\x1b\\ERROR\x1b]8;;\x1b\\ {v}",
+        '{{"msg": "server started", "x": NaN, "born": "{v}", "y": "{v}"}}',
+    ),
     *('level="{v}" time="{v}" trace_id="{v}" msg="server started"', "level={v} time={v} trace_id={v} msg={v}"),
     'rank="{v}" born="{v}" home="{v}" phone="{v}" name="{v}"',
 ]

@@ -79,7 +79,9 @@ def test_what_tracers_make_is_a_trace(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("read", "size", "share"), [(trace_id, 16, 0.001), (span_id, 8, 0.005)], ids=["of traces, one in a thousand", "of spans, five"]
+    ("read", "size", "share"),
+    [(trace_id, 16, 0.001), (span_id, 8, 0.005)],
+    ids=["of traces, one in a thousand", "of spans, five"],
 )
 def test_hardly_any_random_id_is_refused(read: Callable[[str], bytes], size: int, share: float) -> None:
     made, count = Random(20261130), 60_000

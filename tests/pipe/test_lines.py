@@ -30,11 +30,18 @@ def cut(data: bytes, sizes: list[int], longest: int) -> tuple[list[bytes], int]:
     return lines, splitter.too_long
 
 
-@given(st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b"\x00", b"\xff" * 7])), st.lists(st.integers(0, 9)), st.integers(1, 12))
+@given(
+    st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b"\x00", b"\xff" * 7])),
+    st.lists(st.integers(0, 9)),
+    st.integers(1, 12),
+)
 def test_lines_are_the_same_however_they_are_read(parts: list[bytes], sizes: list[int], longest: int) -> None:
     data = b"".join(parts)
     whole = data.removesuffix(b"\n").split(b"\n") if data else []
-    assert cut(data, sizes, longest) == ([line for line in whole if len(line) <= longest], sum(len(line) > longest for line in whole))
+    assert cut(data, sizes, longest) == (
+        [line for line in whole if len(line) <= longest],
+        sum(len(line) > longest for line in whole),
+    )
 
 
 def test_of_a_line_that_is_too_long_nothing_is_kept() -> None:

@@ -83,7 +83,8 @@ def test_the_key_or_the_shape_tells_the_scale_of_a_number(fields: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "value", [True, 33, 30.0, None, ["info"], 2**70, "Ada", "", "0612345678", "INFO+", "Ada+2", "INFO+123", {"a": "INFO"}]
+    "value",
+    [True, 33, 30.0, None, ["info"], 2**70, "Ada", "", "0612345678", "INFO+", "Ada+2", "INFO+123", {"a": "INFO"}],
 )
 def test_what_is_no_level_is_an_attribute(value: Any) -> None:
     record, form, _ = made(level=value, severity="INFO")
@@ -208,7 +209,9 @@ def test_keys_may_be_here_twice() -> None:
         ({"log": "level"}, ()),
     ],
 )
-def test_a_path_is_one_key_or_keys_within_keys_and_comes_out_as_it_was(fields: dict[str, Any], spelling: tuple[str, ...]) -> None:
+def test_a_path_is_one_key_or_keys_within_keys_and_comes_out_as_it_was(
+    fields: dict[str, Any], spelling: tuple[str, ...]
+) -> None:
     record, form, _ = made(**fields)
     assert (form.level, record.severity_number) == (spelling, 9 if spelling else 0)
     if spelling:
@@ -240,7 +243,12 @@ def test_keys_of_the_policy_come_first() -> None:
 
 
 def test_a_mapped_key_that_holds_something_else_stays_an_attribute() -> None:
-    fields = {"how_bad": "Ada", "when": {"at": "0612345678"}, "ids": {"t": "Ada", "s": 4111111111111111}, "level": "info"}
+    fields = {
+        "how_bad": "Ada",
+        "when": {"at": "0612345678"},
+        "ids": {"t": "Ada", "s": 4111111111111111},
+        "level": "info",
+    }
     got = read_by(json.dumps(fields).encode(), RECEIVED, keys_of(MAPPED.policy))
     record = ResourceLogs.FromString(got.raw).scope_logs[0].log_records[0]
     assert (record.severity_text, record.time_unix_nano, record.trace_id, record.span_id) == ("info", 0, b"", b"")

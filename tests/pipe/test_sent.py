@@ -40,7 +40,9 @@ class Listener:
             self.times -= 1
             context.abort(self.code, "")
         groups = ExportLogsServiceRequest.FromString(request).resource_logs
-        self.texts += [record.body.string_value for group in groups for scope in group.scope_logs for record in scope.log_records]
+        self.texts += [
+            record.body.string_value for group in groups for scope in group.scope_logs for record in scope.log_records
+        ]
         return b""
 
 
@@ -70,7 +72,9 @@ def sent(address: str, batches: Sequence[Sequence[Kept]], **options: Any) -> dic
 def test_all_records_arrive_in_order() -> None:
     listener = Listener()
     with listening(listener) as address:
-        assert sent(address, [kept(b"server started", b"{} of {} done"), kept(b'{"msg": "server started"}')]) == {"passed": 3}
+        assert sent(address, [kept(b"server started", b"{} of {} done"), kept(b'{"msg": "server started"}')]) == {
+            "passed": 3
+        }
     assert listener.texts == ["server started", "{} of {} done", "server started"]
 
 

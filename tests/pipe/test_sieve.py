@@ -22,7 +22,9 @@ BODIES, LEVELS, TIMES = KNOWN.body, KNOWN.severity_text, KNOWN.timestamp
 IDS: Final = (*KNOWN.trace_id, *KNOWN.span_id)
 SPELT: Final = {part for path in (*BODIES, *LEVELS, *TIMES, *IDS) for part in (path, *path.split("."))}
 KEYS: Final = {*SPELT, *LISTED, *PARTS}
-ALLOWED: Final = KEYS | {*TEMPLATES, *CODECS} | {form for text in SEVERITIES for form in (text, text.lower(), text.title())}
+ALLOWED: Final = (
+    KEYS | {*TEMPLATES, *CODECS} | {form for text in SEVERITIES for form in (text, text.lower(), text.title())}
+)
 
 
 def one(**fields: Any) -> Any:
@@ -81,7 +83,9 @@ def test_a_level_that_is_none_goes(level: Any) -> None:
 
 
 def test_nested_keys_are_judged_by_their_path() -> None:
-    assert one(kannelle={"video": {"codec": "hevc", "title": "Merger"}, "x": {"y": "Ada"}}) == {"kannelle": {"video": {"codec": "hevc"}}}
+    assert one(kannelle={"video": {"codec": "hevc", "title": "Merger"}, "x": {"y": "Ada"}}) == {
+        "kannelle": {"video": {"codec": "hevc"}}
+    }
 
 
 def test_lists_are_judged_one_by_one() -> None:
@@ -89,8 +93,26 @@ def test_lists_are_judged_one_by_one() -> None:
 
 
 UNHOLDABLE: Final = [
-    *(r'"\ud800"', r'"Ada \udc00\ud800"', "1e400", "-1e400", "NaN", "Infinity", "-Infinity", "9" * 5_000, "-" + "9" * 5_000, "9" * 60_000),
-    *("18446744073709551616", r'["h264", "\ud800", 1e400]', r'{"name": "\ud800"}', r'{"\ud800": "Ada"}', "[[[1e400]]]", f"{'9' * 5_000}.5"),
+    *(
+        r'"\ud800"',
+        r'"Ada \udc00\ud800"',
+        "1e400",
+        "-1e400",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "9" * 5_000,
+        "-" + "9" * 5_000,
+        "9" * 60_000,
+    ),
+    *(
+        "18446744073709551616",
+        r'["h264", "\ud800", 1e400]',
+        r'{"name": "\ud800"}',
+        r'{"\ud800": "Ada"}',
+        "[[[1e400]]]",
+        f"{'9' * 5_000}.5",
+    ),
 ]
 
 
@@ -113,7 +135,9 @@ def test_a_key_that_no_record_holds_costs_its_line_nothing_else() -> None:
 
 @pytest.mark.parametrize("value", UNHOLDABLE, ids=lambda value: f"{value[:20]} of {len(value)}")
 def test_a_value_behind_a_text_costs_its_line_nothing_else(value: str) -> None:
-    assert sifted(f'ERROR server started {{"codec": "h264", "x": {value}}}'.encode()) == [b'ERROR server started {"codec":"h264"}\n']
+    assert sifted(f'ERROR server started {{"codec": "h264", "x": {value}}}'.encode()) == [
+        b'ERROR server started {"codec":"h264"}\n'
+    ]
 
 
 TRACE: Final = "5b8efff798038103d269b633813fc60c"
@@ -182,12 +206,20 @@ def test_a_traceback_is_one_error_and_belongs_to_the_record_before_it(text: str,
 
 def test_what_lost_something_is_counted_as_stripped() -> None:
     made, _ = sieve()
-    lines = (b"server started", b'{"codec": "h264"}', b'{"codec": "h264", "a": 1}', b'{"codec": "h264", "a": %d}' % 2**64)
+    lines = (
+        b"server started",
+        b'{"codec": "h264"}',
+        b'{"codec": "h264", "a": 1}',
+        b'{"codec": "h264", "a": %d}' % 2**64,
+    )
     assert [kept.stripped for kept in made.sift(lines)] == [False, False, True, True]
 
 
 def test_one_line_does_not_spoil_the_next() -> None:
-    assert sifted(b"\xff", b"{", b"server started", b"Ada", b'{"codec": "h264"}') == [b"server started\n", b'{"codec":"h264"}\n']
+    assert sifted(b"\xff", b"{", b"server started", b"Ada", b'{"codec": "h264"}') == [
+        b"server started\n",
+        b'{"codec":"h264"}\n',
+    ]
 
 
 @pytest.mark.parametrize(
@@ -220,8 +252,14 @@ SHAPES: Final = [
     lambda value: {"kannelle": {str(value): {"codec": "h264"}}},
     lambda value: dict.fromkeys((*BODIES, *LEVELS, *TIMES, *IDS, *LISTED), value),
     lambda value: {"kannelle.video": {"codec": {"codec": value}}},
-    lambda value: {"log": {"level": value}, "record": {"level": {"name": value}, "time": {"repr": value}, "extra": {"trace_id": value}}},
-    lambda value: {"instant": {"epochSecond": value, "nanoOfSecond": value}, "Scopes": [value, {"TraceId": value, "SpanId": value}]},
+    lambda value: {
+        "log": {"level": value},
+        "record": {"level": {"name": value}, "time": {"repr": value}, "extra": {"trace_id": value}},
+    },
+    lambda value: {
+        "instant": {"epochSecond": value, "nanoOfSecond": value},
+        "Scopes": [value, {"TraceId": value, "SpanId": value}],
+    },
     lambda value: {"log": str(value), "stream": "stdout", "time": value},
     lambda value: {"log": json.dumps({"level": value, "msg": value}), "stream": value, "time": value},
     lambda value: {"level": f"INFO {value}", "time": f"2026-11-30T01:02:03Z {value}", "msg": f"{value} server started"},
@@ -237,12 +275,21 @@ def test_a_planted_value_comes_out_nowhere(shape: Any, value: Any) -> None:
     assert str(value) not in json.dumps(out, ensure_ascii=False)
 
 
-NAMES: Final = st.one_of(st.sampled_from(sorted(ALLOWED)), st.text(max_size=8), st.text(string.ascii_letters + ".", max_size=12))
+NAMES: Final = st.one_of(
+    st.sampled_from(sorted(ALLOWED)), st.text(max_size=8), st.text(string.ascii_letters + ".", max_size=12)
+)
 LEAVES: Final = st.one_of(
-    NAMES, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none(), st.sampled_from(VALUES)
+    NAMES,
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.booleans(),
+    st.none(),
+    st.sampled_from(VALUES),
 )
 JSON: Final = st.recursive(
-    LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(NAMES, inner, max_size=4)), max_leaves=12
+    LEAVES,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(NAMES, inner, max_size=4)),
+    max_leaves=12,
 )
 
 

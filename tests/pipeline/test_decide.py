@@ -80,7 +80,9 @@ async def test_a_subject_that_is_known_isnt_read(how: str) -> None:
     assert flow.read == 0
 
 
-@pytest.mark.parametrize(("how", "raw", "error"), [("at hand", b"bad", Refused), ("awaited", b"bad", Refused), ("away", b"x", Retryable)])
+@pytest.mark.parametrize(
+    ("how", "raw", "error"), [("at hand", b"bad", Refused), ("awaited", b"bad", Refused), ("away", b"x", Retryable)]
+)
 async def test_what_cant_be_decided_isnt(how: str, raw: bytes, error: type[Exception]) -> None:
     flow = Flow()
     with pytest.raises(error):

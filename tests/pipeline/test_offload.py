@@ -16,12 +16,21 @@ from gateway.detectors.effort import DECODING_CHARS, spend
 from gateway.errors import ItemReason, Refused
 from gateway.pipeline import offload
 from gateway.pipeline.caller import CALLER
-from gateway.pipeline.offload import BULKY_BYTES, BULKY_EFFORT, COSTLY_BYTES, INLINE_EFFORT, LANE_EFFORT, LONG_SECONDS, Offload
+from gateway.pipeline.offload import (
+    BULKY_BYTES,
+    BULKY_EFFORT,
+    COSTLY_BYTES,
+    INLINE_EFFORT,
+    LANE_EFFORT,
+    LONG_SECONDS,
+    Offload,
+)
 from tests.running import SECONDS
 
 
 @pytest.mark.parametrize(
-    ("size", "thread"), [(0, "MainThread"), (COSTLY_BYTES - 1, "MainThread"), (COSTLY_BYTES, "costly_0"), (BULKY_BYTES, "bulky_0")]
+    ("size", "thread"),
+    [(0, "MainThread"), (COSTLY_BYTES - 1, "MainThread"), (COSTLY_BYTES, "costly_0"), (BULKY_BYTES, "bulky_0")],
 )
 async def test_work_is_done_where_its_size_says(size: int, thread: str) -> None:
     assert await Offload().run(size, lambda: threading.current_thread().name) == thread
@@ -131,7 +140,9 @@ LONG_WORK: Final = [
 
 
 @pytest.mark.parametrize(("size", "effort", "threads"), LONG_WORK)
-async def test_what_is_laborious_begins_again_where_it_holds_up_less(size: int, effort: int, threads: list[str]) -> None:
+async def test_what_is_laborious_begins_again_where_it_holds_up_less(
+    size: int, effort: int, threads: list[str]
+) -> None:
     seen: list[str] = []
 
     def work() -> int:

@@ -126,7 +126,11 @@ def _metrics(module: ModuleType) -> Iterator[tuple[str, str]]:
 def conventions() -> list[str]:
     """Every attribute of the package, stable or not, deprecated or not."""
     names = (
-        f"{package}.{module.name}" for package in PACKAGES for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
+        f"{package}.{module.name}"
+        for package in PACKAGES
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
     )
     found = (vars(importlib.import_module(name)) for name in names)
-    return sorted({value for held in found for name, value in held.items() if name.isupper() and isinstance(value, str)})
+    return sorted(
+        {value for held in found for name, value in held.items() if name.isupper() and isinstance(value, str)}
+    )

@@ -60,7 +60,11 @@ class Case:
     def made(self) -> Compiler:
         label = f" @{{{', '.join(self.options)}}}" if self.options else ""
         field = f"oneof which {{ string f = 1{label}; }}" if self.type == "ONEOF" else f"{self.type} f = 1{label};"
-        part = "" if "N" not in self.type.replace("ONEOF", "") else "message N { string x = 1 @{category: OPERATIONAL, one_of: 'a'}; }"
+        part = (
+            ""
+            if "N" not in self.type.replace("ONEOF", "")
+            else "message N { string x = 1 @{category: OPERATIONAL, one_of: 'a'}; }"
+        )
         body = f"message A {{ {field} string id = 9 @USER_ID; }} {part} enum E {{ NONE = 0; }}"
         policy = POLICY if self.timestamps else POLICY.replace("timestamps: {days_around_receipt: 7}\n", "")
         to = "us-vendor" if self.region == "US" else "eu-log, eu-store"
@@ -68,7 +72,9 @@ class Case:
 
     @property
     def found(self) -> list[Finding]:
-        return [one for one in lint(self.made) if one.place == "t.A.f" and one.code not in ("not-accepted", "empty-flow")]
+        return [
+            one for one in lint(self.made) if one.place == "t.A.f" and one.code not in ("not-accepted", "empty-flow")
+        ]
 
     def set(self, option: str, value: str) -> None:
         self.options = [one for one in self.options if not one.startswith(f"{option}:")] + [f"{option}: {value}"]
@@ -124,5 +130,9 @@ def test_each_piece_of_advice_can_be_followed_and_ends_what_it_is_about(label: s
             case.apply(finding)
             assert finding not in case.found, (name, told)
         if region == "US" and "opaque" not in str(told) and not {"bytes", "bytes wrapper", "struct", "value"} & {name}:
-            kept = {path.partition(".")[0].removesuffix("[*]") for path, node in explain(case.made, "t.A", "us-vendor").walk() if node.kept}
+            kept = {
+                path.partition(".")[0].removesuffix("[*]")
+                for path, node in explain(case.made, "t.A", "us-vendor").walk()
+                if node.kept
+            }
             assert "f" in kept, (name, told)

@@ -65,7 +65,9 @@ def _patterns() -> set[str]:
     return {otlp.privacy(key).pattern for key in otlp.attributes} - {""}
 
 
-@pytest.mark.parametrize("pattern", [*sorted(_patterns()), r"a|", "(?i)ab{2}?c?", r"[^a-z]{2}|\x41\pL", r"(?P<n>x|y){2,3}", r"\d{2}\.\w"])
+@pytest.mark.parametrize(
+    "pattern", [*sorted(_patterns()), r"a|", "(?i)ab{2}?c?", r"[^a-z]{2}|\x41\pL", r"(?P<n>x|y){2,3}", r"\d{2}\.\w"]
+)
 def test_samples_match_and_stay_the_same(pattern: str) -> None:
     made = [*samples(pattern, 20)]
     assert len(made) > 10

@@ -44,14 +44,24 @@ def test_all_flows_of_the_default_policy_compile() -> None:
 
 
 def test_the_item_types_of_services_are_in_the_contract() -> None:
-    assert {KANNELLE.item_type(f"{service}/*") for service in SERVICES} == set(SERVICES.values()) <= set(KANNELLE.contract.messages)
+    assert (
+        {KANNELLE.item_type(f"{service}/*") for service in SERVICES}
+        == set(SERVICES.values())
+        <= set(KANNELLE.contract.messages)
+    )
     assert KANNELLE.item_type("kannelle.privacy.v1.AnalyticsService/TrackEvent") == EVENT
 
 
 @pytest.mark.parametrize(
     "flow",
     [
-        *("t", "t.M/x", "t.N.BEntry", "kannelle.privacy.v1.AnalyticsService", "kannelle.privacy.v1.AnalyticsService/Track"),
+        *(
+            "t",
+            "t.M/x",
+            "t.N.BEntry",
+            "kannelle.privacy.v1.AnalyticsService",
+            "kannelle.privacy.v1.AnalyticsService/Track",
+        ),
         "kannelle.privacy.v1.EmitService/*",
     ],
 )
@@ -62,7 +72,17 @@ def test_a_flow_that_names_nothing_is_an_error_that_names_its_line(flow: str) ->
     assert f"flows.{flow}: " in str(caught.value)
 
 
-VALUES: Final = ("Any", "Struct", "Value", "ListValue", "StringValue", "BytesValue", "Int64Value", "Timestamp", "Duration")
+VALUES: Final = (
+    "Any",
+    "Struct",
+    "Value",
+    "ListValue",
+    "StringValue",
+    "BytesValue",
+    "Int64Value",
+    "Timestamp",
+    "Duration",
+)
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -84,7 +104,11 @@ def test_a_plan_of_what_is_not_known_is_a_key_error(type_: str, destination: str
 def test_a_plan_is_the_same_each_time_it_is_asked_for() -> None:
     made = compiler(BODY)
     assert made.plan("t.M", "eu-log") is made.plan("t.M", "eu-log")
-    assert made.plan("t.M", "eu-log").digest == compiler(BODY).plan("t.M", "eu-log").digest != made.plan("t.M", "eu-store").digest
+    assert (
+        made.plan("t.M", "eu-log").digest
+        == compiler(BODY).plan("t.M", "eu-log").digest
+        != made.plan("t.M", "eu-store").digest
+    )
 
 
 def test_a_plan_names_its_type_its_destination_and_its_version() -> None:
@@ -132,7 +156,11 @@ def test_digests_are_equal_in_every_process() -> None:
     wanted = sorted([emitted.digest, *(plan.digest for plan in KANNELLE.plans().values())])
     for seed in ("0", "1", "4711"):
         done = subprocess.run(
-            (sys.executable, "-c", CHILD), capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}
+            (sys.executable, "-c", CHILD),
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
         )
         assert done.stdout.split() == wanted
 

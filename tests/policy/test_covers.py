@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 from gateway.errors import Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Release
-from gateway.plan import EnvelopePlan, FieldPlan, FreeText, Keep, MessagePlan, Nested, Payload, Plan, Presence, Rule, Text
+from gateway.plan import (
+    EnvelopePlan,
+    FieldPlan,
+    FreeText,
+    Keep,
+    MessagePlan,
+    Nested,
+    Payload,
+    Plan,
+    Presence,
+    Rule,
+    Text,
+)
 from gateway.policy.compile import Compiler
 from gateway.policy.covers import covers, covers_envelope, covers_site, covers_subject
 from tests.build import UNKNOWN, contract, encode, policy, proto
@@ -60,7 +72,12 @@ NUMBERS: Final = (
     "category: AGE",
 )
 OTHERS: Final = ("", "category: OPERATIONAL", "category: NAME", "category: AGE")
-MAPS: Final = ("", "category: OPERATIONAL", "category: OPERATIONAL, map_key: OPERATIONAL", "category: NAME, map_key: NAME")
+MAPS: Final = (
+    "",
+    "category: OPERATIONAL",
+    "category: OPERATIONAL, map_key: OPERATIONAL",
+    "category: NAME, map_key: NAME",
+)
 FIELDS: Final = {
     **dict.fromkeys(("Root.text", "Root.wrapped", "Root.left", "Root.right", "Root.texts", "Inner.text"), STRINGS),
     **dict.fromkeys(("Root.number", "Inner.number"), NUMBERS),
@@ -172,7 +189,10 @@ INNER_PLAN: Final = MessagePlan("t.B", (FIELD,))
 
 
 def plan(
-    *fields: FieldPlan, rules: tuple[Rule, ...] = (Text(), Nested(1), Payload()), anys: dict[str, int] | None = None, **more: Any
+    *fields: FieldPlan,
+    rules: tuple[Rule, ...] = (Text(), Nested(1), Payload()),
+    anys: dict[str, int] | None = None,
+    **more: Any,
 ) -> Plan:
     inner = more.pop("inner", INNER_PLAN)
     made = Plan(1, "t.A", "to", False, (MessagePlan("t.A", fields), inner), rules, {} if anys is None else anys)
@@ -278,7 +298,10 @@ MASKS: Final[dict[str, tuple[str, str, bool]]] = {
 @pytest.mark.parametrize("row", MASKS)
 def test_which_plans_with_masks_cover_another(row: str) -> None:
     now, was, expected = MASKS[row]
-    compilers = [Compiler(contract(proto(MASKED)), policy(f"classifications: {{{f't.{said}' if said else ''}}}")) for said in (now, was)]
+    compilers = [
+        Compiler(contract(proto(MASKED)), policy(f"classifications: {{{f't.{said}' if said else ''}}}"))
+        for said in (now, was)
+    ]
     types = ("t.UpdateItemRequest", "t.GetItemRequest")
     found = [covers(*(one.plan(item, "eu-store") for one in compilers)) for item in types]
     assert all(found) is expected
@@ -304,7 +327,8 @@ def test_which_mail_domains_cover_others(now: str, was: str, expected: bool) -> 
 def test_who_reads_an_answer_is_part_of_the_proof() -> None:
     made = Compiler(contract(proto(MASKED)), policy())
     all_of_it, less = (
-        made.plan_at("t.GetItemRequest", made.site("eu-store"), reader=made.site(name)) for name in ("eu-log", "eu-indirect")
+        made.plan_at("t.GetItemRequest", made.site("eu-store"), reader=made.site(name))
+        for name in ("eu-log", "eu-indirect")
     )
     assert covers(all_of_it, less)
     assert not covers(less, all_of_it)
@@ -314,5 +338,7 @@ def test_what_is_taken_apart_is_less_than_the_whole() -> None:
     """Of a contract with a field more, which goes nowhere, no path to the whole message stays."""
     whole = MASKED.replace("string state = 2;", "string state = 2 @NAME;")
     part = whole.replace("message Item {", "message Item { string more = 9;")
-    plans = [Compiler(contract(proto(body)), policy()).plan("t.UpdateItemRequest", "eu-store") for body in (part, whole)]
+    plans = [
+        Compiler(contract(proto(body)), policy()).plan("t.UpdateItemRequest", "eu-store") for body in (part, whole)
+    ]
     assert not covers(*plans)

@@ -83,7 +83,13 @@ SIGNALS: Final = (APP, ("application-traces", TRACES.item), ("application-metric
             "no card, iban, coordinates, secret in it (a company number is no card)",
         ),
         ("    - server stopped", "    - server stopped\n    - disk full", (APP,), "otlp.log_templates", "disk full"),
-        ("    user.id: USER_ID", "    user.id: USER_ID\n    host.fqdn: OPERATIONAL", SIGNALS, "otlp.attributes.host.fqdn", ""),
+        (
+            "    user.id: USER_ID",
+            "    user.id: USER_ID\n    host.fqdn: OPERATIONAL",
+            SIGNALS,
+            "otlp.attributes.host.fqdn",
+            "",
+        ),
         ("cloud.region: OPERATIONAL", "cloud.*: OPERATIONAL", SIGNALS, "otlp.attributes.cloud.*", ""),
         (
             "min: 100, max: 599}\n    http.request.r",
@@ -92,7 +98,13 @@ SIGNALS: Final = (APP, ("application-traces", TRACES.item), ("application-metric
             "otlp.attributes.http.response.status_code",
             "was: string or integer: 100 to 599; now: string or integer: 100 to 600",
         ),
-        ("  video.shared:", "  video.seen: {properties: {}}\n  video.shared:", (ANALYTICS,), "tracking_plan.video.seen", "an event"),
+        (
+            "  video.shared:",
+            "  video.seen: {properties: {}}\n  video.shared:",
+            (ANALYTICS,),
+            "tracking_plan.video.seen",
+            "an event",
+        ),
         (
             "{min: 0, max: 500}",
             "{min: 0, max: 500}\n      a: {one_of: [b]}",
@@ -122,7 +134,9 @@ SPANS: Final = "flows: {otlp/traces: [eu-log]}\n"
         (SPANS.replace("eu-log", "eu-indirect"), SPANS, "opentelemetry.proto.trace.v1.Status.message", ""),
     ],
 )
-def test_what_more_leaves_of_spans_is_released_and_the_reverse_withheld(old: str, new: str, field: str, text: str) -> None:
+def test_what_more_leaves_of_spans_is_released_and_the_reverse_withheld(
+    old: str, new: str, field: str, text: str
+) -> None:
     for was, now, effect in ((old, new, Effect.RELEASED), (new, old, Effect.WITHHELD)):
         changes = {change.field: change.text for change in policies(was, now).of(effect)}
         assert field in changes
@@ -158,7 +172,11 @@ def test_a_narrowing_withholds(old: str, new: str) -> None:
     [
         ("usr_[A-Za-z0-9]{1,32}", "usr_[A-Za-z0-9]{1,33}", "user_id.pattern"),
         ("kannelle.crm.v1.Contact: [crm]", "kannelle.crm.v1.Contact: [crm, billing]", "flows.kannelle.crm.v1.Contact"),
-        ("  # What the OpenTelemetry", f"  {OF_METHOD}: [activity-log]\n  # What the OpenTelemetry", f"flows.{OF_METHOD}"),
+        (
+            "  # What the OpenTelemetry",
+            f"  {OF_METHOD}: [activity-log]\n  # What the OpenTelemetry",
+            f"flows.{OF_METHOD}",
+        ),
         (SECURITY, SECURITY.replace("log", "store"), "destinations.activity-log"),
         (SECURITY, SECURITY.replace("FR", "BE"), "destinations.activity-log"),
         (KEPT_90, KEPT_90 + OTLP, "destinations.application-log.exporter"),
@@ -180,7 +198,11 @@ def test_the_pattern_of_user_ids_is_told_once() -> None:
         ("{add: [family.example]}", "{}", [(Effect.RELEASED, "addresses of family.example pass as business ones")]),
         ("{}", "{remove: [eclipso.de]}", [(Effect.RELEASED, "addresses of eclipso.de pass as business ones")]),
         ("{remove: [eclipso.de]}", "{}", [(Effect.WITHHELD, "addresses of eclipso.de are personal")]),
-        ("{}", "{remove: [mail.eclipso.de]}", [(Effect.RELEASED, "addresses of mail.eclipso.de pass as business ones")]),
+        (
+            "{}",
+            "{remove: [mail.eclipso.de]}",
+            [(Effect.RELEASED, "addresses of mail.eclipso.de pass as business ones")],
+        ),
         ("{}", "{add: [eclipso.de]}", [(Effect.NOTED, "changed")]),
         ("{add: [a.example, b.example]}", "{add: [b.example, a.example]}", [(Effect.NOTED, "changed")]),
         (
@@ -210,7 +232,12 @@ def test_mail_domains_are_told_once_each_way(before: str, after: str, told: list
         ("version: 1\n", "version: 1\nhosts: {US: [a.example]}\n", "hosts.US", "gains a.example"),
         ("\ndestinations:\n", f"\ndestinations:\n{EXTRA}", "destinations.extra", "a new destination, a log in FR"),
         (KEPT_10Y, KEPT_10Y.replace("PAYMENT", "PAYMENT, PHONE"), "destinations.billing.allow", "gains PHONE"),
-        (KEPT_90, f"{KEPT_90}\n    exporter: {{kind: jsonl, backups: 6}}", "destinations.application-log.exporter", "changed"),
+        (
+            KEPT_90,
+            f"{KEPT_90}\n    exporter: {{kind: jsonl, backups: 6}}",
+            "destinations.application-log.exporter",
+            "changed",
+        ),
         (
             KEPT_90,
             f"{KEPT_90}\n    exporter: {{kind: 'null'}}",
@@ -229,7 +256,10 @@ def test_an_override_is_shown() -> None:
     difference = diff(compiled(), Compiler(KANNELLE, parse(TEXT + overlay)))
     assert told(difference, Effect.RELEASED) == {("crm", CONTACT, f"{CONTACT}.source_ip")}
     (noted,) = difference.of(Effect.NOTED)
-    assert (noted.field, noted.text) == (f"classifications.{CONTACT}.source_ip", "overrides: OPERATIONAL instead of NETWORK")
+    assert (noted.field, noted.text) == (
+        f"classifications.{CONTACT}.source_ip",
+        "overrides: OPERATIONAL instead of NETWORK",
+    )
 
 
 NONE: Final = "flows: {}"
@@ -269,9 +299,17 @@ ANSWER: Final = "routes.a.b → c"
     ("old", "new", "expected"),
     [
         (asked(INDIRECT), asked(INDIRECT), set()),
-        (asked(), asked("c: {region: FR, allow: []}"), {("", ANSWER), (ANSWER, "metadata.keys.grpc-retry-pushback-ms")}),
+        (
+            asked(),
+            asked("c: {region: FR, allow: []}"),
+            {("", ANSWER), (ANSWER, "metadata.keys.grpc-retry-pushback-ms")},
+        ),
         (asked(INDIRECT), asked(NAMED), {("", f"{ANSWER}.allow"), (ANSWER, "t.A.name")}),
-        (asked(INDIRECT), asked(INDIRECT.replace("USER_ID", "USER_ID, FREE_TEXT")), {("", f"{ANSWER}.allow"), (ANSWER, "status message")}),
+        (
+            asked(INDIRECT),
+            asked(INDIRECT.replace("USER_ID", "USER_ID, FREE_TEXT")),
+            {("", f"{ANSWER}.allow"), (ANSWER, "status message")},
+        ),
         (asked(INDIRECT), asked(TAGGED), {(ANSWER, "metadata.keys.x-user")}),
     ],
 )
@@ -290,7 +328,9 @@ def test_a_caller_that_is_elsewhere_is_released_to() -> None:
 
 
 def test_metadata_for_a_destination_is_released() -> None:
-    more = POLICY.replace("  eu-service: {", "  eu-service: {metadata: {keys: {x-user: USER_ID}, credentials: [authorization]}, ")
+    more = POLICY.replace(
+        "  eu-service: {", "  eu-service: {metadata: {keys: {x-user: USER_ID}, credentials: [authorization]}, "
+    )
     held = contract(proto("message A { string id = 1 @USER_ID; }"))
     difference = diff(Compiler(held, parse(POLICY + ROUTE)), Compiler(held, parse(more + ROUTE)))
     assert told(difference, Effect.RELEASED) == {
@@ -329,9 +369,14 @@ def test_a_method_with_a_flow_of_its_own_leaves_its_services() -> None:
         "flows: {kannelle.privacy.v1.AnalyticsService/*: [eu-log], kannelle.privacy.v1.AnalyticsService/TrackEvent: [eu-service]}",
     )
     flows = {
-        (change.effect, change.field, change.destination) for change in policies(whole, own).changes if change.field.startswith("flows.")
+        (change.effect, change.field, change.destination)
+        for change in policies(whole, own).changes
+        if change.field.startswith("flows.")
     }
-    assert flows == {(Effect.RELEASED, f"flows.{OF_METHOD}", "eu-service"), (Effect.WITHHELD, f"flows.{OF_METHOD}", "eu-log")}
+    assert flows == {
+        (Effect.RELEASED, f"flows.{OF_METHOD}", "eu-service"),
+        (Effect.WITHHELD, f"flows.{OF_METHOD}", "eu-log"),
+    }
 
 
 KEYED: Final = "map<string, string> b = 1 @{category: NAME, map_key: OPERATIONAL};"
@@ -344,19 +389,39 @@ SPAN: Final = "google.protobuf.Duration b = 1 @{category: OPERATIONAL, min: 1, m
         ("string b = 1 @NAME;", "string b = 1 @NAME; string c = 2 @NAME;", Effect.RELEASED, "t.A.c"),
         ("string b = 1 @NAME; string c = 2;", "string b = 1 @NAME; string c = 2 @NAME;", Effect.RELEASED, "t.A.c"),
         ("string b = 1 @NAME; string c = 2 @NAME;", "string b = 1 @NAME;", Effect.WITHHELD, "t.A.c"),
-        ("string b = 1 @{category: OPERATIONAL, pattern: 'a'};", "string b = 1 @OPERATIONAL;", Effect.RELEASED, "t.A.b"),
+        (
+            "string b = 1 @{category: OPERATIONAL, pattern: 'a'};",
+            "string b = 1 @OPERATIONAL;",
+            Effect.RELEASED,
+            "t.A.b",
+        ),
         ("string b = 1 @OPERATIONAL;", "string b = 1 @{category: OPERATIONAL, one_of: 'a'};", Effect.WITHHELD, "t.A.b"),
         ("string b = 1 @NAME;", "string b = 1 @OPERATIONAL;", Effect.WITHHELD, "t.A.b"),
         ("string b = 1 @OPERATIONAL;", "string b = 1 @NAME;", Effect.RELEASED, "t.A.b"),
-        ("string b = 1 @{category: NAME, max_length: 5};", "string b = 1 @{category: NAME, max_length: 4};", Effect.WITHHELD, "t.A.b"),
-        ("string b = 1 @{category: NAME, max_length: 5};", "string b = 1 @{category: NAME, max_length: 6};", Effect.RELEASED, "t.A.b"),
+        (
+            "string b = 1 @{category: NAME, max_length: 5};",
+            "string b = 1 @{category: NAME, max_length: 4};",
+            Effect.WITHHELD,
+            "t.A.b",
+        ),
+        (
+            "string b = 1 @{category: NAME, max_length: 5};",
+            "string b = 1 @{category: NAME, max_length: 6};",
+            Effect.RELEASED,
+            "t.A.b",
+        ),
         ("string b = 1 @NAME;", "bytes b = 1 @NAME;", Effect.RELEASED, "t.A.b"),
         ("K b = 1 @OPERATIONAL;", "K b = 1 @OPERATIONAL; // K_NEW", Effect.RELEASED, "t.A.b"),
         (KEYED, KEYED.replace("map_key: OPERATIONAL", "map_key: NAME"), Effect.RELEASED, "t.A.b[key]"),
         ("P b = 1;", "P b = 1; P c = 2;", Effect.RELEASED, "t.A.c"),
         (SPAN, "google.protobuf.Duration b = 1 @OPERATIONAL;", Effect.RELEASED, "t.A.b"),
         ("google.protobuf.Duration b = 1 @OPERATIONAL;", SPAN, Effect.WITHHELD, "t.A.b"),
-        ("int64 b = 1 @OPERATIONAL;", "int64 b = 1 @{category: OPERATIONAL, min: 1, max: 9};", Effect.RELEASED, "t.A.b"),
+        (
+            "int64 b = 1 @OPERATIONAL;",
+            "int64 b = 1 @{category: OPERATIONAL, min: 1, max: 9};",
+            Effect.RELEASED,
+            "t.A.b",
+        ),
         ("string b = 1 @FREE_TEXT;", "string b = 1 @OPERATIONAL;", Effect.WITHHELD, "t.A.b"),
         ("string b = 1 @FREE_TEXT;", "string b = 1 @WORK_EMAIL;", Effect.RELEASED, "t.A.b"),
         ("string b = 1 @USER_ID;", "string b = 1 @{category: USER_ID, max_length: 9};", Effect.WITHHELD, "t.A.b"),
@@ -389,7 +454,9 @@ FIELDS: Final = st.fixed_dictionaries({name: st.sampled_from(LABELS) for name in
 OVERLAYS: Final = st.dictionaries(
     st.sampled_from(NAMES), st.sampled_from(["NAME", "OPERATIONAL", "AGE", "CONTENT", "UNSPECIFIED"]), max_size=4
 )
-TO: Final = st.lists(st.sampled_from(["eu-log", "eu-indirect", "us-vendor", "jp-service"]), unique=True, min_size=1, max_size=4)
+TO: Final = st.lists(
+    st.sampled_from(["eu-log", "eu-indirect", "us-vendor", "jp-service"]), unique=True, min_size=1, max_size=4
+)
 BARE: Final[Contract] = contract(
     proto("message A { string a = 1; string b = 2; P p = 3; } message P { string c = 1; string d = 2; A back = 3; }")
 )

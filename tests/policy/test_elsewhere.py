@@ -20,9 +20,7 @@ from gateway.policy.load import parse
 from tests.build import POLICY, compiler, contract, proto
 from tests.running import decider
 
-BODY: Final = (
-    "message A { string id = 1 @USER_ID; N n = 2; message N { string x = 1 @OPERATIONAL; } } service S { rpc Get(A) returns (A); }"
-)
+BODY: Final = "message A { string id = 1 @USER_ID; N n = 2; message N { string x = 1 @OPERATIONAL; } } service S { rpc Get(A) returns (A); }"
 ROUTE: Final = "{{authority: a, upstream: 'unix:/a', destination: eu-service, methods: [{}]}}"
 
 
@@ -52,7 +50,9 @@ FLOWS: Final = [
 
 
 @pytest.mark.parametrize(("listed", "name", "wrong"), FLOWS)
-def test_a_flow_of_a_type_that_is_not_here_leads_nowhere_and_lint_says_so_unless_it_is_listed(listed: str, name: str, wrong: bool) -> None:
+def test_a_flow_of_a_type_that_is_not_here_leads_nowhere_and_lint_says_so_unless_it_is_listed(
+    listed: str, name: str, wrong: bool
+) -> None:
     held = made(f"{{t.A: [eu-log], {name}: [eu-log, us-vendor]}}", elsewhere=listed)
     assert errors(held) == ([("not-here", f"flows.{name}")] if wrong else [])
     flows = Flows(held)
@@ -70,25 +70,45 @@ STOPPED: Final = [
     ("kannelle.privacy.v1.AnalyticsService/TrackEvnt", "", "kannelle.*", "no contract has a message type"),
     ("", "classifications: {t.A.idd: {category: NAME}}", "t.A, t.*", "t.A.idd: no contract has this field"),
     ("", "classifications: {t.A.idd: {category: NAME}}", "t.A.idd", "t.A.idd: no contract has this field"),
-    ("", "classifications: {t.B.id: {category: NAME}}", "t.*", "no contract has this field; if another contract has it, list it"),
-    ("", "classifications: {u.C.id: {category: NAME}}", "", "no contract has this field; if another contract has it, list it"),
+    (
+        "",
+        "classifications: {t.B.id: {category: NAME}}",
+        "t.*",
+        "no contract has this field; if another contract has it, list it",
+    ),
+    (
+        "",
+        "classifications: {u.C.id: {category: NAME}}",
+        "",
+        "no contract has this field; if another contract has it, list it",
+    ),
     ("", f"routes: [{ROUTE.format('t.S/Gett')}]", "t.S, t.*", "methods[0]: no contract has a method of this name"),
-    ("", f"routes: [{ROUTE.format('u.S/Get')}]", "", "no contract has a method of this name; if another contract has it, list it"),
-    ("", f"routes: [{ROUTE.format('t.T/*')}]", "t.*", "no contract has a service of this name; if another contract has it, list it"),
+    (
+        "",
+        f"routes: [{ROUTE.format('u.S/Get')}]",
+        "",
+        "no contract has a method of this name; if another contract has it, list it",
+    ),
+    (
+        "",
+        f"routes: [{ROUTE.format('t.T/*')}]",
+        "t.*",
+        "no contract has a service of this name; if another contract has it, list it",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("flow", "more", "listed", "text"), STOPPED)
-def test_a_name_that_would_leave_something_to_what_is_looser_stops(flow: str, more: str, listed: str, text: str) -> None:
+def test_a_name_that_would_leave_something_to_what_is_looser_stops(
+    flow: str, more: str, listed: str, text: str
+) -> None:
     with pytest.raises(BadPolicy) as caught:
         lint(made(f"{{{flow}: [eu-log]}}" if flow else "{}", more, listed))
     assert text in str(caught.value)
 
 
 def test_what_is_listed_of_overlays_and_routes_is_left_out_and_all_else_counts() -> None:
-    more = (
-        f"classifications: {{u.C.id: {{category: NAME}}, t.A.N.x: {{category: NAME}}}}\nroutes: [{ROUTE.format('u.S/Get, t.S/Get, v.T/*')}]"
-    )
+    more = f"classifications: {{u.C.id: {{category: NAME}}, t.A.N.x: {{category: NAME}}}}\nroutes: [{ROUTE.format('u.S/Get, t.S/Get, v.T/*')}]"
     held = made("{u.C: [eu-log]}", more, "u.*, v.T")
     assert (held.classes["t.A.N.x"].category.name, "u.C.id" in held.classes) == ("NAME", False)
     assert [(index, method.path) for index, method in held.table.carried()] == [(0, "/t.S/Get")]
@@ -133,7 +153,10 @@ async def test_what_was_stored_of_a_type_that_is_not_here_any_more_waits() -> No
 
 
 def test_a_review_sees_what_changes_for_other_contracts() -> None:
-    old, new = made("{}", elsewhere="u.*"), made("{u.C: [us-vendor]}", "classifications: {u.C.id: {category: NAME}}", "u.*")
+    old, new = (
+        made("{}", elsewhere="u.*"),
+        made("{u.C: [us-vendor]}", "classifications: {u.C.id: {category: NAME}}", "u.*"),
+    )
     assert {(change.effect, change.field) for change in diff(old, new).changes} == {
         (Effect.RELEASED, "flows.u.C"),
         (Effect.NOTED, "classifications.u.C.id"),

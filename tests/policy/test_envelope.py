@@ -52,7 +52,12 @@ def test_a_status_says_its_own_text_only_where_free_text_may_go(site: Site, want
         ("x-user", C.USER_ID, [UserId("u[0-9]{1,9}", detect=DETECTORS)], [UserId("u[0-9]{1,9}", detect=DETECTORS)]),
         ("x-mail", C.WORK_EMAIL, [WorkEmail(outside=False, vendor=False)], [WorkEmail(outside=True, vendor=True)]),
         ("x-topic", C.OPERATIONAL, [Text(TOKEN, detect=DETECTORS)], []),
-        ("x-codec", CODEC, [Text(one_of=("h264", "hevc"), detect=DETECTORS)], [Text(one_of=("h264", "hevc"), detect=DETECTORS)]),
+        (
+            "x-codec",
+            CODEC,
+            [Text(one_of=("h264", "hevc"), detect=DETECTORS)],
+            [Text(one_of=("h264", "hevc"), detect=DETECTORS)],
+        ),
         ("x-name", C.NAME, [NAME], []),
         ("x-note", C.FREE_TEXT, [FreeText()], []),
         ("x-photo-bin", C.CONTENT, [None], []),
@@ -91,7 +96,10 @@ def test_what_is_listed_does_not_loosen_what_goes_by_itself() -> None:
 @pytest.mark.parametrize("section", ["baggage", "tracestate"])
 def test_named_entries_go_within_the_eu(section: str) -> None:
     named = msgspec.convert({section: {"codec": CODEC, "name-bin": C.NAME, "gps": C.LOCATION}}, Metadata)
-    assert getattr(envelope(named, INSIDE), section) == {"codec": Text(one_of=("h264", "hevc"), detect=DETECTORS), "name-bin": NAME}
+    assert getattr(envelope(named, INSIDE), section) == {
+        "codec": Text(one_of=("h264", "hevc"), detect=DETECTORS),
+        "name-bin": NAME,
+    }
     assert getattr(envelope(named, OUTSIDE), section) == {}
 
 
@@ -170,7 +178,12 @@ def test_what_could_never_pass_is_told(key: str, held: Category | Classification
         ("x-a", Classification(category=C.OPERATIONAL, min=1, max=2), "min", "is not for metadata"),
         ("x-a", Classification(category=C.NAME, map_key=C.NAME), "map_key", "is not for metadata"),
         ("x-a", Classification(category=C.USER_ID, subject=True), "subject", "is not for metadata"),
-        ("x-a-bin", Classification(category=C.CONTENT, max_length=3), "max_length", "is not for a key that ends in -bin"),
+        (
+            "x-a-bin",
+            Classification(category=C.CONTENT, max_length=3),
+            "max_length",
+            "is not for a key that ends in -bin",
+        ),
     ],
 )
 def test_rules_that_mean_nothing_are_told(key: str, held: Classification, place: str, wanted: str) -> None:
@@ -198,7 +211,9 @@ def test_a_key_is_listed_once() -> None:
     held=st.sampled_from([*Category, CODEC]),
     region=st.sampled_from(["FR", "IE", "US"]),
 )
-def test_what_has_no_fault_is_in_the_plan_of_who_may_receive_all(key: str, held: Category | Classification, region: str) -> None:
+def test_what_has_no_fault_is_in_the_plan_of_who_may_receive_all(
+    key: str, held: Category | Classification, region: str
+) -> None:
     named = Metadata(keys={key: held})
     site = Site("all", Recipient.SERVICE, region, frozenset(Category), "u[0-9]{1,9}", None)
     assert (key in envelope(named, site).keys) is (not [*faults(AT, named, region)]) or key in TRACED

@@ -122,7 +122,11 @@ def live(value: Value | None) -> bool:
 def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
     item = "opentelemetry.proto.logs.v1.ResourceLogs"
     (rule,) = (rule for rule in KANNELLE.plan(item, destination).rules if isinstance(rule, Attributes))
-    told = {node.name: node.kept for _, node in explain(KANNELLE, item, destination).walk() if node.key.startswith("otlp.attributes.")}
+    told = {
+        node.name: node.kept
+        for _, node in explain(KANNELLE, item, destination).walk()
+        if node.key.startswith("otlp.attributes.")
+    }
     expected = {**rule.exact, **{f"{prefix}*": value for prefix, value in rule.prefixes.items()}}
     assert told == {key: live(expected.get(key)) for key in KANNELLE.policy.otlp.attributes}
 
@@ -137,10 +141,22 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
         ("eu-log", "part", True, None, "what is in it decides"),
         ("eu-log", "part.code", True, None, "one of a"),
         ("eu-log", "part.size", True, None, "a number that is no phone, card or identity number"),
-        ("us-vendor", "part.size", False, FieldReason.NOT_CLOSED, "not closed: outside the EU it needs one_of, a pattern, or min and max"),
+        (
+            "us-vendor",
+            "part.size",
+            False,
+            FieldReason.NOT_CLOSED,
+            "not closed: outside the EU it needs one_of, a pattern, or min and max",
+        ),
         ("eu-log", "by_key[*]", True, None, "what is in it decides"),
         ("eu-log", "by_key[*][key]", True, None, "a token, nothing personal in it"),
-        ("us-vendor", "by_key[*]", False, FieldReason.MAP_KEY_NOT_ALLOWED, "its keys may not leave, and no entry without its key"),
+        (
+            "us-vendor",
+            "by_key[*]",
+            False,
+            FieldReason.MAP_KEY_NOT_ALLOWED,
+            "its keys may not leave, and no entry without its key",
+        ),
         (
             "us-vendor",
             "by_key[*][key]",
@@ -148,7 +164,13 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
             FieldReason.NOT_CLOSED,
             "not closed: outside the EU it needs one_of, a pattern, or min and max",
         ),
-        ("eu-log", "plain[*]", False, FieldReason.MAP_KEY_NOT_ALLOWED, "its keys may not leave, and no entry without its key"),
+        (
+            "eu-log",
+            "plain[*]",
+            False,
+            FieldReason.MAP_KEY_NOT_ALLOWED,
+            "its keys may not leave, and no entry without its key",
+        ),
         ("eu-log", "plain[*][key]", False, FieldReason.UNCLASSIFIED, "not classified"),
         ("eu-log", "noted[*]", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
         ("eu-log", "payload", True, None, "its payload decides, by the payload's type"),
@@ -164,7 +186,9 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
         ("eu-log", "left", True, None, "a token, nothing personal in it"),
     ],
 )
-def test_each_field_is_told_with_its_rule_or_its_reason(destination: str, path: str, kept: bool, reason: Reason | None, words: str) -> None:
+def test_each_field_is_told_with_its_rule_or_its_reason(
+    destination: str, path: str, kept: bool, reason: Reason | None, words: str
+) -> None:
     node = dict(explain(OURS, "t.Item", destination).walk())[path]
     assert (node.kept, node.reason, node.words) == (kept, reason, words)
 
@@ -210,7 +234,8 @@ def test_an_event_is_told_with_its_properties() -> None:
 
 def test_a_wildcard_counts_inside_the_eu_only() -> None:
     made = compiler(
-        "message A { string id = 1 @USER_ID; }", "otlp: {attributes: {service.*: OPERATIONAL, user.id: USER_ID, user.name: AGE}}"
+        "message A { string id = 1 @USER_ID; }",
+        "otlp: {attributes: {service.*: OPERATIONAL, user.id: USER_ID, user.name: AGE}}",
     )
     inside, outside = (
         {node.name: node for _, node in explain(made, "opentelemetry.proto.logs.v1.ResourceLogs", name).walk()}

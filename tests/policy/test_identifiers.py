@@ -18,9 +18,27 @@ from gateway.policy.identifiers import FORM, MAX_IDENTIFIER_CHARS, identifier_fa
 ALLOWED = frozenset(string.ascii_letters + string.digits + "_-|")
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 NAMES = (
-    *("ada", "Ada", "Ada Byron", "ada.byron", "anna-martin", "anna_martin", "annamartin", "ada@acme.example", "+33 6 12 34 56 78", ""),
+    *(
+        "ada",
+        "Ada",
+        "Ada Byron",
+        "ada.byron",
+        "anna-martin",
+        "anna_martin",
+        "annamartin",
+        "ada@acme.example",
+        "+33 6 12 34 56 78",
+        "",
+    ),
     *("0612345678", "1985-05-17", "19850517", "185057800608491", "Jean-Luc", "M\u00fcller", "\u0410\u043d\u043d\u0430"),
-    *("usr_Ada Byron", "usr_\n", "usr_a.b", "anna-maria-hohenzollern", "call_martin_please_at_noon", "annamariavonhohenzollern"),
+    *(
+        "usr_Ada Byron",
+        "usr_\n",
+        "usr_a.b",
+        "anna-maria-hohenzollern",
+        "call_martin_please_at_noon",
+        "annamariavonhohenzollern",
+    ),
     *("4111111111111111", "110105194912310021", "19850517-0612345678"),
 )
 
@@ -210,7 +228,25 @@ PIECES = st.sampled_from(
         *("usr_", "org-", "a", "1", "_", "-", "|", r"\|", " ", "@", ",", "\u00e9"),
         *("[a-z]", "[A-Z0-9]", "[^a]", "[a-z_-]", "[ -~]", "[[:alpha:]]", r"[\s]", "[", "]"),
         *(".", r"\.", r"\w", r"\d", r"\s", r"\S", r"\pL", r"\x20", r"\b", "^", "$"),
-        *("(", "(?:", "(?i)", "(?s)", ")", "{1,3}", "{2}", "{16}", "{20}", "{3,}", "{0,2}", "{", "}", "?", "*", "+", "??"),
+        *(
+            "(",
+            "(?:",
+            "(?i)",
+            "(?s)",
+            ")",
+            "{1,3}",
+            "{2}",
+            "{16}",
+            "{20}",
+            "{3,}",
+            "{0,2}",
+            "{",
+            "}",
+            "?",
+            "*",
+            "+",
+            "??",
+        ),
     )
 )
 PATTERNS = st.lists(PIECES, min_size=1, max_size=7).map("".join)
@@ -231,7 +267,9 @@ def sample(parsed: Any, rng: random.Random) -> str:
             case "LITERAL":
                 text += chr(held)
             case "IN":
-                text += rng.choice([char for char in map(chr, range(256)) if re.fullmatch(member(held), char, re.ASCII)])
+                text += rng.choice(
+                    [char for char in map(chr, range(256)) if re.fullmatch(member(held), char, re.ASCII)]
+                )
             case "BRANCH":
                 text += sample(rng.choice(held[1]), rng)
             case "SUBPATTERN":
@@ -247,14 +285,19 @@ def member(held: Any) -> str:
     """A class again, as a pattern: ranges, characters and categories."""
     forms = {"CATEGORY_DIGIT": r"\d", "CATEGORY_WORD": r"\w"}
     parts = (
-        f"{re.escape(chr(one[0]))}-{re.escape(chr(one[1]))}" if str(kind) == "RANGE" else forms.get(str(one)) or re.escape(chr(one))
+        f"{re.escape(chr(one[0]))}-{re.escape(chr(one[1]))}"
+        if str(kind) == "RANGE"
+        else forms.get(str(one)) or re.escape(chr(one))
         for kind, one in held
     )
     return f"[{''.join(parts)}]"
 
 
 @settings(deadline=None, max_examples=600)
-@given(st.one_of(PATTERNS, BRANCH, BRANCH, st.lists(BRANCH, min_size=1, max_size=3).map("|".join)), st.randoms(use_true_random=False))
+@given(
+    st.one_of(PATTERNS, BRANCH, BRANCH, st.lists(BRANCH, min_size=1, max_size=3).map("|".join)),
+    st.randoms(use_true_random=False),
+)
 def test_whatever_loads_matches_nothing_but_identifiers(pattern: str, rng: random.Random) -> None:
     """By enumeration of all short texts, by texts made from the pattern, and by a character changed in them."""
     if identifier_fault(pattern):

@@ -49,19 +49,30 @@ def test_what_is_not_classified_never_leaves(kind: str, site: Site) -> None:
 
 
 @given(st.sampled_from(KINDS), st.sampled_from(sorted(NEVER)), st.sampled_from(sorted(EU)), st.sampled_from(Recipient))
-def test_never_is_never_even_if_a_site_says_otherwise(kind: str, category: Category, region: str, recipient: Recipient) -> None:
+def test_never_is_never_even_if_a_site_says_otherwise(
+    kind: str, category: Category, region: str, recipient: Recipient
+) -> None:
     site = Site("x", recipient, region, frozenset(Category), "u", 7)
     assert judge(kind, FieldPrivacy(category), site) is FieldReason.CATEGORY_NOT_ALLOWED
 
 
 @given(st.sampled_from(KINDS), st.sampled_from(Category), st.sampled_from(["US", "JP", "GB", "CH", "XX"]))
-def test_outside_the_eu_only_indirect_data_leaves_even_if_a_site_says_otherwise(kind: str, category: Category, region: str) -> None:
+def test_outside_the_eu_only_indirect_data_leaves_even_if_a_site_says_otherwise(
+    kind: str, category: Category, region: str
+) -> None:
     ruling = judge(kind, FieldPrivacy(category), Site("x", Recipient.SERVICE, region, frozenset(Category), "u", 7))
     assert category in INDIRECT or isinstance(ruling, Reason)
 
 
-@given(st.sampled_from(KINDS), st.sampled_from(Category), st.frozensets(st.sampled_from(Category)), st.sampled_from(["FR", "US"]))
-def test_nothing_leaves_that_the_site_does_not_allow(kind: str, category: Category, allow: frozenset[Category], region: str) -> None:
+@given(
+    st.sampled_from(KINDS),
+    st.sampled_from(Category),
+    st.frozensets(st.sampled_from(Category)),
+    st.sampled_from(["FR", "US"]),
+)
+def test_nothing_leaves_that_the_site_does_not_allow(
+    kind: str, category: Category, allow: frozenset[Category], region: str
+) -> None:
     ruling = judge(kind, FieldPrivacy(category), Site("x", Recipient.SERVICE, region, allow, "u", 7))
     assert category in allow or isinstance(ruling, Reason)
 
@@ -88,7 +99,12 @@ def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Categ
             (kind, FieldPrivacy(C.USER_ID), FieldReason.WRONG_KIND, FieldReason.WRONG_KIND)
             for kind in ("float", "bool", "enum", "timestamp", "duration")
         ],
-        ("string", FieldPrivacy(C.WORK_EMAIL), WorkEmail(outside=False, vendor=False), WorkEmail(outside=True, vendor=True)),
+        (
+            "string",
+            FieldPrivacy(C.WORK_EMAIL),
+            WorkEmail(outside=False, vendor=False),
+            WorkEmail(outside=True, vendor=True),
+        ),
         *[
             (kind, FieldPrivacy(C.WORK_EMAIL), FieldReason.WRONG_KIND, FieldReason.WRONG_KIND)
             for kind in ("integer", "float", "bool", "enum", "timestamp")
@@ -109,9 +125,18 @@ def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Categ
         ("string", FieldPrivacy(C.FREE_TEXT), FreeText(), FieldReason.CATEGORY_NOT_ALLOWED),
         ("integer", FieldPrivacy(C.FREE_TEXT), FieldReason.WRONG_KIND, FieldReason.CATEGORY_NOT_ALLOWED),
         ("bytes", FieldPrivacy(C.FREE_TEXT), FieldReason.OPAQUE, FieldReason.CATEGORY_NOT_ALLOWED),
-        *[(kind, FieldPrivacy(C.CONTENT), None, FieldReason.CATEGORY_NOT_ALLOWED) for kind in KINDS if kind != "string"],
+        *[
+            (kind, FieldPrivacy(C.CONTENT), None, FieldReason.CATEGORY_NOT_ALLOWED)
+            for kind in KINDS
+            if kind != "string"
+        ],
         ("string", FieldPrivacy(C.CONTENT), Content(COUNTED), FieldReason.CATEGORY_NOT_ALLOWED),
-        ("string", FieldPrivacy(C.CONTENT, max_length=9), Content(COUNTED, Text(max_length=9)), FieldReason.CATEGORY_NOT_ALLOWED),
+        (
+            "string",
+            FieldPrivacy(C.CONTENT, max_length=9),
+            Content(COUNTED, Text(max_length=9)),
+            FieldReason.CATEGORY_NOT_ALLOWED,
+        ),
         (
             "string",
             FieldPrivacy(C.NAME, max_length=9),
@@ -119,10 +144,18 @@ def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Categ
             FieldReason.CATEGORY_NOT_ALLOWED,
         ),
         *[
-            ("string", FieldPrivacy(category), Text(detect=NEVER_IN, spare=search(category).spare), FieldReason.CATEGORY_NOT_ALLOWED)
+            (
+                "string",
+                FieldPrivacy(category),
+                Text(detect=NEVER_IN, spare=search(category).spare),
+                FieldReason.CATEGORY_NOT_ALLOWED,
+            )
             for category in (C.NAME, C.PHONE, C.ORGANISATION, C.PAYMENT)
         ],
-        *[("string", FieldPrivacy(category), None, FieldReason.CATEGORY_NOT_ALLOWED) for category in (C.DEVICE, C.USAGE, C.COOKIE)],
+        *[
+            ("string", FieldPrivacy(category), None, FieldReason.CATEGORY_NOT_ALLOWED)
+            for category in (C.DEVICE, C.USAGE, C.COOKIE)
+        ],
         ("integer", FieldPrivacy(C.USAGE, min=1, max=3), Number(1, 3), FieldReason.CATEGORY_NOT_ALLOWED),
         ("float", FieldPrivacy(C.USAGE, min=1, max=3), Number(1, 3), FieldReason.CATEGORY_NOT_ALLOWED),
         ("duration", FieldPrivacy(C.USAGE, min=1, max=3), Span(1, 3), FieldReason.CATEGORY_NOT_ALLOWED),
@@ -137,7 +170,8 @@ def test_without_days_no_time_leaves_the_eu() -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "outside"), [("FR", False), ("IE", False), ("BE", False), ("DE", False), ("US", True), ("GB", True), ("CH", True)]
+    ("region", "outside"),
+    [("FR", False), ("IE", False), ("BE", False), ("DE", False), ("US", True), ("GB", True), ("CH", True)],
 )
 def test_a_region_is_inside_the_eu_or_not(region: str, outside: bool) -> None:
     assert Site("x", Recipient.LOG, region, ALL, "u", 7).outside is outside
@@ -149,7 +183,18 @@ def test_every_type_on_the_wire_has_a_kind() -> None:
     assert len(types) == FieldDescriptor.MAX_TYPE == 18
 
 
-INTEGERS: Final = ("int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64")
+INTEGERS: Final = (
+    "int32",
+    "int64",
+    "uint32",
+    "uint64",
+    "sint32",
+    "sint64",
+    "fixed32",
+    "fixed64",
+    "sfixed32",
+    "sfixed64",
+)
 TYPES: Final = {
     **dict.fromkeys(INTEGERS, "integer"),
     "double": "float",

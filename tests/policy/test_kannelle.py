@@ -65,7 +65,9 @@ def test_every_recipient_has_a_purpose_a_basis_an_end_and_a_promise(name: str) -
     assert "# Promise" in block, name
 
 
-@pytest.mark.parametrize("name", [name for name, (recipient, region) in RECIPIENTS.items() if recipient == Recipient.LOG or region == "US"])
+@pytest.mark.parametrize(
+    "name", [name for name, (recipient, region) in RECIPIENTS.items() if recipient == Recipient.LOG or region == "US"]
+)
 def test_logs_and_the_us_get_indirect_data_only(name: str) -> None:
     assert POLICY.destinations[name].allow == ({Category.OPERATIONAL} if name == NOBODYS else INDIRECT)
 

@@ -19,7 +19,9 @@ from tests.judgement.deciding import kept_under
 from tests.judgement.good import values
 
 FILE: Final = load(default_path())
-EXEMPT: Final = {key: held for key, held in FILE.policy.otlp.attributes.items() if isinstance(held, Classification) and held.without}
+EXEMPT: Final = {
+    key: held for key, held in FILE.policy.otlp.attributes.items() if isinstance(held, Classification) and held.without
+}
 
 VERSIONS: Final = (
     "service.version", "telemetry.sdk.version", "telemetry.distro.version", "os.version", "process.runtime.version", "webengine.version",
@@ -75,7 +77,10 @@ ECR: Final = "310509089954.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video-export
                 " kube-proxy-ip-10-0-1-23.eu-west-3.compute.internal h264-worker-v2-7c4d9b8f96-xk2vp coredns-5d78c9869d-zzz22"
             ),
         ),
-        (("host.name", "k8s.pod.hostname"), "editor-6897964546-96chb kafka-12 otel-agent-9hj2k ip-10-0-1-23.eu-west-3.compute.internal"),
+        (
+            ("host.name", "k8s.pod.hostname"),
+            "editor-6897964546-96chb kafka-12 otel-agent-9hj2k ip-10-0-1-23.eu-west-3.compute.internal",
+        ),
         (
             ("k8s.node.name",),
             (
@@ -115,7 +120,9 @@ ECR: Final = "310509089954.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video-export
 )
 def test_what_is_known_of_machines_stays(keys: tuple[str, ...], texts: str) -> None:
     made = texts.split()
-    assert {(key, value) for key in keys for value, kept in zip(made, kept_under(key, made), strict=True) if not kept} == set()
+    assert {
+        (key, value) for key in keys for value, kept in zip(made, kept_under(key, made), strict=True) if not kept
+    } == set()
 
 
 BARE: Final = (
@@ -145,7 +152,9 @@ def test_nobody_s_address_or_number_and_no_sentence_passes(key: str) -> None:
     assert not any(kept_under(key, BARE))
 
 
-@pytest.mark.parametrize("name", ["alice", "alice-macbook", "alicexbrtk", "MBP-de-Alice", "alice-martin", "alice.local"])
+@pytest.mark.parametrize(
+    "name", ["alice", "alice-macbook", "alicexbrtk", "MBP-de-Alice", "alice-martin", "alice.local"]
+)
 def test_a_computer_named_for_somebody_is_no_pod(name: str) -> None:
     assert not any(kept_under("host.name", [name]))
     assert not any(kept_under("k8s.pod.hostname", [name]))
@@ -156,7 +165,9 @@ def test_every_exemption_is_bounded_and_does_something(key: str) -> None:
     held = EXEMPT[key]
     assert set(held.without) <= {Detector.PHONE, Detector.IP}
     assert min(max_chars(held.pattern), held.max_length or 400) <= 400
-    assert not [one for one in lint(Compiler(load_contracts([default_contract()]), FILE)) if one.code.startswith("exemption")]
+    assert not [
+        one for one in lint(Compiler(load_contracts([default_contract()]), FILE)) if one.code.startswith("exemption")
+    ]
 
 
 @pytest.mark.parametrize("key", VERSIONS)

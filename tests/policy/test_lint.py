@@ -46,7 +46,10 @@ def one(body: str, more: str = "", flows: str = "{}") -> Finding:
 def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
     findings = lint(Compiler(load_contracts([default_contract()]), load_policy(default_policy())))
     assert {finding.severity for finding in findings} <= {NOTE}
-    assert {finding.place for finding in findings} == {"kannelle.crm.v1.Company.postal_address", "kannelle.crm.v1.Contact.source_ip"}
+    assert {finding.place for finding in findings} == {
+        "kannelle.crm.v1.Company.postal_address",
+        "kannelle.crm.v1.Contact.source_ip",
+    }
 
 
 @pytest.mark.parametrize(
@@ -260,7 +263,9 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
         ),
     ],
 )  # fmt: skip
-def test_it_finds_this_and_nothing_else(body: str, more: str, flows: str, expected: set[tuple[Severity, str, str]]) -> None:
+def test_it_finds_this_and_nothing_else(
+    body: str, more: str, flows: str, expected: set[tuple[Severity, str, str]]
+) -> None:
     if "LEGACY_REQUIRED" in body:
         head = 'edition = "2023";\npackage t;\nimport "kannelle/privacy/v1/annotations.proto";\n'
         made = Compiler(contract(proto(body, head)), parse(f"{POLICY}flows: {flows}\n{more}"))
@@ -290,8 +295,13 @@ def test_domains_that_others_register_theirs_under_are_found() -> None:
 def test_what_is_not_approved_is_not_called_unclassified(tmp_path: Path) -> None:
     (tmp_path / "a.lock").write_text("version: 1\napproved: {t.A.id: {category: USER_ID}}\n")
     file = parse(f"{POLICY}flows: {{}}\napprovals: a.lock\n", tmp_path / "policy.yaml")
-    made = Compiler(contract(proto("message A { string id = 1 @USER_ID; string name = 2 @NAME; string bare = 3; }")), file)
-    assert [(finding.code, finding.place) for finding in lint(made)] == [("unclassified", "t.A.bare"), ("not-approved", "t.A.name")]
+    made = Compiler(
+        contract(proto("message A { string id = 1 @USER_ID; string name = 2 @NAME; string bare = 3; }")), file
+    )
+    assert [(finding.code, finding.place) for finding in lint(made)] == [
+        ("unclassified", "t.A.bare"),
+        ("not-approved", "t.A.name"),
+    ]
 
 
 def test_errors_come_first() -> None:
@@ -353,7 +363,10 @@ def test_a_place_in_the_policy_keeps_its_keys() -> None:
 
 def test_a_place_in_a_route_keeps_its_index() -> None:
     finding = one(USER, f"routes: [{{{ROUTE}}}]")
-    assert (finding.keys, finding.text) == (("routes", 0), "no caller may use it: name those who may, and what they get")
+    assert (finding.keys, finding.text) == (
+        ("routes", 0),
+        "no caller may use it: name those who may, and what they get",
+    )
 
 
 def test_metadata_whose_name_says_what_is_never_collected_is_found() -> None:

@@ -45,7 +45,10 @@ def test_a_listed_text_with_something_personal_in_it_does_not_load(key: str, tex
     ("more", "place"),
     [
         ("tracking_plan: {call_0612345678: {}}", "tracking_plan.call_0612345678"),
-        ("tracking_plan: {a.b: {properties: {x_0612345678: {type: string}}}}", "tracking_plan.a.b.properties.x_0612345678"),
+        (
+            "tracking_plan: {a.b: {properties: {x_0612345678: {type: string}}}}",
+            "tracking_plan.a.b.properties.x_0612345678",
+        ),
         ("otlp: {attributes: {ada@gmail.com: OPERATIONAL}}", "otlp.attributes.ada@gmail.com"),
     ],
 )
@@ -56,7 +59,8 @@ def test_a_listed_name_with_something_personal_in_it_does_not_load(more: str, pl
 
 
 @pytest.mark.parametrize(
-    "text", ["server started", "{} of {} done", "user {user_id} signed in", "took %.3f s", "GET /v1/videos/{id} 200", "v1.2.3"]
+    "text",
+    ["server started", "{} of {} done", "user {user_id} signed in", "took %.3f s", "GET /v1/videos/{id} 200", "v1.2.3"],
 )
 def test_a_listed_text_without_it_loads(text: str) -> None:
     otlp = loads(f"otlp: {{log_templates: ['{text}'], span_names: ['{text}']}}").policy.otlp
@@ -90,5 +94,7 @@ P: Final = "tracking_plan.a.b.properties.p"
 )  # fmt: skip
 def test_lint_reads_listed_values_and_texts(more: str, expected: set[tuple[Severity, str, str]]) -> None:
     assert {
-        (one.severity, one.code, one.place) for one in lint(loads(more)) if one.code.startswith(("never", "value", "personal"))
+        (one.severity, one.code, one.place)
+        for one in lint(loads(more))
+        if one.code.startswith(("never", "value", "personal"))
     } == expected

@@ -85,7 +85,12 @@ def test_a_policy_is_read() -> None:
     crm = policy.destinations["crm"]
     assert (policy.version, policy.controller, policy.user_id.pattern) == (1, "Check it Out S.A.S.", "usr_[a-z]{1,8}")
     assert policy.ceilings["US"] == {Category.USER_ID, Category.OPERATIONAL}
-    assert (crm.recipient, crm.region, crm.purpose, crm.legal_basis) == (Recipient.SERVICE, "FR", "sales", LegalBasis.CONTRACT)
+    assert (crm.recipient, crm.region, crm.purpose, crm.legal_basis) == (
+        Recipient.SERVICE,
+        "FR",
+        "sales",
+        LegalBasis.CONTRACT,
+    )
     assert crm.allow == {Category.USER_ID, Category.NAME}
     assert crm.retention == timedelta(days=365)
     assert policy.flows == {"acme.v1.Contact": ("crm",)}
@@ -108,11 +113,19 @@ def test_a_policy_is_read() -> None:
         ),
         (
             "{kind: mixpanel, endpoint: 'http://localhost:1', project_id: 7, username: {env: A}, password: {env: B}, items: {}}",
-            MixpanelExporter(endpoint="http://localhost:1", project_id=7, username=Secret(env="A"), password=Secret(env="B"), items={}),
+            MixpanelExporter(
+                endpoint="http://localhost:1",
+                project_id=7,
+                username=Secret(env="A"),
+                password=Secret(env="B"),
+                items={},
+            ),
         ),
         (
             "{kind: zendesk, endpoint: 'http://localhost:1', email: {env: A}, token: {env: B}, items: {}, timeout: 3s}",
-            ZendeskExporter(endpoint="http://localhost:1", email=Secret(env="A"), token=Secret(env="B"), items={}, timeout=3.0),
+            ZendeskExporter(
+                endpoint="http://localhost:1", email=Secret(env="A"), token=Secret(env="B"), items={}, timeout=3.0
+            ),
         ),
         (
             "{kind: webhook, endpoint: 'http://localhost:1/in', secret: {env: A}, ca: ca.pem}",
@@ -181,7 +194,9 @@ otlp:
     assert policy.approvals == "approvals.lock"
     assert policy.timestamps is not None
     assert policy.timestamps.days_around_receipt == 7
-    assert policy.classifications["acme.v1.Contact.email"] == Classification(category=Category.WORK_EMAIL, subject=True, overrides=True)
+    assert policy.classifications["acme.v1.Contact.email"] == Classification(
+        category=Category.WORK_EMAIL, subject=True, overrides=True
+    )
     assert policy.routes[0] == Route(
         authority="crm.svc:50051",
         upstream="dns:///crm:50051",
@@ -334,7 +349,10 @@ def test_a_classification_holds_together(section: str, keys: str, held: str, exp
     ("section", "keys"),
     [
         ("classifications: {{acme.v1.Contact.name: {{pattern: {}}}}}", "classifications.acme.v1.Contact.name.pattern"),
-        ("tracking_plan: {{a: {{properties: {{b: {{type: string, pattern: {}}}}}}}}}", "tracking_plan.a.properties.b.pattern"),
+        (
+            "tracking_plan: {{a: {{properties: {{b: {{type: string, pattern: {}}}}}}}}}",
+            "tracking_plan.a.properties.b.pattern",
+        ),
         ("otlp: {{attributes: {{acme.name: {{pattern: {}}}}}}}", "otlp.attributes.acme.name.pattern"),
     ],
 )
@@ -343,7 +361,8 @@ def test_a_pattern_must_be_bounded(section: str, keys: str, pattern: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "pattern", ["", "(", ".*", "usr_.+", "[a-z]{1,30}", "usr_.{1,9}", "usr_[a-z]{1,9}|[a-z ]{1,99}", "(usr_)?[a-z]{1,30}"]
+    "pattern",
+    ["", "(", ".*", "usr_.+", "[a-z]{1,30}", "usr_.{1,9}", "usr_[a-z]{1,9}|[a-z ]{1,99}", "(usr_)?[a-z]{1,30}"],
 )
 def test_the_user_id_pattern_must_be_there_and_bounded(pattern: str) -> None:
     assert fault(changed("usr_[a-z]{1,8}", pattern)).startswith("policy.yaml:3: user_id.pattern: ")
@@ -363,7 +382,11 @@ def test_the_user_id_pattern_must_be_there_and_bounded(pattern: str) -> None:
         ("add: [b\u00fccher.example, xn--bcher-kva.example]", 1, "add[1]: is in the list twice"),
         ("add: [family.example]\n  remove: [eclipso.de, FAMILY.example]", 2, "remove[1]: is both added and removed"),
         ("remove: [eclipso.de, gmail.com]", 1, "remove[1]: is personal under every policy: it can't be removed"),
-        ("remove: [gmáil.com]", 1, "remove[0]: looks like a domain that is personal under every policy: it can't be removed"),
+        (
+            "remove: [gmáil.com]",
+            1,
+            "remove[0]: looks like a domain that is personal under every policy: it can't be removed",
+        ),
         ("remove: [Orange.fr]", 1, "remove[0]: is personal under every policy: it can't be removed"),
         ("remove: [mail.yahoo.co.uk]", 1, "remove[0]: is personal under every policy: it can't be removed"),
         ("remove: [users.noreply.github.com]", 1, "remove[0]: is personal under every policy: it can't be removed"),
@@ -371,11 +394,15 @@ def test_the_user_id_pattern_must_be_there_and_bounded(pattern: str) -> None:
     ],
 )
 def test_what_cant_be_among_the_mail_domains_is_named(domains: str, line: int, expected: str) -> None:
-    assert fault(f"{BASE}personal_domains:\n  {domains}\n") == f"policy.yaml:{AFTER + line}: personal_domains.{expected}"
+    assert (
+        fault(f"{BASE}personal_domains:\n  {domains}\n") == f"policy.yaml:{AFTER + line}: personal_domains.{expected}"
+    )
 
 
 def test_mail_domains_are_compared_in_one_form() -> None:
-    given = parse(f"{BASE}personal_domains: {{add: [B\u00fccher.example, a.Example], remove: [eclipso.de]}}").policy.personal_domains
+    given = parse(
+        f"{BASE}personal_domains: {{add: [B\u00fccher.example, a.Example], remove: [eclipso.de]}}"
+    ).policy.personal_domains
     assert mail.domains(given) == (("a.example", "xn--bcher-kva.example"), ("eclipso.de",))
 
 
@@ -391,7 +418,10 @@ def test_a_wildcard_stands_at_the_end_only(key: str) -> None:
 
 
 def test_a_log_template_is_listed_once() -> None:
-    assert fault(f"{BASE}otlp: {{log_templates: [a, a]}}") == f"policy.yaml:{AFTER}: otlp.log_templates[1]: is in the list twice"
+    assert (
+        fault(f"{BASE}otlp: {{log_templates: [a, a]}}")
+        == f"policy.yaml:{AFTER}: otlp.log_templates[1]: is in the list twice"
+    )
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
@@ -437,9 +467,14 @@ def planted(node: Node, keys: tuple[str | int, ...], value: str) -> Node:
     if not keys:
         return Node(node.place, value, value)
     if isinstance(node.value, dict):
-        return Node(node.place, {key: planted(entry, keys[1:], value) if key == keys[0] else entry for key, entry in node.value.items()})
+        return Node(
+            node.place,
+            {key: planted(entry, keys[1:], value) if key == keys[0] else entry for key, entry in node.value.items()},
+        )
     assert isinstance(node.value, list)
-    return Node(node.place, [planted(item, keys[1:], value) if at == keys[0] else item for at, item in enumerate(node.value)])
+    return Node(
+        node.place, [planted(item, keys[1:], value) if at == keys[0] else item for at, item in enumerate(node.value)]
+    )
 
 
 def of_each_shape(places: Iterator[tuple[str | int, ...]]) -> list[tuple[str | int, ...]]:
@@ -471,8 +506,14 @@ def test_no_error_repeats_a_value() -> None:
         ("body: [7]", "body[0]: must be text; write it in quotes"),
         ("body: ['']", "body[0]: must be of 1 or more characters"),
         ("body: [a, a b]", "body[1]: must be a key, or up to 8 within each other with dots between, without spaces"),
-        ("timestamp: [a..b]", "timestamp[0]: must be a key, or up to 8 within each other with dots between, without spaces"),
-        ("span_id: [a.b.c.d.e.f.g.h.i]", "span_id[0]: must be a key, or up to 8 within each other with dots between, without spaces"),
+        (
+            "timestamp: [a..b]",
+            "timestamp[0]: must be a key, or up to 8 within each other with dots between, without spaces",
+        ),
+        (
+            "span_id: [a.b.c.d.e.f.g.h.i]",
+            "span_id[0]: must be a key, or up to 8 within each other with dots between, without spaces",
+        ),
         ("trace_id: [a, b, a]", "trace_id[2]: is in the list twice"),
         ("body: [a], severity_text: [b, a]", "body[0]: is a key of severity_text too; a key says one thing"),
         ("body: [ada@acme.example]", "body[0]: looks like email: a name holds nothing personal"),

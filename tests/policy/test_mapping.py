@@ -91,7 +91,9 @@ def test_a_text_has_pieces_and_placeholders(text: str, expected: tuple[object, .
     assert parts(text) == expected
 
 
-@pytest.mark.parametrize("text", ["{", "}", "{}", "{a", "a}", "{a b}", "{a.}", "{.a}", "{a..b}", "{a-b}", "{1}", "{a[0]}", "{é}", "{{{a}}"])
+@pytest.mark.parametrize(
+    "text", ["{", "}", "{}", "{a", "a}", "{a b}", "{a.}", "{.a}", "{a..b}", "{a-b}", "{1}", "{a[0]}", "{é}", "{{{a}}"]
+)
 def test_a_brace_that_is_no_placeholder_does_not_load(text: str) -> None:
     said = fault(policy(f"t.A: {{event: '{text}'}}"))
     assert said == (
@@ -139,8 +141,22 @@ NOT_IN_HTML: Final = (
 
 
 IN_LIQUID: Final = (
-    *("{{{{ticket.{name}}}}}", "{{%{name}%}}", "{{{{{name}}}}}", "{{{{ticket.{name}", "{{{{ a }}}} {{{{{name}}}}}", "{{{{ {name} }} }}}}"),
-    *("{{% if {name} %}}", "{{%- {name} -%}}", "{{%}}{name}", "{{{{ a %}}{name}", "{{% a }}}} {name}", "{{{name}{{ticket.id}}}}"),
+    *(
+        "{{{{ticket.{name}}}}}",
+        "{{%{name}%}}",
+        "{{{{{name}}}}}",
+        "{{{{ticket.{name}",
+        "{{{{ a }}}} {{{{{name}}}}}",
+        "{{{{ {name} }} }}}}",
+    ),
+    *(
+        "{{% if {name} %}}",
+        "{{%- {name} -%}}",
+        "{{%}}{name}",
+        "{{{{ a %}}{name}",
+        "{{% a }}}} {name}",
+        "{{{name}{{ticket.id}}}}",
+    ),
     *("{{{name}% a %}}", "{{{name}{name}{{ticket.id}}}}", "{{{{a{name}}}{name}}}", "%{name}}}", "{{{name}{{{name}"),
 )
 OUT_OF_LIQUID: Final = (
@@ -287,7 +303,10 @@ def test_other_constants_are_what_they_say(constant: str, expected: object) -> N
 
 def test_a_destination_of_a_signal_needs_an_entry_too() -> None:
     text = policy("t.A: {event: a}").replace("{t.A: [to]}", "{otlp/logs: [to]}")
-    with pytest.raises(BadPolicy, match=r"items: has no entry for opentelemetry\.proto\.logs\.v1\.ResourceLogs, which a flow leads here$"):
+    with pytest.raises(
+        BadPolicy,
+        match=r"items: has no entry for opentelemetry\.proto\.logs\.v1\.ResourceLogs, which a flow leads here$",
+    ):
         Compiler(HELD, parse(text)).plans()
 
 
@@ -343,7 +362,9 @@ PLAN: Final = "tracking_plan:\n  a.b:\n    properties:\n      codec: {one_of: [a
 
 def planned(name: str, place: str = "'{properties}'", exporter: str = "mixpanel") -> str:
     body = f"{{event: '{{name}}', properties: {place}}}"
-    text = (mixpanel(body) if exporter == "mixpanel" else policy(f"t.A: {body}")).replace("t.A", "kannelle.privacy.v1.AnalyticsEvent")
+    text = (mixpanel(body) if exporter == "mixpanel" else policy(f"t.A: {body}")).replace(
+        "t.A", "kannelle.privacy.v1.AnalyticsEvent"
+    )
     return f"{text}{PLAN}      {name}: {{one_of: [a]}}\n"
 
 

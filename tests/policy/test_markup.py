@@ -38,7 +38,11 @@ def test_identifiers_are_as_they_were(markup: Markup, text: str) -> None:
         (Markup.LIQUID, "% if a %", "\uff05 if a \uff05"),
         (Markup.LIQUID, "%", "\uff05"),
         (Markup.HTML, '<b title="a">\'&{', "&lt;b title=&quot;a&quot;&gt;&#x27;&amp;\uff5b"),
-        (Markup.MARKDOWN, "![a](b) <i> `c` *d* # | ~ \\ &lt; e_f", "\\!\\[a\\](b) \\<i\\> \\`c\\` \\*d\\* \\# \\| \\~ \\\\ \\&lt; e_f"),
+        (
+            Markup.MARKDOWN,
+            "![a](b) <i> `c` *d* # | ~ \\ &lt; e_f",
+            "\\!\\[a\\](b) \\<i\\> \\`c\\` \\*d\\* \\# \\| \\~ \\\\ \\&lt; e_f",
+        ),
         (Markup.MARKDOWN, "_em_ __b__ a_b_ ~~c~~", "\\_em\\_ \\_\\_b\\_\\_ a_b\\_ \\~\\~c\\~\\~"),
         (Markup.MARKDOWN, "- a\n  + b\n\tc\n---\n===", "\\- a\n\u00a0\u00a0\\+ b\n\u00a0c\n\\---\n\\==="),
         (Markup.MARKDOWN, "1. a\n 12) b\n1.5 -c\n:-", "1\\. a\n\u00a012\\) b\n1.5 -c\n\\:-"),
@@ -51,7 +55,9 @@ def test_a_value_says_nothing_but_itself(markup: Markup, text: str, expected: st
     assert ESCAPES[markup](text) == expected
 
 
-@pytest.mark.parametrize(("text", "held"), [("{{a}}", True), ("{% a %}", True), ("{a}", False), ("100 %", False), ("a}}", False)])
+@pytest.mark.parametrize(
+    ("text", "held"), [("{{a}}", True), ("{% a %}", True), ("{a}", False), ("100 %", False), ("a}}", False)]
+)
 def test_what_would_be_expanded_is_told(text: str, held: bool) -> None:
     assert holds_liquid(text) is held
 
@@ -60,9 +66,44 @@ COMMONMARK: Final = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 PLAIN_BLOCKS: Final = frozenset({"paragraph_open", "paragraph_close", "inline"})
 PLAIN_INLINES: Final = frozenset({"text", "softbreak", "hardbreak"})
 SECTIONS: Final = (
-    *("hello\n\n---\n\nAgent note\n===\n\n1. Call me", "a\n---", "a\n=", "a\r---\r", "- x", "+ x", "* x", "-\tx", " - x"),
-    *("a\n\n   - x", "-", "1.", "12) x", "  1) x", "> x", "# x", "#", "    code", "\tcode", "a\n\n \tcode", "```\nx\n```"),
-    *("~~~\nx", "***", "_ _ _", "- - -", "_em_", "__strong__", "*em*", "~~x~~", "a | b\n--- | ---\nc | d", "|a|\n|-|", "`x`"),
+    *(
+        "hello\n\n---\n\nAgent note\n===\n\n1. Call me",
+        "a\n---",
+        "a\n=",
+        "a\r---\r",
+        "- x",
+        "+ x",
+        "* x",
+        "-\tx",
+        " - x",
+    ),
+    *(
+        "a\n\n   - x",
+        "-",
+        "1.",
+        "12) x",
+        "  1) x",
+        "> x",
+        "# x",
+        "#",
+        "    code",
+        "\tcode",
+        "a\n\n \tcode",
+        "```\nx\n```",
+    ),
+    *(
+        "~~~\nx",
+        "***",
+        "_ _ _",
+        "- - -",
+        "_em_",
+        "__strong__",
+        "*em*",
+        "~~x~~",
+        "a | b\n--- | ---\nc | d",
+        "|a|\n|-|",
+        "`x`",
+    ),
     *("<b>x</b>", "<!-- x", "&lt;", "[a]: /b\n\n[a]", "![a](b)", "<https://a.example>", "a\\\nb", "\\- x"),
 )
 HARMLESS: Final = ("a\n:-:", "a  \nb", "\n\n", " ", "1", "a_b_c", "x_", "-x", "1.5", "")

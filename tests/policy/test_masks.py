@@ -58,7 +58,9 @@ LIST: Final = "message L { repeated A as = 1; string next = 2; }"
 )  # fmt: skip
 def test_a_mask_speaks_of(body: str, expected: str | None) -> None:
     held = contract(proto(f"{A} {body}"))
-    message = next(held.message(name) for name in held.messages if name.startswith("t.") and name not in ("t.A", "t.B", "t.L"))
+    message = next(
+        held.message(name) for name in held.messages if name.startswith("t.") and name not in ("t.A", "t.B", "t.L")
+    )
     (field,) = (field for field in message.fields if "mask" in field.name or field.name == "fields")
     found = Referents(held).of(field)
     if found is None:
@@ -105,7 +107,13 @@ def test_a_plan_holds_what_paths_may_name_with_what_is_whole() -> None:
         "mask": (False, False),
         "anys": (True, False),
     }
-    assert [plan.targets[field.below].whole for field in target.fields if field.below is not None] == [True, False, False, True, False]
+    assert [plan.targets[field.below].whole for field in target.fields if field.below is not None] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_plan_with_masks_is_data() -> None:
@@ -130,14 +138,20 @@ def test_explain_says_what_becomes_of_a_mask(type: str, destination: str, field:
 def test_who_gets_the_answer_decides_what_may_be_asked_for() -> None:
     body = f"{A} message R {{ {M} read_mask = 1; {M} update_mask = 2; }} service S {{ rpc GetA(R) returns (A); }}"
     made = compiler(body)
-    plans = {reader: made.plan_at("t.R", made.site("eu-indirect"), reader=made.site(reader)) for reader in ("eu-indirect", "eu-service")}
+    plans = {
+        reader: made.plan_at("t.R", made.site("eu-indirect"), reader=made.site(reader))
+        for reader in ("eu-indirect", "eu-service")
+    }
     named = {reader: [field.name for field in plan.targets[0].fields] for reader, plan in plans.items()}
     assert named == {"eu-indirect": ["n"], "eu-service": ["name", "n"]}
     assert made.plan_at("t.A", made.site("eu-log"), reader=made.site("eu-service")) is made.plan("t.A", "eu-log")
 
 
 def test_that_paths_go_with_a_field_is_no_change_of_its_own() -> None:
-    old, new = (compiler(BODY.replace("string bare = 11", f"string bare = 11 {label}"), flows="{t.R: [eu-log]}") for label in ("", "@NAME"))
+    old, new = (
+        compiler(BODY.replace("string bare = 11", f"string bare = 11 {label}"), flows="{t.R: [eu-log]}")
+        for label in ("", "@NAME")
+    )
     assert [change.field for change in diff(old, new).changes] == ["t.Pair.bare"]
 
 

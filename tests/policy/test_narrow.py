@@ -14,7 +14,21 @@ from gateway.patterns import TOKEN
 from gateway.plan import Attributes, Body, FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 from gateway.policy.narrow import narrows
 
-VALUES = ("", "a", "ab", "abc", "b-1", "x y", "jean@acme.fr", "12345", "+33 6 12 34 56 78", "usr_1", "a" * 70, "age", "user_age")
+VALUES = (
+    "",
+    "a",
+    "ab",
+    "abc",
+    "b-1",
+    "x y",
+    "jean@acme.fr",
+    "12345",
+    "+33 6 12 34 56 78",
+    "usr_1",
+    "a" * 70,
+    "age",
+    "user_age",
+)
 TEXTS = st.builds(
     Text,
     pattern=st.sampled_from(["", "a{1,3}", "[a-z]{1,9}", TOKEN]),
@@ -30,7 +44,9 @@ STRINGS = (
     | st.just(Keep())
     | st.none()
 )
-INTEGERS = st.builds(lambda low, more: Number(low, low + more), st.integers(-5, 5), st.integers(0, 9)) | st.just(Number())
+INTEGERS = st.builds(lambda low, more: Number(low, low + more), st.integers(-5, 5), st.integers(0, 9)) | st.just(
+    Number()
+)
 
 
 def left(rule: Rule | None, value: Any) -> Any:

@@ -38,7 +38,9 @@ def test_what_is_expanded_does_not_depend_on_values(parts: list[Part]) -> None:
     if not accepted(parts):
         return
     escape = ESCAPES[Markup.LIQUID]
-    found = {tuple(EXPANDED.findall(filled(parts, {"a": escape(a), "b": escape(b)}))) for a, b in product(VALUES, VALUES)}
+    found = {
+        tuple(EXPANDED.findall(filled(parts, {"a": escape(a), "b": escape(b)}))) for a, b in product(VALUES, VALUES)
+    }
     assert len(found) == 1
 
 

@@ -12,7 +12,9 @@ from gateway.plan import FieldPlan, Form, MessagePlan, Plan, Presence
 from gateway.policy.project import Projector
 from tests.build import HEAD, compiler, contract, proto
 
-PROTO2: Final = 'syntax = "proto2"; package t; import "google/protobuf/any.proto"; import "kannelle/privacy/v1/annotations.proto";'
+PROTO2: Final = (
+    'syntax = "proto2"; package t; import "google/protobuf/any.proto"; import "kannelle/privacy/v1/annotations.proto";'
+)
 EDITION: Final = PROTO2.replace('syntax = "proto2"', 'edition = "2023"')
 
 
@@ -71,9 +73,7 @@ def test_map_keys_are_data() -> None:
 
 
 def test_extensions_are_fields_like_any_other() -> None:
-    body = (
-        "message M { extensions 9 to 20; optional string a = 1 @NAME; } extend M { optional string x = 9 @PHONE; optional string y = 10; }"
-    )
+    body = "message M { extensions 9 to 20; optional string a = 1 @NAME; } extend M { optional string x = 9 @PHONE; optional string y = 10; }"
     assert kept(plan(body, head=PROTO2)) == ["a", "[t.x]"]
 
 
@@ -100,7 +100,9 @@ def test_extensions_are_fields_like_any_other() -> None:
         ("repeated bool a = 1 @USAGE;", EDITION, "bool", Presence.PACKED, ""),
     ],
 )  # fmt: skip
-def test_a_field_is_written_down_as_the_wire_has_it(body: str, head: str, kind: str, presence: Presence, oneof: str) -> None:
+def test_a_field_is_written_down_as_the_wire_has_it(
+    body: str, head: str, kind: str, presence: Presence, oneof: str
+) -> None:
     x = "optional string x = 1" if head is PROTO2 else "string x = 1"
     found = field(f"message M {{ {body} }} message N {{ {x} @NAME; }}", head)
     assert (found.number, found.kind, found.presence, found.oneof) == (1, kind, presence, oneof)
@@ -132,7 +134,11 @@ def test_well_known_types_are_kept_whole_by_the_category_of_their_field(type: st
     made = plan(body)
     whole = next(message for message in made.messages if message.name == f"google.protobuf.{type}")
     descriptor = contract(proto(body)).message(whole.name)
-    assert (kept(made), whole.form, [field.name for field in whole.fields]) == (["a"], form, [field.name for field in descriptor.fields])
+    assert (kept(made), whole.form, [field.name for field in whole.fields]) == (
+        ["a"],
+        form,
+        [field.name for field in descriptor.fields],
+    )
 
 
 def test_maps_are_entries_of_a_key_and_a_value() -> None:
@@ -205,7 +211,10 @@ def test_a_plan_without_an_any_holds_nothing_of_other_types() -> None:
 def test_specials_go_before_categories() -> None:
     made = compiler("message M { string a = 1 @NAME; string b = 2; }")
     projector = Projector(
-        made.contract, {"t.M.a": FieldPrivacy(Category.NAME)}, made.site("eu-log"), {"t.M.a": FieldReason.OPAQUE, "t.M.b": None}
+        made.contract,
+        {"t.M.a": FieldPrivacy(Category.NAME)},
+        made.site("eu-log"),
+        {"t.M.a": FieldReason.OPAQUE, "t.M.b": None},
     )
     a, b = made.contract.message("t.M").fields
     assert (projector.ruling(a), projector.ruling(b)) == (FieldReason.OPAQUE, None)

@@ -87,7 +87,9 @@ def test_no_policy_can_raise_the_ceiling_of_the_us(category: Category) -> None:
     name=st.sampled_from(["crm", "log"]),
 )
 @settings(max_examples=300, deadline=None)
-def test_what_loads_keeps_the_promise(region: str, allow: frozenset[Category], ceiling: frozenset[Category] | None, name: str) -> None:
+def test_what_loads_keeps_the_promise(
+    region: str, allow: frozenset[Category], ceiling: frozenset[Category] | None, name: str
+) -> None:
     listed = None if ceiling is None else ", ".join(category.name for category in ceiling)
     try:
         policy = parse(document(region, ", ".join(category.name for category in allow), listed, name)).policy
@@ -135,7 +137,9 @@ def test_personal_data_has_its_homes(region: str, category: Category) -> None:
 
 def with_endpoint(endpoint: str, region: str = "FR") -> str:
     hosts = "hosts: {FR: [logs.kannelle.io, 192.0.2.1], US: [api.segment.io]}\n"
-    return document(region, "OPERATIONAL", rest=f"    exporter:\n      kind: otlp\n      endpoint: {endpoint!r}\n{hosts}")
+    return document(
+        region, "OPERATIONAL", rest=f"    exporter:\n      kind: otlp\n      endpoint: {endpoint!r}\n{hosts}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ OTHERS: Final = (
     "  se-service: {recipient: service, region: SE, purpose: sales, legal_basis: CONTRACT, allow: [OPERATIONAL], retention: 1d}\n"
 )
 CEILING: Final = "  DE: [OPERATIONAL, NAME]\n"
-BASE: Final = f"{POLICY.replace('  US: [', f'{CEILING}  US: [')}{OTHERS}flows: {{}}\nhosts: {{US: [api.vendor.example]}}\n"
+BASE: Final = (
+    f"{POLICY.replace('  US: [', f'{CEILING}  US: [')}{OTHERS}flows: {{}}\nhosts: {{US: [api.vendor.example]}}\n"
+)
 FIRST: Final = BASE.count("\n") + 2
 """The line of the first route."""
 
@@ -39,7 +41,9 @@ def routed(*written: str) -> str:
 
 
 def filled(route: str) -> str:
-    return ", ".join([*(f"{key}: {value}" for key, value in DEFAULTS.items() if f"{key}:" not in route), *filter(None, [route])])
+    return ", ".join(
+        [*(f"{key}: {value}" for key, value in DEFAULTS.items() if f"{key}:" not in route), *filter(None, [route])]
+    )
 
 
 def policy(*written: str) -> Policy:
@@ -55,7 +59,11 @@ def fault(*written: str) -> str:
 def to(*upstream: str) -> list[Fault]:
     """The faults of a route to a list of addresses."""
     held = policy("")
-    return list(routes.faults(msgspec.structs.replace(held, routes=(msgspec.structs.replace(held.routes[0], upstream=upstream),))))
+    return list(
+        routes.faults(
+            msgspec.structs.replace(held, routes=(msgspec.structs.replace(held.routes[0], upstream=upstream),))
+        )
+    )
 
 
 def test_a_route_is_read() -> None:
@@ -92,14 +100,62 @@ def test_an_upstream_is_a_name_or_a_socket(upstream: str, expected: tuple[str, .
 @pytest.mark.parametrize(
     "upstream",
     [
-        *("directory:50051", "dns:directory:50051", "dns://8.8.8.8/directory:50051", "dns:///directory", "dns:///directory:https"),
+        *(
+            "directory:50051",
+            "dns:directory:50051",
+            "dns://8.8.8.8/directory:50051",
+            "dns:///directory",
+            "dns:///directory:https",
+        ),
         *("dns:///directory:0", "dns:///directory:65536", "dns:///directory:050051", "dns:///:1", "dns:///Directory:1"),
-        *("dns:///user:secret@directory:1", "dns:///user@directory:1", "dns:///directory:1/path", "dns:///directory:1?a=b"),
-        *("dns:///directory:1#a", "dns:///directory:1 ", " dns:///directory:1", "dns:///a,b:1", "dns:///directory.:1", "dns:///-a:1"),
-        *("dns:///a..b:1", "dns:///::1:1", "dns:///[::1%25lo]:1", "dns:///127.1:1", "dns:///2130706433:1", "dns:///0x7f000001:1"),
-        *("dns:///a.0x7f:1", "dns:///0.0.0.0:1", "dns:///[::]:1", "dns:///224.0.0.1:1", "dns:///1.2.3.256:1", "dns:///é:1"),
-        *("https://directory:1", "ipv4:127.0.0.1:1", "xds:///directory", "passthrough:///a:1", "unix-abstract:a", "vsock:1:1"),
-        *("unix:run/a", "unix:///run/a", "unix:/", "unix:/run/../a", "unix:/run/./a", "unix:/run//a", "unix:/run/a/", "unix:/run/%61"),
+        *(
+            "dns:///user:secret@directory:1",
+            "dns:///user@directory:1",
+            "dns:///directory:1/path",
+            "dns:///directory:1?a=b",
+        ),
+        *(
+            "dns:///directory:1#a",
+            "dns:///directory:1 ",
+            " dns:///directory:1",
+            "dns:///a,b:1",
+            "dns:///directory.:1",
+            "dns:///-a:1",
+        ),
+        *(
+            "dns:///a..b:1",
+            "dns:///::1:1",
+            "dns:///[::1%25lo]:1",
+            "dns:///127.1:1",
+            "dns:///2130706433:1",
+            "dns:///0x7f000001:1",
+        ),
+        *(
+            "dns:///a.0x7f:1",
+            "dns:///0.0.0.0:1",
+            "dns:///[::]:1",
+            "dns:///224.0.0.1:1",
+            "dns:///1.2.3.256:1",
+            "dns:///é:1",
+        ),
+        *(
+            "https://directory:1",
+            "ipv4:127.0.0.1:1",
+            "xds:///directory",
+            "passthrough:///a:1",
+            "unix-abstract:a",
+            "vsock:1:1",
+        ),
+        *(
+            "unix:run/a",
+            "unix:///run/a",
+            "unix:/",
+            "unix:/run/../a",
+            "unix:/run/./a",
+            "unix:/run//a",
+            "unix:/run/a/",
+            "unix:/run/%61",
+        ),
         *("unix:/run/a b", "unix:/run/a?b", f"unix:/{'a' * 107}"),
         f"dns:///{'.'.join(['a' * 63] * 4)}:1",
     ],
@@ -109,7 +165,9 @@ def test_an_upstream_is_nothing_else(upstream: str) -> None:
     assert fault(f"upstream: '{upstream}'") == expected
 
 
-@pytest.mark.parametrize("upstream", [["10.0.0.1:1"], ["10.0.0.1:1", "10.0.0.1:2", "10.0.0.2:1"], ["[2001:db8::1]:1", "[::1]:1"]])
+@pytest.mark.parametrize(
+    "upstream", [["10.0.0.1:1"], ["10.0.0.1:1", "10.0.0.1:2", "10.0.0.2:1"], ["[2001:db8::1]:1", "[::1]:1"]]
+)
 def test_an_upstream_may_be_a_list_of_addresses(upstream: list[str]) -> None:
     assert policy(f"upstream: {upstream}").routes[0].upstream == tuple(upstream)
 
@@ -128,7 +186,16 @@ def test_an_address_that_is_none_is_named_with_its_index() -> None:
         *(
             ([address], [((0,), "must be ip:port, an IPv6 address in brackets")])
             for address in (
-                *("directory:1", "dns:///10.0.0.1:1", "10.0.0.1", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:70000", "::1:1", "[10.0.0.1]:1"),
+                *(
+                    "directory:1",
+                    "dns:///10.0.0.1:1",
+                    "10.0.0.1",
+                    "10.0.0.1:",
+                    "10.0.0.1:0",
+                    "10.0.0.1:70000",
+                    "::1:1",
+                    "[10.0.0.1]:1",
+                ),
                 *("[::1%lo]:1", "u@10.0.0.1:1", "010.0.0.1:1", "127.1:1", "0.0.0.0:1", "[ff02::1]:1", "unix:/a", ""),
             )
         ),
@@ -143,7 +210,9 @@ def test_what_stays_on_the_machine_may_be_plaintext(upstream: str) -> None:
     assert policy(f"upstream: '{upstream}', plaintext: true").routes[0].plaintext
 
 
-@pytest.mark.parametrize("upstream", ["dns:///a:1", "dns:///10.0.0.1:1", "dns:///localhost.example:1", "dns:///[::ffff:a00:1]:1"])
+@pytest.mark.parametrize(
+    "upstream", ["dns:///a:1", "dns:///10.0.0.1:1", "dns:///localhost.example:1", "dns:///[::ffff:a00:1]:1"]
+)
 def test_what_leaves_the_machine_is_encrypted(upstream: str) -> None:
     expected = f"policy.yaml:{FIRST}: routes[0].plaintext: must be false, for the upstream is not on this machine"
     assert fault(f"upstream: '{upstream}', plaintext: true") == expected
@@ -173,7 +242,10 @@ def test_of_a_plaintext_list_every_address_is_on_the_machine() -> None:
             "retry.initial_backoff: must be max_backoff or less",
         ),
         ("max_message_bytes: 1023", "max_message_bytes: must be 1024 or more"),
-        ("retry: {max_attempts: 2, codes: [UNAVAILABLE], initial_backoff: 0.00001s}", "retry.initial_backoff: must be 0.001s or more"),
+        (
+            "retry: {max_attempts: 2, codes: [UNAVAILABLE], initial_backoff: 0.00001s}",
+            "retry.initial_backoff: must be 0.001s or more",
+        ),
         ("timeout: 0", "timeout: must be 0.001s or more"),
     ],
 )
@@ -225,9 +297,20 @@ def test_a_caller_is_known_by_a_spiffe_id_or_a_dns_name(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("spiffe://kannelle.io", "spiffe://kannelle.io/", "spiffe://kannelle.io/a/", "spiffe://kannelle.io//a", "spiffe:///a"),
+        *(
+            "spiffe://kannelle.io",
+            "spiffe://kannelle.io/",
+            "spiffe://kannelle.io/a/",
+            "spiffe://kannelle.io//a",
+            "spiffe:///a",
+        ),
         *("spiffe://Kannelle.io/a", "SPIFFE://kannelle.io/a", "spiffe://kannelle.io:1/a", "spiffe://u@kannelle.io/a"),
-        *("spiffe://kannelle.io/a?b", "spiffe://kannelle.io/a#b", "spiffe://kannelle.io/%61", "spiffe://kannelle.io/./a"),
+        *(
+            "spiffe://kannelle.io/a?b",
+            "spiffe://kannelle.io/a#b",
+            "spiffe://kannelle.io/%61",
+            "spiffe://kannelle.io/./a",
+        ),
         *(
             "spiffe://kannelle.io/..",
             "spiffe://kannelle.io/a b",
@@ -235,7 +318,19 @@ def test_a_caller_is_known_by_a_spiffe_id_or_a_dns_name(name: str) -> None:
             f"spiffe://{'a' * 256}/b",
             "https://kannelle.io/a",
         ),
-        *("Editor", "*.kannelle.svc", "editor.", "editor:1", "a_b", "10.0.0.1", "::1", "anna@kannelle.io", "*", "-a", "a" * 64),
+        *(
+            "Editor",
+            "*.kannelle.svc",
+            "editor.",
+            "editor:1",
+            "a_b",
+            "10.0.0.1",
+            "::1",
+            "anna@kannelle.io",
+            "*",
+            "-a",
+            "a" * 64,
+        ),
     ],
 )
 def test_a_caller_is_known_by_nothing_else(name: str) -> None:
@@ -265,7 +360,9 @@ def test_a_caller_is_known_by_nothing_else(name: str) -> None:
         ("crm", "DE", "PHONE", "is above the ceiling of DE"),
     ],
 )
-def test_a_caller_may_be_told_what_a_destination_there_may_receive(name: str, region: str, allow: str, expected: str) -> None:
+def test_a_caller_may_be_told_what_a_destination_there_may_receive(
+    name: str, region: str, allow: str, expected: str
+) -> None:
     route = f"callers: {{'{name}': {{region: {region}, allow: [{allow}]}}}}"
     if not expected:
         assert policy(route).routes[0].callers[name].region == region
@@ -275,13 +372,21 @@ def test_a_caller_may_be_told_what_a_destination_there_may_receive(name: str, re
 
 def test_a_caller_is_in_one_region() -> None:
     there, elsewhere = (f"callers: {{a: {{region: {region}, allow: []}}}}" for region in ("FR", "US"))
-    assert fault(there, f"authority: b.svc, {elsewhere}") == f"policy.yaml:{FIRST + 1}: routes[1].callers.a.region: is FR in a route above"
+    assert (
+        fault(there, f"authority: b.svc, {elsewhere}")
+        == f"policy.yaml:{FIRST + 1}: routes[1].callers.a.region: is FR in a route above"
+    )
     assert len(policy(there, f"authority: b.svc, {there}").routes) == 2
 
 
 @pytest.mark.parametrize(
     ("route", "place"),
-    [("callers: {a: {region: FR, allow: [], metadata: {keys: {te: OPERATIONAL}}}}", f"{FIRST}: routes[0].callers.a.metadata.keys.te: ")],
+    [
+        (
+            "callers: {a: {region: FR, allow: [], metadata: {keys: {te: OPERATIONAL}}}}",
+            f"{FIRST}: routes[0].callers.a.metadata.keys.te: ",
+        )
+    ],
 )
 def test_a_callers_metadata_is_looked_at(route: str, place: str) -> None:
     assert fault(route).startswith(f"policy.yaml:{place}")
@@ -332,11 +437,16 @@ def test_a_vendors_host_is_in_its_region(route: str, sound: bool) -> None:
         assert fault(route) == f"policy.yaml:{FIRST}: routes[0].upstream: {expected}"
 
 
-@given(st.text(max_size=40) | st.from_regex(r"(dns:///|unix:/)[a-z0-9.:\[\]/%@-]{0,30}", fullmatch=True), st.text(max_size=40))
+@given(
+    st.text(max_size=40) | st.from_regex(r"(dns:///|unix:/)[a-z0-9.:\[\]/%@-]{0,30}", fullmatch=True),
+    st.text(max_size=40),
+)
 def test_whatever_is_written_has_faults_or_none(upstream: str, caller: str) -> None:
     """And no fault repeats it."""
     held = policy("")
-    route = msgspec.structs.replace(held.routes[0], upstream=upstream, callers={caller: Caller(region="FR", allow=frozenset())})
+    route = msgspec.structs.replace(
+        held.routes[0], upstream=upstream, callers={caller: Caller(region="FR", allow=frozenset())}
+    )
     texts = [text for _, text in routes.faults(msgspec.structs.replace(held, routes=(route,)))]
     assert not any(len(given) > 20 and given in text for text in texts for given in (upstream, caller))
 

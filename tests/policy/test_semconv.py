@@ -9,7 +9,14 @@ from typing import Any, Final
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar, Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Exemplar,
+    Gauge,
+    Metric,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+)
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
@@ -97,10 +104,14 @@ def test_every_attribute_is_decided_on() -> None:
 
 def test_every_namespace_that_is_not_used_is_there() -> None:
     found = conventions()
-    assert [prefix for prefix in UNUSED if not any(key.startswith(prefix) and listed(key) is None for key in found)] == []
+    assert [
+        prefix for prefix in UNUSED if not any(key.startswith(prefix) and listed(key) is None for key in found)
+    ] == []
 
 
-@pytest.mark.parametrize(("category", "key"), [(category, key) for category, found in PERSONAL.items() for key in found])
+@pytest.mark.parametrize(
+    ("category", "key"), [(category, key) for category, found in PERSONAL.items() for key in found]
+)
 def test_what_is_personal_is_listed_as_what_it_is(category: Category, key: str) -> None:
     by = listed(key)
     assert by is not None
@@ -131,7 +142,9 @@ def without_a_say() -> Minimiser:
 
 
 def kept(record: LogRecord) -> LogRecord:
-    release = without_a_say().decide(ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]).SerializeToString(), UNKNOWN)
+    release = without_a_say().decide(
+        ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]).SerializeToString(), UNKNOWN
+    )
     assert isinstance(release, Release)
     return ResourceLogs.FromString(release.payload).scope_logs[0].log_records[0]
 
@@ -148,7 +161,9 @@ def test_under_wildcards_every_attribute_stays_that_is_not_personal() -> None:
 def test_every_event_keeps_its_name(name: str) -> None:
     assert kept(LogRecord(event_name=name)).event_name == name
     span = Span(name="GET", events=[Span.Event(name=name)])
-    release = minimiser("application-traces").decide(ResourceSpans(scope_spans=[ScopeSpans(spans=[span])]).SerializeToString(), UNKNOWN)
+    release = minimiser("application-traces").decide(
+        ResourceSpans(scope_spans=[ScopeSpans(spans=[span])]).SerializeToString(), UNKNOWN
+    )
     assert isinstance(release, Release)
     assert ResourceSpans.FromString(release.payload).scope_spans[0].spans[0].events[0].name == name
 
@@ -156,7 +171,10 @@ def test_every_event_keeps_its_name(name: str) -> None:
 def test_every_metric_keeps_its_name_and_its_unit() -> None:
     sent = [Metric(name=name, unit=unit) for name, unit in metrics()]
     assert len(sent) > 400
-    for metric in (*sent, *(Metric(name=name) for name in ("editor.pan", "comment.pin", "p99.lat", "aspnetcore.authorization.attempts"))):
+    for metric in (
+        *sent,
+        *(Metric(name=name) for name in ("editor.pan", "comment.pin", "p99.lat", "aspnetcore.authorization.attempts")),
+    ):
         raw = ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[metric])]).SerializeToString()
         release = minimiser("application-metrics").decide(raw, UNKNOWN)
         assert isinstance(release, Release)
@@ -172,7 +190,9 @@ def test_what_carries_secrets_goes_to_nobody() -> None:
     assert Category.CREDENTIAL in NEVER
 
 
-@pytest.mark.parametrize(("key", "value"), [("user.id", "usr_8f3kq2"), ("user.email", "alice.martin@acme-video.example")])
+@pytest.mark.parametrize(
+    ("key", "value"), [("user.id", "usr_8f3kq2"), ("user.email", "alice.martin@acme-video.example")]
+)
 @pytest.mark.parametrize("destination", TYPES)
 def test_a_metric_is_about_nobody(destination: str, key: str, value: str) -> None:
     assert left(destination, key, value) == (set() if destination == "application-metrics" else {key})

@@ -29,7 +29,9 @@ from gateway.signals import LOGS
 from tests.build import POLICY, contract, proto
 
 HELD: Final = contract(proto("message A { string id = 1 @USER_ID; string code = 2; }"))
-CALLERS: Final = "callers: {web.example: {region: FR, allow: [OPERATIONAL], metadata: {keys: {x-b: {category: OPERATIONAL, SAID}}}}}"
+CALLERS: Final = (
+    "callers: {web.example: {region: FR, allow: [OPERATIONAL], metadata: {keys: {x-b: {category: OPERATIONAL, SAID}}}}}"
+)
 PLACES: Final = f"""
 flows: {{t.A: [eu-service, us-vendor], otlp/logs: [eu-log], kannelle.privacy.v1.AnalyticsService/*: [us-vendor]}}
 classifications: {{t.A.code: {{category: OPERATIONAL, SAID}}}}
@@ -37,9 +39,7 @@ tracking_plan: {{video.made: {{properties: {{code: {{SAID}}}}}}}}
 otlp: {{attributes: {{app.code: {{category: OPERATIONAL, without: [phone], SAID}}}}}}
 routes: [{{authority: a.example, upstream: "dns:///a.example:443", listener: inbound, destination: eu-service, {CALLERS}}}]
 """
-METADATA: Final = (
-    "exporter: {kind: 'null'}, metadata: {keys: {x-a: {category: OPERATIONAL, SAID}}, baggage: {b: {category: OPERATIONAL, SAID}}}"
-)
+METADATA: Final = "exporter: {kind: 'null'}, metadata: {keys: {x-a: {category: OPERATIONAL, SAID}}, baggage: {b: {category: OPERATIONAL, SAID}}}"
 BASE: Final = POLICY.replace("exporter: {kind: 'null'}", METADATA, 2)
 ID: Final = 'user_id: {pattern: "usr_[A-Za-z0-9]{1,32}"}'
 LINE: Final = (POLICY + "flows: {}\n").count("\n") + 1
@@ -88,7 +88,13 @@ PATTERNS: Final = st.sampled_from(["a{1,9}", "ord_[0-9]{1,9}", "[0-9]{1,4}", "x|
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(PATTERNS, st.booleans(), st.sampled_from(["", ", max_length: 7", ", without: [phone]"])), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.tuples(PATTERNS, st.booleans(), st.sampled_from(["", ", max_length: 7", ", without: [phone]"])),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_a_policy_with_names_is_the_policy_written_out(drawn: list[tuple[str, bool, str]]) -> None:
     names = {pattern: f"s{index}" for index, (pattern, shaped, _) in enumerate(drawn) if shaped}
 
@@ -96,7 +102,9 @@ def test_a_policy_with_names_is_the_policy_written_out(drawn: list[tuple[str, bo
         said = (f"shape: {names[p]}" if shaped and p in names else f"pattern: {json.dumps(p)}" for p, _, _ in drawn)
         held = (f"k{at}: {{category: OPERATIONAL, {text}{drawn[at][2]}}}" for at, text in enumerate(said))
         listed = {name: pattern for pattern, name in names.items()}
-        return f"{POLICY}flows: {{}}\notlp: {{attributes: {{{', '.join(held)}}}}}\n" + (f"patterns: {json.dumps(listed)}" if shaped else "")
+        return f"{POLICY}flows: {{}}\notlp: {{attributes: {{{', '.join(held)}}}}}\n" + (
+            f"patterns: {json.dumps(listed)}" if shaped else ""
+        )
 
     assert unnamed(document(shaped=True)) == unnamed(document(shaped=False))
 
@@ -163,7 +171,9 @@ def test_a_user_id_has_a_pattern_or_the_name_of_one(user_id: str, patterns: str,
 
 def test_a_property_is_told_of_its_name() -> None:
     text = f"{POLICY}flows: {{}}\npatterns: {{a: x}}\ntracking_plan: {{e.f: {{properties: {{p: {{type: integer, shape: a}}}}}}}}\n"
-    assert list(told(text)) == [f"policy.yaml:{LINE + 1}: tracking_plan.e.f.properties.p.shape: is not for a property of type integer"]
+    assert list(told(text)) == [
+        f"policy.yaml:{LINE + 1}: tracking_plan.e.f.properties.p.shape: is not for a property of type integer"
+    ]
 
 
 def told(text: str) -> Iterator[str]:
@@ -193,7 +203,10 @@ def test_a_wider_pattern_is_released_at_each_field_and_told_once() -> None:
     assert [place(one) for one in named if one != noted] == [place(one) for one in written]
     released = [one.text for one in named if one.effect is Effect.RELEASED]
     assert len(released) > 7
-    assert all("was: matches order as it was" in one and "now: matches order as it is now, see patterns.order" in one for one in released)
+    assert all(
+        "was: matches order as it was" in one and "now: matches order as it is now, see patterns.order" in one
+        for one in released
+    )
 
 
 def place(change: Change) -> tuple[str, ...]:
@@ -205,11 +218,13 @@ def test_another_name_changes_nothing() -> None:
 
 
 def test_a_field_of_another_name_shows_both_patterns() -> None:
-    new = SHAPED.replace("t.A.code: {category: OPERATIONAL, shape: order", "t.A.code: {category: OPERATIONAL, shape: any").replace(
-        "patterns: {", "patterns: {any: '[a-z]{1,9}', "
-    )
+    new = SHAPED.replace(
+        "t.A.code: {category: OPERATIONAL, shape: order", "t.A.code: {category: OPERATIONAL, shape: any"
+    ).replace("patterns: {", "patterns: {any: '[a-z]{1,9}', ")
     texts = {one.text for one in changed(SHAPED, new)}
-    assert all("was: matches order: ord_[0-9]{1,9}" in text and "now: matches any: [a-z]{1,9}" in text for text in texts)
+    assert all(
+        "was: matches order: ord_[0-9]{1,9}" in text and "now: matches any: [a-z]{1,9}" in text for text in texts
+    )
     assert texts
 
 
@@ -227,11 +242,17 @@ def patterns_of(held: Any) -> Iterator[str]:
 def test_kannelles_long_and_repeated_patterns_have_names() -> None:
     document = yaml.load(KANNELLE, Loader=yaml.BaseLoader)
     found = [*patterns_of(document)]
-    assert [one for one in found if len(one) > MAX_UNNAMED_CHARS or found.count(one) > 1 or one in document["patterns"].values()] == []
+    assert [
+        one
+        for one in found
+        if len(one) > MAX_UNNAMED_CHARS or found.count(one) > 1 or one in document["patterns"].values()
+    ] == []
 
 
 def test_kannelles_names_say_what_they_let_through_with_examples_that_do() -> None:
-    named = re.findall(r"((?:^  # .+\n)+)^  ([a-z0-9-]+): '(.+)'$", KANNELLE.partition("\npatterns:\n")[2], re.MULTILINE)
+    named = re.findall(
+        r"((?:^  # .+\n)+)^  ([a-z0-9-]+): '(.+)'$", KANNELLE.partition("\npatterns:\n")[2], re.MULTILINE
+    )
     assert {name for _, name, _ in named} == parse(KANNELLE).policy.patterns.keys()
     for comment, name, pattern in named:
         examples = re.findall("`([^`]+)`", comment.replace("\n  # ", " ").partition("Such as ")[2])

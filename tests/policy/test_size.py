@@ -101,7 +101,9 @@ def test_what_is_told_uses_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_type_is_told_where_it_stands_highest() -> None:
     """`Deep` is met first below `a`, two levels down, and stands on the first by `b`."""
-    body = "message M0 { A a = 1; Deep b = 2; } message A { Deep deep = 1; } message Deep { string s = 1 @OPERATIONAL; }"
+    body = (
+        "message M0 { A a = 1; Deep b = 2; } message A { Deep deep = 1; } message Deep { string s = 1 @OPERATIONAL; }"
+    )
     told = dict(explain(made(contract(proto(body))), "t.M0", "eu-log").walk())
     assert (told["a.deep"].above, told["b"].above) == (True, False)
     assert told["b.s"].kept

@@ -55,7 +55,9 @@ def names(message: Any) -> set[str]:
 
 def test_every_field_is_decided_on() -> None:
     modules = (error_details_pb2, status_pb2)
-    found = set().union(*(names(message) for module in modules for message in module.DESCRIPTOR.message_types_by_name.values()))
+    found = set().union(
+        *(names(message) for module in modules for message in module.DESCRIPTOR.message_types_by_name.values())
+    )
     assert found == UNCLASSIFIED | HOLDERS | {name.removeprefix(status.RPC) for name in status.CLASSES}
 
 
@@ -87,7 +89,9 @@ def test_what_a_recipient_gets_of_it(type: str, text: str, inside: str, closed: 
     held, name = contract(proto("message M {}")), f"{status.RPC}{type}"
     for destination, wanted in (("eu-service", inside), ("eu-indirect", closed), ("us-service", outside)):
         left = released(minimiser("message M {}", name, destination), encode(held, name, text)).payload
-        assert decode(held, name, left) == text_format.Parse(wanted, held.message_class(name)(), descriptor_pool=held.pool)
+        assert decode(held, name, left) == text_format.Parse(
+            wanted, held.message_class(name)(), descriptor_pool=held.pool
+        )
 
 
 def test_they_are_carried_where_any_message_is() -> None:
@@ -116,7 +120,9 @@ def test_the_policy_has_the_last_word(overlay: str, wanted: str) -> None:
 
 
 def test_an_overlay_that_is_not_approved_yet_is_no_return_to_what_is_built_in() -> None:
-    made = compiler("message M {}", "classifications: {google.rpc.ErrorInfo.reason: {category: OPERATIONAL, one_of: [GONE]}}")
+    made = compiler(
+        "message M {}", "classifications: {google.rpc.ErrorInfo.reason: {category: OPERATIONAL, one_of: [GONE]}}"
+    )
     assert "google.rpc.ErrorInfo.reason" not in status.classes(made.claims)
     assert "google.rpc.ErrorInfo.domain" in status.classes(made.claims)
 
@@ -133,7 +139,9 @@ message ErrorInfo { string reason = 1; string domain = 2; map<string, string> me
 
 def _copies() -> dict[str, str]:
     folder = importlib.resources.files("google.rpc")
-    return {name: (folder / f"{name}.proto").read_text(encoding="utf-8") for name in ("error_details", "status", "code")}
+    return {
+        name: (folder / f"{name}.proto").read_text(encoding="utf-8") for name in ("error_details", "status", "code")
+    }
 
 
 @pytest.mark.parametrize("form", ["folder", "set"])
@@ -152,7 +160,15 @@ def test_a_contract_may_bring_its_own_copy(tmp_path: Path, form: str, copies: di
 
 def _image(folder: Path) -> Path:
     out = folder / "image.binpb"
-    command = (sys.executable, "-m", "grpc_tools.protoc", f"-I{folder}", "--include_imports", f"--descriptor_set_out={out}", "m.proto")
+    command = (
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        f"-I{folder}",
+        "--include_imports",
+        f"--descriptor_set_out={out}",
+        "m.proto",
+    )
     subprocess.run(command, check=True)
     assert FileDescriptorSet.FromString(out.read_bytes()).file
     return out

@@ -27,18 +27,34 @@ def subject(body: str, text: str) -> Subject:
 @pytest.mark.parametrize(
     ("body", "text", "wanted"),
     [
-        ("string a = 1 @USER_ID; string b = 2 @WORK_EMAIL;", 'a: "usr_1" b: "a@b.example"', Subject("usr_1", "a@b.example")),
+        (
+            "string a = 1 @USER_ID; string b = 2 @WORK_EMAIL;",
+            'a: "usr_1" b: "a@b.example"',
+            Subject("usr_1", "a@b.example"),
+        ),
         ("string a = 1 @USER_ID; string b = 2 @WORK_EMAIL;", "", Subject()),
         ("string a = 1 @WORK_EMAIL;", 'a: "a@b.example"', Subject("", "a@b.example")),
         ("string a = 1 @NAME;", 'a: "Anna"', Subject()),
         ("U u = 1;", 'u { id: "usr_1" email: "a@b.example" }', Subject("usr_1", "a@b.example")),
         ("U u = 1;", "", Subject()),
-        ("U u = 1; string a = 2 @USER_ID;", 'u { id: "usr_1" email: "a@b.example" } a: "usr_2"', Subject("usr_2", "a@b.example")),
+        (
+            "U u = 1; string a = 2 @USER_ID;",
+            'u { id: "usr_1" email: "a@b.example" } a: "usr_2"',
+            Subject("usr_2", "a@b.example"),
+        ),
         ("repeated string a = 1 @USER_ID; U u = 2;", 'a: "usr_2" u { id: "usr_1" }', Subject("usr_1", "")),
         ("repeated U a = 1; map<string, U> m = 2;", 'a { id: "usr_2" }', Subject()),
-        ("N n = 1; } message N { M m = 1; U u = 2;", 'n { m { n { u { id: "usr_2" } } } u { id: "usr_1" } }', Subject("usr_1", "")),
+        (
+            "N n = 1; } message N { M m = 1; U u = 2;",
+            'n { m { n { u { id: "usr_2" } } } u { id: "usr_1" } }',
+            Subject("usr_1", ""),
+        ),
         ("oneof o { U u = 1; string a = 2; }", 'u { id: "usr_1" }', Subject("usr_1", "")),
-        ("string a = 1 @{category: USER_ID, subject: true}; string b = 2 @USER_ID;", 'a: "usr_1" b: "usr_2"', Subject("usr_1", "")),
+        (
+            "string a = 1 @{category: USER_ID, subject: true}; string b = 2 @USER_ID;",
+            'a: "usr_1" b: "usr_2"',
+            Subject("usr_1", ""),
+        ),
         ("U a = 1; U b = 2 @{subject: true};", 'a { id: "usr_1" } b { id: "usr_2" }', Subject("usr_2", "")),
     ],
 )
@@ -48,7 +64,10 @@ def test_the_subject_is_read_from_the_raw_item(body: str, text: str, wanted: Sub
 
 def test_the_subject_may_stand_in_an_extension() -> None:
     head = 'syntax = "proto2"; package t; import "kannelle/privacy/v1/annotations.proto";'
-    made = compiler("message M { extensions 9; } message N { optional string id = 1 @USER_ID; } extend M { optional N n = 9; }", head=head)
+    made = compiler(
+        "message M { extensions 9; } message N { optional string id = 1 @USER_ID; } extend M { optional N n = 9; }",
+        head=head,
+    )
     assert Reader(made.subject("t.M")).read(record(9, 2, record(1, 2, b"usr_1"))) == Subject("usr_1")
 
 
@@ -68,7 +87,9 @@ def test_several_equally_shallow_ones_are_an_error_unless_one_is_marked(body: st
 
 
 def test_the_subject_is_found_under_the_overlay() -> None:
-    made = compiler("message M { string a = 1; string b = 2 @NAME; }", "classifications: {t.M.a: {category: USER_ID}}\n")
+    made = compiler(
+        "message M { string a = 1; string b = 2 @NAME; }", "classifications: {t.M.a: {category: USER_ID}}\n"
+    )
     assert Reader(made.subject("t.M")).read(record(1, 2, b"usr_1") + record(2, 2, b"Anna")) == Subject("usr_1")
 
 
@@ -82,7 +103,9 @@ def test_a_subject_does_not_show_itself() -> None:
     assert "usr_1" not in repr(Subject("usr_1", "a@b.example"))
 
 
-@pytest.mark.parametrize(("raw", "reason"), [(b"\x0a", ItemReason.MALFORMED), (b"\x0a\x03\x0a\x01\xff", ItemReason.MALFORMED)])
+@pytest.mark.parametrize(
+    ("raw", "reason"), [(b"\x0a", ItemReason.MALFORMED), (b"\x0a\x03\x0a\x01\xff", ItemReason.MALFORMED)]
+)
 def test_a_malformed_item_is_refused(raw: bytes, reason: Reason) -> None:
     with pytest.raises(Refused) as caught:
         Reader(compiler(f"message M {{ U u = 1; }} {USER}").subject("t.M")).read(raw)

@@ -36,7 +36,9 @@ def routed(*written: str) -> str:
 
 
 def filled(route: str) -> str:
-    return ", ".join([*(f"{key}: {value}" for key, value in DEFAULTS.items() if f"{key}:" not in route), *filter(None, [route])])
+    return ", ".join(
+        [*(f"{key}: {value}" for key, value in DEFAULTS.items() if f"{key}:" not in route), *filter(None, [route])]
+    )
 
 
 def calls(*written: str, body: str = BODY) -> Mapping[str, Mapping[str, int]]:
@@ -72,7 +74,12 @@ def test_without_routes_nothing_is_carried() -> None:
 )
 def test_a_route_carries_what_it_names_or_all_that_others_brought(route: str, expected: set[str]) -> None:
     table = compiler(BODY, routed(route)).table
-    assert set(table.calls[Side.OUTBOUND]["a"]) == set(table.methods) == {method.path for _, method in table.carried()} == expected
+    assert (
+        set(table.calls[Side.OUTBOUND]["a"])
+        == set(table.methods)
+        == {method.path for _, method in table.carried()}
+        == expected
+    )
 
 
 def test_a_method_has_its_types_and_says_who_streams() -> None:
@@ -102,7 +109,8 @@ def test_what_is_named_more_exactly_goes_first(order: tuple[str, ...]) -> None:
 
 def test_listeners_and_authorities_have_tables_of_their_own() -> None:
     table = compiler(
-        BODY, routed("methods: [t.S/Get]", "listener: inbound, methods: [t.T/*]", "authority: 'a:1', methods: [t.T/Get]")
+        BODY,
+        routed("methods: [t.S/Get]", "listener: inbound, methods: [t.T/*]", "authority: 'a:1', methods: [t.T/Get]"),
     ).table
     assert table.calls == {
         Side.OUTBOUND: {"a": {"/t.S/Get": 0}, "a:1": {"/t.T/Get": 2}},
@@ -128,7 +136,10 @@ def test_kannelles_contracts_are_carried_without_the_gateways_own_services_and_o
 )
 def test_a_route_names_what_there_is(methods: str, expected: str) -> None:
     elsewhere = "; if another contract has it, list it under `elsewhere`"
-    assert fault("authority: b", f"methods: [{methods}]").removesuffix(elsewhere) == f"policy.yaml:{FIRST + 1}: routes[1].{expected}"
+    assert (
+        fault("authority: b", f"methods: [{methods}]").removesuffix(elsewhere)
+        == f"policy.yaml:{FIRST + 1}: routes[1].{expected}"
+    )
 
 
 VALUES: Final = ("Any", "Struct", "StringValue", "Timestamp")
@@ -137,9 +148,15 @@ VALUES: Final = ("Any", "Struct", "StringValue", "Timestamp")
 @pytest.mark.parametrize("name", VALUES)
 @pytest.mark.parametrize(
     ("route", "place"),
-    [("", "routes[0]"), ("methods: [t.S/*]", "routes[0].methods[0]"), ("methods: [t.S/Ping, t.S/Get]", "routes[0].methods[1]")],
+    [
+        ("", "routes[0]"),
+        ("methods: [t.S/*]", "routes[0].methods[0]"),
+        ("methods: [t.S/Ping, t.S/Get]", "routes[0].methods[1]"),
+    ],
 )
-@pytest.mark.parametrize("method", ["rpc Get(google.protobuf.{}) returns (A);", "rpc Get(A) returns (stream google.protobuf.{});"])
+@pytest.mark.parametrize(
+    "method", ["rpc Get(google.protobuf.{}) returns (A);", "rpc Get(A) returns (stream google.protobuf.{});"]
+)
 def test_a_value_is_no_message_of_a_call(name: str, route: str, place: str, method: str) -> None:
     """Its category stands at the field that holds it: by itself it has none, and must not leave unjudged."""
     body = f"message A {{}} service S {{ rpc Ping(A) returns (A); {method.format(name)} }}"
@@ -174,7 +191,10 @@ service S { rpc In(A) returns (E); rpc Out(E) returns (A); }
     ("routes", "expected"),
     [
         (["destination: us-service"], "0: routes[0].destination"),
-        (["methods: [t.S/Out], destination: us-service", "authority: b, destination: us-store"], "1: routes[1].destination"),
+        (
+            ["methods: [t.S/Out], destination: us-service", "authority: b, destination: us-store"],
+            "1: routes[1].destination",
+        ),
         (["callers: {c: {region: FR, allow: [NAME]}, d: {region: US, allow: [USER_ID]}}"], "0: routes[0].callers.d"),
         (
             [
@@ -191,14 +211,18 @@ def test_a_route_that_would_strip_what_is_required_is_named_with_its_line(routes
     assert text == f"policy.yaml:{FIRST + int(line)}: {place}: would strip t.A.name, which t.A requires"
 
 
-@pytest.mark.parametrize("route", ["methods: [t.S/Out], destination: us-service", "callers: {c: {region: FR, allow: [NAME]}}"])
+@pytest.mark.parametrize(
+    "route", ["methods: [t.S/Out], destination: us-service", "callers: {c: {region: FR, allow: [NAME]}}"]
+)
 def test_only_what_a_route_carries_must_compile(route: str) -> None:
     assert Compiler(contract(proto(STRICT, REQUIRED)), policy(routed(route))).table.methods
 
 
 def test_a_plan_that_does_not_compile_names_whom_it_is_for() -> None:
     """Also where nobody said which route asks for it."""
-    made = Compiler(contract(proto(STRICT, REQUIRED)), policy(routed("methods: [t.S/In], callers: {c: {region: FR, allow: []}}")))
+    made = Compiler(
+        contract(proto(STRICT, REQUIRED)), policy(routed("methods: [t.S/In], callers: {c: {region: FR, allow: []}}"))
+    )
     caller = made.policy.routes[0].callers["c"]
     for site, place in (
         (made.site("us-store"), r"destinations\.us-store"),
@@ -218,9 +242,17 @@ def test_a_caller_is_a_service_below_its_regions_ceiling() -> None:
 
 
 def test_an_answer_is_minimised_for_the_caller_who_asks() -> None:
-    made = compiler(BODY, routed("callers: {c: {region: FR, allow: [USER_ID, PHONE]}, d: {region: FR, allow: [USER_ID]}}"))
-    plans = {name: made.plan_at("t.B", made.caller_site(name, caller)) for name, caller in made.table.routes[0].callers.items()}
-    assert {name: [field.name for field in plan.messages[0].fields] for name, plan in plans.items()} == {"c": ["id", "phone"], "d": ["id"]}
+    made = compiler(
+        BODY, routed("callers: {c: {region: FR, allow: [USER_ID, PHONE]}, d: {region: FR, allow: [USER_ID]}}")
+    )
+    plans = {
+        name: made.plan_at("t.B", made.caller_site(name, caller))
+        for name, caller in made.table.routes[0].callers.items()
+    }
+    assert {name: [field.name for field in plan.messages[0].fields] for name, plan in plans.items()} == {
+        "c": ["id", "phone"],
+        "d": ["id"],
+    }
     assert {name: plan.destination for name, plan in plans.items()} == {"c": "c", "d": "d"}
     assert plans["c"].digest != plans["d"].digest
 

@@ -24,7 +24,11 @@ TO: Final = "recipient: vendor, region: US, purpose: sales, legal_basis: CONTRAC
 def policy(*destinations: str, said: str = "") -> str:
     """A policy with these destinations, `name: exporter` each, one a line from line 6 on."""
     lines = ((name, exporter) for name, _, exporter in (one.partition(": ") for one in destinations))
-    return f"{HEAD}destinations:\n" + "".join(f"  {name}: {{{TO}, exporter: {exporter}}}\n" for name, exporter in lines) + said
+    return (
+        f"{HEAD}destinations:\n"
+        + "".join(f"  {name}: {{{TO}, exporter: {exporter}}}\n" for name, exporter in lines)
+        + said
+    )
 
 
 def jsonl(path: str, name: str = "to") -> str:
@@ -39,7 +43,14 @@ def faults(text: str) -> list[str]:
 
 OWN: Final = (
     *("keys", ".keys.0123456789abcdef", "plans.json", "plans.json.new", "admin.sock"),
-    *("outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.db-journal", "outbox.db.lock", "outbox.db.damaged-1700000000"),
+    *(
+        "outbox.db",
+        "outbox.db-wal",
+        "outbox.db-shm",
+        "outbox.db-journal",
+        "outbox.db.lock",
+        "outbox.db.damaged-1700000000",
+    ),
     *("segment-write-key", "zendesk-email", "zendesk-token"),
 )
 """What the gateway, and its demo, have in the state folder."""
@@ -50,10 +61,41 @@ OWN: Final = (
     [
         *OWN,
         *(f"/var/lib/privacy-gateway/{name}" for name in OWN),
-        *("../../x.jsonl", "../x.jsonl", "a/../../x.jsonl", "a/x.jsonl", "keys/x.jsonl", "outbox.db-wal/x.jsonl", "./x.jsonl", "~/x.jsonl"),
-        *("/a/../x.jsonl", "/./x.jsonl", "//x.jsonl", "/a//x.jsonl", "/x.jsonl/", "/", ".", "..", "/..", "x.jsonl/", "--", "-x", "/-"),
+        *(
+            "../../x.jsonl",
+            "../x.jsonl",
+            "a/../../x.jsonl",
+            "a/x.jsonl",
+            "keys/x.jsonl",
+            "outbox.db-wal/x.jsonl",
+            "./x.jsonl",
+            "~/x.jsonl",
+        ),
+        *(
+            "/a/../x.jsonl",
+            "/./x.jsonl",
+            "//x.jsonl",
+            "/a//x.jsonl",
+            "/x.jsonl/",
+            "/",
+            ".",
+            "..",
+            "/..",
+            "x.jsonl/",
+            "--",
+            "-x",
+            "/-",
+        ),
         *("x.jsonl.1", "x.jsonl.lock", "x.jsonl.new", ".jsonl", "/a/.jsonl", "x.JSONL", "x.jsonl ", "xjsonl", "x.json"),
-        *("/etc/passwd", "/dev/stdout", "approvals.lock", "protos/a.proto", "contracts.binpb", "/tls/tls.key", "policy.yaml"),
+        *(
+            "/etc/passwd",
+            "/dev/stdout",
+            "approvals.lock",
+            "protos/a.proto",
+            "contracts.binpb",
+            "/tls/tls.key",
+            "policy.yaml",
+        ),
         *(f"{'x' * 215}.jsonl", f"/{'é' * 110}.jsonl", f"/{'d' * 221}/x.jsonl"),
         *("a\tb.jsonl", "a\nb.jsonl", "a\u202eb.jsonl"),
     ],
@@ -68,7 +110,9 @@ def test_a_path_holds_no_nul() -> None:
     assert not is_target("a\0.jsonl")
 
 
-@pytest.mark.parametrize("path", ["-", "to.jsonl", "x.jsonl", "a b.jsonl", "é.jsonl", "x.jsonl.jsonl", "/x.jsonl", "/var/log/a.b/x.jsonl"])
+@pytest.mark.parametrize(
+    "path", ["-", "to.jsonl", "x.jsonl", "a b.jsonl", "é.jsonl", "x.jsonl.jsonl", "/x.jsonl", "/var/log/a.b/x.jsonl"]
+)
 def test_a_path_that_may_be_written_to_is_taken(path: str) -> None:
     assert parse(policy(jsonl(path))).policy.destinations["to"].exporter.path == path  # type: ignore[union-attr]  # it is a JsonlExporter
 
@@ -85,7 +129,9 @@ def test_a_path_that_may_be_written_to_is_taken(path: str) -> None:
     ],
 )
 def test_a_file_belongs_to_one_destination(destinations: tuple[str, ...], line: int, place: str, other: str) -> None:
-    assert faults(policy(*destinations)) == [f"policy.yaml:{line}: destinations.{place}.exporter.path: is the file of destinations.{other}"]
+    assert faults(policy(*destinations)) == [
+        f"policy.yaml:{line}: destinations.{place}.exporter.path: is the file of destinations.{other}"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +149,8 @@ def test_destinations_have_files_of_their_own(destinations: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["../a", "a/b", "..", ".", "a.b", "a b", "A", "1a", "-", "a" * 64, '"a\\0b"', '""', "a\u00e9", "a_b", "keys.jsonl"]
+    "name",
+    ["../a", "a/b", "..", ".", "a.b", "a b", "A", "1a", "-", "a" * 64, '"a\\0b"', '""', "a\u00e9", "a_b", "keys.jsonl"],
 )
 def test_a_destination_is_named_so_that_a_file_can_be(name: str) -> None:
     (said,) = faults(policy(f"{name}: {{kind: jsonl}}"))
@@ -115,7 +162,10 @@ def test_a_destination_is_named_so_that_a_file_can_be(name: str) -> None:
     ("path", "written"),
     [
         *((path, True) for path in ("x.jsonl", "x.jsonl.1", "x.jsonl.20", "x.jsonl.lock", "/a/X.JSONL.3", ".jsonl")),
-        *((path, False) for path in (*OWN, "approvals.lock", "x.jsonl.pem", "x.jsonl/tls.key", "jsonl", "x.jsonl.1.pem", "tls.key")),
+        *(
+            (path, False)
+            for path in (*OWN, "approvals.lock", "x.jsonl.pem", "x.jsonl/tls.key", "jsonl", "x.jsonl.1.pem", "tls.key")
+        ),
     ],
 )
 def test_what_exporters_write_is_told_by_its_name(path: str, written: bool) -> None:

@@ -45,7 +45,8 @@ def fault(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kind", "host", "region"), [(kind, host, region) for kind, hosts in HOSTS.items() for host, region in hosts.items()]
+    ("kind", "host", "region"),
+    [(kind, host, region) for kind, hosts in HOSTS.items() for host, region in hosts.items()],
 )
 def test_a_known_host_needs_no_listing_in_its_region(kind: str, host: str, region: str) -> None:
     assert parse(policy(kind, f"https://{host}", region)).policy.destinations["to"].region == region
@@ -105,7 +106,10 @@ def test_no_policy_moves_a_vendors_host(host: str, region: str) -> None:
     ],
 )  # fmt: skip
 def test_an_endpoint_is_a_host_and_nothing_more(kind: str, endpoint: str, form: str) -> None:
-    assert fault(policy(kind, endpoint, "US")) == f"policy.yaml:14: destinations.to.exporter.endpoint: must be {form}, and nothing more"
+    assert (
+        fault(policy(kind, endpoint, "US"))
+        == f"policy.yaml:14: destinations.to.exporter.endpoint: must be {form}, and nothing more"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,7 +140,10 @@ WAY = "must say oauth, or email and token"
     ],
 )  # fmt: skip
 def test_a_credential_is_somewhere_else(kind: str, said: str, expected: str) -> None:
-    assert fault(policy(kind, "http://localhost:1", "US", said=said)) == f"policy.yaml:14: destinations.to.exporter{expected}"
+    assert (
+        fault(policy(kind, "http://localhost:1", "US", said=said))
+        == f"policy.yaml:14: destinations.to.exporter{expected}"
+    )
 
 
 def test_what_is_known_holds_together() -> None:

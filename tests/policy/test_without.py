@@ -26,7 +26,9 @@ from tests.build import POLICY, contract, decode, encode, proto, released
 PHONE, IP, EMAIL, CARD = Detector.PHONE, Detector.IP, Detector.EMAIL, Detector.CARD
 REST: Final = tuple(kind for kind in DETECTORS if kind is not PHONE)
 
-HELD: Final = contract(proto("message A { string id = 1 @USER_ID; string order = 2 @OPERATIONAL; int64 n = 3 @OPERATIONAL; }"))
+HELD: Final = contract(
+    proto("message A { string id = 1 @USER_ID; string order = 2 @OPERATIONAL; int64 n = 3 @OPERATIONAL; }")
+)
 ORDER: Final = 'category: OPERATIONAL, pattern: "ord_[0-9]{10}", overrides: true'
 SAID: Final = f"classifications: {{t.A.order: {{{ORDER}, without: [phone]}}}}\n"
 UNSAID: Final = f"classifications: {{t.A.order: {{{ORDER}}}}}\n"
@@ -78,9 +80,7 @@ def test_an_exemption_lets_nothing_pass_that_the_pattern_does_not(order: str) ->
 
 @pytest.mark.parametrize("value", ["ref_4111111111111111", "ref_FR7630006000011234567890189"])
 def test_what_is_not_exempt_is_looked_for(value: str) -> None:
-    held = (
-        'classifications: {t.A.order: {category: OPERATIONAL, pattern: "ref_[A-Z0-9]{1,40}", overrides: true, without: [phone, ip, email]}}'
-    )
+    held = 'classifications: {t.A.order: {category: OPERATIONAL, pattern: "ref_[A-Z0-9]{1,40}", overrides: true, without: [phone, ip, email]}}'
     assert left(compiled(held), "eu-service", f'order: "{value}"') == {}
 
 
@@ -123,10 +123,26 @@ def test_an_identifier_of_digits_stays_where_the_policy_says_so(destination: str
     ("held", "place", "text"),
     [
         ("without: [phone]", "without", "needs a pattern beside it, and no one_of, that says what the values are"),
-        ("one_of: [a], without: [phone]", "without", "needs a pattern beside it, and no one_of, that says what the values are"),
-        ("pattern: a, one_of: [a], without: [ip]", "without", "needs a pattern beside it, and no one_of, that says what the values are"),
-        ("pattern: a, without: [card]", "without[0]", "card is always looked for; what may be left out is phone, ip, email"),
-        ("pattern: a, without: [ip, iban]", "without[1]", "iban is always looked for; what may be left out is phone, ip, email"),
+        (
+            "one_of: [a], without: [phone]",
+            "without",
+            "needs a pattern beside it, and no one_of, that says what the values are",
+        ),
+        (
+            "pattern: a, one_of: [a], without: [ip]",
+            "without",
+            "needs a pattern beside it, and no one_of, that says what the values are",
+        ),
+        (
+            "pattern: a, without: [card]",
+            "without[0]",
+            "card is always looked for; what may be left out is phone, ip, email",
+        ),
+        (
+            "pattern: a, without: [ip, iban]",
+            "without[1]",
+            "iban is always looked for; what may be left out is phone, ip, email",
+        ),
         ("pattern: a, without: [ip, ip]", "without[1]", "is in the list twice"),
         (
             "pattern: '[a-z]{401}', without: [ip]",
@@ -138,7 +154,11 @@ def test_an_identifier_of_digits_stays_where_the_policy_says_so(destination: str
             "pattern",
             "may match 990 characters; with without, 400 at most, by itself or by max_length",
         ),
-        ("pattern: 'a+', without: [ip]", "pattern", "not bounded in length: '+' (use a repetition with an upper bound, such as {1,64})"),
+        (
+            "pattern: 'a+', without: [ip]",
+            "pattern",
+            "not bounded in length: '+' (use a repetition with an upper bound, such as {1,64})",
+        ),
     ],
 )
 def test_an_exemption_that_cannot_be_names_its_line_and_key(held: str, place: str, text: str) -> None:
@@ -146,16 +166,27 @@ def test_an_exemption_that_cannot_be_names_its_line_and_key(held: str, place: st
 
 
 def test_an_unknown_detector_names_its_line_and_key() -> None:
-    assert fault(classified("pattern: a, without: [age]")).startswith(f"policy.yaml:{LINE}: classifications.t.A.order.without[0]: ")
+    assert fault(classified("pattern: a, without: [age]")).startswith(
+        f"policy.yaml:{LINE}: classifications.t.A.order.without[0]: "
+    )
 
 
 @pytest.mark.parametrize(
     ("more", "place"),
     [
         ("otlp:\n  attributes:\n    a: {category: OPERATIONAL, without: [ip]}\n", "otlp.attributes.a.without"),
-        ("otlp:\n  attributes:\n    a.*: {category: OPERATIONAL, pattern: a, without: [ip]}\n", "otlp.attributes.a.*.without"),
-        ("tracking_plan:\n  e:\n    properties: {p: {one_of: [a], without: [ip]}}\n", "tracking_plan.e.properties.p.without"),
-        ("tracking_plan:\n  e:\n    properties: {p: {type: boolean, pattern: a, without: [ip]}}\n", "tracking_plan.e.properties.p.without"),
+        (
+            "otlp:\n  attributes:\n    a.*: {category: OPERATIONAL, pattern: a, without: [ip]}\n",
+            "otlp.attributes.a.*.without",
+        ),
+        (
+            "tracking_plan:\n  e:\n    properties: {p: {one_of: [a], without: [ip]}}\n",
+            "tracking_plan.e.properties.p.without",
+        ),
+        (
+            "tracking_plan:\n  e:\n    properties: {p: {type: boolean, pattern: a, without: [ip]}}\n",
+            "tracking_plan.e.properties.p.without",
+        ),
     ],
 )
 def test_it_is_checked_wherever_the_policy_classifies(more: str, place: str) -> None:
@@ -171,7 +202,10 @@ def test_it_is_checked_wherever_the_policy_classifies(more: str, place: str) -> 
             'user_id: {pattern: "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", without: [card]}',
             "user_id.without: needs a pattern",
         ),
-        ('user_id: {pattern: "usr_[0-9]{1,9}|[0-9a-f]{32}", without: [phone]}', "user_id.without: needs a pattern with a literal prefix"),
+        (
+            'user_id: {pattern: "usr_[0-9]{1,9}|[0-9a-f]{32}", without: [phone]}',
+            "user_id.without: needs a pattern with a literal prefix",
+        ),
     ],
 )
 def test_user_ids_are_exempt_only_behind_a_prefix_and_only_of_numbers(user_id: str, place: str) -> None:
@@ -216,7 +250,10 @@ SHORT: Final = 'category: OPERATIONAL, overrides: true, pattern: "x[0-9]{1,9}"'
             f"classifications: {{t.A.order: {{{ORDER.replace('OPERATIONAL', 'NAME')}, without: [phone]}}}}",
             {("exemption-idle", "classifications.t.A.order.without")},
         ),
-        (f"classifications: {{t.A.n: {{{SHORT}, without: [phone]}}}}", {("exemption-idle", "classifications.t.A.n.without")}),
+        (
+            f"classifications: {{t.A.n: {{{SHORT}, without: [phone]}}}}",
+            {("exemption-idle", "classifications.t.A.n.without")},
+        ),
         (
             "tracking_plan: {e: {properties: {p: {pattern: 'x[0-9]{1,9}', without: [phone]}}}}",
             {("exemption-idle", "tracking_plan.e.properties.p.without")},
@@ -236,7 +273,9 @@ SHORT: Final = 'category: OPERATIONAL, overrides: true, pattern: "x[0-9]{1,9}"'
         ),
     ],
 )
-def test_lint_tells_of_exemptions_that_do_nothing_and_of_those_that_do_too_much(more: str, expected: set[tuple[str, str]]) -> None:
+def test_lint_tells_of_exemptions_that_do_nothing_and_of_those_that_do_too_much(
+    more: str, expected: set[tuple[str, str]]
+) -> None:
     found = {(one.code, one.place) for one in lint(compiled(more)) if one.code.startswith("exemption")}
     assert found == expected
     assert {one.severity for one in lint(compiled(more)) if one.code == "exemption-open"} <= {Severity.WARNING}
@@ -263,7 +302,9 @@ def test_an_exemption_loosens_what_the_contract_says() -> None:
 
 
 def test_what_is_found_has_its_reason_where_nothing_is_exempt() -> None:
-    release = released(Minimiser(compiled(UNSAID).plan("t.A", "eu-service")), encode(HELD, "t.A", f'order: "{PHONES[0]}"'))
+    release = released(
+        Minimiser(compiled(UNSAID).plan("t.A", "eu-service")), encode(HELD, "t.A", f'order: "{PHONES[0]}"')
+    )
     assert [(one.path, one.reason) for one in release.stripped] == [("order", FieldReason.LOOKS_LIKE_PHONE)]
 
 

@@ -45,7 +45,9 @@ def material(*names: x509.GeneralName, authority: bool = False) -> Material:
     key = ec.generate_private_key(ec.SECP256R1())
     root = x509.load_pem_x509_certificate(CA.cert_pem.bytes())
     common = [] if names else [x509.NameAttribute(x509.NameOID.COMMON_NAME, "video.kannelle.svc")]
-    builder = x509.CertificateBuilder(root.subject, x509.Name(common), key.public_key(), x509.random_serial_number(), SINCE, UNTIL)
+    builder = x509.CertificateBuilder(
+        root.subject, x509.Name(common), key.public_key(), x509.random_serial_number(), SINCE, UNTIL
+    )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
     if authority:
@@ -53,7 +55,9 @@ def material(*names: x509.GeneralName, authority: bool = False) -> Material:
     signer = load_pem_private_key(CA.private_key_pem.bytes(), None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     certificate = builder.sign(signer, SHA256()).public_bytes(Encoding.PEM)
-    return Material(certificate, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), CA.cert_pem.bytes())
+    return Material(
+        certificate, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), CA.cert_pem.bytes()
+    )
 
 
 class Listening(grpc.GenericRpcHandler):
@@ -75,7 +79,11 @@ class Listening(grpc.GenericRpcHandler):
         self.auth = {}
         credentials = held and Certificates(held).channel_credentials()
         target = f"localhost:{self.port}"
-        async with grpc.aio.secure_channel(target, credentials) if credentials else grpc.aio.insecure_channel(target) as channel:
+        async with (
+            grpc.aio.secure_channel(target, credentials)
+            if credentials
+            else grpc.aio.insecure_channel(target) as channel
+        ):
             method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/test/note")
             await method(b"", timeout=10)
         return self.auth
@@ -85,7 +93,9 @@ async def _listening(*, secure: bool) -> AsyncIterator[Listening]:
     server, listening = grpc.aio.server(), Listening()
     server.add_generic_rpc_handlers((listening,))
     credentials = Certificates(material(dns("localhost"))).server_credentials()
-    listening.port = server.add_secure_port("127.0.0.1:0", credentials) if secure else server.add_insecure_port("127.0.0.1:0")
+    listening.port = (
+        server.add_secure_port("127.0.0.1:0", credentials) if secure else server.add_insecure_port("127.0.0.1:0")
+    )
     await server.start()
     yield listening
     await server.stop(None)
@@ -115,16 +125,30 @@ def refused(auth: Auth, now: float = NOW.timestamp(), callers: Callers | None = 
         pytest.param([uri(VIDEO)], (VIDEO,), id="one SPIFFE ID"),
         pytest.param([dns("video.kannelle.svc"), uri(VIDEO)], (VIDEO,), id="a SPIFFE ID beside a DNS name"),
         pytest.param([dns("video.kannelle.svc")], ("video.kannelle.svc",), id="one DNS name"),
-        pytest.param([dns("Video.Kannelle.svc"), dns("video.kannelle.svc"), dns("b")], ("video.kannelle.svc", "b"), id="DNS names"),
-        pytest.param([dns("*.kannelle.svc"), dns("video.kannelle.svc")], ("video.kannelle.svc",), id="a wildcard beside a DNS name"),
         pytest.param(
-            [x509.IPAddress(ipaddress.ip_address("10.0.0.1")), x509.RFC822Name("anna@kannelle.example"), dns("video.kannelle.svc")],
+            [dns("Video.Kannelle.svc"), dns("video.kannelle.svc"), dns("b")],
+            ("video.kannelle.svc", "b"),
+            id="DNS names",
+        ),
+        pytest.param(
+            [dns("*.kannelle.svc"), dns("video.kannelle.svc")],
+            ("video.kannelle.svc",),
+            id="a wildcard beside a DNS name",
+        ),
+        pytest.param(
+            [
+                x509.IPAddress(ipaddress.ip_address("10.0.0.1")),
+                x509.RFC822Name("anna@kannelle.example"),
+                dns("video.kannelle.svc"),
+            ],
             ("video.kannelle.svc",),
             id="addresses beside a DNS name",
         ),
     ],
 )
-async def test_a_caller_is_whom_its_certificate_names(names: list[x509.GeneralName], expected: tuple[str, ...], inbound: Listening) -> None:
+async def test_a_caller_is_whom_its_certificate_names(
+    names: list[x509.GeneralName], expected: tuple[str, ...], inbound: Listening
+) -> None:
     assert Callers().caller(await inbound.call(material(*names)), NOW.timestamp()) == expected
 
 
@@ -134,7 +158,9 @@ async def test_a_caller_is_whom_its_certificate_names(names: list[x509.GeneralNa
         pytest.param([uri(VIDEO), uri(OTHER)], id="two SPIFFE IDs"),
         pytest.param([uri(VIDEO), uri(VIDEO)], id="one SPIFFE ID twice"),
         pytest.param([uri(VIDEO), uri("https://kannelle.example/video")], id="a SPIFFE ID and another URI"),
-        pytest.param([uri("https://kannelle.example/video"), dns("video.kannelle.svc")], id="another URI and a DNS name"),
+        pytest.param(
+            [uri("https://kannelle.example/video"), dns("video.kannelle.svc")], id="another URI and a DNS name"
+        ),
         pytest.param([uri("SPIFFE://kannelle.example/video"), dns("video.kannelle.svc")], id="a SPIFFE ID in capitals"),
         pytest.param([uri("spiffe://kannelle.example")], id="a trust domain"),
         pytest.param([uri("spiffe://kannelle.example/a/../video")], id="a SPIFFE ID with dots"),
@@ -149,7 +175,9 @@ async def test_a_caller_is_whom_its_certificate_names(names: list[x509.GeneralNa
         pytest.param([], id="a common name"),
     ],
 )
-async def test_a_certificate_that_does_not_name_one_caller_is_refused(names: list[x509.GeneralName], inbound: Listening) -> None:
+async def test_a_certificate_that_does_not_name_one_caller_is_refused(
+    names: list[x509.GeneralName], inbound: Listening
+) -> None:
     assert refused(await inbound.call(material(*names)))
 
 
@@ -167,7 +195,9 @@ async def test_a_certificate_that_signs_others_is_refused(inbound: Listening) ->
         (UNTIL + timedelta(days=10_000), False),
     ],
 )
-async def test_a_certificate_that_expires_on_its_connection_is_refused(now: datetime, valid: bool, inbound: Listening) -> None:
+async def test_a_certificate_that_expires_on_its_connection_is_refused(
+    now: datetime, valid: bool, inbound: Listening
+) -> None:
     callers = Callers()
     auth = await inbound.call(material(uri(VIDEO)))
     assert callers.caller(auth, NOW.timestamp()) == (VIDEO,)
@@ -216,7 +246,9 @@ def test_a_certificate_is_read_once_and_few_are_remembered() -> None:
     assert len(callers._known) == 2
 
 
-@given(st.binary() | st.binary().map(lambda raw: b"-----BEGIN CERTIFICATE-----\n" + raw + b"\n-----END CERTIFICATE-----\n"))
+@given(
+    st.binary() | st.binary().map(lambda raw: b"-----BEGIN CERTIFICATE-----\n" + raw + b"\n-----END CERTIFICATE-----\n")
+)
 def test_bytes_that_are_no_certificate_are_refused(raw: bytes) -> None:
     assert refused({"transport_security_type": [b"ssl"], "x509_pem_cert": [raw]})
 

@@ -224,7 +224,9 @@ KINDS: Final[dict[str, Kind]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_each_kind_of_idle_and_slow_ends(kind: Kind, run: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kind_of_idle_and_slow_ends(
+    kind: Kind, run: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     bounds, talk = kind
     monkeypatch.setattr(body, "PATIENCE", bounds.get("body", LONG))
     limits = msgspec.structs.replace(LIMITS, **{name: bound for name, bound in bounds.items() if name != "body"})
@@ -265,7 +267,9 @@ def test_a_caller_that_hangs_up_ends_its_call(run: Callable[[Any], None]) -> Non
     run(scene())
 
 
-def test_of_too_many_the_idle_ones_go_and_none_that_asks(run: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_too_many_the_idle_ones_go_and_none_that_asks(
+    run: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connection, "QUICK_SECONDS", LONG)
 
     async def scene() -> None:
@@ -346,10 +350,14 @@ def test_connections_make_room_in_order(connections: list[One], expected: list[i
 
 
 @given(
-    st.lists(st.builds(One, st.sampled_from(Phase), st.floats(0, 9), st.integers(0, 1), st.sampled_from("abc")), max_size=12),
+    st.lists(
+        st.builds(One, st.sampled_from(Phase), st.floats(0, 9), st.integers(0, 1), st.sampled_from("abc")), max_size=12
+    ),
     st.integers(0, 12),
 )
-def test_no_more_make_room_than_have_to_and_none_that_is_answered_before_others(connections: list[One], most: int) -> None:
+def test_no_more_make_room_than_have_to_and_none_that_is_answered_before_others(
+    connections: list[One], most: int
+) -> None:
     left = gone(connections, most)
     assert len(left) == len(set(left)) == max(0, len(connections) - most)
     stay = [one for number, one in enumerate(connections) if number not in left]

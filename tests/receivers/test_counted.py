@@ -10,7 +10,21 @@ from typing import Any, Final
 import pytest
 
 from gateway.config import Local, LocalHttp
-from tests.calls import DESCRIBE, EMIT, LOGS, PREVIEW, PROFILES, STREAM, TRACK, TRACKS, emitting, event, field, logs, track
+from tests.calls import (
+    DESCRIBE,
+    EMIT,
+    LOGS,
+    PREVIEW,
+    PROFILES,
+    STREAM,
+    TRACK,
+    TRACKS,
+    emitting,
+    event,
+    field,
+    logs,
+    track,
+)
 from tests.reading import Sample, counted, samples
 from tests.running import SECONDS, Gate, Running, running
 
@@ -25,8 +39,15 @@ MANY: Final = track(event(), event(user_id="not one"), event(work_email="anna@gm
 def moved(before: Mapping[Sample, float], after: Mapping[Sample, float]) -> dict[str, float]:
     """What differs, as Prometheus writes it. Sums and inner buckets, which depend on the clock, and what is in use are left out."""
     changes = {one: count - before.get(one, 0) for one, count in after.items() if count != before.get(one, 0)}
-    kept = {one: by for one, by in changes.items() if not one[0].endswith(("_sum", "_bucket")) and not one[0].startswith("resource_")}
-    return {f"{name}{{{','.join(f'{key}={value}' for key, value in sorted(labels))}}}": by for (name, labels), by in kept.items()}
+    kept = {
+        one: by
+        for one, by in changes.items()
+        if not one[0].endswith(("_sum", "_bucket")) and not one[0].startswith("resource_")
+    }
+    return {
+        f"{name}{{{','.join(f'{key}={value}' for key, value in sorted(labels))}}}": by
+        for (name, labels), by in kept.items()
+    }
 
 
 def called(service: str, code: str = "OK", listener: str = "local", by: int = 1) -> dict[str, int]:
@@ -37,7 +58,10 @@ def called(service: str, code: str = "OK", listener: str = "local", by: int = 1)
 
 
 def decided(flow: str, accepted: int, *, rejected: Mapping[str, int] | None = None) -> dict[str, int]:
-    refused = {f"items_total{{flow={flow},outcome=rejected,reason={reason}}}": count for reason, count in (rejected or {}).items()}
+    refused = {
+        f"items_total{{flow={flow},outcome=rejected,reason={reason}}}": count
+        for reason, count in (rejected or {}).items()
+    }
     if not accepted:
         return refused
     return {
@@ -55,7 +79,10 @@ def stripped(destination: str, category: str, cause: str, by: int = 1) -> dict[s
     return {f"fields_stripped_total{{category={category},cause={cause},destination={destination}}}": by}
 
 
-CANCELLED: Final[Sample] = ("calls_total", frozenset({("listener", "local"), ("service", ANALYTICS), ("code", "CANCELLED")}))
+CANCELLED: Final[Sample] = (
+    "calls_total",
+    frozenset({("listener", "local"), ("service", ANALYTICS), ("code", "CANCELLED")}),
+)
 
 WITHHELD: Final = {"verdicts_total{destination=analytics,reason=PERSONAL_ACCOUNT,verdict=withhold}": 1}
 
@@ -79,16 +106,26 @@ TABLE: Final[Mapping[str, tuple[Made, Mapping[str, int]]]] = {
     ),
     "a batch": (
         lambda g: g.raw(TRACKS, MANY),
-        called(ANALYTICS) | decided(FLOW, 3) | released("analytics", 2) | WITHHELD | stripped("analytics", "USER_ID", "value"),
+        called(ANALYTICS)
+        | decided(FLOW, 3)
+        | released("analytics", 2)
+        | WITHHELD
+        | stripped("analytics", "USER_ID", "value"),
     ),
     "a batch that isn't one": (lambda g: g.raw(TRACKS, b"\xff"), called(ANALYTICS, "INVALID_ARGUMENT")),
     "a type without a flow": (
         lambda g: g.raw(EMIT, emitting("anna.example.Type")),
         called("kannelle.privacy.v1.EmitService", "FAILED_PRECONDITION") | decided("", 0, rejected={"UNKNOWN_TYPE": 1}),
     ),
-    "a preview": (lambda g: g.raw(PREVIEW, field(2, b"")), called("kannelle.privacy.v1.PrivacyService", "FAILED_PRECONDITION")),
+    "a preview": (
+        lambda g: g.raw(PREVIEW, field(2, b"")),
+        called("kannelle.privacy.v1.PrivacyService", "FAILED_PRECONDITION"),
+    ),
     "no preview": (lambda g: g.raw(PREVIEW, b""), called("kannelle.privacy.v1.PrivacyService", "INVALID_ARGUMENT")),
-    "a description": (lambda g: g.raw(DESCRIBE, b"\xff"), called("kannelle.privacy.v1.PrivacyService", "INVALID_ARGUMENT")),
+    "a description": (
+        lambda g: g.raw(DESCRIBE, b"\xff"),
+        called("kannelle.privacy.v1.PrivacyService", "INVALID_ARGUMENT"),
+    ),
     "records": (
         lambda g: g.raw(LOGS, logs("INFO", "WARN").SerializeToString()),
         called(LOGS_SERVICE) | decided("otlp/logs", 2) | released("application-log", 2),
@@ -147,7 +184,9 @@ async def test_a_call_that_is_cancelled_counts_as_such(tmp_path: Path) -> None:
 
 
 async def test_the_loads_of_the_first_policy_are_shown(tmp_path: Path) -> None:
-    async with running(tmp_path, Gate(), local=Local(address="127.0.0.1:0"), local_http=LocalHttp(address="127.0.0.1:0")) as gateway:
+    async with running(
+        tmp_path, Gate(), local=Local(address="127.0.0.1:0"), local_http=LocalHttp(address="127.0.0.1:0")
+    ) as gateway:
         shown = samples(gateway.gateway.telemetry)
         assert [dict(labels)["version"] for name, labels in shown if name == "policy_info"] == ["1"]
         assert counted(gateway, "calls_total", listener="local_http", service=LOGS_SERVICE, code="OK") == 0

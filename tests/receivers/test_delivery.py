@@ -93,8 +93,12 @@ async def test_a_parcel_that_cannot_be_read_ends_its_group_alone(tmp_path: Path)
         assert [release.payload for release in gate.releases] == [b"b"]
 
 
-@pytest.mark.parametrize(("decision", "counted"), [("withhold", ("", "CUT_OFF")), ("refuse", ("crm", "EVENT_NOT_PLANNED"))])
-async def test_what_may_not_leave_by_the_hubs_own_policy_is_counted(decision: str, counted: tuple[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("decision", "counted"), [("withhold", ("", "CUT_OFF")), ("refuse", ("crm", "EVENT_NOT_PLANNED"))]
+)
+async def test_what_may_not_leave_by_the_hubs_own_policy_is_counted(
+    decision: str, counted: tuple[str, str], tmp_path: Path
+) -> None:
     async with hub(tmp_path, Gate()) as one, stream(one.port) as call:
         getattr(one.again, decision)("a")
         await call.write(request(group(1, parcel("a"), parcel("b"))))
@@ -232,7 +236,9 @@ async def test_a_group_of_which_all_is_withheld_counts_as_stored(tmp_path: Path)
         (raising(RuntimeError("usr_secret")), ("INTERNAL", AFTER)),
     ],
 )
-async def test_what_the_delivery_says_is_answered(reply: Reply, answer: Said, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_the_delivery_says_is_answered(
+    reply: Reply, answer: Said, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     async with hub(tmp_path, Gate(reply)) as one, stream(one.port) as call:
         await call.write(request(group(1, parcel("usr_secret"))))
@@ -320,9 +326,20 @@ def test_an_agent_is_named_as_a_whole_or_below_a_path(names: list[str], agents: 
         (material(uri(AGENT), ca=STRANGERS), "UNAVAILABLE"),
         (None, "UNAVAILABLE"),
     ],
-    ids=["another", "look-alike", "of another kind", "two names", "no name", "expired", "another authority", "no certificate"],
+    ids=[
+        "another",
+        "look-alike",
+        "of another kind",
+        "two names",
+        "no name",
+        "expired",
+        "another authority",
+        "no certificate",
+    ],
 )
-async def test_who_is_no_agent_is_refused_before_anything_is_read(held: Material | None, code: str, tmp_path: Path) -> None:
+async def test_who_is_no_agent_is_refused_before_anything_is_read(
+    held: Material | None, code: str, tmp_path: Path
+) -> None:
     gate = Gate()
     async with hub(tmp_path, gate) as one, stream(one.port, held) as call:
         assert (await call.code()).name == code
@@ -341,7 +358,10 @@ async def test_a_parcel_is_its_agents(tmp_path: Path) -> None:
         agents.append(agent)
         return as_it_came(agent, release, key, mark, received_ns)
 
-    async with hub(tmp_path, Gate(), repack=repack, agents=["spiffe://kannelle.example/*"]) as one, stream(one.port) as call:
+    async with (
+        hub(tmp_path, Gate(), repack=repack, agents=["spiffe://kannelle.example/*"]) as one,
+        stream(one.port) as call,
+    ):
         await call.write(request(group(1, parcel("a"))))
         await answers(call, 1)
         assert agents == [AGENT]
@@ -381,7 +401,9 @@ async def test_a_message_that_is_too_large_ends_its_stream(tmp_path: Path) -> No
     [(4 * GROUPS, b"", GROUPS), (48, bytes(1024 * 1024), BYTES // (1024 * 1024))],
     ids=["groups", "bytes"],
 )
-async def test_so_much_of_a_stream_is_under_way_and_no_more(count: int, payload: bytes, most: int, tmp_path: Path) -> None:
+async def test_so_much_of_a_stream_is_under_way_and_no_more(
+    count: int, payload: bytes, most: int, tmp_path: Path
+) -> None:
     """The delivery refuses what goes beyond."""
     gate = Gate(shut=True, most=most)
     groups = [request(group(number, parcel(str(number), payload=payload))) for number in range(count)]
@@ -425,7 +447,9 @@ COSTLY: Final[dict[str, bytes]] = {
     "IDs of one group": field(1, _filled(GROUP, MOST - 16)),
     "unknown fields of a group": field(1, GROUP + _filled(b"\x7a\x00", MOST - 16)),
     "unknown fields of parcels": field(1, GROUP + 4 * field(2, _filled(b"\x7a\x00", MAX_PARCEL_BYTES - 16))),
-    "nested groups of parcels": field(1, GROUP + 3 * field(2, _filled(b"\x7b" * 99 + b"\x7c" * 99, MAX_PARCEL_BYTES - 16))),
+    "nested groups of parcels": field(
+        1, GROUP + 3 * field(2, _filled(b"\x7b" * 99 + b"\x7c" * 99, MAX_PARCEL_BYTES - 16))
+    ),
     "destinations of a parcel": field(1, GROUP + field(2, _filled(b"\x0a\x01a", MAX_PARCEL_BYTES - 16))),
     "payloads of a parcel": field(1, GROUP + field(2, _filled(b"\x22\x00", MOST - 32))),
 }

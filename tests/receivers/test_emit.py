@@ -30,7 +30,9 @@ def told(reason: Reason, after: float | None = None) -> Ended:
     return Ended(*STATUS[reason], reason.value, DOMAIN, after)
 
 
-def result(accepted: int = 0, rejected: Sequence[tuple[int, Reason]] = (), withheld: Sequence[int] = ()) -> receipt_pb2.BatchResult:
+def result(
+    accepted: int = 0, rejected: Sequence[tuple[int, Reason]] = (), withheld: Sequence[int] = ()
+) -> receipt_pb2.BatchResult:
     named = [receipt_pb2.RejectedItem(index=index, reason=reason_number(reason)) for index, reason in rejected]
     return receipt_pb2.BatchResult(accepted=accepted, rejected=named, withheld=withheld)
 
@@ -60,7 +62,9 @@ async def test_a_receipt_names_fields_and_reasons(tmp_path: Path) -> None:
     sent.properties["colour"].string_value = "red"
     async with running(tmp_path, gate) as gateway:
         answer = analytics_pb2.TrackEventResponse.FromString(await gateway.raw(TRACK, track(sent)))
-    verdict = receipt_pb2.FieldVerdict(path="properties[*]", verdict=receipt_pb2.VERDICT_STRIP, reason=receipt_pb2.REASON_NOT_LISTED)
+    verdict = receipt_pb2.FieldVerdict(
+        path="properties[*]", verdict=receipt_pb2.VERDICT_STRIP, reason=receipt_pb2.REASON_NOT_LISTED
+    )
     assert list(answer.receipts) == [
         receipt_pb2.Receipt(destination="analytics", outcome=receipt_pb2.OUTCOME_RELEASED, fields=[verdict]),
     ]
@@ -68,7 +72,9 @@ async def test_a_receipt_names_fields_and_reasons(tmp_path: Path) -> None:
 
 
 async def test_an_item_for_two_has_two_receipts(tmp_path: Path) -> None:
-    message = support_pb2.SupportMessage(topic=support_pb2.SUPPORT_TOPIC_BILLING, text="write to ana.silva@acme.example")
+    message = support_pb2.SupportMessage(
+        topic=support_pb2.SUPPORT_TOPIC_BILLING, text="write to ana.silva@acme.example"
+    )
     message.user.work_email = "ana@gmail.com"
     async with running(tmp_path, gate := Gate()) as gateway:
         data = support_pb2.SendMessageRequest(message=message).SerializeToString()
@@ -86,7 +92,11 @@ BATCHES: list[tuple[str, bytes, receipt_pb2.BatchResult]] = [
         track(event(), UNPLANNED, event()) + field(2, b"\xff"),
         result(2, [(1, ItemReason.EVENT_NOT_PLANNED), (3, ItemReason.MALFORMED)]),
     ),
-    ("all rejected", track(UNPLANNED, UNPLANNED), result(0, [(0, ItemReason.EVENT_NOT_PLANNED), (1, ItemReason.EVENT_NOT_PLANNED)])),
+    (
+        "all rejected",
+        track(UNPLANNED, UNPLANNED),
+        result(0, [(0, ItemReason.EVENT_NOT_PLANNED), (1, ItemReason.EVENT_NOT_PLANNED)]),
+    ),
     ("some withheld", track(PERSONAL, event(), PERSONAL), result(3, [], [0, 2])),
     ("all withheld", track(PERSONAL), result(1, [], [0])),
     ("of everything", track(PERSONAL, UNPLANNED, event()), result(2, [(1, ItemReason.EVENT_NOT_PLANNED)], [0])),
@@ -95,7 +105,9 @@ BATCHES: list[tuple[str, bytes, receipt_pb2.BatchResult]] = [
 
 
 @pytest.mark.parametrize(("name", "data", "expected"), BATCHES, ids=[row[0] for row in BATCHES])
-async def test_a_batch_tells_of_each_item(name: str, data: bytes, expected: receipt_pb2.BatchResult, tmp_path: Path) -> None:
+async def test_a_batch_tells_of_each_item(
+    name: str, data: bytes, expected: receipt_pb2.BatchResult, tmp_path: Path
+) -> None:
     async with running(tmp_path, gate := Gate()) as gateway:
         assert await tracked(gateway, data) == expected
     assert len(gate.releases) == expected.accepted - len(expected.withheld)
@@ -103,22 +115,43 @@ async def test_a_batch_tells_of_each_item(name: str, data: bytes, expected: rece
 
 
 async def test_a_stream_tells_of_each_item(tmp_path: Path) -> None:
-    items = [track(event()), track(UNPLANNED), field(1, b"an ID"), field(2, b"\xff"), b"\xff", track(PERSONAL), track(event())]
-    rejected = [(1, ItemReason.EVENT_NOT_PLANNED), (2, ItemReason.MALFORMED), (3, ItemReason.MALFORMED), (4, ItemReason.MALFORMED)]
+    items = [
+        track(event()),
+        track(UNPLANNED),
+        field(1, b"an ID"),
+        field(2, b"\xff"),
+        b"\xff",
+        track(PERSONAL),
+        track(event()),
+    ]
+    rejected = [
+        (1, ItemReason.EVENT_NOT_PLANNED),
+        (2, ItemReason.MALFORMED),
+        (3, ItemReason.MALFORMED),
+        (4, ItemReason.MALFORMED),
+    ]
     async with running(tmp_path, gate := Gate()) as gateway:
         assert await streamed(gateway, items) == result(3, rejected, [5])
     assert len(gate.releases) == 2
 
 
-@pytest.mark.parametrize("items", [[], [b""], [track(), b""], [b"", track()]], ids=["nothing", "empty", "empty last", "empty first"])
+@pytest.mark.parametrize(
+    "items", [[], [b""], [track(), b""], [b"", track()]], ids=["nothing", "empty", "empty last", "empty first"]
+)
 async def test_a_stream_without_items_or_with_an_empty_message_is_refused(items: list[bytes], tmp_path: Path) -> None:
     async with running(tmp_path, Gate()) as gateway:
         assert await gateway.raw_stream(STREAM, items) == told(ItemReason.MALFORMED)
 
 
 async def test_items_of_any_type_find_their_flow_one_by_one(tmp_path: Path) -> None:
-    unpacked = [held("kannelle.crm.v1.Contact", b""), held("acme.v1.Unheard", b""), held("kannelle.privacy.v1.Receipt", b"")]
-    data = emit_pb2.EmitBatchRequest(items=[*unpacked, held("kannelle.video.v1.VideoExported", b"")]).SerializeToString()
+    unpacked = [
+        held("kannelle.crm.v1.Contact", b""),
+        held("acme.v1.Unheard", b""),
+        held("kannelle.privacy.v1.Receipt", b""),
+    ]
+    data = emit_pb2.EmitBatchRequest(
+        items=[*unpacked, held("kannelle.video.v1.VideoExported", b"")]
+    ).SerializeToString()
     async with running(tmp_path, gate := Gate()) as gateway:
         answer = emit_pb2.EmitBatchResponse.FromString(await gateway.raw(EMITS, data))
         assert answer.result == result(2, [(1, ItemReason.UNKNOWN_TYPE), (2, ItemReason.UNKNOWN_FLOW)])

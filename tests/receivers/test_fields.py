@@ -19,7 +19,12 @@ from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.fields import MAX_OTHER_FIELDS, Repeated, fields
 
 (PARSED,) = build(
-    (MessagePlan("ParcelGroup", (FieldPlan(1, "id", "uint64", Presence.IMPLICIT), FieldPlan(2, "parcels", "bytes", Presence.EXPANDED))),)
+    (
+        MessagePlan(
+            "ParcelGroup",
+            (FieldPlan(1, "id", "uint64", Presence.IMPLICIT), FieldPlan(2, "parcels", "bytes", Presence.EXPANDED)),
+        ),
+    )
 )
 """The runtime's own reading of a group whose parcels are bytes: the oracle."""
 
@@ -65,7 +70,11 @@ ONE: Final = st.one_of(
     st.builds(lambda number: tag(number, 1) + bytes(8), NUMBERS),
     st.builds(lambda number: tag(number, 5) + bytes(4), NUMBERS),
     st.builds(tag, NUMBERS, st.sampled_from((3, 4, 6, 7))),
-    st.builds(lambda number, depth: tag(number, 3) * depth + tag(number, 4) * depth, NUMBERS, st.sampled_from((1, 2, 98, 99, 100, 101))),
+    st.builds(
+        lambda number, depth: tag(number, 3) * depth + tag(number, 4) * depth,
+        NUMBERS,
+        st.sampled_from((1, 2, 98, 99, 100, 101)),
+    ),
     st.binary(max_size=6),
 )
 
@@ -89,7 +98,9 @@ def test_what_is_read_is_what_the_runtime_reads(raw: bytes, cut: int) -> None:
 
 
 def test_all_fields_of_a_group_are_read() -> None:
-    group = delivery_pb2.ParcelGroup(id=2**64 - 1, parcels=[delivery_pb2.Parcel(destination=str(number)) for number in range(1000)])
+    group = delivery_pb2.ParcelGroup(
+        id=2**64 - 1, parcels=[delivery_pb2.Parcel(destination=str(number)) for number in range(1000)]
+    )
     raw = group.SerializeToString()
 
     async def read() -> tuple[int, list[bytes]]:
@@ -99,7 +110,9 @@ def test_all_fields_of_a_group_are_read() -> None:
     assert asyncio.run(read()) == (group.id, [one.SerializeToString() for one in group.parcels])
 
 
-@pytest.mark.parametrize("raw", [b"\x78\x00", b"\x7a\x00", b"\x7b\x7c", b"\x7d\0\0\0\0"], ids=["varints", "bytes", "groups", "fixed"])
+@pytest.mark.parametrize(
+    "raw", [b"\x78\x00", b"\x7a\x00", b"\x7b\x7c", b"\x7d\0\0\0\0"], ids=["varints", "bytes", "groups", "fixed"]
+)
 async def test_of_other_fields_a_few_are_passed_over_and_thousands_refused(raw: bytes) -> None:
     few = MAX_OTHER_FIELDS // 2
     assert [one async for one in Repeated(raw * few + b"\x0a\x01a", 1).messages()] == [b"a"]

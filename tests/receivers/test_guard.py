@@ -20,7 +20,23 @@ from gateway.listeners import CALLS
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard, Unary
 from gateway.receivers.room import share
-from tests.calls import EMIT, LOGS, PREVIEW, STREAM, TRACK, TRACKS, V1, emitting, event, field, group, held, logs, track, wrapped
+from tests.calls import (
+    EMIT,
+    LOGS,
+    PREVIEW,
+    STREAM,
+    TRACK,
+    TRACKS,
+    V1,
+    emitting,
+    event,
+    field,
+    group,
+    held,
+    logs,
+    track,
+    wrapped,
+)
 from tests.running import OPTIONS, Ended, Gate, Running, fate, raising, running
 
 one_gateway = pytest.mark.asyncio(loop_scope="module")
@@ -186,7 +202,9 @@ async def test_what_a_policy_lacks_has_its_status(row: Row, acme: Watched) -> No
 
 
 @one_gateway
-@pytest.mark.parametrize("item", [("Order", field(1, b"o1")), ("Tree", wrapped(60, child)), ("Box", box(60))], ids=first)
+@pytest.mark.parametrize(
+    "item", [("Order", field(1, b"o1")), ("Tree", wrapped(60, child)), ("Box", box(60))], ids=first
+)
 async def test_up_to_the_bound_all_is_well(item: tuple[str, bytes], acme: Watched) -> None:
     gateway, gate = acme
     gate.batches.clear()
@@ -250,7 +268,10 @@ async def test_a_full_gateway_says_when_to_come_back(tmp_path: Path) -> None:
 async def test_more_calls_than_there_is_room_for_are_told_when_to_come_back(tmp_path: Path) -> None:
     gate = Gate(shut=True)
     async with running(tmp_path, gate) as gateway, AsyncExitStack() as stack:
-        dialled = [await stack.enter_async_context(grpc.aio.insecure_channel(gateway.address, options=OPTIONS)) for _ in range(3)]
+        dialled = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(gateway.address, options=OPTIONS))
+            for _ in range(3)
+        ]
         methods: list[Any] = [channel.unary_unary(TRACK) for channel in dialled]
         first, second, third = methods
         waiting = [asyncio.create_task(fate(first(track()))) for _ in range(share(CALLS))]
@@ -297,12 +318,19 @@ DOWN: list[tuple[str, float | None, float | None]] = [
 
 Fault = tuple[str, Exception, Ended]
 FAULTS: list[Fault] = [
-    *((f"down {name}", Retryable(CallReason.UNAVAILABLE, after), told(CallReason.UNAVAILABLE, expected)) for name, after, expected in DOWN),
+    *(
+        (f"down {name}", Retryable(CallReason.UNAVAILABLE, after), told(CallReason.UNAVAILABLE, expected))
+        for name, after, expected in DOWN
+    ),
     ("full", Retryable(CallReason.FULL, 3), told(CallReason.FULL, 3)),
     ("at odds with its agent", Retryable(CallReason.UNKNOWN_PLAN, 3), told(CallReason.UNKNOWN_PLAN, 3)),
     ("refuses as malformed", Refused(MALFORMED), told(MALFORMED)),
     ("refuses as too large", Refused(ItemReason.TOO_LARGE), told(ItemReason.TOO_LARGE)),
-    ("refuses another item of the same request", Refused(CallReason.REQUEST_ID_REUSED), told(CallReason.REQUEST_ID_REUSED)),
+    (
+        "refuses another item of the same request",
+        Refused(CallReason.REQUEST_ID_REUSED),
+        told(CallReason.REQUEST_ID_REUSED),
+    ),
     ("refuses for ever", Permanent(ItemReason.UNKNOWN_TYPE), told(ItemReason.UNKNOWN_TYPE)),
     *((f"raises {type(error).__name__}", error, INTERNALLY) for error in RAISED),
 ]
@@ -310,7 +338,9 @@ FAULTS: list[Fault] = [
 
 @one_gateway
 @pytest.mark.parametrize("row", FAULTS, ids=first)
-async def test_what_is_wrong_with_delivery_has_its_status(row: Fault, kannelle: Watched, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_wrong_with_delivery_has_its_status(
+    row: Fault, kannelle: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
     _, fault, expected = row
 
     gateway, gate = kannelle
@@ -327,7 +357,9 @@ async def test_what_is_wrong_with_delivery_has_its_status(row: Fault, kannelle: 
 async def test_withheld_is_no_failure(kannelle: Watched) -> None:
     gateway, gate = kannelle
     gate.batches.clear()
-    answer = analytics_pb2.TrackEventResponse.FromString(await gateway.raw(TRACK, track(event(work_email="ana@gmail.com"))))
+    answer = analytics_pb2.TrackEventResponse.FromString(
+        await gateway.raw(TRACK, track(event(work_email="ana@gmail.com")))
+    )
     assert list(answer.receipts) == [receipt_pb2.Receipt(destination="analytics", outcome=receipt_pb2.OUTCOME_WITHHELD)]
     assert gate.releases == []
 
@@ -369,7 +401,9 @@ async def guarding(fault: BaseException) -> Stub:
 
 # A coroutine can't raise StopIteration.
 @pytest.mark.parametrize("fault", RAISED[:-1], ids=repr)
-async def test_a_fault_of_a_handler_is_internal_and_says_no_more(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_fault_of_a_handler_is_internal_and_says_no_more(
+    fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     stub = await guarding(fault)
     assert stub.said[:2] == INTERNAL
     assert "planted" not in caplog.text + repr(stub.said)
@@ -436,7 +470,9 @@ CODES: Final[Mapping[str, set[Reason]]] = {
 
 
 def test_the_statuses_are_those_of_the_design() -> None:
-    assert {reason: code.name for reason, (code, _) in STATUS.items()} == {reason: code for code, row in CODES.items() for reason in row}
+    assert {reason: code.name for reason, (code, _) in STATUS.items()} == {
+        reason: code for code, row in CODES.items() for reason in row
+    }
 
 
 def test_each_status_has_a_text_of_its_own() -> None:

@@ -29,7 +29,11 @@ OURS: Final = emit_pb2.DESCRIPTOR.services_by_name["EmitService"].full_name
 OTHER: Final = analytics_pb2.DESCRIPTOR.services_by_name["AnalyticsService"].full_name
 SECRET: Final = "anna.secret@example.com"
 
-SERVING, NOT_SERVING, UNKNOWN = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING, HealthCheckResponse.SERVICE_UNKNOWN
+SERVING, NOT_SERVING, UNKNOWN = (
+    HealthCheckResponse.SERVING,
+    HealthCheckResponse.NOT_SERVING,
+    HealthCheckResponse.SERVICE_UNKNOWN,
+)
 
 
 def hear_all(caplog: pytest.LogCaptureFixture) -> None:
@@ -147,7 +151,9 @@ def _named(data: bytes) -> str | Reason:
         return refused.reason
 
 
-@pytest.mark.parametrize("path", [b"/grpc.health.v1.Health/\xff\xfe", b"/grpc.health.v1.Health/check", b"//", CHECK[1:].encode()])
+@pytest.mark.parametrize(
+    "path", [b"/grpc.health.v1.Health/\xff\xfe", b"/grpc.health.v1.Health/check", b"//", CHECK[1:].encode()]
+)
 async def test_an_odd_path_ends_nothing_but_its_call(path: bytes) -> None:
     async with probed() as case:
         await asyncio.to_thread(http2.knock, case.port, path)
@@ -179,7 +185,9 @@ async def hears(stream: Any, expected: list[int | None]) -> None:
 
 async def test_watchers_leave_room_for_probes_and_give_theirs_back() -> None:
     async with probed() as case, grpc.aio.insecure_channel(case.address, options=OPTIONS) as another:
-        streams = [case.watch() for _ in range(WATCHERS // 2)] + [case.watch(channel=another) for _ in range(WATCHERS // 2)]
+        streams = [case.watch() for _ in range(WATCHERS // 2)] + [
+            case.watch(channel=another) for _ in range(WATCHERS // 2)
+        ]
         assert {await told(stream) for stream in streams} == {NOT_SERVING}
         async with grpc.aio.insecure_channel(case.address, options=OPTIONS) as third:
             ended = await fate(case.watch(channel=third).read())
@@ -232,7 +240,10 @@ async def test_connections_that_idle_are_bounded_and_end(monkeypatch: pytest.Mon
     monkeypatch.setattr("gateway.receivers.health.IDLE_MS", 1_000)
     async with probed() as case:
         with ExitStack() as stack:
-            idle = [stack.enter_context(socket.create_connection(("127.0.0.1", case.port), timeout=SECONDS)) for _ in range(8)]
+            idle = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", case.port), timeout=SECONDS))
+                for _ in range(8)
+            ]
             for connection in idle:
                 with suppress(OSError):
                     connection.sendall(http2.PREFACE + http2.frame(http2.SETTINGS, 0, 0, b""))

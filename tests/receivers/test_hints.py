@@ -37,15 +37,27 @@ HINTS: Final[dict[str, tuple[bytes, Hint]]] = {
     "a span's trace ID in base64": (posted(span(f'"traceId": "{ID}"'), TRACES.path, JSON), Hint.ID_NOT_HEXADECIMAL),
     "a span ID as a number": (posted(span('"spanId": 12'), TRACES.path, JSON), Hint.ID_NOT_HEXADECIMAL),
     "a parent's ID as a list of bytes": (posted(span('"parentSpanId": [1, 2]'), TRACES.path, JSON), Hint.NOT_A_SCALAR),
-    "a link's trace ID": (posted(span(f'"links": [{{"traceId": "{ID}"}}]'), TRACES.path, JSON), Hint.ID_NOT_HEXADECIMAL),
+    "a link's trace ID": (
+        posted(span(f'"links": [{{"traceId": "{ID}"}}]'), TRACES.path, JSON),
+        Hint.ID_NOT_HEXADECIMAL,
+    ),
     "an exemplar's trace ID": (
         posted(metric(f'"sum": {{"dataPoints": [{{"exemplars": [{{"traceId": "{ID}"}}]}}]}}'), METRICS.path, JSON),
         Hint.ID_NOT_HEXADECIMAL,
     ),
-    "a UUID": (posted(span('"traceId": "6f9619ff-8b86-d011-b42d-00cf4fc964ff"'), TRACES.path, JSON), Hint.ID_NOT_HEXADECIMAL),
-    "a severity's name": (posted(record('"severityNumber": "SEVERITY_NUMBER_INFO"'), LOGS.path, JSON), Hint.ENUM_NOT_INTEGER),
+    "a UUID": (
+        posted(span('"traceId": "6f9619ff-8b86-d011-b42d-00cf4fc964ff"'), TRACES.path, JSON),
+        Hint.ID_NOT_HEXADECIMAL,
+    ),
+    "a severity's name": (
+        posted(record('"severityNumber": "SEVERITY_NUMBER_INFO"'), LOGS.path, JSON),
+        Hint.ENUM_NOT_INTEGER,
+    ),
     "a kind's name": (posted(span('"kind": "SPAN_KIND_SERVER"'), TRACES.path, JSON), Hint.ENUM_NOT_INTEGER),
-    "a status code's name": (posted(span('"status": {"code": "STATUS_CODE_OK"}'), TRACES.path, JSON), Hint.ENUM_NOT_INTEGER),
+    "a status code's name": (
+        posted(span('"status": {"code": "STATUS_CODE_OK"}'), TRACES.path, JSON),
+        Hint.ENUM_NOT_INTEGER,
+    ),
     "a temporality's name": (
         posted(metric('"sum": {"aggregationTemporality": "AGGREGATION_TEMPORALITY_DELTA"}'), METRICS.path, JSON),
         Hint.ENUM_NOT_INTEGER,
@@ -58,7 +70,10 @@ HINTS: Final[dict[str, tuple[bytes, Hint]]] = {
         Hint.NOT_A_NUMBER,
     ),
     "a body that is a text": (posted(record(f'"body": "{SECRET}"'), LOGS.path, JSON), Hint.NOT_AN_OBJECT),
-    "attributes as an object": (posted(record(f'"attributes": {{"user.email": "{SECRET}"}}'), LOGS.path, JSON), Hint.NOT_A_LIST),
+    "attributes as an object": (
+        posted(record(f'"attributes": {{"user.email": "{SECRET}"}}'), LOGS.path, JSON),
+        Hint.NOT_A_LIST,
+    ),
     "a number for a text": (posted(record('"severityText": 9'), LOGS.path, JSON), Hint.NOT_A_STRING),
     "a text for a flag": (posted(record('"body": {"boolValue": "true"}'), LOGS.path, JSON), Hint.NOT_A_BOOLEAN),
     "bytes that aren't base64": (posted(record('"body": {"bytesValue": "a.b"}'), LOGS.path, JSON), Hint.NOT_BASE64),
@@ -81,7 +96,10 @@ HINTS: Final[dict[str, tuple[bytes, Hint]]] = {
     "keys as Go has them": (posted(b'{"ResourceLogs": [{}]}', LOGS.path, JSON), Hint.UNKNOWN_KEYS),
     "spans where logs go": (posted(span(""), LOGS.path, JSON), Hint.UNKNOWN_KEYS),
     "logs where spans go": (posted(record(""), TRACES.path, JSON), Hint.UNKNOWN_KEYS),
-    "a record by itself": (posted(f'{{"body": {{"stringValue": "{SECRET}"}}}}'.encode(), LOGS.path, JSON), Hint.UNKNOWN_KEYS),
+    "a record by itself": (
+        posted(f'{{"body": {{"stringValue": "{SECRET}"}}}}'.encode(), LOGS.path, JSON),
+        Hint.UNKNOWN_KEYS,
+    ),
     "both names of a key": (posted(b'{"resourceLogs": [], "resource_logs": []}', LOGS.path, JSON), Hint.DUPLICATE_KEY),
     # Heads that speak of something else.
     "gzip, unsaid, for JSON": (posted(gzip.compress(record("")), LOGS.path, JSON), Hint.GZIP),
@@ -100,7 +118,9 @@ TAKEN: Final[dict[str, bytes]] = {
     "a list of nothing": posted(b'{"resourceLogs": []}', LOGS.path, JSON),
     "null": posted(b'{"resourceLogs": null}', LOGS.path, JSON),
     "nothing in protobuf": posted(b"", LOGS.path, PROTOBUF),
-    "keys in snake_case": posted(b'{"resource_logs": [{"scope_logs": [{"log_records": [{"severity_number": 9}]}]}]}', LOGS.path, JSON),
+    "keys in snake_case": posted(
+        b'{"resource_logs": [{"scope_logs": [{"log_records": [{"severity_number": 9}]}]}]}', LOGS.path, JSON
+    ),
     "a key of a later OTLP": posted(b'{"resourceLogs": [], "later": {"a": [1]}}', LOGS.path, JSON),
     "spans": posted(SPANS.SerializeToString(), TRACES.path, PROTOBUF),
 }
@@ -118,7 +138,9 @@ async def test_a_body_that_is_malformed_is_told_how_and_nothing_of_itself(tmp_pa
 
 async def test_what_otlp_lets_pass_is_taken(tmp_path: Path) -> None:
     async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway:
-        assert {name: (await said(gateway, request)).status for name, request in TAKEN.items()} == dict.fromkeys(TAKEN, 200)
+        assert {name: (await said(gateway, request)).status for name, request in TAKEN.items()} == dict.fromkeys(
+            TAKEN, 200
+        )
 
 
 def test_each_hint_is_met() -> None:

@@ -42,7 +42,11 @@ class Case:
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, _, port = self.address.rpartition(":")
-        return await (asyncio.open_unix_connection(port) if host == "unix" else asyncio.open_connection(host.strip("[]"), int(port)))
+        return await (
+            asyncio.open_unix_connection(port)
+            if host == "unix"
+            else asyncio.open_connection(host.strip("[]"), int(port))
+        )
 
     async def say(self, data: bytes) -> bytes:
         """What the server says to this until it hangs up."""
@@ -88,7 +92,9 @@ async def test_it_lives(path: str) -> None:
 AT: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SERVING: Final = Check("serving", ok=True, since=AT, needed=True)
 STOPPING: Final = Check("serving", ok=False, since=AT, cause="STOPPING", needed=True)
-FAILED: Final = Check("policy", ok=False, since=AT, cause="NOT_RELOADED", detail="policy.yaml:14: bad\npolicy.yaml:15: worse")
+FAILED: Final = Check(
+    "policy", ok=False, since=AT, cause="NOT_RELOADED", detail="policy.yaml:14: bad\npolicy.yaml:15: worse"
+)
 TOLD: Final[dict[str, Any]] = {"ok": True, "since": "2026-01-02T03:04:05Z", "cause": "", "detail": "", "needed": False}
 
 
@@ -114,7 +120,9 @@ TOLD: Final[dict[str, Any]] = {"ok": True, "since": "2026-01-02T03:04:05Z", "cau
     ],
     ids=["ready", "stopping", "a failed reload"],
 )
-async def test_readiness_is_told_in_full(checks: list[Check], ready: bool, told: list[dict[str, Any]], lines: list[str]) -> None:
+async def test_readiness_is_told_in_full(
+    checks: list[Check], ready: bool, told: list[dict[str, Any]], lines: list[str]
+) -> None:
     async with serving() as case:
         case.readiness = Readiness.of(tuple(checks))
         found, verbose = await case.ask("/readyz"), await case.ask("/readyz?verbose")
@@ -166,7 +174,9 @@ async def test_metrics_are_the_gateways() -> None:
 
 async def test_metrics_are_openmetrics_where_that_is_asked_for() -> None:
     async with serving() as case:
-        found = await case.ask("/metrics", rest=b"Accept: text/html\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n")
+        found = await case.ask(
+            "/metrics", rest=b"Accept: text/html\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n"
+        )
     assert found.status == 200
     assert found.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
     assert found.headers["Vary"] == "Accept"
@@ -180,7 +190,9 @@ async def test_its_own_connections_are_counted() -> None:
         for _, writer in idle:
             writer.close()
     assert b'privacy_gateway_resource_used{resource="http_connections"} 4.0\n' in found.body
-    assert f'privacy_gateway_resource_limit{{resource="http_connections"}} {LIMITS.connections}.0\n'.encode() in found.body
+    assert (
+        f'privacy_gateway_resource_limit{{resource="http_connections"}} {LIMITS.connections}.0\n'.encode() in found.body
+    )
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
@@ -192,7 +204,9 @@ async def test_head_is_get_without_a_body(path: str) -> None:
     assert abs(int(head.headers["Content-Length"]) - len(got.body)) <= (64 if path == "/metrics" else 0)
 
 
-@pytest.mark.parametrize("path", ["/", "/livez/", "//livez", "/LIVEZ", "/%6civez", "/x/../livez", "/debug", f"/{SECRET}", "http://x/livez"])
+@pytest.mark.parametrize(
+    "path", ["/", "/livez/", "//livez", "/LIVEZ", "/%6civez", "/x/../livez", "/debug", f"/{SECRET}", "http://x/livez"]
+)
 async def test_another_path_is_not_found(path: str) -> None:
     async with serving() as case:
         found = await case.ask(path)
@@ -216,22 +230,37 @@ HOSTILE: Final = {
     "two lengths": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
     "a long line": (400, b"GET /" + SECRET.encode() * MAX_LINE_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
     "a long field": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\nx: " + SECRET.encode() * MAX_FIELD_BYTES + b"\r\n\r\n"),
-    "many fields": (400, b"GET /livez HTTP/1.1\r\nHost: x\r\n" + f"x: {SECRET}\r\n".encode() * (2 * MAX_FIELDS) + b"\r\n"),
+    "many fields": (
+        400,
+        b"GET /livez HTTP/1.1\r\nHost: x\r\n" + f"x: {SECRET}\r\n".encode() * (2 * MAX_FIELDS) + b"\r\n",
+    ),
     "a NUL": (400, f"GET /livez HTTP/1.1\r\nHost: x\r\nx: \0{SECRET}\r\n\r\n".encode()),
     "a bad URL": (404, f"GET //[{SECRET} HTTP/1.1\r\nHost: x\r\n\r\n".encode()),
     "TLS": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + SECRET.encode()),
     "HTTP/2": (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     "an upgrade": (200, b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
-    "a body announced": (405, b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n"),
-    "a body begun": (200, b"GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n" + SECRET.encode()),
-    "a bomb": (405, b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n" + SECRET.encode()[:20]),
+    "a body announced": (
+        405,
+        b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n",
+    ),
+    "a body begun": (
+        200,
+        b"GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n" + SECRET.encode(),
+    ),
+    "a bomb": (
+        405,
+        b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n"
+        + SECRET.encode()[:20],
+    ),
     "no host": (400, b"GET /livez HTTP/1.1\r\n\r\n"),
 }
 TEXTS: Final = {200: b"ok\n", 400: b"bad request\n", 404: b"not found\n", 405: b"method not allowed\n"}
 
 
 @pytest.mark.parametrize(("status", "data"), HOSTILE.values(), ids=HOSTILE)
-async def test_whatever_is_sent_ends_in_a_fixed_text_and_is_not_logged(caplog: pytest.LogCaptureFixture, status: int, data: bytes) -> None:
+async def test_whatever_is_sent_ends_in_a_fixed_text_and_is_not_logged(
+    caplog: pytest.LogCaptureFixture, status: int, data: bytes
+) -> None:
     caplog.set_level(logging.DEBUG)
     async with serving() as case:
         raw = await case.say(data)

@@ -69,7 +69,10 @@ async def serving(places: int = 8) -> AsyncIterator[Server]:
 @contextmanager
 def dialled(port: int) -> Iterator[tuple[socket.socket, BinaryIO]]:
     """A connection on which nothing has been called yet."""
-    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection, connection.makefile("rb") as answer:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,
+        connection.makefile("rb") as answer,
+    ):
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + frame(SETTINGS, 1, 0, b""))
         yield connection, answer
 
@@ -133,7 +136,9 @@ ROWS: Final[list[tuple[str, bytes, list[bytes], bytes]]] = [
 
 
 @pytest.mark.parametrize(("name", "method", "said", "code"), ROWS, ids=[row[0] for row in ROWS])
-async def test_a_call_ends_with_a_status_whatever_its_caller_leaves_out(name: str, method: bytes, said: list[bytes], code: bytes) -> None:
+async def test_a_call_ends_with_a_status_whatever_its_caller_leaves_out(
+    name: str, method: bytes, said: list[bytes], code: bytes
+) -> None:
     async with serving() as server:
         assert await asyncio.to_thread(asked, server.port, method, *said) == [code]
         await asyncio.wait_for(server.guard.emptied(SECONDS), SECONDS)

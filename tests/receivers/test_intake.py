@@ -44,7 +44,9 @@ class Flow:
         self.decided += 1
         if raw.rstrip() == BAD:
             raise Refused(ItemReason.TOO_DEEP)
-        one: Verdict = Withheld("one", ItemReason.PERSONAL_ACCOUNT) if raw == PRIVATE else Release("one", "a.Type", "", raw)
+        one: Verdict = (
+            Withheld("one", ItemReason.PERSONAL_ACCOUNT) if raw == PRIVATE else Release("one", "a.Type", "", raw)
+        )
         return one, Release("two", "a.Type", "", raw)
 
 
@@ -95,8 +97,12 @@ async def test_one_bad_item_is_refused(raw: bytes, reason: Reason) -> None:
 async def test_many_items_go_together_and_each_has_its_fate() -> None:
     case = Case()
     batch = await case.intake.many(case.resolve, [b"x", BAD, PRIVATE, b"", b"y", PRIVATE])
-    assert batch == Batch(accepted=4, rejected=[(1, ItemReason.TOO_DEEP), (3, ItemReason.UNKNOWN_FLOW)], withheld=[2, 5])
-    assert [[parcel.release.payload for parcel in sent] for sent in case.kept.accepted] == [[b"x", b"x", PRIVATE, b"y", b"y", PRIVATE]]
+    assert batch == Batch(
+        accepted=4, rejected=[(1, ItemReason.TOO_DEEP), (3, ItemReason.UNKNOWN_FLOW)], withheld=[2, 5]
+    )
+    assert [[parcel.release.payload for parcel in sent] for sent in case.kept.accepted] == [
+        [b"x", b"x", PRIVATE, b"y", b"y", PRIVATE]
+    ]
 
 
 @pytest.mark.parametrize("raws", [[], [BAD], [BAD] * MOST])

@@ -62,8 +62,12 @@ def _refused(text: str) -> Any:
     raise ValueError
 
 
-SCALARS: Final = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4)
-VALUES: Final = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3))
+SCALARS: Final = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4)
+)
+VALUES: Final = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+)
 PIECES: Final = [
     "",
     *'{}[],:"\\ \n\t\x0b\x0c\x1f\x7f0123456789eE.+-tfnu/',
@@ -116,7 +120,9 @@ def test_a_key_that_comes_twice_is_malformed(raw: str) -> None:
     assert not is_taken(raw.encode())
 
 
-@pytest.mark.parametrize("raw", ['{"a": 1, "A": 1}', '{"a": {"a": {"a": 1}}}', '[{"a": 1}, {"a": 1}]', '{"é": 1, "e\\u0301": 1}'])
+@pytest.mark.parametrize(
+    "raw", ['{"a": 1, "A": 1}', '{"a": {"a": {"a": 1}}}', '[{"a": 1}, {"a": 1}]', '{"é": 1, "e\\u0301": 1}']
+)
 def test_keys_that_differ_or_stand_elsewhere_are_fine(raw: str) -> None:
     assert is_taken(raw.encode())
 
@@ -143,7 +149,14 @@ def test_values_nest_as_deep_as_they_may(start: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("0", 0), ("-0", 0), ("1.5", 1.5), ("1e3", 1000.0), ("1E-2", 0.01), ("12345678901234567890", 12345678901234567890)],
+    [
+        ("0", 0),
+        ("-0", 0),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        ("1E-2", 0.01),
+        ("12345678901234567890", 12345678901234567890),
+    ],
 )
 def test_a_number_is_read(text: str, expected: float) -> None:
     assert number(text) == expected

@@ -78,7 +78,9 @@ async def test_nobody_waits_for_the_end_to_be_delivered() -> None:
     assert recipient.numbers == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("size", "room"), [(0, AHEAD), (1, AHEAD), (AHEAD_BYTES // 4, 4), (AHEAD_BYTES // 4 + 1, 4), (2 * AHEAD_BYTES, 1)])
+@pytest.mark.parametrize(
+    ("size", "room"), [(0, AHEAD), (1, AHEAD), (AHEAD_BYTES // 4, 4), (AHEAD_BYTES // 4 + 1, 4), (2 * AHEAD_BYTES, 1)]
+)
 async def test_the_sender_waits_when_enough_waits(size: int, room: int) -> None:
     recipient = Recipient()
     lane = Lane(recipient.deliver)

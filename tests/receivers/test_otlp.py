@@ -89,16 +89,28 @@ def attributes(held: Any) -> dict[str, str]:
 
 
 SUCCESS: Final = LogRecordExportResult.SUCCESS
-RECORD: Final = {"body": "server started", "severity_text": "INFO", "attributes": {"user.id": "usr_1", "client.address": "192.0.2.7"}}
+RECORD: Final = {
+    "body": "server started",
+    "severity_text": "INFO",
+    "attributes": {"user.id": "usr_1", "client.address": "192.0.2.7"},
+}
 
 
-@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip, grpc.Compression.Deflate])
+@pytest.mark.parametrize(
+    "compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip, grpc.Compression.Deflate]
+)
 async def test_what_the_sdk_logs_arrives_minimised(compression: grpc.Compression, tmp_path: Path) -> None:
     async with running(tmp_path, gate := Gate()) as gateway:
-        results = await asyncio.to_thread(said, gateway.address, RECORD, {"body": "ana@acme.example signed in"}, compression=compression)
+        results = await asyncio.to_thread(
+            said, gateway.address, RECORD, {"body": "ana@acme.example signed in"}, compression=compression
+        )
     assert results == [SUCCESS] * 2
     one, other = map(taken, gate.releases)
-    assert (one.body.string_value, one.severity_text, attributes(one)) == ("server started", "INFO", {"user.id": "usr_1"})
+    assert (one.body.string_value, one.severity_text, attributes(one)) == (
+        "server started",
+        "INFO",
+        {"user.id": "usr_1"},
+    )
     assert not other.HasField("body")
     logs = ResourceLogs.FromString(gate.releases[0].payload)
     assert (attributes(logs.resource)["service.name"], "host.name" in attributes(logs.resource)) == ("video", False)
@@ -170,7 +182,9 @@ async def test_what_is_wrong_with_a_record_rejects_that_one_only(tmp_path: Path)
         whole = await exported(gateway, logs("INFO", "WARN"))
         assert not whole.HasField("partial_success")
         deep = with_attribute("user.id", wrapped(60, listed))
-        partly = (await exported(gateway, NOT_UTF8 + logs("ERROR").SerializeToString() + deep + NOT_UTF8)).partial_success
+        partly = (
+            await exported(gateway, NOT_UTF8 + logs("ERROR").SerializeToString() + deep + NOT_UTF8)
+        ).partial_success
         assert (partly.rejected_log_records, partly.error_message) == (3, "MALFORMED, TOO_DEEP")
         none = (await exported(gateway, NOT_UTF8)).partial_success
         assert (none.rejected_log_records, none.error_message) == (1, "MALFORMED")
@@ -194,7 +208,9 @@ def metrics(*names: bytes, points: int) -> bytes:
         (signals.METRICS, metrics(b"\xff", points=3) + field(1, field(2, field(2, b"\x0a"))), 4, 0),
     ],
 )
-async def test_each_signal_says_how_much_was_rejected(signal: Signal, data: bytes, rejected: int, kept: int, tmp_path: Path) -> None:
+async def test_each_signal_says_how_much_was_rejected(
+    signal: Signal, data: bytes, rejected: int, kept: int, tmp_path: Path
+) -> None:
     """Of metrics, data points; one that can't be read counts as one."""
     async with running(tmp_path, gate := Gate(), policy=ALL_SIGNALS) as gateway:
         answer: Any = type(RESPONSES[signal]()).FromString(await gateway.raw(signal.method, data))

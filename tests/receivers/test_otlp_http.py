@@ -83,7 +83,9 @@ class Connection:
         async with asyncio.timeout(SECONDS):
             first, *fields = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
             headers = {name: value.strip() for name, _, value in (field.partition(":") for field in fields)}
-            return Answer(int(first.split()[1]), headers, await self._reader.readexactly(int(headers.get("Content-Length", "0"))))
+            return Answer(
+                int(first.split()[1]), headers, await self._reader.readexactly(int(headers.get("Content-Length", "0")))
+            )
 
     async def ended(self) -> bool:
         """Whether the server hangs up without a word more."""
@@ -96,7 +98,9 @@ class Connection:
 @asynccontextmanager
 async def connected(gateway: Running) -> AsyncIterator[Connection]:
     host, _, port = gateway.http.rpartition(":")
-    reader, writer = await (asyncio.open_unix_connection(port) if host == "unix" else asyncio.open_connection(host.strip("[]"), int(port)))
+    reader, writer = await (
+        asyncio.open_unix_connection(port) if host == "unix" else asyncio.open_connection(host.strip("[]"), int(port))
+    )
     try:
         yield Connection(reader, writer)
     finally:
@@ -105,7 +109,13 @@ async def connected(gateway: Running) -> AsyncIterator[Connection]:
 
 def posted(body: bytes = ONE, path: str = LOGS.path, kind: str = PROTOBUF, *more: str, method: str = "POST") -> bytes:
     """A request; `more` are header fields."""
-    fields = (f"{method} {path} HTTP/1.1", "Host: x", *((f"Content-Type: {kind}",) if kind else ()), f"Content-Length: {len(body)}", *more)
+    fields = (
+        f"{method} {path} HTTP/1.1",
+        "Host: x",
+        *((f"Content-Type: {kind}",) if kind else ()),
+        f"Content-Length: {len(body)}",
+        *more,
+    )
     return "\r\n".join((*fields, "", "")).encode() + body
 
 
@@ -117,7 +127,9 @@ async def said(gateway: Running, request: bytes) -> Answer:
 
 def levels(gate: Gate) -> list[str]:
     """The severity texts of what came."""
-    return [ResourceLogs.FromString(release.payload).scope_logs[0].log_records[0].severity_text for release in gate.releases]
+    return [
+        ResourceLogs.FromString(release.payload).scope_logs[0].log_records[0].severity_text for release in gate.releases
+    ]
 
 
 SPANS: Final = ExportTraceServiceRequest()
@@ -132,7 +144,12 @@ REQUESTS: Final[dict[Any, Message]] = {LOGS: logs("INFO"), TRACES: SPANS, METRIC
 async def test_each_signal_has_its_path(tmp_path: Path, signal: Any) -> None:
     async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(REQUESTS[signal].SerializeToString(), signal.path))
-    assert (found.status, found.body, found.headers["Content-Type"], found.headers["Server"]) == (200, b"", PROTOBUF, "")
+    assert (found.status, found.body, found.headers["Content-Type"], found.headers["Server"]) == (
+        200,
+        b"",
+        PROTOBUF,
+        "",
+    )
     assert [release.type for release in gate.releases] == [signal.item]
 
 
@@ -150,7 +167,10 @@ async def test_a_body_that_takes_a_thread_is_read_all_the_same(tmp_path: Path) -
     body = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [' + b",".join([record] * 400) + b"]}]}]}"
     async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(gzip.compress(body), LOGS.path, JSON, "Content-Encoding: gzip"))
-        assert (await said(gateway, posted(b"[" * 10_000, LOGS.path, JSON))).refusal == (400, *expected(ItemReason.TOO_DEEP))
+        assert (await said(gateway, posted(b"[" * 10_000, LOGS.path, JSON))).refusal == (
+            400,
+            *expected(ItemReason.TOO_DEEP),
+        )
     assert (found.status, levels(gate)) == (200, ["INFO"] * 400)
 
 
@@ -169,12 +189,18 @@ async def test_partial_success_is_told_as_grpc_tells_it(tmp_path: Path) -> None:
     async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(BROKEN))
     response = ExportLogsServiceResponse.FromString(found.body)
-    assert (found.status, response.partial_success.rejected_log_records, response.partial_success.error_message) == (200, 1, "MALFORMED")
+    assert (found.status, response.partial_success.rejected_log_records, response.partial_success.error_message) == (
+        200,
+        1,
+        "MALFORMED",
+    )
     assert levels(gate) == ["INFO"]
 
 
 async def test_partial_success_in_json_is_proto_jsons(tmp_path: Path) -> None:
-    request = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": SECRET, "sum": {"dataPoints": [{}, {}]}}]}]}]}
+    request = {
+        "resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": SECRET, "sum": {"dataPoints": [{}, {}]}}]}]}]
+    }
     async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(json.dumps(request).encode(), METRICS.path, JSON))
     told = json.loads(found.body)["partialSuccess"]
@@ -193,12 +219,20 @@ REFUSED: Final[dict[str, tuple[bytes, int, Reason]]] = {
     "profiles": (posted(path="/v1development/profiles"), 501, CallReason.NO_PLAN),
     "a page": (posted(ONE, LOGS.path, PROTOBUF, "Origin: https://evil.example"), 403, CallReason.CALLER_NOT_ALLOWED),
     "a page from nowhere": (posted(ONE, LOGS.path, JSON, "Origin: null"), 403, CallReason.CALLER_NOT_ALLOWED),
-    "a page that asks first": (posted(b"", LOGS.path, "", "Origin: http://x", method="OPTIONS"), 403, CallReason.CALLER_NOT_ALLOWED),
+    "a page that asks first": (
+        posted(b"", LOGS.path, "", "Origin: http://x", method="OPTIONS"),
+        403,
+        CallReason.CALLER_NOT_ALLOWED,
+    ),
     "not protobuf": (posted(b"\xff"), 400, ItemReason.MALFORMED),
     "not JSON": (posted(SECRET.encode(), LOGS.path, JSON), 400, ItemReason.MALFORMED),
     "nothing for JSON": (posted(b"", LOGS.path, JSON), 400, ItemReason.MALFORMED),
     "not gzip": (posted(ONE, LOGS.path, PROTOBUF, "Content-Encoding: gzip"), 400, ItemReason.MALFORMED),
-    "a web socket": (posted(ONE, LOGS.path, PROTOBUF, "Connection: Upgrade", "Upgrade: websocket"), 400, ItemReason.MALFORMED),
+    "a web socket": (
+        posted(ONE, LOGS.path, PROTOBUF, "Connection: Upgrade", "Upgrade: websocket"),
+        400,
+        ItemReason.MALFORMED,
+    ),
     "many resources": (posted(b"\x0a\x00" * 10_001), 400, ItemReason.TOO_MANY_ITEMS),
     "too long": (posted(b"\x0a\x00" * 3_000_000), 413, ItemReason.TOO_LARGE),
     "too long, unpacked": (
@@ -307,9 +341,15 @@ def test_a_reason_ends_with_its_status(reason: Reason) -> None:
     assert (found.after is not None) == (reason is CallReason.FULL)
 
 
-@pytest.mark.parametrize(("after", "told"), [(None, None), (0.0, "1"), (0.2, "1"), (1.0, "1"), (1.01, "2"), (30.0, "30"), (1e9, "3600")])
-async def test_a_recipient_that_is_away_makes_clients_come_back(tmp_path: Path, after: float | None, told: str | None) -> None:
-    async with running(tmp_path, Gate(raising(Retryable(CallReason.UNAVAILABLE, after))), local_http=LOOPBACK) as gateway:
+@pytest.mark.parametrize(
+    ("after", "told"), [(None, None), (0.0, "1"), (0.2, "1"), (1.0, "1"), (1.01, "2"), (30.0, "30"), (1e9, "3600")]
+)
+async def test_a_recipient_that_is_away_makes_clients_come_back(
+    tmp_path: Path, after: float | None, told: str | None
+) -> None:
+    async with running(
+        tmp_path, Gate(raising(Retryable(CallReason.UNAVAILABLE, after))), local_http=LOOPBACK
+    ) as gateway:
         found = await said(gateway, posted())
     assert found.refusal == (503, *expected(CallReason.UNAVAILABLE))
     assert found.headers.get("Retry-After") == told
@@ -492,10 +532,15 @@ async def test_a_caller_that_asks_first_is_told_to_go_on(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("expectation", "length", "status"), [("100-continue", 2_000_000, 413), ("100-continue", "1024", 100), ("pay me", 3, 417)]
+    ("expectation", "length", "status"),
+    [("100-continue", 2_000_000, 413), ("100-continue", "1024", 100), ("pay me", 3, 417)],
 )
-async def test_a_caller_that_asks_first_may_be_refused(tmp_path: Path, expectation: str, length: int, status: int) -> None:
-    head = posted(b"", LOGS.path, PROTOBUF, f"Expect: {expectation}").replace(b"Content-Length: 0", f"Content-Length: {length}".encode())
+async def test_a_caller_that_asks_first_may_be_refused(
+    tmp_path: Path, expectation: str, length: int, status: int
+) -> None:
+    head = posted(b"", LOGS.path, PROTOBUF, f"Expect: {expectation}").replace(
+        b"Content-Length: 0", f"Content-Length: {length}".encode()
+    )
     async with running(tmp_path, Gate(), local_http=SMALL) as gateway:
         assert (await said(gateway, head)).status == status
 
@@ -594,7 +639,10 @@ async def test_it_listens_on_a_unix_socket_but_not_on_another_programs(tmp_path:
         async with running(tmp_path, gate := Gate(), local_http=given) as gateway:
             assert gateway.http == given.address
             assert (await said(gateway, posted())).status == 200
-            with pytest.raises(BadConfig, match=r"^listeners\.local_http\.address: can't listen on unix:.*, where another program does$"):
+            with pytest.raises(
+                BadConfig,
+                match=r"^listeners\.local_http\.address: can't listen on unix:.*, where another program does$",
+            ):
                 await otlp_http.OtlpHttp(given, None, None, 1).start()  # type: ignore[arg-type]
         assert levels(gate) == ["INFO"]
 
@@ -603,14 +651,20 @@ async def test_it_listens_on_a_unix_socket_but_not_on_another_programs(tmp_path:
 async def test_what_the_sdk_sends_arrives(tmp_path: Path, compression: Compression) -> None:
     def send(endpoint: str) -> None:
         logger = LoggerProvider(shutdown_on_exit=False)
-        logger.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{endpoint}/v1/logs", compression=compression)))
+        logger.add_log_record_processor(
+            SimpleLogRecordProcessor(OTLPLogExporter(f"{endpoint}/v1/logs", compression=compression))
+        )
         logger.get_logger("app").emit(severity_text="INFO", body="anna.secret signed in")
         logger.shutdown()
         tracer = TracerProvider(shutdown_on_exit=False)
-        tracer.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", compression=compression)))
+        tracer.add_span_processor(
+            SimpleSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", compression=compression))
+        )
         tracer.get_tracer("app").start_span("GET").end()
         tracer.shutdown()
-        reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{endpoint}/v1/metrics", compression=compression), 3_600_000)
+        reader = PeriodicExportingMetricReader(
+            OTLPMetricExporter(f"{endpoint}/v1/metrics", compression=compression), 3_600_000
+        )
         meter = MeterProvider([reader], shutdown_on_exit=False)
         meter.get_meter("app").create_counter("requests").add(1)
         meter.shutdown()

@@ -61,13 +61,22 @@ def body(text: str) -> Any:
         ('{"timeUnixNano": "1767322800000000001"}', LogRecord(time_unix_nano=1767322800000000001)),
         ('{"timeUnixNano": 1767322800000000001}', LogRecord(time_unix_nano=1767322800000000001)),
         ('{"timeUnixNano": "18446744073709551615"}', LogRecord(time_unix_nano=2**64 - 1)),
-        ('{"timeUnixNano": 1.0, "observedTimeUnixNano": "1e3"}', LogRecord(time_unix_nano=1, observed_time_unix_nano=1000)),
-        ('{"timeUnixNano": 1e18, "observedTimeUnixNano": "1e18"}', LogRecord(time_unix_nano=10**18, observed_time_unix_nano=10**18)),
+        (
+            '{"timeUnixNano": 1.0, "observedTimeUnixNano": "1e3"}',
+            LogRecord(time_unix_nano=1, observed_time_unix_nano=1000),
+        ),
+        (
+            '{"timeUnixNano": 1e18, "observedTimeUnixNano": "1e18"}',
+            LogRecord(time_unix_nano=10**18, observed_time_unix_nano=10**18),
+        ),
         ('{"severityNumber": 9.0}', LogRecord(severity_number=9)),  # type: ignore[arg-type]
         ('{"time_unix_nano": 1}', LogRecord(time_unix_nano=1)),
         ('{"severityNumber": 9}', LogRecord(severity_number=9)),  # type: ignore[arg-type]
         ('{"severityNumber": 99}', LogRecord(severity_number=99)),  # type: ignore[arg-type]
-        ('{"traceId": "5B8EFFF798038103d269b633813fc60c"}', LogRecord(trace_id=bytes.fromhex("5b8efff798038103d269b633813fc60c"))),
+        (
+            '{"traceId": "5B8EFFF798038103d269b633813fc60c"}',
+            LogRecord(trace_id=bytes.fromhex("5b8efff798038103d269b633813fc60c")),
+        ),
         ('{"spanId": "EEE19B7EC3C1B174", "trace_id": ""}', LogRecord(span_id=bytes.fromhex("eee19b7ec3c1b174"))),
         ('{"severityText": null, "body": null, "attributes": null}', LogRecord()),
         ('{"anything": {"at": ["all"]}, "severityText": "\\ud83d\\ude00"}', LogRecord(severity_text="\U0001f600")),
@@ -103,13 +112,17 @@ def test_what_is_no_number_is_read_as_such(text: str) -> None:
     assert math.isnan(body(text).double_value)
 
 
-@pytest.mark.parametrize(("text", "kind"), [('{"kvlistValue": {}}', "kvlist_value"), ('{"arrayValue": {}}', "array_value")])
+@pytest.mark.parametrize(
+    ("text", "kind"), [('{"kvlistValue": {}}', "kvlist_value"), ('{"arrayValue": {}}', "array_value")]
+)
 def test_an_empty_list_is_there(text: str, kind: str) -> None:
     assert body(text).WhichOneof("value") == kind
 
 
 def test_the_ids_of_a_span_and_of_its_links_are_hexadecimal() -> None:
-    found = span('{"traceId": "0A", "spanId": "0b", "parentSpanId": "0C", "kind": 2, "links": [{"traceId": "0d", "spanId": "0E"}]}')
+    found = span(
+        '{"traceId": "0A", "spanId": "0b", "parentSpanId": "0C", "kind": 2, "links": [{"traceId": "0d", "spanId": "0E"}]}'
+    )
     assert (found.trace_id, found.span_id, found.parent_span_id, found.kind) == (b"\x0a", b"\x0b", b"\x0c", 2)
     assert (found.links[0].trace_id, found.links[0].span_id) == (b"\x0d", b"\x0e")
 
@@ -129,7 +142,9 @@ DUPLICATES: Final = {
     "a body": enclosed(LOGS, '{"body": {"stringValue": "a", "stringValue": "a"}}'),
     "attributes": enclosed(LOGS, '{"attributes": [{"key": "a"}], "attributes": [{"key": "b"}]}'),
     "an attribute's key": enclosed(LOGS, '{"attributes": [{"key": "a", "value": {}, "key": "b"}]}'),
-    "a value in lists": enclosed(LOGS, '{"body": {"arrayValue": {"values": [{"kvlistValue": {"values": [], "values": []}}]}}}'),
+    "a value in lists": enclosed(
+        LOGS, '{"body": {"arrayValue": {"values": [{"kvlistValue": {"values": [], "values": []}}]}}}'
+    ),
     "what nobody reads": enclosed(LOGS, '{"unknown": 1, "unknown": 2}'),
     "what nobody reads, below it": enclosed(LOGS, '{"unknown": [{"a": 1, "a": 1}]}'),
 }
@@ -244,7 +259,11 @@ KINDS: Final[dict[int, st.SearchStrategy[Any]]] = {
 
 def filled(draw: Callable[..., Any], type: Any, left: int) -> dict[str, Any]:
     """Some of a message's fields, as protobuf's constructors take them."""
-    chosen = draw(st.lists(st.sampled_from(list(type.fields)), max_size=4, unique_by=lambda field: field.number)) if type.fields else []
+    chosen = (
+        draw(st.lists(st.sampled_from(list(type.fields)), max_size=4, unique_by=lambda field: field.number))
+        if type.fields
+        else []
+    )
     oneofs = {field.containing_oneof.name if field.containing_oneof else field.name: field for field in chosen}
     return {field.name: value(draw, field, left) for field in oneofs.values() if left or field.message_type is None}
 
@@ -288,7 +307,10 @@ JUNK: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["resourceMetrics", "scopeMetrics", "metrics", "name", "sum", "dataPoints", "asInt", "x"]), inner)
+        | st.dictionaries(
+            st.sampled_from(["resourceMetrics", "scopeMetrics", "metrics", "name", "sum", "dataPoints", "asInt", "x"]),
+            inner,
+        )
     ),
     max_leaves=15,
 )

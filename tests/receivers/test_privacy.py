@@ -46,7 +46,13 @@ def preview(destination: str, item: SupportMessage) -> bytes:
         (
             "support",
             {"user"},
-            {"user.user_id": "KEEP", "user.full_name": "STRIP", "subject": "STRIP", "text": "STRIP", "reference": "STRIP"},
+            {
+                "user.user_id": "KEEP",
+                "user.full_name": "STRIP",
+                "subject": "STRIP",
+                "text": "STRIP",
+                "reference": "STRIP",
+            },
         ),
         (
             "support-archive",
@@ -63,7 +69,10 @@ async def test_a_preview_shows_what_a_destination_would_get(
     arrived = SupportMessage()
     assert response.item.Unpack(arrived)
     assert {field.name for field, _ in arrived.ListFields()} == kept
-    shown = {field.path: receipt_pb2.Verdict.Name(field.verdict).removeprefix("VERDICT_") for field in response.receipt.fields}
+    shown = {
+        field.path: receipt_pb2.Verdict.Name(field.verdict).removeprefix("VERDICT_")
+        for field in response.receipt.fields
+    }
     assert verdicts.items() <= shown.items()
     assert response.receipt.outcome == receipt_pb2.OUTCOME_RELEASED
     assert not gate.batches
@@ -71,8 +80,12 @@ async def test_a_preview_shows_what_a_destination_would_get(
 
 async def test_a_preview_of_a_withheld_item_holds_nothing_of_it(watched: Watched) -> None:
     gateway, _ = watched
-    response = PreviewResponse.FromString(await gateway.raw(PREVIEW, preview("support", message("ada.byron@gmail.com"))))
-    assert response == PreviewResponse(receipt=receipt_pb2.Receipt(destination="support", outcome=receipt_pb2.OUTCOME_WITHHELD))
+    response = PreviewResponse.FromString(
+        await gateway.raw(PREVIEW, preview("support", message("ada.byron@gmail.com")))
+    )
+    assert response == PreviewResponse(
+        receipt=receipt_pb2.Receipt(destination="support", outcome=receipt_pb2.OUTCOME_WITHHELD)
+    )
 
 
 async def test_a_description_covers_every_destination(watched: Watched) -> None:
@@ -91,7 +104,12 @@ async def test_a_description_covers_every_destination(watched: Watched) -> None:
     ("path", "request_", "code", "reason"),
     [
         (PREVIEW, PreviewRequest(destination="support"), grpc.StatusCode.FAILED_PRECONDITION, "UNKNOWN_TYPE"),
-        (PREVIEW, PreviewRequest.FromString(preview("nowhere", message())), grpc.StatusCode.FAILED_PRECONDITION, "UNKNOWN_DESTINATION"),
+        (
+            PREVIEW,
+            PreviewRequest.FromString(preview("nowhere", message())),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "UNKNOWN_DESTINATION",
+        ),
         (DESCRIBE, DescribeRequest(type="acme.Nothing"), grpc.StatusCode.FAILED_PRECONDITION, "UNKNOWN_TYPE"),
         (
             DESCRIBE,

@@ -38,7 +38,9 @@ def named(receipt: receipt_pb2.Receipt) -> dict[str, tuple[int, int]]:
         ("brief for an item that is too large for all of it", MAX_BYTES, True, False),
     ],
 )
-async def test_a_receipt_says_whether_it_names_every_field(name: str, padding: int, verbose: bool, complete: bool, tmp_path: Path) -> None:
+async def test_a_receipt_says_whether_it_names_every_field(
+    name: str, padding: int, verbose: bool, complete: bool, tmp_path: Path
+) -> None:
     request = analytics_pb2.TrackEventRequest(event=sent(padding), verbose=verbose)
     async with running(tmp_path, gate := Gate()) as gateway:
         raw = await gateway.raw(f"{V1}AnalyticsService/TrackEvent", request.SerializeToString())
@@ -46,7 +48,9 @@ async def test_a_receipt_says_whether_it_names_every_field(name: str, padding: i
     kept = {"user.user_id": KEEP, "name": KEEP}
     expected = {"properties[*]": BY_RULE, **({"user.full_name": BY_PLAN, **kept} if complete else {})}
     assert receipt.complete == complete, name
-    assert {path: told for path, told in named(receipt).items() if path in {*kept, "user.full_name", "properties[*]"}} == expected
+    assert {
+        path: told for path, told in named(receipt).items() if path in {*kept, "user.full_name", "properties[*]"}
+    } == expected
     assert len(gate.releases) == 1
 
 

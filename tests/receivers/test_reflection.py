@@ -26,7 +26,9 @@ from tests.running import OPTIONS, SECONDS, Ended, Process, call, connected
 
 V1: Final = "kannelle.privacy.v1"
 SERVED: Final = {f"{V1}.{name}Service" for name in ("ActivityLog", "Analytics", "Support", "Emit", "Privacy")}
-OTLP: Final = {f"opentelemetry.proto.collector.{name}.v1.{name.capitalize()}Service" for name in ("logs", "trace", "metrics")}
+OTLP: Final = {
+    f"opentelemetry.proto.collector.{name}.v1.{name.capitalize()}Service" for name in ("logs", "trace", "metrics")
+}
 
 
 def test_a_service_that_does_not_exist_is_not_reflected() -> None:
@@ -61,7 +63,9 @@ def question(**options: Any) -> bytes:
 @pytest.mark.parametrize("service", REFLECTION)
 async def test_reflection_lists_the_given_services_and_tells_their_files(service: str) -> None:
     async with reflecting() as channel:
-        listed, told = await answers(channel, question(list_services=""), question(file_containing_symbol=OURS), service=service)
+        listed, told = await answers(
+            channel, question(list_services=""), question(file_containing_symbol=OURS), service=service
+        )
     assert sorted(one.name for one in listed.list_services_response.service) == sorted([OURS, *REFLECTION])
     files = [FileDescriptorProto.FromString(data) for data in told.file_descriptor_response.file_descriptor_proto]
     assert "EmitService" in {one.name for file in files for one in file.service}
@@ -94,7 +98,10 @@ async def test_a_malformed_question_ends_in_a_fixed_text(caplog: pytest.LogCaptu
     async with reflecting() as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await answers(channel, b"\x0a\x40" + SECRET.encode())
-        assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "the message is malformed")
+        assert (caught.value.code(), caught.value.details()) == (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "the message is malformed",
+        )
     assert SECRET not in caplog.text
 
 
@@ -132,11 +139,17 @@ def test_a_client_learns_what_is_served_and_sends_a_contracts_type_in_an_any(pro
         assert isinstance(ended, Ended)
         # The error is read by the types of reflection too.
         assert (ended.code, ended.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UNKNOWN_FLOW")
-        info = GetMessageClass(pool.FindMessageTypeByName("google.rpc.ErrorInfo"))(reason=ended.reason, domain=ended.domain)
+        info = GetMessageClass(pool.FindMessageTypeByName("google.rpc.ErrorInfo"))(
+            reason=ended.reason, domain=ended.domain
+        )
         packed = any_pb2.Any()
         packed.Pack(info)
         shown = json_format.MessageToDict(packed, descriptor_pool=pool)
-        assert shown == {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "UNKNOWN_FLOW", "domain": "privacy.kannelle"}
+        assert shown == {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "UNKNOWN_FLOW",
+            "domain": "privacy.kannelle",
+        }
 
 
 def test_health_is_told_where_it_is_served(process: Process) -> None:
@@ -151,7 +164,9 @@ def test_health_is_told_where_it_is_served(process: Process) -> None:
 def test_nothing_of_the_policy_is_told(process: Process) -> None:
     with connected(process.listening("local")) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
-        told = database.FindFileContainingSymbol("t.Item").SerializeToString() + ",".join(database.get_services()).encode()
+        told = (
+            database.FindFileContainingSymbol("t.Item").SerializeToString() + ",".join(database.get_services()).encode()
+        )
     assert b"left" in told
     assert not any(word in told for word in (b"service", b"Check it Out", b"web.test", b"essential"))
 

@@ -98,7 +98,9 @@ def test_who_is_late_is_told_of() -> None:
     assert room.overdue(9.0) == [early]
 
 
-STEPS: Final = st.lists(st.tuples(st.sampled_from(["enter", "wait", "resume", "leave"]), st.sampled_from([ONE, OTHER, THIRD, SOCKET])))
+STEPS: Final = st.lists(
+    st.tuples(st.sampled_from(["enter", "wait", "resume", "leave"]), st.sampled_from([ONE, OTHER, THIRD, SOCKET]))
+)
 
 
 @given(places=st.integers(1, 6), steps=STEPS)
@@ -130,6 +132,9 @@ def test_places_are_those_of_a_slow_count(places: int, steps: list[tuple[str, st
         elif own:
             room.resume(own[0])
             room.leave(own[0])
-            calls, waiting = [call for call in calls if call is not own[0]], [call for call in waiting if call is not own[0]]
+            calls, waiting = (
+                [call for call in calls if call is not own[0]],
+                [call for call in waiting if call is not own[0]],
+            )
         assert room.empty == (not calls)
         assert room.overdue(2.0) == waiting

@@ -56,7 +56,10 @@ _TEXTS: Final = (
     (re.compile(rf"(?P<before>(?:{_LOOPBACK}):)(?!{OWN_PORT}\b)[1-9][0-9]{{3,4}}\b"), rf"\g<before>{OWN_PORT}"),
     (re.compile(r"(?<![\w.])(?:/home/[^/\s\"':]+|/root|/Users/[^/\s\"':]+)(?=[/\s\"':]|\Z)"), "/opt/kannelle"),
     (re.compile(r"\b[0-9a-f]{64}\b(?!-)"), CONTAINER_ID),
-    (re.compile(r"(?P<before>boot[_ -]?id[=: \"']{1,4})[0-9a-f-]{36}"), r"\g<before>00000000-0000-4000-8000-000000000000"),
+    (
+        re.compile(r"(?P<before>boot[_ -]?id[=: \"']{1,4})[0-9a-f-]{36}"),
+        r"\g<before>00000000-0000-4000-8000-000000000000",
+    ),
 )
 
 

@@ -89,7 +89,9 @@ def _examples(found: Mapping[str, list[str]]) -> str:
     """Values of several sources, in turn, up to `MAX_EXAMPLES`."""
     turns = max(map(len, found.values()))
     values = [values[turn] for turn in range(turns) for values in found.values() if turn < len(values)]
-    short = [value for value in dict.fromkeys(values) if len(value) <= MAX_EXAMPLE_CHARS] or [values[0][:MAX_EXAMPLE_CHARS] + "…"]
+    short = [value for value in dict.fromkeys(values) if len(value) <= MAX_EXAMPLE_CHARS] or [
+        values[0][:MAX_EXAMPLE_CHARS] + "…"
+    ]
     return ", ".join(map(_code, short[:MAX_EXAMPLES]))
 
 

@@ -68,6 +68,9 @@ def requests(source: str) -> Iterator[tuple[Signal, Any]]:
 def _request(said: Documented) -> Any:
     """A request of as many log records as a key has values, each with the next value of every key."""
     values = said.values()
-    held = [{key: one for key, one in zip(values, row, strict=True) if one is not None} for row in zip_longest(*values.values())]
+    held = [
+        {key: one for key, one in zip(values, row, strict=True) if one is not None}
+        for row in zip_longest(*values.values())
+    ]
     records = [LogRecord(attributes=pairs(one)) for one in held]
     return ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])])

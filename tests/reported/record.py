@@ -95,7 +95,18 @@ def _node(folder: Path) -> None:
 def _python(folder: Path) -> None:
     shutil.copy(SERVICES / "python" / "service.py", folder)
     wanted = SERVICES / "python" / "requirements.txt"
-    _run(sys.executable, "-m", "pip", "install", "--quiet", "--target", folder / "packages", "--requirement", wanted, at=folder)
+    _run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--target",
+        folder / "packages",
+        "--requirement",
+        wanted,
+        at=folder,
+    )
 
 
 def _rust(folder: Path) -> None:
@@ -133,7 +144,9 @@ LANGUAGES: Final[Mapping[str, Service]] = {
 def brokers() -> Iterator[str]:
     """Run the broker while the block runs; yield its address."""
     _go(_folder("go"))
-    with subprocess.Popen([_folder("go") / "video", "broker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [_folder("go") / "video", "broker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
 

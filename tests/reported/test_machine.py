@@ -12,7 +12,18 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from tests.attributes import any_value, pairs
 from tests.reported.arriving import everything
-from tests.reported.machine import BUILD, CONTAINER_ID, KERNEL, MACHINE_ID, OWN_PORT, PEER_PORT, POD, text, unmake, usual
+from tests.reported.machine import (
+    BUILD,
+    CONTAINER_ID,
+    KERNEL,
+    MACHINE_ID,
+    OWN_PORT,
+    PEER_PORT,
+    POD,
+    text,
+    unmake,
+    usual,
+)
 from tests.reported.reading import RECORDED, recorded, requests
 
 
@@ -48,7 +59,10 @@ def test_what_stands_under_a_key_is_a_usual_pod_s(key: str, value: object, inste
     ("told", "instead"),
     [
         ("Linux 6.8.0-45-generic", f"Linux {KERNEL}"),
-        ("(Linux anna-laptop 6.8.0-45-generic #45-Ubuntu SMP PREEMPT_DYNAMIC x86_64)", f"(Linux anna-laptop {KERNEL} {BUILD} x86_64)"),
+        (
+            "(Linux anna-laptop 6.8.0-45-generic #45-Ubuntu SMP PREEMPT_DYNAMIC x86_64)",
+            f"(Linux anna-laptop {KERNEL} {BUILD} x86_64)",
+        ),
         ("http://localhost:53718/v1/videos", f"http://localhost:{OWN_PORT}/v1/videos"),
         ("read udp 127.0.0.1:58101->127.0.0.1:53: refused", f"read udp 127.0.0.1:{OWN_PORT}->127.0.0.1:53: refused"),
         ("File /home/anna/video/main.py", "File /opt/kannelle/video/main.py"),

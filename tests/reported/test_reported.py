@@ -20,7 +20,11 @@ def test_every_language_was_recorded_and_every_other_source_is_documented() -> N
     assert tuple(recorded()) == LANGUAGES
     assert {*documented()} == {*SOURCES} - {*LANGUAGES}
     assert all(said.sources and said.reported for said in documented().values())
-    assert all(source.startswith("https://") and told for said in documented().values() for source, told in said.sources.items())
+    assert all(
+        source.startswith("https://") and told
+        for said in documented().values()
+        for source, told in said.sources.items()
+    )
     for language in LANGUAGES:
         assert [signal for signal, _ in requests(language)] == [*SIGNALS]
 
@@ -38,7 +42,13 @@ def test_every_reason_is_needed() -> None:
 
 ARRIVES = {
     "go": {
-        "error.type": ["*errors.errorString", "*fmt.wrapErrors", "*net.OpError", "*main.generic[map[string]*main.Server]", "404"],
+        "error.type": [
+            "*errors.errorString",
+            "*fmt.wrapErrors",
+            "*net.OpError",
+            "*main.generic[map[string]*main.Server]",
+            "404",
+        ],
         "exception.type": ["*fmt.wrapError", "*net.DNSError", "runtime.errorString"],
         "code.function.name": ["main.(*Server).logs", "main.(*Server).logs.func1"],
         "code.file.path": ["kannelle.example/video/main.go"],
@@ -83,8 +93,17 @@ NAMES = {
         "span name": ["SELECT kannelle.videos", "video.exports.requested publish"],
         "metric name": ["jvm.memory.used", "jvm.thread.count"],
     },
-    "node": {"span name": ["send video.exports.requested", "request handler - /v1/exports", "grpc.kannelle.video.v1.VideoService/Greet"]},
-    "python": {"span name": ["SELECT", "video.exports.requested send"], "metric name": ["cpython.gc.collections", "process.cpu.time"]},
+    "node": {
+        "span name": [
+            "send video.exports.requested",
+            "request handler - /v1/exports",
+            "grpc.kannelle.video.v1.VideoService/Greet",
+        ]
+    },
+    "python": {
+        "span name": ["SELECT", "video.exports.requested send"],
+        "metric name": ["cpython.gc.collections", "process.cpu.time"],
+    },
     "rust": {"scope name": ["video::export"], "span name": ["video.transcode"]},
 }
 """The same of names, beside attributes."""
@@ -105,7 +124,11 @@ def test_numbers_arrive_that_come_as_texts() -> None:
 def test_nothing_arrives_that_the_policy_says_is_personal() -> None:
     for source in SOURCES:
         found: Outcome = outcome(source)
-        assert {one for one in found.arrived if one.key in {"client.address", "url.full", "exception.message", "process.owner"}} == set()
+        assert {
+            one
+            for one in found.arrived
+            if one.key in {"client.address", "url.full", "exception.message", "process.owner"}
+        } == set()
 
 
 def test_the_page_says_what_becomes_of_it() -> None:

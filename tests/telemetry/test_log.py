@@ -20,7 +20,9 @@ def record(
     message: str = "hello", *args: object, level: int = logging.INFO, error: Exception | None = None, **extra: Any
 ) -> logging.LogRecord:
     info = None if error is None else (type(error), error, None)
-    made = logging.getLogger("gateway.app").makeRecord("gateway.app", level, "app.py", 1, message, args, info, extra=extra)
+    made = logging.getLogger("gateway.app").makeRecord(
+        "gateway.app", level, "app.py", 1, message, args, info, extra=extra
+    )
     made.created = AT
     return made
 
@@ -32,14 +34,30 @@ TIME: Final = time.strftime("%Y-%m-%dT%H:%M:%S.250Z", time.gmtime(AT))
     ("given", "text", "fields"),
     [
         (record(), "INFO gateway.app: hello", {"message": "hello"}),
-        (record("%s: %d", "crm", 3, level=logging.ERROR), "ERROR gateway.app: crm: 3", {"level": "ERROR", "message": "crm: 3"}),
-        (record(role="hub", version="1.2"), "INFO gateway.app: hello version=1.2 role=hub", {"role": "hub", "version": "1.2"}),
+        (
+            record("%s: %d", "crm", 3, level=logging.ERROR),
+            "ERROR gateway.app: crm: 3",
+            {"level": "ERROR", "message": "crm: 3"},
+        ),
+        (
+            record(role="hub", version="1.2"),
+            "INFO gateway.app: hello version=1.2 role=hub",
+            {"role": "hub", "version": "1.2"},
+        ),
         (record(seconds=0.25), "INFO gateway.app: hello seconds=0.25", {"seconds": 0.25}),
         (record(flows=0), "INFO gateway.app: hello flows=0", {"flows": 0}),
-        (record(changes=["flow a.B added"]), 'INFO gateway.app: hello changes="flow a.B added"', {"changes": ["flow a.B added"]}),
+        (
+            record(changes=["flow a.B added"]),
+            'INFO gateway.app: hello changes="flow a.B added"',
+            {"changes": ["flow a.B added"]},
+        ),
         (record(changes=[]), "INFO gateway.app: hello changes=none", {"changes": []}),
         (record(policy='a b="c".yaml'), r'INFO gateway.app: hello policy="a b=\"c\".yaml"', {"policy": 'a b="c".yaml'}),
-        (record("x\ny\x1b[31m\u2028\x85"), r"INFO gateway.app: x\ny\x1b[31m\u2028\x85", {"message": "x\ny\x1b[31m\u2028\x85"}),
+        (
+            record("x\ny\x1b[31m\u2028\x85"),
+            r"INFO gateway.app: x\ny\x1b[31m\u2028\x85",
+            {"message": "x\ny\x1b[31m\u2028\x85"},
+        ),
         (record(policy="x\ny"), r'INFO gateway.app: hello policy="x\ny"', {"policy": "x\ny"}),
         (record("é"), "INFO gateway.app: é", {"message": "é"}),
     ],

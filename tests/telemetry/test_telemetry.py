@@ -23,7 +23,17 @@ from gateway.policy.document import Mode, Side
 from gateway.telemetry import CODES, Proxied, Telemetry, Use
 from gateway.telemetry.counts import Fared, Waiting
 from gateway.telemetry.exposition import CONTENT_TYPE_OPENMETRICS, is_openmetrics
-from gateway.telemetry.table import BUCKETS, CALL_DURATION, FIELDS_STRIPPED, IN_BYTES, LABELS, METRICS, PROCESS_METRICS, RESOURCES, Kind
+from gateway.telemetry.table import (
+    BUCKETS,
+    CALL_DURATION,
+    FIELDS_STRIPPED,
+    IN_BYTES,
+    LABELS,
+    METRICS,
+    PROCESS_METRICS,
+    RESOURCES,
+    Kind,
+)
 from gateway.telemetry.tally import Durations
 
 ROOT: Final = Path(__file__).parents[2]
@@ -46,7 +56,14 @@ def decided(*verdicts: Verdict) -> Callable[[Telemetry], None]:
     return lambda telemetry: telemetry.decided(Flow(), verdicts, 6_000)
 
 
-CALL: Final = {"listener": "outbound", "route": "a.example", "destination": "svc", "code": "OK", "reason": "", "mode": "enforce"}
+CALL: Final = {
+    "listener": "outbound",
+    "route": "a.example",
+    "destination": "svc",
+    "code": "OK",
+    "reason": "",
+    "mode": "enforce",
+}
 OPERATED: Final = {("crm", "BURIED"): 3, ("crm", "PURGED"): 4}
 WAITING: Final = Waiting({"log": Depth(3, 400, 1, 5, 700), "crm": Depth()}, frozenset({"crm"}), 2, OPERATED)
 
@@ -80,7 +97,12 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
         (lambda t: t.reloaded("tls", "failed"), "reload_failed", {"subject": "tls"}, 1),
         (lambda t: t.reloaded("tls", "failed"), "reload_failed", {"subject": "policy"}, 0),
         (lambda t: [t.reloaded("tls", "failed"), t.reloaded("tls", "ok")], "reload_failed", {"subject": "tls"}, 0),
-        (lambda t: t.in_force("ab12", 1, {}, file="cd34"), "policy_info", {"digest": "ab12", "file": "cd34", "version": "1"}, 1),
+        (
+            lambda t: t.in_force("ab12", 1, {}, file="cd34"),
+            "policy_info",
+            {"digest": "ab12", "file": "cd34", "version": "1"},
+            1,
+        ),
         (lambda t: None, "build_info", {"version": __version__}, 1),
         (lambda t: t.stripped(3), "proxy_fields_stripped_total", {}, 3),
         (lambda t: [t.access_log_dropped(), t.access_log_dropped(4)], "access_log_dropped_total", {}, 5),
@@ -126,12 +148,32 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             {"listener": "inbound", "route": "crm.example", "cause": "UPSTREAM_EXPIRED"},
             1,
         ),
-        (lambda t: t.called("local", "a.S", "OK", 1), "calls_total", {"listener": "local", "service": "a.S", "code": "OK"}, 1),
-        (lambda t: t.called("local", "a.S", "made up", 1), "calls_total", {"listener": "local", "service": "a.S", "code": "UNKNOWN"}, 1),
-        (lambda t: t.called("local", "a.S", "OK", 5), "call_duration_seconds_count", {"listener": "local", "service": "a.S"}, 1),
+        (
+            lambda t: t.called("local", "a.S", "OK", 1),
+            "calls_total",
+            {"listener": "local", "service": "a.S", "code": "OK"},
+            1,
+        ),
+        (
+            lambda t: t.called("local", "a.S", "made up", 1),
+            "calls_total",
+            {"listener": "local", "service": "a.S", "code": "UNKNOWN"},
+            1,
+        ),
+        (
+            lambda t: t.called("local", "a.S", "OK", 5),
+            "call_duration_seconds_count",
+            {"listener": "local", "service": "a.S"},
+            1,
+        ),
         (decided(release()), "items_total", {"flow": "a.Type", "outcome": "accepted", "reason": ""}, 1),
         (decided(release()), "decision_duration_seconds_sum", {"flow": "a.Type"}, 6e-6),
-        (decided(release(), release("crm")), "verdicts_total", {"destination": "crm", "verdict": "release", "reason": ""}, 1),
+        (
+            decided(release(), release("crm")),
+            "verdicts_total",
+            {"destination": "crm", "verdict": "release", "reason": ""},
+            1,
+        ),
         (
             decided(release(), Withheld("crm", ItemReason.PERSONAL_ACCOUNT)),
             "verdicts_total",
@@ -144,8 +186,18 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             {"destination": "log", "category": "PHONE", "cause": "plan"},
             32,
         ),
-        (decided(release(notes=NOTES)), "fields_stripped_total", {"destination": "log", "category": "NAME", "cause": "value"}, 3),
-        (decided(release(notes=NOTES)), "fields_stripped_total", {"destination": "log", "category": "UNSPECIFIED", "cause": "plan"}, 6),
+        (
+            decided(release(notes=NOTES)),
+            "fields_stripped_total",
+            {"destination": "log", "category": "NAME", "cause": "value"},
+            3,
+        ),
+        (
+            decided(release(notes=NOTES)),
+            "fields_stripped_total",
+            {"destination": "log", "category": "UNSPECIFIED", "cause": "plan"},
+            6,
+        ),
         (decided(release(notes=NOTES)), "fields_masked_total", {"destination": "log", "category": "FREE_TEXT"}, 3),
         (
             decided(release(notes=NOTES)),
@@ -153,16 +205,36 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             {"destination": "log", "category": "NAME", "reason": "LOOKS_LIKE_IBAN"},
             7,
         ),
-        (lambda t: t.rejected("", ItemReason.MALFORMED), "items_total", {"flow": "", "outcome": "rejected", "reason": "MALFORMED"}, 1),
+        (
+            lambda t: t.rejected("", ItemReason.MALFORMED),
+            "items_total",
+            {"flow": "", "outcome": "rejected", "reason": "MALFORMED"},
+            1,
+        ),
         (
             lambda t: t.delivered("log", {"delivered": 4, "retry": 2}, 1),
             "deliveries_total",
             {"destination": "log", "outcome": "retry"},
             2,
         ),
-        (lambda t: t.delivered("log", {"rejected": 4}, 5_000), "delivery_duration_seconds_count", {"destination": "log"}, 1),
-        (lambda t: t.buried("log", DeliveryReason.REJECTED, 3), "buried_total", {"destination": "log", "reason": "REJECTED"}, 3),
-        (lambda t: t.purged("log", DeliveryReason.CUT_OFF, 3), "purged_total", {"destination": "log", "reason": "CUT_OFF"}, 3),
+        (
+            lambda t: t.delivered("log", {"rejected": 4}, 5_000),
+            "delivery_duration_seconds_count",
+            {"destination": "log"},
+            1,
+        ),
+        (
+            lambda t: t.buried("log", DeliveryReason.REJECTED, 3),
+            "buried_total",
+            {"destination": "log", "reason": "REJECTED"},
+            3,
+        ),
+        (
+            lambda t: t.purged("log", DeliveryReason.CUT_OFF, 3),
+            "purged_total",
+            {"destination": "log", "reason": "CUT_OFF"},
+            3,
+        ),
         (lambda t: t.ask(lambda: WAITING), "outbox_items", {"destination": "log"}, 3),
         (lambda t: t.ask(lambda: WAITING), "outbox_bytes", {"destination": "log"}, 400),
         (lambda t: t.ask(lambda: WAITING), "outbox_age_seconds", {"destination": "crm"}, 0),
@@ -180,7 +252,9 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
         (lambda t: t.traced("lost", 7), "spans_total", {"outcome": "lost"}, 7),
     ],
 )
-def test_what_is_told_is_shown(told: Callable[[Telemetry], object], name: str, labels: dict[str, str], expected: float) -> None:
+def test_what_is_told_is_shown(
+    told: Callable[[Telemetry], object], name: str, labels: dict[str, str], expected: float
+) -> None:
     telemetry = Telemetry()
     told(telemetry)
     assert value(telemetry, name, **labels) == pytest.approx(expected)
@@ -282,7 +356,10 @@ def test_the_table_is_what_is_shown() -> None:
 
 
 def test_the_labels_are_those_of_the_table() -> None:
-    shown = {re.sub("_(bucket|count|sum)$", "", name): {label for label, _ in labels} - {"le"} for name, labels in read(told_all())}
+    shown = {
+        re.sub("_(bucket|count|sum)$", "", name): {label for label, _ in labels} - {"le"}
+        for name, labels in read(told_all())
+    }
     assert shown == {metric.shown: set(metric.labels) for metric in ALL}
     assert {label for metric in ALL for label in metric.labels} == LABELS.keys()
 

@@ -104,7 +104,13 @@ class Sink:
 
     @property
     def spans(self) -> list[Span]:
-        return [span for one in self.requests for group in one.resource_spans for scope in group.scope_spans for span in scope.spans]
+        return [
+            span
+            for one in self.requests
+            for group in one.resource_spans
+            for scope in group.scope_spans
+            for span in scope.spans
+        ]
 
 
 @asynccontextmanager
@@ -222,7 +228,12 @@ def spans_of(gate: Gate) -> Sequence[tuple[str, Mapping[str, object]]]:
 
 def of(path: str, code: grpc.StatusCode, items: int | None = None) -> tuple[str, Mapping[str, object]]:
     service, method = path[1:].split("/")
-    said: dict[str, object] = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method, "rpc.grpc.status_code": code.value[0]}
+    said: dict[str, object] = {
+        "rpc.system": "grpc",
+        "rpc.service": service,
+        "rpc.method": method,
+        "rpc.grpc.status_code": code.value[0],
+    }
     return path[1:], said if items is None else said | {"privacy_gateway.items": items}
 
 

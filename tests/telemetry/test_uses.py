@@ -57,7 +57,9 @@ async def test_lanes_tell_how_much_waits_for_them() -> None:
             CALLER.set(caller)
             rest.append(asyncio.create_task(offload.run(size, work)))
         await asyncio.sleep(0)
-        assert {name: use().used for name, use in offload.uses().items()} == {name: 3 if name == lane else 0 for name in offload.uses()}
+        assert {name: use().used for name, use in offload.uses().items()} == {
+            name: 3 if name == lane else 0 for name in offload.uses()
+        }
         may.set()
         assert all(await asyncio.wait_for(asyncio.gather(first, *rest), SECONDS))
         assert {use() for use in offload.uses().values()} == {Use(0, None)}

@@ -20,7 +20,13 @@ class Told(msgspec.Struct, frozen=True):
 
 
 async def ask(
-    url: str, body: Any, *, user: str = "", password: str = "", headers: dict[str, str] | None = None, method: str = "POST"
+    url: str,
+    body: Any,
+    *,
+    user: str = "",
+    password: str = "",
+    headers: dict[str, str] | None = None,
+    method: str = "POST",
 ) -> Told:
     """One request; `body` is bytes, or what becomes JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -28,4 +34,6 @@ async def ask(
     if user:
         given["Authorization"] = basic(user, password)
     async with aiohttp.ClientSession() as session, session.request(method, url, data=data, headers=given) as response:
-        return Told(response.status, await response.json(), {name.lower(): value for name, value in response.headers.items()})
+        return Told(
+            response.status, await response.json(), {name.lower(): value for name, value in response.headers.items()}
+        )

@@ -24,7 +24,9 @@ def said(**change: Any) -> dict[str, Any]:
     return {"event": "video.exported", "properties": {**SAID, **change}}
 
 
-async def post(vendor: MixpanelStandIn, body: Any, query: str = "strict=1&project_id=4711", password: str = "", **headers: str) -> Told:
+async def post(
+    vendor: MixpanelStandIn, body: Any, query: str = "strict=1&project_id=4711", password: str = "", **headers: str
+) -> Told:
     url = f"{vendor.url}/import?{query}"
     return await ask(url, body, user=vendor.username, password=password or vendor.password, headers=headers)
 
@@ -33,7 +35,9 @@ async def test_what_is_documented_is_imported_zipped_or_not() -> None:
     zipped = gzip.compress(json.dumps([said(**{"$insert_id": "i2"})]).encode())
     async with mixpanel() as vendor:
         told = [await post(vendor, [EVENT]), await post(vendor, zipped, **{"Content-Encoding": "gzip"})]
-    assert [(one.status, one.body) for one in told] == [(200, {"code": 200, "num_records_imported": 1, "status": "OK"})] * 2
+    assert [(one.status, one.body) for one in told] == [
+        (200, {"code": 200, "num_records_imported": 1, "status": "OK"})
+    ] * 2
     assert (list(vendor.accepted), vendor.violations) == (["i1", "i2"], [])
 
 
@@ -97,6 +101,9 @@ async def test_one_event_is_one_by_event_user_time_and_identifier() -> None:
 async def test_its_rate_counts_events() -> None:
     async with mixpanel() as vendor:
         vendor.rate = (2, 60.0)
-        told = [await post(vendor, [said(**{"$insert_id": f"i{number}"}), said(**{"$insert_id": f"j{number}"})]) for number in range(2)]
+        told = [
+            await post(vendor, [said(**{"$insert_id": f"i{number}"}), said(**{"$insert_id": f"j{number}"})])
+            for number in range(2)
+        ]
     assert [one.status for one in told] == [200, 429]
     assert told[1].headers["retry-after"] == "60"

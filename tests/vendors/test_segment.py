@@ -18,7 +18,13 @@ async def batch(vendor: SegmentStandIn, *events: Any, user: str = SegmentStandIn
 
 async def test_what_is_documented_is_taken() -> None:
     context = {"app": {"name": "a"}, "traits": {}}
-    whole = {**EVENT, "properties": {"a": [1]}, "context": context, "timestamp": "2026-01-02T03:04:05.678Z", "integrations": {"All": True}}
+    whole = {
+        **EVENT,
+        "properties": {"a": [1]},
+        "context": context,
+        "timestamp": "2026-01-02T03:04:05.678Z",
+        "integrations": {"All": True},
+    }
     async with SegmentStandIn() as vendor:
         told = await batch(vendor, whole)
     assert (told.status, told.body) == (200, {"success": True})

@@ -15,13 +15,25 @@ AGENT: Final = f"{ZendeskStandIn.email}/token"
 
 async def create(vendor: ZendeskStandIn, ticket: Any, key: str = "k1", **more: Any) -> Told:
     return await ask(
-        f"{vendor.url}/api/v2/tickets", {"ticket": ticket}, user=AGENT, password=vendor.token, headers={"Idempotency-Key": key, **more}
+        f"{vendor.url}/api/v2/tickets",
+        {"ticket": ticket},
+        user=AGENT,
+        password=vendor.token,
+        headers={"Idempotency-Key": key, **more},
     )
 
 
 async def test_what_is_documented_is_a_ticket() -> None:
     who = {"name": "n", "email": "a@b.example"}
-    whole = {**TICKET, "requester": who, "external_id": "e", "tags": ["a"], "priority": "high", "type": "question", "status": "open"}
+    whole = {
+        **TICKET,
+        "requester": who,
+        "external_id": "e",
+        "tags": ["a"],
+        "priority": "high",
+        "type": "question",
+        "status": "open",
+    }
     async with ZendeskStandIn() as vendor:
         told = await create(vendor, whole)
     assert (told.status, told.body["ticket"]["id"], told.headers["x-idempotency-lookup"]) == (201, 1, "miss")

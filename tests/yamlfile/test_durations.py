@@ -109,14 +109,26 @@ def test_any_number_of_any_unit_is_that_many_seconds(number: object, unit: str) 
         assert held(f"span: {number}{unit}").span == timedelta(microseconds=int(exact * 10**6))
 
 
-@given(st.integers(0, MAX_SECONDS) | st.floats(0, MAX_SECONDS, allow_subnormal=False).map(lambda seconds: round(seconds, 6)))
+@given(
+    st.integers(0, MAX_SECONDS)
+    | st.floats(0, MAX_SECONDS, allow_subnormal=False).map(lambda seconds: round(seconds, 6))
+)
 def test_what_is_written_is_read_again(seconds: float) -> None:
     assert held(f"seconds: {written(seconds)}").seconds == seconds
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0"), (0.001, "0.001s"), (1, "1s"), (90, "90s"), (300, "5min"), (3600.0, "1h"), (7 * 86400, "7d"), (730 * 86400, "2y")],
+    [
+        (0, "0"),
+        (0.001, "0.001s"),
+        (1, "1s"),
+        (90, "90s"),
+        (300, "5min"),
+        (3600.0, "1h"),
+        (7 * 86400, "7d"),
+        (730 * 86400, "2y"),
+    ],
 )
 def test_a_bound_is_written_in_the_largest_unit_that_fits(seconds: float, text: str) -> None:
     assert written(seconds) == text

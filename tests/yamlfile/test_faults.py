@@ -15,7 +15,11 @@ from gateway.errors import BadPolicy
 from gateway.policy.document import Policy
 from gateway.yamlfile import build, compose, parse
 
-CALLER: Final = {"region": "FR", "allow": ["USER_ID"], "metadata": {"keys": {"x-a": "USER_ID"}, "credentials": ["authorization"]}}
+CALLER: Final = {
+    "region": "FR",
+    "allow": ["USER_ID"],
+    "metadata": {"keys": {"x-a": "USER_ID"}, "credentials": ["authorization"]},
+}
 DESTINATION: Final = {
     "recipient": "vendor", "region": "US", "purpose": "sales", "legal_basis": "CONSENT", "allow": ["USER_ID", "OPERATIONAL"],
     "retention": "1y",
@@ -52,7 +56,9 @@ def places(value: Any, keys: tuple[str | int, ...] = ()) -> list[tuple[str | int
 
 Fault = tuple[str, tuple[str | int, ...]]
 
-LEAVES: Final = [keys for keys in places(DOCUMENT) if not any(other[: len(keys)] == keys != other for other in places(DOCUMENT))]
+LEAVES: Final = [
+    keys for keys in places(DOCUMENT) if not any(other[: len(keys)] == keys != other for other in places(DOCUMENT))
+]
 STRUCTS: Final = (
     (), ("user_id",), ("destinations", "crm"), ("destinations", "log", "exporter"), ("routes", 0), ("routes", 0, "callers", "a"),
     ("otlp",), ("routes", 0, "retry"), ("tracking_plan", "video.exported"),

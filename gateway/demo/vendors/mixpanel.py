@@ -59,7 +59,11 @@ class MixpanelStandIn(StandIn):
         events = parsed(body)
         if not isinstance(events, list) or not events:
             return self._refused(400, "Bad Request", "no list of events")
-        if len(body) > REQUEST_BYTES or len(events) > EVENTS or any(len(msgspec.json.encode(event)) > EVENT_BYTES for event in events):
+        if (
+            len(body) > REQUEST_BYTES
+            or len(events) > EVENTS
+            or any(len(msgspec.json.encode(event)) > EVENT_BYTES for event in events)
+        ):
             return self._refused(413, "Request Entity Too Large", "a request or an event over the limit")
         return self._import(events)
 
@@ -119,4 +123,9 @@ class MixpanelStandIn(StandIn):
 def _failed(index: int, event: Any, fault: Fault) -> dict[str, Any]:
     properties = event.get("properties") if isinstance(event, dict) else None
     insert_id = properties.get("$insert_id") if isinstance(properties, dict) else None
-    return {"index": index, "insert_id": insert_id, "field": fault[0], "message": f"'{fault[0]}' is invalid: {fault[1]}"}
+    return {
+        "index": index,
+        "insert_id": insert_id,
+        "field": fault[0],
+        "message": f"'{fault[0]}' is invalid: {fault[1]}",
+    }

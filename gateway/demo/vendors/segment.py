@@ -57,7 +57,9 @@ class SegmentStandIn(StandIn):
         if of_basic(request) != (self.write_key, ""):
             return self._refused(401, "no write key")
         if request.content_type != "application/json" or len(body) > REQUEST_BYTES:
-            return self._refused(400, "a content type that isn't JSON" if len(body) <= REQUEST_BYTES else "a request over 500 KB")
+            return self._refused(
+                400, "a content type that isn't JSON" if len(body) <= REQUEST_BYTES else "a request over 500 KB"
+            )
         batch = parsed(body)
         fault = wrong(batch, {"batch": lambda value: isinstance(value, list) and value != []}, "batch")
         if fault:

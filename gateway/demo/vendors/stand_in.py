@@ -74,7 +74,12 @@ class StandIn(ABC):
     """So much in so many seconds: requests, or what `weight` says."""
 
     def __init__(
-        self, *, port: int = 0, faults: Callable[[], Fault | None] = lambda: None, clock: Callable[[], float] = time.time, pause: int = 1
+        self,
+        *,
+        port: int = 0,
+        faults: Callable[[], Fault | None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+        pause: int = 1,
     ) -> None:
         """Port 0 is any free one. `clock` is the wall clock, in seconds since 1970; `pause` what a `BUSY` says, in seconds."""
         self.faults = faults
@@ -158,7 +163,12 @@ class StandIn(ABC):
             return _reset(request)
         if fault is Fault.HANG:
             await self._ended.wait()
-        return web.Response(status=reply.status, text=json.dumps(reply.body), content_type="application/json", headers=dict(reply.headers))
+        return web.Response(
+            status=reply.status,
+            text=json.dumps(reply.body),
+            content_type="application/json",
+            headers=dict(reply.headers),
+        )
 
     def _failed(self, fault: Fault | None) -> Reply | None:
         match fault:

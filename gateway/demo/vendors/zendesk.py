@@ -38,7 +38,11 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list)
 
 
-_COMMENT: Final[Mapping[str, Rule]] = {"body": _is_text, "html_body": _is_text, "public": lambda value: isinstance(value, bool)}
+_COMMENT: Final[Mapping[str, Rule]] = {
+    "body": _is_text,
+    "html_body": _is_text,
+    "public": lambda value: isinstance(value, bool),
+}
 _REQUESTER: Final[Mapping[str, Rule]] = {
     "name": _is_text,
     "email": lambda value: isinstance(value, str) and _ADDRESS.fullmatch(value) is not None,
@@ -50,7 +54,9 @@ _TICKET: Final[Mapping[str, Rule]] = {
     # Zendesk makes a user of an address that it doesn't know, and wants a name for it then.
     "requester": lambda value: not wrong(value, _REQUESTER, "email name"),
     "external_id": _is_text,
-    "tags": lambda value: _is_list(value) and all(isinstance(tag, str) and tag and not re.search(r"\s", tag) for tag in value),
+    "tags": lambda value: (
+        _is_list(value) and all(isinstance(tag, str) and tag and not re.search(r"\s", tag) for tag in value)
+    ),
     "priority": _is_one_of("urgent", "high", "normal", "low"),
     "type": _is_one_of("problem", "incident", "question", "task"),
     "status": _is_one_of("new", "open", "pending", "hold", "solved", "closed"),
@@ -110,8 +116,18 @@ class ZendeskStandIn(StandIn):
             return Reply(422, {"error": "RecordInvalid", "description": "Record validation errors", "details": details})
         known = self.is_known(key, MEMORY)
         if known and self.accepted[key] != ticket:
-            return Reply(400, {"error": "IdempotentRequestError", "description": "Request parameters are different from the first ones"})
+            return Reply(
+                400,
+                {
+                    "error": "IdempotentRequestError",
+                    "description": "Request parameters are different from the first ones",
+                },
+            )
         self.accepted.setdefault(key, ticket)
         number = list(self.accepted).index(key) + 1
         made = {"id": number, "url": f"{self.url}/api/v2/tickets/{number}.json", **ticket}
-        return Reply(201, {"ticket": made}, {"X-Idempotency-Lookup": "hit" if known else "miss", "X-Rate-Limit": str(self.rate[0])})
+        return Reply(
+            201,
+            {"ticket": made},
+            {"X-Idempotency-Lookup": "hit" if known else "miss", "X-Rate-Limit": str(self.rate[0])},
+        )

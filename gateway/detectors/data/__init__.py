@@ -14,13 +14,17 @@ import msgspec
 Shape = TypeVar("Shape")
 
 _FILES: Final = {
-    file.name: file.read_bytes() for file in importlib.resources.files(__name__).iterdir() if file.name.endswith((".json", ".txt"))
+    file.name: file.read_bytes()
+    for file in importlib.resources.files(__name__).iterdir()
+    if file.name.endswith((".json", ".txt"))
 }
 
 VERSION: Final = _FILES["version.txt"].decode().strip()
 """The day on which the files were last brought up to date, as in `2026-11-29`."""
 
-DIGEST: Final = hashlib.sha256(b"".join(name.encode() + b"\0" + _FILES[name] + b"\0" for name in sorted(_FILES))).hexdigest()
+DIGEST: Final = hashlib.sha256(
+    b"".join(name.encode() + b"\0" + _FILES[name] + b"\0" for name in sorted(_FILES))
+).hexdigest()
 """SHA-256 of all files with their names, in hexadecimal. It is part of each plan: other data may decide otherwise."""
 
 

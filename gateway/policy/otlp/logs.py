@@ -14,7 +14,8 @@ from gateway.policy.project import NESTED, Ruling
 LOGS: Final = "opentelemetry.proto.logs.v1."
 
 _SEVERITY: Final = FieldPrivacy(
-    Category.OPERATIONAL, one_of=tuple(sorted({form for text in NUMBERS for form in (text, text.lower(), text.title())}))
+    Category.OPERATIONAL,
+    one_of=tuple(sorted({form for text in NUMBERS for form in (text, text.lower(), text.title())})),
 )
 
 CLASSES: Final[Mapping[str, FieldPrivacy]] = {

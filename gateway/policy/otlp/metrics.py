@@ -23,7 +23,9 @@ REQUIRED: Final = frozenset({NAME})
 
 _NAME: Final = FieldPrivacy(Category.OPERATIONAL, pattern=r"[A-Za-z][A-Za-z0-9_./-]{0,254}")
 """https://opentelemetry.io/docs/specs/otel/metrics/api/#instrument-name-syntax."""
-_UNIT: Final = FieldPrivacy(Category.OPERATIONAL, pattern=r"[A-Za-z0-9%.*/^-]{0,15}(\{[A-Za-z_]{1,31}\})?(/[A-Za-z]{1,8})?")
+_UNIT: Final = FieldPrivacy(
+    Category.OPERATIONAL, pattern=r"[A-Za-z0-9%.*/^-]{0,15}(\{[A-Za-z_]{1,31}\})?(/[A-Za-z]{1,8})?"
+)
 """UCUM's: https://opentelemetry.io/docs/specs/semconv/general/metrics/#instrument-units."""
 
 _KINDS: Final = ("Gauge", "Sum", "Histogram", "ExponentialHistogram", "Summary")
@@ -35,7 +37,9 @@ CLASSES: Final[Mapping[str, FieldPrivacy]] = {
     f"{METRICS}Metric.description": FREE_TEXT,
     UNIT: _UNIT,
     f"{METRICS}Sum.is_monotonic": OPERATIONAL,
-    **{f"{METRICS}{kind}.aggregation_temporality": OPERATIONAL for kind in ("Sum", "Histogram", "ExponentialHistogram")},
+    **{
+        f"{METRICS}{kind}.aggregation_temporality": OPERATIONAL for kind in ("Sum", "Histogram", "ExponentialHistogram")
+    },
 }
 
 MESSAGES: Final = frozenset(

@@ -23,7 +23,9 @@ RESOURCE: Final = "opentelemetry.proto.resource.v1.Resource."
 OPERATIONAL: Final = FieldPrivacy(Category.OPERATIONAL)
 FREE_TEXT: Final = FieldPrivacy(Category.FREE_TEXT)
 COUNT: Final = FieldPrivacy(Category.OPERATIONAL, min=0, max=1_000_000)
-SCHEMA_URL: Final = FieldPrivacy(Category.OPERATIONAL, pattern=r"https://opentelemetry\.io/schemas/[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
+SCHEMA_URL: Final = FieldPrivacy(
+    Category.OPERATIONAL, pattern=r"https://opentelemetry\.io/schemas/[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
+)
 EARLIEST: Final = 946_684_800
 LATEST: Final = 3_155_759_999
 """Seconds since 1970 of the first moment of 2000 and the last of 2069: no program that reports in OTLP ran before.
@@ -90,7 +92,9 @@ class Rules:
         """What is classified so, by kind. Inside the EU a bounded number may come as text: SDKs send ports, codes and offsets so."""
         rule = values(dict.fromkeys(_kinds(privacy), privacy), self.site)
         as_text = privacy.bounded and not self.site.outside
-        return msgspec.structs.replace(rule, string=rule.integer) if as_text and isinstance(rule.integer, Number) else rule
+        return (
+            msgspec.structs.replace(rule, string=rule.integer) if as_text and isinstance(rule.integer, Number) else rule
+        )
 
     @cached_property
     def time(self) -> Ruling:

@@ -41,7 +41,9 @@ MESSAGES: Final = frozenset(
 )
 """Slots that hold other slots."""
 
-_STATE: Final = FieldPrivacy(Category.OPERATIONAL, pattern=r"ot=(th:[0-9a-f]{1,14}|rv:[0-9a-f]{14})(;(th:[0-9a-f]{1,14}|rv:[0-9a-f]{14}))?")
+_STATE: Final = FieldPrivacy(
+    Category.OPERATIONAL, pattern=r"ot=(th:[0-9a-f]{1,14}|rv:[0-9a-f]{14})(;(th:[0-9a-f]{1,14}|rv:[0-9a-f]{14}))?"
+)
 """Of tracestate what sampling needs, at random like the trace's own ID, and no vendor's entry:
 https://opentelemetry.io/docs/specs/otel/trace/tracestate-handling/."""
 

@@ -95,7 +95,9 @@ class AccessLog:
 
     def add(self, access: Access) -> None:
         """Count a call, and log it."""
-        ended = Proxied(access.listener, CODES[access.code], access.route, access.destination, access.reason, access.mode)
+        ended = Proxied(
+            access.listener, CODES[access.code], access.route, access.destination, access.reason, access.mode
+        )
         self._telemetry.proxied(ended, access.took_ns)
         self._telemetry.stripped(access.fields_stripped)
         if len(self._waiting) >= MOST:
@@ -133,7 +135,9 @@ class AccessLog:
         """Deliver a batch, or lose it: what a log has no room for isn't kept in memory for long."""
         try:
             flow = self._flows().find(FLOW)
-            if flow is not None and (parcels := [parcel for access in batch for parcel in await self._minimised(flow, access)]):
+            if flow is not None and (
+                parcels := [parcel for access in batch for parcel in await self._minimised(flow, access)]
+            ):
                 await self._deliver(parcels)
         except (Retryable, Permanent, Refused) as error:
             log.warning("%d entries of the access log were lost: %s", len(batch), error.reason)

@@ -62,7 +62,9 @@ def authority(context: Context, path: str) -> str:
             details = string_at(id(state) + _HEAD, _SLICES.size)
             count, length, address, *host = _SLICES.unpack(details)
             # No address is followed on a guess: the length must be right first.
-            if (length if count else length & 0xFF) == len(wanted) and _bytes(details, count, length, address) == wanted:
+            if (length if count else length & 0xFF) == len(wanted) and _bytes(
+                details, count, length, address
+            ) == wanted:
                 read = _bytes(details[_SLICES.size // 2 :], *host)
                 return read.decode().lower() if read.isascii() else ""
     raise Unreadable

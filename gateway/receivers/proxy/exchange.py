@@ -59,7 +59,9 @@ class Exchange:
             # A caller is no vendor.
             _, answer = await self._message(self.passage.back, raw, NOBODY if self._decider.blind else None)
         except Refused as error:
-            raise Refused(ItemReason.TOO_LARGE if error.reason is ItemReason.TOO_LARGE else CallReason.INTERNAL) from None
+            raise Refused(
+                ItemReason.TOO_LARGE if error.reason is ItemReason.TOO_LARGE else CallReason.INTERNAL
+            ) from None
         self.bytes_out += len(answer)
         return answer
 
@@ -70,7 +72,9 @@ class Exchange:
             raise Refused(CallReason.WITHHELD)
         self.stripped += verdict.unplanned
         if verdict.notes:
-            self.stripped += sum(count for (_, _, became), count in verdict.notes.items() if became is FieldVerdict.STRIP)
+            self.stripped += sum(
+                count for (_, _, became), count in verdict.notes.items() if became is FieldVerdict.STRIP
+            )
         return subject, verdict.payload
 
     def metadata(self, way: Way, given: Iterable[Pair]) -> Pairs:
@@ -138,7 +142,9 @@ class Shadowed(Exchange):
         """Metadata, as it is but for gRPC's own, and texts that gRPC itself wouldn't send."""
         pairs = tuple((key, value) for key, value in given if not key.startswith(OWN))
         self.stripped += way.envelope.metadata(pairs, self._apart)[1]
-        return tuple(pair for pair in pairs if isinstance(pair[1], bytes) or (pair[1].isascii() and pair[1].isprintable()))
+        return tuple(
+            pair for pair in pairs if isinstance(pair[1], bytes) or (pair[1].isascii() and pair[1].isprintable())
+        )
 
     def _status(self, ended: Ended) -> tuple[str, Pairs]:
         """The text and the trailing metadata, as they are."""

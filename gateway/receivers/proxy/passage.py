@@ -157,7 +157,9 @@ class Routing:
         for course in courses.courses:
             route = routes[course.route]
             passages = self.methods[route.listener][course.method.path].passages
-            passages[course.authority][course.caller] = Passage(course, route, upstreams.of(targets[course.route]), courses.classes)
+            passages[course.authority][course.caller] = Passage(
+                course, route, upstreams.of(targets[course.route]), courses.classes
+            )
 
     def lets(self, passage: Passage) -> bool:
         """Whether a call may go on by the passage of an earlier moment: one of now lets all of it pass too, to the same upstream."""

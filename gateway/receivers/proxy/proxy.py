@@ -89,7 +89,11 @@ class Proxy(grpc.GenericRpcHandler):
         """Relay a call; whatever becomes of it is logged. `said` is the path where it is none that is known."""
         visit, spans = _Visit(path), self._host.spans()
         task: asyncio.Task[Any] | None = None
-        traced = None if spans is None else spans.begin(Called.of(path) if path else None, traceparent(context.invocation_metadata()))
+        traced = (
+            None
+            if spans is None
+            else spans.begin(Called.of(path) if path else None, traceparent(context.invocation_metadata()))
+        )
         try:
             visit.names = self._who(context)
             routing = self._routing()
@@ -124,7 +128,9 @@ class Proxy(grpc.GenericRpcHandler):
 def _unrouted(context: Context, path: str, authorities: Container[str]) -> CallReason:
     """Why no route carries a call to a path: none has its authority, or those that have it don't have the path."""
     try:
-        return CallReason.NO_ROUTE if named(authority(context, path), authorities) is None else CallReason.UNKNOWN_METHOD
+        return (
+            CallReason.NO_ROUTE if named(authority(context, path), authorities) is None else CallReason.UNKNOWN_METHOD
+        )
     except (Unreadable, UnicodeError):
         return CallReason.UNKNOWN_METHOD
 
@@ -168,7 +174,9 @@ class _Visit:
         """The entry, now that the call has ended."""
         took, passage, exchange = time.perf_counter_ns() - self._begun, self.passage, self.exchange
         if passage is None or exchange is None:
-            return Access(side, self._method, next(iter(self.names), ""), self.code, self.received_ns, took, reason=self.reason)
+            return Access(
+                side, self._method, next(iter(self.names), ""), self.code, self.received_ns, took, reason=self.reason
+            )
         return Access(
             side,
             self._method,
@@ -181,7 +189,9 @@ class _Visit:
             exchange.stripped,
             told(exchange.subject),
             Mode.SHADOW if exchange.passage.shadow else Mode.ENFORCE,
-            tuple((path, reason, count) for (path, reason), count in exchange.shadow.items()) if exchange.shadow else (),
+            tuple((path, reason, count) for (path, reason), count in exchange.shadow.items())
+            if exchange.shadow
+            else (),
             passage.course.authority,
             passage.route.destination,
             self.reason,
@@ -205,7 +215,9 @@ def _code_of(error: BaseException, exchange: Exchange | None, context: Context) 
     match error:
         case asyncio.CancelledError() | grpc.aio.InternalError():
             left = remaining(context)
-            return number(grpc.StatusCode.CANCELLED if left is None or left > SKEW else grpc.StatusCode.DEADLINE_EXCEEDED)
+            return number(
+                grpc.StatusCode.CANCELLED if left is None or left > SKEW else grpc.StatusCode.DEADLINE_EXCEEDED
+            )
         case Refused() | Retryable() | Permanent():
             return number(code_of(error.reason))
         case grpc.aio.AbortError():

@@ -49,7 +49,9 @@ class Target(msgspec.Struct, frozen=True):
     def of(route: Route, generation: int) -> Target:
         """The target of a route, with TLS material of a generation."""
         upstream = route.upstream if isinstance(route.upstream, str) else _listed(route.upstream)
-        return Target(upstream, route.authority, route.max_message_bytes, route.retry, None if route.local else generation)
+        return Target(
+            upstream, route.authority, route.max_message_bytes, route.retry, None if route.local else generation
+        )
 
 
 def _listed(addresses: Collection[str]) -> str:

@@ -61,7 +61,9 @@ async def fronted(folder: Path) -> AsyncIterator[tuple[Collector, Process]]:
     """A collector, and a gateway before it."""
     async with Collector() as collector:
         (folder / "policy.yaml").write_text(policy(collector.endpoint))
-        with Process(folder, environ={"PRIVACY_GATEWAY__POLICY": "policy.yaml", "PRIVACY_GATEWAY__INSECURE_LOOPBACK": "true"}) as process:
+        with Process(
+            folder, environ={"PRIVACY_GATEWAY__POLICY": "policy.yaml", "PRIVACY_GATEWAY__INSECURE_LOOPBACK": "true"}
+        ) as process:
             await asyncio.to_thread(process.listening, "local_http")
             yield collector, process
             assert await asyncio.to_thread(process.stop) == 0
@@ -70,7 +72,9 @@ async def fronted(folder: Path) -> AsyncIterator[tuple[Collector, Process]]:
 async def run(command: Sequence[str | Path], environ: Mapping[str, str]) -> str:
     """Run a service to its end; what it said. No proxy of the environment comes between."""
     kept = {
-        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and not name.startswith(("OTEL_", "GRPC_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy") and not name.startswith(("OTEL_", "GRPC_"))
     }
     service = await asyncio.create_subprocess_exec(
         *command, env={**kept, **environ}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT

@@ -19,7 +19,12 @@ pytestmark = pytest.mark.skipif(install.NO_NODE, reason="node and npm are not th
 
 P: Final = PLANTED["personal"]
 COMMAND: Final = ("node", Path(__file__).parent / "node" / "service.js", "--user", P["email"], "--token", P["token"])
-RESOURCE: Final = {"service.name": "video", "service.version": "1.4.2", "deployment.environment.name": "production", "user.name": P["name"]}
+RESOURCE: Final = {
+    "service.name": "video",
+    "service.version": "1.4.2",
+    "deployment.environment.name": "production",
+    "user.name": P["name"],
+}
 
 
 def environ(modules: Path, endpoint: str, protocol: str) -> Mapping[str, str]:
@@ -86,7 +91,9 @@ async def test_without_a_gateway_all_that_is_planted_arrives(modules: Path) -> N
     async with Collector() as collector:
         await run(COMMAND, environ(modules, collector.endpoint, "grpc"))
     assert HIDING - slots(collector) == set()
-    assert {mark for mark in PLANTED["marks"] if not any(hit.startswith(f"{mark}:") for hit in leaks(collector))} == set()
+    assert {
+        mark for mark in PLANTED["marks"] if not any(hit.startswith(f"{mark}:") for hit in leaks(collector))
+    } == set()
 
 
 @pytest.mark.parametrize(("protocol", "listener"), [("grpc", "local"), ("http/json", "local_http")])
@@ -108,16 +115,30 @@ def of_the_resource(collector: Collector) -> None:
     for signal in (LOGS, TRACES, METRICS):
         held = [attributes(resource) for resource, _, _ in collector.records(signal)]
         assert held
-        assert all(one.items() >= {**useful, "telemetry.sdk.language": "nodejs", "process.runtime.name": "nodejs"}.items() for one in held)
-        assert not any(one.keys() & {"user.name", "process.owner", "process.command", "process.command_args"} for one in held)
+        assert all(
+            one.items() >= {**useful, "telemetry.sdk.language": "nodejs", "process.runtime.name": "nodejs"}.items()
+            for one in held
+        )
+        assert not any(
+            one.keys() & {"user.name", "process.owner", "process.command", "process.command_args"} for one in held
+        )
 
 
 def of_logs(collector: Collector) -> None:
     records = [(record, attributes(record)) for _, _, record in collector.records(LOGS)]
     bodies = [(record.body.string_value, held) for record, held in records if record.HasField("body")]
-    assert {text for text, _ in bodies} == {"video exported", "request failed", "request completed", "sign-in succeeded"}
+    assert {text for text, _ in bodies} == {
+        "video exported",
+        "request failed",
+        "request completed",
+        "sign-in succeeded",
+    }
     assert ("video exported", {**ME, "kannelle.video.id": "vid_e2e1"}) in bodies
-    assert {held["exception.type"] for _, held in records if "exception.type" in held} == {"NoSuchPerson", "Error", "AggregateError"}
+    assert {held["exception.type"] for _, held in records if "exception.type" in held} == {
+        "NoSuchPerson",
+        "Error",
+        "AggregateError",
+    }
     assert {record.severity_number for record, _ in records} == {0, 9, 13, 17}
     (served,) = [span.trace_id for _, _, span in collector.records(TRACES) if span.name == "GET /people/:who"]
     assert served in {record.trace_id for record, _ in records if record.body.string_value == "request completed"}
@@ -130,24 +151,53 @@ def of_spans(collector: Collector) -> None:
     assert named >= {(2, "GET /people/:who"), (2, "POST /people/:who"), (3, "GET"), (3, "POST")}
     assert named >= {(kind, "grpc.acme.video.v1.VideoService/Greet") for kind in (2, 3)}
     (export,) = [span for span, held in spans if "kannelle.video.id" in held]
-    assert (export.status.code, export.status.message, attributes(export)["user.id"]) == (Status.STATUS_CODE_ERROR, "", ME["user.id"])
+    assert (export.status.code, export.status.message, attributes(export)["user.id"]) == (
+        Status.STATUS_CODE_ERROR,
+        "",
+        ME["user.id"],
+    )
     assert [(event.name, attributes(event)) for event in export.events] == [("", {}), ("opened", ME)]
     assert [(len(link.trace_id), link.trace_state, attributes(link)) for link in export.links] == [(16, "", {})]
     events = [attributes(event) for span, _ in spans for event in span.events if event.name == "exception"]
-    assert {event["exception.type"] for event in events if "exception.type" in event} >= {"NoSuchPerson", "AggregateError", "ECONNREFUSED"}
+    assert {event["exception.type"] for event in events if "exception.type" in event} >= {
+        "NoSuchPerson",
+        "AggregateError",
+        "ECONNREFUSED",
+    }
     assert all(event.keys() <= {"exception.type"} for event in events)
     (served,) = [held for span, held in spans if (span.kind, span.name) == (2, "POST /people/:who")]
-    assert served.items() >= {"http.request.method": "POST", "http.response.status_code": 500, "http.route": "/people/:who"}.items()
-    called = {(held["rpc.service"], held["rpc.method"], held["rpc.grpc.status_code"]) for _, held in spans if "rpc.method" in held}
+    assert (
+        served.items()
+        >= {"http.request.method": "POST", "http.response.status_code": 500, "http.route": "/people/:who"}.items()
+    )
+    called = {
+        (held["rpc.service"], held["rpc.method"], held["rpc.grpc.status_code"])
+        for _, held in spans
+        if "rpc.method" in held
+    }
     assert called == {("acme.video.v1.VideoService", "Greet", code) for code in (0, 5, 2)}
     assert all(span.end_time_unix_nano >= span.start_time_unix_nano for span, _ in spans)
 
 
 def of_metrics(collector: Collector) -> None:
-    metrics: dict[str, tuple[Any, list[Any]]] = {metric.name: (metric, numbers(metric)) for _, _, metric in collector.records(METRICS)}
-    assert metrics.keys() >= {"videos.exported", "video.export.duration", "queue.length", "http.server.request.duration"}
+    metrics: dict[str, tuple[Any, list[Any]]] = {
+        metric.name: (metric, numbers(metric)) for _, _, metric in collector.records(METRICS)
+    }
+    assert metrics.keys() >= {
+        "videos.exported",
+        "video.export.duration",
+        "queue.length",
+        "http.server.request.duration",
+    }
     exported, (count,) = metrics["videos.exported"]
-    assert (count.as_double or count.as_int, attributes(count), exported.unit) == (3, {"kannelle.video.codec": "h264"}, "{video}")
+    assert (count.as_double or count.as_int, attributes(count), exported.unit) == (
+        3,
+        {"kannelle.video.codec": "h264"},
+        "{video}",
+    )
     _, (spent,) = metrics["video.export.duration"]
     assert (spent.sum, spent.count, attributes(spent)) == (1.25, 1, {"kannelle.video.codec": "h264"})
-    assert {attributes(point)["http.response.status_code"] for point in metrics["http.server.request.duration"][1]} == {200, 500}
+    assert {attributes(point)["http.response.status_code"] for point in metrics["http.server.request.duration"][1]} == {
+        200,
+        500,
+    }

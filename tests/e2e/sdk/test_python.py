@@ -119,18 +119,39 @@ def of_the_resource(collector: Collector) -> None:
     useful = {name: RESOURCE[name] for name in ("service.name", "service.version", "deployment.environment.name")}
     for signal in (LOGS, TRACES, METRICS):
         for resource, _, _ in collector.records(signal):
-            assert attributes(resource).items() >= {**useful, "telemetry.sdk.language": "python", "process.runtime.name": "cpython"}.items()
+            assert (
+                attributes(resource).items()
+                >= {**useful, "telemetry.sdk.language": "python", "process.runtime.name": "cpython"}.items()
+            )
 
 
 def of_logs(collector: Collector) -> None:
     records = [(scope.name, record, attributes(record)) for _, scope, record in collector.records(LOGS)]
     bodies = {(name, record.body.string_value) for name, record, _ in records if record.HasField("body")}
     assert bodies >= {("video", "video exported"), ("video", "request failed"), ("video.events", "sign-in succeeded")}
-    assert {name for name, _, _ in records} >= {"video", "video.events", "py.warnings", "aiohttp.server", "grpc._server"}
+    assert {name for name, _, _ in records} >= {
+        "video",
+        "video.events",
+        "py.warnings",
+        "aiohttp.server",
+        "grpc._server",
+    }
     assert {record.severity_text for _, record, _ in records} == {"INFO", "WARN", "ERROR", "FATAL", ""}
-    (exported,) = [held for _, record, held in records if record.body.string_value == "video exported" and "kannelle.video.id" in held]
+    (exported,) = [
+        held
+        for _, record, held in records
+        if record.body.string_value == "video exported" and "kannelle.video.id" in held
+    ]
     assert exported.items() >= {**ME, "kannelle.video.id": "vid_e2e1", "code.function.name": "logs"}.items()
-    kinds = {"KeyError", "ValueError", "FileNotFoundError", "UnicodeDecodeError", "ExceptionGroup", "NoSuchPerson", "__main__.NoSuchPerson"}
+    kinds = {
+        "KeyError",
+        "ValueError",
+        "FileNotFoundError",
+        "UnicodeDecodeError",
+        "ExceptionGroup",
+        "NoSuchPerson",
+        "__main__.NoSuchPerson",
+    }
     assert {held["exception.type"] for _, _, held in records if "exception.type" in held} == kinds
     (completed,) = [record for _, record, _ in records if record.body.string_value == "request completed"]
     served = [span for _, _, span in collector.records(TRACES) if span.name == "GET /v1/videos/{video_id}"]
@@ -145,9 +166,15 @@ def of_spans(collector: Collector) -> None:
     assert attributes(export) == {**ME, "kannelle.video.id": "vid_e2e1"}
     assert (export.status.code, export.status.message, export.trace_state) == (Status.STATUS_CODE_ERROR, "", "")
     assert [(event.name, attributes(event)) for event in export.events] == [("", {}), ("opened", ME)]
-    assert [(link.trace_id, link.span_id, link.trace_state, attributes(link)) for link in export.links] == [(*ids(1, 2), "", {})]
+    assert [(link.trace_id, link.span_id, link.trace_state, attributes(link)) for link in export.links] == [
+        (*ids(1, 2), "", {})
+    ]
     events = [attributes(event) for span in spans for event in span.events if event.name == "exception"]
-    assert {event["exception.type"] for event in events if "exception.type" in event} >= {"KeyError", "FileNotFoundError", "ExceptionGroup"}
+    assert {event["exception.type"] for event in events if "exception.type" in event} >= {
+        "KeyError",
+        "FileNotFoundError",
+        "ExceptionGroup",
+    }
     assert {name for event in events for name in event} <= {"exception.type", "exception.escaped"}
     assert all(span.end_time_unix_nano > span.start_time_unix_nano for span in spans)
 
@@ -156,18 +183,32 @@ def ids(trace: int, span: int) -> tuple[bytes, bytes]:
     return trace.to_bytes(16), span.to_bytes(8)
 
 
-SERVER: Final = {"http.request.method", "http.route", "http.response.status_code", "url.scheme", "network.protocol.version", "server.port"}
+SERVER: Final = {
+    "http.request.method",
+    "http.route",
+    "http.response.status_code",
+    "url.scheme",
+    "network.protocol.version",
+    "server.port",
+}
 
 
 def of_calls(collector: Collector) -> None:
     """What HTTP and gRPC put into spans by themselves."""
     spans = [(scope.name.rpartition(".")[2], span, attributes(span)) for _, scope, span in collector.records(TRACES)]
-    http = {(library, span.name, held.get("http.response.status_code")) for library, span, held in spans if library.startswith("aiohttp")}
+    http = {
+        (library, span.name, held.get("http.response.status_code"))
+        for library, span, held in spans
+        if library.startswith("aiohttp")
+    }
     assert http == {
         ("aiohttp_server", "GET /v1/videos/{video_id}", 200),
         ("aiohttp_server", "POST /v1/people/{who}", None),
         ("aiohttp_server", "GET", 404),
-        *(("aiohttp_client", method, code) for method, code in (("GET", 200), ("POST", 500), ("GET", 404), ("GET", None))),
+        *(
+            ("aiohttp_client", method, code)
+            for method, code in (("GET", 200), ("POST", 500), ("GET", 404), ("GET", None))
+        ),
     }
     (served,) = [held for _, span, held in spans if span.name == "GET /v1/videos/{video_id}"]
     assert served.keys() >= SERVER
@@ -182,12 +223,29 @@ def of_calls(collector: Collector) -> None:
 
 
 def of_metrics(collector: Collector) -> None:
-    metrics: dict[str, tuple[Any, list[Any]]] = {metric.name: (metric, numbers(metric)) for _, _, metric in collector.records(METRICS)}
-    assert metrics.keys() >= {"videos.exported", "video.export.duration", "queue.length", "http.server.request.duration"}
+    metrics: dict[str, tuple[Any, list[Any]]] = {
+        metric.name: (metric, numbers(metric)) for _, _, metric in collector.records(METRICS)
+    }
+    assert metrics.keys() >= {
+        "videos.exported",
+        "video.export.duration",
+        "queue.length",
+        "http.server.request.duration",
+    }
     exported, (count,) = metrics["videos.exported"]
-    assert (count.as_int, attributes(count), exported.unit, exported.description) == (3, {"kannelle.video.codec": "h264"}, "{video}", "")
+    assert (count.as_int, attributes(count), exported.unit, exported.description) == (
+        3,
+        {"kannelle.video.codec": "h264"},
+        "{video}",
+        "",
+    )
     duration, (spent,) = metrics["video.export.duration"]
-    assert (spent.sum, spent.count, attributes(spent), duration.unit) == (1.25, 1, {"kannelle.video.codec": "h264"}, "s")
+    assert (spent.sum, spent.count, attributes(spent), duration.unit) == (
+        1.25,
+        1,
+        {"kannelle.video.codec": "h264"},
+        "s",
+    )
     assert spent.exemplars[0].trace_id
     routes = {attributes(point).get("http.route") for point in metrics["http.server.request.duration"][1]}
     assert routes == {"/v1/videos/{video_id}", "/v1/people/{who}", None}

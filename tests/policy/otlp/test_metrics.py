@@ -51,17 +51,34 @@ STATUS: Final = KeyValue(key="http.status", value=AnyValue(int_value=200))
 QUEUE: Final = text("queue", "exports")
 NAMED: Final = text("user.name", "Anna")
 EXEMPLAR: Final = pb.Exemplar(
-    filtered_attributes=[STATUS, NAMED], time_unix_nano=TIME, as_double=0.5, span_id=b"01234567", trace_id=b"0123456789abcdef"
+    filtered_attributes=[STATUS, NAMED],
+    time_unix_nano=TIME,
+    as_double=0.5,
+    span_id=b"01234567",
+    trace_id=b"0123456789abcdef",
 )
-SHARED: Final[dict[str, Any]] = {"start_time_unix_nano": TIME, "time_unix_nano": TIME, "attributes": [STATUS, QUEUE, NAMED]}
+SHARED: Final[dict[str, Any]] = {
+    "start_time_unix_nano": TIME,
+    "time_unix_nano": TIME,
+    "attributes": [STATUS, QUEUE, NAMED],
+}
 FLAGGED: Final[dict[str, Any]] = {**SHARED, "flags": 1}
 POINTS: Final[dict[str, Any]] = {
     "gauge": pb.Gauge(data_points=[pb.NumberDataPoint(**FLAGGED, as_int=33612345678, exemplars=[EXEMPLAR])]),
-    "sum": pb.Sum(data_points=[pb.NumberDataPoint(**FLAGGED, as_double=-0.5)], aggregation_temporality=2, is_monotonic=True),  # type: ignore[arg-type]
+    "sum": pb.Sum(
+        data_points=[pb.NumberDataPoint(**FLAGGED, as_double=-0.5)], aggregation_temporality=2, is_monotonic=True
+    ),  # type: ignore[arg-type]
     "histogram": pb.Histogram(
         data_points=[
             pb.HistogramDataPoint(
-                **FLAGGED, count=3, sum=1.5, bucket_counts=[1, 2], explicit_bounds=[0.5], min=0.1, max=0.9, exemplars=[EXEMPLAR]
+                **FLAGGED,
+                count=3,
+                sum=1.5,
+                bucket_counts=[1, 2],
+                explicit_bounds=[0.5],
+                min=0.1,
+                max=0.9,
+                exemplars=[EXEMPLAR],
             )
         ],
         aggregation_temporality=1,  # type: ignore[arg-type]
@@ -85,7 +102,9 @@ POINTS: Final[dict[str, Any]] = {
         aggregation_temporality=2,  # type: ignore[arg-type]
     ),
     "summary": pb.Summary(
-        data_points=[pb.SummaryDataPoint(**FLAGGED, count=3, sum=1.5, quantile_values=[{"quantile": 0.5, "value": 0.7}])]  # type: ignore[list-item]
+        data_points=[
+            pb.SummaryDataPoint(**FLAGGED, count=3, sum=1.5, quantile_values=[{"quantile": 0.5, "value": 0.7}])
+        ]  # type: ignore[list-item]
     ),
 }
 
@@ -106,7 +125,11 @@ def test_outside_the_eu_nothing_that_was_measured_leaves(kind: str) -> None:
     """Times near receipt and attributes that are closed do."""
     got = getattr(left(metric(**{kind: POINTS[kind]}), "us-log"), kind)
     kept = {field.name for point in got.data_points for field, _ in point.ListFields()}
-    assert kept - {"exemplars", "positive", "negative", "quantile_values"} == {"start_time_unix_nano", "time_unix_nano", "attributes"}
+    assert kept - {"exemplars", "positive", "negative", "quantile_values"} == {
+        "start_time_unix_nano",
+        "time_unix_nano",
+        "attributes",
+    }
     for point in got.data_points:
         assert [*point.attributes] == [STATUS]
         for exemplar in getattr(point, "exemplars", ()):
@@ -172,7 +195,9 @@ def test_a_time_that_no_program_reports_goes_from_points_and_exemplars(slot: str
     points: dict[str, Any] = {
         "gauge": pb.Gauge(data_points=[pb.NumberDataPoint(**{slot: moment}, exemplars=[exemplar])]),  # type: ignore[arg-type]
         "histogram": pb.Histogram(data_points=[pb.HistogramDataPoint(**{slot: moment}, exemplars=[exemplar])]),  # type: ignore[arg-type]
-        "exponential_histogram": pb.ExponentialHistogram(data_points=[pb.ExponentialHistogramDataPoint(**{slot: moment})]),  # type: ignore[arg-type]
+        "exponential_histogram": pb.ExponentialHistogram(
+            data_points=[pb.ExponentialHistogramDataPoint(**{slot: moment})]
+        ),  # type: ignore[arg-type]
         "summary": pb.Summary(data_points=[pb.SummaryDataPoint(**{slot: moment})]),  # type: ignore[arg-type]
     }
     for kind, held in points.items():

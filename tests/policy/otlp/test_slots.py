@@ -86,7 +86,15 @@ def test_every_slot_is_decided_on(item: str) -> None:
 def test_every_slot_that_is_listed_is_there() -> None:
     types = [message for module in FILES for message in _all(module.DESCRIPTOR.message_types_by_name.values())]
     names = {field.full_name for message in types for field in message.fields}
-    listed = {*shared.STRIPPED, *shared.OPAQUE_VALUES, *shared.VALUES, *slots.CLASSES, *slots.MESSAGES, *slots.REQUIRED, *SPECIALS}
+    listed = {
+        *shared.STRIPPED,
+        *shared.OPAQUE_VALUES,
+        *shared.VALUES,
+        *slots.CLASSES,
+        *slots.MESSAGES,
+        *slots.REQUIRED,
+        *SPECIALS,
+    }
     assert listed <= names
 
 
@@ -120,7 +128,9 @@ GROWN: Final = [(item, name) for item in ITEMS for name in sorted(reached(bundle
 def test_a_wildcard_admits_no_key_that_names_what_is_never_collected(key: str, kept: bool) -> None:
     held = common_pb2.KeyValue(key=key, value=common_pb2.AnyValue(string_value="hunter2"))
     raw = logs_pb2.ResourceLogs(resource=resource_pb2.Resource(attributes=[held])).SerializeToString()
-    engine = Minimiser(Compiler(load_contracts([default_contract()]), load_policy(default_policy())).plan(LOGS.item, "application-log"))
+    engine = Minimiser(
+        Compiler(load_contracts([default_contract()]), load_policy(default_policy())).plan(LOGS.item, "application-log")
+    )
     release = engine.decide(raw, Facts(0))
     assert isinstance(release, Release)
     assert bool(logs_pb2.ResourceLogs.FromString(release.payload).resource.attributes) is kept
@@ -164,7 +174,9 @@ def test_a_slot_that_changes_its_type_is_noticed() -> None:
             value = next(message for message in file.message_type if message.name == "AnyValue")
             value.field[2].type = 9  # type: ignore[assignment]  # int_value
         pool.AddSerializedFile(file.SerializeToString())
-    assert {*unhandled(pool.FindMessageTypeByName("opentelemetry.proto.logs.v1.ResourceLogs"))} == {f"{COMMON}AnyValue.int_value"}
+    assert {*unhandled(pool.FindMessageTypeByName("opentelemetry.proto.logs.v1.ResourceLogs"))} == {
+        f"{COMMON}AnyValue.int_value"
+    }
 
 
 @pytest.mark.parametrize(
@@ -230,7 +242,12 @@ def test_prefixes_of_operational_data_take_no_personal_key() -> None:
 def test_names_are_judged_as_names_unless_they_are_listed() -> None:
     made = compiler("message M {}", MORE)
     inside, outside = (slots.specials(made.policy, made.site(name)) for name in ("eu-service", "us-service"))
-    named = ("metrics.v1.Metric.name", "metrics.v1.Metric.unit", "common.v1.InstrumentationScope.name", "logs.v1.LogRecord.event_name")
+    named = (
+        "metrics.v1.Metric.name",
+        "metrics.v1.Metric.unit",
+        "common.v1.InstrumentationScope.name",
+        "logs.v1.LogRecord.event_name",
+    )
     for slot in (*named, "trace.v1.Span.Event.name"):
         rule = inside[f"opentelemetry.proto.{slot}"]
         assert isinstance(rule, Text)
@@ -243,13 +260,22 @@ def test_names_are_judged_as_names_unless_they_are_listed() -> None:
 def test_a_key_that_may_not_leave_is_listed_all_the_same() -> None:
     """Else the rule of a wildcard above it would let it go."""
     rule = attributes("eu-indirect")
-    assert (rule.exact["user.name"], rule.exact["password"], rule.prefixes["service.owner."]) == (Value(), Value(), Value())
+    assert (rule.exact["user.name"], rule.exact["password"], rule.prefixes["service.owner."]) == (
+        Value(),
+        Value(),
+        Value(),
+    )
 
 
 def test_outside_the_eu_attributes_are_closed() -> None:
     rule = attributes("us-service")
     assert rule.prefixes == {}
-    assert {key for key, value in rule.exact.items() if value != Value()} == {"user.id", "user.email", "http.status", "http.method"}
+    assert {key for key, value in rule.exact.items() if value != Value()} == {
+        "user.id",
+        "user.email",
+        "http.status",
+        "http.method",
+    }
 
 
 @pytest.mark.parametrize(
@@ -275,7 +301,10 @@ def test_the_rule_of_a_slot(slot: str, inside: object, outside: object) -> None:
 
 def test_without_a_tracking_plan_no_event_outside_the_eu_has_a_name() -> None:
     made = compiler("message M {}")
-    assert slots.specials(made.policy, made.site("us-log"))["opentelemetry.proto.logs.v1.LogRecord.event_name"] is FieldReason.NOT_CLOSED
+    assert (
+        slots.specials(made.policy, made.site("us-log"))["opentelemetry.proto.logs.v1.LogRecord.event_name"]
+        is FieldReason.NOT_CLOSED
+    )
 
 
 def test_where_operational_data_may_not_go_no_slot_goes() -> None:

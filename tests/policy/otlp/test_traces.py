@@ -29,7 +29,9 @@ otlp:
   span_names: [render video, Anna]
 """
 MADE: Final = compiler("message M {}", MORE)
-ENGINES: Final = {name: Minimiser(MADE.plan(TRACES.item, name)) for name in ("eu-indirect", "eu-service", "us-log", "us-vendor")}
+ENGINES: Final = {
+    name: Minimiser(MADE.plan(TRACES.item, name)) for name in ("eu-indirect", "eu-service", "us-log", "us-vendor")
+}
 TIME: Final = NOW * 10**9
 DAY: Final = 86_400 * 10**9
 SERVER: Final = Span.SPAN_KIND_SERVER
@@ -109,12 +111,18 @@ def test_a_name_of_low_cardinality_stays_and_any_other_becomes_the_kind(name: st
         ("GET /healthz", [KeyValue(key="http.route", value=AnyValue(bytes_value=b"/healthz"))], False),
     ],
 )
-def test_a_path_without_a_parameter_stays_if_it_is_the_span_s_route(name: str, attributes: list[KeyValue], kept: bool) -> None:
+def test_a_path_without_a_parameter_stays_if_it_is_the_span_s_route(
+    name: str, attributes: list[KeyValue], kept: bool
+) -> None:
     assert left(Span(name=name, kind=SERVER, attributes=attributes), "eu-indirect").name == (name if kept else "SERVER")
     assert left(Span(name=name, kind=SERVER, attributes=attributes), "us-log").name == "SERVER"
 
 
-DATABASE = [text("db.namespace", "kannelle"), text("db.collection.name", "public.videos"), text("db.operation.name", "findAndModify")]
+DATABASE = [
+    text("db.namespace", "kannelle"),
+    text("db.collection.name", "public.videos"),
+    text("db.operation.name", "findAndModify"),
+]
 TOPIC = [text("messaging.destination.name", "video.exports.requested")]
 
 
@@ -157,10 +165,24 @@ def test_a_name_of_verbs_and_what_attributes_say_stays(name: str, attributes: li
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(0, "INTERNAL"), (1, "INTERNAL"), (2, "SERVER"), (3, "CLIENT"), (4, "PRODUCER"), (5, "CONSUMER"), (6, "INTERNAL"), (-1, "INTERNAL")],
+    [
+        (0, "INTERNAL"),
+        (1, "INTERNAL"),
+        (2, "SERVER"),
+        (3, "CLIENT"),
+        (4, "PRODUCER"),
+        (5, "CONSUMER"),
+        (6, "INTERNAL"),
+        (-1, "INTERNAL"),
+    ],
 )
 def test_each_kind_has_its_name(kind: int, name: str) -> None:
-    assert left(Span.FromString(Span(name="Anna Smith").SerializeToString() + Span(kind=kind).SerializeToString()), "us-log").name == name  # type: ignore[arg-type]
+    assert (
+        left(
+            Span.FromString(Span(name="Anna Smith").SerializeToString() + Span(kind=kind).SerializeToString()), "us-log"
+        ).name
+        == name
+    )  # type: ignore[arg-type]
 
 
 def test_where_free_text_may_go_a_name_is_masked() -> None:

@@ -134,7 +134,9 @@ WORD: Final = "zqxjkvwyq"
     ],
     ids=lambda fault: type(fault).__name__,
 )
-async def test_a_batch_that_fails_is_counted_and_the_next_one_goes(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_batch_that_fails_is_counted_and_the_next_one_goes(
+    fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     sink = Sink(fault)
     caplog.set_level(logging.DEBUG)
     async with logging_to(sink.deliver) as (held, telemetry):
@@ -164,7 +166,10 @@ async def test_stopping_what_never_started_is_harmless() -> None:
 async def test_a_call_in_shadow_lists_paths_and_reasons() -> None:
     sink = Sink()
     async with logging_to(sink.deliver) as (held, _):
-        shadow = (("user.name", FieldReason.CATEGORY_NOT_ALLOWED, 3), ("items[*].mail", FieldReason.LOOKS_LIKE_EMAIL, 1))
+        shadow = (
+            ("user.name", FieldReason.CATEGORY_NOT_ALLOWED, 3),
+            ("items[*].mail", FieldReason.LOOKS_LIKE_EMAIL, 1),
+        )
         held.add(Access(Side.INBOUND, "t.Talk/One", "web", 0, NOW * 10**9, 5, mode=Mode.SHADOW, shadow=shadow))
     (entry,) = sink.entries
     assert [(field.path, field.reason, field.count) for field in entry.shadow] == [

@@ -79,7 +79,9 @@ async def running(folder: Path, text: str, *, grace: float = GRACE) -> AsyncIter
         contracts=(compiled(folder),),
         state=folder / "state",
         service="web",
-        listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None, outbound=Outbound(address="127.0.0.1:0")),
+        listeners=Listeners(
+            local=Local(address="127.0.0.1:0"), local_http=None, outbound=Outbound(address="127.0.0.1:0")
+        ),
         reload=Reload(every=0, grace=grace),
     )
     gateway = Gateway(config, gate := Gate())
@@ -91,7 +93,9 @@ async def running(folder: Path, text: str, *, grace: float = GRACE) -> AsyncIter
 
 
 @asynccontextmanager
-async def proxying(folder: Path, *, shadow: bool = False, grace: float = GRACE) -> AsyncIterator[tuple[Case, Upstream, grpc.aio.Channel]]:
+async def proxying(
+    folder: Path, *, shadow: bool = False, grace: float = GRACE
+) -> AsyncIterator[tuple[Case, Upstream, grpc.aio.Channel]]:
     route = f"{ROUTE}, mode: shadow" if shadow else ROUTE
     with Upstream() as upstream:
         async with running(folder, policy(upstream.port, [route, OTHER]), grace=grace) as case:
@@ -126,11 +130,17 @@ NARROWER: Final[dict[str, Change]] = {
     "the destination gets other things": replacing(SVC, "allow: [OPERATIONAL, NAME, CONTENT], retention: 1d"),
     "the caller gets less": routed("allow: [OPERATIONAL, NAME]", "allow: [OPERATIONAL]"),
     "the caller gets other things": routed("allow: [OPERATIONAL, NAME]", "allow: [OPERATIONAL, USER_ID]"),
-    "a field is classified otherwise": replacing("destinations:", "classifications: {t.Note.op: {category: NAME}}\ndestinations:"),
-    "a field is bounded": replacing("destinations:", "classifications: {t.Note.op: {category: OPERATIONAL, max_length: 5}}\ndestinations:"),
+    "a field is classified otherwise": replacing(
+        "destinations:", "classifications: {t.Note.op: {category: NAME}}\ndestinations:"
+    ),
+    "a field is bounded": replacing(
+        "destinations:", "classifications: {t.Note.op: {category: OPERATIONAL, max_length: 5}}\ndestinations:"
+    ),
     "the IDs look otherwise": replacing("{1,9}", "{1,8}"),
     "the metadata is less": replacing("keys: {x-op: OPERATIONAL}", "keys: {}"),
-    "the route is gone": lambda text: text.replace(f"  - {{{ROUTE}", f"  - {{{ROUTE.replace('a.example', 'c.example')}"),
+    "the route is gone": lambda text: text.replace(
+        f"  - {{{ROUTE}", f"  - {{{ROUTE.replace('a.example', 'c.example')}"
+    ),
     "another destination": routed("destination: svc", "destination: raw"),
     "the caller is gone": routed("callers: {web:", "callers: {other:"),
     "other methods": routed("destination: svc", "methods: [t.Talk/One], destination: svc"),
@@ -153,8 +163,12 @@ WIDER: Final[dict[str, Change]] = {
     "another timeout": routed("destination: svc", "timeout: 30s, destination: svc"),
     "retries": routed("destination: svc", "retry: {max_attempts: 3, codes: [UNAVAILABLE]}, destination: svc"),
     "another caller more": routed("callers: {web:", f"callers: {{other: {{{FR}, allow: []}}, web:"),
-    "another route is gone": lambda text: text.replace(f"  - {{{OTHER}", f"  - {{{OTHER.replace('b.example', 'c.example')}"),
-    "another destination gets less": replacing("allow: [OPERATIONAL, CONTENT], retention", "allow: [OPERATIONAL], retention"),
+    "another route is gone": lambda text: text.replace(
+        f"  - {{{OTHER}", f"  - {{{OTHER.replace('b.example', 'c.example')}"
+    ),
+    "another destination gets less": replacing(
+        "allow: [OPERATIONAL, CONTENT], retention", "allow: [OPERATIONAL], retention"
+    ),
     "only watched": routed("destination: svc", "mode: shadow, destination: svc"),
 }
 
@@ -370,7 +384,9 @@ def items(path: str) -> bytes:
     """A request of a stream."""
     if path == EVENTS:
         return analytics_pb2.StreamEventsRequest(event=event("usr_1")).SerializeToString()
-    return emit_pb2.EmitStreamRequest(item=AnyMessage(type_url="type.googleapis.com/t.Note", value=note(op="a"))).SerializeToString()
+    return emit_pb2.EmitStreamRequest(
+        item=AnyMessage(type_url="type.googleapis.com/t.Note", value=note(op="a"))
+    ).SerializeToString()
 
 
 class Items:

@@ -13,7 +13,22 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from kannelle.privacy.v1.access_pb2 import AccessEntry
 
-from tests.proxied import CRM, VIDEO, Carrying, Script, Seen, Told, carrying, dialling, dns, listening, material, message_class, tell, uri
+from tests.proxied import (
+    CRM,
+    VIDEO,
+    Carrying,
+    Script,
+    Seen,
+    Told,
+    carrying,
+    dialling,
+    dns,
+    listening,
+    material,
+    message_class,
+    tell,
+    uri,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,7 +62,9 @@ def script(customers: Customers) -> Script:
     return customers.update
 
 
-async def update(gateway: Carrying, authority: str, paths: Sequence[str], **customer: Any) -> tuple[Told, Customers, AccessEntry]:
+async def update(
+    gateway: Carrying, authority: str, paths: Sequence[str], **customer: Any
+) -> tuple[Told, Customers, AccessEntry]:
     """Update the customer; what it tells, what there is then, and the call's entry."""
     request = message_class("UpdateCustomerRequest")(customer=customer, update_mask={"paths": paths})
 
@@ -99,7 +116,9 @@ async def test_an_upstream_changes_what_the_mask_names_and_it_got(
         (["seats"], {"seats": 4000}),
     ],
 )
-async def test_a_mask_that_would_end_empty_refuses_the_call(paths: list[str], customer: dict[str, Any], gateway: Carrying) -> None:
+async def test_a_mask_that_would_end_empty_refuses_the_call(
+    paths: list[str], customer: dict[str, Any], gateway: Carrying
+) -> None:
     told, customers, entry = await update(gateway, "enforce.example", paths, **customer)
     assert (told.code, told.text) == (grpc.StatusCode.FAILED_PRECONDITION, "none of a field mask's paths may leave")
     assert reason(told) == "MASK_EMPTY"
@@ -130,7 +149,9 @@ def asked(gateway: Carrying, held: Any, request: Any) -> Told:
         (uri(VIDEO), [], []),
     ],
 )
-async def test_a_caller_asks_for_what_it_may_have(caller: Any, asks: list[str], gets: list[str], gateway: Carrying) -> None:
+async def test_a_caller_asks_for_what_it_may_have(
+    caller: Any, asks: list[str], gets: list[str], gateway: Carrying
+) -> None:
     request = message_class("GetCustomerRequest")(read_mask={"paths": asks})
     with gateway.upstream.saying(lambda seen, requests, context: (b"" for _ in listening(seen, requests))) as seen:
         told = await asyncio.to_thread(asked, gateway, material(caller), request)
@@ -141,10 +162,13 @@ async def test_a_caller_asks_for_what_it_may_have(caller: Any, asks: list[str], 
 
 
 @pytest.mark.parametrize(
-    ("fields", "expected"), [({"read_mask": {"paths": ["name"]}}, "MASK_EMPTY"), ({"fields": {"paths": ["seats"]}}, "MASK_UNCLEAR")]
+    ("fields", "expected"),
+    [({"read_mask": {"paths": ["name"]}}, "MASK_EMPTY"), ({"fields": {"paths": ["seats"]}}, "MASK_UNCLEAR")],
 )
 async def test_a_caller_that_may_have_nothing_of_it_is_refused(fields: Any, expected: str, gateway: Carrying) -> None:
     with gateway.upstream.saying(lambda seen, requests, context: iter(())) as seen:
-        told = await asyncio.to_thread(asked, gateway, material(uri(VIDEO)), message_class("GetCustomerRequest")(**fields))
+        told = await asyncio.to_thread(
+            asked, gateway, material(uri(VIDEO)), message_class("GetCustomerRequest")(**fields)
+        )
     await gateway.entries(1)
     assert (told.code, reason(told), seen) == (grpc.StatusCode.FAILED_PRECONDITION, expected, [])

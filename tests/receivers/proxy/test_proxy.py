@@ -82,7 +82,9 @@ async def test_an_enforced_call_is_minimised_both_ways(method: str, gateway: Car
     asked, replied = COUNTS[method]
     with gateway.upstream.saying(answering(*[note(**REPLIED)] * replied, initial=INITIAL, trailing=TRAILING)) as seen:
         told, entry = await ask(gateway, "enforce.example", method)
-    assert [(one.path, one.messages) for one in seen] == [(f"/{SERVICE}/{method}", [note(user_id="usr_a", op="op1")] * asked)]
+    assert [(one.path, one.messages) for one in seen] == [
+        (f"/{SERVICE}/{method}", [note(user_id="usr_a", op="op1")] * asked)
+    ]
     assert sorted(seen[0].own) == [("x-key", "k"), ("x-op", "v1")]
     assert (told.code, told.text) == (grpc.StatusCode.OK, "")
     assert told.answers == [note(op="op2")] * replied
@@ -130,7 +132,12 @@ async def test_a_shadowed_call_passes_as_it_is(method: str, gateway: Carrying) -
 REFUSALS: Final = {
     "denied": ("{mode}-denied.example", "{method}", grpc.StatusCode.PERMISSION_DENIED, "the caller is not allowed"),
     "unknown method": ("{mode}.example", "{method}x", grpc.StatusCode.UNIMPLEMENTED, "no such method"),
-    "unknown authority": ("{mode}-other.example", "{method}", grpc.StatusCode.UNIMPLEMENTED, "no route has this authority"),
+    "unknown authority": (
+        "{mode}-other.example",
+        "{method}",
+        grpc.StatusCode.UNIMPLEMENTED,
+        "no route has this authority",
+    ),
 }
 
 
@@ -154,13 +161,17 @@ async def test_a_call_that_may_not_pass_goes_nowhere(method: str, mode: str, ref
 async def test_a_failure_passes_by_the_same_rules(method: str, mode: str, text: str, gateway: Carrying) -> None:
     asked, _ = COUNTS[method]
     answers = [note(**REPLIED)] if method in {"Down", "Both"} else []
-    script = failing(grpc.StatusCode.NOT_FOUND, "no Bo, bo@kannelle.example", initial=INITIAL, trailing=TRAILING, answers=answers)
+    script = failing(
+        grpc.StatusCode.NOT_FOUND, "no Bo, bo@kannelle.example", initial=INITIAL, trailing=TRAILING, answers=answers
+    )
     with gateway.upstream.saying(script) as seen:
         told, entry = await ask(gateway, f"{mode}.example", method)
     assert len(seen[0].messages) == asked
     assert (told.code, told.text) == (grpc.StatusCode.NOT_FOUND, text)
     assert told.answers == ([note(op="op2")] * len(answers) if mode == "enforce" else answers)
-    assert (told.initial, told.trailing) == (([*INITIAL], [*TRAILING]) if mode == "shadow" else ([("x-op", "v2")], [("x-op", "v3")]))
+    assert (told.initial, told.trailing) == (
+        ([*INITIAL], [*TRAILING]) if mode == "shadow" else ([("x-op", "v2")], [("x-op", "v3")])
+    )
     assert (entry.method, entry.code, entry.user_id) == (f"{SERVICE}/{method}", 5, "usr_a")
     assert entry.fields_stripped == 2 * asked + 3 * len(answers) + 4
 
@@ -270,4 +281,6 @@ async def test_a_certified_caller_that_no_route_names_is_denied(method: str, gat
         told = await asyncio.to_thread(blocking)
     assert (told.code, seen) == (grpc.StatusCode.PERMISSION_DENIED, [])
     (entry,) = await gateway.entries(1)
-    assert plain(entry) == AccessEntry(listener=LISTENER_INBOUND, method=f"{SERVICE}/{method}", peer=f"{VIDEO}/other", code=7)
+    assert plain(entry) == AccessEntry(
+        listener=LISTENER_INBOUND, method=f"{SERVICE}/{method}", peer=f"{VIDEO}/other", code=7
+    )

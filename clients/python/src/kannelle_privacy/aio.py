@@ -55,7 +55,9 @@ class Gateway:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.close()
 
 
@@ -67,7 +69,9 @@ def connect(address: str | None = None, credentials: grpc.ChannelCredentials | N
     return Gateway(grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS, interceptors=INTERCEPTORS))
 
 
-def outbound_channel(authority: str, address: str | None = None, options: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Channel:
+def outbound_channel(
+    authority: str, address: str | None = None, options: Sequence[tuple[str, Any]] = ()
+) -> grpc.aio.Channel:
     """A channel to the service that `authority` names, as `kannelle_privacy.outbound_channel` has it."""
     target = outbound_address() if address is None else check(address)
     return grpc.aio.insecure_channel(target, options=(*options, ("grpc.default_authority", authority), *OPTIONS))

@@ -130,7 +130,9 @@ def _told(call: Callable[..., Any], request: Any, *given: Any, **named: Any) -> 
 class Asyncio(grpc.aio.UnaryUnaryClientInterceptor):
     """Gives requests their IDs and errors their types, for asyncio: calls with one request."""
 
-    async def intercept_unary_unary(self, continuation: Callable[..., Any], client_call_details: Any, request: Any) -> Any:
+    async def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
         """Make a call. Raises GatewayError."""
         sent = identified(request)
         call = await continuation(client_call_details, sent)
@@ -141,7 +143,9 @@ class Asyncio(grpc.aio.UnaryUnaryClientInterceptor):
 class AsyncioStreams(grpc.aio.StreamUnaryClientInterceptor):
     """The same for asyncio: calls with a stream of requests. gRPC takes an interceptor for one kind of call only."""
 
-    async def intercept_stream_unary(self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any) -> Any:
+    async def intercept_stream_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
+    ) -> Any:
         """Make a call, which raises GatewayError when it is awaited: requests can't be written before this returns."""
         return _Call(await continuation(client_call_details, _identified(request_iterator)))
 

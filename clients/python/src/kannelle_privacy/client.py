@@ -50,7 +50,9 @@ class Gateway:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -69,7 +71,9 @@ def connect(address: str | None = None, credentials: grpc.ChannelCredentials | N
     return Gateway(grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS))
 
 
-def outbound_channel(authority: str, address: str | None = None, options: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:
+def outbound_channel(
+    authority: str, address: str | None = None, options: Sequence[tuple[str, Any]] = ()
+) -> grpc.Channel:
     """A channel to the service that `authority` names, through the gateway: its listener `outbound`, at `address` on this machine.
 
     Without an address: the one in PRIVACY_GATEWAY__LISTENERS__OUTBOUND__ADDRESS, or 127.0.0.1:14001. `options` are gRPC's. Raises

@@ -21,7 +21,13 @@ DETAILS: Final = "grpc-status-details-bin"
 
 _Code = grpc.StatusCode
 _REFUSALS: Final = frozenset(
-    {_Code.INVALID_ARGUMENT, _Code.FAILED_PRECONDITION, _Code.PERMISSION_DENIED, _Code.UNIMPLEMENTED, _Code.RESOURCE_EXHAUSTED}
+    {
+        _Code.INVALID_ARGUMENT,
+        _Code.FAILED_PRECONDITION,
+        _Code.PERMISSION_DENIED,
+        _Code.UNIMPLEMENTED,
+        _Code.RESOURCE_EXHAUSTED,
+    }
 )
 
 

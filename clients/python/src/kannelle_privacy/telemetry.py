@@ -28,11 +28,24 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 DEFAULT_FIELDS: Final = frozenset(
-    {"user.id", "user.email", "kannelle.workspace.id", "kannelle.video.id", "kannelle.video.codec", "kannelle.video.duration_s"}
+    {
+        "user.id",
+        "user.email",
+        "kannelle.workspace.id",
+        "kannelle.video.id",
+        "kannelle.video.codec",
+        "kannelle.video.duration_s",
+    }
 )
 """What a log record may be about, as Kannelle's policy has it."""
 
-_SEVERITIES: Final = (SeverityNumber.TRACE, SeverityNumber.DEBUG, SeverityNumber.INFO, SeverityNumber.WARN, SeverityNumber.ERROR)
+_SEVERITIES: Final = (
+    SeverityNumber.TRACE,
+    SeverityNumber.DEBUG,
+    SeverityNumber.INFO,
+    SeverityNumber.WARN,
+    SeverityNumber.ERROR,
+)
 
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 """What every record has of its own: arguments, texts and tracebacks among it."""
@@ -50,7 +63,11 @@ class TemplateHandler(logging.Handler):
     """
 
     def __init__(
-        self, provider: AnyLoggerProvider | None = None, *, fields: Collection[str] = DEFAULT_FIELDS, level: int = logging.NOTSET
+        self,
+        provider: AnyLoggerProvider | None = None,
+        *,
+        fields: Collection[str] = DEFAULT_FIELDS,
+        level: int = logging.NOTSET,
     ) -> None:
         """Without a `provider`, the global one counts. Raises ValueError if one of the `fields` is an attribute of every record."""
         super().__init__(level)
@@ -95,7 +112,9 @@ class TemplateHandler(logging.Handler):
 class Telemetry:
     """The SDK, set up. A context manager, which shuts it down at its end; so does the end of the process."""
 
-    def __init__(self, tracers: TracerProvider, meters: MeterProvider, loggers: LoggerProvider, undo: Callable[[], None]) -> None:
+    def __init__(
+        self, tracers: TracerProvider, meters: MeterProvider, loggers: LoggerProvider, undo: Callable[[], None]
+    ) -> None:
         self.tracers = tracers
         self.meters = meters
         self.loggers = loggers
@@ -119,7 +138,9 @@ class Telemetry:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.shutdown()
 
 
@@ -157,7 +178,9 @@ def setup(
     trace.set_tracer_provider(tracers)
     metrics.set_meter_provider(meters)
     _logs.set_logger_provider(loggers)
-    return Telemetry(tracers, meters, loggers, _installed(TemplateHandler(loggers, fields=declared, level=level), level))
+    return Telemetry(
+        tracers, meters, loggers, _installed(TemplateHandler(loggers, fields=declared, level=level), level)
+    )
 
 
 def _installed(handler: logging.Handler, level: int) -> Callable[[], None]:
@@ -175,7 +198,11 @@ def _installed(handler: logging.Handler, level: int) -> Callable[[], None]:
 
 def _check_unset() -> None:
     # Each signal has a stand-in until its provider is set; asking for it sets nothing.
-    found = {"tracer": trace.get_tracer_provider(), "meter": metrics.get_meter_provider(), "logger": _logs.get_logger_provider()}
+    found = {
+        "tracer": trace.get_tracer_provider(),
+        "meter": metrics.get_meter_provider(),
+        "logger": _logs.get_logger_provider(),
+    }
     taken = [name for name, provider in found.items() if "Proxy" not in type(provider).__name__]
     if taken:
         raise RuntimeError(f"OpenTelemetry is set up already ({', '.join(taken)} provider): call setup once, and first")

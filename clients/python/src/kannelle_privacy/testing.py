@@ -55,7 +55,9 @@ class FakeGateway:
         server.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._server is not None:
             self._server.stop(None).wait()
 
@@ -80,7 +82,10 @@ class FakeGateway:
         if code is grpc.StatusCode.OK:
             raise ValueError("code: OK is no refusal")
         receipt_pb2.Reason.Value(f"REASON_{reason}")
-        details = [ErrorInfo(reason=reason, domain="privacy.kannelle"), *([] if retry_after is None else [_retry(retry_after)])]
+        details = [
+            ErrorInfo(reason=reason, domain="privacy.kannelle"),
+            *([] if retry_after is None else [_retry(retry_after)]),
+        ]
         status = Status(code=code.value[0], message="refused by the fake", details=map(_packed, details))
         self._refusals.extend([status] * times)
 

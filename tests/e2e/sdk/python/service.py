@@ -27,9 +27,7 @@ PLANTED: Final = json.loads(Path(__file__).parents[1].joinpath("planted.json").r
 P: Final = PLANTED["personal"]
 USER: Final = {"user.id": PLANTED["may_pass"]["user_id"], "user.email": PLANTED["may_pass"]["work_email"]}
 
-TEXT: Final = (
-    f"{P['name']} <{P['email']}>, {P['phone']}, {P['street']}, from {P['address']} with {P['token']} paid by {P['card']} for {P['title']}"
-)
+TEXT: Final = f"{P['name']} <{P['email']}>, {P['phone']}, {P['street']}, from {P['address']} with {P['token']} paid by {P['card']} for {P['title']}"
 
 PERSONAL: Final = {
     "user.name": P["name"],
@@ -96,15 +94,21 @@ def errors() -> Iterator[BaseException]:
 
 def spans() -> None:
     """Names, attributes, events, links, statuses, exceptions."""
-    where = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState([("acme", quote(P["email"]))]))
-    with tracer.start_as_current_span("export video", links=[Link(where, PERSONAL)], attributes={**PERSONAL, **USER}) as span:
+    where = SpanContext(
+        1, 2, is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState([("acme", quote(P["email"]))])
+    )
+    with tracer.start_as_current_span(
+        "export video", links=[Link(where, PERSONAL)], attributes={**PERSONAL, **USER}
+    ) as span:
         span.set_attribute("kannelle.video.id", "vid_e2e1")
         span.add_event(f"opened by {P['name']}", PERSONAL)
         span.add_event("opened", {**USER, **PERSONAL})
         span.set_status(Status(StatusCode.ERROR, TEXT))
     for kind in SpanKind:
         tracer.start_span(f"{kind.name} for {TEXT}", kind=kind).end()
-    tracer.start_span(f"GET /people/{P['email']}", kind=SpanKind.SERVER, attributes={"http.request.method": "GET"}).end()
+    tracer.start_span(
+        f"GET /people/{P['email']}", kind=SpanKind.SERVER, attributes={"http.request.method": "GET"}
+    ).end()
     for error in errors():
         with suppress(BaseException), tracer.start_as_current_span("fails") as span:
             fail(error)
@@ -136,7 +140,12 @@ def logs() -> None:
     logger = _logs.get_logger("video.events", attributes=PERSONAL)
     nested = {"who": {"name": P["name"], "mails": [P["email"], {"phone": P["phone"]}]}}
     for body in (TEXT, {**PERSONAL, **nested}, [P["name"], [P["email"]]], TEXT.encode(), None):
-        logger.emit(severity_number=SeverityNumber.INFO, severity_text=P["name"], body=body, attributes={**PERSONAL, **nested, **USER})
+        logger.emit(
+            severity_number=SeverityNumber.INFO,
+            severity_text=P["name"],
+            body=body,
+            attributes={**PERSONAL, **nested, **USER},
+        )
     logger.emit(event_name=f"signed in: {P['email']}", body="sign-in succeeded", exception=NoSuchPerson(TEXT))
 
 
@@ -217,7 +226,9 @@ def greet(request: bytes, context: grpc.ServicerContext) -> bytes:
 def over_grpc() -> None:
     """A server, and a client that calls it."""
     server = grpc.server(ThreadPoolExecutor(2))
-    handler = grpc.method_handlers_generic_handler("acme.video.v1.VideoService", {"Greet": grpc.unary_unary_rpc_method_handler(greet)})
+    handler = grpc.method_handlers_generic_handler(
+        "acme.video.v1.VideoService", {"Greet": grpc.unary_unary_rpc_method_handler(greet)}
+    )
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

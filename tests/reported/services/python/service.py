@@ -153,7 +153,9 @@ def in_databases() -> None:
 if __name__ == "__main__":
     LOG.setLevel(logging.INFO)
     LOG.info("server started")
-    metrics.get_meter("kannelle.video", "1.4.2").create_counter("videos.exported", "{video}").add(1, {"kannelle.video.codec": "h264"})
+    metrics.get_meter("kannelle.video", "1.4.2").create_counter("videos.exported", "{video}").add(
+        1, {"kannelle.video.codec": "h264"}
+    )
     fail()
     asyncio.run(over_http())
     over_grpc()
