@@ -6,7 +6,10 @@ from gateway.pipe.signals import hold_early
 
 
 def main() -> None:
-    """Run the command that the arguments name. What loads commands takes a while, in which a signal would end the filter and its writer."""
+    """Run the command that the arguments name.
+
+    What loads commands takes a while, in which a signal would end the filter and its writer.
+    """
     hold_early(sys.argv[1:])
     from gateway.cli import main as commands  # noqa: PLC0415
 

@@ -71,8 +71,10 @@ OWN: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE
 """The gateway's own services on `local`, OTLP apart."""
 
 SWITCH_SECONDS: Final = 0.0002
-"""How long one thread may keep Python to itself when others want it. A call and its commit ask for it some thirty times: with the usual
-5 ms, work that is costly would hold up everybody's calls.
+"""How long one thread may keep Python to itself when others want it.
+
+A call and its commit ask for it some thirty times: with the usual 5 ms, work that is costly would hold up everybody's
+calls.
 """
 
 LEAVING: Final = 2.0
@@ -143,7 +145,10 @@ class Gateway:
         self._otlp_http = self._built_http()
 
     async def start(self) -> Mapping[str, str]:
-        """Listen; the address of each listener that is on, with the port that was free where 0 was asked for. Raises BadConfig."""
+        """Listen; the address of each listener that is on, with the port that was free where 0 was asked for.
+
+        Raises BadConfig.
+        """
         self._access.start()
         self._depot.start()
         if ratio := self._config.telemetry.traces.ratio:

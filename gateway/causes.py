@@ -64,8 +64,9 @@ _CUT_SHORT: Final = "Internal error from Core"
 def cause_of(code: grpc.StatusCode, text: str, *, ready: bool, tls: bool) -> Cause | None:
     """The cause of a failure that is gRPC's own; None for a status that the upstream sent.
 
-    Nothing marks gRPC's own. It is for the caller to see that the status has no trailers. A call without a connection fails only while
-    there is none (`ready`), so that an upstream that passes on what it was told of another can't be mistaken for one that is away.
+    Nothing marks gRPC's own. It is for the caller to see that the status has no trailers. A call without a connection
+    fails only while there is none (`ready`), so that an upstream that passes on what it was told of another can't be
+    mistaken for one that is away.
     """
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Cause.UPSTREAM_TIMEOUT if text == "Deadline Exceeded" else None
@@ -85,6 +86,7 @@ def _unconnected(text: str, *, tls: bool) -> Cause:
         if part in text:
             return cause
     if any(part in text for part in _HUNG_UP):
-        # The handshake is over for us, and the other side hangs up before it says a word of HTTP/2: it has seen our certificate.
+        # The handshake is over for us, and the other side hangs up before it says a word of HTTP/2: it has seen our
+        # certificate.
         return Cause.UPSTREAM_REFUSES_US if tls else Cause.UPSTREAM_RESET
     return Cause.UPSTREAM_FAILED

@@ -1,4 +1,7 @@
-"""What stores and sends, by role: an outbox with its couriers, a hub that has one, or both. Put together here, used by `app.py`."""
+"""What stores and sends, by role: an outbox with its couriers, a hub that has one, or both.
+
+Put together here, used by `app.py`.
+"""
 
 from __future__ import annotations
 

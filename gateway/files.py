@@ -29,7 +29,10 @@ class Unreadable(Exception):
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:
-    """The content of a regular file, reached by symbolic links or not. Raises OSError, and Unreadable if it is none or too large."""
+    """The content of a regular file, reached by symbolic links or not.
+
+    Raises OSError, and Unreadable if it is none or too large.
+    """
     _check(status(path).st_mode)
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(fd, "rb") as file:

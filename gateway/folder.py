@@ -54,7 +54,10 @@ def sync_folder(path: Path) -> None:
 
 
 def flaws(folder: Path, is_own: Callable[[str], bool]) -> Iterator[Flaw]:
-    """Yield what is wrong with a folder for its owner only, or with what would make it, and with its own files. Changes nothing."""
+    """Yield what is wrong with a folder for its owner only, or with what would make it, and with its own files.
+
+    Changes nothing.
+    """
     try:
         found = folder.stat()
     except FileNotFoundError:
@@ -163,7 +166,10 @@ def _close(path: Path, to: int) -> None:
 
 
 def remove_plans(folder: Path) -> None:
-    """Remove an earlier version's file of plans, which nothing reads any more. What only has its name stays, and so does what can't go."""
+    """Remove an earlier version's file of plans, which nothing reads any more.
+
+    What only has its name stays, and so does what can't go.
+    """
     path = folder / FORMER_PLANS
     with suppress(OSError, Unreadable, msgspec.MsgspecError):
         msgspec.json.decode(read_regular(path, MAX_PLANS_BYTES), type=dict[str, float])

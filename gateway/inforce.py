@@ -1,4 +1,7 @@
-"""What is in force: one immutable value in one place, replaced in one statement. Whoever works by it asks for it once."""
+"""What is in force: one immutable value in one place, replaced in one statement.
+
+Whoever works by it asks for it once.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,10 @@ class Switch(msgspec.Struct, frozen=True):
     review: Callable[[], None]
 
     def put(self, loaded: Loaded) -> None:
-        """Put something in force, and open its exporters here. Blocks: for the start. Raises BadConfig, and then nothing has changed."""
+        """Put something in force, and open its exporters here.
+
+        Blocks: for the start. Raises BadConfig, and then nothing has changed.
+        """
         self._put(loaded, self.depot.open(loaded.file.policy, loaded.contract, loaded.file.origin))
 
     async def replace(self, loaded: Loaded) -> None:

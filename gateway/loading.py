@@ -1,4 +1,7 @@
-"""Files in, everything compiled out: what a gateway puts in force, at its start and at each reload. Nothing here listens or sends."""
+"""Files in, everything compiled out: what a gateway puts in force, at its start and at each reload.
+
+Nothing here listens or sends.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,8 @@ LISTED: Final = "these are about other contracts, as `elsewhere` says: %s"
 class Loaded(msgspec.Struct, frozen=True):
     """A policy and its contracts, and what they come to.
 
-    `digest`: SHA-256 over all plans, equal in every gateway that decides alike. `contracts`: SHA-256 over all descriptors, without
-    comments. `files`: those that all of it was read from.
+    `digest`: SHA-256 over all plans, equal in every gateway that decides alike. `contracts`: SHA-256 over all
+    descriptors, without comments. `files`: those that all of it was read from.
     """
 
     file: PolicyFile

@@ -1,7 +1,7 @@
 """The nouns: category, classification, destination's kind, subject, facts, release, receipt.
 
-All are frozen. Plans, which are data too, live in `plan.py`. Those of which each item has its own are not looked through for circles,
-which they can't be part of: else a call with thousands of items would hold everybody up.
+All are frozen. Plans, which are data too, live in `plan.py`. Those of which each item has its own are not looked
+through for circles, which they can't be part of: else a call with thousands of items would hold everybody up.
 """
 
 from __future__ import annotations
@@ -106,7 +106,10 @@ class FieldPrivacy(msgspec.Struct, frozen=True):
     """The most that a number may be."""
 
     without: tuple[Detector, ...] = ()
-    """Detectors that don't look into this value, inside the EU: `phone`, `ip`, `email`. Needs a `pattern`; no annotation can say it."""
+    """Detectors that don't look into this value, inside the EU: `phone`, `ip`, `email`.
+
+    Needs a `pattern`; no annotation can say it.
+    """
 
     @property
     def bounded(self) -> bool:
@@ -127,8 +130,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     """What a decision may know beside the item itself.
 
     `received_ns` is the time of receipt in nanoseconds since 1970. `directory` says whether a directory is configured;
-    `verified` holds the domains, as lower-case A-labels, that it has verified for the subject's workspace. `personal`: the subject's own
-    address is not a business one.
+    `verified` holds the domains, as lower-case A-labels, that it has verified for the subject's workspace. `personal`:
+    the subject's own address is not a business one.
     """
 
     received_ns: int
@@ -179,19 +182,25 @@ class Stripped(msgspec.Struct, frozen=True):
 
 
 Trail = tuple[Any, str] | None
-"""A place in a message: the place above it and a name, in which `[*]` stands for list indices and map keys. None is the message itself."""
+"""A place in a message: the place above it and a name, in which `[*]` stands for list indices and map keys.
+
+None is the message itself.
+"""
 
 Notes = Mapping[tuple[Trail, Reason, FieldVerdict], int]
-"""How often values at a place were stripped, masked, or kept and counted, for a reason. Spelt out only when somebody asks: see
-`Release.stripped`."""
+"""How often values at a place were stripped, masked, or kept and counted, for a reason.
+
+Spelt out only when somebody asks: see `Release.stripped`.
+"""
 
 
 class Release(msgspec.Struct, frozen=True, gc=False):
     """Minimised bytes of one item for one destination. Only `gateway.minimise` makes one.
 
-    `payload` is a message of type `type`, `plan` the digest of the plan that made it. `unplanned`, where it was counted: how many of the
-    item's fields the plan doesn't have. `lost`, where it is the item's turn: the same by category, times the items that it stands for.
-    `personal`: the item is about somebody without a business account, which what is left of it may no longer show.
+    `payload` is a message of type `type`, `plan` the digest of the plan that made it. `unplanned`, where it was
+    counted: how many of the item's fields the plan doesn't have. `lost`, where it is the item's turn: the same by
+    category, times the items that it stands for. `personal`: the item is about somebody without a business account,
+    which what is left of it may no longer show.
     """
 
     destination: str
@@ -215,9 +224,10 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 class Parcel(msgspec.Struct, frozen=True, gc=False):
     """A release on its way, with what its delivery must know beside.
 
-    `key`, 16 bytes, is the same each time that the same is sent again, here and to the recipient. `mark`, 8 bytes, tells the item that it
-    was made of from others; it is empty where nobody can send the item again under this key. `received_ns` is the time of the item's
-    receipt, in nanoseconds since 1970. `subjects` are keyed hashes of the identifiers and addresses in the payload.
+    `key`, 16 bytes, is the same each time that the same is sent again, here and to the recipient. `mark`, 8 bytes,
+    tells the item that it was made of from others; it is empty where nobody can send the item again under this key.
+    `received_ns` is the time of the item's receipt, in nanoseconds since 1970. `subjects` are keyed hashes of the
+    identifiers and addresses in the payload.
     """
 
     release: Release

@@ -20,8 +20,8 @@ MAX_PATTERN: Final = 4096
 _MAX_MEM: Final = 1 << 20
 """Bytes that one compiled pattern and its automata may take."""
 
-# One lexical unit of RE2's syntax at a time, so that a quantifier is told from the same character escaped or inside a class.
-# (https://github.com/google/re2/wiki/Syntax)
+# One lexical unit of RE2's syntax at a time, so that a quantifier is told from the same character escaped or inside a
+# class. (https://github.com/google/re2/wiki/Syntax)
 _UNIT: Final = re.compile(
     r"""
     (?P<raw>\\[QC])
@@ -59,7 +59,10 @@ class Pattern(Protocol):
 
 @lru_cache(maxsize=1024)
 def compile_pattern(pattern: str) -> Pattern:
-    """Compile `pattern`. Raises ValueError, with a text fit for the operator, if it is not RE2 or may match values of any length."""
+    """Compile `pattern`.
+
+    Raises ValueError, with a text fit for the operator, if it is not RE2 or may match values of any length.
+    """
     _check(pattern)
     try:
         compiled: Pattern = re2.compile(pattern, _options())
@@ -71,7 +74,10 @@ def compile_pattern(pattern: str) -> Pattern:
 
 
 def max_chars(pattern: str) -> int:
-    """Return how many characters a pattern that compiles may match at most. In doubt, as with escapes of several characters, more."""
+    """Return how many characters a pattern that compiles may match at most.
+
+    In doubt, as with escapes of several characters, more.
+    """
     around: list[tuple[int, int]] = []
     longest = width = atom = 0
     for unit in _WIDTH.finditer(pattern):

@@ -1,6 +1,7 @@
 """A plan: what one destination gets of one message type, as data.
 
-Language-neutral and complete: an engine needs nothing else. Only `gateway.policy.compile` makes plans; `Plan.load` reads one back.
+Language-neutral and complete: an engine needs nothing else. Only `gateway.policy.compile` makes plans; `Plan.load`
+reads one back.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class UserId(msgspec.Struct, frozen=True, tag="user_id"):
 class WorkEmail(msgspec.Struct, frozen=True, tag="work_email"):
     """A business address, normalised, that passes `text`.
 
-    `outside`: beyond the EU, where a directory must know the domain. `vendor`: a personal address withholds the item. Domains where people
-    have mail of their own are those of the detectors' data, with `personal` and without `business`, each with all below it. Where two
-    that are known stand one above the other, the longer one decides.
+    `outside`: beyond the EU, where a directory must know the domain. `vendor`: a personal address withholds the item.
+    Domains where people have mail of their own are those of the detectors' data, with `personal` and without
+    `business`, each with all below it. Where two that are known stand one above the other, the longer one decides.
     """
 
     outside: bool
@@ -43,8 +44,8 @@ class WorkEmail(msgspec.Struct, frozen=True, tag="work_email"):
 class Text(msgspec.Struct, frozen=True, tag="text"):
     """A string of `one_of`, or one that matches `pattern` and `max_length`; nothing of `detect` may hide in it.
 
-    `name`: one that isn't listed must not say, unmistakably, what is never collected (`gateway/detectors/data/prohibited.json`).
-    One that as a whole is of a kind in `spare` holds no card.
+    `name`: one that isn't listed must not say, unmistakably, what is never collected
+    (`gateway/detectors/data/prohibited.json`). One that as a whole is of a kind in `spare` holds no card.
     """
 
     pattern: str = ""
@@ -150,15 +151,18 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class Attributes(msgspec.Struct, frozen=True, tag="attributes"):
-    """An OTLP `KeyValue`, as raw bytes. The rule of its key is `exact`'s, else that of the longest of `prefixes` that it starts with.
+    """An OTLP `KeyValue`, as raw bytes.
 
-    A key under a prefix must be a token in which nothing personal hides, and not say, unmistakably, what is never collected
-    (`gateway/detectors/data/prohibited.json`); under one of `impersonal`, what follows the prefix must say nothing personal either
-    (`personal.json`). An array's elements are judged one by one, in an array none; bytes are stripped. The strings and numbers that are
-    left, written as one, must hold nothing of the string rule's `detect` (no card counts where it has a `spare`), or the array is stripped:
-    joined by blanks, by commas, and by nothing where all are letters and digits; where one is a decimal, by commas, and only coordinates
-    count; with fewer than six digits they hold nothing. An entry of a key-value list is judged by its path: the keys that lead to it and
-    its own, joined with dots. An array or a list of which nothing is left is stripped.
+    The rule of its key is `exact`'s, else that of the longest of `prefixes` that it starts with.
+
+    A key under a prefix must be a token in which nothing personal hides, and not say, unmistakably, what is never
+    collected (`gateway/detectors/data/prohibited.json`); under one of `impersonal`, what follows the prefix must say
+    nothing personal either (`personal.json`). An array's elements are judged one by one, in an array none; bytes are
+    stripped. The strings and numbers that are left, written as one, must hold nothing of the string rule's `detect` (no
+    card counts where it has a `spare`), or the array is stripped: joined by blanks, by commas, and by nothing where all
+    are letters and digits; where one is a decimal, by commas, and only coordinates count; with fewer than six digits
+    they hold nothing. An entry of a key-value list is judged by its path: the keys that lead to it and its own, joined
+    with dots. An array or a list of which nothing is left is stripped.
     """
 
     exact: dict[str, Value]
@@ -226,8 +230,9 @@ class Presence(StrEnum):
 class FieldPlan(msgspec.Struct, frozen=True):
     """A field that may leave.
 
-    `kind` is protobuf's name of the type on the wire (`string`, `sint32`, `message`, `group`, …). A message whose rule reads raw bytes has
-    kind `bytes`. `message` is the index of its type, `enum` the numbers it may have, `rule` an index into the plan's rules, for each value.
+    `kind` is protobuf's name of the type on the wire (`string`, `sint32`, `message`, `group`, …). A message whose rule
+    reads raw bytes has kind `bytes`. `message` is the index of its type, `enum` the numbers it may have, `rule` an
+    index into the plan's rules, for each value.
     """
 
     number: int
@@ -262,7 +267,8 @@ class MessagePlan(msgspec.Struct, frozen=True):
 class MaskField(msgspec.Struct, frozen=True):
     """A field that a mask's path may name, since something of it leaves.
 
-    `many`: it is a list or a map. `whole`: nothing in it is stripped by plan. `below` is the index of the message that it holds.
+    `many`: it is a list or a map. `whole`: nothing in it is stripped by plan. `below` is the index of the message that
+    it holds.
     """
 
     name: str
@@ -273,7 +279,10 @@ class MaskField(msgspec.Struct, frozen=True):
 
 
 class MaskTarget(msgspec.Struct, frozen=True):
-    """A message type that a mask speaks of, or one below it. `whole`: no field of it is stripped by plan, here or below."""
+    """A message type that a mask speaks of, or one below it.
+
+    `whole`: no field of it is stripped by plan, here or below.
+    """
 
     fields: tuple[MaskField, ...]
     whole: bool
@@ -331,8 +340,8 @@ class SubjectPlan(msgspec.Struct, frozen=True):
 class EnvelopePlan(msgspec.Struct, frozen=True):
     """What one recipient gets of a call beside its messages: metadata by key, and the status's text.
 
-    A key's rule judges its value; None lets it pass as it is. Of `baggage` and `tracestate`, the entries listed, likewise. Without
-    `message` the text is the code's fixed one.
+    A key's rule judges its value; None lets it pass as it is. Of `baggage` and `tracestate`, the entries listed,
+    likewise. Without `message` the text is the code's fixed one.
     """
 
     recipient: str

@@ -28,8 +28,10 @@ KEYS: Final = "keys"
 """The secret of keyed hashes, a file in the state folder."""
 
 MIN_FREE_BYTES: Final = 1024 * 1024
-"""What a volume must have free for a state folder to begin on it. Where one is already, a full volume hinders no start: what is stored
-must be delivered."""
+"""What a volume must have free for a state folder to begin on it.
+
+Where one is already, a full volume hinders no start: what is stored must be delivered.
+"""
 
 
 class Preflight(msgspec.Struct, frozen=True):
@@ -40,7 +42,9 @@ class Preflight(msgspec.Struct, frozen=True):
 
 
 def preflight(config: Config, origin: Origin, load: Callable[[], Loaded], *, exports: bool = True) -> Preflight:
-    """Check everything; `load` reads policy and contracts. `exports`: whether the policy's exporters will be opened here.
+    """Check everything; `load` reads policy and contracts.
+
+    `exports`: whether the policy's exporters will be opened here.
 
     Raises BadConfig, with a line for each fault.
     """

@@ -1,4 +1,6 @@
-"""Files that change under a running gateway: seen, loaded, and put in force if they are sound. What was in force stays if they aren't.
+"""Files that change under a running gateway: seen, loaded, and put in force if they are sound.
+
+What was in force stays if they aren't.
 
 What is loaded, and what it means to be in force, is the caller's.
 """
@@ -167,7 +169,10 @@ def _reason(error: BaseException) -> str:
 
 
 def _marks(paths: Iterable[Path]) -> Iterator[Mark]:
-    """The mark of each file, also in folders below. Links are followed: Kubernetes changes a volume by pointing `..data` elsewhere."""
+    """The mark of each file, also in folders below.
+
+    Links are followed: Kubernetes changes a volume by pointing `..data` elsewhere.
+    """
     waiting = [str(path) for path in paths]
     folders: set[tuple[int, int]] = set()
     while waiting:

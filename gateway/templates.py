@@ -1,4 +1,6 @@
-"""The constant texts that Python code logs, read from its source: what `otlp.log_templates` of a policy may list. Nothing is run.
+"""The constant texts that Python code logs, read from its source: what `otlp.log_templates` of a policy may list.
+
+Nothing is run.
 
 Which of them may be listed is for a reader to say. Files and commands are in `cli/templates.py`.
 """

@@ -44,7 +44,8 @@ _CURVES: Final = (ec.SECP256R1, ec.SECP384R1)
 class Validity(StrEnum):
     """How near the end of a certificate is.
 
-    EXPIRES_SOON in its last month, EXPIRES_VERY_SOON in its last week; of one that lives shortly, in the last third and tenth of its time.
+    EXPIRES_SOON in its last month, EXPIRES_VERY_SOON in its last week; of one that lives shortly, in the last third and
+    tenth of its time.
     """
 
     VALID = "valid"
@@ -63,7 +64,10 @@ class Expiry(msgspec.Struct, frozen=True):
     seconds: float
 
     def validity(self, now: datetime) -> Validity:
-        """How near the end is. A chain needs all of it; among those who are trusted one may be there beside its successor."""
+        """How near the end is.
+
+        A chain needs all of it; among those who are trusted one may be there beside its successor.
+        """
         left = (self.not_after - now).total_seconds()
         if left < 0:
             return Validity.EXPIRED_IN_PART if self.certificate == "ca" and now <= self.last else Validity.EXPIRED
@@ -116,7 +120,10 @@ class BadTls(BadConfig):
 
 
 def read(tls: Tls) -> Material:
-    """What the files hold, as `examine` does. An expired certificate loads, and the log says so. Raises BadTls, with all faults."""
+    """What the files hold, as `examine` does.
+
+    An expired certificate loads, and the log says so. Raises BadTls, with all faults.
+    """
     material = examine(tls)
     tell(tls, material, datetime.now(UTC))
     return material
@@ -193,7 +200,9 @@ def _public(key: str, path: Path, pem: bytes) -> PublicKeyTypes:
 
 
 class Certificates:
-    """The material in use. `generation` counts its changes, so that whoever built a channel knows when to build it anew.
+    """The material in use.
+
+    `generation` counts its changes, so that whoever built a channel knows when to build it anew.
 
     gRPC asks from threads of its own, so what changes is one attribute.
     """
@@ -238,7 +247,10 @@ class Certificates:
             )
 
     def server_credentials(self) -> grpc.ServerCredentials:
-        """For a server whose callers must have a certificate. A new connection gets the material of its moment; TLS 1.2 is the least."""
+        """For a server whose callers must have a certificate.
+
+        A new connection gets the material of its moment; TLS 1.2 is the least.
+        """
         served, material = self._now
 
         def fetch() -> grpc.ServerCertificateConfiguration | None:

@@ -1,7 +1,8 @@
 """Ask buf whether the protos break what others build on.
 
-They are compared with the last release's; before there is one, with those of origin/main or else the last commit where they differ.
-`python protos/breaking.py [REVISION]` exits with 100 on a break, as buf does. Reads the local repository only.
+They are compared with the last release's; before there is one, with those of origin/main or else the last commit where
+they differ. `python protos/breaking.py [REVISION]` exits with 100 on a break, as buf does. Reads the local repository
+only.
 """
 
 from __future__ import annotations

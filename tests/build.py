@@ -77,7 +77,10 @@ def policy(more: str = "", flows: str = "{}") -> PolicyFile:
 
 
 def proto(body: str, head: str = HEAD) -> str:
-    """A proto file. `@NAME` after a field stands for its category, `@{category: NAME, min: 1}` for its whole classification."""
+    """A proto file.
+
+    `@NAME` after a field stands for its category, `@{category: NAME, min: 1}` for its whole classification.
+    """
     body = re.sub(
         r"@\{(.*?)\}(?=\s*[;,\]])", lambda match: f"[(kannelle.privacy.v1.field) = {{{_named(match[1])}}}]", body
     )

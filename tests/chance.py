@@ -1,4 +1,7 @@
-"""Random contracts, drawn from a string of bytes, so that hypothesis can shrink what it finds. Their messages are in `wire.py`."""
+"""Random contracts, drawn from a string of bytes, so that hypothesis can shrink what it finds.
+
+Their messages are in `wire.py`.
+"""
 
 from __future__ import annotations
 

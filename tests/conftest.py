@@ -10,5 +10,6 @@ from hypothesis import settings
 settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
 
-# A server that goes is an argument of gRPC's own log record at DEBUG: whoever keeps that record, as caplog does, crashes with it.
+# A server that goes is an argument of gRPC's own log record at DEBUG: whoever keeps that record, as caplog does,
+# crashes with it.
 logging.getLogger("grpc._cython.cygrpc").setLevel(logging.INFO)

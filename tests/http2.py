@@ -1,4 +1,7 @@
-"""Just enough HTTP/2 to say what no client library says: any bytes as a path, header or message. It reads frames, not their meaning."""
+"""Just enough HTTP/2 to say what no client library says: any bytes as a path, header or message.
+
+It reads frames, not their meaning.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The slow oracle: it walks a message of the original type and deletes what isn't allowed. Obviously right, and nothing else.
+"""The slow oracle: it walks a message of the original type and deletes what isn't allowed.
 
-It shares with the engine only `judge`, the single detectors, address reading and which message a mask speaks of; no projection, no plan,
-nothing remembered. Masks are `oracle_masks.py`'s.
+Obviously right, and nothing else.
+
+It shares with the engine only `judge`, the single detectors, address reading and which message a mask speaks of; no
+projection, no plan, nothing remembered. Masks are `oracle_masks.py`'s.
 """
 
 from __future__ import annotations

@@ -69,7 +69,10 @@ class Masks:
                 _narrow(mask, lambda path: self._left(field, found, path, _is_in(places), _starts(places)))  # noqa: B023
 
     def _own(self, message: Any) -> list[FieldDescriptor]:
-        """The fields of masks that are there. Of a map also by entries that the runtime doesn't know, for what else is in them."""
+        """The fields of masks that are there.
+
+        Of a map also by entries that the runtime doesn't know, for what else is in them.
+        """
         present = {field.number for field, value in message.ListFields() if not field.is_repeated or len(value)}
         unknown = {one.field_number for one in UnknownFieldSet(message) if one.wire_type == 2}  # type: ignore[attr-defined]
         masks = [field for field in self._contract.fields(message.DESCRIPTOR) if _holds(field) == "mask"]

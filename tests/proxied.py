@@ -259,7 +259,10 @@ def dns(text: str) -> Name:
 
 
 def material(*names: Name, ca: trustme.CA = CA, lasting: timedelta = timedelta(hours=1)) -> Material:
-    """A certificate with these alternative names, which trustme makes of no URI. It began an hour ago and lasts so long from now."""
+    """A certificate with these alternative names, which trustme makes of no URI.
+
+    It began an hour ago and lasts so long from now.
+    """
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     root = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
     serial = x509.random_serial_number()

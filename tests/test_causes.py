@@ -1,4 +1,7 @@
-"""Texts of gRPC's that no server can be made to cause at will. Those that one can are met in tests/e2e/test_proxy_causes.py."""
+"""Texts of gRPC's that no server can be made to cause at will.
+
+Those that one can are met in tests/e2e/test_proxy_causes.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the Python client's log handler sends of a record: its template, the fields declared, an exception's type. Never more."""
+"""What the Python client's log handler sends of a record: its template, the fields declared, an exception's type.
+
+Never more.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Telemetry by the Python client: one call sends all signals through a gateway. What becomes of a log record is test_client_handler's."""
+"""Telemetry by the Python client: one call sends all signals through a gateway.
+
+What becomes of a log record is test_client_handler's.
+"""
 
 from __future__ import annotations
 

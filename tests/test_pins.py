@@ -154,7 +154,10 @@ def test_grpcs_core_ends_a_call_in_another_encoding_itself(
 
 
 def said(port: int, data: bytes, *, early: bool = False) -> bytes:
-    """All that the server says of a stream with this data. It reads when all of it has come, or `early`, before any has."""
+    """All that the server says of a stream with this data.
+
+    It reads when all of it has come, or `early`, before any has.
+    """
     heard = b""
     with (
         socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,

@@ -1,6 +1,7 @@
 """Bytes of protobuf messages: written by hand, and random ones.
 
-Only what is equal for every reader of protobuf is drawn; `tests/minimise/test_oracle.py` says what is left out, and why.
+Only what is equal for every reader of protobuf is drawn; `tests/minimise/test_oracle.py` says what is left out, and
+why.
 """
 
 from __future__ import annotations

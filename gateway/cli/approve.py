@@ -49,8 +49,8 @@ class Review(msgspec.Struct, frozen=True):
 def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: str) -> int:
     """Approve what fields are said to hold.
 
-    Shows first what is new, looser or gone, then asks, then writes the file that the policy names under `approvals`. Commit it.
-    JSON is only shown, and exits with 1 if there is something to record, unless --yes is given.
+    Shows first what is new, looser or gone, then asks, then writes the file that the policy names under `approvals`.
+    Commit it. JSON is only shown, and exits with 1 if there is something to record, unless --yes is given.
     """
     made, file = unapproved(contracts, policy)
     if file.policy.approvals is None:
@@ -83,7 +83,9 @@ def examine(recorded: Mapping[str, FieldPrivacy], claims: Mapping[str, FieldPriv
 
 
 def _ask(review: Review, lock: Path, overlaid: Collection[str], *, yes: bool) -> bool:
-    """Show what there is to agree to; whether it is agreed. What the gateway says of its own messages is no more than counted.
+    """Show what there is to agree to; whether it is agreed.
+
+    What the gateway says of its own messages is no more than counted.
 
     `overlaid` are fields that the policy itself classifies.
     """

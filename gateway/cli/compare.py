@@ -50,8 +50,8 @@ POLICIES: Final = (".yaml", ".yml")
 def diff(old: Path, new: Path, contracts: tuple[Path, ...], policy: Path | None, form: str) -> int:
     """Show what a change releases, and what it withholds.
 
-    OLD and NEW are two policies (.yaml), or two contracts: descriptor sets or folders of .proto files. What stays the same comes from
-    --contracts or --policy. Exits with 1 if anything leaves that didn't.
+    OLD and NEW are two policies (.yaml), or two contracts: descriptor sets or folders of .proto files. What stays the
+    same comes from --contracts or --policy. Exits with 1 if anything leaves that didn't.
     """
     policies = [path.is_file() and path.suffix in POLICIES for path in (old, new)]
     if len(set(policies)) > 1:

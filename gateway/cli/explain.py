@@ -33,8 +33,8 @@ Views = Mapping[str, Node]
 def explain(type_: str, names: tuple[str, ...], contracts: tuple[Path, ...], policy: Path | None, form: str) -> int:
     """Show what of a message type is kept, where and why.
 
-    TYPE is a message's full name, or a flow such as otlp/logs. Without --destination: the destinations that flows lead it to, or all if
-    none does.
+    TYPE is a message's full name, or a flow such as otlp/logs. Without --destination: the destinations that flows lead
+    it to, or all if none does.
     """
     made, file = compiler(contracts, policy)
     item = type_named(made, type_)

@@ -1,4 +1,7 @@
-"""How `outbox` and `deadletters` print what an outbox holds. Sizes, paths and reasons; values only where they are asked for."""
+"""How `outbox` and `deadletters` print what an outbox holds.
+
+Sizes, paths and reasons; values only where they are asked for.
+"""
 
 from __future__ import annotations
 

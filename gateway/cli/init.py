@@ -33,8 +33,9 @@ STDOUT: Final = Path("-")
 def init(contracts: tuple[Path, ...], output: str, controller: str) -> None:
     """Write a first policy.
 
-    It is small, says what each part is for, and loads: messages and telemetry go to logs in the EU, minimised. Fields that nobody
-    has classified are listed in it, with what to write into the .proto file. A file that is there already stays as it is.
+    It is small, says what each part is for, and loads: messages and telemetry go to logs in the EU, minimised. Fields
+    that nobody has classified are listed in it, with what to write into the .proto file. A file that is there already
+    stays as it is.
     """
     from gateway.contracts.load import load  # noqa: PLC0415 help doesn't wait for protobuf
     from gateway.policy.first import first_policy  # noqa: PLC0415

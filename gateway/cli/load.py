@@ -21,7 +21,10 @@ from gateway.policy.words import few
 
 
 def compiler(contracts: Iterable[Path], policy: Path | None) -> tuple[Compiler, PolicyFile]:
-    """The compiler of contracts and a policy, Kannelle's where none is given, and the policy's file. Raises BadSetup."""
+    """The compiler of contracts and a policy, Kannelle's where none is given, and the policy's file.
+
+    Raises BadSetup.
+    """
     file = policy_file(policy)
     return Compiler(load_contracts(tuple(contracts) or (default_contract(),)), file), file
 
@@ -39,7 +42,10 @@ def unapproved(contracts: Iterable[Path], policy: Path | None) -> tuple[Compiler
 
 
 def type_named(made: Compiler, name: str) -> str:
-    """The message type that `name` is, or the one that the flow of this name takes. Raises BadParameter, with a guess."""
+    """The message type that `name` is, or the one that the flow of this name takes.
+
+    Raises BadParameter, with a guess.
+    """
     if name in made.contract.messages:
         if kind_of_message(made.contract.message(name)) != "message":
             raise click.BadParameter(f"{name} {NO_ITEM}", param_hint="type")

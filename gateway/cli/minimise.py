@@ -53,9 +53,10 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
 ) -> int:
     """Minimise one message, stdin to stdout: protobuf's bytes, or its JSON.
 
-    The receipt goes to standard error, as JSON. Standard output stays empty unless it exits with 0. A message that the destination
-    doesn't get at all, refused or withheld, exits with 1, so that nobody takes the empty output for a message. So does JSON that isn't
-    a message of the type: it is MALFORMED, also with a field that the type doesn't have.
+    The receipt goes to standard error, as JSON. Standard output stays empty unless it exits with 0. A message that the
+    destination doesn't get at all, refused or withheld, exits with 1, so that nobody takes the empty output for a
+    message. So does JSON that isn't a message of the type: it is MALFORMED, also with a field that the type doesn't
+    have.
     """
     made, file = compiler(contracts, policy)
     item, to = type_named(made, type_), destination_named(made, file, destination)
@@ -83,7 +84,10 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
 
 
 def _parsed(message: Message, text: bytes) -> bytes:
-    """The bytes of a message that is given as JSON, read into `message`. Raises Refused; what the reader says of it may hold values."""
+    """The bytes of a message that is given as JSON, read into `message`.
+
+    Raises Refused; what the reader says of it may hold values.
+    """
     if len(text) > MAX_BYTES:
         raise Refused(ItemReason.TOO_LARGE)
     if not text.lstrip().startswith(b"{"):  # an empty list would be taken for an empty message

@@ -1,4 +1,7 @@
-"""`outbox` and `deadletters`: what waits to be delivered, what couldn't be, and what to do about it. A gateway may run meanwhile."""
+"""`outbox` and `deadletters`: what waits to be delivered, what couldn't be, and what to do about it.
+
+A gateway may run meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,8 @@ def outbox() -> None:
 def status(path: Path | None, form: str) -> None:
     """Say how much waits, and since when.
 
-    By destination; then the latest records of what was taken away undelivered, by its age, by the policy, by erasure or by hand.
+    By destination; then the latest records of what was taken away undelivered, by its age, by the policy, by erasure or
+    by hand.
     """
     from gateway.cli import held  # noqa: PLC0415 help doesn't wait for protobuf
 
@@ -152,7 +156,8 @@ def retry(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> i
 def bury(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> int:
     """Make dead letters of items.
 
-    `deadletters replay` undoes it. What is on its way at that moment is counted apart: once delivered, it is no dead letter.
+    `deadletters replay` undoes it. What is on its way at that moment is counted apart: once delivered, it is no dead
+    letter.
     """
     with _stock(path) as (stock, config):
         choice = _choice(stock, config, ids, **named)
@@ -168,8 +173,8 @@ def bury(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> in
 def purge(ids: tuple[int, ...], dead: bool, yes: bool, path: Path | None, form: str, **named: Any) -> int:
     """Delete items or dead letters, undelivered.
 
-    A record of it stays, which `outbox status` shows. What is on its way at that moment is deleted too, and counted apart: it may be
-    delivered. JSON needs --yes.
+    A record of it stays, which `outbox status` shows. What is on its way at that moment is deleted too, and counted
+    apart: it may be delivered. JSON needs --yes.
     """
     noun = "dead letter" if dead else "item"
     with _stock(path) as (stock, config):
@@ -263,7 +268,10 @@ def _message(config: Config, held: Held, payload: bytes) -> Message | None:
 
 
 def _matching(stock: Stock, config: Config, destination: str, type_: str, reason: str = "") -> Choice:
-    """What matches. Raises BadParameter for a destination that nothing was ever stored for and that the policy doesn't know."""
+    """What matches.
+
+    Raises BadParameter for a destination that nothing was ever stored for and that the policy doesn't know.
+    """
     from gateway.delivery.held import Choice  # noqa: PLC0415 as above
 
     if destination:
@@ -318,7 +326,10 @@ def _counted(steps: Iterator[Removed], stock: Stock, choice: Choice) -> tuple[in
 
 
 def _told(became: tuple[str, str], noun: str, choice: Choice, counts: tuple[int, int], form: str) -> int:
-    """Say what they became, the key of it first: how many, and how many more were on their way. 1 if some of the IDs weren't there."""
+    """Say what they became, the key of it first: how many, and how many more were on their way.
+
+    1 if some of the IDs weren't there.
+    """
     done, under_way = counts
     missing = len(set(choice.ids)) - done - under_way if choice.ids else 0
     if form == "json":

@@ -1,4 +1,7 @@
-"""`pipe`: a filter for what a process writes to its standard output. Whatever goes wrong, the process is never blocked nor killed by it."""
+"""`pipe`: a filter for what a process writes to its standard output.
+
+Whatever goes wrong, the process is never blocked nor killed by it.
+"""
 
 from __future__ import annotations
 
@@ -105,10 +108,10 @@ class Filter(click.Command):
 def pipe(every: float, form: str, **given: Any) -> int:
     """Minimise what a process writes, line by line.
 
-    Level, time and IDs are found in what common loggers print, the policy's `pipe.keys` name others. A text leaves if it is one of
-    `log_templates`, fields by the policy's attribute rules. Reads until the writer has gone, whatever happens and whatever signal comes.
-    Says on standard error how many lines passed: from time to time, on SIGUSR1, and at the end. Exits with 1 if lines were lost for want
-    of room, of time or of a reader.
+    Level, time and IDs are found in what common loggers print, the policy's `pipe.keys` name others. A text leaves if
+    it is one of `log_templates`, fields by the policy's attribute rules. Reads until the writer has gone, whatever
+    happens and whatever signal comes. Says on standard error how many lines passed: from time to time, on SIGUSR1, and
+    at the end. Exits with 1 if lines were lost for want of room, of time or of a reader.
     """
     if os.isatty(STDIN):
         raise click.UsageError("Lines come from standard input; there is a terminal.")

@@ -42,8 +42,8 @@ def serve(
 ) -> int:
     """Run the gateway, until SIGTERM or Ctrl-C.
 
-    Without a configuration: role all on loopback, Kannelle's policy, files under .privacy-gateway/. Any key can be overridden by the
-    environment: PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS=127.0.0.1:5317.
+    Without a configuration: role all on loopback, Kannelle's policy, files under .privacy-gateway/. Any key can be
+    overridden by the environment: PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS=127.0.0.1:5317.
     """
     from gateway.config import read  # noqa: PLC0415 help doesn't wait for gRPC
     from gateway.telemetry.log import set_up  # noqa: PLC0415 nor for OpenTelemetry
@@ -90,7 +90,8 @@ def _embedded(config: Config) -> str:
 def demo(form: str) -> int:
     """Send traffic through a gateway and show what arrives.
 
-    It listens on loopback, and leaves the destinations' files under .privacy-gateway/demo/. Exits with 1 if anything left that may not.
+    It listens on loopback, and leaves the destinations' files under .privacy-gateway/demo/. Exits with 1 if anything
+    left that may not.
     """
     from gateway.demo.run import run  # noqa: PLC0415 help doesn't wait for gRPC
 

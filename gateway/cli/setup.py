@@ -53,11 +53,11 @@ def schema(document: str) -> None:
 def check(path: Path | None, form: str) -> int:
     """Check all that `serve` will need, start nothing.
 
-    Reads the configuration with its overrides from the environment, the policy, the contracts and the approvals, and compiles every flow
-    and route; reads TLS files and credentials; looks whether the state folder, exporters' files and the folders of sockets can be used.
-    It writes nothing and locks nothing, binds no port and calls nobody, so it may run beside a gateway. What `serve` would put right
-    about the state folder is told, and no fault. Exits with 2, and a line for each fault, where `serve` wouldn't start; with 1 where
-    it would, with a certificate that has expired.
+    Reads the configuration with its overrides from the environment, the policy, the contracts and the approvals, and
+    compiles every flow and route; reads TLS files and credentials; looks whether the state folder, exporters' files and
+    the folders of sockets can be used. It writes nothing and locks nothing, binds no port and calls nobody, so it may
+    run beside a gateway. What `serve` would put right about the state folder is told, and no fault. Exits with 2, and a
+    line for each fault, where `serve` wouldn't start; with 1 where it would, with a certificate that has expired.
     """
     from gateway.config import read  # noqa: PLC0415 `version` doesn't wait for it
     from gateway.errors import BadSetup  # noqa: PLC0415

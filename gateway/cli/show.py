@@ -23,7 +23,10 @@ WIDE: Final = 10_000
 
 
 def console(*, lines: bool = True) -> Console:
-    """A console on standard output. Colours only on a terminal that wants them; elsewhere no line is broken, nor are `lines` anywhere."""
+    """A console on standard output.
+
+    Colours only on a terminal that wants them; elsewhere no line is broken, nor are `lines` anywhere.
+    """
     from rich.console import Console  # noqa: PLC0415 a tenth of a second that JSON needn't wait for
 
     return Console(

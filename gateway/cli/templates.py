@@ -34,8 +34,8 @@ Uses = dict[str, list[Use]]
 def templates(sources: tuple[Path, ...], policy: Path | None, form: str) -> int:
     """Collect the log texts of Python code.
 
-    SRC are files and folders. Prints `log_templates`, to review and to paste under `otlp:` of the policy; what can never be one is said on
-    standard error, by file and line. Exits with 1 if a file could not be read.
+    SRC are files and folders. Prints `log_templates`, to review and to paste under `otlp:` of the policy; what can
+    never be one is said on standard error, by file and line. Exits with 1 if a file could not be read.
     """
     listed = frozenset() if policy is None else frozenset(policy_file(policy).policy.otlp.log_templates)
     uses: Uses = {}

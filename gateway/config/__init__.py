@@ -1,7 +1,7 @@
 """How one gateway runs: its listeners, its files, its limits. YAML and environment in, one frozen struct out.
 
-What data may go where is the policy's; the environment can't touch that. `document.py` holds the keys, `reading.py` reads them, `checks.py`
-says what can't be together.
+What data may go where is the policy's; the environment can't touch that. `document.py` holds the keys, `reading.py`
+reads them, `checks.py` says what can't be together.
 """
 
 from __future__ import annotations

@@ -116,7 +116,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`host:port`, or `unix:/path`."""
 
     agents: tuple[Agent, ...] = ()
-    """Who may: SPIFFE IDs or DNS names of their certificates. One that ends in `/*` stands for all SPIFFE IDs below it. Empty is nobody."""
+    """Who may: SPIFFE IDs or DNS names of their certificates.
+
+    One that ends in `/*` stands for all SPIFFE IDs below it. Empty is nobody.
+    """
 
     max_message_bytes: Bytes = 16 * 1024 * 1024
     """The largest group of releases taken, in bytes."""
@@ -146,7 +149,10 @@ class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Listeners(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the gateway listens. `outbound: {}` turns a listener on with its defaults, `local_http: null` turns one off."""
+    """Where the gateway listens.
+
+    `outbound: {}` turns a listener on with its defaults, `local_http: null` turns one off.
+    """
 
     local: Local = Local()
     """Emit services and OTLP/gRPC, for the service beside the gateway. Always on."""
@@ -216,7 +222,10 @@ class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How often what is too old is looked for."""
 
     margin: Annotated[int, Meta(ge=0)] = 16 * 1024 * 1024
-    """Bytes that stay free on the volume, so that what was delivered can still be deleted. Calls are told to come back below it."""
+    """Bytes that stay free on the volume, so that what was delivered can still be deleted.
+
+    Calls are told to come back below it.
+    """
 
     remember: Annotated[float, SECONDS, Meta(ge=0, le=7 * 86400)] = 3600.0
     """How long a request ID is known, at least, after its item was stored: sent again within, it is stored once."""
@@ -236,7 +245,10 @@ class Traces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The gateway's own traces, which go through the flow `otlp/traces`."""
 
     ratio: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    """Which part of the traces that begin here is kept, from 0 (off) to 1. Those that a caller has sampled are kept unless it is 0."""
+    """Which part of the traces that begin here is kept, from 0 (off) to 1.
+
+    Those that a caller has sampled are kept unless it is 0.
+    """
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -263,7 +275,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The whole configuration. Relative paths are taken from the configuration file's folder."""
 
     role: Literal["all", "agent", "hub"] = "all"
-    """`all` is one process. `agent`, beside a service, minimises and hands its releases to a `hub`, which delivers them."""
+    """`all` is one process.
+
+    `agent`, beside a service, minimises and hands its releases to a `hub`, which delivers them.
+    """
 
     policy: Path | None = None
     """The policy's file. Without it Kannelle's counts."""
@@ -272,7 +287,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Descriptor sets, and folders of `.proto` files. Without any, Kannelle's own."""
 
     state: Path = STATE
-    """The folder that embedded stores and exporters write to, the secret of keyed hashes too. The default is in the working folder."""
+    """The folder that embedded stores and exporters write to, the secret of keyed hashes too.
+
+    The default is in the working folder.
+    """
 
     service: Name = ""
     """Who the service beside the gateway is: the caller on `outbound`."""
@@ -284,7 +302,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Certificates, for `inbound`, `delivery`, `hub`, and upstreams that aren't plaintext."""
 
     outbox: Outbox | None = Outbox()
-    """Where releases wait for their recipients. An agent can do without: with `null` it refuses calls while its hub is away."""
+    """Where releases wait for their recipients.
+
+    An agent can do without: with `null` it refuses calls while its hub is away.
+    """
 
     hub: Hub | None = None
     """An agent's hub."""

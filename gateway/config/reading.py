@@ -19,7 +19,10 @@ PREFIX: Final = "PRIVACY_GATEWAY__"
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """The configuration in the file at `path`, or the default one, with the overrides of `environ`. Raises BadConfig."""
+    """The configuration in the file at `path`, or the default one, with the overrides of `environ`.
+
+    Raises BadConfig.
+    """
     return read(path, environ)[0]
 
 
@@ -49,7 +52,10 @@ def _override(root: Node, keys: list[str], given: Node) -> Node:
 
 
 def _given(name: str, text: str) -> Node:
-    """The value of an override: YAML, or the text as it is where it isn't YAML (`[::1]:4317`). An empty one is text, not null."""
+    """The value of an override: YAML, or the text as it is where it isn't YAML (`[::1]:4317`).
+
+    An empty one is text, not null.
+    """
     if not text:
         return Node(name, text, text)
     try:

@@ -24,7 +24,10 @@ _CALL: Final = ("input_type", "output_type", "client_streaming", "server_streami
 
 
 def contradiction(ours: FileDescriptorProto, theirs: FileDescriptorProto) -> str:
-    """The first thing that both files define, and not alike: its name, and what it is in each. Empty if there is none."""
+    """The first thing that both files define, and not alike: its name, and what it is in each.
+
+    Empty if there is none.
+    """
     if ours.package != theirs.package:
         return f"package: {theirs.package}, and here {ours.package}"
     return next(_of_types(ours.package, ours, theirs), "") or next(_of_services(ours, theirs), "")

@@ -16,7 +16,8 @@ from gateway.files import is_missing
 from gateway.model import Category, FieldPrivacy
 
 HEAD: Final = """\
-# Classifications that the controller approved. Written by `privacy-gateway approve`; read the difference, then commit it.
+# Classifications that the controller approved. Written by `privacy-gateway approve`; read the difference, then commit
+# it.
 """
 
 
@@ -40,7 +41,10 @@ def read_approvals(path: Path) -> Mapping[str, FieldPrivacy]:
 
 
 def write_approvals(path: Path, approved: Mapping[str, FieldPrivacy]) -> None:
-    """Record what is approved, sorted, so that a reviewer sees each change as one line. Raises OSError, and BadPolicy if it is too much."""
+    """Record what is approved, sorted, so that a reviewer sees each change as one line.
+
+    Raises OSError, and BadPolicy if it is too much.
+    """
     lines = "".join(f"  {_key(name)}: {_flow(_plain(approved[name]))}\n" for name in sorted(approved))
     text = HEAD + "version: 1\napproved:" + (f"\n{lines}" if lines else " {}\n")
     if len(text.encode()) > yamlfile.MAX_BYTES:

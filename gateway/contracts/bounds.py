@@ -1,4 +1,7 @@
-"""How large a contract may be: what is compiled of it, for each destination, stays affordable. Counted before anything is built."""
+"""How large a contract may be: what is compiled of it, for each destination, stays affordable.
+
+Counted before anything is built.
+"""
 
 from __future__ import annotations
 

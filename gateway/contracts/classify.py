@@ -35,8 +35,8 @@ class Overlay(msgspec.Struct, frozen=True):
 def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, FieldPrivacy]:
     """What every classified field is said to be, by full name.
 
-    Raises Misplaced for an overlay on a field that isn't there or that loosens without saying so; BadContract, with a line for each, for
-    annotations that can't hold.
+    Raises Misplaced for an overlay on a field that isn't there or that loosens without saying so; BadContract, with a
+    line for each, for annotations that can't hold.
     """
     known = fields(contract)
     for name, overlay in overlays.items():
@@ -65,8 +65,8 @@ def fields(contract: Contract) -> frozenset[str]:
 def loosens(old: FieldPrivacy, new: FieldPrivacy) -> bool:
     """Whether any value might leave under `new` that wouldn't under `old`. In doubt, it does.
 
-    A category that stays in the EU is tighter than one that may leave it. A bound where there was none counts as looser: outside the EU
-    only bounded values leave.
+    A category that stays in the EU is tighter than one that may leave it. A bound where there was none counts as
+    looser: outside the EU only bounded values leave.
     """
     if _unclassified(new) or new == old:
         return False

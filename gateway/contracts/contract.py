@@ -106,8 +106,8 @@ class Contract:
 def class_of(message: Descriptor) -> type[Message]:
     """The class of a message type. Those of the types that it leads to are made when they are first met.
 
-    `message_factory.GetMessageClass` makes them all at once, each within the one before, and ends in a RecursionError where many types
-    follow one another.
+    `message_factory.GetMessageClass` makes them all at once, each within the one before, and ends in a RecursionError
+    where many types follow one another.
     """
     known = getattr(message, "_concrete_class", None)
     return cast(
@@ -121,7 +121,10 @@ def message_of(field: FieldDescriptor) -> Descriptor:
 
 
 def _in_order(files: Mapping[str, FileDescriptorProto]) -> Iterator[str]:
-    """Yield the names of files, each after those that it imports. Raises BadContract for an import that isn't there, or leads back."""
+    """Yield the names of files, each after those that it imports.
+
+    Raises BadContract for an import that isn't there, or leads back.
+    """
     done: set[str] = set()
     for first in files:
         above: dict[str, Iterator[str]] = {} if first in done else {first: iter(files[first].dependency)}

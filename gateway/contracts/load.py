@@ -33,8 +33,8 @@ def default_path() -> Path:
 def load(paths: Iterable[Path]) -> Contract:
     """Load all of `paths`, each a file with a FileDescriptorSet or a folder of `.proto` files.
 
-    Raises BadContract if one can't be read or compiled, or if two files of one name differ. Of a file of the gateway's own a contract may
-    have an older or a newer version: it must not contradict ours.
+    Raises BadContract if one can't be read or compiled, or if two files of one name differ. Of a file of the gateway's
+    own a contract may have an older or a newer version: it must not contradict ours.
     """
     merged = {file.name: (file, OURS) for file in builtin()}
     options = Options()
@@ -46,7 +46,10 @@ def load(paths: Iterable[Path]) -> Contract:
 
 
 def read(paths: Iterable[Path]) -> Iterator[tuple[Path, Sequence[FileDescriptorProto]]]:
-    """Yield the files of each source, without those that the runtime brings. A folder may import from the others. Raises BadContract."""
+    """Yield the files of each source, without those that the runtime brings.
+
+    A folder may import from the others. Raises BadContract.
+    """
     given = tuple(paths)
     folders = {path: read_protos(path) for path in given if is_folder(path)}
     sets = {path: _parse(path) for path in given if path not in folders}

@@ -1,7 +1,8 @@
 """What the options of a contract's fields say: the annotations, and whether all of them can be read here.
 
-An annotation of a newer version may say what this gateway doesn't know: another category, a further bound, another option. What it knows
-of it still tells whom an item is about; but nobody can tell what else was meant, so the field goes nowhere.
+An annotation of a newer version may say what this gateway doesn't know: another category, a further bound, another
+option. What it knows of it still tells whom an item is about; but nobody can tell what else was meant, so the field
+goes nowhere.
 """
 
 from __future__ import annotations

@@ -55,7 +55,10 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def main() -> int:
-    """Compile the job on standard input. Standard output gets the descriptor set and the exit code is 0, or the errors and it is 1."""
+    """Compile the job on standard input.
+
+    Standard output gets the descriptor set and the exit code is 0, or the errors and it is 1.
+    """
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
     _bound(job)
     try:
@@ -135,7 +138,10 @@ def _content(fd: int) -> bytes:
 
 
 def _messages(text: bytes, held: dict[str, int], root: str) -> bytes:
-    """The compiler's errors, with the names of files in place of where they are in memory. What it says of `root` follows from others."""
+    """The compiler's errors, with the names of files in place of where they are in memory.
+
+    What it says of `root` follows from others.
+    """
     names = {f"{FOLDER}/{fd}": name for name, fd in held.items()}
     place = re.compile(rf"^{FOLDER}/[0-9]+")
     told = (

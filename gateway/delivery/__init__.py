@@ -14,8 +14,9 @@ class Delivery(Protocol):
     async def accept(self, parcels: Sequence[Parcel]) -> None:
         """Returns when all parcels are stored, here or at the hub; or else none is.
 
-        Raises Retryable when sending the same again may help, and Refused when they can't be taken as they are: together too large, or
-        under the request ID of other ones. What is for a destination that nothing leads to any more is counted, not stored.
+        Raises Retryable when sending the same again may help, and Refused when they can't be taken as they are:
+        together too large, or under the request ID of other ones. What is for a destination that nothing leads to any
+        more is counted, not stored.
         """
         ...
 
@@ -24,5 +25,8 @@ class Delivery(Protocol):
         ...
 
     async def close(self, within: float) -> None:
-        """Take no more, deliver what can be within `within` seconds, and let go. What is offered later raises Retryable."""
+        """Take no more, deliver what can be within `within` seconds, and let go.
+
+        What is offered later raises Retryable.
+        """
         ...

@@ -1,7 +1,7 @@
 """Deciding again: the only way in which stored or handed-over bytes become a release.
 
-What was minimised once is minimised by the policy and the facts of the moment, so that what was tightened, objected to or cut off since
-doesn't leave.
+What was minimised once is minimised by the policy and the facts of the moment, so that what was tightened, objected to
+or cut off since doesn't leave.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class Decides(Protocol):
     async def decide(
         self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
     ) -> Verdict:
-        """The verdict on a minimised item received at `received_ns`. Raises Refused, and Retryable when facts can't be had.
+        """The verdict on a minimised item received at `received_ns`.
+
+        Raises Refused, and Retryable when facts can't be had.
 
         `personal`: the item was about a personal account, as its release says.
         """
@@ -102,7 +104,10 @@ class Again:
 
 
 def _unled(flows: Flows, type: str, destination: str) -> Withheld:
-    """The verdict on what no flow leads on. Raises Retryable where one does and its type's contract is missing: it waits for that."""
+    """The verdict on what no flow leads on.
+
+    Raises Retryable where one does and its type's contract is missing: it waits for that.
+    """
     if flows.lacks(type, destination):
         raise Retryable(ItemReason.UNKNOWN_TYPE)
     return Withheld(destination, DeliveryReason.CUT_OFF)

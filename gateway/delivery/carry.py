@@ -106,7 +106,10 @@ class Carried:
             self._open.clear()
 
     async def _decided(self) -> tuple[Sequence[Leased], Sequence[Parcel]]:
-        """Those that may leave by the policy and facts of this moment. The others are purged, or wait until it can be told."""
+        """Those that may leave by the policy and facts of this moment.
+
+        The others are purged, or wait until it can be told.
+        """
         sent, parcels = [], []
         ended: dict[int, Reason] = {}
         fates = await self._fates()

@@ -93,7 +93,10 @@ class Commits:
         return self._leases.held.keys()
 
     def work(self, jobs: Sequence[Job]) -> None:
-        """Do jobs: those that change something in one transaction, then those that only read. Each has its result afterwards."""
+        """Do jobs: those that change something in one transaction, then those that only read.
+
+        Each has its result afterwards.
+        """
         writes = [job for job in jobs if not job.reads]
         if writes or self._owed or self._store is None:
             self._write(writes)
@@ -124,7 +127,9 @@ class Commits:
         return {name: Removed(len(ids) - (sent := self._leases.erase(ids)), sent) for name, ids in gone.items()}
 
     def wipe(self, *, erased: bool = False) -> None:
-        """Leave nothing of what is gone in the file, its log and damaged files. Not within a transaction. Raises OSError, sqlite3.Error.
+        """Leave nothing of what is gone in the file, its log and damaged files.
+
+        Not within a transaction. Raises OSError, sqlite3.Error.
 
         What can't be done now is done later.
         """
@@ -195,7 +200,10 @@ class Commits:
         return results
 
     def _failed(self, jobs: Sequence[Job], error: Exception) -> None:
-        """None was done. Those that need no room may be possible; one that is at fault itself shall not spoil the others."""
+        """None was done.
+
+        Those that need no room may be possible; one that is at fault itself shall not spoil the others.
+        """
         needy = [job for job in jobs if job.size]
         if not isinstance(error, (sqlite3.Error, OSError)):
             for job in jobs if len(jobs) > 1 else ():
@@ -247,7 +255,10 @@ class Commits:
             self._recover(error)
 
     def _count_operated(self, now: Mapping[tuple[str, str], int]) -> None:
-        """Count what operators have done since the last look. A file that took a damaged one's place begins with nothing."""
+        """Count what operators have done since the last look.
+
+        A file that took a damaged one's place begins with nothing.
+        """
         before, self._operated_before = self._operated_before, now
         more = {key: max(0, count - before.get(key, 0)) for key, count in now.items()}
         if any(more.values()):

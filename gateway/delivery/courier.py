@@ -1,4 +1,7 @@
-"""From the outbox to one recipient, batch by batch. What becomes of one is `carry.py`'s, when to send `schedule.py`'s."""
+"""From the outbox to one recipient, batch by batch.
+
+What becomes of one is `carry.py`'s, when to send `schedule.py`'s.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class Courier:
     """
 
     def __init__(self, destination: str, exporter: Exporter, desk: Desk, before: Courier | None = None) -> None:
-        """It begins once the one `before` it, which must have been told to leave, has left. The exporter isn't closed."""
+        """It begins once the one `before` it, which must have been told to leave, has left.
+
+        The exporter isn't closed.
+        """
         self.exporter = exporter
         self.desk = desk
         """By it the next batches are decided on; those under way keep theirs."""

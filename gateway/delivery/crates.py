@@ -52,7 +52,8 @@ class Crates:
     def unpack(self, ids: Iterable[int], *, whole: bool = False) -> list[tuple[int, int, int]]:
         """Make rows of the crates that hold any of these IDs.
 
-        With `whole`, a crate of which all IDs are among them is deleted instead: lane, items and bytes of each of those.
+        With `whole`, a crate of which all IDs are among them is deleted instead: lane, items and bytes of each of
+        those.
         """
         wanted = set(ids)
         gone = []

@@ -60,7 +60,10 @@ class File:
         return self.replace(first)
 
     def replace(self, first: int) -> Store:
-        """A new file in the place of a damaged one, with what can be read of that. Raises as `open` does; that can be tried again."""
+        """A new file in the place of a damaged one, with what can be read of that.
+
+        Raises as `open` does; that can be tried again.
+        """
         salvaging = self._beside("salvaging")
         _remove(salvaging)
         store = self._opened(salvaging, look_through=False)
@@ -81,7 +84,10 @@ class File:
         return self._opened(self.path, look_through=False)
 
     def is_here(self) -> bool:
-        """Whether the path still leads to what was opened last: somebody may have taken the file away. Raises OSError."""
+        """Whether the path still leads to what was opened last: somebody may have taken the file away.
+
+        Raises OSError.
+        """
         try:
             return self._opened_as is None or os.path.samestat(self.path.stat(), self._opened_as)
         except FileNotFoundError:
@@ -142,7 +148,10 @@ class File:
 
 
 def discard_asides(path: Path, before_ns: int | None = None) -> int:
-    """Delete the damaged files of an outbox that were set aside, before a time if one is given; how many. Raises OSError."""
+    """Delete the damaged files of an outbox that were set aside, before a time if one is given; how many.
+
+    Raises OSError.
+    """
     gone = 0
     for aside in path.parent.glob(f"{path.name}.damaged-*Z"):
         if before_ns is None or aside.stat().st_ctime_ns < before_ns:

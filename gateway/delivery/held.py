@@ -16,8 +16,8 @@ from gateway.delivery.store import LAST, Store
 class Held(msgspec.Struct, frozen=True):
     """What is known of something stored; of its payload, the size. Times are in nanoseconds since 1970.
 
-    `due_ns` is 0 for what may be sent at once; `reason` and `buried_ns` are a dead letter's; `key` is what its recipient sees of it, in
-    hexadecimal. What isn't `sound` isn't what was stored.
+    `due_ns` is 0 for what may be sent at once; `reason` and `buried_ns` are a dead letter's; `key` is what its
+    recipient sees of it, in hexadecimal. What isn't `sound` isn't what was stored.
     """
 
     id: int
@@ -35,7 +35,10 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Which of all that is stored: these IDs, or else what is for a destination, of a type, dead for a reason. Without any, all."""
+    """Which of all that is stored: these IDs, or else what is for a destination, of a type, dead for a reason.
+
+    Without any, all.
+    """
 
     ids: tuple[int, ...] = ()
     destination: str = ""

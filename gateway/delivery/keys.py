@@ -32,7 +32,10 @@ _NAMES: Final = {category: category.name.encode() for category in Category}
 
 
 class Keys:
-    """Makes the hashes of one gateway. Each use has a personalisation of its own: RFC 7693, section 2.5 and BLAKE2's parameter block."""
+    """Makes the hashes of one gateway.
+
+    Each use has a personalisation of its own: RFC 7693, section 2.5 and BLAKE2's parameter block.
+    """
 
     def __init__(self, secret: bytes) -> None:
         self._key = blake2b(digest_size=16, key=secret, person=b"request")
@@ -45,7 +48,10 @@ class Keys:
 
     @staticmethod
     def read(path: Path) -> Keys:
-        """With the secret in a file, which is made if it isn't there, for its owner only. Raises BadConfig, naming the path."""
+        """With the secret in a file, which is made if it isn't there, for its owner only.
+
+        Raises BadConfig, naming the path.
+        """
         try:
             if not path.exists():
                 make_folder(path.parent)
@@ -75,7 +81,8 @@ class Keys:
     def again(agent: str, key: bytes) -> bytes:
         """16 bytes for a key that an agent made: agents can't meet each other's.
 
-        The agent's key is secret enough, and so all replicas of a hub make the same of it, whichever the agent turns to.
+        The agent's key is secret enough, and so all replicas of a hub make the same of it, whichever the agent turns
+        to.
         """
         return _hash(blake2b(digest_size=16, person=b"agent"), agent.encode(), key)
 
@@ -89,7 +96,8 @@ class Keys:
     def fresh(self) -> bytes:
         """16 bytes that nothing else has: for what can't be sent again as the same.
 
-        Hashes of a count, under a secret of this moment: the system's own random numbers have Python wait for its turn each time.
+        Hashes of a count, under a secret of this moment: the system's own random numbers have Python wait for its turn
+        each time.
         """
         return _hash(self._fresh, next(self._count).to_bytes(_LENGTH, "big"))
 

@@ -18,7 +18,8 @@ class Leases:
         self.erased: set[int] = set()
         """Those of them that are gone from the store."""
         self._floors: dict[str, int] = {}
-        # By destination, an ID below which nothing that has never been put off is free: so that what is leased isn't looked through.
+        # By destination, an ID below which nothing that has never been put off is free: so that what is leased isn't
+        # looked through.
 
     def forget_floors(self) -> None:
         """Somebody else has written: look from the start."""

@@ -1,4 +1,7 @@
-"""One stream from an agent to its hub: groups of parcels out, acknowledgements in. When to open another is `uplink.py`'s."""
+"""One stream from an agent to its hub: groups of parcels out, acknowledgements in.
+
+When to open another is `uplink.py`'s.
+"""
 
 from __future__ import annotations
 

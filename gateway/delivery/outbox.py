@@ -15,8 +15,8 @@ from gateway.model import Depth, Parcel
 class Leased(msgspec.Struct, frozen=True, gc=False):
     """What is stored of a parcel, taken for delivery. It becomes a release again only by another decision.
 
-    `key` and `mark` are as in the parcel, `plan` is the digest of the plan that made it, `attempts` how often its delivery has failed.
-    `sound`: it is what was stored, byte by byte. `personal` is as in the release.
+    `key` and `mark` are as in the parcel, `plan` is the digest of the plan that made it, `attempts` how often its
+    delivery has failed. `sound`: it is what was stored, byte by byte. `personal` is as in the release.
     """
 
     id: int
@@ -45,15 +45,15 @@ class Removed(msgspec.Struct, frozen=True):
 class Outbox(Protocol):
     """Keeps parcels. What a method did is on the volume when it returns. Times are in nanoseconds since 1970.
 
-    All but `accept` may raise Retryable UNAVAILABLE, when the store can't be read; what couldn't be written is tried again with
-    whatever is written next, and not leased meanwhile.
+    All but `accept` may raise Retryable UNAVAILABLE, when the store can't be read; what couldn't be written is tried
+    again with whatever is written next, and not leased meanwhile.
     """
 
     async def accept(self, parcels: Sequence[Parcel], now_ns: int) -> None:
         """Store all, in one transaction, or none. What is known under its key isn't stored again.
 
-        Raises Retryable FULL or UNAVAILABLE, Refused TOO_LARGE for more than could ever fit, Refused REQUEST_ID_REUSED where a key is
-        known with another mark.
+        Raises Retryable FULL or UNAVAILABLE, Refused TOO_LARGE for more than could ever fit, Refused REQUEST_ID_REUSED
+        where a key is known with another mark.
         """
         ...
 

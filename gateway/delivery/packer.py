@@ -13,7 +13,10 @@ from gateway.model import Category, Parcel, Release, Verdict
 
 
 class Sent(msgspec.Struct, frozen=True, gc=False):
-    """How an item was sent: its bytes, the request's ID, the item's index in it. Without an ID, it can't be sent again as the same."""
+    """How an item was sent: its bytes, the request's ID, the item's index in it.
+
+    Without an ID, it can't be sent again as the same.
+    """
 
     item: bytes = b""
     request_id: str = ""

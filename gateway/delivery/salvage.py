@@ -34,11 +34,14 @@ UPDATE state SET next = max(next, ?, {SKIPS} + (
 
 
 def salvage(damaged: Path, into: sqlite3.Connection, first: int) -> int:
-    """Copy into new, empty tables what can be read of damaged ones, items and dead letters; how many. Raises sqlite3.Error of `into`.
+    """Copy into new, empty tables what can be read of damaged ones, items and dead letters; how many.
+
+    Raises sqlite3.Error of `into`.
 
     IDs stay; new ones will be `first` or higher, and above all that were ever given.
     """
-    # A write-ahead log would need the room twice, and what a full volume keeps in it would not be in the file that takes the other's place.
+    # A write-ahead log would need the room twice, and what a full volume keeps in it would not be in the file that
+    # takes the other's place.
     if into.execute("PRAGMA journal_mode = MEMORY").fetchone() != ("memory",):
         raise sqlite3.OperationalError
     into.execute("BEGIN IMMEDIATE")

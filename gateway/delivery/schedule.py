@@ -1,4 +1,7 @@
-"""When to try again, how much at once, and whether to try at all. Pure: time and randomness are arguments, in seconds and from 0 to 1."""
+"""When to try again, how much at once, and whether to try at all.
+
+Pure: time and randomness are arguments, in seconds and from 0 to 1.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ def pause(failures: int, asked: float | None, draw: float) -> float:
 
 
 class Circuit(msgspec.Struct, frozen=True):
-    """How a recipient has done of late: failures in a row, and until when it is left alone. After that, one small batch tries it."""
+    """How a recipient has done of late: failures in a row, and until when it is left alone.
+
+    After that, one small batch tries it.
+    """
 
     failures: int = 0
     until: float = 0.0

@@ -19,11 +19,12 @@ JOURNAL: Final = 64 * 1024 * 1024
 CACHE: Final = 16 * 1024
 """KiB of pages that are kept in memory."""
 
-# `lane` is a destination, `kind` a destination's type and plan. `subjects` of an item are its hashes, one behind the other; `sum` covers
-# what is delivered of it. `due` is 0 for what has never failed, else nanoseconds since 1970, as `received`, `buried` and `at` are; `since`
-# is when an operator had its delivery begin anew, 0 for all others.
-# A crate is items that came together and haven't been looked at since, see `crates.py`; `kinds` are theirs, each between commas.
-# `state`: the next ID; crates below `filed` are in `subjects`, under their first ID; which table of keys has its `turn`, since when.
+# `lane` is a destination, `kind` a destination's type and plan. `subjects` of an item are its hashes, one behind the
+# other; `sum` covers what is delivered of it. `due` is 0 for what has never failed, else nanoseconds since 1970, as
+# `received`, `buried` and `at` are; `since` is when an operator had its delivery begin anew, 0 for all others. A crate
+# is items that came together and haven't been looked at since, see `crates.py`; `kinds` are theirs, each between
+# commas. `state`: the next ID; crates below `filed` are in `subjects`, under their first ID; which table of keys has
+# its `turn`, since when.
 TABLES: Final = """
 CREATE TABLE lanes (id INTEGER PRIMARY KEY, destination TEXT NOT NULL UNIQUE, items INTEGER NOT NULL, bytes INTEGER NOT NULL,
   dead INTEGER NOT NULL, dead_bytes INTEGER NOT NULL);
@@ -52,7 +53,8 @@ INSERT INTO state VALUES (1, 1, 0, 0);
 CREATE TABLE sweeps (at INTEGER NOT NULL, destination TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL);
 """
 
-# What operators have buried and purged, for the gateway to count. A file of an earlier version gets it when it is opened.
+# What operators have buried and purged, for the gateway to count. A file of an earlier version gets it when it is
+# opened.
 OPERATED: Final = """
 CREATE TABLE IF NOT EXISTS operated (destination TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
   PRIMARY KEY (destination, reason));
@@ -85,7 +87,10 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables in a new file, know an old one. Raises Damaged, sqlite3.Error, and BadConfig for a newer version's."""
+    """Make the tables in a new file, know an old one.
+
+    Raises Damaged, sqlite3.Error, and BadConfig for a newer version's.
+    """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application == APPLICATION and version > VERSION:
@@ -103,7 +108,8 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
 def look_through(connection: sqlite3.Connection) -> None:
     """Read the whole file, about a second for a million items. Raises Damaged, sqlite3.Error.
 
-    A quick check would not see that an index lacks an item, which then nobody leases: https://www.sqlite.org/pragma.html#pragma_quick_check.
+    A quick check would not see that an index lacks an item, which then nobody leases:
+    https://www.sqlite.org/pragma.html#pragma_quick_check.
     """
     if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
         raise Damaged

@@ -52,7 +52,10 @@ class Seen:
         return Use(self._count, MOST)
 
     def unknown(self, parcels: Sequence[Parcel]) -> Sequence[Parcel]:
-        """Those that haven't come before, each once. Raises Refused where a key came for another item, Damaged, sqlite3.Error."""
+        """Those that haven't come before, each once.
+
+        Raises Refused where a key came for another item, Damaged, sqlite3.Error.
+        """
         if not self._read:
             self._read_all()
         here: dict[bytes, bytes] = {}

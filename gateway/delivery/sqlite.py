@@ -1,4 +1,7 @@
-"""The embedded outbox: one thread works on one SQLite file, and what waits at a time is one commit. What it does there is `store.py`'s."""
+"""The embedded outbox: one thread works on one SQLite file, and what waits at a time is one commit.
+
+What it does there is `store.py`'s.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ OFTEN: Final = 1.0
 
 
 class SqliteOutbox:
-    """An outbox in a file. What is accepted is on the volume, as safely as the volume is; the methods are those of `Outbox`."""
+    """An outbox in a file.
+
+    What is accepted is on the volume, as safely as the volume is; the methods are those of `Outbox`.
+    """
 
     def __init__(self, commits: Commits) -> None:
         """`open` makes one."""

@@ -1,4 +1,6 @@
-"""An outbox's file in an operator's hands: what it holds, and what to do with it, step by step. A gateway may run on it meanwhile.
+"""An outbox's file in an operator's hands: what it holds, and what to do with it, step by step.
+
+A gateway may run on it meanwhile.
 
 What it has on its way at that moment may still arrive, and is told apart.
 """
@@ -61,7 +63,9 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 class Stock:
-    """An outbox's file, until it is closed. All methods raise BadConfig, naming the path, where it can't be read or written.
+    """An outbox's file, until it is closed.
+
+    All methods raise BadConfig, naming the path, where it can't be read or written.
 
     What changes much is done in steps; where one fails, those before it stay done.
     """
@@ -272,7 +276,10 @@ def _finder(reason: str) -> Find:
 
 
 def _bury(store: Store, ids: list[int], _: Collection[int], now_ns: int) -> None:
-    """Make dead letters of items. What is on its way counts too: one that is delivered all the same was buried for a while."""
+    """Make dead letters of items.
+
+    What is on its way counts too: one that is delivered all the same was buried for a while.
+    """
     for destination, count in _by_destination(store, "items", ids):
         store.lanes.operate(destination, DeliveryReason.BURIED, count)
     store.bury(dict.fromkeys(ids, DeliveryReason.BURIED), now_ns)

@@ -1,4 +1,6 @@
-"""What is kept in the outbox's tables, and how it comes and goes: one transaction's worth of it. No threads, no clock, no asyncio.
+"""What is kept in the outbox's tables, and how it comes and goes: one transaction's worth of it.
+
+No threads, no clock, no asyncio.
 
 `sqlite.py` runs it for the gateway. An operator's command can open one too, while the gateway runs.
 """
@@ -167,7 +169,10 @@ class Store:
     # What goes.
 
     def settle(self, ids: Collection[int]) -> int:
-        """Delete items; how many there were. One that an operator has made a dead letter meanwhile is delivered all the same."""
+        """Delete items; how many there were.
+
+        One that an operator has made a dead letter meanwhile is delivered all the same.
+        """
         gone = self.crates.unpack(ids, whole=True)
         for lane, count, size in gone:
             self.lanes.by_id[lane].remove("items", count, size)
@@ -205,7 +210,10 @@ class Store:
     def erase(
         self, subjects: Collection[bytes], now_ns: int, leased: Collection[int] = ()
     ) -> Mapping[str, Sequence[int]]:
-        """Delete all that is about subjects; the IDs, by destination. What is leased may be delivered, and is in no record."""
+        """Delete all that is about subjects; the IDs, by destination.
+
+        What is leased may be delivered, and is in no record.
+        """
         ids: dict[str, list[int]] = {}
         for lane, number, *_ in self._erased(subjects):
             ids.setdefault(self.lanes.by_id[lane].destination, []).append(number)

@@ -36,8 +36,8 @@ class Stored:
     def replace(self, exporters: Mapping[str, Exporter], again: Decides) -> None:
         """Deliver by these exporters, and decide by `again`, from this moment on.
 
-        Where either is another one for a destination, nothing more leaves by the old: its courier leaves, and only then the next begins.
-        Exporters that are no longer among them are closed once nobody has them.
+        Where either is another one for a destination, nothing more leaves by the old: its courier leaves, and only then
+        the next begins. Exporters that are no longer among them are closed once nobody has them.
         """
         desk = msgspec.structs.replace(self._desk, again=again)
         gone = {

@@ -19,7 +19,10 @@ _LENGTH_BYTES: Final = 8
 
 
 class UnderWay:
-    """The list. Whoever reads or writes it has it alone: no item is leased while a command deletes some, nor the other way round."""
+    """The list.
+
+    Whoever reads or writes it has it alone: no item is leased while a command deletes some, nor the other way round.
+    """
 
     def __init__(self, path: Path) -> None:
         """The list of the outbox at `path`. Raises OSError."""

@@ -92,8 +92,8 @@ class Uplink:
     async def accept(self, parcels: Sequence[Parcel]) -> None:
         """Returns when the hub has stored all. What is larger than a group is sent as several, whole items each.
 
-        Raises Retryable UNAVAILABLE when the hub doesn't say so in time: it may have stored them; FULL when too much is under way;
-        what the hub says else; Refused TOO_LARGE for an item that is.
+        Raises Retryable UNAVAILABLE when the hub doesn't say so in time: it may have stored them; FULL when too much is
+        under way; what the hub says else; Refused TOO_LARGE for an item that is.
         """
         groups = list(_groups(parcels))
         size = _size(parcels)
@@ -133,7 +133,10 @@ class Uplink:
         _raise([fate for fate in fates if isinstance(fate, Exception)])
 
     def _current(self) -> Link:
-        """The stream to use, a new one where the last has ended, is old, or has an old certificate. Raises Retryable."""
+        """The stream to use, a new one where the last has ended, is old, or has an old certificate.
+
+        Raises Retryable.
+        """
         if self._closed:
             raise Retryable(CallReason.UNAVAILABLE)
         if self._link is not None and self._link.ended:
@@ -170,7 +173,8 @@ class Uplink:
 class HubExporter:
     """Hands what an agent has stored to its hub.
 
-    Guarantee: `delivered` means that the hub has stored it. At least once, under the same key, which the hub knows for a while.
+    Guarantee: `delivered` means that the hub has stored it. At least once, under the same key, which the hub knows for
+    a while.
     """
 
     def __init__(self, uplink: Uplink) -> None:
@@ -204,7 +208,10 @@ class Fallback:
         self._own = own
 
     async def accept(self, parcels: Sequence[Parcel]) -> None:
-        """Returns when all parcels are stored, at the hub or here. Raises Refused, and Retryable when neither takes them."""
+        """Returns when all parcels are stored, at the hub or here.
+
+        Raises Refused, and Retryable when neither takes them.
+        """
         try:
             await self._uplink.accept(parcels)
         except Retryable:
@@ -227,7 +234,10 @@ def _raise(errors: Sequence[Exception]) -> None:
 
 
 def _groups(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
-    """All in one group if it isn't too large, else whole items: their releases stand side by side, and have one time. Raises Refused."""
+    """All in one group if it isn't too large, else whole items: their releases stand side by side, and have one time.
+
+    Raises Refused.
+    """
     if 0 < _size(parcels) <= LARGEST:
         yield parcels
         return

@@ -1,7 +1,7 @@
 """What is gone leaves no bytes behind, neither in the pages of an outbox's file nor in its write-ahead log.
 
-`secure_delete`, which is always on, overwrites what is deleted where it stands, overflow pages included. It doesn't know the copies in the
-log, nor those that SQLite leaves in the unused part of a page when it moves rows within it.
+`secure_delete`, which is always on, overwrites what is deleted where it stands, overflow pages included. It doesn't
+know the copies in the log, nor those that SQLite leaves in the unused part of a page when it moves rows within it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,16 @@ from typing import Final
 from gateway.delivery.store import ROW, Store
 
 MAX_REWRITTEN_BYTES: Final = 16 * 1024 * 1024
-"""Of payloads and rows, that are written anew at once: about a tenth of a second. With more, it waits until fewer are stored."""
+"""Of payloads and rows, that are written anew at once: about a tenth of a second.
+
+With more, it waits until fewer are stored.
+"""
 
 _TABLES: Final = ("items", "dead", "crates")
-"""Those that hold what was sent. Emptied whole, each page of theirs is overwritten; filled in order, no row is moved within its page."""
+"""Those that hold what was sent.
+
+Emptied whole, each page of theirs is overwritten; filled in order, no row is moved within its page.
+"""
 
 
 def size(store: Store) -> int:
@@ -33,7 +39,9 @@ def rewrite(store: Store) -> None:
 
 
 def truncate(connection: sqlite3.Connection) -> bool:
-    """Empty the write-ahead log; false while another program that reads or writes needs it. Not within a transaction. Raises sqlite3.Error.
+    """Empty the write-ahead log; false while another program that reads or writes needs it.
+
+    Not within a transaction. Raises sqlite3.Error.
 
     Nobody is waited for: with the usual timeout, whoever reads for long would hold up all that is stored.
     """

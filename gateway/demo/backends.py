@@ -65,7 +65,10 @@ class Backends:
         await self._started.aclose()
 
     def pointed(self, file: PolicyFile, state: Path) -> PolicyFile:
-        """The policy with these behind its exporters: as it proposes them, but for where they lead. Credentials are files in `state`."""
+        """The policy with these behind its exporters: as it proposes them, but for where they lead.
+
+        Credentials are files in `state`.
+        """
         given = file.policy.destinations
         exporters: dict[str, Exporter] = {LOG: OtlpExporter(endpoint=self._log.endpoint)}
         for name, exporter in proposed.exporters().items():

@@ -1,4 +1,6 @@
-"""A stand-in for a telemetry backend: a small OTLP collector that keeps in memory what it gets. For demo and tests; no real collector.
+"""A stand-in for a telemetry backend: a small OTLP collector that keeps in memory what it gets.
+
+For demo and tests; no real collector.
 
 It is strict: what a sender may not send it refuses, so that nothing passes here that a real one would choke on.
 """
@@ -50,8 +52,8 @@ class Answer(msgspec.Struct, frozen=True):
 class Collector:
     """A stand-in for an OTLP collector, gRPC only. Used as `async with Collector() as collector`.
 
-    `received` is all that came, as it came off the wire; `requests` what it took of it, in order and of any signal; `answers` what it
-    answers next, one each; when they run out, OK.
+    `received` is all that came, as it came off the wire; `requests` what it took of it, in order and of any signal;
+    `answers` what it answers next, one each; when they run out, OK.
     """
 
     def __init__(self, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None) -> None:

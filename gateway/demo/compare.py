@@ -1,4 +1,7 @@
-"""One item at one destination: what was sent, what should arrive, what did. Nothing here asks policy, contracts or plans."""
+"""One item at one destination: what was sent, what should arrive, what did.
+
+Nothing here asks policy, contracts or plans.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ Value = str | bytes
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """A value that was sent, what it is, and what arrived in its place; None where nothing did. Without `sent`, it came from nowhere."""
+    """A value that was sent, what it is, and what arrived in its place; None where nothing did.
+
+    Without `sent`, it came from nowhere.
+    """
 
     path: str
     holds: Category
@@ -122,7 +128,10 @@ def _pairs(destination: str, sent: Sent | None, came: list[Leaf]) -> Iterator[Pa
 
 
 def _taken(left: list[Value], leaf: Leaf, due: Value | None) -> Value | None:
-    """Take from what is left at a path what became of a value. In a list, what looks like nothing that was sent stands by itself."""
+    """Take from what is left at a path what became of a value.
+
+    In a list, what looks like nothing that was sent stands by itself.
+    """
     for value in (due, leaf.value, *([] if "[*]" in leaf.path else left)):
         if value in left:
             left.remove(value)

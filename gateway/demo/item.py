@@ -23,10 +23,11 @@ class Fate(StrEnum):
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that the service says, and what is known about it beforehand.
 
-    `fields` is the message in protobuf's JSON, or the arguments of the SDK's `Logger.emit`; where `type` is empty it is a log record.
-    What fields hold stands in `truth.py`, by their paths; here stands what differs: `holds`, what a field holds this time, whatever
-    its name says; `fails`, values that no destination may get although what their fields hold is allowed; `becomes`, what arrives in
-    place of a field's value. `hides` is what stands within longer values, and is looked for by itself.
+    `fields` is the message in protobuf's JSON, or the arguments of the SDK's `Logger.emit`; where `type` is empty it is
+    a log record. What fields hold stands in `truth.py`, by their paths; here stands what differs: `holds`, what a field
+    holds this time, whatever its name says; `fails`, values that no destination may get although what their fields hold
+    is allowed; `becomes`, what arrives in place of a field's value. `hides` is what stands within longer values, and is
+    looked for by itself.
     """
 
     title: str

@@ -1,4 +1,7 @@
-"""A message as its values: each with its path, as people read it. Knows protobuf and OTLP's shapes, and nothing of what may leave."""
+"""A message as its values: each with its path, as people read it.
+
+Knows protobuf and OTLP's shapes, and nothing of what may leave.
+"""
 
 from __future__ import annotations
 

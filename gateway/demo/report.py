@@ -35,7 +35,10 @@ class Verdict(StrEnum):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A value: where it stood, what it is, what was sent and what arrived, and if those differ the reason. None: nothing."""
+    """A value: where it stood, what it is, what was sent and what arrived, and if those differ the reason.
+
+    None: nothing.
+    """
 
     path: str
     holds: str
@@ -56,7 +59,10 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Values sent towards a destination, by what became of them, and items. Those of items that it didn't get count as stripped."""
+    """Values sent towards a destination, by what became of them, and items.
+
+    Those of items that it didn't get count as stripped.
+    """
 
     items: int
     released: int
@@ -104,7 +110,10 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def report(policy: Policy, seen: Seen, why: Why, exporters: Mapping[str, str]) -> Report:
-    """Compare and verify what was seen, and put it together. `exporters` says in words where a destination's data went."""
+    """Compare and verify what was seen, and put it together.
+
+    `exporters` says in words where a destination's data went.
+    """
     found = list(passages(seen))
     faults = findings(seen, found)
     tables = []

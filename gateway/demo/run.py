@@ -26,7 +26,9 @@ FOLDER: Final = STATE / "demo"
 
 
 def run(console: Console, format: str) -> int:
-    """Run the demo and print it, as `text` or as `json`. 0: nothing but what may has left, and all of that arrived; else 1.
+    """Run the demo and print it, as `text` or as `json`.
+
+    0: nothing but what may has left, and all of that arrived; else 1.
 
     Raises BadSetup.
     """

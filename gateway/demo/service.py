@@ -32,7 +32,10 @@ TIMEOUT: Final = 10.0
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a call's answer says: how many items were accepted, which were rejected and why, which withheld. Or the call's failure."""
+    """What a call's answer says: how many items were accepted, which were rejected and why, which withheld.
+
+    Or the call's failure.
+    """
 
     accepted: int = 0
     rejected: tuple[tuple[int, str], ...] = ()
@@ -51,7 +54,8 @@ def log(*endpoints: str) -> None:
     """Log all records, to each of the OTLP endpoints."""
     provider = LoggerProvider(Resource(RESOURCE), shutdown_on_exit=False)
     for endpoint in endpoints:
-        # The one thing set here: no proxy of the environment comes between. The option is a number, whatever the exporter's types say.
+        # The one thing set here: no proxy of the environment comes between. The option is a number, whatever the
+        # exporter's types say.
         options = cast(Any, (("grpc.enable_http_proxy", 0),))
         provider.add_log_record_processor(
             BatchLogRecordProcessor(OTLPLogExporter(endpoint, insecure=True, channel_options=options))

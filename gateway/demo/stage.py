@@ -70,7 +70,10 @@ async def play(config: Config, file: PolicyFile, contract: Contract) -> Seen:
 
 
 def _clear(config: Config) -> None:
-    """Remove what an earlier demo left. The gateway has locked all of it, and sends nothing yet: no other demo is at it now."""
+    """Remove what an earlier demo left.
+
+    The gateway has locked all of it, and sends nothing yet: no other demo is at it now.
+    """
     for path in (*config.state.glob("*.jsonl"), *config.state.glob("*.jsonl.[0-9]*")):
         path.unlink()
     with closing(Stock.open(config.state / outbox.NAME, Outbox())) as stock:

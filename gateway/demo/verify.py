@@ -1,4 +1,7 @@
-"""Whether what arrived is what should have: value by value, byte by byte, item by item. Each difference is a finding."""
+"""Whether what arrived is what should have: value by value, byte by byte, item by item.
+
+Each difference is a finding.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ SHORTEST: Final = 6
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):
-    """Something that is not as it should be. The values are the demo's own, of people who don't exist: they may be shown."""
+    """Something that is not as it should be.
+
+    The values are the demo's own, of people who don't exist: they may be shown.
+    """
 
     destination: str
     where: str

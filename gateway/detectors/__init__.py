@@ -1,1 +1,4 @@
-"""What finds personal data in values, however it is spelt: `detect.py` asks all the others. What follows is for the rules to say."""
+"""What finds personal data in values, however it is spelt: `detect.py` asks all the others.
+
+What follows is for the rules to say.
+"""

@@ -24,7 +24,10 @@ class Issuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Issuers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All issuers. None of their numbers begins with 1, as the time now does in seconds, milliseconds, microseconds and nanoseconds."""
+    """All issuers.
+
+    None of their numbers begins with 1, as the time now does in seconds, milliseconds, microseconds and nanoseconds.
+    """
 
     source: str
     issuers: Sequence[Issuer]

@@ -17,9 +17,11 @@ LINE_END: Final = r"\r?\n(?:[ \t]{0,3}>){0,3}[ \t]{0,3}"
 _SEPARATORS: Final = f" \t.:/_-+()[]{FILL}"
 _REMOVED: Final = _SEPARATORS.encode()
 _BLANKS: Final = dict.fromkeys(map(ord, _SEPARATORS), " ")
-# Numbers are written with up to three separators between two characters, as in `) - (`. What more of them keep apart stays apart.
+# Numbers are written with up to three separators between two characters, as in `) - (`. What more of them keep apart
+# stays apart.
 _APART: Final = re.compile(r"[ \t.:/_\-+()\[\]]{4,}+")
-# What stands inside numbers without being of them: one line end with the marks of a quoted mail, a word before check digits.
+# What stands inside numbers without being of them: one line end with the marks of a quoted mail, a word before check
+# digits.
 _LINE_END: Final = re.compile(rf"(?<![\n\r]){LINE_END}(?=[0-9A-Z])")
 _KEY_WORD: Final = re.compile(
     r"(?<=[0-9])[ \t,;/(_-]{0,3}(?:cle|key)[ \t:=_-]{0,3}(?=[0-9]{2}(?![0-9]))", re.IGNORECASE

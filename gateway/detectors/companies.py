@@ -20,8 +20,8 @@ _LA_POSTE: Final = "356000000"
 class CompanyNumber(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of number: its form without separators, in capitals, and how its digits check one another.
 
-    A group in the form holds what is checked; without one it is the whole. `weights` are of the check `weighted`: the digits times them
-    add up to a multiple of `modulus`.
+    A group in the form holds what is checked; without one it is the whole. `weights` are of the check `weighted`: the
+    digits times them add up to a multiple of `modulus`.
     """
 
     country: str

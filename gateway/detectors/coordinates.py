@@ -16,8 +16,8 @@ _LAT: Final = r"lat(?:itude)?"
 _LONG: Final = r"lo?ng?(?:itude)?"
 _NAME: Final = rf"(?:{_LAT}|{_LONG})(?![A-Za-z])[ ]?[=:_/-]{{0,2}}"
 
-# Two numbers, as latitude and longitude or the other way round (GeoJSON, WKT), and what is between them; it consumes the first alone,
-# since a pair may begin at the second. Written so that the search skips to a digit.
+# Two numbers, as latitude and longitude or the other way round (GeoJSON, WKT), and what is between them; it consumes
+# the first alone, since a pair may begin at the second. Written so that the search skips to a digit.
 _PAIR: Final = re.compile(
     rf"""
     [0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{{0,2}}\.([0-9]{{2,15}})(?![0-9])
@@ -71,7 +71,8 @@ _LABELLED: Final = re.compile(
 )
 _DECIMAL: Final = re.compile("[0-9][.,][0-9]")
 
-# What is in each text with a pair of decimals, or nearly, as one automaton: they are looked for one by one where it is found.
+# What is in each text with a pair of decimals, or nearly, as one automaton: they are looked for one by one where it is
+# found.
 _PAIR_HINT: Final = Hint(
     rf"[0-9]\.[0-9]{{2,}} ?°?(?:(?:\s*[,;|/]\s*|[ \t]+|[_:/-]{{1,2}}| ?[_:/,;|&-]{{0,2}} ?(?i:{_LAT}|{_LONG})[ ]?[=:_/-]{{0,2}})[+-]?|[+-])"
     r"[0-9]{1,3}\.[0-9]{2}"

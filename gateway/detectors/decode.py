@@ -28,8 +28,9 @@ _SAME: Final = -1
 _WAYS: Final = tuple(Way)
 _BETWEEN: Final = "\n\n"
 
-# What an escape stands for is read with what is around it, at least so many characters of it, and on to the next blank if there is one
-# within the longest address. The rest of a text is read as it is: undoing one escape of a long text isn't as much work as the text.
+# What an escape stands for is read with what is around it, at least so many characters of it, and on to the next blank
+# if there is one within the longest address. The rest of a text is read as it is: undoing one escape of a long text
+# isn't as much work as the text.
 _NEAR_CHARS: Final = 256
 _FAR_CHARS: Final = 1400
 _BLANKS: Final = " \t\n\r"
@@ -108,7 +109,10 @@ def _decoding(text: str, *steps: Step, loose: bool) -> Decoding:
 
 
 def decodings(text: str) -> Iterator[Decoding]:
-    """The text and what it encodes, outermost first. Raises TooMuch when they are too deep, too many or too large together."""
+    """The text and what it encodes, outermost first.
+
+    Raises TooMuch when they are too deep, too many or too large together.
+    """
     budget, many = decoded_chars(text), decoded_texts(text)
     root = _decoding(text, loose=False)
     budget.spend(len(root.text) - len(text))
@@ -154,8 +158,8 @@ class _Folded:
 class _Unescaped:
     """A text of which escapes are undone, as far as it stands near one: `plain`.
 
-    It is made of pieces, which may be as many as characters. Of each it is kept, in arrays, where it starts, where its origin starts, and
-    where its origin ends if an escape.
+    It is made of pieces, which may be as many as characters. Of each it is kept, in arrays, where it starts, where its
+    origin starts, and where its origin ends if an escape.
     """
 
     def __init__(self, text: str, first: Edit, others: Iterable[Edit]) -> None:

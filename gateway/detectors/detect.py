@@ -106,7 +106,9 @@ def mail_domains(text: str) -> frozenset[str]:
 
 
 def find_number(value: float) -> FieldReason | None:
-    """A card number, national identifier or phone number in a whole number of any size. See `is_phone` for what is read as one.
+    """A card number, national identifier or phone number in a whole number of any size.
+
+    See `is_phone` for what is read as one.
 
     Unix times of today, in seconds to nanoseconds, are neither; neither are numbers under 100,000,000.
     """
@@ -123,8 +125,9 @@ def find_number(value: float) -> FieldReason | None:
 def mask(text: str) -> str:
     """`text` with each finding replaced by a word in brackets that names it, and unreadable characters by U+FFFD.
 
-    `find` finds nothing in the answer, so masking it again changes nothing. What hides in a run of base64 or the like takes the whole run
-    with it. Where nothing else helps, or there is more to mask than to leave, the answer is `[REDACTED]`.
+    `find` finds nothing in the answer, so masking it again changes nothing. What hides in a run of base64 or the like
+    takes the whole run with it. Where nothing else helps, or there is more to mask than to leave, the answer is
+    `[REDACTED]`.
     """
     if hides_nothing(text):
         return text

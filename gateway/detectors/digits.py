@@ -1,7 +1,8 @@
 """Digits on end or in groups, as phone and card numbers are written, with letters around them or none.
 
-A text is coded so that the digits of a number stand on end, whatever separates its groups: then one pattern finds where numbers can
-start, in linear time and before anything is looked up. A number starts and ends where groups do, never within digits on end.
+A text is coded so that the digits of a number stand on end, whatever separates its groups: then one pattern finds where
+numbers can start, in linear time and before anything is looked up. A number starts and ends where groups do, never
+within digits on end.
 """
 
 from __future__ import annotations
@@ -147,7 +148,10 @@ Size = Callable[[Candidate], int | None]
 
 
 class Rows:
-    """The rows of digits in a folded text in which numbers may be, coded. Most texts have few: what is around them isn't looked at."""
+    """The rows of digits in a folded text in which numbers may be, coded.
+
+    Most texts have few: what is around them isn't looked at.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = joined(text)

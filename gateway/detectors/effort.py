@@ -12,7 +12,10 @@ DECODING_CHARS: Final = 256
 
 
 class Laborious(BaseException):
-    """Work that takes more than it may where it was begun. Nobody but who set the limit deals with it: the work has said nothing."""
+    """Work that takes more than it may where it was begun.
+
+    Nobody but who set the limit deals with it: the work has said nothing.
+    """
 
 
 class _Effort:
@@ -36,7 +39,10 @@ def limited(most: int | None) -> Iterator[None]:
 
 
 def spend(chars: int) -> None:
-    """Note that a text of so many characters is looked at. Raises Laborious where that is more than the work under way may do here."""
+    """Note that a text of so many characters is looked at.
+
+    Raises Laborious where that is more than the work under way may do here.
+    """
     effort = _EFFORT.get()
     if effort is not None:
         effort.left -= DECODING_CHARS + chars

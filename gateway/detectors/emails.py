@@ -14,14 +14,15 @@ Span = tuple[int, int]
 # One character of a label: a letter, a digit, a hyphen, an underscore, or whatever isn't ASCII.
 _CHAR: Final = r"[^\x00-,./:-@\[-^`{-\x7f\s]"
 _OCTETS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.]*[0-9])"
-# A name with a dot whose last label starts with two letters, an IPv4 address, or an address literal. All that is right of the at sign
-# is read once, since none of it holds another one.
+# A name with a dot whose last label starts with two letters, an IPv4 address, or an address literal. All that is right
+# of the at sign is read once, since none of it holds another one.
 _DOMAIN: Final = re.compile(
     rf"@(?:[ \t]{{0,2}}+(?:(?=[\r\n])(?:{LINE_END}))?+)(?:(?:{_CHAR}{{1,63}}+\.){{1,20}}"
     rf"(?=[^\W\d_]{{2}}){_CHAR}{{1,63}}+|{_OCTETS}|\[(?:ipv6:)?[0-9a-f:.]{{3,45}}\])",
     re.IGNORECASE,
 )
-# Left of the at sign, read from there: the user of a URL, what is usual in a local part, or all up to the next blank if it ends otherwise.
+# Left of the at sign, read from there: the user of a URL, what is usual in a local part, or all up to the next blank if
+# it ends otherwise.
 _ODD: Final = r"@<>()\[\]{}\",;:=&?|\\/"
 _LINE_BEGIN: Final = r"(?:(?:[ \t]{0,3}>){0,3}[ \t]{0,3}\n\r?[ \t]{0,2})"
 _LOCAL: Final = re.compile(
@@ -31,8 +32,8 @@ _QUOTED: Final = re.compile(rf"(?:(?=[\n >\t]){_LINE_BEGIN}|[ \t]{{0,2}}+)\"[^\"
 _REACH: Final = 70
 
 
-# Bytes that were never text rarely look so regular: labels in one case but for their first letter, and a top-level domain that exists or
-# has four letters. Letters of what comes next may follow it.
+# Bytes that were never text rarely look so regular: labels in one case but for their first letter, and a top-level
+# domain that exists or has four letters. Letters of what comes next may follow it.
 _LIKELY: Final = re.compile(
     r"@[ \t]*+(?:\r?\n[ \t>]*+)?"
     r"(?:(?:(?:[A-Z]?[a-z0-9_-]+|[A-Z0-9_-]+)\.)+(?P<tld>[A-Z]?[a-z]+|[A-Z]{2,}+)|[0-9.]+|\[[0-9a-zA-Z:.]+\]|.*?[^\x00-\x7f]{2})"

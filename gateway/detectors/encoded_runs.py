@@ -18,8 +18,8 @@ from gateway.detectors.hints import Hint
 Piece = tuple[str, int, int]
 """A readable text, and from where to where in the text around it the run stands that hides it."""
 
-# The shortest address, a@b.fr, is 6 bytes: 8 characters of base64, 10 of base32, 12 of hexadecimal. Long runs of base64 go on in the
-# next line, as in MIME. Quantifiers that could run far are possessive: linear.
+# The shortest address, a@b.fr, is 6 bytes: 8 characters of base64, 10 of base32, 12 of hexadecimal. Long runs of base64
+# go on in the next line, as in MIME. Quantifiers that could run far are possessive: linear.
 _BASE64: Final = re.compile(rf"[A-Za-z0-9+/_-]{{8,}}+(?:(?<=[A-Za-z0-9+/_-]{{8}}){LINE_END}[A-Za-z0-9+/_-]++)*+")
 _NO_BASE64: Final = str.maketrans("", "", "\r\n\t >")
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}+|[a-z2-7]{10,}+")

@@ -32,8 +32,8 @@ _SAID_AT: Final = r"[ \t]{1,3}(?:at|arobase|arroba|@)[ \t]"
 _WORD: Final = r"(?!(?:dot|point|punkt|punto)[._-])[^\W_]{1,63}+"
 _JOINED_TLD: Final = rf"(?:(?:dot|point|punkt|punto)[._-])?(?:{'|'.join(sorted(data.lines('tlds_joined')))})"
 
-# Quantifiers that could run far are possessive and can't start inside a run of their own kind, so one pass is linear in the text. Each
-# alternative begins with a character or a set of them, which is compared before anything else is tried.
+# Quantifiers that could run far are possessive and can't start inside a run of their own kind, so one pass is linear in
+# the text. Each alternative begins with a character or a set of them, which is compared before anything else is tried.
 _ESCAPE: Final = re.compile(
     rf"""
     (?=[%\\&@(\[{{< \t+_u:/-]|\.a[tr]|(?-i:AT[a-z]))
@@ -102,7 +102,10 @@ Edit = tuple[int, int, str]
 
 
 class Way(Enum):
-    """What is undone in one pass. Quoted-printable goes apart: its `=` is also what stands between a name and its value."""
+    """What is undone in one pass.
+
+    Quoted-printable goes apart: its `=` is also what stands between a name and its value.
+    """
 
     ESCAPES = _ESCAPE
     PRINTABLE = _PRINTABLE

@@ -22,9 +22,9 @@ _APART: Final = "|".join(
     rf"[0-9]{{{size}}}[._:/-]{{1,3}}[0-9](?:[._:/-]{{0,3}}[0-9]){{{6 - size}}}" for size in range(1, 7)
 )
 
-# What a detector might make something of: nine digits, or seven apart, before a letter or after a label, as in phone numbers and national
-# identifiers; an IPv4 or IPv6 address, an IBAN, two decimals; `at` between words, hexadecimal of six bytes. As one automaton: nearly all
-# tokens have nothing of it.
+# What a detector might make something of: nine digits, or seven apart, before a letter or after a label, as in phone
+# numbers and national identifiers; an IPv4 or IPv6 address, an IBAN, two decimals; `at` between words, hexadecimal of
+# six bytes. As one automaton: nearly all tokens have nothing of it.
 _SUSPECT: Final = automaton(
     r"[0-9](?:[._:/-]{0,3}[0-9]){8}"
     rf"|{_APART}"

@@ -20,8 +20,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Blank though their category is that of letters or symbols: Hangul fillers, Khmer vowels, the empty Braille pattern.
 _BLANK: Final = {0x115F: "", 0x1160: "", 0x3164: "", 0xFFA0: "", 0x17B4: "", 0x17B5: "", 0x2800: " "}
 
-# First code point, how many, and the first ASCII character they stand for: tag characters, negative circled and squared letters,
-# regional indicators. Unicode gives them no compatibility form.
+# First code point, how many, and the first ASCII character they stand for: tag characters, negative circled and squared
+# letters, regional indicators. Unicode gives them no compatibility form.
 _RUNS: Final = (
     (0xE0020, 95, " "),
     (0x1F150, 26, "A"),

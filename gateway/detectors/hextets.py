@@ -18,8 +18,8 @@ _COLON_RUN: Final = re.compile(
 _MIXED_RUN: Final = re.compile(rf"{_HEXTET}+(?:[:/_-]{{1,2}}{_HEXTET}+){{2,}}+")
 _DIGITED: Final = rf"{_HEX}{{0,3}}[0-9]{_HEX}{{0,3}}"
 _SOME_HEXTETS: Final = rf"(?:{_HEXTET}(?::{_HEXTET})*)?"
-# What is in each text with an address, or nearly, as one automaton: eight hextets, one with a digit; `::` once between other characters;
-# two hextets with a digit and another one. Runs are looked at one by one where it is found.
+# What is in each text with an address, or nearly, as one automaton: eight hextets, one with a digit; `::` once between
+# other characters; two hextets with a digit and another one. Runs are looked at one by one where it is found.
 _HINT: Final = automaton(
     "|".join(rf"(?:{_HEXTET}:){{{before}}}{_DIGITED}(?::{_HEXTET}){{{7 - before}}}" for before in range(8))
     + rf"|(?:^|[^0-9A-Za-z_:]){_SOME_HEXTETS}::{_SOME_HEXTETS}(?:$|[^0-9A-Za-z_:])"

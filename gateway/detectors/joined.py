@@ -1,8 +1,8 @@
 """Numbers whose groups are apart by what ends a number as a rule: a comma, a bar and the like, or the end of a line.
 
-Such text holds many more rows of figures than numbers of anybody's, so that only groups as they are usually written are one: a card's
-four, or a phone number's pairs behind its 0 and any groups behind a plus sign. What is between them becomes a blank and `FILL`, so that
-the text stays as long as it is.
+Such text holds many more rows of figures than numbers of anybody's, so that only groups as they are usually written are
+one: a card's four, or a phone number's pairs behind its 0 and any groups behind a plus sign. What is between them
+becomes a blank and `FILL`, so that the text stays as long as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _JOINT: Final = rf"(?:[ .-]|{_LINE})"
 _LIST_HINT: Final = Hint(rf"[0-9]{_SIGN}[0-9]{{2}}")
 _LINE_HINT: Final = Hint(rf"[0-9]\)?{_LINE}\(?[0-9]{{2}}")
 
-# Written so that the search skips to a digit: which one it is, and what may not stand before it, is looked at afterwards.
+# Written so that the search skips to a digit: which one it is, and what may not stand before it, is looked at
+# afterwards.
 _FIRST: Final = r"[0-9](?<![0-9].)"
 _LISTED: Final = re.compile(
     rf"{_FIRST}(?:[0-9]{{3}}(?P<four>{_SIGN})[0-9]{{4}}(?:(?P=four)[0-9]{{4}}){{2}}"

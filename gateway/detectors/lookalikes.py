@@ -1,16 +1,16 @@
 """Characters that a reader takes for an ASCII one, where Unicode's compatibility forms don't say so.
 
-Letters of the scripts that look-alike domains are made from, and the signs that addresses and numbers are written with. How text is
-folded with them is in `fold.py`.
+Letters of the scripts that look-alike domains are made from, and the signs that addresses and numbers are written with.
+How text is folded with them is in `fold.py`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-# Chosen from UTS #39 (https://www.unicode.org/Public/security/latest/confusables.txt): Latin beyond ASCII, Greek, Cyrillic, Armenian,
-# Coptic, Cherokee and Lisu; and a few that it leaves out, such as the small capitals and the Greek small eta. Written as escapes, since
-# the characters themselves can't be told apart in review.
+# Chosen from UTS #39 (https://www.unicode.org/Public/security/latest/confusables.txt): Latin beyond ASCII, Greek,
+# Cyrillic, Armenian, Coptic, Cherokee and Lisu; and a few that it leaves out, such as the small capitals and the Greek
+# small eta. Written as escapes, since the characters themselves can't be told apart in review.
 _LETTERS: Final = {
     "a": "\u0251\u1d00\u03b1\u0430",
     "b": "\u0185\u0253\u0299\u03b2\u044c\u0432\u13cf\u0180",

@@ -122,7 +122,10 @@ def names_personal(text: str, own: Own = NOTHING) -> bool:
 
 
 def _stands(text: str, own: Own) -> bool:
-    """Whether a domain that a policy adds stands in a text where no letter or digit touches it. It is looked up, however many there are."""
+    """Whether a domain that a policy adds stands in a text where no letter or digit touches it.
+
+    It is looked up, however many there are.
+    """
     words = list(_WORD.finditer(text))
     return any(
         own.get(text[first.start() : last.end()])

@@ -23,7 +23,8 @@ _OCTETS: Final = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}(?:(?:\.{_OCTET}){{4}}
 _DOTTED: Final = re.compile(
     r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?:(?:\.[0-9]{1,3}){4})?(?![0-9]|\.[0-9])"
 )
-# Numbers with the base before them, as `inet_aton` reads them: hexadecimal, or octal of which one has as many digits as no decimal has.
+# Numbers with the base before them, as `inet_aton` reads them: hexadecimal, or octal of which one has as many digits as
+# no decimal has.
 _BASED: Final = re.compile(
     r"0(?<![0-9A-Za-z.].)(?:[xX][0-9A-Fa-f]{1,2}(?:\.0[xX][0-9A-Fa-f]{1,2}){3}|(?=[0-7.]*(?<![0-9])0[1-3][0-7]{2}(?![0-9]))"
     r"[0-3]?[0-7]{0,2}(?:\.0[0-3]?[0-7]{0,2}){3})(?![0-9A-Za-z]|\.[0-9])"
@@ -49,7 +50,8 @@ _MIN_PARTLY_DOTTED_DIGITS: Final = 9
 _BEFORE: Final = re.compile(r"([A-Za-z]?)[0-9]{1,3}\Z")
 _MIN_DIGITS_AFTER_NAME: Final = 9
 
-# Six to eight pairs (EUI-64; or six beside letters that read as pairs), or three groups of four (Cisco): longer rows are fingerprints.
+# Six to eight pairs (EUI-64; or six beside letters that read as pairs), or three groups of four (Cisco): longer rows
+# are fingerprints.
 _PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}(?![0-9])){5,}+")
 _FOURS: Final = re.compile(
     r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])"
@@ -68,10 +70,13 @@ _LETTER: Final = re.compile("[A-Fa-f]")
 
 
 def networks(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
-    """The addresses in folded text, IPv4 before IPv6. `bare` is the text without what is surely technical, as long as it is.
+    """The addresses in folded text, IPv4 before IPv6.
 
-    Numbers of an IPv4 address may be apart by any of `.:/_-`: four of them and no fifth, with six digits in all unless there are dots
-    between all. Version numbers of four parts count. If `loose`, letters beside an IPv6 address don't matter.
+    `bare` is the text without what is surely technical, as long as it is.
+
+    Numbers of an IPv4 address may be apart by any of `.:/_-`: four of them and no fifth, with six digits in all unless
+    there are dots between all. Version numbers of four parts count. If `loose`, letters beside an IPv6 address don't
+    matter.
     """
     if text.count(".") >= 3 and _BASED_HINT(text):
         yield from (match.span() for match in _BASED.finditer(text))

@@ -1,4 +1,7 @@
-"""The world's telephone numbering plans: whether digits are a valid number, a possible one, a mobile's. Plans are data."""
+"""The world's telephone numbering plans: whether digits are a valid number, a possible one, a mobile's.
+
+Plans are data.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ MAX_CODE_DIGITS: Final = 3
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The national numbers of one country calling code.
 
-    A valid one matches both `general` and `valid`, what numbers of any kind look like; a mobile's also `mobile`, where that is known.
-    A possible one has as many digits as `lengths` says. `trunk` is dialled before one.
+    A valid one matches both `general` and `valid`, what numbers of any kind look like; a mobile's also `mobile`, where
+    that is known. A possible one has as many digits as `lengths` says. `trunk` is dialled before one.
     """
 
     regions: str
@@ -40,7 +43,10 @@ class International(NamedTuple):
 
 
 def international(digits: str) -> International | None:
-    """Return digits as an international number, or None if they start with no country calling code. No code starts another."""
+    """Return digits as an international number, or None if they start with no country calling code.
+
+    No code starts another.
+    """
     code = _code(digits[:MAX_CODE_DIGITS])
     return International(code, digits[len(code) :]) if code else None
 
@@ -76,7 +82,10 @@ def is_valid_somewhere(codes: tuple[str, ...], national: str) -> bool:
 
 
 def is_mobile(code: str, national: str) -> bool:
-    """Whether digits are a mobile's number, of a country calling code whose plan tells these from others. Raises KeyError."""
+    """Whether digits are a mobile's number, of a country calling code whose plan tells these from others.
+
+    Raises KeyError.
+    """
     return is_valid(code, national) and _mobile(code).fullmatch(national) is not None
 
 
@@ -86,7 +95,10 @@ def lengths(code: str) -> frozenset[int]:
 
 
 def trunk(code: str) -> str:
-    """Return what is dialled before a national number, as the 0 of 06 12 34 56 78; nothing in some countries. Raises KeyError."""
+    """Return what is dialled before a national number, as the 0 of 06 12 34 56 78; nothing in some countries.
+
+    Raises KeyError.
+    """
     return _plans()[code].trunk
 
 

@@ -1,6 +1,7 @@
 """Names that say a person's name, address or number: the words are in `data/personal.json`.
 
-Below a wildcard they are nobody's decision, so that what they hold doesn't pass as operational. A key listed by itself is the controller's.
+Below a wildcard they are nobody's decision, so that what they hold doesn't pass as operational. A key listed by itself
+is the controller's.
 """
 
 from __future__ import annotations

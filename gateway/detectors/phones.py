@@ -90,9 +90,10 @@ def phones(rows: Rows) -> Iterator[Span]:
 def is_phone(value: int) -> bool:
     """Whether a whole number, whose leading 0 would be lost, is a phone number.
 
-    It is one if it reads as an international number of at least 10 digits, or as a mobile number of France, Ireland, Belgium or Germany.
-    Fixed lines are left out of the national readings: almost any 9 digits are one in France, and so any size of some 100 MB would be. So
-    are German numbers of 10 digits that begin with 1, which are also the seconds since 1970 of any moment from 2001 to 2033.
+    It is one if it reads as an international number of at least 10 digits, or as a mobile number of France, Ireland,
+    Belgium or Germany. Fixed lines are left out of the national readings: almost any 9 digits are one in France, and so
+    any size of some 100 MB would be. So are German numbers of 10 digits that begin with 1, which are also the seconds
+    since 1970 of any moment from 2001 to 2033.
     """
     digits = str(value)
     return (10 <= len(digits) <= MAX_DIGITS and is_international(digits)) or _is_bare_mobile(digits)
@@ -137,7 +138,10 @@ def _size(candidate: Candidate, budget: Budget) -> int | None:
 
 
 def _possible(candidate: Candidate, budget: Budget) -> int | None:
-    """How many digits an international number after a plus sign has. Directly after a letter or digit it must be valid."""
+    """How many digits an international number after a plus sign has.
+
+    Directly after a letter or digit it must be valid.
+    """
     fits = is_international if candidate.follows_text else is_possible
     for size in candidate.ends(_MIN_POSSIBLE_DIGITS, MAX_DIGITS + 1):
         budget.spend(1)
@@ -214,7 +218,10 @@ def _is_number(candidate: Candidate, size: int) -> bool:
 
 
 def _is_american(digits: str) -> bool:
-    """Whether digits are an American number, with a 1 before it or none. Neither area nor exchange begins with 0 or 1."""
+    """Whether digits are an American number, with a 1 before it or none.
+
+    Neither area nor exchange begins with 0 or 1.
+    """
     national = digits[1:] if digits[0] == AMERICA else digits
     return len(national) == _AMERICAN_DIGITS and national[0] > "1" and national[3] > "1" and is_valid(AMERICA, national)
 

@@ -57,7 +57,10 @@ class _Rows:
 
 
 class Phrases:
-    """A list of phrases, and what looks like one of them and isn't. Looking takes time in proportion to the name's length."""
+    """A list of phrases, and what looks like one of them and isn't.
+
+    Looking takes time in proportion to the name's length.
+    """
 
     def __init__(self, phrases: Sequence[str], harmless: Sequence[str] = ()) -> None:
         listed = [words(phrase) for phrase in phrases]

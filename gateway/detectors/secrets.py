@@ -25,7 +25,9 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that is known. Names of secrets that `=` or `:` follows: `whole_words` alone, the others also at the end of longer names.
+    """All that is known.
+
+    Names of secrets that `=` or `:` follows: `whole_words` alone, the others also at the end of longer names.
 
     After one of `phrases` stand several words.
     `schemes` may stand before the value, as in `Authorization: Bearer …`. A value that is `harmless` tells nothing.

@@ -1,8 +1,8 @@
 """What is surely technical in folded text: identifiers, digests, dates and times, by shapes that are data.
 
-It is blanked before numbers are looked for, so that they may be looked for beside letters. A shape holds no number of anybody's: it
-stands between other characters than letters and digits (dates: than digits), and where it could be a number with letters around it,
-letters and digits must take turns in it, as they do in what is random.
+It is blanked before numbers are looked for, so that they may be looked for beside letters. A shape holds no number of
+anybody's: it stands between other characters than letters and digits (dates: than digits), and where it could be a
+number with letters around it, letters and digits must take turns in it, as they do in what is random.
 """
 
 from __future__ import annotations

@@ -8,7 +8,10 @@ from gateway.model import Facts, Subject
 
 
 class Directory(Protocol):
-    """Tells what is known of a subject. `blind`: it knows nobody, so that asking it of whom no vendor hears is in vain."""
+    """Tells what is known of a subject.
+
+    `blind`: it knows nobody, so that asking it of whom no vendor hears is in vain.
+    """
 
     blind: bool
 
@@ -22,7 +25,10 @@ class Directory(Protocol):
 
 
 class Unknown:
-    """No directory: every subject is unknown. What its address tells is not a directory's to say: mail domains are the policy's."""
+    """No directory: every subject is unknown.
+
+    What its address tells is not a directory's to say: mail domains are the policy's.
+    """
 
     blind = True
 

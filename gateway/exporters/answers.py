@@ -81,7 +81,10 @@ def read(answer: Answer, type: type[T]) -> T | None:
 
 
 class Temper:
-    """Tells the log when an operator may have something to mend, once each time, and when it is mended. It quotes no answer."""
+    """Tells the log when an operator may have something to mend, once each time, and when it is mended.
+
+    It quotes no answer.
+    """
 
     def __init__(self, name: str) -> None:
         """`name` is where the policy speaks of the exporter."""

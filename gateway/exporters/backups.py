@@ -1,4 +1,7 @@
-"""The files that a log has left behind, numbered as they came: `path.1` is older than `path.2`. What is in them is not looked at."""
+"""The files that a log has left behind, numbered as they came: `path.1` is older than `path.2`.
+
+What is in them is not looked at.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class Backups:
-    """The backups of one file. They are looked up each time, since others may take them away, and none is ever renamed."""
+    """The backups of one file.
+
+    They are looked up each time, since others may take them away, and none is ever renamed.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -25,7 +31,10 @@ class Backups:
             self._named(number).unlink(missing_ok=True)
 
     def remove_older(self, than: float) -> int:
-        """Remove those last written to before `than`, in seconds since 1970, by the file system's word; how many. Raises OSError."""
+        """Remove those last written to before `than`, in seconds since 1970, by the file system's word; how many.
+
+        Raises OSError.
+        """
         return sum(self._remove_older(self._named(number), than) for number in sorted(self._numbers()))
 
     def _remove_older(self, path: Path, than: float) -> bool:

@@ -94,7 +94,10 @@ def by_type(batch: Sequence[Parcel]) -> Mapping[str, Sequence[int]]:
 
 
 async def fare(exporter: Exporter, batch: Sequence[Parcel]) -> Sequence[Outcome]:
-    """How each parcel of a batch, which is not empty, fares with an exporter, whatever the exporter does. Raises nothing of its."""
+    """How each parcel of a batch, which is not empty, fares with an exporter, whatever the exporter does.
+
+    Raises nothing of its.
+    """
     destination = batch[0].release.destination
     try:
         outcomes: Any = await exporter.send(batch)

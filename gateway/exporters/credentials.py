@@ -22,7 +22,10 @@ class Credential:
     """One credential. A file is read again when it changes; while it can't be read, what it said last counts."""
 
     def __init__(self, given: Secret, key: str) -> None:
-        """`key` is where the policy speaks of it. Raises BadConfig, naming it, if there is none or it isn't printable ASCII."""
+        """`key` is where the policy speaks of it.
+
+        Raises BadConfig, naming it, if there is none or it isn't printable ASCII.
+        """
         self._file = None if given.file is None else Path(given.file)
         self._read_at = (0, 0)
         self._value = ""

@@ -1,4 +1,7 @@
-"""Where a gRPC recipient is, and the connection to it: TLS, or plaintext on loopback. What is said over it is the exporter's."""
+"""Where a gRPC recipient is, and the connection to it: TLS, or plaintext on loopback.
+
+What is said over it is the exporter's.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ _OPTIONS: Final = (
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """A gRPC target, and the root certificates to trust: PEM bytes, or None for gRPC's own. `secure` false is plaintext, on loopback."""
+    """A gRPC target, and the root certificates to trust: PEM bytes, or None for gRPC's own.
+
+    `secure` false is plaintext, on loopback.
+    """
 
     target: str
     secure: bool
@@ -33,7 +39,10 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @staticmethod
     def parse(url: str, ca: str | None = None) -> Endpoint:
-        """Read `https://host:port`, or `http://host:port` on loopback. `ca` is the path of a PEM file. Raises BadConfig."""
+        """Read `https://host:port`, or `http://host:port` on loopback.
+
+        `ca` is the path of a PEM file. Raises BadConfig.
+        """
         scheme, host, port = _parts(url)
         if scheme == "http" and not _is_loopback(host):
             raise BadConfig("endpoint: http:// goes to loopback only; elsewhere it must be https://")

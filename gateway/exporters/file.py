@@ -1,4 +1,7 @@
-"""A file that lines are appended to, safely: locked, rotated, on the volume before it says so. What a line holds is not its concern."""
+"""A file that lines are appended to, safely: locked, rotated, on the volume before it says so.
+
+What a line holds is not its concern.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ _sync: Final = getattr(os, "fdatasync", os.fsync)
 
 
 def write_some(fd: int, data: memoryview) -> memoryview:
-    """Write what goes in at once, waiting where nothing does; returns the rest. Raises OSError, with nothing written."""
+    """Write what goes in at once, waiting where nothing does; returns the rest.
+
+    Raises OSError, with nothing written.
+    """
     try:
         return data[os.write(fd, data) :]
     except BlockingIOError:
@@ -51,12 +57,12 @@ class Keeping(msgspec.Struct, frozen=True):
 class RotatingFile:
     """Appends lines to `path`, and to it alone: a lock beside it (`path.lock`) keeps other writers out.
 
-    A file that would grow over `max_bytes` becomes `path.<n>`, one more than the highest there is; of these, the last `backups` are kept,
-    or all with None. With 0 it doesn't turn over for its size. With a `retention` it also does when it was begun longer than a day ago,
-    or a tenth of the retention if that is less, and `sweep` removes what is older: no line is kept for longer than the two together.
-    The lock's time of modification says when the file was begun.
-    `keeping`, which says so, may be replaced in any thread.
-    Files are created for the owner only. A file that somebody moved away or cut is noticed, and written anew under its name.
+    A file that would grow over `max_bytes` becomes `path.<n>`, one more than the highest there is; of these, the last
+    `backups` are kept, or all with None. With 0 it doesn't turn over for its size. With a `retention` it also does when
+    it was begun longer than a day ago, or a tenth of the retention if that is less, and `sweep` removes what is older:
+    no line is kept for longer than the two together. The lock's time of modification says when the file was begun.
+    `keeping`, which says so, may be replaced in any thread. Files are created for the owner only. A file that somebody
+    moved away or cut is noticed, and written anew under its name.
     """
 
     def __init__(
@@ -67,7 +73,10 @@ class RotatingFile:
         retention: timedelta | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Open or create the file and its folders. Raises BadConfig, naming the path, if that can't be done or another writer has it."""
+        """Open or create the file and its folders.
+
+        Raises BadConfig, naming the path, if that can't be done or another writer has it.
+        """
         self._path = path
         self._backups = Backups(path)
         self.keeping = Keeping(max_bytes, backups, retention)
@@ -183,7 +192,8 @@ class RotatingFile:
             return False
 
     def _open(self) -> int:
-        # A link is not followed: whoever can plant one could choose where the lines go. Nor does a pipe without a reader hold us up.
+        # A link is not followed: whoever can plant one could choose where the lines go. Nor does a pipe without a
+        # reader hold us up.
         fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         try:
             _check_regular(fd)

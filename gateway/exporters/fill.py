@@ -1,4 +1,7 @@
-"""Releases into vendors' bodies, by the policy's templates. What a template may say is `policy/mapping.py`'s; nothing is sent from here."""
+"""Releases into vendors' bodies, by the policy's templates.
+
+What a template may say is `policy/mapping.py`'s; nothing is sent from here.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ class Filler:
         self._drawn: dict[type[Message], Draw] = {}
 
     def body(self, release: Release) -> dict[str, Any] | Rejected:
-        """A release's body, without what is absent. Rejected where there is no template or no such type, or the message can't be drawn."""
+        """A release's body, without what is absent.
+
+        Rejected where there is no template or no such type, or the message can't be drawn.
+        """
         try:
             cls = self._message_class(release.type)
             draw = self._drawn.get(cls) or self._compiled(release.type, cls)

@@ -89,11 +89,17 @@ class Jsonl:
         return await self._lines.write(batch, self._draw)
 
     async def sweep(self, now: float) -> int:
-        """Remove the files that are older than the retention at `now`, in seconds since 1970; how many went. Once closed, none do."""
+        """Remove the files that are older than the retention at `now`, in seconds since 1970; how many went.
+
+        Once closed, none do.
+        """
         return 0 if self._released is not None else await self._lines.sweep(now)
 
     def let_go(self) -> Future[None]:
-        """Send no more; done when what waits is written and, if nobody else writes to it, the file is closed. For any thread."""
+        """Send no more; done when what waits is written and, if nobody else writes to it, the file is closed.
+
+        For any thread.
+        """
         if self._released is None:
             self._released = self._lines.release()
         return self._released
@@ -107,13 +113,19 @@ class Jsonl:
 
 
 class Files:
-    """The files that destinations write to, each opened once and handed from one exporter to the next. For one thread at a time."""
+    """The files that destinations write to, each opened once and handed from one exporter to the next.
+
+    For one thread at a time.
+    """
 
     def __init__(self) -> None:
         self._open: dict[Path, Lines] = {}
 
     def held(self, path: Path, keeping: Keeping, key: str = "") -> Lines:
-        """The lines of a file, held. One that is open stays as it is kept until `Jsonl.keep`. Raises BadConfig, naming key and path."""
+        """The lines of a file, held.
+
+        One that is open stays as it is kept until `Jsonl.keep`. Raises BadConfig, naming key and path.
+        """
         place = Path(os.path.realpath(path.parent)) / path.name  # resolve() raises on loops
         self._open = {at: lines for at, lines in self._open.items() if not lines.closed}
         lines = self._open.get(place)

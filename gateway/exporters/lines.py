@@ -156,7 +156,10 @@ class Lines:
             return not self._closed
 
     def release(self) -> Future[None]:
-        """Let go: done when all that came before is written and, with the last holder, the sink is closed. For any thread."""
+        """Let go: done when all that came before is written and, with the last holder, the sink is closed.
+
+        For any thread.
+        """
         with self._lock:
             self._holders -= 1
         job = _Release(Future())

@@ -46,9 +46,10 @@ class _Imported(msgspec.Struct, frozen=True):
 class Mixpanel:
     """Imports each item as an event; the parcel's key is its `$insert_id`.
 
-    Guarantee: `delivered` means that Mixpanel has validated and imported the event; one that it finds fault with is `rejected`. At least
-    once; effectively once, for as long as Mixpanel keeps events, among those equal in event, `distinct_id`, time and `$insert_id`: where
-    the policy changes one of the first three between two tries, there are two.
+    Guarantee: `delivered` means that Mixpanel has validated and imported the event; one that it finds fault with is
+    `rejected`. At least once; effectively once, for as long as Mixpanel keeps events, among those equal in event,
+    `distinct_id`, time and `$insert_id`: where the policy changes one of the first three between two tries, there are
+    two.
     """
 
     def __init__(
@@ -78,7 +79,8 @@ class Mixpanel:
             "distinct_id": body.get("distinct_id", ""),
             "time": body.get("time", parcel.received_ns // 1_000_000),
             "$insert_id": parcel.key.hex(),
-            # Without it, the sender's address is looked up, and the event has a place: https://docs.mixpanel.com/docs/tracking-best-practices/geolocation.
+            # Without it, the sender's address is looked up, and the event has a place:
+            # https://docs.mixpanel.com/docs/tracking-best-practices/geolocation.
             "ip": 0,
         }
         event = msgspec.json.encode({"event": body["event"], "properties": {**body.get("properties", {}), **ours}})

@@ -66,9 +66,12 @@ class Opened:
         self._open: Mapping[str, Known] = {}
 
     def open(self, policy: document.Policy, contract: Contract, origin: Origin = NOWHERE) -> Opening:
-        """The exporter of each destination that a flow feeds. Those in use notice nothing. Blocks: use it from a thread, one at a time.
+        """The exporter of each destination that a flow feeds.
 
-        `origin` tells the policy's lines. Raises BadConfig, with a line for each fault, and then none is left open that wasn't.
+        Those in use notice nothing. Blocks: use it from a thread, one at a time.
+
+        `origin` tells the policy's lines. Raises BadConfig, with a line for each fault, and then none is left open that
+        wasn't.
         """
         fed = _fed(policy)
         keeping = {name: _keeping(policy.destinations[name]) for name in fed}

@@ -1,4 +1,6 @@
-"""OTLP over gRPC to a collector: what is sent, and what the answers mean. How a request is put together is `regroup.py`'s.
+"""OTLP over gRPC to a collector: what is sent, and what the answers mean.
+
+How a request is put together is `regroup.py`'s.
 
 https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
 """
@@ -40,7 +42,10 @@ BLAME: Final = {
     grpc.StatusCode.ALREADY_EXISTS: DeliveryReason.REJECTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ItemReason.TOO_LARGE,
 }
-"""Codes that blame what was sent; RESOURCE_EXHAUSTED does without RetryInfo only. Others pass, or an operator can mend them."""
+"""Codes that blame what was sent; RESOURCE_EXHAUSTED does without RetryInfo only.
+
+Others pass, or an operator can mend them.
+"""
 
 _COMPRESSION: Final = {"gzip": grpc.Compression.Gzip, "none": grpc.Compression.NoCompression}
 
@@ -53,13 +58,15 @@ _RESPONSES: Final[Mapping[Signal, type[Any]]] = {
 
 
 class Otlp:
-    """Sends items of OTLP's signals to a collector over gRPC; takes no other type. A request for each signal in a batch, however large.
+    """Sends items of OTLP's signals to a collector over gRPC; takes no other type.
+
+    A request for each signal in a batch, however large.
 
     A request that the collector blames is halved until the items at fault are alone.
 
-    Guarantee: `delivered` means that the collector answered OK. At least once: a request whose answer got lost is sent again.
-    Of a partial success OTLP doesn't say which records were rejected, and forbids sending any again: all are `delivered`, and
-    `rejected` counts the loss.
+    Guarantee: `delivered` means that the collector answered OK. At least once: a request whose answer got lost is sent
+    again. Of a partial success OTLP doesn't say which records were rejected, and forbids sending any again: all are
+    `delivered`, and `rejected` counts the loss.
     """
 
     def __init__(
@@ -177,7 +184,10 @@ def _is_cancelled() -> bool:
 
 
 def judge(code: grpc.StatusCode, trailers: Iterable[tuple[str, str | bytes]] | None) -> Retry | Reason:
-    """What an answer other than OK means for all that was sent: not now, or a reason why not as it is. Its text is not looked at."""
+    """What an answer other than OK means for all that was sent: not now, or a reason why not as it is.
+
+    Its text is not looked at.
+    """
     info = _retry_info(trailers)
     if code not in BLAME or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and info is not None):
         return Retry(_seconds(info))

@@ -1,7 +1,7 @@
 """Many items of one signal into one request, records of equal resource and scope together.
 
-The signals' messages have one shape, with one set of numbers (see `gateway/minimise/otlp.py`). What is read here are tags and lengths; the
-bytes between them are copied. That takes half the time that message classes take.
+The signals' messages have one shape, with one set of numbers (see `gateway/minimise/otlp.py`). What is read here are
+tags and lengths; the bytes between them are copied. That takes half the time that message classes take.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from google.protobuf.message import DecodeError
 
 from gateway.minimise.wire import varint
 
-# Tags of length-delimited fields, alike at both levels: the resource or scope, the scopes or records of it, its schema URL.
+# Tags of length-delimited fields, alike at both levels: the resource or scope, the scopes or records of it, its schema
+# URL.
 _FIRST: Final = 1 << 3 | 2
 _SECOND: Final = 2 << 3 | 2
 _THIRD: Final = 3 << 3 | 2
@@ -25,9 +26,9 @@ _Key = tuple[bytes, bytes]
 def regroup(items: Sequence[bytes]) -> bytes:
     """The request of all records of these `ResourceLogs`, or `ResourceSpans`, or `ResourceMetrics`.
 
-    Records whose resource, scope and schema URLs are equal stand in one group. Groups stand in the order of their first record, and records
-    within one as they came. Never longer than with a group for each item.
-    Expects what a serialiser wrote: fields by their numbers, each singular one once. Raises DecodeError.
+    Records whose resource, scope and schema URLs are equal stand in one group. Groups stand in the order of their first
+    record, and records within one as they came. Never longer than with a group for each item. Expects what a serialiser
+    wrote: fields by their numbers, each singular one once. Raises DecodeError.
     """
     resources: dict[_Key, dict[_Key, list[bytes]]] = {}
     try:

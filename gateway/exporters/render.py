@@ -1,7 +1,9 @@
-"""Parcels as lines of JSON: OTLP JSON for OTLP's signals, proto-JSON in an envelope for everything else. No I/O here.
+"""Parcels as lines of JSON: OTLP JSON for OTLP's signals, proto-JSON in an envelope for everything else.
 
-https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/, https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
-and https://protobuf.dev/programming-guides/json/.
+No I/O here.
+
+https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/,
+https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding and https://protobuf.dev/programming-guides/json/.
 """
 
 from __future__ import annotations

@@ -25,7 +25,10 @@ def cut(sizes: Sequence[int], items: int, room: int) -> Iterator[range]:
 
 
 async def halved(ask: Ask, items: Sequence[Any]) -> Sequence[Outcome]:
-    """How items fare when blame is narrowed down to single ones: those are Rejected. Once told to wait, the rest isn't sent."""
+    """How items fare when blame is narrowed down to single ones: those are Rejected.
+
+    Once told to wait, the rest isn't sent.
+    """
     blame = await ask(items)
     if not isinstance(blame, Reason):
         return blame

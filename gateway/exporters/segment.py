@@ -40,9 +40,10 @@ class _Success(msgspec.Struct, frozen=True):
 class Segment:
     """Sends each item as a track call; the parcel's key is its `messageId`.
 
-    Guarantee: `delivered` means that Segment answered 200, which says that it has the request, not that it accepts each event: one
-    that it finds fault with later shows in its debugger only. At least once; effectively once for about 24 hours, in which Segment
-    drops what has a `messageId` that it has seen. RudderStack drops by the same ID for as long as it is set up to.
+    Guarantee: `delivered` means that Segment answered 200, which says that it has the request, not that it accepts each
+    event: one that it finds fault with later shows in its debugger only. At least once; effectively once for about 24
+    hours, in which Segment drops what has a `messageId` that it has seen. RudderStack drops by the same ID for as long
+    as it is set up to.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""Where a jsonl exporter's file is. How its path may be spelt, see `policy/targets.py`; here is what only the file system tells."""
+"""Where a jsonl exporter's file is.
+
+How its path may be spelt, see `policy/targets.py`; here is what only the file system tells.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from gateway.policy.targets import FORM, STDOUT, is_target, target_of
 def resolved_target(state: Path, name: str, exporter: JsonlExporter, key: str) -> str:
     """The path of the file of a destination's exporter, or `-`. `key` is where the policy speaks of the exporter.
 
-    Raises BadConfig, naming the key, for one that leads through a link, or below the state folder, where the gateway makes folders itself.
+    Raises BadConfig, naming the key, for one that leads through a link, or below the state folder, where the gateway
+    makes folders itself.
     """
     given = target_of(name, exporter)
     if not is_target(given):

@@ -47,7 +47,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def is_public(host: str) -> bool:
-    """Whether an IP address is one of the public internet, and so is any that it stands for. Raises ValueError for what is no address."""
+    """Whether an IP address is one of the public internet, and so is any that it stands for.
+
+    Raises ValueError for what is no address.
+    """
     address = ip_address(host.partition("%")[0])
     inner = _inner(address)
     if inner is not None:
@@ -76,7 +79,10 @@ class Web:
     def __init__(
         self, *, insecure_loopback: bool = False, resolver: Callable[[], AbstractResolver] = ThreadedResolver
     ) -> None:
-        """`insecure_loopback` admits this machine too, in plaintext if the URL says so. `resolver` makes what resolves names."""
+        """`insecure_loopback` admits this machine too, in plaintext if the URL says so.
+
+        `resolver` makes what resolves names.
+        """
         self._loopback = insecure_loopback
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None

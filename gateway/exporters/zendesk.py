@@ -46,9 +46,9 @@ class _Error(msgspec.Struct, frozen=True):
 class Zendesk:
     """Creates a ticket of each item; the parcel's key is its `Idempotency-Key`.
 
-    Guarantee: `delivered` means that Zendesk has made the ticket. At least once; effectively once for two hours, in which Zendesk
-    answers the same key with the ticket that it made of it. A key that it knows with another body, since the policy has changed
-    between two tries, is a ticket too: that of the first try.
+    Guarantee: `delivered` means that Zendesk has made the ticket. At least once; effectively once for two hours, in
+    which Zendesk answers the same key with the ticket that it made of it. A key that it knows with another body, since
+    the policy has changed between two tries, is a ticket too: that of the first try.
     """
 
     def __init__(
@@ -83,7 +83,8 @@ class Zendesk:
             return body
         if not body.get("comment"):
             return Rejected(ItemReason.REQUIRED_FIELD)
-        # Zendesk knows people by their address, and wants a name for a new one. Without an address, the ticket is the agent's.
+        # Zendesk knows people by their address, and wants a name for a new one. Without an address, the ticket is the
+        # agent's.
         requester = body.pop("requester", {})
         if "email" in requester:
             body["requester"] = {"name": requester["email"], **requester}

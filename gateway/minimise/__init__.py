@@ -1,1 +1,4 @@
-"""Minimising: bytes in, releases out. Plans, facts and times are arguments; nothing here reads a file, a clock or the network."""
+"""Minimising: bytes in, releases out.
+
+Plans, facts and times are arguments; nothing here reads a file, a clock or the network.
+"""

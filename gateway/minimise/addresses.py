@@ -79,15 +79,18 @@ def reader(personal: tuple[str, ...], business: tuple[str, ...]) -> Read:
 
 
 class Verdicts(dict[str, Address]):
-    """Addresses as they were read, and read when first asked for. When full it forgets all: what is common comes back soon.
+    """Addresses as they were read, and read when first asked for.
+
+    When full it forgets all: what is common comes back soon.
 
     Nothing is raised, and nothing guessed: a display name, a blank, a quoted local part or an IP literal is malformed.
 
-    Normal form: NFC, domain as lower-case A-labels, local part in lower case, without subaddress (`+…`). It is judged as well, so that
-    reading it again says the same. Personal are the domains of consumers' and disposable mail, all below them, and what looks like them; so
-    is a local part in which one of them stands. A label that mixes scripts is malformed, as are compatibility characters, and as is a local
-    part, or a name below the registered domain, in which the detectors find anything. Names reserved for examples (`.example`,
-    `example.com`) count as business domains; `.test`, `.invalid`, `.local`, `.localhost` and `.onion` are malformed.
+    Normal form: NFC, domain as lower-case A-labels, local part in lower case, without subaddress (`+…`). It is judged
+    as well, so that reading it again says the same. Personal are the domains of consumers' and disposable mail, all
+    below them, and what looks like them; so is a local part in which one of them stands. A label that mixes scripts is
+    malformed, as are compatibility characters, and as is a local part, or a name below the registered domain, in which
+    the detectors find anything. Names reserved for examples (`.example`, `example.com`) count as business domains;
+    `.test`, `.invalid`, `.local`, `.localhost` and `.onion` are malformed.
     """
 
     def __init__(self, own: Own) -> None:

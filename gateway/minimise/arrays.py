@@ -29,8 +29,8 @@ _PLACE: Final = (Detector.COORDINATES,)
 def sought_of(rule: Scalar | None) -> tuple[Detector, ...]:
     """Return what is looked for in the joined strings and numbers of an array, by the rule of its strings.
 
-    Identifiers and addresses are told one by one, and what is listed stands for nothing else. Where whole numbers of companies are spared,
-    several of them hold no card.
+    Identifiers and addresses are told one by one, and what is listed stands for nothing else. Where whole numbers of
+    companies are spared, several of them hold no card.
     """
     match rule:
         case Text(one_of=(), detect=detect, spare=spare):
@@ -55,8 +55,8 @@ def judge_joined(parts: Sequence[str], sought: Sequence[Detector]) -> Reason | N
 def _is_row(parts: Sequence[str]) -> bool:
     """Whether whole numbers rise as bounds and ports do, and as the groups of no number are written.
 
-    They are many, or five and more of several lengths, or all of four or of five digits. Four of four digits may be a card's; a number that
-    begins with 0 is dialled, but as the first of many.
+    They are many, or five and more of several lengths, or all of four or of five digits. Four of four digits may be a
+    card's; a number that begins with 0 is dialled, but as the first of many.
     """
     if not all(map(_SHORT_NUMBER.fullmatch, parts)) or any(int(one) >= int(other) for one, other in pairwise(parts)):
         return False

@@ -1,4 +1,7 @@
-"""Which category a field has: by its number in a message type, or by its place in an item. For counting; nothing is decided by it."""
+"""Which category a field has: by its number in a message type, or by its place in an item.
+
+For counting; nothing is decided by it.
+"""
 
 from __future__ import annotations
 

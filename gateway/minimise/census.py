@@ -23,7 +23,10 @@ STRIDE: Final = 32
 """From then on one item in so many is counted, and stands for all of them: telling fields apart costs more than minimising does."""
 
 Count = Callable[[Any, Run], None]
-"""Counts what a message holds, with the messages in it. What is judged whole, by the rule of its field, counts for nothing."""
+"""Counts what a message holds, with the messages in it.
+
+What is judged whole, by the rule of its field, counts for nothing.
+"""
 
 Numbers = Callable[[str], Mapping[int, Category]]
 """The categories of a message type's fields, by number."""
@@ -113,7 +116,10 @@ def _counter(own: Count, below: Sequence[Count]) -> Count:
 
 
 def _below(field: FieldPlan, messages: Sequence[MessagePlan], counters: Sequence[Count]) -> Count | None:
-    """Counts in the messages that a field holds; None if it holds none. `counters` are looked up late: types may hold one another."""
+    """Counts in the messages that a field holds; None if it holds none.
+
+    `counters` are looked up late: types may hold one another.
+    """
     name, held = attribute(field.number), field.message
     if held is not None and messages[held].form is Form.MAP_ENTRY:
         value = next((part.message for part in messages[held].fields if part.number == 2), None)

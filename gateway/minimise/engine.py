@@ -1,6 +1,7 @@
 """The reference engine: a plan becomes message classes and checks; deciding is parse, check, serialise.
 
-Pure: facts and time are arguments. What the projection doesn't name is gone after the parse; the checks judge what is left.
+Pure: facts and time are arguments. What the projection doesn't name is gone after the parse; the checks judge what is
+left.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class Minimiser:
     """Decides on items of one type for one destination. Safe to share between threads."""
 
     def __init__(self, plan: Plan, most: int = MAX_BYTES, census: Census | None = None) -> None:
-        """`most` is the largest item, in bytes, before and after. With a census, releases say what the plan doesn't have."""
+        """`most` is the largest item, in bytes, before and after.
+
+        With a census, releases say what the plan doesn't have.
+        """
         self.plan = plan
         self.digest = plan.digest
         self._most = most
@@ -44,7 +48,10 @@ class Minimiser:
         )
 
     def decide(self, raw: bytes, facts: Facts) -> Verdict:
-        """Minimise one item, a serialised message of the plan's type. Raises Refused, and nothing else, for what can't be minimised."""
+        """Minimise one item, a serialised message of the plan's type.
+
+        Raises Refused, and nothing else, for what can't be minimised.
+        """
         if len(raw) > self._most:
             raise Refused(ItemReason.TOO_LARGE)
         plan = self.plan

@@ -105,7 +105,9 @@ class Envelope:
         return _fixed(code) if left is None else left
 
     def details(self, code: int, text: str, raw: bytes, facts: Facts) -> bytes:
-        """A serialised `google.rpc.Status`, `raw`, minimised; it says `code` and the text that goes with it. Empty if no details are left.
+        """A serialised `google.rpc.Status`, `raw`, minimised; it says `code` and the text that goes with it.
+
+        Empty if no details are left.
 
         Details beyond MOST_DETAILS, and from the first one on that would make it larger than MOST_BYTES, are removed.
         """

@@ -25,7 +25,9 @@ NOTHING: Final[frozenset[Term]] = frozenset()
 
 
 class Flow:
-    """Items of one type on their way to their destinations. `key` is its name in the policy, `categories` those of places in an item.
+    """Items of one type on their way to their destinations.
+
+    `key` is its name in the policy, `categories` those of places in an item.
 
     `terms` are what decisions go by, with their destinations: flows of equal terms decide alike.
     """
@@ -47,12 +49,18 @@ class Flow:
         return self._subjects[release.destination](release.payload)
 
     def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
-        """The verdicts on one item, one for each destination. Raises Refused if any destination's plan refuses it: then none gets it."""
+        """The verdicts on one item, one for each destination.
+
+        Raises Refused if any destination's plan refuses it: then none gets it.
+        """
         return tuple([minimiser.decide(raw, facts) for minimiser in self._minimisers])
 
 
 def single(compiler: Compiler, type: str, destination: str) -> Flow:
-    """A flow of a type to one destination, apart from all others; nothing of it is counted. Raises BadPolicy or BadContract."""
+    """A flow of a type to one destination, apart from all others; nothing of it is counted.
+
+    Raises BadPolicy or BadContract.
+    """
     return Flow("", Reader(compiler.subject(type)), (Minimiser(compiler.plan(type, destination)),), {})
 
 
@@ -127,7 +135,10 @@ class Flows:
         return self._terms.get(destination, NOTHING)
 
     def minimiser(self, type: str, destination: str) -> Minimiser:
-        """The minimiser of a type at a destination, in a flow or not. Raises KeyError if one is unknown, BadPolicy if none can be made."""
+        """The minimiser of a type at a destination, in a flow or not.
+
+        Raises KeyError if one is unknown, BadPolicy if none can be made.
+        """
         if (type, destination) not in self._minimisers:
             self._minimisers[type, destination] = Minimiser(
                 self.compiler.plan(type, destination), census=Sample(self._categories.numbers)
@@ -135,7 +146,9 @@ class Flows:
         return self._minimisers[type, destination]
 
     def at(self, type: str, site: Site, most: int, reader: Site | None = None) -> Flow:
-        """A flow to one site, for messages of `most` bytes; releases are counted. Raises as `minimiser`, and BadContract.
+        """A flow to one site, for messages of `most` bytes; releases are counted.
+
+        Raises as `minimiser`, and BadContract.
 
         `reader` is who gets the answer.
         """

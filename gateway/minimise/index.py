@@ -56,7 +56,10 @@ class Index:
         self._walks |= {index: self._walk(plan.messages[index]) for index in self._holding}
 
     def read(self, payload: bytes) -> frozenset[Found]:
-        """Each USER_ID and WORK_EMAIL kept, as it stands there; numbers as decimals. Raises Refused if it is no payload of the plan."""
+        """Each USER_ID and WORK_EMAIL kept, as it stands there; numbers as decimals.
+
+        Raises Refused if it is no payload of the plan.
+        """
         if not self._holding:
             return NOBODY
         found: set[Found] = set()

@@ -144,7 +144,10 @@ def body(rule: Body) -> Rewrite:
 
 
 class _KeyRule(msgspec.Struct, frozen=True):
-    """How the values of a key are judged; without judges none may leave. `sought` must not show where an array's elements are joined."""
+    """How the values of a key are judged; without judges none may leave.
+
+    `sought` must not show where an array's elements are joined.
+    """
 
     judges: Judges
     sought: tuple[Detector, ...]
@@ -225,7 +228,8 @@ class _Pairs:
     def _found(self, path: str) -> _KeyRule | None:
         """How the longest prefix of a path has it judged.
 
-        One that isn't listed itself must look like a key, and be a name that can stay; under some prefixes, one that says nothing personal.
+        One that isn't listed itself must look like a key, and be a name that can stay; under some prefixes, one that
+        says nothing personal.
         """
         prefix = (
             next((head for head in heads(path) if head in self._prefixes), None) if _TOKEN.fullmatch(path) else None

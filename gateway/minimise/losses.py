@@ -125,7 +125,10 @@ def _has_unknown(message: Message) -> bool:
 
 
 def _unknown(message: Message) -> bytes:
-    """What a message itself holds to discard. An `UnknownFieldSet` of millions would be made by one call that lets nobody else run."""
+    """What a message itself holds to discard.
+
+    An `UnknownFieldSet` of millions would be made by one call that lets nobody else run.
+    """
     copy = type(message)()
     copy.CopyFrom(message)
     for field, _ in copy.ListFields():

@@ -16,7 +16,10 @@ from gateway.model import FieldVerdict, Notes, Trail
 from gateway.plan import FieldPlan, Form, Mask, MaskField, MaskTarget, MessagePlan, Plan, Presence
 
 Survey = Callable[[Any, Run, Trail], None]
-"""Narrows the masks in a parsed message that stands at a place, before its unknown fields are discarded. Raises Refused."""
+"""Narrows the masks in a parsed message that stands at a place, before its unknown fields are discarded.
+
+Raises Refused.
+"""
 
 PATHS: Final = "paths[*]"
 """The paths of a mask, below it, as receipts have them."""
@@ -175,7 +178,10 @@ def _masked(plan: Plan) -> frozenset[int]:
 
 
 def _survey(message: MessagePlan, plan: Plan, masked: frozenset[int], made: Sequence[Survey | None]) -> Survey:
-    """The message's own masks, then those in the messages that it holds. `made` is looked up late: types may hold one another."""
+    """The message's own masks, then those in the messages that it holds.
+
+    `made` is looked up late: types may hold one another.
+    """
     own = narrowers(message, plan)
     below = [
         (field, plan.messages[field.message])

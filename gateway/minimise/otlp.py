@@ -15,7 +15,8 @@ from gateway.plan import FieldPlan, MessagePlan, Presence
 
 _ONE, _MANY = Presence.IMPLICIT, Presence.EXPANDED
 
-# As in opentelemetry/proto/logs/v1/logs.proto and collector/logs/v1/logs_service.proto; what isn't taken apart is raw bytes.
+# As in opentelemetry/proto/logs/v1/logs.proto and collector/logs/v1/logs_service.proto; what isn't taken apart is raw
+# bytes.
 _REQUEST = build(
     (
         MessagePlan("Request", (FieldPlan(1, "groups", "message", _MANY, message=1),)),
@@ -47,7 +48,10 @@ REPEATED: Final = 32 * 1024 * 1024
 
 
 def split(raw: bytes) -> Iterator[bytes]:
-    """Yield the items of a serialised request. Raises Refused, before the first item, if it is malformed or too much."""
+    """Yield the items of a serialised request.
+
+    Raises Refused, before the first item, if it is malformed or too much.
+    """
     groups = getattr(parse(_REQUEST, raw), FIRST)
     if len(groups) > GROUPS or sum(len(getattr(group, SECOND)) for group in groups) > GROUPS:
         raise Refused(ItemReason.TOO_MANY_ITEMS)
@@ -76,7 +80,8 @@ def _items(group: Any) -> Iterator[bytes]:
             yield b"%b\x12%b%b%b" % (head, varint(len(held)), held, tail)
 
 
-# A metric's kinds of data, each a message with its data points in field 1: opentelemetry/proto/metrics/v1/metrics.proto.
+# A metric's kinds of data, each a message with its data points in field 1:
+# opentelemetry/proto/metrics/v1/metrics.proto.
 _DATA = (5, 7, 9, 10, 11)
 _METRICS = build(
     (

@@ -90,7 +90,10 @@ def _lines(path: str, sent: _Census, left: int, notes: Mapping[str, Sequence[Str
 
 
 def _above(path: str, notes: Mapping[str, Sequence[Stripped]]) -> Reason:
-    """Why what holds a value was stripped. Values that aren't below such a one went under in the merging of duplicates."""
+    """Why what holds a value was stripped.
+
+    Values that aren't below such a one went under in the merging of duplicates.
+    """
     heads = (path[:dot] for dot in range(len(path), 0, -1) if path[dot : dot + 1] == ".")
     stripped = (note.reason for head in heads for note in notes.get(head, ()) if note.verdict is FieldVerdict.STRIP)
     return next(stripped, FieldReason.UNKNOWN_FIELD)

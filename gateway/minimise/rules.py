@@ -1,4 +1,7 @@
-"""Value rules: a right label is not enough, the value must look the part. Each function turns a rule into a judge of values."""
+"""Value rules: a right label is not enough, the value must look the part.
+
+Each function turns a rule into a judge of values.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ def judge_of(rule: Rule) -> Judge | None:
 
 
 def factual_of(rule: Rule, judge: Judge | None) -> Factual:
-    """The judge of a rule on single values, in the form that takes a run; `judge` is its `judge_of`. Raises TypeError for other rules."""
+    """The judge of a rule on single values, in the form that takes a run; `judge` is its `judge_of`.
+
+    Raises TypeError for other rules.
+    """
     if judge is not None:
         return lambda value, run: judge(value)
     match rule:

@@ -41,9 +41,9 @@ class PersonalAccount(Exception):
 class Run:
     """What one decision knows, and what it has stripped so far.
 
-    `depth` counts what is around it from the outermost `Any` on. `lasting` turns false when an answer depends on more than the value, so
-    that it isn't remembered. `unplanned` counts the fields that the plan doesn't have, `lost` the same by category, where the engine does.
-    `reported` counts the values that were kept and told of.
+    `depth` counts what is around it from the outermost `Any` on. `lasting` turns false when an answer depends on more
+    than the value, so that it isn't remembered. `unplanned` counts the fields that the plan doesn't have, `lost` the
+    same by category, where the engine does. `reported` counts the values that were kept and told of.
     """
 
     __slots__ = ("depth", "facts", "lasting", "left", "lost", "notes", "reported", "unplanned")

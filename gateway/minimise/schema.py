@@ -1,10 +1,11 @@
 """A plan's projection as message classes of the protobuf runtime.
 
-The projected file is of edition 2023 whatever the original was: every feature is said at the field. Enums are closed, so that the parser
-itself puts unknown numbers among the unknown fields; strings are checked to be UTF-8.
+The projected file is of edition 2023 whatever the original was: every feature is said at the field. Enums are closed,
+so that the parser itself puts unknown numbers among the unknown fields; strings are checked to be UTF-8.
 
-The runtime's parser takes 100 messages inside one another, its `DiscardUnknownFields()` stops below 64 without a word. So what a schema
-reads is never deeper than `MAX_DEPTH`, and the import of this module fails where the runtime doesn't strip all of that.
+The runtime's parser takes 100 messages inside one another, its `DiscardUnknownFields()` stops below 64 without a word.
+So what a schema reads is never deeper than `MAX_DEPTH`, and the import of this module fails where the runtime doesn't
+strip all of that.
 """
 
 from __future__ import annotations

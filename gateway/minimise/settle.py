@@ -13,7 +13,10 @@ from gateway.minimise.schema import attribute
 from gateway.model import FieldVerdict, Trail
 
 Settle = Callable[[Any, Run, Trail], Any]
-"""Takes a value, the run and the value's place. Returns the value itself if it stays as it is, another to put in its place, or a Reason."""
+"""Takes a value, the run and the value's place.
+
+Returns the value itself if it stays as it is, another to put in its place, or a Reason.
+"""
 
 INNER: Final = attribute(1)
 """A wrapper's value."""

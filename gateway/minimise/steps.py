@@ -186,7 +186,9 @@ class _Builder:
         return step
 
     def _map(self, field: FieldPlan, entry: MessagePlan) -> Check:
-        """Entries whose key or value fails go. Where a changed key equals another, its entry stays; of several, the last one's in order.
+        """Entries whose key or value fails go.
+
+        Where a changed key equals another, its entry stays; of several, the last one's in order.
 
         The others count as stripped.
         """

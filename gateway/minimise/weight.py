@@ -1,7 +1,7 @@
 """How much a message asks of the runtime before it is parsed: bytes alone don't tell.
 
-An empty message takes two bytes on the wire, and as much time and memory as its type has fields; a map's entry takes ten times as much.
-Each call of the runtime holds the interpreter, so what weighs too much isn't parsed at all.
+An empty message takes two bytes on the wire, and as much time and memory as its type has fields; a map's entry takes
+ten times as much. Each call of the runtime holds the interpreter, so what weighs too much isn't parsed at all.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ class Scales:
         """No message of so many bytes can weigh too much."""
 
     def weigh(self, index: int, raw: bytes) -> float:
-        """Return the weight of a message of type `index`. Raises Refused if it is too heavy, too deep, or ends early."""
+        """Return the weight of a message of type `index`.
+
+        Raises Refused if it is too heavy, too deep, or ends early.
+        """
         try:
             return self._weighed(index, raw)
         except IndexError:

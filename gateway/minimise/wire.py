@@ -21,7 +21,10 @@ def varint(value: int) -> bytes:
 
 
 def read_varint(raw: bytes, at: int, most_bytes: int = 10) -> tuple[int, int]:
-    """The number at a place, of which 64 bits count, and where it ends. Raises IndexError beyond the end, or if it takes more bytes."""
+    """The number at a place, of which 64 bits count, and where it ends.
+
+    Raises IndexError beyond the end, or if it takes more bytes.
+    """
     byte = raw[at]
     if byte < 128:
         return byte, at + 1

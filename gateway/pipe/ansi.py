@@ -1,4 +1,7 @@
-"""What terminals read and people don't see: escape sequences and the byte order mark. It is taken out before anything is judged."""
+"""What terminals read and people don't see: escape sequences and the byte order mark.
+
+It is taken out before anything is judged.
+"""
 
 from __future__ import annotations
 
@@ -24,5 +27,8 @@ def plain(text: str) -> str:
 
 
 def decoded(line: bytes) -> str:
-    """Return a line as a text, without a byte order mark, escape sequences or a carriage return at its end. Raises UnicodeDecodeError."""
+    """Return a line as a text, without a byte order mark, escape sequences or a carriage return at its end.
+
+    Raises UnicodeDecodeError.
+    """
     return plain(line.decode("utf-8-sig")).removesuffix("\r")

@@ -19,7 +19,9 @@ class Syntax(StrEnum):
 
 
 class Form(msgspec.Struct, frozen=True):
-    """The spelling of a line. A field's keys are empty where the line hasn't got it; a text's fields have their own names for keys.
+    """The spelling of a line.
+
+    A field's keys are empty where the line hasn't got it; a text's fields have their own names for keys.
 
     `scale` is the level's, if that is a number; `unit` the time's: one of `UNITS`, or `text`.
     """

@@ -38,7 +38,10 @@ KNOWN: Final = LogKeys(
         "logging.googleapis.com/spanId", "metadata.span_id", "named_tags.span_id",
     ),
 )  # fmt: skip
-"""The keys of the loggers of docs/logs.md, and of those that print alike. Of each field the first counts that holds what it should."""
+"""The keys of the loggers of docs/logs.md, and of those that print alike.
+
+Of each field the first counts that holds what it should.
+"""
 
 MAX_LIST: Final = 16
 """How many values of a list are looked into: .NET lists its scopes."""

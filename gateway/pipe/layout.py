@@ -1,6 +1,7 @@
 """What a text line begins with: time, level, and names of threads, processes and loggers, before the text itself.
 
-Loggers' layouts differ in order and signs; their parts don't. A line is read part by part, until what is left is a listed text, or no part.
+Loggers' layouts differ in order and signs; their parts don't. A line is read part by part, until what is left is a
+listed text, or no part.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ _KLOG_LEVELS: Final = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
 
 
 class Layout(msgspec.Struct):
-    """What a text line says, part by part: `body` is what remains, `fields` come after it. `lost`: there were names that no record has."""
+    """What a text line says, part by part: `body` is what remains, `fields` come after it.
+
+    `lost`: there were names that no record has.
+    """
 
     body: str = ""
     level: Level | None = None
@@ -171,7 +175,10 @@ class _Scan:
 
 
 def _in_year(match: re.Match[str], received_ns: int) -> int | None:
-    """Return the time of a klog line, which has no year: of the years around receipt, the nearest. It is in this process's zone."""
+    """Return the time of a klog line, which has no year: of the years around receipt, the nearest.
+
+    It is in this process's zone.
+    """
     year = datetime.fromtimestamp(received_ns // 10**9, UTC).year
     dates = (
         DATE_TIME.fullmatch(f"{one}-{match['month']}-{match['day']} {match['time']}")

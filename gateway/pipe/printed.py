@@ -29,7 +29,10 @@ class Sink(Protocol):
 
 
 class Printed:
-    """Lines on a file descriptor, each batch at once. Once it is closed, or has stalled at the end, everything is dropped."""
+    """Lines on a file descriptor, each batch at once.
+
+    Once it is closed, or has stalled at the end, everything is dropped.
+    """
 
     def __init__(self, fd: int, left: Left, tally: Tally) -> None:
         """A reader that has stalled is waited for as long as there is time."""

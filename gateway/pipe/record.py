@@ -31,7 +31,10 @@ class Malformed(Exception):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """A line as a serialised `ResourceLogs` of one record; `lost` if it holds what no record can. `words`: what it is, if words alone."""
+    """A line as a serialised `ResourceLogs` of one record; `lost` if it holds what no record can.
+
+    `words`: what it is, if words alone.
+    """
 
     raw: bytes
     form: Form

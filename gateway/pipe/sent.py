@@ -77,7 +77,10 @@ class Sent:
         waiting: int = WAITING,
         patience: float = PATIENCE,
     ) -> None:
-        """`address` is `host:port` on loopback, `left` how much time there is at the end; without it nobody hurries. Raises BadConfig."""
+        """`address` is `host:port` on loopback, `left` how much time there is at the end; without it nobody hurries.
+
+        Raises BadConfig.
+        """
         self._endpoint = endpoint(address)
         self._tally = tally
         self._left_at_end = left
@@ -112,7 +115,10 @@ class Sent:
         self._thread.join()
 
     def _has_room(self, cost: int) -> bool:
-        """Whether a record may wait. For room it is waited itself where nobody hurries, as long as the gateway takes something."""
+        """Whether a record may wait.
+
+        For room it is waited itself where nobody hurries, as long as the gateway takes something.
+        """
         while cost > self._room and not self._left_at_end and self._patience_ends() > time.monotonic():
             self._changed.notify_all()
             self._changed.wait(_TICK)

@@ -1,4 +1,7 @@
-"""Lines to what may leave of them, by the destination's plan for log records. The clock is looked at; nothing is read or written."""
+"""Lines to what may leave of them, by the destination's plan for log records.
+
+The clock is looked at; nothing is read or written.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ class Sieve:
         resource: bytes = b"",
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`resource` is what each record begins with. Raises KeyError without such a destination, BadSetup if there can be no plan."""
+        """`resource` is what each record begins with.
+
+        Raises KeyError without such a destination, BadSetup if there can be no plan.
+        """
         self._resource = resource
         self._flow = single(compiler, LOGS.item, destination)
         self._decider = Decider(Unknown(), Offload())

@@ -16,7 +16,10 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def hold() -> None:
-    """Ignore signals, so that the writer is outlived. A file has no writer: what is read from one can be ended, without a traceback."""
+    """Ignore signals, so that the writer is outlived.
+
+    A file has no writer: what is read from one can be ended, without a traceback.
+    """
     ends = is_file(STDIN)
     for number in _ASKING if ends else (*_ASKING, *_ENDING):
         signal.signal(number, signal.SIG_IGN)

@@ -47,7 +47,10 @@ class Source:
             return chunk
 
     def look(self, milliseconds: int | None = None) -> None:
-        """Wait for something to read or for the writer's end, and note whether it has gone. One may come after another."""
+        """Wait for something to read or for the writer's end, and note whether it has gone.
+
+        One may come after another.
+        """
         if self.is_file:
             return
         gone = any(event & _GONE for _, event in self._poll.poll(milliseconds))

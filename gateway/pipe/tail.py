@@ -26,7 +26,10 @@ def tails(text: str) -> Iterator[Tail]:
 
 
 def _objects(text: str) -> dict[str, Any] | None:
-    """Return the fields of the JSON objects that a text is made of, None if it isn't. Monolog writes empty lists for empty objects."""
+    """Return the fields of the JSON objects that a text is made of, None if it isn't.
+
+    Monolog writes empty lists for empty objects.
+    """
     fields: dict[str, Any] = {}
     rest = text.strip()
     while rest:

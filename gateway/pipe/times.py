@@ -14,7 +14,10 @@ UNITS: Final[Mapping[str, int]] = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1
 """The nanoseconds of each unit that a number may count a time in."""
 
 AROUND_NS: Final = 366 * 86_400 * 10**9
-"""How far from receipt a time of a line may be. What is further away may be something else: a phone number, a birthday."""
+"""How far from receipt a time of a line may be.
+
+What is further away may be something else: a phone number, a birthday.
+"""
 
 DATE_TIME: Final = re.compile(
     r"""
@@ -37,7 +40,10 @@ Time = tuple[int, str]
 
 
 def moment(value: Any) -> Time | None:
-    """Return the time that a value stands for, if it does. A number's unit is told by its size; a time without a zone is this process's."""
+    """Return the time that a value stands for, if it does.
+
+    A number's unit is told by its size; a time without a zone is this process's.
+    """
     match value:
         case str():
             return _of_text(plain(value).strip())

@@ -56,7 +56,9 @@ class Decider:
     async def decide(
         self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None, *, personal: bool = False
     ) -> tuple[Subject, Verdicts]:
-        """Return an item's subject, where it isn't given, and the verdicts on the item. Raises Refused, and Retryable without facts.
+        """Return an item's subject, where it isn't given, and the verdicts on the item.
+
+        Raises Refused, and Retryable without facts.
 
         `personal`: an earlier decision saw that it is about a personal account.
         """
@@ -70,7 +72,10 @@ class Decider:
     def at_once(
         self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None, *, personal: bool = False
     ) -> tuple[Subject, Verdicts | None]:
-        """Return the same, in any thread; no verdicts where facts must be waited for: then `with_facts` has them. Raises Refused."""
+        """Return the same, in any thread; no verdicts where facts must be waited for: then `with_facts` has them.
+
+        Raises Refused.
+        """
         if subject is None:
             subject = flow.subject(raw)
         facts = self._directory.at_hand(subject, received_ns)
@@ -81,7 +86,10 @@ class Decider:
     async def with_facts(
         self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject, *, personal: bool = False
     ) -> Verdicts:
-        """Return the verdicts on an item about a subject. Raises Refused, and Retryable where the facts can't be had."""
+        """Return the verdicts on an item about a subject.
+
+        Raises Refused, and Retryable where the facts can't be had.
+        """
         facts = _known(await self._directory.facts(subject, received_ns), personal or flow.is_personal(subject))
         return await self.apart(len(raw), partial(flow.decide, raw, facts))
 

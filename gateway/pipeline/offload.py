@@ -70,7 +70,10 @@ class Offload:
         self._laborious = _Lane("laborious", None)
 
     async def run(self, size: int, work: Callable[[], T]) -> T:
-        """Return what `work`, on an input of `size` bytes, returns. Raises what it raises. It may begin anew, so it changes nothing."""
+        """Return what `work`, on an input of `size` bytes, returns.
+
+        Raises what it raises. It may begin anew, so it changes nothing.
+        """
         try:
             return await self._begin(size, work)
         except Laborious:

@@ -16,7 +16,10 @@ class Effect(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One thing that changed. `field` is a full name, or a key of the policy; without `destination` or `type` it isn't of one alone."""
+    """One thing that changed.
+
+    `field` is a full name, or a key of the policy; without `destination` or `type` it isn't of one alone.
+    """
 
     effect: Effect
     field: str

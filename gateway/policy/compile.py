@@ -43,7 +43,10 @@ OURS: Final = frozenset({"kannelle.privacy.v1.AccessEntry"})
 """The types of items that only the gateway itself makes: a flow of one feeds its logs, and nobody can send it one."""
 
 MAX_FIELDS_COMPILED: Final = 2_000_000
-"""Fields, and numbers of enums, of all plans of one policy together. A type's plan holds all that it leads to, for each destination."""
+"""Fields, and numbers of enums, of all plans of one policy together.
+
+A type's plan holds all that it leads to, for each destination.
+"""
 
 FEWER: Final = "name fewer of them, or types that lead to less"
 
@@ -121,7 +124,10 @@ class Compiler:
         return self.policy.flows
 
     def spend(self, count: int) -> None:
-        """Count what is compiled and kept, field by field. Raises BadPolicy when it is more than one policy may come to."""
+        """Count what is compiled and kept, field by field.
+
+        Raises BadPolicy when it is more than one policy may come to.
+        """
         self._spent += count
         self.check_count(self._spent)
 
@@ -173,16 +179,16 @@ class Compiler:
     def plan(self, type: str, destination: str) -> Plan:
         """The plan of a message type at a destination, in a flow or not.
 
-        Raises KeyError if the contract or the policy doesn't know one of them, BadPolicy if a required field would be stripped,
-        BadContract for a type that counts as a scalar.
+        Raises KeyError if the contract or the policy doesn't know one of them, BadPolicy if a required field would be
+        stripped, BadContract for a type that counts as a scalar.
         """
         return self.plan_at(type, self.site(destination))
 
     def plan_at(self, type: str, site: Site, keys: Keys = (), reader: Site | None = None) -> Plan:
         """The plan of a message type at a destination's site, or a caller's; the same object each time.
 
-        `reader` is who gets the answer, if that is somebody else: it decides what a `read_mask` may ask for.
-        Raises KeyError, BadPolicy and BadContract as `plan` does; BadPolicy names the line of `keys`, or of who the site is.
+        `reader` is who gets the answer, if that is somebody else: it decides what a `read_mask` may ask for. Raises
+        KeyError, BadPolicy and BadContract as `plan` does; BadPolicy names the line of `keys`, or of who the site is.
         """
         plan = self._plan_for(type, site, site, keys)
         if reader is None or not any(isinstance(rule, Mask) and rule.answer for rule in plan.rules):
@@ -196,7 +202,10 @@ class Compiler:
 
     @cached_property
     def table(self) -> Table:
-        """The routes, and what each carries. Raises BadPolicy or BadContract for an unknown method, or one whose messages don't compile."""
+        """The routes, and what each carries.
+
+        Raises BadPolicy or BadContract for an unknown method, or one whose messages don't compile.
+        """
         table = build(self.contract, self.policy.routes, self._file.origin, frozenset(one.keys for one in self.absent))
         for index, method in table.carried():
             self._check_types(method, table.place(index, method.path))

@@ -12,7 +12,10 @@ from gateway.policy.narrow import narrows, narrows_mail
 
 
 def covers(now: Plan, was: Plan) -> bool:
-    """Whether every field and value that leaves by `was` leaves by `now` too. The pattern of user IDs isn't compared: see `covers_site`."""
+    """Whether every field and value that leaves by `was` leaves by `now` too.
+
+    The pattern of user IDs isn't compared: see `covers_site`.
+    """
     same = (now.version, now.type, now.destination, now.vendor) == (was.version, was.type, was.destination, was.vendor)
     return same and _Proof(now, was).message(0, 0)
 

@@ -82,7 +82,10 @@ def diff(old: Compiler, new: Compiler) -> Difference:
 
 
 def _plans(compiler: Compiler) -> Mapping[tuple[str, str], Plan]:
-    """The plans of all flows and routes. A route may carry any type that was brought, there and back, as far as it compiles."""
+    """The plans of all flows and routes.
+
+    A route may carry any type that was brought, there and back, as far as it compiles.
+    """
     plans = {pair: compiler.plan(*pair) for pair in pairs(compiler)}
     for name, site in _ends(compiler).items():
         for item in brought(compiler.contract):

@@ -1,6 +1,7 @@
 """The policy as written: one frozen struct for each mapping of the YAML document; a key's docstring stands below it.
 
-Only shapes live here. What must hold between them is checked in `load.py` and `residency.py`, what depends on contracts in `compile.py`.
+Only shapes live here. What must hold between them is checked in `load.py` and `residency.py`, what depends on contracts
+in `compile.py`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ class UserId(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Instead of `pattern`: its name in `patterns`. One of the two is required."""
 
     without: tuple[Detector, ...] = ()
-    """Detectors that don't look into user IDs, anywhere: `phone`, `card`. Needs a literal prefix in each branch of the pattern."""
+    """Detectors that don't look into user IDs, anywhere: `phone`, `card`.
+
+    Needs a literal prefix in each branch of the pattern.
+    """
 
 
 class PersonalDomains(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,7 +97,9 @@ class JsonlExporter(
     """
 
     path: Text | None = None
-    """A file's name, for one in the state folder, or an absolute path outside it; both end in `.jsonl`. `-` is standard output.
+    """A file's name, for one in the state folder, or an absolute path outside it; both end in `.jsonl`.
+
+    `-` is standard output.
 
     Without it, or with null, `<destination>.jsonl` in the state folder.
     """
@@ -102,14 +108,20 @@ class JsonlExporter(
     """Bytes at which the file is turned over."""
 
     backups: Annotated[int, Meta(ge=0, le=1000)] | None = None
-    """How many old files are kept at most, whatever the retention asks. Without it, or with null, as many as there are."""
+    """How many old files are kept at most, whatever the retention asks.
+
+    Without it, or with null, as many as there are.
+    """
 
 
 class OtlpExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="otlp"):
     """OTLP over gRPC, to a collector."""
 
     endpoint: Text
-    """`https://host:port`; on loopback `http://` will do. The host must be listed under `hosts` for the destination's region."""
+    """`https://host:port`; on loopback `http://` will do.
+
+    The host must be listed under `hosts` for the destination's region.
+    """
 
     compression: Literal["gzip", "none"] = "gzip"
     """How requests are compressed."""
@@ -160,7 +172,10 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """On what ground of article 6(1) of the GDPR."""
 
     allow: frozenset[Category]
-    """The categories that it may receive, within its region's ceiling. Some can never be here, whatever the ceiling says."""
+    """The categories that it may receive, within its region's ceiling.
+
+    Some can never be here, whatever the ceiling says.
+    """
 
     retention: timedelta
     """How long what it received is kept, such as `365d`: dead letters, and files that the gateway writes, go when they are older."""
@@ -180,7 +195,10 @@ class Mode(StrEnum):
 
 
 class Side(StrEnum):
-    """Whose calls a route carries: those of the service beside the gateway, or others' to it. Named as the listeners are."""
+    """Whose calls a route carries: those of the service beside the gateway, or others' to it.
+
+    Named as the listeners are.
+    """
 
     OUTBOUND = "outbound"
     INBOUND = "inbound"
@@ -246,7 +264,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Whether the upstream is called without TLS, which is for upstreams on this machine."""
 
     timeout: Seconds | None = None
-    """How long a call may take; it shortens a caller's deadline, which is passed on. Without it, or with null, the caller's counts."""
+    """How long a call may take; it shortens a caller's deadline, which is passed on.
+
+    Without it, or with null, the caller's counts.
+    """
 
     retry: Retry | None = None
     """When a call is made again; without it, or with null, never."""
@@ -300,10 +321,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Which destinations something feeds: a call (`pkg.Service/Method`, `pkg.Service/*`), a message type, or a signal (`otlp/logs`)."""
 
     patterns: Mapping[Slug, PatternText] = {}
-    """Patterns by name: RE2 that a value matches as a whole, bounded. `shape` names one wherever a `pattern` could stand; each is used."""
+    """Patterns by name: RE2 that a value matches as a whole, bounded.
+
+    `shape` names one wherever a `pattern` could stand; each is used.
+    """
 
     approvals: Text | None = None
-    """A file beside the policy that records what was approved. With it only classifications recorded there count; without it all do."""
+    """A file beside the policy that records what was approved.
+
+    With it only classifications recorded there count; without it all do.
+    """
 
     timestamps: Timestamps | None = None
     """Which timestamps leave the EU. Without it none does."""
@@ -312,7 +339,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Mail domains where people have mail of their own."""
 
     ceilings: Mapping[Region, frozenset[Category]] = {}
-    """What a country may receive at most, by its two capitals. A country without a ceiling receives `OPERATIONAL` alone."""
+    """What a country may receive at most, by its two capitals.
+
+    A country without a ceiling receives `OPERATIONAL` alone.
+    """
 
     classifications: Mapping[FieldName, Classification] = {}
     """What fields hold, by their full name, where the contract doesn't say it or where less is to leave than it says."""

@@ -1,6 +1,7 @@
 """What a policy says of other contracts' types and services: what of it is about a contract, and what isn't.
 
-A policy may be many services': each has a contract of its own, and the flows, classifications and routes of the others don't concern it.
+A policy may be many services': each has a contract of its own, and the flows, classifications and routes of the others
+don't concern it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ WILD: Final = ".*"
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """What the policy names and the contract lacks. `keys` are its place in the policy, `listed` whether `elsewhere` covers it."""
+    """What the policy names and the contract lacks.
+
+    `keys` are its place in the policy, `listed` whether `elsewhere` covers it.
+    """
 
     keys: Keys
     name: str
@@ -38,7 +42,8 @@ class Scope:
         self._known = names | contract.messages
         self._above = above = {prefix for name in names for prefix in _above(name)}
         bases = (entry.removesuffix(WILD) for entry in elsewhere)
-        # Where a contract has something of a package, the package isn't elsewhere: a name that is missing there is a typo.
+        # Where a contract has something of a package, the package isn't elsewhere: a name that is missing there is a
+        # typo.
         self._elsewhere = frozenset(
             base for base in bases if base not in above | names and names.isdisjoint(_above(base))
         )
@@ -56,8 +61,8 @@ class Scope:
 def split(contract: Contract, policy: Policy) -> tuple[Policy, tuple[Absent, ...]]:
     """The part of a policy that is about a contract, and what is absent.
 
-    A flow of an absent type leads nowhere: its items are refused, listed or not. An overlay or a route's method with a typo in it would
-    leave a field or a call to what is looser; so those are absent only where they are listed.
+    A flow of an absent type leads nowhere: its items are refused, listed or not. An overlay or a route's method with a
+    typo in it would leave a field or a call to what is looser; so those are absent only where they are listed.
     """
     scope = Scope(contract, policy.elsewhere)
     absent = (*_flows(scope, policy), *_overlays(scope, policy), *_methods(scope, policy))

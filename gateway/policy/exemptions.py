@@ -20,7 +20,9 @@ from gateway.yamlfile import Keys
 
 
 class Exemption(msgspec.Struct, frozen=True):
-    """Where the policy says `without`. `idle`: nothing is judged otherwise for it. `bare`: what passes its pattern as it is.
+    """Where the policy says `without`.
+
+    `idle`: nothing is judged otherwise for it. `bare`: what passes its pattern as it is.
 
     `named`: the name says something personal, so that what isn't looked for may well be what it holds.
     """

@@ -39,9 +39,10 @@ _WHOLE: Final[Mapping[str, str]] = {"message": _INSIDE, "enum": "a value that it
 class Node(msgspec.Struct, frozen=True):
     """A field as one destination sees it, and the fields below it.
 
-    `name` is the field's, with `[*]` where there are many; of a map it stands for the values, and the keys are a field below it.
-    `key` is the field's full name, or where the policy speaks of it (`otlp.attributes.user.id`); at the root both are the type's name.
-    `words` tell the rule for its values, or the reason why it is stripped. `above`: what is below it stands higher up in the tree.
+    `name` is the field's, with `[*]` where there are many; of a map it stands for the values, and the keys are a field
+    below it. `key` is the field's full name, or where the policy speaks of it (`otlp.attributes.user.id`); at the root
+    both are the type's name. `words` tell the rule for its values, or the reason why it is stripped. `above`: what is
+    below it stands higher up in the tree.
     """
 
     name: str

@@ -42,7 +42,10 @@ def of_identifier(keys: tuple[str | int, ...], pattern: str) -> Iterator[Fault]:
 
 
 def of_user_id(held: UserId) -> Iterator[Fault]:
-    """Of what user IDs look like. What isn't looked for in them isn't anywhere, so that a prefix must tell what they are."""
+    """Of what user IDs look like.
+
+    What isn't looked for in them isn't anywhere, so that a prefix must tell what they are.
+    """
     keys = ("user_id", "pattern")
     found = [*of_identifier(keys, held.pattern)]
     yield from found
@@ -91,7 +94,10 @@ def of_values(keys: tuple[str | int, ...], held: FieldPrivacy | Property) -> Ite
 
 
 def of_texts(keys: tuple[str | int, ...], texts: tuple[str, ...]) -> Iterator[Fault]:
-    """Of texts that pass word for word: they are everybody's, so that nothing personal is in one. What it is stays unsaid."""
+    """Of texts that pass word for word: they are everybody's, so that nothing personal is in one.
+
+    What it is stays unsaid.
+    """
     for index, text in enumerate(texts):
         if reason := find(text):
             yield (*keys, index), f"{reason.words}: take out what is personal, or say it as an attribute"

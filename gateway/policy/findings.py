@@ -18,7 +18,10 @@ class Severity(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something to look at. `place` is a field's full name or a key of the policy; `keys` are that key's parts, empty for a field."""
+    """Something to look at.
+
+    `place` is a field's full name or a key of the policy; `keys` are that key's parts, empty for a field.
+    """
 
     severity: Severity
     code: str

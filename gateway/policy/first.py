@@ -26,8 +26,8 @@ MESSAGES: Final = "message-log"
 HEAD: Final = """\
 # A first privacy policy, written by `privacy-gateway init`. What it doesn't let through does not leave.
 #
-# Three questions are left to the controller: who that is, what a user's identifier looks like, and for how long each log is kept.
-# All keys: docs/policy.md of the gateway.
+# Three questions are left to the controller: who that is, what a user's identifier looks like, and for how long each
+# log is kept. All keys: docs/policy.md of the gateway.
 
 version: 1
 controller: {controller}
@@ -43,7 +43,8 @@ timestamps: {{days_around_receipt: 7}}
 ceilings:
   FR: [USER_ID, WORK_EMAIL, OPERATIONAL]
 
-# Who receives. Each has a file, .privacy-gateway/<name>.jsonl, until it is given another `exporter`. Logs are kept in France or Ireland.
+# Who receives. Each has a file, .privacy-gateway/<name>.jsonl, until it is given another `exporter`. Logs are kept in
+# France or Ireland.
 destinations:
 """
 
@@ -77,7 +78,8 @@ flows:
 
 OTLP: Final = """\
 
-# What logs, spans and measurements may say. An attribute that isn't here is stripped, and so is a log's text unless it is a template here.
+# What logs, spans and measurements may say. An attribute that isn't here is stripped, and so is a log's text unless it
+# is a template here.
 otlp:
   attributes:
     user.id: USER_ID
@@ -188,7 +190,10 @@ def _services(contract: Contract) -> Iterator[ServiceDescriptor]:
 
 
 def _hindrance(made: Compiler, item: str) -> str:
-    """Why nothing of a type may be led to its destination; empty if something may. What all types come to is counted together."""
+    """Why nothing of a type may be led to its destination; empty if something may.
+
+    What all types come to is counted together.
+    """
     try:
         made.subject(item)
         plan = made.plan(item, MESSAGES)

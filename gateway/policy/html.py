@@ -30,7 +30,10 @@ _END: Final = "x-end"
 
 
 def places(parts: Sequence[Part]) -> tuple[Markup, ...]:
-    """What is read at each placeholder of a template, in order. Raises ValueError, with a fixed text, for one where no value may stand."""
+    """What is read at each placeholder of a template, in order.
+
+    Raises ValueError, with a fixed text, for one where no value may stand.
+    """
     if any("\ue000" in part or "\ue001" in part for part in parts if isinstance(part, str)):
         raise ValueError("must not hold characters for private use")
     if any(_OPEN.search("".join(before)) for before in _before(parts)):

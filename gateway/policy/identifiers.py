@@ -1,6 +1,7 @@
 """Patterns that stand for identifiers, of a person or of a thing: no name and no sentence may match one.
 
-Decided on what is written, not on samples: the part of RE2's syntax that identifiers need is parsed here. What isn't in it doesn't load.
+Decided on what is written, not on samples: the part of RE2's syntax that identifiers need is parsed here. What isn't in
+it doesn't load.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ MAX_IDENTIFIER_CHARS: Final = 128
 """Characters of the longest value that a pattern may match."""
 
 MIN_SHAPE_CHARS: Final = 20
-"""Places of a fixed shape, each for a letter or a digit: an ObjectId has 24, a ULID 25, a KSUID 27. Few names have as many, none always.
-Telephone numbers, national identifiers (up to 18 digits) and payment cards (up to 19), which such a place matches too, have fewer."""
+"""Places of a fixed shape, each for a letter or a digit: an ObjectId has 24, a ULID 25, a KSUID 27.
+
+Few names have as many, none always. Telephone numbers, national identifiers (up to 18 digits) and payment cards (up to
+19), which such a place matches too, have fewer.
+"""
 
 MAX_BRANCHES: Final = 64
 """Branches that the alternatives of one pattern may come to."""
@@ -60,8 +64,9 @@ class _Unknown(ValueError):
 def identifier_fault(pattern: str, *, unbroken: bool = False, prefixed: bool = False) -> str:
     """What keeps `pattern` from standing for an identifier, and what to write; empty if nothing does.
 
-    In every branch: letters, digits, `_` and `-` alone, bounded, after a literal prefix or of a fixed shape, which is one for the whole
-    pattern. `unbroken`: after the prefix there are letters and digits only. `prefixed`: no shape will do.
+    In every branch: letters, digits, `_` and `-` alone, bounded, after a literal prefix or of a fixed shape, which is
+    one for the whole pattern. `unbroken`: after the prefix there are letters and digits only. `prefixed`: no shape will
+    do.
     """
     try:
         branches = _Parser(pattern).parse()
@@ -133,7 +138,10 @@ def _is_joint(piece: _Piece) -> bool:
 
 
 def _mixed(piece: _Piece) -> int:
-    """Of how many places it is that may hold a letter or a digit. Others add nothing: letters alone spell, digits alone count."""
+    """Of how many places it is that may hold a letter or a digit.
+
+    Others add nothing: letters alone spell, digits alone count.
+    """
     return 0 if piece.chars.isdisjoint(_LETTERS) or piece.chars.isdisjoint(_DIGITS) else piece.high
 
 
@@ -145,7 +153,8 @@ def _outline(shape: _Branch) -> str:
 class _Parser:
     r"""Reads a pattern into the branches that its alternatives come to, from left to right and without looking back.
 
-    Known are: letters, digits, `_`, `-`, `\-`, `\|`, `\d`, `\w`, classes of them, `{n}`, `{m,n}`, `?`, `|`, `(…)` and `(?:…)`.
+    Known are: letters, digits, `_`, `-`, `\-`, `\|`, `\d`, `\w`, classes of them, `{n}`, `{m,n}`, `?`, `|`, `(…)` and
+    `(?:…)`.
     """
 
     def __init__(self, pattern: str) -> None:

@@ -70,8 +70,9 @@ ANYTHING: Final = Text()
 class Site(msgspec.Struct, frozen=True):
     """A destination, as far as judging needs it.
 
-    `days`: how far from receipt a timestamp may be that leaves the EU; None: none may. `user_id` is what identifiers look like,
-    `user_id_without` what isn't looked for in them. `personal` and `business` are the policy's own mail domains, as in a plan.
+    `days`: how far from receipt a timestamp may be that leaves the EU; None: none may. `user_id` is what identifiers
+    look like, `user_id_without` what isn't looked for in them. `personal` and `business` are the policy's own mail
+    domains, as in a plan.
     """
 
     name: str
@@ -103,7 +104,8 @@ class Site(msgspec.Struct, frozen=True):
 def kind_of(field: FieldDescriptor) -> str:
     """What a field's value is to the rules.
 
-    One of `string`, `integer`, `float`, `bool`, `enum`, `bytes`, `opaque`, `timestamp`, `duration`, `any`, `mask` and `message`.
+    One of `string`, `integer`, `float`, `bool`, `enum`, `bytes`, `opaque`, `timestamp`, `duration`, `any`, `mask` and
+    `message`.
     """
     if field.message_type is not None:
         return kind_of_message(field.message_type)

@@ -30,7 +30,10 @@ from gateway.signals import BY_ITEM
 
 
 def lint(compiler: Compiler) -> tuple[Finding, ...]:
-    """All findings, errors first. Raises BadPolicy if a flow or a route names nothing, or what a route carries does not compile."""
+    """All findings, errors first.
+
+    Raises BadPolicy if a flow or a route names nothing, or what a route carries does not compile.
+    """
     found = [finding for check in CHECKS for finding in check(compiler)]
     order = list(Severity)
     return tuple(

@@ -73,7 +73,10 @@ def _kind(field: FieldDescriptor) -> str:
 
 
 def named(policy: Policy) -> Iterator[tuple[Keys, FieldPrivacy, str]]:
-    """Yield what the policy itself names: where it does, what it says of it, and its kind of value. An event happened or didn't."""
+    """Yield what the policy itself names: where it does, what it says of it, and its kind of value.
+
+    An event happened or didn't.
+    """
     for name, event in policy.tracking_plan.items():
         yield ("tracking_plan", name), FieldPrivacy(Category.OPERATIONAL), "bool"
         for key, held in event.properties.items():

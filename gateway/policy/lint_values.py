@@ -31,7 +31,10 @@ def prohibited_values(compiler: Compiler) -> Iterator[Finding]:
 
 
 def prohibited_texts(compiler: Compiler) -> Iterator[Finding]:
-    """Log texts and names of spans that say it. That something happens to a password, or to an address, they may say."""
+    """Log texts and names of spans that say it.
+
+    That something happens to a password, or to an address, they may say.
+    """
     for key in ("log_templates", "span_names"):
         for index, text in enumerate(getattr(compiler.policy.otlp, key)):
             found = prohibited(text)

@@ -39,7 +39,10 @@ _STRINGS: Final = frozenset({Category.USER_ID, Category.WORK_EMAIL})
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """A policy, where it came from, and where in it each key stands. `sha256` is that of its file, empty without one."""
+    """A policy, where it came from, and where in it each key stands.
+
+    `sha256` is that of its file, empty without one.
+    """
 
     policy: Policy = field(repr=False)
     origin: Origin = field(repr=False)
@@ -59,7 +62,10 @@ def load(path: Path) -> PolicyFile:
 
 
 def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:
-    """The policy that `text` holds; `path` stands for its file. Raises BadPolicy, with a line for everything that is wrong."""
+    """The policy that `text` holds; `path` stands for its file.
+
+    Raises BadPolicy, with a line for everything that is wrong.
+    """
     written, origin = parse_yaml(text, str(path), Policy, BadPolicy)
     origin.check(faults(written))
     return PolicyFile(shapes.resolved(written), origin, path)

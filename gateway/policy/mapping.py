@@ -1,8 +1,10 @@
-"""Templates: which fields of an item go into which of a vendor's, as the policy says it. They are read and checked here, filled elsewhere.
+"""Templates: which fields of an item go into which of a vendor's, as the policy says it.
 
-A text may hold placeholders, `{path.of.field}`; `{{` and `}}` stand for braces. A text that is one placeholder is the field's value in its
-own type; any other is text. What isn't there is left out, and so is what holds nothing else; a number, truth value or text whose field
-doesn't tell its default from absence isn't there when it is the default.
+They are read and checked here, filled elsewhere.
+
+A text may hold placeholders, `{path.of.field}`; `{{` and `}}` stand for braces. A text that is one placeholder is the
+field's value in its own type; any other is text. What isn't there is left out, and so is what holds nothing else; a
+number, truth value or text whose field doesn't tell its default from absence isn't there when it is the default.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Zendesk expands placeholders and Liquid: https://support.zendesk.com/hc/en-us/articles/4408886858138 and
 https://shopify.github.io/liquid/basics/introduction/. Of a comment, `body` is Markdown and `html_body` HTML:
-https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_comments/. In which order it reads them it doesn't say, so a value
-holds no delimiter of Liquid in whatever form: it isn't escaped, it is another character.
+https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_comments/. In which order it reads them it doesn't
+say, so a value holds no delimiter of Liquid in whatever form: it isn't escaped, it is another character.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from urllib.parse import quote
 
 
 class Markup(StrEnum):
-    """What is read in a text. `IDENTITY` is read as `LIQUID` is, but can't be altered: one that holds Liquid is left out."""
+    """What is read in a text.
+
+    `IDENTITY` is read as `LIQUID` is, but can't be altered: one that holds Liquid is left out.
+    """
 
     NONE = "none"
     LIQUID = "liquid"

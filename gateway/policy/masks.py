@@ -1,7 +1,7 @@
 """Field masks: which message a mask speaks of, and what of that message its paths may name.
 
-By AIP-134 (https://google.aip.dev/134) an `update_mask` speaks of the resource beside it, by AIP-157 (https://google.aip.dev/157) a
-`read_mask` of the answer. What becomes of the paths of one item is for the engine.
+By AIP-134 (https://google.aip.dev/134) an `update_mask` speaks of the resource beside it, by AIP-157
+(https://google.aip.dev/157) a `read_mask` of the answer. What becomes of the paths of one item is for the engine.
 """
 
 from __future__ import annotations
@@ -113,7 +113,10 @@ def _resource(name: str) -> str:
 
 
 def _one(key: Key, fields: Sequence[FieldDescriptor]) -> Referent | None:
-    """The one type that fields hold. Several fields may: the members of a oneof. What a map holds isn't spoken of by fixed names."""
+    """The one type that fields hold.
+
+    Several fields may: the members of a oneof. What a map holds isn't spoken of by fixed names.
+    """
     types = {message.full_name: message for field in fields if (message := opened(field)) is not None}
     return (
         Referent(key, tuple(types.values()), tuple(fields))

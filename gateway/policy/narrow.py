@@ -12,7 +12,9 @@ from gateway.policy.judge import ANYTHING, Site
 
 
 def narrows(old: Rule | None, new: Rule | None) -> bool:
-    """Whether every value that passes `new` passed `old`, and nothing more of it is shown. None lets everything through.
+    """Whether every value that passes `new` passed `old`, and nothing more of it is shown.
+
+    None lets everything through.
 
     The pattern of user IDs is the whole policy's, and isn't compared here, nor what is only counted.
     """

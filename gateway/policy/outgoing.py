@@ -72,7 +72,10 @@ def _texts(tree: Any, shape: Shape, markup: Markup) -> Iterator[tuple[tuple[str 
 
 
 def misfits(exporter: Exporter, type: str, contract: Contract, absent: Collection[str] = ()) -> Iterator[Fault]:
-    """What keeps items of a type from going to an exporter: the keys, from the exporter's, and why. `absent`: types of other contracts."""
+    """What keeps items of a type from going to an exporter: the keys, from the exporter's, and why.
+
+    `absent`: types of other contracts.
+    """
     if not isinstance(exporter, Mapped):
         return
     if type not in exporter.items:

@@ -23,7 +23,10 @@ _BACKSLASH: Final = re.compile(rf"\\{_MARK}+")
 
 
 def places(parts: Sequence[Part], markup: Markup) -> tuple[Markup, ...]:
-    """What is read at each placeholder of a text, in order. Raises ValueError, with a fixed text, for one where no value may stand."""
+    """What is read at each placeholder of a text, in order.
+
+    Raises ValueError, with a fixed text, for one where no value may stand.
+    """
     count = sum(1 for part in parts if not isinstance(part, str))
     if markup is Markup.NONE:
         return (markup,) * count

@@ -52,7 +52,10 @@ Ruling = Rule | Reason | None
 
 
 class Projector:
-    """What one destination may get of a contract's types. `specials` rules on fields by full name, before their category does."""
+    """What one destination may get of a contract's types.
+
+    `specials` rules on fields by full name, before their category does.
+    """
 
     def __init__(
         self,
@@ -183,7 +186,10 @@ class Projector:
     def _spread(
         self, starts: Callable[[FieldDescriptor], bool], leads: Callable[[FieldDescriptor], str | None]
     ) -> frozenset[str]:
-        """The types with a field that `starts`, and those with one that `leads` to such a type, by name. Looks at each field once."""
+        """The types with a field that `starts`, and those with one that `leads` to such a type, by name.
+
+        Looks at each field once.
+        """
         found: list[str] = []
         holders: dict[str, list[str]] = {}
         for message in self._types:

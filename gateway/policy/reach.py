@@ -30,7 +30,10 @@ def pairs(compiler: Compiler) -> tuple[tuple[str, str], ...]:
 
 
 def calls(compiler: Compiler) -> frozenset[tuple[str, str]]:
-    """Each method, message type or signal that flows, with each of its destinations. A method's own flow goes before its service's."""
+    """Each method, message type or signal that flows, with each of its destinations.
+
+    A method's own flow goes before its service's.
+    """
     flows = compiler.flows
     found: set[tuple[str, str]] = set()
     for flow, destinations in flows.items():

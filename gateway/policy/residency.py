@@ -73,7 +73,10 @@ def _faults_of_ceiling(region: str, ceiling: frozenset[Category]) -> Iterator[Fa
 def of_allow(
     keys: tuple[str | int, ...], name: str, recipient: Destination | Caller, policy: Policy
 ) -> Iterator[Fault]:
-    """What a recipient, at `keys`, is allowed and may not be. `name` is what it is known by where a region is kept for one."""
+    """What a recipient, at `keys`, is allowed and may not be.
+
+    `name` is what it is known by where a region is kept for one.
+    """
     region, ceiling = recipient.region, ceiling_of(policy, recipient.region)
     for category in sorted(recipient.allow):
         reason = barred(category, region) or _kept_for_another(category, name, region)

@@ -1,6 +1,7 @@
 """What a route can't be, whatever the contracts say: where it leads, who may ask, and what its callers may be told.
 
-Pure, like `residency.py`. Which methods there are, and whether their messages compile, is for `table.py` and `compile.py`.
+Pure, like `residency.py`. Which methods there are, and whether their messages compile, is for `table.py` and
+`compile.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ _NUMERIC: Final = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 _PORTED: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:]+):(?P<port>[1-9][0-9]{0,4})")
 _SEGMENT: Final = r"(?!\.{1,2}(/|\Z))[A-Za-z0-9._-]+"
 _SOCKET: Final = re.compile(rf"unix:(/{_SEGMENT})+")
-# https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md#2-spiffe-identity; its 2,048 bytes are more than a key may have.
+# https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md#2-spiffe-identity; its 2,048 bytes are more than a
+# key may have.
 _SPIFFE: Final = re.compile(rf"spiffe://[a-z0-9._-]{{1,255}}(/{_SEGMENT})+")
 _DNS: Final = "dns:///"
 _LONGEST_HOST: Final = 253

@@ -75,7 +75,10 @@ def _user_id(was: UserId, now: UserId) -> Iterator[Change]:
 
 
 def _patterns(was: Policy, now: Policy) -> Iterator[Change]:
-    """Named patterns that are others now, each once. What they let through that they didn't is told of each field that has one."""
+    """Named patterns that are others now, each once.
+
+    What they let through that they didn't is told of each field that has one.
+    """
     for name in sorted(shapes.redefined(was.patterns, now.patterns)):
         old, new = was.patterns[name], now.patterns[name]
         fields = ", ".join(dict.fromkeys((*shapes.users(was, old), *shapes.users(now, new))))
@@ -83,7 +86,10 @@ def _patterns(was: Policy, now: Policy) -> Iterator[Change]:
 
 
 def _mail_domains(was: PersonalDomains, now: PersonalDomains) -> Iterator[Change]:
-    """Which addresses count as business ones that didn't, and the reverse. A domain counts for those below it, so those are asked too."""
+    """Which addresses count as business ones that didn't, and the reverse.
+
+    A domain counts for those below it, so those are asked too.
+    """
     old, new = mail.said(was), mail.said(now)
     told = {
         name: [(is_personal(at, old), is_personal(at, new)) for at in (name, f"_.{name}")]
@@ -174,7 +180,10 @@ def _led_to(policy: Policy) -> frozenset[str]:
 
 
 def _destination(name: str, was: Destination | None, now: Destination | None, *, used: bool) -> Iterator[Change]:
-    """What is said of one recipient. To send what it got to another place or another kind of recipient is to release it there."""
+    """What is said of one recipient.
+
+    To send what it got to another place or another kind of recipient is to release it there.
+    """
     key = f"destinations.{name}"
     if was is None or now is None:
         yield Change(

@@ -1,7 +1,7 @@
 """Named patterns: `shape: NAME` stands for the pattern that the policy's `patterns` have under that name.
 
-References are resolved here, when the policy loads, and nowhere else: what comes after sees the patterns as if they stood where the
-references do. What may be in a pattern is for `faults.py` to say.
+References are resolved here, when the policy loads, and nowhere else: what comes after sees the patterns as if they
+stood where the references do. What may be in a pattern is for `faults.py` to say.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ Shaped = Classification | Property | UserId
 """What has a pattern, or the name of one."""
 
 SOUND: Final = "x_[a-z]{1,8}"
-"""Stands for what a faulty reference names, so that only the reference is told of. A policy that has one doesn't load."""
+"""Stands for what a faulty reference names, so that only the reference is told of.
+
+A policy that has one doesn't load.
+"""
 
 
 def resolved(policy: Policy) -> Policy:

@@ -1,4 +1,6 @@
-"""What the fields of gRPC's error details hold, since their protos can't be annotated. A field that isn't listed here is unclassified.
+"""What the fields of gRPC's error details hold, since their protos can't be annotated.
+
+A field that isn't listed here is unclassified.
 
 Their meaning: https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto.
 """
@@ -37,7 +39,10 @@ CLASSES: Final[Mapping[str, FieldPrivacy]] = {
     f"{RPC}BadRequest.FieldViolation.reason": _CONSTANT,
     f"{RPC}LocalizedMessage.message": _FREE_TEXT,
 }
-"""Durations are in seconds. Subjects, resources, owners, request IDs, links, stack traces and maps may name somebody."""
+"""Durations are in seconds.
+
+Subjects, resources, owners, request IDs, links, stack traces and maps may name somebody.
+"""
 
 
 def classes(claims: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:

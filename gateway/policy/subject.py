@@ -21,13 +21,19 @@ MAX_LEVELS: Final = 100
 """How deep a subject is looked for: the runtime reads no message that is deeper."""
 
 MAX_EQUAL_PATHS: Final = 3
-"""How many paths of one level are followed into one type. Their number doubles with each level where a type has two fields of the next."""
+"""How many paths of one level are followed into one type.
+
+Their number doubles with each level where a type has two fields of the next.
+"""
 
 MAX_TOLD_PATHS: Final = 6
 
 
 def subject_plan(contract: Contract, classes: Mapping[str, FieldPrivacy], type: str) -> SubjectPlan:
-    """Where the subject of a message type stands. Raises BadContract if several equally shallow fields could be it and none is marked."""
+    """Where the subject of a message type stands.
+
+    Raises BadContract if several equally shallow fields could be it and none is marked.
+    """
     root = contract.message(type)
     user_id, work_email = (
         _find(contract, root, category, classes) for category in (Category.USER_ID, Category.WORK_EMAIL)
@@ -42,7 +48,10 @@ def _numbers(path: Path) -> tuple[int, ...]:
 
 
 def _find(contract: Contract, root: Descriptor, category: Category, classes: Mapping[str, FieldPrivacy]) -> Path:
-    """The shallowest field of a category; the marked one where several are. A mark may stand at any field of the path."""
+    """The shallowest field of a category; the marked one where several are.
+
+    A mark may stand at any field of the path.
+    """
 
     def privacy(field: FieldDescriptor) -> FieldPrivacy:
         return classes.get(field.full_name, FieldPrivacy())
@@ -61,7 +70,8 @@ def _find(contract: Contract, root: Descriptor, category: Category, classes: Map
 def _levels(contract: Contract, root: Descriptor, marked: Callable[[FieldDescriptor], bool]) -> Iterator[list[Path]]:
     """The paths to the single strings of a type, level by level; a type met on a higher level isn't entered again.
 
-    Of many paths to one type on one level, a few stand for all, with a mark and without: they are enough to tell that there are several.
+    Of many paths to one type on one level, a few stand for all, with a mark and without: they are enough to tell that
+    there are several.
     """
     seen = {root.full_name}
     level: list[Path] = [(field,) for field in contract.fields(root)]

@@ -27,7 +27,8 @@ MAX_CARRIED_METHODS: Final = 200_000
 class Table(msgspec.Struct, frozen=True):
     """All routes, and what each carries.
 
-    `methods` by path, every one that some route carries; `calls` from listener, authority and path to an index into `routes`.
+    `methods` by path, every one that some route carries; `calls` from listener, authority and path to an index into
+    `routes`.
     """
 
     routes: tuple[Route, ...]

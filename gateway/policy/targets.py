@@ -1,4 +1,6 @@
-"""Which files exporters write. Their names end in `.jsonl`, which no file that the gateway keeps for itself or reads does.
+"""Which files exporters write.
+
+Their names end in `.jsonl`, which no file that the gateway keeps for itself or reads does.
 
 So no name that a policy gives can meet the gateway's secret, its outbox, a certificate, or another destination's file.
 """

@@ -16,8 +16,8 @@ HOSTS: Final[Mapping[str, Mapping[str, str]]] = {
 """The region of each host, by exporter kind.
 
 Segment: Oregon and Dublin, https://www.twilio.com/docs/segment/guides/regional-segment. Mixpanel:
-https://docs.mixpanel.com/reference/overview; of `api-eu.mixpanel.com` it says no country, and neither does a name below `zendesk.com`.
-Such a host counts where the policy's `hosts` list it.
+https://docs.mixpanel.com/reference/overview; of `api-eu.mixpanel.com` it says no country, and neither does a name below
+`zendesk.com`. Such a host counts where the policy's `hosts` list it.
 """
 
 REGIONS: Final[Mapping[str, str]] = {host: region for hosts in HOSTS.values() for host, region in hosts.items()}
@@ -87,16 +87,18 @@ _REQUESTER: Final = _shape("", text="email name", number="locale_id")
 _replace: Final = msgspec.structs.replace
 
 SHAPES: Final[Mapping[str, Shape]] = {
-    # https://www.twilio.com/docs/segment/connections/spec/track; `type` and `messageId` are the exporter's. A person is located by
-    # `context.ip`. Which destinations get an event, `integrations` say.
+    # https://www.twilio.com/docs/segment/connections/spec/track; `type` and `messageId` are the exporter's. A person is
+    # located by `context.ip`. Which destinations get an event, `integrations` say.
     "segment": _replace(_SEGMENT, reserved={"context": Reserved(frozenset({"ip"}))}),
-    # https://docs.mixpanel.com/reference/import-events; the exporter puts `distinct_id`, `time`, `$insert_id`, `ip` among the properties.
-    # https://docs.mixpanel.com/docs/data-structure/property-reference/reserved-properties: those of Mixpanel's own begin with $ or mp_.
+    # https://docs.mixpanel.com/reference/import-events; the exporter puts `distinct_id`, `time`, `$insert_id`, `ip`
+    # among the properties. https://docs.mixpanel.com/docs/data-structure/property-reference/reserved-properties: those
+    # of Mixpanel's own begin with $ or mp_.
     "mixpanel": _replace(
         _MIXPANEL,
         reserved={"properties": Reserved(frozenset({"distinct_id", "ip", "time", "token"}), prefixes=("$", "mp_"))},
     ),
-    # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/: what an agent may set when a ticket is created.
+    # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/: what an agent may set when a ticket is
+    # created.
     "zendesk": _replace(
         _TICKET,
         inner={

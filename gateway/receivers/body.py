@@ -77,7 +77,10 @@ async def _received(request: BaseRequest, most: int, wait: asyncio.Timeout) -> b
 
 
 def gunzip(raw: bytes, most: int) -> bytes:
-    """What members of gzip, one or several, hold: RFC 1952. Raises Hinted, and Refused TOO_LARGE for more than `most` bytes."""
+    """What members of gzip, one or several, hold: RFC 1952.
+
+    Raises Hinted, and Refused TOO_LARGE for more than `most` bytes.
+    """
     out = bytearray()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:

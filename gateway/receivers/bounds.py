@@ -23,8 +23,9 @@ PING_MS: Final = 10_000
 """How far apart the pings of a client must be."""
 
 OPEN_CALLS: Final = 4096
-"""Calls that one connection may have open, at least: far more than its share, of which it is told when to come back. A caller at this bound
-may hear UNAVAILABLE instead, for its next call can come before gRPC has let go of its last.
+"""Calls that one connection may have open, at least: far more than its share, of which it is told when to come back.
+
+A caller at this bound may hear UNAVAILABLE instead, for its next call can come before gRPC has let go of its last.
 """
 
 PENDING_CALLS: Final = 4 * OPEN_CALLS

@@ -1,4 +1,7 @@
-"""Who calls on `inbound`: the names that the certificate of a connection gives. What they may call is the route table's."""
+"""Who calls on `inbound`: the names that the certificate of a connection gives.
+
+What they may call is the route table's.
+"""
 
 from __future__ import annotations
 

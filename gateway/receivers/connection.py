@@ -1,6 +1,7 @@
 """Connections of an HTTP server: how long each may take for what, and which of too many make room.
 
-The times are the gateway's own: aiohttp's ends a connection between two requests only, and then waits until all that was written is read.
+The times are the gateway's own: aiohttp's ends a connection between two requests only, and then waits until all that
+was written is read.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ Reply = Callable[[BaseException | None, int], web.StreamResponse]
 class Limits(msgspec.Struct, frozen=True):
     """What connections may take. Times are in seconds.
 
-    `connections` at once; of more, some make room: see `spare`. `idle`: until a request begins; `head`: until its header fields have come;
-    `answer`: until its answer is read; `life`: of a connection, None is no bound. `linger`: how long the rest of a refused body is read, so
-    that the refusal is heard; within `answer`.
+    `connections` at once; of more, some make room: see `spare`. `idle`: until a request begins; `head`: until its
+    header fields have come; `answer`: until its answer is read; `life`: of a connection, None is no bound. `linger`:
+    how long the rest of a refused body is read, so that the refusal is heard; within `answer`.
     """
 
     connections: int
@@ -124,7 +125,10 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Write an answer. Unless another request may follow, the time for that is also the time until the connection has ended."""
+        """Write an answer.
+
+        Unless another request may follow, the time for that is also the time until the connection has ended.
+        """
         self._enter(Phase.ANSWERED, self._limits.answer)
         written = await super().finish_response(request, resp, start_time)
         self.answers += 1
@@ -167,8 +171,8 @@ class Connection(web.RequestHandler):
 def spare(connections: Iterable[Connection], most: int, now: float) -> list[Connection]:
     """Which of too many connections make room, by the loop's time.
 
-    First what only waits, then what has only just begun, then what is being answered; each by its phases, and of the same one first those
-    that never had an answer; then of the address that has the most; then what has lasted longest.
+    First what only waits, then what has only just begun, then what is being answered; each by its phases, and of the
+    same one first those that never had an answer; then of the address that has the most; then what has lasted longest.
     """
     newest = sorted(connections, key=lambda one: one.since, reverse=True)
     seen: Counter[str] = Counter()

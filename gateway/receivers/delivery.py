@@ -54,7 +54,10 @@ Repack = Callable[[str, Release, bytes, bytes, int], Parcel]
 
 
 class Hub(msgspec.Struct, frozen=True):
-    """What a hub takes parcels by. `agents` are the names that may call, as in the configuration; one may have `streams` at once."""
+    """What a hub takes parcels by.
+
+    `agents` are the names that may call, as in the configuration; one may have `streams` at once.
+    """
 
     agents: tuple[str, ...]
     streams: int
@@ -148,7 +151,8 @@ class _Stream:
     async def run(self, requests: AsyncIterator[bytes]) -> None:
         """Until the agent ends the stream, and all is acknowledged. Raises Refused for a request that can't be read.
 
-        Raises Retryable where it ended because the hub leaves. What the agent sent and isn't acknowledged it sends again.
+        Raises Retryable where it ended because the hub leaves. What the agent sent and isn't acknowledged it sends
+        again.
         """
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write())

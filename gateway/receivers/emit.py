@@ -1,6 +1,7 @@
 """The emit services: one item, a batch, a stream.
 
-All requests have one shape: a request ID in field 1, the item or items in field 2, and in field 3 whether receipts are to be complete.
+All requests have one shape: a request ID in field 1, the item or items in field 2, and in field 3 whether receipts are
+to be complete.
 """
 
 from __future__ import annotations

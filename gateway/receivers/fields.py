@@ -1,6 +1,7 @@
 """A message's own fields, read one by one from its bytes: https://protobuf.dev/programming-guides/encoding/.
 
-The runtime parses in one call, in which nothing else runs: millions of small fields would hold up everybody. This takes turns.
+The runtime parses in one call, in which nothing else runs: millions of small fields would hold up everybody. This takes
+turns.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ Field = tuple[int, Value]
 
 
 def fields(raw: bytes) -> Iterator[Field]:
-    """Yield each field of a message, in order, those within groups too. Raises Refused, once all before the fault are yielded."""
+    """Yield each field of a message, in order, those within groups too.
+
+    Raises Refused, once all before the fault are yielded.
+    """
     at, end = 0, len(raw)
     groups: list[int] = []
     try:
@@ -103,7 +107,8 @@ _READERS: Final[Mapping[int, Callable[[bytes, int], tuple[Value, int]]]] = {
 class Repeated:
     """A message whose bulk is one repeated field of messages. Reading it lets others have their turn.
 
-    What a later version may add are a few fields more, never thousands: they would cost more than they are worth reading.
+    What a later version may add are a few fields more, never thousands: they would cost more than they are worth
+    reading.
     """
 
     def __init__(self, raw: bytes, number: int, most: int | None = None) -> None:

@@ -91,7 +91,9 @@ class Guard:
     """Stands before the handlers of one server: says how many calls are in at once, has their messages read, and maps every error."""
 
     def __init__(self, most: int, calls: Calls | None = None, turned_away: Callable[[], None] | None = None) -> None:
-        """`most` calls at once, half of them one connection's. `calls` is told of each call to a handler whose method is given.
+        """`most` calls at once, half of them one connection's.
+
+        `calls` is told of each call to a handler whose method is given.
 
         `turned_away` is told of each call that there was no room for, whatever its handler.
         """

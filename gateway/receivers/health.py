@@ -1,7 +1,7 @@
 """gRPC health v1 on a server of its own, for probes. What is well is decided elsewhere.
 
-The servicer that comes with grpcio-health-checking holds a lock while it writes: one watcher that doesn't read would keep it from saying
-NOT_SERVING to anybody (seen with 1.83.2). So this has its own, with that library's messages.
+The servicer that comes with grpcio-health-checking holds a lock while it writes: one watcher that doesn't read would
+keep it from saying NOT_SERVING to anybody (seen with 1.83.2). So this has its own, with that library's messages.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ GRACE: Final = 1.0
 
 
 class Health:
-    """Says whether the gateway serves: for `""`, the whole of it, and for each of the given services. At first it doesn't."""
+    """Says whether the gateway serves: for `""`, the whole of it, and for each of the given services.
+
+    At first it doesn't.
+    """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         """Call it on the event loop."""
@@ -69,7 +72,10 @@ class Health:
         self._turn_to(HealthCheckResponse.NOT_SERVING)
 
     async def start(self, address: str, reflection: Reflection | None = None) -> str:
-        """Listen, with reflection if that is given; the address with the port that was free where 0 was asked for. Raises BadConfig."""
+        """Listen, with reflection if that is given; the address with the port that was free where 0 was asked for.
+
+        Raises BadConfig.
+        """
         server = grpc.aio.server(options=_options())
         server.add_generic_rpc_handlers((self._handlers(),))
         if reflection is not None:

@@ -41,7 +41,10 @@ class Http:
         telemetry.bounded({"http_connections": self._site.use})
 
     async def start(self, address: str) -> str:
-        """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for. Raises BadConfig."""
+        """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for.
+
+        Raises BadConfig.
+        """
         return await self._site.start(address)
 
     async def stop(self) -> None:

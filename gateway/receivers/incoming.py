@@ -1,7 +1,8 @@
 """The messages of a call, read within bounds, whatever its kind.
 
-grpc.aio handles all our methods as if their requests were streams: of a unary call it would read the message itself, before anybody is
-asked, and wait for it as long as the connection lives. What of a broken frame can't be told apart: docs/decisions/0008-broken-frames.md.
+grpc.aio handles all our methods as if their requests were streams: of a unary call it would read the message itself,
+before anybody is asked, and wait for it as long as the connection lives. What of a broken frame can't be told apart:
+docs/decisions/0008-broken-frames.md.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ SWEEP_SECONDS: Final = 1.0
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """How a method's messages are read. `silence` is how long a stream may say nothing, in seconds; None is for ever.
+    """How a method's messages are read.
 
-    `empty` is whether an empty message means something there. Where it doesn't it is refused, for a broken frame reads as one.
+    `silence` is how long a stream may say nothing, in seconds; None is for ever.
+
+    `empty` is whether an empty message means something there. Where it doesn't it is refused, for a broken frame reads
+    as one.
     """
 
     empty: bool = False
@@ -52,7 +56,10 @@ ANYTHING: Final = Reading(empty=True)
 
 
 class Waits:
-    """The calls of one room that wait for their callers, and the clock that ends what is late. `turn_away` ends a call."""
+    """The calls of one room that wait for their callers, and the clock that ends what is late.
+
+    `turn_away` ends a call.
+    """
 
     def __init__(self, room: Room, turn_away: TurnAway) -> None:
         self._room = room
@@ -110,7 +117,10 @@ class Incoming(Place):
         return self._checked(message)
 
     def end(self) -> None:
-        """End the call while its handler waits for a message. Not by cancelling it: gRPC would keep a message that comes meanwhile."""
+        """End the call while its handler waits for a message.
+
+        Not by cancelling it: gRPC would keep a message that comes meanwhile.
+        """
         self._ending = self._waits.end(self._context)
 
     async def _read(self, seconds: float) -> Any:

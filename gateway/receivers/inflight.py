@@ -25,7 +25,10 @@ class InFlight(Generic[Terms]):
 
     @contextmanager
     def going(self, terms: Terms) -> Iterator[None]:
-        """The running task is a call by these terms. Raises Retryable POLICY_CHANGED where that ended it, whatever came of it then."""
+        """The running task is a call by these terms.
+
+        Raises Retryable POLICY_CHANGED where that ended it, whatever came of it then.
+        """
         task = self.begin(terms)
         try:
             yield
@@ -44,7 +47,10 @@ class InFlight(Generic[Terms]):
         return task
 
     def is_over(self, task: asyncio.Task[Any]) -> bool:
-        """Whether the running call was ended for its terms: what else went wrong came of that. It may wait again then."""
+        """Whether the running call was ended for its terms: what else went wrong came of that.
+
+        It may wait again then.
+        """
         if task not in self._over:
             return False
         while task.cancelling():

@@ -69,7 +69,10 @@ class Batch(msgspec.Struct):
 
 
 class _Decided(msgspec.Struct, gc=False):
-    """What became of one item: parcels, or the reason why it is refused. Without either, the facts must be waited for."""
+    """What became of one item: parcels, or the reason why it is refused.
+
+    Without either, the facts must be waited for.
+    """
 
     index: int
     received_ns: int
@@ -104,7 +107,10 @@ class Intake:
         return Answered(decided.asked, decided.verdicts or ())
 
     async def many(self, resolve: Resolve, raws: Iterable[bytes]) -> Batch:
-        """Decide on each item by itself and deliver all parcels together. Raises Refused for too many, Retryable, Permanent."""
+        """Decide on each item by itself and deliver all parcels together.
+
+        Raises Refused for too many, Retryable, Permanent.
+        """
         batch, pending = Batch(), list[Parcel]()
         for chunk, size in chunks(raws, len):
             if batch.count + len(chunk) > MOST:
@@ -118,7 +124,10 @@ class Intake:
         return batch
 
     async def add(self, batch: Batch, resolve: Resolve, raw: bytes) -> Sequence[Parcel]:
-        """Decide on one more item of a batch, sent by itself; its parcels, not yet delivered. Raises Refused for too many rejected ones."""
+        """Decide on one more item of a batch, sent by itself; its parcels, not yet delivered.
+
+        Raises Refused for too many rejected ones.
+        """
         (decided,) = await self._decide(resolve, (raw,), 0, len(raw))
         return self._enter(batch, decided)
 
@@ -132,7 +141,10 @@ class Intake:
         return await self._decider.apart(size, work)
 
     async def _decide(self, resolve: Resolve, raws: Sequence[bytes], first: int, size: int) -> Sequence[_Decided]:
-        """Decide on items that cost `size` bytes together, and count them. Raises Retryable where facts can't be had."""
+        """Decide on items that cost `size` bytes together, and count them.
+
+        Raises Retryable where facts can't be had.
+        """
         together = await self._decider.apart(size, partial(self._decide_all, resolve, raws, first))
         for decided in together:
             if decided.verdicts is None and decided.refused is None:

@@ -1,7 +1,10 @@
-"""JSON, read token by token: RFC 8259, to the letter, and no key twice in an object. What the values mean is others' business.
+"""JSON, read token by token: RFC 8259, to the letter, and no key twice in an object.
 
-A decoder that takes a whole text in one call into C keeps the interpreter to itself all that while: milliseconds for what is sound, seconds
-for what is made to last. Here a call into C takes one token, and Python goes on to the next, so that others get their turn between any two.
+What the values mean is others' business.
+
+A decoder that takes a whole text in one call into C keeps the interpreter to itself all that while: milliseconds for
+what is sound, seconds for what is made to last. Here a call into C takes one token, and Python goes on to the next, so
+that others get their turn between any two.
 """
 
 from __future__ import annotations
@@ -32,8 +35,8 @@ Scalar = str | int | float | bool | None
 class JsonText:
     """A text, and how far it is read: up to a value, or behind one.
 
-    All methods raise ValueError or IndexError for what isn't JSON, Unlike for what isn't what was asked for, Refused for what nests
-    too deep.
+    All methods raise ValueError or IndexError for what isn't JSON, Unlike for what isn't what was asked for, Refused
+    for what nests too deep.
     """
 
     __slots__ = ("_at", "_text")
@@ -53,7 +56,10 @@ class JsonText:
             raise ValueError
 
     def members(self, names: Mapping[str, str] = _NAMES) -> Iterator[str]:
-        """Yield the keys of an object, by the names that they stand for. Who iterates reads each one's value before the next."""
+        """Yield the keys of an object, by the names that they stand for.
+
+        Who iterates reads each one's value before the next.
+        """
         if not self._opens("{", "}", Hint.NOT_AN_OBJECT):
             return
         seen: set[str] = set()

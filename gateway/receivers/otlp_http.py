@@ -83,7 +83,10 @@ HTTP: Final[Mapping[Reason, HTTPStatus]] = {
     CallReason.NO_PLAN: _Http.NOT_IMPLEMENTED,
     CallReason.UNAVAILABLE: _Http.SERVICE_UNAVAILABLE,
 }
-"""The HTTP status beside each of `guard.STATUS` that an export can end with; any other is 500. Clients retry 429 and 503 only."""
+"""The HTTP status beside each of `guard.STATUS` that an export can end with; any other is 500.
+
+Clients retry 429 and 503 only.
+"""
 
 
 def fault(reason: Reason, after: float | None = None) -> Fault:

@@ -1,8 +1,8 @@
 """OTLP's JSON as serialised protobuf: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding.
 
-Each value is written as it is read, by the descriptors. Not `google.protobuf.json_format`: it takes any text for an empty message, and on
-the way out of a deep one copies the offending value into an error's text at each level. Nor a decoder and protobuf's constructors: one call
-of either holds the interpreter as long as a sender likes.
+Each value is written as it is read, by the descriptors. Not `google.protobuf.json_format`: it takes any text for an
+empty message, and on the way out of a deep one copies the offending value into an error's text at each level. Nor a
+decoder and protobuf's constructors: one call of either holds the interpreter as long as a sender likes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ DEEPEST: Final = 100
 """Messages in one another, at most: as many as protobuf's own parser takes."""
 
 Write = Callable[[JsonText, int], bytes]
-"""Reads a field's value, `null` apart, and returns the field as protobuf has it. The number tells how deep messages may nest."""
+"""Reads a field's value, `null` apart, and returns the field as protobuf has it.
+
+The number tells how deep messages may nest.
+"""
 
 
 class Fields(msgspec.Struct):

@@ -32,7 +32,9 @@ def brief(verdict: Verdict) -> receipt_pb2.Receipt:
 
 
 async def complete(compiler: Compiler, apart: Apart, item: bytes, verdict: Verdict) -> receipt_pb2.Receipt:
-    """Return what became of every field of an item, by the policy that decided on it. `apart` has it counted off the event loop.
+    """Return what became of every field of an item, by the policy that decided on it.
+
+    `apart` has it counted off the event loop.
 
     Raises Refused for an item of more bytes, messages or paths than a receipt can hold.
     """

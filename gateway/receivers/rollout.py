@@ -26,13 +26,17 @@ FINAL: Final = frozenset(
         ItemReason.PERSONAL_ACCOUNT,
     }
 )
-"""Refusals by what the item is, whatever the policy says. Any other another policy, or another version of a contract, may not make."""
+"""Refusals by what the item is, whatever the policy says.
+
+Any other another policy, or another version of a contract, may not make.
+"""
 
 
 class RollOut:
     """Knows the plans that a hub has decided by since it started.
 
-    An agent's plan among them is the hub's own, or an older one: what was taken out since is gone for good. Any other may be newer.
+    An agent's plan among them is the hub's own, or an older one: what was taken out since is gone for good. Any other
+    may be newer.
     """
 
     def __init__(self, flows: Callable[[], Flows]) -> None:

@@ -12,7 +12,10 @@ from typing import Final
 from gateway.telemetry import Use
 
 UNIX: Final = "unix:"
-"""How gRPC's names of callers on a Unix socket start. They can't be told apart, and share all places: who waits makes way there too."""
+"""How gRPC's names of callers on a Unix socket start.
+
+They can't be told apart, and share all places: who waits makes way there too.
+"""
 
 
 def share(places: int) -> int:
@@ -21,7 +24,10 @@ def share(places: int) -> int:
 
 
 class Place:
-    """One call's place; what may be ended while it waits for its caller has an `end` of its own. `until` is when that is due."""
+    """One call's place; what may be ended while it waits for its caller has an `end` of its own.
+
+    `until` is when that is due.
+    """
 
     __slots__ = ("caller", "taken", "until")
 

@@ -1,4 +1,6 @@
-"""Errors that nobody caught: of a task, a thread, an object's end, or a call in gRPC's core. Each is counted and logged by its type alone.
+"""Errors that nobody caught: of a task, a thread, an object's end, or a call in gRPC's core.
+
+Each is counted and logged by its type alone.
 
 Python, asyncio and gRPC's core would print a traceback of each, with its text, which may hold what a caller sent.
 Why this reaches into the core: docs/decisions/0028-no-tracebacks.md.

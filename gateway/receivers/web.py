@@ -1,4 +1,7 @@
-"""An HTTP/1.1 server on one address: its limits, its end, and that no text of aiohttp's leaves it. What it answers is others' business."""
+"""An HTTP/1.1 server on one address: its limits, its end, and that no text of aiohttp's leaves it.
+
+What it answers is others' business.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,10 @@ class Site:
         return Use(len(server.connections) if isinstance(server, _Server) else 0, self._limits.connections)
 
     async def start(self, address: str) -> str:
-        """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for. Raises BadConfig."""
+        """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for.
+
+        Raises BadConfig.
+        """
         self._runner = web.ServerRunner(_Server(self._handle, self._failed, self._limits), shutdown_timeout=CUT)
         await self._runner.setup()
         host, _, port = address.rpartition(":")

@@ -1,4 +1,7 @@
-"""What `/readyz` tells of a gateway: one check for each thing that can be well or not. What is looked at is others' business."""
+"""What `/readyz` tells of a gateway: one check for each thing that can be well or not.
+
+What is looked at is others' business.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from gateway import rfc3339
 class Check(msgspec.Struct, frozen=True):
     """How one thing stands. Nothing here is a field's value.
 
-    `cause` is a code of a closed set, empty where it is well; `detail` names files, keys and lines. The gateway is ready while all that is
-    `needed` is well: what may go on without isn't, and no recipient ever is.
+    `cause` is a code of a closed set, empty where it is well; `detail` names files, keys and lines. The gateway is
+    ready while all that is `needed` is well: what may go on without isn't, and no recipient ever is.
     """
 
     name: str

@@ -38,7 +38,8 @@ _NAMES: Final[Mapping[Category, str]] = {category: category.name for category in
 class State(msgspec.Struct, frozen=True):
     """Whether what is in force is what the files say.
 
-    `since`: when it was loaded, or if not `ok`, when a load first failed since. `reason` is then the error's text, or its type's name.
+    `since`: when it was loaded, or if not `ok`, when a load first failed since. `reason` is then the error's text, or
+    its type's name.
     """
 
     subject: What
@@ -74,7 +75,9 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Proxied(msgspec.Struct, frozen=True):
-    """How a call between services ended. `route` is the authority of its route; it and `destination` are empty where there is none.
+    """How a call between services ended.
+
+    `route` is the authority of its route; it and `destination` are empty where there is none.
 
     `reason` says why the gateway ended it, or why its upstream had no answer.
     """

@@ -33,7 +33,8 @@ class Telemetry(Counts):
         super().__init__()
         self.build[__version__,] = 1
         self._registry = CollectorRegistry()
-        # `_total` and the like are added on the way out. No target_info and no scope: they would carry the environment's words.
+        # `_total` and the like are added on the way out. No target_info and no scope: they would carry the
+        # environment's words.
         reader = PrometheusMetricReader(disable_target_info=True, scope_info_enabled=False, registry=self._registry)
         self._provider = MeterProvider([reader], Resource.get_empty(), shutdown_on_exit=False)
         self._register()
@@ -65,7 +66,8 @@ class Telemetry(Counts):
 
 def is_openmetrics(accept: str) -> bool:
     """Whether an `Accept` field asks for OpenMetrics 1.0.0, and for no other text rather."""
-    # Not prometheus_client's choice: it answers with a version that a caller has made up, and fails where that is no number.
+    # Not prometheus_client's choice: it answers with a version that a caller has made up, and fails where that is no
+    # number.
     weights = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
     for asked in accept.lower().split(","):
         kind, *given = (part.strip() for part in asked.split(";"))

@@ -1,7 +1,9 @@
-"""The gateway's own log: one line for each record, in UTC, as text or as JSON. What is worth a record is its callers' to say.
+"""The gateway's own log: one line for each record, in UTC, as text or as JSON.
 
-A record holds words and codes of the code, names of the configuration and the policy, counts and times; never a field's value, nor the text
-or the traceback of an exception. Libraries are not heard: what they log may hold values.
+What is worth a record is its callers' to say.
+
+A record holds words and codes of the code, names of the configuration and the policy, counts and times; never a field's
+value, nor the text or the traceback of an exception. Libraries are not heard: what they log may hold values.
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ class Repeats:
     def __init__(
         self, period: float = PERIOD_SECONDS, clock: Callable[[], float] = time.monotonic, keys: int = MAX_KEYS
     ) -> None:
-        """`period` in seconds of `clock`; no more than so many `keys` are said in one. The one said longest ago makes room."""
+        """`period` in seconds of `clock`; no more than so many `keys` are said in one.
+
+        The one said longest ago makes room.
+        """
         self._period = period
         self._keys = keys
         self._clock = clock

@@ -1,4 +1,7 @@
-"""All metrics: names, kinds, labels and meaning. What registers them and the table in `docs/metrics.md` read them here."""
+"""All metrics: names, kinds, labels and meaning.
+
+What registers them and the table in `docs/metrics.md` read them here.
+"""
 
 from __future__ import annotations
 

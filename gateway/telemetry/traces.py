@@ -103,7 +103,10 @@ def tell_items(count: int) -> None:
 
 
 class Spans:
-    """Begins spans. Nothing of the environment has a part in them; a caller has none but its trace's ID and whether it is sampled."""
+    """Begins spans.
+
+    Nothing of the environment has a part in them; a caller has none but its trace's ID and whether it is sampled.
+    """
 
     def __init__(self, ratio: float, send: Send, counts: Counts) -> None:
         """`ratio` of the traces that begin here are sampled, and those that their callers sample. On the event loop."""

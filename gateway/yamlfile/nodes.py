@@ -1,6 +1,7 @@
 """Text to nodes that know their line.
 
-Less of YAML than there is: one document, no anchors, aliases or tags, keys are text, and so is a plain `NO`, `on`, `1_000` or `2026-01-01`.
+Less of YAML than there is: one document, no anchors, aliases or tags, keys are text, and so is a plain `NO`, `on`,
+`1_000` or `2026-01-01`.
 """
 
 from __future__ import annotations
@@ -102,7 +103,10 @@ _SCALARS: Final[Mapping[str, Callable[[str], str | int | float | bool | None]]] 
 
 
 def compose(text: str, name: str, error: type[BadSetup]) -> Node:
-    """The document in `text`, not yet held against a type; an empty one is a null. `name` stands for the file. Raises `error`."""
+    """The document in `text`, not yet held against a type; an empty one is a null.
+
+    `name` stands for the file. Raises `error`.
+    """
     if len(text) > MAX_BYTES:
         raise error(f"{name}: is larger than {MAX_BYTES} bytes")
     try:

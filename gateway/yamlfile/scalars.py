@@ -26,7 +26,10 @@ _INT64: Final = range(-(2**63), 2**63)
 
 
 class Unfit(Exception):
-    """A value that isn't what it must be. `text` says what that is; `below` is its place from the value that was being read."""
+    """A value that isn't what it must be.
+
+    `text` says what that is; `below` is its place from the value that was being read.
+    """
 
     def __init__(self, text: str | Callable[[], str], below: Keys = ()) -> None:
         super().__init__()

@@ -32,9 +32,10 @@ _WRONG: Final = object()
 def build(root: Node, type: type[T], error: type[BadSetup]) -> tuple[T, Origin]:
     """The struct that `root` holds.
 
-    Types: structs, also tagged ones; mappings, tuples, frozen sets; text, numbers, truth values, paths, all with msgspec's `Meta`;
-    literals; enums by value, an IntEnum by name; timedelta, and a float with `SECONDS`, as a duration; `Any`, a tree of mappings,
-    tuples, text, numbers and truth values. Raises `error`, with a line for everything that doesn't fit, in the order of the document.
+    Types: structs, also tagged ones; mappings, tuples, frozen sets; text, numbers, truth values, paths, all with
+    msgspec's `Meta`; literals; enums by value, an IntEnum by name; timedelta, and a float with `SECONDS`, as a
+    duration; `Any`, a tree of mappings, tuples, text, numbers and truth values. Raises `error`, with a line for
+    everything that doesn't fit, in the order of the document.
     """
     origin = Origin(root, error)
     reader = _Reader()

@@ -1,1 +1,4 @@
-"""`make bench`: ratios between things measured in turn, in one run, by CPU time. No test: the machine decides the figures."""
+"""`make bench`: ratios between things measured in turn, in one run, by CPU time.
+
+No test: the machine decides the figures.
+"""

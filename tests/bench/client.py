@@ -1,4 +1,7 @@
-"""What calls the servers that are measured: many requests of one method, some at once. Its own time isn't the server's."""
+"""What calls the servers that are measured: many requests of one method, some at once.
+
+Its own time isn't the server's.
+"""
 
 from __future__ import annotations
 

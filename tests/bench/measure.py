@@ -68,7 +68,10 @@ def ratios(samples: Sequence[Sample], reference: Sequence[Sample], clock: Clock)
 
 
 def in_turn(cases: Mapping[Key, Measure], rounds: int) -> Samples:
-    """Every case's samples, round by round. A first round, which warms up, isn't counted; each round begins with another case."""
+    """Every case's samples, round by round.
+
+    A first round, which warms up, isn't counted; each round begins with another case.
+    """
     taken: dict[Key, list[Sample]] = {key: [] for key in cases}
     for turn in range(rounds + 1):
         for key in rotated(tuple(cases), turn):

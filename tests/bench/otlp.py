@@ -108,7 +108,10 @@ def _starts(kind: Kind, folder: Path, behind: Server, built: Path | None) -> Map
 
 
 def _keys(kind: Kind) -> frozenset[str]:
-    """What the policy's table lets leave, by exact key. The Collector has no prefixes: of those below one, the keys that are sent."""
+    """What the policy's table lets leave, by exact key.
+
+    The Collector has no prefixes: of those below one, the keys that are sent.
+    """
     policy = load(default_path()).policy
     allowed = policy.destinations[kind.destination].allow
     return kind.kept | {key for key in policy.otlp.attributes if policy.otlp.privacy(key).category in allowed}

@@ -84,7 +84,9 @@ def started(
     environ: Mapping[str, str] | None = None,
     under: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """A command's process, once it listens at an address; ended with the context. Raises RuntimeError if it doesn't listen.
+    """A command's process, once it listens at an address; ended with the context.
+
+    Raises RuntimeError if it doesn't listen.
 
     What it says goes to a file in its folder, or where this process's own output goes.
     """

@@ -41,7 +41,10 @@ def of_server(server: Server, load: Load) -> Measure:
 def instructions(
     counter: Counter | None, starts: Mapping[str, Start], loads: Mapping[Name, Load], size: Size
 ) -> Mapping[str, Mapping[Name, float]]:
-    """Instructions of a unit, by server and load; none where nothing counts them. A quick run counts one server, with its first load."""
+    """Instructions of a unit, by server and load; none where nothing counts them.
+
+    A quick run counts one server, with its first load.
+    """
     if counter is None:
         return {}
     names, chosen = (tuple(starts), tuple(loads)) if size.counts_all else (tuple(starts)[-1:], tuple(loads)[:1])

@@ -34,7 +34,10 @@ LEAST_CHARS: Final = 2_000
 
 
 def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]]:
-    """Find the dearest of each kind, and measure those in turn. Detectors remember nothing, so that no value is a seen one."""
+    """Find the dearest of each kind, and measure those in turn.
+
+    Detectors remember nothing, so that no value is a seen one.
+    """
     chars = size.of(CHARS, LEAST_CHARS)
     works = {(LOOP, NONE): _work(look, ["0123456789abcdef" * (chars // 16)])}
     for kind, (shape, judge, texts) in _dearest(chars).items():

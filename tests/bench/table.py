@@ -17,8 +17,9 @@ NO_AIM: Final = "none"
 class Case:
     """A row before it is measured.
 
-    `reference` names the case that it is a ratio to, with values of the same kind or with none; empty: it is one itself.
-    `of` names the case whose samples these are, where that isn't the row's own name. `aim` is the most that the ratio is to be.
+    `reference` names the case that it is a ratio to, with values of the same kind or with none; empty: it is one
+    itself. `of` names the case whose samples these are, where that isn't the row's own name. `aim` is the most that the
+    ratio is to be.
     """
 
     name: str
@@ -34,7 +35,9 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A table before it is measured. `name` is its marker in README, `title` says what is measured, a figure is for one `unit`.
+    """A table before it is measured.
+
+    `name` is its marker in README, `title` says what is measured, a figure is for one `unit`.
 
     `counted`: instructions are counted where the machine can. `memory`: MiB are told. `no_aim`: why rows have none.
     """

@@ -29,7 +29,10 @@ TABLES: Final[Mapping[str, Callable[[Size], Mapping[Key, InProcess]]]] = {
 
 
 def instructions(table: str, keys: Iterable[Key], counter: Counter | None, size: Size) -> Mapping[Key, float]:
-    """Return the instructions of a unit of each of a table's cases; none where nothing counts them. A quick run counts one."""
+    """Return the instructions of a unit of each of a table's cases; none where nothing counts them.
+
+    A quick run counts one.
+    """
     if counter is None:
         return {}
     command = (*counter.under, sys.executable, "-m", "tests.bench.worker", table, str(size.share * COUNTED_SHARE))

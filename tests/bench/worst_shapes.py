@@ -1,4 +1,7 @@
-"""Worst shapes: texts, keys and addresses that are made to be dear to detectors. `shapes.py` measures them against plain Python."""
+"""Worst shapes: texts, keys and addresses that are made to be dear to detectors.
+
+`shapes.py` measures them against plain Python.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,10 @@ from tests.conformance.ports import reserved
 from tests.running import Process
 
 HOSTS: Final = {"grpcio": "127.0.0.1", "grpc-go": "localhost"}
-"""How clients spell loopback to reach each server. Through the gateway this is its authority: grpc-go's client sends what it dials."""
+"""How clients spell loopback to reach each server.
+
+Through the gateway this is its authority: grpc-go's client sends what it dials.
+"""
 
 ROUTE: Final = """
 - authority: {authority}

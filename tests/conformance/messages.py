@@ -1,4 +1,7 @@
-"""What the interop cases say: messages by name, and payloads of zeros. Their protos are in `protos/`; nothing generated is kept."""
+"""What the interop cases say: messages by name, and payloads of zeros.
+
+Their protos are in `protos/`; nothing generated is kept.
+"""
 
 from __future__ import annotations
 

@@ -159,7 +159,8 @@ def test_a_folder_that_brings_its_own_copy_of_the_annotations_loads(tmp_path: Pa
     assert {"t.A.id", "t.A.name"} <= load([tmp_path]).annotations.keys()
 
 
-# ── What a newer annotation says, and this gateway doesn't know ──────────────────────────────────────────────────────────
+# ── What a newer annotation says, and this gateway doesn't know
+# ──────────────────────────────────────────────────────────
 
 OPTIONS: Final = """
 extend google.protobuf.FieldOptions {

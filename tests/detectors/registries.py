@@ -2,7 +2,8 @@
 
     python -m tests.detectors.registries [--write] [YYYY-MM-DD]
 
-Prints what each file would gain, lose and change. With `--write` it writes the files and, as their version, the date, or today.
+Prints what each file would gain, lose and change. With `--write` it writes the files and, as their version, the date,
+or today.
 """
 
 from __future__ import annotations

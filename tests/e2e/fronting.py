@@ -146,7 +146,10 @@ def reloaded(process: Process, what: str = "policy", outcome: str = "ok") -> flo
 
 
 def logged(process: Process) -> list[Any]:
-    """The entries of the access log so far. They go to standard output: a test needn't wait for a volume that is busy."""
+    """The entries of the access log so far.
+
+    They go to standard output: a test needn't wait for a volume that is busy.
+    """
     return [json.loads(line)["message"] for line in process.said.splitlines() if line.startswith(b'{"type"')]
 
 

@@ -48,7 +48,9 @@ CALLER: Final = "web.test"
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """A policy, and what it comes to. `plans`: by digest, the destination and the fields that leave; `talk`: those of the route's messages.
+    """A policy, and what it comes to.
+
+    `plans`: by digest, the destination and the fields that leave; `talk`: those of the route's messages.
 
     `sound`: it can be put in force; if not, what was before it stays.
     """
@@ -89,7 +91,10 @@ def fields_of(raw: bytes) -> frozenset[str]:
 
 
 class Generations:
-    """Makes one policy after another. Recipients are at ports of loopback: `web` takes webhooks, `talk` is the upstream of the route."""
+    """Makes one policy after another.
+
+    Recipients are at ports of loopback: `web` takes webhooks, `talk` is the upstream of the route.
+    """
 
     def __init__(self, folder: Path, web: int, talk: int, seed: int) -> None:
         self._folder = folder

@@ -24,8 +24,9 @@ CALLS: Final = 60
 """Of each caller."""
 
 WAITS_SECONDS: Final = 3.0
-"""How long the client surely waits for a gateway: the waits of its retry policy are 4.5 seconds, give or take a fifth. A machine that
-needs longer to start one has no say in the matter.
+"""How long the client surely waits for a gateway: the waits of its retry policy are 4.5 seconds, give or take a fifth.
+
+A machine that needs longer to start one has no say in the matter.
 """
 
 

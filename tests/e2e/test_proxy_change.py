@@ -76,7 +76,10 @@ def serial(pem: bytes) -> int:
 
 
 def written(folder: Path, authority: trustme.CA) -> int:
-    """Files as a mounted secret has them: links into a folder that is a link too, and swapped. The new certificate's serial number."""
+    """Files as a mounted secret has them: links into a folder that is a link too, and swapped.
+
+    The new certificate's serial number.
+    """
     leaf = authority.issue_cert("gateway.test")
     pems = {"tls.crt": b"".join(pem.bytes() for pem in leaf.cert_chain_pems), "tls.key": leaf.private_key_pem.bytes()}
     data = folder / f"..{serial(pems['tls.crt'])}"

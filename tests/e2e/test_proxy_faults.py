@@ -1,4 +1,7 @@
-"""What befalls calls between services: an upstream that dies, is silent, resets, or talks rubbish; a caller that goes. Real processes."""
+"""What befalls calls between services: an upstream that dies, is silent, resets, or talks rubbish; a caller that goes.
+
+Real processes.
+"""
 
 from __future__ import annotations
 

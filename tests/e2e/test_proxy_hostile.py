@@ -374,7 +374,8 @@ def test_malformed_details_are_removed(raw: bytes, outbound: grpc.Channel, upstr
 # What a message comes in.
 
 
-# gRPC's core takes any content type, and reads what comes as frames: where these make no sense, as an empty message or as none.
+# gRPC's core takes any content type, and reads what comes as frames: where these make no sense, as an empty message or
+# as none.
 
 
 @pytest.mark.parametrize(
@@ -425,7 +426,8 @@ def test_nothing_of_a_frame_that_lies_passes(path: str, name: str, gateway: Proc
     with upstream.saying(answering(GOOD)) as seen:
         kind, said = call(port(gateway), head(path.encode()), LIES[name])
     assert [message for one in seen for message in one.messages if message] == []
-    # Another first byte reads as an empty message where gRPC has the end of the stream too before it is asked for one: decision record 8.
+    # Another first byte reads as an empty message where gRPC has the end of the stream too before it is asked for one:
+    # decision record 8.
     assert path != ONE or name == "another flag" or (kind, seen) == (HEADERS, [])
     assert path != ONE or status(said) in (
         {0, INVALID_ARGUMENT} if name == "another flag" else {INVALID_ARGUMENT, RESOURCE_EXHAUSTED}

@@ -1,4 +1,7 @@
-"""Calls between services in mass: many streams at once, and one side slower than the other. What memory that takes is measured."""
+"""Calls between services in mass: many streams at once, and one side slower than the other.
+
+What memory that takes is measured.
+"""
 
 from __future__ import annotations
 

@@ -102,7 +102,8 @@ def test_it_says_where_it_listens_and_stops_when_asked(number: int, tmp_path: Pa
 def late(address: str) -> grpc.StatusCode:
     """How new calls end, of a kind that is answered at once, when they are no more answered.
 
-    It says that it stops before it does; and a call that comes while gRPC closes the port may be left without an answer.
+    It says that it stops before it does; and a call that comes while gRPC closes the port may be left without an
+    answer.
     """
     while True:
         with connected(address) as channel:

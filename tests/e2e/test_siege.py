@@ -1,6 +1,7 @@
 """Hostile connections beside an ordinary caller, who is served all the same.
 
-Two gateways stand side by side, one of them under attack; the same caller calls both in turn, so that the machine's own noise is in both.
+Two gateways stand side by side, one of them under attack; the same caller calls both in turn, so that the machine's own
+noise is in both.
 """
 
 from __future__ import annotations

@@ -103,7 +103,10 @@ def _handlers(behaviours: Mapping[str, Any]) -> grpc.GenericRpcHandler:
 
 
 class Lost:
-    """A behaviour that never answers. It counts the calls that came and those that were given up, and notes the time each had."""
+    """A behaviour that never answers.
+
+    It counts the calls that came and those that were given up, and notes the time each had.
+    """
 
     def __init__(self) -> None:
         self.given: list[float] = []

@@ -1,4 +1,7 @@
-"""What is no personal data where it stands, made at random as systems make it. Seeded, so that each run sees the same."""
+"""What is no personal data where it stands, made at random as systems make it.
+
+Seeded, so that each run sees the same.
+"""
 
 from __future__ import annotations
 

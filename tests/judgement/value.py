@@ -10,8 +10,8 @@ import msgspec
 class Bad(msgspec.Struct, frozen=True):
     """A value as it is usually written without blanks, and the groups that separators come between.
 
-    `regrouped`: whether any other groups would do, and dots or blanks between them. `spaced`: whether blanks may stand between its own
-    in a text. `telling`: what of it tells something, if not all.
+    `regrouped`: whether any other groups would do, and dots or blanks between them. `spaced`: whether blanks may stand
+    between its own in a text. `telling`: what of it tells something, if not all.
     """
 
     bare: str

@@ -2,8 +2,8 @@
 
     python -m tests.judgement.vectors
 
-writes them. Each line gives one case at the store and one under its key, some give one at the vendor; each text of `masked.txt` one more,
-and so does each value with an exemption.
+writes them. Each line gives one case at the store and one under its key, some give one at the vendor; each text of
+`masked.txt` one more, and so does each value with an exemption.
 """
 
 from __future__ import annotations

@@ -88,7 +88,10 @@ def _is_listed(domain: str, added: tuple[str, ...], removed: tuple[str, ...]) ->
 
 
 def _stands(local: str, added: tuple[str, ...], removed: tuple[str, ...]) -> bool:
-    """Whether a consumer's domain stands in a local part. Each part is tried that no letter or digit touches, a long name by its end."""
+    """Whether a consumer's domain stands in a local part.
+
+    Each part is tried that no letter or digit touches, a long name by its end.
+    """
     cuts = [
         at
         for at in range(len(local) + 1)

@@ -208,7 +208,8 @@ def test_of_keys_that_become_one_the_last_changed_one_stays(kind: str) -> None:
         assert released(engine, b"".join(raw)).payload == b"".join(wanted)
 
 
-# ── Where the engine differs from the walk of the original message, and leaks nothing ──────────────────────────────────
+# ── Where the engine differs from the walk of the original message, and leaks nothing
+# ──────────────────────────────────
 
 CHOICE: Final = """
 message M { oneof o { string a = 1 @OPERATIONAL; string b = 2 @NAME; N c = 3; } }
@@ -230,7 +231,10 @@ message N { string x = 1 @OPERATIONAL; string y = 2; }
     ],
 )
 def test_of_several_members_of_a_oneof_an_earlier_one_may_stay(raw: bytes, left: bytes) -> None:
-    """The parser doesn't know the member that is stripped, so it doesn't replace the one before it. What stays passed its own rule."""
+    """The parser doesn't know the member that is stripped, so it doesn't replace the one before it.
+
+    What stays passed its own rule.
+    """
     assert released(minimiser(CHOICE, "t.M", "eu-indirect"), raw).payload == left
 
 

@@ -31,7 +31,10 @@ from tests.wire import Wire
 
 BYTES: Final = 1000
 MARGIN: Final = 8
-"""Levels that the innermost message may have more: an entry of a map, groups that nobody knows. `test_depth.py` draws the line itself."""
+"""Levels that the innermost message may have more: an entry of a map, groups that nobody knows.
+
+`test_depth.py` draws the line itself.
+"""
 POLICY: Final = policy()
 INSIDE: Final = tuple(POLICY.policy.destinations["eu-service"].allow)
 INDIRECT: Final = (Category.USER_ID, Category.WORK_EMAIL, Category.OPERATIONAL)

@@ -1,4 +1,7 @@
-"""The language-neutral cases of `tests/vectors`, by the reference engine. Their format is described in the README beside them."""
+"""The language-neutral cases of `tests/vectors`, by the reference engine.
+
+Their format is described in the README beside them.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ ROWS: Final = {
     "what the parser doesn't know under a mask", "masks in lists, maps and Any", "read mask", "mask of an event",
     "mask of nobody knows what", "mail domain of the policy", "consumer mail", "consumer's domain in a local part",
 }  # fmt: skip
-"""What must have a case inside the EU and one outside. A gzip bomb, which never becomes an item, is in tests/e2e/test_hostile.py."""
+"""What must have a case inside the EU and one outside.
+
+A gzip bomb, which never becomes an item, is in tests/e2e/test_hostile.py.
+"""
 
 
 @cache

@@ -86,7 +86,10 @@ PERSONAL: Final = {
         "gen_ai.tool.call.arguments", "gen_ai.tool.call.result", "rpc.jsonrpc.error_message",
     ),
 }  # fmt: skip
-"""What each is, whatever the conventions say. That a header is a credential keeps it from whoever may have free text."""
+"""What each is, whatever the conventions say.
+
+That a header is a credential keeps it from whoever may have free text.
+"""
 
 
 METRIC_PACKAGES: Final = ("opentelemetry.semconv.metrics", "opentelemetry.semconv._incubating.metrics")

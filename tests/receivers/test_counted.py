@@ -37,7 +37,10 @@ MANY: Final = track(event(), event(user_id="not one"), event(work_email="anna@gm
 
 
 def moved(before: Mapping[Sample, float], after: Mapping[Sample, float]) -> dict[str, float]:
-    """What differs, as Prometheus writes it. Sums and inner buckets, which depend on the clock, and what is in use are left out."""
+    """What differs, as Prometheus writes it.
+
+    Sums and inner buckets, which depend on the clock, and what is in use are left out.
+    """
     changes = {one: count - before.get(one, 0) for one, count in after.items() if count != before.get(one, 0)}
     kept = {
         one: by

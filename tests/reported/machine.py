@@ -2,8 +2,8 @@
 
     python -m tests.reported.machine
 
-does it to what is kept in `recorded/`, as `record.py` does before it keeps anything. Nothing is taken from the machine itself: what stands
-under a key, or looks like such a thing in a text, is replaced whatever it is.
+does it to what is kept in `recorded/`, as `record.py` does before it keeps anything. Nothing is taken from the machine
+itself: what stands under a key, or looks like such a thing in a text, is replaced whatever it is.
 """
 
 from __future__ import annotations

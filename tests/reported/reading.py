@@ -1,4 +1,7 @@
-"""What SDKs report: recorded of those that ran, and of the others as their documentation has it. Read back as OTLP requests."""
+"""What SDKs report: recorded of those that ran, and of the others as their documentation has it.
+
+Read back as OTLP requests.
+"""
 
 from __future__ import annotations
 

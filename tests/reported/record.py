@@ -2,9 +2,10 @@
 
     python -m tests.reported.record [go] [java] [node] [python] [rust]
 
-builds each service with its language's own tools, in `build/`, runs it as a pod of a cluster would (its host name, its folder, what an
-operator sets), and writes what came to `recorded/LANGUAGE/SIGNAL.binpb`: one request a signal, of all that were sent, without what would
-tell of the machine (`machine.py`). The broker that all speak to is in the Go service.
+builds each service with its language's own tools, in `build/`, runs it as a pod of a cluster would (its host name, its
+folder, what an operator sets), and writes what came to `recorded/LANGUAGE/SIGNAL.binpb`: one request a signal, of all
+that were sent, without what would tell of the machine (`machine.py`). The broker that all speak to is in the Go
+service.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ OF_THIS_MACHINE: Final = (str(BUILD.parents[1]), str(Path.home()), os.uname().re
 
 
 class Service(msgspec.Struct, frozen=True):
-    """How a language's service is built into a folder, what is run there, and what is set beside `ENVIRON`. `{broker}` is Kafka's."""
+    """How a language's service is built into a folder, what is run there, and what is set beside `ENVIRON`.
+
+    `{broker}` is Kafka's.
+    """
 
     build: Callable[[Path], None]
     command: Sequence[str]
@@ -186,7 +190,10 @@ def _run_as_pod(folder: Path, command: Sequence[str], environ: Mapping[str, str]
 
 
 def _write(language: str, name: str, requests: Sequence[Any]) -> None:
-    """Write requests of one signal as one, of a usual pod. Raises ValueError if they tell of the machine on which they were made."""
+    """Write requests of one signal as one, of a usual pod.
+
+    Raises ValueError if they tell of the machine on which they were made.
+    """
     data = b"".join(unmake(one).SerializeToString(deterministic=True) for one in requests)
     if told := [word for word in OF_THIS_MACHINE if word.encode() in data]:
         raise ValueError(f"{language}, {name}: {told}")

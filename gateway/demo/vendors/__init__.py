@@ -1,4 +1,7 @@
-"""Stand-ins for vendors, for demo and tests: local servers that take what the vendors document and nothing else. No real vendor is here."""
+"""Stand-ins for vendors, for demo and tests: local servers that take what the vendors document and nothing else.
+
+No real vendor is here.
+"""
 
 from __future__ import annotations
 

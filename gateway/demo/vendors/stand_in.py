@@ -64,9 +64,9 @@ def wrong(given: Any, rules: Mapping[str, Rule], required: str = "") -> str:
 class StandIn(ABC):
     """A local server in a vendor's place. Used as `async with SegmentStandIn() as vendor`, or by `start` and `stop`.
 
-    `accepted` is what it took, by key; `repeats` counts what it knew for a repetition, and `twice` names the keys that it took again.
-    `received` is all that came, request lines, headers but for credentials, and bodies. `violations` says what came that the vendor
-    doesn't document. `faults` is asked once a request.
+    `accepted` is what it took, by key; `repeats` counts what it knew for a repetition, and `twice` names the keys that
+    it took again. `received` is all that came, request lines, headers but for credentials, and bodies. `violations`
+    says what came that the vendor doesn't document. `faults` is asked once a request.
     """
 
     vendor: str
@@ -81,7 +81,10 @@ class StandIn(ABC):
         clock: Callable[[], float] = time.time,
         pause: int = 1,
     ) -> None:
-        """Port 0 is any free one. `clock` is the wall clock, in seconds since 1970; `pause` what a `BUSY` says, in seconds."""
+        """Port 0 is any free one.
+
+        `clock` is the wall clock, in seconds since 1970; `pause` what a `BUSY` says, in seconds.
+        """
         self.faults = faults
         self.url = ""
         self.accepted: dict[str, Any] = {}
@@ -141,7 +144,10 @@ class StandIn(ABC):
         self.violations.append(f"{self.vendor}: {what}")
 
     def is_known(self, identity: str, memory: float, key: str = "") -> bool:
-        """Whether an identity was noted within so many seconds; if not, it is now. `key` names it where it is not the same."""
+        """Whether an identity was noted within so many seconds; if not, it is now.
+
+        `key` names it where it is not the same.
+        """
         now, noted = self._clock(), self._known.get(identity)
         if noted is not None and now - noted < memory:
             self.repeats += 1

@@ -34,6 +34,9 @@ def table(name: str, shape: type[Shape]) -> Shape:
 
 
 def lines(name: str) -> frozenset[str]:
-    """Return the lines of the text file of this name; empty ones and those that start with `#` left out. Raises KeyError."""
+    """Return the lines of the text file of this name; empty ones and those that start with `#` left out.
+
+    Raises KeyError.
+    """
     found = map(str.strip, _FILES[f"{name}.txt"].decode().splitlines())
     return frozenset(line for line in found if line and not line.startswith("#"))

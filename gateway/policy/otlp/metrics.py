@@ -1,7 +1,7 @@
 """The slots of metrics: their streams' names, their data points and exemplars.
 
-What was measured passes as it is inside the EU: sums and counts over many calls, which read as phone numbers by chance. Outside, floats
-and open-ended integers are not closed, so that no measurement leaves.
+What was measured passes as it is inside the EU: sums and counts over many calls, which read as phone numbers by chance.
+Outside, floats and open-ended integers are not closed, so that no measurement leaves.
 """
 
 from __future__ import annotations

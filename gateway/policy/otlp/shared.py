@@ -30,8 +30,9 @@ EARLIEST: Final = 946_684_800
 LATEST: Final = 3_155_759_999
 """Seconds since 1970 of the first moment of 2000 and the last of 2069: no program that reports in OTLP ran before.
 
-Batches that are replayed late pass. In nanoseconds these are numbers of 18 digits that begin with 9, and of 19 below 3.16e18: no phone
-number has so many, and no card that is issued begins so but Diners Club's of 300 to 305, which have 14.
+Batches that are replayed late pass. In nanoseconds these are numbers of 18 digits that begin with 9, and of 19 below
+3.16e18: no phone number has so many, and no card that is issued begins so but Diners Club's of 300 to 305, which have
+14.
 """
 _SCOPE: Final = FieldPrivacy(Category.OPERATIONAL, pattern="@?[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}")
 """Names of libraries: `@opentelemetry/instrumentation-http`, `go.opentelemetry.io/contrib/instrumentation/…`."""
@@ -79,7 +80,10 @@ class Rules:
 
     @cached_property
     def attributes(self) -> Attributes:
-        """By the policy's keys; wildcards count inside the EU only. A key that may not leave stays listed, lest a wildcard lets it."""
+        """By the policy's keys; wildcards count inside the EU only.
+
+        A key that may not leave stays listed, lest a wildcard lets it.
+        """
         otlp = self.policy.otlp
         held = {key: otlp.privacy(key) for key in otlp.attributes}
         rules = {key: self._values(privacy) for key, privacy in held.items()}
@@ -89,7 +93,10 @@ class Rules:
         return Attributes(exact, {}) if self.site.outside else Attributes(exact, prefixes, impersonal)
 
     def _values(self, privacy: FieldPrivacy) -> Value:
-        """What is classified so, by kind. Inside the EU a bounded number may come as text: SDKs send ports, codes and offsets so."""
+        """What is classified so, by kind.
+
+        Inside the EU a bounded number may come as text: SDKs send ports, codes and offsets so.
+        """
         rule = values(dict.fromkeys(_kinds(privacy), privacy), self.site)
         as_text = privacy.bounded and not self.site.outside
         return (

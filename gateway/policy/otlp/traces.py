@@ -1,6 +1,7 @@
 """The slots of spans, their events and links; and what a span's name may be.
 
-Names of low cardinality: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name and …/rpc/rpc-spans/#span-name.
+Names of low cardinality: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name and
+…/rpc/rpc-spans/#span-name.
 """
 
 from __future__ import annotations

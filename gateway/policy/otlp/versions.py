@@ -1,7 +1,7 @@
 """What versions look like: of services, libraries, runtimes and systems.
 
-Their digits read as phone numbers, and four of their numbers as an IP address; the pattern is what keeps a bare phone number out: no
-country's numbers are grouped like it, and none on end are as short.
+Their digits read as phone numbers, and four of their numbers as an IP address; the pattern is what keeps a bare phone
+number out: no country's numbers are grouped like it, and none on end are as short.
 """
 
 from __future__ import annotations

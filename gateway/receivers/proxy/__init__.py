@@ -1,1 +1,4 @@
-"""Calls between services, minimised both ways. Which call goes where is the policy's table; what leaves is decided in `minimise`."""
+"""Calls between services, minimised both ways.
+
+Which call goes where is the policy's table; what leaves is decided in `minimise`.
+"""

@@ -1,7 +1,8 @@
 """The `:authority` of a call, which grpc.aio receives and doesn't show (grpc issue 38906, pull request 42651).
 
-It is read where grpcio keeps it, `grpc_call_details` in `RPCState`. The method stands before it: only where that reads as the method that
-the call is known to have is the authority believed. So a build of grpcio with another layout serves no call, rather than a wrong one.
+It is read where grpcio keeps it, `grpc_call_details` in `RPCState`. The method stands before it: only where that reads
+as the method that the call is known to have is the authority believed. So a build of grpcio with another layout serves
+no call, rather than a wrong one.
 """
 
 from __future__ import annotations

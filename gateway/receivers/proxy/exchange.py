@@ -54,7 +54,10 @@ class Exchange:
         return message
 
     async def answer(self, raw: bytes) -> bytes:
-        """A message of the upstream, as the caller gets it. Raises Refused: TOO_LARGE, or INTERNAL, for the caller can't mend it."""
+        """A message of the upstream, as the caller gets it.
+
+        Raises Refused: TOO_LARGE, or INTERNAL, for the caller can't mend it.
+        """
         try:
             # A caller is no vendor.
             _, answer = await self._message(self.passage.back, raw, NOBODY if self._decider.blind else None)

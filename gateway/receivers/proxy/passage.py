@@ -103,7 +103,10 @@ class Courses:
 
 
 class Passage:
-    """A course with its connection. `classes` are the classifications by which all of its policy's messages are minimised."""
+    """A course with its connection.
+
+    `classes` are the classifications by which all of its policy's messages are minimised.
+    """
 
     def __init__(self, course: Course, route: Route, upstream: Upstream, classes: Mapping[str, FieldPrivacy]) -> None:
         self.course = course

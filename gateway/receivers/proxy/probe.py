@@ -17,7 +17,10 @@ _HANDSHAKES: Final = ("ALERT", "CERTIFICATE")
 
 
 async def speaks_tls(address: str) -> bool:
-    """Whether the first server of a gRPC target answers a handshake of TLS. It is sent nothing else, and not believed anything."""
+    """Whether the first server of a gRPC target answers a handshake of TLS.
+
+    It is sent nothing else, and not believed anything.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])

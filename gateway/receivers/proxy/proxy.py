@@ -101,7 +101,8 @@ class Proxy(grpc.GenericRpcHandler):
             if method is None or kind is None or kind is not KINDS[method.plan.streams][0]:
                 raise Refused(_unrouted(context, path or said, routing.authorities[self._side]))
             passage = visit.passage = _passage(method, context, visit.names, routing.authorities[self._side])
-            # Since the routing was asked nothing has been waited for: a channel that no call uses may be closed at any time.
+            # Since the routing was asked nothing has been waited for: a channel that no call uses may be closed at any
+            # time.
             with passage.upstream:
                 task = self._host.in_flight.begin(passage)
                 decider = self._host.decider
@@ -149,7 +150,10 @@ def _passage(method: Method, context: Context, names: Sequence[str], authorities
 
 
 async def _tell(context: Context) -> NoReturn:
-    """End a call that what is in force by now doesn't let go on. A caller that doesn't read what it was sent is cut off."""
+    """End a call that what is in force by now doesn't let go on.
+
+    A caller that doesn't read what it was sent is cut off.
+    """
     try:
         async with asyncio.timeout(TELL):
             await abort(context, CallReason.POLICY_CHANGED)

@@ -37,7 +37,10 @@ LOOK_SECONDS: Final = 60.0
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What makes a channel: routes with equal targets share one. `generation` is that of the TLS material, None for plaintext."""
+    """What makes a channel: routes with equal targets share one.
+
+    `generation` is that of the TLS material, None for plaintext.
+    """
 
     address: str
     authority: str

@@ -48,7 +48,8 @@ def modules() -> Path:
 HIDING: Final = {
     "resource_logs.resource.attributes[user.name].string_value",
     "resource_logs.resource.attributes[process.command_args].array_value.values.string_value",
-    # Of log records: by pino, the text and what it was called with; by the API, bodies of all kinds; and exceptions by both.
+    # Of log records: by pino, the text and what it was called with; by the API, bodies of all kinds; and exceptions by
+    # both.
     "resource_logs.scope_logs.log_records.body.string_value",
     "resource_logs.scope_logs.log_records.body.bytes_value",
     "resource_logs.scope_logs.log_records.body.kvlist_value.values[who].kvlist_value.values[name].string_value",

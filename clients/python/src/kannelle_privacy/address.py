@@ -23,12 +23,18 @@ FORM: Final = "must be host:port on loopback, or unix:PATH: what is sent there i
 
 
 def local_address() -> str:
-    """The address of the listener `local`, by the environment or the default. Raises ValueError if that is not on this machine."""
+    """The address of the listener `local`, by the environment or the default.
+
+    Raises ValueError if that is not on this machine.
+    """
     return _told(LOCAL_VARIABLE, DEFAULT_ADDRESS)
 
 
 def outbound_address() -> str:
-    """The address of the listener `outbound`, by the environment or the default. Raises ValueError if that is not on this machine."""
+    """The address of the listener `outbound`, by the environment or the default.
+
+    Raises ValueError if that is not on this machine.
+    """
     return _told(OUTBOUND_VARIABLE, DEFAULT_OUTBOUND_ADDRESS)
 
 

@@ -30,7 +30,8 @@ INTERCEPTORS: Final = (Asyncio(), AsyncioStreams())
 class Gateway:
     """The gateway's services over one channel, which it owns. An async context manager, of one event loop.
 
-    Every call of a stub takes `timeout` in seconds, and raises `kannelle_privacy.errors.GatewayError` when it goes wrong.
+    Every call of a stub takes `timeout` in seconds, and raises `kannelle_privacy.errors.GatewayError` when it goes
+    wrong.
     """
 
     # The stubs' types choose the awaited form by the type of a channel, which a declaration hasn't.
@@ -49,7 +50,10 @@ class Gateway:
         self.support = SupportServiceStub(channel)
 
     async def close(self, grace: float | None = None) -> None:
-        """End the connection; calls in flight have `grace` seconds, and are cancelled then. Closing again does nothing."""
+        """End the connection; calls in flight have `grace` seconds, and are cancelled then.
+
+        Closing again does nothing.
+        """
         await self.channel.close(grace)
 
     async def __aenter__(self) -> Self:

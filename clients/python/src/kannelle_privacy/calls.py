@@ -33,7 +33,8 @@ RETRY_POLICY: Final = {
     "initialBackoff": "0.3s",
     "backoffMultiplier": 2,
     "maxBackoff": "3s",
-    # CANCELLED is what gRPC's server tells a call that came in the moment of its stop; a call that its caller cancels is not tried again.
+    # CANCELLED is what gRPC's server tells a call that came in the moment of its stop; a call that its caller cancels
+    # is not tried again.
     "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 """Waits of 4.5 seconds together, give or take a fifth: https://github.com/grpc/proposal/blob/master/A6-client-retries.md. Five attempts
@@ -86,7 +87,8 @@ def request_id(request: object) -> str:
 class Blocking:
     """Gives requests their IDs and errors their types. Stands for a channel where stubs are made.
 
-    gRPC's own interceptors would make each method anew for each call, and crash the process on a channel that is closed.
+    gRPC's own interceptors would make each method anew for each call, and crash the process on a channel that is
+    closed.
     """
 
     def __init__(self, channel: grpc.Channel) -> None:

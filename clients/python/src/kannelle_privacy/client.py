@@ -25,7 +25,8 @@ from kannelle_privacy.calls import CHANNEL_OPTIONS, Blocking, declared
 class Gateway:
     """The gateway's services over one channel, which it owns. Shared freely between threads; a context manager.
 
-    Every call of a stub takes `timeout` in seconds, and raises `kannelle_privacy.errors.GatewayError` when it goes wrong.
+    Every call of a stub takes `timeout` in seconds, and raises `kannelle_privacy.errors.GatewayError` when it goes
+    wrong.
     """
 
     activity: ActivityLogServiceStub = declared(ActivityLogServiceStub)
@@ -57,13 +58,16 @@ class Gateway:
 
 
 def connect(address: str | None = None, credentials: grpc.ChannelCredentials | None = None) -> Gateway:
-    """A gateway at `address`, `host:port` or `unix:PATH`. Connects at the first call; plaintext without `credentials`.
+    """A gateway at `address`, `host:port` or `unix:PATH`.
 
-    A call with one request that finds no gateway is tried again for some five seconds, as long as its timeout lets it: that is harmless,
-    since a request without a request ID is given one. A stream is not tried again.
+    Connects at the first call; plaintext without `credentials`.
 
-    Without an address: the one in PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS, as the gateway itself has it, or 127.0.0.1:4317. Raises
-    ValueError for an address that is not on this machine, in that variable, or without `credentials`.
+    A call with one request that finds no gateway is tried again for some five seconds, as long as its timeout lets it:
+    that is harmless, since a request without a request ID is given one. A stream is not tried again.
+
+    Without an address: the one in PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS, as the gateway itself has it, or
+    127.0.0.1:4317. Raises ValueError for an address that is not on this machine, in that variable, or without
+    `credentials`.
     """
     target = local_address() if address is None else address
     if credentials is None:

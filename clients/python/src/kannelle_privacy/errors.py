@@ -50,7 +50,10 @@ class GatewayError(AioRpcError):
 
 
 class Refused(GatewayError):
-    """The gateway doesn't take this, now or later: mend the request, the contract or the policy. `reason` says what is wrong."""
+    """The gateway doesn't take this, now or later: mend the request, the contract or the policy.
+
+    `reason` says what is wrong.
+    """
 
 
 class Unavailable(GatewayError):

@@ -57,9 +57,10 @@ _SDK: Final = "opentelemetry"
 class TemplateHandler(logging.Handler):
     """Sends a record's template, `record.msg` as it was written, as the body; its arguments never.
 
-    Attributes are the `fields` that the record has by `extra={"kannelle.video.id": …}`, as far as they hold a string, a number or a
-    boolean; and `exception.type`, without message or traceback. A record whose `msg` is no string has no body. Time, severity, the
-    logger's name as scope and the trace context go along. What the OpenTelemetry SDK logs itself is not sent.
+    Attributes are the `fields` that the record has by `extra={"kannelle.video.id": …}`, as far as they hold a string, a
+    number or a boolean; and `exception.type`, without message or traceback. A record whose `msg` is no string has no
+    body. Time, severity, the logger's name as scope and the trace context go along. What the OpenTelemetry SDK logs
+    itself is not sent.
     """
 
     def __init__(
@@ -69,7 +70,10 @@ class TemplateHandler(logging.Handler):
         fields: Collection[str] = DEFAULT_FIELDS,
         level: int = logging.NOTSET,
     ) -> None:
-        """Without a `provider`, the global one counts. Raises ValueError if one of the `fields` is an attribute of every record."""
+        """Without a `provider`, the global one counts.
+
+        Raises ValueError if one of the `fields` is an attribute of every record.
+        """
         super().__init__(level)
         self._provider = provider
         self._fields = _declared(fields)
@@ -127,7 +131,10 @@ class Telemetry:
             provider.force_flush()
 
     def shutdown(self) -> None:
-        """Send what waits, then nothing more; the handler is off the root logger. Takes seconds where no gateway answers."""
+        """Send what waits, then nothing more; the handler is off the root logger.
+
+        Takes seconds where no gateway answers.
+        """
         if self._over:
             return
         self._over = True
@@ -152,15 +159,18 @@ def setup(
     fields: Collection[str] = DEFAULT_FIELDS,
     level: int = logging.INFO,
 ) -> Telemetry:
-    """Send logs, traces and metrics through the gateway at `address`, `host:port` on loopback or `unix:PATH`. Once a process.
+    """Send logs, traces and metrics through the gateway at `address`, `host:port` on loopback or `unix:PATH`.
 
-    Without an address: the one in PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS, or 127.0.0.1:4317. No proxy of the environment is used.
-    Sets the global providers, and puts a `TemplateHandler` for `fields` and for records from `level` on the root logger, which lets
-    these through from now on. `resource` is what else is said of the service, beside OTEL_RESOURCE_ATTRIBUTES. Batches and the like
-    are set by the SDK's environment variables: OTEL_BSP_*, OTEL_BLRP_*, OTEL_METRIC_EXPORT_INTERVAL, OTEL_EXPORTER_OTLP_TIMEOUT.
+    Once a process.
 
-    Raises ValueError if `address` is anywhere else, for what goes there is not minimised yet, or for `fields` that no handler takes;
-    RuntimeError if a global provider is set already, by `opentelemetry-instrument` for example.
+    Without an address: the one in PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS, or 127.0.0.1:4317. No proxy of the
+    environment is used. Sets the global providers, and puts a `TemplateHandler` for `fields` and for records from
+    `level` on the root logger, which lets these through from now on. `resource` is what else is said of the service,
+    beside OTEL_RESOURCE_ATTRIBUTES. Batches and the like are set by the SDK's environment variables: OTEL_BSP_*,
+    OTEL_BLRP_*, OTEL_METRIC_EXPORT_INTERVAL, OTEL_EXPORTER_OTLP_TIMEOUT.
+
+    Raises ValueError if `address` is anywhere else, for what goes there is not minimised yet, or for `fields` that no
+    handler takes; RuntimeError if a global provider is set already, by `opentelemetry-instrument` for example.
     """
     target = local_address() if address is None else check(address)
     _check_unset()

@@ -36,8 +36,8 @@ NO_RETRY: Final = ("grpc-retry-pushback-ms", "-1")
 class FakeGateway:
     """Listens on a free port of loopback. A context manager.
 
-    `requests` are what was sent, in the order of their arrival, without those that were refused. It answers as if each item had gone to one
-    destination, all of it.
+    `requests` are what was sent, in the order of their arrival, without those that were refused. It answers as if each
+    item had gone to one destination, all of it.
     """
 
     def __init__(self) -> None:

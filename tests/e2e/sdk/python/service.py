@@ -1,6 +1,9 @@
-"""A service as its developers write it, careless with personal data. Nothing here is set up: `opentelemetry-instrument` does that.
+"""A service as its developers write it, careless with personal data.
 
-It calls itself over HTTP and gRPC, fails in all the ways there are, logs and measures. What it plants is in `planted.json`.
+Nothing here is set up: `opentelemetry-instrument` does that.
+
+It calls itself over HTTP and gRPC, fails in all the ways there are, logs and measures. What it plants is in
+`planted.json`.
 """
 
 from __future__ import annotations
