@@ -1,7 +1,10 @@
-"""Why a call that gRPC itself ended did not reach its upstream, or never had an answer: one of a closed set of causes.
+"""Why a call that gRPC itself ended did not reach its upstream, or never had an answer.
 
-gRPC says so in a text alone, which holds addresses and names, and may hold what a peer sent: it is read here, and goes nowhere. What isn't
-recognised counts as UPSTREAM_FAILED. The texts are those of grpcio 1.83; a test meets each cause with a real server.
+One of a closed set of causes.
+
+gRPC says so in a text alone, which holds addresses and names, and may hold what a peer sent: it is read here, and goes
+nowhere. What isn't recognised counts as UPSTREAM_FAILED. The texts are those of grpcio 1.83; a test meets each cause
+with a real server.
 """
 
 from __future__ import annotations
@@ -55,7 +58,10 @@ _HUNG_UP: Final = ("Socket closed", "Connection reset by peer", "Broken pipe", "
 """The same of a connection that its other side ended."""
 
 _IN_CALL: Final = (*_HUNG_UP, "keepalive watchdog timeout", "ping timeout", "Stream removed", "Cancelling all calls")
-"""How a text begins, behind what failed, of a call whose connection ended; the last is what a server of gRPC's core says that stops."""
+"""How a text begins, behind what failed, of a call whose connection ended.
+
+The last is what a server of gRPC's core says that stops.
+"""
 
 _CUT_SHORT: Final = "Internal error from Core"
 """What grpc.aio says, as INTERNAL, where the core ended a call while something of it was still being sent or read."""

@@ -23,7 +23,10 @@ class Reason(StrEnum):
 
 
 class FieldReason(Reason):
-    """Why a field's value is stripped or masked: the first block is known when a plan is compiled, the second is the value's own."""
+    """Why a field's value is stripped or masked.
+
+    The first block is known when a plan is compiled, the second is the value's own.
+    """
 
     UNCLASSIFIED = "UNCLASSIFIED"
     CATEGORY_NOT_ALLOWED = "CATEGORY_NOT_ALLOWED"
@@ -109,7 +112,10 @@ REASONS: Final[Mapping[str, Reason]] = {
 
 
 class Cause(StrEnum):
-    """Why a call to an upstream, or an agent's to its hub, has no answer: what gRPC itself found, not what the other side says."""
+    """Why a call to an upstream, or an agent's to its hub, has no answer.
+
+    What gRPC itself found, not what the other side says.
+    """
 
     UPSTREAM_UNRESOLVED = "UPSTREAM_UNRESOLVED"
     """Its name has no address."""

@@ -1,4 +1,7 @@
-"""Folders that the gateway keeps its state in: for their owner only, and on the volume; and what is wrong with one that is there."""
+"""Folders that the gateway keeps its state in.
+
+For their owner only, and on the volume; and what is wrong with one that is there.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ OTHERS: Final = 0o077
 
 
 class Flaw(msgspec.Struct, frozen=True):
-    """What is wrong with a folder or a file, in words that follow its path; `mend` puts it right, and is None where only people can."""
+    """What is wrong with a folder or a file, in words that follow its path.
+
+    `mend` puts it right, and is None where only people can.
+    """
 
     path: Path
     text: str
@@ -104,7 +110,10 @@ def _flaw_of_folder(folder: Path, found: os.stat_result) -> Flaw | None:
     if not stat.S_ISDIR(found.st_mode):
         return Flaw(folder, f"is {kind_of(found.st_mode)}; it must be a folder")
     if found.st_uid != us:
-        text = f"belongs to user {found.st_uid}, and the gateway is user {us}: name a folder below it, which the gateway makes, or chown it"
+        text = (
+            f"belongs to user {found.st_uid}, and the gateway is user {us}: name a folder below it, which the "
+            "gateway makes, or chown it"
+        )
         return Flaw(folder, text)
     if text := unwritable(folder):
         return Flaw(folder, text)
@@ -136,7 +145,10 @@ def _flaws_of_file(path: Path) -> Iterator[Flaw]:
 
 
 def _is_leftover(path: Path, found: os.stat_result) -> bool:
-    """Whether all names of a file are in its folder, the second one hidden: as whoever makes a file at once leaves it when killed."""
+    """Whether all names of a file are in its folder, the second one hidden.
+
+    As whoever makes a file at once leaves it when killed.
+    """
     same = [
         one
         for one in path.parent.iterdir()

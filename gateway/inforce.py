@@ -87,7 +87,10 @@ class Current:
 
 
 class Switch(msgspec.Struct, frozen=True):
-    """Puts something else in force, and tells those who act on it by themselves; last of all `review`, for calls in flight."""
+    """Puts something else in force, and tells those who act on it by themselves.
+
+    Last of all `review`, for calls in flight.
+    """
 
     current: Current
     depot: Depot

@@ -68,7 +68,10 @@ def _options(given: Local | Outbound | Inbound | Delivery) -> Options:
 
 
 def is_taken(address: str) -> bool:
-    """Whether somebody listens there. gRPC doesn't mind: it takes a Unix socket over, and is content with one address of localhost's."""
+    """Whether somebody listens there. gRPC doesn't mind.
+
+    It takes a Unix socket over, and is content with one address of localhost's.
+    """
     host, _, port = address.rpartition(":")
     try:
         if host == "unix":

@@ -214,7 +214,10 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def stripped(self) -> tuple[Stripped, ...]:
-        """What the plan keeps and was stripped all the same, since its value failed; and what stayed, though something shows in it."""
+        """What the plan keeps and was stripped all the same, since its value failed.
+
+        And what stayed, though something shows in it.
+        """
         return tuple(Stripped(path(at), reason, verdict, count) for (at, reason, verdict), count in self.notes.items())
 
     def __repr__(self) -> str:
@@ -241,9 +244,12 @@ class Parcel(msgspec.Struct, frozen=True, gc=False):
 
 
 class Depth(msgspec.Struct, frozen=True):
-    """What waits for a destination: how many, their bytes, and since when the oldest does, in nanoseconds since 1970; 0 if none does.
+    """What waits for a destination: how many, their bytes, and since when the oldest does, in nanoseconds since 1970.
 
-    `dead` are its dead letters, `dead_bytes` theirs. Bytes are what counts to the outbox's limit: payloads, and what each takes beside it.
+    0 if none does.
+
+    `dead` are its dead letters, `dead_bytes` theirs. Bytes are what counts to the outbox's limit: payloads, and what
+    each takes beside it.
     """
 
     items: int = 0

@@ -19,7 +19,10 @@ VERSION: Final = 1
 
 
 class UserId(msgspec.Struct, frozen=True, tag="user_id"):
-    """The whole value matches `pattern` (RE2) and passes `text`, the bounds that the field sets itself; nothing of `detect` hides in it."""
+    """The whole value matches `pattern` (RE2) and passes `text`, the bounds that the field sets itself.
+
+    Nothing of `detect` hides in it.
+    """
 
     pattern: str
     text: Text | None = None
@@ -104,7 +107,9 @@ class Length(msgspec.Struct, frozen=True, tag="length"):
 
 
 class Payload(msgspec.Struct, frozen=True, tag="any"):
-    """A `google.protobuf.Any`, as raw bytes: kept with a payload of one of the plan's `anys`, minimised by its type's projection.
+    """A `google.protobuf.Any`, as raw bytes.
+
+    Kept with a payload of one of the plan's `anys`, minimised by its type's projection.
 
     A payload that is an `Any` itself is treated likewise.
     """
@@ -117,15 +122,18 @@ class Nested(msgspec.Struct, frozen=True, tag="nested"):
 
 
 class Mask(msgspec.Struct, frozen=True, tag="mask"):
-    """A `google.protobuf.FieldMask`: of its paths, those to fields that leave; an item of whose paths none is left is refused.
+    """A `google.protobuf.FieldMask`: of its paths, those to fields that leave.
 
-    `of` names the message that the paths begin at, in the plan at `targets`. It stands beside the mask, in the fields with the numbers
-    `beside`, or is a method's answer. Without `of` it can't be told, and any path refuses the item; so does any entry of a map of masks,
-    whose field has kind `bytes`.
+    An item of whose paths none is left is refused.
 
-    A path names fields, joined by dots; `*` names all. Beside the mask, only what a path names and leaves whole, in this item too, may be
-    changed by it: where a part of a message is stripped, the paths to the other parts take its place, and a list or map of which a part is
-    goes. Of an answer a path stays as it is if any part does, lists on its way included, with `*` after them or without.
+    `of` names the message that the paths begin at, in the plan at `targets`. It stands beside the mask, in the fields
+    with the numbers `beside`, or is a method's answer. Without `of` it can't be told, and any path refuses the item; so
+    does any entry of a map of masks, whose field has kind `bytes`.
+
+    A path names fields, joined by dots; `*` names all. Beside the mask, only what a path names and leaves whole, in
+    this item too, may be changed by it: where a part of a message is stripped, the paths to the other parts take its
+    place, and a list or map of which a part is goes. Of an answer a path stays as it is if any part does, lists on its
+    way included, with `*` after them or without.
     """
 
     of: str = ""
@@ -182,11 +190,14 @@ class Body(msgspec.Struct, frozen=True, tag="body"):
 
 
 class SpanName(msgspec.Struct, frozen=True, tag="span_name"):
-    """A span's name of low cardinality; with `free_text` any other, masked, else the name of the span's kind in its place.
+    """A span's name of low cardinality.
 
-    It is `listed`, or passes `forms`; or `routed`, if what follows its first space is the string value of an attribute in `routes`
-    that stays; or `made`, if each of its words is one of `verbs`, the string value of an attribute in `named` that stays, or two such
-    values with a dot between them. The kind, field 6, is an index into `kinds`; one beyond is as none. Attributes are in field 9.
+    With `free_text` any other, masked, else the name of the span's kind in its place.
+
+    It is `listed`, or passes `forms`; or `routed`, if what follows its first space is the string value of an attribute
+    in `routes` that stays; or `made`, if each of its words is one of `verbs`, the string value of an attribute in
+    `named` that stays, or two such values with a dot between them. The kind, field 6, is an index into `kinds`; one
+    beyond is as none. Attributes are in field 9.
     """
 
     listed: tuple[str, ...]
@@ -289,7 +300,9 @@ class MaskTarget(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What one destination gets of one message type: the projection of `messages[0]` and all below it, and the values' rules.
+    """What one destination gets of one message type.
+
+    The projection of `messages[0]` and all below it, and the values' rules.
 
     `targets` are the messages that masks speak of. `detectors` is the digest of what the detectors know.
     """
@@ -323,10 +336,12 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class SubjectPlan(msgspec.Struct, frozen=True):
-    """Where the subject of a message type stands: a projection with nothing else, and the field numbers that lead to each identifier.
+    """Where the subject of a message type stands.
 
-    An identifier that the type doesn't have has no numbers. `personal` and `business` are as in `WorkEmail`: by them the subject's address
-    tells whether the item is about a personal account.
+    A projection with nothing else, and the field numbers that lead to each identifier.
+
+    An identifier that the type doesn't have has no numbers. `personal` and `business` are as in `WorkEmail`: by them
+    the subject's address tells whether the item is about a personal account.
     """
 
     type: str

@@ -1,6 +1,9 @@
-"""What a gateway needs before it opens or starts anything, checked in one list: `serve` goes by it, and so does `config check`.
+"""What a gateway needs before it opens or starts anything, checked in one list.
 
-Nothing is written, locked, bound or sent here. What only shows when it is done, such as a port that is taken, is told by who does it.
+`serve` goes by it, and so does `config check`.
+
+Nothing is written, locked, bound or sent here. What only shows when it is done, such as a port that is taken, is told
+by who does it.
 """
 
 from __future__ import annotations
@@ -64,7 +67,10 @@ def preflight(config: Config, origin: Origin, load: Callable[[], Loaded], *, exp
 
 
 def is_own(name: str) -> bool:
-    """Whether an entry of the state folder is the gateway's, by its name: the secret, the outbox, or a file that an exporter writes."""
+    """Whether an entry of the state folder is the gateway's, by its name.
+
+    The secret, the outbox, or a file that an exporter writes.
+    """
     return name == KEYS or name.startswith((f".{KEYS}.", outbox.NAME)) or is_written(name)
 
 

@@ -55,7 +55,10 @@ class Watch:
         self._taken = self._seen = self._look()
 
     def due(self) -> bool:
-        """Whether the files aren't those last read, and are the same as at the last look: who writes them has paused, at least."""
+        """Whether the files aren't those last read, and are the same as at the last look.
+
+        Who writes them has paused, at least.
+        """
         before, self._seen = self._seen, self._look()
         return before == self._seen != self._taken
 

@@ -1,6 +1,9 @@
-"""The gateway's certificate, its key and whom it trusts: from files, held to each other, and handed to gRPC anew when they change.
+"""The gateway's certificate, its key and whom it trusts.
 
-Who a caller is by its certificate is read in `gateway.receivers.caller`; when files are looked at again is for `gateway.reload`.
+From files, held to each other, and handed to gRPC anew when they change.
+
+Who a caller is by its certificate is read in `gateway.receivers.caller`; when files are looked at again is for
+`gateway.reload`.
 """
 
 from __future__ import annotations
@@ -56,7 +59,10 @@ class Validity(StrEnum):
 
 
 class Expiry(msgspec.Struct, frozen=True):
-    """When the certificates of a file expire: `not_after` the first of them, which lives for `seconds` in all, and `last` the last."""
+    """When the certificates of a file expire.
+
+    `not_after` the first of them, which lives for `seconds` in all, and `last` the last.
+    """
 
     certificate: Literal["own", "ca"]
     not_after: datetime
@@ -93,7 +99,9 @@ def tell(tls: Tls, material: Material, now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What TLS needs, as PEM: the certificate with its chain behind it, its key, and whom callers and upstreams must go back to.
+    """What TLS needs, as PEM.
+
+    The certificate with its chain behind it, its key, and whom callers and upstreams must go back to.
 
     Equal if all three are. It isn't checked: `read` does that.
     """

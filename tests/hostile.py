@@ -1,4 +1,7 @@
-"""Contracts that want to be more than anybody can compile: long chains, meshes, what doubles with each level; in proto text."""
+"""Contracts that want to be more than anybody can compile.
+
+Long chains, meshes, what doubles with each level; in proto text.
+"""
 
 from __future__ import annotations
 

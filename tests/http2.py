@@ -20,7 +20,10 @@ Fields = Sequence[tuple[bytes, bytes]]
 
 
 def request(port: int, path: bytes, *, fields: Fields = (), data: bytes = bytes(5)) -> tuple[int, bytes]:
-    """A call, with more header fields and any data; the kind of the frame that answers it, and all that the server said up to its end."""
+    """A call, with more header fields and any data.
+
+    The kind of the frame that answers it, and all that the server said up to its end.
+    """
     return _ask(port, path, fields, data, lambda kind, stream: stream == 1 and kind in (HEADERS, RST_STREAM))
 
 

@@ -1,4 +1,7 @@
-"""The slow oracle's field masks: each path is asked anew, of the original types, what it names and what of that has been stripped."""
+"""The slow oracle's field masks.
+
+Each path is asked anew, of the original types, what it names and what of that has been stripped.
+"""
 
 from __future__ import annotations
 

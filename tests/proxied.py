@@ -1,4 +1,7 @@
-"""Calls through the gateway, for tests: a contract, a policy with routes, an upstream that notes what it gets, callers' certificates."""
+"""Calls through the gateway, for tests.
+
+A contract, a policy with routes, an upstream that notes what it gets, callers' certificates.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,8 @@ OUTBOUND: Final = (
     f"authority: enforce-denied.example, destination: svc, callers: {{{OTHERS}}}",
     f"authority: shadow-denied.example, destination: svc, mode: shadow, callers: {{{OTHERS}}}",
     f"authority: text.example, destination: svc, callers: {{web: {{{FR}, allow: [OPERATIONAL, FREE_TEXT]}}}}",
-    f"authority: large.example, destination: raw, max_message_bytes: 8388608, callers: {{web: {{{FR}, allow: [OPERATIONAL, CONTENT]}}}}",
+    f"authority: large.example, destination: raw, max_message_bytes: 8388608, callers: {{web: {{{FR}, allow: "
+    f"[OPERATIONAL, CONTENT]}}}}",
 )
 _CALLERS: Final = f'"{VIDEO}": {{{FR}, allow: [OPERATIONAL, USER_ID]}}, {CRM}: {{{FR}, allow: [OPERATIONAL, NAME]}}'
 INBOUND: Final = (f"listener: inbound, authority: own.example, destination: svc, callers: {{{_CALLERS}}}",)

@@ -1,4 +1,7 @@
-"""Commands run as processes, many for one start of Python: each in a child of one process that has everything loaded."""
+"""Commands run as processes, many for one start of Python.
+
+Each in a child of one process that has everything loaded.
+"""
 
 from __future__ import annotations
 

@@ -502,7 +502,10 @@ def test_what_is_not_agreed_to_is_not_recorded(tmp_path: Path, answer: str) -> N
 
 def test_what_changed_is_told_by_its_direction(tmp_path: Path) -> None:
     assert run("approve", *controlled(tmp_path), "--yes").exit_code == 0
-    changed_to = "message A { string name = 2 @{category: NAME, max_length: 8}; string more = 3 @PHONE; } message B { string id = 1 @NAME; }"
+    changed_to = (
+        "message A { string name = 2 @{category: NAME, max_length: 8}; string more = 3 @PHONE; } message B { string "
+        "id = 1 @NAME; }"
+    )
     given = controlled(tmp_path, changed_to)
     told = json.loads(run("approve", *given, "--format", "json").stdout)
     assert {key: told[key] for key in ("recorded", "new", "loosened", "tightened", "removed")} == {

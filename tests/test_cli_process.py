@@ -150,8 +150,8 @@ def test_serve_says_what_it_runs_with_and_stops_when_told(tmp_path: Path) -> Non
         rest = process.stderr.read()
         assert (process.wait(60), process.stdout.read()) == (0, "")
     assert (
-        first
-        == "No configuration file: role all on 127.0.0.1:0 and 127.0.0.1:0, Kannelle's policy, files under .privacy-gateway/\n"
+        first == "No configuration file: role all on 127.0.0.1:0 and 127.0.0.1:0, Kannelle's policy, files under "
+        ".privacy-gateway/\n"
     )
     assert "INFO gateway.app: local listening on 127.0.0.1:" in second
     assert "INFO gateway.app: stopping" in rest

@@ -30,7 +30,10 @@ ADDRESS = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"
 FORM = "must be host:port, such as 127.0.0.1:4317, or unix:/path"
 GIVE = "must be host:port, such as 127.0.0.1:4317"
 SERVICE = "spiffe://kannelle.example/video"
-KEYS = "role, policy, contracts, state, service, listeners, tls, outbox, hub, stop, reload, telemetry, reflection, insecure_loopback"
+KEYS = (
+    "role, policy, contracts, state, service, listeners, tls, outbox, hub, stop, reload, telemetry, reflection, "
+    "insecure_loopback"
+)
 LISTENERS = "local, local_http, outbound, inbound, delivery, health, http"
 NAME = "must be a SPIFFE ID, such as spiffe://example.org/video, or a DNS name in lower case"
 PLAINTEXT = "must be on loopback or a Unix socket, for it is plaintext"
@@ -362,7 +365,8 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
         (
             "listeners: {delivery: {agents: ['*']}}",
             (
-                "1: listeners.delivery.agents[0]: must be a SPIFFE ID, such as spiffe://example.org/video or spiffe://example.org/apps/*,"
+                "1: listeners.delivery.agents[0]: must be a SPIFFE ID, such as spiffe://example.org/video or "
+                "spiffe://example.org/apps/*,"
                 " or a DNS name in lower case"
             ),
         ),

@@ -1,4 +1,7 @@
-"""Every file that a user can name is read in one place, which opens regular ones only; and what that place says of the others."""
+"""Every file that a user can name is read in one place, which opens regular ones only.
+
+And what that place says of the others.
+"""
 
 from __future__ import annotations
 

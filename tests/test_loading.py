@@ -28,7 +28,10 @@ user_id: {pattern: "usr_[a-z]{1,8}"}
 ceilings: {FR: [USER_ID, OPERATIONAL, NAME]}
 flows: {t.A: [to]}
 """
-TO: Final = "to: {recipient: store, region: FR, purpose: sales, legal_basis: CONTRACT, retention: 1d, allow: [OPERATIONAL, NAME]"
+TO: Final = (
+    "to: {recipient: store, region: FR, purpose: sales, legal_basis: CONTRACT, retention: 1d, allow: [OPERATIONAL, "
+    "NAME]"
+)
 POLICY: Final = f"{HEAD}destinations:\n  {TO}}}\n"
 
 NOTATIONS: Final[dict[str, tuple[str, str]]] = {
@@ -68,7 +71,10 @@ def test_the_approvals_that_the_policy_names_are_watched_however_it_is_written(r
 
 def test_a_policy_in_one_line_is_read_too(tmp_path: Path) -> None:
     to = TO.removeprefix("to: ")
-    policy = f'{{version: 1, controller: C, user_id: {{pattern: "usr_"}}, flows: {{}}, destinations: {{to: {to}}}}}, approvals: a.lock}}'
+    policy = (
+        f'{{version: 1, controller: C, user_id: {{pattern: "usr_"}}, flows: {{}}, destinations: {{to: {to}}}}}, '
+        f"approvals: a.lock}}"
+    )
     assert watched(tmp_path, policy) == {tmp_path / "a.lock"}
 
 

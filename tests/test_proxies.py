@@ -174,7 +174,10 @@ async def test_without_either_the_proxy_is_asked(
 async def test_the_filter_sends_to_the_gateway_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with posing(monkeypatch) as asked, running(tmp_path, gate := Gate()) as gateway:
         record = '{"user": {"id": "usr_1"}}'
-        command = f"echo '{record}' | {sys.executable} -m gateway pipe --destination application-log --local {gateway.address}"
+        command = (
+            f"echo '{record}' | {sys.executable} -m gateway pipe --destination application-log --local "
+            f"{gateway.address}"
+        )
         await run("sh", "-c", command)
     assert (len(gate.releases), asked) == (1, [])
 

@@ -40,7 +40,10 @@ URLS: Final = (
 
 
 class Wire:
-    """Writes messages as another writer of protobuf might: in any order, packed or not, with fields that nobody knows."""
+    """Writes messages as another writer of protobuf might.
+
+    In any order, packed or not, with fields that nobody knows.
+    """
 
     def __init__(self, chance: Chance, held: Contract, types: Sequence[str] = ()) -> None:
         """`types` are those that an `Any` holds; without any, the random ones."""

@@ -55,7 +55,8 @@ def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: s
     made, file = unapproved(contracts, policy)
     if file.policy.approvals is None:
         raise BadPolicy(
-            f"{file.origin.at('approvals')}: names no file, so there is nothing to record; say `approvals: approvals.lock`"
+            f"{file.origin.at('approvals')}: names no file, so there is nothing to record; say `approvals: "
+            "approvals.lock`"
         )
     lock = file.path.parent / file.policy.approvals
     review = examine({} if is_missing(lock) else read_approvals(lock), made.claims)
@@ -100,7 +101,8 @@ def _ask(review: Review, lock: Path, overlaid: Collection[str], *, yes: bool) ->
                 out.print(f"  {name}: {words}")
         if own:
             out.print(
-                f"  {count(len(own), 'field')} of the gateway's own messages, as this version classifies them (--format json names them)"
+                f"  {count(len(own), 'field')} of the gateway's own messages, as this version classifies them "
+                "(--format json names them)"
             )
     if review.empty:
         out.print(f"{lock} is up to date.")

@@ -137,7 +137,10 @@ def _type(held: Held) -> str:
 
 
 def described(held: Held, message: Message | None, *, values: bool) -> dict[str, Any]:
-    """Everything about one: `fields` are sizes, and none where there is no message; `message` is there for whoever wants values."""
+    """Everything about one: `fields` are sizes, and none where there is no message.
+
+    `message` is there for whoever wants values.
+    """
     told = {**plain(held), "fields": [] if message is None else sizes(message)}
     if values and message is not None:
         pool = message.DESCRIPTOR.file.pool

@@ -73,7 +73,10 @@ def _told(first: FirstPolicy, contracts: tuple[Path, ...], policy: Path) -> Iter
     """Yield what was written and what isn't said yet; and what to do next, if there is a file to do it with."""
     yield f"{policy}: a policy for {count(len(first.types), 'message type')} of {', '.join(map(str, contracts))}."
     if bare := len(first.unclassified):
-        yield f"{count(bare, 'field')} without annotation won't leave: the file lists {'it' if bare == 1 else 'them'}, with what to write."
+        yield (
+            f"{count(bare, 'field')} without annotation won't leave: the file lists {'it' if bare == 1 else 'them'}, "
+            "with what to write."
+        )
     if policy != STDOUT:
         item = next(iter((*first.led, *first.types, "otlp/logs")))
         sources = _sources(contracts, policy)

@@ -15,7 +15,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Existing(click.Path):
-    """A path that leads to something; where that can't be told, the reason is: click takes every one for "does not exist"."""
+    """A path that leads to something; where that can't be told, the reason is.
+
+    Click takes every one for "does not exist".
+    """
 
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path. Raises BadParameter."""
@@ -80,7 +83,10 @@ def found_contracts() -> tuple[Path, ...]:
 
 
 def found_policy() -> Path | None:
-    """The policy in the working folder, if it has something of that name: no other stands in for one that can't be read."""
+    """The policy in the working folder, if it has something of that name.
+
+    No other stands in for one that can't be read.
+    """
     return POLICY if os.path.lexists(POLICY) else None
 
 

@@ -280,7 +280,10 @@ def _matching(stock: Stock, config: Config, destination: str, type_: str, reason
 
 
 def _check_known(destination: str, stored: list[str], config: Config) -> None:
-    """The policy is asked only where the outbox doesn't know a name: one that is broken keeps nobody from what is stored."""
+    """The policy is asked only where the outbox doesn't know a name.
+
+    One that is broken keeps nobody from what is stored.
+    """
     from gateway.cli.load import guess, policy_file  # noqa: PLC0415 as above
 
     if destination in stored:

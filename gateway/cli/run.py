@@ -71,7 +71,10 @@ def serve(
 
 
 def _tell(config: Config, text: str) -> None:
-    """Say something to who starts the gateway: in words of its own where people read them, else as a line of the log."""
+    """Say something to who starts the gateway.
+
+    In words of its own where people read them, else as a line of the log.
+    """
     if config.telemetry.log.format == "text":
         click.echo(text, err=True)
     else:

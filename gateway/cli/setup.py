@@ -82,7 +82,8 @@ def _print(told: dict[str, Any]) -> None:
         count(len(told[f"{what}s"]), what) for what in ("plan", "route") if told[f"{what}s"] or what == "plan"
     )
     click.echo(
-        f"{told['config']}: role {told['role']} on {told['address']}\n{told['policy']}: {made} for {', '.join(told['contracts'])}"
+        f"{told['config']}: role {told['role']} on {told['address']}\n{told['policy']}: {made} for "
+        f"{', '.join(told['contracts'])}"
     )
     for note in (*told["mended"], *told["expired"]):
         click.echo(note, err=True)

@@ -78,7 +78,10 @@ def _addresses(listeners: Listeners) -> dict[str, str]:
 
 
 _ANYWHERE: Final = frozenset({"inbound", "delivery", "health", "http"})
-"""The listeners that need not be on this machine: `inbound` and `delivery` are not plaintext, the others carry no data."""
+"""The listeners that need not be on this machine.
+
+`inbound` and `delivery` are not plaintext, the others carry no data.
+"""
 
 
 def _fault_of_address(listener: str, address: str) -> str:
@@ -101,7 +104,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def _meet(one: str, other: str) -> bool:
-    """Whether two valid addresses are, or may turn out to be, the same: only two different IP addresses surely are not."""
+    """Whether two valid addresses are, or may turn out to be, the same.
+
+    Only two different IP addresses surely are not.
+    """
     (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
     if "unix" in (host, other_host):
         return one == other

@@ -1,4 +1,6 @@
-"""The configuration as written: one frozen struct for each mapping of the YAML document; a key's docstring stands below it.
+"""The configuration as written: one frozen struct for each mapping of the YAML document.
+
+A key's docstring stands below it.
 
 Only shapes live here. What must hold between them is checked in `checks.py`.
 """
@@ -46,7 +48,8 @@ Agent = Annotated[
     str,
     Meta(
         pattern=f"{SPIFFE_ID}(?:/\\*)?|{DNS_NAME}",
-        description="a SPIFFE ID, such as spiffe://example.org/video or spiffe://example.org/apps/*, or a DNS name in lower case",
+        description="a SPIFFE ID, such as spiffe://example.org/video or spiffe://example.org/apps/*, or a DNS name in "
+        "lower case",
     ),
 ]
 

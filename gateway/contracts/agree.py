@@ -1,7 +1,9 @@
-"""Older and newer versions of the gateway's own files, as contracts bring them: whether they agree with ours, and what is new in them.
+"""Older and newer versions of the gateway's own files, as contracts bring them.
 
-They agree if all that both define is the same: fields, by number and by name, enum values, extensions, methods. Ours counts; a field or a
-value that only theirs has is unknown here, and goes nowhere.
+Whether they agree with ours, and what is new in them.
+
+They agree if all that both define is the same: fields, by number and by name, enum values, extensions, methods. Ours
+counts; a field or a value that only theirs has is unknown here, and goes nowhere.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ def contradiction(ours: FileDescriptorProto, theirs: FileDescriptorProto) -> str
 
 
 def united(ours: FileDescriptorProto, theirs: FileDescriptorProto) -> FileDescriptorProto:
-    """Our file, with the message types and enums that only theirs has: other files of that version may speak of them."""
+    """Our file, with the message types and enums that only theirs has.
+
+    Other files of that version may speak of them.
+    """
     both = FileDescriptorProto.FromString(ours.SerializeToString())
     if _unite(both, theirs):
         both.dependency.extend(name for name in theirs.dependency if name not in ours.dependency)
@@ -106,7 +111,9 @@ def _of_extensions(
         yield from _of_fields(scope, own, others)
     for name, (one, other) in _pairs(ours, theirs).items():
         if one.extendee != other.extendee:
-            yield f"{scope}.{name}: extends {other.extendee.removeprefix('.')}, and here {one.extendee.removeprefix('.')}"
+            yield (
+                f"{scope}.{name}: extends {other.extendee.removeprefix('.')}, and here {one.extendee.removeprefix('.')}"
+            )
 
 
 def _of_values(scope: str, ours: EnumDescriptorProto, theirs: EnumDescriptorProto) -> Iterator[str]:

@@ -42,7 +42,8 @@ def check_bounds(files: Iterable[FileDescriptorProto]) -> None:
             totals[what] += count
             if totals[what] > MAX_COUNTS[what]:
                 raise BadContract(
-                    f"{file.name}: with it the contract has more than {MAX_COUNTS[what]} {what}; leave out what no flow or route needs"
+                    f"{file.name}: with it the contract has more than {MAX_COUNTS[what]} {what}; leave out what no "
+                    "flow or route needs"
                 )
 
 

@@ -1,4 +1,7 @@
-"""The descriptors that every contract holds: protobuf's well-known types, gRPC's statuses, the gateway's own services, OTLP."""
+"""The descriptors that every contract holds.
+
+Protobuf's well-known types, gRPC's statuses, the gateway's own services, OTLP.
+"""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, 
         if name in contract.unread and not overlay.overrides:
             raise Misplaced(
                 name,
-                "its annotation says what this gateway is too old to know; say `overrides: true` if this counts instead",
+                "its annotation says what this gateway is too old to know; say `overrides: true` if this counts "
+                "instead",
             )
     _check_annotations(contract)
     return {**contract.annotations, **{name: overlay.privacy for name, overlay in overlays.items()}}

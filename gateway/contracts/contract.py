@@ -91,7 +91,10 @@ class Contract:
 
     @cached_property
     def unread(self) -> frozenset[str]:
-        """The full names of the fields of which annotations say more than is known here: whatever that is, they go nowhere."""
+        """The full names of the fields of which annotations say more than is known here.
+
+        Whatever that is, they go nowhere.
+        """
         return frozenset(name for name, field in self._declared if not self._options.is_read(field))
 
     def file_of(self, field: str) -> str:

@@ -1,4 +1,6 @@
-"""What installed packages bring of files that protos import: as `.proto` files, or in the modules that were generated from them.
+"""What installed packages bring of files that protos import.
+
+As `.proto` files, or in the modules that were generated from them.
 
 Modules are read, never run: in each stands the file's descriptor, as bytes.
 """
@@ -84,7 +86,10 @@ def advice(name: str) -> str:
     """How to provide a file that isn't found."""
     package = next((package for folder, package in PACKAGES.items() if name.startswith(folder)), "")
     install = f"install the package {package}, " if package else ""
-    return f"{install}name the folder that it is in among the contracts too, or give a descriptor set, which `buf build -o` writes"
+    return (
+        f"{install}name the folder that it is in among the contracts too, or give a descriptor set, which `buf build "
+        "-o` writes"
+    )
 
 
 def _sites() -> tuple[str, ...]:
@@ -97,7 +102,10 @@ def _is_in(name: str, folders: Iterable[str]) -> bool:
 
 
 def _of_module(name: str) -> FileDescriptorProto | None:
-    """The descriptor in the module that was generated from a file: https://protobuf.dev/reference/python/python-generated/#invocation."""
+    """The descriptor in the module that was generated from a file.
+
+    See https://protobuf.dev/reference/python/python-generated/#invocation.
+    """
     module = name.removesuffix(".proto").replace("-", "_")
     for place in (
         Path(site, within, f"{module}{suffix}") for site in _sites() for within in WITHIN for suffix in SUFFIXES

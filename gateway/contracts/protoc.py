@@ -1,8 +1,10 @@
-"""The child process that compiles `.proto` files, by the compiler that grpcio-tools brings; and the job that it is given.
+"""The child process that compiles `.proto` files, by the compiler that grpcio-tools brings.
 
-The files come over standard input and are put into memory, under the names they are imported by; the compiler finds them there, and beside
-them only what installed packages bring. So nothing needs a temporary folder, nothing is left behind, and no file's name is an argument.
-The process bounds itself, and ends with its parent: nobody need wait for it.
+And the job that it is given.
+
+The files come over standard input and are put into memory, under the names they are imported by; the compiler finds
+them there, and beside them only what installed packages bring. So nothing needs a temporary folder, nothing is left
+behind, and no file's name is an argument. The process bounds itself, and ends with its parent: nobody need wait for it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ MAX_MESSAGE_LINES: Final = 20
 """Lines of the compiler's errors that are passed on."""
 
 LOG_LINE: Final = re.compile(r"WARNING: All log messages before absl::|[IWEF][0-9]{4} ")
-"""How a line begins that the compiler's library logs beside the errors: https://abseil.io/docs/cpp/guides/logging#prefix."""
+"""How a line begins that the compiler's library logs beside the errors.
+
+See https://abseil.io/docs/cpp/guides/logging#prefix.
+"""
 
 MAX_LINE_CHARS: Final = 300
 

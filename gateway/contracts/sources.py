@@ -1,6 +1,9 @@
-"""Folders of `.proto` files in, descriptors out: which files are read, and how they are compiled without trusting them.
+"""Folders of `.proto` files in, descriptors out.
 
-A folder may be anybody's, as that of a pull request is: no name is an option, and nothing outside it is read but what packages bring.
+Which files are read, and how they are compiled without trusting them.
+
+A folder may be anybody's, as that of a pull request is: no name is an option, and nothing outside it is read but what
+packages bring.
 """
 
 from __future__ import annotations
@@ -103,7 +106,8 @@ def read_protos(folder: Path) -> Mapping[str, bytes]:
         size += len(files[name])
         if size > MAX_FOLDER_BYTES:
             raise BadContract(
-                f"{folder}: has more than {MAX_FOLDER_BYTES} bytes of .proto files; name the folder that holds the contract's"
+                f"{folder}: has more than {MAX_FOLDER_BYTES} bytes of .proto files; name the folder that holds the "
+                "contract's"
             )
     return files
 
@@ -140,7 +144,8 @@ def _read(folder: Path, name: str) -> bytes:
     if len(name) > MAX_NAME_CHARS or not name.isprintable() or not UNNAMEABLE.isdisjoint(name):
         shown = ascii(name[:MAX_NAME_CHARS])
         raise BadContract(
-            f'{folder}: {shown}: a name of at most {MAX_NAME_CHARS} printable characters, none of : = " \\, is needed: rename it'
+            f'{folder}: {shown}: a name of at most {MAX_NAME_CHARS} printable characters, none of : = " \\, is '
+            "needed: rename it"
         )
     path = folder / name
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):  # resolve() raises on loops

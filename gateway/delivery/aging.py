@@ -1,4 +1,7 @@
-"""What leaves the outbox by its age, or since its destination has no use for it: step by step, each a transaction's worth."""
+"""What leaves the outbox by its age, or since its destination has no use for it.
+
+Step by step, each a transaction's worth.
+"""
 
 from __future__ import annotations
 
@@ -40,10 +43,13 @@ def forget(store: Store, destination: str, before_ns: int, leased: Collection[in
     return count
 
 
-def drop(
+def drop(  # noqa: PLR0913, PLR0917 - as `Outbox.drop`, and where it is
     store: Store, destination: str, types: Collection[str], within: range, leased: Collection[int], now_ns: int
-) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - as `Outbox.drop`, and where it is
-    """Delete some items of these types with IDs within a range, which aren't leased; how many, and the last ID looked at, 0 at the end."""
+) -> tuple[int, int]:
+    """Delete some items of these types with IDs within a range, which aren't leased.
+
+    How many, and the last ID looked at, 0 at the end.
+    """
     lane = store.lanes.known.get(destination)
     ids = [] if lane is None else of_kinds(store, lane, store.lanes.of_types(lane, types), within.start - 1)
     ids = [number for number in ids if number in within]

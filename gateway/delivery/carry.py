@@ -25,11 +25,17 @@ log = logging.getLogger(__name__)
 NANOS: Final = 1_000_000_000
 
 AGAIN: Final = 1.0
-"""When what can't be decided on now is looked at again, in seconds: not at once, or there would be nothing else to do."""
+"""When what can't be decided on now is looked at again, in seconds.
+
+Not at once, or there would be nothing else to do.
+"""
 
 
 class Clock(msgspec.Struct, frozen=True):
-    """Where times and randomness are from: nanoseconds since 1970, seconds of a clock that nobody sets, a number from 0 to 1."""
+    """Where times and randomness are from.
+
+    Nanoseconds since 1970, seconds of a clock that nobody sets, a number from 0 to 1.
+    """
 
     now_ns: Callable[[], int] = time.time_ns
     monotonic: Callable[[], float] = time.monotonic
@@ -62,7 +68,9 @@ class Carried:
         self._sending: asyncio.Task[object] | None = None
 
     def recall(self) -> None:
-        """Send nothing of it from now on: what isn't sent is given back, what is on its way is given up and given back too.
+        """Send nothing of it from now on.
+
+        What isn't sent is given back, what is on its way is given up and given back too.
 
         What the recipient has answered already is concluded.
         """
@@ -129,7 +137,10 @@ class Carried:
         return sent, parcels
 
     def _kept(self, sent: Sequence[Leased], parcels: Sequence[Parcel]) -> tuple[Sequence[Leased], Sequence[Parcel]]:
-        """All but what was erased since it was leased: it is gone from the outbox already, and its lease ends as one given back."""
+        """All but what was erased since it was leased.
+
+        It is gone from the outbox already, and its lease ends as one given back.
+        """
         gone = self._desk.outbox.erased(leased.id for leased in sent)
         pairs = [(leased, parcel) for leased, parcel in zip(sent, parcels, strict=True) if leased.id not in gone]
         return [leased for leased, _ in pairs], [parcel for _, parcel in pairs]

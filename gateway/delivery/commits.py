@@ -1,4 +1,6 @@
-"""Groups of jobs on one outbox, each group a transaction; and what happens when the volume is full, read-only or damaged.
+"""Groups of jobs on one outbox, each group a transaction.
+
+And what happens when the volume is full, read-only or damaged.
 
 Runs in the thread of `sqlite.py`, but for what is said to be read elsewhere.
 """
@@ -30,10 +32,16 @@ from gateway.telemetry.checks import well
 log = logging.getLogger(__name__)
 
 OWED: Final = 10_000
-"""IDs whose leases have ended and couldn't be written: with more, nothing is leased, for a crash would send all of them again."""
+"""IDs whose leases have ended and couldn't be written.
+
+With more, nothing is leased, for a crash would send all of them again.
+"""
 
 TIDY: Final = 1.0
-"""How often the file is tidied, in seconds: what is still there after so long has its subjects indexed, and free pages go."""
+"""How often the file is tidied, in seconds.
+
+What is still there after so long has its subjects indexed, and free pages go.
+"""
 
 
 class Job:

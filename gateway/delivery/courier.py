@@ -24,7 +24,10 @@ LEAVE: Final = 10.0
 """When the log tells of an exporter that doesn't let go of a batch that was given up, in seconds."""
 
 LOOK: Final = 1.0
-"""How often the outbox is looked at though nobody said that something came, in seconds: what was postponed falls due by itself."""
+"""How often the outbox is looked at though nobody said that something came, in seconds.
+
+What was postponed falls due by itself.
+"""
 
 
 class Courier:
@@ -83,7 +86,10 @@ class Courier:
             await asyncio.wait(late)
 
     async def stop(self, within: float) -> None:
-        """Take nothing more, and let what is under way settle, for `within` seconds at most; what doesn't is sent again one day."""
+        """Take nothing more, and let what is under way settle, for `within` seconds at most.
+
+        What doesn't is sent again one day.
+        """
         # Not cancelled: a lease that is being taken would be nobody's.
         self._stopping = True
         self._woken.set()

@@ -1,6 +1,9 @@
-"""Items that came together, kept as one row until one of them fares unlike the others: most often all are delivered, and the row goes.
+"""Items that came together, kept as one row until one of them fares unlike the others.
 
-Their IDs follow each other from the crate's own on; unpacked, each keeps its own. A crate's items are of one destination.
+Most often all are delivered, and the row goes.
+
+Their IDs follow each other from the crate's own on; unpacked, each keeps its own. A crate's items are of one
+destination.
 """
 
 from __future__ import annotations
@@ -26,7 +29,10 @@ BYTES: Final = 256 * 1024
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Item]).decode
 
-INSERT: Final = "INSERT INTO items (id, lane, kind, key, mark, received, subjects, sum, payload, attempts, due) VALUES (?,?,?,?,?,?,?,?,?,0,0)"
+INSERT: Final = (
+    "INSERT INTO items (id, lane, kind, key, mark, received, subjects, sum, payload, attempts, due) VALUES "
+    "(?,?,?,?,?,?,?,?,?,0,0)"
+)
 
 
 class Crates:

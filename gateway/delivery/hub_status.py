@@ -53,7 +53,8 @@ class HubStatus:
 _REMEDIES = {
     CallReason.CALLER_NOT_ALLOWED: "; the hub's listeners.delivery.agents must name the certificate of this agent",
     CallReason.UNKNOWN_METHOD: "; hub.address must be the listener delivery of a gateway with the role hub",
-    Cause.UPSTREAM_REFUSES_US: "; the hub's tls.ca must be the one that tls.certificate goes back to, and that not have expired",
+    Cause.UPSTREAM_REFUSES_US: "; the hub's tls.ca must be the one that tls.certificate goes back to, and that not "
+    "have expired",
     Cause.UPSTREAM_UNTRUSTED: "; tls.ca must be the one that the hub's certificate goes back to",
     Cause.UPSTREAM_NAME_MISMATCH: "; the hub's certificate must name the host of hub.address",
 }

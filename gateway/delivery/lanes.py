@@ -1,4 +1,7 @@
-"""Destinations as the outbox knows them: their numbers, what each holds, of which types and plans, and what was swept from it."""
+"""Destinations as the outbox knows them.
+
+Their numbers, what each holds, of which types and plans, and what was swept from it.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ _COLUMNS: Final = "id, destination, items, bytes, dead, dead_bytes"
 class Lane:
     """What is kept for one destination: items and dead letters, with the bytes of their payloads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - a row
         self, id: int, destination: str, items: int = 0, bytes: int = 0, dead: int = 0, dead_bytes: int = 0
-    ) -> None:  # noqa: PLR0913, PLR0917 - a row
+    ) -> None:
         self.id = id
         self.destination = destination
         self.items = items
@@ -92,7 +95,10 @@ class Lanes:
         return sum(lane.items + lane.dead for lane in self.known.values())
 
     def look(self) -> bool:
-        """Read what another program has written: https://www.sqlite.org/pragma.html#pragma_data_version; whether one has."""
+        """Read what another program has written.
+
+        See https://www.sqlite.org/pragma.html#pragma_data_version; whether one has.
+        """
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version == self._version:
             return False

@@ -36,7 +36,10 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """How many were deleted undelivered, and how many were deleted while they were on their way: those were delivered or not."""
+    """How many were deleted undelivered, and how many were deleted while they were on their way.
+
+    Those were delivered or not.
+    """
 
     deleted: int = 0
     under_way: int = 0
@@ -74,7 +77,9 @@ class Outbox(Protocol):
         ...
 
     async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, Removed]:
-        """Delete all that is about these subjects, by the hashes that parcels give, dead letters too; how many, by destination.
+        """Delete all that is about these subjects, by the hashes that parcels give, dead letters too.
+
+        How many, by destination.
 
         What is on a lease and not on the wire yet isn't sent any more; it counts as under way all the same.
 
@@ -91,11 +96,17 @@ class Outbox(Protocol):
         ...
 
     async def forget(self, destination: str, before_ns: int, now_ns: int) -> int:
-        """Delete what was received before a time and isn't leased, dead letters too, and keep a record of it; how many."""
+        """Delete what was received before a time and isn't leased, dead letters too, and keep a record of it.
+
+        How many.
+        """
         ...
 
     async def drop(self, destination: str, types: Collection[str], end: int, now_ns: int) -> int:
-        """Delete what is for a destination and of one of these types, came before `end` and isn't leased; dead letters stay. How many."""
+        """Delete what is for a destination and of one of these types, came before `end` and isn't leased.
+
+        Dead letters stay. How many.
+        """
         ...
 
     async def kinds(self) -> tuple[Collection[tuple[str, str]], int]:

@@ -1,4 +1,7 @@
-"""Releases into parcels: the keys that make a second delivery recognisable, and the hashes by which a subject is found."""
+"""Releases into parcels.
+
+The keys that make a second delivery recognisable, and the hashes by which a subject is found.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,10 @@ class Packer:
 
 
 def repacked(keys: Keys, flows: Callable[[], Flows]) -> Callable[[str, Release, bytes, bytes, int], Parcel]:
-    """Makes the parcel of what `agent` handed over and was decided on again: agent, release, its key and mark, time of receipt."""
+    """Makes the parcel of what `agent` handed over and was decided on again.
+
+    Agent, release, its key and mark, time of receipt.
+    """
 
     def parcel(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> Parcel:
         kept = flows().minimiser(release.type, release.destination).subjects(release.payload)

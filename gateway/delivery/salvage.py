@@ -14,7 +14,10 @@ from gateway.delivery.schema import Damaged
 from gateway.delivery.seen import read
 
 SKIPS: Final = 1_000_000
-"""IDs that are tried one by one where the way to the next row is damaged; and by so many new IDs lie above those that were found."""
+"""IDs that are tried one by one where the way to the next row is damaged.
+
+And by so many new IDs lie above those that were found.
+"""
 
 _ITEM: Final = "id, lane, kind, key, mark, received, subjects, attempts, sum, payload"
 
@@ -138,8 +141,9 @@ class _Copy:
         while not done and skips < SKIPS and last < end:
             try:
                 for row in self._old.execute(
-                    f"SELECT {columns} FROM {table} NOT INDEXED WHERE id > ? ORDER BY id", (last,)
-                ):  # noqa: S608
+                    f"SELECT {columns} FROM {table} NOT INDEXED WHERE id > ? ORDER BY id",  # noqa: S608
+                    (last,),
+                ):
                     last = row[0]
                     yield row
                 done = True

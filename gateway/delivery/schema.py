@@ -97,7 +97,8 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         raise BadConfig(f"{path}: is of version {version}; this gateway knows {VERSION}")
     if (application, version) == (0, 0) and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         connection.executescript(
-            f"BEGIN; {TABLES} {OPERATED} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+            f"BEGIN; {TABLES} {OPERATED} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; "
+            "COMMIT;"
         )
     elif (application, version) != (APPLICATION, VERSION):
         raise Damaged
@@ -131,10 +132,16 @@ def is_full(error: Exception) -> bool:
 
 
 def why(error: Exception) -> str:
-    """What may be said of an error: the system's word for it, SQLite's name of it, or its class; never its text, which may hold a value."""
+    """What may be said of an error: the system's word for it, SQLite's name of it, or its class.
+
+    Never its text, which may hold a value.
+    """
     return getattr(error, "strerror", None) or getattr(error, "sqlite_errorname", None) or type(error).__name__
 
 
 def _code(error: Exception) -> int:
-    """SQLite's primary result code: https://www.sqlite.org/rescode.html#primary_result_codes_versus_extended_result_codes; 0 for none."""
+    """SQLite's primary result code.
+
+    See https://www.sqlite.org/rescode.html#primary_result_codes_versus_extended_result_codes; 0 for none.
+    """
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

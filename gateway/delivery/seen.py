@@ -1,7 +1,10 @@
-"""Which keys have come before, for long enough that a caller's retry is known: in two tables that take turns, the older emptied whole.
+"""Which keys have come before, for long enough that a caller's retry is known.
 
-Keys are spread evenly: each in a place of its own would cost a page. So they are kept as they come, in `seen_lately` and in memory, and put
-away many at a time, in rows of neighbours. A filter answers for most new keys that no row has them.
+In two tables that take turns, the older emptied whole.
+
+Keys are spread evenly: each in a place of its own would cost a page. So they are kept as they come, in `seen_lately`
+and in memory, and put away many at a time, in rows of neighbours. A filter answers for most new keys that no row has
+them.
 """
 
 from __future__ import annotations

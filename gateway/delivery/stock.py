@@ -39,11 +39,17 @@ Work = Callable[[Store, list[int], Collection[int], int], object]
 
 WIPE_TRIES: Final = 20
 WIPE_PAUSE_SECONDS: Final = 0.1
-"""How often, and how long apart, the log of what was taken away is tried to be emptied: whoever reads at that moment keeps it."""
+"""How often, and how long apart, the log of what was taken away is tried to be emptied.
+
+Whoever reads at that moment keeps it.
+"""
 
 
 class Lot(msgspec.Struct, frozen=True):
-    """What is kept for one destination: how many items and dead letters, their bytes, and when the oldest item was received; 0 without."""
+    """What is kept for one destination.
+
+    How many items and dead letters, their bytes, and when the oldest item was received; 0 without.
+    """
 
     destination: str
     items: int
@@ -160,7 +166,9 @@ class Stock:
         return self._each(choice, "dead", _finder(choice.reason), lambda store, ids, _, now: store.replay(ids, now))
 
     def wipe(self) -> bool:
-        """Leave nothing of what was taken away in the file, its log and damaged files; false if another program's reading prevents it.
+        """Leave nothing of what was taken away in the file, its log and damaged files.
+
+        False if another program's reading prevents it.
 
         A gateway that runs on the file does so too, for as long as it takes.
         """

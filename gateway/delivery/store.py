@@ -67,7 +67,10 @@ class Store:
 
     @property
     def gone(self) -> int:
-        """How much was taken away since it was opened; what another program wrote counts too, for it may have been that."""
+        """How much was taken away since it was opened.
+
+        What another program wrote counts too, for it may have been that.
+        """
         return self._removed + self.lanes.foreign
 
     @property
@@ -147,7 +150,10 @@ class Store:
                 yield from found
 
     def fresh(self, destination: str, floor: int) -> Iterator[Sequence[Row]]:
-        """Rows that were never put off, oldest first, crates in one; from the ID `floor` on, and maybe a little before."""
+        """Rows that were never put off, oldest first, crates in one.
+
+        From the ID `floor` on, and maybe a little before.
+        """
         lane = self.lanes.known.get(destination)
         if lane is None:
             return

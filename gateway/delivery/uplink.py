@@ -80,7 +80,10 @@ class Uplink:
         self._keeping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Keep a stream open from now on: a hub that is away, or lets nobody in, is known before there is something to hand over."""
+        """Keep a stream open from now on.
+
+        A hub that is away, or lets nobody in, is known before there is something to hand over.
+        """
         self._keeping = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:

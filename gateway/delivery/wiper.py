@@ -35,10 +35,12 @@ class Wiper:
         return self._wiped != (store, store.gone) and (waited or self._blocked > 0)
 
     def wipe(self, store: Store, *, erased: bool) -> bool:
-        """Leave nothing of what is gone, as far as that can be now; whether another program was found to have written.
+        """Leave nothing of what is gone, as far as that can be now.
 
-        Nobody can tell what a damaged file holds: it stays only while nothing has gone, nor anybody was `erased`. Raises OSError and
-        sqlite3.Error.
+        Whether another program was found to have written.
+
+        Nobody can tell what a damaged file holds: it stays only while nothing has gone, nor anybody was `erased`.
+        Raises OSError and sqlite3.Error.
         """
         gone, self._wiped_at = store.gone, time.monotonic()
         foreign = store.lanes.foreign

@@ -1,4 +1,7 @@
-"""Who receives in the demo, and isn't a file: stand-ins in this process, a log backend and two vendors, behind the real exporters."""
+"""Who receives in the demo, and isn't a file.
+
+Stand-ins in this process, a log backend and two vendors, behind the real exporters.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the destinations have: read from files and from what the collectors received, by nothing that had a part in minimising."""
+"""What the destinations have.
+
+Read from files and from what the collectors received, by nothing that had a part in minimising.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ def files(state: Path, contract: Contract) -> tuple[Mapping[str, tuple[Message, 
 
 
 def logged(requests: Iterable[ExportLogsServiceRequest]) -> list[Message]:
-    """A batch's resource and scope, each that there is once, then the records, in order: each as an item with nothing else in it."""
+    """A batch's resource and scope, each that there is once, then the records, in order.
+
+    Each as an item with nothing else in it.
+    """
     around: dict[bytes, Message] = {}
     records: list[Message] = []
     for logs in (logs for request in requests for logs in request.resource_logs):

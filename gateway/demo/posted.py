@@ -1,4 +1,6 @@
-"""What vendors were sent, read back as our messages, by nothing that had a part in writing it: the places are named here once more.
+"""What vendors were sent, read back as our messages, by nothing that had a part in writing it.
+
+The places are named here once more.
 
 What stands anywhere else, or isn't as it should be, is odd.
 """

@@ -1,4 +1,6 @@
-"""A Kannelle service, as far as the gateway sees it: logs through the unmodified OpenTelemetry SDK, calls through generated clients.
+"""A Kannelle service, as far as the gateway sees it.
+
+Logs through the unmodified OpenTelemetry SDK, calls through generated clients.
 
 What it says stands in `logs.py` and `calls.py`. Blocking, as most services are.
 """

@@ -143,7 +143,8 @@ def _summary(summary: Summary) -> Text:
     only = "only " if crossed and summary.outside.keys() <= _WORDS.keys() else ""
     return Text(
         f"{summary.items} items, {summary.values} values sent, {summary.personal} of them personal. "
-        f"{sum(summary.outside.values())} personal values arrived outside the EU: {only}{' and '.join(crossed) or 'none'}.",
+        f"{sum(summary.outside.values())} personal values arrived outside the EU: "
+        f"{only}{' and '.join(crossed) or 'none'}.",
         "bold",
     )
 
@@ -155,7 +156,8 @@ def _many(count: int, word: str) -> str:
 def _next(report: Report) -> Iterator[Text]:
     yield Text(
         "✓ Verified in files and on the wire: nothing else left, nothing got lost. "
-        f"{report.summary.planted} planted values were looked for in all that arrived, also in base64, hexadecimal and URLs.",
+        f"{report.summary.planted} planted values were looked for in all that arrived, also in base64, hexadecimal "
+        "and URLs.",
         "bold green",
     )
     yield Text("\nNext", "bold")

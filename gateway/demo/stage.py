@@ -1,4 +1,7 @@
-"""The play: a gateway on loopback, stand-ins for what is around it, the service in its thread; and what there is to see afterwards."""
+"""The play: a gateway on loopback, stand-ins for what is around it, the service in its thread.
+
+And what there is to see afterwards.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What was sent; what the gateway answered, by call; and what each destination got: its messages, its bytes, and its faults."""
+    """What was sent; what the gateway answered, by call.
+
+    And what each destination got: its messages, its bytes, and its faults.
+    """
 
     sent: tuple[Sent, ...]
     calls: Mapping[str, tuple[Item, ...]]

@@ -1,4 +1,7 @@
-"""What may arrive, written down apart from policy, contracts and plans: the demo measures the gateway by this, not by itself."""
+"""What may arrive, written down apart from policy, contracts and plans.
+
+The demo measures the gateway by this, not by itself.
+"""
 
 from __future__ import annotations
 

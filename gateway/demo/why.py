@@ -48,7 +48,10 @@ class Why:
         return self._minimisers[type, destination]
 
     def _ruling(self, message: Message, route: Sequence[Step], destination: str) -> Reason | None:
-        """The reason that the plan was compiled with: the one nearest to the value, of those that the fields on the way have."""
+        """The reason that the plan was compiled with.
+
+        The one nearest to the value, of those that the fields on the way have.
+        """
         found: Reason | None = None
         at: Any = self._compiler.contract.message(message.DESCRIPTOR.full_name)
         projector = self._compiler.projector(destination)

@@ -1,4 +1,7 @@
-"""Where domestic account numbers stand in folded text: in the groups that their country writes, with the right check digits."""
+"""Where domestic account numbers stand in folded text.
+
+In the groups that their country writes, with the right check digits.
+"""
 
 from __future__ import annotations
 

@@ -58,5 +58,8 @@ def findings(text: str) -> Budget:
 
 
 def later_findings(text: str) -> Budget:
-    """For what may be masked in a text that was masked before: little, nothing in a long one, so that it isn't read a third time."""
+    """For what may be masked in a text that was masked before.
+
+    Little, nothing in a long one, so that it isn't read a third time.
+    """
     return Budget(_LATER_FINDINGS if len(text) <= _SHORT_CHARS else 0)

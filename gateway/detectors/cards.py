@@ -66,7 +66,10 @@ def is_card(digits: str) -> bool:
 
 
 def _size(candidate: Candidate, budget: Budget) -> int | None:
-    """How many digits the card number has that starts at a candidate, if one does: as many as can be, so that no part of it is left."""
+    """How many digits the card number has that starts at a candidate, if one does.
+
+    As many as can be, so that no part of it is left.
+    """
     digits = candidate.digits
     for size in _lengths(digits[:_FIRST_DIGITS]):
         if candidate.ends_at(size):

@@ -56,7 +56,10 @@ def _siret(number: str) -> bool:
 
 
 def _french_vat(number: str) -> bool:
-    """Return whether the key fits the SIREN, in its old form with a letter or its new one; Monaco's numbers hold no SIREN."""
+    """Return whether the key fits the SIREN, in its old form with a letter or its new one.
+
+    Monaco's numbers hold no SIREN.
+    """
     key, siren = number[:2], number[2:]
     if not (siren.startswith("000") or luhn(siren)):
         return False

@@ -1,4 +1,7 @@
-"""Where coordinates stand in folded text: pairs of decimals, geo URIs, map links, labelled latitudes and longitudes, degrees."""
+"""Where coordinates stand in folded text.
+
+Pairs of decimals, geo URIs, map links, labelled latitudes and longitudes, degrees.
+"""
 
 from __future__ import annotations
 

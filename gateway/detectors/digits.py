@@ -128,7 +128,10 @@ class Candidate:
         return self._window[1:size].isdigit()
 
     def is_in_hexadecimal(self, size: int) -> bool:
-        """Whether that many digits on end stand within hexadecimal digits: letters on both sides, and digits beyond them."""
+        """Whether that many digits on end stand within hexadecimal digits.
+
+        Letters on both sides, and digits beyond them.
+        """
         text, (start, end) = self._text.text, self.span(size)
         before = _HEX_BEFORE.search(text, max(0, start - _MAX_HEX_CHARS), start)
         after = _HEX_AFTER.match(text, end, end + _MAX_HEX_CHARS)
@@ -181,10 +184,13 @@ class Rows:
 
 
 def numbers(rows: Rows, head: re.Pattern[bytes], size: Size) -> Iterator[Span]:
-    """Yield where in folded text numbers stand, from left to right, each with an end behind those before it; some may overlap.
+    """Yield where in folded text numbers stand, from left to right, each with an end behind those before it.
 
-    `head` finds in a coded text where one can start, and takes no more than a digit of it; its first group is what a candidate is made
-    of. A start within a number that was found is tried too: what was found may be a number in front of it and half of it.
+    Some may overlap.
+
+    `head` finds in a coded text where one can start, and takes no more than a digit of it; its first group is what a
+    candidate is made of. A start within a number that was found is tried too: what was found may be a number in front
+    of it and half of it.
     """
     if not rows:
         return
@@ -204,7 +210,10 @@ def coded_pattern(pattern: str) -> str:
 
 
 class Coded:
-    """A folded text in which what separates two groups of digits is left out; the first digit of each group is a letter instead."""
+    """A folded text in which what separates two groups of digits is left out.
+
+    The first digit of each group is a letter instead.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -51,7 +51,10 @@ _TELLING: Final = re.compile(r"[@:=]|(?:[0-9][^0-9]*+){4}")
 
 
 def may_tell(piece: str) -> bool:
-    """Whether anything can be found in what was decoded: most noise is too short for it, without at sign, colon, equals sign or digits."""
+    """Whether anything can be found in what was decoded.
+
+    Most noise is too short for it, without at sign, colon, equals sign or digits.
+    """
     return len(piece) >= _SHORT_CHARS or not piece.isascii() or _TELLING.search(piece) is not None
 
 
@@ -69,7 +72,10 @@ def is_text(decoded: bytes) -> bool:
 
 
 class _Runs(NamedTuple):
-    """All runs of one kind in a text: from where to where each stands and its characters, what is put between them, and all together."""
+    """All runs of one kind in a text.
+
+    From where to where each stands and its characters, what is put between them, and all together.
+    """
 
     found: list[tuple[int, int, str]]
     gap: str

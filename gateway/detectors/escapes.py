@@ -199,7 +199,10 @@ def _letters(label: str) -> str:
 
 
 def _joined(match: re.Match[str]) -> str:
-    """What an address is all of whose parts are joined, as in `ada_at_acme_com`; with dots, its last one must be said: hosts have them."""
+    """What an address is all of whose parts are joined, as in `ada_at_acme_com`; with dots, its last one must be said.
+
+    Hosts have them.
+    """
     if match[0].startswith(".") and not match["last"].rpartition(".")[0].strip("."):
         return match[0]
     return f"@{_JOINTS.sub('.', match['labels'])}.{_JOINTS.split(match['last'])[-1]}"

@@ -47,7 +47,10 @@ _SUSPECT: Final = automaton(
 _BASE64: Final = re.compile(r"[A-Za-z0-9/_-]{8,}", re.ASCII)
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}|[a-z2-7]{10,}")
 _FILL: Final = ("////", "/////", "//////", "///////") * 2
-"""What fills a run up to whole bytes, and one that no text has: what is read at one alignment doesn't go on at the next."""
+"""What fills a run up to whole bytes, and one that no text has.
+
+What is read at one alignment doesn't go on at the next.
+"""
 
 
 def hides_nothing(text: str) -> bool:
@@ -80,7 +83,10 @@ def _reads_base32(run: str) -> bool:
 
 
 def _reads(run: str) -> bool:
-    """Whether a run of base64 holds readable text, at any alignment: all four at once, each filled up with bits that no text has."""
+    """Whether a run of base64 holds readable text, at any alignment.
+
+    All four at once, each filled up with bits that no text has.
+    """
     plain, fill = run.replace("-", "+").replace("_", "/"), _FILL[-len(run) % 4 :]
     decoded = a2b_base64(f"{plain}{fill[0]}{plain[1:]}{fill[1]}{plain[2:]}{fill[2]}{plain[3:]}{fill[3]}")
     return is_text(decoded)

@@ -33,7 +33,10 @@ _BIDI_OVERRIDES: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 
 
 def fold(text: str) -> str:
-    """`text` in plain characters: compatibility forms and look-alikes resolved, digits as ASCII, nothing invisible, no marks on letters."""
+    """`text` in plain characters.
+
+    Compatibility forms and look-alikes resolved, digits as ASCII, nothing invisible, no marks on letters.
+    """
     if text.isascii():
         return text if text.isprintable() else _CONTROL.sub("", text)
     return text.translate(_FOLDINGS)
@@ -50,7 +53,10 @@ def readable(text: str) -> bool:
 
 
 def obscure(char: str) -> bool:
-    """Whether a character hides what text says: control, private-use, unassigned and tag characters, bidi overrides, lone surrogates."""
+    """Whether a character hides what text says.
+
+    Control, private-use, unassigned and tag characters, bidi overrides, lone surrogates.
+    """
     if char.isprintable() or char in "\t\n\r":
         return False
     return (

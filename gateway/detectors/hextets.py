@@ -1,4 +1,7 @@
-"""Where IPv6 addresses stand in folded text: in full, compressed, with other separators than colons, and as the name system asks."""
+"""Where IPv6 addresses stand in folded text.
+
+In full, compressed, with other separators than colons, and as the name system asks.
+"""
 
 from __future__ import annotations
 
@@ -54,10 +57,12 @@ class Run(NamedTuple):
 
 
 def ipv6_addresses(text: str, bare: str, *, loose: bool) -> Iterator[Span]:
-    """The addresses in folded text, beside letters too if there are a few hextets; names such as `sha2::Sha256` don't count.
+    """The addresses in folded text, beside letters too if there are a few hextets.
 
-    Other separators than colons, alone and mixed, are looked for in `bare` once nothing is found with colons. If `loose`, letters beside
-    an address don't matter.
+    Names such as `sha2::Sha256` don't count.
+
+    Other separators than colons, alone and mixed, are looked for in `bare` once nothing is found with colons. If
+    `loose`, letters beside an address don't matter.
     """
     found = False
     if text.count(":") >= 2 and (loose or _HINT.search(text)):
@@ -79,7 +84,10 @@ def _may_be_apart(text: str) -> bool:
 
 
 def _runs(pattern: re.Pattern[str], text: str, *, apart: bool) -> Iterator[tuple[re.Match[str], Run]]:
-    """The runs that have colons enough; if `apart`, those that have other separators as well, which counts as colons."""
+    """The runs that have colons enough.
+
+    If `apart`, those that have other separators as well, which counts as colons.
+    """
     for match in pattern.finditer(text):
         (start, end), found = match.span(), match[0]
         colons = found.translate(_COLONS) if apart else found

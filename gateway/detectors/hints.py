@@ -1,4 +1,7 @@
-"""Automata of many patterns, and hints: whether something is in a text at all, asked before it is looked for place by place."""
+"""Automata of many patterns, and hints.
+
+Whether something is in a text at all, asked before it is looked for place by place.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ _SHORT_CHARS: Final = 128
 
 
 _MAX_AUTOMATON_BYTES: Final = 1 << 25
-"""With RE2's own bound, hostile text makes it build a large automaton again and again: it was some twenty times as slow."""
+"""With RE2's own bound, hostile text makes it build a large automaton again and again.
+
+It was some twenty times as slow.
+"""
 
 
 def automaton(pattern: str) -> Any:

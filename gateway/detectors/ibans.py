@@ -65,7 +65,10 @@ def _is_checked(head: str, bban: str) -> bool:
 
 
 def _is_written(text: Compact, start: int, end: int) -> bool:
-    """Return whether people write IBANs so: mostly digits, or letters of one case that don't look like the words of a sentence."""
+    """Return whether people write IBANs so.
+
+    Mostly digits, or letters of one case that don't look like the words of a sentence.
+    """
     iban = text.text[start:end]
     if 2 * sum(map(str.isdigit, iban)) >= len(iban):
         return True
@@ -73,6 +76,9 @@ def _is_written(text: Compact, start: int, end: int) -> bool:
 
 
 def _is_prose(groups: list[str]) -> bool:
-    """Return whether each group is a word or a number, and they are of many lengths; an IBAN's groups are all as long but the last."""
+    """Return whether each group is a word or a number, and they are of many lengths.
+
+    An IBAN's groups are all as long but the last.
+    """
     alike = len({len(group) for group in groups[:-1]}) <= 1 and len(groups[-1]) <= len(groups[0])
     return not alike and all(group.isalpha() or group.isdigit() for group in groups)

@@ -31,7 +31,10 @@ MAX_DOMAIN_LABELS: Final = 8
 """Labels, and parts of labels that hyphens join, of the longest domain that is looked for in a local part."""
 
 MIN_JOINED_CHARS: Final = 5
-"""Letters of the shortest first label that tells a domain though other letters touch it: `adagmail.com`, and not `xyzgmx.de`."""
+"""Letters of the shortest first label that tells a domain though other letters touch it.
+
+`adagmail.com`, and not `xyzgmx.de`.
+"""
 
 _CORE: Final = data.lines("core_mail")
 _BRANDS: Final = data.lines("mail_brands")
@@ -74,7 +77,10 @@ _WORD: Final = re.compile(r"[^\W_]+")
 
 
 def _end(domain: str) -> str:
-    """The two last labels of a domain, of the first of them what follows its last hyphen: `online.de` of `t-online.de`."""
+    """The two last labels of a domain, of the first of them what follows its last hyphen.
+
+    `online.de` of `t-online.de`.
+    """
     dot = domain.rindex(".")
     return domain[max(domain.rfind(".", 0, dot), domain.rfind("-", 0, dot)) + 1 :]
 
@@ -89,7 +95,10 @@ def own(personal: Iterable[str], business: Iterable[str]) -> Own:
 
 
 def is_personal(domain: str, own: Own = NOTHING) -> bool:
-    """Whether people have mail of their own at a domain in lower case: of itself and those above it, the longest that is known decides."""
+    """Whether people have mail of their own at a domain in lower case.
+
+    Of itself and those above it, the longest that is known decides.
+    """
     if _BRANDED.fullmatch(domain) or _PRETENDED.search(domain):
         return True
     start = 0
@@ -111,7 +120,10 @@ def is_core(domain: str) -> bool:
 
 
 def names_personal(text: str, own: Own = NOTHING) -> bool:
-    """Whether a consumer's domain stands in a text in lower case: as labels that no letter or digit touches, or right after letters."""
+    """Whether a consumer's domain stands in a text in lower case.
+
+    As labels that no letter or digit touches, or right after letters.
+    """
     if _SPELT.search(text):
         return True
     if "." not in text:

@@ -1,4 +1,7 @@
-"""Where national identifiers stand in folded text: what is told by its form and check digits, and what a label stands before."""
+"""Where national identifiers stand in folded text.
+
+What is told by its form and check digits, and what a label stands before.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,12 @@ Span = tuple[int, int]
 
 
 class Solid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Found beside anything: where no other digits are near with separators anywhere (`any_groups`), else in one of its layouts.
+    """Found beside anything.
 
-    In a layout `x` is a character, a blank a place where separators may be, `-` one where they must be. With `beside_digits` other
-    digits don't matter.
+    Where no other digits are near with separators anywhere (`any_groups`), else in one of its layouts.
+
+    In a layout `x` is a character, a blank a place where separators may be, `-` one where they must be. With
+    `beside_digits` other digits don't matter.
     """
 
     country: str

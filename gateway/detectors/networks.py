@@ -113,7 +113,10 @@ def mac_addresses(text: str) -> Iterator[Span]:
 
 
 def _of_pairs(pairs: re.Match[str]) -> Iterator[Span]:
-    """The addresses in a row of pairs: all of it, or in a longer one what has the same separator throughout, and others around it."""
+    """The addresses in a row of pairs.
+
+    All of it, or in a longer one what has the same separator throughout, and others around it.
+    """
     if len(pairs[0]) in _PAIRS_CHARS:
         yield pairs.span()
         return

@@ -60,7 +60,10 @@ def is_international(digits: str) -> bool:
 
 
 def is_possible(digits: str) -> bool:
-    """Whether digits are a country calling code and as many more as numbers have there; a 0 between the two is ignored."""
+    """Whether digits are a country calling code and as many more as numbers have there.
+
+    A 0 between the two is ignored.
+    """
     number = international(digits)
     if number is None:
         return False

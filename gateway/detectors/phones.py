@@ -25,13 +25,19 @@ from gateway.detectors.technical import is_moment
 
 AMERICA: Final = "1"
 _HOME: Final = ("33", "32", "353", "49", "44")
-"""France, Belgium, Ireland, Germany, Britain: their numbers are found as they are dialled at home, with a 0 before them."""
+"""France, Belgium, Ireland, Germany, Britain.
+
+Their numbers are found as they are dialled at home, with a 0 before them.
+"""
 
 _MOBILE: Final = {"33": "67", "353": "8", "32": "4", "49": "1"}
 """What mobile numbers begin with, in countries where they are found even without their 0."""
 
 _WHOLE: Final = ("33", "353", "32", "49", "44", "1", "41", "34", "39", "31")
-"""Where a text may be from that is one number as it is dialled at home: also Switzerland, Spain, Italy and the Netherlands."""
+"""Where a text may be from that is one number as it is dialled at home.
+
+Also Switzerland, Spain, Italy and the Netherlands.
+"""
 
 _MIN_DIGITS: Final = 9
 _MIN_POSSIBLE_DIGITS: Final = 8
@@ -47,7 +53,10 @@ _MAX_NATIONAL_DIGITS: Final = 12
 """Digits of a national number without anything dialled before it: fewer than a card's."""
 
 _MAX_MOMENT: Final = "2050"
-"""What dates are looked out for in digits on end begin with at most: later ones are rarer than numbers that look like them."""
+"""What dates are looked out for in digits on end begin with at most.
+
+Later ones are rarer than numbers that look like them.
+"""
 
 _ZEROS: Final = "00"
 _MAX_DIALLED_DIGITS: Final = MAX_DIGITS + len(_ZEROS)
@@ -59,7 +68,10 @@ _SHAPES: Final = (
     r"[4678]\d{8}%",
     r"1[5-7]\d{9}%",
 )
-"""What a number begins with, and where it may end: home numbers, international ones, American ones, mobiles' without their 0."""
+"""What a number begins with, and where it may end.
+
+Home numbers, international ones, American ones, mobiles' without their 0.
+"""
 
 _HEAD: Final = re.compile(
     f"(?=({START}{ANY}{{{_MIN_POSSIBLE_DIGITS - 1},{_MAX_DIALLED_DIGITS}}}))"
@@ -117,7 +129,10 @@ def is_whole_phone(text: str) -> bool:
 
 
 def _is_dialled(code: str, digits: str) -> bool:
-    """Whether digits are a valid national number, with what is dialled before it at home; or without, if too few for a card's."""
+    """Whether digits are a valid national number, with what is dialled before it at home.
+
+    Or without, if too few for a card's.
+    """
     before = trunk(code)
     if digits.startswith(before) and is_valid(code, digits[len(before) :]):
         return True
@@ -195,7 +210,10 @@ def _without_zero(candidate: Candidate, budget: Budget) -> int | None:
 
 @lru_cache(maxsize=2 * 10**_FIRST_DIGITS)
 def _sizes(first: str, *, on_end: bool) -> Sequence[int]:
-    """How many digits numbers can have that begin with these, the most first: if `on_end`, international ones of all countries."""
+    """How many digits numbers can have that begin with these, the most first.
+
+    If `on_end`, international ones of all countries.
+    """
     number = international(first)
     sizes = {10} if first[0] in "23456789" else {11} if first[0] == AMERICA else set[int]()
     sizes.update(9 for starts in _MOBILE.values() if first[0] in starts)

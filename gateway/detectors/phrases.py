@@ -1,4 +1,6 @@
-"""Words of a name, and phrases that stand in them: in snake, kebab, dotted or camel case, as words in a row or written as one.
+"""Words of a name, and phrases that stand in them.
+
+In snake, kebab, dotted or camel case, as words in a row or written as one.
 
 What a phrase means is for `prohibited.py` and `personal.py` to say.
 """
@@ -75,7 +77,10 @@ class Phrases:
         self._beginnings = frozenset((*self._joined, *self._rows.by_head))
 
     def first(self, found: Words, beyond: int = 0) -> int | None:
-        """Return the index of the first listed phrase that stands in the words, or ends beyond so many of them; None if there is none."""
+        """Return the index of the first listed phrase that stands in the words, or ends beyond so many of them.
+
+        None if there is none.
+        """
         if self._beginnings.isdisjoint(found):
             return None
         found = self._without_harmless(found)
@@ -101,5 +106,8 @@ def _forms(part: str) -> frozenset[str]:
 
 
 def _harmless_forms(part: str) -> frozenset[str]:
-    """A word as it is, and with a plural's s unless it has one: password resets are counted, a password reset may come with a code."""
+    """A word as it is, and with a plural's s unless it has one.
+
+    Password resets are counted, a password reset may come with a code.
+    """
     return frozenset({part} if part.endswith("s") else {part, f"{part}s"})

@@ -1,4 +1,7 @@
-"""Names that say what is never collected, whatever the label beside them says: the words are in `data/prohibited.json`."""
+"""Names that say what is never collected, whatever the label beside them says.
+
+The words are in `data/prohibited.json`.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +49,12 @@ _Listed = Mapping[Topic, Mapping[Language, tuple[str, ...]]]
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`unmistakable` phrases can hardly mean anything else; `ambiguous` ones mean something else in another language or trade.
+    """`unmistakable` phrases can hardly mean anything else.
 
-    `harmless` phrases look like one of them and aren't: cursors, counters, caches, code and files. `harmless_names` are whole names.
+    `ambiguous` ones mean something else in another language or trade.
+
+    `harmless` phrases look like one of them and aren't: cursors, counters, caches, code and files. `harmless_names` are
+    whole names.
     """
 
     unmistakable: _Listed
@@ -77,7 +83,10 @@ _PHRASES: Final = Phrases([phrase for phrase, _ in _LISTED], TABLE.harmless)
 
 
 def prohibited(name: str) -> Prohibition | None:
-    """Return what a name says that is never collected: the first unmistakable topic, else the first ambiguous one; None if nothing."""
+    """Return what a name says that is never collected.
+
+    The first unmistakable topic, else the first ambiguous one; None if nothing.
+    """
     if name in TABLE.harmless_names:
         return None
     index = _PHRASES.first(words(name))

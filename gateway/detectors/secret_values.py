@@ -1,4 +1,7 @@
-"""From where to where the value of a named secret stands, as a reader takes it: quoted, in brackets, a phrase, or up to the next blank."""
+"""From where to where the value of a named secret stands, as a reader takes it.
+
+Quoted, in brackets, a phrase, or up to the next blank.
+"""
 
 from __future__ import annotations
 

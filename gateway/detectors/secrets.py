@@ -1,4 +1,7 @@
-"""Where secrets stand in folded text: keys and tokens of known shape, passwords and the like after their name or in URLs."""
+"""Where secrets stand in folded text.
+
+Keys and tokens of known shape, passwords and the like after their name or in URLs.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,10 @@ _PUNCTUATION: Final = ",.;:!?"
 
 
 def secrets(text: str) -> Iterator[Span]:
-    """Yield where secrets stand in folded text: of a named one its value alone, of a URL all from the user to the host."""
+    """Yield where secrets stand in folded text.
+
+    Of a named one its value alone, of a URL all from the user to the host.
+    """
     if _ANY_HINT.search(text):
         yield from _of_known_shape(text)
         yield from (match.span(1) for match in _BASIC_FOUND.finditer(text) if _is_basic(match[1]))
@@ -119,7 +125,10 @@ def _value(text: str, named: str, start: int, end: int) -> Span:
 
 
 def _tells(named: str, value: str) -> bool:
-    """Return whether a value is a secret: any of a password; others after a colon may be words, as in `token: expired by then`."""
+    """Return whether a value is a secret: any of a password.
+
+    Others after a colon may be words, as in `token: expired by then`.
+    """
     if _is_harmless(value):
         return False
     parts = _PARTS.match(named)

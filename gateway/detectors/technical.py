@@ -20,7 +20,10 @@ Span = tuple[int, int]
 
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One kind of technical text; `changes` says by length how often letters and digits take turns in it at least, None that it needn't."""
+    """One kind of technical text.
+
+    `changes` says by length how often letters and digits take turns in it at least, None that it needn't.
+    """
 
     name: str
     source: str
@@ -119,7 +122,10 @@ def _is_sure(match: re.Match[str]) -> bool:
 
 
 def _spells(found: str) -> bool:
-    """Whether hexadecimal digits are a readable text, at either alignment, so much of it that it is no chance: of eight bytes six."""
+    """Whether hexadecimal digits are a readable text, at either alignment, so much of it that it is no chance.
+
+    Of eight bytes six.
+    """
     digits = found.replace("-", "").replace(":", "")
     if not _HEX.fullmatch(digits):
         return False

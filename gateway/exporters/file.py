@@ -113,7 +113,10 @@ class RotatingFile:
         return done
 
     def sweep(self, now: float) -> int:
-        """Remove backups that were last written to longer before `now`, in seconds since 1970, than the retention; how many went."""
+        """Remove backups that were last written to longer before `now`, in seconds since 1970, than the retention.
+
+        How many went.
+        """
         retention = self.keeping.retention
         if retention is None:
             return 0

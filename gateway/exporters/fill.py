@@ -34,7 +34,10 @@ Moment = Callable[[Any], str | int]
 
 
 class _Spot(msgspec.Struct, frozen=True):
-    """Where in a vendor's body a part of a template stands: its shape, what is read in texts there, and which keys are the vendor's own."""
+    """Where in a vendor's body a part of a template stands.
+
+    Its shape, what is read in texts there, and which keys are the vendor's own.
+    """
 
     moment: Moment
     shape: Shape

@@ -30,12 +30,15 @@ AT_ONCE: Final = 2
 
 
 class Jsonl:
-    """Writes a parcel as a line of JSON: an item of an OTLP signal as OTLP JSON, all else as `{"type", "plan", "key", "message"}`.
+    """Writes a parcel as a line of JSON.
 
-    Guarantee: what is `delivered` stands in the file, whole and flushed to the volume (fdatasync), before its outcome is known; it
-    survives a killed process, and a power cut as well as the volume does. With `-` it was handed to standard output, no more.
-    At least once: what couldn't be flushed is cut off again and Retry, but on a failing volume may still be found in the file. A line
-    that comes again has the `key` that it had, the parcel's in hexadecimal, so that a reader can tell; OTLP JSON has no place for one.
+    An item of an OTLP signal as OTLP JSON, all else as `{"type", "plan", "key", "message"}`.
+
+    Guarantee: what is `delivered` stands in the file, whole and flushed to the volume (fdatasync), before its outcome
+    is known; it survives a killed process, and a power cut as well as the volume does. With `-` it was handed to
+    standard output, no more. At least once: what couldn't be flushed is cut off again and Retry, but on a failing
+    volume may still be found in the file. A line that comes again has the `key` that it had, the parcel's in
+    hexadecimal, so that a reader can tell; OTLP JSON has no place for one.
     """
 
     def __init__(self, lines: Lines, message_class: MessageClass) -> None:

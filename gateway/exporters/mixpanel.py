@@ -61,7 +61,10 @@ class Mixpanel:
         self._filler = Filler(given.items, message_class, milliseconds, SHAPES["mixpanel"])
 
     async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
-        """Delivered what Mixpanel has imported; Retry what it can't take now; Rejected what it never will, or what makes no event."""
+        """Delivered what Mixpanel has imported.
+
+        Retry what it can't take now; Rejected what it never will, or what makes no event.
+        """
         self._post.check()
         return await sent([self._event(parcel) for parcel in batch], self._ask, EVENTS, REQUEST_BYTES)
 
@@ -100,7 +103,10 @@ class Mixpanel:
 
 
 def _told(answer: Answer, events: int) -> Sequence[Outcome] | None:
-    """How each event fared, where the answer says it: a 400 is partial success, and what it doesn't list was imported."""
+    """How each event fared, where the answer says it.
+
+    A 400 is partial success, and what it doesn't list was imported.
+    """
     said: Any = read(answer, _Imported)
     if said is None:
         return None

@@ -32,7 +32,10 @@ from gateway.yamlfile import NOWHERE, Origin
 
 
 class Known(msgspec.Struct, frozen=True):
-    """An exporter, and what made it: what the policy says of it, the certificates that it trusts, the contract that its items are of."""
+    """An exporter, and what made it.
+
+    What the policy says of it, the certificates that it trusts, the contract that its items are of.
+    """
 
     given: document.Exporter
     ca: bytes | None

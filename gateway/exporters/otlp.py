@@ -72,7 +72,9 @@ class Otlp:
     def __init__(
         self, endpoint: str, *, compression: str = "gzip", timeout: float = 10.0, ca: str | None = None
     ) -> None:
-        """`endpoint` is `https://host:port`, or `http://host:port` on loopback; `timeout`, in seconds, is a request's; `ca` a PEM file.
+        """`endpoint` is `https://host:port`, or `http://host:port` on loopback.
+
+        `timeout`, in seconds, is a request's; `ca` a PEM file.
 
         Without `ca`, gRPC's own root certificates count. Nothing is connected before the first batch. Raises BadConfig.
         """

@@ -25,7 +25,8 @@ class Post:
         """`key` is where the policy speaks of the exporter. Raises BadConfig, naming it, for what can't work."""
         if not web.admits(given.endpoint):
             raise BadConfig(
-                f"{key}.endpoint: is on this machine or a private address, or plain http; --insecure-loopback allows loopback"
+                f"{key}.endpoint: is on this machine or a private address, or plain http; --insecure-loopback allows "
+                "loopback"
             )
         self.credentials: Mapping[str, Credential] = {
             name: Credential(at, f"{key}.{name}") for name, at in secrets(given).items()

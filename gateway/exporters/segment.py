@@ -55,7 +55,10 @@ class Segment:
         self._filler = Filler(given.items, message_class, rfc3339, SHAPES["segment"])
 
     async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
-        """Delivered what Segment has; Retry what it can't take now; Rejected what it never will, or what makes no event."""
+        """Delivered what Segment has; Retry what it can't take now.
+
+        Rejected what it never will, or what makes no event.
+        """
         self._post.check()
         return await sent([self._event(parcel) for parcel in batch], self._ask, EVENTS, REQUEST_BYTES)
 

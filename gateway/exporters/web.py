@@ -28,7 +28,10 @@ PER_HOST: Final = 8
 """A vendor that hangs shall not hold what others need."""
 
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*|", re.IGNORECASE)
-"""The last part of a host that is an address in some odd form: https://url.spec.whatwg.org/#ends-in-a-number-checker."""
+"""The last part of a host that is an address in some odd form.
+
+See https://url.spec.whatwg.org/#ends-in-a-number-checker.
+"""
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _6TO4: Final = IPv6Network("2002::/16")

@@ -52,7 +52,10 @@ class Webhook:
             raise BadConfig(f"{key}.secret: must be whsec_ and base64 of 24 to 64 bytes")
 
     async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
-        """Delivered what the receiver took; Retry what it can't take now; Rejected what it never will, or what has no JSON form."""
+        """Delivered what the receiver took; Retry what it can't take now.
+
+        Rejected what it never will, or what has no JSON form.
+        """
         self._post.check()
         return await sent([self._item(parcel) for parcel in batch], self._ask, ITEMS, REQUEST_BYTES)
 

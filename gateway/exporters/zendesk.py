@@ -60,7 +60,10 @@ class Zendesk:
         self._filler = Filler(given.items, message_class, rfc3339, SHAPES["zendesk"])
 
     async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
-        """Delivered what is a ticket; Retry what Zendesk can't take now; Rejected what it never will, or what makes no ticket."""
+        """Delivered what is a ticket; Retry what Zendesk can't take now.
+
+        Rejected what it never will, or what makes no ticket.
+        """
         self._post.check()
         some = asyncio.Semaphore(AT_ONCE)
 

@@ -26,7 +26,10 @@ _LONGEST_LOCAL: Final = 64
 _REMEMBERED: Final = 16_384
 _LOOKED_AT: Final = 4096
 MAX_READERS: Final = 8
-"""Policies' domains, at most, of which what was read is remembered: a reload leaves the older ones to those who still read by them."""
+"""Policies' domains, at most, of which what was read is remembered.
+
+A reload leaves the older ones to those who still read by them.
+"""
 
 _ROUTES: Final = frozenset("%!=#")
 """Source routes and bounce paths carry a second address in the local part (RFC 1123 §5.2.16, VERP)."""
@@ -107,7 +110,10 @@ class Verdicts(dict[str, Address]):
 
 
 def _settled(text: str, own: Own) -> Address:
-    """What a text and its normal form both are; where they differ, the worse of the two: lower case may say what capitals hide."""
+    """What a text and its normal form both are.
+
+    Where they differ, the worse of the two: lower case may say what capitals hide.
+    """
     address = _read_once(text, own)
     if address.normalised in ("", text):
         return address

@@ -1,4 +1,7 @@
-"""Counts the fields of a parsed message that its projection doesn't have, before they are discarded: all, or a sample by category."""
+"""Counts the fields of a parsed message that its projection doesn't have, before they are discarded.
+
+All, or a sample by category.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ FIRST: Final = 1_024
 """Items of which each is counted by category; small numbers are exact."""
 
 STRIDE: Final = 32
-"""From then on one item in so many is counted, and stands for all of them: telling fields apart costs more than minimising does."""
+"""From then on one item in so many is counted, and stands for all of them.
+
+Telling fields apart costs more than minimising does.
+"""
 
 Count = Callable[[Any, Run], None]
 """Counts what a message holds, with the messages in it.

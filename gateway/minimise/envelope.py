@@ -40,7 +40,10 @@ TEXTS: Final = (
     "data loss",
     "unauthenticated",
 )
-"""What a status says where its own text may not leave, by the code's number: https://grpc.io/docs/guides/status-codes/."""
+"""What a status says where its own text may not leave, by the code's number.
+
+See https://grpc.io/docs/guides/status-codes/.
+"""
 
 UNKNOWN: Final = 2
 
@@ -66,7 +69,10 @@ class Envelope:
     """Minimises what goes to one recipient. Raises nothing, whatever it is given. Safe to share between threads."""
 
     def __init__(self, plan: EnvelopePlan, details: Callable[[str], Minimiser | None]) -> None:
-        """`details` is the minimiser of a type for this recipient, by its full name; None for one that may not leave or isn't known."""
+        """`details` is the minimiser of a type for this recipient, by its full name.
+
+        None for one that may not leave or isn't known.
+        """
         self.plan = plan
         self._details = details
         self._keys = {key: _pass(key, rule) for key, rule in plan.keys.items()}
@@ -146,7 +152,10 @@ class _Members:
         self._most = most
 
     def minimise(self, values: list[str | bytes], facts: Facts) -> tuple[str, int]:
-        """What is left, empty if nothing is, and how many members were dropped; a list beyond the bounds counts as one for each value."""
+        """What is left, empty if nothing is, and how many members were dropped.
+
+        A list beyond the bounds counts as one for each value.
+        """
         if not self._passes or not all(map(_is_printable, values)):
             return "", len(values)
         whole = ",".join(map(str, values))

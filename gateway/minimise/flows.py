@@ -127,7 +127,10 @@ class Flows:
         return (type, destination) in self.fed
 
     def lacks(self, type: str, destination: str) -> bool:
-        """Whether some flow leads items of a type to a destination, and the contract lacks the type: nothing can be decided on them."""
+        """Whether some flow leads items of a type to a destination, and the contract lacks the type.
+
+        Nothing can be decided on them.
+        """
         return (type, destination) in self.absent
 
     def terms(self, destination: str) -> object:

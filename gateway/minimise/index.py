@@ -173,7 +173,10 @@ def _selected(name: str, selector: str, rule: Properties) -> Walk:
 
 
 def _holding(plan: Plan) -> frozenset[int]:
-    """The messages that can hold an identifier or an address, themselves or in what they lead to; none if the first can't."""
+    """The messages that can hold an identifier or an address, themselves or in what they lead to.
+
+    None if the first can't.
+    """
     holders: dict[int, list[int]] = {index: [_ANY] for index in plan.anys.values()}
     for index, message in enumerate(plan.messages):
         for field in message.fields:

@@ -85,7 +85,9 @@ def attributes(rule: Attributes) -> Rewrite:
 
 
 def barred(rule: Attributes) -> Dismiss:
-    """Dismiss a `KeyValue` by its key, without parsing it: one that isn't listed and leads to none that is, or is listed and may not leave.
+    """Dismiss a `KeyValue` by its key, without parsing it.
+
+    One that isn't listed and leads to none that is, or is listed and may not leave.
 
     A second key further on could only be a lesser evil: it goes too.
     """

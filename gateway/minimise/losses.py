@@ -1,4 +1,7 @@
-"""What was stripped of the messages that a mask speaks of: by the parser, which doesn't know it, and by the value rules."""
+"""What was stripped of the messages that a mask speaks of.
+
+By the parser, which doesn't know it, and by the value rules.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class Loss(Protocol):
 
 
 class Unknown:
-    """What the parser didn't know, which is about to be discarded: unknown fields, wrong wire types, unknown enum numbers."""
+    """What the parser didn't know, which is about to be discarded.
+
+    Unknown fields, wrong wire types, unknown enum numbers.
+    """
 
     def __init__(self, messages: Iterable[Message]) -> None:
         self._messages = tuple(messages)

@@ -30,7 +30,10 @@ class Noted(msgspec.Struct, frozen=True):
 
 
 Fate = bytes | Reason | Noted
-"""What became of a raw sub-message: the bytes that are left of it, the reason why none are, or either with what was stripped inside."""
+"""What became of a raw sub-message.
+
+The bytes that are left of it, the reason why none are, or either with what was stripped inside.
+"""
 
 LARGE: Final = 4096
 """The length of the longest message that is remembered where whole messages come again: a user, a resource."""
@@ -70,7 +73,10 @@ class Memo:
 
 
 class Sound:
-    """Remembers messages in which every value passed: projected already, so that nothing is kept in memory that may not leave."""
+    """Remembers messages in which every value passed.
+
+    Projected already, so that nothing is kept in memory that may not leave.
+    """
 
     def __init__(self) -> None:
         self._known: tuple[set[bytes], set[bytes]] = (set(), set())

@@ -1,4 +1,6 @@
-"""Identifiers and addresses among values that have a key beside them: OTLP attributes and bodies, the properties of events.
+"""Identifiers and addresses among values that have a key beside them.
+
+OTLP attributes and bodies, the properties of events.
 
 They are read from what `keyed.py` has left, so that which key has which category is all that must be known.
 """

@@ -10,5 +10,8 @@ from gateway.errors import FieldReason, Reason
 
 
 def judge_name(name: str, search: Callable[[str], Reason | None] = find) -> Reason | None:
-    """Return why a name can't stay: `search` finds something that hides in it, or it says what is never collected; None if it can."""
+    """Return why a name can't stay: `search` finds something that hides in it, or it says what is never collected.
+
+    None if it can.
+    """
     return search(name) or (FieldReason.CATEGORY_NOT_ALLOWED if is_prohibited(name) else None)

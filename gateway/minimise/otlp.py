@@ -1,4 +1,6 @@
-"""A request of any OTLP signal as items: each record with its resource and scope, as a `ResourceLogs` (`ResourceSpans`, …) of one record.
+"""A request of any OTLP signal as items.
+
+Each record with its resource and scope, as a `ResourceLogs` (`ResourceSpans`, …) of one record.
 
 The signals' messages have one shape, with one set of numbers. Nothing is decided here.
 """

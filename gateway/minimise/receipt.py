@@ -26,7 +26,10 @@ from gateway.policy.judge import kind_of
 from gateway.policy.project import Projector, Ruling
 
 MAX_BYTES: Final = 131_072
-"""Bytes of an item that should have a receipt while others wait: each field that nobody knows is an object, all made in one call."""
+"""Bytes of an item that should have a receipt while others wait.
+
+Each field that nobody knows is an object, all made in one call.
+"""
 
 MAX_MESSAGES: Final = 100_000
 """Messages in one item that are looked at."""
@@ -42,7 +45,10 @@ Below = tuple[Message, str]
 
 
 class FieldLine(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of `count` values at one path; `reason` is set where they were stripped or masked, or something shows in what stayed."""
+    """What became of `count` values at one path.
+
+    `reason` is set where they were stripped or masked, or something shows in what stayed.
+    """
 
     path: str
     verdict: FieldVerdict
@@ -51,7 +57,9 @@ class FieldLine(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def receipt(projector: Projector, raw: bytes, verdict: Verdict) -> tuple[FieldLine, ...]:
-    """The lines of one item, `raw`, and what was decided on it for the projector's destination; none for a withheld item.
+    """The lines of one item, `raw`, and what was decided on it for the projector's destination.
+
+    None for a withheld item.
 
     Raises Refused for an item of more messages or paths than a receipt can hold.
     """
@@ -71,7 +79,10 @@ def _path(note: Stripped) -> str:
 
 
 def _lines(path: str, sent: _Census, left: int, notes: Mapping[str, Sequence[Stripped]]) -> Iterator[FieldLine]:
-    """Count the values at one path: those that left, those of them in which something shows, masked ones, and stripped ones by reason."""
+    """Count the values at one path.
+
+    Those that left, those of them in which something shows, masked ones, and stripped ones by reason.
+    """
     here = notes.get(path, ())
     noted = {
         verdict: Counter({note.reason: note.count for note in here if note.verdict is verdict})

@@ -70,7 +70,10 @@ class Seen(dict[Any, Ruled]):
 
 
 def judge_of(rule: Rule) -> Judge | None:
-    """The judge of a rule that needs the value alone, remembering what costs more to judge than to look up; None for other rules."""
+    """The judge of a rule that needs the value alone, remembering what costs more to judge than to look up.
+
+    None for other rules.
+    """
     make = _JUDGES.get(type(rule))
     return None if make is None else make(rule)
 

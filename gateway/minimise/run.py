@@ -10,12 +10,17 @@ from gateway.errors import ItemReason, Reason, Refused
 from gateway.model import Category, Facts, FieldVerdict, Notes, Trail
 
 Ruled = Any
-"""A rule's answer on a value: None, it passes as it is; a Reason, it is stripped; a Masked or a Reported; else the value to put in its
-place."""
+"""A rule's answer on a value: None, it passes as it is.
+
+A Reason, it is stripped; a Masked or a Reported; else the value to put in its place.
+"""
 
 
 MOST: Final = 50_000
-"""Values in lists and maps that one item may have judged: what a message of 4 MiB could hold of them would take many seconds."""
+"""Values in lists and maps that one item may have judged.
+
+What a message of 4 MiB could hold of them would take many seconds.
+"""
 
 
 class Masked(msgspec.Struct, frozen=True):

@@ -36,7 +36,10 @@ from gateway.plan import FieldPlan, Form, MessagePlan, Presence
 PACKAGE: Final = "projection"
 
 MAX_DEPTH: Final = 60
-"""Messages inside one another below the outermost that are accepted; an entry of a map is one too, and its value another."""
+"""Messages inside one another below the outermost that are accepted.
+
+An entry of a map is one too, and its value another.
+"""
 
 _PARSER_DEPTH: Final = 100
 """Messages inside one another, the outermost among them, that the runtime's parser takes."""
@@ -66,7 +69,10 @@ class Schema:
     __slots__ = ("_index", "_opening", "_probe", "_scales", "light_bytes", "message", "shallow_bytes")
 
     def __init__(self, message: Any, index: int, scales: Scales, probe: Any, number: int | None) -> None:
-        """`probe` is the class whose field `number` holds such messages within groups; None where none can be too deep."""
+        """`probe` is the class whose field `number` holds such messages within groups.
+
+        None where none can be too deep.
+        """
         self.message = message
         self.light_bytes = scales.light_bytes
         self._index, self._scales, self._probe = index, scales, probe
@@ -78,7 +84,10 @@ class Schema:
         self._scales.weigh(self._index, raw)
 
     def is_too_deep(self, raw: bytes) -> bool:
-        """Whether `raw`, which the parser takes, is deeper than `MAX_DEPTH`, as none of `shallow_bytes` is; unknown groups count too."""
+        """Whether `raw`, which the parser takes, is deeper than `MAX_DEPTH`, as none of `shallow_bytes` is.
+
+        Unknown groups count too.
+        """
         try:
             self._probe.FromString(b"%b%b%b%b" % (self._opening, varint(len(raw)), raw, _CLOSING))
         except DecodeError:

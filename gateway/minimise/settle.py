@@ -58,7 +58,10 @@ def raw(memo: Memo) -> Settle:
 
 
 def settled(value: Any, ruled: Ruled, run: Run, at: Trail) -> Any:
-    """The value that a ruling leaves, or the reason; what was masked is counted, and what shows in a value that stays."""
+    """The value that a ruling leaves, or the reason.
+
+    What was masked is counted, and what shows in a value that stays.
+    """
     if ruled is None:
         return value
     if isinstance(ruled, Masked):

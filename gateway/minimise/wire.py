@@ -1,4 +1,7 @@
-"""Fields written by hand, where the runtime would have to parse what is around them: https://protobuf.dev/programming-guides/encoding/."""
+"""Fields written by hand, where the runtime would have to parse what is around them.
+
+See https://protobuf.dev/programming-guides/encoding/.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The fields of a line, key by key: those with a meaning of their own go into the record's own fields, the rest are attributes."""
+"""The fields of a line, key by key.
+
+Those with a meaning of their own go into the record's own fields, the rest are attributes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How a line spells what it says: kept beside its record, in words of the tables and the policy, and nothing else of the line."""
+"""How a line spells what it says.
+
+Kept beside its record, in words of the tables and the policy, and nothing else of the line.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from enum import StrEnum
 import msgspec
 
 Spelling = tuple[str, ...]
-"""The keys that lead to a value, from the outermost in: a dotted path as the line spells it, in one key or in several."""
+"""The keys that lead to a value, from the outermost in.
+
+A dotted path as the line spells it, in one key or in several.
+"""
 
 
 class Syntax(StrEnum):

@@ -12,7 +12,10 @@ TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
 
 MIN_NUMBER_DIGITS: Final[Mapping[int, int]] = {TRACE_ID_BYTES: 14, SPAN_ID_BYTES: 12}
-"""How many decimal digits at an end are looked at as a number, in so many bytes: shorter ones are frequent in what is random."""
+"""How many decimal digits at an end are looked at as a number, in so many bytes.
+
+Shorter ones are frequent in what is random.
+"""
 
 _TRACE: Final = re.compile(
     r"(?:projects/[^/\s]{1,100}/traces/)?([0-9A-Fa-f]{32})|1-([0-9A-Fa-f]{8})-([0-9A-Fa-f]{24})", re.ASCII
@@ -49,7 +52,10 @@ def _checked(text: str) -> bytes:
 
 
 def _random(raw: bytes) -> bytes:
-    """Return what is random of an ID: of a trace ID of 64 bits the latter half, after zeros (Zipkin) or a time (Datadog)."""
+    """Return what is random of an ID.
+
+    Of a trace ID of 64 bits the latter half, after zeros (Zipkin) or a time (Datadog).
+    """
     seconds = int.from_bytes(raw[:4])
     is_half = len(raw) == TRACE_ID_BYTES and not any(raw[4:8]) and (seconds == 0 or seconds in _SECONDS)
     return raw[8:] if is_half else raw

@@ -1,4 +1,7 @@
-"""Under which keys loggers say what OpenTelemetry's log data model has fields for: the policy's own first, then those known here."""
+"""Under which keys loggers say what OpenTelemetry's log data model has fields for.
+
+The policy's own first, then those known here.
+"""
 
 from __future__ import annotations
 

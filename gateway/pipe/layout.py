@@ -57,7 +57,10 @@ class Layout(msgspec.Struct):
 
 
 def layout(text: str, received_ns: int, templates: frozenset[str]) -> Layout | None:
-    """Return what a text says beside its words, None where it is words alone: without a time or a level at its start."""
+    """Return what a text says beside its words, None where it is words alone.
+
+    Without a time or a level at its start.
+    """
     scan = _Scan(text, received_ns, Layout())
     ends = None
     for _ in range(MAX_PARTS):
@@ -151,7 +154,10 @@ class _Scan:
         return self._past(match, tells=True)
 
     def _stands_out(self, match: re.Match[str]) -> bool:
-        """Whether a word is a level and not the beginning of a sentence: after a time, in capitals, or before a colon."""
+        """Whether a word is a level and not the beginning of a sentence.
+
+        After a time, in capitals, or before a colon.
+        """
         return bool(self.layout.time_ns) or match[0].isupper() or self._text[match.end() : match.end() + 1] == ":"
 
     def _name(self) -> bool:

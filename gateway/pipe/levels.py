@@ -18,7 +18,10 @@ SCALES: Final[Mapping[str, Mapping[int, int]]] = {
     "python": {10: 5, 20: 9, 30: 13, 40: 17, 50: 21},
     "otel": {number: number for number in range(1, 25)},
 }
-"""OpenTelemetry's numbers by each scale's: pino and Bunyan, Monolog, RFC 5424, Python's logging, OpenTelemetry itself."""
+"""OpenTelemetry's numbers by each scale's.
+
+Pino and Bunyan, Monolog, RFC 5424, Python's logging, OpenTelemetry itself.
+"""
 
 SHORT_NAMES: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """OpenTelemetry's names of each four numbers."""

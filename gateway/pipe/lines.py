@@ -1,7 +1,9 @@
-"""Lines as a process writes them: read by a thread that never waits for anything else, so that the writer doesn't either.
+"""Lines as a process writes them.
 
-Memory is bounded: what is too long, or too much to wait, is dropped and counted. Where no writer is held up, as by a file, room is waited
-for instead. What lines say is not looked at here.
+Read by a thread that never waits for anything else, so that the writer doesn't either.
+
+Memory is bounded: what is too long, or too much to wait, is dropped and counted. Where no writer is held up, as by a
+file, room is waited for instead. What lines say is not looked at here.
 """
 
 from __future__ import annotations

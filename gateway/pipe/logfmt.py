@@ -15,7 +15,10 @@ _WORDS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
 def parse(text: str) -> dict[str, Any] | None:
-    """Return the pairs that a text is made of, None if it isn't made of pairs alone; of a key that is there twice, the last."""
+    """Return the pairs that a text is made of, None if it isn't made of pairs alone.
+
+    Of a key that is there twice, the last.
+    """
     fields: dict[str, Any] = {}
     position = 0
     while match := _PAIR.match(text, position):

@@ -14,7 +14,10 @@ from gateway.pipe.tally import Tally
 
 
 class Report:
-    """Says the counts every so many seconds if they changed, and at once when asked; an interval of 0 says them only when asked."""
+    """Says the counts every so many seconds if they changed, and at once when asked.
+
+    An interval of 0 says them only when asked.
+    """
 
     def __init__(self, tally: Tally, seconds: float, written: Callable[[Tally], str]) -> None:
         """`written` makes a line of the counts."""
@@ -44,7 +47,10 @@ class Report:
                 say(self._written(self._tally))
 
     def _next(self) -> bool | None:
-        """Wait until the counts are to be said; return whether somebody asked for them, False at the end, None where it is time."""
+        """Wait until the counts are to be said.
+
+        Return whether somebody asked for them, False at the end, None where it is time.
+        """
         with suppress(Empty):
             return self._wake.get(timeout=self._seconds or None)
         return None

@@ -1,4 +1,7 @@
-"""Which program the lines are of, as OpenTelemetry's environment variables say it: https://opentelemetry.io/docs/specs/otel/resource/sdk/."""
+"""Which program the lines are of, as OpenTelemetry's environment variables say it.
+
+See https://opentelemetry.io/docs/specs/otel/resource/sdk/.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,12 @@
-"""Costly work in threads, so that the event loop goes on: one piece at a time, callers in turn, and a rest after what was long.
+"""Costly work in threads, so that the event loop goes on.
 
-Work begins where its size says. What takes more than it may there begins again in a lane for such work: bytes alone don't tell.
+One piece at a time, callers in turn, and a rest after what was long.
 
-Python runs one thread at a time. More threads would only take turns from the event loop, which has to ask for each of its own.
+Work begins where its size says. What takes more than it may there begins again in a lane for such work: bytes alone
+don't tell.
+
+Python runs one thread at a time. More threads would only take turns from the event loop, which has to ask for each of
+its own.
 """
 
 from __future__ import annotations
@@ -119,7 +123,10 @@ class _Work(Generic[T]):
 
 
 class _Lane:
-    """One thread, for which callers queue: each has its own queue, and the queues have their turns one after another."""
+    """One thread, for which callers queue.
+
+    Each has its own queue, and the queues have their turns one after another.
+    """
 
     def __init__(self, name: str, most: int | None) -> None:
         """`most` is the effort that a piece of work may take here."""

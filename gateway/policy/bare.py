@@ -1,4 +1,7 @@
-"""Whether what an exemption leaves unsought passes a pattern by itself: a phone number, an IP address or an e-mail address, bare."""
+"""Whether what an exemption leaves unsought passes a pattern by itself.
+
+A phone number, an IP address or an e-mail address, bare.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,10 @@ _PUBLIC: Final = re.compile(
 
 @cache
 def is_open(pattern: str, kind: Detector) -> bool:
-    """Return whether a bare value of the kind passes: one that is known, or many of those that the pattern itself gives."""
+    """Return whether a bare value of the kind passes.
+
+    One that is known, or many of those that the pattern itself gives.
+    """
     compiled = compile_pattern(pattern)
     return any(map(compiled.fullmatch, BARE.get(kind, ()))) or _gives(pattern, kind)
 

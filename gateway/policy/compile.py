@@ -96,7 +96,10 @@ class Compiler:
 
     @cached_property
     def _conditions(self) -> frozenset[str]:
-        """The fields whose category is a further condition on what they hold: messages, `Any` and masks, by full name."""
+        """The fields whose category is a further condition on what they hold.
+
+        Messages, `Any` and masks, by full name.
+        """
         held = map(self.contract.message, self.contract.messages)
         fields = (field for message in held for field in self.contract.fields(message) if not is_map(field))
         return frozenset(field.full_name for field in fields if kind_of(field) in UNCATEGORISED)

@@ -97,7 +97,10 @@ def _plans(compiler: Compiler) -> Mapping[tuple[str, str], Plan]:
 
 
 def _ends(compiler: Compiler) -> Mapping[str, Site]:
-    """The destinations of routes and their callers; a caller of several routes of one authority gets what any of them lets it have."""
+    """The destinations of routes and their callers.
+
+    A caller of several routes of one authority gets what any of them lets it have.
+    """
     ends = {route.destination: compiler.site(route.destination) for route in compiler.policy.routes}
     for route in compiler.policy.routes:
         for caller, given in route.callers.items():
@@ -286,7 +289,10 @@ def _free_text(key: str, old: bool, new: bool) -> Iterator[Said]:
 
 
 def _blind(rule: Rule | None) -> Rule | None:
-    """A rule without what is the whole policy's, the pattern of user IDs and mail domains, and what a mask may name: told of elsewhere."""
+    """A rule without what is the whole policy's, the pattern of user IDs and mail domains, and what a mask may name.
+
+    Told of elsewhere.
+    """
     if isinstance(rule, Mask):
         return Mask(rule.of)
     if isinstance(rule, WorkEmail):

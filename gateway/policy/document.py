@@ -41,7 +41,10 @@ class UserId(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a user's identifier looks like. What doesn't is stripped."""
 
     pattern: Text = ""
-    """RE2 that a user ID matches as a whole: a literal prefix such as `usr_`, or a fixed shape, so that no name and no sentence is one."""
+    """RE2 that a user ID matches as a whole.
+
+    A literal prefix such as `usr_`, or a fixed shape, so that no name and no sentence is one.
+    """
 
     shape: Text = ""
     """Instead of `pattern`: its name in `patterns`. One of the two is required."""
@@ -218,7 +221,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a call is tried again, as gRPC's service config has it: https://github.com/grpc/proposal/blob/master/A6-client-retries.md."""
+    """When a call is tried again, as gRPC's service config has it.
+
+    See https://github.com/grpc/proposal/blob/master/A6-client-retries.md.
+    """
 
     max_attempts: Annotated[int, Meta(ge=2, le=5)]
     """How often a call is made at most, the first time included."""
@@ -318,7 +324,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Who receives, by a name of lower-case letters, digits and hyphens."""
 
     flows: Mapping[Text, tuple[str, ...]]
-    """Which destinations something feeds: a call (`pkg.Service/Method`, `pkg.Service/*`), a message type, or a signal (`otlp/logs`)."""
+    """Which destinations something feeds.
+
+    A call (`pkg.Service/Method`, `pkg.Service/*`), a message type, or a signal (`otlp/logs`).
+    """
 
     patterns: Mapping[Slug, PatternText] = {}
     """Patterns by name: RE2 that a value matches as a whole, bounded.

@@ -1,4 +1,6 @@
-"""What goes with a call beside its messages: which metadata a recipient gets, by which rules, and what the policy can't list of it.
+"""What goes with a call beside its messages.
+
+Which metadata a recipient gets, by which rules, and what the policy can't list of it.
 
 What gRPC itself needs (timeout, encodings, content type, user agent) it adds on each hop: that is never relayed.
 """
@@ -25,7 +27,10 @@ TRACEPARENT: Final = Text(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """Version 00 of https://www.w3.org/TR/trace-context/#traceparent-header. Detectors would see numbers in its digits."""
 
 PUSHBACK: Final = Text(r"-?[0-9]{1,7}")
-"""When to try again, in milliseconds up to some two hours; below 0, never: https://github.com/grpc/proposal/blob/master/A6-client-retries.md."""
+"""When to try again, in milliseconds up to some two hours.
+
+Below 0, never: https://github.com/grpc/proposal/blob/master/A6-client-retries.md.
+"""
 
 SECTIONS: Final = frozenset({"baggage", "tracestate"})
 """Keys whose entries are named one by one."""
@@ -41,7 +46,10 @@ HOPS: Final = frozenset(
 _TRACES: Final = re.compile(
     r"trace|span[-_.]?id|(request|correlation|transaction)[-_.]?id|\bb3\b|x-datadog-|uberctx-|ot-tracer-|baggage"
 )
-"""Names of trace context, baggage and request IDs: W3C, B3, Jaeger, Datadog, AWS, Google, Sentry and what services call their own."""
+"""Names of trace context, baggage and request IDs.
+
+W3C, B3, Jaeger, Datadog, AWS, Google, Sentry and what services call their own.
+"""
 
 _STAY: Final = "trace context and baggage don't leave the EU"
 _IDS_STAY: Final = "trace context and request IDs don't leave the EU"
@@ -152,6 +160,9 @@ def _faults_of_value(
 
 
 def _unfit(kind: str, privacy: FieldPrivacy, region: str) -> str:
-    """Why no recipient in a region could get it, even one that may receive all that the region may; empty if one could."""
+    """Why no recipient in a region could get it, even one that may receive all that the region may.
+
+    Empty if one could.
+    """
     ruling = judge(kind, privacy, Site("", Recipient.SERVICE, region, frozenset(Category), "", None))
     return _NEVER_FITS.get(ruling, ruling.name) if isinstance(ruling, Reason) else ""

@@ -1,4 +1,7 @@
-"""What the policy exempts from detectors, field by field: whether it does anything, and whether more passes than it should."""
+"""What the policy exempts from detectors, field by field.
+
+Whether it does anything, and whether more passes than it should.
+"""
 
 from __future__ import annotations
 

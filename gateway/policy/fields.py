@@ -1,4 +1,7 @@
-"""A field as people meet it: its name in a path, its key and values if it is a map, the parts of it that want a category."""
+"""A field as people meet it.
+
+Its name in a path, its key and values if it is a map, the parts of it that want a category.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A first policy for contracts that have none: small, commented, and such that it loads and `lint` finds no error of its own in it."""
+"""A first policy for contracts that have none.
+
+Small, commented, and such that it loads and `lint` finds no error of its own in it.
+"""
 
 from __future__ import annotations
 
@@ -215,7 +218,10 @@ def _flows(fates: Mapping[str, str]) -> Iterator[str]:
 
 
 def _scalar(name: str) -> str:
-    """A name as YAML reads it whatever its version: outside of a package it may be a word that means something else, as `no` does."""
+    """A name as YAML reads it whatever its version.
+
+    Outside of a package it may be a word that means something else, as `no` does.
+    """
     return name if "." in name else json.dumps(name)
 
 

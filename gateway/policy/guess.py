@@ -1,6 +1,9 @@
-"""What a field that nobody has classified probably holds: an annotation where its name and type tell, else a question.
+"""What a field that nobody has classified probably holds.
 
-A guess that is followed as it stands lets nobody's name out: OPERATIONAL is proposed for no open string, whatever it is called.
+An annotation where its name and type tell, else a question.
+
+A guess that is followed as it stands lets nobody's name out: OPERATIONAL is proposed for no open string, whatever it is
+called.
 """
 
 from __future__ import annotations
@@ -49,7 +52,10 @@ PERSONS: Final = (
     "propietario", "cliente", "empleado", "contacto", "creado por", "modificado por",
     "autore", "proprietario", "dipendente", "contatto", "creato da", "modificato da",
 )  # fmt: skip
-"""Words that say who somebody is to a thing: such a field holds a name or an identifier, or a thing's that is called the same."""
+"""Words that say who somebody is to a thing.
+
+Such a field holds a name or an identifier, or a thing's that is called the same.
+"""
 
 THINGS: Final = (
     "package manager",
@@ -88,7 +94,10 @@ WHAT: Final = f"say what it holds; {OPEN}"
 WHOSE: Final = f"say whose it is: USER_ID if it is a user's, {OPEN} if it is a thing's"
 WHOM: Final = f"say whom it names: USER_ID if it is an identifier, NAME if it is a name; {OPEN} if that is nobody"
 WHICH: Final = "say what it holds: its name says something personal, so it is not OPERATIONAL"
-NUMBER: Final = "say what it holds: OPERATIONAL with min and max if it is a count or a code, USAGE or CONTENT if it is about somebody"
+NUMBER: Final = (
+    "say what it holds: OPERATIONAL with min and max if it is a count or a code, USAGE or CONTENT if it is about "
+    "somebody"
+)
 MEASURE: Final = "say what it holds: OPERATIONAL if it is a measure of nobody, USAGE or CONTENT if it is about somebody"
 KEYS: Final = "say what its keys hold, as `map_key`"
 ENTRIES: Final = f"{KEYS}, and its values, as `category`"

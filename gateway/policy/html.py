@@ -1,4 +1,7 @@
-"""Where in a template of HTML a placeholder stands: it may be text, or a part of a quoted attribute that holds text or a link."""
+"""Where in a template of HTML a placeholder stands.
+
+It may be text, or a part of a quoted attribute that holds text or a link.
+"""
 
 from __future__ import annotations
 

@@ -39,7 +39,10 @@ class SegmentExporter(
     """Where the source's write key is."""
 
     items: Mapping[TypeName, Template]
-    """The track call that an item becomes, by message type: a template, in which `{user.user_id}` stands for a field."""
+    """The track call that an item becomes, by message type.
+
+    A template, in which `{user.user_id}` stands for a field.
+    """
     timeout: Seconds = 10.0
     """How long one request may take."""
 

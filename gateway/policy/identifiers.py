@@ -93,7 +93,10 @@ def _is_named(branch: _Branch, *, unbroken: bool) -> bool:
 
 
 def _check_shapes(shapes: Sequence[_Branch]) -> None:
-    """Raises _Unknown unless each is a fixed shape, and all are of one: several lengths together are one that varies."""
+    """Raises _Unknown unless each is a fixed shape, and all are of one.
+
+    Several lengths together are one that varies.
+    """
     if not all(map(_is_shape, shapes)):
         raise _Unknown("has a branch without a literal prefix or a fixed shape, which a name could match")
     if len(set(map(_outline, shapes))) > 1:

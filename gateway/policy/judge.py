@@ -1,4 +1,7 @@
-"""Whether a field may leave for a destination, and by which rule its values are judged: design rules 1 to 3 as one function."""
+"""Whether a field may leave for a destination, and by which rule its values are judged.
+
+Design rules 1 to 3 as one function.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +123,10 @@ def kind_of_message(message: Descriptor) -> str:
 
 
 def judge(kind: str, privacy: FieldPrivacy, site: Site) -> Rule | Reason | None:
-    """Judge a value of a kind: the reason why it never leaves for `site`, or the rule it must pass; None: it passes as it is."""
+    """Judge a value of a kind: the reason why it never leaves for `site`, or the rule it must pass.
+
+    None: it passes as it is.
+    """
     if privacy.category is Category.UNSPECIFIED:
         return FieldReason.UNCLASSIFIED
     if not site.lets(privacy.category):

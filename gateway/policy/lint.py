@@ -49,7 +49,10 @@ def unclassified(compiler: Compiler) -> Iterator[Finding]:
         bare = [part for part, _ in parts(field) if getattr(held, part) is Category.UNSPECIFIED]
         claimed = [getattr(claim, part).name for part in bare if getattr(claim, part) is not Category.UNSPECIFIED]
         if name in compiler.unread:
-            text = "its annotation says what this gateway is too old to know, so it goes nowhere; update the gateway, or overlay it"
+            text = (
+                "its annotation says what this gateway is too old to know, so it goes nowhere; update the gateway, "
+                "or overlay it"
+            )
             yield Finding(Severity.WARNING, "annotation-newer", name, text)
         elif claimed:
             text = f"{' and '.join(claimed)} is not approved, so it goes nowhere; `privacy-gateway approve` records it"
@@ -106,7 +109,10 @@ def wildcards(compiler: Compiler) -> Iterator[Finding]:
     signals = dict.fromkeys(BY_ITEM[item].flow for item in outside.values())
     for key in compiler.policy.otlp.attributes:
         if outside and key.endswith(".*"):
-            text = f"{', '.join(signals)} leads outside the EU ({few(outside)}), where a wildcard counts for nothing: list the exact keys"
+            text = (
+                f"{', '.join(signals)} leads outside the EU ({few(outside)}), where a wildcard counts for nothing: "
+                "list the exact keys"
+            )
             yield at(Severity.ERROR, "wildcard-outside", ("otlp", "attributes", key), text)
 
 
@@ -149,7 +155,10 @@ def redacted(compiler: Compiler) -> Iterator[Finding]:
     for field in own_fields(compiler):
         category = compiler.claims.get(field.full_name, FieldPrivacy()).category
         if category is Category.OPERATIONAL and field.GetOptions().debug_redact:
-            text = "has debug_redact, which marks what is sensitive, and says OPERATIONAL, which is of nobody: take one of the two away"
+            text = (
+                "has debug_redact, which marks what is sensitive, and says OPERATIONAL, which is of nobody: take one "
+                "of the two away"
+            )
             yield Finding(Severity.WARNING, "redacted", field.full_name, text)
 
 
@@ -166,7 +175,10 @@ def not_here(compiler: Compiler) -> Iterator[Finding]:
     """Flows of message types that the contract lacks, if nobody says that another one has them: typos, it may be."""
     for one in compiler.absent:
         if not one.listed:
-            text = f"no contract has a message type of this name, so its items are refused; mend the name, or {elsewhere.SAY}"
+            text = (
+                "no contract has a message type of this name, so its items are refused; mend the name, or "
+                f"{elsewhere.SAY}"
+            )
             yield at(Severity.ERROR, "not-here", one.keys, text)
 
 
@@ -203,10 +215,16 @@ def exempted(compiler: Compiler) -> Iterator[Finding]:
     for one in exemptions(compiler):
         keys = (*one.keys, "without")
         if one.idle:
-            text = "has no effect: it counts inside the EU, for texts that are OPERATIONAL, and no recipient there gets this as one"
+            text = (
+                "has no effect: it counts inside the EU, for texts that are OPERATIONAL, and no recipient there gets "
+                "this as one"
+            )
             yield at(Severity.NOTE, "exemption-idle", keys, text)
         elif one.bare:
-            text = f"what is a bare {' or '.join(one.bare)} passes the pattern: let it begin with what its values begin with"
+            text = (
+                f"what is a bare {' or '.join(one.bare)} passes the pattern: let it begin with what its values begin "
+                "with"
+            )
             yield at(Severity.WARNING, "exemption-open", keys, text)
         elif one.named:
             text = "its name says something personal: what isn't looked for is what it holds; label it as what it is"

@@ -1,4 +1,7 @@
-"""Values that stay home because nothing bounds them, and what would: `lint`'s advice by the kind of value, each piece of which works."""
+"""Values that stay home because nothing bounds them, and what would.
+
+`lint`'s advice by the kind of value, each piece of which works.
+"""
 
 from __future__ import annotations
 

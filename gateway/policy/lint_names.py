@@ -112,7 +112,10 @@ def severity(found: Prohibition, category: Category) -> Severity:
 
 
 def first_prohibited(values: Iterable[str]) -> tuple[int, Prohibition] | None:
-    """Return the index of the first listed value that says what is never collected, unmistakable ones before others: one is enough."""
+    """Return the index of the first listed value that says what is never collected, unmistakable ones before others.
+
+    One is enough.
+    """
     said = enumerate(map(prohibited, values))
     found = [(index, one) for index, one in said if one is not None and "enum" not in UNFIT[one.topic]]
     return min(found, key=lambda pair: not pair[1].unmistakable, default=None)
@@ -149,10 +152,16 @@ def _personal_word(name: str, keys: Keys, privacy: FieldPrivacy, kind: str) -> I
     if prohibited(name) is not None:
         return
     if is_personal(name):
-        text = "its name says something personal, under the label OPERATIONAL: label it as what it is, or say which values it may have"
+        text = (
+            "its name says something personal, under the label OPERATIONAL: label it as what it is, or say which "
+            "values it may have"
+        )
         yield at(Severity.WARNING, "personal-word", keys, text)
     elif kind == "string" and names_person(name):
-        text = "its name is somebody's or a thing's, under the label OPERATIONAL: label it USER_ID or NAME, or say which values it may have"
+        text = (
+            "its name is somebody's or a thing's, under the label OPERATIONAL: label it USER_ID or NAME, or say "
+            "which values it may have"
+        )
         yield at(Severity.WARNING, "personal-word", keys, text)
 
 

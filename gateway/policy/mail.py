@@ -1,4 +1,7 @@
-"""A policy's own word on mail domains: where people have mail of their own beyond what the detectors know, and where they don't."""
+"""A policy's own word on mail domains.
+
+Where people have mail of their own beyond what the detectors know, and where they don't.
+"""
 
 from __future__ import annotations
 

@@ -98,7 +98,10 @@ def _astray(place: Place, message: Descriptor, *, alone: bool) -> str:
 
 
 def sort_of(tree: Any, message: Descriptor) -> str:
-    """What a part of a sound template becomes: object, map (an object whose keys are data), list, flag, number, time or text."""
+    """What a part of a sound template becomes.
+
+    Object, map (an object whose keys are data), list, flag, number, time or text.
+    """
     match tree:
         case Mapping():
             return "object"

@@ -44,7 +44,10 @@ _MARKDOWN: Final = re.compile(r"[\\`*\[\]<>#|~!&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0
 _LINE: Final = re.compile(
     r"(?:\A|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))([ \t]*)(?:([-+=:])|([0-9]*)([.)])(?=\s|\Z))?"
 )
-"""What begins a block where a line begins, and isn't escaped everywhere: an indent, a bullet, a rule, an underline, a list's number."""
+"""What begins a block where a line begins, and isn't escaped everywhere.
+
+An indent, a bullet, a rule, an underline, a list's number.
+"""
 
 _NO_BREAK_SPACE: Final = "\u00a0"
 _NO_TAG: Final = re.compile(r"[^\w:/.@+-]")

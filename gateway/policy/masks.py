@@ -35,11 +35,17 @@ def opened(field: FieldDescriptor) -> Descriptor | None:
 
 
 Key = tuple[str, str]
-"""What masks that speak of the same have alike: the full name of the message that holds them; `read_mask`, `update_mask` or nothing."""
+"""What masks that speak of the same have alike.
+
+The full name of the message that holds them; `read_mask`, `update_mask` or nothing.
+"""
 
 
 class Referent(msgspec.Struct, frozen=True):
-    """What a mask speaks of: `types`, in any of which a path may begin; the fields `beside` it that hold one, none of an answer."""
+    """What a mask speaks of: `types`, in any of which a path may begin.
+
+    The fields `beside` it that hold one, none of an answer.
+    """
 
     key: Key
     types: tuple[Descriptor, ...]
@@ -65,7 +71,10 @@ class Referents:
         return self._answer(key, message) if key[1] == READ else self._beside(key, message)
 
     def _answer(self, key: Key, request: Descriptor) -> Referent | None:
-        """The answer of the methods that take a request, and what it lists: a list's mask speaks of each resource in it."""
+        """The answer of the methods that take a request, and what it lists.
+
+        A list's mask speaks of each resource in it.
+        """
         answers = {
             method.output_type.full_name: method.output_type for method in self._methods.get(request.full_name, ())
         }

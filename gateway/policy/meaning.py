@@ -71,15 +71,24 @@ def _masks(plan: Plan, theirs: frozenset[str]) -> Iterator[Meaning]:
         if not mask.of:
             yield Meaning("mask-unclear", name, UNCLEAR)
         elif not any(plan.targets[target].fields for target in mask.targets):
-            text = f"no path of it may leave for {plan.destination}, since nothing of {mask.of} may: with paths it refuses the item"
+            text = (
+                f"no path of it may leave for {plan.destination}, since nothing of {mask.of} may: with paths it "
+                "refuses the item"
+            )
             yield Meaning("mask-empty", name, text)
 
 
 def _partial(plan: Plan, theirs: frozenset[str]) -> Iterator[Meaning]:
-    """Without a mask, an update is of everything: https://protobuf.dev/reference/protobuf/google.protobuf/#field-mask."""
+    """Without a mask, an update is of everything.
+
+    See https://protobuf.dev/reference/protobuf/google.protobuf/#field-mask.
+    """
     for name, _, mask in _found(plan, theirs):
         if mask.beside and not all(plan.targets[target].whole for target in mask.targets):
-            text = f"{plan.destination} gets a part of {mask.of}: paths to the rest are cut off; a call without a mask could clear it there"
+            text = (
+                f"{plan.destination} gets a part of {mask.of}: paths to the rest are cut off; a call without a mask "
+                "could clear it there"
+            )
             yield Meaning("update-partial", name, text)
 
 

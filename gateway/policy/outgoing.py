@@ -1,4 +1,7 @@
-"""What must hold of an exporter that sends over HTTP: its credentials are elsewhere, and its templates fit the vendor and the contract."""
+"""What must hold of an exporter that sends over HTTP.
+
+Its credentials are elsewhere, and its templates fit the vendor and the contract.
+"""
 
 from __future__ import annotations
 

@@ -153,7 +153,10 @@ class Projector:
         return value if isinstance(value, Reason) else None
 
     def _mask(self, field: FieldDescriptor) -> Mask:
-        """The rule of a mask, which stays in the plan whatever it may name: stripped, it would come to mean everything."""
+        """The rule of a mask, which stays in the plan whatever it may name.
+
+        Stripped, it would come to mean everything.
+        """
         found = self._referents.of(field)
         if found is None:
             return Mask()

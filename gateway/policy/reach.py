@@ -61,7 +61,10 @@ def brought(contract: Contract) -> tuple[str, ...]:
 
 
 def own_fields(compiler: Compiler) -> Iterator[FieldDescriptor]:
-    """Yield the fields that somebody here can mend: those of types that were brought, and those that the policy classifies."""
+    """Yield the fields that somebody here can mend.
+
+    Those of types that were brought, and those that the policy classifies.
+    """
     theirs, overlaid = _theirs(compiler.contract), compiler.policy.classifications
     for name in compiler.contract.messages:
         fields = compiler.contract.fields(compiler.contract.message(name))
@@ -69,7 +72,10 @@ def own_fields(compiler: Compiler) -> Iterator[FieldDescriptor]:
 
 
 def _theirs(contract: Contract) -> frozenset[str]:
-    """The message types that were brought, but for those of imports that nobody's own messages hold: options and the like."""
+    """The message types that were brought, but for those of imports that nobody's own messages hold.
+
+    Options and the like.
+    """
     types = [contract.message(name) for name in brought(contract)]
     found = {message.full_name for message in types if not message.file.name.startswith(IMPORTED)}
     waiting = list(found)

@@ -126,7 +126,10 @@ def _is_in(region: str, host: str, exporter: OtlpExporter | HttpExporter, policy
 
 
 def _split(endpoint: str, *, port: bool, path: bool) -> SplitResult | None:
-    """The parts of `scheme://host`, with a port where there must be one and a path where there may be; None if it isn't that."""
+    """The parts of `scheme://host`, with a port where there must be one and a path where there may be.
+
+    None if it isn't that.
+    """
     try:
         url = urlsplit(endpoint)
         plain = url.scheme in ("http", "https") and url.hostname and (url.port or (url.port is None and not port))

@@ -1,4 +1,7 @@
-"""What a change of policy says of recipients, flows and routes themselves; the fields that follow from it are compared elsewhere."""
+"""What a change of policy says of recipients, flows and routes themselves.
+
+The fields that follow from it are compared elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -220,7 +223,10 @@ def _exporter(key: str, was: Exporter, now: Exporter, moved: Change) -> Iterator
 
 
 def _mapped(key: str, was: Mapped, now: Mapped, moved: Change) -> Iterator[Change]:
-    """What changed of an exporter that sends where it sent: what goes into which of the vendor's fields, and the rest."""
+    """What changed of an exporter that sends where it sent.
+
+    What goes into which of the vendor's fields, and the rest.
+    """
     for name in sorted({*was.items, *now.items}):
         old, new = ({} if one.items.get(name) is None else dict(_written(one.items[name])) for one in (was, now))
         gained, lost = (sorted(at for at in one if other.get(at) != one[at]) for one, other in ((new, old), (old, new)))
@@ -233,7 +239,10 @@ def _mapped(key: str, was: Mapped, now: Mapped, moved: Change) -> Iterator[Chang
 
 
 def _written(template: Template) -> Iterator[tuple[str, object]]:
-    """What a template writes where: `requester.email: user.work_email`, or of what is no placeholder, the place and what stands there."""
+    """What a template writes where.
+
+    `requester.email: user.work_email`, or of what is no placeholder, the place and what stands there.
+    """
     for keys, leaf in leaves(template):
         at = ".".join(map(str, keys))
         places = [".".join(part) for part in parts(leaf) if isinstance(part, tuple)] if isinstance(leaf, str) else []

@@ -71,7 +71,10 @@ def told(patterns: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def told_apart(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """How to tell of a change: of a name that stands for another pattern now, which is told in full once, the name alone."""
+    """How to tell of a change.
+
+    Of a name that stands for another pattern now, which is told in full once, the name alone.
+    """
     changed = redefined(old, new)
     was = {old[name]: f"{name} as it was" for name in changed}
     now = {new[name]: f"{name} as it is now, see patterns.{name}" for name in changed}

@@ -47,7 +47,10 @@ def is_target(path: str) -> bool:
 
 
 def target_of(name: str, exporter: JsonlExporter) -> str:
-    """The path that the exporter of a destination has: its own, or one by the destination's name, in the state folder."""
+    """The path that the exporter of a destination has.
+
+    Its own, or one by the destination's name, in the state folder.
+    """
     return f"{name}{SUFFIX}" if exporter.path is None else exporter.path
 
 

@@ -1,4 +1,7 @@
-"""What vendors document of themselves, and a policy must fit: which hosts are theirs, by region, and which fields their bodies have."""
+"""What vendors document of themselves, and a policy must fit.
+
+Which hosts are theirs, by region, and which fields their bodies have.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +42,12 @@ FREE: Final = Reserved()
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """An object's fields, and the sorts of value that each may have; those of `required` must be there, and not empty.
+    """An object's fields, and the sorts of value that each may have.
 
-    `inner` are the shapes of fields that have one, `reserved` the keys that are within fields that have none. `markup` is what the vendor
-    reads in texts, but for those of `special`.
+    Those of `required` must be there, and not empty.
+
+    `inner` are the shapes of fields that have one, `reserved` the keys that are within fields that have none. `markup`
+    is what the vendor reads in texts, but for those of `special`.
     """
 
     fields: Mapping[str, tuple[str, ...]]

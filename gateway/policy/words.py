@@ -136,7 +136,10 @@ def _time(rule: Moment) -> str:
 
 
 def of_value(value: Value, named: Named = NONE) -> str:
-    """What a value whose kind shows late must be, kind by kind; kinds of one rule share it, and an only kind goes unnamed."""
+    """What a value whose kind shows late must be, kind by kind.
+
+    Kinds of one rule share it, and an only kind goes unnamed.
+    """
     given = {
         kind: of_rule(rule, named) for kind in Value.__struct_fields__ if (rule := getattr(value, kind)) is not None
     }

@@ -26,7 +26,10 @@ class Slow(Exception):
 
 
 class Arrivals:
-    """The bodies that are being received: who sends one byte a second must not keep from its turn who sends all at once."""
+    """The bodies that are being received.
+
+    Who sends one byte a second must not keep from its turn who sends all at once.
+    """
 
     def __init__(self) -> None:
         self._waits: dict[asyncio.Timeout, None] = {}

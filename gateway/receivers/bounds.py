@@ -1,4 +1,7 @@
-"""What gRPC holds each connection to, on every listener: how many there may be, what one may have open, and when one that idles ends."""
+"""What gRPC holds each connection to, on every listener.
+
+How many there may be, what one may have open, and when one that idles ends.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,10 @@ A caller at this bound may hear UNAVAILABLE instead, for its next call can come 
 """
 
 PENDING_CALLS: Final = 4 * OPEN_CALLS
-"""Calls that may have come and not been begun yet. gRPC's own bound is 1,000 of all connections together: from there on it cancels calls at
-random, so that a thousand headers on one connection cost others theirs (seen with grpcio 1.83.2).
+"""Calls that may have come and not been begun yet. gRPC's own bound is 1,000 of all connections together.
+
+From there on it cancels calls at random, so that a thousand headers on one connection cost others theirs (seen with
+grpcio 1.83.2).
 """
 
 Options = list[tuple[str, Any]]

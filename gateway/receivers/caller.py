@@ -38,7 +38,9 @@ class Callers:
         self._known: LRUCache[bytes, Identity] = LRUCache(most)
 
     def caller(self, auth: Mapping[str, Iterable[bytes]], now: float) -> tuple[str, ...]:
-        """The caller's names at `now`, in seconds since 1970: its one SPIFFE ID, or its DNS names in lower case, at least one.
+        """The caller's names at `now`, in seconds since 1970.
+
+        Its one SPIFFE ID, or its DNS names in lower case, at least one.
 
         `auth` is a call's `auth_context()`. A connection outlives its certificate, so each call asks. Raises Refused.
         """
@@ -48,7 +50,10 @@ class Callers:
         raise Refused(CallReason.CALLER_NOT_ALLOWED)
 
     def _identity(self, auth: Mapping[str, Iterable[bytes]]) -> Identity:
-        """Whom the connection's certificate names. gRPC's own list of names isn't asked: it cuts a name off at a NUL."""
+        """Whom the connection's certificate names. gRPC's own list of names isn't asked.
+
+        It cuts a name off at a NUL.
+        """
         match auth.get("transport_security_type"), auth.get("x509_pem_cert"):
             case [b"ssl"], [bytes(pem)]:
                 known = self._known.get(pem)

@@ -34,7 +34,10 @@ QUICK_SECONDS: Final = 0.1
 """In which a caller that is quick has sent its request: until then it isn't taken for one that only waits."""
 
 Reply = Callable[[BaseException | None, int], web.StreamResponse]
-"""Answers a request that can't be read, or whose answer failed, by what aiohttp has of it: an exception and a status."""
+"""Answers a request that can't be read, or whose answer failed, by what aiohttp has of it.
+
+An exception and a status.
+"""
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -40,7 +40,10 @@ BYTES: Final = 32 * 1024 * 1024
 """What one agent may have under way: groups, and bytes, from their arrival until their acknowledgement is sent."""
 
 MAX_PARCEL_BYTES: Final = MAX_BYTES + 64 * 1024
-"""Of an item that may be decided on, and what is said of it: parsing a parcel is one call, in which nothing else runs."""
+"""Of an item that may be decided on, and what is said of it.
+
+Parsing a parcel is one call, in which nothing else runs.
+"""
 
 MAX_PARCELS: Final = 65_536
 """In a group: an agent counts 256 bytes and more for each, and sends no more than 15 MiB."""
@@ -241,10 +244,12 @@ class _Stream:
             self._hub.counts.purged(destination, reason, count)
 
     async def _told(self, one: delivery_pb2.Parcel) -> Parcel | tuple[str, Reason]:
-        """What this hub's own policy leaves of it, whatever plan made it; or the destination, empty if it is none here, and the reason.
+        """What this hub's own policy leaves of it, whatever plan made it.
 
-        Raises Refused, and Retryable where a policy may be under way by which more is left. What comes from the future has come now, or it
-        would never be too old.
+        Or the destination, empty if it is none here, and the reason.
+
+        Raises Refused, and Retryable where a policy may be under way by which more is left. What comes from the future
+        has come now, or it would never be too old.
         """
         if len(one.key) != 16 or len(one.plan) != 32 or len(one.mark) not in (0, 8) or one.received_at_ns >= 2**63:
             raise Refused(ItemReason.MALFORMED)

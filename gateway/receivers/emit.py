@@ -118,7 +118,10 @@ def _handler(method: MethodDescriptor, host: _Host) -> grpc.RpcMethodHandler[Any
 
 
 def _begun(service: str, method: str, flows: CurrentFlows) -> tuple[Find, Streamed]:
-    """How a call's items find their flow, by the call, or in `EmitService` by their type; and what all of them go by from its start."""
+    """How a call's items find their flow, by the call, or in `EmitService` by their type.
+
+    And what all of them go by from its start.
+    """
     current = flows()
     return _find(service, method, current), Streamed(service, method, current)
 

@@ -88,7 +88,10 @@ LONGEST: Final = 3600.0
 
 
 class Guard:
-    """Stands before the handlers of one server: says how many calls are in at once, has their messages read, and maps every error."""
+    """Stands before the handlers of one server.
+
+    Says how many calls are in at once, has their messages read, and maps every error.
+    """
 
     def __init__(self, most: int, calls: Calls | None = None, turned_away: Callable[[], None] | None = None) -> None:
         """`most` calls at once, half of them one connection's.
@@ -160,7 +163,10 @@ class Guard:
         return self._room.use
 
     async def emptied(self, within: float) -> None:
-        """Wait until all calls have left, for `within` seconds at most: those that a stop cut off leave a moment later."""
+        """Wait until all calls have left, for `within` seconds at most.
+
+        Those that a stop cut off leave a moment later.
+        """
         if not self._room.empty:
             self._emptied = asyncio.Event()
             with suppress(TimeoutError):

@@ -1,4 +1,6 @@
-"""What may be wrong with a body that can't be read, in fixed words: a closed list, for whoever points an exporter at the gateway.
+"""What may be wrong with a body that can't be read, in fixed words.
+
+A closed list, for whoever points an exporter at the gateway.
 
 A hint says what OTLP asks for, never what came: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding.
 """

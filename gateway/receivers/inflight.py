@@ -1,4 +1,7 @@
-"""Calls in flight, each with what it goes by: those that what is in force by now doesn't let go on end after a grace."""
+"""Calls in flight, each with what it goes by.
+
+Those that what is in force by now doesn't let go on end after a grace.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ class InFlight(Generic[Terms]):
         self._over.discard(task)
 
     def review(self) -> None:
-        """Something else is in force: what it doesn't let go on ends after the grace, unless by then it is let again."""
+        """Something else is in force.
+
+        What it doesn't let go on ends after the grace, unless by then it is let again.
+        """
         if late := self._late(self._calls):
             loop = asyncio.get_running_loop()
             self._ends = {end for end in self._ends if not end.cancelled() and end.when() > loop.time()}

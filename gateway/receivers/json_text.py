@@ -163,7 +163,10 @@ class JsonText:
         return True
 
     def _wrong(self, hint: Hint) -> None:
-        """Something else is asked for than is here: what nests too deep is said to, whatever it is, and what is no JSON too."""
+        """Something else is asked for than is here.
+
+        What nests too deep is said to, whatever it is, and what is no JSON too.
+        """
         self.skip()
         raise Unlike(hint)
 

@@ -1,4 +1,7 @@
-"""JSON's values as protobuf writes them: https://protobuf.dev/programming-guides/json/, but for what OTLP has otherwise."""
+"""JSON's values as protobuf writes them.
+
+See https://protobuf.dev/programming-guides/json/, but for what OTLP has otherwise.
+"""
 
 from __future__ import annotations
 

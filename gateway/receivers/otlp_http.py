@@ -38,7 +38,10 @@ LIMITS: Final = Limits(connections=1024, idle=180.0, linger=2.0)
 """An exporter that sends once a minute keeps its connection."""
 
 EXPANSION: Final = 8
-"""How many times as large as it came a body in gzip is taken to be; telemetry is about that, and nothing is over a thousand times."""
+"""How many times as large as it came a body in gzip is taken to be.
+
+Telemetry is about that, and nothing is over a thousand times.
+"""
 
 Paths = Mapping[str, Signal | None]
 
@@ -130,7 +133,9 @@ class OtlpHttp:
     def __init__(
         self, given: LocalHttp, flows: CurrentFlows, intake: Intake, calls: int, seen: Calls | None = None
     ) -> None:
-        """`calls` at once, at most: one more, and the body that has been arriving longest is given up, or it is refused itself.
+        """`calls` at once, at most.
+
+        One more, and the body that has been arriving longest is given up, or it is refused itself.
 
         `seen` is told of each.
         """

@@ -85,7 +85,10 @@ def _check(flows: Flows, type: str, destinations: Sequence[str]) -> None:
 
 
 def _flow(flows: Flows, type: str, destination: str) -> Flow:
-    """A flow of a type to one destination, in the policy or not; some types can't have one: see `Compiler.plan` and `Compiler.subject`."""
+    """A flow of a type to one destination, in the policy or not.
+
+    Some types can't have one: see `Compiler.plan` and `Compiler.subject`.
+    """
     try:
         return flows.only(type, destination)
     except BadSetup:

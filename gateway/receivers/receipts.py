@@ -27,7 +27,10 @@ VERDICTS: Final[Mapping[FieldVerdict, receipt_pb2.Verdict.ValueType]] = {
 
 
 def brief(verdict: Verdict) -> receipt_pb2.Receipt:
-    """Return what a verdict itself tells: that an item was withheld, not why, and the fields whose values failed a rule."""
+    """Return what a verdict itself tells.
+
+    That an item was withheld, not why, and the fields whose values failed a rule.
+    """
     return _receipt(verdict, verdict.stripped if isinstance(verdict, Release) else ())
 
 

@@ -25,7 +25,10 @@ QUESTIONERS: Final = 8
 """Calls of reflection at once, at most."""
 
 REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
-"""The two names of one service: their messages are the same on the wire (https://github.com/grpc/proposal/blob/master/A15-promote-reflection.md)."""
+"""The two names of one service.
+
+Their messages are the same on the wire (https://github.com/grpc/proposal/blob/master/A15-promote-reflection.md).
+"""
 
 DETAILS: Final[tuple[FileDescriptor, ...]] = (error_details_pb2.DESCRIPTOR, status_pb2.DESCRIPTOR)
 """The files of what a status holds: a client reads `google.rpc.ErrorInfo` by them."""
@@ -67,7 +70,10 @@ async def _questions(requests: AsyncIterator[bytes]) -> AsyncIterator[ServerRefl
 
 
 class _Pools:
-    """The gateway's own files, then those of the contracts in force: one pool would not take another version of a file that both have."""
+    """The gateway's own files, then those of the contracts in force.
+
+    One pool would not take another version of a file that both have.
+    """
 
     def __init__(self, own: DescriptorPool, contracts: Contracts | None) -> None:
         self._own = own

@@ -1,4 +1,7 @@
-"""Who of the agents is connected to a hub, and who was refused: counted, and logged by the names of their certificates."""
+"""Who of the agents is connected to a hub, and who was refused.
+
+Counted, and logged by the names of their certificates.
+"""
 
 from __future__ import annotations
 

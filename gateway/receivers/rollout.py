@@ -1,4 +1,7 @@
-"""While policies are rolled out: which of a hub's refusals are final, and which may only mean that its policy is behind an agent's."""
+"""While policies are rolled out.
+
+Which of a hub's refusals are final, and which may only mean that its policy is behind an agent's.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from gateway.minimise.flows import Flows
 log = logging.getLogger(__name__)
 
 ROLL_OUT_NANOS: Final = 24 * 3600 * 1_000_000_000
-"""How long after its receipt an item waits, at its agent, for a policy that leads it on; then what the hub's own says is final."""
+"""How long after its receipt an item waits, at its agent, for a policy that leads it on.
+
+Then what the hub's own says is final.
+"""
 
 RETRY_AFTER_SECONDS: Final = 5.0
 """When an agent may send again what the hub's policy doesn't lead on yet."""

@@ -1,7 +1,9 @@
-"""Places for the calls of one server: how many in all, how many for one caller, and who makes way when all are taken.
+"""Places for the calls of one server.
 
-A call that has sent its message keeps its place until it has ended. One that keeps the gateway waiting for a message doesn't: when a
-newcomer needs a place, the caller with the most calls gives up the one that has waited longest.
+How many in all, how many for one caller, and who makes way when all are taken.
+
+A call that has sent its message keeps its place until it has ended. One that keeps the gateway waiting for a message
+doesn't: when a newcomer needs a place, the caller with the most calls gives up the one that has waited longest.
 """
 
 from __future__ import annotations
@@ -66,7 +68,10 @@ class Room:
         return bool(self._waiting)
 
     def enter(self, caller: str) -> bool:
-        """Take a place for one more call; False if its caller has its share, or all are taken by calls that wait for nobody."""
+        """Take a place for one more call.
+
+        False if its caller has its share, or all are taken by calls that wait for nobody.
+        """
         if self._taken.get(caller, 0) >= self._share and not caller.startswith(UNIX):
             return False
         if self._free == 0 and not self._made_way():
@@ -95,7 +100,10 @@ class Room:
         self._waiting.pop(place, None)
 
     def end(self, place: Place) -> None:
-        """End a call that waits for its caller, and give its place back now: how long its caller takes to hear of it is the caller's."""
+        """End a call that waits for its caller, and give its place back now.
+
+        How long its caller takes to hear of it is the caller's.
+        """
         self.resume(place)
         self.leave(place)
         place.end()

@@ -65,4 +65,7 @@ def _line(check: Check) -> str:
     since = rfc3339.written(check.since)
     matters = "" if check.needed or check.ok else " (ready all the same)"
     detail = " ".join(check.detail.split())
-    return f"[{'+' if check.ok else '-'}]{check.name} {check.cause or 'ok'} since {since}{matters}{detail and ': '}{detail}"
+    return (
+        f"[{'+' if check.ok else '-'}]{check.name} {check.cause or 'ok'} since "
+        f"{since}{matters}{detail and ': '}{detail}"
+    )

@@ -1,4 +1,7 @@
-"""How Prometheus reads what is counted: numbers through OpenTelemetry's instruments, histograms beside them in the same registry."""
+"""How Prometheus reads what is counted.
+
+Numbers through OpenTelemetry's instruments, histograms beside them in the same registry.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ class Telemetry(Counts):
             create(f"{PREFIX}{metric.name}", [tally.observe], description=metric.about)
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """All metrics, and their content type: OpenMetrics where an `Accept` field asks for that, else Prometheus's text, 0.0.4."""
+        """All metrics, and their content type.
+
+        OpenMetrics where an `Accept` field asks for that, else Prometheus's text, 0.0.4.
+        """
         self.look()
         if is_openmetrics(accept):
             text: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]

@@ -1,4 +1,7 @@
-"""What happens again and again, said once a while: a log line must not be as frequent as what a caller or a peer can bring about."""
+"""What happens again and again, said once a while.
+
+A log line must not be as frequent as what a caller or a peer can bring about.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ class Repeats:
         self._seen: OrderedDict[Hashable, list[float]] = OrderedDict()
 
     def count(self, key: Hashable) -> int:
-        """Return how often it has happened since it was last said, this time included; 0 if it isn't time to say it yet."""
+        """Return how often it has happened since it was last said, this time included.
+
+        0 if it isn't time to say it yet.
+        """
         now = self._clock()
         until_and_times = self._seen.get(key)
         if until_and_times is not None and now < until_and_times[0]:

@@ -25,7 +25,8 @@ class Kind(StrEnum):
 
 LABELS: Final[Mapping[str, str]] = {
     "category": "a `DataCategory` without its prefix; `UNSPECIFIED` where the classification says nothing",
-    "cause": "of a stripped field, `plan`: the plan has no such field, or no such attribute; `value`: the value failed its rule."
+    "cause": "of a stripped field, `plan`: the plan has no such field, or no such attribute; `value`: the value "
+    "failed its rule."
     " Of what failed, see the metric",
     "certificate": "`own`: the gateway's, with its chain; `ca`: those of whom it trusts",
     "code": "a gRPC code; over HTTP, the one that the answer stands for",
@@ -63,10 +64,13 @@ RESOURCES: Final[Mapping[str, str]] = {
     "offload_costly": "pieces of work that wait for their thread, likewise",
     "offload_laborious": "pieces of work that took long and wait to begin again in a thread of their own, likewise",
     "outbound_calls": "calls on `outbound`",
-    "outbox": "what the outbox keeps, waiting and dead letters, against `outbox.max_bytes`: callers are told to come back beyond it",
+    "outbox": "what the outbox keeps, waiting and dead letters, against `outbox.max_bytes`: callers are told to come "
+    "back beyond it",
     "outbox_unwritten": "what callers wait to have written to the outbox; more are told to come back",
-    "request_ids": "request IDs that are known again; beyond the limit, the older half is forgotten before `outbox.remember` is over",
-    "subject_hashes": "identifiers and addresses whose keyed hashes are remembered; what was used least recently makes room",
+    "request_ids": "request IDs that are known again; beyond the limit, the older half is forgotten before "
+    "`outbox.remember` is over",
+    "subject_hashes": "identifiers and addresses whose keyed hashes are remembered; what was used least recently "
+    "makes room",
     "volume": "the state folder's volume, against its size without `outbox.margin`: nothing more is stored beyond it",
 }
 """What is bounded, and what happens at the bound. Those that are measured in bytes are in `IN_BYTES`."""
@@ -123,7 +127,8 @@ FIELDS_STRIPPED: Final = Metric(
     "fields_stripped",
     Kind.COUNTER,
     ("destination", "category", "cause"),
-    "Fields of released items that did not leave. Fields of cause plan, but for attributes, are counted in the first 1,024 items"
+    "Fields of released items that did not leave. Fields of cause plan, but for attributes, are counted in the first "
+    "1,024 items"
     " of a type at a destination, then in one item of 32, as 32",
 )
 FIELDS_MASKED: Final = Metric(
@@ -133,13 +138,15 @@ FIELDS_REPORTED: Final = Metric(
     "fields_reported",
     Kind.COUNTER,
     ("destination", "category", "reason"),
-    "Fields of released items that left as they came though something shows in them, or they can't be judged (UNREADABLE)",
+    "Fields of released items that left as they came though something shows in them, or they can't be judged "
+    "(UNREADABLE)",
 )
 DELIVERIES: Final = Metric(
     "deliveries",
     Kind.COUNTER,
     ("destination", "outcome"),
-    "Releases handed to an exporter; outcome is delivered, retry (not now: it is sent again) or rejected (it is a dead letter now)",
+    "Releases handed to an exporter; outcome is delivered, retry (not now: it is sent again) or rejected (it is a "
+    "dead letter now)",
 )
 DELIVERY_DURATION: Final = Metric(
     "delivery_duration_seconds", Kind.HISTOGRAM, ("destination",), "How long an exporter took for one batch", "seconds"
@@ -171,7 +178,8 @@ PURGED: Final = Metric(
     "purged",
     Kind.COUNTER,
     ("destination", "reason"),
-    "Stored releases that were deleted undelivered: by the policy or the facts of the moment they may not leave any more,"
+    "Stored releases that were deleted undelivered: by the policy or the facts of the moment they may not leave any "
+    "more,"
     " or their retention is over; reason is PURGED where an operator said so, of dead letters too",
 )
 RECIPIENT_FAILING: Final = Metric(
@@ -187,14 +195,16 @@ PROXY_CALLS: Final = Metric(
     "proxy_calls",
     Kind.COUNTER,
     ("listener", "route", "destination", "code", "reason", "mode"),
-    "Calls between services that have ended; route and destination are empty where no route carried the call. Reason is what the gateway"
+    "Calls between services that have ended; route and destination are empty where no route carried the call. Reason "
+    "is what the gateway"
     " ended it for, or an `UPSTREAM_…` of the operator's page; empty where it passed, or another ended it",
 )
 UPSTREAM_FAILURES: Final = Metric(
     "upstream_failures",
     Kind.COUNTER,
     ("listener", "route", "cause"),
-    "Calls between services that had no answer, by what gRPC found: cause is one of the `UPSTREAM_…` of the operator's page."
+    "Calls between services that had no answer, by what gRPC found: cause is one of the `UPSTREAM_…` of the "
+    "operator's page."
     " A status that an upstream sent isn't counted",
 )
 HUB_UP: Final = Metric("hub_up", Kind.GAUGE, (), "Of an agent: 1 while its hub takes what it is handed")
@@ -227,7 +237,8 @@ STRAY_ERRORS: Final = Metric(
     "stray_errors",
     Kind.COUNTER,
     ("source",),
-    "Errors that nobody caught: of a task, a thread, an object's end (unraisable), or a call in gRPC's core whose caller has gone (grpc)",
+    "Errors that nobody caught: of a task, a thread, an object's end (unraisable), or a call in gRPC's core whose "
+    "caller has gone (grpc)",
 )
 PROXY_FIELDS_STRIPPED: Final = Metric(
     "proxy_fields_stripped", Kind.COUNTER, (), "Fields and metadata keys stripped from calls between services"
@@ -329,7 +340,10 @@ PROCESS_METRICS: Final = (
     Metric("objects_uncollectable", Kind.COUNTER, ("generation",), "Uncollectable objects found during GC", "", _GC),
     Metric("collections", Kind.COUNTER, ("generation",), "Number of times this generation was collected", "", _GC),
 )
-"""Those of the process, which prometheus_client measures, under the names that it gives them everywhere; the former on Linux alone."""
+"""Those of the process, which prometheus_client measures, under the names that it gives them everywhere.
+
+The former on Linux alone.
+"""
 
 BUCKETS: Final = (
     5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0

@@ -23,7 +23,10 @@ class Tally(dict[Key, int]):
     """A number for each key. What isn't there counts as 0; what has come stays."""
 
     def __init__(self, metric: Metric, *values: Iterable[str]) -> None:
-        """All combinations of `values` are there from the start, as 0; without any, only what is counted comes to be."""
+        """All combinations of `values` are there from the start, as 0.
+
+        Without any, only what is counted comes to be.
+        """
         super().__init__(dict.fromkeys(product(*values), 0) if values or not metric.labels else {})
         self.metric = metric
 

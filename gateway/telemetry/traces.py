@@ -1,4 +1,7 @@
-"""The gateway's own traces: a span for each call that a sampler takes, sent the way of anybody's spans, through the flow `otlp/traces`."""
+"""The gateway's own traces.
+
+A span for each call that a sampler takes, sent the way of anybody's spans, through the flow `otlp/traces`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""YAML in, frozen structs out; every error names the file, the line and the key, and repeats no value, since a value may be a secret.
+"""YAML in, frozen structs out.
 
-`nodes.py` reads text, `structs.py` holds it against types, `origin.py` tells what doesn't fit and where. What values mean together is
-for those who asked for the structs.
+Every error names the file, the line and the key, and repeats no value, since a value may be a secret.
+
+`nodes.py` reads text, `structs.py` holds it against types, `origin.py` tells what doesn't fit and where. What values
+mean together is for those who asked for the structs.
 """
 
 from __future__ import annotations

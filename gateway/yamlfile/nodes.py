@@ -123,7 +123,10 @@ def compose(text: str, name: str, error: type[BadSetup]) -> Node:
 
 
 def _problem(failure: yaml.MarkedYAMLError) -> str:
-    """What is wrong, in PyYAML's words without what they quote of the document: only its token names and punctuation stay."""
+    """What is wrong, in PyYAML's words without what they quote of the document.
+
+    Only its token names and punctuation stay.
+    """
     if isinstance(failure, _Unwanted):
         return str(failure.problem)
     if isinstance(failure, yaml.composer.ComposerError):

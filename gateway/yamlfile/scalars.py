@@ -61,7 +61,10 @@ def unlisted(name: str, known: Iterable[str], where: str = "") -> str:
     if len(names) == 1:
         return f"must be {names[0]}"
     if where and len(names) > MAX_NAMES_TOLD:
-        return f"must be one of the {len(names)} names in {where}; the nearest are {', '.join(_nearest(name, names, MAX_NEAREST, 0.0))}"
+        return (
+            f"must be one of the {len(names)} names in {where}; the nearest are "
+            f"{', '.join(_nearest(name, names, MAX_NEAREST, 0.0))}"
+        )
     return f"must be one of {', '.join(names)}{guess(name, names)}"
 
 

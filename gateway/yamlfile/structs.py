@@ -121,7 +121,10 @@ class _Reader:
         )
 
     def _union(self, options: tuple[Any, ...], node: Node, keys: Keys) -> Any:
-        """None by null; one of several structs by its tag; one struct for a mapping; a tuple for a list; what is neither for all else."""
+        """None by null; one of several structs by its tag.
+
+        One struct for a mapping; a tuple for a list; what is neither for all else.
+        """
         if node.value is None and types.NoneType in options:
             return None
         structs = [option for option in options if isinstance(option, type) and issubclass(option, msgspec.Struct)]

@@ -1,4 +1,6 @@
-"""Programs of bare grpc.aio, started as such so that nothing of the gateway is loaded: an upstream, a sink, a pass-through, a handler.
+"""Programs of bare grpc.aio, started as such so that nothing of the gateway is loaded.
+
+An upstream, a sink, a pass-through, a handler.
 
 Each listens on the address that is its last argument.
 """
@@ -25,7 +27,10 @@ ANSWERS: Final = "/bench.v1.Upstream/Answers"
 """Where the upstream is told what to answer from now on, in turn: `packed()` messages."""
 
 COUNT: Final = "/bench.v1.Sink/Count"
-"""Where the sink tells how many records have come, once there are as many as is asked for: both eight bytes, big-endian."""
+"""Where the sink tells how many records have come, once there are as many as is asked for.
+
+Both eight bytes, big-endian.
+"""
 
 Unary = Callable[[bytes, Any], Awaitable[bytes]]
 

@@ -31,7 +31,10 @@ ANSWER: Final = "bench.v1.GetMemberResponse"
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """One of the two messages of the call: its bytes, the paths of what is stripped of it, and the bytes that are left."""
+    """One of the two messages of the call.
+
+    Its bytes, the paths of what is stripped of it, and the bytes that are left.
+    """
 
     raw: bytes
     stripped: tuple[str, ...]

@@ -45,7 +45,8 @@ HOP: Final = Layout(
         for name in PROXIES
         for values in BOTH
     ),
-    no_aim="fresh values are judged for the first time, the log's volume sets its own pace, and Envoy is there to compare",
+    no_aim="fresh values are judged for the first time, the log's volume sets its own pace, and Envoy is there to "
+    "compare",
 )
 
 LATENCY: Final = Layout(

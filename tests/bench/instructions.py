@@ -1,4 +1,6 @@
-"""Instructions of the processor: a figure almost without noise, by perf where the machine counts them, else by callgrind.
+"""Instructions of the processor.
+
+A figure almost without noise, by perf where the machine counts them, else by callgrind.
 
 Only what a process does between two moments is counted, not its start.
 """

@@ -1,4 +1,6 @@
-"""The OpenTelemetry Collector with its redaction processor, built by its own builder where Go is; `collector/` says of what.
+"""The OpenTelemetry Collector with its redaction processor, built by its own builder where Go is.
+
+`collector/` says of what.
 
 https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/processor/redactionprocessor
 """

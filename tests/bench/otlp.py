@@ -1,4 +1,6 @@
-"""OTLP end to end: received over gRPC, minimised, sent on to a sink that counts, all uncompressed; CPU time of the process in the middle.
+"""OTLP end to end: received over gRPC, minimised, sent on to a sink that counts, all uncompressed.
+
+CPU time of the process in the middle.
 
 The gateway runs as users start it, beside a forwarder that decides nothing and the Collector that redacts.
 """
@@ -42,7 +44,8 @@ def layout(kind: Kind) -> Layout:
     servers = (FORWARDER, GATEWAY, ACKNOWLEDGED, STORED)
     return Layout(
         f"otlp-{name}",
-        f"OTLP batches of {RECORDS} {NOUNS[name]} with 10 attributes, {AT_ONCE} at once, to a sink; CPU of the process in the middle",
+        f"OTLP batches of {RECORDS} {NOUNS[name]} with 10 attributes, {AT_ONCE} at once, to a sink; CPU of the "
+        "process in the middle",
         "a record",
         (
             *(Case(name, values, "" if name == FORWARDER else FORWARDER) for name in servers for values in ALL),

@@ -1,4 +1,7 @@
-"""OTLP batches by themselves, in this process: taken apart, decided on and put together, against parsing and serialising them."""
+"""OTLP batches by themselves, in this process.
+
+Taken apart, decided on and put together, against parsing and serialising them.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ def layout(kind: Kind) -> Layout:
             Case(MINIMISED, MIXED, PLAIN, aim=4.0),
             Case(MINIMISED, FRESH, PLAIN),
         ),
-        no_aim="what isn't decided on is part of other rows, and fresh values are judged for the first time, whatever that takes",
+        no_aim="what isn't decided on is part of other rows, and fresh values are judged for the first time, whatever "
+        "that takes",
     )
 
 

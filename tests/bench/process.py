@@ -121,7 +121,10 @@ def _listening(address: str, process: subprocess.Popen[bytes], seconds: float) -
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for one run, in the build folder, which git ignores: where temporary files are kept in memory, fsync would cost nothing."""
+    """A folder for one run, in the build folder, which git ignores.
+
+    Where temporary files are kept in memory, fsync would cost nothing.
+    """
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILD, ignore_cleanup_errors=True) as folder:
         yield Path(folder)

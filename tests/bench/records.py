@@ -1,4 +1,7 @@
-"""What the OTLP bench sends: 512 log records or spans a request, 10 attributes each, their resource of 8; and what is to be left."""
+"""What the OTLP bench sends: 512 log records or spans a request, 10 attributes each, their resource of 8.
+
+And what is to be left.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,10 @@ import pytest
 
 from tests.bench.instructions import Counter, counter
 
-LOOPS: Final = "import sys\nprint(flush=True)\nfor line in sys.stdin:\n    for _ in range(int(line)): pass\n    print(flush=True)\n"
+LOOPS: Final = (
+    "import sys\nprint(flush=True)\nfor line in sys.stdin:\n    for _ in range(int(line)): pass\n    "
+    "print(flush=True)\n"
+)
 
 
 def test_twice_the_work_is_about_twice_the_instructions() -> None:

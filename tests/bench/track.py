@@ -35,14 +35,16 @@ def layout(size: int) -> Layout:
     """The table of calls of so many events."""
     return Layout(
         f"track-{size}",
-        f"`TrackEvents`, {'one event' if size == 1 else f'{size} events'} a call, {AT_ONCE} calls at once; CPU of the server's process",
+        f"`TrackEvents`, {'one event' if size == 1 else f'{size} events'} a call, {AT_ONCE} calls at once; CPU of the "
+        "server's process",
         "an event",
         (
             *(Case(BARE, values) for values in BOTH),
             *(Case(NULL, values, BARE, aim=1.25 if (size, values) == (1, SEEN) else None) for values in BOTH),
             *(Case(STORING, values, BARE) for values in BOTH),
         ),
-        no_aim="fresh values are judged for the first time, batches are dominated by that, and storing costs what the volume costs",
+        no_aim="fresh values are judged for the first time, batches are dominated by that, and storing costs what the "
+        "volume costs",
     )
 
 

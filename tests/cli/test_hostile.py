@@ -1,4 +1,7 @@
-"""Files that are made to run, hang or explode, given to each command: one line that names the file, the right exit code, nothing left."""
+"""Files that are made to run, hang or explode, given to each command.
+
+One line that names the file, the right exit code, nothing left.
+"""
 
 from __future__ import annotations
 

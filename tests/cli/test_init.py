@@ -32,7 +32,8 @@ from tests.running import Process, call, connected
 
 ALL_KINDS: Final = (
     "message A { double d = 1; float f = 2; bytes b = 3; int64 i = 4; E e = 5; google.protobuf.Timestamp at = 6;"
-    " google.protobuf.Struct s = 7; google.protobuf.StringValue w = 8; google.protobuf.Any any = 9; oneof o { string x = 10; }"
+    " google.protobuf.Struct s = 7; google.protobuf.StringValue w = 8; google.protobuf.Any any = 9; oneof o { string "
+    "x = 10; }"
     " repeated string many = 11; map<int32, string> m = 12; } enum E { NONE = 0; }"
 )
 BODIES: Final[dict[str, tuple[str, list[str], list[str]]]] = {

@@ -1,4 +1,7 @@
-"""`outbox` and `deadletters` on the outbox of a gateway that isn't running; that one may run is `tests/delivery/test_stock.py`'s."""
+"""`outbox` and `deadletters` on the outbox of a gateway that isn't running.
+
+That one may run is `tests/delivery/test_stock.py`'s.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ def stored(number: int, destination: str) -> Parcel:
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where twelve items were stored, ten for analytics and two for the CRM; of the former two are dead and one is put off."""
+    """Where twelve items were stored, ten for analytics and two for the CRM.
+
+    Of the former two are dead and one is put off.
+    """
     monkeypatch.chdir(tmp_path)
     asyncio.run(_fill(tmp_path / ".privacy-gateway" / "outbox.db"))
     return tmp_path

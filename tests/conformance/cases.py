@@ -1,7 +1,9 @@
-"""The interop cases as grpcio's client plays them: https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md#client.
+"""The interop cases as grpcio's client plays them.
 
-Each takes a channel and fails where the answer isn't what the description asks for. Whether a message came compressed, which the
-`server_compressed` ones ask for too, grpcio doesn't show a client: of those, the sizes are looked at.
+See https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md#client.
+
+Each takes a channel and fails where the answer isn't what the description asks for. Whether a message came compressed,
+which the `server_compressed` ones ask for too, grpcio doesn't show a client: of those, the sizes are looked at.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The interop client and server of grpc-go, built from their module at a pinned version: https://pkg.go.dev/google.golang.org/grpc/interop."""
+"""The interop client and server of grpc-go, built from their module at a pinned version.
+
+See https://pkg.go.dev/google.golang.org/grpc/interop.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def reserved() -> Iterator[int]:
-    """A port of loopback that nobody is given meanwhile: bound, but not listened on, so that a server may still take it (socket(7))."""
+    """A port of loopback that nobody is given meanwhile.
+
+    Bound, but not listened on, so that a server may still take it (socket(7)).
+    """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", 0))

@@ -1,4 +1,7 @@
-"""Contracts that were compiled with another version of the gateway's own files: they load if nothing is contradicted, and keep no more."""
+"""Contracts that were compiled with another version of the gateway's own files.
+
+They load if nothing is contradicted, and keep no more.
+"""
 
 from __future__ import annotations
 
@@ -146,8 +149,8 @@ def test_another_version_that_contradicts_is_an_error_that_says_in_what(row: str
     with pytest.raises(BadContract) as caught:
         loaded(tmp_path, theirs)
     assert (
-        f"contradicts the one in the gateway itself: {text if text.startswith('package') else 'kannelle.privacy.v1.' + text}"
-        in str(caught.value)
+        "contradicts the one in the gateway itself: "
+        f"{text if text.startswith('package') else 'kannelle.privacy.v1.' + text}" in str(caught.value)
     )
 
 
@@ -177,7 +180,8 @@ USER: Final = "DATA_CATEGORY_USER_ID"
 FIELDS: Final[dict[str, str]] = {
     "a further rule": f"string a = 1 [{F} = {{category: {USER}, hashed: true}}];",
     "another category": f"string a = 1 [{F}.category = DATA_CATEGORY_BIOMETRY];",
-    "another category of keys": f"map<string, string> a = 1 [{F} = {{category: {USER}, map_key: DATA_CATEGORY_BIOMETRY}}];",
+    "another category of keys": f"map<string, string> a = 1 [{F} = {{category: {USER}, map_key: "
+    f"DATA_CATEGORY_BIOMETRY}}];",
     "another option": f'string a = 1 [{F}.category = {USER}, (kannelle.privacy.v1.kept) = "a month"];',
     "another option alone, of a message": '  N a = 1 [(kannelle.privacy.v1.kept) = "a month"];',
     "another category of a message": f"N a = 1 [{F}.category = DATA_CATEGORY_BIOMETRY];",

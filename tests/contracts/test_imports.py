@@ -1,4 +1,7 @@
-"""What protos import: of other folders, of descriptor sets, of installed packages; and what is said of what isn't there."""
+"""What protos import: of other folders, of descriptor sets, of installed packages.
+
+And what is said of what isn't there.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,8 @@ MODULES: Final = {
     "other/old.proto": "other/old_pb2.py",
 }
 CALLS: Final = {
-    "protovalidate/_gen/buf/validate/validate_pb.py": "_DESC = file_desc(\n    {raw!r},\n    [descriptor_pb.desc()],\n)\n",
+    "protovalidate/_gen/buf/validate/validate_pb.py": "_DESC = file_desc(\n    {raw!r},\n    "
+    "[descriptor_pb.desc()],\n)\n",
     "protoc_gen_openapiv2/options/annotations_pb2.py": "DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile({raw!r})\n",
     "other/old_pb2.py": "DESCRIPTOR = _descriptor.FileDescriptor(name='x', serialized_pb={raw!r})\n",
 }
@@ -115,7 +119,10 @@ def test_a_folder_may_import_from_another_folder_and_from_a_descriptor_set(tmp_p
     file = FileDescriptorProto(name="sets/x.proto", package="sets", syntax="proto3")
     file.message_type.add(name="X")
     (tmp_path / "x.binpb").write_bytes(FileDescriptorSet(file=[file]).SerializeToString())
-    body = f'{SYNTAX}import "shared/money.proto";\nimport public "sets/x.proto";\nmessage A {{ Money m = 1; sets.X x = 2; }}'
+    body = (
+        f'{SYNTAX}import "shared/money.proto";\nimport public "sets/x.proto";\nmessage A {{ Money m = 1; sets.X x = '
+        f"2; }}"
+    )
     own = folder(tmp_path / "own", a=body)
     for paths in ([own, shared, tmp_path / "x.binpb"], [tmp_path / "x.binpb", shared, own]):
         assert {"t.A", "t.Money", "sets.X"} <= set(load(paths).messages)
@@ -135,7 +142,8 @@ MISSING: Final = [
     ),
     (
         "our/common.proto",
-        "our/common.proto: name the folder that it is in among the contracts too, or give a descriptor set, which `buf build",
+        "our/common.proto: name the folder that it is in among the contracts too, or give a descriptor set, which "
+        "`buf build",
     ),
 ]
 
@@ -154,7 +162,8 @@ def test_what_is_not_found_is_named_with_how_to_provide_it(name: str, text: str,
         ("import 'a/b-c.proto' ;import weak\n\"d.proto\";", ["a/b-c.proto", "d.proto"]),
         ('// import "x.proto";', ["x.proto"]),
         (
-            'import "../x.proto"; import "/etc/x.proto"; import "a/../x.proto"; import "a\\n.proto"; import "--x=y.proto";',
+            'import "../x.proto"; import "/etc/x.proto"; import "a/../x.proto"; import "a\\n.proto"; import '
+            '"--x=y.proto";',
             [],
         ),
         ('message import_ { string import = 1; } "a.proto";', []),

@@ -1,4 +1,7 @@
-"""Folders of others' `.proto` files: no name is an option, nothing outside is read, nothing hangs, nothing is left behind."""
+"""Folders of others' `.proto` files.
+
+No name is an option, nothing outside is read, nothing hangs, nothing is left behind.
+"""
 
 from __future__ import annotations
 

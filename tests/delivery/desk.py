@@ -1,4 +1,7 @@
-"""A desk for tests of deliveries: a real outbox on a volume, decisions and times that a test sets, and a recipient to watch."""
+"""A desk for tests of deliveries.
+
+A real outbox on a volume, decisions and times that a test sets, and a recipient to watch.
+"""
 
 from __future__ import annotations
 

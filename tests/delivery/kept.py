@@ -77,7 +77,10 @@ async def until(check: Callable[[], bool]) -> None:
 
 
 def on_a_volume(case: Callable[[Path], None], folder: Path, *mount: str) -> None:
-    """Run a case in a process that has a volume of its own at the folder, which goes with it; skip where none can be mounted."""
+    """Run a case in a process that has a volume of its own at the folder, which goes with it.
+
+    Skip where none can be mounted.
+    """
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("needs root on Linux, to mount a volume")
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,7 @@
-"""How full an outbox says it is, and what operators did to it meanwhile: what a metric shows must add up to what a caller is refused by."""
+"""How full an outbox says it is, and what operators did to it meanwhile.
+
+What a metric shows must add up to what a caller is refused by.
+"""
 
 from __future__ import annotations
 

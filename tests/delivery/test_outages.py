@@ -1,4 +1,7 @@
-"""A recipient that is away for longer than its data may be kept, and a clock that is set: what becomes of what waits."""
+"""A recipient that is away for longer than its data may be kept, and a clock that is set.
+
+What becomes of what waits.
+"""
 
 from __future__ import annotations
 

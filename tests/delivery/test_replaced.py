@@ -1,4 +1,7 @@
-"""Exporters and decisions change at one moment: what leaves by the old ones has left before, and nobody is disturbed in vain."""
+"""Exporters and decisions change at one moment.
+
+What leaves by the old ones has left before, and nobody is disturbed in vain.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The outbox as its protocol promises it: what is accepted can be leased, until it is settled, buried, erased or too old."""
+"""The outbox as its protocol promises it.
+
+What is accepted can be leased, until it is settled, buried, erased or too old.
+"""
 
 from __future__ import annotations
 

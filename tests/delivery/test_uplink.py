@@ -360,7 +360,10 @@ HALF: Final = LARGEST // 2
 
 
 def item(text: str, size: int, *, received_ns: int = NOW) -> list[Parcel]:
-    """The releases of an item that has four destinations, of so many bytes together: none is larger than an item may be."""
+    """The releases of an item that has four destinations, of so many bytes together.
+
+    None is larger than an item may be.
+    """
     return [parcel(f"{text} {number}", payload=bytes(size // 4), received_ns=received_ns) for number in range(4)]
 
 

@@ -1,4 +1,7 @@
-"""What a few detectors alone find in a text, so that a test of one kind says nothing of the others; and what is surely technical in it."""
+"""What a few detectors alone find in a text, so that a test of one kind says nothing of the others.
+
+And what is surely technical in it.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,10 @@ KINDS: Final = (
 """The kinds of numbers that phonenumbers takes for valid."""
 
 MOBILE_CODES: Final = (32, 33, 49, 353)
-"""The codes of countries whose mobile numbers are told from others: without its 0, a number there is one only if it is a mobile's."""
+"""The codes of countries whose mobile numbers are told from others.
+
+Without its 0, a number there is one only if it is a mobile's.
+"""
 
 
 def collect() -> Mapping[str, Mapping[str, Any]]:
@@ -31,7 +34,9 @@ def collect() -> Mapping[str, Mapping[str, Any]]:
 
 
 def _plan(code: int) -> Mapping[str, Any]:
-    """A code's regions; its national numbers: what all match, what those of any kind do, how long they can be, what is dialled before them.
+    """A code's regions; its national numbers.
+
+    What all match, what those of any kind do, how long they can be, what is dialled before them.
 
     How long they can be is for the code's main region to say, as in the library.
     """

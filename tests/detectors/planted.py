@@ -1,4 +1,7 @@
-"""Personal values as they are planted in texts: valid ones of each kind, and the ways in which they are glued to what is around them."""
+"""Personal values as they are planted in texts.
+
+Valid ones of each kind, and the ways in which they are glued to what is around them.
+"""
 
 from __future__ import annotations
 

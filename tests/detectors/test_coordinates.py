@@ -1,4 +1,7 @@
-"""Coordinates: found whatever is between latitude and longitude and touches them; prices, versions, shares and times stay."""
+"""Coordinates: found whatever is between latitude and longitude and touches them.
+
+Prices, versions, shares and times stay.
+"""
 
 from __future__ import annotations
 

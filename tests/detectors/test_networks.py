@@ -1,4 +1,7 @@
-"""IP and MAC addresses: found whatever touches them and whatever stands between their numbers; versions, times and names stay."""
+"""IP and MAC addresses: found whatever touches them and whatever stands between their numbers.
+
+Versions, times and names stay.
+"""
 
 from __future__ import annotations
 

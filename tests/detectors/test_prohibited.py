@@ -278,7 +278,10 @@ KEYS = [f"service.{hashlib.sha1(str(index).encode()).hexdigest()}" for index in 
     ids=["hashes", "digits", "capitals", "heads", "harmless", "almost"],
 )
 def test_a_name_costs_about_what_it_costs_to_read_it(names: list[str]) -> None:
-    """Fifteen times the reference is about a second a megabyte; holding each phrase against each place costs hundreds of times."""
+    """Fifteen times the reference is about a second a megabyte.
+
+    Holding each phrase against each place costs hundreds of times.
+    """
     assert cost(names) < 15 * reference(names)
 
 

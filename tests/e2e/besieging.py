@@ -1,4 +1,6 @@
-"""A hostile client as a program: connections that send the worst that the limits let through, one after another, until their time is up.
+"""A hostile client as a program.
+
+Connections that send the worst that the limits let through, one after another, until their time is up.
 
 `python -m tests.e2e.besieging GRPC_PORT HTTP_PORT CONNECTIONS SECONDS`. It only ever talks to loopback.
 """

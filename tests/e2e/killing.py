@@ -1,4 +1,7 @@
-"""What a kill test needs: clients that send until each event is acknowledged, and a vendor in a thread that fails as it likes."""
+"""What a kill test needs.
+
+Clients that send until each event is acknowledged, and a vendor in a thread that fails as it likes.
+"""
 
 from __future__ import annotations
 

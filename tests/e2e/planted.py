@@ -37,7 +37,10 @@ NUMBERS: Final = (int(DIGITS), 33_000_000_000 + int(DIGITS))
 
 
 def forms(mark: str) -> Iterator[bytes]:
-    """How a text may look in a log: plain, as repr and JSON write it, percent-encoded, hexadecimal, base64 wherever it starts."""
+    """How a text may look in a log.
+
+    Plain, as repr and JSON write it, percent-encoded, hexadecimal, base64 wherever it starts.
+    """
     raw = mark.encode()
     yield from (
         raw,

@@ -59,7 +59,10 @@ class Caller:
 
 
 def slow(gateway: Process) -> float:
-    """Seconds that all but the slowest tenth of a well-behaved caller's exports take: on a busy machine a few take long for nothing."""
+    """Seconds that all but the slowest tenth of a well-behaved caller's exports take.
+
+    On a busy machine a few take long for nothing.
+    """
     caller, took = Caller(gateway), []
     for _ in range(CALLS):
         begun = time.perf_counter()

@@ -1,4 +1,7 @@
-"""Messages of every depth through a running gateway: by `EmitService` and the outbox, through the proxy both ways, and by `minimise`."""
+"""Messages of every depth through a running gateway.
+
+By `EmitService` and the outbox, through the proxy both ways, and by `minimise`.
+"""
 
 from __future__ import annotations
 

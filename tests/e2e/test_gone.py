@@ -1,4 +1,7 @@
-"""What went is in no file of the state folder while the gateway runs: users are planted, purged and delivered, and looked for in bytes."""
+"""What went is in no file of the state folder while the gateway runs.
+
+Users are planted, purged and delivered, and looked for in bytes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What nobody should send as an attribute or a body, in every slot that takes one: stripped or refused, and the gateway goes on."""
+"""What nobody should send as an attribute or a body, in every slot that takes one.
+
+Stripped or refused, and the gateway goes on.
+"""
 
 from __future__ import annotations
 

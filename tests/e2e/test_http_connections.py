@@ -1,4 +1,7 @@
-"""Thousands of connections to the process that users run: held to the documented bounds, while whoever asks is answered."""
+"""Thousands of connections to the process that users run.
+
+Held to the documented bounds, while whoever asks is answered.
+"""
 
 from __future__ import annotations
 

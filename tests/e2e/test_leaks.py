@@ -113,7 +113,10 @@ def say(
 
 
 def told(path: str, call: Any) -> bytes:
-    """Everything that a call tells: its answer, without the item that a preview is asked for, its status and its metadata."""
+    """Everything that a call tells.
+
+    Its answer, without the item that a preview is asked for, its status and its metadata.
+    """
     said: list[Any] = [
         call.code(),
         call.details(),

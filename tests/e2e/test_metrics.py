@@ -1,4 +1,7 @@
-"""What Prometheus reads of a running gateway: both formats, all that is bounded, what operators do, the alerts of their page."""
+"""What Prometheus reads of a running gateway.
+
+Both formats, all that is bounded, what operators do, the alerts of their page.
+"""
 
 from __future__ import annotations
 
@@ -208,7 +211,10 @@ def fate(method: Any, message: bytes) -> None:
 
 
 def recipes() -> Iterator[str]:
-    """The queries of the operator's page: what stands in its column of alerts, and whatever else names a metric and computes."""
+    """The queries of the operator's page.
+
+    What stands in its column of alerts, and whatever else names a metric and computes.
+    """
     page = (ROOT / "docs" / "operator.md").read_text()
     for row in re.findall(r"(?m)^\| (`.*?) \| ", page.partition("What to alert on")[2].partition("\n\n**")[0]):
         yield from (

@@ -1,4 +1,7 @@
-"""Nothing that a caller sends, nor when it hangs up, makes the process print a traceback: errors are counted, and said by their type."""
+"""Nothing that a caller sends, nor when it hangs up, makes the process print a traceback.
+
+Errors are counted, and said by their type.
+"""
 
 from __future__ import annotations
 

@@ -357,7 +357,10 @@ def test_signals_while_it_starts_do_not_end_it() -> None:
 
 def test_what_ignores_signals_is_loaded_before_anything_that_takes_long() -> None:
     heavy = {"click", "msgspec", "google.protobuf", "grpc", "yaml", "asyncio", "importlib.metadata", "logging"}
-    code = f"import sys; loaded = set(sys.modules); import gateway.__main__; print(*({heavy!r} & (sys.modules.keys() - loaded)))"
+    code = (
+        f"import sys; loaded = set(sys.modules); import gateway.__main__; print(*({heavy!r} & (sys.modules.keys() - "
+        "loaded)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=SECONDS)
     assert done.stdout.strip() == b""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
@@ -482,7 +485,10 @@ def test_no_planted_value_gets_past_it() -> None:
 def test_a_text_goes_to_the_gateway_on_the_machine(local: list[str], tmp_path: Path) -> None:
     with Process(tmp_path) as process:
         address = process.address
-        data = b'server started\nAda\n{"msg": "request failed", "level": "error", "user": {"id": "usr_1", "name": "Ada"}}\n'
+        data = (
+            b'server started\nAda\n{"msg": "request failed", "level": "error", "user": {"id": "usr_1", "name": '
+            b'"Ada"}}\n'
+        )
         arguments = ["--local", address] if local else [f"--local={address}"]
         code, out, told = filtered(data, *arguments)
         assert process.stop() == 0

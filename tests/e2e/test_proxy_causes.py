@@ -1,4 +1,7 @@
-"""Why a call between services had no answer is told, counted and logged: a cause of a closed list for each real server that fails."""
+"""Why a call between services had no answer is told, counted and logged.
+
+A cause of a closed list for each real server that fails.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ from tests.running import call as unary
 
 STRANGER: Final = trustme.CA(key_type=trustme.KeyType.ECDSA)
 PAST: Final = timedelta(minutes=-1)
-TOLD: Final = "connections to all backends failing; last error: UNKNOWN: ipv4:10.0.0.9:1: Failed to connect to remote host: Connection refused"
+TOLD: Final = (
+    "connections to all backends failing; last error: UNKNOWN: ipv4:10.0.0.9:1: Failed to connect to remote host: "
+    "Connection refused"
+)
 _Code: Final = grpc.StatusCode
 
 

@@ -35,7 +35,10 @@ ANSWER = note(op="a")
 
 def _route(upstream: str, more: str) -> str:
     caller = f'"{VIDEO}": {{region: FR, allow: [OPERATIONAL]}}'
-    return f"{HEAD}routes:\n  - {{authority: {AUTHORITY}, destination: svc, upstream: {upstream}, callers: {{{caller}}}{more}}}\n"
+    return (
+        f"{HEAD}routes:\n  - {{authority: {AUTHORITY}, destination: svc, upstream: {upstream}, callers: "
+        f"{{{caller}}}{more}}}\n"
+    )
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""What changes under calls between services, none of which may notice: certificates, the policy, connections, and the gateway's own end."""
+"""What changes under calls between services, none of which may notice.
+
+Certificates, the policy, connections, and the gateway's own end.
+"""
 
 from __future__ import annotations
 

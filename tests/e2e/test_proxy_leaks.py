@@ -1,4 +1,7 @@
-"""Nothing that goes through the proxy comes out beside the way: in a log, a status, a trailer, the access log or a metric."""
+"""Nothing that goes through the proxy comes out beside the way.
+
+In a log, a status, a trailer, the access log or a metric.
+"""
 
 from __future__ import annotations
 

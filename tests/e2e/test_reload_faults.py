@@ -1,4 +1,7 @@
-"""SIGHUP with files that can't be put in force: the gateway serves on by what was, and says why in its log, `/readyz` and a metric."""
+"""SIGHUP with files that can't be put in force.
+
+The gateway serves on by what was, and says why in its log, `/readyz` and a metric.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Many changes of everything under load: no recipient gets what its own policy of that moment doesn't allow, nothing is lost."""
+"""Many changes of everything under load.
+
+No recipient gets what its own policy of that moment doesn't allow, nothing is lost.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Policies are rolled out under load, in either order: no call fails for what hub and agents know, nothing is lost, all is minimised."""
+"""Policies are rolled out under load, in either order.
+
+No call fails for what hub and agents know, nothing is lost, all is minimised.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ SHARED: Final = "video.shared"
 
 
 class Calls:
-    """Callers of one agent that send one event after the other, each once; `failed` counts the codes of those that weren't acknowledged."""
+    """Callers of one agent that send one event after the other, each once.
+
+    `failed` counts the codes of those that weren't acknowledged.
+    """
 
     def __init__(self, address: str, start: int) -> None:
         self.acknowledged: Counter[str] = Counter()

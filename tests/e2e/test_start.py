@@ -1,4 +1,7 @@
-"""What keeps a gateway from starting: a line for each fault, with place, key, path and reason; `config check` says the same before."""
+"""What keeps a gateway from starting: a line for each fault, with place, key, path and reason.
+
+`config check` says the same before.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ OTHER: Final = AUTHORITY.issue_cert("gateway.example")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A fault: what is made in the folder, the configuration, the exporter, and what is said of it; `nobody`: only of an ordinary user."""
+    """A fault: what is made in the folder, the configuration, the exporter, and what is said of it.
+
+    `nobody`: only of an ordinary user.
+    """
 
     make: Callable[[Path], object]
     words: tuple[str, ...]
@@ -113,7 +119,10 @@ def of_another(folder: Path, name: str = "") -> None:
     os.chown(path, 12345, 12345)
 
 
-SEGMENT: Final = "{kind: segment, endpoint: 'https://api.segment.io', write_key: {%s}, items: {kannelle.crm.v1.Contact: {event: contact}}}"
+SEGMENT: Final = (
+    "{kind: segment, endpoint: 'https://api.segment.io', write_key: {%s}, items: {kannelle.crm.v1.Contact: {event: "
+    "contact}}}"
+)
 
 OTLP: Final = "{kind: otlp, endpoint: 'https://c.example:4317', ca: %s}"
 

@@ -1,4 +1,7 @@
-"""Services for the gateway to call: in this process, in one of their own that can be killed, or on bare HTTP/2 with any answer."""
+"""Services for the gateway to call.
+
+In this process, in one of their own that can be killed, or on bare HTTP/2 with any answer.
+"""
 
 from __future__ import annotations
 

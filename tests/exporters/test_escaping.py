@@ -81,7 +81,10 @@ def texts(tree: Any, at: str = "") -> Iterator[tuple[str, str]]:
 
 
 class Read(HTMLParser):
-    """A document's tags with the names of their attributes, and all else that isn't text; its texts, and its attributes' values."""
+    """A document's tags with the names of their attributes, and all else that isn't text.
+
+    Its texts, and its attributes' values.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)

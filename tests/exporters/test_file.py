@@ -32,7 +32,10 @@ def opened(path: Path, max_bytes: int = 1000, backups: int | None = 3, **aged: A
 
 @contextmanager
 def full_at(size: int) -> Iterator[None]:
-    """No file may grow beyond so many bytes: as a full volume, the write that crosses it is cut short and the next one fails."""
+    """No file may grow beyond so many bytes.
+
+    As a full volume, the write that crosses it is cut short and the next one fails.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -141,7 +144,10 @@ def test_a_second_writer_of_one_file_is_refused(path: Path, name: str) -> None:
 
 
 def test_a_second_process_is_refused(path: Path) -> None:
-    script = "import sys; from pathlib import Path; from gateway.exporters.file import RotatingFile; RotatingFile(Path(sys.argv[1]), 1000, 3)"
+    script = (
+        "import sys; from pathlib import Path; from gateway.exporters.file import RotatingFile; "
+        "RotatingFile(Path(sys.argv[1]), 1000, 3)"
+    )
     with opened(path):
         done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -1,4 +1,7 @@
-"""A file that destinations write to is handed from one exporter to the next: no line lost or torn, and nobody else gets it in between."""
+"""A file that destinations write to is handed from one exporter to the next.
+
+No line lost or torn, and nobody else gets it in between.
+"""
 
 from __future__ import annotations
 

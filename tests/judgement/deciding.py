@@ -55,7 +55,10 @@ def kannelles() -> Minimiser:
 
 
 def left_of(field: str, value: str, destination: str, facts: Facts = UNKNOWN) -> Left:
-    """What is left of a value of a field of `Judged`, as an item of its own; `WITHHELD` if the destination doesn't get the item."""
+    """What is left of a value of a field of `Judged`, as an item of its own.
+
+    `WITHHELD` if the destination doesn't get the item.
+    """
     made = compiler().contract.message_class("vectors.v1.Judged")
     verdict = _minimiser("Judged", destination, POLICY).decide(made(**{field: value}).SerializeToString(), facts)
     if isinstance(verdict, Withheld):

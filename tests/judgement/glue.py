@@ -84,7 +84,10 @@ def _beside(place: str, value: Bad, random: Random) -> str:
 
 
 def _may_have_dot(place: str, value: Bad) -> bool:
-    """Whether a dot between a number and a value doesn't make another thing of both: a decimal, a longer address, a domain."""
+    """Whether a dot between a number and a value doesn't make another thing of both.
+
+    A decimal, a longer address, a domain.
+    """
     return value.regrouped and (place == "before" or value.bare[0] in "+0")
 
 

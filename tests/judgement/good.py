@@ -124,7 +124,10 @@ def vat_number(random: Random) -> str:
 
 
 def phone(random: Random) -> str:
-    """A valid phone number of one of ten countries, of fifteen digits at most: E.164, international or national format."""
+    """A valid phone number of one of ten countries, of fifteen digits at most.
+
+    E.164, international or national format.
+    """
     layout = random.choice((PhoneNumberFormat.E164, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL))
     region = random.choice(PHONE_REGIONS)
     number = phone_number(region, random)
@@ -159,7 +162,10 @@ def project(random: Random) -> str:
 def drawing(random: Random) -> str:
     """An SVG drawing: paths full of pairs of numbers."""
     points = " ".join(f"{random.uniform(0, 90):.4f},{random.uniform(0, 90):.4f}" for _ in range(random.randint(3, 30)))
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 90"><path d="M {points} z"/><text>48.8566, 2.3522</text></svg>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 90"><path d="M {points} z"/><text>48.8566, '
+        "2.3522</text></svg>"
+    )
 
 
 KINDS: Final[Mapping[str, Good]] = {
@@ -202,7 +208,8 @@ KINDS: Final[Mapping[str, Good]] = {
     "user ID": Good(user_id, field="user_id", policy=EXEMPT),
     "user ID outside the EU": Good(user_id, field="user_id", destination="vendor", policy=EXEMPT),
     **{f"time in {name}": Good(partial(epoch, unit), field="number") for name, unit in _UNITS.items()},
-    **{f"time in {name} as text": Good(partial(epoch_text, unit), field="operational") for name, unit in _UNITS.items()},
+    **{f"time in {name} as "
+       "text": Good(partial(epoch_text, unit), field="operational") for name, unit in _UNITS.items()},
     "offset": Good(offset, key="messaging.kafka.offset"),
     "size of a body": Good(size, key="http.response.body.size"),
     "size of a message": Good(size, key="messaging.message.body.size"),

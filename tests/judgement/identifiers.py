@@ -74,7 +74,10 @@ def node(random: Random) -> str:
 
 
 def cloud_resource(random: Random) -> str:
-    """The identifier of an instance, a network or a volume of Amazon: seventeen hexadecimal digits, of which the first is 0."""
+    """The identifier of an instance, a network or a volume of Amazon.
+
+    Seventeen hexadecimal digits, of which the first is 0.
+    """
     letters = set("abcdef")
     kind, given = random.choice(_RESOURCES), characters(HEX, 16, random)
     while len(letters.intersection(given)) < 3:

@@ -1,4 +1,7 @@
-"""Personal data is found however it is glued: as a token, in free text, and what is banking data or a place also among names and phones."""
+"""Personal data is found however it is glued.
+
+As a token, in free text, and what is banking data or a place also among names and phones.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is no personal data where it stands stays as it is: identifiers, versions, times, numbers, documents, and the conventions' names."""
+"""What is no personal data where it stands stays as it is.
+
+Identifiers, versions, times, numbers, documents, and the conventions' names.
+"""
 
 from __future__ import annotations
 

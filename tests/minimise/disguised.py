@@ -22,7 +22,10 @@ DOMAINS: Final = (
 
 
 def wide(text: str) -> str:
-    """Base64 of a text in full-width characters: of capitals it is all in lower case, and so what its own capitals become."""
+    """Base64 of a text in full-width characters.
+
+    Of capitals it is all in lower case, and so what its own capitals become.
+    """
     return base64.b64encode(text.translate(_WIDE).encode()).decode()
 
 

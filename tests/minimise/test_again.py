@@ -1,4 +1,7 @@
-"""Deciding is idempotent: what is left of an item, decided on again with the same facts, stays as it is, and nothing more is stripped."""
+"""Deciding is idempotent.
+
+What is left of an item, decided on again with the same facts, stays as it is, and nothing more is stripped.
+"""
 
 from __future__ import annotations
 

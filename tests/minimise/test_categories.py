@@ -50,7 +50,8 @@ GOOD: Final = {
 
 def body(category: str) -> str:
     return (
-        f"message A {{ string one = 1 @{category}; repeated string many = 2 @{category}; google.protobuf.StringValue held = 3 @{category};"
+        f"message A {{ string one = 1 @{category}; repeated string many = 2 @{category}; google.protobuf.StringValue "
+        f"held = 3 @{category};"
         f" map<string, string> by = 4 @{{category: {category}, map_key: {category}}}; B below = 5; }}"
         f"message B {{ string one = 1 @{category}; }}"
     )
@@ -68,7 +69,10 @@ def left(
 def everywhere(value: str) -> str:
     """A message that holds a value wherever it may stand, beside what is no matter."""
     told = value.replace('"', r"\"")
-    return f'one: "{told}" many: ["x", "{told}"] held {{ value: "{told}" }} by {{ key: "k" value: "{told}" }} below {{ one: "{told}" }}'
+    return (
+        f'one: "{told}" many: ["x", "{told}"] held {{ value: "{told}" }} by {{ key: "k" value: "{told}" }} below {{ '
+        f'one: "{told}" }}'
+    )
 
 
 def test_the_data_names_categories_that_may_be_received_and_all_kinds_where_all_are_looked_for() -> None:

@@ -1,4 +1,7 @@
-"""The minimiser as a whole: the truth table of work addresses, its limits, its memory, its threads, its bytes in every process."""
+"""The minimiser as a whole.
+
+The truth table of work addresses, its limits, its memory, its threads, its bytes in every process.
+"""
 
 from __future__ import annotations
 
@@ -197,7 +200,10 @@ WRITE: Final[dict[str, Callable[[int], bytes]]] = {
 
 @pytest.mark.parametrize("kind", WRITE)
 def test_of_keys_that_become_one_the_last_changed_one_stays(kind: str) -> None:
-    """In every order of the wire: entries are gone through by key, and a changed one goes before one that had the key already."""
+    """In every order of the wire.
+
+    Entries are gone through by key, and a changed one goes before one that had the key already.
+    """
     entry = f"map<string, {kind}> d = 1 @{{category: OPERATIONAL, map_key: WORK_EMAIL}};"
     body = f"message M {{ {entry} }} message N {{ int32 n = 1 @OPERATIONAL; }}"
     engine, value = minimiser(body, "t.M", "eu-log"), WRITE[kind]
@@ -245,14 +251,20 @@ def test_of_several_enum_numbers_a_known_one_stays() -> None:
 
 
 def test_a_zero_that_the_wire_need_not_have_is_not_judged() -> None:
-    body = "message M { int32 a = 1 @{category: OPERATIONAL, min: 1, max: 5}; optional int32 b = 2 @{category: OPERATIONAL, min: 1, max: 5}; }"
+    body = (
+        "message M { int32 a = 1 @{category: OPERATIONAL, min: 1, max: 5}; optional int32 b = 2 @{category: "
+        "OPERATIONAL, min: 1, max: 5}; }"
+    )
     release = released(minimiser(body, "t.M", "eu-log"), record(1, 0, b"\0") + record(2, 0, b"\0"))
     assert (release.payload, [one.path for one in release.stripped]) == (b"", ["b"])
 
 
 # ── Limits ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-DEEP: Final = "message M { M child = 1; string code = 2 @OPERATIONAL; repeated M many = 4; map<int32, M> keyed = 5 @{map_key: OPERATIONAL}; }"
+DEEP: Final = (
+    "message M { M child = 1; string code = 2 @OPERATIONAL; repeated M many = 4; map<int32, M> keyed = 5 @{map_key: "
+    "OPERATIONAL}; }"
+)
 
 
 def nest(times: int, inner: bytes, number: int = 1) -> bytes:
@@ -307,7 +319,10 @@ def test_much_of_the_same_is_no_matter() -> None:
 @pytest.mark.parametrize("values", [MOST, MOST + 1])
 @pytest.mark.parametrize("part", [record(1, 2, b"a"), record(3, 2, b"")])
 def test_an_item_has_a_bounded_number_of_values(part: bytes, values: int) -> None:
-    body = "message M { repeated string a = 1 @OPERATIONAL; repeated N n = 3; } message N { string code = 1 @OPERATIONAL; }"
+    body = (
+        "message M { repeated string a = 1 @OPERATIONAL; repeated N n = 3; } message N { string code = 1 "
+        "@OPERATIONAL; }"
+    )
     engine = minimiser(body, "t.M", "eu-log")
     if values > MOST:
         assert refusal(engine, part * values) is ItemReason.TOO_LARGE

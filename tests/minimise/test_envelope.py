@@ -1,4 +1,7 @@
-"""What goes with a call beside its messages: metadata, the status's text and its details, as one recipient gets them."""
+"""What goes with a call beside its messages.
+
+Metadata, the status's text and its details, as one recipient gets them.
+"""
 
 from __future__ import annotations
 

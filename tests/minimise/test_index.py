@@ -96,7 +96,10 @@ def engine(type: str, destination: str = "eu-service") -> Minimiser:
 
 
 def found(type: str, text: str) -> frozenset[Found]:
-    """What is found in what is left of an item in text format; asked twice, since the second answer may be remembered."""
+    """What is found in what is left of an item in text format.
+
+    Asked twice, since the second answer may be remembered.
+    """
     minimiser = engine(type)
     payload = released(minimiser, encode(made().contract, type, text)).payload
     assert minimiser.subjects(payload) == minimiser.subjects(payload)

@@ -1,4 +1,7 @@
-"""The index against the slow oracle: what that keeps as an identifier or an address is found, over random contracts and messages."""
+"""The index against the slow oracle.
+
+What that keeps as an identifier or an address is found, over random contracts and messages.
+"""
 
 from __future__ import annotations
 

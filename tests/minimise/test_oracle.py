@@ -85,8 +85,10 @@ def said(engine: Minimiser, held: Contract, raw: bytes, facts: Facts) -> object:
 @settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES))
 def test_the_minimiser_does_what_the_oracle_does(data: bytes) -> None:
-    """Left out, since what the engine does is another thing, and no leak: several members of one oneof, several occurrences of what is
-    read as raw bytes, and an unknown enum number after a known one. `test_engine.py` says what becomes of them.
+    """Left out, since what the engine does is another thing, and no leak.
+
+    Several members of one oneof, several occurrences of what is read as raw bytes, and an unknown enum number after a
+    known one. `test_engine.py` says what becomes of them.
     """
     compare(Chance(data))
 

@@ -94,7 +94,8 @@ def plain(found: tuple[FieldLine, ...]) -> set[Line]:
         ("part {bare: 'b'}", {("part.bare", "strip", "UNCLASSIFIED", 1), ("part", "keep", "", 1)}),
         ("parts {code: 'a'} parts {code: 'b'} parts {code: 'not one'}",
          {("parts[*].code", "keep", "", 2), ("parts[*].code", "strip", "PATTERN_MISMATCH", 1), ("parts[*]", "keep", "", 1)}),
-        ("codes: ['abc', 'x', 'TOO', 'LONG']", {("codes[*]", "keep", "", 2), ("codes[*]", "strip", "PATTERN_MISMATCH", 2)}),
+        ("codes: ['abc', 'x', 'TOO', "
+         "'LONG']", {("codes[*]", "keep", "", 2), ("codes[*]", "strip", "PATTERN_MISMATCH", 2)}),
         ("shut {code: 'a'}", {("shut", "strip", "CATEGORY_NOT_ALLOWED", 1)}),
         ("hidden {iban: 'x' more {iban: 'y'}}",
          {("hidden.iban", "strip", "CATEGORY_NOT_ALLOWED", 1), ("hidden.more.iban", "strip", "CATEGORY_NOT_ALLOWED", 1)}),
@@ -281,7 +282,8 @@ def test_too_many_messages_are_refused() -> None:
 def test_too_many_paths_are_refused() -> None:
     """A tree in which every path is another one."""
     made = compiler(
-        "message Item { Item a_rather_long_name_of_a_field = 1; Item another_such_name_of_a_field = 2; string id = 3 @USER_ID; }"
+        "message Item { Item a_rather_long_name_of_a_field = 1; Item another_such_name_of_a_field = 2; string id = 3 "
+        "@USER_ID; }"
     )
     raw = b"\x1a\x01x"
     for _ in range(15):

@@ -1,4 +1,7 @@
-"""Projections as message classes: what they read and write is what the original would, for every feature of protobuf."""
+"""Projections as message classes.
+
+What they read and write is what the original would, for every feature of protobuf.
+"""
 
 from __future__ import annotations
 
@@ -171,8 +174,8 @@ def test_text_is_utf_8() -> None:
 PROTO2: Final = HEAD.replace("proto3", "proto2")
 EDITION: Final = HEAD.replace('syntax = "proto3"', 'edition = "2023"')
 CLOSED: Final = (
-    EDITION
-    + "option features.enum_type = CLOSED; option features.field_presence = IMPLICIT; option features.message_encoding = DELIMITED;\n"
+    EDITION + "option features.enum_type = CLOSED; option features.field_presence = IMPLICIT; option "
+    "features.message_encoding = DELIMITED;\n"
 )
 
 
@@ -193,7 +196,8 @@ CLOSED: Final = (
         (
             HEAD,
             "google.protobuf.Struct a = 1 @CONTENT;",
-            'a { fields { key: "k" value { list_value { values { null_value: NULL_VALUE } values { struct_value {} } } } } }',
+            'a { fields { key: "k" value { list_value { values { null_value: NULL_VALUE } values { struct_value {} } '
+            "} } } }",
         ),
         (
             HEAD,
@@ -202,7 +206,8 @@ CLOSED: Final = (
         ),
         (
             HEAD,
-            "google.protobuf.Int64Value a = 1 @USAGE; map<string, google.protobuf.StringValue> b = 2 @{map_key: NAME, category: NAME};",
+            "google.protobuf.Int64Value a = 1 @USAGE; map<string, google.protobuf.StringValue> b = 2 @{map_key: NAME, "
+            "category: NAME};",
             'a {} b { key: "k" value { value: "v" } }',
         ),
         (
@@ -217,12 +222,14 @@ CLOSED: Final = (
         ),
         (
             PROTO2,
-            "enum E { B = 7; A = 0; } optional E a = 1 @USAGE; repeated E b = 2 @USAGE; repeated E c = 3 [packed = true];",
+            "enum E { B = 7; A = 0; } optional E a = 1 @USAGE; repeated E b = 2 @USAGE; repeated E c = 3 [packed = "
+            "true];",
             "a: A b: [B, A]",
         ),
         (
             PROTO2,
-            'optional string a = 1 [default = "x", (kannelle.privacy.v1.field).category = DATA_CATEGORY_NAME]; optional bool b = 2 @USAGE;',
+            'optional string a = 1 [default = "x", (kannelle.privacy.v1.field).category = DATA_CATEGORY_NAME]; '
+            "optional bool b = 2 @USAGE;",
             'a: "x" b: false',
         ),
         (
@@ -242,7 +249,8 @@ CLOSED: Final = (
         ),
         (
             EDITION,
-            "int32 a = 1 [features.field_presence = LEGACY_REQUIRED, (kannelle.privacy.v1.field).category = DATA_CATEGORY_USAGE];",
+            "int32 a = 1 [features.field_presence = LEGACY_REQUIRED, (kannelle.privacy.v1.field).category = "
+            "DATA_CATEGORY_USAGE];",
             "a: 0",
         ),
         (

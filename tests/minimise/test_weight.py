@@ -1,4 +1,7 @@
-"""What weighs too much isn't parsed: no call of the runtime holds the interpreter for long, whatever a message holds."""
+"""What weighs too much isn't parsed.
+
+No call of the runtime holds the interpreter for long, whatever a message holds.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +91,10 @@ def is_taken(target: Schema, raw: bytes) -> bool:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("fields", [20, 2000])
 def test_what_is_taken_holds_nobody_up(shape: str, fields: int) -> None:
-    """Measured beside a parse of 4 MiB of empty messages of one field: 40 ms on the development machine, where 100 are the bound."""
+    """Measured beside a parse of 4 MiB of empty messages of one field.
+
+    40 ms on the development machine, where 100 are the bound.
+    """
     target, size = schema(fields), MAX_BYTES
     while not is_taken(target, raw := SHAPES[shape](size)):
         size //= 2

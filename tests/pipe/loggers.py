@@ -1,6 +1,9 @@
-"""Lines as loggers print them: each says "video exported" or "server started", which are listed, and holds a person's name, which isn't.
+"""Lines as loggers print them.
 
-`recorded`: printed by the logger itself, of the version named; else as its documentation or source has it. Names and hosts are invented.
+Each says "video exported" or "server started", which are listed, and holds a person's name, which isn't.
+
+`recorded`: printed by the logger itself, of the version named; else as its documentation or source has it. Names and
+hosts are invented.
 """
 
 # ruff: noqa: E501 - lines as they were printed
@@ -16,7 +19,10 @@ AT: Final = 1_796_002_100 * 10**9
 
 
 class Logged(NamedTuple):
-    """A logger's line, and what is found in it: the level's number, the time in nanoseconds after `AT`, whether it has IDs."""
+    """A logger's line, and what is found in it.
+
+    The level's number, the time in nanoseconds after `AT`, whether it has IDs.
+    """
 
     logger: str
     line: str

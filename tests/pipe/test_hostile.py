@@ -1,4 +1,7 @@
-"""Values on each way that a line's fields have into a record: what isn't of the field's own form comes out nowhere, nor does it hold up."""
+"""Values on each way that a line's fields have into a record.
+
+What isn't of the field's own form comes out nowhere, nor does it hold up.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ from tests.pipe.sifting import CLOSED, POLICY, compiler
 MAPPED: Final = Compiler(
     compiler().contract,
     policy(
-        f"{POLICY}pipe: {{keys: {{timestamp: [born], severity_text: [rank], body: [name], trace_id: [home], span_id: [phone]}}}}"
+        f"{POLICY}pipe: {{keys: {{timestamp: [born], severity_text: [rank], body: [name], trace_id: [home], span_id: "
+        f"[phone]}}}}"
     ),
 )
 

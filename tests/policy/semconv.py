@@ -1,4 +1,7 @@
-"""OpenTelemetry's semantic conventions as Kannelle sees them: all attributes, the namespaces it doesn't use, and what is personal."""
+"""OpenTelemetry's semantic conventions as Kannelle sees them.
+
+All attributes, the namespaces it doesn't use, and what is personal.
+"""
 
 from __future__ import annotations
 
@@ -101,12 +104,18 @@ EVENTS: Final = (
     "gen_ai.evaluation.result", "gen_ai.system.message", "gen_ai.tool.message", "gen_ai.user.message", "hw.error", "k8s.pod.evicted",
     "rpc.message", "session.end", "session.start",
 )  # fmt: skip
-"""https://opentelemetry.io/docs/specs/semconv/general/events/ and the pages of each domain: the package doesn't list them."""
+"""https://opentelemetry.io/docs/specs/semconv/general/events/ and the pages of each domain.
+
+The package doesn't list them.
+"""
 
 NAMED_PERSONAL: Final = (
     "app.screen.coordinate.x", "app.screen.coordinate.y", "browser.mobile", "hw.network.physical_address", "user.email", "vcs.owner.name",
 )  # fmt: skip
-"""What says something personal, though `PERSONAL` need not have it: it is stripped for another reason, or its namespace isn't used."""
+"""What says something personal, though `PERSONAL` need not have it.
+
+It is stripped for another reason, or its namespace isn't used.
+"""
 
 
 def metrics() -> list[tuple[str, str]]:

@@ -1,4 +1,7 @@
-"""Each piece of advice that `lint` gives on a kind of value works: applied as it says, the finding goes, and the value leaves."""
+"""Each piece of advice that `lint` gives on a kind of value works.
+
+Applied as it says, the finding goes, and the value leaves.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ FLOATS: Final = re.compile(r"google\.protobuf\.DoubleValue|double|float")
 
 
 class Case:
-    """A message with one field of a type, and what was done to it; `lint` gives advice, and `apply` follows it to the letter."""
+    """A message with one field of a type, and what was done to it.
+
+    `lint` gives advice, and `apply` follows it to the letter.
+    """
 
     def __init__(self, type: str, options: list[str], region: str) -> None:
         self.type = type

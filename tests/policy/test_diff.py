@@ -31,7 +31,10 @@ SECURITY: Final = "    recipient: log\n    region: FR\n    purpose: essential.se
 KEPT_90: Final = "    retention: 90d"
 KEPT_10Y: Final = "ORGANISATION, PAYMENT]\n    retention: 10y"
 OTLP: Final = "\n    exporter: {kind: otlp, endpoint: 'http://localhost:4317'}"
-EXTRA: Final = "  extra: {recipient: log, region: FR, purpose: sales, legal_basis: CONTRACT, allow: [OPERATIONAL], retention: 1d}\n"
+EXTRA: Final = (
+    "  extra: {recipient: log, region: FR, purpose: sales, legal_basis: CONTRACT, allow: [OPERATIONAL], retention: "
+    "1d}\n"
+)
 OF_METHOD: Final = "kannelle.privacy.v1.AnalyticsService/TrackEvent"
 
 Told = set[tuple[str, str, str]]
@@ -355,7 +358,8 @@ def test_how_a_routes_calls_go_is_noted(more: str, key: str) -> None:
 
 def test_a_caller_of_two_routes_of_an_authority_gets_what_either_gives() -> None:
     def routes(get: str, put: str) -> str:
-        both = (f"{{authority: a, upstream: 'unix:/a', destination: eu-service, methods: [t.S/{name}], callers: {{{caller}}}}}"
+        both = (f"{{authority: a, upstream: 'unix:/a', destination: eu-service, methods: [t.S/{name}], callers: "
+                f"{{{caller}}}}}"
                 for name, caller in (("Get", get), ("Put", put)))  # fmt: skip
         return f"flows: {{}}\nroutes: [{', '.join(both)}]"
 
@@ -366,7 +370,8 @@ def test_a_caller_of_two_routes_of_an_authority_gets_what_either_gives() -> None
 def test_a_method_with_a_flow_of_its_own_leaves_its_services() -> None:
     whole, own = (
         "flows: {kannelle.privacy.v1.AnalyticsService/*: [eu-log]}",
-        "flows: {kannelle.privacy.v1.AnalyticsService/*: [eu-log], kannelle.privacy.v1.AnalyticsService/TrackEvent: [eu-service]}",
+        "flows: {kannelle.privacy.v1.AnalyticsService/*: [eu-log], kannelle.privacy.v1.AnalyticsService/TrackEvent: "
+        "[eu-service]}",
     )
     flows = {
         (change.effect, change.field, change.destination)
@@ -430,7 +435,10 @@ SPAN: Final = "google.protobuf.Duration b = 1 @{category: OPERATIONAL, min: 1, m
 def test_a_field_that_changed_is_released_or_withheld(old: str, new: str, effect: Effect, field: str) -> None:
     def body(fields: str) -> str:
         more = "K_NEW = 7;" if "K_NEW" in fields else ""
-        return f"message A {{ {fields.partition('//')[0]} }} message P {{ string x = 1 @NAME; }} enum K {{ K_X = 0; {more} }}"
+        return (
+            f"message A {{ {fields.partition('//')[0]} }} message P {{ string x = 1 @NAME; }} enum K {{ K_X = 0; "
+            f"{more} }}"
+        )
 
     difference = contracts(body(old), body(new))
     assert told(difference, effect) == {("eu-log", "t.A", field)}

@@ -20,7 +20,10 @@ from gateway.policy.load import parse
 from tests.build import POLICY, compiler, contract, proto
 from tests.running import decider
 
-BODY: Final = "message A { string id = 1 @USER_ID; N n = 2; message N { string x = 1 @OPERATIONAL; } } service S { rpc Get(A) returns (A); }"
+BODY: Final = (
+    "message A { string id = 1 @USER_ID; N n = 2; message N { string x = 1 @OPERATIONAL; } } service S { rpc Get(A) "
+    "returns (A); }"
+)
 ROUTE: Final = "{{authority: a, upstream: 'unix:/a', destination: eu-service, methods: [{}]}}"
 
 
@@ -108,7 +111,10 @@ def test_a_name_that_would_leave_something_to_what_is_looser_stops(
 
 
 def test_what_is_listed_of_overlays_and_routes_is_left_out_and_all_else_counts() -> None:
-    more = f"classifications: {{u.C.id: {{category: NAME}}, t.A.N.x: {{category: NAME}}}}\nroutes: [{ROUTE.format('u.S/Get, t.S/Get, v.T/*')}]"
+    more = (
+        f"classifications: {{u.C.id: {{category: NAME}}, t.A.N.x: {{category: NAME}}}}\nroutes: "
+        f"[{ROUTE.format('u.S/Get, t.S/Get, v.T/*')}]"
+    )
     held = made("{u.C: [eu-log]}", more, "u.*, v.T")
     assert (held.classes["t.A.N.x"].category.name, "u.C.id" in held.classes) == ("NAME", False)
     assert [(index, method.path) for index, method in held.table.carried()] == [(0, "/t.S/Get")]
@@ -119,7 +125,8 @@ def test_what_is_listed_of_overlays_and_routes_is_left_out_and_all_else_counts()
 def test_a_template_for_a_type_that_is_not_here_is_left_alone_with_its_flow() -> None:
     items = "{t.A: {event: a, userId: '{id}'}, u.C: {event: c, userId: '{other}'}}"
     sink = (
-        "  sink: {recipient: vendor, region: US, purpose: functional.service, legal_basis: CONTRACT, allow: [USER_ID], retention: 30d,\n"
+        "  sink: {recipient: vendor, region: US, purpose: functional.service, legal_basis: CONTRACT, allow: "
+        "[USER_ID], retention: 30d,\n"
         f"    exporter: {{kind: segment, endpoint: 'https://127.0.0.1', write_key: {{env: KEY}}, items: {items}}}}}\n"
     )
     held = Compiler(contract(proto(BODY)), parse(f"{POLICY}{sink}flows: {{t.A: [sink], u.C: [sink]}}\n"))

@@ -1,4 +1,7 @@
-"""Patterns that stand for identifiers: what loads can't match a name or a sentence, whatever else is written beside it."""
+"""Patterns that stand for identifiers.
+
+What loads can't match a name or a sentence, whatever else is written beside it.
+"""
 
 from __future__ import annotations
 

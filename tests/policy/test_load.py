@@ -104,7 +104,8 @@ def test_a_policy_is_read() -> None:
         ("{kind: jsonl, path: '-', max_bytes: 1000, backups: 0}", JsonlExporter(path="-", max_bytes=1000, backups=0)),
         ("{kind: null}", NullExporter()),
         (
-            "{kind: segment, endpoint: 'http://localhost:1', write_key: {file: key}, items: {a.B: {event: '{b}', context: {c: [1]}}}}",
+            "{kind: segment, endpoint: 'http://localhost:1', write_key: {file: key}, items: {a.B: {event: '{b}', "
+            "context: {c: [1]}}}}",
             SegmentExporter(
                 endpoint="http://localhost:1",
                 write_key=Secret(file="key"),
@@ -112,7 +113,8 @@ def test_a_policy_is_read() -> None:
             ),
         ),
         (
-            "{kind: mixpanel, endpoint: 'http://localhost:1', project_id: 7, username: {env: A}, password: {env: B}, items: {}}",
+            "{kind: mixpanel, endpoint: 'http://localhost:1', project_id: 7, username: {env: A}, password: {env: B}, "
+            "items: {}}",
             MixpanelExporter(
                 endpoint="http://localhost:1",
                 project_id=7,
@@ -212,7 +214,10 @@ otlp:
 
 
 def test_a_classification_is_a_whole_field_privacy() -> None:
-    text = "{category: NAME, map_key: PHONE, subject: true, pattern: a, max_length: 1, one_of: [a], min: 2, max: 3, overrides: true}"
+    text = (
+        "{category: NAME, map_key: PHONE, subject: true, pattern: a, max_length: 1, one_of: [a], min: 2, max: 3, "
+        "overrides: true}"
+    )
     held, _ = build(compose(text, "here", BadPolicy), Classification, BadPolicy)
     assert held.privacy == FieldPrivacy(Category.NAME, Category.PHONE, True, "a", 1, ("a",), 2, 3)
     assert type(held.privacy) is FieldPrivacy
@@ -227,17 +232,22 @@ CATEGORIES = ", ".join(Category.__members__)
         (changed("version: 1", "version: 2"), "1: version: must be 1"),
         (changed("controller: Check it Out S.A.S.\n", ""), "1: controller: is required"),
         (changed('"usr_[a-z]{1,8}"', "12"), "3: user_id.pattern: must be text; write it in quotes"),
-        (changed("  FR: [U", "  France: [U"), "5: ceilings.France: must be a country of ISO 3166-1, two capitals such as FR"),
-        (changed("  crm:", "  CRM:"), "8: destinations.CRM: must be a name of lower-case letters, digits and hyphens, a letter first"),
+        (changed("  FR: [U", "  France: [U"), "5: ceilings.France: must be a country of ISO 3166-1, two capitals such "
+                                              "as FR"),
+        (changed("  crm:", "  CRM:"), "8: destinations.CRM: must be a name of lower-case letters, digits and hyphens, "
+                                      "a letter first"),
         (changed("recipient: service", "recipient: services"),
          "9: destinations.crm.recipient: must be one of log, vendor, service, store; did you mean service?"),
-        (changed("region: FR", "region: fr"), "10: destinations.crm.region: must be a country of ISO 3166-1, two capitals such as FR"),
-        (changed("region: FR", "region: no"), "10: destinations.crm.region: must be a country of ISO 3166-1, two capitals such as FR"),
+        (changed("region: FR", "region: fr"), "10: destinations.crm.region: must be a country of ISO 3166-1, two "
+                                              "capitals such as FR"),
+        (changed("region: FR", "region: no"), "10: destinations.crm.region: must be a country of ISO 3166-1, two "
+                                              "capitals such as FR"),
         (changed("sales", "sale"),
          ("11: destinations.crm.purpose: must be one of the 42 names in docs/policy.md#purposes; "
           "the nearest are sales, personalize, essential")),
         (changed("CONTRACT", "contract"),
-         ("12: destinations.crm.legal_basis: must be one of CONSENT, CONTRACT, LEGAL_OBLIGATION, VITAL_INTERESTS, PUBLIC_TASK, "
+         ("12: destinations.crm.legal_basis: must be one of CONSENT, CONTRACT, LEGAL_OBLIGATION, VITAL_INTERESTS, "
+          "PUBLIC_TASK, "
          "LEGITIMATE_INTERESTS; did you mean CONTRACT?")),
         (changed("[USER_ID, NAME]", "[USER_ID,\n      NAMES]"),
          f"14: destinations.crm.allow[1]: must be one of {CATEGORIES}; did you mean NAME?"),
@@ -250,7 +260,8 @@ CATEGORIES = ", ".join(Category.__members__)
         (changed("365d", "a year"), f"14: destinations.crm.retention: must be {WANTED}"),
         (changed("    retention: 365d\n", ""), "8: destinations.crm.retention: is required"),
         (changed("retention:", "retentions:"),
-         ("14: destinations.crm.retentions: is not a key here; known: recipient, region, purpose, legal_basis, allow, retention, exporter, "
+         ("14: destinations.crm.retentions: is not a key here; known: recipient, region, purpose, legal_basis, allow, "
+          "retention, exporter, "
          "metadata; did you mean retention?")),
         (with_exporter("{kind: kafka, write_key: hunter2}"),
          "15: destinations.crm.exporter.kind: must be one of jsonl, otlp, segment, mixpanel, zendesk, webhook, null"),
@@ -262,13 +273,15 @@ CATEGORIES = ", ".join(Category.__members__)
          "15: destinations.crm.exporter.compression: must be one of gzip, none"),
         (with_otlp("timeout: 0"), "15: destinations.crm.exporter.timeout: must be 0.001s or more"),
         (with_exporter("{kind: jsonl, max_bytes: 0}"), "15: destinations.crm.exporter.max_bytes: must be positive"),
-        (f"{BASE}timestamps: {{days_around_receipt: 366}}", f"{AFTER}: timestamps.days_around_receipt: must be 365 or less"),
+        (f"{BASE}timestamps: {{days_around_receipt: 366}}", f"{AFTER}: timestamps.days_around_receipt: must be 365 or "
+                                                            "less"),
         (f"{BASE}timestamps: {{}}", f"{AFTER}: timestamps.days_around_receipt: is required"),
         (f"{BASE}flow: {{}}",
          f"{AFTER}: flow: is not a key here; known: {', '.join(Policy.__struct_fields__)}; did you mean flows?"),
         (f"{BASE}classifications: {{Contact: {{category: NAME}}}}",
          f"{AFTER}: classifications.Contact: must be a field's full name, such as acme.crm.v1.Contact.email"),
-        (f"{BASE}hosts: {{FR: ['https://a.b']}}", f"{AFTER}: hosts.FR[0]: must be a host name in lower case, without a port"),
+        (f"{BASE}hosts: {{FR: ['https://a.b']}}", f"{AFTER}: hosts.FR[0]: must be a host name in lower case, without "
+                                                  "a port"),
         (f"{BASE}tracking_plan: {{Video exported: {{}}}}",
          f"{AFTER}: tracking_plan.Video exported: must be a name such as video.exported, in lower case"),
         (f"{BASE}routes: [{{authority: a, upstream: b, destination: crm, mode: observe}}]",
@@ -285,8 +298,10 @@ def test_what_has_not_the_shape_is_named(text: str, expected: str) -> None:
         (with_flow("acme.v1.Contact: [crn]"), "17: flows.acme.v1.Contact[0]: is no destination; must be crm"),
         (with_flow("acme.v1.Contact: [crm, crm]"), "17: flows.acme.v1.Contact[1]: is in the list twice"),
         (with_flow("acme.v1.Contact: []"), "17: flows.acme.v1.Contact: must name a destination"),
-        (with_flow("otlp/log: [crm]"), "17: flows.otlp/log: must be one of otlp/logs, otlp/traces, otlp/metrics; did you mean otlp/logs?"),
-        (with_flow("otlp/*: [crm]"), "17: flows.otlp/*: must be one of otlp/logs, otlp/traces, otlp/metrics; did you mean otlp/logs?"),
+        (with_flow("otlp/log: [crm]"), "17: flows.otlp/log: must be one of otlp/logs, otlp/traces, otlp/metrics; did "
+                                       "you mean otlp/logs?"),
+        (with_flow("otlp/*: [crm]"), "17: flows.otlp/*: must be one of otlp/logs, otlp/traces, otlp/metrics; did you "
+                                     "mean otlp/logs?"),
         *((with_flow(f"{flow}: [crm]"),
            f"17: flows.{flow}: must be pkg.Service/Method, pkg.Service/*, a message's full name or an OTLP signal")
           for flow in ("/acme.v1.Contacts/Get", "acme.v1.Contacts/", "acme..Contact", "acme.v1.*", "a b", "acme.v1.Contacts/Get/More")),
@@ -316,7 +331,8 @@ def test_a_flow_names_what_there_is(text: str, expected: str) -> None:
         ("{one_of: ['']}", "one_of[0]: must be of 1 or more characters"),
         ("{max_length: -1}", "max_length: must be 0 or more"),
         ("{type: text}", "type: must be one of string, integer, number, boolean"),
-        ("{enum: [a]}", "enum: is not a key here; known: type, category, pattern, shape, max_length, one_of, min, max, without"),
+        ("{enum: [a]}", "enum: is not a key here; known: type, category, pattern, shape, max_length, one_of, min, "
+                        "max, without"),
     ],
 )  # fmt: skip
 def test_a_property_holds_together(held: str, expected: str) -> None:
@@ -413,7 +429,10 @@ def test_a_route_leads_to_a_destination() -> None:
 
 @pytest.mark.parametrize("key", ["*", "service.*.name", "service*", "user id", ".*", "a..*"])
 def test_a_wildcard_stands_at_the_end_only(key: str) -> None:
-    expected = f"policy.yaml:{AFTER + 2}: otlp.attributes.{key}: must be an attribute's key, or the start of some with .* at its end"
+    expected = (
+        f"policy.yaml:{AFTER + 2}: otlp.attributes.{key}: must be an attribute's key, or the start of some with .* "
+        "at its end"
+    )
     assert fault(f"{BASE}otlp:\n  attributes:\n    '{key}': OPERATIONAL\n") == expected
 
 
@@ -478,7 +497,10 @@ def planted(node: Node, keys: tuple[str | int, ...], value: str) -> Node:
 
 
 def of_each_shape(places: Iterator[tuple[str | int, ...]]) -> list[tuple[str | int, ...]]:
-    """One place of each shape: what a document names itself (destinations, attributes, items of lists) makes no other shape."""
+    """One place of each shape.
+
+    What a document names itself (destinations, attributes, items of lists) makes no other shape.
+    """
     known = {info.encode_name for struct in reached(Policy) for info in msgspec.structs.fields(struct)}
     return [*{tuple(key if key in known else "*" for key in keys): keys for keys in places}.values()]
 

@@ -35,7 +35,10 @@ def field(body: str, head: str = HEAD) -> FieldPlan:
 
 
 def test_a_scalar_leaves_only_when_its_category_is_allowed() -> None:
-    body = "message M { string a = 1 @NAME; string b = 2; string c = 3 @CREDENTIAL; string d = 4 @USER_ID; string e = 5 @OPERATIONAL; }"
+    body = (
+        "message M { string a = 1 @NAME; string b = 2; string c = 3 @CREDENTIAL; string d = 4 @USER_ID; string e = 5 "
+        "@OPERATIONAL; }"
+    )
     assert kept(plan(body)) == ["a", "d", "e"]
     assert kept(plan(body, "eu-indirect")) == ["d", "e"]
     assert kept(plan(body, "us-service")) == ["d"]
@@ -43,7 +46,10 @@ def test_a_scalar_leaves_only_when_its_category_is_allowed() -> None:
 
 
 def test_a_message_needs_no_category_and_one_that_it_has_is_a_further_condition() -> None:
-    body = "message M { N a = 1; N b = 2 @CONTENT; N c = 3 @CREDENTIAL; repeated N d = 4 @CONTENT; } message N { string x = 1 @USER_ID; }"
+    body = (
+        "message M { N a = 1; N b = 2 @CONTENT; N c = 3 @CREDENTIAL; repeated N d = 4 @CONTENT; } message N { string "
+        "x = 1 @USER_ID; }"
+    )
     assert kept(plan(body)) == ["a", "b", "d"]
     assert kept(plan(body, "us-log")) == ["a"]
 
@@ -73,7 +79,10 @@ def test_map_keys_are_data() -> None:
 
 
 def test_extensions_are_fields_like_any_other() -> None:
-    body = "message M { extensions 9 to 20; optional string a = 1 @NAME; } extend M { optional string x = 9 @PHONE; optional string y = 10; }"
+    body = (
+        "message M { extensions 9 to 20; optional string a = 1 @NAME; } extend M { optional string x = 9 @PHONE; "
+        "optional string y = 10; }"
+    )
     assert kept(plan(body, head=PROTO2)) == ["a", "[t.x]"]
 
 
@@ -115,7 +124,10 @@ def test_an_any_between_group_tags_is_stripped() -> None:
 
 
 def test_enums_keep_their_numbers_the_default_first() -> None:
-    body = "enum E { option allow_alias = true; TWO = 2; MINUS = -5; ONE = 1; ALSO_TWO = 2; } message M { optional E a = 1 @OPERATIONAL; }"
+    body = (
+        "enum E { option allow_alias = true; TWO = 2; MINUS = -5; ONE = 1; ALSO_TWO = 2; } message M { optional E a "
+        "= 1 @OPERATIONAL; }"
+    )
     assert field(body, PROTO2).enum == (2, -5, 1)
 
 
@@ -164,7 +176,8 @@ LACKING: Final = "message N { required bool a = 1; optional bool b = 2 @USAGE; }
         ("message M { required string a = 1; }", "t.M.a"),
         ("message M { required string a = 1 @NAME; required string b = 2 @CREDENTIAL; }", "t.M.b"),
         ("message M { optional N n = 1; } message N { optional string a = 1 @NAME; required string b = 2; }", "t.N.b"),
-        ("message M { repeated N n = 1; } message N { optional M m = 1; required string b = 2; optional string c = 3 @NAME; }", "t.N.b"),
+        ("message M { repeated N n = 1; } message N { optional M m = 1; required string b = 2; optional string c = 3 "
+         "@NAME; }", "t.N.b"),
         ("message M { required N n = 1; } message N { optional string a = 1; }", "t.M.n"),
         ("message M { optional group G = 1 { optional string a = 1 @NAME; required bytes b = 2 @OPERATIONAL; } }", "t.M.G.b"),
         ("message M { extensions 9; } extend M { optional N n = 9; } " + LACKING, "t.N.a"),
@@ -183,7 +196,8 @@ def test_a_plan_that_would_strip_a_required_field_does_not_compile(body: str, lo
         "message M { required string a = 1 @NAME; }",
         "message M { optional N n = 1; optional string a = 2 @NAME; } message N { required string b = 1; }",
         "message M { optional N n = 1 @CREDENTIAL; } message N { required string b = 1; optional string a = 2 @NAME; }",
-        "message M { optional google.protobuf.Any a = 1; } message N { required string b = 1; optional string a = 2 @NAME; }",
+        "message M { optional google.protobuf.Any a = 1; } message N { required string b = 1; optional string a = 2 "
+        "@NAME; }",
         "message M { required M m = 1; optional string a = 2 @NAME; }",
     ],
 )

@@ -18,8 +18,10 @@ from gateway.yamlfile import Fault
 from tests.build import POLICY
 
 OTHERS: Final = (
-    "  de-service: {recipient: service, region: DE, purpose: sales, legal_basis: CONTRACT, allow: [OPERATIONAL], retention: 1d}\n"
-    "  se-service: {recipient: service, region: SE, purpose: sales, legal_basis: CONTRACT, allow: [OPERATIONAL], retention: 1d}\n"
+    "  de-service: {recipient: service, region: DE, purpose: sales, legal_basis: CONTRACT, allow: [OPERATIONAL], "
+    "retention: 1d}\n"
+    "  se-service: {recipient: service, region: SE, purpose: sales, legal_basis: CONTRACT, allow: [OPERATIONAL], "
+    "retention: 1d}\n"
 )
 CEILING: Final = "  DE: [OPERATIONAL, NAME]\n"
 BASE: Final = (
@@ -68,7 +70,8 @@ def to(*upstream: str) -> list[Fault]:
 
 def test_a_route_is_read() -> None:
     route = policy(
-        "listener: inbound, upstream: 'unix:/run/a.sock', methods: [t.S/Get, t.T/*], plaintext: true, timeout: 2.5s, wait_for_ready: true, "
+        "listener: inbound, upstream: 'unix:/run/a.sock', methods: [t.S/Get, t.T/*], plaintext: true, timeout: 2.5s, "
+        "wait_for_ready: true, "
         "retry: {max_attempts: 3, codes: [UNAVAILABLE], max_backoff: 2s}, max_message_bytes: 1024, "
         f"callers: {{'{EDITOR}': {{region: FR, allow: [USER_ID], metadata: {{keys: {{x-kind: OPERATIONAL}}}}}}}}"
     ).routes[0]

@@ -45,7 +45,10 @@ Value = str | int | float | bool | tuple[Any, ...]
 
 
 def heads(key: str) -> Iterator[str]:
-    """A key's prefixes as the policy writes them, the longest first; `http.request.header` stands for all that are below it."""
+    """A key's prefixes as the policy writes them, the longest first.
+
+    `http.request.header` stands for all that are below it.
+    """
     parts = key.split(".")
     return (".".join((*parts[:size], "*")) for size in range(len(parts), 0, -1))
 

@@ -39,7 +39,10 @@ tracking_plan: {{video.made: {{properties: {{code: {{SAID}}}}}}}}
 otlp: {{attributes: {{app.code: {{category: OPERATIONAL, without: [phone], SAID}}}}}}
 routes: [{{authority: a.example, upstream: "dns:///a.example:443", listener: inbound, destination: eu-service, {CALLERS}}}]
 """
-METADATA: Final = "exporter: {kind: 'null'}, metadata: {keys: {x-a: {category: OPERATIONAL, SAID}}, baggage: {b: {category: OPERATIONAL, SAID}}}"
+METADATA: Final = (
+    "exporter: {kind: 'null'}, metadata: {keys: {x-a: {category: OPERATIONAL, SAID}}, baggage: {b: {category: "
+    "OPERATIONAL, SAID}}}"
+)
 BASE: Final = POLICY.replace("exporter: {kind: 'null'}", METADATA, 2)
 ID: Final = 'user_id: {pattern: "usr_[A-Za-z0-9]{1,32}"}'
 LINE: Final = (POLICY + "flows: {}\n").count("\n") + 1
@@ -138,12 +141,14 @@ OPEN: Final = "needs a pattern beside it, and no one_of, that says what the valu
         ),
         ("{a: x}", "pattern: x", [f"0: patterns.a: {UNUSED}"]),
         ("{a: x}", "shape: a, pattern: y", [f"1: {AT}.shape: {BOTH}"]),
-        ("{a: x, b: x}", "shape: a", [f"0: patterns.b: {UNUSED}", "0: patterns.b: is the pattern of a too; a pattern has one name"]),
+        ("{a: x, b: x}", "shape: a", [f"0: patterns.b: {UNUSED}", "0: patterns.b: is the pattern of a too; a pattern "
+                                                                  "has one name"]),
         ("{a: 'x*'}", "shape: a, without: [phone]", [f"0: patterns.a: {ENDLESS}"]),
         ("{a: '(x'}", "shape: a", ["0: patterns.a: not a valid RE2 pattern: missing )"]),
         ("{a: ''}", "shape: a", ["0: patterns.a: must be of 1 or more characters"]),
         (f"{{a: {'x' * 4097}}}", "shape: a", ["0: patterns.a: must be of 4096 or fewer characters"]),
-        ("{A b: x}", "shape: a", ["0: patterns.A b: must be a name of lower-case letters, digits and hyphens, a letter first"]),
+        ("{A b: x}", "shape: a", ["0: patterns.A b: must be a name of lower-case letters, digits and hyphens, a "
+                                  "letter first"]),
         ("{a: x}", "shape: 7", [f"1: {AT}.shape: must be text; write it in quotes"]),
         ("{a: '[0-9]{1,500}'}", "shape: a, without: [phone]", [f"1: {AT}.shape: {LONG}"]),
         ("{a: '[0-9]{1,500}'}", "shape: a, max_length: 9, without: [phone]", []),
@@ -170,7 +175,10 @@ def test_a_user_id_has_a_pattern_or_the_name_of_one(user_id: str, patterns: str,
 
 
 def test_a_property_is_told_of_its_name() -> None:
-    text = f"{POLICY}flows: {{}}\npatterns: {{a: x}}\ntracking_plan: {{e.f: {{properties: {{p: {{type: integer, shape: a}}}}}}}}\n"
+    text = (
+        f"{POLICY}flows: {{}}\npatterns: {{a: x}}\ntracking_plan: {{e.f: {{properties: {{p: {{type: integer, shape: "
+        f"a}}}}}}}}\n"
+    )
     assert list(told(text)) == [
         f"policy.yaml:{LINE + 1}: tracking_plan.e.f.properties.p.shape: is not for a property of type integer"
     ]

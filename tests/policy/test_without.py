@@ -80,7 +80,10 @@ def test_an_exemption_lets_nothing_pass_that_the_pattern_does_not(order: str) ->
 
 @pytest.mark.parametrize("value", ["ref_4111111111111111", "ref_FR7630006000011234567890189"])
 def test_what_is_not_exempt_is_looked_for(value: str) -> None:
-    held = 'classifications: {t.A.order: {category: OPERATIONAL, pattern: "ref_[A-Z0-9]{1,40}", overrides: true, without: [phone, ip, email]}}'
+    held = (
+        'classifications: {t.A.order: {category: OPERATIONAL, pattern: "ref_[A-Z0-9]{1,40}", overrides: true, '
+        "without: [phone, ip, email]}}"
+    )
     assert left(compiled(held), "eu-service", f'order: "{value}"') == {}
 
 
@@ -268,7 +271,8 @@ SHORT: Final = 'category: OPERATIONAL, overrides: true, pattern: "x[0-9]{1,9}"'
             {("exemption-open", "classifications.t.A.order.without")},
         ),
         (
-            'classifications: {t.A.order: {category: OPERATIONAL, overrides: true, pattern: "[a-z.@]{1,40}", without: [email]}}',
+            'classifications: {t.A.order: {category: OPERATIONAL, overrides: true, pattern: "[a-z.@]{1,40}", without: '
+            "[email]}}",
             {("exemption-open", "classifications.t.A.order.without")},
         ),
     ],

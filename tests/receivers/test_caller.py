@@ -1,4 +1,7 @@
-"""Who calls: by the one SPIFFE ID of a certificate, or its DNS names, for as long as it is valid; over real connections."""
+"""Who calls: by the one SPIFFE ID of a certificate, or its DNS names, for as long as it is valid.
+
+Over real connections.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Connections of an HTTP server, on the loop that users run and on Python's own: each kind of idle and slow ends in time."""
+"""Connections of an HTTP server, on the loop that users run and on Python's own.
+
+Each kind of idle and slow ends in time.
+"""
 
 from __future__ import annotations
 

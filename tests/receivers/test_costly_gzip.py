@@ -1,4 +1,7 @@
-"""Bodies in gzip at their worst: whatever is sent, others get their turn, and a megabyte takes no more than a bounded time."""
+"""Bodies in gzip at their worst.
+
+Whatever is sent, others get their turn, and a megabyte takes no more than a bounded time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""OTLP's JSON at its worst: whatever is sent, others get their turn, and a megabyte takes no more than a bounded time."""
+"""OTLP's JSON at its worst.
+
+Whatever is sent, others get their turn, and a megabyte takes no more than a bounded time.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,8 @@ def unknown(element: str) -> Make:
 
 
 SOUND: Final = (
-    '{"timeUnixNano":"1767322800000000001","severityNumber":9,"severityText":"INFO","body":{"stringValue":"video exported"},'
+    '{"timeUnixNano":"1767322800000000001","severityNumber":9,"severityText":"INFO","body":{"stringValue":"video '
+    'exported"},'
     '"attributes":[{"key":"service.name","value":{"stringValue":"editor"}},{"key":"http.response.status_code","value":{"intValue":"200"}}],'
     '"traceId":"5B8EFFF798038103d269b633813fc60c","spanId":"EEE19B7EC3C1B174"}'
 )

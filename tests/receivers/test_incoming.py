@@ -1,4 +1,7 @@
-"""Messages that come late, never, broken or not at all: over real connections, from a caller that says what no library says."""
+"""Messages that come late, never, broken or not at all.
+
+Over real connections, from a caller that says what no library says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""JSON read token by token: it takes what Python's own decoder takes, but no key twice, and no value that nothing could hold."""
+"""JSON read token by token.
+
+It takes what Python's own decoder takes, but no key twice, and no value that nothing could hold.
+"""
 
 from __future__ import annotations
 

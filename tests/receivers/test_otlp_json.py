@@ -121,7 +121,8 @@ def test_an_empty_list_is_there(text: str, kind: str) -> None:
 
 def test_the_ids_of_a_span_and_of_its_links_are_hexadecimal() -> None:
     found = span(
-        '{"traceId": "0A", "spanId": "0b", "parentSpanId": "0C", "kind": 2, "links": [{"traceId": "0d", "spanId": "0E"}]}'
+        '{"traceId": "0A", "spanId": "0b", "parentSpanId": "0C", "kind": 2, "links": [{"traceId": "0d", "spanId": '
+        '"0E"}]}'
     )
     assert (found.trace_id, found.span_id, found.parent_span_id, found.kind) == (b"\x0a", b"\x0b", b"\x0c", 2)
     assert (found.links[0].trace_id, found.links[0].span_id) == (b"\x0d", b"\x0e")

@@ -113,7 +113,10 @@ def listed(key: str) -> str | None:
 
 
 def reason(one: Reported) -> str:
-    """Why something was stripped: what the policy says its key holds, or what `reasons.py` says of it; empty if nobody does."""
+    """Why something was stripped: what the policy says its key holds, or what `reasons.py` says of it.
+
+    Empty if nobody does.
+    """
     by = listed(one.key)
     category = Category.OPERATIONAL if by is None else COMPILER.policy.otlp.privacy(by).category
     if category is not Category.OPERATIONAL:

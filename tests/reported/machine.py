@@ -64,7 +64,10 @@ _TEXTS: Final = (
 
 
 def text(value: str) -> str:
-    """Return a text without what tells of a machine: the kernel's release and build, ports that the system chose, homes, identifiers."""
+    """Return a text without what tells of a machine.
+
+    The kernel's release and build, ports that the system chose, homes, identifiers.
+    """
     for pattern, instead in _TEXTS:
         value = pattern.sub(instead, value)
     return value

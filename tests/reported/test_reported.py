@@ -1,4 +1,7 @@
-"""What a normal service reports arrives, by Kannelle's policy: recorded of unmodified SDKs, and of others as their documentation has it."""
+"""What a normal service reports arrives, by Kannelle's policy.
+
+Recorded of unmodified SDKs, and of others as their documentation has it.
+"""
 
 from __future__ import annotations
 

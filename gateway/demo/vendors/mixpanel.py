@@ -25,7 +25,10 @@ _NOBODY: Final = frozenset(
 """Values that Mixpanel takes for a mistake, not for a user."""
 
 _OURS: Final = frozenset({"distinct_id", "time", "$insert_id", "ip"})
-"""The properties that Mixpanel reserves and a sender says: https://docs.mixpanel.com/docs/data-structure/property-reference/reserved-properties."""
+"""The properties that Mixpanel reserves and a sender says.
+
+See https://docs.mixpanel.com/docs/data-structure/property-reference/reserved-properties.
+"""
 
 _EVENT: Final[Mapping[str, Rule]] = {
     "event": lambda value: isinstance(value, str) and value != "",

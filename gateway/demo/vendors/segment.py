@@ -24,7 +24,8 @@ MEMORY: Final = 24 * 3600.0
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
 _CONTEXT: Final = frozenset(
-    "active app campaign channel device groupId ip library locale network os page referrer screen timezone traits userAgent".split()
+    "active app campaign channel device groupId ip library locale network os page referrer screen timezone traits "
+    "userAgent".split()
 )
 
 _RULES: Final[Mapping[str, Rule]] = {

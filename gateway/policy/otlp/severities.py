@@ -13,8 +13,10 @@ NUMBERS: Final[Mapping[str, int]] = {
     "ERROR": 17, "ERR": 17, "ERRO": 17, "FAIL": 17, "SEVERE": 17, "DPANIC": 18, "PANIC": 19, "PNC": 19, "ALERT": 19,
     "CRITICAL": 21, "CRIT": 21, "FATAL": 21, "FTL": 21, "EMERGENCY": 21, "EMERG": 21,
 }  # fmt: skip
-"""Severity numbers by word, in upper case: https://opentelemetry.io/docs/specs/otel/logs/data-model/#severity-fields and its appendix B.
+"""Severity numbers by word, in upper case.
 
-CRITICAL as OpenTelemetry's Python SDK has it; FINE to CONFIG as its Java agent has java.util.logging's; VERBOSE as Serilog and
-Android have it.
+See https://opentelemetry.io/docs/specs/otel/logs/data-model/#severity-fields and its appendix B.
+
+CRITICAL as OpenTelemetry's Python SDK has it; FINE to CONFIG as its Java agent has java.util.logging's; VERBOSE as
+Serilog and Android have it.
 """

@@ -119,7 +119,10 @@ class Rules:
         return judge("string", privacy, self.site)
 
     def random(self, privacy: FieldPrivacy) -> Ruling:
-        """On a string of random digits and letters whose pattern tells all about it: whatever is found in it is there by chance."""
+        """On a string of random digits and letters whose pattern tells all about it.
+
+        Whatever is found in it is there by chance.
+        """
         ruling = self.string(privacy)
         return msgspec.structs.replace(ruling, detect=()) if isinstance(ruling, Text) else ruling
 

@@ -67,7 +67,8 @@ ROUTES: Final = ("http.route", "url.template")
 VERBS: Final = (
     *"HTTP CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE".split(),
     # https://opentelemetry.io/docs/specs/semconv/db/database-spans/#name
-    *"ALTER ANALYZE BEGIN CALL COMMIT CREATE DATABASE DROP EXEC EXECUTE EXPLAIN INDEX INSERT INTO MERGE REPLACE ROLLBACK SELECT".split(),
+    *"ALTER ANALYZE BEGIN CALL COMMIT CREATE DATABASE DROP EXEC EXECUTE EXPLAIN INDEX INSERT INTO MERGE REPLACE "
+     "ROLLBACK SELECT".split(),
     *"SET SHOW TABLE TRUNCATE UPDATE UPSERT VACUUM VIEW WITH".split(),
     # https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#span-name
     *"ack commit consume create deliver nack poll process produce publish receive send settle subscribe".split(),

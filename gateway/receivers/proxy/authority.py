@@ -22,7 +22,9 @@ _HEAD: Final = 32
 """Bytes of an `RPCState` before its details: a Python object's head, the call, Cython's table."""
 
 _SLICES: Final = Struct("<QQQ8xQQQ8x")
-"""Two `grpc_slice`, the method and the host, each: a reference count, a length, an address; include/grpc/impl/slice_type.h.
+"""Two `grpc_slice`, the method and the host, each.
+
+A reference count, a length, an address; include/grpc/impl/slice_type.h.
 
 Without a count the bytes are in the slice itself, after one that tells how many.
 """
@@ -41,7 +43,9 @@ _PORT: Final = re.compile(r":[0-9]{1,5}")
 
 
 def named(authority: str, routes: Container[str]) -> str | None:
-    """Return which of the authorities of `routes` is meant by a call's: itself, else its host, without the port; None if neither.
+    """Return which of the authorities of `routes` is meant by a call's.
+
+    Itself, else its host, without the port; None if neither.
 
     gRPC writes a port into the authority wherever one was dialled.
     """

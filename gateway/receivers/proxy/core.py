@@ -1,4 +1,6 @@
-"""Calls to upstreams, where the proxy reaches below grpcio's public API: nothing else of the gateway does but `authority.py`.
+"""Calls to upstreams, where the proxy reaches below grpcio's public API.
+
+Nothing else of the gateway does but `authority.py`.
 
 - A unary call without the task and the bookkeeping of `UnaryUnaryCall`, which are a seventh of what a hop costs.
 - A message on a stream whose failure leaves the upstream's status alone: `call.write` makes it INTERNAL (grpc issue 36066).

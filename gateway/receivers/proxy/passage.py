@@ -1,4 +1,7 @@
-"""The route table, ready to run: for each call that may pass, how its messages and the rest of it are minimised, and where it goes."""
+"""The route table, ready to run.
+
+For each call that may pass, how its messages and the rest of it are minimised, and where it goes.
+"""
 
 from __future__ import annotations
 
@@ -165,7 +168,10 @@ class Routing:
             )
 
     def lets(self, passage: Passage) -> bool:
-        """Whether a call may go on by the passage of an earlier moment: one of now lets all of it pass too, to the same upstream."""
+        """Whether a call may go on by the passage of an earlier moment.
+
+        One of now lets all of it pass too, to the same upstream.
+        """
         method = self.methods[passage.route.listener].get(passage.course.method.path)
         now = None if method is None else method.passages.get(passage.course.authority, {}).get(passage.caller)
         return now is not None and _covers(now, passage)

@@ -28,10 +28,16 @@ from gateway.receivers.proxy.relay import KINDS, Kind, remaining
 from gateway.telemetry.traces import Called, Spans, tell_items, traceparent
 
 SKEW: Final = 0.05
-"""Seconds before a call's deadline from which on a cancellation counts as its end: the caller's clock runs by itself, and tells first."""
+"""Seconds before a call's deadline from which on a cancellation counts as its end.
+
+The caller's clock runs by itself, and tells first.
+"""
 
 TELL: Final = 1.0
-"""Seconds in which a caller is told that its call ends for a change of the policy: what it was sent before must have been read by then."""
+"""Seconds in which a caller is told that its call ends for a change of the policy.
+
+What it was sent before must have been read by then.
+"""
 
 Who = Callable[[Context], Sequence[str]]
 """The names that a call's peer goes by. Raises Refused."""

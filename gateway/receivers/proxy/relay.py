@@ -67,7 +67,10 @@ Requests come as a stream in any case, as in `incoming.py`: who may send a messa
 
 
 def _opening(exchange: Exchange, context: Context) -> Mapping[str, Any]:
-    """How the call to the upstream begins: with the deadline that the caller has or the route sets, whichever comes first."""
+    """How the call to the upstream begins.
+
+    With the deadline that the caller has or the route sets, whichever comes first.
+    """
     passage = exchange.passage
     given: Any = context.invocation_metadata()
     left = remaining(context)

@@ -1,4 +1,7 @@
-"""Channels to upstreams: one for all routes that are alike, kept over reloads, closed when the last call on an old one has ended."""
+"""Channels to upstreams.
+
+One for all routes that are alike, kept over reloads, closed when the last call on an old one has ended.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ from gateway.receivers.proxy.core import Ended
 from gateway.receivers.proxy.probe import speaks_tls
 
 KEEPALIVE: Final = 300_000 + 10_000
-"""Milliseconds between pings while calls are silent: servers take no more than one in five minutes, unless told otherwise."""
+"""Milliseconds between pings while calls are silent.
+
+Servers take no more than one in five minutes, unless told otherwise.
+"""
 
 PATIENCE: Final = 20_000
 """Milliseconds that the answer to a ping may take."""
@@ -29,7 +35,10 @@ CONNECT: Final = 5_000
 
 
 AHEAD: Final = 1024 * 1024
-"""Bytes that an upstream may be ahead of a call's reader: a fixed window, where gRPC's own grows to 16 MB with the connection's speed."""
+"""Bytes that an upstream may be ahead of a call's reader.
+
+A fixed window, where gRPC's own grows to 16 MB with the connection's speed.
+"""
 
 
 LOOK_SECONDS: Final = 60.0

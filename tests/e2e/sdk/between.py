@@ -1,4 +1,7 @@
-"""A service, the gateway as a process of its own with Kannelle's policy, and a collector that takes nothing wrong: what arrives of what."""
+"""A service, the gateway as a process of its own with Kannelle's policy, and a collector that takes nothing wrong.
+
+What arrives of what.
+"""
 
 from __future__ import annotations
 

@@ -188,7 +188,10 @@ def test_a_slot_that_changes_its_type_is_noticed() -> None:
     ],
 )
 def test_a_batch_of_any_signal_is_split_with_all_its_slots(request_type: Descriptor) -> None:
-    """What is around a record is carried over whole, whatever it is; a field beside them would be lost, and is noticed here."""
+    """What is around a record is carried over whole, whatever it is.
+
+    A field beside them would be lost, and is noticed here.
+    """
     original: Any = request_type
     schema: Any = _REQUEST.message.DESCRIPTOR
     for _ in range(3):

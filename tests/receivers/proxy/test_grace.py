@@ -1,4 +1,7 @@
-"""Calls in flight when the policy changes: those that may do less than before end after the grace, the others notice nothing."""
+"""Calls in flight when the policy changes.
+
+Those that may do less than before end after the grace, the others notice nothing.
+"""
 
 from __future__ import annotations
 
@@ -360,7 +363,8 @@ def emitting(flows: str) -> str:
         'version: 1\ncontroller: C\nuser_id: {pattern: "usr_[a-z0-9]{1,9}"}\n'
         "ceilings: {FR: [USER_ID, WORK_EMAIL, OPERATIONAL, NAME]}\n"
         f"flows: {{{flows}}}\ntracking_plan: {{video.exported: {{}}}}\n"
-        f"destinations:\n  one: {{{to}, allow: [USER_ID, OPERATIONAL, NAME]}}\n  two: {{{to}, allow: [USER_ID, OPERATIONAL]}}\n"
+        f"destinations:\n  one: {{{to}, allow: [USER_ID, OPERATIONAL, NAME]}}\n  two: {{{to}, allow: [USER_ID, "
+        f"OPERATIONAL]}}\n"
     )
 
 

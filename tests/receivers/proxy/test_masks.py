@@ -45,7 +45,10 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Car
 
 
 class Customers:
-    """An upstream that keeps one customer, and changes it as https://google.aip.dev/134 says: without paths, all of it."""
+    """An upstream that keeps one customer, and changes it as https://google.aip.dev/134 says.
+
+    Without paths, all of it.
+    """
 
     def __init__(self) -> None:
         self.customer = message_class("Customer")(**BEFORE)

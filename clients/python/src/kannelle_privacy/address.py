@@ -1,4 +1,7 @@
-"""Where the gateway beside this service is, and how it is dialled: what goes there isn't minimised yet, so it stays on this machine."""
+"""Where the gateway beside this service is, and how it is dialled.
+
+What goes there isn't minimised yet, so it stays on this machine.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How calls to the gateway behave: tried again while it restarts, harmless to repeat, and spoken for by typed errors."""
+"""How calls to the gateway behave.
+
+Tried again while it restarts, harmless to repeat, and spoken for by typed errors.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,9 @@ RETRY_POLICY: Final = {
     # is not tried again.
     "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
-"""Waits of 4.5 seconds together, give or take a fifth: https://github.com/grpc/proposal/blob/master/A6-client-retries.md. Five attempts
-are the most that gRPC makes.
+"""Waits of 4.5 seconds together, give or take a fifth.
+
+See https://github.com/grpc/proposal/blob/master/A6-client-retries.md. Five attempts are the most that gRPC makes.
 """
 
 SERVICE_CONFIG: Final = json.dumps(
@@ -70,7 +74,10 @@ CHANNEL_OPTIONS: Final = (
 
 
 def identified(request: M) -> M:
-    """Return the request with a request ID, which makes a repetition harmless: its own, or a copy of it with a new one."""
+    """Return the request with a request ID, which makes a repetition harmless.
+
+    Its own, or a copy of it with a new one.
+    """
     if "request_id" not in request.DESCRIPTOR.fields_by_name or request_id(request):
         return request
     copy = type(request)()

@@ -78,10 +78,12 @@ def connect(address: str | None = None, credentials: grpc.ChannelCredentials | N
 def outbound_channel(
     authority: str, address: str | None = None, options: Sequence[tuple[str, Any]] = ()
 ) -> grpc.Channel:
-    """A channel to the service that `authority` names, through the gateway: its listener `outbound`, at `address` on this machine.
+    """A channel to the service that `authority` names, through the gateway.
 
-    Without an address: the one in PRIVACY_GATEWAY__LISTENERS__OUTBOUND__ADDRESS, or 127.0.0.1:14001. `options` are gRPC's. Raises
-    ValueError for an address that is not on this machine.
+    Its listener `outbound`, at `address` on this machine.
+
+    Without an address: the one in PRIVACY_GATEWAY__LISTENERS__OUTBOUND__ADDRESS, or 127.0.0.1:14001. `options` are
+    gRPC's. Raises ValueError for an address that is not on this machine.
     """
     target = outbound_address() if address is None else check(address)
     return grpc.insecure_channel(target, options=(*options, ("grpc.default_authority", authority), *OPTIONS))

@@ -1,4 +1,6 @@
-"""What a call that went wrong raises: split by what its caller does next, read from the `google.rpc.ErrorInfo` that the gateway sends.
+"""What a call that went wrong raises.
+
+Split by what its caller does next, read from the `google.rpc.ErrorInfo` that the gateway sends.
 
 All are grpc.RpcError, and grpc.aio.AioRpcError too: `code()`, `details()` and `trailing_metadata()` are gRPC's.
 """
@@ -32,11 +34,13 @@ _REFUSALS: Final = frozenset(
 
 
 class GatewayError(AioRpcError):
-    """A call went wrong, and nobody can say whether its item was accepted: send the request again, under the `request_id` it had.
+    """A call went wrong, and nobody can say whether its item was accepted.
 
-    `reason` is a name such as `EVENT_NOT_PLANNED`, one of `kannelle.privacy.v1.Reason` without its prefix; empty where gRPC itself failed.
-    `retry_after` is when to send again, in seconds, where the gateway says so. `request_id` is what the request was sent under, its own or
-    the one that it was given; empty for a stream, whose items have one each.
+    Send the request again, under the `request_id` it had.
+
+    `reason` is a name such as `EVENT_NOT_PLANNED`, one of `kannelle.privacy.v1.Reason` without its prefix; empty where
+    gRPC itself failed. `retry_after` is when to send again, in seconds, where the gateway says so. `request_id` is what
+    the request was sent under, its own or the one that it was given; empty for a stream, whose items have one each.
     """
 
     reason: str = ""
@@ -57,7 +61,9 @@ class Refused(GatewayError):
 
 
 class Unavailable(GatewayError):
-    """The gateway can't take this now, or isn't there: send the request again, under the `request_id` it had, after `retry_after` seconds.
+    """The gateway can't take this now, or isn't there.
+
+    Send the request again, under the `request_id` it had, after `retry_after` seconds.
 
     An earlier attempt may have been stored, its answer lost on the way: under its ID it counts once.
     """

@@ -1,6 +1,9 @@
-"""Telemetry through the gateway: one call that sets the OpenTelemetry SDK up, and a log handler that sends templates, never texts.
+"""Telemetry through the gateway.
 
-Needs the extra `telemetry`. What may leave is the gateway's to decide: this only keeps what nobody needs from being sent at all.
+One call that sets the OpenTelemetry SDK up, and a log handler that sends templates, never texts.
+
+Needs the extra `telemetry`. What may leave is the gateway's to decide: this only keeps what nobody needs from being
+sent at all.
 """
 
 from __future__ import annotations
@@ -87,7 +90,10 @@ class TemplateHandler(logging.Handler):
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's name; the record is what is not told
-        """Tell on standard error that a record was not sent, and why by the error's type: logging's own would print the arguments."""
+        """Tell on standard error that a record was not sent, and why by the error's type.
+
+        Logging's own would print the arguments.
+        """
         kind = getattr(sys.exc_info()[0], "__name__", "unknown")
         if logging.raiseExceptions and sys.stderr is not None:
             with suppress(OSError, ValueError):
@@ -226,7 +232,10 @@ def _declared(fields: Collection[str]) -> frozenset[str]:
 
 
 def _severity(level: int) -> SeverityNumber:
-    """OpenTelemetry's for a level of logging: https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber."""
+    """OpenTelemetry's for a level of logging.
+
+    See https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber.
+    """
     return SeverityNumber.FATAL if level >= logging.CRITICAL else _SEVERITIES[max(level, 0) // 10]
 
 

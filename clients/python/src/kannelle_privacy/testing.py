@@ -1,4 +1,6 @@
-"""A fake gateway for the tests of a service: it takes every call in this process, keeps what was sent, and answers what it is told to.
+"""A fake gateway for the tests of a service.
+
+It takes every call in this process, keeps what was sent, and answers what it is told to.
 
 It decides nothing: what would be stripped is `privacy-gateway minimise`'s to say, and `lint`'s.
 """
@@ -30,7 +32,10 @@ FAKE: Final = "fake"
 """The destination of its receipts."""
 
 NO_RETRY: Final = ("grpc-retry-pushback-ms", "-1")
-"""The trailer by which a server tells a client of gRPC not to try again: https://github.com/grpc/proposal/blob/master/A6-client-retries.md."""
+"""The trailer by which a server tells a client of gRPC not to try again.
+
+See https://github.com/grpc/proposal/blob/master/A6-client-retries.md.
+"""
 
 
 class FakeGateway:
@@ -74,10 +79,12 @@ class FakeGateway:
         return [item for request in self.requests for item in _items(request, type)]
 
     def refuse(self, code: grpc.StatusCode, reason: str, retry_after: float | None = None, times: int = 1) -> None:
-        """Have the next calls refused: with a status, a name of `kannelle.privacy.v1.Reason`, and when to send again, in seconds.
+        """Have the next calls refused.
 
-        Their caller hears of it at once: a refusal of the fake is not tried again by the connection. Raises ValueError for a reason that
-        there isn't, and for OK.
+        With a status, a name of `kannelle.privacy.v1.Reason`, and when to send again, in seconds.
+
+        Their caller hears of it at once: a refusal of the fake is not tried again by the connection. Raises ValueError
+        for a reason that there isn't, and for OK.
         """
         if code is grpc.StatusCode.OK:
             raise ValueError("code: OK is no refusal")

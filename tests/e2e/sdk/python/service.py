@@ -30,7 +30,10 @@ PLANTED: Final = json.loads(Path(__file__).parents[1].joinpath("planted.json").r
 P: Final = PLANTED["personal"]
 USER: Final = {"user.id": PLANTED["may_pass"]["user_id"], "user.email": PLANTED["may_pass"]["work_email"]}
 
-TEXT: Final = f"{P['name']} <{P['email']}>, {P['phone']}, {P['street']}, from {P['address']} with {P['token']} paid by {P['card']} for {P['title']}"
+TEXT: Final = (
+    f"{P['name']} <{P['email']}>, {P['phone']}, {P['street']}, from {P['address']} with {P['token']} paid by "
+    f"{P['card']} for {P['title']}"
+)
 
 PERSONAL: Final = {
     "user.name": P["name"],

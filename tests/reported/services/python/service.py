@@ -1,4 +1,7 @@
-"""A normal service, set up by `opentelemetry-instrument` alone: HTTP, gRPC, Kafka, a database, a cache that isn't there, errors, logs."""
+"""A normal service, set up by `opentelemetry-instrument` alone.
+
+HTTP, gRPC, Kafka, a database, a cache that isn't there, errors, logs.
+"""
 
 # What it imports is installed in a folder of its own, where types are not looked at.
 # mypy: ignore-errors
