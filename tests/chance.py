@@ -67,8 +67,8 @@ OF_OTHERS: Final = (
 )  # fmt: skip
 STRINGS: Final = (
     "", "usr_1", "usr_8f3kq2", "a", "h264", "v1.2.3", "alice@acme.example", "Alice+news@ACME.example", "bob@gmail.com", "not@@one", "a b",
-    "+33 6 12 34 56 78", "call +33 6 12 34 56 78 or "
-                         "alice@acme.example", "192.168.1.77", "x" * 70, "é", "\U0001f600", "a\n",
+    "+33 6 12 34 56 78", ("call +33 6 12 34 56 78 or "
+                         "alice@acme.example"), "192.168.1.77", "x" * 70, "é", "\U0001f600", "a\n",
 )  # fmt: skip
 
 

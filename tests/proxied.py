@@ -99,8 +99,10 @@ OUTBOUND: Final = (
     f"authority: enforce-denied.example, destination: svc, callers: {{{OTHERS}}}",
     f"authority: shadow-denied.example, destination: svc, mode: shadow, callers: {{{OTHERS}}}",
     f"authority: text.example, destination: svc, callers: {{web: {{{FR}, allow: [OPERATIONAL, FREE_TEXT]}}}}",
-    f"authority: large.example, destination: raw, max_message_bytes: 8388608, callers: {{web: {{{FR}, allow: "
-    f"[OPERATIONAL, CONTENT]}}}}",
+    (
+        f"authority: large.example, destination: raw, max_message_bytes: 8388608, callers: {{web: {{{FR}, allow: "
+        f"[OPERATIONAL, CONTENT]}}}}"
+    ),
 )
 _CALLERS: Final = f'"{VIDEO}": {{{FR}, allow: [OPERATIONAL, USER_ID]}}, {CRM}: {{{FR}, allow: [OPERATIONAL, NAME]}}'
 INBOUND: Final = (f"listener: inbound, authority: own.example, destination: svc, callers: {{{_CALLERS}}}",)

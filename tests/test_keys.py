@@ -110,8 +110,10 @@ BASE: Final = "version: 1\ncontroller: A\nuser_id: {pattern: a}\nflows: {}\n"
         (f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: jsonl, backups: -1}}}}}}", False),
         (f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: jsonl, endpoint: a}}}}}}", False),
         (
-            f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: otlp, endpoint: a, timeout: "
-            f"2s}}}}}}",
+            (
+                f"destinations: {{a: {{{DESTINATION}, retention: 1y, exporter: {{kind: otlp, endpoint: a, timeout: "
+                f"2s}}}}}}"
+            ),
             True,
         ),
         (

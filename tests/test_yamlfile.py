@@ -131,8 +131,8 @@ def test_a_document_is_read_by_its_types(text: str, expected: Thing) -> None:
         ("named: {a: x}", "thing.yaml:1: named.a: must be a whole number"),
         ("tree: {a: [1, ~]}", "thing.yaml:1: tree.a[1]: must not be empty"),
         ("tree: [9999999999999999999]", "thing.yaml:1: tree[0]: must be a whole number of at most 9223372036854775807"),
-        ("tree: {a: .nan}", "thing.yaml:1: tree.a: must be a number that JSON can hold; to say a text, write it in "
-                            "quotes"),
+        ("tree: {a: .nan}", ("thing.yaml:1: tree.a: must be a number that JSON can hold; to say a text, write it in "
+                            "quotes")),
         ("names: 1", "thing.yaml:1: names: must be text; write it in quotes"),
         ("names: {a: b}", "thing.yaml:1: names: must be text"),
         ("names: [a, '']", "thing.yaml:1: names[1]: must be of 1 or more characters"),
@@ -142,18 +142,18 @@ def test_a_document_is_read_by_its_types(text: str, expected: Thing) -> None:
         ("number: 1.5", "thing.yaml:1: number: must be a whole number"),
         ("number: '1'", "thing.yaml:1: number: must be a whole number"),
         ("number: 9223372036854775808", "thing.yaml:1: number: must be a whole number of at most 9223372036854775807"),
-        ("number: 99999999999999999999999", "thing.yaml:1: number: must be a whole number of at most "
-                                            "9223372036854775807"),
-        ("number: -9223372036854775809", "thing.yaml:1: number: must be a whole number of at least "
-                                         "-9223372036854775808"),
+        ("number: 99999999999999999999999", ("thing.yaml:1: number: must be a whole number of at most "
+                                            "9223372036854775807")),
+        ("number: -9223372036854775809", ("thing.yaml:1: number: must be a whole number of at least "
+                                         "-9223372036854775808")),
         ("number: '99999999999999999999999'", "thing.yaml:1: number: must be a whole number"),
         ("count: 0", "thing.yaml:1: count: must be positive"),
         ("count: 11", "thing.yaml:1: count: must be 10 or less"),
         ("ratio: 0", "thing.yaml:1: ratio: must be positive"),
         ("ratio: .nan", "thing.yaml:1: ratio: must be a number"),
         ("flag: yes", "thing.yaml:1: flag: must be true or false"),
-        ("colours: [RED,\n  DARKBLUE]", "thing.yaml:2: colours[1]: must be one of RED, DARK_BLUE; did you mean "
-                                        "DARK_BLUE?"),
+        ("colours: [RED,\n  DARKBLUE]", ("thing.yaml:2: colours[1]: must be one of RED, DARK_BLUE; did you mean "
+                                        "DARK_BLUE?")),
         ("colours: [RED, RED]", "thing.yaml:1: colours[1]: is in the list twice"),
         ("colours: [1]", "thing.yaml:1: colours[0]: must be one of RED, DARK_BLUE"),
         ("size: large", "thing.yaml:1: size: must be small"),
@@ -186,8 +186,8 @@ def test_what_does_not_fit_is_named_with_its_line_and_key(text: str, expected: s
         ("text: &a b", "thing.yaml:1: anchors and aliases are not allowed; write it out"),
         ("text: *a", "thing.yaml:1: anchors and aliases are not allowed; write it out"),
         ("\n&a text: b", "thing.yaml:2: anchors and aliases are not allowed; write it out"),
-        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "thing.yaml:1: anchors and aliases are not allowed; write it "
-                                                      "out"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", ("thing.yaml:1: anchors and aliases are not allowed; write it "
+                                                      "out")),
         ("text: !!str b", "thing.yaml:1: tags are not allowed"),
         ("text: !!python/object:os.system b", "thing.yaml:1: tags are not allowed"),
         ("text: a\n---\ntext: b", "thing.yaml:2: is a second document; there may be only one"),

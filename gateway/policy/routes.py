@@ -158,8 +158,10 @@ def _mode(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
     if to.recipient is not Recipient.SERVICE:
         yield (
             (*keys, "mode"),
-            f"must be enforce: {route.destination} is a {to.recipient.value}, and only a service's calls may be in "
-            "shadow",
+            (
+                f"must be enforce: {route.destination} is a {to.recipient.value}, and only a service's calls may be in "
+                "shadow"
+            ),
         )
     elif to.region not in EU:
         yield (*keys, "mode"), f"must be enforce: {route.destination} is outside the EU"

@@ -51,8 +51,10 @@ def test_a_table_is_printed_so() -> None:
         "| theirs | – | 4.00 (4.00–4.00) | 4.00 (4.00–4.00) | 1.00 (1.00–1.00) | not counted | none |",
         "| ours, to theirs | seen | 0.50 (0.50–0.75) |  |  |  | none |",
         "",
-        "For a try, median (least–most) of all rounds. Ratio to: the base; theirs. Instructions by perf. No aim: "
-        "nobody knows.",
+        (
+            "For a try, median (least–most) of all rounds. Ratio to: the base; theirs. Instructions by perf. No aim: "
+            "nobody knows."
+        ),
     ]
 
 

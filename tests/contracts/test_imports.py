@@ -142,8 +142,10 @@ MISSING: Final = [
     ),
     (
         "our/common.proto",
-        "our/common.proto: name the folder that it is in among the contracts too, or give a descriptor set, which "
-        "`buf build",
+        (
+            "our/common.proto: name the folder that it is in among the contracts too, or give a descriptor set, which "
+            "`buf build"
+        ),
     ),
 ]
 
@@ -162,8 +164,10 @@ def test_what_is_not_found_is_named_with_how_to_provide_it(name: str, text: str,
         ("import 'a/b-c.proto' ;import weak\n\"d.proto\";", ["a/b-c.proto", "d.proto"]),
         ('// import "x.proto";', ["x.proto"]),
         (
-            'import "../x.proto"; import "/etc/x.proto"; import "a/../x.proto"; import "a\\n.proto"; import '
-            '"--x=y.proto";',
+            (
+                'import "../x.proto"; import "/etc/x.proto"; import "a/../x.proto"; import "a\\n.proto"; import '
+                '"--x=y.proto";'
+            ),
             [],
         ),
         ('message import_ { string import = 1; } "a.proto";', []),

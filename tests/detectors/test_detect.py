@@ -139,8 +139,8 @@ W/"67ab43" max-age=31536000 ERR_CONNECTION_REFUSED Linux-5.15.0-91-generic-x86_6
     "text",
     [*CLEAN, "", " ", "2026-11-23 10:15:30,123 INFO started", "2026-01-02 03:04:05.678901", "01/02/2026 10:15",
      "meet at noon",
-     "at this point in time", "export took 12.5 s at 30 fps", "rpc error: code = "
-                                                              "Unavailable", "loss 0.123, 0.456", "12.50, 99.90",
+     "at this point in time", "export took 12.5 s at 30 fps", ("rpc error: code = "
+                                                              "Unavailable"), "loss 0.123, 0.456", "12.50, 99.90",
      "20 \u00b0C",
      "Gr\u00f6\u00dfe", "\u65e5\u672c\u8a9e", "\U0001f600\U0001f44d\U0001f3fd", "tab\tnew\r\nline", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
      "[EMAIL] called [PHONE] from [IP]"],

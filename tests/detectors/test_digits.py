@@ -167,8 +167,8 @@ def test_a_number_goes_on_in_the_next_line(groups: tuple[str, str], line: str) -
 @pytest.mark.parametrize(
     "text",
     ["1, 2, 3, 4, 5, 6, 7, 8, 9, 10", "12,34,56,78", "12,34,56,78,90", "01,02,03,04,05,06", "06\n12\n34\n56\n78", "4111\n1111\n1111\n1111",
-     "1024;2048;4096;8192;1024", "01 02 03\n04 05 06", "call +33 6 12 34 56 78\n12 "
-                                                       "apples", "06 12 34 56 78\n12", "12.5,13.5,14.5"],
+     "1024;2048;4096;8192;1024", "01 02 03\n04 05 06", ("call +33 6 12 34 56 78\n12 "
+                                                       "apples"), "06 12 34 56 78\n12", "12.5,13.5,14.5"],
 )  # fmt: skip
 def test_lists_and_columns_of_figures_stay_apart(text: str) -> None:
     assert joined(text) == text

@@ -139,16 +139,16 @@ def test_a_secret_is_masked_whole(text: str, masked: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "token_count=5", "page_token=abc", "next_page_token: "
-                                           "CAoQAA", "password_reset", "max_tokens=4096", "password_reset_v2",
+        "token_count=5", "page_token=abc", ("next_page_token: "
+                                           "CAoQAA"), "password_reset", "max_tokens=4096", "password_reset_v2",
         "tokens: 512",
         "password={password}", "password=***", "password=", 'password=""', "password: required", "password=${DB_PASSWORD}",
         "password=<redacted>",
         "password=<your-password>", "password={{ .Values.password }}", 'password="%s"', "password=[FILTERED]",
         "basic information", "Basic:subscription", "--password", "password:\r\n",
         "password=[SECRET]", "https://[SECRET]/", "Authorization: [SECRET]", "Authorization: Bearer [SECRET]",
-        "token:refresh", "Error: invalid token: unexpected end of "
-                         "input", "secretName: tls", "secret: not found", "forgot password?",
+        "token:refresh", ("Error: invalid token: unexpected end of "
+                         "input"), "secretName: tls", "secret: not found", "forgot password?",
         "https://{user}:{password}@host/", "https://user:***@host/", "http://host:8080/", "http://a:80/x@y", "git@github.com:acme/x.git",
         "-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----", "eyJhbGciOiJIUzI1NiJ9", "bearer authentication", "sk-learn",
         "npm_config_registry",

@@ -88,8 +88,10 @@ async def test_an_exporter_of_which_nothing_changed_is_kept(make: Make) -> None:
         "otlp, endpoint: 'http://127.0.0.1:4317'",
         "segment, endpoint: 'http://127.0.0.1:8080', write_key: {env: WRITE_KEY}, items: {t.A: {event: a}}",
         "segment, endpoint: 'https://localhost:8080', write_key: {env: WRITE_KEY}, items: {t.A: {event: a}}",
-        "mixpanel, endpoint: 'http://127.0.0.1:8080', project_id: 7, username: {env: USERNAME}, password: {env: "
-        "PASSWORD}, items: {}",
+        (
+            "mixpanel, endpoint: 'http://127.0.0.1:8080', project_id: 7, username: {env: USERNAME}, password: {env: "
+            "PASSWORD}, items: {}"
+        ),
         "zendesk, endpoint: 'http://127.0.0.1:8080', oauth: {env: OAUTH}, items: {}",
         "webhook, endpoint: 'http://127.0.0.1:8080/in', secret: {env: SIGNING}",
     ],
@@ -125,8 +127,8 @@ async def test_a_private_address_is_never_reached(make: Make) -> None:
     ("exporter", "expected"),
     [
         (SEGMENT.replace("WRITE_KEY", "NO_SUCH_KEY"), "write_key: the environment has no NO_SUCH_KEY"),
-        (SEGMENT.replace("env: WRITE_KEY", "file: /none"), "write_key: /none: can't be read: No such file or "
-                                                           "directory"),
+        (SEGMENT.replace("env: WRITE_KEY", "file: /none"), ("write_key: /none: can't be read: No such file or "
+                                                           "directory")),
         (SEGMENT.replace("items", "ca: /none, items"), "ca: /none: can't be read: No such file or directory"),
         ("{kind: webhook, endpoint: 'https://acme.zendesk.com/in', secret: {env: WRITE_KEY}}",
          "secret: must be whsec_ and base64 of 24 to 64 bytes"),

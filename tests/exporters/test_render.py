@@ -234,8 +234,9 @@ def test_everything_else_is_proto_json_in_an_envelope(message: Message, expected
 
 def test_a_line_that_comes_again_can_be_told_by_its_key() -> None:
     once, again, other = (
-        json.loads(line(parcel("google.protobuf.Timestamp", sent), known)) for sent in (b"", b"", b"\x10\x00")
-    )  # type: ignore[arg-type]
+        json.loads(line(parcel("google.protobuf.Timestamp", sent), known))  # type: ignore[arg-type]
+        for sent in (b"", b"", b"\x10\x00")
+    )
     assert once["key"] == again["key"] == parcel("google.protobuf.Timestamp", b"").key.hex()
     assert other == once | {"key": other["key"]} != once
 

@@ -80,8 +80,8 @@ def test_what_is_malformed_or_in_disguise_is_no_address(text: str) -> None:
     "text",
     ["ada@gmail.com ", " ada@gmail.com", "ada@gmail.com\n", "ada@gmail.com.", "<ada@gmail.com>", "Ada <ada@gmail.com>",
      "mailto:ada@gmail.com",
-     "ada%40gmail.com", "ada@gma\u200bil.com", "ada@gmail\uff0ecom", "ada@gm\u0430il.com", "bob@acme.example, "
-                                                                                           "ada@gmail.com",
+     "ada%40gmail.com", "ada@gma\u200bil.com", "ada@gmail\uff0ecom", "ada@gm\u0430il.com", ("bob@acme.example, "
+                                                                                           "ada@gmail.com"),
      "ada.byron_gmail.com#EXT#@acme.onmicrosoft.com", "ada_gmail.com@acme.example", "ada.gmail.com@acme.example",
      "ada=gmail.com@acme.example",
      "YWRhQGdtYWlsLmNvbQ@acme.example", "x" * 300 + " ada@gmail.com",

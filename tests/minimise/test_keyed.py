@@ -155,8 +155,10 @@ def test_a_slot_of_a_record_is_kept_or_stripped(text: str, inside: bool, outside
         ('scope_logs { scope { name: "acme.http" version: "1.2.3" } }', True, False),
         ('scope_logs { scope { name: "@opentelemetry/instrumentation-http" } }', True, False),
         (
-            'scope_logs { scope { name: "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc" '
-            "} }",
+            (
+                'scope_logs { scope { name: "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc" '
+                "} }"
+            ),
             True,
             False,
         ),

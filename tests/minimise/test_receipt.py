@@ -94,8 +94,8 @@ def plain(found: tuple[FieldLine, ...]) -> set[Line]:
         ("part {bare: 'b'}", {("part.bare", "strip", "UNCLASSIFIED", 1), ("part", "keep", "", 1)}),
         ("parts {code: 'a'} parts {code: 'b'} parts {code: 'not one'}",
          {("parts[*].code", "keep", "", 2), ("parts[*].code", "strip", "PATTERN_MISMATCH", 1), ("parts[*]", "keep", "", 1)}),
-        ("codes: ['abc', 'x', 'TOO', "
-         "'LONG']", {("codes[*]", "keep", "", 2), ("codes[*]", "strip", "PATTERN_MISMATCH", 2)}),
+        (("codes: ['abc', 'x', 'TOO', "
+         "'LONG']"), {("codes[*]", "keep", "", 2), ("codes[*]", "strip", "PATTERN_MISMATCH", 2)}),
         ("shut {code: 'a'}", {("shut", "strip", "CATEGORY_NOT_ALLOWED", 1)}),
         ("hidden {iban: 'x' more {iban: 'y'}}",
          {("hidden.iban", "strip", "CATEGORY_NOT_ALLOWED", 1), ("hidden.more.iban", "strip", "CATEGORY_NOT_ALLOWED", 1)}),

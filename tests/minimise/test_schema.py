@@ -196,8 +196,10 @@ CLOSED: Final = (
         (
             HEAD,
             "google.protobuf.Struct a = 1 @CONTENT;",
-            'a { fields { key: "k" value { list_value { values { null_value: NULL_VALUE } values { struct_value {} } '
-            "} } } }",
+            (
+                'a { fields { key: "k" value { list_value { values { null_value: NULL_VALUE } values { struct_value {} } '
+                "} } } }"
+            ),
         ),
         (
             HEAD,
@@ -206,8 +208,10 @@ CLOSED: Final = (
         ),
         (
             HEAD,
-            "google.protobuf.Int64Value a = 1 @USAGE; map<string, google.protobuf.StringValue> b = 2 @{map_key: NAME, "
-            "category: NAME};",
+            (
+                "google.protobuf.Int64Value a = 1 @USAGE; map<string, google.protobuf.StringValue> b = 2 @{map_key: NAME, "
+                "category: NAME};"
+            ),
             'a {} b { key: "k" value { value: "v" } }',
         ),
         (
@@ -222,14 +226,18 @@ CLOSED: Final = (
         ),
         (
             PROTO2,
-            "enum E { B = 7; A = 0; } optional E a = 1 @USAGE; repeated E b = 2 @USAGE; repeated E c = 3 [packed = "
-            "true];",
+            (
+                "enum E { B = 7; A = 0; } optional E a = 1 @USAGE; repeated E b = 2 @USAGE; repeated E c = 3 [packed = "
+                "true];"
+            ),
             "a: A b: [B, A]",
         ),
         (
             PROTO2,
-            'optional string a = 1 [default = "x", (kannelle.privacy.v1.field).category = DATA_CATEGORY_NAME]; '
-            "optional bool b = 2 @USAGE;",
+            (
+                'optional string a = 1 [default = "x", (kannelle.privacy.v1.field).category = DATA_CATEGORY_NAME]; '
+                "optional bool b = 2 @USAGE;"
+            ),
             'a: "x" b: false',
         ),
         (
@@ -249,8 +257,10 @@ CLOSED: Final = (
         ),
         (
             EDITION,
-            "int32 a = 1 [features.field_presence = LEGACY_REQUIRED, (kannelle.privacy.v1.field).category = "
-            "DATA_CATEGORY_USAGE];",
+            (
+                "int32 a = 1 [features.field_presence = LEGACY_REQUIRED, (kannelle.privacy.v1.field).category = "
+                "DATA_CATEGORY_USAGE];"
+            ),
             "a: 0",
         ),
         (

@@ -117,8 +117,8 @@ def test_a_time_is_what_its_size_or_form_says(value: Any, nanoseconds: int, unit
 @pytest.mark.parametrize(
     "value",
     [33612345678, 612345678, 2025550123, 0, -1, True, 1e300, "1984-05-06T00:00:00Z", "2023-11-14", f"0{NOW}", "0612345678",
-     "2023-11-14T22:13:20Z Ada", "2023-11-14T22:13:20 "
-                                 "Paris", "2023-11/14 22:13:20Z", {"seconds": NOW}, {"seconds": NOW, "nanos": 10**9},
+     "2023-11-14T22:13:20Z Ada", ("2023-11-14T22:13:20 "
+                                 "Paris"), "2023-11/14 22:13:20Z", {"seconds": NOW}, {"seconds": NOW, "nanos": 10**9},
      {"seconds": NOW, "nanos": 0, "name": "Ada"}, {"seconds": True, "nanos": 0}, "NaN", "1e9", "2023-11-14T22:13:20+01",
      "2023-02-30T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "２023-11-14T22:13:20Z", "22:13", [NOW]],
 )  # fmt: skip

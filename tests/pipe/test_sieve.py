@@ -178,23 +178,23 @@ CRASHES: Final[dict[str, tuple[str, int, int]]] = {
         'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: Ada\n'),
         2, 0,
     ),
-    "Python, after a record that is no error": ("INFO:root:x\nTraceback (most recent call last):\n  File\nValueError: "
-                                                "Ada\n", 2, 0),
+    "Python, after a record that is no error": (("INFO:root:x\nTraceback (most recent call last):\n  File\nValueError: "
+                                                "Ada\n"), 2, 0),
     "Java": (
         ('Exception in thread "main" java.lang.IllegalStateException: Ada\n\tat com.kannelle.Video.run(Video.java:7)\n'
         "Caused by: java.io.IOException: Ada\n\t... 1 more\n"),
         1, 0,
     ),
     "Java, printStackTrace()": ("java.lang.NullPointerException\n\tat com.kannelle.Video.run(Video.java:7)\n", 1, 0),
-    "Java, after its record": ('{"level":"ERROR","message":"Ada"}\njava.io.IOException: Ada\n\tat '
-                               'a.B.c(B.java:7)\n', 1, 0),
+    "Java, after its record": (('{"level":"ERROR","message":"Ada"}\njava.io.IOException: Ada\n\tat '
+                               'a.B.c(B.java:7)\n'), 1, 0),
     "Go": ("panic: Ada\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:5 +0x1d\nexit status 2\n", 1, 2),
-    "Node": ("/app/a.js:1\nthrow new Error('Ada')\n^\n\nTypeError: Ada\n    at Object.<anonymous> "
-             "(/app/a.js:1:7)\n\nNode.js v22\n", 1, 4),
-    "Rust": ("thread 'main' panicked at src/main.rs:2:5:\nAda\nnote: run with `RUST_BACKTRACE=1` environment "
-             "variable\n", 1, 1),
-    ".NET": ("Unhandled exception. System.InvalidOperationException: Ada\n   at Program.Main() in /app/P.cs:line "
-             "1\n", 1, 0),
+    "Node": (("/app/a.js:1\nthrow new Error('Ada')\n^\n\nTypeError: Ada\n    at Object.<anonymous> "
+             "(/app/a.js:1:7)\n\nNode.js v22\n"), 1, 4),
+    "Rust": (("thread 'main' panicked at src/main.rs:2:5:\nAda\nnote: run with `RUST_BACKTRACE=1` environment "
+             "variable\n"), 1, 1),
+    ".NET": (("Unhandled exception. System.InvalidOperationException: Ada\n   at Program.Main() in /app/P.cs:line "
+             "1\n"), 1, 0),
     "a text of several lines": ('{"level":"info","msg":"x"}\n  Ada\n\tByron\n\nAda\n', 1, 1),
 }  # fmt: skip
 

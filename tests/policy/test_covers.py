@@ -94,11 +94,15 @@ SAMPLES: Final = tuple(
     for text in (
         f'text: "ab" number: 2 inner {{ {INNER} }} left: "abc" texts: "ab" texts: "Ann Lee" content: "x"',
         f'text: "Ann Lee" number: 20 many {{ {INNER} }} many {{ kind: 7 }} right: "ab"',
-        f'text: "abcdef" map {{ key: "ab" value: "abc" }} map {{ key: "Ann Lee" value: "ab" }} inners {{ key: "ab" '
-        f"value {{ {INNER} }} }}",
+        (
+            f'text: "abcdef" map {{ key: "ab" value: "abc" }} map {{ key: "Ann Lee" value: "ab" }} inners {{ key: "ab" '
+            f"value {{ {INNER} }} }}"
+        ),
         f'any {{ [type.googleapis.com/t.Inner] {{ {INNER} }} }} time {{ seconds: 1700000000 }} wrapped {{ value: "ab" }}',
-        f'any {{ [type.googleapis.com/t.Root] {{ text: "ab" inner {{ {INNER} }} }} }} wrapped {{ value: '
-        f'"jean@acme.fr" }}',
+        (
+            f'any {{ [type.googleapis.com/t.Root] {{ text: "ab" inner {{ {INNER} }} }} }} wrapped {{ value: '
+            f'"jean@acme.fr" }}'
+        ),
     )
 )
 

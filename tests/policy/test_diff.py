@@ -370,8 +370,10 @@ def test_a_caller_of_two_routes_of_an_authority_gets_what_either_gives() -> None
 def test_a_method_with_a_flow_of_its_own_leaves_its_services() -> None:
     whole, own = (
         "flows: {kannelle.privacy.v1.AnalyticsService/*: [eu-log]}",
-        "flows: {kannelle.privacy.v1.AnalyticsService/*: [eu-log], kannelle.privacy.v1.AnalyticsService/TrackEvent: "
-        "[eu-service]}",
+        (
+            "flows: {kannelle.privacy.v1.AnalyticsService/*: [eu-log], kannelle.privacy.v1.AnalyticsService/TrackEvent: "
+            "[eu-service]}"
+        ),
     )
     flows = {
         (change.effect, change.field, change.destination)

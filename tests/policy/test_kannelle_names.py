@@ -128,8 +128,10 @@ ECR: Final = "310509089954.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video-export
         (("k8s.replicaset.name",), "editor-6897964546 video-exporter-7c4d9b8f96"),
         (
             ("service.instance.id",),
-            "ip-10-0-12-34 627cc493-f310-47de-96bd-71410b7dec09 prod.editor-6897964546-96chb.editor "
-            "editor-6897964546-96chb",
+            (
+                "ip-10-0-12-34 627cc493-f310-47de-96bd-71410b7dec09 prod.editor-6897964546-96chb.editor "
+                "editor-6897964546-96chb"
+            ),
         ),
     ],
 )

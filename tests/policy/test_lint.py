@@ -93,8 +93,8 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
             LOGS_OUT,
             {(ERROR, "wildcard-outside", "otlp.attributes.service.*")},
         ),
-        ("message A { string id = 1 @USER_ID; }", "otlp: {attributes: {service.*: "
-                                                  "OPERATIONAL}}", "{otlp/logs: [eu-log]}", set()),
+        ("message A { string id = 1 @USER_ID; }", ("otlp: {attributes: {service.*: "
+                                                  "OPERATIONAL}}"), "{otlp/logs: [eu-log]}", set()),
         # Labels and rules that can't be.
         ("message A { bytes id = 1 @USER_ID; }", "", "{}", {(ERROR, "label-unfit", "t.A.id")}),
         ("message A { double id = 1 @USER_ID; }", "", "{}", {(ERROR, "label-unfit", "t.A.id")}),
@@ -106,8 +106,8 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
         ("message A { string n = 1 @{category: OPERATIONAL, min: 1, max: 2}; }", "", "{}", {(WARNING, "rule-idle", "t.A.n")}),
         ("message A { double n = 1 @{category: OPERATIONAL, min: 1, max: 2}; }", "", "{}", set()),
         # Kept out of debug output, and said to be of nobody.
-        ("message A { string x = 1 [(kannelle.privacy.v1.field).category = DATA_CATEGORY_OPERATIONAL, debug_redact = "
-         "true]; }", "", "{}",
+        (("message A { string x = 1 [(kannelle.privacy.v1.field).category = DATA_CATEGORY_OPERATIONAL, debug_redact = "
+         "true]; }"), "", "{}",
          {(WARNING, "redacted", "t.A.x")}),
         ("message A { string x = 1 [(kannelle.privacy.v1.field).category = DATA_CATEGORY_NAME, debug_redact = true]; }", "", "{}", set()),
         ("message A { string x = 1 [debug_redact = true]; }", "classifications: {t.A.x: {category: OPERATIONAL}}", "{}",
@@ -155,23 +155,23 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
         (UPDATE.replace("@NAME", f"@{ONE}"), TO_LOG, "{}", set()),
         (f"{A} message R {{ {M} read_mask = 1; }} service S {{ rpc GetA(R) returns (A); }}", TO_LOG, "{}", set()),
         (
-            f"message A {{ string name = 1 @NAME; }} message R {{ {M} read_mask = 1; }} service S {{ rpc GetA(R) "
-            f"returns (A); }}",
+            (f"message A {{ string name = 1 @NAME; }} message R {{ {M} read_mask = 1; }} service S {{ rpc GetA(R) "
+            f"returns (A); }}"),
             TO_LOG,
             "{}",
             {(WARNING, "mask-empty", "t.R.read_mask")},
         ),
         # Members of a oneof.
         (
-            f"message A {{ oneof o {{ string x = 1 @NAME; string y = 2 @{ONE}; }} }} service S {{ rpc Get(A) returns "
-            f"(A); }}",
+            (f"message A {{ oneof o {{ string x = 1 @NAME; string y = 2 @{ONE}; }} }} service S {{ rpc Get(A) returns "
+            f"(A); }}"),
             TO_LOG,
             "{}",
             {(NOTE, "oneof-partial", "t.A.o")},
         ),
         (
-            "message A { oneof o { int32 x = 1 @NAME; int32 y = 2 @NAME; } bool z = 3 @OPERATIONAL; } service S { rpc "
-            "G(A) returns (A); }",
+            ("message A { oneof o { int32 x = 1 @NAME; int32 y = 2 @NAME; } bool z = 3 @OPERATIONAL; } service S { rpc "
+            "G(A) returns (A); }"),
             TO_LOG,
             "{}",
             set(),
@@ -241,15 +241,15 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
         ),
         (
             USER,
-            "tracking_plan: {a.b: {properties: {surname: {type: string}, phone_kind: {one_of: [a]}, email_sent: "
-            "{type: boolean}}}}",
+            ("tracking_plan: {a.b: {properties: {surname: {type: string}, phone_kind: {one_of: [a]}, email_sent: "
+            "{type: boolean}}}}"),
             "{}",
             {(WARNING, "personal-word", "tracking_plan.a.b.properties.surname")},
         ),
         ("message A { A location = 1; string id = 2 @USER_ID; }", "", "{}", {(WARNING, "never-word", "t.A.location")}),
         ("message A { google.protobuf.Timestamp password_changed_at = 1 @OPERATIONAL; bool has_iban = 2 @OPERATIONAL; }", "", "{}", set()),
-        ("message A { string page = 1 @OPERATIONAL; string language = 2 @OPERATIONAL; string storage = 3 "
-         "@OPERATIONAL; }", "", "{}", set()),
+        (("message A { string page = 1 @OPERATIONAL; string language = 2 @OPERATIONAL; string storage = 3 "
+         "@OPERATIONAL; }"), "", "{}", set()),
         ("message A { K k = 1 @OPERATIONAL; } enum K { K_X = 0; K_FEMALE = 1; K_MALE = 2; }", "", "{}", {(ERROR, "never-word", "t.A.k")}),
         ("message A { K k = 1 @GENDER; } enum K { K_X = 0; K_FEMALE = 1; }", "", "{}", set()),
         ("message A { K k = 1 @OPERATIONAL; } enum K { K_X = 0; K_PASSWORD = 1; K_IBAN = 2; }", "", "{}", set()),
@@ -325,8 +325,10 @@ def test_errors_come_first() -> None:
         (
             "message A { string age = 1 @NAME; }",
             "{}",
-            "its name says AGE, which is never collected, under the label NAME: label it AGE, drop it, or name it for "
-            "what it is",
+            (
+                "its name says AGE, which is never collected, under the label NAME: label it AGE, drop it, or name it for "
+                "what it is"
+            ),
         ),
         (
             "message A { string id = 1 @USER_ID; string b = 2 @OPERATIONAL; }",
@@ -336,8 +338,10 @@ def test_errors_come_first() -> None:
         (
             "message A { string religion = 1 @OPERATIONAL; }",
             "{}",
-            "its name says SPECIAL, which is never collected, under the label OPERATIONAL: drop it or name it for "
-            "what it is",
+            (
+                "its name says SPECIAL, which is never collected, under the label OPERATIONAL: drop it or name it for "
+                "what it is"
+            ),
         ),
         (
             "message A { K k = 1 @OPERATIONAL; } enum K { K_X = 0; K_FEMALE = 1; }",
@@ -347,8 +351,10 @@ def test_errors_come_first() -> None:
         (
             "message A { string surname = 1 @OPERATIONAL; }",
             "{}",
-            "its name says something personal, under the label OPERATIONAL: label it as what it is, or say which "
-            "values it may have",
+            (
+                "its name says something personal, under the label OPERATIONAL: label it as what it is, or say which "
+                "values it may have"
+            ),
         ),
         (
             "message A { bytes id = 1 @USER_ID; }",

@@ -80,8 +80,8 @@ P: Final = "tracking_plan.a.b.properties.p"
         ("tracking_plan: {a.b: {properties: {p: {one_of: [none, pregnant, muslim]}}}}", {(ERROR, "never-word", P)}),
         ("tracking_plan: {a.b: {properties: {p: {one_of: [genre]}}}}", {(WARNING, "never-word", P)}),
         ("tracking_plan: {a.b: {properties: {p: {one_of: [a, ada@gmail.com]}}}}", {(WARNING, "value-flagged", P)}),
-        ("otlp: {attributes: {x.kind: {category: OPERATIONAL, one_of: "
-         "[catholique]}}}", {(ERROR, "never-word", "otlp.attributes.x.kind")}),
+        (("otlp: {attributes: {x.kind: {category: OPERATIONAL, one_of: "
+         "[catholique]}}}"), {(ERROR, "never-word", "otlp.attributes.x.kind")}),
         # How somebody signs in is no secret.
         ("tracking_plan: {a.b: {properties: {p: {one_of: [password, passkey, iban]}}}}", set()),
         ("tracking_plan: {user.hiv_positive: {}}", {(ERROR, "never-word", "tracking_plan.user.hiv_positive")}),
@@ -91,8 +91,8 @@ P: Final = "tracking_plan.a.b.properties.p"
         ("tracking_plan: {a.b: {properties: {first_name: {pattern: '[A-Za-z]{1,20}'}}}}",
             {(WARNING, "personal-word", "tracking_plan.a.b.properties.first_name")}),
         ("tracking_plan: {a.b: {properties: {phone_kind: {pattern: 'k[0-9]'}, email_code: {min: 0, max: 99}}}}", set()),
-        ("otlp: {log_templates: [user is pregnant, password "
-         "changed]}", {(ERROR, "never-word", "otlp.log_templates[0]")}),
+        (("otlp: {log_templates: [user is pregnant, password "
+         "changed]}"), {(ERROR, "never-word", "otlp.log_templates[0]")}),
         ("otlp: {span_names: [set gender]}", {(ERROR, "never-word", "otlp.span_names[0]")}),
         ("otlp: {log_templates: [health check passed, race condition, server address changed]}", set()),
     ],

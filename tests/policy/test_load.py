@@ -104,8 +104,10 @@ def test_a_policy_is_read() -> None:
         ("{kind: jsonl, path: '-', max_bytes: 1000, backups: 0}", JsonlExporter(path="-", max_bytes=1000, backups=0)),
         ("{kind: null}", NullExporter()),
         (
-            "{kind: segment, endpoint: 'http://localhost:1', write_key: {file: key}, items: {a.B: {event: '{b}', "
-            "context: {c: [1]}}}}",
+            (
+                "{kind: segment, endpoint: 'http://localhost:1', write_key: {file: key}, items: {a.B: {event: '{b}', "
+                "context: {c: [1]}}}}"
+            ),
             SegmentExporter(
                 endpoint="http://localhost:1",
                 write_key=Secret(file="key"),
@@ -113,8 +115,10 @@ def test_a_policy_is_read() -> None:
             ),
         ),
         (
-            "{kind: mixpanel, endpoint: 'http://localhost:1', project_id: 7, username: {env: A}, password: {env: B}, "
-            "items: {}}",
+            (
+                "{kind: mixpanel, endpoint: 'http://localhost:1', project_id: 7, username: {env: A}, password: {env: B}, "
+                "items: {}}"
+            ),
             MixpanelExporter(
                 endpoint="http://localhost:1",
                 project_id=7,
@@ -232,16 +236,16 @@ CATEGORIES = ", ".join(Category.__members__)
         (changed("version: 1", "version: 2"), "1: version: must be 1"),
         (changed("controller: Check it Out S.A.S.\n", ""), "1: controller: is required"),
         (changed('"usr_[a-z]{1,8}"', "12"), "3: user_id.pattern: must be text; write it in quotes"),
-        (changed("  FR: [U", "  France: [U"), "5: ceilings.France: must be a country of ISO 3166-1, two capitals such "
-                                              "as FR"),
-        (changed("  crm:", "  CRM:"), "8: destinations.CRM: must be a name of lower-case letters, digits and hyphens, "
-                                      "a letter first"),
+        (changed("  FR: [U", "  France: [U"), ("5: ceilings.France: must be a country of ISO 3166-1, two capitals such "
+                                              "as FR")),
+        (changed("  crm:", "  CRM:"), ("8: destinations.CRM: must be a name of lower-case letters, digits and hyphens, "
+                                      "a letter first")),
         (changed("recipient: service", "recipient: services"),
          "9: destinations.crm.recipient: must be one of log, vendor, service, store; did you mean service?"),
-        (changed("region: FR", "region: fr"), "10: destinations.crm.region: must be a country of ISO 3166-1, two "
-                                              "capitals such as FR"),
-        (changed("region: FR", "region: no"), "10: destinations.crm.region: must be a country of ISO 3166-1, two "
-                                              "capitals such as FR"),
+        (changed("region: FR", "region: fr"), ("10: destinations.crm.region: must be a country of ISO 3166-1, two "
+                                              "capitals such as FR")),
+        (changed("region: FR", "region: no"), ("10: destinations.crm.region: must be a country of ISO 3166-1, two "
+                                              "capitals such as FR")),
         (changed("sales", "sale"),
          ("11: destinations.crm.purpose: must be one of the 42 names in docs/policy.md#purposes; "
           "the nearest are sales, personalize, essential")),
@@ -273,15 +277,15 @@ CATEGORIES = ", ".join(Category.__members__)
          "15: destinations.crm.exporter.compression: must be one of gzip, none"),
         (with_otlp("timeout: 0"), "15: destinations.crm.exporter.timeout: must be 0.001s or more"),
         (with_exporter("{kind: jsonl, max_bytes: 0}"), "15: destinations.crm.exporter.max_bytes: must be positive"),
-        (f"{BASE}timestamps: {{days_around_receipt: 366}}", f"{AFTER}: timestamps.days_around_receipt: must be 365 or "
-                                                            "less"),
+        (f"{BASE}timestamps: {{days_around_receipt: 366}}", (f"{AFTER}: timestamps.days_around_receipt: must be 365 or "
+                                                            "less")),
         (f"{BASE}timestamps: {{}}", f"{AFTER}: timestamps.days_around_receipt: is required"),
         (f"{BASE}flow: {{}}",
          f"{AFTER}: flow: is not a key here; known: {', '.join(Policy.__struct_fields__)}; did you mean flows?"),
         (f"{BASE}classifications: {{Contact: {{category: NAME}}}}",
          f"{AFTER}: classifications.Contact: must be a field's full name, such as acme.crm.v1.Contact.email"),
-        (f"{BASE}hosts: {{FR: ['https://a.b']}}", f"{AFTER}: hosts.FR[0]: must be a host name in lower case, without "
-                                                  "a port"),
+        (f"{BASE}hosts: {{FR: ['https://a.b']}}", (f"{AFTER}: hosts.FR[0]: must be a host name in lower case, without "
+                                                  "a port")),
         (f"{BASE}tracking_plan: {{Video exported: {{}}}}",
          f"{AFTER}: tracking_plan.Video exported: must be a name such as video.exported, in lower case"),
         (f"{BASE}routes: [{{authority: a, upstream: b, destination: crm, mode: observe}}]",
@@ -298,10 +302,10 @@ def test_what_has_not_the_shape_is_named(text: str, expected: str) -> None:
         (with_flow("acme.v1.Contact: [crn]"), "17: flows.acme.v1.Contact[0]: is no destination; must be crm"),
         (with_flow("acme.v1.Contact: [crm, crm]"), "17: flows.acme.v1.Contact[1]: is in the list twice"),
         (with_flow("acme.v1.Contact: []"), "17: flows.acme.v1.Contact: must name a destination"),
-        (with_flow("otlp/log: [crm]"), "17: flows.otlp/log: must be one of otlp/logs, otlp/traces, otlp/metrics; did "
-                                       "you mean otlp/logs?"),
-        (with_flow("otlp/*: [crm]"), "17: flows.otlp/*: must be one of otlp/logs, otlp/traces, otlp/metrics; did you "
-                                     "mean otlp/logs?"),
+        (with_flow("otlp/log: [crm]"), ("17: flows.otlp/log: must be one of otlp/logs, otlp/traces, otlp/metrics; did "
+                                       "you mean otlp/logs?")),
+        (with_flow("otlp/*: [crm]"), ("17: flows.otlp/*: must be one of otlp/logs, otlp/traces, otlp/metrics; did you "
+                                     "mean otlp/logs?")),
         *((with_flow(f"{flow}: [crm]"),
            f"17: flows.{flow}: must be pkg.Service/Method, pkg.Service/*, a message's full name or an OTLP signal")
           for flow in ("/acme.v1.Contacts/Get", "acme.v1.Contacts/", "acme..Contact", "acme.v1.*", "a b", "acme.v1.Contacts/Get/More")),
@@ -331,8 +335,8 @@ def test_a_flow_names_what_there_is(text: str, expected: str) -> None:
         ("{one_of: ['']}", "one_of[0]: must be of 1 or more characters"),
         ("{max_length: -1}", "max_length: must be 0 or more"),
         ("{type: text}", "type: must be one of string, integer, number, boolean"),
-        ("{enum: [a]}", "enum: is not a key here; known: type, category, pattern, shape, max_length, one_of, min, "
-                        "max, without"),
+        ("{enum: [a]}", ("enum: is not a key here; known: type, category, pattern, shape, max_length, one_of, min, "
+                        "max, without")),
     ],
 )  # fmt: skip
 def test_a_property_holds_together(held: str, expected: str) -> None:

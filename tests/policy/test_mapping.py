@@ -163,8 +163,8 @@ IN_LIQUID: Final = (
     *("{{{name}% a %}}", "{{{name}{name}{{ticket.id}}}}", "{{{{a{name}}}{name}}}", "%{name}}}", "{{{name}{{{name}"),
 )
 OUT_OF_LIQUID: Final = (
-    "{{{{ticket.id}}}} {name}", "{name} {{{{ticket.id}}}} "
-                                "{name}", "{{% if a %}}{name}{{% endif %}}", "{{{name}}}", "{{ {name} }}",
+    "{{{{ticket.id}}}} {name}", ("{name} {{{{ticket.id}}}} "
+                                "{name}"), "{{% if a %}}{name}{{% endif %}}", "{{{name}}}", "{{ {name} }}",
     "{{{name}{name}}}", "100 % {name}", "{{{{ a }}}}{name}", "{{}} {name} {{{{a}}}}",
 )  # fmt: skip
 ELSEWHERE: Final = (
@@ -224,23 +224,23 @@ def test_where_nothing_is_expanded_braces_are_text(text: str) -> None:
         (policy("t.A: {event: ''}"), "18: destinations.to.exporter.items.t.A.event: is required"),
         (mixpanel("{event: ''}"), "20: destinations.to.exporter.items.t.A.event: is required"),
         (zendesk("{comment: {}}"), "18: destinations.to.exporter.items.t.A.comment: is required"),
-        (policy("t.A: '{name}'"), "18: destinations.to.exporter.items.t.A: must be a mapping of the vendor's fields "
-                                  "to values"),
+        (policy("t.A: '{name}'"), ("18: destinations.to.exporter.items.t.A: must be a mapping of the vendor's fields "
+                                  "to values")),
         (policy("t.A:"), "18: destinations.to.exporter.items.t.A: must not be empty"),
-        (policy("t.A: {event: a, properties: {b: }}"), "18: destinations.to.exporter.items.t.A.properties.b: must not "
-                                                       "be empty"),
+        (policy("t.A: {event: a, properties: {b: }}"), ("18: destinations.to.exporter.items.t.A.properties.b: must not "
+                                                       "be empty")),
         (policy("t-A: {event: a}"),
          "18: destinations.to.exporter.items.t-A: must be a message type's full name, such as acme.crm.v1.Contact"),
-        (policy("t.B: {event: a}"), "17: destinations.to.exporter.items: has no entry for t.A, which a flow leads "
-                                    "here"),
+        (policy("t.B: {event: a}"), ("17: destinations.to.exporter.items: has no entry for t.A, which a flow leads "
+                                    "here")),
         (policy("t.A: {event: a}\n        t.B: {event: a}"),
          "19: destinations.to.exporter.items.t.B: no contract has a message type of this name"),
         (policy("t.A: {event: a, properties: '{name}'}"),
          "18: destinations.to.exporter.items.t.A.properties: must be an object or a map, and would be a text"),
-        (policy("t.A: {event: 7}"), "18: destinations.to.exporter.items.t.A.event: must be a text, and would be a "
-                                    "number"),
-        (policy("t.A: {event: '{time}'}"), "18: destinations.to.exporter.items.t.A.event: must be a text, and would "
-                                           "be a time"),
+        (policy("t.A: {event: 7}"), ("18: destinations.to.exporter.items.t.A.event: must be a text, and would be a "
+                                    "number")),
+        (policy("t.A: {event: '{time}'}"), ("18: destinations.to.exporter.items.t.A.event: must be a text, and would "
+                                           "be a time")),
         (policy("t.A: {event: a, timestamp: '{name}'}"),
          "18: destinations.to.exporter.items.t.A.timestamp: must be a time, and would be a text"),
         (mixpanel("{event: a, time: true}"),
@@ -248,11 +248,11 @@ def test_where_nothing_is_expanded_braces_are_text(text: str) -> None:
         (zendesk("{comment: {body: '{tags}'}}"),
          "18: destinations.to.exporter.items.t.A.comment.body: must be a text, and would be a list"),
         (zendesk("{comment: {Body: a}}"),
-         "18: destinations.to.exporter.items.t.A.comment.Body: is no field of the vendor's; known: body, html_body, "
-         "public"),
+         ("18: destinations.to.exporter.items.t.A.comment.Body: is no field of the vendor's; known: body, html_body, "
+         "public")),
         (zendesk("{comment: {body: a}, requester: {phone: a}}"),
-         "18: destinations.to.exporter.items.t.A.requester.phone: is no field of the vendor's; known: email, "
-         "locale_id, name"),
+         ("18: destinations.to.exporter.items.t.A.requester.phone: is no field of the vendor's; known: email, "
+         "locale_id, name")),
         (zendesk("{subject: a}"), "18: destinations.to.exporter.items.t.A.comment: is required"),
         *((mixpanel(f"{{event: a, properties: {{{key}: 1}}}}"),
            f"20: destinations.to.exporter.items.t.A.properties.{key}: is not for a template to write")
@@ -362,10 +362,10 @@ def test_a_change_of_what_is_sent_names_the_type() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "<p>{name}</p>", "{name}", "plain", "a < b {name}", '<p title="by {name}">', "<img alt='{name}' "
-                                                                                     "src='https://a.example/'>",
-        "<a href=\"https://a.example/{name}?of={name}\" "
-        "title='{name}'>{name}</a>", "<textarea>{name}</textarea>", "&lt;{name}&gt;",
+        "<p>{name}</p>", "{name}", "plain", "a < b {name}", '<p title="by {name}">', ("<img alt='{name}' "
+                                                                                     "src='https://a.example/'>"),
+        ('<a href="https://a.example/{name}?of={name}" '
+        "title='{name}'>{name}</a>"), "<textarea>{name}</textarea>", "&lt;{name}&gt;",
     ],
 )  # fmt: skip
 def test_a_value_may_stand_in_the_text_of_html(text: str) -> None:

@@ -39,8 +39,8 @@ LIST: Final = "message L { repeated A as = 1; string next = 2; }"
         (f"message R {{ B b = 1; {M} update_mask = 2; }} service S {{ rpc UpdateA(R) returns (A); }}", "t.B beside b"),
         # The answer.
         (f"message R {{ {M} read_mask = 1; }} service S {{ rpc GetA(R) returns (A); }}", "t.A"),
-        (f"message R {{ A a = 2; {M} read_mask = 1; }} service S {{ rpc GetB(R) returns (B); rpc FindB(R) returns "
-         f"(stream B); }}", "t.B"),
+        ((f"message R {{ A a = 2; {M} read_mask = 1; }} service S {{ rpc GetB(R) returns (B); rpc FindB(R) returns "
+         f"(stream B); }}"), "t.B"),
         (f"{LIST} message R {{ {M} read_mask = 1; }} service S {{ rpc ListA(R) returns (L); }}", "t.L t.A"),
         # Nobody can tell.
         (f"message R {{ {M} update_mask = 1; }}", None),

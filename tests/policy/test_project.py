@@ -176,8 +176,8 @@ LACKING: Final = "message N { required bool a = 1; optional bool b = 2 @USAGE; }
         ("message M { required string a = 1; }", "t.M.a"),
         ("message M { required string a = 1 @NAME; required string b = 2 @CREDENTIAL; }", "t.M.b"),
         ("message M { optional N n = 1; } message N { optional string a = 1 @NAME; required string b = 2; }", "t.N.b"),
-        ("message M { repeated N n = 1; } message N { optional M m = 1; required string b = 2; optional string c = 3 "
-         "@NAME; }", "t.N.b"),
+        (("message M { repeated N n = 1; } message N { optional M m = 1; required string b = 2; optional string c = 3 "
+         "@NAME; }"), "t.N.b"),
         ("message M { required N n = 1; } message N { optional string a = 1; }", "t.M.n"),
         ("message M { optional group G = 1 { optional string a = 1 @NAME; required bytes b = 2 @OPERATIONAL; } }", "t.M.G.b"),
         ("message M { extensions 9; } extend M { optional N n = 9; } " + LACKING, "t.N.a"),
@@ -196,8 +196,10 @@ def test_a_plan_that_would_strip_a_required_field_does_not_compile(body: str, lo
         "message M { required string a = 1 @NAME; }",
         "message M { optional N n = 1; optional string a = 2 @NAME; } message N { required string b = 1; }",
         "message M { optional N n = 1 @CREDENTIAL; } message N { required string b = 1; optional string a = 2 @NAME; }",
-        "message M { optional google.protobuf.Any a = 1; } message N { required string b = 1; optional string a = 2 "
-        "@NAME; }",
+        (
+            "message M { optional google.protobuf.Any a = 1; } message N { required string b = 1; optional string a = 2 "
+            "@NAME; }"
+        ),
         "message M { required M m = 1; optional string a = 2 @NAME; }",
     ],
 )

@@ -108,28 +108,28 @@ def test_what_loads_keeps_the_promise(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (document("FR", "USER_ID, NAME", "USER_ID"), ["policy.yaml:12: destinations.crm.allow.NAME: is above the "
-                                                      "ceiling of FR"]),
+        (document("FR", "USER_ID, NAME", "USER_ID"), [("policy.yaml:12: destinations.crm.allow.NAME: is above the "
+                                                      "ceiling of FR")]),
         (document("FR", "USER_ID"), ["policy.yaml:12: destinations.crm.allow.USER_ID: is above the ceiling of FR"]),
         (document("US", "USER_ID"), ["policy.yaml:12: destinations.crm.allow.USER_ID: is above the ceiling of US"]),
-        (document("FR", "OPERATIONAL", ""), ["policy.yaml:12: destinations.crm.allow.OPERATIONAL: is above the "
-                                             "ceiling of FR"]),
-        (document("FR", "OPERATIONAL,\n      AGE", "OPERATIONAL"), ["policy.yaml:13: destinations.crm.allow.AGE: "
-                                                                    f"{NOWHERE}"]),
-        (document("FR", "OPERATIONAL", "OPERATIONAL,\n    CREDENTIAL"), ["policy.yaml:15: ceilings.FR.CREDENTIAL: "
-                                                                         f"{NOWHERE}"]),
-        (document("FR", "UNSPECIFIED", "OPERATIONAL"), ["policy.yaml:12: destinations.crm.allow.UNSPECIFIED: "
-                                                        f"{UNKNOWN}"]),
+        (document("FR", "OPERATIONAL", ""), [("policy.yaml:12: destinations.crm.allow.OPERATIONAL: is above the "
+                                             "ceiling of FR")]),
+        (document("FR", "OPERATIONAL,\n      AGE", "OPERATIONAL"), [("policy.yaml:13: destinations.crm.allow.AGE: "
+                                                                    f"{NOWHERE}")]),
+        (document("FR", "OPERATIONAL", "OPERATIONAL,\n    CREDENTIAL"), [("policy.yaml:15: ceilings.FR.CREDENTIAL: "
+                                                                         f"{NOWHERE}")]),
+        (document("FR", "UNSPECIFIED", "OPERATIONAL"), [("policy.yaml:12: destinations.crm.allow.UNSPECIFIED: "
+                                                        f"{UNKNOWN}")]),
         (document("ES", "NAME", "NAME"),
          [f"policy.yaml:14: ceilings.ES.NAME: {INSIDE}", f"policy.yaml:12: destinations.crm.allow.NAME: {INSIDE}"]),
         (document("SG", "USER_ID", "USER_ID"),
-         [f"policy.yaml:14: ceilings.SG.USER_ID: {ELSEWHERE}", "policy.yaml:12: destinations.crm.allow.USER_ID: "
-                                                               f"{ELSEWHERE}"]),
+         [f"policy.yaml:14: ceilings.SG.USER_ID: {ELSEWHERE}", ("policy.yaml:12: destinations.crm.allow.USER_ID: "
+                                                               f"{ELSEWHERE}")]),
         (document("NO", "NAME", "NAME"),
          [f"policy.yaml:14: ceilings.NO.NAME: {OUTSIDE}", f"policy.yaml:12: destinations.crm.allow.NAME: {OUTSIDE}"]),
         (document("DE", "NAME, OPERATIONAL", "NAME, OPERATIONAL", name="crm-archive"),
-         ["policy.yaml:12: destinations.crm-archive.allow.NAME: in DE only the destination crm may receive personal "
-          "data"]),
+         [("policy.yaml:12: destinations.crm-archive.allow.NAME: in DE only the destination crm may receive personal "
+          "data")]),
     ],
 )  # fmt: skip
 def test_a_policy_that_says_otherwise_does_not_load(text: str, expected: list[str]) -> None:

@@ -69,13 +69,13 @@ def test_every_field_is_decided_on() -> None:
         ("ErrorInfo", 'reason: "FULL" domain: "crm.kannelle.io" metadata {key: "who" value: "ada@acme.example"}',
          *['reason: "FULL" domain: "crm.kannelle.io"'] * 2, 'reason: "FULL"'),
         ("ErrorInfo", 'reason: "ada@acme.example" domain: "ada@acme.example"', "", "", ""),
-        ("QuotaFailure", 'violations {subject: "clientip:1.2.3.4" description: "too many for ada@acme.example" '
-                         'quota_value: 5}',
+        ("QuotaFailure", ('violations {subject: "clientip:1.2.3.4" description: "too many for ada@acme.example" '
+                         'quota_value: 5}'),
          'violations {description: "too many for [EMAIL]" quota_value: 5}', "violations {quota_value: 5}", ""),
         ("PreconditionFailure", 'violations {type: "TOS" subject: "ada" description: "sign first"}',
          'violations {type: "TOS" description: "sign first"}', *['violations {type: "TOS"}'] * 2),
-        ("BadRequest", 'field_violations {field: "contact.email" description: "bad: ada@acme.example" reason: '
-                       '"MALFORMED"}',
+        ("BadRequest", ('field_violations {field: "contact.email" description: "bad: ada@acme.example" reason: '
+                       '"MALFORMED"}'),
          'field_violations {field: "contact.email" description: "bad: [EMAIL]" reason: "MALFORMED"}',
          'field_violations {field: "contact.email" reason: "MALFORMED"}', 'field_violations {reason: "MALFORMED"}'),
         ("LocalizedMessage", 'locale: "fr-FR" message: "non"', 'message: "non"', "", ""),

@@ -129,8 +129,8 @@ WAY = "must say oauth, or email and token"
         ("segment", "write_key: hunter2, items: {}", ".write_key: must be a mapping of keys to values"),
         ("segment", "write_key: {}, items: {}", f".write_key: {ONE}"),
         ("segment", "write_key: {env: A, file: b}, items: {}", f".write_key: {ONE}"),
-        ("segment", "write_key: {env: hunter2-hunter2}, items: {}", ".write_key.env: must be the name of an "
-                                                                    "environment variable"),
+        ("segment", "write_key: {env: hunter2-hunter2}, items: {}", (".write_key.env: must be the name of an "
+                                                                    "environment variable")),
         ("segment", "items: {}", ".write_key: is required"),
         ("webhook", "secret: whsec_hunter2", ".secret: must be a mapping of keys to values"),
         ("mixpanel", "project_id: 1, username: {env: A}, password: hunter2, items: {}", ".password: must be a mapping of keys to values"),

@@ -271,8 +271,10 @@ SHORT: Final = 'category: OPERATIONAL, overrides: true, pattern: "x[0-9]{1,9}"'
             {("exemption-open", "classifications.t.A.order.without")},
         ),
         (
-            'classifications: {t.A.order: {category: OPERATIONAL, overrides: true, pattern: "[a-z.@]{1,40}", without: '
-            "[email]}}",
+            (
+                'classifications: {t.A.order: {category: OPERATIONAL, overrides: true, pattern: "[a-z.@]{1,40}", without: '
+                "[email]}}"
+            ),
             {("exemption-open", "classifications.t.A.order.without")},
         ),
     ],

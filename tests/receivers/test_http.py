@@ -114,8 +114,10 @@ TOLD: Final[dict[str, Any]] = {"ok": True, "since": "2026-01-02T03:04:05Z", "cau
             [{"needed": True}, {"name": "policy", "ok": False, "cause": "NOT_RELOADED", "detail": FAILED.detail}],
             [
                 "[+]serving ok since 2026-01-02T03:04:05Z",
-                "[-]policy NOT_RELOADED since 2026-01-02T03:04:05Z (ready all the same): policy.yaml:14: bad "
-                "policy.yaml:15: worse",
+                (
+                    "[-]policy NOT_RELOADED since 2026-01-02T03:04:05Z (ready all the same): policy.yaml:14: bad "
+                    "policy.yaml:15: worse"
+                ),
             ],
         ),
     ],

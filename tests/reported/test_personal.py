@@ -48,13 +48,13 @@ PERSONAL: Final = (
     # Sentences, and names in them.
     "could not charge Ada Byron", "Ada Byron",
     "Byron, Ada", "Ada Augusta Byron", "ada byron", "video of Ada Byron", "*errors for Ada Byron",
-    "Error: Ada Byron", "java.lang.Error: Ada "
-                        "Byron", "<Ada Byron>", "main.(*Ada Byron).run", "core::Box<Ada Byron>", "Video Editor of Ada",
+    "Error: Ada Byron", ("java.lang.Error: Ada "
+                        "Byron"), "<Ada Byron>", "main.(*Ada Byron).run", "core::Box<Ada Byron>", "Video Editor of Ada",
     "Service of Ada Byron", "Box<Ada Byron + Ada Byron>",
     # Addresses.
     "ada.byron@acme.example", "*ada.byron@acme.example", "<ada.byron@acme.example>", "main.(*Server).ada@acme.example",
-    "a::b<ada@acme.example>", "Main$ada@acme.example", "@ada/acme.example "
-                                                       "ada@acme.example", "/app/ada@acme.example/x.go",
+    "a::b<ada@acme.example>", "Main$ada@acme.example", ("@ada/acme.example "
+                                                       "ada@acme.example"), "/app/ada@acme.example/x.go",
     "src/ada@acme.example/x.rs", "ada%40acme.example", "ada&#64;acme.example", "/v1/{ada@acme.example}", "ada.byron+video@acme.example",
     # Numbers.
     "+33612345678", "0612345678", "*0612345678", "main.(*0612345678).run", "+33 6 12 34 56 78", "06-12-34-56-78", "(06)12345678",

@@ -63,11 +63,14 @@ SHARED: Final[dict[str, Any]] = {
     "attributes": [STATUS, QUEUE, NAMED],
 }
 FLAGGED: Final[dict[str, Any]] = {**SHARED, "flags": 1}
+QUANTILE: Final = pb.SummaryDataPoint.ValueAtQuantile(quantile=0.5, value=0.7)
 POINTS: Final[dict[str, Any]] = {
     "gauge": pb.Gauge(data_points=[pb.NumberDataPoint(**FLAGGED, as_int=33612345678, exemplars=[EXEMPLAR])]),
     "sum": pb.Sum(
-        data_points=[pb.NumberDataPoint(**FLAGGED, as_double=-0.5)], aggregation_temporality=2, is_monotonic=True
-    ),  # type: ignore[arg-type]
+        data_points=[pb.NumberDataPoint(**FLAGGED, as_double=-0.5)],
+        aggregation_temporality=pb.AGGREGATION_TEMPORALITY_CUMULATIVE,
+        is_monotonic=True,
+    ),
     "histogram": pb.Histogram(
         data_points=[
             pb.HistogramDataPoint(
@@ -101,11 +104,7 @@ POINTS: Final[dict[str, Any]] = {
         ],
         aggregation_temporality=2,  # type: ignore[arg-type]
     ),
-    "summary": pb.Summary(
-        data_points=[
-            pb.SummaryDataPoint(**FLAGGED, count=3, sum=1.5, quantile_values=[{"quantile": 0.5, "value": 0.7}])
-        ]  # type: ignore[list-item]
-    ),
+    "summary": pb.Summary(data_points=[pb.SummaryDataPoint(**FLAGGED, count=3, sum=1.5, quantile_values=[QUANTILE])]),
 }
 
 
@@ -196,8 +195,8 @@ def test_a_time_that_no_program_reports_goes_from_points_and_exemplars(slot: str
         "gauge": pb.Gauge(data_points=[pb.NumberDataPoint(**{slot: moment}, exemplars=[exemplar])]),  # type: ignore[arg-type]
         "histogram": pb.Histogram(data_points=[pb.HistogramDataPoint(**{slot: moment}, exemplars=[exemplar])]),  # type: ignore[arg-type]
         "exponential_histogram": pb.ExponentialHistogram(
-            data_points=[pb.ExponentialHistogramDataPoint(**{slot: moment})]
-        ),  # type: ignore[arg-type]
+            data_points=[pb.ExponentialHistogramDataPoint(**{slot: moment})]  # type: ignore[arg-type]
+        ),
         "summary": pb.Summary(data_points=[pb.SummaryDataPoint(**{slot: moment})]),  # type: ignore[arg-type]
     }
     for kind, held in points.items():
