@@ -58,15 +58,16 @@ PACKABLE: Final = frozenset(SCALARS) - {F.TYPE_STRING, F.TYPE_BYTES}
 
 # Mostly what may leave somewhere.
 OF_TEXT: Final = (
-    *(Category.OPERATIONAL,) * 6, *(Category.USER_ID,) * 3, *(Category.WORK_EMAIL,) * 3, Category.NAME, *(Category.FREE_TEXT,) * 2,
-    Category.UNSPECIFIED,
+    *(Category.OPERATIONAL,) * 6, *(Category.USER_ID,) * 3, *(Category.WORK_EMAIL,) * 3, Category.NAME,
+    *(Category.FREE_TEXT,) * 2, Category.UNSPECIFIED,
 )  # fmt: skip
 OF_OTHERS: Final = (
-    *(Category.OPERATIONAL,) * 8, *(Category.USAGE,) * 3, *(Category.CONTENT,) * 2, Category.USER_ID, Category.WORK_EMAIL,
-    Category.CREDENTIAL,
+    *(Category.OPERATIONAL,) * 8, *(Category.USAGE,) * 3, *(Category.CONTENT,) * 2, Category.USER_ID,
+    Category.WORK_EMAIL, Category.CREDENTIAL,
 )  # fmt: skip
 STRINGS: Final = (
-    "", "usr_1", "usr_8f3kq2", "a", "h264", "v1.2.3", "alice@acme.example", "Alice+news@ACME.example", "bob@gmail.com", "not@@one", "a b",
+    "", "usr_1", "usr_8f3kq2", "a", "h264", "v1.2.3", "alice@acme.example", "Alice+news@ACME.example", "bob@gmail.com",
+    "not@@one", "a b",
     "+33 6 12 34 56 78", ("call +33 6 12 34 56 78 or "
                          "alice@acme.example"), "192.168.1.77", "x" * 70, "é", "\U0001f600", "a\n",
 )  # fmt: skip

@@ -50,11 +50,12 @@ WELL_KNOWN: Final = (
 )  # fmt: skip
 """Files that contracts bring in many versions: of each, this one counts."""
 OWN: Final = (
-    annotations_pb2, access_pb2, receipt_pb2, context_pb2, activity_pb2, analytics_pb2, emit_pb2, privacy_pb2, support_pb2,
-    delivery_pb2,
+    annotations_pb2, access_pb2, receipt_pb2, context_pb2, activity_pb2, analytics_pb2, emit_pb2, privacy_pb2,
+    support_pb2, delivery_pb2,
 )  # fmt: skip
 OTLP: Final = (
-    common_pb2, resource_pb2, logs_pb2, logs_service_pb2, trace_pb2, trace_service_pb2, metrics_pb2, metrics_service_pb2,
+    common_pb2, resource_pb2, logs_pb2, logs_service_pb2, trace_pb2, trace_service_pb2, metrics_pb2,
+    metrics_service_pb2,
 )  # fmt: skip
 
 

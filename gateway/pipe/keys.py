@@ -16,29 +16,31 @@ from gateway.policy.log_lines import LogKeys
 
 KNOWN: Final = LogKeys(
     body=(
-        "message", "msg", "event", "body", "@mt", "MessageTemplate", "State.{OriginalFormat}", "Message", "@m", "RenderedMessage",
-        "fields.message", "record.message", "short_message", "MESSAGE", "@message", "logMessage", "messageTemplate",
+        "message", "msg", "event", "body", "@mt", "MessageTemplate", "State.{OriginalFormat}", "Message", "@m",
+        "RenderedMessage", "fields.message", "record.message", "short_message", "MESSAGE", "@message", "logMessage",
+        "messageTemplate",
     ),
     severity_text=(
-        "log.level", "level", "severity", "levelname", "level_name", "@l", "Level", "LogLevel", "logLevel", "loglevel", "log_level",
-        "severity_text", "severityText", "SeverityText", "record.level.name", "@fields.level", "PRIORITY", "levelno", "severity_number",
-        "severityNumber", "SeverityNumber",
+        "log.level", "level", "severity", "levelname", "level_name", "@l", "Level", "LogLevel", "logLevel", "loglevel",
+        "log_level", "severity_text", "severityText", "SeverityText", "record.level.name", "@fields.level", "PRIORITY",
+        "levelno", "severity_number", "severityNumber", "SeverityNumber",
     ),
     timestamp=(
-        "time", "timestamp", "ts", "@timestamp", "@t", "Timestamp", "datetime", "asctime", "instant", "timeMillis", "time_iso8601",
-        "record.time.timestamp", "record.time.repr", "__REALTIME_TIMESTAMP",
+        "time", "timestamp", "ts", "@timestamp", "@t", "Timestamp", "datetime", "asctime", "instant", "timeMillis",
+        "time_iso8601", "record.time.timestamp", "record.time.repr", "__REALTIME_TIMESTAMP",
     ),
     trace_id=(
-        "trace_id", "traceId", "trace.id", "traceID", "TraceId", "TraceID", "@tr", "otelTraceID", "dd.trace_id", "mdc.traceId",
-        "mdc.trace_id", "contextMap.traceId", "contextMap.trace_id", "context.trace_id", "extra.trace_id", "record.extra.trace_id",
-        "record.extra.otelTraceID", "Properties.TraceId", "properties.traceId", "Scopes.TraceId", "fields.trace_id",
-        "logging.googleapis.com/trace", "xray_trace_id", "metadata.trace_id", "named_tags.trace_id",
+        "trace_id", "traceId", "trace.id", "traceID", "TraceId", "TraceID", "@tr", "otelTraceID", "dd.trace_id",
+        "mdc.traceId", "mdc.trace_id", "contextMap.traceId", "contextMap.trace_id", "context.trace_id",
+        "extra.trace_id", "record.extra.trace_id", "record.extra.otelTraceID", "Properties.TraceId",
+        "properties.traceId", "Scopes.TraceId", "fields.trace_id", "logging.googleapis.com/trace", "xray_trace_id",
+        "metadata.trace_id", "named_tags.trace_id",
     ),
     span_id=(
         "span_id", "spanId", "span.id", "spanID", "SpanId", "SpanID", "@sp", "otelSpanID", "dd.span_id", "mdc.spanId",
-        "mdc.span_id", "contextMap.spanId", "contextMap.span_id", "context.span_id", "extra.span_id", "record.extra.span_id",
-        "record.extra.otelSpanID", "Properties.SpanId", "properties.spanId", "Scopes.SpanId", "fields.span_id",
-        "logging.googleapis.com/spanId", "metadata.span_id", "named_tags.span_id",
+        "mdc.span_id", "contextMap.spanId", "contextMap.span_id", "context.span_id", "extra.span_id",
+        "record.extra.span_id", "record.extra.otelSpanID", "Properties.SpanId", "properties.spanId", "Scopes.SpanId",
+        "fields.span_id", "logging.googleapis.com/spanId", "metadata.span_id", "named_tags.span_id",
     ),
 )  # fmt: skip
 """The keys of the loggers of docs/logs.md, and of those that print alike.

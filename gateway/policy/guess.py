@@ -42,15 +42,15 @@ IDENTIFIERS: Final = frozenset({Category.USER_ID, Category.COOKIE, Category.DEVI
 IDS: Final = (("id",), ("ids",))
 
 PERSONS: Final = (
-    "user", "person", "author", "owner", "manager", "assignee", "assigned to", "contact", "customer", "employee", "member", "creator",
-    "reviewer", "approver", "reporter", "sender", "recipient", "participant", "attendee", "guest", "patient", "student", "teacher", "buyer",
-    "seller", "supervisor", "applicant", "beneficiary", "created by", "updated by", "modified by", "changed by", "deleted by",
-    "approved by", "requested by", "reviewed by", "submitted by", "invited by",
-    "nom", "auteur", "propriétaire", "responsable", "employé", "salarié", "destinataire", "expéditeur", "créé par", "modifié par",
-    "autor", "besitzer", "eigentümer", "kunde", "mitarbeiter", "bearbeiter", "empfänger", "absender", "ersteller", "erstellt von",
-    "geändert von",
-    "propietario", "cliente", "empleado", "contacto", "creado por", "modificado por",
-    "autore", "proprietario", "dipendente", "contatto", "creato da", "modificato da",
+    "user", "person", "author", "owner", "manager", "assignee", "assigned to", "contact", "customer", "employee",
+    "member", "creator", "reviewer", "approver", "reporter", "sender", "recipient", "participant", "attendee", "guest",
+    "patient", "student", "teacher", "buyer", "seller", "supervisor", "applicant", "beneficiary", "created by",
+    "updated by", "modified by", "changed by", "deleted by", "approved by", "requested by", "reviewed by",
+    "submitted by", "invited by", "nom", "auteur", "propriétaire", "responsable", "employé", "salarié", "destinataire",
+    "expéditeur", "créé par", "modifié par", "autor", "besitzer", "eigentümer", "kunde", "mitarbeiter", "bearbeiter",
+    "empfänger", "absender", "ersteller", "erstellt von", "geändert von", "propietario", "cliente", "empleado",
+    "contacto", "creado por", "modificado por", "autore", "proprietario", "dipendente", "contatto", "creato da",
+    "modificato da",
 )  # fmt: skip
 """Words that say who somebody is to a thing.
 

@@ -164,8 +164,9 @@ def test_what_is_too_short_to_tell_has_no_finding(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["c0c09c2b-0725-4629-af7c-3e40732e774b", "01NXV2G7A8QHVFWC5TTS8VKMYE", "usr_01MRZC6JQ8VY0Y0QE9BMMWAR1R",
-     "d988b9b0-a89e-1228-ab3b-0cbe40322e6d:563111", "0190200f-f4b8-73a3-a303-92c65112f287", "006ea21807b232b8f44e27203a3a34070fd0ad80",
-     "85271dfa69092466150604814ef7248533792881", "699869952ea7815589555933", "auth0|61311145828beeacba105124",
+     "d988b9b0-a89e-1228-ab3b-0cbe40322e6d:563111", "0190200f-f4b8-73a3-a303-92c65112f287",
+     "006ea21807b232b8f44e27203a3a34070fd0ad80", "85271dfa69092466150604814ef7248533792881", "699869952ea7815589555933",
+     "auth0|61311145828beeacba105124",
      "auth0|2746512690bb546992987465"],
 )  # fmt: skip
 def test_identifiers_that_would_decode_to_something_are_left_alone(text: str) -> None:

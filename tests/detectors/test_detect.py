@@ -142,7 +142,8 @@ W/"67ab43" max-age=31536000 ERR_CONNECTION_REFUSED Linux-5.15.0-91-generic-x86_6
      "at this point in time", "export took 12.5 s at 30 fps", ("rpc error: code = "
                                                               "Unavailable"), "loss 0.123, 0.456", "12.50, 99.90",
      "20 \u00b0C",
-     "Gr\u00f6\u00dfe", "\u65e5\u672c\u8a9e", "\U0001f600\U0001f44d\U0001f3fd", "tab\tnew\r\nline", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
+     "Gr\u00f6\u00dfe", "\u65e5\u672c\u8a9e", "\U0001f600\U0001f44d\U0001f3fd", "tab\tnew\r\nline",
+     "1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
      "[EMAIL] called [PHONE] from [IP]"],
 )  # fmt: skip
 def test_what_is_not_personal_is_left_alone(text: str) -> None:

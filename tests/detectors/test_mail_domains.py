@@ -65,23 +65,29 @@ def test_a_file_lists_domains_once_each(name: str) -> None:
     "domain",
     ["gmail.com", "googlemail.com", "gmail.co.uk", "mail.yahoo.be", "yahoo.com.br", "yandex.kz", "outlook.fr", "gmx.li",
      # France, Belgium, Luxembourg
-     "sfr.fr", "sfr.net", "numericable.com", "cyberposte.com", "tiscali.fr", "chello.fr", "lagoon.nc", "wanadoo.be", "proximus.be",
-     "tvcablenet.be", "pt.lu",
+     "sfr.fr", "sfr.net", "numericable.com", "cyberposte.com", "tiscali.fr", "chello.fr", "lagoon.nc", "wanadoo.be",
+     "proximus.be", "tvcablenet.be", "pt.lu",
      # Ireland, Great Britain
-     "eircom.net", "eir.ie", "vodafone.ie", "virginmedia.ie", "virginmedia.com", "dsl.pipex.com", "fsnet.co.uk", "talktalk.co.uk",
+     "eircom.net", "eir.ie", "vodafone.ie", "virginmedia.ie", "virginmedia.com", "dsl.pipex.com", "fsnet.co.uk",
+     "talktalk.co.uk",
      # Germany, Austria, Switzerland
-     "eclipso.de", "firemail.de", "onlinehome.de", "berlin.de", "magenta.de", "chello.at", "drei.at", "sunrise.ch", "vtxmail.ch",
+     "eclipso.de", "firemail.de", "onlinehome.de", "berlin.de", "magenta.de", "chello.at", "drei.at", "sunrise.ch",
+     "vtxmail.ch",
      # The Netherlands, Spain, Italy, Portugal
-     "caiway.nl", "kpnplanet.nl", "ziggo.nl", "ono.com", "movistar.es", "tin.it", "tim.it", "fastwebnet.it", "netcabo.pt",
+     "caiway.nl", "kpnplanet.nl", "ziggo.nl", "ono.com", "movistar.es", "tin.it", "tim.it", "fastwebnet.it",
+     "netcabo.pt",
      # The North, the Baltic, the East
-     "telia.com", "bredband.net", "online.no", "stofanet.dk", "saunalahti.fi", "simnet.is", "inbox.lv", "hot.ee", "takas.lt",
-     "interia.eu", "volny.cz", "azet.sk", "t-online.hu", "rdslink.ro", "dir.bg", "otenet.gr", "siol.net", "t-com.hr",
-     "vodafone.de", "bouygtel.fr", "caramail.fr", "onmail.com", "k-net.fr", "ozone.net", "digicable.fr", "imagine.ie", "magnet.ie",
-     "digiweb.ie", "ada.name", "mail.ada.martin.name", "gmail.com.acme.example", "free.fr.login.example",
+     "telia.com", "bredband.net", "online.no", "stofanet.dk", "saunalahti.fi", "simnet.is", "inbox.lv", "hot.ee",
+     "takas.lt", "interia.eu", "volny.cz", "azet.sk", "t-online.hu", "rdslink.ro", "dir.bg", "otenet.gr", "siol.net",
+     "t-com.hr", "vodafone.de", "bouygtel.fr", "caramail.fr", "onmail.com", "k-net.fr", "ozone.net", "digicable.fr",
+     "imagine.ie", "magnet.ie", "digiweb.ie", "ada.name", "mail.ada.martin.name", "gmail.com.acme.example",
+     "free.fr.login.example",
      # Beyond
-     "sympatico.ca", "teksavvy.com", "pobox.com", "optimum.net", "tmomail.net", "daum.net", "docomo.ne.jp", "icloud.com.cn",
+     "sympatico.ca", "teksavvy.com", "pobox.com", "optimum.net", "tmomail.net", "daum.net", "docomo.ne.jp",
+     "icloud.com.cn",
      # Relays
-     "dralias.com", "simplelogin.com", "addy.io", "anna.anonaddy.com", "duck.com", "mozmail.com", "privaterelay.appleid.com",
+     "dralias.com", "simplelogin.com", "addy.io", "anna.anonaddy.com", "duck.com", "mozmail.com",
+     "privaterelay.appleid.com",
      "users.noreply.github.com"],
 )  # fmt: skip
 def test_people_have_mail_of_their_own_at_their_providers(domain: str) -> None:
@@ -149,10 +155,11 @@ def test_the_rest_is_not(domain: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["gmail.com", "free.fr", "anna_gmail.com", "anna-gmail.com", "anna--gmail.com", "anna*gmail.com", "anna/gmail.com", "anna=gmail.com",
-     "anna.gmail.com", "anna..gmail.com", "anna{gmail.com}", "anna|gmail.com", "anna~gmail.com", "anna'gmail.com", "anna^yahoo.co.uk",
-     "anna?hotmail.fr", "anna$laposte.net", "anna&web.de", "anna`orange.fr", "#gmail.com", "gmail.com.anna", "gmail.com-anna",
-     "gmail.com!anna", "anna_gmail.com#ext#", "anna-t-online.de", "anna_club-internet.fr", "anna.byron-mailinator.com.ext",
-     "anna.privaterelay.appleid.com", "annagmail.com", "annahotmail.fr", "anna.byronyahoo.co.uk", "annalaposte.net", "annaprotonmail.com",
+     "anna.gmail.com", "anna..gmail.com", "anna{gmail.com}", "anna|gmail.com", "anna~gmail.com", "anna'gmail.com",
+     "anna^yahoo.co.uk", "anna?hotmail.fr", "anna$laposte.net", "anna&web.de", "anna`orange.fr", "#gmail.com",
+     "gmail.com.anna", "gmail.com-anna", "gmail.com!anna", "anna_gmail.com#ext#", "anna-t-online.de",
+     "anna_club-internet.fr", "anna.byron-mailinator.com.ext", "anna.privaterelay.appleid.com", "annagmail.com",
+     "annahotmail.fr", "anna.byronyahoo.co.uk", "annalaposte.net", "annaprotonmail.com",
      "anna@gmail.com"],
 )  # fmt: skip
 def test_a_consumer_s_domain_is_found_in_a_local_part(text: str) -> None:
@@ -162,8 +169,9 @@ def test_a_consumer_s_domain_is_found_in_a_local_part(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", ".", "-", "first.last", "sales", "j.de-vries", "info", "no-reply", "2024.team", "support.fr", "o'brien", "ada_byron",
-     "ren\u00e9e.dupont", "ada.byron.ext", "j.van.de.velde", "wei.li", "jack.ma", "peter.st.john", "ana.de.la.cruz", "i.mc.donald",
-     "hotmail.community", "gmail", "gmail-team", "team.outlook", "notaol.com", "xweb.de", "sales.de", "office.berlin", "acme.com",
+     "ren\u00e9e.dupont", "ada.byron.ext", "j.van.de.velde", "wei.li", "jack.ma", "peter.st.john", "ana.de.la.cruz",
+     "i.mc.donald", "hotmail.community", "gmail", "gmail-team", "team.outlook", "notaol.com", "xweb.de", "sales.de",
+     "office.berlin", "acme.com",
      "acme.com-sales", "web-de", "smartphone.eu", "info.at", "team_at.acme", "free-fr", "gmail.companies", "orange.france"],
 )  # fmt: skip
 def test_a_business_s_local_part_names_none(text: str) -> None:

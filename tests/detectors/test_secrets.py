@@ -142,17 +142,17 @@ def test_a_secret_is_masked_whole(text: str, masked: str) -> None:
         "token_count=5", "page_token=abc", ("next_page_token: "
                                            "CAoQAA"), "password_reset", "max_tokens=4096", "password_reset_v2",
         "tokens: 512",
-        "password={password}", "password=***", "password=", 'password=""', "password: required", "password=${DB_PASSWORD}",
-        "password=<redacted>",
-        "password=<your-password>", "password={{ .Values.password }}", 'password="%s"', "password=[FILTERED]",
-        "basic information", "Basic:subscription", "--password", "password:\r\n",
-        "password=[SECRET]", "https://[SECRET]/", "Authorization: [SECRET]", "Authorization: Bearer [SECRET]",
+        "password={password}", "password=***", "password=", 'password=""', "password: required",
+        "password=${DB_PASSWORD}", "password=<redacted>", "password=<your-password>", "password={{ .Values.password }}",
+        'password="%s"', "password=[FILTERED]", "basic information", "Basic:subscription", "--password",
+        "password:\r\n", "password=[SECRET]", "https://[SECRET]/", "Authorization: [SECRET]",
+        "Authorization: Bearer [SECRET]",
         "token:refresh", ("Error: invalid token: unexpected end of "
                          "input"), "secretName: tls", "secret: not found", "forgot password?",
-        "https://{user}:{password}@host/", "https://user:***@host/", "http://host:8080/", "http://a:80/x@y", "git@github.com:acme/x.git",
-        "-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----", "eyJhbGciOiJIUzI1NiJ9", "bearer authentication", "sk-learn",
-        "npm_config_registry",
-        "ghp_short", "task_SK12", "AKIA", "key-value", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "https://{user}:{password}@host/", "https://user:***@host/", "http://host:8080/", "http://a:80/x@y",
+        "git@github.com:acme/x.git", "-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----",
+        "eyJhbGciOiJIUzI1NiJ9", "bearer authentication", "sk-learn", "npm_config_registry", "ghp_short", "task_SK12",
+        "AKIA", "key-value", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", 'W/"67ab43"',
         "310509089954.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video",
     ],
@@ -162,12 +162,13 @@ def test_what_is_no_secret_is_left_alone(text: str) -> None:
 
 
 SPELLINGS = (
-    "password={}", "password: {}", "PASSWORD:{}", "db_password => {}", "password='{}'", 'password="{}"', "password=`{}`",
-    '{{"password":"{}"}}', '{{"password": ["{}"]}}', '{{"a":1,"password":{{"value":"{}"}}}}', r'{{\"password\":\"{}\"}}',
-    "password = <{}>", "password=({})", "password={{{}}}",
-    "<password>{}</password>", "<ns:password>{}</ns:password>", "**password:** {}", "**password**: {}", "`password`: {}", "--password {}",
-    "--password={}", "password : « {} »", "password:\n{}", "password:\r\n> {}", "mot de passe : {}", "passphrase: {}", "passphrase: x {} y",
-    "?user=ada&x_password={}&a=1", "Kennwort: {} und", "secret={}", "x --client-secret {}", "Authorization: Basic {}",
+    "password={}", "password: {}", "PASSWORD:{}", "db_password => {}", "password='{}'", 'password="{}"',
+    "password=`{}`", '{{"password":"{}"}}', '{{"password": ["{}"]}}', '{{"a":1,"password":{{"value":"{}"}}}}',
+    r'{{\"password\":\"{}\"}}', "password = <{}>", "password=({})", "password={{{}}}", "<password>{}</password>",
+    "<ns:password>{}</ns:password>", "**password:** {}", "**password**: {}", "`password`: {}", "--password {}",
+    "--password={}", "password : « {} »", "password:\n{}", "password:\r\n> {}", "mot de passe : {}", "passphrase: {}",
+    "passphrase: x {} y", "?user=ada&x_password={}&a=1", "Kennwort: {} und", "secret={}", "x --client-secret {}",
+    "Authorization: Basic {}",
 )  # fmt: skip
 ENCLOSED = re.compile("[\"'`>»)\\]}<\\\\&]")
 

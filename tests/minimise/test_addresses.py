@@ -50,7 +50,8 @@ def test_a_business_address_is_normalised(text: str, normalised: str) -> None:
 @pytest.mark.parametrize(
     "domain",
     ["gmail.com", "GoogleMail.com", "mail.gmail.com", "outlook.com", "laposte.net", "sfr.fr", "proximus.be", "web.de", "eircom.net",
-     "mailinator.com", "yopmail.com", "x.y.mailinator.com", "privaterelay.appleid.com", "gmail.co.uk", "mail.yahoo.be", "tutanota.com",
+     "mailinator.com", "yopmail.com", "x.y.mailinator.com", "privaterelay.appleid.com", "gmail.co.uk", "mail.yahoo.be",
+     "tutanota.com",
      "gma\u0131l.com", "gm\u00e1il.com", "\u0262mail.com", "xn--gmal-nza.com", "gmail\u3002com"],
 )  # fmt: skip
 def test_free_mail_and_disposable_domains_are_personal(domain: str) -> None:
@@ -60,16 +61,16 @@ def test_free_mail_and_disposable_domains_are_personal(domain: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "@", "alice", "alice@", "@acme.example", "alice@@acme.example", "alice@acme", "alice@localhost", "alice@acme.local",
-     "alice@acme.test", "alice@acme.invalid", "alice@acme.onion", "alice@acme..example", "alice@-acme.example", "alice.@acme.example",
-     ".alice@acme.example", "a..b@acme.example", "+tag@acme.example",
-     '"alice"@acme.example', "alice@[192.0.2.1]", "alice@192.0.2.1", "Alice <alice@acme.example>", "alice@acme.example, bob@acme.example",
-     " alice@acme.example", "alice@acme.example\n", "alice@acme.example\x00", "al ice@acme.example", "alice@acme.example.",
-     "al\u200bice@acme.example", "alice\u00ad@acme.example", "alice@ac\u200bme.example",
+     "alice@acme.test", "alice@acme.invalid", "alice@acme.onion", "alice@acme..example", "alice@-acme.example",
+     "alice.@acme.example", ".alice@acme.example", "a..b@acme.example", "+tag@acme.example", '"alice"@acme.example',
+     "alice@[192.0.2.1]", "alice@192.0.2.1", "Alice <alice@acme.example>", "alice@acme.example, bob@acme.example",
+     " alice@acme.example", "alice@acme.example\n", "alice@acme.example\x00", "al ice@acme.example",
+     "alice@acme.example.", "al\u200bice@acme.example", "alice\u00ad@acme.example", "alice@ac\u200bme.example",
      "\uff41lice@acme.example", "alice\uff20acme.example", "alice@\uff41cme.example", "\U0001d41alice@acme.example",
-     "alice@gm\u0430il.com", "alice@\u0433\u043c\u0430\u0456l.com", "alice@xn--gmil-63d.com",
-     "alice@\u0430cme.example", "alice@xn--a.example",
-     "alice%gmail.com@acme.example", "gmail.com!alice@acme.example", "alice=gmail.com@acme.example", "alice(at)gmail.com@acme.example",
-     "YWxpY2VAZ21haWwuY29t@acme.example", "alice_at_gmail_dot_com@acme.example", "\ud800@acme.example",
+     "alice@gm\u0430il.com", "alice@\u0433\u043c\u0430\u0456l.com", "alice@xn--gmil-63d.com", "alice@\u0430cme.example",
+     "alice@xn--a.example", "alice%gmail.com@acme.example", "gmail.com!alice@acme.example",
+     "alice=gmail.com@acme.example", "alice(at)gmail.com@acme.example", "YWxpY2VAZ21haWwuY29t@acme.example",
+     "alice_at_gmail_dot_com@acme.example", "\ud800@acme.example",
      f"{'a' * 65}@acme.example", f"a@{'b' * 64}.example", f"a@{'b.' * 130}example"],
 )  # fmt: skip
 def test_what_is_malformed_or_in_disguise_is_no_address(text: str) -> None:
@@ -85,9 +86,10 @@ def test_what_is_malformed_or_in_disguise_is_no_address(text: str) -> None:
      "ada.byron_gmail.com#EXT#@acme.onmicrosoft.com", "ada_gmail.com@acme.example", "ada.gmail.com@acme.example",
      "ada=gmail.com@acme.example",
      "YWRhQGdtYWlsLmNvbQ@acme.example", "x" * 300 + " ada@gmail.com",
-     "ada-gmail.com@acme.example", "ada*gmail.com@acme.example", "ada/gmail.com@acme.example", "ada{gmail.com}@acme.example",
-     "ada~eclipso.de@acme.example", "Ada-GMail.com@acme.example", "gmail.com.ada@acme.example", "ada-t-online.de@acme.example",
-     "adagmail.com@acme.example", "ada.byronhotmail.fr@acme.example", "ada_gm\u0430il.com@acme.example", "free.fr@acme.example",
+     "ada-gmail.com@acme.example", "ada*gmail.com@acme.example", "ada/gmail.com@acme.example",
+     "ada{gmail.com}@acme.example", "ada~eclipso.de@acme.example", "Ada-GMail.com@acme.example",
+     "gmail.com.ada@acme.example", "ada-t-online.de@acme.example", "adagmail.com@acme.example",
+     "ada.byronhotmail.fr@acme.example", "ada_gm\u0430il.com@acme.example", "free.fr@acme.example",
      "ada_dralias.com+x@acme.example"],
 )  # fmt: skip
 def test_what_says_somebody_s_own_address_is_personal_however_it_says_it(text: str) -> None:
@@ -107,7 +109,8 @@ def test_what_a_normal_form_would_say_is_said(spelt: Callable[[str], str], hidde
 @pytest.mark.parametrize(
     "local",
     ["first.last", "sales+eu", "j.de-vries", "info", "no-reply", "2024.team", "support.fr", "o'brien", "ada_byron", "ren\u00e9e",
-     "ada.byron.ext", "hotmail.community", "wei.li", "jack.ma", "web-de", "xweb.de", "sales+gmail.com", "ada+0612345678",
+     "ada.byron.ext", "hotmail.community", "wei.li", "jack.ma", "web-de", "xweb.de", "sales+gmail.com",
+     "ada+0612345678",
      "team2", "ada.byron1985", "invoices-2024", "rechnung.2024-11", "dept-12-34", "id-4711", "24-7", "v1.2.3", "12345678", "order-1234567"],
 )  # fmt: skip
 def test_a_business_s_local_part_stays(local: str) -> None:
@@ -123,8 +126,9 @@ def test_a_number_that_goes_on_behind_a_plus_is_not_left_by_half(local: str) -> 
     "local",
     ["card4111111111111111", "4111-1111-1111-1111", "4111_1111.1111-1111", "ibanfr7630006000011234567890189",
      "IbanFR7630006000011234567890189",
-     "fr76.3000.6000.0112.3456.7890.189", "48.8566-2.3522", "48.8566_2.3522", "lat48.8566lon2.3522", "203-0-113-7", "host-203-0-113-7",
-     "203_0_113_7", "185057800608491", "nir185057800608491", "185047512345657", "1850475.12345-657", "tel0612345678", "06-12-34-56-78",
+     "fr76.3000.6000.0112.3456.7890.189", "48.8566-2.3522", "48.8566_2.3522", "lat48.8566lon2.3522", "203-0-113-7",
+     "host-203-0-113-7", "203_0_113_7", "185057800608491", "nir185057800608491", "185047512345657", "1850475.12345-657",
+     "tel0612345678", "06-12-34-56-78",
      "612-345-678", "48.8566+2.3522", "123-45-6789", "00-1b-44-11-3a-b7", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"],
 )  # fmt: skip
 @pytest.mark.parametrize("spelt", [str, str.lower, str.upper])

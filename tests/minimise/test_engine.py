@@ -334,7 +334,8 @@ def test_an_item_has_a_bounded_number_of_values(part: bytes, values: int) -> Non
     "raw",
     [
         b"\x12", b"\x12\x05a", b"\x12\x01\xff", b"\x00", b"\x0f", tag(9, 3), tag(9, 3) + tag(8, 4), b"\x80" * 11, record(1, 2, b"\x0a"),
-        b"\x08", b"\x12\xff\xff\xff\xff\x0f", b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f", record(5, 2, record(2, 2, b"\x12")),
+        b"\x08", b"\x12\xff\xff\xff\xff\x0f", b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        record(5, 2, record(2, 2, b"\x12")),
     ],
 )  # fmt: skip
 def test_what_is_malformed_is_refused_each_time(raw: bytes) -> None:

@@ -219,8 +219,8 @@ def test_a_plan_that_rules_on_bytes_lets_none_leave() -> None:
 
 
 KEYS: Final = st.sampled_from([
-    *NAMED.keys, *NAMED.credentials, "traceparent", "baggage", "tracestate", "grpc-retry-pushback-ms", "grpc-timeout", "x-other", "X-User",
-    "", ":path",
+    *NAMED.keys, *NAMED.credentials, "traceparent", "baggage", "tracestate", "grpc-retry-pushback-ms", "grpc-timeout",
+    "x-other", "X-User", "", ":path",
 ])  # fmt: skip
 PLANTED: Final = st.sampled_from([
     ADDRESS, PHONE, quote(ADDRESS, safe=""), f"topic={ADDRESS}", f"topic={PHONE}", f"topic={quote(ADDRESS, safe='')},acme={ADDRESS}",

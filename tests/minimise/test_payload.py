@@ -84,9 +84,9 @@ def test_a_type_url_is_read_from_its_last_slash_and_written_anew(url: bytes) -> 
 @pytest.mark.parametrize(
     "url",
     [
-        b"", b"/", b"type.googleapis.com/", b"type.googleapis.com/t.None", b"t.P/", b"t.P?x", b"t.p", b"t.P ", b" t.P", b".t.P", b"t/P",
-        b"P", b"t.P\0", b"t.Dead", b"google.protobuf.Timestamp", b"google.protobuf.Struct", b"google.protobuf.StringValue",
-        b"google.protobuf.Empty", "t.\u0420".encode(),
+        b"", b"/", b"type.googleapis.com/", b"type.googleapis.com/t.None", b"t.P/", b"t.P?x", b"t.p", b"t.P ", b" t.P",
+        b".t.P", b"t/P", b"P", b"t.P\0", b"t.Dead", b"google.protobuf.Timestamp", b"google.protobuf.Struct",
+        b"google.protobuf.StringValue", b"google.protobuf.Empty", "t.\u0420".encode(),
     ],
 )  # fmt: skip
 def test_a_type_that_may_not_leave_goes_with_its_any(url: bytes) -> None:

@@ -38,18 +38,19 @@ ROWS: Final = {
                                                         "fields"), "map entries with extra fields",
     "value before key", "map entry with an unknown enum value", "Any in Any", "unknown type URL", "odd type-URL prefix",
     "map key that is an address", "enum number out of range", "e-mail in an event name", "card number in a property",
-    "phone number in an integer", "base64 of an address in a user ID", "percent-encoded @", "HTML-encoded @", "zero-width characters",
-    "full-width characters", "look-alike domains", "subaddresses", "10 MB", "depth 60", "depth 61", "depth 63", "depth 64", "depth 99",
-    "depth 101", "depth 200", "personal address",
-    "verified domain", "unverified domain", "free text", "timestamp near", "timestamp far", "event not planned", "unlisted property",
+    "phone number in an integer", "base64 of an address in a user ID", "percent-encoded @", "HTML-encoded @",
+    "zero-width characters", "full-width characters", "look-alike domains", "subaddresses", "10 MB", "depth 60",
+    "depth 61", "depth 63", "depth 64", "depth 99", "depth 101", "depth 200", "personal address", "verified domain",
+    "unverified domain", "free text", "timestamp near", "timestamp far", "event not planned", "unlisted property",
     "attribute listed", "attribute unlisted", "body template", "trace ID", ("required field "
                                                                            "missing"), "closed enum", "group",
     "extension declared", "extension undeclared", "packed and unpacked", "oneof",
-    "span name", "span status", "span event", "span link", "tracestate", "metric name", "measurement", "exemplar", "attribute list",
-    "update mask", "mask without paths", "path to a message", "path to a list or a map", "everything", "value stripped under a mask",
-    "number that reads as a card", "prohibited name", "personal key", "array as one value", "time out of bounds",
-    "what the parser doesn't know under a mask", "masks in lists, maps and Any", "read mask", "mask of an event",
-    "mask of nobody knows what", "mail domain of the policy", "consumer mail", "consumer's domain in a local part",
+    "span name", "span status", "span event", "span link", "tracestate", "metric name", "measurement", "exemplar",
+    "attribute list", "update mask", "mask without paths", "path to a message", "path to a list or a map", "everything",
+    "value stripped under a mask", "number that reads as a card", "prohibited name", "personal key",
+    "array as one value", "time out of bounds", "what the parser doesn't know under a mask",
+    "masks in lists, maps and Any", "read mask", "mask of an event", "mask of nobody knows what",
+    "mail domain of the policy", "consumer mail", "consumer's domain in a local part",
 }  # fmt: skip
 """What must have a case inside the EU and one outside.
 

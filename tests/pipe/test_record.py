@@ -57,11 +57,11 @@ def test_the_text_is_the_first_that_is_listed_else_the_first(fields: dict[str, A
 @pytest.mark.parametrize(
     ("value", "text", "number", "scale"),
     [
-        ("info", "info", 9, ""), ("WARNING", "WARNING", 13, ""), ("Information", "Information", 9, ""), ("ERR", "ERR", 17, ""),
-        ("dpanic", "dpanic", 18, ""), ("panic", "panic", 19, ""), ("verbose", "verbose", 1, ""), ("crit", "crit", 21, ""),
-        ("\x1b[31merror\x1b[39m", "error", 17, ""), (" WARN ", "WARN", 13, ""),
-        ("DEBUG-4", "DEBUG", 1, "slog"), ("ERROR+99", "ERROR", 24, "slog"),
-        (30, "", 9, "pino"), (60, "", 21, "pino"), (250, "", 10, "monolog"),
+        ("info", "info", 9, ""), ("WARNING", "WARNING", 13, ""), ("Information", "Information", 9, ""),
+        ("ERR", "ERR", 17, ""), ("dpanic", "dpanic", 18, ""), ("panic", "panic", 19, ""), ("verbose", "verbose", 1, ""),
+        ("crit", "crit", 21, ""), ("\x1b[31merror\x1b[39m", "error", 17, ""), (" WARN ", "WARN", 13, ""),
+        ("DEBUG-4", "DEBUG", 1, "slog"), ("ERROR+99", "ERROR", 24, "slog"), (30, "", 9, "pino"), (60, "", 21, "pino"),
+        (250, "", 10, "monolog"),
     ],
 )  # fmt: skip
 def test_a_level_is_a_word_or_a_number(value: Any, text: str, number: int, scale: str) -> None:

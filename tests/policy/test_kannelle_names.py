@@ -27,8 +27,9 @@ EXEMPT: Final = {
 }
 
 VERSIONS: Final = (
-    "service.version", "telemetry.sdk.version", "telemetry.distro.version", "os.version", "process.runtime.version", "webengine.version",
-    "container.runtime.version", "container.image.tags", "otel.scope.version", "otel.library.version",
+    "service.version", "telemetry.sdk.version", "telemetry.distro.version", "os.version", "process.runtime.version",
+    "webengine.version", "container.runtime.version", "container.image.tags", "otel.scope.version",
+    "otel.library.version",
 )  # fmt: skip
 MADE: Final = [
     *(("pod", key) for key in ("k8s.pod.name", "service.instance.id")),

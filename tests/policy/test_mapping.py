@@ -131,9 +131,10 @@ NOT_IN_HTML: Final = (
         "<{name}>", "</{name}>", "<!{name}>", "&{name};", "&#{name};", "&#x{name};", "&l{name};", "<{name}{time}>",
         "<p {name}>", "<p {name}=a>", "<p title={name}>", "<p title=a{name}>", '<p title=a="{name}">',
         "<p title== {name}>", '<p title=x="{name} b">', '<p onclick="{name}">', '<p style="{name}">', '<p id="{name}">',
-        '<iframe srcdoc="{name}">', '<form action="https://a.example/{name}">', '<img srcset="https://a.example/{name}">',
-        "<script>{name}</script>", "<style>{name}</style>", "<!-- {name} -->", "<!DOCTYPE {name}>", "<?{name}?>", "</p {name}>",
-        '<p title="{name}', "<!-- {name}", "<script>{name}", "<p", "<!--", "<script>",
+        '<iframe srcdoc="{name}">', '<form action="https://a.example/{name}">',
+        '<img srcset="https://a.example/{name}">', "<script>{name}</script>", "<style>{name}</style>",
+        "<!-- {name} -->", "<!DOCTYPE {name}>", "<?{name}?>", "</p {name}>", '<p title="{name}', "<!-- {name}",
+        "<script>{name}", "<p", "<!--", "<script>",
     ) if "{name}" in text),
     *((text, html.FAULT) for text in ("{name}<p", "{name}<!--", "{name}<script>", "<b>{name}</b", '<p title="{name}"')),
     *((text, html.NO_HOST) for text in (

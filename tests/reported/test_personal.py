@@ -55,13 +55,14 @@ PERSONAL: Final = (
     "ada.byron@acme.example", "*ada.byron@acme.example", "<ada.byron@acme.example>", "main.(*Server).ada@acme.example",
     "a::b<ada@acme.example>", "Main$ada@acme.example", ("@ada/acme.example "
                                                        "ada@acme.example"), "/app/ada@acme.example/x.go",
-    "src/ada@acme.example/x.rs", "ada%40acme.example", "ada&#64;acme.example", "/v1/{ada@acme.example}", "ada.byron+video@acme.example",
+    "src/ada@acme.example/x.rs", "ada%40acme.example", "ada&#64;acme.example", "/v1/{ada@acme.example}",
+    "ada.byron+video@acme.example",
     # Numbers.
-    "+33612345678", "0612345678", "*0612345678", "main.(*0612345678).run", "+33 6 12 34 56 78", "06-12-34-56-78", "(06)12345678",
-    "tel:+33612345678", "x<0612345678>", "a::b<0612345678>", "src/0612345678.rs", "4111111111111111", "a.4111111111111111",
-    "main.(*4111-1111-1111-1111).run", "FR7630006000011234567890189", "*FR7630006000011234567890189", "203.0.113.77",
-    "main.(*203.0.113.77)",
-    "2001:db8::7", "48.8566,2.3522", "a::b<48.8566,2.3522>", "185057800608491",
+    "+33612345678", "0612345678", "*0612345678", "main.(*0612345678).run", "+33 6 12 34 56 78", "06-12-34-56-78",
+    "(06)12345678", "tel:+33612345678", "x<0612345678>", "a::b<0612345678>", "src/0612345678.rs", "4111111111111111",
+    "a.4111111111111111", "main.(*4111-1111-1111-1111).run", "FR7630006000011234567890189",
+    "*FR7630006000011234567890189", "203.0.113.77", "main.(*203.0.113.77)", "2001:db8::7", "48.8566,2.3522",
+    "a::b<48.8566,2.3522>", "185057800608491",
 )  # fmt: skip
 
 
@@ -109,9 +110,9 @@ def test_what_is_personal_is_found_in_names_of_code(kind: str) -> None:
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
-        ("0", False), ("99", False), ("100", True), ("200", True), ("599", True), ("600", False), ("0200", False), ("+200", False),
-        (" 200", False), ("200 ", False), ("2e2", False), ("200.0", False), ("٢٠٠", False), ("２００", False), ("-200", False), ("", False),
-        ("OK", False), ("33612345678", False), ("200\n", False),
+        ("0", False), ("99", False), ("100", True), ("200", True), ("599", True), ("600", False), ("0200", False),
+        ("+200", False), (" 200", False), ("200 ", False), ("2e2", False), ("200.0", False), ("٢٠٠", False),
+        ("２００", False), ("-200", False), ("", False), ("OK", False), ("33612345678", False), ("200\n", False),
     ],
 )  # fmt: skip
 def test_a_number_that_comes_as_text_is_held_to_the_key_s_bounds(value: str, kept: bool) -> None:

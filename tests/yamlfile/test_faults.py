@@ -60,13 +60,14 @@ LEAVES: Final = [
     keys for keys in places(DOCUMENT) if not any(other[: len(keys)] == keys != other for other in places(DOCUMENT))
 ]
 STRUCTS: Final = (
-    (), ("user_id",), ("destinations", "crm"), ("destinations", "log", "exporter"), ("routes", 0), ("routes", 0, "callers", "a"),
-    ("otlp",), ("routes", 0, "retry"), ("tracking_plan", "video.exported"),
+    (), ("user_id",), ("destinations", "crm"), ("destinations", "log", "exporter"), ("routes", 0),
+    ("routes", 0, "callers", "a"), ("otlp",), ("routes", 0, "retry"), ("tracking_plan", "video.exported"),
 )  # fmt: skip
 REQUIRED: Final = (
     ("version",), ("controller",), ("destinations", "crm", "region"), ("destinations", "log", "retention"),
     ("destinations", "crm", "purpose"),
-    ("destinations", "crm", "exporter", "write_key"), ("routes", 0, "authority"), ("routes", 0, "retry", "max_attempts"),
+    ("destinations", "crm", "exporter", "write_key"), ("routes", 0, "authority"),
+    ("routes", 0, "retry", "max_attempts"),
 )  # fmt: skip
 
 FAULTS: Final = [
@@ -150,8 +151,9 @@ def test_faults_are_told_in_the_order_of_the_document() -> None:
     assert [line.split(": ")[0] for line in lines] == sorted(line.split(": ")[0] for line in lines)
     assert [line.split(": ")[1] for line in lines] == [
         "controller", "flows", "user_id.pattern", "version", "zzzz", "destinations.A", "destinations.A",
-        "destinations.crm.recipient", "destinations.crm.legal_basis", "destinations.crm.allow", "destinations.crm.retention",
-        "destinations.crm.region", "destinations.crm.purpose", "destinations.crm.exporter.max_bytes",
+        "destinations.crm.recipient", "destinations.crm.legal_basis", "destinations.crm.allow",
+        "destinations.crm.retention", "destinations.crm.region", "destinations.crm.purpose",
+        "destinations.crm.exporter.max_bytes",
     ]  # fmt: skip
 
 

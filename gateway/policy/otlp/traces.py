@@ -82,9 +82,10 @@ MADE: Final = f"{_MADE_OF}( {_MADE_OF}){{0,4}}"
 """
 
 NAMED: Final = (
-    "db.collection.name", "db.namespace", "db.sql.table", "db.name", "db.mongodb.collection", "db.operation.name", "db.operation",
-    "db.stored_procedure.name", "messaging.destination.name", "messaging.destination.template", "messaging.destination",
-    "messaging.operation.name", "messaging.source.name", "express.name", "http.route", "router.name",
+    "db.collection.name", "db.namespace", "db.sql.table", "db.name", "db.mongodb.collection", "db.operation.name",
+    "db.operation", "db.stored_procedure.name", "messaging.destination.name", "messaging.destination.template",
+    "messaging.destination", "messaging.operation.name", "messaging.source.name", "express.name", "http.route",
+    "router.name",
 )  # fmt: skip
 """The attributes that say so."""
 

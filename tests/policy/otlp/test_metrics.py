@@ -177,7 +177,8 @@ def test_a_metric_keeps_a_name_that_is_one(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name", ["", "1a", "videos of Anna", "anna@acme.example", "v.33612345678", "x" * 256, "n\u0430me", "a\nb", "v.4111111111111111",
-     "user.latitude", "user.age", "user.iban", "gps/latitude", "anna.martin.heart_rate", "userGender.count", "geburtsdatum",
+     "user.latitude", "user.age", "user.iban", "gps/latitude", "anna.martin.heart_rate", "userGender.count",
+     "geburtsdatum",
      "tel.0612345678", "tel0612345678", "card4111111111111111"]
 )  # fmt: skip
 @pytest.mark.parametrize("destination", ENGINES)

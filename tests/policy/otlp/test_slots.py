@@ -122,7 +122,8 @@ GROWN: Final = [(item, name) for item in ITEMS for name in sorted(reached(bundle
     ("key", "kept"),
     [
         ("service.name", True), ("service.owner.team", True), ("service.gender", False), ("service.age", False),
-        ("service.owner.password", False), ("service.api_key", False), ("service.gps.latitude", False), ("service.ada@acme.example", False),
+        ("service.owner.password", False), ("service.api_key", False), ("service.gps.latitude", False),
+        ("service.ada@acme.example", False),
     ],
 )  # fmt: skip
 def test_a_wildcard_admits_no_key_that_names_what_is_never_collected(key: str, kept: bool) -> None:
