@@ -23,7 +23,7 @@ from gateway.minimise.engine import Minimiser
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from tests.build import POLICY, UNKNOWN, encode, proto, released
+from tests.support.contracts import POLICY, UNKNOWN_FACTS, encode, proto, release_of
 
 KANNELLE: Final = Compiler(load_contracts([default_contract()]), load_policy(default_policy()))
 CONTACT: Final = "kannelle.crm.v1.Contact"
@@ -199,7 +199,7 @@ def test_the_message_goes_to_standard_output_and_the_receipt_to_standard_error()
     )
     result = run(*TO_CRM, input=raw)
     engine = Minimiser(KANNELLE.plan(CONTACT, "crm"))
-    assert (result.exit_code, result.stdout_bytes) == (0, released(engine, raw, UNKNOWN).payload)
+    assert (result.exit_code, result.stdout_bytes) == (0, release_of(engine, raw, UNKNOWN_FACTS).payload)
     told = json.loads(result.stderr)
     assert {key: told[key] for key in ("destination", "type", "outcome", "plan")} == {
         "destination": "crm", "type": CONTACT, "outcome": "released", "plan": engine.digest,

@@ -18,7 +18,7 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 from opentelemetry.sdk.trace import TracerProvider
 
 from gateway.policy.load import default_path, load
-from tests.e2e.planted import VALUES, WORD, found
+from tests.support.planted_values import VALUES, WORD, find_planted
 
 FIELDS: Final = {"user.id", "seats", "ratio", "trial"}
 
@@ -59,7 +59,7 @@ def test_the_template_is_the_body_and_its_arguments_stay(sent: Sent) -> None:
     sent.log.info("signed in: %(who)s", {"who": WORD})
     assert [record.body for record in sent.records] == ["%s signed in from %s", "signed in: %(who)s"]
     assert not any(record.attributes for record in sent.records)
-    assert not found(sent.said.encode())
+    assert not find_planted(sent.said.encode())
 
 
 def test_of_extra_the_declared_fields_are_sent(sent: Sent) -> None:
@@ -90,7 +90,7 @@ def test_a_value_of_another_kind_is_not_sent(sent: Sent, value: object, capfd: p
 def test_a_record_whose_message_is_no_text_has_no_body(sent: Sent, message: object) -> None:
     sent.log.info(message)
     assert sent.record.body is None
-    assert not found(sent.said.encode())
+    assert not find_planted(sent.said.encode())
 
 
 class Refusal(Exception):
@@ -112,7 +112,7 @@ def test_of_an_exception_its_type_is_sent(sent: Sent, error: Exception, name: st
     except Exception:
         sent.log.exception("request failed", stack_info=True)
     assert sent.record.attributes == {"exception.type": name}
-    assert not found(sent.said.encode())
+    assert not find_planted(sent.said.encode())
 
 
 @pytest.mark.parametrize("info", [None, (None, None, None), False])

@@ -23,8 +23,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from gateway.config import Local
 from gateway.signals import LOGS, METRICS, TRACES
-from tests.e2e.planted import found
-from tests.running import SECONDS, Gate, running
+from tests.support.planted_values import find_planted
+from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, run_gateway
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ async def program(text: str, *arguments: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=SECONDS,
+        timeout=TIMEOUT_SECONDS,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -101,7 +101,7 @@ MESSAGES: Final[Mapping[str, type[Message]]] = {
 }
 
 
-def arrived(gate: Gate) -> Iterator[tuple[str, Any, Any]]:
+def arrived(gate: FakeDelivery) -> Iterator[tuple[str, Any, Any]]:
     """The type of each item, its resource's attributes, and the record, span or metric."""
     for release in gate.releases:
         item: Any = MESSAGES[release.type].FromString(release.payload)
@@ -111,7 +111,7 @@ def arrived(gate: Gate) -> Iterator[tuple[str, Any, Any]]:
 
 
 async def test_the_example_of_the_readme_sends_all_signals(tmp_path: Path) -> None:
-    async with running(tmp_path, gate := Gate()) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
         assert await program(example(), gateway.address) == ""
     came = list(arrived(gate))
     assert {kind for kind, _, _ in came} == {LOGS.item, TRACES.item, METRICS.item}
@@ -126,7 +126,7 @@ async def test_the_example_of_the_readme_sends_all_signals(tmp_path: Path) -> No
 @pytest.mark.parametrize("where", ["port", "socket"])
 async def test_one_call_sets_all_up_and_one_ends_it(where: str, tmp_path: Path) -> None:
     local = Local(address="127.0.0.1:0" if where == "port" else f"unix:{tmp_path}/gateway.sock")
-    async with running(tmp_path, gate := Gate(), local=local) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), local=local) as gateway:
         said = await program(ALL, gateway.address)
     assert said.splitlines() == [
         "OpenTelemetry is set up already (tracer, meter, logger provider): call setup once, and first"
@@ -136,7 +136,7 @@ async def test_one_call_sets_all_up_and_one_ends_it(where: str, tmp_path: Path) 
     assert resource.items() >= {"service.name": "video", "service.version": "1.4.2", "deployment.id": "d1"}.items()
     assert {one.key: one.value.string_value for one in record.attributes} == {"user.id": "usr_1"}
     assert record.body.string_value == "video exported"
-    assert not any(found(release.payload) for release in gate.releases)
+    assert not any(find_planted(release.payload) for release in gate.releases)
 
 
 async def test_the_client_itself_needs_no_opentelemetry() -> None:

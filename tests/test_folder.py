@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.folder import FORMER_PLANS, remove_plans
-from tests.running import running
+from tests.support.processes import run_gateway
 
 
 @pytest.mark.parametrize(
@@ -37,5 +37,5 @@ def test_a_file_of_plans_is_removed_and_what_only_has_its_name_is_not(
 async def test_a_gateway_starts_on_the_state_of_an_earlier_version(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (path := tmp_path / "state" / FORMER_PLANS).write_bytes(b'{"0a": 1700000000.0}')
-    async with running(tmp_path):
+    async with run_gateway(tmp_path):
         assert not path.exists()

@@ -13,7 +13,7 @@ import pytest
 from gateway.errors import BadConfig
 from gateway.folder import flaws, mend
 from gateway.preflight import is_own
-from tests.running import Process
+from tests.support.processes import GatewayProcess
 
 OTHER = 12345
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -99,9 +99,9 @@ def test_a_running_gateway_has_closed_what_was_open_and_starts_again_on_it(tmp_p
     (state := tmp_path / ".privacy-gateway").mkdir()
     state.chmod(0o777)
     for said in (rb"WARNING .*privacy-gateway: is open to others, by its mode 0777: changed", rb"local listening on"):
-        with Process(tmp_path) as process:
-            process.until(said)
-            process.until(rb"local listening on")
+        with GatewayProcess(tmp_path) as process:
+            process.wait_for_output(said)
+            process.wait_for_output(rb"local listening on")
             assert stat.S_IMODE(state.stat().st_mode) == 0o700
             assert {stat.S_IMODE(path.stat().st_mode) for path in state.iterdir()} == {0o600}
             assert process.stop() == 0

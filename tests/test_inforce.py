@@ -20,7 +20,7 @@ from gateway.policy.load import parse
 from gateway.receivers.proxy.passage import Routing
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.telemetry.log import Fields
-from tests import proxied
+from tests.support import proxy
 
 DESTINATION: Final = (
     "{recipient: log, region: FR, purpose: essential.service.security, legal_basis: LEGITIMATE_INTERESTS, "
@@ -112,7 +112,7 @@ ROUTES: Final = {
 async def test_routes_go_by_listener_and_authority(
     change: Callable[[str], str], expected: list[str], tmp_path: Path
 ) -> None:
-    held, before = load_contracts([proxied.contracts(tmp_path)]), proxied.policy(1)
+    held, before = load_contracts([proxy.write_contract(tmp_path)]), proxy.policy(1)
     told = changes(in_force(loaded(before, held)), in_force(loaded(change(before), held)))
     assert told == [f"route outbound {one}" for one in expected]
 

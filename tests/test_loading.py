@@ -18,8 +18,8 @@ from gateway.config import Config, Listeners, Local, Reload
 from gateway.contracts.approvals import write_approvals
 from gateway.exporters.jsonl import Jsonl
 from gateway.loading import Files
-from tests.build import contract, proto
-from tests.running import OPTIONS, SECONDS, Gate
+from tests.support.contracts import contract, proto
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, FakeDelivery
 
 HEAD: Final = """\
 version: 1
@@ -148,12 +148,12 @@ async def test_a_revoked_approval_is_noticed(row: str, tmp_path: Path) -> None:
         listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None),
         reload=Reload(every=0.02),
     )
-    gateway = Gateway(config, gate := Gate())
+    gateway = Gateway(config, gate := FakeDelivery())
     address = (await gateway.start())["local"]
     try:
         assert await emitted(address, gate) == ITEM
         write_approvals(tmp_path / name, {field: claim for field, claim in claims.items() if field != "t.A.name"})
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while await emitted(address, gate) != ITEM[:3]:
                 pass
     finally:
@@ -171,7 +171,7 @@ class Opening:
     def __call__(self, *given: Any) -> Any:
         opened = self._open(*given)
         self.reached.set()
-        assert self.may.wait(SECONDS)
+        assert self.may.wait(TIMEOUT_SECONDS)
         return opened
 
 
@@ -190,19 +190,19 @@ async def test_a_stop_while_exporters_are_opened_leaves_no_file_taken(tmp_path: 
     opening = Opening(gateway)
     (tmp_path / "policy.yaml").write_text(POLICY.replace(TO, f"{TO}, exporter: {{kind: jsonl, path: new.jsonl}}"))
     gateway.reload()
-    assert await asyncio.to_thread(opening.reached.wait, SECONDS)
+    assert await asyncio.to_thread(opening.reached.wait, TIMEOUT_SECONDS)
     stopping = asyncio.create_task(gateway.stop())
     await asyncio.sleep(0)
     opening.may.set()
-    await asyncio.wait_for(stopping, SECONDS)
+    await asyncio.wait_for(stopping, TIMEOUT_SECONDS)
     for name in ("new.jsonl", "to.jsonl"):
         await Jsonl.open(str(tmp_path / "state" / name), OTHER.message_class).close()
 
 
-async def emitted(address: str, gate: Gate) -> bytes:
+async def emitted(address: str, gate: FakeDelivery) -> bytes:
     """What leaves of an item."""
     request = emit_pb2.EmitRequest(item=AnyMessage(type_url="type.googleapis.com/t.A", value=ITEM)).SerializeToString()
-    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+    async with grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
         method: Any = channel.unary_unary(EMIT)
-        await method(request, timeout=SECONDS)
+        await method(request, timeout=TIMEOUT_SECONDS)
     return gate.releases[-1].payload

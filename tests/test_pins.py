@@ -16,7 +16,7 @@ import grpc
 import pytest
 from grpc._cython import cygrpc
 
-from tests.http2 import (
+from tests.support.http2 import (
     DATA,
     END_HEADERS,
     END_STREAM,
@@ -24,11 +24,11 @@ from tests.http2 import (
     PING,
     PREFACE,
     RST_STREAM,
-    SECONDS,
     SETTINGS,
+    TIMEOUT_SECONDS,
     frame,
     frames,
-    opened,
+    header_block,
     request,
 )
 
@@ -79,7 +79,7 @@ def port() -> Iterator[int]:
     ) as server:
         try:
             assert server.stdout is not None
-            assert select.select([server.stdout], [], [], SECONDS)[0], "the server doesn't start"
+            assert select.select([server.stdout], [], [], TIMEOUT_SECONDS)[0], "the server doesn't start"
             yield int(server.stdout.readline())
         finally:
             server.kill()
@@ -98,7 +98,7 @@ def call(port: int, payload: bytes = b"before") -> bytes:
     """An ordinary call."""
     with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
         echo: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/test.Echo/Echo")
-        return echo(payload, timeout=SECONDS)
+        return echo(payload, timeout=TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -160,12 +160,12 @@ def said(port: int, data: bytes, *, early: bool = False) -> bytes:
     """
     heard = b""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as connection,
         connection.makefile("rb") as answer,
     ):
-        head = frame(HEADERS, END_HEADERS, 1, opened(b"/test.Echo/Told", [(b"early", b"1")] if early else ()))
+        head = frame(HEADERS, END_HEADERS, 1, header_block(b"/test.Echo/Told", [(b"early", b"1")] if early else ()))
         # What comes after it on the connection comes after it on the server.
-        go = frame(HEADERS, END_HEADERS, 3, opened(b"/test.Echo/Go")) + frame(DATA, END_STREAM, 3, WHOLE)
+        go = frame(HEADERS, END_HEADERS, 3, header_block(b"/test.Echo/Go")) + frame(DATA, END_STREAM, 3, WHOLE)
         rest = frame(DATA, END_STREAM, 1, data) + go
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + head + (b"" if early else rest))
         for kind, stream, payload in frames(answer):
@@ -181,11 +181,11 @@ def said(port: int, data: bytes, *, early: bool = False) -> bytes:
 def test_a_unary_call_of_headers_alone_is_never_answered(port: int) -> None:
     """Where it is, gateway/receivers/incoming.py can leave reading to grpc.aio."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as connection,
         connection.makefile("rb") as answer,
     ):
-        head = frame(HEADERS, END_HEADERS | END_STREAM, 1, opened(b"/test.Echo/Echo"))
-        other = frame(HEADERS, END_HEADERS, 3, opened(b"/test.Echo/Echo")) + frame(DATA, END_STREAM, 3, WHOLE)
+        head = frame(HEADERS, END_HEADERS | END_STREAM, 1, header_block(b"/test.Echo/Echo"))
+        other = frame(HEADERS, END_HEADERS, 3, header_block(b"/test.Echo/Echo")) + frame(DATA, END_STREAM, 3, WHOLE)
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + head + other)
         assert next(stream for kind, stream, _ in frames(answer) if kind == HEADERS) == 3
         connection.sendall(frame(PING, 0, 0, bytes(8)))

@@ -21,8 +21,8 @@ from kannelle_privacy import aio, connect, outbound_channel
 from kannelle_privacy.address import FORM, LOCAL_VARIABLE, OUTBOUND_VARIABLE
 
 from gateway.config import Local, LocalHttp
-from tests.proxied import Upstream
-from tests.running import SECONDS, Gate, Running, posing, running
+from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, RunningGateway, fake_http_proxy, run_gateway
+from tests.support.proxy import RecordingUpstream
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (ROOT / "README.md", ROOT / "clients" / "python" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -72,7 +72,7 @@ async def run(*command: str, **environ: str) -> str:
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=SECONDS,
+        timeout=TIMEOUT_SECONDS,
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
@@ -81,12 +81,12 @@ async def run(*command: str, **environ: str) -> str:
 @pytest.fixture(params=["port", "socket"])
 async def behind(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Running, Gate]]:
+) -> AsyncIterator[tuple[RunningGateway, FakeDelivery]]:
     """A gateway in an environment that names proxies, which nobody asks."""
     address = "127.0.0.1:0" if request.param == "port" else f"unix:{tmp_path}/gateway.sock"
-    gate = Gate()
-    async with posing(monkeypatch) as asked:
-        async with running(
+    gate = FakeDelivery()
+    async with fake_http_proxy(monkeypatch) as asked:
+        async with run_gateway(
             tmp_path, gate, local=Local(address=address), local_http=LocalHttp(address="127.0.0.1:0")
         ) as gateway:
             yield gateway, gate
@@ -94,12 +94,14 @@ async def behind(
 
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=place) for place, text in snippets()])
-async def test_a_snippet_of_the_pages_reaches_the_gateway_alone(text: str, behind: tuple[Running, Gate]) -> None:
+async def test_a_snippet_of_the_pages_reaches_the_gateway_alone(
+    text: str, behind: tuple[RunningGateway, FakeDelivery]
+) -> None:
     gateway, gate = behind
-    with Upstream() as upstream:
+    with RecordingUpstream() as upstream:
         told = {LOCAL_VARIABLE: gateway.address, OUTBOUND_VARIABLE: f"127.0.0.1:{upstream.port}"}
         await run(sys.executable, "-c", program(text), **told)
-        called = [seen.path for seen in upstream.seen]
+        called = [seen.path for seen in upstream.calls]
     assert called == ["/directory.v1.Directory/Find"] if "outbound_channel(" in text else gate.releases
     assert not any(b"Ada" in release.payload for release in gate.releases)
 
@@ -129,8 +131,8 @@ async def test_an_unmodified_exporter_set_up_as_the_page_says_reaches_the_gatewa
 ) -> None:
     (shell,) = (text for _, text in blocks("sh") if "OTEL_EXPORTER_OTLP_ENDPOINT" in text)
     async with (
-        posing(monkeypatch) as asked,
-        running(tmp_path, gate := Gate(), local_http=LocalHttp(address="127.0.0.1:0")) as gateway,
+        fake_http_proxy(monkeypatch) as asked,
+        run_gateway(tmp_path, gate := FakeDelivery(), local_http=LocalHttp(address="127.0.0.1:0")) as gateway,
     ):
         address = gateway.address if protocol == "grpc" else gateway.http
         shell = shell.replace("4317", address.rpartition(":")[2])
@@ -150,7 +152,10 @@ async def test_an_unmodified_exporter_over_a_unix_socket_asks_no_proxy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local = Local(address=f"unix:{tmp_path}/gateway.sock")
-    async with posing(monkeypatch) as asked, running(tmp_path, gate := Gate(), local=local) as gateway:
+    async with (
+        fake_http_proxy(monkeypatch) as asked,
+        run_gateway(tmp_path, gate := FakeDelivery(), local=local) as gateway,
+    ):
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": gateway.address, "OTEL_EXPORTER_OTLP_INSECURE": "true"}
         await run(sys.executable, "-c", UNMODIFIED.format(protocol="grpc"), **told)
     assert (len(gate.releases), asked) == (1, [])
@@ -162,8 +167,8 @@ async def test_without_either_the_proxy_is_asked(
 ) -> None:
     """So that the tests here would notice."""
     async with (
-        posing(monkeypatch) as asked,
-        running(tmp_path, Gate(), local_http=LocalHttp(address="127.0.0.1:0")) as gateway,
+        fake_http_proxy(monkeypatch) as asked,
+        run_gateway(tmp_path, FakeDelivery(), local_http=LocalHttp(address="127.0.0.1:0")) as gateway,
     ):
         address = gateway.address if protocol == "grpc" else gateway.http
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{address}", "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}
@@ -172,7 +177,7 @@ async def test_without_either_the_proxy_is_asked(
 
 
 async def test_the_filter_sends_to_the_gateway_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with posing(monkeypatch) as asked, running(tmp_path, gate := Gate()) as gateway:
+    async with fake_http_proxy(monkeypatch) as asked, run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
         record = '{"user": {"id": "usr_1"}}'
         command = (
             f"echo '{record}' | {sys.executable} -m gateway pipe --destination application-log --local "

@@ -14,7 +14,7 @@ import pytest
 from gateway.errors import BadPolicy, BadSetup
 from gateway.reload import TRIES, Failed, Reloader, Watch
 from gateway.telemetry import Telemetry, What
-from tests.running import SECONDS
+from tests.support.processes import TIMEOUT_SECONDS
 from tests.telemetry.test_telemetry import value
 
 NEVER: Final = 3600.0
@@ -187,13 +187,13 @@ class Case:
             self._came.notify_all()
 
     async def until(self, text: str) -> None:
-        async with asyncio.timeout(SECONDS), self._came:
+        async with asyncio.timeout(TIMEOUT_SECONDS), self._came:
             await self._came.wait_for(lambda: self.in_force[-1:] == [text])
 
     async def asked(self) -> tuple[bool, str]:
         """How a load fared that was asked for."""
         self.reloader.request()
-        state = await asyncio.wait_for(self.reloader.settled(), SECONDS)
+        state = await asyncio.wait_for(self.reloader.settled(), TIMEOUT_SECONDS)
         return state.ok, state.reason
 
 
@@ -204,7 +204,7 @@ async def going(*cases: Case) -> AsyncIterator[None]:
     for task in tasks:
         assert not task.done()
         task.cancel()
-    await asyncio.wait(tasks, timeout=SECONDS)
+    await asyncio.wait(tasks, timeout=TIMEOUT_SECONDS)
     assert all(task.cancelled() for task in tasks)
 
 
@@ -242,7 +242,7 @@ async def test_a_bad_file_keeps_the_old_and_the_next_change_is_looked_at(folder:
     case.load = load
     async with going(case):
         file.write_text("half")
-        await asyncio.wait_for(failed.wait(), SECONDS)
+        await asyncio.wait_for(failed.wait(), TIMEOUT_SECONDS)
         assert case.in_force == []
         file.write_text("whole")
         await case.until("whole")
@@ -305,7 +305,7 @@ async def test_what_is_put_in_force_at_once_needs_no_coroutine(folder: Path) -> 
     reloader = Reloader("tls", Watch(lambda: [folder], every=NEVER), lambda: "new", applied.append, Telemetry())
     task = asyncio.create_task(reloader.run())
     reloader.request()
-    assert (await asyncio.wait_for(reloader.settled(), SECONDS)).ok
+    assert (await asyncio.wait_for(reloader.settled(), TIMEOUT_SECONDS)).ok
     task.cancel()
     assert applied == ["new"]
 
@@ -354,7 +354,7 @@ async def test_what_is_asked_for_while_loading_is_loaded_afterwards(folder: Path
 
 
 async def test_settled_is_at_once_when_nothing_was_asked(folder: Path) -> None:
-    assert (await asyncio.wait_for(Case(folder / "plain").reloader.settled(), SECONDS)).ok
+    assert (await asyncio.wait_for(Case(folder / "plain").reloader.settled(), TIMEOUT_SECONDS)).ok
 
 
 async def test_with_no_time_between_looks_files_are_looked_at_only_when_asked(folder: Path) -> None:
@@ -371,7 +371,7 @@ async def test_with_no_time_between_looks_files_are_looked_at_only_when_asked(fo
         await asyncio.sleep(0)
     assert len(looks) == before
     reloader.request()
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         assert (await reloader.settled()).ok
     assert len(looks) > before
     running.cancel()

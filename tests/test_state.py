@@ -6,13 +6,13 @@ from pathlib import Path
 
 from gateway.policy.load import default_path, load
 from gateway.policy.targets import is_written
-from tests.running import running
+from tests.support.processes import run_gateway
 
 
 async def test_no_file_of_the_gateways_own_is_called_as_an_exporters(tmp_path: Path) -> None:
     policy = load(default_path()).policy
     fed = {name for names in policy.flows.values() for name in names}
-    async with running(tmp_path):
+    async with run_gateway(tmp_path):
         names = {path.name for path in (tmp_path / "state").iterdir()}
     assert {name for name in names if is_written(name)} == {
         f"{name}.jsonl{tail}" for name in fed for tail in ("", ".lock")

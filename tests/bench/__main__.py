@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Final
 
-from tests.bench import alone, hop, otlp, outbox, shapes, track
+from tests.bench import event_in_process, hop, otlp, outbox, shapes, track_events
 from tests.bench.instructions import Counter, counter
 from tests.bench.measure import FULL, QUICK, Size
 from tests.bench.readme import README, outside, tables, with_tables
 from tests.bench.table import Layout, Measured, markdown
 
 PARTS: Final[Mapping[str, ModuleType]] = {
-    "alone": alone,
+    "alone": event_in_process,
     "shapes": shapes,
-    "track": track,
+    "track": track_events,
     "hop": hop,
     "otlp": otlp,
     "outbox": outbox,

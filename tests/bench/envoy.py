@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench.process import Server, started
-from tests.conformance.ports import reserved
+from tests.support.ports import reserved
 
 Json = dict[str, Any]
 

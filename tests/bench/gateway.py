@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench.process import Server, environment, started
-from tests.conformance.ports import reserved
+from tests.support.ports import reserved
 
 PROGRAM: Final = Path(sys.executable).with_name("privacy-gateway")
 

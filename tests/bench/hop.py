@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, Final
 
 from tests.bench import servers
-from tests.bench.bare import ANSWERS, LAST, packed
+from tests.bench.bare_grpc import ANSWERS, LAST, packed
 from tests.bench.client import AT_ONCE, call, latencies, send
 from tests.bench.directory import AUTHORITY, CALLER, METHOD, PROTOS, Directory, descriptors, policy
 from tests.bench.envoy import binary, envoy, scrubber

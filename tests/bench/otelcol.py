@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench.process import Server, started
-from tests.conformance.ports import reserved
+from tests.support.ports import reserved
 
 VERSION: Final = "v0.165.0"
 BUILDER: Final = "go.opentelemetry.io/collector/cmd/builder"

@@ -14,13 +14,13 @@ from typing import Final
 
 from gateway.policy.load import default_path, load
 from tests.bench import servers
-from tests.bench.bare import COUNT, LAST
+from tests.bench.bare_grpc import COUNT, LAST
 from tests.bench.client import call, send
 from tests.bench.gateway import gateway
 from tests.bench.instructions import Counter
 from tests.bench.measure import Samples, Size, in_turn
 from tests.bench.otelcol import binary, collector
-from tests.bench.otlp_alone import NOUNS
+from tests.bench.otlp_in_process import NOUNS
 from tests.bench.process import Server, Start, program, scratch
 from tests.bench.records import KINDS, PLANTED, RECORDS, Kind
 from tests.bench.table import Case, Layout, Measured

@@ -18,7 +18,7 @@ from gateway.config import Outbox
 from gateway.delivery.sqlite import SqliteOutbox
 from gateway.exporters.base import Bounds
 from gateway.model import Depth, Parcel, Release
-from tests.bench import servers, track
+from tests.bench import servers, track_events
 from tests.bench.client import AT_ONCE
 from tests.bench.gateway import gateway
 from tests.bench.instructions import Counter
@@ -63,7 +63,11 @@ STORED: Final = Layout(
         *(Case(_bare(rows)) for rows in COMMITTED),
         Case(_outbox(1), NONE, _bare(8)),
         *(Case(_outbox(size), NONE, _bare(size), aim=2.0) for size in (100, 500)),
-        *(Case(_track(size), values, _bare(max(size, AT_ONCE))) for size in track.CALLS for values in track.BOTH),
+        *(
+            Case(_track(size), values, _bare(max(size, AT_ONCE)))
+            for size in track_events.CALLS
+            for values in track_events.BOTH
+        ),
     ),
     clock="wall",
     counted=False,
@@ -110,9 +114,9 @@ def _stored(folder: Path, server: Server, size: Size) -> Mapping[Key, Measure]:
         **{(_bare(each), NONE): _rows(fresh_file, each, size.of(rows, each)) for each, rows in COMMITTED.items()},
         **{(_outbox(each), NONE): _releases(fresh_file, each, size) for each in ACCEPTED},
         **{
-            (_track(each), values): servers.of_server(server, track.load(values, each, size.of(calls, 2)))
-            for each, calls in track.CALLS.items()
-            for values in track.BOTH
+            (_track(each), values): servers.of_server(server, track_events.load(values, each, size.of(calls, 2)))
+            for each, calls in track_events.CALLS.items()
+            for values in track_events.BOTH
         },
     }
 

@@ -17,7 +17,7 @@ from typing import Final
 import grpc
 
 from tests.bench.options import OPTIONS
-from tests.conformance.ports import reserved
+from tests.support.ports import reserved
 
 START_SECONDS: Final = 20
 UNDER_SECONDS: Final = 300
@@ -132,10 +132,12 @@ def scratch() -> Iterator[Path]:
 
 @contextmanager
 def program(*arguments: str, under: Sequence[str] = ()) -> Iterator[Server]:
-    """One of the bare programs of `bare.py`, with its address as the last argument."""
+    """One of the bare programs of `bare_grpc.py`, with its address as the last argument."""
     with reserved() as port:
         address = f"127.0.0.1:{port}"
-        with started((sys.executable, "-m", "tests.bench.bare", *arguments, address), address, under=under) as server:
+        with started(
+            (sys.executable, "-m", "tests.bench.bare_grpc", *arguments, address), address, under=under
+        ) as server:
             yield server
 
 

@@ -10,8 +10,8 @@ from tests.bench.instructions import Counter
 from tests.bench.measure import InProcess, Size, in_turn
 from tests.bench.table import Case, Layout, Measured
 from tests.bench.values import FRESH, NONE
-from tests.bench.worst_shapes import CHARS, Judge, cases, look, seconds
-from tests.bench.worst_shapes import size as size_of
+from tests.support.worst_shapes import CHARS, Judge, cases, look, seconds
+from tests.support.worst_shapes import size as size_of
 
 LOOP: Final = "a loop of plain Python over the characters"
 KINDS: Final[Mapping[str, str]] = {

@@ -12,7 +12,7 @@ from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts, Release
 from tests.bench.event import compiler
-from tests.bench.otlp_alone import minimising
+from tests.bench.otlp_in_process import minimising
 from tests.bench.records import KINDS, PLANTED, Kind
 from tests.bench.samples import event, events
 from tests.bench.values import FRESH, MIXED, SEEN, code, numbers

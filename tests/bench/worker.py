@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.bench import event, otlp_alone
+from tests.bench import event, otlp_in_process
 from tests.bench.instructions import Counter
 from tests.bench.measure import InProcess, Key, Size, freeze
 from tests.bench.process import environment
@@ -24,7 +24,7 @@ COUNTED_SHARE: Final = 0.1
 
 TABLES: Final[Mapping[str, Callable[[Size], Mapping[Key, InProcess]]]] = {
     event.LAYOUT.name: event.cases,
-    **{otlp_alone.layout(kind).name: partial(otlp_alone.cases, kind) for kind in KINDS},
+    **{otlp_in_process.layout(kind).name: partial(otlp_in_process.cases, kind) for kind in KINDS},
 }
 
 

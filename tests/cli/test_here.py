@@ -16,9 +16,9 @@ from gateway.cli import main
 from gateway.config import Config
 from gateway.errors import BadPolicy
 from gateway.loading import load_all, prepare
-from tests.build import POLICY, proto
-from tests.calls import EMIT, emitting
-from tests.running import SECONDS, Process, call, connected
+from tests.support.contracts import POLICY, proto
+from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
+from tests.support.requests import EMIT, emit_request
 
 PROTO: Final = proto("message Signup { string id = 1 @USER_ID; string name = 2; }")
 NAMED: Final = proto("message Signup { string id = 1 @USER_ID; string name = 2 @NAME; }")
@@ -98,16 +98,18 @@ def test_diff_of_policies_takes_them_and_diff_of_contracts_takes_none_twice(here
 def test_a_sidecar_starts_names_what_is_elsewhere_and_refuses_it(here: Path) -> None:
     (here / "policy.yaml").write_text(f"{SHARED.rstrip()[:-1]}, more.v1.Thing: [eu-log]}}\nelsewhere: [more.v1.*]\n")
     given = {"POLICY": "policy.yaml", "CONTRACTS": "[protos]", "LISTENERS__HTTP__ADDRESS": "127.0.0.1:0"}
-    with Process(here, environ={f"PRIVACY_GATEWAY__{key}": value for key, value in given.items()}) as process:
-        with connected(process.address) as channel:
-            assert isinstance(call(channel, EMIT, emitting("t.Signup", b"\x0a\x05usr_1")), bytes)
+    with GatewayProcess(here, environ={f"PRIVACY_GATEWAY__{key}": value for key, value in given.items()}) as process:
+        with blocking_channel(process.address) as channel:
+            assert isinstance(call(channel, EMIT, emit_request("t.Signup", b"\x0a\x05usr_1")), bytes)
             for name in ("other.v1.Order", "more.v1.Thing"):
-                refused = call(channel, EMIT, emitting(name))
+                refused = call(channel, EMIT, emit_request(name))
                 assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UNKNOWN_TYPE")
-        with urllib.request.urlopen(f"http://{process.listening('http')}/metrics", timeout=SECONDS) as answer:
+        with urllib.request.urlopen(
+            f"http://{process.listener_address('http')}/metrics", timeout=TIMEOUT_SECONDS
+        ) as answer:
             assert b"\nprivacy_gateway_flows_elsewhere 2.0\n" in answer.read()
-        assert b"so their items are refused; `lint` says what to do: flows.other.v1.Order" in process.said
-        assert b"these are about other contracts, as `elsewhere` says: flows.more.v1.Thing" in process.said
+        assert b"so their items are refused; `lint` says what to do: flows.other.v1.Order" in process.output
+        assert b"these are about other contracts, as `elsewhere` says: flows.more.v1.Thing" in process.output
 
 
 def test_a_hub_which_decides_on_all_flows_needs_all_contracts(here: Path) -> None:

@@ -20,8 +20,8 @@ from click.testing import CliRunner
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
 from gateway.cli import main
-from tests import hostile
-from tests.build import POLICY, contract, proto
+from tests.support import oversized_contracts
+from tests.support.contracts import POLICY, contract, proto
 
 GOOD = f"{POLICY}flows: {{t.M0: [eu-log]}}\napprovals: approvals.lock\n"
 SECONDS = 90
@@ -39,8 +39,8 @@ def written(name: str, text: str) -> Make:
     return make
 
 
-def shaped(make: hostile.Make, size: int) -> Make:
-    return lambda folder: (folder / "x.proto").write_text(hostile.text(make, size), encoding="utf-8")
+def shaped(make: oversized_contracts.MakeProto, size: int) -> Make:
+    return lambda folder: (folder / "x.proto").write_text(oversized_contracts.proto_text(make, size), encoding="utf-8")
 
 
 def described(*files: FileDescriptorProto) -> Make:
@@ -102,12 +102,18 @@ CONTRACTS: dict[str, tuple[Make, str]] = {
     "a link": (linked("x.proto", "/etc/passwd"), "x.proto: leads outside"),
     "a large file": (empty("x.proto", 100_000_000), "x.proto: is larger than"),
     "an import from outside": (written("x.proto", 'syntax = "proto3"; import "../../x.proto";'), "../../x.proto"),
-    "values": (shaped(hostile.enum, 100_000), "x.proto: with it the contract has more than 50000 enum values"),
+    "values": (
+        shaped(oversized_contracts.enum, 100_000),
+        "x.proto: with it the contract has more than 50000 enum values",
+    ),
     "fields": (
-        shaped(hostile.mesh, 300 * 300),
+        shaped(oversized_contracts.mesh, 300 * 300),
         "x.proto: with it the contract has more than 50000 fields and extensions",
     ),
-    "types": (shaped(hostile.many, 20_001), "x.proto: with it the contract has more than 20000 message types"),
+    "types": (
+        shaped(oversized_contracts.many, 20_001),
+        "x.proto: with it the contract has more than 20000 message types",
+    ),
     "fields of one type": (
         written("x.proto", proto(f"message M0 {{ {FIELDS} }}")),
         "x.proto: with it the contract has more than 50000 fields and extensions",
@@ -138,10 +144,10 @@ LARGE = ("values", "fields", "types", "fields of one type")
 """Those that take seconds to compile. All commands load them alike."""
 
 SOUND: dict[str, Make] = {
-    "chain": shaped(hostile.chain, 1500),
-    "rings": shaped(hostile.rings, 1500),
-    "doubling": shaped(hostile.doubling, 1500),
-    "nested": shaped(hostile.nested, 1500),
+    "chain": shaped(oversized_contracts.chain, 1500),
+    "rings": shaped(oversized_contracts.rings, 1500),
+    "doubling": shaped(oversized_contracts.doubling, 1500),
+    "nested": shaped(oversized_contracts.nested, 1500),
 }
 """Odd, but no more than can be compiled."""
 
@@ -197,7 +203,7 @@ def arguments(command: str, contracts: Path, policy: Path) -> list[str]:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a contract and a policy that fit each other."""
     folder = tmp_path_factory.mktemp("sound")
-    files = contract(hostile.text(hostile.many, 2)).files.values()
+    files = contract(oversized_contracts.proto_text(oversized_contracts.many, 2)).files.values()
     (folder / "contract.binpb").write_bytes(FileDescriptorSet(file=files).SerializeToString())
     (folder / "policy.yaml").write_text(GOOD.replace("approvals: approvals.lock\n", ""), encoding="utf-8")
     return folder

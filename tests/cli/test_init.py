@@ -26,9 +26,9 @@ from gateway.policy.guess import PERSONS
 from gateway.policy.lint import lint
 from gateway.policy.load import load as load_policy
 from gateway.policy.load import parse as parse_policy
-from tests.build import HEAD, proto
-from tests.calls import EMIT, LOGS, emitting, logs
-from tests.running import Process, call, connected
+from tests.support.contracts import PROTO_HEADER, proto
+from tests.support.processes import GatewayProcess, blocking_channel, call
+from tests.support.requests import EMIT, LOGS, emit_request, logs_request
 
 ALL_KINDS: Final = (
     "message A { double d = 1; float f = 2; bytes b = 3; int64 i = 4; E e = 5; google.protobuf.Timestamp at = 6;"
@@ -84,7 +84,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def head(body: str) -> str:
-    return HEAD.replace('syntax = "proto3"', 'edition = "2023"') if "features" in body else HEAD
+    return PROTO_HEADER.replace('syntax = "proto3"', 'edition = "2023"') if "features" in body else PROTO_HEADER
 
 
 @pytest.mark.parametrize("row", BODIES)
@@ -243,7 +243,7 @@ def test_names_that_yaml_takes_for_something_else_are_text(here: Path) -> None:
         "message nothing { string a = 1; } message yes {}",
     )
     service = "service TrueService { rpc Do(Q) returns (Q); } message Q { string a = 1 @USER_ID; }"
-    (here / "protos/a.proto").write_text(proto(f"{kept} {bare} {service}", HEAD.replace("package t;", "")))
+    (here / "protos/a.proto").write_text(proto(f"{kept} {bare} {service}", PROTO_HEADER.replace("package t;", "")))
     assert run("init").exit_code == 0
     text = (here / "policy.yaml").read_text()
     assert {*WORDS} < load_policy(here / "policy.yaml").policy.flows.keys()
@@ -300,9 +300,9 @@ def test_the_commands_that_it_names_work_and_a_gateway_takes_messages_and_teleme
         serve == "PRIVACY_GATEWAY__POLICY=policy.yaml PRIVACY_GATEWAY__CONTRACTS='[\"protos\"]' privacy-gateway serve"
     )
     given = {"PRIVACY_GATEWAY__POLICY": "policy.yaml", "PRIVACY_GATEWAY__CONTRACTS": '["protos"]'}
-    with Process(here, environ=given) as process, connected(process.address) as channel:
-        assert isinstance(call(channel, EMIT, emitting("t.A", b"\x0a\x05usr_1\x12\x03Ada")), bytes)
-        assert isinstance(call(channel, LOGS, logs("INFO").SerializeToString()), bytes)
+    with GatewayProcess(here, environ=given) as process, blocking_channel(process.address) as channel:
+        assert isinstance(call(channel, EMIT, emit_request("t.A", b"\x0a\x05usr_1\x12\x03Ada")), bytes)
+        assert isinstance(call(channel, LOGS, logs_request("INFO").SerializeToString()), bytes)
         assert process.stop() == 0
         written = (process.state / "message-log.jsonl").read_text()
         assert ("usr_1" in written, "Ada" in written) == (True, False)
@@ -311,7 +311,7 @@ def test_the_commands_that_it_names_work_and_a_gateway_takes_messages_and_teleme
 def test_options_that_are_imported_are_not_the_user_s_to_classify_and_types_that_are_held_are(here: Path) -> None:
     imports = 'import "google/api/annotations.proto";\nimport "google/type/money.proto";\n'
     body = "message A { string id = 1 @USER_ID; google.type.Money price = 2; }"
-    (here / "protos/a.proto").write_text(proto(body, HEAD + imports))
+    (here / "protos/a.proto").write_text(proto(body, PROTO_HEADER + imports))
     assert run("init").exit_code == 0
     places = {one["place"] for one in json.loads(run("lint", "--format", "json").stdout)["findings"]}
     assert places == {"google.type.Money.currency_code", "google.type.Money.units", "google.type.Money.nanos"}

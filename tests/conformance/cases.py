@@ -17,7 +17,7 @@ import grpc
 import pytest
 
 from tests.conformance.messages import INITIAL, PACKAGE, TRAILING, flag, kind, message, method, payload, reader, write
-from tests.running import SECONDS, Ended, ended
+from tests.support.processes import TIMEOUT_SECONDS, CallStatus, status_of
 
 LARGE: Final = (271828, 314159)
 """Bytes asked with, and bytes answered."""
@@ -32,26 +32,26 @@ SPECIAL: Final = "\t\ntest with whitespace\r\nand Unicode BMP â˜º and non-BMP ğŸ
 
 
 def empty_unary(channel: grpc.Channel) -> None:
-    assert _call(channel, "EmptyCall")(message("Empty"), timeout=SECONDS) == message("Empty")
+    assert _call(channel, "EmptyCall")(message("Empty"), timeout=TIMEOUT_SECONDS) == message("Empty")
 
 
 def large_unary(channel: grpc.Channel) -> None:
-    assert _answer(_call(channel, "UnaryCall")(_large(), timeout=SECONDS)) == LARGE[1]
+    assert _answer(_call(channel, "UnaryCall")(_large(), timeout=TIMEOUT_SECONDS)) == LARGE[1]
 
 
 def client_streaming(channel: grpc.Channel) -> None:
     requests = (message("StreamingInputCallRequest", payload=payload(size)) for size in ASKED)
-    assert _call(channel, "StreamingInputCall")(requests, timeout=SECONDS).aggregated_payload_size == sum(ASKED)
+    assert _call(channel, "StreamingInputCall")(requests, timeout=TIMEOUT_SECONDS).aggregated_payload_size == sum(ASKED)
 
 
 def server_streaming(channel: grpc.Channel) -> None:
-    replies = _call(channel, "StreamingOutputCall")(_stream_request(*ANSWERED), timeout=SECONDS)
+    replies = _call(channel, "StreamingOutputCall")(_stream_request(*ANSWERED), timeout=TIMEOUT_SECONDS)
     assert tuple(map(_answer, replies)) == ANSWERED
 
 
 def ping_pong(channel: grpc.Channel) -> None:
     with _talk() as (say, said):
-        replies = _call(channel, "FullDuplexCall")(said, timeout=SECONDS)
+        replies = _call(channel, "FullDuplexCall")(said, timeout=TIMEOUT_SECONDS)
         for asked, answered in zip(ASKED, ANSWERED, strict=True):
             say(_stream_request(answered, asked=asked))
             assert _answer(next(replies)) == answered
@@ -60,7 +60,7 @@ def ping_pong(channel: grpc.Channel) -> None:
 
 
 def empty_stream(channel: grpc.Channel) -> None:
-    assert list(_call(channel, "FullDuplexCall")(iter(()), timeout=SECONDS)) == []
+    assert list(_call(channel, "FullDuplexCall")(iter(()), timeout=TIMEOUT_SECONDS)) == []
 
 
 def timeout_on_sleeping_server(channel: grpc.Channel) -> None:
@@ -73,14 +73,14 @@ def timeout_on_sleeping_server(channel: grpc.Channel) -> None:
 
 def cancel_after_begin(channel: grpc.Channel) -> None:
     with _talk() as (_, said):
-        call = _call(channel, "StreamingInputCall").future(said, timeout=SECONDS)
+        call = _call(channel, "StreamingInputCall").future(said, timeout=TIMEOUT_SECONDS)
         call.cancel()
         assert call.code() is grpc.StatusCode.CANCELLED
 
 
 def cancel_after_first_response(channel: grpc.Channel) -> None:
     with _talk() as (say, said):
-        replies = _call(channel, "FullDuplexCall")(said, timeout=SECONDS)
+        replies = _call(channel, "FullDuplexCall")(said, timeout=TIMEOUT_SECONDS)
         say(_stream_request(ANSWERED[0], asked=ASKED[0]))
         assert _answer(next(replies)) == ANSWERED[0]
         replies.cancel()
@@ -94,22 +94,22 @@ def status_code_and_message(channel: grpc.Channel) -> None:
         message("StreamingOutputCallRequest", response_status=asked),
     )
     for end in (
-        _end(lambda: _call(channel, "UnaryCall")(unary, timeout=SECONDS)),
-        _end(lambda: list(_call(channel, "FullDuplexCall")(iter((stream,)), timeout=SECONDS))),
+        _end(lambda: _call(channel, "UnaryCall")(unary, timeout=TIMEOUT_SECONDS)),
+        _end(lambda: list(_call(channel, "FullDuplexCall")(iter((stream,)), timeout=TIMEOUT_SECONDS))),
     ):
         assert (end.code, end.text) == (grpc.StatusCode.UNKNOWN, asked.message)
 
 
 def special_status_message(channel: grpc.Channel) -> None:
     request = message("SimpleRequest", response_status=message("EchoStatus", code=2, message=SPECIAL))
-    end = _end(lambda: _call(channel, "UnaryCall")(request, timeout=SECONDS))
+    end = _end(lambda: _call(channel, "UnaryCall")(request, timeout=TIMEOUT_SECONDS))
     assert (end.code, end.text) == (grpc.StatusCode.UNKNOWN, SPECIAL)
 
 
 def custom_metadata(channel: grpc.Channel) -> None:
-    answer, unary = _call(channel, "UnaryCall").with_call(_large(), metadata=ECHOED, timeout=SECONDS)
+    answer, unary = _call(channel, "UnaryCall").with_call(_large(), metadata=ECHOED, timeout=TIMEOUT_SECONDS)
     request = _stream_request(LARGE[1], asked=LARGE[0])
-    stream = _call(channel, "FullDuplexCall")(iter((request,)), metadata=ECHOED, timeout=SECONDS)
+    stream = _call(channel, "FullDuplexCall")(iter((request,)), metadata=ECHOED, timeout=TIMEOUT_SECONDS)
     assert [_answer(answer), *map(_answer, stream)] == [LARGE[1]] * 2
     for call in (unary, stream):
         initial, trailing = call.initial_metadata(), call.trailing_metadata()
@@ -119,19 +119,19 @@ def custom_metadata(channel: grpc.Channel) -> None:
 
 def unimplemented_method(channel: grpc.Channel) -> None:
     assert (
-        _end(lambda: _call(channel, "UnimplementedCall")(message("Empty"), timeout=SECONDS)).code
+        _end(lambda: _call(channel, "UnimplementedCall")(message("Empty"), timeout=TIMEOUT_SECONDS)).code
         is grpc.StatusCode.UNIMPLEMENTED
     )
 
 
 def unimplemented_service(channel: grpc.Channel) -> None:
     call = _call(channel, "UnimplementedCall", "UnimplementedService")
-    assert _end(lambda: call(message("Empty"), timeout=SECONDS)).code is grpc.StatusCode.UNIMPLEMENTED
+    assert _end(lambda: call(message("Empty"), timeout=TIMEOUT_SECONDS)).code is grpc.StatusCode.UNIMPLEMENTED
 
 
 def server_compressed_unary(channel: grpc.Channel) -> None:
     for compressed in (True, False):
-        answer = _call(channel, "UnaryCall")(_large(response_compressed=flag(compressed)), timeout=SECONDS)
+        answer = _call(channel, "UnaryCall")(_large(response_compressed=flag(compressed)), timeout=TIMEOUT_SECONDS)
         assert _answer(answer) == LARGE[1]
 
 
@@ -141,7 +141,7 @@ def server_compressed_streaming(channel: grpc.Channel) -> None:
         message("ResponseParameters", size=size, compressed=flag(compressed)) for size, compressed in asked.items()
     ]
     replies = _call(channel, "StreamingOutputCall")(
-        message("StreamingOutputCallRequest", response_parameters=parameters), timeout=SECONDS
+        message("StreamingOutputCallRequest", response_parameters=parameters), timeout=TIMEOUT_SECONDS
     )
     assert list(map(_answer, replies)) == list(asked)
 
@@ -190,10 +190,10 @@ def _answer(reply: Any) -> int:
     return len(reply.payload.body)
 
 
-def _end(ask: Callable[[], Any]) -> Ended:
+def _end(ask: Callable[[], Any]) -> CallStatus:
     with pytest.raises(grpc.RpcError) as raised:
         ask()
-    return ended(raised.value)
+    return status_of(raised.value)
 
 
 @contextmanager

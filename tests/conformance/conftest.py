@@ -7,10 +7,11 @@ from typing import Final
 
 import pytest
 
-from tests.conformance import go, server
+from tests.conformance import server
 from tests.conformance.messages import PROTOS
-from tests.conformance.ports import reserved
-from tests.running import Process
+from tests.support import grpc_go_interop
+from tests.support.ports import reserved
+from tests.support.processes import GatewayProcess
 
 HOSTS: Final = {"grpcio": "127.0.0.1", "grpc-go": "localhost"}
 """How clients spell loopback to reach each server.
@@ -37,7 +38,7 @@ ROUTE: Final = """
 
 @pytest.fixture(scope="session")
 def grpc_go() -> Path:
-    return go.binaries()
+    return grpc_go_interop.binaries()
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +46,8 @@ def ports(request: pytest.FixtureRequest) -> Iterator[Mapping[str, int]]:
     """The port of each server."""
     with ExitStack() as stack:
         found = {"grpcio": stack.enter_context(server.serving())}
-        if not go.MISSING:
-            found["grpc-go"] = stack.enter_context(go.serving(request.getfixturevalue("grpc_go")))
+        if not grpc_go_interop.MISSING:
+            found["grpc-go"] = stack.enter_context(grpc_go_interop.serving(request.getfixturevalue("grpc_go")))
         yield found
 
 
@@ -70,6 +71,8 @@ def proxied(ports: Mapping[str, int], tmp_path_factory: pytest.TempPathFactory) 
             "SERVICE": "interop-client",
             "LISTENERS__OUTBOUND__ADDRESS": f"127.0.0.1:{port}",
         }
-        with Process(folder, environ={f"PRIVACY_GATEWAY__{name}": value for name, value in environ.items()}) as process:
-            process.until(rb"outbound listening on \S+")
+        with GatewayProcess(
+            folder, environ={f"PRIVACY_GATEWAY__{name}": value for name, value in environ.items()}
+        ) as process:
+            process.wait_for_output(rb"outbound listening on \S+")
             yield spelt

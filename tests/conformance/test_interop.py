@@ -9,11 +9,10 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from tests import http2
-from tests.conformance import go
 from tests.conformance.cases import CASES
 from tests.conformance.messages import flag, message, write
-from tests.running import OPTIONS, SECONDS, connected
+from tests.support import grpc_go_interop, http2
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, blocking_channel
 
 PEERS: Final = ("grpcio", "grpc-go")
 HOPS: Final = ("direct", "proxied")
@@ -32,7 +31,7 @@ COMPRESSED: Final = ("server_compressed_unary", "server_compressed_streaming")
 
 def lacking(case: str, client: str, server: str) -> str:
     """Why two peers don't play a case; empty if they do."""
-    if go.MISSING and "grpc-go" in (client, server):
+    if grpc_go_interop.MISSING and "grpc-go" in (client, server):
         return "go is not installed"
     if case in COMPRESSED and client == "grpc-go":
         return "grpc-go's client has no such case"
@@ -54,18 +53,18 @@ def rows() -> Iterator[Any]:
 def test_a_case_passes(request: pytest.FixtureRequest, case: str, client: str, server: str, hop: str) -> None:
     addresses: Mapping[str, str] = request.getfixturevalue(hop)
     if client == "grpc-go":
-        go.play(request.getfixturevalue("grpc_go"), case, addresses[server])
+        grpc_go_interop.play(request.getfixturevalue("grpc_go"), case, addresses[server])
         return
-    with connected(addresses[server]) as channel:
+    with blocking_channel(addresses[server]) as channel:
         CASES[case](channel)
 
 
 @pytest.mark.parametrize(("hop", "code"), [("direct", grpc.StatusCode.OK), ("proxied", grpc.StatusCode.UNIMPLEMENTED)])
 def test_only_the_gateway_minds_the_authority(request: pytest.FixtureRequest, hop: str, code: grpc.StatusCode) -> None:
-    options = (*OPTIONS, ("grpc.default_authority", "elsewhere.test"))
+    options = (*CHANNEL_OPTIONS, ("grpc.default_authority", "elsewhere.test"))
     with grpc.insecure_channel(request.getfixturevalue(hop)["grpcio"], options) as channel:
         method: Any = channel.unary_unary("/grpc.testing.TestService/EmptyCall")
-        assert method.future(b"", timeout=SECONDS).code() is code
+        assert method.future(b"", timeout=TIMEOUT_SECONDS).code() is code
 
 
 @pytest.mark.parametrize("compressed", [True, False])
@@ -73,5 +72,5 @@ def test_the_server_on_grpcio_compresses_what_it_is_asked_to(ports: Mapping[str,
     asked = write(message("SimpleRequest", response_size=1000, response_compressed=flag(compressed)))
     data = b"\0" + len(asked).to_bytes(4, "big") + asked
     path, fields = b"/grpc.testing.TestService/UnaryCall", ((b"grpc-accept-encoding", b"gzip"),)
-    _, said = http2._ask(ports["grpcio"], path, fields, data, lambda kind, stream: kind == http2.DATA)
+    _, said = http2._exchange(ports["grpcio"], path, fields, data, lambda kind, stream: kind == http2.DATA)
     assert (GZIP in said) is compressed

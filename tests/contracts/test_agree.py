@@ -21,7 +21,7 @@ from gateway.errors import BadContract, BadPolicy
 from gateway.minimise.engine import Minimiser
 from gateway.policy.compile import Compiler
 from gateway.policy.lint import lint
-from tests.build import contract, policy, proto, released
+from tests.support.contracts import contract, policy, proto, release_of
 
 Change = Callable[[FileDescriptorProto], object]
 SOURCE: Final = (Path(__file__).parents[2] / "protos/kannelle/privacy/v1/annotations.proto").read_text(encoding="utf-8")
@@ -210,7 +210,7 @@ def test_a_field_of_which_a_newer_annotation_says_what_is_unknown_goes_nowhere(r
     # Whom an item is about is read all the same, and so is whose name it is.
     message = held.message_class("t.A")(id="usr_1")
     assert (
-        released(Minimiser(made.plan("t.A", "eu-service")), message.SerializeToString()).payload
+        release_of(Minimiser(made.plan("t.A", "eu-service")), message.SerializeToString()).payload
         == message.SerializeToString()
     )
 

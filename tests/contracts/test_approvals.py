@@ -14,7 +14,7 @@ from gateway.errors import BadPolicy
 from gateway.model import Category, FieldPrivacy
 from gateway.policy.compile import Compiler
 from gateway.policy.load import parse
-from tests.build import POLICY, contract, proto
+from tests.support.contracts import POLICY, contract, proto
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(

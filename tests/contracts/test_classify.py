@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.contracts.classify import Misplaced, Overlay, claims, loosens
 from gateway.errors import BadContract, BadPolicy
 from gateway.model import INDIRECT, NEVER, Category, FieldPrivacy
-from tests.build import compiler, contract, proto
+from tests.support.contracts import compiler, contract, proto
 
 C = Category
 BODY = """

@@ -10,7 +10,7 @@ from gateway.contracts.builtin import builtin
 from gateway.contracts.classify import fields
 from gateway.contracts.contract import Contract
 from gateway.model import Category, FieldPrivacy
-from tests.build import contract, proto
+from tests.support.contracts import contract, proto
 
 PROTO2 = """\
 syntax = "proto2";

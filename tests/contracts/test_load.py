@@ -18,7 +18,7 @@ from gateway.contracts.classify import claims, fields
 from gateway.contracts.contract import Contract, message_of
 from gateway.contracts.load import default_path, load, read
 from gateway.errors import BadContract
-from tests.build import contract, proto
+from tests.support.contracts import contract, proto
 
 ROOT = Path(__file__).parents[2]
 

@@ -28,18 +28,18 @@ from gateway.receivers.rollout import RollOut
 from gateway.telemetry.counts import Counts
 from gateway.tls import Certificates, Material
 from tests.delivery.desk import NOW, Again
-from tests.proxied import dns, material, uri
-from tests.running import OPTIONS, SECONDS
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS
+from tests.support.proxy import certificate_for, dns, uri
 
 AGENT: Final = "spiffe://kannelle.example/apps/video"
 PLAN: Final = hashlib.sha256(b"a plan").hexdigest()
-HELD: Final = material(uri(AGENT))
+HELD: Final = certificate_for(uri(AGENT))
 """An agent's certificate."""
 
 STREAMS: Final = 8
 """Streams that one agent may have."""
 
-_SERVED: Final = Certificates(material(dns("localhost")))
+_SERVED: Final = Certificates(certificate_for(dns("localhost")))
 
 
 def parcel(text: str, *, received_ns: int = NOW, payload: bytes | None = None) -> Parcel:
@@ -112,8 +112,8 @@ def credentials(held: Material | None) -> grpc.ChannelCredentials:
 @asynccontextmanager
 async def stream(port: int, held: Material | None = HELD) -> AsyncIterator[Any]:
     """A stream of bytes to a hub."""
-    async with grpc.aio.secure_channel(f"localhost:{port}", credentials(held), options=OPTIONS) as channel:
-        call: Any = channel.stream_stream(METHOD)(timeout=SECONDS)
+    async with grpc.aio.secure_channel(f"localhost:{port}", credentials(held), options=CHANNEL_OPTIONS) as channel:
+        call: Any = channel.stream_stream(METHOD)(timeout=TIMEOUT_SECONDS)
         yield call
 
 
@@ -154,7 +154,10 @@ async def answers(call: Any, count: int) -> list[delivery_pb2.Acknowledgement]:
 
 @asynccontextmanager
 async def uplink(
-    port: int, current: Callable[[], tuple[int, Material | None]] = lambda: (0, HELD), *, patience: float = SECONDS
+    port: int,
+    current: Callable[[], tuple[int, Material | None]] = lambda: (0, HELD),
+    *,
+    patience: float = TIMEOUT_SECONDS,
 ) -> AsyncIterator[Uplink]:
     """One with the certificate of the moment."""
 
@@ -172,7 +175,7 @@ async def uplink(
 async def insisting(delivery: Delivery, parcels: Iterable[Parcel]) -> None:
     """Hand parcels over, as often as it takes."""
     batch = list(parcels)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             with suppress(Retryable):
                 return await delivery.accept(batch)

@@ -19,8 +19,8 @@ from gateway.errors import ItemReason
 from gateway.exporters.base import Bounds
 from gateway.minimise.flows import Flows
 from gateway.model import Parcel, Release, Verdict, Withheld
-from tests.build import NOW, compiler, encode
-from tests.running import decider
+from tests.support.contracts import NOW_SECONDS, compiler, encode
+from tests.support.processes import decider
 
 BODY: Final = """
 message M { string user_id = 1 @USER_ID; string email = 2 @WORK_EMAIL; string code = 3 @{category: OPERATIONAL, one_of: "ok"};
@@ -43,10 +43,10 @@ FLOWS: Final = Flows(MADE)
 def released(destination: str, text: str) -> Parcel:
     """What a destination gets of an item, as it is stored."""
     verdict: Verdict = decider().at_once(
-        FLOWS.only("t.M", destination), encode(MADE.contract, "t.M", text), NOW * 10**9
+        FLOWS.only("t.M", destination), encode(MADE.contract, "t.M", text), NOW_SECONDS * 10**9
     )[1][0]  # type: ignore[index]
     assert isinstance(verdict, Release)
-    return Parcel(verdict, bytes(16), b"", NOW * 10**9)
+    return Parcel(verdict, bytes(16), b"", NOW_SECONDS * 10**9)
 
 
 def moved(leased: Leased, destination: str) -> Leased:
@@ -61,8 +61,8 @@ async def test_what_becomes_a_vendors_while_it_waits_is_withheld(
 ) -> None:
     outbox = SqliteOutbox.open(tmp_path / "outbox.db", Outbox())
     try:
-        await outbox.accept([released(before, ITEMS[item])], NOW * 10**9)
-        (leased,) = await outbox.lease(before, Bounds(), NOW * 10**9)
+        await outbox.accept([released(before, ITEMS[item])], NOW_SECONDS * 10**9)
+        (leased,) = await outbox.lease(before, Bounds(), NOW_SECONDS * 10**9)
     finally:
         await outbox.close()
     again = Again(lambda: FLOWS, decider())
@@ -78,7 +78,7 @@ async def test_what_becomes_a_vendors_while_it_waits_is_withheld(
 async def test_what_an_agent_hands_over_says_so_too(vendor: str) -> None:
     one = delivery_pb2.Parcel.FromString(_drawn(released("eu-service", ITEMS["its own address"])).SerializeToString())
     verdict = await Again(lambda: FLOWS, decider()).decide(
-        vendor, one.type, one.payload, NOW * 10**9, personal=one.personal
+        vendor, one.type, one.payload, NOW_SECONDS * 10**9, personal=one.personal
     )
     assert isinstance(verdict, Withheld)
 
@@ -87,5 +87,7 @@ async def test_what_an_agent_hands_over_says_so_too(vendor: str) -> None:
 async def test_a_business_account_is_none(destination: str) -> None:
     parcel = released(destination, 'user_id: "usr_1" email: "anna@acme.example" code: "ok"')
     assert not parcel.release.personal
-    verdict = await Again(lambda: FLOWS, decider()).decide("us-vendor", "t.M", parcel.release.payload, NOW * 10**9)
+    verdict = await Again(lambda: FLOWS, decider()).decide(
+        "us-vendor", "t.M", parcel.release.payload, NOW_SECONDS * 10**9
+    )
     assert isinstance(verdict, Release)

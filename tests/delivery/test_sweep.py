@@ -16,8 +16,8 @@ from gateway.exporters.base import Bounds, Exporter
 from gateway.minimise.flows import Flows
 from gateway.model import Parcel, Release
 from gateway.policy.compile import Compiler
-from tests.build import contract, policy, proto
 from tests.delivery.desk import NOW, SECOND, Case, Recipient, desk
+from tests.support.contracts import contract, policy, proto
 
 DAY: Final = 86_400.0
 PROTO: Final = proto("message A { string a = 1 @OPERATIONAL; }\nmessage B { string b = 1 @OPERATIONAL; }")

@@ -15,10 +15,10 @@ from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.loading import prepare
 from gateway.policy.load import default_path, parse
-from tests.calls import TRACKS, event
 from tests.delivery.desk import Recipient
-from tests.reading import counted
-from tests.running import SECONDS, Running, running
+from tests.support.metric_samples import sample_value
+from tests.support.processes import TIMEOUT_SECONDS, RunningGateway, run_gateway
+from tests.support.requests import TRACK_BATCH, event
 
 MANY: Final = 10_000
 CALL: Final = 1_000
@@ -34,7 +34,7 @@ def tightened() -> str:
     return yaml.safe_dump(policy)
 
 
-async def send(gateway: Running) -> None:
+async def send(gateway: RunningGateway) -> None:
     """Every other event is one that the plan will lose."""
     for start in range(0, MANY, CALL):
         events = [
@@ -43,7 +43,7 @@ async def send(gateway: Running) -> None:
         for one in events[::2]:
             one.name = "video.created"
         assert isinstance(
-            await gateway.raw(TRACKS, analytics_pb2.TrackEventsRequest(events=events).SerializeToString()), bytes
+            await gateway.raw(TRACK_BATCH, analytics_pb2.TrackEventsRequest(events=events).SerializeToString()), bytes
         )
 
 
@@ -54,7 +54,7 @@ def lead(gateway: Gateway, vendor: Recipient) -> None:
 
 async def test_ten_thousand_that_wait_leave_by_the_policy_of_the_moment(tmp_path: Path) -> None:
     vendor = Recipient(shut=True)
-    async with running(tmp_path) as gateway:
+    async with run_gateway(tmp_path) as gateway:
         inside = gateway.gateway
         lead(inside, vendor)
         await send(gateway)
@@ -65,9 +65,9 @@ async def test_ten_thousand_that_wait_leave_by_the_policy_of_the_moment(tmp_path
         )
         lead(inside, vendor)
         vendor.open()
-        async with asyncio.timeout(6 * SECONDS):
+        async with asyncio.timeout(6 * TIMEOUT_SECONDS):
             await inside.delivery.drained()
-        purged = counted(gateway, "purged_total", destination="analytics", reason="EVENT_NOT_PLANNED")
+        purged = sample_value(gateway, "purged_total", destination="analytics", reason="EVENT_NOT_PLANNED")
     later = [
         analytics_pb2.AnalyticsEvent.FromString(one.release.payload)
         for batch in vendor.batches[given_up:]

@@ -21,20 +21,20 @@ from gateway.receivers.guard import AFTER
 from gateway.tls import Material
 from tests.delivery.desk import NOW
 from tests.delivery.hubs import AGENT, HELD, as_it_came, credentials, hub, insisting, parcel, uplink
-from tests.proxied import STRANGERS, dns, material, uri
-from tests.running import SECONDS, Gate, posing, raising
+from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, fake_http_proxy, raise_error
+from tests.support.proxy import OTHER_CA, certificate_for, dns, uri
 
 A: Final = parcel("a")
 B: Final = parcel("b")
 
 
-def texts(gate: Gate) -> list[str]:
+def texts(gate: FakeDelivery) -> list[str]:
     return [release.payload.decode() for release in gate.releases]
 
 
 async def until(holds: Callable[[], object]) -> None:
     """Look again and again until something holds."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not holds():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 
@@ -53,10 +53,10 @@ async def refusal(delivery: Uplink | Fallback, *parcels: Parcel) -> tuple[type[E
 
 
 async def test_what_is_accepted_is_at_the_hub_as_it_was(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         accepting = asyncio.create_task(agent.accept([A, B]))
-        await gate.until(2)
+        await gate.wait_for(2)
         assert not accepting.done()
         gate.open()
         await accepting
@@ -69,7 +69,7 @@ async def test_what_is_accepted_is_at_the_hub_as_it_was(tmp_path: Path) -> None:
 
 
 async def test_many_callers_share_a_stream(tmp_path: Path) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         await agent.accept([parcel("first")])
         link = agent._link
@@ -79,7 +79,7 @@ async def test_many_callers_share_a_stream(tmp_path: Path) -> None:
 
 
 async def test_what_waits_makes_requests_of_a_megabyte(tmp_path: Path) -> None:
-    async with hub(tmp_path, Gate()) as one, uplink(one.port) as agent:
+    async with hub(tmp_path, FakeDelivery()) as one, uplink(one.port) as agent:
         accepting = [
             asyncio.create_task(agent.accept([parcel(str(number), payload=bytes(300_000))])) for number in range(8)
         ]
@@ -92,13 +92,13 @@ async def test_what_waits_makes_requests_of_a_megabyte(tmp_path: Path) -> None:
 
 
 async def test_a_hub_is_reached_past_any_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with posing(monkeypatch) as asked, hub(tmp_path, Gate()) as one, uplink(one.port) as agent:
+    async with fake_http_proxy(monkeypatch) as asked, hub(tmp_path, FakeDelivery()) as one, uplink(one.port) as agent:
         await agent.accept([A])
     assert asked == []
 
 
 async def test_no_proxy_is_asked_for_a_hub_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with posing(monkeypatch) as asked:
+    async with fake_http_proxy(monkeypatch) as asked:
         agent = Uplink(config.Hub(address="hub.invalid:14007", timeout=1), lambda: (0, credentials(HELD)))
         assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, None)
         await agent.close(0.0)
@@ -110,22 +110,25 @@ async def test_no_proxy_is_asked_for_a_hub_elsewhere(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("make", [Refused, Permanent, Retryable])
 async def test_each_reason_of_the_hub_is_told(make: Callable[[RefusalReason], Exception], tmp_path: Path) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         for reason in (*ItemReason, *CallReason):
-            with gate.replying(raising(make(reason))):
+            with gate.replying(raise_error(make(reason))):
                 wanted = (Retryable, reason, AFTER) if make is Retryable else (Refused, reason, None)
                 assert await refusal(agent, A) == wanted
 
 
 async def test_a_delay_of_the_hub_is_told(tmp_path: Path) -> None:
-    async with hub(tmp_path, Gate(raising(Retryable(CallReason.FULL, 2.5)))) as one, uplink(one.port) as agent:
+    async with (
+        hub(tmp_path, FakeDelivery(raise_error(Retryable(CallReason.FULL, 2.5)))) as one,
+        uplink(one.port) as agent,
+    ):
         assert await refusal(agent, A) == (Retryable, CallReason.FULL, 2.5)
 
 
 async def test_a_value_that_fails_at_the_hub_is_in_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with hub(tmp_path, Gate(raising(ValueError("usr_secret")))) as one, uplink(one.port) as agent:
+    async with hub(tmp_path, FakeDelivery(raise_error(ValueError("usr_secret")))) as one, uplink(one.port) as agent:
         assert await refusal(agent, parcel("usr_secret")) == (Retryable, CallReason.INTERNAL, AFTER)
     assert "usr_secret" not in caplog.text
 
@@ -135,7 +138,7 @@ async def test_a_value_that_fails_at_the_hub_is_in_no_log(tmp_path: Path, caplog
 
 async def test_a_hub_that_comes_back_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "gateway")
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         await agent.accept([A])
         await one.stop()
@@ -155,10 +158,10 @@ async def test_a_hub_that_comes_back_is_found(tmp_path: Path, caplog: pytest.Log
 
 
 async def test_what_a_hub_stored_and_could_not_acknowledge_comes_again_under_its_key(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         accepting = asyncio.create_task(agent.accept([A]))
-        await gate.until(1)
+        await gate.wait_for(1)
         await one.stop()
         with pytest.raises(Retryable, match="UNAVAILABLE"):
             await accepting
@@ -199,21 +202,21 @@ def test_the_while_grows_and_is_drawn(failures: int, draw: float, seconds: float
 
 
 async def test_a_stream_that_ended_long_ago_is_nobodys_failure_now(tmp_path: Path) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         await agent.accept([A])
         link = agent._link
         assert link is not None
         await one.stop()
         await one.start()
-        await asyncio.wait([link._task], timeout=SECONDS)
+        await asyncio.wait([link._task], timeout=TIMEOUT_SECONDS)
         link.ended_at -= FIRST
         await agent.accept([B])
         assert texts(gate) == ["a", "b"]
 
 
 async def test_a_hub_that_is_silent_is_away(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, uplink(one.port, patience=0.2) as agent:
         assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, None)
         agent._until = 0.0
@@ -229,7 +232,7 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
     """As long as the hub acknowledges others."""
     slow = asyncio.Event()
 
-    class Slow(Gate):
+    class Slow(FakeDelivery):
         async def accept(self, parcels: Sequence[Parcel]) -> None:
             await super().accept(parcels)
             if parcels[0].key == A.key:
@@ -238,7 +241,7 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
     gate = Slow()
     async with hub(tmp_path, gate) as one, uplink(one.port, patience=0.5) as agent:
         accepting = asyncio.create_task(agent.accept([A]))
-        await gate.until(1)
+        await gate.wait_for(1)
         link = agent._link
         await agent.accept([B])
         with pytest.raises(Retryable):
@@ -254,9 +257,9 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("held", "cause"),
     [
-        (material(uri("spiffe://kannelle.example/appsx")), CallReason.CALLER_NOT_ALLOWED),
-        (material(dns("video.example")), CallReason.CALLER_NOT_ALLOWED),
-        (material(uri(AGENT), ca=STRANGERS), Cause.UPSTREAM_REFUSES_US),
+        (certificate_for(uri("spiffe://kannelle.example/appsx")), CallReason.CALLER_NOT_ALLOWED),
+        (certificate_for(dns("video.example")), CallReason.CALLER_NOT_ALLOWED),
+        (certificate_for(uri(AGENT), ca=OTHER_CA), Cause.UPSTREAM_REFUSES_US),
         (None, Cause.UPSTREAM_REFUSES_US),
     ],
     ids=["another", "of another kind", "another authority", "none"],
@@ -264,7 +267,7 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
 async def test_a_hub_that_does_not_let_one_in_is_away_and_both_sides_say_so(
     held: Material | None, cause: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port, lambda: (0, held)) as agent:
         assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, None)
         assert texts(gate) == []
@@ -277,7 +280,7 @@ async def test_a_hub_that_does_not_let_one_in_is_away_and_both_sides_say_so(
 
 
 async def test_an_agent_that_is_let_in_knows_before_it_has_anything_to_hand_over(tmp_path: Path) -> None:
-    async with hub(tmp_path, Gate()) as one, uplink(one.port) as agent:
+    async with hub(tmp_path, FakeDelivery()) as one, uplink(one.port) as agent:
         assert agent.status.check.cause == UNTRIED
         agent.start()
         await until(lambda: agent.status.check.ok)
@@ -296,16 +299,16 @@ async def test_a_new_certificate_makes_a_new_stream_and_the_old_one_ends_its_wor
         agents.append(agent)
         return as_it_came(agent, release, key, mark, received_ns)
 
-    gate, other = Gate(shut=True), "spiffe://kannelle.example/apps/crm"
+    gate, other = FakeDelivery(shut=True), "spiffe://kannelle.example/apps/crm"
     async with (
         hub(tmp_path, gate, agents=["spiffe://kannelle.example/apps/*"], repack=repack) as one,
         uplink(one.port, lambda: current[0]) as agent,
     ):
         first = asyncio.create_task(agent.accept([A]))
-        await gate.until(1)
-        current[0] = (1, material(uri(other)))
+        await gate.wait_for(1)
+        current[0] = (1, certificate_for(uri(other)))
         second = asyncio.create_task(agent.accept([B]))
-        await gate.until(2)
+        await gate.wait_for(2)
         gate.open()
         await first
         await second
@@ -316,14 +319,14 @@ async def test_a_new_certificate_makes_a_new_stream_and_the_old_one_ends_its_wor
 
 
 async def test_a_caller_that_goes_breaks_no_stream(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         gone = asyncio.create_task(agent.accept([A]))
-        await gate.until(1)
+        await gate.wait_for(1)
         link = agent._link
         gone.cancel()
         staying = asyncio.create_task(agent.accept([B]))
-        await gate.until(2)
+        await gate.wait_for(2)
         gate.open()
         await staying
         assert gone.cancelled()
@@ -332,7 +335,7 @@ async def test_a_caller_that_goes_breaks_no_stream(tmp_path: Path) -> None:
 
 
 async def test_what_its_caller_left_before_it_was_sent_is_not_sent(tmp_path: Path) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         staying = asyncio.create_task(agent.accept([B]))
         await asyncio.sleep(0)
@@ -345,10 +348,10 @@ async def test_what_its_caller_left_before_it_was_sent_is_not_sent(tmp_path: Pat
 
 
 async def test_more_than_may_be_under_way_is_refused_until_there_is_room(tmp_path: Path) -> None:
-    gate, size = Gate(shut=True), 14_000_000
+    gate, size = FakeDelivery(shut=True), 14_000_000
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         large = [asyncio.create_task(agent.accept(item(str(number), size))) for number in range(4)]
-        await gate.until(1)
+        await gate.wait_for(1)
         assert await refusal(agent, *item("4", size)) == (Retryable, CallReason.FULL, 1.0)
         gate.open()
         await asyncio.gather(*large)
@@ -373,14 +376,14 @@ def item(text: str, size: int, *, received_ns: int = NOW) -> list[Parcel]:
     ids=["one release", "two of one item"],
 )
 async def test_an_item_that_fits_no_message_is_refused(parcels: list[Parcel], tmp_path: Path) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         assert await refusal(agent, *parcels) == (Refused, ItemReason.TOO_LARGE, None)
         assert gate.releases == []
 
 
 async def test_items_that_fit_no_message_together_are_sent_apart(tmp_path: Path) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         await agent.accept([one for number in range(3) for one in item(str(number), HALF, received_ns=NOW + number)])
         assert [len(batch) for batch in gate.batches] == [4, 4, 4]
@@ -390,17 +393,17 @@ async def test_what_may_be_sent_again_is_said_of_all(tmp_path: Path) -> None:
     def reply(batch: Sequence[Parcel]) -> None:
         raise Refused(CallReason.REQUEST_ID_REUSED) if batch[0].received_ns == NOW else Retryable(CallReason.FULL, 4.0)
 
-    async with hub(tmp_path, Gate(reply)) as one, uplink(one.port) as agent:
+    async with hub(tmp_path, FakeDelivery(reply)) as one, uplink(one.port) as agent:
         apart = [*item("a", HALF), *item("b", HALF, received_ns=NOW + 1)]
         assert await refusal(agent, *apart) == (Retryable, CallReason.FULL, 4.0)
 
 
 async def test_one_that_closes_waits_for_what_is_under_way_and_takes_no_more(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         accepting = asyncio.create_task(agent.accept([A]))
-        await gate.until(1)
-        closing = asyncio.create_task(agent.close(SECONDS))
+        await gate.wait_for(1)
+        closing = asyncio.create_task(agent.close(TIMEOUT_SECONDS))
         gate.open()
         await accepting
         await closing
@@ -408,10 +411,10 @@ async def test_one_that_closes_waits_for_what_is_under_way_and_takes_no_more(tmp
 
 
 async def test_one_that_closes_waits_for_so_long(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         accepting = asyncio.create_task(agent.accept([A]))
-        await gate.until(1)
+        await gate.wait_for(1)
         await agent.close(0.0)
         with pytest.raises(Retryable, match="UNAVAILABLE"):
             await accepting
@@ -430,7 +433,7 @@ async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
         if text == b"d":
             raise Retryable(CallReason.UNKNOWN_PLAN, 5.0)
 
-    async with hub(tmp_path, Gate(reply)) as one, uplink(one.port) as agent:
+    async with hub(tmp_path, FakeDelivery(reply)) as one, uplink(one.port) as agent:
         exporter = HubExporter(agent)
         outcomes = await exporter.send([A, B, *map(parcel, "cde")])
         await exporter.close()
@@ -454,36 +457,36 @@ async def test_a_batch_for_a_hub_that_is_away_is_sent_again() -> None:
     "error", [Retryable(CallReason.FULL, 2.0), Retryable(CallReason.UNKNOWN_PLAN)], ids=["full", "of another policy"]
 )
 async def test_what_the_hub_cannot_take_now_is_kept(error: Retryable, tmp_path: Path) -> None:
-    own = Gate()
-    async with hub(tmp_path, Gate(raising(error))) as one, uplink(one.port) as agent:
+    own = FakeDelivery()
+    async with hub(tmp_path, FakeDelivery(raise_error(error))) as one, uplink(one.port) as agent:
         await Fallback(agent, own).accept([A])
     assert own.parcels == [A]
 
 
 async def test_what_is_for_a_hub_that_is_away_is_kept() -> None:
-    own = Gate()
+    own = FakeDelivery()
     async with uplink(1) as agent:
         await Fallback(agent, own).accept([A])
     assert own.parcels == [A]
 
 
 async def test_what_the_hub_takes_or_never_will_is_not_kept(tmp_path: Path) -> None:
-    gate, own = Gate(), Gate()
+    gate, own = FakeDelivery(), FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         both = Fallback(agent, own)
         await both.accept([A])
-        gate.reply = raising(Refused(ItemReason.UNKNOWN_DESTINATION))
+        gate.reply = raise_error(Refused(ItemReason.UNKNOWN_DESTINATION))
         assert await refusal(both, B) == (Refused, ItemReason.UNKNOWN_DESTINATION, None)
     assert own.parcels == []
 
 
 async def test_what_neither_takes_is_refused() -> None:
     async with uplink(1) as agent:
-        own = Gate(raising(Retryable(CallReason.FULL, 1.0)))
+        own = FakeDelivery(raise_error(Retryable(CallReason.FULL, 1.0)))
         assert await refusal(Fallback(agent, own), A) == (Retryable, CallReason.FULL, 1.0)
 
 
-class Kept(Gate):
+class Kept(FakeDelivery):
     """Hands what it has to an uplink when it closes."""
 
     def __init__(self, agent: Uplink) -> None:
@@ -496,7 +499,7 @@ class Kept(Gate):
 
 
 async def test_what_is_kept_goes_to_the_hub_before_the_uplink_closes(tmp_path: Path) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         own = Kept(agent)
         await one.stop()
@@ -504,6 +507,6 @@ async def test_what_is_kept_goes_to_the_hub_before_the_uplink_closes(tmp_path: P
         await both.accept([A])
         await one.start()
         await both.drained()
-        await both.close(SECONDS)
+        await both.close(TIMEOUT_SECONDS)
         assert (texts(gate), own.closed) == (["a"], 1)
         assert (await refusal(agent, B))[1] is CallReason.UNAVAILABLE

@@ -12,9 +12,9 @@ from gateway.detectors import data
 from gateway.detectors.bounds import LONGEST, TooMuch
 from gateway.detectors.cards import Issuers, cards, is_card
 from gateway.detectors.digits import Rows
-from tests.bench.worst_shapes import seconds
 from tests.detectors.marking import blanked
 from tests.detectors.phone_numbers import SEPARATORS, groups, letters, separated
+from tests.support.worst_shapes import seconds
 
 # What each issuer's numbers begin with, from and to, and how many digits they have.
 RANGES = [

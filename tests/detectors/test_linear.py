@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.detectors.detect import find
-from tests.bench.worst_shapes import seconds
+from tests.support.worst_shapes import seconds
 
 UNITS = [
     "3a-",

@@ -13,9 +13,9 @@ from phonenumbers import PhoneNumber, PhoneNumberFormat
 from gateway.detectors.bounds import LONGEST, TooMuch
 from gateway.detectors.digits import Rows
 from gateway.detectors.phones import is_whole_phone, phones
-from tests.bench.worst_shapes import seconds
 from tests.detectors.marking import blanked
 from tests.detectors.phone_numbers import SEPARATORS, groups, letters, national, separated, valid_numbers
+from tests.support.worst_shapes import seconds
 
 REGIONS = ("FR", "BE", "IE", "DE", "GB", "US")
 WHOLE_REGIONS = (*REGIONS, "CH", "ES", "IT", "NL")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench.worst_shapes import ADDRESSES, KEYS, TEXTS, cases, reference, seconds, size
+from tests.support.worst_shapes import ADDRESSES, KEYS, TEXTS, cases, reference, seconds, size
 
 CHARS = 10_000
 LONG_CHARS = 40_000

@@ -15,9 +15,9 @@ from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent, TrackEventRequest
 from kannelle.privacy.v1.context_pb2 import UserContext
 from kannelle_privacy import Gateway, GatewayError, connect
 
-from tests.conformance.ports import reserved
-from tests.e2e.fronting import until
-from tests.running import Process
+from tests.support.ports import reserved
+from tests.support.processes import GatewayProcess
+from tests.support.proxy_process import wait_until
 
 CALLERS: Final = 4
 CALLS: Final = 60
@@ -58,18 +58,18 @@ def test_no_call_fails_and_none_counts_twice(end: signal.Signals, tmp_path: Path
 
     with reserved() as port, ThreadPoolExecutor(CALLERS) as pool:
         address = f"127.0.0.1:{port}"
-        with Process(tmp_path, address=address) as first, connect(first.address) as gateway:
+        with GatewayProcess(tmp_path, address=address) as first, connect(first.address) as gateway:
             calling = [pool.submit(send, gateway, caller) for caller in range(CALLERS)]
             for _ in range(CALLERS * CALLS // 3):
                 assert done.acquire(timeout=20)
-            first.tell(end)
+            first.send_signal(end)
             first.wait()
             begun = time.monotonic()
-            with Process(tmp_path, address=address) as second:
-                second.listening("local")
+            with GatewayProcess(tmp_path, address=address) as second:
+                second.listener_address("local")
                 away = time.monotonic() - begun
                 expected = {name for one in calling for name in one.result()}
-                until(lambda: expected <= set(users(second.state)))
+                wait_until(lambda: expected <= set(users(second.state)))
                 recorded = users(second.state)
     assert len(recorded) == len(set(recorded))
     assert not failed or away > WAITS_SECONDS

@@ -19,11 +19,11 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from kannelle.privacy.v1 import emit_pb2
 
 from gateway.minimise.schema import MAX_DEPTH
-from tests.build import proto
-from tests.calls import EMIT
-from tests.proxied import Upstream, answering, dialling, tell
-from tests.running import SECONDS, Process, call, connected
-from tests.wire import record
+from tests.support.contracts import proto
+from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
+from tests.support.proxy import RecordingUpstream, answer_with, invoke, proxy_channel
+from tests.support.random_messages import record
+from tests.support.requests import EMIT
 
 MARK: Final = b"planted"
 BODY: Final = """
@@ -63,13 +63,13 @@ def files(folder: Path, port: int) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as one:
+def upstream() -> Iterator[RecordingUpstream]:
+    with RecordingUpstream() as one:
         yield one
 
 
 @contextmanager
-def serving(folder: Path, port: int) -> Iterator[Process]:
+def serving(folder: Path, port: int) -> Iterator[GatewayProcess]:
     contracts, policy = files(folder, port)
     environ = {
         "PRIVACY_GATEWAY__POLICY": str(policy),
@@ -77,12 +77,12 @@ def serving(folder: Path, port: int) -> Iterator[Process]:
         "PRIVACY_GATEWAY__SERVICE": "web",
         "PRIVACY_GATEWAY__LISTENERS__OUTBOUND__ADDRESS": "127.0.0.1:0",
     }
-    with Process(folder, environ=environ) as process:
+    with GatewayProcess(folder, environ=environ) as process:
         yield process
 
 
 @pytest.fixture(scope="module")
-def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def gateway(upstream: RecordingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     with serving(tmp_path_factory.mktemp("depth"), upstream.port) as process:
         yield process
 
@@ -94,7 +94,7 @@ def codes(value: Any) -> int:
 
 def test_what_is_emitted_is_stripped_at_every_depth_or_refused(tmp_path: Path) -> None:
     taken = []
-    with serving(tmp_path, 1) as gateway, connected(gateway.address) as channel:
+    with serving(tmp_path, 1) as gateway, blocking_channel(gateway.address) as channel:
         for levels in DEPTHS:
             item = AnyMessage(type_url="type.googleapis.com/t.Tree", value=tree(levels))
             answer = call(channel, EMIT, emit_pb2.EmitRequest(item=item).SerializeToString())
@@ -108,13 +108,15 @@ def test_what_is_emitted_is_stripped_at_every_depth_or_refused(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("levels", DEPTHS)
-def test_what_is_relayed_is_stripped_both_ways_or_refused(levels: int, gateway: Process, upstream: Upstream) -> None:
-    with dialling(gateway.listening("outbound"), "forest.example") as channel:
-        with upstream.saying(answering(record(2, 2, b"v2"))) as seen:
-            told = tell(channel, "/t.Forest/One", tree(levels))
+def test_what_is_relayed_is_stripped_both_ways_or_refused(
+    levels: int, gateway: GatewayProcess, upstream: RecordingUpstream
+) -> None:
+    with proxy_channel(gateway.listener_address("outbound"), "forest.example") as channel:
+        with upstream.scripted(answer_with(record(2, 2, b"v2"))) as seen:
+            told = invoke(channel, "/t.Forest/One", tree(levels))
         heard = [raw for one in seen for raw in one.messages]
-        with upstream.saying(answering(tree(levels))):
-            answered = tell(channel, "/t.Forest/One", record(2, 2, b"v1"))
+        with upstream.scripted(answer_with(tree(levels))):
+            answered = invoke(channel, "/t.Forest/One", record(2, 2, b"v1"))
     if levels > MAX_DEPTH:
         assert (told.code, heard) == (grpc.StatusCode.RESOURCE_EXHAUSTED, [])
         assert (answered.code, answered.answers) == (grpc.StatusCode.INTERNAL, [])
@@ -129,6 +131,6 @@ def test_the_command_strips_at_every_depth_or_refuses(levels: int, tmp_path: Pat
     contracts, policy = files(tmp_path, 1)
     command = [sys.executable, "-m", "gateway", "minimise", "--contracts", str(contracts), "--policy", str(policy)]
     command += ["--type", "t.Tree", "--destination", "kept"]
-    done = subprocess.run(command, check=False, input=tree(levels), capture_output=True, timeout=SECONDS)
+    done = subprocess.run(command, check=False, input=tree(levels), capture_output=True, timeout=TIMEOUT_SECONDS)
     assert MARK not in done.stdout
     assert (done.returncode, done.stdout.count(b"v1")) == ((0, levels + 1) if levels <= MAX_DEPTH else (1, 0))

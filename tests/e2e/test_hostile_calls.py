@@ -11,10 +11,8 @@ import grpc
 import pytest
 
 from gateway.receivers.incoming import MESSAGE_SECONDS
-from tests.calls import LOGS, PREVIEW, STREAM, TRACK, TRACKS, track
-from tests.e2e import fronting
-from tests.e2e.upstream import SERVICE, item, serving
-from tests.http2 import (
+from tests.support import proxy_process
+from tests.support.http2 import (
     END_HEADERS,
     END_STREAM,
     GOAWAY,
@@ -25,10 +23,12 @@ from tests.http2 import (
     call,
     frame,
     frames,
-    opened,
+    header_block,
 )
-from tests.running import SECONDS, Process, connected
-from tests.running import call as called
+from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel
+from tests.support.processes import call as called
+from tests.support.requests import LOGS, PREVIEW, STREAM, TRACK, TRACK_BATCH, track_request
+from tests.support.upstreams import SERVICE, item, serve_methods
 
 MB: Final = 1024 * 1024
 CHECK: Final = "/grpc.health.v1.Health/Check"
@@ -39,35 +39,36 @@ WHOLE: Final = b"\0\0\0\0\1x"
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """With a service to flood on `outbound`, and one for others."""
     with (
-        serving(One=lambda request, context: request, Both=lambda requests, context: requests) as up,
-        serving(One=lambda request, context: request) as other,
-        fronting.gateway(
-            tmp_path_factory.mktemp("calls"), fronting.policy(fronting.route("up", up), fronting.route("other", other))
+        serve_methods(One=lambda request, context: request, Both=lambda requests, context: requests) as up,
+        serve_methods(One=lambda request, context: request) as other,
+        proxy_process.gateway(
+            tmp_path_factory.mktemp("calls"),
+            proxy_process.policy(proxy_process.route("up", up), proxy_process.route("other", other)),
         ) as process,
     ):
         yield process
         assert process.stop() == 0
 
 
-def port(process: Process, listener: str) -> int:
-    return int(process.listening(listener).rpartition(":")[2])
+def port(process: GatewayProcess, listener: str) -> int:
+    return int(process.listener_address(listener).rpartition(":")[2])
 
 
-def served(process: Process) -> None:
+def served(process: GatewayProcess) -> None:
     """Others are: on new connections, on every listener."""
     with (
-        connected(process.listening("local")) as local,
-        connected(process.listening("health")) as health,
-        fronting.dialled(process, "other") as outbound,
+        blocking_channel(process.listener_address("local")) as local,
+        blocking_channel(process.listener_address("health")) as health,
+        proxy_process.outbound_channel(process, "other") as outbound,
     ):
         assert called(health, CHECK, b"") == b"\x08\x01"
-        assert called(local, TRACK, track()).code is grpc.StatusCode.FAILED_PRECONDITION, (
+        assert called(local, TRACK, track_request()).code is grpc.StatusCode.FAILED_PRECONDITION, (
             "this policy has no flow for it"
         )
-        assert fronting.ask(outbound, "One", item(op="a")) == [item(op="a")]
+        assert proxy_process.call_through(outbound, "One", item(op="a")) == [item(op="a")]
 
 
 @contextmanager
@@ -82,9 +83,9 @@ def flooding(
 
 @contextmanager
 def _flood(port: int, path: str, count: int, flags: int) -> Iterator[tuple[socket.socket, BinaryIO]]:
-    block = opened(path.encode(), authority=b"up")
+    block = header_block(path.encode(), authority=b"up")
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as connection,
         connection.makefile("rb") as answer,
     ):
         calls = (frame(HEADERS, END_HEADERS | flags, 2 * number + 1, block) for number in range(count))
@@ -117,7 +118,9 @@ STREAMS: Final = [("local", STREAM), ("outbound", f"{UP}Up"), ("outbound", f"{UP
 
 @pytest.mark.parametrize("connections", [1, 16])
 @pytest.mark.parametrize(("listener", "path"), [*UNARY, *STREAMS], ids=lambda value: value.rpartition("/")[2])
-def test_calls_of_headers_alone_keep_nobody_out(listener: str, path: str, connections: int, gateway: Process) -> None:
+def test_calls_of_headers_alone_keep_nobody_out(
+    listener: str, path: str, connections: int, gateway: GatewayProcess
+) -> None:
     with flooding(port(gateway, listener), path, connections):
         served(gateway)
 
@@ -125,14 +128,14 @@ def test_calls_of_headers_alone_keep_nobody_out(listener: str, path: str, connec
 @pytest.mark.parametrize("connections", [1, 16])
 @pytest.mark.parametrize(("listener", "path"), [*UNARY, ("local", STREAM)], ids=lambda value: value.rpartition("/")[2])
 def test_calls_that_end_with_their_headers_are_answered_at_once(
-    listener: str, path: str, connections: int, gateway: Process
+    listener: str, path: str, connections: int, gateway: GatewayProcess
 ) -> None:
     with flooding(port(gateway, listener), path, connections, flags=END_STREAM) as flood:
         served(gateway)
         assert {ends(answer, CALLS // connections) for _, answer in flood} == {CALLS // connections}
 
 
-def test_unary_calls_without_a_message_end_within_the_bound(gateway: Process) -> None:
+def test_unary_calls_without_a_message_end_within_the_bound(gateway: GatewayProcess) -> None:
     with ExitStack() as stack:
         floods = [
             (flood, CALLS // connections)
@@ -141,12 +144,12 @@ def test_unary_calls_without_a_message_end_within_the_bound(gateway: Process) ->
             for flood in stack.enter_context(flooding(port(gateway, listener), path, connections))
         ]
         for (connection, answer), count in floods:
-            connection.settimeout(MESSAGE_SECONDS + SECONDS)
+            connection.settimeout(MESSAGE_SECONDS + TIMEOUT_SECONDS)
             assert ends(answer, count) == count
         served(gateway)
 
 
-def test_memory_does_not_grow_with_calls_of_headers_alone(gateway: Process) -> None:
+def test_memory_does_not_grow_with_calls_of_headers_alone(gateway: GatewayProcess) -> None:
     def flood() -> int:
         for listener, path in UNARY:
             with flooding(port(gateway, listener), path, 4):
@@ -170,7 +173,7 @@ BROKEN: Final = {
 }
 KINDS: Final = [
     ("local", TRACK),
-    ("local", TRACKS),
+    ("local", TRACK_BATCH),
     ("local", STREAM),
     ("local", LOGS),
     ("local", PREVIEW),
@@ -181,7 +184,7 @@ KINDS: Final = [
 
 @pytest.mark.parametrize("broken", BROKEN)
 @pytest.mark.parametrize(("listener", "path"), KINDS, ids=lambda value: value.rpartition("/")[2])
-def test_a_broken_frame_is_acknowledged_nowhere(listener: str, path: str, broken: str, gateway: Process) -> None:
+def test_a_broken_frame_is_acknowledged_nowhere(listener: str, path: str, broken: str, gateway: GatewayProcess) -> None:
     head = [
         (b":method", b"POST"),
         (b":scheme", b"http"),

@@ -11,10 +11,10 @@ from typing import Final
 import grpc
 import pytest
 
-from tests.calls import LOGS, METRICS, TRACES, field, varint, wrapped
-from tests.e2e.large import MB, differing, many
-from tests.e2e.planted import WORD, found
-from tests.running import Process, call, connected
+from tests.e2e.large_messages import MB, distinct_parts, repeated_field
+from tests.support.planted_values import WORD, find_planted
+from tests.support.processes import GatewayProcess, blocking_channel, call
+from tests.support.requests import LOGS, METRICS, TRACES, field, nested, varint
 
 MOST_MEMORY: Final = 192 * MB
 """By how much one hostile message of 4 MB may raise the most memory in use: less than 50-fold."""
@@ -27,14 +27,14 @@ Attributes = Callable[[int], bytes]
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with Process(tmp_path_factory.mktemp("hostile")) as process:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    with GatewayProcess(tmp_path_factory.mktemp("hostile")) as process:
         assert process.address
         yield process
         assert process.stop() == 0
         written = b"".join(file.read_bytes() for file in process.state.glob("*.jsonl"))
         assert b"usr_1" in written
-        assert found(written + process.said) == []
+        assert find_planted(written + process.output) == []
 
 
 def logs(record: bytes, resource: bytes = b"", scope: bytes = b"") -> bytes:
@@ -72,12 +72,12 @@ def text(value: bytes) -> bytes:
 def lists(depth: int) -> bytes:
     """Lists in lists; the keys on the way are those of a wildcard."""
     return pair(
-        b"service", wrapped(depth, lambda inner: field(6, field(1, pair(b"service", inner))), text(PLANTED + b" x"))
+        b"service", nested(depth, lambda inner: field(6, field(1, pair(b"service", inner))), text(PLANTED + b" x"))
     )
 
 
 def arrays(depth: int) -> bytes:
-    return pair(b"service.name", wrapped(depth, lambda inner: field(5, field(1, inner)), text(PLANTED)))
+    return pair(b"service.name", nested(depth, lambda inner: field(5, field(1, inner)), text(PLANTED)))
 
 
 def one(*pairs: bytes) -> Attributes:
@@ -88,12 +88,12 @@ FULL: Final = 4 * MB - 1000
 HOSTILE: Final[dict[str, Attributes]] = {
     **{f"lists {depth} deep": one(lists(depth)) for depth in (1, 20, 33, 100, 10_000)},
     **{f"arrays {depth} deep": one(arrays(depth)) for depth in (2, 20, 50, 100, 10_000)},
-    "a million attributes, all empty": lambda number: many(number, b"", FULL),
-    "a million attributes, no two alike": lambda number: differing(
+    "a million attributes, all empty": lambda number: repeated_field(number, b"", FULL),
+    "a million attributes, no two alike": lambda number: distinct_parts(
         lambda part: field(number, pair(PLANTED + part, text(part))), FULL
     ),
-    "a million elements": one(pair(b"service.name", field(5, many(1, text(PLANTED), FULL)))),
-    "a million entries": one(pair(b"service", field(6, many(1, pair(PLANTED, text(PLANTED)), FULL)))),
+    "a million elements": one(pair(b"service.name", field(5, repeated_field(1, text(PLANTED), FULL)))),
+    "a million entries": one(pair(b"service", field(6, repeated_field(1, pair(PLANTED, text(PLANTED)), FULL)))),
     "a key of a million dots": one(pair(b"service" + b"." * (3 * MB), text(PLANTED))),
     "duplicates": one(
         pair(b"user.id", text(b"usr_1")), pair(b"user.id", text(ADDRESS)), pair(b"user.id", text(PLANTED))
@@ -123,19 +123,19 @@ HOSTILE: Final[dict[str, Attributes]] = {
 
 
 @pytest.mark.parametrize("slot", SLOTS)
-def test_no_attribute_leaks_or_does_harm(slot: str, gateway: Process) -> None:
+def test_no_attribute_leaks_or_does_harm(slot: str, gateway: GatewayProcess) -> None:
     path, request = SLOTS[slot]
     for name, held in HOSTILE.items():
-        gateway.forget_peak()
+        gateway.reset_peak()
         before = gateway.rss
-        with connected(gateway.address) as channel:
+        with blocking_channel(gateway.address) as channel:
             answer = call(channel, path, request(held))
             refused = not isinstance(answer, bytes)
             assert not refused or answer.code in {
                 grpc.StatusCode.INVALID_ARGUMENT,
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
             }, name
-            assert found(repr(answer).encode()) == [], name
+            assert find_planted(repr(answer).encode()) == [], name
             assert gateway.peak - before < MOST_MEMORY, name
             sound = call(channel, path, request(one(pair(b"user.id", text(b"usr_1")))))
         assert isinstance(sound, bytes), name

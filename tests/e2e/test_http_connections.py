@@ -21,24 +21,24 @@ import pytest
 
 from gateway.receivers import http as platform
 from gateway.receivers import otlp_http
-from tests.calls import logs
-from tests.running import SECONDS, Process
+from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
+from tests.support.requests import logs_request
 
 MANY: Final = 3000
-ONE: Final = logs("INFO").SerializeToString()
+ONE: Final = logs_request("INFO").SerializeToString()
 JSON: Final = b'{"resourceLogs": []}'
 BOUNDS: Final = {"http": platform.LIMITS.connections, "local_http": otlp_http.LIMITS.connections}
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     environ = {"PRIVACY_GATEWAY__LISTENERS__HTTP__ADDRESS": "127.0.0.1:0"}
-    with Process(tmp_path_factory.mktemp("connections"), environ=environ) as process:
+    with GatewayProcess(tmp_path_factory.mktemp("connections"), environ=environ) as process:
         assert process.address
         yield process
         assert process.stop() == 0
-        assert b"Traceback" not in process.said
-        assert b"ERROR" not in process.said
+        assert b"Traceback" not in process.output
+        assert b"ERROR" not in process.output
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,11 +52,11 @@ def room() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def port(gateway: Process, listener: str) -> int:
-    return int(gateway.listening(listener).rpartition(":")[2])
+def port(gateway: GatewayProcess, listener: str) -> int:
+    return int(gateway.listener_address(listener).rpartition(":")[2])
 
 
-def descriptors(gateway: Process) -> int:
+def descriptors(gateway: GatewayProcess) -> int:
     """The sockets that the process holds: proc(5)."""
     count = 0
     for file in Path(f"/proc/{gateway.pid}/fd").iterdir():
@@ -65,18 +65,18 @@ def descriptors(gateway: Process) -> int:
     return count
 
 
-def asked(gateway: Process, path: str) -> int:
+def asked(gateway: GatewayProcess, path: str) -> int:
     """The status of a page for the platform, over a new connection."""
     return _answered(port(gateway, "http"), "GET", path, b"", {})
 
 
-def exported(gateway: Process, body: bytes = ONE, kind: str = "application/x-protobuf") -> int:
+def exported(gateway: GatewayProcess, body: bytes = ONE, kind: str = "application/x-protobuf") -> int:
     """The status of an export, over a new connection."""
     return _answered(port(gateway, "local_http"), "POST", "/v1/logs", body, {"Content-Type": kind})
 
 
 def _answered(port: int, method: str, path: str, body: bytes, headers: dict[str, str]) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
         connection.request(method, path, body, headers)
         return connection.getresponse().status
@@ -84,7 +84,7 @@ def _answered(port: int, method: str, path: str, body: bytes, headers: dict[str,
         connection.close()
 
 
-def everybody_is_answered(gateway: Process) -> None:
+def everybody_is_answered(gateway: GatewayProcess) -> None:
     for path in ("/livez", "/readyz", "/metrics"):
         assert asked(gateway, path) == 200
     assert exported(gateway) == 200
@@ -92,12 +92,12 @@ def everybody_is_answered(gateway: Process) -> None:
 
 
 @contextmanager
-def crowd(gateway: Process, listener: str, said: bytes, count: int = MANY) -> Iterator[Sequence[socket.socket]]:
+def crowd(gateway: GatewayProcess, listener: str, said: bytes, count: int = MANY) -> Iterator[Sequence[socket.socket]]:
     """So many connections, each of which says something and no more; whoever asks in between is answered."""
     opened: list[socket.socket] = []
     try:
         for number in range(count):
-            opened.append(socket.create_connection(("127.0.0.1", port(gateway, listener)), SECONDS))
+            opened.append(socket.create_connection(("127.0.0.1", port(gateway, listener)), TIMEOUT_SECONDS))
             if said:
                 _say(opened[-1], said)
             if number % (count // 10) == 0:
@@ -144,7 +144,7 @@ SAID: Final = {
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
 @pytest.mark.parametrize("listener", BOUNDS)
 def test_many_idle_connections_are_held_to_the_bound_while_others_are_answered(
-    listener: str, said: bytes, gateway: Process
+    listener: str, said: bytes, gateway: GatewayProcess
 ) -> None:
     before = descriptors(gateway)
     with crowd(gateway, listener, said) as connections:
@@ -155,13 +155,13 @@ def test_many_idle_connections_are_held_to_the_bound_while_others_are_answered(
 
 
 @pytest.mark.parametrize("listener", BOUNDS)
-def test_who_asks_gets_through_a_flood(listener: str, gateway: Process) -> None:
+def test_who_asks_gets_through_a_flood(listener: str, gateway: GatewayProcess) -> None:
     before = descriptors(gateway)
 
     def flood() -> None:
         with ExitStack() as opened:
             for _ in range(MANY):
-                opened.enter_context(socket.create_connection(("127.0.0.1", port(gateway, listener)), SECONDS))
+                opened.enter_context(socket.create_connection(("127.0.0.1", port(gateway, listener)), TIMEOUT_SECONDS))
 
     with ThreadPoolExecutor(2) as pool:
         floods = [pool.submit(flood) for _ in range(2)]
@@ -171,7 +171,7 @@ def test_who_asks_gets_through_a_flood(listener: str, gateway: Process) -> None:
     until(gateway, before)
 
 
-def test_bodies_that_do_not_come_keep_nobody_from_exporting(gateway: Process) -> None:
+def test_bodies_that_do_not_come_keep_nobody_from_exporting(gateway: GatewayProcess) -> None:
     before = descriptors(gateway)
     head = b"POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
     with crowd(gateway, "local_http", head) as connections:
@@ -180,15 +180,15 @@ def test_bodies_that_do_not_come_keep_nobody_from_exporting(gateway: Process) ->
     until(gateway, before)
 
 
-def until(gateway: Process, most: int) -> None:
+def until(gateway: GatewayProcess, most: int) -> None:
     """Wait until it holds no more sockets than that."""
-    ends = time.monotonic() + SECONDS
+    ends = time.monotonic() + TIMEOUT_SECONDS
     while descriptors(gateway) > most + 5:
         assert time.monotonic() < ends
         time.sleep(0.05)
 
 
-def test_connections_end_by_themselves(gateway: Process) -> None:
+def test_connections_end_by_themselves(gateway: GatewayProcess) -> None:
     begun = time.monotonic()
     with ExitStack() as opened:
         ends = [opened.enter_context(crowd(gateway, "http", said, 20)) for said in SAID.values()]
@@ -196,6 +196,6 @@ def test_connections_end_by_themselves(gateway: Process) -> None:
             opened.enter_context(crowd(gateway, "local_http", said, 20)) for said in (b"\r\n", *SAID.values()) if said
         ]
         for one in itertools.chain.from_iterable(ends):
-            one.settimeout(SECONDS)
+            one.settimeout(TIMEOUT_SECONDS)
             assert not _goes_on(one)
     assert time.monotonic() - begun < 2 * otlp_http.LIMITS.head

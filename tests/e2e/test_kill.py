@@ -14,10 +14,10 @@ from typing import Final
 
 import pytest
 
-from tests.conformance.ports import reserved
-from tests.e2e.killing import POLICY, Clients, Vendor, check, selling, until_arrived
-from tests.proxied import dns, material, written
-from tests.running import Process
+from tests.e2e.clients_and_vendor import POLICY, Clients, FaultyVendor, check, run_vendor, until_arrived
+from tests.support.ports import reserved
+from tests.support.processes import GatewayProcess
+from tests.support.proxy import certificate_for, dns, write_tls
 
 CLIENTS: Final = 8
 
@@ -40,12 +40,12 @@ def settings(folder: Path, **more: str) -> Mapping[str, str]:
 class Life:
     """A gateway that is started again each time that it is killed, at the same address."""
 
-    def __init__(self, start: Callable[[], Process]) -> None:
+    def __init__(self, start: Callable[[], GatewayProcess]) -> None:
         self._start = start
         self.process = start()
 
     def kill(self) -> None:
-        self.process.tell(signal.SIGKILL)
+        self.process.send_signal(signal.SIGKILL)
         assert self.process.wait() == -signal.SIGKILL
         self.process.kill()
         self.process = self._start()
@@ -61,9 +61,9 @@ def kill_in_turn(lives: Sequence[Life], clients: Clients, count: int, kills: int
 
 @pytest.mark.parametrize(("count", "kills"), SIZES)
 def test_one_gateway_loses_nothing(count: int, kills: int, tmp_path: Path) -> None:
-    with selling(tmp_path, seed=1) as vendor, reserved() as port:
+    with run_vendor(tmp_path, seed=1) as vendor, reserved() as port:
         address = f"127.0.0.1:{port}"
-        life = Life(lambda: Process(tmp_path, environ=settings(tmp_path), address=address))
+        life = Life(lambda: GatewayProcess(tmp_path, environ=settings(tmp_path), address=address))
         try:
             clients = Clients([address] * CLIENTS, count)
             kill_in_turn([life], clients, count, kills, random.Random(2))
@@ -74,19 +74,19 @@ def test_one_gateway_loses_nothing(count: int, kills: int, tmp_path: Path) -> No
         check(vendor, count)
 
 
-def starting(folder: Path, vendor: Vendor, port: int, more: Mapping[str, str]) -> Callable[[], Process]:
+def starting(folder: Path, vendor: FaultyVendor, port: int, more: Mapping[str, str]) -> Callable[[], GatewayProcess]:
     """How to start a gateway that has a folder and a certificate of its own."""
     folder.mkdir()
-    tls = written(folder, material(dns("localhost")))
+    tls = write_tls(folder, certificate_for(dns("localhost")))
     (folder / "policy.yaml").write_text(POLICY.format(url=vendor.url))
     given = settings(folder, TLS__CERTIFICATE=str(tls.certificate), TLS__KEY=str(tls.key), TLS__CA=str(tls.ca), **more)
-    return lambda: Process(folder, environ=given, address=f"127.0.0.1:{port}")
+    return lambda: GatewayProcess(folder, environ=given, address=f"127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(("count", "kills"), SIZES)
 def test_two_agents_and_a_hub_lose_nothing(count: int, kills: int, tmp_path: Path) -> None:
     """One agent has an outbox of its own, the other none."""
-    with selling(tmp_path, seed=3) as vendor, ExitStack() as stack:
+    with run_vendor(tmp_path, seed=3) as vendor, ExitStack() as stack:
         hub, *ports = (stack.enter_context(reserved()) for _ in range(4))
         listener = {"LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{hub}", "LISTENERS__DELIVERY__AGENTS": "[localhost]"}
         agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{hub}"}

@@ -36,10 +36,21 @@ from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.receivers.emit import SERVICES
 from gateway.receivers.intake import Batch
-from tests.calls import EMIT, LOGS, METRICS, PREVIEW, TRACES, TRACK, V1, field, track
-from tests.e2e.planted import ACCENTED, DIGITS, MARKS, NUMBERS, VALUES, WORD, filled, forms, found, spoilt
-from tests.http2 import knock, request
-from tests.running import OPTIONS, SECONDS, Process, running
+from tests.support.http2 import request, send_unanswered
+from tests.support.planted_values import (
+    ACCENTED,
+    DIGITS,
+    MARKS,
+    NUMBERS,
+    VALUES,
+    WORD,
+    corrupted,
+    filled_message,
+    find_planted,
+    forms,
+)
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, GatewayProcess, run_gateway
+from tests.support.requests import EMIT, LOGS, METRICS, PREVIEW, TRACES, TRACK, V1, field, track_request
 
 CONTRACT: Final = load([default_path()])
 TYPES: Final = ("kannelle.crm.v1.Contact", "kannelle.video.v1.VideoExported", "kannelle.privacy.v1.SupportMessage")
@@ -58,8 +69,8 @@ def test_what_is_planted_is_found_in_every_form() -> None:
     for mark in MARKS:
         for around in (mark, f"ab{mark}cd", f"x{mark}", f"xy{mark}z"):
             for form in forms(around):
-                assert found(b"... " + form + b" ...") or len(form) < 6
-    assert not found(b"nothing to see")
+                assert find_planted(b"... " + form + b" ...") or len(form) < 6
+    assert not find_planted(b"nothing to see")
 
 
 def messages() -> Iterator[Call]:
@@ -69,16 +80,16 @@ def messages() -> Iterator[Call]:
             for method in service.methods:
                 if service.name != "EmitService":
                     path = f"/{service.full_name}/{method.name}"
-                    yield path, method.client_streaming, _whole(filled(method.input_type, value, number))
+                    yield path, method.client_streaming, _whole(filled_message(method.input_type, value, number))
         for path, request_type in EXPORTS.items():
-            yield path, False, filled(request_type.DESCRIPTOR, value, number, 9).SerializeToString()
+            yield path, False, filled_message(request_type.DESCRIPTOR, value, number, 9).SerializeToString()
         yield from anys(value, number)
 
 
 def anys(value: str, number: int) -> Iterator[Call]:
     """Any type, and any type URL."""
     items = [
-        AnyMessage(type_url=f"{value}/{name}", value=_whole(filled(CONTRACT.message(name), value, number)))
+        AnyMessage(type_url=f"{value}/{name}", value=_whole(filled_message(CONTRACT.message(name), value, number)))
         for name in TYPES
     ]
     items += [AnyMessage(type_url=value, value=value.encode()), AnyMessage(type_url=f"x/{value}", value=value.encode())]
@@ -107,7 +118,9 @@ def say(
     begun = []
     for path, streams, data in calls:
         method: Any = channel.stream_unary(path) if streams else channel.unary_unary(path)
-        begun.append((path, method.future(iter([data, data]) if streams else data, timeout=SECONDS, metadata=metadata)))
+        begun.append(
+            (path, method.future(iter([data, data]) if streams else data, timeout=TIMEOUT_SECONDS, metadata=metadata))
+        )
     for path, one in begun:
         yield told(path, one)
 
@@ -160,27 +173,32 @@ VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
 def test_a_process_says_nothing_of_what_it_is_sent(variant: str, tmp_path: Path) -> None:
     said: list[bytes] = []
     plain = list(messages())
-    spoilers = [(path, streams, bad) for path, streams, data in plain[:: len(VALUES) // 2] for bad in spoilt(data)]
-    with Process(
+    spoilers = [(path, streams, bad) for path, streams, data in plain[:: len(VALUES) // 2] for bad in corrupted(data)]
+    with GatewayProcess(
         tmp_path, environ={"PRIVACY_GATEWAY__LISTENERS__HTTP__ADDRESS": "127.0.0.1:0", **VARIANTS[variant]}
     ) as process:
-        with grpc.insecure_channel(process.address, options=[*OPTIONS, ("grpc.primary_user_agent", WORD)]) as channel:
+        with grpc.insecure_channel(
+            process.address, options=[*CHANNEL_OPTIONS, ("grpc.primary_user_agent", WORD)]
+        ) as channel:
             said += say(channel, plain, METADATA)
             said += say(channel, spoilers)
-            said += say(channel, [(f"/{WORD}.Service/{WORD}", False, track()), (f"{TRACK}{WORD}", False, track())])
+            said += say(
+                channel,
+                [(f"/{WORD}.Service/{WORD}", False, track_request()), (f"{TRACK}{WORD}", False, track_request())],
+            )
             said += say(channel, [(TRACK, False, field(1, WORD.encode()) + bytes(6 * 1024 * 1024))])
             for large in LARGE:
-                said += say(channel, [(TRACK, False, track())], [large])
+                said += say(channel, [(TRACK, False, track_request())], [large])
             for data in [data for path, streams, data in plain if path == TRACK]:
                 method: Any = channel.unary_unary(TRACK)
                 method.future(data).cancel()
         said += raw(process.port)
-        said += pages(process.listening("http"))
+        said += pages(process.listener_address("http"))
         assert process.stop() == 0
     assert {code for code in grpc.StatusCode if any(str(code).encode() in one for one in said)} == CODES
-    assert b"listening" in process.said
-    assert found(process.said) == []
-    assert [hit for one in said for hit in found(one)] == []
+    assert b"listening" in process.output
+    assert find_planted(process.output) == []
+    assert [hit for one in said for hit in find_planted(one)] == []
 
 
 CODES: Final = {
@@ -201,7 +219,7 @@ def pages(address: str) -> Iterator[bytes]:
             f"http://{address}{path}", headers={"Accept": accept, "X-User": WORD, "User-Agent": WORD}
         )
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
                 yield str(answer.headers).encode() + answer.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -228,9 +246,9 @@ def raw(port: int) -> Iterator[bytes]:
         (b"grpc-encoding", word),
     ]
     for fields in (*([one] for one in bad), [(b"grpc-timeout", word)], [(b"x-bin", b"!" + word)]):
-        knock(port, TRACK.encode(), fields=fields, data=b"\0\0\0\0\x09" + word)
-    knock(port, TRACK.encode(), data=b"\x01\0\0\0\x09" + word)
-    knock(port, TRACK.encode(), data=b"\x02\0\0\0\x09" + word)
+        send_unanswered(port, TRACK.encode(), fields=fields, data=b"\0\0\0\0\x09" + word)
+    send_unanswered(port, TRACK.encode(), data=b"\x01\0\0\0\x09" + word)
+    send_unanswered(port, TRACK.encode(), data=b"\x02\0\0\0\x09" + word)
 
 
 class Telling(Exception):
@@ -270,16 +288,16 @@ async def test_nothing_is_logged_of_what_an_exporter_says(
     # From here on, asyncio tells of everything it runs, and with what.
     loop.set_debug(True)
     loop.slow_callback_duration = 0
-    async with running(tmp_path) as gateway:
+    async with run_gateway(tmp_path) as gateway:
         current = gateway.gateway._current
         gateway.gateway._depot.replace(dict.fromkeys(current.exporters(), Teller(fault)), current.flows())
-        with grpc.insecure_channel(gateway.address, options=OPTIONS) as channel:
+        with grpc.insecure_channel(gateway.address, options=CHANNEL_OPTIONS) as channel:
             said = await asyncio.to_thread(lambda: list(say(channel, calls)))
-        await asyncio.wait_for(gateway.gateway.delivery.drained(), SECONDS)
-    assert [hit for one in said for hit in found(one)] == []
+        await asyncio.wait_for(gateway.gateway.delivery.drained(), TIMEOUT_SECONDS)
+    assert [hit for one in said for hit in find_planted(one)] == []
     assert any("Executing" in record.message for record in caplog.records)
     assert "the exporter failed" in caplog.text
-    assert found(caplog.text.encode()) == []
+    assert find_planted(caplog.text.encode()) == []
 
 
 FACTS: Final = Facts(0)
@@ -311,7 +329,7 @@ def made() -> Iterator[object]:
 
 @pytest.mark.parametrize("one", list(made()), ids=_name)
 def test_a_repr_holds_no_value(one: object) -> None:
-    assert found(f"{one!r} {one!s} {[one]!r} {{'one': {one!r}}}".encode()) == []
+    assert find_planted(f"{one!r} {one!s} {[one]!r} {{'one': {one!r}}}".encode()) == []
 
 
 def errors() -> Iterator[tuple[str, BaseException]]:
@@ -325,7 +343,7 @@ def errors() -> Iterator[tuple[str, BaseException]]:
             if "EmitService" not in path and "Privacy" not in path
             else None
         )
-        for bad in spoilt(data):
+        for bad in corrupted(data):
             if flow is not None:
                 yield from raised(flow, bad)
 
@@ -343,7 +361,7 @@ def test_no_error_on_the_way_holds_a_value() -> None:
     for name, error in errors():
         seen.add(name)
         assert isinstance(error, (Refused, PersonalAccount))
-        assert found("".join(chain(error)).encode()) == []
+        assert find_planted("".join(chain(error)).encode()) == []
     assert seen == {"Refused"}
 
 

@@ -18,7 +18,7 @@ from gateway import __version__
 from gateway.detectors.data import VERSION
 from gateway.policy.load import default_path
 from gateway.telemetry.log import Fields
-from tests.running import Process
+from tests.support.processes import GatewayProcess
 
 JSON: Final = {"PRIVACY_GATEWAY__TELEMETRY__LOG__FORMAT": "json"}
 LINE: Final = re.compile(
@@ -26,20 +26,20 @@ LINE: Final = re.compile(
 )
 
 
-def records(process: Process) -> Iterator[dict[str, Any]]:
+def records(process: GatewayProcess) -> Iterator[dict[str, Any]]:
     """All that it has said, each line of which is JSON."""
-    return map(json.loads, process.said.decode().splitlines())
+    return map(json.loads, process.output.decode().splitlines())
 
 
-def named(process: Process, message: str) -> list[dict[str, Any]]:
+def named(process: GatewayProcess, message: str) -> list[dict[str, Any]]:
     return [one for one in records(process) if one["message"] == message]
 
 
 def test_in_text_each_line_has_time_and_level(tmp_path: Path) -> None:
-    with Process(tmp_path, environ={"TZ": "Asia/Kolkata"}) as process:
+    with GatewayProcess(tmp_path, environ={"TZ": "Asia/Kolkata"}) as process:
         assert process.address
         assert process.stop() == 0
-    greeting, *lines = process.said.decode().splitlines()
+    greeting, *lines = process.output.decode().splitlines()
     assert greeting.startswith("No configuration file: ")
     assert [line for line in lines if not LINE.fullmatch(line)] == []
     assert f"policy_sha256={hashlib.sha256(default_path().read_bytes()).hexdigest()}" in lines[0]
@@ -47,9 +47,9 @@ def test_in_text_each_line_has_time_and_level(tmp_path: Path) -> None:
 
 
 def test_in_json_each_line_is_an_object_that_says_what_is_in_force(tmp_path: Path) -> None:
-    with Process(tmp_path, environ=JSON) as process:
-        assert process.listening("local")
-        process.tell(signal.SIGTERM)
+    with GatewayProcess(tmp_path, environ=JSON) as process:
+        assert process.listener_address("local")
+        process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
     said = list(records(process))
     assert all({"time", "level", "logger", "message"} <= one.keys() for one in said)
@@ -71,12 +71,12 @@ def test_a_reload_says_what_is_in_force_now_and_what_is_not_as_it_was(tmp_path: 
     after = before + "# more\n"
     path.write_text(before)
     given = {**JSON, "PRIVACY_GATEWAY__POLICY": str(path), "PRIVACY_GATEWAY__RELOAD__EVERY": "0"}
-    with Process(tmp_path, environ=given) as process:
+    with GatewayProcess(tmp_path, environ=given) as process:
         assert process.address
         for text, said in ((after, rb"policy: reloaded"), ("version: 2\ncontroller: 3\n", rb"not reloaded")):
             path.write_text(text)
-            process.tell(signal.SIGHUP)
-            process.until(said)
+            process.send_signal(signal.SIGHUP)
+            process.wait_for_output(said)
         assert process.stop() == 0
     first, second = named(process, "in force")
     assert second["changes"] == []

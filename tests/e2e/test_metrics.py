@@ -22,12 +22,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.listeners import CALLS
 from gateway.telemetry.table import IN_BYTES, METRICS, PROCESS_METRICS, RESOURCES
-from tests.calls import LOGS, TRACK, logs, track
-from tests.e2e import fronting
-from tests.e2e.fronting import until
 from tests.e2e.test_serve import ELSEWHERE
-from tests.e2e.upstream import SERVICE, item, serving
-from tests.running import SECONDS, Process, call, connected
+from tests.support import proxy_process
+from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
+from tests.support.proxy_process import wait_until
+from tests.support.requests import LOGS, TRACK, logs_request, track_request
+from tests.support.upstreams import SERVICE, item, serve_methods
 
 ROOT: Final = Path(__file__).parents[2]
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
@@ -58,7 +58,7 @@ Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 @contextmanager
-def gateway(folder: Path) -> Iterator[Process]:
+def gateway(folder: Path) -> Iterator[GatewayProcess]:
     """One whose recipient is away, so that what it is given waits."""
     written = ELSEWHERE.format(port=1).replace("\nflows:", f"{THERE}\nflows:") + ROUTE
     (folder / "policy.yaml").write_text(written)
@@ -70,16 +70,16 @@ def gateway(folder: Path) -> Iterator[Process]:
         f"{listeners}HTTP__ADDRESS": "127.0.0.1:0",
         f"{listeners}OUTBOUND__ADDRESS": "127.0.0.1:0",
     }
-    with Process(folder, environ=given) as process:
+    with GatewayProcess(folder, environ=given) as process:
         yield process
 
 
-def scraped(process: Process, accept: str = "") -> tuple[str, Samples]:
+def scraped(process: GatewayProcess, accept: str = "") -> tuple[str, Samples]:
     """The content type and all samples, as Prometheus's own parsers read them."""
     request = urllib.request.Request(
-        f"http://{process.listening('http')}/metrics", headers={"Accept": accept} if accept else {}
+        f"http://{process.listener_address('http')}/metrics", headers={"Accept": accept} if accept else {}
     )
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
         kind, text = answer.headers["Content-Type"], answer.read().decode()
     parse: Any = (
         openmetrics_families if kind.startswith("application/openmetrics-text") else text_string_to_metric_families
@@ -106,16 +106,16 @@ def operate(folder: Path, *arguments: str) -> None:
 
 def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: Path) -> None:
     with gateway(tmp_path) as process:
-        with connected(process.address) as channel:
+        with blocking_channel(process.address) as channel:
             for _ in range(3):
-                assert call(channel, LOGS, logs("INFO").SerializeToString()) == b""
-            assert not isinstance(call(channel, TRACK, track()), bytes)
-        until(lambda: total(scraped(process)[1], "privacy_gateway_outbox_items") == 3)
+                assert call(channel, LOGS, logs_request("INFO").SerializeToString()) == b""
+            assert not isinstance(call(channel, TRACK, track_request()), bytes)
+        wait_until(lambda: total(scraped(process)[1], "privacy_gateway_outbox_items") == 3)
         operate(tmp_path, "outbox", "bury", "--all")
-        until(lambda: total(scraped(process)[1], "privacy_gateway_buried_total") == 3)
+        wait_until(lambda: total(scraped(process)[1], "privacy_gateway_buried_total") == 3)
         (plain, samples), (asked, same) = scraped(process), scraped(process, OPENMETRICS)
         operate(tmp_path, "outbox", "purge", "--dead", "--all", "--yes")
-        until(lambda: total(scraped(process)[1], "privacy_gateway_purged_total") == 3)
+        wait_until(lambda: total(scraped(process)[1], "privacy_gateway_purged_total") == 3)
         _, after = scraped(process)
         assert process.stop() == 0
     assert plain == "text/plain; version=0.0.4; charset=utf-8"
@@ -161,17 +161,17 @@ CALL: Final = ("listener", "route", "destination", "code", "reason", "mode")
 
 
 def test_a_call_between_services_is_counted_by_its_route_and_why_it_ended(tmp_path: Path) -> None:
-    with serving(One=lambda request, context: request, Down=_not_found) as port:
+    with serve_methods(One=lambda request, context: request, Down=_not_found) as port:
         routes = [
-            fronting.route("up.example", port),
-            fronting.route("shadow.example", port, mode="shadow"),
-            fronting.route("gone.example", 1),
+            proxy_process.route("up.example", port),
+            proxy_process.route("shadow.example", port, mode="shadow"),
+            proxy_process.route("gone.example", 1),
             {
-                **fronting.route("others.example", port),
+                **proxy_process.route("others.example", port),
                 "callers": {"other.test": {"region": "FR", "allow": ["OPERATIONAL"]}},
             },
         ]
-        with fronting.gateway(tmp_path, fronting.policy(*routes)) as process:
+        with proxy_process.gateway(tmp_path, proxy_process.policy(*routes)) as process:
             for authority, name, message in (
                 ("up.example", "One", item(op="a")),
                 ("up.example", "Down", item(op="a")),
@@ -182,10 +182,10 @@ def test_a_call_between_services_is_counted_by_its_route_and_why_it_ended(tmp_pa
                 ("nobody.example", "One", item(op="a")),
                 ("up.example", "None", item(op="a")),
             ):
-                with fronting.dialled(process, authority) as channel:
+                with proxy_process.outbound_channel(process, authority) as channel:
                     method: Any = channel.unary_unary(f"/{SERVICE}/{name}") if name == "None" else None
-                    fronting.ask(channel, name, message) if method is None else fate(method, message)
-            until(lambda: sum(carried(scraped(process)[1]).values()) == 8)
+                    proxy_process.call_through(channel, name, message) if method is None else fate(method, message)
+            wait_until(lambda: sum(carried(scraped(process)[1]).values()) == 8)
             found = carried(scraped(process)[1])
             assert process.stop() == 0
     assert found == {
@@ -207,7 +207,7 @@ def _not_found(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]
 
 def fate(method: Any, message: bytes) -> None:
     with pytest.raises(grpc.RpcError):
-        method(message, timeout=SECONDS)
+        method(message, timeout=TIMEOUT_SECONDS)
 
 
 def recipes() -> Iterator[str]:

@@ -17,11 +17,22 @@ from typing import Final
 
 import pytest
 
-from tests.calls import LOGS, STREAM, TRACK, logs, track
-from tests.e2e import fronting
-from tests.e2e.upstream import SERVICE, item, serving
-from tests.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, RST_STREAM, SETTINGS, Fields, frame, opened
-from tests.running import Process, call, connected
+from tests.support import proxy_process
+from tests.support.http2 import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    PREFACE,
+    RST_STREAM,
+    SETTINGS,
+    Fields,
+    frame,
+    header_block,
+)
+from tests.support.processes import GatewayProcess, blocking_channel, call
+from tests.support.requests import LOGS, STREAM, TRACK, logs_request, track_request
+from tests.support.upstreams import SERVICE, item, serve_methods
 
 CHECK: Final = "/grpc.health.v1.Health/Check"
 SECRET: Final = b"anna.secret@example.com"
@@ -49,8 +60,8 @@ FIELDS: Final = (
     (b"user-agent", b"\xff"),
 )
 BODIES: Final = (
-    logs(SECRET.decode()).SerializeToString(),
-    track(),
+    logs_request(SECRET.decode()).SerializeToString(),
+    track_request(),
     item(op="a"),
     b"",
     b"\xff" + SECRET,
@@ -77,7 +88,7 @@ def oddly(chance: random.Random) -> Iterator[bytes]:
 
 
 def _headers(stream: int, path: bytes, fields: Fields, flags: int) -> bytes:
-    return frame(HEADERS, END_HEADERS | flags, stream, opened(path, fields, authority=b"up"))
+    return frame(HEADERS, END_HEADERS | flags, stream, header_block(path, fields, authority=b"up"))
 
 
 def knock(port: int, frames: bytes, chance: random.Random) -> None:
@@ -91,7 +102,7 @@ def knock(port: int, frames: bytes, chance: random.Random) -> None:
             connection.recv(65_536)
 
 
-def besieged(process: Process, ports: Sequence[int], connections: int, seed: int) -> None:
+def besieged(process: GatewayProcess, ports: Sequence[int], connections: int, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(connections):
         knock(chance.choice(ports), b"".join(oddly(chance)), chance)
@@ -100,19 +111,21 @@ def besieged(process: Process, ports: Sequence[int], connections: int, seed: int
 @pytest.mark.parametrize("connections", [400, pytest.param(20_000, marks=pytest.mark.soak)])
 def test_whatever_callers_send_no_traceback_is_printed(connections: int, tmp_path: Path) -> None:
     with (
-        serving(One=lambda request, context: request, Both=lambda requests, context: requests) as up,
-        fronting.gateway(tmp_path, fronting.policy(fronting.route("up", up)), REFLECTION="true") as process,
+        serve_methods(One=lambda request, context: request, Both=lambda requests, context: requests) as up,
+        proxy_process.gateway(
+            tmp_path, proxy_process.policy(proxy_process.route("up", up)), REFLECTION="true"
+        ) as process,
     ):
-        ports = [int(process.listening(name).rpartition(":")[2]) for name in ("local", "outbound", "health")]
+        ports = [int(process.listener_address(name).rpartition(":")[2]) for name in ("local", "outbound", "health")]
         besieged(process, ports, connections, seed=1)
-        with connected(process.listening("health")) as health:
+        with blocking_channel(process.listener_address("health")) as health:
             assert call(health, CHECK, b"") == b"\x08\x01"
-        counted = fronting.metric(process, 'privacy_gateway_stray_errors_total{source="grpc"}')
+        counted = proxy_process.metric_value(process, 'privacy_gateway_stray_errors_total{source="grpc"}')
         assert process.stop() == 0
-    assert b"Traceback" not in process.said
-    assert b"Exception" not in process.said
-    assert SECRET not in process.said
+    assert b"Traceback" not in process.output
+    assert b"Exception" not in process.output
+    assert SECRET not in process.output
     # The test would be empty if none came up: with another grpcio it may be, and then so is the printer.
     assert counted > 0
-    lines = re.findall(rb"an error was caught by nobody: (\w+) \((\w+)\), (\d+) since", process.said)
+    lines = re.findall(rb"an error was caught by nobody: (\w+) \((\w+)\), (\d+) since", process.output)
     assert 1 <= len(lines) <= 4 + connections // 400

@@ -19,8 +19,8 @@ from typing import Any, Final
 import pytest
 
 from gateway.policy.load import default_path
-from tests.e2e.planted import VALUES, found
-from tests.running import Process
+from tests.support.planted_values import VALUES, find_planted
+from tests.support.processes import GatewayProcess
 
 SECONDS: Final = 60
 ROOT: Final = Path(__file__).parents[2]
@@ -153,7 +153,7 @@ def test_bare_records_and_mapped_keys_reach_the_gateway(tmp_path: Path) -> None:
         b'  File "a.py", line 1',
         b"ValueError: no account for Ada",
     ]
-    with Process(tmp_path) as process:
+    with GatewayProcess(tmp_path) as process:
         code, out, told = filtered(b"\n".join(lines), "--policy", str(policy), "--local", process.address)
         assert process.stop() == 0
     # The traceback belongs to the error before it.
@@ -282,7 +282,7 @@ def test_of_a_file_nothing_is_lost(large: Path) -> None:
 
 
 def test_of_a_file_nothing_is_lost_on_its_way_to_the_gateway(large: Path, tmp_path: Path) -> None:
-    with Process(tmp_path) as process, large.open("rb") as file:
+    with GatewayProcess(tmp_path) as process, large.open("rb") as file:
         command = [*TO_LOG, "--format", "json", "--local", process.address]
         done = subprocess.run(command, stdin=file, capture_output=True, env=PLAIN, check=False, timeout=SECONDS)
         assert process.stop() == 0
@@ -477,13 +477,13 @@ def test_no_planted_value_gets_past_it() -> None:
         running.write(b"\n".join(lines))
         code, out, err = running.end()
     assert code == 0
-    assert found(out + err) == []
+    assert find_planted(out + err) == []
     assert {json.loads(line)["msg"] for line in out.splitlines()} == {"request completed"}
 
 
 @pytest.mark.parametrize("local", [["--local"], []])
 def test_a_text_goes_to_the_gateway_on_the_machine(local: list[str], tmp_path: Path) -> None:
-    with Process(tmp_path) as process:
+    with GatewayProcess(tmp_path) as process:
         address = process.address
         data = (
             b'server started\nAda\n{"msg": "request failed", "level": "error", "user": {"id": "usr_1", "name": '

@@ -24,12 +24,21 @@ import trustme
 
 from gateway.errors import Cause
 from gateway.tls import Material
-from tests.conformance.ports import reserved
-from tests.e2e.fronting import CALLER, ask, dialled, gateway, metric, policy, route, until
-from tests.e2e.upstream import Lost, bare, item, serving
-from tests.proxied import CA, dns, material
-from tests.running import OPTIONS, SECONDS, Ended, Process
-from tests.running import call as unary
+from tests.support.ports import reserved
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, GatewayProcess
+from tests.support.processes import call as unary
+from tests.support.proxy import CA, certificate_for, dns
+from tests.support.proxy_process import (
+    CALLER,
+    call_through,
+    gateway,
+    metric_value,
+    outbound_channel,
+    policy,
+    route,
+    wait_until,
+)
+from tests.support.upstreams import UnansweredCalls, item, serve_http2, serve_methods
 
 STRANGER: Final = trustme.CA(key_type=trustme.KeyType.ECDSA)
 PAST: Final = timedelta(minutes=-1)
@@ -61,7 +70,7 @@ def listening(say: Callable[[socket.socket], None]) -> Iterator[int]:
         thread.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(SECONDS)
+        thread.join(TIMEOUT_SECONDS)
     for connection in held:
         connection.close()
 
@@ -83,7 +92,7 @@ def reset(connection: socket.socket, stream: int = 0) -> None:
 
 def without_alpn(folder: Path) -> Callable[[socket.socket], None]:
     """A server of TLS that knows nothing of HTTP/2."""
-    held = material(dns("no-alpn"))
+    held = certificate_for(dns("no-alpn"))
     (folder / "alpn.pem").write_bytes(held.certificate + held.key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "alpn.pem")
@@ -131,26 +140,26 @@ def upstreams(stack: ExitStack, folder: Path) -> Mapping[str, int]:
     """A server for each cause; the ports."""
 
     def secure(held: Material, trusts: bytes = b"") -> Any:
-        return serving(One=echo, credentials=credentials(held, trusts))
+        return serve_methods(One=echo, credentials=credentials(held, trusts))
 
     made: Mapping[str, Any] = {
         "refused": reserved(),
         "silent": listening(lambda connection: None),
         "silent-tls": listening(lambda connection: None),
-        "slow": serving(One=Lost()),
-        "reset": bare(reset),
+        "slow": serve_methods(One=UnansweredCalls()),
+        "reset": serve_http2(reset),
         "hung-up": listening(hung_up),
-        "another-name": secure(material(dns("else.example"))),
-        "stranger": secure(material(dns("stranger"), ca=STRANGER)),
-        "expired": secure(material(dns("expired"), lasting=PAST)),
-        "refuses": secure(material(dns("refuses")), STRANGER.cert_pem.bytes()),
-        "plaintext": serving(One=echo),
-        "wants-tls": secure(material(dns("wants-tls"))),
-        "wants-mutual-tls": secure(material(dns("wants-mutual-tls")), CA.cert_pem.bytes()),
+        "another-name": secure(certificate_for(dns("else.example"))),
+        "stranger": secure(certificate_for(dns("stranger"), ca=STRANGER)),
+        "expired": secure(certificate_for(dns("expired"), lifetime=PAST)),
+        "refuses": secure(certificate_for(dns("refuses")), STRANGER.cert_pem.bytes()),
+        "plaintext": serve_methods(One=echo),
+        "wants-tls": secure(certificate_for(dns("wants-tls"))),
+        "wants-mutual-tls": secure(certificate_for(dns("wants-mutual-tls")), CA.cert_pem.bytes()),
         "http-1": listening(http_1),
         "no-alpn": listening(without_alpn(folder)),
-        "well": serving(One=echo),
-        "passes-on": serving(One=passing_on),
+        "well": serve_methods(One=echo),
+        "passes-on": serve_methods(One=passing_on),
     }
     return {name: stack.enter_context(one) for name, one in made.items()}
 
@@ -164,9 +173,9 @@ def routes(ports: Mapping[str, int]) -> Iterator[Mapping[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("causes")
-    own = material(dns(CALLER))
+    own = certificate_for(dns(CALLER))
     for name, pem in (("CERTIFICATE", own.certificate), ("KEY", own.key), ("CA", own.ca)):
         (folder / name).write_bytes(pem)
     with ExitStack() as stack:
@@ -176,32 +185,32 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         )
 
 
-def call(process: Process, authority: str, reason: str) -> Any:
+def call(process: GatewayProcess, authority: str, reason: str) -> Any:
     """What calls come to: the look at a server that may want TLS is beside them."""
 
     def once() -> Any:
-        with dialled(process, authority) as channel:
-            outcome = ask(channel, "One", item(op="a"))
+        with outbound_channel(process, authority) as channel:
+            outcome = call_through(channel, "One", item(op="a"))
         return (
             outcome
-            if not isinstance(outcome, Ended) or outcome.reason == reason or not reason.endswith("TLS")
+            if not isinstance(outcome, CallStatus) or outcome.reason == reason or not reason.endswith("TLS")
             else None
         )
 
-    return until(once)
+    return wait_until(once)
 
 
-def counted(process: Process, route: str, cause: str) -> float:
-    return metric(
+def counted(process: GatewayProcess, route: str, cause: str) -> float:
+    return metric_value(
         process, f'privacy_gateway_upstream_failures_total{{cause="{cause}",listener="outbound",route="{route}"}}'
     )
 
 
-def _more(process: Process, route: str, cause: str, than: float) -> bool:
+def _more(process: GatewayProcess, route: str, cause: str, than: float) -> bool:
     return counted(process, route, cause) > than
 
 
-def test_each_cause_is_told_counted_and_logged_once(process: Process) -> None:
+def test_each_cause_is_told_counted_and_logged_once(process: GatewayProcess) -> None:
     with ThreadPoolExecutor(len(CAUSES)) as pool:
         ends = dict(zip(CAUSES, pool.map(lambda pair: call(process, *pair), CAUSES.items()), strict=True))
     assert {name: end.reason for name, end in ends.items()} == CAUSES
@@ -214,8 +223,8 @@ def test_each_cause_is_told_counted_and_logged_once(process: Process) -> None:
     for name, cause in CAUSES.items():
         if name not in {"silent", "silent-tls"}:
             call(process, name, cause)
-            until(partial(_more, process, name, cause, before[name]))
-    said = process.said.decode()
+            wait_until(partial(_more, process, name, cause, before[name]))
+    said = process.output.decode()
     for name, cause in CAUSES.items():
         assert len(re.findall(rf"calls by the route {name} of outbound fail: {cause}, \d+ since", said)) == 1, name
     assert "127.0.0.1:" not in said.partition("http listening")[2].partition("\n")[2].replace(
@@ -224,11 +233,11 @@ def test_each_cause_is_told_counted_and_logged_once(process: Process) -> None:
     assert "Traceback" not in said
 
 
-def test_what_an_upstream_says_itself_has_no_cause(process: Process) -> None:
-    with dialled(process, "well") as channel:
-        assert ask(channel, "One", item(op="a")) == [item(op="a")]
-    with dialled(process, "passes-on") as channel:
-        assert ask(channel, "One", item(op="a")) == Ended(_Code.UNAVAILABLE, "unavailable")
+def test_what_an_upstream_says_itself_has_no_cause(process: GatewayProcess) -> None:
+    with outbound_channel(process, "well") as channel:
+        assert call_through(channel, "One", item(op="a")) == [item(op="a")]
+    with outbound_channel(process, "passes-on") as channel:
+        assert call_through(channel, "One", item(op="a")) == CallStatus(_Code.UNAVAILABLE, "unavailable")
 
 
 @pytest.mark.parametrize(
@@ -245,10 +254,10 @@ def test_what_an_upstream_says_itself_has_no_cause(process: Process) -> None:
     ],
 )
 def test_an_authority_without_a_route_is_told_from_a_method_that_it_lacks(
-    process: Process, authority: str, path: str, reason: str
+    process: GatewayProcess, authority: str, path: str, reason: str
 ) -> None:
     own = (("grpc.default_authority", authority),) if authority else ()
-    with grpc.insecure_channel(process.listening("outbound"), (*OPTIONS, *own)) as channel:
+    with grpc.insecure_channel(process.listener_address("outbound"), (*CHANNEL_OPTIONS, *own)) as channel:
         outcome = unary(channel, f"/t.Echo/{path}", item(op="a"))
     if reason:
         assert (outcome.code, outcome.reason) == (_Code.UNIMPLEMENTED, reason)

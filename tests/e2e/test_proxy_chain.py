@@ -9,23 +9,23 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.proxied import (
-    HEAD,
-    KINDS,
+from tests.support.processes import GatewayProcess
+from tests.support.proxy import (
+    CALL_KINDS,
+    POLICY_HEADER,
     SERVICE,
-    VIDEO,
-    Upstream,
-    contracts,
-    dialling,
+    VIDEO_CALLER,
+    RecordingUpstream,
+    certificate_for,
     dns,
-    material,
+    invoke,
     note,
-    read,
-    tell,
+    parse_note,
+    proxy_channel,
     uri,
-    written,
+    write_contract,
+    write_tls,
 )
-from tests.running import Process
 
 AUTHORITY = "directory.kannelle.example"
 FULL = note(user_id="usr_1", work_email="ana@acme.example", name="Ana", op="a", unclassified="secret")
@@ -34,57 +34,61 @@ ANSWER = note(op="a")
 
 
 def _route(upstream: str, more: str) -> str:
-    caller = f'"{VIDEO}": {{region: FR, allow: [OPERATIONAL]}}'
+    caller = f'"{VIDEO_CALLER}": {{region: FR, allow: [OPERATIONAL]}}'
     return (
-        f"{HEAD}routes:\n  - {{authority: {AUTHORITY}, destination: svc, upstream: {upstream}, callers: "
+        f"{POLICY_HEADER}routes:\n  - {{authority: {AUTHORITY}, destination: svc, upstream: {upstream}, callers: "
         f"{{{caller}}}{more}}}\n"
     )
 
 
 @contextmanager
-def _gateway(folder: Path, policy: str, service: str, listener: str) -> Iterator[Process]:
+def _gateway(folder: Path, policy: str, service: str, listener: str) -> Iterator[GatewayProcess]:
     """One side: who it stands beside is in its certificate, with the authority that others call it by."""
     folder.mkdir()
     (folder / "policy.yaml").write_text(policy)
-    tls = written(folder, material(uri(service), dns(AUTHORITY)))
+    tls = write_tls(folder, certificate_for(uri(service), dns(AUTHORITY)))
     given = {
         "POLICY": "policy.yaml",
-        "CONTRACTS": f"[{contracts(folder)}]",
+        "CONTRACTS": f"[{write_contract(folder)}]",
         "SERVICE": service,
         "TLS": f"{{certificate: {tls.certificate}, key: {tls.key}, ca: {tls.ca}}}",
         f"LISTENERS__{listener.upper()}__ADDRESS": "127.0.0.1:0",
     }
-    with Process(folder, environ={f"PRIVACY_GATEWAY__{name}": value for name, value in given.items()}) as process:
-        process.listening(listener)
+    with GatewayProcess(
+        folder, environ={f"PRIVACY_GATEWAY__{name}": value for name, value in given.items()}
+    ) as process:
+        process.listener_address(listener)
         yield process
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as running:
+def upstream() -> Iterator[RecordingUpstream]:
+    with RecordingUpstream() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def outer(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def outer(upstream: RecordingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """The caller's gateway, before the other service's."""
     folder = tmp_path_factory.mktemp("chain")
     last = _route(f'["127.0.0.1:{upstream.port}"]', ", plaintext: true, listener: inbound")
     with _gateway(folder / "inner", last, "spiffe://kannelle.example/directory", "inbound") as inner:
-        first = _route(f'"dns:///{inner.listening("inbound")}"', "")
-        with _gateway(folder / "outer", first, VIDEO, "outbound") as process:
+        first = _route(f'"dns:///{inner.listener_address("inbound")}"', "")
+        with _gateway(folder / "outer", first, VIDEO_CALLER, "outbound") as process:
             yield process
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_a_call_is_minimised_on_both_sides_of_mutual_tls(name: str, outer: Process, upstream: Upstream) -> None:
+@pytest.mark.parametrize("name", CALL_KINDS)
+def test_a_call_is_minimised_on_both_sides_of_mutual_tls(
+    name: str, outer: GatewayProcess, upstream: RecordingUpstream
+) -> None:
     def full(seen: object, requests: Iterator[bytes], context: object) -> Iterator[bytes]:
         got.extend(requests)
         yield FULL
 
     got: list[bytes] = []
-    with upstream.saying(full), dialling(outer.listening("outbound"), AUTHORITY) as channel:
-        told = tell(channel, f"/{SERVICE}/{name}", FULL)
+    with upstream.scripted(full), proxy_channel(outer.listener_address("outbound"), AUTHORITY) as channel:
+        told = invoke(channel, f"/{SERVICE}/{name}", FULL)
     assert (told.code, told.answers) == (grpc.StatusCode.OK, [ANSWER])
     assert got == [REQUEST]
-    assert read(got[0]).user_id == "usr_1"
+    assert parse_note(got[0]).user_id == "usr_1"

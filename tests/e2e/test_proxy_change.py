@@ -23,22 +23,22 @@ import trustme
 from cryptography import x509
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from tests.e2e.fronting import (
-    ask,
-    dialled,
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, GatewayProcess, blocking_channel
+from tests.support.proxy_process import (
+    access_log,
+    call_through,
+    calling_repeatedly,
+    fetch_page,
     gateway,
-    logged,
     method,
-    metric,
-    page,
+    metric_value,
+    outbound_channel,
     policy,
-    reloaded,
+    reload_count,
     route,
-    steadily,
-    until,
+    wait_until,
 )
-from tests.e2e.upstream import item, read, serving
-from tests.running import OPTIONS, SECONDS, Process, connected
+from tests.support.upstreams import item, parse_item, serve_methods
 
 _Code: Final = grpc.StatusCode
 
@@ -124,24 +124,28 @@ class Secured:
 
 
 @contextmanager
-def called(process: Process, authority: trustme.CA, leaf: trustme.LeafCert) -> Iterator[grpc.Channel]:
+def called(process: GatewayProcess, authority: trustme.CA, leaf: trustme.LeafCert) -> Iterator[grpc.Channel]:
     """A connection to `inbound`, with a certificate."""
     chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
     credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes(), leaf.private_key_pem.bytes(), chain)
-    options = (*OPTIONS, ("grpc.default_authority", "in.test"), ("grpc.ssl_target_name_override", "gateway.test"))
-    with grpc.secure_channel(process.listening("inbound"), credentials, options) as channel:
+    options = (
+        *CHANNEL_OPTIONS,
+        ("grpc.default_authority", "in.test"),
+        ("grpc.ssl_target_name_override", "gateway.test"),
+    )
+    with grpc.secure_channel(process.listener_address("inbound"), credentials, options) as channel:
         yield channel
 
 
-def shown(process: Process, authority: trustme.CA, leaf: trustme.LeafCert) -> int:
+def shown(process: GatewayProcess, authority: trustme.CA, leaf: trustme.LeafCert) -> int:
     """The serial number of the certificate that `inbound` shows a new connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["h2"])
     authority.configure_trust(context)
     leaf.configure_cert(context)
-    host, _, port = process.listening("inbound").rpartition(":")
+    host, _, port = process.listener_address("inbound").rpartition(":")
     with (
-        socket.create_connection((host, int(port)), SECONDS) as plain,
+        socket.create_connection((host, int(port)), TIMEOUT_SECONDS) as plain,
         context.wrap_socket(plain, server_hostname="gateway.test") as secure,
     ):
         der = secure.getpeercert(binary_form=True)
@@ -161,8 +165,8 @@ def test_a_certificate_changes_under_load_and_no_call_fails(tmp_path: Path, ever
     }
     caller = {"peer.test": {"region": "FR", "allow": ["OPERATIONAL"]}}
     with (
-        serving(credentials=secured.credentials, One=secured.one, Both=secured.both) as port,
-        serving(One=lambda request, context: request) as beside,
+        serve_methods(credentials=secured.credentials, One=secured.one, Both=secured.both) as port,
+        serve_methods(One=lambda request, context: request) as beside,
         gateway(
             tmp_path,
             policy(
@@ -170,21 +174,21 @@ def test_a_certificate_changes_under_load_and_no_call_fails(tmp_path: Path, ever
             ),
             **environ,
         ) as process,
-        dialled(process, "up.test") as out,
+        outbound_channel(process, "up.test") as out,
         called(process, authority, leaf) as into,
     ):
         talk = Talk(out)
         assert talk.say(item(op="a")) == item(op="a")
         with (
-            steadily(lambda: ask(out, "One", item(op="o")), 2) as outcomes,
-            steadily(lambda: ask(into, "One", item(op="i")), 1) as others,
+            calling_repeatedly(lambda: call_through(out, "One", item(op="o")), 2) as outcomes,
+            calling_repeatedly(lambda: call_through(into, "One", item(op="i")), 1) as others,
         ):
             for count in range(1, 6):
                 new = written(tmp_path, authority)
                 if every == "0":
-                    process.tell(signal.SIGHUP)
-                until(_is(reloaded, count, process, "tls"))
-                until(_is(getattr, new, secured, "last"))
+                    process.send_signal(signal.SIGHUP)
+                wait_until(_is(reload_count, count, process, "tls"))
+                wait_until(_is(getattr, new, secured, "last"))
                 assert shown(process, authority, leaf) == new
                 assert talk.say(item(op="b")) == item(op="b")
         assert {str(outcome) for outcome in outcomes} == {str([item(op="o")])}
@@ -198,7 +202,7 @@ def test_a_certificate_changes_under_load_and_no_call_fails(tmp_path: Path, ever
 
 def _both_fields(request: bytes, context: grpc.ServicerContext) -> bytes:
     """Tells which fields came, and answers with all of them."""
-    came = read(request)
+    came = parse_item(request)
     return item(left="l", right="r", op=f"{came.left}{came.right}")
 
 
@@ -213,19 +217,19 @@ RIGHT: Final = item(right="r", op="r")
 
 
 def test_the_policy_changes_under_load_and_each_call_is_under_one_plan(tmp_path: Path) -> None:
-    with serving(One=_both_fields, Both=_conversation) as port:
+    with serve_methods(One=_both_fields, Both=_conversation) as port:
         left, right = (policy(route("up", port), allow=["OPERATIONAL", kind]) for kind in ("NAME", "PHONE"))
-        with gateway(tmp_path, left) as process, dialled(process, "up") as channel:
+        with gateway(tmp_path, left) as process, outbound_channel(process, "up") as channel:
             talk = Talk(channel)
             assert talk.say(FULL) == LEFT
-            with steadily(lambda: ask(channel, "One", FULL), 2) as outcomes:
+            with calling_repeatedly(lambda: call_through(channel, "One", FULL), 2) as outcomes:
                 for count, (text, answer) in enumerate(
                     itertools.islice(itertools.cycle([(right, RIGHT), (left, LEFT)]), 20), 1
                 ):
                     (tmp_path / "policy.yaml").write_text(text)
-                    process.tell(signal.SIGHUP)
-                    until(_is(reloaded, count, process))
-                    assert ask(channel, "One", FULL) == [answer]
+                    process.send_signal(signal.SIGHUP)
+                    wait_until(_is(reload_count, count, process))
+                    assert call_through(channel, "One", FULL) == [answer]
                     assert talk.say(FULL) == LEFT
             assert {str(outcome) for outcome in outcomes} == {str([LEFT]), str([RIGHT])}
             assert talk.end() is _Code.OK
@@ -233,24 +237,24 @@ def test_the_policy_changes_under_load_and_each_call_is_under_one_plan(tmp_path:
 
 def test_a_bad_policy_keeps_the_old_one_and_says_so(tmp_path: Path) -> None:
     with (
-        serving(One=_both_fields) as port,
+        serve_methods(One=_both_fields) as port,
         gateway(tmp_path, policy(route("up", port))) as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
         good = (tmp_path / "policy.yaml").read_text()
         for text, failed in (("version: [", 1), (good.replace("NAME", "BANKING"), 1), (good, 0)):
             outcome = "failed" if failed else "ok"
-            before = reloaded(process, outcome=outcome)
+            before = reload_count(process, outcome=outcome)
             (tmp_path / "policy.yaml").write_text(text)
-            process.tell(signal.SIGHUP)
-            until(_is(reloaded, before + 1, process, "policy", outcome))
-            code, body = page(process, "/readyz")
+            process.send_signal(signal.SIGHUP)
+            wait_until(_is(reload_count, before + 1, process, "policy", outcome))
+            code, body = fetch_page(process, "/readyz")
             (check,) = [one for one in json.loads(body)["checks"] if one["name"] == "policy"]
             assert (code, check["ok"], check["cause"]) == (200, not failed, "NOT_RELOADED" if failed else "")
             assert bool(check["detail"]) == bool(failed)
-            assert ("[-]policy NOT_RELOADED since " in page(process, "/readyz?verbose")[1]) == bool(failed)
-            assert metric(process, 'privacy_gateway_reload_failed{subject="policy"}') == failed
-            assert ask(channel, "One", FULL) == [LEFT]
+            assert ("[-]policy NOT_RELOADED since " in fetch_page(process, "/readyz?verbose")[1]) == bool(failed)
+            assert metric_value(process, 'privacy_gateway_reload_failed{subject="policy"}') == failed
+            assert call_through(channel, "One", FULL) == [LEFT]
 
 
 # Row 10: the gateway's end.
@@ -258,33 +262,37 @@ def test_a_bad_policy_keeps_the_old_one_and_says_so(tmp_path: Path) -> None:
 
 def test_a_stop_is_graceful(tmp_path: Path) -> None:
     with (
-        serving(One=lambda request, context: request, Both=said) as port,
+        serve_methods(One=lambda request, context: request, Both=said) as port,
         gateway(tmp_path, policy(route("up", port))) as process,
     ):
-        with dialled(process, "up") as channel, connected(process.listening("health")) as probed:
+        with outbound_channel(process, "up") as channel, blocking_channel(process.listener_address("health")) as probed:
             health: Any = probed.unary_stream(
                 "/grpc.health.v1.Health/Watch", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
             )
-            watched = health(HealthCheckRequest(), timeout=SECONDS)
+            watched = health(HealthCheckRequest(), timeout=TIMEOUT_SECONDS)
             assert next(watched).status == HealthCheckResponse.SERVING
-            assert page(process, "/readyz")[0] == 200
-            assert [ask(channel, "One", item(user_id="usr_a")) for _ in range(10)] == [[item(user_id="usr_a")]] * 10
+            assert fetch_page(process, "/readyz")[0] == 200
+            assert [call_through(channel, "One", item(user_id="usr_a")) for _ in range(10)] == [
+                [item(user_id="usr_a")]
+            ] * 10
             talk = Talk(channel)
             assert talk.say(item(op="a")) == item(op="a")
-            process.tell(signal.SIGTERM)
+            process.send_signal(signal.SIGTERM)
             assert next(watched).status == HealthCheckResponse.NOT_SERVING
-            code, body = page(process, "/readyz")
+            code, body = fetch_page(process, "/readyz")
             first, *_ = json.loads(body)["checks"]
             assert (code, first["name"], first["cause"]) == (503, "serving", "STOPPING")
-            with dialled(process, "up") as another:
-                refused = until(
-                    lambda: outcome if not isinstance(outcome := ask(another, "One", item(op="b")), list) else None
+            with outbound_channel(process, "up") as another:
+                refused = wait_until(
+                    lambda: (
+                        outcome if not isinstance(outcome := call_through(another, "One", item(op="b")), list) else None
+                    )
                 )
             assert refused.code is _Code.UNAVAILABLE
             assert talk.say(item(op="c")) == item(op="c")
             assert talk.end() is _Code.OK
         assert process.wait() == 0
-    entries = logged(process)
+    entries = access_log(process)
     assert [entry.get("userId") for entry in entries if entry["method"] == "t.Echo/One"][:10] == ["usr_a"] * 10
     assert [(entry["bytesIn"], entry.get("code")) for entry in entries if entry["method"] == "t.Echo/Both"] == [
         ("6", None)
@@ -293,17 +301,17 @@ def test_a_stop_is_graceful(tmp_path: Path) -> None:
 
 def test_a_stream_that_outlasts_the_grace_is_ended(tmp_path: Path) -> None:
     with (
-        serving(Both=said) as port,
+        serve_methods(Both=said) as port,
         gateway(tmp_path, policy(route("up", port)), STOP__GRACE="0.3s") as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
         talk = Talk(channel)
         assert talk.say(item(op="a")) == item(op="a")
-        process.tell(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
         with pytest.raises(grpc.RpcError):
             talk.say(item(op="b"))
-        (entry,) = logged(process)
+        (entry,) = access_log(process)
         assert entry["code"] == _Code.CANCELLED.value[0]
 
 
@@ -315,20 +323,20 @@ def test_a_connection_to_outbound_ends_by_its_age_and_no_call_fails(tmp_path: Pa
         f"LISTENERS__OUTBOUND__MAX_CONNECTION_{name}": value for name, value in (("AGE", "0.2s"), ("GRACE", "0.3s"))
     }
     with (
-        serving(One=lambda request, context: request, Both=said) as port,
+        serve_methods(One=lambda request, context: request, Both=said) as port,
         gateway(tmp_path, policy(route("up", port)), **aged) as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
         states: list[grpc.ChannelConnectivity] = []
         channel.subscribe(states.append)
         talk = Talk(channel)
         assert talk.say(item(op="a")) == item(op="a")
-        with steadily(lambda: ask(channel, "One", item(op="a")), 2) as outcomes:
-            until(lambda: states.count(grpc.ChannelConnectivity.READY) > 3)
+        with calling_repeatedly(lambda: call_through(channel, "One", item(op="a")), 2) as outcomes:
+            wait_until(lambda: states.count(grpc.ChannelConnectivity.READY) > 3)
         assert {str(outcome) for outcome in outcomes} == {str([item(op="a")])}
         # A stream doesn't outlive its connection's age and grace.
         with pytest.raises(grpc.RpcError):
-            until(lambda: talk.say(item(op="b")) != item(op="b"))
+            wait_until(lambda: talk.say(item(op="b")) != item(op="b"))
 
 
 SHORT: Final = (("grpc.max_connection_age_ms", 100), ("grpc.max_connection_age_grace_ms", 5000))
@@ -342,12 +350,12 @@ def test_an_upstream_that_says_goaway_again_and_again_fails_no_call(tmp_path: Pa
         return request
 
     with (
-        serving(options=SHORT, One=one) as port,
+        serve_methods(options=SHORT, One=one) as port,
         gateway(tmp_path, policy(route("up", port))) as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
-        with steadily(lambda: ask(channel, "One", item(op="a")), 3) as outcomes:
-            until(lambda: len(peers) > 10)
+        with calling_repeatedly(lambda: call_through(channel, "One", item(op="a")), 3) as outcomes:
+            wait_until(lambda: len(peers) > 10)
         assert {str(outcome) for outcome in outcomes} == {str([item(op="a")])}
 
 
@@ -359,14 +367,14 @@ def test_a_client_that_pings_every_ten_seconds_keeps_its_connection(tmp_path: Pa
         ("grpc.http2.max_pings_without_data", 0),
     )
     with (
-        serving(One=lambda request, context: request) as port,
+        serve_methods(One=lambda request, context: request) as port,
         gateway(tmp_path, policy(route("up", port))) as process,
-        dialled(process, "up", *pinging) as channel,
+        outbound_channel(process, "up", *pinging) as channel,
     ):
         states: list[grpc.ChannelConnectivity] = []
         channel.subscribe(states.append)
-        assert ask(channel, "One", item(op="a")) == [item(op="a")]
+        assert call_through(channel, "One", item(op="a")) == [item(op="a")]
         threading.Event().wait(65)
         assert states[-1] is grpc.ChannelConnectivity.READY
         assert states.count(grpc.ChannelConnectivity.READY) == 1
-        assert ask(channel, "One", item(op="b")) == [item(op="b")]
+        assert call_through(channel, "One", item(op="b")) == [item(op="b")]

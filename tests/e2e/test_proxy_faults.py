@@ -20,36 +20,48 @@ import pytest
 
 from gateway.errors import Cause
 from gateway.minimise.envelope import TEXTS
-from tests.conformance import go
-from tests.conformance.ports import reserved
-from tests.e2e.fronting import ask, dialled, gateway, given, logged, method, policy, route, until
-from tests.e2e.upstream import (
-    KINDS,
-    Lost,
-    Peer,
+from tests.support import grpc_go_interop
+from tests.support.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame
+from tests.support.ports import reserved
+from tests.support.processes import TIMEOUT_SECONDS, CallStatus, GatewayProcess, status_of
+from tests.support.proxy_process import (
+    access_log,
+    call_through,
+    gateway,
+    method,
+    outbound_channel,
+    policy,
+    request_of,
+    route,
+    wait_until,
+)
+from tests.support.upstreams import (
+    CALL_KINDS,
     Reply,
-    at_once,
-    bare,
-    data,
+    UnansweredCalls,
+    UpstreamProcess,
+    data_frame,
     fields,
     goaway,
-    head,
     item,
     reset,
-    serving,
-    tail,
+    response_headers,
+    serve_http2,
+    serve_methods,
+    trailers,
+    trailers_only,
 )
-from tests.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame
-from tests.running import SECONDS, Ended, Process, ended
 
 SECRET: Final = b"ana.martin@private.example"
 _Code: Final = grpc.StatusCode
 
 
-def fixed(code: grpc.StatusCode, cause: Cause | None = None) -> Ended:
+def fixed(code: grpc.StatusCode, cause: Cause | None = None) -> CallStatus:
     """A status that says nothing but its code, and why there is no answer where gRPC itself found that out."""
     number: int = code.value[0]
-    return Ended(code, TEXTS[number]) if cause is None else Ended(code, TEXTS[number], cause, "privacy.kannelle")
+    return (
+        CallStatus(code, TEXTS[number]) if cause is None else CallStatus(code, TEXTS[number], cause, "privacy.kannelle")
+    )
 
 
 # Row 1: an upstream that dies.
@@ -59,8 +71,12 @@ def fixed(code: grpc.StatusCode, cause: Cause | None = None) -> Ended:
 def test_an_upstream_killed_mid_stream_ends_the_call_and_the_next_one_reaches_its_successor(
     tmp_path: Path, name: str
 ) -> None:
-    with reserved() as port, gateway(tmp_path, policy(route("up", port))) as process, dialled(process, "up") as channel:
-        with Peer(port) as peer:
+    with (
+        reserved() as port,
+        gateway(tmp_path, policy(route("up", port))) as process,
+        outbound_channel(process, "up") as channel,
+    ):
+        with UpstreamProcess(port) as peer:
             more = threading.Event()
             stream = method(channel, name)(_one_and_wait(item(op="a"), more) if name == "Both" else item(op="a"))
             assert next(stream) == item(op="a")
@@ -68,45 +84,48 @@ def test_an_upstream_killed_mid_stream_ends_the_call_and_the_next_one_reaches_it
             with pytest.raises(grpc.RpcError) as caught:
                 list(stream)
             more.set()
-        assert ended(caught.value) == fixed(_Code.UNAVAILABLE, Cause.UPSTREAM_RESET)
+        assert status_of(caught.value) == fixed(_Code.UNAVAILABLE, Cause.UPSTREAM_RESET)
         # Which of the two the channel knows by then is a matter of microseconds.
-        assert ask(channel, "One", item()) in [
+        assert call_through(channel, "One", item()) in [
             fixed(_Code.UNAVAILABLE, cause) for cause in (Cause.UPSTREAM_RESET, Cause.UPSTREAM_REFUSED)
         ]
-        with Peer(port):
-            until(lambda: ask(channel, "One", item(op="b")) == [item(op="b")])
+        with UpstreamProcess(port):
+            wait_until(lambda: call_through(channel, "One", item(op="b")) == [item(op="b")])
         assert process.alive
 
 
 def _one_and_wait(first: bytes, more: threading.Event) -> Iterator[bytes]:
     """A caller's stream that stays open."""
     yield first
-    more.wait(SECONDS)
+    more.wait(TIMEOUT_SECONDS)
 
 
 # Row 2: an upstream that never answers.
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", CALL_KINDS)
 def test_the_timeout_of_a_route_ends_a_call_that_is_never_answered(tmp_path: Path, name: str) -> None:
-    lost = Lost()
-    behaviour: Any = lost.answering if KINDS[name].endswith("stream") else lost
+    lost = UnansweredCalls()
+    behaviour: Any = lost.answering if CALL_KINDS[name].endswith("stream") else lost
     with (
-        serving(**{name: behaviour}) as port,
+        serve_methods(**{name: behaviour}) as port,
         gateway(tmp_path, policy(route("short", port, timeout="0.4s"), route("long", port, timeout="60s"))) as process,
-        dialled(process, "short") as short,
-        dialled(process, "long") as long,
+        outbound_channel(process, "short") as short,
+        outbound_channel(process, "long") as long,
     ):
         # The upstream knows the deadline too, and may say that it is over before the gateway sees it.
-        assert ask(short, name, item()) in [
+        assert call_through(short, name, item()) in [
             fixed(_Code.DEADLINE_EXCEEDED, cause) for cause in (Cause.UPSTREAM_TIMEOUT, None)
         ]
-        assert ask(long, name, item(), timeout=0.4).code is _Code.DEADLINE_EXCEEDED
+        assert call_through(long, name, item(), timeout=0.4).code is _Code.DEADLINE_EXCEEDED
         for _ in range(2):
-            assert lost.gone.acquire(timeout=SECONDS)
-        assert all(seconds <= 0.5 for seconds in lost.given)
-        first, second = until(
-            lambda: [entry["code"] for entry in logged(process)][1:] and [entry["code"] for entry in logged(process)]
+            assert lost.cancelled.acquire(timeout=TIMEOUT_SECONDS)
+        assert all(seconds <= 0.5 for seconds in lost.remaining_seconds)
+        first, second = wait_until(
+            lambda: (
+                [entry["code"] for entry in access_log(process)][1:]
+                and [entry["code"] for entry in access_log(process)]
+            )
         )
         # Which of the two ends comes first at the gateway, the caller's or its own, is a matter of microseconds.
         assert first == _Code.DEADLINE_EXCEEDED.value[0]
@@ -115,11 +134,11 @@ def test_the_timeout_of_a_route_ends_a_call_that_is_never_answered(tmp_path: Pat
 
 def test_an_upstream_that_takes_connections_and_says_nothing_ends_a_call_in_time(tmp_path: Path) -> None:
     with (
-        bare(lambda connection, stream: None, hello=b"") as port,
+        serve_http2(lambda connection, stream: None, hello=b"") as port,
         gateway(tmp_path, policy(route("up", port, timeout="0.4s", wait_for_ready=True))) as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
-        assert ask(channel, "One", item()) == fixed(_Code.DEADLINE_EXCEEDED, Cause.UPSTREAM_TIMEOUT)
+        assert call_through(channel, "One", item()) == fixed(_Code.DEADLINE_EXCEEDED, Cause.UPSTREAM_TIMEOUT)
 
 
 # Rows 3 and 4: an upstream that resets, or talks rubbish.
@@ -140,29 +159,29 @@ def _reset(connection: socket.socket, stream: int) -> None:
 
 
 def _hang_up(connection: socket.socket, stream: int) -> None:
-    connection.sendall(head(stream)[:-3])
+    connection.sendall(response_headers(stream)[:-3])
     connection.shutdown(socket.SHUT_RDWR)
 
 
 def status(code: bytes, *more: tuple[bytes, bytes]) -> Callable[[int], bytes]:
-    return lambda stream: tail(stream, (b"grpc-status", code), *more)
+    return lambda stream: trailers(stream, (b"grpc-status", code), *more)
 
 
 def message(raw: bytes, **more: Any) -> Callable[[int], bytes]:
-    return lambda stream: data(stream, raw, **more)
+    return lambda stream: data_frame(stream, raw, **more)
 
 
 WRONG_TYPE: Final = b"\x0a\x7f" + SECRET
 """A field whose length goes beyond the message."""
 
 FAULTS: Final[Mapping[str, tuple[grpc.StatusCode, Reply]]] = {
-    "internal": (_Code.INTERNAL, says(head, lambda stream: reset(stream, 2))),
+    "internal": (_Code.INTERNAL, says(response_headers, lambda stream: reset(stream, 2))),
     "internal-at-once": (_Code.INTERNAL, says(lambda stream: reset(stream, 2))),
-    "no-error": (_Code.INTERNAL, says(head, lambda stream: reset(stream, 0))),
-    "refused": (_Code.UNAVAILABLE, says(head, lambda stream: reset(stream, 7))),
-    "cancel": (_Code.CANCELLED, says(head, lambda stream: reset(stream, 8))),
-    "calm": (_Code.RESOURCE_EXHAUSTED, says(head, lambda stream: reset(stream, 11))),
-    "unknown-error": (_Code.INTERNAL, says(head, lambda stream: reset(stream, 0xFFFF))),
+    "no-error": (_Code.INTERNAL, says(response_headers, lambda stream: reset(stream, 0))),
+    "refused": (_Code.UNAVAILABLE, says(response_headers, lambda stream: reset(stream, 7))),
+    "cancel": (_Code.CANCELLED, says(response_headers, lambda stream: reset(stream, 8))),
+    "calm": (_Code.RESOURCE_EXHAUSTED, says(response_headers, lambda stream: reset(stream, 11))),
+    "unknown-error": (_Code.INTERNAL, says(response_headers, lambda stream: reset(stream, 0xFFFF))),
     "tcp-reset": (_Code.UNAVAILABLE, _reset),
     "hang-up": (_Code.UNAVAILABLE, _hang_up),
     "goaway": (_Code.UNAVAILABLE, says(goaway(2, SECRET))),
@@ -189,25 +208,42 @@ FAULTS: Final[Mapping[str, tuple[grpc.StatusCode, Reply]]] = {
             )
         ),
     ),
-    "malformed": (_Code.INTERNAL, says(head, message(WRONG_TYPE), status(b"0"))),
-    "not-utf-8": (_Code.INTERNAL, says(head, message(b"\x22\x02\xff\xfe"), status(b"0"))),
-    "status-99": (_Code.UNKNOWN, says(head, message(item()), status(b"99", (b"grpc-message", SECRET)))),
-    "status-word": (_Code.INTERNAL, says(head, message(item()), status(b"ok", (b"grpc-message", SECRET)))),
-    "no-status": (_Code.UNKNOWN, says(head, message(item()), lambda stream: tail(stream, (b"x-name", SECRET)))),
-    "no-trailers": (_Code.UNKNOWN, says(head, message(item(), last=True))),
+    "malformed": (_Code.INTERNAL, says(response_headers, message(WRONG_TYPE), status(b"0"))),
+    "not-utf-8": (_Code.INTERNAL, says(response_headers, message(b"\x22\x02\xff\xfe"), status(b"0"))),
+    "status-99": (_Code.UNKNOWN, says(response_headers, message(item()), status(b"99", (b"grpc-message", SECRET)))),
+    "status-word": (_Code.INTERNAL, says(response_headers, message(item()), status(b"ok", (b"grpc-message", SECRET)))),
+    "no-status": (
+        _Code.UNKNOWN,
+        says(response_headers, message(item()), lambda stream: trailers(stream, (b"x-name", SECRET))),
+    ),
+    "no-trailers": (_Code.UNKNOWN, says(response_headers, message(item(), last=True))),
     "named": (
         _Code.NOT_FOUND,
-        says(head, status(b"5", (b"grpc-message", SECRET), (b"x-name", SECRET), (b"grpc-status-details-bin", b"CgAa"))),
+        says(
+            response_headers,
+            status(b"5", (b"grpc-message", SECRET), (b"x-name", SECRET), (b"grpc-status-details-bin", b"CgAa")),
+        ),
     ),
-    "prefix-too-long": (_Code.UNKNOWN, says(head, message(SECRET, length=200, last=True))),
-    "prefix-of-4-gb": (_Code.RESOURCE_EXHAUSTED, says(head, message(SECRET, length=0xFFFFFFFF), status(b"0"))),
+    "prefix-too-long": (_Code.UNKNOWN, says(response_headers, message(SECRET, length=200, last=True))),
+    "prefix-of-4-gb": (
+        _Code.RESOURCE_EXHAUSTED,
+        says(response_headers, message(SECRET, length=0xFFFFFFFF), status(b"0")),
+    ),
     "compressed-badly": (
         _Code.INTERNAL,
-        says(lambda stream: head(stream, ((b"grpc-encoding", b"gzip"),)), message(SECRET, flag=1), status(b"0")),
+        says(
+            lambda stream: response_headers(stream, ((b"grpc-encoding", b"gzip"),)),
+            message(SECRET, flag=1),
+            status(b"0"),
+        ),
     ),
     "compressed-oddly": (
         _Code.INTERNAL,
-        says(lambda stream: head(stream, ((b"grpc-encoding", SECRET),)), message(SECRET, flag=1), status(b"0")),
+        says(
+            lambda stream: response_headers(stream, ((b"grpc-encoding", SECRET),)),
+            message(SECRET, flag=1),
+            status(b"0"),
+        ),
     ),
 }
 GREETINGS: Final[Mapping[str, bytes]] = {
@@ -217,28 +253,30 @@ GREETINGS: Final[Mapping[str, bytes]] = {
 
 
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway with an upstream for each fault, and a sound one."""
     with ExitStack() as stack:
-        ports = {name: stack.enter_context(bare(reply)) for name, (_, reply) in FAULTS.items()}
+        ports = {name: stack.enter_context(serve_http2(reply)) for name, (_, reply) in FAULTS.items()}
         ports |= {
-            name: stack.enter_context(bare(lambda connection, stream: None, hello=hello))
+            name: stack.enter_context(serve_http2(lambda connection, stream: None, hello=hello))
             for name, hello in GREETINGS.items()
         }
-        ports["sound"] = stack.enter_context(serving(One=lambda request, context: request))
+        ports["sound"] = stack.enter_context(serve_methods(One=lambda request, context: request))
         written = policy(*(route(name, port) for name, port in ports.items()))
         yield stack.enter_context(gateway(tmp_path_factory.mktemp("faulty"), written))
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", CALL_KINDS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_rubbish_from_an_upstream_becomes_a_status_with_a_fixed_text(faulty: Process, fault: str, name: str) -> None:
-    code, before = FAULTS[fault][0], len(faulty.said)
-    with dialled(faulty, fault) as channel, dialled(faulty, "sound") as sound:
-        outcome = ask(channel, name, item(op="a"))
+def test_rubbish_from_an_upstream_becomes_a_status_with_a_fixed_text(
+    faulty: GatewayProcess, fault: str, name: str
+) -> None:
+    code, before = FAULTS[fault][0], len(faulty.output)
+    with outbound_channel(faulty, fault) as channel, outbound_channel(faulty, "sound") as sound:
+        outcome = call_through(channel, name, item(op="a"))
         assert (outcome.code, outcome.text) == (code, fixed(code).text)
-        assert ask(sound, "One", item(op="b")) == [item(op="b")]
-    assert SECRET not in faulty.said[before:]
+        assert call_through(sound, "One", item(op="b")) == [item(op="b")]
+    assert SECRET not in faulty.output[before:]
 
 
 BROKEN: Final[Mapping[str, bytes]] = {
@@ -253,29 +291,31 @@ BROKEN: Final[Mapping[str, bytes]] = {
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_answer_is_no_empty_one(tmp_path: Path, broken: str) -> None:
     with (
-        bare(says(head, lambda stream: frame(DATA, 0, stream, BROKEN[broken]), status(b"0"))) as port,
+        serve_http2(
+            says(response_headers, lambda stream: frame(DATA, 0, stream, BROKEN[broken]), status(b"0"))
+        ) as port,
         gateway(tmp_path, policy(route("up", port))) as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
-        assert {ask(channel, "One", item(op="a")).code for _ in range(20)} == {_Code.INTERNAL}
+        assert {call_through(channel, "One", item(op="a")).code for _ in range(20)} == {_Code.INTERNAL}
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", CALL_KINDS)
 def test_an_empty_answer_passes(tmp_path: Path, name: str) -> None:
     with (
-        bare(says(head, message(b""), status(b"0"))) as port,
+        serve_http2(says(response_headers, message(b""), status(b"0"))) as port,
         gateway(tmp_path, policy(route("up", port))) as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
-        assert ask(channel, name, item(op="a")) == [b""]
+        assert call_through(channel, name, item(op="a")) == [b""]
 
 
 @pytest.mark.parametrize("greeting", GREETINGS)
-def test_an_upstream_that_does_not_speak_http_2_is_unavailable(faulty: Process, greeting: str) -> None:
-    before = len(faulty.said)
-    with dialled(faulty, greeting) as channel:
-        assert ask(channel, "One", item(op="a")) == fixed(_Code.UNAVAILABLE, Cause.UPSTREAM_NOT_GRPC)
-    assert SECRET not in faulty.said[before:]
+def test_an_upstream_that_does_not_speak_http_2_is_unavailable(faulty: GatewayProcess, greeting: str) -> None:
+    before = len(faulty.output)
+    with outbound_channel(faulty, greeting) as channel:
+        assert call_through(channel, "One", item(op="a")) == fixed(_Code.UNAVAILABLE, Cause.UPSTREAM_NOT_GRPC)
+    assert SECRET not in faulty.output[before:]
 
 
 # Row 5: a caller that goes.
@@ -294,44 +334,44 @@ threading.Event().wait()
 """
 
 
-def _killed(process: Process, name: str, lost: Lost) -> None:
-    arguments = (process.listening("outbound"), f"/t.Echo/{name}", KINDS[name], item(op="a").hex())
+def _killed(process: GatewayProcess, name: str, lost: UnansweredCalls) -> None:
+    arguments = (process.listener_address("outbound"), f"/t.Echo/{name}", CALL_KINDS[name], item(op="a").hex())
     with subprocess.Popen((sys.executable, "-c", CALLER, *arguments), stdin=subprocess.DEVNULL) as caller:
         try:
-            assert lost.came.acquire(timeout=SECONDS)
+            assert lost.arrived.acquire(timeout=TIMEOUT_SECONDS)
         finally:
             caller.kill()
 
 
-def _cancelled(process: Process, name: str, lost: Lost) -> None:
+def _cancelled(process: GatewayProcess, name: str, lost: UnansweredCalls) -> None:
     more = threading.Event()
-    requests = _one_and_wait(item(op="a"), more) if KINDS[name].startswith("stream") else item(op="a")
-    with dialled(process, "up") as channel:
+    requests = _one_and_wait(item(op="a"), more) if CALL_KINDS[name].startswith("stream") else item(op="a")
+    with outbound_channel(process, "up") as channel:
         call = method(channel, name)
-        call = call.future(requests) if KINDS[name].endswith("unary") else call(requests)
-        assert lost.came.acquire(timeout=SECONDS)
+        call = call.future(requests) if CALL_KINDS[name].endswith("unary") else call(requests)
+        assert lost.arrived.acquire(timeout=TIMEOUT_SECONDS)
         call.cancel()
     more.set()
 
 
 @pytest.mark.parametrize("leave", [_killed, _cancelled])
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", CALL_KINDS)
 def test_the_upstream_learns_that_the_caller_has_gone(
-    tmp_path: Path, name: str, leave: Callable[[Process, str, Lost], None]
+    tmp_path: Path, name: str, leave: Callable[[GatewayProcess, str, UnansweredCalls], None]
 ) -> None:
-    lost = Lost()
-    behaviour: Any = lost.answering if KINDS[name].endswith("stream") else lost
+    lost = UnansweredCalls()
+    behaviour: Any = lost.answering if CALL_KINDS[name].endswith("stream") else lost
     room = {"LISTENERS__OUTBOUND__MAX_CALLS": "1"}
     with (
-        serving(**{name: behaviour}) as port,
-        serving(One=lambda request, context: request) as other,
+        serve_methods(**{name: behaviour}) as port,
+        serve_methods(One=lambda request, context: request) as other,
         gateway(tmp_path, policy(route("up", port), route("other", other)), **room) as process,
-        dialled(process, "other") as channel,
+        outbound_channel(process, "other") as channel,
     ):
         leave(process, name, lost)
-        assert lost.gone.acquire(timeout=SECONDS)
-        until(lambda: ask(channel, "One", item(op="b")) == [item(op="b")])
-        until(lambda: _Code.CANCELLED.value[0] in [entry.get("code") for entry in logged(process)])
+        assert lost.cancelled.acquire(timeout=TIMEOUT_SECONDS)
+        wait_until(lambda: call_through(channel, "One", item(op="b")) == [item(op="b")])
+        wait_until(lambda: _Code.CANCELLED.value[0] in [entry.get("code") for entry in access_log(process)])
 
 
 # Row 12: a status that comes while the caller still sends (grpc issue 36066).
@@ -343,22 +383,22 @@ def _large() -> Iterator[bytes]:
 
 
 def _early(tmp_path: Path, port: int, name: str, count: int) -> set[Any]:
-    with gateway(tmp_path, policy(route("up", port))) as process, dialled(process, "up") as channel:
-        ends = {ask(channel, name, *_large()) for _ in range(count)}
+    with gateway(tmp_path, policy(route("up", port))) as process, outbound_channel(process, "up") as channel:
+        ends = {call_through(channel, name, *_large()) for _ in range(count)}
         assert process.alive
     return ends
 
 
 @pytest.mark.parametrize("name", ["Up", "Both"])
 def test_a_status_that_comes_early_stays_what_it_is(tmp_path: Path, name: str) -> None:
-    with bare(says(lambda stream: at_once(stream, 7, SECRET))) as port:
+    with serve_http2(says(lambda stream: trailers_only(stream, 7, SECRET))) as port:
         assert _early(tmp_path, port, name, 200) == {fixed(_Code.PERMISSION_DENIED)}
 
 
-@pytest.mark.skipif(go.MISSING, reason="Go is not installed")
+@pytest.mark.skipif(grpc_go_interop.MISSING, reason="Go is not installed")
 @pytest.mark.parametrize("name", ["Up", "Both"])
 def test_a_status_that_comes_early_from_grpc_go_stays_what_it_is(tmp_path: Path, name: str) -> None:
-    with go.serving(go.binaries()) as port:
+    with grpc_go_interop.serving(grpc_go_interop.binaries()) as port:
         assert _early(tmp_path, port, name, 200) == {fixed(_Code.UNIMPLEMENTED)}
 
 
@@ -402,26 +442,26 @@ def test_a_call_is_tried_again_as_the_route_says(
         return failing(item(op="a"), context)
 
     with (
-        serving(One=failing, Up=last) as port,
+        serve_methods(One=failing, Up=last) as port,
         gateway(tmp_path, policy(route("up", port, **more))) as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
-        assert ask(channel, name, item(op="a")) == outcome
+        assert call_through(channel, name, item(op="a")) == outcome
         assert failing.calls == calls
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", CALL_KINDS)
 def test_a_call_waits_for_an_upstream_that_is_still_to_come_where_its_route_says_so(tmp_path: Path, name: str) -> None:
-    ends = "unary" if KINDS[name].endswith("unary") else "stream"
+    ends = "unary" if CALL_KINDS[name].endswith("unary") else "stream"
     with (
         reserved() as port,
         gateway(tmp_path, policy(route("patient", port, wait_for_ready=True), route("hasty", port))) as process,
-        dialled(process, "patient") as patient,
-        dialled(process, "hasty") as hasty,
+        outbound_channel(process, "patient") as patient,
+        outbound_channel(process, "hasty") as hasty,
     ):
         waiting = method(patient, name)
-        call = (waiting.future if ends == "unary" else waiting)(given(name, item(op="a")), timeout=SECONDS)
-        assert ask(hasty, name, item(op="a")) == fixed(_Code.UNAVAILABLE, Cause.UPSTREAM_REFUSED)
-        with Peer(port):
+        call = (waiting.future if ends == "unary" else waiting)(request_of(name, item(op="a")), timeout=TIMEOUT_SECONDS)
+        assert call_through(hasty, name, item(op="a")) == fixed(_Code.UNAVAILABLE, Cause.UPSTREAM_REFUSED)
+        with UpstreamProcess(port):
             assert (call.result() if ends == "unary" else next(call)) == item(op="a")
             call.cancel()

@@ -17,28 +17,28 @@ from google.rpc.error_details_pb2 import BadRequest, DebugInfo, ErrorInfo, Retry
 from google.rpc.status_pb2 import Status
 
 from gateway.tls import Material
-from tests.calls import field
-from tests.http2 import GOAWAY, HEADERS, RST_STREAM, Fields, call
-from tests.proxied import (
-    ONE,
-    STRANGERS,
-    VIDEO,
+from tests.support.http2 import GOAWAY, HEADERS, RST_STREAM, Fields, call
+from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
+from tests.support.proxy import (
+    ONE_METHOD,
+    OTHER_CA,
+    VIDEO_CALLER,
+    CallResult,
     Pairs,
-    Seen,
-    Told,
-    Upstream,
-    answering,
-    dialling,
+    ReceivedCall,
+    RecordingUpstream,
+    answer_with,
+    certificate_for,
     dns,
-    environ,
-    failing,
-    listening,
-    material,
+    fail_with,
+    invoke,
     note,
-    tell,
+    proxy_channel,
+    proxy_environ,
+    record_messages,
     uri,
 )
-from tests.running import SECONDS, Process
+from tests.support.requests import field
 
 MB: Final = 1024 * 1024
 DETAILS: Final = "grpc-status-details-bin"
@@ -47,41 +47,43 @@ MAIL: Final = "ana@kannelle.example"
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as one:
+def upstream() -> Iterator[RecordingUpstream]:
+    with RecordingUpstream() as one:
         yield one
 
 
 @pytest.fixture(scope="module")
-def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def gateway(upstream: RecordingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("hostile")
-    with Process(folder, environ=environ(folder, upstream.port)) as process:
-        assert process.listening("http")
+    with GatewayProcess(folder, environ=proxy_environ(folder, upstream.port)) as process:
+        assert process.listener_address("http")
         yield process
         assert process.stop() == 0
 
 
 @pytest.fixture(scope="module")
-def outbound(gateway: Process) -> Iterator[grpc.Channel]:
-    with dialling(gateway.listening("outbound"), "enforce.example") as channel:
+def outbound(gateway: GatewayProcess) -> Iterator[grpc.Channel]:
+    with proxy_channel(gateway.listener_address("outbound"), "enforce.example") as channel:
         yield channel
 
 
 @pytest.fixture(autouse=True)
-def unharmed(gateway: Process, outbound: grpc.Channel, upstream: Upstream) -> Iterator[None]:
+def unharmed(gateway: GatewayProcess, outbound: grpc.Channel, upstream: RecordingUpstream) -> Iterator[None]:
     """After each test the same process carries calls, on an old connection and on a new one."""
     yield
-    with upstream.saying(answering(GOOD)) as seen:
-        assert tell(outbound, ONE, GOOD).answers == [GOOD]
-        with dialling(gateway.listening("inbound"), "own.example", material(uri(VIDEO))) as another:
-            assert tell(another, ONE, GOOD).answers == [GOOD]
+    with upstream.scripted(answer_with(GOOD)) as seen:
+        assert invoke(outbound, ONE_METHOD, GOOD).answers == [GOOD]
+        with proxy_channel(
+            gateway.listener_address("inbound"), "own.example", certificate_for(uri(VIDEO_CALLER))
+        ) as another:
+            assert invoke(another, ONE_METHOD, GOOD).answers == [GOOD]
     # A call of a test that doesn't wait may still come, but nothing in it.
     assert [one.messages for one in seen if any(one.messages)] == [[GOOD], [GOOD]]
     assert gateway.alive
 
 
-def port(gateway: Process) -> int:
-    return int(gateway.listening("outbound").rpartition(":")[2])
+def port(gateway: GatewayProcess) -> int:
+    return int(gateway.listener_address("outbound").rpartition(":")[2])
 
 
 def frame(message: bytes, flag: int = 0, length: int | None = None) -> bytes:
@@ -90,7 +92,9 @@ def frame(message: bytes, flag: int = 0, length: int | None = None) -> bytes:
 
 
 def head(
-    path: bytes = ONE.encode(), authority: Sequence[bytes] = (b"enforce.example",), kind: bytes = b"application/grpc"
+    path: bytes = ONE_METHOD.encode(),
+    authority: Sequence[bytes] = (b"enforce.example",),
+    kind: bytes = b"application/grpc",
 ) -> Fields:
     fields = [
         (b":method", b"POST"),
@@ -113,38 +117,40 @@ RESOURCE_EXHAUSTED: Final = 8
 UNIMPLEMENTED: Final = 12
 
 PATHS: Final = [
-    ONE.encode() + b"\xff",
-    b"/\xff" + ONE.encode(),
+    ONE_METHOD.encode() + b"\xff",
+    b"/\xff" + ONE_METHOD.encode(),
     b"/t.Talk/\xc3\x28",
     b"/t.Talk/\xed\xa0\x80",
     "/t.Talk/Ö".encode(),
-    ONE.encode()[1:],
-    b"/" + ONE.encode(),
+    ONE_METHOD.encode()[1:],
+    b"/" + ONE_METHOD.encode(),
     b"/t.Talk//One",
-    ONE.encode() + b"/",
+    ONE_METHOD.encode() + b"/",
     b"/t.Talk/%4fne",
     b"/%74.Talk/One",
-    ONE.encode() + b"?x=ana",
-    ONE.encode() + b"#x",
+    ONE_METHOD.encode() + b"?x=ana",
+    ONE_METHOD.encode() + b"#x",
     b"/t.talk/one",
     b"/T.TALK/ONE",
     b"/t.Talk/one",
     b"/t.Talk/../t.Talk/One",
     b"/.//t.Talk/One",
-    b" " + ONE.encode(),
-    ONE.encode() + b" ",
-    ONE.encode() + b"\0",
-    b"http://enforce.example" + ONE.encode(),
+    b" " + ONE_METHOD.encode(),
+    ONE_METHOD.encode() + b" ",
+    ONE_METHOD.encode() + b"\0",
+    b"http://enforce.example" + ONE_METHOD.encode(),
     b"/",
     b"",
     b"*",
-    ONE.encode() + b"x" * 10_000,
+    ONE_METHOD.encode() + b"x" * 10_000,
 ]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: repr(path[:30])[2:-1])
-def test_a_path_that_is_not_exactly_a_methods_goes_nowhere(path: bytes, gateway: Process, upstream: Upstream) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+def test_a_path_that_is_not_exactly_a_methods_goes_nowhere(
+    path: bytes, gateway: GatewayProcess, upstream: RecordingUpstream
+) -> None:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         kind, said = call(port(gateway), head(path), frame(GOOD))
     assert seen == []
     # What isn't UTF-8, grpcio itself refuses.
@@ -152,10 +158,10 @@ def test_a_path_that_is_not_exactly_a_methods_goes_nowhere(path: bytes, gateway:
     assert b"good" not in said
 
 
-def test_the_exact_path_is_carried(gateway: Process, upstream: Upstream) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+def test_the_exact_path_is_carried(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         kind, said = call(port(gateway), head(), frame(GOOD))
-    assert [(one.path, one.messages) for one in seen] == [(ONE, [GOOD])]
+    assert [(one.path, one.messages) for one in seen] == [(ONE_METHOD, [GOOD])]
     assert (kind, status(said)) == (HEADERS, 0)
     assert GOOD in said
 
@@ -188,16 +194,16 @@ AUTHORITIES: Final[list[tuple[str, Sequence[bytes], bool]]] = [
 
 @pytest.mark.parametrize(("name", "authority", "carried"), AUTHORITIES, ids=[row[0] for row in AUTHORITIES])
 def test_only_a_routes_own_authority_is_carried(
-    name: str, authority: Sequence[bytes], carried: bool, gateway: Process, upstream: Upstream
+    name: str, authority: Sequence[bytes], carried: bool, gateway: GatewayProcess, upstream: RecordingUpstream
 ) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         kind, said = call(port(gateway), head(authority=authority), frame(GOOD))
     assert [one.messages for one in seen] == [[GOOD]] * carried
     assert kind in {RST_STREAM, GOAWAY} or status(said) == (0 if carried else UNIMPLEMENTED)
 
 
-def test_a_host_field_is_no_authority_beside_one(gateway: Process, upstream: Upstream) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+def test_a_host_field_is_no_authority_beside_one(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         call(port(gateway), [*head(authority=[b"other.example"]), (b"host", b"enforce.example")], frame(GOOD))
     assert seen == []
 
@@ -223,11 +229,11 @@ VALUES: Final = [
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value[:30])[2:-1])
 @pytest.mark.parametrize("key", [b"x-op", b"x-other"])
 def test_a_value_of_metadata_that_may_not_leave_does_not(
-    key: bytes, value: bytes, gateway: Process, upstream: Upstream
+    key: bytes, value: bytes, gateway: GatewayProcess, upstream: RecordingUpstream
 ) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         call(port(gateway), [*head(), (key, value)], frame(GOOD))
-    assert [pair for one in seen for pair in one.own] == []
+    assert [pair for one in seen for pair in one.own_metadata] == []
 
 
 KEYS: Final[list[tuple[bytes, bytes]]] = [
@@ -256,18 +262,18 @@ KEYS: Final[list[tuple[bytes, bytes]]] = [
 
 @pytest.mark.parametrize(("key", "value"), KEYS, ids=[repr(row[0])[2:-1] for row in KEYS])
 def test_a_key_that_is_not_listed_does_not_leave(
-    key: bytes, value: bytes, gateway: Process, upstream: Upstream
+    key: bytes, value: bytes, gateway: GatewayProcess, upstream: RecordingUpstream
 ) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         call(port(gateway), [*head(), (key, value)], frame(GOOD))
-    assert [pair for one in seen for pair in one.own] == []
+    assert [pair for one in seen for pair in one.own_metadata] == []
 
 
 @pytest.mark.parametrize("value", [b"\xff\xfe", "é".encode()], ids=["bytes", "UTF-8"])
 def test_metadata_that_grpc_can_not_send_harms_no_shadowed_call(
-    value: bytes, gateway: Process, upstream: Upstream
+    value: bytes, gateway: GatewayProcess, upstream: RecordingUpstream
 ) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         kind, said = call(port(gateway), [*head(authority=[b"shadow.example"]), (b"x-name", value)], frame(GOOD))
     assert kind in {RST_STREAM, GOAWAY} or status(said) == 0
     assert [one.messages for one in seen] in ([], [[GOOD]])
@@ -283,27 +289,27 @@ PERSONAL: Final[Pairs] = (
 )
 
 
-def test_personal_metadata_of_an_answer_is_stripped(outbound: grpc.Channel, upstream: Upstream) -> None:
-    with upstream.saying(answering(GOOD, initial=PERSONAL, trailing=PERSONAL)):
-        told = tell(outbound, ONE, GOOD)
+def test_personal_metadata_of_an_answer_is_stripped(outbound: grpc.Channel, upstream: RecordingUpstream) -> None:
+    with upstream.scripted(answer_with(GOOD, initial=PERSONAL, trailing=PERSONAL)):
+        told = invoke(outbound, ONE_METHOD, GOOD)
     assert (told.answers, told.initial, told.trailing) == ([GOOD], [("x-key", "k")], [("x-key", "k")])
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
 def test_personal_metadata_and_text_of_a_failure_are_stripped(
-    code: grpc.StatusCode, outbound: grpc.Channel, upstream: Upstream
+    code: grpc.StatusCode, outbound: grpc.Channel, upstream: RecordingUpstream
 ) -> None:
-    with upstream.saying(failing(code, f"no {MAIL}\r\n Ana é", initial=PERSONAL, trailing=PERSONAL)):
-        told = tell(outbound, ONE, GOOD)
+    with upstream.scripted(fail_with(code, f"no {MAIL}\r\n Ana é", initial=PERSONAL, trailing=PERSONAL)):
+        told = invoke(outbound, ONE_METHOD, GOOD)
     assert (told.code, told.initial, told.trailing) == (code, [("x-key", "k")], [("x-key", "k")])
     assert told.text.islower()
     assert "ana" not in told.text
 
 
-def test_a_callers_text_is_masked_where_it_may_have_text(gateway: Process, upstream: Upstream) -> None:
-    script = failing(grpc.StatusCode.NOT_FOUND, f"no {MAIL}")
-    with dialling(gateway.listening("outbound"), "text.example") as channel, upstream.saying(script):
-        assert tell(channel, ONE, GOOD).text == "no [EMAIL]"
+def test_a_callers_text_is_masked_where_it_may_have_text(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    script = fail_with(grpc.StatusCode.NOT_FOUND, f"no {MAIL}")
+    with proxy_channel(gateway.listener_address("outbound"), "text.example") as channel, upstream.scripted(script):
+        assert invoke(channel, ONE_METHOD, GOOD).text == "no [EMAIL]"
 
 
 # Details of a status.
@@ -347,11 +353,11 @@ DETAIL: Final[list[tuple[str, list[AnyMessage], list[AnyMessage]]]] = [
 
 @pytest.mark.parametrize(("name", "given", "expected"), DETAIL, ids=[row[0] for row in DETAIL])
 def test_details_are_minimised_for_the_caller(
-    name: str, given: list[AnyMessage], expected: list[AnyMessage], outbound: grpc.Channel, upstream: Upstream
+    name: str, given: list[AnyMessage], expected: list[AnyMessage], outbound: grpc.Channel, upstream: RecordingUpstream
 ) -> None:
     raw = Status(code=5, message=f"no {MAIL}", details=given).SerializeToString()
-    with upstream.saying(failing(grpc.StatusCode.NOT_FOUND, f"no {MAIL}", trailing=[(DETAILS, raw)])):
-        told = tell(outbound, ONE, GOOD)
+    with upstream.scripted(fail_with(grpc.StatusCode.NOT_FOUND, f"no {MAIL}", trailing=[(DETAILS, raw)])):
+        told = invoke(outbound, ONE_METHOD, GOOD)
     assert (told.code, told.text) == (grpc.StatusCode.NOT_FOUND, "not found")
     found = [Status.FromString(value) for key, value in told.trailing if key == DETAILS and isinstance(value, bytes)]
     left = [detail for one in found for detail in one.details]
@@ -365,9 +371,9 @@ def test_details_are_minimised_for_the_caller(
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xff", MAIL.encode(), b"\x1a\xff\xff\xff\x0fana", b"\x0a" * 50], ids=range(5))
-def test_malformed_details_are_removed(raw: bytes, outbound: grpc.Channel, upstream: Upstream) -> None:
-    with upstream.saying(failing(grpc.StatusCode.NOT_FOUND, "", trailing=[(DETAILS, raw)])):
-        told = tell(outbound, ONE, GOOD)
+def test_malformed_details_are_removed(raw: bytes, outbound: grpc.Channel, upstream: RecordingUpstream) -> None:
+    with upstream.scripted(fail_with(grpc.StatusCode.NOT_FOUND, "", trailing=[(DETAILS, raw)])):
+        told = invoke(outbound, ONE_METHOD, GOOD)
     assert (told.code, told.text, told.trailing) == (grpc.StatusCode.NOT_FOUND, "", [])
 
 
@@ -389,22 +395,22 @@ def test_malformed_details_are_removed(raw: bytes, outbound: grpc.Channel, upstr
         b"",
     ],
 )
-def test_nothing_of_another_format_passes(kind: bytes, gateway: Process, upstream: Upstream) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+def test_nothing_of_another_format_passes(kind: bytes, gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         _, said = call(port(gateway), head(kind=kind), b'{"name": "Ana"}', wait=False)
     assert [message for one in seen for message in one.messages if message] == []
     assert b"Ana" not in said
 
 
-def test_json_in_a_frame_goes_nowhere(gateway: Process, upstream: Upstream) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+def test_json_in_a_frame_goes_nowhere(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         ended, said = call(port(gateway), head(kind=b"application/grpc+json"), frame(b'{"name": "Ana", "op": "op1"}'))
     assert [message for one in seen for message in one.messages] == []
     assert ended in {RST_STREAM, GOAWAY} or status(said) > 0
 
 
-def test_a_content_type_does_not_change_what_a_message_is(gateway: Process, upstream: Upstream) -> None:
-    with upstream.saying(answering(FULL)) as seen:
+def test_a_content_type_does_not_change_what_a_message_is(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    with upstream.scripted(answer_with(FULL)) as seen:
         _, said = call(port(gateway), head(kind=b"application/grpc+json"), frame(FULL))
     assert [message for one in seen for message in one.messages] in ([], [note(user_id="usr_a", op="op1")])
     assert b"Ana" not in said
@@ -421,32 +427,36 @@ LIES: Final = {
 
 
 @pytest.mark.parametrize("name", LIES)
-@pytest.mark.parametrize("path", [ONE, "/t.Talk/Both"])
-def test_nothing_of_a_frame_that_lies_passes(path: str, name: str, gateway: Process, upstream: Upstream) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+@pytest.mark.parametrize("path", [ONE_METHOD, "/t.Talk/Both"])
+def test_nothing_of_a_frame_that_lies_passes(
+    path: str, name: str, gateway: GatewayProcess, upstream: RecordingUpstream
+) -> None:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         kind, said = call(port(gateway), head(path.encode()), LIES[name])
     assert [message for one in seen for message in one.messages if message] == []
     # Another first byte reads as an empty message where gRPC has the end of the stream too before it is asked for one:
     # decision record 8.
-    assert path != ONE or name == "another flag" or (kind, seen) == (HEADERS, [])
-    assert path != ONE or status(said) in (
+    assert path != ONE_METHOD or name == "another flag" or (kind, seen) == (HEADERS, [])
+    assert path != ONE_METHOD or status(said) in (
         {0, INVALID_ARGUMENT} if name == "another flag" else {INVALID_ARGUMENT, RESOURCE_EXHAUSTED}
     )
 
 
-def test_an_empty_message_passes(outbound: grpc.Channel, upstream: Upstream) -> None:
-    for path in (ONE, "/t.Talk/Both"):
-        with upstream.saying(answering(b"")) as seen:
-            assert tell(outbound, path, b"").answers == [b""]
+def test_an_empty_message_passes(outbound: grpc.Channel, upstream: RecordingUpstream) -> None:
+    for path in (ONE_METHOD, "/t.Talk/Both"):
+        with upstream.scripted(answer_with(b"")) as seen:
+            assert invoke(outbound, path, b"").answers == [b""]
         assert [one.messages for one in seen] == [[b""]]
 
 
 @pytest.mark.parametrize(
     "data", [frame(FULL, flag=1), frame(FULL) + frame(FULL)], ids=["compressed, in no encoding", "two for one"]
 )
-@pytest.mark.parametrize("path", [ONE, "/t.Talk/Both"])
-def test_a_message_in_an_odd_frame_is_minimised(path: str, data: bytes, gateway: Process, upstream: Upstream) -> None:
-    with upstream.saying(answering(FULL)) as seen:
+@pytest.mark.parametrize("path", [ONE_METHOD, "/t.Talk/Both"])
+def test_a_message_in_an_odd_frame_is_minimised(
+    path: str, data: bytes, gateway: GatewayProcess, upstream: RecordingUpstream
+) -> None:
+    with upstream.scripted(answer_with(FULL)) as seen:
         _, said = call(port(gateway), head(path.encode()), data)
     assert {message for one in seen for message in one.messages} <= {note(user_id="usr_a", op="op1")}
     assert b"Ana" not in said
@@ -457,29 +467,29 @@ BOMB: Final = 200 * MB
 
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
 def test_a_request_that_is_a_bomb_does_not_go_off(
-    compression: grpc.Compression, gateway: Process, outbound: grpc.Channel, upstream: Upstream
+    compression: grpc.Compression, gateway: GatewayProcess, outbound: grpc.Channel, upstream: RecordingUpstream
 ) -> None:
-    gateway.forget_peak()
+    gateway.reset_peak()
     before = gateway.rss
-    with upstream.saying(answering(GOOD)) as seen:
-        told = tell(outbound, ONE, bytes(BOMB), compression=compression)
+    with upstream.scripted(answer_with(GOOD)) as seen:
+        told = invoke(outbound, ONE_METHOD, bytes(BOMB), compression=compression)
     assert (told.code, [one.messages for one in seen if one.messages]) == (grpc.StatusCode.RESOURCE_EXHAUSTED, [])
     assert gateway.peak - before < 64 * MB
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
 def test_an_answer_that_is_a_bomb_does_not_go_off(
-    compression: grpc.Compression, gateway: Process, outbound: grpc.Channel, upstream: Upstream
+    compression: grpc.Compression, gateway: GatewayProcess, outbound: grpc.Channel, upstream: RecordingUpstream
 ) -> None:
-    def bomb(seen: Seen, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+    def bomb(seen: ReceivedCall, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         context.set_compression(compression)
-        list(listening(seen, requests))
+        list(record_messages(seen, requests))
         yield bytes(BOMB)
 
-    gateway.forget_peak()
+    gateway.reset_peak()
     before = gateway.rss
-    with upstream.saying(bomb):
-        told = tell(outbound, ONE, GOOD)
+    with upstream.scripted(bomb):
+        told = invoke(outbound, ONE_METHOD, GOOD)
     assert (told.code, told.answers) == (grpc.StatusCode.RESOURCE_EXHAUSTED, [])
     assert gateway.peak - before < 64 * MB
 
@@ -487,34 +497,46 @@ def test_an_answer_that_is_a_bomb_does_not_go_off(
 # Certificates.
 
 
-def to_inbound(gateway: Process, held: Material) -> Told:
-    with dialling(gateway.listening("inbound"), "own.example", held) as channel:
-        return tell(channel, ONE, GOOD)
+def to_inbound(gateway: GatewayProcess, held: Material) -> CallResult:
+    with proxy_channel(gateway.listener_address("inbound"), "own.example", held) as channel:
+        return invoke(channel, ONE_METHOD, GOOD)
 
 
 NOBODY: Final = [
-    ("two SPIFFE IDs", lambda: material(uri(VIDEO), uri(f"{VIDEO}/2")), grpc.StatusCode.PERMISSION_DENIED),
-    ("a SPIFFE ID twice", lambda: material(uri(VIDEO), uri(VIDEO)), grpc.StatusCode.PERMISSION_DENIED),
-    ("no names", material, grpc.StatusCode.PERMISSION_DENIED),
-    ("another name", lambda: material(dns("other.kannelle.example")), grpc.StatusCode.PERMISSION_DENIED),
-    ("expired", lambda: material(uri(VIDEO), lasting=timedelta(seconds=-60)), grpc.StatusCode.UNAVAILABLE),
-    ("another CA's", lambda: material(uri(VIDEO), ca=STRANGERS), grpc.StatusCode.UNAVAILABLE),
-    ("none", lambda: Material(b"", b"", material().ca), grpc.StatusCode.UNAVAILABLE),
+    (
+        "two SPIFFE IDs",
+        lambda: certificate_for(uri(VIDEO_CALLER), uri(f"{VIDEO_CALLER}/2")),
+        grpc.StatusCode.PERMISSION_DENIED,
+    ),
+    (
+        "a SPIFFE ID twice",
+        lambda: certificate_for(uri(VIDEO_CALLER), uri(VIDEO_CALLER)),
+        grpc.StatusCode.PERMISSION_DENIED,
+    ),
+    ("no names", certificate_for, grpc.StatusCode.PERMISSION_DENIED),
+    ("another name", lambda: certificate_for(dns("other.kannelle.example")), grpc.StatusCode.PERMISSION_DENIED),
+    (
+        "expired",
+        lambda: certificate_for(uri(VIDEO_CALLER), lifetime=timedelta(seconds=-60)),
+        grpc.StatusCode.UNAVAILABLE,
+    ),
+    ("another CA's", lambda: certificate_for(uri(VIDEO_CALLER), ca=OTHER_CA), grpc.StatusCode.UNAVAILABLE),
+    ("none", lambda: Material(b"", b"", certificate_for().ca), grpc.StatusCode.UNAVAILABLE),
 ]
 
 
 @pytest.mark.parametrize(("name", "make", "code"), NOBODY, ids=[row[0] for row in NOBODY])
 def test_who_does_not_prove_one_identity_is_refused(
-    name: str, make: Callable[[], Material], code: grpc.StatusCode, gateway: Process, upstream: Upstream
+    name: str, make: Callable[[], Material], code: grpc.StatusCode, gateway: GatewayProcess, upstream: RecordingUpstream
 ) -> None:
-    with upstream.saying(answering(GOOD)) as seen:
+    with upstream.scripted(answer_with(GOOD)) as seen:
         told = to_inbound(gateway, make())
     assert (told.code, seen) == (code, [])
 
 
-def test_inbound_does_not_speak_plaintext(gateway: Process, upstream: Upstream) -> None:
-    at = int(gateway.listening("inbound").rpartition(":")[2])
-    with upstream.saying(answering(GOOD)) as seen:
+def test_inbound_does_not_speak_plaintext(gateway: GatewayProcess, upstream: RecordingUpstream) -> None:
+    at = int(gateway.listener_address("inbound").rpartition(":")[2])
+    with upstream.scripted(answer_with(GOOD)) as seen:
         try:
             kind, said = call(at, head(authority=[b"own.example"]), frame(GOOD))
         except ConnectionError:
@@ -539,38 +561,42 @@ class Pen:
 
     def __next__(self) -> bytes:
         with self._changed:
-            assert self._changed.wait_for(lambda: self._next, SECONDS)
+            assert self._changed.wait_for(lambda: self._next, TIMEOUT_SECONDS)
             message = self._next.pop(0)
         if message is None:
             raise StopIteration
         return message
 
 
-def test_a_certificate_that_expires_ends_no_stream_and_begins_none(gateway: Process, upstream: Upstream) -> None:
+def test_a_certificate_that_expires_ends_no_stream_and_begins_none(
+    gateway: GatewayProcess, upstream: RecordingUpstream
+) -> None:
     pen = Pen()
-    with dialling(
-        gateway.listening("inbound"), "own.example", material(uri(VIDEO), lasting=timedelta(seconds=2))
+    with proxy_channel(
+        gateway.listener_address("inbound"),
+        "own.example",
+        certificate_for(uri(VIDEO_CALLER), lifetime=timedelta(seconds=2)),
     ) as channel:
         method: Any = channel.stream_stream("/t.Talk/Both")
-        stream = method(pen, timeout=SECONDS)
+        stream = method(pen, timeout=TIMEOUT_SECONDS)
         pen.write(GOOD)
         assert next(stream) == GOOD
-        told = tell(channel, ONE, GOOD)
+        told = invoke(channel, ONE_METHOD, GOOD)
         assert told.code is grpc.StatusCode.OK
         while told.code is grpc.StatusCode.OK:
             # Each a call on the same connection, until the certificate has expired.
-            told = tell(channel, ONE, GOOD)
+            told = invoke(channel, ONE_METHOD, GOOD)
         assert (told.code, told.text) == (grpc.StatusCode.PERMISSION_DENIED, "the caller is not allowed")
         pen.write(GOOD)
         assert next(stream) == GOOD
-        assert tell(channel, ONE, GOOD).code is grpc.StatusCode.PERMISSION_DENIED
+        assert invoke(channel, ONE_METHOD, GOOD).code is grpc.StatusCode.PERMISSION_DENIED
         pen.write(None)
         assert list(stream) == []
         assert stream.code() is grpc.StatusCode.OK
 
 
-def test_a_stream_ends_at_its_connections_age(upstream: Upstream, tmp_path: Path) -> None:
-    given = environ(
+def test_a_stream_ends_at_its_connections_age(upstream: RecordingUpstream, tmp_path: Path) -> None:
+    given = proxy_environ(
         tmp_path,
         upstream.port,
         listeners__inbound__max_connection_age="1s",
@@ -578,22 +604,24 @@ def test_a_stream_ends_at_its_connections_age(upstream: Upstream, tmp_path: Path
     )
     pen = Pen()
     with (
-        Process(tmp_path, environ=given) as process,
-        upstream.saying(lambda seen, requests, context: listening(seen, requests)) as seen,
+        GatewayProcess(tmp_path, environ=given) as process,
+        upstream.scripted(lambda seen, requests, context: record_messages(seen, requests)) as seen,
     ):
-        with dialling(process.listening("inbound"), "own.example", material(uri(VIDEO))) as channel:
+        with proxy_channel(
+            process.listener_address("inbound"), "own.example", certificate_for(uri(VIDEO_CALLER))
+        ) as channel:
             method: Any = channel.stream_stream("/t.Talk/Both")
-            stream = method(pen, timeout=SECONDS)
+            stream = method(pen, timeout=TIMEOUT_SECONDS)
             pen.write(GOOD)
             assert next(stream) == GOOD
-            assert Told(stream).code is grpc.StatusCode.UNAVAILABLE
-            assert seen[0].ended.wait(SECONDS)
-            assert tell(channel, ONE, GOOD).answers == [GOOD]
+            assert CallResult(stream).code is grpc.StatusCode.UNAVAILABLE
+            assert seen[0].ended.wait(TIMEOUT_SECONDS)
+            assert invoke(channel, ONE_METHOD, GOOD).answers == [GOOD]
         assert process.stop() == 0
 
 
-def test_a_connection_that_says_nothing_does_no_harm(gateway: Process) -> None:
+def test_a_connection_that_says_nothing_does_no_harm(gateway: GatewayProcess) -> None:
     for name in ("outbound", "inbound", "http"):
-        host, _, at = gateway.listening(name).rpartition(":")
-        with socket.create_connection((host, int(at)), timeout=SECONDS) as connection:
+        host, _, at = gateway.listener_address(name).rpartition(":")
+        with socket.create_connection((host, int(at)), timeout=TIMEOUT_SECONDS) as connection:
             connection.sendall(MAIL.encode())

@@ -16,28 +16,28 @@ import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.status_pb2 import Status
 
-from tests.calls import field
-from tests.e2e.planted import ACCENTED, DIGITS, VALUES, WORD, found, spoilt
-from tests.http2 import call
-from tests.proxied import (
-    KINDS,
-    ONE,
+from tests.support.http2 import call
+from tests.support.planted_values import ACCENTED, DIGITS, VALUES, WORD, corrupted, find_planted
+from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
+from tests.support.proxy import (
+    CALL_KINDS,
+    ONE_METHOD,
     SERVICE,
+    AnswerScript,
+    CallResult,
     Pairs,
-    Script,
-    Told,
-    Upstream,
-    answering,
-    dialling,
+    RecordingUpstream,
+    answer_with,
+    certificate_for,
     dns,
-    environ,
-    failing,
-    material,
+    fail_with,
+    invoke,
     note,
-    tell,
+    proxy_channel,
+    proxy_environ,
     uri,
 )
-from tests.running import SECONDS, Process
+from tests.support.requests import field
 
 DETAILS: Final = "grpc-status-details-bin"
 WHO: Final = ("usr_abc", "ana@kannelle.example")
@@ -72,17 +72,17 @@ def details(value: str) -> bytes:
     return raw
 
 
-def scripts() -> Iterator[Script]:
+def scripts() -> Iterator[AnswerScript]:
     """How an upstream may misbehave."""
     for value in VALUES:
-        yield answering(planted(value), initial=METADATA, trailing=METADATA)
-        yield failing(
+        yield answer_with(planted(value), initial=METADATA, trailing=METADATA)
+        yield fail_with(
             grpc.StatusCode.NOT_FOUND, value, initial=METADATA, trailing=[*METADATA, (DETAILS, details(value))]
         )
-    yield failing(grpc.StatusCode.INTERNAL, WORD, answers=[planted(WORD)], trailing=[(DETAILS, WORD.encode())])
-    for bad in spoilt(planted(WORD)):
-        yield answering(bad)
-    yield answering(planted(WORD * 700_000))
+    yield fail_with(grpc.StatusCode.INTERNAL, WORD, answers=[planted(WORD)], trailing=[(DETAILS, WORD.encode())])
+    for bad in corrupted(planted(WORD)):
+        yield answer_with(bad)
+    yield answer_with(planted(WORD * 700_000))
 
     def raising(*_: Any) -> Iterator[bytes]:
         raise ValueError(WORD)
@@ -90,7 +90,7 @@ def scripts() -> Iterator[Script]:
     yield raising
 
 
-def all_of(told: Told) -> bytes:
+def all_of(told: CallResult) -> bytes:
     """Everything that a call tells."""
     parts: list[str | bytes] = [*told.answers, told.text]
     for key, value in (*told.initial, *told.trailing):
@@ -98,19 +98,19 @@ def all_of(told: Told) -> bytes:
     return b" ".join(part if isinstance(part, bytes) else part.encode() for part in parts)
 
 
-def say(channel: grpc.Channel, upstream: Upstream) -> Iterator[Told]:
+def say(channel: grpc.Channel, upstream: RecordingUpstream) -> Iterator[CallResult]:
     """Every kind of call with every value, spoilt ones, and every answer."""
-    for method, value in product(KINDS, VALUES):
-        yield tell(channel, f"/{SERVICE}/{method}", planted(value), metadata=METADATA)
-    for bad in spoilt(planted(WORD)):
-        yield tell(channel, ONE, bad)
-    yield tell(channel, ONE, planted(WORD) + bytes(6 * 1024 * 1024))
-    yield tell(channel, f"/{WORD}.Service/{WORD}", planted(WORD))
-    yield tell(channel, f"{ONE}{WORD}", planted(WORD))
-    yield tell(channel, ONE, planted(WORD), metadata=[("x-large", WORD * 3000)])
+    for method, value in product(CALL_KINDS, VALUES):
+        yield invoke(channel, f"/{SERVICE}/{method}", planted(value), metadata=METADATA)
+    for bad in corrupted(planted(WORD)):
+        yield invoke(channel, ONE_METHOD, bad)
+    yield invoke(channel, ONE_METHOD, planted(WORD) + bytes(6 * 1024 * 1024))
+    yield invoke(channel, f"/{WORD}.Service/{WORD}", planted(WORD))
+    yield invoke(channel, f"{ONE_METHOD}{WORD}", planted(WORD))
+    yield invoke(channel, ONE_METHOD, planted(WORD), metadata=[("x-large", WORD * 3000)])
     for method, script in product(("One", "Both"), scripts()):
-        with upstream.saying(script):
-            yield tell(channel, f"/{SERVICE}/{method}", note(op="x"))
+        with upstream.scripted(script):
+            yield invoke(channel, f"/{SERVICE}/{method}", note(op="x"))
 
 
 def odd(port: int) -> Iterator[bytes]:
@@ -124,8 +124,8 @@ def odd(port: int) -> Iterator[bytes]:
     for path, authority in (
         (b"/" + word, b"enforce.example"),
         (b"/\xff" + word, word),
-        (ONE.encode(), word),
-        (ONE.encode(), b"\xff" + word),
+        (ONE_METHOD.encode(), word),
+        (ONE_METHOD.encode(), b"\xff" + word),
     ):
         yield call(port, head(path, authority), bytes(5), wait=False)[1]
     bad = [
@@ -136,8 +136,8 @@ def odd(port: int) -> Iterator[bytes]:
         (b"grpc-encoding", word),
     ]
     for authority, one in product((b"enforce.example", b"shadow.example"), bad):
-        yield call(port, [*head(ONE.encode(), authority), one], b"\0\0\0\0\x09" + word, wait=False)[1]
-    yield call(port, head(ONE.encode(), b"enforce.example"), b"\1\0\0\0\x09" + word, wait=False)[1]
+        yield call(port, [*head(ONE_METHOD.encode(), authority), one], b"\0\0\0\0\x09" + word, wait=False)[1]
+    yield call(port, head(ONE_METHOD.encode(), b"enforce.example"), b"\1\0\0\0\x09" + word, wait=False)[1]
 
 
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -150,31 +150,33 @@ VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
 def test_a_process_says_nothing_of_what_it_carries(variant: str, tmp_path: Path) -> None:
     said: list[bytes] = []
     with (
-        Upstream() as upstream,
-        Process(tmp_path, environ={**environ(tmp_path, upstream.port), **VARIANTS[variant]}) as process,
+        RecordingUpstream() as upstream,
+        GatewayProcess(tmp_path, environ={**proxy_environ(tmp_path, upstream.port), **VARIANTS[variant]}) as process,
     ):
-        with dialling(process.listening("outbound"), "enforce.example") as channel:
+        with proxy_channel(process.listener_address("outbound"), "enforce.example") as channel:
             answers = list(say(channel, upstream))
-        with dialling(process.listening("outbound"), "shadow.example") as channel:
+        with proxy_channel(process.listener_address("outbound"), "shadow.example") as channel:
             # What it carries, it carries as it is.
             list(say(channel, upstream))
         for name in (uri(f"spiffe://{WORD}.example/{WORD}"), dns(f"{WORD} {WORD}"), uri(f"https://{WORD}.example")):
-            with dialling(process.listening("inbound"), "own.example", material(name)) as channel:
-                answers.append(tell(channel, ONE, planted(WORD)))
+            with proxy_channel(process.listener_address("inbound"), "own.example", certificate_for(name)) as channel:
+                answers.append(invoke(channel, ONE_METHOD, planted(WORD)))
         said += map(all_of, answers)
-        said += odd(int(process.listening("outbound").rpartition(":")[2]))
+        said += odd(int(process.listener_address("outbound").rpartition(":")[2]))
         for path in ("metrics", "readyz", "readyz?verbose"):
-            with urllib.request.urlopen(f"http://{process.listening('http')}/{path}", timeout=SECONDS) as page:
+            with urllib.request.urlopen(
+                f"http://{process.listener_address('http')}/{path}", timeout=TIMEOUT_SECONDS
+            ) as page:
                 said.append(page.read())
         assert process.stop() == 0
         log = (process.state / "access.jsonl").read_bytes()
     assert {one.code for one in answers} >= CODES
-    assert found(process.said) == []
-    assert [hit for one in said for hit in found(one)] == []
+    assert find_planted(process.output) == []
+    assert [hit for one in said for hit in find_planted(one)] == []
     assert WHO[0].encode() in log
     assert WHO[1].encode() in log
     # Whom a trusted certificate names is the peer, and the log says so.
-    assert found(log.replace(f"spiffe://{WORD}.example/{WORD}".encode(), b"")) == []
+    assert find_planted(log.replace(f"spiffe://{WORD}.example/{WORD}".encode(), b"")) == []
 
 
 CODES: Final = {

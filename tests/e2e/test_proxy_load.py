@@ -14,10 +14,10 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from tests.conformance.ports import reserved
-from tests.e2e.fronting import dialled, gateway, method, policy, route, settled
-from tests.e2e.upstream import Peer, item, read, serving
-from tests.running import OPTIONS, SECONDS, Process
+from tests.support.ports import reserved
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, GatewayProcess
+from tests.support.proxy_process import gateway, method, outbound_channel, policy, route, wait_until_stable
+from tests.support.upstreams import UpstreamProcess, item, parse_item, serve_methods
 
 MB: Final = 1024 * 1024
 BODY: Final = item(body=bytes(64 * 1024))
@@ -36,11 +36,11 @@ A_STREAM: Final = 150 * 1024
 
 
 async def test_a_thousand_streams_at_once_are_served(tmp_path: Path) -> None:
-    with reserved() as port, Peer(port), gateway(tmp_path, policy(route("up", port))) as process:
-        options = (*OPTIONS, ("grpc.default_authority", "up"))
+    with reserved() as port, UpstreamProcess(port), gateway(tmp_path, policy(route("up", port))) as process:
+        options = (*CHANNEL_OPTIONS, ("grpc.default_authority", "up"))
         async with (
-            grpc.aio.insecure_channel(process.listening("outbound"), options) as channel,
-            asyncio.timeout(3 * SECONDS),
+            grpc.aio.insecure_channel(process.listener_address("outbound"), options) as channel,
+            asyncio.timeout(3 * TIMEOUT_SECONDS),
         ):
             await _turn(method(channel, "Both")())
             before = process.rss
@@ -87,16 +87,16 @@ class Source:
 def test_a_reader_that_stops_holds_back_an_upstream_with_a_gigabyte(tmp_path: Path) -> None:
     source = Source()
     with (
-        serving(Down=lambda request, context: iter(source)) as port,
+        serve_methods(Down=lambda request, context: iter(source)) as port,
         gateway(tmp_path, policy(route("up", port))) as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
         before = _quiet(process)
-        stream = method(channel, "Down")(item(), timeout=3 * SECONDS)
+        stream = method(channel, "Down")(item(), timeout=3 * TIMEOUT_SECONDS)
         assert [next(stream) for _ in range(3)] == [BODY] * 3
-        assert settled(lambda: source.bytes) < HELD
+        assert wait_until_stable(lambda: source.bytes) < HELD
         assert all(next(stream) == BODY for _ in range(1000))
-        assert settled(lambda: source.bytes) < 1003 * len(BODY) + HELD
+        assert wait_until_stable(lambda: source.bytes) < 1003 * len(BODY) + HELD
         stream.cancel()
         assert process.peak - before < GROWTH
 
@@ -104,22 +104,22 @@ def test_a_reader_that_stops_holds_back_an_upstream_with_a_gigabyte(tmp_path: Pa
 def test_an_upstream_that_stops_reading_holds_back_a_caller_with_a_gigabyte(tmp_path: Path) -> None:
     source, go_on = Source(), threading.Event()
     with (
-        serving(Up=lambda requests, context: _slowly(requests, go_on)) as port,
+        serve_methods(Up=lambda requests, context: _slowly(requests, go_on)) as port,
         gateway(tmp_path, policy(route("up", port))) as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
         before = _quiet(process)
-        call = method(channel, "Up").future(iter(source), timeout=3 * SECONDS)
-        assert settled(lambda: source.bytes) < HELD
+        call = method(channel, "Up").future(iter(source), timeout=3 * TIMEOUT_SECONDS)
+        assert wait_until_stable(lambda: source.bytes) < HELD
         go_on.set()
-        assert read(call.result()).op == "1000"
+        assert parse_item(call.result()).op == "1000"
         assert process.peak - before < GROWTH
 
 
 def _slowly(requests: Iterator[bytes], go_on: threading.Event) -> bytes:
     """Read three messages, and later a thousand in all."""
     assert all(next(requests) == BODY for _ in range(3))
-    assert go_on.wait(SECONDS)
+    assert go_on.wait(TIMEOUT_SECONDS)
     assert all(next(requests) == BODY for _ in range(997))
     return item(op="1000")
 
@@ -129,22 +129,22 @@ def _slowly(requests: Iterator[bytes], go_on: threading.Event) -> bytes:
 def test_a_gigabyte_passes_in_bounded_memory(tmp_path: Path, name: str) -> None:
     source = Source()
     with (
-        serving(
+        serve_methods(
             Down=lambda request, context: iter(source),
             Up=lambda requests, context: item(op=str(sum(request == BODY for request in requests))),
         ) as port,
         gateway(tmp_path, policy(route("up", port))) as process,
-        dialled(process, "up") as channel,
+        outbound_channel(process, "up") as channel,
     ):
         before = _quiet(process)
         if name == "Down":
             assert sum(answer == BODY for answer in method(channel, name)(item())) == GIGABYTE
         else:
-            assert read(method(channel, name)(iter(source))).op == str(GIGABYTE)
+            assert parse_item(method(channel, name)(iter(source))).op == str(GIGABYTE)
         assert process.peak - before < GROWTH
 
 
-def _quiet(process: Process) -> int:
+def _quiet(process: GatewayProcess) -> int:
     """What memory it takes before anything comes."""
-    process.forget_peak()
+    process.reset_peak()
     return process.rss

@@ -24,9 +24,25 @@ import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from kannelle.privacy.v1 import emit_pb2
 
-from tests.e2e.fronting import page, reloaded, until
-from tests.e2e.generations import AUTHORITY, CALLER, SECRET, Generation, Generations, compiled, fields_of, note
-from tests.running import OPTIONS, SECONDS, Ended, Process, connected, ended
+from tests.e2e.random_policies import (
+    AUTHORITY,
+    CALLER,
+    SECRET,
+    PolicyVersion,
+    PolicyVersions,
+    descriptor_set,
+    fields_of,
+    note,
+)
+from tests.support.processes import (
+    CHANNEL_OPTIONS,
+    TIMEOUT_SECONDS,
+    CallStatus,
+    GatewayProcess,
+    blocking_channel,
+    status_of,
+)
+from tests.support.proxy_process import fetch_page, reload_count, wait_until
 
 GRACE: Final = 0.5
 SLACK: Final = 2.0
@@ -137,10 +153,10 @@ def upstream(came: list[Said]) -> Iterator[int]:
 class Load:
     """Items and streams, from threads, until told to end."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: GatewayProcess) -> None:
         self.sent: dict[str, float] = {}
         """When each acknowledged item was sent."""
-        self.failed: list[Ended] = []
+        self.failed: list[CallStatus] = []
         self.ended: list[tuple[grpc.StatusCode, str]] = []
         self._process = process
         self._numbers = itertools.count()
@@ -157,27 +173,27 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._enough.set()
         for thread in self._threads:
-            thread.join(SECONDS)
+            thread.join(TIMEOUT_SECONDS)
             assert not thread.is_alive()
 
     def _emit(self) -> None:
-        with connected(self._process.address) as channel:
+        with blocking_channel(self._process.address) as channel:
             emit: Any = channel.unary_unary(EMIT)
             while not self._enough.is_set():
                 name, at = token(next(self._numbers)), time.monotonic()
                 item = AnyMessage(type_url="type.googleapis.com/t.Note", value=note(op=name))
                 try:
-                    emit(emit_pb2.EmitRequest(item=item).SerializeToString(), timeout=SECONDS)
+                    emit(emit_pb2.EmitRequest(item=item).SerializeToString(), timeout=TIMEOUT_SECONDS)
                     self.sent[name] = at
                 except grpc.RpcError as error:
-                    self.failed.append(ended(error))
+                    self.failed.append(status_of(error))
                 # No more than the recipients can take in the end.
                 self._enough.wait(0.005)
 
     def _talk(self) -> None:
         """Streams, one after another, each for as long as it may."""
-        options = (*OPTIONS, ("grpc.default_authority", AUTHORITY))
-        with grpc.insecure_channel(self._process.listening("outbound"), options) as channel:
+        options = (*CHANNEL_OPTIONS, ("grpc.default_authority", AUTHORITY))
+        with grpc.insecure_channel(self._process.listener_address("outbound"), options) as channel:
             while not self._enough.is_set():
                 self._stream(channel)
                 self._enough.wait(0.02)
@@ -205,9 +221,9 @@ class History:
     """What was in force, from when until when at most: a change is over once the gateway says so."""
 
     def __init__(self) -> None:
-        self._spans: list[tuple[Generation, float, float]] = []
+        self._spans: list[tuple[PolicyVersion, float, float]] = []
 
-    def before(self, generation: Generation) -> None:
+    def before(self, generation: PolicyVersion) -> None:
         """It may come into force from now on."""
         self._spans.append((generation, time.monotonic(), float("inf")))
 
@@ -220,33 +236,33 @@ class History:
         """It never did."""
         self._spans.pop()
 
-    def within(self, begin: float, end: float) -> list[Generation]:
+    def within(self, begin: float, end: float) -> list[PolicyVersion]:
         """What may have been in force at some moment of a span."""
         return [generation for generation, begun, ended in self._spans if begun <= end and begin <= ended]
 
     @property
-    def every(self) -> list[Generation]:
+    def every(self) -> list[PolicyVersion]:
         """All that ever was."""
         return [generation for generation, _, _ in self._spans]
 
 
-def change(process: Process, generations: Generations, generation: Generation, history: History) -> None:
+def change(process: GatewayProcess, generations: PolicyVersions, generation: PolicyVersion, history: History) -> None:
     """Put a policy in force while everything runs, or see it refused."""
-    outcome = "ok" if generation.sound else "failed"
-    count = reloaded(process, outcome=outcome)
+    outcome = "ok" if generation.valid else "failed"
+    count = reload_count(process, outcome=outcome)
     history.before(generation)
     generations.write(generation)
-    process.tell(signal.SIGHUP)
-    until(lambda: reloaded(process, outcome=outcome) > count)
-    (history.after if generation.sound else history.withdraw)()
+    process.send_signal(signal.SIGHUP)
+    wait_until(lambda: reload_count(process, outcome=outcome) > count)
+    (history.after if generation.valid else history.withdraw)()
 
 
 @contextmanager
-def serving(folder: Path, generations: Generations, first: Generation) -> Iterator[Process]:
+def serving(folder: Path, generations: PolicyVersions, first: PolicyVersion) -> Iterator[GatewayProcess]:
     generations.write(first)
     given = {
         "POLICY": str(folder / "policy.yaml"),
-        "CONTRACTS": f"[{compiled(folder)}]",
+        "CONTRACTS": f"[{descriptor_set(folder)}]",
         "SERVICE": CALLER,
         "INSECURE_LOOPBACK": "true",
         "RELOAD": f"{{every: 0, grace: {GRACE}s}}",
@@ -254,14 +270,14 @@ def serving(folder: Path, generations: Generations, first: Generation) -> Iterat
         "LISTENERS__HTTP__ADDRESS": "127.0.0.1:0",
     }
     environ = {f"PRIVACY_GATEWAY__{name}": value for name, value in given.items()}
-    with Process(folder, environ={**environ, "WEBHOOK_SECRET": SECRET}) as process:
-        process.listening("http")
+    with GatewayProcess(folder, environ={**environ, "WEBHOOK_SECRET": SECRET}) as process:
+        process.listener_address("http")
         yield process
 
 
-def waiting(process: Process) -> float:
+def waiting(process: GatewayProcess) -> float:
     """How many items wait to be delivered."""
-    lines = page(process, "/metrics")[1].splitlines()
+    lines = fetch_page(process, "/metrics")[1].splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("privacy_gateway_outbox_items{"))
 
 
@@ -271,18 +287,18 @@ def test_everything_changes_again_and_again_under_load(tmp_path: Path, count: in
     said: list[Said] = []
     with ExitStack() as stack:
         web, port = stack.enter_context(Web(seed)), stack.enter_context(upstream(said))
-        generations = Generations(tmp_path, web.port, port, seed)
+        generations = PolicyVersions(tmp_path, web.port, port, seed)
         first, *others = generations.every(count + 1)
         history.before(first)
         process = stack.enter_context(serving(tmp_path, generations, first))
         with Load(process) as load:
-            until(lambda: len(load.sent) > 20)
+            wait_until(lambda: len(load.sent) > 20)
             for generation in others:
                 change(process, generations, generation, history)
                 seen = len(load.sent)
-                until(lambda seen=seen: len(load.sent) > seen + 10)  # type: ignore[misc]  # a default, as lambdas have
+                wait_until(lambda seen=seen: len(load.sent) > seen + 10)  # type: ignore[misc]  # a default, as lambdas have
         web.well.set()
-        until(lambda: waiting(process) == 0, every=0.1)
+        wait_until(lambda: waiting(process) == 0, every=0.1)
         assert process.stop() == 0
     logged = list(lines(process.state))
     check_items(web.came + logged, load.sent, history)
@@ -312,7 +328,7 @@ def destination(item: Item, history: History) -> str:
 def check_items(items: list[Item], sent: dict[str, float], history: History) -> None:
     """Each was made by a plan of the policy that led it there, while that was in force, and holds what that plan lets through."""
     assert items
-    by_plan: dict[str, list[Generation]] = {}
+    by_plan: dict[str, list[PolicyVersion]] = {}
     for generation in history.every:
         for digest in generation.plans:
             by_plan.setdefault(digest, []).append(generation)
@@ -330,7 +346,7 @@ def check_items(items: list[Item], sent: dict[str, float], history: History) -> 
             assert any(generation in late for generation in leading), "something left after its policy"
 
 
-def _leads(generation: Generation, item: Item, name: str) -> bool:
+def _leads(generation: PolicyVersion, item: Item, name: str) -> bool:
     """Whether a policy leads a destination where the item came to."""
     exporter = json.loads(generation.text)["destinations"][name]["exporter"]
     return bool(
@@ -344,4 +360,6 @@ def check_streams(said: list[Said], history: History) -> None:
     """No message holds more than what was in force within the grace before it let through."""
     assert said
     for one in said:
-        assert any(one.fields <= generation.talk for generation in history.within(one.at - GRACE - SLACK, one.at))
+        assert any(
+            one.fields <= generation.route_fields for generation in history.within(one.at - GRACE - SLACK, one.at)
+        )

@@ -19,11 +19,11 @@ import grpc
 import pytest
 from kannelle.privacy.v1 import analytics_pb2
 
-from tests.calls import TRACK, event
-from tests.conformance.ports import reserved
-from tests.e2e.killing import PLANTED, POLICY, Vendor
-from tests.proxied import dns, material, written
-from tests.running import SECONDS, Process, call, connected
+from tests.e2e.clients_and_vendor import PLANTED, POLICY, FaultyVendor
+from tests.support.ports import reserved
+from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
+from tests.support.proxy import certificate_for, dns, write_tls
+from tests.support.requests import TRACK, event
 
 OLD: Final = POLICY
 NEW: Final = POLICY.replace("allow: [USER_ID, WORK_EMAIL, OPERATIONAL]", "allow: [USER_ID, OPERATIONAL]").replace(
@@ -51,7 +51,7 @@ class Calls:
 
     def run(self) -> None:
         number = self._start
-        with connected(self._address) as channel:
+        with blocking_channel(self._address) as channel:
             while not self._ended.is_set():
                 number += 1
                 for name in {"video.exported", self.name}:
@@ -62,7 +62,7 @@ class Calls:
 
     def until(self, name: str, more: int) -> None:
         """Wait until so many more events of a name have been acknowledged."""
-        wanted, end = self.acknowledged[name] + more, time.monotonic() + SECONDS
+        wanted, end = self.acknowledged[name] + more, time.monotonic() + TIMEOUT_SECONDS
         while self.acknowledged[name] < wanted:
             assert time.monotonic() < end, (name, self.acknowledged, self.failed)
             self._ended.wait(0.02)
@@ -82,7 +82,7 @@ class Calls:
 class Fleet:
     """A hub, an agent with an outbox of its own, and one without."""
 
-    def __init__(self, folder: Path, vendor: Vendor, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, vendor: FaultyVendor, stack: ExitStack) -> None:
         self._vendor = vendor
         self._folder = folder
         port = stack.enter_context(reserved())
@@ -93,7 +93,7 @@ class Fleet:
         }
         agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{port}"}
         roles: Mapping[str, Mapping[str, str]] = {"hub": hub, "keeping": agent, "direct": {**agent, "OUTBOX": "null"}}
-        self.processes: dict[str, Process] = {}
+        self.processes: dict[str, GatewayProcess] = {}
         for name, more in roles.items():
             # The hub first: an agent that comes up before its hub knows it as away for a moment.
             self.processes[name] = stack.enter_context(self._start(name, more))
@@ -102,22 +102,22 @@ class Fleet:
     def roll_out(self, policy: str, *names: str) -> None:
         """Put a policy in force."""
         for name in names:
-            said = len(self.processes[name].said)
+            said = len(self.processes[name].output)
             self._write(name, policy)
-            self.processes[name].tell(signal.SIGHUP)
-            while b"policy: reloaded" not in self.processes[name].said[said:]:
-                self.processes[name].until(b"policy: reloaded")
+            self.processes[name].send_signal(signal.SIGHUP)
+            while b"policy: reloaded" not in self.processes[name].output[said:]:
+                self.processes[name].wait_for_output(b"policy: reloaded")
 
     def _write(self, name: str, policy: str) -> None:
         path = self._folder / name / "policy.yaml"
         (new := path.with_suffix(".new")).write_text(policy.format(url=self._vendor.url))
         new.replace(path)
 
-    def _start(self, name: str, more: Mapping[str, str]) -> Process:
+    def _start(self, name: str, more: Mapping[str, str]) -> GatewayProcess:
         folder = self._folder / name
         folder.mkdir()
         self._write(name, OLD)
-        tls = written(folder, material(dns("localhost")))
+        tls = write_tls(folder, certificate_for(dns("localhost")))
         files = {"TLS__CERTIFICATE": str(tls.certificate), "TLS__KEY": str(tls.key), "TLS__CA": str(tls.ca)}
         given = {
             "POLICY": str(folder / "policy.yaml"),
@@ -126,7 +126,7 @@ class Fleet:
             **files,
             **more,
         }
-        return Process(
+        return GatewayProcess(
             folder,
             environ={"SEGMENT_WRITE_KEY": "a-write-key", **{f"PRIVACY_GATEWAY__{k}": v for k, v in given.items()}},
         )
@@ -146,7 +146,7 @@ def calling(fleet: Fleet) -> Iterator[Mapping[str, Calls]]:
             for one in calls.values():
                 one.end()
             for future in running:
-                future.result(SECONDS)
+                future.result(TIMEOUT_SECONDS)
 
 
 HUB, AGENTS = ("hub",), ("keeping", "direct")
@@ -155,7 +155,7 @@ HUB, AGENTS = ("hub",), ("keeping", "direct")
 @pytest.mark.parametrize("order", [(HUB, AGENTS), (AGENTS, HUB)], ids=["the hub first", "the agents first"])
 @pytest.mark.parametrize(("before", "after"), [(OLD, NEW), (NEW, OLD)], ids=["an event comes", "an event goes"])
 def test_a_roll_out_stops_nobody(before: str, after: str, order: tuple[tuple[str, ...], ...], tmp_path: Path) -> None:
-    vendor = Vendor(seed=5)
+    vendor = FaultyVendor(seed=5)
     vendor.stand_in.faults = lambda: None
     with ExitStack() as stack:
         stack.callback(vendor.stop)
@@ -184,8 +184,8 @@ def test_a_roll_out_stops_nobody(before: str, after: str, order: tuple[tuple[str
         _arrive(vendor, known)
 
 
-def _arrive(vendor: Vendor, users: set[str]) -> None:
-    end, pause = time.monotonic() + 2 * SECONDS, threading.Event()
+def _arrive(vendor: FaultyVendor, users: set[str]) -> None:
+    end, pause = time.monotonic() + 2 * TIMEOUT_SECONDS, threading.Event()
     while left := users - {one["userId"] for one in vendor.events}:
         assert time.monotonic() < end, (len(left), sorted(left)[:5])
         pause.wait(0.1)

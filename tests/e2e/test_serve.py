@@ -17,8 +17,8 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import DESCRIPTOR
 
-from tests.calls import LOGS, STREAM, TRACK, event, logs, track
-from tests.running import SECONDS, Process, call, connected
+from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
+from tests.support.requests import LOGS, STREAM, TRACK, event, logs_request, track_request
 
 ELSEWHERE: Final = """
 version: 1
@@ -50,7 +50,7 @@ class Backend:
 
     def export(self, request: bytes, context: Any) -> bytes:
         self.begun.set()
-        assert self.may.wait(SECONDS)
+        assert self.may.wait(TIMEOUT_SECONDS)
         self.taken += 1
         return b""
 
@@ -71,31 +71,31 @@ def backend() -> Iterator[Backend]:
 
 
 @contextmanager
-def serving_to(backend: Backend, folder: Path, **environ: str) -> Iterator[Process]:
+def serving_to(backend: Backend, folder: Path, **environ: str) -> Iterator[GatewayProcess]:
     (folder / "policy.yaml").write_text(ELSEWHERE.format(port=backend.port))
     given = {"PRIVACY_GATEWAY__POLICY": str(folder / "policy.yaml"), "PRIVACY_GATEWAY__INSECURE_LOOPBACK": "true"}
-    with Process(folder, environ={**given, **environ}) as process:
+    with GatewayProcess(folder, environ={**given, **environ}) as process:
         yield process
 
 
-def users(process: Process) -> list[str]:
+def users(process: GatewayProcess) -> list[str]:
     lines = (process.state / "analytics.jsonl").read_text().splitlines()
     return [json.loads(line)["message"]["user"]["userId"] for line in lines]
 
 
 def works(address: str) -> bool:
-    with connected(address) as channel:
-        return isinstance(call(channel, TRACK, track()), bytes)
+    with blocking_channel(address) as channel:
+        return isinstance(call(channel, TRACK, track_request()), bytes)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_where_it_listens_and_stops_when_asked(number: int, tmp_path: Path) -> None:
-    with Process(tmp_path) as process:
+    with GatewayProcess(tmp_path) as process:
         assert works(process.address)
-        process.tell(number)
+        process.send_signal(number)
         assert process.wait() == 0
-        assert b"stopping" in process.said
-        assert b"Traceback" not in process.said
+        assert b"stopping" in process.output
+        assert b"Traceback" not in process.output
     assert users(process) == ["usr_1"]
 
 
@@ -106,7 +106,7 @@ def late(address: str) -> grpc.StatusCode:
     answer.
     """
     while True:
-        with connected(address) as channel:
+        with blocking_channel(address) as channel:
             code: grpc.StatusCode = call(channel, LOGS, b"malformed", timeout=1).code
         if code not in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.DEADLINE_EXCEEDED}:
             return code
@@ -114,11 +114,11 @@ def late(address: str) -> grpc.StatusCode:
 
 def test_what_a_recipient_is_taking_settles_first(tmp_path: Path, backend: Backend) -> None:
     with serving_to(backend, tmp_path) as process:
-        with connected(process.address) as channel:
-            assert call(channel, LOGS, logs("INFO").SerializeToString()) == b""
-        assert backend.begun.wait(SECONDS)
-        process.tell(signal.SIGTERM)
-        process.until(b"stopping")
+        with blocking_channel(process.address) as channel:
+            assert call(channel, LOGS, logs_request("INFO").SerializeToString()) == b""
+        assert backend.begun.wait(TIMEOUT_SECONDS)
+        process.send_signal(signal.SIGTERM)
+        process.wait_for_output(b"stopping")
         assert late(process.address) is grpc.StatusCode.UNAVAILABLE
         assert process.alive
         backend.may.set()
@@ -131,15 +131,15 @@ def test_what_a_recipient_is_taking_settles_first(tmp_path: Path, backend: Backe
 
 def test_what_a_recipient_takes_too_long_for_is_sent_by_the_next_one(tmp_path: Path, backend: Backend) -> None:
     with serving_to(backend, tmp_path, PRIVACY_GATEWAY__STOP__GRACE="0.2s") as process:
-        with connected(process.address) as channel:
-            assert call(channel, LOGS, logs("INFO").SerializeToString()) == b""
-        assert backend.begun.wait(SECONDS)
+        with blocking_channel(process.address) as channel:
+            assert call(channel, LOGS, logs_request("INFO").SerializeToString()) == b""
+        assert backend.begun.wait(TIMEOUT_SECONDS)
         assert process.stop() == 0
     backend.may.set()
     backend.begun.clear()
     with serving_to(backend, tmp_path) as process:
         assert process.address
-        assert backend.begun.wait(SECONDS)
+        assert backend.begun.wait(TIMEOUT_SECONDS)
         assert process.stop() == 0
 
 
@@ -149,65 +149,69 @@ class Stream:
     def __init__(self, channel: grpc.Channel, pool: ThreadPoolExecutor) -> None:
         self._said: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._asked = threading.Semaphore(0)
-        assert isinstance(call(channel, TRACK, track()), bytes)
+        assert isinstance(call(channel, TRACK, track_request()), bytes)
         self.answer = pool.submit(call, channel, STREAM, self._messages(), kind="stream_unary")
         # What is called afterwards over the same connection comes later.
-        assert self._asked.acquire(timeout=SECONDS)
-        assert isinstance(call(channel, TRACK, track()), bytes)
+        assert self._asked.acquire(timeout=TIMEOUT_SECONDS)
+        assert isinstance(call(channel, TRACK, track_request()), bytes)
 
     def _messages(self) -> Iterator[bytes]:
         self._asked.release()
-        while (message := self._said.get(timeout=SECONDS)) is not None:
+        while (message := self._said.get(timeout=TIMEOUT_SECONDS)) is not None:
             yield message
             self._asked.release()
 
     def say(self, user: str) -> None:
-        self._said.put(track(event(user)))
-        assert self._asked.acquire(timeout=SECONDS)
+        self._said.put(track_request(event(user)))
+        assert self._asked.acquire(timeout=TIMEOUT_SECONDS)
 
     def end(self) -> Any:
         self._said.put(None)
-        return self.answer.result(SECONDS)
+        return self.answer.result(TIMEOUT_SECONDS)
 
 
 def test_an_idle_stream_does_not_keep_it_from_stopping(tmp_path: Path) -> None:
     with (
-        Process(tmp_path, environ={"PRIVACY_GATEWAY__STOP__GRACE": "0.5s"}) as process,
-        connected(process.address) as channel,
+        GatewayProcess(tmp_path, environ={"PRIVACY_GATEWAY__STOP__GRACE": "0.5s"}) as process,
+        blocking_channel(process.address) as channel,
         ThreadPoolExecutor() as pool,
     ):
         stream = Stream(channel, pool)
         stream.say("usr_idle")
-        assert isinstance(call(channel, TRACK, track()), bytes)
-        process.tell(signal.SIGTERM)
+        assert isinstance(call(channel, TRACK, track_request()), bytes)
+        process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
         assert stream.end().code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
     assert users(process).count("usr_idle") <= 1
 
 
 def test_a_stream_that_ends_in_time_is_acknowledged(tmp_path: Path) -> None:
-    with Process(tmp_path) as process, connected(process.address) as channel, ThreadPoolExecutor() as pool:
+    with (
+        GatewayProcess(tmp_path) as process,
+        blocking_channel(process.address) as channel,
+        ThreadPoolExecutor() as pool,
+    ):
         stream = Stream(channel, pool)
         stream.say("usr_early")
-        process.tell(signal.SIGTERM)
-        process.until(b"stopping")
+        process.send_signal(signal.SIGTERM)
+        process.wait_for_output(b"stopping")
         stream.say("usr_late")
         assert isinstance(stream.end(), bytes)
         assert process.wait() == 0
     assert users(process)[-2:] == ["usr_early", "usr_late"]
 
 
-def refused(process: Process) -> str:
+def refused(process: GatewayProcess) -> str:
     """What one says that can't start."""
     assert process.wait() == 2
-    assert b"Traceback" not in process.said
-    return process.said.decode()
+    assert b"Traceback" not in process.output
+    return process.output.decode()
 
 
 def test_two_cannot_have_one_state(tmp_path: Path) -> None:
-    with Process(tmp_path) as first:
+    with GatewayProcess(tmp_path) as first:
         assert first.address
-        with Process(tmp_path) as second:
+        with GatewayProcess(tmp_path) as second:
             assert "outbox.db: another gateway has it" in refused(second)
         assert works(first.address)
 
@@ -221,23 +225,23 @@ def test_a_port_in_use_is_said_to_be(host: str, tmp_path: Path) -> None:
         pytest.skip("this machine has no IPv6")
     with server as taken:
         port = taken.getsockname()[1]
-        with Process(tmp_path, address=f"{host}:{port}") as process:
+        with GatewayProcess(tmp_path, address=f"{host}:{port}") as process:
             assert f"listeners.local.address: can't listen on {host}:{port}" in refused(process)
 
 
 def test_a_place_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
     path = f"{tmp_path}/nowhere/gateway.sock"
-    with Process(tmp_path, address=f"unix:{path}") as process:
+    with GatewayProcess(tmp_path, address=f"unix:{path}") as process:
         assert f"listeners.local.address: {path}: {tmp_path}/nowhere is not there" in refused(process)
 
 
 def test_a_unix_socket_will_do(tmp_path: Path) -> None:
     address = f"unix:{tmp_path}/gateway.sock"
-    with Process(tmp_path, address=address) as process:
+    with GatewayProcess(tmp_path, address=address) as process:
         assert process.address == address
         assert works(address)
         process.kill()
-    with Process(tmp_path, address=address) as process:
+    with GatewayProcess(tmp_path, address=address) as process:
         assert process.address
         assert works(address)
         assert process.stop() == 0
@@ -247,9 +251,9 @@ def test_a_unix_socket_will_do(tmp_path: Path) -> None:
 def test_a_unix_socket_in_use_is_said_to_be(tmp_path: Path) -> None:
     address = f"unix:{tmp_path}/gateway.sock"
     (tmp_path / "other").mkdir()
-    with Process(tmp_path, address=address) as first:
+    with GatewayProcess(tmp_path, address=address) as first:
         assert first.address
-        with Process(tmp_path / "other", address=address) as second:
+        with GatewayProcess(tmp_path / "other", address=address) as second:
             assert f"listeners.local.address: can't listen on {address}" in refused(second)
         assert works(address)
         assert first.stop() == 0

@@ -20,9 +20,9 @@ import msgspec
 import pytest
 import trustme
 
-from tests.build import POLICY
-from tests.replaced import looped, piped
-from tests.starting import CANNOT, NOBODY, Job, Ran, run_all
+from tests.e2e.command_processes import NOBODY_UID, UNREADABLE_EXIT_CODE, Command, CommandResult, run_all
+from tests.e2e.special_files import replace_with_loop, replace_with_pipe
+from tests.support.contracts import POLICY
 
 HEAD: Final = (
     "policy: policy.yaml\ncontracts: [c.binpb]\nlisteners: {local: {address: '127.0.0.1:0'}, local_http: null}\n"
@@ -264,10 +264,10 @@ FAULTS: Final[Mapping[str, Row]] = {
         lambda at: again(at, "c.binpb", '"a\\0b"'), ("gateway.yaml:2: contracts[0]: must not hold a NUL",)
     ),
     "contracts are a named pipe": Row(
-        lambda at: piped(at / "c.binpb"), ("c.binpb: is a named pipe; it must be a regular file",)
+        lambda at: replace_with_pipe(at / "c.binpb"), ("c.binpb: is a named pipe; it must be a regular file",)
     ),
     "contracts are a link to itself": Row(
-        lambda at: looped(at / "c.binpb"), ("c.binpb: Too many levels of symbolic links",)
+        lambda at: replace_with_loop(at / "c.binpb"), ("c.binpb: Too many levels of symbolic links",)
     ),
     "the policy has a long name": Row(
         lambda at: again(at, "policy.yaml", LONG), (f"{LONG}: can't be read: File name too long",)
@@ -276,10 +276,10 @@ FAULTS: Final[Mapping[str, Row]] = {
         lambda at: again(at, "policy.yaml", '"a\\0b"'), ("gateway.yaml:1: policy: must not hold a NUL",)
     ),
     "the policy is a named pipe": Row(
-        lambda at: piped(at / "policy.yaml"), ("policy.yaml: is a named pipe; it must be a regular file",)
+        lambda at: replace_with_pipe(at / "policy.yaml"), ("policy.yaml: is a named pipe; it must be a regular file",)
     ),
     "the policy is a link to itself": Row(
-        lambda at: looped(at / "policy.yaml"), ("policy.yaml: can't be read: Too many levels",)
+        lambda at: replace_with_loop(at / "policy.yaml"), ("policy.yaml: can't be read: Too many levels",)
     ),
     "the environment empties the policy": Row(
         nothing,
@@ -414,11 +414,11 @@ def _written(row: Row, folder: Path, port: int, user: int | None) -> None:
 
 
 @pytest.fixture(scope="module")
-def outcomes(place: Path) -> Mapping[tuple[str, str, str], Ran]:
+def outcomes(place: Path) -> Mapping[tuple[str, str, str], CommandResult]:
     """How every command ended in every case, by the fault, who ran it, and the command."""
-    jobs: dict[tuple[str, str, str], Job] = {}
+    jobs: dict[tuple[str, str, str], Command] = {}
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        users = {"root": None, "nobody": NOBODY} if ROOT else {"self": None}
+        users = {"root": None, "nobody": NOBODY_UID} if ROOT else {"self": None}
         for name, row in FAULTS.items():
             for who, user in users.items():
                 if row.nobody and who == "root":
@@ -426,7 +426,7 @@ def outcomes(place: Path) -> Mapping[tuple[str, str, str], Ran]:
                 folder = place / f"{len(jobs)}"
                 _written(row, folder, taken.getsockname()[1], user)
                 for command in ("config check", "serve"):
-                    jobs[name, who, command] = Job(
+                    jobs[name, who, command] = Command(
                         (*command.split(), "--config", "gateway.yaml"), folder, user, row.environ
                     )
         (place / "logs").mkdir()
@@ -435,12 +435,12 @@ def outcomes(place: Path) -> Mapping[tuple[str, str, str], Ran]:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_is_told_by_serve_and_before_by_config_check(
-    name: str, outcomes: Mapping[tuple[str, str, str], Ran]
+    name: str, outcomes: Mapping[tuple[str, str, str], CommandResult]
 ) -> None:
     row = FAULTS[name]
     for who in ("root", "nobody", "self"):
         serve, check = outcomes.get((name, who, "serve")), outcomes.get((name, who, "config check"))
-        if serve is None or check is None or serve.code == CANNOT:
+        if serve is None or check is None or serve.code == UNREADABLE_EXIT_CODE:
             continue
         said = [line for line in serve.err.splitlines() if not re.match(r"\S+Z (INFO|WARNING) ", line)]
         assert (serve.code, serve.out) == (2, ""), (who, serve)
@@ -454,5 +454,7 @@ def test_each_fault_is_told_by_serve_and_before_by_config_check(
 
 def test_faults_come_as_json_too(place: Path) -> None:
     _written(FAULTS["several at once"], place / "json", 0, None)
-    (done,) = run_all([Job(("config", "check", "--config", "gateway.yaml", "--format", "json"), place / "json")], place)
+    (done,) = run_all(
+        [Command(("config", "check", "--config", "gateway.yaml", "--format", "json"), place / "json")], place
+    )
     assert (done.code, done.err, len(json.loads(done.out)["faults"])) == (2, "", 5)

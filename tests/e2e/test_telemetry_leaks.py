@@ -12,13 +12,23 @@ import grpc
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from gateway.telemetry.traces import SERVICE
-from tests.calls import LOGS, METHODS, TRACK, V1, track
-from tests.e2e.planted import VALUES, WORD, found, spoilt
 from tests.e2e.test_leaks import LARGE, METADATA, Call, messages, raw, say
 from tests.e2e.test_proxy_leaks import say as say_through
-from tests.http2 import knock
-from tests.proxied import ONE, Upstream, dialling, dns, environ, material, note, tell, uri
-from tests.running import OPTIONS, SECONDS, Process
+from tests.support.http2 import send_unanswered
+from tests.support.planted_values import VALUES, WORD, corrupted, find_planted
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, GatewayProcess
+from tests.support.proxy import (
+    ONE_METHOD,
+    RecordingUpstream,
+    certificate_for,
+    dns,
+    invoke,
+    note,
+    proxy_channel,
+    proxy_environ,
+    uri,
+)
+from tests.support.requests import EMIT_METHODS, LOGS, TRACK, V1, track_request
 
 TRACED: Final = {"telemetry__traces__ratio": "1.0", "listeners__http__address": "127.0.0.1:0"}
 SPAN: Final = {
@@ -51,9 +61,11 @@ def keyed() -> Iterator[Call]:
         yield LOGS, False, request.SerializeToString()
 
 
-def page(process: Process) -> bytes:
+def page(process: GatewayProcess) -> bytes:
     """What `/metrics` shows."""
-    with urllib.request.urlopen(f"http://{process.listening('http')}/metrics", timeout=SECONDS) as answer:
+    with urllib.request.urlopen(
+        f"http://{process.listener_address('http')}/metrics", timeout=TIMEOUT_SECONDS
+    ) as answer:
         shown: bytes = answer.read()
     return shown
 
@@ -72,21 +84,23 @@ def spans(path: Path) -> Iterator[dict[str, Any]]:
 
 def test_metrics_and_spans_hold_nothing_of_what_comes_in(tmp_path: Path) -> None:
     plain = list(messages())
-    bad = [(path, streams, one) for path, streams, data in plain[:: len(VALUES)] for one in spoilt(data)]
-    with Process(tmp_path, environ=told(**TRACED)) as process:
-        with grpc.insecure_channel(process.address, options=[*OPTIONS, ("grpc.primary_user_agent", WORD)]) as channel:
+    bad = [(path, streams, one) for path, streams, data in plain[:: len(VALUES)] for one in corrupted(data)]
+    with GatewayProcess(tmp_path, environ=told(**TRACED)) as process:
+        with grpc.insecure_channel(
+            process.address, options=[*CHANNEL_OPTIONS, ("grpc.primary_user_agent", WORD)]
+        ) as channel:
             for calls, metadata in (
                 (plain, METADATA),
                 (bad, ()),
                 (list(keyed()), METADATA),
-                ([(TRACK, False, track())], LARGE[:1]),
+                ([(TRACK, False, track_request())], LARGE[:1]),
             ):
                 list(say(channel, calls, metadata))
             list(
                 say(
                     channel,
                     [
-                        (f"/{WORD}.Service/{WORD}", False, track()),
+                        (f"/{WORD}.Service/{WORD}", False, track_request()),
                         (f"{V1}{WORD}/{WORD}", False, b""),
                         (f"{TRACK}{WORD}", False, b""),
                     ],
@@ -94,11 +108,11 @@ def test_metrics_and_spans_hold_nothing_of_what_comes_in(tmp_path: Path) -> None
             )
         list(raw(process.port))
         for value in VALUES:
-            knock(process.port, TRACK.encode(), fields=[(b"traceparent", value.encode())], data=bytes(5))
+            send_unanswered(process.port, TRACK.encode(), fields=[(b"traceparent", value.encode())], data=bytes(5))
         shown = page(process)
         assert process.stop() == 0
-    assert found(process.said) == []
-    assert found(shown) == []
+    assert find_planted(process.output) == []
+    assert find_planted(shown) == []
     for name in (
         b'cause="plan"',
         b'cause="value"',
@@ -108,34 +122,36 @@ def test_metrics_and_spans_hold_nothing_of_what_comes_in(tmp_path: Path) -> None
     ):
         assert name in shown
     own = list(spans(tmp_path / ".privacy-gateway" / "application-traces.jsonl"))
-    assert found(json.dumps(own).encode()) == []
-    assert {span["name"] for span in own} >= {path[1:] for path in METHODS}
+    assert find_planted(json.dumps(own).encode()) == []
+    assert {span["name"] for span in own} >= {path[1:] for path in EMIT_METHODS}
     assert {key for span in own for key in span} <= SPAN | {"resource"}
     assert {one["key"] for span in own for one in span["attributes"]} == KEYS
     assert {one["key"] for span in own for one in span["resource"]["attributes"]} == {"service.name", "service.version"}
 
 
 def test_metrics_and_spans_hold_nothing_of_what_is_carried(tmp_path: Path) -> None:
-    with Upstream() as upstream:
-        settings = environ(tmp_path, upstream.port, **TRACED)
+    with RecordingUpstream() as upstream:
+        settings = proxy_environ(tmp_path, upstream.port, **TRACED)
         policy = tmp_path / "policy.yaml"
         listed = ", ".join(f"{key}: OPERATIONAL" for key in sorted({*KEYS, "service.name"}))
         policy.write_text(
             policy.read_text().replace("flows: {", "flows: {otlp/traces: [access], ")
             + f"otlp: {{attributes: {{{listed}}}}}\n"
         )
-        with Process(tmp_path, environ=settings) as process:
+        with GatewayProcess(tmp_path, environ=settings) as process:
             for authority in ("enforce.example", "shadow.example"):
-                with dialling(process.listening("outbound"), authority) as channel:
+                with proxy_channel(process.listener_address("outbound"), authority) as channel:
                     list(say_through(channel, upstream))
             for name in (uri(f"spiffe://{WORD}.example/{WORD}"), dns(f"{WORD} {WORD}")):
-                with dialling(process.listening("inbound"), "own.example", material(name)) as channel:
-                    tell(channel, ONE, note(op="x"))
+                with proxy_channel(
+                    process.listener_address("inbound"), "own.example", certificate_for(name)
+                ) as channel:
+                    invoke(channel, ONE_METHOD, note(op="x"))
             shown = page(process)
             assert process.stop() == 0
-    assert found(shown) == []
+    assert find_planted(shown) == []
     own = list(spans(tmp_path / ".privacy-gateway" / "access.jsonl"))
-    assert found(json.dumps(own).encode()) == []
+    assert find_planted(json.dumps(own).encode()) == []
     # An unknown method's name is nobody's: the span has its kind's.
     assert {span["name"] for span in own} == {"t.Talk/One", "t.Talk/Down", "t.Talk/Up", "t.Talk/Both", "SERVER"}
     assert {one["key"] for span in own for one in span["attributes"]} == KEYS

@@ -16,7 +16,7 @@ from gateway.exporters.fill import Filler, milliseconds, rfc3339
 from gateway.model import Release
 from gateway.policy.markup import Markup, liquid
 from gateway.policy.vendors import SHAPES, Shape
-from tests.build import contract, proto
+from tests.support.contracts import contract, proto
 
 HELD: Final = contract(
     proto("""

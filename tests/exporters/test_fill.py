@@ -11,7 +11,7 @@ from gateway.errors import ItemReason, Reason
 from gateway.exporters.base import Rejected
 from gateway.exporters.fill import Filler, milliseconds, rfc3339
 from gateway.model import Release
-from tests.build import contract, proto
+from tests.support.contracts import contract, proto
 
 HELD: Final = contract(
     proto("""

@@ -24,8 +24,8 @@ from gateway.exporters.segment import Segment
 from gateway.exporters.web import Web
 from gateway.policy.document import Policy
 from gateway.policy.load import default_path, parse
-from tests.build import contract, proto
 from tests.exporters.sending import event, message
+from tests.support.contracts import contract, proto
 
 KANNELLE: Final = load_contracts([default_contract()])
 Make = Callable[[bool], Opened]

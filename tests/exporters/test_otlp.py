@@ -22,7 +22,7 @@ from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
 from gateway.exporters.otlp import Otlp, judge
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from tests.exporters.items import item, items, parcel, taken
-from tests.running import posing
+from tests.support.processes import fake_http_proxy
 
 AUTHORITY = trustme.CA()
 
@@ -368,13 +368,13 @@ async def test_tls_is_never_given_up(ca: str) -> None:
 async def test_a_collector_is_reached_past_any_proxy(
     make: Callable[[], Collector], ca: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with posing(monkeypatch) as asked, sending_to(make(), **({"ca": ca} if make is tls else {})) as otlp:
+    async with fake_http_proxy(monkeypatch) as asked, sending_to(make(), **({"ca": ca} if make is tls else {})) as otlp:
         assert await otlp.send(items("a")) == [DELIVERED]
     assert asked == []
 
 
 async def test_no_proxy_is_asked_for_a_collector_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with posing(monkeypatch) as asked:
+    async with fake_http_proxy(monkeypatch) as asked:
         otlp = Otlp("https://collector.invalid:4317", timeout=1)
         assert await otlp.send(items("a")) == [Retry()]
         await otlp.close()

@@ -19,7 +19,7 @@ from gateway.demo.vendors import Fault, SegmentStandIn
 from gateway.errors import BadConfig, Retryable
 from gateway.exporters.trust import trust
 from gateway.exporters.web import ANSWER_BYTES, Answer, Web, is_public
-from tests.running import posing
+from tests.support.processes import fake_http_proxy
 
 PUBLIC: Final = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 NOT_PUBLIC: Final = [
@@ -203,7 +203,7 @@ async def test_cookies_are_neither_kept_nor_sent(web: Web) -> None:
 
 
 async def test_the_environment_names_no_proxy(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with posing(monkeypatch) as asked, answering(server.Response(text="here")) as (url, _):
+    async with fake_http_proxy(monkeypatch) as asked, answering(server.Response(text="here")) as (url, _):
         assert (await post(web, url)).body == b"here"
     assert asked == []
 

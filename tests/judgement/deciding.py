@@ -21,8 +21,8 @@ from gateway.model import Facts, Withheld
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from tests.attributes import any_value
-from tests.build import UNKNOWN, released
+from tests.support.contracts import UNKNOWN_FACTS, release_of
+from tests.support.otlp_attributes import any_value
 
 VECTORS: Final = Path(__file__).parents[1] / "vectors"
 POLICY: Final = "judgement.yaml"
@@ -54,7 +54,7 @@ def kannelles() -> Minimiser:
     return Minimiser(own.plan(ResourceLogs.DESCRIPTOR.full_name, "application-log"))
 
 
-def left_of(field: str, value: str, destination: str, facts: Facts = UNKNOWN) -> Left:
+def left_of(field: str, value: str, destination: str, facts: Facts = UNKNOWN_FACTS) -> Left:
     """What is left of a value of a field of `Judged`, as an item of its own.
 
     `WITHHELD` if the destination doesn't get the item.
@@ -76,7 +76,7 @@ def left_of_each(field: str, values: Iterable[str | int], destination: str, poli
 def _left_of_batch(field: str, values: Sequence[str | int], destination: str, policy: str) -> list[Left]:
     made: Any = compiler().contract.message_class("vectors.v1.Judgement")
     items = [{"index": index, field: value} for index, value in enumerate(values)]
-    release = released(_minimiser("Judgement", destination, policy), made(items=items).SerializeToString())
+    release = release_of(_minimiser("Judgement", destination, policy), made(items=items).SerializeToString())
     left: list[Left] = [None] * len(values)
     for item in made.FromString(release.payload).items:
         left[item.index] = getattr(item, field) or None
@@ -89,7 +89,7 @@ def kept_under(key: str, values: Iterable[str | int]) -> Iterator[bool]:
         records = [LogRecord(attributes=[KeyValue(key=key, value=any_value(value))]) for value in batch]
         item = ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])
         left = (
-            ResourceLogs.FromString(released(kannelles(), item.SerializeToString()).payload).scope_logs[0].log_records
+            ResourceLogs.FromString(release_of(kannelles(), item.SerializeToString()).payload).scope_logs[0].log_records
         )
         yield from (sent.attributes == record.attributes for sent, record in zip(records, left, strict=True))
 

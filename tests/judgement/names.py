@@ -15,10 +15,10 @@ from gateway.minimise.engine import Minimiser
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from tests.attributes import pairs
-from tests.build import policy, released
 from tests.judgement.deciding import kannelles
 from tests.policy.semconv import NAMED_PERSONAL, PERSONAL, conventions
+from tests.support.contracts import policy, release_of
+from tests.support.otlp_attributes import key_values
 
 
 def attributes() -> list[str]:
@@ -36,7 +36,7 @@ def _is_kept_as_metric(name: str) -> bool:
     metric = Metric(name=name, gauge=Gauge(data_points=[NumberDataPoint(as_int=1)]))
     item = ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[metric])])
     try:
-        left = ResourceMetrics.FromString(released(_metrics(), item.SerializeToString()).payload)
+        left = ResourceMetrics.FromString(release_of(_metrics(), item.SerializeToString()).payload)
     except Refused:
         return False
     return [metric.name for scope in left.scope_metrics for metric in scope.metrics] == [name]
@@ -46,7 +46,7 @@ def kept_as_events(names: Iterable[str]) -> set[str]:
     """The names that a log's events keep, by Kannelle's policy."""
     records = [LogRecord(event_name=name) for name in names]
     item = ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])
-    left = ResourceLogs.FromString(released(kannelles(), item.SerializeToString()).payload)
+    left = ResourceLogs.FromString(release_of(kannelles(), item.SerializeToString()).payload)
     return {record.event_name for scope in left.scope_logs for record in scope.log_records} - {""}
 
 
@@ -54,9 +54,9 @@ def kept_as_keys(keys: Iterable[str]) -> set[str]:
     """The keys that stay with a value that says nothing, where a policy lets each namespace pass."""
     given = tuple(keys)
     engine = _open_to(tuple(sorted({key.partition(".")[0] for key in given})))
-    records = [LogRecord(attributes=pairs({key: True})) for key in given]
+    records = [LogRecord(attributes=key_values({key: True})) for key in given]
     item = ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])
-    left = ResourceLogs.FromString(released(engine, item.SerializeToString()).payload)
+    left = ResourceLogs.FromString(release_of(engine, item.SerializeToString()).payload)
     return {pair.key for scope in left.scope_logs for record in scope.log_records for pair in record.attributes}
 
 

@@ -17,10 +17,10 @@ from google.protobuf import text_format
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
-from tests.attributes import pairs
-from tests.build import NOW
 from tests.judgement.deciding import EXEMPT, VECTORS, compiler
 from tests.judgement.table import STANDS, Line, lines, masked_texts
+from tests.support.contracts import NOW_SECONDS
+from tests.support.otlp_attributes import key_values
 
 FILE: Final = VECTORS / "judgement.json"
 INSIDE: Final = "OUENPRYC"
@@ -29,7 +29,7 @@ VENDOR_LINES: Final = 3
 """One in so many lines is tried at the vendor too, in one place after the other."""
 
 KANNELLES: Final = "../../gateway/policy/kannelle.yaml"
-FACTS: Final = {"received_ns": NOW * 10**9, "directory": False, "verified": []}
+FACTS: Final = {"received_ns": NOW_SECONDS * 10**9, "directory": False, "verified": []}
 
 EXEMPTED: Final = (
     # A field, a value, and the destinations that get it.
@@ -120,7 +120,7 @@ def _attribute(line: Line) -> Case:
     parts: list[Any] = [_pair(key, value) for key, value in given.items()]
     for number in (2, 2):
         parts = [{"field": number, "parts": parts}]
-    record = LogRecord(attributes=pairs(given if stays else beside))
+    record = LogRecord(attributes=key_values(given if stays else beside))
     output = ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])])
     return {
         "name": f"{line.value} under {line.key}, at application-log", "row": line.part,

@@ -17,15 +17,15 @@ from gateway.errors import BadPolicy, ItemReason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts, FieldVerdict, Release
 from gateway.policy.compile import Compiler
-from tests.build import UNKNOWN, compiler, released
-from tests.chance import Chance, contract
 from tests.minimise.disguised import ADDRESSES, HIDDEN, TEXTS, wide
 from tests.minimise.test_index import numbered
 from tests.minimise.test_keyed_oracle import KEYS, VALUES, engine, logged
 from tests.minimise.test_oracle import BYTES, FACTS, KANNELLES, engines, file, mutated
 from tests.minimise.test_vectors import CASES, Case, written
 from tests.minimise.test_vectors import engine as vector_engine
-from tests.wire import Wire, record
+from tests.support.contracts import UNKNOWN_FACTS, compiler, release_of
+from tests.support.random_contracts import ChoiceSequence, contract
+from tests.support.random_messages import RandomMessages, record
 
 
 def check(minimiser: Minimiser, raw: bytes, facts: Facts) -> str:
@@ -46,23 +46,23 @@ def check(minimiser: Minimiser, raw: bytes, facts: Facts) -> str:
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES))
 def test_messages_of_any_type_stay_as_they_are(data: bytes) -> None:
-    chance = Chance(data)
+    chance = ChoiceSequence(data)
     held = contract(chance, masks=chance.rarely(2))
     try:
         minimiser = Minimiser(Compiler(held, numbered(file(chance))).plan("x0.M0", "here"))
     except BadPolicy:
         return
     for _ in range(3):
-        event(check(minimiser, Wire(chance, held).message(held.message("x0.M0")), chance.pick(FACTS)))
+        event(check(minimiser, RandomMessages(chance, held).message(held.message("x0.M0")), chance.pick(FACTS)))
 
 
 @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES), st.sampled_from(range(len(KANNELLES) + 6)), st.sampled_from(FACTS))
 def test_items_of_ours_and_of_otlp_stay_as_they_are(data: bytes, index: int, facts: Facts) -> None:
-    chance = Chance(data)
+    chance = ChoiceSequence(data)
     held, minimiser = engines()[index]
     types = ("t.M", "kannelle.privacy.v1.AnalyticsEvent", "kannelle.privacy.v1.UserContext")
-    raw = Wire(chance, held, [name for name in types if name in held.messages]).message(
+    raw = RandomMessages(chance, held, [name for name in types if name in held.messages]).message(
         held.message(minimiser.plan.type)
     )
     event(check(minimiser, raw, facts))
@@ -111,7 +111,7 @@ def test_what_hides_addresses_stays_as_it_is(sayings: dict[str, Any], destinatio
 def test_what_a_vendor_gets_it_gets_again(hidden: str) -> None:
     message, minimiser = saying("us-vendor")
     assert (
-        check(minimiser, message(mail=f"{wide(hidden).upper()}@acme.example").SerializeToString(), UNKNOWN)
+        check(minimiser, message(mail=f"{wide(hidden).upper()}@acme.example").SerializeToString(), UNKNOWN_FACTS)
         != "released"
     )
 
@@ -119,11 +119,11 @@ def test_what_a_vendor_gets_it_gets_again(hidden: str) -> None:
 def test_what_would_be_too_large_to_be_decided_on_again_is_refused() -> None:
     plan = compiler("message M { google.protobuf.Any any = 1; string id = 2 @USER_ID; }").plan("t.M", "eu-service")
     raw = record(1, 2, record(1, 2, b"t.M") + record(2, 2, record(2, 2, b"usr_1")))
-    left = released(Minimiser(plan), raw).payload
+    left = release_of(Minimiser(plan), raw).payload
     assert len(left) > len(raw)
-    assert released(Minimiser(plan, len(left)), raw).payload == left
+    assert release_of(Minimiser(plan, len(left)), raw).payload == left
     with pytest.raises(Refused) as caught:
-        Minimiser(plan, len(raw)).decide(raw, UNKNOWN)
+        Minimiser(plan, len(raw)).decide(raw, UNKNOWN_FACTS)
     assert caught.value.reason is ItemReason.TOO_LARGE
 
 

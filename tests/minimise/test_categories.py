@@ -15,7 +15,7 @@ from gateway.minimise.receipt import FieldLine, receipt
 from gateway.model import DETECTORS, NEVER, Category, Detector, FieldVerdict
 from gateway.plan import EnvelopePlan, Text
 from gateway.policy.compile import Compiler
-from tests.build import UNKNOWN, compiler, contract, decode, encode, policy, proto, released
+from tests.support.contracts import UNKNOWN_FACTS, compiler, contract, decode, encode, policy, proto, release_of
 
 C, R = Category, FieldReason
 KEEP, STRIP, MASK = FieldVerdict
@@ -61,7 +61,7 @@ def left(
     category: str, text: str, destination: str = "eu-service"
 ) -> tuple[Any, set[tuple[str, Reason, FieldVerdict]]]:
     made = compiler(body(category))
-    release = released(Minimiser(made.plan("t.A", destination)), encode(made.contract, "t.A", text))
+    release = release_of(Minimiser(made.plan("t.A", destination)), encode(made.contract, "t.A", text))
     told = {(one.path, one.reason, one.verdict) for one in release.stripped}
     return decode(made.contract, "t.A", release.payload), told
 
@@ -183,8 +183,8 @@ def test_content_is_told_of_each_time_and_when_it_is_decided_on_again() -> None:
     made = compiler(body("CONTENT"))
     engine = Minimiser(made.plan("t.A", "eu-service"))
     raw = encode(made.contract, "t.A", everywhere(CARD))
-    first = released(engine, raw)
-    again = [released(engine, raw), released(engine, first.payload), released(engine, first.payload)]
+    first = release_of(engine, raw)
+    again = [release_of(engine, raw), release_of(engine, first.payload), release_of(engine, first.payload)]
     assert first.notes
     assert all(one.notes == first.notes and one.payload == raw for one in again)
 
@@ -203,7 +203,7 @@ def test_content_never_leaves_the_eu() -> None:
 def test_a_receipt_says_what_shows_in_content() -> None:
     made = compiler(body("CONTENT"))
     raw = encode(made.contract, "t.A", f'one: "{CARD}" many: "a" many: "{IBAN}" many: "b"')
-    lines = set(receipt(made.projector("eu-service"), raw, released(Minimiser(made.plan("t.A", "eu-service")), raw)))
+    lines = set(receipt(made.projector("eu-service"), raw, release_of(Minimiser(made.plan("t.A", "eu-service")), raw)))
     assert lines == {
         FieldLine("one", KEEP, R.LOOKS_LIKE_CARD),
         FieldLine("many[*]", KEEP, None, 2),
@@ -214,10 +214,10 @@ def test_a_receipt_says_what_shows_in_content() -> None:
 def test_bounds_of_its_own_hold_content_too() -> None:
     held = contract(proto("message A { string one = 1 @{category: CONTENT, max_length: 4}; }"))
     engine = Minimiser(Compiler(held, policy()).plan("t.A", "eu-service"))
-    release = released(engine, encode(held, "t.A", 'one: "12345"'))
+    release = release_of(engine, encode(held, "t.A", 'one: "12345"'))
     assert [(one.reason, one.verdict) for one in release.stripped] == [(R.TOO_LONG, STRIP)]
 
 
 def test_metadata_is_searched_too() -> None:
     envelope = Envelope(EnvelopePlan("x", {"name": Text(detect=search(C.NAME).sought)}, {}, {}), lambda _: None)
-    assert envelope.metadata([("name", "Ada"), ("name", CARD)], UNKNOWN) == ((("name", "Ada"),), 1)
+    assert envelope.metadata([("name", "Ada"), ("name", CARD)], UNKNOWN_FACTS) == ((("name", "Ada"),), 1)

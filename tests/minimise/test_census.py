@@ -11,8 +11,8 @@ from gateway.minimise.categories import Categories
 from gateway.minimise.census import FIRST, LONGEST, STRIDE, Sample, Total
 from gateway.minimise.engine import MAX_BYTES, Minimiser
 from gateway.model import Category, Release, Trail
-from tests.build import UNKNOWN, compiler
-from tests.calls import field
+from tests.support.contracts import UNKNOWN_FACTS, compiler
+from tests.support.requests import field
 
 BODY: Final = """
 message Inner { string id = 1 @USER_ID; string ip = 2 @NETWORK; Inner more = 3; }
@@ -68,7 +68,7 @@ def minimiser() -> Minimiser:
     ],
 )
 def test_each_field_that_the_plan_does_not_have_counts(raw: bytes, expected: int, minimiser: Minimiser) -> None:
-    verdict = minimiser.decide(raw, UNKNOWN)
+    verdict = minimiser.decide(raw, UNKNOWN_FACTS)
     assert isinstance(verdict, Release)
     assert verdict.unplanned == expected
 
@@ -82,7 +82,7 @@ def sampling() -> Minimiser:
 
 
 def lost(minimiser: Minimiser, raw: bytes) -> Mapping[Category, int]:
-    verdict = minimiser.decide(raw, UNKNOWN)
+    verdict = minimiser.decide(raw, UNKNOWN_FACTS)
     assert isinstance(verdict, Release)
     return verdict.lost
 
@@ -130,6 +130,6 @@ def test_a_place_has_its_fields_category(at: Trail, expected: Category) -> None:
 
 
 def test_without_counting_nothing_is_counted() -> None:
-    verdict = Minimiser(compiler(BODY).plan("t.Outer", "eu-log"), MAX_BYTES).decide(LOST, UNKNOWN)
+    verdict = Minimiser(compiler(BODY).plan("t.Outer", "eu-log"), MAX_BYTES).decide(LOST, UNKNOWN_FACTS)
     assert isinstance(verdict, Release)
     assert verdict.unplanned == 0

@@ -19,12 +19,12 @@ from gateway.model import Release
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from tests.build import UNKNOWN, compiler, decode
-from tests.chance import Chance, contract
 from tests.minimise.test_oracle import BYTES, FACTS, file
-from tests.oracle import Oracle
-from tests.shape import shape
-from tests.wire import PLANTED, Wire, record, tag
+from tests.support.contracts import UNKNOWN_FACTS, compiler, decode
+from tests.support.message_shape import message_shape
+from tests.support.oracle import Oracle
+from tests.support.random_contracts import ChoiceSequence, contract
+from tests.support.random_messages import PLANTED_VALUE, RandomMessages, record, tag
 
 MARK: Final = b"planted"
 BESIDE: Final = record(3, 2, MARK + b" name") + record(999, 2, MARK + b" unknown") + record(2, 5, MARK[:4])
@@ -75,7 +75,7 @@ def test_what_is_planted_at_any_depth_stays_here(destination: str, way: str, lev
     made, minimiser = engine(destination)
     raw = nested(way, levels)
     try:
-        verdict = minimiser.decide(raw, UNKNOWN)
+        verdict = minimiser.decide(raw, UNKNOWN_FACTS)
     except Refused as error:
         assert error.reason is ItemReason.TOO_DEEP  # noqa: PT017 - either may be
         assert levels // WAYS[way][1] * WAYS[way][1] > MAX_DEPTH
@@ -83,10 +83,10 @@ def test_what_is_planted_at_any_depth_stays_here(destination: str, way: str, lev
     assert isinstance(verdict, Release)
     assert MARK not in verdict.payload
     if levels <= MAX_DEPTH:
-        wanted = Oracle(made.contract, made.classes, made.site(destination)).decide("t.M", raw, UNKNOWN)
+        wanted = Oracle(made.contract, made.classes, made.site(destination)).decide("t.M", raw, UNKNOWN_FACTS)
         assert wanted is not None
-        assert list(shape(decode(made.contract, "t.M", verdict.payload), made.contract)) == list(
-            shape(wanted, made.contract)
+        assert list(message_shape(decode(made.contract, "t.M", verdict.payload), made.contract)) == list(
+            message_shape(wanted, made.contract)
         )
 
 
@@ -100,9 +100,9 @@ def test_groups_are_levels_too(levels: int) -> None:
         raw = tag(1, 3) + BESIDE + record(1, 2, raw) + tag(1, 4) + LEAF
     if levels // 2 * 2 > MAX_DEPTH:
         with pytest.raises(Refused):
-            minimiser.decide(raw, UNKNOWN)
+            minimiser.decide(raw, UNKNOWN_FACTS)
     else:
-        verdict = minimiser.decide(raw, UNKNOWN)
+        verdict = minimiser.decide(raw, UNKNOWN_FACTS)
         assert isinstance(verdict, Release)
         assert MARK not in verdict.payload
         assert verdict.payload.count(b"v1") == 1 + levels // 2
@@ -121,7 +121,7 @@ def test_values_of_attributes_are_stripped_as_deep_as_they_are_taken(levels: int
     for name in ("application-log", "analytics"):
         plan = made.plan("opentelemetry.proto.logs.v1.ResourceLogs", name)
         try:
-            verdict = Minimiser(plan).decide(item, UNKNOWN)
+            verdict = Minimiser(plan).decide(item, UNKNOWN_FACTS)
         except Refused as error:
             assert error.reason is ItemReason.TOO_DEEP  # noqa: PT017 - either may be
             assert levels > MAX_DEPTH - 2
@@ -137,7 +137,7 @@ def kannelle() -> Compiler:
 
 def test_nothing_planted_leaves_in_any_type_of_the_contracts() -> None:
     made = kannelle()
-    wire, decided = Wire(Chance(b""), made.contract), 0
+    wire, decided = RandomMessages(ChoiceSequence(b""), made.contract), 0
     for type_ in made.contract.messages:
         raws = [wire.deep(made.contract.message(type_), levels) for levels in (1, 2, 30, 58, 60, 62, 64, 80, 97)]
         for destination in ("application-log", "analytics", "support-archive", "crm"):
@@ -150,11 +150,11 @@ def test_nothing_planted_leaves_in_any_type_of_the_contracts() -> None:
 def _is_minimised(made: Compiler, minimiser: Minimiser, raw: bytes) -> bool:
     """Whether an item is released; what is, holds nothing planted and nothing unknown."""
     try:
-        verdict = minimiser.decide(raw, UNKNOWN)
+        verdict = minimiser.decide(raw, UNKNOWN_FACTS)
     except Refused:
         return False
     if isinstance(verdict, Release):
-        assert PLANTED not in verdict.payload
+        assert PLANTED_VALUE not in verdict.payload
         decode(made.contract, minimiser.plan.type, verdict.payload)
     return isinstance(verdict, Release)
 
@@ -162,13 +162,16 @@ def _is_minimised(made: Compiler, minimiser: Minimiser, raw: bytes) -> bool:
 @settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES), st.integers(0, 97))
 def test_random_types_are_minimised_at_every_depth(data: bytes, levels: int) -> None:
-    chance = Chance(data)
+    chance = ChoiceSequence(data)
     held = contract(chance)
     made = Compiler(held, file(chance))
     oracle = Oracle(held, made.classes, made.site("here"))
     if oracle.strips_required("x0.M0"):
         return
-    minimiser, raw = Minimiser(made.plan("x0.M0", "here")), Wire(chance, held).deep(held.message("x0.M0"), levels)
+    minimiser, raw = (
+        Minimiser(made.plan("x0.M0", "here")),
+        RandomMessages(chance, held).deep(held.message("x0.M0"), levels),
+    )
     facts = chance.pick(FACTS)
     try:
         verdict = minimiser.decide(raw, facts)
@@ -178,5 +181,5 @@ def test_random_types_are_minimised_at_every_depth(data: bytes, levels: int) -> 
     wanted = oracle.decide("x0.M0", raw, facts)
     assert (wanted is None) == (not isinstance(verdict, Release))
     if wanted is not None and isinstance(verdict, Release):
-        assert PLANTED not in verdict.payload
-        assert list(shape(decode(held, "x0.M0", verdict.payload), held)) == list(shape(wanted, held))
+        assert PLANTED_VALUE not in verdict.payload
+        assert list(message_shape(decode(held, "x0.M0", verdict.payload), held)) == list(message_shape(wanted, held))

@@ -21,14 +21,24 @@ from gateway.minimise.rules import REMEMBERED
 from gateway.minimise.run import MOST
 from gateway.minimise.schema import MAX_DEPTH
 from gateway.model import Facts, Release, Withheld
-from tests.build import NOW, UNKNOWN, compiler, contract, decode, encode, minimiser, proto, released
-from tests.wire import record, tag, varint
+from tests.support.contracts import (
+    NOW_SECONDS,
+    UNKNOWN_FACTS,
+    compiler,
+    contract,
+    decode,
+    encode,
+    minimiser,
+    proto,
+    release_of,
+)
+from tests.support.random_messages import record, tag, varint
 
 PERSON: Final = "message M { string email = 1 @WORK_EMAIL; string code = 2 @OPERATIONAL; }"
-RECORDED: Final = Facts(NOW * 10**9, directory=True, verified=frozenset({"acme.example"}))
-STRANGER: Final = Facts(NOW * 10**9, directory=True, verified=frozenset({"other.example"}))
-NOBODY: Final = Facts(NOW * 10**9, directory=True)
-FACTS: Final = {"no directory": UNKNOWN, "verified": RECORDED, "unverified": STRANGER, "subject unknown": NOBODY}
+RECORDED: Final = Facts(NOW_SECONDS * 10**9, directory=True, verified=frozenset({"acme.example"}))
+STRANGER: Final = Facts(NOW_SECONDS * 10**9, directory=True, verified=frozenset({"other.example"}))
+NOBODY: Final = Facts(NOW_SECONDS * 10**9, directory=True)
+FACTS: Final = {"no directory": UNKNOWN_FACTS, "verified": RECORDED, "unverified": STRANGER, "subject unknown": NOBODY}
 
 ADDRESSES: Final = {
     "anna@acme.example": "business",
@@ -76,7 +86,7 @@ def test_the_truth_table_of_work_addresses(address: str, recipient: str, region:
 @pytest.mark.parametrize("recipient", RECIPIENTS)
 @pytest.mark.parametrize("region", ["eu", "us"])
 def test_an_item_about_a_personal_account_is_withheld_from_vendors_alone(region: str, recipient: str) -> None:
-    facts = Facts(NOW * 10**9, directory=True, verified=frozenset({"acme.example"}), personal=True)
+    facts = Facts(NOW_SECONDS * 10**9, directory=True, verified=frozenset({"acme.example"}), personal=True)
     verdict = minimiser(PERSON, "t.M", f"{region}-{recipient}").decide(record(2, 2, b"a"), facts)
     assert isinstance(verdict, Withheld if recipient == "vendor" else Release)
 
@@ -124,7 +134,7 @@ message K {
 )
 def test_what_depends_on_facts_is_asked_anew_wherever_it_stands(body: str, raw: bytes) -> None:
     engine = minimiser(f"message M {{ {body} }} {HOLDERS}", "t.M", "us-service")
-    asked = (UNKNOWN, RECORDED, STRANGER, RECORDED, NOBODY, UNKNOWN, STRANGER)
+    asked = (UNKNOWN_FACTS, RECORDED, STRANGER, RECORDED, NOBODY, UNKNOWN_FACTS, STRANGER)
     assert [outcome(engine, raw, facts) for facts in asked] == [
         "kept",
         "kept",
@@ -140,7 +150,7 @@ def test_what_depends_on_facts_is_asked_anew_wherever_it_stands(body: str, raw: 
     "body", ["google.protobuf.Timestamp a = 1 @OPERATIONAL;", "N n = 1;", "google.protobuf.Any any = 1;"]
 )
 def test_a_time_is_held_against_the_receipt_of_its_own_item(body: str) -> None:
-    time = record(1, 0, varint(NOW))
+    time = record(1, 0, varint(NOW_SECONDS))
     raw = {
         "N": record(1, 2, record(1, 2, time)),
         "google.protobuf.Any": record(1, 2, record(1, 2, b"t.N") + record(2, 2, record(1, 2, time))),
@@ -150,7 +160,10 @@ def test_a_time_is_held_against_the_receipt_of_its_own_item(body: str) -> None:
     )
     item = raw.get(body.partition(" ")[0], record(1, 2, time))
     days = (0, 7, 8, -7, -8, 0)
-    assert [varint(NOW) in released(engine, item, Facts((NOW + day * 86_400) * 10**9)).payload for day in days] == [
+    assert [
+        varint(NOW_SECONDS) in release_of(engine, item, Facts((NOW_SECONDS + day * 86_400) * 10**9)).payload
+        for day in days
+    ] == [
         True,
         True,
         False,
@@ -165,7 +178,9 @@ def test_addresses_are_normalised_wherever_they_stand() -> None:
     map<string, string> d = 4 @{category: WORK_EMAIL, map_key: WORK_EMAIL}; }"""
     held = contract(proto(body))
     text = 'a: "{0}" b: ["{0}", "{1}"] c {{ value: "{0}" }} d {{ key: "{0}" value: "{1}" }}'
-    left = released(minimiser(body, "t.M", "us-log"), encode(held, "t.M", text.format("A+x@B.Example", "C@b.example")))
+    left = release_of(
+        minimiser(body, "t.M", "us-log"), encode(held, "t.M", text.format("A+x@B.Example", "C@b.example"))
+    )
     assert decode(held, "t.M", left.payload).SerializeToString() == encode(
         held, "t.M", text.format("a@b.example", "c@b.example")
     )
@@ -185,7 +200,7 @@ def test_addresses_are_normalised_wherever_they_stand() -> None:
 def test_an_entry_whose_place_another_takes_counts_as_stripped(keys: Sequence[str], left: int, gone: int) -> None:
     body = "message M { map<string, int32> d = 4 @{category: OPERATIONAL, map_key: WORK_EMAIL, min: 0, max: 9}; }"
     raw = b"".join(record(4, 2, record(1, 2, key.encode()) + record(2, 0, b"\x01")) for key in keys)
-    release = released(minimiser(body, "t.M", "us-log"), raw)
+    release = release_of(minimiser(body, "t.M", "us-log"), raw)
     assert len(decode(contract(proto(body)), "t.M", release.payload).d) == left  # type: ignore[attr-defined]  # the map
     assert [(one.path, one.reason, one.count) for one in release.stripped] == [
         ("d[*]", FieldReason.DUPLICATE_KEY, gone)
@@ -211,7 +226,7 @@ def test_of_keys_that_become_one_the_last_changed_one_stays(kind: str) -> None:
     entries = [record(1, 2, record(1, 2, key) + value(n)) for n, key in enumerate(keys, 1)]
     wanted = [record(1, 2, record(1, 2, key) + value(n)) for n, key in ((1, b"a@b.example"), (4, b"c@b.example"))]
     for raw in (entries, entries[::-1], entries[2:] + entries[:2]):
-        assert released(engine, b"".join(raw)).payload == b"".join(wanted)
+        assert release_of(engine, b"".join(raw)).payload == b"".join(wanted)
 
 
 # ── Where the engine differs from the walk of the original message, and leaks nothing
@@ -241,13 +256,13 @@ def test_of_several_members_of_a_oneof_an_earlier_one_may_stay(raw: bytes, left:
 
     What stays passed its own rule.
     """
-    assert released(minimiser(CHOICE, "t.M", "eu-indirect"), raw).payload == left
+    assert release_of(minimiser(CHOICE, "t.M", "eu-indirect"), raw).payload == left
 
 
 def test_of_several_enum_numbers_a_known_one_stays() -> None:
     """Open or not, a number that nobody knows is not parsed, and replaces nothing."""
     engine = minimiser("message M { E e = 1 @OPERATIONAL; } enum E { ZERO = 0; ONE = 1; }", "t.M", "us-log")
-    assert released(engine, record(1, 0, b"\x01") + record(1, 0, b"\x63")).payload == record(1, 0, b"\x01")
+    assert release_of(engine, record(1, 0, b"\x01") + record(1, 0, b"\x63")).payload == record(1, 0, b"\x01")
 
 
 def test_a_zero_that_the_wire_need_not_have_is_not_judged() -> None:
@@ -255,7 +270,7 @@ def test_a_zero_that_the_wire_need_not_have_is_not_judged() -> None:
         "message M { int32 a = 1 @{category: OPERATIONAL, min: 1, max: 5}; optional int32 b = 2 @{category: "
         "OPERATIONAL, min: 1, max: 5}; }"
     )
-    release = released(minimiser(body, "t.M", "eu-log"), record(1, 0, b"\0") + record(2, 0, b"\0"))
+    release = release_of(minimiser(body, "t.M", "eu-log"), record(1, 0, b"\0") + record(2, 0, b"\0"))
     assert (release.payload, [one.path for one in release.stripped]) == (b"", ["b"])
 
 
@@ -275,30 +290,30 @@ def nest(times: int, inner: bytes, number: int = 1) -> bytes:
 
 def refusal(engine: Minimiser, raw: bytes) -> Reason:
     with pytest.raises(Refused) as caught:
-        engine.decide(raw, UNKNOWN)
+        engine.decide(raw, UNKNOWN_FACTS)
     return caught.value.reason
 
 
 @pytest.mark.parametrize("number", [1, 4])
 def test_a_message_may_be_as_deep_as_is_known_to_be_stripped(number: int) -> None:
     engine = minimiser(DEEP, "t.M", "eu-log")
-    assert released(engine, nest(MAX_DEPTH, record(2, 2, b"a"), number)).payload == nest(
+    assert release_of(engine, nest(MAX_DEPTH, record(2, 2, b"a"), number)).payload == nest(
         MAX_DEPTH, record(2, 2, b"a"), number
     )
-    assert released(engine, nest(MAX_DEPTH, record(2, 2, b"a b"), number)).payload == nest(MAX_DEPTH, b"", number)
+    assert release_of(engine, nest(MAX_DEPTH, record(2, 2, b"a b"), number)).payload == nest(MAX_DEPTH, b"", number)
     for depth in (MAX_DEPTH + 1, 99, 100, 101, 200, 5000):
         assert refusal(engine, nest(depth, record(2, 2, b"a"), number)) is ItemReason.TOO_DEEP
 
 
 def test_what_is_stripped_may_be_deeper_still() -> None:
-    assert released(minimiser(DEEP, "t.M", "eu-log"), nest(500, b"", number=9) + record(2, 2, b"a")).payload == record(
-        2, 2, b"a"
-    )
+    assert release_of(
+        minimiser(DEEP, "t.M", "eu-log"), nest(500, b"", number=9) + record(2, 2, b"a")
+    ).payload == record(2, 2, b"a")
 
 
 def test_an_item_is_of_a_bounded_size() -> None:
     engine = minimiser(DEEP, "t.M", "eu-log")
-    assert released(engine, record(9, 2, b"x" * (MAX_BYTES - 5))).payload == b""
+    assert release_of(engine, record(9, 2, b"x" * (MAX_BYTES - 5))).payload == b""
     for size in (MAX_BYTES + 1, 10_000_000):
         assert refusal(engine, b"\x00" * size) is ItemReason.TOO_LARGE
 
@@ -308,7 +323,7 @@ def test_much_of_the_same_is_no_matter() -> None:
     repeated N n = 3; } message N { string code = 1 @OPERATIONAL; }"""
     odd = [b"k%d" % n if n % 2 else b"k %d" % n for n in range(10_000)]
     entries = [record(2, 2, record(1, 2, key) + record(2, 0, b"\x01")) for key in odd]
-    release = released(
+    release = release_of(
         minimiser(body, "t.M", "eu-log"),
         b"".join([record(1, 2, key) for key in odd] + entries + [record(3, 2, b"")] * 20_000),
     )
@@ -327,7 +342,7 @@ def test_an_item_has_a_bounded_number_of_values(part: bytes, values: int) -> Non
     if values > MOST:
         assert refusal(engine, part * values) is ItemReason.TOO_LARGE
     else:
-        assert released(engine, part * values).payload == part * values
+        assert release_of(engine, part * values).payload == part * values
 
 
 @pytest.mark.parametrize(
@@ -357,7 +372,7 @@ def test_text_that_is_not_utf_8_is_refused_where_it_would_be_kept() -> None:
         "message M { optional string a = 1 @NAME; optional string b = 2; }", "t.M", "eu-service", head=head
     )
     assert refusal(engine, b"\x0a\x01\xff") is ItemReason.MALFORMED
-    assert released(engine, b"\x12\x01\xff").payload == b""
+    assert release_of(engine, b"\x12\x01\xff").payload == b""
 
 
 # ── Threads, memory, processes ────────────────────────────────────────────────────────────────────────────────────────
@@ -392,14 +407,14 @@ def test_threads_that_share_a_minimiser_get_the_same_bytes(destination: str) -> 
     """While what it remembers overflows again and again."""
     plan = compiler(BUSY).plan("t.M", destination)
     shared, items = Minimiser(plan), [busy(index) for index in range(600)]
-    wanted = [released(Minimiser(plan), raw, RECORDED).payload for raw in items]
+    wanted = [release_of(Minimiser(plan), raw, RECORDED).payload for raw in items]
     with pytest.MonkeyPatch.context() as patch:
         for module in ("rules", "memo"):
             patch.setattr(f"gateway.minimise.{module}.REMEMBERED", 50)
         with ThreadPoolExecutor(4) as pool:
             rounds = [
                 *pool.map(
-                    lambda shift: [released(shared, raw, RECORDED).payload for raw in items[shift:] + items[:shift]],
+                    lambda shift: [release_of(shared, raw, RECORDED).payload for raw in items[shift:] + items[:shift]],
                     range(0, 600, 75),
                 )
             ]
@@ -410,9 +425,9 @@ def test_threads_that_share_a_minimiser_get_the_same_bytes(destination: str) -> 
 def test_memory_stays_bounded_and_changes_nothing() -> None:
     engine = minimiser("message M { string code = 1 @OPERATIONAL; string user = 2 @USER_ID; }", "t.M", "eu-log")
     for index in range(REMEMBERED + 100):
-        assert released(engine, record(1, 2, b"v%d" % index) + record(2, 2, b"usr_%d" % index)).stripped == ()
+        assert release_of(engine, record(1, 2, b"v%d" % index) + record(2, 2, b"usr_%d" % index)).stripped == ()
     for index in (0, REMEMBERED, REMEMBERED + 99):
-        assert released(engine, record(1, 2, b"v%d" % index) + record(2, 2, b"user%d" % index)).payload == record(
+        assert release_of(engine, record(1, 2, b"v%d" % index) + record(2, 2, b"user%d" % index)).payload == record(
             1, 2, b"v%d" % index
         )
 
@@ -438,7 +453,7 @@ def test_values_that_are_equal_and_not_the_same_are_judged_apart() -> None:
         "b: true": "b: true",
     }  # fmt: skip
     for given, left in (*rows.items(), *rows.items()):
-        assert released(engine, encode(held, "t.M", given)).payload == encode(held, "t.M", left), given
+        assert release_of(engine, encode(held, "t.M", given)).payload == encode(held, "t.M", left), given
 
 
 CHILD: Final = """
@@ -457,8 +472,8 @@ print(json.dumps([plan.digest, *(engine.decide(bytes.fromhex(raw), facts).payloa
 def test_a_plan_gives_the_same_bytes_in_every_process() -> None:
     plan = compiler(BUSY).plan("t.M", "eu-service")
     items = [busy(index) for index in range(30)]
-    given = json.dumps({"plan": plan.dump().decode(), "at": NOW * 10**9, "items": [raw.hex() for raw in items]})
-    wanted = [plan.digest, *(released(Minimiser(plan), raw, RECORDED).payload.hex() for raw in items)]
+    given = json.dumps({"plan": plan.dump().decode(), "at": NOW_SECONDS * 10**9, "items": [raw.hex() for raw in items]})
+    wanted = [plan.digest, *(release_of(Minimiser(plan), raw, RECORDED).payload.hex() for raw in items)]
     for seed in ("0", "1", "4711"):
         done = subprocess.run(
             (sys.executable, "-c", CHILD),

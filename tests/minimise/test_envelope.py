@@ -26,7 +26,7 @@ from gateway.model import Category, Facts
 from gateway.plan import EnvelopePlan
 from gateway.policy.document import Classification, Metadata
 from gateway.policy.envelope import envelope
-from tests.build import UNKNOWN, compiler
+from tests.support.contracts import UNKNOWN_FACTS, compiler
 
 C = Category
 TRACE: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -56,7 +56,7 @@ def at(destination: str, named: Metadata | None = NAMED) -> Envelope:
     return Envelope(envelope(named or Metadata(), made.site(destination)), cache(details))
 
 
-def kept(destination: str, *given: Pair, facts: Facts = UNKNOWN) -> tuple[Pair, ...]:
+def kept(destination: str, *given: Pair, facts: Facts = UNKNOWN_FACTS) -> tuple[Pair, ...]:
     return at(destination).metadata(given, facts)[0]
 
 
@@ -105,15 +105,15 @@ def test_a_key_leaves_when_it_is_named_and_its_value_passes(
     key: str, value: str | bytes, inside: list[object], outside: list[object]
 ) -> None:
     for destination, wanted in (("eu-service", inside), ("us-service", outside)):
-        pairs, dropped = at(destination).metadata([(key, value)], UNKNOWN)
+        pairs, dropped = at(destination).metadata([(key, value)], UNKNOWN_FACTS)
         assert [*pairs] == [(key, left) for left in wanted]
         assert dropped == (0 if wanted or key.startswith("grpc-") else 1)
 
 
 def test_by_default_trace_context_stays_in_the_eu_and_nothing_else_goes() -> None:
     given = [("traceparent", TRACE), ("authorization", "Bearer abc"), ("x-user", "usr_1"), ("baggage", "a=b")]
-    assert at("eu-service", None).metadata(given, UNKNOWN) == ((("traceparent", TRACE),), 3)
-    assert at("us-service", None).metadata(given, UNKNOWN) == ((), 4)
+    assert at("eu-service", None).metadata(given, UNKNOWN_FACTS) == ((("traceparent", TRACE),), 3)
+    assert at("us-service", None).metadata(given, UNKNOWN_FACTS) == ((), 4)
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def test_by_default_trace_context_stays_in_the_eu_and_nothing_else_goes() -> Non
     ["user-agent", "te", "content-type", "accept-encoding", "grpc-timeout", "grpc-encoding", "grpc-status-details-bin"],
 )
 def test_what_grpc_adds_itself_is_neither_relayed_nor_counted(key: str) -> None:
-    assert at("eu-service").metadata([(key, "x")], UNKNOWN) == ((), 0)
+    assert at("eu-service").metadata([(key, "x")], UNKNOWN_FACTS) == ((), 0)
 
 
 def test_each_value_of_a_key_is_judged_by_itself() -> None:
     given = [("x-topic", "a"), ("x-topic", ADDRESS), ("x-codec", "hevc"), ("x-topic", "b"), ("x-topic", "a")]
     wanted = (("x-topic", "a"), ("x-codec", "hevc"), ("x-topic", "b"), ("x-topic", "a"))
-    assert at("eu-service").metadata(given, UNKNOWN) == (wanted, 1)
+    assert at("eu-service").metadata(given, UNKNOWN_FACTS) == (wanted, 1)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_an_address_is_judged_by_the_facts(destination: str, facts: Facts, wante
 
 
 def test_a_personal_address_reaches_no_vendor() -> None:
-    assert at("us-vendor").metadata([("x-mail", "ada@gmail.com"), ("x-codec", "hevc")], UNKNOWN) == (
+    assert at("us-vendor").metadata([("x-mail", "ada@gmail.com"), ("x-codec", "hevc")], UNKNOWN_FACTS) == (
         (("x-codec", "hevc"),),
         1,
     )
@@ -183,8 +183,8 @@ def test_of_baggage_named_entries_leave_when_what_they_say_passes(
     values: Sequence[str], wanted: str, dropped: int
 ) -> None:
     given = [("baggage", value) for value in values]
-    assert at("eu-service").metadata(given, UNKNOWN) == ((("baggage", wanted),) if wanted else (), dropped)
-    assert at("us-service").metadata(given, UNKNOWN) == ((), len(values))
+    assert at("eu-service").metadata(given, UNKNOWN_FACTS) == ((("baggage", wanted),) if wanted else (), dropped)
+    assert at("us-service").metadata(given, UNKNOWN_FACTS) == ((), len(values))
 
 
 @pytest.mark.parametrize(
@@ -208,14 +208,14 @@ def test_of_baggage_named_entries_leave_when_what_they_say_passes(
 )
 def test_of_tracestate_likewise(values: Sequence[str], wanted: str, dropped: int) -> None:
     given = [("tracestate", value) for value in values]
-    assert at("eu-service").metadata(given, UNKNOWN) == ((("tracestate", wanted),) if wanted else (), dropped)
-    assert at("us-service").metadata(given, UNKNOWN) == ((), len(values))
+    assert at("eu-service").metadata(given, UNKNOWN_FACTS) == ((("tracestate", wanted),) if wanted else (), dropped)
+    assert at("us-service").metadata(given, UNKNOWN_FACTS) == ((), len(values))
 
 
 def test_a_plan_that_rules_on_bytes_lets_none_leave() -> None:
     plan = at("eu-service").plan
     odd = EnvelopePlan("odd", {"x-odd-bin": plan.keys["x-topic"]}, {}, {})
-    assert Envelope(odd, lambda name: None).metadata([("x-odd-bin", b"a")], UNKNOWN) == ((), 1)
+    assert Envelope(odd, lambda name: None).metadata([("x-odd-bin", b"a")], UNKNOWN_FACTS) == ((), 1)
 
 
 KEYS: Final = st.sampled_from([
@@ -244,7 +244,7 @@ def planned(plan: EnvelopePlan) -> set[str]:
 @given(given=st.lists(st.tuples(KEYS, VALUES), max_size=6), destination=DESTINATIONS)
 def test_whatever_goes_in_only_what_is_planned_comes_out(given: list[Pair], destination: str) -> None:
     engine = at(destination)
-    pairs, dropped = engine.metadata(given, UNKNOWN)
+    pairs, dropped = engine.metadata(given, UNKNOWN_FACTS)
     assert {key for key, _ in pairs} <= planned(engine.plan)
     assert 0 <= dropped <= sum(1 if isinstance(value, bytes) else 1 + value.count(",") for _, value in given)
     for key, value in pairs:
@@ -254,7 +254,7 @@ def test_whatever_goes_in_only_what_is_planned_comes_out(given: list[Pair], dest
 
 @given(given=st.lists(st.tuples(KEYS, VALUES), max_size=6), destination=DESTINATIONS)
 def test_nothing_personal_is_left_where_the_rules_look_for_it(given: list[Pair], destination: str) -> None:
-    for key, value in at(destination).metadata(given, UNKNOWN)[0]:
+    for key, value in at(destination).metadata(given, UNKNOWN_FACTS)[0]:
         if key in JUDGED:
             entries = [entry for entry in str(value).split(",") if not entry.startswith(("name=", "mail="))]
             assert not any(
@@ -314,7 +314,7 @@ FULL: Final = ErrorInfo(reason="FULL", domain="crm", metadata={"who": ADDRESS})
 
 
 def left(destination: str, raw: bytes) -> Status:
-    return Status.FromString(at(destination).details(5, f"no {ADDRESS}", raw, UNKNOWN))
+    return Status.FromString(at(destination).details(5, f"no {ADDRESS}", raw, UNKNOWN_FACTS))
 
 
 def test_each_detail_is_minimised_by_its_own_plan() -> None:
@@ -361,12 +361,12 @@ def any_of(url: str, value: bytes) -> bytes:
     ],
 )
 def test_without_details_there_is_no_status(raw: bytes) -> None:
-    assert at("eu-service").details(5, "x", raw, UNKNOWN) == b""
+    assert at("eu-service").details(5, "x", raw, UNKNOWN_FACTS) == b""
 
 
 @pytest.mark.parametrize(("code", "wanted"), [(0, 0), (7, 7), (17, 2), (-1, 2), (2**40, 2)])
 def test_a_status_says_the_code_that_the_call_ended_with(code: int, wanted: int) -> None:
-    found = Status.FromString(at("eu-service").details(code, "x", status(RETRY), UNKNOWN))
+    found = Status.FromString(at("eu-service").details(code, "x", status(RETRY), UNKNOWN_FACTS))
     assert (found.code, found.message) == (wanted, "x" if code else "")
 
 
@@ -376,13 +376,13 @@ def test_a_personal_subject_withholds_details_from_vendors() -> None:
 
 def test_unknown_fields_of_a_status_are_gone() -> None:
     raw = status(RETRY) + b"\xaa\x06\x03ada"
-    assert b"ada" not in at("eu-service").details(5, "x", raw, UNKNOWN)
+    assert b"ada" not in at("eu-service").details(5, "x", raw, UNKNOWN_FACTS)
 
 
 def test_details_are_bounded() -> None:
     assert len(left("eu-service", status(*[RETRY] * 100)).details) == MOST_DETAILS
     large = [LocalizedMessage(message="well " * 200)] * 50
-    raw = at("eu-service").details(5, "x", status(RETRY, *large, RETRY), UNKNOWN)
+    raw = at("eu-service").details(5, "x", status(RETRY, *large, RETRY), UNKNOWN_FACTS)
     assert MOST_BYTES - 1100 < len(raw) <= MOST_BYTES
 
 
@@ -397,7 +397,7 @@ STATUSES: Final = st.builds(lambda details: Status(details=details).SerializeToS
 
 @given(raw=STATUSES | st.binary(max_size=60), code=st.integers(), text=st.text(max_size=20), destination=DESTINATIONS)
 def test_whatever_the_bytes_only_known_details_are_left(raw: bytes, code: int, text: str, destination: str) -> None:
-    answer = at(destination).details(code, text, raw, UNKNOWN)
+    answer = at(destination).details(code, text, raw, UNKNOWN_FACTS)
     types = {detail.type_url for detail in Status.FromString(answer).details}
     assert types <= {f"type.googleapis.com/{name}" for name in ("google.rpc.RetryInfo", "google.rpc.ErrorInfo", "t.M")}
     assert ADDRESS.encode() not in answer

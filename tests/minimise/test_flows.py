@@ -12,8 +12,8 @@ import pytest
 from gateway.errors import ItemReason, Reason, Refused
 from gateway.minimise.flows import Flow, Flows
 from gateway.model import Facts, Release, Withheld
-from tests.build import UNKNOWN, compiler
-from tests.calls import field
+from tests.support.contracts import UNKNOWN_FACTS, compiler
+from tests.support.requests import field
 
 V1: Final = "kannelle.privacy.v1."
 BODY: Final = """
@@ -33,7 +33,7 @@ def flows() -> Flows:
     return Flows(compiler(BODY, PLAN, FLOWS))
 
 
-def destinations(flow: Flow, raw: bytes = b"", facts: Facts = UNKNOWN) -> list[str]:
+def destinations(flow: Flow, raw: bytes = b"", facts: Facts = UNKNOWN_FACTS) -> list[str]:
     return [verdict.destination for verdict in flow.decide(raw, facts)]
 
 
@@ -102,7 +102,7 @@ def test_a_signal_has_a_flow_or_is_refused(flows: Flows) -> None:
 
 def test_each_destination_gets_what_it_may(flows: Flows) -> None:
     item = field(1, b"usr_1") + field(2, b"Ana") + field(3, b"ana@acme.example")
-    eu, us = flows.of_type("t.Seen").decide(item, UNKNOWN)
+    eu, us = flows.of_type("t.Seen").decide(item, UNKNOWN_FACTS)
     assert isinstance(eu, Release)
     assert isinstance(us, Release)
     assert (eu.destination, eu.payload) == ("eu-service", item)
@@ -121,7 +121,7 @@ def test_a_vendor_gets_nothing_of_a_personal_account(flows: Flows) -> None:
 @pytest.mark.parametrize("raw", [b"\xff", field(2, b"\xff")])
 def test_what_one_destination_refuses_none_gets(raw: bytes, flows: Flows) -> None:
     """The name is read for one of the two only."""
-    assert reason_of(lambda: flows.of_type("t.Seen").decide(raw, UNKNOWN)) is ItemReason.MALFORMED
+    assert reason_of(lambda: flows.of_type("t.Seen").decide(raw, UNKNOWN_FACTS)) is ItemReason.MALFORMED
 
 
 @pytest.fixture
@@ -138,10 +138,10 @@ def test_threads_do_not_disturb_one_another(flows: Flows) -> None:
     """Receivers decide on large items in threads."""
     flow = flows.of_type("t.Seen")
     items = [field(1, b"usr_%d" % number) + field(3, b"Ana%d@acme.example" % (number % 7)) for number in range(300)]
-    alone = [flow.decide(item, UNKNOWN) for item in items]
+    alone = [flow.decide(item, UNKNOWN_FACTS) for item in items]
     other = Flows(compiler(BODY, PLAN, FLOWS)).of_type("t.Seen")
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda _: [other.decide(item, UNKNOWN) for item in items], range(4)))
+        together = list(pool.map(lambda _: [other.decide(item, UNKNOWN_FACTS) for item in items], range(4)))
     assert together == [alone] * 4
 
 

@@ -20,8 +20,8 @@ from gateway.model import Category
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
 from gateway.signals import LOGS, METRICS, TRACES
-from tests.attributes import any_value, pairs
-from tests.build import contract, encode, policy, proto, released
+from tests.support.contracts import contract, encode, policy, proto, release_of
+from tests.support.otlp_attributes import any_value, key_values
 
 Found = tuple[Category, str]
 
@@ -101,7 +101,7 @@ def found(type: str, text: str) -> frozenset[Found]:
     Asked twice, since the second answer may be remembered.
     """
     minimiser = engine(type)
-    payload = released(minimiser, encode(made().contract, type, text)).payload
+    payload = release_of(minimiser, encode(made().contract, type, text)).payload
     assert minimiser.subjects(payload) == minimiser.subjects(payload)
     return minimiser.subjects(payload)
 
@@ -267,8 +267,8 @@ def said_at(path: str, value: AnyValue) -> Iterator[Found]:
 @settings(max_examples=700, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.dictionaries(KEYS, VALUES, max_size=4))
 def test_nested_attributes_are_found_by_their_path(attributes: dict[str, Any], body: dict[str, Any]) -> None:
-    record = LogRecord(attributes=pairs(attributes), body=any_value(body))
-    payload = released(
+    record = LogRecord(attributes=key_values(attributes), body=any_value(body))
+    payload = release_of(
         engine(LOGS.item), ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]).SerializeToString()
     ).payload
     left = ResourceLogs.FromString(payload).scope_logs[0].log_records[0]
@@ -294,5 +294,5 @@ def test_what_is_no_payload_is_refused() -> None:
 
 
 def test_no_value_is_in_a_repr() -> None:
-    release = released(engine("t.M"), encode(made().contract, "t.M", IS_USER))
+    release = release_of(engine("t.M"), encode(made().contract, "t.M", IS_USER))
     assert "usr_1" not in repr((release, engine("t.M"), engine("t.M").subjects))

@@ -19,11 +19,11 @@ from gateway.minimise.engine import Minimiser
 from gateway.minimise.named import Found
 from gateway.model import Category, FieldPrivacy, Release
 from gateway.policy.compile import Compiler
-from tests.chance import Chance, contract
 from tests.minimise.test_index import numbered
 from tests.minimise.test_oracle import BYTES, FACTS, file
-from tests.oracle import ANY, Oracle
-from tests.wire import Wire
+from tests.support.oracle import ANY, Oracle
+from tests.support.random_contracts import ChoiceSequence, contract
+from tests.support.random_messages import RandomMessages
 
 MASK: Final = "google.protobuf.FieldMask"
 NAMED: Final = frozenset({Category.USER_ID, Category.WORK_EMAIL})
@@ -64,7 +64,7 @@ class Kept:
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES))
 def test_what_the_oracle_keeps_is_found_and_nothing_else(data: bytes) -> None:
-    chance = Chance(data)
+    chance = ChoiceSequence(data)
     held = contract(chance)
     compiler = Compiler(held, numbered(file(chance)))
     oracle = Oracle(held, compiler.classes, compiler.site("here"))
@@ -72,7 +72,7 @@ def test_what_the_oracle_keeps_is_found_and_nothing_else(data: bytes) -> None:
         return
     minimiser, kept = Minimiser(compiler.plan("x0.M0", "here")), Kept(held, compiler.classes)
     for _ in range(3):
-        raw, facts = Wire(chance, held).message(held.message("x0.M0")), chance.pick(FACTS)
+        raw, facts = RandomMessages(chance, held).message(held.message("x0.M0")), chance.pick(FACTS)
         try:
             left, verdict = oracle.decide("x0.M0", raw, facts), minimiser.decide(raw, facts)
         except Refused:

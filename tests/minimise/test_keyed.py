@@ -15,9 +15,9 @@ from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts, Withheld
 from gateway.policy.compile import Compiler
-from tests.attributes import any_value, pairs
-from tests.build import NOW, UNKNOWN, compiler, decode, encode, released
-from tests.wire import record, varint
+from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, decode, encode, release_of
+from tests.support.otlp_attributes import any_value, key_values
+from tests.support.random_messages import record, varint
 
 LOGS: Final = "opentelemetry.proto.logs.v1.ResourceLogs"
 EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
@@ -66,7 +66,7 @@ def engine(destination: str, type_: str = LOGS) -> Minimiser:
 def minimised(text: str, destination: str, type_: str = LOGS) -> str:
     """What is left of an item in text format, on one line; asked twice, since the second answer may be remembered."""
     raw = encode(made().contract, type_, text)
-    first, second = (released(engine(destination, type_), raw).payload for _ in range(2))
+    first, second = (release_of(engine(destination, type_), raw).payload for _ in range(2))
     assert first == second
     return " ".join(str(decode(made().contract, type_, first)).split())
 
@@ -79,7 +79,7 @@ def attribute(key: str, value: str, slot: str = "attributes") -> str:
     return f'{slot} {{ key: "{key}" value {{ {value} }} }}'
 
 
-LONG: Final = f"time_unix_nano: {NOW * 10**9}"
+LONG: Final = f"time_unix_nano: {NOW_SECONDS * 10**9}"
 NOTHING: Final = "scope_logs { log_records { } }"
 
 
@@ -116,8 +116,8 @@ NOTHING: Final = "scope_logs { log_records { } }"
         ('severity_text: "anna"', False, False),
         ('severity_text: "WARN "', False, False),
         (LONG, True, True),
-        (f"time_unix_nano: {(NOW + 8 * 86_400) * 10**9}", True, False),
-        (f"observed_time_unix_nano: {(NOW - 8 * 86_400) * 10**9}", True, False),
+        (f"time_unix_nano: {(NOW_SECONDS + 8 * 86_400) * 10**9}", True, False),
+        (f"observed_time_unix_nano: {(NOW_SECONDS - 8 * 86_400) * 10**9}", True, False),
         ("time_unix_nano: 1", False, False),
         ("time_unix_nano: 33612345678", False, False),
         ("time_unix_nano: 4111111111111111", False, False),
@@ -192,7 +192,7 @@ def test_unknown_fields_are_gone_at_every_depth(destination: str) -> None:
     scope = record(3, 2, pair) + odd
     raw = record(1, 2, record(1, 2, pair) + odd) + record(2, 2, record(1, 2, scope) + record(2, 2, one) + odd) + odd
     for _ in range(2):
-        payload = released(engine(destination), raw).payload
+        payload = release_of(engine(destination), raw).payload
         assert b"anna" not in payload
         decode(made().contract, LOGS, payload)
 
@@ -358,7 +358,7 @@ def test_what_a_list_holds_is_judged_by_its_path(
 ) -> None:
     def logs(values: dict[str, object]) -> bytes:
         held = (
-            LogRecord(attributes=pairs(values))
+            LogRecord(attributes=key_values(values))
             if slot == "attributes"
             else LogRecord(body=any_value(values) if values else None)
         )
@@ -366,7 +366,7 @@ def test_what_a_list_holds_is_judged_by_its_path(
 
     for destination, left in (("eu-indirect", inside), ("us-log", outside)):
         for _ in range(2):
-            assert released(engine(destination), logs(sent)).payload == logs(left)
+            assert release_of(engine(destination), logs(sent)).payload == logs(left)
 
 
 ARRAYS: Final[list[tuple[list[object], bool]]] = [
@@ -396,19 +396,19 @@ ARRAYS: Final[list[tuple[list[object], bool]]] = [
 def test_an_array_whose_elements_are_parts_of_one_value_goes(values: list[object], kept: bool, path: str) -> None:
     def logs(attributes: dict[str, object]) -> bytes:
         return ResourceLogs(
-            scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs(attributes))])]
+            scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=key_values(attributes))])]
         ).SerializeToString()
 
     for _ in range(2):
-        assert released(engine("eu-indirect"), logs({path: values})).payload == logs({path: values} if kept else {})
+        assert release_of(engine("eu-indirect"), logs({path: values})).payload == logs({path: values} if kept else {})
 
 
 def test_what_is_stripped_of_an_array_joins_nothing() -> None:
     values = ["4111", "1111", "x y", "1111", "1111"]
     raw = ResourceLogs(
-        scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs({"service.list": values}))])]
+        scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=key_values({"service.list": values}))])]
     ).SerializeToString()
-    assert b"1111" not in released(engine("eu-indirect"), raw).payload
+    assert b"1111" not in release_of(engine("eu-indirect"), raw).payload
 
 
 def test_an_array_of_identifiers_is_told_one_by_one() -> None:
@@ -424,9 +424,9 @@ def test_lists_nest_as_deep_as_protobuf_does(part: str) -> None:
     for _ in range(30):
         value = {part: value}
     raw = ResourceLogs(
-        scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs({"service": value}))])]
+        scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=key_values({"service": value}))])]
     ).SerializeToString()
-    assert b"v1" not in released(engine("us-log"), raw).payload
+    assert b"v1" not in release_of(engine("us-log"), raw).payload
 
 
 @pytest.mark.parametrize("path", ["service", "http", "none"])
@@ -434,18 +434,18 @@ def test_a_long_key_of_many_dots_costs_no_more_than_its_length(path: str) -> Non
     """Quadratic, it would take hours."""
     for key in (path + "." * 1_000_000, "." * 1_000_000 + path):
         held = ResourceLogs(
-            scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs({key: "v1", path: {key: "v1"}}))])]
+            scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=key_values({key: "v1", path: {key: "v1"}}))])]
         )
-        assert b"v1" not in released(engine("eu-indirect"), held.SerializeToString()).payload
+        assert b"v1" not in release_of(engine("eu-indirect"), held.SerializeToString()).payload
 
 
 @pytest.mark.parametrize("slot", ["array", "list"])
 def test_an_item_of_too_many_values_is_refused_wherever_they_are(slot: str) -> None:
     many = [*range(20_000)]
     held = {f"service.{index}": many if slot == "array" else {f"k{one}": one for one in many} for index in range(3)}
-    raw = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=pairs(held))])]).SerializeToString()
+    raw = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=key_values(held))])]).SerializeToString()
     with pytest.raises(Refused) as caught:
-        engine("eu-indirect").decide(raw, UNKNOWN)
+        engine("eu-indirect").decide(raw, UNKNOWN_FACTS)
     assert caught.value.reason is ItemReason.TOO_LARGE
 
 
@@ -458,7 +458,7 @@ def test_a_work_address_in_an_attribute_is_normalised_and_a_personal_one_withhol
     text = log(attribute("user.email", 'string_value: "Anna+x@ACME.example"'))
     assert '"anna@acme.example"' in minimised(text, "us-vendor")
     raw = encode(made().contract, LOGS, log(attribute("user.email", 'string_value: "anna@gmail.com"')))
-    assert isinstance(engine("us-vendor").decide(raw, UNKNOWN), Withheld)
+    assert isinstance(engine("us-vendor").decide(raw, UNKNOWN_FACTS), Withheld)
 
 
 def test_an_address_in_an_attribute_is_held_against_the_directory_each_time() -> None:
@@ -466,13 +466,13 @@ def test_an_address_in_an_attribute_is_held_against_the_directory_each_time() ->
         made().contract, LOGS, "resource { " + attribute("user.email", 'string_value: "anna@acme.example"') + " }"
     )
     facts = [
-        UNKNOWN,
+        UNKNOWN_FACTS,
         *(
-            Facts(NOW * 10**9, directory=True, verified=frozenset(domains))
+            Facts(NOW_SECONDS * 10**9, directory=True, verified=frozenset(domains))
             for domains in (["acme.example"], [], ["acme.example"], ["b.example"])
         ),
     ]
-    assert [b"anna" in released(engine("us-log"), raw, one).payload for one in facts * 2] == [
+    assert [b"anna" in release_of(engine("us-log"), raw, one).payload for one in facts * 2] == [
         True,
         True,
         False,
@@ -486,7 +486,7 @@ def test_free_text_is_masked_inside_the_eu() -> None:
         'body { string_value: "call +33 6 12 34 56 78" } ' + attribute("note", 'string_value: "to anna@acme.example"')
     )
     raw = encode(made().contract, LOGS, text)
-    release = released(engine("eu-service"), raw)
+    release = release_of(engine("eu-service"), raw)
     assert b"call [PHONE]" in release.payload
     assert b"to [EMAIL]" in release.payload
     assert {(one.path, one.reason, one.masked) for one in release.stripped} == {
@@ -505,14 +505,14 @@ def test_of_duplicate_keys_each_is_judged() -> None:
 def test_a_pair_with_two_keys_is_judged_by_the_last_or_goes(first: str) -> None:
     """Whatever a reader takes for its key, its value passed that key's rule."""
     pair = record(1, 2, first.encode()) + record(2, 2, record(1, 2, b"Anna-Smith")) + record(1, 2, b"user.id")
-    payload = released(engine("eu-indirect"), record(1, 2, record(1, 2, pair))).payload
+    payload = release_of(engine("eu-indirect"), record(1, 2, record(1, 2, pair))).payload
     assert b"Anna" not in payload
 
 
 def test_of_several_kinds_of_value_one_that_is_never_kept_replaces_none_before_it() -> None:
     """The schema doesn't know it; what stays passed its own rule."""
     value = record(1, 2, b"api") + record(7, 2, PLANTED) + record(8, 0, b"\x05")
-    payload = released(
+    payload = release_of(
         engine("eu-indirect"), record(1, 2, record(1, 2, record(1, 2, b"service.name") + record(2, 2, value)))
     ).payload
     assert b"api" in payload
@@ -525,7 +525,7 @@ def test_of_several_resources_the_last_one_counts() -> None:
         record(1, 2, record(1, 2, record(1, 2, b"service.name") + record(2, 2, record(1, 2, name))))
         for name in (b"a1", b"b2")
     )
-    payload = released(engine("eu-indirect"), first + second).payload
+    payload = release_of(engine("eu-indirect"), first + second).payload
     assert (b"a1" in payload, b"b2" in payload) == (False, True)
 
 
@@ -538,7 +538,7 @@ def test_what_was_stripped_is_counted_by_its_place() -> None:
             attribute("service.list", "array_value { values { int_value: 4111111111111111 } values { int_value: 1 } }")
         )
     )
-    release = released(engine("eu-indirect"), encode(made().contract, LOGS, text))
+    release = release_of(engine("eu-indirect"), encode(made().contract, LOGS, text))
     assert {(one.path, one.reason.value, one.count) for one in release.stripped} == {
         ("resource.attributes[*]", "UNCLASSIFIED", 3),
         ("scope_logs[*].log_records[*].attributes[*][*]", "LOOKS_LIKE_CARD", 1),
@@ -548,13 +548,13 @@ def test_what_was_stripped_is_counted_by_its_place() -> None:
 @pytest.mark.parametrize("pair", [b"\x0a", b"\x12\x01", record(1, 2, b"user.id") + record(2, 2, b"\x0a\x05a")])
 def test_a_malformed_attribute_is_refused(pair: bytes) -> None:
     with pytest.raises(Refused) as caught:
-        engine("eu-indirect").decide(record(1, 2, record(1, 2, pair)), UNKNOWN)
+        engine("eu-indirect").decide(record(1, 2, record(1, 2, pair)), UNKNOWN_FACTS)
     assert caught.value.reason is ItemReason.MALFORMED
 
 
 @pytest.mark.parametrize("pair", [record(1, 2, b"\xff"), record(1, 2, b"none") + b"\xff", record(1, 2, b"none")[:-1]])
 def test_an_attribute_whose_key_is_not_listed_is_not_looked_into(pair: bytes) -> None:
-    assert released(engine("eu-indirect"), record(1, 2, record(1, 2, pair))).payload == record(1, 2, b"")
+    assert release_of(engine("eu-indirect"), record(1, 2, record(1, 2, pair))).payload == record(1, 2, b"")
 
 
 # ── Properties of events ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -619,7 +619,7 @@ def test_what_is_remembered_of_one_event_is_not_another_s() -> None:
 def test_an_event_that_is_not_planned_is_refused(name: str, destination: str) -> None:
     with pytest.raises(Refused) as caught:
         engine(destination, EVENT).decide(
-            encode(made().contract, EVENT, f'name: "{name}" {entry("codec", "")}'), UNKNOWN
+            encode(made().contract, EVENT, f'name: "{name}" {entry("codec", "")}'), UNKNOWN_FACTS
         )
     assert caught.value.reason is ItemReason.EVENT_NOT_PLANNED
 
@@ -631,7 +631,7 @@ def test_of_duplicate_properties_the_ones_that_pass_stay() -> None:
         record(4, 2, record(1, 2, b"codec") + record(2, 2, record(1, 2, value)))
         for value in (b"h264", b"hevc", b"anna")
     )
-    left = held.FromString(released(engine("us-log", EVENT), raw).payload)
+    left = held.FromString(release_of(engine("us-log", EVENT), raw).payload)
     assert left.properties["codec"].string_value == "hevc"  # type: ignore[attr-defined]
 
 
@@ -647,7 +647,7 @@ def test_odd_entries_are_put_in_order() -> None:
         key + record(2, 0, b"\x05") + value,
         key + value + record(1, 2, PLANTED),
     )
-    payload = released(
+    payload = release_of(
         engine("us-log", EVENT), record(2, 2, b"video.exported") + b"".join(record(4, 2, one) for one in entries)
     ).payload
     assert b"anna" not in payload
@@ -655,7 +655,7 @@ def test_odd_entries_are_put_in_order() -> None:
 
 
 def test_a_time_without_room_for_its_nanoseconds_is_no_time() -> None:
-    raw = record(3, 2, record(1, 0, varint(NOW)) + record(2, 0, varint(10**9)))
-    assert released(engine("eu-indirect", EVENT), record(2, 2, b"video.exported") + raw).payload == record(
+    raw = record(3, 2, record(1, 0, varint(NOW_SECONDS)) + record(2, 0, varint(10**9)))
+    assert release_of(engine("eu-indirect", EVENT), record(2, 2, b"video.exported") + raw).payload == record(
         2, 2, b"video.exported"
     )

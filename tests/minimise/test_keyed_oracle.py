@@ -12,8 +12,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from gateway.minimise.engine import Minimiser
 from gateway.policy.compile import Compiler
 from gateway.signals import LOGS
-from tests.attributes import any_value, pairs
-from tests.build import compiler, released
+from tests.support.contracts import compiler, release_of
+from tests.support.otlp_attributes import any_value, key_values
 
 MORE: Final = """\
 otlp:
@@ -91,7 +91,7 @@ def engine() -> Minimiser:
 
 
 def logged(attributes: dict[str, Any], body: dict[str, Any]) -> bytes:
-    record = LogRecord(attributes=pairs(attributes), body=any_value(body) if body else None)
+    record = LogRecord(attributes=key_values(attributes), body=any_value(body) if body else None)
     return ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]).SerializeToString()
 
 
@@ -100,4 +100,4 @@ def logged(attributes: dict[str, Any], body: dict[str, Any]) -> bytes:
 def test_what_is_left_is_what_the_oracle_leaves(attributes: dict[str, Any], body: dict[str, Any]) -> None:
     wanted = logged(entries("", attributes), entries("", body))
     for _ in range(2):
-        assert released(engine(), logged(attributes, body)).payload == wanted
+        assert release_of(engine(), logged(attributes, body)).payload == wanted

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from gateway.errors import Refused
 from gateway.minimise.wire import numbers
-from tests.build import UNKNOWN
 from tests.minimise.test_vectors import engine
-from tests.wire import record, tag, varint
+from tests.support.contracts import UNKNOWN_FACTS
+from tests.support.random_messages import record, tag, varint
 
 NUMBERS: Final = st.sampled_from([2, 3, 15, 16, 2047, 2048, 536_870_911])
 FIELDS: Final = st.recursive(
@@ -61,5 +61,5 @@ COSTLY: Final = {
 def test_no_mask_costs_more_than_a_second_of_cpu(name: str) -> None:
     made, begun = engine("policy.yaml", "vectors.masks.UpdateCustomerRequest", "eu-log"), time.process_time()
     with suppress(Refused):
-        made.decide(COSTLY[name], UNKNOWN)
+        made.decide(COSTLY[name], UNKNOWN_FACTS)
     assert time.process_time() - begun < 1

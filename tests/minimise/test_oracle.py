@@ -22,12 +22,12 @@ from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.signals import SIGNALS
-from tests.build import NOW, decode, policy, proto
-from tests.build import contract as contract_of
-from tests.chance import Chance, contract
-from tests.oracle import Oracle
-from tests.shape import shape
-from tests.wire import Wire
+from tests.support.contracts import NOW_SECONDS, decode, policy, proto
+from tests.support.contracts import contract as contract_of
+from tests.support.message_shape import message_shape
+from tests.support.oracle import Oracle
+from tests.support.random_contracts import ChoiceSequence, contract
+from tests.support.random_messages import RandomMessages
 
 BYTES: Final = 1000
 MARGIN: Final = 8
@@ -39,14 +39,14 @@ POLICY: Final = policy()
 INSIDE: Final = tuple(POLICY.policy.destinations["eu-service"].allow)
 INDIRECT: Final = (Category.USER_ID, Category.WORK_EMAIL, Category.OPERATIONAL)
 FACTS: Final = (
-    Facts(NOW * 10**9),
-    Facts(NOW * 10**9, directory=True, verified=frozenset({"acme.example"})),
-    Facts(NOW * 10**9, directory=True),
-    Facts(NOW * 10**9, personal=True),
+    Facts(NOW_SECONDS * 10**9),
+    Facts(NOW_SECONDS * 10**9, directory=True, verified=frozenset({"acme.example"})),
+    Facts(NOW_SECONDS * 10**9, directory=True),
+    Facts(NOW_SECONDS * 10**9, personal=True),
 )
 
 
-def file(chance: Chance) -> PolicyFile:
+def file(chance: ChoiceSequence) -> PolicyFile:
     """A policy with one destination, `here`, inside the EU or outside."""
     region = chance.pick(("FR", "FR", "US", "JP"))
     options = {"FR": sorted(INSIDE), "US": INDIRECT, "JP": (Category.OPERATIONAL,)}[region]
@@ -65,7 +65,7 @@ def wanted(oracle: Oracle, raw: bytes, facts: Facts) -> object:
         message = oracle.decide("x0.M0", raw, facts)
     except Refused as error:
         return error.reason
-    return None if message is None else list(shape(message, oracle.contract))
+    return None if message is None else list(message_shape(message, oracle.contract))
 
 
 def said(engine: Minimiser, held: Contract, raw: bytes, facts: Facts) -> object:
@@ -79,7 +79,7 @@ def said(engine: Minimiser, held: Contract, raw: bytes, facts: Facts) -> object:
     message = decode(held, engine.plan.type, verdict.payload)
     # Packed as the original is, and no zeros that it wouldn't write: only the order may differ.
     assert len(verdict.payload) == message.ByteSize()
-    return list(shape(message, held))
+    return list(message_shape(message, held))
 
 
 @settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -90,16 +90,16 @@ def test_the_minimiser_does_what_the_oracle_does(data: bytes) -> None:
     Several members of one oneof, several occurrences of what is read as raw bytes, and an unknown enum number after a
     known one. `test_engine.py` says what becomes of them.
     """
-    compare(Chance(data))
+    compare(ChoiceSequence(data))
 
 
 @settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES))
 def test_masks_keep_the_paths_that_the_oracle_keeps(data: bytes) -> None:
-    compare(Chance(data), masks=True)
+    compare(ChoiceSequence(data), masks=True)
 
 
-def compare(chance: Chance, *, masks: bool = False) -> None:
+def compare(chance: ChoiceSequence, *, masks: bool = False) -> None:
     """Compare, over one random contract, what becomes of some random messages."""
     held = contract(chance, masks=masks)
     compiler = Compiler(held, file(chance))
@@ -113,7 +113,7 @@ def compare(chance: Chance, *, masks: bool = False) -> None:
     assert (copy, copy.digest) == (plan, plan.digest)
     engine, again = Minimiser(plan), Minimiser(copy)
     for _ in range(3):
-        wire = Wire(chance, held)
+        wire = RandomMessages(chance, held)
         raw = wire.message(held.message("x0.M0"))
         for facts in (chance.pick(FACTS), chance.pick(FACTS)):
             right = wanted(oracle, raw, facts)
@@ -180,7 +180,7 @@ KANNELLES: Final = (
 )
 
 
-def mutated(chance: Chance, raw: bytes) -> bytes:
+def mutated(chance: ChoiceSequence, raw: bytes) -> bytes:
     """Bytes with a few of them changed, cut out, doubled or put elsewhere."""
     for _ in chance.times(4):
         at, end = sorted((chance.below(256) * len(raw) // 256, chance.below(256) * len(raw) // 256))
@@ -212,8 +212,10 @@ def test_random_bytes_are_refused_or_minimised(raw: bytes, index: int, facts: Fa
 @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES), st.sampled_from(range(len(KANNELLES) + 6)), st.sampled_from(FACTS))
 def test_damaged_messages_are_refused_or_minimised(data: bytes, index: int, facts: Facts) -> None:
-    chance = Chance(data)
+    chance = ChoiceSequence(data)
     held, engine = engines()[index]
     types = ("t.M", "kannelle.privacy.v1.AnalyticsEvent", "kannelle.privacy.v1.UserContext")
-    raw = Wire(chance, held, [name for name in types if name in held.messages]).message(held.message(engine.plan.type))
+    raw = RandomMessages(chance, held, [name for name in types if name in held.messages]).message(
+        held.message(engine.plan.type)
+    )
     check(held, engine, mutated(chance, raw), facts)

@@ -14,7 +14,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from gateway.errors import ItemReason, Reason, Refused
 from gateway.minimise.otlp import GROUPS, REPEATED, split
-from tests.calls import field, group, wrapped
+from tests.support.requests import field, group, nested
 
 TEXTS = st.text(max_size=300)
 RECORDS = st.builds(LogRecord, severity_text=TEXTS, flags=st.integers(0, 2**32 - 1), trace_id=st.binary(max_size=16))
@@ -72,7 +72,7 @@ def test_any_bytes_are_refused_or_split(raw: bytes) -> None:
         ("cut off", b"\x0a\x05"),
         ("scopes cut off", field(1, b"\x12\x05")),
         ("a record cut off", field(1, field(2, b"\x12\x05"))),
-        ("groups too deep", wrapped(101, group)),
+        ("groups too deep", nested(101, group)),
     ],
 )
 def test_what_is_malformed_is_refused_before_the_first_item(name: str, raw: bytes) -> None:

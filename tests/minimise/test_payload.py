@@ -10,8 +10,8 @@ from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.payload import any_bytes, opened, type_name
 from gateway.model import Withheld
-from tests.build import UNKNOWN, minimiser, released
-from tests.wire import record
+from tests.support.contracts import UNKNOWN_FACTS, minimiser, release_of
+from tests.support.random_messages import record
 
 BODY: Final = """
 message M {
@@ -40,7 +40,7 @@ def engine(destination: str = "eu-indirect") -> Minimiser:
 
 def refusal(raw: bytes) -> Reason:
     with pytest.raises(Refused) as caught:
-        engine().decide(raw, UNKNOWN)
+        engine().decide(raw, UNKNOWN_FACTS)
     return caught.value.reason
 
 
@@ -49,20 +49,20 @@ def refusal(raw: bytes) -> Reason:
     [(1, True), (2, True), (5, True), (7, False), (8, False)],
 )
 def test_the_payload_is_minimised_by_its_own_type(number: int, kept: bool) -> None:
-    assert released(engine(), record(number, 2, any_of(P))).payload == (
+    assert release_of(engine(), record(number, 2, any_of(P))).payload == (
         record(number, 2, any_of(LEFT)) if kept else b""
     )
 
 
 def test_the_category_of_the_field_is_a_further_condition() -> None:
-    assert released(engine("eu-service"), record(7, 2, any_of(P))).payload == record(7, 2, any_of(P))
-    assert released(engine("eu-service"), record(8, 2, any_of(P))).payload == b""
+    assert release_of(engine("eu-service"), record(7, 2, any_of(P))).payload == record(7, 2, any_of(P))
+    assert release_of(engine("eu-service"), record(8, 2, any_of(P))).payload == b""
 
 
 def test_the_values_of_a_map_are_minimised_like_any_other() -> None:
     entries = [(b"a", any_of(P)), (b"anna@acme.example", any_of(P)), (b"b", any_of(P, b"t.Dead")), (b"c", b"")]
     raw = b"".join(record(3, 2, record(1, 2, key) + record(2, 2, value)) for key, value in entries)
-    assert released(engine(), raw).payload == record(3, 2, record(1, 2, b"a") + record(2, 2, any_of(LEFT)))
+    assert release_of(engine(), raw).payload == record(3, 2, record(1, 2, b"a") + record(2, 2, any_of(LEFT)))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_the_values_of_a_map_are_minimised_like_any_other() -> None:
     ],
 )
 def test_a_type_url_is_read_from_its_last_slash_and_written_anew(url: bytes) -> None:
-    assert released(engine(), record(1, 2, any_of(P, url))).payload == record(1, 2, any_of(LEFT))
+    assert release_of(engine(), record(1, 2, any_of(P, url))).payload == record(1, 2, any_of(LEFT))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,9 @@ def test_a_type_url_is_read_from_its_last_slash_and_written_anew(url: bytes) -> 
     ],
 )  # fmt: skip
 def test_a_type_that_may_not_leave_goes_with_its_any(url: bytes) -> None:
-    release = released(engine(), record(1, 2, any_of(P, url)) + record(2, 2, any_of(P, url)) + record(2, 2, any_of(P)))
+    release = release_of(
+        engine(), record(1, 2, any_of(P, url)) + record(2, 2, any_of(P, url)) + record(2, 2, any_of(P))
+    )
     assert release.payload == record(2, 2, any_of(LEFT))
     assert {(one.path, one.reason) for one in release.stripped} == {
         ("any", FieldReason.TYPE_NOT_IN_CONTRACT),
@@ -106,13 +108,13 @@ def test_an_any_in_an_any_is_treated_likewise(times: int) -> None:
             any_of(raw, b"anna@acme.example/google.protobuf.Any"),
             any_of(wanted, b"type.googleapis.com/google.protobuf.Any"),
         )
-    assert released(engine(), record(1, 2, raw)).payload == record(1, 2, wanted)
+    assert release_of(engine(), record(1, 2, raw)).payload == record(1, 2, wanted)
 
 
 @pytest.mark.parametrize("inner", [any_of(P, b"t.None"), any_of(P, b"google.protobuf.Timestamp"), b""])
 def test_an_any_whose_inmost_payload_may_not_leave_goes_whole(inner: bytes) -> None:
     raw = any_of(any_of(inner, b"google.protobuf.Any"), b"google.protobuf.Any")
-    assert released(engine(), record(1, 2, raw)).payload == b""
+    assert release_of(engine(), record(1, 2, raw)).payload == b""
 
 
 @pytest.mark.parametrize(
@@ -129,32 +131,32 @@ def test_a_malformed_payload_refuses_the_item(raw: bytes) -> None:
 
 
 def test_a_malformed_payload_that_does_not_leave_is_no_matter() -> None:
-    assert released(engine(), record(1, 2, any_of(b"\x0a", b"t.None")) + record(8, 2, b"\x0a")).payload == b""
+    assert release_of(engine(), record(1, 2, any_of(b"\x0a", b"t.None")) + record(8, 2, b"\x0a")).payload == b""
 
 
 def test_unknown_fields_and_wrong_wire_types_are_gone_inside_and_around() -> None:
     odd = record(99, 2, b"anna") + record(1, 0, b"\x05") + record(2, 0, b"\x05")
-    assert released(engine(), record(1, 2, odd + any_of(odd + P + odd) + odd)).payload == record(1, 2, any_of(LEFT))
+    assert release_of(engine(), record(1, 2, odd + any_of(odd + P + odd) + odd)).payload == record(1, 2, any_of(LEFT))
 
 
 def test_of_several_occurrences_the_last_one_counts_and_is_not_merged() -> None:
     """It is read as raw bytes. What is lost is lost; nothing that was stripped comes back."""
     whole, half = any_of(P), record(2, 2, record(1, 2, b"b"))
-    assert released(engine(), record(1, 2, whole) + record(1, 2, half)).payload == b""
-    assert released(engine(), record(1, 2, half) + record(1, 2, whole)).payload == record(1, 2, any_of(LEFT))
+    assert release_of(engine(), record(1, 2, whole) + record(1, 2, half)).payload == b""
+    assert release_of(engine(), record(1, 2, half) + record(1, 2, whole)).payload == record(1, 2, any_of(LEFT))
 
 
 def test_a_personal_address_in_a_payload_withholds_the_item_from_vendors() -> None:
     held = any_of(record(3, 2, b"anna@gmail.com"))
     for raw in (record(1, 2, held), record(1, 2, held), record(1, 2, any_of(held, b"google.protobuf.Any"))):
-        assert isinstance(engine("us-vendor").decide(raw, UNKNOWN), Withheld)
-    assert released(engine(), record(1, 2, held)).payload == record(1, 2, record(1, 2, b"type.googleapis.com/t.P"))
+        assert isinstance(engine("us-vendor").decide(raw, UNKNOWN_FACTS), Withheld)
+    assert release_of(engine(), record(1, 2, held)).payload == record(1, 2, record(1, 2, b"type.googleapis.com/t.P"))
 
 
 def test_what_was_stripped_in_a_payload_is_named_by_its_place() -> None:
     raw = record(4, 2, record(2, 2, any_of(record(1, 2, b"a b") + record(3, 2, b"anna@gmail.com"))) * 2)
     for _ in range(2):
-        assert {(one.path, one.reason, one.count) for one in released(engine(), raw).stripped} == {
+        assert {(one.path, one.reason, one.count) for one in release_of(engine(), raw).stripped} == {
             ("child.many[*].code", FieldReason.PATTERN_MISMATCH, 2),
             ("child.many[*].email", FieldReason.EMAIL_PERSONAL, 2),
         }
@@ -179,7 +181,7 @@ def chain(times: int, levels: int = 0, url: bytes = b"type.googleapis.com/t.M") 
 
 @pytest.mark.parametrize(("times", "levels"), [(1, 0), (1, 59), (60, 0), (30, 1), (2, 58), (4, 14)])
 def test_payloads_nest_up_to_a_bound(times: int, levels: int) -> None:
-    assert released(engine(), chain(times, levels)).payload == chain(times, levels)
+    assert release_of(engine(), chain(times, levels)).payload == chain(times, levels)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def test_an_any_in_an_any_nests_up_to_the_same_bound() -> None:
             raw = any_of(raw, b"google.protobuf.Any")
         return record(1, 2, raw)
 
-    assert released(engine(), direct(59)).payload
+    assert release_of(engine(), direct(59)).payload
     assert refusal(direct(60)) is ItemReason.TOO_DEEP
     assert refusal(direct(100)) is ItemReason.TOO_DEEP
 
@@ -211,16 +213,16 @@ def test_what_is_remembered_does_not_change_how_deep_a_payload_may_be(levels: in
         raw = chain(times, levels, url)
         if times > most:
             with pytest.raises(Refused):
-                shared.decide(raw, UNKNOWN)
+                shared.decide(raw, UNKNOWN_FACTS)
         else:
-            assert released(shared, raw).payload == chain(times, levels)
+            assert release_of(shared, raw).payload == chain(times, levels)
 
 
 def test_a_payload_of_the_deepest_messages_there_are_is_no_matter() -> None:
     raw = record(1, 2, any_of(nest(98, record(1, 2, any_of(P))), b"t.M"))
     assert refusal(raw) is ItemReason.TOO_DEEP
     flat = record(1, 2, any_of(nest(59, record(6, 2, b"ok")), b"t.M"))
-    assert released(engine(), flat).payload == record(
+    assert release_of(engine(), flat).payload == record(
         1, 2, any_of(nest(59, record(6, 2, b"ok")), b"type.googleapis.com/t.M")
     )
 

@@ -24,10 +24,10 @@ from gateway.plan import Payload
 from gateway.policy.compile import Compiler
 from gateway.policy.explain import KEY, explain
 from gateway.policy.load import PolicyFile
-from tests.build import NOW, UNKNOWN, compiler, encode, policy
-from tests.chance import Chance
-from tests.chance import contract as by_chance
-from tests.wire import Wire
+from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, encode, policy
+from tests.support.random_contracts import ChoiceSequence
+from tests.support.random_contracts import contract as by_chance
+from tests.support.random_messages import RandomMessages
 
 KEEP, STRIP, MASK = FieldVerdict
 BODY: Final = """
@@ -71,7 +71,9 @@ def lines(text: str, destination: str = "eu-store", more: bytes = b"") -> set[Li
     return plain(told(MADE, "t.Item", destination, encode(MADE.contract, "t.Item", text) + more))
 
 
-def told(made: Compiler, item: str, destination: str, raw: bytes, facts: Facts = UNKNOWN) -> tuple[FieldLine, ...]:
+def told(
+    made: Compiler, item: str, destination: str, raw: bytes, facts: Facts = UNKNOWN_FACTS
+) -> tuple[FieldLine, ...]:
     verdict = Minimiser(made.plan(item, destination)).decide(raw, facts)
     return receipt(made.projector(destination), raw, verdict)
 
@@ -178,7 +180,7 @@ def test_outside_the_eu_each_field_says_why() -> None:
 
 def test_a_withheld_item_has_no_lines() -> None:
     raw = encode(MADE.contract, "t.Item", "id: 'usr_1' email: 'jean@gmail.com'")
-    verdict = Minimiser(MADE.plan("t.Item", "us-vendor")).decide(raw, UNKNOWN)
+    verdict = Minimiser(MADE.plan("t.Item", "us-vendor")).decide(raw, UNKNOWN_FACTS)
     assert isinstance(verdict, Withheld)
     assert receipt(MADE.projector("us-vendor"), raw, verdict) == ()
 
@@ -330,7 +332,7 @@ def _leaf(made: Compiler, target: Any, value: Any, path: str) -> Iterator[str]:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.binary(min_size=500, max_size=500))
 def test_what_is_kept_is_what_left(data: bytes) -> None:
-    chance = Chance(data)
+    chance = ChoiceSequence(data)
     held = by_chance(chance)
     made = Compiler(held, PolicyFile(POLICY.policy, POLICY.origin, POLICY.path))
     destination = chance.pick(("eu-store", "eu-indirect", "us-vendor", "jp-service"))
@@ -338,9 +340,9 @@ def test_what_is_kept_is_what_left(data: bytes) -> None:
         engine = Minimiser(made.plan("x0.M0", destination))
     except BadPolicy:
         return
-    raw = Wire(chance, held).message(held.message("x0.M0"))
+    raw = RandomMessages(chance, held).message(held.message("x0.M0"))
     try:
-        verdict = engine.decide(raw, UNKNOWN)
+        verdict = engine.decide(raw, UNKNOWN_FACTS)
         found = receipt(made.projector(destination), raw, verdict)
     except Refused:
         return
@@ -391,7 +393,7 @@ def test_no_value_is_in_it(names: list[str]) -> None:
     )
     for destination in ("eu-store", "us-log"):
         assert b"jean" not in msgspec.json.encode(
-            told(MADE, "t.Item", destination, raw + b"\xfa\x3f\x04jean", Facts(NOW * 10**9))
+            told(MADE, "t.Item", destination, raw + b"\xfa\x3f\x04jean", Facts(NOW_SECONDS * 10**9))
         )
 
 

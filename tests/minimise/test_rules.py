@@ -34,7 +34,7 @@ from gateway.plan import (
     UserId,
     WorkEmail,
 )
-from tests.build import NOW, UNKNOWN
+from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS
 
 ID: Final = UserId("usr_[A-Za-z0-9@.]{1,32}", detect=DETECTORS)
 OPEN: Final = Text(TOKEN, detect=DETECTORS)
@@ -47,7 +47,7 @@ def moment(seconds: int, nanos: int = 0) -> Any:
     return _TIME.message(f1=seconds, f2=nanos)
 
 
-def ruled(rule: Rule, value: Any, facts: Facts = UNKNOWN) -> Any:
+def ruled(rule: Rule, value: Any, facts: Facts = UNKNOWN_FACTS) -> Any:
     """The answer of a rule, the same when it is asked again."""
     judge = factual_of(rule, judge_of(rule))
     first = judge(value, Run(facts))
@@ -119,20 +119,20 @@ def ruled(rule: Rule, value: Any, facts: Facts = UNKNOWN) -> Any:
         (Moment(), moment(253_402_300_800), FieldReason.OUT_OF_RANGE),
         (Moment(), moment(0, -1), FieldReason.OUT_OF_RANGE),
         (Moment(), moment(0, 10**9), FieldReason.OUT_OF_RANGE),
-        (Moment(), NOW * 10**9, None),
+        (Moment(), NOW_SECONDS * 10**9, None),
         (Moment(min=0, max=9), moment(9, 999_999_999), None),
         (Moment(min=0, max=9), moment(10), FieldReason.OUT_OF_RANGE),
         (Moment(min=0, max=9), moment(-1, 999_999_999), FieldReason.OUT_OF_RANGE),
         (Moment(min=5, max=9), 5 * 10**9 - 1, FieldReason.OUT_OF_RANGE),
         (Moment(min=5, max=9), 5 * 10**9, None),
-        (Moment(7, max=NOW), moment(NOW + 1), FieldReason.OUT_OF_RANGE),
-        (Moment(7, max=NOW), moment(NOW), None),
-        (Moment(7), moment(NOW), None),
-        (Moment(7), moment(NOW + 7 * 86_400), None),
-        (Moment(7), moment(NOW + 7 * 86_400, 1), FieldReason.OUT_OF_RANGE),
-        (Moment(7), moment(NOW - 7 * 86_400), None),
-        (Moment(7), moment(NOW - 7 * 86_400 - 1, 999_999_999), FieldReason.OUT_OF_RANGE),
-        (Moment(7), NOW * 10**9, None),
+        (Moment(7, max=NOW_SECONDS), moment(NOW_SECONDS + 1), FieldReason.OUT_OF_RANGE),
+        (Moment(7, max=NOW_SECONDS), moment(NOW_SECONDS), None),
+        (Moment(7), moment(NOW_SECONDS), None),
+        (Moment(7), moment(NOW_SECONDS + 7 * 86_400), None),
+        (Moment(7), moment(NOW_SECONDS + 7 * 86_400, 1), FieldReason.OUT_OF_RANGE),
+        (Moment(7), moment(NOW_SECONDS - 7 * 86_400), None),
+        (Moment(7), moment(NOW_SECONDS - 7 * 86_400 - 1, 999_999_999), FieldReason.OUT_OF_RANGE),
+        (Moment(7), NOW_SECONDS * 10**9, None),
         (Moment(7), 1, FieldReason.OUT_OF_RANGE),
         (Span(), moment(315_576_000_000), None),
         (Span(), moment(315_576_000_000, 1), FieldReason.OUT_OF_RANGE),
@@ -150,8 +150,8 @@ def test_a_value_passes_or_is_stripped_for_a_reason(rule: Rule, value: Any, want
     assert ruled(rule, value) == wanted
 
 
-WITH: Final = Facts(NOW * 10**9, directory=True, verified=frozenset({"acme.example", "xn--bcher-kva.example"}))
-WITHOUT: Final = Facts(NOW * 10**9, directory=True)
+WITH: Final = Facts(NOW_SECONDS * 10**9, directory=True, verified=frozenset({"acme.example", "xn--bcher-kva.example"}))
+WITHOUT: Final = Facts(NOW_SECONDS * 10**9, directory=True)
 INSIDE: Final = WorkEmail(outside=False, vendor=False)
 OUTSIDE: Final = WorkEmail(outside=True, vendor=False)
 
@@ -159,9 +159,9 @@ OUTSIDE: Final = WorkEmail(outside=True, vendor=False)
 @pytest.mark.parametrize(
     ("rule", "value", "facts", "wanted"),
     [
-        (INSIDE, "anna@acme.example", UNKNOWN, None),
+        (INSIDE, "anna@acme.example", UNKNOWN_FACTS, None),
         (INSIDE, "anna@acme.example", WITHOUT, None),
-        (OUTSIDE, "anna@acme.example", UNKNOWN, None),
+        (OUTSIDE, "anna@acme.example", UNKNOWN_FACTS, None),
         (OUTSIDE, "anna@acme.example", WITH, None),
         (OUTSIDE, "anna@acme.example", WITHOUT, FieldReason.EMAIL_UNVERIFIED),
         (OUTSIDE, "anna@sub.acme.example", WITH, FieldReason.EMAIL_UNVERIFIED),
@@ -170,18 +170,18 @@ OUTSIDE: Final = WorkEmail(outside=True, vendor=False)
         (OUTSIDE, "anna@BÜCHER.example", WITH, "anna@xn--bcher-kva.example"),
         (OUTSIDE, "anna@gmail.com", WITH, FieldReason.EMAIL_PERSONAL),
         (INSIDE, "anna", WITH, FieldReason.EMAIL_MALFORMED),
-        (INSIDE, "", UNKNOWN, FieldReason.EMAIL_MALFORMED),
-        (INSIDE, "PATTERN_MISMATCH", UNKNOWN, FieldReason.EMAIL_MALFORMED),
+        (INSIDE, "", UNKNOWN_FACTS, FieldReason.EMAIL_MALFORMED),
+        (INSIDE, "PATTERN_MISMATCH", UNKNOWN_FACTS, FieldReason.EMAIL_MALFORMED),
         (
             WorkEmail(outside=False, vendor=False, text=Text(max_length=10)),
             "anna@acme.example",
-            UNKNOWN,
+            UNKNOWN_FACTS,
             FieldReason.TOO_LONG,
         ),
         (
             WorkEmail(outside=False, vendor=False, text=Text(pattern="[a-z]{1,9}@acme\\.example")),
             "Anna+x@acme.example",
-            UNKNOWN,
+            UNKNOWN_FACTS,
             "anna@acme.example",
         ),
     ],
@@ -193,7 +193,7 @@ def test_a_work_address_passes_normalised_or_is_stripped(
     assert (type(answer), answer) == (type(wanted), wanted)
 
 
-@pytest.mark.parametrize("facts", [UNKNOWN, WITH, WITHOUT])
+@pytest.mark.parametrize("facts", [UNKNOWN_FACTS, WITH, WITHOUT])
 @pytest.mark.parametrize("outside", [True, False])
 def test_a_personal_address_stops_the_item_at_a_vendor(facts: Facts, outside: bool) -> None:
     with pytest.raises(PersonalAccount):
@@ -205,12 +205,12 @@ def test_a_personal_address_stops_the_item_at_a_vendor(facts: Facts, outside: bo
     [
         (OUTSIDE, "anna@acme.example", WITH, False),
         (OUTSIDE, "anna@acme.example", WITHOUT, False),
-        (OUTSIDE, "anna@acme.example", UNKNOWN, True),
+        (OUTSIDE, "anna@acme.example", UNKNOWN_FACTS, True),
         (INSIDE, "anna@acme.example", WITH, True),
         (OUTSIDE, "anna@gmail.com", WITH, True),
-        (Moment(7), moment(NOW), UNKNOWN, False),
-        (Moment(7), moment(0), UNKNOWN, False),
-        (Moment(), moment(0), UNKNOWN, True),
+        (Moment(7), moment(NOW_SECONDS), UNKNOWN_FACTS, False),
+        (Moment(7), moment(0), UNKNOWN_FACTS, False),
+        (Moment(), moment(0), UNKNOWN_FACTS, True),
         (OPEN, "a", WITH, True),
     ],
 )

@@ -12,9 +12,9 @@ import pytest
 from gateway.errors import ItemReason, Refused
 from gateway.minimise.schema import attribute, build, parse
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
-from tests.build import HEAD, compiler, decode, encode, minimiser, proto, released
-from tests.build import contract as contract_of
-from tests.wire import record, tag, varint
+from tests.support.contracts import PROTO_HEADER, compiler, decode, encode, minimiser, proto, release_of
+from tests.support.contracts import contract as contract_of
+from tests.support.random_messages import record, tag, varint
 
 E: Final = Presence.EXPLICIT
 I: Final = Presence.IMPLICIT  # noqa: E741  a column of the table below
@@ -171,8 +171,8 @@ def test_text_is_utf_8() -> None:
 
 # ── Every feature, from a proto file to the bytes ─────────────────────────────────────────────────────────────────────
 
-PROTO2: Final = HEAD.replace("proto3", "proto2")
-EDITION: Final = HEAD.replace('syntax = "proto3"', 'edition = "2023"')
+PROTO2: Final = PROTO_HEADER.replace("proto3", "proto2")
+EDITION: Final = PROTO_HEADER.replace('syntax = "proto3"', 'edition = "2023"')
 CLOSED: Final = (
     EDITION + "option features.enum_type = CLOSED; option features.field_presence = IMPLICIT; option "
     "features.message_encoding = DELIMITED;\n"
@@ -183,18 +183,18 @@ CLOSED: Final = (
     ("head", "body", "text"),
     [
         (
-            HEAD,
+            PROTO_HEADER,
             "string a = 1 @NAME; optional int32 b = 2 @USAGE; repeated bool c = 3 @USAGE;",
             'a: "x" b: 0 c: [true, false]',
         ),
-        (HEAD, "oneof o { string a = 1 @NAME; M m = 2; bytes b = 3 @CONTENT; }", 'm { b: "\\377" }'),
+        (PROTO_HEADER, "oneof o { string a = 1 @NAME; M m = 2; bytes b = 3 @CONTENT; }", 'm { b: "\\377" }'),
         (
-            HEAD,
+            PROTO_HEADER,
             "map<sint64, M> a = 1 @{map_key: USAGE}; map<bool, bytes> b = 2 @{map_key: USAGE, category: CONTENT};",
             'a { key: -5 value { b { key: true value: "x" } } }',
         ),
         (
-            HEAD,
+            PROTO_HEADER,
             "google.protobuf.Struct a = 1 @CONTENT;",
             (
                 'a { fields { key: "k" value { list_value { values { null_value: NULL_VALUE } values { struct_value {} } '
@@ -202,12 +202,12 @@ CLOSED: Final = (
             ),
         ),
         (
-            HEAD,
+            PROTO_HEADER,
             "google.protobuf.Timestamp a = 1 @USAGE; repeated google.protobuf.Duration b = 2 @USAGE;",
             "a { seconds: -5 } b { nanos: 7 } b {}",
         ),
         (
-            HEAD,
+            PROTO_HEADER,
             (
                 "google.protobuf.Int64Value a = 1 @USAGE; map<string, google.protobuf.StringValue> b = 2 @{map_key: NAME, "
                 "category: NAME};"
@@ -215,7 +215,7 @@ CLOSED: Final = (
             'a {} b { key: "k" value { value: "v" } }',
         ),
         (
-            HEAD,
+            PROTO_HEADER,
             "enum E { A = 0; B = 7; } repeated E a = 1 @USAGE; map<int32, E> b = 2 @{category: USAGE, map_key: USAGE};",
             "a: [B, A, B] b { key: 1 value: B }",
         ),
@@ -279,7 +279,7 @@ def test_what_may_all_leave_leaves_as_it_is(head: str, body: str, text: str) -> 
     """Byte for byte, as the original type writes it."""
     held = contract_of(proto(f"message M {{ {body} }}", head))
     raw = encode(held, "t.M", text)
-    payload = released(minimiser(f"message M {{ {body} }}", "t.M", "eu-service", head=head), raw).payload
+    payload = release_of(minimiser(f"message M {{ {body} }}", "t.M", "eu-service", head=head), raw).payload
     assert decode(held, "t.M", payload).SerializeToString(deterministic=True) == raw
     assert len(payload) == len(raw)
 

@@ -14,8 +14,8 @@ from kannelle.privacy.v1 import analytics_pb2, context_pb2
 from gateway.errors import ItemReason, Reason, Refused
 from gateway.minimise.subject import NOBODY, Reader
 from gateway.model import Subject
-from tests.build import compiler, contract, encode, proto
-from tests.calls import field, group, wrapped
+from tests.support.contracts import compiler, contract, encode, proto
+from tests.support.requests import field, group, nested
 
 BODY: Final = """
 message Flat { string id = 1 @USER_ID; string mail = 2 @WORK_EMAIL; string name = 3 @NAME; }
@@ -107,7 +107,7 @@ def test_log_records_have_none() -> None:
     [
         ("cut off", b"\x0a\x05", ItemReason.MALFORMED),
         ("an ID that isn't UTF-8", field(1, b"\xff"), ItemReason.MALFORMED),
-        ("groups too deep", wrapped(101, group), ItemReason.MALFORMED),
+        ("groups too deep", nested(101, group), ItemReason.MALFORMED),
     ],
 )
 def test_what_cannot_be_read_is_refused(name: str, raw: bytes, reason: Reason) -> None:

@@ -21,8 +21,8 @@ from gateway.minimise.engine import Minimiser
 from gateway.model import EU, Facts, Release, Verdict, Withheld
 from gateway.policy.compile import Compiler
 from gateway.policy.load import load as load_policy
-from tests.build import decode
-from tests.wire import record, tag, varint
+from tests.support.contracts import decode
+from tests.support.random_messages import record, tag, varint
 
 Case = Mapping[str, Any]
 

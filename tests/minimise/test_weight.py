@@ -19,8 +19,8 @@ from gateway.minimise.engine import MAX_BYTES
 from gateway.minimise.schema import Schema, build, read
 from gateway.minimise.weight import MAX_WEIGHT, Scales
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
-from tests.chance import Chance, contract
-from tests.wire import Wire, record, tag
+from tests.support.random_contracts import ChoiceSequence, contract
+from tests.support.random_messages import RandomMessages, record, tag
 
 E: Final = Presence.EXPLICIT
 MANY: Final = Presence.EXPANDED
@@ -137,7 +137,7 @@ def test_no_message_of_the_light_size_is_too_heavy(fields: int, parts: list[byte
 @settings(max_examples=300, deadline=None)
 @given(st.binary(min_size=1000, max_size=1000))
 def test_what_the_parser_takes_can_be_weighed(data: bytes) -> None:
-    chance = Chance(data)
+    chance = ChoiceSequence(data)
     held = contract(chance)
     messages = []
     numbers = {name: number for number, name in enumerate(name for name in held.messages if name.startswith("x"))}
@@ -154,7 +154,7 @@ def test_what_the_parser_takes_can_be_weighed(data: bytes) -> None:
             if field.message_type is not None and field.message_type.full_name in numbers
         ]
         messages.append(MessagePlan(type_, tuple(fields)))
-    raw = Wire(chance, held).message(held.message("x0.M0"))
+    raw = RandomMessages(chance, held).message(held.message("x0.M0"))
     assert Scales(messages).weigh(numbers["x0.M0"], raw) >= len(
         list(held.message_class("x0.M0").FromString(raw).ListFields())
     )

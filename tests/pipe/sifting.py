@@ -11,7 +11,7 @@ from gateway.pipe.render import line
 from gateway.pipe.sieve import Sieve
 from gateway.pipe.tally import Tally
 from gateway.policy.compile import Compiler
-from tests.build import policy
+from tests.support.contracts import policy
 
 TEMPLATES: Final = ("server started", "video exported", "{} of {} done", "Überprüfung: “%s”")
 CODECS: Final = ("h264", "hevc")

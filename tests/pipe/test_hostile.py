@@ -19,9 +19,9 @@ from gateway.pipe.render import line as rendered
 from gateway.pipe.sieve import Sieve
 from gateway.pipe.tally import Tally
 from gateway.policy.compile import Compiler
-from tests.build import policy
 from tests.pipe.loggers import AT
 from tests.pipe.sifting import CLOSED, POLICY, compiler
+from tests.support.contracts import policy
 
 MAPPED: Final = Compiler(
     compiler().contract,

@@ -17,10 +17,10 @@ from gateway.pipe.record import Malformed, Read
 from gateway.pipe.record import read as read_by
 from gateway.pipe.render import line
 from gateway.pipe.times import moment
-from tests.build import NOW, policy
+from tests.support.contracts import NOW_SECONDS, policy
 
 NS = 10**9
-RECEIVED = NOW * NS
+RECEIVED = NOW_SECONDS * NS
 KEYS = keys_of(policy("otlp: {log_templates: [listed]}").policy)
 
 
@@ -95,18 +95,18 @@ def test_what_is_no_level_is_an_attribute(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "nanoseconds", "unit"),
     [
-        (NOW, NOW * NS, "s"),
-        (NOW + 0.5, NOW * NS + NS // 2, "s"),
-        (NOW * 1000 + 7, NOW * NS + 7_000_000, "ms"),
-        (NOW * 10**6 + 7, NOW * NS + 7_000, "us"),
-        (NOW * NS + 7, NOW * NS + 7, "ns"),
-        ("2023-11-14T22:13:20Z", NOW * NS, "text"),
-        ("2023-11-14 23:13:20.000000007+01:00", NOW * NS + 7, "text"),
-        ("2023-11-14 23:13:20,5+0100", NOW * NS + NS // 2, "text"),
-        ("2023/11/14 22:13:20 UTC", NOW * NS, "text"),
-        (f"{NOW}.25", NOW * NS + NS // 4, "s"),
-        ({"seconds": NOW, "nanos": 7}, NOW * NS + 7, "text"),
-        ({"epochSecond": NOW, "nanoOfSecond": 7}, NOW * NS + 7, "text"),
+        (NOW_SECONDS, NOW_SECONDS * NS, "s"),
+        (NOW_SECONDS + 0.5, NOW_SECONDS * NS + NS // 2, "s"),
+        (NOW_SECONDS * 1000 + 7, NOW_SECONDS * NS + 7_000_000, "ms"),
+        (NOW_SECONDS * 10**6 + 7, NOW_SECONDS * NS + 7_000, "us"),
+        (NOW_SECONDS * NS + 7, NOW_SECONDS * NS + 7, "ns"),
+        ("2023-11-14T22:13:20Z", NOW_SECONDS * NS, "text"),
+        ("2023-11-14 23:13:20.000000007+01:00", NOW_SECONDS * NS + 7, "text"),
+        ("2023-11-14 23:13:20,5+0100", NOW_SECONDS * NS + NS // 2, "text"),
+        ("2023/11/14 22:13:20 UTC", NOW_SECONDS * NS, "text"),
+        (f"{NOW_SECONDS}.25", NOW_SECONDS * NS + NS // 4, "s"),
+        ({"seconds": NOW_SECONDS, "nanos": 7}, NOW_SECONDS * NS + 7, "text"),
+        ({"epochSecond": NOW_SECONDS, "nanoOfSecond": 7}, NOW_SECONDS * NS + 7, "text"),
     ],
 )
 def test_a_time_is_what_its_size_or_form_says(value: Any, nanoseconds: int, unit: str) -> None:
@@ -116,14 +116,14 @@ def test_a_time_is_what_its_size_or_form_says(value: Any, nanoseconds: int, unit
 
 @pytest.mark.parametrize(
     "value",
-    [33612345678, 612345678, 2025550123, 0, -1, True, 1e300, "1984-05-06T00:00:00Z", "2023-11-14", f"0{NOW}", "0612345678",
+    [33612345678, 612345678, 2025550123, 0, -1, True, 1e300, "1984-05-06T00:00:00Z", "2023-11-14", f"0{NOW_SECONDS}", "0612345678",
      "2023-11-14T22:13:20Z Ada", ("2023-11-14T22:13:20 "
-                                 "Paris"), "2023-11/14 22:13:20Z", {"seconds": NOW}, {"seconds": NOW, "nanos": 10**9},
-     {"seconds": NOW, "nanos": 0, "name": "Ada"}, {"seconds": True, "nanos": 0}, "NaN", "1e9", "2023-11-14T22:13:20+01",
-     "2023-02-30T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "２023-11-14T22:13:20Z", "22:13", [NOW]],
+                                 "Paris"), "2023-11/14 22:13:20Z", {"seconds": NOW_SECONDS}, {"seconds": NOW_SECONDS, "nanos": 10**9},
+     {"seconds": NOW_SECONDS, "nanos": 0, "name": "Ada"}, {"seconds": True, "nanos": 0}, "NaN", "1e9", "2023-11-14T22:13:20+01",
+     "2023-02-30T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "２023-11-14T22:13:20Z", "22:13", [NOW_SECONDS]],
 )  # fmt: skip
 def test_what_may_be_something_else_is_no_time(value: Any) -> None:
-    record, form, _ = made(time=value, timestamp=NOW)
+    record, form, _ = made(time=value, timestamp=NOW_SECONDS)
     assert (record.time_unix_nano, form.time, attributes(record)) == (RECEIVED, ("timestamp",), ["time"])
 
 
@@ -233,8 +233,8 @@ pipe:
 
 def test_keys_of_the_policy_come_first() -> None:
     trace, span = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
-    fields = {"how_bad": "crit", "what": "a", "when": {"at": NOW}, "ids": {"t": trace, "s": span}}
-    others = {"level": "info", "msg": "b", "time": NOW + 1, "trace_id": trace[::-1], "span_id": span[::-1]}
+    fields = {"how_bad": "crit", "what": "a", "when": {"at": NOW_SECONDS}, "ids": {"t": trace, "s": span}}
+    others = {"level": "info", "msg": "b", "time": NOW_SECONDS + 1, "trace_id": trace[::-1], "span_id": span[::-1]}
     got = read_by(json.dumps({**others, **fields}).encode(), RECEIVED, keys_of(MAPPED.policy))
     record = ResourceLogs.FromString(got.raw).scope_logs[0].log_records[0]
     assert (record.severity_text, record.body.string_value, record.time_unix_nano) == ("crit", "a", RECEIVED)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from gateway.pipe.keys import KNOWN
 from gateway.pipe.render import line as rendered
 from gateway.policy.otlp.severities import NUMBERS as SEVERITIES
-from tests.e2e.planted import NUMBERS, VALUES
 from tests.pipe.sifting import CODECS, FREE, TEMPLATES, VENDOR, dropped, sieve, sifted, strings
+from tests.support.planted_values import NUMBERS, VALUES
 
 LISTED: Final = ("kannelle.video.codec", "kannelle.video.duration_s", "codec")
 PARTS: Final = ("kannelle", "kannelle.video", "video", "video.codec", "video.duration_s", "duration_s")

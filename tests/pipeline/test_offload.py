@@ -25,7 +25,7 @@ from gateway.pipeline.offload import (
     LONG_SECONDS,
     Offload,
 )
-from tests.running import SECONDS
+from tests.support.processes import TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ class Queue:
     async def end(self) -> list[str]:
         await asyncio.sleep(0)  # all have asked
         self.may.set()
-        await asyncio.wait_for(asyncio.gather(*self.tasks, return_exceptions=True), SECONDS)
+        await asyncio.wait_for(asyncio.gather(*self.tasks, return_exceptions=True), TIMEOUT_SECONDS)
         return self.done
 
     def _first(self) -> None:
-        assert self.may.wait(SECONDS)
+        assert self.may.wait(TIMEOUT_SECONDS)
 
     def _add(self, caller: str, work: Callable[[], None]) -> None:
         async def run() -> None:
@@ -124,7 +124,7 @@ async def test_what_was_long_is_followed_by_a_rest(monkeypatch: pytest.MonkeyPat
         await held.run(COSTLY_BYTES, work)
         ended.append(time.monotonic())
 
-    await asyncio.wait_for(asyncio.gather(one(busy), one(lambda: None)), SECONDS)
+    await asyncio.wait_for(asyncio.gather(one(busy), one(lambda: None)), TIMEOUT_SECONDS)
     assert ended[1] - ended[0] >= LONG_SECONDS
 
 

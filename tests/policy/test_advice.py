@@ -16,7 +16,7 @@ from gateway.policy.explain import explain
 from gateway.policy.findings import Finding
 from gateway.policy.lint import lint
 from gateway.policy.load import parse
-from tests.build import POLICY, contract, proto
+from tests.support.contracts import POLICY, contract, proto
 
 TYPES: Final[Mapping[str, str]] = {
     "string": "string",

@@ -18,7 +18,7 @@ from gateway.policy.compile import EVENT, SERVICES, Compiler
 from gateway.policy.load import PolicyFile, parse
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from tests.build import POLICY, compiler, contract, minimiser, proto, released
+from tests.support.contracts import POLICY, compiler, contract, minimiser, proto, release_of
 
 KANNELLE: Final = Compiler(load([default_path()]), load_policy(default_policy()))
 BODY: Final = "message M { string a = 1 @NAME; N n = 2; } message N { string b = 1 @USER_ID; }"
@@ -193,4 +193,4 @@ def test_approvals_are_found_beside_the_policy(tmp_path: Path) -> None:
 
 def test_an_empty_plan_releases_an_empty_message() -> None:
     engine = minimiser("message M { string a = 1; }", "t.M", "us-vendor")
-    assert released(engine, b"\x0a\x04Anna\x12\x01x").payload == b""
+    assert release_of(engine, b"\x0a\x04Anna\x12\x01x").payload == b""

@@ -28,7 +28,7 @@ from gateway.plan import (
 )
 from gateway.policy.compile import Compiler
 from gateway.policy.covers import covers, covers_envelope, covers_site, covers_subject
-from tests.build import UNKNOWN, contract, encode, policy, proto
+from tests.support.contracts import UNKNOWN_FACTS, contract, encode, policy, proto
 
 BODY: Final = proto(
     """
@@ -125,7 +125,7 @@ def within(less: Any, more: Any) -> bool:
 
 def left(plan: Plan, raw: bytes) -> Any:
     try:
-        verdict = Minimiser(plan).decide(raw, UNKNOWN)
+        verdict = Minimiser(plan).decide(raw, UNKNOWN_FACTS)
     except Refused:
         return None
     assert isinstance(verdict, Release)

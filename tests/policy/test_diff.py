@@ -19,7 +19,7 @@ from gateway.policy.explain import explain
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import parse
 from gateway.signals import LOGS, METRICS, TRACES
-from tests.build import POLICY, contract, proto
+from tests.support.contracts import POLICY, contract, proto
 
 KANNELLE: Final = load_contracts([default_contract()])
 TEXT: Final = default_policy().read_text(encoding="utf-8")

@@ -17,8 +17,8 @@ from gateway.policy.diff import diff
 from gateway.policy.elsewhere import Scope
 from gateway.policy.lint import lint
 from gateway.policy.load import parse
-from tests.build import POLICY, compiler, contract, proto
-from tests.running import decider
+from tests.support.contracts import POLICY, compiler, contract, proto
+from tests.support.processes import decider
 
 BODY: Final = (
     "message A { string id = 1 @USER_ID; N n = 2; message N { string x = 1 @OPERATIONAL; } } service S { rpc Get(A) "

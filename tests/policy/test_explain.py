@@ -19,7 +19,7 @@ from gateway.policy.judge import SCALARS
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.policy.load import parse
-from tests.build import POLICY, compiler, contract, policy, proto
+from tests.support.contracts import POLICY, compiler, contract, policy, proto
 
 KANNELLE: Final = Compiler(load_contracts([default_contract()]), load_policy(default_policy()))
 

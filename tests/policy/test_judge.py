@@ -16,7 +16,7 @@ from gateway.model import DETECTORS, EU, INDIRECT, NEVER, Category, Detector, Fi
 from gateway.patterns import TOKEN
 from gateway.plan import Content, FreeText, Moment, Number, Span, Text, UserId, WorkEmail
 from gateway.policy.judge import Site, judge, kind_of
-from tests.build import contract, proto
+from tests.support.contracts import contract, proto
 
 C = Category
 KINDS: Final = ("string", "integer", "float", "bool", "enum", "bytes", "opaque", "timestamp", "duration")

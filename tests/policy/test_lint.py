@@ -16,7 +16,7 @@ from gateway.policy.lint import CHECKS, lint
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.policy.load import parse
-from tests.build import POLICY, compiler, contract, proto
+from tests.support.contracts import POLICY, compiler, contract, proto
 
 ERROR, WARNING, NOTE = Severity
 FLOW: Final = "{t.A: [eu-log]}"

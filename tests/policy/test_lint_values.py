@@ -14,7 +14,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.findings import Severity
 from gateway.policy.lint import lint
 from gateway.policy.load import parse
-from tests.build import POLICY, contract, proto
+from tests.support.contracts import POLICY, contract, proto
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 USER: Final = "message A { string id = 1 @USER_ID; }"

@@ -22,7 +22,7 @@ from gateway.policy.outgoing import NO_MAP
 from gateway.policy.places import BEHIND_BACKSLASH
 from gateway.policy.places import IN_LIQUID as IN_LIQUID_FAULT
 from gateway.policy.settings import settings
-from tests.build import contract, proto
+from tests.support.contracts import contract, proto
 
 KANNELLE: Final = load_contracts([default_contract()])
 HELD: Final = contract(

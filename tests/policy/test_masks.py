@@ -11,7 +11,7 @@ from gateway.policy.diff import diff
 from gateway.policy.explain import explain
 from gateway.policy.masks import Referents
 from gateway.policy.narrow import narrows
-from tests.build import compiler, contract, proto
+from tests.support.contracts import compiler, contract, proto
 
 M: Final = "google.protobuf.FieldMask"
 A: Final = "message A { string name = 1 @NAME; int32 n = 2 @OPERATIONAL; } message B { string b = 1 @NAME; }"

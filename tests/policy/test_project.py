@@ -10,7 +10,7 @@ from gateway.errors import BadPolicy, FieldReason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import FieldPlan, Form, MessagePlan, Plan, Presence
 from gateway.policy.project import Projector
-from tests.build import HEAD, compiler, contract, proto
+from tests.support.contracts import PROTO_HEADER, compiler, contract, proto
 
 PROTO2: Final = (
     'syntax = "proto2"; package t; import "google/protobuf/any.proto"; import "kannelle/privacy/v1/annotations.proto";'
@@ -21,7 +21,7 @@ EDITION: Final = PROTO2.replace('syntax = "proto2"', 'edition = "2023"')
 USAGE: Final = "(kannelle.privacy.v1.field).category = DATA_CATEGORY_USAGE"
 
 
-def plan(body: str, destination: str = "eu-service", head: str = HEAD) -> Plan:
+def plan(body: str, destination: str = "eu-service", head: str = PROTO_HEADER) -> Plan:
     return compiler(body, head=head).plan("t.M", destination)
 
 
@@ -30,7 +30,7 @@ def kept(made: Plan, type: str = "t.M") -> list[str]:
     return next(([field.name for field in message.fields] for message in made.messages if message.name == type), [])
 
 
-def field(body: str, head: str = HEAD) -> FieldPlan:
+def field(body: str, head: str = PROTO_HEADER) -> FieldPlan:
     return plan(body, head=head).messages[0].fields[0]
 
 
@@ -89,15 +89,15 @@ def test_extensions_are_fields_like_any_other() -> None:
 @pytest.mark.parametrize(
     ("body", "head", "kind", "presence", "oneof"),
     [
-        ("string a = 1 @NAME;", HEAD, "string", Presence.IMPLICIT, ""),
-        ("optional string a = 1 @NAME;", HEAD, "string", Presence.EXPLICIT, ""),
-        ("oneof o { string a = 1 @NAME; }", HEAD, "string", Presence.EXPLICIT, ""),
-        ("oneof o { string a = 1 @NAME; string b = 2; }", HEAD, "string", Presence.EXPLICIT, "o"),
-        ("repeated sint32 a = 1 @USAGE;", HEAD, "sint32", Presence.PACKED, ""),
-        (f"repeated sint32 a = 1 [packed = false, {USAGE}];", HEAD, "sint32", Presence.EXPANDED, ""),
-        ("repeated string a = 1 @NAME;", HEAD, "string", Presence.EXPANDED, ""),
-        ("N a = 1;", HEAD, "message", Presence.EXPLICIT, ""),
-        ("google.protobuf.Any a = 1;", HEAD, "bytes", Presence.EXPLICIT, ""),
+        ("string a = 1 @NAME;", PROTO_HEADER, "string", Presence.IMPLICIT, ""),
+        ("optional string a = 1 @NAME;", PROTO_HEADER, "string", Presence.EXPLICIT, ""),
+        ("oneof o { string a = 1 @NAME; }", PROTO_HEADER, "string", Presence.EXPLICIT, ""),
+        ("oneof o { string a = 1 @NAME; string b = 2; }", PROTO_HEADER, "string", Presence.EXPLICIT, "o"),
+        ("repeated sint32 a = 1 @USAGE;", PROTO_HEADER, "sint32", Presence.PACKED, ""),
+        (f"repeated sint32 a = 1 [packed = false, {USAGE}];", PROTO_HEADER, "sint32", Presence.EXPANDED, ""),
+        ("repeated string a = 1 @NAME;", PROTO_HEADER, "string", Presence.EXPANDED, ""),
+        ("N a = 1;", PROTO_HEADER, "message", Presence.EXPLICIT, ""),
+        ("google.protobuf.Any a = 1;", PROTO_HEADER, "bytes", Presence.EXPLICIT, ""),
         ("optional string a = 1 @NAME;", PROTO2, "string", Presence.EXPLICIT, ""),
         ("required string a = 1 @NAME;", PROTO2, "string", Presence.REQUIRED, ""),
         ("repeated fixed64 a = 1 @USAGE;", PROTO2, "fixed64", Presence.EXPANDED, ""),

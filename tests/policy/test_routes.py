@@ -15,7 +15,7 @@ from gateway.policy import routes
 from gateway.policy.document import Caller, Mode, Policy, Retry, Side
 from gateway.policy.load import parse
 from gateway.yamlfile import Fault
-from tests.build import POLICY
+from tests.support.contracts import POLICY
 
 OTHERS: Final = (
     "  de-service: {recipient: service, region: DE, purpose: sales, legal_basis: CONTRACT, allow: [OPERATIONAL], "

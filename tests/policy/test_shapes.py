@@ -26,7 +26,7 @@ from gateway.policy.explain import explain
 from gateway.policy.lint import lint
 from gateway.policy.load import default_path, parse
 from gateway.signals import LOGS
-from tests.build import POLICY, contract, proto
+from tests.support.contracts import POLICY, contract, proto
 
 HELD: Final = contract(proto("message A { string id = 1 @USER_ID; string code = 2; }"))
 CALLERS: Final = (

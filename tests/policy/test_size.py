@@ -19,8 +19,8 @@ from gateway.policy.diff import diff
 from gateway.policy.explain import explain
 from gateway.policy.first import first_policy
 from gateway.policy.lint import lint
-from tests import hostile
-from tests.build import contract, policy, proto
+from tests.support import oversized_contracts
+from tests.support.contracts import contract, policy, proto
 
 FILE = policy(flows="{t.M0: [us-vendor, eu-log]}")
 
@@ -65,35 +65,37 @@ def calls(work: Callable[[Contract], object], held: Contract) -> int:
     return count
 
 
-@pytest.mark.parametrize("shape", hostile.SHAPES)
+@pytest.mark.parametrize("shape", oversized_contracts.SHAPES)
 @pytest.mark.parametrize("work", WORK)
 def test_twice_the_size_takes_about_twice_the_steps(shape: str, work: str) -> None:
-    small, large = (contract(hostile.text(hostile.SHAPES[shape], size)) for size in (300, 600))
+    small, large = (
+        contract(oversized_contracts.proto_text(oversized_contracts.SHAPES[shape], size)) for size in (300, 600)
+    )
     WORK[work](large)  # patterns are remembered
-    nothing = calls(WORK[work], contract(hostile.text(hostile.many, 1)))
+    nothing = calls(WORK[work], contract(oversized_contracts.proto_text(oversized_contracts.many, 1)))
     assert calls(WORK[work], large) - nothing < 2.5 * max(calls(WORK[work], small) - nothing, 1000)
 
 
 @pytest.mark.parametrize("shape", ["chain", "chain_to_a_user", "rings", "doubling"])
 @pytest.mark.parametrize("work", WORK)
 def test_types_that_follow_one_another_take_no_stack(shape: str, work: str) -> None:
-    WORK[work](contract(hostile.text(hostile.SHAPES[shape], 3000)))
+    WORK[work](contract(oversized_contracts.proto_text(oversized_contracts.SHAPES[shape], 3000)))
 
 
 def test_a_subject_that_can_be_reached_in_many_ways_is_ambiguous_at_once() -> None:
     with pytest.raises(BadContract, match=r"^t\.M0: .* could be the subject; mark one with `subject`$"):
-        made(contract(hostile.text(hostile.doubling, 60))).subject("t.M0")
+        made(contract(oversized_contracts.proto_text(oversized_contracts.doubling, 60))).subject("t.M0")
 
 
 @pytest.mark.parametrize("work", ["compile", "explain"])
 def test_what_one_policy_compiles_is_bounded(work: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "MAX_FIELDS_COMPILED", 1000)
     with pytest.raises(BadPolicy, match="flows and routes lead more than 1000 fields to destinations; name fewer"):
-        WORK[work](contract(hostile.text(hostile.wide, 1001)))
+        WORK[work](contract(oversized_contracts.proto_text(oversized_contracts.wide, 1001)))
 
 
 def test_what_is_told_uses_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiler = made(contract(hostile.text(hostile.wide, 90)))
+    compiler = made(contract(oversized_contracts.proto_text(oversized_contracts.wide, 90)))
     monkeypatch.setattr(compiling, "MAX_FIELDS_COMPILED", 300)
     for _ in range(10):
         explain(compiler, "t.M0", "eu-log")

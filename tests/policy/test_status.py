@@ -18,7 +18,17 @@ from gateway.contracts.load import load
 from gateway.policy import status
 from gateway.policy.compile import Compiler
 from gateway.policy.reach import brought
-from tests.build import HEAD, compiler, contract, decode, encode, minimiser, policy, proto, released
+from tests.support.contracts import (
+    PROTO_HEADER,
+    compiler,
+    contract,
+    decode,
+    encode,
+    minimiser,
+    policy,
+    proto,
+    release_of,
+)
 
 UNCLASSIFIED: Final = {
     "ErrorInfo.metadata",
@@ -90,7 +100,7 @@ def test_every_field_is_decided_on() -> None:
 def test_what_a_recipient_gets_of_it(type: str, text: str, inside: str, closed: str, outside: str) -> None:
     held, name = contract(proto("message M {}")), f"{status.RPC}{type}"
     for destination, wanted in (("eu-service", inside), ("eu-indirect", closed), ("us-service", outside)):
-        left = released(minimiser("message M {}", name, destination), encode(held, name, text)).payload
+        left = release_of(minimiser("message M {}", name, destination), encode(held, name, text)).payload
         assert decode(held, name, left) == text_format.Parse(
             wanted, held.message_class(name)(), descriptor_pool=held.pool
         )
@@ -101,7 +111,7 @@ def test_they_are_carried_where_any_message_is() -> None:
     given = AnyMessage()
     given.Pack(error_details_pb2.ErrorInfo(reason="FULL", domain="ada@acme.example"))
     raw = b"\x0a" + bytes([given.ByteSize()]) + given.SerializeToString()
-    message: Any = decode(contract(proto(body)), "t.M", released(minimiser(body, "t.M", "eu-service"), raw).payload)
+    message: Any = decode(contract(proto(body)), "t.M", release_of(minimiser(body, "t.M", "eu-service"), raw).payload)
     assert error_details_pb2.ErrorInfo.FromString(message.any.value) == error_details_pb2.ErrorInfo(reason="FULL")
 
 
@@ -117,7 +127,7 @@ def test_they_are_carried_where_any_message_is() -> None:
 def test_the_policy_has_the_last_word(overlay: str, wanted: str) -> None:
     more = f"classifications: {{google.rpc.ErrorInfo.reason: {overlay}}}"
     held, name = contract(proto("message M {}")), "google.rpc.ErrorInfo"
-    left = released(minimiser("message M {}", name, "eu-service", more), encode(held, name, 'reason: "FULL"')).payload
+    left = release_of(minimiser("message M {}", name, "eu-service", more), encode(held, name, 'reason: "FULL"')).payload
     assert decode(held, name, left) == text_format.Parse(wanted, held.message_class(name)(), descriptor_pool=held.pool)
 
 
@@ -177,4 +187,4 @@ def _image(folder: Path) -> Path:
 
 
 def test_the_gateways_own_types_are_not_a_contracts() -> None:
-    assert brought(contract(proto("message M {}", HEAD))) == ("t.M",)
+    assert brought(contract(proto("message M {}", PROTO_HEADER))) == ("t.M",)

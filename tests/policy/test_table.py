@@ -15,7 +15,7 @@ from gateway.model import Category, Recipient
 from gateway.plan import MethodPlan
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Caller, Side
-from tests.build import HEAD, POLICY, compiler, contract, policy, proto
+from tests.support.contracts import POLICY, PROTO_HEADER, compiler, contract, policy, proto
 
 BODY: Final = """
 message A { string id = 1 @USER_ID; string name = 2 @NAME; }
@@ -46,7 +46,7 @@ def calls(*written: str, body: str = BODY) -> Mapping[str, Mapping[str, int]]:
     return compiler(body, routed(*written)).table.calls[Side.OUTBOUND]
 
 
-def fault(*written: str, body: str = BODY, head: str = HEAD) -> str:
+def fault(*written: str, body: str = BODY, head: str = PROTO_HEADER) -> str:
     made = Compiler(contract(proto(body, head)), policy(routed(*written)))
     with pytest.raises(BadPolicy) as caught:
         assert made.table.routes
@@ -170,7 +170,7 @@ def test_a_method_that_cannot_be_carried_is_left_to_others_by_naming_those_that_
 
 
 def test_empty_is_a_message_like_any_other() -> None:
-    head = HEAD + 'import "google/protobuf/empty.proto";\n'
+    head = PROTO_HEADER + 'import "google/protobuf/empty.proto";\n'
     made = Compiler(
         contract(proto("service S { rpc Get(google.protobuf.Empty) returns (google.protobuf.Empty); }", head)),
         policy(routed("callers: {c: {region: FR, allow: []}}")),

@@ -21,7 +21,7 @@ from gateway.policy.findings import Severity
 from gateway.policy.judge import Site, judge
 from gateway.policy.lint import lint
 from gateway.policy.load import PolicyFile, load, parse
-from tests.build import POLICY, contract, decode, encode, proto, released
+from tests.support.contracts import POLICY, contract, decode, encode, proto, release_of
 
 PHONE, IP, EMAIL, CARD = Detector.PHONE, Detector.IP, Detector.EMAIL, Detector.CARD
 REST: Final = tuple(kind for kind in DETECTORS if kind is not PHONE)
@@ -48,7 +48,7 @@ def compiled(more: str = "", user_id: str = USERS) -> Compiler:
 
 
 def left(compiler: Compiler, destination: str, text: str) -> dict[str, Any]:
-    release = released(Minimiser(compiler.plan("t.A", destination)), encode(HELD, "t.A", text))
+    release = release_of(Minimiser(compiler.plan("t.A", destination)), encode(HELD, "t.A", text))
     return {field.name: value for field, value in decode(HELD, "t.A", release.payload).ListFields()}
 
 
@@ -308,7 +308,7 @@ def test_an_exemption_loosens_what_the_contract_says() -> None:
 
 
 def test_what_is_found_has_its_reason_where_nothing_is_exempt() -> None:
-    release = released(
+    release = release_of(
         Minimiser(compiled(UNSAID).plan("t.A", "eu-service")), encode(HELD, "t.A", f'order: "{PHONES[0]}"')
     )
     assert [(one.path, one.reason) for one in release.stripped] == [("order", FieldReason.LOOKS_LIKE_PHONE)]

@@ -23,7 +23,7 @@ from gateway.receivers import body, connection
 from gateway.receivers.body import Arrivals, Slow
 from gateway.receivers.connection import QUICK_SECONDS, Limits, Phase, spare
 from gateway.receivers.web import Page, Site
-from tests.running import SECONDS
+from tests.support.processes import TIMEOUT_SECONDS
 
 LOOPS: Final = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
@@ -45,7 +45,7 @@ class Client:
     """The other end of a connection, which needn't read."""
 
     def __init__(self, port: int, source: str = "127.0.0.1") -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), SECONDS, (source, 0))
+        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS, (source, 0))
         self._socket.setblocking(False)
 
     async def say(self, data: bytes) -> None:
@@ -54,7 +54,7 @@ class Client:
     async def hear(self) -> bytes:
         """Some of what it says; nothing once it has hung up."""
         try:
-            return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._socket, 65536), SECONDS)
+            return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._socket, 65536), TIMEOUT_SECONDS)
         except ConnectionError:
             return b""
 
@@ -92,7 +92,7 @@ class Server:
 
     async def until(self, count: int) -> None:
         """Wait until so many are open."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while self.open() != count:  # noqa: ASYNC110 - aiohttp tells nobody
                 await asyncio.sleep(0.005)
 
@@ -128,7 +128,7 @@ async def serving(limits: Limits) -> AsyncIterator[Server]:
     try:
         yield server
     finally:
-        await asyncio.wait_for(server.stop(), SECONDS)
+        await asyncio.wait_for(server.stop(), TIMEOUT_SECONDS)
 
 
 @pytest.fixture(params=sorted(LOOPS))
@@ -137,7 +137,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Any], None]:
 
     def running(scene: Any) -> None:
         with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            runner.run(asyncio.wait_for(scene, 2 * SECONDS))
+            runner.run(asyncio.wait_for(scene, 2 * TIMEOUT_SECONDS))
 
     return running
 

@@ -10,7 +10,9 @@ from typing import Any, Final
 import pytest
 
 from gateway.config import Local, LocalHttp
-from tests.calls import (
+from tests.support.metric_samples import Sample, sample_value, samples
+from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, RunningGateway, run_gateway
+from tests.support.requests import (
     DESCRIBE,
     EMIT,
     LOGS,
@@ -18,22 +20,20 @@ from tests.calls import (
     PROFILES,
     STREAM,
     TRACK,
-    TRACKS,
-    emitting,
+    TRACK_BATCH,
+    emit_request,
     event,
     field,
-    logs,
-    track,
+    logs_request,
+    track_request,
 )
-from tests.reading import Sample, counted, samples
-from tests.running import SECONDS, Gate, Running, running
 
-Made = Callable[[Running], Any]
+Made = Callable[[RunningGateway], Any]
 
 FLOW: Final = "kannelle.privacy.v1.AnalyticsService/*"
 ANALYTICS: Final = "kannelle.privacy.v1.AnalyticsService"
 LOGS_SERVICE: Final = LOGS[1:].rpartition("/")[0]
-MANY: Final = track(event(), event(user_id="not one"), event(work_email="anna@gmail.com"))
+MANY: Final = track_request(event(), event(user_id="not one"), event(work_email="anna@gmail.com"))
 
 
 def moved(before: Mapping[Sample, float], after: Mapping[Sample, float]) -> dict[str, float]:
@@ -90,17 +90,20 @@ CANCELLED: Final[Sample] = (
 WITHHELD: Final = {"verdicts_total{destination=analytics,reason=PERSONAL_ACCOUNT,verdict=withhold}": 1}
 
 TABLE: Final[Mapping[str, tuple[Made, Mapping[str, int]]]] = {
-    "an item": (lambda g: g.raw(TRACK, track()), called(ANALYTICS) | decided(FLOW, 1) | released("analytics", 1)),
+    "an item": (
+        lambda g: g.raw(TRACK, track_request()),
+        called(ANALYTICS) | decided(FLOW, 1) | released("analytics", 1),
+    ),
     "a field that the plan doesn't have": (
-        lambda g: g.raw(TRACK, track(event(full_name="Anna"))),
+        lambda g: g.raw(TRACK, track_request(event(full_name="Anna"))),
         called(ANALYTICS) | decided(FLOW, 1) | released("analytics", 1) | stripped("analytics", "NAME", "plan"),
     ),
     "a value that fails": (
-        lambda g: g.raw(TRACK, track(event(user_id="not one"))),
+        lambda g: g.raw(TRACK, track_request(event(user_id="not one"))),
         called(ANALYTICS) | decided(FLOW, 1) | released("analytics", 1) | stripped("analytics", "USER_ID", "value"),
     ),
     "a withheld item": (
-        lambda g: g.raw(TRACK, track(event(work_email="anna@gmail.com"))),
+        lambda g: g.raw(TRACK, track_request(event(work_email="anna@gmail.com"))),
         called(ANALYTICS) | decided(FLOW, 1) | WITHHELD,
     ),
     "an item that isn't one": (
@@ -108,16 +111,16 @@ TABLE: Final[Mapping[str, tuple[Made, Mapping[str, int]]]] = {
         called(ANALYTICS, "INVALID_ARGUMENT") | decided("", 0, rejected={"MALFORMED": 1}),
     ),
     "a batch": (
-        lambda g: g.raw(TRACKS, MANY),
+        lambda g: g.raw(TRACK_BATCH, MANY),
         called(ANALYTICS)
         | decided(FLOW, 3)
         | released("analytics", 2)
         | WITHHELD
         | stripped("analytics", "USER_ID", "value"),
     ),
-    "a batch that isn't one": (lambda g: g.raw(TRACKS, b"\xff"), called(ANALYTICS, "INVALID_ARGUMENT")),
+    "a batch that isn't one": (lambda g: g.raw(TRACK_BATCH, b"\xff"), called(ANALYTICS, "INVALID_ARGUMENT")),
     "a type without a flow": (
-        lambda g: g.raw(EMIT, emitting("anna.example.Type")),
+        lambda g: g.raw(EMIT, emit_request("anna.example.Type")),
         called("kannelle.privacy.v1.EmitService", "FAILED_PRECONDITION") | decided("", 0, rejected={"UNKNOWN_TYPE": 1}),
     ),
     "a preview": (
@@ -130,7 +133,7 @@ TABLE: Final[Mapping[str, tuple[Made, Mapping[str, int]]]] = {
         called("kannelle.privacy.v1.PrivacyService", "INVALID_ARGUMENT"),
     ),
     "records": (
-        lambda g: g.raw(LOGS, logs("INFO", "WARN").SerializeToString()),
+        lambda g: g.raw(LOGS, logs_request("INFO", "WARN").SerializeToString()),
         called(LOGS_SERVICE) | decided("otlp/logs", 2) | released("application-log", 2),
     ),
     "attributes": (
@@ -148,7 +151,7 @@ TABLE: Final[Mapping[str, tuple[Made, Mapping[str, int]]]] = {
 
 def attributes(*keys: str) -> bytes:
     """A record with values that no attribute may have."""
-    request = logs("INFO")
+    request = logs_request("INFO")
     record = request.resource_logs[0].scope_logs[0].log_records[0]
     for key in keys:
         record.attributes.add(key=key).value.string_value = "anna"
@@ -158,28 +161,28 @@ def attributes(*keys: str) -> bytes:
 @pytest.mark.parametrize("row", TABLE)
 async def test_a_call_moves_what_it_should(row: str, tmp_path: Path) -> None:
     call, expected = TABLE[row]
-    async with running(tmp_path, Gate()) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery()) as gateway:
         before = samples(gateway.gateway.telemetry)
         await call(gateway)
         assert moved(before, samples(gateway.gateway.telemetry)) == expected
 
 
 async def test_a_streams_items_count_each(tmp_path: Path) -> None:
-    async with running(tmp_path, Gate()) as gateway:
-        await gateway.raw_stream(STREAM, [track(), b"\xff", track()])
-        assert counted(gateway, "items_total", flow=FLOW, outcome="accepted", reason="") == 2
-        assert counted(gateway, "items_total", flow="", outcome="rejected", reason="MALFORMED") == 1
-        assert counted(gateway, "calls_total", listener="local", service=ANALYTICS, code="OK") == 1
+    async with run_gateway(tmp_path, FakeDelivery()) as gateway:
+        await gateway.raw_stream(STREAM, [track_request(), b"\xff", track_request()])
+        assert sample_value(gateway, "items_total", flow=FLOW, outcome="accepted", reason="") == 2
+        assert sample_value(gateway, "items_total", flow="", outcome="rejected", reason="MALFORMED") == 1
+        assert sample_value(gateway, "calls_total", listener="local", service=ANALYTICS, code="OK") == 1
 
 
 async def test_a_call_that_is_cancelled_counts_as_such(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
-    async with running(tmp_path, gate) as gateway:
+    gate = FakeDelivery(shut=True)
+    async with run_gateway(tmp_path, gate) as gateway:
         method: Any = gateway.channel.unary_unary(TRACK)
-        call = method(track())
-        await gate.until(1)
+        call = method(track_request())
+        await gate.wait_for(1)
         call.cancel()
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while (ended := samples(gateway.gateway.telemetry).get(CANCELLED)) is None:
                 await gateway.raw(DESCRIBE, b"\xff")
         assert ended == 1
@@ -187,9 +190,9 @@ async def test_a_call_that_is_cancelled_counts_as_such(tmp_path: Path) -> None:
 
 
 async def test_the_loads_of_the_first_policy_are_shown(tmp_path: Path) -> None:
-    async with running(
-        tmp_path, Gate(), local=Local(address="127.0.0.1:0"), local_http=LocalHttp(address="127.0.0.1:0")
+    async with run_gateway(
+        tmp_path, FakeDelivery(), local=Local(address="127.0.0.1:0"), local_http=LocalHttp(address="127.0.0.1:0")
     ) as gateway:
         shown = samples(gateway.gateway.telemetry)
         assert [dict(labels)["version"] for name, labels in shown if name == "policy_info"] == ["1"]
-        assert counted(gateway, "calls_total", listener="local_http", service=LOGS_SERVICE, code="OK") == 0
+        assert sample_value(gateway, "calls_total", listener="local_http", service=LOGS_SERVICE, code="OK") == 0

@@ -28,8 +28,8 @@ from gateway.receivers.rollout import FINAL, RETRY_AFTER_SECONDS
 from gateway.tls import Material
 from tests.delivery.desk import NOW
 from tests.delivery.hubs import AGENT, HELD, STREAMS, answers, as_it_came, group, hub, parcel, request, stream
-from tests.proxied import STRANGERS, dns, material, uri
-from tests.running import SECONDS, Gate, Reply, accepted, raising
+from tests.support.processes import TIMEOUT_SECONDS, DeliveryReply, FakeDelivery, accept_all, raise_error
+from tests.support.proxy import OTHER_CA, certificate_for, dns, uri
 
 STORED: Final = ("UNSPECIFIED", None)
 Said = tuple[str, float | None]
@@ -42,11 +42,11 @@ def said(one: Any) -> Said:
 
 
 async def test_acknowledged_means_accepted(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(group(7, parcel("a"), parcel("b"))))
         reading = asyncio.create_task(answers(call, 1))
-        await gate.until(2)
+        await gate.wait_for(2)
         assert not reading.done()
         gate.open()
         assert [(one.id, said(one)) for one in await reading] == [(7, STORED)]
@@ -56,10 +56,10 @@ async def test_acknowledged_means_accepted(tmp_path: Path) -> None:
 
 
 async def test_groups_of_one_request_are_accepted_side_by_side_and_answered_as_they_are_settled(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(*(group(number, parcel(str(number))) for number in range(50))))
-        await gate.until(50)
+        await gate.wait_for(50)
         gate.open()
         assert {one.id for one in await answers(call, 50)} == {*range(50)}
 
@@ -79,7 +79,7 @@ async def test_groups_of_one_request_are_accepted_side_by_side_and_answered_as_t
     ids=str,
 )
 async def test_a_malformed_parcel_ends_its_group_alone(changed: dict[str, Any], tmp_path: Path) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(group(1, parcel("a"), **changed), group(2, parcel("b"))))
         assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("MALFORMED", None), 2: STORED}
@@ -87,7 +87,7 @@ async def test_a_malformed_parcel_ends_its_group_alone(changed: dict[str, Any], 
 
 
 async def test_a_parcel_that_cannot_be_read_ends_its_group_alone(tmp_path: Path) -> None:
-    async with hub(tmp_path, gate := Gate()) as one, stream(one.port) as call:
+    async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
         await call.write(b"\x0a\x05\x08\x01\x12\x01\xff" + request(group(2, parcel("b"))))
         assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("MALFORMED", None), 2: STORED}
         assert [release.payload for release in gate.releases] == [b"b"]
@@ -99,7 +99,7 @@ async def test_a_parcel_that_cannot_be_read_ends_its_group_alone(tmp_path: Path)
 async def test_what_may_not_leave_by_the_hubs_own_policy_is_counted(
     decision: str, counted: tuple[str, str], tmp_path: Path
 ) -> None:
-    async with hub(tmp_path, Gate()) as one, stream(one.port) as call:
+    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         getattr(one.again, decision)("a")
         await call.write(request(group(1, parcel("a"), parcel("b"))))
         await answers(call, 1)
@@ -107,7 +107,7 @@ async def test_what_may_not_leave_by_the_hubs_own_policy_is_counted(
 
 
 async def test_what_comes_from_the_future_has_come_now(tmp_path: Path) -> None:
-    async with hub(tmp_path, gate := Gate()) as one, stream(one.port) as call:
+    async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
         await call.write(request(group(1, parcel("a", received_ns=2**63 - 1), parcel("b"))))
         await answers(call, 1)
         assert [one.received_ns <= time.time_ns() for one in gate.parcels] == [True, True]
@@ -115,8 +115,11 @@ async def test_what_comes_from_the_future_has_come_now(tmp_path: Path) -> None:
 
 
 async def test_an_agent_with_too_many_streams_does_not_shut_out_others(tmp_path: Path) -> None:
-    other = material(uri("spiffe://kannelle.example/apps/other"))
-    async with hub(tmp_path, Gate(), agents=["spiffe://kannelle.example/apps/*"]) as one, AsyncExitStack() as stack:
+    other = certificate_for(uri("spiffe://kannelle.example/apps/other"))
+    async with (
+        hub(tmp_path, FakeDelivery(), agents=["spiffe://kannelle.example/apps/*"]) as one,
+        AsyncExitStack() as stack,
+    ):
         for _ in range(STREAMS):
             call = await stack.enter_async_context(stream(one.port))
             await call.write(request(group(1, parcel("a"))))
@@ -129,7 +132,7 @@ async def test_an_agent_with_too_many_streams_does_not_shut_out_others(tmp_path:
 
 
 async def test_whatever_plan_made_it_the_hub_decides(tmp_path: Path) -> None:
-    async with hub(tmp_path, gate := Gate()) as one, stream(one.port) as call:
+    async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
         await call.write(request(group(1, parcel("a"), plan=bytes(32))))
         assert [said(one) for one in await answers(call, 1)] == [STORED]
         assert [release.payload for release in gate.releases] == [b"a"]
@@ -160,7 +163,7 @@ async def test_what_a_policy_under_way_may_let_pass_is_not_acknowledged(
 ) -> None:
     """Unless it is by a plan that the hub knows, for a reason that no policy changes, or has waited for long enough."""
     received_ns = time.time_ns() if young else OLD_NS
-    async with hub(tmp_path, gate := Gate()) as one, stream(one.port) as call:
+    async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
         one.again.withhold("a", reason)
         given = [parcel("b", received_ns=received_ns), parcel("a", received_ns=received_ns)]
         await call.write(request(group(1, *given, **changed)))
@@ -170,7 +173,7 @@ async def test_what_a_policy_under_way_may_let_pass_is_not_acknowledged(
 
 
 async def test_what_was_taken_out_while_the_hub_ran_is_gone_for_good(tmp_path: Path) -> None:
-    async with hub(tmp_path, Gate()) as one, stream(one.port) as call:
+    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         await call.write(request(group(1)))
         await answers(call, 1)
         one.put_in_force("another plan")
@@ -180,7 +183,7 @@ async def test_what_was_taken_out_while_the_hub_ran_is_gone_for_good(tmp_path: P
 
 
 async def test_an_agent_with_another_policy_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with hub(tmp_path, Gate()) as one, stream(one.port) as call:
+    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         one.again.withhold("a secret")
         for number in range(3):
             await call.write(request(group(number, parcel("a secret", received_ns=time.time_ns()), **NEWER)))
@@ -191,7 +194,7 @@ async def test_an_agent_with_another_policy_is_named_once(tmp_path: Path, caplog
 
 
 async def test_a_parcel_larger_than_an_item_may_be_ends_its_group_alone(tmp_path: Path) -> None:
-    async with hub(tmp_path, gate := Gate()) as one, stream(one.port) as call:
+    async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
         await call.write(request(group(1, parcel("a", payload=bytes(MAX_PARCEL_BYTES))), group(2, parcel("b"))))
         assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("TOO_LARGE", None), 2: STORED}
         assert [release.payload for release in gate.releases] == [b"b"]
@@ -206,7 +209,7 @@ async def test_a_parcel_larger_than_an_item_may_be_ends_its_group_alone(tmp_path
     ],
 )
 async def test_parcels_are_decided_again(decision: str, answer: Said, left: list[list[bytes]], tmp_path: Path) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         getattr(one.again, decision)("a")
         await call.write(request(group(1, parcel("b"), parcel("a"))))
@@ -215,7 +218,7 @@ async def test_parcels_are_decided_again(decision: str, answer: Said, left: list
 
 
 async def test_a_group_of_which_all_is_withheld_counts_as_stored(tmp_path: Path) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         one.again.withhold("a")
         await call.write(request(group(1, parcel("a")), group(2)))
@@ -226,42 +229,42 @@ async def test_a_group_of_which_all_is_withheld_counts_as_stored(tmp_path: Path)
 @pytest.mark.parametrize(
     ("reply", "answer"),
     [
-        (accepted, STORED),
-        (raising(Refused(CallReason.REQUEST_ID_REUSED)), ("REQUEST_ID_REUSED", None)),
-        (raising(Permanent(DeliveryReason.REJECTED)), ("REJECTED", None)),
-        (raising(Retryable(CallReason.FULL, 3.5)), ("FULL", 3.5)),
-        (raising(Retryable(CallReason.UNAVAILABLE)), ("UNAVAILABLE", AFTER)),
-        (raising(Retryable(CallReason.FULL, float("inf"))), ("FULL", LONGEST)),
-        (raising(Retryable(CallReason.FULL, -1.0)), ("FULL", 0.0)),
-        (raising(RuntimeError("usr_secret")), ("INTERNAL", AFTER)),
+        (accept_all, STORED),
+        (raise_error(Refused(CallReason.REQUEST_ID_REUSED)), ("REQUEST_ID_REUSED", None)),
+        (raise_error(Permanent(DeliveryReason.REJECTED)), ("REJECTED", None)),
+        (raise_error(Retryable(CallReason.FULL, 3.5)), ("FULL", 3.5)),
+        (raise_error(Retryable(CallReason.UNAVAILABLE)), ("UNAVAILABLE", AFTER)),
+        (raise_error(Retryable(CallReason.FULL, float("inf"))), ("FULL", LONGEST)),
+        (raise_error(Retryable(CallReason.FULL, -1.0)), ("FULL", 0.0)),
+        (raise_error(RuntimeError("usr_secret")), ("INTERNAL", AFTER)),
     ],
 )
 async def test_what_the_delivery_says_is_answered(
-    reply: Reply, answer: Said, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    reply: DeliveryReply, answer: Said, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with hub(tmp_path, Gate(reply)) as one, stream(one.port) as call:
+    async with hub(tmp_path, FakeDelivery(reply)) as one, stream(one.port) as call:
         await call.write(request(group(1, parcel("usr_secret"))))
         assert [said(one) for one in await answers(call, 1)] == [answer]
     assert "usr_secret" not in caplog.text
 
 
 async def test_a_group_that_takes_longer_than_others_is_answered_too(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(group(1, parcel("a")), group(2)))
         assert [one.id for one in await answers(call, 1)] == [2]
-        await gate.until(1)
+        await gate.wait_for(1)
         gate.open()
         assert [one.id for one in await answers(call, 1)] == [1]
 
 
 async def test_a_stream_that_its_agent_ends_ends_well(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(group(1, parcel("a"))))
         await call.done_writing()
-        await gate.until(1)
+        await gate.wait_for(1)
         gate.open()
         assert [said(one) for one in await answers(call, 1)] == [STORED]
         assert await call.read() is grpc.aio.EOF
@@ -269,11 +272,11 @@ async def test_a_stream_that_its_agent_ends_ends_well(tmp_path: Path) -> None:
 
 
 async def test_a_hub_that_stops_acknowledges_what_is_under_way(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
+    gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(group(1, parcel("a"))))
-        await gate.until(1)
-        stopping = asyncio.create_task(one.stop(SECONDS))
+        await gate.wait_for(1)
+        stopping = asyncio.create_task(one.stop(TIMEOUT_SECONDS))
         gate.open()
         assert [said(one) for one in await answers(call, 1)] == [STORED]
         await call.done_writing()
@@ -317,13 +320,13 @@ def test_an_agent_is_named_as_a_whole_or_below_a_path(names: list[str], agents: 
 @pytest.mark.parametrize(
     ("held", "code"),
     [
-        (material(uri("spiffe://kannelle.example/apps/video2")), "PERMISSION_DENIED"),
-        (material(uri("spiffe://kannelle.example/apps/vide%6F")), "PERMISSION_DENIED"),
-        (material(dns("kannelle.example")), "PERMISSION_DENIED"),
-        (material(uri(AGENT), uri(AGENT)), "PERMISSION_DENIED"),
-        (material(), "PERMISSION_DENIED"),
-        (material(uri(AGENT), lasting=timedelta(minutes=-1)), "UNAVAILABLE"),
-        (material(uri(AGENT), ca=STRANGERS), "UNAVAILABLE"),
+        (certificate_for(uri("spiffe://kannelle.example/apps/video2")), "PERMISSION_DENIED"),
+        (certificate_for(uri("spiffe://kannelle.example/apps/vide%6F")), "PERMISSION_DENIED"),
+        (certificate_for(dns("kannelle.example")), "PERMISSION_DENIED"),
+        (certificate_for(uri(AGENT), uri(AGENT)), "PERMISSION_DENIED"),
+        (certificate_for(), "PERMISSION_DENIED"),
+        (certificate_for(uri(AGENT), lifetime=timedelta(minutes=-1)), "UNAVAILABLE"),
+        (certificate_for(uri(AGENT), ca=OTHER_CA), "UNAVAILABLE"),
         (None, "UNAVAILABLE"),
     ],
     ids=[
@@ -340,14 +343,14 @@ def test_an_agent_is_named_as_a_whole_or_below_a_path(names: list[str], agents: 
 async def test_who_is_no_agent_is_refused_before_anything_is_read(
     held: Material | None, code: str, tmp_path: Path
 ) -> None:
-    gate = Gate()
+    gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, stream(one.port, held) as call:
         assert (await call.code()).name == code
         assert gate.releases == []
 
 
 async def test_without_agents_nobody_may_call(tmp_path: Path) -> None:
-    async with hub(tmp_path, Gate(), agents=()) as one, stream(one.port, HELD) as call:
+    async with hub(tmp_path, FakeDelivery(), agents=()) as one, stream(one.port, HELD) as call:
         assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
@@ -359,7 +362,7 @@ async def test_a_parcel_is_its_agents(tmp_path: Path) -> None:
         return as_it_came(agent, release, key, mark, received_ns)
 
     async with (
-        hub(tmp_path, Gate(), repack=repack, agents=["spiffe://kannelle.example/*"]) as one,
+        hub(tmp_path, FakeDelivery(), repack=repack, agents=["spiffe://kannelle.example/*"]) as one,
         stream(one.port) as call,
     ):
         await call.write(request(group(1, parcel("a"))))
@@ -372,7 +375,7 @@ async def test_a_parcel_is_its_agents(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("raw", [b"\xff", b"\x0a\x05ab", b"\x0a\x02\x08\x80"], ids=repr)
 async def test_garbage_ends_its_own_stream(raw: bytes, tmp_path: Path) -> None:
-    async with hub(tmp_path, Gate()) as one, stream(one.port) as other:
+    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as other:
         async with stream(one.port) as call:
             await call.write(raw)
             assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -382,7 +385,7 @@ async def test_garbage_ends_its_own_stream(raw: bytes, tmp_path: Path) -> None:
 
 
 async def test_empty_groups_and_groups_of_one_id_are_answered_each(tmp_path: Path) -> None:
-    async with hub(tmp_path, Gate()) as one, stream(one.port) as call:
+    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         await call.write(b"\x0a\x00" * 100_000)
         await call.write(request(group(5, parcel("a")), group(5, parcel("b"))))
         held = await answers(call, 100_002)
@@ -391,7 +394,7 @@ async def test_empty_groups_and_groups_of_one_id_are_answered_each(tmp_path: Pat
 
 
 async def test_a_message_that_is_too_large_ends_its_stream(tmp_path: Path) -> None:
-    async with hub(tmp_path, Gate()) as one, stream(one.port) as call:
+    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         await call.write(bytes(17 * 1024 * 1024))
         assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -405,12 +408,12 @@ async def test_so_much_of_a_stream_is_under_way_and_no_more(
     count: int, payload: bytes, most: int, tmp_path: Path
 ) -> None:
     """The delivery refuses what goes beyond."""
-    gate = Gate(shut=True, most=most)
+    gate = FakeDelivery(shut=True, max_waiting=most)
     groups = [request(group(number, parcel(str(number), payload=payload))) for number in range(count)]
     async with hub(tmp_path, gate) as one, stream(one.port) as call, asyncio.TaskGroup() as tasks:
         tasks.create_task(_written(call, groups))
         # A megabyte with what is around it is more than one.
-        await gate.until(most - bool(payload))
+        await gate.wait_for(most - bool(payload))
         gate.open()
         assert {said(one) for one in await answers(call, count)} == {STORED}
 
@@ -502,7 +505,7 @@ async def test_no_request_holds_everybody_up(name: str, tmp_path: Path) -> None:
         yield COSTLY[name]
 
     turns = 0
-    async with hub(tmp_path, Gate()) as one:
+    async with hub(tmp_path, FakeDelivery()) as one:
         context: Any = Listening()
         with Holding() as holding:
             running = asyncio.create_task(_Stream(one._hub, AGENT, context).run(requests()))
@@ -526,10 +529,10 @@ async def test_an_agent_that_never_reads_holds_itself_up(tmp_path: Path) -> None
             read += 1
             yield request(group(read, parcel("a")))
 
-    async with hub(tmp_path, gate := Gate()) as one:
+    async with hub(tmp_path, gate := FakeDelivery()) as one:
         context: Any = Deaf()
         running = asyncio.create_task(_Stream(one._hub, AGENT, context).run(requests()))
-        await gate.until(GROUPS)
+        await gate.wait_for(GROUPS)
         for _ in range(100):
             await asyncio.sleep(0)
         assert (read, len(gate.releases)) == (GROUPS + 1, GROUPS)

@@ -20,28 +20,36 @@ from gateway.listeners import CALLS
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard, Unary
 from gateway.receivers.room import share
-from tests.calls import (
+from tests.support.processes import (
+    CHANNEL_OPTIONS,
+    CallStatus,
+    FakeDelivery,
+    RunningGateway,
+    raise_error,
+    result_of,
+    run_gateway,
+)
+from tests.support.requests import (
     EMIT,
     LOGS,
     PREVIEW,
     STREAM,
     TRACK,
-    TRACKS,
+    TRACK_BATCH,
     V1,
-    emitting,
+    any_message,
+    emit_request,
     event,
     field,
     group,
-    held,
-    logs,
-    track,
-    wrapped,
+    logs_request,
+    nested,
+    track_request,
 )
-from tests.running import OPTIONS, Ended, Gate, Running, fate, raising, running
 
 one_gateway = pytest.mark.asyncio(loop_scope="module")
 Row = tuple[str, str, bytes, Reason]
-Watched = tuple[Running, Gate]
+Watched = tuple[RunningGateway, FakeDelivery]
 """A gateway, and the exporter of all its destinations."""
 
 CONTRACT: Final = """
@@ -97,67 +105,67 @@ def child(data: bytes) -> bytes:
 
 def box(depth: int) -> bytes:
     """A box with an `Any` in an `Any`, so many in all."""
-    item = held("acme.v1.Order", b"\x0a\x02o1").SerializeToString()
-    return field(1, wrapped(depth - 1, lambda data: held("google.protobuf.Any", data).SerializeToString(), item))
+    item = any_message("acme.v1.Order", b"\x0a\x02o1").SerializeToString()
+    return field(1, nested(depth - 1, lambda data: any_message("google.protobuf.Any", data).SerializeToString(), item))
 
 
 def named(name: str) -> bytes:
-    return track(analytics_pb2.AnalyticsEvent(name=name))
+    return track_request(analytics_pb2.AnalyticsEvent(name=name))
 
 
 MALFORMED = ItemReason.MALFORMED
 ROWS: list[Row] = [
     ("no item", TRACK, b"", MALFORMED),
-    ("no items", TRACKS, b"", MALFORMED),
-    ("an ID and no items", TRACKS, field(1, b"one"), MALFORMED),
+    ("no items", TRACK_BATCH, b"", MALFORMED),
+    ("an ID and no items", TRACK_BATCH, field(1, b"one"), MALFORMED),
     ("no type of any", f"{V1}EmitService/EmitBatch", b"", MALFORMED),
     ("no logs", LOGS, b"", MALFORMED),
     ("nothing to preview", PREVIEW, b"", MALFORMED),
-    ("cut off", TRACK, track()[:-1], MALFORMED),
+    ("cut off", TRACK, track_request()[:-1], MALFORMED),
     ("random", TRACK, b"\xff" * 9, MALFORMED),
-    ("a request ID that isn't UTF-8", TRACK, field(1, b"\xff") + track(), MALFORMED),
+    ("a request ID that isn't UTF-8", TRACK, field(1, b"\xff") + track_request(), MALFORMED),
     ("an item that isn't UTF-8", TRACK, field(2, field(2, b"\xff")), MALFORMED),
     ("an item of a wrong wire type", TRACK, b"\x10\x01", MALFORMED),
     ("a cut-off item", TRACK, field(2, b"\x12\x05"), MALFORMED),
-    ("a batch cut off", TRACKS, b"\x12\x05", MALFORMED),
-    ("a batch with an ID that isn't UTF-8", TRACKS, field(1, b"\xff") + track(), MALFORMED),
+    ("a batch cut off", TRACK_BATCH, b"\x12\x05", MALFORMED),
+    ("a batch with an ID that isn't UTF-8", TRACK_BATCH, field(1, b"\xff") + track_request(), MALFORMED),
     ("an Any that isn't one", EMIT, field(2, b"\x0a\x05"), MALFORMED),
     ("logs cut off", LOGS, b"\x0a\x05", MALFORMED),
     ("logs of a wrong shape", LOGS, field(1, b"\x12\x05"), MALFORMED),
     # The runtime doesn't say more of groups too deep in what it doesn't know.
-    ("groups 101 deep", TRACK, track() + wrapped(101, group), MALFORMED),
-    ("groups 10,000 deep", TRACK, track() + wrapped(10_000, group), MALFORMED),
-    ("a batch with groups 101 deep", TRACKS, wrapped(101, group), MALFORMED),
-    ("logs with groups 101 deep", LOGS, wrapped(101, group), MALFORMED),
-    ("10,001 items", TRACKS, b"\x12\x00" * 10_001, ItemReason.TOO_MANY_ITEMS),
+    ("groups 101 deep", TRACK, track_request() + nested(101, group), MALFORMED),
+    ("groups 10,000 deep", TRACK, track_request() + nested(10_000, group), MALFORMED),
+    ("a batch with groups 101 deep", TRACK_BATCH, nested(101, group), MALFORMED),
+    ("logs with groups 101 deep", LOGS, nested(101, group), MALFORMED),
+    ("10,001 items", TRACK_BATCH, b"\x12\x00" * 10_001, ItemReason.TOO_MANY_ITEMS),
     ("10,001 records", LOGS, field(1, field(2, b"\x12\x00" * 10_001)), ItemReason.TOO_MANY_ITEMS),
     ("an event that isn't planned", TRACK, named("not.planned"), ItemReason.EVENT_NOT_PLANNED),
     ("an event without a name", TRACK, named(""), ItemReason.EVENT_NOT_PLANNED),
-    ("a type of no contract", EMIT, emitting("acme.v1.Unheard"), ItemReason.UNKNOWN_TYPE),
+    ("a type of no contract", EMIT, emit_request("acme.v1.Unheard"), ItemReason.UNKNOWN_TYPE),
     ("no type", EMIT, field(2, b""), ItemReason.UNKNOWN_TYPE),
-    ("a type without a flow", EMIT, emitting("kannelle.privacy.v1.AnalyticsEvent"), ItemReason.UNKNOWN_FLOW),
-    ("an Any in an Any", EMIT, emitting("google.protobuf.Any"), ItemReason.UNKNOWN_FLOW),
-    ("a flow's key as a type", EMIT, emitting("otlp/logs"), ItemReason.UNKNOWN_TYPE),
+    ("a type without a flow", EMIT, emit_request("kannelle.privacy.v1.AnalyticsEvent"), ItemReason.UNKNOWN_FLOW),
+    ("an Any in an Any", EMIT, emit_request("google.protobuf.Any"), ItemReason.UNKNOWN_FLOW),
+    ("a flow's key as a type", EMIT, emit_request("otlp/logs"), ItemReason.UNKNOWN_TYPE),
 ]
 
 OURS: list[Row] = [
-    ("a required field isn't there", EMIT, emitting("acme.v1.Order"), ItemReason.REQUIRED_FIELD),
-    ("a required field must go", EMIT, emitting("acme.v1.Order", field(1, b"a@b")), ItemReason.REQUIRED_FIELD),
-    ("61 deep", EMIT, emitting("acme.v1.Tree", wrapped(61, child)), ItemReason.TOO_DEEP),
-    ("101 deep", EMIT, emitting("acme.v1.Tree", wrapped(101, child)), ItemReason.TOO_DEEP),
-    ("200 deep", EMIT, emitting("acme.v1.Tree", wrapped(200, child)), ItemReason.TOO_DEEP),
-    ("10,000 deep", EMIT, emitting("acme.v1.Tree", wrapped(10_000, child)), ItemReason.TOO_DEEP),
-    ("61 Any", EMIT, emitting("acme.v1.Box", box(61)), ItemReason.TOO_DEEP),
-    ("10,000 Any", EMIT, emitting("acme.v1.Box", box(10_000)), ItemReason.TOO_DEEP),
-    ("no flow for a service", TRACK, track(), ItemReason.UNKNOWN_FLOW),
+    ("a required field isn't there", EMIT, emit_request("acme.v1.Order"), ItemReason.REQUIRED_FIELD),
+    ("a required field must go", EMIT, emit_request("acme.v1.Order", field(1, b"a@b")), ItemReason.REQUIRED_FIELD),
+    ("61 deep", EMIT, emit_request("acme.v1.Tree", nested(61, child)), ItemReason.TOO_DEEP),
+    ("101 deep", EMIT, emit_request("acme.v1.Tree", nested(101, child)), ItemReason.TOO_DEEP),
+    ("200 deep", EMIT, emit_request("acme.v1.Tree", nested(200, child)), ItemReason.TOO_DEEP),
+    ("10,000 deep", EMIT, emit_request("acme.v1.Tree", nested(10_000, child)), ItemReason.TOO_DEEP),
+    ("61 Any", EMIT, emit_request("acme.v1.Box", box(61)), ItemReason.TOO_DEEP),
+    ("10,000 Any", EMIT, emit_request("acme.v1.Box", box(10_000)), ItemReason.TOO_DEEP),
+    ("no flow for a service", TRACK, track_request(), ItemReason.UNKNOWN_FLOW),
     ("no flow for a method", f"{V1}ActivityLogService/RecordActivities", b"\x12\x00", ItemReason.UNKNOWN_FLOW),
-    ("no flow for logs", LOGS, logs("INFO").SerializeToString(), ItemReason.UNKNOWN_FLOW),
+    ("no flow for logs", LOGS, logs_request("INFO").SerializeToString(), ItemReason.UNKNOWN_FLOW),
 ]
 
 
-def told(reason: Reason, after: float | None = None) -> Ended:
+def told(reason: Reason, after: float | None = None) -> CallStatus:
     code, text = STATUS[reason]
-    return Ended(code, text, reason.value, DOMAIN, after)
+    return CallStatus(code, text, reason.value, DOMAIN, after)
 
 
 def first(row: tuple[Any, ...]) -> str:
@@ -167,19 +175,19 @@ def first(row: tuple[Any, ...]) -> str:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def kannelle(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
     """With Kannelle's policy."""
-    gate = Gate()
-    async with running(tmp_path_factory.mktemp("kannelle"), gate) as gateway:
+    gate = FakeDelivery()
+    async with run_gateway(tmp_path_factory.mktemp("kannelle"), gate) as gateway:
         yield gateway, gate
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def acme(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
     """With the contract and the policy above."""
-    folder, gate = tmp_path_factory.mktemp("acme"), Gate()
+    folder, gate = tmp_path_factory.mktemp("acme"), FakeDelivery()
     protos = folder / "protos"
     protos.mkdir()
     (protos / "acme.proto").write_text(CONTRACT)
-    async with running(folder, gate, policy=POLICY, contracts=[protos]) as gateway:
+    async with run_gateway(folder, gate, policy=POLICY, contracts=[protos]) as gateway:
         yield gateway, gate
 
 
@@ -202,13 +210,11 @@ async def test_what_a_policy_lacks_has_its_status(row: Row, acme: Watched) -> No
 
 
 @one_gateway
-@pytest.mark.parametrize(
-    "item", [("Order", field(1, b"o1")), ("Tree", wrapped(60, child)), ("Box", box(60))], ids=first
-)
+@pytest.mark.parametrize("item", [("Order", field(1, b"o1")), ("Tree", nested(60, child)), ("Box", box(60))], ids=first)
 async def test_up_to_the_bound_all_is_well(item: tuple[str, bytes], acme: Watched) -> None:
     gateway, gate = acme
     gate.batches.clear()
-    assert isinstance(await gateway.raw(EMIT, emitting(f"acme.v1.{item[0]}", item[1])), bytes)
+    assert isinstance(await gateway.raw(EMIT, emit_request(f"acme.v1.{item[0]}", item[1])), bytes)
     assert len(gate.releases) == 1
 
 
@@ -229,11 +235,13 @@ NO_METHODS: Final = [
 @one_gateway
 @pytest.mark.parametrize("path", NO_METHODS)
 async def test_no_such_method_is_unimplemented(path: str, kannelle: Watched) -> None:
-    assert await kannelle[0].raw(path, track()) == Ended(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+    assert await kannelle[0].raw(path, track_request()) == CallStatus(
+        grpc.StatusCode.UNIMPLEMENTED, "Method not found!"
+    )
 
 
 @one_gateway
-@pytest.mark.parametrize("path", [TRACK, TRACKS, LOGS])
+@pytest.mark.parametrize("path", [TRACK, TRACK_BATCH, LOGS])
 async def test_a_message_over_the_limit_is_exhausted(path: str, kannelle: Watched) -> None:
     answer = await kannelle[0].raw(path, field(2, bytes(6 * 1024 * 1024)))
     assert answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -242,59 +250,59 @@ async def test_a_message_over_the_limit_is_exhausted(path: str, kannelle: Watche
 @one_gateway
 async def test_a_message_over_the_limit_ends_a_stream_too(kannelle: Watched) -> None:
     gateway, gate = kannelle
-    answer = await gateway.raw_stream(STREAM, [track(), bytes(6 * 1024 * 1024), track()])
+    answer = await gateway.raw_stream(STREAM, [track_request(), bytes(6 * 1024 * 1024), track_request()])
     assert answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert gate.waiting == 0
 
 
 FULL: Final = told(CallReason.FULL, 1.0)
-ONE_RECORD: Final = logs("INFO").SerializeToString()
+ONE_RECORD: Final = logs_request("INFO").SerializeToString()
 
 
 async def test_a_full_gateway_says_when_to_come_back(tmp_path: Path) -> None:
-    gate = Gate(shut=True, most=2)
-    async with running(tmp_path, gate) as gateway:
-        waiting = [asyncio.create_task(gateway.raw(TRACK, track())) for _ in range(2)]
-        await gate.until(2)
-        assert await gateway.raw(TRACK, track()) == FULL
-        assert await gateway.raw(TRACKS, track()) == FULL
-        assert await gateway.raw_stream(STREAM, [track()]) == FULL
+    gate = FakeDelivery(shut=True, max_waiting=2)
+    async with run_gateway(tmp_path, gate) as gateway:
+        waiting = [asyncio.create_task(gateway.raw(TRACK, track_request())) for _ in range(2)]
+        await gate.wait_for(2)
+        assert await gateway.raw(TRACK, track_request()) == FULL
+        assert await gateway.raw(TRACK_BATCH, track_request()) == FULL
+        assert await gateway.raw_stream(STREAM, [track_request()]) == FULL
         assert await gateway.raw(LOGS, ONE_RECORD) == FULL
         gate.open()
         assert all(isinstance(answer, bytes) for answer in await asyncio.gather(*waiting))
-        assert isinstance(await gateway.raw(TRACK, track()), bytes)
+        assert isinstance(await gateway.raw(TRACK, track_request()), bytes)
 
 
 async def test_more_calls_than_there_is_room_for_are_told_when_to_come_back(tmp_path: Path) -> None:
-    gate = Gate(shut=True)
-    async with running(tmp_path, gate) as gateway, AsyncExitStack() as stack:
+    gate = FakeDelivery(shut=True)
+    async with run_gateway(tmp_path, gate) as gateway, AsyncExitStack() as stack:
         dialled = [
-            await stack.enter_async_context(grpc.aio.insecure_channel(gateway.address, options=OPTIONS))
+            await stack.enter_async_context(grpc.aio.insecure_channel(gateway.address, options=CHANNEL_OPTIONS))
             for _ in range(3)
         ]
         methods: list[Any] = [channel.unary_unary(TRACK) for channel in dialled]
         first, second, third = methods
-        waiting = [asyncio.create_task(fate(first(track()))) for _ in range(share(CALLS))]
-        await gate.until(share(CALLS))
-        assert await fate(first(track())) == FULL, "one connection has no more than its share"
-        waiting += [asyncio.create_task(fate(second(track()))) for _ in range(share(CALLS))]
-        await gate.until(CALLS)
-        assert await fate(third(track())) == FULL
+        waiting = [asyncio.create_task(result_of(first(track_request()))) for _ in range(share(CALLS))]
+        await gate.wait_for(share(CALLS))
+        assert await result_of(first(track_request())) == FULL, "one connection has no more than its share"
+        waiting += [asyncio.create_task(result_of(second(track_request()))) for _ in range(share(CALLS))]
+        await gate.wait_for(CALLS)
+        assert await result_of(third(track_request())) == FULL
         gate.open()
         assert all(isinstance(answer, bytes) for answer in await asyncio.gather(*waiting))
-        assert isinstance(await fate(first(track())), bytes)
+        assert isinstance(await result_of(first(track_request())), bytes)
 
 
 async def test_what_could_never_fit_is_too_large(tmp_path: Path) -> None:
-    async with running(tmp_path, Gate(most=2)) as gateway:
-        assert await gateway.raw(TRACKS, track(*[event()] * 3)) == told(ItemReason.TOO_LARGE)
+    async with run_gateway(tmp_path, FakeDelivery(max_waiting=2)) as gateway:
+        assert await gateway.raw(TRACK_BATCH, track_request(*[event()] * 3)) == told(ItemReason.TOO_LARGE)
 
 
 class Odd(Exception):
     """A fault, with a text that must not get out."""
 
 
-INTERNALLY: Final = Ended(*INTERNAL, "INTERNAL", DOMAIN)
+INTERNALLY: Final = CallStatus(*INTERNAL, "INTERNAL", DOMAIN)
 RAISED: list[Exception] = [
     Odd("planted"),
     KeyError("planted"),
@@ -316,7 +324,7 @@ DOWN: list[tuple[str, float | None, float | None]] = [
     ("for no number", math.nan, 0),
 ]
 
-Fault = tuple[str, Exception, Ended]
+Fault = tuple[str, Exception, CallStatus]
 FAULTS: list[Fault] = [
     *(
         (f"down {name}", Retryable(CallReason.UNAVAILABLE, after), told(CallReason.UNAVAILABLE, expected))
@@ -344,10 +352,10 @@ async def test_what_is_wrong_with_delivery_has_its_status(
     _, fault, expected = row
 
     gateway, gate = kannelle
-    with gate.replying(raising(fault)):
-        assert await gateway.raw(TRACK, track()) == expected
-        assert await gateway.raw(TRACKS, track(*[event()] * 3)) == expected
-        assert await gateway.raw_stream(STREAM, [track()] * 3) == expected
+    with gate.replying(raise_error(fault)):
+        assert await gateway.raw(TRACK, track_request()) == expected
+        assert await gateway.raw(TRACK_BATCH, track_request(*[event()] * 3)) == expected
+        assert await gateway.raw_stream(STREAM, [track_request()] * 3) == expected
         assert await gateway.raw(LOGS, ONE_RECORD) == expected
     assert gate.waiting == 0
     assert "planted" not in caplog.text
@@ -358,7 +366,7 @@ async def test_withheld_is_no_failure(kannelle: Watched) -> None:
     gateway, gate = kannelle
     gate.batches.clear()
     answer = analytics_pb2.TrackEventResponse.FromString(
-        await gateway.raw(TRACK, track(event(work_email="ana@gmail.com")))
+        await gateway.raw(TRACK, track_request(event(work_email="ana@gmail.com")))
     )
     assert list(answer.receipts) == [receipt_pb2.Receipt(destination="analytics", outcome=receipt_pb2.OUTCOME_WITHHELD)]
     assert gate.releases == []

@@ -20,8 +20,8 @@ from kannelle.privacy.v1 import analytics_pb2, emit_pb2
 
 from gateway.errors import BadConfig, ItemReason, Reason, Refused
 from gateway.receivers.health import LARGEST, WATCHERS, Health, _service
-from tests import http2
-from tests.running import OPTIONS, SECONDS, fate
+from tests.support import http2
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, result_of
 
 CHECK: Final = "/grpc.health.v1.Health/Check"
 WATCH: Final = "/grpc.health.v1.Health/Watch"
@@ -53,7 +53,7 @@ class Case:
 
     async def raw(self, data: bytes) -> Any:
         call: Any = self.channel.unary_unary(CHECK)
-        return await fate(call(data))
+        return await result_of(call(data))
 
     async def status(self, name: str = "") -> int:
         return status(await self.raw(request(name)))
@@ -68,10 +68,10 @@ async def probed(names: Iterable[str] = (), address: str = "127.0.0.1:0") -> Asy
     health = Health(names)
     listening = await health.start(address)
     try:
-        async with grpc.aio.insecure_channel(listening, options=OPTIONS) as channel:
+        async with grpc.aio.insecure_channel(listening, options=CHANNEL_OPTIONS) as channel:
             yield Case(health, listening, channel)
     finally:
-        await asyncio.wait_for(health.stop(), SECONDS)
+        await asyncio.wait_for(health.stop(), TIMEOUT_SECONDS)
 
 
 def request(name: str) -> bytes:
@@ -86,7 +86,7 @@ def status(data: bytes) -> int:
 
 async def told(stream: Any) -> int | None:
     """The next status that a watcher hears; None at the end."""
-    data = await asyncio.wait_for(stream.read(), SECONDS)
+    data = await asyncio.wait_for(stream.read(), TIMEOUT_SECONDS)
     return None if data is grpc.aio.EOF else status(data)
 
 
@@ -156,7 +156,7 @@ def _named(data: bytes) -> str | Reason:
 )
 async def test_an_odd_path_ends_nothing_but_its_call(path: bytes) -> None:
     async with probed() as case:
-        await asyncio.to_thread(http2.knock, case.port, path)
+        await asyncio.to_thread(http2.send_unanswered, case.port, path)
         assert await case.status() == NOT_SERVING
 
 
@@ -184,16 +184,16 @@ async def hears(stream: Any, expected: list[int | None]) -> None:
 
 
 async def test_watchers_leave_room_for_probes_and_give_theirs_back() -> None:
-    async with probed() as case, grpc.aio.insecure_channel(case.address, options=OPTIONS) as another:
+    async with probed() as case, grpc.aio.insecure_channel(case.address, options=CHANNEL_OPTIONS) as another:
         streams = [case.watch() for _ in range(WATCHERS // 2)] + [
             case.watch(channel=another) for _ in range(WATCHERS // 2)
         ]
         assert {await told(stream) for stream in streams} == {NOT_SERVING}
-        async with grpc.aio.insecure_channel(case.address, options=OPTIONS) as third:
-            ended = await fate(case.watch(channel=third).read())
+        async with grpc.aio.insecure_channel(case.address, options=CHANNEL_OPTIONS) as third:
+            ended = await result_of(case.watch(channel=third).read())
             assert (ended.code, ended.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "FULL")
             check: Any = third.unary_unary(CHECK)
-            assert status(await fate(check(request("")))) == NOT_SERVING
+            assert status(await result_of(check(request("")))) == NOT_SERVING
             case.health.serving()
             assert {await told(stream) for stream in streams} == {SERVING}
             streams.pop().cancel()
@@ -202,10 +202,10 @@ async def test_watchers_leave_room_for_probes_and_give_theirs_back() -> None:
 
 async def again(case: Case, channel: grpc.aio.Channel) -> int | None:
     """What the first watcher hears that there is room for."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             stream = case.watch(channel=channel)
-            data = await fate(stream.read())
+            data = await result_of(stream.read())
             stream.cancel()
             if isinstance(data, bytes):
                 return status(data)
@@ -213,7 +213,7 @@ async def again(case: Case, channel: grpc.aio.Channel) -> int | None:
 
 async def test_a_watcher_that_does_not_read_holds_up_nobody() -> None:
     async with probed() as case:
-        with socket.create_connection(("127.0.0.1", case.port), timeout=SECONDS) as deaf:
+        with socket.create_connection(("127.0.0.1", case.port), timeout=TIMEOUT_SECONDS) as deaf:
             await asyncio.to_thread(_watch_deaf, deaf)
             stream = case.watch()
             assert await told(stream) == NOT_SERVING
@@ -222,13 +222,13 @@ async def test_a_watcher_that_does_not_read_holds_up_nobody() -> None:
             assert await case.status() == SERVING
             case.health.not_serving()
             assert await told(stream) == NOT_SERVING
-            await asyncio.wait_for(case.health.stop(), SECONDS)
+            await asyncio.wait_for(case.health.stop(), TIMEOUT_SECONDS)
 
 
 def _watch_deaf(connection: socket.socket) -> None:
     """Call `Watch` with no window for its answer (RFC 9113, section 6.5.2); returns when the server has read that."""
     no_window = http2.frame(http2.SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
-    call = http2.frame(http2.HEADERS, http2.END_HEADERS, 1, http2.opened(WATCH.encode()))
+    call = http2.frame(http2.HEADERS, http2.END_HEADERS, 1, http2.header_block(WATCH.encode()))
     data = http2.frame(http2.DATA, http2.END_STREAM, 1, bytes(5)) + http2.frame(http2.PING, 0, 0, bytes(8))
     connection.sendall(http2.PREFACE + no_window + call + data)
     with connection.makefile("rb") as answer:
@@ -241,7 +241,7 @@ async def test_connections_that_idle_are_bounded_and_end(monkeypatch: pytest.Mon
     async with probed() as case:
         with ExitStack() as stack:
             idle = [
-                stack.enter_context(socket.create_connection(("127.0.0.1", case.port), timeout=SECONDS))
+                stack.enter_context(socket.create_connection(("127.0.0.1", case.port), timeout=TIMEOUT_SECONDS))
                 for _ in range(8)
             ]
             for connection in idle:

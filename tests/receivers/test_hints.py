@@ -13,7 +13,7 @@ from gateway.receivers.hints import Hint
 from gateway.receivers.otlp_http import JSON, PROTOBUF
 from gateway.signals import LOGS, METRICS, TRACES
 from tests.receivers.test_otlp_http import LOOPBACK, ONE, SECRET, SPANS, posted, said
-from tests.running import Gate, running
+from tests.support.processes import FakeDelivery, run_gateway
 
 ID: Final = base64.b64encode(bytes(range(200, 216))).decode()
 PACKED: Final = "Content-Encoding: gzip"
@@ -128,7 +128,7 @@ TAKEN: Final[dict[str, bytes]] = {
 
 async def test_a_body_that_is_malformed_is_told_how_and_nothing_of_itself(tmp_path: Path) -> None:
     number, text = STATUS[ItemReason.MALFORMED]
-    async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery(), local_http=LOOPBACK) as gateway:
         found = {name: await said(gateway, request) for name, (request, _) in HINTS.items()}
     assert {name: one.refusal for name, one in found.items()} == {
         name: (400, number.value[0], f"{text}: {hint}") for name, (_, hint) in HINTS.items()
@@ -137,7 +137,7 @@ async def test_a_body_that_is_malformed_is_told_how_and_nothing_of_itself(tmp_pa
 
 
 async def test_what_otlp_lets_pass_is_taken(tmp_path: Path) -> None:
-    async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery(), local_http=LOOPBACK) as gateway:
         assert {name: (await said(gateway, request)).status for name, request in TAKEN.items()} == dict.fromkeys(
             TAKEN, 200
         )

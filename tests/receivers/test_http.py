@@ -20,7 +20,7 @@ from gateway.receivers.connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_B
 from gateway.receivers.http import LIMITS, Http
 from gateway.telemetry import Telemetry
 from gateway.telemetry.checks import Check, Readiness
-from tests.running import SECONDS
+from tests.support.processes import TIMEOUT_SECONDS
 
 SECRET: Final = "anna.secret@example.com"
 
@@ -52,7 +52,7 @@ class Case:
         """What the server says to this until it hangs up."""
         reader, writer = await self.connect()
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 writer.write(data)
                 return await reader.read()
         finally:
@@ -76,7 +76,7 @@ async def serving(ready: Any = None, address: str = "127.0.0.1:0") -> AsyncItera
     try:
         yield case
     finally:
-        await asyncio.wait_for(case.http.stop(), SECONDS)
+        await asyncio.wait_for(case.http.stop(), TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("path", ["/livez", "/livez?verbose"])
@@ -318,7 +318,7 @@ async def test_a_connection_does_not_outlive_its_time(monkeypatch: pytest.Monkey
 async def ended(reader: asyncio.StreamReader) -> bool:
     """Whether the server hangs up without a word."""
     try:
-        return await asyncio.wait_for(reader.read(), SECONDS) == b""
+        return await asyncio.wait_for(reader.read(), TIMEOUT_SECONDS) == b""
     except ConnectionResetError:
         return True
 
@@ -327,7 +327,7 @@ async def test_a_stop_does_not_wait_for_idle_connections() -> None:
     async with serving() as case:
         reader, writer = await case.connect()
         await case.ask("/livez")
-        await asyncio.wait_for(case.http.stop(), SECONDS)
+        await asyncio.wait_for(case.http.stop(), TIMEOUT_SECONDS)
         assert await ended(reader)
         writer.close()
 

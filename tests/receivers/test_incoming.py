@@ -17,8 +17,19 @@ import pytest
 from gateway.receivers import incoming
 from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import ANYTHING, Incoming, Reading
-from tests.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, RST_STREAM, SETTINGS, frame, frames, opened
-from tests.running import OPTIONS, SECONDS, fate
+from tests.support.http2 import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    PREFACE,
+    RST_STREAM,
+    SETTINGS,
+    frame,
+    frames,
+    header_block,
+)
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, result_of
 
 SILENT: Final = Reading(silence=0.2)
 FULL: Final = b"8"
@@ -73,7 +84,7 @@ async def serving(places: int = 8) -> AsyncIterator[Server]:
 def dialled(port: int) -> Iterator[tuple[socket.socket, BinaryIO]]:
     """A connection on which nothing has been called yet."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection,
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as connection,
         connection.makefile("rb") as answer,
     ):
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + frame(SETTINGS, 1, 0, b""))
@@ -81,7 +92,7 @@ def dialled(port: int) -> Iterator[tuple[socket.socket, BinaryIO]]:
 
 
 def headers(method: bytes, stream: int = 1, *, flags: int = 0) -> bytes:
-    return frame(HEADERS, END_HEADERS | flags, stream, opened(b"/t/" + method))
+    return frame(HEADERS, END_HEADERS | flags, stream, header_block(b"/t/" + method))
 
 
 def ending(answer: BinaryIO, streams: int = 1) -> list[bytes]:
@@ -144,11 +155,11 @@ async def test_a_call_ends_with_a_status_whatever_its_caller_leaves_out(
 ) -> None:
     async with serving() as server:
         assert await asyncio.to_thread(asked, server.port, method, *said) == [code]
-        await asyncio.wait_for(server.guard.emptied(SECONDS), SECONDS)
+        await asyncio.wait_for(server.guard.emptied(TIMEOUT_SECONDS), TIMEOUT_SECONDS)
 
 
 async def test_headers_that_end_the_stream_are_answered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incoming, "MESSAGE_SECONDS", 10 * SECONDS)
+    monkeypatch.setattr(incoming, "MESSAGE_SECONDS", 10 * TIMEOUT_SECONDS)
     async with serving() as server:
         with dialled(server.port) as (connection, answer):
             connection.sendall(headers(b"Unary", flags=END_STREAM))
@@ -156,22 +167,28 @@ async def test_headers_that_end_the_stream_are_answered_at_once(monkeypatch: pyt
 
 
 async def test_whoever_keeps_the_gateway_waiting_makes_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incoming, "MESSAGE_SECONDS", 10 * SECONDS)
-    async with serving(4) as server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=OPTIONS) as channel:
+    monkeypatch.setattr(incoming, "MESSAGE_SECONDS", 10 * TIMEOUT_SECONDS)
+    async with (
+        serving(4) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=CHANNEL_OPTIONS) as channel,
+    ):
         with dialled(server.port) as (one, first), dialled(server.port) as (other, second):
             for connection, answer in ((one, first), (other, second)):
                 connection.sendall(headers(b"Unary", 1) + headers(b"Unary", 3) + headers(b"Unary", 5))
                 assert await asyncio.to_thread(ended, answer) == 5, "a third call is above one connection's share"
             method: Any = channel.unary_unary("/t/Unary")
-            assert await fate(method(b"x")) == b"x"
+            assert await result_of(method(b"x")) == b"x"
             assert await asyncio.to_thread(ended, first) == 1, "who has waited longest"
 
 
 async def test_a_call_that_works_makes_no_way() -> None:
-    async with serving(2) as server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=OPTIONS) as channel:
+    async with (
+        serving(2) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=CHANNEL_OPTIONS) as channel,
+    ):
         held: Any = channel.unary_unary("/t/Held")
-        working = asyncio.ensure_future(fate(held(b"x")))
-        await asyncio.wait_for(server.began.wait(), SECONDS)
+        working = asyncio.ensure_future(result_of(held(b"x")))
+        await asyncio.wait_for(server.began.wait(), TIMEOUT_SECONDS)
         # Longer than any message may take: it has come.
         late = await asyncio.to_thread(asked, server.port, b"Unary")
         assert (late, working.done()) == ([FULL], False)

@@ -17,7 +17,7 @@ from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, Offload
 from gateway.receivers.intake import MOST, Asked, Batch, Intake
 from gateway.telemetry import Counts
-from tests.running import PACKER, SECONDS
+from tests.support.processes import PACKER, TIMEOUT_SECONDS
 
 BAD, PRIVATE = b"bad", b"private"
 
@@ -163,7 +163,7 @@ class Threaded(Flow):
         self.may = threading.Event()
 
     def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
-        assert self.may.wait(SECONDS)
+        assert self.may.wait(TIMEOUT_SECONDS)
         return super().decide(raw, facts)
 
 

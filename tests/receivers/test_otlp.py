@@ -23,8 +23,15 @@ from gateway.model import Release
 from gateway.receivers.guard import AFTER, DOMAIN, STATUS
 from gateway.receivers.otlp import RESPONSES
 from gateway.signals import Signal
-from tests.calls import LOGS, PROFILES, field, logs, wrapped
-from tests.running import OPTIONS, SECONDS, Ended, Gate, Running, running
+from tests.support.processes import (
+    CHANNEL_OPTIONS,
+    TIMEOUT_SECONDS,
+    CallStatus,
+    FakeDelivery,
+    RunningGateway,
+    run_gateway,
+)
+from tests.support.requests import LOGS, PROFILES, field, logs_request, nested
 
 ABROAD: Final = """
 version: 1
@@ -58,7 +65,7 @@ class Watching(OTLPLogExporter):
     """The SDK's exporter, as it is; it only keeps what its exports came to."""
 
     def __init__(self, address: str, **options: Any) -> None:
-        super().__init__(f"http://{address}", insecure=True, channel_options=cast(Any, OPTIONS), **options)
+        super().__init__(f"http://{address}", insecure=True, channel_options=cast(Any, CHANNEL_OPTIONS), **options)
         self.results: list[LogRecordExportResult] = []
 
     def export(self, batch: Sequence[ReadableLogRecord], **options: Any) -> LogRecordExportResult:
@@ -100,7 +107,7 @@ RECORD: Final = {
     "compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip, grpc.Compression.Deflate]
 )
 async def test_what_the_sdk_logs_arrives_minimised(compression: grpc.Compression, tmp_path: Path) -> None:
-    async with running(tmp_path, gate := Gate()) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
         results = await asyncio.to_thread(
             said, gateway.address, RECORD, {"body": "ana@acme.example signed in"}, compression=compression
         )
@@ -133,15 +140,15 @@ class Heard(logging.Handler):
 
 
 async def test_the_sdk_comes_back_when_a_full_gateway_asked_it_to(tmp_path: Path) -> None:
-    gate, heard = Gate(shut=True, most=1), Heard(asyncio.get_running_loop())
+    gate, heard = FakeDelivery(shut=True, max_waiting=1), Heard(asyncio.get_running_loop())
     sdk = logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter")
     sdk.addHandler(heard)
     try:
-        async with running(tmp_path, gate) as gateway:
-            other = asyncio.create_task(gateway.raw(LOGS, logs("DEBUG").SerializeToString()))
-            await gate.until(1)
+        async with run_gateway(tmp_path, gate) as gateway:
+            other = asyncio.create_task(gateway.raw(LOGS, logs_request("DEBUG").SerializeToString()))
+            await gate.wait_for(1)
             logging_ = asyncio.create_task(asyncio.to_thread(said, gateway.address, RECORD))
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await heard.retrying.wait()
             gate.open()
             assert isinstance(await other, bytes)
@@ -152,7 +159,7 @@ async def test_the_sdk_comes_back_when_a_full_gateway_asked_it_to(tmp_path: Path
     assert [taken(release).severity_text for release in gate.releases] == ["DEBUG", "INFO"]
 
 
-async def exported(gateway: Running, request: ExportLogsServiceRequest | bytes) -> ExportLogsServiceResponse:
+async def exported(gateway: RunningGateway, request: ExportLogsServiceRequest | bytes) -> ExportLogsServiceResponse:
     data = request if isinstance(request, bytes) else request.SerializeToString()
     return ExportLogsServiceResponse.FromString(await gateway.raw(LOGS, data))
 
@@ -173,17 +180,17 @@ NOT_UTF8: Final = b"\x0a\x08\x12\x06\x12\x04\x1a\x02\xff\xff"
 
 
 def test_the_broken_record_is_what_it_says() -> None:
-    assert logs("xx").SerializeToString().replace(b"xx", b"\xff\xff") == NOT_UTF8
+    assert logs_request("xx").SerializeToString().replace(b"xx", b"\xff\xff") == NOT_UTF8
 
 
 async def test_what_is_wrong_with_a_record_rejects_that_one_only(tmp_path: Path) -> None:
-    async with running(tmp_path, gate := Gate()) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
         assert await exported(gateway, field(1, b"")) == ExportLogsServiceResponse()
-        whole = await exported(gateway, logs("INFO", "WARN"))
+        whole = await exported(gateway, logs_request("INFO", "WARN"))
         assert not whole.HasField("partial_success")
-        deep = with_attribute("user.id", wrapped(60, listed))
+        deep = with_attribute("user.id", nested(60, listed))
         partly = (
-            await exported(gateway, NOT_UTF8 + logs("ERROR").SerializeToString() + deep + NOT_UTF8)
+            await exported(gateway, NOT_UTF8 + logs_request("ERROR").SerializeToString() + deep + NOT_UTF8)
         ).partial_success
         assert (partly.rejected_log_records, partly.error_message) == (3, "MALFORMED, TOO_DEEP")
         none = (await exported(gateway, NOT_UTF8)).partial_success
@@ -212,22 +219,22 @@ async def test_each_signal_says_how_much_was_rejected(
     signal: Signal, data: bytes, rejected: int, kept: int, tmp_path: Path
 ) -> None:
     """Of metrics, data points; one that can't be read counts as one."""
-    async with running(tmp_path, gate := Gate(), policy=ALL_SIGNALS) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), policy=ALL_SIGNALS) as gateway:
         answer: Any = type(RESPONSES[signal]()).FromString(await gateway.raw(signal.method, data))
     assert getattr(answer.partial_success, f"rejected_{signal.records}") == rejected
     assert len(gate.releases) == kept
 
 
 async def test_profiles_are_refused_with_a_clear_text(tmp_path: Path) -> None:
-    async with running(tmp_path, gate := Gate()) as gateway:
-        assert await gateway.raw(PROFILES, b"") == Ended(*STATUS[CallReason.NO_PLAN], "NO_PLAN", DOMAIN)
+    async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
+        assert await gateway.raw(PROFILES, b"") == CallStatus(*STATUS[CallReason.NO_PLAN], "NO_PLAN", DOMAIN)
     assert gate.releases == []
 
 
 async def test_a_withheld_record_counts_as_accepted(tmp_path: Path) -> None:
     emails = (b"ana@gmail.com", b"ana@acme.example")
     request = b"".join(with_attribute("user.email", field(1, email)) for email in emails)
-    async with running(tmp_path, gate := Gate(), policy=ABROAD) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), policy=ABROAD) as gateway:
         assert await exported(gateway, request) == ExportLogsServiceResponse()
     assert [attributes(taken(release)) for release in gate.releases] == [{"user.email": "ana@acme.example"}]
 
@@ -247,6 +254,6 @@ _group.scope_logs.add().log_records.extend([LogRecord()] * 10_000)
     ],
 )
 async def test_too_much_of_a_request_is_refused_at_once(name: str, data: bytes, reason: Reason, tmp_path: Path) -> None:
-    async with running(tmp_path, gate := Gate()) as gateway:
-        assert await gateway.raw(LOGS, data) == Ended(*STATUS[reason], reason.value, DOMAIN)
+    async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
+        assert await gateway.raw(LOGS, data) == CallStatus(*STATUS[reason], reason.value, DOMAIN)
     assert gate.releases == []

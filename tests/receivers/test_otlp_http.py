@@ -42,13 +42,13 @@ from gateway.receivers.connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_B
 from gateway.receivers.guard import INTERNAL, STATUS
 from gateway.receivers.otlp_http import HTTP, JSON, PROTOBUF, fault
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES
-from tests.calls import logs
-from tests.running import SECONDS, Gate, Running, raising, running
+from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, RunningGateway, raise_error, run_gateway
+from tests.support.requests import logs_request
 
 SECRET: Final = "anna.secret@example.com"
 LOOPBACK: Final = LocalHttp(address="127.0.0.1:0")
 SMALL: Final = LocalHttp(address="127.0.0.1:0", max_message_bytes=1024)
-ONE: Final = logs("INFO").SerializeToString()
+ONE: Final = logs_request("INFO").SerializeToString()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ class Connection:
 
     async def read(self) -> Answer:
         """The next answer."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             first, *fields = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
             headers = {name: value.strip() for name, _, value in (field.partition(":") for field in fields)}
             return Answer(
@@ -90,13 +90,13 @@ class Connection:
     async def ended(self) -> bool:
         """Whether the server hangs up without a word more."""
         try:
-            return await asyncio.wait_for(self._reader.read(), SECONDS) == b""
+            return await asyncio.wait_for(self._reader.read(), TIMEOUT_SECONDS) == b""
         except ConnectionResetError:
             return True
 
 
 @asynccontextmanager
-async def connected(gateway: Running) -> AsyncIterator[Connection]:
+async def connected(gateway: RunningGateway) -> AsyncIterator[Connection]:
     host, _, port = gateway.http.rpartition(":")
     reader, writer = await (
         asyncio.open_unix_connection(port) if host == "unix" else asyncio.open_connection(host.strip("[]"), int(port))
@@ -119,13 +119,13 @@ def posted(body: bytes = ONE, path: str = LOGS.path, kind: str = PROTOBUF, *more
     return "\r\n".join((*fields, "", "")).encode() + body
 
 
-async def said(gateway: Running, request: bytes) -> Answer:
+async def said(gateway: RunningGateway, request: bytes) -> Answer:
     async with connected(gateway) as connection:
         connection.write(request)
         return await connection.read()
 
 
-def levels(gate: Gate) -> list[str]:
+def levels(gate: FakeDelivery) -> list[str]:
     """The severity texts of what came."""
     return [
         ResourceLogs.FromString(release.payload).scope_logs[0].log_records[0].severity_text for release in gate.releases
@@ -137,12 +137,12 @@ SPANS.resource_spans.add().scope_spans.add().spans.add(name="GET", trace_id=b"\1
 POINTS: Final = ExportMetricsServiceRequest()
 _metric = POINTS.resource_metrics.add().scope_metrics.add().metrics.add(name="requests", unit="1")
 _metric.sum.data_points.add(as_int=1, time_unix_nano=1767322800000000000)
-REQUESTS: Final[dict[Any, Message]] = {LOGS: logs("INFO"), TRACES: SPANS, METRICS: POINTS}
+REQUESTS: Final[dict[Any, Message]] = {LOGS: logs_request("INFO"), TRACES: SPANS, METRICS: POINTS}
 
 
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
 async def test_each_signal_has_its_path(tmp_path: Path, signal: Any) -> None:
-    async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(REQUESTS[signal].SerializeToString(), signal.path))
     assert (found.status, found.body, found.headers["Content-Type"], found.headers["Server"]) == (
         200,
@@ -156,7 +156,7 @@ async def test_each_signal_has_its_path(tmp_path: Path, signal: Any) -> None:
 @pytest.mark.parametrize("kind", [JSON, "application/json; charset=utf-8", "Application/JSON;x=y"])
 async def test_json_is_answered_in_json(tmp_path: Path, kind: str) -> None:
     body = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"severityText": "INFO", "unknown": [1]}]}]}]}'
-    async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(body, LOGS.path, kind))
     assert (found.status, found.body, found.headers["Content-Type"]) == (200, b"{}", JSON)
     assert levels(gate) == ["INFO"]
@@ -165,7 +165,7 @@ async def test_json_is_answered_in_json(tmp_path: Path, kind: str) -> None:
 async def test_a_body_that_takes_a_thread_is_read_all_the_same(tmp_path: Path) -> None:
     record = b'{"severityText": "INFO"}'
     body = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [' + b",".join([record] * 400) + b"]}]}]}"
-    async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(gzip.compress(body), LOGS.path, JSON, "Content-Encoding: gzip"))
         assert (await said(gateway, posted(b"[" * 10_000, LOGS.path, JSON))).refusal == (
             400,
@@ -181,12 +181,14 @@ def expected(reason: Reason) -> tuple[int, str]:
     return value[0], text
 
 
-BROKEN: Final = logs("INFO").SerializeToString() + logs("xx").SerializeToString().replace(b"xx", b"\xff\xff")
+BROKEN: Final = logs_request("INFO").SerializeToString() + logs_request("xx").SerializeToString().replace(
+    b"xx", b"\xff\xff"
+)
 """Two records, the second of which isn't UTF-8."""
 
 
 async def test_partial_success_is_told_as_grpc_tells_it(tmp_path: Path) -> None:
-    async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(BROKEN))
     response = ExportLogsServiceResponse.FromString(found.body)
     assert (found.status, response.partial_success.rejected_log_records, response.partial_success.error_message) == (
@@ -201,7 +203,7 @@ async def test_partial_success_in_json_is_proto_jsons(tmp_path: Path) -> None:
     request = {
         "resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": SECRET, "sum": {"dataPoints": [{}, {}]}}]}]}]
     }
-    async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(json.dumps(request).encode(), METRICS.path, JSON))
     told = json.loads(found.body)["partialSuccess"]
     assert (found.status, told["rejectedDataPoints"], set(told)) == (200, "2", {"rejectedDataPoints", "errorMessage"})
@@ -247,7 +249,7 @@ REFUSED: Final[dict[str, tuple[bytes, int, Reason]]] = {
 async def test_what_is_not_taken_is_refused_in_the_encoding_of_the_request(
     tmp_path: Path, request_: bytes, status: int, reason: Reason
 ) -> None:
-    async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, request_)
         assert (await said(gateway, posted())).status == 200
     number, text = expected(reason)
@@ -273,7 +275,7 @@ async def test_what_is_not_taken_is_refused_in_the_encoding_of_the_request(
     ],
 )
 async def test_another_type_or_encoding_is_not_supported(tmp_path: Path, kind: str, more: tuple[str, ...]) -> None:
-    async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, posted(ONE, LOGS.path, kind, *more))
     assert found.refusal[0] == 415
     assert found.refusal[2].startswith("the content encoding must be " if more else "the content type must be ")
@@ -283,7 +285,7 @@ async def test_another_type_or_encoding_is_not_supported(tmp_path: Path, kind: s
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "GZIP"])
 async def test_a_body_comes_packed_or_not(tmp_path: Path, encoding: str) -> None:
     body = ONE if encoding == "identity" else gzip.compress(ONE[:5]) + gzip.compress(ONE[5:])
-    async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway:
         assert (await said(gateway, posted(body, LOGS.path, PROTOBUF, f"Content-Encoding: {encoding}"))).status == 200
     assert levels(gate) == ["INFO"]
 
@@ -347,8 +349,8 @@ def test_a_reason_ends_with_its_status(reason: Reason) -> None:
 async def test_a_recipient_that_is_away_makes_clients_come_back(
     tmp_path: Path, after: float | None, told: str | None
 ) -> None:
-    async with running(
-        tmp_path, Gate(raising(Retryable(CallReason.UNAVAILABLE, after))), local_http=LOOPBACK
+    async with run_gateway(
+        tmp_path, FakeDelivery(raise_error(Retryable(CallReason.UNAVAILABLE, after))), local_http=LOOPBACK
     ) as gateway:
         found = await said(gateway, posted())
     assert found.refusal == (503, *expected(CallReason.UNAVAILABLE))
@@ -356,9 +358,9 @@ async def test_a_recipient_that_is_away_makes_clients_come_back(
 
 
 async def test_a_full_gateway_makes_clients_come_back(tmp_path: Path) -> None:
-    async with running(tmp_path, gate := Gate(shut=True, most=1), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(shut=True, max_waiting=1), local_http=LOOPBACK) as gateway:
         first = asyncio.create_task(said(gateway, posted()))
-        await gate.until(1)
+        await gate.wait_for(1)
         found = await said(gateway, posted())
         gate.open()
         assert (await first).status == 200
@@ -368,9 +370,9 @@ async def test_a_full_gateway_makes_clients_come_back(tmp_path: Path) -> None:
 
 async def test_too_many_calls_at_once_are_told_to_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.app.CALLS", 1)
-    async with running(tmp_path, gate := Gate(shut=True), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(shut=True), local_http=LOOPBACK) as gateway:
         first = asyncio.create_task(said(gateway, posted()))
-        await gate.until(1)
+        await gate.wait_for(1)
         found = await said(gateway, posted(b'{"resourceLogs": []}', LOGS.path, JSON))
         gate.open()
         assert (await first).status == 200
@@ -379,7 +381,7 @@ async def test_too_many_calls_at_once_are_told_to_come_back(tmp_path: Path, monk
     assert found.headers["Retry-After"] == "1"
 
 
-class Noted(Gate):
+class Noted(FakeDelivery):
     """Notes whose calls come."""
 
     def __init__(self) -> None:
@@ -393,7 +395,7 @@ class Noted(Gate):
 
 async def test_each_connection_is_a_caller_that_has_turns_of_its_own(tmp_path: Path) -> None:
     async with (
-        running(tmp_path, gate := Noted(), local_http=LOOPBACK) as gateway,
+        run_gateway(tmp_path, gate := Noted(), local_http=LOOPBACK) as gateway,
         connected(gateway) as first,
         connected(gateway) as second,
     ):
@@ -407,7 +409,7 @@ async def test_each_connection_is_a_caller_that_has_turns_of_its_own(tmp_path: P
 async def test_who_sends_slowly_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.app.CALLS", 2)
     async with (
-        running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway,
+        run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway,
         connected(gateway) as first,
         connected(gateway) as second,
     ):
@@ -426,22 +428,22 @@ async def test_a_caller_that_goes_leaves_its_room_and_is_not_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("gateway.app.CALLS", 1)
-    async with running(tmp_path, gate := Gate(shut=True), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(shut=True), local_http=LOOPBACK) as gateway:
         async with connected(gateway) as connection:
             connection.write(posted()[:-3])
             assert (await until(gateway, 200)).status == 200
         async with connected(gateway) as connection:
             connection.write(posted())
-            await gate.until(1)
+            await gate.wait_for(1)
             assert (await said(gateway, posted(b""))).status == 429
         gate.open()
         assert (await until(gateway, 200)).status == 200
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-async def until(gateway: Running, status: int) -> Answer:
+async def until(gateway: RunningGateway, status: int) -> Answer:
     """Ask until the answer is this one."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             if (found := await said(gateway, posted(b""))).status == status:
                 return found
@@ -457,7 +459,7 @@ destinations:
 flows:
   otlp/logs: [log]
 """
-    async with running(tmp_path, Gate(), policy=policy, local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery(), policy=policy, local_http=LOOPBACK) as gateway:
         assert (await said(gateway, posted())).status == 200
         found = await said(gateway, posted(b"", TRACES.path))
     assert found.refusal == (400, *expected(ItemReason.UNKNOWN_FLOW))
@@ -469,7 +471,7 @@ async def test_an_error_of_our_own_says_nothing_of_itself(
     def failing(flows: Flows, flow: str) -> Any:
         raise LookupError(SECRET)
 
-    async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery(), local_http=LOOPBACK) as gateway:
         monkeypatch.setattr(Flows, "of", failing)
         found = await said(gateway, posted())
     assert found.refusal == (500, *expected(CallReason.INTERNAL))
@@ -480,7 +482,7 @@ async def test_an_error_of_our_own_says_nothing_of_itself(
 async def test_a_slow_body_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "PATIENCE", 0.05)
     monkeypatch.setattr(otlp_http, "LIMITS", Limits(connections=10, idle=60, linger=0.05))
-    async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway, connected(gateway) as connection:
+    async with run_gateway(tmp_path, FakeDelivery(), local_http=LOOPBACK) as gateway, connected(gateway) as connection:
         connection.write(posted()[:-1])
         found = await connection.read()
         assert await connection.ended()
@@ -488,16 +490,19 @@ async def test_a_slow_body_is_not_waited_for(tmp_path: Path, monkeypatch: pytest
 
 
 async def test_a_connection_is_kept(tmp_path: Path) -> None:
-    async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway, connected(gateway) as connection:
+    async with (
+        run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway,
+        connected(gateway) as connection,
+    ):
         connection.write(posted())
         assert (await connection.read()).status == 200
-        connection.write(posted(b"\xff") + posted(logs("WARN").SerializeToString()))
+        connection.write(posted(b"\xff") + posted(logs_request("WARN").SerializeToString()))
         assert [(await connection.read()).status for _ in range(2)] == [400, 200]
     assert levels(gate) == ["INFO", "WARN"]
 
 
 async def test_a_refusal_is_heard_before_the_body_is_sent_whole(tmp_path: Path) -> None:
-    async with running(tmp_path, Gate(), local_http=SMALL) as gateway, connected(gateway) as connection:
+    async with run_gateway(tmp_path, FakeDelivery(), local_http=SMALL) as gateway, connected(gateway) as connection:
         connection.write(posted(bytes(3_000_000)))
         assert (await connection.read()).refusal == (413, *expected(ItemReason.TOO_LARGE))
         assert await connection.ended()
@@ -517,13 +522,16 @@ def chunked(*pieces: bytes) -> bytes:
     ],
 )
 async def test_a_body_may_come_in_chunks(tmp_path: Path, data: bytes, status: int) -> None:
-    async with running(tmp_path, Gate(), local_http=SMALL) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery(), local_http=SMALL) as gateway:
         assert (await said(gateway, data)).status == status
 
 
 async def test_a_caller_that_asks_first_is_told_to_go_on(tmp_path: Path) -> None:
     head, _, body = posted(ONE, LOGS.path, PROTOBUF, "Expect: 100-Continue").partition(b"\r\n\r\n")
-    async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway, connected(gateway) as connection:
+    async with (
+        run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway,
+        connected(gateway) as connection,
+    ):
         connection.write(head + b"\r\n\r\n")
         assert (await connection.read()).status == 100
         connection.write(body)
@@ -541,19 +549,19 @@ async def test_a_caller_that_asks_first_may_be_refused(
     head = posted(b"", LOGS.path, PROTOBUF, f"Expect: {expectation}").replace(
         b"Content-Length: 0", f"Content-Length: {length}".encode()
     )
-    async with running(tmp_path, Gate(), local_http=SMALL) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery(), local_http=SMALL) as gateway:
         assert (await said(gateway, head)).status == status
 
 
 async def test_the_oldest_idle_connection_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(otlp_http, "LIMITS", Limits(connections=2, idle=60))
     async with (
-        running(tmp_path, gate := Gate(shut=True), local_http=LOOPBACK) as gateway,
+        run_gateway(tmp_path, gate := FakeDelivery(shut=True), local_http=LOOPBACK) as gateway,
         connected(gateway) as busy,
         connected(gateway) as idle,
     ):
         busy.write(posted())
-        await gate.until(1)
+        await gate.wait_for(1)
         async with connected(gateway) as another:
             assert await idle.ended()
             another.write(posted(b""))
@@ -564,20 +572,20 @@ async def test_the_oldest_idle_connection_makes_room(tmp_path: Path, monkeypatch
 
 async def test_an_idle_connection_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(otlp_http, "LIMITS", Limits(connections=2, idle=0.05, head=0.05))
-    async with running(tmp_path, Gate(), local_http=LOOPBACK) as gateway, connected(gateway) as connection:
+    async with run_gateway(tmp_path, FakeDelivery(), local_http=LOOPBACK) as gateway, connected(gateway) as connection:
         connection.write(b"POST /v1/logs HTTP/1.1\r\nx: ")
         assert await connection.ended()
 
 
 async def test_a_stop_lets_calls_in_flight_finish_and_takes_no_more(tmp_path: Path) -> None:
     async with (
-        running(tmp_path, gate := Gate(shut=True), local_http=LOOPBACK) as gateway,
+        run_gateway(tmp_path, gate := FakeDelivery(shut=True), local_http=LOOPBACK) as gateway,
         connected(gateway) as busy,
         connected(gateway) as idle,
     ):
         busy.write(posted())
-        await gate.until(1)
-        stopping = asyncio.create_task(site(gateway).stop(SECONDS))
+        await gate.wait_for(1)
+        stopping = asyncio.create_task(site(gateway).stop(TIMEOUT_SECONDS))
         assert await idle.ended()
         with pytest.raises(OSError, match="Connect call failed"):
             await said(gateway, posted())
@@ -589,16 +597,19 @@ async def test_a_stop_lets_calls_in_flight_finish_and_takes_no_more(tmp_path: Pa
 
 
 async def test_a_stop_does_not_wait_longer_than_it_may(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with running(tmp_path, gate := Gate(shut=True), local_http=LOOPBACK) as gateway, connected(gateway) as busy:
+    async with (
+        run_gateway(tmp_path, gate := FakeDelivery(shut=True), local_http=LOOPBACK) as gateway,
+        connected(gateway) as busy,
+    ):
         busy.write(posted())
-        await gate.until(1)
-        await asyncio.wait_for(site(gateway).stop(0.01), SECONDS)
+        await gate.wait_for(1)
+        await asyncio.wait_for(site(gateway).stop(0.01), TIMEOUT_SECONDS)
         assert await busy.ended()
         gate.open()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def site(gateway: Running) -> otlp_http.OtlpHttp:
+def site(gateway: RunningGateway) -> otlp_http.OtlpHttp:
     assert gateway.gateway._otlp_http is not None
     return gateway.gateway._otlp_http
 
@@ -622,7 +633,7 @@ async def test_what_is_no_http_ends_in_a_fixed_text_and_is_not_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, data: bytes
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway:
         async with connected(gateway) as connection:
             connection.write(data)
             found = await connection.read()
@@ -636,7 +647,7 @@ async def test_what_is_no_http_ends_in_a_fixed_text_and_is_not_logged(
 async def test_it_listens_on_a_unix_socket_but_not_on_another_programs(tmp_path: Path) -> None:
     given = LocalHttp(address=f"unix:{tmp_path}/otlp.sock")
     for _ in range(2):
-        async with running(tmp_path, gate := Gate(), local_http=given) as gateway:
+        async with run_gateway(tmp_path, gate := FakeDelivery(), local_http=given) as gateway:
             assert gateway.http == given.address
             assert (await said(gateway, posted())).status == 200
             with pytest.raises(
@@ -669,17 +680,17 @@ async def test_what_the_sdk_sends_arrives(tmp_path: Path, compression: Compressi
         meter.get_meter("app").create_counter("requests").add(1)
         meter.shutdown()
 
-    async with running(tmp_path, gate := Gate(), local_http=LOOPBACK) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway:
         await asyncio.to_thread(send, f"http://{gateway.http}")
     assert [release.type for release in gate.releases] == [LOGS.item, TRACES.item, METRICS.item]
     assert all(b"anna.secret" not in release.payload for release in gate.releases)
 
 
 async def test_it_is_off_where_it_is_not_wanted(tmp_path: Path) -> None:
-    async with running(tmp_path, Gate()) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery()) as gateway:
         assert gateway.http == ""
         assert gateway.gateway._otlp_http is None
 
 
 def test_the_request_of_the_tests_is_one() -> None:
-    assert ExportLogsServiceRequest.FromString(BROKEN.replace(b"\xff\xff", b"xx")) == logs("INFO", "xx")
+    assert ExportLogsServiceRequest.FromString(BROKEN.replace(b"\xff\xff", b"xx")) == logs_request("INFO", "xx")

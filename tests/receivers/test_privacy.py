@@ -13,19 +13,19 @@ from kannelle.privacy.v1.privacy_pb2 import DescribeRequest, DescribeResponse, P
 from kannelle.privacy.v1.support_pb2 import SupportMessage
 
 from gateway.policy.load import default_path, load
-from tests.running import Ended, Gate, Running, running
+from tests.support.processes import CallStatus, FakeDelivery, RunningGateway, run_gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PREVIEW = "/kannelle.privacy.v1.PrivacyService/Preview"
 DESCRIBE = "/kannelle.privacy.v1.PrivacyService/Describe"
-Watched = tuple[Running, Gate]
+Watched = tuple[RunningGateway, FakeDelivery]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
-    gate = Gate()
-    async with running(tmp_path_factory.mktemp("privacy"), gate) as gateway:
+    gate = FakeDelivery()
+    async with run_gateway(tmp_path_factory.mktemp("privacy"), gate) as gateway:
         yield gateway, gate
 
 
@@ -123,12 +123,12 @@ async def test_unknown_names_are_refused(
     watched: Watched, path: str, request_: PreviewRequest | DescribeRequest, code: grpc.StatusCode, reason: str
 ) -> None:
     answer = await watched[0].raw(path, request_.SerializeToString())
-    assert isinstance(answer, Ended)
+    assert isinstance(answer, CallStatus)
     assert (answer.code, answer.reason) == (code, reason)
 
 
 @pytest.mark.parametrize("path", [PREVIEW, DESCRIBE])
 async def test_a_malformed_request_is_refused(watched: Watched, path: str) -> None:
     answer = await watched[0].raw(path, b"\x0a\xff")
-    assert isinstance(answer, Ended)
+    assert isinstance(answer, CallStatus)
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT

@@ -10,8 +10,8 @@ from kannelle.privacy.v1 import analytics_pb2, emit_pb2, receipt_pb2, support_pb
 from kannelle.privacy.v1.privacy_pb2 import PreviewRequest, PreviewResponse
 
 from gateway.minimise.receipt import MAX_BYTES
-from tests.calls import V1, event
-from tests.running import Gate, running
+from tests.support.processes import FakeDelivery, run_gateway
+from tests.support.requests import V1, event
 
 KEEP: Final = (receipt_pb2.VERDICT_KEEP, receipt_pb2.REASON_UNSPECIFIED)
 BY_PLAN: Final = (receipt_pb2.VERDICT_STRIP, receipt_pb2.REASON_CATEGORY_NOT_ALLOWED)
@@ -42,7 +42,7 @@ async def test_a_receipt_says_whether_it_names_every_field(
     name: str, padding: int, verbose: bool, complete: bool, tmp_path: Path
 ) -> None:
     request = analytics_pb2.TrackEventRequest(event=sent(padding), verbose=verbose)
-    async with running(tmp_path, gate := Gate()) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
         raw = await gateway.raw(f"{V1}AnalyticsService/TrackEvent", request.SerializeToString())
     (receipt,) = analytics_pb2.TrackEventResponse.FromString(raw).receipts
     kept = {"user.user_id": KEEP, "name": KEEP}
@@ -57,7 +57,7 @@ async def test_a_receipt_says_whether_it_names_every_field(
 async def test_a_complete_receipt_is_that_of_a_preview_and_of_every_service(tmp_path: Path) -> None:
     packed = emit_pb2.EmitRequest(verbose=True)
     packed.item.Pack(message := support_pb2.SupportMessage(topic=support_pb2.SUPPORT_TOPIC_BILLING, text="call me"))
-    async with running(tmp_path, Gate()) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery()) as gateway:
         request = support_pb2.SendMessageRequest(message=message, verbose=True)
         answer = support_pb2.SendMessageResponse.FromString(
             await gateway.raw(f"{V1}SupportService/SendMessage", request.SerializeToString())
@@ -73,7 +73,7 @@ async def test_a_withheld_item_s_receipt_names_nothing_and_is_not_complete(tmp_p
     withheld = sent()
     withheld.user.work_email = "ana@gmail.com"
     request = analytics_pb2.TrackEventRequest(event=withheld, verbose=True)
-    async with running(tmp_path, Gate()) as gateway:
+    async with run_gateway(tmp_path, FakeDelivery()) as gateway:
         raw = await gateway.raw(f"{V1}AnalyticsService/TrackEvent", request.SerializeToString())
     expected = receipt_pb2.Receipt(destination="analytics", outcome=receipt_pb2.OUTCOME_WITHHELD)
     assert list(analytics_pb2.TrackEventResponse.FromString(raw).receipts) == [expected]

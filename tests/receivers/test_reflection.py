@@ -19,10 +19,10 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
 from gateway.receivers.reflection import REFLECTION, Reflection
-from tests.build import proto
-from tests.e2e import fronting
 from tests.receivers.test_health import OTHER, OURS, SECRET, hear_all
-from tests.running import OPTIONS, SECONDS, Ended, Process, call, connected
+from tests.support import proxy_process
+from tests.support.contracts import proto
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, GatewayProcess, blocking_channel, call
 
 V1: Final = "kannelle.privacy.v1"
 SERVED: Final = {f"{V1}.{name}Service" for name in ("ActivityLog", "Analytics", "Support", "Emit", "Privacy")}
@@ -43,7 +43,7 @@ async def reflecting() -> AsyncIterator[grpc.aio.Channel]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=OPTIONS) as channel:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL_OPTIONS) as channel:
             yield channel
     finally:
         await server.stop(None)
@@ -51,7 +51,7 @@ async def reflecting() -> AsyncIterator[grpc.aio.Channel]:
 
 async def answers(channel: grpc.aio.Channel, *questions: bytes, service: str = REFLECTION[0]) -> list[Any]:
     method: Any = channel.stream_stream(f"/{service}/ServerReflectionInfo")
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         return [ServerReflectionResponse.FromString(answer) async for answer in method(iter(questions))]
 
 
@@ -113,9 +113,9 @@ service Contacts { rpc Get(Contact) returns (Contact); }
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("reflection")
-    with fronting.gateway(folder, fronting.POLICY, REFLECTION="true") as process:
+    with proxy_process.gateway(folder, proxy_process.POLICY, REFLECTION="true") as process:
         yield process
 
 
@@ -125,8 +125,8 @@ def known(channel: grpc.Channel) -> tuple[set[str], DescriptorPool]:
     return set(database.get_services()), DescriptorPool(database)
 
 
-def test_a_client_learns_what_is_served_and_sends_a_contracts_type_in_an_any(process: Process) -> None:
-    with connected(process.listening("local")) as channel:
+def test_a_client_learns_what_is_served_and_sends_a_contracts_type_in_an_any(process: GatewayProcess) -> None:
+    with blocking_channel(process.listener_address("local")) as channel:
         services, pool = known(channel)
         assert services == {*SERVED, *OTLP, *REFLECTION}
         for service in services - set(REFLECTION):
@@ -136,7 +136,7 @@ def test_a_client_learns_what_is_served_and_sends_a_contracts_type_in_an_any(pro
         text = {"item": {"@type": "type.googleapis.com/t.Item", "userId": "usr_a", "left": "Ada"}}
         json_format.Parse(json.dumps(text), request, descriptor_pool=pool)
         ended = call(channel, f"/{V1}.EmitService/Emit", request.SerializeToString())
-        assert isinstance(ended, Ended)
+        assert isinstance(ended, CallStatus)
         # The error is read by the types of reflection too.
         assert (ended.code, ended.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UNKNOWN_FLOW")
         info = GetMessageClass(pool.FindMessageTypeByName("google.rpc.ErrorInfo"))(
@@ -152,8 +152,8 @@ def test_a_client_learns_what_is_served_and_sends_a_contracts_type_in_an_any(pro
         }
 
 
-def test_health_is_told_where_it_is_served(process: Process) -> None:
-    with connected(process.listening("health")) as channel:
+def test_health_is_told_where_it_is_served(process: GatewayProcess) -> None:
+    with blocking_channel(process.listener_address("health")) as channel:
         services, pool = known(channel)
         assert services == {"grpc.health.v1.Health", *REFLECTION}
         assert {*pool.FindServiceByName("grpc.health.v1.Health").methods_by_name} >= {"Check", "Watch"}
@@ -161,8 +161,8 @@ def test_health_is_told_where_it_is_served(process: Process) -> None:
             pool.FindMessageTypeByName("t.Item")
 
 
-def test_nothing_of_the_policy_is_told(process: Process) -> None:
-    with connected(process.listening("local")) as channel:
+def test_nothing_of_the_policy_is_told(process: GatewayProcess) -> None:
+    with blocking_channel(process.listener_address("local")) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         told = (
             database.FindFileContainingSymbol("t.Item").SerializeToString() + ",".join(database.get_services()).encode()
@@ -175,8 +175,8 @@ def test_the_contracts_in_force_are_told(tmp_path: Path) -> None:
     folder = tmp_path / "changing"
     folder.mkdir()
     with (
-        fronting.gateway(folder, fronting.POLICY, REFLECTION="true", RELOAD__EVERY="0.05s") as changing,
-        connected(changing.listening("local")) as channel,
+        proxy_process.gateway(folder, proxy_process.POLICY, REFLECTION="true", RELOAD__EVERY="0.05s") as changing,
+        blocking_channel(changing.listener_address("local")) as channel,
     ):
         assert "op" in known(channel)[1].FindMessageTypeByName("t.Item").fields_by_name
         (folder / "contracts" / "echo.proto").write_text(CONTRACT)
@@ -187,14 +187,14 @@ def test_the_contracts_in_force_are_told(tmp_path: Path) -> None:
             except KeyError:
                 return None
 
-        assert "address" in fronting.until(contact).fields_by_name
+        assert "address" in proxy_process.wait_until(contact).fields_by_name
         with pytest.raises(KeyError):
             known(channel)[1].FindMessageTypeByName("t.Item")
 
 
 def test_it_is_off_unless_it_is_asked_for(tmp_path: Path) -> None:
-    with fronting.gateway(tmp_path, fronting.POLICY) as process:
+    with proxy_process.gateway(tmp_path, proxy_process.POLICY) as process:
         for name in ("local", "health"):
-            with connected(process.listening(name)) as channel:
+            with blocking_channel(process.listener_address(name)) as channel:
                 ended = call(channel, f"/{REFLECTION[0]}/ServerReflectionInfo", iter([b""]), kind="stream_unary")
                 assert ended.code is grpc.StatusCode.UNIMPLEMENTED

@@ -4,7 +4,7 @@
 
 builds each service with its language's own tools, in `build/`, runs it as a pod of a cluster would (its host name, its
 folder, what an operator sets), and writes what came to `recorded/LANGUAGE/SIGNAL.binpb`: one request a signal, of all
-that were sent, without what would tell of the machine (`machine.py`). The broker that all speak to is in the Go
+that were sent, without what would tell of the machine (`pod_values.py`). The broker that all speak to is in the Go
 service.
 """
 
@@ -25,8 +25,8 @@ import msgspec
 
 from gateway.demo.collector import Collector
 from gateway.signals import SIGNALS
-from tests.reported.machine import MACHINE_ID, POD, unmake
-from tests.reported.reading import RECORDED, REQUESTS
+from tests.reported.pod_values import MACHINE_ID, POD, unmake
+from tests.reported.recordings import RECORDED, REQUESTS
 
 HERE: Final = Path(__file__).parent
 SERVICES: Final = HERE / "services"

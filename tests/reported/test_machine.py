@@ -10,9 +10,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from tests.attributes import any_value, pairs
-from tests.reported.arriving import everything
-from tests.reported.machine import (
+from tests.reported.delivered_items import everything
+from tests.reported.pod_values import (
     BUILD,
     CONTAINER_ID,
     KERNEL,
@@ -24,7 +23,8 @@ from tests.reported.machine import (
     unmake,
     usual,
 )
-from tests.reported.reading import RECORDED, recorded, requests
+from tests.reported.recordings import RECORDED, recorded, requests
+from tests.support.otlp_attributes import any_value, key_values
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_text_is_a_usual_pod_s(told: str, instead: str) -> None:
 
 def test_it_is_found_wherever_it_stands() -> None:
     told = {"a": ["http://localhost:53718/"], "b": {"process.owner": "anna"}}
-    resource = Resource(attributes=pairs({"container.id": "5d41", "of": told}))
+    resource = Resource(attributes=key_values({"container.id": "5d41", "of": told}))
     record = LogRecord(body=any_value("Linux 6.8.0-45-generic"), severity_text="INFO", event_name="/root/x")
     group = ResourceLogs(resource=resource, scope_logs=[ScopeLogs(log_records=[record])])
     left = str(unmake(ExportLogsServiceRequest(resource_logs=[group])))

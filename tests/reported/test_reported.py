@@ -10,10 +10,10 @@ import json
 import pytest
 
 from gateway.signals import SIGNALS
-from tests.reported.arriving import Outcome, Reported, outcome
-from tests.reported.page import PAGE, rendered
-from tests.reported.reading import documented, recorded, requests
+from tests.reported.delivered_items import Outcome, Reported, outcome
 from tests.reported.reasons import KEYS, VALUES
+from tests.reported.recordings import documented, recorded, requests
+from tests.reported.telemetry_page import PAGE, rendered
 
 LANGUAGES = ("go", "java", "node", "python", "rust")
 SOURCES = (*LANGUAGES, "dotnet", "aws", "azure", "gcp")
@@ -135,5 +135,5 @@ def test_nothing_arrives_that_the_policy_says_is_personal() -> None:
 
 
 def test_the_page_says_what_becomes_of_it() -> None:
-    """`python -m tests.reported.page` writes it."""
+    """`python -m tests.reported.telemetry_page` writes it."""
     assert rendered() in PAGE.read_text(encoding="utf-8")

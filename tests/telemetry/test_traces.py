@@ -22,10 +22,20 @@ from gateway.errors import BadConfig, CallReason, Retryable
 from gateway.loading import load_all, prepare
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import Called, Spans, parent, tell_items, traceparent
-from tests.build import policy
-from tests.calls import EMITS, LOGS, STREAM, TRACES, TRACK, TRACKS, event, logs, track
-from tests.reading import counted
-from tests.running import SECONDS, Gate, Running, running
+from tests.support.contracts import policy
+from tests.support.metric_samples import sample_value
+from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, RunningGateway, run_gateway
+from tests.support.requests import (
+    EMIT_BATCH,
+    LOGS,
+    STREAM,
+    TRACES,
+    TRACK,
+    TRACK_BATCH,
+    event,
+    logs_request,
+    track_request,
+)
 
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 SPAN: Final = "b7ad6b7169203331"
@@ -117,7 +127,7 @@ class Sink:
 async def tracing(ratio: float, sink: Sink, counts: Counts | None = None) -> AsyncIterator[Spans]:
     spans = Spans(ratio, sink, counts or Counts())
     yield spans
-    await asyncio.wait_for(spans.close(), SECONDS)
+    await asyncio.wait_for(spans.close(), TIMEOUT_SECONDS)
 
 
 def attributes(span: Span) -> Mapping[str, object]:
@@ -212,14 +222,14 @@ async def test_spans_that_are_not_taken_are_counted_as_lost() -> None:
 
 
 @asynccontextmanager
-async def traced(folder: Path) -> AsyncIterator[tuple[Running, Gate]]:
+async def traced(folder: Path) -> AsyncIterator[tuple[RunningGateway, FakeDelivery]]:
     """A gateway that traces each call. Its spans are in the gate's releases once it has stopped."""
-    gate = Gate()
-    async with running(folder, gate, traces=1.0) as gateway:
+    gate = FakeDelivery()
+    async with run_gateway(folder, gate, traces=1.0) as gateway:
         yield gateway, gate
 
 
-def spans_of(gate: Gate) -> Sequence[tuple[str, Mapping[str, object]]]:
+def spans_of(gate: FakeDelivery) -> Sequence[tuple[str, Mapping[str, object]]]:
     """The gateway's own spans, as they left it: name and attributes."""
     groups = (ResourceSpans.FromString(one.payload) for one in gate.releases if one.type.endswith("ResourceSpans"))
     spans = [span for group in groups for scope in group.scope_spans for span in scope.spans]
@@ -239,40 +249,40 @@ def of(path: str, code: grpc.StatusCode, items: int | None = None) -> tuple[str,
 
 async def test_each_call_on_local_has_a_span_that_leaves_by_the_default_policy(tmp_path: Path) -> None:
     async with traced(tmp_path) as (gateway, gate):
-        await gateway.raw(TRACK, track())
+        await gateway.raw(TRACK, track_request())
         await gateway.raw(TRACK, b"\xff")
-        await gateway.raw(TRACKS, track(*[event()] * 3))
-        await gateway.raw_stream(STREAM, [track()] * 4)
-        await gateway.raw(LOGS, logs("INFO", "INFO").SerializeToString())
-        await gateway.raw(EMITS, b"")
+        await gateway.raw(TRACK_BATCH, track_request(*[event()] * 3))
+        await gateway.raw_stream(STREAM, [track_request()] * 4)
+        await gateway.raw(LOGS, logs_request("INFO", "INFO").SerializeToString())
+        await gateway.raw(EMIT_BATCH, b"")
         await gateway.raw("/unknown.Service/Method", b"")
     assert spans_of(gate) == [
         of(TRACK, grpc.StatusCode.OK, 1),
         of(TRACK, grpc.StatusCode.INVALID_ARGUMENT),
-        of(TRACKS, grpc.StatusCode.OK, 3),
+        of(TRACK_BATCH, grpc.StatusCode.OK, 3),
         of(STREAM, grpc.StatusCode.OK, 4),
         of(LOGS, grpc.StatusCode.OK, 2),
-        of(EMITS, grpc.StatusCode.INVALID_ARGUMENT),
+        of(EMIT_BATCH, grpc.StatusCode.INVALID_ARGUMENT),
     ]
 
 
 async def test_its_own_spans_make_none(tmp_path: Path) -> None:
     async with traced(tmp_path) as (gateway, gate):
-        await gateway.raw(TRACK, track())
+        await gateway.raw(TRACK, track_request())
         assert gateway.gateway._spans is not None
         await asyncio.to_thread(gateway.gateway._spans._provider.force_flush)
-        assert counted(gateway, "spans_total", outcome="handed") == 1
+        assert sample_value(gateway, "spans_total", outcome="handed") == 1
         await asyncio.to_thread(gateway.gateway._spans._provider.force_flush)
-        assert counted(gateway, "spans_total", outcome="handed") == 1
+        assert sample_value(gateway, "spans_total", outcome="handed") == 1
         # What a service sends of its own is a call like any other.
         await gateway.raw(TRACES, b"")
     assert [name for name, _ in spans_of(gate)] == [TRACK[1:], TRACES[1:]]
 
 
 async def test_without_a_ratio_there_are_none(tmp_path: Path) -> None:
-    gate = Gate()
-    async with running(tmp_path, gate) as gateway:
-        await gateway.raw(TRACK, track(), metadata=[("traceparent", SAMPLED)])
+    gate = FakeDelivery()
+    async with run_gateway(tmp_path, gate) as gateway:
+        await gateway.raw(TRACK, track_request(), metadata=[("traceparent", SAMPLED)])
         assert gateway.gateway._spans is None
     assert spans_of(gate) == []
 

@@ -13,7 +13,7 @@ from gateway.pipeline.offload import BULKY_BYTES, COSTLY_BYTES, Offload
 from gateway.receivers.room import Place, Room
 from gateway.telemetry import Use
 from gateway.telemetry.table import RESOURCES
-from tests.running import SECONDS
+from tests.support.processes import TIMEOUT_SECONDS
 
 SIZES: Final = {"offload_costly": COSTLY_BYTES, "offload_bulky": BULKY_BYTES}
 
@@ -48,10 +48,10 @@ async def test_lanes_tell_how_much_waits_for_them() -> None:
 
         def work(begun: threading.Event = begun) -> bool:
             begun.set()
-            return may.wait(SECONDS)
+            return may.wait(TIMEOUT_SECONDS)
 
         first = asyncio.create_task(offload.run(size, work))
-        assert await asyncio.to_thread(begun.wait, SECONDS)
+        assert await asyncio.to_thread(begun.wait, TIMEOUT_SECONDS)
         rest = []
         for caller in ("a", "a", "b"):
             CALLER.set(caller)
@@ -61,6 +61,6 @@ async def test_lanes_tell_how_much_waits_for_them() -> None:
             name: 3 if name == lane else 0 for name in offload.uses()
         }
         may.set()
-        assert all(await asyncio.wait_for(asyncio.gather(first, *rest), SECONDS))
+        assert all(await asyncio.wait_for(asyncio.gather(first, *rest), TIMEOUT_SECONDS))
         assert {use() for use in offload.uses().values()} == {Use(0, None)}
     offload.close()

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from gateway.demo.collector import Collector
 from gateway.signals import LOGS, METRICS, TRACES
 from tests.e2e.sdk import install
-from tests.e2e.sdk.between import ME, PLANTED, attributes, found, fronted, leaks, numbers, run, slots
+from tests.e2e.sdk.recording_proxy import ME, PLANTED, attributes, found, fronted, leaks, numbers, run, slots
 
 pytestmark = pytest.mark.skipif(install.NO_NODE, reason="node and npm are not there")
 
@@ -102,9 +102,9 @@ async def test_through_the_gateway_arrives_what_is_useful_and_nothing_personal(
     protocol: str, listener: str, modules: Path, tmp_path: Path
 ) -> None:
     async with fronted(tmp_path) as (collector, gateway):
-        await run(COMMAND, environ(modules, f"http://{gateway.listening(listener)}", protocol))
+        await run(COMMAND, environ(modules, f"http://{gateway.listener_address(listener)}", protocol))
     assert leaks(collector) == []
-    assert found(gateway.said) == []
+    assert found(gateway.output) == []
     of_the_resource(collector)
     of_logs(collector)
     of_spans(collector)

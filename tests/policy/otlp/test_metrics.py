@@ -14,7 +14,7 @@ from gateway.errors import BadPolicy, ItemReason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts
 from gateway.signals import METRICS
-from tests.build import NOW, compiler, released
+from tests.support.contracts import NOW_SECONDS, compiler, release_of
 
 MORE: Final = """\
 otlp:
@@ -25,7 +25,7 @@ otlp:
 """
 MADE: Final = compiler("message M {}", MORE)
 ENGINES: Final = {name: Minimiser(MADE.plan(METRICS.item, name)) for name in ("eu-indirect", "eu-service", "us-log")}
-TIME: Final = NOW * 10**9
+TIME: Final = NOW_SECONDS * 10**9
 
 
 def wrapped(metric: Metric) -> bytes:
@@ -34,7 +34,7 @@ def wrapped(metric: Metric) -> bytes:
 
 def left(metric: Metric, destination: str) -> Metric:
     """What a destination gets of a metric; asked twice, since the second answer may be remembered."""
-    first, second = (released(ENGINES[destination], wrapped(metric)).payload for _ in range(2))
+    first, second = (release_of(ENGINES[destination], wrapped(metric)).payload for _ in range(2))
     assert first == second
     return ResourceMetrics.FromString(first).scope_metrics[0].metrics[0]
 

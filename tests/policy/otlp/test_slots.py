@@ -36,7 +36,7 @@ from gateway.policy.load import load as load_policy
 from gateway.policy.otlp import shared, slots
 from gateway.policy.project import NESTED
 from gateway.signals import LOGS, SIGNALS
-from tests.build import compiler, policy
+from tests.support.contracts import compiler, policy
 
 COMMON: Final = "opentelemetry.proto.common.v1."
 KEYED: Final[dict[str, Any]] = {

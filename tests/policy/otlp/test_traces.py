@@ -11,7 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from gateway.errors import FieldReason
 from gateway.minimise.engine import Minimiser
 from gateway.signals import TRACES
-from tests.build import NOW, compiler, released
+from tests.support.contracts import NOW_SECONDS, compiler, release_of
 
 MORE: Final = """\
 otlp:
@@ -32,7 +32,7 @@ MADE: Final = compiler("message M {}", MORE)
 ENGINES: Final = {
     name: Minimiser(MADE.plan(TRACES.item, name)) for name in ("eu-indirect", "eu-service", "us-log", "us-vendor")
 }
-TIME: Final = NOW * 10**9
+TIME: Final = NOW_SECONDS * 10**9
 DAY: Final = 86_400 * 10**9
 SERVER: Final = Span.SPAN_KIND_SERVER
 
@@ -40,7 +40,7 @@ SERVER: Final = Span.SPAN_KIND_SERVER
 def left(span: Span, destination: str) -> Span:
     """What a destination gets of a span; asked twice, since the second answer may be remembered."""
     raw = ResourceSpans(scope_spans=[ScopeSpans(spans=[span])]).SerializeToString()
-    first, second = (released(ENGINES[destination], raw).payload for _ in range(2))
+    first, second = (release_of(ENGINES[destination], raw).payload for _ in range(2))
     assert first == second
     return ResourceSpans.FromString(first).scope_spans[0].spans[0]
 
@@ -258,5 +258,5 @@ def test_a_status_keeps_its_code_and_its_text_only_where_free_text_may_go(messag
 
 def test_a_name_that_became_its_kind_is_told_of() -> None:
     raw = ResourceSpans(scope_spans=[ScopeSpans(spans=[Span(name="sign-in of Anna")])]).SerializeToString()
-    told = [(one.path, one.reason, one.masked) for one in released(ENGINES["eu-indirect"], raw).stripped]
+    told = [(one.path, one.reason, one.masked) for one in release_of(ENGINES["eu-indirect"], raw).stripped]
     assert told == [("scope_spans[*].spans[*].name", FieldReason.NOT_LISTED, True)]

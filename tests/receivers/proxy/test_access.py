@@ -20,9 +20,9 @@ from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, Side
 from gateway.receivers.proxy.access import BATCH, FLOW, MOST, Access, AccessLog
 from gateway.telemetry import Telemetry, Use
-from tests.build import contract, policy
-from tests.proxied import PROTO
-from tests.running import PACKER, SECONDS, decider
+from tests.support.contracts import contract, policy
+from tests.support.processes import PACKER, TIMEOUT_SECONDS, decider
+from tests.support.proxy import PROTO
 
 NOW: Final = 1_700_000_000
 
@@ -72,7 +72,7 @@ async def logging_to(
     try:
         yield held, telemetry
     finally:
-        await asyncio.wait_for(held.stop(), SECONDS)
+        await asyncio.wait_for(held.stop(), TIMEOUT_SECONDS)
 
 
 async def test_an_entry_says_what_the_plan_names() -> None:
@@ -81,7 +81,7 @@ async def test_an_entry_says_what_the_plan_names() -> None:
         held.add(access(subject=Subject("usr_1", "ana@kannelle.example")))
         assert counted(telemetry, "proxy_calls_total") == 1
         assert counted(telemetry, "proxy_fields_stripped_total") == 2
-        await asyncio.wait_for(sink.came.wait(), SECONDS)
+        await asyncio.wait_for(sink.came.wait(), TIMEOUT_SECONDS)
     (entry,) = sink.entries
     assert (entry.listener, entry.method, entry.peer) == (LISTENER_INBOUND, "t.Talk/One", "web")
     assert (entry.time.seconds, entry.duration.nanos, entry.fields_stripped) == (NOW, 5, 2)
@@ -115,7 +115,7 @@ async def test_what_waits_is_bounded_and_the_rest_is_counted() -> None:
     assert counted(telemetry, "proxy_calls_total") == MOST + 3
     assert held.use() == Use(MOST, MOST)
     held.start()
-    await asyncio.wait_for(held.stop(), SECONDS)
+    await asyncio.wait_for(held.stop(), TIMEOUT_SECONDS)
     assert held.use() == Use(0, MOST)
     assert counted(telemetry, "access_log_dropped_total") == 3
 
@@ -142,7 +142,7 @@ async def test_a_batch_that_fails_is_counted_and_the_next_one_goes(
     async with logging_to(sink.deliver) as (held, telemetry):
         held.add(access("t.Talk/One"))
         held.add(access("t.Talk/Two"))
-        await asyncio.wait_for(sink.came.wait(), SECONDS)
+        await asyncio.wait_for(sink.came.wait(), TIMEOUT_SECONDS)
         held.add(access("t.Talk/Three"))
     assert [len(batch) for batch in sink.batches] == [2, 1]
     assert counted(telemetry, "access_log_dropped_total") == 2

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.receivers.proxy.authority import Unreadable, authority
-from tests.running import OPTIONS, SECONDS
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,10 +42,10 @@ class Noting(grpc.GenericRpcHandler):
     async def of(self, host: str, path: str, *, believed: str | None = None) -> str | None:
         """What a call is read as."""
         self.other, self.read = believed, []
-        options = [*OPTIONS, ("grpc.default_authority", host)]
+        options = [*CHANNEL_OPTIONS, ("grpc.default_authority", host)]
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}", options=options) as channel:
             method: Any = channel.unary_unary(path)
-            await method(b"", timeout=SECONDS)
+            await method(b"", timeout=TIMEOUT_SECONDS)
         return self.read[0]
 
 

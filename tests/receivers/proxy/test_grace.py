@@ -27,15 +27,26 @@ from gateway.config import Config, Listeners, Local, Outbound, Reload
 from gateway.contracts.load import load
 from gateway.errors import CallReason
 from gateway.receivers.guard import STATUS
-from tests.calls import event
-from tests.proxied import FR, KINDS, SERVICE, Seen, Upstream, contracts, listening, note, policy, read
-from tests.running import OPTIONS, SECONDS, Ended, Gate, ended
+from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, FakeDelivery, status_of
+from tests.support.proxy import (
+    CALL_KINDS,
+    FR_TERMS,
+    SERVICE,
+    ReceivedCall,
+    RecordingUpstream,
+    note,
+    parse_note,
+    policy,
+    record_messages,
+    write_contract,
+)
+from tests.support.requests import event
 
 GRACE: Final = 0.2
 CODE, TEXT = STATUS[CallReason.POLICY_CHANGED]
-OVER: Final = Ended(CODE, TEXT, "POLICY_CHANGED", "privacy.kannelle")
+OVER: Final = CallStatus(CODE, TEXT, "POLICY_CHANGED", "privacy.kannelle")
 
-WEB: Final = f"web: {{{FR}, allow: [OPERATIONAL, NAME]}}"
+WEB: Final = f"web: {{{FR_TERMS}, allow: [OPERATIONAL, NAME]}}"
 ROUTE: Final = f"authority: a.example, destination: svc, callers: {{{WEB}}}"
 OTHER: Final = f"authority: b.example, destination: raw, callers: {{{WEB}}}"
 
@@ -45,7 +56,7 @@ Change = Callable[[str], str]
 class Case:
     """A gateway whose policy a test changes."""
 
-    def __init__(self, gateway: Gateway, gate: Gate, folder: Path, addresses: Any) -> None:
+    def __init__(self, gateway: Gateway, gate: FakeDelivery, folder: Path, addresses: Any) -> None:
         self.gateway = gateway
         self.gate = gate
         self.addresses = addresses
@@ -59,14 +70,14 @@ class Case:
         """Put another policy in force; whether it could be."""
         self._policy.write_text(text)
         self.gateway.reload()
-        return (await asyncio.wait_for(self.gateway._reloaders[0].settled(), SECONDS)).ok
+        return (await asyncio.wait_for(self.gateway._reloaders[0].settled(), TIMEOUT_SECONDS)).ok
 
 
 @cache
 def descriptors() -> bytes:
     """The contract as a descriptor set: read in no time, where a folder takes a compiler."""
     with tempfile.TemporaryDirectory() as folder:
-        return FileDescriptorSet(file=load([contracts(Path(folder))]).files.values()).SerializeToString()
+        return FileDescriptorSet(file=load([write_contract(Path(folder))]).files.values()).SerializeToString()
 
 
 def compiled(folder: Path) -> Path:
@@ -87,7 +98,7 @@ async def running(folder: Path, text: str, *, grace: float = GRACE) -> AsyncIter
         ),
         reload=Reload(every=0, grace=grace),
     )
-    gateway = Gateway(config, gate := Gate())
+    gateway = Gateway(config, gate := FakeDelivery())
     addresses = await gateway.start()
     try:
         yield Case(gateway, gate, folder, addresses)
@@ -98,11 +109,11 @@ async def running(folder: Path, text: str, *, grace: float = GRACE) -> AsyncIter
 @asynccontextmanager
 async def proxying(
     folder: Path, *, shadow: bool = False, grace: float = GRACE
-) -> AsyncIterator[tuple[Case, Upstream, grpc.aio.Channel]]:
+) -> AsyncIterator[tuple[Case, RecordingUpstream, grpc.aio.Channel]]:
     route = f"{ROUTE}, mode: shadow" if shadow else ROUTE
-    with Upstream() as upstream:
+    with RecordingUpstream() as upstream:
         async with running(folder, policy(upstream.port, [route, OTHER]), grace=grace) as case:
-            options = [*OPTIONS, ("grpc.default_authority", "a.example")]
+            options = [*CHANNEL_OPTIONS, ("grpc.default_authority", "a.example")]
             async with grpc.aio.insecure_channel(case.addresses["outbound"], options=options) as channel:
                 yield case, upstream, channel
 
@@ -165,7 +176,7 @@ WIDER: Final[dict[str, Change]] = {
     "larger messages": routed("destination: svc", "max_message_bytes: 8388608, destination: svc"),
     "another timeout": routed("destination: svc", "timeout: 30s, destination: svc"),
     "retries": routed("destination: svc", "retry: {max_attempts: 3, codes: [UNAVAILABLE]}, destination: svc"),
-    "another caller more": routed("callers: {web:", f"callers: {{other: {{{FR}, allow: []}}, web:"),
+    "another caller more": routed("callers: {web:", f"callers: {{other: {{{FR_TERMS}, allow: []}}, web:"),
     "another route is gone": lambda text: text.replace(
         f"  - {{{OTHER}", f"  - {{{OTHER.replace('b.example', 'c.example')}"
     ),
@@ -187,21 +198,21 @@ class Talk:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         method: Any = channel.stream_stream(f"/{SERVICE}/Both")
-        self.call = method(timeout=SECONDS)
+        self.call = method(timeout=TIMEOUT_SECONDS)
 
     async def say(self, **fields: Any) -> Any:
         await self.call.write(note(**fields))
         answer = await self.call.read()
-        return answer if answer is grpc.aio.EOF else read(answer)
+        return answer if answer is grpc.aio.EOF else parse_note(answer)
 
-    async def over(self) -> tuple[Ended, float]:
+    async def over(self) -> tuple[CallStatus, float]:
         """How it ended, and when."""
         try:
             while await self.call.read() is not grpc.aio.EOF:
                 pass
             raise AssertionError(await self.call.code())
         except grpc.aio.AioRpcError as error:
-            return ended(error), time.monotonic()
+            return status_of(error), time.monotonic()
 
 
 @pytest.mark.parametrize("row", NARROWER)
@@ -216,7 +227,7 @@ async def test_a_stream_that_may_do_less_goes_on_as_it_began_for_the_grace_and_e
         assert how == OVER
         assert GRACE * 0.9 <= when - changed < GRACE + 5
         # Nor does the upstream have a call any more.
-        assert await asyncio.to_thread(upstream.seen[-1].ended.wait, SECONDS)
+        assert await asyncio.to_thread(upstream.calls[-1].ended.wait, TIMEOUT_SECONDS)
 
 
 async def test_a_stream_that_may_do_as_much_notices_nothing(tmp_path: Path) -> None:
@@ -265,34 +276,34 @@ HEARD: Final = threading.Semaphore(0)
 """Goes up with each message that a silent upstream hears."""
 
 
-def silent(seen: Seen, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+def silent(seen: ReceivedCall, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
     """Answer the first message of a stream of answers, then nothing more."""
-    for _ in listening(seen, requests):
+    for _ in record_messages(seen, requests):
         HEARD.release()
         if seen.path.endswith(("Down", "Both")):
             yield note(op="first")
-    seen.ended.wait(SECONDS)
+    seen.ended.wait(TIMEOUT_SECONDS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CALL_KINDS)
 async def test_a_call_of_any_kind_that_outlasts_the_grace_ends(kind: str, tmp_path: Path) -> None:
     async with proxying(tmp_path) as (case, upstream, channel):
-        with upstream.saying(silent) as seen:
-            method: Any = getattr(channel, KINDS[kind])(f"/{SERVICE}/{kind}")
-            sent = iter([note(op="a")]) if KINDS[kind].startswith("stream") else note(op="a")
-            call = method(sent, timeout=SECONDS)
-            calling = asyncio.create_task(_ended(call, KINDS[kind].endswith("stream")))
-            assert await asyncio.to_thread(HEARD.acquire, timeout=SECONDS)
+        with upstream.scripted(silent) as seen:
+            method: Any = getattr(channel, CALL_KINDS[kind])(f"/{SERVICE}/{kind}")
+            sent = iter([note(op="a")]) if CALL_KINDS[kind].startswith("stream") else note(op="a")
+            call = method(sent, timeout=TIMEOUT_SECONDS)
+            calling = asyncio.create_task(_ended(call, CALL_KINDS[kind].endswith("stream")))
+            assert await asyncio.to_thread(HEARD.acquire, timeout=TIMEOUT_SECONDS)
             assert await case.change(NARROWER["the caller is gone"](case.text))
-            assert await asyncio.wait_for(calling, SECONDS) == OVER
-            assert await asyncio.to_thread(seen[0].ended.wait, SECONDS)
+            assert await asyncio.wait_for(calling, TIMEOUT_SECONDS) == OVER
+            assert await asyncio.to_thread(seen[0].ended.wait, TIMEOUT_SECONDS)
         entry = await logged(case.gate)
         assert (entry.method, entry.code) == (f"{SERVICE}/{kind}", CODE.value[0])
 
 
-async def logged(gate: Gate) -> AccessEntry:
+async def logged(gate: FakeDelivery) -> AccessEntry:
     """The one entry of the access log."""
-    await gate.until(1)
+    await gate.wait_for(1)
     (release,) = gate.releases
     return AccessEntry.FromString(release.payload)
 
@@ -307,7 +318,7 @@ async def _well(call: Any) -> bool:
     return bool(await call.code() is grpc.StatusCode.OK)
 
 
-async def _ended(call: Any, streams: bool) -> Ended:
+async def _ended(call: Any, streams: bool) -> CallStatus:
     try:
         if streams:
             async for _ in call:
@@ -315,27 +326,27 @@ async def _ended(call: Any, streams: bool) -> Ended:
         else:
             await call
     except grpc.aio.AioRpcError as error:
-        return ended(error)
+        return status_of(error)
     raise AssertionError("it ended well")
 
 
-def endless(seen: Seen, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+def endless(seen: ReceivedCall, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
     """Answers without end."""
-    next(iter(listening(seen, requests)))
+    next(iter(record_messages(seen, requests)))
     while not seen.ended.is_set():
         yield note(op="x" * 60, name="n" * 50_000)
 
 
 async def test_a_caller_that_does_not_read_is_cut_off(tmp_path: Path) -> None:
     async with proxying(tmp_path) as (case, upstream, channel):
-        with upstream.saying(endless) as seen:
+        with upstream.scripted(endless) as seen:
             method: Any = channel.unary_stream(f"/{SERVICE}/Down")
-            call = method(note(op="a"), timeout=SECONDS)
+            call = method(note(op="a"), timeout=TIMEOUT_SECONDS)
             assert await call.read() is not grpc.aio.EOF
             assert await case.change(NARROWER["the caller is gone"](case.text))
-            assert await asyncio.to_thread(seen[0].ended.wait, SECONDS)
+            assert await asyncio.to_thread(seen[0].ended.wait, TIMEOUT_SECONDS)
             if calls := tuple(case.gateway._proxied._calls):
-                await asyncio.wait(calls, timeout=SECONDS)
+                await asyncio.wait(calls, timeout=TIMEOUT_SECONDS)
             assert not case.gateway._proxied._calls
             # What is left is what was under way: it isn't without end.
             assert not await _well(call)
@@ -398,7 +409,7 @@ class Items:
 
     def __init__(self, channel: grpc.aio.Channel, path: str) -> None:
         method: Any = channel.stream_unary(path)
-        self.call = method(timeout=SECONDS)
+        self.call = method(timeout=TIMEOUT_SECONDS)
         self.item = items(path)
 
     async def well(self) -> bool:
@@ -415,12 +426,12 @@ async def test_a_stream_of_items_ends_where_its_flow_changed(row: str, tmp_path:
     text, ends = OF_ITEMS[row]
     async with (
         running(tmp_path, PLAIN) as case,
-        grpc.aio.insecure_channel(case.addresses["local"], options=OPTIONS) as channel,
+        grpc.aio.insecure_channel(case.addresses["local"], options=CHANNEL_OPTIONS) as channel,
     ):
         streams = [Items(channel, path) for path in (EVENTS, ITEMS)]
         for stream in streams:
             await stream.call.write(stream.item)
-        await case.gate.until(2)
+        await case.gate.wait_for(2)
         await case.change(text)
         if ends:
             assert [await _ended(stream.call, streams=False) for stream in streams] == [OVER] * 2

@@ -13,20 +13,20 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from kannelle.privacy.v1.access_pb2 import AccessEntry
 
-from tests.proxied import (
-    CRM,
-    VIDEO,
-    Carrying,
-    Script,
-    Seen,
-    Told,
-    carrying,
-    dialling,
+from tests.support.proxy import (
+    CRM_CALLER,
+    VIDEO_CALLER,
+    AnswerScript,
+    CallResult,
+    ProxyGateway,
+    ReceivedCall,
+    certificate_for,
     dns,
-    listening,
-    material,
+    invoke,
     message_class,
-    tell,
+    proxy_channel,
+    record_messages,
+    run_proxy,
     uri,
 )
 
@@ -39,8 +39,8 @@ BEFORE: Final = {"id": "usr_a", "name": "Ada", "seats": 3}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Carrying]:
-    async with carrying(tmp_path_factory.mktemp("masks")) as one:
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ProxyGateway]:
+    async with run_proxy(tmp_path_factory.mktemp("masks")) as one:
         yield one
 
 
@@ -53,36 +53,36 @@ class Customers:
     def __init__(self) -> None:
         self.customer = message_class("Customer")(**BEFORE)
 
-    def update(self, seen: Seen, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        for raw in listening(seen, requests):
+    def update(self, seen: ReceivedCall, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        for raw in record_messages(seen, requests):
             request = message_class("UpdateCustomerRequest").FromString(raw)
             for path in request.update_mask.paths or ("id", "name", "seats"):
                 setattr(self.customer, path, getattr(request.customer, path))
             yield self.customer.SerializeToString()
 
 
-def script(customers: Customers) -> Script:
+def script(customers: Customers) -> AnswerScript:
     return customers.update
 
 
 async def update(
-    gateway: Carrying, authority: str, paths: Sequence[str], **customer: Any
-) -> tuple[Told, Customers, AccessEntry]:
+    gateway: ProxyGateway, authority: str, paths: Sequence[str], **customer: Any
+) -> tuple[CallResult, Customers, AccessEntry]:
     """Update the customer; what it tells, what there is then, and the call's entry."""
     request = message_class("UpdateCustomerRequest")(customer=customer, update_mask={"paths": paths})
 
-    def blocking() -> Told:
-        with dialling(gateway.addresses["outbound"], authority) as channel:
-            return tell(channel, UPDATE, request.SerializeToString())
+    def blocking() -> CallResult:
+        with proxy_channel(gateway.addresses["outbound"], authority) as channel:
+            return invoke(channel, UPDATE, request.SerializeToString())
 
     customers = Customers()
-    with gateway.upstream.saying(script(customers)):
+    with gateway.upstream.scripted(script(customers)):
         told = await asyncio.to_thread(blocking)
     (entry,) = await gateway.entries(1)
     return told, customers, entry
 
 
-def reason(told: Told) -> str:
+def reason(told: CallResult) -> str:
     """The reason of a refused call."""
     (details,) = (value for key, value in told.trailing if key == DETAILS)
     info = ErrorInfo()
@@ -104,7 +104,7 @@ def reason(told: Told) -> str:
     ],
 )
 async def test_an_upstream_changes_what_the_mask_names_and_it_got(
-    paths: list[str], customer: dict[str, Any], after: dict[str, Any], gateway: Carrying
+    paths: list[str], customer: dict[str, Any], after: dict[str, Any], gateway: ProxyGateway
 ) -> None:
     told, customers, entry = await update(gateway, "enforce.example", paths, **customer)
     assert (told.code, entry.code) == (grpc.StatusCode.OK, 0)
@@ -120,17 +120,17 @@ async def test_an_upstream_changes_what_the_mask_names_and_it_got(
     ],
 )
 async def test_a_mask_that_would_end_empty_refuses_the_call(
-    paths: list[str], customer: dict[str, Any], gateway: Carrying
+    paths: list[str], customer: dict[str, Any], gateway: ProxyGateway
 ) -> None:
     told, customers, entry = await update(gateway, "enforce.example", paths, **customer)
     assert (told.code, told.text) == (grpc.StatusCode.FAILED_PRECONDITION, "none of a field mask's paths may leave")
     assert reason(told) == "MASK_EMPTY"
     assert entry.code == grpc.StatusCode.FAILED_PRECONDITION.value[0]
-    assert gateway.upstream.seen == []
+    assert gateway.upstream.calls == []
     assert customers.customer == message_class("Customer")(**BEFORE)
 
 
-async def test_a_shadowed_call_tells_of_the_paths_that_would_go(gateway: Carrying) -> None:
+async def test_a_shadowed_call_tells_of_the_paths_that_would_go(gateway: ProxyGateway) -> None:
     told, customers, entry = await update(gateway, "shadow.example", ["name", "seats"], name="Bo", seats=7)
     assert told.code is grpc.StatusCode.OK
     assert customers.customer == message_class("Customer")(id="usr_a", name="Bo", seats=7)
@@ -138,26 +138,28 @@ async def test_a_shadowed_call_tells_of_the_paths_that_would_go(gateway: Carryin
     assert found >= {("update_mask.paths[*]", "PATH_NOT_KEPT"), ("customer.name", "CATEGORY_NOT_ALLOWED")}
 
 
-def asked(gateway: Carrying, held: Any, request: Any) -> Told:
-    with dialling(gateway.addresses["inbound"], "own.example", held) as channel:
-        return tell(channel, GET, request.SerializeToString())
+def asked(gateway: ProxyGateway, held: Any, request: Any) -> CallResult:
+    with proxy_channel(gateway.addresses["inbound"], "own.example", held) as channel:
+        return invoke(channel, GET, request.SerializeToString())
 
 
 @pytest.mark.parametrize(
     ("caller", "asks", "gets"),
     [
-        (uri(VIDEO), ["name", "seats", "id"], ["seats", "id"]),
-        (dns(CRM), ["name", "seats", "id"], ["name", "seats"]),
-        (uri(VIDEO), ["*"], ["*"]),
-        (uri(VIDEO), [], []),
+        (uri(VIDEO_CALLER), ["name", "seats", "id"], ["seats", "id"]),
+        (dns(CRM_CALLER), ["name", "seats", "id"], ["name", "seats"]),
+        (uri(VIDEO_CALLER), ["*"], ["*"]),
+        (uri(VIDEO_CALLER), [], []),
     ],
 )
 async def test_a_caller_asks_for_what_it_may_have(
-    caller: Any, asks: list[str], gets: list[str], gateway: Carrying
+    caller: Any, asks: list[str], gets: list[str], gateway: ProxyGateway
 ) -> None:
     request = message_class("GetCustomerRequest")(read_mask={"paths": asks})
-    with gateway.upstream.saying(lambda seen, requests, context: (b"" for _ in listening(seen, requests))) as seen:
-        told = await asyncio.to_thread(asked, gateway, material(caller), request)
+    with gateway.upstream.scripted(
+        lambda seen, requests, context: (b"" for _ in record_messages(seen, requests))
+    ) as seen:
+        told = await asyncio.to_thread(asked, gateway, certificate_for(caller), request)
     await gateway.entries(1)
     assert told.code is grpc.StatusCode.OK
     (call,) = seen
@@ -168,10 +170,12 @@ async def test_a_caller_asks_for_what_it_may_have(
     ("fields", "expected"),
     [({"read_mask": {"paths": ["name"]}}, "MASK_EMPTY"), ({"fields": {"paths": ["seats"]}}, "MASK_UNCLEAR")],
 )
-async def test_a_caller_that_may_have_nothing_of_it_is_refused(fields: Any, expected: str, gateway: Carrying) -> None:
-    with gateway.upstream.saying(lambda seen, requests, context: iter(())) as seen:
+async def test_a_caller_that_may_have_nothing_of_it_is_refused(
+    fields: Any, expected: str, gateway: ProxyGateway
+) -> None:
+    with gateway.upstream.scripted(lambda seen, requests, context: iter(())) as seen:
         told = await asyncio.to_thread(
-            asked, gateway, material(uri(VIDEO)), message_class("GetCustomerRequest")(**fields)
+            asked, gateway, certificate_for(uri(VIDEO_CALLER)), message_class("GetCustomerRequest")(**fields)
         )
     await gateway.entries(1)
     assert (told.code, reason(told), seen) == (grpc.StatusCode.FAILED_PRECONDITION, expected, [])

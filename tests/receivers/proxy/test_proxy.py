@@ -13,25 +13,25 @@ import pytest_asyncio
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry
 
 from gateway.minimise.receipt import MAX_BYTES
-from tests.proxied import (
-    CRM,
-    KINDS,
+from tests.support.processes import TIMEOUT_SECONDS
+from tests.support.proxy import (
+    CALL_KINDS,
+    CRM_CALLER,
     SERVICE,
-    VIDEO,
-    Carrying,
+    VIDEO_CALLER,
+    CallResult,
     Pairs,
-    Told,
-    answering,
-    carrying,
-    dialling,
+    ProxyGateway,
+    answer_with,
+    certificate_for,
     dns,
-    failing,
-    material,
+    fail_with,
+    invoke,
     note,
-    tell,
+    proxy_channel,
+    run_proxy,
     uri,
 )
-from tests.running import SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,18 +46,18 @@ COUNTS: Final = {"One": (1, 1), "Down": (1, 3), "Up": (3, 1), "Both": (3, 2)}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Carrying]:
-    async with carrying(tmp_path_factory.mktemp("proxy")) as one:
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ProxyGateway]:
+    async with run_proxy(tmp_path_factory.mktemp("proxy")) as one:
         yield one
 
 
-async def ask(gateway: Carrying, authority: str, method: str, **options: Any) -> tuple[Told, AccessEntry]:
+async def ask(gateway: ProxyGateway, authority: str, method: str, **options: Any) -> tuple[CallResult, AccessEntry]:
     """Make a call; what it tells, and its entry."""
 
-    def blocking() -> Told:
-        with dialling(gateway.addresses["outbound"], authority) as channel:
+    def blocking() -> CallResult:
+        with proxy_channel(gateway.addresses["outbound"], authority) as channel:
             sent = [note(**ASKED)] * COUNTS.get(method, (1, 0))[0]
-            return tell(channel, f"/{SERVICE}/{method}", *sent, metadata=GIVEN, **options)
+            return invoke(channel, f"/{SERVICE}/{method}", *sent, metadata=GIVEN, **options)
 
     told = await asyncio.to_thread(blocking)
     (entry,) = await gateway.entries(1)
@@ -77,15 +77,17 @@ def lines(entry: AccessEntry) -> dict[tuple[str, str], int]:
     return {(field.path, field.reason): field.count for field in entry.shadow}
 
 
-@pytest.mark.parametrize("method", KINDS)
-async def test_an_enforced_call_is_minimised_both_ways(method: str, gateway: Carrying) -> None:
+@pytest.mark.parametrize("method", CALL_KINDS)
+async def test_an_enforced_call_is_minimised_both_ways(method: str, gateway: ProxyGateway) -> None:
     asked, replied = COUNTS[method]
-    with gateway.upstream.saying(answering(*[note(**REPLIED)] * replied, initial=INITIAL, trailing=TRAILING)) as seen:
+    with gateway.upstream.scripted(
+        answer_with(*[note(**REPLIED)] * replied, initial=INITIAL, trailing=TRAILING)
+    ) as seen:
         told, entry = await ask(gateway, "enforce.example", method)
     assert [(one.path, one.messages) for one in seen] == [
         (f"/{SERVICE}/{method}", [note(user_id="usr_a", op="op1")] * asked)
     ]
-    assert sorted(seen[0].own) == [("x-key", "k"), ("x-op", "v1")]
+    assert sorted(seen[0].own_metadata) == [("x-key", "k"), ("x-op", "v1")]
     assert (told.code, told.text) == (grpc.StatusCode.OK, "")
     assert told.answers == [note(op="op2")] * replied
     assert (told.initial, told.trailing) == ([("x-op", "v2")], [("x-op", "v3")])
@@ -102,13 +104,15 @@ async def test_an_enforced_call_is_minimised_both_ways(method: str, gateway: Car
     )
 
 
-@pytest.mark.parametrize("method", KINDS)
-async def test_a_shadowed_call_passes_as_it_is(method: str, gateway: Carrying) -> None:
+@pytest.mark.parametrize("method", CALL_KINDS)
+async def test_a_shadowed_call_passes_as_it_is(method: str, gateway: ProxyGateway) -> None:
     asked, replied = COUNTS[method]
-    with gateway.upstream.saying(answering(*[note(**REPLIED)] * replied, initial=INITIAL, trailing=TRAILING)) as seen:
+    with gateway.upstream.scripted(
+        answer_with(*[note(**REPLIED)] * replied, initial=INITIAL, trailing=TRAILING)
+    ) as seen:
         told, entry = await ask(gateway, "shadow.example", method)
     assert [(one.path, one.messages) for one in seen] == [(f"/{SERVICE}/{method}", [note(**ASKED)] * asked)]
-    assert sorted(seen[0].own) == sorted(GIVEN)
+    assert sorted(seen[0].own_metadata) == sorted(GIVEN)
     assert (told.code, told.answers) == (grpc.StatusCode.OK, [note(**REPLIED)] * replied)
     assert (told.initial, told.trailing) == ([*INITIAL], [*TRAILING])
     assert lines(entry) == {
@@ -143,11 +147,13 @@ REFUSALS: Final = {
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("mode", ["enforce", "shadow"])
-@pytest.mark.parametrize("method", KINDS)
-async def test_a_call_that_may_not_pass_goes_nowhere(method: str, mode: str, refusal: str, gateway: Carrying) -> None:
+@pytest.mark.parametrize("method", CALL_KINDS)
+async def test_a_call_that_may_not_pass_goes_nowhere(
+    method: str, mode: str, refusal: str, gateway: ProxyGateway
+) -> None:
     authority, called, code, text = REFUSALS[refusal]
     called = called.format(method=method)
-    with gateway.upstream.saying(answering()) as seen:
+    with gateway.upstream.scripted(answer_with()) as seen:
         told, entry = await ask(gateway, authority.format(mode=mode), called)
     assert seen == []
     assert (told.code, told.text, told.answers, told.initial) == (code, text, [], [])
@@ -157,14 +163,14 @@ async def test_a_call_that_may_not_pass_goes_nowhere(method: str, mode: str, ref
 
 
 @pytest.mark.parametrize(("mode", "text"), [("enforce", "not found"), ("shadow", "no Bo, bo@kannelle.example")])
-@pytest.mark.parametrize("method", KINDS)
-async def test_a_failure_passes_by_the_same_rules(method: str, mode: str, text: str, gateway: Carrying) -> None:
+@pytest.mark.parametrize("method", CALL_KINDS)
+async def test_a_failure_passes_by_the_same_rules(method: str, mode: str, text: str, gateway: ProxyGateway) -> None:
     asked, _ = COUNTS[method]
     answers = [note(**REPLIED)] if method in {"Down", "Both"} else []
-    script = failing(
+    script = fail_with(
         grpc.StatusCode.NOT_FOUND, "no Bo, bo@kannelle.example", initial=INITIAL, trailing=TRAILING, answers=answers
     )
-    with gateway.upstream.saying(script) as seen:
+    with gateway.upstream.scripted(script) as seen:
         told, entry = await ask(gateway, f"{mode}.example", method)
     assert len(seen[0].messages) == asked
     assert (told.code, told.text) == (grpc.StatusCode.NOT_FOUND, text)
@@ -176,16 +182,16 @@ async def test_a_failure_passes_by_the_same_rules(method: str, mode: str, text: 
     assert entry.fields_stripped == 2 * asked + 3 * len(answers) + 4
 
 
-@pytest.mark.parametrize("method", KINDS)
-async def test_malformed_messages_are_refused_and_in_shadow_told(method: str, gateway: Carrying) -> None:
+@pytest.mark.parametrize("method", CALL_KINDS)
+async def test_malformed_messages_are_refused_and_in_shadow_told(method: str, gateway: ProxyGateway) -> None:
     asked = COUNTS[method][0]
     raw = b"\x0a\xff" + b"Ana"
 
-    def blocking(authority: str) -> Told:
-        with dialling(gateway.addresses["outbound"], authority) as channel:
-            return tell(channel, f"/{SERVICE}/{method}", *[raw] * asked)
+    def blocking(authority: str) -> CallResult:
+        with proxy_channel(gateway.addresses["outbound"], authority) as channel:
+            return invoke(channel, f"/{SERVICE}/{method}", *[raw] * asked)
 
-    with gateway.upstream.saying(answering(note(op="x"))) as seen:
+    with gateway.upstream.scripted(answer_with(note(op="x"))) as seen:
         told = await asyncio.to_thread(blocking, "enforce.example")
         assert (told.code, told.text) == (grpc.StatusCode.INVALID_ARGUMENT, "the message is malformed")
         assert [one.messages for one in seen if one.messages] == []
@@ -205,17 +211,17 @@ async def test_malformed_messages_are_refused_and_in_shadow_told(method: str, ga
         ("enforce.example", "/t.Unheard/{}", grpc.StatusCode.UNIMPLEMENTED),
     ],
 )
-@pytest.mark.parametrize("method", KINDS)
+@pytest.mark.parametrize("method", CALL_KINDS)
 async def test_who_may_not_call_is_told_before_a_message_is_read(
-    method: str, authority: str, path: str, code: grpc.StatusCode, gateway: Carrying
+    method: str, authority: str, path: str, code: grpc.StatusCode, gateway: ProxyGateway
 ) -> None:
     def blocking() -> grpc.StatusCode:
         never = threading.Event()
-        with dialling(gateway.addresses["outbound"], authority) as channel:
+        with proxy_channel(gateway.addresses["outbound"], authority) as channel:
             waiting: Any = iter(never.wait, True)
-            call: Any = channel.stream_stream(path.format(method))(waiting, timeout=SECONDS)
+            call: Any = channel.stream_stream(path.format(method))(waiting, timeout=TIMEOUT_SECONDS)
             try:
-                return Told(call).code
+                return CallResult(call).code
             finally:
                 never.set()
 
@@ -224,23 +230,23 @@ async def test_who_may_not_call_is_told_before_a_message_is_read(
 
 
 @pytest.mark.parametrize("method", ["One", "Down"])
-async def test_a_call_without_its_one_request_is_malformed(method: str, gateway: Carrying) -> None:
-    def blocking() -> Told:
-        with dialling(gateway.addresses["outbound"], "enforce.example") as channel:
-            return tell(channel, f"/{SERVICE}/{method}")
+async def test_a_call_without_its_one_request_is_malformed(method: str, gateway: ProxyGateway) -> None:
+    def blocking() -> CallResult:
+        with proxy_channel(gateway.addresses["outbound"], "enforce.example") as channel:
+            return invoke(channel, f"/{SERVICE}/{method}")
 
-    with gateway.upstream.saying(answering(note(op="x"))) as seen:
+    with gateway.upstream.scripted(answer_with(note(op="x"))) as seen:
         assert (await asyncio.to_thread(blocking)).code is grpc.StatusCode.INVALID_ARGUMENT
     assert seen == []
     await gateway.entries(1)
 
 
-async def test_a_shadowed_call_tells_of_a_long_message_that_it_is_long(gateway: Carrying) -> None:
-    def blocking() -> Told:
-        with dialling(gateway.addresses["outbound"], "shadow.example") as channel:
-            return tell(channel, f"/{SERVICE}/One", note(unclassified="x" * MAX_BYTES))
+async def test_a_shadowed_call_tells_of_a_long_message_that_it_is_long(gateway: ProxyGateway) -> None:
+    def blocking() -> CallResult:
+        with proxy_channel(gateway.addresses["outbound"], "shadow.example") as channel:
+            return invoke(channel, f"/{SERVICE}/One", note(unclassified="x" * MAX_BYTES))
 
-    with gateway.upstream.saying(answering(note(op="x"))) as seen:
+    with gateway.upstream.scripted(answer_with(note(op="x"))) as seen:
         assert (await asyncio.to_thread(blocking)).code is grpc.StatusCode.OK
     assert len(seen[0].messages[0]) > MAX_BYTES
     (entry,) = await gateway.entries(1)
@@ -248,22 +254,22 @@ async def test_a_shadowed_call_tells_of_a_long_message_that_it_is_long(gateway: 
 
 
 ANSWERS: Final = {
-    "by SPIFFE ID": (uri(VIDEO), VIDEO, note(user_id="usr_b", op="op2")),
-    "by DNS name": (dns(CRM), CRM, note(name="Bo", op="op2")),
+    "by SPIFFE ID": (uri(VIDEO_CALLER), VIDEO_CALLER, note(user_id="usr_b", op="op2")),
+    "by DNS name": (dns(CRM_CALLER), CRM_CALLER, note(name="Bo", op="op2")),
 }
 
 
 @pytest.mark.parametrize("caller", ANSWERS)
-@pytest.mark.parametrize("method", KINDS)
-async def test_answers_differ_by_caller(method: str, caller: str, gateway: Carrying) -> None:
+@pytest.mark.parametrize("method", CALL_KINDS)
+async def test_answers_differ_by_caller(method: str, caller: str, gateway: ProxyGateway) -> None:
     name, peer, answer = ANSWERS[caller]
     asked, replied = COUNTS[method]
 
-    def blocking() -> Told:
-        with dialling(gateway.addresses["inbound"], "own.example", material(name)) as channel:
-            return tell(channel, f"/{SERVICE}/{method}", *[note(**ASKED)] * asked, metadata=GIVEN)
+    def blocking() -> CallResult:
+        with proxy_channel(gateway.addresses["inbound"], "own.example", certificate_for(name)) as channel:
+            return invoke(channel, f"/{SERVICE}/{method}", *[note(**ASKED)] * asked, metadata=GIVEN)
 
-    with gateway.upstream.saying(answering(*[note(**REPLIED)] * replied)) as seen:
+    with gateway.upstream.scripted(answer_with(*[note(**REPLIED)] * replied)) as seen:
         told = await asyncio.to_thread(blocking)
     assert seen[0].messages == [note(user_id="usr_a", op="op1")] * asked
     assert (told.code, told.answers) == (grpc.StatusCode.OK, [answer] * replied)
@@ -271,16 +277,18 @@ async def test_answers_differ_by_caller(method: str, caller: str, gateway: Carry
     assert (entry.listener, entry.peer, entry.code) == (LISTENER_INBOUND, peer, 0)
 
 
-@pytest.mark.parametrize("method", KINDS)
-async def test_a_certified_caller_that_no_route_names_is_denied(method: str, gateway: Carrying) -> None:
-    def blocking() -> Told:
-        with dialling(gateway.addresses["inbound"], "own.example", material(uri(f"{VIDEO}/other"))) as channel:
-            return tell(channel, f"/{SERVICE}/{method}", note(**ASKED))
+@pytest.mark.parametrize("method", CALL_KINDS)
+async def test_a_certified_caller_that_no_route_names_is_denied(method: str, gateway: ProxyGateway) -> None:
+    def blocking() -> CallResult:
+        with proxy_channel(
+            gateway.addresses["inbound"], "own.example", certificate_for(uri(f"{VIDEO_CALLER}/other"))
+        ) as channel:
+            return invoke(channel, f"/{SERVICE}/{method}", note(**ASKED))
 
-    with gateway.upstream.saying(answering()) as seen:
+    with gateway.upstream.scripted(answer_with()) as seen:
         told = await asyncio.to_thread(blocking)
     assert (told.code, seen) == (grpc.StatusCode.PERMISSION_DENIED, [])
     (entry,) = await gateway.entries(1)
     assert plain(entry) == AccessEntry(
-        listener=LISTENER_INBOUND, method=f"{SERVICE}/{method}", peer=f"{VIDEO}/other", code=7
+        listener=LISTENER_INBOUND, method=f"{SERVICE}/{method}", peer=f"{VIDEO_CALLER}/other", code=7
     )

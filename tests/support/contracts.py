@@ -1,0 +1,146 @@
+"""Builders that tests share: contracts from proto text, policies from YAML text, items from protobuf's text format."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from google.protobuf import text_format
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from gateway.contracts.contract import Contract
+from gateway.contracts.load import load
+from gateway.minimise.engine import Minimiser
+from gateway.model import Facts, Release
+from gateway.policy.compile import Compiler
+from gateway.policy.load import PolicyFile, parse
+
+NOW_SECONDS: Final = 1_700_000_000
+"""The time of receipt in tests, in seconds since 1970."""
+
+UNKNOWN_FACTS: Final = Facts(received_ns=NOW_SECONDS * 10**9)
+"""The facts without a directory."""
+
+PROTO_HEADER: Final = """\
+syntax = "proto3";
+package t;
+import "google/protobuf/any.proto";
+import "google/protobuf/duration.proto";
+import "google/protobuf/field_mask.proto";
+import "google/protobuf/struct.proto";
+import "google/protobuf/timestamp.proto";
+import "google/protobuf/wrappers.proto";
+import "kannelle/privacy/v1/annotations.proto";
+"""
+
+EU_CATEGORIES: Final = (
+    "USER_ID, WORK_EMAIL, OPERATIONAL, NAME, PHONE, DEVICE, ORGANISATION, USAGE, CONTENT, FREE_TEXT, PAYMENT"
+)
+US_CATEGORIES: Final = "USER_ID, WORK_EMAIL, OPERATIONAL"
+RECIPIENTS: Final = ("log", "service", "store", "vendor")
+
+
+def _destination(name: str, recipient: str, region: str, allow: str) -> str:
+    return (
+        f"  {name}: {{recipient: {recipient}, region: {region}, purpose: functional.service, legal_basis: CONTRACT, "
+        f"allow: [{allow}], retention: 30d, exporter: {{kind: 'null'}}}}\n"
+    )
+
+
+POLICY: Final = (
+    f"""\
+version: 1
+controller: Check it Out S.A.S.
+user_id: {{pattern: "usr_[A-Za-z0-9]{{1,32}}"}}
+timestamps: {{days_around_receipt: 7}}
+ceilings:
+  FR: [{EU_CATEGORIES}]
+  US: [{US_CATEGORIES}]
+destinations:
+"""
+    + "".join(_destination(f"eu-{recipient}", recipient, "FR", EU_CATEGORIES) for recipient in RECIPIENTS)
+    + "".join(_destination(f"us-{recipient}", recipient, "US", US_CATEGORIES) for recipient in RECIPIENTS)
+    + _destination("eu-indirect", "log", "FR", US_CATEGORIES)
+    + _destination("jp-service", "service", "JP", "OPERATIONAL")
+)
+"""A policy with each recipient inside the EU and outside; `flows` and what else a test needs come after it."""
+
+
+def policy(more: str = "", flows: str = "{}") -> PolicyFile:
+    """`POLICY`, and `more` after it."""
+    return parse(f"{POLICY}flows: {flows}\n{more}")
+
+
+def proto(body: str, head: str = PROTO_HEADER) -> str:
+    """A proto file.
+
+    `@NAME` after a field stands for its category, `@{category: NAME, min: 1}` for its whole classification.
+    """
+    body = re.sub(
+        r"@\{(.*?)\}(?=\s*[;,\]])", lambda match: f"[(kannelle.privacy.v1.field) = {{{_named(match[1])}}}]", body
+    )
+    return head + re.sub(r"@([A-Z_]+)", r"[(kannelle.privacy.v1.field).category = DATA_CATEGORY_\1]", body)
+
+
+def _named(options: str) -> str:
+    return re.sub(r"\b(category|map_key): ([A-Z])", r"\1: DATA_CATEGORY_\2", options)
+
+
+@cache
+def contract(*protos: str) -> Contract:
+    """The contract of these proto files, named `f0.proto` and so on."""
+    with tempfile.TemporaryDirectory() as folder:
+        for index, text in enumerate(protos):
+            (Path(folder) / f"f{index}.proto").write_text(text, encoding="utf-8")
+        return load([Path(folder)])
+
+
+def compiler(body: str, more: str = "", flows: str = "{}", head: str = PROTO_HEADER) -> Compiler:
+    """A compiler of one proto file, as `proto` writes it, under `policy`."""
+    return Compiler(contract(proto(body, head)), policy(more, flows))
+
+
+def minimiser(body: str, type: str, destination: str, more: str = "", head: str = PROTO_HEADER) -> Minimiser:
+    """The minimiser of a type of a proto file at a destination of `POLICY`."""
+    return Minimiser(compiler(body, more, head=head).plan(type, destination))
+
+
+def encode(held: Contract, type: str, text: str) -> bytes:
+    """The bytes of a message in text format."""
+    message = held.message_class(type)()
+    text_format.Parse(text, message, descriptor_pool=held.pool)
+    return message.SerializePartialToString(deterministic=True)
+
+
+def decode(held: Contract, type: str, raw: bytes) -> Message:
+    """The message that bytes hold. Fails if there are unknown fields anywhere in it."""
+    message = held.message_class(type).FromString(raw)
+    assert not has_unknown_fields(message)
+    return message
+
+
+def has_unknown_fields(message: Message) -> bool:
+    """Whether there are unknown fields anywhere in a message, but for what is in an `Any`."""
+    if len(UnknownFieldSet(message)):
+        return True
+    return any(has_unknown_fields(held) for _, value in message.ListFields() for held in _messages(value))
+
+
+def _messages(value: object) -> list[Message]:
+    if isinstance(value, Message):
+        return [value]
+    if hasattr(value, "values"):
+        return [one for one in value.values() if isinstance(one, Message)]
+    return [one for one in value if isinstance(one, Message)] if isinstance(value, Iterable) else []
+
+
+def release_of(engine: Minimiser, raw: bytes, facts: Facts = UNKNOWN_FACTS) -> Release:
+    """The release of an item that must not be withheld."""
+    verdict = engine.decide(raw, facts)
+    assert isinstance(verdict, Release)
+    return verdict
