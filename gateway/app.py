@@ -23,10 +23,10 @@ from gateway.config import Config
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path as default_contract
 from gateway.delivery import Delivery
-from gateway.delivery.again import Again
+from gateway.delivery.entries import EntryBuilder, entry_again
 from gateway.delivery.keys import Keys
-from gateway.delivery.packer import Packer, repacked
-from gateway.depot import Around, Depot
+from gateway.delivery.redecider import Redecider
+from gateway.delivery.setup import DeliveryDeps, DeliverySetup
 from gateway.directory import Unknown
 from gateway.errors import BadConfig
 from gateway.folder import Flaw, make_folder, mend, remove_plans
@@ -108,13 +108,13 @@ class Gateway:
         self._upstreams = Upstreams(self._credentials)
         self._offload = Offload()
         self._decider = Decider(Unknown(), self._offload)
-        self._again = Again(self._current.flows, self._decider)
+        self._again = Redecider(self._current.flows, self._decider)
         _have_state(config.state, checked.flaws)
         self._keys = Keys.read(config.state / KEYS)
-        around = Around(
+        around = DeliveryDeps(
             self._current.flows, self._current.exporters, self._again, self.telemetry, self._hub_credentials
         )
-        self._depot = Depot(config, around, given)
+        self._depot = DeliverySetup(config, around, given)
         self.delivery = self._depot.delivery
         self._spans: Spans | None = None
         self._proxied = InFlight[Passage](config.reload.grace, lambda passage: self._current.routing().lets(passage))
@@ -125,7 +125,7 @@ class Gateway:
             self._current, self._depot, self._upstreams, self.telemetry, self._certificates, self._review
         )
         self._switch.put(checked.loaded)
-        packer = Packer(self._keys, config.service)
+        packer = EntryBuilder(self._keys, config.service)
         self._intake = Intake(self._decider, self.delivery, packer, self.telemetry)
         self._access = AccessLog(self._current.flows, self._decider, self.delivery.accept, packer, self.telemetry)
         self._failures = Failures(self.telemetry)
@@ -273,7 +273,7 @@ class Gateway:
             yield self._hub(hub, listeners.delivery.agents, listeners.delivery.max_calls)
 
     def _hub(self, listener: Listener, agents: tuple[str, ...], most: int) -> Listener:
-        repack = repacked(self._keys, self._current.flows)
+        repack = entry_again(self._keys, self._current.flows)
         roll_out = RollOut(self._current.flows)
         hub = delivery.Hub(
             agents,

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from gateway.contracts.contract import Contract
-from gateway.depot import Depot
+from gateway.delivery.setup import DeliverySetup
 from gateway.detectors.data import VERSION
 from gateway.errors import BadConfig
 from gateway.exporters.base import Exporter
@@ -93,7 +93,7 @@ class Switch(msgspec.Struct, frozen=True):
     """
 
     current: Current
-    depot: Depot
+    depot: DeliverySetup
     upstreams: Upstreams
     telemetry: Telemetry
     tls: Certificates | None

@@ -224,7 +224,7 @@ class Release(msgspec.Struct, frozen=True, gc=False):
         return f"Release({self.type} for {self.destination}, {len(self.payload)} bytes)"
 
 
-class Parcel(msgspec.Struct, frozen=True, gc=False):
+class OutboxEntry(msgspec.Struct, frozen=True, gc=False):
     """A release on its way, with what its delivery must know beside.
 
     `key`, 16 bytes, is the same each time that the same is sent again, here and to the recipient. `mark`, 8 bytes,
@@ -235,7 +235,7 @@ class Parcel(msgspec.Struct, frozen=True, gc=False):
 
     release: Release
     key: bytes
-    mark: bytes
+    fingerprint: bytes
     received_ns: int
     subjects: tuple[bytes, ...] = ()
 
@@ -243,7 +243,7 @@ class Parcel(msgspec.Struct, frozen=True, gc=False):
         return f"Parcel({self.release!r})"
 
 
-class Depth(msgspec.Struct, frozen=True):
+class QueueDepth(msgspec.Struct, frozen=True):
     """What waits for a destination: how many, their bytes, and since when the oldest does, in nanoseconds since 1970.
 
     0 if none does.

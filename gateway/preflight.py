@@ -17,7 +17,7 @@ import msgspec
 
 from gateway import tls
 from gateway.config import Config
-from gateway.delivery import file as outbox
+from gateway.delivery.outbox import file as outbox
 from gateway.errors import BadConfig, BadSetup
 from gateway.exporters.opened import Opened
 from gateway.exporters.web import Web

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from gateway.config import Config
-    from gateway.delivery.held import Choice, Held
-    from gateway.delivery.outbox import Removed
-    from gateway.delivery.stock import Stock
+    from gateway.delivery.outbox.admin import OutboxAdmin
+    from gateway.delivery.outbox.interface import Removed
+    from gateway.delivery.outbox.stored_entry import EntryFilter, StoredEntry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-RECORDS: Final = 10
+DEFAULT_LISTED: Final = 10
 """Records of sweeps that `status` shows."""
 
 LIMIT: Final = 50
@@ -82,14 +82,20 @@ def status(path: Path | None, form: str) -> None:
     By destination; then the latest records of what was taken away undelivered, by its age, by the policy, by erasure or
     by hand.
     """
-    from gateway.cli import held  # noqa: PLC0415 help doesn't wait for protobuf
+    from gateway.cli import entry_table as held  # noqa: PLC0415 help doesn't wait for protobuf
 
-    with _stock(path) as (stock, _):
-        lots, swept, aside = stock.lots(), stock.swept(RECORDS), stock.set_aside()
+    with _admin(path) as (stock, _):
+        lots, swept, aside = stock.queues(), stock.deletions(DEFAULT_LISTED), stock.quarantined()
     if form == "json":
-        as_json({"destinations": [*map(held.lot, lots)], "taken_away": [*map(held.taken, swept)], "set_aside": aside})
+        as_json(
+            {
+                "destinations": [*map(held.queue_record, lots)],
+                "taken_away": [*map(held.deletion_record, swept)],
+                "set_aside": aside,
+            }
+        )
     else:
-        held.put_status(lots, swept, aside, time.time_ns())
+        held.print_status(lots, swept, aside, time.time_ns())
 
 
 @outbox.command("list", epilog=example("outbox list --destination analytics"))
@@ -99,14 +105,14 @@ def status(path: Path | None, form: str) -> None:
 @output
 def list_(path: Path | None, limit: int, form: str, **named: str) -> None:
     """List what waits, oldest first."""
-    from gateway.cli import held  # noqa: PLC0415 as above
+    from gateway.cli import entry_table as held  # noqa: PLC0415 as above
 
-    with _stock(path) as (stock, config):
+    with _admin(path) as (stock, config):
         found = stock.items(_matching(stock, config, **named), limit + 1)
     if form == "json":
         as_json(_listed("items", found, limit))
     else:
-        held.put_items(found[:limit], more=len(found) > limit, now_ns=time.time_ns())
+        held.print_items(found[:limit], more=len(found) > limit, now_ns=time.time_ns())
 
 
 @outbox.command(epilog=example("outbox show 17"))
@@ -119,18 +125,18 @@ def show(id_: int, path: Path | None, values: bool, form: str) -> int:
 
     What is known of it, and its fields with their sizes. Exits with 1 if there is none with this ID.
     """
-    from gateway.cli import held  # noqa: PLC0415 as above
+    from gateway.cli import entry_table as held  # noqa: PLC0415 as above
 
-    with _stock(path) as (stock, config):
+    with _admin(path) as (stock, config):
         found = stock.find(id_)
     if found is None:
         click.echo(f"There is no item and no dead letter {id_}: delivered, deleted, or never there.", err=True)
         return 1
-    told = held.described(found[0], _message(config, *found), values=values)
+    told = held.entry_record(found[0], _message(config, *found), values=values)
     if form == "json":
         as_json(told)
     else:
-        held.put_one(told)
+        held.print_entry(told)
     return 0
 
 
@@ -143,25 +149,27 @@ def retry(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> i
 
     A recipient that fails again and again is still tried only now and then.
     """
-    with _stock(path) as (stock, config):
+    with _admin(path) as (stock, config):
         choice = _choice(stock, config, ids, **named)
-        done = sum(_counted(stock.retry(choice), stock, choice))
-        return _told(("due", "due now"), "item", choice, (done, 0), form)
+        done = sum(_done(stock.retry(choice), stock, choice))
+        return _printed(("due", "due now"), "item", choice, (done, 0), form)
 
 
 @outbox.command(epilog=example("outbox bury 17 18"))
 @chosen
 @configured
 @output
-def bury(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> int:
+def dead_letter(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> int:
     """Make dead letters of items.
 
     `deadletters replay` undoes it. What is on its way at that moment is counted apart: once delivered, it is no dead
     letter.
     """
-    with _stock(path) as (stock, config):
+    with _admin(path) as (stock, config):
         choice = _choice(stock, config, ids, **named)
-        return _told(("buried", "dead letters now"), "item", choice, _counted(stock.bury(choice), stock, choice), form)
+        return _printed(
+            ("buried", "dead letters now"), "item", choice, _done(stock.dead_letter(choice), stock, choice), form
+        )
 
 
 @outbox.command(epilog=example("outbox purge --destination analytics --dead"))
@@ -177,7 +185,7 @@ def purge(ids: tuple[int, ...], dead: bool, yes: bool, path: Path | None, form: 
     apart: it may be delivered. JSON needs --yes.
     """
     noun = "dead letter" if dead else "item"
-    with _stock(path) as (stock, config):
+    with _admin(path) as (stock, config):
         choice = _choice(stock, config, ids, **named)
         if not yes and (
             form == "json" or not click.confirm(f"Delete {_words(choice, noun)}, undelivered and for good?")
@@ -186,12 +194,12 @@ def purge(ids: tuple[int, ...], dead: bool, yes: bool, path: Path | None, form: 
         steps = (
             stock.purge_dead(choice) if dead else chain(stock.purge(choice), stock.purge_dead(choice) if ids else ())
         )
-        removed = _counted(steps, stock, choice)
+        removed = _done(steps, stock, choice)
         if not stock.wipe():
             click.echo(
                 "Another program is reading the outbox: what was deleted stays in its log until that ends.", err=True
             )
-        return _told(("deleted", "deleted"), noun, choice, removed, form)
+        return _printed(("deleted", "deleted"), noun, choice, removed, form)
 
 
 @click.group()
@@ -207,14 +215,14 @@ def deadletters() -> None:
 @output
 def list_dead(path: Path | None, limit: int, form: str, **named: str) -> None:
     """List dead letters, with the reason of each."""
-    from gateway.cli import held  # noqa: PLC0415 as above
+    from gateway.cli import entry_table as held  # noqa: PLC0415 as above
 
-    with _stock(path) as (stock, config):
+    with _admin(path) as (stock, config):
         found = stock.dead(_matching(stock, config, **named), limit + 1)
     if form == "json":
         as_json(_listed("dead_letters", found, limit))
     else:
-        held.put_dead(found[:limit], more=len(found) > limit)
+        held.print_dead(found[:limit], more=len(found) > limit)
 
 
 @deadletters.command(epilog=example("deadletters replay --destination analytics --reason REJECTED"))
@@ -227,31 +235,31 @@ def replay(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> 
 
     They wait again, as if they had never failed, and are decided on again by the policy of the moment.
     """
-    with _stock(path) as (stock, config):
+    with _admin(path) as (stock, config):
         choice = _choice(stock, config, ids, **named)
-        return _told(
-            ("replayed", "waiting again"), "dead letter", choice, _counted(stock.replay(choice), stock, choice), form
+        return _printed(
+            ("replayed", "waiting again"), "dead letter", choice, _done(stock.replay(choice), stock, choice), form
         )
 
 
 @contextmanager
-def _stock(path: Path | None) -> Iterator[tuple[Stock, Config]]:
+def _admin(path: Path | None) -> Iterator[tuple[OutboxAdmin, Config]]:
     """The outbox of the gateway that a configuration describes. Raises BadConfig."""
     from gateway.config import load  # noqa: PLC0415 as above
-    from gateway.delivery import file  # noqa: PLC0415
-    from gateway.delivery.stock import Stock  # noqa: PLC0415
+    from gateway.delivery.outbox import file  # noqa: PLC0415
+    from gateway.delivery.outbox.admin import OutboxAdmin  # noqa: PLC0415
 
     config = load(path, os.environ)
     if config.outbox is None:
         raise click.UsageError("This gateway has no outbox: it is an agent that hands everything to its hub.")
-    stock = Stock.open(config.state / file.NAME, config.outbox)
+    stock = OutboxAdmin.open(config.state / file.NAME, config.outbox)
     try:
         yield stock, config
     finally:
         stock.close()
 
 
-def _message(config: Config, held: Held, payload: bytes) -> Message | None:
+def _message(config: Config, held: StoredEntry, payload: bytes) -> Message | None:
     """What is stored, as a message; None where it can't be read, or its type is in no contract."""
     from google.protobuf.message import DecodeError  # noqa: PLC0415 as above
 
@@ -260,23 +268,23 @@ def _message(config: Config, held: Held, payload: bytes) -> Message | None:
     try:
         return (
             load(config.contracts or (default_path(),)).message_class(held.type).FromString(payload)
-            if held.sound
+            if held.intact
             else None
         )
     except (DecodeError, KeyError):
         return None
 
 
-def _matching(stock: Stock, config: Config, destination: str, type_: str, reason: str = "") -> Choice:
+def _matching(stock: OutboxAdmin, config: Config, destination: str, type_: str, reason: str = "") -> EntryFilter:
     """What matches.
 
     Raises BadParameter for a destination that nothing was ever stored for and that the policy doesn't know.
     """
-    from gateway.delivery.held import Choice  # noqa: PLC0415 as above
+    from gateway.delivery.outbox.stored_entry import EntryFilter  # noqa: PLC0415 as above
 
     if destination:
-        _check_known(destination, [lot.destination for lot in stock.lots()], config)
-    return Choice((), destination, type_, reason)
+        _check_known(destination, [lot.destination for lot in stock.queues()], config)
+    return EntryFilter((), destination, type_, reason)
 
 
 def _check_known(destination: str, stored: list[str], config: Config) -> None:
@@ -295,8 +303,14 @@ def _check_known(destination: str, stored: list[str], config: Config) -> None:
 
 
 def _choice(  # noqa: PLR0913, PLR0917 - as the options are
-    stock: Stock, config: Config, ids: tuple[int, ...], destination: str, type_: str, everything: bool, reason: str = ""
-) -> Choice:
+    stock: OutboxAdmin,
+    config: Config,
+    ids: tuple[int, ...],
+    destination: str,
+    type_: str,
+    everything: bool,
+    reason: str = "",
+) -> EntryFilter:
     """What a command shall act on. Raises UsageError where that isn't clear."""
     ways = bool(ids), bool(destination or type_ or reason), everything
     if sum(ways) != 1:
@@ -304,31 +318,31 @@ def _choice(  # noqa: PLR0913, PLR0917 - as the options are
     return msgspec.structs.replace(_matching(stock, config, destination, type_, reason), ids=ids)
 
 
-def _words(choice: Choice, noun: str) -> str:
+def _words(choice: EntryFilter, noun: str) -> str:
     if choice.ids:
         return count(len(set(choice.ids)), noun)
     said = ((" for ", choice.destination), (" of type ", choice.type))
     return f"all {noun}s{''.join(before + name for before, name in said if name)}"
 
 
-def _counted(steps: Iterator[Removed], stock: Stock, choice: Choice) -> tuple[int, int]:
+def _done(steps: Iterator[Removed], stock: OutboxAdmin, choice: EntryFilter) -> tuple[int, int]:
     """Do it, with a bar on a terminal; how many it was, and how many more were on their way."""
     from rich.console import Console  # noqa: PLC0415 as above
     from rich.progress import Progress  # noqa: PLC0415
 
     total = len(choice.ids) or sum(
-        lot.items + lot.dead for lot in stock.lots() if choice.destination in ("", lot.destination)
+        lot.items + lot.dead for lot in stock.queues() if choice.destination in ("", lot.destination)
     )
     done = under_way = 0
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("", total=total)
         for step in steps:
-            done, under_way = done + step.deleted, under_way + step.under_way
-            progress.advance(bar, step.deleted + step.under_way)
+            done, under_way = done + step.deleted, under_way + step.leased
+            progress.advance(bar, step.deleted + step.leased)
     return done, under_way
 
 
-def _told(became: tuple[str, str], noun: str, choice: Choice, counts: tuple[int, int], form: str) -> int:
+def _printed(became: tuple[str, str], noun: str, choice: EntryFilter, counts: tuple[int, int], form: str) -> int:
     """Say what they became, the key of it first: how many, and how many more were on their way.
 
     1 if some of the IDs weren't there.
@@ -346,6 +360,6 @@ def _told(became: tuple[str, str], noun: str, choice: Choice, counts: tuple[int,
 
 
 def _listed(key: str, found: Any, limit: int) -> dict[str, Any]:
-    from gateway.cli.held import plain  # noqa: PLC0415 as above
+    from gateway.cli.entry_table import plain  # noqa: PLC0415 as above
 
     return {key: [plain(one) for one in found[:limit]], "more": len(found) > limit}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 
 
 class Delivery(Protocol):
     """Takes responsibility for parcels, or says that it doesn't."""
 
-    async def accept(self, parcels: Sequence[Parcel]) -> None:
+    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
         """Returns when all parcels are stored, here or at the hub; or else none is.
 
         Raises Retryable when sending the same again may help, and Refused when they can't be taken as they are:

@@ -40,7 +40,7 @@ class Keys:
     def __init__(self, secret: bytes) -> None:
         self._key = blake2b(digest_size=16, key=secret, person=b"request")
         self._subject = blake2b(digest_size=16, key=secret, person=b"subject")
-        self._mark = blake2b(digest_size=8, key=secret, person=b"item")
+        self._fingerprint = blake2b(digest_size=8, key=secret, person=b"item")
         self._fresh = blake2b(digest_size=16, key=secrets.token_bytes(SECRET), person=b"once")
         self._count = count()
         self.subject: Final = lru_cache(SUBJECTS)(self._hashed_subject)
@@ -86,9 +86,9 @@ class Keys:
         """
         return _hash(blake2b(digest_size=16, person=b"agent"), agent.encode(), key)
 
-    def mark(self, item: bytes) -> bytes:
+    def fingerprint(self, item: bytes) -> bytes:
         """8 bytes that tell one item from another."""
-        return _hash(self._mark, item)
+        return _hash(self._fingerprint, item)
 
     def _hashed_subject(self, category: Category, value: str) -> bytes:
         return _hash(self._subject, _NAMES[category], value.encode("utf-8", "surrogatepass"))

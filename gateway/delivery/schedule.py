@@ -10,16 +10,16 @@ from typing import Final
 
 import msgspec
 
-from gateway.delivery.outbox import Leased
+from gateway.delivery.outbox.interface import Leased
 
-FIRST: Final = 0.5
-LONGEST: Final = 300.0
+FIRST_PAUSE_SECONDS: Final = 0.5
+MAX_PAUSE_SECONDS: Final = 300.0
 """The longest pause between two tries, in seconds, unless the recipient asks for a longer one."""
 
-ASKED: Final = 3600.0
+MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 """The longest pause that a recipient is granted."""
 
-FAILURES: Final = 5
+OPEN_AFTER_FAILURES: Final = 5
 """So many failures in a row, and a recipient is left alone for a while."""
 
 
@@ -28,8 +28,8 @@ def pause(failures: int, asked: float | None, draw: float) -> float:
 
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
-    backoff = draw * min(LONGEST, FIRST * 2.0 ** min(failures, 32))
-    return max(backoff, min(max(asked or 0.0, 0.0), ASKED))
+    backoff = draw * min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures, 32))
+    return max(backoff, min(max(asked or 0.0, 0.0), MAX_RETRY_AFTER_SECONDS))
 
 
 class Circuit(msgspec.Struct, frozen=True):
@@ -42,14 +42,14 @@ class Circuit(msgspec.Struct, frozen=True):
     until: float = 0.0
 
     @property
-    def broken(self) -> bool:
+    def is_open(self) -> bool:
         """Whether it has failed too often in a row."""
-        return self.failures >= FAILURES
+        return self.failures >= OPEN_AFTER_FAILURES
 
     def failed(self, now: float, asked: float | None, draw: float) -> Circuit:
         """After a batch that fared ill as a whole."""
         failures = self.failures + 1
-        if asked is None and failures < FAILURES:
+        if asked is None and failures < OPEN_AFTER_FAILURES:
             return Circuit(failures, self.until)
         return Circuit(failures, max(self.until, now + pause(failures, asked, draw)))
 
@@ -61,7 +61,7 @@ class Circuit(msgspec.Struct, frozen=True):
         """How many more batches may begin."""
         if now < self.until:
             return 0
-        return max(0, (1 if self.broken else at_once) - under_way)
+        return max(0, (1 if self.is_open else at_once) - under_way)
 
 
 def cut(leased: Sequence[Leased], most: int) -> Iterator[Sequence[Leased]]:

@@ -16,9 +16,9 @@ from google.protobuf.message import Message
 from gateway.app import Gateway
 from gateway.config import Config, Outbox
 from gateway.contracts.contract import Contract
-from gateway.delivery import file as outbox
-from gateway.delivery.held import Choice
-from gateway.delivery.stock import Stock
+from gateway.delivery.outbox import file as outbox
+from gateway.delivery.outbox.admin import OutboxAdmin
+from gateway.delivery.outbox.stored_entry import EntryFilter
 from gateway.demo import service
 from gateway.demo.backends import Backends
 from gateway.demo.calls import calls
@@ -82,6 +82,6 @@ def _clear(config: Config) -> None:
     """
     for path in (*config.state.glob("*.jsonl"), *config.state.glob("*.jsonl.[0-9]*")):
         path.unlink()
-    with closing(Stock.open(config.state / outbox.NAME, Outbox())) as stock:
-        list(stock.purge(Choice()))
-        list(stock.purge_dead(Choice()))
+    with closing(OutboxAdmin.open(config.state / outbox.NAME, Outbox())) as stock:
+        list(stock.purge(EntryFilter()))
+        list(stock.purge_dead(EntryFilter()))

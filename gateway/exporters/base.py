@@ -11,7 +11,7 @@ import msgspec
 from google.protobuf.message import Message
 
 from gateway.errors import CallReason, Permanent, Reason, Retryable
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Exporter(Protocol):
 
     bounds: Bounds
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Send parcels and say how each fared: as many outcomes, in the same order.
 
         Several calls may be under way at once. Raises Retryable or Permanent when the whole batch fared alike.
@@ -77,12 +77,12 @@ class Exporter(Protocol):
 class Immediate(Protocol):
     """An exporter that keeps nothing and never waits says so by having `settle` too: nothing is stored for it."""
 
-    def settle(self, batch: Sequence[Parcel]) -> None:
+    def settle(self, batch: Sequence[OutboxEntry]) -> None:
         """Take parcels, at once. Raises nothing."""
         ...
 
 
-def by_type(batch: Sequence[Parcel]) -> Mapping[str, Sequence[int]]:
+def by_type(batch: Sequence[OutboxEntry]) -> Mapping[str, Sequence[int]]:
     """Where the parcels of each type stand in a batch."""
     types = {parcel.release.type for parcel in batch}
     if len(types) == 1:
@@ -93,7 +93,7 @@ def by_type(batch: Sequence[Parcel]) -> Mapping[str, Sequence[int]]:
     return places
 
 
-async def fare(exporter: Exporter, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+async def fare(exporter: Exporter, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
     """How each parcel of a batch, which is not empty, fares with an exporter, whatever the exporter does.
 
     Raises nothing of its.
@@ -123,6 +123,6 @@ async def fare(exporter: Exporter, batch: Sequence[Parcel]) -> Sequence[Outcome]
     return told
 
 
-def _at_fault(destination: str, why: str, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+def _at_fault(destination: str, why: str, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
     log.error("%s: the exporter failed: %s", destination, why)
     return [Rejected(CallReason.INTERNAL)] * len(batch)

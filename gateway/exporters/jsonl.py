@@ -18,7 +18,7 @@ from gateway.exporters.base import Bounds, MessageClass, Outcome, Rejected
 from gateway.exporters.file import Keeping, RotatingFile
 from gateway.exporters.lines import STDOUT, Lines
 from gateway.exporters.render import line
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 BACKUPS: Final = 5
@@ -85,7 +85,7 @@ class Jsonl:
         """How many lines were found unfinished, after a crash or a failure, and ended."""
         return self._lines.sink.mended
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Delivered once on the volume; Retry when the volume is full or failing; Rejected what has no JSON form."""
         if self._released is not None:
             raise Retryable(CallReason.UNAVAILABLE)
@@ -111,7 +111,7 @@ class Jsonl:
         """Write what waits, then close the file unless another exporter writes to it."""
         await asyncio.shield(asyncio.wrap_future(self.let_go()))
 
-    def _draw(self, parcel: Parcel) -> bytes | Rejected:
+    def _draw(self, parcel: OutboxEntry) -> bytes | Rejected:
         return line(parcel, self._message_class)
 
 

@@ -17,7 +17,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from gateway.exporters.base import DELIVERED, Outcome, Rejected, Retry
 from gateway.exporters.file import Keeping, write_some
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 
 
 class Sink(Protocol):
@@ -82,7 +82,7 @@ class Stdout:
 
 STDOUT: Final = Stdout()
 
-Draw = Callable[[Parcel], bytes | Rejected]
+Draw = Callable[[OutboxEntry], bytes | Rejected]
 """The line of a parcel, or why it has none."""
 
 Answer = TypeVar("Answer")
@@ -113,7 +113,7 @@ class _Job(Generic[Answer]):
 class _Batch(_Job[Sequence[Outcome]]):
     """Parcels to write, and how."""
 
-    parcels: Sequence[Parcel]
+    parcels: Sequence[OutboxEntry]
     draw: Draw
 
 
@@ -166,7 +166,7 @@ class Lines:
         self._jobs.put(job)
         return job.done
 
-    async def write(self, parcels: Sequence[Parcel], draw: Draw) -> Sequence[Outcome]:
+    async def write(self, parcels: Sequence[OutboxEntry], draw: Draw) -> Sequence[Outcome]:
         """Delivered once on the volume. Who is cancelled before the writer's turn has come has written nothing."""
         loop = asyncio.get_running_loop()
         job = _Batch(loop, loop.create_future(), parcels, draw)

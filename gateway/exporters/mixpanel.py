@@ -20,7 +20,7 @@ from gateway.exporters.fill import Filler, milliseconds
 from gateway.exporters.post import Post
 from gateway.exporters.requests import sent
 from gateway.exporters.web import Answer, Web
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.policy.http_exporters import MixpanelExporter
 from gateway.policy.vendors import SHAPES
 
@@ -60,7 +60,7 @@ class Mixpanel:
         self._post = Post(web, given, f"/import?strict=1&project_id={given.project_id}", key, wall)
         self._filler = Filler(given.items, message_class, milliseconds, SHAPES["mixpanel"])
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Delivered what Mixpanel has imported.
 
         Retry what it can't take now; Rejected what it never will, or what makes no event.
@@ -72,7 +72,7 @@ class Mixpanel:
         """Send no more."""
         self._post.close()
 
-    def _event(self, parcel: Parcel) -> bytes | Rejected:
+    def _event(self, parcel: OutboxEntry) -> bytes | Rejected:
         body = self._filler.body(parcel.release)
         if isinstance(body, Rejected):
             return body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.exporters.base import DELIVERED, Bounds, Outcome
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 
 
 class Null:
@@ -15,11 +15,11 @@ class Null:
         self.bounds = Bounds()
         self.delivered = 0
 
-    def settle(self, batch: Sequence[Parcel]) -> None:
+    def settle(self, batch: Sequence[OutboxEntry]) -> None:
         """Count them."""
         self.delivered += len(batch)
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """All delivered."""
         self.settle(batch)
         return [DELIVERED] * len(batch)

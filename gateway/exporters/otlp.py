@@ -28,7 +28,7 @@ from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry, 
 from gateway.exporters.endpoint import Endpoint
 from gateway.exporters.regroup import readable, regroup
 from gateway.exporters.requests import halved
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.signals import BY_ITEM, LOGS, METRICS, SIGNALS, TRACES, Signal
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Otlp:
         self.rejected = {signal.name: 0 for signal in SIGNALS}
         """Log records, spans and data points, by signal, that the collector rejected while it took others."""
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Delivered what the collector took; Rejected what it blames, and what holds no signal's item; Retry all else.
 
         Signals go one after the other, each on its own account.

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.errors import ItemReason
 from gateway.exporters.base import MessageClass, Rejected
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.signals import BY_ITEM, SIGNALS
 
 # What the libraries raise on a message that has no JSON form: a timestamp out of range, an `Any` of an unknown type, …
@@ -39,7 +39,7 @@ _GROUPS: Final = {signal.item: re.sub("_(.)", lambda found: found[1].upper(), si
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 
 
-def line(parcel: Parcel, message_class: MessageClass) -> bytes | Rejected:
+def line(parcel: OutboxEntry, message_class: MessageClass) -> bytes | Rejected:
     """One line, newline included. Rejected where the type is in no contract, or the message has no JSON form."""
     release = parcel.release
     try:
@@ -52,7 +52,7 @@ def line(parcel: Parcel, message_class: MessageClass) -> bytes | Rejected:
         return Rejected(ItemReason.MALFORMED)
 
 
-def _drawn(parcel: Parcel, message: Message) -> dict[str, Any]:
+def _drawn(parcel: OutboxEntry, message: Message) -> dict[str, Any]:
     release = parcel.release
     if release.type in BY_ITEM:
         return {_GROUPS[release.type]: [_otlp(message)]}

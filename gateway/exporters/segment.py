@@ -19,7 +19,7 @@ from gateway.exporters.fill import Filler, rfc3339
 from gateway.exporters.post import Post
 from gateway.exporters.requests import sent
 from gateway.exporters.web import Answer, Web
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.policy.http_exporters import SegmentExporter
 from gateway.policy.vendors import SHAPES
 
@@ -54,7 +54,7 @@ class Segment:
         self._post = Post(web, given, "/v1/batch", key, wall)
         self._filler = Filler(given.items, message_class, rfc3339, SHAPES["segment"])
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Delivered what Segment has; Retry what it can't take now.
 
         Rejected what it never will, or what makes no event.
@@ -66,7 +66,7 @@ class Segment:
         """Send no more."""
         self._post.close()
 
-    def _event(self, parcel: Parcel) -> bytes | Rejected:
+    def _event(self, parcel: OutboxEntry) -> bytes | Rejected:
         body = self._filler.body(parcel.release)
         if isinstance(body, Rejected):
             return body

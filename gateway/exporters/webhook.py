@@ -22,7 +22,7 @@ from gateway.exporters.base import DELIVERED, Bounds, MessageClass, Outcome, Rej
 from gateway.exporters.post import Post
 from gateway.exporters.requests import sent
 from gateway.exporters.web import Web
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.policy.http_exporters import WebhookExporter
 
 ITEMS: Final = 100
@@ -51,7 +51,7 @@ class Webhook:
         if _secret(self._post.credential("secret")) is None:
             raise BadConfig(f"{key}.secret: must be whsec_ and base64 of 24 to 64 bytes")
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Delivered what the receiver took; Retry what it can't take now.
 
         Rejected what it never will, or what has no JSON form.
@@ -63,7 +63,7 @@ class Webhook:
         """Send no more."""
         self._post.close()
 
-    def _item(self, parcel: Parcel) -> bytes | Rejected:
+    def _item(self, parcel: OutboxEntry) -> bytes | Rejected:
         release = parcel.release
         try:
             message = self._message_class(release.type).FromString(release.payload)

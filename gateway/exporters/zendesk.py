@@ -20,7 +20,7 @@ from gateway.exporters.credentials import basic
 from gateway.exporters.fill import Filler, rfc3339
 from gateway.exporters.post import Post
 from gateway.exporters.web import Answer, Web
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.policy.http_exporters import ZendeskExporter
 from gateway.policy.vendors import SHAPES
 
@@ -59,7 +59,7 @@ class Zendesk:
         self._post = Post(web, given, "/api/v2/tickets", key, wall)
         self._filler = Filler(given.items, message_class, rfc3339, SHAPES["zendesk"])
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Delivered what is a ticket; Retry what Zendesk can't take now.
 
         Rejected what it never will, or what makes no ticket.
@@ -67,7 +67,7 @@ class Zendesk:
         self._post.check()
         some = asyncio.Semaphore(AT_ONCE)
 
-        async def create(parcel: Parcel) -> Outcome:
+        async def create(parcel: OutboxEntry) -> Outcome:
             ticket = self._ticket(parcel)
             if isinstance(ticket, Rejected):
                 return ticket
@@ -80,7 +80,7 @@ class Zendesk:
         """Send no more."""
         self._post.close()
 
-    def _ticket(self, parcel: Parcel) -> bytes | Rejected:
+    def _ticket(self, parcel: OutboxEntry) -> bytes | Rejected:
         body = self._filler.body(parcel.release)
         if isinstance(body, Rejected):
             return body

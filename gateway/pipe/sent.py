@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway.errors import BadConfig, Permanent, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry
 from gateway.exporters.otlp import Otlp
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.pipe.descriptor import Left
 from gateway.pipe.sieve import Kept
 from gateway.pipe.tally import Loss, Tally
@@ -172,7 +172,7 @@ class Sent:
     async def _send(self, exporter: Exporter, batch: Sequence[Waiting]) -> Retry | None:
         """Send a batch, and forget what needs no other try. If something does: when."""
         try:
-            outcomes = await exporter.send([Parcel(release, ONCE, b"", 0) for release, *_ in batch])
+            outcomes = await exporter.send([OutboxEntry(release, ONCE, b"", 0) for release, *_ in batch])
         except Retryable as error:
             return Retry(error.after)
         except Permanent as error:

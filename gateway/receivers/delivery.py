@@ -17,10 +17,10 @@ from google.protobuf.message import DecodeError
 from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.delivery import Delivery
-from gateway.delivery.again import Again
+from gateway.delivery.redecider import Redecider
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.minimise.engine import MAX_BYTES
-from gateway.model import Parcel, Release, Withheld
+from gateway.model import OutboxEntry, Release, Withheld
 from gateway.receivers.caller import Callers
 from gateway.receivers.fields import TURN, Repeated
 from gateway.receivers.guard import AFTER, LONGEST, Guard
@@ -52,7 +52,7 @@ _GROUPS: Final = delivery_pb2.AcceptRequest.GROUPS_FIELD_NUMBER
 _NUMBER: Final = delivery_pb2.ParcelGroup.ID_FIELD_NUMBER
 _PARCELS: Final = delivery_pb2.ParcelGroup.PARCELS_FIELD_NUMBER
 
-Repack = Callable[[str, Release, bytes, bytes, int], Parcel]
+Repack = Callable[[str, Release, bytes, bytes, int], OutboxEntry]
 """The parcel of an agent's release: agent, release, the agent's key and mark, time of receipt."""
 
 
@@ -66,7 +66,7 @@ class Hub(msgspec.Struct, frozen=True):
     streams: int
     callers: Callers
     roll_out: RollOut
-    again: Again
+    again: Redecider
     repack: Repack
     delivery: Delivery
     counts: Counts
@@ -226,12 +226,12 @@ class _Stream:
     async def _store(self, group: Repeated) -> None:
         """Store what may leave of a group, whole, then count what may not."""
         self._hub.roll_out.look()
-        parcels: list[Parcel] = []
+        parcels: list[OutboxEntry] = []
         purged: Counter[tuple[str, Reason]] = Counter()
         since = time.monotonic()
         async for raw in group.messages():
             fate = await self._told(_parsed(raw))
-            if isinstance(fate, Parcel):
+            if isinstance(fate, OutboxEntry):
                 parcels.append(fate)
             else:
                 purged[fate] += 1
@@ -243,7 +243,7 @@ class _Stream:
         for (destination, reason), count in purged.items():
             self._hub.counts.purged(destination, reason, count)
 
-    async def _told(self, one: delivery_pb2.Parcel) -> Parcel | tuple[str, Reason]:
+    async def _told(self, one: delivery_pb2.Parcel) -> OutboxEntry | tuple[str, Reason]:
         """What this hub's own policy leaves of it, whatever plan made it.
 
         Or the destination, empty if it is none here, and the reason.

@@ -11,10 +11,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from gateway.delivery import Delivery
-from gateway.delivery.packer import Packer, Sent
+from gateway.delivery.entries import EntryBuilder, ItemSource
 from gateway.errors import CallReason, ItemReason, Reason, RefusalReason, Refused
 from gateway.minimise.flows import Flow
-from gateway.model import Parcel, Subject, Withheld
+from gateway.model import OutboxEntry, Subject, Withheld
 from gateway.pipeline.decide import Decider, Verdicts
 from gateway.pipeline.offload import chunks
 from gateway.telemetry import Counts
@@ -79,7 +79,7 @@ class _Decided(msgspec.Struct, gc=False):
     asked: Asked | None = None
     subject: Subject | None = None
     verdicts: Verdicts | None = None
-    parcels: Sequence[Parcel] = ()
+    parcels: Sequence[OutboxEntry] = ()
     refused: RefusalReason | None = None
     took_ns: int = 0
 
@@ -90,7 +90,9 @@ class _Decided(msgspec.Struct, gc=False):
 class Intake:
     """Takes items in, one or many, and returns when they are safe."""
 
-    def __init__(self, decider: Decider, delivery: Delivery, packer: Packer, counts: Counts | None = None) -> None:
+    def __init__(
+        self, decider: Decider, delivery: Delivery, packer: EntryBuilder, counts: Counts | None = None
+    ) -> None:
         """`counts` is told of each item."""
         self._packer = packer
         self._decider = decider
@@ -111,7 +113,7 @@ class Intake:
 
         Raises Refused for too many, Retryable, Permanent.
         """
-        batch, pending = Batch(), list[Parcel]()
+        batch, pending = Batch(), list[OutboxEntry]()
         for chunk, size in chunks(raws, len):
             if batch.count + len(chunk) > MOST:
                 raise Refused(ItemReason.TOO_MANY_ITEMS)
@@ -123,7 +125,7 @@ class Intake:
         await self.deliver(pending)
         return batch
 
-    async def add(self, batch: Batch, resolve: Resolve, raw: bytes) -> Sequence[Parcel]:
+    async def add(self, batch: Batch, resolve: Resolve, raw: bytes) -> Sequence[OutboxEntry]:
         """Decide on one more item of a batch, sent by itself; its parcels, not yet delivered.
 
         Raises Refused for too many rejected ones.
@@ -131,7 +133,7 @@ class Intake:
         (decided,) = await self._decide(resolve, (raw,), 0, len(raw))
         return self._enter(batch, decided)
 
-    async def deliver(self, pending: Sequence[Parcel]) -> None:
+    async def deliver(self, pending: Sequence[OutboxEntry]) -> None:
         """Deliver parcels. Raises Retryable, Refused."""
         if pending:
             await self._delivery.accept(pending)
@@ -182,8 +184,8 @@ class Intake:
             decided.refused = error.reason
 
     def _pack(self, decided: _Decided, asked: Asked, verdicts: Verdicts) -> None:
-        sent = Sent(asked.item, asked.request_id, decided.index)
-        decided.parcels = self._packer.pack(asked.flow, verdicts, decided.received_ns, sent)
+        sent = ItemSource(asked.item, asked.request_id, decided.index)
+        decided.parcels = self._packer.entries_of(asked.flow, verdicts, decided.received_ns, sent)
         decided.verdicts = verdicts
 
     def _count(self, decided: _Decided) -> None:
@@ -193,7 +195,7 @@ class Intake:
         else:
             self._counts.decided(decided.asked.flow, decided.verdicts or (), decided.took_ns)
 
-    def _enter(self, batch: Batch, decided: _Decided) -> Sequence[Parcel]:
+    def _enter(self, batch: Batch, decided: _Decided) -> Sequence[OutboxEntry]:
         """Note what became of one more item of a batch; its parcels. Raises Refused for too many rejected ones."""
         index = batch.count
         if decided.refused is not None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 
 AHEAD: Final = 1024
 """Parcels of one stream that may wait while others are being delivered; then the stream's sender waits."""
@@ -18,15 +18,15 @@ AHEAD_BYTES: Final = 4 * 1024 * 1024
 class Lane:
     """What is put in while a batch is being delivered becomes the next one."""
 
-    def __init__(self, deliver: Callable[[list[Parcel]], Awaitable[None]]) -> None:
+    def __init__(self, deliver: Callable[[list[OutboxEntry]], Awaitable[None]]) -> None:
         self._deliver = deliver
-        self._waiting: list[Parcel] = []
+        self._waiting: list[OutboxEntry] = []
         self._bytes = 0
         self._ended = False
         self._work = asyncio.Event()
         self._room = asyncio.Event()
 
-    async def put(self, parcels: Sequence[Parcel]) -> None:
+    async def put(self, parcels: Sequence[OutboxEntry]) -> None:
         """Have parcels delivered; returns when more may come."""
         if not parcels:
             return

@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol, get_args
 import msgspec
 
 from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, Reason
-from gateway.model import Category, Depth, FieldVerdict, Release, Trail, Verdict
+from gateway.model import Category, FieldVerdict, QueueDepth, Release, Trail, Verdict
 from gateway.policy.document import Mode, Side
 from gateway.policy.vocabulary import Code
 from gateway.telemetry import table
@@ -30,7 +30,7 @@ CODES: Final = frozenset(("OK", *get_args(Code)))
 _UNPLANNED: Final = frozenset({FieldReason.UNCLASSIFIED, FieldReason.CATEGORY_NOT_ALLOWED})
 """Why an attribute is stripped whatever its value."""
 
-_NOTHING: Final = Depth()
+_NOTHING: Final = QueueDepth()
 
 _NAMES: Final[Mapping[Category, str]] = {category: category.name for category in Category}
 
@@ -68,7 +68,7 @@ class Waiting(msgspec.Struct, frozen=True):
     `operated` is what operators have buried and purged since the start, by destination and reason.
     """
 
-    depths: Mapping[str, Depth] = {}
+    depths: Mapping[str, QueueDepth] = {}
     failing: frozenset[str] = frozenset()
     set_aside: int = 0
     operated: Mapping[tuple[str, str], int] = {}

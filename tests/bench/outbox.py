@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config import Outbox
-from gateway.delivery.sqlite import SqliteOutbox
+from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.exporters.base import Bounds
-from gateway.model import Depth, Parcel, Release
+from gateway.model import OutboxEntry, QueueDepth, Release
 from tests.bench import servers, track_events
 from tests.bench.client import AT_ONCE
 from tests.bench.gateway import gateway
@@ -152,7 +152,7 @@ async def _accepted(path: Path, each: int, callers: int, calls: int) -> Sample:
     outbox = SqliteOutbox.open(path, ROOMY)
     waiting = [[list(_parcels(each)) for _ in range(calls)] for _ in range(callers)]
 
-    async def caller(mine: list[list[Parcel]]) -> None:
+    async def caller(mine: list[list[OutboxEntry]]) -> None:
         for parcels in mine:
             await outbox.accept(parcels, time.time_ns())
 
@@ -163,11 +163,11 @@ async def _accepted(path: Path, each: int, callers: int, calls: int) -> Sample:
     return sample
 
 
-def _parcels(number: int) -> Iterator[Parcel]:
+def _parcels(number: int) -> Iterator[OutboxEntry]:
     now = time.time_ns()
     for _ in range(number):
         hashes = os.urandom(56)
-        yield Parcel(RELEASE, hashes[:16], hashes[16:24], now, (hashes[24:40], hashes[40:]))
+        yield OutboxEntry(RELEASE, hashes[:16], hashes[16:24], now, (hashes[24:40], hashes[40:]))
 
 
 def _fsync(path: Path) -> Sample:
@@ -216,13 +216,13 @@ def _filled(path: Path, items: int) -> Iterator[Connection]:
 def _fill(pipe: Connection, path: Path, items: int) -> None:
     async def fill() -> None:
         outbox = SqliteOutbox.open(path, ROOMY)
-        while outbox.depths().get("analytics", Depth()).items < items:
+        while outbox.depths().get("analytics", QueueDepth()).items < items:
             await outbox.accept(list(_parcels(500)), time.time_ns())
         leased = await outbox.lease("analytics", Bounds(), time.time_ns())
         if items > PUT_OFF:
-            await outbox.postpone([one.id for one in leased], time.time_ns() + 3600 * 10**9)
+            await outbox.defer([one.id for one in leased], time.time_ns() + 3600 * 10**9)
         else:
-            await outbox.postpone([one.id for one in leased], 0, failed=False)
+            await outbox.defer([one.id for one in leased], 0, failed=False)
         pipe.send(_memory())
         while await asyncio.to_thread(_asked, pipe):
             pipe.send(await _lease(outbox))
@@ -242,7 +242,7 @@ async def _lease(outbox: SqliteOutbox) -> Sample:
     cpu, wall = time.process_time(), time.perf_counter()
     leased = await outbox.lease("analytics", Bounds(), time.time_ns())
     sample = _since(cpu, wall, 1)
-    await outbox.postpone([one.id for one in leased], 0, failed=False)
+    await outbox.defer([one.id for one in leased], 0, failed=False)
     return sample
 
 

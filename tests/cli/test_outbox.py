@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 from kannelle.privacy.v1 import analytics_pb2
 
 from gateway.cli import main
-from gateway.cli.held import age, moment, sizes
+from gateway.cli.entry_table import age, moment, sizes
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from tests.delivery.desk import NOW, SECOND
 from tests.delivery.kept import opened
 
@@ -33,9 +33,9 @@ def event(number: int) -> analytics_pb2.AnalyticsEvent:
     return made
 
 
-def stored(number: int, destination: str) -> Parcel:
+def stored(number: int, destination: str) -> OutboxEntry:
     release = Release(destination, TYPE, "a-plan", event(number).SerializeToString())
-    return Parcel(release, number.to_bytes(16, "big"), b"", NOW)
+    return OutboxEntry(release, number.to_bytes(16, "big"), b"", NOW)
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ async def _fill(path: Path) -> None:
         await outbox.accept([stored(number, "analytics") for number in range(1, 11)], NOW)
         await outbox.accept([stored(number, "crm") for number in range(11, 13)], NOW)
         leased = await outbox.lease("analytics", Bounds(items=3), NOW)
-        await outbox.bury(
+        await outbox.dead_letter(
             {leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.EXPIRED}, NOW + 60 * SECOND
         )
-        await outbox.postpone([leased[2].id], 2**62)
+        await outbox.defer([leased[2].id], 2**62)
 
 
 def run(*arguments: str | Path, input: str = "") -> Result:

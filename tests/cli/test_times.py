@@ -19,7 +19,7 @@ from gateway.cli import main
 from gateway.cli.root import COMMANDS
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.policy.load import default_path
 from tests.delivery.desk import NOW, SECOND
 from tests.delivery.kept import opened
@@ -62,8 +62,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def _fill(path: Path) -> None:
-    def item(number: int, destination: str, received_ns: int) -> Parcel:
-        return Parcel(Release(destination, TYPE, "a-plan", b""), number.to_bytes(16, "big"), b"", received_ns)
+    def item(number: int, destination: str, received_ns: int) -> OutboxEntry:
+        return OutboxEntry(Release(destination, TYPE, "a-plan", b""), number.to_bytes(16, "big"), b"", received_ns)
 
     async with opened(path) as outbox:
         await outbox.accept(
@@ -71,10 +71,10 @@ async def _fill(path: Path) -> None:
             NOW,
         )
         leased = await outbox.lease("analytics", Bounds(items=2), NOW)
-        await outbox.bury({leased[0].id: DeliveryReason.REJECTED}, NOW + 60 * SECOND + 5)
-        await outbox.postpone([leased[1].id], NOW + SECOND // 4)
+        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW + 60 * SECOND + 5)
+        await outbox.defer([leased[1].id], NOW + SECOND // 4)
         for destination in ("crm", "billing"):
-            await outbox.forget(destination, NOW + 10 * SECOND, NOW + 20 * SECOND)
+            await outbox.delete_expired(destination, NOW + 10 * SECOND, NOW + 20 * SECOND)
         await outbox.accept([item(5, "crm", NOW), item(6, "billing", NOW + 7)], NOW)
 
 

@@ -24,7 +24,7 @@ async def filled(path: Path, count: int = COUNT) -> None:
             await outbox.accept([parcel(f"single {number:x<300}", mark=b"the mark")], NOW)
         await outbox.accept([about(f"{number:y<300}", b"alice") for number in range(count)], NOW)
         leased = await outbox.lease("crm", Bounds(items=1), NOW)
-        await outbox.bury({leased[0].id: DeliveryReason.REJECTED}, NOW)
+        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW)
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

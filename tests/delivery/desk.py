@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config import Outbox
-from gateway.delivery.carry import Clock, Desk
-from gateway.delivery.outbox import Leased
-from gateway.delivery.sqlite import SqliteOutbox
+from gateway.delivery.attempt import AttemptDeps, Clock
+from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome
-from gateway.model import Parcel, Release, Verdict, Withheld
+from gateway.model import OutboxEntry, Release, Verdict, Withheld
 from gateway.telemetry.counts import Counts
 
 SECONDS: Final = 20
@@ -29,13 +29,13 @@ SECOND: Final = 1_000_000_000
 
 def parcel(
     text: str, destination: str = "crm", *, key: bytes = b"", mark: bytes = b"", received_ns: int = NOW
-) -> Parcel:
+) -> OutboxEntry:
     """A parcel with a text for a payload, and for a key where none is given."""
     key = key or text.encode().ljust(16, b"\0")[:16]
-    return Parcel(Release(destination, "a.Type", "a-plan", text.encode()), key, mark, received_ns)
+    return OutboxEntry(Release(destination, "a.Type", "a-plan", text.encode()), key, mark, received_ns)
 
 
-def parcels(count: int, destination: str = "crm") -> list[Parcel]:
+def parcels(count: int, destination: str = "crm") -> list[OutboxEntry]:
     """Parcels with numbers for payloads."""
     return [parcel(str(number), destination) for number in range(count)]
 
@@ -88,10 +88,10 @@ class Time:
         self.clock = Clock(lambda: NOW + int((self.passed + self.set) * SECOND), lambda: self.passed, lambda: 1.0)
 
 
-Reply = Callable[[Sequence[Parcel]], Sequence[Outcome]]
+Reply = Callable[[Sequence[OutboxEntry]], Sequence[Outcome]]
 
 
-def delivered(batch: Sequence[Parcel]) -> Sequence[Outcome]:
+def delivered(batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
     """All well."""
     return [DELIVERED] * len(batch)
 
@@ -102,7 +102,7 @@ class Recipient:
     def __init__(self, reply: Reply = delivered, bounds: Bounds = Bounds(), *, shut: bool = False) -> None:  # noqa: B008 - it is frozen
         self.bounds = bounds
         self.reply = reply
-        self.batches: list[Sequence[Parcel]] = []
+        self.batches: list[Sequence[OutboxEntry]] = []
         self.under_way = self.most = self.closed = 0
         self._open = asyncio.Event()
         self._came = asyncio.Condition()
@@ -122,7 +122,7 @@ class Recipient:
         async with asyncio.timeout(SECONDS), self._came:
             await self._came.wait_for(lambda: len(self.texts) >= count)
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         self.batches.append(batch)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -146,9 +146,9 @@ class Case:
         self.again = Again()
         self.time = Time()
         self.counts = Counts()
-        self.desk = Desk(self.outbox, self.again, self.counts, self.time.clock)
+        self.desk = AttemptDeps(self.outbox, self.again, self.counts, self.time.clock)
 
-    async def put(self, *held: Parcel) -> None:
+    async def put(self, *held: OutboxEntry) -> None:
         """Store parcels."""
         await self.outbox.accept(held, self.time.clock.now_ns())
 

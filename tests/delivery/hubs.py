@@ -15,11 +15,11 @@ from kannelle.privacy.v1 import delivery_pb2
 
 from gateway import config
 from gateway.delivery import Delivery
-from gateway.delivery.link import METHOD
-from gateway.delivery.uplink import Uplink
+from gateway.delivery.hub.client import HubClient
+from gateway.delivery.hub.stream import METHOD
 from gateway.errors import Retryable
 from gateway.listeners import Listener
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.receivers import delivery as receiver
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
@@ -42,15 +42,17 @@ STREAMS: Final = 8
 _SERVED: Final = Certificates(certificate_for(dns("localhost")))
 
 
-def parcel(text: str, *, received_ns: int = NOW, payload: bytes | None = None) -> Parcel:
+def parcel(text: str, *, received_ns: int = NOW, payload: bytes | None = None) -> OutboxEntry:
     """A parcel with a text for a payload, unless that is given, and for a key."""
     payload = text.encode() if payload is None else payload
-    return Parcel(Release("crm", "a.Type", PLAN, payload), text.encode().ljust(16, b"\0"), b"the mark", received_ns)
+    return OutboxEntry(
+        Release("crm", "a.Type", PLAN, payload), text.encode().ljust(16, b"\0"), b"the mark", received_ns
+    )
 
 
-def as_it_came(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> Parcel:
+def as_it_came(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
     """The parcel that an agent handed over."""
-    return Parcel(release, key, mark, received_ns)
+    return OutboxEntry(release, key, mark, received_ns)
 
 
 class Hub:
@@ -117,12 +119,12 @@ async def stream(port: int, held: Material | None = HELD) -> AsyncIterator[Any]:
         yield call
 
 
-def group(number: int, *parcels: Parcel, **changed: Any) -> delivery_pb2.ParcelGroup:
+def group(number: int, *parcels: OutboxEntry, **changed: Any) -> delivery_pb2.ParcelGroup:
     """A group as it is sent; in each of its parcels these fields are changed."""
     return delivery_pb2.ParcelGroup(id=number, parcels=[_drawn(one, changed) for one in parcels])
 
 
-def _drawn(one: Parcel, changed: dict[str, Any]) -> delivery_pb2.Parcel:
+def _drawn(one: OutboxEntry, changed: dict[str, Any]) -> delivery_pb2.Parcel:
     release = one.release
     fields = {
         "destination": release.destination,
@@ -131,7 +133,7 @@ def _drawn(one: Parcel, changed: dict[str, Any]) -> delivery_pb2.Parcel:
         "payload": release.payload,
     }
     return delivery_pb2.Parcel(
-        **{**fields, "key": one.key, "mark": one.mark, "received_at_ns": one.received_ns, **changed}
+        **{**fields, "key": one.key, "mark": one.fingerprint, "received_at_ns": one.received_ns, **changed}
     )
 
 
@@ -158,21 +160,21 @@ async def uplink(
     current: Callable[[], tuple[int, Material | None]] = lambda: (0, HELD),
     *,
     patience: float = TIMEOUT_SECONDS,
-) -> AsyncIterator[Uplink]:
+) -> AsyncIterator[HubClient]:
     """One with the certificate of the moment."""
 
     def now() -> tuple[int, grpc.ChannelCredentials]:
         generation, held = current()
         return generation, credentials(held)
 
-    one = Uplink(config.Hub(address=f"localhost:{port}", timeout=patience), now)
+    one = HubClient(config.Hub(address=f"localhost:{port}", timeout=patience), now)
     try:
         yield one
     finally:
         await one.close(0.0)
 
 
-async def insisting(delivery: Delivery, parcels: Iterable[Parcel]) -> None:
+async def insisting(delivery: Delivery, parcels: Iterable[OutboxEntry]) -> None:
     """Hand parcels over, as often as it takes."""
     batch = list(parcels)
     async with asyncio.timeout(TIMEOUT_SECONDS):

@@ -18,10 +18,10 @@ import msgspec
 import pytest
 
 from gateway.config import Outbox
-from gateway.delivery.outbox import Leased
-from gateway.delivery.sqlite import SqliteOutbox
+from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.exporters.base import Bounds
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from tests.delivery.desk import NOW, parcel
 
 ALL: Final = Bounds(items=1_000_000, bytes=1 << 40)
@@ -38,7 +38,7 @@ async def opened(path: Path, settings: Outbox = SMALL) -> AsyncIterator[SqliteOu
         await outbox.close()
 
 
-def about(text: str, *subjects: bytes, destination: str = "crm", received_ns: int = NOW) -> Parcel:
+def about(text: str, *subjects: bytes, destination: str = "crm", received_ns: int = NOW) -> OutboxEntry:
     """A parcel about subjects, each given by its first bytes."""
     hashes = tuple(subject.ljust(16, b"\0") for subject in subjects)
     return msgspec.structs.replace(parcel(text, destination, received_ns=received_ns), subjects=hashes)
@@ -51,7 +51,7 @@ def texts(leased: Sequence[Leased]) -> list[str]:
 async def held(outbox: SqliteOutbox, destination: str = "crm", now_ns: int = NOW) -> list[str]:
     """The texts of all that can be leased; then it is free again."""
     leased = await outbox.lease(destination, ALL, now_ns)
-    await outbox.postpone([one.id for one in leased], 0, failed=False)
+    await outbox.defer([one.id for one in leased], 0, failed=False)
     return texts(leased)
 
 

@@ -10,28 +10,28 @@ from pathlib import Path
 
 import pytest
 
-from gateway.delivery.carry import AGAIN, Carried
-from gateway.delivery.courier import Courier
-from gateway.delivery.outbox import Removed
-from gateway.delivery.schedule import FAILURES
+from gateway.delivery.attempt import POLICY_RETRY_SECONDS, DeliveryAttempt
+from gateway.delivery.outbox.interface import Removed
+from gateway.delivery.schedule import OPEN_AFTER_FAILURES
+from gateway.delivery.worker import DeliveryWorker
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Permanent, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from tests.delivery.desk import NOW, SECONDS, Case, Recipient, Reply, desk, parcel, parcels
 from tests.delivery.kept import about
 
 
 @asynccontextmanager
-async def carrying(case: Case, recipient: Recipient) -> AsyncIterator[Courier]:
+async def carrying(case: Case, recipient: Recipient) -> AsyncIterator[DeliveryWorker]:
     """A courier at work for the destination `crm`."""
-    courier = Courier("crm", recipient, case.desk)
+    courier = DeliveryWorker("crm", recipient, case.desk)
     try:
         yield courier
     finally:
         await courier.stop(SECONDS)
 
 
-async def idle(courier: Courier) -> None:
+async def idle(courier: DeliveryWorker) -> None:
     async with asyncio.timeout(SECONDS):
         await courier.idle()
 
@@ -69,7 +69,7 @@ async def test_a_parcel_that_cannot_be_taken_yet_holds_up_no_other(tmp_path: Pat
     async with desk(tmp_path) as case:
         await case.put(parcel("early"))
         async with carrying(case, recipient := Recipient(each(_early=Retry(alone=True)))) as courier:
-            for tries in range(1, FAILURES + 2):
+            for tries in range(1, OPEN_AFTER_FAILURES + 2):
                 await idle(courier)
                 assert recipient.texts == ["early"] * tries
                 case.time.passed += 3600
@@ -84,7 +84,7 @@ async def test_a_parcel_keeps_its_key_and_is_what_was_decided_now(tmp_path: Path
         async with carrying(case, recipient := Recipient()) as courier:
             await idle(courier)
         ((sent,),) = recipient.batches
-        assert (sent.key, sent.mark, sent.release.plan) == (b"k" * 16, b"m" * 8, "another-plan")
+        assert (sent.key, sent.fingerprint, sent.release.plan) == (b"k" * 16, b"m" * 8, "another-plan")
 
 
 def each(**fates: Outcome) -> Reply:
@@ -95,7 +95,7 @@ def each(**fates: Outcome) -> Reply:
 def whole(fate: Outcome | Exception) -> Reply:
     """The same for all."""
 
-    def reply(batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    def reply(batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         if isinstance(fate, Exception):
             raise fate
         return [fate] * len(batch)
@@ -152,16 +152,16 @@ async def test_a_recipient_that_keeps_failing_is_left_alone_then_tried_with_one(
 ) -> None:
     caplog.set_level(logging.WARNING)
     async with desk(tmp_path) as case:
-        await case.put(*parcels(FAILURES + 20))
+        await case.put(*parcels(OPEN_AFTER_FAILURES + 20))
         async with carrying(case, recipient := Recipient(whole(Retry()), Bounds(1, at_once=1))) as courier:
             await idle(courier)
-            assert len(recipient.batches) == FAILURES
+            assert len(recipient.batches) == OPEN_AFTER_FAILURES
             recipient.bounds = Bounds(10, at_once=1)
             recipient.reply = whole(DELIVERED)
             case.time.passed = 1000
             await idle(courier)
-        assert len(recipient.batches[FAILURES]) == 1
-        assert len(recipient.batches[FAILURES + 1]) > 1
+        assert len(recipient.batches[OPEN_AFTER_FAILURES]) == 1
+        assert len(recipient.batches[OPEN_AFTER_FAILURES + 1]) > 1
         assert case.waiting == 0
     assert caplog.text.count("it is tried less often now") == 1
 
@@ -197,7 +197,7 @@ async def test_a_batch_of_which_nothing_may_leave_is_not_sent(tmp_path: Path) ->
 async def test_what_is_under_way_at_the_stop_settles(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         await case.put(*parcels(3))
-        courier = Courier("crm", recipient := Recipient(shut=True), case.desk)
+        courier = DeliveryWorker("crm", recipient := Recipient(shut=True), case.desk)
         await recipient.until(3)
         stopping = asyncio.create_task(courier.stop(SECONDS))
         recipient.open()
@@ -208,7 +208,7 @@ async def test_what_is_under_way_at_the_stop_settles(tmp_path: Path) -> None:
 async def test_what_does_not_settle_in_time_is_given_back(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         await case.put(*parcels(3))
-        courier = Courier("crm", recipient := Recipient(shut=True), case.desk)
+        courier = DeliveryWorker("crm", recipient := Recipient(shut=True), case.desk)
         await recipient.until(3)
         await courier.stop(0.01)
         assert case.waiting == 3
@@ -221,7 +221,7 @@ async def failed_often(case: Case, count: int) -> None:
     await case.put(*parcels(count))
     for _ in range(10):
         leased = await case.outbox.lease("crm", Bounds(), 2**62)
-        await case.outbox.postpone([one.id for one in leased], NOW)
+        await case.outbox.defer([one.id for one in leased], NOW)
 
 
 async def test_of_what_has_failed_often_no_more_is_under_way_than_the_recipient_takes(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ async def test_of_what_has_failed_often_no_more_is_under_way_than_the_recipient_
 async def test_what_is_leased_and_not_begun_is_free_after_a_stop(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         await failed_often(case, 10)
-        courier = Courier("crm", recipient := Recipient(bounds=Bounds(at_once=1), shut=True), case.desk)
+        courier = DeliveryWorker("crm", recipient := Recipient(bounds=Bounds(at_once=1), shut=True), case.desk)
         await recipient.until(1)
         recipient.open()
         await courier.stop(SECONDS)
@@ -251,7 +251,7 @@ async def test_what_is_leased_and_not_begun_is_free_after_a_stop(tmp_path: Path)
     ids=["nothing", "a text", "none", "a generator", "cancelled", "an error"],
 )
 async def test_an_exporter_at_fault_is_asked_once(told: object, tmp_path: Path) -> None:
-    def reply(batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    def reply(batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         if isinstance(told, BaseException):
             raise told
         return told  # type: ignore[return-value]  # that is its fault
@@ -274,7 +274,7 @@ async def test_what_cannot_be_decided_on_is_looked_at_again_only_later(error: Ex
             await idle(courier)
             assert (asked, case.again.asked, recipient.texts) == (2, 2, ["1"])
             case.again.told.clear()
-            case.time.passed = AGAIN
+            case.time.passed = POLICY_RETRY_SECONDS
             await idle(courier)
         assert (recipient.texts, case.waiting) == (["1", "0"], 0)
 
@@ -283,6 +283,6 @@ async def test_what_is_erased_while_it_is_leased_is_not_sent(tmp_path: Path) -> 
     async with desk(tmp_path) as case:
         await case.put(about("a", b"alice"), about("b", b"bob"))
         leased = await case.outbox.lease("crm", Bounds(), NOW)
-        assert await case.outbox.erase([b"alice".ljust(16, b"\0")], NOW) == {"crm": Removed(under_way=1)}
-        await Carried("crm", leased, case.desk).by(recipient := Recipient())
+        assert await case.outbox.erase([b"alice".ljust(16, b"\0")], NOW) == {"crm": Removed(leased=1)}
+        await DeliveryAttempt("crm", leased, case.desk).by(recipient := Recipient())
         assert (recipient.texts, case.waiting, len(case.outbox.erased([1, 2]))) == (["b"], 0, 0)

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from gateway.delivery.sqlite import SqliteOutbox
+from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, DeliveryReason, Retryable
 from gateway.exporters.base import Bounds
 from tests.delivery.damage import COUNT, asides, cut, filled, header, middle, others, page, text, unindexed
@@ -51,10 +51,10 @@ async def test_what_can_be_read_of_a_damaged_file_goes_on(
     damage(path)
     before = path.read_bytes()
     async with opened(path) as outbox:
-        assert outbox.set_aside == 1
-        assert least <= outbox.salvaged <= COUNT + 20
+        assert outbox.quarantined == 1
+        assert least <= outbox.recovered <= COUNT + 20
         items, dead = counts(outbox)
-        assert (items + dead, len(await held(outbox))) == (outbox.salvaged, items)
+        assert (items + dead, len(await held(outbox))) == (outbox.recovered, items)
         await outbox.accept([parcel("new")], NOW)
         assert (await held(outbox))[-1:] == ["new"]
         assert kept_aside(path) == [before]
@@ -66,7 +66,7 @@ async def test_what_can_be_read_of_a_damaged_file_goes_on(
         logging.WARNING,
     ]
     async with opened(path) as outbox:
-        assert outbox.set_aside == 0
+        assert outbox.quarantined == 0
 
 
 def kept_aside(path: Path) -> list[bytes]:
@@ -97,8 +97,8 @@ async def test_an_item_that_is_not_what_was_stored_is_told(crated: bool, tmp_pat
             database.execute("UPDATE items SET payload = x'21' WHERE payload = x'35'")
     async with opened(path) as outbox:
         leased = await outbox.lease("crm", ALL, NOW)
-        assert [one.sound for one in leased] == [number != 5 for number in range(10)]
-        await outbox.bury({leased[5].id: DeliveryReason.DAMAGED}, NOW)
+        assert [one.intact for one in leased] == [number != 5 for number in range(10)]
+        await outbox.dead_letter({leased[5].id: DeliveryReason.DAMAGED}, NOW)
         assert counts(outbox) == (9, 1)
 
 
@@ -109,8 +109,8 @@ async def test_a_crate_that_cannot_be_read_is_dead_letters(tmp_path: Path) -> No
     asked(path, "UPDATE crates SET body = x'ff'")
     async with opened(path) as outbox:
         leased = await outbox.lease("crm", ALL, NOW)
-        assert [one.sound for one in leased] == [False] * 10
-        await outbox.bury({one.id: DeliveryReason.DAMAGED for one in leased}, NOW)
+        assert [one.intact for one in leased] == [False] * 10
+        await outbox.dead_letter({one.id: DeliveryReason.DAMAGED for one in leased}, NOW)
         assert counts(outbox) == (0, 10)
 
 
@@ -125,9 +125,9 @@ async def test_damage_under_way_is_set_aside_and_the_rest_goes_on(tmp_path: Path
         with pytest.raises(Retryable, match="UNAVAILABLE"):
             await outbox.lease("crm", ALL, NOW)
         rest = await outbox.lease("crm", ALL, NOW)
-        await outbox.settle(one.id for one in leased)
-        await outbox.settle(one.id for one in rest)
-        assert (outbox.set_aside, counts(outbox)[0]) == (1, 0)
+        await outbox.ack(one.id for one in leased)
+        await outbox.ack(one.id for one in rest)
+        assert (outbox.quarantined, counts(outbox)[0]) == (1, 0)
         await outbox.accept([parcel("new")], NOW)
         assert await held(outbox) == ["new"]
 

@@ -15,12 +15,12 @@ from typing import Final
 import pytest
 
 from gateway.config import Outbox
-from gateway.delivery.held import Choice
-from gateway.delivery.outbox import Removed
-from gateway.delivery.seen import MOST
-from gateway.delivery.sqlite import PENDING, SqliteOutbox
-from gateway.delivery.stock import Stock
-from gateway.delivery.store import ROW
+from gateway.delivery.outbox.admin import OutboxAdmin
+from gateway.delivery.outbox.dedup import MAX_TABLE_KEYS
+from gateway.delivery.outbox.interface import Removed
+from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES
+from gateway.delivery.outbox.stored_entry import EntryFilter
+from gateway.delivery.outbox.writer import MAX_PENDING_BYTES, SqliteOutbox
 from gateway.errors import DeliveryReason, Retryable
 from gateway.telemetry import Use
 from tests.delivery.desk import NOW, parcel
@@ -40,16 +40,18 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
         for _ in range(60):
             size, name = draw.randrange(1, 3000), draw.choice(["crm", "log"])
             room = KEPT.max_bytes - use().used
-            with pytest.raises(Retryable) if size + ROW > room else nullcontext():
+            with pytest.raises(Retryable) if size + ROW_OVERHEAD_BYTES > room else nullcontext():
                 await outbox.accept([parcel("x" * size, name)], NOW)
             leased = await outbox.lease(name, ALL, NOW)
             ids = [one.id for one in leased]
             draw.shuffle(ids)
-            await outbox.bury(dict.fromkeys(ids[:1], DeliveryReason.REJECTED), NOW)
-            await outbox.settle(ids[2:4] if draw.random() < 0.3 else ())
-            await outbox.postpone(ids[1:], 0, failed=False)
+            await outbox.dead_letter(dict.fromkeys(ids[:1], DeliveryReason.REJECTED), NOW)
+            await outbox.ack(ids[2:4] if draw.random() < 0.3 else ())
+            await outbox.defer(ids[1:], 0, failed=False)
             assert use() == Use(kept(outbox), KEPT.max_bytes)
-        assert {name for name, depth in outbox.depths().items() if depth.dead_bytes > depth.dead * ROW > 0} == {
+        assert {
+            name for name, depth in outbox.depths().items() if depth.dead_bytes > depth.dead * ROW_OVERHEAD_BYTES > 0
+        } == {
             "crm",
             "log",
         }
@@ -61,24 +63,24 @@ async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
         uses = {name: use() for name, use in outbox.uses().items()}
     volume = uses.pop("volume")
     assert uses == {
-        "outbox": Use(2 + 2 * ROW, 64 * 1024),
-        "outbox_unwritten": Use(0, PENDING),
-        "request_ids": Use(1, MOST),
+        "outbox": Use(2 + 2 * ROW_OVERHEAD_BYTES, 64 * 1024),
+        "outbox_unwritten": Use(0, MAX_PENDING_BYTES),
+        "request_ids": Use(1, MAX_TABLE_KEYS),
     }
     assert volume.limit is not None
     assert volume.used > 0
     assert (volume.limit + KEPT.margin) % 512 == 0
 
 
-Act = Callable[[Stock], Iterable[Removed]]
+Act = Callable[[OutboxAdmin], Iterable[Removed]]
 
 ACTS: Final[dict[str, tuple[Act, dict[tuple[str, str], int]]]] = {
-    "bury": (lambda stock: stock.bury(Choice(destination="crm")), {("crm", "BURIED"): 3}),
-    "bury all": (lambda stock: stock.bury(Choice()), {("crm", "BURIED"): 3, ("log", "BURIED"): 2}),
-    "purge": (lambda stock: stock.purge(Choice(destination="log")), {("log", "PURGED"): 2}),
-    "purge dead letters": (lambda stock: stock.purge_dead(Choice()), {("dead", "PURGED"): 1}),
-    "replay": (lambda stock: stock.replay(Choice()), {}),
-    "retry": (lambda stock: stock.retry(Choice()), {}),
+    "bury": (lambda stock: stock.dead_letter(EntryFilter(destination="crm")), {("crm", "BURIED"): 3}),
+    "bury all": (lambda stock: stock.dead_letter(EntryFilter()), {("crm", "BURIED"): 3, ("log", "BURIED"): 2}),
+    "purge": (lambda stock: stock.purge(EntryFilter(destination="log")), {("log", "PURGED"): 2}),
+    "purge dead letters": (lambda stock: stock.purge_dead(EntryFilter()), {("dead", "PURGED"): 1}),
+    "replay": (lambda stock: stock.replay(EntryFilter()), {}),
+    "retry": (lambda stock: stock.retry(EntryFilter()), {}),
 }
 
 
@@ -89,10 +91,10 @@ async def test_what_an_operator_does_is_counted(act: Act, expected: dict[tuple[s
             [*(parcel(text) for text in "abc"), *(parcel(text, "log") for text in "de"), parcel("f", "dead")], NOW
         )
         (dead,) = await outbox.lease("dead", ALL, NOW)
-        await outbox.bury({dead.id: DeliveryReason.REJECTED}, NOW)
-        with closing(Stock.open(tmp_path / "o.db", Outbox())) as stock:
+        await outbox.dead_letter({dead.id: DeliveryReason.REJECTED}, NOW)
+        with closing(OutboxAdmin.open(tmp_path / "o.db", Outbox())) as stock:
             list(act(stock))
-            list(stock.bury(Choice(destination="nobody")))
+            list(stock.dead_letter(EntryFilter(destination="nobody")))
         # It is looked at once a second: what comes after has been looked at with it.
         await until(lambda: outbox.operated() == expected)
         assert outbox.operated() == expected
@@ -105,8 +107,8 @@ async def test_counts_only_grow_whatever_becomes_of_the_file(tmp_path: Path) -> 
     async with opened(path) as outbox:
         for total in ({("crm", "BURIED"): count} for count in (1, 2, 3)):
             await outbox.accept([parcel("a")], NOW)
-            with closing(Stock.open(path, Outbox())) as stock:
-                list(stock.bury(Choice()))
+            with closing(OutboxAdmin.open(path, Outbox())) as stock:
+                list(stock.dead_letter(EntryFilter()))
             await until(partial(_is, outbox, total))
             assert outbox.operated() == total
             asked(path, "DELETE FROM operated")
@@ -123,7 +125,7 @@ async def test_a_file_of_an_earlier_version_is_taken_on(tmp_path: Path) -> None:
         await outbox.accept([parcel("a")], NOW)
     asked(path, "DROP TABLE operated")
     async with opened(path) as outbox:
-        with closing(Stock.open(path, Outbox())) as stock:
-            assert sum(removed.deleted for removed in stock.purge(Choice())) == 1
+        with closing(OutboxAdmin.open(path, Outbox())) as stock:
+            assert sum(removed.deleted for removed in stock.purge(EntryFilter())) == 1
         await until(lambda: bool(outbox.operated()))
         assert outbox.operated() == {("crm", "PURGED"): 1}

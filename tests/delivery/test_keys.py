@@ -18,7 +18,7 @@ KEY = bytes(16)
 
 EACH: list[tuple[Callable[[Keys], bytes], int]] = [
     (lambda keys: keys.key("spiffe://example.org/video", "r1", 0, "crm"), 16),
-    (lambda keys: keys.mark(b"item"), 8),
+    (lambda keys: keys.fingerprint(b"item"), 8),
     (lambda keys: keys.subject(Category.USER_ID, "usr_1"), 16),
 ]
 
@@ -53,7 +53,7 @@ def test_a_value_is_another_subject_under_another_category() -> None:
 
 
 def test_the_same_bytes_hash_otherwise_for_another_use() -> None:
-    assert KEYS.again("", b"")[:8] != KEYS.mark(b"")
+    assert KEYS.again("", b"")[:8] != KEYS.fingerprint(b"")
 
 
 def test_what_is_fresh_is_never_the_same() -> None:
@@ -62,7 +62,7 @@ def test_what_is_fresh_is_never_the_same() -> None:
 
 def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "state" / "key"
-    assert Keys.read(path).mark(b"x") == Keys.read(path).mark(b"x")
+    assert Keys.read(path).fingerprint(b"x") == Keys.read(path).fingerprint(b"x")
     assert (path.stat().st_mode & 0o777, len(path.read_bytes()), list(path.parent.iterdir())) == (0o600, 32, [path])
 
 
@@ -72,7 +72,7 @@ def test_processes_that_start_at_once_have_the_same_secret(tmp_path: Path) -> No
 
 
 def _marked(path: Path) -> bytes:
-    return Keys.read(path).mark(b"x")
+    return Keys.read(path).fingerprint(b"x")
 
 
 @pytest.mark.parametrize("content", [b"", b"short"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.delivery.sqlite import SqliteOutbox
+from gateway.delivery.outbox.writer import SqliteOutbox
 from tests.delivery.desk import NOW, parcel
 from tests.delivery.kept import held, opened
 

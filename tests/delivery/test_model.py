@@ -12,10 +12,10 @@ from typing import Any, Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.delivery.sqlite import SqliteOutbox
+from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from tests.delivery.desk import NOW
 from tests.delivery.kept import ALL, about, opened, texts
 
@@ -38,7 +38,7 @@ class Model:
     """What an outbox is to hold: by text, each parcel with the time when it is due, None for a dead letter."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, tuple[Parcel, int | None]] = {}
+        self.kept: dict[str, tuple[OutboxEntry, int | None]] = {}
         self.leased: dict[str, int] = {}
         self.names = (str(number) for number in itertools.count())
 
@@ -69,18 +69,18 @@ class Model:
                 await self._end(outbox, name, given)
             case "expire":
                 old = self.old(given, dead=False)
-                assert await outbox.expire("crm", given, NOW) == len(old)
+                assert await outbox.dead_letter_expired("crm", given, NOW) == len(old)
                 self.kept.update((text, (self.kept[text][0], None)) for text in old)
             case "forget":
                 old = self.old(given, dead=True)
-                assert await outbox.forget("crm", given, NOW) == len(old)
+                assert await outbox.delete_expired("crm", given, NOW) == len(old)
                 self._remove(old)
             case "erase":
                 mine = [text for text, (one, _) in self.kept.items() if given.ljust(16, b"\0") in one.subjects]
                 under_way = sum(text in self.leased for text in mine)
                 removed = (await outbox.erase([given.ljust(16, b"\0")], NOW)).values()
                 assert sum(one.deleted for one in removed) == len(mine) - under_way
-                assert sum(one.under_way for one in removed) == under_way
+                assert sum(one.leased for one in removed) == under_way
                 self._remove(mine)
 
     async def _accept(self, outbox: SqliteOutbox, given: Sequence[tuple[str, bytes, int]]) -> None:
@@ -92,16 +92,16 @@ class Model:
         chosen = dict(itertools.islice(self.leased.items(), 8 if name == "postpone" else given))
         match name:
             case "settle":
-                await outbox.settle(chosen.values())
+                await outbox.ack(chosen.values())
                 self._remove(chosen)
             case "bury":
-                await outbox.bury(dict.fromkeys(chosen.values(), DeliveryReason.REJECTED), NOW)
+                await outbox.dead_letter(dict.fromkeys(chosen.values(), DeliveryReason.REJECTED), NOW)
                 self.kept.update((text, (self.kept[text][0], None)) for text in chosen if text in self.kept)
             case "postpone":
-                await outbox.postpone(chosen.values(), given)
+                await outbox.defer(chosen.values(), given)
                 self.kept.update((text, (self.kept[text][0], given)) for text in chosen if text in self.kept)
             case "give back":
-                await outbox.postpone(chosen.values(), 0, failed=False)
+                await outbox.defer(chosen.values(), 0, failed=False)
                 self.kept.update((text, (self.kept[text][0], 0)) for text in chosen if text in self.kept)
         for text in chosen:
             self.leased.pop(text)

@@ -13,26 +13,26 @@ from typing import Final
 
 import pytest
 
-from gateway.delivery.courier import Courier
-from gateway.delivery.sweep import Sweep
+from gateway.delivery.retention import Retention
+from gateway.delivery.worker import DeliveryWorker
 from gateway.exporters.base import Bounds, Outcome, Retry
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from tests.delivery.desk import SECONDS, Case, Recipient, delivered, desk
 from tests.delivery.test_sweep import DAY, flows, parcel
 
 HOUR: Final = 3600.0
 
 
-def away(batch: Sequence[Parcel]) -> Sequence[Outcome]:
+def away(batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
     return [Retry()] * len(batch)
 
 
-def sweep(case: Case) -> Sweep:
+def sweep(case: Case) -> Retention:
     """Delivery is tried for 3 days; the retention is 30 days."""
-    return Sweep(case.desk, flows, dict, timedelta(days=3))
+    return Retention(case.desk, flows, dict, timedelta(days=3))
 
 
-async def idle(courier: Courier) -> None:
+async def idle(courier: DeliveryWorker) -> None:
     async with asyncio.timeout(SECONDS):
         await courier.idle()
 
@@ -40,7 +40,7 @@ async def idle(courier: Courier) -> None:
 async def test_a_recipient_that_is_away_for_longer_than_the_retention_gets_nothing_of_before(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         await case.put(*(parcel(number) for number in range(10)))
-        courier = Courier("eu-log", recipient := Recipient(away, Bounds(1, at_once=1)), case.desk)
+        courier = DeliveryWorker("eu-log", recipient := Recipient(away, Bounds(1, at_once=1)), case.desk)
         for day, expected in ((1, (10, 0)), (4, (0, 10)), (29, (0, 10)), (31, (0, 0))):
             case.time.passed = day * DAY
             await idle(courier)
@@ -63,7 +63,7 @@ async def test_a_recipient_that_is_away_for_longer_than_the_retention_gets_nothi
 async def test_what_was_put_off_comes_though_the_clock_was_set(name: str, jump: float, tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         await case.put(*(parcel(number) for number in range(3)))
-        courier = Courier("eu-log", recipient := Recipient(away), case.desk)
+        courier = DeliveryWorker("eu-log", recipient := Recipient(away), case.desk)
         await idle(courier)
         recipient.reply = delivered
         case.time.set = jump

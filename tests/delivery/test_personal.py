@@ -11,14 +11,14 @@ import pytest
 from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.config import Outbox
-from gateway.delivery.again import Again
-from gateway.delivery.link import _drawn
-from gateway.delivery.outbox import Leased
-from gateway.delivery.sqlite import SqliteOutbox
+from gateway.delivery.hub.stream import _to_proto
+from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.writer import SqliteOutbox
+from gateway.delivery.redecider import Redecider
 from gateway.errors import ItemReason
 from gateway.exporters.base import Bounds
 from gateway.minimise.flows import Flows
-from gateway.model import Parcel, Release, Verdict, Withheld
+from gateway.model import OutboxEntry, Release, Verdict, Withheld
 from tests.support.contracts import NOW_SECONDS, compiler, encode
 from tests.support.processes import decider
 
@@ -40,13 +40,13 @@ MADE: Final = compiler(BODY, flows=f"{{t.M: [{', '.join((*OTHERS, *VENDORS))}]}}
 FLOWS: Final = Flows(MADE)
 
 
-def released(destination: str, text: str) -> Parcel:
+def released(destination: str, text: str) -> OutboxEntry:
     """What a destination gets of an item, as it is stored."""
     verdict: Verdict = decider().at_once(
         FLOWS.only("t.M", destination), encode(MADE.contract, "t.M", text), NOW_SECONDS * 10**9
     )[1][0]  # type: ignore[index]
     assert isinstance(verdict, Release)
-    return Parcel(verdict, bytes(16), b"", NOW_SECONDS * 10**9)
+    return OutboxEntry(verdict, bytes(16), b"", NOW_SECONDS * 10**9)
 
 
 def moved(leased: Leased, destination: str) -> Leased:
@@ -65,7 +65,7 @@ async def test_what_becomes_a_vendors_while_it_waits_is_withheld(
         (leased,) = await outbox.lease(before, Bounds(), NOW_SECONDS * 10**9)
     finally:
         await outbox.close()
-    again = Again(lambda: FLOWS, decider())
+    again = Redecider(lambda: FLOWS, decider())
     (verdict,) = await again.decide_all([moved(leased, vendor)])
     assert isinstance(verdict, Withheld)
     assert verdict.reason is ItemReason.PERSONAL_ACCOUNT
@@ -76,8 +76,10 @@ async def test_what_becomes_a_vendors_while_it_waits_is_withheld(
 
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_what_an_agent_hands_over_says_so_too(vendor: str) -> None:
-    one = delivery_pb2.Parcel.FromString(_drawn(released("eu-service", ITEMS["its own address"])).SerializeToString())
-    verdict = await Again(lambda: FLOWS, decider()).decide(
+    one = delivery_pb2.Parcel.FromString(
+        _to_proto(released("eu-service", ITEMS["its own address"])).SerializeToString()
+    )
+    verdict = await Redecider(lambda: FLOWS, decider()).decide(
         vendor, one.type, one.payload, NOW_SECONDS * 10**9, personal=one.personal
     )
     assert isinstance(verdict, Withheld)
@@ -87,7 +89,7 @@ async def test_what_an_agent_hands_over_says_so_too(vendor: str) -> None:
 async def test_a_business_account_is_none(destination: str) -> None:
     parcel = released(destination, 'user_id: "usr_1" email: "anna@acme.example" code: "ok"')
     assert not parcel.release.personal
-    verdict = await Again(lambda: FLOWS, decider()).decide(
+    verdict = await Redecider(lambda: FLOWS, decider()).decide(
         "us-vendor", "t.M", parcel.release.payload, NOW_SECONDS * 10**9
     )
     assert isinstance(verdict, Release)

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.delivery import schema
-from gateway.delivery.outbox import Removed
-from gateway.delivery.store import LAST, Store
+from gateway.delivery.outbox import schema
+from gateway.delivery.outbox.interface import Removed
+from gateway.delivery.outbox.store import MAX_TIME_NANOS, Store
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from tests.delivery.damage import filled, text
 from tests.delivery.desk import NOW, SECOND, parcel, parcels
 from tests.delivery.kept import about, asked, counts, held, opened, until
@@ -29,7 +29,7 @@ async def test_a_dead_letter_is_kept_and_not_leased(count: int, tmp_path: Path) 
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(parcels(count), NOW)
         leased = await outbox.lease("crm", Bounds(items=2), NOW)
-        await outbox.bury({leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.DAMAGED}, NOW)
+        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.DAMAGED}, NOW)
         assert (len(await held(outbox)), counts(outbox)) == (count - 2, (count - 2, 2))
     assert asked(tmp_path / "o.db", "SELECT reason, payload FROM dead ORDER BY id") == [
         ("REJECTED", b"0"),
@@ -37,7 +37,7 @@ async def test_a_dead_letter_is_kept_and_not_leased(count: int, tmp_path: Path) 
     ]
 
 
-def _about_two(count: int) -> list[Parcel]:
+def _about_two(count: int) -> list[OutboxEntry]:
     return [about(f"{number}", b"alice" if number % 3 == 0 else b"bob", b"all") for number in range(count)]
 
 
@@ -48,14 +48,14 @@ async def test_what_is_about_a_subject_is_erased_wherever_it_is(filed: bool, cou
         await outbox.accept(_about_two(count), NOW)
         await outbox.accept([about("elsewhere", b"alice", destination="log")], NOW)
         leased = await outbox.lease("crm", Bounds(items=2), NOW)
-        await outbox.bury({leased[0].id: DeliveryReason.REJECTED}, NOW)
+        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW)
         if filed:
             await until(lambda: asked(tmp_path / "o.db", "SELECT filed FROM state") > [(count,)])
         erased = await outbox.erase([b"alice".ljust(16, b"\0"), b"nobody".ljust(16, b"\0")], NOW)
         alices = -(-count // 3)
         assert erased == {"crm": Removed(alices), "log": Removed(1)}
         assert counts(outbox) == (count - alices, 0)
-        await outbox.postpone([leased[1].id], 0, failed=False)
+        await outbox.defer([leased[1].id], 0, failed=False)
         assert await held(outbox) == [str(number) for number in range(count) if number % 3]
         assert await outbox.erase([b"all".ljust(16, b"\0")], NOW) == {"crm": Removed(count - alices)}
         assert await held(outbox) == []
@@ -77,9 +77,9 @@ async def test_what_is_too_old_expires_but_for_what_is_leased(count: int, tmp_pa
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept([parcel(str(number), received_ns=NOW + number) for number in range(count)], NOW)
         leased = await outbox.lease("crm", Bounds(items=1), NOW)
-        assert await outbox.expire("crm", NOW + 2, NOW) == 1
+        assert await outbox.dead_letter_expired("crm", NOW + 2, NOW) == 1
         assert counts(outbox) == (count - 1, 1)
-        await outbox.settle([leased[0].id])
+        await outbox.ack([leased[0].id])
         assert await held(outbox) == [str(number) for number in range(2, count)]
 
 
@@ -88,9 +88,9 @@ async def test_what_is_forgotten_is_gone_dead_letters_too_with_one_record(count:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(parcels(count), NOW)
         leased = await outbox.lease("crm", Bounds(items=1), NOW)
-        await outbox.bury({leased[0].id: DeliveryReason.REJECTED}, NOW)
+        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW)
         await outbox.accept([parcel("young", received_ns=NOW + HOUR)], NOW)
-        assert await outbox.forget("crm", NOW + HOUR, NOW) == count
+        assert await outbox.delete_expired("crm", NOW + HOUR, NOW) == count
         assert (await held(outbox), counts(outbox)) == (["young"], (1, 0))
     assert asked(tmp_path / "o.db", "SELECT * FROM sweeps") == [(NOW, "crm", "EXPIRED", count)]
 
@@ -102,26 +102,26 @@ async def test_what_lost_its_flow_is_dropped_and_its_type_no_longer_listed(count
         for start in range(0, count, 350):
             await outbox.accept(mixed[start : start + 350], NOW)
         assert set((await outbox.kinds())[0]) == {("crm", "a.One"), ("crm", "a.Other")}
-        assert await outbox.drop("crm", {"a.One"}, LAST, NOW) == count // 2
+        assert await outbox.delete_of_types("crm", {"a.One"}, MAX_TIME_NANOS, NOW) == count // 2
         assert set((await outbox.kinds())[0]) == {("crm", "a.Other")}
         assert await held(outbox) == [str(number) for number in range(0, count, 2)]
-        assert await outbox.drop("crm", {"a.One", "a.None"}, LAST, NOW) == 0
+        assert await outbox.delete_of_types("crm", {"a.One", "a.None"}, MAX_TIME_NANOS, NOW) == 0
 
 
 async def test_what_is_leased_is_not_dropped_and_its_type_stays_listed(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept([_typed("a", "a.One"), _typed("b", "a.One")], NOW)
         leased = await outbox.lease("crm", Bounds(items=1), NOW)
-        assert await outbox.drop("crm", {"a.One"}, LAST, NOW) == 1
+        assert await outbox.delete_of_types("crm", {"a.One"}, MAX_TIME_NANOS, NOW) == 1
         assert set((await outbox.kinds())[0]) == {("crm", "a.One")}
-        await outbox.postpone([leased[0].id], 0, failed=False)
+        await outbox.defer([leased[0].id], 0, failed=False)
         assert await held(outbox) == ["a"]
 
 
-def _typed(text: str, type: str) -> Parcel:
+def _typed(text: str, type: str) -> OutboxEntry:
     one = parcel(text)
     release = one.release.__class__("crm", type, "a-plan", one.release.payload)
-    return Parcel(release, one.key, one.mark, one.received_ns)
+    return OutboxEntry(release, one.key, one.fingerprint, one.received_ns)
 
 
 async def test_an_operator_can_replay_dead_letters_and_settle_items_beside_the_gateway(tmp_path: Path) -> None:
@@ -129,12 +129,12 @@ async def test_an_operator_can_replay_dead_letters_and_settle_items_beside_the_g
     async with opened(path) as outbox:
         await outbox.accept([about(str(number), b"alice") for number in range(MANY)], NOW)
         leased = await outbox.lease("crm", Bounds(items=3), NOW)
-        await outbox.bury({one.id: DeliveryReason.REJECTED for one in leased}, NOW)
+        await outbox.dead_letter({one.id: DeliveryReason.REJECTED for one in leased}, NOW)
         with closing(schema.connect(path)) as connection:
             schema.check(connection, path)
             store = Store(connection, 1 << 30, 0)
             store.begin()
-            assert (store.replay([leased[0].id, leased[1].id], NOW), store.settle([leased[2].id + 1])) == (2, 1)
+            assert (store.replay([leased[0].id, leased[1].id], NOW), store.ack([leased[2].id + 1])) == (2, 1)
             store.commit()
         assert await held(outbox) == ["0", "1", *(str(number) for number in range(4, MANY))]
         assert await outbox.erase([b"alice".ljust(16, b"\0")], NOW) == {"crm": Removed(MANY - 1)}
@@ -160,7 +160,9 @@ async def test_a_damaged_file_goes_when_it_is_older_than_an_item_may_be(tmp_path
     await filled(tmp_path / "o.db", 50)
     text(tmp_path / "o.db")
     async with opened(tmp_path / "o.db") as outbox:
-        assert [await outbox.discard_asides(time.time_ns() + seconds * SECOND) for seconds in (-3600, 3600, 3600)] == [
+        assert [
+            await outbox.discard_quarantined(time.time_ns() + seconds * SECOND) for seconds in (-3600, 3600, 3600)
+        ] == [
             0,
             1,
             0,

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import DELIVERED, Bounds, Exporter, Outcome
-from gateway.model import Parcel, Verdict
+from gateway.model import OutboxEntry, Verdict
 from tests.delivery.desk import SECONDS, Again, Recipient, desk, parcels
 from tests.delivery.test_stored import storing
 
@@ -142,7 +142,7 @@ class Stubborn(Recipient):
         self.working = working
         self.together = 0
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         self.together = max(self.together, len(self.working))
         self.working.add(self)
         self.batches.append(batch)
@@ -214,13 +214,13 @@ async def test_a_lease_that_is_being_taken_is_given_back_undecided(tmp_path: Pat
 
 
 async def test_a_failing_recipient_that_stays_is_left_alone_as_before(tmp_path: Path) -> None:
-    def away(batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    def away(batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         raise ConnectionError
 
     async with desk(tmp_path) as case, storing(case, {"crm": (crm := Recipient(bounds=ONE))}) as delivery:
-        courier = delivery._couriers["crm"]
+        courier = delivery._workers["crm"]
         courier.circuit = courier.circuit.failed(0, 3600, 1.0)
         delivery.replace({"crm": crm}, planned("crm"))
-        assert delivery._couriers["crm"].circuit is courier.circuit
+        assert delivery._workers["crm"].circuit is courier.circuit
         delivery.replace({"crm": Recipient()}, planned("crm"))
-        assert delivery._couriers["crm"].circuit.failures == 0
+        assert delivery._workers["crm"].circuit.failures == 0

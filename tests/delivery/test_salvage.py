@@ -23,7 +23,7 @@ async def test_damage_where_the_oldest_is_looked_up_holds_no_leases(tmp_path: Pa
         page("items_received", path)
         # Another program's commit makes the gateway read the file anew.
         asked(path, "INSERT INTO sweeps VALUES (1, 'crm', 'EXPIRED', 1)")
-        await until(lambda: outbox.set_aside == 1)
+        await until(lambda: outbox.quarantined == 1)
         assert len(await held(outbox)) == 20
 
 
@@ -41,7 +41,7 @@ async def test_keys_that_cannot_be_read_stop_nothing_for_long(
         with pytest.raises(Retryable, match="UNAVAILABLE"):
             await outbox.accept([parcel("new", mark=b"the mark")], NOW)
         await outbox.accept([parcel("new", mark=b"the mark")], NOW)
-        assert (outbox.set_aside, outbox.salvaged, await held(outbox)) == (1, 3, ["0", "1", "2", "new"])
+        assert (outbox.quarantined, outbox.recovered, await held(outbox)) == (1, 3, ["0", "1", "2", "new"])
     assert any("is damaged" in record.message for record in caplog.records)
 
 
@@ -52,7 +52,7 @@ async def test_a_state_that_makes_no_sense_does_not_stop_the_start(state: str, t
     asked(path, f"UPDATE state SET {state}")
     page("items_due", path)
     async with opened(path) as outbox:
-        assert (outbox.salvaged, len(await held(outbox))) == (70, 69)
+        assert (outbox.recovered, len(await held(outbox))) == (70, 69)
         await outbox.accept([parcel("new", mark=b"the mark")], NOW)
 
 
@@ -69,7 +69,7 @@ async def test_an_index_that_its_table_contradicts_stops_nothing_for_long(tmp_pa
         with pytest.raises(Retryable, match="UNAVAILABLE"):
             await outbox.accept([parcel("b")], NOW)
         await outbox.accept([parcel("b")], NOW)
-        assert (outbox.set_aside, await held(outbox)) == (1, ["a", "b"])
+        assert (outbox.quarantined, await held(outbox)) == (1, ["a", "b"])
 
 
 def test_what_is_taken_over_is_there_on_a_volume_with_little_room(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def _little_room(folder: Path) -> None:
                 await outbox.accept([parcel(f"{number} {index:x<1000}") for index in range(100)], NOW)
         page("items_due", folder / "o.db")
         async with opened(folder / "o.db") as outbox:
-            assert (outbox.salvaged, len(await held(outbox))) == (3000, 3000)
+            assert (outbox.recovered, len(await held(outbox))) == (3000, 3000)
 
     asyncio.run(run())
 

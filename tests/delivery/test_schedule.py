@@ -8,25 +8,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.outbox import Leased
-from gateway.delivery.schedule import ASKED, FAILURES, FIRST, LONGEST, Circuit, cut, pause
+from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.schedule import (
+    FIRST_PAUSE_SECONDS,
+    MAX_PAUSE_SECONDS,
+    MAX_RETRY_AFTER_SECONDS,
+    OPEN_AFTER_FAILURES,
+    Circuit,
+    cut,
+    pause,
+)
 
 
 @pytest.mark.parametrize(
     ("failures", "asked", "draw", "expected"),
     [
-        (1, None, 1.0, 2 * FIRST),
-        (1, None, 0.5, FIRST),
+        (1, None, 1.0, 2 * FIRST_PAUSE_SECONDS),
+        (1, None, 0.5, FIRST_PAUSE_SECONDS),
         (1, None, 0.0, 0.0),
-        (3, None, 1.0, 8 * FIRST),
-        (20, None, 1.0, LONGEST),
-        (10**9, None, 1.0, LONGEST),
+        (3, None, 1.0, 8 * FIRST_PAUSE_SECONDS),
+        (20, None, 1.0, MAX_PAUSE_SECONDS),
+        (10**9, None, 1.0, MAX_PAUSE_SECONDS),
         (1, 30.0, 1.0, 30.0),
-        (20, 30.0, 1.0, LONGEST),
+        (20, 30.0, 1.0, MAX_PAUSE_SECONDS),
         (1, 0.0, 0.0, 0.0),
         (1, -5.0, 0.0, 0.0),
-        (1, 1e30, 0.5, ASKED),
-        (1, math.inf, 0.5, ASKED),
+        (1, 1e30, 0.5, MAX_RETRY_AFTER_SECONDS),
+        (1, math.inf, 0.5, MAX_RETRY_AFTER_SECONDS),
     ],
 )
 def test_a_pause_grows_and_is_never_shorter_than_asked_for(
@@ -39,7 +47,7 @@ def test_a_pause_grows_and_is_never_shorter_than_asked_for(
 def test_a_pause_is_within_its_bounds_whatever_a_recipient_asks_for(
     failures: int, asked: float | None, draw: float
 ) -> None:
-    assert 0 <= pause(failures, asked, draw) <= max(LONGEST, ASKED)
+    assert 0 <= pause(failures, asked, draw) <= max(MAX_PAUSE_SECONDS, MAX_RETRY_AFTER_SECONDS)
 
 
 def failing(times: int, asked: float | None = None, now: float = 100.0) -> Circuit:
@@ -57,11 +65,11 @@ def failing(times: int, asked: float | None = None, now: float = 100.0) -> Circu
         (Circuit(), 100.0, 4, 0),
         (Circuit(), 100.0, 9, 0),
         (failing(1), 100.0, 0, 4),
-        (failing(FAILURES - 1), 100.0, 0, 4),
-        (failing(FAILURES), 100.0, 0, 0),
-        (failing(FAILURES), 100.0 + LONGEST, 0, 1),
-        (failing(FAILURES), 100.0 + LONGEST, 1, 0),
-        (failing(FAILURES).succeeded(), 100.0, 0, 4),
+        (failing(OPEN_AFTER_FAILURES - 1), 100.0, 0, 4),
+        (failing(OPEN_AFTER_FAILURES), 100.0, 0, 0),
+        (failing(OPEN_AFTER_FAILURES), 100.0 + MAX_PAUSE_SECONDS, 0, 1),
+        (failing(OPEN_AFTER_FAILURES), 100.0 + MAX_PAUSE_SECONDS, 1, 0),
+        (failing(OPEN_AFTER_FAILURES).succeeded(), 100.0, 0, 4),
         (failing(1, 30.0), 129.0, 0, 0),
         (failing(1, 30.0), 130.0, 0, 4),
         (failing(1, 30.0).failed(101.0, 1.0, 1.0), 129.0, 0, 0),

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Outbox
-from gateway.delivery.outbox import Leased
-from gateway.delivery.store import ROW
+from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.exporters.base import Bounds
 from tests.delivery.desk import NOW, SECOND, parcel, parcels
@@ -33,9 +33,12 @@ async def test_what_is_accepted_is_leased_in_order_as_it_was(count: int, tmp_pat
         await outbox.accept(given, NOW)
         leased = await outbox.lease("crm", ALL, NOW)
         assert [
-            (one.destination, one.type, one.plan, one.payload, one.key, one.mark, one.received_ns) for one in leased
-        ] == [("crm", "a.Type", "a-plan", one.release.payload, one.key, one.mark, one.received_ns) for one in given]
-        assert all(one.sound and one.attempts == 0 for one in leased)
+            (one.destination, one.type, one.plan, one.payload, one.key, one.fingerprint, one.received_ns)
+            for one in leased
+        ] == [
+            ("crm", "a.Type", "a-plan", one.release.payload, one.key, one.fingerprint, one.received_ns) for one in given
+        ]
+        assert all(one.intact and one.attempts == 0 for one in leased)
 
 
 @pytest.mark.parametrize("count", [3, MANY])
@@ -46,7 +49,7 @@ async def test_it_is_there_after_a_restart_until_it_is_settled(count: int, tmp_p
     async with opened(tmp_path / "o.db") as outbox:
         leased = await outbox.lease("crm", ALL, NOW)
         assert len(leased) == counts(outbox)[0] == count
-        await outbox.settle(one.id for one in leased)
+        await outbox.ack(one.id for one in leased)
     async with opened(tmp_path / "o.db") as outbox:
         assert (await held(outbox), counts(outbox)) == ([], (0, 0))
 
@@ -99,7 +102,7 @@ async def test_what_is_put_off_comes_back_when_it_is_due_and_first(count: int, t
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(parcels(count), NOW)
         leased = await outbox.lease("crm", Bounds(items=take), NOW)
-        await outbox.postpone([one.id for one in leased], NOW + SECOND)
+        await outbox.defer([one.id for one in leased], NOW + SECOND)
         assert len(await held(outbox)) == count - take
         again = await outbox.lease("crm", ALL, NOW + SECOND)
         assert texts(again)[:take] == texts(leased)
@@ -115,7 +118,7 @@ async def test_a_clock_that_was_set_holds_nothing_back_for_long(
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept([parcel("a")], NOW)
         (leased,) = await outbox.lease("crm", ALL, NOW)
-        await outbox.postpone([leased.id], NOW + 60 * SECOND)
+        await outbox.defer([leased.id], NOW + 60 * SECOND)
         assert await held(outbox, now_ns=NOW + passed) == expected
 
 
@@ -123,7 +126,7 @@ async def test_a_time_beyond_all_that_can_be_stored_holds_nothing_back(tmp_path:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept([parcel("a")], NOW)
         (leased,) = await outbox.lease("crm", ALL, NOW)
-        await outbox.postpone([leased.id], 2**64)
+        await outbox.defer([leased.id], 2**64)
         assert await held(outbox) == ["a"]
 
 
@@ -132,7 +135,7 @@ async def test_what_is_given_back_is_the_next_and_has_not_failed(tmp_path: Path)
         await outbox.accept(parcels(MANY), NOW)
         leased = await outbox.lease("crm", Bounds(items=10), NOW)
         await outbox.lease("crm", Bounds(items=10), NOW)
-        await outbox.postpone([one.id for one in leased], 0, failed=False)
+        await outbox.defer([one.id for one in leased], 0, failed=False)
         again = await outbox.lease("crm", Bounds(items=10), NOW)
         assert texts(again) == texts(leased)
         assert {one.attempts for one in again} == {0}
@@ -158,7 +161,7 @@ async def test_what_is_known_is_not_stored_again(tmp_path: Path) -> None:
         await outbox.accept([*given, given[0]], NOW)
         await outbox.accept([*given, parcel("new", mark=b"new mark")], NOW)
         assert counts(outbox) == (121, 0)
-        await outbox.settle(one.id for one in await outbox.lease("crm", ALL, NOW))
+        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW))
         await outbox.accept(given, NOW)
         assert counts(outbox) == (0, 0)
     async with opened(tmp_path / "o.db") as outbox:
@@ -242,9 +245,9 @@ async def test_full_is_full_until_something_goes(settled: bool, tmp_path: Path) 
             await outbox.accept(more, NOW)
         assert (caught.value.reason, caught.value.after) == (CallReason.FULL, 1.0)
         if settled:
-            await outbox.settle(one.id for one in await outbox.lease("crm", Bounds(items=30), NOW))
+            await outbox.ack(one.id for one in await outbox.lease("crm", Bounds(items=30), NOW))
         else:
-            await outbox.forget("crm", NOW + 1, NOW)
+            await outbox.delete_expired("crm", NOW + 1, NOW)
         await outbox.accept(more, NOW)
 
 
@@ -254,14 +257,14 @@ async def test_depths_say_what_waits_and_since_when(tmp_path: Path) -> None:
             [parcel("abc", received_ns=NOW + 5), parcel("d", received_ns=NOW + 3), *parcels(4, "log")], NOW
         )
         crm = outbox.depths()["crm"]
-        assert (crm.items, crm.bytes, crm.oldest_ns, crm.dead) == (2, 4 + 2 * ROW, NOW + 3, 0)
+        assert (crm.items, crm.bytes, crm.oldest_ns, crm.dead) == (2, 4 + 2 * ROW_OVERHEAD_BYTES, NOW + 3, 0)
         assert outbox.depths()["log"].items == 4
 
 
 async def test_the_oldest_is_not_what_has_expired(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept([parcel(str(number), received_ns=NOW + number) for number in range(5)], NOW)
-        await outbox.expire("crm", NOW + 2, NOW)
+        await outbox.dead_letter_expired("crm", NOW + 2, NOW)
         assert (outbox.depths()["crm"].oldest_ns, counts(outbox)) == (NOW + 2, (3, 2))
 
 

@@ -11,14 +11,14 @@ from typing import Final
 import pytest
 
 from gateway.config import Outbox
-from gateway.delivery.held import Choice
-from gateway.delivery.outbox import Removed
-from gateway.delivery.sqlite import SqliteOutbox
-from gateway.delivery.stock import Lot, Stock
-from gateway.delivery.underway import UnderWay
+from gateway.delivery.outbox.admin import OutboxAdmin, QueueStats
+from gateway.delivery.outbox.interface import Removed
+from gateway.delivery.outbox.leased_ids import LeasedIds
+from gateway.delivery.outbox.stored_entry import EntryFilter
+from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, DeliveryReason, ItemReason
 from gateway.exporters.base import Bounds
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from tests.delivery.damage import filled, middle
 from tests.delivery.desk import NOW, SECOND, parcels
 from tests.delivery.kept import ALL, asked, counts, held, opened
@@ -27,8 +27,8 @@ HOUR: Final = 3600 * SECOND
 FIVE: Final = Bounds(items=5)
 
 
-def typed(number: int, type: str, destination: str = "crm") -> Parcel:
-    return Parcel(Release(destination, type, "a-plan", str(number).encode()), number.to_bytes(16, "big"), b"", NOW)
+def typed(number: int, type: str, destination: str = "crm") -> OutboxEntry:
+    return OutboxEntry(Release(destination, type, "a-plan", str(number).encode()), number.to_bytes(16, "big"), b"", NOW)
 
 
 @pytest.fixture
@@ -41,67 +41,83 @@ async def stocked(outbox: SqliteOutbox) -> None:
     await outbox.accept([typed(number, "a.One" if number % 2 else "a.Other") for number in range(1, 1001)], NOW)
     await outbox.accept([typed(number, "a.One", "log") for number in range(1001, 1201)], NOW)
     dead = await outbox.lease("crm", FIVE, NOW)
-    await outbox.bury({one.id: DeliveryReason.REJECTED if one.id % 2 else ItemReason.TOO_LARGE for one in dead}, NOW)
+    await outbox.dead_letter(
+        {one.id: DeliveryReason.REJECTED if one.id % 2 else ItemReason.TOO_LARGE for one in dead}, NOW
+    )
     late = await outbox.lease("crm", FIVE, NOW)
-    await outbox.postpone([one.id for one in late], NOW + HOUR)
+    await outbox.defer([one.id for one in late], NOW + HOUR)
 
 
 def total(steps: Iterable[Removed]) -> tuple[int, int]:
     """How many, and how many more were on their way."""
     done = list(steps)
-    return sum(step.deleted for step in done), sum(step.under_way for step in done)
+    return sum(step.deleted for step in done), sum(step.leased for step in done)
 
 
-def lots(stock: Stock) -> dict[str, tuple[int, int]]:
-    return {lot.destination: (lot.items, lot.dead) for lot in stock.lots()}
+def lots(stock: OutboxAdmin) -> dict[str, tuple[int, int]]:
+    return {lot.destination: (lot.items, lot.dead) for lot in stock.queues()}
 
 
 async def test_what_is_there_is_told(path: Path) -> None:
     async with opened(path) as outbox:
         await stocked(outbox)
-        with closing(Stock.open(path, Outbox())) as stock:
+        with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert lots(stock) == {"crm": (995, 5), "log": (200, 0)}
-            assert [one.id for one in stock.items(Choice(), 10_000)] == list(range(6, 1201))
-            assert [one.id for one in stock.items(Choice(destination="log"), 3)] == [1001, 1002, 1003]
-            assert {one.type for one in stock.items(Choice(type="a.Other"), 10_000)} == {"a.Other"}
-            assert [(one.attempts, one.due_ns) for one in stock.items(Choice(), 6)] == [(1, NOW + HOUR)] * 5 + [(0, 0)]
-            assert [(one.id, one.reason) for one in stock.dead(Choice(), 10)] == [
+            assert [one.id for one in stock.items(EntryFilter(), 10_000)] == list(range(6, 1201))
+            assert [one.id for one in stock.items(EntryFilter(destination="log"), 3)] == [1001, 1002, 1003]
+            assert {one.type for one in stock.items(EntryFilter(type="a.Other"), 10_000)} == {"a.Other"}
+            assert [(one.attempts, one.next_attempt_at_ns) for one in stock.items(EntryFilter(), 6)] == [
+                (1, NOW + HOUR)
+            ] * 5 + [(0, 0)]
+            assert [(one.id, one.reason) for one in stock.dead(EntryFilter(), 10)] == [
                 (number, "REJECTED" if number % 2 else "TOO_LARGE") for number in range(1, 6)
             ]
-            assert [one.id for one in stock.dead(Choice(reason="TOO_LARGE"), 10)] == [2, 4]
+            assert [one.id for one in stock.dead(EntryFilter(reason="TOO_LARGE"), 10)] == [2, 4]
 
 
 @pytest.mark.parametrize(("number", "where"), [(1, "dead"), (6, "row"), (500, "crate"), (1200, "crate")])
 async def test_one_is_found_wherever_it_is(number: int, where: str, path: Path) -> None:
     async with opened(path) as outbox:
         await stocked(outbox)
-        with closing(Stock.open(path, Outbox())) as stock:
+        with closing(OutboxAdmin.open(path, Outbox())) as stock:
             found = stock.find(number)
             assert found is not None
             assert (found[0].id, found[1], found[0].reason != "") == (number, str(number).encode(), where == "dead")
             assert stock.find(1201) is None
 
 
-Act = Callable[[Stock], Iterator[Removed]]
+Act = Callable[[OutboxAdmin], Iterator[Removed]]
 
 ACTS: Final[dict[str, tuple[Act, int, dict[str, tuple[int, int]]]]] = {
-    "retry all": (lambda stock: stock.retry(Choice()), 5, {"crm": (995, 5), "log": (200, 0)}),
-    "retry some": (lambda stock: stock.retry(Choice(type="a.One")), 2, {"crm": (995, 5), "log": (200, 0)}),
-    "bury all": (lambda stock: stock.bury(Choice()), 1195, {"crm": (0, 1000), "log": (0, 200)}),
-    "bury a type": (lambda stock: stock.bury(Choice(type="a.Other")), 498, {"crm": (497, 503), "log": (200, 0)}),
+    "retry all": (lambda stock: stock.retry(EntryFilter()), 5, {"crm": (995, 5), "log": (200, 0)}),
+    "retry some": (lambda stock: stock.retry(EntryFilter(type="a.One")), 2, {"crm": (995, 5), "log": (200, 0)}),
+    "bury all": (lambda stock: stock.dead_letter(EntryFilter()), 1195, {"crm": (0, 1000), "log": (0, 200)}),
+    "bury a type": (
+        lambda stock: stock.dead_letter(EntryFilter(type="a.Other")),
+        498,
+        {"crm": (497, 503), "log": (200, 0)},
+    ),
     "bury a destination": (
-        lambda stock: stock.bury(Choice(destination="log")),
+        lambda stock: stock.dead_letter(EntryFilter(destination="log")),
         200,
         {"crm": (995, 5), "log": (0, 200)},
     ),
-    "bury IDs": (lambda stock: stock.bury(Choice((1, 6, 700, 700, 5000))), 2, {"crm": (993, 7), "log": (200, 0)}),
-    "purge all": (lambda stock: stock.purge(Choice()), 1195, {"crm": (0, 5), "log": (0, 0)}),
-    "purge IDs": (lambda stock: stock.purge(Choice((1, 6, 700))), 2, {"crm": (993, 5), "log": (200, 0)}),
-    "purge dead": (lambda stock: stock.purge_dead(Choice()), 5, {"crm": (995, 0), "log": (200, 0)}),
-    "purge dead IDs": (lambda stock: stock.purge_dead(Choice((1, 6))), 1, {"crm": (995, 4), "log": (200, 0)}),
-    "replay all": (lambda stock: stock.replay(Choice()), 5, {"crm": (1000, 0), "log": (200, 0)}),
-    "replay a reason": (lambda stock: stock.replay(Choice(reason="REJECTED")), 3, {"crm": (998, 2), "log": (200, 0)}),
-    "replay IDs": (lambda stock: stock.replay(Choice((2, 3, 4, 6))), 3, {"crm": (998, 2), "log": (200, 0)}),
+    "bury IDs": (
+        lambda stock: stock.dead_letter(EntryFilter((1, 6, 700, 700, 5000))),
+        2,
+        {"crm": (993, 7), "log": (200, 0)},
+    ),
+    "purge all": (lambda stock: stock.purge(EntryFilter()), 1195, {"crm": (0, 5), "log": (0, 0)}),
+    "purge IDs": (lambda stock: stock.purge(EntryFilter((1, 6, 700))), 2, {"crm": (993, 5), "log": (200, 0)}),
+    "purge dead": (lambda stock: stock.purge_dead(EntryFilter()), 5, {"crm": (995, 0), "log": (200, 0)}),
+    "purge dead IDs": (lambda stock: stock.purge_dead(EntryFilter((1, 6))), 1, {"crm": (995, 4), "log": (200, 0)}),
+    "replay all": (lambda stock: stock.replay(EntryFilter()), 5, {"crm": (1000, 0), "log": (200, 0)}),
+    "replay a reason": (
+        lambda stock: stock.replay(EntryFilter(reason="REJECTED")),
+        3,
+        {"crm": (998, 2), "log": (200, 0)},
+    ),
+    "replay IDs": (lambda stock: stock.replay(EntryFilter((2, 3, 4, 6))), 3, {"crm": (998, 2), "log": (200, 0)}),
 }
 """What is done, to how many, and how many items and dead letters there are then."""
 
@@ -111,23 +127,23 @@ async def test_what_is_done_is_done_to_what_was_chosen_and_the_gateway_goes_on(n
     act, count, after = ACTS[name]
     async with opened(path) as outbox:
         await stocked(outbox)
-        with closing(Stock.open(path, Outbox())) as stock:
+        with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert total(act(stock)) == (count, 0)
             assert lots(stock) == after
         leased = [await outbox.lease(destination, ALL, NOW + 2 * HOUR) for destination in ("crm", "log")]
         assert [len(found) for found in leased] == [after["crm"][0], after["log"][0]]
-        assert all(one.payload == str(one.id).encode() and one.sound for found in leased for one in found)
+        assert all(one.payload == str(one.id).encode() and one.intact for found in leased for one in found)
         for found in leased:
-            await outbox.settle([one.id for one in found])
+            await outbox.ack([one.id for one in found])
         assert {name: counts(outbox, name) for name in after} == {name: (0, dead) for name, (_, dead) in after.items()}
 
 
 async def test_what_was_put_off_is_due_at_once(path: Path) -> None:
     async with opened(path) as outbox:
         await stocked(outbox)
-        with closing(Stock.open(path, Outbox())) as stock:
+        with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert [one.id for one in await outbox.lease("crm", Bounds(items=1), NOW)] == [11]
-            assert total(stock.retry(Choice())) == (5, 0)
+            assert total(stock.retry(EntryFilter())) == (5, 0)
             assert [one.id for one in await outbox.lease("crm", FIVE, NOW)] == [6, 7, 8, 9, 10]
 
 
@@ -138,21 +154,21 @@ async def test_what_was_replayed_is_tried_as_long_as_what_comes_now_and_kept_no_
     monkeypatch.setattr("time.time_ns", lambda: now)
     async with opened(path) as outbox:
         await outbox.accept(parcels(2), NOW)
-        assert await outbox.expire("crm", NOW + HOUR, now) == 2
-        with closing(Stock.open(path, Outbox())) as stock:
-            assert total(stock.replay(Choice())) == (2, 0)
-        assert await outbox.expire("crm", now, now) == 0
-        assert await outbox.expire("crm", now + 1, now) == 2
-        assert await outbox.forget("crm", NOW + 1, now) == 2
+        assert await outbox.dead_letter_expired("crm", NOW + HOUR, now) == 2
+        with closing(OutboxAdmin.open(path, Outbox())) as stock:
+            assert total(stock.replay(EntryFilter())) == (2, 0)
+        assert await outbox.dead_letter_expired("crm", now, now) == 0
+        assert await outbox.dead_letter_expired("crm", now + 1, now) == 2
+        assert await outbox.delete_expired("crm", NOW + 1, now) == 2
 
 
 async def test_what_is_delivered_while_an_operator_buries_it_is_no_dead_letter(path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept(parcels(20), NOW)
         leased = await outbox.lease("crm", FIVE, NOW)
-        with closing(Stock.open(path, Outbox())) as stock:
-            assert total(stock.bury(Choice())) == (15, 5)
-        await outbox.settle([one.id for one in leased])
+        with closing(OutboxAdmin.open(path, Outbox())) as stock:
+            assert total(stock.dead_letter(EntryFilter())) == (15, 5)
+        await outbox.ack([one.id for one in leased])
         assert counts(outbox) == (0, 15)
 
 
@@ -161,14 +177,14 @@ async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Pa
     async with opened(path) as outbox:
         await outbox.accept(parcels(20), NOW)
         ids = [one.id for one in await outbox.lease("crm", FIVE, NOW)]
-        with closing(Stock.open(path, Outbox())) as stock:
-            assert total(stock.purge(Choice())) == (15, 5)
+        with closing(OutboxAdmin.open(path, Outbox())) as stock:
+            assert total(stock.purge(EntryFilter())) == (15, 5)
         if ended == "settle":
-            await outbox.settle(ids)
+            await outbox.ack(ids)
         elif ended == "postpone":
-            await outbox.postpone(ids, NOW + HOUR)
+            await outbox.defer(ids, NOW + HOUR)
         else:
-            await outbox.bury(dict.fromkeys(ids, DeliveryReason.REJECTED), NOW)
+            await outbox.dead_letter(dict.fromkeys(ids, DeliveryReason.REJECTED), NOW)
         assert (counts(outbox), await held(outbox)) == ((0, 0), [])
     assert asked(path, "SELECT destination, reason, sum(count) FROM sweeps GROUP BY 1, 2") == [("crm", "PURGED", 15)]
 
@@ -177,15 +193,15 @@ async def test_what_was_on_its_way_is_told_until_its_lease_ends(path: Path) -> N
     async with opened(path) as outbox:
         await outbox.accept(parcels(20), NOW)
         leased = [one.id for one in await outbox.lease("crm", FIVE, NOW)]
-        await outbox.postpone(leased[:2], NOW + HOUR)
-        with closing(Stock.open(path, Outbox())) as stock:
-            assert total(stock.purge(Choice((*leased, 20)))) == (3, 3)
+        await outbox.defer(leased[:2], NOW + HOUR)
+        with closing(OutboxAdmin.open(path, Outbox())) as stock:
+            assert total(stock.purge(EntryFilter((*leased, 20)))) == (3, 3)
 
 
 async def test_nothing_is_leased_while_an_operator_deletes(path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept(parcels(20), NOW)
-        list_ = UnderWay(path)
+        list_ = LeasedIds(path)
         with list_.alone(wait=True):
             assert await outbox.lease("crm", FIVE, NOW) == ()
         assert len(await outbox.lease("crm", FIVE, NOW)) == 5
@@ -196,27 +212,27 @@ async def test_what_was_on_its_way_at_a_kill_is_told_too(path: Path) -> None:
     """Nobody can say whether it was delivered."""
     async with opened(path) as outbox:
         await outbox.accept(parcels(3), NOW)
-    list_ = UnderWay(path)
+    list_ = LeasedIds(path)
     list_.write([1])
     list_.close()
-    with closing(Stock.open(path, Outbox())) as stock:
-        assert total(stock.purge(Choice())) == (2, 1)
+    with closing(OutboxAdmin.open(path, Outbox())) as stock:
+        assert total(stock.purge(EntryFilter())) == (2, 1)
 
 
 async def test_what_comes_meanwhile_is_left_alone(path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept(parcels(1200), NOW)
-        with closing(Stock.open(path, Outbox())) as stock:
-            steps = stock.purge(Choice())
+        with closing(OutboxAdmin.open(path, Outbox())) as stock:
+            steps = stock.purge(EntryFilter())
             first = next(steps)
             await outbox.accept([typed(1, "a.Type")], NOW)
             assert total([first, *steps]) == (1200, 0)
-            assert stock.lots() == [Lot("crm", 1, 1, NOW, 0, 0)]
+            assert stock.queues() == [QueueStats("crm", 1, 1, NOW, 0, 0)]
 
 
 def test_where_there_is_no_outbox_none_is_made(path: Path) -> None:
     with pytest.raises(BadConfig, match="there is no outbox"):
-        Stock.open(path, Outbox())
+        OutboxAdmin.open(path, Outbox())
     assert not path.exists()
 
 
@@ -252,5 +268,5 @@ async def test_a_file_that_cannot_be_read_is_named(
 
 
 def _used(path: Path) -> Sequence[Removed]:
-    with closing(Stock.open(path, Outbox())) as stock:
-        return list(stock.purge(Choice()))
+    with closing(OutboxAdmin.open(path, Outbox())) as stock:
+        return list(stock.purge(EntryFilter()))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Outbox
-from gateway.delivery.stored import Stored
+from gateway.delivery.dispatcher import OutboxDispatcher
 from gateway.errors import Refused, Retryable
 from gateway.exporters.base import Exporter
 from gateway.exporters.null import Null
@@ -20,8 +20,8 @@ SMALL = Outbox(max_bytes=64 * 1024)
 
 
 @asynccontextmanager
-async def storing(case: Case, exporters: Mapping[str, Exporter]) -> AsyncIterator[Stored]:
-    delivery = Stored(case.desk)
+async def storing(case: Case, exporters: Mapping[str, Exporter]) -> AsyncIterator[OutboxDispatcher]:
+    delivery = OutboxDispatcher(case.desk)
     delivery.replace(exporters, case.again)
     try:
         yield delivery
@@ -114,7 +114,7 @@ async def test_a_courier_that_is_replaced_keeps_nobody_waiting(tmp_path: Path) -
 
 async def test_closing_sends_what_can_be_sent_and_leaves_the_rest(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        delivery = Stored(case.desk)
+        delivery = OutboxDispatcher(case.desk)
         delivery.replace({"crm": (crm := Recipient()), "log": (away := Recipient(shut=True))}, case.again)
         await delivery.accept([*parcels(5), parcel("x", "log")])
         await delivery.close(0.2)

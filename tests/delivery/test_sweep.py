@@ -10,11 +10,11 @@ from typing import Final
 
 import pytest
 
-from gateway.delivery.sweep import Sweep
+from gateway.delivery.retention import Retention
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds, Exporter
 from gateway.minimise.flows import Flows
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.policy.compile import Compiler
 from tests.delivery.desk import NOW, SECOND, Case, Recipient, desk
 from tests.support.contracts import contract, policy, proto
@@ -29,16 +29,18 @@ def flows(led: str = "{t.A: [eu-log, us-vendor], t.B: [eu-log]}") -> Flows:
     return Flows(Compiler(contract(PROTO), policy(flows=led)))
 
 
-def parcel(number: int, destination: str = "eu-log", type: str = "t.A", days: float = 0) -> Parcel:
+def parcel(number: int, destination: str = "eu-log", type: str = "t.A", days: float = 0) -> OutboxEntry:
     """Received so many days ago."""
-    return Parcel(
+    return OutboxEntry(
         Release(destination, type, "a-plan", b"x"), number.to_bytes(16, "big"), b"", NOW - int(days * DAY) * SECOND
     )
 
 
-def sweep(case: Case, held: Flows, exporter: Exporter | None = None) -> Sweep:
+def sweep(case: Case, held: Flows, exporter: Exporter | None = None) -> Retention:
     """What can't be delivered within 3 days is buried."""
-    return Sweep(case.desk, lambda: held, lambda: {} if exporter is None else {"eu-log": exporter}, timedelta(days=3))
+    return Retention(
+        case.desk, lambda: held, lambda: {} if exporter is None else {"eu-log": exporter}, timedelta(days=3)
+    )
 
 
 AGES: dict[str, tuple[float, int, int]] = {
@@ -79,7 +81,7 @@ async def test_what_is_being_delivered_is_left_alone(tmp_path: Path) -> None:
         (leased,) = await case.outbox.lease("eu-log", Bounds(1), NOW)
         await sweep(case, flows()).once()
         assert (case.waiting, case.dead) == (1, 1)
-        await case.outbox.settle([leased.id])
+        await case.outbox.ack([leased.id])
         assert case.waiting == 0
 
 
@@ -124,7 +126,7 @@ async def test_dead_letters_of_a_destination_that_the_policy_no_longer_has_go_wh
     async with desk(tmp_path) as case:
         await case.put(parcel(1, "once-there"))
         (leased,) = await case.outbox.lease("once-there", Bounds(1), NOW)
-        await case.outbox.bury({leased.id: DeliveryReason.REJECTED}, NOW)
+        await case.outbox.dead_letter({leased.id: DeliveryReason.REJECTED}, NOW)
         for days, dead in ((2.9, 1), (3.1, 0)):
             case.time.passed = days * DAY
             await sweep(case, flows()).once()
@@ -138,7 +140,7 @@ async def test_a_sweep_that_began_before_a_reload_takes_nothing_that_the_new_pol
     async with desk(tmp_path) as case:
         await case.put(*(parcel(number, days=4) for number in range(2000)))
         now = old
-        sweeping = asyncio.create_task(Sweep(case.desk, lambda: now, dict, timedelta(days=3)).once())
+        sweeping = asyncio.create_task(Retention(case.desk, lambda: now, dict, timedelta(days=3)).once())
         await asyncio.sleep(0)
         now = new
         await case.put(parcel(5001, "us-vendor"), parcel(5002, type="t.B"))

@@ -12,11 +12,19 @@ from typing import Final
 import pytest
 
 from gateway import config
-from gateway.delivery.hub_status import UNTRIED
-from gateway.delivery.uplink import FIRST, LARGEST, LONGEST, Fallback, HubExporter, Uplink, away
+from gateway.delivery.hub.client import (
+    FIRST_PAUSE_SECONDS,
+    MAX_GROUP_BYTES,
+    MAX_PAUSE_SECONDS,
+    Fallback,
+    HubClient,
+    HubExporter,
+    pause,
+)
+from gateway.delivery.hub.status import UNTRIED
 from gateway.errors import CallReason, Cause, ItemReason, Permanent, Reason, RefusalReason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.receivers.guard import AFTER
 from gateway.tls import Material
 from tests.delivery.desk import NOW
@@ -39,7 +47,9 @@ async def until(holds: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def refusal(delivery: Uplink | Fallback, *parcels: Parcel) -> tuple[type[Exception], Reason, float | None]:
+async def refusal(
+    delivery: HubClient | Fallback, *parcels: OutboxEntry
+) -> tuple[type[Exception], Reason, float | None]:
     """How parcels are turned down."""
     with pytest.raises((Retryable, Refused)) as caught:
         await delivery.accept(parcels)
@@ -62,8 +72,8 @@ async def test_what_is_accepted_is_at_the_hub_as_it_was(tmp_path: Path) -> None:
         await accepting
         assert [len(batch) for batch in gate.batches] == [2]
         # The hub decides again, by a plan of its own.
-        assert [(one.release.payload, one.key, one.mark, one.received_ns) for one in gate.parcels] == [
-            (one.release.payload, one.key, one.mark, one.received_ns) for one in (A, B)
+        assert [(one.release.payload, one.key, one.fingerprint, one.received_ns) for one in gate.parcels] == [
+            (one.release.payload, one.key, one.fingerprint, one.received_ns) for one in (A, B)
         ]
         assert {(release.destination, release.type) for release in gate.releases} == {("crm", "a.Type")}
 
@@ -72,9 +82,9 @@ async def test_many_callers_share_a_stream(tmp_path: Path) -> None:
     gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         await agent.accept([parcel("first")])
-        link = agent._link
+        link = agent._stream
         await asyncio.gather(*(agent.accept([parcel(str(number))]) for number in range(2000)))
-        assert agent._link is link
+        assert agent._stream is link
         assert sorted(texts(gate)) == sorted(["first", *map(str, range(2000))])
 
 
@@ -84,7 +94,7 @@ async def test_what_waits_makes_requests_of_a_megabyte(tmp_path: Path) -> None:
             asyncio.create_task(agent.accept([parcel(str(number), payload=bytes(300_000))])) for number in range(8)
         ]
         await asyncio.sleep(0)
-        link = agent._link
+        link = agent._stream
         assert link is not None
         assert [len(link._request()) // 300_000 for _ in range(3)] == [3, 3, 2]
         for task in accepting:
@@ -99,7 +109,7 @@ async def test_a_hub_is_reached_past_any_proxy(tmp_path: Path, monkeypatch: pyte
 
 async def test_no_proxy_is_asked_for_a_hub_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     async with fake_http_proxy(monkeypatch) as asked:
-        agent = Uplink(config.Hub(address="hub.invalid:14007", timeout=1), lambda: (0, credentials(HELD)))
+        agent = HubClient(config.Hub(address="hub.invalid:14007", timeout=1), lambda: (0, credentials(HELD)))
         assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, None)
         await agent.close(0.0)
     assert asked == []
@@ -149,7 +159,7 @@ async def test_a_hub_that_comes_back_is_found(tmp_path: Path, caplog: pytest.Log
         await one.start()
         await insisting(agent, [B])
         assert texts(gate) == ["a", "b"]
-    first, *others, last = [record.message for record in caplog.records if record.name == "gateway.delivery.hub_status"]
+    first, *others, last = [record.message for record in caplog.records if record.name == "gateway.delivery.hub.status"]
     assert (first, last) == ("the hub takes what it is handed", "the hub is back")
     assert {line.partition(",")[0] for line in others} <= {
         f"the hub takes nothing: UPSTREAM_{cause}" for cause in ("RESET", "REFUSED")
@@ -177,40 +187,40 @@ async def test_a_hub_that_is_away_is_left_alone_for_a_while() -> None:
             assert (await refusal(agent, A))[:2] == (Retryable, CallReason.UNAVAILABLE)
         assert agent._failures
         # As if it had been drawn: long from now.
-        agent._link, agent._until = None, time.monotonic() + LONGEST
+        agent._stream, agent._until = None, time.monotonic() + MAX_PAUSE_SECONDS
         kind, reason, after = await refusal(agent, A)
         assert (kind, reason) == (Retryable, CallReason.UNAVAILABLE)
         assert after is not None
-        assert 0.0 < after <= LONGEST
-        assert agent._link is None
+        assert 0.0 < after <= MAX_PAUSE_SECONDS
+        assert agent._stream is None
 
 
 @pytest.mark.parametrize(
     ("failures", "draw", "seconds"),
     [
         (0, 0.0, 0.0),
-        (0, 1.0, FIRST),
-        (1, 1.0, 2 * FIRST),
-        (1, 0.5, FIRST),
-        (5, 1.0, LONGEST),
-        (10**9, 1.0, LONGEST),
+        (0, 1.0, FIRST_PAUSE_SECONDS),
+        (1, 1.0, 2 * FIRST_PAUSE_SECONDS),
+        (1, 0.5, FIRST_PAUSE_SECONDS),
+        (5, 1.0, MAX_PAUSE_SECONDS),
+        (10**9, 1.0, MAX_PAUSE_SECONDS),
         (10**9, 0.0, 0.0),
     ],
 )
 def test_the_while_grows_and_is_drawn(failures: int, draw: float, seconds: float) -> None:
-    assert away(failures, draw) == pytest.approx(seconds)
+    assert pause(failures, draw) == pytest.approx(seconds)
 
 
 async def test_a_stream_that_ended_long_ago_is_nobodys_failure_now(tmp_path: Path) -> None:
     gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         await agent.accept([A])
-        link = agent._link
+        link = agent._stream
         assert link is not None
         await one.stop()
         await one.start()
         await asyncio.wait([link._task], timeout=TIMEOUT_SECONDS)
-        link.ended_at -= FIRST
+        link.ended_at -= FIRST_PAUSE_SECONDS
         await agent.accept([B])
         assert texts(gate) == ["a", "b"]
 
@@ -233,7 +243,7 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
     slow = asyncio.Event()
 
     class Slow(FakeDelivery):
-        async def accept(self, parcels: Sequence[Parcel]) -> None:
+        async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
             await super().accept(parcels)
             if parcels[0].key == A.key:
                 await slow.wait()
@@ -242,12 +252,12 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
     async with hub(tmp_path, gate) as one, uplink(one.port, patience=0.5) as agent:
         accepting = asyncio.create_task(agent.accept([A]))
         await gate.wait_for(1)
-        link = agent._link
+        link = agent._stream
         await agent.accept([B])
         with pytest.raises(Retryable):
             await accepting
         await agent.accept([B])
-        assert agent._link is link
+        assert agent._stream is link
         slow.set()
 
 
@@ -295,7 +305,7 @@ async def test_a_new_certificate_makes_a_new_stream_and_the_old_one_ends_its_wor
     current = [(0, HELD)]
     agents: list[str] = []
 
-    def repack(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> Parcel:
+    def repack(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
         agents.append(agent)
         return as_it_came(agent, release, key, mark, received_ns)
 
@@ -323,14 +333,14 @@ async def test_a_caller_that_goes_breaks_no_stream(tmp_path: Path) -> None:
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         gone = asyncio.create_task(agent.accept([A]))
         await gate.wait_for(1)
-        link = agent._link
+        link = agent._stream
         gone.cancel()
         staying = asyncio.create_task(agent.accept([B]))
         await gate.wait_for(2)
         gate.open()
         await staying
         assert gone.cancelled()
-        assert agent._link is link
+        assert agent._stream is link
         assert (agent._items, agent._bytes) == (0, 0)
 
 
@@ -339,7 +349,7 @@ async def test_what_its_caller_left_before_it_was_sent_is_not_sent(tmp_path: Pat
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         staying = asyncio.create_task(agent.accept([B]))
         await asyncio.sleep(0)
-        link = agent._link
+        link = agent._stream
         assert link is not None
         gone = link.send([A])
         gone.cancel()
@@ -359,10 +369,10 @@ async def test_more_than_may_be_under_way_is_refused_until_there_is_room(tmp_pat
         assert len(gate.releases) == 5 * 4
 
 
-HALF: Final = LARGEST // 2
+HALF: Final = MAX_GROUP_BYTES // 2
 
 
-def item(text: str, size: int, *, received_ns: int = NOW) -> list[Parcel]:
+def item(text: str, size: int, *, received_ns: int = NOW) -> list[OutboxEntry]:
     """The releases of an item that has four destinations, of so many bytes together.
 
     None is larger than an item may be.
@@ -372,10 +382,10 @@ def item(text: str, size: int, *, received_ns: int = NOW) -> list[Parcel]:
 
 @pytest.mark.parametrize(
     "parcels",
-    [[parcel("a", payload=bytes(LARGEST))], [*item("a", HALF), *item("b", HALF)]],
+    [[parcel("a", payload=bytes(MAX_GROUP_BYTES))], [*item("a", HALF), *item("b", HALF)]],
     ids=["one release", "two of one item"],
 )
-async def test_an_item_that_fits_no_message_is_refused(parcels: list[Parcel], tmp_path: Path) -> None:
+async def test_an_item_that_fits_no_message_is_refused(parcels: list[OutboxEntry], tmp_path: Path) -> None:
     gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
         assert await refusal(agent, *parcels) == (Refused, ItemReason.TOO_LARGE, None)
@@ -390,7 +400,7 @@ async def test_items_that_fit_no_message_together_are_sent_apart(tmp_path: Path)
 
 
 async def test_what_may_be_sent_again_is_said_of_all(tmp_path: Path) -> None:
-    def reply(batch: Sequence[Parcel]) -> None:
+    def reply(batch: Sequence[OutboxEntry]) -> None:
         raise Refused(CallReason.REQUEST_ID_REUSED) if batch[0].received_ns == NOW else Retryable(CallReason.FULL, 4.0)
 
     async with hub(tmp_path, FakeDelivery(reply)) as one, uplink(one.port) as agent:
@@ -424,7 +434,7 @@ async def test_one_that_closes_waits_for_so_long(tmp_path: Path) -> None:
 
 
 async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
-    def reply(batch: Sequence[Parcel]) -> None:
+    def reply(batch: Sequence[OutboxEntry]) -> None:
         (text,) = (parcel.release.payload for parcel in batch)
         if text == b"b":
             raise Refused(CallReason.REQUEST_ID_REUSED)
@@ -489,7 +499,7 @@ async def test_what_neither_takes_is_refused() -> None:
 class Kept(FakeDelivery):
     """Hands what it has to an uplink when it closes."""
 
-    def __init__(self, agent: Uplink) -> None:
+    def __init__(self, agent: HubClient) -> None:
         super().__init__()
         self._agent = agent
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Outbox
-from gateway.delivery.sqlite import SqliteOutbox
+from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, CallReason, DeliveryReason, Retryable
 from gateway.exporters.base import Bounds
 from tests.delivery.desk import NOW, parcel, parcels
@@ -38,7 +38,7 @@ def _full_by_others(folder: Path) -> None:
             _fill(folder / "other")
             await _refused(outbox, 5)
             # What was delivered meanwhile is written as soon as it can be, and not delivered again.
-            await outbox.settle(one.id for one in leased)
+            await outbox.ack(one.id for one in leased)
             assert len(await outbox.lease("crm", ALL, NOW)) == 50
             (folder / "other").unlink()
             await _until(lambda: outbox.accept([parcel("new")], NOW))
@@ -60,11 +60,11 @@ def _full_by_itself(folder: Path) -> None:
                 stored = await _stored(outbox)
                 assert counts(outbox)[0] == stored
                 while leased := await outbox.lease("crm", Bounds(items=100), NOW):
-                    await outbox.settle(one.id for one in leased)
+                    await outbox.ack(one.id for one in leased)
                     assert asked(folder / "o.db", "SELECT count(*) FROM items") != []
                     stored -= len(leased)
                 assert (stored, counts(outbox)) == (0, (0, 0))
-            assert outbox.set_aside == 0
+            assert outbox.quarantined == 0
 
     asyncio.run(run())
 
@@ -118,14 +118,14 @@ def _unwritable(path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
             await _refused(outbox, 5)
             assert (outbox.check.ok, outbox.check.cause) == (False, "UNWRITABLE")
-            await outbox.settle(one.id for one in leased[:10])
-            await outbox.postpone([one.id for one in leased[10:20]], NOW + 1)
-            await outbox.bury({one.id: DeliveryReason.REJECTED for one in leased[20:]}, NOW)
+            await outbox.ack(one.id for one in leased[:10])
+            await outbox.defer([one.id for one in leased[10:20]], NOW + 1)
+            await outbox.dead_letter({one.id: DeliveryReason.REJECTED for one in leased[20:]}, NOW)
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             await _until(lambda: outbox.accept([parcel("new")], NOW))
             assert outbox.check.ok
             assert (counts(outbox), len(await held(outbox))) == ((81, 10), 71)
-            assert (outbox.set_aside, len(await held(outbox, now_ns=NOW + 1))) == (0, 81)
+            assert (outbox.quarantined, len(await held(outbox, now_ns=NOW + 1))) == (0, 81)
 
     asyncio.run(run())
 
@@ -149,10 +149,10 @@ def _turns_read_only(folder: Path) -> None:
             leased = await outbox.lease("crm", Bounds(items=10), NOW)
             _break(folder)
             await _refused(outbox, 3)
-            await outbox.settle(one.id for one in leased)
+            await outbox.ack(one.id for one in leased)
         _mend(folder)
         async with opened(folder / "o.db") as outbox:
-            assert (len(await held(outbox)), outbox.set_aside) == (100, 0)
+            assert (len(await held(outbox)), outbox.quarantined) == (100, 0)
 
     asyncio.run(run())
 
@@ -190,7 +190,7 @@ async def test_free_pages_go_back_to_the_volume(tmp_path: Path) -> None:
     async with opened(path) as outbox:
         for number in range(30):
             await outbox.accept([parcel(f"{number} {index} {KILOBYTE}") for index in range(1000)], NOW)
-        await outbox.settle([one.id for one in await outbox.lease("crm", ALL, NOW)])
+        await outbox.ack([one.id for one in await outbox.lease("crm", ALL, NOW)])
         ((before,),) = asked(path, "PRAGMA page_count")
         await until(lambda: asked(path, "PRAGMA page_count") < [(before // 2,)])
 

@@ -15,15 +15,15 @@ from typing import Final
 import pytest
 
 from gateway.config import Outbox
-from gateway.delivery import schema
-from gateway.delivery.held import Choice
-from gateway.delivery.outbox import Leased
-from gateway.delivery.sqlite import SqliteOutbox
-from gateway.delivery.stock import Stock
-from gateway.delivery.store import LAST
-from gateway.delivery.wiper import WIPE_SECONDS
+from gateway.delivery.outbox import schema
+from gateway.delivery.outbox.admin import OutboxAdmin
+from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.store import MAX_TIME_NANOS
+from gateway.delivery.outbox.stored_entry import EntryFilter
+from gateway.delivery.outbox.wiper import WIPE_SECONDS
+from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import DeliveryReason
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from tests.delivery.damage import page
 from tests.delivery.desk import NOW, SECOND
 from tests.delivery.kept import ALL, about, opened
@@ -39,7 +39,7 @@ def text(number: int, size: int = 300) -> str:
     return f"<<{number:06d}>>" * (size // 10)
 
 
-def planted(numbers: Iterable[int], size: int = 300, received_ns: int = NOW) -> list[Parcel]:
+def planted(numbers: Iterable[int], size: int = 300, received_ns: int = NOW) -> list[OutboxEntry]:
     return [about(text(number, size), f"who {number:06d}".encode(), received_ns=received_ns) for number in numbers]
 
 
@@ -84,14 +84,14 @@ async def _large_crate(outbox: SqliteOutbox) -> None:
 
 async def _dead(outbox: SqliteOutbox) -> None:
     await _crate(outbox)
-    await outbox.bury(
+    await outbox.dead_letter(
         dict.fromkeys([one.id for one in await outbox.lease("crm", ALL, NOW)], DeliveryReason.REJECTED), NOW
     )
 
 
 async def _put_off(outbox: SqliteOutbox) -> None:
     await _crate(outbox)
-    await outbox.postpone([one.id for one in await outbox.lease("crm", ALL, NOW)], NOW + SECOND)
+    await outbox.defer([one.id for one in await outbox.lease("crm", ALL, NOW)], NOW + SECOND)
 
 
 FORMS: Final = {
@@ -113,7 +113,7 @@ async def _leased(outbox: SqliteOutbox) -> Sequence[Leased]:
 
 
 async def _deliver(outbox: SqliteOutbox, _: Path) -> None:
-    await outbox.settle(one.id for one in await _leased(outbox))
+    await outbox.ack(one.id for one in await _leased(outbox))
 
 
 async def _erase(outbox: SqliteOutbox, _: Path) -> None:
@@ -121,39 +121,39 @@ async def _erase(outbox: SqliteOutbox, _: Path) -> None:
 
 
 async def _purge(_: SqliteOutbox, path: Path) -> None:
-    with closing(Stock.open(path, Outbox())) as stock:
-        ids = Choice(tuple(number + 1 for number in HALF))
+    with closing(OutboxAdmin.open(path, Outbox())) as stock:
+        ids = EntryFilter(tuple(number + 1 for number in HALF))
         assert sum(step.deleted for step in (*stock.purge(ids), *stock.purge_dead(ids))) == 3
         stock.wipe()
 
 
 async def _retention(outbox: SqliteOutbox, _: Path) -> None:
-    assert await outbox.forget("crm", NOW + SECOND, NOW) == 6
+    assert await outbox.delete_expired("crm", NOW + SECOND, NOW) == 6
 
 
 async def _cut_off(outbox: SqliteOutbox, _: Path) -> None:
-    await outbox.drop("crm", {"a.Type"}, LAST, NOW)
+    await outbox.delete_of_types("crm", {"a.Type"}, MAX_TIME_NANOS, NOW)
 
 
 async def _expire(outbox: SqliteOutbox, path: Path) -> None:
     """Dead letters first, then gone."""
-    await outbox.expire("crm", NOW + SECOND, NOW)
-    with closing(Stock.open(path, Outbox())) as stock:
-        assert sum(step.deleted for step in stock.purge_dead(Choice())) == 6
+    await outbox.dead_letter_expired("crm", NOW + SECOND, NOW)
+    with closing(OutboxAdmin.open(path, Outbox())) as stock:
+        assert sum(step.deleted for step in stock.purge_dead(EntryFilter())) == 6
         stock.wipe()
 
 
 async def _bury_and_purge(_: SqliteOutbox, path: Path) -> None:
-    with closing(Stock.open(path, Outbox())) as stock:
-        list(stock.bury(Choice()))
-        list(stock.purge_dead(Choice()))
+    with closing(OutboxAdmin.open(path, Outbox())) as stock:
+        list(stock.dead_letter(EntryFilter()))
+        list(stock.purge_dead(EntryFilter()))
         stock.wipe()
 
 
 async def _replay_and_deliver(outbox: SqliteOutbox, path: Path) -> None:
-    with closing(Stock.open(path, Outbox())) as stock:
-        list(stock.bury(Choice()))
-        list(stock.replay(Choice()))
+    with closing(OutboxAdmin.open(path, Outbox())) as stock:
+        list(stock.dead_letter(EntryFilter()))
+        list(stock.replay(EntryFilter()))
     await _deliver(outbox, path)
 
 
@@ -209,9 +209,9 @@ async def test_nothing_stays_of_rows_that_were_moved_within_their_page(tmp_path:
             leased = list(await outbox.lease("crm", ALL, NOW))
             draw.shuffle(leased)
             gone, late = leased[: draw.randrange(12)], leased[12:20]
-            await outbox.settle(one.id for one in gone)
-            await outbox.postpone([one.id for one in late], NOW if draw.random() < 0.5 else 0)
-            await outbox.postpone([one.id for one in leased if one not in gone and one not in late], 0, failed=False)
+            await outbox.ack(one.id for one in gone)
+            await outbox.defer([one.id for one in late], NOW if draw.random() < 0.5 else 0)
+            await outbox.defer([one.id for one in leased if one not in gone and one not in late], 0, failed=False)
             alive.difference_update(int(one.payload[2:8]) for one in gone)
         await until_gone(tmp_path, {*range(next(names))} - alive)
         assert found(tmp_path) == alive
@@ -223,8 +223,8 @@ async def test_what_was_in_a_damaged_file_goes_with_what_was_taken_over(tmp_path
             await outbox.accept(planted(range(start, start + 30)), NOW)
     page("items_due", tmp_path / "o.db")
     async with opened(tmp_path / "o.db") as outbox:
-        assert (outbox.set_aside, outbox.salvaged) == (1, 300)
-        await outbox.settle(one.id for one in await outbox.lease("crm", ALL, NOW))
+        assert (outbox.quarantined, outbox.recovered) == (1, 300)
+        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW))
         await until_gone(tmp_path, range(300))
 
 
@@ -233,7 +233,7 @@ async def test_what_a_killed_gateway_left_in_its_log_goes_at_the_next_start(tmp_
     killed.mkdir()
     async with opened(path) as outbox:
         await outbox.accept(planted(range(3)), NOW)
-        await outbox.settle(one.id for one in await outbox.lease("crm", ALL, NOW))
+        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW))
         copy_files(tmp_path, killed)
     (killed / "o.db.salvaging").write_text(text(3))
     assert found(killed) == {0, 1, 2, 3}
@@ -275,8 +275,8 @@ async def test_the_log_does_not_grow_by_what_is_tidied_while_somebody_reads(tmp_
 async def test_another_programs_deletions_are_wiped_too(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(planted(range(6)), NOW)
-        with closing(Stock.open(tmp_path / "o.db", Outbox())) as stock:
-            list(stock.purge(Choice()))
+        with closing(OutboxAdmin.open(tmp_path / "o.db", Outbox())) as stock:
+            list(stock.purge(EntryFilter()))
         await until_gone(tmp_path, range(6))
 
 

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from gateway.config import Config
-from gateway.delivery.file import NAME
+from gateway.delivery.outbox.file import NAME
 from gateway.demo.report import Report, Verdict
 from gateway.demo.run import perform, run, tell
 from gateway.errors import DeliveryReason
@@ -71,7 +71,7 @@ async def _left(state: Path) -> None:
     async with opened(state / NAME) as outbox:
         await outbox.accept([parcel("a", "crm"), parcel("b", "crm")], NOW)
         (leased,) = await outbox.lease("crm", Bounds(items=1), NOW)
-        await outbox.bury({leased.id: DeliveryReason.REJECTED}, NOW)
+        await outbox.dead_letter({leased.id: DeliveryReason.REJECTED}, NOW)
 
 
 @pytest.mark.parametrize(

@@ -22,15 +22,15 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.contracts.load import default_path, load
-from gateway.delivery.outbox import Leased
-from gateway.delivery.packer import Sent
+from gateway.delivery.entries import ItemSource
+from gateway.delivery.outbox.interface import Leased
 from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.exporters.base import Bounds, Outcome
 from gateway.minimise.addresses import reader
 from gateway.minimise.flows import Flows
 from gateway.minimise.memo import Noted
 from gateway.minimise.run import Masked, PersonalAccount
-from gateway.model import Facts, Parcel, Release, Subject, Withheld
+from gateway.model import Facts, OutboxEntry, Release, Subject, Withheld
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
@@ -271,7 +271,7 @@ class Teller:
     def __init__(self, fault: Exception) -> None:
         self.fault = fault
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         raise self.fault
 
     async def close(self) -> None:
@@ -315,9 +315,9 @@ def made() -> Iterator[object]:
     raw = WORD.encode()
     release = Release("analytics", EVENT, "digest", raw)
     yield release
-    yield Parcel(release, raw, raw, 1, (raw,))
+    yield OutboxEntry(release, raw, raw, 1, (raw,))
     yield Leased(1, "analytics", EVENT, "digest", raw, raw, raw, 1, 0)
-    yield Sent(raw, WORD, 1)
+    yield ItemSource(raw, WORD, 1)
     yield Subject(WORD, f"{WORD}@{WORD}.example")
     yield Facts(0, directory=True, verified=frozenset({f"{WORD}.example"}), personal=True)
     yield Withheld("analytics", ItemReason.PERSONAL_ACCOUNT)

@@ -12,7 +12,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from gateway.demo.collector import Collector
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.signals import LOGS, METRICS, TRACES, Signal
 
 
@@ -31,18 +31,18 @@ def _metric(text: str) -> Message:
 _ITEMS: Final[Mapping[Signal, Callable[[str], Message]]] = {LOGS: _log, TRACES: _span, METRICS: _metric}
 
 
-def parcel(type: str, payload: bytes) -> Parcel:
+def parcel(type: str, payload: bytes) -> OutboxEntry:
     """A parcel of these bytes, whose key is the same each time."""
     key = hashlib.sha256(type.encode() + payload).digest()[:16]
-    return Parcel(Release("a-destination", type, "a-digest", payload), key, b"", received_ns=1)
+    return OutboxEntry(Release("a-destination", type, "a-digest", payload), key, b"", received_ns=1)
 
 
-def item(text: str, signal: Signal = LOGS) -> Parcel:
+def item(text: str, signal: Signal = LOGS) -> OutboxEntry:
     """An item of a signal."""
     return parcel(signal.item, _ITEMS[signal](text).SerializeToString())
 
 
-def items(*texts: str, signal: Signal = LOGS) -> list[Parcel]:
+def items(*texts: str, signal: Signal = LOGS) -> list[OutboxEntry]:
     """Items of a signal."""
     return [item(text, signal) for text in texts]
 

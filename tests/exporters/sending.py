@@ -15,7 +15,7 @@ from gateway.exporters.mixpanel import Mixpanel
 from gateway.exporters.segment import Segment
 from gateway.exporters.web import Web
 from gateway.exporters.zendesk import Zendesk
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.policy.http_exporters import MixpanelExporter, Secret, SegmentExporter, ZendeskExporter
 
 EVENT: Final = AnalyticsEvent.DESCRIPTOR.full_name
@@ -54,29 +54,29 @@ def wall() -> float:
     return NOW
 
 
-def parcel(message: Message, number: int) -> Parcel:
+def parcel(message: Message, number: int) -> OutboxEntry:
     release = Release("vendor", message.DESCRIPTOR.full_name, "a-plan", message.SerializeToString())
-    return Parcel(release, number.to_bytes(16, "big"), b"", NOW * 10**9)
+    return OutboxEntry(release, number.to_bytes(16, "big"), b"", NOW * 10**9)
 
 
-def event(number: int = 0, name: str = "video.exported", user_id: str = "usr_1", **more: Any) -> Parcel:
+def event(number: int = 0, name: str = "video.exported", user_id: str = "usr_1", **more: Any) -> OutboxEntry:
     held = AnalyticsEvent(name=name, **more)
     held.user.user_id = user_id
     held.properties["scenes"].int_value = number
     return parcel(held, number)
 
 
-def events(count: int) -> list[Parcel]:
+def events(count: int) -> list[OutboxEntry]:
     return [event(number) for number in range(count)]
 
 
-def message(number: int = 0, work_email: str = "ann@acme.example", user_id: str = "usr_1") -> Parcel:
+def message(number: int = 0, work_email: str = "ann@acme.example", user_id: str = "usr_1") -> OutboxEntry:
     held = SupportMessage(topic=SUPPORT_TOPIC_BILLING, reference=f"sup_{number:08}")
     held.user.user_id, held.user.work_email = user_id, work_email
     return parcel(held, number)
 
 
-def keys(parcels: list[Parcel]) -> list[str]:
+def keys(parcels: list[OutboxEntry]) -> list[str]:
     return [one.key.hex() for one in parcels]
 
 

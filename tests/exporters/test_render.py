@@ -40,7 +40,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status as SpanStatus
 from gateway.errors import ItemReason, Reason
 from gateway.exporters.base import Rejected
 from gateway.exporters.render import line
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.signals import LOGS
 from tests.exporters.items import parcel
 
@@ -49,7 +49,7 @@ def known(name: str) -> type[Message]:
     return GetMessageClass(Default().FindMessageTypeByName(name))
 
 
-def held(message: Message) -> Parcel:
+def held(message: Message) -> OutboxEntry:
     return parcel(message.DESCRIPTOR.full_name, message.SerializePartialToString())
 
 
@@ -263,7 +263,7 @@ def _unknown_payload() -> Status:
     ],
     ids=["unknown type", "malformed", "time out of range", "payload of unknown type"],
 )
-def test_what_has_no_form_is_rejected(refused: Parcel, reason: Reason) -> None:
+def test_what_has_no_form_is_rejected(refused: OutboxEntry, reason: Reason) -> None:
     assert line(refused, known) == Rejected(reason)
 
 

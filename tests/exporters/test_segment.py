@@ -9,7 +9,7 @@ from gateway.errors import ItemReason, Reason, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.segment import EVENT_BYTES, REQUEST_BYTES
 from gateway.exporters.web import Web
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from tests.exporters.sending import EVENT, TRACK, event, events, fared, keys, message, segment
 
 
@@ -78,7 +78,7 @@ async def test_an_event_that_cannot_fit_is_rejected_and_its_neighbours_are_not(w
         (message(), ItemReason.UNKNOWN_TYPE),
     ],
 )
-async def test_what_makes_no_event_is_rejected(web: Web, parcel: Parcel, reason: Reason) -> None:
+async def test_what_makes_no_event_is_rejected(web: Web, parcel: OutboxEntry, reason: Reason) -> None:
     async with SegmentStandIn() as vendor:
         assert await segment(web, vendor.url).send([parcel]) == [Rejected(reason)]
     assert vendor.requests == 0

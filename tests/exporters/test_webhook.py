@@ -16,7 +16,7 @@ from gateway.errors import BadConfig, ItemReason, Reason, Retryable
 from gateway.exporters.base import Rejected
 from gateway.exporters.web import Web
 from gateway.exporters.webhook import Webhook
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.policy.http_exporters import Secret, WebhookExporter
 from tests.exporters.sending import CLASSES, EVENT, KEY, NOW, SECRETS, event, events, fared, wall
 
@@ -104,7 +104,7 @@ async def test_an_answer_says_how_items_fared(web: Web, statuses: tuple[int, ...
 )
 async def test_what_has_no_form_is_rejected(web: Web, type: str, payload: bytes, reason: Reason) -> None:
     async with receiver() as (url, taken):
-        odd = Parcel(Release("vendor", type, "a-plan", payload), bytes(16), b"", NOW)
+        odd = OutboxEntry(Release("vendor", type, "a-plan", payload), bytes(16), b"", NOW)
         assert await webhook(web, url).send([odd]) == [Rejected(reason)]
     assert taken == []
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.again import Again
+from gateway.delivery.redecider import Redecider
 from gateway.errors import BadPolicy, DeliveryReason, Refused, Retryable
 from gateway.minimise.flows import Flows
 from gateway.policy.changes import Effect
@@ -153,7 +153,7 @@ def test_a_list_that_says_nothing_does_not_load(name: str, text: str) -> None:
 
 async def test_what_was_stored_of_a_type_that_is_not_here_any_more_waits() -> None:
     flows = Flows(made("{t.A: [eu-log], u.C: [eu-log]}"))
-    again = Again(lambda: flows, decider())
+    again = Redecider(lambda: flows, decider())
     with pytest.raises(Retryable, match="UNKNOWN_TYPE"):
         await again.decide("eu-log", "u.C", b"", 0)
     assert (await again.decide("us-vendor", "u.C", b"", 0)).reason is DeliveryReason.CUT_OFF  # type: ignore[union-attr]

@@ -21,7 +21,7 @@ from kannelle.privacy.v1 import receipt_pb2
 from gateway.app import SWITCH_SECONDS
 from gateway.errors import REASONS, CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.minimise.wire import field
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.receivers.delivery import BYTES, GROUPS, MAX_PARCEL_BYTES, _Stream, agent
 from gateway.receivers.guard import AFTER, LONGEST
 from gateway.receivers.rollout import FINAL, RETRY_AFTER_SECONDS
@@ -52,7 +52,10 @@ async def test_acknowledged_means_accepted(tmp_path: Path) -> None:
         assert [(one.id, said(one)) for one in await reading] == [(7, STORED)]
         assert [len(batch) for batch in gate.batches] == [2]
         assert gate.parcels[0].key == parcel("a").key
-        assert (gate.parcels[0].mark, gate.parcels[0].received_ns) == (parcel("a").mark, parcel("a").received_ns)
+        assert (gate.parcels[0].fingerprint, gate.parcels[0].received_ns) == (
+            parcel("a").fingerprint,
+            parcel("a").received_ns,
+        )
 
 
 async def test_groups_of_one_request_are_accepted_side_by_side_and_answered_as_they_are_settled(tmp_path: Path) -> None:
@@ -357,7 +360,7 @@ async def test_without_agents_nobody_may_call(tmp_path: Path) -> None:
 async def test_a_parcel_is_its_agents(tmp_path: Path) -> None:
     agents: list[str] = []
 
-    def repack(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> Parcel:
+    def repack(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
         agents.append(agent)
         return as_it_came(agent, release, key, mark, received_ns)
 

@@ -13,7 +13,7 @@ import pytest
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
 from gateway.errors import CallReason, ItemReason, Reason, Retryable
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.receivers.emit import SERVICES
 from gateway.receivers.guard import DOMAIN, STATUS
 from gateway.receivers.lane import AHEAD, AHEAD_BYTES
@@ -299,7 +299,7 @@ async def test_large_items_are_held_back_by_their_bytes(tmp_path: Path) -> None:
 
 
 def failing_after(count: int, gate: FakeDelivery) -> Any:
-    def reply(batch: Sequence[Parcel]) -> None:
+    def reply(batch: Sequence[OutboxEntry]) -> None:
         if len(gate.releases) > count:
             raise DOWN
 

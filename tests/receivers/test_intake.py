@@ -12,7 +12,7 @@ import pytest
 
 from gateway.directory import Unknown
 from gateway.errors import CallReason, ItemReason, Reason, Refused, Retryable
-from gateway.model import Category, Facts, Parcel, Release, Subject, Trail, Verdict, Withheld
+from gateway.model import Category, Facts, OutboxEntry, Release, Subject, Trail, Verdict, Withheld
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, Offload
 from gateway.receivers.intake import MOST, Asked, Batch, Intake
@@ -54,9 +54,9 @@ class Kept:
     """A delivery that keeps what it accepts."""
 
     def __init__(self) -> None:
-        self.accepted: list[Sequence[Parcel]] = []
+        self.accepted: list[Sequence[OutboxEntry]] = []
 
-    async def accept(self, parcels: Sequence[Parcel]) -> None:
+    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
         self.accepted.append(parcels)
 
     async def drained(self) -> None:

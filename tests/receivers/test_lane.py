@@ -7,23 +7,23 @@ import asyncio
 import pytest
 
 from gateway.errors import CallReason, Retryable
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.receivers.lane import AHEAD, AHEAD_BYTES, Lane
 
 
-def numbered(number: int, size: int = 0) -> Parcel:
-    return Parcel(Release("a-destination", "a.Type", str(number), bytes(size)), b"", b"", 0)
+def numbered(number: int, size: int = 0) -> OutboxEntry:
+    return OutboxEntry(Release("a-destination", "a.Type", str(number), bytes(size)), b"", b"", 0)
 
 
 class Recipient:
     """Keeps batches; takes each once it may."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Parcel]] = []
+        self.batches: list[list[OutboxEntry]] = []
         self.came = asyncio.Event()
         self.may = asyncio.Event()
 
-    async def deliver(self, batch: list[Parcel]) -> None:
+    async def deliver(self, batch: list[OutboxEntry]) -> None:
         self.batches.append(batch)
         self.came.set()
         await self.may.wait()
@@ -100,7 +100,7 @@ async def test_the_sender_waits_when_enough_waits(size: int, room: int) -> None:
 
 
 async def test_a_failure_ends_it() -> None:
-    async def fail(batch: list[Parcel]) -> None:
+    async def fail(batch: list[OutboxEntry]) -> None:
         raise Retryable(CallReason.UNAVAILABLE)
 
     lane = Lane(fail)

@@ -34,7 +34,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from gateway.config import LocalHttp
 from gateway.errors import REASONS, BadConfig, CallReason, ItemReason, Reason, Refused, Retryable
 from gateway.minimise.flows import Flows
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.pipeline.caller import CALLER
 from gateway.receivers import body, otlp_http
 from gateway.receivers.body import gunzip
@@ -388,7 +388,7 @@ class Noted(FakeDelivery):
         super().__init__()
         self.callers: list[str] = []
 
-    async def accept(self, parcels: Sequence[Parcel]) -> None:
+    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
         self.callers.append(CALLER.get())
         await super().accept(parcels)
 

@@ -25,12 +25,12 @@ from gateway.app import Gateway
 from gateway.config import Config, Listeners, Local, LocalHttp, Telemetry, Traces
 from gateway.contracts.contract import Contract
 from gateway.delivery import Delivery
+from gateway.delivery.entries import EntryBuilder
 from gateway.delivery.keys import Keys
-from gateway.delivery.packer import Packer
 from gateway.directory import Unknown
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.loading import load_all
-from gateway.model import Parcel, Release
+from gateway.model import OutboxEntry, Release
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
 from gateway.policy.load import PolicyFile
@@ -40,7 +40,7 @@ TIMEOUT_SECONDS: Final = 20
 
 CHANNEL_OPTIONS: Final = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1))
 
-PACKER: Final = Packer(Keys(bytes(32)), "web")
+PACKER: Final = EntryBuilder(Keys(bytes(32)), "web")
 
 
 def decider() -> Decider:
@@ -48,18 +48,18 @@ def decider() -> Decider:
     return Decider(Unknown(), Offload())
 
 
-DeliveryReply = Callable[[Sequence[Parcel]], None]
+DeliveryReply = Callable[[Sequence[OutboxEntry]], None]
 """What is said of parcels: nothing, or it raises."""
 
 
-def accept_all(batch: Sequence[Parcel]) -> None:
+def accept_all(batch: Sequence[OutboxEntry]) -> None:
     """All well."""
 
 
 def raise_error(error: Exception) -> DeliveryReply:
     """Say that."""
 
-    def reply(batch: Sequence[Parcel]) -> None:
+    def reply(batch: Sequence[OutboxEntry]) -> None:
         raise error
 
     return reply
@@ -92,7 +92,7 @@ class FakeDelivery:
         self.reply = reply
         self.max_waiting = max_waiting
         self.batches: list[Sequence[Release]] = []
-        self.parcels: list[Parcel] = []
+        self.parcels: list[OutboxEntry] = []
         self.waiting = 0
         self.closed = 0
         self._open = asyncio.Event()
@@ -127,7 +127,7 @@ class FakeDelivery:
         async with asyncio.timeout(TIMEOUT_SECONDS), self._came:
             await self._came.wait_for(lambda: len(self.releases) >= count)
 
-    async def accept(self, parcels: Sequence[Parcel]) -> None:
+    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
         if len(parcels) > self.max_waiting:
             raise Refused(ItemReason.TOO_LARGE)
         if self.waiting + len(parcels) > self.max_waiting:

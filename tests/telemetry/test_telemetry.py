@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway import __version__
 from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, ItemReason
 from gateway.minimise.census import FIRST, STRIDE
-from gateway.model import Category, Depth, FieldVerdict, Release, Trail, Verdict, Withheld
+from gateway.model import Category, FieldVerdict, QueueDepth, Release, Trail, Verdict, Withheld
 from gateway.policy.document import Mode, Side
 from gateway.telemetry import CODES, Proxied, Telemetry, Use
 from gateway.telemetry.counts import Fared, Waiting
@@ -65,7 +65,7 @@ CALL: Final = {
     "mode": "enforce",
 }
 OPERATED: Final = {("crm", "BURIED"): 3, ("crm", "PURGED"): 4}
-WAITING: Final = Waiting({"log": Depth(3, 400, 1, 5, 700), "crm": Depth()}, frozenset({"crm"}), 2, OPERATED)
+WAITING: Final = Waiting({"log": QueueDepth(3, 400, 1, 5, 700), "crm": QueueDepth()}, frozenset({"crm"}), 2, OPERATED)
 
 KEEP, STRIP, MASK = FieldVerdict
 NOTES: Final = {

@@ -14,11 +14,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry, ShadowField
 
-from gateway.delivery.packer import Packer
+from gateway.delivery.entries import EntryBuilder
 from gateway.errors import Cause, Permanent, Reason, Refused, Retryable
 from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.subject import NOBODY
-from gateway.model import Parcel, Subject
+from gateway.model import OutboxEntry, Subject
 from gateway.pipeline.decide import Decider
 from gateway.policy.document import Mode, Side
 from gateway.telemetry import Counts, Proxied, Use
@@ -78,8 +78,8 @@ class AccessLog:
         self,
         flows: Callable[[], Flows],
         decider: Decider,
-        deliver: Callable[[list[Parcel]], Awaitable[None]],
-        packer: Packer,
+        deliver: Callable[[list[OutboxEntry]], Awaitable[None]],
+        packer: EntryBuilder,
         telemetry: Counts,
     ) -> None:
         """`flows` are those in force; `telemetry` counts the calls, and the entries that were lost."""
@@ -146,11 +146,11 @@ class AccessLog:
             log.error("%d entries of the access log were lost: %s", len(batch), type(error).__name__)
             self._telemetry.access_log_dropped(len(batch))
 
-    async def _minimised(self, flow: Flow, access: Access) -> list[Parcel]:
+    async def _minimised(self, flow: Flow, access: Access) -> list[OutboxEntry]:
         entry, begun = _entry(access), time.perf_counter_ns()
         _, verdicts = await self._decider.decide(flow, entry, access.received_ns)
         self._telemetry.decided(flow, verdicts, time.perf_counter_ns() - begun)
-        return self._packer.pack(flow, verdicts, access.received_ns)
+        return self._packer.entries_of(flow, verdicts, access.received_ns)
 
 
 def _entry(access: Access) -> bytes:

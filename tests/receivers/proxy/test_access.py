@@ -15,7 +15,7 @@ from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, AccessEntry
 from gateway.errors import CallReason, FieldReason, ItemReason, Permanent, Refused, Retryable
 from gateway.minimise.flows import Flows
 from gateway.minimise.subject import NOBODY
-from gateway.model import Parcel, Subject
+from gateway.model import OutboxEntry, Subject
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, Side
 from gateway.receivers.proxy.access import BATCH, FLOW, MOST, Access, AccessLog
@@ -41,10 +41,10 @@ class Sink:
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
-        self.batches: list[list[Parcel]] = []
+        self.batches: list[list[OutboxEntry]] = []
         self.came = asyncio.Event()
 
-    async def deliver(self, parcels: list[Parcel]) -> None:
+    async def deliver(self, parcels: list[OutboxEntry]) -> None:
         self.batches.append(parcels)
         self.came.set()
         if self.fault is not None:
@@ -63,7 +63,7 @@ def counted(telemetry: Telemetry, name: str) -> float:
 
 @asynccontextmanager
 async def logging_to(
-    deliver: Callable[[list[Parcel]], Awaitable[None]], given: Callable[[], Flows] = flows
+    deliver: Callable[[list[OutboxEntry]], Awaitable[None]], given: Callable[[], Flows] = flows
 ) -> AsyncIterator[tuple[AccessLog, Telemetry]]:
     """An access log that runs."""
     telemetry = Telemetry()

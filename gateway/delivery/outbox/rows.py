@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 from zlib import crc32
 
-from gateway.delivery.outbox import Leased
-from gateway.model import Parcel
+from gateway.delivery.outbox.interface import Leased
+from gateway.model import OutboxEntry
 
-HASH: Final = 16
+HASH_BYTES: Final = 16
 """Bytes of a subject's hash."""
 
-PERSONAL: Final = b"personal account"
+PERSONAL_MARKER: Final = b"personal account"
 """Stands among the hashes of subjects where an item is about a personal account: it is no hash of anybody's."""
 
 Item = tuple[int, bytes, bytes, int, bytes, int, bytes]
@@ -22,14 +22,14 @@ Row = tuple[Any, ...]
 
 COLUMNS: Final = "id, kind, key, mark, received, subjects, attempts, sum, payload"
 
-LOST: Final[Item] = (0, b"", b"", 0, b"", -1, b"")
+LOST_ITEM: Final[Item] = (0, b"", b"", 0, b"", -1, b"")
 """What is left of an item that can't be read."""
 
 
-def item(kind: int, parcel: Parcel) -> Item:
+def item(kind: int, parcel: OutboxEntry) -> Item:
     """What is written of a parcel."""
-    key, mark, received, payload = parcel.key, parcel.mark, parcel.received_ns, parcel.release.payload
-    subjects = b"".join((*parcel.subjects, *([PERSONAL] if parcel.release.personal else ())))
+    key, mark, received, payload = parcel.key, parcel.fingerprint, parcel.received_ns, parcel.release.payload
+    subjects = b"".join((*parcel.subjects, *([PERSONAL_MARKER] if parcel.release.personal else ())))
     return kind, key, mark, received, subjects, checksum(kind, key, mark, received, subjects, payload), payload
 
 
@@ -39,7 +39,7 @@ def checksum(kind: int, key: bytes, mark: bytes, received_ns: int, subjects: byt
     return crc32(payload, crc32(key + mark + subjects, start))
 
 
-def is_sound(row: Row) -> bool:
+def is_intact(row: Row) -> bool:
     """Whether it is what was written."""
     _, kind, key, mark, received, subjects, _, check, payload = row
     try:
@@ -50,15 +50,24 @@ def is_sound(row: Row) -> bool:
 
 def hashes(subjects: bytes) -> list[bytes]:
     """An item's subjects, one by one."""
-    return [subjects[at : at + HASH] for at in range(0, len(subjects), HASH)]
+    return [subjects[at : at + HASH_BYTES] for at in range(0, len(subjects), HASH_BYTES)]
 
 
 def leased(row: Row, destination: str, kinds: dict[int, tuple[str, str]]) -> Leased:
     """A row as it is taken for delivery; of one that isn't sound, only the ID counts."""
     number, kind, key, mark, received, subjects, attempts, _, payload = row
-    if kind not in kinds or not is_sound(row):
-        return Leased(number, destination, "", "", b"", b"", b"", 0, 0, sound=False)
+    if kind not in kinds or not is_intact(row):
+        return Leased(number, destination, "", "", b"", b"", b"", 0, 0, intact=False)
     type_, plan = kinds[kind]
     return Leased(
-        number, destination, type_, plan, payload, key, mark, received, attempts, personal=PERSONAL in hashes(subjects)
+        number,
+        destination,
+        type_,
+        plan,
+        payload,
+        key,
+        mark,
+        received,
+        attempts,
+        personal=PERSONAL_MARKER in hashes(subjects),
     )

@@ -8,12 +8,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.delivery.crates import INSERT, sound
-from gateway.delivery.rows import hashes, is_sound
-from gateway.delivery.schema import Damaged
-from gateway.delivery.seen import read
+from gateway.delivery.outbox.batches import INSERT, intact_rows
+from gateway.delivery.outbox.dedup import read
+from gateway.delivery.outbox.rows import hashes, is_intact
+from gateway.delivery.outbox.schema import Damaged
 
-SKIPS: Final = 1_000_000
+MAX_SKIPPED_IDS: Final = 1_000_000
 """IDs that are tried one by one where the way to the next row is damaged.
 
 And by so many new IDs lie above those that were found.
@@ -31,12 +31,12 @@ UPDATE lanes SET
 """
 
 _NEXT: Final = f"""
-UPDATE state SET next = max(next, ?, {SKIPS} + (
+UPDATE state SET next = max(next, ?, {MAX_SKIPPED_IDS} + (
   SELECT coalesce(max(id), 0) FROM (SELECT max(id) AS id FROM items UNION SELECT max(id) FROM dead UNION SELECT max(id) FROM crates)))
 """  # noqa: S608 - a number
 
 
-def salvage(damaged: Path, into: sqlite3.Connection, first: int) -> int:
+def recover(damaged: Path, into: sqlite3.Connection, first: int) -> int:
     """Copy into new, empty tables what can be read of damaged ones, items and dead letters; how many.
 
     Raises sqlite3.Error of `into`.
@@ -64,12 +64,12 @@ class _Copy:
     def __init__(self, old: sqlite3.Connection, into: sqlite3.Connection) -> None:
         self._old = old
         self._into = into
-        self._lane_of: dict[int, int] = {}
+        self._queue_of: dict[int, int] = {}
 
     def all(self) -> int:
         """Copy what can be read; how many items and dead letters."""
         self._names()
-        count = self._items("items", ", due, since") + self._crates() + self._items("dead", ", reason, buried")
+        count = self._items("items", ", due, since") + self._batches() + self._items("dead", ", reason, buried")
         self._keys()
         return count
 
@@ -82,22 +82,22 @@ class _Copy:
             for row in self._read(f"SELECT id, lane, type, plan FROM kinds {index}"):  # noqa: S608
                 self._into.execute("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?, ?)", row)
         self._into.execute("DELETE FROM kinds WHERE lane NOT IN (SELECT id FROM lanes)")
-        self._lane_of = dict(self._into.execute("SELECT id, lane FROM kinds").fetchall())
+        self._queue_of = dict(self._into.execute("SELECT id, lane FROM kinds").fetchall())
 
     def _items(self, table: str, more: str) -> int:
         columns, count = _ITEM + more, 0
         marks = ",".join("?" * len(columns.split(",")))
         for row in self._by_id(table, columns):
-            if is_sound((row[0], *row[2:10])) and self._lane_of.get(row[2]) == row[1]:
+            if is_intact((row[0], *row[2:10])) and self._queue_of.get(row[2]) == row[1]:
                 count += self._insert(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row, row[6])  # noqa: S608
         return count
 
-    def _crates(self) -> int:
+    def _batches(self) -> int:
         """Those that are whole as they are, of the others what is sound as rows."""
         total = 0
         for crate in self._by_id("crates", "id, lane, items, bytes, oldest, kinds, body"):
             first, lane, count, *_, body = crate
-            rows = [row for row in sound(first, count, body) if self._lane_of.get(row[1]) == lane]
+            rows = [row for row in intact_rows(first, count, body) if self._queue_of.get(row[1]) == lane]
             if len(rows) == count:
                 self._into.execute("INSERT OR IGNORE INTO crates VALUES (?,?,?,?,?,?,?)", crate)
                 total += count
@@ -136,9 +136,9 @@ class _Copy:
         last, skips, done = 0, 0, not list(self._read(f"SELECT count(*) FROM pragma_table_info('{table}')"))  # noqa: S608
         end = max(
             (row[0] for row in self._read("SELECT next FROM state WHERE typeof(next) = 'integer' AND next > 0")),
-            default=SKIPS,
+            default=MAX_SKIPPED_IDS,
         )
-        while not done and skips < SKIPS and last < end:
+        while not done and skips < MAX_SKIPPED_IDS and last < end:
             try:
                 for row in self._old.execute(
                     f"SELECT {columns} FROM {table} NOT INDEXED WHERE id > ? ORDER BY id",  # noqa: S608

@@ -16,9 +16,9 @@ from google.protobuf.message import Message
 
 from gateway import rfc3339
 from gateway.cli.show import console, count
-from gateway.delivery.file import NANOS
-from gateway.delivery.held import Held
-from gateway.delivery.stock import Lot, Swept
+from gateway.delivery.outbox.admin import Deletion, QueueStats
+from gateway.delivery.outbox.file import NANOS
+from gateway.delivery.outbox.stored_entry import StoredEntry
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,7 +48,7 @@ class Size(msgspec.Struct, frozen=True):
 # As text.
 
 
-def put_status(lots: Sequence[Lot], swept: Sequence[Swept], aside: Sequence[str], now_ns: int) -> None:
+def print_status(lots: Sequence[QueueStats], swept: Sequence[Deletion], aside: Sequence[str], now_ns: int) -> None:
     """What waits, by destination; what was taken away of late; what was set aside."""
     table = _table("destination", ">items", ">bytes", ">oldest", ">dead letters", ">their bytes")
     for lot in lots:
@@ -66,11 +66,11 @@ def put_status(lots: Sequence[Lot], swept: Sequence[Swept], aside: Sequence[str]
         out.print(f"\nSet aside, for it was damaged: {name}")
 
 
-def put_items(found: Sequence[Held], *, more: bool, now_ns: int) -> None:
+def print_items(found: Sequence[StoredEntry], *, more: bool, now_ns: int) -> None:
     """Items, a line each."""
     table = _table(">id", "destination", "type", ">bytes", "received", ">attempts", "due")
     for one in found:
-        due = "now" if one.due_ns <= now_ns else moment(one.due_ns)
+        due = "now" if one.next_attempt_at_ns <= now_ns else moment(one.next_attempt_at_ns)
         table.add_row(
             str(one.id),
             one.destination,
@@ -80,19 +80,19 @@ def put_items(found: Sequence[Held], *, more: bool, now_ns: int) -> None:
             str(one.attempts),
             due,
         )
-    _put(table, found, "item", more=more)
+    _print(table, found, "item", more=more)
 
 
-def put_dead(found: Sequence[Held], *, more: bool) -> None:
+def print_dead(found: Sequence[StoredEntry], *, more: bool) -> None:
     """Dead letters, a line each."""
     table = _table(">id", "destination", "type", ">bytes", "received", ">attempts", "dead since", "reason")
     for one in found:
-        times = moment(one.received_ns), str(one.attempts), moment(one.buried_ns)
+        times = moment(one.received_ns), str(one.attempts), moment(one.dead_at_ns)
         table.add_row(str(one.id), one.destination, _type(one), *_numbers(one.bytes), *times, one.reason)
-    _put(table, found, "dead letter", more=more)
+    _print(table, found, "dead letter", more=more)
 
 
-def put_one(told: Mapping[str, Any]) -> None:
+def print_entry(told: Mapping[str, Any]) -> None:
     """Everything about one of them."""
     out = console()
     for name, value in told.items():
@@ -118,7 +118,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _put(table: Table, found: Sequence[Held], noun: str, *, more: bool) -> None:
+def _print(table: Table, found: Sequence[StoredEntry], noun: str, *, more: bool) -> None:
     out = console(lines=False)
     if found:
         out.print(table)
@@ -129,14 +129,14 @@ def _numbers(*values: int) -> Iterator[str]:
     return (f"{value:,}" for value in values)
 
 
-def _type(held: Held) -> str:
-    return held.type if held.sound else "(damaged)"
+def _type(held: StoredEntry) -> str:
+    return held.type if held.intact else "(damaged)"
 
 
 # As JSON.
 
 
-def described(held: Held, message: Message | None, *, values: bool) -> dict[str, Any]:
+def entry_record(held: StoredEntry, message: Message | None, *, values: bool) -> dict[str, Any]:
     """Everything about one: `fields` are sizes, and none where there is no message.
 
     `message` is there for whoever wants values.
@@ -148,19 +148,19 @@ def described(held: Held, message: Message | None, *, values: bool) -> dict[str,
     return told
 
 
-def lot(one: Lot) -> dict[str, Any]:
+def queue_record(one: QueueStats) -> dict[str, Any]:
     """What is kept for a destination; `oldest` is null where nothing waits."""
     told = msgspec.structs.asdict(one)
     oldest_ns = told.pop("oldest_ns")
     return {**told, "oldest": rfc3339.from_ns(oldest_ns) if oldest_ns else None}
 
 
-def taken(one: Swept) -> dict[str, Any]:
+def deletion_record(one: Deletion) -> dict[str, Any]:
     """A record of what was taken away undelivered."""
     return {"at": rfc3339.from_ns(one.at_ns), "destination": one.destination, "reason": one.reason, "count": one.count}
 
 
-def plain(held: Held) -> dict[str, Any]:
+def plain(held: StoredEntry) -> dict[str, Any]:
     """What is known of one, with times as people and JSON have them; what doesn't apply is left out."""
     told = {
         "id": held.id,
@@ -169,10 +169,10 @@ def plain(held: Held) -> dict[str, Any]:
         "bytes": held.bytes,
         "received": rfc3339.from_ns(held.received_ns),
         "attempts": held.attempts,
-        "due": rfc3339.from_ns(held.due_ns) if held.due_ns else None,
-        "dead_since": rfc3339.from_ns(held.buried_ns) if held.reason else None,
+        "due": rfc3339.from_ns(held.next_attempt_at_ns) if held.next_attempt_at_ns else None,
+        "dead_since": rfc3339.from_ns(held.dead_at_ns) if held.reason else None,
         "reason": held.reason or None,
-        "damaged": None if held.sound else True,
+        "damaged": None if held.intact else True,
         "key": held.key,
         "plan": held.plan,
     }

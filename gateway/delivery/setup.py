@@ -15,13 +15,14 @@ import msgspec
 from gateway.config import Config
 from gateway.config import Outbox as Kept
 from gateway.contracts.contract import Contract
-from gateway.delivery import Delivery, file
-from gateway.delivery.again import Again
-from gateway.delivery.carry import Desk
-from gateway.delivery.sqlite import SqliteOutbox
-from gateway.delivery.stored import Stored
-from gateway.delivery.sweep import Sweep
-from gateway.delivery.uplink import Fallback, HubExporter, Uplink
+from gateway.delivery import Delivery
+from gateway.delivery.attempt import AttemptDeps
+from gateway.delivery.dispatcher import OutboxDispatcher
+from gateway.delivery.hub.client import Fallback, HubClient, HubExporter
+from gateway.delivery.outbox import file
+from gateway.delivery.outbox.writer import SqliteOutbox
+from gateway.delivery.redecider import Redecider
+from gateway.delivery.retention import Retention
 from gateway.exporters.base import Exporter
 from gateway.exporters.opened import Opened, Opening
 from gateway.exporters.web import Web
@@ -39,12 +40,12 @@ NONE: Final = Opening({})
 """What is opened where nothing is sent from here."""
 
 
-class Around(msgspec.Struct, frozen=True):
+class DeliveryDeps(msgspec.Struct, frozen=True):
     """What the rest of the gateway has: what is in force, what decides again, what counts, the way to a hub."""
 
     flows: Callable[[], Flows]
     exporters: Callable[[], Mapping[str, Exporter]]
-    again: Again
+    redecider: Redecider
     counts: Counts
     credentials: Credentials
 
@@ -52,7 +53,7 @@ class Around(msgspec.Struct, frozen=True):
 class Recipients:
     """Where releases go: to the policy's exporters, or from an agent to its hub, whatever the policy says."""
 
-    def __init__(self, config: Config, uplink: Uplink | None) -> None:
+    def __init__(self, config: Config, uplink: HubClient | None) -> None:
         self._web = Web(insecure_loopback=config.insecure_loopback)
         self._opened = Opened(config.state, self._web, config.insecure_loopback)
         self._hub = None if uplink is None else HubExporter(uplink)
@@ -76,29 +77,29 @@ class Recipients:
         await self._web.close()
 
 
-class Store:
+class OutboxService:
     """An outbox on the gateway's own volume, with couriers, and swept on schedule."""
 
-    def __init__(self, config: Config, kept: Kept, around: Around) -> None:
+    def __init__(self, config: Config, kept: Kept, around: DeliveryDeps) -> None:
         """Raises BadConfig if it can't be opened."""
         self._every = kept.sweep
         self._outbox = SqliteOutbox.open(config.state / file.NAME, kept)
-        desk = Desk(self._outbox, around.again, around.counts)
-        self.delivery = Stored(desk)
-        self._sweep = Sweep(desk, around.flows, around.exporters, kept.max_age)
-        self._sweeping: asyncio.Task[None] | None = None
+        desk = AttemptDeps(self._outbox, around.redecider, around.counts)
+        self.delivery = OutboxDispatcher(desk)
+        self._retention = Retention(desk, around.flows, around.exporters, kept.max_age)
+        self._retaining: asyncio.Task[None] | None = None
         around.counts.ask(self._waiting)
         around.counts.bounded(self._outbox.uses())
 
     def start(self) -> None:
         """Begin to sweep."""
-        self._sweeping = asyncio.create_task(self._sweep.run(self._every))
+        self._retaining = asyncio.create_task(self._retention.run(self._every))
 
     async def stop(self) -> None:
         """Sweep no more."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            await asyncio.wait([self._sweeping])
+        if self._retaining is not None:
+            self._retaining.cancel()
+            await asyncio.wait([self._retaining])
 
     @property
     def check(self) -> Check:
@@ -107,22 +108,26 @@ class Store:
 
     def _waiting(self) -> Waiting:
         return Waiting(
-            self.delivery.depths(), frozenset(self.delivery.broken()), self._outbox.set_aside, self._outbox.operated()
+            self.delivery.depths(), frozenset(self.delivery.broken()), self._outbox.quarantined, self._outbox.operated()
         )
 
 
-class Depot:
+class DeliverySetup:
     """All of it. `delivery` is what receivers hand their parcels to."""
 
-    def __init__(self, config: Config, around: Around, given: Delivery | None = None) -> None:
+    def __init__(self, config: Config, around: DeliveryDeps, given: Delivery | None = None) -> None:
         """`given` takes the place of all that the configuration says. Raises BadConfig if something can't be opened."""
-        self._uplink = (
-            None if given is not None or config.hub is None else Uplink(config.hub, around.credentials, around.counts)
+        self._hub_client = (
+            None
+            if given is not None or config.hub is None
+            else HubClient(config.hub, around.credentials, around.counts)
         )
-        uplink = self._uplink
+        uplink = self._hub_client
         self._recipients = Recipients(config, uplink)
-        self._again = around.again
-        self._store = None if given is not None or config.outbox is None else Store(config, config.outbox, around)
+        self._redecider = around.redecider
+        self._store = (
+            None if given is not None or config.outbox is None else OutboxService(config, config.outbox, around)
+        )
         self.delivery = given or _delivery(uplink, self._store)
 
     def open(self, policy: Policy, contract: Contract, origin: Origin = NOWHERE) -> Opening:
@@ -140,19 +145,19 @@ class Depot:
     def replace(self, exporters: Mapping[str, Exporter], flows: Flows) -> None:
         """Send by these, and decide by these flows, from this moment on. Raises nothing."""
         if self._store is not None:
-            self._store.delivery.replace(exporters, self._again.by(flows))
+            self._store.delivery.replace(exporters, self._redecider.deciding_by(flows))
 
     def start(self) -> None:
         """Begin what happens on schedule."""
-        if self._uplink is not None:
-            self._uplink.start()
+        if self._hub_client is not None:
+            self._hub_client.start()
         if self._store is not None:
             self._store.start()
 
     def checks(self) -> Iterator[Check]:
         """How what is kept here stands, and an agent's hub."""
-        if self._uplink is not None:
-            yield self._uplink.status.check
+        if self._hub_client is not None:
+            yield self._hub_client.status.check
         if self._store is not None:
             yield self._store.check
 
@@ -164,12 +169,12 @@ class Depot:
         await self._recipients.close()
 
 
-def _delivery(uplink: Uplink | None, store: Store | None) -> Delivery:
+def _delivery(uplink: HubClient | None, store: OutboxService | None) -> Delivery:
     match uplink, store:
-        case Uplink(), Store():
+        case HubClient(), OutboxService():
             return Fallback(uplink, store.delivery)
-        case Uplink(), None:
+        case HubClient(), None:
             return uplink
-        case None, Store():
+        case None, OutboxService():
             return store.delivery
     raise AssertionError("neither a hub nor an outbox: `config.py` doesn't let that through")

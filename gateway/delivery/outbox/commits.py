@@ -17,27 +17,28 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.config import Outbox as Settings
-from gateway.delivery import aging, schema
-from gateway.delivery.file import File
-from gateway.delivery.leases import Leases
-from gateway.delivery.outbox import Leased, Removed
-from gateway.delivery.store import AFTER, ROW, Store
-from gateway.delivery.wiper import Wiper
+from gateway.delivery.outbox import retention as aging
+from gateway.delivery.outbox import schema
+from gateway.delivery.outbox.file import OutboxFile
+from gateway.delivery.outbox.interface import Leased, Removed
+from gateway.delivery.outbox.leases import Leases
+from gateway.delivery.outbox.store import RETRY_AFTER_SECONDS, ROW_OVERHEAD_BYTES, Store
+from gateway.delivery.outbox.wiper import Wiper
 from gateway.errors import BadConfig, CallReason, Refused, Retryable
 from gateway.exporters.base import Bounds
-from gateway.model import Depth
+from gateway.model import QueueDepth
 from gateway.telemetry import Use
 from gateway.telemetry.checks import well
 
 log = logging.getLogger(__name__)
 
-OWED: Final = 10_000
+MAX_OWED_IDS: Final = 10_000
 """IDs whose leases have ended and couldn't be written.
 
 With more, nothing is leased, for a crash would send all of them again.
 """
 
-TIDY: Final = 1.0
+TIDY_SECONDS: Final = 1.0
 """How often the file is tidied, in seconds.
 
 What is still there after so long has its subjects indexed, and free pages go.
@@ -47,7 +48,7 @@ What is still there after so long has its subjects indexed, and free pages go.
 class Job:
     """Work on the store, and who waits for its result."""
 
-    __slots__ = ("ends", "future", "given_back", "reads", "result", "size", "work")
+    __slots__ = ("ends", "future", "nacked", "reads", "result", "size", "work")
 
     def __init__(self, work: Callable[[Store], Any], future: asyncio.Future[Any]) -> None:
         self.work = work
@@ -57,7 +58,7 @@ class Job:
         """Bytes that it stores."""
         self.ends: Collection[int] | None = None
         """Leases that end with it. If it can't be done, it is done later."""
-        self.given_back = False
+        self.nacked = False
         """Whether these are free again at once."""
         self.reads = False
         """Whether it changes nothing."""
@@ -68,7 +69,7 @@ class Commits:
 
     def __init__(self, path: Path, settings: Settings) -> None:
         """Raises BadConfig, naming the path, if the file can't be written, or another gateway has it."""
-        self.depths: Mapping[str, Depth] = {}
+        self.depths: Mapping[str, QueueDepth] = {}
         self.uses: Mapping[str, Use] = {}
         self.check = well("outbox")
         self.operated: Mapping[tuple[str, str], int] = {}
@@ -79,7 +80,7 @@ class Commits:
         self._tidied = time.monotonic()
         self._ended = False
         try:
-            self.file = File(path, settings)
+            self.file = OutboxFile(path, settings)
         except OSError as error:
             raise BadConfig(f"{path}: {error.strerror}") from error
         try:
@@ -88,7 +89,7 @@ class Commits:
             self.file.close()
             raise error if isinstance(error, BadConfig) else BadConfig(f"{path}: {schema.why(error)}") from error
         self._next = self._shown = self._store.next
-        self._operated_before = self._store.lanes.operated()
+        self._operated_before = self._store.queues.operated()
         self._wiper = Wiper(self.file)
         # What a kill left in the log, and what an earlier version left in the file.
         with suppress(OSError, sqlite3.Error):
@@ -98,7 +99,7 @@ class Commits:
     @property
     def leased(self) -> Collection[int]:
         """The IDs of what is taken for delivery."""
-        return self._leases.held.keys()
+        return self._leases.leased.keys()
 
     def work(self, jobs: Sequence[Job]) -> None:
         """Do jobs: those that change something in one transaction, then those that only read.
@@ -111,14 +112,14 @@ class Commits:
         for job in jobs:
             if job.reads:
                 self._read(job)
-        if time.monotonic() - self._tidied >= TIDY:
+        if time.monotonic() - self._tidied >= TIDY_SECONDS:
             self._tidy()
-        self._tell()
+        self._resolve()
         self._show()
 
     def lease(self, store: Store, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
         """What is due and not leased, within bounds; a larger one alone."""
-        if sum(len(job.ends or ()) for job in self._owed) > OWED:
+        if sum(len(job.ends or ()) for job in self._owed) > MAX_OWED_IDS:
             return ()
         with self.file.under_way.alone(wait=False) as free:
             if not free:
@@ -126,12 +127,12 @@ class Commits:
             # Nothing may fail once they are taken: nobody would have them, and nobody could give them back.
             taken = self._leases.take(store, destination, bounds, now_ns)
             if taken:
-                self.file.under_way.write(self._leases.held)
+                self.file.under_way.write(self._leases.leased)
             return taken
 
     def erase(self, store: Store, subjects: Collection[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Erase, also what is leased; how many, by destination."""
-        gone = store.erase(subjects, now_ns, self._leases.held)
+        gone = store.erase(subjects, now_ns, self._leases.leased)
         return {name: Removed(len(ids) - (sent := self._leases.erase(ids)), sent) for name, ids in gone.items()}
 
     def wipe(self, *, erased: bool = False) -> None:
@@ -142,7 +143,7 @@ class Commits:
         What can't be done now is done later.
         """
         if self._store is not None and self._wiper.wipe(self._store, erased=erased):
-            self._leases.forget_floors()
+            self._leases.forget_watermarks()
 
     @property
     def erased(self) -> Collection[int]:
@@ -153,15 +154,15 @@ class Commits:
         """Try once more to write what is owed, and let go."""
         with suppress(Exception):
             self.work(())
-        self._let_go()
+        self._detach()
         self.file.close()
 
-    def _tell(self) -> None:
+    def _resolve(self) -> None:
         """Tell that leases have ended."""
         if self._ended:
             with self.file.under_way.alone(wait=False) as free:
                 if free:
-                    self.file.under_way.write(self._leases.held)
+                    self.file.under_way.write(self._leases.leased)
                     self._ended = False
 
     # Writing and reading.
@@ -171,7 +172,7 @@ class Commits:
         jobs, self._owed = [*self._owed, *fresh], []
         if self._store is not None and not self._is_here():
             log.error("%s was taken away; another one is begun", self.file.path)
-            self._let_go()
+            self._detach()
         if self._store is None and not self._reopened():
             self._owe(jobs)
             return
@@ -181,10 +182,10 @@ class Commits:
             self._recover(error)
             self._failed(jobs, error)
             return
-        self._well()
+        self._healthy()
         for job, result in zip(jobs, results, strict=True):
             if job.ends:
-                self._leases.end(job.ends, given_back=job.given_back)
+                self._leases.end(job.ends, nacked=job.nacked)
                 self._ended = True
             job.result = result
 
@@ -199,10 +200,13 @@ class Commits:
         store = self._store
         assert store is not None
         if store.begin():
-            self._leases.forget_floors()
+            self._leases.forget_watermarks()
         size = sum(job.size for job in jobs)
         room = not size or self.file.has_room(size)
-        results = [_result(job, store) if room or not job.size else Retryable(CallReason.FULL, AFTER) for job in jobs]
+        results = [
+            _result(job, store) if room or not job.size else Retryable(CallReason.FULL, RETRY_AFTER_SECONDS)
+            for job in jobs
+        ]
         store.commit()
         self._next = store.next
         return results
@@ -218,11 +222,11 @@ class Commits:
                 self._write([job])
             # A job that is at fault by itself would be so again: nobody does it, and what it leased is free.
             self._leases.end(
-                [number for job in jobs for number in job.ends or ()] if len(jobs) == 1 else (), given_back=True
+                [number for job in jobs for number in job.ends or ()] if len(jobs) == 1 else (), nacked=True
             )
         elif schema.is_full(error) and needy:
             for job in needy:
-                job.result = Retryable(CallReason.FULL, AFTER)
+                job.result = Retryable(CallReason.FULL, RETRY_AFTER_SECONDS)
             self._write([job for job in jobs if not job.size])
         else:
             self._owe(jobs)
@@ -248,15 +252,15 @@ class Commits:
         if store is None:
             return
         try:
-            if store.crates.filed < end:
+            if store.batches.indexed_below < end:
                 if store.begin():
-                    self._leases.forget_floors()
-                aging.file(store, end)
+                    self._leases.forget_watermarks()
+                aging.index_batches(store, end)
                 store.commit()
             aging.shrink(store)
-            if store.lanes.look():
-                self._leases.forget_floors()
-            self._count_operated(store.lanes.operated())
+            if store.queues.look():
+                self._leases.forget_watermarks()
+            self._count_operated(store.queues.operated())
             if self._wiper.due(store):
                 self.wipe()
         except Exception as error:  # noqa: BLE001 - as above
@@ -279,11 +283,11 @@ class Commits:
         if store is None:
             return
         try:
-            oldest = {lane: store.oldest(lane.destination) for lane in store.lanes.known.values()}
+            oldest = {lane: store.oldest(lane.destination) for lane in store.queues.known.values()}
         except sqlite3.Error as error:
             self._recover(error)
             return
-        self.depths = {lane.destination: lane.depth(ROW, since) for lane, since in oldest.items()}
+        self.depths = {lane.destination: lane.depth(ROW_OVERHEAD_BYTES, since) for lane, since in oldest.items()}
         self.uses = {"outbox": store.use, "request_ids": store.keys, **self._volume()}
 
     def _volume(self) -> Mapping[str, Use]:
@@ -305,23 +309,23 @@ class Commits:
             log.error("%s: %s", self.file.path, schema.why(error))
         try:
             if schema.is_damage(error):
-                self._let_go()
+                self._detach()
                 self._store = self.file.replace(self._next)
-                self._leases.forget_floors()
+                self._leases.forget_watermarks()
             elif self._store is not None:
                 self._store.rollback()
                 if self._troubles > 1 and isinstance(error, (sqlite3.Error, OSError)) and not schema.is_full(error):
-                    self._let_go()
+                    self._detach()
         except Exception:  # noqa: BLE001 - nor may what is found in a damaged file keep the jobs from being owed
-            self._let_go()
+            self._detach()
 
-    def _well(self) -> None:
+    def _healthy(self) -> None:
         if self._troubles:
             self._troubles = 0
             self.check = self.check.turned("")
             log.info("%s: can be written again", self.file.path)
 
-    def _let_go(self) -> None:
+    def _detach(self) -> None:
         """Begin anew with the next group."""
         if self._store is not None:
             with suppress(sqlite3.Error):
@@ -334,7 +338,7 @@ class Commits:
         except Exception:  # noqa: BLE001 - as above
             return False
         self._store.next = max(self._next, self._store.next)
-        self._leases.forget_floors()
+        self._leases.forget_watermarks()
         return True
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config import Outbox as Settings
-from gateway.delivery import schema
-from gateway.delivery.salvage import salvage
-from gateway.delivery.store import Store
-from gateway.delivery.underway import UnderWay
+from gateway.delivery.outbox import schema
+from gateway.delivery.outbox.leased_ids import LeasedIds
+from gateway.delivery.outbox.recovery import recover
+from gateway.delivery.outbox.store import Store
 from gateway.errors import BadConfig
 from gateway.folder import make_folder, sync_folder
 from gateway.telemetry import Use
@@ -31,18 +31,18 @@ NAME: Final = "outbox.db"
 """The file's name, in the state folder."""
 
 
-class File:
+class OutboxFile:
     """An outbox's file, for one gateway alone; operators' commands may open it at the same time."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
         """Lock it. Raises OSError, BadConfig."""
         self.path = path
-        self.set_aside = self.salvaged = 0
+        self.quarantined = self.recovered = 0
         self._settings = settings
         self._opened_as: os.stat_result | None = None
         make_folder(path.parent)
         self._lock = _lock(path)
-        self.under_way = UnderWay(path)
+        self.under_way = LeasedIds(path)
         self.under_way.write(())
 
     def open(self, *, look_through: bool, first: int = 1) -> Store:
@@ -50,7 +50,7 @@ class File:
 
         Raises sqlite3.Error, OSError, and BadConfig for a newer version's.
         """
-        _remove(self._beside("salvaging"))
+        _remove(self._quarantine_path("salvaging"))
         self._finish()
         try:
             return self._opened(self.path, look_through=look_through)
@@ -64,17 +64,17 @@ class File:
 
         Raises as `open` does; that can be tried again.
         """
-        salvaging = self._beside("salvaging")
+        salvaging = self._quarantine_path("salvaging")
         _remove(salvaging)
         store = self._opened(salvaging, look_through=False)
         try:
-            count = salvage(self.path, store.connection, first)
+            count = recover(self.path, store.connection, first)
         finally:
             store.connection.close()
         # With this name it is complete: whatever happens from here on, it will take the damaged one's place.
-        salvaging.replace(self._beside("salvaged"))
+        salvaging.replace(self._quarantine_path("salvaged"))
         aside = self._finish()
-        self.salvaged += count
+        self.recovered += count
         log.error(
             "%s is damaged; it is now %s, and %d items and dead letters were taken over from it",
             self.path,
@@ -106,9 +106,9 @@ class File:
             volume.f_blocks * volume.f_frsize - self._settings.margin,
         )
 
-    def discard_asides(self, before_ns: int | None = None) -> int:
+    def discard_quarantined(self, before_ns: int | None = None) -> int:
         """As `discard_asides`."""
-        return discard_asides(self.path, before_ns)
+        return discard_quarantined(self.path, before_ns)
 
     def close(self) -> None:
         """Let others have it."""
@@ -131,23 +131,23 @@ class File:
 
     def _finish(self) -> str:
         """Put a complete new file in the place of the damaged one, if there is one; the damaged one's new name."""
-        salvaged = self._beside("salvaged")
+        salvaged = self._quarantine_path("salvaged")
         if not salvaged.exists():
             return ""
-        aside = self._beside(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+        aside = self._quarantine_path(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
         for suffix in SUFFIXES:
             with suppress(FileNotFoundError):
                 self.path.with_name(self.path.name + suffix).rename(aside.with_name(aside.name + suffix))
         salvaged.replace(self.path)
         sync_folder(self.path.parent)
-        self.set_aside += 1
+        self.quarantined += 1
         return aside.name
 
-    def _beside(self, what: str) -> Path:
+    def _quarantine_path(self, what: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{what}")
 
 
-def discard_asides(path: Path, before_ns: int | None = None) -> int:
+def discard_quarantined(path: Path, before_ns: int | None = None) -> int:
     """Delete the damaged files of an outbox that were set aside, before a time if one is given; how many.
 
     Raises OSError.

@@ -6,9 +6,9 @@ import logging
 import time
 from typing import Final
 
-from gateway.delivery import wipe
-from gateway.delivery.file import File
-from gateway.delivery.store import Store
+from gateway.delivery.outbox import wipe
+from gateway.delivery.outbox.file import OutboxFile
+from gateway.delivery.outbox.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ BLOCKED_TRIES: Final = 30
 class Wiper:
     """Wipes one outbox, in the thread of its commits."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: OutboxFile) -> None:
         self._file = file
         self._wiped_at = -WIPE_SECONDS
         self._wiped: tuple[Store | None, int] = (None, 0)
@@ -43,7 +43,7 @@ class Wiper:
         Raises OSError and sqlite3.Error.
         """
         gone, self._wiped_at = store.gone, time.monotonic()
-        foreign = store.lanes.foreign
+        foreign = store.queues.foreign
         # While another program reads, what is rewritten only makes the log longer.
         free = not self._blocked or wipe.truncate(store.connection)
         rewritten = free and self._rewritten(store)
@@ -57,11 +57,11 @@ class Wiper:
                 self._file.path,
             )
         if gone or erased:
-            self._file.discard_asides()
-        return store.lanes.foreign != foreign
+            self._file.discard_quarantined()
+        return store.queues.foreign != foreign
 
     def _rewritten(self, store: Store) -> bool:
-        size = wipe.size(store)
+        size = wipe.file_bytes(store)
         if size > wipe.MAX_REWRITTEN_BYTES or not self._file.has_room(size):
             return False
         try:

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.errors import Reason
 from gateway.exporters.base import Bounds
-from gateway.model import Depth, Parcel
+from gateway.model import OutboxEntry, QueueDepth
 
 
 class Leased(msgspec.Struct, frozen=True, gc=False):
@@ -25,10 +25,10 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
     plan: str
     payload: bytes
     key: bytes
-    mark: bytes
+    fingerprint: bytes
     received_ns: int
     attempts: int
-    sound: bool = True
+    intact: bool = True
     personal: bool = False
 
     def __repr__(self) -> str:
@@ -42,7 +42,7 @@ class Removed(msgspec.Struct, frozen=True):
     """
 
     deleted: int = 0
-    under_way: int = 0
+    leased: int = 0
 
 
 class Outbox(Protocol):
@@ -52,7 +52,7 @@ class Outbox(Protocol):
     again with whatever is written next, and not leased meanwhile.
     """
 
-    async def accept(self, parcels: Sequence[Parcel], now_ns: int) -> None:
+    async def accept(self, parcels: Sequence[OutboxEntry], now_ns: int) -> None:
         """Store all, in one transaction, or none. What is known under its key isn't stored again.
 
         Raises Retryable FULL or UNAVAILABLE, Refused TOO_LARGE for more than could ever fit, Refused REQUEST_ID_REUSED
@@ -64,15 +64,15 @@ class Outbox(Protocol):
         """Take what is due, oldest first, for as long as it isn't settled, postponed or buried; a larger one alone."""
         ...
 
-    async def settle(self, ids: Iterable[int]) -> None:
+    async def ack(self, ids: Iterable[int]) -> None:
         """These need no delivery any more."""
         ...
 
-    async def postpone(self, ids: Iterable[int], due_ns: int, *, failed: bool = True) -> None:
+    async def defer(self, ids: Iterable[int], due_ns: int, *, failed: bool = True) -> None:
         """Give a lease back: these are due again at a time; `failed` counts an attempt."""
         ...
 
-    async def bury(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
+    async def dead_letter(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
         """Make dead letters of these."""
         ...
 
@@ -91,18 +91,18 @@ class Outbox(Protocol):
         """Which of these, all leased, have been erased since: they must not be sent."""
         ...
 
-    async def expire(self, destination: str, before_ns: int, now_ns: int) -> int:
+    async def dead_letter_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Make dead letters of what was received before a time and isn't leased; how many."""
         ...
 
-    async def forget(self, destination: str, before_ns: int, now_ns: int) -> int:
+    async def delete_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Delete what was received before a time and isn't leased, dead letters too, and keep a record of it.
 
         How many.
         """
         ...
 
-    async def drop(self, destination: str, types: Collection[str], end: int, now_ns: int) -> int:
+    async def delete_of_types(self, destination: str, types: Collection[str], end: int, now_ns: int) -> int:
         """Delete what is for a destination and of one of these types, came before `end` and isn't leased.
 
         Dead letters stay. How many.
@@ -113,11 +113,11 @@ class Outbox(Protocol):
         """The destinations and types of which something waits, or has waited, and the ID that will be the next."""
         ...
 
-    async def discard_asides(self, before_ns: int) -> int:
+    async def discard_quarantined(self, before_ns: int) -> int:
         """Delete the damaged files that were set aside before a time; how many."""
         ...
 
-    def depths(self) -> Mapping[str, Depth]:
+    def depths(self) -> Mapping[str, QueueDepth]:
         """What waits, by destination, as of the last transaction or lease."""
         ...
 

@@ -15,15 +15,15 @@ from typing import Final
 
 import msgspec
 
-from gateway.delivery.rows import LOST, Item, Row, hashes, is_sound
+from gateway.delivery.outbox.rows import LOST_ITEM, Item, Row, hashes, is_intact
 
-ITEMS: Final = 100
+MAX_BATCH_ITEMS: Final = 100
 """In one crate: a batch for a recipient is several, so that few are cut in two."""
 
-LEAST: Final = 4
+MIN_BATCH_ITEMS: Final = 4
 """Fewer are stored by themselves."""
 
-BYTES: Final = 256 * 1024
+MAX_BATCH_BYTES: Final = 256 * 1024
 """Payloads of a crate are smaller than that together: a larger one is no work saved."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -35,7 +35,7 @@ INSERT: Final = (
 )
 
 
-class Crates:
+class Batches:
     """The crates of one file."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -47,12 +47,12 @@ class Crates:
         row = (first, lane, len(items), size, min(held[3] for held in items), f"{kinds},", _encode(items))
         self._connection.execute("INSERT INTO crates VALUES (?,?,?,?,?,?,?)", row)
 
-    def rows(self, lane: int, floor: int) -> Iterator[list[Row]]:
+    def rows(self, lane: int, low_watermark: int) -> Iterator[list[Row]]:
         """The rows of each crate of a lane that has IDs from `floor` on, oldest first."""
         query = "SELECT id, items, body FROM crates WHERE lane = ? AND id > ? ORDER BY id"
-        with closing(self._connection.execute(query, (lane, floor - ITEMS))) as found:
+        with closing(self._connection.execute(query, (lane, low_watermark - MAX_BATCH_ITEMS))) as found:
             for first, count, body in found:
-                if first + count > floor:
+                if first + count > low_watermark:
                     yield rows(first, count, body)
 
     def unpack(self, ids: Iterable[int], *, whole: bool = False) -> list[tuple[int, int, int]]:
@@ -63,7 +63,7 @@ class Crates:
         """
         wanted = set(ids)
         gone = []
-        for first, count in list(self._holding(sorted(wanted))):
+        for first, count in list(self._containing(sorted(wanted))):
             if whole and wanted.issuperset(range(first, first + count)):
                 gone.append(self._delete(first))
             else:
@@ -81,7 +81,7 @@ class Crates:
         pairs = [(name, row[0]) for row in held for name in hashes(row[5])]
         self._connection.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", pairs)
 
-    def aged(self, lane: int, before_ns: int) -> int | None:
+    def older_than(self, lane: int, before_ns: int) -> int | None:
         """A crate with an item that was received before a time."""
         query = "SELECT id FROM crates WHERE lane = ? AND oldest < ? ORDER BY oldest LIMIT 1"
         found = self._connection.execute(query, (lane, before_ns)).fetchone()
@@ -95,12 +95,12 @@ class Crates:
         ) as found:
             yield from (crate for crate, named in found if any(text in named for text in texts))
 
-    def unfiled_about(self, subjects: Collection[bytes], filed: int) -> list[int]:
+    def unindexed_about(self, subjects: Collection[bytes], filed: int) -> list[int]:
         """The crates from `filed` on that hold something about these subjects: more of them, maybe, but no fewer."""
         found = self._connection.execute("SELECT id, body FROM crates WHERE id >= ? ORDER BY id", (filed,))
         return [crate for crate, body in found if any(name in body for name in subjects)]
 
-    def file(self, start: int, end: int, limit: int) -> int:
+    def index(self, start: int, end: int, limit: int) -> int:
         """Index the subjects of crates from `start` on, but below `end`; where to go on."""
         query = "SELECT id, items, body FROM crates WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
         found = self._connection.execute(query, (start, end, limit)).fetchall()
@@ -115,14 +115,14 @@ class Crates:
         self._connection.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", pairs)
         return end if len(found) < limit else found[-1][0] + 1
 
-    def _holding(self, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
+    def _containing(self, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
         """The crates that hold any of these IDs, in order: first ID and number of items."""
         if not ids:
             return
         query = "SELECT id, items FROM crates WHERE id > ? AND id <= ? ORDER BY id"
         wanted = iter(ids)
         number: int | None = next(wanted)
-        for first, count in self._connection.execute(query, (ids[0] - ITEMS, ids[-1])):
+        for first, count in self._connection.execute(query, (ids[0] - MAX_BATCH_ITEMS, ids[-1])):
             while number is not None and number < first:
                 number = next(wanted, None)
             if number is not None and number < first + count:
@@ -131,13 +131,13 @@ class Crates:
     def _delete(self, crate: int) -> tuple[int, int, int]:
         query = "DELETE FROM crates WHERE id = ? RETURNING lane, items, bytes, body"
         ((lane, count, size, body),) = self._connection.execute(query, (crate,)).fetchall()
-        if crate < self.filed:
+        if crate < self.indexed_below:
             names = {(name, crate) for row in rows(crate, count, body) for name in hashes(row[5])}
             self._connection.executemany("DELETE FROM subjects WHERE hash = ? AND id = ?", names)
         return lane, count, size
 
     @property
-    def filed(self) -> int:
+    def indexed_below(self) -> int:
         """The ID below which the subjects of all crates are indexed."""
         return int(self._connection.execute("SELECT filed FROM state").fetchone()[0])
 
@@ -149,10 +149,10 @@ def rows(first: int, count: int, body: bytes) -> list[Row]:
     except (msgspec.DecodeError, TypeError):
         items = []
     if len(items) != count:
-        items = [LOST] * count
+        items = [LOST_ITEM] * count
     return [(number, *held[:5], 0, *held[5:]) for number, held in enumerate(items, first)]
 
 
-def sound(first: int, count: int, body: bytes) -> list[Row]:
+def intact_rows(first: int, count: int, body: bytes) -> list[Row]:
     """The rows of a crate that are what was written."""
-    return [row for row in rows(first, count, body) if is_sound(row)]
+    return [row for row in rows(first, count, body) if is_intact(row)]

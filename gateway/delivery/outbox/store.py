@@ -14,37 +14,37 @@ from contextlib import closing
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from gateway.delivery.crates import BYTES, INSERT, ITEMS, LEAST, Crates
-from gateway.delivery.lanes import Lane, Lanes
-from gateway.delivery.outbox import Leased
-from gateway.delivery.rows import COLUMNS, Item, Row, hashes, item, leased
-from gateway.delivery.seen import Seen
+from gateway.delivery.outbox.batches import INSERT, MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MIN_BATCH_ITEMS, Batches
+from gateway.delivery.outbox.dedup import DedupTable
+from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.queues import Queue, Queues
+from gateway.delivery.outbox.rows import COLUMNS, Item, Row, hashes, item, leased
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Retryable
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.telemetry import Use
 
 T = TypeVar("T")
 
-ROW: Final = 200
+ROW_OVERHEAD_BYTES: Final = 200
 """Bytes that a row takes beside its payload, about."""
 
-CHUNK: Final = 500
+CHUNK_ROWS: Final = 500
 """Rows that one statement names."""
 
-AFTER: Final = 1.0
+RETRY_AFTER_SECONDS: Final = 1.0
 """When a caller that there is no room for may come back, in seconds."""
 
-HORIZON: Final = 2 * 3600 * 1_000_000_000
+MAX_DEFER_NANOS: Final = 2 * 3600 * 1_000_000_000
 """Nanoseconds that no delivery is ever put off for: what is due later was put off before the clock was set back."""
 
-LAST: Final = 2**63 - 1
+MAX_TIME_NANOS: Final = 2**63 - 1
 """The latest time that can be stored."""
 
 _LEASE: Final = f"SELECT {COLUMNS} FROM items WHERE lane = ? AND"  # noqa: S608 - fixed names
 _DUE: Final = (f"{_LEASE} due BETWEEN 1 AND ? ORDER BY due", f"{_LEASE} due > ? ORDER BY due")
 _FRESH: Final = f"{_LEASE} due = 0 AND id >= ? ORDER BY id"
 _KEPT: Final = "id, lane, kind, key, mark, received, subjects, attempts, sum, payload"
-_BURY: Final = f"INSERT INTO dead ({_KEPT}, reason, buried) SELECT {_KEPT}, ?, ? FROM items WHERE id = ?"  # noqa: S608
+_DEAD_LETTER: Final = f"INSERT INTO dead ({_KEPT}, reason, buried) SELECT {_KEPT}, ?, ? FROM items WHERE id = ?"  # noqa: S608
 _REPLAY: Final = (
     "INSERT INTO items (id, lane, kind, key, mark, received, subjects, sum, payload, attempts, due, since)"
     " SELECT id, lane, kind, key, mark, received, subjects, sum, payload, 0, 0, ? FROM dead WHERE id = ?"
@@ -57,9 +57,9 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, most: int, remember_ns: int) -> None:
         """`most` bytes are kept; keys are known for `remember_ns` nanoseconds. Raises sqlite3.Error."""
         self.connection = connection
-        self.lanes = Lanes(connection)
-        self.crates = Crates(connection)
-        self._seen = Seen(connection, remember_ns)
+        self.queues = Queues(connection)
+        self.batches = Batches(connection)
+        self._dedup = DedupTable(connection, remember_ns)
         self._most = most
         self._removed = 0
         self.next: int = connection.execute("SELECT next FROM state").fetchone()[0]
@@ -71,62 +71,62 @@ class Store:
 
         What another program wrote counts too, for it may have been that.
         """
-        return self._removed + self.lanes.foreign
+        return self._removed + self.queues.foreign
 
     @property
     def use(self) -> Use:
         """How many bytes are kept, of how many."""
-        return Use(self.lanes.bytes + ROW * self.lanes.rows, self._most)
+        return Use(self.queues.bytes + ROW_OVERHEAD_BYTES * self.queues.rows, self._most)
 
     @property
     def keys(self) -> Use:
         """How many keys are known, of how many."""
-        return self._seen.use
+        return self._dedup.use
 
     def begin(self) -> bool:
         """Begin a transaction; true if another program has written since the last one."""
         self.connection.execute("BEGIN IMMEDIATE")
-        return self.lanes.look()
+        return self.queues.look()
 
     def commit(self) -> None:
         """What was changed since `begin` is on the volume when this returns."""
-        self.lanes.write()
+        self.queues.write()
         self.connection.execute("COMMIT")
 
     def rollback(self) -> None:
         """Nothing was changed since `begin`."""
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
-        self.lanes.forget()
-        self._seen.forget()
+        self.queues.forget()
+        self._dedup.forget()
 
     # What comes.
 
-    def accept(self, parcels: Sequence[Parcel], now_ns: int) -> None:
+    def accept(self, parcels: Sequence[OutboxEntry], now_ns: int) -> None:
         """As `Outbox.accept`; what it raises, it raises before it changes anything."""
-        new = self._seen.unknown(parcels)
+        new = self._dedup.unknown(parcels)
         if not new:
             return
-        size = sum([len(parcel.release.payload) for parcel in new]) + ROW * len(new)
+        size = sum([len(parcel.release.payload) for parcel in new]) + ROW_OVERHEAD_BYTES * len(new)
         if size > self._most:
             raise Refused(ItemReason.TOO_LARGE)
         if self.use.used + size > self._most:
-            raise Retryable(CallReason.FULL, AFTER)
-        if max([parcel.received_ns for parcel in new]) > LAST:
+            raise Retryable(CallReason.FULL, RETRY_AFTER_SECONDS)
+        if max([parcel.received_ns for parcel in new]) > MAX_TIME_NANOS:
             raise Refused(CallReason.INTERNAL)
-        self._seen.add(new, now_ns)
+        self._dedup.add(new, now_ns)
         self._insert(new)
 
-    def _insert(self, parcels: Sequence[Parcel]) -> None:
-        lots: dict[Lane, list[Item]] = {}
+    def _insert(self, parcels: Sequence[OutboxEntry]) -> None:
+        lots: dict[Queue, list[Item]] = {}
         for parcel in parcels:
-            lane, kind = self.lanes.kind(parcel.release)
+            lane, kind = self.queues.kind(parcel.release)
             lots.setdefault(lane, []).append(item(kind, parcel))
         for lane, items in lots.items():
-            for chunk in chunks(items, ITEMS):
+            for chunk in chunks(items, MAX_BATCH_ITEMS):
                 size = sum([len(held[-1]) for held in chunk])
-                if len(chunk) >= LEAST and size < BYTES:
-                    self.crates.add(lane.id, self.next, chunk, size)
+                if len(chunk) >= MIN_BATCH_ITEMS and size < MAX_BATCH_BYTES:
+                    self.batches.add(lane.id, self.next, chunk, size)
                 else:
                     self._insert_rows(lane.id, chunk)
                 lane.add(len(chunk), size)
@@ -142,10 +142,10 @@ class Store:
 
     def due(self, destination: str, now_ns: int) -> Iterator[Row]:
         """Rows that were put off and are due."""
-        lane = self.lanes.known.get(destination)
+        lane = self.queues.known.get(destination)
         if lane is None:
             return
-        for query, bound in zip(_DUE, (now_ns, now_ns + HORIZON), strict=True):
+        for query, bound in zip(_DUE, (now_ns, now_ns + MAX_DEFER_NANOS), strict=True):
             with closing(self.connection.execute(query, (lane.id, bound))) as found:
                 yield from found
 
@@ -154,59 +154,61 @@ class Store:
 
         From the ID `floor` on, and maybe a little before.
         """
-        lane = self.lanes.known.get(destination)
+        lane = self.queues.known.get(destination)
         if lane is None:
             return
         with closing(self.connection.execute(_FRESH, (lane.id, floor))) as found:
             single: Iterator[list[Row]] = ([row] for row in found)
-            yield from heapq.merge(single, self.crates.rows(lane.id, floor), key=_first)
+            yield from heapq.merge(single, self.batches.rows(lane.id, floor), key=_first)
 
     def leased(self, destination: str, row: Row) -> Leased:
         """A row as it is taken for delivery."""
-        return leased(row, destination, self.lanes.kinds)
+        return leased(row, destination, self.queues.kinds)
 
     def oldest(self, destination: str) -> int:
         """When what has waited longest was received; 0 if nothing waits."""
-        lane = self.lanes.known.get(destination)
+        lane = self.queues.known.get(destination)
         query = "SELECT min(received) FROM items WHERE lane = ? UNION ALL SELECT min(oldest) FROM crates WHERE lane = ?"
         times = () if lane is None else self.connection.execute(query, (lane.id, lane.id)).fetchall()
         return min((time for (time,) in times if time is not None), default=0)
 
     # What goes.
 
-    def settle(self, ids: Collection[int]) -> int:
+    def ack(self, ids: Collection[int]) -> int:
         """Delete items; how many there were.
 
         One that an operator has made a dead letter meanwhile is delivered all the same.
         """
-        gone = self.crates.unpack(ids, whole=True)
+        gone = self.batches.unpack(ids, whole=True)
         for lane, count, size in gone:
-            self.lanes.by_id[lane].remove("items", count, size)
+            self.queues.by_id[lane].remove("items", count, size)
         self._removed += len(gone)
         found = sum(count for _, count, _ in gone) + len(self._delete("items", ids))
         return found if found == len(ids) else found + self.discard(ids)
 
-    def postpone(self, ids: Collection[int], due_ns: int, failures: int) -> None:
+    def defer(self, ids: Collection[int], due_ns: int, failures: int) -> None:
         """Have items due again, with so many failures more."""
         if due_ns or failures:
-            self.crates.unpack(ids)
+            self.batches.unpack(ids)
         for chunk in chunks(ids):
             query = f"UPDATE items SET due = ?, attempts = attempts + ? WHERE id IN ({marks(chunk)})"  # noqa: S608 - question marks
             self.connection.execute(query, (due_ns, failures, *chunk))
 
-    def bury(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
+    def dead_letter(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
         """Make dead letters of items."""
-        self.crates.unpack(reasons)
-        self.connection.executemany(_BURY, [(reason.value, now_ns, number) for number, reason in reasons.items()])
+        self.batches.unpack(reasons)
+        self.connection.executemany(
+            _DEAD_LETTER, [(reason.value, now_ns, number) for number, reason in reasons.items()]
+        )
         for lane, _, size, _ in self._delete("items", reasons, keep_subjects=True):
-            self.lanes.by_id[lane].bury(size)
+            self.queues.by_id[lane].dead_letter(size)
 
     def replay(self, ids: Collection[int], now_ns: int) -> int:
         """Make items of dead letters again, as if they had never failed; their delivery begins now. How many."""
         self.connection.executemany(_REPLAY, [(now_ns, number) for number in ids])
         gone = self._delete("dead", ids, keep_subjects=True)
         for lane, _, size, _ in gone:
-            self.lanes.by_id[lane].add(1, size)
+            self.queues.by_id[lane].add(1, size)
         return len(gone)
 
     def discard(self, ids: Iterable[int]) -> int:
@@ -222,14 +224,14 @@ class Store:
         """
         ids: dict[str, list[int]] = {}
         for lane, number, *_ in self._erased(subjects):
-            ids.setdefault(self.lanes.by_id[lane].destination, []).append(number)
+            ids.setdefault(self.queues.by_id[lane].destination, []).append(number)
         for name, those in ids.items():
-            self.lanes.record(now_ns, name, DeliveryReason.ERASED, sum(number not in leased for number in those))
+            self.queues.record(now_ns, name, DeliveryReason.ERASED, sum(number not in leased for number in those))
         return ids
 
     def _erased(self, subjects: Collection[bytes]) -> list[tuple[int, int, int, bytes]]:
         ids = self._about(subjects)
-        self.crates.unpack((*ids, *self.crates.unfiled_about(subjects, self.crates.filed)))
+        self.batches.unpack((*ids, *self.batches.unindexed_about(subjects, self.batches.indexed_below)))
         ids = self._about(subjects)
         return [*self._delete("items", ids), *self._delete("dead", ids)]
 
@@ -246,7 +248,7 @@ class Store:
             query = f"DELETE FROM {table} WHERE id IN ({marks(chunk)}) RETURNING lane, id, length(payload), subjects"  # noqa: S608
             gone += self.connection.execute(query, chunk).fetchall()
         for lane, _, size, _ in gone:
-            self.lanes.by_id[lane].remove(table, 1, size)
+            self.queues.by_id[lane].remove(table, 1, size)
         self._removed += len(gone)
         if not keep_subjects:
             pairs = [(name, number) for _, number, _, names in gone for name in hashes(names)]
@@ -254,7 +256,7 @@ class Store:
         return gone
 
 
-def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+def chunks(values: Iterable[T], size: int = CHUNK_ROWS) -> Iterator[list[T]]:
     """So many at a time; by default as many as a statement may name."""
     left = iter(values)
     while chunk := list(islice(left, size)):

@@ -18,7 +18,7 @@ SUFFIX: Final = ".leased"
 _LENGTH_BYTES: Final = 8
 
 
-class UnderWay:
+class LeasedIds:
     """The list.
 
     Whoever reads or writes it has it alone: no item is leased while a command deletes some, nor the other way round.

@@ -12,37 +12,39 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.delivery.carry import Carried, Desk
-from gateway.delivery.outbox import Leased
+from gateway.delivery.attempt import AttemptDeps, DeliveryAttempt
+from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.schedule import Circuit, cut
 from gateway.errors import Retryable
 from gateway.exporters.base import Bounds, Exporter, Outcome, Retry
 
 log = logging.getLogger(__name__)
 
-LEAVE: Final = 10.0
+STOP_SECONDS: Final = 10.0
 """When the log tells of an exporter that doesn't let go of a batch that was given up, in seconds."""
 
-LOOK: Final = 1.0
+LOOK_SECONDS: Final = 1.0
 """How often the outbox is looked at though nobody said that something came, in seconds.
 
 What was postponed falls due by itself.
 """
 
 
-class Courier:
+class DeliveryWorker:
     """Carries what waits for one destination. A recipient that fails is left alone for longer and longer.
 
     At least once: what a crash finds unsettled is sent again, under the same key.
     """
 
-    def __init__(self, destination: str, exporter: Exporter, desk: Desk, before: Courier | None = None) -> None:
+    def __init__(
+        self, destination: str, exporter: Exporter, desk: AttemptDeps, before: DeliveryWorker | None = None
+    ) -> None:
         """It begins once the one `before` it, which must have been told to leave, has left.
 
         The exporter isn't closed.
         """
         self.exporter = exporter
-        self.desk = desk
+        self.deps = desk
         """By it the next batches are decided on; those under way keep theirs."""
         self.circuit: Circuit = Circuit() if before is None or before.exporter is not exporter else before.circuit
         self._destination = destination
@@ -50,7 +52,7 @@ class Courier:
         self._woken = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = False
-        self._sending: dict[asyncio.Task[None], Carried] = {}
+        self._sending: dict[asyncio.Task[None], DeliveryAttempt] = {}
         self._ready: deque[Sequence[Leased]] = deque()
         """Batches that are leased, and wait for their turn."""
         self._loop: asyncio.Task[None] = asyncio.create_task(self._run())
@@ -65,7 +67,7 @@ class Courier:
         self.wake()
         await self._idle.wait()
 
-    def leave(self) -> None:
+    def retire(self) -> None:
         """Lease and send no more, from this moment on: what isn't sent is given back, what is on its way is given up.
 
         What is given up may have arrived all the same; it is sent again by whoever comes next, under the same key.
@@ -75,12 +77,12 @@ class Courier:
         for carried in self._sending.values():
             carried.recall()
 
-    async def left(self) -> None:
+    async def retired(self) -> None:
         """Wait until nothing is leased or under way any more."""
         await asyncio.wait([self._loop])
         if not self._sending:
             return
-        _, late = await asyncio.wait(self._sending, timeout=LEAVE)
+        _, late = await asyncio.wait(self._sending, timeout=STOP_SECONDS)
         if late:
             log.warning("%s: %d batches that were given up are still under way", self._destination, len(late))
             await asyncio.wait(late)
@@ -109,56 +111,56 @@ class Courier:
 
     async def _run(self) -> None:
         if self._before is not None:
-            await self._before.left()
+            await self._before.retired()
             self._before = None
         while not self._stopping:
             self._woken.clear()
-            if self.circuit.broken:
-                await self._give_back()
+            if self.circuit.is_open:
+                await self._nack()
             if not self._ready and self._slots():
                 self._ready.extend(cut(await self._lease(), self.exporter.bounds.items))
             if not self._begin():
                 await self._rest()
-        await self._give_back()
+        await self._nack()
         self._idle.set()
 
     def _slots(self) -> int:
         """How many more batches may be under way."""
         if self._stopping:
             return 0
-        return self.circuit.slots(self.desk.clock.monotonic(), self.exporter.bounds.at_once, len(self._sending))
+        return self.circuit.slots(self.deps.clock.monotonic(), self.exporter.bounds.at_once, len(self._sending))
 
     def _begin(self) -> bool:
         """Send what is ready, as far as the recipient may have it; whether anything was."""
         begun = [self._ready.popleft() for _ in range(min(self._slots(), len(self._ready)))]
         for batch in begun:
-            carried = Carried(self._destination, batch, self.desk)
+            carried = DeliveryAttempt(self._destination, batch, self.deps)
             task = asyncio.create_task(self._carry(carried))
             self._sending[task] = carried
             task.add_done_callback(self._ended)
         return bool(begun)
 
-    async def _give_back(self) -> None:
+    async def _nack(self) -> None:
         ids = [leased.id for batch in self._ready for leased in batch]
         self._ready.clear()
         if ids:
             with suppress(Retryable):
-                await self.desk.outbox.postpone(ids, 0, failed=False)
+                await self.deps.outbox.defer(ids, 0, failed=False)
 
     async def _lease(self) -> Sequence[Leased]:
         """What may be sent now; nothing while the outbox can't be read."""
         bounds = self.exporter.bounds
-        if self.circuit.broken:
+        if self.circuit.is_open:
             bounds = Bounds(1, bounds.bytes)
         await self._linger(bounds)
         try:
-            return await self.desk.outbox.lease(self._destination, bounds, self.desk.clock.now_ns())
+            return await self.deps.outbox.lease(self._destination, bounds, self.deps.clock.now_ns())
         except Retryable:
             return ()
 
     async def _linger(self, bounds: Bounds) -> None:
         """Wait for company, unless there is enough for a batch."""
-        depth = self.desk.outbox.depths().get(self._destination)
+        depth = self.deps.outbox.depths().get(self._destination)
         if bounds.linger and depth is not None and 0 < depth.items < bounds.items:
             await asyncio.sleep(bounds.linger)
 
@@ -167,18 +169,18 @@ class Courier:
         if not self._sending:
             self._idle.set()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), LOOK)
+            await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
 
-    async def _carry(self, carried: Carried) -> None:
+    async def _carry(self, carried: DeliveryAttempt) -> None:
         try:
-            self._judge(await carried.by(self.exporter))
+            self._count_outcomes(await carried.by(self.exporter))
         except Retryable as error:
             log.warning("%s: the outbox could not be written to: %s", self._destination, error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, the courier goes on
             # Not its text, nor a traceback that ends in it: both may hold values.
             log.error("%s: a batch failed: %s", self._destination, type(error).__name__)
 
-    def _judge(self, outcomes: Sequence[Outcome]) -> None:
+    def _count_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """What a batch tells of the recipient itself."""
         retries = [outcome for outcome in outcomes if isinstance(outcome, Retry) and not outcome.alone]
         if len(retries) < len(outcomes):
@@ -187,9 +189,9 @@ class Courier:
             self._failed(max((retry.after for retry in retries if retry.after is not None), default=None))
 
     def _failed(self, asked: float | None) -> None:
-        was, clock = self.circuit, self.desk.clock
+        was, clock = self.circuit, self.deps.clock
         self.circuit = was.failed(clock.monotonic(), asked, clock.draw())
-        if self.circuit.broken and not was.broken:
+        if self.circuit.is_open and not was.is_open:
             log.warning(
                 "%s: the recipient failed %d times in a row; it is tried less often now",
                 self._destination,

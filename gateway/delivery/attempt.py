@@ -12,19 +12,19 @@ from typing import Final
 
 import msgspec
 
-from gateway.delivery.again import Decides
-from gateway.delivery.outbox import Leased, Outbox
+from gateway.delivery.outbox.interface import Leased, Outbox
+from gateway.delivery.redecider import DecidesAgain
 from gateway.delivery.schedule import pause
 from gateway.errors import DeliveryReason, Reason, Refused, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry, fare
-from gateway.model import Parcel, Release, Verdict, Withheld
+from gateway.model import OutboxEntry, Release, Verdict, Withheld
 from gateway.telemetry.counts import Counts, Fared
 
 log = logging.getLogger(__name__)
 
 NANOS: Final = 1_000_000_000
 
-AGAIN: Final = 1.0
+POLICY_RETRY_SECONDS: Final = 1.0
 """When what can't be decided on now is looked at again, in seconds.
 
 Not at once, or there would be nothing else to do.
@@ -44,25 +44,25 @@ class Clock(msgspec.Struct, frozen=True):
 
 CLOCK: Final = Clock()
 
-_FARED: Final[Mapping[type[Outcome], Fared]] = {Delivered: "delivered", Retry: "retry", Rejected: "rejected"}
+_OUTCOMES: Final[Mapping[type[Outcome], Fared]] = {Delivered: "delivered", Retry: "retry", Rejected: "rejected"}
 
 
-class Desk(msgspec.Struct, frozen=True):
+class AttemptDeps(msgspec.Struct, frozen=True):
     """What all couriers share."""
 
     outbox: Outbox
-    again: Decides
+    redecider: DecidesAgain
     counts: Counts
     clock: Clock = CLOCK
 
 
-class Carried:
+class DeliveryAttempt:
     """A batch of leases of one destination. Whatever happens, each of them ends: settled, buried or given back."""
 
-    def __init__(self, destination: str, batch: Sequence[Leased], desk: Desk) -> None:
+    def __init__(self, destination: str, batch: Sequence[Leased], desk: AttemptDeps) -> None:
         self._destination = destination
         self._batch = batch
-        self._desk = desk
+        self._deps = desk
         self._open = {leased.id for leased in batch}
         self._recalled = False
         self._sending: asyncio.Task[object] | None = None
@@ -83,24 +83,24 @@ class Carried:
         try:
             return await self._sent(exporter)
         except asyncio.CancelledError:
-            await self._give_back(0)
+            await self._nack(0)
             raise
         finally:
-            await self._give_back(self._desk.clock.now_ns() + int(AGAIN * NANOS))
+            await self._nack(self._deps.clock.now_ns() + int(POLICY_RETRY_SECONDS * NANOS))
 
     async def _sent(self, exporter: Exporter) -> Sequence[Outcome]:
         sent, parcels = self._kept(*await self._decided())
         if self._recalled:
-            await self._give_back(0)
+            await self._nack(0)
         if self._recalled or not parcels:
             return ()
         begun = time.perf_counter_ns()
-        outcomes = await self._fared(exporter, parcels)
-        self._desk.counts.delivered(self._destination, _fared(outcomes), time.perf_counter_ns() - begun)
+        outcomes = await self._record(exporter, parcels)
+        self._deps.counts.delivered(self._destination, _outcome_name(outcomes), time.perf_counter_ns() - begun)
         await self._conclude(sent, outcomes)
         return outcomes
 
-    async def _fared(self, exporter: Exporter, parcels: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def _record(self, exporter: Exporter, parcels: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         # Since the batch was seen not to be recalled, nothing has been waited for.
         self._sending = asyncio.current_task()
         try:
@@ -108,57 +108,59 @@ class Carried:
         finally:
             self._sending = None
 
-    async def _give_back(self, due_ns: int) -> None:
+    async def _nack(self, due_ns: int) -> None:
         if self._open:
-            await self._desk.outbox.postpone(self._open, due_ns, failed=False)
+            await self._deps.outbox.defer(self._open, due_ns, failed=False)
             self._open.clear()
 
-    async def _decided(self) -> tuple[Sequence[Leased], Sequence[Parcel]]:
+    async def _decided(self) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
         """Those that may leave by the policy and facts of this moment.
 
         The others are purged, or wait until it can be told.
         """
         sent, parcels = [], []
         ended: dict[int, Reason] = {}
-        fates = await self._fates()
+        fates = await self._outcomes()
         if self._recalled:
             # Nor is anything purged that was decided on by what is no longer in force.
             return [], []
         for leased, fate in zip(self._batch, fates, strict=True):
             if fate is None:
                 continue
-            if isinstance(fate, Parcel):
+            if isinstance(fate, OutboxEntry):
                 sent.append(leased)
                 parcels.append(fate)
             else:
                 ended[leased.id] = fate
-        await self._bury({key: reason for key, reason in ended.items() if reason is DeliveryReason.DAMAGED})
+        await self._dead_letter({key: reason for key, reason in ended.items() if reason is DeliveryReason.DAMAGED})
         await self._purge({key: reason for key, reason in ended.items() if reason is not DeliveryReason.DAMAGED})
         return sent, parcels
 
-    def _kept(self, sent: Sequence[Leased], parcels: Sequence[Parcel]) -> tuple[Sequence[Leased], Sequence[Parcel]]:
+    def _kept(
+        self, sent: Sequence[Leased], parcels: Sequence[OutboxEntry]
+    ) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
         """All but what was erased since it was leased.
 
         It is gone from the outbox already, and its lease ends as one given back.
         """
-        gone = self._desk.outbox.erased(leased.id for leased in sent)
+        gone = self._deps.outbox.erased(leased.id for leased in sent)
         pairs = [(leased, parcel) for leased, parcel in zip(sent, parcels, strict=True) if leased.id not in gone]
         return [leased for leased, _ in pairs], [parcel for _, parcel in pairs]
 
-    async def _fates(self) -> Sequence[Parcel | Reason | None]:
+    async def _outcomes(self) -> Sequence[OutboxEntry | Reason | None]:
         """What becomes of each item."""
-        sound = [leased for leased in self._batch if leased.sound]
-        verdicts = dict(zip([leased.id for leased in sound], await self._desk.again.decide_all(sound), strict=True))
+        sound = [leased for leased in self._batch if leased.intact]
+        verdicts = dict(zip([leased.id for leased in sound], await self._deps.redecider.decide_all(sound), strict=True))
         return [
-            self._fate(leased, verdicts[leased.id]) if leased.sound else DeliveryReason.DAMAGED
+            self._outcome(leased, verdicts[leased.id]) if leased.intact else DeliveryReason.DAMAGED
             for leased in self._batch
         ]
 
-    def _fate(self, leased: Leased, verdict: Verdict | Exception) -> Parcel | Reason | None:
+    def _outcome(self, leased: Leased, verdict: Verdict | Exception) -> OutboxEntry | Reason | None:
         """What becomes of an item; None where that can't be told now, which is no reason to keep the others."""
         match verdict:
             case Release():
-                return Parcel(verdict, leased.key, leased.mark, leased.received_ns)
+                return OutboxEntry(verdict, leased.key, leased.fingerprint, leased.received_ns)
             case Withheld() | Refused():
                 return verdict.reason
             case Retryable():
@@ -171,38 +173,40 @@ class Carried:
         fates = list(zip(sent, outcomes, strict=True))
         delivered = [leased.id for leased, outcome in fates if isinstance(outcome, Delivered)]
         if delivered:
-            await self._desk.outbox.settle(delivered)
+            await self._deps.outbox.ack(delivered)
             self._open.difference_update(delivered)
-        await self._bury({leased.id: outcome.reason for leased, outcome in fates if isinstance(outcome, Rejected)})
-        await self._postpone((leased, outcome) for leased, outcome in fates if isinstance(outcome, Retry))
+        await self._dead_letter(
+            {leased.id: outcome.reason for leased, outcome in fates if isinstance(outcome, Rejected)}
+        )
+        await self._defer((leased, outcome) for leased, outcome in fates if isinstance(outcome, Retry))
 
-    async def _postpone(self, retries: Iterable[tuple[Leased, Retry]]) -> None:
+    async def _defer(self, retries: Iterable[tuple[Leased, Retry]]) -> None:
         """Items that failed equally often wait equally long: they may travel together again."""
         waits: dict[tuple[int, float | None], list[int]] = {}
         for leased, retry in retries:
             waits.setdefault((leased.attempts + 1, retry.after), []).append(leased.id)
         for (failures, asked), ids in waits.items():
-            wait = pause(failures, asked, self._desk.clock.draw())
-            due = self._desk.clock.now_ns() + int(wait * NANOS)
-            await self._desk.outbox.postpone(ids, due)
+            wait = pause(failures, asked, self._deps.clock.draw())
+            due = self._deps.clock.now_ns() + int(wait * NANOS)
+            await self._deps.outbox.defer(ids, due)
             self._open.difference_update(ids)
 
     async def _purge(self, reasons: Mapping[int, Reason]) -> None:
         if reasons:
-            await self._desk.outbox.settle(reasons)
+            await self._deps.outbox.ack(reasons)
             self._open.difference_update(reasons)
             for reason, count in Counter(reasons.values()).items():
-                self._desk.counts.purged(self._destination, reason, count)
+                self._deps.counts.purged(self._destination, reason, count)
                 log.info("%s: %d items may not leave any more: %s", self._destination, count, reason)
 
-    async def _bury(self, reasons: Mapping[int, Reason]) -> None:
+    async def _dead_letter(self, reasons: Mapping[int, Reason]) -> None:
         if reasons:
-            await self._desk.outbox.bury(reasons, self._desk.clock.now_ns())
+            await self._deps.outbox.dead_letter(reasons, self._deps.clock.now_ns())
             self._open.difference_update(reasons)
             for reason, count in Counter(reasons.values()).items():
-                self._desk.counts.buried(self._destination, reason, count)
+                self._deps.counts.buried(self._destination, reason, count)
                 log.warning("%s: %d dead letters: %s", self._destination, count, reason)
 
 
-def _fared(outcomes: Iterable[Outcome]) -> Mapping[Fared, int]:
-    return Counter(_FARED[type(outcome)] for outcome in outcomes)
+def _outcome_name(outcomes: Iterable[Outcome]) -> Mapping[Fared, int]:
+    return Counter(_OUTCOMES[type(outcome)] for outcome in outcomes)

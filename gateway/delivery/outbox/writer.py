@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from gateway.config import Outbox as Settings
-from gateway.delivery import aging
-from gateway.delivery.commits import Commits, Job
-from gateway.delivery.outbox import Leased, Removed
-from gateway.delivery.store import AFTER, LAST, ROW, Store
+from gateway.delivery.outbox import retention as aging
+from gateway.delivery.outbox.commits import Commits, Job
+from gateway.delivery.outbox.interface import Leased, Removed
+from gateway.delivery.outbox.store import MAX_TIME_NANOS, RETRY_AFTER_SECONDS, ROW_OVERHEAD_BYTES, Store
 from gateway.errors import CallReason, Reason, Retryable
 from gateway.exporters.base import Bounds
-from gateway.model import Depth, Parcel
+from gateway.model import OutboxEntry, QueueDepth
 from gateway.telemetry import Use
 from gateway.telemetry.checks import Check
 
@@ -31,16 +31,16 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-GROUP: Final = 1024
+MAX_GROUP_JOBS: Final = 1024
 """Jobs in one commit."""
 
-GROUP_BYTES: Final = 16 * 1024 * 1024
+MAX_GROUP_BYTES: Final = 16 * 1024 * 1024
 """And the bytes that they store."""
 
-PENDING: Final = 64 * 1024 * 1024
+MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 """Bytes that may wait to be stored."""
 
-OFTEN: Final = 1.0
+RETRY_SECONDS: Final = 1.0
 """How often what couldn't be written is tried again by itself, in seconds, and the file looked at where nothing happens."""
 
 
@@ -66,20 +66,20 @@ class SqliteOutbox:
         return cls(Commits(path, settings))
 
     @property
-    def set_aside(self) -> int:
+    def quarantined(self) -> int:
         """How many damaged files were set aside."""
-        return self._commits.file.set_aside
+        return self._commits.file.quarantined
 
     @property
-    def salvaged(self) -> int:
+    def recovered(self) -> int:
         """How many items and dead letters were taken over from them."""
-        return self._commits.file.salvaged
+        return self._commits.file.recovered
 
-    async def accept(self, parcels: Sequence[Parcel], now_ns: int) -> None:
+    async def accept(self, parcels: Sequence[OutboxEntry], now_ns: int) -> None:
         """Store all, or none."""
-        size = sum([len(parcel.release.payload) for parcel in parcels]) + ROW * len(parcels)
-        if self._pending and self._pending + size > PENDING:
-            raise Retryable(CallReason.FULL, AFTER)
+        size = sum([len(parcel.release.payload) for parcel in parcels]) + ROW_OVERHEAD_BYTES * len(parcels)
+        if self._pending and self._pending + size > MAX_PENDING_BYTES:
+            raise Retryable(CallReason.FULL, RETRY_AFTER_SECONDS)
         job = self._job(lambda store: store.accept(parcels, now_ns))
         job.size = size
         self._pending += size
@@ -93,23 +93,23 @@ class SqliteOutbox:
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
-            taking.add_done_callback(self._give_back)
+            taking.add_done_callback(self._nack)
             raise
 
-    async def settle(self, ids: Iterable[int]) -> None:
+    async def ack(self, ids: Iterable[int]) -> None:
         """These need no delivery any more."""
         held = tuple(ids)
-        await self._end(held, lambda store: store.settle(held))
+        await self._end(held, lambda store: store.ack(held))
 
-    async def postpone(self, ids: Iterable[int], due_ns: int, *, failed: bool = True) -> None:
+    async def defer(self, ids: Iterable[int], due_ns: int, *, failed: bool = True) -> None:
         """Give a lease back."""
-        held, due = tuple(ids), min(max(due_ns, 0), LAST)
-        await self._end(held, lambda store: store.postpone(held, due, int(failed)), given_back=not due)
+        held, due = tuple(ids), min(max(due_ns, 0), MAX_TIME_NANOS)
+        await self._end(held, lambda store: store.defer(held, due, int(failed)), given_back=not due)
 
-    async def bury(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
+    async def dead_letter(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
         """Make dead letters of these."""
         held = dict(reasons)
-        await self._end(held, lambda store: store.bury(held, now_ns))
+        await self._end(held, lambda store: store.dead_letter(held, now_ns))
 
     async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Delete all that is about these subjects."""
@@ -123,20 +123,24 @@ class SqliteOutbox:
         gone = self._commits.erased
         return {number for number in ids if number in gone} if gone else ()
 
-    async def expire(self, destination: str, before_ns: int, now_ns: int) -> int:
+    async def dead_letter_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Make dead letters of what was received before a time."""
-        return await self._all(lambda store: aging.expire(store, destination, before_ns, self._commits.leased, now_ns))
+        return await self._all(
+            lambda store: aging.dead_letter_expired(store, destination, before_ns, self._commits.leased, now_ns)
+        )
 
-    async def forget(self, destination: str, before_ns: int, now_ns: int) -> int:
+    async def delete_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Delete what was received before a time."""
-        return await self._all(lambda store: aging.forget(store, destination, before_ns, self._commits.leased, now_ns))
+        return await self._all(
+            lambda store: aging.delete_expired(store, destination, before_ns, self._commits.leased, now_ns)
+        )
 
-    async def drop(self, destination: str, types: Collection[str], end: int, now_ns: int) -> int:
+    async def delete_of_types(self, destination: str, types: Collection[str], end: int, now_ns: int) -> int:
         """Delete what is for a destination and of one of these types."""
         after = total = 0
 
         def step(store: Store) -> tuple[int, int]:
-            return aging.drop(store, destination, types, range(after + 1, end), self._commits.leased, now_ns)
+            return aging.delete_of_types(store, destination, types, range(after + 1, end), self._commits.leased, now_ns)
 
         while True:
             count, after = await self._do(step)
@@ -145,16 +149,16 @@ class SqliteOutbox:
                 break
         if total:
             await self._wipe()
-        await self._do(lambda store: aging.unlist(store, destination, types))
+        await self._do(lambda store: aging.forget_types(store, destination, types))
         return total
 
     async def kinds(self) -> tuple[Collection[tuple[str, str]], int]:
         """The destinations and types of which something waits, and the next ID."""
-        return await self._look(lambda store: (store.lanes.types(), store.next))
+        return await self._look(lambda store: (store.queues.types(), store.next))
 
-    async def discard_asides(self, before_ns: int) -> int:
+    async def discard_quarantined(self, before_ns: int) -> int:
         """Delete damaged files that were set aside before a time."""
-        return await self._look(lambda _: self._commits.file.discard_asides(before_ns))
+        return await self._look(lambda _: self._commits.file.discard_quarantined(before_ns))
 
     @property
     def check(self) -> Check:
@@ -168,12 +172,12 @@ class SqliteOutbox:
     def uses(self) -> Mapping[str, Callable[[], Use]]:
         """What tells how much is kept and waits to be, how full the volume is, and how many keys are known."""
         told = {name: partial(self._use, name) for name in self._commits.uses}
-        return {**told, "outbox_unwritten": lambda: Use(self._pending, PENDING)}
+        return {**told, "outbox_unwritten": lambda: Use(self._pending, MAX_PENDING_BYTES)}
 
     def _use(self, name: str) -> Use:
         return self._commits.uses[name]
 
-    def depths(self) -> Mapping[str, Depth]:
+    def depths(self) -> Mapping[str, QueueDepth]:
         """What waits, by destination."""
         return self._commits.depths
 
@@ -208,14 +212,14 @@ class SqliteOutbox:
 
     async def _end(self, ids: Collection[int], work: Callable[[Store], object], *, given_back: bool = False) -> None:
         job = self._job(work)
-        job.ends, job.given_back = ids, given_back
+        job.ends, job.nacked = ids, given_back
         await self._done(job)
 
-    def _give_back(self, taking: asyncio.Task[Sequence[Leased]]) -> None:
+    def _nack(self, taking: asyncio.Task[Sequence[Leased]]) -> None:
         """Nobody waits any more for what was leased."""
         if not taking.cancelled() and taking.exception() is None and not self._closed:
             job = self._job(lambda store: None)
-            job.ends, job.given_back = [leased.id for leased in taking.result()], True
+            job.ends, job.nacked = [leased.id for leased in taking.result()], True
             self._jobs.put(job)
 
     def _job(self, work: Callable[[Store], Any]) -> Job:
@@ -235,7 +239,7 @@ class SqliteOutbox:
                 self._commits.work(jobs)
             except Exception as error:  # noqa: BLE001 - the thread goes on, whatever it is; its text may hold a value
                 log.error("outbox: %s", type(error).__name__)
-            self._tell(jobs)
+            self._report(jobs)
         self._commits.close()
         self._ended.set_result(None)
 
@@ -254,27 +258,27 @@ class SqliteOutbox:
     def _waiting(self) -> Iterator[Job | None]:
         size, count = 0, 0
         with suppress(queue.Empty):
-            job = self._jobs.get(timeout=OFTEN)
+            job = self._jobs.get(timeout=RETRY_SECONDS)
             while True:
                 yield job
                 count, size = count + 1, size + (0 if job is None else job.size)
-                if count >= GROUP or size >= GROUP_BYTES:
+                if count >= MAX_GROUP_JOBS or size >= MAX_GROUP_BYTES:
                     return
                 job = self._jobs.get_nowait()
 
-    def _tell(self, jobs: Sequence[Job]) -> None:
+    def _report(self, jobs: Sequence[Job]) -> None:
         """Tell all who wait, with one call for each loop. A closed loop has nobody left to tell."""
         for loop in {job.future.get_loop() for job in jobs}:
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._told, [job for job in jobs if job.future.get_loop() is loop])
+                loop.call_soon_threadsafe(self._reported, [job for job in jobs if job.future.get_loop() is loop])
 
-    def _told(self, jobs: Sequence[Job]) -> None:
+    def _reported(self, jobs: Sequence[Job]) -> None:
         # Not before: what a caller no longer waits for is in memory all the same.
         self._pending -= sum(job.size for job in jobs)
-        _settle(jobs)
+        _resolve(jobs)
 
 
-def _settle(jobs: Sequence[Job]) -> None:
+def _resolve(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if not job.future.done():
             if isinstance(job.result, Exception):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from gateway.delivery.store import ROW, Store
+from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES, Store
 
 MAX_REWRITTEN_BYTES: Final = 16 * 1024 * 1024
 """Of payloads and rows, that are written anew at once: about a tenth of a second.
@@ -24,9 +24,9 @@ Emptied whole, each page of theirs is overwritten; filled in order, no row is mo
 """
 
 
-def size(store: Store) -> int:
+def file_bytes(store: Store) -> int:
     """Return about how many bytes `rewrite` would write."""
-    return store.lanes.bytes + ROW * store.lanes.rows
+    return store.queues.bytes + ROW_OVERHEAD_BYTES * store.queues.rows
 
 
 def rewrite(store: Store) -> None:

@@ -9,84 +9,84 @@ from contextlib import suppress
 
 import msgspec
 
-from gateway.delivery.again import Decides
-from gateway.delivery.carry import Desk
-from gateway.delivery.courier import Courier
+from gateway.delivery.attempt import AttemptDeps
+from gateway.delivery.redecider import DecidesAgain
+from gateway.delivery.worker import DeliveryWorker
 from gateway.errors import CallReason, DeliveryReason, Retryable
 from gateway.exporters.base import Exporter, Immediate
-from gateway.model import Depth, Parcel
+from gateway.model import OutboxEntry, QueueDepth
 
 log = logging.getLogger(__name__)
 
 
-class Stored:
+class OutboxDispatcher:
     """Stores parcels and has them carried. All parcels of one call are stored in one transaction, or none."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: AttemptDeps) -> None:
         """The desk's outbox is closed with the delivery. Its `again` decides until the first `replace`."""
-        self._desk = desk
+        self._deps = desk
         self._exporters: dict[str, Exporter] = {}
         self._immediate: dict[str, Immediate] = {}
-        self._couriers: dict[str, Courier] = {}
-        self._last: dict[str, Courier] = {}
+        self._workers: dict[str, DeliveryWorker] = {}
+        self._last: dict[str, DeliveryWorker] = {}
         """Those that were told to leave and haven't yet, the last of each destination."""
         self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def replace(self, exporters: Mapping[str, Exporter], again: Decides) -> None:
+    def replace(self, exporters: Mapping[str, Exporter], again: DecidesAgain) -> None:
         """Deliver by these exporters, and decide by `again`, from this moment on.
 
         Where either is another one for a destination, nothing more leaves by the old: its courier leaves, and only then
         the next begins. Exporters that are no longer among them are closed once nobody has them.
         """
-        desk = msgspec.structs.replace(self._desk, again=again)
+        desk = msgspec.structs.replace(self._deps, again=again)
         gone = {
-            name: courier for name, courier in self._couriers.items() if not _goes_on(courier, name, exporters, again)
+            name: courier for name, courier in self._workers.items() if not _lives_on(courier, name, exporters, again)
         }
         for name, courier in gone.items():
-            self._last[name] = self._couriers.pop(name)
-            courier.leave()
+            self._last[name] = self._workers.pop(name)
+            courier.retire()
         left = set(self._exporters.values()) - set(exporters.values())
         self._exporters = dict(exporters)
         self._immediate = {name: exporter for name, exporter in exporters.items() if isinstance(exporter, Immediate)}
         for name, exporter in exporters.items():
-            if name in self._couriers:
-                self._couriers[name].desk = desk
+            if name in self._workers:
+                self._workers[name].deps = desk
             else:
-                self._couriers[name] = Courier(name, exporter, desk, self._last.get(name))
+                self._workers[name] = DeliveryWorker(name, exporter, desk, self._last.get(name))
         if left or gone:
             self._later(self._retire(gone, left))
 
-    async def accept(self, parcels: Sequence[Parcel]) -> None:
+    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
         """Store parcels; returns after the commit. Raises as an outbox does.
 
         What a call that began before a reload has for a destination which is no more is cut off: counted, not stored.
         """
         if self._closed:
             raise Retryable(CallReason.UNAVAILABLE)
-        lots: dict[str, list[Parcel]] = {}
+        lots: dict[str, list[OutboxEntry]] = {}
         for parcel in parcels:
             lots.setdefault(parcel.release.destination, []).append(parcel)
         for name in lots.keys() - self._exporters.keys():
-            self._desk.counts.purged(name, DeliveryReason.CUT_OFF, len(lots.pop(name)))
+            self._deps.counts.purged(name, DeliveryReason.CUT_OFF, len(lots.pop(name)))
         immediate = {name: self._immediate[name] for name in lots if name in self._immediate}
         kept = [parcel for name, lot in lots.items() if name not in immediate for parcel in lot]
         if kept:
-            await self._desk.outbox.accept(kept, self._desk.clock.now_ns())
+            await self._deps.outbox.accept(kept, self._deps.clock.now_ns())
         for name, exporter in immediate.items():
             exporter.settle(lots[name])
         for name in lots:
             # A reload may have come meanwhile.
-            if name in self._couriers:
-                self._couriers[name].wake()
+            if name in self._workers:
+                self._workers[name].wake()
 
     def broken(self) -> Iterable[str]:
         """The destinations whose recipients fail again and again."""
-        return [name for name, courier in self._couriers.items() if courier.circuit.broken]
+        return [name for name, courier in self._workers.items() if courier.circuit.is_open]
 
-    def depths(self) -> Mapping[str, Depth]:
+    def depths(self) -> Mapping[str, QueueDepth]:
         """What waits, by destination."""
-        return self._desk.outbox.depths()
+        return self._deps.outbox.depths()
 
     async def drained(self) -> None:
         """Wait until nothing waits."""
@@ -96,25 +96,25 @@ class Stored:
 
     async def idle(self) -> None:
         """Wait until nothing can be sent now."""
-        await asyncio.gather(*(courier.idle() for courier in self._couriers.values()))
+        await asyncio.gather(*(courier.idle() for courier in self._workers.values()))
 
     async def close(self, within: float = 10.0) -> None:
         """Take no more, send what can be sent for `within` seconds at most, then let go of exporters, for as long at most, and outbox."""
         self._closed = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self.idle(), within)
-        await asyncio.gather(*(courier.stop(1.0) for courier in self._couriers.values()))
+        await asyncio.gather(*(courier.stop(1.0) for courier in self._workers.values()))
         self._later(self._retire({}, set(self._exporters.values())))
         _, late = await asyncio.wait(self._leaving, timeout=within)
         for task in late:
             task.cancel()
         if late:
             log.warning("at the end, exporters were still busy after %g s", within)
-        await self._desk.outbox.close()
+        await self._deps.outbox.close()
 
-    async def _retire(self, couriers: Mapping[str, Courier], exporters: Iterable[Exporter]) -> None:
+    async def _retire(self, couriers: Mapping[str, DeliveryWorker], exporters: Iterable[Exporter]) -> None:
         """Let go of couriers, then of exporters that nobody has."""
-        await asyncio.gather(*(courier.left() for courier in couriers.values()))
+        await asyncio.gather(*(courier.retired() for courier in couriers.values()))
         for name, courier in couriers.items():
             if self._last.get(name) is courier:
                 del self._last[name]
@@ -126,9 +126,9 @@ class Stored:
         task.add_done_callback(self._leaving.discard)
 
 
-def _goes_on(courier: Courier, name: str, exporters: Mapping[str, Exporter], again: Decides) -> bool:
+def _lives_on(courier: DeliveryWorker, name: str, exporters: Mapping[str, Exporter], again: DecidesAgain) -> bool:
     """Whether a courier does as it would if it began now."""
-    return exporters.get(name) is courier.exporter and again.terms(name) == courier.desk.again.terms(name)
+    return exporters.get(name) is courier.exporter and again.terms(name) == courier.deps.redecider.terms(name)
 
 
 async def _close(exporter: Exporter) -> None:

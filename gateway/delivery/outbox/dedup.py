@@ -15,29 +15,29 @@ from typing import Final
 
 import msgspec
 
-from gateway.delivery.schema import Damaged
+from gateway.delivery.outbox.schema import Damaged
 from gateway.errors import CallReason, Refused
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.telemetry import Use
 
-MOST: Final = 500_000
+MAX_TABLE_KEYS: Final = 500_000
 """Keys in one table: then it is the other's turn, however early."""
 
-LATELY: Final = 20_000
+RECENT_KEYS: Final = 20_000
 """Keys that are put away together."""
 
-SHIFT: Final = 22
-BUCKETS: Final = 1 << (32 - SHIFT)
+BUCKET_SHIFT_BITS: Final = 22
+BUCKETS: Final = 1 << (32 - BUCKET_SHIFT_BITS)
 """Rows of neighbours that they are put into, by the highest of a key's first 32 bits, which are read with the lowest byte first."""
 
-MASK: Final = (1 << 20) - 1
+FILTER_BYTE_MASK: Final = (1 << 20) - 1
 """A filter is a megabyte, in which the lowest of these choose the bit."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(dict[bytes, bytes]).decode
 
 
-class Seen:
+class DedupTable:
     """Keys with the marks of the items that they came for. Without a mark, a key can't come again, and isn't kept."""
 
     def __init__(self, connection: sqlite3.Connection, remember_ns: int) -> None:
@@ -45,16 +45,16 @@ class Seen:
         self._connection = connection
         self._remember = remember_ns
         self._filters: list[bytearray] = []
-        self._lately: dict[bytes, bytes] = {}
+        self._recent: dict[bytes, bytes] = {}
         self._turn = self._began = self._count = 0
         self._read = False
 
     @property
     def use(self) -> Use:
         """How many keys the younger table has, of how many."""
-        return Use(self._count, MOST)
+        return Use(self._count, MAX_TABLE_KEYS)
 
-    def unknown(self, parcels: Sequence[Parcel]) -> Sequence[Parcel]:
+    def unknown(self, parcels: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
         """Those that haven't come before, each once.
 
         Raises Refused where a key came for another item, Damaged, sqlite3.Error.
@@ -62,17 +62,17 @@ class Seen:
         if not self._read:
             self._read_all()
         here: dict[bytes, bytes] = {}
-        lately, (one, other) = self._lately, self._filters
+        lately, (one, other) = self._recent, self._filters
         new = []
         # Once for each parcel: what is looked up often is at hand, and most are new.
         for parcel in parcels:
-            key, mark = parcel.key, parcel.mark
+            key, mark = parcel.key, parcel.fingerprint
             if mark:
                 known = here.get(key) or lately.get(key)
                 if known is None:
                     place = int.from_bytes(key[:4], "little")
-                    if (one[place >> 3 & MASK] | other[place >> 3 & MASK]) >> (place & 7) & 1:
-                        known = self._put_mark(key)
+                    if (one[place >> 3 & FILTER_BYTE_MASK] | other[place >> 3 & FILTER_BYTE_MASK]) >> (place & 7) & 1:
+                        known = self._stored_fingerprint(key)
                 if known is None:
                     here[key] = mark
                 elif known == mark:
@@ -82,65 +82,65 @@ class Seen:
             new.append(parcel)
         return new
 
-    def add(self, parcels: Sequence[Parcel], now_ns: int) -> None:
+    def add(self, parcels: Sequence[OutboxEntry], now_ns: int) -> None:
         """These have come."""
-        marked = {parcel.key: parcel.mark for parcel in parcels if parcel.mark}
+        marked = {parcel.key: parcel.fingerprint for parcel in parcels if parcel.fingerprint}
         if not marked:
             return
-        if now_ns - self._began >= self._remember or self._count >= MOST:
+        if now_ns - self._began >= self._remember or self._count >= MAX_TABLE_KEYS:
             self._swap(now_ns)
-        self._lately.update(marked)
+        self._recent.update(marked)
         self._count += len(marked)
         self._connection.execute("INSERT INTO seen_lately VALUES (?)", (_encode(marked),))
-        if len(self._lately) >= LATELY:
-            self._put_away()
+        if len(self._recent) >= RECENT_KEYS:
+            self._store_recent()
 
     def forget(self) -> None:
         """After a rollback: what has come is what the file says."""
         self._read = False
 
-    def _put_mark(self, key: bytes) -> bytes | None:
+    def _stored_fingerprint(self, key: bytes) -> bytes | None:
         query = "SELECT keys FROM seen_0 WHERE bucket = ?1 UNION ALL SELECT keys FROM seen_1 WHERE bucket = ?1"
-        for (keys,) in self._connection.execute(query, (int.from_bytes(key[:4], "little") >> SHIFT,)):
+        for (keys,) in self._connection.execute(query, (int.from_bytes(key[:4], "little") >> BUCKET_SHIFT_BITS,)):
             if key in keys and (mark := read(keys).get(key)) is not None:
                 return mark
         return None
 
-    def _put_away(self) -> None:
+    def _store_recent(self) -> None:
         bits = self._filters[self._turn]
         buckets: list[dict[bytes, bytes]] = [{} for _ in range(BUCKETS)]
-        for key, mark in self._lately.items():
+        for key, mark in self._recent.items():
             place = int.from_bytes(key[:4], "little")
-            bits[place >> 3 & MASK] |= 1 << (place & 7)
-            buckets[place >> SHIFT][key] = mark
+            bits[place >> 3 & FILTER_BYTE_MASK] |= 1 << (place & 7)
+            buckets[place >> BUCKET_SHIFT_BITS][key] = mark
         rows = [(bucket, len(marks), _encode(marks)) for bucket, marks in enumerate(buckets) if marks]
         self._connection.executemany(f"INSERT INTO seen_{self._turn} VALUES (?, ?, ?)", rows)  # noqa: S608 - 0 or 1
         self._connection.execute("DELETE FROM seen_lately")
-        self._lately = {}
+        self._recent = {}
 
     def _swap(self, now_ns: int) -> None:
-        self._put_away()
+        self._store_recent()
         self._turn, self._began, self._count = 1 - self._turn, now_ns, 0
-        self._filters[self._turn] = bytearray(MASK + 1)
+        self._filters[self._turn] = bytearray(FILTER_BYTE_MASK + 1)
         self._connection.execute(f"DELETE FROM seen_{self._turn}")  # noqa: S608 - 0 or 1
         self._connection.execute("UPDATE state SET turn = ?, began = ?", (self._turn, now_ns))
 
     def _read_all(self) -> None:
         turn, self._began = self._connection.execute("SELECT turn, began FROM state").fetchone()
-        self._lately = {}
+        self._recent = {}
         for (keys,) in self._connection.execute("SELECT keys FROM seen_lately ORDER BY rowid"):
-            self._lately.update(read(keys))
+            self._recent.update(read(keys))
         (count,) = self._connection.execute(f"SELECT coalesce(sum(count), 0) FROM seen_{turn}").fetchone()  # noqa: S608 - 0 or 1
-        self._count = count + len(self._lately)
+        self._count = count + len(self._recent)
         # A filter only gains bits until its table's turn comes: one too many does no harm.
         if turn != self._turn or not self._filters:
             self._filters = [self._filter(table) for table in (0, 1)]
         self._turn, self._read = turn, True
 
     def _filter(self, table: int) -> bytearray:
-        bits = bytearray(MASK + 1)
+        bits = bytearray(FILTER_BYTE_MASK + 1)
         for (keys,) in self._connection.execute(f"SELECT keys FROM seen_{table}"):  # noqa: S608 - 0 or 1
-            _note(bits, read(keys))
+            _set_bits(bits, read(keys))
         return bits
 
 
@@ -152,8 +152,8 @@ def read(keys: bytes) -> dict[bytes, bytes]:
         raise Damaged from error
 
 
-def _note(bits: bytearray, keys: Iterable[bytes]) -> None:
+def _set_bits(bits: bytearray, keys: Iterable[bytes]) -> None:
     """Set the bits of keys in a filter."""
     for key in keys:
         place = int.from_bytes(key[:4], "little")
-        bits[place >> 3 & MASK] |= 1 << (place & 7)
+        bits[place >> 3 & FILTER_BYTE_MASK] |= 1 << (place & 7)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
-from gateway.delivery.outbox import Leased
+from gateway.delivery.outbox.interface import Leased
 from gateway.errors import DeliveryReason, ItemReason, Retryable
 from gateway.minimise.flows import Flows
 from gateway.model import Subject, Verdict, Withheld
@@ -18,7 +18,7 @@ from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import chunks
 
 
-class Decides(Protocol):
+class DecidesAgain(Protocol):
     """Decides on what was minimised before."""
 
     def terms(self, destination: str) -> object:
@@ -41,16 +41,16 @@ class Decides(Protocol):
         ...
 
 
-class Again:
+class Redecider:
     """Decides by the flows in force, or by those of one moment."""
 
     def __init__(self, flows: Callable[[], Flows], decider: Decider) -> None:
         self._flows = flows
         self._decider = decider
 
-    def by(self, flows: Flows) -> Again:
+    def deciding_by(self, flows: Flows) -> Redecider:
         """What decides by these flows, whatever comes into force."""
-        return Again(lambda: flows, self._decider)
+        return Redecider(lambda: flows, self._decider)
 
     def terms(self, destination: str) -> object:
         """As in `Decides`."""

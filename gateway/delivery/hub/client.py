@@ -15,30 +15,30 @@ import grpc.aio
 
 from gateway.config import Hub
 from gateway.delivery import Delivery
-from gateway.delivery.hub_status import HubStatus
-from gateway.delivery.link import REQUEST_BYTES, Link
+from gateway.delivery.hub.status import HubStatus
+from gateway.delivery.hub.stream import MAX_REQUEST_BYTES, HubStream
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 from gateway.telemetry.counts import Counts
 
-ITEMS: Final = 65_536
-BYTES: Final = 64 * 1024 * 1024
+MAX_PENDING_ENTRIES: Final = 65_536
+MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 """What may be under way at once: parcels, and bytes of them."""
 
-LARGEST: Final = 15 * 1024 * 1024
+MAX_GROUP_BYTES: Final = 15 * 1024 * 1024
 """Bytes of a group, at most, and so of all releases of one item: a hub takes messages of 16 MiB."""
 
-LIFE: Final = 600.0
+MAX_STREAM_SECONDS: Final = 600.0
 """How long a stream is used, in seconds; a hub ends connections by their age, and would cut it off."""
 
-FIRST: Final = 0.1
-LONGEST: Final = 3.0
+FIRST_PAUSE_SECONDS: Final = 0.1
+MAX_PAUSE_SECONDS: Final = 3.0
 """For how long a hub that can't be reached is not tried, in seconds."""
 
-FULL: Final = 1.0
+FULL_RETRY_SECONDS: Final = 1.0
 
-KEEP_SECONDS: Final = 5.0
+CHECK_SECONDS: Final = 5.0
 """How often it is seen to that a stream is open, on average."""
 
 _OPTIONS: Final = (
@@ -55,12 +55,12 @@ _OPTIONS: Final = (
 )
 
 
-def away(failures: int, draw: float) -> float:
+def pause(failures: int, draw: float) -> float:
     """For how many seconds a hub is left alone after so many failures in a row."""
-    return draw * min(LONGEST, FIRST * 2.0 ** min(failures, 16))
+    return draw * min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures, 16))
 
 
-class Uplink:
+class HubClient:
     """Hands parcels to a hub over one stream at a time, by mutual TLS."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Uplink:
         self.status = HubStatus(counts or Counts())
         self._hub = hub
         self._credentials = credentials
-        self._link: Link | None = None
+        self._stream: HubStream | None = None
         self._generation = -1
         self._since = self._until = 0.0
         self._failures = 0
@@ -90,9 +90,9 @@ class Uplink:
         while True:
             with suppress(Retryable):
                 self._current()
-            await asyncio.sleep(KEEP_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
+            await asyncio.sleep(CHECK_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
 
-    async def accept(self, parcels: Sequence[Parcel]) -> None:
+    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
         """Returns when the hub has stored all. What is larger than a group is sent as several, whole items each.
 
         Raises Retryable UNAVAILABLE when the hub doesn't say so in time: it may have stored them; FULL when too much is
@@ -100,8 +100,8 @@ class Uplink:
         """
         groups = list(_groups(parcels))
         size = _size(parcels)
-        if self._items and (self._items + len(parcels) > ITEMS or self._bytes + size > BYTES):
-            raise Retryable(CallReason.FULL, FULL)
+        if self._items and (self._items + len(parcels) > MAX_PENDING_ENTRIES or self._bytes + size > MAX_PENDING_BYTES):
+            raise Retryable(CallReason.FULL, FULL_RETRY_SECONDS)
         self._items, self._bytes = self._items + len(parcels), self._bytes + size
         try:
             await self._hand_over(groups)
@@ -116,58 +116,58 @@ class Uplink:
         self._closed = True
         if self._keeping is not None:
             self._keeping.cancel()
-        if self._link is not None:
-            self._retire(self._link, within)
+        if self._stream is not None:
+            self._retire(self._stream, within)
         if self._retiring:
             await asyncio.wait(self._retiring)
 
-    async def _hand_over(self, groups: Sequence[Sequence[Parcel]]) -> None:
+    async def _hand_over(self, groups: Sequence[Sequence[OutboxEntry]]) -> None:
         link, begun = self._current(), time.monotonic()
         try:
             fates = await asyncio.wait_for(
                 asyncio.gather(*map(link.send, groups), return_exceptions=True), self._hub.timeout
             )
         except TimeoutError:
-            if link.heard < begun:
+            if link.heard_at < begun:
                 link.cut()
             raise Retryable(CallReason.UNAVAILABLE) from None
-        if link.proven:
+        if link.acknowledged:
             self._failures = 0
         _raise([fate for fate in fates if isinstance(fate, Exception)])
 
-    def _current(self) -> Link:
+    def _current(self) -> HubStream:
         """The stream to use, a new one where the last has ended, is old, or has an old certificate.
 
         Raises Retryable.
         """
         if self._closed:
             raise Retryable(CallReason.UNAVAILABLE)
-        if self._link is not None and self._link.ended:
-            self._failed(self._link)
-            self._link = None
+        if self._stream is not None and self._stream.ended:
+            self._failed(self._stream)
+            self._stream = None
         now = time.monotonic()
         if now < self._until:
             raise Retryable(CallReason.UNAVAILABLE, self._until - now)
         return self._fresh(now)
 
-    def _failed(self, link: Link) -> None:
+    def _failed(self, link: HubStream) -> None:
         """Leave the hub alone for a while, from the moment when the stream ended."""
-        self._failures = 0 if link.proven else self._failures + 1
-        self._until = link.ended_at + away(self._failures, random.random())  # noqa: S311 - jitter
+        self._failures = 0 if link.acknowledged else self._failures + 1
+        self._until = link.ended_at + pause(self._failures, random.random())  # noqa: S311 - jitter
 
-    def _fresh(self, now: float) -> Link:
+    def _fresh(self, now: float) -> HubStream:
         generation, credentials = self._credentials()
-        if self._link is not None and (generation != self._generation or now - self._since > LIFE):
-            self._retire(self._link, self._hub.timeout)
-            self._link = None
-        if self._link is None:
+        if self._stream is not None and (generation != self._generation or now - self._since > MAX_STREAM_SECONDS):
+            self._retire(self._stream, self._hub.timeout)
+            self._stream = None
+        if self._stream is None:
             self._generation, self._since = generation, now
-            self._link = Link(
+            self._stream = HubStream(
                 grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_OPTIONS), self.status
             )
-        return self._link
+        return self._stream
 
-    def _retire(self, link: Link, within: float) -> None:
+    def _retire(self, link: HubStream, within: float) -> None:
         task = asyncio.create_task(link.close(within))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
@@ -180,21 +180,21 @@ class HubExporter:
     a while.
     """
 
-    def __init__(self, uplink: Uplink) -> None:
+    def __init__(self, uplink: HubClient) -> None:
         """The uplink isn't closed with it."""
-        self.bounds = Bounds(items=1000, bytes=REQUEST_BYTES)
-        self._uplink = uplink
+        self.bounds = Bounds(items=1000, bytes=MAX_REQUEST_BYTES)
+        self._client = uplink
 
-    async def send(self, batch: Sequence[Parcel]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Delivered what the hub has; Retry what it can't take now; Rejected what it never will."""
         return await asyncio.gather(*map(self._send, batch))
 
     async def close(self) -> None:
         """Nothing is held open."""
 
-    async def _send(self, parcel: Parcel) -> Outcome:
+    async def _send(self, parcel: OutboxEntry) -> Outcome:
         try:
-            await self._uplink.accept([parcel])
+            await self._client.accept([parcel])
         except Retryable as error:
             return Retry(error.after, alone=error.reason is CallReason.UNKNOWN_PLAN)
         except Refused as error:
@@ -205,18 +205,18 @@ class HubExporter:
 class Fallback:
     """Hands parcels to a hub, or keeps them until it is back."""
 
-    def __init__(self, uplink: Uplink, own: Delivery) -> None:
+    def __init__(self, uplink: HubClient, own: Delivery) -> None:
         """`own` delivers to the hub too, when it can."""
-        self._uplink = uplink
+        self._client = uplink
         self._own = own
 
-    async def accept(self, parcels: Sequence[Parcel]) -> None:
+    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
         """Returns when all parcels are stored, at the hub or here.
 
         Raises Refused, and Retryable when neither takes them.
         """
         try:
-            await self._uplink.accept(parcels)
+            await self._client.accept(parcels)
         except Retryable:
             await self._own.accept(parcels)
 
@@ -227,7 +227,7 @@ class Fallback:
     async def close(self, within: float) -> None:
         """What is kept here goes to the hub as far as it can, then both let go."""
         await self._own.close(within)
-        await self._uplink.close(within)
+        await self._client.close(within)
 
 
 def _raise(errors: Sequence[Exception]) -> None:
@@ -236,22 +236,22 @@ def _raise(errors: Sequence[Exception]) -> None:
         raise min(errors, key=lambda error: not isinstance(error, Retryable))
 
 
-def _groups(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
+def _groups(parcels: Sequence[OutboxEntry]) -> Iterator[Sequence[OutboxEntry]]:
     """All in one group if it isn't too large, else whole items: their releases stand side by side, and have one time.
 
     Raises Refused.
     """
-    if 0 < _size(parcels) <= LARGEST:
+    if 0 < _size(parcels) <= MAX_GROUP_BYTES:
         yield parcels
         return
-    group: list[Parcel] = []
+    group: list[OutboxEntry] = []
     size = 0
     for _, held in groupby(parcels, key=lambda parcel: parcel.received_ns):
         item = list(held)
         more = _size(item)
-        if more > LARGEST:
+        if more > MAX_GROUP_BYTES:
             raise Refused(ItemReason.TOO_LARGE)
-        if group and size + more > LARGEST:
+        if group and size + more > MAX_GROUP_BYTES:
             yield group
             group, size = [], 0
         group += item
@@ -260,5 +260,5 @@ def _groups(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
         yield group
 
 
-def _size(parcels: Sequence[Parcel]) -> int:
+def _size(parcels: Sequence[OutboxEntry]) -> int:
     return sum(len(parcel.release.payload) + 256 for parcel in parcels)

@@ -9,17 +9,17 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from gateway.delivery.schema import Damaged
+from gateway.delivery.outbox.schema import Damaged
 from gateway.errors import Reason
-from gateway.model import Depth, Release
+from gateway.model import QueueDepth, Release
 
-SWEEPS: Final = 10_000
+MAX_OPERATIONS: Final = 10_000
 """Records of sweeps that are kept."""
 
 _COLUMNS: Final = "id, destination, items, bytes, dead, dead_bytes"
 
 
-class Lane:
+class Queue:
     """What is kept for one destination: items and dead letters, with the bytes of their payloads."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - a row
@@ -37,7 +37,7 @@ class Lane:
         self.items += count
         self.bytes += size
 
-    def bury(self, size: int) -> None:
+    def dead_letter(self, size: int) -> None:
         """One more dead letter."""
         self.dead += 1
         self.dead_bytes += size
@@ -51,9 +51,9 @@ class Lane:
             self.dead -= count
             self.dead_bytes -= size
 
-    def depth(self, row_bytes: int, oldest_ns: int) -> Depth:
+    def depth(self, row_bytes: int, oldest_ns: int) -> QueueDepth:
         """What is kept, where each takes so many bytes beside its payload, and what waits has waited since a time."""
-        return Depth(
+        return QueueDepth(
             self.items,
             self.bytes + row_bytes * self.items,
             oldest_ns,
@@ -67,7 +67,7 @@ class Lane:
         return self.items, self.bytes, self.dead, self.dead_bytes, self.id
 
 
-class Lanes:
+class Queues:
     """All destinations, kept beside the file; read anew when another program has written, and after a rollback.
 
     What reads raises sqlite3.Error, and Damaged where types belong to no destination.
@@ -78,10 +78,10 @@ class Lanes:
         self._version = -1
         self.foreign = 0
         """How often another program was found to have written."""
-        self.known: dict[str, Lane] = {}
-        self.by_id: dict[int, Lane] = {}
+        self.known: dict[str, Queue] = {}
+        self.by_id: dict[int, Queue] = {}
         self.kinds: dict[int, tuple[str, str]] = {}
-        self._ids: dict[tuple[str, str, str], tuple[Lane, int]] = {}
+        self._ids: dict[tuple[str, str, str], tuple[Queue, int]] = {}
         self.look()
 
     @property
@@ -119,12 +119,12 @@ class Lanes:
         )
         self._written.update((row[-1], row) for row in changed)
 
-    def kind(self, release: Release) -> tuple[Lane, int]:
+    def kind(self, release: Release) -> tuple[Queue, int]:
         """The lane of a release's destination, and the number of its type and plan there; made if they are new."""
         name = release.destination, release.type, release.plan
         return self._ids.get(name) or self._listed(*name)
 
-    def _listed(self, destination: str, type: str, plan: str) -> tuple[Lane, int]:
+    def _listed(self, destination: str, type: str, plan: str) -> tuple[Queue, int]:
         lane = self.known.get(destination) or self._new(destination)
         query = "INSERT INTO kinds (lane, type, plan) VALUES (?, ?, ?) RETURNING id"
         ((number,),) = self._connection.execute(query, (lane.id, type, plan)).fetchall()
@@ -132,7 +132,7 @@ class Lanes:
         found = self._ids[destination, type, plan] = (lane, number)
         return found
 
-    def of_types(self, lane: Lane, types: Collection[str]) -> list[int]:
+    def of_types(self, lane: Queue, types: Collection[str]) -> list[int]:
         """The numbers of these types in a lane, whatever their plans."""
         return [number for (_, type_, _), (held, number) in self._ids.items() if held is lane and type_ in types]
 
@@ -140,7 +140,7 @@ class Lanes:
         """The destinations that hold items, each with the types it has held."""
         return {(destination, type_) for (destination, type_, _), (lane, _) in self._ids.items() if lane.items}
 
-    def unlist(self, lane: Lane, types: Collection[str]) -> None:
+    def unlist(self, lane: Queue, types: Collection[str]) -> None:
         """These types are gone from a lane, but for dead letters."""
         query = "DELETE FROM kinds WHERE id = ? AND NOT EXISTS (SELECT 1 FROM dead WHERE kind = kinds.id)"
         self._connection.executemany(query, [(number,) for number in self.of_types(lane, types)])
@@ -159,7 +159,7 @@ class Lanes:
             self._connection.execute(
                 "INSERT INTO sweeps VALUES (?, ?, ?, ?)", (now_ns, destination, reason.value, count)
             )
-            self._connection.execute(f"DELETE FROM sweeps WHERE rowid <= {last} - ?", (SWEEPS,))  # noqa: S608
+            self._connection.execute(f"DELETE FROM sweeps WHERE rowid <= {last} - ?", (MAX_OPERATIONS,))  # noqa: S608
 
     def operate(self, destination: str, reason: Reason, count: int) -> None:
         """Note that an operator has buried or purged so many."""
@@ -171,15 +171,15 @@ class Lanes:
         rows = self._connection.execute("SELECT destination, reason, count FROM operated").fetchall()
         return {(destination, reason): count for destination, reason, count in rows}
 
-    def _new(self, destination: str) -> Lane:
+    def _new(self, destination: str) -> Queue:
         query = "INSERT INTO lanes (destination, items, bytes, dead, dead_bytes) VALUES (?, 0, 0, 0, 0) RETURNING id"
         ((number,),) = self._connection.execute(query, (destination,)).fetchall()
-        lane = self.known[destination] = self.by_id[number] = Lane(number, destination)
+        lane = self.known[destination] = self.by_id[number] = Queue(number, destination)
         self._written[number] = lane.row
         return lane
 
     def _read(self) -> None:
-        lanes = [Lane(*row) for row in self._connection.execute(f"SELECT {_COLUMNS} FROM lanes")]  # noqa: S608 - fixed names
+        lanes = [Queue(*row) for row in self._connection.execute(f"SELECT {_COLUMNS} FROM lanes")]  # noqa: S608 - fixed names
         self.known = {lane.destination: lane for lane in lanes}
         self.by_id = {lane.id: lane for lane in lanes}
         self._written = {lane.id: lane.row for lane in lanes}

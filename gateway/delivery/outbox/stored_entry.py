@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.delivery.rows import COLUMNS, Row, is_sound
-from gateway.delivery.store import LAST, Store
+from gateway.delivery.outbox.rows import COLUMNS, Row, is_intact
+from gateway.delivery.outbox.store import MAX_TIME_NANOS, Store
 
 
-class Held(msgspec.Struct, frozen=True):
+class StoredEntry(msgspec.Struct, frozen=True):
     """What is known of something stored; of its payload, the size. Times are in nanoseconds since 1970.
 
     `due_ns` is 0 for what may be sent at once; `reason` and `buried_ns` are a dead letter's; `key` is what its
@@ -28,13 +28,13 @@ class Held(msgspec.Struct, frozen=True):
     key: str
     received_ns: int
     attempts: int
-    due_ns: int = 0
+    next_attempt_at_ns: int = 0
     reason: str = ""
-    buried_ns: int = 0
-    sound: bool = True
+    dead_at_ns: int = 0
+    intact: bool = True
 
 
-class Choice(msgspec.Struct, frozen=True):
+class EntryFilter(msgspec.Struct, frozen=True):
     """Which of all that is stored: these IDs, or else what is for a destination, of a type, dead for a reason.
 
     Without any, all.
@@ -52,52 +52,58 @@ _DEAD: Final = (
 )
 
 
-def items(store: Store, choice: Choice, first: int = 0, end: int = LAST) -> Iterator[tuple[Held, bytes]]:
+def items(
+    store: Store, choice: EntryFilter, first: int = 0, end: int = MAX_TIME_NANOS
+) -> Iterator[tuple[StoredEntry, bytes]]:
     """Items with IDs from `first` on, but below `end`, in order, each with its payload."""
     lanes = [_items(store, name, first, end) for name in names(store, choice)]
     return _chosen(heapq.merge(*lanes, key=_number), choice)
 
 
-def dead(store: Store, choice: Choice, first: int = 0, end: int = LAST) -> Iterator[tuple[Held, bytes]]:
+def dead(
+    store: Store, choice: EntryFilter, first: int = 0, end: int = MAX_TIME_NANOS
+) -> Iterator[tuple[StoredEntry, bytes]]:
     """Dead letters, likewise."""
-    lanes = [_drawn(store, name, _rows(store, _DEAD, name, first, end)) for name in names(store, choice)]
+    lanes = [_with_names(store, name, _rows(store, _DEAD, name, first, end)) for name in names(store, choice)]
     return _chosen(heapq.merge(*lanes, key=_number), choice)
 
 
-def names(store: Store, choice: Choice) -> list[str]:
+def names(store: Store, choice: EntryFilter) -> list[str]:
     """The destinations that are chosen."""
-    return [name for name in sorted(store.lanes.known) if choice.destination in ("", name)]
+    return [name for name in sorted(store.queues.known) if choice.destination in ("", name)]
 
 
-def _items(store: Store, name: str, first: int, end: int) -> Iterator[tuple[Held, bytes]]:
+def _items(store: Store, name: str, first: int, end: int) -> Iterator[tuple[StoredEntry, bytes]]:
     crated = (
         row
-        for row in chain.from_iterable(store.crates.rows(store.lanes.known[name].id, first))
+        for row in chain.from_iterable(store.batches.rows(store.queues.known[name].id, first))
         if first <= row[0] < end
     )
-    return _drawn(store, name, heapq.merge(_rows(store, _ITEMS, name, first, end), crated, key=lambda row: int(row[0])))
+    return _with_names(
+        store, name, heapq.merge(_rows(store, _ITEMS, name, first, end), crated, key=lambda row: int(row[0]))
+    )
 
 
 def _rows(store: Store, query: str, name: str, first: int, end: int) -> Iterator[tuple[Any, ...]]:
-    return iter(store.connection.execute(query, (store.lanes.known[name].id, first, end)))
+    return iter(store.connection.execute(query, (store.queues.known[name].id, first, end)))
 
 
-def _drawn(store: Store, name: str, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Held, bytes]]:
+def _with_names(store: Store, name: str, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[StoredEntry, bytes]]:
     """Rows, and what stands behind them: when they are due, why they are dead and since when."""
     for row in rows:
-        yield _held(store, name, row[:9], *row[9:]), row[8]
+        yield _entry(store, name, row[:9], *row[9:]), row[8]
 
 
-def _held(store: Store, name: str, row: Row, due_ns: int = 0, reason: str = "", buried_ns: int = 0) -> Held:  # noqa: PLR0913, PLR0917 - a row
+def _entry(store: Store, name: str, row: Row, due_ns: int = 0, reason: str = "", buried_ns: int = 0) -> StoredEntry:  # noqa: PLR0913, PLR0917 - a row
     number, kind, key, _, received, _, attempts, _, payload = row
-    type_, plan = store.lanes.kinds.get(kind, ("", ""))
-    sound = bool(type_) and is_sound(row)
-    return Held(
+    type_, plan = store.queues.kinds.get(kind, ("", ""))
+    sound = bool(type_) and is_intact(row)
+    return StoredEntry(
         number, name, type_, plan, len(payload), key.hex(), received, attempts, due_ns, reason, buried_ns, sound
     )
 
 
-def _chosen(found: Iterator[tuple[Held, bytes]], choice: Choice) -> Iterator[tuple[Held, bytes]]:
+def _chosen(found: Iterator[tuple[StoredEntry, bytes]], choice: EntryFilter) -> Iterator[tuple[StoredEntry, bytes]]:
     return (
         (held, payload)
         for held, payload in found
@@ -105,5 +111,5 @@ def _chosen(found: Iterator[tuple[Held, bytes]], choice: Choice) -> Iterator[tup
     )
 
 
-def _number(found: tuple[Held, bytes]) -> int:
+def _number(found: tuple[StoredEntry, bytes]) -> int:
     return found[0].id

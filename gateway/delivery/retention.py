@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
-from gateway.delivery.carry import NANOS, Desk
+from gateway.delivery.attempt import NANOS, AttemptDeps
 from gateway.errors import DeliveryReason, Reason, Retryable
 from gateway.exporters.base import Exporter
 from gateway.minimise.flows import Flows
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @runtime_checkable
-class Swept(Protocol):
+class RetainingExporter(Protocol):
     """An exporter that keeps what it was given, for as long as its destination's retention says."""
 
     async def sweep(self, now: float) -> int:
@@ -25,18 +25,18 @@ class Swept(Protocol):
         ...
 
 
-class Sweep:
+class Retention:
     """Sweeps an outbox, and what exporters keep, by the flows in force."""
 
     def __init__(
         self,
-        desk: Desk,
+        desk: AttemptDeps,
         flows: Callable[[], Flows],
         exporters: Callable[[], Mapping[str, Exporter]],
         max_age: timedelta,
     ) -> None:
         """`max_age` is how long delivery is tried."""
-        self._desk = desk
+        self._deps = desk
         self._flows = flows
         self._exporters = exporters
         self._max_age = max_age
@@ -57,24 +57,30 @@ class Sweep:
 
         What is in force is asked at every step: nothing that a newer policy leads somewhere goes by an older one.
         """
-        for name in sorted({*self._flows().compiler.policy.destinations, *self._desk.outbox.depths()}):
+        for name in sorted({*self._flows().compiler.policy.destinations, *self._deps.outbox.depths()}):
             await self._aged(name)
         await self._cut_off()
-        if asides := await self._desk.outbox.discard_asides(self._desk.clock.now_ns() - _ns(self._max_age)):
+        if asides := await self._deps.outbox.discard_quarantined(self._deps.clock.now_ns() - _ns(self._max_age)):
             log.info("%d damaged files of the outbox were older than an item may be", asides)
         for name, exporter in self._exporters().items():
-            if isinstance(exporter, Swept) and (gone := await exporter.sweep(self._desk.clock.now_ns() / NANOS)):
+            if isinstance(exporter, RetainingExporter) and (
+                gone := await exporter.sweep(self._deps.clock.now_ns() / NANOS)
+            ):
                 log.info("%s: %d files were older than the retention", name, gone)
 
     async def _aged(self, name: str) -> None:
         """A destination that the policy no longer names has nobody else who says how long its dead letters stay."""
-        now, known = self._desk.clock.now_ns(), self._flows().compiler.policy.destinations.get(name)
+        now, known = self._deps.clock.now_ns(), self._flows().compiler.policy.destinations.get(name)
         retention = self._max_age if known is None else known.retention
-        self._buried(name, await self._desk.outbox.expire(name, now - _ns(min(self._max_age, retention)), now))
-        self._purged(name, await self._desk.outbox.forget(name, now - _ns(retention), now), DeliveryReason.EXPIRED)
+        self._dead_lettered(
+            name, await self._deps.outbox.dead_letter_expired(name, now - _ns(min(self._max_age, retention)), now)
+        )
+        self._purged(
+            name, await self._deps.outbox.delete_expired(name, now - _ns(retention), now), DeliveryReason.EXPIRED
+        )
 
     async def _cut_off(self) -> None:
-        kinds, end = await self._desk.outbox.kinds()
+        kinds, end = await self._deps.outbox.kinds()
         for destination in sorted({destination for destination, _ in kinds}):
             # Only now, and only of what had come by then: whatever a reload leads here again isn't touched.
             flows = self._flows()
@@ -85,17 +91,17 @@ class Sweep:
                 if name == destination and not any(leads(kind, destination) for leads in led)
             }
             if lost:
-                gone = await self._desk.outbox.drop(destination, lost, end, self._desk.clock.now_ns())
+                gone = await self._deps.outbox.delete_of_types(destination, lost, end, self._deps.clock.now_ns())
                 self._purged(destination, gone, DeliveryReason.CUT_OFF)
 
-    def _buried(self, name: str, count: int) -> None:
+    def _dead_lettered(self, name: str, count: int) -> None:
         if count:
-            self._desk.counts.buried(name, DeliveryReason.EXPIRED, count)
+            self._deps.counts.buried(name, DeliveryReason.EXPIRED, count)
             log.warning("%s: %d items could not be delivered in time; they are dead letters now", name, count)
 
     def _purged(self, name: str, count: int, reason: Reason) -> None:
         if count:
-            self._desk.counts.purged(name, reason, count)
+            self._deps.counts.purged(name, reason, count)
             log.info("%s: %d items were deleted: %s", name, count, reason)
 
 

@@ -19,28 +19,28 @@ from google.protobuf.message import DecodeError
 from kannelle.privacy.v1 import delivery_pb2, receipt_pb2
 
 from gateway.causes import cause_of
-from gateway.delivery.hub_status import HubStatus
+from gateway.delivery.hub.status import HubStatus
 from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Retryable
 from gateway.minimise.wire import field
-from gateway.model import Parcel
+from gateway.model import OutboxEntry
 
 METHOD: Final = "/kannelle.privacy.v1.DeliveryService/Accept"
 
-REQUEST_BYTES: Final = 1024 * 1024
+MAX_REQUEST_BYTES: Final = 1024 * 1024
 """How large a request gets, unless one group is larger."""
 
 _PREFIX: Final = "REASON_"
 
 
-class Link:
+class HubStream:
     """A stream that begins with the link. Once it has ended, for whatever reason, nothing more can be sent over it."""
 
     def __init__(self, channel: grpc.aio.Channel, status: HubStatus) -> None:
         """The channel is closed when the link ends. `status` is told how the hub is."""
         self._status = status
-        self.proven = False
+        self.acknowledged = False
         """Whether the hub has acknowledged something, and not fallen silent since."""
-        self.heard = self.ended_at = time.monotonic()
+        self.heard_at = self.ended_at = time.monotonic()
         """When the hub was last heard, and when the link ended, in seconds of a clock that nobody sets."""
         self.code = grpc.StatusCode.OK
         """What the stream ended with."""
@@ -57,13 +57,13 @@ class Link:
         """Whether it has, or takes no more."""
         return self._retired or self._task.done()
 
-    def send(self, parcels: Sequence[Parcel]) -> asyncio.Future[None]:
+    def send(self, parcels: Sequence[OutboxEntry]) -> asyncio.Future[None]:
         """Send a group; done when the hub has stored it. Raises Retryable and Refused then, as the hub says.
 
         One that is cancelled before it is on its way isn't sent.
         """
         number, self._next = self._next, self._next + 1
-        group = delivery_pb2.ParcelGroup(id=number, parcels=map(_drawn, parcels))
+        group = delivery_pb2.ParcelGroup(id=number, parcels=map(_to_proto, parcels))
         self._waiting[number] = field(1, group.SerializeToString())
         stored = self._open[number] = asyncio.get_running_loop().create_future()
         stored.add_done_callback(partial(self._forget, number))
@@ -72,7 +72,7 @@ class Link:
 
     def cut(self) -> None:
         """End now: the hub has fallen silent."""
-        self.proven, self._retired, self.code = False, True, grpc.StatusCode.DEADLINE_EXCEEDED
+        self.acknowledged, self._retired, self.code = False, True, grpc.StatusCode.DEADLINE_EXCEEDED
         self.ended_at = time.monotonic()
         self._status.failed(Cause.UPSTREAM_TIMEOUT)
         self._task.cancel()
@@ -121,7 +121,7 @@ class Link:
         """What waits, as far as it makes one request: its groups, one behind the other."""
         groups = [self._waiting.popitem(last=False)[1]]
         size = len(groups[0])
-        while self._waiting and size + len(next(iter(self._waiting.values()))) <= REQUEST_BYTES:
+        while self._waiting and size + len(next(iter(self._waiting.values()))) <= MAX_REQUEST_BYTES:
             groups.append(self._waiting.popitem(last=False)[1])
             size += len(groups[-1])
         return b"".join(groups)
@@ -134,13 +134,13 @@ class Link:
                 if not call.done():
                     self._status.reached()
                 async for raw in call:
-                    self._settle(delivery_pb2.AcceptResponse.FromString(raw).acknowledgements)
+                    self._acknowledge(delivery_pb2.AcceptResponse.FromString(raw).acknowledgements)
             except grpc.aio.AioRpcError as error:
                 self.code = error.code()
                 self._status.failed(_cause(error))
 
-    def _settle(self, acknowledgements: Iterable[delivery_pb2.Acknowledgement]) -> None:
-        self.proven, self.heard = True, time.monotonic()
+    def _acknowledge(self, acknowledgements: Iterable[delivery_pb2.Acknowledgement]) -> None:
+        self.acknowledged, self.heard_at = True, time.monotonic()
         self._status.reached()
         for one in acknowledgements:
             stored = self._open.get(one.id)
@@ -163,7 +163,7 @@ class Link:
                 stored.set_exception(Retryable(CallReason.UNAVAILABLE))
 
 
-def _drawn(parcel: Parcel) -> delivery_pb2.Parcel:
+def _to_proto(parcel: OutboxEntry) -> delivery_pb2.Parcel:
     release = parcel.release
     return delivery_pb2.Parcel(
         destination=release.destination,
@@ -171,13 +171,13 @@ def _drawn(parcel: Parcel) -> delivery_pb2.Parcel:
         plan=bytes.fromhex(release.plan),
         payload=release.payload,
         key=parcel.key,
-        mark=parcel.mark,
+        mark=parcel.fingerprint,
         received_at_ns=parcel.received_ns,
         personal=release.personal,
     )
 
 
-_SAID: Final[Mapping[int, RefusalReason]] = {
+_REASONS: Final[Mapping[int, RefusalReason]] = {
     receipt_pb2.Reason.Value(f"{_PREFIX}{reason}"): reason for kind in (ItemReason, CallReason) for reason in kind
 }
 """The reasons that a hub may give, by their numbers."""
@@ -187,7 +187,7 @@ def _error(one: delivery_pb2.Acknowledgement) -> Exception | None:
     """What an acknowledgement stands for; a reason that isn't known is none that helps a caller."""
     if one.reason == receipt_pb2.REASON_UNSPECIFIED:
         return None
-    reason = _SAID.get(one.reason, CallReason.INTERNAL)
+    reason = _REASONS.get(one.reason, CallReason.INTERNAL)
     if one.HasField("retry_after"):
         return Retryable(reason, max(0.0, one.retry_after.ToNanoseconds() / 1e9))
     return Refused(reason)

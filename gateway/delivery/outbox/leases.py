@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from gateway.delivery.outbox import Leased
-from gateway.delivery.rows import Row
-from gateway.delivery.store import Store
+from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.rows import Row
+from gateway.delivery.outbox.store import Store
 from gateway.exporters.base import Bounds
 
 
@@ -14,51 +14,51 @@ class Leases:
     """Leases of one outbox, by ID, each with its destination."""
 
     def __init__(self) -> None:
-        self.held: dict[int, str] = {}
+        self.leased: dict[int, str] = {}
         self.erased: set[int] = set()
         """Those of them that are gone from the store."""
-        self._floors: dict[str, int] = {}
+        self._low_watermarks: dict[str, int] = {}
         # By destination, an ID below which nothing that has never been put off is free: so that what is leased isn't
         # looked through.
 
-    def forget_floors(self) -> None:
+    def forget_watermarks(self) -> None:
         """Somebody else has written: look from the start."""
-        self._floors.clear()
+        self._low_watermarks.clear()
 
     def take(self, store: Store, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
         """What is due and free, within bounds; a larger one alone. Raises sqlite3.Error, and then nothing is taken."""
-        if store.lanes.look():
-            self.forget_floors()
-        floor = self._floors.get(destination, 0)
+        if store.queues.look():
+            self.forget_watermarks()
+        low_watermark = self._low_watermarks.get(destination, 0)
         found = _Batch(bounds)
         for row in store.due(destination, now_ns):
-            if row[0] not in self.held and not found.add(store.leased(destination, row)):
+            if row[0] not in self.leased and not found.add(store.leased(destination, row)):
                 break
-        for rows in self._free(store, destination, floor):
+        for rows in self._free(store, destination, low_watermark):
             if not found.add_all([store.leased(destination, row) for row in rows]):
                 break
-            floor = found.items[-1].id + 1
-        self._floors[destination] = floor
-        self.held.update((leased.id, destination) for leased in found.items)
+            low_watermark = found.items[-1].id + 1
+        self._low_watermarks[destination] = low_watermark
+        self.leased.update((leased.id, destination) for leased in found.items)
         return found.items
 
-    def end(self, ids: Iterable[int], *, given_back: bool = False) -> None:
+    def end(self, ids: Iterable[int], *, nacked: bool = False) -> None:
         """These are no longer taken; what is given back is the next."""
         for number in ids:
-            destination = self.held.pop(number, None)
+            destination = self.leased.pop(number, None)
             self.erased.discard(number)
-            if given_back and destination is not None:
-                self._floors[destination] = min(number, self._floors.get(destination, 0))
+            if nacked and destination is not None:
+                self._low_watermarks[destination] = min(number, self._low_watermarks.get(destination, 0))
 
     def erase(self, ids: Collection[int]) -> int:
         """These are gone: whoever has them on a lease shall not send them. Return how many are on one."""
-        leased = self.held.keys() & set(ids)
+        leased = self.leased.keys() & set(ids)
         self.erased.update(leased)
         return len(leased)
 
     def _free(self, store: Store, destination: str, floor: int) -> Iterator[Sequence[Row]]:
         for rows in store.fresh(destination, floor):
-            free = [row for row in rows if row[0] not in self.held]
+            free = [row for row in rows if row[0] not in self.leased]
             if free:
                 yield free
 

@@ -18,19 +18,19 @@ from typing import Final, Self, TypeVar
 import msgspec
 
 from gateway.config import Outbox as Settings
-from gateway.delivery import schema, wipe
-from gateway.delivery.aging import of_kinds
-from gateway.delivery.file import NANOS, discard_asides
-from gateway.delivery.held import Choice, Held, dead, items, names
-from gateway.delivery.lanes import Lane
-from gateway.delivery.outbox import Removed
-from gateway.delivery.store import CHUNK, Store, chunks, marks
-from gateway.delivery.underway import UnderWay
+from gateway.delivery.outbox import schema, wipe
+from gateway.delivery.outbox.file import NANOS, discard_quarantined
+from gateway.delivery.outbox.interface import Removed
+from gateway.delivery.outbox.leased_ids import LeasedIds
+from gateway.delivery.outbox.queues import Queue
+from gateway.delivery.outbox.retention import of_kinds
+from gateway.delivery.outbox.store import CHUNK_ROWS, Store, chunks, marks
+from gateway.delivery.outbox.stored_entry import EntryFilter, StoredEntry, dead, items, names
 from gateway.errors import BadConfig, DeliveryReason
 
 T = TypeVar("T")
 
-Find = Callable[[Store, Lane, Sequence[int], int], list[int]]
+Find = Callable[[Store, Queue, Sequence[int], int], list[int]]
 """Finds IDs above one, of these kinds in a lane, in order; as many as a chunk holds."""
 
 
@@ -45,7 +45,7 @@ Whoever reads at that moment keeps it.
 """
 
 
-class Lot(msgspec.Struct, frozen=True):
+class QueueStats(msgspec.Struct, frozen=True):
     """What is kept for one destination.
 
     How many items and dead letters, their bytes, and when the oldest item was received; 0 without.
@@ -59,7 +59,7 @@ class Lot(msgspec.Struct, frozen=True):
     dead_bytes: int
 
 
-class Swept(msgspec.Struct, frozen=True):
+class Deletion(msgspec.Struct, frozen=True):
     """So many were taken away undelivered at a time, and why."""
 
     at_ns: int
@@ -68,7 +68,7 @@ class Swept(msgspec.Struct, frozen=True):
     count: int
 
 
-class Stock:
+class OutboxAdmin:
     """An outbox's file, until it is closed.
 
     All methods raise BadConfig, naming the path, where it can't be read or written.
@@ -76,7 +76,7 @@ class Stock:
     What changes much is done in steps; where one fails, those before it stay done.
     """
 
-    def __init__(self, path: Path, store: Store, under_way: UnderWay) -> None:
+    def __init__(self, path: Path, store: Store, under_way: LeasedIds) -> None:
         """`open` makes one."""
         self._path = path
         self._store = store
@@ -89,79 +89,83 @@ class Stock:
             raise BadConfig(
                 f"{path}: there is no outbox; nothing has been stored here yet, or `state` is another folder"
             )
-        with _telling(path):
+        with _recording(path):
             connection = schema.connect(path)
             try:
                 schema.check(connection, path)
-                return cls(path, Store(connection, settings.max_bytes, int(settings.remember * NANOS)), UnderWay(path))
+                return cls(path, Store(connection, settings.max_bytes, int(settings.remember * NANOS)), LeasedIds(path))
             except BaseException:
                 connection.close()
                 raise
 
     def close(self) -> None:
         """Let go of it."""
-        with _telling(self._path):
+        with _recording(self._path):
             self._store.connection.close()
             self._under_way.close()
 
     # What is there.
 
-    def lots(self) -> Sequence[Lot]:
+    def queues(self) -> Sequence[QueueStats]:
         """What is kept for each destination."""
-        with self._looking() as store:
-            lanes = [store.lanes.known[name] for name in sorted(store.lanes.known)]
+        with self._reading() as store:
+            lanes = [store.queues.known[name] for name in sorted(store.queues.known)]
             return [
-                Lot(one.destination, one.items, one.bytes, store.oldest(one.destination), one.dead, one.dead_bytes)
+                QueueStats(
+                    one.destination, one.items, one.bytes, store.oldest(one.destination), one.dead, one.dead_bytes
+                )
                 for one in lanes
             ]
 
-    def swept(self, most: int) -> Sequence[Swept]:
+    def deletions(self, most: int) -> Sequence[Deletion]:
         """What was taken away, the latest first."""
-        with self._looking() as store:
+        with self._reading() as store:
             found = store.connection.execute(
                 "SELECT at, destination, reason, count FROM sweeps ORDER BY rowid DESC LIMIT ?", (most,)
             )
-            return [Swept(*row) for row in found]
+            return [Deletion(*row) for row in found]
 
-    def set_aside(self) -> Sequence[str]:
+    def quarantined(self) -> Sequence[str]:
         """The names of damaged files that were set aside."""
         return sorted(found.name for found in self._path.parent.glob(f"{self._path.name}.damaged-*Z"))
 
-    def items(self, choice: Choice, most: int) -> Sequence[Held]:
+    def items(self, choice: EntryFilter, most: int) -> Sequence[StoredEntry]:
         """What waits, oldest first."""
-        with self._looking() as store:
+        with self._reading() as store:
             return [held for held, _ in islice(items(store, choice), most)]
 
-    def dead(self, choice: Choice, most: int) -> Sequence[Held]:
+    def dead(self, choice: EntryFilter, most: int) -> Sequence[StoredEntry]:
         """The dead letters, in the order in which they came."""
-        with self._looking() as store:
+        with self._reading() as store:
             return [held for held, _ in islice(dead(store, choice), most)]
 
-    def find(self, number: int) -> tuple[Held, bytes] | None:
+    def find(self, number: int) -> tuple[StoredEntry, bytes] | None:
         """What has an ID, an item or a dead letter, and its payload."""
-        with self._looking() as store:
-            found = chain(items(store, Choice(), number, number + 1), dead(store, Choice(), number, number + 1))
+        with self._reading() as store:
+            found = chain(
+                items(store, EntryFilter(), number, number + 1), dead(store, EntryFilter(), number, number + 1)
+            )
             return next(found, None)
 
     # What is done: each says how many, and how many of those were on their way, step by step.
 
-    def retry(self, choice: Choice) -> Iterator[Removed]:
+    def retry(self, choice: EntryFilter) -> Iterator[Removed]:
         """Have what was put off sent as soon as its recipient is tried."""
-        return self._each(choice, "items", _put_off, lambda store, ids, *_: store.postpone(ids, 0, 0))
+        return self._each(choice, "items", _retry, lambda store, ids, *_: store.defer(ids, 0, 0))
 
-    def bury(self, choice: Choice) -> Iterator[Removed]:
+    def dead_letter(self, choice: EntryFilter) -> Iterator[Removed]:
         """Make dead letters of items. One that is delivered all the same is none any more then."""
-        return self._each(choice, "items", of_kinds, _bury)
+        return self._each(choice, "items", of_kinds, _dead_letter)
 
-    def purge(self, choice: Choice) -> Iterator[Removed]:
+    def purge(self, choice: EntryFilter) -> Iterator[Removed]:
         """Delete items, and keep a record of it."""
         return self._each(choice, "items", of_kinds, _purge)
 
-    def purge_dead(self, choice: Choice) -> Iterator[Removed]:
+    def purge_dead(self, choice: EntryFilter) -> Iterator[Removed]:
         """Delete dead letters, and keep a record of it."""
         return self._each(choice, "dead", _finder(choice.reason), _purge)
 
-    def replay(self, choice: Choice) -> Iterator[Removed]:
+    def replay(self, choice: EntryFilter) -> Iterator[Removed]:
         """Make items of dead letters again. They are tried for as long as anything that is received now."""
         return self._each(choice, "dead", _finder(choice.reason), lambda store, ids, _, now: store.replay(ids, now))
 
@@ -172,9 +176,9 @@ class Stock:
 
         A gateway that runs on the file does so too, for as long as it takes.
         """
-        with _telling(self._path):
-            discard_asides(self._path)
-            if wipe.size(self._store) <= wipe.MAX_REWRITTEN_BYTES:
+        with _recording(self._path):
+            discard_quarantined(self._path)
+            if wipe.file_bytes(self._store) <= wipe.MAX_REWRITTEN_BYTES:
                 self._transact(wipe.rewrite)
             for _ in range(WIPE_TRIES):
                 if wipe.truncate(self._store.connection):
@@ -182,7 +186,7 @@ class Stock:
                 time.sleep(WIPE_PAUSE_SECONDS)
         return False
 
-    def _each(self, choice: Choice, table: str, find: Find, work: Work) -> Iterator[Removed]:
+    def _each(self, choice: EntryFilter, table: str, find: Find, work: Work) -> Iterator[Removed]:
         """A step is a transaction, so that a gateway gets its turn in between."""
         picked = _named(self._store, table, choice.ids) if choice.ids else _chosen(self._store, choice, find)
         while (removed := self._step(picked, work)) is not None:
@@ -199,7 +203,7 @@ class Stock:
                 work(store, ids, leased, time.time_ns())
             return Removed(len(ids) - len(leased), len(leased))
 
-        with _telling(self._path), self._under_way.alone(wait=True):
+        with _recording(self._path), self._under_way.alone(wait=True):
             return self._transact(step)
 
     def _transact(self, work: Callable[[Store], T]) -> T:
@@ -214,19 +218,19 @@ class Stock:
         return result
 
     @contextmanager
-    def _looking(self) -> Iterator[Store]:
+    def _reading(self) -> Iterator[Store]:
         """All that is read within is of one moment."""
-        with _telling(self._path):
+        with _recording(self._path):
             self._store.connection.execute("BEGIN")
             try:
-                self._store.lanes.look()
+                self._store.queues.look()
                 yield self._store
             finally:
                 self._store.rollback()
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
+def _recording(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, schema.Damaged, OSError) as error:
@@ -242,33 +246,33 @@ def _named(store: Store, table: str, ids: Iterable[int]) -> Iterator[list[int]]:
     """Those of these IDs that a table holds."""
     for chunk in chunks(dict.fromkeys(ids)):
         if table == "items":
-            store.crates.unpack(chunk)
+            store.batches.unpack(chunk)
         query = f"SELECT id FROM {table} WHERE id IN ({marks(chunk)})"  # noqa: S608 - one of two tables, question marks
         yield [number for (number,) in store.connection.execute(query, chunk)]
 
 
-def _chosen(store: Store, choice: Choice, find: Find) -> Iterator[list[int]]:
+def _chosen(store: Store, choice: EntryFilter, find: Find) -> Iterator[list[int]]:
     """All that is chosen, but for what comes only now."""
     end = store.next
     for name in names(store, choice):
         after = 0
         while ids := [
             number
-            for number in find(store, store.lanes.known[name], _kinds(store, name, choice), after)
+            for number in find(store, store.queues.known[name], _kinds(store, name, choice), after)
             if number < end
         ]:
             after = ids[-1]
             yield ids
 
 
-def _kinds(store: Store, name: str, choice: Choice) -> list[int]:
-    lane = store.lanes.known[name]
-    types = {type_ for type_, _ in store.lanes.kinds.values()} if not choice.type else {choice.type}
-    return store.lanes.of_types(lane, types)
+def _kinds(store: Store, name: str, choice: EntryFilter) -> list[int]:
+    lane = store.queues.known[name]
+    types = {type_ for type_, _ in store.queues.kinds.values()} if not choice.type else {choice.type}
+    return store.queues.of_types(lane, types)
 
 
-def _put_off(store: Store, _: Lane, kinds: Sequence[int], after: int) -> list[int]:
-    query = f"SELECT id FROM items NOT INDEXED WHERE id > ? AND due > 0 AND kind IN ({marks(kinds)}) ORDER BY id LIMIT {CHUNK}"  # noqa: S608
+def _retry(store: Store, _: Queue, kinds: Sequence[int], after: int) -> list[int]:
+    query = f"SELECT id FROM items NOT INDEXED WHERE id > ? AND due > 0 AND kind IN ({marks(kinds)}) ORDER BY id LIMIT {CHUNK_ROWS}"  # noqa: S608
     return [number for (number,) in store.connection.execute(query, (after, *kinds))]
 
 
@@ -276,21 +280,21 @@ def _finder(reason: str) -> Find:
     """Finds dead letters; for a reason, if one is given."""
     because = "AND reason = ?" if reason else "AND ? = ''"
 
-    def find(store: Store, _: Lane, kinds: Sequence[int], after: int) -> list[int]:
-        query = f"SELECT id FROM dead NOT INDEXED WHERE id > ? {because} AND kind IN ({marks(kinds)}) ORDER BY id LIMIT {CHUNK}"  # noqa: S608
+    def find(store: Store, _: Queue, kinds: Sequence[int], after: int) -> list[int]:
+        query = f"SELECT id FROM dead NOT INDEXED WHERE id > ? {because} AND kind IN ({marks(kinds)}) ORDER BY id LIMIT {CHUNK_ROWS}"  # noqa: S608
         return [number for (number,) in store.connection.execute(query, (after, reason, *kinds))]
 
     return find
 
 
-def _bury(store: Store, ids: list[int], _: Collection[int], now_ns: int) -> None:
+def _dead_letter(store: Store, ids: list[int], _: Collection[int], now_ns: int) -> None:
     """Make dead letters of items.
 
     What is on its way counts too: one that is delivered all the same was buried for a while.
     """
     for destination, count in _by_destination(store, "items", ids):
-        store.lanes.operate(destination, DeliveryReason.BURIED, count)
-    store.bury(dict.fromkeys(ids, DeliveryReason.BURIED), now_ns)
+        store.queues.operate(destination, DeliveryReason.BURIED, count)
+    store.dead_letter(dict.fromkeys(ids, DeliveryReason.BURIED), now_ns)
 
 
 def _purge(store: Store, ids: list[int], leased: Collection[int], now_ns: int) -> None:
@@ -299,14 +303,14 @@ def _purge(store: Store, ids: list[int], leased: Collection[int], now_ns: int) -
     for destination, count in chain.from_iterable(
         _by_destination(store, table, waiting) for table in ("items", "dead")
     ):
-        store.lanes.record(now_ns, destination, DeliveryReason.PURGED, count)
-        store.lanes.operate(destination, DeliveryReason.PURGED, count)
-    store.settle(ids)
+        store.queues.record(now_ns, destination, DeliveryReason.PURGED, count)
+        store.queues.operate(destination, DeliveryReason.PURGED, count)
+    store.ack(ids)
 
 
 def _by_destination(store: Store, table: str, ids: Sequence[int]) -> list[tuple[str, int]]:
     """How many of these a table holds for each destination."""
     query = f"SELECT lane, count(*) FROM {table} WHERE id IN ({marks(ids)}) GROUP BY lane"  # noqa: S608 - one of two tables, question marks
     return [
-        (store.lanes.by_id[lane].destination, count) for lane, count in store.connection.execute(query, ids).fetchall()
+        (store.queues.by_id[lane].destination, count) for lane, count in store.connection.execute(query, ids).fetchall()
     ]

@@ -12,10 +12,10 @@ import msgspec
 
 from gateway.delivery.keys import Keys
 from gateway.minimise.flows import Flow, Flows
-from gateway.model import Category, Parcel, Release, Verdict
+from gateway.model import Category, OutboxEntry, Release, Verdict
 
 
-class Sent(msgspec.Struct, frozen=True, gc=False):
+class ItemSource(msgspec.Struct, frozen=True, gc=False):
     """How an item was sent: its bytes, the request's ID, the item's index in it.
 
     Without an ID, it can't be sent again as the same.
@@ -29,29 +29,31 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
         return "Sent(…)"
 
 
-ONCE: Final = Sent()
+ONCE: Final = ItemSource()
 
 _UNMARKED: Final = bytes(8)
 """The mark of what came without one, so that what an agent sends twice is known all the same."""
 
 
-class Packer:
+class EntryBuilder:
     """Makes the parcels of one gateway. `caller` is who its items come from."""
 
     def __init__(self, keys: Keys, caller: str) -> None:
         self._keys = keys
         self._caller = caller
 
-    def pack(self, flow: Flow, verdicts: Iterable[Verdict], received_ns: int, sent: Sent = ONCE) -> list[Parcel]:
+    def entries_of(
+        self, flow: Flow, verdicts: Iterable[Verdict], received_ns: int, sent: ItemSource = ONCE
+    ) -> list[OutboxEntry]:
         """The parcels of the verdicts that go out."""
-        mark = self._keys.mark(sent.item) if sent.request_id else b""
+        mark = self._keys.fingerprint(sent.item) if sent.request_id else b""
         return [
-            Parcel(release, self._key(release, sent), mark, received_ns, self._subjects(flow.subjects(release)))
+            OutboxEntry(release, self._key(release, sent), mark, received_ns, self._subjects(flow.subjects(release)))
             for release in verdicts
             if isinstance(release, Release)
         ]
 
-    def _key(self, release: Release, sent: Sent) -> bytes:
+    def _key(self, release: Release, sent: ItemSource) -> bytes:
         if not sent.request_id:
             return self._keys.fresh()
         return self._keys.key(self._caller, sent.request_id, sent.index, release.destination)
@@ -60,15 +62,15 @@ class Packer:
         return tuple([self._keys.subject(category, value) for category, value in kept])
 
 
-def repacked(keys: Keys, flows: Callable[[], Flows]) -> Callable[[str, Release, bytes, bytes, int], Parcel]:
+def entry_again(keys: Keys, flows: Callable[[], Flows]) -> Callable[[str, Release, bytes, bytes, int], OutboxEntry]:
     """Makes the parcel of what `agent` handed over and was decided on again.
 
     Agent, release, its key and mark, time of receipt.
     """
 
-    def parcel(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> Parcel:
+    def parcel(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
         kept = flows().minimiser(release.type, release.destination).subjects(release.payload)
         subjects = tuple([keys.subject(category, value) for category, value in kept])
-        return Parcel(release, keys.again(agent, key), mark or _UNMARKED, received_ns, subjects)
+        return OutboxEntry(release, keys.again(agent, key), mark or _UNMARKED, received_ns, subjects)
 
     return parcel

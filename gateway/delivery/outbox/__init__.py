@@ -1,0 +1,1 @@
+"""The outbox: what was acknowledged and is not delivered yet, in SQLite."""
