@@ -100,7 +100,7 @@ class DeliveryReason(Reason):
     EXPIRED = "EXPIRED"
     CUT_OFF = "CUT_OFF"
     ERASED = "ERASED"
-    BURIED = "BURIED"
+    DEAD_LETTERED = "DEAD_LETTERED"
     DAMAGED = "DAMAGED"
     PURGED = "PURGED"
 

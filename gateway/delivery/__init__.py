@@ -9,10 +9,10 @@ from gateway.model import OutboxEntry
 
 
 class Delivery(Protocol):
-    """Takes responsibility for parcels, or says that it doesn't."""
+    """Takes responsibility for entries, or says that it doesn't."""
 
-    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
-        """Returns when all parcels are stored, here or at the hub; or else none is.
+    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+        """Returns when all entries are stored, here or at the hub; or else none is.
 
         Raises Retryable when sending the same again may help, and Refused when they can't be taken as they are:
         together too large, or under the request ID of other ones. What is for a destination that nothing leads to any

@@ -48,7 +48,7 @@ _OUTCOMES: Final[Mapping[type[Outcome], Fared]] = {Delivered: "delivered", Retry
 
 
 class AttemptDeps(msgspec.Struct, frozen=True):
-    """What all couriers share."""
+    """What all workers share."""
 
     outbox: Outbox
     redecider: DecidesAgain
@@ -57,7 +57,7 @@ class AttemptDeps(msgspec.Struct, frozen=True):
 
 
 class DeliveryAttempt:
-    """A batch of leases of one destination. Whatever happens, each of them ends: settled, buried or given back."""
+    """A batch of leases of one destination. Whatever happens, each of them ends: acked, dead-lettered or nacked."""
 
     def __init__(self, destination: str, batch: Sequence[Leased], desk: AttemptDeps) -> None:
         self._destination = destination
@@ -89,22 +89,22 @@ class DeliveryAttempt:
             await self._nack(self._deps.clock.now_ns() + int(POLICY_RETRY_SECONDS * NANOS))
 
     async def _sent(self, exporter: Exporter) -> Sequence[Outcome]:
-        sent, parcels = self._kept(*await self._decided())
+        sent, entries = self._kept(*await self._decided())
         if self._recalled:
             await self._nack(0)
-        if self._recalled or not parcels:
+        if self._recalled or not entries:
             return ()
         begun = time.perf_counter_ns()
-        outcomes = await self._record(exporter, parcels)
+        outcomes = await self._record(exporter, entries)
         self._deps.counts.delivered(self._destination, _outcome_name(outcomes), time.perf_counter_ns() - begun)
         await self._conclude(sent, outcomes)
         return outcomes
 
-    async def _record(self, exporter: Exporter, parcels: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def _record(self, exporter: Exporter, entries: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         # Since the batch was seen not to be recalled, nothing has been waited for.
         self._sending = asyncio.current_task()
         try:
-            return await fare(exporter, parcels)
+            return await fare(exporter, entries)
         finally:
             self._sending = None
 
@@ -118,7 +118,7 @@ class DeliveryAttempt:
 
         The others are purged, or wait until it can be told.
         """
-        sent, parcels = [], []
+        sent, entries = [], []
         ended: dict[int, Reason] = {}
         fates = await self._outcomes()
         if self._recalled:
@@ -129,23 +129,23 @@ class DeliveryAttempt:
                 continue
             if isinstance(fate, OutboxEntry):
                 sent.append(leased)
-                parcels.append(fate)
+                entries.append(fate)
             else:
                 ended[leased.id] = fate
         await self._dead_letter({key: reason for key, reason in ended.items() if reason is DeliveryReason.DAMAGED})
         await self._purge({key: reason for key, reason in ended.items() if reason is not DeliveryReason.DAMAGED})
-        return sent, parcels
+        return sent, entries
 
     def _kept(
-        self, sent: Sequence[Leased], parcels: Sequence[OutboxEntry]
+        self, sent: Sequence[Leased], entries: Sequence[OutboxEntry]
     ) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
         """All but what was erased since it was leased.
 
         It is gone from the outbox already, and its lease ends as one given back.
         """
         gone = self._deps.outbox.erased(leased.id for leased in sent)
-        pairs = [(leased, parcel) for leased, parcel in zip(sent, parcels, strict=True) if leased.id not in gone]
-        return [leased for leased, _ in pairs], [parcel for _, parcel in pairs]
+        pairs = [(leased, entry) for leased, entry in zip(sent, entries, strict=True) if leased.id not in gone]
+        return [leased for leased, _ in pairs], [entry for _, entry in pairs]
 
     async def _outcomes(self) -> Sequence[OutboxEntry | Reason | None]:
         """What becomes of each item."""

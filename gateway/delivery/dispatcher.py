@@ -1,4 +1,4 @@
-"""Delivery by way of an outbox: what is accepted is stored, and couriers carry it to the recipients."""
+"""Delivery by way of an outbox: what is accepted is stored, and workers carry it to the recipients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class OutboxDispatcher:
-    """Stores parcels and has them carried. All parcels of one call are stored in one transaction, or none."""
+    """Stores entries and has them carried. All entries of one call are stored in one transaction, or none."""
 
     def __init__(self, desk: AttemptDeps) -> None:
         """The desk's outbox is closed with the delivery. Its `again` decides until the first `replace`."""
@@ -36,16 +36,14 @@ class OutboxDispatcher:
     def replace(self, exporters: Mapping[str, Exporter], again: DecidesAgain) -> None:
         """Deliver by these exporters, and decide by `again`, from this moment on.
 
-        Where either is another one for a destination, nothing more leaves by the old: its courier leaves, and only then
+        Where either is another one for a destination, nothing more leaves by the old: its worker leaves, and only then
         the next begins. Exporters that are no longer among them are closed once nobody has them.
         """
         desk = msgspec.structs.replace(self._deps, again=again)
-        gone = {
-            name: courier for name, courier in self._workers.items() if not _lives_on(courier, name, exporters, again)
-        }
-        for name, courier in gone.items():
+        gone = {name: worker for name, worker in self._workers.items() if not _lives_on(worker, name, exporters, again)}
+        for name, worker in gone.items():
             self._last[name] = self._workers.pop(name)
-            courier.retire()
+            worker.retire()
         left = set(self._exporters.values()) - set(exporters.values())
         self._exporters = dict(exporters)
         self._immediate = {name: exporter for name, exporter in exporters.items() if isinstance(exporter, Immediate)}
@@ -57,20 +55,20 @@ class OutboxDispatcher:
         if left or gone:
             self._later(self._retire(gone, left))
 
-    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
-        """Store parcels; returns after the commit. Raises as an outbox does.
+    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+        """Store entries; returns after the commit. Raises as an outbox does.
 
         What a call that began before a reload has for a destination which is no more is cut off: counted, not stored.
         """
         if self._closed:
             raise Retryable(CallReason.UNAVAILABLE)
         lots: dict[str, list[OutboxEntry]] = {}
-        for parcel in parcels:
-            lots.setdefault(parcel.release.destination, []).append(parcel)
+        for entry in entries:
+            lots.setdefault(entry.release.destination, []).append(entry)
         for name in lots.keys() - self._exporters.keys():
             self._deps.counts.purged(name, DeliveryReason.CUT_OFF, len(lots.pop(name)))
         immediate = {name: self._immediate[name] for name in lots if name in self._immediate}
-        kept = [parcel for name, lot in lots.items() if name not in immediate for parcel in lot]
+        kept = [entry for name, lot in lots.items() if name not in immediate for entry in lot]
         if kept:
             await self._deps.outbox.accept(kept, self._deps.clock.now_ns())
         for name, exporter in immediate.items():
@@ -82,7 +80,7 @@ class OutboxDispatcher:
 
     def broken(self) -> Iterable[str]:
         """The destinations whose recipients fail again and again."""
-        return [name for name, courier in self._workers.items() if courier.circuit.is_open]
+        return [name for name, worker in self._workers.items() if worker.circuit.is_open]
 
     def depths(self) -> Mapping[str, QueueDepth]:
         """What waits, by destination."""
@@ -96,14 +94,14 @@ class OutboxDispatcher:
 
     async def idle(self) -> None:
         """Wait until nothing can be sent now."""
-        await asyncio.gather(*(courier.idle() for courier in self._workers.values()))
+        await asyncio.gather(*(worker.idle() for worker in self._workers.values()))
 
     async def close(self, within: float = 10.0) -> None:
         """Take no more, send what can be sent for `within` seconds at most, then let go of exporters, for as long at most, and outbox."""
         self._closed = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self.idle(), within)
-        await asyncio.gather(*(courier.stop(1.0) for courier in self._workers.values()))
+        await asyncio.gather(*(worker.stop(1.0) for worker in self._workers.values()))
         self._later(self._retire({}, set(self._exporters.values())))
         _, late = await asyncio.wait(self._leaving, timeout=within)
         for task in late:
@@ -112,11 +110,11 @@ class OutboxDispatcher:
             log.warning("at the end, exporters were still busy after %g s", within)
         await self._deps.outbox.close()
 
-    async def _retire(self, couriers: Mapping[str, DeliveryWorker], exporters: Iterable[Exporter]) -> None:
-        """Let go of couriers, then of exporters that nobody has."""
-        await asyncio.gather(*(courier.retired() for courier in couriers.values()))
-        for name, courier in couriers.items():
-            if self._last.get(name) is courier:
+    async def _retire(self, workers: Mapping[str, DeliveryWorker], exporters: Iterable[Exporter]) -> None:
+        """Let go of workers, then of exporters that nobody has."""
+        await asyncio.gather(*(worker.retired() for worker in workers.values()))
+        for name, worker in workers.items():
+            if self._last.get(name) is worker:
                 del self._last[name]
         await asyncio.gather(*map(_close, exporters))
 
@@ -126,9 +124,9 @@ class OutboxDispatcher:
         task.add_done_callback(self._leaving.discard)
 
 
-def _lives_on(courier: DeliveryWorker, name: str, exporters: Mapping[str, Exporter], again: DecidesAgain) -> bool:
-    """Whether a courier does as it would if it began now."""
-    return exporters.get(name) is courier.exporter and again.terms(name) == courier.deps.redecider.terms(name)
+def _lives_on(worker: DeliveryWorker, name: str, exporters: Mapping[str, Exporter], again: DecidesAgain) -> bool:
+    """Whether a worker does as it would if it began now."""
+    return exporters.get(name) is worker.exporter and again.terms(name) == worker.deps.redecider.terms(name)
 
 
 async def _close(exporter: Exporter) -> None:

@@ -1,4 +1,4 @@
-"""Releases into parcels.
+"""Releases into entries.
 
 The keys that make a second delivery recognisable, and the hashes by which a subject is found.
 """
@@ -36,7 +36,7 @@ _UNMARKED: Final = bytes(8)
 
 
 class EntryBuilder:
-    """Makes the parcels of one gateway. `caller` is who its items come from."""
+    """Makes the entries of one gateway. `caller` is who its items come from."""
 
     def __init__(self, keys: Keys, caller: str) -> None:
         self._keys = keys
@@ -45,7 +45,7 @@ class EntryBuilder:
     def entries_of(
         self, flow: Flow, verdicts: Iterable[Verdict], received_ns: int, sent: ItemSource = ONCE
     ) -> list[OutboxEntry]:
-        """The parcels of the verdicts that go out."""
+        """The entries of the verdicts that go out."""
         mark = self._keys.fingerprint(sent.item) if sent.request_id else b""
         return [
             OutboxEntry(release, self._key(release, sent), mark, received_ns, self._subjects(flow.subjects(release)))
@@ -63,14 +63,14 @@ class EntryBuilder:
 
 
 def entry_again(keys: Keys, flows: Callable[[], Flows]) -> Callable[[str, Release, bytes, bytes, int], OutboxEntry]:
-    """Makes the parcel of what `agent` handed over and was decided on again.
+    """Makes the entry of what `agent` handed over and was decided on again.
 
     Agent, release, its key and mark, time of receipt.
     """
 
-    def parcel(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
+    def entry(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
         kept = flows().minimiser(release.type, release.destination).subjects(release.payload)
         subjects = tuple([keys.subject(category, value) for category, value in kept])
         return OutboxEntry(release, keys.again(agent, key), mark or _UNMARKED, received_ns, subjects)
 
-    return parcel
+    return entry

@@ -53,7 +53,7 @@ class Retention:
             await asyncio.sleep(every)
 
     async def once(self) -> None:
-        """What is older than its destination's retention is deleted, what is older than `max_age` buried, what lost its flow deleted.
+        """What is older than its destination's retention is deleted, what is older than `max_age` dead-lettered, what lost its flow deleted.
 
         What is in force is asked at every step: nothing that a newer policy leads somewhere goes by an older one.
         """

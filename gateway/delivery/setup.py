@@ -1,4 +1,4 @@
-"""What stores and sends, by role: an outbox with its couriers, a hub that has one, or both.
+"""What stores and sends, by role: an outbox with its workers, a hub that has one, or both.
 
 Put together here, used by `app.py`.
 """
@@ -78,7 +78,7 @@ class Recipients:
 
 
 class OutboxService:
-    """An outbox on the gateway's own volume, with couriers, and swept on schedule."""
+    """An outbox on the gateway's own volume, with workers, and swept on schedule."""
 
     def __init__(self, config: Config, kept: Kept, around: DeliveryDeps) -> None:
         """Raises BadConfig if it can't be opened."""
@@ -92,7 +92,7 @@ class OutboxService:
         around.counts.bounded(self._outbox.uses())
 
     def start(self) -> None:
-        """Begin to sweep."""
+        """Begin to delete what is too old."""
         self._retaining = asyncio.create_task(self._retention.run(self._every))
 
     async def stop(self) -> None:
@@ -113,7 +113,7 @@ class OutboxService:
 
 
 class DeliverySetup:
-    """All of it. `delivery` is what receivers hand their parcels to."""
+    """All of it. `delivery` is what receivers hand their entries to."""
 
     def __init__(self, config: Config, around: DeliveryDeps, given: Delivery | None = None) -> None:
         """`given` takes the place of all that the configuration says. Raises BadConfig if something can't be opened."""

@@ -176,7 +176,7 @@ class DeliveryWorker:
             self._count_outcomes(await carried.by(self.exporter))
         except Retryable as error:
             log.warning("%s: the outbox could not be written to: %s", self._destination, error.reason)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the courier goes on
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker goes on
             # Not its text, nor a traceback that ends in it: both may hold values.
             log.error("%s: a batch failed: %s", self._destination, type(error).__name__)
 

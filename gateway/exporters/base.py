@@ -1,4 +1,4 @@
-"""What an exporter is, and how a parcel can fare with one."""
+"""What an exporter is, and how an entry can fare with one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DELIVERED: Final = Delivered()
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """How much goes into one batch: parcels, and bytes of payloads, where one parcel may be larger.
+    """How much goes into one batch: entries, and bytes of payloads, where one entry may be larger.
 
     `at_once` batches may be under way. A batch that could be larger is waited for, `linger` seconds at most.
     """
@@ -62,7 +62,7 @@ class Exporter(Protocol):
     bounds: Bounds
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Send parcels and say how each fared: as many outcomes, in the same order.
+        """Send entries and say how each fared: as many outcomes, in the same order.
 
         Several calls may be under way at once. Raises Retryable or Permanent when the whole batch fared alike.
         """
@@ -78,23 +78,23 @@ class Immediate(Protocol):
     """An exporter that keeps nothing and never waits says so by having `settle` too: nothing is stored for it."""
 
     def settle(self, batch: Sequence[OutboxEntry]) -> None:
-        """Take parcels, at once. Raises nothing."""
+        """Take entries, at once. Raises nothing."""
         ...
 
 
 def by_type(batch: Sequence[OutboxEntry]) -> Mapping[str, Sequence[int]]:
-    """Where the parcels of each type stand in a batch."""
-    types = {parcel.release.type for parcel in batch}
+    """Where the entries of each type stand in a batch."""
+    types = {entry.release.type for entry in batch}
     if len(types) == 1:
         return {types.pop(): range(len(batch))}
     places: dict[str, list[int]] = {}
-    for place, parcel in enumerate(batch):
-        places.setdefault(parcel.release.type, []).append(place)
+    for place, entry in enumerate(batch):
+        places.setdefault(entry.release.type, []).append(place)
     return places
 
 
 async def fare(exporter: Exporter, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-    """How each parcel of a batch, which is not empty, fares with an exporter, whatever the exporter does.
+    """How each entry of a batch, which is not empty, fares with an exporter, whatever the exporter does.
 
     Raises nothing of its.
     """

@@ -30,14 +30,14 @@ AT_ONCE: Final = 2
 
 
 class Jsonl:
-    """Writes a parcel as a line of JSON.
+    """Writes an entry as a line of JSON.
 
     An item of an OTLP signal as OTLP JSON, all else as `{"type", "plan", "key", "message"}`.
 
     Guarantee: what is `delivered` stands in the file, whole and flushed to the volume (fdatasync), before its outcome
     is known; it survives a killed process, and a power cut as well as the volume does. With `-` it was handed to
     standard output, no more. At least once: what couldn't be flushed is cut off again and Retry, but on a failing
-    volume may still be found in the file. A line that comes again has the `key` that it had, the parcel's in
+    volume may still be found in the file. A line that comes again has the `key` that it had, the entry's in
     hexadecimal, so that a reader can tell; OTLP JSON has no place for one.
     """
 
@@ -111,8 +111,8 @@ class Jsonl:
         """Write what waits, then close the file unless another exporter writes to it."""
         await asyncio.shield(asyncio.wrap_future(self.let_go()))
 
-    def _draw(self, parcel: OutboxEntry) -> bytes | Rejected:
-        return line(parcel, self._message_class)
+    def _draw(self, entry: OutboxEntry) -> bytes | Rejected:
+        return line(entry, self._message_class)
 
 
 class Files:

@@ -83,7 +83,7 @@ class Stdout:
 STDOUT: Final = Stdout()
 
 Draw = Callable[[OutboxEntry], bytes | Rejected]
-"""The line of a parcel, or why it has none."""
+"""The line of an entry, or why it has none."""
 
 Answer = TypeVar("Answer")
 
@@ -111,9 +111,9 @@ class _Job(Generic[Answer]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Batch(_Job[Sequence[Outcome]]):
-    """Parcels to write, and how."""
+    """Entries to write, and how."""
 
-    parcels: Sequence[OutboxEntry]
+    entries: Sequence[OutboxEntry]
     draw: Draw
 
 
@@ -166,10 +166,10 @@ class Lines:
         self._jobs.put(job)
         return job.done
 
-    async def write(self, parcels: Sequence[OutboxEntry], draw: Draw) -> Sequence[Outcome]:
+    async def write(self, entries: Sequence[OutboxEntry], draw: Draw) -> Sequence[Outcome]:
         """Delivered once on the volume. Who is cancelled before the writer's turn has come has written nothing."""
         loop = asyncio.get_running_loop()
-        job = _Batch(loop, loop.create_future(), parcels, draw)
+        job = _Batch(loop, loop.create_future(), entries, draw)
         self._jobs.put(job)
         return await job.answer
 
@@ -221,7 +221,7 @@ class Lines:
                 self.sink.close()
 
     def _commit(self, batches: Sequence[_Batch]) -> None:
-        drawn = [[batch.draw(parcel) for parcel in batch.parcels] for batch in batches]
+        drawn = [[batch.draw(entry) for entry in batch.entries] for batch in batches]
         lines = [found for row in drawn for found in row if isinstance(found, bytes)]
         safe = self.sink.append(lines)
         fates: Iterator[Outcome] = chain(repeat(DELIVERED, safe), repeat(Retry()))

@@ -44,7 +44,7 @@ class _Imported(msgspec.Struct, frozen=True):
 
 
 class Mixpanel:
-    """Imports each item as an event; the parcel's key is its `$insert_id`.
+    """Imports each item as an event; the entry's key is its `$insert_id`.
 
     Guarantee: `delivered` means that Mixpanel has validated and imported the event; one that it finds fault with is
     `rejected`. At least once; effectively once, for as long as Mixpanel keeps events, among those equal in event,
@@ -66,22 +66,22 @@ class Mixpanel:
         Retry what it can't take now; Rejected what it never will, or what makes no event.
         """
         self._post.check()
-        return await sent([self._event(parcel) for parcel in batch], self._ask, EVENTS, REQUEST_BYTES)
+        return await sent([self._event(entry) for entry in batch], self._ask, EVENTS, REQUEST_BYTES)
 
     async def close(self) -> None:
         """Send no more."""
         self._post.close()
 
-    def _event(self, parcel: OutboxEntry) -> bytes | Rejected:
-        body = self._filler.body(parcel.release)
+    def _event(self, entry: OutboxEntry) -> bytes | Rejected:
+        body = self._filler.body(entry.release)
         if isinstance(body, Rejected):
             return body
         if not body.get("event"):
             return Rejected(ItemReason.REQUIRED_FIELD)
         ours = {
             "distinct_id": body.get("distinct_id", ""),
-            "time": body.get("time", parcel.received_ns // 1_000_000),
-            "$insert_id": parcel.key.hex(),
+            "time": body.get("time", entry.received_ns // 1_000_000),
+            "$insert_id": entry.key.hex(),
             # Without it, the sender's address is looked up, and the event has a place:
             # https://docs.mixpanel.com/docs/tracking-best-practices/geolocation.
             "ip": 0,

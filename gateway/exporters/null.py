@@ -9,7 +9,7 @@ from gateway.model import OutboxEntry
 
 
 class Null:
-    """Settles everything at once. `delivered` counts the parcels taken. Guarantee: none; nothing is kept."""
+    """Settles everything at once. `delivered` counts the entries taken. Guarantee: none; nothing is kept."""
 
     def __init__(self) -> None:
         self.bounds = Bounds()

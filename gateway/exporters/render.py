@@ -1,4 +1,4 @@
-"""Parcels as lines of JSON: OTLP JSON for OTLP's signals, proto-JSON in an envelope for everything else.
+"""Entries as lines of JSON: OTLP JSON for OTLP's signals, proto-JSON in an envelope for everything else.
 
 No I/O here.
 
@@ -39,24 +39,24 @@ _GROUPS: Final = {signal.item: re.sub("_(.)", lambda found: found[1].upper(), si
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 
 
-def line(parcel: OutboxEntry, message_class: MessageClass) -> bytes | Rejected:
+def line(entry: OutboxEntry, message_class: MessageClass) -> bytes | Rejected:
     """One line, newline included. Rejected where the type is in no contract, or the message has no JSON form."""
-    release = parcel.release
+    release = entry.release
     try:
         cls = message_class(release.type)
     except KeyError:
         return Rejected(ItemReason.UNKNOWN_TYPE)
     try:
-        return msgspec.json.encode(_drawn(parcel, cls.FromString(release.payload))) + b"\n"
+        return msgspec.json.encode(_drawn(entry, cls.FromString(release.payload))) + b"\n"
     except _FORMLESS:
         return Rejected(ItemReason.MALFORMED)
 
 
-def _drawn(parcel: OutboxEntry, message: Message) -> dict[str, Any]:
-    release = parcel.release
+def _drawn(entry: OutboxEntry, message: Message) -> dict[str, Any]:
+    release = entry.release
     if release.type in BY_ITEM:
         return {_GROUPS[release.type]: [_otlp(message)]}
-    return {"type": release.type, "plan": release.plan, "key": parcel.key.hex(), "message": _proto(message)}
+    return {"type": release.type, "plan": release.plan, "key": entry.key.hex(), "message": _proto(message)}
 
 
 def _proto(message: Message) -> dict[str, Any]:

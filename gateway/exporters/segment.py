@@ -38,7 +38,7 @@ class _Success(msgspec.Struct, frozen=True):
 
 
 class Segment:
-    """Sends each item as a track call; the parcel's key is its `messageId`.
+    """Sends each item as a track call; the entry's key is its `messageId`.
 
     Guarantee: `delivered` means that Segment answered 200, which says that it has the request, not that it accepts each
     event: one that it finds fault with later shows in its debugger only. At least once; effectively once for about 24
@@ -60,19 +60,19 @@ class Segment:
         Rejected what it never will, or what makes no event.
         """
         self._post.check()
-        return await sent([self._event(parcel) for parcel in batch], self._ask, EVENTS, REQUEST_BYTES)
+        return await sent([self._event(entry) for entry in batch], self._ask, EVENTS, REQUEST_BYTES)
 
     async def close(self) -> None:
         """Send no more."""
         self._post.close()
 
-    def _event(self, parcel: OutboxEntry) -> bytes | Rejected:
-        body = self._filler.body(parcel.release)
+    def _event(self, entry: OutboxEntry) -> bytes | Rejected:
+        body = self._filler.body(entry.release)
         if isinstance(body, Rejected):
             return body
         if not body.get("event"):
             return Rejected(ItemReason.REQUIRED_FIELD)
-        key = parcel.key.hex()
+        key = entry.key.hex()
         # Segment wants somebody to have done it. Nobody, where we may not say who: the key links to nothing.
         who = {} if "userId" in body or "anonymousId" in body else {"anonymousId": key}
         event = msgspec.json.encode({**who, **body, "type": "track", "messageId": key})

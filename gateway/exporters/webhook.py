@@ -35,7 +35,7 @@ _FORMLESS: Final = (DecodeError, json_format.Error, OverflowError, RecursionErro
 
 
 class Webhook:
-    """Posts `{"items": [{"key", "type", "plan", "message"}, …]}`, where `message` is proto-JSON and `key` the parcel's, in hexadecimal.
+    """Posts `{"items": [{"key", "type", "plan", "message"}, …]}`, where `message` is proto-JSON and `key` the entry's, in hexadecimal.
 
     Guarantee: `delivered` means that the receiver answered 2xx. At least once: an item that comes again has the key that it had, and a
     request of the same items the same `webhook-id`, so that the receiver can tell for as long as it remembers.
@@ -57,14 +57,14 @@ class Webhook:
         Rejected what it never will, or what has no JSON form.
         """
         self._post.check()
-        return await sent([self._item(parcel) for parcel in batch], self._ask, ITEMS, REQUEST_BYTES)
+        return await sent([self._item(entry) for entry in batch], self._ask, ITEMS, REQUEST_BYTES)
 
     async def close(self) -> None:
         """Send no more."""
         self._post.close()
 
-    def _item(self, parcel: OutboxEntry) -> bytes | Rejected:
-        release = parcel.release
+    def _item(self, entry: OutboxEntry) -> bytes | Rejected:
+        release = entry.release
         try:
             message = self._message_class(release.type).FromString(release.payload)
             drawn = json_format.MessageToDict(message, descriptor_pool=message.DESCRIPTOR.file.pool)  # type: ignore[arg-type]  # types-protobuf: upb's pool
@@ -73,7 +73,7 @@ class Webhook:
         except _FORMLESS:
             return Rejected(ItemReason.MALFORMED)
         item = msgspec.json.encode(
-            {"key": parcel.key.hex(), "type": release.type, "plan": release.plan, "message": drawn}
+            {"key": entry.key.hex(), "type": release.type, "plan": release.plan, "message": drawn}
         )
         return item if len(item) <= REQUEST_BYTES else Rejected(ItemReason.TOO_LARGE)
 

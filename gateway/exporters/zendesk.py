@@ -44,7 +44,7 @@ class _Error(msgspec.Struct, frozen=True):
 
 
 class Zendesk:
-    """Creates a ticket of each item; the parcel's key is its `Idempotency-Key`.
+    """Creates a ticket of each item; the entry's key is its `Idempotency-Key`.
 
     Guarantee: `delivered` means that Zendesk has made the ticket. At least once; effectively once for two hours, in
     which Zendesk answers the same key with the ticket that it made of it. A key that it knows with another body, since
@@ -67,12 +67,12 @@ class Zendesk:
         self._post.check()
         some = asyncio.Semaphore(AT_ONCE)
 
-        async def create(parcel: OutboxEntry) -> Outcome:
-            ticket = self._ticket(parcel)
+        async def create(entry: OutboxEntry) -> Outcome:
+            ticket = self._ticket(entry)
             if isinstance(ticket, Rejected):
                 return ticket
             async with some:
-                return await self._create(ticket, parcel.key.hex())
+                return await self._create(ticket, entry.key.hex())
 
         return await asyncio.gather(*map(create, batch))
 
@@ -80,8 +80,8 @@ class Zendesk:
         """Send no more."""
         self._post.close()
 
-    def _ticket(self, parcel: OutboxEntry) -> bytes | Rejected:
-        body = self._filler.body(parcel.release)
+    def _ticket(self, entry: OutboxEntry) -> bytes | Rejected:
+        body = self._filler.body(entry.release)
         if isinstance(body, Rejected):
             return body
         if not body.get("comment"):

@@ -1,4 +1,4 @@
-"""A hub's end of `DeliveryService`: agents' parcels in, decided on again, acknowledgements out, each when its group is stored."""
+"""A hub's end of `DeliveryService`: agents' entries in, decided on again, acknowledgements out, each when its group is stored."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ BYTES: Final = 32 * 1024 * 1024
 MAX_PARCEL_BYTES: Final = MAX_BYTES + 64 * 1024
 """Of an item that may be decided on, and what is said of it.
 
-Parsing a parcel is one call, in which nothing else runs.
+Parsing an entry is one call, in which nothing else runs.
 """
 
 MAX_PARCELS: Final = 65_536
 """In a group: an agent counts 256 bytes and more for each, and sends no more than 15 MiB."""
 
 _GROUPS: Final = delivery_pb2.AcceptRequest.GROUPS_FIELD_NUMBER
-_NUMBER: Final = delivery_pb2.ParcelGroup.ID_FIELD_NUMBER
-_PARCELS: Final = delivery_pb2.ParcelGroup.PARCELS_FIELD_NUMBER
+_NUMBER: Final = delivery_pb2.EntryGroup.ID_FIELD_NUMBER
+_PARCELS: Final = delivery_pb2.EntryGroup.ENTRIES_FIELD_NUMBER
 
 Repack = Callable[[str, Release, bytes, bytes, int], OutboxEntry]
-"""The parcel of an agent's release: agent, release, the agent's key and mark, time of receipt."""
+"""The entry of an agent's release: agent, release, the agent's key and mark, time of receipt."""
 
 
 class Hub(msgspec.Struct, frozen=True):
-    """What a hub takes parcels by.
+    """What a hub takes entries by.
 
     `agents` are the names that may call, as in the configuration; one may have `streams` at once.
     """
@@ -226,24 +226,24 @@ class _Stream:
     async def _store(self, group: Repeated) -> None:
         """Store what may leave of a group, whole, then count what may not."""
         self._hub.roll_out.look()
-        parcels: list[OutboxEntry] = []
+        entries: list[OutboxEntry] = []
         purged: Counter[tuple[str, Reason]] = Counter()
         since = time.monotonic()
         async for raw in group.messages():
             fate = await self._told(_parsed(raw))
             if isinstance(fate, OutboxEntry):
-                parcels.append(fate)
+                entries.append(fate)
             else:
                 purged[fate] += 1
             if time.monotonic() - since > TURN:
                 await asyncio.sleep(0)
                 since = time.monotonic()
-        if parcels:
-            await self._hub.delivery.accept(parcels)
+        if entries:
+            await self._hub.delivery.accept(entries)
         for (destination, reason), count in purged.items():
             self._hub.counts.purged(destination, reason, count)
 
-    async def _told(self, one: delivery_pb2.Parcel) -> OutboxEntry | tuple[str, Reason]:
+    async def _told(self, one: delivery_pb2.Entry) -> OutboxEntry | tuple[str, Reason]:
         """What this hub's own policy leaves of it, whatever plan made it.
 
         Or the destination, empty if it is none here, and the reason.
@@ -251,17 +251,22 @@ class _Stream:
         Raises Refused, and Retryable where a policy may be under way by which more is left. What comes from the future
         has come now, or it would never be too old.
         """
-        if len(one.key) != 16 or len(one.plan) != 32 or len(one.mark) not in (0, 8) or one.received_at_ns >= 2**63:
+        if (
+            len(one.key) != 16
+            or len(one.plan) != 32
+            or len(one.fingerprint) not in (0, 8)
+            or one.received_at_ns >= 2**63
+        ):
             raise Refused(ItemReason.MALFORMED)
         now_ns = time.time_ns()
         received_ns = min(one.received_at_ns, now_ns)
         verdict = await self._decided(one, received_ns)
         if isinstance(verdict, Release):
-            return self._hub.repack(self._agent, verdict, one.key, one.mark, received_ns)
+            return self._hub.repack(self._agent, verdict, one.key, one.fingerprint, received_ns)
         self._hub.roll_out.check(self._agent, verdict, one.plan.hex(), now_ns - received_ns)
         return (one.destination if verdict is not DeliveryReason.CUT_OFF else "", verdict)
 
-    async def _decided(self, one: delivery_pb2.Parcel, received_ns: int) -> Release | Reason:
+    async def _decided(self, one: delivery_pb2.Entry, received_ns: int) -> Release | Reason:
         """The release, or why there is none: one item that may not leave takes no other with it."""
         try:
             verdict = await self._hub.again.decide(
@@ -272,11 +277,11 @@ class _Stream:
         return verdict.reason if isinstance(verdict, Withheld) else verdict
 
 
-def _parsed(raw: bytes) -> delivery_pb2.Parcel:
+def _parsed(raw: bytes) -> delivery_pb2.Entry:
     if len(raw) > MAX_PARCEL_BYTES:
         raise Refused(ItemReason.TOO_LARGE)
     try:
-        return delivery_pb2.Parcel.FromString(raw)
+        return delivery_pb2.Entry.FromString(raw)
     except DecodeError:
         raise Refused(ItemReason.MALFORMED) from None
 

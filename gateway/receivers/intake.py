@@ -69,7 +69,7 @@ class Batch(msgspec.Struct):
 
 
 class _Decided(msgspec.Struct, gc=False):
-    """What became of one item: parcels, or the reason why it is refused.
+    """What became of one item: entries, or the reason why it is refused.
 
     Without either, the facts must be waited for.
     """
@@ -79,7 +79,7 @@ class _Decided(msgspec.Struct, gc=False):
     asked: Asked | None = None
     subject: Subject | None = None
     verdicts: Verdicts | None = None
-    parcels: Sequence[OutboxEntry] = ()
+    entries: Sequence[OutboxEntry] = ()
     refused: RefusalReason | None = None
     took_ns: int = 0
 
@@ -105,11 +105,11 @@ class Intake:
         if decided.refused is not None or decided.asked is None:
             raise Refused(decided.refused or CallReason.INTERNAL)
         tell_items(1)
-        await self.deliver(decided.parcels)
+        await self.deliver(decided.entries)
         return Answered(decided.asked, decided.verdicts or ())
 
     async def many(self, resolve: Resolve, raws: Iterable[bytes]) -> Batch:
-        """Decide on each item by itself and deliver all parcels together.
+        """Decide on each item by itself and deliver all entries together.
 
         Raises Refused for too many, Retryable, Permanent.
         """
@@ -126,7 +126,7 @@ class Intake:
         return batch
 
     async def add(self, batch: Batch, resolve: Resolve, raw: bytes) -> Sequence[OutboxEntry]:
-        """Decide on one more item of a batch, sent by itself; its parcels, not yet delivered.
+        """Decide on one more item of a batch, sent by itself; its entries, not yet delivered.
 
         Raises Refused for too many rejected ones.
         """
@@ -134,7 +134,7 @@ class Intake:
         return self._enter(batch, decided)
 
     async def deliver(self, pending: Sequence[OutboxEntry]) -> None:
-        """Deliver parcels. Raises Retryable, Refused."""
+        """Deliver entries. Raises Retryable, Refused."""
         if pending:
             await self._delivery.accept(pending)
 
@@ -185,7 +185,7 @@ class Intake:
 
     def _pack(self, decided: _Decided, asked: Asked, verdicts: Verdicts) -> None:
         sent = ItemSource(asked.item, asked.request_id, decided.index)
-        decided.parcels = self._packer.entries_of(asked.flow, verdicts, decided.received_ns, sent)
+        decided.entries = self._packer.entries_of(asked.flow, verdicts, decided.received_ns, sent)
         decided.verdicts = verdicts
 
     def _count(self, decided: _Decided) -> None:
@@ -196,7 +196,7 @@ class Intake:
             self._counts.decided(decided.asked.flow, decided.verdicts or (), decided.took_ns)
 
     def _enter(self, batch: Batch, decided: _Decided) -> Sequence[OutboxEntry]:
-        """Note what became of one more item of a batch; its parcels. Raises Refused for too many rejected ones."""
+        """Note what became of one more item of a batch; its entries. Raises Refused for too many rejected ones."""
         index = batch.count
         if decided.refused is not None:
             batch.rejected.append((index, decided.refused))
@@ -206,4 +206,4 @@ class Intake:
         batch.accepted += 1
         if len(batch.withheld) < MOST and any(isinstance(verdict, Withheld) for verdict in decided.verdicts or ()):
             batch.withheld.append(index)
-        return decided.parcels
+        return decided.entries

@@ -26,12 +26,12 @@ class Lane:
         self._work = asyncio.Event()
         self._room = asyncio.Event()
 
-    async def put(self, parcels: Sequence[OutboxEntry]) -> None:
+    async def put(self, entries: Sequence[OutboxEntry]) -> None:
         """Have parcels delivered; returns when more may come."""
-        if not parcels:
+        if not entries:
             return
-        self._waiting += parcels
-        self._bytes += sum(len(parcel.release.payload) for parcel in parcels)
+        self._waiting += entries
+        self._bytes += sum(len(entry.release.payload) for entry in entries)
         self._work.set()
         if len(self._waiting) >= AHEAD or self._bytes >= AHEAD_BYTES:
             self._room.clear()

@@ -65,7 +65,7 @@ class Flow(Protocol):
 class Waiting(msgspec.Struct, frozen=True):
     """What waits to be delivered, by destination; where recipients are failing; how many damaged files were set aside.
 
-    `operated` is what operators have buried and purged since the start, by destination and reason.
+    `operated` is what operators have dead-lettered and purged since the start, by destination and reason.
     """
 
     depths: Mapping[str, QueueDepth] = {}
@@ -119,7 +119,7 @@ class Counts:
         self.outbox_ages = Tally(table.OUTBOX_AGE)
         self.dead_letters = Tally(table.DEAD_LETTERS)
         self.dead_letters_bytes = Tally(table.DEAD_LETTERS_BYTES)
-        self.burials = Tally(table.BURIED)
+        self.burials = Tally(table.DEAD_LETTERED)
         self.purges = Tally(table.PURGED)
         self.failing = Tally(table.RECIPIENT_FAILING)
         self.set_aside = Tally(table.OUTBOX_SET_ASIDE)
@@ -272,7 +272,7 @@ class Counts:
             self.failing[name,] = int(name in waiting.failing)
         self.set_aside[()] = waiting.set_aside
         for (name, reason), count in waiting.operated.items():
-            (self.burials if reason == DeliveryReason.BURIED else self.purges)[name, reason] = count
+            (self.burials if reason == DeliveryReason.DEAD_LETTERED else self.purges)[name, reason] = count
 
     # Calls.
 

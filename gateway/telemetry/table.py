@@ -168,11 +168,11 @@ DEAD_LETTERS_BYTES: Final = Metric(
     "The bytes of those, as they count to the outbox's limit",
     "bytes",
 )
-BURIED: Final = Metric(
+DEAD_LETTERED: Final = Metric(
     "buried",
     Kind.COUNTER,
     ("destination", "reason"),
-    "Releases that became dead letters; reason is BURIED where an operator said so",
+    "Releases that became dead letters; reason is DEAD_LETTERED where an operator said so",
 )
 PURGED: Final = Metric(
     "purged",
@@ -292,7 +292,7 @@ METRICS: Final = (
     OUTBOX_AGE,
     DEAD_LETTERS,
     DEAD_LETTERS_BYTES,
-    BURIED,
+    DEAD_LETTERED,
     PURGED,
     RECIPIENT_FAILING,
     OUTBOX_SET_ASIDE,

@@ -153,8 +153,8 @@ async def _accepted(path: Path, each: int, callers: int, calls: int) -> Sample:
     waiting = [[list(_parcels(each)) for _ in range(calls)] for _ in range(callers)]
 
     async def caller(mine: list[list[OutboxEntry]]) -> None:
-        for parcels in mine:
-            await outbox.accept(parcels, time.time_ns())
+        for entries in mine:
+            await outbox.accept(entries, time.time_ns())
 
     cpu, wall = time.process_time(), time.perf_counter()
     await asyncio.gather(*map(caller, waiting))

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
-from tests.delivery.desk import NOW, parcel
+from tests.delivery.desk import NOW, entry
 from tests.delivery.kept import about, asked, opened
 
 PAGE = 4096
@@ -18,10 +18,10 @@ COUNT = 3000
 
 
 async def filled(path: Path, count: int = COUNT) -> None:
-    """An outbox with single items and crates, some keys and a dead letter, all in its main file."""
+    """An outbox with single items and batches, some keys and a dead letter, all in its main file."""
     async with opened(path) as outbox:
         for number in range(20):
-            await outbox.accept([parcel(f"single {number:x<300}", mark=b"the mark")], NOW)
+            await outbox.accept([entry(f"single {number:x<300}", mark=b"the mark")], NOW)
         await outbox.accept([about(f"{number:y<300}", b"alice") for number in range(count)], NOW)
         leased = await outbox.lease("crm", Bounds(items=1), NOW)
         await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW)
@@ -44,7 +44,7 @@ def page(table: str, path: Path) -> None:
 
 
 def middle(path: Path) -> None:
-    """Overwrites pages in the middle: items and crates are there."""
+    """Overwrites pages in the middle: items and batches are there."""
     overwrite(path, path.stat().st_size // 2 // PAGE * PAGE, b"\xff" * PAGE * 8)
 
 

@@ -27,17 +27,17 @@ NOW: Final = 1_700_000_000_000_000_000
 SECOND: Final = 1_000_000_000
 
 
-def parcel(
+def entry(
     text: str, destination: str = "crm", *, key: bytes = b"", mark: bytes = b"", received_ns: int = NOW
 ) -> OutboxEntry:
-    """A parcel with a text for a payload, and for a key where none is given."""
+    """An entry with a text for a payload, and for a key where none is given."""
     key = key or text.encode().ljust(16, b"\0")[:16]
     return OutboxEntry(Release(destination, "a.Type", "a-plan", text.encode()), key, mark, received_ns)
 
 
-def parcels(count: int, destination: str = "crm") -> list[OutboxEntry]:
-    """Parcels with numbers for payloads."""
-    return [parcel(str(number), destination) for number in range(count)]
+def entries(count: int, destination: str = "crm") -> list[OutboxEntry]:
+    """Entries with numbers for payloads."""
+    return [entry(str(number), destination) for number in range(count)]
 
 
 class Again:
@@ -118,7 +118,7 @@ class Recipient:
         self._open.set()
 
     async def until(self, count: int) -> None:
-        """Wait until so many parcels have come."""
+        """Wait until so many entries have come."""
         async with asyncio.timeout(SECONDS), self._came:
             await self._came.wait_for(lambda: len(self.texts) >= count)
 
@@ -149,7 +149,7 @@ class Case:
         self.desk = AttemptDeps(self.outbox, self.again, self.counts, self.time.clock)
 
     async def put(self, *held: OutboxEntry) -> None:
-        """Store parcels."""
+        """Store entries."""
         await self.outbox.accept(held, self.time.clock.now_ns())
 
     @property

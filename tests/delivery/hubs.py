@@ -42,8 +42,8 @@ STREAMS: Final = 8
 _SERVED: Final = Certificates(certificate_for(dns("localhost")))
 
 
-def parcel(text: str, *, received_ns: int = NOW, payload: bytes | None = None) -> OutboxEntry:
-    """A parcel with a text for a payload, unless that is given, and for a key."""
+def entry(text: str, *, received_ns: int = NOW, payload: bytes | None = None) -> OutboxEntry:
+    """An entry with a text for a payload, unless that is given, and for a key."""
     payload = text.encode() if payload is None else payload
     return OutboxEntry(
         Release("crm", "a.Type", PLAN, payload), text.encode().ljust(16, b"\0"), b"the mark", received_ns
@@ -51,7 +51,7 @@ def parcel(text: str, *, received_ns: int = NOW, payload: bytes | None = None) -
 
 
 def as_it_came(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
-    """The parcel that an agent handed over."""
+    """The entry that an agent handed over."""
     return OutboxEntry(release, key, mark, received_ns)
 
 
@@ -119,12 +119,12 @@ async def stream(port: int, held: Material | None = HELD) -> AsyncIterator[Any]:
         yield call
 
 
-def group(number: int, *parcels: OutboxEntry, **changed: Any) -> delivery_pb2.ParcelGroup:
-    """A group as it is sent; in each of its parcels these fields are changed."""
-    return delivery_pb2.ParcelGroup(id=number, parcels=[_drawn(one, changed) for one in parcels])
+def group(number: int, *entries: OutboxEntry, **changed: Any) -> delivery_pb2.EntryGroup:
+    """A group as it is sent; in each of its entries these fields are changed."""
+    return delivery_pb2.EntryGroup(id=number, entries=[_drawn(one, changed) for one in entries])
 
 
-def _drawn(one: OutboxEntry, changed: dict[str, Any]) -> delivery_pb2.Parcel:
+def _drawn(one: OutboxEntry, changed: dict[str, Any]) -> delivery_pb2.Entry:
     release = one.release
     fields = {
         "destination": release.destination,
@@ -132,12 +132,12 @@ def _drawn(one: OutboxEntry, changed: dict[str, Any]) -> delivery_pb2.Parcel:
         "plan": bytes.fromhex(release.plan),
         "payload": release.payload,
     }
-    return delivery_pb2.Parcel(
+    return delivery_pb2.Entry(
         **{**fields, "key": one.key, "mark": one.fingerprint, "received_at_ns": one.received_ns, **changed}
     )
 
 
-def request(*groups: delivery_pb2.ParcelGroup) -> bytes:
+def request(*groups: delivery_pb2.EntryGroup) -> bytes:
     return delivery_pb2.AcceptRequest(groups=groups).SerializeToString()
 
 
@@ -174,9 +174,9 @@ async def uplink(
         await one.close(0.0)
 
 
-async def insisting(delivery: Delivery, parcels: Iterable[OutboxEntry]) -> None:
-    """Hand parcels over, as often as it takes."""
-    batch = list(parcels)
+async def insisting(delivery: Delivery, entries: Iterable[OutboxEntry]) -> None:
+    """Hand entries over, as often as it takes."""
+    batch = list(entries)
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             with suppress(Retryable):

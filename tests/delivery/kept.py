@@ -22,7 +22,7 @@ from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.exporters.base import Bounds
 from gateway.model import OutboxEntry
-from tests.delivery.desk import NOW, parcel
+from tests.delivery.desk import NOW, entry
 
 ALL: Final = Bounds(items=1_000_000, bytes=1 << 40)
 SMALL: Final = Outbox(margin=0)
@@ -39,9 +39,9 @@ async def opened(path: Path, settings: Outbox = SMALL) -> AsyncIterator[SqliteOu
 
 
 def about(text: str, *subjects: bytes, destination: str = "crm", received_ns: int = NOW) -> OutboxEntry:
-    """A parcel about subjects, each given by its first bytes."""
+    """An entry about subjects, each given by its first bytes."""
     hashes = tuple(subject.ljust(16, b"\0") for subject in subjects)
-    return msgspec.structs.replace(parcel(text, destination, received_ns=received_ns), subjects=hashes)
+    return msgspec.structs.replace(entry(text, destination, received_ns=received_ns), subjects=hashes)
 
 
 def texts(leased: Sequence[Leased]) -> list[str]:

@@ -17,78 +17,78 @@ from gateway.delivery.worker import DeliveryWorker
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Permanent, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
 from gateway.model import OutboxEntry
-from tests.delivery.desk import NOW, SECONDS, Case, Recipient, Reply, desk, parcel, parcels
+from tests.delivery.desk import NOW, SECONDS, Case, Recipient, Reply, desk, entries, entry
 from tests.delivery.kept import about
 
 
 @asynccontextmanager
 async def carrying(case: Case, recipient: Recipient) -> AsyncIterator[DeliveryWorker]:
-    """A courier at work for the destination `crm`."""
-    courier = DeliveryWorker("crm", recipient, case.desk)
+    """A worker at work for the destination `crm`."""
+    worker = DeliveryWorker("crm", recipient, case.desk)
     try:
-        yield courier
+        yield worker
     finally:
-        await courier.stop(SECONDS)
+        await worker.stop(SECONDS)
 
 
-async def idle(courier: DeliveryWorker) -> None:
+async def idle(worker: DeliveryWorker) -> None:
     async with asyncio.timeout(SECONDS):
-        await courier.idle()
+        await worker.idle()
 
 
 async def test_what_waits_is_carried_in_order_and_in_batches(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(*parcels(25))
-        async with carrying(case, recipient := Recipient(bounds=Bounds(10, at_once=1))) as courier:
-            await idle(courier)
+        await case.put(*entries(25))
+        async with carrying(case, recipient := Recipient(bounds=Bounds(10, at_once=1))) as worker:
+            await idle(worker)
         assert [len(batch) for batch in recipient.batches] == [10, 10, 5]
         assert recipient.texts == [str(number) for number in range(25)]
         assert case.waiting == 0
 
 
 async def test_what_comes_later_is_carried_when_the_courier_is_woken(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case, carrying(case, recipient := Recipient()) as courier:
-        await idle(courier)
-        await case.put(*parcels(3))
-        courier.wake()
+    async with desk(tmp_path) as case, carrying(case, recipient := Recipient()) as worker:
+        await idle(worker)
+        await case.put(*entries(3))
+        worker.wake()
         await recipient.until(3)
 
 
 async def test_a_recipient_gets_no_more_batches_at_once_than_it_takes(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(*parcels(10))
-        async with carrying(case, recipient := Recipient(bounds=Bounds(1, at_once=3), shut=True)) as courier:
+        await case.put(*entries(10))
+        async with carrying(case, recipient := Recipient(bounds=Bounds(1, at_once=3), shut=True)) as worker:
             await recipient.until(3)
             recipient.open()
-            await idle(courier)
+            await idle(worker)
         assert (recipient.most, len(recipient.texts)) == (3, 10)
 
 
 async def test_a_parcel_that_cannot_be_taken_yet_holds_up_no_other(tmp_path: Path) -> None:
     """However often it is tried: the recipient isn't failing."""
     async with desk(tmp_path) as case:
-        await case.put(parcel("early"))
-        async with carrying(case, recipient := Recipient(each(_early=Retry(alone=True)))) as courier:
+        await case.put(entry("early"))
+        async with carrying(case, recipient := Recipient(each(_early=Retry(alone=True)))) as worker:
             for tries in range(1, OPEN_AFTER_FAILURES + 2):
-                await idle(courier)
+                await idle(worker)
                 assert recipient.texts == ["early"] * tries
                 case.time.passed += 3600
-            await case.put(parcel("other"))
-            await idle(courier)
-            assert (recipient.texts.count("other"), courier.circuit.failures) == (1, 0)
+            await case.put(entry("other"))
+            await idle(worker)
+            assert (recipient.texts.count("other"), worker.circuit.failures) == (1, 0)
 
 
 async def test_a_parcel_keeps_its_key_and_is_what_was_decided_now(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(parcel("x", key=b"k" * 16, mark=b"m" * 8))
-        async with carrying(case, recipient := Recipient()) as courier:
-            await idle(courier)
+        await case.put(entry("x", key=b"k" * 16, mark=b"m" * 8))
+        async with carrying(case, recipient := Recipient()) as worker:
+            await idle(worker)
         ((sent,),) = recipient.batches
         assert (sent.key, sent.fingerprint, sent.release.plan) == (b"k" * 16, b"m" * 8, "another-plan")
 
 
 def each(**fates: Outcome) -> Reply:
-    """By the text of a parcel; the others are delivered."""
+    """By the text of an entry; the others are delivered."""
     return lambda batch: [fates.get(f"_{one.release.payload.decode()}", DELIVERED) for one in batch]
 
 
@@ -125,9 +125,9 @@ OUTCOMES: dict[str, tuple[Reply, int, int, dict[tuple[str, ...], int]]] = {
 async def test_each_lease_ends_by_its_outcome(row: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     reply, waiting, dead, counted = OUTCOMES[row]
     async with desk(tmp_path) as case:
-        await case.put(*parcels(3))
-        async with carrying(case, recipient := Recipient(reply)) as courier:
-            await idle(courier)
+        await case.put(*entries(3))
+        async with carrying(case, recipient := Recipient(reply)) as worker:
+            await idle(worker)
         assert (case.waiting, case.dead, len(recipient.texts)) == (waiting, dead, 3)
         assert {key: count for key, count in case.counts.deliveries.items() if count} == counted
     assert "planted" not in caplog.text
@@ -135,15 +135,15 @@ async def test_each_lease_ends_by_its_outcome(row: str, tmp_path: Path, caplog: 
 
 async def test_what_was_put_off_comes_again_when_it_is_due(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(*parcels(1))
-        async with carrying(case, recipient := Recipient(whole(Retry(60)))) as courier:
-            await idle(courier)
+        await case.put(*entries(1))
+        async with carrying(case, recipient := Recipient(whole(Retry(60)))) as worker:
+            await idle(worker)
             recipient.reply = whole(DELIVERED)
             case.time.passed = 59
-            await idle(courier)
+            await idle(worker)
             assert len(recipient.texts) == 1
             case.time.passed = 61
-            await idle(courier)
+            await idle(worker)
         assert (len(recipient.texts), case.waiting) == (2, 0)
 
 
@@ -152,14 +152,14 @@ async def test_a_recipient_that_keeps_failing_is_left_alone_then_tried_with_one(
 ) -> None:
     caplog.set_level(logging.WARNING)
     async with desk(tmp_path) as case:
-        await case.put(*parcels(OPEN_AFTER_FAILURES + 20))
-        async with carrying(case, recipient := Recipient(whole(Retry()), Bounds(1, at_once=1))) as courier:
-            await idle(courier)
+        await case.put(*entries(OPEN_AFTER_FAILURES + 20))
+        async with carrying(case, recipient := Recipient(whole(Retry()), Bounds(1, at_once=1))) as worker:
+            await idle(worker)
             assert len(recipient.batches) == OPEN_AFTER_FAILURES
             recipient.bounds = Bounds(10, at_once=1)
             recipient.reply = whole(DELIVERED)
             case.time.passed = 1000
-            await idle(courier)
+            await idle(worker)
         assert len(recipient.batches[OPEN_AFTER_FAILURES]) == 1
         assert len(recipient.batches[OPEN_AFTER_FAILURES + 1]) > 1
         assert case.waiting == 0
@@ -177,7 +177,7 @@ STORED: dict[str, tuple[str, int, dict[tuple[str, ...], int], dict[tuple[str, ..
 async def test_what_may_not_leave_any_more_does_not(row: str, tmp_path: Path) -> None:
     decision, waiting, purged, buried = STORED[row]
     async with desk(tmp_path) as case:
-        await case.put(*parcels(3))
+        await case.put(*entries(3))
         getattr(case.again, decision)("1")
         async with carrying(case, recipient := Recipient()):
             await recipient.until(2)
@@ -187,19 +187,19 @@ async def test_what_may_not_leave_any_more_does_not(row: str, tmp_path: Path) ->
 
 async def test_a_batch_of_which_nothing_may_leave_is_not_sent(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(parcel("x"))
+        await case.put(entry("x"))
         case.again.withhold("x")
-        async with carrying(case, recipient := Recipient()) as courier:
-            await idle(courier)
+        async with carrying(case, recipient := Recipient()) as worker:
+            await idle(worker)
         assert (recipient.batches, case.waiting) == ([], 0)
 
 
 async def test_what_is_under_way_at_the_stop_settles(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(*parcels(3))
-        courier = DeliveryWorker("crm", recipient := Recipient(shut=True), case.desk)
+        await case.put(*entries(3))
+        worker = DeliveryWorker("crm", recipient := Recipient(shut=True), case.desk)
         await recipient.until(3)
-        stopping = asyncio.create_task(courier.stop(SECONDS))
+        stopping = asyncio.create_task(worker.stop(SECONDS))
         recipient.open()
         await stopping
         assert case.waiting == 0
@@ -207,10 +207,10 @@ async def test_what_is_under_way_at_the_stop_settles(tmp_path: Path) -> None:
 
 async def test_what_does_not_settle_in_time_is_given_back(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(*parcels(3))
-        courier = DeliveryWorker("crm", recipient := Recipient(shut=True), case.desk)
+        await case.put(*entries(3))
+        worker = DeliveryWorker("crm", recipient := Recipient(shut=True), case.desk)
         await recipient.until(3)
-        await courier.stop(0.01)
+        await worker.stop(0.01)
         assert case.waiting == 3
         async with carrying(case, again := Recipient()):
             await again.until(3)
@@ -218,7 +218,7 @@ async def test_what_does_not_settle_in_time_is_given_back(tmp_path: Path) -> Non
 
 async def failed_often(case: Case, count: int) -> None:
     """So many items that have failed ten times each, and are due."""
-    await case.put(*parcels(count))
+    await case.put(*entries(count))
     for _ in range(10):
         leased = await case.outbox.lease("crm", Bounds(), 2**62)
         await case.outbox.defer([one.id for one in leased], NOW)
@@ -237,10 +237,10 @@ async def test_of_what_has_failed_often_no_more_is_under_way_than_the_recipient_
 async def test_what_is_leased_and_not_begun_is_free_after_a_stop(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         await failed_often(case, 10)
-        courier = DeliveryWorker("crm", recipient := Recipient(bounds=Bounds(at_once=1), shut=True), case.desk)
+        worker = DeliveryWorker("crm", recipient := Recipient(bounds=Bounds(at_once=1), shut=True), case.desk)
         await recipient.until(1)
         recipient.open()
-        await courier.stop(SECONDS)
+        await worker.stop(SECONDS)
         assert case.waiting == 10 - len(recipient.texts)
         assert len(await case.outbox.lease("crm", Bounds(), 2**62)) == case.waiting
 
@@ -257,9 +257,9 @@ async def test_an_exporter_at_fault_is_asked_once(told: object, tmp_path: Path) 
         return told  # type: ignore[return-value]  # that is its fault
 
     async with desk(tmp_path) as case:
-        await case.put(*parcels(1))
-        async with carrying(case, recipient := Recipient(reply)) as courier:
-            await idle(courier)
+        await case.put(*entries(1))
+        async with carrying(case, recipient := Recipient(reply)) as worker:
+            await idle(worker)
         assert (len(recipient.batches), {**case.counts.burials}) == (1, {("crm", "INTERNAL"): 1})
 
 
@@ -267,15 +267,15 @@ async def test_an_exporter_at_fault_is_asked_once(told: object, tmp_path: Path) 
 async def test_what_cannot_be_decided_on_is_looked_at_again_only_later(error: Exception, tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
         case.again.told["0"] = error
-        await case.put(*parcels(2))
-        async with carrying(case, recipient := Recipient()) as courier:
-            await idle(courier)
+        await case.put(*entries(2))
+        async with carrying(case, recipient := Recipient()) as worker:
+            await idle(worker)
             asked = case.again.asked
-            await idle(courier)
+            await idle(worker)
             assert (asked, case.again.asked, recipient.texts) == (2, 2, ["1"])
             case.again.told.clear()
             case.time.passed = POLICY_RETRY_SECONDS
-            await idle(courier)
+            await idle(worker)
         assert (recipient.texts, case.waiting) == (["1", "0"], 0)
 
 

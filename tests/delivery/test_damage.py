@@ -1,4 +1,4 @@
-"""A damaged file is set aside and reported, and what can be read of it goes on: at the start, and under way."""
+"""A damaged file is quarantined and reported, and what can be read of it goes on: at the start, and under way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, DeliveryReason, Retryable
 from gateway.exporters.base import Bounds
 from tests.delivery.damage import COUNT, asides, cut, filled, header, middle, others, page, text, unindexed
-from tests.delivery.desk import NOW, parcel, parcels
+from tests.delivery.desk import NOW, entries, entry
 from tests.delivery.kept import ALL, SMALL, asked, counts, held, opened
 
 
@@ -55,7 +55,7 @@ async def test_what_can_be_read_of_a_damaged_file_goes_on(
         assert least <= outbox.recovered <= COUNT + 20
         items, dead = counts(outbox)
         assert (items + dead, len(await held(outbox))) == (outbox.recovered, items)
-        await outbox.accept([parcel("new")], NOW)
+        await outbox.accept([entry("new")], NOW)
         assert (await held(outbox))[-1:] == ["new"]
         assert kept_aside(path) == [before]
         await outbox.erase([b"alice".ljust(16, b"\0")], NOW)
@@ -79,7 +79,7 @@ async def test_keys_are_known_after_damage(tmp_path: Path) -> None:
     page("items_due", path)
     async with opened(path) as outbox:
         before = counts(outbox)
-        await outbox.accept([parcel(f"single {number:x<300}", mark=b"the mark") for number in range(20)], NOW)
+        await outbox.accept([entry(f"single {number:x<300}", mark=b"the mark") for number in range(20)], NOW)
         assert counts(outbox) == before
 
 
@@ -87,7 +87,7 @@ async def test_keys_are_known_after_damage(tmp_path: Path) -> None:
 async def test_an_item_that_is_not_what_was_stored_is_told(crated: bool, tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
-        for group in [parcels(10)] if crated else [[one] for one in parcels(10)]:
+        for group in [entries(10)] if crated else [[one] for one in entries(10)]:
             await outbox.accept(group, NOW)
     with closing(sqlite3.connect(path)) as database, database:
         if crated:
@@ -105,7 +105,7 @@ async def test_an_item_that_is_not_what_was_stored_is_told(crated: bool, tmp_pat
 async def test_a_crate_that_cannot_be_read_is_dead_letters(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
-        await outbox.accept(parcels(10), NOW)
+        await outbox.accept(entries(10), NOW)
     asked(path, "UPDATE crates SET body = x'ff'")
     async with opened(path) as outbox:
         leased = await outbox.lease("crm", ALL, NOW)
@@ -128,7 +128,7 @@ async def test_damage_under_way_is_set_aside_and_the_rest_goes_on(tmp_path: Path
         await outbox.ack(one.id for one in leased)
         await outbox.ack(one.id for one in rest)
         assert (outbox.quarantined, counts(outbox)[0]) == (1, 0)
-        await outbox.accept([parcel("new")], NOW)
+        await outbox.accept([entry("new")], NOW)
         assert await held(outbox) == ["new"]
 
 
@@ -170,6 +170,6 @@ async def test_a_path_that_cannot_be_written_is_named(place: str, tmp_path: Path
 
 async def test_files_and_folders_are_for_their_owner_only(tmp_path: Path) -> None:
     async with opened(tmp_path / "state" / "deep" / "o.db") as outbox:
-        await outbox.accept(parcels(1), NOW)
+        await outbox.accept(entries(1), NOW)
         files = ("o.db", "o.db-wal", "o.db-shm", "o.db.lock", "o.db.leased")
         assert modes(tmp_path) == {"state": 0o700, "deep": 0o700, **dict.fromkeys(files, 0o600)}

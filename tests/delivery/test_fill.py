@@ -23,7 +23,7 @@ from gateway.delivery.outbox.stored_entry import EntryFilter
 from gateway.delivery.outbox.writer import MAX_PENDING_BYTES, SqliteOutbox
 from gateway.errors import DeliveryReason, Retryable
 from gateway.telemetry import Use
-from tests.delivery.desk import NOW, parcel
+from tests.delivery.desk import NOW, entry
 from tests.delivery.kept import ALL, asked, opened, until
 
 KEPT: Final = Outbox(max_bytes=64 * 1024, margin=12_345)
@@ -41,7 +41,7 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
             size, name = draw.randrange(1, 3000), draw.choice(["crm", "log"])
             room = KEPT.max_bytes - use().used
             with pytest.raises(Retryable) if size + ROW_OVERHEAD_BYTES > room else nullcontext():
-                await outbox.accept([parcel("x" * size, name)], NOW)
+                await outbox.accept([entry("x" * size, name)], NOW)
             leased = await outbox.lease(name, ALL, NOW)
             ids = [one.id for one in leased]
             draw.shuffle(ids)
@@ -59,7 +59,7 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
 
 async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db", KEPT) as outbox:
-        await outbox.accept([parcel("a", key=b"1" * 16, mark=b"m"), parcel("b")], NOW)
+        await outbox.accept([entry("a", key=b"1" * 16, mark=b"m"), entry("b")], NOW)
         uses = {name: use() for name, use in outbox.uses().items()}
     volume = uses.pop("volume")
     assert uses == {
@@ -75,8 +75,11 @@ async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
 Act = Callable[[OutboxAdmin], Iterable[Removed]]
 
 ACTS: Final[dict[str, tuple[Act, dict[tuple[str, str], int]]]] = {
-    "bury": (lambda stock: stock.dead_letter(EntryFilter(destination="crm")), {("crm", "BURIED"): 3}),
-    "bury all": (lambda stock: stock.dead_letter(EntryFilter()), {("crm", "BURIED"): 3, ("log", "BURIED"): 2}),
+    "bury": (lambda stock: stock.dead_letter(EntryFilter(destination="crm")), {("crm", "DEAD_LETTERED"): 3}),
+    "bury all": (
+        lambda stock: stock.dead_letter(EntryFilter()),
+        {("crm", "DEAD_LETTERED"): 3, ("log", "DEAD_LETTERED"): 2},
+    ),
     "purge": (lambda stock: stock.purge(EntryFilter(destination="log")), {("log", "PURGED"): 2}),
     "purge dead letters": (lambda stock: stock.purge_dead(EntryFilter()), {("dead", "PURGED"): 1}),
     "replay": (lambda stock: stock.replay(EntryFilter()), {}),
@@ -88,7 +91,7 @@ ACTS: Final[dict[str, tuple[Act, dict[tuple[str, str], int]]]] = {
 async def test_what_an_operator_does_is_counted(act: Act, expected: dict[tuple[str, str], int], tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(
-            [*(parcel(text) for text in "abc"), *(parcel(text, "log") for text in "de"), parcel("f", "dead")], NOW
+            [*(entry(text) for text in "abc"), *(entry(text, "log") for text in "de"), entry("f", "dead")], NOW
         )
         (dead,) = await outbox.lease("dead", ALL, NOW)
         await outbox.dead_letter({dead.id: DeliveryReason.REJECTED}, NOW)
@@ -105,8 +108,8 @@ async def test_what_an_operator_does_is_counted(act: Act, expected: dict[tuple[s
 async def test_counts_only_grow_whatever_becomes_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
-        for total in ({("crm", "BURIED"): count} for count in (1, 2, 3)):
-            await outbox.accept([parcel("a")], NOW)
+        for total in ({("crm", "DEAD_LETTERED"): count} for count in (1, 2, 3)):
+            await outbox.accept([entry("a")], NOW)
             with closing(OutboxAdmin.open(path, Outbox())) as stock:
                 list(stock.dead_letter(EntryFilter()))
             await until(partial(_is, outbox, total))
@@ -122,7 +125,7 @@ def _is(outbox: SqliteOutbox, operated: object) -> bool:
 async def test_a_file_of_an_earlier_version_is_taken_on(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
-        await outbox.accept([parcel("a")], NOW)
+        await outbox.accept([entry("a")], NOW)
     asked(path, "DROP TABLE operated")
     async with opened(path) as outbox:
         with closing(OutboxAdmin.open(path, Outbox())) as stock:

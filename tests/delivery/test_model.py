@@ -35,7 +35,7 @@ STEPS: Final = st.one_of(
 
 
 class Model:
-    """What an outbox is to hold: by text, each parcel with the time when it is due, None for a dead letter."""
+    """What an outbox is to hold: by text, each entry with the time when it is due, None for a dead letter."""
 
     def __init__(self) -> None:
         self.kept: dict[str, tuple[OutboxEntry, int | None]] = {}

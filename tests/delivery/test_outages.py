@@ -18,7 +18,7 @@ from gateway.delivery.worker import DeliveryWorker
 from gateway.exporters.base import Bounds, Outcome, Retry
 from gateway.model import OutboxEntry
 from tests.delivery.desk import SECONDS, Case, Recipient, delivered, desk
-from tests.delivery.test_sweep import DAY, flows, parcel
+from tests.delivery.test_sweep import DAY, entry, flows
 
 HOUR: Final = 3600.0
 
@@ -32,26 +32,26 @@ def sweep(case: Case) -> Retention:
     return Retention(case.desk, flows, dict, timedelta(days=3))
 
 
-async def idle(courier: DeliveryWorker) -> None:
+async def idle(worker: DeliveryWorker) -> None:
     async with asyncio.timeout(SECONDS):
-        await courier.idle()
+        await worker.idle()
 
 
 async def test_a_recipient_that_is_away_for_longer_than_the_retention_gets_nothing_of_before(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(*(parcel(number) for number in range(10)))
-        courier = DeliveryWorker("eu-log", recipient := Recipient(away, Bounds(1, at_once=1)), case.desk)
+        await case.put(*(entry(number) for number in range(10)))
+        worker = DeliveryWorker("eu-log", recipient := Recipient(away, Bounds(1, at_once=1)), case.desk)
         for day, expected in ((1, (10, 0)), (4, (0, 10)), (29, (0, 10)), (31, (0, 0))):
             case.time.passed = day * DAY
-            await idle(courier)
+            await idle(worker)
             await sweep(case).once()
             assert (case.waiting, case.dead) == expected, day
         recipient.batches.clear()
         recipient.reply = delivered
         case.time.passed = 32 * DAY
-        await case.put(parcel(11))
-        await idle(courier)
-        await courier.stop(SECONDS)
+        await case.put(entry(11))
+        await idle(worker)
+        await worker.stop(SECONDS)
         assert [one.key for batch in recipient.batches for one in batch] == [(11).to_bytes(16, "big")]
         assert {**case.counts.burials} == {("eu-log", "EXPIRED"): 10}
         assert {**case.counts.purges} == {("eu-log", "EXPIRED"): 10}
@@ -62,23 +62,23 @@ async def test_a_recipient_that_is_away_for_longer_than_the_retention_gets_nothi
 )
 async def test_what_was_put_off_comes_though_the_clock_was_set(name: str, jump: float, tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(*(parcel(number) for number in range(3)))
-        courier = DeliveryWorker("eu-log", recipient := Recipient(away), case.desk)
-        await idle(courier)
+        await case.put(*(entry(number) for number in range(3)))
+        worker = DeliveryWorker("eu-log", recipient := Recipient(away), case.desk)
+        await idle(worker)
         recipient.reply = delivered
         case.time.set = jump
         await sweep(case).once()
         assert (case.waiting, case.dead) in {(3, 0), (0, 0)}, "it waits, or is delivered at once"
         # No recipient is waited for longer than two hours, whatever the clock says.
         case.time.passed += 2 * HOUR
-        await idle(courier)
-        await courier.stop(SECONDS)
+        await idle(worker)
+        await worker.stop(SECONDS)
         assert (case.waiting, len(recipient.texts)) == (0, 6)
 
 
 async def test_a_clock_set_forward_past_the_time_of_delivery_buries_and_nothing_is_lost(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(*(parcel(number) for number in range(3)))
+        await case.put(*(entry(number) for number in range(3)))
         case.time.set = 4 * DAY
         await sweep(case).once()
         assert (case.waiting, case.dead) == (0, 3)

@@ -76,9 +76,7 @@ async def test_what_becomes_a_vendors_while_it_waits_is_withheld(
 
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_what_an_agent_hands_over_says_so_too(vendor: str) -> None:
-    one = delivery_pb2.Parcel.FromString(
-        _to_proto(released("eu-service", ITEMS["its own address"])).SerializeToString()
-    )
+    one = delivery_pb2.Entry.FromString(_to_proto(released("eu-service", ITEMS["its own address"])).SerializeToString())
     verdict = await Redecider(lambda: FLOWS, decider()).decide(
         vendor, one.type, one.payload, NOW_SECONDS * 10**9, personal=one.personal
     )
@@ -87,9 +85,9 @@ async def test_what_an_agent_hands_over_says_so_too(vendor: str) -> None:
 
 @pytest.mark.parametrize("destination", [*OTHERS, *VENDORS])
 async def test_a_business_account_is_none(destination: str) -> None:
-    parcel = released(destination, 'user_id: "usr_1" email: "anna@acme.example" code: "ok"')
-    assert not parcel.release.personal
+    entry = released(destination, 'user_id: "usr_1" email: "anna@acme.example" code: "ok"')
+    assert not entry.release.personal
     verdict = await Redecider(lambda: FLOWS, decider()).decide(
-        "us-vendor", "t.M", parcel.release.payload, NOW_SECONDS * 10**9
+        "us-vendor", "t.M", entry.release.payload, NOW_SECONDS * 10**9
     )
     assert isinstance(verdict, Release)

@@ -16,7 +16,7 @@ from gateway.errors import DeliveryReason
 from gateway.exporters.base import Bounds
 from gateway.model import OutboxEntry
 from tests.delivery.damage import filled, text
-from tests.delivery.desk import NOW, SECOND, parcel, parcels
+from tests.delivery.desk import NOW, SECOND, entries, entry
 from tests.delivery.kept import about, asked, counts, held, opened, until
 
 HOUR = 3600 * SECOND
@@ -27,7 +27,7 @@ MANY = 250
 @pytest.mark.parametrize("count", [3, MANY])
 async def test_a_dead_letter_is_kept_and_not_leased(count: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(parcels(count), NOW)
+        await outbox.accept(entries(count), NOW)
         leased = await outbox.lease("crm", Bounds(items=2), NOW)
         await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.DAMAGED}, NOW)
         assert (len(await held(outbox)), counts(outbox)) == (count - 2, (count - 2, 2))
@@ -75,7 +75,7 @@ async def test_what_was_erased_does_not_come_back_with_a_retry(tmp_path: Path) -
 @pytest.mark.parametrize("count", [3, MANY])
 async def test_what_is_too_old_expires_but_for_what_is_leased(count: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([parcel(str(number), received_ns=NOW + number) for number in range(count)], NOW)
+        await outbox.accept([entry(str(number), received_ns=NOW + number) for number in range(count)], NOW)
         leased = await outbox.lease("crm", Bounds(items=1), NOW)
         assert await outbox.dead_letter_expired("crm", NOW + 2, NOW) == 1
         assert counts(outbox) == (count - 1, 1)
@@ -86,10 +86,10 @@ async def test_what_is_too_old_expires_but_for_what_is_leased(count: int, tmp_pa
 @pytest.mark.parametrize("count", [3, 1200])
 async def test_what_is_forgotten_is_gone_dead_letters_too_with_one_record(count: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(parcels(count), NOW)
+        await outbox.accept(entries(count), NOW)
         leased = await outbox.lease("crm", Bounds(items=1), NOW)
         await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW)
-        await outbox.accept([parcel("young", received_ns=NOW + HOUR)], NOW)
+        await outbox.accept([entry("young", received_ns=NOW + HOUR)], NOW)
         assert await outbox.delete_expired("crm", NOW + HOUR, NOW) == count
         assert (await held(outbox), counts(outbox)) == (["young"], (1, 0))
     assert asked(tmp_path / "o.db", "SELECT * FROM sweeps") == [(NOW, "crm", "EXPIRED", count)]
@@ -119,7 +119,7 @@ async def test_what_is_leased_is_not_dropped_and_its_type_stays_listed(tmp_path:
 
 
 def _typed(text: str, type: str) -> OutboxEntry:
-    one = parcel(text)
+    one = entry(text)
     release = one.release.__class__("crm", type, "a-plan", one.release.payload)
     return OutboxEntry(release, one.key, one.fingerprint, one.received_ns)
 
@@ -172,9 +172,9 @@ async def test_a_damaged_file_goes_when_it_is_older_than_an_item_may_be(tmp_path
 
 async def test_a_file_that_somebody_takes_away_is_begun_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(parcels(1), NOW)
+        await outbox.accept(entries(1), NOW)
         take_away(tmp_path)
-        await outbox.accept([parcel("b")], NOW)
+        await outbox.accept([entry("b")], NOW)
         assert await held(outbox) == ["b"]
     assert "was taken away" in caplog.text
     async with opened(tmp_path / "o.db") as outbox:

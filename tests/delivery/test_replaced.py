@@ -16,7 +16,7 @@ import pytest
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import DELIVERED, Bounds, Exporter, Outcome
 from gateway.model import OutboxEntry, Verdict
-from tests.delivery.desk import SECONDS, Again, Recipient, desk, parcels
+from tests.delivery.desk import SECONDS, Again, Recipient, desk, entries
 from tests.delivery.test_stored import storing
 
 ONE: Final = Bounds(1, at_once=1)
@@ -51,7 +51,7 @@ def changed(what: str, old: Recipient) -> tuple[Recipient, Again]:
 @pytest.mark.parametrize("what", CHANGES)
 async def test_from_the_moment_on_nothing_leaves_by_the_old(what: str, tmp_path: Path) -> None:
     async with desk(tmp_path) as case, storing(case, {"crm": (old := Recipient(bounds=ONE, shut=True))}) as delivery:
-        await delivery.accept(parcels(20))
+        await delivery.accept(entries(20))
         await old.until(1)
         new, again = changed(what, old)
         delivery.replace({"crm": new}, again)
@@ -68,7 +68,7 @@ async def test_from_the_moment_on_nothing_leaves_by_the_old(what: str, tmp_path:
 async def test_where_nothing_changed_nobody_is_disturbed(tmp_path: Path) -> None:
     exporters: Mapping[str, Exporter] = {"crm": (crm := Recipient(shut=True)), "log": (log := Recipient(shut=True))}
     async with desk(tmp_path) as case, storing(case, exporters) as delivery:
-        await delivery.accept([*parcels(3), *parcels(3, "log")])
+        await delivery.accept([*entries(3), *entries(3, "log")])
         await crm.until(3)
         await log.until(3)
         delivery.replace(exporters, planned("log"))
@@ -105,7 +105,7 @@ async def test_what_was_decided_and_not_sent_is_decided_again(what: str, decisio
             (slow.withhold if decision == "withheld" else slow.refuse)(text)
         async with storing(case, {}) as delivery:
             delivery.replace({"crm": (old := Recipient())}, slow)
-            await delivery.accept(parcels(3))
+            await delivery.accept(entries(3))
             await asyncio.wait_for(slow.reached.wait(), SECONDS)
             new, again = changed(what, old)
             again.plans["crm"] = "yet another"
@@ -121,7 +121,7 @@ async def test_what_was_decided_and_not_sent_is_decided_again(what: str, decisio
 async def test_what_may_leave_no_more_is_not_sent_by_whom_it_waits_for(tmp_path: Path) -> None:
     """The same recipient: half a batch is on its way, the rest queues within the exporter."""
     async with desk(tmp_path) as case, storing(case, {"crm": (crm := Recipient(bounds=ONE, shut=True))}) as delivery:
-        await delivery.accept(parcels(5))
+        await delivery.accept(entries(5))
         await crm.until(1)
         again = planned("crm")
         for text in "01234":
@@ -161,7 +161,7 @@ class Stubborn(Recipient):
 async def test_old_and_new_never_overlap_however_fast_they_change(tmp_path: Path) -> None:
     working: set[Stubborn] = set()
     async with desk(tmp_path) as case, storing(case, {"crm": (first := Stubborn(working))}) as delivery:
-        await delivery.accept(parcels(3))
+        await delivery.accept(entries(3))
         await first.until(1)
         every = [first, *(Stubborn(working) for _ in range(5))]
         for exporter in every[1:]:
@@ -179,7 +179,7 @@ async def test_all_destinations_change_at_once_and_nobody_waits_for_who_hangs(tm
     names = [f"d{number}" for number in range(20)]
     old = {name: Stubborn(set(), takes=0.2) for name in names}
     async with desk(tmp_path) as case, storing(case, old) as delivery:
-        await delivery.accept([one for name in names for one in parcels(1, name)])
+        await delivery.accept([one for name in names for one in entries(1, name)])
         for exporter in old.values():
             await exporter.until(1)
         new = {name: Recipient() for name in names}
@@ -204,7 +204,7 @@ async def test_a_lease_that_is_being_taken_is_given_back_undecided(tmp_path: Pat
             return leased
 
         case.outbox.lease = slowly  # type: ignore[assignment, method-assign]
-        await delivery.accept(parcels(3))
+        await delivery.accept(entries(3))
         await asyncio.wait_for(reached.wait(), SECONDS)
         delivery.replace({"crm": (new := Recipient())}, again := planned("crm"))
         case.outbox.lease = lease  # type: ignore[method-assign]
@@ -218,9 +218,9 @@ async def test_a_failing_recipient_that_stays_is_left_alone_as_before(tmp_path: 
         raise ConnectionError
 
     async with desk(tmp_path) as case, storing(case, {"crm": (crm := Recipient(bounds=ONE))}) as delivery:
-        courier = delivery._workers["crm"]
-        courier.circuit = courier.circuit.failed(0, 3600, 1.0)
+        worker = delivery._workers["crm"]
+        worker.circuit = worker.circuit.failed(0, 3600, 1.0)
         delivery.replace({"crm": crm}, planned("crm"))
-        assert delivery._workers["crm"].circuit is courier.circuit
+        assert delivery._workers["crm"].circuit is worker.circuit
         delivery.replace({"crm": Recipient()}, planned("crm"))
         assert delivery._workers["crm"].circuit.failures == 0

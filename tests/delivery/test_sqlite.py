@@ -1,6 +1,6 @@
 """The outbox as its protocol promises it.
 
-What is accepted can be leased, until it is settled, buried, erased or too old.
+What is accepted can be leased, until it is settled, dead-lettered, erased or too old.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.exporters.base import Bounds
-from tests.delivery.desk import NOW, SECOND, parcel, parcels
+from tests.delivery.desk import NOW, SECOND, entries, entry
 from tests.delivery.kept import ALL, counts, held, opened, texts
 
 HOUR = 3600 * SECOND
@@ -28,7 +28,7 @@ MANY = 250
 
 @pytest.mark.parametrize("count", [1, 3, 4, 99, 100, 101, MANY])
 async def test_what_is_accepted_is_leased_in_order_as_it_was(count: int, tmp_path: Path) -> None:
-    given = parcels(count)
+    given = entries(count)
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(given, NOW)
         leased = await outbox.lease("crm", ALL, NOW)
@@ -44,7 +44,7 @@ async def test_what_is_accepted_is_leased_in_order_as_it_was(count: int, tmp_pat
 @pytest.mark.parametrize("count", [3, MANY])
 async def test_it_is_there_after_a_restart_until_it_is_settled(count: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(parcels(count), NOW)
+        await outbox.accept(entries(count), NOW)
         await outbox.lease("crm", ALL, NOW)
     async with opened(tmp_path / "o.db") as outbox:
         leased = await outbox.lease("crm", ALL, NOW)
@@ -56,7 +56,7 @@ async def test_it_is_there_after_a_restart_until_it_is_settled(count: int, tmp_p
 
 async def test_what_is_leased_is_not_leased_again(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(parcels(MANY), NOW)
+        await outbox.accept(entries(MANY), NOW)
         first, second = await asyncio.gather(*(outbox.lease("crm", Bounds(items=120), NOW) for _ in range(2)))
         rest = await outbox.lease("crm", ALL, NOW)
         assert sorted(one.id for one in (*first, *second, *rest)) == sorted(
@@ -79,10 +79,10 @@ async def test_what_is_leased_is_not_leased_again(tmp_path: Path) -> None:
 async def test_a_batch_is_within_its_bounds_and_a_larger_item_goes_alone(
     sizes: Sequence[int], bounds: Bounds, expected: list[int], tmp_path: Path
 ) -> None:
-    given = [parcel(f"{number:x<{size}}") for number, size in enumerate(sizes)]
+    given = [entry(f"{number:x<{size}}") for number, size in enumerate(sizes)]
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(
-            [parcel(one.release.payload.decode(), key=bytes([n]) * 16) for n, one in enumerate(given)], NOW
+            [entry(one.release.payload.decode(), key=bytes([n]) * 16) for n, one in enumerate(given)], NOW
         )
         taken = [len(await outbox.lease("crm", bounds, NOW)) for _ in range(len(expected) + 1)]
         assert taken == [*expected, 0]
@@ -90,7 +90,7 @@ async def test_a_batch_is_within_its_bounds_and_a_larger_item_goes_alone(
 
 async def test_each_destination_has_its_own(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([parcel("a"), parcel("b", "log"), *parcels(5), *parcels(5, "log")], NOW)
+        await outbox.accept([entry("a"), entry("b", "log"), *entries(5), *entries(5, "log")], NOW)
         assert await held(outbox, "crm") == ["a", *"01234"]
         assert await held(outbox, "log") == ["b", *"01234"]
         assert await held(outbox, "none") == []
@@ -100,7 +100,7 @@ async def test_each_destination_has_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("take", [1, 2, 3])
 async def test_what_is_put_off_comes_back_when_it_is_due_and_first(count: int, take: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(parcels(count), NOW)
+        await outbox.accept(entries(count), NOW)
         leased = await outbox.lease("crm", Bounds(items=take), NOW)
         await outbox.defer([one.id for one in leased], NOW + SECOND)
         assert len(await held(outbox)) == count - take
@@ -116,7 +116,7 @@ async def test_a_clock_that_was_set_holds_nothing_back_for_long(
     passed: int, expected: list[str], tmp_path: Path
 ) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([parcel("a")], NOW)
+        await outbox.accept([entry("a")], NOW)
         (leased,) = await outbox.lease("crm", ALL, NOW)
         await outbox.defer([leased.id], NOW + 60 * SECOND)
         assert await held(outbox, now_ns=NOW + passed) == expected
@@ -124,7 +124,7 @@ async def test_a_clock_that_was_set_holds_nothing_back_for_long(
 
 async def test_a_time_beyond_all_that_can_be_stored_holds_nothing_back(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([parcel("a")], NOW)
+        await outbox.accept([entry("a")], NOW)
         (leased,) = await outbox.lease("crm", ALL, NOW)
         await outbox.defer([leased.id], 2**64)
         assert await held(outbox) == ["a"]
@@ -132,7 +132,7 @@ async def test_a_time_beyond_all_that_can_be_stored_holds_nothing_back(tmp_path:
 
 async def test_what_is_given_back_is_the_next_and_has_not_failed(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(parcels(MANY), NOW)
+        await outbox.accept(entries(MANY), NOW)
         leased = await outbox.lease("crm", Bounds(items=10), NOW)
         await outbox.lease("crm", Bounds(items=10), NOW)
         await outbox.defer([one.id for one in leased], 0, failed=False)
@@ -143,7 +143,7 @@ async def test_what_is_given_back_is_the_next_and_has_not_failed(tmp_path: Path)
 
 async def test_a_lease_that_nobody_waits_for_any_more_is_given_back(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(parcels(5), NOW)
+        await outbox.accept(entries(5), NOW)
         task = asyncio.create_task(outbox.lease("crm", ALL, NOW))
         await asyncio.sleep(0)
         task.cancel()
@@ -156,10 +156,10 @@ async def test_a_lease_that_nobody_waits_for_any_more_is_given_back(tmp_path: Pa
 
 
 async def test_what_is_known_is_not_stored_again(tmp_path: Path) -> None:
-    given = [parcel(str(number), mark=bytes([number + 1] * 8)) for number in range(120)]
+    given = [entry(str(number), mark=bytes([number + 1] * 8)) for number in range(120)]
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept([*given, given[0]], NOW)
-        await outbox.accept([*given, parcel("new", mark=b"new mark")], NOW)
+        await outbox.accept([*given, entry("new", mark=b"new mark")], NOW)
         assert counts(outbox) == (121, 0)
         await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW))
         await outbox.accept(given, NOW)
@@ -171,33 +171,33 @@ async def test_what_is_known_is_not_stored_again(tmp_path: Path) -> None:
 
 async def test_without_a_mark_nothing_is_known(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([parcel("a"), parcel("a")], NOW)
+        await outbox.accept([entry("a"), entry("a")], NOW)
         assert await held(outbox) == ["a", "a"]
 
 
 @pytest.mark.parametrize("together", [True, False])
 async def test_a_key_of_something_else_is_refused_with_all_that_came_with_it(together: bool, tmp_path: Path) -> None:
-    one, other = parcel("a", key=b"k" * 16, mark=b"one mark"), parcel("b", key=b"k" * 16, mark=b"another.")
+    one, other = entry("a", key=b"k" * 16, mark=b"one mark"), entry("b", key=b"k" * 16, mark=b"another.")
     async with opened(tmp_path / "o.db") as outbox:
         if not together:
             await outbox.accept([one], NOW)
         with pytest.raises(Refused) as caught:
-            await outbox.accept([parcel("c", mark=b"the mark"), *([one] if together else []), other], NOW)
+            await outbox.accept([entry("c", mark=b"the mark"), *([one] if together else []), other], NOW)
         assert caught.value.reason is CallReason.REQUEST_ID_REUSED
         assert await held(outbox) == ([] if together else ["a"])
 
 
 async def test_what_is_refused_spoils_nothing_that_is_committed_with_it(tmp_path: Path) -> None:
-    one, other = parcel("a", key=b"k" * 16, mark=b"one mark"), parcel("b", key=b"k" * 16, mark=b"another.")
-    large = parcel("x" * 70_000)
+    one, other = entry("a", key=b"k" * 16, mark=b"one mark"), entry("b", key=b"k" * 16, mark=b"another.")
+    large = entry("x" * 70_000)
     async with opened(tmp_path / "o.db", Outbox(max_bytes=64 * 1024, margin=0)) as outbox:
         offers = [
             [one],
             [other],
             [large],
-            [parcel("far", received_ns=2**64 - 1)],
-            [parcel("odd", "\ud800")],
-            [parcel("z")],
+            [entry("far", received_ns=2**64 - 1)],
+            [entry("odd", "\ud800")],
+            [entry("z")],
         ]
         done = await asyncio.gather(*(outbox.accept(offer, NOW) for offer in offers), return_exceptions=True)
         reasons = [answer.reason if isinstance(answer, Refused | Retryable) else answer for answer in done]
@@ -218,20 +218,20 @@ async def test_what_is_refused_spoils_nothing_that_is_committed_with_it(tmp_path
 async def test_a_key_is_known_for_as_long_as_was_asked_whatever_the_clock_does(
     passed: int, known: bool, tmp_path: Path
 ) -> None:
-    mine = parcel("mine", mark=b"my mark.")
+    mine = entry("mine", mark=b"my mark.")
     async with opened(tmp_path / "o.db", Outbox(margin=0, remember=3600)) as outbox:
         await outbox.accept([mine], NOW)
-        await outbox.accept([parcel("other", mark=b"another.")], NOW + passed)
+        await outbox.accept([entry("other", mark=b"another.")], NOW + passed)
         await outbox.accept([mine], NOW + passed)
         assert (await held(outbox)).count("mine") == (1 if known else 2)
 
 
 async def test_a_key_is_forgotten_one_day(tmp_path: Path) -> None:
-    mine = parcel("mine", mark=b"my mark.")
+    mine = entry("mine", mark=b"my mark.")
     async with opened(tmp_path / "o.db", Outbox(margin=0, remember=3600)) as outbox:
         for hours in range(4):
             await outbox.accept(
-                [parcel(f"other {hours}", mark=b"another.")] if hours in {1, 2} else [mine], NOW + hours * HOUR
+                [entry(f"other {hours}", mark=b"another.")] if hours in {1, 2} else [mine], NOW + hours * HOUR
             )
         assert (await held(outbox)).count("mine") == 2
 
@@ -239,8 +239,8 @@ async def test_a_key_is_forgotten_one_day(tmp_path: Path) -> None:
 @pytest.mark.parametrize("settled", [True, False])
 async def test_full_is_full_until_something_goes(settled: bool, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db", Outbox(max_bytes=64 * 1024, margin=0)) as outbox:
-        await outbox.accept([parcel(f"{number:x<1000}") for number in range(50)], NOW)
-        more = [parcel(f"{number:y<1000}") for number in range(10)]
+        await outbox.accept([entry(f"{number:x<1000}") for number in range(50)], NOW)
+        more = [entry(f"{number:y<1000}") for number in range(10)]
         with pytest.raises(Retryable) as caught:
             await outbox.accept(more, NOW)
         assert (caught.value.reason, caught.value.after) == (CallReason.FULL, 1.0)
@@ -254,7 +254,7 @@ async def test_full_is_full_until_something_goes(settled: bool, tmp_path: Path) 
 async def test_depths_say_what_waits_and_since_when(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(
-            [parcel("abc", received_ns=NOW + 5), parcel("d", received_ns=NOW + 3), *parcels(4, "log")], NOW
+            [entry("abc", received_ns=NOW + 5), entry("d", received_ns=NOW + 3), *entries(4, "log")], NOW
         )
         crm = outbox.depths()["crm"]
         assert (crm.items, crm.bytes, crm.oldest_ns, crm.dead) == (2, 4 + 2 * ROW_OVERHEAD_BYTES, NOW + 3, 0)
@@ -263,13 +263,13 @@ async def test_depths_say_what_waits_and_since_when(tmp_path: Path) -> None:
 
 async def test_the_oldest_is_not_what_has_expired(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([parcel(str(number), received_ns=NOW + number) for number in range(5)], NOW)
+        await outbox.accept([entry(str(number), received_ns=NOW + number) for number in range(5)], NOW)
         await outbox.dead_letter_expired("crm", NOW + 2, NOW)
         assert (outbox.depths()["crm"].oldest_ns, counts(outbox)) == (NOW + 2, (3, 2))
 
 
 async def test_what_waits_is_bounded_also_where_callers_gave_up(tmp_path: Path) -> None:
-    path, large = tmp_path / "o.db", [parcel("x" * 4_000_000)]
+    path, large = tmp_path / "o.db", [entry("x" * 4_000_000)]
     async with opened(path) as outbox:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -290,4 +290,4 @@ async def test_after_closing_nothing_is_accepted(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.close()
         with pytest.raises(Retryable):
-            await outbox.accept(parcels(1), NOW)
+            await outbox.accept(entries(1), NOW)

@@ -20,7 +20,7 @@ from gateway.errors import BadConfig, DeliveryReason, ItemReason
 from gateway.exporters.base import Bounds
 from gateway.model import OutboxEntry, Release
 from tests.delivery.damage import filled, middle
-from tests.delivery.desk import NOW, SECOND, parcels
+from tests.delivery.desk import NOW, SECOND, entries
 from tests.delivery.kept import ALL, asked, counts, held, opened
 
 HOUR: Final = 3600 * SECOND
@@ -153,7 +153,7 @@ async def test_what_was_replayed_is_tried_as_long_as_what_comes_now_and_kept_no_
     now = NOW + 100 * HOUR
     monkeypatch.setattr("time.time_ns", lambda: now)
     async with opened(path) as outbox:
-        await outbox.accept(parcels(2), NOW)
+        await outbox.accept(entries(2), NOW)
         assert await outbox.dead_letter_expired("crm", NOW + HOUR, now) == 2
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert total(stock.replay(EntryFilter())) == (2, 0)
@@ -164,7 +164,7 @@ async def test_what_was_replayed_is_tried_as_long_as_what_comes_now_and_kept_no_
 
 async def test_what_is_delivered_while_an_operator_buries_it_is_no_dead_letter(path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept(parcels(20), NOW)
+        await outbox.accept(entries(20), NOW)
         leased = await outbox.lease("crm", FIVE, NOW)
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert total(stock.dead_letter(EntryFilter())) == (15, 5)
@@ -175,7 +175,7 @@ async def test_what_is_delivered_while_an_operator_buries_it_is_no_dead_letter(p
 @pytest.mark.parametrize("ended", ["settle", "postpone", "bury"])
 async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept(parcels(20), NOW)
+        await outbox.accept(entries(20), NOW)
         ids = [one.id for one in await outbox.lease("crm", FIVE, NOW)]
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert total(stock.purge(EntryFilter())) == (15, 5)
@@ -191,7 +191,7 @@ async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Pa
 
 async def test_what_was_on_its_way_is_told_until_its_lease_ends(path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept(parcels(20), NOW)
+        await outbox.accept(entries(20), NOW)
         leased = [one.id for one in await outbox.lease("crm", FIVE, NOW)]
         await outbox.defer(leased[:2], NOW + HOUR)
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
@@ -200,7 +200,7 @@ async def test_what_was_on_its_way_is_told_until_its_lease_ends(path: Path) -> N
 
 async def test_nothing_is_leased_while_an_operator_deletes(path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept(parcels(20), NOW)
+        await outbox.accept(entries(20), NOW)
         list_ = LeasedIds(path)
         with list_.alone(wait=True):
             assert await outbox.lease("crm", FIVE, NOW) == ()
@@ -211,7 +211,7 @@ async def test_nothing_is_leased_while_an_operator_deletes(path: Path) -> None:
 async def test_what_was_on_its_way_at_a_kill_is_told_too(path: Path) -> None:
     """Nobody can say whether it was delivered."""
     async with opened(path) as outbox:
-        await outbox.accept(parcels(3), NOW)
+        await outbox.accept(entries(3), NOW)
     list_ = LeasedIds(path)
     list_.write([1])
     list_.close()
@@ -221,7 +221,7 @@ async def test_what_was_on_its_way_at_a_kill_is_told_too(path: Path) -> None:
 
 async def test_what_comes_meanwhile_is_left_alone(path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept(parcels(1200), NOW)
+        await outbox.accept(entries(1200), NOW)
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             steps = stock.purge(EntryFilter())
             first = next(steps)

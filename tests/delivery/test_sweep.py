@@ -29,7 +29,7 @@ def flows(led: str = "{t.A: [eu-log, us-vendor], t.B: [eu-log]}") -> Flows:
     return Flows(Compiler(contract(PROTO), policy(flows=led)))
 
 
-def parcel(number: int, destination: str = "eu-log", type: str = "t.A", days: float = 0) -> OutboxEntry:
+def entry(number: int, destination: str = "eu-log", type: str = "t.A", days: float = 0) -> OutboxEntry:
     """Received so many days ago."""
     return OutboxEntry(
         Release(destination, type, "a-plan", b"x"), number.to_bytes(16, "big"), b"", NOW - int(days * DAY) * SECOND
@@ -37,7 +37,7 @@ def parcel(number: int, destination: str = "eu-log", type: str = "t.A", days: fl
 
 
 def sweep(case: Case, held: Flows, exporter: Exporter | None = None) -> Retention:
-    """What can't be delivered within 3 days is buried."""
+    """What can't be delivered within 3 days is dead-lettered."""
     return Retention(
         case.desk, lambda: held, lambda: {} if exporter is None else {"eu-log": exporter}, timedelta(days=3)
     )
@@ -57,7 +57,7 @@ AGES: dict[str, tuple[float, int, int]] = {
 async def test_what_is_too_old_is_buried_and_then_deleted(row: str, tmp_path: Path) -> None:
     days, waiting, dead = AGES[row]
     async with desk(tmp_path) as case:
-        await case.put(parcel(1, days=days), parcel(2))
+        await case.put(entry(1, days=days), entry(2))
         await sweep(case, flows()).once()
         assert (case.waiting, case.dead) == (waiting + 1, dead)
         assert sum(case.counts.burials.values()) == (0 if days < 3 else 1)
@@ -66,7 +66,7 @@ async def test_what_is_too_old_is_buried_and_then_deleted(row: str, tmp_path: Pa
 
 async def test_a_dead_letter_goes_when_its_retention_is_over(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(parcel(1, days=4))
+        await case.put(entry(1, days=4))
         await sweep(case, flows()).once()
         assert case.dead == 1
         case.time.passed = 27 * DAY
@@ -77,7 +77,7 @@ async def test_a_dead_letter_goes_when_its_retention_is_over(tmp_path: Path) -> 
 
 async def test_what_is_being_delivered_is_left_alone(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(parcel(1, days=4), parcel(2, days=4))
+        await case.put(entry(1, days=4), entry(2, days=4))
         (leased,) = await case.outbox.lease("eu-log", Bounds(1), NOW)
         await sweep(case, flows()).once()
         assert (case.waiting, case.dead) == (1, 1)
@@ -99,7 +99,7 @@ CUT: dict[str, tuple[str, int]] = {
 async def test_what_lost_its_flow_goes(row: str, tmp_path: Path) -> None:
     led, left = CUT[row]
     async with desk(tmp_path) as case:
-        await case.put(parcel(1), parcel(2, "us-vendor"), parcel(3, type="t.B"))
+        await case.put(entry(1), entry(2, "us-vendor"), entry(3, type="t.B"))
         await sweep(case, flows(led)).once()
         assert case.waiting == left
         assert sum(case.counts.purges.values()) == 3 - left
@@ -108,14 +108,14 @@ async def test_what_lost_its_flow_goes(row: str, tmp_path: Path) -> None:
 
 async def test_what_has_its_flow_and_lost_its_contract_waits(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(parcel(1), parcel(2, type="u.C"), parcel(3, "us-vendor", type="u.C"))
+        await case.put(entry(1), entry(2, type="u.C"), entry(3, "us-vendor", type="u.C"))
         await sweep(case, flows("{t.A: [eu-log], u.C: [eu-log]}")).once()
         assert (case.waiting, {**case.counts.purges}) == (2, {("us-vendor", "CUT_OFF"): 1})
 
 
 async def test_a_destination_that_the_policy_no_longer_has_holds_nothing(tmp_path: Path) -> None:
     async with desk(tmp_path) as case:
-        await case.put(parcel(1, "once-there"), parcel(2))
+        await case.put(entry(1, "once-there"), entry(2))
         await sweep(case, flows()).once()
         assert {name: depth.items for name, depth in case.outbox.depths().items()} == {"once-there": 0, "eu-log": 1}
 
@@ -124,7 +124,7 @@ async def test_dead_letters_of_a_destination_that_the_policy_no_longer_has_go_wh
     tmp_path: Path,
 ) -> None:
     async with desk(tmp_path) as case:
-        await case.put(parcel(1, "once-there"))
+        await case.put(entry(1, "once-there"))
         (leased,) = await case.outbox.lease("once-there", Bounds(1), NOW)
         await case.outbox.dead_letter({leased.id: DeliveryReason.REJECTED}, NOW)
         for days, dead in ((2.9, 1), (3.1, 0)):
@@ -138,12 +138,12 @@ async def test_a_sweep_that_began_before_a_reload_takes_nothing_that_the_new_pol
 ) -> None:
     old, new = flows("{t.A: [eu-log]}"), flows()
     async with desk(tmp_path) as case:
-        await case.put(*(parcel(number, days=4) for number in range(2000)))
+        await case.put(*(entry(number, days=4) for number in range(2000)))
         now = old
         sweeping = asyncio.create_task(Retention(case.desk, lambda: now, dict, timedelta(days=3)).once())
         await asyncio.sleep(0)
         now = new
-        await case.put(parcel(5001, "us-vendor"), parcel(5002, type="t.B"))
+        await case.put(entry(5001, "us-vendor"), entry(5002, type="t.B"))
         await sweeping
         assert (case.waiting, case.dead) == (2, 2000)
 

@@ -28,12 +28,12 @@ from gateway.model import OutboxEntry, Release
 from gateway.receivers.guard import AFTER
 from gateway.tls import Material
 from tests.delivery.desk import NOW
-from tests.delivery.hubs import AGENT, HELD, as_it_came, credentials, hub, insisting, parcel, uplink
+from tests.delivery.hubs import AGENT, HELD, as_it_came, credentials, entry, hub, insisting, uplink
 from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, fake_http_proxy, raise_error
 from tests.support.proxy import OTHER_CA, certificate_for, dns, uri
 
-A: Final = parcel("a")
-B: Final = parcel("b")
+A: Final = entry("a")
+B: Final = entry("b")
 
 
 def texts(gate: FakeDelivery) -> list[str]:
@@ -48,11 +48,11 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 async def refusal(
-    delivery: HubClient | Fallback, *parcels: OutboxEntry
+    delivery: HubClient | Fallback, *entries: OutboxEntry
 ) -> tuple[type[Exception], Reason, float | None]:
-    """How parcels are turned down."""
+    """How entries are turned down."""
     with pytest.raises((Retryable, Refused)) as caught:
-        await delivery.accept(parcels)
+        await delivery.accept(entries)
     error = caught.value
     assert isinstance(error, (Retryable, Refused))
     assert str(error) == error.reason
@@ -72,7 +72,7 @@ async def test_what_is_accepted_is_at_the_hub_as_it_was(tmp_path: Path) -> None:
         await accepting
         assert [len(batch) for batch in gate.batches] == [2]
         # The hub decides again, by a plan of its own.
-        assert [(one.release.payload, one.key, one.fingerprint, one.received_ns) for one in gate.parcels] == [
+        assert [(one.release.payload, one.key, one.fingerprint, one.received_ns) for one in gate.entries] == [
             (one.release.payload, one.key, one.fingerprint, one.received_ns) for one in (A, B)
         ]
         assert {(release.destination, release.type) for release in gate.releases} == {("crm", "a.Type")}
@@ -81,9 +81,9 @@ async def test_what_is_accepted_is_at_the_hub_as_it_was(tmp_path: Path) -> None:
 async def test_many_callers_share_a_stream(tmp_path: Path) -> None:
     gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
-        await agent.accept([parcel("first")])
+        await agent.accept([entry("first")])
         link = agent._stream
-        await asyncio.gather(*(agent.accept([parcel(str(number))]) for number in range(2000)))
+        await asyncio.gather(*(agent.accept([entry(str(number))]) for number in range(2000)))
         assert agent._stream is link
         assert sorted(texts(gate)) == sorted(["first", *map(str, range(2000))])
 
@@ -91,7 +91,7 @@ async def test_many_callers_share_a_stream(tmp_path: Path) -> None:
 async def test_what_waits_makes_requests_of_a_megabyte(tmp_path: Path) -> None:
     async with hub(tmp_path, FakeDelivery()) as one, uplink(one.port) as agent:
         accepting = [
-            asyncio.create_task(agent.accept([parcel(str(number), payload=bytes(300_000))])) for number in range(8)
+            asyncio.create_task(agent.accept([entry(str(number), payload=bytes(300_000))])) for number in range(8)
         ]
         await asyncio.sleep(0)
         link = agent._stream
@@ -139,7 +139,7 @@ async def test_a_delay_of_the_hub_is_told(tmp_path: Path) -> None:
 async def test_a_value_that_fails_at_the_hub_is_in_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with hub(tmp_path, FakeDelivery(raise_error(ValueError("usr_secret")))) as one, uplink(one.port) as agent:
-        assert await refusal(agent, parcel("usr_secret")) == (Retryable, CallReason.INTERNAL, AFTER)
+        assert await refusal(agent, entry("usr_secret")) == (Retryable, CallReason.INTERNAL, AFTER)
     assert "usr_secret" not in caplog.text
 
 
@@ -178,7 +178,7 @@ async def test_what_a_hub_stored_and_could_not_acknowledge_comes_again_under_its
         await one.start()
         gate.open()
         await insisting(agent, [A])
-        assert [one.key for one in gate.parcels] == [A.key, A.key]
+        assert [one.key for one in gate.entries] == [A.key, A.key]
 
 
 async def test_a_hub_that_is_away_is_left_alone_for_a_while() -> None:
@@ -243,9 +243,9 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
     slow = asyncio.Event()
 
     class Slow(FakeDelivery):
-        async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
-            await super().accept(parcels)
-            if parcels[0].key == A.key:
+        async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+            await super().accept(entries)
+            if entries[0].key == A.key:
                 await slow.wait()
 
     gate = Slow()
@@ -377,18 +377,18 @@ def item(text: str, size: int, *, received_ns: int = NOW) -> list[OutboxEntry]:
 
     None is larger than an item may be.
     """
-    return [parcel(f"{text} {number}", payload=bytes(size // 4), received_ns=received_ns) for number in range(4)]
+    return [entry(f"{text} {number}", payload=bytes(size // 4), received_ns=received_ns) for number in range(4)]
 
 
 @pytest.mark.parametrize(
-    "parcels",
-    [[parcel("a", payload=bytes(MAX_GROUP_BYTES))], [*item("a", HALF), *item("b", HALF)]],
+    "entries",
+    [[entry("a", payload=bytes(MAX_GROUP_BYTES))], [*item("a", HALF), *item("b", HALF)]],
     ids=["one release", "two of one item"],
 )
-async def test_an_item_that_fits_no_message_is_refused(parcels: list[OutboxEntry], tmp_path: Path) -> None:
+async def test_an_item_that_fits_no_message_is_refused(entries: list[OutboxEntry], tmp_path: Path) -> None:
     gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, uplink(one.port) as agent:
-        assert await refusal(agent, *parcels) == (Refused, ItemReason.TOO_LARGE, None)
+        assert await refusal(agent, *entries) == (Refused, ItemReason.TOO_LARGE, None)
         assert gate.releases == []
 
 
@@ -435,7 +435,7 @@ async def test_one_that_closes_waits_for_so_long(tmp_path: Path) -> None:
 
 async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
     def reply(batch: Sequence[OutboxEntry]) -> None:
-        (text,) = (parcel.release.payload for parcel in batch)
+        (text,) = (entry.release.payload for entry in batch)
         if text == b"b":
             raise Refused(CallReason.REQUEST_ID_REUSED)
         if text == b"c":
@@ -445,7 +445,7 @@ async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
 
     async with hub(tmp_path, FakeDelivery(reply)) as one, uplink(one.port) as agent:
         exporter = HubExporter(agent)
-        outcomes = await exporter.send([A, B, *map(parcel, "cde")])
+        outcomes = await exporter.send([A, B, *map(entry, "cde")])
         await exporter.close()
         assert outcomes == [
             DELIVERED,
@@ -470,14 +470,14 @@ async def test_what_the_hub_cannot_take_now_is_kept(error: Retryable, tmp_path: 
     own = FakeDelivery()
     async with hub(tmp_path, FakeDelivery(raise_error(error))) as one, uplink(one.port) as agent:
         await Fallback(agent, own).accept([A])
-    assert own.parcels == [A]
+    assert own.entries == [A]
 
 
 async def test_what_is_for_a_hub_that_is_away_is_kept() -> None:
     own = FakeDelivery()
     async with uplink(1) as agent:
         await Fallback(agent, own).accept([A])
-    assert own.parcels == [A]
+    assert own.entries == [A]
 
 
 async def test_what_the_hub_takes_or_never_will_is_not_kept(tmp_path: Path) -> None:
@@ -487,7 +487,7 @@ async def test_what_the_hub_takes_or_never_will_is_not_kept(tmp_path: Path) -> N
         await both.accept([A])
         gate.reply = raise_error(Refused(ItemReason.UNKNOWN_DESTINATION))
         assert await refusal(both, B) == (Refused, ItemReason.UNKNOWN_DESTINATION, None)
-    assert own.parcels == []
+    assert own.entries == []
 
 
 async def test_what_neither_takes_is_refused() -> None:
@@ -505,7 +505,7 @@ class Kept(FakeDelivery):
 
     async def close(self, within: float) -> None:
         await super().close(within)
-        await insisting(self._agent, self.parcels)
+        await insisting(self._agent, self.entries)
 
 
 async def test_what_is_kept_goes_to_the_hub_before_the_uplink_closes(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from gateway.exporters.base import Bounds
 from gateway.loading import load_all
 from gateway.model import INDIRECT, Category
 from gateway.policy.load import PolicyFile
-from tests.delivery.desk import NOW, parcel
+from tests.delivery.desk import NOW, entry
 from tests.delivery.kept import opened
 from tests.demo.played import Played
 
@@ -69,7 +69,7 @@ def test_it_can_be_played_again_in_the_same_folder_whatever_was_left_there(tmp_p
 async def _left(state: Path) -> None:
     """An item and a dead letter of a demo that was interrupted."""
     async with opened(state / NAME) as outbox:
-        await outbox.accept([parcel("a", "crm"), parcel("b", "crm")], NOW)
+        await outbox.accept([entry("a", "crm"), entry("b", "crm")], NOW)
         (leased,) = await outbox.lease("crm", Bounds(items=1), NOW)
         await outbox.dead_letter({leased.id: DeliveryReason.REJECTED}, NOW)
 

@@ -123,7 +123,7 @@ def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: P
     assert samples.keys() == same.keys()
     names = {HISTOGRAM.sub("", name) for name, _ in samples}
     assert {metric.shown for metric in (*METRICS, *PROCESS_METRICS)} - names == OF_OTHERS
-    assert of(samples, "privacy_gateway_buried_total", destination="backend", reason="BURIED") == 3
+    assert of(samples, "privacy_gateway_buried_total", destination="backend", reason="DEAD_LETTERED") == 3
     assert of(after, "privacy_gateway_purged_total", destination="backend", reason="PURGED") == 3
     _adds_up(samples)
     _adds_up(after)

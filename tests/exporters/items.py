@@ -1,4 +1,4 @@
-"""Parcels, for tests, and items of OTLP's signals: one record each, that holds a text."""
+"""Entries, for tests, and items of OTLP's signals: one record each, that holds a text."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def _metric(text: str) -> Message:
 _ITEMS: Final[Mapping[Signal, Callable[[str], Message]]] = {LOGS: _log, TRACES: _span, METRICS: _metric}
 
 
-def parcel(type: str, payload: bytes) -> OutboxEntry:
-    """A parcel of these bytes, whose key is the same each time."""
+def entry(type: str, payload: bytes) -> OutboxEntry:
+    """An entry of these bytes, whose key is the same each time."""
     key = hashlib.sha256(type.encode() + payload).digest()[:16]
     return OutboxEntry(Release("a-destination", type, "a-digest", payload), key, b"", received_ns=1)
 
 
 def item(text: str, signal: Signal = LOGS) -> OutboxEntry:
     """An item of a signal."""
-    return parcel(signal.item, _ITEMS[signal](text).SerializeToString())
+    return entry(signal.item, _ITEMS[signal](text).SerializeToString())
 
 
 def items(*texts: str, signal: Signal = LOGS) -> list[OutboxEntry]:

@@ -1,4 +1,4 @@
-"""Parcels of events and support messages for tests of exporters over HTTP, and what these exporters are made with."""
+"""Entries of events and support messages for tests of exporters over HTTP, and what these exporters are made with."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def wall() -> float:
     return NOW
 
 
-def parcel(message: Message, number: int) -> OutboxEntry:
+def entry(message: Message, number: int) -> OutboxEntry:
     release = Release("vendor", message.DESCRIPTOR.full_name, "a-plan", message.SerializeToString())
     return OutboxEntry(release, number.to_bytes(16, "big"), b"", NOW * 10**9)
 
@@ -63,7 +63,7 @@ def event(number: int = 0, name: str = "video.exported", user_id: str = "usr_1",
     held = AnalyticsEvent(name=name, **more)
     held.user.user_id = user_id
     held.properties["scenes"].int_value = number
-    return parcel(held, number)
+    return entry(held, number)
 
 
 def events(count: int) -> list[OutboxEntry]:
@@ -73,11 +73,11 @@ def events(count: int) -> list[OutboxEntry]:
 def message(number: int = 0, work_email: str = "ann@acme.example", user_id: str = "usr_1") -> OutboxEntry:
     held = SupportMessage(topic=SUPPORT_TOPIC_BILLING, reference=f"sup_{number:08}")
     held.user.user_id, held.user.work_email = user_id, work_email
-    return parcel(held, number)
+    return entry(held, number)
 
 
-def keys(parcels: list[OutboxEntry]) -> list[str]:
-    return [one.key.hex() for one in parcels]
+def keys(entries: list[OutboxEntry]) -> list[str]:
+    return [one.key.hex() for one in entries]
 
 
 def segment(web: Web, url: str, items: Any = None, timeout: float = 10.0) -> Segment:

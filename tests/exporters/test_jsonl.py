@@ -21,7 +21,7 @@ from gateway.errors import BadConfig, ItemReason, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.jsonl import Jsonl
 from gateway.signals import LOGS
-from tests.exporters.items import item, parcel
+from tests.exporters.items import entry, item
 
 DAY = 86_400
 
@@ -80,7 +80,7 @@ async def test_what_is_delivered_stands_in_the_file(path: Path) -> None:
 
 async def test_what_has_no_form_is_rejected_and_the_rest_delivered(path: Path) -> None:
     jsonl = Jsonl.open(str(path), known)
-    unknown, malformed = parcel("no.such.Type", b""), parcel(LOGS.item, b"\xff")
+    unknown, malformed = entry("no.such.Type", b""), entry(LOGS.item, b"\xff")
     outcomes = await jsonl.send([item("a"), unknown, item("b"), malformed])
     assert outcomes == [DELIVERED, Rejected(ItemReason.UNKNOWN_TYPE), DELIVERED, Rejected(ItemReason.MALFORMED)]
     assert written(path) == ["a", "b"]
@@ -123,7 +123,7 @@ async def test_a_fault_reaches_the_sender_and_the_writer_goes_on(path: Path) -> 
 
     jsonl = Jsonl.open(str(path), faulty)
     with pytest.raises(RuntimeError):
-        await jsonl.send([parcel("a.Fault", b"")])
+        await jsonl.send([entry("a.Fault", b"")])
     assert await jsonl.send([item("a")]) == [DELIVERED]
     await jsonl.close()
 
@@ -148,7 +148,7 @@ async def test_what_the_volume_refuses_is_for_another_try(path: Path) -> None:
     assert await jsonl.send([item("a")]) == [DELIVERED]
     # No file can be opened under the name of a folder.
     moved = barred(path)
-    assert await jsonl.send([item("b"), parcel("no.such.Type", b"")]) == [Retry(), Rejected(ItemReason.UNKNOWN_TYPE)]
+    assert await jsonl.send([item("b"), entry("no.such.Type", b"")]) == [Retry(), Rejected(ItemReason.UNKNOWN_TYPE)]
     freed(path)
     assert await jsonl.send([item("b")]) == [DELIVERED]
     assert written(moved, path) == ["a", "b"]

@@ -21,7 +21,7 @@ from gateway.errors import BadConfig, DeliveryReason, ItemReason, Retryable
 from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
 from gateway.exporters.otlp import Otlp, judge
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
-from tests.exporters.items import item, items, parcel, taken
+from tests.exporters.items import entry, item, items, taken
 from tests.support.processes import fake_http_proxy
 
 AUTHORITY = trustme.CA()
@@ -44,7 +44,7 @@ def packed(message: Message, value: bytes | None = None) -> AnyMessage:
 
 
 every_signal = pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
-OTHER = parcel("kannelle.crm.v1.Contact", b"")
+OTHER = entry("kannelle.crm.v1.Contact", b"")
 
 
 @asynccontextmanager
@@ -115,7 +115,7 @@ async def test_what_is_of_no_signal_is_rejected_where_it_stands() -> None:
 
 @every_signal
 async def test_what_cannot_be_read_is_rejected_alone(signal: Signal) -> None:
-    bad = parcel(signal.item, b"\xff")
+    bad = entry(signal.item, b"\xff")
     async with sending_to(collector := Collector()) as otlp:
         assert await otlp.send([bad]) == [Rejected(ItemReason.MALFORMED)]
         assert collector.requests == []
@@ -166,7 +166,7 @@ async def test_what_is_found_while_blame_is_narrowed_down_stands_in_its_place() 
         collector.answers.extend(
             [Answer(grpc.StatusCode.INVALID_ARGUMENT), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)]
         )
-        batch = [item("a"), parcel(LOGS.item, b"\xff"), item("b"), item("c")]
+        batch = [item("a"), entry(LOGS.item, b"\xff"), item("b"), item("c")]
         assert await otlp.send(batch) == [DELIVERED, Rejected(ItemReason.MALFORMED), Retry(2), Retry(2)]
     assert taken(collector) == ["a"]
 

@@ -42,7 +42,7 @@ from gateway.exporters.base import Rejected
 from gateway.exporters.render import line
 from gateway.model import OutboxEntry
 from gateway.signals import LOGS
-from tests.exporters.items import parcel
+from tests.exporters.items import entry
 
 
 def known(name: str) -> type[Message]:
@@ -50,7 +50,7 @@ def known(name: str) -> type[Message]:
 
 
 def held(message: Message) -> OutboxEntry:
-    return parcel(message.DESCRIPTOR.full_name, message.SerializePartialToString())
+    return entry(message.DESCRIPTOR.full_name, message.SerializePartialToString())
 
 
 def drawn(message: Message) -> Any:
@@ -234,10 +234,10 @@ def test_everything_else_is_proto_json_in_an_envelope(message: Message, expected
 
 def test_a_line_that_comes_again_can_be_told_by_its_key() -> None:
     once, again, other = (
-        json.loads(line(parcel("google.protobuf.Timestamp", sent), known))  # type: ignore[arg-type]
+        json.loads(line(entry("google.protobuf.Timestamp", sent), known))  # type: ignore[arg-type]
         for sent in (b"", b"", b"\x10\x00")
     )
-    assert once["key"] == again["key"] == parcel("google.protobuf.Timestamp", b"").key.hex()
+    assert once["key"] == again["key"] == entry("google.protobuf.Timestamp", b"").key.hex()
     assert other == once | {"key": other["key"]} != once
 
 
@@ -256,8 +256,8 @@ def _unknown_payload() -> Status:
 @pytest.mark.parametrize(
     ("refused", "reason"),
     [
-        (parcel("no.such.Type", b""), ItemReason.UNKNOWN_TYPE),
-        (parcel(LOGS.item, b"\xff"), ItemReason.MALFORMED),
+        (entry("no.such.Type", b""), ItemReason.UNKNOWN_TYPE),
+        (entry(LOGS.item, b"\xff"), ItemReason.MALFORMED),
         (held(Timestamp(seconds=2**62)), ItemReason.MALFORMED),
         (held(_unknown_payload()), ItemReason.MALFORMED),
     ],
@@ -296,7 +296,7 @@ RECORDS = st.builds(
 def test_a_log_record_can_be_read_back(record: LogRecord) -> None:
     logs = ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])])
     found = drawn(logs)
-    for entry in found["resourceLogs"][0]["scopeLogs"][0]["logRecords"]:
-        for key in {"traceId", "spanId"} & entry.keys():
-            entry[key] = base64.b64encode(bytes.fromhex(entry[key])).decode()
+    for one in found["resourceLogs"][0]["scopeLogs"][0]["logRecords"]:
+        for key in {"traceId", "spanId"} & one.keys():
+            one[key] = base64.b64encode(bytes.fromhex(one[key])).decode()
     assert json_format.ParseDict(found, LogsData()) == LogsData(resource_logs=[logs])

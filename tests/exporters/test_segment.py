@@ -78,9 +78,9 @@ async def test_an_event_that_cannot_fit_is_rejected_and_its_neighbours_are_not(w
         (message(), ItemReason.UNKNOWN_TYPE),
     ],
 )
-async def test_what_makes_no_event_is_rejected(web: Web, parcel: OutboxEntry, reason: Reason) -> None:
+async def test_what_makes_no_event_is_rejected(web: Web, entry: OutboxEntry, reason: Reason) -> None:
     async with SegmentStandIn() as vendor:
-        assert await segment(web, vendor.url).send([parcel]) == [Rejected(reason)]
+        assert await segment(web, vendor.url).send([entry]) == [Rejected(reason)]
     assert vendor.requests == 0
 
 

@@ -27,7 +27,7 @@ from gateway.receivers.guard import AFTER, LONGEST
 from gateway.receivers.rollout import FINAL, RETRY_AFTER_SECONDS
 from gateway.tls import Material
 from tests.delivery.desk import NOW
-from tests.delivery.hubs import AGENT, HELD, STREAMS, answers, as_it_came, group, hub, parcel, request, stream
+from tests.delivery.hubs import AGENT, HELD, STREAMS, answers, as_it_came, entry, group, hub, request, stream
 from tests.support.processes import TIMEOUT_SECONDS, DeliveryReply, FakeDelivery, accept_all, raise_error
 from tests.support.proxy import OTHER_CA, certificate_for, dns, uri
 
@@ -44,24 +44,24 @@ def said(one: Any) -> Said:
 async def test_acknowledged_means_accepted(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
-        await call.write(request(group(7, parcel("a"), parcel("b"))))
+        await call.write(request(group(7, entry("a"), entry("b"))))
         reading = asyncio.create_task(answers(call, 1))
         await gate.wait_for(2)
         assert not reading.done()
         gate.open()
         assert [(one.id, said(one)) for one in await reading] == [(7, STORED)]
         assert [len(batch) for batch in gate.batches] == [2]
-        assert gate.parcels[0].key == parcel("a").key
-        assert (gate.parcels[0].fingerprint, gate.parcels[0].received_ns) == (
-            parcel("a").fingerprint,
-            parcel("a").received_ns,
+        assert gate.entries[0].key == entry("a").key
+        assert (gate.entries[0].fingerprint, gate.entries[0].received_ns) == (
+            entry("a").fingerprint,
+            entry("a").received_ns,
         )
 
 
 async def test_groups_of_one_request_are_accepted_side_by_side_and_answered_as_they_are_settled(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
-        await call.write(request(*(group(number, parcel(str(number))) for number in range(50))))
+        await call.write(request(*(group(number, entry(str(number))) for number in range(50))))
         await gate.wait_for(50)
         gate.open()
         assert {one.id for one in await answers(call, 50)} == {*range(50)}
@@ -84,14 +84,14 @@ async def test_groups_of_one_request_are_accepted_side_by_side_and_answered_as_t
 async def test_a_malformed_parcel_ends_its_group_alone(changed: dict[str, Any], tmp_path: Path) -> None:
     gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
-        await call.write(request(group(1, parcel("a"), **changed), group(2, parcel("b"))))
+        await call.write(request(group(1, entry("a"), **changed), group(2, entry("b"))))
         assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("MALFORMED", None), 2: STORED}
         assert [release.payload for release in gate.releases] == [b"b"]
 
 
 async def test_a_parcel_that_cannot_be_read_ends_its_group_alone(tmp_path: Path) -> None:
     async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
-        await call.write(b"\x0a\x05\x08\x01\x12\x01\xff" + request(group(2, parcel("b"))))
+        await call.write(b"\x0a\x05\x08\x01\x12\x01\xff" + request(group(2, entry("b"))))
         assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("MALFORMED", None), 2: STORED}
         assert [release.payload for release in gate.releases] == [b"b"]
 
@@ -104,17 +104,17 @@ async def test_what_may_not_leave_by_the_hubs_own_policy_is_counted(
 ) -> None:
     async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         getattr(one.again, decision)("a")
-        await call.write(request(group(1, parcel("a"), parcel("b"))))
+        await call.write(request(group(1, entry("a"), entry("b"))))
         await answers(call, 1)
         assert {**one.counts.purges} == {counted: 1}
 
 
 async def test_what_comes_from_the_future_has_come_now(tmp_path: Path) -> None:
     async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
-        await call.write(request(group(1, parcel("a", received_ns=2**63 - 1), parcel("b"))))
+        await call.write(request(group(1, entry("a", received_ns=2**63 - 1), entry("b"))))
         await answers(call, 1)
-        assert [one.received_ns <= time.time_ns() for one in gate.parcels] == [True, True]
-        assert gate.parcels[1].received_ns == NOW
+        assert [one.received_ns <= time.time_ns() for one in gate.entries] == [True, True]
+        assert gate.entries[1].received_ns == NOW
 
 
 async def test_an_agent_with_too_many_streams_does_not_shut_out_others(tmp_path: Path) -> None:
@@ -125,18 +125,18 @@ async def test_an_agent_with_too_many_streams_does_not_shut_out_others(tmp_path:
     ):
         for _ in range(STREAMS):
             call = await stack.enter_async_context(stream(one.port))
-            await call.write(request(group(1, parcel("a"))))
+            await call.write(request(group(1, entry("a"))))
             await answers(call, 1)
         async with stream(one.port) as more:
             assert await more.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         async with stream(one.port, other) as others:
-            await others.write(request(group(1, parcel("b"))))
+            await others.write(request(group(1, entry("b"))))
             assert [said(one) for one in await answers(others, 1)] == [STORED]
 
 
 async def test_whatever_plan_made_it_the_hub_decides(tmp_path: Path) -> None:
     async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
-        await call.write(request(group(1, parcel("a"), plan=bytes(32))))
+        await call.write(request(group(1, entry("a"), plan=bytes(32))))
         assert [said(one) for one in await answers(call, 1)] == [STORED]
         assert [release.payload for release in gate.releases] == [b"a"]
 
@@ -168,7 +168,7 @@ async def test_what_a_policy_under_way_may_let_pass_is_not_acknowledged(
     received_ns = time.time_ns() if young else OLD_NS
     async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
         one.again.withhold("a", reason)
-        given = [parcel("b", received_ns=received_ns), parcel("a", received_ns=received_ns)]
+        given = [entry("b", received_ns=received_ns), entry("a", received_ns=received_ns)]
         await call.write(request(group(1, *given, **changed)))
         assert [said(one) for one in await answers(call, 1)] == [answer]
         assert [release.payload for release in gate.releases] == ([b"b"] if answer == STORED else [])
@@ -181,7 +181,7 @@ async def test_what_was_taken_out_while_the_hub_ran_is_gone_for_good(tmp_path: P
         await answers(call, 1)
         one.put_in_force("another plan")
         one.again.withhold("a")
-        await call.write(request(group(2, parcel("a", received_ns=time.time_ns()))))
+        await call.write(request(group(2, entry("a", received_ns=time.time_ns()))))
         assert [said(one) for one in await answers(call, 1)] == [STORED]
 
 
@@ -189,7 +189,7 @@ async def test_an_agent_with_another_policy_is_named_once(tmp_path: Path, caplog
     async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         one.again.withhold("a secret")
         for number in range(3):
-            await call.write(request(group(number, parcel("a secret", received_ns=time.time_ns()), **NEWER)))
+            await call.write(request(group(number, entry("a secret", received_ns=time.time_ns()), **NEWER)))
             await answers(call, 1)
     assert [record.message for record in caplog.records if record.name == "gateway.receivers.rollout"] == [
         f"{AGENT}: its policy lets pass what no policy here does or did; it is asked to send that again"
@@ -198,7 +198,7 @@ async def test_an_agent_with_another_policy_is_named_once(tmp_path: Path, caplog
 
 async def test_a_parcel_larger_than_an_item_may_be_ends_its_group_alone(tmp_path: Path) -> None:
     async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
-        await call.write(request(group(1, parcel("a", payload=bytes(MAX_PARCEL_BYTES))), group(2, parcel("b"))))
+        await call.write(request(group(1, entry("a", payload=bytes(MAX_PARCEL_BYTES))), group(2, entry("b"))))
         assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("TOO_LARGE", None), 2: STORED}
         assert [release.payload for release in gate.releases] == [b"b"]
 
@@ -215,7 +215,7 @@ async def test_parcels_are_decided_again(decision: str, answer: Said, left: list
     gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         getattr(one.again, decision)("a")
-        await call.write(request(group(1, parcel("b"), parcel("a"))))
+        await call.write(request(group(1, entry("b"), entry("a"))))
         assert [said(one) for one in await answers(call, 1)] == [answer]
         assert [[release.payload for release in batch] for batch in gate.batches] == left
 
@@ -224,7 +224,7 @@ async def test_a_group_of_which_all_is_withheld_counts_as_stored(tmp_path: Path)
     gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         one.again.withhold("a")
-        await call.write(request(group(1, parcel("a")), group(2)))
+        await call.write(request(group(1, entry("a")), group(2)))
         assert [said(one) for one in await answers(call, 2)] == [STORED, STORED]
         assert gate.batches == []
 
@@ -247,7 +247,7 @@ async def test_what_the_delivery_says_is_answered(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with hub(tmp_path, FakeDelivery(reply)) as one, stream(one.port) as call:
-        await call.write(request(group(1, parcel("usr_secret"))))
+        await call.write(request(group(1, entry("usr_secret"))))
         assert [said(one) for one in await answers(call, 1)] == [answer]
     assert "usr_secret" not in caplog.text
 
@@ -255,7 +255,7 @@ async def test_what_the_delivery_says_is_answered(
 async def test_a_group_that_takes_longer_than_others_is_answered_too(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
-        await call.write(request(group(1, parcel("a")), group(2)))
+        await call.write(request(group(1, entry("a")), group(2)))
         assert [one.id for one in await answers(call, 1)] == [2]
         await gate.wait_for(1)
         gate.open()
@@ -265,7 +265,7 @@ async def test_a_group_that_takes_longer_than_others_is_answered_too(tmp_path: P
 async def test_a_stream_that_its_agent_ends_ends_well(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
-        await call.write(request(group(1, parcel("a"))))
+        await call.write(request(group(1, entry("a"))))
         await call.done_writing()
         await gate.wait_for(1)
         gate.open()
@@ -277,7 +277,7 @@ async def test_a_stream_that_its_agent_ends_ends_well(tmp_path: Path) -> None:
 async def test_a_hub_that_stops_acknowledges_what_is_under_way(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
-        await call.write(request(group(1, parcel("a"))))
+        await call.write(request(group(1, entry("a"))))
         await gate.wait_for(1)
         stopping = asyncio.create_task(one.stop(TIMEOUT_SECONDS))
         gate.open()
@@ -368,7 +368,7 @@ async def test_a_parcel_is_its_agents(tmp_path: Path) -> None:
         hub(tmp_path, FakeDelivery(), repack=repack, agents=["spiffe://kannelle.example/*"]) as one,
         stream(one.port) as call,
     ):
-        await call.write(request(group(1, parcel("a"))))
+        await call.write(request(group(1, entry("a"))))
         await answers(call, 1)
         assert agents == [AGENT]
 
@@ -383,14 +383,14 @@ async def test_garbage_ends_its_own_stream(raw: bytes, tmp_path: Path) -> None:
             await call.write(raw)
             assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
             assert await call.details() == "the message is malformed"
-        await other.write(request(group(1, parcel("a"))))
+        await other.write(request(group(1, entry("a"))))
         assert [said(one) for one in await answers(other, 1)] == [STORED]
 
 
 async def test_empty_groups_and_groups_of_one_id_are_answered_each(tmp_path: Path) -> None:
     async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         await call.write(b"\x0a\x00" * 100_000)
-        await call.write(request(group(5, parcel("a")), group(5, parcel("b"))))
+        await call.write(request(group(5, entry("a")), group(5, entry("b"))))
         held = await answers(call, 100_002)
         assert [one.id for one in held].count(5) == 2
         assert {said(one) for one in held} == {STORED}
@@ -412,7 +412,7 @@ async def test_so_much_of_a_stream_is_under_way_and_no_more(
 ) -> None:
     """The delivery refuses what goes beyond."""
     gate = FakeDelivery(shut=True, max_waiting=most)
-    groups = [request(group(number, parcel(str(number), payload=payload))) for number in range(count)]
+    groups = [request(group(number, entry(str(number), payload=payload))) for number in range(count)]
     async with hub(tmp_path, gate) as one, stream(one.port) as call, asyncio.TaskGroup() as tasks:
         tasks.create_task(_written(call, groups))
         # A megabyte with what is around it is more than one.
@@ -530,7 +530,7 @@ async def test_an_agent_that_never_reads_holds_itself_up(tmp_path: Path) -> None
         nonlocal read
         while True:
             read += 1
-            yield request(group(read, parcel("a")))
+            yield request(group(read, entry("a")))
 
     async with hub(tmp_path, gate := FakeDelivery()) as one:
         context: Any = Deaf()

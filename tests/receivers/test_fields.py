@@ -22,14 +22,14 @@ from gateway.receivers.fields import MAX_OTHER_FIELDS, Repeated, fields
     (
         MessagePlan(
             "ParcelGroup",
-            (FieldPlan(1, "id", "uint64", Presence.IMPLICIT), FieldPlan(2, "parcels", "bytes", Presence.EXPANDED)),
+            (FieldPlan(1, "id", "uint64", Presence.IMPLICIT), FieldPlan(2, "entries", "bytes", Presence.EXPANDED)),
         ),
     )
 )
-"""The runtime's own reading of a group whose parcels are bytes: the oracle."""
+"""The runtime's own reading of a group whose entries are bytes: the oracle."""
 
 Read = tuple[int, list[bytes]] | None
-"""The ID and the parcels; None where it is malformed."""
+"""The ID and the entries; None where it is malformed."""
 
 
 def parsed(raw: bytes) -> Read:
@@ -41,16 +41,16 @@ def parsed(raw: bytes) -> Read:
 
 
 def walked(raw: bytes) -> Read:
-    number, parcels = 0, []
+    number, entries = 0, []
     try:
         for name, value in fields(raw):
             if name == 1 and isinstance(value, int):
                 number = value
             elif name == 2 and isinstance(value, bytes):
-                parcels.append(value)
+                entries.append(value)
     except Refused:
         return None
-    return number, parcels
+    return number, entries
 
 
 def tag(number: int, kind: int) -> bytes:
@@ -98,8 +98,8 @@ def test_what_is_read_is_what_the_runtime_reads(raw: bytes, cut: int) -> None:
 
 
 def test_all_fields_of_a_group_are_read() -> None:
-    group = delivery_pb2.ParcelGroup(
-        id=2**64 - 1, parcels=[delivery_pb2.Parcel(destination=str(number)) for number in range(1000)]
+    group = delivery_pb2.EntryGroup(
+        id=2**64 - 1, entries=[delivery_pb2.Entry(destination=str(number)) for number in range(1000)]
     )
     raw = group.SerializeToString()
 
@@ -107,7 +107,7 @@ def test_all_fields_of_a_group_are_read() -> None:
         held = Repeated(raw, 2)
         return await held.integer(1), [one async for one in held.messages()]
 
-    assert asyncio.run(read()) == (group.id, [one.SerializeToString() for one in group.parcels])
+    assert asyncio.run(read()) == (group.id, [one.SerializeToString() for one in group.entries])
 
 
 @pytest.mark.parametrize(

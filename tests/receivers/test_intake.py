@@ -56,8 +56,8 @@ class Kept:
     def __init__(self) -> None:
         self.accepted: list[Sequence[OutboxEntry]] = []
 
-    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
-        self.accepted.append(parcels)
+    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+        self.accepted.append(entries)
 
     async def drained(self) -> None:
         """Nothing waits."""
@@ -100,7 +100,7 @@ async def test_many_items_go_together_and_each_has_its_fate() -> None:
     assert batch == Batch(
         accepted=4, rejected=[(1, ItemReason.TOO_DEEP), (3, ItemReason.UNKNOWN_FLOW)], withheld=[2, 5]
     )
-    assert [[parcel.release.payload for parcel in sent] for sent in case.kept.accepted] == [
+    assert [[entry.release.payload for entry in sent] for sent in case.kept.accepted] == [
         [b"x", b"x", PRIVATE, b"y", b"y", PRIVATE]
     ]
 

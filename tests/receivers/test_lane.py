@@ -30,7 +30,7 @@ class Recipient:
 
     @property
     def numbers(self) -> list[int]:
-        return [int(parcel.release.plan) for batch in self.batches for parcel in batch]
+        return [int(entry.release.plan) for batch in self.batches for entry in batch]
 
 
 async def turns() -> None:

@@ -388,9 +388,9 @@ class Noted(FakeDelivery):
         super().__init__()
         self.callers: list[str] = []
 
-    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
+    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
         self.callers.append(CALLER.get())
-        await super().accept(parcels)
+        await super().accept(entries)
 
 
 async def test_each_connection_is_a_caller_that_has_turns_of_its_own(tmp_path: Path) -> None:

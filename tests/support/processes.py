@@ -49,7 +49,7 @@ def decider() -> Decider:
 
 
 DeliveryReply = Callable[[Sequence[OutboxEntry]], None]
-"""What is said of parcels: nothing, or it raises."""
+"""What is said of entries: nothing, or it raises."""
 
 
 def accept_all(batch: Sequence[OutboxEntry]) -> None:
@@ -88,11 +88,11 @@ class FakeDelivery:
     """A delivery that keeps what it gets and replies while it is open."""
 
     def __init__(self, reply: DeliveryReply = accept_all, *, shut: bool = False, max_waiting: int = 1_000_000) -> None:
-        """`most` parcels may wait at once."""
+        """`most` entries may wait at once."""
         self.reply = reply
         self.max_waiting = max_waiting
         self.batches: list[Sequence[Release]] = []
-        self.parcels: list[OutboxEntry] = []
+        self.entries: list[OutboxEntry] = []
         self.waiting = 0
         self.closed = 0
         self._open = asyncio.Event()
@@ -127,21 +127,21 @@ class FakeDelivery:
         async with asyncio.timeout(TIMEOUT_SECONDS), self._came:
             await self._came.wait_for(lambda: len(self.releases) >= count)
 
-    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
-        if len(parcels) > self.max_waiting:
+    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+        if len(entries) > self.max_waiting:
             raise Refused(ItemReason.TOO_LARGE)
-        if self.waiting + len(parcels) > self.max_waiting:
+        if self.waiting + len(entries) > self.max_waiting:
             raise Retryable(CallReason.FULL, 1.0)
-        self.batches.append([parcel.release for parcel in parcels])
-        self.parcels += parcels
-        self.waiting += len(parcels)
+        self.batches.append([entry.release for entry in entries])
+        self.entries += entries
+        self.waiting += len(entries)
         try:
             async with self._came:
                 self._came.notify_all()
             await self._open.wait()
-            self.reply(parcels)
+            self.reply(entries)
         finally:
-            self.waiting -= len(parcels)
+            self.waiting -= len(entries)
 
     async def drained(self) -> None:
         """Nothing is kept."""

@@ -64,7 +64,7 @@ CALL: Final = {
     "reason": "",
     "mode": "enforce",
 }
-OPERATED: Final = {("crm", "BURIED"): 3, ("crm", "PURGED"): 4}
+OPERATED: Final = {("crm", "DEAD_LETTERED"): 3, ("crm", "PURGED"): 4}
 WAITING: Final = Waiting({"log": QueueDepth(3, 400, 1, 5, 700), "crm": QueueDepth()}, frozenset({"crm"}), 2, OPERATED)
 
 KEEP, STRIP, MASK = FieldVerdict
@@ -240,7 +240,7 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
         (lambda t: t.ask(lambda: WAITING), "outbox_age_seconds", {"destination": "crm"}, 0),
         (lambda t: t.ask(lambda: WAITING), "dead_letters", {"destination": "log"}, 5),
         (lambda t: t.ask(lambda: WAITING), "dead_letters_bytes", {"destination": "log"}, 700),
-        (lambda t: t.ask(lambda: WAITING), "buried_total", {"destination": "crm", "reason": "BURIED"}, 3),
+        (lambda t: t.ask(lambda: WAITING), "buried_total", {"destination": "crm", "reason": "DEAD_LETTERED"}, 3),
         (lambda t: t.ask(lambda: WAITING), "purged_total", {"destination": "crm", "reason": "PURGED"}, 4),
         (lambda t: t.bounded({"access_log": lambda: Use(3, 9)}), "resource_used", {"resource": "access_log"}, 3),
         (lambda t: t.bounded({"access_log": lambda: Use(3, 9)}), "resource_limit", {"resource": "access_log"}, 9),

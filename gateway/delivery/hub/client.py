@@ -24,7 +24,7 @@ from gateway.telemetry.counts import Counts
 
 MAX_PENDING_ENTRIES: Final = 65_536
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
-"""What may be under way at once: parcels, and bytes of them."""
+"""What may be under way at once: entries, and bytes of them."""
 
 MAX_GROUP_BYTES: Final = 15 * 1024 * 1024
 """Bytes of a group, at most, and so of all releases of one item: a hub takes messages of 16 MiB."""
@@ -61,7 +61,7 @@ def pause(failures: int, draw: float) -> float:
 
 
 class HubClient:
-    """Hands parcels to a hub over one stream at a time, by mutual TLS."""
+    """Hands entries to a hub over one stream at a time, by mutual TLS."""
 
     def __init__(
         self, hub: Hub, credentials: Callable[[], tuple[int, grpc.ChannelCredentials]], counts: Counts | None = None
@@ -92,21 +92,21 @@ class HubClient:
                 self._current()
             await asyncio.sleep(CHECK_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
 
-    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
+    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
         """Returns when the hub has stored all. What is larger than a group is sent as several, whole items each.
 
         Raises Retryable UNAVAILABLE when the hub doesn't say so in time: it may have stored them; FULL when too much is
         under way; what the hub says else; Refused TOO_LARGE for an item that is.
         """
-        groups = list(_groups(parcels))
-        size = _size(parcels)
-        if self._items and (self._items + len(parcels) > MAX_PENDING_ENTRIES or self._bytes + size > MAX_PENDING_BYTES):
+        groups = list(_groups(entries))
+        size = _size(entries)
+        if self._items and (self._items + len(entries) > MAX_PENDING_ENTRIES or self._bytes + size > MAX_PENDING_BYTES):
             raise Retryable(CallReason.FULL, FULL_RETRY_SECONDS)
-        self._items, self._bytes = self._items + len(parcels), self._bytes + size
+        self._items, self._bytes = self._items + len(entries), self._bytes + size
         try:
             await self._hand_over(groups)
         finally:
-            self._items, self._bytes = self._items - len(parcels), self._bytes - size
+            self._items, self._bytes = self._items - len(entries), self._bytes - size
 
     async def drained(self) -> None:
         """Nothing is kept here."""
@@ -192,9 +192,9 @@ class HubExporter:
     async def close(self) -> None:
         """Nothing is held open."""
 
-    async def _send(self, parcel: OutboxEntry) -> Outcome:
+    async def _send(self, entry: OutboxEntry) -> Outcome:
         try:
-            await self._client.accept([parcel])
+            await self._client.accept([entry])
         except Retryable as error:
             return Retry(error.after, alone=error.reason is CallReason.UNKNOWN_PLAN)
         except Refused as error:
@@ -203,22 +203,22 @@ class HubExporter:
 
 
 class Fallback:
-    """Hands parcels to a hub, or keeps them until it is back."""
+    """Hands entries to a hub, or keeps them until it is back."""
 
     def __init__(self, uplink: HubClient, own: Delivery) -> None:
         """`own` delivers to the hub too, when it can."""
         self._client = uplink
         self._own = own
 
-    async def accept(self, parcels: Sequence[OutboxEntry]) -> None:
-        """Returns when all parcels are stored, at the hub or here.
+    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+        """Returns when all entries are stored, at the hub or here.
 
         Raises Refused, and Retryable when neither takes them.
         """
         try:
-            await self._client.accept(parcels)
+            await self._client.accept(entries)
         except Retryable:
-            await self._own.accept(parcels)
+            await self._own.accept(entries)
 
     async def drained(self) -> None:
         """Wait until nothing waits here."""
@@ -236,17 +236,17 @@ def _raise(errors: Sequence[Exception]) -> None:
         raise min(errors, key=lambda error: not isinstance(error, Retryable))
 
 
-def _groups(parcels: Sequence[OutboxEntry]) -> Iterator[Sequence[OutboxEntry]]:
+def _groups(entries: Sequence[OutboxEntry]) -> Iterator[Sequence[OutboxEntry]]:
     """All in one group if it isn't too large, else whole items: their releases stand side by side, and have one time.
 
     Raises Refused.
     """
-    if 0 < _size(parcels) <= MAX_GROUP_BYTES:
-        yield parcels
+    if 0 < _size(entries) <= MAX_GROUP_BYTES:
+        yield entries
         return
     group: list[OutboxEntry] = []
     size = 0
-    for _, held in groupby(parcels, key=lambda parcel: parcel.received_ns):
+    for _, held in groupby(entries, key=lambda entry: entry.received_ns):
         item = list(held)
         more = _size(item)
         if more > MAX_GROUP_BYTES:
@@ -260,5 +260,5 @@ def _groups(parcels: Sequence[OutboxEntry]) -> Iterator[Sequence[OutboxEntry]]:
         yield group
 
 
-def _size(parcels: Sequence[OutboxEntry]) -> int:
-    return sum(len(parcel.release.payload) + 256 for parcel in parcels)
+def _size(entries: Sequence[OutboxEntry]) -> int:
+    return sum(len(entry.release.payload) + 256 for entry in entries)

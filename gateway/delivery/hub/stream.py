@@ -1,4 +1,4 @@
-"""One stream from an agent to its hub: groups of parcels out, acknowledgements in.
+"""One stream from an agent to its hub: groups of entries out, acknowledgements in.
 
 When to open another is `uplink.py`'s.
 """
@@ -57,13 +57,13 @@ class HubStream:
         """Whether it has, or takes no more."""
         return self._retired or self._task.done()
 
-    def send(self, parcels: Sequence[OutboxEntry]) -> asyncio.Future[None]:
+    def send(self, entries: Sequence[OutboxEntry]) -> asyncio.Future[None]:
         """Send a group; done when the hub has stored it. Raises Retryable and Refused then, as the hub says.
 
         One that is cancelled before it is on its way isn't sent.
         """
         number, self._next = self._next, self._next + 1
-        group = delivery_pb2.ParcelGroup(id=number, parcels=map(_to_proto, parcels))
+        group = delivery_pb2.EntryGroup(id=number, entries=map(_to_proto, entries))
         self._waiting[number] = field(1, group.SerializeToString())
         stored = self._open[number] = asyncio.get_running_loop().create_future()
         stored.add_done_callback(partial(self._forget, number))
@@ -163,16 +163,16 @@ class HubStream:
                 stored.set_exception(Retryable(CallReason.UNAVAILABLE))
 
 
-def _to_proto(parcel: OutboxEntry) -> delivery_pb2.Parcel:
-    release = parcel.release
-    return delivery_pb2.Parcel(
+def _to_proto(entry: OutboxEntry) -> delivery_pb2.Entry:
+    release = entry.release
+    return delivery_pb2.Entry(
         destination=release.destination,
         type=release.type,
         plan=bytes.fromhex(release.plan),
         payload=release.payload,
-        key=parcel.key,
-        mark=parcel.fingerprint,
-        received_at_ns=parcel.received_ns,
+        key=entry.key,
+        fingerprint=entry.fingerprint,
+        received_at_ns=entry.received_ns,
         personal=release.personal,
     )
 

@@ -31,7 +31,7 @@ from gateway.errors import BadConfig, DeliveryReason
 T = TypeVar("T")
 
 Find = Callable[[Store, Queue, Sequence[int], int], list[int]]
-"""Finds IDs above one, of these kinds in a lane, in order; as many as a chunk holds."""
+"""Finds IDs above one, of these kinds in a queue, in order; as many as a chunk holds."""
 
 
 Work = Callable[[Store, list[int], Collection[int], int], object]
@@ -126,7 +126,7 @@ class OutboxAdmin:
             return [Deletion(*row) for row in found]
 
     def quarantined(self) -> Sequence[str]:
-        """The names of damaged files that were set aside."""
+        """The names of damaged files that were quarantined."""
         return sorted(found.name for found in self._path.parent.glob(f"{self._path.name}.damaged-*Z"))
 
     def items(self, choice: EntryFilter, most: int) -> Sequence[StoredEntry]:
@@ -290,11 +290,11 @@ def _finder(reason: str) -> Find:
 def _dead_letter(store: Store, ids: list[int], _: Collection[int], now_ns: int) -> None:
     """Make dead letters of items.
 
-    What is on its way counts too: one that is delivered all the same was buried for a while.
+    What is on its way counts too: one that is delivered all the same was dead-lettered for a while.
     """
     for destination, count in _by_destination(store, "items", ids):
-        store.queues.operate(destination, DeliveryReason.BURIED, count)
-    store.dead_letter(dict.fromkeys(ids, DeliveryReason.BURIED), now_ns)
+        store.queues.operate(destination, DeliveryReason.DEAD_LETTERED, count)
+    store.dead_letter(dict.fromkeys(ids, DeliveryReason.DEAD_LETTERED), now_ns)
 
 
 def _purge(store: Store, ids: list[int], leased: Collection[int], now_ns: int) -> None:

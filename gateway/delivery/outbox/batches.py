@@ -2,7 +2,7 @@
 
 Most often all are delivered, and the row goes.
 
-Their IDs follow each other from the crate's own on; unpacked, each keeps its own. A crate's items are of one
+Their IDs follow each other from the batch's own on; unpacked, each keeps its own. A batch's items are of one
 destination.
 """
 
@@ -18,13 +18,13 @@ import msgspec
 from gateway.delivery.outbox.rows import LOST_ITEM, Item, Row, hashes, is_intact
 
 MAX_BATCH_ITEMS: Final = 100
-"""In one crate: a batch for a recipient is several, so that few are cut in two."""
+"""In one batch: a batch for a recipient is several, so that few are cut in two."""
 
 MIN_BATCH_ITEMS: Final = 4
 """Fewer are stored by themselves."""
 
 MAX_BATCH_BYTES: Final = 256 * 1024
-"""Payloads of a crate are smaller than that together: a larger one is no work saved."""
+"""Payloads of a batch are smaller than that together: a larger one is no work saved."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Item]).decode
@@ -36,7 +36,7 @@ INSERT: Final = (
 
 
 class Batches:
-    """The crates of one file."""
+    """The batches of one file."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -48,7 +48,7 @@ class Batches:
         self._connection.execute("INSERT INTO crates VALUES (?,?,?,?,?,?,?)", row)
 
     def rows(self, lane: int, low_watermark: int) -> Iterator[list[Row]]:
-        """The rows of each crate of a lane that has IDs from `floor` on, oldest first."""
+        """The rows of each batch of a queue that has IDs from `floor` on, oldest first."""
         query = "SELECT id, items, body FROM crates WHERE lane = ? AND id > ? ORDER BY id"
         with closing(self._connection.execute(query, (lane, low_watermark - MAX_BATCH_ITEMS))) as found:
             for first, count, body in found:
@@ -56,9 +56,9 @@ class Batches:
                     yield rows(first, count, body)
 
     def unpack(self, ids: Iterable[int], *, whole: bool = False) -> list[tuple[int, int, int]]:
-        """Make rows of the crates that hold any of these IDs.
+        """Make rows of the batches that hold any of these IDs.
 
-        With `whole`, a crate of which all IDs are among them is deleted instead: lane, items and bytes of each of
+        With `whole`, a batch of which all IDs are among them is deleted instead: queue, items and bytes of each of
         those.
         """
         wanted = set(ids)
@@ -71,7 +71,7 @@ class Batches:
         return gone
 
     def open(self, crate: int) -> None:
-        """Make rows of a crate."""
+        """Make rows of a batch."""
         lane, count, body = self._connection.execute(
             "SELECT lane, items, body FROM crates WHERE id = ?", (crate,)
         ).fetchone()
@@ -82,13 +82,13 @@ class Batches:
         self._connection.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", pairs)
 
     def older_than(self, lane: int, before_ns: int) -> int | None:
-        """A crate with an item that was received before a time."""
+        """A batch with an item that was received before a time."""
         query = "SELECT id FROM crates WHERE lane = ? AND oldest < ? ORDER BY oldest LIMIT 1"
         found = self._connection.execute(query, (lane, before_ns)).fetchone()
         return None if found is None else found[0]
 
     def of_kinds(self, lane: int, kinds: Iterable[int]) -> Iterator[int]:
-        """The crates of a lane with items of these kinds, in order."""
+        """The batches of a queue with items of these kinds, in order."""
         texts = [f",{kind}," for kind in kinds]
         with closing(
             self._connection.execute("SELECT id, kinds FROM crates WHERE lane = ? ORDER BY id", (lane,))
@@ -96,12 +96,12 @@ class Batches:
             yield from (crate for crate, named in found if any(text in named for text in texts))
 
     def unindexed_about(self, subjects: Collection[bytes], filed: int) -> list[int]:
-        """The crates from `filed` on that hold something about these subjects: more of them, maybe, but no fewer."""
+        """The batches from `filed` on that hold something about these subjects: more of them, maybe, but no fewer."""
         found = self._connection.execute("SELECT id, body FROM crates WHERE id >= ? ORDER BY id", (filed,))
         return [crate for crate, body in found if any(name in body for name in subjects)]
 
     def index(self, start: int, end: int, limit: int) -> int:
-        """Index the subjects of crates from `start` on, but below `end`; where to go on."""
+        """Index the subjects of batches from `start` on, but below `end`; where to go on."""
         query = "SELECT id, items, body FROM crates WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
         found = self._connection.execute(query, (start, end, limit)).fetchall()
         pairs = sorted(
@@ -116,7 +116,7 @@ class Batches:
         return end if len(found) < limit else found[-1][0] + 1
 
     def _containing(self, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """The crates that hold any of these IDs, in order: first ID and number of items."""
+        """The batches that hold any of these IDs, in order: first ID and number of items."""
         if not ids:
             return
         query = "SELECT id, items FROM crates WHERE id > ? AND id <= ? ORDER BY id"
@@ -138,12 +138,12 @@ class Batches:
 
     @property
     def indexed_below(self) -> int:
-        """The ID below which the subjects of all crates are indexed."""
+        """The ID below which the subjects of all batches are indexed."""
         return int(self._connection.execute("SELECT filed FROM state").fetchone()[0])
 
 
 def rows(first: int, count: int, body: bytes) -> list[Row]:
-    """The rows of a crate; where its order is damaged, none of them is sound."""
+    """The rows of a batch; where its order is damaged, none of them is sound."""
     try:
         items = _decode(body)
     except (msgspec.DecodeError, TypeError):
@@ -154,5 +154,5 @@ def rows(first: int, count: int, body: bytes) -> list[Row]:
 
 
 def intact_rows(first: int, count: int, body: bytes) -> list[Row]:
-    """The rows of a crate that are what was written."""
+    """The rows of a batch that are what was written."""
     return [row for row in rows(first, count, body) if is_intact(row)]

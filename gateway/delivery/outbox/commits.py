@@ -73,7 +73,7 @@ class Commits:
         self.uses: Mapping[str, Use] = {}
         self.check = well("outbox")
         self.operated: Mapping[tuple[str, str], int] = {}
-        """What operators have buried and purged since the start, by destination and reason."""
+        """What operators have dead-lettered and purged since the start, by destination and reason."""
         self._leases = Leases()
         self._owed: list[Job] = []
         self._troubles = 0

@@ -54,7 +54,7 @@ class DedupTable:
         """How many keys the younger table has, of how many."""
         return Use(self._count, MAX_TABLE_KEYS)
 
-    def unknown(self, parcels: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
+    def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
         """Those that haven't come before, each once.
 
         Raises Refused where a key came for another item, Damaged, sqlite3.Error.
@@ -64,9 +64,9 @@ class DedupTable:
         here: dict[bytes, bytes] = {}
         lately, (one, other) = self._recent, self._filters
         new = []
-        # Once for each parcel: what is looked up often is at hand, and most are new.
-        for parcel in parcels:
-            key, mark = parcel.key, parcel.fingerprint
+        # Once for each entry: what is looked up often is at hand, and most are new.
+        for entry in entries:
+            key, mark = entry.key, entry.fingerprint
             if mark:
                 known = here.get(key) or lately.get(key)
                 if known is None:
@@ -79,12 +79,12 @@ class DedupTable:
                     continue
                 else:
                     raise Refused(CallReason.REQUEST_ID_REUSED)
-            new.append(parcel)
+            new.append(entry)
         return new
 
-    def add(self, parcels: Sequence[OutboxEntry], now_ns: int) -> None:
+    def add(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
         """These have come."""
-        marked = {parcel.key: parcel.fingerprint for parcel in parcels if parcel.fingerprint}
+        marked = {entry.key: entry.fingerprint for entry in entries if entry.fingerprint}
         if not marked:
             return
         if now_ns - self._began >= self._remember or self._count >= MAX_TABLE_KEYS:

@@ -148,7 +148,7 @@ class OutboxFile:
 
 
 def discard_quarantined(path: Path, before_ns: int | None = None) -> int:
-    """Delete the damaged files of an outbox that were set aside, before a time if one is given; how many.
+    """Delete the damaged files of an outbox that were quarantined, before a time if one is given; how many.
 
     Raises OSError.
     """

@@ -1,4 +1,4 @@
-"""What an outbox is: it keeps parcels until their recipients have them. How, is `sqlite.py`'s."""
+"""What an outbox is: it keeps entries until their recipients have them. How, is `sqlite.py`'s."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from gateway.model import OutboxEntry, QueueDepth
 
 
 class Leased(msgspec.Struct, frozen=True, gc=False):
-    """What is stored of a parcel, taken for delivery. It becomes a release again only by another decision.
+    """What is stored of an entry, taken for delivery. It becomes a release again only by another decision.
 
-    `key` and `mark` are as in the parcel, `plan` is the digest of the plan that made it, `attempts` how often its
+    `key` and `mark` are as in the entry, `plan` is the digest of the plan that made it, `attempts` how often its
     delivery has failed. `sound`: it is what was stored, byte by byte. `personal` is as in the release.
     """
 
@@ -46,13 +46,13 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 class Outbox(Protocol):
-    """Keeps parcels. What a method did is on the volume when it returns. Times are in nanoseconds since 1970.
+    """Keeps entries. What a method did is on the volume when it returns. Times are in nanoseconds since 1970.
 
     All but `accept` may raise Retryable UNAVAILABLE, when the store can't be read; what couldn't be written is tried
     again with whatever is written next, and not leased meanwhile.
     """
 
-    async def accept(self, parcels: Sequence[OutboxEntry], now_ns: int) -> None:
+    async def accept(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
         """Store all, in one transaction, or none. What is known under its key isn't stored again.
 
         Raises Retryable FULL or UNAVAILABLE, Refused TOO_LARGE for more than could ever fit, Refused REQUEST_ID_REUSED
@@ -61,7 +61,7 @@ class Outbox(Protocol):
         ...
 
     async def lease(self, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
-        """Take what is due, oldest first, for as long as it isn't settled, postponed or buried; a larger one alone."""
+        """Take what is due, oldest first, for as long as it isn't settled, postponed or dead-lettered; a larger one alone."""
         ...
 
     async def ack(self, ids: Iterable[int]) -> None:
@@ -77,13 +77,13 @@ class Outbox(Protocol):
         ...
 
     async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, Removed]:
-        """Delete all that is about these subjects, by the hashes that parcels give, dead letters too.
+        """Delete all that is about these subjects, by the hashes that entries give, dead letters too.
 
         How many, by destination.
 
         What is on a lease and not on the wire yet isn't sent any more; it counts as under way all the same.
 
-        Damaged files that were set aside go whole: nobody can tell whom they are about.
+        Damaged files that were quarantined go whole: nobody can tell whom they are about.
         """
         ...
 
@@ -114,7 +114,7 @@ class Outbox(Protocol):
         ...
 
     async def discard_quarantined(self, before_ns: int) -> int:
-        """Delete the damaged files that were set aside before a time; how many."""
+        """Delete the damaged files that were quarantined before a time; how many."""
         ...
 
     def depths(self) -> Mapping[str, QueueDepth]:

@@ -82,7 +82,7 @@ class _Batch:
         return True
 
     def add_all(self, crate: Sequence[Leased]) -> bool:
-        """Take a crate, whole if that fits, a part of it if nothing else is taken; whether all of it was."""
+        """Take a batch, whole if that fits, a part of it if nothing else is taken; whether all of it was."""
         fits = len(self.items) + len(crate) <= self._bounds.items
         if self.items and not (
             fits and self._bytes + sum(len(leased.payload) for leased in crate) <= self._bounds.bytes

@@ -14,7 +14,7 @@ from gateway.errors import Reason
 from gateway.model import QueueDepth, Release
 
 MAX_OPERATIONS: Final = 10_000
-"""Records of sweeps that are kept."""
+"""Records of operations that are kept."""
 
 _COLUMNS: Final = "id, destination, items, bytes, dead, dead_bytes"
 
@@ -120,7 +120,7 @@ class Queues:
         self._written.update((row[-1], row) for row in changed)
 
     def kind(self, release: Release) -> tuple[Queue, int]:
-        """The lane of a release's destination, and the number of its type and plan there; made if they are new."""
+        """The queue of a release's destination, and the number of its type and plan there; made if they are new."""
         name = release.destination, release.type, release.plan
         return self._ids.get(name) or self._listed(*name)
 
@@ -133,7 +133,7 @@ class Queues:
         return found
 
     def of_types(self, lane: Queue, types: Collection[str]) -> list[int]:
-        """The numbers of these types in a lane, whatever their plans."""
+        """The numbers of these types in a queue, whatever their plans."""
         return [number for (_, type_, _), (held, number) in self._ids.items() if held is lane and type_ in types]
 
     def types(self) -> set[tuple[str, str]]:
@@ -141,7 +141,7 @@ class Queues:
         return {(destination, type_) for (destination, type_, _), (lane, _) in self._ids.items() if lane.items}
 
     def unlist(self, lane: Queue, types: Collection[str]) -> None:
-        """These types are gone from a lane, but for dead letters."""
+        """These types are gone from a queue, but for dead letters."""
         query = "DELETE FROM kinds WHERE id = ? AND NOT EXISTS (SELECT 1 FROM dead WHERE kind = kinds.id)"
         self._connection.executemany(query, [(number,) for number in self.of_types(lane, types)])
         self.write()
@@ -162,12 +162,12 @@ class Queues:
             self._connection.execute(f"DELETE FROM sweeps WHERE rowid <= {last} - ?", (MAX_OPERATIONS,))  # noqa: S608
 
     def operate(self, destination: str, reason: Reason, count: int) -> None:
-        """Note that an operator has buried or purged so many."""
+        """Note that an operator has dead-lettered or purged so many."""
         query = "INSERT INTO operated VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
         self._connection.execute(query, (destination, reason.value, count))
 
     def operated(self) -> Mapping[tuple[str, str], int]:
-        """How many operators have buried or purged since there is the file, by destination and reason."""
+        """How many operators have dead-lettered or purged since there is the file, by destination and reason."""
         rows = self._connection.execute("SELECT destination, reason, count FROM operated").fetchall()
         return {(destination, reason): count for destination, reason, count in rows}
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway.delivery.outbox.batches import INSERT, intact_rows
 from gateway.delivery.outbox.dedup import read
 from gateway.delivery.outbox.rows import hashes, is_intact
-from gateway.delivery.outbox.schema import Damaged
+from gateway.delivery.outbox.schema import RENAME_REASONS, Damaged
 
 MAX_SKIPPED_IDS: Final = 1_000_000
 """IDs that are tried one by one where the way to the next row is damaged.
@@ -52,6 +52,8 @@ def recover(damaged: Path, into: sqlite3.Connection, first: int) -> int:
         # Without it, nothing at all can be read of a file that is shorter than it says.
         old.execute("PRAGMA writable_schema = ON")
         count = _Copy(old, into).all()
+    for rename in RENAME_REASONS:
+        into.execute(rename)
     into.execute(_COUNT)
     into.execute(_NEXT, (first,))
     into.execute("COMMIT")
@@ -74,7 +76,7 @@ class _Copy:
         return count
 
     def _names(self) -> None:
-        """What the numbers of lanes and kinds mean. The indexes of the two small tables hold all of them, too."""
+        """What the numbers of queues and kinds mean. The indexes of the two small tables hold all of them, too."""
         for index in ("NOT INDEXED", "INDEXED BY sqlite_autoindex_lanes_1"):
             for row in self._read(f"SELECT id, destination FROM lanes {index}"):  # noqa: S608 - fixed names
                 self._into.execute("INSERT OR IGNORE INTO lanes VALUES (?, ?, 0, 0, 0, 0)", row)

@@ -18,10 +18,10 @@ _OLD: Final = "SELECT id FROM items WHERE lane = ? AND received < ? ORDER BY rec
 _OLD_DEAD: Final = "SELECT id FROM dead WHERE lane = ? AND received < ? ORDER BY received"
 
 INDEXED_BATCHES: Final = 20
-"""Crates whose subjects are indexed in one transaction."""
+"""Batches whose subjects are indexed in one transaction."""
 
 UNPACKED_BATCHES: Final = 5
-"""Crates that are made rows of in one transaction."""
+"""Batches that are made rows of in one transaction."""
 
 FREED_PAGES: Final = 1024
 """Pages that are given back to the volume in one transaction: 4 MiB."""
@@ -31,7 +31,7 @@ def dead_letter_expired(store: Store, destination: str, before_ns: int, leased: 
     """Make dead letters of some items that are too old; how many."""
     old = _aged(store, _LATE, destination, before_ns, leased)
     store.dead_letter(dict.fromkeys(old, DeliveryReason.EXPIRED), now_ns)
-    store.queues.record(now_ns, destination, DeliveryReason.BURIED, len(old))
+    store.queues.record(now_ns, destination, DeliveryReason.DEAD_LETTERED, len(old))
     return len(old)
 
 
@@ -66,7 +66,7 @@ def forget_types(store: Store, destination: str, types: Collection[str]) -> None
 
 
 def index_batches(store: Store, end: int) -> None:
-    """Index the subjects of some crates below an ID."""
+    """Index the subjects of some batches below an ID."""
     store.connection.execute(
         "UPDATE state SET filed = ?", (store.batches.index(store.batches.indexed_below, end, INDEXED_BATCHES),)
     )
@@ -99,7 +99,7 @@ def _free(store: Store, query: str, lane: int, before_ns: int, leased: Collectio
 
 
 def of_kinds(store: Store, lane: Queue, kinds: Sequence[int], after: int) -> list[int]:
-    """IDs above one, of items of these kinds in a lane, in order; as many as a chunk holds."""
+    """IDs above one, of items of these kinds in a queue, in order; as many as a chunk holds."""
     if not kinds:
         return []
     crates = list(islice(store.batches.of_kinds(lane.id, kinds), UNPACKED_BATCHES + 1))

@@ -1,4 +1,4 @@
-"""One item as it is stored: what is written of a parcel, what tells a damaged one, and what is taken for delivery."""
+"""One item as it is stored: what is written of an entry, what tells a damaged one, and what is taken for delivery."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ LOST_ITEM: Final[Item] = (0, b"", b"", 0, b"", -1, b"")
 """What is left of an item that can't be read."""
 
 
-def item(kind: int, parcel: OutboxEntry) -> Item:
-    """What is written of a parcel."""
-    key, mark, received, payload = parcel.key, parcel.fingerprint, parcel.received_ns, parcel.release.payload
-    subjects = b"".join((*parcel.subjects, *([PERSONAL_MARKER] if parcel.release.personal else ())))
+def item(kind: int, entry: OutboxEntry) -> Item:
+    """What is written of an entry."""
+    key, mark, received, payload = entry.key, entry.fingerprint, entry.received_ns, entry.release.payload
+    subjects = b"".join((*entry.subjects, *([PERSONAL_MARKER] if entry.release.personal else ())))
     return kind, key, mark, received, subjects, checksum(kind, key, mark, received, subjects, payload), payload
 
 

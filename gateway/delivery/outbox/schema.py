@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,8 @@ from gateway.errors import BadConfig
 APPLICATION: Final = 0x4B505247
 """Says that a file is an outbox: https://www.sqlite.org/pragma.html#pragma_application_id."""
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""Of the tables and what their texts mean. A file of an earlier version is brought up to it by `MIGRATIONS`."""
 
 JOURNAL: Final = 64 * 1024 * 1024
 """Bytes of the write-ahead log that stay allocated after a checkpoint which doesn't empty it: see `wipe.py`."""
@@ -53,12 +55,20 @@ INSERT INTO state VALUES (1, 1, 0, 0);
 CREATE TABLE sweeps (at INTEGER NOT NULL, destination TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL);
 """
 
-# What operators have buried and purged, for the gateway to count. A file of an earlier version gets it when it is
-# opened.
+# What operators have dead-lettered and purged, for the gateway to count.
 OPERATED: Final = """
 CREATE TABLE IF NOT EXISTS operated (destination TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
   PRIMARY KEY (destination, reason));
 """
+
+RENAME_REASONS: Final = tuple(
+    f"UPDATE {table} SET reason = 'DEAD_LETTERED' WHERE reason = 'BURIED'"  # noqa: S608 - fixed names
+    for table in ("dead", "sweeps", "operated")
+)
+"""What version 1 called it when an operator made a dead letter."""
+
+MIGRATIONS: Final[Mapping[int, str]] = {1: ";".join((OPERATED, *RENAME_REASONS, ""))}
+"""What makes a file of one version one of the next."""
 
 
 class Damaged(Exception):
@@ -87,23 +97,37 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables in a new file, know an old one.
+    """Make the tables in a new file, and bring an earlier version's up to this one in one transaction.
 
     Raises Damaged, sqlite3.Error, and BadConfig for a newer version's.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application == APPLICATION and version > VERSION:
-        raise BadConfig(f"{path}: is of version {version}; this gateway knows {VERSION}")
+        raise BadConfig(
+            f"{path}: is of version {version}; this gateway knows {VERSION}: start the gateway that wrote it, or a newer"
+            " one"
+        )
     if (application, version) == (0, 0) and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         connection.executescript(
             f"BEGIN; {TABLES} {OPERATED} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; "
             "COMMIT;"
         )
-    elif (application, version) != (APPLICATION, VERSION):
+    elif application != APPLICATION or version not in (*MIGRATIONS, VERSION):
         raise Damaged
-    elif not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'operated'").fetchone()[0]:
-        connection.execute(OPERATED)
+    elif version < VERSION:
+        _migrate(connection, version)
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the tables up from a version. Raises sqlite3.Error, and then nothing has changed."""
+    steps = "".join(MIGRATIONS[number] for number in range(version, VERSION))
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def look_through(connection: sqlite3.Connection) -> None:

@@ -102,26 +102,26 @@ class Store:
 
     # What comes.
 
-    def accept(self, parcels: Sequence[OutboxEntry], now_ns: int) -> None:
+    def accept(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
         """As `Outbox.accept`; what it raises, it raises before it changes anything."""
-        new = self._dedup.unknown(parcels)
+        new = self._dedup.unknown(entries)
         if not new:
             return
-        size = sum([len(parcel.release.payload) for parcel in new]) + ROW_OVERHEAD_BYTES * len(new)
+        size = sum([len(entry.release.payload) for entry in new]) + ROW_OVERHEAD_BYTES * len(new)
         if size > self._most:
             raise Refused(ItemReason.TOO_LARGE)
         if self.use.used + size > self._most:
             raise Retryable(CallReason.FULL, RETRY_AFTER_SECONDS)
-        if max([parcel.received_ns for parcel in new]) > MAX_TIME_NANOS:
+        if max([entry.received_ns for entry in new]) > MAX_TIME_NANOS:
             raise Refused(CallReason.INTERNAL)
         self._dedup.add(new, now_ns)
         self._insert(new)
 
-    def _insert(self, parcels: Sequence[OutboxEntry]) -> None:
+    def _insert(self, entries: Sequence[OutboxEntry]) -> None:
         lots: dict[Queue, list[Item]] = {}
-        for parcel in parcels:
-            lane, kind = self.queues.kind(parcel.release)
-            lots.setdefault(lane, []).append(item(kind, parcel))
+        for entry in entries:
+            lane, kind = self.queues.kind(entry.release)
+            lots.setdefault(lane, []).append(item(kind, entry))
         for lane, items in lots.items():
             for chunk in chunks(items, MAX_BATCH_ITEMS):
                 size = sum([len(held[-1]) for held in chunk])
@@ -150,7 +150,7 @@ class Store:
                 yield from found
 
     def fresh(self, destination: str, floor: int) -> Iterator[Sequence[Row]]:
-        """Rows that were never put off, oldest first, crates in one.
+        """Rows that were never put off, oldest first, batches in one.
 
         From the ID `floor` on, and maybe a little before.
         """
@@ -242,7 +242,7 @@ class Store:
     def _delete(
         self, table: str, ids: Iterable[int], *, keep_subjects: bool = False
     ) -> list[tuple[int, int, int, bytes]]:
-        """Delete rows: of each its lane, ID, size and subjects."""
+        """Delete rows: of each its queue, ID, size and subjects."""
         gone: list[tuple[int, int, int, bytes]] = []
         for chunk in chunks(ids):
             query = f"DELETE FROM {table} WHERE id IN ({marks(chunk)}) RETURNING lane, id, length(payload), subjects"  # noqa: S608

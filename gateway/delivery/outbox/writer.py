@@ -62,12 +62,12 @@ class SqliteOutbox:
 
     @classmethod
     def open(cls, path: Path, settings: Settings) -> Self:
-        """Open the file at `path`, or make it; a damaged one is set aside. Raises BadConfig, naming the path."""
+        """Open the file at `path`, or make it; a damaged one is quarantined. Raises BadConfig, naming the path."""
         return cls(Commits(path, settings))
 
     @property
     def quarantined(self) -> int:
-        """How many damaged files were set aside."""
+        """How many damaged files were quarantined."""
         return self._commits.file.quarantined
 
     @property
@@ -75,12 +75,12 @@ class SqliteOutbox:
         """How many items and dead letters were taken over from them."""
         return self._commits.file.recovered
 
-    async def accept(self, parcels: Sequence[OutboxEntry], now_ns: int) -> None:
+    async def accept(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
         """Store all, or none."""
-        size = sum([len(parcel.release.payload) for parcel in parcels]) + ROW_OVERHEAD_BYTES * len(parcels)
+        size = sum([len(entry.release.payload) for entry in entries]) + ROW_OVERHEAD_BYTES * len(entries)
         if self._pending and self._pending + size > MAX_PENDING_BYTES:
             raise Retryable(CallReason.FULL, RETRY_AFTER_SECONDS)
-        job = self._job(lambda store: store.accept(parcels, now_ns))
+        job = self._job(lambda store: store.accept(entries, now_ns))
         job.size = size
         self._pending += size
         await self._done(job)
@@ -157,7 +157,7 @@ class SqliteOutbox:
         return await self._look(lambda store: (store.queues.types(), store.next))
 
     async def discard_quarantined(self, before_ns: int) -> int:
-        """Delete damaged files that were set aside before a time."""
+        """Delete damaged files that were quarantined before a time."""
         return await self._look(lambda _: self._commits.file.discard_quarantined(before_ns))
 
     @property
@@ -166,7 +166,7 @@ class SqliteOutbox:
         return self._commits.check
 
     def operated(self) -> Mapping[tuple[str, str], int]:
-        """What operators have buried and purged since the start, by destination and reason."""
+        """What operators have dead-lettered and purged since the start, by destination and reason."""
         return self._commits.operated
 
     def uses(self) -> Mapping[str, Callable[[], Use]]:

@@ -136,9 +136,9 @@ class AccessLog:
         try:
             flow = self._flows().find(FLOW)
             if flow is not None and (
-                parcels := [parcel for access in batch for parcel in await self._minimised(flow, access)]
+                entries := [entry for access in batch for entry in await self._minimised(flow, access)]
             ):
-                await self._deliver(parcels)
+                await self._deliver(entries)
         except (Retryable, Permanent, Refused) as error:
             log.warning("%d entries of the access log were lost: %s", len(batch), error.reason)
             self._telemetry.access_log_dropped(len(batch))

@@ -44,8 +44,8 @@ class Sink:
         self.batches: list[list[OutboxEntry]] = []
         self.came = asyncio.Event()
 
-    async def deliver(self, parcels: list[OutboxEntry]) -> None:
-        self.batches.append(parcels)
+    async def deliver(self, entries: list[OutboxEntry]) -> None:
+        self.batches.append(entries)
         self.came.set()
         if self.fault is not None:
             fault, self.fault = self.fault, None
@@ -53,7 +53,7 @@ class Sink:
 
     @property
     def entries(self) -> list[AccessEntry]:
-        return [AccessEntry.FromString(parcel.release.payload) for batch in self.batches for parcel in batch]
+        return [AccessEntry.FromString(entry.release.payload) for batch in self.batches for entry in batch]
 
 
 def counted(telemetry: Telemetry, name: str) -> float:

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from kannelle.privacy.v1 import receipt_pb2 as kannelle_dot_privacy_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kannelle/privacy/v1/delivery.proto\x12\x13kannelle.privacy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a!kannelle/privacy/v1/receipt.proto\"A\n\rAcceptRequest\x12\x30\n\x06groups\x18\x01 \x03(\x0b\x32 .kannelle.privacy.v1.ParcelGroup\"G\n\x0bParcelGroup\x12\n\n\x02id\x18\x01 \x01(\x04\x12,\n\x07parcels\x18\x02 \x03(\x0b\x32\x1b.kannelle.privacy.v1.Parcel\"\x8f\x01\n\x06Parcel\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0c\n\x04plan\x18\x03 \x01(\x0c\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x0b\n\x03key\x18\x05 \x01(\x0c\x12\x0c\n\x04mark\x18\x06 \x01(\x0c\x12\x16\n\x0ereceived_at_ns\x18\x07 \x01(\x06\x12\x10\n\x08personal\x18\x08 \x01(\x08\"P\n\x0e\x41\x63\x63\x65ptResponse\x12>\n\x10\x61\x63knowledgements\x18\x01 \x03(\x0b\x32$.kannelle.privacy.v1.Acknowledgement\"z\n\x0f\x41\x63knowledgement\x12\n\n\x02id\x18\x01 \x01(\x04\x12+\n\x06reason\x18\x02 \x01(\x0e\x32\x1b.kannelle.privacy.v1.Reason\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration2h\n\x0f\x44\x65liveryService\x12U\n\x06\x41\x63\x63\x65pt\x12\".kannelle.privacy.v1.AcceptRequest\x1a#.kannelle.privacy.v1.AcceptResponse(\x01\x30\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kannelle/privacy/v1/delivery.proto\x12\x13kannelle.privacy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a!kannelle/privacy/v1/receipt.proto\"@\n\rAcceptRequest\x12/\n\x06groups\x18\x01 \x03(\x0b\x32\x1f.kannelle.privacy.v1.EntryGroup\"E\n\nEntryGroup\x12\n\n\x02id\x18\x01 \x01(\x04\x12+\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1a.kannelle.privacy.v1.Entry\"\x95\x01\n\x05\x45ntry\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0c\n\x04plan\x18\x03 \x01(\x0c\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x0b\n\x03key\x18\x05 \x01(\x0c\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\x0c\x12\x16\n\x0ereceived_at_ns\x18\x07 \x01(\x06\x12\x10\n\x08personal\x18\x08 \x01(\x08\"P\n\x0e\x41\x63\x63\x65ptResponse\x12>\n\x10\x61\x63knowledgements\x18\x01 \x03(\x0b\x32$.kannelle.privacy.v1.Acknowledgement\"z\n\x0f\x41\x63knowledgement\x12\n\n\x02id\x18\x01 \x01(\x04\x12+\n\x06reason\x18\x02 \x01(\x0e\x32\x1b.kannelle.privacy.v1.Reason\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration2h\n\x0f\x44\x65liveryService\x12U\n\x06\x41\x63\x63\x65pt\x12\".kannelle.privacy.v1.AcceptRequest\x1a#.kannelle.privacy.v1.AcceptResponse(\x01\x30\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,15 +35,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026io.kannelle.privacy.v1P\001ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1'
   _globals['_ACCEPTREQUEST']._serialized_start=126
-  _globals['_ACCEPTREQUEST']._serialized_end=191
-  _globals['_PARCELGROUP']._serialized_start=193
-  _globals['_PARCELGROUP']._serialized_end=264
-  _globals['_PARCEL']._serialized_start=267
-  _globals['_PARCEL']._serialized_end=410
-  _globals['_ACCEPTRESPONSE']._serialized_start=412
-  _globals['_ACCEPTRESPONSE']._serialized_end=492
-  _globals['_ACKNOWLEDGEMENT']._serialized_start=494
-  _globals['_ACKNOWLEDGEMENT']._serialized_end=616
-  _globals['_DELIVERYSERVICE']._serialized_start=618
-  _globals['_DELIVERYSERVICE']._serialized_end=722
+  _globals['_ACCEPTREQUEST']._serialized_end=190
+  _globals['_ENTRYGROUP']._serialized_start=192
+  _globals['_ENTRYGROUP']._serialized_end=261
+  _globals['_ENTRY']._serialized_start=264
+  _globals['_ENTRY']._serialized_end=413
+  _globals['_ACCEPTRESPONSE']._serialized_start=415
+  _globals['_ACCEPTRESPONSE']._serialized_end=495
+  _globals['_ACKNOWLEDGEMENT']._serialized_start=497
+  _globals['_ACKNOWLEDGEMENT']._serialized_end=619
+  _globals['_DELIVERYSERVICE']._serialized_start=621
+  _globals['_DELIVERYSERVICE']._serialized_end=725
 # @@protoc_insertion_point(module_scope)

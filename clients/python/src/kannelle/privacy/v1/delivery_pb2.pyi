@@ -22,17 +22,17 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AcceptRequest(_message.Message):
-    """Groups of parcels, each all releases of one or more items."""
+    """Groups of entries, each all releases of one or more items."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     GROUPS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParcelGroup]: ...
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntryGroup]: ...
     def __init__(
         self,
         *,
-        groups: _abc.Iterable[Global___ParcelGroup] | None = ...,
+        groups: _abc.Iterable[Global___EntryGroup] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -43,33 +43,33 @@ class AcceptRequest(_message.Message):
 Global___AcceptRequest: _TypeAlias = AcceptRequest  # noqa: Y015
 
 @_typing.final
-class ParcelGroup(_message.Message):
-    """Parcels that are stored together or not at all."""
+class EntryGroup(_message.Message):
+    """Entries that are stored together or not at all."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    PARCELS_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """The sender's own, different for each group of a stream."""
     @_builtins.property
-    def parcels(self) -> _containers.RepeatedCompositeFieldContainer[Global___Parcel]: ...
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]: ...
     def __init__(
         self,
         *,
         id: _builtins.int = ...,
-        parcels: _abc.Iterable[Global___Parcel] | None = ...,
+        entries: _abc.Iterable[Global___Entry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "parcels", b"parcels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ParcelGroup: _TypeAlias = ParcelGroup  # noqa: Y015
+Global___EntryGroup: _TypeAlias = EntryGroup  # noqa: Y015
 
 @_typing.final
-class Parcel(_message.Message):
+class Entry(_message.Message):
     """Minimised bytes of one item for one destination."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -79,7 +79,7 @@ class Parcel(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
-    MARK_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_NS_FIELD_NUMBER: _builtins.int
     PERSONAL_FIELD_NUMBER: _builtins.int
     destination: _builtins.str
@@ -90,7 +90,7 @@ class Parcel(_message.Message):
     payload: _builtins.bytes
     key: _builtins.bytes
     """A keyed hash, 16 bytes: the same when the same is sent again."""
-    mark: _builtins.bytes
+    fingerprint: _builtins.bytes
     """A keyed hash of the item, 8 bytes; empty where the item can't be sent again under this key."""
     received_at_ns: _builtins.int
     """When the agent received the item, in nanoseconds since 1970."""
@@ -104,17 +104,17 @@ class Parcel(_message.Message):
         plan: _builtins.bytes = ...,
         payload: _builtins.bytes = ...,
         key: _builtins.bytes = ...,
-        mark: _builtins.bytes = ...,
+        fingerprint: _builtins.bytes = ...,
         received_at_ns: _builtins.int = ...,
         personal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "key", b"key", "mark", b"mark", "payload", b"payload", "personal", b"personal", "plan", b"plan", "received_at_ns", b"received_at_ns", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "fingerprint", b"fingerprint", "key", b"key", "payload", b"payload", "personal", b"personal", "plan", b"plan", "received_at_ns", b"received_at_ns", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Parcel: _TypeAlias = Parcel  # noqa: Y015
+Global___Entry: _TypeAlias = Entry  # noqa: Y015
 
 @_typing.final
 class AcceptResponse(_message.Message):

@@ -47,7 +47,7 @@ class DeliveryServiceServicer:
     """
 
     def Accept(self, request_iterator, context):
-        """Each group of parcels is stored as a whole or not at all. Answers come in the order in which groups were settled.
+        """Each group of entries is stored as a whole or not at all. Answers come in the order in which groups were decided on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

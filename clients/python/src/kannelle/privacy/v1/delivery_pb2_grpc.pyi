@@ -34,7 +34,7 @@ class DeliveryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DeliveryServiceAsyncStub: ...
     Accept: _grpc.StreamStreamMultiCallable[_delivery_pb2.AcceptRequest, _delivery_pb2.AcceptResponse]
-    """Each group of parcels is stored as a whole or not at all. Answers come in the order in which groups were settled."""
+    """Each group of entries is stored as a whole or not at all. Answers come in the order in which groups were decided on."""
 
 @_typing.type_check_only
 class DeliveryServiceAsyncStub(DeliveryServiceStub):
@@ -42,7 +42,7 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Accept: _aio.StreamStreamMultiCallable[_delivery_pb2.AcceptRequest, _delivery_pb2.AcceptResponse]  # type: ignore[assignment]
-    """Each group of parcels is stored as a whole or not at all. Answers come in the order in which groups were settled."""
+    """Each group of entries is stored as a whole or not at all. Answers come in the order in which groups were decided on."""
 
 class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
     """From agents, the gateways beside services, to their hub, which stores what they hand over and delivers it. Mutual TLS only."""
@@ -53,6 +53,6 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_delivery_pb2.AcceptRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_delivery_pb2.AcceptResponse], _abc.AsyncIterator[_delivery_pb2.AcceptResponse]]:
-        """Each group of parcels is stored as a whole or not at all. Answers come in the order in which groups were settled."""
+        """Each group of entries is stored as a whole or not at all. Answers come in the order in which groups were decided on."""
 
 def add_DeliveryServiceServicer_to_server(servicer: DeliveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -105,8 +105,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_CUT_OFF: _Reason.ValueType  # 102
     """The policy no longer leads it there."""
     REASON_ERASED: _Reason.ValueType  # 103
-    REASON_BURIED: _Reason.ValueType  # 104
-    """An operator set it aside."""
+    REASON_DEAD_LETTERED: _Reason.ValueType  # 104
+    """An operator made a dead letter of it."""
     REASON_DAMAGED: _Reason.ValueType  # 105
     """What is stored of it isn't what was stored."""
     REASON_PURGED: _Reason.ValueType  # 106
@@ -195,8 +195,8 @@ REASON_EXPIRED: Reason.ValueType  # 101
 REASON_CUT_OFF: Reason.ValueType  # 102
 """The policy no longer leads it there."""
 REASON_ERASED: Reason.ValueType  # 103
-REASON_BURIED: Reason.ValueType  # 104
-"""An operator set it aside."""
+REASON_DEAD_LETTERED: Reason.ValueType  # 104
+"""An operator made a dead letter of it."""
 REASON_DAMAGED: Reason.ValueType  # 105
 """What is stored of it isn't what was stored."""
 REASON_PURGED: Reason.ValueType  # 106
