@@ -2,7 +2,7 @@
 
 import sys
 
-from gateway.pipe.signals import hold_early
+from gateway.pipe.posix_signals import ignore_signals_early
 
 
 def main() -> None:
@@ -10,7 +10,7 @@ def main() -> None:
 
     What loads commands takes a while, in which a signal would end the filter and its writer.
     """
-    hold_early(sys.argv[1:])
+    ignore_signals_early(sys.argv[1:])
     from gateway.cli import main as commands  # noqa: PLC0415
 
     commands(prog_name="privacy-gateway")

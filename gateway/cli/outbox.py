@@ -155,7 +155,7 @@ def retry(ids: tuple[int, ...], path: Path | None, form: str, **named: Any) -> i
         return _printed(("due", "due now"), "item", choice, (done, 0), form)
 
 
-@outbox.command(epilog=example("outbox bury 17 18"))
+@outbox.command(epilog=example("outbox dead-letter 17 18"))
 @chosen
 @configured
 @output
@@ -168,7 +168,7 @@ def dead_letter(ids: tuple[int, ...], path: Path | None, form: str, **named: Any
     with _admin(path) as (stock, config):
         choice = _choice(stock, config, ids, **named)
         return _printed(
-            ("buried", "dead letters now"), "item", choice, _done(stock.dead_letter(choice), stock, choice), form
+            ("dead-lettered", "dead letters now"), "item", choice, _done(stock.dead_letter(choice), stock, choice), form
         )
 
 

@@ -21,14 +21,14 @@ from click.exceptions import Exit
 
 from gateway.cli.options import example, output, sources
 from gateway.errors import BadSetup
-from gateway.pipe.descriptor import say
-from gateway.pipe.lines import Lines
-from gateway.pipe.report import Report
-from gateway.pipe.signals import STDIN, hold
-from gateway.pipe.tally import Tally
+from gateway.pipe.file_descriptor import write_line
+from gateway.pipe.line_counts import LineCounts
+from gateway.pipe.line_reader import LineReader
+from gateway.pipe.posix_signals import STDIN, ignore_signals
+from gateway.pipe.report import CountsReporter
 
 if TYPE_CHECKING:
-    from gateway.pipe.printed import Sink
+    from gateway.pipe.stdout_sink import Sink
 
 LOCAL: Final = "127.0.0.1:4317"
 STDOUT: Final = 1
@@ -78,7 +78,7 @@ class Filter(click.Command):
             if os.isatty(STDIN):
                 raise
             _hold()
-            lines, report = _begun(INTERVAL_SECONDS, form, Tally())
+            lines, report = _begun(INTERVAL_SECONDS, form, LineCounts())
             error.show()
             lines.drain()
             report.end()
@@ -116,7 +116,7 @@ def pipe(every: float, form: str, **given: Any) -> int:
     if os.isatty(STDIN):
         raise click.UsageError("Lines come from standard input; there is a terminal.")
     _hold()
-    tally = Tally()
+    tally = LineCounts()
     lines, report = _begun(every, form, tally)
     try:
         _filter(lines, tally, Given(**given))
@@ -130,14 +130,14 @@ def pipe(every: float, form: str, **given: Any) -> int:
         report.end()
         raise
     report.end()
-    return int(tally.lost)
+    return int(tally.has_lost_lines)
 
 
-def _begun(every: float, form: str, tally: Tally) -> tuple[Lines, Report]:
+def _begun(every: float, form: str, tally: LineCounts) -> tuple[LineReader, CountsReporter]:
     """Begin to read and to say counts."""
-    lines = Lines(STDIN, tally)
+    lines = LineReader(STDIN, tally)
     lines.start()
-    report = Report(tally, every, _as_json if form == "json" else Tally.line)
+    report = CountsReporter(tally, every, _as_json if form == "json" else LineCounts.summary)
     report.start()
     return lines, report
 
@@ -147,13 +147,13 @@ def _form(args: Sequence[str]) -> str:
     return "json" if "--format=json" in args or ("--format", "json") in pairwise(args) else "text"
 
 
-def _as_json(tally: Tally) -> str:
-    return msgspec.json.encode(tally.told()).decode()
+def _as_json(tally: LineCounts) -> str:
+    return msgspec.json.encode(tally.as_dict()).decode()
 
 
 def _hold() -> None:
     """Outlive the writer, leave no core, and let nobody but the gateway speak: libraries' logs may hold values."""
-    hold()
+    ignore_signals()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logging.raiseExceptions = False
     logging.getLogger().addHandler(logging.NullHandler())
@@ -162,29 +162,29 @@ def _hold() -> None:
     sys.setswitchinterval(0.001)
 
 
-def _filter(lines: Lines, tally: Tally, given: Given) -> None:
+def _filter(lines: LineReader, tally: LineCounts, given: Given) -> None:
     """Let lines through. Raises BadSetup, BadParameter."""
     from gateway.cli.load import compiler, destination_named  # noqa: PLC0415 reading begins before anything is loaded
-    from gateway.pipe.resource import resource as resource_of  # noqa: PLC0415
+    from gateway.pipe.filter import LineFilter  # noqa: PLC0415
+    from gateway.pipe.resource import resource_prefix as resource_of  # noqa: PLC0415
     from gateway.pipe.run import run  # noqa: PLC0415
-    from gateway.pipe.sieve import Sieve  # noqa: PLC0415
 
     made, file = compiler(given.contracts, given.policy)
-    sieve = Sieve(
+    sieve = LineFilter(
         made, destination_named(made, file, given.destination), tally, resource_of(os.environ) if given.local else b""
     )
     run(lines, sieve, _sink(lines, tally, given.local))
 
 
-def _sink(lines: Lines, tally: Tally, local: str | None) -> Sink:
+def _sink(lines: LineReader, tally: LineCounts, local: str | None) -> Sink:
     if local is None:
-        from gateway.pipe.printed import Printed  # noqa: PLC0415 as above
+        from gateway.pipe.stdout_sink import StdoutSink  # noqa: PLC0415 as above
 
-        return Printed(STDOUT, lines.left, tally)
-    from gateway.pipe.sent import Sent  # noqa: PLC0415
+        return StdoutSink(STDOUT, lines.remaining, tally)
+    from gateway.pipe.otlp_sink import OtlpSink  # noqa: PLC0415
 
-    return Sent(local, tally, left=None if lines.from_file else lines.left)
+    return OtlpSink(local, tally, remaining=None if lines.is_file else lines.remaining)
 
 
 def _show(error: BadSetup | click.ClickException) -> None:
-    say(f"Error: {error.format_message()}" if isinstance(error, click.ClickException) else str(error))
+    write_line(f"Error: {error.format_message()}" if isinstance(error, click.ClickException) else str(error))

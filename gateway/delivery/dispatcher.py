@@ -39,7 +39,7 @@ class OutboxDispatcher:
         Where either is another one for a destination, nothing more leaves by the old: its worker leaves, and only then
         the next begins. Exporters that are no longer among them are closed once nobody has them.
         """
-        desk = msgspec.structs.replace(self._deps, again=again)
+        desk = msgspec.structs.replace(self._deps, redecider=again)
         gone = {name: worker for name, worker in self._workers.items() if not _lives_on(worker, name, exporters, again)}
         for name, worker in gone.items():
             self._last[name] = self._workers.pop(name)

@@ -19,24 +19,24 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counted: tuple[Detector, ...] = ()
 
 
-class Search(msgspec.Struct, frozen=True):
+class CategoryDetectors(msgspec.Struct, frozen=True):
     """What is looked for in a text: what it may not hold, what it may be all the same, and what is only counted."""
 
-    sought: tuple[Detector, ...] = ()
+    detectors: tuple[Detector, ...] = ()
     spare: tuple[Spare, ...] = ()
     counted: tuple[Detector, ...] = ()
 
 
-def search(category: Category) -> Search:
+def detectors_for(category: Category) -> CategoryDetectors:
     """Return what is looked for in texts of a category: nothing, where the file doesn't name it."""
-    return _SEARCHES.get(category, _NOTHING)
+    return _BY_CATEGORY.get(category, _NONE)
 
 
-def _search(row: _Row) -> Search:
-    return Search(DETECTORS if row.sought == "all" else row.sought, row.spare, row.counted)
+def _category_detectors(row: _Row) -> CategoryDetectors:
+    return CategoryDetectors(DETECTORS if row.sought == "all" else row.sought, row.spare, row.counted)
 
 
-_NOTHING: Final = Search()
-_SEARCHES: Final[Mapping[Category, Search]] = {
-    Category[name]: _search(row) for name, row in table("categories", dict[str, _Row]).items()
+_NONE: Final = CategoryDetectors()
+_BY_CATEGORY: Final[Mapping[Category, CategoryDetectors]] = {
+    Category[name]: _category_detectors(row) for name, row in table("categories", dict[str, _Row]).items()
 }

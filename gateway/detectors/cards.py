@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from gateway.detectors import data
-from gateway.detectors.bounds import Budget, lookups
+from gateway.detectors.budget import Budget, lookup_budget
 from gateway.detectors.check_digits import luhn
-from gateway.detectors.digits import ANY, END, START, Candidate, Rows, Span, coded_pattern, numbers
+from gateway.detectors.digits import ANY_DIGIT, GROUP_END, GROUP_START, Candidate, Rows, Span, coded_pattern, numbers
 
 
 class Issuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,12 +40,12 @@ _MAX_DIGITS: Final = max(max(issuer.lengths) for issuer in _ISSUERS)
 
 def _number(issuer: Issuer) -> str:
     """A pattern of an issuer's numbers in coded text: their first digits, and as many in all as they have."""
-    sizes = "|".join(f"{ANY}{{{length}}}" for length in issuer.lengths)
-    return f"(?={coded_pattern(issuer.first)})(?=(?:{sizes}){END})"
+    sizes = "|".join(f"{ANY_DIGIT}{{{length}}}" for length in issuer.lengths)
+    return f"(?={coded_pattern(issuer.first)})(?=(?:{sizes}){GROUP_END})"
 
 
 _HEAD: Final = re.compile(
-    f"(?={START})(?:{'|'.join(map(_number, _ISSUERS))})(?=({ANY}{{{_MIN_DIGITS},{_MAX_DIGITS + 1}}}))".encode()
+    f"(?={GROUP_START})(?:{'|'.join(map(_number, _ISSUERS))})(?=({ANY_DIGIT}{{{_MIN_DIGITS},{_MAX_DIGITS + 1}}}))".encode()
 )
 _FIRST: Final = tuple((re.compile(issuer.first, re.ASCII), issuer.lengths) for issuer in _ISSUERS)
 _FIRST_DIGITS: Final = 4
@@ -57,7 +57,7 @@ def cards(rows: Rows) -> Iterator[Span]:
 
     Raises TooMuch.
     """
-    return numbers(rows, _HEAD, partial(_size, budget=lookups(rows.text)))
+    return numbers(rows, _HEAD, partial(_size, budget=lookup_budget(rows.text)))
 
 
 def is_card(digits: str) -> bool:

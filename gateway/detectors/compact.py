@@ -8,14 +8,14 @@ from typing import Final
 
 Span = tuple[int, int]
 
-FILL: Final = "\x01"
+FILLER: Final = "\x01"
 """What folded text doesn't have: a separator that doesn't count as one more."""
 
 LINE_END: Final = r"\r?\n(?:[ \t]{0,3}>){0,3}[ \t]{0,3}"
 """A pattern of one line end, with the marks of a quoted mail behind it."""
 
-_SEPARATORS: Final = f" \t.:/_-+()[]{FILL}"
-_REMOVED: Final = _SEPARATORS.encode()
+_SEPARATORS: Final = f" \t.:/_-+()[]{FILLER}"
+_SEPARATOR_BYTES: Final = _SEPARATORS.encode()
 _BLANKS: Final = dict.fromkeys(map(ord, _SEPARATORS), " ")
 # Numbers are written with up to three separators between two characters, as in `) - (`. What more of them keep apart
 # stays apart.
@@ -28,7 +28,7 @@ _KEY_WORD: Final = re.compile(
 )
 
 
-_GAP: Final = "\0"
+_BREAK: Final = "\0"
 """What folded text doesn't have."""
 
 
@@ -39,7 +39,7 @@ def unwrapped(folded: str) -> str:
 
 def _wrap(gap: re.Match[str]) -> str:
     """Return one blank, and what Compact leaves out however much of it there is."""
-    return " ".ljust(len(gap[0]), FILL)
+    return " ".ljust(len(gap[0]), FILLER)
 
 
 def _blank(gap: re.Match[str]) -> str:
@@ -50,9 +50,9 @@ class Compact:
     """Text without separators, and where its characters stood; `spaced` is as long as the text."""
 
     def __init__(self, folded: str) -> None:
-        self.spaced = _KEY_WORD.sub(_blank, _APART.sub(lambda gap: _GAP + gap[0][1:], folded))
+        self.spaced = _KEY_WORD.sub(_blank, _APART.sub(lambda gap: _BREAK + gap[0][1:], folded))
         # As bytes, several times as fast; no separator is part of another character in UTF-8.
-        self.text = self.spaced.encode().translate(None, _REMOVED).decode()
+        self.text = self.spaced.encode().translate(None, _SEPARATOR_BYTES).decode()
 
     def span(self, start: int, end: int) -> Span:
         """Return where in the folded text a span of `text` stands that isn't empty."""

@@ -13,11 +13,11 @@ from gateway.detectors.hints import Hint
 
 Span = tuple[int, int]
 
-_ANY: Final = r"[+-]?[0-9]{1,3}(?:[.,][0-9]{1,15})?"
-_SOME: Final = r"[+-]?[0-9]{1,3}\.[0-9]{1,15}"
+_NUMBER: Final = r"[+-]?[0-9]{1,3}(?:[.,][0-9]{1,15})?"
+_DECIMAL_NUMBER: Final = r"[+-]?[0-9]{1,3}\.[0-9]{1,15}"
 _LAT: Final = r"lat(?:itude)?"
-_LONG: Final = r"lo?ng?(?:itude)?"
-_NAME: Final = rf"(?:{_LAT}|{_LONG})(?![A-Za-z])[ ]?[=:_/-]{{0,2}}"
+_LON: Final = r"lo?ng?(?:itude)?"
+_NAME: Final = rf"(?:{_LAT}|{_LON})(?![A-Za-z])[ ]?[=:_/-]{{0,2}}"
 
 # Two numbers, as latitude and longitude or the other way round (GeoJSON, WKT), and what is between them; it consumes
 # the first alone, since a pair may begin at the second. Written so that the search skips to a digit.
@@ -39,8 +39,8 @@ _SIGNED: Final = re.compile(r"[+-](?<![0-9.][+-])[0-9]{2}\.[0-9]{2,15}[+-][0-9]{
 _MIN_DECIMALS: Final = 4
 """Decimals of each number with which a pair is one whatever is between: some ten metres."""
 
-_CLEAR: Final = frozenset("/_:")
-_LISTED: Final = frozenset(",;|")
+_CLEAR_SEPARATORS: Final = frozenset("/_:")
+_LIST_SEPARATORS: Final = frozenset(",;|")
 _MIN_DECIMALS_LISTED: Final = 3
 _MIN_DECIMALS_DASHED: Final = 6
 """Decimals of both numbers together."""
@@ -48,16 +48,18 @@ _MIN_DECIMALS_DASHED: Final = 6
 _VERSION_DECIMALS: Final = 2
 _MAX_VERSION: Final = 20
 
-_POINTED: Final = re.compile(rf"(?:=(?:loc:)?|@){_SOME},{_SOME}|\([ ]?{_SOME}[ ]{{1,3}}{_SOME}")
-_POINTER: Final = re.compile(
+_MAP_PAIR: Final = re.compile(
+    rf"(?:=(?:loc:)?|@){_DECIMAL_NUMBER},{_DECIMAL_NUMBER}|\([ ]?{_DECIMAL_NUMBER}[ ]{{1,3}}{_DECIMAL_NUMBER}"
+)
+_MAP_PARAMETER: Final = re.compile(
     r"(?<![a-z])(?:s?ll|q|center|[ds]addr|query|coords?|location)\Z|(?<![a-z])point[ ]?\Z", re.IGNORECASE
 )
-_POINTER_CHARS: Final = 9
+_MAX_MAP_PARAMETER_CHARS: Final = 9
 _COMPASS: Final = re.compile(
     r"[nsNS](?<![A-Za-z][A-Za-z])[ ]?[0-9]{1,2}\.[0-9]{3,15}[ ]?°?[ ]?[,;/_:-]?[ ]?[ewoEWO][ ]?[0-9]{1,3}\.[0-9]{3,15}"
     r"|[0-9](?<![0-9.][0-9])[0-9]?\.[0-9]{3,15}[ ]?[nsNS][ ]?[,;/_:-]?[ ]?[0-9]{1,3}\.[0-9]{3,15}[ ]?[ewoEWO]"
 )
-_GEO: Final = re.compile(rf"geo:{_ANY},{_ANY}", re.IGNORECASE)
+_GEO: Final = re.compile(rf"geo:{_NUMBER},{_NUMBER}", re.IGNORECASE)
 _DEGREES: Final = re.compile(
     r"""
       [0-9](?<![0-9][0-9])[0-9]{0,2}[ ]?°[ ]?[0-9]{1,2}(?:[.,][0-9]{1,10})?[ ]?['"](?:[ ]?[0-9]{1,2}(?:[.,][0-9]{1,10})?[ ]?['"]{1,2})?
@@ -65,11 +67,11 @@ _DEGREES: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_VALUE: Final = rf"(?![A-Za-z0-9_])[^A-Za-z0-9]{{1,6}}{_ANY}"
-_BESIDE: Final = r"[^\n]{0,32}?(?:\n[^\n]{0,32}?)?"
+_VALUE: Final = rf"(?![A-Za-z0-9_])[^A-Za-z0-9]{{1,6}}{_NUMBER}"
+_BETWEEN: Final = r"[^\n]{0,32}?(?:\n[^\n]{0,32}?)?"
 """What may stand between a latitude and a longitude: one line end among others."""
 _LABELLED: Final = re.compile(
-    rf"(?<![a-z])(?:{_LAT}{_VALUE}{_BESIDE}(?<![a-z]){_LONG}{_VALUE}|{_LONG}{_VALUE}{_BESIDE}(?<![a-z]){_LAT}{_VALUE})",
+    rf"(?<![a-z])(?:{_LAT}{_VALUE}{_BETWEEN}(?<![a-z]){_LON}{_VALUE}|{_LON}{_VALUE}{_BETWEEN}(?<![a-z]){_LAT}{_VALUE})",
     re.IGNORECASE,
 )
 _DECIMAL: Final = re.compile("[0-9][.,][0-9]")
@@ -77,11 +79,11 @@ _DECIMAL: Final = re.compile("[0-9][.,][0-9]")
 # What is in each text with a pair of decimals, or nearly, as one automaton: they are looked for one by one where it is
 # found.
 _PAIR_HINT: Final = Hint(
-    rf"[0-9]\.[0-9]{{2,}} ?°?(?:(?:\s*[,;|/]\s*|[ \t]+|[_:/-]{{1,2}}| ?[_:/,;|&-]{{0,2}} ?(?i:{_LAT}|{_LONG})[ ]?[=:_/-]{{0,2}})[+-]?|[+-])"
+    rf"[0-9]\.[0-9]{{2,}} ?°?(?:(?:\s*[,;|/]\s*|[ \t]+|[_:/-]{{1,2}}| ?[_:/,;|&-]{{0,2}} ?(?i:{_LAT}|{_LON})[ ]?[=:_/-]{{0,2}})[+-]?|[+-])"
     r"[0-9]{1,3}\.[0-9]{2}"
     r"|[0-9],[0-9]{4,}[ \t]*[;|/ \t_:-][ \t]*[+-]?[0-9]{1,3},[0-9]{4}"
 )
-_POINTED_HINT: Final = Hint(_POINTED.pattern)
+_MAP_PAIR_HINT: Final = Hint(_MAP_PAIR.pattern)
 _COMPASS_HINT: Final = Hint(r"[nsNS] ?[0-9]{1,2}\.[0-9]{3}|[0-9]\.[0-9]{3,} ?[nsNS]")
 
 
@@ -103,8 +105,8 @@ def _decimals(text: str) -> Iterator[Span]:
         yield from _pairs(text)
         if "+" in text or "-" in text:
             yield from (match.span() for match in _SIGNED.finditer(text))
-    if _POINTED_HINT(text):
-        yield from _pointed(text)
+    if _MAP_PAIR_HINT(text):
+        yield from _map_pairs(text)
     if _COMPASS_HINT(text):
         yield from (match.span() for match in _COMPASS.finditer(text))
 
@@ -112,23 +114,23 @@ def _decimals(text: str) -> Iterator[Span]:
 def _pairs(text: str) -> Iterator[Span]:
     for pattern in (_PAIR, _COMMAS) if "," in text else (_PAIR,):
         for first in pattern.finditer(text):
-            if _is_fine(first) and _is_place(first):
+            if _has_enough_decimals(first) and _is_plausible(first):
                 yield first.start() - (text[first.start() - 1 : first.start()] in ("+", "-")), first.end(3)
 
 
-def _is_fine(first: re.Match[str]) -> bool:
+def _has_enough_decimals(first: re.Match[str]) -> bool:
     """Whether two numbers have as many decimals as what is between them asks for."""
     decimals, gap, others = len(first[1]), first[2], len(first[4])
     if decimals >= _MIN_DECIMALS and others >= _MIN_DECIMALS:
         return True
-    if not _LISTED.isdisjoint(gap):
+    if not _LIST_SEPARATORS.isdisjoint(gap):
         return decimals >= _MIN_DECIMALS_LISTED and others >= _MIN_DECIMALS_LISTED
-    if not _CLEAR.isdisjoint(gap) or any(map(str.isalpha, gap)):
+    if not _CLEAR_SEPARATORS.isdisjoint(gap) or any(map(str.isalpha, gap)):
         return not _is_one_of_many(first)
     return "-" in gap and decimals != others and decimals + others >= _MIN_DECIMALS_DASHED
 
 
-def _is_place(first: re.Match[str]) -> bool:
+def _is_plausible(first: re.Match[str]) -> bool:
     """Whether two numbers are on earth, and neither shares of something, both below 1, nor versions such as `3.12` and `3.13`."""
     one, other = (abs(float(number.replace(",", "."))) for number in (first[0], first[3]))
     if not (one <= 180 and other <= 180 and (one <= 90 or other <= 90)) or (one < 1 and other < 1):
@@ -143,11 +145,11 @@ def _is_one_of_many(first: re.Match[str]) -> bool:
     return (before.endswith(gap) and before[:1].isdigit()) or (after.startswith(gap) and after[-1:].isdigit())
 
 
-def _pointed(text: str) -> Iterator[Span]:
+def _map_pairs(text: str) -> Iterator[Span]:
     """Pairs behind a parameter of maps, behind an at sign, or behind `POINT(`, which may be as coarse as they like."""
-    for pair in _POINTED.finditer(text):
+    for pair in _MAP_PAIR.finditer(text):
         start = pair.start()
         if text[start] == "@":
             yield pair.span()
-        elif pointer := _POINTER.search(text, max(0, start - _POINTER_CHARS), start):
+        elif pointer := _MAP_PARAMETER.search(text, max(0, start - _MAX_MAP_PARAMETER_CHARS), start):
             yield pointer.start(), pair.end()

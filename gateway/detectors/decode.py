@@ -9,37 +9,37 @@ from functools import cached_property
 from itertools import accumulate, chain
 from typing import Final, Protocol
 
-from gateway.detectors.bounds import DEPTH, Budget, TooMuch, decoded_chars, decoded_texts
+from gateway.detectors.budget import MAX_DECODING_DEPTH, Budget, BudgetExceeded, char_budget, decoding_budget
 from gateway.detectors.compact import Compact, unwrapped
 from gateway.detectors.digits import Rows
-from gateway.detectors.effort import spend
-from gateway.detectors.encoded_runs import Piece, pieces
-from gateway.detectors.escapes import Edit, Way, edits
-from gateway.detectors.fold import ends, fold
-from gateway.detectors.technical import technical, undecodable, without
+from gateway.detectors.encoded_runs import DecodedRun, decoded_runs
+from gateway.detectors.escapes import EscapePass, Replacement, replacements
+from gateway.detectors.fold import fold, fold_ends
+from gateway.detectors.technical import blank, technical_spans, undecodable
+from gateway.detectors.work_limit import spend_work
 
 Span = tuple[int, int]
 """From where to where, in characters."""
 
 _DIGITS: Final = b"0123456789"
-_SAME: Final = -1
+_UNESCAPED: Final = -1
 """The end of the origin of a piece that is no escape."""
 
-_WAYS: Final = tuple(Way)
+_PASSES: Final = tuple(EscapePass)
 _BETWEEN: Final = "\n\n"
 
 # What an escape stands for is read with what is around it, at least so many characters of it, and on to the next blank
 # if there is one within the longest address. The rest of a text is read as it is: undoing one escape of a long text
 # isn't as much work as the text.
-_NEAR_CHARS: Final = 256
-_FAR_CHARS: Final = 1400
+_MIN_CONTEXT_CHARS: Final = 256
+_MAX_CONTEXT_CHARS: Final = 1400
 _BLANKS: Final = " \t\n\r"
 
 
-class Step(Protocol):
+class SourceMap(Protocol):
     """Leads back from a text to the one that it was made from."""
 
-    def back(self, start: int, end: int) -> Span:
+    def origin(self, start: int, end: int) -> Span:
         """Where in the older text a span of the newer one comes from."""
 
 
@@ -49,63 +49,67 @@ class Decoding:
     `loose` if it was decoded from within a run: what stands around a finding may then be noise.
     """
 
-    def __init__(self, text: str, steps: Sequence[Step], *, loose: bool) -> None:
+    def __init__(self, text: str, maps: Sequence[SourceMap], *, loose: bool) -> None:
         self.text = text
         self.loose = loose
-        self._steps = steps
+        self._maps = maps
 
     @property
-    def digits(self) -> int:
+    def digit_count(self) -> int:
         """How many digits the text has."""
         encoded = self.text.encode("ascii", "replace")
         return len(encoded) - len(encoded.translate(None, _DIGITS))
 
     @cached_property
-    def bare(self) -> str:
+    def nontechnical(self) -> str:
         """The text, as long as it is, without technical identifiers, dates and times."""
-        return without(self.text, self._technical)
+        return blank(self.text, self._technical)
 
     @cached_property
     def compacts(self) -> Sequence[Compact]:
         """The bare text without separators; once more without line ends if it has any."""
-        joined = unwrapped(self.bare)
-        return (Compact(self.bare),) if joined == self.bare else (Compact(self.bare), Compact(joined))
+        joined = unwrapped(self.nontechnical)
+        return (
+            (Compact(self.nontechnical),)
+            if joined == self.nontechnical
+            else (Compact(self.nontechnical), Compact(joined))
+        )
 
     @cached_property
     def rows(self) -> Rows:
         """The rows of digits in the bare text."""
-        return Rows(self.bare)
+        return Rows(self.nontechnical)
 
     @property
     def _decodable(self) -> str:
-        return without(self.text, undecodable(self.text, self._technical))
+        return blank(self.text, undecodable(self.text, self._technical))
 
     @cached_property
     def _technical(self) -> Sequence[Span]:
-        return technical(self.text)
+        return technical_spans(self.text)
 
-    def place(self, start: int, end: int) -> Span:
+    def origin(self, start: int, end: int) -> Span:
         """Where in the original text a span of this decoding comes from."""
-        for step in self._steps:
-            start, end = step.back(start, end)
+        for source_map in self._maps:
+            start, end = source_map.origin(start, end)
         return start, end
 
-    def below(self) -> Iterator[Decoding]:
+    def inner(self) -> Iterator[Decoding]:
         """What this decoding says once its escapes, and its runs, are undone."""
-        for way in _WAYS:
-            escapes = edits(self.text, way)
+        for way in _PASSES:
+            escapes = replacements(self.text, way)
             if (first := next(escapes, None)) is not None:
                 step = _Unescaped(self.text, first, escapes)
-                yield _decoding(step.plain, step, *self._steps, loose=self.loose)
-        if found := list(pieces(self._decodable)):
+                yield _decoding(step.plain, step, *self._maps, loose=self.loose)
+        if found := list(decoded_runs(self._decodable)):
             joined = _BETWEEN.join(text for text, _, _ in found)
-            yield _decoding(joined, _Pieced(found), *self._steps, loose=True)
+            yield _decoding(joined, _DecodedRuns(found), *self._maps, loose=True)
 
 
-def _decoding(text: str, *steps: Step, loose: bool) -> Decoding:
-    spend(len(text))
+def _decoding(text: str, *maps: SourceMap, loose: bool) -> Decoding:
+    spend_work(len(text))
     folded = _Folded(text)
-    return Decoding(folded.plain, (folded, *steps), loose=loose)
+    return Decoding(folded.plain, (folded, *maps), loose=loose)
 
 
 def decodings(text: str) -> Iterator[Decoding]:
@@ -113,26 +117,26 @@ def decodings(text: str) -> Iterator[Decoding]:
 
     Raises TooMuch when they are too deep, too many or too large together.
     """
-    budget, many = decoded_chars(text), decoded_texts(text)
+    chars, count_budget = char_budget(text), decoding_budget(text)
     root = _decoding(text, loose=False)
-    budget.spend(len(root.text) - len(text))
+    chars.spend(len(root.text) - len(text))
     yield root
     seen, level = {root.text}, [root]
-    for depth in range(DEPTH + 1):
-        level = [lower for decoding in level for lower in _unseen(decoding, seen, many)]
+    for depth in range(MAX_DECODING_DEPTH + 1):
+        level = [lower for decoding in level for lower in _unseen(decoding, seen, count_budget)]
         if not level:
             return
-        if depth == DEPTH:
-            raise TooMuch
-        budget.spend(sum(len(decoding.text) for decoding in level))
+        if depth == MAX_DECODING_DEPTH:
+            raise BudgetExceeded
+        chars.spend(sum(len(decoding.text) for decoding in level))
         yield from level
 
 
-def _unseen(decoding: Decoding, seen: set[str], many: Budget) -> Iterator[Decoding]:
+def _unseen(decoding: Decoding, seen: set[str], budget: Budget) -> Iterator[Decoding]:
     """What a decoding says below itself that nothing has said yet. Raises TooMuch."""
-    for lower in decoding.below():
+    for lower in decoding.inner():
         if lower.text not in seen:
-            many.spend(1)
+            budget.spend(1)
             seen.add(lower.text)
             yield lower
 
@@ -148,9 +152,9 @@ class _Folded:
     def _ends(self) -> list[int] | None:
         # What ASCII folding does at all is to leave characters out.
         same = self._text.isascii() and len(self._text) == len(self.plain)
-        return None if same else ends(self._text)
+        return None if same else fold_ends(self._text)
 
-    def back(self, start: int, end: int) -> Span:
+    def origin(self, start: int, end: int) -> Span:
         found = self._ends
         return (start, end) if found is None else (bisect_right(found, start), bisect_right(found, end - 1) + 1)
 
@@ -162,14 +166,14 @@ class _Unescaped:
     origin starts, and where its origin ends if an escape.
     """
 
-    def __init__(self, text: str, first: Edit, others: Iterable[Edit]) -> None:
+    def __init__(self, text: str, first: Replacement, others: Iterable[Replacement]) -> None:
         self._starts, self._origins, self._ends = array("l"), array("l"), array("l")
         self._parts: list[str] = []
         self._size = 0
-        done = _before(text, first[0], 0)
+        done = _context_start(text, first[0], 0)
         for start, end, plain in chain((first,), others):
-            if start - done > _FAR_CHARS and (before := _before(text, start, done)) > (
-                after := _after(text, done, start)
+            if start - done > _MAX_CONTEXT_CHARS and (before := _context_start(text, start, done)) > (
+                after := _context_end(text, done, start)
             ):
                 self._add(text[done:after], done)
                 self._add(_BETWEEN, after, before)
@@ -177,11 +181,11 @@ class _Unescaped:
             self._add(text[done:start], done)
             self._add(plain, start, end)
             done = end
-        self._add(text[done : _after(text, done, len(text))], done)
+        self._add(text[done : _context_end(text, done, len(text))], done)
         self.plain = "".join(self._parts)
         self._parts.clear()
 
-    def _add(self, part: str, start: int, end: int = _SAME) -> None:
+    def _add(self, part: str, start: int, end: int = _UNESCAPED) -> None:
         if part:
             self._starts.append(self._size)
             self._origins.append(start)
@@ -189,37 +193,37 @@ class _Unescaped:
             self._parts.append(part)
             self._size += len(part)
 
-    def back(self, start: int, end: int) -> Span:
-        return self._origin(start)[0], self._origin(end - 1)[1]
+    def origin(self, start: int, end: int) -> Span:
+        return self._origin_of(start)[0], self._origin_of(end - 1)[1]
 
-    def _origin(self, index: int) -> Span:
+    def _origin_of(self, index: int) -> Span:
         piece = bisect_right(self._starts, index) - 1
         start, end = self._origins[piece], self._ends[piece]
         same = start + index - self._starts[piece]
-        return (same, same + 1) if end == _SAME else (start, end)
+        return (same, same + 1) if end == _UNESCAPED else (start, end)
 
 
-def _before(text: str, at: int, least: int) -> int:
+def _context_start(text: str, at: int, min_start: int) -> int:
     """Where in a text that begins which stands near before an index, not below `least`."""
-    near, far = max(least, at - _NEAR_CHARS), max(least, at - _FAR_CHARS)
+    near, far = max(min_start, at - _MIN_CONTEXT_CHARS), max(min_start, at - _MAX_CONTEXT_CHARS)
     blank = max(text.rfind(char, far, near) for char in _BLANKS)
     return far if blank < 0 else blank
 
 
-def _after(text: str, at: int, most: int) -> int:
+def _context_end(text: str, at: int, max_end: int) -> int:
     """Where in a text that ends which stands near after an index, not above `most`."""
-    near, far = min(most, at + _NEAR_CHARS), min(most, at + _FAR_CHARS)
+    near, far = min(max_end, at + _MIN_CONTEXT_CHARS), min(max_end, at + _MAX_CONTEXT_CHARS)
     return min((found for char in _BLANKS if (found := text.find(char, near, far)) >= 0), default=far)
 
 
-class _Pieced:
-    def __init__(self, found: list[Piece]) -> None:
-        self._found = found
+class _DecodedRuns:
+    def __init__(self, found: list[DecodedRun]) -> None:
+        self._runs = found
 
     @cached_property
     def _starts(self) -> list[int]:
-        return list(accumulate((len(text) + len(_BETWEEN) for text, _, _ in self._found), initial=0))
+        return list(accumulate((len(text) + len(_BETWEEN) for text, _, _ in self._runs), initial=0))
 
-    def back(self, start: int, end: int) -> Span:
-        touched = self._found[bisect_right(self._starts, start) - 1 : bisect_right(self._starts, end - 1)]
+    def origin(self, start: int, end: int) -> Span:
+        touched = self._runs[bisect_right(self._starts, start) - 1 : bisect_right(self._starts, end - 1)]
         return min(start for _, start, _ in touched), max(end for _, _, end in touched)

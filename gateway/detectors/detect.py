@@ -9,17 +9,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
-from gateway.detectors.bounds import LONGEST, Budget, TooMuch, findings, later_findings
+from gateway.detectors.budget import MAX_TEXT_CHARS, Budget, BudgetExceeded, finding_budget, later_finding_budget
 from gateway.detectors.cards import cards, is_card
 from gateway.detectors.coordinates import coordinates
 from gateway.detectors.decode import Decoding, Span, decodings
 from gateway.detectors.emails import emails
 from gateway.detectors.fast_path import hides_nothing
-from gateway.detectors.fold import readable
+from gateway.detectors.fold import is_readable
 from gateway.detectors.ibans import ibans
 from gateway.detectors.masking import Mark, masked
 from gateway.detectors.national_ids import is_national_id, national_ids
-from gateway.detectors.networks import mac_addresses, networks
+from gateway.detectors.network_addresses import ip_addresses, mac_addresses
 from gateway.detectors.phones import is_phone, phones
 from gateway.detectors.secrets import secrets
 from gateway.errors import FieldReason
@@ -35,12 +35,12 @@ SCANS: Final[Mapping[Detector, Scan]] = {
     Detector.CARD: lambda decoding: cards(decoding.rows),
     Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
     Detector.MAC: lambda decoding: mac_addresses(decoding.text),
-    Detector.IP: lambda decoding: networks(decoding.text, decoding.bare, loose=decoding.loose),
+    Detector.IP: lambda decoding: ip_addresses(decoding.text, decoding.nontechnical, loose=decoding.loose),
     Detector.PHONE: lambda decoding: phones(decoding.rows),
 }
 """What looks for each kind, the most telling first: the digits of a card could be a phone number's too."""
 
-_LEAST_DIGITS: Final[Mapping[Detector, int]] = {
+_MIN_DIGITS: Final[Mapping[Detector, int]] = {
     Detector.SECRET: 0,
     Detector.EMAIL: 0,
     Detector.IBAN: 2,
@@ -73,30 +73,32 @@ LABELS: Final[Mapping[Detector, str]] = {kind: f"[{kind.name}]" for kind in DETE
 """What a finding is replaced by where it is masked."""
 
 _REDACTED: Final = "[REDACTED]"
-_ROUNDS: Final = (findings, later_findings)
+_BUDGETS: Final = (finding_budget, later_finding_budget)
 """How much may be masked in each round: what masking leaves is looked at again."""
 
 
-def find(text: str, sought: Collection[Detector] = DETECTORS) -> FieldReason | None:
+def find(text: str, detectors: Collection[Detector] = DETECTORS) -> FieldReason | None:
     """The first finding of what is sought, in `text` or in anything that it encodes; UNREADABLE if it can't be judged.
 
     Any text will do: nothing is raised.
     """
     if hides_nothing(text):
         return None
-    if len(text) > LONGEST:
+    if len(text) > MAX_TEXT_CHARS:
         return FieldReason.UNREADABLE
     try:
-        found = next((REASONS[kind] for decoding in decodings(text) for kind, _ in _findings(decoding, sought)), None)
-    except TooMuch:
+        found = next(
+            (REASONS[kind] for decoding in decodings(text) for kind, _ in _findings(decoding, detectors)), None
+        )
+    except BudgetExceeded:
         return FieldReason.UNREADABLE
-    return found or (None if readable(text) else FieldReason.UNREADABLE)
+    return found or (None if is_readable(text) else FieldReason.UNREADABLE)
 
 
 def mail_domains(text: str) -> frozenset[str]:
     """The domains, folded, of all e-mail addresses in `text` and in anything that it encodes, as far as that can be told."""
     domains: set[str] = set()
-    with suppress(TooMuch):
+    with suppress(BudgetExceeded):
         for decoding in decodings(text):
             domains.update(
                 decoding.text[start:end].rpartition("@")[2].strip(" \t\r\n>").lower()
@@ -131,28 +133,28 @@ def mask(text: str) -> str:
     """
     if hides_nothing(text):
         return text
-    for budget in _ROUNDS:
-        left = _masked_once(text, budget(text))
-        if left == text:
+    for budget in _BUDGETS:
+        masked_text = _masked_once(text, budget(text))
+        if masked_text == text:
             return text
-        text = left
+        text = masked_text
     return text if find(text) is None else _REDACTED
 
 
-def _findings(decoding: Decoding, sought: Collection[Detector]) -> Iterator[tuple[Detector, Span]]:
-    digits = decoding.digits
+def _findings(decoding: Decoding, detectors: Collection[Detector]) -> Iterator[tuple[Detector, Span]]:
+    digits = decoding.digit_count
     for kind, scan in SCANS.items():
-        if digits >= _LEAST_DIGITS[kind] and kind in sought:
+        if digits >= _MIN_DIGITS[kind] and kind in detectors:
             for span in scan(decoding):
                 yield kind, span
 
 
 def _masked_once(text: str, budget: Budget) -> str:
-    if len(text) > LONGEST:
+    if len(text) > MAX_TEXT_CHARS:
         return _REDACTED
     try:
         return masked(text, list(_marks(text, budget)))
-    except TooMuch:
+    except BudgetExceeded:
         return _REDACTED
 
 
@@ -161,4 +163,4 @@ def _marks(text: str, budget: Budget) -> Iterator[Mark]:
     for decoding in decodings(text):
         for kind, span in _findings(decoding, DETECTORS):
             budget.spend(1)
-            yield Mark(*decoding.place(*span), RANKS[kind], LABELS[kind])
+            yield Mark(*decoding.origin(*span), RANKS[kind], LABELS[kind])

@@ -14,19 +14,19 @@ from functools import cached_property
 from itertools import accumulate, compress
 from typing import Final
 
-from gateway.detectors.compact import FILL
+from gateway.detectors.compact import FILLER
 from gateway.detectors.figures import is_figure, without_figures
-from gateway.detectors.joined import joined
+from gateway.detectors.joined_groups import join_groups
 
 Span = tuple[int, int]
 
-ANY: Final = "[0-9a-jA-J]"
+ANY_DIGIT: Final = "[0-9a-jA-J]"
 """A digit in a coded text."""
 
-START: Final = "[a-jA-J]"
+GROUP_START: Final = "[a-jA-J]"
 """One that starts a group; a capital letter if a plus sign stands before it."""
 
-END: Final = "(?![0-9])"
+GROUP_END: Final = "(?![0-9])"
 """What follows the last digit of a group."""
 
 _SEPARATORS: Final = " \t.-/()_:"
@@ -35,11 +35,11 @@ _MAX_SINGLE_DIGITS: Final = 19
 """How many digits that all stand apart, as on a form, are one number at most; more are something else."""
 
 _DIGITS: Final = "0123456789"
-_STARTS: Final = "abcdefghij"
-_LONE: Final = b"z"
+_START_LETTERS: Final = "abcdefghij"
+_LONE_DIGIT: Final = b"z"
 """A digit that belongs to no number."""
 
-_MAX_BEFORE_CHARS: Final = 4
+_MAX_PREFIX_CHARS: Final = 4
 """Of what stands before a number: a letter, its plus sign, a blank and a bracket."""
 
 _MAX_HEX_CHARS: Final = 128
@@ -51,11 +51,11 @@ _HAS_DIGIT: Final = re.compile("[0-9]")
 
 _BREAK: Final = ord("|")
 _RAW: Final = bytes(
-    byte if chr(byte) in f"{_DIGITS}+{FILL}" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK
+    byte if chr(byte) in f"{_DIGITS}+{FILLER}" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK
     for byte in range(256)
 )
-_PLAIN: Final = bytes.maketrans(f"{_STARTS}{_STARTS.upper()}".encode(), f"{_DIGITS}{_DIGITS}".encode())
-_IS_DIGIT: Final = bytes(chr(byte) in f"{_DIGITS}{_STARTS}{_STARTS.upper()}z" for byte in range(256))
+_PLAIN: Final = bytes.maketrans(f"{_START_LETTERS}{_START_LETTERS.upper()}".encode(), f"{_DIGITS}{_DIGITS}".encode())
+_IS_DIGIT: Final = bytes(chr(byte) in f"{_DIGITS}{_START_LETTERS}{_START_LETTERS.upper()}z" for byte in range(256))
 
 
 def _row(gap: str) -> re.Pattern[str]:
@@ -64,12 +64,12 @@ def _row(gap: str) -> re.Pattern[str]:
 
 
 _ROW: Final = _row(f"[{re.escape(_SEPARATORS)}]{{0,3}}+")
-_FILLED_ROW: Final = _row(f"(?:[{re.escape(_SEPARATORS)}]{FILL}*+){{0,3}}+")
+_FILLED_ROW: Final = _row(f"(?:[{re.escape(_SEPARATORS)}]{FILLER}*+){{0,3}}+")
 
-_AROUND_CHARS: Final = 4
+_CONTEXT_CHARS: Final = 4
 """Of what stands around a row, as much as its numbers are told by."""
 
-_SINGLES: Final = re.compile(rf"{START}{{{_MAX_SINGLE_DIGITS + 1},}}{END}".encode())
+_SINGLES: Final = re.compile(rf"{GROUP_START}{{{_MAX_SINGLE_DIGITS + 1},}}{GROUP_END}".encode())
 _COLLAPSE: Final = (
     (b"    ", b"||||"),  # more than three separators end a number
     (b"|", b"| "),
@@ -77,10 +77,10 @@ _COLLAPSE: Final = (
     (b"  ", b" "),
     (b"+ ", b"+"),
     (b" +", b"+"),
-    *((f" {digit}".encode(), start.encode()) for digit, start in zip(_DIGITS, _STARTS, strict=True)),
+    *((f" {digit}".encode(), start.encode()) for digit, start in zip(_DIGITS, _START_LETTERS, strict=True)),
 )
 _COLLAPSE_PLUS: Final = tuple(
-    (f"+{digit}".encode(), start.upper().encode()) for digit, start in zip(_DIGITS, _STARTS, strict=True)
+    (f"+{digit}".encode(), start.upper().encode()) for digit, start in zip(_DIGITS, _START_LETTERS, strict=True)
 )
 
 
@@ -103,14 +103,14 @@ class Candidate:
     @property
     def follows_text(self) -> bool:
         """Whether a letter or a digit stands right before that plus sign."""
-        place = self._text.place(self._start)
-        before = self._text.text[max(0, place - _MAX_BEFORE_CHARS) : place].rstrip(" (")[-2:]
+        place = self._text.origin(self._start)
+        before = self._text.text[max(0, place - _MAX_PREFIX_CHARS) : place].rstrip(" (")[-2:]
         return before[:1].isalnum() and before[1:] == "+"
 
-    def ends(self, least: int, most: int) -> Sequence[int]:
+    def sizes(self, min_digits: int, max_digits: int) -> Sequence[int]:
         """How many digits a number can have that starts here, the most first: those at whose end a group ends."""
         window = self._window
-        sizes = range(min(most, len(window)), least - 1, -1)
+        sizes = range(min(max_digits, len(window)), min_digits - 1, -1)
         return [size for size in sizes if size == len(window) or window[size] > ord("9")]
 
     def ends_at(self, size: int) -> bool:
@@ -123,7 +123,7 @@ class Candidate:
         starts = [index for index in range(size) if self._window[index] > ord("9")]
         return [stop - start for start, stop in zip(starts, [*starts[1:], size], strict=True)]
 
-    def is_on_end(self, size: int) -> bool:
+    def is_contiguous(self, size: int) -> bool:
         """Whether that many digits are one group."""
         return self._window[1:size].isdigit()
 
@@ -143,7 +143,7 @@ class Candidate:
 
     def span(self, size: int) -> Span:
         """From where to where in the text that many digits stand."""
-        return self._text.place(self._start), self._text.place(self._start + size - 1) + 1
+        return self._text.origin(self._start), self._text.origin(self._start + size - 1) + 1
 
 
 Size = Callable[[Candidate], int | None]
@@ -157,10 +157,10 @@ class Rows:
     """
 
     def __init__(self, text: str) -> None:
-        self.text = joined(text)
-        row = _FILLED_ROW if FILL in self.text else _ROW
+        self.text = join_groups(text)
+        row = _FILLED_ROW if FILLER in self.text else _ROW
         self._spans = [
-            (max(0, found.start() - _AROUND_CHARS), found.end() + _AROUND_CHARS) for found in row.finditer(self.text)
+            (max(0, found.start() - _CONTEXT_CHARS), found.end() + _CONTEXT_CHARS) for found in row.finditer(self.text)
         ]
 
     def __bool__(self) -> bool:
@@ -176,7 +176,7 @@ class Rows:
         sizes = (min(end, len(self.text)) - start + 1 for start, end in self._spans)
         return list(accumulate(sizes, initial=0))
 
-    def back(self, start: int, end: int) -> Span:
+    def origin(self, start: int, end: int) -> Span:
         """Where in the text a span of the coded rows stands."""
         row = bisect_right(self._starts, start) - 1
         shift = self._spans[row][0] - self._starts[row]
@@ -201,7 +201,7 @@ def numbers(rows: Rows, head: re.Pattern[bytes], size: Size) -> Iterator[Span]:
         candidate = Candidate(coded, match.start(), match[1])
         if (digits := size(candidate)) is not None and match.start() + digits > done:
             done = match.start() + digits
-            yield rows.back(*candidate.span(digits))
+            yield rows.origin(*candidate.span(digits))
 
 
 def coded_pattern(pattern: str) -> str:
@@ -221,7 +221,7 @@ class Coded:
         self._raw = without_figures(text).encode("ascii", "replace").translate(_RAW)
         self.code = _code(self._raw)
 
-    def place(self, index: int) -> int:
+    def origin(self, index: int) -> int:
         """Where in the text a digit of the code stands."""
         coded, plain = self._digits
         return plain[bisect_left(coded, index)]
@@ -233,13 +233,13 @@ class Coded:
 
 
 def _code(raw: bytes) -> bytes:
-    code = b"|" + raw.translate(None, FILL.encode())
+    code = b"|" + raw.translate(None, FILLER.encode())
     for old, new in _COLLAPSE:
         code = code.replace(old, new)
     if b"+" in code:
         for old, new in _COLLAPSE_PLUS:
             code = code.replace(old, new)
-    return _SINGLES.sub(lambda match: _LONE * len(match[0]), code)
+    return _SINGLES.sub(lambda match: _LONE_DIGIT * len(match[0]), code)
 
 
 def _coded_class(match: re.Match[str]) -> str:
@@ -247,5 +247,5 @@ def _coded_class(match: re.Match[str]) -> str:
     if found.startswith("{"):
         return found
     digits = [digit for digit in _DIGITS if re.fullmatch(found, digit)]
-    starts = "".join(_STARTS[int(digit)] for digit in digits)
+    starts = "".join(_START_LETTERS[int(digit)] for digit in digits)
     return f"[{''.join(digits)}{starts}{starts.upper()}]"

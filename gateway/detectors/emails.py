@@ -29,7 +29,7 @@ _LOCAL: Final = re.compile(
     rf"(?:(?=[\n >\t]){_LINE_BEGIN}|[ \t]{{0,2}}+)(?:[^\s{_ODD}][^\s@/]{{0,63}}+(?=//)|[^\s{_ODD}]{{1,64}}+|[{_ODD}]\S{{0,63}}+)"
 )
 _QUOTED: Final = re.compile(rf"(?:(?=[\n >\t]){_LINE_BEGIN}|[ \t]{{0,2}}+)\"[^\"\n]{{1,64}}+\"")
-_REACH: Final = 70
+_MAX_LOCAL_CHARS: Final = 70
 
 
 # Bytes that were never text rarely look so regular: labels in one case but for their first letter, and a top-level
@@ -51,7 +51,7 @@ def emails(text: str, *, loose: bool = False) -> Iterator[Span]:
     """
     for domain in _DOMAIN.finditer(text) if "@" in text else ():
         at = domain.start()
-        before = text[max(0, at - _REACH) : at][::-1]
+        before = text[max(0, at - _MAX_LOCAL_CHARS) : at][::-1]
         local = _LOCAL.match(before)
         if local and (not loose or _is_likely(text, at, domain.end())):
             quoted = _QUOTED.match(before)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from gateway.detectors.compact import LINE_END
 from gateway.detectors.hints import Hint
 
-Piece = tuple[str, int, int]
+DecodedRun = tuple[str, int, int]
 """A readable text, and from where to where in the text around it the run stands that hides it."""
 
 # The shortest address, a@b.fr, is 6 bytes: 8 characters of base64, 10 of base32, 12 of hexadecimal. Long runs of base64
@@ -24,16 +24,16 @@ _BASE64: Final = re.compile(rf"[A-Za-z0-9+/_-]{{8,}}+(?:(?<=[A-Za-z0-9+/_-]{{8}}
 _NO_BASE64: Final = str.maketrans("", "", "\r\n\t >")
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}+|[a-z2-7]{10,}+")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{2,}+(?:[ \t:,;._/-]{0,2}(?:0x)?[0-9A-Fa-f]{2,}+)*+")
-_ENOUGH_HEX: Final = Hint(r"(?:[0-9A-Fa-f][ \t:,;._/-]{0,2}(?:0x)?){12}")
-_ENOUGH_BASE32: Final = Hint(r"[A-Z2-7]{10}|[a-z2-7]{10}")
-_LEAST_HEX: Final = 12
+_HEX_HINT: Final = Hint(r"(?:[0-9A-Fa-f][ \t:,;._/-]{0,2}(?:0x)?){12}")
+_BASE32_HINT: Final = Hint(r"[A-Z2-7]{10}|[a-z2-7]{10}")
+_MIN_HEX_CHARS: Final = 12
 # Codes of printable ASCII; only rows with that of the at sign are text rather than measurements.
 _CODE: Final = r"(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6])(?![0-9])"
 _CODES: Final = re.compile(rf"{_CODE}(?:[ \t,;:/_.-]{{1,2}}{_CODE}){{5,}}+")
-_ENOUGH_CODES: Final = Hint(r"(?:[0-9]{2,3}[ \t,;:/_.-]{1,2}){5}[0-9]{2}")
+_CODES_HINT: Final = Hint(r"(?:[0-9]{2,3}[ \t,;:/_.-]{1,2}){5}[0-9]{2}")
 _AT_CODE: Final = "64"
 _NUMBER: Final = re.compile("[0-9]+")
-_LEAST: Final = 6
+_MIN_TEXT_CHARS: Final = 6
 
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _NOT_HEX: Final = re.compile(r"0[xX]|[^0-9A-Fa-f]")
@@ -45,17 +45,17 @@ TO_DIGITS: Final = str.maketrans(
 # Of bytes decoded as UTF-8, with U+FFFD for what isn't. NUL counts as readable: every second byte of UTF-16 is one.
 _READABLE: Final = re.compile("[^\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]{6,}+")
 
-_SHORT_CHARS: Final = 8
+_MIN_LONG_CHARS: Final = 8
 # The shortest address that is escaped once more, and the shortest run that encodes one, have as many characters.
-_TELLING: Final = re.compile(r"[@:=]|(?:[0-9][^0-9]*+){4}")
+_FINDING_HINT: Final = re.compile(r"[@:=]|(?:[0-9][^0-9]*+){4}")
 
 
-def may_tell(piece: str) -> bool:
+def may_hold_finding(text: str) -> bool:
     """Whether anything can be found in what was decoded.
 
     Most noise is too short for it, without at sign, colon, equals sign or digits.
     """
-    return len(piece) >= _SHORT_CHARS or not piece.isascii() or _TELLING.search(piece) is not None
+    return len(text) >= _MIN_LONG_CHARS or not text.isascii() or _FINDING_HINT.search(text) is not None
 
 
 # Bytes as letters: p readable, L the first and c a further byte of a UTF-8 character, x no text.
@@ -68,7 +68,7 @@ _READABLE_KINDS: Final = re.compile(rb"(?:p|Lc{1,3}){6,}+")
 def is_text(decoded: bytes) -> bool:
     """Whether bytes hold a readable text in which something may be found."""
     found = _READABLE_KINDS.finditer(decoded.translate(_KINDS))
-    return any(may_tell(decoded[slice(*match.span())].decode("latin-1")) for match in found)
+    return any(may_hold_finding(decoded[slice(*match.span())].decode("latin-1")) for match in found)
 
 
 class _Runs(NamedTuple):
@@ -77,22 +77,22 @@ class _Runs(NamedTuple):
     From where to where each stands and its characters, what is put between them, and all together.
     """
 
-    found: list[tuple[int, int, str]]
+    runs: list[tuple[int, int, str]]
     gap: str
     joined: str
 
     def starts(self) -> list[int]:
         """Where each run starts in `joined`."""
-        return list(accumulate((len(chars) + len(self.gap) for _, _, chars in self.found), initial=0))
+        return list(accumulate((len(chars) + len(self.gap) for _, _, chars in self.runs), initial=0))
 
 
 _Decoded = tuple[bytes, _Runs, int, int]
 """The bytes of runs at one alignment, the runs, `bits` and `unit`: byte `i` ends in character `(8 * i + bits) // unit` of the joined."""
 
 
-def pieces(text: str) -> Iterator[Piece]:
+def decoded_runs(text: str) -> Iterator[DecodedRun]:
     """The readable texts in the runs of folded text, in no particular order."""
-    if _AT_CODE in text and _ENOUGH_CODES(text):
+    if _AT_CODE in text and _CODES_HINT(text):
         yield from _decimal(text)
     decoded = _base64(text)
     if decoded:  # a run of base32 is one of base64 too
@@ -100,17 +100,17 @@ def pieces(text: str) -> Iterator[Piece]:
     decoded += _hex(text)
     data = b"\xff".join([data for data, _, _, _ in decoded])
     if is_text(data):
-        yield from _placed(decoded, data, data.decode("utf-8", "replace"))
+        yield from _located(decoded, data, data.decode("utf-8", "replace"))
 
 
-def _decimal(text: str) -> Iterator[Piece]:
+def _decimal(text: str) -> Iterator[DecodedRun]:
     for run in _CODES.finditer(text):
         codes = _NUMBER.findall(run[0])
         if _AT_CODE in codes:
             yield "".join([chr(int(code)) for code in codes]), *run.span()
 
 
-def _placed(decoded: list[_Decoded], data: bytes, plain: str) -> Iterator[Piece]:
+def _located(decoded: list[_Decoded], data: bytes, plain: str) -> Iterator[DecodedRun]:
     starts = list(accumulate((len(each) + 1 for each, _, _, _ in decoded), initial=0))
     run_starts = [runs.starts() for _, runs, _, _ in decoded]
     at = 0
@@ -118,15 +118,15 @@ def _placed(decoded: list[_Decoded], data: bytes, plain: str) -> Iterator[Piece]
         found = match[0].encode()
         at = data.index(found, at) + len(found)
         visible = match[0].replace("\0", "")
-        if len(visible) >= _LEAST and may_tell(visible):
+        if len(visible) >= _MIN_TEXT_CHARS and may_hold_finding(visible):
             index = bisect_right(starts, at - 1) - 1
             _, runs, bits, unit = decoded[index]
             char = (8 * (at - 1 - starts[index]) + bits) // unit
-            start, end, _ = runs.found[bisect_right(run_starts[index], char) - 1]
-            yield _piece(match), start, end
+            start, end, _ = runs.runs[bisect_right(run_starts[index], char) - 1]
+            yield _decoded_text(match), start, end
 
 
-def _piece(match: re.Match[str]) -> str:
+def _decoded_text(match: re.Match[str]) -> str:
     """What was found; a broken character before it is the rest of a letter of another character set."""
     start = match.start()
     return match.string[max(0, start - 1) : match.end()].replace("\0", "")
@@ -144,7 +144,7 @@ def _base64(text: str) -> list[_Decoded]:
 
 
 def _base32(text: str) -> list[_Decoded]:
-    if not _ENOUGH_BASE32(text):
+    if not _BASE32_HINT(text):
         return []
     runs = _runs([(*run.span(), run[0]) for run in _BASE32.finditer(text)], "7777")
     number, bits = int(runs.joined.translate(TO_DIGITS), 32), 5 * len(runs.joined)
@@ -153,10 +153,10 @@ def _base32(text: str) -> list[_Decoded]:
 
 
 def _hex(text: str) -> list[_Decoded]:
-    if not _ENOUGH_HEX(text):
+    if not _HEX_HINT(text):
         return []
-    long = (run for run in _HEX.finditer(text) if run.end() - run.start() >= _LEAST_HEX)
-    found = [(*run.span(), digits) for run in long if len(digits := _NOT_HEX.sub("", run[0])) >= _LEAST_HEX]
+    long = (run for run in _HEX.finditer(text) if run.end() - run.start() >= _MIN_HEX_CHARS)
+    found = [(*run.span(), digits) for run in long if len(digits := _NOT_HEX.sub("", run[0])) >= _MIN_HEX_CHARS]
     runs = _runs(found, "fff")
     size = len(runs.joined)
     return [(bytes.fromhex(runs.joined[skip : size - (size - skip) % 2]), runs, 4 * skip + 7, 4) for skip in range(2)]

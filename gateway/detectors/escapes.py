@@ -17,7 +17,7 @@ from typing import Final
 from gateway.detectors import data
 
 _GAP: Final = r"[ \t+_-]{1,3}"
-_SAID_GAP: Final = r"[ \t+_:/-]"
+_SPOKEN_GAP: Final = r"[ \t+_:/-]"
 _OPEN: Final = r"(?:[(\[{<]|[ \t][ \t]{0,2}+[(\[{<])[ \t]{0,2}+"
 _CLOSE: Final = r"[ \t]{0,2}[)\]}>][ \t]{0,3}"
 _LABEL: Final = r"[^\W_]{1,63}+(?:-[^\W_]{1,63}+){0,4}"
@@ -27,8 +27,8 @@ _REST: Final = rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,4}}"
 _CHAIN: Final = rf"{_LABEL}(?:\.{_LABEL}){{1,8}}+"
 _UNIT_AFTER: Final = r"(?:(?:(?<!\\)\\++(?-i:u)|%(?:25)*+u|(?-i:U)\+)[0-9a-f]{4})*+"
 
-_SAID_DOT: Final = r"[ \t]{1,3}(?:dot|point|punkt|punto|\.)[ \t]{1,3}"
-_SAID_AT: Final = r"[ \t]{1,3}(?:at|arobase|arroba|@)[ \t]"
+_SPOKEN_DOT: Final = r"[ \t]{1,3}(?:dot|point|punkt|punto|\.)[ \t]{1,3}"
+_SPOKEN_AT: Final = r"[ \t]{1,3}(?:at|arobase|arroba|@)[ \t]"
 _WORD: Final = r"(?!(?:dot|point|punkt|punto)[._-])[^\W_]{1,63}+"
 _JOINED_TLD: Final = rf"(?:(?:dot|point|punkt|punto)[._-])?(?:{'|'.join(sorted(data.lines('tlds_joined')))})"
 
@@ -58,7 +58,7 @@ _ESCAPE: Final = re.compile(
     | {_OPEN}(?:
           (?P<at>(?:at|arobase|arroba|@){_CLOSE}|(?<=[(\[{{])a[)\]}}][ \t]{{0,3}})
         | (?P<dot>(?:dot|point|punkt|punto|\.){_CLOSE}))
-    | [ \t](?=[ \tdp.])[ \t]{{0,2}}+(?P<local>(?:dot|point|punkt|punto|\.)[ \t]{{1,3}}+(?={_LABEL}(?:{_SAID_DOT}{_LABEL}){{0,3}}{_SAID_AT}))
+    | [ \t](?=[ \tdp.])[ \t]{{0,2}}+(?P<local>(?:dot|point|punkt|punto|\.)[ \t]{{1,3}}+(?={_LABEL}(?:{_SPOKEN_DOT}{_LABEL}){{0,3}}{_SPOKEN_AT}))
     | (?-i:AT)(?<=[a-z0-9]AT)(?P<glued>(?=(?-i:[a-z]))(?P<behind>{_CHAIN}))
     | <(?P<tag>/?[a-z][a-z0-9]{{0,15}}[ ]?/?>)
     | [ \t+_-][ \t+_-]{{0,2}}+(?P<words>
@@ -67,8 +67,8 @@ _ESCAPE: Final = re.compile(
     | [._-](?<=\w[._-])(?P<joined>
           (?:at|arroba|arobase)[._-](?P<labels>{_WORD}(?:[._-]{_WORD}){{0,2}}?)
           (?P<last>[_-]{_JOINED_TLD}(?![^\W_]|[_-][^\W_])|\.{_JOINED_TLD}(?![^\W_]|[._-][^\W_])))
-    | {_SAID_GAP}(?<=\w{_SAID_GAP}){_SAID_GAP}{{0,2}}+(?P<said>
-          a(?:t|rroba|robase)(?P<gap>{_SAID_GAP}{{1,3}}+)(?P<domain>{_CHAIN}))
+    | {_SPOKEN_GAP}(?<=\w{_SPOKEN_GAP}){_SPOKEN_GAP}{{0,2}}+(?P<spoken>
+          a(?:t|rroba|robase)(?P<gap>{_SPOKEN_GAP}{{1,3}}+)(?P<domain>{_CHAIN}))
     | @(?P<tail>[ ]?{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|[ ]\.[ ]){_REST})
     )
     """,
@@ -85,9 +85,9 @@ _WORDED: Final = re.compile(rf"^{_GAP}(?:at|arobase|arroba){_GAP}|^@[ ]?", re.IG
 _WORDED_DOT: Final = re.compile(rf"{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACKETED}|[ ]\.[ ]", re.IGNORECASE)
 
 _TLDS: Final = data.lines("tlds")
-_GLUED: Final = re.compile(rf"(?:{'|'.join(sorted(data.lines('tlds_glued')))})[a-z]{{1,8}}\Z")
+_GLUED_TLD: Final = re.compile(rf"(?:{'|'.join(sorted(data.lines('tlds_glued')))})[a-z]{{1,8}}\Z")
 # Those that are no word of a sentence or of a name, and those that most addresses have.
-_COMMON: Final = data.lines("tlds_joined") | data.lines("tlds_glued")
+_COMMON_TLDS: Final = data.lines("tlds_joined") | data.lines("tlds_glued")
 _LETTERS: Final = re.compile(r"[^\W\d_]*")
 # What follows the name of a function in a stack trace.
 _FRAME: Final = re.compile(r"\(|[ ]\((?:[^()\s]{1,100}:[0-9]{1,7}\)|<anonymous>|native|index |\))")
@@ -97,11 +97,11 @@ _JOINTS: Final = re.compile("[._-]")
 _OCTETS: Final = [bytes((octet,)).decode("utf-8", "replace") for octet in range(256)]
 _BLANKS: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
-Edit = tuple[int, int, str]
+Replacement = tuple[int, int, str]
 """From where to where in a text an escape stands, and what it stands for."""
 
 
-class Way(Enum):
+class EscapePass(Enum):
     """What is undone in one pass.
 
     Quoted-printable goes apart: its `=` is also what stands between a name and its value.
@@ -111,19 +111,19 @@ class Way(Enum):
     PRINTABLE = _PRINTABLE
 
 
-def edits(text: str, way: Way) -> Iterator[Edit]:
+def replacements(text: str, escape_pass: EscapePass) -> Iterator[Replacement]:
     """The escapes of folded text that mean something else than they spell, from left to right."""
-    if way is Way.PRINTABLE and "=" not in text:
+    if escape_pass is EscapePass.PRINTABLE and "=" not in text:
         return
-    for match in way.value.finditer(text):
+    for match in escape_pass.value.finditer(text):
         plain = _plain(match)
         if plain != match[0]:
             yield match.start(), match.end(), plain
 
 
-def unescape(text: str, way: Way) -> str:
+def unescape(text: str, escape_pass: EscapePass) -> str:
     """`text` with its escapes undone once."""
-    return way.value.sub(_plain, text)
+    return escape_pass.value.sub(_plain, text)
 
 
 def _plain(match: re.Match[str]) -> str:
@@ -169,19 +169,21 @@ def _char(code: int, otherwise: str) -> str:
     return chr(code) if code < 0x110000 else otherwise
 
 
-def _said(match: re.Match[str]) -> str:
+def _spoken(match: re.Match[str]) -> str:
     """What an address with `at` for its sign is, if its domain is one that people have mail under."""
     blank = " " in match["gap"]
     if blank and _FRAME.match(match.string, match.end()):
         return match[0]
     labels = match["domain"].lower().split(".")
-    known = _holds_domain(labels, _COMMON if blank else _TLDS) or (not blank and _GLUED.match(labels[-1]) is not None)
+    known = _holds_domain(labels, _COMMON_TLDS if blank else _TLDS) or (
+        not blank and _GLUED_TLD.match(labels[-1]) is not None
+    )
     return f"@{match['domain']}" if known else match[0]
 
 
 def _glued(match: re.Match[str]) -> str:
     """What an address is whose sign is `AT` between small letters, if its domain is one that people have mail under."""
-    return f"@{match['behind']}" if _holds_domain(match["behind"].lower().split("."), _COMMON) else match[0]
+    return f"@{match['behind']}" if _holds_domain(match["behind"].lower().split("."), _COMMON_TLDS) else match[0]
 
 
 def _holds_domain(labels: Sequence[str], inner: AbstractSet[str]) -> bool:
@@ -190,7 +192,7 @@ def _holds_domain(labels: Sequence[str], inner: AbstractSet[str]) -> bool:
     What begins as a top-level domain does is a name of code, the other way round: `com.example.Main`.
     """
     last, *behind = [_letters(label) for label in reversed(labels[1:])]
-    return last in _TLDS or (labels[0] not in _COMMON and not inner.isdisjoint(behind))
+    return last in _TLDS or (labels[0] not in _COMMON_TLDS and not inner.isdisjoint(behind))
 
 
 def _letters(label: str) -> str:
@@ -218,7 +220,7 @@ _PLAIN: Final[dict[str, Callable[[re.Match[str]], str]]] = {
     "points": _units,
     "bare": _units,
     "between": _units,
-    "said": _said,
+    "spoken": _spoken,
     "joined": _joined,
     "glued": _glued,
     "local": lambda match: ".",

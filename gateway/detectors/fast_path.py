@@ -13,12 +13,12 @@ from gateway.detectors import ibans, secrets
 from gateway.detectors.encoded_runs import TO_DIGITS, is_text
 from gateway.detectors.hints import automaton
 from gateway.detectors.national_ids import LABEL_HINT
-from gateway.detectors.technical import technical, undecodable, without
+from gateway.detectors.technical import blank, technical_spans, undecodable
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 
 # Seven digits and more, of which at least one is apart from the others.
-_APART: Final = "|".join(
+_SPACED_DIGITS: Final = "|".join(
     rf"[0-9]{{{size}}}[._:/-]{{1,3}}[0-9](?:[._:/-]{{0,3}}[0-9]){{{6 - size}}}" for size in range(1, 7)
 )
 
@@ -27,7 +27,7 @@ _APART: Final = "|".join(
 # six bytes. As one automaton: nearly all tokens have nothing of it.
 _SUSPECT: Final = automaton(
     r"[0-9](?:[._:/-]{0,3}[0-9]){8}"
-    rf"|{_APART}"
+    rf"|{_SPACED_DIGITS}"
     r"|[0-9]{7}[._:/-]{0,3}[A-Za-z]"
     rf"|{LABEL_HINT}"
     r"|[0-9][._:/-][0-9]{1,3}[._:/-][0-9]{1,3}[._:/-][0-9]"
@@ -46,7 +46,7 @@ _SUSPECT: Final = automaton(
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9/_-]{8,}", re.ASCII)
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}|[a-z2-7]{10,}")
-_FILL: Final = ("////", "/////", "//////", "///////") * 2
+_PADDINGS: Final = ("////", "/////", "//////", "///////") * 2
 """What fills a run up to whole bytes, and one that no text has.
 
 What is read at one alignment doesn't go on at the next.
@@ -61,32 +61,32 @@ def hides_nothing(text: str) -> bool:
 
 
 def _is_plain(text: str) -> bool:
-    return not _SUSPECT.search(text) and not _encodes(text)
+    return not _SUSPECT.search(text) and not _encodes_text(text)
 
 
 def _is_technical(text: str) -> bool:
     """Whether all in a token that could be more than it seems is technical."""
-    left = without(text, undecodable(text, technical(text)))
+    left = blank(text, undecodable(text, technical_spans(text)))
     return left != text and _is_plain(left)
 
 
-def _encodes(text: str) -> bool:
+def _encodes_text(text: str) -> bool:
     """Whether a run of base64 or base32 in a token holds readable text."""
-    return any(map(_reads, _BASE64.findall(text))) or any(map(_reads_base32, _BASE32.findall(text)))
+    return any(map(_is_base64_text, _BASE64.findall(text))) or any(map(_is_base32_text, _BASE32.findall(text)))
 
 
-def _reads_base32(run: str) -> bool:
+def _is_base32_text(run: str) -> bool:
     """Whether a run of base32 holds readable text, at any alignment: all eight at once."""
     number, bits = int(run.translate(TO_DIGITS), 32), 5 * len(run)
     decoded = b"\x01".join([(number >> skip).to_bytes((bits - skip + 7) // 8) for skip in range(8)])
     return is_text(decoded)
 
 
-def _reads(run: str) -> bool:
+def _is_base64_text(run: str) -> bool:
     """Whether a run of base64 holds readable text, at any alignment.
 
     All four at once, each filled up with bits that no text has.
     """
-    plain, fill = run.replace("-", "+").replace("_", "/"), _FILL[-len(run) % 4 :]
+    plain, fill = run.replace("-", "+").replace("_", "/"), _PADDINGS[-len(run) % 4 :]
     decoded = a2b_base64(f"{plain}{fill[0]}{plain[1:]}{fill[1]}{plain[2:]}{fill[2]}{plain[3:]}{fill[3]}")
     return is_text(decoded)

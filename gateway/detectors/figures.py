@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gateway.detectors.technical import spans, without
+from gateway.detectors.technical import blank, spans_of
 
 Span = tuple[int, int]
 
@@ -31,13 +31,13 @@ _PART_OF_NO_NUMBER: Final = re.compile(
 decimals in a row."""
 
 _TIME: Final = r"(?<![0-9:])(?:[01][0-9]|2[0-3]):[0-5][0-9](?![0-9:])"
-_UNCUT: Final = re.compile(rf"{_BEFORE}(?!{_NAMED})[1-9][0-9]*+\.[0-9]++{_AFTER}|{_TIME}")
+_WHOLE_FIGURE: Final = re.compile(rf"{_BEFORE}(?!{_NAMED})[1-9][0-9]*+\.[0-9]++{_AFTER}|{_TIME}")
 """Decimals and times of day: a number has all of one in it, or nothing."""
 
 _MEASURE: Final = re.compile(rf"{_BEFORE}[1-9][0-9]{{0,2}}\.[0-9]++{_AFTER}|{_TIME}")
 _BETWEEN_MEASURES: Final = re.compile(r"[ \t/_:-]*")
 _IN_VERSION: Final = re.compile(r"(?:(?<![0-9A-Za-z])|(?<![0-9A-Za-z])[vV])[0-9]{1,8}\.\Z")
-_MAX_REACH_CHARS: Final = 40
+_MAX_CONTEXT_CHARS: Final = 40
 """How far around a number is looked for a figure that it would cut."""
 
 _DIGIT_PAIRS: Final = re.compile(r"[1-9][0-9](?:[:/_-][0-9]{2})+")
@@ -50,13 +50,13 @@ def is_in_pairs(text: str, start: int, end: int) -> bool:
     """Whether digits from `start` to `end` are pairs within a row of hexadecimal ones, with a letter on both sides."""
     if not _DIGIT_PAIRS.fullmatch(text, start, end):
         return False
-    before = _PAIRS_BEFORE.search(text, max(0, start - _MAX_REACH_CHARS), start)
+    before = _PAIRS_BEFORE.search(text, max(0, start - _MAX_CONTEXT_CHARS), start)
     return before is not None and _PAIRS_AFTER.match(text, end) is not None
 
 
 def without_figures(text: str) -> str:
     """Return folded text with a `~` in place of each character of figures in which no number starts or ends."""
-    return without(text, spans(_PART_OF_NO_NUMBER, text)) if "." in text or "-" in text else text
+    return blank(text, spans_of(_PART_OF_NO_NUMBER, text)) if "." in text or "-" in text else text
 
 
 def is_figure(text: str, start: int, end: int) -> bool:
@@ -66,9 +66,9 @@ def is_figure(text: str, start: int, end: int) -> bool:
         return False
     begins, stops = _widened(text, start, end)
     if (begins, stops) != (start, end):
-        return _is_all(_UNCUT, text[begins:stops])
+        return _is_all(_WHOLE_FIGURE, text[begins:stops])
     return (
-        _UNCUT.fullmatch(text, start, end) is not None
+        _WHOLE_FIGURE.fullmatch(text, start, end) is not None
         or _is_in_version(text, start, end)
         or _is_all(_MEASURE, text[start:end])
     )
@@ -77,7 +77,7 @@ def is_figure(text: str, start: int, end: int) -> bool:
 def _widened(text: str, start: int, end: int) -> Span:
     """From where to where the digits stand with all of the decimals and times that start or end among them."""
     begins, stops = start, end
-    for figure in _UNCUT.finditer(text, max(0, start - _MAX_REACH_CHARS), end + _MAX_REACH_CHARS):
+    for figure in _WHOLE_FIGURE.finditer(text, max(0, start - _MAX_CONTEXT_CHARS), end + _MAX_CONTEXT_CHARS):
         if figure.start() < end and start < figure.end():
             begins, stops = min(begins, figure.start()), max(stops, figure.end())
     return begins, stops
@@ -86,7 +86,7 @@ def _widened(text: str, start: int, end: int) -> Span:
 def _is_in_version(text: str, start: int, end: int) -> bool:
     """Whether digits on end are the last part of a version. None of its parts begins with 0."""
     on_end = text[start:end].isdigit() and text[start] != "0"
-    return on_end and _IN_VERSION.search(text, max(0, start - _MAX_REACH_CHARS), start) is not None
+    return on_end and _IN_VERSION.search(text, max(0, start - _MAX_CONTEXT_CHARS), start) is not None
 
 
 def _is_all(figure: re.Pattern[str], found: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.detectors.lookalikes import LOOKALIKES
 
-_KNOWN: Final = 16_384
+_MAX_CACHED_FOLDINGS: Final = 16_384
 """How many characters' foldings are remembered."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -22,7 +22,7 @@ _BLANK: Final = {0x115F: "", 0x1160: "", 0x3164: "", 0xFFA0: "", 0x17B4: "", 0x1
 
 # First code point, how many, and the first ASCII character they stand for: tag characters, negative circled and squared
 # letters, regional indicators. Unicode gives them no compatibility form.
-_RUNS: Final = (
+_ALPHABETS: Final = (
     (0xE0020, 95, " "),
     (0x1F150, 26, "A"),
     (0x1F170, 26, "A"),
@@ -42,17 +42,17 @@ def fold(text: str) -> str:
     return text.translate(_FOLDINGS)
 
 
-def ends(text: str) -> list[int]:
+def fold_ends(text: str) -> list[int]:
     """Where in `fold(text)` that ends which each character of `text` is folded to."""
     return list(accumulate(map(len, map(_FOLDINGS.__getitem__, map(ord, text)))))
 
 
-def readable(text: str) -> bool:
+def is_readable(text: str) -> bool:
     """Whether every character of `text` can be judged."""
-    return text.isprintable() or not any(map(obscure, set(text)))
+    return text.isprintable() or not any(map(is_obscure, set(text)))
 
 
-def obscure(char: str) -> bool:
+def is_obscure(char: str) -> bool:
     """Whether a character hides what text says.
 
     Control, private-use, unassigned and tag characters, bidi overrides, lone surrogates.
@@ -71,7 +71,7 @@ class _Foldings(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         plain = _fold_char(chr(code))
-        if len(self) < _KNOWN:
+        if len(self) < _MAX_CACHED_FOLDINGS:
             self[code] = plain
         return plain
 
@@ -79,7 +79,7 @@ class _Foldings(dict[int, str]):
 def _fold_char(char: str) -> str:
     if char in "\t\n\r" or " " <= char <= "~":
         return char
-    known = _known(ord(char))
+    known = _from_tables(ord(char))
     if known is not None:
         return known
     digit = unicodedata.digit(char, None)
@@ -89,8 +89,8 @@ def _fold_char(char: str) -> str:
     return _by_category(char) if parts == char else "".join(map(_fold_char, parts))
 
 
-def _known(code: int) -> str | None:
-    for first, count, plain in _RUNS:
+def _from_tables(code: int) -> str | None:
+    for first, count, plain in _ALPHABETS:
         if first <= code < first + count:
             return chr(ord(plain) + code - first)
     return LOOKALIKES.get(code, _BLANK.get(code))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import re2
 
-_SHORT_CHARS: Final = 128
+_MAX_RE_CHARS: Final = 128
 """Up to here `re` has said it before RE2 has begun."""
 
 
@@ -37,4 +37,4 @@ class Hint:
 
     def __call__(self, text: str) -> bool:
         """Whether it is found in folded text."""
-        return (self._short if len(text) <= _SHORT_CHARS else self._long).search(text) is not None
+        return (self._short if len(text) <= _MAX_RE_CHARS else self._long).search(text) is not None

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.detectors import data
 from gateway.detectors.accounts import accounts
-from gateway.detectors.bounds import lookups
+from gateway.detectors.budget import lookup_budget
 from gateway.detectors.compact import Compact
 from gateway.detectors.decode import Decoding
 
@@ -43,20 +43,20 @@ def ibans(decoding: Decoding) -> Iterator[Span]:
 
     Raises TooMuch if too much of the text is built like one.
     """
-    if _TWO_DIGITS.search(decoding.bare):
+    if _TWO_DIGITS.search(decoding.nontechnical):
         for text in decoding.compacts:
             yield from accounts(text)
             yield from _ibans(text)
 
 
 def _ibans(text: Compact) -> Iterator[Span]:
-    checks = lookups(text.text)
+    checks = lookup_budget(text.text)
     for start in _START.finditer(text.text):
         structure = _STRUCTURES.get(start[0][:2].upper())
         bban = structure.match(text.text, start.end()) if structure else None
         if bban:
             checks.spend(1)
-            if _is_checked(start[0], bban[0]) and _is_written(text, start.start(), bban.end()):
+            if _is_checked(start[0], bban[0]) and _is_usual_spelling(text, start.start(), bban.end()):
                 yield text.span(start.start(), bban.end())
 
 
@@ -64,7 +64,7 @@ def _is_checked(head: str, bban: str) -> bool:
     return int((bban + head).translate(_VALUES)) % 97 == 1
 
 
-def _is_written(text: Compact, start: int, end: int) -> bool:
+def _is_usual_spelling(text: Compact, start: int, end: int) -> bool:
     """Return whether people write IBANs so.
 
     Mostly digits, or letters of one case that don't look like the words of a sentence.

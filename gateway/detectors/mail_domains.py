@@ -15,17 +15,17 @@ from gateway.detectors import data
 from gateway.detectors.hints import automaton
 
 
-class Own(dict[str, bool]):
+class DomainOverrides(dict[str, bool]):
     """What a policy says of domains: whether people have mail of their own there. It stays as it was made."""
 
     @cached_property
-    def beginnings(self) -> Mapping[str, int]:
+    def first_words(self) -> Mapping[str, int]:
         """What the personal ones begin with, up to a dot or hyphen, and of how many such words the longest is that does."""
         words = [_WORD.findall(domain) for domain, personal in self.items() if personal]
         return {key[0]: len(key) for key in sorted(words, key=len)}
 
 
-NOTHING: Final = Own()
+NO_OVERRIDES: Final = DomainOverrides()
 
 MAX_DOMAIN_LABELS: Final = 8
 """Labels, and parts of labels that hyphens join, of the longest domain that is looked for in a local part."""
@@ -69,14 +69,14 @@ _PRETENDED: Final = re.compile(
     rf"(?:^|\.)(?:(?:{'|'.join(sorted(_BRANDS))})\.com|{'|'.join(map(re.escape, sorted(_CORE)))})\.[^.]+\."
 )
 
-_APART: Final = re.compile(r"[^\w.-]|_")
+_NO_DOMAIN_CHAR: Final = re.compile(r"[^\w.-]|_")
 """What no domain holds."""
 
 _LABEL: Final = re.compile(r"[^.-]+")
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
-def _end(domain: str) -> str:
+def _domain_end(domain: str) -> str:
     """The two last labels of a domain, of the first of them what follows its last hyphen.
 
     `online.de` of `t-online.de`.
@@ -85,16 +85,16 @@ def _end(domain: str) -> str:
     return domain[max(domain.rfind(".", 0, dot), domain.rfind("-", 0, dot)) + 1 :]
 
 
-_ENDS: Final = frozenset(_end(domain) for domain in _KNOWN if "-" in domain or domain.count(".") > 1)
+_DOMAIN_ENDS: Final = frozenset(_domain_end(domain) for domain in _KNOWN if "-" in domain or domain.count(".") > 1)
 """What longer domains end with."""
 
 
-def own(personal: Iterable[str], business: Iterable[str]) -> Own:
+def domain_overrides(personal: Iterable[str], business: Iterable[str]) -> DomainOverrides:
     """Return what a policy says that adds some domains to those of people and takes others out."""
-    return Own({**dict.fromkeys(personal, True), **dict.fromkeys(business, False)})
+    return DomainOverrides({**dict.fromkeys(personal, True), **dict.fromkeys(business, False)})
 
 
-def is_personal(domain: str, own: Own = NOTHING) -> bool:
+def is_personal_domain(domain: str, overrides: DomainOverrides = NO_OVERRIDES) -> bool:
     """Whether people have mail of their own at a domain in lower case.
 
     Of itself and those above it, the longest that is known decides.
@@ -103,23 +103,23 @@ def is_personal(domain: str, own: Own = NOTHING) -> bool:
         return True
     start = 0
     while (dot := domain.find(".", start)) >= 0:
-        said = _said(domain[start - 1 :], own) if start else None
-        if said is None:
-            said = _said(domain[start:], own)
-        if said is not None:
-            return said
+        listed = _is_listed(domain[start - 1 :], overrides) if start else None
+        if listed is None:
+            listed = _is_listed(domain[start:], overrides)
+        if listed is not None:
+            return listed
         start = dot + 1
     return domain[start:] in _PERSONAL_TLDS and start > 0
 
 
-def is_core(domain: str) -> bool:
+def is_core_domain(domain: str) -> bool:
     """Whether a domain, in lower case, is personal under every policy, or below one that is."""
     return _BRANDED.fullmatch(domain) is not None or any(
         ".".join(labels) in _CORE for labels in _tails(domain.split("."))
     )
 
 
-def names_personal(text: str, own: Own = NOTHING) -> bool:
+def holds_personal_domain(text: str, overrides: DomainOverrides = NO_OVERRIDES) -> bool:
     """Whether a consumer's domain stands in a text in lower case.
 
     As labels that no letter or digit touches, or right after letters.
@@ -128,38 +128,38 @@ def names_personal(text: str, own: Own = NOTHING) -> bool:
         return True
     if "." not in text:
         return False
-    if _STANDING.search(text) or (own and _stands(text, own)):
+    if _STANDING.search(text) or (overrides and _holds_override(text, overrides)):
         return True
-    return any(_names(run, own) for run in _APART.split(text) if "." in run)
+    return any(_holds_listed(run, overrides) for run in _NO_DOMAIN_CHAR.split(text) if "." in run)
 
 
-def _stands(text: str, own: Own) -> bool:
+def _holds_override(text: str, overrides: DomainOverrides) -> bool:
     """Whether a domain that a policy adds stands in a text where no letter or digit touches it.
 
     It is looked up, however many there are.
     """
     words = list(_WORD.finditer(text))
     return any(
-        own.get(text[first.start() : last.end()])
+        overrides.get(text[first.start() : last.end()])
         for index, first in enumerate(words)
-        for last in words[index : index + own.beginnings.get(first[0], 0)]
+        for last in words[index : index + overrides.first_words.get(first[0], 0)]
     )
 
 
-def _names(run: str, own: Own) -> bool:
+def _holds_listed(run: str, overrides: DomainOverrides) -> bool:
     """Whether a domain that is known stands in a run of letters, digits, dots and hyphens."""
     labels = list(_LABEL.finditer(run))
     return any(
-        run[left.end() : right.start()] == "." and _ends(run[: right.end()], left.start(), own)
+        run[left.end() : right.start()] == "." and _ends_with_listed(run[: right.end()], left.start(), overrides)
         for left, right in itertools.pairwise(labels)
     )
 
 
-def _ends(text: str, start: int, own: Own) -> bool:
+def _ends_with_listed(text: str, start: int, overrides: DomainOverrides) -> bool:
     """Whether a text ends with a domain that is known; from `start` on there are two labels."""
-    if _said(text[start:], own):
+    if _is_listed(text[start:], overrides):
         return True
-    return text[start:] in _ENDS and any(_said(text[at:], own) for at in _starts(text, start))
+    return text[start:] in _DOMAIN_ENDS and any(_is_listed(text[at:], overrides) for at in _starts(text, start))
 
 
 def _starts(text: str, start: int) -> Iterator[int]:
@@ -175,6 +175,6 @@ def _tails(labels: list[str]) -> Iterator[list[str]]:
     return (labels[start:] for start in range(len(labels) - 1))
 
 
-def _said(domain: str, own: Own) -> bool | None:
-    said = own.get(domain) if own else None
-    return _KNOWN.get(domain) if said is None else said
+def _is_listed(domain: str, overrides: DomainOverrides) -> bool | None:
+    listed = overrides.get(domain) if overrides else None
+    return _KNOWN.get(domain) if listed is None else listed

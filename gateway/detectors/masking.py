@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from gateway.detectors.fold import obscure, readable
+from gateway.detectors.fold import is_obscure, is_readable
 
-_UNKNOWN: Final = "\ufffd"
+_REPLACEMENT_CHARACTER: Final = "\ufffd"
 
 
 class Mark(NamedTuple):
@@ -50,9 +50,9 @@ def _label(marks: Sequence[Mark], start: int, end: int) -> str:
     return min(covering or marks, key=lambda mark: mark.rank).label
 
 
-def _first_digit(text: str, start: int, least: int) -> int:
+def _first_digit(text: str, start: int, min_start: int) -> int:
     """Return where the run of digits begins in which something starts: what is left of it would be half a number."""
-    while start > least and text[start].isdigit() and text[start - 1].isdigit():
+    while start > min_start and text[start].isdigit() and text[start - 1].isdigit():
         start -= 1
     return start
 
@@ -65,4 +65,4 @@ def _behind_digits(text: str, end: int) -> int:
 
 
 def _legible(text: str) -> str:
-    return text if readable(text) else "".join(_UNKNOWN if obscure(char) else char for char in text)
+    return text if is_readable(text) else "".join(_REPLACEMENT_CHARACTER if is_obscure(char) else char for char in text)

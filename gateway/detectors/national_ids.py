@@ -126,7 +126,7 @@ _APART_HINT: Final = automaton(rf"\b(?:{'|'.join(entry.form for entry in _TABLE.
 
 def national_ids(decoding: Decoding) -> Iterator[Span]:
     """Yield where national identifiers stand in a decoding."""
-    text = decoding.bare
+    text = decoding.nontechnical
     if not _SOME_DIGITS.search(text):
         return
     for compact in decoding.compacts:

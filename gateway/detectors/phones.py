@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Final
 
-from gateway.detectors.bounds import Budget, lookups
-from gateway.detectors.digits import ANY, END, START, Candidate, Rows, Span, coded_pattern, numbers
+from gateway.detectors.budget import Budget, lookup_budget
+from gateway.detectors.digits import ANY_DIGIT, GROUP_END, GROUP_START, Candidate, Rows, Span, coded_pattern, numbers
 from gateway.detectors.figures import is_in_pairs
 from gateway.detectors.numbering import (
     MAX_DIGITS,
@@ -21,7 +21,7 @@ from gateway.detectors.numbering import (
     lengths,
     trunk,
 )
-from gateway.detectors.technical import is_moment
+from gateway.detectors.technical import is_date_with_hour
 
 AMERICA: Final = "1"
 _HOME: Final = ("33", "32", "353", "49", "44")
@@ -52,7 +52,7 @@ _AMERICAN_DIGITS: Final = 10
 _MAX_NATIONAL_DIGITS: Final = 12
 """Digits of a national number without anything dialled before it: fewer than a card's."""
 
-_MAX_MOMENT: Final = "2050"
+_MAX_DATE: Final = "2050"
 """What dates are looked out for in digits on end begin with at most.
 
 Later ones are rarer than numbers that look like them.
@@ -74,8 +74,8 @@ Home numbers, international ones, American ones, mobiles' without their 0.
 """
 
 _HEAD: Final = re.compile(
-    f"(?=({START}{ANY}{{{_MIN_POSSIBLE_DIGITS - 1},{_MAX_DIALLED_DIGITS}}}))"
-    f"(?=[A-J]|{START}[0-9]{{9,{MAX_DIGITS - 1}}}{END}|{'|'.join(map(coded_pattern, _SHAPES)).replace('%', END)}){START}".encode()
+    f"(?=({GROUP_START}{ANY_DIGIT}{{{_MIN_POSSIBLE_DIGITS - 1},{_MAX_DIALLED_DIGITS}}}))"
+    f"(?=[A-J]|{GROUP_START}[0-9]{{9,{MAX_DIGITS - 1}}}{GROUP_END}|{'|'.join(map(coded_pattern, _SHAPES)).replace('%', GROUP_END)}){GROUP_START}".encode()
 )
 _PREFIX: Final = re.compile(r"(?:\+[ (]{0,2}|\()\Z")
 _MAX_PREFIX_CHARS: Final = 3
@@ -93,7 +93,7 @@ def phones(rows: Rows) -> Iterator[Span]:
     even without their 0; on end, international of any country. A number must be valid in its numbering plan; with `+`, or in five
     pairs of digits, no more than possible. Raises TooMuch.
     """
-    found = numbers(rows, _HEAD, partial(_size, budget=lookups(rows.text)))
+    found = numbers(rows, _HEAD, partial(_size, budget=lookup_budget(rows.text)))
     return (
         (start - _prefix_chars(rows.text, start), end) for start, end in found if not is_in_pairs(rows.text, start, end)
     )
@@ -158,7 +158,7 @@ def _possible(candidate: Candidate, budget: Budget) -> int | None:
     Directly after a letter or digit it must be valid.
     """
     fits = is_international if candidate.follows_text else is_possible
-    for size in candidate.ends(_MIN_POSSIBLE_DIGITS, MAX_DIGITS + 1):
+    for size in candidate.sizes(_MIN_POSSIBLE_DIGITS, MAX_DIGITS + 1):
         budget.spend(1)
         if fits(candidate.digits[:size]):
             return size
@@ -168,20 +168,20 @@ def _possible(candidate: Candidate, budget: Budget) -> int | None:
 def _with_zero(candidate: Candidate, budget: Budget) -> int | None:
     """How many digits a number has that begins with 0, as it is dialled at home, or with 00."""
     if candidate.digits.startswith(_ZEROS):
-        return _abroad(candidate, budget)
-    for size in candidate.ends(_MIN_LOCAL_DIGITS, MAX_DIGITS):
+        return _with_two_zeros(candidate, budget)
+    for size in candidate.sizes(_MIN_LOCAL_DIGITS, MAX_DIGITS):
         budget.spend(1)
         if _is_dialled_at_home(candidate, size) and not candidate.is_figure(size):
             return size
     return None
 
 
-def _abroad(candidate: Candidate, budget: Budget) -> int | None:
+def _with_two_zeros(candidate: Candidate, budget: Budget) -> int | None:
     """How many digits an international number has that begins with 00."""
     number = international(candidate.digits[len(_ZEROS) :])
     if number is None:
         return None
-    for size in candidate.ends(_MIN_DIGITS, _MAX_DIALLED_DIGITS):
+    for size in candidate.sizes(_MIN_DIGITS, _MAX_DIALLED_DIGITS):
         budget.spend(1)
         if is_international(candidate.digits[len(_ZEROS) : size]) and not candidate.is_figure(size):
             return size
@@ -198,8 +198,8 @@ def _is_dialled_at_home(candidate: Candidate, size: int) -> bool:
 
 def _without_zero(candidate: Candidate, budget: Budget) -> int | None:
     """How many digits a number has that begins with neither plus nor 0."""
-    on_end = candidate.is_on_end(_MIN_DIGITS)
-    for size in _sizes(candidate.digits[:_FIRST_DIGITS], on_end=on_end):
+    contiguous = candidate.is_contiguous(_MIN_DIGITS)
+    for size in _sizes(candidate.digits[:_FIRST_DIGITS], contiguous=contiguous):
         if not candidate.ends_at(size):
             continue
         budget.spend(2)  # looked up in more than one plan
@@ -209,7 +209,7 @@ def _without_zero(candidate: Candidate, budget: Budget) -> int | None:
 
 
 @lru_cache(maxsize=2 * 10**_FIRST_DIGITS)
-def _sizes(first: str, *, on_end: bool) -> Sequence[int]:
+def _sizes(first: str, *, contiguous: bool) -> Sequence[int]:
     """How many digits numbers can have that begin with these, the most first.
 
     If `on_end`, international ones of all countries.
@@ -217,7 +217,7 @@ def _sizes(first: str, *, on_end: bool) -> Sequence[int]:
     number = international(first)
     sizes = {10} if first[0] in "23456789" else {11} if first[0] == AMERICA else set[int]()
     sizes.update(9 for starts in _MOBILE.values() if first[0] in starts)
-    if number and (on_end or number.code in _HOME):
+    if number and (contiguous or number.code in _HOME):
         sizes.update(len(number.code) + length + zero for length in lengths(number.code) for zero in (0, 1))
     return sorted((size for size in sizes if _MIN_DIGITS <= size <= MAX_DIGITS), reverse=True)
 
@@ -225,12 +225,12 @@ def _sizes(first: str, *, on_end: bool) -> Sequence[int]:
 def _is_number(candidate: Candidate, size: int) -> bool:
     """Whether digits that begin with neither plus nor 0 are a phone number."""
     digits = candidate.digits[:size]
-    on_end = candidate.is_on_end(size)
-    if on_end and digits < _MAX_MOMENT and is_moment(digits):
+    contiguous = candidate.is_contiguous(size)
+    if contiguous and digits < _MAX_DATE and is_date_with_hour(digits):
         return False
     if _is_american(digits) or (digits.startswith(_HOME) and is_international(digits)):
         return True
-    if on_end:
+    if contiguous:
         return is_phone(int(digits)) and not (size == _MIN_DIGITS and candidate.is_in_hexadecimal(size))
     return _is_bare_mobile(digits) and min(candidate.groups(size)[1:]) > 1
 

@@ -36,13 +36,13 @@ class _Phrase(msgspec.Struct, frozen=True):
     index: int
     parts: tuple[frozenset[str], ...]
 
-    def stands(self, found: Words, start: int) -> bool:
+    def matches_at(self, found: Words, start: int) -> bool:
         """Whether the words from `start` on are this phrase."""
         end = start + len(self.parts)
         return end <= len(found) and all(word in part for word, part in zip(found[start:end], self.parts, strict=True))
 
 
-class _Rows:
+class _PhraseIndex:
     """Phrases by what they begin with, so that looking one up costs the same however many there are."""
 
     def __init__(self, phrases: Sequence[Words], forms: Callable[[str], frozenset[str]]) -> None:
@@ -52,10 +52,10 @@ class _Rows:
             for form in made.parts[0]:
                 self.by_head.setdefault(form, []).append(made)
 
-    def standing(self, found: Words) -> Iterator[tuple[_Phrase, int]]:
+    def matches(self, found: Words) -> Iterator[tuple[_Phrase, int]]:
         """Yield the phrases that stand somewhere in the words, and where, once for each place."""
         for start, word in enumerate(found):
-            yield from ((phrase, start) for phrase in self.by_head.get(word, ()) if phrase.stands(found, start))
+            yield from ((phrase, start) for phrase in self.by_head.get(word, ()) if phrase.matches_at(found, start))
 
 
 class Phrases:
@@ -66,34 +66,37 @@ class Phrases:
 
     def __init__(self, phrases: Sequence[str], harmless: Sequence[str] = ()) -> None:
         listed = [words(phrase) for phrase in phrases]
-        self._rows, self._harmless = (
-            _Rows(listed, _forms),
-            _Rows([words(phrase) for phrase in harmless], _harmless_forms),
+        self._index, self._harmless = (
+            _PhraseIndex(listed, _forms),
+            _PhraseIndex([words(phrase) for phrase in harmless], _harmless_forms),
         )
         self._joined: dict[str, int] = {}
         for index, phrase in enumerate(listed):
             for form in _forms("".join(phrase)):
                 self._joined.setdefault(form, index)
-        self._beginnings = frozenset((*self._joined, *self._rows.by_head))
+        self._first_words = frozenset((*self._joined, *self._index.by_head))
 
-    def first(self, found: Words, beyond: int = 0) -> int | None:
+    def first(self, found: Words, skipped: int = 0) -> int | None:
         """Return the index of the first listed phrase that stands in the words, or ends beyond so many of them.
 
         None if there is none.
         """
-        if self._beginnings.isdisjoint(found):
+        if self._first_words.isdisjoint(found):
             return None
         found = self._without_harmless(found)
-        seen = [self._joined[word] for word in found[beyond:] if word in self._joined]
-        seen += [phrase.index for phrase, start in self._rows.standing(found) if start + len(phrase.parts) > beyond]
-        return min(seen, default=None)
+        indices = [self._joined[word] for word in found[skipped:] if word in self._joined]
+        indices += [phrase.index for phrase, start in self._index.matches(found) if start + len(phrase.parts) > skipped]
+        return min(indices, default=None)
 
     def _without_harmless(self, found: Words) -> Words:
         """The words, with a gap where something harmless stood. What stands first in the list makes its gaps first."""
-        for phrase in sorted({phrase for phrase, _ in self._harmless.standing(found)}, key=lambda phrase: phrase.index):
+        for phrase in sorted({phrase for phrase, _ in self._harmless.matches(found)}, key=lambda phrase: phrase.index):
             size = len(phrase.parts)
             gaps = {
-                start + offset for start in range(len(found)) if phrase.stands(found, start) for offset in range(size)
+                start + offset
+                for start in range(len(found))
+                if phrase.matches_at(found, start)
+                for offset in range(size)
             }
             found = tuple("" if index in gaps else word for index, word in enumerate(found))
         return found

@@ -82,7 +82,7 @@ _LISTED: Final = (*_by_phrase(TABLE.unmistakable, unmistakable=True), *_by_phras
 _PHRASES: Final = Phrases([phrase for phrase, _ in _LISTED], TABLE.harmless)
 
 
-def prohibited(name: str) -> Prohibition | None:
+def find_prohibition(name: str) -> Prohibition | None:
     """Return what a name says that is never collected.
 
     The first unmistakable topic, else the first ambiguous one; None if nothing.
@@ -95,5 +95,5 @@ def prohibited(name: str) -> Prohibition | None:
 
 def is_prohibited(name: str) -> bool:
     """Whether a name unmistakably says what is never collected."""
-    found = prohibited(name)
+    found = find_prohibition(name)
     return found is not None and found.unmistakable

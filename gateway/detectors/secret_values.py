@@ -19,14 +19,14 @@ _GUILLEMETS: Final = {"«": "»", "\u2039": "\u203a", "„": '"'}
 _BRACKETS: Final = {"[": "]", "{": "}", "(": ")", "<": ">"}
 _TOKEN: Final = re.compile(r"[^\s]+")
 _QUERY_TOKEN: Final = re.compile(r"[^\s&\"'<>]+")
-_NOTHING: Final = re.compile(r"(?:null|true|false|none)(?=[ \t]*[,}\]])", re.IGNORECASE)
+_NULL: Final = re.compile(r"(?:null|true|false|none)(?=[ \t]*[,}\]])", re.IGNORECASE)
 _ELEMENT: Final = re.compile(r"[^<\n]*(?:<(?!/)[^<\n]*)*")
 _PHRASE: Final = re.compile(r"[^\n.!?;\"<>|,]*(?:[.!?;,](?=[^\s])[^\n.!?;\"<>|,]*)*")
 _AFTER: Final = frozenset(" \t\r\n,.;:)]}>\"'`&|/")
 """What may follow a closed value; anything else belongs to it."""
 
 _TRAILING: Final = ",.;:)]}>?\"'`»\u203a*\\"
-_REACH_CHARS: Final = 512
+_MAX_BRACKET_CHARS: Final = 512
 """So far a bracket is looked for that closes another one."""
 
 
@@ -41,7 +41,7 @@ def value_span(text: str, start: int, *, phrase: bool = False, element: bool = F
     opened = _OPENED.match(text, start)
     if opened:
         return _bracketed(text, start) if opened["bracket"] else _quoted(text, opened)
-    if nothing := _NOTHING.match(text, start):
+    if nothing := _NULL.match(text, start):
         return nothing.span()
     if phrase:
         end = _end(_PHRASE, text, start)
@@ -87,7 +87,7 @@ def _closed(text: str, start: int) -> int | None:
     """Return behind which character the bracket closes that opens at `start`, None if it doesn't nearby."""
     opening = text[start]
     depth, quoted, escaped = 0, "", False
-    for index in range(start, min(len(text), start + _REACH_CHARS)):
+    for index in range(start, min(len(text), start + _MAX_BRACKET_CHARS)):
         char = text[index]
         if escaped or char == "\\":
             escaped = not escaped

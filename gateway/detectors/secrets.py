@@ -76,7 +76,7 @@ _IS_PASSWORD: Final = re.compile(_PASSWORDS, re.IGNORECASE)
 _IS_PHRASE: Final = re.compile(_PHRASES, re.IGNORECASE)
 _HARMLESS: Final = re.compile("|".join(_TABLE.harmless), re.IGNORECASE)
 _IN_QUERY: Final = re.compile(r"[?&][^\s?&]*\Z")
-_QUERY_CHARS: Final = 64
+_MAX_QUERY_CHARS: Final = 64
 _PUNCTUATION: Final = ",.;:!?"
 
 
@@ -112,19 +112,19 @@ def _named(text: str) -> Iterator[Span]:
     for match in _NAMED.finditer(text):
         if match.start() >= done:
             start, done = _value(text, match[0], match.start(), match.end())
-            if start < done and _tells(match[0], text[start:done]):
+            if start < done and _is_secret(match[0], text[start:done]):
                 yield start, done
 
 
 def _value(text: str, named: str, start: int, end: int) -> Span:
     """Return where the value stands that something names from `start` to `end`."""
-    query = _IN_QUERY.search(text, max(0, start - _QUERY_CHARS), start) is not None and "=" in named
+    query = _IN_QUERY.search(text, max(0, start - _MAX_QUERY_CHARS), start) is not None and "=" in named
     return value_span(
         text, end, phrase=_IS_PHRASE.search(named) is not None, element=named.startswith("<"), query=query
     )
 
 
-def _tells(named: str, value: str) -> bool:
+def _is_secret(named: str, value: str) -> bool:
     """Return whether a value is a secret: any of a password.
 
     Others after a colon may be words, as in `token: expired by then`.

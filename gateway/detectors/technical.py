@@ -57,38 +57,38 @@ def _pattern(bounds: str) -> str:
 _HINT: Final = automaton(_TABLE.hint)
 _SHAPES: Final = re.compile("|".join(map(_pattern, _BOUNDS)))
 _HEX: Final = re.compile("[0-9A-Fa-f]{4,}")
-_FEW_CHARS: Final = 6
-_MANY_CHARS: Final = 8
+_MIN_READABLE_CHARS: Final = 6
+_MIN_READABLE_CHARS_OF_LONG: Final = 8
 _READABLE: Final = {
     count: re.compile(
         rb"(?:[\x20-\x7e](?:\0|\xc2\xad|\xe2\x80[\x8b-\x8f])?){%d}|(?:\0?[\x20-\x7e]){%d}" % (count, count)
     )
-    for count in (_FEW_CHARS, _MANY_CHARS)
+    for count in (_MIN_READABLE_CHARS, _MIN_READABLE_CHARS_OF_LONG)
 }
 """That many readable characters in a row, of UTF-8 or UTF-16, invisible ones between them left out."""
 
-_LONG_CHARS: Final = 24
+_MIN_LONG_CHARS: Final = 24
 """From here on digits at both ends count as one turn more: who glues letters to a number glues them to its ends."""
 
 _KINDS: Final = bytes(ord("d" if chr(code).isdigit() else "l") for code in range(128)).ljust(256, b"l")
-_COMPACT: Final = re.compile(
+_DATE_WITH_HOUR: Final = re.compile(
     r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){0,2}"
 )
 
 
-def technical(text: str) -> Sequence[Span]:
+def technical_spans(text: str) -> Sequence[Span]:
     """Return from where to where in folded text something surely technical stands."""
     if not _HINT.search(text):
         return ()
     return [match.span() for match in _SHAPES.finditer(text) if _is_sure(match)]
 
 
-def spans(pattern: re.Pattern[str], text: str) -> Sequence[Span]:
+def spans_of(pattern: re.Pattern[str], text: str) -> Sequence[Span]:
     """Return from where to where a pattern is found in a text."""
     return [match.span() for match in pattern.finditer(text)]
 
 
-def without(text: str, spans: Sequence[Span]) -> str:
+def blank(text: str, spans: Sequence[Span]) -> str:
     """Return a text with a `~` in place of each character of some spans."""
     if not spans:
         return text
@@ -101,12 +101,12 @@ def without(text: str, spans: Sequence[Span]) -> str:
 
 def undecodable(text: str, spans: Sequence[Span]) -> Sequence[Span]:
     """Return those of some spans that aren't the hexadecimal of a text."""
-    return [span for span in spans if not _spells(text[slice(*span)])]
+    return [span for span in spans if not _is_hex_text(text[slice(*span)])]
 
 
-def is_moment(digits: str) -> bool:
+def is_date_with_hour(digits: str) -> bool:
     """Whether digits are a date with an hour, as in `2026112310`."""
-    return _COMPACT.fullmatch(digits) is not None
+    return _DATE_WITH_HOUR.fullmatch(digits) is not None
 
 
 def _is_sure(match: re.Match[str]) -> bool:
@@ -116,12 +116,12 @@ def _is_sure(match: re.Match[str]) -> bool:
         return True
     kinds = match[0].encode().translate(_KINDS, b"-")
     turns = kinds.count(b"dl") + kinds.count(b"ld")
-    if turns and len(kinds) >= _LONG_CHARS and kinds[:1] == kinds[-1:] == b"d":
+    if turns and len(kinds) >= _MIN_LONG_CHARS and kinds[:1] == kinds[-1:] == b"d":
         turns += 1
     return len(match[0]) in least and turns >= least[len(match[0])]
 
 
-def _spells(found: str) -> bool:
+def _is_hex_text(found: str) -> bool:
     """Whether hexadecimal digits are a readable text, at either alignment, so much of it that it is no chance.
 
     Of eight bytes six.
@@ -130,4 +130,9 @@ def _spells(found: str) -> bool:
     if not _HEX.fullmatch(digits):
         return False
     texts = (bytes.fromhex(digits[skip : len(digits) - (len(digits) - skip) % 2]) for skip in (0, 1))
-    return any(_READABLE[_MANY_CHARS if len(text) > _MANY_CHARS else _FEW_CHARS].search(text) for text in texts)
+    return any(
+        _READABLE[
+            _MIN_READABLE_CHARS_OF_LONG if len(text) > _MIN_READABLE_CHARS_OF_LONG else _MIN_READABLE_CHARS
+        ].search(text)
+        for text in texts
+    )

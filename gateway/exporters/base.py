@@ -118,7 +118,7 @@ async def fare(exporter: Exporter, batch: Sequence[OutboxEntry]) -> Sequence[Out
         or len(outcomes) != len(batch)
         or not all(isinstance(one, Outcome) for one in outcomes)
     ):
-        return _at_fault(destination, f"it doesn't say how each of {len(batch)} parcels fared", batch)
+        return _at_fault(destination, f"it doesn't say how each of {len(batch)} entries went", batch)
     told: Sequence[Outcome] = outcomes
     return told
 

@@ -17,7 +17,13 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 
 from gateway.detectors.detect import find, mail_domains
 from gateway.detectors.fold import fold
-from gateway.detectors.mail_domains import NOTHING, Own, is_personal, names_personal, own
+from gateway.detectors.mail_domains import (
+    NO_OVERRIDES,
+    DomainOverrides,
+    domain_overrides,
+    holds_personal_domain,
+    is_personal_domain,
+)
 
 LONGEST: Final = 254
 """Octets of an address that mail can be sent to (RFC 5321, erratum 1690)."""
@@ -78,7 +84,7 @@ Read = Callable[[str], Address]
 @lru_cache(MAX_READERS)
 def reader(personal: tuple[str, ...], business: tuple[str, ...]) -> Read:
     """Return what reads addresses by a policy that adds domains to the personal ones and takes others out."""
-    return Verdicts(own(personal, business)).__getitem__
+    return Verdicts(domain_overrides(personal, business)).__getitem__
 
 
 class Verdicts(dict[str, Address]):
@@ -96,7 +102,7 @@ class Verdicts(dict[str, Address]):
     `.test`, `.invalid`, `.local`, `.localhost` and `.onion` are malformed.
     """
 
-    def __init__(self, own: Own) -> None:
+    def __init__(self, own: DomainOverrides) -> None:
         super().__init__()
         self._own = own
 
@@ -109,7 +115,7 @@ class Verdicts(dict[str, Address]):
         return address
 
 
-def _settled(text: str, own: Own) -> Address:
+def _settled(text: str, own: DomainOverrides) -> Address:
     """What a text and its normal form both are.
 
     Where they differ, the worse of the two: lower case may say what capitals hide.
@@ -123,12 +129,12 @@ def _settled(text: str, own: Own) -> Address:
     return PERSONAL if Kind.PERSONAL in (address.kind, again.kind) else MALFORMED
 
 
-def _read_once(text: str, own: Own) -> Address:
+def _read_once(text: str, own: DomainOverrides) -> Address:
     address = _read_plain(text, own) or _read_any(text, own)
     return _misread(text, own) if address.kind is Kind.MALFORMED else address
 
 
-def _read_plain(text: str, own: Own = NOTHING) -> Address | None:
+def _read_plain(text: str, own: DomainOverrides = NO_OVERRIDES) -> Address | None:
     """Read an address of the usual kind, without the validator, which takes longer; None for others."""
     usual = _USUAL.fullmatch(text)
     if not usual or len(text) > LONGEST or f".{usual['domain'].lower()}".endswith(_RESERVED):
@@ -136,7 +142,7 @@ def _read_plain(text: str, own: Own = NOTHING) -> Address | None:
     return _address(usual["local"], usual["domain"], own)
 
 
-def _read_any(text: str, own: Own = NOTHING) -> Address:
+def _read_any(text: str, own: DomainOverrides = NO_OVERRIDES) -> Address:
     """Read an address of any kind."""
     try:
         valid = validate_email(text, check_deliverability=False, strict=True)
@@ -147,19 +153,21 @@ def _read_any(text: str, own: Own = NOTHING) -> Address:
     return _address(valid.local_part, valid.ascii_domain, own, fold(valid.domain).lower())
 
 
-def _address(local: str, domain: str, own: Own, alike: str = "") -> Address:
+def _address(local: str, domain: str, own: DomainOverrides, alike: str = "") -> Address:
     """The address with a valid local part and domain, and the ASCII domain that it looks like."""
     mailbox, lower = local.partition("+")[0], domain.lower()
     plain = unicodedata.normalize("NFC", mailbox.lower())
     normalised = f"{plain}@{lower}"
     # A guest of a tenant has the own address in the local part: `ada_gmail.com#EXT#@acme.onmicrosoft.com`.
-    if names_personal(fold(plain), own):
+    if holds_personal_domain(fold(plain), own):
         return PERSONAL
     if not 1 <= len(plain) <= _LONGEST_LOCAL or len(normalised.encode()) > LONGEST or _ROUTES.intersection(plain):
         return MALFORMED
     if _hides(local, mailbox, domain):
         return MALFORMED
-    kind = Kind.PERSONAL if is_personal(lower, own) or (alike and is_personal(alike, own)) else Kind.BUSINESS
+    kind = (
+        Kind.PERSONAL if is_personal_domain(lower, own) or (alike and is_personal_domain(alike, own)) else Kind.BUSINESS
+    )
     return Address(kind, normalised, lower)
 
 
@@ -174,9 +182,9 @@ def _hides(local: str, mailbox: str, domain: str) -> bool:
     return len(mailbox) < len(local) and mailbox[-1:].isdigit() and find(local) is not None
 
 
-def _misread(text: str, own: Own) -> Address:
+def _misread(text: str, own: DomainOverrides) -> Address:
     """What is no address by itself, but may say one: `Ada <ada@gmail.com>` is as personal as what stands in it."""
-    return PERSONAL if any(is_personal(domain, own) for domain in mail_domains(text[:_LOOKED_AT])) else MALFORMED
+    return PERSONAL if any(is_personal_domain(domain, own) for domain in mail_domains(text[:_LOOKED_AT])) else MALFORMED
 
 
 def _is_of_one_script(domain: str) -> bool:

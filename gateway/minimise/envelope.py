@@ -12,7 +12,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
-from gateway.detectors.bounds import LONGEST
+from gateway.detectors.budget import MAX_TEXT_CHARS
 from gateway.errors import Reason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.payload import PREFIX, type_name
@@ -105,7 +105,7 @@ class Envelope:
         """The text of a status with the code number `code`."""
         if not code or not text:
             return ""
-        if self._text is None or len(text) > LONGEST:
+        if self._text is None or len(text) > MAX_TEXT_CHARS:
             return _fixed(code)
         left = _left(text, self._text(text))
         return _fixed(code) if left is None else left

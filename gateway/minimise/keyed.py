@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from gateway.detectors.personal import is_personal
+from gateway.detectors.personal_names import is_personal_name
 from gateway.errors import FieldReason, Reason
 from gateway.minimise.arrays import judge_joined, sought_of
 from gateway.minimise.memo import Dismiss, Rewrite
@@ -238,7 +238,7 @@ class _Pairs:
         )
         if prefix is None or judge_name(path) is not None:
             return None
-        return None if prefix in self._impersonal and is_personal(path, above=prefix) else self._prefixes[prefix]
+        return None if prefix in self._impersonal and is_personal_name(path, prefix=prefix) else self._prefixes[prefix]
 
 
 def _judge_each(held: Any, judge: Callable[[Any], Reason | None], run: Run) -> Reason | None:

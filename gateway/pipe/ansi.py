@@ -21,14 +21,14 @@ _SEQUENCE: Final = re.compile(
 """ECMA-48, https://ecma-international.org/publications-and-standards/standards/ecma-48/, sections 5.3 to 5.6."""
 
 
-def plain(text: str) -> str:
+def strip_escapes(text: str) -> str:
     """Return a text without escape sequences."""
     return _SEQUENCE.sub("", text) if ESCAPE in text else text
 
 
-def decoded(line: bytes) -> str:
+def decode_line(line: bytes) -> str:
     """Return a line as a text, without a byte order mark, escape sequences or a carriage return at its end.
 
     Raises UnicodeDecodeError.
     """
-    return plain(line.decode("utf-8-sig")).removesuffix("\r")
+    return strip_escapes(line.decode("utf-8-sig")).removesuffix("\r")

@@ -8,26 +8,26 @@ from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
-from gateway.pipe.ansi import plain
+from gateway.pipe.ansi import strip_escapes
 
-MAX_DEPTH: Final = 16
+MAX_VALUE_DEPTH: Final = 16
 """How deep values may nest."""
 
 _INT64: Final = range(-(2**63), 2**63)
 
 
-class Attributes:
+class AttributeEncoder:
     """Fields, one after another; `lost` once there was one that no record can hold."""
 
     def __init__(self) -> None:
-        self.lost = False
+        self.lossy = False
 
-    def pairs(self, fields: Mapping[str, Any], depth: int = MAX_DEPTH) -> Iterator[KeyValue]:
+    def encode(self, fields: Mapping[str, Any], depth: int = MAX_VALUE_DEPTH) -> Iterator[KeyValue]:
         """Yield a pair for each field that has a value."""
         for key, value in fields.items():
-            held = self._value(value, depth)
-            if held is not None:
-                yield KeyValue(key=plain(key), value=held)
+            any_value = self._value(value, depth)
+            if any_value is not None:
+                yield KeyValue(key=strip_escapes(key), value=any_value)
 
     def _value(self, value: Any, depth: int) -> AnyValue | None:
         match value:
@@ -40,11 +40,11 @@ class Attributes:
             case float() if math.isfinite(value):
                 return AnyValue(double_value=value)
             case str():
-                return AnyValue(string_value=plain(value))
+                return AnyValue(string_value=strip_escapes(value))
             case list() if depth:
-                held = (self._value(one, depth - 1) for one in value)
-                return AnyValue(array_value=ArrayValue(values=[one for one in held if one is not None]))
+                any_values = (self._value(one, depth - 1) for one in value)
+                return AnyValue(array_value=ArrayValue(values=[one for one in any_values if one is not None]))
             case dict() if depth:
-                return AnyValue(kvlist_value=KeyValueList(values=[*self.pairs(value, depth - 1)]))
-        self.lost = True
+                return AnyValue(kvlist_value=KeyValueList(values=[*self.encode(value, depth - 1)]))
+        self.lossy = True
         return None

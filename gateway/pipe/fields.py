@@ -11,12 +11,12 @@ from typing import Any, Final, TypeVar
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from gateway.pipe import ids
-from gateway.pipe.ansi import plain
-from gateway.pipe.attributes import Attributes
-from gateway.pipe.form import Form, Spelling, Syntax
-from gateway.pipe.keys import Keys, places
-from gateway.pipe.levels import Level, level
-from gateway.pipe.times import near
+from gateway.pipe.ansi import strip_escapes
+from gateway.pipe.attributes import AttributeEncoder
+from gateway.pipe.keys import Keys, resolve
+from gateway.pipe.levels import Level, parse_level
+from gateway.pipe.line_format import KeyPath, LineFormat, Syntax
+from gateway.pipe.times import parse_near
 
 T = TypeVar("T")
 
@@ -28,73 +28,73 @@ class Fields:
     """The fields of one line, which are taken out one by one. What is taken goes into `record`."""
 
     def __init__(self, fields: dict[str, Any], record: LogRecord, keys: Keys) -> None:
-        self._left = fields
+        self._remaining = fields
         self._record = record
         self._keys = keys
 
-    def known(self, syntax: Syntax) -> Form:
+    def take_known(self, syntax: Syntax) -> LineFormat:
         """Take text, level, time and IDs; return how they are spelt."""
-        gelf = _GELF in self._left
-        body = self._body()
-        found = self._first(self._keys.fields.severity_text, lambda value, key: level(value, key, gelf=gelf))
-        shown = set_level(self._record, found[0]) if found else ""
-        when = self._first(
-            self._keys.fields.timestamp, lambda value, _: near(value, self._record.observed_time_unix_nano)
+        gelf = _GELF in self._remaining
+        body = self._take_body()
+        found = self._take_first(self._keys.fields.severity_text, lambda value, key: parse_level(value, key, gelf=gelf))
+        shown = set_severity(self._record, found[0]) if found else ""
+        when = self._take_first(
+            self._keys.fields.timestamp, lambda value, _: parse_near(value, self._record.observed_time_unix_nano)
         )
         if when:
             self._record.time_unix_nano = when[0][0]
-        trace, span = self.ids()
+        trace, span = self.take_ids()
         time, unit = (when[1], when[0][1]) if when else ((), "")
-        return Form(syntax, body, found[1] if found else (), shown, time, unit, trace, span)
+        return LineFormat(syntax, body, found[1] if found else (), shown, time, unit, trace, span)
 
-    def ids(self) -> tuple[Spelling, Spelling]:
+    def take_ids(self) -> tuple[KeyPath, KeyPath]:
         """Take the IDs; return how they are spelt."""
-        trace = self._first(self._keys.fields.trace_id, lambda value, _: ids.trace_id(value) or None)
-        span = self._first(self._keys.fields.span_id, lambda value, _: ids.span_id(value) or None)
+        trace = self._take_first(self._keys.fields.trace_id, lambda value, _: ids.trace_id(value) or None)
+        span = self._take_first(self._keys.fields.span_id, lambda value, _: ids.span_id(value) or None)
         self._record.trace_id = trace[0] if trace else self._record.trace_id
         self._record.span_id = span[0] if span else self._record.span_id
         return trace[1] if trace else (), span[1] if span else ()
 
-    def rest(self) -> bool:
+    def take_rest(self) -> bool:
         """Take all that is left as attributes; return whether something was lost."""
-        attributes = Attributes()
-        self._record.attributes.extend(attributes.pairs(self._left))
-        return attributes.lost
+        attributes = AttributeEncoder()
+        self._record.attributes.extend(attributes.encode(self._remaining))
+        return attributes.lossy
 
-    def _body(self) -> Spelling:
+    def _take_body(self) -> KeyPath:
         """Take the text: the first that is listed, else the first."""
         texts = [
             (owner, key, spelt)
-            for owner, key, spelt in self._places(self._keys.fields.body)
+            for owner, key, spelt in self._resolve(self._keys.fields.body)
             if isinstance(owner[key], str)
         ]
-        listed = (place for place in texts if text_of(place[0][place[1]]) in self._keys.templates)
+        listed = (place for place in texts if clean_text(place[0][place[1]]) in self._keys.templates)
         if not (place := next(listed, texts[0] if texts else None)):
             return ()
         owner, key, spelt = place
-        self._record.body.string_value = text_of(owner.pop(key))
+        self._record.body.string_value = clean_text(owner.pop(key))
         return spelt
 
-    def _first(self, paths: tuple[str, ...], read: Callable[[Any, str], T | None]) -> tuple[T, Spelling] | None:
+    def _take_first(self, paths: tuple[str, ...], read: Callable[[Any, str], T | None]) -> tuple[T, KeyPath] | None:
         """Take the first value that can be read; return what it reads as, and its spelling."""
-        for owner, key, spelt in self._places(paths):
+        for owner, key, spelt in self._resolve(paths):
             found = read(owner[key], spelt[-1])
             if found is not None:
                 del owner[key]
                 return found, spelt
         return None
 
-    def _places(self, paths: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], str, Spelling]]:
+    def _resolve(self, paths: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], str, KeyPath]]:
         for path in paths:
-            yield from places(self._left, path)
+            yield from resolve(self._remaining, path)
 
 
-def text_of(value: str) -> str:
+def clean_text(value: str) -> str:
     """Return a text without what terminals read, and without the line ends that some loggers leave at its end."""
-    return plain(value).rstrip("\r\n")
+    return strip_escapes(value).rstrip("\r\n")
 
 
-def set_level(record: LogRecord, found: Level) -> str:
+def set_severity(record: LogRecord, found: Level) -> str:
     """Give a record its severity; return the scale of its number."""
     record.severity_number = found.number  # type: ignore[assignment]  # types-protobuf: enums as ints
     record.severity_text = found.text

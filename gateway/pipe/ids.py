@@ -11,7 +11,7 @@ from gateway.detectors.detect import find
 TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
 
-MIN_NUMBER_DIGITS: Final[Mapping[int, int]] = {TRACE_ID_BYTES: 14, SPAN_ID_BYTES: 12}
+MIN_NUMBER_DIGITS_BY_BYTES: Final[Mapping[int, int]] = {TRACE_ID_BYTES: 14, SPAN_ID_BYTES: 12}
 """How many decimal digits at an end are looked at as a number, in so many bytes.
 
 Shorter ones are frequent in what is random.
@@ -64,7 +64,7 @@ def _random(raw: bytes) -> bytes:
 def _hides(raw: bytes) -> bool:
     """Whether an ID is all digits, repeats one six times, or has a card's, a phone's or such a number at an end, zeros around it apart."""
     text = raw.hex()
-    numbers = (run for run in _AT_AN_END.findall(text) if len(run) >= MIN_NUMBER_DIGITS[len(raw)])
+    numbers = (run for run in _AT_AN_END.findall(text) if len(run) >= MIN_NUMBER_DIGITS_BY_BYTES[len(raw)])
     return (
         text.isdecimal()
         or bool(_PADDING.search(text))

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.pipe.form import Spelling
+from gateway.pipe.line_format import KeyPath
 from gateway.policy.document import Policy
 from gateway.policy.log_lines import LogKeys
 
-KNOWN: Final = LogKeys(
+KNOWN_KEYS: Final = LogKeys(
     body=(
         "message", "msg", "event", "body", "@mt", "MessageTemplate", "State.{OriginalFormat}", "Message", "@m",
         "RenderedMessage", "fields.message", "record.message", "short_message", "MESSAGE", "@message", "logMessage",
@@ -48,7 +48,7 @@ KNOWN: Final = LogKeys(
 Of each field the first counts that holds what it should.
 """
 
-MAX_LIST: Final = 16
+MAX_LIST_ITEMS: Final = 16
 """How many values of a list are looked into: .NET lists its scopes."""
 
 
@@ -63,13 +63,13 @@ def keys_of(policy: Policy) -> Keys:
     """Return the keys by which lines are read under a policy."""
     mapped = policy.pipe.keys
     fields = {
-        name: tuple(dict.fromkeys((*getattr(mapped, name), *getattr(KNOWN, name))))
+        name: tuple(dict.fromkeys((*getattr(mapped, name), *getattr(KNOWN_KEYS, name))))
         for name in LogKeys.__struct_fields__
     }
     return Keys(LogKeys(**fields), frozenset(policy.otlp.log_templates))
 
 
-def places(fields: Mapping[str, Any], path: str) -> Iterator[tuple[Any, str, Spelling]]:
+def resolve(fields: Mapping[str, Any], path: str) -> Iterator[tuple[Any, str, KeyPath]]:
     """Yield where in an object a dotted path leads: what holds the value, under which key, and the path as spelt."""
     if path in fields:
         yield fields, path, (path,)
@@ -78,7 +78,9 @@ def places(fields: Mapping[str, Any], path: str) -> Iterator[tuple[Any, str, Spe
         head, rest = path[:dot], path[dot + 1 :]
         inner = fields.get(head)
         if isinstance(inner, dict):
-            yield from ((owner, key, (head, *spelt)) for owner, key, spelt in places(inner, rest))
+            yield from ((owner, key, (head, *spelt)) for owner, key, spelt in resolve(inner, rest))
         elif isinstance(inner, list):
-            yield from (found for one in inner[:MAX_LIST] if isinstance(one, dict) for found in places(one, rest))
+            yield from (
+                found for one in inner[:MAX_LIST_ITEMS] if isinstance(one, dict) for found in resolve(one, rest)
+            )
         dot = path.find(".", dot + 1)

@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from gateway.pipe import ids
-from gateway.pipe.levels import Level, of_word
-from gateway.pipe.tail import tails
-from gateway.pipe.times import AROUND_NS, DATE_TIME, of_match
+from gateway.pipe.levels import Level, parse_word
+from gateway.pipe.times import DATE_TIME, MAX_CLOCK_DISTANCE_NS, match_to_ns
+from gateway.pipe.trailing_fields import tails
 
 MAX_PARTS: Final = 12
 """How many parts may stand before the text."""
@@ -53,105 +53,105 @@ class Layout(msgspec.Struct):
     trace_id: bytes = b""
     span_id: bytes = b""
     fields: dict[str, Any] = {}
-    lost: bool = False
+    lossy: bool = False
 
 
-def layout(text: str, received_ns: int, templates: frozenset[str]) -> Layout | None:
+def parse_layout(text: str, received_ns: int, templates: frozenset[str]) -> Layout | None:
     """Return what a text says beside its words, None where it is words alone.
 
     Without a time or a level at its start.
     """
-    scan = _Scan(text, received_ns, Layout())
+    scan = _LayoutScanner(text, received_ns, Layout())
     ends = None
     for _ in range(MAX_PARTS):
         scan.skip_separator()
-        if scan.tells and scan.is_listed(ends := ends or [*tails(text)], templates):
+        if scan.meaning_end and scan.take_listed(ends := ends or [*tails(text)], templates):
             return scan.layout
-        if not scan.part():
+        if not scan.take_part():
             break
-    if not scan.tells:
+    if not scan.meaning_end:
         return None
-    return scan.unlisted((ends or [*tails(text)])[-1])
+    return scan.take_rest((ends or [*tails(text)])[-1])
 
 
-class _Scan:
+class _LayoutScanner:
     """One text, from its start on. `tells` is where its last part with a meaning ends."""
 
     def __init__(self, text: str, received_ns: int, found: Layout) -> None:
         self.layout = found
-        self.tells = 0
+        self.meaning_end = 0
         self._text = text
         self._received_ns = received_ns
-        self._at = 0
-        self._bare_name = False
+        self._position = 0
+        self._has_bare_name = False
 
     def skip_separator(self) -> None:
         """Go past one sign between parts."""
-        if match := _SEPARATOR.match(self._text, self._at):
-            self._at = match.end()
+        if match := _SEPARATOR.match(self._text, self._position):
+            self._position = match.end()
 
-    def part(self) -> bool:
+    def take_part(self) -> bool:
         """Go past one part, and keep what it says; whether there was one."""
         return self._klog() or self._time() or self._bracketed() or self._level() or self._name()
 
-    def is_listed(self, ends: list[tuple[int, dict[str, Any]]], templates: frozenset[str]) -> bool:
+    def take_listed(self, ends: list[tuple[int, dict[str, Any]]], templates: frozenset[str]) -> bool:
         """Whether what is left is a listed text, by itself, in quotes, or before fields; if so it is kept."""
         for end, fields in ends:
-            body = self._text[self._at : end].strip()
+            body = self._text[self._position : end].strip()
             for text in (body, body.removeprefix('"').removesuffix('"')):
                 if text in templates:
                     self.layout.body, self.layout.fields = text, fields
                     return True
         return False
 
-    def unlisted(self, tail: tuple[int, dict[str, Any]]) -> Layout:
+    def take_rest(self, tail: tuple[int, dict[str, Any]]) -> Layout:
         """Keep what is left after the last part with a meaning, and the fields at its end."""
         end, self.layout.fields = tail
-        self._at = self.tells
+        self._position = self.meaning_end
         self.skip_separator()
-        self.layout.body = self._text[self._at : end].strip()
+        self.layout.body = self._text[self._position : end].strip()
         return self.layout
 
-    def inside(self) -> bool:
+    def take_bracketed(self) -> bool:
         """Read the start of what stands in brackets: a time, a level, Spring Boot's IDs. Whether there was one."""
         if match := _CORRELATION.fullmatch(self._text):
             self.layout.trace_id, self.layout.span_id = ids.trace_id(match[1]), ids.span_id(match[2])
         while self._time() or self._level(bracketed=True):
             self.skip_separator()
-        return bool(self.tells)
+        return bool(self.meaning_end)
 
     def _time(self) -> bool:
-        if match := DATE_TIME.match(self._text, self._at):
-            when = None if self.layout.time_ns else of_match(match)
-            if when is None or abs(when - self._received_ns) > AROUND_NS:
+        if match := DATE_TIME.match(self._text, self._position):
+            when = None if self.layout.time_ns else match_to_ns(match)
+            if when is None or abs(when - self._received_ns) > MAX_CLOCK_DISTANCE_NS:
                 return False
             self.layout.time_ns = when
-            return self._past(match, tells=True)
-        return (match := _CLOCK.match(self._text, self._at)) is not None and self._past(match)
+            return self._advance(match, tells=True)
+        return (match := _CLOCK.match(self._text, self._position)) is not None and self._advance(match)
 
     def _klog(self) -> bool:
-        match = None if self._at else _KLOG.match(self._text)
+        match = None if self._position else _KLOG.match(self._text)
         when = match and _in_year(match, self._received_ns)
         if not match or not when:
             return False
-        self.layout.time_ns, self.layout.level, self.layout.lost = when, of_word(_KLOG_LEVELS[match["level"]]), True
-        return self._past(match, tells=True)
+        self.layout.time_ns, self.layout.level, self.layout.lossy = when, parse_word(_KLOG_LEVELS[match["level"]]), True
+        return self._advance(match, tells=True)
 
     def _bracketed(self) -> bool:
-        match = _BRACKETED.match(self._text, self._at)
+        match = _BRACKETED.match(self._text, self._position)
         if not match:
             return False
-        tells = _Scan((match[1] or match[2] or "").strip(), self._received_ns, self.layout).inside()
-        self.layout.lost = self.layout.lost or not tells
-        return self._past(match, tells=tells)
+        tells = _LayoutScanner((match[1] or match[2] or "").strip(), self._received_ns, self.layout).take_bracketed()
+        self.layout.lossy = self.layout.lossy or not tells
+        return self._advance(match, tells=tells)
 
     def _level(self, *, bracketed: bool = False) -> bool:
-        match = None if self.layout.level else _WORD.match(self._text, self._at)
-        level = match and of_word(match[1])
+        match = None if self.layout.level else _WORD.match(self._text, self._position)
+        level = match and parse_word(match[1])
         if not match or not level or not (bracketed or self._stands_out(match)):
             return False
         self.layout.level = level
-        return self._past(match, tells=True)
+        return self._advance(match, tells=True)
 
     def _stands_out(self, match: re.Match[str]) -> bool:
         """Whether a word is a level and not the beginning of a sentence.
@@ -161,22 +161,22 @@ class _Scan:
         return bool(self.layout.time_ns) or match[0].isupper() or self._text[match.end() : match.end() + 1] == ":"
 
     def _name(self) -> bool:
-        if not self.tells:
+        if not self.meaning_end:
             return False
-        match = _NAME.match(self._text, self._at)
-        if not match and not self._bare_name:
-            match = _BARE_NAME.match(self._text, self._at)
-            self._bare_name = True
+        match = _NAME.match(self._text, self._position)
+        if not match and not self._has_bare_name:
+            match = _BARE_NAME.match(self._text, self._position)
+            self._has_bare_name = True
         if not match:
             return False
-        level = None if self.layout.level else of_word(match[0].rpartition(".")[2])  # Monolog's `app.INFO`
-        self.layout.level, self.layout.lost = self.layout.level or level, True
-        return self._past(match, tells=level is not None)
+        level = None if self.layout.level else parse_word(match[0].rpartition(".")[2])  # Monolog's `app.INFO`
+        self.layout.level, self.layout.lossy = self.layout.level or level, True
+        return self._advance(match, tells=level is not None)
 
-    def _past(self, match: re.Match[str], *, tells: bool = False) -> bool:
-        self._at = match.end()
+    def _advance(self, match: re.Match[str], *, tells: bool = False) -> bool:
+        self._position = match.end()
         if tells:
-            self.tells = self._at
+            self.meaning_end = self._position
         return True
 
 
@@ -190,5 +190,5 @@ def _in_year(match: re.Match[str], received_ns: int) -> int | None:
         DATE_TIME.fullmatch(f"{one}-{match['month']}-{match['day']} {match['time']}")
         for one in (year - 1, year, year + 1)
     )
-    times = [when for date in dates if date and (when := of_match(date)) is not None]
+    times = [when for date in dates if date and (when := match_to_ns(date)) is not None]
     return min(times, key=lambda when: abs(when - received_ns), default=None)

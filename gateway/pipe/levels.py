@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.pipe.ansi import plain
+from gateway.pipe.ansi import strip_escapes
 from gateway.policy.otlp.severities import NUMBERS
 
 SCALES: Final[Mapping[str, Mapping[int, int]]] = {
@@ -29,14 +29,14 @@ SHORT_NAMES: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 SLOG: Final = "slog"
 """The scale of Go's slog, which writes what is between its words as `INFO+2`."""
 
-_BY_KEY: Final[Mapping[str, tuple[str, ...]]] = {
+_SCALES_BY_KEY: Final[Mapping[str, tuple[str, ...]]] = {
     "PRIORITY": ("syslog",),
     "levelno": ("python",),
     "severity_number": ("otel",),
     "severityNumber": ("otel",),
     "SeverityNumber": ("otel",),
 }
-_ANY: Final = ("pino", "monolog")
+_DEFAULT_SCALES: Final = ("pino", "monolog")
 _OFFSET: Final = re.compile(r"(DEBUG|INFO|WARN|ERROR)([+-][0-9]{1,2})")
 
 
@@ -48,19 +48,19 @@ class Level(msgspec.Struct, frozen=True):
     scale: str = ""
 
 
-def level(value: Any, key: str = "", *, gelf: bool = False) -> Level | None:
+def parse_level(value: Any, key: str = "", *, gelf: bool = False) -> Level | None:
     """Return the severity that a value of a key stands for, None if it is none. In GELF, numbers are syslog's."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
-        return of_word(plain(value).strip())
+        return parse_word(strip_escapes(value).strip())
     if type(value) is not int and not (isinstance(value, str) and key == "PRIORITY" and len(value) == 1):
         return None
-    for scale in ("syslog",) if gelf else _BY_KEY.get(key, _ANY):
+    for scale in ("syslog",) if gelf else _SCALES_BY_KEY.get(key, _DEFAULT_SCALES):
         if number := SCALES[scale].get(int(value)):
             return Level(number, scale=scale)
     return None
 
 
-def of_word(word: str) -> Level | None:
+def parse_word(word: str) -> Level | None:
     """Return the severity that a word stands for."""
     if number := NUMBERS.get(word.upper()):
         return Level(number, word)
@@ -74,7 +74,7 @@ def short_name(number: int) -> str:
     return SHORT_NAMES[(number - 1) // 4] if 1 <= number <= 24 else ""
 
 
-def scaled(number: int, scale: str) -> int | str | None:
+def to_scale(number: int, scale: str) -> int | str | None:
     """Return what stands for OpenTelemetry's number on a scale, if something does."""
     if scale == SLOG:
         word = short_name(min(max(number, NUMBERS["DEBUG"]), NUMBERS["ERROR"]))

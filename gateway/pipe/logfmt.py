@@ -27,7 +27,7 @@ def parse(text: str) -> dict[str, Any] | None:
     return fields if fields and position == len(text) else None
 
 
-def written(fields: Mapping[str, Any]) -> str:
+def render(fields: Mapping[str, Any]) -> str:
     """Return fields as pairs; of nested ones the path is the key."""
     return " ".join(f"{key}={_quoted(value)}" for key, value in _flat(fields, ""))
 

@@ -12,80 +12,80 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
 from gateway import rfc3339
 from gateway.model import Release
 from gateway.pipe import logfmt
-from gateway.pipe.form import Form, Spelling, Syntax
-from gateway.pipe.levels import scaled, short_name
+from gateway.pipe.levels import short_name, to_scale
+from gateway.pipe.line_format import KeyPath, LineFormat, Syntax
 from gateway.pipe.times import UNITS
 
 _STRING: Final = "string_value"
 
 
-def record(release: Release) -> LogRecord:
+def record_of(release: Release) -> LogRecord:
     """The one record of a release of logs; an empty one where there is none. Raises DecodeError."""
     scopes = ResourceLogs.FromString(release.payload).scope_logs
     records = scopes[0].log_records if scopes else ()
     return records[0] if records else LogRecord()
 
 
-def is_bare(left: LogRecord) -> bool:
+def is_bare(record: LogRecord) -> bool:
     """Whether a record has no text and no attribute."""
-    return left.body.WhichOneof("value") != _STRING and not left.attributes
+    return record.body.WhichOneof("value") != _STRING and not record.attributes
 
 
-def is_empty(left: LogRecord, form: Form) -> bool:
+def is_empty(record: LogRecord, form: LineFormat) -> bool:
     """Whether a record says nothing: it is bare, and has neither a level nor IDs, nor a time of its own."""
-    told = (
-        left.severity_number
-        or left.severity_text
-        or left.trace_id
-        or left.span_id
-        or (form.time and left.time_unix_nano)
+    has_fields = (
+        record.severity_number
+        or record.severity_text
+        or record.trace_id
+        or record.span_id
+        or (form.time and record.time_unix_nano)
     )
-    return is_bare(left) and not told
+    return is_bare(record) and not has_fields
 
 
-def line(left: LogRecord, form: Form) -> bytes:
+def render_line(record: LogRecord, form: LineFormat) -> bytes:
     """The line of a record, newline included."""
     if form.syntax is Syntax.TEXT:
         # A text that came as one line leaves as one, whatever masking made of it.
-        return " ".join(" ".join(_parts(left, form)).split("\n")).encode() + b"\n"
-    fields = _pairs(left.attributes)
-    for spelling, value in _known(left, form):
+        return " ".join(" ".join(_parts(record, form)).split("\n")).encode() + b"\n"
+    fields = _pairs(record.attributes)
+    for spelling, value in _known(record, form):
         _put(fields, spelling, value)
-    return (logfmt.written(fields).encode() if form.syntax is Syntax.LOGFMT else msgspec.json.encode(fields)) + b"\n"
+    return (logfmt.render(fields).encode() if form.syntax is Syntax.LOGFMT else msgspec.json.encode(fields)) + b"\n"
 
 
-def _parts(left: LogRecord, form: Form) -> Iterator[str]:
+def _parts(record: LogRecord, form: LineFormat) -> Iterator[str]:
     """The parts of a text: time, level, words, and the attributes as JSON."""
-    if form.time and left.time_unix_nano:
-        yield str(_time(left.time_unix_nano, form.unit))
-    if form.level and (level := _level(left, form)):
+    if form.time and record.time_unix_nano:
+        yield str(_time(record.time_unix_nano, form.unit))
+    if form.level and (level := _level(record, form)):
         yield str(level).upper()
-    if left.body.WhichOneof("value") == _STRING:
-        yield left.body.string_value
-    if left.attributes:
-        yield msgspec.json.encode(_pairs(left.attributes)).decode()
+    if record.body.WhichOneof("value") == _STRING:
+        yield record.body.string_value
+    if record.attributes:
+        yield msgspec.json.encode(_pairs(record.attributes)).decode()
 
 
-def _known(left: LogRecord, form: Form) -> Iterator[tuple[Spelling, Any]]:
-    if form.time and left.time_unix_nano:
-        yield form.time, _time(left.time_unix_nano, form.unit)
-    if form.level and (level := _level(left, form)):
+def _known(record: LogRecord, form: LineFormat) -> Iterator[tuple[KeyPath, Any]]:
+    if form.time and record.time_unix_nano:
+        yield form.time, _time(record.time_unix_nano, form.unit)
+    if form.level and (level := _level(record, form)):
         yield form.level, level
-    if form.body and left.body.WhichOneof("value") == _STRING:
-        yield form.body, left.body.string_value
-    if form.trace_id and left.trace_id:
-        yield form.trace_id, left.trace_id.hex()
-    if form.span_id and left.span_id:
-        yield form.span_id, left.span_id.hex()
+    if form.body and record.body.WhichOneof("value") == _STRING:
+        yield form.body, record.body.string_value
+    if form.trace_id and record.trace_id:
+        yield form.trace_id, record.trace_id.hex()
+    if form.span_id and record.span_id:
+        yield form.span_id, record.span_id.hex()
 
 
-def _level(left: LogRecord, form: Form) -> str | int | None:
+def _level(record: LogRecord, form: LineFormat) -> str | int | None:
     if form.scale:
-        return scaled(left.severity_number, form.scale)
-    return left.severity_text or short_name(left.severity_number)
+        return to_scale(record.severity_number, form.scale)
+    return record.severity_text or short_name(record.severity_number)
 
 
-def _put(fields: dict[str, Any], spelling: Spelling, value: Any) -> None:
+def _put(fields: dict[str, Any], spelling: KeyPath, value: Any) -> None:
     """Put a value where its line had it."""
     *above, key = spelling
     for one in above:

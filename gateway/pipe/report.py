@@ -9,23 +9,23 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from gateway.pipe.descriptor import say
-from gateway.pipe.tally import Tally
+from gateway.pipe.file_descriptor import write_line
+from gateway.pipe.line_counts import LineCounts
 
 
-class Report:
+class CountsReporter:
     """Says the counts every so many seconds if they changed, and at once when asked.
 
     An interval of 0 says them only when asked.
     """
 
-    def __init__(self, tally: Tally, seconds: float, written: Callable[[Tally], str]) -> None:
+    def __init__(self, counts: LineCounts, seconds: float, render: Callable[[LineCounts], str]) -> None:
         """`written` makes a line of the counts."""
-        self._tally = tally
+        self._counts = counts
         self._seconds = seconds
-        self._written = written
+        self._render = render
         self._wake: SimpleQueue[bool] = SimpleQueue()  # which a signal's handler may put into, whatever it interrupts
-        self._last: dict[str, Any] = tally.told()
+        self._last: dict[str, Any] = counts.as_dict()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -37,14 +37,14 @@ class Report:
         """Say the counts for the last time."""
         self._wake.put(False)
         self._thread.join()
-        say(self._written(self._tally))
+        write_line(self._render(self._counts))
 
     def _run(self) -> None:
         while (asked := self._next()) is not False:
-            told = self._tally.told()
-            if asked or told != self._last:
-                self._last = told
-                say(self._written(self._tally))
+            counts = self._counts.as_dict()
+            if asked or counts != self._last:
+                self._last = counts
+                write_line(self._render(self._counts))
 
     def _next(self) -> bool | None:
         """Wait until the counts are to be said.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from gateway.pipe.lines import Lines
-from gateway.pipe.printed import Sink
-from gateway.pipe.sieve import Sieve
-from gateway.pipe.tally import Loss
+from gateway.pipe.filter import LineFilter
+from gateway.pipe.line_counts import DropReason
+from gateway.pipe.line_reader import LineReader
+from gateway.pipe.stdout_sink import Sink
 
 
-def run(lines: Lines, sieve: Sieve, sink: Sink) -> None:
+def run(lines: LineReader, line_filter: LineFilter, sink: Sink) -> None:
     """Let lines through, until the writer has gone and all are through, or time is up."""
     try:
         while batch := lines.batch():
-            sink.put(sieve.sift(batch))
+            sink.put(line_filter.filter(batch))
     finally:
         sink.close()
-    lines.drain(sink.shut or Loss.LATE)
+    lines.drain(sink.closed_by or DropReason.LATE)

@@ -9,11 +9,11 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from gateway.pipe.signals import is_file
+from gateway.pipe.posix_signals import is_file
 
 _CHUNK_BYTES: Final = 128 * 1024
 _PIPE_BYTES: Final = 1024 * 1024
-_GONE: Final = select.POLLHUP | select.POLLERR | select.POLLNVAL | getattr(select, "POLLRDHUP", 0)
+_HANGUP_EVENTS: Final = select.POLLHUP | select.POLLERR | select.POLLNVAL | getattr(select, "POLLRDHUP", 0)
 
 
 class Source:
@@ -24,7 +24,7 @@ class Source:
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN | getattr(select, "POLLRDHUP", 0))
         self.is_file = is_file(fd)
-        self.gone_at: float | None = None
+        self.writer_gone_at: float | None = None
         """When it was first seen that the writer had gone, by the monotonic clock."""
 
     def enlarge(self) -> None:
@@ -35,7 +35,7 @@ class Source:
     def read(self) -> bytes:
         """Return what there is to read, once there is something; nothing when there will be no more."""
         while True:
-            self.look()
+            self.poll()
             try:
                 chunk = os.read(self._fd, _CHUNK_BYTES)
             except BlockingIOError:  # whoever shares the other end asked for that, and another reader was faster
@@ -43,15 +43,15 @@ class Source:
             except OSError:
                 chunk = b""
             if not chunk:
-                self.gone_at = self.gone_at or time.monotonic()
+                self.writer_gone_at = self.writer_gone_at or time.monotonic()
             return chunk
 
-    def look(self, milliseconds: int | None = None) -> None:
+    def poll(self, milliseconds: int | None = None) -> None:
         """Wait for something to read or for the writer's end, and note whether it has gone.
 
         One may come after another.
         """
         if self.is_file:
             return
-        gone = any(event & _GONE for _, event in self._poll.poll(milliseconds))
-        self.gone_at = (self.gone_at or time.monotonic()) if gone else None
+        gone = any(event & _HANGUP_EVENTS for _, event in self._poll.poll(milliseconds))
+        self.writer_gone_at = (self.writer_gone_at or time.monotonic()) if gone else None

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from gateway.pipe.ansi import plain
+from gateway.pipe.ansi import strip_escapes
 
 UNITS: Final[Mapping[str, int]] = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """The nanoseconds of each unit that a number may count a time in."""
 
-AROUND_NS: Final = 366 * 86_400 * 10**9
+MAX_CLOCK_DISTANCE_NS: Final = 366 * 86_400 * 10**9
 """How far from receipt a time of a line may be.
 
 What is further away may be something else: a phone number, a birthday.
@@ -35,18 +35,18 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PAIRS: Final = (("seconds", "nanos"), ("epochSecond", "nanoOfSecond"))
 """A time in two numbers: protobuf's, Java's."""
 
-Time = tuple[int, str]
+ParsedTime = tuple[int, str]
 """Nanoseconds since 1970, and the unit of a number, one of `UNITS`, or `text`."""
 
 
-def moment(value: Any) -> Time | None:
+def parse_time(value: Any) -> ParsedTime | None:
     """Return the time that a value stands for, if it does.
 
     A number's unit is told by its size; a time without a zone is this process's.
     """
     match value:
         case str():
-            return _of_text(plain(value).strip())
+            return _of_text(strip_escapes(value).strip())
         case bool():
             return None
         case int() | float():
@@ -56,13 +56,13 @@ def moment(value: Any) -> Time | None:
     return None
 
 
-def near(value: Any, received_ns: int) -> Time | None:
+def parse_near(value: Any, received_ns: int) -> ParsedTime | None:
     """Return the time that a value stands for, if it is within `AROUND_NS` of receipt."""
-    when = moment(value)
-    return when if when is not None and abs(when[0] - received_ns) <= AROUND_NS else None
+    when = parse_time(value)
+    return when if when is not None and abs(when[0] - received_ns) <= MAX_CLOCK_DISTANCE_NS else None
 
 
-def of_match(match: re.Match[str]) -> int | None:
+def match_to_ns(match: re.Match[str]) -> int | None:
     """Return the nanoseconds since 1970 of a match of `DATE_TIME`, if that is a date."""
     try:
         when = datetime.fromisoformat(f"{match[1]}-{match[3]}-{match[4]}T{match[5]}")
@@ -82,16 +82,16 @@ def _zoned(when: datetime, match: re.Match[str]) -> datetime:
     return when.replace(tzinfo=UTC) - (offset if match["sign"] == "+" else -offset)
 
 
-def _of_text(text: str) -> Time | None:
+def _of_text(text: str) -> ParsedTime | None:
     if match := DATE_TIME.fullmatch(text):
-        when = of_match(match)
+        when = match_to_ns(match)
         return None if when is None else (when, "text")
     if _DIGITS.fullmatch(text):  # journald's, nginx's `msec`
         return _of_number(float(text) if "." in text else int(text))
     return None
 
 
-def _of_number(value: float) -> Time | None:
+def _of_number(value: float) -> ParsedTime | None:
     if not 0 <= value < 2**63:
         return None
     unit = "s" if value < 10**11 else "ms" if value < 10**14 else "us" if value < 10**17 else "ns"
@@ -99,7 +99,7 @@ def _of_number(value: float) -> Time | None:
     return (when, unit) if when < 2**63 else None
 
 
-def _of_pair(value: Mapping[str, Any]) -> Time | None:
+def _of_pair(value: Mapping[str, Any]) -> ParsedTime | None:
     for keys in _PAIRS:
         seconds, nanos = (value.get(key) for key in keys)
         if (

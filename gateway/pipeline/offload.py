@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
-from gateway.detectors.effort import Laborious, limited
+from gateway.detectors.work_limit import WorkLimitExceeded, work_limit
 from gateway.pipeline.caller import CALLER
 from gateway.telemetry import Use
 
@@ -80,18 +80,18 @@ class Offload:
         """
         try:
             return await self._begin(size, work)
-        except Laborious:
+        except WorkLimitExceeded:
             return await self._again(size, work)
 
     async def _begin(self, size: int, work: Callable[[], T]) -> T:
         if size >= COSTLY_BYTES:
             return await (self._bulky if size >= BULKY_BYTES else self._costly).run(work)
-        with limited(INLINE_EFFORT):
+        with work_limit(INLINE_EFFORT):
             return work()
 
     async def _again(self, size: int, work: Callable[[], T]) -> T:
         if size < COSTLY_BYTES:
-            with suppress(Laborious):
+            with suppress(WorkLimitExceeded):
                 return await self._costly.run(work)
         return await self._laborious.run(work)
 
@@ -116,7 +116,7 @@ class _Work(Generic[T]):
     def __call__(self) -> T:
         begun = time.thread_time()
         try:
-            with limited(self._most):
+            with work_limit(self._most):
                 return self._work()
         finally:
             self.spent = time.thread_time() - begun

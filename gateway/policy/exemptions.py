@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from gateway.detectors.personal import is_personal
+from gateway.detectors.personal_names import is_personal_name
 from gateway.model import Category, Detector, FieldPrivacy
 from gateway.policy.bare import is_open
 from gateway.policy.compile import EVENT, Compiler
@@ -91,7 +91,7 @@ def _exemption(keys: Keys, privacy: FieldPrivacy, kinds: Iterable[str], sites: I
     if privacy.without:
         idle = not any(_matters(kind, privacy, site) for kind in kinds for site in sites)
         bare = tuple(kind for kind in privacy.without if _passes(kind, privacy))
-        yield Exemption(keys, idle, bare, privacy.category is Category.OPERATIONAL and is_personal(_name(keys)))
+        yield Exemption(keys, idle, bare, privacy.category is Category.OPERATIONAL and is_personal_name(_name(keys)))
 
 
 def _name(keys: Keys) -> str:

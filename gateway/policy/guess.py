@@ -13,9 +13,9 @@ from typing import Final
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from gateway.detectors.personal import TABLE, is_personal
+from gateway.detectors.personal_names import TABLE, is_personal_name
 from gateway.detectors.phrases import Phrases, words
-from gateway.detectors.prohibited import prohibited
+from gateway.detectors.prohibited import find_prohibition
 from gateway.model import Category
 from gateway.policy.fields import parts, values
 from gateway.policy.judge import kind_of
@@ -110,7 +110,7 @@ _COUNTS: Final = Phrases(COUNTS)
 
 def proposal(field: FieldDescriptor) -> str:
     """What to write behind a field, or what to ask oneself where nothing can be proposed."""
-    if found := prohibited(field.name):
+    if found := find_prohibition(field.name):
         return f"its name says {found.topic}, which no destination may have"
     kinds = dict(parts(field))
     if kinds.get("map_key") in ("string", "integer"):
@@ -135,7 +135,7 @@ def _of_value(name: str, kind: str, keys: str) -> str:
             return _question(name) if category is None else _annotation(category, keys)
         case "bytes" | "opaque":
             return _annotation(Category.CONTENT, keys)
-        case "integer" | "float" if is_personal(name):
+        case "integer" | "float" if is_personal_name(name):
             return WHICH
         case "integer":
             counts = _COUNTS.first(words(name)) is not None and not names_person(name)
@@ -160,7 +160,7 @@ def _guess(name: str) -> Category | None:
 def _question(name: str) -> str:
     if names_person(name):
         return WHOM
-    if is_personal(name):
+    if is_personal_name(name):
         return WHICH
     return WHOSE if words(name)[-1:] in IDS else WHAT
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.detectors.by_category import search
+from gateway.detectors.by_category import detectors_for
 from gateway.errors import FieldReason, Reason
 from gateway.model import EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Recipient
 from gateway.patterns import TOKEN
@@ -198,7 +198,7 @@ def _token(privacy: FieldPrivacy, site: Site) -> Text:
 
 
 def _sought(category: Category, without: Collection[Detector]) -> tuple[Detector, ...]:
-    return tuple(kind for kind in search(category).sought if kind not in without)
+    return tuple(kind for kind in detectors_for(category).detectors if kind not in without)
 
 
 def _bounds(privacy: FieldPrivacy) -> Number | None:
@@ -207,10 +207,10 @@ def _bounds(privacy: FieldPrivacy) -> Number | None:
 
 def _searched(privacy: FieldPrivacy) -> Rule | None:
     """What is never collected is looked for in personal texts too, or counted where they may not be altered."""
-    given = search(privacy.category)
+    given = detectors_for(privacy.category)
     if given.counted:
         return Content(given.counted, _own(privacy))
-    rule = Text(privacy.pattern, privacy.max_length, privacy.one_of, given.sought, given.spare)
+    rule = Text(privacy.pattern, privacy.max_length, privacy.one_of, given.detectors, given.spare)
     return None if rule == ANYTHING else rule
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from gateway.detectors.mail_domains import is_personal
+from gateway.detectors.mail_domains import is_personal_domain
 from gateway.errors import BadContract
 from gateway.model import NEVER, Category, FieldPrivacy
 from gateway.policy import elsewhere, mail
@@ -247,7 +247,7 @@ def mail_domains(compiler: Compiler) -> Iterator[Finding]:
                     keys,
                     "is what others register domains under: it counts for all of them",
                 )
-            elif is_personal(plain) is known:
+            elif is_personal_domain(plain) is known:
                 yield at(Severity.WARNING, "domain-idle", keys, text)
 
 

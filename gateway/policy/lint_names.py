@@ -8,8 +8,8 @@ from typing import Final
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
-from gateway.detectors.personal import is_personal
-from gateway.detectors.prohibited import Prohibition, Topic, prohibited
+from gateway.detectors.personal_names import is_personal_name
+from gateway.detectors.prohibited import Prohibition, Topic, find_prohibition
 from gateway.model import NEVER, Category, FieldPrivacy
 from gateway.patterns import compile_pattern
 from gateway.policy.compile import Compiler
@@ -90,7 +90,7 @@ def named(policy: Policy) -> Iterator[tuple[Keys, FieldPrivacy, str]]:
 
 
 def _prohibited_word(name: str, keys: Keys, category: Category, kind: str) -> Iterator[Finding]:
-    found = prohibited(name)
+    found = find_prohibition(name)
     if found is None or category in NEVER or kind in UNFIT[found.topic]:
         return
     under = "without a category" if category is Category.UNSPECIFIED else f"under the label {category.name}"
@@ -116,7 +116,7 @@ def first_prohibited(values: Iterable[str]) -> tuple[int, Prohibition] | None:
 
     One is enough.
     """
-    said = enumerate(map(prohibited, values))
+    said = enumerate(map(find_prohibition, values))
     found = [(index, one) for index, one in said if one is not None and "enum" not in UNFIT[one.topic]]
     return min(found, key=lambda pair: not pair[1].unmistakable, default=None)
 
@@ -149,9 +149,9 @@ def _personal_word(name: str, keys: Keys, privacy: FieldPrivacy, kind: str) -> I
         or kind not in ("string", "integer", "float")
     ):
         return
-    if prohibited(name) is not None:
+    if find_prohibition(name) is not None:
         return
-    if is_personal(name):
+    if is_personal_name(name):
         text = (
             "its name says something personal, under the label OPERATIONAL: label it as what it is, or say which "
             "values it may have"

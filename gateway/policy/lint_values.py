@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gateway.detectors.detect import find
-from gateway.detectors.prohibited import prohibited
+from gateway.detectors.prohibited import find_prohibition
 from gateway.model import NEVER, Category, FieldPrivacy
 from gateway.policy.compile import Compiler
 from gateway.policy.findings import Finding, Severity, at
@@ -37,7 +37,7 @@ def prohibited_texts(compiler: Compiler) -> Iterator[Finding]:
     """
     for key in ("log_templates", "span_names"):
         for index, text in enumerate(getattr(compiler.policy.otlp, key)):
-            found = prohibited(text)
+            found = find_prohibition(text)
             if found is not None and "bool" not in UNFIT[found.topic]:
                 said = f"says {found.topic}, which is never collected: take it out"
                 yield at(severity(found, Category.OPERATIONAL), "never-word", ("otlp", key, index), said)

@@ -12,7 +12,7 @@ from typing import Final
 import idna
 
 from gateway.detectors.fold import fold
-from gateway.detectors.mail_domains import Own, is_core, own
+from gateway.detectors.mail_domains import DomainOverrides, domain_overrides, is_core_domain
 from gateway.policy.document import PersonalDomains
 from gateway.yamlfile import Fault
 
@@ -54,9 +54,9 @@ def domains(given: PersonalDomains) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return personal, business
 
 
-def said(given: PersonalDomains) -> Own:
+def said(given: PersonalDomains) -> DomainOverrides:
     """Return the same as what is looked up."""
-    return own(*domains(given))
+    return domain_overrides(*domains(given))
 
 
 def faults(given: PersonalDomains) -> Iterator[Fault]:
@@ -69,8 +69,8 @@ def faults(given: PersonalDomains) -> Iterator[Fault]:
                 yield keys, "must be a domain such as example.com"
             elif plain in places:
                 yield keys, "is in the list twice" if places[plain] == part else "is both added and removed"
-            elif part == "remove" and is_core(plain):
+            elif part == "remove" and is_core_domain(plain):
                 yield keys, "is personal under every policy: it can't be removed"
-            elif part == "remove" and is_core(alike(plain)):
+            elif part == "remove" and is_core_domain(alike(plain)):
                 yield keys, "looks like a domain that is personal under every policy: it can't be removed"
             places.setdefault(plain, part)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
-from gateway.detectors.mail_domains import is_personal
+from gateway.detectors.mail_domains import is_personal_domain
 from gateway.policy import mail, shapes
 from gateway.policy.changes import Change, Effect
 from gateway.policy.compile import Compiler
@@ -95,7 +95,7 @@ def _mail_domains(was: PersonalDomains, now: PersonalDomains) -> Iterator[Change
     """
     old, new = mail.said(was), mail.said(now)
     told = {
-        name: [(is_personal(at, old), is_personal(at, new)) for at in (name, f"_.{name}")]
+        name: [(is_personal_domain(at, old), is_personal_domain(at, new)) for at in (name, f"_.{name}")]
         for name in sorted({*old, *new})
     }
     freed = [name for name, pairs in told.items() if (True, False) in pairs]

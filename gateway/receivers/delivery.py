@@ -35,24 +35,24 @@ log = logging.getLogger(__name__)
 
 SERVICE: Final = "kannelle.privacy.v1.DeliveryService"
 
-GROUPS: Final = 512
-BYTES: Final = 32 * 1024 * 1024
+MAX_OPEN_GROUPS: Final = 512
+MAX_OPEN_BYTES: Final = 32 * 1024 * 1024
 """What one agent may have under way: groups, and bytes, from their arrival until their acknowledgement is sent."""
 
-MAX_PARCEL_BYTES: Final = MAX_BYTES + 64 * 1024
+MAX_ENTRY_BYTES: Final = MAX_BYTES + 64 * 1024
 """Of an item that may be decided on, and what is said of it.
 
 Parsing an entry is one call, in which nothing else runs.
 """
 
-MAX_PARCELS: Final = 65_536
+MAX_GROUP_ENTRIES: Final = 65_536
 """In a group: an agent counts 256 bytes and more for each, and sends no more than 15 MiB."""
 
 _GROUPS: Final = delivery_pb2.AcceptRequest.GROUPS_FIELD_NUMBER
 _NUMBER: Final = delivery_pb2.EntryGroup.ID_FIELD_NUMBER
-_PARCELS: Final = delivery_pb2.EntryGroup.ENTRIES_FIELD_NUMBER
+_ENTRIES: Final = delivery_pb2.EntryGroup.ENTRIES_FIELD_NUMBER
 
-Repack = Callable[[str, Release, bytes, bytes, int], OutboxEntry]
+EntryAgain = Callable[[str, Release, bytes, bytes, int], OutboxEntry]
 """The entry of an agent's release: agent, release, the agent's key and mark, time of receipt."""
 
 
@@ -66,8 +66,8 @@ class Hub(msgspec.Struct, frozen=True):
     streams: int
     callers: Callers
     roll_out: RollOut
-    again: Redecider
-    repack: Repack
+    redecider: Redecider
+    entry_again: EntryAgain
     delivery: Delivery
     counts: Counts
     register: Register
@@ -111,7 +111,7 @@ async def _accept(hub: Hub, open_: Counter[str], requests: AsyncIterator[bytes],
     if hub.leaving.is_set():
         raise Retryable(CallReason.UNAVAILABLE, AFTER)
     open_[caller] += 1
-    hub.register.came(caller, open_)
+    hub.register.connected(caller, open_)
     stream = _Stream(hub, caller, context)
     hub.open.add(stream)
     try:
@@ -123,7 +123,7 @@ async def _accept(hub: Hub, open_: Counter[str], requests: AsyncIterator[bytes],
     finally:
         hub.open.discard(stream)
         open_[caller] -= 1
-        hub.register.left(caller, open_)
+        hub.register.disconnected(caller, open_)
 
 
 def _let_in(hub: Hub, context: Context) -> str:
@@ -176,22 +176,22 @@ class _Stream:
             async for raw in requests:
                 async for group in Repeated(raw, _GROUPS).messages():
                     await self._enter(len(group))
-                    tasks.create_task(self._settle(group))
+                    tasks.create_task(self._finish(group))
         finally:
             self._ended = True
             self._work.set()
 
     async def _enter(self, size: int) -> None:
         """Wait for room: an agent that doesn't read holds itself up."""
-        while self._groups and (self._groups >= GROUPS or self._bytes + size > BYTES):
+        while self._groups and (self._groups >= MAX_OPEN_GROUPS or self._bytes + size > MAX_OPEN_BYTES):
             self._room.clear()
             await self._room.wait()
         self._groups += 1
         self._bytes += size
 
-    async def _settle(self, group: bytes) -> None:
+    async def _finish(self, group: bytes) -> None:
         # First the fate: the list that is looked up before it may have been written by then.
-        fate = await self._fate(group)
+        fate = await self._outcome(group)
         self._ready.append((fate, len(group)))
         self._work.set()
 
@@ -208,9 +208,9 @@ class _Stream:
                 self._bytes -= sum(size for _, size in ready)
                 self._room.set()
 
-    async def _fate(self, group: bytes) -> delivery_pb2.Acknowledgement:
+    async def _outcome(self, group: bytes) -> delivery_pb2.Acknowledgement:
         """Whatever is wrong with one group ends that one only. Raises Refused where its number can't be read."""
-        held = Repeated(group, _PARCELS, MAX_PARCELS)
+        held = Repeated(group, _ENTRIES, MAX_GROUP_ENTRIES)
         number = await held.integer(_NUMBER)
         try:
             await self._store(held)
@@ -219,7 +219,7 @@ class _Stream:
         except Retryable as error:
             return _later(number, error.reason, AFTER if error.after is None else error.after)
         except Exception as error:  # noqa: BLE001 - whatever it is, its text goes nowhere
-            log.error("a group of parcels failed: %s", type(error).__name__)
+            log.error("a group of entries failed: %s", type(error).__name__)
             return _later(number, CallReason.INTERNAL, AFTER)
         return delivery_pb2.Acknowledgement(id=number)
 
@@ -230,7 +230,7 @@ class _Stream:
         purged: Counter[tuple[str, Reason]] = Counter()
         since = time.monotonic()
         async for raw in group.messages():
-            fate = await self._told(_parsed(raw))
+            fate = await self._entry_or_reason(_parsed(raw))
             if isinstance(fate, OutboxEntry):
                 entries.append(fate)
             else:
@@ -243,7 +243,7 @@ class _Stream:
         for (destination, reason), count in purged.items():
             self._hub.counts.purged(destination, reason, count)
 
-    async def _told(self, one: delivery_pb2.Entry) -> OutboxEntry | tuple[str, Reason]:
+    async def _entry_or_reason(self, one: delivery_pb2.Entry) -> OutboxEntry | tuple[str, Reason]:
         """What this hub's own policy leaves of it, whatever plan made it.
 
         Or the destination, empty if it is none here, and the reason.
@@ -262,14 +262,14 @@ class _Stream:
         received_ns = min(one.received_at_ns, now_ns)
         verdict = await self._decided(one, received_ns)
         if isinstance(verdict, Release):
-            return self._hub.repack(self._agent, verdict, one.key, one.fingerprint, received_ns)
+            return self._hub.entry_again(self._agent, verdict, one.key, one.fingerprint, received_ns)
         self._hub.roll_out.check(self._agent, verdict, one.plan.hex(), now_ns - received_ns)
         return (one.destination if verdict is not DeliveryReason.CUT_OFF else "", verdict)
 
     async def _decided(self, one: delivery_pb2.Entry, received_ns: int) -> Release | Reason:
         """The release, or why there is none: one item that may not leave takes no other with it."""
         try:
-            verdict = await self._hub.again.decide(
+            verdict = await self._hub.redecider.decide(
                 one.destination, one.type, one.payload, received_ns, personal=one.personal
             )
         except Refused as error:
@@ -278,7 +278,7 @@ class _Stream:
 
 
 def _parsed(raw: bytes) -> delivery_pb2.Entry:
-    if len(raw) > MAX_PARCEL_BYTES:
+    if len(raw) > MAX_ENTRY_BYTES:
         raise Refused(ItemReason.TOO_LARGE)
     try:
         return delivery_pb2.Entry.FromString(raw)

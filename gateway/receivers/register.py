@@ -30,15 +30,15 @@ class Register:
         self._repeats = Repeats(keys=MAX_NAMES)
         counts.connected(0)
 
-    def came(self, agent: str, streams: Mapping[str, int]) -> None:
+    def connected(self, agent: str, streams: Mapping[str, int]) -> None:
         """An agent opened a stream; `streams` are those of each."""
-        self._counts.connected(_connected(streams))
+        self._counts.connected(_names_text(streams))
         if streams[agent] == 1 and self._repeats.count(("came", agent)):
             log.info("agent %s is connected", _shown(agent))
 
-    def left(self, agent: str, streams: Mapping[str, int]) -> None:
+    def disconnected(self, agent: str, streams: Mapping[str, int]) -> None:
         """An agent's stream ended."""
-        self._counts.connected(_connected(streams))
+        self._counts.connected(_names_text(streams))
         if not streams[agent] and self._repeats.count(("left", agent)):
             log.info("agent %s has gone", _shown(agent))
 
@@ -52,7 +52,7 @@ class Register:
             )
 
 
-def _connected(streams: Mapping[str, int]) -> int:
+def _names_text(streams: Mapping[str, int]) -> int:
     return sum(1 for count in streams.values() if count)
 
 

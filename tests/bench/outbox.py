@@ -126,11 +126,11 @@ def _rows(fresh_file: Callable[[], Path], each: int, rows: int) -> Measure:
         with closing(sqlite3.connect(fresh_file(), isolation_level=None)) as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
-            database.execute("CREATE TABLE parcels (id INTEGER PRIMARY KEY, payload BLOB)")
+            database.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, payload BLOB)")
             cpu, wall = time.process_time(), time.perf_counter()
             for _ in range(rows // each):
                 database.execute("BEGIN IMMEDIATE")
-                database.executemany("INSERT INTO parcels (payload) VALUES (?)", [(PAYLOAD,)] * each)
+                database.executemany("INSERT INTO entries (payload) VALUES (?)", [(PAYLOAD,)] * each)
                 database.execute("COMMIT")
             return _since(cpu, wall, rows // each * each)
 

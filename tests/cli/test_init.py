@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from gateway.contracts.load import load as load_contracts
-from gateway.detectors.personal import TABLE
+from gateway.detectors.personal_names import TABLE
 from gateway.detectors.phrases import words
 from gateway.minimise.flows import Flows
 from gateway.model import Category

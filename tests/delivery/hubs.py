@@ -58,7 +58,7 @@ def as_it_came(agent: str, release: Release, key: bytes, mark: bytes, received_n
 class Hub:
     """A hub that can be stopped and started again where it was."""
 
-    def __init__(self, folder: Path, delivery: Delivery, agents: Sequence[str], repack: receiver.Repack) -> None:
+    def __init__(self, folder: Path, delivery: Delivery, agents: Sequence[str], repack: receiver.EntryAgain) -> None:
         self.again = Again()
         self.port = 0
         self.put_in_force(PLAN)
@@ -90,7 +90,7 @@ class Hub:
 
 @asynccontextmanager
 async def hub(
-    folder: Path, delivery: Delivery, *, agents: Sequence[str] = (AGENT,), repack: receiver.Repack = as_it_came
+    folder: Path, delivery: Delivery, *, agents: Sequence[str] = (AGENT,), repack: receiver.EntryAgain = as_it_came
 ) -> AsyncIterator[Hub]:
     """One that runs."""
     one = Hub(folder, delivery, agents, repack)
@@ -133,7 +133,7 @@ def _drawn(one: OutboxEntry, changed: dict[str, Any]) -> delivery_pb2.Entry:
         "payload": release.payload,
     }
     return delivery_pb2.Entry(
-        **{**fields, "key": one.key, "mark": one.fingerprint, "received_at_ns": one.received_ns, **changed}
+        **{**fields, "key": one.key, "fingerprint": one.fingerprint, "received_at_ns": one.received_ns, **changed}
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from gateway.delivery.outbox.schema import VERSION
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, DeliveryReason, Retryable
 from gateway.exporters.base import Bounds
@@ -145,8 +146,8 @@ async def test_a_replacement_that_was_interrupted_is_finished(tmp_path: Path) ->
 async def test_a_newer_versions_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     await filled(path, 1)
-    asked(path, "PRAGMA user_version = 2")
-    with pytest.raises(BadConfig, match="is of version 2"):
+    asked(path, f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(BadConfig, match=f"is of version {VERSION + 1}"):
         SqliteOutbox.open(path, SMALL)
     assert asides(path) == []
 

@@ -75,8 +75,8 @@ async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
 Act = Callable[[OutboxAdmin], Iterable[Removed]]
 
 ACTS: Final[dict[str, tuple[Act, dict[tuple[str, str], int]]]] = {
-    "bury": (lambda stock: stock.dead_letter(EntryFilter(destination="crm")), {("crm", "DEAD_LETTERED"): 3}),
-    "bury all": (
+    "dead-letter": (lambda stock: stock.dead_letter(EntryFilter(destination="crm")), {("crm", "DEAD_LETTERED"): 3}),
+    "dead-letter all": (
         lambda stock: stock.dead_letter(EntryFilter()),
         {("crm", "DEAD_LETTERED"): 3, ("log", "DEAD_LETTERED"): 2},
     ),
@@ -127,6 +127,7 @@ async def test_a_file_of_an_earlier_version_is_taken_on(tmp_path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept([entry("a")], NOW)
     asked(path, "DROP TABLE operated")
+    asked(path, "PRAGMA user_version = 1")
     async with opened(path) as outbox:
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert sum(removed.deleted for removed in stock.purge(EntryFilter())) == 1

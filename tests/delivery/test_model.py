@@ -26,7 +26,7 @@ STEPS: Final = st.one_of(
         st.just("accept"),
         st.lists(st.tuples(st.sampled_from(("crm", "log")), st.sampled_from(SUBJECTS), TIMES), max_size=12),
     ),
-    st.tuples(st.sampled_from(("lease", "settle", "give back", "bury")), st.integers(1, 8)),
+    st.tuples(st.sampled_from(("lease", "settle", "give back", "dead-letter")), st.integers(1, 8)),
     st.tuples(st.just("postpone"), TIMES),
     st.tuples(st.sampled_from(("expire", "forget")), TIMES),
     st.tuples(st.just("erase"), st.sampled_from(SUBJECTS)),
@@ -65,7 +65,7 @@ class Model:
                 leased = await outbox.lease("crm", Bounds(items=given), NOW)
                 assert set(texts(leased)) <= self.due(NOW)
                 self.leased.update((one.payload.decode(), one.id) for one in leased)
-            case "settle" | "bury" | "give back" | "postpone":
+            case "settle" | "dead-letter" | "give back" | "postpone":
                 await self._end(outbox, name, given)
             case "expire":
                 old = self.old(given, dead=False)
@@ -94,7 +94,7 @@ class Model:
             case "settle":
                 await outbox.ack(chosen.values())
                 self._remove(chosen)
-            case "bury":
+            case "dead-letter":
                 await outbox.dead_letter(dict.fromkeys(chosen.values(), DeliveryReason.REJECTED), NOW)
                 self.kept.update((text, (self.kept[text][0], None)) for text in chosen if text in self.kept)
             case "postpone":

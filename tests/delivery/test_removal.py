@@ -64,7 +64,7 @@ async def test_what_is_about_a_subject_is_erased_wherever_it_is(filed: bool, cou
 
 
 async def test_what_was_erased_does_not_come_back_with_a_retry(tmp_path: Path) -> None:
-    given = [msgspec.structs.replace(about("a", b"alice"), mark=b"the mark")]
+    given = [msgspec.structs.replace(about("a", b"alice"), fingerprint=b"the mark")]
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(given, NOW)
         await outbox.erase(given[0].subjects, NOW)

@@ -91,18 +91,18 @@ Act = Callable[[OutboxAdmin], Iterator[Removed]]
 ACTS: Final[dict[str, tuple[Act, int, dict[str, tuple[int, int]]]]] = {
     "retry all": (lambda stock: stock.retry(EntryFilter()), 5, {"crm": (995, 5), "log": (200, 0)}),
     "retry some": (lambda stock: stock.retry(EntryFilter(type="a.One")), 2, {"crm": (995, 5), "log": (200, 0)}),
-    "bury all": (lambda stock: stock.dead_letter(EntryFilter()), 1195, {"crm": (0, 1000), "log": (0, 200)}),
-    "bury a type": (
+    "dead-letter all": (lambda stock: stock.dead_letter(EntryFilter()), 1195, {"crm": (0, 1000), "log": (0, 200)}),
+    "dead-letter a type": (
         lambda stock: stock.dead_letter(EntryFilter(type="a.Other")),
         498,
         {"crm": (497, 503), "log": (200, 0)},
     ),
-    "bury a destination": (
+    "dead-letter a destination": (
         lambda stock: stock.dead_letter(EntryFilter(destination="log")),
         200,
         {"crm": (995, 5), "log": (0, 200)},
     ),
-    "bury IDs": (
+    "dead-letter IDs": (
         lambda stock: stock.dead_letter(EntryFilter((1, 6, 700, 700, 5000))),
         2,
         {"crm": (993, 7), "log": (200, 0)},
@@ -172,7 +172,7 @@ async def test_what_is_delivered_while_an_operator_buries_it_is_no_dead_letter(p
         assert counts(outbox) == (0, 15)
 
 
-@pytest.mark.parametrize("ended", ["settle", "postpone", "bury"])
+@pytest.mark.parametrize("ended", ["settle", "postpone", "dead-letter"])
 async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept(entries(20), NOW)

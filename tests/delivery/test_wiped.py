@@ -165,7 +165,7 @@ REMOVALS: Final = {
     "retention": (_retention, SIX),
     "cut off": (_cut_off, SIX),
     "expire": (_expire, SIX),
-    "bury and purge": (_bury_and_purge, SIX),
+    "dead-letter and purge": (_bury_and_purge, SIX),
     "replay and deliver": (_replay_and_deliver, HALF),
 }
 """What takes items away, and which of the six."""
@@ -173,7 +173,7 @@ REMOVALS: Final = {
 WAITING_ONLY: Final = frozenset({"deliver", "cut off"})
 """What has nothing to do with dead letters."""
 
-AT_ONCE: Final = frozenset({"erase", "purge", "retention", "cut off", "expire", "bury and purge"})
+AT_ONCE: Final = frozenset({"erase", "purge", "retention", "cut off", "expire", "dead-letter and purge"})
 
 
 @pytest.mark.parametrize("removal", REMOVALS)

@@ -9,10 +9,10 @@ import pytest
 from stdnum import luhn
 
 from gateway.detectors import data
-from gateway.detectors.bounds import LONGEST, TooMuch
+from gateway.detectors.budget import MAX_TEXT_CHARS, BudgetExceeded
 from gateway.detectors.cards import Issuers, cards, is_card
 from gateway.detectors.digits import Rows
-from tests.detectors.marking import blanked
+from tests.detectors.labels import without_technical
 from tests.detectors.phone_numbers import SEPARATORS, groups, letters, separated
 from tests.support.worst_shapes import seconds
 
@@ -29,7 +29,7 @@ MAX_SECONDS_A_TEXT = 0.5
 
 
 def found(text: str) -> list[str]:
-    return [text[start:end] for start, end in cards(Rows(blanked(text)))]
+    return [text[start:end] for start, end in cards(Rows(without_technical(text)))]
 
 
 def numbers(count: int) -> list[str]:
@@ -104,10 +104,10 @@ def test_no_issuer_begins_with_what_the_time_does() -> None:
     "shape", ["1", "4", "44-", "4-", "4 4 4 4 44 ", "4111111111111110,", "36 ", "62 1 ", "1.2.3.4 ", "4:", "4.1"]
 )
 def test_the_worst_texts_take_linear_time(shape: str) -> None:
-    text = (shape * LONGEST)[:LONGEST]
+    text = (shape * MAX_TEXT_CHARS)[:MAX_TEXT_CHARS]
     assert seconds(read, [text]) < MAX_SECONDS_A_TEXT
 
 
 def read(text: str) -> None:
-    with suppress(TooMuch):
+    with suppress(BudgetExceeded):
         list(cards(Rows(text)))

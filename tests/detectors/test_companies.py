@@ -18,7 +18,7 @@ from stdnum.fr import siren, siret
 
 from gateway.detectors import data
 from gateway.detectors.companies import CompanyNumber, is_company_number
-from tests.detectors.planted import checked_by
+from tests.detectors.glued_values import checked_by
 
 KINDS = {f"{kind.country} {kind.name}": kind for kind in data.table("company_numbers", tuple[CompanyNumber, ...])}
 OTHERS = {"FR SIREN": siren, "FR SIRET": siret, "BE enterprise": belgian, "CH UID": uid}

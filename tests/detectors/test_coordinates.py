@@ -12,7 +12,7 @@ import pytest
 from gateway.detectors.detect import find
 from gateway.errors import FieldReason
 from gateway.model import Detector
-from tests.detectors.marking import marked
+from tests.detectors.labels import with_labels
 
 SOUGHT = (Detector.COORDINATES, Detector.IP)
 
@@ -53,7 +53,7 @@ CLEAN = """
 @pytest.mark.parametrize(("text", "masked"), PLACES)
 def test_a_place_is_found_however_it_is_written(text: str, masked: str) -> None:
     assert find(text, (Detector.COORDINATES,)) is FieldReason.LOOKS_LIKE_COORDINATES
-    assert marked(text, (Detector.COORDINATES,)) == masked
+    assert with_labels(text, (Detector.COORDINATES,)) == masked
 
 
 @pytest.mark.parametrize("text", [*CLEAN, "12.50, 99.90", "p50 12.3456ms p99 45.6789ms", "loss 0.1234, 0.4567"])

@@ -9,13 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.detectors.bounds import DEPTH, LONGEST, Budget, TooMuch, decoded_chars, lookups
+from gateway.detectors.budget import (
+    MAX_DECODING_DEPTH,
+    MAX_TEXT_CHARS,
+    Budget,
+    BudgetExceeded,
+    char_budget,
+    lookup_budget,
+)
 from gateway.detectors.decode import decodings
 from gateway.detectors.detect import SCANS, find, mask
 from gateway.detectors.digits import Rows
-from gateway.detectors.encoded_runs import may_tell, pieces
-from gateway.detectors.escapes import Way, edits, unescape
-from gateway.detectors.fold import ends, fold, obscure, readable
+from gateway.detectors.encoded_runs import decoded_runs, may_hold_finding
+from gateway.detectors.escapes import EscapePass, replacements, unescape
+from gateway.detectors.fold import fold, fold_ends, is_obscure, is_readable
 from gateway.detectors.phones import phones
 from gateway.model import Detector
 
@@ -45,7 +52,7 @@ def test_folding_gives_plain_characters(text: str, plain: str) -> None:
 @settings(deadline=None)
 @given(st.text(st.characters()))
 def test_folding_twice_is_folding_once_and_each_character_has_a_place(text: str) -> None:
-    folded, found = fold(text), ends(text)
+    folded, found = fold(text), fold_ends(text)
     assert fold(folded) == folded
     assert (
         "".join(fold(char)[: after - before] for char, before, after in zip(text, [0, *found], found, strict=False))
@@ -57,8 +64,8 @@ def test_folding_twice_is_folding_once_and_each_character_has_a_place(text: str)
     "char", ["\x00", "\x1b", "\x7f", "\x85", "\u202e", "\u2066", "\U000e0041", "\ue000", "\uffff", "\u0378", "\ud800"]
 )
 def test_what_hides_text_is_unreadable(char: str) -> None:
-    assert obscure(char)
-    assert not readable(f"a{char}b")
+    assert is_obscure(char)
+    assert not is_readable(f"a{char}b")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,7 @@ def test_what_hides_text_is_unreadable(char: str) -> None:
     ],
 )
 def test_other_text_is_readable(text: str) -> None:
-    assert readable(text)
+    assert is_readable(text)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +117,7 @@ def test_other_text_is_readable(text: str) -> None:
     ],
 )
 def test_escapes_are_undone(text: str, plain: str) -> None:
-    assert unescape(text, Way.ESCAPES) == plain
+    assert unescape(text, EscapePass.ESCAPES) == plain
 
 
 @pytest.mark.parametrize(
@@ -126,14 +133,14 @@ def test_escapes_are_undone(text: str, plain: str) -> None:
     ],
 )
 def test_quoted_printable_is_undone(text: str, plain: str) -> None:
-    assert unescape(text, Way.PRINTABLE) == plain
+    assert unescape(text, EscapePass.PRINTABLE) == plain
 
 
 @settings(deadline=None)
-@given(st.text("a4@%25&#x;\\u0{}=()[]<>at dot.\n", max_size=40), st.sampled_from(Way))
-def test_edits_are_what_unescaping_changes(text: str, way: Way) -> None:
+@given(st.text("a4@%25&#x;\\u0{}=()[]<>at dot.\n", max_size=40), st.sampled_from(EscapePass))
+def test_edits_are_what_unescaping_changes(text: str, way: EscapePass) -> None:
     plain, done = "", 0
-    for start, end, new in edits(text, way):
+    for start, end, new in replacements(text, way):
         plain, done = plain + text[done:start] + new, end
     assert plain + text[done:] == unescape(text, way)
 
@@ -150,7 +157,7 @@ def test_what_is_readable_in_a_run_is_found_at_any_alignment(noise: bytes, prefi
         around = f"see {prefix}{run.decode()}, or not"
         assert any(
             text in piece and run.decode().rstrip("=") in around[start:end] + "="
-            for piece, start, end in pieces(around)
+            for piece, start, end in decoded_runs(around)
         )
 
 
@@ -158,7 +165,7 @@ def test_what_is_readable_in_a_run_is_found_at_any_alignment(noise: bytes, prefi
 @given(st.text(string.printable, max_size=7) | st.text("12@.:=%&#;u0x4_", max_size=7))
 def test_what_is_too_short_to_tell_has_no_finding(text: str) -> None:
     found = [kind for decoding in decodings(text) for kind, scan in SCANS.items() for _ in scan(decoding)]
-    assert may_tell(text) or not found
+    assert may_hold_finding(text) or not found
 
 
 @pytest.mark.parametrize(
@@ -196,7 +203,7 @@ def test_an_address_in_hexadecimal_is_found_though_it_looks_technical(address: s
     "text", ["d670460b4b4aece5915caf5c68d12f560a9fe3e4", "kannelle.video.v1", "----------------", "A" * 100, "short"]
 )
 def test_what_decodes_to_noise_is_left_out(text: str) -> None:
-    assert list(pieces(text)) == []
+    assert list(decoded_runs(text)) == []
 
 
 @pytest.mark.parametrize(
@@ -218,7 +225,7 @@ def test_what_decodes_to_noise_is_left_out(text: str) -> None:
 def test_a_layer_knows_where_it_comes_from(text: str, found: str, origin: str) -> None:
     decoding = next(decoding for decoding in decodings(text) if found in decoding.text)
     at = decoding.text.index(found)
-    start, end = decoding.place(at, at + len(found))
+    start, end = decoding.origin(at, at + len(found))
     assert text[start:end] == origin
 
 
@@ -231,12 +238,12 @@ def nested(times: int) -> str:
 
 def test_layers_end_where_nothing_is_left_to_undo() -> None:
     assert len(list(decodings("kannelle.video.v1"))) == 1
-    assert any("nothing personal at all" in decoding.text for decoding in decodings(nested(DEPTH)))
+    assert any("nothing personal at all" in decoding.text for decoding in decodings(nested(MAX_DECODING_DEPTH)))
 
 
 def test_too_many_layers_are_too_much() -> None:
-    with pytest.raises(TooMuch):
-        list(decodings(nested(DEPTH + 1)))
+    with pytest.raises(BudgetExceeded):
+        list(decodings(nested(MAX_DECODING_DEPTH + 1)))
 
 
 @settings(deadline=None)
@@ -250,7 +257,7 @@ def test_too_many_layers_are_too_much() -> None:
 )
 def test_what_is_near_an_escape_is_read_with_it_and_each_character_has_a_place(parts: list[str]) -> None:
     text, plain, done, spots = "".join(parts), "", 0, []
-    for start, end, new in edits(text, Way.ESCAPES):
+    for start, end, new in replacements(text, EscapePass.ESCAPES):
         plain += text[done:start] + new
         spots.append(len(plain))
         done = end
@@ -258,8 +265,8 @@ def test_what_is_near_an_escape_is_read_with_it_and_each_character_has_a_place(p
     for decoding in [*decodings(text)][1:2]:
         assert all(plain[max(0, spot - 200) : spot + 200] in decoding.text for spot in spots)
         for index, char in enumerate(decoding.text):
-            start, end = decoding.place(index, index + 1)
-            assert char in unescape(text[start:end], Way.ESCAPES) or char == "\n"
+            start, end = decoding.origin(index, index + 1)
+            assert char in unescape(text[start:end], EscapePass.ESCAPES) or char == "\n"
 
 
 def test_an_escape_in_a_long_text_is_not_as_much_work_as_the_text() -> None:
@@ -271,7 +278,7 @@ def test_an_escape_in_a_long_text_is_not_as_much_work_as_the_text() -> None:
 
 def test_what_folds_to_far_more_than_itself_is_too_much() -> None:
     assert [len(decoding.text) for decoding in decodings("\ufdfa" * 20)] == [360]
-    with pytest.raises(TooMuch):
+    with pytest.raises(BudgetExceeded):
         list(decodings("\ufdfa" * 100))
 
 
@@ -310,31 +317,31 @@ HOSTILE = {
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_unfolds_within_its_budget(unit: str) -> None:
     text = (unit * 40_000)[:40_000]
-    budget, size = decoded_chars(text).left, 0
+    budget, size = char_budget(text).remaining, 0
     try:
         for decoding in decodings(text):
             size += len(decoding.text)
-    except TooMuch:
+    except BudgetExceeded:
         pass
     assert size <= budget + len(text)
 
 
 def test_numbers_are_looked_up_within_a_budget() -> None:
     text = "+1 22 " * 20_000
-    with pytest.raises(TooMuch):
+    with pytest.raises(BudgetExceeded):
         list(phones(Rows(text)))
-    assert lookups(text).left < len(text)
+    assert lookup_budget(text).remaining < len(text)
 
 
 def test_a_budget_can_be_spent_to_the_last_unit() -> None:
     budget = Budget(2)
     budget.spend(2)
-    with pytest.raises(TooMuch):
+    with pytest.raises(BudgetExceeded):
         budget.spend(1)
 
 
 def test_the_longest_text_unfolds() -> None:
-    text = ("alice\\u0040acme.com YWxpY2VAYWNtZS5jb20 100%25 " * LONGEST)[:LONGEST]
+    text = ("alice\\u0040acme.com YWxpY2VAYWNtZS5jb20 100%25 " * MAX_TEXT_CHARS)[:MAX_TEXT_CHARS]
     assert sum(1 for _ in decodings(text)) > 1
 
 
@@ -347,5 +354,5 @@ def test_what_a_short_text_may_decode_to_is_enough_for_usual_ones(text: str, mos
 
 @pytest.mark.parametrize("text", ["0.\x00?=U+004185048.85&lt;b&gt;0::85048.85password:\x00A dot ?q=48.85:"])
 def test_a_short_text_decodes_to_few_texts(text: str) -> None:
-    with pytest.raises(TooMuch):
+    with pytest.raises(BudgetExceeded):
         list(decodings(text))

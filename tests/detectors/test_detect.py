@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.detectors.bounds import LONGEST
+from gateway.detectors.budget import MAX_TEXT_CHARS
 from gateway.detectors.detect import find, find_number, mask
 from gateway.errors import FieldReason, Reason
 
@@ -228,7 +228,7 @@ def test_a_list_of_people_is_masked_one_by_one(line: str, label: str, between: s
 
 
 def test_what_takes_too_much_work_is_unreadable() -> None:
-    for text in ("x" * (LONGEST + 1), "+1 22 " * 20_000):
+    for text in ("x" * (MAX_TEXT_CHARS + 1), "+1 22 " * 20_000):
         assert find(text) is UNREADABLE
         assert mask(text) == "[REDACTED]"
 

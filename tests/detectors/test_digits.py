@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.detectors.compact import FILL
-from gateway.detectors.digits import ANY, START, Candidate, Coded, Rows, coded_pattern, numbers
+from gateway.detectors.compact import FILLER
+from gateway.detectors.digits import ANY_DIGIT, GROUP_START, Candidate, Coded, Rows, coded_pattern, numbers
 from gateway.detectors.figures import is_figure, without_figures
-from gateway.detectors.joined import joined
+from gateway.detectors.joined_groups import join_groups
 
 SIZE = 9
-HEAD = re.compile(f"(?=({START}{ANY}{{{SIZE - 1},{SIZE}}}))".encode())
-SEPARATOR = rf"(?:[ \t.\-/()_:+]{FILL}*)"
+HEAD = re.compile(f"(?=({GROUP_START}{ANY_DIGIT}{{{SIZE - 1},{SIZE}}}))".encode())
+SEPARATOR = rf"(?:[ \t.\-/()_:+]{FILLER}*)"
 
 
 def size(candidate: Candidate) -> int | None:
@@ -27,7 +27,7 @@ def size(candidate: Candidate) -> int | None:
 def oracle(text: str) -> list[str]:
     """The same, place by place."""
     found, done = [], 0
-    left = without_figures(joined(text))
+    left = without_figures(join_groups(text))
     groups = re.compile(rf"6[0-9]*(?:{SEPARATOR}{{1,3}}[0-9]+)*")
     singles = re.compile(rf"(?<![0-9])[0-9](?:{SEPARATOR}{{1,3}}[0-9]){{19,}}(?![0-9])")
     lone = [match.span() for match in singles.finditer(left)]
@@ -59,7 +59,7 @@ def test_each_digit_has_its_place(text: str) -> None:
     plain = bytes.maketrans(b"abcdefghijABCDEFGHIJ", b"01234567890123456789")
     for index, char in enumerate(coded.code):
         if chr(char) in "0123456789abcdefghijABCDEFGHIJ":
-            assert text[coded.place(index)] == coded.code.translate(plain)[index : index + 1].decode()
+            assert text[coded.origin(index)] == coded.code.translate(plain)[index : index + 1].decode()
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_figures_are_told_from_numbers(text: str, number: str, *, verdict: bool)
 )
 def test_usual_groups_are_one_number_whatever_is_between_them(groups: str, sign: str) -> None:
     text = groups.replace(" ", sign)
-    assert joined(text).replace(FILL, "") == groups
-    assert len(joined(text)) == len(text)
-    assert joined(f"75002{';' if sign != ';' else '|'}{text}") != f"75002{';' if sign != ';' else '|'}{text}"
+    assert join_groups(text).replace(FILLER, "") == groups
+    assert len(join_groups(text)) == len(text)
+    assert join_groups(f"75002{';' if sign != ';' else '|'}{text}") != f"75002{';' if sign != ';' else '|'}{text}"
 
 
 @pytest.mark.parametrize("line", ["\n", "\r\n", "\n> ", " \n>> "])
@@ -159,9 +159,9 @@ def test_usual_groups_are_one_number_whatever_is_between_them(groups: str, sign:
 )  # fmt: skip
 def test_a_number_goes_on_in_the_next_line(groups: tuple[str, str], line: str) -> None:
     text = line.join(groups)
-    assert list(filter(str.isdigit, joined(text))) == list(filter(str.isdigit, text))
-    assert "\n" not in joined(text)
-    assert len(joined(text)) == len(text)
+    assert list(filter(str.isdigit, join_groups(text))) == list(filter(str.isdigit, text))
+    assert "\n" not in join_groups(text)
+    assert len(join_groups(text)) == len(text)
 
 
 @pytest.mark.parametrize(
@@ -171,4 +171,4 @@ def test_a_number_goes_on_in_the_next_line(groups: tuple[str, str], line: str) -
                                                        "apples"), "06 12 34 56 78\n12", "12.5,13.5,14.5"],
 )  # fmt: skip
 def test_lists_and_columns_of_figures_stay_apart(text: str) -> None:
-    assert joined(text) == text
+    assert join_groups(text) == text

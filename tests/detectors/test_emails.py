@@ -14,7 +14,7 @@ from gateway.detectors.detect import find, mail_domains, mask
 from gateway.detectors.emails import emails
 from gateway.errors import FieldReason
 from gateway.model import Detector
-from tests.detectors.marking import marked
+from tests.detectors.labels import with_labels
 
 ADDRESSES = [
     ("ada_at_acme.com", "[EMAIL]"),
@@ -78,7 +78,7 @@ CLEAN = [
 @pytest.mark.parametrize(("text", "masked"), ADDRESSES)
 def test_an_address_is_found_whatever_stands_for_its_sign(text: str, masked: str) -> None:
     assert find(text, (Detector.EMAIL,)) is FieldReason.LOOKS_LIKE_EMAIL
-    assert marked(text, (Detector.EMAIL,)) == masked
+    assert with_labels(text, (Detector.EMAIL,)) == masked
 
 
 @pytest.mark.parametrize("text", CLEAN)

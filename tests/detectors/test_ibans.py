@@ -13,7 +13,7 @@ from gateway.detectors.detect import find, mask
 from gateway.detectors.ibans import ibans
 from gateway.errors import FieldReason
 from gateway.model import Detector
-from tests.detectors.planted import GLUINGS, iban
+from tests.detectors.glued_values import GLUINGS, iban
 
 VALUES = 2_000
 UUID_ALPHABET = string.digits + "abcdef"

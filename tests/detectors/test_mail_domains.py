@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.detectors import data
-from gateway.detectors.mail_domains import NOTHING, is_core, is_personal, names_personal, own
+from gateway.detectors.mail_domains import (
+    NO_OVERRIDES,
+    domain_overrides,
+    holds_personal_domain,
+    is_core_domain,
+    is_personal_domain,
+)
 from tests.detectors.registries import FOLDER
 
 LISTED: Final = data.lines("free_mail") | data.lines("disposable_mail")
@@ -29,21 +35,25 @@ DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}
 
 
 def test_no_domain_of_the_packages_or_of_ours_passes_as_business() -> None:
-    passed = {domain for domain in LISTED | CONSUMER | CORE if not is_personal(domain)}
+    passed = {domain for domain in LISTED | CONSUMER | CORE if not is_personal_domain(domain)}
     assert passed == LISTED & BUSINESS
     assert not [
-        domain for domain in LISTED - BUSINESS if not is_personal(f"mail.{domain}") and f"*.{domain}" not in BUSINESS
+        domain
+        for domain in LISTED - BUSINESS
+        if not is_personal_domain(f"mail.{domain}") and f"*.{domain}" not in BUSINESS
     ]
 
 
 def test_no_organisation_is_taken_for_a_person() -> None:
     assert len(set(ORGANISATIONS)) >= 500
-    assert [domain for domain in ORGANISATIONS if is_personal(domain) or is_personal(f"mail.{domain}")] == []
+    assert [
+        domain for domain in ORGANISATIONS if is_personal_domain(domain) or is_personal_domain(f"mail.{domain}")
+    ] == []
 
 
 def test_what_we_add_is_no_repetition() -> None:
     assert len(CONSUMER) >= 400
-    assert {domain for domain in CONSUMER if is_personal(domain, own((), CONSUMER))} == set()
+    assert {domain for domain in CONSUMER if is_personal_domain(domain, domain_overrides((), CONSUMER))} == set()
 
 
 def test_an_exception_is_from_the_lists_or_below_what_is_in_them() -> None:
@@ -51,7 +61,7 @@ def test_an_exception_is_from_the_lists_or_below_what_is_in_them() -> None:
         domain = line.removeprefix("*.")
         above = {".".join(domain.split(".")[start:]) for start in range(domain.count("."))}
         assert above & (LISTED | CONSUMER)
-        assert not is_core(domain)
+        assert not is_core_domain(domain)
 
 
 @pytest.mark.parametrize("name", ["business_mail", "consumer_mail", "core_mail", "disposable_mail", "free_mail"])
@@ -91,8 +101,8 @@ def test_a_file_lists_domains_once_each(name: str) -> None:
      "users.noreply.github.com"],
 )  # fmt: skip
 def test_people_have_mail_of_their_own_at_their_providers(domain: str) -> None:
-    assert is_personal(domain)
-    assert is_personal(f"mail.{domain}") is (domain != "berlin.de")
+    assert is_personal_domain(domain)
+    assert is_personal_domain(f"mail.{domain}") is (domain != "berlin.de")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +126,7 @@ def test_people_have_mail_of_their_own_at_their_providers(domain: str) -> None:
     ],
 )
 def test_a_name_that_only_resembles_one_is_a_business(domain: str, personal: bool) -> None:
-    assert is_personal(domain) is personal
+    assert is_personal_domain(domain) is personal
 
 
 @pytest.mark.parametrize(
@@ -136,7 +146,10 @@ def test_a_name_that_only_resembles_one_is_a_business(domain: str, personal: boo
 )
 def test_a_policy_s_word_counts_and_of_two_the_longer_one(domain: str, personal: bool) -> None:
     assert (
-        is_personal(domain, own(["family.example"], ["work.family.example", "eclipso.de", "appleid.com"])) is personal
+        is_personal_domain(
+            domain, domain_overrides(["family.example"], ["work.family.example", "eclipso.de", "appleid.com"])
+        )
+        is personal
     )
 
 
@@ -144,12 +157,12 @@ def test_a_policy_s_word_counts_and_of_two_the_longer_one(domain: str, personal:
     "domain", ["gmail.com", "yahoo.co.uk", "mail.gmail.com", "gmx.li", "orange.fr", "a.privaterelay.appleid.com"]
 )
 def test_the_core_is_core(domain: str) -> None:
-    assert is_core(domain)
+    assert is_core_domain(domain)
 
 
 @pytest.mark.parametrize("domain", ["eclipso.de", "appleid.com", "telia.com", "acme.example", "com", ""])
 def test_the_rest_is_not(domain: str) -> None:
-    assert not is_core(domain)
+    assert not is_core_domain(domain)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +176,7 @@ def test_the_rest_is_not(domain: str) -> None:
      "anna@gmail.com"],
 )  # fmt: skip
 def test_a_consumer_s_domain_is_found_in_a_local_part(text: str) -> None:
-    assert names_personal(text)
+    assert holds_personal_domain(text)
 
 
 @pytest.mark.parametrize(
@@ -175,21 +188,21 @@ def test_a_consumer_s_domain_is_found_in_a_local_part(text: str) -> None:
      "acme.com-sales", "web-de", "smartphone.eu", "info.at", "team_at.acme", "free-fr", "gmail.companies", "orange.france"],
 )  # fmt: skip
 def test_a_business_s_local_part_names_none(text: str) -> None:
-    assert not names_personal(text)
+    assert not holds_personal_domain(text)
 
 
 @pytest.mark.parametrize("between", ["_", "-", ".", "*", "/", "#", "%", "+", "{", "\u00b7"])
 def test_every_listed_domain_is_found_behind_any_separator(between: str) -> None:
     listed = (LISTED | CONSUMER | CORE) - BUSINESS
-    assert [domain for domain in listed if not names_personal(f"anna{between}{domain}")] == []
-    assert [domain for domain in listed if not names_personal(f"{domain}{between}anna")] == []
+    assert [domain for domain in listed if not holds_personal_domain(f"anna{between}{domain}")] == []
+    assert [domain for domain in listed if not holds_personal_domain(f"{domain}{between}anna")] == []
 
 
 def test_a_policy_s_domain_is_found_too_and_one_taken_out_is_not() -> None:
-    said = own(["family.example"], ["eclipso.de"])
-    assert names_personal("anna_family.example", said)
-    assert not names_personal("anna_family.example")
-    assert not names_personal("anna_eclipso.de", said)
+    said = domain_overrides(["family.example"], ["eclipso.de"])
+    assert holds_personal_domain("anna_family.example", said)
+    assert not holds_personal_domain("anna_family.example")
+    assert not holds_personal_domain("anna_eclipso.de", said)
 
 
 ADDED: Final = ("family.example", "my-family.example", "family.example.com", "club.a-b.example", "x--y.example")
@@ -202,14 +215,14 @@ ADDED: Final = ("family.example", "my-family.example", "family.example.com", "cl
 )
 def test_what_a_policy_adds_is_found_as_a_search_for_each_would(text: str) -> None:
     slow = any(re.search(rf"(?<![^\W_]){re.escape(domain)}(?![^\W_])", text) for domain in ADDED)
-    assert names_personal(text, own(ADDED, ())) is slow or names_personal(text)
+    assert holds_personal_domain(text, domain_overrides(ADDED, ())) is slow or holds_personal_domain(text)
 
 
 def test_a_thousand_added_domains_cost_an_address_no_more_than_one() -> None:
-    said = own([f"mail{number}.example-{number}.com" for number in range(1000)], ())
-    assert sum(said.beginnings.values()) == 4000
-    assert names_personal("ada_mail999.example-999.com", said)
-    assert not names_personal("ada.mail999.example-998.com", said)
+    said = domain_overrides([f"mail{number}.example-{number}.com" for number in range(1000)], ())
+    assert sum(said.first_words.values()) == 4000
+    assert holds_personal_domain("ada_mail999.example-999.com", said)
+    assert not holds_personal_domain("ada.mail999.example-998.com", said)
 
 
 PIECES: Final = st.sampled_from(
@@ -255,7 +268,7 @@ def _is_listed(domain: str) -> bool:
 
 @given(st.lists(PIECES | st.sampled_from(list("..--_*'")), max_size=9).map("".join))
 def test_a_local_part_is_searched_as_a_slow_reader_would(text: str) -> None:
-    assert names_personal(text) is slowly(text)
+    assert holds_personal_domain(text) is slowly(text)
 
 
 @given(
@@ -267,7 +280,7 @@ def test_a_domain_is_judged_as_a_slow_reader_would(domain: str) -> None:
     labels = domain.split(".")
     tails = [".".join(labels[start:]) for start in range(len(labels))]
     said = [_decided(tail, whole=not at) for at, tail in enumerate(tails)]
-    assert is_personal(domain) is (
+    assert is_personal_domain(domain) is (
         any(map(_is_branded, tails)) or next((one for one in said if one is not None), False)
     )
 
@@ -283,18 +296,18 @@ def _is_branded(tail: str) -> bool:
 
 
 def test_nothing_said_is_nothing_changed() -> None:
-    assert own((), ()) == NOTHING
+    assert domain_overrides((), ()) == NO_OVERRIDES
 
 
 @pytest.mark.parametrize(
     "local", ["ada-gmail-com", "ada_gmail_com", "ada_martin_protonmail_com", "x-hotmail-fr", "ada_yahoo_co_uk"]
 )
 def test_a_consumer_s_domain_is_found_with_other_signs_for_its_dots(local: str) -> None:
-    assert names_personal(local)
+    assert holds_personal_domain(local)
 
 
 @pytest.mark.parametrize(
     "local", ["web-de", "support-fr", "free-fr", "gmail", "gmail-com", "team-com", "mail-gmail-integration"]
 )
 def test_names_of_mailboxes_are_no_consumer_s_domain(local: str) -> None:
-    assert not names_personal(local)
+    assert not holds_personal_domain(local)

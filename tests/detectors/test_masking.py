@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from gateway.detectors.detect import RANKS, find, mask
 from gateway.detectors.masking import Mark, masked
 from gateway.model import DETECTORS, Detector
-from tests.detectors.planted import GLUINGS, iban, letters, nir, some
+from tests.detectors.glued_values import GLUINGS, iban, letters, nir, random_chars
 
-LONGEST_LEFT_CHARS = 3
+MAX_LEGIBLE_CHARS = 3
 LABEL = re.compile(r"\[[A-Z]+\]")
 SENTENCES = (
     "{}",
@@ -32,12 +32,12 @@ VALUES: dict[str, Callable[[random.Random], str]] = {
     "codice fiscale": lambda chance: "RSSMRA85T10A562S",
 }
 SECRETS: dict[str, Callable[[random.Random], str]] = {
-    "AWS": lambda chance: f"AKIA{some(chance, 16, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567')}",
-    "GitHub": lambda chance: f"ghp_{some(chance, 36, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL0123456789')}",
+    "AWS": lambda chance: f"AKIA{random_chars(chance, 16, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567')}",
+    "GitHub": lambda chance: f"ghp_{random_chars(chance, 36, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL0123456789')}",
     "JWT": lambda chance: (
-        f"eyJhbGciOiJIUzI1NiJ9.eyJ{some(chance, 40, 'abcdefABCDEF0123456789_-')}.{some(chance, 43, 'abcdefABC012_-')}"
+        f"eyJhbGciOiJIUzI1NiJ9.eyJ{random_chars(chance, 40, 'abcdefABCDEF0123456789_-')}.{random_chars(chance, 43, 'abcdefABC012_-')}"
     ),
-    "password": lambda chance: f"password={some(chance, 12, 'abcdefghkmnpqrstuvwxyz23456789!#')}",
+    "password": lambda chance: f"password={random_chars(chance, 12, 'abcdefghkmnpqrstuvwxyz23456789!#')}",
     "AHV": lambda chance: "756.9217.0769.85",
     "SSN": lambda chance: f"{chance.randint(100, 600)}-{chance.randint(10, 99)}-{chance.randint(1000, 9999)}",
     "NINO": lambda chance: f"AB{chance.randint(100000, 999999)}C",
@@ -69,7 +69,7 @@ def test_no_half_of_a_planted_value_is_left(kind: str, make: Callable[[random.Ra
         value = make(chance)
         text = chance.choice(SENTENCES).format(*[GLUINGS[gluing](chance, value)] * 2)
         left = mask(text)
-        assert len(legible(value, left)) <= LONGEST_LEFT_CHARS, (text, left)
+        assert len(legible(value, left)) <= MAX_LEGIBLE_CHARS, (text, left)
         assert find(left) is None
         assert mask(left) == left
 

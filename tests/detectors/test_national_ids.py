@@ -27,7 +27,7 @@ from gateway.detectors.detect import find, mask
 from gateway.detectors.national_ids import Alone, Solid, Table
 from gateway.errors import FieldReason
 from gateway.model import Detector
-from tests.detectors.planted import GLUINGS, checked_by, nir, some
+from tests.detectors.glued_values import GLUINGS, checked_by, nir, random_chars
 
 VALUES = 2_000
 TABLE = data.table("national_ids", Table)
@@ -161,17 +161,17 @@ def test_times_are_no_identifiers(digits: int) -> None:
 
 GOOD = {
     "pod": lambda chance: (
-        f"editor-{some(chance, 10, '2456789bcdfghjklmnpqrstvwxz')}-{some(chance, 5, '2456789bcdfghjklmnpqrstvwxz')}"
+        f"editor-{random_chars(chance, 10, '2456789bcdfghjklmnpqrstvwxz')}-{random_chars(chance, 5, '2456789bcdfghjklmnpqrstvwxz')}"
     ),
-    "span ID": lambda chance: some(chance, 16, "0123456789abcdef"),
-    "short commit": lambda chance: some(chance, chance.randint(7, 12), "0123456789abcdef"),
-    "commit": lambda chance: some(chance, 40, "0123456789abcdef"),
-    "order": lambda chance: f"ord_{some(chance, 10, string.digits)}",
-    "ULID": lambda chance: f"01J{some(chance, 23, '0123456789ABCDEFGHJKMNPQRSTVWXYZ')}",
-    "nanoid": lambda chance: some(chance, 21, string.ascii_letters + string.digits + "_-"),
+    "span ID": lambda chance: random_chars(chance, 16, "0123456789abcdef"),
+    "short commit": lambda chance: random_chars(chance, chance.randint(7, 12), "0123456789abcdef"),
+    "commit": lambda chance: random_chars(chance, 40, "0123456789abcdef"),
+    "order": lambda chance: f"ord_{random_chars(chance, 10, string.digits)}",
+    "ULID": lambda chance: f"01J{random_chars(chance, 23, '0123456789ABCDEFGHJKMNPQRSTVWXYZ')}",
+    "nanoid": lambda chance: random_chars(chance, 21, string.ascii_letters + string.digits + "_-"),
     "version": lambda chance: ".".join(str(chance.randint(0, 300)) for _ in range(4)),
     "repository": lambda chance: (
-        f"{some(chance, 12, string.digits)}.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video-exporter"
+        f"{random_chars(chance, 12, string.digits)}.dkr.ecr.eu-west-3.amazonaws.com/kannelle/video-exporter"
     ),
 }
 

@@ -10,10 +10,10 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumber, PhoneNumberFormat
 
-from gateway.detectors.bounds import LONGEST, TooMuch
+from gateway.detectors.budget import MAX_TEXT_CHARS, BudgetExceeded
 from gateway.detectors.digits import Rows
 from gateway.detectors.phones import is_whole_phone, phones
-from tests.detectors.marking import blanked
+from tests.detectors.labels import without_technical
 from tests.detectors.phone_numbers import SEPARATORS, groups, letters, national, separated, valid_numbers
 from tests.support.worst_shapes import seconds
 
@@ -33,7 +33,7 @@ FORMS: dict[str, Callable[[PhoneNumber], str]] = {
 
 
 def found(text: str) -> list[str]:
-    return [text[start:end] for start, end in phones(Rows(blanked(text)))]
+    return [text[start:end] for start, end in phones(Rows(without_technical(text)))]
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -155,12 +155,12 @@ MAX_SECONDS_A_TEXT = 0.5
 
 @pytest.mark.parametrize("shape", HOSTILE)
 def test_the_worst_texts_take_linear_time(shape: str) -> None:
-    text = (shape * LONGEST)[:LONGEST]
+    text = (shape * MAX_TEXT_CHARS)[:MAX_TEXT_CHARS]
     assert seconds(read, [text]) < MAX_SECONDS_A_TEXT
 
 
 def read(text: str) -> None:
-    with suppress(TooMuch):
+    with suppress(BudgetExceeded):
         list(phones(Rows(text)))
 
 

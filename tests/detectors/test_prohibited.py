@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.detectors import personal, prohibited
-from gateway.detectors.personal import is_personal
+from gateway.detectors import personal_names as personal
+from gateway.detectors import prohibited
+from gateway.detectors.personal_names import is_personal_name
 from gateway.detectors.phrases import Words, words
 from gateway.detectors.prohibited import Language, Prohibition, Topic, is_prohibited
-from gateway.detectors.prohibited import prohibited as said
+from gateway.detectors.prohibited import find_prohibition as said
 
 UNMISTAKABLE = {
     Topic.AGE: """age userAge user_age AGE ages ageRange age_18_25 birthDate birth_date dateOfBirth date_of_birth dateofbirth birthday
@@ -116,12 +117,12 @@ IMPERSONAL = """
 
 @pytest.mark.parametrize("name", PERSONAL.split())
 def test_a_name_says_something_personal(name: str) -> None:
-    assert is_personal(name, "service.")
+    assert is_personal_name(name, "service.")
 
 
 @pytest.mark.parametrize("name", IMPERSONAL.split())
 def test_a_name_says_nothing_personal(name: str) -> None:
-    assert not is_personal(name, "service.")
+    assert not is_personal_name(name, "service.")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_a_name_says_nothing_personal(name: str) -> None:
     ],
 )
 def test_what_the_controller_wrote_above_is_no_finding_by_itself(name: str, above: str, expected: bool) -> None:
-    assert is_personal(name, above) is expected
+    assert is_personal_name(name, above) is expected
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ NAMES = st.lists(st.one_of(NEAR, PHRASE, st.text(max_size=6)), max_size=6).flatm
 @given(NAMES)
 def test_it_notices_what_holding_each_phrase_against_each_place_would(name: str) -> None:
     assert said(name) == slowly_said(name)
-    assert is_personal(name) == slowly_personal(name)
+    assert is_personal_name(name) == slowly_personal(name)
 
 
 def cost(names: list[str]) -> float:
@@ -243,7 +244,7 @@ def cost(names: list[str]) -> float:
         start = time.thread_time()
         for name in names:
             said(name)
-            is_personal(name)
+            is_personal_name(name)
         return time.thread_time() - start
 
     return min(once() for _ in range(5))

@@ -19,7 +19,7 @@ from gateway.detectors.fast_path import hides_nothing
 from gateway.detectors.secrets import Shape, Table, secrets
 from gateway.errors import FieldReason
 from gateway.model import Detector
-from tests.detectors.planted import GLUINGS, some
+from tests.detectors.glued_values import GLUINGS, random_chars
 
 TABLE = data.table("secrets", Table)
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
@@ -32,31 +32,33 @@ BASE64URL = ALPHANUMERIC + "_-"
 HEX = "0123456789abcdef"
 
 SHAPES: dict[str, Callable[[random.Random], str]] = {
-    "AWS": lambda chance: f"AKIA{some(chance, 16, string.ascii_uppercase + '234567')}",
-    "AWS, temporary": lambda chance: f"ASIA{some(chance, 16, string.ascii_uppercase + '234567')}",
-    "GitHub": lambda chance: f"gh{chance.choice('opsru')}_{some(chance, 36, ALPHANUMERIC)}",
+    "AWS": lambda chance: f"AKIA{random_chars(chance, 16, string.ascii_uppercase + '234567')}",
+    "AWS, temporary": lambda chance: f"ASIA{random_chars(chance, 16, string.ascii_uppercase + '234567')}",
+    "GitHub": lambda chance: f"gh{chance.choice('opsru')}_{random_chars(chance, 36, ALPHANUMERIC)}",
     "GitHub, fine-grained": lambda chance: (
-        f"github_pat_{some(chance, 22, ALPHANUMERIC)}_{some(chance, 59, ALPHANUMERIC)}"
+        f"github_pat_{random_chars(chance, 22, ALPHANUMERIC)}_{random_chars(chance, 59, ALPHANUMERIC)}"
     ),
-    "GitLab": lambda chance: f"glpat-{some(chance, 20, BASE64URL)}",
+    "GitLab": lambda chance: f"glpat-{random_chars(chance, 20, BASE64URL)}",
     "Slack": lambda chance: (
-        f"xox{chance.choice('bp')}-{some(chance, 12, string.digits)}-{some(chance, 24, ALPHANUMERIC)}"
+        f"xox{chance.choice('bp')}-{random_chars(chance, 12, string.digits)}-{random_chars(chance, 24, ALPHANUMERIC)}"
     ),
-    "Stripe": lambda chance: f"{chance.choice('sr')}k_live_{some(chance, 24, ALPHANUMERIC)}",
-    "Google": lambda chance: f"AIza{some(chance, 35, BASE64URL)}",
-    "npm": lambda chance: f"npm_{some(chance, 36, ALPHANUMERIC)}",
-    "PyPI": lambda chance: f"pypi-AgEIcHlwaS5vcmc{some(chance, 60, BASE64URL)}",
-    "SendGrid": lambda chance: f"SG.{some(chance, 22, BASE64URL)}.{some(chance, 43, BASE64URL)}",
-    "Twilio": lambda chance: f"SK{some(chance, 32, HEX)}",
-    "Telegram": lambda chance: f"{some(chance, 9, '123456789')}:AA{some(chance, 33, BASE64URL)}",
-    "Square": lambda chance: f"sq0atp-{some(chance, 22, BASE64URL)}",
-    "RubyGems": lambda chance: f"rubygems_{some(chance, 48, HEX)}",
-    "Supabase": lambda chance: f"sbp_{some(chance, 40, HEX)}",
-    "Brevo": lambda chance: f"xkeysib-{some(chance, 64, HEX)}-{some(chance, 16, ALPHANUMERIC)}",
-    "New Relic": lambda chance: f"NRAK-{some(chance, 27, string.ascii_uppercase + string.digits)}",
-    "Alibaba": lambda chance: f"LTAI5t{some(chance, 18, ALPHANUMERIC)}",
-    "Atlassian": lambda chance: f"ATATT3x{some(chance, 60, BASE64URL)}",
-    "JWT": lambda chance: f"eyJhbGciOiJIUzI1NiJ9.eyJ{some(chance, 40, BASE64URL)}.{some(chance, 43, BASE64URL)}",
+    "Stripe": lambda chance: f"{chance.choice('sr')}k_live_{random_chars(chance, 24, ALPHANUMERIC)}",
+    "Google": lambda chance: f"AIza{random_chars(chance, 35, BASE64URL)}",
+    "npm": lambda chance: f"npm_{random_chars(chance, 36, ALPHANUMERIC)}",
+    "PyPI": lambda chance: f"pypi-AgEIcHlwaS5vcmc{random_chars(chance, 60, BASE64URL)}",
+    "SendGrid": lambda chance: f"SG.{random_chars(chance, 22, BASE64URL)}.{random_chars(chance, 43, BASE64URL)}",
+    "Twilio": lambda chance: f"SK{random_chars(chance, 32, HEX)}",
+    "Telegram": lambda chance: f"{random_chars(chance, 9, '123456789')}:AA{random_chars(chance, 33, BASE64URL)}",
+    "Square": lambda chance: f"sq0atp-{random_chars(chance, 22, BASE64URL)}",
+    "RubyGems": lambda chance: f"rubygems_{random_chars(chance, 48, HEX)}",
+    "Supabase": lambda chance: f"sbp_{random_chars(chance, 40, HEX)}",
+    "Brevo": lambda chance: f"xkeysib-{random_chars(chance, 64, HEX)}-{random_chars(chance, 16, ALPHANUMERIC)}",
+    "New Relic": lambda chance: f"NRAK-{random_chars(chance, 27, string.ascii_uppercase + string.digits)}",
+    "Alibaba": lambda chance: f"LTAI5t{random_chars(chance, 18, ALPHANUMERIC)}",
+    "Atlassian": lambda chance: f"ATATT3x{random_chars(chance, 60, BASE64URL)}",
+    "JWT": lambda chance: (
+        f"eyJhbGciOiJIUzI1NiJ9.eyJ{random_chars(chance, 40, BASE64URL)}.{random_chars(chance, 43, BASE64URL)}"
+    ),
 }
 
 
@@ -178,7 +180,11 @@ def test_no_half_of_a_named_secret_is_left(spelling: str) -> None:
     chance = random.Random(spelling)
     for _ in range(100):
         inside = "" if ENCLOSED.search(spelling) else "'\"`<>;&,)(]}"
-        value = some(chance, 4, ALPHANUMERIC) + some(chance, 4, inside + "!#$%/;:,=+*") + some(chance, 4, ALPHANUMERIC)
+        value = (
+            random_chars(chance, 4, ALPHANUMERIC)
+            + random_chars(chance, 4, inside + "!#$%/;:,=+*")
+            + random_chars(chance, 4, ALPHANUMERIC)
+        )
         if "passphrase" in spelling:
             value = re.sub(r"[^\w]", " ", value)
         text = spelling.format(value)
@@ -189,18 +195,18 @@ def test_no_half_of_a_named_secret_is_left(spelling: str) -> None:
 
 
 GOOD: dict[str, Callable[[random.Random], str]] = {
-    "UUID": lambda chance: "-".join(some(chance, size, HEX) for size in (8, 4, 4, 4, 12)),
-    "SHA-1": lambda chance: some(chance, 40, HEX),
-    "digest": lambda chance: f"video-exporter@sha256:{some(chance, 64, HEX)}",
-    "ULID": lambda chance: f"01J{some(chance, 23, '0123456789ABCDEFGHJKMNPQRSTVWXYZ')}",
-    "KSUID": lambda chance: some(chance, 27, ALPHANUMERIC),
+    "UUID": lambda chance: "-".join(random_chars(chance, size, HEX) for size in (8, 4, 4, 4, 12)),
+    "SHA-1": lambda chance: random_chars(chance, 40, HEX),
+    "digest": lambda chance: f"video-exporter@sha256:{random_chars(chance, 64, HEX)}",
+    "ULID": lambda chance: f"01J{random_chars(chance, 23, '0123456789ABCDEFGHJKMNPQRSTVWXYZ')}",
+    "KSUID": lambda chance: random_chars(chance, 27, ALPHANUMERIC),
     "version": lambda chance: (
-        f"{chance.randint(0, 99)}.{chance.randint(0, 99)}.{chance.randint(0, 99)}+{some(chance, 7, HEX)}"
+        f"{chance.randint(0, 99)}.{chance.randint(0, 99)}.{chance.randint(0, 99)}+{random_chars(chance, 7, HEX)}"
     ),
-    "identifier": lambda chance: f"{chance.choice(('ord', 'vid', 'usr'))}_{some(chance, 20, ALPHANUMERIC)}",
-    "ETag": lambda chance: f'W/"{some(chance, 32, HEX)}-{chance.randint(1, 99)}"',
-    "traceparent": lambda chance: f"00-{some(chance, 32, HEX)}-{some(chance, 16, HEX)}-01",
-    "base64": lambda chance: some(chance, 64, ALPHANUMERIC + "+/"),
+    "identifier": lambda chance: f"{chance.choice(('ord', 'vid', 'usr'))}_{random_chars(chance, 20, ALPHANUMERIC)}",
+    "ETag": lambda chance: f'W/"{random_chars(chance, 32, HEX)}-{chance.randint(1, 99)}"',
+    "traceparent": lambda chance: f"00-{random_chars(chance, 32, HEX)}-{random_chars(chance, 16, HEX)}-01",
+    "base64": lambda chance: random_chars(chance, 64, ALPHANUMERIC + "+/"),
 }
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detectors import technical
-from tests.detectors.marking import blanked, is_technical
+from tests.detectors.labels import is_technical, without_technical
 
 COUNT = 4000
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -43,7 +43,7 @@ vp09.00.51.08.01.01.01.01.00 vp09.02.10.10 av01.0.04M.10.0.112.09.16.09.0 av01.0
 def test_what_is_technical_is_blanked(token: str, before: str, after: str) -> None:
     assert is_technical(token)
     if before != "sha256:" or ":" not in token:
-        assert blanked(before + token + after) == before + "~" * len(token) + after
+        assert without_technical(before + token + after) == before + "~" * len(token) + after
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_what_is_technical_is_blanked(token: str, before: str, after: str) -> No
     ],
 )
 def test_what_stands_around_stays(text: str, left: str) -> None:
-    found = blanked(text)
+    found = without_technical(text)
     assert len(found) == len(text)
     assert re.sub("~+", "~", found) == left
 
@@ -83,7 +83,7 @@ i-33612345678abcdef sg-a3361234567890bcd wi-0123456789abcdef0 bytes=0612-345678 
 @pytest.mark.parametrize("text", [*OTHER, "06:12:34 56:78:90", "06:12:34 56 78", "06 12:34:56 78", "+33 6:12:34:56:78"])
 def test_what_could_be_somebodys_is_not_blanked(text: str) -> None:
     assert not is_technical(text)
-    assert "~" not in blanked(text).removeprefix("~" * 36)
+    assert "~" not in without_technical(text).removeprefix("~" * 36)
 
 
 def _digits(chance: random.Random, count: int) -> str:
@@ -169,7 +169,7 @@ def test_no_number_of_anybody_is_blanked_however_it_is_glued(make: Callable[[ran
         before, value, after = _glue(chance), _separated(make(chance), chance), _glue(chance)
         around = (before + chance.choice(["", "", *"._:/- "]), chance.choice(["", "", *"._:/- "]) + after)
         text = value.join(around)
-        if "~" in blanked(text)[len(around[0]) : len(around[0]) + len(value)]:
+        if "~" in without_technical(text)[len(around[0]) : len(around[0]) + len(value)]:
             blank.append(text)
     assert len(blank) <= COUNT * 2 // 1000, blank
 
@@ -209,4 +209,4 @@ def test_what_is_random_is_nearly_always_told(kind: str) -> None:
 def test_the_hint_is_there_wherever_a_shape_is(text: str) -> None:
     found = technical._SHAPES.search(text)
     assert found is None or not technical._is_sure(found) or technical._HINT.search(text)
-    assert len(blanked(text)) == len(text)
+    assert len(without_technical(text)) == len(text)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.pipe.tally import Loss
+from gateway.pipe.line_counts import DropReason
 from gateway.policy.load import default_path
 
 SECONDS: Final = 60
@@ -130,4 +130,4 @@ def test_every_reason_is_explained() -> None:
     table = PAGE.split("| dropped | because |")[1].split("\n\n")[0]
     assert {
         word.strip() for row in re.findall(r"^\| ([a-z, ]+) \|", table, re.MULTILINE) for word in row.split(",")
-    } == set(Loss)
+    } == set(DropReason)

@@ -111,7 +111,7 @@ def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: P
                 assert call(channel, LOGS, logs_request("INFO").SerializeToString()) == b""
             assert not isinstance(call(channel, TRACK, track_request()), bytes)
         wait_until(lambda: total(scraped(process)[1], "privacy_gateway_outbox_items") == 3)
-        operate(tmp_path, "outbox", "bury", "--all")
+        operate(tmp_path, "outbox", "dead-letter", "--all")
         wait_until(lambda: total(scraped(process)[1], "privacy_gateway_buried_total") == 3)
         (plain, samples), (asked, same) = scraped(process), scraped(process, OPENMETRICS)
         operate(tmp_path, "outbox", "purge", "--dead", "--all", "--yes")

@@ -72,7 +72,7 @@ async def test_an_event_that_cannot_fit_is_rejected_and_its_neighbours_are_not(w
 
 
 @pytest.mark.parametrize(
-    ("parcel", "reason"),
+    ("entry", "reason"),
     [
         (event(name=""), ItemReason.REQUIRED_FIELD),
         (message(), ItemReason.UNKNOWN_TYPE),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.detectors.mail_domains import NOTHING
+from gateway.detectors.mail_domains import NO_OVERRIDES
 from gateway.minimise.addresses import (
     _REMEMBERED,
     LONGEST,
@@ -23,7 +23,7 @@ from gateway.minimise.addresses import (
 )
 from tests.minimise.disguised import ADDRESSES, DOMAINS, HIDDEN, wide
 
-VERDICTS = Verdicts(NOTHING)
+VERDICTS = Verdicts(NO_OVERRIDES)
 read = VERDICTS.__getitem__
 
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.detectors.bounds import LONGEST
-from gateway.detectors.by_category import search
+from gateway.detectors.budget import MAX_TEXT_CHARS
+from gateway.detectors.by_category import detectors_for
 from gateway.errors import FieldReason, Reason
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.envelope import Envelope
@@ -77,11 +77,16 @@ def everywhere(value: str) -> str:
 
 def test_the_data_names_categories_that_may_be_received_and_all_kinds_where_all_are_looked_for() -> None:
     for category in (C.USER_ID, C.WORK_EMAIL, C.OPERATIONAL, C.FREE_TEXT):
-        assert search(category).sought == DETECTORS
-    assert not any(search(category).sought or search(category).counted for category in NEVER)
+        assert detectors_for(category).detectors == DETECTORS
+    assert not any(detectors_for(category).detectors or detectors_for(category).counted for category in NEVER)
     for name in SEARCHED:
-        assert set(search(C[name]).sought) == {Detector.CARD, Detector.IBAN, Detector.COORDINATES, Detector.SECRET}
-    assert set(search(C.CONTENT).counted) == {Detector.CARD, Detector.IBAN, Detector.SECRET}
+        assert set(detectors_for(C[name]).detectors) == {
+            Detector.CARD,
+            Detector.IBAN,
+            Detector.COORDINATES,
+            Detector.SECRET,
+        }
+    assert set(detectors_for(C.CONTENT).counted) == {Detector.CARD, Detector.IBAN, Detector.SECRET}
 
 
 @pytest.mark.parametrize("category", SEARCHED)
@@ -190,8 +195,8 @@ def test_content_is_told_of_each_time_and_when_it_is_decided_on_again() -> None:
 
 
 def test_content_that_is_too_long_to_judge_is_said_to_be() -> None:
-    item, told = left("CONTENT", f'one: "{"x " * (LONGEST // 2 + 1)}"')
-    assert len(item.one) > LONGEST
+    item, told = left("CONTENT", f'one: "{"x " * (MAX_TEXT_CHARS // 2 + 1)}"')
+    assert len(item.one) > MAX_TEXT_CHARS
     assert told == {("one", R.UNREADABLE, KEEP)}
 
 
@@ -219,5 +224,7 @@ def test_bounds_of_its_own_hold_content_too() -> None:
 
 
 def test_metadata_is_searched_too() -> None:
-    envelope = Envelope(EnvelopePlan("x", {"name": Text(detect=search(C.NAME).sought)}, {}, {}), lambda _: None)
+    envelope = Envelope(
+        EnvelopePlan("x", {"name": Text(detect=detectors_for(C.NAME).detectors)}, {}, {}), lambda _: None
+    )
     assert envelope.metadata([("name", "Ada"), ("name", CARD)], UNKNOWN_FACTS) == ((("name", "Ada"),), 1)

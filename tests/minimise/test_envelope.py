@@ -19,7 +19,7 @@ from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.detectors.bounds import LONGEST
+from gateway.detectors.budget import MAX_TEXT_CHARS
 from gateway.minimise.engine import Minimiser
 from gateway.minimise.envelope import MOST_BYTES, MOST_DETAILS, TEXTS, Envelope, Pair
 from gateway.model import Category, Facts
@@ -278,7 +278,7 @@ SPECIAL: Final = "\t\ntest with whitespace\r\nand Unicode BMP \u263a and non-BMP
         (16, f"call {PHONE}", "call [PHONE]", "unauthenticated"),
         (17, "x", "x", "unknown error"),
         (-1, "x", "x", "unknown error"),
-        (13, "a " * LONGEST, "internal error", "internal error"),
+        (13, "a " * MAX_TEXT_CHARS, "internal error", "internal error"),
         (13, "lone \ud800 surrogate", "lone \ufffd surrogate", "internal error"),
     ],
 )

@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.pipe.keys import KNOWN, keys_of
-from gateway.pipe.record import Malformed, read
-from gateway.pipe.render import line as rendered
-from gateway.pipe.sieve import Sieve
-from gateway.pipe.tally import Tally
+from gateway.pipe.filter import LineFilter
+from gateway.pipe.keys import KNOWN_KEYS, keys_of
+from gateway.pipe.line_counts import LineCounts
+from gateway.pipe.parse import MalformedLine, parse_line
+from gateway.pipe.render import render_line as rendered
 from gateway.policy.compile import Compiler
-from tests.pipe.loggers import AT
-from tests.pipe.sifting import CLOSED, POLICY, compiler
+from tests.pipe.filtering import CLOSED_LOG, POLICY, compiler
+from tests.pipe.logger_lines import AT
 from tests.support.contracts import policy
 
 MAPPED: Final = Compiler(
@@ -50,23 +50,23 @@ VALUES: Final = (
 """What may be somebody's, and is of no field's form."""
 
 FIELDS: Final = {
-    "body": (*KNOWN.body, "name"),
-    "severity_text": (*KNOWN.severity_text, "rank"),
-    "timestamp": (*KNOWN.timestamp, "born"),
-    "trace_id": (*KNOWN.trace_id, "home"),
-    "span_id": (*KNOWN.span_id, "phone"),
+    "body": (*KNOWN_KEYS.body, "name"),
+    "severity_text": (*KNOWN_KEYS.severity_text, "rank"),
+    "timestamp": (*KNOWN_KEYS.timestamp, "born"),
+    "trace_id": (*KNOWN_KEYS.trace_id, "home"),
+    "span_id": (*KNOWN_KEYS.span_id, "phone"),
 }
 
 NAMED: Final = re.compile(r"[A-Za-z0-9]+")
 
 
 @cache
-def sieve() -> Sieve:
-    return Sieve(MAPPED, CLOSED, Tally(), clock=lambda: AT)
+def sieve() -> LineFilter:
+    return LineFilter(MAPPED, CLOSED_LOG, LineCounts(), clock=lambda: AT)
 
 
 def out(*lines: bytes) -> str:
-    return "".join(rendered(kept.record, kept.form).decode() for kept in sieve().sift(lines))
+    return "".join(rendered(kept.record, kept.form).decode() for kept in sieve().filter(lines))
 
 
 def nested(path: str, value: Any) -> Any:
@@ -163,7 +163,7 @@ def test_no_line_takes_long_to_read(text: str) -> None:
     started = time.process_time()
     for _ in range(3):
         try:
-            read(text.encode(), AT, keys_of(MAPPED.policy))
-        except Malformed:
+            parse_line(text.encode(), AT, keys_of(MAPPED.policy))
+        except MalformedLine:
             continue
     assert time.process_time() - started < 3  # at most 200 ms; what is searched again from each character takes 30 s

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from gateway.pipe.form import Syntax
-from gateway.pipe.render import line as rendered
-from gateway.pipe.sieve import Sieve
-from gateway.pipe.tally import Tally
-from tests.pipe.loggers import AT, LINES, SPAN, TRACE, Logged
-from tests.pipe.sifting import CLOSED, compiler
+from gateway.pipe.filter import LineFilter
+from gateway.pipe.line_counts import LineCounts
+from gateway.pipe.line_format import Syntax
+from gateway.pipe.render import render_line as rendered
+from tests.pipe.filtering import CLOSED_LOG, compiler
+from tests.pipe.logger_lines import AT, LINES, SPAN, TRACE, Logged
 
 
 @pytest.fixture(autouse=True)
@@ -28,15 +28,17 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize("logged", LINES, ids=[logged.logger for logged in LINES])
 def test_level_time_ids_and_listed_text_are_found_and_nothing_else(logged: Logged) -> None:
-    sieve = Sieve(compiler(), CLOSED, Tally(), clock=lambda: AT)
-    (kept,) = sieve.sift([logged.line.encode()])
+    sieve = LineFilter(compiler(), CLOSED_LOG, LineCounts(), clock=lambda: AT)
+    (kept,) = sieve.filter([logged.line.encode()])
     out = rendered(kept.record, kept.form).decode()
     assert found(kept.record) == expected(logged), out
     assert not any(part in out for part in ("Ada", "Byron", "byron", "203.0.113"))
     if kept.form.syntax is Syntax.TEXT:
         assert logged.body in out
     # What came out is read as what came in.
-    (again,) = Sieve(compiler(), CLOSED, Tally(), clock=lambda: AT).sift([out.encode().removesuffix(b"\n")])
+    (again,) = LineFilter(compiler(), CLOSED_LOG, LineCounts(), clock=lambda: AT).filter(
+        [out.encode().removesuffix(b"\n")]
+    )
     assert again.record.body == kept.record.body
     assert again.record.severity_number == kept.record.severity_number
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 
-from gateway.pipe.resource import resource
+from gateway.pipe.resource import resource_prefix
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,9 @@ from gateway.pipe.resource import resource
     ],
 )
 def test_the_environment_names_the_program(name: str, listed: str, attributes: dict[str, str]) -> None:
-    made = ResourceLogs.FromString(resource({"OTEL_SERVICE_NAME": name, "OTEL_RESOURCE_ATTRIBUTES": listed}))
+    made = ResourceLogs.FromString(resource_prefix({"OTEL_SERVICE_NAME": name, "OTEL_RESOURCE_ATTRIBUTES": listed}))
     assert {pair.key: pair.value.string_value for pair in made.resource.attributes} == attributes
 
 
 def test_nothing_said_is_nothing_added() -> None:
-    assert resource({}) == b""
+    assert resource_prefix({}) == b""

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from gateway.detectors.detect import mask
-from gateway.detectors.effort import DECODING_CHARS, spend
+from gateway.detectors.work_limit import DECODING_COST_CHARS, spend_work
 from gateway.errors import ItemReason, Refused
 from gateway.pipeline import offload
 from gateway.pipeline.caller import CALLER
@@ -147,8 +147,8 @@ async def test_what_is_laborious_begins_again_where_it_holds_up_less(
 
     def work() -> int:
         seen.append(threading.current_thread().name)
-        for _ in range(-(-effort // (DECODING_CHARS + 64))):
-            spend(64)
+        for _ in range(-(-effort // (DECODING_COST_CHARS + 64))):
+            spend_work(64)
         return effort
 
     assert await Offload().run(size, work) == effort

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.detectors.by_category import search
+from gateway.detectors.by_category import detectors_for
 from gateway.model import DETECTORS, INDIRECT, NEVER, Category, Recipient
 from gateway.patterns import TOKEN
 from gateway.plan import FreeText, Rule, Text, UserId, WorkEmail
@@ -23,7 +23,7 @@ OUTSIDE: Final = Site("out", Recipient.VENDOR, "US", INDIRECT, "u[0-9]{1,9}", No
 ALWAYS: Final = {"grpc-retry-pushback-ms": PUSHBACK}
 TRACED: Final = {**ALWAYS, "traceparent": TRACEPARENT}
 CODEC: Final = Classification(category=C.OPERATIONAL, one_of=("h264", "hevc"))
-NAME: Final = Text(detect=search(C.NAME).sought, spare=search(C.NAME).spare)
+NAME: Final = Text(detect=detectors_for(C.NAME).detectors, spare=detectors_for(C.NAME).spare)
 
 AT: Final = ("destinations", "crm", "metadata")
 

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.detectors.by_category import search
+from gateway.detectors.by_category import detectors_for
 from gateway.errors import FieldReason, Reason
 from gateway.model import DETECTORS, EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Recipient
 from gateway.patterns import TOKEN
@@ -140,14 +140,14 @@ def test_what_cannot_be_judged_is_never_indirect_data(kind: str, category: Categ
         (
             "string",
             FieldPrivacy(C.NAME, max_length=9),
-            Text(max_length=9, detect=NEVER_IN, spare=search(C.NAME).spare),
+            Text(max_length=9, detect=NEVER_IN, spare=detectors_for(C.NAME).spare),
             FieldReason.CATEGORY_NOT_ALLOWED,
         ),
         *[
             (
                 "string",
                 FieldPrivacy(category),
-                Text(detect=NEVER_IN, spare=search(category).spare),
+                Text(detect=NEVER_IN, spare=detectors_for(category).spare),
                 FieldReason.CATEGORY_NOT_ALLOWED,
             )
             for category in (C.NAME, C.PHONE, C.ORGANISATION, C.PAYMENT)

@@ -18,8 +18,8 @@ from gateway.policy.document import Classification
 from gateway.policy.lint import lint
 from gateway.policy.load import default_path, load
 from gateway.policy.otlp.versions import VERSION
-from tests.judgement.deciding import kept_under
-from tests.judgement.good import values
+from tests.support.decisions import kept_under
+from tests.support.samples.harmless import values
 
 FILE: Final = load(default_path())
 EXEMPT: Final = {

@@ -22,7 +22,7 @@ from gateway.app import SWITCH_SECONDS
 from gateway.errors import REASONS, CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.minimise.wire import field
 from gateway.model import OutboxEntry, Release
-from gateway.receivers.delivery import BYTES, GROUPS, MAX_PARCEL_BYTES, _Stream, agent
+from gateway.receivers.delivery import MAX_ENTRY_BYTES, MAX_OPEN_BYTES, MAX_OPEN_GROUPS, _Stream, agent
 from gateway.receivers.guard import AFTER, LONGEST
 from gateway.receivers.rollout import FINAL, RETRY_AFTER_SECONDS
 from gateway.tls import Material
@@ -75,8 +75,8 @@ async def test_groups_of_one_request_are_accepted_side_by_side_and_answered_as_t
         {"key": bytes(17)},
         {"plan": b""},
         {"plan": bytes(31)},
-        {"mark": bytes(4)},
-        {"mark": bytes(16)},
+        {"fingerprint": bytes(4)},
+        {"fingerprint": bytes(16)},
         {"received_at_ns": 2**63},
     ],
     ids=str,
@@ -198,7 +198,7 @@ async def test_an_agent_with_another_policy_is_named_once(tmp_path: Path, caplog
 
 async def test_a_parcel_larger_than_an_item_may_be_ends_its_group_alone(tmp_path: Path) -> None:
     async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
-        await call.write(request(group(1, entry("a", payload=bytes(MAX_PARCEL_BYTES))), group(2, entry("b"))))
+        await call.write(request(group(1, entry("a", payload=bytes(MAX_ENTRY_BYTES))), group(2, entry("b"))))
         assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("TOO_LARGE", None), 2: STORED}
         assert [release.payload for release in gate.releases] == [b"b"]
 
@@ -211,7 +211,7 @@ async def test_a_parcel_larger_than_an_item_may_be_ends_its_group_alone(tmp_path
         ("doubt", ("UNAVAILABLE", AFTER), []),
     ],
 )
-async def test_parcels_are_decided_again(decision: str, answer: Said, left: list[list[bytes]], tmp_path: Path) -> None:
+async def test_entries_are_decided_again(decision: str, answer: Said, left: list[list[bytes]], tmp_path: Path) -> None:
     gate = FakeDelivery()
     async with hub(tmp_path, gate) as one, stream(one.port) as call:
         getattr(one.again, decision)("a")
@@ -404,7 +404,7 @@ async def test_a_message_that_is_too_large_ends_its_stream(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("count", "payload", "most"),
-    [(4 * GROUPS, b"", GROUPS), (48, bytes(1024 * 1024), BYTES // (1024 * 1024))],
+    [(4 * MAX_OPEN_GROUPS, b"", MAX_OPEN_GROUPS), (48, bytes(1024 * 1024), MAX_OPEN_BYTES // (1024 * 1024))],
     ids=["groups", "bytes"],
 )
 async def test_so_much_of_a_stream_is_under_way_and_no_more(
@@ -449,15 +449,15 @@ COSTLY: Final[dict[str, bytes]] = {
     "unknown fields of a request": _filled(b"\x78\x00", MOST),
     "empty unknown fields of a request": _filled(b"\x7a\x00", MOST),
     "nested groups of a request": _filled(b"\x7b" * 50 + b"\x7c" * 50, MOST),
-    "empty parcels": field(1, GROUP + _filled(b"\x12\x00", MOST - 16)),
+    "empty entries": field(1, GROUP + _filled(b"\x12\x00", MOST - 16)),
     "IDs of one group": field(1, _filled(GROUP, MOST - 16)),
     "unknown fields of a group": field(1, GROUP + _filled(b"\x7a\x00", MOST - 16)),
-    "unknown fields of parcels": field(1, GROUP + 4 * field(2, _filled(b"\x7a\x00", MAX_PARCEL_BYTES - 16))),
-    "nested groups of parcels": field(
-        1, GROUP + 3 * field(2, _filled(b"\x7b" * 99 + b"\x7c" * 99, MAX_PARCEL_BYTES - 16))
+    "unknown fields of entries": field(1, GROUP + 4 * field(2, _filled(b"\x7a\x00", MAX_ENTRY_BYTES - 16))),
+    "nested groups of entries": field(
+        1, GROUP + 3 * field(2, _filled(b"\x7b" * 99 + b"\x7c" * 99, MAX_ENTRY_BYTES - 16))
     ),
-    "destinations of a parcel": field(1, GROUP + field(2, _filled(b"\x0a\x01a", MAX_PARCEL_BYTES - 16))),
-    "payloads of a parcel": field(1, GROUP + field(2, _filled(b"\x22\x00", MOST - 32))),
+    "destinations of an entry": field(1, GROUP + field(2, _filled(b"\x0a\x01a", MAX_ENTRY_BYTES - 16))),
+    "payloads of an entry": field(1, GROUP + field(2, _filled(b"\x22\x00", MOST - 32))),
 }
 
 
@@ -535,10 +535,10 @@ async def test_an_agent_that_never_reads_holds_itself_up(tmp_path: Path) -> None
     async with hub(tmp_path, gate := FakeDelivery()) as one:
         context: Any = Deaf()
         running = asyncio.create_task(_Stream(one._hub, AGENT, context).run(requests()))
-        await gate.wait_for(GROUPS)
+        await gate.wait_for(MAX_OPEN_GROUPS)
         for _ in range(100):
             await asyncio.sleep(0)
-        assert (read, len(gate.releases)) == (GROUPS + 1, GROUPS)
+        assert (read, len(gate.releases)) == (MAX_OPEN_GROUPS + 1, MAX_OPEN_GROUPS)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

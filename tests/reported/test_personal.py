@@ -13,8 +13,8 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import parse
 from gateway.policy.otlp import slots
-from tests.judgement.bad import KINDS, values
-from tests.judgement.deciding import kept_under
+from tests.support.decisions import kept_under
+from tests.support.samples.personal import KINDS, values
 
 FITTED: Final = (
     "aspnetcore.authentication.result", "aspnetcore.authentication.scheme", "aspnetcore.authorization.policy",
@@ -101,7 +101,7 @@ WRAPPINGS: Final = (
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_personal_is_found_in_names_of_code(kind: str) -> None:
     """As elsewhere, few of a thousand may pass by chance."""
-    made = [wrapping.format(value.bare) for value in values(kind, 60) for wrapping in WRAPPINGS]
+    made = [wrapping.format(value.plain) for value in values(kind, 60) for wrapping in WRAPPINGS]
     for key in ("error.type", "code.function.name", "code.file.path", "http.route"):
         passed = [value for value, kept in zip(made, kept_under(key, made), strict=True) if kept]
         assert len(passed) <= len(made) // 100, (key, passed[:8])

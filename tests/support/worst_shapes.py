@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.detectors.detect import find, mask
-from gateway.detectors.mail_domains import NOTHING
-from gateway.detectors.personal import is_personal
+from gateway.detectors.mail_domains import NO_OVERRIDES
+from gateway.detectors.personal_names import is_personal_name
 from gateway.detectors.prohibited import is_prohibited
 from gateway.minimise.addresses import Verdicts
 
@@ -223,11 +223,11 @@ def _cut(text: str) -> list[str]:
 
 def _read_afresh(text: str) -> object:
     """Read an address that nobody has read before."""
-    return Verdicts(NOTHING)[text]
+    return Verdicts(NO_OVERRIDES)[text]
 
 
 def _key(key: str) -> object:
-    return find(key) or is_prohibited(key) or is_personal(key)
+    return find(key) or is_prohibited(key) or is_personal_name(key)
 
 
 def size(texts: Sequence[str]) -> int:

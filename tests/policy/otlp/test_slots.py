@@ -22,7 +22,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
-from gateway.detectors.by_category import search
+from gateway.detectors.by_category import detectors_for
 from gateway.errors import FieldReason, Reason
 from gateway.minimise import keyed
 from gateway.minimise.engine import Minimiser
@@ -230,10 +230,10 @@ def attributes(destination: str) -> Attributes:
 
 
 def test_attributes_are_ruled_by_their_keys_for_each_kind_of_value() -> None:
-    rule, name = attributes("eu-service"), search(Category.NAME)
+    rule, name = attributes("eu-service"), detectors_for(Category.NAME)
     assert rule.exact["user.id"] == Value(string=ID, integer=ID)
     assert rule.exact["user.email"] == Value(string=WorkEmail(outside=False, vendor=False))
-    assert rule.exact["user.name"] == Value(Text(detect=name.sought, spare=name.spare), Keep(), Keep(), Keep())
+    assert rule.exact["user.name"] == Value(Text(detect=name.detectors, spare=name.spare), Keep(), Keep(), Keep())
     assert rule.exact["http.status"] == Value(string=Number(100, 599), integer=Number(100, 599))
     assert rule.exact["http.method"] == Value(string=Text(one_of=("GET", "PUT"), detect=DETECTORS))
     assert rule.prefixes["service."].integer == Number()
