@@ -38,12 +38,15 @@ from gateway.pipeline.offload import Offload
 from gateway.policy.document import Side
 from gateway.policy.load import PolicyFile
 from gateway.preflight import KEYS, preflight
-from gateway.receivers import delivery, emit, otlp, privacy
+from gateway.receivers import emit, otlp, privacy
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
 from gateway.receivers.health import SERVICE as HEALTH
 from gateway.receivers.health import Health
 from gateway.receivers.http import Http
+from gateway.receivers.hub import receiver as delivery
+from gateway.receivers.hub.agent_log import AgentLog
+from gateway.receivers.hub.rollout import Rollout
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.intake import Intake
 from gateway.receivers.otlp_http import OtlpHttp
@@ -53,8 +56,6 @@ from gateway.receivers.proxy.passage import Passage
 from gateway.receivers.proxy.proxy import Host, Proxy, Who
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.receivers.reflection import Reflection
-from gateway.receivers.register import Register
-from gateway.receivers.rollout import RollOut
 from gateway.receivers.strays import Strays
 from gateway.reload import Reloader, Watch
 from gateway.signals import SIGNALS, TRACES
@@ -140,7 +141,7 @@ class Gateway:
             }
         )
         self._guards: list[Guard] = []
-        self._hubs: list[delivery.Hub] = []
+        self._hubs: list[delivery.HubReceiver] = []
         self._listeners = tuple(self._built())
         self._otlp_http = self._built_http()
 
@@ -186,7 +187,7 @@ class Gateway:
         await asyncio.sleep(stop.notice)
         takers: list[Listener | OtlpHttp] = [*self._listeners, *([] if self._otlp_http is None else [self._otlp_http])]
         for hub in self._hubs:
-            hub.leave()
+            hub.drain()
         await asyncio.gather(*(taker.stop(stop.grace) for taker in takers))
         await asyncio.gather(*(guard.emptied(LEAVING) for guard in self._guards))
         await self._access.stop()
@@ -274,8 +275,8 @@ class Gateway:
 
     def _hub(self, listener: Listener, agents: tuple[str, ...], most: int) -> Listener:
         repack = entry_again(self._keys, self._current.flows)
-        roll_out = RollOut(self._current.flows)
-        hub = delivery.Hub(
+        roll_out = Rollout(self._current.flows)
+        hub = delivery.HubReceiver(
             agents,
             max(1, most // 2),
             Callers(),
@@ -284,7 +285,7 @@ class Gateway:
             repack,
             self.delivery,
             self.telemetry,
-            Register(self.telemetry),
+            AgentLog(self.telemetry),
         )
         guard = Guard(most, Calls(listener.name, self.telemetry))
         self.telemetry.bounded({"delivery_calls": guard.use})

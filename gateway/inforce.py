@@ -19,7 +19,7 @@ from gateway.delivery.setup import DeliverySetup
 from gateway.detectors.data import VERSION
 from gateway.errors import BadConfig
 from gateway.exporters.base import Exporter
-from gateway.exporters.opened import Opening
+from gateway.exporters.pool import OpenedExporters
 from gateway.loading import Loaded
 from gateway.minimise.flows import Flows
 from gateway.policy.document import Policy
@@ -123,7 +123,7 @@ class Switch(msgspec.Struct, frozen=True):
             raise
         self._put(loaded, opened)
 
-    def _put(self, loaded: Loaded, opened: Opening) -> None:
+    def _put(self, loaded: Loaded, opened: OpenedExporters) -> None:
         """Nothing here waits, and nothing fails: whoever else runs finds either all as it was, or all as it is now."""
         policy, flows, routing = loaded.file.policy, loaded.flows, self._routing(loaded.courses)
         exporters = self.depot.adopt(opened)

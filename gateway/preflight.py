@@ -19,8 +19,8 @@ from gateway import tls
 from gateway.config import Config
 from gateway.delivery.outbox import file as outbox
 from gateway.errors import BadConfig, BadSetup
-from gateway.exporters.opened import Opened
-from gateway.exporters.web import Web
+from gateway.exporters.http_client import HttpClient
+from gateway.exporters.pool import ExporterPool
 from gateway.files import is_folder, is_there
 from gateway.folder import Flaw, flaws, unmakeable, unwritable
 from gateway.loading import Loaded
@@ -59,8 +59,10 @@ def preflight(config: Config, origin: Origin, load: Callable[[], Loaded], *, exp
     except BadSetup as error:
         raise BadConfig("\n".join((*lines, str(error)))) from None
     if exports and config.hub is None:
-        opened = Opened(config.state, Web(insecure_loopback=config.insecure_loopback), config.insecure_loopback)
-        lines += opened.faults(loaded.file.policy, loaded.contract, loaded.file.origin)
+        opened = ExporterPool(
+            config.state, HttpClient(insecure_loopback=config.insecure_loopback), config.insecure_loopback
+        )
+        lines += opened.problems(loaded.file.policy, loaded.contract, loaded.file.origin)
     if lines:
         raise BadConfig("\n".join(lines))
     return Preflight(loaded, found)

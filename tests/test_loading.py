@@ -16,7 +16,7 @@ from gateway.app import Gateway
 from gateway.cli.load import unapproved
 from gateway.config import Config, Listeners, Local, Reload
 from gateway.contracts.approvals import write_approvals
-from gateway.exporters.jsonl import Jsonl
+from gateway.exporters.jsonl.exporter import JsonlExporter
 from gateway.loading import Files
 from tests.support.contracts import contract, proto
 from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, FakeDelivery
@@ -196,7 +196,7 @@ async def test_a_stop_while_exporters_are_opened_leaves_no_file_taken(tmp_path: 
     opening.may.set()
     await asyncio.wait_for(stopping, TIMEOUT_SECONDS)
     for name in ("new.jsonl", "to.jsonl"):
-        await Jsonl.open(str(tmp_path / "state" / name), OTHER.message_class).close()
+        await JsonlExporter.open(str(tmp_path / "state" / name), OTHER.message_class).close()
 
 
 async def emitted(address: str, gate: FakeDelivery) -> bytes:

@@ -14,17 +14,17 @@ import msgspec
 
 from gateway.delivery.outbox.interface import Leased, Outbox
 from gateway.delivery.redecider import DecidesAgain
-from gateway.delivery.schedule import pause
+from gateway.delivery.schedule import retry_delay
 from gateway.errors import DeliveryReason, Reason, Refused, Retryable
-from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry, fare
+from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry, send_batch
 from gateway.model import OutboxEntry, Release, Verdict, Withheld
 from gateway.telemetry.counts import Counts, Fared
 
 log = logging.getLogger(__name__)
 
-NANOS: Final = 1_000_000_000
+NANOS_PER_SECOND: Final = 1_000_000_000
 
-POLICY_RETRY_SECONDS: Final = 1.0
+UNDECIDED_RETRY_SECONDS: Final = 1.0
 """When what can't be decided on now is looked at again, in seconds.
 
 Not at once, or there would be nothing else to do.
@@ -39,12 +39,12 @@ class Clock(msgspec.Struct, frozen=True):
 
     now_ns: Callable[[], int] = time.time_ns
     monotonic: Callable[[], float] = time.monotonic
-    draw: Callable[[], float] = random.random
+    random: Callable[[], float] = random.random
 
 
-CLOCK: Final = Clock()
+SYSTEM_CLOCK: Final = Clock()
 
-_OUTCOMES: Final[Mapping[type[Outcome], Fared]] = {Delivered: "delivered", Retry: "retry", Rejected: "rejected"}
+_OUTCOME_LABELS: Final[Mapping[type[Outcome], Fared]] = {Delivered: "delivered", Retry: "retry", Rejected: "rejected"}
 
 
 class AttemptDeps(msgspec.Struct, frozen=True):
@@ -53,75 +53,75 @@ class AttemptDeps(msgspec.Struct, frozen=True):
     outbox: Outbox
     redecider: DecidesAgain
     counts: Counts
-    clock: Clock = CLOCK
+    clock: Clock = SYSTEM_CLOCK
 
 
 class DeliveryAttempt:
     """A batch of leases of one destination. Whatever happens, each of them ends: acked, dead-lettered or nacked."""
 
-    def __init__(self, destination: str, batch: Sequence[Leased], desk: AttemptDeps) -> None:
+    def __init__(self, destination: str, batch: Sequence[Leased], deps: AttemptDeps) -> None:
         self._destination = destination
         self._batch = batch
-        self._deps = desk
-        self._open = {leased.id for leased in batch}
-        self._recalled = False
+        self._deps = deps
+        self._unended = {leased.id for leased in batch}
+        self._cancelled = False
         self._sending: asyncio.Task[object] | None = None
 
-    def recall(self) -> None:
+    def cancel(self) -> None:
         """Send nothing of it from now on.
 
         What isn't sent is given back, what is on its way is given up and given back too.
 
         What the recipient has answered already is concluded.
         """
-        self._recalled = True
+        self._cancelled = True
         if self._sending is not None:
             self._sending.cancel()
 
-    async def by(self, exporter: Exporter) -> Sequence[Outcome]:
+    async def run(self, exporter: Exporter) -> Sequence[Outcome]:
         """Send what may leave; how that fared. Raises Retryable where the outbox can't be written to."""
         try:
-            return await self._sent(exporter)
+            return await self._redecide_and_send(exporter)
         except asyncio.CancelledError:
             await self._nack(0)
             raise
         finally:
-            await self._nack(self._deps.clock.now_ns() + int(POLICY_RETRY_SECONDS * NANOS))
+            await self._nack(self._deps.clock.now_ns() + int(UNDECIDED_RETRY_SECONDS * NANOS_PER_SECOND))
 
-    async def _sent(self, exporter: Exporter) -> Sequence[Outcome]:
-        sent, entries = self._kept(*await self._decided())
-        if self._recalled:
+    async def _redecide_and_send(self, exporter: Exporter) -> Sequence[Outcome]:
+        sent, entries = self._without_erased(*await self._releasable())
+        if self._cancelled:
             await self._nack(0)
-        if self._recalled or not entries:
+        if self._cancelled or not entries:
             return ()
         begun = time.perf_counter_ns()
-        outcomes = await self._record(exporter, entries)
-        self._deps.counts.delivered(self._destination, _outcome_name(outcomes), time.perf_counter_ns() - begun)
-        await self._conclude(sent, outcomes)
+        outcomes = await self._send(exporter, entries)
+        self._deps.counts.delivered(self._destination, _outcome_counts(outcomes), time.perf_counter_ns() - begun)
+        await self._apply_outcomes(sent, outcomes)
         return outcomes
 
-    async def _record(self, exporter: Exporter, entries: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def _send(self, exporter: Exporter, entries: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         # Since the batch was seen not to be recalled, nothing has been waited for.
         self._sending = asyncio.current_task()
         try:
-            return await fare(exporter, entries)
+            return await send_batch(exporter, entries)
         finally:
             self._sending = None
 
     async def _nack(self, due_ns: int) -> None:
-        if self._open:
-            await self._deps.outbox.defer(self._open, due_ns, failed=False)
-            self._open.clear()
+        if self._unended:
+            await self._deps.outbox.defer(self._unended, due_ns, failed=False)
+            self._unended.clear()
 
-    async def _decided(self) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
+    async def _releasable(self) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
         """Those that may leave by the policy and facts of this moment.
 
         The others are purged, or wait until it can be told.
         """
         sent, entries = [], []
         ended: dict[int, Reason] = {}
-        fates = await self._outcomes()
-        if self._recalled:
+        fates = await self._decisions()
+        if self._cancelled:
             # Nor is anything purged that was decided on by what is no longer in force.
             return [], []
         for leased, fate in zip(self._batch, fates, strict=True):
@@ -136,7 +136,7 @@ class DeliveryAttempt:
         await self._purge({key: reason for key, reason in ended.items() if reason is not DeliveryReason.DAMAGED})
         return sent, entries
 
-    def _kept(
+    def _without_erased(
         self, sent: Sequence[Leased], entries: Sequence[OutboxEntry]
     ) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
         """All but what was erased since it was leased.
@@ -147,16 +147,16 @@ class DeliveryAttempt:
         pairs = [(leased, entry) for leased, entry in zip(sent, entries, strict=True) if leased.id not in gone]
         return [leased for leased, _ in pairs], [entry for _, entry in pairs]
 
-    async def _outcomes(self) -> Sequence[OutboxEntry | Reason | None]:
+    async def _decisions(self) -> Sequence[OutboxEntry | Reason | None]:
         """What becomes of each item."""
         sound = [leased for leased in self._batch if leased.intact]
         verdicts = dict(zip([leased.id for leased in sound], await self._deps.redecider.decide_all(sound), strict=True))
         return [
-            self._outcome(leased, verdicts[leased.id]) if leased.intact else DeliveryReason.DAMAGED
+            self._decision(leased, verdicts[leased.id]) if leased.intact else DeliveryReason.DAMAGED
             for leased in self._batch
         ]
 
-    def _outcome(self, leased: Leased, verdict: Verdict | Exception) -> OutboxEntry | Reason | None:
+    def _decision(self, leased: Leased, verdict: Verdict | Exception) -> OutboxEntry | Reason | None:
         """What becomes of an item; None where that can't be told now, which is no reason to keep the others."""
         match verdict:
             case Release():
@@ -169,12 +169,12 @@ class DeliveryAttempt:
         log.error("%s: an item could not be decided on: %s", self._destination, type(verdict).__name__)
         return None
 
-    async def _conclude(self, sent: Sequence[Leased], outcomes: Sequence[Outcome]) -> None:
+    async def _apply_outcomes(self, sent: Sequence[Leased], outcomes: Sequence[Outcome]) -> None:
         fates = list(zip(sent, outcomes, strict=True))
         delivered = [leased.id for leased, outcome in fates if isinstance(outcome, Delivered)]
         if delivered:
             await self._deps.outbox.ack(delivered)
-            self._open.difference_update(delivered)
+            self._unended.difference_update(delivered)
         await self._dead_letter(
             {leased.id: outcome.reason for leased, outcome in fates if isinstance(outcome, Rejected)}
         )
@@ -186,15 +186,15 @@ class DeliveryAttempt:
         for leased, retry in retries:
             waits.setdefault((leased.attempts + 1, retry.after), []).append(leased.id)
         for (failures, asked), ids in waits.items():
-            wait = pause(failures, asked, self._deps.clock.draw())
-            due = self._deps.clock.now_ns() + int(wait * NANOS)
+            wait = retry_delay(failures, asked, self._deps.clock.random())
+            due = self._deps.clock.now_ns() + int(wait * NANOS_PER_SECOND)
             await self._deps.outbox.defer(ids, due)
-            self._open.difference_update(ids)
+            self._unended.difference_update(ids)
 
     async def _purge(self, reasons: Mapping[int, Reason]) -> None:
         if reasons:
             await self._deps.outbox.ack(reasons)
-            self._open.difference_update(reasons)
+            self._unended.difference_update(reasons)
             for reason, count in Counter(reasons.values()).items():
                 self._deps.counts.purged(self._destination, reason, count)
                 log.info("%s: %d items may not leave any more: %s", self._destination, count, reason)
@@ -202,11 +202,11 @@ class DeliveryAttempt:
     async def _dead_letter(self, reasons: Mapping[int, Reason]) -> None:
         if reasons:
             await self._deps.outbox.dead_letter(reasons, self._deps.clock.now_ns())
-            self._open.difference_update(reasons)
+            self._unended.difference_update(reasons)
             for reason, count in Counter(reasons.values()).items():
                 self._deps.counts.buried(self._destination, reason, count)
                 log.warning("%s: %d dead letters: %s", self._destination, count, reason)
 
 
-def _outcome_name(outcomes: Iterable[Outcome]) -> Mapping[Fared, int]:
-    return Counter(_OUTCOMES[type(outcome)] for outcome in outcomes)
+def _outcome_counts(outcomes: Iterable[Outcome]) -> Mapping[Fared, int]:
+    return Counter(_OUTCOME_LABELS[type(outcome)] for outcome in outcomes)

@@ -13,7 +13,7 @@ from gateway.delivery.attempt import AttemptDeps
 from gateway.delivery.redecider import DecidesAgain
 from gateway.delivery.worker import DeliveryWorker
 from gateway.errors import CallReason, DeliveryReason, Retryable
-from gateway.exporters.base import Exporter, Immediate
+from gateway.exporters.base import Exporter, ImmediateExporter
 from gateway.model import OutboxEntry, QueueDepth
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class OutboxDispatcher:
         """The desk's outbox is closed with the delivery. Its `again` decides until the first `replace`."""
         self._deps = desk
         self._exporters: dict[str, Exporter] = {}
-        self._immediate: dict[str, Immediate] = {}
+        self._immediate: dict[str, ImmediateExporter] = {}
         self._workers: dict[str, DeliveryWorker] = {}
         self._last: dict[str, DeliveryWorker] = {}
         """Those that were told to leave and haven't yet, the last of each destination."""
@@ -46,7 +46,9 @@ class OutboxDispatcher:
             worker.retire()
         left = set(self._exporters.values()) - set(exporters.values())
         self._exporters = dict(exporters)
-        self._immediate = {name: exporter for name, exporter in exporters.items() if isinstance(exporter, Immediate)}
+        self._immediate = {
+            name: exporter for name, exporter in exporters.items() if isinstance(exporter, ImmediateExporter)
+        }
         for name, exporter in exporters.items():
             if name in self._workers:
                 self._workers[name].deps = desk
@@ -72,7 +74,7 @@ class OutboxDispatcher:
         if kept:
             await self._deps.outbox.accept(kept, self._deps.clock.now_ns())
         for name, exporter in immediate.items():
-            exporter.settle(lots[name])
+            exporter.consume(lots[name])
         for name in lots:
             # A reload may have come meanwhile.
             if name in self._workers:
@@ -94,7 +96,7 @@ class OutboxDispatcher:
 
     async def idle(self) -> None:
         """Wait until nothing can be sent now."""
-        await asyncio.gather(*(worker.idle() for worker in self._workers.values()))
+        await asyncio.gather(*(worker.wait_idle() for worker in self._workers.values()))
 
     async def close(self, within: float = 10.0) -> None:
         """Take no more, send what can be sent for `within` seconds at most, then let go of exporters, for as long at most, and outbox."""
@@ -112,7 +114,7 @@ class OutboxDispatcher:
 
     async def _retire(self, workers: Mapping[str, DeliveryWorker], exporters: Iterable[Exporter]) -> None:
         """Let go of workers, then of exporters that nobody has."""
-        await asyncio.gather(*(worker.retired() for worker in workers.values()))
+        await asyncio.gather(*(worker.wait_retired() for worker in workers.values()))
         for name, worker in workers.items():
             if self._last.get(name) is worker:
                 del self._last[name]

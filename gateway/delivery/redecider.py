@@ -62,7 +62,7 @@ class Redecider:
         """As in `Decides`."""
         flows = self._flows()
         if not flows.feeds(type, destination):
-            return _unled(flows, type, destination)
+            return _without_flow(flows, type, destination)
         _, (verdict,) = await self._decider.decide(
             flows.only(type, destination), payload, received_ns, personal=personal
         )
@@ -71,26 +71,30 @@ class Redecider:
     async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
         """As in `Decides`; in turn with whoever else has costly work."""
         flows, verdicts = self._flows(), list[Verdict | Exception]()
-        for chunk, cost in chunks(items, _size):
-            together = await self._decider.apart(cost, partial(self._at_once, flows, chunk))
-            verdicts += [await self._waited(flows, item, found) for item, found in zip(chunk, together, strict=True)]
+        for chunk, cost in chunks(items, _payload_bytes):
+            together = await self._decider.apart(cost, partial(self._decide_chunk, flows, chunk))
+            verdicts += [
+                await self._with_facts(flows, item, found) for item, found in zip(chunk, together, strict=True)
+            ]
         return verdicts
 
-    def _at_once(self, flows: Flows, items: Iterable[Leased]) -> Sequence[Verdict | Exception | Subject]:
+    def _decide_chunk(self, flows: Flows, items: Iterable[Leased]) -> Sequence[Verdict | Exception | Subject]:
         """The verdicts, in any thread; a subject where its facts must be waited for."""
-        return [self._one(flows, item) for item in items]
+        return [self._decide_sync(flows, item) for item in items]
 
-    def _one(self, flows: Flows, item: Leased) -> Verdict | Exception | Subject:
+    def _decide_sync(self, flows: Flows, item: Leased) -> Verdict | Exception | Subject:
         try:
             if not flows.feeds(item.type, item.destination):
-                return _unled(flows, item.type, item.destination)
+                return _without_flow(flows, item.type, item.destination)
             flow = flows.only(item.type, item.destination)
             subject, verdicts = self._decider.at_once(flow, item.payload, item.received_ns, personal=item.personal)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's alone
             return error
         return subject if verdicts is None else verdicts[0]
 
-    async def _waited(self, flows: Flows, item: Leased, found: Verdict | Exception | Subject) -> Verdict | Exception:
+    async def _with_facts(
+        self, flows: Flows, item: Leased, found: Verdict | Exception | Subject
+    ) -> Verdict | Exception:
         if not isinstance(found, Subject):
             return found
         flow = flows.only(item.type, item.destination)
@@ -103,7 +107,7 @@ class Redecider:
         return verdict
 
 
-def _unled(flows: Flows, type: str, destination: str) -> Withheld:
+def _without_flow(flows: Flows, type: str, destination: str) -> Withheld:
     """The verdict on what no flow leads on.
 
     Raises Retryable where one does and its type's contract is missing: it waits for that.
@@ -113,5 +117,5 @@ def _unled(flows: Flows, type: str, destination: str) -> Withheld:
     return Withheld(destination, DeliveryReason.CUT_OFF)
 
 
-def _size(item: Leased) -> int:
+def _payload_bytes(item: Leased) -> int:
     return len(item.payload)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
-from gateway.delivery.attempt import NANOS, AttemptDeps
+from gateway.delivery.attempt import NANOS_PER_SECOND, AttemptDeps
 from gateway.errors import DeliveryReason, Reason, Retryable
 from gateway.exporters.base import Exporter
 from gateway.minimise.flows import Flows
@@ -64,7 +64,7 @@ class Retention:
             log.info("%d damaged files of the outbox were older than an item may be", asides)
         for name, exporter in self._exporters().items():
             if isinstance(exporter, RetainingExporter) and (
-                gone := await exporter.sweep(self._deps.clock.now_ns() / NANOS)
+                gone := await exporter.sweep(self._deps.clock.now_ns() / NANOS_PER_SECOND)
             ):
                 log.info("%s: %d files were older than the retention", name, gone)
 
@@ -106,4 +106,4 @@ class Retention:
 
 
 def _ns(age: timedelta) -> int:
-    return int(age.total_seconds()) * NANOS
+    return int(age.total_seconds()) * NANOS_PER_SECOND

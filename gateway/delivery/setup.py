@@ -18,14 +18,14 @@ from gateway.contracts.contract import Contract
 from gateway.delivery import Delivery
 from gateway.delivery.attempt import AttemptDeps
 from gateway.delivery.dispatcher import OutboxDispatcher
-from gateway.delivery.hub.client import Fallback, HubClient, HubExporter
+from gateway.delivery.hub.client import FallbackDelivery, HubClient, HubExporter
 from gateway.delivery.outbox import file
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.delivery.redecider import Redecider
 from gateway.delivery.retention import Retention
 from gateway.exporters.base import Exporter
-from gateway.exporters.opened import Opened, Opening
-from gateway.exporters.web import Web
+from gateway.exporters.http_client import HttpClient
+from gateway.exporters.pool import ExporterPool, OpenedExporters
 from gateway.minimise.flows import Flows
 from gateway.policy.document import Policy
 from gateway.telemetry.checks import Check
@@ -36,7 +36,7 @@ Credentials = Callable[[], tuple[int, grpc.ChannelCredentials]]
 """The generation of the gateway's certificate, and credentials with it."""
 
 
-NONE: Final = Opening({})
+NONE: Final = OpenedExporters({})
 """What is opened where nothing is sent from here."""
 
 
@@ -54,21 +54,23 @@ class Recipients:
     """Where releases go: to the policy's exporters, or from an agent to its hub, whatever the policy says."""
 
     def __init__(self, config: Config, uplink: HubClient | None) -> None:
-        self._web = Web(insecure_loopback=config.insecure_loopback)
-        self._opened = Opened(config.state, self._web, config.insecure_loopback)
+        self._web = HttpClient(insecure_loopback=config.insecure_loopback)
+        self._opened = ExporterPool(config.state, self._web, config.insecure_loopback)
         self._hub = None if uplink is None else HubExporter(uplink)
 
-    def open(self, policy: Policy, contract: Contract, origin: Origin = NOWHERE) -> Opening:
+    def open(self, policy: Policy, contract: Contract, origin: Origin = NOWHERE) -> OpenedExporters:
         """The exporter of each destination that a flow feeds, not yet in use. Blocks. Raises BadConfig."""
         if self._hub is None:
             return self._opened.open(policy, contract, origin)
-        return Opening(dict.fromkeys(sorted({name for names in policy.flows.values() for name in names}), self._hub))
+        return OpenedExporters(
+            dict.fromkeys(sorted({name for names in policy.flows.values() for name in names}), self._hub)
+        )
 
-    def adopt(self, opening: Opening) -> Mapping[str, Exporter]:
+    def adopt(self, opening: OpenedExporters) -> Mapping[str, Exporter]:
         """Use these from now on."""
         return self._opened.adopt(opening)
 
-    def discard(self, opening: Opening) -> None:
+    def discard(self, opening: OpenedExporters) -> None:
         """Let go of what was opened in vain."""
         self._opened.discard(opening)
 
@@ -130,15 +132,15 @@ class DeliverySetup:
         )
         self.delivery = given or _delivery(uplink, self._store)
 
-    def open(self, policy: Policy, contract: Contract, origin: Origin = NOWHERE) -> Opening:
+    def open(self, policy: Policy, contract: Contract, origin: Origin = NOWHERE) -> OpenedExporters:
         """The exporters of a policy, not yet in use. Blocks: use it from a thread, one at a time. Raises BadConfig."""
         return NONE if self._store is None else self._recipients.open(policy, contract, origin)
 
-    def adopt(self, opening: Opening) -> Mapping[str, Exporter]:
+    def adopt(self, opening: OpenedExporters) -> Mapping[str, Exporter]:
         """Know these from now on. Raises nothing."""
         return self._recipients.adopt(opening)
 
-    def discard(self, opening: Opening) -> None:
+    def discard(self, opening: OpenedExporters) -> None:
         """Let go of what was opened in vain."""
         self._recipients.discard(opening)
 
@@ -172,7 +174,7 @@ class DeliverySetup:
 def _delivery(uplink: HubClient | None, store: OutboxService | None) -> Delivery:
     match uplink, store:
         case HubClient(), OutboxService():
-            return Fallback(uplink, store.delivery)
+            return FallbackDelivery(uplink, store.delivery)
         case HubClient(), None:
             return uplink
         case None, OutboxService():

@@ -1,6 +1,6 @@
 """From the outbox to one recipient, batch by batch.
 
-What becomes of one is `carry.py`'s, when to send `schedule.py`'s.
+What becomes of one is `attempt.py`'s, when to send `schedule.py`'s.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Final
 
 from gateway.delivery.attempt import AttemptDeps, DeliveryAttempt
 from gateway.delivery.outbox.interface import Leased
-from gateway.delivery.schedule import Circuit, cut
+from gateway.delivery.schedule import Circuit, batches_by_attempts
 from gateway.errors import Retryable
-from gateway.exporters.base import Bounds, Exporter, Outcome, Retry
+from gateway.exporters.base import BatchLimits, Exporter, Outcome, Retry
 
 log = logging.getLogger(__name__)
 
-STOP_SECONDS: Final = 10.0
+STRAGGLER_WARNING_SECONDS: Final = 10.0
 """When the log tells of an exporter that doesn't let go of a batch that was given up, in seconds."""
 
-LOOK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
 """How often the outbox is looked at though nobody said that something came, in seconds.
 
 What was postponed falls due by itself.
@@ -37,18 +37,20 @@ class DeliveryWorker:
     """
 
     def __init__(
-        self, destination: str, exporter: Exporter, desk: AttemptDeps, before: DeliveryWorker | None = None
+        self, destination: str, exporter: Exporter, deps: AttemptDeps, predecessor: DeliveryWorker | None = None
     ) -> None:
         """It begins once the one `before` it, which must have been told to leave, has left.
 
         The exporter isn't closed.
         """
         self.exporter = exporter
-        self.deps = desk
+        self.deps = deps
         """By it the next batches are decided on; those under way keep theirs."""
-        self.circuit: Circuit = Circuit() if before is None or before.exporter is not exporter else before.circuit
+        self.circuit: Circuit = (
+            Circuit() if predecessor is None or predecessor.exporter is not exporter else predecessor.circuit
+        )
         self._destination = destination
-        self._before = before
+        self._predecessor = predecessor
         self._woken = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = False
@@ -62,7 +64,7 @@ class DeliveryWorker:
         self._idle.clear()
         self._woken.set()
 
-    async def idle(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until nothing can be sent now: all is, or the rest isn't due."""
         self.wake()
         await self._idle.wait()
@@ -74,20 +76,20 @@ class DeliveryWorker:
         """
         self._stopping = True
         self._woken.set()
-        for carried in self._sending.values():
-            carried.recall()
+        for attempt in self._sending.values():
+            attempt.cancel()
 
-    async def retired(self) -> None:
+    async def wait_retired(self) -> None:
         """Wait until nothing is leased or under way any more."""
         await asyncio.wait([self._loop])
         if not self._sending:
             return
-        _, late = await asyncio.wait(self._sending, timeout=STOP_SECONDS)
+        _, late = await asyncio.wait(self._sending, timeout=STRAGGLER_WARNING_SECONDS)
         if late:
             log.warning("%s: %d batches that were given up are still under way", self._destination, len(late))
             await asyncio.wait(late)
 
-    async def stop(self, within: float) -> None:
+    async def stop(self, grace_seconds: float) -> None:
         """Take nothing more, and let what is under way settle, for `within` seconds at most.
 
         What doesn't is sent again one day.
@@ -95,14 +97,14 @@ class DeliveryWorker:
         # Not cancelled: a lease that is being taken would be nobody's.
         self._stopping = True
         self._woken.set()
-        if self._before is not None:
+        if self._predecessor is not None:
             # Not begun, so nothing is leased.
             self._loop.cancel()
         await asyncio.wait([self._loop])
         self._idle.set()
         if not self._sending:
             return
-        _, late = await asyncio.wait(self._sending, timeout=within)
+        _, late = await asyncio.wait(self._sending, timeout=grace_seconds)
         if late:
             log.warning("%s: %d batches were still under way", self._destination, len(late))
             for task in late:
@@ -110,37 +112,39 @@ class DeliveryWorker:
             await asyncio.wait(late)
 
     async def _run(self) -> None:
-        if self._before is not None:
-            await self._before.retired()
-            self._before = None
+        if self._predecessor is not None:
+            await self._predecessor.wait_retired()
+            self._predecessor = None
         while not self._stopping:
             self._woken.clear()
             if self.circuit.is_open:
-                await self._nack()
-            if not self._ready and self._slots():
-                self._ready.extend(cut(await self._lease(), self.exporter.bounds.items))
-            if not self._begin():
-                await self._rest()
-        await self._nack()
+                await self._nack_ready()
+            if not self._ready and self._free_slots():
+                self._ready.extend(batches_by_attempts(await self._lease(), self.exporter.limits.max_items))
+            if not self._start_batches():
+                await self._wait()
+        await self._nack_ready()
         self._idle.set()
 
-    def _slots(self) -> int:
+    def _free_slots(self) -> int:
         """How many more batches may be under way."""
         if self._stopping:
             return 0
-        return self.circuit.slots(self.deps.clock.monotonic(), self.exporter.bounds.at_once, len(self._sending))
+        return self.circuit.free_slots(
+            self.deps.clock.monotonic(), self.exporter.limits.max_in_flight, len(self._sending)
+        )
 
-    def _begin(self) -> bool:
+    def _start_batches(self) -> bool:
         """Send what is ready, as far as the recipient may have it; whether anything was."""
-        begun = [self._ready.popleft() for _ in range(min(self._slots(), len(self._ready)))]
+        begun = [self._ready.popleft() for _ in range(min(self._free_slots(), len(self._ready)))]
         for batch in begun:
-            carried = DeliveryAttempt(self._destination, batch, self.deps)
-            task = asyncio.create_task(self._carry(carried))
-            self._sending[task] = carried
-            task.add_done_callback(self._ended)
+            attempt = DeliveryAttempt(self._destination, batch, self.deps)
+            task = asyncio.create_task(self._deliver(attempt))
+            self._sending[task] = attempt
+            task.add_done_callback(self._batch_done)
         return bool(begun)
 
-    async def _nack(self) -> None:
+    async def _nack_ready(self) -> None:
         ids = [leased.id for batch in self._ready for leased in batch]
         self._ready.clear()
         if ids:
@@ -149,31 +153,31 @@ class DeliveryWorker:
 
     async def _lease(self) -> Sequence[Leased]:
         """What may be sent now; nothing while the outbox can't be read."""
-        bounds = self.exporter.bounds
+        limits = self.exporter.limits
         if self.circuit.is_open:
-            bounds = Bounds(1, bounds.bytes)
-        await self._linger(bounds)
+            limits = BatchLimits(1, limits.max_bytes)
+        await self._linger(limits)
         try:
-            return await self.deps.outbox.lease(self._destination, bounds, self.deps.clock.now_ns())
+            return await self.deps.outbox.lease(self._destination, limits, self.deps.clock.now_ns())
         except Retryable:
             return ()
 
-    async def _linger(self, bounds: Bounds) -> None:
+    async def _linger(self, limits: BatchLimits) -> None:
         """Wait for company, unless there is enough for a batch."""
         depth = self.deps.outbox.depths().get(self._destination)
-        if bounds.linger and depth is not None and 0 < depth.items < bounds.items:
-            await asyncio.sleep(bounds.linger)
+        if limits.linger_seconds and depth is not None and 0 < depth.items < limits.max_items:
+            await asyncio.sleep(limits.linger_seconds)
 
-    async def _rest(self) -> None:
+    async def _wait(self) -> None:
         """Until something comes, a batch ends, or it is time to look by oneself."""
         if not self._sending:
             self._idle.set()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+            await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
 
-    async def _carry(self, carried: DeliveryAttempt) -> None:
+    async def _deliver(self, attempt: DeliveryAttempt) -> None:
         try:
-            self._count_outcomes(await carried.by(self.exporter))
+            self._count_outcomes(await attempt.run(self.exporter))
         except Retryable as error:
             log.warning("%s: the outbox could not be written to: %s", self._destination, error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker goes on
@@ -182,7 +186,7 @@ class DeliveryWorker:
 
     def _count_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """What a batch tells of the recipient itself."""
-        retries = [outcome for outcome in outcomes if isinstance(outcome, Retry) and not outcome.alone]
+        retries = [outcome for outcome in outcomes if isinstance(outcome, Retry) and not outcome.item_only]
         if len(retries) < len(outcomes):
             self.circuit = self.circuit.succeeded()
         elif retries:
@@ -190,7 +194,7 @@ class DeliveryWorker:
 
     def _failed(self, asked: float | None) -> None:
         was, clock = self.circuit, self.deps.clock
-        self.circuit = was.failed(clock.monotonic(), asked, clock.draw())
+        self.circuit = was.failed(clock.monotonic(), asked, clock.random())
         if self.circuit.is_open and not was.is_open:
             log.warning(
                 "%s: the recipient failed %d times in a row; it is tried less often now",
@@ -198,6 +202,6 @@ class DeliveryWorker:
                 self.circuit.failures,
             )
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _batch_done(self, task: asyncio.Task[None]) -> None:
         del self._sending[task]
         self._woken.set()

@@ -21,8 +21,8 @@ from gateway.demo import posted, proposed
 from gateway.demo.collector import Collector
 from gateway.demo.observe import logged
 from gateway.demo.vendors import SegmentStandIn, StandIn, ZendeskStandIn
-from gateway.policy.document import Exporter, OtlpExporter
-from gateway.policy.http_exporters import Secret, SegmentExporter, ZendeskExporter
+from gateway.policy.document import ExporterSettings, OtlpSettings
+from gateway.policy.http_exporters import Secret, SegmentSettings, ZendeskSettings
 from gateway.policy.load import PolicyFile
 
 LOG: Final = "application-log"
@@ -73,12 +73,12 @@ class Backends:
         Credentials are files in `state`.
         """
         given = file.policy.destinations
-        exporters: dict[str, Exporter] = {LOG: OtlpExporter(endpoint=self._log.endpoint)}
+        exporters: dict[str, ExporterSettings] = {LOG: OtlpSettings(endpoint=self._log.endpoint)}
         for name, exporter in proposed.exporters().items():
-            if isinstance(exporter, SegmentExporter):
+            if isinstance(exporter, SegmentSettings):
                 key = _secret(state / "segment-write-key", self._segment.write_key)
                 exporters[name] = msgspec.structs.replace(exporter, endpoint=self._segment.url, write_key=key)
-            elif isinstance(exporter, ZendeskExporter):
+            elif isinstance(exporter, ZendeskSettings):
                 email = _secret(state / "zendesk-email", self._zendesk.email)
                 token = _secret(state / "zendesk-token", self._zendesk.token)
                 exporters[name] = msgspec.structs.replace(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.policy.document import Exporter
+from gateway.policy.document import ExporterSettings
 from gateway.policy.load import PolicyFile, default_path, parse
 
 HOSTS: Final = "\nhosts: {US: [kannelle.zendesk.com]}\n"
@@ -19,6 +19,6 @@ def policy() -> PolicyFile:
     return parse(re.sub(r"(?m)^    # (?=exporter:|  )", "    ", text) + HOSTS, default_path())
 
 
-def exporters() -> Mapping[str, Exporter]:
+def exporters() -> Mapping[str, ExporterSettings]:
     """Its exporters, by destination. Raises BadPolicy."""
     return {name: destination.exporter for name, destination in policy().policy.destinations.items()}

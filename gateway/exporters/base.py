@@ -30,7 +30,7 @@ class Retry(msgspec.Struct, frozen=True):
     """
 
     after: float | None = None
-    alone: bool = False
+    item_only: bool = False
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -44,22 +44,22 @@ Outcome = Delivered | Retry | Rejected
 DELIVERED: Final = Delivered()
 
 
-class Bounds(msgspec.Struct, frozen=True):
+class BatchLimits(msgspec.Struct, frozen=True):
     """How much goes into one batch: entries, and bytes of payloads, where one entry may be larger.
 
     `at_once` batches may be under way. A batch that could be larger is waited for, `linger` seconds at most.
     """
 
-    items: int = 500
-    bytes: int = 2 * 1024 * 1024
-    at_once: int = 4
-    linger: float = 0.0
+    max_items: int = 500
+    max_bytes: int = 2 * 1024 * 1024
+    max_in_flight: int = 4
+    linger_seconds: float = 0.0
 
 
 class Exporter(Protocol):
     """Sends batches to one recipient. An author writes `send`, and `close` where something is held open."""
 
-    bounds: Bounds
+    limits: BatchLimits
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Send entries and say how each fared: as many outcomes, in the same order.
@@ -74,26 +74,26 @@ class Exporter(Protocol):
 
 
 @runtime_checkable
-class Immediate(Protocol):
+class ImmediateExporter(Protocol):
     """An exporter that keeps nothing and never waits says so by having `settle` too: nothing is stored for it."""
 
-    def settle(self, batch: Sequence[OutboxEntry]) -> None:
+    def consume(self, batch: Sequence[OutboxEntry]) -> None:
         """Take entries, at once. Raises nothing."""
         ...
 
 
-def by_type(batch: Sequence[OutboxEntry]) -> Mapping[str, Sequence[int]]:
+def indices_by_type(batch: Sequence[OutboxEntry]) -> Mapping[str, Sequence[int]]:
     """Where the entries of each type stand in a batch."""
     types = {entry.release.type for entry in batch}
     if len(types) == 1:
         return {types.pop(): range(len(batch))}
-    places: dict[str, list[int]] = {}
-    for place, entry in enumerate(batch):
-        places.setdefault(entry.release.type, []).append(place)
-    return places
+    indices: dict[str, list[int]] = {}
+    for index, entry in enumerate(batch):
+        indices.setdefault(entry.release.type, []).append(index)
+    return indices
 
 
-async def fare(exporter: Exporter, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+async def send_batch(exporter: Exporter, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
     """How each entry of a batch, which is not empty, fares with an exporter, whatever the exporter does.
 
     Raises nothing of its.
@@ -109,20 +109,20 @@ async def fare(exporter: Exporter, batch: Sequence[OutboxEntry]) -> Sequence[Out
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        return _at_fault(destination, type(error).__name__, batch)
+        return _exporter_failed(destination, type(error).__name__, batch)
     except Exception as error:  # noqa: BLE001 - whatever the exporter's fault is
         # Not its text, nor a traceback that ends in it: both may hold values.
-        return _at_fault(destination, type(error).__name__, batch)
+        return _exporter_failed(destination, type(error).__name__, batch)
     if (
         not isinstance(outcomes, Sequence)
         or len(outcomes) != len(batch)
         or not all(isinstance(one, Outcome) for one in outcomes)
     ):
-        return _at_fault(destination, f"it doesn't say how each of {len(batch)} entries went", batch)
+        return _exporter_failed(destination, f"it doesn't say how each of {len(batch)} entries went", batch)
     told: Sequence[Outcome] = outcomes
     return told
 
 
-def _at_fault(destination: str, why: str, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+def _exporter_failed(destination: str, why: str, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
     log.error("%s: the exporter failed: %s", destination, why)
     return [Rejected(CallReason.INTERNAL)] * len(batch)

@@ -15,29 +15,29 @@ from gateway.policy.http_exporters import Secret
 MAX_FILE_BYTES: Final = 16 * 1024
 """The largest file that is read: a credential, and the white space around it."""
 
-_FORM: Final = re.compile(r"[!-~]{1,4096}")
+_CREDENTIAL: Final = re.compile(r"[!-~]{1,4096}")
 
 
 class Credential:
     """One credential. A file is read again when it changes; while it can't be read, what it said last counts."""
 
-    def __init__(self, given: Secret, key: str) -> None:
+    def __init__(self, source: Secret, key: str) -> None:
         """`key` is where the policy speaks of it.
 
         Raises BadConfig, naming it, if there is none or it isn't printable ASCII.
         """
-        self._file = None if given.file is None else Path(given.file)
-        self._read_at = (0, 0)
+        self._file = None if source.file is None else Path(source.file)
+        self._version = (0, 0)
         self._value = ""
         try:
-            self._value = os.environ[str(given.env)] if self._file is None else self._read(self._file)
+            self._value = os.environ[str(source.env)] if self._file is None else self._read(self._file)
         except KeyError:
-            raise BadConfig(f"{key}: the environment has no {given.env}") from None
+            raise BadConfig(f"{key}: the environment has no {source.env}") from None
         except (OSError, files.Unreadable) as failure:
-            raise BadConfig(f"{key}: {given.file}: {files.told(failure)}") from None
+            raise BadConfig(f"{key}: {source.file}: {files.told(failure)}") from None
         except ValueError:
-            raise BadConfig(f"{key}: {given.file}: holds no text of printable ASCII") from None
-        if not _FORM.fullmatch(self._value):
+            raise BadConfig(f"{key}: {source.file}: holds no text of printable ASCII") from None
+        if not _CREDENTIAL.fullmatch(self._value):
             raise BadConfig(f"{key}: must be 1 to 4096 characters of printable ASCII, without spaces")
 
     def __repr__(self) -> str:
@@ -50,19 +50,19 @@ class Credential:
                 found = self._read(self._file)
             except (OSError, files.Unreadable, ValueError):
                 return self._value
-            self._value = found if _FORM.fullmatch(found) else self._value
+            self._value = found if _CREDENTIAL.fullmatch(found) else self._value
         return self._value
 
     def _read(self, file: Path) -> str:
         status = files.status(file)
         at = (status.st_mtime_ns, status.st_ino)
-        if at == self._read_at:
+        if at == self._version:
             return self._value
         text = files.read_regular(file, MAX_FILE_BYTES).decode("ascii").strip()
-        self._read_at = at
+        self._version = at
         return text
 
 
-def basic(user: str, password: str) -> str:
+def basic_auth(user: str, password: str) -> str:
     """The value of an `Authorization` header: RFC 7617."""
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"

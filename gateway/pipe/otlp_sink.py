@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway.errors import BadConfig, Permanent, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry
-from gateway.exporters.otlp import Otlp
+from gateway.exporters.otlp.exporter import OtlpExporter
 from gateway.model import OutboxEntry, Release
 from gateway.pipe.file_descriptor import RemainingSeconds
 from gateway.pipe.filter import KeptLine
@@ -146,7 +146,7 @@ class OtlpSink:
             self._queue.clear()
 
     async def _send_all(self) -> None:
-        exporter, pause = Otlp(self._endpoint, compression="none"), MIN_RETRY_SECONDS
+        exporter, pause = OtlpExporter(self._endpoint, compression="none"), MIN_RETRY_SECONDS
         while batch := await asyncio.to_thread(self._next):
             retry = await self._before_deadline(self._send(exporter, batch))
             if self._seconds_left() == 0.0:

@@ -15,7 +15,8 @@ from gateway.detectors.data import DIGEST
 from gateway.errors import BadContract, FieldReason
 from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
-from gateway.policy import elsewhere, mail, outgoing, status
+from gateway.policy import elsewhere, mail, status
+from gateway.policy import exporter_checks as outgoing
 from gateway.policy.document import Caller, Destination
 from gateway.policy.fields import is_map
 from gateway.policy.judge import UNCATEGORISED, Site, kind_of, kind_of_message
@@ -174,9 +175,9 @@ class Compiler:
     def _check_exporter(self, type: str, destination: str) -> None:
         """Raises BadPolicy if the destination's exporter isn't told what to make of a type."""
         exporter = self.policy.destinations[destination].exporter
-        for keys, text in outgoing.misfits(exporter, type, self.contract, {one.name for one in self.absent}):
+        for keys, text in outgoing.template_problems(exporter, type, self.contract, {one.name for one in self.absent}):
             raise self._file.origin.fail(("destinations", destination, "exporter", *keys), text)
-        for keys, text in outgoing.overwriting(self.policy, exporter, f"{EVENT}.properties", self.contract):
+        for keys, text in outgoing.reserved_key_problems(self.policy, exporter, f"{EVENT}.properties", self.contract):
             raise self._file.origin.fail(keys, text)
 
     def plan(self, type: str, destination: str) -> Plan:

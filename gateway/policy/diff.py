@@ -36,7 +36,7 @@ from gateway.policy.envelope import envelope
 from gateway.policy.judge import SCALARS, Site
 from gateway.policy.narrow import narrows
 from gateway.policy.reach import brought, pairs
-from gateway.policy.settings import settings
+from gateway.policy.review.setting_changes import setting_changes
 from gateway.policy.words import Named, gains, of_rule, of_value, printable
 
 Said = tuple[Effect, str, str]
@@ -76,7 +76,7 @@ def diff(old: Compiler, new: Compiler) -> Difference:
         for item, destination in sorted({*was, *now}, key=lambda pair: pair[::-1])
         for said in _fields(was.get((item, destination), {}), now.get((item, destination), {}), named)
     )
-    changes = tuple(dict.fromkeys((*settings(old, new), *fields)))
+    changes = tuple(dict.fromkeys((*setting_changes(old, new), *fields)))
     order = list(Effect)
     return Difference(tuple(sorted(changes, key=lambda change: order.index(change.effect))))
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.model import Category, Detector, FieldPrivacy, Recipient
-from gateway.policy.http_exporters import HttpExporter
+from gateway.policy.http_exporters import HttpSettings
 from gateway.policy.log_lines import Pipe
 from gateway.policy.planned import Event
 from gateway.policy.vocabulary import (
@@ -91,7 +91,7 @@ class Classification(FieldPrivacy, frozen=True, kw_only=True, forbid_unknown_fie
         return FieldPrivacy(**{name: getattr(self, name) for name in FieldPrivacy.__struct_fields__})
 
 
-class JsonlExporter(
+class JsonlSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="jsonl"
 ):
     """One JSON object a line, into a file that is turned over each day, and when it is full.
@@ -117,7 +117,7 @@ class JsonlExporter(
     """
 
 
-class OtlpExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="otlp"):
+class OtlpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="otlp"):
     """OTLP over gRPC, to a collector."""
 
     endpoint: Text
@@ -136,11 +136,11 @@ class OtlpExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A file in PEM that verifies the collector; without it, or with null, what this machine trusts."""
 
 
-class NullExporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="null"):
+class NullSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="null"):
     """Takes everything, keeps nothing."""
 
 
-Exporter = JsonlExporter | OtlpExporter | HttpExporter | NullExporter
+ExporterSettings = JsonlSettings | OtlpSettings | HttpSettings | NullSettings
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,7 +183,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     retention: timedelta
     """How long what it received is kept, such as `365d`: dead letters, and files that the gateway writes, go when they are older."""
 
-    exporter: Exporter = JsonlExporter()
+    exporter: ExporterSettings = JsonlSettings()
     """How it gets there. The default is a file, `<destination>.jsonl` in the state folder."""
 
     metadata: Metadata = Metadata()

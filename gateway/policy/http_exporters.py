@@ -1,6 +1,6 @@
 """The exporters over HTTP as written in the policy; only shapes live here, as in `document.py`.
 
-What must hold between their keys is checked in `outgoing.py`, where they may lead in `residency.py`.
+What must hold between their keys is checked in `exporter_checks.py`, where they may lead in `residency.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Template = Any
 """The body that a vendor gets for one item, as a tree whose texts hold placeholders: see `mapping.py`."""
 
 
-class SegmentExporter(
+class SegmentSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="segment"
 ):
     """Segment's HTTP API, or RudderStack's."""
@@ -50,7 +50,7 @@ class SegmentExporter(
     """A file in PEM that verifies the vendor; without it, or with null, what this machine trusts."""
 
 
-class MixpanelExporter(
+class MixpanelSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="mixpanel"
 ):
     """Mixpanel's import API, by a service account."""
@@ -76,7 +76,7 @@ class MixpanelExporter(
     """A file in PEM that verifies the vendor; without it, or with null, what this machine trusts."""
 
 
-class ZendeskExporter(
+class ZendeskSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="zendesk"
 ):
     """Zendesk's ticketing API, by an agent's address and API token, or by an OAuth token."""
@@ -102,7 +102,7 @@ class ZendeskExporter(
     """A file in PEM that verifies the vendor; without it, or with null, what this machine trusts."""
 
 
-class WebhookExporter(
+class WebhookSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="webhook"
 ):
     """JSON, signed as https://www.standardwebhooks.com has it."""
@@ -119,8 +119,8 @@ class WebhookExporter(
     """A file in PEM that verifies the receiver; without it, or with null, what this machine trusts."""
 
 
-HttpExporter = SegmentExporter | MixpanelExporter | ZendeskExporter | WebhookExporter
+HttpSettings = SegmentSettings | MixpanelSettings | ZendeskSettings | WebhookSettings
 """Those that send over HTTP."""
 
-Mapped = SegmentExporter | MixpanelExporter | ZendeskExporter
+TemplateSettings = SegmentSettings | MixpanelSettings | ZendeskSettings
 """Those whose `items` say what of an item goes where."""

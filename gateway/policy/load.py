@@ -15,9 +15,10 @@ from typing import Final
 
 from gateway.errors import BadPolicy
 from gateway.model import NEVER, Category
-from gateway.policy import elsewhere, envelope, mail, outgoing, residency, routes, shapes, targets
+from gateway.policy import elsewhere, envelope, mail, residency, routes, shapes, targets
+from gateway.policy import exporter_checks as outgoing
 from gateway.policy import faults as fault
-from gateway.policy.document import Classification, Otlp, OtlpExporter, Policy
+from gateway.policy.document import Classification, Otlp, OtlpSettings, Policy
 from gateway.policy.planned import Property, PropertyType
 from gateway.signals import BY_FLOW
 from gateway.yamlfile import Fault, Origin, bytes_of, decoded, unlisted
@@ -85,7 +86,7 @@ def _faults(policy: Policy) -> Iterator[Fault]:
     yield from targets.faults(policy)
     for name, destination in policy.destinations.items():
         yield from envelope.faults(("destinations", name, "metadata"), destination.metadata, destination.region)
-        yield from outgoing.faults(("destinations", name, "exporter"), destination.exporter)
+        yield from outgoing.problems(("destinations", name, "exporter"), destination.exporter)
     for name, classification in policy.classifications.items():
         yield from fault.of_values(("classifications", name), classification)
     for flow, names in policy.flows.items():
@@ -115,7 +116,7 @@ def _faults_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iterat
         if (
             flow not in BY_FLOW
             and name in policy.destinations
-            and isinstance(policy.destinations[name].exporter, OtlpExporter)
+            and isinstance(policy.destinations[name].exporter, OtlpSettings)
         ):
             yield (*keys, index), "has an otlp exporter, which takes OTLP signals only"
     yield from fault.twice(keys, names)

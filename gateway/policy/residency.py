@@ -11,9 +11,9 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.model import EU, INDIRECT, NEVER, Category
-from gateway.policy.document import Caller, Destination, OtlpExporter, Policy
-from gateway.policy.http_exporters import HttpExporter, WebhookExporter
-from gateway.policy.vendors import HOSTS, REGIONS
+from gateway.policy.document import Caller, Destination, OtlpSettings, Policy
+from gateway.policy.http_exporters import HttpSettings, WebhookSettings
+from gateway.policy.vendors import KNOWN_HOSTS, REGION_BY_HOST
 from gateway.yamlfile import Fault
 
 HOMES: Final = frozenset({"BE", "FR", "IE"})
@@ -35,7 +35,7 @@ def faults(policy: Policy) -> Iterator[Fault]:
         yield from _faults_of_ceiling(region, ceiling)
     for name, destination in policy.destinations.items():
         yield from of_allow(("destinations", name), name, destination, policy)
-        if isinstance(destination.exporter, OtlpExporter | HttpExporter):
+        if isinstance(destination.exporter, OtlpSettings | HttpSettings):
             yield from _faults_of_endpoint(name, destination, destination.exporter, policy)
     yield from _faults_of_hosts(policy)
 
@@ -96,7 +96,7 @@ def _kept_for_another(category: Category, name: str, region: str) -> str:
 
 
 def _faults_of_endpoint(
-    name: str, destination: Destination, exporter: OtlpExporter | HttpExporter, policy: Policy
+    name: str, destination: Destination, exporter: OtlpSettings | HttpSettings, policy: Policy
 ) -> Iterator[Fault]:
     keys, form = ("destinations", name, "exporter", "endpoint"), _form(exporter)
     url = _split(exporter.endpoint, port="port" in form, path="path" in form)
@@ -109,19 +109,19 @@ def _faults_of_endpoint(
             yield keys, f"its host must be listed under hosts.{destination.region}"
 
 
-def _form(exporter: OtlpExporter | HttpExporter) -> str:
+def _form(exporter: OtlpSettings | HttpSettings) -> str:
     """What an endpoint looks like."""
     match exporter:
-        case OtlpExporter():
+        case OtlpSettings():
             return "https://host:port"
-        case WebhookExporter():
+        case WebhookSettings():
             return "https://host/path"
     return "https://host"
 
 
-def _is_in(region: str, host: str, exporter: OtlpExporter | HttpExporter, policy: Policy) -> bool:
+def _is_in(region: str, host: str, exporter: OtlpSettings | HttpSettings, policy: Policy) -> bool:
     """Whether a host is in a region: the vendor says so, or the policy."""
-    known = HOSTS.get(str(exporter.__struct_config__.tag), {})
+    known = KNOWN_HOSTS.get(str(exporter.__struct_config__.tag), {})
     return known.get(host) == region or host in policy.hosts.get(region, ())
 
 
@@ -161,5 +161,5 @@ def _faults_of_hosts(policy: Policy) -> Iterator[Fault]:
         for host in sorted(hosts):
             if regions.setdefault(host, region) != region:
                 yield ("hosts", region, host), f"is listed under {regions[host]} too"
-            if REGIONS.get(host, region) != region:
-                yield ("hosts", region, host), f"is in {REGIONS[host]}, as its vendor says"
+            if REGION_BY_HOST.get(host, region) != region:
+                yield ("hosts", region, host), f"is in {REGION_BY_HOST[host]}, as its vendor says"

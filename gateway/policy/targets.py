@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.policy.document import JsonlExporter, OtlpExporter, Policy
-from gateway.policy.http_exporters import HttpExporter, Secret
+from gateway.policy.document import JsonlSettings, OtlpSettings, Policy
+from gateway.policy.http_exporters import HttpSettings, Secret
 from gateway.yamlfile import Fault
 
 STDOUT: Final = "-"
@@ -46,7 +46,7 @@ def is_target(path: str) -> bool:
     return path == STDOUT or (fits and stated and names[-1].endswith(SUFFIX) and names[-1] != SUFFIX)
 
 
-def target_of(name: str, exporter: JsonlExporter) -> str:
+def target_of(name: str, exporter: JsonlSettings) -> str:
     """The path that the exporter of a destination has.
 
     Its own, or one by the destination's name, in the state folder.
@@ -60,7 +60,7 @@ def faults(policy: Policy) -> Iterator[Fault]:
     if policy.approvals is not None and is_written(policy.approvals):
         yield ("approvals",), OURS
     for name, destination in policy.destinations.items():
-        if isinstance(destination.exporter, OtlpExporter | HttpExporter):
+        if isinstance(destination.exporter, OtlpSettings | HttpSettings):
             for key, path in _read(destination.exporter):
                 if is_written(path):
                     yield ("destinations", name, "exporter", *key), OURS
@@ -68,7 +68,7 @@ def faults(policy: Policy) -> Iterator[Fault]:
 
 def _faults_of_targets(policy: Policy) -> Iterator[Fault]:
     exporters = {
-        name: held.exporter for name, held in policy.destinations.items() if isinstance(held.exporter, JsonlExporter)
+        name: held.exporter for name, held in policy.destinations.items() if isinstance(held.exporter, JsonlSettings)
     }
     # A name by default is its destination's before any that is given. Some file systems don't tell capitals.
     taken = {target_of(name, exporter): name for name, exporter in exporters.items() if exporter.path is None}
@@ -83,7 +83,7 @@ def _faults_of_targets(policy: Policy) -> Iterator[Fault]:
             yield keys, f"is the file of destinations.{other}"
 
 
-def _read(exporter: OtlpExporter | HttpExporter) -> Iterator[tuple[tuple[str, ...], str]]:
+def _read(exporter: OtlpSettings | HttpSettings) -> Iterator[tuple[tuple[str, ...], str]]:
     """The files that an exporter reads, by their keys."""
     for name in exporter.__struct_fields__:
         given = getattr(exporter, name)

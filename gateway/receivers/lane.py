@@ -9,7 +9,7 @@ from typing import Final
 from gateway.model import OutboxEntry
 
 AHEAD: Final = 1024
-"""Parcels of one stream that may wait while others are being delivered; then the stream's sender waits."""
+"""Entries of one stream that may wait while others are being delivered; then the stream's sender waits."""
 
 AHEAD_BYTES: Final = 4 * 1024 * 1024
 """And the bytes of their payloads."""
@@ -27,7 +27,7 @@ class Lane:
         self._room = asyncio.Event()
 
     async def put(self, entries: Sequence[OutboxEntry]) -> None:
-        """Have parcels delivered; returns when more may come."""
+        """Have entries delivered; returns when more may come."""
         if not entries:
             return
         self._waiting += entries

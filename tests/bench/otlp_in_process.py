@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.exporters.regroup import regroup
+from gateway.exporters.otlp.join import join
 from gateway.minimise.flows import Flows
 from gateway.minimise.otlp import split
 from gateway.model import Facts, Release
@@ -77,7 +77,7 @@ def plain(kind: Kind) -> Convert:
 
 def splitting(kind: Kind) -> Convert:
     """Take a request apart and put it together, deciding nothing."""
-    return lambda raw: regroup([*split(raw)])
+    return lambda raw: join([*split(raw)])
 
 
 def minimising(kind: Kind) -> Convert:
@@ -86,7 +86,7 @@ def minimising(kind: Kind) -> Convert:
 
     def convert(raw: bytes) -> bytes:
         verdicts = [flow.decide(item, facts)[0] for item in split(raw)]
-        return regroup([verdict.payload for verdict in verdicts if isinstance(verdict, Release)])
+        return join([verdict.payload for verdict in verdicts if isinstance(verdict, Release)])
 
     convert(kind.batch(SEEN))
     return convert

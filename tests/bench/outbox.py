@@ -16,7 +16,7 @@ from typing import Final
 
 from gateway.config import Outbox
 from gateway.delivery.outbox.writer import SqliteOutbox
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, QueueDepth, Release
 from tests.bench import servers, track_events
 from tests.bench.client import AT_ONCE
@@ -218,7 +218,7 @@ def _fill(pipe: Connection, path: Path, items: int) -> None:
         outbox = SqliteOutbox.open(path, ROOMY)
         while outbox.depths().get("analytics", QueueDepth()).items < items:
             await outbox.accept(list(_parcels(500)), time.time_ns())
-        leased = await outbox.lease("analytics", Bounds(), time.time_ns())
+        leased = await outbox.lease("analytics", BatchLimits(), time.time_ns())
         if items > PUT_OFF:
             await outbox.defer([one.id for one in leased], time.time_ns() + 3600 * 10**9)
         else:
@@ -240,7 +240,7 @@ def _asked(pipe: Connection) -> bool:
 
 async def _lease(outbox: SqliteOutbox) -> Sample:
     cpu, wall = time.process_time(), time.perf_counter()
-    leased = await outbox.lease("analytics", Bounds(), time.time_ns())
+    leased = await outbox.lease("analytics", BatchLimits(), time.time_ns())
     sample = _since(cpu, wall, 1)
     await outbox.defer([one.id for one in leased], 0, failed=False)
     return sample

@@ -17,9 +17,9 @@ from kannelle.privacy.v1 import analytics_pb2
 from gateway.cli import main
 from gateway.cli.entry_table import age, moment, sizes
 from gateway.errors import DeliveryReason
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, Release
-from tests.delivery.desk import NOW, SECOND
+from tests.delivery.cases import NOW_NS, SECOND_NS
 from tests.delivery.kept import opened
 
 TYPE: Final = "kannelle.privacy.v1.AnalyticsEvent"
@@ -35,7 +35,7 @@ def event(number: int) -> analytics_pb2.AnalyticsEvent:
 
 def stored(number: int, destination: str) -> OutboxEntry:
     release = Release(destination, TYPE, "a-plan", event(number).SerializeToString())
-    return OutboxEntry(release, number.to_bytes(16, "big"), b"", NOW)
+    return OutboxEntry(release, number.to_bytes(16, "big"), b"", NOW_NS)
 
 
 @pytest.fixture
@@ -51,11 +51,11 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def _fill(path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept([stored(number, "analytics") for number in range(1, 11)], NOW)
-        await outbox.accept([stored(number, "crm") for number in range(11, 13)], NOW)
-        leased = await outbox.lease("analytics", Bounds(items=3), NOW)
+        await outbox.accept([stored(number, "analytics") for number in range(1, 11)], NOW_NS)
+        await outbox.accept([stored(number, "crm") for number in range(11, 13)], NOW_NS)
+        leased = await outbox.lease("analytics", BatchLimits(max_items=3), NOW_NS)
         await outbox.dead_letter(
-            {leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.EXPIRED}, NOW + 60 * SECOND
+            {leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.EXPIRED}, NOW_NS + 60 * SECOND_NS
         )
         await outbox.defer([leased[2].id], 2**62)
 
@@ -245,11 +245,11 @@ def test_the_configuration_says_where(state: Path, monkeypatch: pytest.MonkeyPat
     ("seconds", "text"), [(-5, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")]
 )
 def test_ages_are_told_in_their_largest_unit(seconds: int, text: str) -> None:
-    assert age(seconds * SECOND) == text
+    assert age(seconds * SECOND_NS) == text
 
 
 def test_times_are_told_in_utc() -> None:
-    assert (moment(0), moment(NOW), moment(2**63 - 1)) == (
+    assert (moment(0), moment(NOW_NS), moment(2**63 - 1)) == (
         "1970-01-01T00:00:00Z",
         "2023-11-14T22:13:20Z",
         "2262-04-11T23:47:16Z",

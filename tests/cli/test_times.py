@@ -18,10 +18,10 @@ from gateway import rfc3339
 from gateway.cli import main
 from gateway.cli.root import COMMANDS
 from gateway.errors import DeliveryReason
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, Release
 from gateway.policy.load import default_path
-from tests.delivery.desk import NOW, SECOND
+from tests.delivery.cases import NOW_NS, SECOND_NS
 from tests.delivery.kept import opened
 
 TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*[1-9])?Z")
@@ -67,15 +67,20 @@ async def _fill(path: Path) -> None:
 
     async with opened(path) as outbox:
         await outbox.accept(
-            [item(1, "analytics", NOW + 1), item(2, "analytics", NOW), item(3, "crm", NOW), item(4, "billing", NOW)],
-            NOW,
+            [
+                item(1, "analytics", NOW_NS + 1),
+                item(2, "analytics", NOW_NS),
+                item(3, "crm", NOW_NS),
+                item(4, "billing", NOW_NS),
+            ],
+            NOW_NS,
         )
-        leased = await outbox.lease("analytics", Bounds(items=2), NOW)
-        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW + 60 * SECOND + 5)
-        await outbox.defer([leased[1].id], NOW + SECOND // 4)
+        leased = await outbox.lease("analytics", BatchLimits(max_items=2), NOW_NS)
+        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW_NS + 60 * SECOND_NS + 5)
+        await outbox.defer([leased[1].id], NOW_NS + SECOND_NS // 4)
         for destination in ("crm", "billing"):
-            await outbox.delete_expired(destination, NOW + 10 * SECOND, NOW + 20 * SECOND)
-        await outbox.accept([item(5, "crm", NOW), item(6, "billing", NOW + 7)], NOW)
+            await outbox.delete_expired(destination, NOW_NS + 10 * SECOND_NS, NOW_NS + 20 * SECOND_NS)
+        await outbox.accept([item(5, "crm", NOW_NS), item(6, "billing", NOW_NS + 7)], NOW_NS)
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -130,10 +135,10 @@ def test_no_command_is_forgotten() -> None:
     ("time_ns", "text"),
     [
         (0, "1970-01-01T00:00:00Z"),
-        (NOW, "2023-11-14T22:13:20Z"),
-        (NOW + 1, "2023-11-14T22:13:20.000000001Z"),
-        (NOW + SECOND // 4, "2023-11-14T22:13:20.25Z"),
-        (NOW - 1, "2023-11-14T22:13:19.999999999Z"),
+        (NOW_NS, "2023-11-14T22:13:20Z"),
+        (NOW_NS + 1, "2023-11-14T22:13:20.000000001Z"),
+        (NOW_NS + SECOND_NS // 4, "2023-11-14T22:13:20.25Z"),
+        (NOW_NS - 1, "2023-11-14T22:13:19.999999999Z"),
         (2**63 - 1, "2262-04-11T23:47:16.854775807Z"),
     ],
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import DeliveryReason
-from gateway.exporters.base import Bounds
-from tests.delivery.desk import NOW, entry
+from gateway.exporters.base import BatchLimits
+from tests.delivery.cases import NOW_NS, entry
 from tests.delivery.kept import about, asked, opened
 
 PAGE = 4096
@@ -21,10 +21,10 @@ async def filled(path: Path, count: int = COUNT) -> None:
     """An outbox with single items and batches, some keys and a dead letter, all in its main file."""
     async with opened(path) as outbox:
         for number in range(20):
-            await outbox.accept([entry(f"single {number:x<300}", mark=b"the mark")], NOW)
-        await outbox.accept([about(f"{number:y<300}", b"alice") for number in range(count)], NOW)
-        leased = await outbox.lease("crm", Bounds(items=1), NOW)
-        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW)
+            await outbox.accept([entry(f"single {number:x<300}", mark=b"the mark")], NOW_NS)
+        await outbox.accept([about(f"{number:y<300}", b"alice") for number in range(count)], NOW_NS)
+        leased = await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)
+        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW_NS)
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

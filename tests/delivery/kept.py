@@ -20,11 +20,11 @@ import pytest
 from gateway.config import Outbox
 from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.outbox.writer import SqliteOutbox
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry
-from tests.delivery.desk import NOW, entry
+from tests.delivery.cases import NOW_NS, entry
 
-ALL: Final = Bounds(items=1_000_000, bytes=1 << 40)
+ALL: Final = BatchLimits(max_items=1_000_000, max_bytes=1 << 40)
 SMALL: Final = Outbox(margin=0)
 """Leaves no room on the volume, so that a test needs none."""
 
@@ -38,7 +38,7 @@ async def opened(path: Path, settings: Outbox = SMALL) -> AsyncIterator[SqliteOu
         await outbox.close()
 
 
-def about(text: str, *subjects: bytes, destination: str = "crm", received_ns: int = NOW) -> OutboxEntry:
+def about(text: str, *subjects: bytes, destination: str = "crm", received_ns: int = NOW_NS) -> OutboxEntry:
     """An entry about subjects, each given by its first bytes."""
     hashes = tuple(subject.ljust(16, b"\0") for subject in subjects)
     return msgspec.structs.replace(entry(text, destination, received_ns=received_ns), subjects=hashes)
@@ -48,7 +48,7 @@ def texts(leased: Sequence[Leased]) -> list[str]:
     return [one.payload.decode() for one in leased]
 
 
-async def held(outbox: SqliteOutbox, destination: str = "crm", now_ns: int = NOW) -> list[str]:
+async def held(outbox: SqliteOutbox, destination: str = "crm", now_ns: int = NOW_NS) -> list[str]:
     """The texts of all that can be leased; then it is free again."""
     leased = await outbox.lease(destination, ALL, now_ns)
     await outbox.defer([one.id for one in leased], 0, failed=False)

@@ -15,9 +15,9 @@ import pytest
 from gateway.delivery.outbox.schema import VERSION
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, DeliveryReason, Retryable
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
+from tests.delivery.cases import NOW_NS, entries, entry
 from tests.delivery.damage import COUNT, asides, cut, filled, header, middle, others, page, text, unindexed
-from tests.delivery.desk import NOW, entries, entry
 from tests.delivery.kept import ALL, SMALL, asked, counts, held, opened
 
 
@@ -56,10 +56,10 @@ async def test_what_can_be_read_of_a_damaged_file_goes_on(
         assert least <= outbox.recovered <= COUNT + 20
         items, dead = counts(outbox)
         assert (items + dead, len(await held(outbox))) == (outbox.recovered, items)
-        await outbox.accept([entry("new")], NOW)
+        await outbox.accept([entry("new")], NOW_NS)
         assert (await held(outbox))[-1:] == ["new"]
         assert kept_aside(path) == [before]
-        await outbox.erase([b"alice".ljust(16, b"\0")], NOW)
+        await outbox.erase([b"alice".ljust(16, b"\0")], NOW_NS)
         assert counts(outbox)[0] <= 21
     assert kept_aside(path) == []
     assert [record.levelno for record in caplog.records if record.name.startswith("gateway")] == [
@@ -80,7 +80,7 @@ async def test_keys_are_known_after_damage(tmp_path: Path) -> None:
     page("items_due", path)
     async with opened(path) as outbox:
         before = counts(outbox)
-        await outbox.accept([entry(f"single {number:x<300}", mark=b"the mark") for number in range(20)], NOW)
+        await outbox.accept([entry(f"single {number:x<300}", mark=b"the mark") for number in range(20)], NOW_NS)
         assert counts(outbox) == before
 
 
@@ -89,7 +89,7 @@ async def test_an_item_that_is_not_what_was_stored_is_told(crated: bool, tmp_pat
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
         for group in [entries(10)] if crated else [[one] for one in entries(10)]:
-            await outbox.accept(group, NOW)
+            await outbox.accept(group, NOW_NS)
     with closing(sqlite3.connect(path)) as database, database:
         if crated:
             ((body,),) = database.execute("SELECT body FROM crates").fetchall()
@@ -97,21 +97,21 @@ async def test_an_item_that_is_not_what_was_stored_is_told(crated: bool, tmp_pat
         else:
             database.execute("UPDATE items SET payload = x'21' WHERE payload = x'35'")
     async with opened(path) as outbox:
-        leased = await outbox.lease("crm", ALL, NOW)
+        leased = await outbox.lease("crm", ALL, NOW_NS)
         assert [one.intact for one in leased] == [number != 5 for number in range(10)]
-        await outbox.dead_letter({leased[5].id: DeliveryReason.DAMAGED}, NOW)
+        await outbox.dead_letter({leased[5].id: DeliveryReason.DAMAGED}, NOW_NS)
         assert counts(outbox) == (9, 1)
 
 
 async def test_a_crate_that_cannot_be_read_is_dead_letters(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
-        await outbox.accept(entries(10), NOW)
+        await outbox.accept(entries(10), NOW_NS)
     asked(path, "UPDATE crates SET body = x'ff'")
     async with opened(path) as outbox:
-        leased = await outbox.lease("crm", ALL, NOW)
+        leased = await outbox.lease("crm", ALL, NOW_NS)
         assert [one.intact for one in leased] == [False] * 10
-        await outbox.dead_letter({one.id: DeliveryReason.DAMAGED for one in leased}, NOW)
+        await outbox.dead_letter({one.id: DeliveryReason.DAMAGED for one in leased}, NOW_NS)
         assert counts(outbox) == (0, 10)
 
 
@@ -119,17 +119,17 @@ async def test_damage_under_way_is_set_aside_and_the_rest_goes_on(tmp_path: Path
     path = tmp_path / "o.db"
     await filled(path)
     async with opened(path) as outbox:
-        leased = await outbox.lease("crm", Bounds(items=200), NOW)
+        leased = await outbox.lease("crm", BatchLimits(max_items=200), NOW_NS)
         middle(path)
         # Another program's commit makes the gateway read the file anew.
         asked(path, "DELETE FROM sweeps")
         with pytest.raises(Retryable, match="UNAVAILABLE"):
-            await outbox.lease("crm", ALL, NOW)
-        rest = await outbox.lease("crm", ALL, NOW)
+            await outbox.lease("crm", ALL, NOW_NS)
+        rest = await outbox.lease("crm", ALL, NOW_NS)
         await outbox.ack(one.id for one in leased)
         await outbox.ack(one.id for one in rest)
         assert (outbox.quarantined, counts(outbox)[0]) == (1, 0)
-        await outbox.accept([entry("new")], NOW)
+        await outbox.accept([entry("new")], NOW_NS)
         assert await held(outbox) == ["new"]
 
 
@@ -171,6 +171,6 @@ async def test_a_path_that_cannot_be_written_is_named(place: str, tmp_path: Path
 
 async def test_files_and_folders_are_for_their_owner_only(tmp_path: Path) -> None:
     async with opened(tmp_path / "state" / "deep" / "o.db") as outbox:
-        await outbox.accept(entries(1), NOW)
+        await outbox.accept(entries(1), NOW_NS)
         files = ("o.db", "o.db-wal", "o.db-shm", "o.db.lock", "o.db.leased")
         assert modes(tmp_path) == {"state": 0o700, "deep": 0o700, **dict.fromkeys(files, 0o600)}

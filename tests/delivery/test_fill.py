@@ -23,7 +23,7 @@ from gateway.delivery.outbox.stored_entry import EntryFilter
 from gateway.delivery.outbox.writer import MAX_PENDING_BYTES, SqliteOutbox
 from gateway.errors import DeliveryReason, Retryable
 from gateway.telemetry import Use
-from tests.delivery.desk import NOW, entry
+from tests.delivery.cases import NOW_NS, entry
 from tests.delivery.kept import ALL, asked, opened, until
 
 KEPT: Final = Outbox(max_bytes=64 * 1024, margin=12_345)
@@ -41,11 +41,11 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
             size, name = draw.randrange(1, 3000), draw.choice(["crm", "log"])
             room = KEPT.max_bytes - use().used
             with pytest.raises(Retryable) if size + ROW_OVERHEAD_BYTES > room else nullcontext():
-                await outbox.accept([entry("x" * size, name)], NOW)
-            leased = await outbox.lease(name, ALL, NOW)
+                await outbox.accept([entry("x" * size, name)], NOW_NS)
+            leased = await outbox.lease(name, ALL, NOW_NS)
             ids = [one.id for one in leased]
             draw.shuffle(ids)
-            await outbox.dead_letter(dict.fromkeys(ids[:1], DeliveryReason.REJECTED), NOW)
+            await outbox.dead_letter(dict.fromkeys(ids[:1], DeliveryReason.REJECTED), NOW_NS)
             await outbox.ack(ids[2:4] if draw.random() < 0.3 else ())
             await outbox.defer(ids[1:], 0, failed=False)
             assert use() == Use(kept(outbox), KEPT.max_bytes)
@@ -59,7 +59,7 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
 
 async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db", KEPT) as outbox:
-        await outbox.accept([entry("a", key=b"1" * 16, mark=b"m"), entry("b")], NOW)
+        await outbox.accept([entry("a", key=b"1" * 16, mark=b"m"), entry("b")], NOW_NS)
         uses = {name: use() for name, use in outbox.uses().items()}
     volume = uses.pop("volume")
     assert uses == {
@@ -91,10 +91,10 @@ ACTS: Final[dict[str, tuple[Act, dict[tuple[str, str], int]]]] = {
 async def test_what_an_operator_does_is_counted(act: Act, expected: dict[tuple[str, str], int], tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(
-            [*(entry(text) for text in "abc"), *(entry(text, "log") for text in "de"), entry("f", "dead")], NOW
+            [*(entry(text) for text in "abc"), *(entry(text, "log") for text in "de"), entry("f", "dead")], NOW_NS
         )
-        (dead,) = await outbox.lease("dead", ALL, NOW)
-        await outbox.dead_letter({dead.id: DeliveryReason.REJECTED}, NOW)
+        (dead,) = await outbox.lease("dead", ALL, NOW_NS)
+        await outbox.dead_letter({dead.id: DeliveryReason.REJECTED}, NOW_NS)
         with closing(OutboxAdmin.open(tmp_path / "o.db", Outbox())) as stock:
             list(act(stock))
             list(stock.dead_letter(EntryFilter(destination="nobody")))
@@ -109,7 +109,7 @@ async def test_counts_only_grow_whatever_becomes_of_the_file(tmp_path: Path) -> 
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
         for total in ({("crm", "DEAD_LETTERED"): count} for count in (1, 2, 3)):
-            await outbox.accept([entry("a")], NOW)
+            await outbox.accept([entry("a")], NOW_NS)
             with closing(OutboxAdmin.open(path, Outbox())) as stock:
                 list(stock.dead_letter(EntryFilter()))
             await until(partial(_is, outbox, total))
@@ -125,7 +125,7 @@ def _is(outbox: SqliteOutbox, operated: object) -> bool:
 async def test_a_file_of_an_earlier_version_is_taken_on(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
-        await outbox.accept([entry("a")], NOW)
+        await outbox.accept([entry("a")], NOW_NS)
     asked(path, "DROP TABLE operated")
     asked(path, "PRAGMA user_version = 1")
     async with opened(path) as outbox:

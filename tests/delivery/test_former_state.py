@@ -18,14 +18,14 @@ from gateway.delivery.outbox.admin import OutboxAdmin
 from gateway.delivery.outbox.stored_entry import EntryFilter
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import Category, OutboxEntry, Release
 from tests.delivery.kept import SMALL, asked, opened
 
 FOLDER: Final = Path(__file__).parent / "version_1"
 EXPECTED: Final[dict[str, Any]] = json.loads((FOLDER / "expected.json").read_text())
 LATER: Final = 1_700_000_000_000_000_000 + 3600 * 10**9
-ALL: Final = Bounds(items=1000)
+ALL: Final = BatchLimits(max_items=1000)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.delivery.outbox.writer import SqliteOutbox
-from tests.delivery.desk import NOW, entry
+from tests.delivery.cases import NOW_NS, entry
 from tests.delivery.kept import held, opened
 
 
@@ -44,7 +44,7 @@ def _accepting(pipe: Connection, path: Path, turn: int, size: int) -> None:
     async def caller(outbox: SqliteOutbox, name: int) -> None:
         for number in range(1_000_000):
             names = [f"{turn} {name} {number} {index}" for index in range(size)]
-            await outbox.accept([entry(one, key=one.encode().ljust(16)[:16]) for one in names], NOW)
+            await outbox.accept([entry(one, key=one.encode().ljust(16)[:16]) for one in names], NOW_NS)
             pipe.send(names)
 
     async def run() -> None:

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import DeliveryReason
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry
-from tests.delivery.desk import NOW
+from tests.delivery.cases import NOW_NS
 from tests.delivery.kept import ALL, about, opened, texts
 
 SUBJECTS: Final = (b"alice", b"bob", b"carol")
-TIMES: Final = st.integers(NOW, NOW + 9)
+TIMES: Final = st.integers(NOW_NS, NOW_NS + 9)
 STEPS: Final = st.one_of(
     st.tuples(
         st.just("accept"),
@@ -62,30 +62,30 @@ class Model:
             case "accept":
                 await self._accept(outbox, given)
             case "lease":
-                leased = await outbox.lease("crm", Bounds(items=given), NOW)
-                assert set(texts(leased)) <= self.due(NOW)
+                leased = await outbox.lease("crm", BatchLimits(max_items=given), NOW_NS)
+                assert set(texts(leased)) <= self.due(NOW_NS)
                 self.leased.update((one.payload.decode(), one.id) for one in leased)
             case "settle" | "dead-letter" | "give back" | "postpone":
                 await self._end(outbox, name, given)
             case "expire":
                 old = self.old(given, dead=False)
-                assert await outbox.dead_letter_expired("crm", given, NOW) == len(old)
+                assert await outbox.dead_letter_expired("crm", given, NOW_NS) == len(old)
                 self.kept.update((text, (self.kept[text][0], None)) for text in old)
             case "forget":
                 old = self.old(given, dead=True)
-                assert await outbox.delete_expired("crm", given, NOW) == len(old)
+                assert await outbox.delete_expired("crm", given, NOW_NS) == len(old)
                 self._remove(old)
             case "erase":
                 mine = [text for text, (one, _) in self.kept.items() if given.ljust(16, b"\0") in one.subjects]
                 under_way = sum(text in self.leased for text in mine)
-                removed = (await outbox.erase([given.ljust(16, b"\0")], NOW)).values()
+                removed = (await outbox.erase([given.ljust(16, b"\0")], NOW_NS)).values()
                 assert sum(one.deleted for one in removed) == len(mine) - under_way
                 assert sum(one.leased for one in removed) == under_way
                 self._remove(mine)
 
     async def _accept(self, outbox: SqliteOutbox, given: Sequence[tuple[str, bytes, int]]) -> None:
         new = [about(next(self.names), subject, destination=to, received_ns=at) for to, subject, at in given]
-        await outbox.accept(new, NOW)
+        await outbox.accept(new, NOW_NS)
         self.kept.update((one.release.payload.decode(), (one, 0)) for one in new)
 
     async def _end(self, outbox: SqliteOutbox, name: str, given: int) -> None:
@@ -95,7 +95,7 @@ class Model:
                 await outbox.ack(chosen.values())
                 self._remove(chosen)
             case "dead-letter":
-                await outbox.dead_letter(dict.fromkeys(chosen.values(), DeliveryReason.REJECTED), NOW)
+                await outbox.dead_letter(dict.fromkeys(chosen.values(), DeliveryReason.REJECTED), NOW_NS)
                 self.kept.update((text, (self.kept[text][0], None)) for text in chosen if text in self.kept)
             case "postpone":
                 await outbox.defer(chosen.values(), given)
@@ -143,4 +143,4 @@ async def _compare(path: Path, steps: list[tuple[str, Any]]) -> None:
                 }
                 assert there == model.counts()
             if not again:
-                assert set(texts(await outbox.lease("crm", ALL, NOW + 10))) == model.due(NOW + 10)
+                assert set(texts(await outbox.lease("crm", ALL, NOW_NS + 10))) == model.due(NOW_NS + 10)

@@ -15,9 +15,9 @@ import pytest
 
 from gateway.delivery.retention import Retention
 from gateway.delivery.worker import DeliveryWorker
-from gateway.exporters.base import Bounds, Outcome, Retry
+from gateway.exporters.base import BatchLimits, Outcome, Retry
 from gateway.model import OutboxEntry
-from tests.delivery.desk import SECONDS, Case, Recipient, delivered, desk
+from tests.delivery.cases import TIMEOUT_SECONDS, DeliveryCase, RecordingExporter, delivered, delivery_case
 from tests.delivery.test_sweep import DAY, entry, flows
 
 HOUR: Final = 3600.0
@@ -27,20 +27,22 @@ def away(batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
     return [Retry()] * len(batch)
 
 
-def sweep(case: Case) -> Retention:
+def sweep(case: DeliveryCase) -> Retention:
     """Delivery is tried for 3 days; the retention is 30 days."""
-    return Retention(case.desk, flows, dict, timedelta(days=3))
+    return Retention(case.deps, flows, dict, timedelta(days=3))
 
 
 async def idle(worker: DeliveryWorker) -> None:
-    async with asyncio.timeout(SECONDS):
-        await worker.idle()
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        await worker.wait_idle()
 
 
 async def test_a_recipient_that_is_away_for_longer_than_the_retention_gets_nothing_of_before(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(*(entry(number) for number in range(10)))
-        worker = DeliveryWorker("eu-log", recipient := Recipient(away, Bounds(1, at_once=1)), case.desk)
+        worker = DeliveryWorker(
+            "eu-log", recipient := RecordingExporter(away, BatchLimits(1, max_in_flight=1)), case.deps
+        )
         for day, expected in ((1, (10, 0)), (4, (0, 10)), (29, (0, 10)), (31, (0, 0))):
             case.time.passed = day * DAY
             await idle(worker)
@@ -51,7 +53,7 @@ async def test_a_recipient_that_is_away_for_longer_than_the_retention_gets_nothi
         case.time.passed = 32 * DAY
         await case.put(entry(11))
         await idle(worker)
-        await worker.stop(SECONDS)
+        await worker.stop(TIMEOUT_SECONDS)
         assert [one.key for batch in recipient.batches for one in batch] == [(11).to_bytes(16, "big")]
         assert {**case.counts.burials} == {("eu-log", "EXPIRED"): 10}
         assert {**case.counts.purges} == {("eu-log", "EXPIRED"): 10}
@@ -61,9 +63,9 @@ async def test_a_recipient_that_is_away_for_longer_than_the_retention_gets_nothi
     ("name", "jump"), [("back an hour", -HOUR), ("forward a day", DAY), ("back a year", -365 * DAY)]
 )
 async def test_what_was_put_off_comes_though_the_clock_was_set(name: str, jump: float, tmp_path: Path) -> None:
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(*(entry(number) for number in range(3)))
-        worker = DeliveryWorker("eu-log", recipient := Recipient(away), case.desk)
+        worker = DeliveryWorker("eu-log", recipient := RecordingExporter(away), case.deps)
         await idle(worker)
         recipient.reply = delivered
         case.time.set = jump
@@ -72,12 +74,12 @@ async def test_what_was_put_off_comes_though_the_clock_was_set(name: str, jump: 
         # No recipient is waited for longer than two hours, whatever the clock says.
         case.time.passed += 2 * HOUR
         await idle(worker)
-        await worker.stop(SECONDS)
+        await worker.stop(TIMEOUT_SECONDS)
         assert (case.waiting, len(recipient.texts)) == (0, 6)
 
 
 async def test_a_clock_set_forward_past_the_time_of_delivery_buries_and_nothing_is_lost(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(*(entry(number) for number in range(3)))
         case.time.set = 4 * DAY
         await sweep(case).once()

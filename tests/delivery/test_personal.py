@@ -16,7 +16,7 @@ from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.delivery.redecider import Redecider
 from gateway.errors import ItemReason
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.minimise.flows import Flows
 from gateway.model import OutboxEntry, Release, Verdict, Withheld
 from tests.support.contracts import NOW_SECONDS, compiler, encode
@@ -62,7 +62,7 @@ async def test_what_becomes_a_vendors_while_it_waits_is_withheld(
     outbox = SqliteOutbox.open(tmp_path / "outbox.db", Outbox())
     try:
         await outbox.accept([released(before, ITEMS[item])], NOW_SECONDS * 10**9)
-        (leased,) = await outbox.lease(before, Bounds(), NOW_SECONDS * 10**9)
+        (leased,) = await outbox.lease(before, BatchLimits(), NOW_SECONDS * 10**9)
     finally:
         await outbox.close()
     again = Redecider(lambda: FLOWS, decider())

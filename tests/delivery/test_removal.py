@@ -13,13 +13,13 @@ from gateway.delivery.outbox import schema
 from gateway.delivery.outbox.interface import Removed
 from gateway.delivery.outbox.store import MAX_TIME_NANOS, Store
 from gateway.errors import DeliveryReason
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry
+from tests.delivery.cases import NOW_NS, SECOND_NS, entries, entry
 from tests.delivery.damage import filled, text
-from tests.delivery.desk import NOW, SECOND, entries, entry
 from tests.delivery.kept import about, asked, counts, held, opened, until
 
-HOUR = 3600 * SECOND
+HOUR = 3600 * SECOND_NS
 DAY = 24 * HOUR
 MANY = 250
 
@@ -27,9 +27,9 @@ MANY = 250
 @pytest.mark.parametrize("count", [3, MANY])
 async def test_a_dead_letter_is_kept_and_not_leased(count: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(entries(count), NOW)
-        leased = await outbox.lease("crm", Bounds(items=2), NOW)
-        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.DAMAGED}, NOW)
+        await outbox.accept(entries(count), NOW_NS)
+        leased = await outbox.lease("crm", BatchLimits(max_items=2), NOW_NS)
+        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.DAMAGED}, NOW_NS)
         assert (len(await held(outbox)), counts(outbox)) == (count - 2, (count - 2, 2))
     assert asked(tmp_path / "o.db", "SELECT reason, payload FROM dead ORDER BY id") == [
         ("REJECTED", b"0"),
@@ -45,19 +45,19 @@ def _about_two(count: int) -> list[OutboxEntry]:
 @pytest.mark.parametrize("filed", [True, False])
 async def test_what_is_about_a_subject_is_erased_wherever_it_is(filed: bool, count: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(_about_two(count), NOW)
-        await outbox.accept([about("elsewhere", b"alice", destination="log")], NOW)
-        leased = await outbox.lease("crm", Bounds(items=2), NOW)
-        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW)
+        await outbox.accept(_about_two(count), NOW_NS)
+        await outbox.accept([about("elsewhere", b"alice", destination="log")], NOW_NS)
+        leased = await outbox.lease("crm", BatchLimits(max_items=2), NOW_NS)
+        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW_NS)
         if filed:
             await until(lambda: asked(tmp_path / "o.db", "SELECT filed FROM state") > [(count,)])
-        erased = await outbox.erase([b"alice".ljust(16, b"\0"), b"nobody".ljust(16, b"\0")], NOW)
+        erased = await outbox.erase([b"alice".ljust(16, b"\0"), b"nobody".ljust(16, b"\0")], NOW_NS)
         alices = -(-count // 3)
         assert erased == {"crm": Removed(alices), "log": Removed(1)}
         assert counts(outbox) == (count - alices, 0)
         await outbox.defer([leased[1].id], 0, failed=False)
         assert await held(outbox) == [str(number) for number in range(count) if number % 3]
-        assert await outbox.erase([b"all".ljust(16, b"\0")], NOW) == {"crm": Removed(count - alices)}
+        assert await outbox.erase([b"all".ljust(16, b"\0")], NOW_NS) == {"crm": Removed(count - alices)}
         assert await held(outbox) == []
     assert asked(tmp_path / "o.db", "SELECT count(*) FROM subjects") == [(0,)]
     assert asked(tmp_path / "o.db", "SELECT reason, sum(count) FROM sweeps GROUP BY reason") == [("ERASED", count + 1)]
@@ -66,18 +66,18 @@ async def test_what_is_about_a_subject_is_erased_wherever_it_is(filed: bool, cou
 async def test_what_was_erased_does_not_come_back_with_a_retry(tmp_path: Path) -> None:
     given = [msgspec.structs.replace(about("a", b"alice"), fingerprint=b"the mark")]
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(given, NOW)
-        await outbox.erase(given[0].subjects, NOW)
-        await outbox.accept(given, NOW)
+        await outbox.accept(given, NOW_NS)
+        await outbox.erase(given[0].subjects, NOW_NS)
+        await outbox.accept(given, NOW_NS)
         assert await held(outbox) == []
 
 
 @pytest.mark.parametrize("count", [3, MANY])
 async def test_what_is_too_old_expires_but_for_what_is_leased(count: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([entry(str(number), received_ns=NOW + number) for number in range(count)], NOW)
-        leased = await outbox.lease("crm", Bounds(items=1), NOW)
-        assert await outbox.dead_letter_expired("crm", NOW + 2, NOW) == 1
+        await outbox.accept([entry(str(number), received_ns=NOW_NS + number) for number in range(count)], NOW_NS)
+        leased = await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)
+        assert await outbox.dead_letter_expired("crm", NOW_NS + 2, NOW_NS) == 1
         assert counts(outbox) == (count - 1, 1)
         await outbox.ack([leased[0].id])
         assert await held(outbox) == [str(number) for number in range(2, count)]
@@ -86,13 +86,13 @@ async def test_what_is_too_old_expires_but_for_what_is_leased(count: int, tmp_pa
 @pytest.mark.parametrize("count", [3, 1200])
 async def test_what_is_forgotten_is_gone_dead_letters_too_with_one_record(count: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(entries(count), NOW)
-        leased = await outbox.lease("crm", Bounds(items=1), NOW)
-        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW)
-        await outbox.accept([entry("young", received_ns=NOW + HOUR)], NOW)
-        assert await outbox.delete_expired("crm", NOW + HOUR, NOW) == count
+        await outbox.accept(entries(count), NOW_NS)
+        leased = await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)
+        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW_NS)
+        await outbox.accept([entry("young", received_ns=NOW_NS + HOUR)], NOW_NS)
+        assert await outbox.delete_expired("crm", NOW_NS + HOUR, NOW_NS) == count
         assert (await held(outbox), counts(outbox)) == (["young"], (1, 0))
-    assert asked(tmp_path / "o.db", "SELECT * FROM sweeps") == [(NOW, "crm", "EXPIRED", count)]
+    assert asked(tmp_path / "o.db", "SELECT * FROM sweeps") == [(NOW_NS, "crm", "EXPIRED", count)]
 
 
 @pytest.mark.parametrize("count", [2, 1400])
@@ -100,19 +100,19 @@ async def test_what_lost_its_flow_is_dropped_and_its_type_no_longer_listed(count
     async with opened(tmp_path / "o.db") as outbox:
         mixed = [_typed(f"{number}", "a.One" if number % 2 else "a.Other") for number in range(count)]
         for start in range(0, count, 350):
-            await outbox.accept(mixed[start : start + 350], NOW)
+            await outbox.accept(mixed[start : start + 350], NOW_NS)
         assert set((await outbox.kinds())[0]) == {("crm", "a.One"), ("crm", "a.Other")}
-        assert await outbox.delete_of_types("crm", {"a.One"}, MAX_TIME_NANOS, NOW) == count // 2
+        assert await outbox.delete_of_types("crm", {"a.One"}, MAX_TIME_NANOS, NOW_NS) == count // 2
         assert set((await outbox.kinds())[0]) == {("crm", "a.Other")}
         assert await held(outbox) == [str(number) for number in range(0, count, 2)]
-        assert await outbox.delete_of_types("crm", {"a.One", "a.None"}, MAX_TIME_NANOS, NOW) == 0
+        assert await outbox.delete_of_types("crm", {"a.One", "a.None"}, MAX_TIME_NANOS, NOW_NS) == 0
 
 
 async def test_what_is_leased_is_not_dropped_and_its_type_stays_listed(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([_typed("a", "a.One"), _typed("b", "a.One")], NOW)
-        leased = await outbox.lease("crm", Bounds(items=1), NOW)
-        assert await outbox.delete_of_types("crm", {"a.One"}, MAX_TIME_NANOS, NOW) == 1
+        await outbox.accept([_typed("a", "a.One"), _typed("b", "a.One")], NOW_NS)
+        leased = await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)
+        assert await outbox.delete_of_types("crm", {"a.One"}, MAX_TIME_NANOS, NOW_NS) == 1
         assert set((await outbox.kinds())[0]) == {("crm", "a.One")}
         await outbox.defer([leased[0].id], 0, failed=False)
         assert await held(outbox) == ["a"]
@@ -127,17 +127,17 @@ def _typed(text: str, type: str) -> OutboxEntry:
 async def test_an_operator_can_replay_dead_letters_and_settle_items_beside_the_gateway(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
-        await outbox.accept([about(str(number), b"alice") for number in range(MANY)], NOW)
-        leased = await outbox.lease("crm", Bounds(items=3), NOW)
-        await outbox.dead_letter({one.id: DeliveryReason.REJECTED for one in leased}, NOW)
+        await outbox.accept([about(str(number), b"alice") for number in range(MANY)], NOW_NS)
+        leased = await outbox.lease("crm", BatchLimits(max_items=3), NOW_NS)
+        await outbox.dead_letter({one.id: DeliveryReason.REJECTED for one in leased}, NOW_NS)
         with closing(schema.connect(path)) as connection:
             schema.check(connection, path)
             store = Store(connection, 1 << 30, 0)
             store.begin()
-            assert (store.replay([leased[0].id, leased[1].id], NOW), store.ack([leased[2].id + 1])) == (2, 1)
+            assert (store.replay([leased[0].id, leased[1].id], NOW_NS), store.ack([leased[2].id + 1])) == (2, 1)
             store.commit()
         assert await held(outbox) == ["0", "1", *(str(number) for number in range(4, MANY))]
-        assert await outbox.erase([b"alice".ljust(16, b"\0")], NOW) == {"crm": Removed(MANY - 1)}
+        assert await outbox.erase([b"alice".ljust(16, b"\0")], NOW_NS) == {"crm": Removed(MANY - 1)}
 
 
 def on_the_volume(folder: Path) -> bytes:
@@ -151,8 +151,8 @@ def take_away(folder: Path) -> None:
 
 async def test_what_is_erased_is_wiped_from_the_volume(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([about("of alice's", b"alice"), about("of bob's", b"bob")], NOW)
-        await outbox.erase([b"alice".ljust(16, b"\0")], NOW)
+        await outbox.accept([about("of alice's", b"alice"), about("of bob's", b"bob")], NOW_NS)
+        await outbox.erase([b"alice".ljust(16, b"\0")], NOW_NS)
         assert (b"of alice's" in on_the_volume(tmp_path), b"of bob's" in on_the_volume(tmp_path)) == (False, True)
 
 
@@ -161,7 +161,7 @@ async def test_a_damaged_file_goes_when_it_is_older_than_an_item_may_be(tmp_path
     text(tmp_path / "o.db")
     async with opened(tmp_path / "o.db") as outbox:
         assert [
-            await outbox.discard_quarantined(time.time_ns() + seconds * SECOND) for seconds in (-3600, 3600, 3600)
+            await outbox.discard_quarantined(time.time_ns() + seconds * SECOND_NS) for seconds in (-3600, 3600, 3600)
         ] == [
             0,
             1,
@@ -172,9 +172,9 @@ async def test_a_damaged_file_goes_when_it_is_older_than_an_item_may_be(tmp_path
 
 async def test_a_file_that_somebody_takes_away_is_begun_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(entries(1), NOW)
+        await outbox.accept(entries(1), NOW_NS)
         take_away(tmp_path)
-        await outbox.accept([entry("b")], NOW)
+        await outbox.accept([entry("b")], NOW_NS)
         assert await held(outbox) == ["b"]
     assert "was taken away" in caplog.text
     async with opened(tmp_path / "o.db") as outbox:

@@ -10,27 +10,27 @@ from hypothesis import strategies as st
 
 from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.schedule import (
-    FIRST_PAUSE_SECONDS,
-    MAX_PAUSE_SECONDS,
+    BASE_DELAY_SECONDS,
+    MAX_DELAY_SECONDS,
     MAX_RETRY_AFTER_SECONDS,
     OPEN_AFTER_FAILURES,
     Circuit,
-    cut,
-    pause,
+    batches_by_attempts,
+    retry_delay,
 )
 
 
 @pytest.mark.parametrize(
     ("failures", "asked", "draw", "expected"),
     [
-        (1, None, 1.0, 2 * FIRST_PAUSE_SECONDS),
-        (1, None, 0.5, FIRST_PAUSE_SECONDS),
+        (1, None, 1.0, 2 * BASE_DELAY_SECONDS),
+        (1, None, 0.5, BASE_DELAY_SECONDS),
         (1, None, 0.0, 0.0),
-        (3, None, 1.0, 8 * FIRST_PAUSE_SECONDS),
-        (20, None, 1.0, MAX_PAUSE_SECONDS),
-        (10**9, None, 1.0, MAX_PAUSE_SECONDS),
+        (3, None, 1.0, 8 * BASE_DELAY_SECONDS),
+        (20, None, 1.0, MAX_DELAY_SECONDS),
+        (10**9, None, 1.0, MAX_DELAY_SECONDS),
         (1, 30.0, 1.0, 30.0),
-        (20, 30.0, 1.0, MAX_PAUSE_SECONDS),
+        (20, 30.0, 1.0, MAX_DELAY_SECONDS),
         (1, 0.0, 0.0, 0.0),
         (1, -5.0, 0.0, 0.0),
         (1, 1e30, 0.5, MAX_RETRY_AFTER_SECONDS),
@@ -40,14 +40,14 @@ from gateway.delivery.schedule import (
 def test_a_pause_grows_and_is_never_shorter_than_asked_for(
     failures: int, asked: float | None, draw: float, expected: float
 ) -> None:
-    assert pause(failures, asked, draw) == expected
+    assert retry_delay(failures, asked, draw) == expected
 
 
 @given(st.integers(0, 10**6), st.none() | st.floats(), st.floats(0, 1))
 def test_a_pause_is_within_its_bounds_whatever_a_recipient_asks_for(
     failures: int, asked: float | None, draw: float
 ) -> None:
-    assert 0 <= pause(failures, asked, draw) <= max(MAX_PAUSE_SECONDS, MAX_RETRY_AFTER_SECONDS)
+    assert 0 <= retry_delay(failures, asked, draw) <= max(MAX_DELAY_SECONDS, MAX_RETRY_AFTER_SECONDS)
 
 
 def failing(times: int, asked: float | None = None, now: float = 100.0) -> Circuit:
@@ -67,8 +67,8 @@ def failing(times: int, asked: float | None = None, now: float = 100.0) -> Circu
         (failing(1), 100.0, 0, 4),
         (failing(OPEN_AFTER_FAILURES - 1), 100.0, 0, 4),
         (failing(OPEN_AFTER_FAILURES), 100.0, 0, 0),
-        (failing(OPEN_AFTER_FAILURES), 100.0 + MAX_PAUSE_SECONDS, 0, 1),
-        (failing(OPEN_AFTER_FAILURES), 100.0 + MAX_PAUSE_SECONDS, 1, 0),
+        (failing(OPEN_AFTER_FAILURES), 100.0 + MAX_DELAY_SECONDS, 0, 1),
+        (failing(OPEN_AFTER_FAILURES), 100.0 + MAX_DELAY_SECONDS, 1, 0),
         (failing(OPEN_AFTER_FAILURES).succeeded(), 100.0, 0, 4),
         (failing(1, 30.0), 129.0, 0, 0),
         (failing(1, 30.0), 130.0, 0, 4),
@@ -78,7 +78,7 @@ def failing(times: int, asked: float | None = None, now: float = 100.0) -> Circu
 def test_a_recipient_that_fails_is_left_alone_then_tried_once(
     circuit: Circuit, now: float, under_way: int, expected: int
 ) -> None:
-    assert circuit.slots(now, 4, under_way) == expected
+    assert circuit.free_slots(now, 4, under_way) == expected
 
 
 def leased(*attempts: int) -> list[Leased]:
@@ -99,6 +99,6 @@ def leased(*attempts: int) -> list[Leased]:
     ],
 )
 def test_what_failed_before_travels_in_ever_smaller_company(attempts: tuple[int, ...], expected: list[int]) -> None:
-    batches = list(cut(leased(*attempts), 8))
+    batches = list(batches_by_attempts(leased(*attempts), 8))
     assert [len(batch) for batch in batches] == expected
     assert {one.id for batch in batches for one in batch} == set(range(len(attempts)))

@@ -17,11 +17,11 @@ from gateway.config import Outbox
 from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
-from gateway.exporters.base import Bounds
-from tests.delivery.desk import NOW, SECOND, entries, entry
+from gateway.exporters.base import BatchLimits
+from tests.delivery.cases import NOW_NS, SECOND_NS, entries, entry
 from tests.delivery.kept import ALL, counts, held, opened, texts
 
-HOUR = 3600 * SECOND
+HOUR = 3600 * SECOND_NS
 DAY = 24 * HOUR
 MANY = 250
 
@@ -30,8 +30,8 @@ MANY = 250
 async def test_what_is_accepted_is_leased_in_order_as_it_was(count: int, tmp_path: Path) -> None:
     given = entries(count)
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(given, NOW)
-        leased = await outbox.lease("crm", ALL, NOW)
+        await outbox.accept(given, NOW_NS)
+        leased = await outbox.lease("crm", ALL, NOW_NS)
         assert [
             (one.destination, one.type, one.plan, one.payload, one.key, one.fingerprint, one.received_ns)
             for one in leased
@@ -44,10 +44,10 @@ async def test_what_is_accepted_is_leased_in_order_as_it_was(count: int, tmp_pat
 @pytest.mark.parametrize("count", [3, MANY])
 async def test_it_is_there_after_a_restart_until_it_is_settled(count: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(entries(count), NOW)
-        await outbox.lease("crm", ALL, NOW)
+        await outbox.accept(entries(count), NOW_NS)
+        await outbox.lease("crm", ALL, NOW_NS)
     async with opened(tmp_path / "o.db") as outbox:
-        leased = await outbox.lease("crm", ALL, NOW)
+        leased = await outbox.lease("crm", ALL, NOW_NS)
         assert len(leased) == counts(outbox)[0] == count
         await outbox.ack(one.id for one in leased)
     async with opened(tmp_path / "o.db") as outbox:
@@ -56,9 +56,11 @@ async def test_it_is_there_after_a_restart_until_it_is_settled(count: int, tmp_p
 
 async def test_what_is_leased_is_not_leased_again(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(entries(MANY), NOW)
-        first, second = await asyncio.gather(*(outbox.lease("crm", Bounds(items=120), NOW) for _ in range(2)))
-        rest = await outbox.lease("crm", ALL, NOW)
+        await outbox.accept(entries(MANY), NOW_NS)
+        first, second = await asyncio.gather(
+            *(outbox.lease("crm", BatchLimits(max_items=120), NOW_NS) for _ in range(2))
+        )
+        rest = await outbox.lease("crm", ALL, NOW_NS)
         assert sorted(one.id for one in (*first, *second, *rest)) == sorted(
             {one.id for one in (*first, *second, *rest)}
         )
@@ -68,29 +70,29 @@ async def test_what_is_leased_is_not_leased_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sizes", "bounds", "expected"),
     [
-        ([10] * 5, Bounds(items=2), [2, 2, 1]),
-        ([10] * 5, Bounds(bytes=25), [2, 2, 1]),
-        ([10, 100, 10], Bounds(bytes=25), [1, 1, 1]),
-        ([100], Bounds(bytes=25), [1]),
-        ([10] * 120, Bounds(items=50), [50, 50, 20]),
-        ([10] * 250, Bounds(items=220), [200, 50]),
+        ([10] * 5, BatchLimits(max_items=2), [2, 2, 1]),
+        ([10] * 5, BatchLimits(max_bytes=25), [2, 2, 1]),
+        ([10, 100, 10], BatchLimits(max_bytes=25), [1, 1, 1]),
+        ([100], BatchLimits(max_bytes=25), [1]),
+        ([10] * 120, BatchLimits(max_items=50), [50, 50, 20]),
+        ([10] * 250, BatchLimits(max_items=220), [200, 50]),
     ],
 )
 async def test_a_batch_is_within_its_bounds_and_a_larger_item_goes_alone(
-    sizes: Sequence[int], bounds: Bounds, expected: list[int], tmp_path: Path
+    sizes: Sequence[int], bounds: BatchLimits, expected: list[int], tmp_path: Path
 ) -> None:
     given = [entry(f"{number:x<{size}}") for number, size in enumerate(sizes)]
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(
-            [entry(one.release.payload.decode(), key=bytes([n]) * 16) for n, one in enumerate(given)], NOW
+            [entry(one.release.payload.decode(), key=bytes([n]) * 16) for n, one in enumerate(given)], NOW_NS
         )
-        taken = [len(await outbox.lease("crm", bounds, NOW)) for _ in range(len(expected) + 1)]
+        taken = [len(await outbox.lease("crm", bounds, NOW_NS)) for _ in range(len(expected) + 1)]
         assert taken == [*expected, 0]
 
 
 async def test_each_destination_has_its_own(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([entry("a"), entry("b", "log"), *entries(5), *entries(5, "log")], NOW)
+        await outbox.accept([entry("a"), entry("b", "log"), *entries(5), *entries(5, "log")], NOW_NS)
         assert await held(outbox, "crm") == ["a", *"01234"]
         assert await held(outbox, "log") == ["b", *"01234"]
         assert await held(outbox, "none") == []
@@ -100,11 +102,11 @@ async def test_each_destination_has_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("take", [1, 2, 3])
 async def test_what_is_put_off_comes_back_when_it_is_due_and_first(count: int, take: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(entries(count), NOW)
-        leased = await outbox.lease("crm", Bounds(items=take), NOW)
-        await outbox.defer([one.id for one in leased], NOW + SECOND)
+        await outbox.accept(entries(count), NOW_NS)
+        leased = await outbox.lease("crm", BatchLimits(max_items=take), NOW_NS)
+        await outbox.defer([one.id for one in leased], NOW_NS + SECOND_NS)
         assert len(await held(outbox)) == count - take
-        again = await outbox.lease("crm", ALL, NOW + SECOND)
+        again = await outbox.lease("crm", ALL, NOW_NS + SECOND_NS)
         assert texts(again)[:take] == texts(leased)
         assert [one.attempts for one in again] == [1] * take + [0] * (count - take)
 
@@ -116,62 +118,62 @@ async def test_a_clock_that_was_set_holds_nothing_back_for_long(
     passed: int, expected: list[str], tmp_path: Path
 ) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([entry("a")], NOW)
-        (leased,) = await outbox.lease("crm", ALL, NOW)
-        await outbox.defer([leased.id], NOW + 60 * SECOND)
-        assert await held(outbox, now_ns=NOW + passed) == expected
+        await outbox.accept([entry("a")], NOW_NS)
+        (leased,) = await outbox.lease("crm", ALL, NOW_NS)
+        await outbox.defer([leased.id], NOW_NS + 60 * SECOND_NS)
+        assert await held(outbox, now_ns=NOW_NS + passed) == expected
 
 
 async def test_a_time_beyond_all_that_can_be_stored_holds_nothing_back(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([entry("a")], NOW)
-        (leased,) = await outbox.lease("crm", ALL, NOW)
+        await outbox.accept([entry("a")], NOW_NS)
+        (leased,) = await outbox.lease("crm", ALL, NOW_NS)
         await outbox.defer([leased.id], 2**64)
         assert await held(outbox) == ["a"]
 
 
 async def test_what_is_given_back_is_the_next_and_has_not_failed(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(entries(MANY), NOW)
-        leased = await outbox.lease("crm", Bounds(items=10), NOW)
-        await outbox.lease("crm", Bounds(items=10), NOW)
+        await outbox.accept(entries(MANY), NOW_NS)
+        leased = await outbox.lease("crm", BatchLimits(max_items=10), NOW_NS)
+        await outbox.lease("crm", BatchLimits(max_items=10), NOW_NS)
         await outbox.defer([one.id for one in leased], 0, failed=False)
-        again = await outbox.lease("crm", Bounds(items=10), NOW)
+        again = await outbox.lease("crm", BatchLimits(max_items=10), NOW_NS)
         assert texts(again) == texts(leased)
         assert {one.attempts for one in again} == {0}
 
 
 async def test_a_lease_that_nobody_waits_for_any_more_is_given_back(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(entries(5), NOW)
-        task = asyncio.create_task(outbox.lease("crm", ALL, NOW))
+        await outbox.accept(entries(5), NOW_NS)
+        task = asyncio.create_task(outbox.lease("crm", ALL, NOW_NS))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         leased: Sequence[Leased] = ()
         for _ in range(100):
-            leased = leased or await outbox.lease("crm", ALL, NOW)
+            leased = leased or await outbox.lease("crm", ALL, NOW_NS)
         assert len(leased) == 5
 
 
 async def test_what_is_known_is_not_stored_again(tmp_path: Path) -> None:
     given = [entry(str(number), mark=bytes([number + 1] * 8)) for number in range(120)]
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([*given, given[0]], NOW)
-        await outbox.accept([*given, entry("new", mark=b"new mark")], NOW)
+        await outbox.accept([*given, given[0]], NOW_NS)
+        await outbox.accept([*given, entry("new", mark=b"new mark")], NOW_NS)
         assert counts(outbox) == (121, 0)
-        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW))
-        await outbox.accept(given, NOW)
+        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW_NS))
+        await outbox.accept(given, NOW_NS)
         assert counts(outbox) == (0, 0)
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(given, NOW)
+        await outbox.accept(given, NOW_NS)
         assert counts(outbox) == (0, 0)
 
 
 async def test_without_a_mark_nothing_is_known(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([entry("a"), entry("a")], NOW)
+        await outbox.accept([entry("a"), entry("a")], NOW_NS)
         assert await held(outbox) == ["a", "a"]
 
 
@@ -180,9 +182,9 @@ async def test_a_key_of_something_else_is_refused_with_all_that_came_with_it(tog
     one, other = entry("a", key=b"k" * 16, mark=b"one mark"), entry("b", key=b"k" * 16, mark=b"another.")
     async with opened(tmp_path / "o.db") as outbox:
         if not together:
-            await outbox.accept([one], NOW)
+            await outbox.accept([one], NOW_NS)
         with pytest.raises(Refused) as caught:
-            await outbox.accept([entry("c", mark=b"the mark"), *([one] if together else []), other], NOW)
+            await outbox.accept([entry("c", mark=b"the mark"), *([one] if together else []), other], NOW_NS)
         assert caught.value.reason is CallReason.REQUEST_ID_REUSED
         assert await held(outbox) == ([] if together else ["a"])
 
@@ -199,7 +201,7 @@ async def test_what_is_refused_spoils_nothing_that_is_committed_with_it(tmp_path
             [entry("odd", "\ud800")],
             [entry("z")],
         ]
-        done = await asyncio.gather(*(outbox.accept(offer, NOW) for offer in offers), return_exceptions=True)
+        done = await asyncio.gather(*(outbox.accept(offer, NOW_NS) for offer in offers), return_exceptions=True)
         reasons = [answer.reason if isinstance(answer, Refused | Retryable) else answer for answer in done]
         assert reasons == [
             None,
@@ -213,16 +215,16 @@ async def test_what_is_refused_spoils_nothing_that_is_committed_with_it(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("passed", "known"), [(0, True), (HOUR, True), (HOUR - SECOND, True), (-HOUR, True), (DAY, True)]
+    ("passed", "known"), [(0, True), (HOUR, True), (HOUR - SECOND_NS, True), (-HOUR, True), (DAY, True)]
 )
 async def test_a_key_is_known_for_as_long_as_was_asked_whatever_the_clock_does(
     passed: int, known: bool, tmp_path: Path
 ) -> None:
     mine = entry("mine", mark=b"my mark.")
     async with opened(tmp_path / "o.db", Outbox(margin=0, remember=3600)) as outbox:
-        await outbox.accept([mine], NOW)
-        await outbox.accept([entry("other", mark=b"another.")], NOW + passed)
-        await outbox.accept([mine], NOW + passed)
+        await outbox.accept([mine], NOW_NS)
+        await outbox.accept([entry("other", mark=b"another.")], NOW_NS + passed)
+        await outbox.accept([mine], NOW_NS + passed)
         assert (await held(outbox)).count("mine") == (1 if known else 2)
 
 
@@ -231,7 +233,7 @@ async def test_a_key_is_forgotten_one_day(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db", Outbox(margin=0, remember=3600)) as outbox:
         for hours in range(4):
             await outbox.accept(
-                [entry(f"other {hours}", mark=b"another.")] if hours in {1, 2} else [mine], NOW + hours * HOUR
+                [entry(f"other {hours}", mark=b"another.")] if hours in {1, 2} else [mine], NOW_NS + hours * HOUR
             )
         assert (await held(outbox)).count("mine") == 2
 
@@ -239,33 +241,33 @@ async def test_a_key_is_forgotten_one_day(tmp_path: Path) -> None:
 @pytest.mark.parametrize("settled", [True, False])
 async def test_full_is_full_until_something_goes(settled: bool, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db", Outbox(max_bytes=64 * 1024, margin=0)) as outbox:
-        await outbox.accept([entry(f"{number:x<1000}") for number in range(50)], NOW)
+        await outbox.accept([entry(f"{number:x<1000}") for number in range(50)], NOW_NS)
         more = [entry(f"{number:y<1000}") for number in range(10)]
         with pytest.raises(Retryable) as caught:
-            await outbox.accept(more, NOW)
+            await outbox.accept(more, NOW_NS)
         assert (caught.value.reason, caught.value.after) == (CallReason.FULL, 1.0)
         if settled:
-            await outbox.ack(one.id for one in await outbox.lease("crm", Bounds(items=30), NOW))
+            await outbox.ack(one.id for one in await outbox.lease("crm", BatchLimits(max_items=30), NOW_NS))
         else:
-            await outbox.delete_expired("crm", NOW + 1, NOW)
-        await outbox.accept(more, NOW)
+            await outbox.delete_expired("crm", NOW_NS + 1, NOW_NS)
+        await outbox.accept(more, NOW_NS)
 
 
 async def test_depths_say_what_waits_and_since_when(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(
-            [entry("abc", received_ns=NOW + 5), entry("d", received_ns=NOW + 3), *entries(4, "log")], NOW
+            [entry("abc", received_ns=NOW_NS + 5), entry("d", received_ns=NOW_NS + 3), *entries(4, "log")], NOW_NS
         )
         crm = outbox.depths()["crm"]
-        assert (crm.items, crm.bytes, crm.oldest_ns, crm.dead) == (2, 4 + 2 * ROW_OVERHEAD_BYTES, NOW + 3, 0)
+        assert (crm.items, crm.bytes, crm.oldest_ns, crm.dead) == (2, 4 + 2 * ROW_OVERHEAD_BYTES, NOW_NS + 3, 0)
         assert outbox.depths()["log"].items == 4
 
 
 async def test_the_oldest_is_not_what_has_expired(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept([entry(str(number), received_ns=NOW + number) for number in range(5)], NOW)
-        await outbox.dead_letter_expired("crm", NOW + 2, NOW)
-        assert (outbox.depths()["crm"].oldest_ns, counts(outbox)) == (NOW + 2, (3, 2))
+        await outbox.accept([entry(str(number), received_ns=NOW_NS + number) for number in range(5)], NOW_NS)
+        await outbox.dead_letter_expired("crm", NOW_NS + 2, NOW_NS)
+        assert (outbox.depths()["crm"].oldest_ns, counts(outbox)) == (NOW_NS + 2, (3, 2))
 
 
 async def test_what_waits_is_bounded_also_where_callers_gave_up(tmp_path: Path) -> None:
@@ -273,21 +275,21 @@ async def test_what_waits_is_bounded_also_where_callers_gave_up(tmp_path: Path) 
     async with opened(path) as outbox:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            calls = [asyncio.create_task(outbox.accept(large, NOW)) for _ in range(40)]
+            calls = [asyncio.create_task(outbox.accept(large, NOW_NS)) for _ in range(40)]
             await asyncio.sleep(0)
             for call in calls:
                 call.cancel()
             done = await asyncio.gather(*calls, return_exceptions=True)
             assert any(isinstance(answer, Retryable) and answer.reason is CallReason.FULL for answer in done)
             with pytest.raises(Retryable, match="FULL"):
-                await outbox.accept(large, NOW)
+                await outbox.accept(large, NOW_NS)
             other.execute("COMMIT")
-        await outbox.lease("none", ALL, NOW)
-        await outbox.accept(large, NOW)
+        await outbox.lease("none", ALL, NOW_NS)
+        await outbox.accept(large, NOW_NS)
 
 
 async def test_after_closing_nothing_is_accepted(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.close()
         with pytest.raises(Retryable):
-            await outbox.accept(entries(1), NOW)
+            await outbox.accept(entries(1), NOW_NS)

@@ -17,18 +17,20 @@ from gateway.delivery.outbox.leased_ids import LeasedIds
 from gateway.delivery.outbox.stored_entry import EntryFilter
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, DeliveryReason, ItemReason
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, Release
+from tests.delivery.cases import NOW_NS, SECOND_NS, entries
 from tests.delivery.damage import filled, middle
-from tests.delivery.desk import NOW, SECOND, entries
 from tests.delivery.kept import ALL, asked, counts, held, opened
 
-HOUR: Final = 3600 * SECOND
-FIVE: Final = Bounds(items=5)
+HOUR: Final = 3600 * SECOND_NS
+FIVE: Final = BatchLimits(max_items=5)
 
 
 def typed(number: int, type: str, destination: str = "crm") -> OutboxEntry:
-    return OutboxEntry(Release(destination, type, "a-plan", str(number).encode()), number.to_bytes(16, "big"), b"", NOW)
+    return OutboxEntry(
+        Release(destination, type, "a-plan", str(number).encode()), number.to_bytes(16, "big"), b"", NOW_NS
+    )
 
 
 @pytest.fixture
@@ -38,14 +40,14 @@ def path(tmp_path: Path) -> Path:
 
 async def stocked(outbox: SqliteOutbox) -> None:
     """1,200 items for two destinations: of the first ten at crm five are dead, five put off."""
-    await outbox.accept([typed(number, "a.One" if number % 2 else "a.Other") for number in range(1, 1001)], NOW)
-    await outbox.accept([typed(number, "a.One", "log") for number in range(1001, 1201)], NOW)
-    dead = await outbox.lease("crm", FIVE, NOW)
+    await outbox.accept([typed(number, "a.One" if number % 2 else "a.Other") for number in range(1, 1001)], NOW_NS)
+    await outbox.accept([typed(number, "a.One", "log") for number in range(1001, 1201)], NOW_NS)
+    dead = await outbox.lease("crm", FIVE, NOW_NS)
     await outbox.dead_letter(
-        {one.id: DeliveryReason.REJECTED if one.id % 2 else ItemReason.TOO_LARGE for one in dead}, NOW
+        {one.id: DeliveryReason.REJECTED if one.id % 2 else ItemReason.TOO_LARGE for one in dead}, NOW_NS
     )
-    late = await outbox.lease("crm", FIVE, NOW)
-    await outbox.defer([one.id for one in late], NOW + HOUR)
+    late = await outbox.lease("crm", FIVE, NOW_NS)
+    await outbox.defer([one.id for one in late], NOW_NS + HOUR)
 
 
 def total(steps: Iterable[Removed]) -> tuple[int, int]:
@@ -67,7 +69,7 @@ async def test_what_is_there_is_told(path: Path) -> None:
             assert [one.id for one in stock.items(EntryFilter(destination="log"), 3)] == [1001, 1002, 1003]
             assert {one.type for one in stock.items(EntryFilter(type="a.Other"), 10_000)} == {"a.Other"}
             assert [(one.attempts, one.next_attempt_at_ns) for one in stock.items(EntryFilter(), 6)] == [
-                (1, NOW + HOUR)
+                (1, NOW_NS + HOUR)
             ] * 5 + [(0, 0)]
             assert [(one.id, one.reason) for one in stock.dead(EntryFilter(), 10)] == [
                 (number, "REJECTED" if number % 2 else "TOO_LARGE") for number in range(1, 6)
@@ -130,7 +132,7 @@ async def test_what_is_done_is_done_to_what_was_chosen_and_the_gateway_goes_on(n
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert total(act(stock)) == (count, 0)
             assert lots(stock) == after
-        leased = [await outbox.lease(destination, ALL, NOW + 2 * HOUR) for destination in ("crm", "log")]
+        leased = [await outbox.lease(destination, ALL, NOW_NS + 2 * HOUR) for destination in ("crm", "log")]
         assert [len(found) for found in leased] == [after["crm"][0], after["log"][0]]
         assert all(one.payload == str(one.id).encode() and one.intact for found in leased for one in found)
         for found in leased:
@@ -142,30 +144,30 @@ async def test_what_was_put_off_is_due_at_once(path: Path) -> None:
     async with opened(path) as outbox:
         await stocked(outbox)
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
-            assert [one.id for one in await outbox.lease("crm", Bounds(items=1), NOW)] == [11]
+            assert [one.id for one in await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)] == [11]
             assert total(stock.retry(EntryFilter())) == (5, 0)
-            assert [one.id for one in await outbox.lease("crm", FIVE, NOW)] == [6, 7, 8, 9, 10]
+            assert [one.id for one in await outbox.lease("crm", FIVE, NOW_NS)] == [6, 7, 8, 9, 10]
 
 
 async def test_what_was_replayed_is_tried_as_long_as_what_comes_now_and_kept_no_longer(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = NOW + 100 * HOUR
+    now = NOW_NS + 100 * HOUR
     monkeypatch.setattr("time.time_ns", lambda: now)
     async with opened(path) as outbox:
-        await outbox.accept(entries(2), NOW)
-        assert await outbox.dead_letter_expired("crm", NOW + HOUR, now) == 2
+        await outbox.accept(entries(2), NOW_NS)
+        assert await outbox.dead_letter_expired("crm", NOW_NS + HOUR, now) == 2
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert total(stock.replay(EntryFilter())) == (2, 0)
         assert await outbox.dead_letter_expired("crm", now, now) == 0
         assert await outbox.dead_letter_expired("crm", now + 1, now) == 2
-        assert await outbox.delete_expired("crm", NOW + 1, now) == 2
+        assert await outbox.delete_expired("crm", NOW_NS + 1, now) == 2
 
 
 async def test_what_is_delivered_while_an_operator_buries_it_is_no_dead_letter(path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept(entries(20), NOW)
-        leased = await outbox.lease("crm", FIVE, NOW)
+        await outbox.accept(entries(20), NOW_NS)
+        leased = await outbox.lease("crm", FIVE, NOW_NS)
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert total(stock.dead_letter(EntryFilter())) == (15, 5)
         await outbox.ack([one.id for one in leased])
@@ -175,43 +177,43 @@ async def test_what_is_delivered_while_an_operator_buries_it_is_no_dead_letter(p
 @pytest.mark.parametrize("ended", ["settle", "postpone", "dead-letter"])
 async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept(entries(20), NOW)
-        ids = [one.id for one in await outbox.lease("crm", FIVE, NOW)]
+        await outbox.accept(entries(20), NOW_NS)
+        ids = [one.id for one in await outbox.lease("crm", FIVE, NOW_NS)]
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert total(stock.purge(EntryFilter())) == (15, 5)
         if ended == "settle":
             await outbox.ack(ids)
         elif ended == "postpone":
-            await outbox.defer(ids, NOW + HOUR)
+            await outbox.defer(ids, NOW_NS + HOUR)
         else:
-            await outbox.dead_letter(dict.fromkeys(ids, DeliveryReason.REJECTED), NOW)
+            await outbox.dead_letter(dict.fromkeys(ids, DeliveryReason.REJECTED), NOW_NS)
         assert (counts(outbox), await held(outbox)) == ((0, 0), [])
     assert asked(path, "SELECT destination, reason, sum(count) FROM sweeps GROUP BY 1, 2") == [("crm", "PURGED", 15)]
 
 
 async def test_what_was_on_its_way_is_told_until_its_lease_ends(path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept(entries(20), NOW)
-        leased = [one.id for one in await outbox.lease("crm", FIVE, NOW)]
-        await outbox.defer(leased[:2], NOW + HOUR)
+        await outbox.accept(entries(20), NOW_NS)
+        leased = [one.id for one in await outbox.lease("crm", FIVE, NOW_NS)]
+        await outbox.defer(leased[:2], NOW_NS + HOUR)
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert total(stock.purge(EntryFilter((*leased, 20)))) == (3, 3)
 
 
 async def test_nothing_is_leased_while_an_operator_deletes(path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept(entries(20), NOW)
+        await outbox.accept(entries(20), NOW_NS)
         list_ = LeasedIds(path)
         with list_.alone(wait=True):
-            assert await outbox.lease("crm", FIVE, NOW) == ()
-        assert len(await outbox.lease("crm", FIVE, NOW)) == 5
+            assert await outbox.lease("crm", FIVE, NOW_NS) == ()
+        assert len(await outbox.lease("crm", FIVE, NOW_NS)) == 5
         list_.close()
 
 
 async def test_what_was_on_its_way_at_a_kill_is_told_too(path: Path) -> None:
     """Nobody can say whether it was delivered."""
     async with opened(path) as outbox:
-        await outbox.accept(entries(3), NOW)
+        await outbox.accept(entries(3), NOW_NS)
     list_ = LeasedIds(path)
     list_.write([1])
     list_.close()
@@ -221,13 +223,13 @@ async def test_what_was_on_its_way_at_a_kill_is_told_too(path: Path) -> None:
 
 async def test_what_comes_meanwhile_is_left_alone(path: Path) -> None:
     async with opened(path) as outbox:
-        await outbox.accept(entries(1200), NOW)
+        await outbox.accept(entries(1200), NOW_NS)
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             steps = stock.purge(EntryFilter())
             first = next(steps)
-            await outbox.accept([typed(1, "a.Type")], NOW)
+            await outbox.accept([typed(1, "a.Type")], NOW_NS)
             assert total([first, *steps]) == (1200, 0)
-            assert stock.queues() == [QueueStats("crm", 1, 1, NOW, 0, 0)]
+            assert stock.queues() == [QueueStats("crm", 1, 1, NOW_NS, 0, 0)]
 
 
 def test_where_there_is_no_outbox_none_is_made(path: Path) -> None:

@@ -12,11 +12,11 @@ import pytest
 
 from gateway.delivery.retention import Retention
 from gateway.errors import DeliveryReason
-from gateway.exporters.base import Bounds, Exporter
+from gateway.exporters.base import BatchLimits, Exporter
 from gateway.minimise.flows import Flows
 from gateway.model import OutboxEntry, Release
 from gateway.policy.compile import Compiler
-from tests.delivery.desk import NOW, SECOND, Case, Recipient, desk
+from tests.delivery.cases import NOW_NS, SECOND_NS, DeliveryCase, RecordingExporter, delivery_case
 from tests.support.contracts import contract, policy, proto
 
 DAY: Final = 86_400.0
@@ -32,14 +32,17 @@ def flows(led: str = "{t.A: [eu-log, us-vendor], t.B: [eu-log]}") -> Flows:
 def entry(number: int, destination: str = "eu-log", type: str = "t.A", days: float = 0) -> OutboxEntry:
     """Received so many days ago."""
     return OutboxEntry(
-        Release(destination, type, "a-plan", b"x"), number.to_bytes(16, "big"), b"", NOW - int(days * DAY) * SECOND
+        Release(destination, type, "a-plan", b"x"),
+        number.to_bytes(16, "big"),
+        b"",
+        NOW_NS - int(days * DAY) * SECOND_NS,
     )
 
 
-def sweep(case: Case, held: Flows, exporter: Exporter | None = None) -> Retention:
+def sweep(case: DeliveryCase, held: Flows, exporter: Exporter | None = None) -> Retention:
     """What can't be delivered within 3 days is dead-lettered."""
     return Retention(
-        case.desk, lambda: held, lambda: {} if exporter is None else {"eu-log": exporter}, timedelta(days=3)
+        case.deps, lambda: held, lambda: {} if exporter is None else {"eu-log": exporter}, timedelta(days=3)
     )
 
 
@@ -56,7 +59,7 @@ AGES: dict[str, tuple[float, int, int]] = {
 @pytest.mark.parametrize("row", AGES)
 async def test_what_is_too_old_is_buried_and_then_deleted(row: str, tmp_path: Path) -> None:
     days, waiting, dead = AGES[row]
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(entry(1, days=days), entry(2))
         await sweep(case, flows()).once()
         assert (case.waiting, case.dead) == (waiting + 1, dead)
@@ -65,7 +68,7 @@ async def test_what_is_too_old_is_buried_and_then_deleted(row: str, tmp_path: Pa
 
 
 async def test_a_dead_letter_goes_when_its_retention_is_over(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(entry(1, days=4))
         await sweep(case, flows()).once()
         assert case.dead == 1
@@ -76,9 +79,9 @@ async def test_a_dead_letter_goes_when_its_retention_is_over(tmp_path: Path) -> 
 
 
 async def test_what_is_being_delivered_is_left_alone(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(entry(1, days=4), entry(2, days=4))
-        (leased,) = await case.outbox.lease("eu-log", Bounds(1), NOW)
+        (leased,) = await case.outbox.lease("eu-log", BatchLimits(1), NOW_NS)
         await sweep(case, flows()).once()
         assert (case.waiting, case.dead) == (1, 1)
         await case.outbox.ack([leased.id])
@@ -98,7 +101,7 @@ CUT: dict[str, tuple[str, int]] = {
 @pytest.mark.parametrize("row", CUT)
 async def test_what_lost_its_flow_goes(row: str, tmp_path: Path) -> None:
     led, left = CUT[row]
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(entry(1), entry(2, "us-vendor"), entry(3, type="t.B"))
         await sweep(case, flows(led)).once()
         assert case.waiting == left
@@ -107,14 +110,14 @@ async def test_what_lost_its_flow_goes(row: str, tmp_path: Path) -> None:
 
 
 async def test_what_has_its_flow_and_lost_its_contract_waits(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(entry(1), entry(2, type="u.C"), entry(3, "us-vendor", type="u.C"))
         await sweep(case, flows("{t.A: [eu-log], u.C: [eu-log]}")).once()
         assert (case.waiting, {**case.counts.purges}) == (2, {("us-vendor", "CUT_OFF"): 1})
 
 
 async def test_a_destination_that_the_policy_no_longer_has_holds_nothing(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(entry(1, "once-there"), entry(2))
         await sweep(case, flows()).once()
         assert {name: depth.items for name, depth in case.outbox.depths().items()} == {"once-there": 0, "eu-log": 1}
@@ -123,10 +126,10 @@ async def test_a_destination_that_the_policy_no_longer_has_holds_nothing(tmp_pat
 async def test_dead_letters_of_a_destination_that_the_policy_no_longer_has_go_when_items_would_be_given_up(
     tmp_path: Path,
 ) -> None:
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(entry(1, "once-there"))
-        (leased,) = await case.outbox.lease("once-there", Bounds(1), NOW)
-        await case.outbox.dead_letter({leased.id: DeliveryReason.REJECTED}, NOW)
+        (leased,) = await case.outbox.lease("once-there", BatchLimits(1), NOW_NS)
+        await case.outbox.dead_letter({leased.id: DeliveryReason.REJECTED}, NOW_NS)
         for days, dead in ((2.9, 1), (3.1, 0)):
             case.time.passed = days * DAY
             await sweep(case, flows()).once()
@@ -137,10 +140,10 @@ async def test_a_sweep_that_began_before_a_reload_takes_nothing_that_the_new_pol
     tmp_path: Path,
 ) -> None:
     old, new = flows("{t.A: [eu-log]}"), flows()
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await case.put(*(entry(number, days=4) for number in range(2000)))
         now = old
-        sweeping = asyncio.create_task(Retention(case.desk, lambda: now, dict, timedelta(days=3)).once())
+        sweeping = asyncio.create_task(Retention(case.deps, lambda: now, dict, timedelta(days=3)).once())
         await asyncio.sleep(0)
         now = new
         await case.put(entry(5001, "us-vendor"), entry(5002, type="t.B"))
@@ -148,7 +151,7 @@ async def test_a_sweep_that_began_before_a_reload_takes_nothing_that_the_new_pol
         assert (case.waiting, case.dead) == (2, 2000)
 
 
-class Log(Recipient):
+class Log(RecordingExporter):
     """An exporter that keeps files."""
 
     def __init__(self) -> None:
@@ -161,6 +164,6 @@ class Log(Recipient):
 
 
 async def test_exporters_that_keep_files_are_swept_too(tmp_path: Path) -> None:
-    async with desk(tmp_path) as case:
+    async with delivery_case(tmp_path) as case:
         await sweep(case, flows(), log := Log()).once()
-        assert log.swept == [NOW / SECOND]
+        assert log.swept == [NOW_NS / SECOND_NS]

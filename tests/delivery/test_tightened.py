@@ -15,7 +15,7 @@ from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.loading import prepare
 from gateway.policy.load import default_path, parse
-from tests.delivery.desk import Recipient
+from tests.delivery.cases import RecordingExporter
 from tests.support.metric_samples import sample_value
 from tests.support.processes import TIMEOUT_SECONDS, RunningGateway, run_gateway
 from tests.support.requests import TRACK_BATCH, event
@@ -47,18 +47,18 @@ async def send(gateway: RunningGateway) -> None:
         )
 
 
-def lead(gateway: Gateway, vendor: Recipient) -> None:
+def lead(gateway: Gateway, vendor: RecordingExporter) -> None:
     """Lead analytics to a vendor."""
     gateway._depot.replace({**gateway._current.exporters(), "analytics": vendor}, gateway._current.flows())
 
 
 async def test_ten_thousand_that_wait_leave_by_the_policy_of_the_moment(tmp_path: Path) -> None:
-    vendor = Recipient(shut=True)
+    vendor = RecordingExporter(shut=True)
     async with run_gateway(tmp_path) as gateway:
         inside = gateway.gateway
         lead(inside, vendor)
         await send(gateway)
-        await vendor.until(1)
+        await vendor.wait_for(1)
         given_up = len(vendor.batches)
         await inside._switch.replace(
             prepare(Config(), parse(tightened(), tmp_path / "policy.yaml"), load_contracts([default_contract()]))

@@ -18,8 +18,8 @@ import pytest
 from gateway.config import Outbox
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, CallReason, DeliveryReason, Retryable
-from gateway.exporters.base import Bounds
-from tests.delivery.desk import NOW, entries, entry
+from gateway.exporters.base import BatchLimits
+from tests.delivery.cases import NOW_NS, entries, entry
 from tests.delivery.kept import ALL, asked, counts, held, mount, on_a_volume, opened, until
 
 MIB = 1024 * 1024
@@ -33,15 +33,15 @@ def test_a_full_volume_takes_no_more_until_something_goes(tmp_path: Path) -> Non
 def _full_by_others(folder: Path) -> None:
     async def run() -> None:
         async with opened(folder / "o.db") as outbox:
-            await outbox.accept(entries(100), NOW)
-            leased = await outbox.lease("crm", Bounds(items=50), NOW)
+            await outbox.accept(entries(100), NOW_NS)
+            leased = await outbox.lease("crm", BatchLimits(max_items=50), NOW_NS)
             _fill(folder / "other")
             await _refused(outbox, 5)
             # What was delivered meanwhile is written as soon as it can be, and not delivered again.
             await outbox.ack(one.id for one in leased)
-            assert len(await outbox.lease("crm", ALL, NOW)) == 50
+            assert len(await outbox.lease("crm", ALL, NOW_NS)) == 50
             (folder / "other").unlink()
-            await _until(lambda: outbox.accept([entry("new")], NOW))
+            await _until(lambda: outbox.accept([entry("new")], NOW_NS))
             assert counts(outbox) == (51, 0)
         async with opened(folder / "o.db") as outbox:
             assert len(await held(outbox)) == 51
@@ -59,7 +59,7 @@ def _full_by_itself(folder: Path) -> None:
             for _ in range(3):
                 stored = await _stored(outbox)
                 assert counts(outbox)[0] == stored
-                while leased := await outbox.lease("crm", Bounds(items=100), NOW):
+                while leased := await outbox.lease("crm", BatchLimits(max_items=100), NOW_NS):
                     await outbox.ack(one.id for one in leased)
                     assert asked(folder / "o.db", "SELECT count(*) FROM items") != []
                     stored -= len(leased)
@@ -74,7 +74,7 @@ async def _stored(outbox: SqliteOutbox) -> int:
     stored = 0
     while True:
         try:
-            await outbox.accept([entry(f"{stored}{KILOBYTE}") for _ in range(10)], NOW)
+            await outbox.accept([entry(f"{stored}{KILOBYTE}") for _ in range(10)], NOW_NS)
         except Retryable as error:
             if error.reason is CallReason.FULL:
                 return stored
@@ -89,7 +89,7 @@ def test_a_volume_that_is_read_only_at_the_start_is_a_bad_configuration(tmp_path
 def _read_only(folder: Path) -> None:
     async def run() -> None:
         async with opened(folder / "o.db") as outbox:
-            await outbox.accept(entries(3), NOW)
+            await outbox.accept(entries(3), NOW_NS)
         assert mount("-o", "remount,ro", str(folder)) == 0
         for path in (folder / "o.db", folder / "deep" / "o.db"):
             with pytest.raises(BadConfig, match=str(path)):
@@ -113,19 +113,19 @@ def _unwritable(path: Path) -> None:
 
     async def run() -> None:
         async with opened(path) as outbox:
-            await outbox.accept(entries(100), NOW)
-            leased = await outbox.lease("crm", Bounds(items=30), NOW)
+            await outbox.accept(entries(100), NOW_NS)
+            leased = await outbox.lease("crm", BatchLimits(max_items=30), NOW_NS)
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
             await _refused(outbox, 5)
             assert (outbox.check.ok, outbox.check.cause) == (False, "UNWRITABLE")
             await outbox.ack(one.id for one in leased[:10])
-            await outbox.defer([one.id for one in leased[10:20]], NOW + 1)
-            await outbox.dead_letter({one.id: DeliveryReason.REJECTED for one in leased[20:]}, NOW)
+            await outbox.defer([one.id for one in leased[10:20]], NOW_NS + 1)
+            await outbox.dead_letter({one.id: DeliveryReason.REJECTED for one in leased[20:]}, NOW_NS)
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            await _until(lambda: outbox.accept([entry("new")], NOW))
+            await _until(lambda: outbox.accept([entry("new")], NOW_NS))
             assert outbox.check.ok
             assert (counts(outbox), len(await held(outbox))) == ((81, 10), 71)
-            assert (outbox.quarantined, len(await held(outbox, now_ns=NOW + 1))) == (0, 81)
+            assert (outbox.quarantined, len(await held(outbox, now_ns=NOW_NS + 1))) == (0, 81)
 
     asyncio.run(run())
 
@@ -145,8 +145,8 @@ def test_a_volume_that_turns_read_only_under_way_loses_nothing(tmp_path: Path) -
 def _turns_read_only(folder: Path) -> None:
     async def run() -> None:
         async with opened(folder / "o.db") as outbox:
-            await outbox.accept(entries(100), NOW)
-            leased = await outbox.lease("crm", Bounds(items=10), NOW)
+            await outbox.accept(entries(100), NOW_NS)
+            leased = await outbox.lease("crm", BatchLimits(max_items=10), NOW_NS)
             _break(folder)
             await _refused(outbox, 3)
             await outbox.ack(one.id for one in leased)
@@ -175,13 +175,13 @@ def _mend(folder: Path) -> None:
 async def test_another_program_can_write_at_the_same_time(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         for number in range(20):
-            await outbox.accept([entry(str(number))], NOW)
+            await outbox.accept([entry(str(number))], NOW_NS)
         with closing(sqlite3.connect(tmp_path / "o.db")) as database:
             for _ in range(5):
                 with database:
                     database.execute("DELETE FROM items WHERE id IN (SELECT id FROM items LIMIT 1)")
                     database.execute("UPDATE lanes SET items = items - 1, bytes = bytes - 1")
-                await outbox.accept([entry("more")], NOW)
+                await outbox.accept([entry("more")], NOW_NS)
         assert (len(await held(outbox)), counts(outbox)) == (20, (20, 0))
 
 
@@ -189,8 +189,8 @@ async def test_free_pages_go_back_to_the_volume(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
         for number in range(30):
-            await outbox.accept([entry(f"{number} {index} {KILOBYTE}") for index in range(1000)], NOW)
-        await outbox.ack([one.id for one in await outbox.lease("crm", ALL, NOW)])
+            await outbox.accept([entry(f"{number} {index} {KILOBYTE}") for index in range(1000)], NOW_NS)
+        await outbox.ack([one.id for one in await outbox.lease("crm", ALL, NOW_NS)])
         ((before,),) = asked(path, "PRAGMA page_count")
         await until(lambda: asked(path, "PRAGMA page_count") < [(before // 2,)])
 
@@ -209,7 +209,7 @@ def _fill(path: Path) -> None:
 async def _refused(outbox: SqliteOutbox, times: int) -> None:
     for number in range(times):
         with pytest.raises(Retryable) as caught:
-            await outbox.accept([entry(f"{number}{KILOBYTE * 20}")], NOW)
+            await outbox.accept([entry(f"{number}{KILOBYTE * 20}")], NOW_NS)
         assert caught.value.reason in {CallReason.FULL, CallReason.UNAVAILABLE}
 
 

@@ -24,8 +24,8 @@ from gateway.delivery.outbox.wiper import WIPE_SECONDS
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import DeliveryReason
 from gateway.model import OutboxEntry
+from tests.delivery.cases import NOW_NS, SECOND_NS
 from tests.delivery.damage import page
-from tests.delivery.desk import NOW, SECOND
 from tests.delivery.kept import ALL, about, opened
 
 BOUND_SECONDS: Final = WIPE_SECONDS + 5
@@ -39,7 +39,7 @@ def text(number: int, size: int = 300) -> str:
     return f"<<{number:06d}>>" * (size // 10)
 
 
-def planted(numbers: Iterable[int], size: int = 300, received_ns: int = NOW) -> list[OutboxEntry]:
+def planted(numbers: Iterable[int], size: int = 300, received_ns: int = NOW_NS) -> list[OutboxEntry]:
     return [about(text(number, size), f"who {number:06d}".encode(), received_ns=received_ns) for number in numbers]
 
 
@@ -66,32 +66,32 @@ async def until_gone(folder: Path, numbers: Iterable[int], seconds: float = BOUN
 
 async def _single(outbox: SqliteOutbox) -> None:
     for number in range(6):
-        await outbox.accept(planted([number]), NOW)
+        await outbox.accept(planted([number]), NOW_NS)
 
 
 async def _crate(outbox: SqliteOutbox) -> None:
-    await outbox.accept(planted(range(6)), NOW)
+    await outbox.accept(planted(range(6)), NOW_NS)
 
 
 async def _large(outbox: SqliteOutbox) -> None:
     for number in range(6):
-        await outbox.accept(planted([number], 30_000), NOW)
+        await outbox.accept(planted([number], 30_000), NOW_NS)
 
 
 async def _large_crate(outbox: SqliteOutbox) -> None:
-    await outbox.accept(planted(range(6), 20_000), NOW)
+    await outbox.accept(planted(range(6), 20_000), NOW_NS)
 
 
 async def _dead(outbox: SqliteOutbox) -> None:
     await _crate(outbox)
     await outbox.dead_letter(
-        dict.fromkeys([one.id for one in await outbox.lease("crm", ALL, NOW)], DeliveryReason.REJECTED), NOW
+        dict.fromkeys([one.id for one in await outbox.lease("crm", ALL, NOW_NS)], DeliveryReason.REJECTED), NOW_NS
     )
 
 
 async def _put_off(outbox: SqliteOutbox) -> None:
     await _crate(outbox)
-    await outbox.defer([one.id for one in await outbox.lease("crm", ALL, NOW)], NOW + SECOND)
+    await outbox.defer([one.id for one in await outbox.lease("crm", ALL, NOW_NS)], NOW_NS + SECOND_NS)
 
 
 FORMS: Final = {
@@ -108,7 +108,7 @@ HALF: Final = (1, 3, 5)
 
 
 async def _leased(outbox: SqliteOutbox) -> Sequence[Leased]:
-    leased = await outbox.lease("crm", ALL, NOW + SECOND)
+    leased = await outbox.lease("crm", ALL, NOW_NS + SECOND_NS)
     return [one for one in leased if int(one.payload[2:8]) in HALF]
 
 
@@ -117,7 +117,7 @@ async def _deliver(outbox: SqliteOutbox, _: Path) -> None:
 
 
 async def _erase(outbox: SqliteOutbox, _: Path) -> None:
-    await outbox.erase([f"who {number:06d}".encode().ljust(16, b"\0") for number in HALF], NOW)
+    await outbox.erase([f"who {number:06d}".encode().ljust(16, b"\0") for number in HALF], NOW_NS)
 
 
 async def _purge(_: SqliteOutbox, path: Path) -> None:
@@ -128,16 +128,16 @@ async def _purge(_: SqliteOutbox, path: Path) -> None:
 
 
 async def _retention(outbox: SqliteOutbox, _: Path) -> None:
-    assert await outbox.delete_expired("crm", NOW + SECOND, NOW) == 6
+    assert await outbox.delete_expired("crm", NOW_NS + SECOND_NS, NOW_NS) == 6
 
 
 async def _cut_off(outbox: SqliteOutbox, _: Path) -> None:
-    await outbox.delete_of_types("crm", {"a.Type"}, MAX_TIME_NANOS, NOW)
+    await outbox.delete_of_types("crm", {"a.Type"}, MAX_TIME_NANOS, NOW_NS)
 
 
 async def _expire(outbox: SqliteOutbox, path: Path) -> None:
     """Dead letters first, then gone."""
-    await outbox.dead_letter_expired("crm", NOW + SECOND, NOW)
+    await outbox.dead_letter_expired("crm", NOW_NS + SECOND_NS, NOW_NS)
     with closing(OutboxAdmin.open(path, Outbox())) as stock:
         assert sum(step.deleted for step in stock.purge_dead(EntryFilter())) == 6
         stock.wipe()
@@ -203,14 +203,14 @@ async def test_nothing_stays_of_rows_that_were_moved_within_their_page(tmp_path:
         for _ in range(150):
             numbers = [next(names) for _ in range(draw.choice((1, 3, 40)))]
             await outbox.accept(
-                [one for number in numbers for one in planted([number], draw.choice((60, 250, 1000)))], NOW
+                [one for number in numbers for one in planted([number], draw.choice((60, 250, 1000)))], NOW_NS
             )
             alive.update(numbers)
-            leased = list(await outbox.lease("crm", ALL, NOW))
+            leased = list(await outbox.lease("crm", ALL, NOW_NS))
             draw.shuffle(leased)
             gone, late = leased[: draw.randrange(12)], leased[12:20]
             await outbox.ack(one.id for one in gone)
-            await outbox.defer([one.id for one in late], NOW if draw.random() < 0.5 else 0)
+            await outbox.defer([one.id for one in late], NOW_NS if draw.random() < 0.5 else 0)
             await outbox.defer([one.id for one in leased if one not in gone and one not in late], 0, failed=False)
             alive.difference_update(int(one.payload[2:8]) for one in gone)
         await until_gone(tmp_path, {*range(next(names))} - alive)
@@ -220,11 +220,11 @@ async def test_nothing_stays_of_rows_that_were_moved_within_their_page(tmp_path:
 async def test_what_was_in_a_damaged_file_goes_with_what_was_taken_over(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         for start in range(0, 300, 30):
-            await outbox.accept(planted(range(start, start + 30)), NOW)
+            await outbox.accept(planted(range(start, start + 30)), NOW_NS)
     page("items_due", tmp_path / "o.db")
     async with opened(tmp_path / "o.db") as outbox:
         assert (outbox.quarantined, outbox.recovered) == (1, 300)
-        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW))
+        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW_NS))
         await until_gone(tmp_path, range(300))
 
 
@@ -232,8 +232,8 @@ async def test_what_a_killed_gateway_left_in_its_log_goes_at_the_next_start(tmp_
     path, killed = tmp_path / "o.db", tmp_path / "killed"
     killed.mkdir()
     async with opened(path) as outbox:
-        await outbox.accept(planted(range(3)), NOW)
-        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW))
+        await outbox.accept(planted(range(3)), NOW_NS)
+        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW_NS))
         copy_files(tmp_path, killed)
     (killed / "o.db.salvaging").write_text(text(3))
     assert found(killed) == {0, 1, 2, 3}
@@ -243,13 +243,13 @@ async def test_what_a_killed_gateway_left_in_its_log_goes_at_the_next_start(tmp_
 
 async def test_a_reader_keeps_it_only_as_long_as_it_reads_and_holds_nobody_up(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(planted(range(3)), NOW)
+        await outbox.accept(planted(range(3)), NOW_NS)
         with closing(sqlite3.connect(tmp_path / "o.db", isolation_level=None)) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM crates").fetchone()
             begun = time.monotonic()
-            await outbox.erase([b"who 000001".ljust(16, b"\0")], NOW)
-            await outbox.accept(planted([4]), NOW)
+            await outbox.erase([b"who 000001".ljust(16, b"\0")], NOW_NS)
+            await outbox.accept(planted([4]), NOW_NS)
             assert time.monotonic() - begun < 5
             assert 1 in found(tmp_path)
             reader.execute("ROLLBACK")
@@ -259,14 +259,14 @@ async def test_a_reader_keeps_it_only_as_long_as_it_reads_and_holds_nobody_up(tm
 async def test_the_log_does_not_grow_by_what_is_tidied_while_somebody_reads(tmp_path: Path) -> None:
     log = tmp_path / "o.db-wal"
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(planted(range(500)), NOW)
+        await outbox.accept(planted(range(500)), NOW_NS)
         with closing(sqlite3.connect(tmp_path / "o.db", isolation_level=None)) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM crates").fetchone()
-            await outbox.erase([b"who 000001".ljust(16, b"\0")], NOW)
+            await outbox.erase([b"who 000001".ljust(16, b"\0")], NOW_NS)
             first = log.stat().st_size
             for number in range(2, 12):
-                await outbox.erase([(b"who %06d" % number).ljust(16, b"\0")], NOW)
+                await outbox.erase([(b"who %06d" % number).ljust(16, b"\0")], NOW_NS)
             # As much as each erasure itself writes: the whole file is not written again.
             assert log.stat().st_size < 2 * first
         await until_gone(tmp_path, range(1, 12), 5)
@@ -274,7 +274,7 @@ async def test_the_log_does_not_grow_by_what_is_tidied_while_somebody_reads(tmp_
 
 async def test_another_programs_deletions_are_wiped_too(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
-        await outbox.accept(planted(range(6)), NOW)
+        await outbox.accept(planted(range(6)), NOW_NS)
         with closing(OutboxAdmin.open(tmp_path / "o.db", Outbox())) as stock:
             list(stock.purge(EntryFilter()))
         await until_gone(tmp_path, range(6))

@@ -9,7 +9,7 @@ from gateway.demo import proposed
 from gateway.demo.backends import ANALYTICS, EVENT, MESSAGE, SUPPORT
 from gateway.demo.posted import event, ticket
 from gateway.demo.truth import TAKES
-from gateway.policy.http_exporters import Mapped
+from gateway.policy.http_exporters import TemplateSettings
 from gateway.policy.mapping import leaves, parts
 
 TRACK: Final[Mapping[str, Any]] = {
@@ -81,7 +81,7 @@ def test_what_is_anywhere_else_is_odd(
 @pytest.mark.parametrize(("destination", "type"), [(ANALYTICS, EVENT), (SUPPORT, MESSAGE)])
 def test_what_a_vendor_takes_is_what_the_policy_proposes(destination: str, type: str) -> None:
     exporter = proposed.exporters()[destination]
-    assert isinstance(exporter, Mapped)
+    assert isinstance(exporter, TemplateSettings)
     assert list(exporter.items) == [type]
     texts = [leaf for _, leaf in leaves(exporter.items[type]) if isinstance(leaf, str)]
     assert {".".join(part) for text in texts for part in parts(text) if isinstance(part, tuple)} == TAKES[destination]

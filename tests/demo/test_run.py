@@ -19,11 +19,11 @@ from gateway.delivery.outbox.file import NAME
 from gateway.demo.report import Report, Verdict
 from gateway.demo.run import perform, run, tell
 from gateway.errors import DeliveryReason
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.loading import load_all
 from gateway.model import INDIRECT, Category
 from gateway.policy.load import PolicyFile
-from tests.delivery.desk import NOW, entry
+from tests.delivery.cases import NOW_NS, entry
 from tests.delivery.kept import opened
 from tests.demo.played import Played
 
@@ -69,9 +69,9 @@ def test_it_can_be_played_again_in_the_same_folder_whatever_was_left_there(tmp_p
 async def _left(state: Path) -> None:
     """An item and a dead letter of a demo that was interrupted."""
     async with opened(state / NAME) as outbox:
-        await outbox.accept([entry("a", "crm"), entry("b", "crm")], NOW)
-        (leased,) = await outbox.lease("crm", Bounds(items=1), NOW)
-        await outbox.dead_letter({leased.id: DeliveryReason.REJECTED}, NOW)
+        await outbox.accept([entry("a", "crm"), entry("b", "crm")], NOW_NS)
+        (leased,) = await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)
+        await outbox.dead_letter({leased.id: DeliveryReason.REJECTED}, NOW_NS)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from gateway.contracts.load import default_path, load
 from gateway.delivery.entries import ItemSource
 from gateway.delivery.outbox.interface import Leased
 from gateway.errors import FieldReason, ItemReason, Refused
-from gateway.exporters.base import Bounds, Outcome
+from gateway.exporters.base import BatchLimits, Outcome
 from gateway.minimise.addresses import reader
 from gateway.minimise.flows import Flows
 from gateway.minimise.memo import Noted
@@ -266,7 +266,7 @@ FAULTS: Final[tuple[Exception, ...]] = (
 class Teller:
     """An exporter that raises what tells."""
 
-    bounds = Bounds()
+    limits = BatchLimits()
 
     def __init__(self, fault: Exception) -> None:
         self.fault = fault

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.exporters.web import Web
+from gateway.exporters.http_client import HttpClient
 from tests.exporters.sending import SECRETS
 
 
@@ -17,7 +17,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def web(secrets: None) -> AsyncIterator[Web]:
-    made = Web(insecure_loopback=True)
+async def http(secrets: None) -> AsyncIterator[HttpClient]:
+    made = HttpClient(insecure_loopback=True)
     yield made
     await made.close()

@@ -47,7 +47,7 @@ def items(*texts: str, signal: Signal = LOGS) -> list[OutboxEntry]:
     return [item(text, signal) for text in texts]
 
 
-def taken(collector: Collector, signal: Signal = LOGS) -> list[str]:
+def collected(collector: Collector, signal: Signal = LOGS) -> list[str]:
     """The texts of the records that a collector took."""
     return [_text(record) for _, _, record in collector.records(signal)]
 

@@ -11,17 +11,17 @@ from kannelle.privacy.v1.support_pb2 import SUPPORT_TOPIC_BILLING, SupportMessag
 
 from gateway.demo.vendors import MixpanelStandIn, SegmentStandIn, ZendeskStandIn
 from gateway.exporters.base import Delivered, Outcome, Rejected, Retry
-from gateway.exporters.mixpanel import Mixpanel
-from gateway.exporters.segment import Segment
-from gateway.exporters.web import Web
-from gateway.exporters.zendesk import Zendesk
+from gateway.exporters.http_client import HttpClient
+from gateway.exporters.mixpanel.exporter import MixpanelExporter
+from gateway.exporters.segment.exporter import SegmentExporter
+from gateway.exporters.zendesk.exporter import ZendeskExporter
 from gateway.model import OutboxEntry, Release
-from gateway.policy.http_exporters import MixpanelExporter, Secret, SegmentExporter, ZendeskExporter
+from gateway.policy.http_exporters import MixpanelSettings, Secret, SegmentSettings, ZendeskSettings
 
 EVENT: Final = AnalyticsEvent.DESCRIPTOR.full_name
 MESSAGE: Final = SupportMessage.DESCRIPTOR.full_name
-CLASSES: Final[dict[str, type[Message]]] = {EVENT: AnalyticsEvent, MESSAGE: SupportMessage}
-KEY: Final = "destinations.vendor.exporter"
+MESSAGE_CLASSES: Final[dict[str, type[Message]]] = {EVENT: AnalyticsEvent, MESSAGE: SupportMessage}
+EXPORTER_KEY: Final = "destinations.vendor.exporter"
 
 SECRETS: Final = {
     "WRITE_KEY": SegmentStandIn.write_key,
@@ -34,9 +34,19 @@ SECRETS: Final = {
 }
 """The environment that the exporters here find their credentials in."""
 
-TRACK: Final = {"event": "{name}", "userId": "{user.user_id}", "timestamp": "{time}", "properties": "{properties}"}
-IMPORT: Final = {"event": "{name}", "distinct_id": "{user.user_id}", "time": "{time}", "properties": "{properties}"}
-TICKET: Final = {
+TRACK_TEMPLATE: Final = {
+    "event": "{name}",
+    "userId": "{user.user_id}",
+    "timestamp": "{time}",
+    "properties": "{properties}",
+}
+IMPORT_TEMPLATE: Final = {
+    "event": "{name}",
+    "distinct_id": "{user.user_id}",
+    "time": "{time}",
+    "properties": "{properties}",
+}
+TICKET_TEMPLATE: Final = {
     "subject": "{topic}, {reference}",
     "comment": {"body": "See {reference}.", "public": False},
     "requester": {"name": "{user.user_id}", "email": "{user.work_email}"},
@@ -44,19 +54,19 @@ TICKET: Final = {
     "tags": ["kannelle", "{topic}"],
 }
 
-NOW: Final = 1_790_000_000
+NOW_SECONDS: Final = 1_790_000_000
 """When items were received, in seconds since 1970."""
 
 Wall = Callable[[], float]
 
 
 def wall() -> float:
-    return NOW
+    return NOW_SECONDS
 
 
 def entry(message: Message, number: int) -> OutboxEntry:
     release = Release("vendor", message.DESCRIPTOR.full_name, "a-plan", message.SerializeToString())
-    return OutboxEntry(release, number.to_bytes(16, "big"), b"", NOW * 10**9)
+    return OutboxEntry(release, number.to_bytes(16, "big"), b"", NOW_SECONDS * 10**9)
 
 
 def event(number: int = 0, name: str = "video.exported", user_id: str = "usr_1", **more: Any) -> OutboxEntry:
@@ -80,32 +90,36 @@ def keys(entries: list[OutboxEntry]) -> list[str]:
     return [one.key.hex() for one in entries]
 
 
-def segment(web: Web, url: str, items: Any = None, timeout: float = 10.0) -> Segment:
-    given = SegmentExporter(
+def segment(http: HttpClient, url: str, items: Any = None, timeout: float = 10.0) -> SegmentExporter:
+    given = SegmentSettings(
         endpoint=url,
         write_key=Secret(env="WRITE_KEY"),
-        items={EVENT: TRACK} if items is None else items,
+        items={EVENT: TRACK_TEMPLATE} if items is None else items,
         timeout=timeout,
     )
-    return Segment(web, given, CLASSES.__getitem__, KEY, wall)
+    return SegmentExporter(http, given, MESSAGE_CLASSES.__getitem__, EXPORTER_KEY, wall)
 
 
-def mixpanel(web: Web, url: str, items: Any = None) -> Mixpanel:
+def mixpanel(http: HttpClient, url: str, items: Any = None) -> MixpanelExporter:
     username, password = Secret(env="USERNAME"), Secret(env="PASSWORD")
-    project, said = MixpanelStandIn.project_id, {EVENT: IMPORT} if items is None else items
-    given = MixpanelExporter(endpoint=url, project_id=project, username=username, password=password, items=said)
-    return Mixpanel(web, given, CLASSES.__getitem__, KEY, wall)
+    project, said = MixpanelStandIn.project_id, {EVENT: IMPORT_TEMPLATE} if items is None else items
+    given = MixpanelSettings(endpoint=url, project_id=project, username=username, password=password, items=said)
+    return MixpanelExporter(http, given, MESSAGE_CLASSES.__getitem__, EXPORTER_KEY, wall)
 
 
-def zendesk(web: Web, url: str, *, oauth: bool = False, items: Any = None, timeout: float = 10.0) -> Zendesk:
+def zendesk(
+    http: HttpClient, url: str, *, oauth: bool = False, items: Any = None, timeout: float = 10.0
+) -> ZendeskExporter:
     who: dict[str, Any] = (
         {"oauth": Secret(env="OAUTH")} if oauth else {"email": Secret(env="EMAIL"), "token": Secret(env="TOKEN")}
     )
-    given = ZendeskExporter(endpoint=url, items={MESSAGE: TICKET} if items is None else items, timeout=timeout, **who)
-    return Zendesk(web, given, CLASSES.__getitem__, KEY, wall)
+    given = ZendeskSettings(
+        endpoint=url, items={MESSAGE: TICKET_TEMPLATE} if items is None else items, timeout=timeout, **who
+    )
+    return ZendeskExporter(http, given, MESSAGE_CLASSES.__getitem__, EXPORTER_KEY, wall)
 
 
-def fared(outcomes: Any) -> str:
+def outcome_letters(outcomes: Any) -> str:
     """Outcomes in letters: delivered, retry, rejected as x."""
     letters: dict[type[Outcome], str] = {Delivered: "d", Retry: "r", Rejected: "x"}
     return "".join(letters[type(outcome)] for outcome in outcomes)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import BadConfig
-from gateway.exporters.credentials import MAX_FILE_BYTES, Credential, basic
+from gateway.exporters.credentials import MAX_FILE_BYTES, Credential, basic_auth
 from gateway.policy.http_exporters import Secret
 
 
@@ -92,4 +92,4 @@ def test_what_is_no_file_is_told_at_the_start_and_leaves_what_was_said_later(
 
 
 def test_user_and_password_are_one_header() -> None:
-    assert basic("abc123", "") == "Basic YWJjMTIzOg=="
+    assert basic_auth("abc123", "") == "Basic YWJjMTIzOg=="

@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.exporters.base import Rejected
-from gateway.exporters.fill import Filler, milliseconds, rfc3339
+from gateway.exporters.template_renderer import TemplateRenderer, milliseconds, rfc3339
 from gateway.model import Release
 from gateway.policy.markup import Markup, liquid
-from gateway.policy.vendors import SHAPES, Shape
+from gateway.policy.vendors import BODY_SCHEMAS, BodySchema
 from tests.support.contracts import contract, proto
 
 HELD: Final = contract(
@@ -56,8 +56,8 @@ HOSTILE: Final = (
 )
 
 
-def drawn(template: Any, shape: Shape, **fields: Any) -> Any:
-    body = Filler({"t.A": template}, HELD.message_class, rfc3339, shape).body(
+def drawn(template: Any, shape: BodySchema, **fields: Any) -> Any:
+    body = TemplateRenderer({"t.A": template}, HELD.message_class, rfc3339, shape).render(
         Release("d", "t.A", "p", A(**fields).SerializeToString())
     )
     assert not isinstance(body, Rejected)
@@ -65,7 +65,7 @@ def drawn(template: Any, shape: Shape, **fields: Any) -> Any:
 
 
 def ticket(a: str, b: str) -> Any:
-    return drawn(TICKET, SHAPES["zendesk"], a=a, b=b, tags=[a, b])
+    return drawn(TICKET, BODY_SCHEMAS["zendesk"], a=a, b=b, tags=[a, b])
 
 
 def texts(tree: Any, at: str = "") -> Iterator[tuple[str, str]]:
@@ -153,7 +153,7 @@ def test_no_value_adds_markup_or_a_placeholder(a: str, b: str) -> None:
     ],
 )
 def test_what_a_vendor_would_expand_or_run_is_text(value: str, template: Any, place: str) -> None:
-    text = dict(texts(drawn(template, SHAPES["zendesk"], a=value, tags=[value])))[place]
+    text = dict(texts(drawn(template, BODY_SCHEMAS["zendesk"], a=value, tags=[value])))[place]
     assert not any(delimiter in text for delimiter in ("{{", "}}", "{%", "%}"))
     if "html" in place:
         assert Read(text).markup == [("p", []), "/p"]
@@ -166,26 +166,26 @@ def test_what_a_vendor_would_expand_or_run_is_text(value: str, template: Any, pl
     ("address", "there"), [("ann@acme.example", True), ("{{ticket.id}}@acme.example", False), ("{a}@b.example", True)]
 )
 def test_what_identifies_is_itself_or_left_out(address: str, there: bool) -> None:
-    body = drawn({"external_id": "{a}", "requester": {"email": "{a}"}}, SHAPES["zendesk"], a=address)
+    body = drawn({"external_id": "{a}", "requester": {"email": "{a}"}}, BODY_SCHEMAS["zendesk"], a=address)
     assert body == ({"external_id": address, "requester": {"email": address}} if there else {})
 
 
 def test_every_text_of_zendesk_has_its_markup() -> None:
-    def markups(shape: Shape) -> Iterator[Markup]:
+    def markups(shape: BodySchema) -> Iterator[Markup]:
         for field, sorts in shape.fields.items():
             if {"text", "list"} & set(sorts):
                 yield shape.markup_of(field)
-            if field in shape.inner:
-                yield from markups(shape.inner[field])
+            if field in shape.nested:
+                yield from markups(shape.nested[field])
 
-    assert Markup.NONE not in set(markups(SHAPES["zendesk"]))
+    assert Markup.NONE not in set(markups(BODY_SCHEMAS["zendesk"]))
 
 
 @pytest.mark.parametrize("kind", ["segment", "mixpanel"])
 @pytest.mark.parametrize("value", HOSTILE)
 def test_who_reads_data_only_gets_it_as_it_is(kind: str, value: str) -> None:
     body = drawn(
-        {"event": "{a}", "properties": {"b": "{a}", "c": "{words}"}}, SHAPES[kind], a=value, words={"d": value}
+        {"event": "{a}", "properties": {"b": "{a}", "c": "{words}"}}, BODY_SCHEMAS[kind], a=value, words={"d": value}
     )
     assert body == {"event": value, "properties": {"b": value, "c": {"d": value}}}
 
@@ -195,12 +195,14 @@ RESERVED: Final = ("token", "ip", "distinct_id", "time", "$insert_id", "$os", "$
 
 @pytest.mark.parametrize("key", RESERVED)
 def test_a_key_of_the_vendors_own_that_comes_with_a_map_is_left_out(key: str) -> None:
-    filler = Filler({"t.A": {"properties": "{words}"}}, HELD.message_class, milliseconds, SHAPES["mixpanel"])
+    filler = TemplateRenderer(
+        {"t.A": {"properties": "{words}"}}, HELD.message_class, milliseconds, BODY_SCHEMAS["mixpanel"]
+    )
     spread = Release("d", "t.A", "p", A(words={key: "v", "codec": "h264"}).SerializeToString())
-    assert filler.body(spread) == {"properties": {"codec": "h264"}}
-    assert filler.body(Release("d", "t.A", "p", A(words={key: "v"}).SerializeToString())) == {}
+    assert filler.render(spread) == {"properties": {"codec": "h264"}}
+    assert filler.render(Release("d", "t.A", "p", A(words={key: "v"}).SerializeToString())) == {}
 
 
 def test_within_a_property_keys_are_anybodys() -> None:
-    body = drawn({"properties": {"held": "{words}"}}, SHAPES["mixpanel"], words={"token": "v"})
+    body = drawn({"properties": {"held": "{words}"}}, BODY_SCHEMAS["mixpanel"], words={"token": "v"})
     assert body == {"properties": {"held": {"token": "v"}}}

@@ -10,49 +10,49 @@ from gateway.demo.vendors import Fault, MixpanelStandIn
 from gateway.demo.vendors.stand_in import Reply
 from gateway.errors import DeliveryReason, ItemReason
 from gateway.exporters.base import DELIVERED, Rejected, Retry
-from gateway.exporters.web import Web
-from tests.exporters.sending import EVENT, IMPORT, event, events, fared, keys, message, mixpanel
+from gateway.exporters.http_client import HttpClient
+from tests.exporters.sending import EVENT, IMPORT_TEMPLATE, event, events, keys, message, mixpanel, outcome_letters
 
 
-async def test_an_event_is_imported_under_its_key(web: Web) -> None:
+async def test_an_event_is_imported_under_its_key(http: HttpClient) -> None:
     async with MixpanelStandIn() as vendor:
         held = event(7)
-        assert await mixpanel(web, vendor.url).send([held]) == [DELIVERED]
+        assert await mixpanel(http, vendor.url).send([held]) == [DELIVERED]
     ours = {"distinct_id": "usr_1", "time": 1_790_000_000_000, "$insert_id": held.key.hex(), "ip": 0}
     assert vendor.accepted == {held.key.hex(): {"event": "video.exported", "properties": {"scenes": 7, **ours}}}
     assert vendor.violations == []
 
 
-async def test_the_time_is_the_events_own_where_it_has_one(web: Web) -> None:
+async def test_the_time_is_the_events_own_where_it_has_one(http: HttpClient) -> None:
     held = event(7)
-    items = {EVENT: {**IMPORT, "time": 1_789_999_999_000}}
+    items = {EVENT: {**IMPORT_TEMPLATE, "time": 1_789_999_999_000}}
     async with MixpanelStandIn() as vendor:
-        assert await mixpanel(web, vendor.url, items).send([held]) == [DELIVERED]
+        assert await mixpanel(http, vendor.url, items).send([held]) == [DELIVERED]
     assert vendor.accepted[held.key.hex()]["properties"]["time"] == 1_789_999_999_000
 
 
-async def test_an_event_of_nobody_says_so(web: Web) -> None:
+async def test_an_event_of_nobody_says_so(http: HttpClient) -> None:
     async with MixpanelStandIn() as vendor:
-        assert await mixpanel(web, vendor.url).send([event(user_id="")]) == [DELIVERED]
+        assert await mixpanel(http, vendor.url).send([event(user_id="")]) == [DELIVERED]
     (sent,) = vendor.accepted.values()
     assert sent["properties"]["distinct_id"] == ""
 
 
-async def test_those_that_are_listed_are_rejected_and_the_others_are_in(web: Web) -> None:
+async def test_those_that_are_listed_are_rejected_and_the_others_are_in(http: HttpClient) -> None:
     batch = [event(1), event(2, user_id="null"), event(3), event(4, user_id="anonymous")]
     async with MixpanelStandIn() as vendor:
-        outcomes = await mixpanel(web, vendor.url).send(batch)
+        outcomes = await mixpanel(http, vendor.url).send(batch)
     assert outcomes == [DELIVERED, Rejected(DeliveryReason.REJECTED), DELIVERED, Rejected(DeliveryReason.REJECTED)]
     assert list(vendor.accepted) == keys([batch[0], batch[2]])
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.HANG])
-async def test_what_goes_wrong_is_tried_again_and_arrives_once(web: Web, fault: Fault) -> None:
+async def test_what_goes_wrong_is_tried_again_and_arrives_once(http: HttpClient, fault: Fault) -> None:
     faults = [fault]
     async with MixpanelStandIn(faults=lambda: faults.pop() if faults else None) as vendor:
-        exporter = mixpanel(web, vendor.url)
-        assert fared(await exporter.send(events(2))) == "rr"
-        assert fared(await exporter.send(events(2))) == "dd"
+        exporter = mixpanel(http, vendor.url)
+        assert outcome_letters(await exporter.send(events(2))) == "rr"
+        assert outcome_letters(await exporter.send(events(2))) == "dd"
     assert list(vendor.accepted) == keys(events(2))
     assert (vendor.twice, vendor.violations) == ([], [])
 
@@ -96,22 +96,22 @@ ODD = Reply(400, {"error": "no JSON"})
     ],
 )
 async def test_an_answer_is_taken_at_its_word_and_an_odd_one_is_no_answer(
-    web: Web, replies: list[Reply], expected: str
+    http: HttpClient, replies: list[Reply], expected: str
 ) -> None:
     async with Odd(*replies) as vendor:
-        assert fared(await mixpanel(web, vendor.url).send(events(2))) == expected
+        assert outcome_letters(await mixpanel(http, vendor.url).send(events(2))) == expected
     assert vendor._replies == []
 
 
-async def test_once_told_to_wait_the_rest_is_not_sent(web: Web) -> None:
+async def test_once_told_to_wait_the_rest_is_not_sent(http: HttpClient) -> None:
     async with Odd(ODD, Reply(429, {}, {"Retry-After": "9"})) as vendor:
-        assert await mixpanel(web, vendor.url).send(events(4)) == [Retry(9.0)] * 4
+        assert await mixpanel(http, vendor.url).send(events(4)) == [Retry(9.0)] * 4
     assert vendor.requests == 2
 
 
-async def test_what_makes_no_event_is_rejected(web: Web) -> None:
+async def test_what_makes_no_event_is_rejected(http: HttpClient) -> None:
     async with MixpanelStandIn() as vendor:
-        exporter = mixpanel(web, vendor.url)
+        exporter = mixpanel(http, vendor.url)
         assert await exporter.send([event(name="")]) == [Rejected(ItemReason.REQUIRED_FIELD)]
         assert await exporter.send([message()]) == [Rejected(ItemReason.UNKNOWN_TYPE)]
         assert await exporter.send([event(user_id="x" * 900_000)]) == [Rejected(ItemReason.TOO_LARGE)]

@@ -14,11 +14,21 @@ from aiohttp import web as server
 
 from gateway.errors import BadConfig, ItemReason, Reason, Retryable
 from gateway.exporters.base import Rejected
-from gateway.exporters.web import Web
-from gateway.exporters.webhook import Webhook
+from gateway.exporters.http_client import HttpClient
+from gateway.exporters.webhook.exporter import WebhookExporter
 from gateway.model import OutboxEntry, Release
-from gateway.policy.http_exporters import Secret, WebhookExporter
-from tests.exporters.sending import CLASSES, EVENT, KEY, NOW, SECRETS, event, events, fared, wall
+from gateway.policy.http_exporters import Secret, WebhookSettings
+from tests.exporters.sending import (
+    EVENT,
+    EXPORTER_KEY,
+    MESSAGE_CLASSES,
+    NOW_SECONDS,
+    SECRETS,
+    event,
+    events,
+    outcome_letters,
+    wall,
+)
 
 SECRET = base64.b64decode(SECRETS["SIGNING"].removeprefix("whsec_"))
 
@@ -33,7 +43,7 @@ async def receiver(*statuses: int) -> AsyncIterator[tuple[str, list[Any]]]:
         signed = f"{head['webhook-id']}.{head['webhook-timestamp']}.".encode() + body
         assert head["webhook-signature"] == "v1," + base64.b64encode(hmac.digest(SECRET, signed, "sha256")).decode()
         assert (head["webhook-timestamp"], head["Content-Type"], request.path) == (
-            str(NOW),
+            str(NOW_SECONDS),
             "application/json",
             "/hooks/kannelle",
         )
@@ -51,13 +61,19 @@ async def receiver(*statuses: int) -> AsyncIterator[tuple[str, list[Any]]]:
         await runner.cleanup()
 
 
-def webhook(web: Web, url: str, variable: str = "SIGNING") -> Webhook:
-    return Webhook(web, WebhookExporter(endpoint=url, secret=Secret(env=variable)), CLASSES.__getitem__, KEY, wall)
+def webhook(http: HttpClient, url: str, variable: str = "SIGNING") -> WebhookExporter:
+    return WebhookExporter(
+        http,
+        WebhookSettings(endpoint=url, secret=Secret(env=variable)),
+        MESSAGE_CLASSES.__getitem__,
+        EXPORTER_KEY,
+        wall,
+    )
 
 
-async def test_items_arrive_signed_with_key_type_and_plan(web: Web) -> None:
+async def test_items_arrive_signed_with_key_type_and_plan(http: HttpClient) -> None:
     async with receiver() as (url, taken):
-        assert fared(await webhook(web, url).send(events(2))) == "dd"
+        assert outcome_letters(await webhook(http, url).send(events(2))) == "dd"
     (_, items), *_ = taken
     assert [item["key"] for item in items] == [one.key.hex() for one in events(2)]
     assert items[1] == {
@@ -68,10 +84,10 @@ async def test_items_arrive_signed_with_key_type_and_plan(web: Web) -> None:
     }
 
 
-async def test_the_same_request_again_has_the_same_name(web: Web) -> None:
+async def test_the_same_request_again_has_the_same_name(http: HttpClient) -> None:
     async with receiver(500) as (url, taken):
-        exporter = webhook(web, url)
-        assert [fared(await exporter.send(events(2))) for _ in range(2)] == ["rr", "dd"]
+        exporter = webhook(http, url)
+        assert [outcome_letters(await exporter.send(events(2))) for _ in range(2)] == ["rr", "dd"]
         await exporter.send(events(3))
     names = [name for name, _ in taken]
     assert names[0] == names[1] != names[2]
@@ -89,9 +105,9 @@ async def test_the_same_request_again_has_the_same_name(web: Web) -> None:
         ((422,) * 5, "xxx"),
     ],
 )
-async def test_an_answer_says_how_items_fared(web: Web, statuses: tuple[int, ...], expected: str) -> None:
+async def test_an_answer_says_how_items_fared(http: HttpClient, statuses: tuple[int, ...], expected: str) -> None:
     async with receiver(*statuses) as (url, _):
-        assert fared(await webhook(web, url).send(events(3))) == expected
+        assert outcome_letters(await webhook(http, url).send(events(3))) == expected
 
 
 @pytest.mark.parametrize(
@@ -102,10 +118,10 @@ async def test_an_answer_says_how_items_fared(web: Web, statuses: tuple[int, ...
         (EVENT, event(name="x" * 1_000_000).release.payload, ItemReason.TOO_LARGE),
     ],
 )
-async def test_what_has_no_form_is_rejected(web: Web, type: str, payload: bytes, reason: Reason) -> None:
+async def test_what_has_no_form_is_rejected(http: HttpClient, type: str, payload: bytes, reason: Reason) -> None:
     async with receiver() as (url, taken):
-        odd = OutboxEntry(Release("vendor", type, "a-plan", payload), bytes(16), b"", NOW)
-        assert await webhook(web, url).send([odd]) == [Rejected(reason)]
+        odd = OutboxEntry(Release("vendor", type, "a-plan", payload), bytes(16), b"", NOW_SECONDS)
+        assert await webhook(http, url).send([odd]) == [Rejected(reason)]
     assert taken == []
 
 
@@ -113,16 +129,16 @@ async def test_what_has_no_form_is_rejected(web: Web, type: str, payload: bytes,
     "value", ["hunter2", "whsec_hunter2", "whsec_aHVudGVyMg==", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="]
 )
 async def test_a_secret_has_the_form_that_the_standard_gives(
-    web: Web, monkeypatch: pytest.MonkeyPatch, value: str
+    http: HttpClient, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("SIGNING", value)
     with pytest.raises(BadConfig) as caught:
-        webhook(web, "https://hooks.kannelle.example/in")
-    assert str(caught.value) == f"{KEY}.secret: must be whsec_ and base64 of 24 to 64 bytes"
+        webhook(http, "https://hooks.kannelle.example/in")
+    assert str(caught.value) == f"{EXPORTER_KEY}.secret: must be whsec_ and base64 of 24 to 64 bytes"
 
 
-async def test_nothing_is_sent_once_closed(web: Web) -> None:
-    exporter = webhook(web, "https://hooks.kannelle.example/in")
+async def test_nothing_is_sent_once_closed(http: HttpClient) -> None:
+    exporter = webhook(http, "https://hooks.kannelle.example/in")
     await exporter.close()
     with pytest.raises(Retryable):
         await exporter.send(events(1))

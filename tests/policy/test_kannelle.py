@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from gateway.model import INDIRECT, NEVER, Category, Recipient
-from gateway.policy.document import JsonlExporter, Policy
+from gateway.policy.document import JsonlSettings, Policy
 from gateway.policy.load import default_path, load
 from gateway.policy.planned import PropertyType
 from gateway.policy.vocabulary import LegalBasis
@@ -59,7 +59,7 @@ def test_every_recipient_has_a_purpose_a_basis_an_end_and_a_promise(name: str) -
     given = POLICY.destinations[name]
     assert given.legal_basis in (LegalBasis.CONTRACT, LegalBasis.LEGITIMATE_INTERESTS)
     assert timedelta(days=1) <= given.retention <= timedelta(days=3650)
-    assert given.exporter == JsonlExporter()
+    assert given.exporter == JsonlSettings()
     above = TEXT[: TEXT.index(f"\n  {name}:\n")]
     block = above.rstrip().rpartition("\n\n")[2]
     assert "# Promise" in block, name

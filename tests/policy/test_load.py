@@ -15,15 +15,15 @@ from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.policy import mail
 from gateway.policy.document import (
     Classification,
-    JsonlExporter,
+    JsonlSettings,
     Mode,
-    NullExporter,
+    NullSettings,
     Otlp,
-    OtlpExporter,
+    OtlpSettings,
     Policy,
     Route,
 )
-from gateway.policy.http_exporters import MixpanelExporter, Secret, SegmentExporter, WebhookExporter, ZendeskExporter
+from gateway.policy.http_exporters import MixpanelSettings, Secret, SegmentSettings, WebhookSettings, ZendeskSettings
 from gateway.policy.load import PolicyFile, default_path, faults, load, parse
 from gateway.policy.planned import Event, Property, PropertyType
 from gateway.policy.vocabulary import LegalBasis
@@ -100,15 +100,15 @@ def test_a_policy_is_read() -> None:
 @pytest.mark.parametrize(
     ("exporter", "expected"),
     [
-        ("{kind: jsonl}", JsonlExporter()),
-        ("{kind: jsonl, path: '-', max_bytes: 1000, backups: 0}", JsonlExporter(path="-", max_bytes=1000, backups=0)),
-        ("{kind: null}", NullExporter()),
+        ("{kind: jsonl}", JsonlSettings()),
+        ("{kind: jsonl, path: '-', max_bytes: 1000, backups: 0}", JsonlSettings(path="-", max_bytes=1000, backups=0)),
+        ("{kind: null}", NullSettings()),
         (
             (
                 "{kind: segment, endpoint: 'http://localhost:1', write_key: {file: key}, items: {a.B: {event: '{b}', "
                 "context: {c: [1]}}}}"
             ),
-            SegmentExporter(
+            SegmentSettings(
                 endpoint="http://localhost:1",
                 write_key=Secret(file="key"),
                 items={"a.B": {"event": "{b}", "context": {"c": (1,)}}},
@@ -119,7 +119,7 @@ def test_a_policy_is_read() -> None:
                 "{kind: mixpanel, endpoint: 'http://localhost:1', project_id: 7, username: {env: A}, password: {env: B}, "
                 "items: {}}"
             ),
-            MixpanelExporter(
+            MixpanelSettings(
                 endpoint="http://localhost:1",
                 project_id=7,
                 username=Secret(env="A"),
@@ -129,17 +129,17 @@ def test_a_policy_is_read() -> None:
         ),
         (
             "{kind: zendesk, endpoint: 'http://localhost:1', email: {env: A}, token: {env: B}, items: {}, timeout: 3s}",
-            ZendeskExporter(
+            ZendeskSettings(
                 endpoint="http://localhost:1", email=Secret(env="A"), token=Secret(env="B"), items={}, timeout=3.0
             ),
         ),
         (
             "{kind: webhook, endpoint: 'http://localhost:1/in', secret: {env: A}, ca: ca.pem}",
-            WebhookExporter(endpoint="http://localhost:1/in", secret=Secret(env="A"), ca="ca.pem"),
+            WebhookSettings(endpoint="http://localhost:1/in", secret=Secret(env="A"), ca="ca.pem"),
         ),
         (
             "{kind: otlp, endpoint: 'http://localhost:4317', compression: none, timeout: 2.5s, ca: ca.pem}",
-            OtlpExporter(endpoint="http://localhost:4317", compression="none", timeout=2.5, ca="ca.pem"),
+            OtlpSettings(endpoint="http://localhost:4317", compression="none", timeout=2.5, ca="ca.pem"),
         ),
     ],
 )
@@ -154,7 +154,7 @@ def test_only_signals_go_to_an_otlp_exporter() -> None:
 
 
 def test_a_destination_without_an_exporter_has_a_file() -> None:
-    assert parse(changed("    exporter: {kind: jsonl}\n", "")).policy.destinations["crm"].exporter == JsonlExporter()
+    assert parse(changed("    exporter: {kind: jsonl}\n", "")).policy.destinations["crm"].exporter == JsonlSettings()
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from gateway.errors import BadPolicy
 from gateway.policy import html
 from gateway.policy.changes import Change, Effect
 from gateway.policy.compile import Compiler
-from gateway.policy.http_exporters import SegmentExporter, ZendeskExporter
+from gateway.policy.exporter_checks import MAP_NOT_ALLOWED
+from gateway.policy.http_exporters import SegmentSettings, ZendeskSettings
 from gateway.policy.load import parse
 from gateway.policy.mapping import parts
-from gateway.policy.outgoing import NO_MAP
 from gateway.policy.places import BEHIND_BACKSLASH
 from gateway.policy.places import IN_LIQUID as IN_LIQUID_FAULT
-from gateway.policy.settings import settings
+from gateway.policy.review.setting_changes import setting_changes
 from tests.support.contracts import contract, proto
 
 KANNELLE: Final = load_contracts([default_contract()])
@@ -265,9 +265,9 @@ def test_where_nothing_is_expanded_braces_are_text(text: str) -> None:
         (policy("t.A: {event: a, integrations: '{words}'}"),
          "18: destinations.to.exporter.items.t.A.integrations: must be an object, and would be a map"),
         (policy("t.A: {event: a, context: {traits: '{words}'}}"),
-         f"18: destinations.to.exporter.items.t.A.context.traits: {NO_MAP}"),
+         f"18: destinations.to.exporter.items.t.A.context.traits: {MAP_NOT_ALLOWED}"),
         (zendesk("{comment: {body: a}, custom_fields: [{id: 1, value: '{words}'}]}"),
-         f"18: destinations.to.exporter.items.t.A.custom_fields[0].value: {NO_MAP}"),
+         f"18: destinations.to.exporter.items.t.A.custom_fields[0].value: {MAP_NOT_ALLOWED}"),
         *((zendesk(f"{{comment: {{html_body: {json.dumps(text)}}}}}"), f"18: destinations.to.exporter.items.t.A.comment.html_body: {said}")
           for text, said in NOT_IN_HTML),
     ],
@@ -310,7 +310,7 @@ def test_other_constants_are_what_they_say(constant: str, expected: object) -> N
     file = parse(policy(f"t.A: {{event: a, properties: {{b: {constant}}}}}"))
     assert len(Compiler(HELD, file).plans()) == 1
     exporter = file.policy.destinations["to"].exporter
-    assert isinstance(exporter, SegmentExporter)
+    assert isinstance(exporter, SegmentSettings)
     assert exporter.items["t.A"]["properties"]["b"] == expected
 
 
@@ -326,8 +326,8 @@ def test_a_destination_of_a_signal_needs_an_entry_too() -> None:
 def test_the_recommended_exporters_load() -> None:
     file = proposed.policy()
     assert len(Compiler(KANNELLE, file).plans()) == 10
-    assert isinstance(file.policy.destinations["analytics"].exporter, SegmentExporter)
-    assert isinstance(file.policy.destinations["support"].exporter, ZendeskExporter)
+    assert isinstance(file.policy.destinations["analytics"].exporter, SegmentSettings)
+    assert isinstance(file.policy.destinations["support"].exporter, ZendeskSettings)
 
 
 BODY: Final = "t.A: {event: a, properties: {b: '{name}'}}"
@@ -350,13 +350,13 @@ BODY: Final = "t.A: {event: a, properties: {b: '{name}'}}"
     ],
 )  # fmt: skip
 def test_a_change_shows(old: str, new: str, expected: list[tuple[Effect, str, str]]) -> None:
-    changes = settings(Compiler(HELD, parse(old)), Compiler(HELD, parse(new)))
+    changes = setting_changes(Compiler(HELD, parse(old)), Compiler(HELD, parse(new)))
     told = [(change.effect, change.field, change.text) for change in changes if change.field.startswith(PLACE)]
     assert told == [(effect, ".".join(filter(None, (PLACE, field))), text) for effect, field, text in expected]
 
 
 def test_a_change_of_what_is_sent_names_the_type() -> None:
-    changes = settings(Compiler(HELD, parse(policy(BODY))), Compiler(HELD, parse(policy("t.A: {event: a}"))))
+    changes = setting_changes(Compiler(HELD, parse(policy(BODY))), Compiler(HELD, parse(policy("t.A: {event: a}"))))
     assert Change(Effect.WITHHELD, f"{PLACE}.items.t.A", "loses properties.b: name", "to", "t.A") in list(changes)
 
 

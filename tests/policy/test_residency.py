@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadPolicy
 from gateway.model import EU, INDIRECT, NEVER, Category
-from gateway.policy.document import OtlpExporter
+from gateway.policy.document import OtlpSettings
 from gateway.policy.load import parse
 from gateway.policy.residency import barred, ceiling_of
 
@@ -164,7 +164,7 @@ def with_endpoint(endpoint: str, region: str = "FR") -> str:
     ],
 )
 def test_an_endpoint_in_its_own_region_loads(endpoint: str, region: str) -> None:
-    assert isinstance(parse(with_endpoint(endpoint, region)).policy.destinations["crm"].exporter, OtlpExporter)
+    assert isinstance(parse(with_endpoint(endpoint, region)).policy.destinations["crm"].exporter, OtlpSettings)
 
 
 ODD = ["must be https://host:port, and nothing more"]

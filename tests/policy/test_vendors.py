@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import BadPolicy
 from gateway.policy.load import parse
-from gateway.policy.vendors import HOSTS, REGIONS, SHAPES, Shape
+from gateway.policy.vendors import BODY_SCHEMAS, KNOWN_HOSTS, REGION_BY_HOST, BodySchema
 
 KINDS: Final = {
     "segment": "write_key: {env: K}, items: {}",
@@ -46,7 +46,7 @@ def fault(text: str) -> str:
 
 @pytest.mark.parametrize(
     ("kind", "host", "region"),
-    [(kind, host, region) for kind, hosts in HOSTS.items() for host, region in hosts.items()],
+    [(kind, host, region) for kind, hosts in KNOWN_HOSTS.items() for host, region in hosts.items()],
 )
 def test_a_known_host_needs_no_listing_in_its_region(kind: str, host: str, region: str) -> None:
     assert parse(policy(kind, f"https://{host}", region)).policy.destinations["to"].region == region
@@ -85,7 +85,7 @@ def test_a_listed_host_is_in_its_region(kind: str, endpoint: str, region: str) -
     assert parse(policy(kind, endpoint, region, f"{{{region}: [{host}]}}")).policy.destinations["to"].region == region
 
 
-@pytest.mark.parametrize(("host", "region"), sorted(REGIONS.items()))
+@pytest.mark.parametrize(("host", "region"), sorted(REGION_BY_HOST.items()))
 def test_no_policy_moves_a_vendors_host(host: str, region: str) -> None:
     said = fault(policy("webhook", "http://localhost:1", "FR", f"{{FR: [{host}]}}"))
     assert said == f"policy.yaml:5: hosts.FR.{host}: is in {region}, as its vendor says"
@@ -147,13 +147,13 @@ def test_a_credential_is_somewhere_else(kind: str, said: str, expected: str) -> 
 
 
 def test_what_is_known_holds_together() -> None:
-    assert HOSTS.keys() <= SHAPES.keys()
-    for shape in SHAPES.values():
+    assert KNOWN_HOSTS.keys() <= BODY_SCHEMAS.keys()
+    for shape in BODY_SCHEMAS.values():
         holds_together(shape)
 
 
-def holds_together(shape: Shape) -> None:
-    assert {*shape.required, *shape.inner, *shape.reserved, *shape.special} <= shape.fields.keys()
-    assert not {*shape.inner} & {*shape.reserved}
-    for inner in shape.inner.values():
+def holds_together(shape: BodySchema) -> None:
+    assert {*shape.required, *shape.nested, *shape.reserved, *shape.markup_by_field} <= shape.fields.keys()
+    assert not {*shape.nested} & {*shape.reserved}
+    for inner in shape.nested.values():
         holds_together(inner)

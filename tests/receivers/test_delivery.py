@@ -22,12 +22,23 @@ from gateway.app import SWITCH_SECONDS
 from gateway.errors import REASONS, CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.minimise.wire import field
 from gateway.model import OutboxEntry, Release
-from gateway.receivers.delivery import MAX_ENTRY_BYTES, MAX_OPEN_BYTES, MAX_OPEN_GROUPS, _Stream, agent
 from gateway.receivers.guard import AFTER, LONGEST
-from gateway.receivers.rollout import FINAL, RETRY_AFTER_SECONDS
+from gateway.receivers.hub.receiver import MAX_ENTRY_BYTES, MAX_OPEN_BYTES, MAX_OPEN_GROUPS, _AgentStream, agent_name
+from gateway.receivers.hub.rollout import FINAL_REASONS, RETRY_AFTER_SECONDS
 from gateway.tls import Material
-from tests.delivery.desk import NOW
-from tests.delivery.hubs import AGENT, HELD, STREAMS, answers, as_it_came, entry, group, hub, request, stream
+from tests.delivery.cases import NOW_NS
+from tests.delivery.hub.hubs import (
+    AGENT,
+    AGENT_CERTIFICATE,
+    MAX_STREAMS,
+    answers,
+    entry,
+    group,
+    request,
+    running_hub,
+    stream,
+    unchanged_entry,
+)
 from tests.support.processes import TIMEOUT_SECONDS, DeliveryReply, FakeDelivery, accept_all, raise_error
 from tests.support.proxy import OTHER_CA, certificate_for, dns, uri
 
@@ -43,7 +54,7 @@ def said(one: Any) -> Said:
 
 async def test_acknowledged_means_accepted(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
-    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(group(7, entry("a"), entry("b"))))
         reading = asyncio.create_task(answers(call, 1))
         await gate.wait_for(2)
@@ -60,7 +71,7 @@ async def test_acknowledged_means_accepted(tmp_path: Path) -> None:
 
 async def test_groups_of_one_request_are_accepted_side_by_side_and_answered_as_they_are_settled(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
-    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(*(group(number, entry(str(number))) for number in range(50))))
         await gate.wait_for(50)
         gate.open()
@@ -83,14 +94,14 @@ async def test_groups_of_one_request_are_accepted_side_by_side_and_answered_as_t
 )
 async def test_a_malformed_parcel_ends_its_group_alone(changed: dict[str, Any], tmp_path: Path) -> None:
     gate = FakeDelivery()
-    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(group(1, entry("a"), **changed), group(2, entry("b"))))
         assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("MALFORMED", None), 2: STORED}
         assert [release.payload for release in gate.releases] == [b"b"]
 
 
 async def test_a_parcel_that_cannot_be_read_ends_its_group_alone(tmp_path: Path) -> None:
-    async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
         await call.write(b"\x0a\x05\x08\x01\x12\x01\xff" + request(group(2, entry("b"))))
         assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("MALFORMED", None), 2: STORED}
         assert [release.payload for release in gate.releases] == [b"b"]
@@ -102,28 +113,28 @@ async def test_a_parcel_that_cannot_be_read_ends_its_group_alone(tmp_path: Path)
 async def test_what_may_not_leave_by_the_hubs_own_policy_is_counted(
     decision: str, counted: tuple[str, str], tmp_path: Path
 ) -> None:
-    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
-        getattr(one.again, decision)("a")
+    async with running_hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
+        getattr(one.redecider, decision)("a")
         await call.write(request(group(1, entry("a"), entry("b"))))
         await answers(call, 1)
         assert {**one.counts.purges} == {counted: 1}
 
 
 async def test_what_comes_from_the_future_has_come_now(tmp_path: Path) -> None:
-    async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
         await call.write(request(group(1, entry("a", received_ns=2**63 - 1), entry("b"))))
         await answers(call, 1)
         assert [one.received_ns <= time.time_ns() for one in gate.entries] == [True, True]
-        assert gate.entries[1].received_ns == NOW
+        assert gate.entries[1].received_ns == NOW_NS
 
 
 async def test_an_agent_with_too_many_streams_does_not_shut_out_others(tmp_path: Path) -> None:
     other = certificate_for(uri("spiffe://kannelle.example/apps/other"))
     async with (
-        hub(tmp_path, FakeDelivery(), agents=["spiffe://kannelle.example/apps/*"]) as one,
+        running_hub(tmp_path, FakeDelivery(), agents=["spiffe://kannelle.example/apps/*"]) as one,
         AsyncExitStack() as stack,
     ):
-        for _ in range(STREAMS):
+        for _ in range(MAX_STREAMS):
             call = await stack.enter_async_context(stream(one.port))
             await call.write(request(group(1, entry("a"))))
             await answers(call, 1)
@@ -135,7 +146,7 @@ async def test_an_agent_with_too_many_streams_does_not_shut_out_others(tmp_path:
 
 
 async def test_whatever_plan_made_it_the_hub_decides(tmp_path: Path) -> None:
-    async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
         await call.write(request(group(1, entry("a"), plan=bytes(32))))
         assert [said(one) for one in await answers(call, 1)] == [STORED]
         assert [release.payload for release in gate.releases] == [b"a"]
@@ -143,7 +154,7 @@ async def test_whatever_plan_made_it_the_hub_decides(tmp_path: Path) -> None:
 
 NOT_YET: Final = ("UNKNOWN_PLAN", RETRY_AFTER_SECONDS)
 NEWER: Final = {"plan": bytes(32)}
-OLD_NS: Final = NOW
+OLD_NS: Final = NOW_NS
 """Years ago."""
 
 
@@ -153,7 +164,7 @@ OLD_NS: Final = NOW
         (DeliveryReason.CUT_OFF, NEWER, True, NOT_YET),
         (ItemReason.EVENT_NOT_PLANNED, NEWER, True, NOT_YET),
         (ItemReason.REQUIRED_FIELD, NEWER, True, NOT_YET),
-        *((reason, NEWER, True, STORED if reason in FINAL else NOT_YET) for reason in REASONS.values()),
+        *((reason, NEWER, True, STORED if reason in FINAL_REASONS else NOT_YET) for reason in REASONS.values()),
         (ItemReason.PERSONAL_ACCOUNT, NEWER, True, STORED),
         (ItemReason.MALFORMED, NEWER, True, STORED),
         (DeliveryReason.CUT_OFF, NEWER, False, STORED),
@@ -166,8 +177,8 @@ async def test_what_a_policy_under_way_may_let_pass_is_not_acknowledged(
 ) -> None:
     """Unless it is by a plan that the hub knows, for a reason that no policy changes, or has waited for long enough."""
     received_ns = time.time_ns() if young else OLD_NS
-    async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
-        one.again.withhold("a", reason)
+    async with running_hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
+        one.redecider.withhold("a", reason)
         given = [entry("b", received_ns=received_ns), entry("a", received_ns=received_ns)]
         await call.write(request(group(1, *given, **changed)))
         assert [said(one) for one in await answers(call, 1)] == [answer]
@@ -176,28 +187,28 @@ async def test_what_a_policy_under_way_may_let_pass_is_not_acknowledged(
 
 
 async def test_what_was_taken_out_while_the_hub_ran_is_gone_for_good(tmp_path: Path) -> None:
-    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         await call.write(request(group(1)))
         await answers(call, 1)
         one.put_in_force("another plan")
-        one.again.withhold("a")
+        one.redecider.withhold("a")
         await call.write(request(group(2, entry("a", received_ns=time.time_ns()))))
         assert [said(one) for one in await answers(call, 1)] == [STORED]
 
 
 async def test_an_agent_with_another_policy_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
-        one.again.withhold("a secret")
+    async with running_hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
+        one.redecider.withhold("a secret")
         for number in range(3):
             await call.write(request(group(number, entry("a secret", received_ns=time.time_ns()), **NEWER)))
             await answers(call, 1)
-    assert [record.message for record in caplog.records if record.name == "gateway.receivers.rollout"] == [
+    assert [record.message for record in caplog.records if record.name == "gateway.receivers.hub.rollout"] == [
         f"{AGENT}: its policy lets pass what no policy here does or did; it is asked to send that again"
     ]
 
 
 async def test_a_parcel_larger_than_an_item_may_be_ends_its_group_alone(tmp_path: Path) -> None:
-    async with hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
         await call.write(request(group(1, entry("a", payload=bytes(MAX_ENTRY_BYTES))), group(2, entry("b"))))
         assert {one.id: said(one) for one in await answers(call, 2)} == {1: ("TOO_LARGE", None), 2: STORED}
         assert [release.payload for release in gate.releases] == [b"b"]
@@ -213,8 +224,8 @@ async def test_a_parcel_larger_than_an_item_may_be_ends_its_group_alone(tmp_path
 )
 async def test_entries_are_decided_again(decision: str, answer: Said, left: list[list[bytes]], tmp_path: Path) -> None:
     gate = FakeDelivery()
-    async with hub(tmp_path, gate) as one, stream(one.port) as call:
-        getattr(one.again, decision)("a")
+    async with running_hub(tmp_path, gate) as one, stream(one.port) as call:
+        getattr(one.redecider, decision)("a")
         await call.write(request(group(1, entry("b"), entry("a"))))
         assert [said(one) for one in await answers(call, 1)] == [answer]
         assert [[release.payload for release in batch] for batch in gate.batches] == left
@@ -222,8 +233,8 @@ async def test_entries_are_decided_again(decision: str, answer: Said, left: list
 
 async def test_a_group_of_which_all_is_withheld_counts_as_stored(tmp_path: Path) -> None:
     gate = FakeDelivery()
-    async with hub(tmp_path, gate) as one, stream(one.port) as call:
-        one.again.withhold("a")
+    async with running_hub(tmp_path, gate) as one, stream(one.port) as call:
+        one.redecider.withhold("a")
         await call.write(request(group(1, entry("a")), group(2)))
         assert [said(one) for one in await answers(call, 2)] == [STORED, STORED]
         assert gate.batches == []
@@ -246,7 +257,7 @@ async def test_what_the_delivery_says_is_answered(
     reply: DeliveryReply, answer: Said, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with hub(tmp_path, FakeDelivery(reply)) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, FakeDelivery(reply)) as one, stream(one.port) as call:
         await call.write(request(group(1, entry("usr_secret"))))
         assert [said(one) for one in await answers(call, 1)] == [answer]
     assert "usr_secret" not in caplog.text
@@ -254,7 +265,7 @@ async def test_what_the_delivery_says_is_answered(
 
 async def test_a_group_that_takes_longer_than_others_is_answered_too(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
-    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(group(1, entry("a")), group(2)))
         assert [one.id for one in await answers(call, 1)] == [2]
         await gate.wait_for(1)
@@ -264,7 +275,7 @@ async def test_a_group_that_takes_longer_than_others_is_answered_too(tmp_path: P
 
 async def test_a_stream_that_its_agent_ends_ends_well(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
-    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(group(1, entry("a"))))
         await call.done_writing()
         await gate.wait_for(1)
@@ -276,7 +287,7 @@ async def test_a_stream_that_its_agent_ends_ends_well(tmp_path: Path) -> None:
 
 async def test_a_hub_that_stops_acknowledges_what_is_under_way(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
-    async with hub(tmp_path, gate) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, gate) as one, stream(one.port) as call:
         await call.write(request(group(1, entry("a"))))
         await gate.wait_for(1)
         stopping = asyncio.create_task(one.stop(TIMEOUT_SECONDS))
@@ -313,10 +324,10 @@ _PREFIX: Final = "spiffe://x/apps/*"
 )
 def test_an_agent_is_named_as_a_whole_or_below_a_path(names: list[str], agents: list[str], who: str | None) -> None:
     if who is not None:
-        assert agent(names, agents) == who
+        assert agent_name(names, agents) == who
         return
     with pytest.raises(Refused) as caught:
-        agent(names, agents)
+        agent_name(names, agents)
     assert caught.value.reason is CallReason.CALLER_NOT_ALLOWED
 
 
@@ -347,13 +358,13 @@ async def test_who_is_no_agent_is_refused_before_anything_is_read(
     held: Material | None, code: str, tmp_path: Path
 ) -> None:
     gate = FakeDelivery()
-    async with hub(tmp_path, gate) as one, stream(one.port, held) as call:
+    async with running_hub(tmp_path, gate) as one, stream(one.port, held) as call:
         assert (await call.code()).name == code
         assert gate.releases == []
 
 
 async def test_without_agents_nobody_may_call(tmp_path: Path) -> None:
-    async with hub(tmp_path, FakeDelivery(), agents=()) as one, stream(one.port, HELD) as call:
+    async with running_hub(tmp_path, FakeDelivery(), agents=()) as one, stream(one.port, AGENT_CERTIFICATE) as call:
         assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
@@ -362,10 +373,10 @@ async def test_a_parcel_is_its_agents(tmp_path: Path) -> None:
 
     def repack(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
         agents.append(agent)
-        return as_it_came(agent, release, key, mark, received_ns)
+        return unchanged_entry(agent, release, key, mark, received_ns)
 
     async with (
-        hub(tmp_path, FakeDelivery(), repack=repack, agents=["spiffe://kannelle.example/*"]) as one,
+        running_hub(tmp_path, FakeDelivery(), repack=repack, agents=["spiffe://kannelle.example/*"]) as one,
         stream(one.port) as call,
     ):
         await call.write(request(group(1, entry("a"))))
@@ -378,7 +389,7 @@ async def test_a_parcel_is_its_agents(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("raw", [b"\xff", b"\x0a\x05ab", b"\x0a\x02\x08\x80"], ids=repr)
 async def test_garbage_ends_its_own_stream(raw: bytes, tmp_path: Path) -> None:
-    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as other:
+    async with running_hub(tmp_path, FakeDelivery()) as one, stream(one.port) as other:
         async with stream(one.port) as call:
             await call.write(raw)
             assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -388,7 +399,7 @@ async def test_garbage_ends_its_own_stream(raw: bytes, tmp_path: Path) -> None:
 
 
 async def test_empty_groups_and_groups_of_one_id_are_answered_each(tmp_path: Path) -> None:
-    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         await call.write(b"\x0a\x00" * 100_000)
         await call.write(request(group(5, entry("a")), group(5, entry("b"))))
         held = await answers(call, 100_002)
@@ -397,7 +408,7 @@ async def test_empty_groups_and_groups_of_one_id_are_answered_each(tmp_path: Pat
 
 
 async def test_a_message_that_is_too_large_ends_its_stream(tmp_path: Path) -> None:
-    async with hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
+    async with running_hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         await call.write(bytes(17 * 1024 * 1024))
         assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -413,7 +424,7 @@ async def test_so_much_of_a_stream_is_under_way_and_no_more(
     """The delivery refuses what goes beyond."""
     gate = FakeDelivery(shut=True, max_waiting=most)
     groups = [request(group(number, entry(str(number), payload=payload))) for number in range(count)]
-    async with hub(tmp_path, gate) as one, stream(one.port) as call, asyncio.TaskGroup() as tasks:
+    async with running_hub(tmp_path, gate) as one, stream(one.port) as call, asyncio.TaskGroup() as tasks:
         tasks.create_task(_written(call, groups))
         # A megabyte with what is around it is more than one.
         await gate.wait_for(most - bool(payload))
@@ -508,10 +519,10 @@ async def test_no_request_holds_everybody_up(name: str, tmp_path: Path) -> None:
         yield COSTLY[name]
 
     turns = 0
-    async with hub(tmp_path, FakeDelivery()) as one:
+    async with running_hub(tmp_path, FakeDelivery()) as one:
         context: Any = Listening()
         with Holding() as holding:
-            running = asyncio.create_task(_Stream(one._hub, AGENT, context).run(requests()))
+            running = asyncio.create_task(_AgentStream(one._hub, AGENT, context).run(requests()))
             begun = time.process_time()
             while not running.done() and time.process_time() - begun < 1.0:
                 turns += 1
@@ -532,9 +543,9 @@ async def test_an_agent_that_never_reads_holds_itself_up(tmp_path: Path) -> None
             read += 1
             yield request(group(read, entry("a")))
 
-    async with hub(tmp_path, gate := FakeDelivery()) as one:
+    async with running_hub(tmp_path, gate := FakeDelivery()) as one:
         context: Any = Deaf()
-        running = asyncio.create_task(_Stream(one._hub, AGENT, context).run(requests()))
+        running = asyncio.create_task(_AgentStream(one._hub, AGENT, context).run(requests()))
         await gate.wait_for(MAX_OPEN_GROUPS)
         for _ in range(100):
             await asyncio.sleep(0)

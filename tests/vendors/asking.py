@@ -8,10 +8,10 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from gateway.exporters.credentials import basic
+from gateway.exporters.credentials import basic_auth
 
 
-class Told(msgspec.Struct, frozen=True):
+class StandInResponse(msgspec.Struct, frozen=True):
     """What a stand-in answered."""
 
     status: int
@@ -19,7 +19,7 @@ class Told(msgspec.Struct, frozen=True):
     headers: dict[str, str]
 
 
-async def ask(
+async def request(
     url: str,
     body: Any,
     *,
@@ -27,13 +27,13 @@ async def ask(
     password: str = "",
     headers: dict[str, str] | None = None,
     method: str = "POST",
-) -> Told:
+) -> StandInResponse:
     """One request; `body` is bytes, or what becomes JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     given = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
     if user:
-        given["Authorization"] = basic(user, password)
+        given["Authorization"] = basic_auth(user, password)
     async with aiohttp.ClientSession() as session, session.request(method, url, data=data, headers=given) as response:
-        return Told(
+        return StandInResponse(
             response.status, await response.json(), {name.lower(): value for name, value in response.headers.items()}
         )

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.demo.vendors import MixpanelStandIn
-from tests.vendors.asking import Told, ask
+from tests.vendors.asking import StandInResponse, request
 
 NOW: Final = 1_790_000_000
 SAID: Final = {"time": NOW * 1000, "distinct_id": "usr_1", "$insert_id": "i1", "ip": 0}
@@ -26,9 +26,9 @@ def said(**change: Any) -> dict[str, Any]:
 
 async def post(
     vendor: MixpanelStandIn, body: Any, query: str = "strict=1&project_id=4711", password: str = "", **headers: str
-) -> Told:
+) -> StandInResponse:
     url = f"{vendor.url}/import?{query}"
-    return await ask(url, body, user=vendor.username, password=password or vendor.password, headers=headers)
+    return await request(url, body, user=vendor.username, password=password or vendor.password, headers=headers)
 
 
 async def test_what_is_documented_is_imported_zipped_or_not() -> None:
@@ -84,7 +84,7 @@ async def test_a_request_with_a_fault_is_refused() -> None:
             (await post(vendor, EVENT)).status,
             (await post(vendor, [EVENT] * 2001)).status,
             (await post(vendor, [said(a="x" * 1_000_000)])).status,
-            (await ask(f"{vendor.url}/track", [EVENT], user=vendor.username, password=vendor.password)).status,
+            (await request(f"{vendor.url}/track", [EVENT], user=vendor.username, password=vendor.password)).status,
         ]
     assert statuses == [401, *[400] * 6, 413, 413, 404]
     assert len(vendor.violations) == len(statuses)

@@ -7,13 +7,15 @@ from typing import Any, Final
 import pytest
 
 from gateway.demo.vendors import Fault, SegmentStandIn
-from tests.vendors.asking import Told, ask
+from tests.vendors.asking import StandInResponse, request
 
 EVENT: Final = {"type": "track", "event": "video.exported", "userId": "usr_1", "messageId": "m1"}
 
 
-async def batch(vendor: SegmentStandIn, *events: Any, user: str = SegmentStandIn.write_key, **more: Any) -> Told:
-    return await ask(f"{vendor.url}/v1/batch", {"batch": events, **more}, user=user)
+async def batch(
+    vendor: SegmentStandIn, *events: Any, user: str = SegmentStandIn.write_key, **more: Any
+) -> StandInResponse:
+    return await request(f"{vendor.url}/v1/batch", {"batch": events, **more}, user=user)
 
 
 async def test_what_is_documented_is_taken() -> None:
@@ -66,17 +68,17 @@ async def test_a_request_with_a_fault_is_refused() -> None:
     async with SegmentStandIn() as vendor:
         url, user = f"{vendor.url}/v1/batch", vendor.write_key
         statuses = [
-            (await ask(url, {"batch": [EVENT]})).status,
-            (await ask(url, {"batch": [EVENT]}, user="another")).status,
-            (await ask(url, {"batch": [EVENT]}, user=user, method="PUT")).status,
-            (await ask(f"{vendor.url}/v1/track", EVENT, user=user)).status,
-            (await ask(url, {"batch": [EVENT]}, user=user, headers={"Content-Type": "text/plain"})).status,
-            (await ask(url, b"{", user=user)).status,
-            (await ask(url, b'{"batch": [], "batch": []}', user=user)).status,
-            (await ask(url, {"batch": []}, user=user)).status,
-            (await ask(url, {"batch": [EVENT], "plan": 1}, user=user)).status,
-            (await ask(url, {"batch": [{**EVENT, "properties": {"a": "x" * 32_000}}]}, user=user)).status,
-            (await ask(url, {"batch": [EVENT] * 6000}, user=user)).status,
+            (await request(url, {"batch": [EVENT]})).status,
+            (await request(url, {"batch": [EVENT]}, user="another")).status,
+            (await request(url, {"batch": [EVENT]}, user=user, method="PUT")).status,
+            (await request(f"{vendor.url}/v1/track", EVENT, user=user)).status,
+            (await request(url, {"batch": [EVENT]}, user=user, headers={"Content-Type": "text/plain"})).status,
+            (await request(url, b"{", user=user)).status,
+            (await request(url, b'{"batch": [], "batch": []}', user=user)).status,
+            (await request(url, {"batch": []}, user=user)).status,
+            (await request(url, {"batch": [EVENT], "plan": 1}, user=user)).status,
+            (await request(url, {"batch": [{**EVENT, "properties": {"a": "x" * 32_000}}]}, user=user)).status,
+            (await request(url, {"batch": [EVENT] * 6000}, user=user)).status,
         ]
     assert statuses == [401, 401, 404, 404, *[400] * 7]
     assert len(vendor.violations) == len(statuses)

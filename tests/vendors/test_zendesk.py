@@ -7,14 +7,14 @@ from typing import Any, Final
 import pytest
 
 from gateway.demo.vendors import ZendeskStandIn
-from tests.vendors.asking import Told, ask
+from tests.vendors.asking import StandInResponse, request
 
 TICKET: Final = {"subject": "s", "comment": {"body": "b"}}
 AGENT: Final = f"{ZendeskStandIn.email}/token"
 
 
-async def create(vendor: ZendeskStandIn, ticket: Any, key: str = "k1", **more: Any) -> Told:
-    return await ask(
+async def create(vendor: ZendeskStandIn, ticket: Any, key: str = "k1", **more: Any) -> StandInResponse:
+    return await request(
         f"{vendor.url}/api/v2/tickets",
         {"ticket": ticket},
         user=AGENT,
@@ -75,16 +75,16 @@ async def test_a_request_with_a_fault_is_refused() -> None:
         body = {"ticket": TICKET}
         agent: dict[str, Any] = {"user": AGENT, "password": vendor.token}
         statuses = [
-            (await ask(url, body, headers=sound)).status,
-            (await ask(url, body, headers={**sound, "Authorization": "Bearer other"})).status,
-            (await ask(url, body, headers=sound, user=vendor.email, password=vendor.token)).status,
-            (await ask(f"{vendor.url}/api/v2/users", body, headers=sound, **agent)).status,
-            (await ask(url, body, headers={**sound, "Content-Type": "text/plain"}, **agent)).status,
-            (await ask(url, body, headers={**sound, "Accept": "*/*"}, **agent)).status,
-            (await ask(url, body, **agent)).status,
-            (await ask(url, body, headers={"Idempotency-Key": "k" * 256}, **agent)).status,
-            (await ask(url, b"{", headers=sound, **agent)).status,
-            (await ask(url, TICKET, headers=sound, **agent)).status,
+            (await request(url, body, headers=sound)).status,
+            (await request(url, body, headers={**sound, "Authorization": "Bearer other"})).status,
+            (await request(url, body, headers=sound, user=vendor.email, password=vendor.token)).status,
+            (await request(f"{vendor.url}/api/v2/users", body, headers=sound, **agent)).status,
+            (await request(url, body, headers={**sound, "Content-Type": "text/plain"}, **agent)).status,
+            (await request(url, body, headers={**sound, "Accept": "*/*"}, **agent)).status,
+            (await request(url, body, **agent)).status,
+            (await request(url, body, headers={"Idempotency-Key": "k" * 256}, **agent)).status,
+            (await request(url, b"{", headers=sound, **agent)).status,
+            (await request(url, TICKET, headers=sound, **agent)).status,
         ]
     assert statuses == [401, 401, 401, 404, 415, 415, 400, 400, 400, 400]
     assert len(vendor.violations) == len(statuses)

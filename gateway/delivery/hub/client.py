@@ -1,4 +1,4 @@
-"""From an agent to its hub: what is handed over is the hub's once it says so. How a stream works is `link.py`'s."""
+"""From an agent to its hub: what is handed over is the hub's once it says so. How a stream works is `stream.py`'s."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.delivery import Delivery
 from gateway.delivery.hub.status import HubStatus
 from gateway.delivery.hub.stream import MAX_REQUEST_BYTES, HubStream
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
-from gateway.exporters.base import DELIVERED, Bounds, Outcome, Rejected, Retry
+from gateway.exporters.base import DELIVERED, BatchLimits, Outcome, Rejected, Retry
 from gateway.model import OutboxEntry
 from gateway.telemetry.counts import Counts
 
@@ -32,16 +32,16 @@ MAX_GROUP_BYTES: Final = 15 * 1024 * 1024
 MAX_STREAM_SECONDS: Final = 600.0
 """How long a stream is used, in seconds; a hub ends connections by their age, and would cut it off."""
 
-FIRST_PAUSE_SECONDS: Final = 0.1
-MAX_PAUSE_SECONDS: Final = 3.0
+BASE_RECONNECT_SECONDS: Final = 0.1
+MAX_RECONNECT_SECONDS: Final = 3.0
 """For how long a hub that can't be reached is not tried, in seconds."""
 
 FULL_RETRY_SECONDS: Final = 1.0
 
-CHECK_SECONDS: Final = 5.0
+KEEP_OPEN_SECONDS: Final = 5.0
 """How often it is seen to that a stream is open, on average."""
 
-_OPTIONS: Final = (
+_CHANNEL_OPTIONS: Final = (
     ("grpc.primary_user_agent", "kannelle-privacy-gateway"),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
@@ -55,9 +55,9 @@ _OPTIONS: Final = (
 )
 
 
-def pause(failures: int, draw: float) -> float:
+def reconnect_delay(failures: int, jitter: float) -> float:
     """For how many seconds a hub is left alone after so many failures in a row."""
-    return draw * min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures, 16))
+    return jitter * min(MAX_RECONNECT_SECONDS, BASE_RECONNECT_SECONDS * 2.0 ** min(failures, 16))
 
 
 class HubClient:
@@ -72,25 +72,25 @@ class HubClient:
         self._credentials = credentials
         self._stream: HubStream | None = None
         self._generation = -1
-        self._since = self._until = 0.0
+        self._opened_at = self._retry_at = 0.0
         self._failures = 0
         self._items = self._bytes = 0
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._draining: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._keeping: asyncio.Task[None] | None = None
+        self._keep_open_task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Keep a stream open from now on.
 
         A hub that is away, or lets nobody in, is known before there is something to hand over.
         """
-        self._keeping = asyncio.create_task(self._keep())
+        self._keep_open_task = asyncio.create_task(self._keep_open())
 
-    async def _keep(self) -> None:
+    async def _keep_open(self) -> None:
         while True:
             with suppress(Retryable):
-                self._current()
-            await asyncio.sleep(CHECK_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
+                self._current_stream()
+            await asyncio.sleep(KEEP_OPEN_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
 
     async def accept(self, entries: Sequence[OutboxEntry]) -> None:
         """Returns when the hub has stored all. What is larger than a group is sent as several, whole items each.
@@ -104,7 +104,7 @@ class HubClient:
             raise Retryable(CallReason.FULL, FULL_RETRY_SECONDS)
         self._items, self._bytes = self._items + len(entries), self._bytes + size
         try:
-            await self._hand_over(groups)
+            await self._send_groups(groups)
         finally:
             self._items, self._bytes = self._items - len(entries), self._bytes - size
 
@@ -114,28 +114,28 @@ class HubClient:
     async def close(self, within: float) -> None:
         """Take no more, and wait for what is under way."""
         self._closed = True
-        if self._keeping is not None:
-            self._keeping.cancel()
+        if self._keep_open_task is not None:
+            self._keep_open_task.cancel()
         if self._stream is not None:
-            self._retire(self._stream, within)
-        if self._retiring:
-            await asyncio.wait(self._retiring)
+            self._drain(self._stream, within)
+        if self._draining:
+            await asyncio.wait(self._draining)
 
-    async def _hand_over(self, groups: Sequence[Sequence[OutboxEntry]]) -> None:
-        link, begun = self._current(), time.monotonic()
+    async def _send_groups(self, groups: Sequence[Sequence[OutboxEntry]]) -> None:
+        stream, begun = self._current_stream(), time.monotonic()
         try:
             fates = await asyncio.wait_for(
-                asyncio.gather(*map(link.send, groups), return_exceptions=True), self._hub.timeout
+                asyncio.gather(*map(stream.send, groups), return_exceptions=True), self._hub.timeout
             )
         except TimeoutError:
-            if link.heard_at < begun:
-                link.cut()
+            if stream.heard_at < begun:
+                stream.abort()
             raise Retryable(CallReason.UNAVAILABLE) from None
-        if link.acknowledged:
+        if stream.acknowledged:
             self._failures = 0
-        _raise([fate for fate in fates if isinstance(fate, Exception)])
+        _raise_first([fate for fate in fates if isinstance(fate, Exception)])
 
-    def _current(self) -> HubStream:
+    def _current_stream(self) -> HubStream:
         """The stream to use, a new one where the last has ended, is old, or has an old certificate.
 
         Raises Retryable.
@@ -143,34 +143,35 @@ class HubClient:
         if self._closed:
             raise Retryable(CallReason.UNAVAILABLE)
         if self._stream is not None and self._stream.ended:
-            self._failed(self._stream)
+            self._back_off(self._stream)
             self._stream = None
         now = time.monotonic()
-        if now < self._until:
-            raise Retryable(CallReason.UNAVAILABLE, self._until - now)
-        return self._fresh(now)
+        if now < self._retry_at:
+            raise Retryable(CallReason.UNAVAILABLE, self._retry_at - now)
+        return self._open_stream(now)
 
-    def _failed(self, link: HubStream) -> None:
+    def _back_off(self, stream: HubStream) -> None:
         """Leave the hub alone for a while, from the moment when the stream ended."""
-        self._failures = 0 if link.acknowledged else self._failures + 1
-        self._until = link.ended_at + pause(self._failures, random.random())  # noqa: S311 - jitter
+        self._failures = 0 if stream.acknowledged else self._failures + 1
+        self._retry_at = stream.ended_at + reconnect_delay(self._failures, random.random())  # noqa: S311 - jitter
 
-    def _fresh(self, now: float) -> HubStream:
+    def _open_stream(self, now: float) -> HubStream:
         generation, credentials = self._credentials()
-        if self._stream is not None and (generation != self._generation or now - self._since > MAX_STREAM_SECONDS):
-            self._retire(self._stream, self._hub.timeout)
+        if self._stream is not None and (generation != self._generation or now - self._opened_at > MAX_STREAM_SECONDS):
+            self._drain(self._stream, self._hub.timeout)
             self._stream = None
         if self._stream is None:
-            self._generation, self._since = generation, now
+            self._generation, self._opened_at = generation, now
             self._stream = HubStream(
-                grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_OPTIONS), self.status
+                grpc.aio.secure_channel(f"dns:///{self._hub.address}", credentials, options=_CHANNEL_OPTIONS),
+                self.status,
             )
         return self._stream
 
-    def _retire(self, link: HubStream, within: float) -> None:
-        task = asyncio.create_task(link.close(within))
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+    def _drain(self, stream: HubStream, within: float) -> None:
+        task = asyncio.create_task(stream.close(within))
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
 
 
 class HubExporter:
@@ -180,10 +181,10 @@ class HubExporter:
     a while.
     """
 
-    def __init__(self, uplink: HubClient) -> None:
+    def __init__(self, client: HubClient) -> None:
         """The uplink isn't closed with it."""
-        self.bounds = Bounds(items=1000, bytes=MAX_REQUEST_BYTES)
-        self._client = uplink
+        self.limits = BatchLimits(max_items=1000, max_bytes=MAX_REQUEST_BYTES)
+        self._client = client
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Delivered what the hub has; Retry what it can't take now; Rejected what it never will."""
@@ -196,19 +197,19 @@ class HubExporter:
         try:
             await self._client.accept([entry])
         except Retryable as error:
-            return Retry(error.after, alone=error.reason is CallReason.UNKNOWN_PLAN)
+            return Retry(error.after, item_only=error.reason is CallReason.UNKNOWN_PLAN)
         except Refused as error:
             return Rejected(error.reason)
         return DELIVERED
 
 
-class Fallback:
+class FallbackDelivery:
     """Hands entries to a hub, or keeps them until it is back."""
 
-    def __init__(self, uplink: HubClient, own: Delivery) -> None:
+    def __init__(self, client: HubClient, own: Delivery) -> None:
         """`own` delivers to the hub too, when it can."""
-        self._client = uplink
-        self._own = own
+        self._client = client
+        self._local = own
 
     async def accept(self, entries: Sequence[OutboxEntry]) -> None:
         """Returns when all entries are stored, at the hub or here.
@@ -218,19 +219,19 @@ class Fallback:
         try:
             await self._client.accept(entries)
         except Retryable:
-            await self._own.accept(entries)
+            await self._local.accept(entries)
 
     async def drained(self) -> None:
         """Wait until nothing waits here."""
-        await self._own.drained()
+        await self._local.drained()
 
     async def close(self, within: float) -> None:
         """What is kept here goes to the hub as far as it can, then both let go."""
-        await self._own.close(within)
+        await self._local.close(within)
         await self._client.close(within)
 
 
-def _raise(errors: Sequence[Exception]) -> None:
+def _raise_first(errors: Sequence[Exception]) -> None:
     """What came of several groups, if something went wrong: as long as sending again helps one of them, that."""
     if errors:
         raise min(errors, key=lambda error: not isinstance(error, Retryable))

@@ -1,6 +1,6 @@
 """One stream from an agent to its hub: groups of entries out, acknowledgements in.
 
-When to open another is `uplink.py`'s.
+When to open another is `client.py`'s.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ METHOD: Final = "/kannelle.privacy.v1.DeliveryService/Accept"
 MAX_REQUEST_BYTES: Final = 1024 * 1024
 """How large a request gets, unless one group is larger."""
 
-_PREFIX: Final = "REASON_"
+_REASON_PREFIX: Final = "REASON_"
 
 
 class HubStream:
@@ -49,13 +49,13 @@ class HubStream:
         self._open: dict[int, asyncio.Future[None]] = {}
         self._next = 1
         self._work = asyncio.Event()
-        self._retired = False
+        self._draining = False
         self._task = asyncio.create_task(self._run())
 
     @property
     def ended(self) -> bool:
         """Whether it has, or takes no more."""
-        return self._retired or self._task.done()
+        return self._draining or self._task.done()
 
     def send(self, entries: Sequence[OutboxEntry]) -> asyncio.Future[None]:
         """Send a group; done when the hub has stored it. Raises Retryable and Refused then, as the hub says.
@@ -70,18 +70,18 @@ class HubStream:
         self._work.set()
         return stored
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End now: the hub has fallen silent."""
-        self.acknowledged, self._retired, self.code = False, True, grpc.StatusCode.DEADLINE_EXCEEDED
+        self.acknowledged, self._draining, self.code = False, True, grpc.StatusCode.DEADLINE_EXCEEDED
         self.ended_at = time.monotonic()
         self._status.failed(Cause.UPSTREAM_TIMEOUT)
         self._task.cancel()
 
-    async def close(self, within: float) -> None:
+    async def close(self, grace_seconds: float) -> None:
         """Send nothing new, and end once all is acknowledged or so many seconds have passed."""
-        self._retired = True
+        self._draining = True
         self._work.set()
-        _, late = await asyncio.wait([self._task], timeout=within)
+        _, late = await asyncio.wait([self._task], timeout=grace_seconds)
         if late:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -101,7 +101,7 @@ class HubStream:
                 await asyncio.gather(reading, writing, return_exceptions=True)
         finally:
             self.ended_at = time.monotonic()
-            self._fail()
+            self._fail_open_groups()
             await self._channel.close()
 
     async def _write(self, call: Any) -> None:
@@ -111,7 +111,7 @@ class HubStream:
                 await self._work.wait()
                 if self._waiting:
                     await call.write(self._request())
-                elif self._retired:
+                elif self._draining:
                     await call.done_writing()
                     return
                 else:
@@ -156,7 +156,7 @@ class HubStream:
         self._open.pop(number, None)
         self._waiting.pop(number, None)
 
-    def _fail(self) -> None:
+    def _fail_open_groups(self) -> None:
         """What isn't acknowledged may have been stored or not: sending it again, under its keys, does no harm."""
         for stored in self._open.values():
             if not stored.done():
@@ -178,7 +178,9 @@ def _to_proto(entry: OutboxEntry) -> delivery_pb2.Entry:
 
 
 _REASONS: Final[Mapping[int, RefusalReason]] = {
-    receipt_pb2.Reason.Value(f"{_PREFIX}{reason}"): reason for kind in (ItemReason, CallReason) for reason in kind
+    receipt_pb2.Reason.Value(f"{_REASON_PREFIX}{reason}"): reason
+    for kind in (ItemReason, CallReason)
+    for reason in kind
 }
 """The reasons that a hub may give, by their numbers."""
 
@@ -193,7 +195,7 @@ def _error(one: delivery_pb2.Acknowledgement) -> Exception | None:
     return Refused(reason)
 
 
-_REFUSALS: Final = {
+_REFUSAL_REASONS: Final = {
     grpc.StatusCode.PERMISSION_DENIED: CallReason.CALLER_NOT_ALLOWED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: CallReason.FULL,
     grpc.StatusCode.UNIMPLEMENTED: CallReason.UNKNOWN_METHOD,
@@ -203,6 +205,6 @@ _REFUSALS: Final = {
 
 def _cause(error: grpc.aio.AioRpcError) -> Cause | Reason:
     """Why a stream ended."""
-    if (refusal := _REFUSALS.get(error.code())) is not None:
+    if (refusal := _REFUSAL_REASONS.get(error.code())) is not None:
         return refusal
     return cause_of(error.code(), error.details() or "", ready=False, tls=True) or Cause.UPSTREAM_FAILED

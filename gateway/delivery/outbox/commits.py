@@ -25,7 +25,7 @@ from gateway.delivery.outbox.leases import Leases
 from gateway.delivery.outbox.store import RETRY_AFTER_SECONDS, ROW_OVERHEAD_BYTES, Store
 from gateway.delivery.outbox.wiper import Wiper
 from gateway.errors import BadConfig, CallReason, Refused, Retryable
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import QueueDepth
 from gateway.telemetry import Use
 from gateway.telemetry.checks import well
@@ -117,7 +117,7 @@ class Commits:
         self._resolve()
         self._show()
 
-    def lease(self, store: Store, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
+    def lease(self, store: Store, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
         """What is due and not leased, within bounds; a larger one alone."""
         if sum(len(job.ends or ()) for job in self._owed) > MAX_OWED_IDS:
             return ()

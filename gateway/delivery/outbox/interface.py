@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from gateway.errors import Reason
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, QueueDepth
 
 
@@ -60,7 +60,7 @@ class Outbox(Protocol):
         """
         ...
 
-    async def lease(self, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
+    async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
         """Take what is due, oldest first, for as long as it isn't settled, postponed or dead-lettered; a larger one alone."""
         ...
 

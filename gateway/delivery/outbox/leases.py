@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.outbox.rows import Row
 from gateway.delivery.outbox.store import Store
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 
 
 class Leases:
@@ -25,7 +25,7 @@ class Leases:
         """Somebody else has written: look from the start."""
         self._low_watermarks.clear()
 
-    def take(self, store: Store, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
+    def take(self, store: Store, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
         """What is due and free, within bounds; a larger one alone. Raises sqlite3.Error, and then nothing is taken."""
         if store.queues.look():
             self.forget_watermarks()
@@ -66,7 +66,7 @@ class Leases:
 class _Batch:
     """What is taken at once."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: BatchLimits) -> None:
         self.items: list[Leased] = []
         self._bounds = bounds
         self._bytes = 0
@@ -74,7 +74,7 @@ class _Batch:
     def add(self, leased: Leased) -> bool:
         """Take one, if it fits; whether it did."""
         if self.items and (
-            len(self.items) >= self._bounds.items or self._bytes + len(leased.payload) > self._bounds.bytes
+            len(self.items) >= self._bounds.max_items or self._bytes + len(leased.payload) > self._bounds.max_bytes
         ):
             return False
         self.items.append(leased)
@@ -83,9 +83,9 @@ class _Batch:
 
     def add_all(self, crate: Sequence[Leased]) -> bool:
         """Take a batch, whole if that fits, a part of it if nothing else is taken; whether all of it was."""
-        fits = len(self.items) + len(crate) <= self._bounds.items
+        fits = len(self.items) + len(crate) <= self._bounds.max_items
         if self.items and not (
-            fits and self._bytes + sum(len(leased.payload) for leased in crate) <= self._bounds.bytes
+            fits and self._bytes + sum(len(leased.payload) for leased in crate) <= self._bounds.max_bytes
         ):
             return False
         return all(map(self.add, crate))

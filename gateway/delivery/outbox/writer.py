@@ -22,7 +22,7 @@ from gateway.delivery.outbox.commits import Commits, Job
 from gateway.delivery.outbox.interface import Leased, Removed
 from gateway.delivery.outbox.store import MAX_TIME_NANOS, RETRY_AFTER_SECONDS, ROW_OVERHEAD_BYTES, Store
 from gateway.errors import CallReason, Reason, Retryable
-from gateway.exporters.base import Bounds
+from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, QueueDepth
 from gateway.telemetry import Use
 from gateway.telemetry.checks import Check
@@ -85,7 +85,7 @@ class SqliteOutbox:
         self._pending += size
         await self._done(job)
 
-    async def lease(self, destination: str, bounds: Bounds, now_ns: int) -> Sequence[Leased]:
+    async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
         """Take what is due."""
         taking = asyncio.ensure_future(
             self._look(lambda store: self._commits.lease(store, destination, bounds, now_ns))

@@ -1,0 +1,1 @@
+"""JSON lines into files, or to standard output."""

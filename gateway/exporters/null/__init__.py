@@ -1,0 +1,1 @@
+"""Nothing is kept: for tests and for trying a policy."""

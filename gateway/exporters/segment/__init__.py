@@ -1,0 +1,1 @@
+"""Segment's batch API, which RudderStack has too."""

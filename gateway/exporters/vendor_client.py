@@ -1,0 +1,84 @@
+"""Requests to one URL of one vendor: what all exporters over HTTP have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.errors import BadConfig, CallReason, Reason, Retryable
+from gateway.exporters.base import Retry
+from gateway.exporters.ca_certificates import tls_context
+from gateway.exporters.credentials import Credential
+from gateway.exporters.http_client import HttpClient, HttpResponse
+from gateway.exporters.http_responses import (
+    NO_RESPONSE,
+    REJECTION_REASONS,
+    ResponseClass,
+    StatusLog,
+    WallClock,
+    classify_status,
+    retry_after,
+)
+from gateway.policy.exporter_checks import secrets
+from gateway.policy.http_exporters import HttpSettings
+
+_JSON_HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+class VendorClient:
+    """Posts JSON to a path below an exporter's endpoint, with its credentials at hand."""
+
+    def __init__(
+        self, http: HttpClient, settings: HttpSettings, path: str, key: str, clock: WallClock = time.time
+    ) -> None:
+        """`key` is where the policy speaks of the exporter. Raises BadConfig, naming it, for what can't work."""
+        if not http.allows(settings.endpoint):
+            raise BadConfig(
+                f"{key}.endpoint: is on this machine or a private address, or plain http; --insecure-loopback allows "
+                "loopback"
+            )
+        self.credentials: Mapping[str, Credential] = {
+            name: Credential(at, f"{key}.{name}") for name, at in secrets(settings).items()
+        }
+        self._url = settings.endpoint.rstrip("/") + path if path else settings.endpoint
+        self._timeout = settings.timeout
+        self._tls = tls_context(settings.ca, f"{key}.ca")
+        self._http = http
+        self._status_log = StatusLog(key)
+        self._closed = False
+        self.clock = clock
+
+    def credential(self, name: str) -> str:
+        """One of the exporter's credentials, as it is now."""
+        return self.credentials[name].value()
+
+    async def send(self, body: bytes, headers: Mapping[str, str]) -> HttpResponse | Retry:
+        """The answer; Retry if there was none."""
+        try:
+            answer = await self._http.post(
+                self._url, body, {**_JSON_HEADERS, **headers}, timeout_seconds=self._timeout, tls=self._tls
+            )
+        except Retryable as error:
+            self._status_log.record(NO_RESPONSE)
+            return Retry(error.after)
+        self._status_log.record(answer.status)
+        return answer
+
+    def classify(self, answer: HttpResponse) -> Retry | Reason | None:
+        """What a status means for all that was sent: not now, or a reason why not as it is; None if it was taken."""
+        match classify_status(answer.status):
+            case ResponseClass.ACCEPTED:
+                return None
+            case ResponseClass.REJECTED:
+                return REJECTION_REASONS[answer.status]
+        return retry_after(answer, self.clock())
+
+    def raise_if_closed(self) -> None:
+        """Raises Retryable if this is closed."""
+        if self._closed:
+            raise Retryable(CallReason.UNAVAILABLE)
+
+    def close(self) -> None:
+        """Send no more. Closing again does nothing."""
+        self._closed = True

@@ -1,0 +1,1 @@
+"""Signed posts to a URL of one's own."""

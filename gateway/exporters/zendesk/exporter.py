@@ -1,0 +1,125 @@
+"""Zendesk's ticketing API: one ticket a request.
+
+https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#create-ticket and
+https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from gateway.errors import ItemReason, Reason
+from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome, Rejected, Retry
+from gateway.exporters.credentials import basic_auth
+from gateway.exporters.http_client import HttpClient, HttpResponse
+from gateway.exporters.http_responses import WallClock, decode_body
+from gateway.exporters.template_renderer import TemplateRenderer, rfc3339
+from gateway.exporters.vendor_client import VendorClient
+from gateway.model import OutboxEntry
+from gateway.policy.http_exporters import ZendeskSettings
+from gateway.policy.vendors import BODY_SCHEMAS
+
+MAX_TICKETS_IN_FLIGHT: Final = 4
+"""Tickets under way. At a few a second each, that is about the 700 a minute that Zendesk takes."""
+
+MAX_TICKET_BYTES: Final = 64 * 1024
+"""How large a ticket may be: a comment has 65,535 characters at most, and this one holds a reference."""
+
+
+class _Ticket(msgspec.Struct, frozen=True):
+    id: int
+
+
+class _CreateResponse(msgspec.Struct, frozen=True):
+    ticket: _Ticket
+
+
+class _ErrorResponse(msgspec.Struct, frozen=True):
+    error: str
+
+
+class ZendeskExporter:
+    """Creates a ticket of each item; the entry's key is its `Idempotency-Key`.
+
+    Guarantee: `delivered` means that Zendesk has made the ticket. At least once; effectively once for two hours, in
+    which Zendesk answers the same key with the ticket that it made of it. A key that it knows with another body, since
+    the policy has changed between two tries, is a ticket too: that of the first try.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        settings: ZendeskSettings,
+        message_class: MessageClass,
+        key: str,
+        clock: WallClock = time.time,
+    ) -> None:
+        """`key` is where the policy speaks of it. Raises BadConfig."""
+        self.limits = BatchLimits(max_items=MAX_TICKETS_IN_FLIGHT, max_bytes=1024 * 1024, max_in_flight=1)
+        self._client = VendorClient(http, settings, "/api/v2/tickets", key, clock)
+        self._renderer = TemplateRenderer(settings.items, message_class, rfc3339, BODY_SCHEMAS["zendesk"])
+
+    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+        """Delivered what is a ticket; Retry what Zendesk can't take now.
+
+        Rejected what it never will, or what makes no ticket.
+        """
+        self._client.raise_if_closed()
+        some = asyncio.Semaphore(MAX_TICKETS_IN_FLIGHT)
+
+        async def create(entry: OutboxEntry) -> Outcome:
+            ticket = self._ticket(entry)
+            if isinstance(ticket, Rejected):
+                return ticket
+            async with some:
+                return await self._create(ticket, entry.key.hex())
+
+        return await asyncio.gather(*map(create, batch))
+
+    async def close(self) -> None:
+        """Send no more."""
+        self._client.close()
+
+    def _ticket(self, entry: OutboxEntry) -> bytes | Rejected:
+        body = self._renderer.render(entry.release)
+        if isinstance(body, Rejected):
+            return body
+        if not body.get("comment"):
+            return Rejected(ItemReason.REQUIRED_FIELD)
+        # Zendesk knows people by their address, and wants a name for a new one. Without an address, the ticket is the
+        # agent's.
+        requester = body.pop("requester", {})
+        if "email" in requester:
+            body["requester"] = {"name": requester["email"], **requester}
+        ticket = msgspec.json.encode({"ticket": body})
+        return ticket if len(ticket) <= MAX_TICKET_BYTES else Rejected(ItemReason.TOO_LARGE)
+
+    async def _create(self, ticket: bytes, key: str) -> Outcome:
+        answer = await self._client.send(ticket, {"Authorization": self._authorization(), "Idempotency-Key": key})
+        if isinstance(answer, Retry):
+            return answer
+        fate = self._client.classify(answer)
+        if isinstance(fate, Reason):
+            return DELIVERED if _is_duplicate(answer) else Rejected(fate)
+        return fate or _created(answer)
+
+    def _authorization(self) -> str:
+        if "oauth" in self._client.credentials:
+            return f"Bearer {self._client.credential('oauth')}"
+        return basic_auth(f"{self._client.credential('email')}/token", self._client.credential("token"))
+
+
+def _created(answer: HttpResponse) -> Outcome:
+    created: Any = decode_body(answer, _CreateResponse)
+    return Retry() if created is None else DELIVERED
+
+
+def _is_duplicate(answer: HttpResponse) -> bool:
+    """Whether a ticket was made under this key before, of another body."""
+    error: Any = decode_body(answer, _ErrorResponse)
+    return error is not None and error.error == "IdempotentRequestError"

@@ -1,0 +1,289 @@
+"""What a change of policy says of recipients, flows and routes themselves.
+
+The fields that follow from it are compared elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+from gateway.detectors.mail_domains import is_personal_domain
+from gateway.policy import mail, shapes
+from gateway.policy.changes import Change, Effect
+from gateway.policy.compile import Compiler
+from gateway.policy.document import (
+    Caller,
+    Destination,
+    ExporterSettings,
+    JsonlSettings,
+    NullSettings,
+    PersonalDomains,
+    Policy,
+    Route,
+    UserId,
+)
+from gateway.policy.http_exporters import Template, TemplateSettings
+from gateway.policy.mapping import leaves, parts
+from gateway.policy.reach import absent_calls, calls
+from gateway.policy.words import few, gains, of_privacy, printable
+
+WHOLE_KEYS: Final = ("controller", "approvals", "timestamps")
+"""Keys of the policy that are compared as they are."""
+
+DUTY_KEYS: Final = ("purpose", "legal_basis", "retention")
+"""What a destination promises, beside what it gets."""
+
+CALL_KEYS: Final = ("plaintext", "timeout", "retry", "wait_for_ready", "max_message_bytes")
+"""How a route's calls go, whatever they hold."""
+
+ONE_DAY: Final = timedelta(days=1)
+
+
+def setting_changes(old: Compiler, new: Compiler) -> Iterator[Change]:
+    """What changed, key by key. Raises BadPolicy if a flow names nothing."""
+    was, now = old.written, new.written
+    yield from _user_id(was.user_id, now.user_id)
+    yield from _patterns(was, now)
+    yield from _mail_domains(was.personal_domains, now.personal_domains)
+    for key in WHOLE_KEYS:
+        if getattr(was, key) != getattr(now, key):
+            yield Change(Effect.NOTED, key, "changed")
+    yield from _flows(old, new)
+    yield from _routes(was.routes, now.routes)
+    for region in sorted({*was.ceilings, *now.ceilings}):
+        yield from _lists(f"ceilings.{region}", was.ceilings.get(region, ()), now.ceilings.get(region, ()))
+    for region in sorted({*was.hosts, *now.hosts}):
+        yield from _lists(f"hosts.{region}", was.hosts.get(region, ()), now.hosts.get(region, ()))
+    for name in sorted({*was.destinations, *now.destinations}):
+        yield from _destination(
+            name,
+            was.destinations.get(name),
+            now.destinations.get(name),
+            used=name in _used_destinations(was) & _used_destinations(now),
+        )
+    yield from _overrides(old, new)
+    yield from _absent_field_changes(old, new)
+
+
+def _user_id(was: UserId, now: UserId) -> Iterator[Change]:
+    """What counts as a user's identifier, and what isn't looked for in one."""
+    if was.pattern != now.pattern:
+        text = f"was: {printable(was.pattern)}; now: {printable(now.pattern)}; other values pass as user IDs"
+        yield Change(Effect.RELEASED, "user_id.pattern", text)
+    for effect, verb, more in (
+        (Effect.RELEASED, "no longer", set(now.without) - set(was.without)),
+        (Effect.WITHHELD, "again", set(was.without) - set(now.without)),
+    ):
+        if more:
+            yield Change(effect, "user_id.without", f"{few(sorted(more))} {verb} looked for in user IDs")
+
+
+def _patterns(was: Policy, now: Policy) -> Iterator[Change]:
+    """Named patterns that are others now, each once.
+
+    What they let through that they didn't is told of each field that has one.
+    """
+    for name in sorted(shapes.redefined(was.patterns, now.patterns)):
+        old, new = was.patterns[name], now.patterns[name]
+        fields = ", ".join(dict.fromkeys((*shapes.users(was, old), *shapes.users(now, new))))
+        yield Change(Effect.NOTED, f"patterns.{name}", f"was: {printable(old)}; now: {printable(new)}; in {fields}")
+
+
+def _mail_domains(was: PersonalDomains, now: PersonalDomains) -> Iterator[Change]:
+    """Which addresses count as business ones that didn't, and the reverse.
+
+    A domain counts for those below it, so those are asked too.
+    """
+    old, new = mail.said(was), mail.said(now)
+    told = {
+        name: [(is_personal_domain(at, old), is_personal_domain(at, new)) for at in (name, f"_.{name}")]
+        for name in sorted({*old, *new})
+    }
+    freed = [name for name, pairs in told.items() if (True, False) in pairs]
+    barred = [name for name, pairs in told.items() if (False, True) in pairs]
+    if freed:
+        yield Change(Effect.RELEASED, "personal_domains", f"addresses of {few(freed)} pass as business ones")
+    if barred:
+        yield Change(Effect.WITHHELD, "personal_domains", f"addresses of {few(barred)} are personal")
+    if was != now and not freed and not barred:
+        yield Change(Effect.NOTED, "personal_domains", "changed")
+
+
+def _flows(old: Compiler, new: Compiler) -> Iterator[Change]:
+    was, now = (calls(one) | absent_calls(one) for one in (old, new))
+    for flow, destination in sorted(now - was):
+        yield Change(Effect.RELEASED, f"flows.{flow}", f"now leads to {destination}", destination)
+    for flow, destination in sorted(was - now):
+        yield Change(Effect.WITHHELD, f"flows.{flow}", f"no longer leads to {destination}", destination)
+
+
+def _routes(was: Iterable[Route], now: Iterable[Route]) -> Iterator[Change]:
+    """A route whose calls go elsewhere, otherwise, or are others is another one."""
+    old, new = ({_route_key(route): route for route in routes} for routes in (was, now))
+    for leads in dict.fromkeys((*new, *old)):
+        yield from _changed_route(old.get(leads), new.get(leads))
+
+
+def _route_key(route: Route) -> tuple[object, ...]:
+    return (route.listener, route.authority, route.methods, route.upstream, route.destination, route.mode)
+
+
+def _changed_route(was: Route | None, now: Route | None) -> Iterator[Change]:
+    for route, before, effect, verb in (
+        (now, was, Effect.RELEASED, "a route"),
+        (was, now, Effect.WITHHELD, "no longer a route"),
+    ):
+        if route is not None and before is None:
+            yield Change(effect, f"routes.{route.authority}", f"{verb} to {_route(route)}", route.destination)
+    if was is not None and now is not None:
+        yield from _callers(f"routes.{now.authority}", was.callers, now.callers)
+        for key in CALL_KEYS:
+            if getattr(was, key) != getattr(now, key):
+                yield Change(Effect.NOTED, f"routes.{now.authority}.{key}", "changed", now.destination)
+
+
+def _callers(key: str, was: Mapping[str, Caller], now: Mapping[str, Caller]) -> Iterator[Change]:
+    """Who may ask. To give a caller's answers to another region is to release them there."""
+    for name in sorted({*was, *now}):
+        old, new, to = was.get(name), now.get(name), f"{key} → {name}"
+        if old is None or new is None:
+            effect, text = (Effect.RELEASED, "may call") if new else (Effect.WITHHELD, "may no longer call")
+            yield Change(effect, to, text)
+            continue
+        if old.region != new.region:
+            yield Change(Effect.RELEASED, to, f"was: in {old.region}; now: in {new.region}")
+        for effect, verb, more in (
+            (Effect.RELEASED, "gains", new.allow - old.allow),
+            (Effect.WITHHELD, "loses", old.allow - new.allow),
+        ):
+            if more:
+                yield Change(effect, f"{to}.allow", f"{verb} {few(category.name for category in sorted(more))}")
+
+
+def _route(route: Route) -> str:
+    """Where a route leads, and which calls."""
+    upstream = (route.upstream,) if isinstance(route.upstream, str) else route.upstream
+    methods = ", ".join(map(printable, route.methods)) or "every method"
+    return f"{' and '.join(map(printable, upstream))}, {methods}, {route.listener.value}, {route.mode.value}"
+
+
+def _lists(key: str, was: Collection[object], now: Collection[object], destination: str = "") -> Iterator[Change]:
+    gained, lost = (
+        sorted(getattr(one, "name", str(one)) for one in set(a) - set(b)) for a, b in ((now, was), (was, now))
+    )
+    text = gains(gained, lost)
+    if text:
+        yield Change(Effect.NOTED, key, text, destination)
+
+
+def _used_destinations(policy: Policy) -> frozenset[str]:
+    """The destinations that something leads to."""
+    return frozenset(name for names in policy.flows.values() for name in names) | {
+        route.destination for route in policy.routes
+    }
+
+
+def _destination(name: str, was: Destination | None, now: Destination | None, *, used: bool) -> Iterator[Change]:
+    """What is said of one recipient.
+
+    To send what it got to another place or another kind of recipient is to release it there.
+    """
+    key = f"destinations.{name}"
+    if was is None or now is None:
+        yield Change(
+            Effect.NOTED,
+            key,
+            "no longer a destination" if now is None else f"a new destination, {_recipient_text(now)}",
+            name,
+        )
+        return
+    moved = Effect.RELEASED if used else Effect.NOTED
+    if _recipient_text(was) != _recipient_text(now):
+        yield Change(moved, key, f"was: {_recipient_text(was)}; now: {_recipient_text(now)}", name)
+    yield from _exporter(f"{key}.exporter", was.exporter, now.exporter, Change(moved, "", "", name))
+    yield from _lists(f"{key}.allow", was.allow, now.allow, name)
+    for duty in DUTY_KEYS:
+        if getattr(was, duty) != getattr(now, duty):
+            yield Change(Effect.NOTED, f"{key}.{duty}", f"was: {_duty(was, duty)}; now: {_duty(now, duty)}", name)
+
+
+def _duty(destination: Destination, name: str) -> str:
+    value = getattr(destination, name)
+    return f"{value / ONE_DAY:g} days" if name == "retention" else str(value)
+
+
+def _recipient_text(destination: Destination) -> str:
+    return f"a {destination.recipient.value} in {destination.region}"
+
+
+def _exporter(key: str, was: ExporterSettings, now: ExporterSettings, moved: Change) -> Iterator[Change]:
+    if _target(was) != _target(now):
+        effect = Effect.NOTED if isinstance(now, NullSettings) else moved.effect
+        yield Change(effect, key, f"was: {_target(was)}; now: {_target(now)}", moved.destination)
+    elif isinstance(was, TemplateSettings) and isinstance(now, TemplateSettings):
+        yield from _template_changes(key, was, now, moved)
+    elif was != now:
+        yield Change(Effect.NOTED, key, "changed", moved.destination)
+
+
+def _template_changes(key: str, was: TemplateSettings, now: TemplateSettings, moved: Change) -> Iterator[Change]:
+    """What changed of an exporter that sends where it sent.
+
+    What goes into which of the vendor's fields, and the rest.
+    """
+    for name in sorted({*was.items, *now.items}):
+        old, new = ({} if one.items.get(name) is None else dict(_placements(one.items[name])) for one in (was, now))
+        gained, lost = (sorted(at for at in one if other.get(at) != one[at]) for one, other in ((new, old), (old, new)))
+        if gained or lost:
+            effect = moved.effect if gained else Effect.WITHHELD
+            yield Change(effect, f"{key}.items.{name}", gains(gained, lost), moved.destination, name)
+    for field in was.__struct_fields__:
+        if field != "items" and getattr(was, field) != getattr(now, field):
+            yield Change(Effect.NOTED, f"{key}.{field}", "changed", moved.destination)
+
+
+def _placements(template: Template) -> Iterator[tuple[str, object]]:
+    """What a template writes where.
+
+    `requester.email: user.work_email`, or of what is no placeholder, the place and what stands there.
+    """
+    for keys, leaf in leaves(template):
+        at = ".".join(map(str, keys))
+        places = [".".join(part) for part in parts(leaf) if isinstance(part, tuple)] if isinstance(leaf, str) else []
+        yield f"{at}: {' and '.join(places)}" if places else at, leaf
+
+
+def _target(exporter: ExporterSettings) -> str:
+    """Where an exporter writes to."""
+    match exporter:
+        case JsonlSettings():
+            return f"jsonl to {'its own file' if exporter.path is None else printable(exporter.path)}"
+        case NullSettings():
+            return "null"
+    return f"{exporter.__struct_config__.tag} to {printable(exporter.endpoint)}"
+
+
+def _overrides(old: Compiler, new: Compiler) -> Iterator[Change]:
+    """Overlays that may loosen what the contract says."""
+    for name, given in new.written.classifications.items():
+        if given.overrides and old.policy.classifications.get(name) != given:
+            annotation = new.contract.annotations.get(name)
+            instead = f" instead of {of_privacy(annotation)}" if annotation else ""
+            yield Change(Effect.NOTED, f"classifications.{name}", f"overrides: {of_privacy(given.privacy)}{instead}")
+
+
+def _absent_field_changes(old: Compiler, new: Compiler) -> Iterator[Change]:
+    """What is said of fields of other contracts: what follows from it, only those tell."""
+    was, now = old.written.classifications, new.written.classifications
+    for name in sorted(_absent_fields(old) | _absent_fields(new)):
+        if was.get(name) != now.get(name) and not (name in now and now[name].overrides):
+            yield Change(
+                Effect.NOTED, f"classifications.{name}", "changed; the contract that has it tells what that releases"
+            )
+
+
+def _absent_fields(compiler: Compiler) -> frozenset[str]:
+    """The fields that a policy classifies, and another contract has."""
+    return frozenset(str(one.keys[1]) for one in compiler.absent if one.keys[0] == "classifications")

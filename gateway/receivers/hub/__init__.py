@@ -1,0 +1,1 @@
+"""A hub's end of agents' streams."""
