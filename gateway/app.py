@@ -27,12 +27,12 @@ from gateway.delivery.entries import EntryBuilder, entry_again
 from gateway.delivery.keys import Keys
 from gateway.delivery.redecider import Redecider
 from gateway.delivery.setup import DeliveryDeps, DeliverySetup
-from gateway.directory import Unknown
+from gateway.directory import NoDirectory
 from gateway.errors import BadConfig
 from gateway.folder import Flaw, make_folder, mend, remove_plans
 from gateway.inforce import Current, Switch
 from gateway.listeners import CALLS, Listener
-from gateway.loading import Files, Loaded, load_all, prepare
+from gateway.loading import LoadedPolicy, PolicyFiles, compile_all, load_sources
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
 from gateway.policy.document import Side
@@ -57,31 +57,31 @@ from gateway.receivers.proxy.proxy import Host, Proxy, Who
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.receivers.reflection import Reflection
 from gateway.receivers.strays import Strays
-from gateway.reload import Reloader, Watch
+from gateway.reload import FileWatcher, Reloader
 from gateway.signals import SIGNALS, TRACES
 from gateway.telemetry import Telemetry
-from gateway.telemetry.calls import Calls
-from gateway.telemetry.checks import Readiness, ill
-from gateway.telemetry.log import Fields
-from gateway.telemetry.traces import Spans
+from gateway.telemetry.calls import ListenerCalls
+from gateway.telemetry.checks import Readiness, failing
+from gateway.telemetry.log import LogFields
+from gateway.telemetry.traces import CallTracer
 from gateway.yamlfile import NOWHERE, Origin
 
 log = logging.getLogger(__name__)
 
-OWN: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE.full_name)
+OWN_SERVICES: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE.full_name)
 """The gateway's own services on `local`, OTLP apart."""
 
-SWITCH_SECONDS: Final = 0.0002
+SWITCH_INTERVAL_SECONDS: Final = 0.0002
 """How long one thread may keep Python to itself when others want it.
 
 A call and its commit ask for it some thirty times: with the usual 5 ms, work that is costly would hold up everybody's
 calls.
 """
 
-LEAVING: Final = 2.0
+CANCELLED_CALLS_SECONDS: Final = 2.0
 """How long calls that a stop has cut off may take to be logged, and a reload to let go of what it opens, in seconds."""
 
-Source = Callable[[Config], tuple[PolicyFile, Contract]]
+PolicySource = Callable[[Config], tuple[PolicyFile, Contract]]
 """Where policy and contracts come from."""
 
 
@@ -89,7 +89,12 @@ class Gateway:
     """One running gateway."""
 
     def __init__(
-        self, config: Config, given: Delivery | None = None, *, source: Source = load_all, origin: Origin = NOWHERE
+        self,
+        config: Config,
+        given: Delivery | None = None,
+        *,
+        source: PolicySource = load_sources,
+        origin: Origin = NOWHERE,
     ) -> None:
         """Check and compile everything and open what is kept, before anything listens. Raises BadSetup.
 
@@ -98,8 +103,8 @@ class Gateway:
         self._config = config
         self._source = source
         self._current = Current()
-        self._files = Files(config, self._current.files)
-        self._serving = ill("serving", "STARTING", needed=True)
+        self._files = PolicyFiles(config, self._current.files)
+        self._serving = failing("serving", "STARTING", needed=True)
         self._tasks: Sequence[asyncio.Task[None]] = ()
         self.telemetry = Telemetry()
         self._reloaders = tuple(self._watched())
@@ -108,31 +113,31 @@ class Gateway:
         self._expire()
         self._upstreams = Upstreams(self._credentials)
         self._offload = Offload()
-        self._decider = Decider(Unknown(), self._offload)
-        self._again = Redecider(self._current.flows, self._decider)
-        _have_state(config.state, checked.flaws)
+        self._decider = Decider(NoDirectory(), self._offload)
+        self._redecider = Redecider(self._current.flows, self._decider)
+        _prepare_state(config.state, checked.flaws)
         self._keys = Keys.read(config.state / KEYS)
         around = DeliveryDeps(
-            self._current.flows, self._current.exporters, self._again, self.telemetry, self._hub_credentials
+            self._current.flows, self._current.exporters, self._redecider, self.telemetry, self._hub_credentials
         )
-        self._depot = DeliverySetup(config, around, given)
-        self.delivery = self._depot.delivery
-        self._spans: Spans | None = None
+        self._delivery_setup = DeliverySetup(config, around, given)
+        self.delivery = self._delivery_setup.delivery
+        self._spans: CallTracer | None = None
         self._proxied = InFlight[Passage](config.reload.grace, lambda passage: self._current.routing().lets(passage))
         self._streamed = InFlight[emit.Streamed](
             config.reload.grace, lambda streamed: streamed.lasts(self._current.flows())
         )
         self._switch = Switch(
-            self._current, self._depot, self._upstreams, self.telemetry, self._certificates, self._review
+            self._current, self._delivery_setup, self._upstreams, self.telemetry, self._certificates, self._review
         )
         self._switch.put(checked.loaded)
         packer = EntryBuilder(self._keys, config.service)
-        self._intake = Intake(self._decider, self.delivery, packer, self.telemetry)
+        self._pipeline = Intake(self._decider, self.delivery, packer, self.telemetry)
         self._access = AccessLog(self._current.flows, self._decider, self.delivery.accept, packer, self.telemetry)
         self._failures = Failures(self.telemetry)
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
-        self.telemetry.bounded(
+        self.telemetry.add_resources(
             {
                 "access_log": self._access.use,
                 "subject_hashes": self._keys.use,
@@ -151,9 +156,9 @@ class Gateway:
         Raises BadConfig.
         """
         self._access.start()
-        self._depot.start()
+        self._delivery_setup.start()
         if ratio := self._config.telemetry.traces.ratio:
-            self._spans = Spans(ratio, self._own_spans, self.telemetry)
+            self._spans = CallTracer(ratio, self._own_spans, self.telemetry)
         addresses = {listener.name: await listener.start() for listener in self._listeners}
         listeners = self._config.listeners
         if self._otlp_http is not None:
@@ -165,7 +170,7 @@ class Gateway:
             addresses["http"] = await self._http.start(listeners.http.address)
         self._tasks = [asyncio.create_task(reloader.run()) for reloader in self._reloaders]
         self._health.serving()
-        self._serving = self._serving.turned("")
+        self._serving = self._serving.with_cause("")
         return addresses
 
     def reload(self) -> None:
@@ -176,12 +181,12 @@ class Gateway:
     async def stop(self) -> None:
         """Say so, take no new calls, let those in flight finish, close the exporters."""
         stop = self._config.stop
-        self._serving = self._serving.turned("STOPPING")
+        self._serving = self._serving.with_cause("STOPPING")
         self._health.not_serving()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LEAVING)
+            await asyncio.wait(self._tasks, timeout=CANCELLED_CALLS_SECONDS)
         for calls in (self._proxied, self._streamed):
             calls.close()
         await asyncio.sleep(stop.notice)
@@ -189,11 +194,11 @@ class Gateway:
         for hub in self._hubs:
             hub.drain()
         await asyncio.gather(*(taker.stop(stop.grace) for taker in takers))
-        await asyncio.gather(*(guard.emptied(LEAVING) for guard in self._guards))
+        await asyncio.gather(*(guard.emptied(CANCELLED_CALLS_SECONDS) for guard in self._guards))
         await self._access.stop()
         if self._spans is not None:
             await self._spans.close()
-        await self._depot.close(stop.grace)
+        await self._delivery_setup.close(stop.grace)
         await self._upstreams.close()
         await self._health.stop()
         await self._http.stop()
@@ -205,17 +210,17 @@ class Gateway:
     def _watched(self) -> Iterator[Reloader[Any]]:
         """What is loaded anew when its files change."""
         every, given = self._config.reload.every, self._config.tls
-        watch = Watch(self._files.paths, every=every)
+        watch = FileWatcher(self._files.paths, interval_seconds=every)
         yield Reloader("policy", watch, self._prepared, self._replace, self.telemetry)
         if given is not None:
-            watch = Watch(lambda: (given.certificate, given.key, given.ca), every=every)
+            watch = FileWatcher(lambda: (given.certificate, given.key, given.ca), interval_seconds=every)
             yield Reloader("tls", watch, lambda: tls.read(given), self._swap, self.telemetry)
 
-    def _prepared(self) -> Loaded:
-        loaded = prepare(self._config, *self._source(self._config))
+    def _prepared(self) -> LoadedPolicy:
+        loaded = compile_all(self._config, *self._source(self._config))
         return msgspec.structs.replace(loaded, files=self._files.paths())
 
-    async def _replace(self, loaded: Loaded) -> None:
+    async def _replace(self, loaded: LoadedPolicy) -> None:
         await self._switch.replace(loaded)
 
     def _review(self) -> None:
@@ -233,7 +238,9 @@ class Gateway:
     def _expire(self) -> None:
         """Tell when the certificates in use expire."""
         if self._certificates is not None:
-            self.telemetry.expire({one.certificate: one.not_after.timestamp() for one in self._certificates.expiries})
+            self.telemetry.set_certificate_expiry(
+                {one.certificate: one.not_after.timestamp() for one in self._certificates.expiries}
+            )
 
     def _hub_credentials(self) -> tuple[int, grpc.ChannelCredentials]:
         """For the hub, with the generation of the certificate."""
@@ -246,12 +253,17 @@ class Gateway:
 
     async def _own_spans(self, request: bytes) -> None:
         """The gateway's own spans go the way of anybody's."""
-        await otlp.export(TRACES, self._current.flows(), self._intake, request)
+        await otlp.export(TRACES, self._current.flows(), self._pipeline, request)
 
     def _readiness(self) -> Readiness:
         certificates = () if self._certificates is None else self._certificates.checks()
         return Readiness.of(
-            (self._serving, *(reloader.check for reloader in self._reloaders), *self._depot.checks(), *certificates)
+            (
+                self._serving,
+                *(reloader.check for reloader in self._reloaders),
+                *self._delivery_setup.checks(),
+                *certificates,
+            )
         )
 
     # Who listens.
@@ -268,7 +280,7 @@ class Gateway:
             )
         if listeners.inbound is not None and self._certificates is not None:
             inbound = Listener("inbound", listeners.inbound, self._certificates.server_credentials())
-            yield self._proxy(inbound, Side.INBOUND, _certified(Callers()), listeners.inbound.max_calls)
+            yield self._proxy(inbound, Side.INBOUND, _certificate_identity(Callers()), listeners.inbound.max_calls)
         if listeners.delivery is not None and self._certificates is not None:
             hub = Listener("delivery", listeners.delivery, self._certificates.server_credentials())
             yield self._hub(hub, listeners.delivery.agents, listeners.delivery.max_calls)
@@ -281,15 +293,15 @@ class Gateway:
             max(1, most // 2),
             Callers(),
             roll_out,
-            self._again,
+            self._redecider,
             repack,
             self.delivery,
             self.telemetry,
             AgentLog(self.telemetry),
         )
-        guard = Guard(most, Calls(listener.name, self.telemetry))
-        self.telemetry.bounded({"delivery_calls": guard.use})
-        self.telemetry.serves(listener.name, (delivery.SERVICE,))
+        guard = Guard(most, ListenerCalls(listener.name, self.telemetry))
+        self.telemetry.add_resources({"delivery_calls": guard.use})
+        self.telemetry.add_services(listener.name, (delivery.SERVICE,))
         self._hubs.append(hub)
         listener.server.add_generic_rpc_handlers(tuple(delivery.handlers(hub, guard)))
         return listener
@@ -297,43 +309,43 @@ class Gateway:
     def _local(self, listener: Listener) -> Listener:
         flows, intake, guard = (
             self._current.flows,
-            self._intake,
-            Guard(CALLS, Calls("local", self.telemetry, lambda: self._spans)),
+            self._pipeline,
+            Guard(CALLS, ListenerCalls("local", self.telemetry, lambda: self._spans)),
         )
-        self.telemetry.bounded({"local_calls": guard.use})
-        self.telemetry.serves("local", (*OWN, *(one.service for one in SIGNALS)))
+        self.telemetry.add_resources({"local_calls": guard.use})
+        self.telemetry.add_services("local", (*OWN_SERVICES, *(one.service for one in SIGNALS)))
         listener.server.add_generic_rpc_handlers(tuple(emit.handlers(flows, intake, guard, self._streamed)))
         listener.server.add_generic_rpc_handlers(tuple(otlp.handlers(flows, intake, guard)))
         listener.server.add_generic_rpc_handlers(tuple(privacy.handlers(flows, self._decider, guard)))
         if self._config.reflection:
-            Reflection((*OWN, *(one.service for one in SIGNALS)), lambda: self._current.now.contract.pool).add_to(
-                listener.server
-            )
+            Reflection(
+                (*OWN_SERVICES, *(one.service for one in SIGNALS)), lambda: self._current.now.contract.pool
+            ).add_to(listener.server)
         return listener
 
     def _built_http(self) -> OtlpHttp | None:
         given = self._config.listeners.local_http
         if given is None:
             return None
-        self.telemetry.serves("local_http", (one.service for one in SIGNALS))
-        made = OtlpHttp(given, self._current.flows, self._intake, CALLS, Calls("local_http", self.telemetry))
-        self.telemetry.bounded(made.uses())
+        self.telemetry.add_services("local_http", (one.service for one in SIGNALS))
+        made = OtlpHttp(given, self._current.flows, self._pipeline, CALLS, ListenerCalls("local_http", self.telemetry))
+        self.telemetry.add_resources(made.uses())
         return made
 
     def _proxy(self, listener: Listener, side: Side, who: Who, most: int) -> Listener:
-        guard = Guard(most, turned_away=partial(self.telemetry.turned_away, side))
-        self.telemetry.bounded({f"{side}_calls": guard.use})
+        guard = Guard(most, turned_away=partial(self.telemetry.record_overload, side))
+        self.telemetry.add_resources({f"{side}_calls": guard.use})
         self._guards.append(guard)
         host = Host(self._decider, guard, self._access, self._failures, self._proxied, lambda: self._spans)
         listener.server.add_generic_rpc_handlers((Proxy(side, self._current.routing, who, host),))
         return listener
 
 
-def _certified(callers: Callers) -> Who:
+def _certificate_identity(callers: Callers) -> Who:
     return lambda context: callers.caller(context.auth_context(), time.time())
 
 
-def _have_state(state: Path, found: Iterable[Flaw]) -> None:
+def _prepare_state(state: Path, found: Iterable[Flaw]) -> None:
     """Make the state folder where it isn't, and put right what is wrong with it where it is. Raises BadConfig."""
     mend(found)
     try:
@@ -348,12 +360,12 @@ def serve(config: Config, origin: Origin = NOWHERE) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    _hush(logging.getLogger("grpc"))
-    sys.setswitchinterval(SWITCH_SECONDS)
+    _silence(logging.getLogger("grpc"))
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     return uvloop.run(_serve(config, origin))
 
 
-def _hush(library: logging.Logger) -> None:
+def _silence(library: logging.Logger) -> None:
     """Let nobody hear a library: gRPC logs paths and the texts of exceptions, which may hold values."""
     library.addHandler(logging.NullHandler())
     library.propagate = False
@@ -380,12 +392,12 @@ async def _serve(config: Config, origin: Origin) -> int:
     gc.collect()
     gc.freeze()
     contracts = [*map(str, config.contracts or (default_contract(),))]
-    log.info("started", extra=Fields(version=__version__, role=config.role, contracts=contracts))
+    log.info("started", extra=LogFields(version=__version__, role=config.role, contracts=contracts))
     for name, address in addresses.items():
         log.info("%s listening on %s", name, address)
     await stopping.wait()
-    log.info("stopping", extra=Fields(signal=asked[0].name))
+    log.info("stopping", extra=LogFields(signal=asked[0].name))
     begun = time.monotonic()
     await gateway.stop()
-    log.info("stopped", extra=Fields(seconds=round(time.monotonic() - begun, 3)))
+    log.info("stopped", extra=LogFields(seconds=round(time.monotonic() - begun, 3)))
     return 0

@@ -20,13 +20,13 @@ from gateway.detectors.data import VERSION
 from gateway.errors import BadConfig
 from gateway.exporters.base import Exporter
 from gateway.exporters.pool import OpenedExporters
-from gateway.loading import Loaded
+from gateway.loading import LoadedPolicy
 from gateway.minimise.flows import Flows
 from gateway.policy.document import Policy
 from gateway.receivers.proxy.passage import Courses, Routing
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.telemetry import Telemetry
-from gateway.telemetry.log import Fields
+from gateway.telemetry.log import LogFields
 from gateway.tls import Certificates
 
 log = logging.getLogger(__name__)
@@ -99,14 +99,14 @@ class Switch(msgspec.Struct, frozen=True):
     tls: Certificates | None
     review: Callable[[], None]
 
-    def put(self, loaded: Loaded) -> None:
+    def put(self, loaded: LoadedPolicy) -> None:
         """Put something in force, and open its exporters here.
 
         Blocks: for the start. Raises BadConfig, and then nothing has changed.
         """
         self._put(loaded, self.depot.open(loaded.file.policy, loaded.contract, loaded.file.origin))
 
-    async def replace(self, loaded: Loaded) -> None:
+    async def replace(self, loaded: LoadedPolicy) -> None:
         """Put something else in force. What may take a while is done before, in a thread.
 
         Raises BadConfig, and then nothing has changed.
@@ -123,24 +123,26 @@ class Switch(msgspec.Struct, frozen=True):
             raise
         self._put(loaded, opened)
 
-    def _put(self, loaded: Loaded, opened: OpenedExporters) -> None:
+    def _put(self, loaded: LoadedPolicy, opened: OpenedExporters) -> None:
         """Nothing here waits, and nothing fails: whoever else runs finds either all as it was, or all as it is now."""
         policy, flows, routing = loaded.file.policy, loaded.flows, self._routing(loaded.courses)
         exporters = self.depot.adopt(opened)
         before = self.current.earlier
         self.current.put(
-            InForce(policy, loaded.contract, flows, loaded.courses, routing, exporters, loaded.digest, loaded.files)
+            InForce(
+                policy, loaded.contract, flows, loaded.courses, routing, exporters, loaded.plans_digest, loaded.files
+            )
         )
         self.depot.replace(exporters, flows)
         self.upstreams.keep(routing.targets)
-        self.telemetry.in_force(
-            loaded.digest,
+        self.telemetry.set_policy(
+            loaded.plans_digest,
             policy.version,
             flows.compiler.flows,
-            file=loaded.file.sha256,
-            elsewhere=len({name for name, _ in flows.absent}),
+            file_sha256=loaded.file.sha256,
+            absent_flows=len({name for name, _ in flows.absent}),
         )
-        self.telemetry.carries(
+        self.telemetry.add_routes(
             (route.listener, route.authority, route.destination, route.mode) for route in loaded.courses.table.routes
         )
         self.review()
@@ -159,15 +161,15 @@ class Switch(msgspec.Struct, frozen=True):
 # What is logged of it.
 
 
-def description(loaded: Loaded, changed: Sequence[str] | None) -> Fields:
+def description(loaded: LoadedPolicy, changed: Sequence[str] | None) -> LogFields:
     """What is said of a policy that comes into force: which it is, how much it comes to, and what of it is new."""
     flows = loaded.flows.compiler
-    fields = Fields(
+    fields = LogFields(
         policy=str(loaded.file.path),
         policy_version=loaded.file.policy.version,
         policy_sha256=loaded.file.sha256,
-        plans_sha256=loaded.digest,
-        contracts_sha256=loaded.contracts,
+        plans_sha256=loaded.plans_digest,
+        contracts_sha256=loaded.contracts_digest,
         detectors=VERSION,
         flows=len(flows.flows),
         plans=len(flows.plans()),
@@ -182,11 +184,11 @@ def changes(before: InForce, now: InForce) -> list[str]:
     """What came, went or does otherwise, by name: destinations, flows and routes."""
     kinds = {"destination": _destinations, "flow": _flows, "route": _routes}
     return [
-        f"{kind} {name} {how}" for kind, named in kinds.items() for name, how in _compared(named(before), named(now))
+        f"{kind} {name} {how}" for kind, named in kinds.items() for name, how in _compare(named(before), named(now))
     ]
 
 
-def _compared(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def _compare(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name in sorted(before.keys() | now.keys()):
         if name not in before:
             yield name, "added"

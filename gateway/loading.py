@@ -33,11 +33,11 @@ from gateway.yamlfile import Node, compose, text_of
 
 log = logging.getLogger(__name__)
 
-UNLISTED: Final = "no contract has what these name, so their items are refused; `lint` says what to do: %s"
-LISTED: Final = "these are about other contracts, as `elsewhere` says: %s"
+ABSENT_TYPES_WARNING: Final = "no contract has what these name, so their items are refused; `lint` says what to do: %s"
+ELSEWHERE_NOTE: Final = "these are about other contracts, as `elsewhere` says: %s"
 
 
-class Loaded(msgspec.Struct, frozen=True):
+class LoadedPolicy(msgspec.Struct, frozen=True):
     """A policy and its contracts, and what they come to.
 
     `digest`: SHA-256 over all plans, equal in every gateway that decides alike. `contracts`: SHA-256 over all
@@ -48,22 +48,22 @@ class Loaded(msgspec.Struct, frozen=True):
     contract: Contract
     flows: Flows
     courses: Courses
-    digest: str
-    contracts: str
+    plans_digest: str
+    contracts_digest: str
     files: frozenset[Path] = frozenset()
 
 
-def load_all(config: Config) -> tuple[PolicyFile, Contract]:
+def load_sources(config: Config) -> tuple[PolicyFile, Contract]:
     """The policy and the contracts that a configuration names, or Kannelle's own. Raises BadSetup."""
     return load_policy(config.policy or default_policy()), load_contracts(config.contracts or (default_contract(),))
 
 
-def prepare(config: Config, file: PolicyFile, contract: Contract) -> Loaded:
+def compile_all(config: Config, file: PolicyFile, contract: Contract) -> LoadedPolicy:
     """Compile all flows and routes. Takes a while: it may be done in a thread. Raises BadSetup."""
     compiler = Compiler(contract, file)
     if config.role == "hub":
         _check_complete(compiler, file)
-    _tell_absent(compiler)
+    _log_absent(compiler)
     flows = Flows(compiler)
     courses = Courses(flows)
     if config.tls is None and any(not route.local for route in courses.table.routes):
@@ -72,12 +72,12 @@ def prepare(config: Config, file: PolicyFile, contract: Contract) -> Loaded:
         raise BadConfig(
             f"telemetry.traces.ratio: needs the flow {TRACES.flow} in the policy, by which the gateway's own traces go"
         )
-    return Loaded(
+    return LoadedPolicy(
         replace(file, policy=compiler.policy),
         contract,
         flows,
         courses,
-        _digest(flows, courses),
+        _plans_digest(flows, courses),
         _contract_digest(contract),
     )
 
@@ -91,15 +91,15 @@ def _check_complete(compiler: Compiler, file: PolicyFile) -> None:
             )
 
 
-def _tell_absent(compiler: Compiler) -> None:
+def _log_absent(compiler: Compiler) -> None:
     """Say which flows, classifications and routes are about other contracts than this one."""
-    for listed, level, text in ((False, logging.WARNING, UNLISTED), (True, logging.INFO, LISTED)):
+    for listed, level, text in ((False, logging.WARNING, ABSENT_TYPES_WARNING), (True, logging.INFO, ELSEWHERE_NOTE)):
         names = [path(one.keys) for one in compiler.absent if one.listed is listed]
         if names:
             log.log(level, text, few(names))
 
 
-def _digest(flows: Flows, courses: Courses) -> str:
+def _plans_digest(flows: Flows, courses: Courses) -> str:
     plans = {plan.digest for plan in flows.compiler.plans().values()}
     routes = {way.digest for course in courses.courses for way in (course.out, course.back)}
     return hashlib.sha256("".join(sorted(plans | routes)).encode()).hexdigest()
@@ -115,7 +115,7 @@ def _contract_digest(contract: Contract) -> str:
     return digest.hexdigest()
 
 
-class Files:
+class PolicyFiles:
     """The files and folders that policy, contracts and exporters are read from, as the policy's file says now.
 
     While that one is broken, they are what can be read of it, and those of what is in force. For one thread at a time.
@@ -124,22 +124,22 @@ class Files:
     def __init__(self, config: Config, in_force: Callable[[], frozenset[Path]]) -> None:
         """`in_force` are the files of what is in force."""
         self._policy = config.policy or default_policy()
-        self._given = frozenset((self._policy, *(config.contracts or (default_contract(),))))
+        self._fixed = frozenset((self._policy, *(config.contracts or (default_contract(),))))
         self._in_force = in_force
-        self._read_at: tuple[int, ...] = ()
+        self._policy_stamp: tuple[int, ...] = ()
         self._named: frozenset[Path] = frozenset()
-        self._sound = False
+        self._is_valid = False
 
     def paths(self) -> frozenset[Path]:
         """All of them. The policy is read only when its file has changed."""
-        at = _mark(self._policy)
-        if at != self._read_at:
-            self._named, self._sound = frozenset(_named_by(self._policy)), _is_sound(self._policy)
-            self._read_at = at
-        return self._given | self._named | (frozenset() if self._sound else self._in_force())
+        at = _file_stamp(self._policy)
+        if at != self._policy_stamp:
+            self._named, self._is_valid = frozenset(_files_named_by(self._policy)), _is_valid_policy(self._policy)
+            self._policy_stamp = at
+        return self._fixed | self._named | (frozenset() if self._is_valid else self._in_force())
 
 
-def _mark(path: Path) -> tuple[int, ...]:
+def _file_stamp(path: Path) -> tuple[int, ...]:
     try:
         found = path.stat()
     except OSError as error:
@@ -147,7 +147,7 @@ def _mark(path: Path) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_ctime_ns, found.st_mtime_ns, found.st_size
 
 
-def _is_sound(path: Path) -> bool:
+def _is_valid_policy(path: Path) -> bool:
     try:
         load_policy(path)
     except BadPolicy:
@@ -155,7 +155,7 @@ def _is_sound(path: Path) -> bool:
     return True
 
 
-def _named_by(policy: Path) -> Iterator[Path]:
+def _files_named_by(policy: Path) -> Iterator[Path]:
     """The files that a policy's file names, whatever else is in it, and whatever is wrong with that."""
     try:
         root = compose(text_of(policy, BadPolicy), str(policy), BadPolicy)

@@ -23,7 +23,7 @@ from gateway.exporters.http_client import HttpClient
 from gateway.exporters.pool import ExporterPool
 from gateway.files import is_folder, is_there
 from gateway.folder import Flaw, flaws, unmakeable, unwritable
-from gateway.loading import Loaded
+from gateway.loading import LoadedPolicy
 from gateway.policy.targets import is_written
 from gateway.yamlfile import Fault, Origin
 
@@ -40,11 +40,11 @@ Where one is already, a full volume hinders no start: what is stored must be del
 class Preflight(msgspec.Struct, frozen=True):
     """What was found: the policy and contracts, compiled, and what `mend` can put right about the state folder."""
 
-    loaded: Loaded
+    loaded: LoadedPolicy
     flaws: tuple[Flaw, ...]
 
 
-def preflight(config: Config, origin: Origin, load: Callable[[], Loaded], *, exports: bool = True) -> Preflight:
+def preflight(config: Config, origin: Origin, load: Callable[[], LoadedPolicy], *, exports: bool = True) -> Preflight:
     """Check everything; `load` reads policy and contracts.
 
     `exports`: whether the policy's exporters will be opened here.

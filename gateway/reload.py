@@ -19,62 +19,62 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from gateway.errors import BadSetup
-from gateway.telemetry import State, Telemetry, What
+from gateway.telemetry import ReloadState, ReloadSubject, Telemetry
 from gateway.telemetry.checks import Check
 
 log = logging.getLogger(__name__)
 
-EVERY: Final = 2.0
+POLL_SECONDS: Final = 2.0
 """Seconds between two looks at the files."""
 
-TRIES: Final = 5
+MAX_READ_ATTEMPTS: Final = 5
 """How often files are read again that change meanwhile."""
 
 T = TypeVar("T")
 
-Mark = tuple[str, int, int, int, int, int]
+FileStamp = tuple[str, int, int, int, int, int]
 """A file: path, device, inode, change and modification time in nanoseconds, size."""
 
 
-class Failed(msgspec.Struct, frozen=True):
+class LoadFailure(msgspec.Struct, frozen=True):
     """Why nothing was loaded."""
 
     reason: str
 
 
-class Watch:
+class FileWatcher:
     """Tells when files have changed and come to rest. Blocks: use it from a thread, one at a time."""
 
-    def __init__(self, paths: Callable[[], Iterable[Path]], *, every: float = EVERY) -> None:
+    def __init__(self, paths: Callable[[], Iterable[Path]], *, interval_seconds: float = POLL_SECONDS) -> None:
         """`paths` are files and folders, asked for at each look; `every`: seconds between two looks, 0 for none.
 
         Make the watch before the files are first read, lest a change is missed.
         """
-        self.every = every
+        self.interval_seconds = interval_seconds
         self._paths = paths
-        self._taken = self._seen = self._look()
+        self._loaded = self._latest = self._stamps()
 
-    def due(self) -> bool:
+    def has_settled_change(self) -> bool:
         """Whether the files aren't those last read, and are the same as at the last look.
 
         Who writes them has paused, at least.
         """
-        before, self._seen = self._seen, self._look()
-        return before == self._seen != self._taken
+        before, self._latest = self._latest, self._stamps()
+        return before == self._latest != self._loaded
 
-    def read(self, load: Callable[[], T]) -> T | Failed:
+    def read(self, load: Callable[[], T]) -> T | LoadFailure:
         """What `load` returns for files that stay the same meanwhile: no half of an old set with half of a new one."""
-        for _ in range(TRIES):
-            before = self._look()
-            loaded = _attempt(load)
-            if self._look() == before:
-                self._taken = before
+        for _ in range(MAX_READ_ATTEMPTS):
+            before = self._stamps()
+            loaded = _try_load(load)
+            if self._stamps() == before:
+                self._loaded = before
                 return loaded
-        return Failed(f"the files changed while they were read, {TRIES} times")
+        return LoadFailure(f"the files changed while they were read, {MAX_READ_ATTEMPTS} times")
 
-    def _look(self) -> frozenset[Mark]:
+    def _stamps(self) -> frozenset[FileStamp]:
         try:
-            return frozenset(_marks(self._paths()))
+            return frozenset(_file_stamps(self._paths()))
         except Exception as error:  # noqa: BLE001 - not to know the files is a change too: loading tells what is wrong
             return frozenset({(type(error).__name__, 0, 0, 0, 0, 0)})
 
@@ -84,19 +84,19 @@ class Reloader(Generic[T]):
 
     def __init__(
         self,
-        what: What,
-        watch: Watch,
+        subject: ReloadSubject,
+        watcher: FileWatcher,
         load: Callable[[], T],
         apply: Callable[[T], Awaitable[None] | None],
         telemetry: Telemetry,
     ) -> None:
         """`load` runs in a thread, `apply` on the event loop; both may raise, and then nothing may have changed."""
-        self.state = State(what, ok=True, since=datetime.now(UTC))
-        self._watch, self._load, self._apply = watch, load, apply
+        self.state = ReloadState(subject, ok=True, since=datetime.now(UTC))
+        self._watcher, self._load, self._apply = watcher, load, apply
         self._telemetry = telemetry
-        self._asked = self._served = 0
-        self._woken = asyncio.Event()
-        self._done = asyncio.Condition()
+        self._requested = self._completed = 0
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Condition()
 
     @property
     def check(self) -> Check:
@@ -106,72 +106,72 @@ class Reloader(Generic[T]):
 
     def request(self) -> None:
         """Load soon, whether anything has changed or not; for SIGHUP, on the event loop."""
-        self._asked += 1
-        self._woken.set()
+        self._requested += 1
+        self._wake.set()
 
-    async def settled(self) -> State:
+    async def wait_until_idle(self) -> ReloadState:
         """The state after all that was requested so far."""
-        asked = self._asked
-        async with self._done:
-            await self._done.wait_for(lambda: self._served >= asked)
+        asked = self._requested
+        async with self._idle:
+            await self._idle.wait_for(lambda: self._completed >= asked)
         return self.state
 
     async def run(self) -> None:
         """Look and load until cancelled."""
         while True:
-            if await self._is_asked() or await asyncio.to_thread(self._watch.due):
+            if await self._wait_for_request() or await asyncio.to_thread(self._watcher.has_settled_change):
                 await self._reload()
 
-    async def _is_asked(self) -> bool:
+    async def _wait_for_request(self) -> bool:
         """Whether a load was requested before it is time to look."""
         try:
-            async with asyncio.timeout(self._watch.every or None):
-                return await self._woken.wait()
+            async with asyncio.timeout(self._watcher.interval_seconds or None):
+                return await self._wake.wait()
         except TimeoutError:
             return False
 
     async def _reload(self) -> None:
-        asked = self._asked
-        self._woken.clear()
-        loaded = await asyncio.to_thread(self._watch.read, self._load)
-        self._note(loaded if isinstance(loaded, Failed) else await self._put_in_force(loaded))
-        async with self._done:
-            self._served = asked
-            self._done.notify_all()
+        asked = self._requested
+        self._wake.clear()
+        loaded = await asyncio.to_thread(self._watcher.read, self._load)
+        self._record(loaded if isinstance(loaded, LoadFailure) else await self._put_in_force(loaded))
+        async with self._idle:
+            self._completed = asked
+            self._idle.notify_all()
 
-    async def _put_in_force(self, loaded: T) -> Failed | None:
+    async def _put_in_force(self, loaded: T) -> LoadFailure | None:
         try:
             applied = self._apply(loaded)
             if inspect.isawaitable(applied):
                 await applied
         except Exception as error:  # noqa: BLE001 - whatever it is, the next change must be looked at
-            return Failed(_reason(error))
+            return LoadFailure(_error_text(error))
         return None
 
-    def _note(self, failed: Failed | None) -> None:
+    def _record(self, failed: LoadFailure | None) -> None:
         what, ok = self.state.subject, failed is None
         since = datetime.now(UTC) if ok or self.state.ok else self.state.since
-        self.state = State(what, ok, since, "" if failed is None else failed.reason)
-        self._telemetry.reloaded(what, "ok" if ok else "failed")
+        self.state = ReloadState(what, ok, since, "" if failed is None else failed.reason)
+        self._telemetry.record_reload(what, "ok" if ok else "failed")
         if ok:
             log.info("%s: reloaded", what)
         else:
             log.error("%s: not reloaded, what was in force stays: %s", what, self.state.reason)
 
 
-def _attempt(load: Callable[[], T]) -> T | Failed:
+def _try_load(load: Callable[[], T]) -> T | LoadFailure:
     try:
         return load()
     except BaseException as error:  # noqa: BLE001 - in a thread: SystemExit would end the gateway, StopIteration never arrive
-        return Failed(_reason(error))
+        return LoadFailure(_error_text(error))
 
 
-def _reason(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """What may be said of an error: another's text may hold anything."""
     return str(error) if isinstance(error, BadSetup) else type(error).__name__
 
 
-def _marks(paths: Iterable[Path]) -> Iterator[Mark]:
+def _file_stamps(paths: Iterable[Path]) -> Iterator[FileStamp]:
     """The mark of each file, also in folders below.
 
     Links are followed: Kubernetes changes a volume by pointing `..data` elsewhere.

@@ -104,7 +104,7 @@ def test_the_pages_name_only_commands_that_there_are() -> None:
     named = {
         (page, words)
         for page in PAGES
-        for words in re.findall(r"privacy-gateway ([a-z]+(?: [a-z]+)?)", page.read_text())
+        for words in re.findall(r"privacy-gateway ([a-z]+(?: [a-z-]+)?)", page.read_text())
     }
     unknown = {(page.name, words) for page, words in named if not {words, words.split()[0]} & known}
     assert not unknown

@@ -15,11 +15,11 @@ from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path
 from gateway.contracts.load import load as load_contracts
 from gateway.inforce import InForce, changes, description
-from gateway.loading import Loaded, prepare
+from gateway.loading import LoadedPolicy, compile_all
 from gateway.policy.load import parse
 from gateway.receivers.proxy.passage import Routing
 from gateway.receivers.proxy.upstream import Upstreams
-from gateway.telemetry.log import Fields
+from gateway.telemetry.log import LogFields
 from tests.support import proxy
 
 DESTINATION: Final = (
@@ -75,13 +75,15 @@ def contract() -> Contract:
     return load_contracts([default_path()])
 
 
-def loaded(text: str, held: Contract | None = None) -> Loaded:
-    return prepare(Config(), parse(text), held or contract())
+def loaded(text: str, held: Contract | None = None) -> LoadedPolicy:
+    return compile_all(Config(), parse(text), held or contract())
 
 
-def in_force(held: Loaded) -> InForce:
+def in_force(held: LoadedPolicy) -> InForce:
     routing = Routing(held.courses, Upstreams(lambda: pytest.fail("nothing is connected to")), 0)
-    return InForce(held.file.policy, held.contract, held.flows, held.courses, routing, {}, held.digest, held.files)
+    return InForce(
+        held.file.policy, held.contract, held.flows, held.courses, routing, {}, held.plans_digest, held.files
+    )
 
 
 @pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
@@ -121,11 +123,11 @@ async def test_the_description_is_the_same_in_every_gateway_that_reads_the_same(
     one, other = (description(loaded(POLICY), None) for _ in range(2))
     assert one == other
     assert "changes" not in one
-    assert one.keys() <= Fields.__annotations__.keys()
+    assert one.keys() <= LogFields.__annotations__.keys()
     assert (one["flows"], one["routes"]) == (2, 0)
 
 
 async def test_another_contract_has_another_digest() -> None:
     less = Contract(file for name, file in contract().files.items() if "crm" not in name and "video" not in name)
-    one, other = (description(prepare(Config(), parse(POLICY), given), None) for given in (contract(), less))
+    one, other = (description(compile_all(Config(), parse(POLICY), given), None) for given in (contract(), less))
     assert one["contracts_sha256"] != other["contracts_sha256"]

@@ -13,11 +13,11 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from kannelle.privacy.v1 import emit_pb2
 
 from gateway.app import Gateway
-from gateway.cli.load import unapproved
+from gateway.cli.sources import load_unapproved
 from gateway.config import Config, Listeners, Local, Reload
 from gateway.contracts.approvals import write_approvals
 from gateway.exporters.jsonl.exporter import JsonlExporter
-from gateway.loading import Files
+from gateway.loading import PolicyFiles
 from tests.support.contracts import contract, proto
 from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, FakeDelivery
 
@@ -58,7 +58,7 @@ def watched(folder: Path, policy: str, in_force: frozenset[Path] = frozenset()) 
     """The files that a policy names, beside it and the contracts."""
     (folder / "policy.yaml").write_text(policy)
     config = Config(policy=folder / "policy.yaml", contracts=(folder / "protos",))
-    found = Files(config, lambda: in_force).paths()
+    found = PolicyFiles(config, lambda: in_force).paths()
     assert found >= {folder / "policy.yaml", folder / "protos"}
     return {*found} - {folder / "policy.yaml", folder / "protos"}
 
@@ -118,7 +118,7 @@ def test_of_a_broken_policy_what_can_be_read_is_watched_and_what_is_in_force(row
 
 
 def test_a_policy_that_is_gone_leaves_what_is_in_force(tmp_path: Path) -> None:
-    files = Files(Config(policy=tmp_path / "policy.yaml"), lambda: frozenset({tmp_path / "a.lock"}))
+    files = PolicyFiles(Config(policy=tmp_path / "policy.yaml"), lambda: frozenset({tmp_path / "a.lock"}))
     assert tmp_path / "a.lock" in files.paths()
     (tmp_path / "policy.yaml").write_text(f"approvals: b.lock\n{POLICY}")
     assert {path.name for path in files.paths()} & {"a.lock", "b.lock"} == {"b.lock"}
@@ -139,7 +139,7 @@ async def test_a_revoked_approval_is_noticed(row: str, tmp_path: Path) -> None:
     (tmp_path / "protos").mkdir()
     (tmp_path / "protos" / "a.proto").write_text(PROTO)
     (tmp_path / "policy.yaml").write_text(text + POLICY)
-    claims = unapproved([tmp_path / "protos"], tmp_path / "policy.yaml")[0].claims
+    claims = load_unapproved([tmp_path / "protos"], tmp_path / "policy.yaml")[0].claims
     write_approvals(tmp_path / name, claims)
     config = Config(
         policy=tmp_path / "policy.yaml",
@@ -165,8 +165,8 @@ class Opening:
 
     def __init__(self, gateway: Gateway) -> None:
         self.reached, self.may = threading.Event(), threading.Event()
-        self._open = gateway._depot.open
-        gateway._depot.open = self  # type: ignore[assignment, method-assign]
+        self._open = gateway._delivery_setup.open
+        gateway._delivery_setup.open = self  # type: ignore[assignment, method-assign]
 
     def __call__(self, *given: Any) -> Any:
         opened = self._open(*given)

@@ -12,8 +12,8 @@ from typing import Any, Final
 import pytest
 
 from gateway.errors import BadPolicy, BadSetup
-from gateway.reload import TRIES, Failed, Reloader, Watch
-from gateway.telemetry import Telemetry, What
+from gateway.reload import MAX_READ_ATTEMPTS, FileWatcher, LoadFailure, Reloader
+from gateway.telemetry import ReloadSubject, Telemetry
 from tests.support.processes import TIMEOUT_SECONDS
 from tests.telemetry.test_telemetry import value
 
@@ -79,12 +79,12 @@ CHANGES: Final[dict[str, tuple[str, Callable[[Path], object]]]] = {
 
 @pytest.mark.parametrize(("name", "change"), CHANGES.values(), ids=CHANGES)
 def test_a_change_is_due_once_it_rests(folder: Path, name: str, change: Callable[[Path], object]) -> None:
-    watch = Watch(lambda: [folder / name])
-    assert not watch.due()
+    watch = FileWatcher(lambda: [folder / name])
+    assert not watch.has_settled_change()
     change(folder)
-    assert [watch.due(), watch.due(), watch.due()] == [False, True, True]
+    assert [watch.has_settled_change(), watch.has_settled_change(), watch.has_settled_change()] == [False, True, True]
     assert watch.read(lambda: "read") == "read"
-    assert not watch.due()
+    assert not watch.has_settled_change()
 
 
 SAME: Final[dict[str, Callable[[Path], object]]] = {
@@ -97,39 +97,39 @@ SAME: Final[dict[str, Callable[[Path], object]]] = {
 
 @pytest.mark.parametrize("change", SAME.values(), ids=SAME)
 def test_what_is_not_watched_or_no_change_is_not_due(folder: Path, change: Callable[[Path], object]) -> None:
-    watch = Watch(lambda: [folder / "plain", folder / "gone"])
+    watch = FileWatcher(lambda: [folder / "plain", folder / "gone"])
     change(folder)
-    assert [watch.due(), watch.due()] == [False, False]
+    assert [watch.has_settled_change(), watch.has_settled_change()] == [False, False]
 
 
 def test_a_file_being_written_is_not_due(folder: Path) -> None:
-    watch = Watch(lambda: [folder])
+    watch = FileWatcher(lambda: [folder])
     for size in range(1, 5):
         (folder / "plain").write_text("x" * size * 10)
-        assert not watch.due()
-    assert watch.due()
+        assert not watch.has_settled_change()
+    assert watch.has_settled_change()
 
 
 def test_a_failed_load_is_not_due_again_before_the_next_change(folder: Path) -> None:
-    watch = Watch(lambda: [folder])
+    watch = FileWatcher(lambda: [folder])
     swap(folder)
-    assert watch.read(bad) == Failed("policy.yaml:1: bad")
-    assert [watch.due(), watch.due()] == [False, False]
+    assert watch.read(bad) == LoadFailure("policy.yaml:1: bad")
+    assert [watch.has_settled_change(), watch.has_settled_change()] == [False, False]
     (folder / "plain").write_text("mended")
-    assert [watch.due(), watch.due()] == [False, True]
+    assert [watch.has_settled_change(), watch.has_settled_change()] == [False, True]
 
 
-@pytest.mark.parametrize(("changes", "loads"), [(0, 1), (1, 2), (TRIES - 1, TRIES)])
+@pytest.mark.parametrize(("changes", "loads"), [(0, 1), (1, 2), (MAX_READ_ATTEMPTS - 1, MAX_READ_ATTEMPTS)])
 def test_files_that_change_while_they_are_read_are_read_again(folder: Path, changes: int, loads: int) -> None:
     read = changing(folder, changes)
-    assert Watch(lambda: [folder]).read(read) == loads
+    assert FileWatcher(lambda: [folder]).read(read) == loads
 
 
 def test_files_that_never_rest_are_not_taken_and_looked_at_again(folder: Path) -> None:
-    watch = Watch(lambda: [folder])
-    failed = watch.read(changing(folder, TRIES))
-    assert failed == Failed(f"the files changed while they were read, {TRIES} times")
-    assert [watch.due(), watch.due()] == [False, True]
+    watch = FileWatcher(lambda: [folder])
+    failed = watch.read(changing(folder, MAX_READ_ATTEMPTS))
+    assert failed == LoadFailure(f"the files changed while they were read, {MAX_READ_ATTEMPTS} times")
+    assert [watch.has_settled_change(), watch.has_settled_change()] == [False, True]
 
 
 def test_paths_that_can_not_be_told_are_a_change(folder: Path) -> None:
@@ -140,9 +140,9 @@ def test_paths_that_can_not_be_told_are_a_change(folder: Path) -> None:
             raise ValueError(SECRET)
         return paths
 
-    watch = Watch(told)
+    watch = FileWatcher(told)
     paths.clear()
-    assert [watch.due(), watch.due()] == [False, True]
+    assert [watch.has_settled_change(), watch.has_settled_change()] == [False, True]
 
 
 def changing(folder: Path, times: int) -> Callable[[], int]:
@@ -167,14 +167,16 @@ class Case:
     """A reloader of the text of a file."""
 
     def __init__(
-        self, file: Path, what: What = "policy", *, every: float = NEVER, telemetry: Telemetry | None = None
+        self, file: Path, what: ReloadSubject = "policy", *, every: float = NEVER, telemetry: Telemetry | None = None
     ) -> None:
         self.telemetry = telemetry or Telemetry()
         self.load: Callable[[], str] = file.read_text
         self.raising: BaseException | None = None
         self.in_force: list[str] = []
         self._came = asyncio.Condition()
-        self.reloader = Reloader(what, Watch(lambda: [file], every=every), self._load, self._apply, self.telemetry)
+        self.reloader = Reloader(
+            what, FileWatcher(lambda: [file], interval_seconds=every), self._load, self._apply, self.telemetry
+        )
 
     def _load(self) -> str:
         return self.load()
@@ -193,7 +195,7 @@ class Case:
     async def asked(self) -> tuple[bool, str]:
         """How a load fared that was asked for."""
         self.reloader.request()
-        state = await asyncio.wait_for(self.reloader.settled(), TIMEOUT_SECONDS)
+        state = await asyncio.wait_for(self.reloader.wait_until_idle(), TIMEOUT_SECONDS)
         return state.ok, state.reason
 
 
@@ -302,10 +304,12 @@ async def test_what_can_not_be_put_in_force_counts_as_failed(
 
 async def test_what_is_put_in_force_at_once_needs_no_coroutine(folder: Path) -> None:
     applied: list[str] = []
-    reloader = Reloader("tls", Watch(lambda: [folder], every=NEVER), lambda: "new", applied.append, Telemetry())
+    reloader = Reloader(
+        "tls", FileWatcher(lambda: [folder], interval_seconds=NEVER), lambda: "new", applied.append, Telemetry()
+    )
     task = asyncio.create_task(reloader.run())
     reloader.request()
-    assert (await asyncio.wait_for(reloader.settled(), TIMEOUT_SECONDS)).ok
+    assert (await asyncio.wait_for(reloader.wait_until_idle(), TIMEOUT_SECONDS)).ok
     task.cancel()
     assert applied == ["new"]
 
@@ -354,7 +358,7 @@ async def test_what_is_asked_for_while_loading_is_loaded_afterwards(folder: Path
 
 
 async def test_settled_is_at_once_when_nothing_was_asked(folder: Path) -> None:
-    assert (await asyncio.wait_for(Case(folder / "plain").reloader.settled(), TIMEOUT_SECONDS)).ok
+    assert (await asyncio.wait_for(Case(folder / "plain").reloader.wait_until_idle(), TIMEOUT_SECONDS)).ok
 
 
 async def test_with_no_time_between_looks_files_are_looked_at_only_when_asked(folder: Path) -> None:
@@ -364,7 +368,7 @@ async def test_with_no_time_between_looks_files_are_looked_at_only_when_asked(fo
         looks.append(folder)
         return [folder]
 
-    reloader = Reloader("tls", Watch(paths, every=0), lambda: "new", lambda loaded: None, Telemetry())
+    reloader = Reloader("tls", FileWatcher(paths, interval_seconds=0), lambda: "new", lambda loaded: None, Telemetry())
     running = asyncio.create_task(reloader.run())
     before = len(looks)
     for _ in range(100):
@@ -372,6 +376,6 @@ async def test_with_no_time_between_looks_files_are_looked_at_only_when_asked(fo
     assert len(looks) == before
     reloader.request()
     async with asyncio.timeout(TIMEOUT_SECONDS):
-        assert (await reloader.settled()).ok
+        assert (await reloader.wait_until_idle()).ok
     assert len(looks) > before
     running.cancel()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli import main
-from gateway.cli.templates import quoted
+from gateway.cli.templates import yaml_scalar
 from gateway.errors import BadPolicy
 from gateway.policy.load import default_path
 from gateway.templates import Note, Unreadable, Use, scan
@@ -257,12 +257,12 @@ ODD: Final = [
 
 @pytest.mark.parametrize("text", ODD, ids=ascii)
 def test_any_text_is_quoted_so_that_yaml_reads_it(text: str) -> None:
-    assert read(f"  log_templates:\n    - {quoted(text)}  # a.py:1\n") == (text,)
+    assert read(f"  log_templates:\n    - {yaml_scalar(text)}  # a.py:1\n") == (text,)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_what_is_quoted_is_read_as_it_was(text: str) -> None:
-    assert read(f"  log_templates:\n    - {quoted(text)}  # a.py:1\n") == (text,)
+    assert read(f"  log_templates:\n    - {yaml_scalar(text)}  # a.py:1\n") == (text,)
 
 
 SOURCE: Final = """\

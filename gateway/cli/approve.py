@@ -9,9 +9,9 @@ from typing import Final
 import click
 import msgspec
 
-from gateway.cli.load import unapproved
 from gateway.cli.options import example, found_sources, output
-from gateway.cli.show import as_json, console, count
+from gateway.cli.output import console, plural, print_json
+from gateway.cli.sources import load_unapproved
 from gateway.contracts.approvals import read_approvals, write_approvals
 from gateway.contracts.classify import loosens
 from gateway.errors import BadPolicy
@@ -20,7 +20,7 @@ from gateway.model import FieldPrivacy
 from gateway.policy.elsewhere import is_ours
 from gateway.policy.words import of_privacy
 
-HEADS: Final = {
+HEADINGS: Final = {
     "new": "New: leaves once it is approved",
     "loosened": "Loosened: leaves more freely once it is approved",
     "tightened": "Tightened: counts already",
@@ -52,17 +52,17 @@ def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: s
     Shows first what is new, looser or gone, then asks, then writes the file that the policy names under `approvals`.
     Commit it. JSON is only shown, and exits with 1 if there is something to record, unless --yes is given.
     """
-    made, file = unapproved(contracts, policy)
+    made, file = load_unapproved(contracts, policy)
     if file.policy.approvals is None:
         raise BadPolicy(
             f"{file.origin.at('approvals')}: names no file, so there is nothing to record; say `approvals: "
             "approvals.lock`"
         )
     lock = file.path.parent / file.policy.approvals
-    review = examine({} if is_missing(lock) else read_approvals(lock), made.claims)
+    review = review_claims({} if is_missing(lock) else read_approvals(lock), made.claims)
     agreed = yes and not review.empty
     if form == "json":
-        as_json({"file": str(lock), "recorded": agreed, **msgspec.structs.asdict(review)})
+        print_json({"file": str(lock), "recorded": agreed, **msgspec.structs.asdict(review)})
     else:
         agreed = _ask(review, lock, file.policy.classifications, yes=yes)
     if agreed:
@@ -70,7 +70,7 @@ def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: s
     return int(not agreed and not review.empty)
 
 
-def examine(recorded: Mapping[str, FieldPrivacy], claims: Mapping[str, FieldPrivacy]) -> Review:
+def review_claims(recorded: Mapping[str, FieldPrivacy], claims: Mapping[str, FieldPrivacy]) -> Review:
     """Hold what is said against what was approved."""
     changed = {name: privacy for name, privacy in claims.items() if name in recorded and recorded[name] != privacy}
     looser = {name for name, privacy in changed.items() if loosens(recorded[name], privacy)}
@@ -91,7 +91,7 @@ def _ask(review: Review, lock: Path, overlaid: Collection[str], *, yes: bool) ->
     `overlaid` are fields that the policy itself classifies.
     """
     out = console()
-    for part, head in HEADS.items():
+    for part, head in HEADINGS.items():
         entries = getattr(review, part)
         if entries:
             out.print(head, style="bold")
@@ -101,7 +101,7 @@ def _ask(review: Review, lock: Path, overlaid: Collection[str], *, yes: bool) ->
                 out.print(f"  {name}: {words}")
         if own:
             out.print(
-                f"  {count(len(own), 'field')} of the gateway's own messages, as this version classifies them "
+                f"  {plural(len(own), 'field')} of the gateway's own messages, as this version classifies them "
                 "(--format json names them)"
             )
     if review.empty:

@@ -15,7 +15,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway import rfc3339
-from gateway.cli.show import console, count
+from gateway.cli.output import console, plural
 from gateway.delivery.outbox.admin import Deletion, QueueStats
 from gateway.delivery.outbox.file import NANOS
 from gateway.delivery.outbox.stored_entry import StoredEntry
@@ -122,7 +122,7 @@ def _print(table: Table, found: Sequence[StoredEntry], noun: str, *, more: bool)
     out = console(lines=False)
     if found:
         out.print(table)
-    click.echo(f"{count(len(found), noun)}{'; there are more, see --limit' if more else ''}", err=True)
+    click.echo(f"{plural(len(found), noun)}{'; there are more, see --limit' if more else ''}", err=True)
 
 
 def _numbers(*values: int) -> Iterator[str]:

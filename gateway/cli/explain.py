@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.load import compiler, destination_named, type_named
 from gateway.cli.options import example, found_sources, output
-from gateway.cli.show import COLOURS, as_json, console
+from gateway.cli.output import COLOURS, console, print_json
+from gateway.cli.sources import find_destination, find_type, load_compiler
 from gateway.model import Category
 from gateway.policy.compile import Compiler
 from gateway.policy.explain import Node
@@ -36,26 +36,30 @@ def explain(type_: str, names: tuple[str, ...], contracts: tuple[Path, ...], pol
     TYPE is a message's full name, or a flow such as otlp/logs. Without --destination: the destinations that flows lead
     it to, or all if none does.
     """
-    made, file = compiler(contracts, policy)
-    item = type_named(made, type_)
+    made, file = load_compiler(contracts, policy)
+    item = find_type(made, type_)
     chosen = (
-        [destination_named(made, file, name) for name in names] or _fed(made, item) or list(made.policy.destinations)
+        [find_destination(made, file, name) for name in names]
+        or _destinations_of(made, item)
+        or list(made.policy.destinations)
     )
     views = {name: tell(made, item, name) for name in dict.fromkeys(chosen)}
     if form == "json":
-        as_json({"type": item, "destinations": [_described(made, name, view) for name, view in views.items()]})
+        print_json(
+            {"type": item, "destinations": [_destination_record(made, name, view) for name, view in views.items()]}
+        )
     else:
         console(lines=False).print(_tree(made, item, views))
     return 0
 
 
-def _fed(made: Compiler, item: str) -> list[str]:
+def _destinations_of(made: Compiler, item: str) -> list[str]:
     return [destination for type_, destination in pairs(made) if type_ == item]
 
 
-def _described(made: Compiler, name: str, view: Node) -> dict[str, Any]:
+def _destination_record(made: Compiler, name: str, view: Node) -> dict[str, Any]:
     given = made.policy.destinations[name]
-    fields = [_plain(path, node) for path, node in view.walk()]
+    fields = [_field_record(path, node) for path, node in view.walk()]
     return {
         "destination": name,
         "region": given.region,
@@ -65,7 +69,7 @@ def _described(made: Compiler, name: str, view: Node) -> dict[str, Any]:
     }
 
 
-def _plain(path: str, node: Node) -> dict[str, Any]:
+def _field_record(path: str, node: Node) -> dict[str, Any]:
     return {
         "path": path,
         "field": node.key,
@@ -87,16 +91,16 @@ def _tree(made: Compiler, item: str, views: Views) -> Tree:
         for name in views
     )
     root = Tree(Text.assemble((item, "bold"), f" at {places}"))
-    _grow(root, views, len(views))
+    _add_children(root, views, len(views))
     return root
 
 
-def _grow(tree: Tree, views: Views, every: int) -> None:
+def _add_children(tree: Tree, views: Views, every: int) -> None:
     """Add what is below a field, each field once, with all who see it."""
     names = dict.fromkeys(child.name for view in views.values() for child in view.children)
     for name in names:
         below = {place: child for place, view in views.items() for child in view.children if child.name == name}
-        _grow(tree.add(_label(below, every)), below, every)
+        _add_children(tree.add(_label(below, every)), below, every)
 
 
 def _label(views: Views, every: int) -> Text:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli.options import CONTRACTS, PATH, POLICY, SET_OR_FOLDER, example, found_contracts
-from gateway.cli.show import count
+from gateway.cli.output import plural
 
 if TYPE_CHECKING:
     from gateway.policy.first import FirstPolicy
@@ -56,7 +56,7 @@ def init(contracts: tuple[Path, ...], output: str, controller: str) -> None:
         click.echo(first.text, nl=False)
     else:
         _write(path, first.text)
-    for line in _told(first, given, path):
+    for line in _next_steps(first, given, path):
         click.echo(line, err=path == STDOUT)
 
 
@@ -69,12 +69,12 @@ def _write(path: Path, text: str) -> None:
         raise click.UsageError(f"{path} can't be written: {error.strerror}") from None
 
 
-def _told(first: FirstPolicy, contracts: tuple[Path, ...], policy: Path) -> Iterable[str]:
+def _next_steps(first: FirstPolicy, contracts: tuple[Path, ...], policy: Path) -> Iterable[str]:
     """Yield what was written and what isn't said yet; and what to do next, if there is a file to do it with."""
-    yield f"{policy}: a policy for {count(len(first.types), 'message type')} of {', '.join(map(str, contracts))}."
+    yield f"{policy}: a policy for {plural(len(first.types), 'message type')} of {', '.join(map(str, contracts))}."
     if bare := len(first.unclassified):
         yield (
-            f"{count(bare, 'field')} without annotation won't leave: the file lists {'it' if bare == 1 else 'them'}, "
+            f"{plural(bare, 'field')} without annotation won't leave: the file lists {'it' if bare == 1 else 'them'}, "
             "with what to write."
         )
     if policy != STDOUT:

@@ -13,10 +13,10 @@ from google.protobuf import json_format
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
-from gateway.cli.load import compiler, destination_named, type_named
 from gateway.cli.options import example, found_sources
-from gateway.cli.show import as_json
-from gateway.directory import Unknown
+from gateway.cli.output import print_json
+from gateway.cli.sources import find_destination, find_type, load_compiler
+from gateway.directory import NoDirectory
 from gateway.errors import ItemReason, Refused
 from gateway.minimise.engine import MAX_BYTES
 from gateway.minimise.flows import Flow, single
@@ -58,8 +58,8 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
     message. So does JSON that isn't a message of the type: it is MALFORMED, also with a field that the type doesn't
     have.
     """
-    made, file = compiler(contracts, policy)
-    item, to = type_named(made, type_), destination_named(made, file, destination)
+    made, file = load_compiler(contracts, policy)
+    item, to = find_type(made, type_), find_destination(made, file, destination)
     flow = single(made, item, to)
     if sys.stdin.isatty():
         raise click.UsageError("The message comes from standard input; there is a terminal.")
@@ -67,7 +67,7 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
     head = {"destination": to, "type": item}
     message = made.contract.message_class(item)()
     try:
-        raw = _parsed(message, raw) if given == "json" else raw
+        raw = _parse_json(message, raw) if given == "json" else raw
         verdict = _decide(flow, raw)
         lines = receipt(made.projector(to), raw, verdict)
         out = (
@@ -75,15 +75,15 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
             if not isinstance(verdict, Release)
             else verdict.payload
             if wanted == "binary"
-            else _printed(message, verdict.payload)
+            else _to_json(message, verdict.payload)
         )
     except Refused as error:
-        as_json({**head, "outcome": "refused", "reason": error.reason}, err=True)
+        print_json({**head, "outcome": "refused", "reason": error.reason}, err=True)
         return 1
-    return _put(verdict, lines, head, out)
+    return _write_result(verdict, lines, head, out)
 
 
-def _parsed(message: Message, text: bytes) -> bytes:
+def _parse_json(message: Message, text: bytes) -> bytes:
     """The bytes of a message that is given as JSON, read into `message`.
 
     Raises Refused; what the reader says of it may hold values.
@@ -99,7 +99,7 @@ def _parsed(message: Message, text: bytes) -> bytes:
         raise Refused(ItemReason.MALFORMED) from None
 
 
-def _printed(message: Message, payload: bytes) -> bytes:
+def _to_json(message: Message, payload: bytes) -> bytes:
     """A minimised message as JSON. Raises Refused if it has none, such as a time beyond the year 9999."""
     message.Clear()
     message.ParseFromString(payload)
@@ -119,16 +119,16 @@ def _decide(flow: Flow, raw: bytes) -> Verdict:
     """The verdict on an item received now, without a directory. Raises Refused."""
     if len(raw) > MAX_BYTES:
         raise Refused(ItemReason.TOO_LARGE)
-    _, (verdict,) = asyncio.run(Decider(Unknown(), Offload()).decide(flow, raw, time.time_ns()))
+    _, (verdict,) = asyncio.run(Decider(NoDirectory(), Offload()).decide(flow, raw, time.time_ns()))
     return verdict
 
 
-def _put(verdict: Verdict, lines: tuple[FieldLine, ...], head: dict[str, Any], out: bytes) -> int:
+def _write_result(verdict: Verdict, lines: tuple[FieldLine, ...], head: dict[str, Any], out: bytes) -> int:
     """The receipt goes first: once a byte of the message is out, nothing can fail but the writing."""
     if not isinstance(verdict, Release):
-        as_json({**head, "outcome": "withheld"}, err=True)
+        print_json({**head, "outcome": "withheld"}, err=True)
         return 1
-    as_json({**head, "outcome": "released", "plan": verdict.plan, "fields": lines}, err=True)
+    print_json({**head, "outcome": "released", "plan": verdict.plan, "fields": lines}, err=True)
     sys.stdout.buffer.write(out)
     sys.stdout.buffer.flush()
     return 0

@@ -14,7 +14,7 @@ from gateway.files import Unreadable, is_folder, is_link, status, told
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Existing(click.Path):
+class ExistingPath(click.Path):
     """A path that leads to something; where that can't be told, the reason is.
 
     Click takes every one for "does not exist".
@@ -31,8 +31,8 @@ class Existing(click.Path):
         return super().convert(value, param, ctx)
 
 
-PATH: Final = Existing(exists=True, path_type=Path)
-FILE: Final = Existing(exists=True, dir_okay=False, path_type=Path)
+PATH: Final = ExistingPath(exists=True, path_type=Path)
+FILE: Final = ExistingPath(exists=True, dir_okay=False, path_type=Path)
 
 
 def example(arguments: str) -> str:

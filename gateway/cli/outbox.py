@@ -18,7 +18,7 @@ import click
 import msgspec
 
 from gateway.cli.options import FILE, example, output
-from gateway.cli.show import as_json, count
+from gateway.cli.output import plural, print_json
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -87,7 +87,7 @@ def status(path: Path | None, form: str) -> None:
     with _admin(path) as (stock, _):
         lots, swept, aside = stock.queues(), stock.deletions(DEFAULT_LISTED), stock.quarantined()
     if form == "json":
-        as_json(
+        print_json(
             {
                 "destinations": [*map(held.queue_record, lots)],
                 "taken_away": [*map(held.deletion_record, swept)],
@@ -110,7 +110,7 @@ def list_(path: Path | None, limit: int, form: str, **named: str) -> None:
     with _admin(path) as (stock, config):
         found = stock.items(_matching(stock, config, **named), limit + 1)
     if form == "json":
-        as_json(_listed("items", found, limit))
+        print_json(_listed("items", found, limit))
     else:
         held.print_items(found[:limit], more=len(found) > limit, now_ns=time.time_ns())
 
@@ -134,7 +134,7 @@ def show(id_: int, path: Path | None, values: bool, form: str) -> int:
         return 1
     told = held.entry_record(found[0], _message(config, *found), values=values)
     if form == "json":
-        as_json(told)
+        print_json(told)
     else:
         held.print_entry(told)
     return 0
@@ -220,7 +220,7 @@ def list_dead(path: Path | None, limit: int, form: str, **named: str) -> None:
     with _admin(path) as (stock, config):
         found = stock.dead(_matching(stock, config, **named), limit + 1)
     if form == "json":
-        as_json(_listed("dead_letters", found, limit))
+        print_json(_listed("dead_letters", found, limit))
     else:
         held.print_dead(found[:limit], more=len(found) > limit)
 
@@ -292,13 +292,13 @@ def _check_known(destination: str, stored: list[str], config: Config) -> None:
 
     One that is broken keeps nobody from what is stored.
     """
-    from gateway.cli.load import guess, policy_file  # noqa: PLC0415 as above
+    from gateway.cli.sources import load_policy_file, suggestion  # noqa: PLC0415 as above
 
     if destination in stored:
         return
-    known = {*stored, *policy_file(config.policy).policy.destinations}
+    known = {*stored, *load_policy_file(config.policy).policy.destinations}
     if destination not in known:
-        text = f"nothing was ever stored for {destination}, nor does the policy know it{guess(destination, known)}"
+        text = f"nothing was ever stored for {destination}, nor does the policy know it{suggestion(destination, known)}"
         raise click.BadParameter(text, param_hint="--destination")
 
 
@@ -320,7 +320,7 @@ def _choice(  # noqa: PLR0913, PLR0917 - as the options are
 
 def _words(choice: EntryFilter, noun: str) -> str:
     if choice.ids:
-        return count(len(set(choice.ids)), noun)
+        return plural(len(set(choice.ids)), noun)
     said = ((" for ", choice.destination), (" of type ", choice.type))
     return f"all {noun}s{''.join(before + name for before, name in said if name)}"
 
@@ -350,11 +350,11 @@ def _printed(became: tuple[str, str], noun: str, choice: EntryFilter, counts: tu
     done, under_way = counts
     missing = len(set(choice.ids)) - done - under_way if choice.ids else 0
     if form == "json":
-        as_json({became[0]: done, "under_way": under_way, "missing": missing})
+        print_json({became[0]: done, "under_way": under_way, "missing": missing})
     else:
         apart = f"; {under_way} more were on their way, delivered or not" if under_way else ""
         click.echo(
-            f"{count(done, noun)} {became[1]}{apart}{f'; {missing} of the IDs were not there' if missing else ''}."
+            f"{plural(done, noun)} {became[1]}{apart}{f'; {missing} of the IDs were not there' if missing else ''}."
         )
     return int(missing > 0)
 

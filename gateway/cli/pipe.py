@@ -30,12 +30,12 @@ from gateway.pipe.report import CountsReporter
 if TYPE_CHECKING:
     from gateway.pipe.stdout_sink import Sink
 
-LOCAL: Final = "127.0.0.1:4317"
-STDOUT: Final = 1
-INTERVAL_SECONDS: Final = 60.0
+DEFAULT_LOCAL_ADDRESS: Final = "127.0.0.1:4317"
+STDOUT_FD: Final = 1
+REPORT_INTERVAL_SECONDS: Final = 60.0
 
 
-class Given(NamedTuple):
+class PipeOptions(NamedTuple):
     """What a call says."""
 
     contracts: tuple[Path, ...]
@@ -44,7 +44,7 @@ class Given(NamedTuple):
     local: str | None
 
 
-class Every(click.ParamType[float]):
+class Duration(click.ParamType[float]):
     """A duration such as 60s, in seconds; 0 is never."""
 
     name = "duration"
@@ -64,42 +64,42 @@ class Every(click.ParamType[float]):
         return float(seconds)
 
 
-class Filter(click.Command):
+class FilterCommand(click.Command):
     """A command whose standard input is read to its end even when it is called wrongly."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """The context of a call; where the call is wrong, only after all was read."""
-        form = _form(args)  # which reading them takes away
+        form = _requested_format(args)  # which reading them takes away
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.ClickException as error:
             if os.isatty(STDIN):
                 raise
-            _hold()
-            lines, report = _begun(INTERVAL_SECONDS, form, LineCounts())
+            _isolate_process()
+            lines, report = _start(REPORT_INTERVAL_SECONDS, form, LineCounts())
             error.show()
             lines.drain()
             report.end()
             raise Exit(error.exit_code) from None
 
 
-@click.command(cls=Filter, epilog=example("pipe --destination application-log < app.log"))
+@click.command(cls=FilterCommand, epilog=example("pipe --destination application-log < app.log"))
 @sources
 @click.option("--destination", required=True, metavar="NAME", help="Whose lines these will be, as the policy names it.")
 @click.option(
     "--local",
     is_flag=False,
-    flag_value=LOCAL,
+    flag_value=DEFAULT_LOCAL_ADDRESS,
     metavar="[ADDRESS]",
-    help=f"Send them to the gateway on this machine instead, as log records. [{LOCAL}]",
+    help=f"Send them to the gateway on this machine instead, as log records. [{DEFAULT_LOCAL_ADDRESS}]",
 )
 @click.option(
     "--report-every",
     "every",
-    type=Every(),
-    default=INTERVAL_SECONDS,
+    type=Duration(),
+    default=REPORT_INTERVAL_SECONDS,
     metavar="DURATION",
     show_default="60s",
     help="When to say the counts. 0: at the end.",
@@ -115,13 +115,13 @@ def pipe(every: float, form: str, **given: Any) -> int:
     """
     if os.isatty(STDIN):
         raise click.UsageError("Lines come from standard input; there is a terminal.")
-    _hold()
+    _isolate_process()
     tally = LineCounts()
-    lines, report = _begun(every, form, tally)
+    lines, report = _start(every, form, tally)
     try:
-        _filter(lines, tally, Given(**given))
+        _filter(lines, tally, PipeOptions(**given))
     except (BadSetup, click.ClickException) as error:
-        _show(error)
+        _print_error(error)
         lines.drain()
         report.end()
         return 2
@@ -133,25 +133,25 @@ def pipe(every: float, form: str, **given: Any) -> int:
     return int(tally.has_lost_lines)
 
 
-def _begun(every: float, form: str, tally: LineCounts) -> tuple[LineReader, CountsReporter]:
+def _start(every: float, form: str, tally: LineCounts) -> tuple[LineReader, CountsReporter]:
     """Begin to read and to say counts."""
     lines = LineReader(STDIN, tally)
     lines.start()
-    report = CountsReporter(tally, every, _as_json if form == "json" else LineCounts.summary)
+    report = CountsReporter(tally, every, _json_line if form == "json" else LineCounts.summary)
     report.start()
     return lines, report
 
 
-def _form(args: Sequence[str]) -> str:
+def _requested_format(args: Sequence[str]) -> str:
     """The form of counts that the arguments of a wrong call ask for, as far as can be told."""
     return "json" if "--format=json" in args or ("--format", "json") in pairwise(args) else "text"
 
 
-def _as_json(tally: LineCounts) -> str:
+def _json_line(tally: LineCounts) -> str:
     return msgspec.json.encode(tally.as_dict()).decode()
 
 
-def _hold() -> None:
+def _isolate_process() -> None:
     """Outlive the writer, leave no core, and let nobody but the gateway speak: libraries' logs may hold values."""
     ignore_signals()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -162,16 +162,16 @@ def _hold() -> None:
     sys.setswitchinterval(0.001)
 
 
-def _filter(lines: LineReader, tally: LineCounts, given: Given) -> None:
+def _filter(lines: LineReader, tally: LineCounts, given: PipeOptions) -> None:
     """Let lines through. Raises BadSetup, BadParameter."""
-    from gateway.cli.load import compiler, destination_named  # noqa: PLC0415 reading begins before anything is loaded
+    from gateway.cli.sources import find_destination, load_compiler  # noqa: PLC0415 reading begins before anything is loaded
     from gateway.pipe.filter import LineFilter  # noqa: PLC0415
     from gateway.pipe.resource import resource_prefix as resource_of  # noqa: PLC0415
     from gateway.pipe.run import run  # noqa: PLC0415
 
-    made, file = compiler(given.contracts, given.policy)
+    made, file = load_compiler(given.contracts, given.policy)
     sieve = LineFilter(
-        made, destination_named(made, file, given.destination), tally, resource_of(os.environ) if given.local else b""
+        made, find_destination(made, file, given.destination), tally, resource_of(os.environ) if given.local else b""
     )
     run(lines, sieve, _sink(lines, tally, given.local))
 
@@ -180,11 +180,11 @@ def _sink(lines: LineReader, tally: LineCounts, local: str | None) -> Sink:
     if local is None:
         from gateway.pipe.stdout_sink import StdoutSink  # noqa: PLC0415 as above
 
-        return StdoutSink(STDOUT, lines.remaining, tally)
+        return StdoutSink(STDOUT_FD, lines.remaining, tally)
     from gateway.pipe.otlp_sink import OtlpSink  # noqa: PLC0415
 
     return OtlpSink(local, tally, remaining=None if lines.is_file else lines.remaining)
 
 
-def _show(error: BadSetup | click.ClickException) -> None:
+def _print_error(error: BadSetup | click.ClickException) -> None:
     write_line(f"Error: {error.format_message()}" if isinstance(error, click.ClickException) else str(error))

@@ -22,9 +22,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "run",
     "minimise": "minimise",
     "init": "init",
-    "lint": "review",
+    "lint": "lint",
     "explain": "explain",
-    "diff": "compare",
+    "diff": "diff",
     "approve": "approve",
     "templates": "templates",
     "pipe": "pipe",
@@ -35,10 +35,10 @@ COMMANDS: Final[Mapping[str, str]] = {
 }
 """The module of each command."""
 
-EXTRAS: Final[Mapping[str, str]] = {"opentelemetry.exporter.otlp": "demo"}
+EXTRA_BY_MODULE: Final[Mapping[str, str]] = {"opentelemetry.exporter.otlp": "demo"}
 """The extra that brings a module, and those below it."""
 
-FAULT: Final = "Internal error ({name} at {place}). Nothing more was printed or sent; please report it."
+INTERNAL_ERROR_TEXT: Final = "Internal error ({name} at {place}). Nothing more was printed or sent; please report it."
 
 
 class Root(click.Group):
@@ -69,27 +69,29 @@ class Root(click.Group):
         try:
             code = super().invoke(ctx)
         except BadSetup as error:
-            _leave(ctx, str(error))
+            _exit_with(ctx, str(error))
         except (click.ClickException, click.Abort, Exit, BrokenPipeError):
             raise
         except ModuleNotFoundError as error:
-            _leave(ctx, _missing(error) or FAULT.format(name=type(error).__name__, place=_place(error)))
+            _exit_with(
+                ctx, _missing_extra(error) or INTERNAL_ERROR_TEXT.format(name=type(error).__name__, place=_place(error))
+            )
         except Exception as error:  # noqa: BLE001 no text of an exception nobody foresaw is printed: it may hold a value
-            _leave(ctx, FAULT.format(name=type(error).__name__, place=_place(error)))
+            _exit_with(ctx, INTERNAL_ERROR_TEXT.format(name=type(error).__name__, place=_place(error)))
         if isinstance(code, int):
             ctx.exit(code)
 
 
-def _missing(error: ModuleNotFoundError) -> str:
+def _missing_extra(error: ModuleNotFoundError) -> str:
     """What to install for a module that only an extra brings; empty for others."""
-    found = next((extra for module, extra in EXTRAS.items() if (error.name or "").startswith(module)), "")
+    found = next((extra for module, extra in EXTRA_BY_MODULE.items() if (error.name or "").startswith(module)), "")
     return (
         found
         and f"needs {error.name}, which is not installed: pip install 'kannelle-privacy-gateway[{found}]' brings it"
     )
 
 
-def _leave(ctx: click.Context, text: str) -> NoReturn:
+def _exit_with(ctx: click.Context, text: str) -> NoReturn:
     click.echo(text, err=True)
     ctx.exit(2)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli.options import FILE, example, output
-from gateway.cli.show import console
+from gateway.cli.output import console
 from gateway.errors import BadSetup
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROLE: Final = "PRIVACY_GATEWAY__ROLE"
-INSECURE: Final = "PRIVACY_GATEWAY__INSECURE_LOOPBACK"
-LOG_FORMAT: Final = "PRIVACY_GATEWAY__TELEMETRY__LOG__FORMAT"
-LOG_LEVEL: Final = "PRIVACY_GATEWAY__TELEMETRY__LOG__LEVEL"
+ROLE_VARIABLE: Final = "PRIVACY_GATEWAY__ROLE"
+INSECURE_LOOPBACK_VARIABLE: Final = "PRIVACY_GATEWAY__INSECURE_LOOPBACK"
+LOG_FORMAT_VARIABLE: Final = "PRIVACY_GATEWAY__TELEMETRY__LOG__FORMAT"
+LOG_LEVEL_VARIABLE: Final = "PRIVACY_GATEWAY__TELEMETRY__LOG__LEVEL"
 
 
 @click.command(epilog=example("serve --config gateway.yaml"))
@@ -46,18 +46,18 @@ def serve(
     overridden by the environment: PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS=127.0.0.1:5317.
     """
     from gateway.config import read  # noqa: PLC0415 help doesn't wait for gRPC
-    from gateway.telemetry.log import set_up  # noqa: PLC0415 nor for OpenTelemetry
+    from gateway.telemetry.log import configure_logging  # noqa: PLC0415 nor for OpenTelemetry
 
     options = {
-        ROLE: role,
-        INSECURE: "true" if insecure_loopback else None,
-        LOG_FORMAT: log_format,
-        LOG_LEVEL: log_level,
+        ROLE_VARIABLE: role,
+        INSECURE_LOOPBACK_VARIABLE: "true" if insecure_loopback else None,
+        LOG_FORMAT_VARIABLE: log_format,
+        LOG_LEVEL_VARIABLE: log_level,
     }
     config, origin = read(path, {**os.environ, **{name: given for name, given in options.items() if given}})
-    set_up(config.telemetry.log.format, config.telemetry.log.level, sys.stderr)
+    configure_logging(config.telemetry.log.format, config.telemetry.log.level, sys.stderr)
     if path is None:
-        _tell(config, _embedded(config))
+        _announce(config, _embedded_notice(config))
     from gateway import app  # noqa: PLC0415
 
     try:
@@ -70,7 +70,7 @@ def serve(
         return 2
 
 
-def _tell(config: Config, text: str) -> None:
+def _announce(config: Config, text: str) -> None:
     """Say something to who starts the gateway.
 
     In words of its own where people read them, else as a line of the log.
@@ -81,7 +81,7 @@ def _tell(config: Config, text: str) -> None:
         log.info("%s", text)
 
 
-def _embedded(config: Config) -> str:
+def _embedded_notice(config: Config) -> str:
     policy = "Kannelle's policy" if config.policy is None else f"the policy {config.policy}"
     listeners = config.listeners
     addresses = " and ".join(one.address for one in (listeners.local, listeners.local_http) if one is not None)

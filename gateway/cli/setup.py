@@ -13,7 +13,7 @@ import click
 
 from gateway import __version__
 from gateway.cli.options import FILE, example, output
-from gateway.cli.show import as_json, count
+from gateway.cli.output import plural, print_json
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def version(form: str) -> None:
     """Print the version."""
     if form == "json":
-        as_json({"name": "privacy-gateway", "version": __version__, "python": platform.python_version()})
+        print_json({"name": "privacy-gateway", "version": __version__, "python": platform.python_version()})
     else:
         click.echo(f"privacy-gateway {__version__}")
 
@@ -64,14 +64,14 @@ def check(path: Path | None, form: str) -> int:
 
     try:
         config, origin = read(path, os.environ)
-        told = _told(config, origin, path)
+        told = _configuration_record(config, origin, path)
     except BadSetup as error:
         if form != "json":
             raise
-        as_json({"faults": str(error).splitlines()})
+        print_json({"faults": str(error).splitlines()})
         return 2
     if form == "json":
-        as_json(told)
+        print_json(told)
     else:
         _print(told)
     return int(bool(told["expired"]))
@@ -79,7 +79,7 @@ def check(path: Path | None, form: str) -> int:
 
 def _print(told: dict[str, Any]) -> None:
     made = ", ".join(
-        count(len(told[f"{what}s"]), what) for what in ("plan", "route") if told[f"{what}s"] or what == "plan"
+        plural(len(told[f"{what}s"]), what) for what in ("plan", "route") if told[f"{what}s"] or what == "plan"
     )
     click.echo(
         f"{told['config']}: role {told['role']} on {told['address']}\n{told['policy']}: {made} for "
@@ -89,13 +89,13 @@ def _print(told: dict[str, Any]) -> None:
         click.echo(note, err=True)
 
 
-def _told(given: Config, origin: Origin, path: Path | None) -> dict[str, Any]:
+def _configuration_record(given: Config, origin: Origin, path: Path | None) -> dict[str, Any]:
     """What a configuration leads to. Raises BadSetup, with a line for each fault."""
     from gateway.contracts.load import default_path  # noqa: PLC0415 `version` doesn't wait for it
-    from gateway.loading import load_all, prepare  # noqa: PLC0415
+    from gateway.loading import compile_all, load_sources  # noqa: PLC0415
     from gateway.preflight import preflight  # noqa: PLC0415
 
-    checked = preflight(given, origin, lambda: prepare(given, *load_all(given)))
+    checked = preflight(given, origin, lambda: compile_all(given, *load_sources(given)))
     made, file = checked.loaded.flows.compiler, checked.loaded.file
     plans = made.plans()
     for item in sorted({item for item, _ in plans}):
@@ -110,13 +110,13 @@ def _told(given: Config, origin: Origin, path: Path | None) -> dict[str, Any]:
         "plans": [
             {"type": item, "destination": to, "digest": plan.digest} for (item, to), plan in sorted(plans.items())
         ],
-        "routes": [_route(index, made.table) for index in range(len(made.table.routes))],
+        "routes": [_route_record(index, made.table) for index in range(len(made.table.routes))],
         "mended": [f"{origin.at('state')}: {flaw.path}: {flaw.text}; `serve` changes that" for flaw in checked.flaws],
-        "expired": _expired(given, origin),
+        "expired": _expired_certificates(given, origin),
     }
 
 
-def _expired(given: Config, origin: Origin) -> list[str]:
+def _expired_certificates(given: Config, origin: Origin) -> list[str]:
     """Say which certificates have expired: a gateway starts with them, since they may be replaced while it runs."""
     from gateway import tls  # noqa: PLC0415 as above
 
@@ -132,7 +132,7 @@ def _expired(given: Config, origin: Origin) -> list[str]:
     ]
 
 
-def _route(index: int, table: Table) -> dict[str, Any]:
+def _route_record(index: int, table: Table) -> dict[str, Any]:
     """A route, with all that it carries."""
     route = table.routes[index]
     return {

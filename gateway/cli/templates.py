@@ -11,14 +11,14 @@ from typing import Final
 import click
 
 from gateway import files
-from gateway.cli.load import policy_file
 from gateway.cli.options import FILE, PATH, example, output
-from gateway.cli.show import as_json, count
+from gateway.cli.output import plural, print_json
+from gateway.cli.sources import load_policy_file
 from gateway.templates import Note, Unreadable, Use, scan
 
-_PLAIN: Final = re.compile(r"[A-Za-z]([A-Za-z0-9 _./-]*[A-Za-z0-9])?", re.ASCII)
-_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
-_SHORT: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_PLAIN_SCALAR: Final = re.compile(r"[A-Za-z]([A-Za-z0-9 _./-]*[A-Za-z0-9])?", re.ASCII)
+_YAML_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 MAX_SOURCE_BYTES: Final = 16 * 1024 * 1024
 """The largest file of code that is read."""
@@ -37,7 +37,7 @@ def templates(sources: tuple[Path, ...], policy: Path | None, form: str) -> int:
     SRC are files and folders. Prints `log_templates`, to review and to paste under `otlp:` of the policy; what can
     never be one is said on standard error, by file and line. Exits with 1 if a file could not be read.
     """
-    listed = frozenset() if policy is None else frozenset(policy_file(policy).policy.otlp.log_templates)
+    listed = frozenset() if policy is None else frozenset(load_policy_file(policy).policy.otlp.log_templates)
     uses: Uses = {}
     notes: list[Note] = []
     failed = _collect(sources, uses, notes)
@@ -45,7 +45,7 @@ def templates(sources: tuple[Path, ...], policy: Path | None, form: str) -> int:
     new = {template: uses[template] for template in sorted(uses.keys() - listed)}
     if form == "json":
         found = [{"template": template, "uses": [_place(use) for use in places]} for template, places in new.items()]
-        as_json({"templates": found, "notes": notes, "listed": len(known)})
+        print_json({"templates": found, "notes": notes, "listed": len(known)})
     else:
         _print(new, notes, None if policy is None else len(known))
     return int(failed)
@@ -82,11 +82,11 @@ def _files(source: Path) -> Iterator[Path]:
         yield source
         return
     for folder, folders, names in os.walk(source):
-        folders[:] = sorted(name for name in folders if _ours(Path(folder, name)))
+        folders[:] = sorted(name for name in folders if _is_source_folder(Path(folder, name)))
         yield from (Path(folder, name) for name in sorted(names) if name.endswith(".py"))
 
 
-def _ours(folder: Path) -> bool:
+def _is_source_folder(folder: Path) -> bool:
     return (
         not folder.name.startswith(".")
         and folder.name not in {"__pycache__", "node_modules"}
@@ -97,34 +97,36 @@ def _ours(folder: Path) -> bool:
 def _print(new: Uses, notes: Iterable[Note], known: int | None) -> None:
     for note in notes:
         click.echo(f"{note.path}:{note.line}: {note.text}", err=True)
-    entries = [f"    - {quoted(template)}  # {_said(uses)}\n" for template, uses in new.items()]
+    entries = [f"    - {yaml_scalar(template)}  # {_uses_text(uses)}\n" for template, uses in new.items()]
     click.echo("  log_templates:" + ("\n" + "".join(entries) if entries else " []\n"), nl=False)
     told = (
-        count(len(new), "template") if known is None else f"{count(len(new), 'template')}; {known} more listed already"
+        plural(len(new), "template")
+        if known is None
+        else f"{plural(len(new), 'template')}; {known} more listed already"
     )
     click.echo(told, err=True)
 
 
-def _said(uses: list[Use]) -> str:
+def _uses_text(uses: list[Use]) -> str:
     """Where a template is used first, and how often; a path's odd characters could end the comment."""
     first = "".join(char if char.isprintable() else "?" for char in _place(uses[0]).encode(errors="replace").decode())
-    return first if len(uses) == 1 else f"{first}, {count(len(uses), 'use')}"
+    return first if len(uses) == 1 else f"{first}, {plural(len(uses), 'use')}"
 
 
 def _place(use: Use) -> str:
     return f"{use.path}:{use.line}"
 
 
-def quoted(text: str) -> str:
+def yaml_scalar(text: str) -> str:
     """A text as a YAML scalar on one line: https://yaml.org/spec/1.2.2/#57-escaped-characters."""
-    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+    if _PLAIN_SCALAR.fullmatch(text) and text.lower() not in _YAML_WORDS:
         return text
     return f'"{"".join(map(_escaped, text))}"'
 
 
 def _escaped(char: str) -> str:
-    if char in _SHORT:
-        return _SHORT[char]
+    if char in _ESCAPES:
+        return _ESCAPES[char]
     if char.isprintable() and char != "\ufeff":
         return char
     code = ord(char)

@@ -18,7 +18,7 @@ from gateway.delivery.schedule import retry_delay
 from gateway.errors import DeliveryReason, Reason, Refused, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry, send_batch
 from gateway.model import OutboxEntry, Release, Verdict, Withheld
-from gateway.telemetry.counts import Counts, Fared
+from gateway.telemetry.counts import Counts, DeliveryOutcome
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,11 @@ class Clock(msgspec.Struct, frozen=True):
 
 SYSTEM_CLOCK: Final = Clock()
 
-_OUTCOME_LABELS: Final[Mapping[type[Outcome], Fared]] = {Delivered: "delivered", Retry: "retry", Rejected: "rejected"}
+_OUTCOME_LABELS: Final[Mapping[type[Outcome], DeliveryOutcome]] = {
+    Delivered: "delivered",
+    Retry: "retry",
+    Rejected: "rejected",
+}
 
 
 class AttemptDeps(msgspec.Struct, frozen=True):
@@ -96,7 +100,7 @@ class DeliveryAttempt:
             return ()
         begun = time.perf_counter_ns()
         outcomes = await self._send(exporter, entries)
-        self._deps.counts.delivered(self._destination, _outcome_counts(outcomes), time.perf_counter_ns() - begun)
+        self._deps.counts.record_delivery(self._destination, _outcome_counts(outcomes), time.perf_counter_ns() - begun)
         await self._apply_outcomes(sent, outcomes)
         return outcomes
 
@@ -196,7 +200,7 @@ class DeliveryAttempt:
             await self._deps.outbox.ack(reasons)
             self._unended.difference_update(reasons)
             for reason, count in Counter(reasons.values()).items():
-                self._deps.counts.purged(self._destination, reason, count)
+                self._deps.counts.record_purge(self._destination, reason, count)
                 log.info("%s: %d items may not leave any more: %s", self._destination, count, reason)
 
     async def _dead_letter(self, reasons: Mapping[int, Reason]) -> None:
@@ -204,9 +208,9 @@ class DeliveryAttempt:
             await self._deps.outbox.dead_letter(reasons, self._deps.clock.now_ns())
             self._unended.difference_update(reasons)
             for reason, count in Counter(reasons.values()).items():
-                self._deps.counts.buried(self._destination, reason, count)
+                self._deps.counts.record_dead_letters(self._destination, reason, count)
                 log.warning("%s: %d dead letters: %s", self._destination, count, reason)
 
 
-def _outcome_counts(outcomes: Iterable[Outcome]) -> Mapping[Fared, int]:
+def _outcome_counts(outcomes: Iterable[Outcome]) -> Mapping[DeliveryOutcome, int]:
     return Counter(_OUTCOME_LABELS[type(outcome)] for outcome in outcomes)

@@ -68,7 +68,7 @@ class OutboxDispatcher:
         for entry in entries:
             lots.setdefault(entry.release.destination, []).append(entry)
         for name in lots.keys() - self._exporters.keys():
-            self._deps.counts.purged(name, DeliveryReason.CUT_OFF, len(lots.pop(name)))
+            self._deps.counts.record_purge(name, DeliveryReason.CUT_OFF, len(lots.pop(name)))
         immediate = {name: self._immediate[name] for name in lots if name in self._immediate}
         kept = [entry for name, lot in lots.items() if name not in immediate for entry in lot]
         if kept:

@@ -15,7 +15,7 @@ from gateway.errors import BadConfig
 from gateway.files import Unreadable, read_regular
 from gateway.folder import make_folder, sync_folder
 from gateway.model import Category
-from gateway.telemetry import Use
+from gateway.telemetry import ResourceUsage
 
 SECRET: Final = 32
 """Bytes of a secret."""
@@ -66,10 +66,10 @@ class Keys:
             raise BadConfig(f"{path}: must hold {SECRET} bytes or more")
         return Keys(secret[:64])
 
-    def use(self) -> Use:
+    def use(self) -> ResourceUsage:
         """How many hashes of identifiers and addresses are remembered, of how many."""
         found = self.subject.cache_info()
-        return Use(found.currsize, found.maxsize)
+        return ResourceUsage(found.currsize, found.maxsize)
 
     def key(self, caller: str, request_id: str, index: int, destination: str) -> bytes:
         """16 bytes for the release of an item of a request, the same each time that the request is sent."""

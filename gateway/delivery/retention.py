@@ -96,12 +96,12 @@ class Retention:
 
     def _dead_lettered(self, name: str, count: int) -> None:
         if count:
-            self._deps.counts.buried(name, DeliveryReason.EXPIRED, count)
+            self._deps.counts.record_dead_letters(name, DeliveryReason.EXPIRED, count)
             log.warning("%s: %d items could not be delivered in time; they are dead letters now", name, count)
 
     def _purged(self, name: str, count: int, reason: Reason) -> None:
         if count:
-            self._deps.counts.purged(name, reason, count)
+            self._deps.counts.record_purge(name, reason, count)
             log.info("%s: %d items were deleted: %s", name, count, reason)
 
 

@@ -29,7 +29,7 @@ from gateway.exporters.pool import ExporterPool, OpenedExporters
 from gateway.minimise.flows import Flows
 from gateway.policy.document import Policy
 from gateway.telemetry.checks import Check
-from gateway.telemetry.counts import Counts, Waiting
+from gateway.telemetry.counts import Counts, OutboxStatus
 from gateway.yamlfile import NOWHERE, Origin
 
 Credentials = Callable[[], tuple[int, grpc.ChannelCredentials]]
@@ -90,8 +90,8 @@ class OutboxService:
         self.delivery = OutboxDispatcher(desk)
         self._retention = Retention(desk, around.flows, around.exporters, kept.max_age)
         self._retaining: asyncio.Task[None] | None = None
-        around.counts.ask(self._waiting)
-        around.counts.bounded(self._outbox.uses())
+        around.counts.set_outbox_source(self._waiting)
+        around.counts.add_resources(self._outbox.uses())
 
     def start(self) -> None:
         """Begin to delete what is too old."""
@@ -108,9 +108,12 @@ class OutboxService:
         """Whether the outbox can be written."""
         return self._outbox.check
 
-    def _waiting(self) -> Waiting:
-        return Waiting(
-            self.delivery.depths(), frozenset(self.delivery.broken()), self._outbox.quarantined, self._outbox.operated()
+    def _waiting(self) -> OutboxStatus:
+        return OutboxStatus(
+            self.delivery.depths(),
+            frozenset(self.delivery.broken()),
+            self._outbox.quarantined,
+            self._outbox.removed_by_operator(),
         )
 
 

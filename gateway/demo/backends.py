@@ -17,19 +17,20 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
 from gateway.contracts.contract import Contract
-from gateway.demo import posted, proposed
-from gateway.demo.collector import Collector
-from gateway.demo.observe import logged
-from gateway.demo.vendors import SegmentStandIn, StandIn, ZendeskStandIn
+from gateway.demo import proposed_exporters as proposed
+from gateway.demo import vendor_bodies as posted
+from gateway.demo.received import log_items
 from gateway.policy.document import ExporterSettings, OtlpSettings
 from gateway.policy.http_exporters import Secret, SegmentSettings, ZendeskSettings
 from gateway.policy.load import PolicyFile
+from gateway.standins import SegmentStandIn, VendorStandIn, ZendeskStandIn
+from gateway.standins.collector import Collector
 
 LOG: Final = "application-log"
 ANALYTICS: Final = "analytics"
 SUPPORT: Final = "support"
 
-WORDS: Final[Mapping[str, str]] = {
+DESCRIPTIONS: Final[Mapping[str, str]] = {
     LOG: "an OTLP collector in this process, standing in for the log backend",
     ANALYTICS: "a strict stand-in for Segment in this process, by the segment exporter",
     SUPPORT: "a strict stand-in for Zendesk in this process, by the zendesk exporter",
@@ -40,10 +41,10 @@ EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
 MESSAGE: Final = "kannelle.privacy.v1.SupportMessage"
 
 
-class Got(msgspec.Struct, frozen=True):
+class ReceivedData(msgspec.Struct, frozen=True):
     """What destinations have, by name: their messages, the bytes that came, and what their stand-ins found wrong."""
 
-    arrived: Mapping[str, tuple[Message, ...]]
+    messages: Mapping[str, tuple[Message, ...]]
     raw: Mapping[str, bytes]
     faults: Mapping[str, tuple[str, ...]]
 
@@ -67,14 +68,14 @@ class Backends:
     ) -> None:
         await self._started.aclose()
 
-    def pointed(self, file: PolicyFile, state: Path) -> PolicyFile:
+    def redirect(self, file: PolicyFile, state: Path) -> PolicyFile:
         """The policy with these behind its exporters: as it proposes them, but for where they lead.
 
         Credentials are files in `state`.
         """
         given = file.policy.destinations
         exporters: dict[str, ExporterSettings] = {LOG: OtlpSettings(endpoint=self._log.endpoint)}
-        for name, exporter in proposed.exporters().items():
+        for name, exporter in proposed.proposed_exporters().items():
             if isinstance(exporter, SegmentSettings):
                 key = _secret(state / "segment-write-key", self._segment.write_key)
                 exporters[name] = msgspec.structs.replace(exporter, endpoint=self._segment.url, write_key=key)
@@ -89,17 +90,20 @@ class Backends:
         }
         return dataclasses.replace(file, policy=msgspec.structs.replace(file.policy, destinations={**given, **changed}))
 
-    def got(self, contract: Contract) -> Got:
+    def received(self, contract: Contract) -> ReceivedData:
         """What they have."""
-        vendors = ((ANALYTICS, EVENT, self._segment, posted.event), (SUPPORT, MESSAGE, self._zendesk, posted.ticket))
-        arrived: dict[str, tuple[Message, ...]] = {LOG: tuple(logged(self._log.requests))}
+        vendors = (
+            (ANALYTICS, EVENT, self._segment, posted.parse_event),
+            (SUPPORT, MESSAGE, self._zendesk, posted.parse_ticket),
+        )
+        arrived: dict[str, tuple[Message, ...]] = {LOG: tuple(log_items(self._log.requests))}
         raw, faults = {LOG: b"".join(self._log.received)}, {}
         for name, type_, vendor, read in vendors:
             bodies = [read(body) for body in vendor.accepted.values()]
             arrived[name] = tuple(_message(one, type_, contract) for one in bodies)
             raw[name] = b"\n".join(vendor.received)
             faults[name] = tuple(_faults(vendor, bodies))
-        return Got(arrived, raw, faults)
+        return ReceivedData(arrived, raw, faults)
 
 
 def _secret(path: Path, value: str) -> Secret:
@@ -109,12 +113,12 @@ def _secret(path: Path, value: str) -> Secret:
     return Secret(file=str(path))
 
 
-def _message(one: posted.Posted, type: str, contract: Contract) -> Message:
+def _message(one: posted.ParsedBody, type: str, contract: Contract) -> Message:
     return ParseDict(dict(one.fields), contract.message_class(type)(), descriptor_pool=contract.pool)
 
 
-def _faults(vendor: StandIn, bodies: list[posted.Posted]) -> Iterator[str]:
+def _faults(vendor: VendorStandIn, bodies: list[posted.ParsedBody]) -> Iterator[str]:
     """What a vendor doesn't document, got twice, or got in a place where nothing should be."""
     yield from vendor.violations
-    yield from (f"{vendor.vendor}: got the same twice" for _ in vendor.twice)
-    yield from (f"{vendor.vendor}: {at} is not as it should be" for one in bodies for at in one.odd)
+    yield from (f"{vendor.vendor}: got the same twice" for _ in vendor.duplicates)
+    yield from (f"{vendor.vendor}: {at} is not as it should be" for one in bodies for at in one.unexpected)

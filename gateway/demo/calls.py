@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from gateway.demo.item import Fate, Item
+from gateway.demo.item import Item, ItemOutcome
 from gateway.errors import ItemReason
 from gateway.model import Category
 
@@ -103,10 +103,10 @@ def _mistake(time: str) -> Item:
         type=ENTRY,
         fields={"user": _LEA, "action": "video.opened", "resource": _MISTAKEN, "time": time},
         destinations=("activity-log",),
-        holds={"resource": Category.WORK_EMAIL},
-        fails=frozenset({_MISTAKEN}),
-        becomes=_LEA_BECOMES,
-        hides={"elif.kaya@halle-nord.example": Category.WORK_EMAIL},
+        categories={"resource": Category.WORK_EMAIL},
+        stripped_values=frozenset({_MISTAKEN}),
+        replacements=_LEA_BECOMES,
+        embedded={"elif.kaya@halle-nord.example": Category.WORK_EMAIL},
     )
 
 
@@ -135,14 +135,14 @@ def _events(time: str) -> tuple[Item, ...]:
     }
     shared = {"channel": {"string_value": "intranet"}, "viewers": {"int_value": 12}}
     return (
-        _event("TrackEvents [0]", "video.shared", _LEA, time, shared, becomes=_LEA_BECOMES),
+        _event("TrackEvents [0]", "video.shared", _LEA, time, shared, replacements=_LEA_BECOMES),
         _event(
             "TrackEvents [1]",
             "video.liked",
             {"user_id": "usr_q7d2aa", "work_email": "elif.kaya@halle-nord.example"},
             time,
             {"comment": {"string_value": "so much like my sister's wedding"}},
-            fate=Fate.REJECTED,
+            outcome=ItemOutcome.REJECTED,
             reason=ItemReason.EVENT_NOT_PLANNED,
         ),
         _event(
@@ -151,8 +151,8 @@ def _events(time: str) -> tuple[Item, ...]:
             max_exemple,
             time,
             shared,
-            holds={"user.work_email": Category.PERSONAL_EMAIL},
-            fate=Fate.WITHHELD,
+            categories={"user.work_email": Category.PERSONAL_EMAIL},
+            outcome=ItemOutcome.WITHHELD,
             reason=ItemReason.PERSONAL_ACCOUNT,
         ),
     )
@@ -170,7 +170,7 @@ def _errors(time: str) -> tuple[Item, ...]:
             {"user_id": "usr_t41wz9"},
             time,
             odd,
-            holds={"properties[position_s]": Category.PHONE, "properties[code]": Category.FREE_TEXT},
+            categories={"properties[position_s]": Category.PHONE, "properties[code]": Category.FREE_TEXT},
         ),
     )
 
@@ -192,8 +192,8 @@ def _question(user: dict[str, Any], time: str) -> Item:
         type=MESSAGE,
         fields=fields,
         destinations=("support", "support-archive"),
-        becomes={"text": "Noor Haddad ([EMAIL]) sees it too. Please ring her: [PHONE]."},
-        hides={
+        replacements={"text": "Noor Haddad ([EMAIL]) sees it too. Please ring her: [PHONE]."},
+        embedded={
             "Noor Haddad": Category.NAME,
             "noor.haddad@lumen-pictures.example": Category.WORK_EMAIL,
             "+33 3 53 01 04 56": Category.PHONE,
@@ -241,6 +241,6 @@ def _video(time: str) -> Item:
         type=EXPORTED,
         fields=fields,
         destinations=("activity-log",),
-        fails=frozenset({"elif.kaya@halle-nord.example"}),
-        hides={"elif.kaya@halle-nord.example": Category.WORK_EMAIL},
+        stripped_values=frozenset({"elif.kaya@halle-nord.example"}),
+        embedded={"elif.kaya@halle-nord.example": Category.WORK_EMAIL},
     )

@@ -12,46 +12,46 @@ from typing import Any
 import msgspec
 from google.protobuf.message import Message
 
-from gateway.demo.item import Fate, Item
+from gateway.demo.expectations import ACCEPTED_PATHS, CATEGORY_BY_PATH, MAY_RECEIVE
+from gateway.demo.item import Item, ItemOutcome
 from gateway.demo.leaves import Leaf, leaves
-from gateway.demo.stage import Seen, Sent
-from gateway.demo.truth import HOLDS, MAY_RECEIVE, TAKES
+from gateway.demo.session import DemoResult, SentItem
 from gateway.model import Category
 
 Value = str | bytes
 
 
-class Pair(msgspec.Struct, frozen=True):
+class ValuePair(msgspec.Struct, frozen=True):
     """A value that was sent, what it is, and what arrived in its place; None where nothing did.
 
     Without `sent`, it came from nowhere.
     """
 
     path: str
-    holds: Category
+    category: Category
     sent: Leaf | None
     expected: Value | None
     arrived: Value | None
 
 
-class Passage(msgspec.Struct, frozen=True):
+class ItemComparison(msgspec.Struct, frozen=True):
     """An item on its way to a destination, value by value. Without `sent`, an item arrived that nobody sent."""
 
     destination: str
-    sent: Sent | None
-    pairs: tuple[Pair, ...]
+    sent: SentItem | None
+    pairs: tuple[ValuePair, ...]
     arrived: bool
 
 
-def passages(seen: Seen) -> Iterator[Passage]:
+def compare_items(seen: DemoResult) -> Iterator[ItemComparison]:
     """All items at all destinations, those that arrived though nobody sent them too."""
-    for destination in sorted({*MAY_RECEIVE, *seen.arrived}):
-        yield from _passages(destination, seen)
+    for destination in sorted({*MAY_RECEIVE, *seen.received}):
+        yield from _compare_destination(destination, seen)
 
 
-def kind(path: str, item: Item | None) -> Category:
+def category_of(path: str, item: Item | None) -> Category:
     """What a field holds; UNSPECIFIED where nobody has said."""
-    return (item.holds if item else {}).get(path) or HOLDS.get(path, Category.UNSPECIFIED)
+    return (item.categories if item else {}).get(path) or CATEGORY_BY_PATH.get(path, Category.UNSPECIFIED)
 
 
 def is_personal(holds: Category) -> bool:
@@ -61,36 +61,36 @@ def is_personal(holds: Category) -> bool:
 
 def has_place(path: str, destination: str) -> bool:
     """Whether a destination's form has a place for a field, whatever it holds."""
-    return destination not in TAKES or path.partition("[")[0] in TAKES[destination]
+    return destination not in ACCEPTED_PATHS or path.partition("[")[0] in ACCEPTED_PATHS[destination]
 
 
 def expected(leaf: Leaf, item: Item, destination: str) -> Value | None:
     """What should arrive of a value; None if nothing should."""
-    allowed = kind(leaf.path, item) in MAY_RECEIVE.get(destination, ())
+    allowed = category_of(leaf.path, item) in MAY_RECEIVE.get(destination, ())
     if (
-        item.fate is not Fate.RELEASED
+        item.outcome is not ItemOutcome.RELEASED
         or not allowed
-        or leaf.value in item.fails
+        or leaf.value in item.stripped_values
         or not has_place(leaf.path, destination)
     ):
         return None
-    return item.becomes.get(leaf.path, leaf.value)
+    return item.replacements.get(leaf.path, leaf.value)
 
 
-def _passages(destination: str, seen: Seen) -> Iterator[Passage]:
+def _compare_destination(destination: str, seen: DemoResult) -> Iterator[ItemComparison]:
     """Items of one kind arrive about in the order sent: batches may overtake each other."""
     came: dict[Any, list[Message]] = {}
-    for message in seen.arrived.get(destination, ()):
-        came.setdefault(_kind(message), []).append(message)
+    for message in seen.received.get(destination, ()):
+        came.setdefault(_message_kind(message), []).append(message)
     for sent in seen.sent:
         if destination in sent.item.destinations:
-            left = came.get(_kind(sent.message)) if sent.item.fate is Fate.RELEASED else None
-            yield _passage(destination, sent, _came(left, sent, destination) if left else None)
+            left = came.get(_message_kind(sent.message)) if sent.item.outcome is ItemOutcome.RELEASED else None
+            yield _compare_item(destination, sent, _take_match(left, sent, destination) if left else None)
     for message in chain.from_iterable(came.values()):
-        yield _passage(destination, None, message)
+        yield _compare_item(destination, None, message)
 
 
-def _came(left: list[Message], sent: Sent, destination: str) -> Message:
+def _take_match(left: list[Message], sent: SentItem, destination: str) -> Message:
     """Take what was sent from what is left: the first that is just what is due, else the first of all."""
     due = sorted(
         (leaf.path, value)
@@ -103,31 +103,33 @@ def _came(left: list[Message], sent: Sent, destination: str) -> Message:
     return found
 
 
-def _kind(message: Message) -> tuple[str, bool]:
+def _message_kind(message: Message) -> tuple[str, bool]:
     """A message's type. In OTLP, what is around the records is apart from them."""
     held: Any = message
     is_record = message.DESCRIPTOR.name == "ResourceLogs" and bool(held.scope_logs[0].log_records)
     return message.DESCRIPTOR.full_name, is_record
 
 
-def _passage(destination: str, sent: Sent | None, came: Message | None) -> Passage:
+def _compare_item(destination: str, sent: SentItem | None, came: Message | None) -> ItemComparison:
     pairs = _pairs(destination, sent, leaves(came) if came is not None else [])
-    return Passage(destination, sent, tuple(pairs), came is not None)
+    return ItemComparison(destination, sent, tuple(pairs), came is not None)
 
 
-def _pairs(destination: str, sent: Sent | None, came: list[Leaf]) -> Iterator[Pair]:
+def _pairs(destination: str, sent: SentItem | None, came: list[Leaf]) -> Iterator[ValuePair]:
     left: dict[str, list[Value]] = {}
     for leaf in came:
         left.setdefault(leaf.path, []).append(leaf.value)
     item = sent.item if sent else None
     for leaf in leaves(sent.message) if sent else ():
         due = expected(leaf, sent.item, destination) if sent else None
-        yield Pair(leaf.path, kind(leaf.path, item), leaf, due, _taken(left.get(leaf.path, []), leaf, due))
+        yield ValuePair(
+            leaf.path, category_of(leaf.path, item), leaf, due, _take_value(left.get(leaf.path, []), leaf, due)
+        )
     for path, values in left.items():
-        yield from (Pair(path, kind(path, item), None, None, value) for value in values)
+        yield from (ValuePair(path, category_of(path, item), None, None, value) for value in values)
 
 
-def _taken(left: list[Value], leaf: Leaf, due: Value | None) -> Value | None:
+def _take_value(left: list[Value], leaf: Leaf, due: Value | None) -> Value | None:
     """Take from what is left at a path what became of a value.
 
     In a list, what looks like nothing that was sent stands by itself.

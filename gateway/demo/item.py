@@ -12,7 +12,7 @@ from gateway.errors import Reason
 from gateway.model import Category
 
 
-class Fate(StrEnum):
+class ItemOutcome(StrEnum):
     """What becomes of an item."""
 
     RELEASED = "released"
@@ -34,9 +34,9 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, Any]
     destinations: tuple[str, ...]
     type: str = ""
-    fate: Fate = Fate.RELEASED
+    outcome: ItemOutcome = ItemOutcome.RELEASED
     reason: Reason | None = None
-    holds: Mapping[str, Category] = {}
-    fails: frozenset[str] = frozenset()
-    becomes: Mapping[str, str] = {}
-    hides: Mapping[str, Category] = {}
+    categories: Mapping[str, Category] = {}
+    stripped_values: frozenset[str] = frozenset()
+    replacements: Mapping[str, str] = {}
+    embedded: Mapping[str, Category] = {}

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 Step = tuple[str, int | str | None]
 """A field, and in it the index of a list or the key of a map; None where it is neither."""
 
-WHOLE: Final = frozenset(
+SINGLE_VALUE_TYPES: Final = frozenset(
     {
         "google.protobuf.Duration",
         "google.protobuf.Timestamp",
@@ -47,13 +47,13 @@ def leaves(message: Message) -> list[Leaf]:
     return list(_leaves(message, "", ()))
 
 
-def alone(message: Message, route: tuple[Step, ...]) -> Message:
+def only_leaf(message: Message, route: tuple[Step, ...]) -> Message:
     """A message of the same type with nothing but the value at the end of `route`."""
     part: Any = type(message)()
     (name, key), *rest = route
     value = getattr(message, name) if key is None else getattr(message, name)[key]
     if rest:
-        value = alone(value, tuple(rest))
+        value = only_leaf(value, tuple(rest))
     if isinstance(key, int):
         getattr(part, name).append(value)
     elif key is not None and isinstance(value, Message):
@@ -72,7 +72,7 @@ def _leaves(message: Message, path: str, route: tuple[Step, ...]) -> Iterator[Le
     for field, held in message.ListFields():
         for step, label, value in _parts(field, held):
             below, way = f"{path}{label}", (*route, step)
-            if isinstance(value, Message) and value.DESCRIPTOR.full_name not in WHOLE:
+            if isinstance(value, Message) and value.DESCRIPTOR.full_name not in SINGLE_VALUE_TYPES:
                 yield from _leaves(value, f"{below}.", way)
             else:
                 yield Leaf(_short(below), _plain(field, value), way)

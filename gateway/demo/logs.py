@@ -57,8 +57,8 @@ RECORDS: Final = (
             },
         },
         # The text itself holds nothing: the policy lists it as a template.
-        holds={"body": Category.OPERATIONAL},
-        hides={"elif.kaya@halle-nord.example": Category.WORK_EMAIL},
+        categories={"body": Category.OPERATIONAL},
+        embedded={"elif.kaya@halle-nord.example": Category.WORK_EMAIL},
     ),
     _record(
         'logger.warning(f"export of {name} <{address}> is slow")',
@@ -71,7 +71,7 @@ RECORDS: Final = (
                 "service.contact": "03.53.01.04.56",
             },
         },
-        hides={"Noor Haddad": Category.NAME, "noor.haddad@lumen-pictures.example": Category.WORK_EMAIL},
+        embedded={"Noor Haddad": Category.NAME, "noor.haddad@lumen-pictures.example": Category.WORK_EMAIL},
     ),
     _record(
         'logger.exception("video export failed")',
@@ -81,8 +81,8 @@ RECORDS: Final = (
             "attributes": {"kannelle.video.id": "vid_7c2d9e41", "user.id": "usr_8f3kq2"},
             "exception": LookupError("no preview for Bastien Leroy, call +33 1 99 00 07 89"),
         },
-        holds={"body": Category.OPERATIONAL},
-        hides={"Bastien Leroy": Category.NAME, "+33 1 99 00 07 89": Category.PHONE},
+        categories={"body": Category.OPERATIONAL},
+        embedded={"Bastien Leroy": Category.NAME, "+33 1 99 00 07 89": Category.PHONE},
     ),
     _record(
         'logger.emit(event_name="workspace.member_invited")',
@@ -96,6 +96,6 @@ RECORDS: Final = (
                 "user.email": "max.exemple.does.not.exist@gmail.com",
             },
         },
-        holds={"body": Category.OPERATIONAL, "attributes[user.email]": Category.PERSONAL_EMAIL},
+        categories={"body": Category.OPERATIONAL, "attributes[user.email]": Category.PERSONAL_EMAIL},
     ),
 )

@@ -9,14 +9,14 @@ from typing import Final
 
 import msgspec
 
-from gateway.demo.compare import Pair, Passage, Value, has_place, is_personal, kind, passages
-from gateway.demo.item import Fate
+from gateway.demo.compare import ItemComparison, Value, ValuePair, category_of, compare_items, has_place, is_personal
+from gateway.demo.item import ItemOutcome
 from gateway.demo.leaves import leaves
 from gateway.demo.logs import BATCH
-from gateway.demo.service import Answer
-from gateway.demo.stage import Seen
-from gateway.demo.verify import Finding, findings, planted
-from gateway.demo.why import Why
+from gateway.demo.reasons import ReasonFinder
+from gateway.demo.service import CallAnswer
+from gateway.demo.session import DemoResult
+from gateway.demo.verify import Finding, findings, planted_values
 from gateway.model import EU
 from gateway.policy.document import Destination, Policy
 
@@ -24,7 +24,7 @@ NOT_MAPPED: Final = "NOT_MAPPED"
 """Instead of a reason: the value may leave, but what the vendor is sent has no place for it."""
 
 
-class Verdict(StrEnum):
+class ValueOutcome(StrEnum):
     """What became of a value. NORMALISED is an address in its one form, ADDED a value that nobody sent."""
 
     KEPT = "kept"
@@ -41,10 +41,10 @@ class Row(msgspec.Struct, frozen=True):
     """
 
     path: str
-    holds: str
+    category: str
     sent: str | None
     arrived: str | None
-    verdict: Verdict
+    verdict: ValueOutcome
     reason: str | None
 
 
@@ -53,7 +53,7 @@ class Section(msgspec.Struct, frozen=True):
 
     title: str
     is_item: bool
-    fate: str
+    outcome: str
     reason: str | None
     rows: tuple[Row, ...]
 
@@ -104,17 +104,17 @@ class Report(msgspec.Struct, frozen=True):
 
     ok: bool
     tables: tuple[Table, ...]
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, CallAnswer]
     summary: Summary
     findings: tuple[Finding, ...]
 
 
-def report(policy: Policy, seen: Seen, why: Why, exporters: Mapping[str, str]) -> Report:
+def report(policy: Policy, seen: DemoResult, why: ReasonFinder, exporters: Mapping[str, str]) -> Report:
     """Compare and verify what was seen, and put it together.
 
     `exporters` says in words where a destination's data went.
     """
-    found = list(passages(seen))
+    found = list(compare_items(seen))
     faults = findings(seen, found)
     tables = []
     for name, given in policy.destinations.items():
@@ -123,42 +123,44 @@ def report(policy: Policy, seen: Seen, why: Why, exporters: Mapping[str, str]) -
     return Report(not faults, tuple(tables), seen.answers, _summary(policy, seen, found), tuple(faults))
 
 
-def _table(name: str, given: Destination, exporter: str, passages: Sequence[Passage], why: Why) -> Table:
+def _table(
+    name: str, given: Destination, exporter: str, passages: Sequence[ItemComparison], why: ReasonFinder
+) -> Table:
     sections = tuple(_section(passage, why) for passage in passages)
     return Table(name, given.recipient, given.region, given.purpose, exporter, sections, _totals(sections))
 
 
-def _section(passage: Passage, why: Why) -> Section:
+def _section(passage: ItemComparison, why: ReasonFinder) -> Section:
     item = passage.sent.item if passage.sent else None
     rows = tuple(_row(passage, pair, why) for pair in passage.pairs)
     if item is None:
-        return Section("nobody sent this", True, Fate.RELEASED, None, rows)
-    return Section(item.title, item is not BATCH, item.fate, item.reason, rows)
+        return Section("nobody sent this", True, ItemOutcome.RELEASED, None, rows)
+    return Section(item.title, item is not BATCH, item.outcome, item.reason, rows)
 
 
-def _row(passage: Passage, pair: Pair, why: Why) -> Row:
+def _row(passage: ItemComparison, pair: ValuePair, why: ReasonFinder) -> Row:
     sent = pair.sent.value if pair.sent else None
     reason = None if pair.arrived == sent else _reason(passage, pair, why)
     return Row(
-        pair.path, pair.holds.name, _text(sent), _text(pair.arrived), _verdict(sent, pair.arrived, reason), reason
+        pair.path, pair.category.name, _text(sent), _text(pair.arrived), _verdict(sent, pair.arrived, reason), reason
     )
 
 
-def _reason(passage: Passage, pair: Pair, why: Why) -> str | None:
+def _reason(passage: ItemComparison, pair: ValuePair, why: ReasonFinder) -> str | None:
     if passage.sent is None or pair.sent is None:
         return None
     reason = passage.sent.item.reason or why.reason(passage.sent.message, pair.sent, passage.destination)
     return reason if reason or has_place(pair.path, passage.destination) else NOT_MAPPED
 
 
-def _verdict(sent: Value | None, arrived: Value | None, reason: str | None) -> Verdict:
+def _verdict(sent: Value | None, arrived: Value | None, reason: str | None) -> ValueOutcome:
     if sent is None:
-        return Verdict.ADDED
+        return ValueOutcome.ADDED
     if arrived is None:
-        return Verdict.STRIPPED
+        return ValueOutcome.STRIPPED
     if arrived == sent:
-        return Verdict.KEPT
-    return Verdict.MASKED if reason else Verdict.NORMALISED
+        return ValueOutcome.KEPT
+    return ValueOutcome.MASKED if reason else ValueOutcome.NORMALISED
 
 
 def _text(value: Value | None) -> str | None:
@@ -166,35 +168,35 @@ def _text(value: Value | None) -> str | None:
 
 
 def _totals(sections: Iterable[Section]) -> Totals:
-    fates = [section.fate for section in sections if section.is_item]
+    fates = [section.outcome for section in sections if section.is_item]
     rows = [row for section in sections for row in section.rows]
     verdicts = [row.verdict for row in rows]
     return Totals(
         items=len(fates),
-        released=fates.count(Fate.RELEASED),
-        withheld=fates.count(Fate.WITHHELD),
-        rejected=fates.count(Fate.REJECTED),
+        released=fates.count(ItemOutcome.RELEASED),
+        withheld=fates.count(ItemOutcome.WITHHELD),
+        rejected=fates.count(ItemOutcome.REJECTED),
         sent=sum(row.sent is not None for row in rows),
         arrived=sum(row.arrived is not None for row in rows),
-        masked=verdicts.count(Verdict.MASKED),
-        stripped=verdicts.count(Verdict.STRIPPED),
+        masked=verdicts.count(ValueOutcome.MASKED),
+        stripped=verdicts.count(ValueOutcome.STRIPPED),
     )
 
 
-def _summary(policy: Policy, seen: Seen, passages: Iterable[Passage]) -> Summary:
-    values = [kind(leaf.path, sent.item) for sent in seen.sent for leaf in leaves(sent.message)]
+def _summary(policy: Policy, seen: DemoResult, passages: Iterable[ItemComparison]) -> Summary:
+    values = [category_of(leaf.path, sent.item) for sent in seen.sent for leaf in leaves(sent.message)]
     crossed = Counter(
-        pair.holds.name
+        pair.category.name
         for passage in passages
         for pair in passage.pairs
         if policy.destinations[passage.destination].region not in EU
         and pair.arrived is not None
-        and is_personal(pair.holds)
+        and is_personal(pair.category)
     )
     return Summary(
         items=sum(sent.item is not BATCH for sent in seen.sent),
         values=len(values),
         personal=sum(map(is_personal, values)),
-        planted=len({value for value, _, _ in planted(seen.sent)}),
+        planted=len({value for value, _, _ in planted_values(seen.sent)}),
         outside=dict(sorted(crossed.items())),
     )

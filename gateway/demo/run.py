@@ -12,16 +12,16 @@ from rich.console import Console
 
 from gateway.config import STATE, Config, Listeners, Local
 from gateway.contracts.contract import Contract
-from gateway.demo.backends import WORDS
+from gateway.demo.backends import DESCRIPTIONS
+from gateway.demo.reasons import ReasonFinder
+from gateway.demo.render import print_report
 from gateway.demo.report import Report, report
-from gateway.demo.show import show
-from gateway.demo.stage import Seen, play
-from gateway.demo.why import Why
-from gateway.loading import load_all
+from gateway.demo.session import DemoResult, run_session
+from gateway.loading import load_sources
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
 
-FOLDER: Final = STATE / "demo"
+DEMO_FOLDER: Final = STATE / "demo"
 """Where the destinations' files stay, to be looked at."""
 
 
@@ -32,30 +32,30 @@ def run(console: Console, format: str) -> int:
 
     Raises BadSetup.
     """
-    return tell(console, format, perform(FOLDER, *load_all(Config())))
+    return print_result(console, format, run_demo(DEMO_FOLDER, *load_sources(Config())))
 
 
-def tell(console: Console, format: str, told: Report) -> int:
+def print_result(console: Console, format: str, told: Report) -> int:
     """Print a report; the exit code that it means."""
     if format == "json":
         console.out(msgspec.json.format(msgspec.json.encode(told), indent=2).decode(), highlight=False)
     else:
-        show(console, told)
+        print_report(console, told)
     return 0 if told.ok else 1
 
 
-def perform(state: Path, file: PolicyFile, contract: Contract) -> Report:
+def run_demo(state: Path, file: PolicyFile, contract: Contract) -> Report:
     """Run the demo under a policy and contracts, with its files in the folder `state`. Raises BadSetup."""
     config = Config(
         listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None), state=state, insecure_loopback=True
     )
-    seen = uvloop.run(play(config, file, contract))
+    seen = uvloop.run(run_session(config, file, contract))
     # gRPC's thread ends with the last of its objects, and they refer to each other.
     gc.collect()
-    return examine(seen, state, file, contract)
+    return build_report(seen, state, file, contract)
 
 
-def examine(seen: Seen, state: Path, file: PolicyFile, contract: Contract) -> Report:
+def build_report(seen: DemoResult, state: Path, file: PolicyFile, contract: Contract) -> Report:
     """Compare and verify what was seen."""
     exporters = {name: str(state / f"{name}.jsonl") for name in file.policy.destinations}
-    return report(file.policy, seen, Why(Compiler(contract, file)), {**exporters, **WORDS})
+    return report(file.policy, seen, ReasonFinder(Compiler(contract, file)), {**exporters, **DESCRIPTIONS})

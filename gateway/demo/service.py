@@ -29,11 +29,11 @@ from gateway.demo.item import Item
 from gateway.demo.logs import RECORDS, RESOURCE, SCOPE
 from gateway.exporters.base import MessageClass
 
-TIMEOUT: Final = 10.0
+TIMEOUT_SECONDS: Final = 10.0
 """How long a call may take, in seconds."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class CallAnswer(msgspec.Struct, frozen=True):
     """What a call's answer says: how many items were accepted, which were rejected and why, which withheld.
 
     Or the call's failure.
@@ -45,14 +45,14 @@ class Answer(msgspec.Struct, frozen=True):
     failed: str = ""
 
 
-class Said(msgspec.Struct, frozen=True):
+class CallResults(msgspec.Struct, frozen=True):
     """What was said in calls, by their names, and what the gateway answered."""
 
     messages: Mapping[str, tuple[Message, ...]]
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, CallAnswer]
 
 
-def log(*endpoints: str) -> None:
+def send_logs(*endpoints: str) -> None:
     """Log all records, to each of the OTLP endpoints."""
     provider = LoggerProvider(Resource(RESOURCE), shutdown_on_exit=False)
     for endpoint in endpoints:
@@ -68,11 +68,13 @@ def log(*endpoints: str) -> None:
     provider.shutdown()
 
 
-def call(address: str, items: Mapping[str, tuple[Item, ...]], message_class: MessageClass) -> Said:
+def make_calls(address: str, items: Mapping[str, tuple[Item, ...]], message_class: MessageClass) -> CallResults:
     """Make all calls, to the gateway at `address`. `message_class` knows the messages of Kannelle's own contracts."""
     messages = {name: tuple(_message(item, message_class) for item in said) for name, said in items.items()}
     with connect(address) as gateway:
-        return Said(messages, {name: _answer(method, request) for name, method, request in _calls(gateway, messages)})
+        return CallResults(
+            messages, {name: _answer(method, request) for name, method, request in _calls(gateway, messages)}
+        )
 
 
 def _message(item: Item, message_class: MessageClass) -> Message:
@@ -100,15 +102,15 @@ def _calls(gateway: Gateway, messages: Mapping[str, Any]) -> Iterator[tuple[str,
     yield "Emit VideoExported", gateway.emit.Emit, pack(video)
 
 
-def _answer(method: Callable[..., Any], request: Any) -> Answer:
+def _answer(method: Callable[..., Any], request: Any) -> CallAnswer:
     try:
-        answer = method(request, timeout=TIMEOUT)
+        answer = method(request, timeout=TIMEOUT_SECONDS)
     except grpc.RpcError as error:
-        return Answer(failed=cast(grpc.Call, error).code().name)
+        return CallAnswer(failed=cast(grpc.Call, error).code().name)
     if hasattr(answer, "receipts"):
-        return Answer(
+        return CallAnswer(
             1, withheld=(0,) if any(receipt.outcome == OUTCOME_WITHHELD for receipt in answer.receipts) else ()
         )
     result = answer.result
     rejected = tuple((one.index, Reason.Name(one.reason).removeprefix("REASON_")) for one in result.rejected)
-    return Answer(result.accepted, rejected, tuple(result.withheld))
+    return CallAnswer(result.accepted, rejected, tuple(result.withheld))

@@ -14,15 +14,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from gateway.demo.compare import Pair, Passage, is_personal, kind
-from gateway.demo.item import Fate, Item
+from gateway.demo.compare import ItemComparison, ValuePair, category_of, is_personal
+from gateway.demo.item import Item, ItemOutcome
 from gateway.demo.leaves import leaves
 from gateway.demo.logs import RECORDS
-from gateway.demo.service import Answer
-from gateway.demo.stage import Seen, Sent
+from gateway.demo.service import CallAnswer
+from gateway.demo.session import DemoResult, SentItem
 from gateway.model import Category
 
-SHORTEST: Final = 6
+MIN_SEARCHED_LENGTH: Final = 6
 """The length of the shortest value that is looked for in bytes; shorter ones are found in anything."""
 
 
@@ -37,16 +37,16 @@ class Finding(msgspec.Struct, frozen=True, order=True):
     what: str
 
 
-def findings(seen: Seen, found: Iterable[Passage]) -> list[Finding]:
+def findings(seen: DemoResult, found: Iterable[ItemComparison]) -> list[Finding]:
     """Everything that left though it may not, and everything that should have arrived and didn't."""
     listed = list(found)
     elsewhere = (*_of_bytes(seen, listed), *_of_answers(seen), *_of_logs(seen), *_of_vendors(seen))
     return sorted({*chain.from_iterable(map(_of_passage, listed)), *elsewhere})
 
 
-def _of_passage(passage: Passage) -> Iterator[Finding]:
+def _of_passage(passage: ItemComparison) -> Iterator[Finding]:
     title = passage.sent.item.title if passage.sent else "an item"
-    released = passage.sent is not None and passage.sent.item.fate is Fate.RELEASED
+    released = passage.sent is not None and passage.sent.item.outcome is ItemOutcome.RELEASED
     if released and not passage.arrived:
         yield Finding(passage.destination, title, "is missing")
         return
@@ -57,15 +57,15 @@ def _of_passage(passage: Passage) -> Iterator[Finding]:
     )
 
 
-def _fault(pair: Pair) -> str:
+def _fault(pair: ValuePair) -> str:
     if pair.arrived == pair.expected:
         return ""
     if pair.arrived is None:
         return f"is missing: {pair.expected!r}"
-    return f"left, and holds {pair.holds.name}: {pair.arrived!r}"
+    return f"left, and holds {pair.category.name}: {pair.arrived!r}"
 
 
-def _of_bytes(seen: Seen, passages: list[Passage]) -> Iterator[Finding]:
+def _of_bytes(seen: DemoResult, passages: list[ItemComparison]) -> Iterator[Finding]:
     """Planted values, in any form, in what each destination has."""
     for destination, raw in seen.raw.items():
         due = [
@@ -75,7 +75,7 @@ def _of_bytes(seen: Seen, passages: list[Passage]) -> Iterator[Finding]:
             for pair in passage.pairs
             if pair.expected
         ]
-        for value, path, holds in planted(seen.sent):
+        for value, path, holds in planted_values(seen.sent):
             if not any(value in _bytes(one) for one in due) and occurs(value, raw):
                 yield Finding(
                     destination,
@@ -84,16 +84,16 @@ def _of_bytes(seen: Seen, passages: list[Passage]) -> Iterator[Finding]:
                 )
 
 
-def planted(sent: Iterable[Sent]) -> list[tuple[bytes, str, Category]]:
+def planted_values(sent: Iterable[SentItem]) -> list[tuple[bytes, str, Category]]:
     """The personal values that are looked for, each with where it stood and what it is."""
     return sorted(set(chain.from_iterable(map(_planted, sent))))
 
 
-def _planted(sent: Sent) -> Iterator[tuple[bytes, str, Category]]:
-    values = [(leaf.value, leaf.path, kind(leaf.path, sent.item)) for leaf in leaves(sent.message)]
-    values += [(value, f"within {sent.item.title}", holds) for value, holds in sent.item.hides.items()]
+def _planted(sent: SentItem) -> Iterator[tuple[bytes, str, Category]]:
+    values = [(leaf.value, leaf.path, category_of(leaf.path, sent.item)) for leaf in leaves(sent.message)]
+    values += [(value, f"within {sent.item.title}", holds) for value, holds in sent.item.embedded.items()]
     for value, path, holds in values:
-        if is_personal(holds) and len(value) >= SHORTEST:
+        if is_personal(holds) and len(value) >= MIN_SEARCHED_LENGTH:
             yield _bytes(value), path, holds
 
 
@@ -128,20 +128,22 @@ def _bytes(value: str | bytes) -> bytes:
     return value if isinstance(value, bytes) else value.encode()
 
 
-def _of_answers(seen: Seen) -> Iterator[Finding]:
+def _of_answers(seen: DemoResult) -> Iterator[Finding]:
     for name, items in seen.calls.items():
-        if (answer := seen.answers.get(name)) != (due := answer_due(items)):
+        if (answer := seen.answers.get(name)) != (due := expected_answer(items)):
             yield Finding("", name, f"answered {_said(answer)}, and should have answered {_said(due)}")
 
 
-def answer_due(items: tuple[Item, ...]) -> Answer:
+def expected_answer(items: tuple[Item, ...]) -> CallAnswer:
     """What a call with these items should be answered."""
-    rejected = tuple((index, str(item.reason)) for index, item in enumerate(items) if item.fate is Fate.REJECTED)
-    withheld = tuple(index for index, item in enumerate(items) if item.fate is Fate.WITHHELD)
-    return Answer(len(items) - len(rejected), rejected, withheld)
+    rejected = tuple(
+        (index, str(item.reason)) for index, item in enumerate(items) if item.outcome is ItemOutcome.REJECTED
+    )
+    withheld = tuple(index for index, item in enumerate(items) if item.outcome is ItemOutcome.WITHHELD)
+    return CallAnswer(len(items) - len(rejected), rejected, withheld)
 
 
-def _said(answer: Answer | None) -> str:
+def _said(answer: CallAnswer | None) -> str:
     if answer is None:
         return "nothing"
     return (
@@ -149,13 +151,13 @@ def _said(answer: Answer | None) -> str:
     )
 
 
-def _of_logs(seen: Seen) -> Iterator[Finding]:
+def _of_logs(seen: DemoResult) -> Iterator[Finding]:
     """What the SDK didn't send can't have been looked at."""
     logged = sum(1 for sent in seen.sent if sent.item in RECORDS)
     if logged != len(RECORDS):
         yield Finding("", "OpenTelemetry SDK", f"sent {logged} of {len(RECORDS)} records")
 
 
-def _of_vendors(seen: Seen) -> Iterator[Finding]:
+def _of_vendors(seen: DemoResult) -> Iterator[Finding]:
     """What the stand-ins found wrong."""
     yield from (Finding(destination, "", fault) for destination, faults in seen.faults.items() for fault in faults)

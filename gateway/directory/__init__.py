@@ -13,9 +13,9 @@ class Directory(Protocol):
     `blind`: it knows nobody, so that asking it of whom no vendor hears is in vain.
     """
 
-    blind: bool
+    knows_nobody: bool
 
-    def at_hand(self, subject: Subject, received_ns: int) -> Facts | None:
+    def cached_facts(self, subject: Subject, received_ns: int) -> Facts | None:
         """The facts, if they can be had without waiting; else None."""
         ...
 
@@ -24,18 +24,18 @@ class Directory(Protocol):
         ...
 
 
-class Unknown:
+class NoDirectory:
     """No directory: every subject is unknown.
 
     What its address tells is not a directory's to say: mail domains are the policy's.
     """
 
-    blind = True
+    knows_nobody = True
 
-    def at_hand(self, subject: Subject, received_ns: int) -> Facts:  # noqa: ARG002 - a Directory
+    def cached_facts(self, subject: Subject, received_ns: int) -> Facts:  # noqa: ARG002 - a Directory
         """The facts without a directory."""
         return Facts(received_ns)
 
     async def facts(self, subject: Subject, received_ns: int) -> Facts:
         """The same."""
-        return self.at_hand(subject, received_ns)
+        return self.cached_facts(subject, received_ns)

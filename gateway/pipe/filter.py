@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from gateway.directory import Unknown
+from gateway.directory import NoDirectory
 from gateway.errors import Refused
 from gateway.minimise.flows import single
 from gateway.model import Release
@@ -60,7 +60,7 @@ class LineFilter:
         """
         self._resource = resource
         self._flow = single(compiler, LOGS.item, destination)
-        self._decider = Decider(Unknown(), Offload())
+        self._decider = Decider(NoDirectory(), Offload())
         self._keys = keys_of(compiler.policy)
         self._tracebacks = TracebackTracker()
         self._counts = counts

@@ -47,11 +47,11 @@ class Decider:
     @property
     def blind(self) -> bool:
         """Whether the directory knows nobody, so that asking it of whom no vendor hears is in vain."""
-        return self._directory.blind
+        return self._directory.knows_nobody
 
     async def facts(self, subject: Subject, received_ns: int) -> Facts:
         """Return what is known of a subject apart from any item. Raises Retryable."""
-        return self._directory.at_hand(subject, received_ns) or await self._directory.facts(subject, received_ns)
+        return self._directory.cached_facts(subject, received_ns) or await self._directory.facts(subject, received_ns)
 
     async def decide(
         self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None, *, personal: bool = False
@@ -78,7 +78,7 @@ class Decider:
         """
         if subject is None:
             subject = flow.subject(raw)
-        facts = self._directory.at_hand(subject, received_ns)
+        facts = self._directory.cached_facts(subject, received_ns)
         return subject, None if facts is None else flow.decide(
             raw, _known(facts, personal or flow.is_personal(subject))
         )

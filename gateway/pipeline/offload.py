@@ -21,7 +21,7 @@ from typing import Final, Generic, TypeVar
 
 from gateway.detectors.work_limit import WorkLimitExceeded, work_limit
 from gateway.pipeline.caller import CALLER
-from gateway.telemetry import Use
+from gateway.telemetry import ResourceUsage
 
 COSTLY_BYTES: Final = 8_192
 """Bytes of input from which on work leaves the event loop: it can take a second a megabyte."""
@@ -95,7 +95,7 @@ class Offload:
                 return await self._costly.run(work)
         return await self._laborious.run(work)
 
-    def uses(self) -> Mapping[str, Callable[[], Use]]:
+    def uses(self) -> Mapping[str, Callable[[], ResourceUsage]]:
         """What tells how much waits for each lane."""
         return {f"offload_{lane.name}": lane.use for lane in (self._costly, self._bulky, self._laborious)}
 
@@ -136,9 +136,9 @@ class _Lane:
         self._busy = False
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
 
-    def use(self) -> Use:
+    def use(self) -> ResourceUsage:
         """How many pieces of work wait for their turn."""
-        return Use(sum(map(len, self._queues.values())), None)
+        return ResourceUsage(sum(map(len, self._queues.values())), None)
 
     async def run(self, work: Callable[[], T]) -> T:
         await self._enter(CALLER.get())

@@ -21,7 +21,7 @@ from gateway.yamlfile import Fault
 
 MAP_NOT_ALLOWED: Final = "must not be a map, whose keys the vendor would take for its own; write them one by one"
 ENV_OR_FILE: Final = "must say one of env and file"
-OAUTH_OR_API: Final = "must say oauth, or email and token"
+OAUTH_OR_MAIL: Final = "must say oauth, or email and token"
 
 
 def secrets(exporter: HttpSettings) -> Mapping[str, Secret]:
@@ -37,7 +37,7 @@ def problems(keys: tuple[str, ...], exporter: ExporterSettings) -> Iterator[Faul
             if (given.env is None) == (given.file is None):
                 yield (*keys, name), ENV_OR_FILE
     if isinstance(exporter, ZendeskSettings) and set(secrets(exporter)) not in ({"oauth"}, {"email", "token"}):
-        yield keys, OAUTH_OR_API
+        yield keys, OAUTH_OR_MAIL
     if isinstance(exporter, TemplateSettings):
         yield from _problems_of_items((*keys, "items"), exporter)
 

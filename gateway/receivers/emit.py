@@ -29,7 +29,7 @@ from gateway.receivers.inflight import InFlight
 from gateway.receivers.intake import Asked, Batch, Intake, Resolve
 from gateway.receivers.lane import Lane
 from gateway.receivers.receipts import brief, complete, reason_number
-from gateway.telemetry.traces import Called, tell_items
+from gateway.telemetry.traces import RpcMethod, set_item_count
 
 _ID: Final = FieldPlan(1, "request_id", "string", Presence.IMPLICIT)
 _ONE, _MANY = build(
@@ -109,7 +109,7 @@ class _Host(msgspec.Struct, frozen=True):
 
 def _handler(method: MethodDescriptor, host: _Host) -> grpc.RpcMethodHandler[Any, Any]:
     service, intake, guard = method.containing_service.full_name, host.intake, host.guard
-    response, called = GetMessageClass(method.output_type), Called(service, method.name)
+    response, called = GetMessageClass(method.output_type), RpcMethod(service, method.name)
     begun = partial(_begun, service, method.name, host.flows)
     if method.client_streaming:
         return guard.stream(partial(_stream, intake, begun, host.in_flight, response), called)
@@ -187,7 +187,7 @@ async def _streamed(intake: Intake, resolve: Resolve, response: type[Message], r
             async for raw in requests:
                 await lane.put(await intake.add(batch, resolve, raw))
             lane.end()
-            tell_items(batch.count)
+            set_item_count(batch.count)
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
     if not batch.count:

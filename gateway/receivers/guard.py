@@ -19,9 +19,9 @@ from gateway.errors import CallReason, Cause, ItemReason, Permanent, Reason, Ref
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.incoming import ANYTHING, ITEMS, Context, Incoming, Reading, Waits
 from gateway.receivers.room import Room
-from gateway.telemetry import Use
-from gateway.telemetry.calls import Calls
-from gateway.telemetry.traces import Called
+from gateway.telemetry import ResourceUsage
+from gateway.telemetry.calls import ListenerCalls
+from gateway.telemetry.traces import RpcMethod
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,9 @@ class Guard:
     Says how many calls are in at once, has their messages read, and maps every error.
     """
 
-    def __init__(self, most: int, calls: Calls | None = None, turned_away: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, most: int, calls: ListenerCalls | None = None, turned_away: Callable[[], None] | None = None
+    ) -> None:
         """`most` calls at once, half of them one connection's.
 
         `calls` is told of each call to a handler whose method is given.
@@ -106,7 +108,7 @@ class Guard:
         self._turned_away = turned_away
         self._emptied: asyncio.Event | None = None
 
-    def unary(self, handler: Unary, called: Called | None = None, reading: Reading = ITEMS) -> Method:
+    def unary(self, handler: Unary, called: RpcMethod | None = None, reading: Reading = ITEMS) -> Method:
         """The method of unary calls that a handler answers."""
 
         async def answer(requests: Incoming, context: Context) -> bytes:
@@ -114,13 +116,13 @@ class Guard:
 
         return grpc.stream_unary_rpc_method_handler(self.relay(answer, called, reading))
 
-    def stream(self, handler: Stream, called: Called | None = None, reading: Reading = ITEMS) -> Method:
+    def stream(self, handler: Stream, called: RpcMethod | None = None, reading: Reading = ITEMS) -> Method:
         """The method of streams of requests that a handler answers."""
         return grpc.stream_unary_rpc_method_handler(
             self.relay(lambda requests, context: handler(requests), called, reading)
         )
 
-    def relay(self, handler: Relay, called: Called | None = None, reading: Reading = ANYTHING) -> Behaviour:
+    def relay(self, handler: Relay, called: RpcMethod | None = None, reading: Reading = ANYTHING) -> Behaviour:
         """A handler that takes the call's context, guarded."""
         handler = self._counted(handler, called)
 
@@ -148,17 +150,17 @@ class Guard:
 
         return guarded
 
-    def _counted(self, handler: Relay, called: Called | None) -> Relay:
+    def _counted(self, handler: Relay, called: RpcMethod | None) -> Relay:
         return handler if called is None or self._calls is None else _counted(handler, called, self._calls)
 
-    async def _turn_away(self, called: Called | None, context: Context) -> NoReturn:
+    async def _turn_away(self, called: RpcMethod | None, context: Context) -> NoReturn:
         if self._turned_away is not None:
             self._turned_away()
         if called is not None and self._calls is not None:
             self._calls.begin(called, context.invocation_metadata).end(code_of(CallReason.FULL))
         await _full(context)
 
-    def use(self) -> Use:
+    def use(self) -> ResourceUsage:
         """How many calls are in, of how many there may be."""
         return self._room.use
 
@@ -173,7 +175,7 @@ class Guard:
                 await asyncio.wait_for(self._emptied.wait(), within)
 
 
-def _counted(handler: Relay, called: Called, calls: Calls) -> Relay:
+def _counted(handler: Relay, called: RpcMethod, calls: ListenerCalls) -> Relay:
     """Tells of each call, with the code that it ends with, before its caller hears of it."""
 
     async def counted(requests: Incoming, context: Context) -> Any:

@@ -19,7 +19,7 @@ from gateway.receivers.bounds import Options, bounds
 from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import Context, Incoming
 from gateway.receivers.reflection import Reflection
-from gateway.telemetry import Use
+from gateway.telemetry import ResourceUsage
 
 SERVICE: Final = "grpc.health.v1.Health"
 
@@ -57,7 +57,7 @@ class Health:
         self._turn = asyncio.Event()
         self._server: grpc.aio.Server | None = None
 
-    def uses(self) -> Mapping[str, Callable[[], Use]]:
+    def uses(self) -> Mapping[str, Callable[[], ResourceUsage]]:
         """What tells how many calls there are."""
         return {"health_probes": self._probes.use, "health_watchers": self._watchers.use}
 

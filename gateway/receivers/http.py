@@ -38,7 +38,7 @@ class Http:
             "/metrics": self._metrics,
         }
         self._site = Site("http", self._answer, _failed, LIMITS)
-        telemetry.bounded({"http_connections": self._site.use})
+        telemetry.add_resources({"http_connections": self._site.use})
 
     async def start(self, address: str) -> str:
         """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for.
@@ -68,7 +68,7 @@ class Http:
 
     def _metrics(self, request: BaseRequest) -> Page:
         accept = ",".join(request.headers.getall("Accept", ()))
-        return Page(*self._telemetry.exposition(accept), headers={"Vary": "Accept"}, last=True)
+        return Page(*self._telemetry.expose(accept), headers={"Vary": "Accept"}, last=True)
 
 
 def _keys(request: BaseRequest) -> frozenset[str]:

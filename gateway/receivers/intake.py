@@ -18,7 +18,7 @@ from gateway.model import OutboxEntry, Subject, Withheld
 from gateway.pipeline.decide import Decider, Verdicts
 from gateway.pipeline.offload import chunks
 from gateway.telemetry import Counts
-from gateway.telemetry.traces import tell_items
+from gateway.telemetry.traces import set_item_count
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ class Intake:
         (decided,) = await self._decide(resolve, (raw,), 0, len(raw))
         if decided.refused is not None or decided.asked is None:
             raise Refused(decided.refused or CallReason.INTERNAL)
-        tell_items(1)
+        set_item_count(1)
         await self.deliver(decided.entries)
         return Answered(decided.asked, decided.verdicts or ())
 
@@ -121,7 +121,7 @@ class Intake:
                 await asyncio.sleep(0)
             for decided in await self._decide(resolve, chunk, batch.count, size):
                 pending += self._enter(batch, decided)
-        tell_items(batch.count)
+        set_item_count(batch.count)
         await self.deliver(pending)
         return batch
 
@@ -191,9 +191,9 @@ class Intake:
     def _count(self, decided: _Decided) -> None:
         if decided.refused is not None or decided.asked is None:
             key = "" if decided.asked is None else decided.asked.flow.key
-            self._counts.rejected(key, decided.refused or CallReason.INTERNAL)
+            self._counts.record_rejection(key, decided.refused or CallReason.INTERNAL)
         else:
-            self._counts.decided(decided.asked.flow, decided.verdicts or (), decided.took_ns)
+            self._counts.record_decision(decided.asked.flow, decided.verdicts or (), decided.took_ns)
 
     def _enter(self, batch: Batch, decided: _Decided) -> Sequence[OutboxEntry]:
         """Note what became of one more item of a batch; its entries. Raises Refused for too many rejected ones."""

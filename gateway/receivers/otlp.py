@@ -22,7 +22,7 @@ from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import ANYTHING
 from gateway.receivers.intake import MOST, Asked, Intake
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
-from gateway.telemetry.traces import Called
+from gateway.telemetry.traces import RpcMethod
 
 RESPONSES: Final[Mapping[Signal, Callable[..., Message]]] = {
     LOGS: logs_service_pb2.ExportLogsServiceResponse,
@@ -37,9 +37,9 @@ PROFILES: Final = profiles_service_pb2.DESCRIPTOR.services_by_name["ProfilesServ
 def handlers(flows: CurrentFlows, intake: Intake, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     """The handlers of the services of all signals, and of the one that is refused."""
     for signal in SIGNALS:
-        method = guard.unary(partial(_export, signal, flows, intake), Called.of(signal.method))
+        method = guard.unary(partial(_export, signal, flows, intake), RpcMethod.of(signal.method))
         yield grpc.method_handlers_generic_handler(signal.service, {"Export": method})
-    refusal = guard.unary(_refuse, Called(PROFILES, "Export"), ANYTHING)
+    refusal = guard.unary(_refuse, RpcMethod(PROFILES, "Export"), ANYTHING)
     yield grpc.method_handlers_generic_handler(PROFILES, {"Export": refusal})
 
 

@@ -28,9 +28,9 @@ from gateway.receivers.hints import Hint, Hinted, of_protobuf
 from gateway.receivers.intake import Intake
 from gateway.receivers.web import Page, Site
 from gateway.signals import SIGNALS, Signal
-from gateway.telemetry import Counts, Use
-from gateway.telemetry.calls import Calls
-from gateway.telemetry.traces import Called
+from gateway.telemetry import Counts, ResourceUsage
+from gateway.telemetry.calls import ListenerCalls
+from gateway.telemetry.traces import RpcMethod
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ Paths = Mapping[str, Signal | None]
 PATHS: Final[Paths] = {**{signal.path: signal for signal in SIGNALS}, "/v1development/profiles": None}
 """What is taken; None is refused, for want of a plan."""
 
-CALLED: Final[Mapping[str, Called]] = {
-    path: Called(otlp.PROFILES if signal is None else signal.service, "Export") for path, signal in PATHS.items()
+CALLED: Final[Mapping[str, RpcMethod]] = {
+    path: RpcMethod(otlp.PROFILES if signal is None else signal.service, "Export") for path, signal in PATHS.items()
 }
 """What each path is over gRPC."""
 
@@ -131,7 +131,7 @@ class OtlpHttp:
     """The listener `local_http`."""
 
     def __init__(
-        self, given: LocalHttp, flows: CurrentFlows, intake: Intake, calls: int, seen: Calls | None = None
+        self, given: LocalHttp, flows: CurrentFlows, intake: Intake, calls: int, seen: ListenerCalls | None = None
     ) -> None:
         """`calls` at once, at most.
 
@@ -143,14 +143,14 @@ class OtlpHttp:
         self._flows = flows
         self._intake = intake
         self._calls = self._room = calls
-        self._seen = Calls("local_http", Counts()) if seen is None else seen
+        self._seen = ListenerCalls("local_http", Counts()) if seen is None else seen
         self._arrivals = Arrivals()
         self._site = Site("local_http", self._answer, _failed, LIMITS)
 
-    def uses(self) -> Mapping[str, Callable[[], Use]]:
+    def uses(self) -> Mapping[str, Callable[[], ResourceUsage]]:
         """What tells how many calls and connections there are."""
         return {
-            "local_http_calls": lambda: Use(self._calls - self._room, self._calls),
+            "local_http_calls": lambda: ResourceUsage(self._calls - self._room, self._calls),
             "local_http_connections": self._site.use,
         }
 

@@ -32,7 +32,7 @@ from gateway.policy.explain import Node, explain
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard
 from gateway.receivers.receipts import complete, reason_number
-from gateway.telemetry.traces import Called
+from gateway.telemetry.traces import RpcMethod
 
 T = TypeVar("T", bound=Message)
 
@@ -42,8 +42,8 @@ SERVICE: Final = DESCRIPTOR.services_by_name["PrivacyService"]
 def handlers(flows: CurrentFlows, decider: Decider, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     """The handler of the service."""
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-        "Preview": guard.unary(partial(_preview, flows, decider), Called(SERVICE.full_name, "Preview")),
-        "Describe": guard.unary(partial(_describe, flows), Called(SERVICE.full_name, "Describe")),
+        "Preview": guard.unary(partial(_preview, flows, decider), RpcMethod(SERVICE.full_name, "Preview")),
+        "Describe": guard.unary(partial(_describe, flows), RpcMethod(SERVICE.full_name, "Describe")),
     }
     yield grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.telemetry import Use
+from gateway.telemetry import ResourceUsage
 
 UNIX: Final = "unix:"
 """How gRPC's names of callers on a Unix socket start.
@@ -58,9 +58,9 @@ class Room:
         return self._free == self._places
 
     @property
-    def use(self) -> Use:
+    def use(self) -> ResourceUsage:
         """How many are in, of how many places."""
-        return Use(self._places - self._free, self._places)
+        return ResourceUsage(self._places - self._free, self._places)
 
     @property
     def waited_for(self) -> bool:

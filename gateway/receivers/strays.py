@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from grpc._cython import cygrpc
 
 from gateway.telemetry.counts import Counts
-from gateway.telemetry.repeats import Repeats
+from gateway.telemetry.throttle import LogThrottle
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -43,7 +43,7 @@ class Strays:
 
     def __init__(self) -> None:
         self._counts: Counts | None = None
-        self._repeats = Repeats()
+        self._repeats = LogThrottle()
         self._lock = threading.Lock()
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -58,7 +58,7 @@ class Strays:
         """Count them there too, from now on."""
         self._counts = counts
         for source in Source:
-            counts.strayed(source, 0)
+            counts.record_uncaught_errors(source, 0)
 
     def of_task(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG002 - asyncio's own signature
         """Of a task or a callback: see `asyncio.loop.call_exception_handler`."""
@@ -77,7 +77,7 @@ class Strays:
         name = type(error).__name__
         with self._lock:
             if self._counts is not None:
-                self._counts.strayed(source, 1)
+                self._counts.record_uncaught_errors(source, 1)
             times = self._repeats.count((source, name))
         if times:
             log.error("an error was caught by nobody: %s (%s), %d since this was last said", name, source, times)

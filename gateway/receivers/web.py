@@ -18,7 +18,7 @@ from aiohttp import web
 
 from gateway.errors import BadConfig
 from gateway.receivers.connection import SETTLE_SECONDS, Connection, Limits, Phase, Reply, spare
-from gateway.telemetry import Use
+from gateway.telemetry import ResourceUsage
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +63,10 @@ class Site:
         self._busy = 0
         self._emptied = asyncio.Event()
 
-    def use(self) -> Use:
+    def use(self) -> ResourceUsage:
         """How many connections are open, of how many there may be."""
         server = None if self._runner is None else self._runner.server
-        return Use(len(server.connections) if isinstance(server, _Server) else 0, self._limits.connections)
+        return ResourceUsage(len(server.connections) if isinstance(server, _Server) else 0, self._limits.connections)
 
     async def start(self, address: str) -> str:
         """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for.

@@ -5,7 +5,24 @@ No label, number or attribute here comes from a field.
 
 from __future__ import annotations
 
-from gateway.telemetry.counts import CODES, Counts, Outcome, Proxied, State, Use, What
+from gateway.telemetry.counts import (
+    GRPC_CODES,
+    Counts,
+    ProxyCallResult,
+    ReloadOutcome,
+    ReloadState,
+    ReloadSubject,
+    ResourceUsage,
+)
 from gateway.telemetry.exposition import Telemetry
 
-__all__ = ("CODES", "Counts", "Outcome", "Proxied", "State", "Telemetry", "Use", "What")
+__all__ = (
+    "GRPC_CODES",
+    "Counts",
+    "ProxyCallResult",
+    "ReloadOutcome",
+    "ReloadState",
+    "ReloadSubject",
+    "ResourceUsage",
+    "Telemetry",
+)

@@ -9,26 +9,26 @@ from typing import Any
 import grpc
 
 from gateway.telemetry.counts import Counts
-from gateway.telemetry.traces import Called, Spans, Traced, number, traceparent
+from gateway.telemetry.traces import CallSpan, CallTracer, RpcMethod, code_number, traceparent
 
 
-class Calls:
+class ListenerCalls:
     """The calls to one listener of the gateway's own services."""
 
-    def __init__(self, listener: str, counts: Counts, spans: Callable[[], Spans | None] = lambda: None) -> None:
+    def __init__(self, listener: str, counts: Counts, tracer: Callable[[], CallTracer | None] = lambda: None) -> None:
         """`spans` tells whether traces are on."""
         self._listener = listener
         self._counts = counts
-        self._spans = spans
+        self._tracer = tracer
 
-    def begin(self, called: Called, metadata: Callable[[], Iterable[Any] | None]) -> Call:
+    def begin(self, method: RpcMethod, metadata: Callable[[], Iterable[Any] | None]) -> Call:
         """A call has come; `metadata` gives its pairs."""
-        spans = self._spans()
+        spans = self._tracer()
         return Call(
             self._listener,
-            called,
+            method,
             self._counts,
-            None if spans is None else spans.begin(called, traceparent(metadata())),
+            None if spans is None else spans.begin(method, traceparent(metadata())),
         )
 
 
@@ -37,15 +37,15 @@ class Call:
 
     __slots__ = ("_begun", "_called", "_counts", "_listener", "_traced")
 
-    def __init__(self, listener: str, called: Called, counts: Counts, traced: Traced | None) -> None:
+    def __init__(self, listener: str, method: RpcMethod, counts: Counts, span: CallSpan | None) -> None:
         self._listener = listener
-        self._called = called
+        self._called = method
         self._counts = counts
-        self._traced = traced
+        self._traced = span
         self._begun = time.perf_counter_ns()
 
     def end(self, code: grpc.StatusCode) -> None:
         """It has ended with a code, or with what is answered in its place."""
-        self._counts.called(self._listener, self._called.service, code.name, time.perf_counter_ns() - self._begun)
+        self._counts.record_call(self._listener, self._called.service, code.name, time.perf_counter_ns() - self._begun)
         if self._traced is not None:
-            self._traced.end(number(code))
+            self._traced.end(code_number(code))

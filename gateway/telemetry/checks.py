@@ -27,19 +27,19 @@ class Check(msgspec.Struct, frozen=True):
     detail: str = ""
     needed: bool = False
 
-    def turned(self, cause: str, detail: str = "") -> Check:
+    def with_cause(self, cause: str, detail: str = "") -> Check:
         """The same now, with a cause or well without one. `since` stays where `ok` does."""
         ok = not cause
         since = self.since if ok == self.ok else datetime.now(UTC)
         return msgspec.structs.replace(self, ok=ok, since=since, cause=cause, detail=detail)
 
 
-def well(name: str, *, needed: bool = False) -> Check:
+def passing(name: str, *, needed: bool = False) -> Check:
     """A check of something that is well, as of now."""
     return Check(name, ok=True, since=datetime.now(UTC), needed=needed)
 
 
-def ill(name: str, cause: str, *, needed: bool = False) -> Check:
+def failing(name: str, cause: str, *, needed: bool = False) -> Check:
     """A check of something that isn't well, as of now."""
     return Check(name, ok=False, since=datetime.now(UTC), cause=cause, needed=needed)
 

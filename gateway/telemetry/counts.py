@@ -13,42 +13,42 @@ from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, Reaso
 from gateway.model import Category, FieldVerdict, QueueDepth, Release, Trail, Verdict
 from gateway.policy.document import Mode, Side
 from gateway.policy.vocabulary import Code
-from gateway.telemetry import table
-from gateway.telemetry.tally import Durations, Tally
+from gateway.telemetry import metrics as table
+from gateway.telemetry.series import DurationSeries, NumberSeries
 
-What = Literal["policy", "tls"]
+ReloadSubject = Literal["policy", "tls"]
 """What is reloaded by itself: the policy with its contracts and approvals, or the keys and certificates."""
 
-Outcome = Literal["ok", "failed"]
+ReloadOutcome = Literal["ok", "failed"]
 
-Fared = Literal["delivered", "retry", "rejected"]
+DeliveryOutcome = Literal["delivered", "retry", "rejected"]
 """How a release fared with its exporter."""
 
-CODES: Final = frozenset(("OK", *get_args(Code)))
+GRPC_CODES: Final = frozenset(("OK", *get_args(Code)))
 """The codes a call can end with, as gRPC names them."""
 
-_UNPLANNED: Final = frozenset({FieldReason.UNCLASSIFIED, FieldReason.CATEGORY_NOT_ALLOWED})
+_PLAN_REASONS: Final = frozenset({FieldReason.UNCLASSIFIED, FieldReason.CATEGORY_NOT_ALLOWED})
 """Why an attribute is stripped whatever its value."""
 
-_NOTHING: Final = QueueDepth()
+_EMPTY_DEPTH: Final = QueueDepth()
 
-_NAMES: Final[Mapping[Category, str]] = {category: category.name for category in Category}
+_CATEGORY_NAMES: Final[Mapping[Category, str]] = {category: category.name for category in Category}
 
 
-class State(msgspec.Struct, frozen=True):
+class ReloadState(msgspec.Struct, frozen=True):
     """Whether what is in force is what the files say.
 
     `since`: when it was loaded, or if not `ok`, when a load first failed since. `reason` is then the error's text, or
     its type's name.
     """
 
-    subject: What
+    subject: ReloadSubject
     ok: bool
     since: datetime
     reason: str = ""
 
 
-class Flow(Protocol):
+class CountedFlow(Protocol):
     """A flow, as far as counting needs it: its key in the policy, and the categories of the places in its items."""
 
     @property
@@ -62,7 +62,7 @@ class Flow(Protocol):
         ...
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class OutboxStatus(msgspec.Struct, frozen=True):
     """What waits to be delivered, by destination; where recipients are failing; how many damaged files were set aside.
 
     `operated` is what operators have dead-lettered and purged since the start, by destination and reason.
@@ -70,11 +70,11 @@ class Waiting(msgspec.Struct, frozen=True):
 
     depths: Mapping[str, QueueDepth] = {}
     failing: frozenset[str] = frozenset()
-    set_aside: int = 0
-    operated: Mapping[tuple[str, str], int] = {}
+    quarantined_files: int = 0
+    removed_by_operator: Mapping[tuple[str, str], int] = {}
 
 
-class Proxied(msgspec.Struct, frozen=True):
+class ProxyCallResult(msgspec.Struct, frozen=True):
     """How a call between services ended.
 
     `route` is the authority of its route; it and `destination` are empty where there is none.
@@ -90,7 +90,7 @@ class Proxied(msgspec.Struct, frozen=True):
     mode: Mode = Mode.ENFORCE
 
 
-class Use(msgspec.Struct, frozen=True):
+class ResourceUsage(msgspec.Struct, frozen=True):
     """How much of something bounded is in use, and how much of it there may be; None where its bound is another's."""
 
     used: int
@@ -104,243 +104,249 @@ class Counts:
     """
 
     def __init__(self) -> None:
-        self.calls = Tally(table.CALLS)
-        self.call_durations = Durations(table.CALL_DURATION)
-        self.items = Tally(table.ITEMS)
-        self.verdicts = Tally(table.VERDICTS)
-        self.decisions = Durations(table.DECISION_DURATION)
-        self.fields = Tally(table.FIELDS_STRIPPED)
-        self.masks = Tally(table.FIELDS_MASKED)
-        self.reports = Tally(table.FIELDS_REPORTED)
-        self.deliveries = Tally(table.DELIVERIES)
-        self.delivery_durations = Durations(table.DELIVERY_DURATION)
-        self.outbox_items = Tally(table.OUTBOX_ITEMS)
-        self.outbox_bytes = Tally(table.OUTBOX_BYTES)
-        self.outbox_ages = Tally(table.OUTBOX_AGE)
-        self.dead_letters = Tally(table.DEAD_LETTERS)
-        self.dead_letters_bytes = Tally(table.DEAD_LETTERS_BYTES)
-        self.burials = Tally(table.DEAD_LETTERED)
-        self.purges = Tally(table.PURGED)
-        self.failing = Tally(table.RECIPIENT_FAILING)
-        self.set_aside = Tally(table.OUTBOX_SET_ASIDE)
-        self.proxy_calls = Tally(table.PROXY_CALLS)
-        self.upstream_failures = Tally(table.UPSTREAM_FAILURES)
-        self.hub_up = Tally(table.HUB_UP)
-        self.hub_heard = Tally(table.HUB_LAST_SUCCESS)
-        self.hub_failures = Tally(table.HUB_FAILURES)
-        self.agents = Tally(table.AGENTS)
-        self.agents_refused = Tally(table.AGENTS_REFUSED)
-        for one in (self.hub_up, self.hub_heard, self.agents):
+        self.calls = NumberSeries(table.CALLS)
+        self.call_durations = DurationSeries(table.CALL_DURATION)
+        self.items = NumberSeries(table.ITEMS)
+        self.verdicts = NumberSeries(table.VERDICTS)
+        self.decisions = DurationSeries(table.DECISION_DURATION)
+        self.fields_stripped = NumberSeries(table.FIELDS_STRIPPED)
+        self.fields_masked = NumberSeries(table.FIELDS_MASKED)
+        self.fields_reported = NumberSeries(table.FIELDS_REPORTED)
+        self.deliveries = NumberSeries(table.DELIVERIES)
+        self.delivery_durations = DurationSeries(table.DELIVERY_DURATION)
+        self.outbox_entries = NumberSeries(table.OUTBOX_ENTRIES)
+        self.outbox_bytes = NumberSeries(table.OUTBOX_BYTES)
+        self.outbox_ages = NumberSeries(table.OUTBOX_AGE)
+        self.dead_letters = NumberSeries(table.DEAD_LETTERS)
+        self.dead_letters_bytes = NumberSeries(table.DEAD_LETTERS_BYTES)
+        self.dead_lettered = NumberSeries(table.DEAD_LETTERED)
+        self.purged = NumberSeries(table.PURGED)
+        self.recipient_failing = NumberSeries(table.RECIPIENT_FAILING)
+        self.quarantined_files = NumberSeries(table.OUTBOX_FILES_QUARANTINED)
+        self.proxy_calls = NumberSeries(table.PROXY_CALLS)
+        self.upstream_failures = NumberSeries(table.UPSTREAM_FAILURES)
+        self.hub_up = NumberSeries(table.HUB_UP)
+        self.hub_last_success = NumberSeries(table.HUB_LAST_SUCCESS)
+        self.hub_failures = NumberSeries(table.HUB_FAILURES)
+        self.agents = NumberSeries(table.AGENTS)
+        self.agents_refused = NumberSeries(table.AGENTS_REFUSED)
+        for one in (self.hub_up, self.hub_last_success, self.agents):
             # An agent shows them, or a hub, and nobody else.
             one.clear()
-        self.stray_errors = Tally(table.STRAY_ERRORS)
-        self.certificates = Tally(table.CERTIFICATE_NOT_AFTER)
-        self.proxy_fields = Tally(table.PROXY_FIELDS_STRIPPED)
-        self.dropped = Tally(table.ACCESS_LOG_DROPPED)
-        self.spans = Tally(table.SPANS, ("handed", "lost"))
-        self.reloads = Tally(table.RELOADS, get_args(What), get_args(Outcome))
-        self.failed = Tally(table.RELOAD_FAILED, get_args(What))
-        self.policy = Tally(table.POLICY_INFO)
-        self.flows_elsewhere = Tally(table.FLOWS_ELSEWHERE)
-        self.build = Tally(table.BUILD_INFO)
-        self.used = Tally(table.RESOURCE_USED)
-        self.limits = Tally(table.RESOURCE_LIMIT)
-        self.used_bytes = Tally(table.RESOURCE_USED_BYTES)
-        self.limits_bytes = Tally(table.RESOURCE_LIMIT_BYTES)
-        self._uses: dict[str, Callable[[], Use]] = {}
-        self._waiting: Callable[[], Waiting] = Waiting
+        self.uncaught_errors = NumberSeries(table.UNCAUGHT_ERRORS)
+        self.certificates = NumberSeries(table.CERTIFICATE_NOT_AFTER)
+        self.proxy_fields_stripped = NumberSeries(table.PROXY_FIELDS_STRIPPED)
+        self.access_log_dropped = NumberSeries(table.ACCESS_LOG_DROPPED)
+        self.spans = NumberSeries(table.SPANS, ("exported", "dropped"))
+        self.reloads = NumberSeries(table.RELOADS, get_args(ReloadSubject), get_args(ReloadOutcome))
+        self.reload_failed = NumberSeries(table.RELOAD_FAILED, get_args(ReloadSubject))
+        self.policy_info = NumberSeries(table.POLICY_INFO)
+        self.flows_elsewhere = NumberSeries(table.FLOWS_ELSEWHERE)
+        self.build_info = NumberSeries(table.BUILD_INFO)
+        self.resource_used = NumberSeries(table.RESOURCE_USED)
+        self.resource_limit = NumberSeries(table.RESOURCE_LIMIT)
+        self.resource_used_bytes = NumberSeries(table.RESOURCE_USED_BYTES)
+        self.resource_limit_bytes = NumberSeries(table.RESOURCE_LIMIT_BYTES)
+        self._usage_by_resource: dict[str, Callable[[], ResourceUsage]] = {}
+        self._outbox_status: Callable[[], OutboxStatus] = OutboxStatus
         self._destinations: frozenset[str] = frozenset()
 
     # What is in force.
 
-    def in_force(
-        self, digest: str, version: int, flows: Mapping[str, Sequence[str]], *, file: str = "", elsewhere: int = 0
+    def set_policy(
+        self,
+        digest: str,
+        version: int,
+        flows: Mapping[str, Sequence[str]],
+        *,
+        file_sha256: str = "",
+        absent_flows: int = 0,
     ) -> None:
         """A policy is in force; `digest` and that of its `file` in hexadecimal, `flows` with their destinations.
 
         `elsewhere` is how many more flows there are, of types that the contracts lack. What earlier ones counted stays.
         """
-        self.flows_elsewhere[()] = elsewhere
-        self.policy.clear()
-        self.policy[digest, file, str(version)] = 1
+        self.flows_elsewhere[()] = absent_flows
+        self.policy_info.clear()
+        self.policy_info[digest, file_sha256, str(version)] = 1
         self._destinations = frozenset(name for names in flows.values() for name in names)
         for flow, destinations in flows.items():
             self.items.setdefault((flow, "accepted", ""), 0)
-            self.decisions.known((flow,))
+            self.decisions.touch((flow,))
             for destination in destinations:
                 self.verdicts.setdefault((destination, "release", ""), 0)
-                self.delivery_durations.known((destination,))
+                self.delivery_durations.touch((destination,))
                 # A metric without a series isn't shown at all.
-                self.fields.setdefault((destination, "UNSPECIFIED", "plan"), 0)
-                self.masks.setdefault((destination, "FREE_TEXT"), 0)
-                self.reports.setdefault((destination, "CONTENT", FieldReason.LOOKS_LIKE_CARD), 0)
-                self.burials.setdefault((destination, DeliveryReason.EXPIRED), 0)
-                self.purges.setdefault((destination, DeliveryReason.EXPIRED), 0)
-                for fared in get_args(Fared):
+                self.fields_stripped.setdefault((destination, "UNSPECIFIED", "plan"), 0)
+                self.fields_masked.setdefault((destination, "FREE_TEXT"), 0)
+                self.fields_reported.setdefault((destination, "CONTENT", FieldReason.LOOKS_LIKE_CARD), 0)
+                self.dead_lettered.setdefault((destination, DeliveryReason.EXPIRED), 0)
+                self.purged.setdefault((destination, DeliveryReason.EXPIRED), 0)
+                for fared in get_args(DeliveryOutcome):
                     self.deliveries.setdefault((destination, fared), 0)
 
-    def carries(self, routes: Iterable[tuple[Side, str, str, Mode]]) -> None:
+    def add_routes(self, routes: Iterable[tuple[Side, str, str, Mode]]) -> None:
         """Calls are carried by these routes: listener, authority, destination and mode of each."""
         for listener, route, destination, mode in routes:
             self.proxy_calls.setdefault((listener, route, destination, "OK", "", mode), 0)
             self.upstream_failures.setdefault((listener, route, Cause.UPSTREAM_REFUSED), 0)
 
-    def serves(self, listener: str, services: Iterable[str]) -> None:
+    def add_services(self, listener: str, services: Iterable[str]) -> None:
         """A listener takes calls to these services."""
         for service in services:
             self.calls.setdefault((listener, service, "OK"), 0)
-            self.call_durations.known((listener, service))
+            self.call_durations.touch((listener, service))
 
-    def reloaded(self, what: What, outcome: Outcome) -> None:
+    def record_reload(self, subject: ReloadSubject, outcome: ReloadOutcome) -> None:
         """Changed files were loaded, or could not be and what was in force stays."""
-        self.reloads[what, outcome] += 1
-        self.failed[what,] = int(outcome == "failed")
+        self.reloads[subject, outcome] += 1
+        self.reload_failed[subject,] = int(outcome == "failed")
 
     # Items and their releases.
 
-    def decided(self, flow: Flow, verdicts: Iterable[Verdict], took: int) -> None:
+    def record_decision(self, flow: CountedFlow, verdicts: Iterable[Verdict], duration_ns: int) -> None:
         """An item was accepted."""
         key = flow.key
         self.items[key, "accepted", ""] += 1
-        self.decisions.add((key,), took)
+        self.decisions.add((key,), duration_ns)
         for verdict in verdicts:
             if isinstance(verdict, Release):
                 self.verdicts[verdict.destination, "release", ""] += 1
                 if verdict.notes or verdict.lost:
-                    self._fields(verdict, flow.categories)
+                    self._record_fields(verdict, flow.categories)
             else:
                 self.verdicts[verdict.destination, "withhold", verdict.reason] += 1
 
-    def _fields(self, release: Release, categories: Mapping[Trail, Category]) -> None:
-        destination, fields = release.destination, self.fields
+    def _record_fields(self, release: Release, categories: Mapping[Trail, Category]) -> None:
+        destination, fields = release.destination, self.fields_stripped
         for category, count in release.lost.items():
-            fields[destination, _NAMES[category], "plan"] += count
+            fields[destination, _CATEGORY_NAMES[category], "plan"] += count
         for (at, reason, verdict), count in release.notes.items():
-            name = _NAMES[categories[at]]
+            name = _CATEGORY_NAMES[categories[at]]
             if verdict is FieldVerdict.MASK:
-                self.masks[destination, name] += count
+                self.fields_masked[destination, name] += count
             elif verdict is FieldVerdict.KEEP:
-                self.reports[destination, name, reason] += count
+                self.fields_reported[destination, name, reason] += count
             else:
-                fields[destination, name, "plan" if reason in _UNPLANNED else "value"] += count
+                fields[destination, name, "plan" if reason in _PLAN_REASONS else "value"] += count
 
-    def rejected(self, flow: str, reason: Reason) -> None:
+    def record_rejection(self, flow: str, reason: Reason) -> None:
         """An item was rejected, for all destinations of its flow; the flow is empty where none was found."""
         self.items[flow, "rejected", reason] += 1
 
-    def delivered(self, destination: str, fared: Mapping[Fared, int], took: int) -> None:
+    def record_delivery(self, destination: str, outcomes: Mapping[DeliveryOutcome, int], duration_ns: int) -> None:
         """An exporter has settled a batch: so many of its releases fared like that."""
-        for name, count in fared.items():
+        for name, count in outcomes.items():
             self.deliveries[destination, name] += count
-        self.delivery_durations.add((destination,), took)
+        self.delivery_durations.add((destination,), duration_ns)
 
-    def buried(self, destination: str, reason: Reason, count: int) -> None:
+    def record_dead_letters(self, destination: str, reason: Reason, count: int) -> None:
         """So many releases became dead letters."""
-        self.burials[destination, reason] += count
+        self.dead_lettered[destination, reason] += count
 
-    def purged(self, destination: str, reason: Reason, count: int) -> None:
+    def record_purge(self, destination: str, reason: Reason, count: int) -> None:
         """So many stored releases were deleted undelivered."""
-        self.purges[destination, reason] += count
+        self.purged[destination, reason] += count
 
-    def ask(self, waiting: Callable[[], Waiting]) -> None:
+    def set_outbox_source(self, status: Callable[[], OutboxStatus]) -> None:
         """Ask this, from now on, what waits to be delivered."""
-        self._waiting = waiting
+        self._outbox_status = status
 
-    def bounded(self, uses: Mapping[str, Callable[[], Use]]) -> None:
+    def add_resources(self, usage_by_resource: Mapping[str, Callable[[], ResourceUsage]]) -> None:
         """Ask these, from now on, how much of each resource is in use; they must be quick. All must be in the table."""
-        assert uses.keys() <= table.RESOURCES.keys(), uses.keys()
-        self._uses.update(uses)
+        assert usage_by_resource.keys() <= table.RESOURCES.keys(), usage_by_resource.keys()
+        self._usage_by_resource.update(usage_by_resource)
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Ask for what isn't counted but asked."""
-        for resource, asked in self._uses.items():
-            use, in_bytes = asked(), resource in table.IN_BYTES
-            (self.used_bytes if in_bytes else self.used)[resource,] = use.used
+        for resource, asked in self._usage_by_resource.items():
+            use, in_bytes = asked(), resource in table.BYTE_RESOURCES
+            (self.resource_used_bytes if in_bytes else self.resource_used)[resource,] = use.used
             if use.limit is not None:
-                (self.limits_bytes if in_bytes else self.limits)[resource,] = use.limit
-        self._look_at_outbox()
+                (self.resource_limit_bytes if in_bytes else self.resource_limit)[resource,] = use.limit
+        self._refresh_outbox()
 
-    def _look_at_outbox(self) -> None:
-        waiting, now = self._waiting(), time.time_ns()
+    def _refresh_outbox(self) -> None:
+        waiting, now = self._outbox_status(), time.time_ns()
         for name in {*self._destinations, *waiting.depths}:
-            depth = waiting.depths.get(name, _NOTHING)
-            self.outbox_items[name,] = depth.items
+            depth = waiting.depths.get(name, _EMPTY_DEPTH)
+            self.outbox_entries[name,] = depth.items
             self.outbox_bytes[name,] = depth.bytes
             self.outbox_ages[name,] = max(0, now - depth.oldest_ns) // 1_000_000_000 if depth.oldest_ns else 0
             self.dead_letters[name,] = depth.dead
             self.dead_letters_bytes[name,] = depth.dead_bytes
-            self.failing[name,] = int(name in waiting.failing)
-        self.set_aside[()] = waiting.set_aside
-        for (name, reason), count in waiting.operated.items():
-            (self.burials if reason == DeliveryReason.DEAD_LETTERED else self.purges)[name, reason] = count
+            self.recipient_failing[name,] = int(name in waiting.failing)
+        self.quarantined_files[()] = waiting.quarantined_files
+        for (name, reason), count in waiting.removed_by_operator.items():
+            (self.dead_lettered if reason == DeliveryReason.DEAD_LETTERED else self.purged)[name, reason] = count
 
     # Calls.
 
-    def called(self, listener: str, service: str, code: str, took: int) -> None:
+    def record_call(self, listener: str, service: str, code: str, duration_ns: int) -> None:
         """A call to one of the gateway's own services ended with a code; any but gRPC's own counts as UNKNOWN."""
-        self.calls[listener, service, code if code in CODES else "UNKNOWN"] += 1
-        self.call_durations.add((listener, service), took)
+        self.calls[listener, service, code if code in GRPC_CODES else "UNKNOWN"] += 1
+        self.call_durations.add((listener, service), duration_ns)
 
-    def proxied(self, call: Proxied, took: int) -> None:
+    def record_proxy_call(self, call: ProxyCallResult, duration_ns: int) -> None:
         """A call between services ended; likewise."""
-        code = call.code if call.code in CODES else "UNKNOWN"
+        code = call.code if call.code in GRPC_CODES else "UNKNOWN"
         self.proxy_calls[call.listener, call.route, call.destination, code, call.reason, call.mode] += 1
-        self.call_durations.add((call.listener, ""), took)
+        self.call_durations.add((call.listener, ""), duration_ns)
 
-    def turned_away(self, listener: Side) -> None:
+    def record_overload(self, listener: Side) -> None:
         """There was no room for a call between services."""
         self.proxy_calls[listener, "", "", "RESOURCE_EXHAUSTED", CallReason.FULL, Mode.ENFORCE] += 1
 
-    def upstream_failed(self, listener: Side, route: str, cause: Cause) -> None:
+    def record_upstream_failure(self, listener: Side, route: str, cause: Cause) -> None:
         """A call between services had no answer; `route` is the authority of its route."""
         self.upstream_failures[listener, route, cause] += 1
 
-    def hub(self, *, up: bool, heard: float | None = None) -> None:
+    def set_hub_status(self, *, up: bool, last_success: float | None = None) -> None:
         """An agent's hub takes what it is handed, or not; `heard`: when it was heard, in seconds since 1970."""
         self.hub_up[()] = int(up)
-        self.hub_heard[()] = self.hub_heard.get((), 0) if heard is None else int(heard)
+        self.hub_last_success[()] = self.hub_last_success.get((), 0) if last_success is None else int(last_success)
         self.hub_failures.setdefault((Cause.UPSTREAM_REFUSED,), 0)
 
-    def hub_failed(self, cause: Cause | Reason) -> None:
+    def record_hub_failure(self, cause: Cause | Reason) -> None:
         """A stream to the hub failed."""
         self.hub_failures[cause,] += 1
 
-    def connected(self, agents: int) -> None:
+    def set_connected_agents(self, agents: int) -> None:
         """So many agents are connected to this hub."""
         self.agents[()] = agents
         self.agents_refused.setdefault((CallReason.CALLER_NOT_ALLOWED,), 0)
 
-    def refused_agent(self, reason: Reason) -> None:
+    def record_agent_refusal(self, reason: Reason) -> None:
         """An agent was refused by this hub."""
         self.agents_refused[reason,] += 1
 
-    def strayed(self, source: str, count: int) -> None:
+    def record_uncaught_errors(self, source: str, count: int) -> None:
         """So many errors of a source were caught by nobody."""
-        self.stray_errors[source,] += count
+        self.uncaught_errors[source,] += count
 
-    def expire(self, not_after: Mapping[str, float]) -> None:
+    def set_certificate_expiry(self, not_after: Mapping[str, float]) -> None:
         """The certificates in use expire then, in seconds since 1970, by `own` and `ca`."""
         for name, when in not_after.items():
             self.certificates[name,] = int(when)
 
-    def stripped(self, count: int) -> None:
+    def record_proxy_fields_stripped(self, count: int) -> None:
         """So many fields were stripped from a call's messages."""
-        self.proxy_fields[()] += count
+        self.proxy_fields_stripped[()] += count
 
-    def access_log_dropped(self, count: int = 1) -> None:
+    def record_access_log_drops(self, count: int = 1) -> None:
         """So many entries of the access log were lost."""
-        self.dropped[()] += count
+        self.access_log_dropped[()] += count
 
-    def traced(self, outcome: Literal["handed", "lost"], count: int) -> None:
+    def record_spans(self, outcome: Literal["exported", "dropped"], count: int) -> None:
         """So many spans of the gateway's own were handed on, or lost."""
         self.spans[outcome,] += count
 
     @property
-    def tallies(self) -> Iterable[Tally]:
+    def numbers(self) -> Iterable[NumberSeries]:
         """All that are plain numbers."""
-        return [one for one in vars(self).values() if isinstance(one, Tally)]
+        return [one for one in vars(self).values() if isinstance(one, NumberSeries)]
 
     @property
-    def durations(self) -> Iterable[Durations]:
+    def durations(self) -> Iterable[DurationSeries]:
         """All histograms."""
-        return [one for one in vars(self).values() if isinstance(one, Durations)]
+        return [one for one in vars(self).values() if isinstance(one, DurationSeries)]

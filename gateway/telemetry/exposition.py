@@ -20,12 +20,12 @@ from prometheus_client.registry import Collector
 
 from gateway import __version__
 from gateway.telemetry.counts import Counts
-from gateway.telemetry.table import PREFIX, Kind
+from gateway.telemetry.metrics import PREFIX, MetricKind
 
 CONTENT_TYPE_OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 """https://prometheus.io/docs/specs/om/open_metrics_spec/."""
 
-_WEIGHT: Final = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
+_QUALITY_VALUE: Final = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 """RFC 9110, section 12.4.2."""
 
 
@@ -34,7 +34,7 @@ class Telemetry(Counts):
 
     def __init__(self) -> None:
         super().__init__()
-        self.build[__version__,] = 1
+        self.build_info[__version__,] = 1
         self._registry = CollectorRegistry()
         # `_total` and the like are added on the way out. No target_info and no scope: they would carry the
         # environment's words.
@@ -47,17 +47,19 @@ class Telemetry(Counts):
 
     def _register(self) -> None:
         meter = self._provider.get_meter("gateway")
-        for tally in self.tallies:
+        for tally in self.numbers:
             metric = tally.metric
-            create = meter.create_observable_counter if metric.kind is Kind.COUNTER else meter.create_observable_gauge
-            create(f"{PREFIX}{metric.name}", [tally.observe], description=metric.about)
+            create = (
+                meter.create_observable_counter if metric.kind is MetricKind.COUNTER else meter.create_observable_gauge
+            )
+            create(f"{PREFIX}{metric.name}", [tally.observe], description=metric.description)
 
-    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+    def expose(self, accept: str = "") -> tuple[bytes, str]:
         """All metrics, and their content type.
 
         OpenMetrics where an `Accept` field asks for that, else Prometheus's text, 0.0.4.
         """
-        self.look()
+        self.refresh()
         if is_openmetrics(accept):
             text: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
             return text, CONTENT_TYPE_OPENMETRICS
@@ -80,7 +82,7 @@ def is_openmetrics(accept: str) -> bool:
         pairs = dict(part.partition("=")[::2] for part in given)
         known = kind != "application/openmetrics-text" or pairs.get("version", "1.0.0").strip('"') == "1.0.0"
         weight = pairs.get("q", "1")
-        if kind in weights and known and _WEIGHT.fullmatch(weight):
+        if kind in weights and known and _QUALITY_VALUE.fullmatch(weight):
             weights[kind] = max(weights[kind], float(weight))
     asked_for, other = weights.values()
     return 0 < asked_for >= other
@@ -95,7 +97,7 @@ class _Histograms(Collector):
     def collect(self) -> Iterator[Metric]:
         for durations in self._counts.durations:
             metric = durations.metric
-            family = HistogramMetricFamily(metric.shown, metric.about, labels=metric.labels)
+            family = HistogramMetricFamily(metric.exported_name, metric.description, labels=metric.labels)
             for labels, buckets, total in durations.rows():
                 family.add_metric(labels, buckets, total)
             yield family

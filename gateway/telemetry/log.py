@@ -17,20 +17,20 @@ from typing import Any, Final, Literal, TextIO, TypedDict, get_args
 
 from gateway import rfc3339
 
-Format = Literal["text", "json"]
+LogFormat = Literal["text", "json"]
 
-Level = Literal["debug", "info", "warning", "error"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
-OURS: Final = "gateway"
+GATEWAY_LOGGER: Final = "gateway"
 """The logger whose records, and those of the loggers below it, are the gateway's own."""
 
-_BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What would end a line, or do something to a terminal."""
 
-_PLAIN: Final = re.compile(r"[^\s\"=]+")
+_UNQUOTED: Final = re.compile(r"[^\s\"=]+")
 
 
-class Fields(TypedDict, total=False):
+class LogFields(TypedDict, total=False):
     """What a record may say beside its message, as `extra=Fields(…)`: a closed list, of which nothing is a field's value."""
 
     version: str
@@ -73,9 +73,9 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """A record as one line."""
-        fields = "".join(f" {name}={_shown(value)}" for name, value in _fields(record))
+        fields = "".join(f" {name}={_field_text(value)}" for name, value in _fields(record))
         line = f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}{fields}"
-        return _BREAKS.sub(_escaped, line)
+        return _CONTROL_CHARACTERS.sub(_escaped, line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -87,18 +87,18 @@ class JsonFormatter(logging.Formatter):
         return json.dumps({**said, **dict(_fields(record))})
 
 
-FORMATTERS: Final[dict[Format, type[logging.Formatter]]] = {"text": TextFormatter, "json": JsonFormatter}
+FORMATTERS: Final[dict[LogFormat, type[logging.Formatter]]] = {"text": TextFormatter, "json": JsonFormatter}
 
-assert FORMATTERS.keys() == {*get_args(Format)}
+assert FORMATTERS.keys() == {*get_args(LogFormat)}
 
 
-def set_up(form: Format, level: Level, stream: TextIO) -> None:
+def configure_logging(form: LogFormat, level: LogLevel, stream: TextIO) -> None:
     """Write the gateway's own records of a level and above to a stream, and nobody else's."""
     logging.raiseExceptions = False
     logging.getLogger().addHandler(logging.NullHandler())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(FORMATTERS[form]())
-    ours = logging.getLogger(OURS)
+    ours = logging.getLogger(GATEWAY_LOGGER)
     ours.addHandler(handler)
     ours.setLevel(level.upper())
 
@@ -110,15 +110,15 @@ def _time(record: logging.LogRecord) -> str:
 
 def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
     """What a record says beside its message, in the order of the list. Anything that isn't in the list isn't said."""
-    return ((name, value) for name in Fields.__annotations__ if (value := getattr(record, name, None)) is not None)
+    return ((name, value) for name in LogFields.__annotations__ if (value := getattr(record, name, None)) is not None)
 
 
-def _shown(value: Any) -> str:
+def _field_text(value: Any) -> str:
     """A field's text: in quotes unless it is one plain word."""
     text = (
         value if isinstance(value, str) else ", ".join(value) or "none" if isinstance(value, Sequence) else str(value)
     )
-    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return text if _UNQUOTED.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
 def _escaped(found: re.Match[str]) -> str:

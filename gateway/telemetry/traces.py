@@ -33,27 +33,27 @@ from opentelemetry.trace import (
 from gateway import __version__
 from gateway.telemetry.counts import Counts
 
-SERVICE: Final = "kannelle-privacy-gateway"
+SERVICE_NAME: Final = "kannelle-privacy-gateway"
 
-QUEUE: Final = 2048
+MAX_QUEUED_SPANS: Final = 2048
 """Spans that may wait; one more, and it is lost."""
 
-BATCH: Final = 512
+MAX_BATCH_SPANS: Final = 512
 """Spans in one batch."""
 
-EVERY: Final = 5_000
+BATCH_INTERVAL_MILLIS: Final = 5_000
 """Milliseconds between batches."""
 
-LONGEST: Final = 10.0
+EXPORT_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a batch may take."""
 
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 """https://www.w3.org/TR/trace-context/#traceparent-header. Version 00 ends after the flags."""
 
-_FAULTS: Final = frozenset({2, 4, 12, 13, 14, 15})
+_SERVER_ERROR_CODES: Final = frozenset({2, 4, 12, 13, 14, 15})
 """The codes that are a server's fault: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/#grpc-status."""
 
-_LIMITS: Final = SpanLimits(
+_SPAN_LIMITS: Final = SpanLimits(
     max_attributes=16,
     max_events=0,
     max_links=0,
@@ -70,20 +70,20 @@ Send = Callable[[bytes], Awaitable[object]]
 """Takes a serialised `ExportTraceServiceRequest`, on the event loop. What it raises is counted as a loss."""
 
 
-class Called(msgspec.Struct, frozen=True):
+class RpcMethod(msgspec.Struct, frozen=True):
     """A method that is known: of the gateway's own, or of a contract."""
 
     service: str
     method: str
 
     @staticmethod
-    def of(path: str) -> Called:
+    def of(path: str) -> RpcMethod:
         """The method with this path, `/pkg.Service/Method`."""
         service, _, method = path[1:].rpartition("/")
-        return Called(service, method)
+        return RpcMethod(service, method)
 
 
-class Traced:
+class CallSpan:
     """One call while it lasts. What runs in its task can tell of it."""
 
     def __init__(self, span: Span) -> None:
@@ -94,18 +94,18 @@ class Traced:
         """The call has ended with a gRPC code."""
         _current.reset(self._token)
         self._span.set_attribute("rpc.grpc.status_code", code)
-        if code in _FAULTS:
+        if code in _SERVER_ERROR_CODES:
             self._span.set_status(StatusCode.ERROR)
         self._span.end()
 
 
-def tell_items(count: int) -> None:
+def set_item_count(count: int) -> None:
     """The call that this is part of has so many items."""
     if (span := _current.get()) is not None:
         span.set_attribute("privacy_gateway.items", count)
 
 
-class Spans:
+class CallTracer:
     """Begins spans.
 
     Nothing of the environment has a part in them; a caller has none but its trace's ID and whether it is sampled.
@@ -113,32 +113,39 @@ class Spans:
 
     def __init__(self, ratio: float, send: Send, counts: Counts) -> None:
         """`ratio` of the traces that begin here are sampled, and those that their callers sample. On the event loop."""
-        resource = Resource({"service.name": SERVICE, "service.version": __version__})
+        resource = Resource({"service.name": SERVICE_NAME, "service.version": __version__})
         sampler = ParentBased(TraceIdRatioBased(ratio))
         self._provider = TracerProvider(
-            sampler, resource, shutdown_on_exit=False, span_limits=_LIMITS, meter_provider=NoOpMeterProvider()
+            sampler, resource, shutdown_on_exit=False, span_limits=_SPAN_LIMITS, meter_provider=NoOpMeterProvider()
         )
-        exporter = Exporter(asyncio.get_running_loop(), send, counts)
+        exporter = FlowSpanExporter(asyncio.get_running_loop(), send, counts)
         self._provider.add_span_processor(
-            BatchSpanProcessor(exporter, QUEUE, EVERY, BATCH, LONGEST * 1000, meter_provider=NoOpMeterProvider())
+            BatchSpanProcessor(
+                exporter,
+                MAX_QUEUED_SPANS,
+                BATCH_INTERVAL_MILLIS,
+                MAX_BATCH_SPANS,
+                EXPORT_TIMEOUT_SECONDS * 1000,
+                meter_provider=NoOpMeterProvider(),
+            )
         )
         self._tracer = self._provider.get_tracer("gateway")
 
-    def begin(self, called: Called | None, traceparent: str) -> Traced:
+    def begin(self, method: RpcMethod | None, traceparent: str) -> CallSpan:
         """A call has come, to a method that is known or not; `traceparent` is what its caller says, or empty."""
         attributes: Mapping[str, str] = {"rpc.system": "grpc"}
         name = "unknown"
-        if called is not None:
-            attributes = {**attributes, "rpc.service": called.service, "rpc.method": called.method}
-            name = f"{called.service}/{called.method}"
-        return Traced(self._tracer.start_span(name, parent(traceparent), SpanKind.SERVER, attributes))
+        if method is not None:
+            attributes = {**attributes, "rpc.service": method.service, "rpc.method": method.method}
+            name = f"{method.service}/{method.method}"
+        return CallSpan(self._tracer.start_span(name, parent_context(traceparent), SpanKind.SERVER, attributes))
 
     async def close(self) -> None:
         """Send what waits, and end."""
         await asyncio.to_thread(self._provider.shutdown)
 
 
-def parent(traceparent: str) -> Context:
+def parent_context(traceparent: str) -> Context:
     """The context that a `traceparent` stands for; an empty one where it is none."""
     found = _TRACEPARENT.fullmatch(traceparent)
     if found is None or (traceparent.startswith("00") and found[4]):
@@ -156,13 +163,13 @@ def traceparent(metadata: Iterable[Any] | None) -> str:
     return found[0] if len(found) == 1 and isinstance(found[0], str) else ""
 
 
-def number(code: grpc.StatusCode) -> int:
+def code_number(code: grpc.StatusCode) -> int:
     """A code as it stands on the wire."""
     value: int = code.value[0]
     return value
 
 
-class Exporter(SpanExporter):
+class FlowSpanExporter(SpanExporter):
     """Hands spans to the event loop, from the processor's thread, and waits until they are safe."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, send: Send, counts: Counts) -> None:
@@ -174,17 +181,17 @@ class Exporter(SpanExporter):
         """Send a batch. It isn't sent again: what becomes of it is counted."""
         request = encode_spans(spans).SerializeToString()
         try:
-            sent = asyncio.run_coroutine_threadsafe(self._hand(request, len(spans)), self._loop)
-            return SpanExportResult.SUCCESS if sent.result(2 * LONGEST) else SpanExportResult.FAILURE
+            sent = asyncio.run_coroutine_threadsafe(self._send_batch(request, len(spans)), self._loop)
+            return SpanExportResult.SUCCESS if sent.result(2 * EXPORT_TIMEOUT_SECONDS) else SpanExportResult.FAILURE
         except (RuntimeError, TimeoutError):  # the loop has ended, or is stuck
             return SpanExportResult.FAILURE
 
-    async def _hand(self, request: bytes, count: int) -> bool:
+    async def _send_batch(self, request: bytes, count: int) -> bool:
         try:
-            async with asyncio.timeout(LONGEST):
+            async with asyncio.timeout(EXPORT_TIMEOUT_SECONDS):
                 await self._send(request)
         except Exception:  # noqa: BLE001 - whatever it is, the spans are lost and the gateway goes on
-            self._counts.traced("lost", count)
+            self._counts.record_spans("dropped", count)
             return False
-        self._counts.traced("handed", count)
+        self._counts.record_spans("exported", count)
         return True

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from gateway.config import Config
 from gateway.errors import BadPolicy
-from gateway.loading import load_all, prepare
+from gateway.loading import compile_all, load_sources
 from tests.support.contracts import POLICY, proto
 from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
 from tests.support.requests import EMIT, emit_request
@@ -118,7 +118,7 @@ def test_a_hub_which_decides_on_all_flows_needs_all_contracts(here: Path) -> Non
     with pytest.raises(
         BadPolicy, match=r"policy.yaml:\d+: flows.other.v1.Order: .* a hub decides on the items of all flows"
     ):
-        prepare(config, *load_all(config))
+        compile_all(config, *load_sources(config))
 
 
 def test_before_the_first_approval_every_command_says_approve_and_approve_lists_what_is_the_user_s(here: Path) -> None:

@@ -22,7 +22,7 @@ from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES
 from gateway.delivery.outbox.stored_entry import EntryFilter
 from gateway.delivery.outbox.writer import MAX_PENDING_BYTES, SqliteOutbox
 from gateway.errors import DeliveryReason, Retryable
-from gateway.telemetry import Use
+from gateway.telemetry import ResourceUsage
 from tests.delivery.cases import NOW_NS, entry
 from tests.delivery.kept import ALL, asked, opened, until
 
@@ -48,7 +48,7 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
             await outbox.dead_letter(dict.fromkeys(ids[:1], DeliveryReason.REJECTED), NOW_NS)
             await outbox.ack(ids[2:4] if draw.random() < 0.3 else ())
             await outbox.defer(ids[1:], 0, failed=False)
-            assert use() == Use(kept(outbox), KEPT.max_bytes)
+            assert use() == ResourceUsage(kept(outbox), KEPT.max_bytes)
         assert {
             name for name, depth in outbox.depths().items() if depth.dead_bytes > depth.dead * ROW_OVERHEAD_BYTES > 0
         } == {
@@ -63,9 +63,9 @@ async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
         uses = {name: use() for name, use in outbox.uses().items()}
     volume = uses.pop("volume")
     assert uses == {
-        "outbox": Use(2 + 2 * ROW_OVERHEAD_BYTES, 64 * 1024),
-        "outbox_unwritten": Use(0, MAX_PENDING_BYTES),
-        "request_ids": Use(1, MAX_TABLE_KEYS),
+        "outbox": ResourceUsage(2 + 2 * ROW_OVERHEAD_BYTES, 64 * 1024),
+        "outbox_unwritten": ResourceUsage(0, MAX_PENDING_BYTES),
+        "request_ids": ResourceUsage(1, MAX_TABLE_KEYS),
     }
     assert volume.limit is not None
     assert volume.used > 0
@@ -99,10 +99,10 @@ async def test_what_an_operator_does_is_counted(act: Act, expected: dict[tuple[s
             list(act(stock))
             list(stock.dead_letter(EntryFilter(destination="nobody")))
         # It is looked at once a second: what comes after has been looked at with it.
-        await until(lambda: outbox.operated() == expected)
-        assert outbox.operated() == expected
+        await until(lambda: outbox.removed_by_operator() == expected)
+        assert outbox.removed_by_operator() == expected
     async with opened(tmp_path / "o.db") as outbox:
-        assert outbox.operated() == {}
+        assert outbox.removed_by_operator() == {}
 
 
 async def test_counts_only_grow_whatever_becomes_of_the_file(tmp_path: Path) -> None:
@@ -113,13 +113,13 @@ async def test_counts_only_grow_whatever_becomes_of_the_file(tmp_path: Path) -> 
             with closing(OutboxAdmin.open(path, Outbox())) as stock:
                 list(stock.dead_letter(EntryFilter()))
             await until(partial(_is, outbox, total))
-            assert outbox.operated() == total
+            assert outbox.removed_by_operator() == total
             asked(path, "DELETE FROM operated")
             await until(lambda: not outbox._commits._operated_before)
 
 
-def _is(outbox: SqliteOutbox, operated: object) -> bool:
-    return outbox.operated() == operated
+def _is(outbox: SqliteOutbox, removed_by_operator: object) -> bool:
+    return outbox.removed_by_operator() == removed_by_operator
 
 
 async def test_a_file_of_an_earlier_version_is_taken_on(tmp_path: Path) -> None:
@@ -131,5 +131,5 @@ async def test_a_file_of_an_earlier_version_is_taken_on(tmp_path: Path) -> None:
     async with opened(path) as outbox:
         with closing(OutboxAdmin.open(path, Outbox())) as stock:
             assert sum(removed.deleted for removed in stock.purge(EntryFilter())) == 1
-        await until(lambda: bool(outbox.operated()))
-        assert outbox.operated() == {("crm", "PURGED"): 1}
+        await until(lambda: bool(outbox.removed_by_operator()))
+        assert outbox.removed_by_operator() == {("crm", "PURGED"): 1}

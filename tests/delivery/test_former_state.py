@@ -57,8 +57,8 @@ async def test_all_that_waits_is_delivered_under_its_keys(state: Path) -> None:
 async def test_dead_letters_keep_their_reasons_and_can_be_replayed(state: Path) -> None:
     async with opened(state / "outbox.db") as outbox:
         with closing(sqlite3.connect(state / "outbox.db")) as connection:
-            operated = connection.execute("SELECT destination, reason, count FROM operated").fetchall()
-        assert operated == [("billing", "DEAD_LETTERED", EXPECTED["dead in billing"])]
+            removed_by_operator = connection.execute("SELECT destination, reason, count FROM operated").fetchall()
+        assert removed_by_operator == [("billing", "DEAD_LETTERED", EXPECTED["dead in billing"])]
         with closing(OutboxAdmin.open(state / "outbox.db", Outbox())) as admin:
             dead = {one.key: one.reason for one in admin.dead(EntryFilter(destination="crm"), 100)}
             assert dead == EXPECTED["dead"]["crm"]

@@ -55,8 +55,8 @@ async def test_a_recipient_that_is_away_for_longer_than_the_retention_gets_nothi
         await idle(worker)
         await worker.stop(TIMEOUT_SECONDS)
         assert [one.key for batch in recipient.batches for one in batch] == [(11).to_bytes(16, "big")]
-        assert {**case.counts.burials} == {("eu-log", "EXPIRED"): 10}
-        assert {**case.counts.purges} == {("eu-log", "EXPIRED"): 10}
+        assert {**case.counts.dead_lettered} == {("eu-log", "EXPIRED"): 10}
+        assert {**case.counts.purged} == {("eu-log", "EXPIRED"): 10}
 
 
 @pytest.mark.parametrize(

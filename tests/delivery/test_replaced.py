@@ -121,7 +121,7 @@ async def test_what_was_decided_and_not_sent_is_decided_again(what: str, decisio
         assert (sorted(new.texts), again.asked) == (["0", "1", "2"], 3)
         assert new is old or old.texts == []
         # Nor was anything deleted because what is no longer in force said so.
-        assert {**case.counts.purges} == {}
+        assert {**case.counts.purged} == {}
 
 
 async def test_what_may_leave_no_more_is_not_sent_by_whom_it_waits_for(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ async def test_what_may_leave_no_more_is_not_sent_by_whom_it_waits_for(tmp_path:
         delivery.replace({"crm": crm}, again)
         crm.open()
         await drained(delivery)
-        assert (crm.texts, {**case.counts.purges}) == (["0"], {("crm", "CUT_OFF"): 5})
+        assert (crm.texts, {**case.counts.purged}) == (["0"], {("crm", "CUT_OFF"): 5})
 
 
 class Stubborn(RecordingExporter):

@@ -92,7 +92,7 @@ async def test_what_a_call_has_for_a_destination_that_a_reload_took_away_is_cut_
         delivery.replace({"log": log}, case.redecider)
         await delivery.accept([entry("x"), entry("y", "log")])
         await log.wait_for(1)
-        assert ({**case.counts.purges}, list(case.outbox.depths())) == ({("crm", "CUT_OFF"): 1}, ["log"])
+        assert ({**case.counts.purged}, list(case.outbox.depths())) == ({("crm", "CUT_OFF"): 1}, ["log"])
     assert (crm.texts, crm.closed, log.texts) == ([], 1, ["y"])
 
 

@@ -63,8 +63,8 @@ async def test_what_is_too_old_is_buried_and_then_deleted(row: str, tmp_path: Pa
         await case.put(entry(1, days=days), entry(2))
         await sweep(case, flows()).once()
         assert (case.waiting, case.dead) == (waiting + 1, dead)
-        assert sum(case.counts.burials.values()) == (0 if days < 3 else 1)
-        assert sum(case.counts.purges.values()) == (1 if days > 30 else 0)
+        assert sum(case.counts.dead_lettered.values()) == (0 if days < 3 else 1)
+        assert sum(case.counts.purged.values()) == (1 if days > 30 else 0)
 
 
 async def test_a_dead_letter_goes_when_its_retention_is_over(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_a_dead_letter_goes_when_its_retention_is_over(tmp_path: Path) -> 
         case.time.passed = 27 * DAY
         await sweep(case, flows()).once()
         assert (case.waiting, case.dead) == (0, 0)
-        assert {**case.counts.purges} == {("eu-log", "EXPIRED"): 1}
+        assert {**case.counts.purged} == {("eu-log", "EXPIRED"): 1}
 
 
 async def test_what_is_being_delivered_is_left_alone(tmp_path: Path) -> None:
@@ -105,15 +105,15 @@ async def test_what_lost_its_flow_goes(row: str, tmp_path: Path) -> None:
         await case.put(entry(1), entry(2, "us-vendor"), entry(3, type="t.B"))
         await sweep(case, flows(led)).once()
         assert case.waiting == left
-        assert sum(case.counts.purges.values()) == 3 - left
-        assert {reason for _, reason in case.counts.purges} <= {"CUT_OFF"}
+        assert sum(case.counts.purged.values()) == 3 - left
+        assert {reason for _, reason in case.counts.purged} <= {"CUT_OFF"}
 
 
 async def test_what_has_its_flow_and_lost_its_contract_waits(tmp_path: Path) -> None:
     async with delivery_case(tmp_path) as case:
         await case.put(entry(1), entry(2, type="u.C"), entry(3, "us-vendor", type="u.C"))
         await sweep(case, flows("{t.A: [eu-log], u.C: [eu-log]}")).once()
-        assert (case.waiting, {**case.counts.purges}) == (2, {("us-vendor", "CUT_OFF"): 1})
+        assert (case.waiting, {**case.counts.purged}) == (2, {("us-vendor", "CUT_OFF"): 1})
 
 
 async def test_a_destination_that_the_policy_no_longer_has_holds_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from gateway.app import Gateway
 from gateway.config import Config
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
-from gateway.loading import prepare
+from gateway.loading import compile_all
 from gateway.policy.load import default_path, parse
 from tests.delivery.cases import RecordingExporter
 from tests.support.metric_samples import sample_value
@@ -49,7 +49,7 @@ async def send(gateway: RunningGateway) -> None:
 
 def lead(gateway: Gateway, vendor: RecordingExporter) -> None:
     """Lead analytics to a vendor."""
-    gateway._depot.replace({**gateway._current.exporters(), "analytics": vendor}, gateway._current.flows())
+    gateway._delivery_setup.replace({**gateway._current.exporters(), "analytics": vendor}, gateway._current.flows())
 
 
 async def test_ten_thousand_that_wait_leave_by_the_policy_of_the_moment(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ async def test_ten_thousand_that_wait_leave_by_the_policy_of_the_moment(tmp_path
         await vendor.wait_for(1)
         given_up = len(vendor.batches)
         await inside._switch.replace(
-            prepare(Config(), parse(tightened(), tmp_path / "policy.yaml"), load_contracts([default_contract()]))
+            compile_all(Config(), parse(tightened(), tmp_path / "policy.yaml"), load_contracts([default_contract()]))
         )
         lead(inside, vendor)
         vendor.open()

@@ -197,7 +197,7 @@ async def test_what_may_not_leave_any_more_does_not(row: str, tmp_path: Path) ->
         async with running_worker(case, recipient := RecordingExporter()):
             await recipient.wait_for(2)
         assert (recipient.texts, case.waiting) == (["0", "2"], waiting)
-        assert ({**case.counts.purges}, {**case.counts.burials}) == (purged, buried)
+        assert ({**case.counts.purged}, {**case.counts.dead_lettered}) == (purged, buried)
 
 
 async def test_a_batch_of_which_nothing_may_leave_is_not_sent(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ async def test_an_exporter_at_fault_is_asked_once(told: object, tmp_path: Path) 
         await case.put(*entries(1))
         async with running_worker(case, recipient := RecordingExporter(reply)) as worker:
             await idle(worker)
-        assert (len(recipient.batches), {**case.counts.burials}) == (1, {("crm", "INTERNAL"): 1})
+        assert (len(recipient.batches), {**case.counts.dead_lettered}) == (1, {("crm", "INTERNAL"): 1})
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), Retryable(CallReason.UNAVAILABLE)], ids=repr)

@@ -4,17 +4,17 @@ import pytest
 import uvloop
 
 from gateway.config import Config, Listeners, Local
-from gateway.demo.stage import play
-from gateway.loading import load_all
+from gateway.demo.session import run_session
+from gateway.loading import load_sources
 from tests.demo.played import Played
 
 
 @pytest.fixture(scope="session")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     state = tmp_path_factory.mktemp("demo")
-    file, contract = load_all(Config())
+    file, contract = load_sources(Config())
     seen = uvloop.run(
-        play(
+        run_session(
             Config(
                 listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None),
                 state=state,

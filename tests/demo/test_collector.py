@@ -9,8 +9,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from gateway.demo.collector import Answer, Collector, read
 from gateway.signals import TRACES
+from gateway.standins.collector import Collector, CollectorAnswer, parse_request
 
 
 def request(record: LogRecord) -> ExportLogsServiceRequest:
@@ -37,7 +37,7 @@ GOOD = request(LogRecord(trace_id=b"t" * 16, span_id=b"s" * 8, severity_number=9
     ],
 )
 def test_it_is_strict(data: bytes, fault: str) -> None:
-    assert read(data)[0] == fault
+    assert parse_request(data)[0] == fault
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_it_is_strict(data: bytes, fault: str) -> None:
 )
 def test_it_is_strict_with_spans(span: Span, fault: str) -> None:
     made = ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=[span])])])
-    assert read(made.SerializeToString(), TRACES)[0] == fault
+    assert parse_request(made.SerializeToString(), TRACES)[0] == fault
 
 
 async def test_it_keeps_what_it_takes_and_refuses_the_rest() -> None:
@@ -68,7 +68,7 @@ async def test_it_keeps_what_it_takes_and_refuses_the_rest() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await export(b"\xff")
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-        collector.answers.append(Answer(grpc.StatusCode.UNAVAILABLE))
+        collector.answers.append(CollectorAnswer(grpc.StatusCode.UNAVAILABLE))
         with pytest.raises(grpc.aio.AioRpcError):
             await export(GOOD.SerializeToString())
     assert collector.requests == [GOOD]

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.demo import proposed
+from gateway.demo import proposed_exporters as proposed
 from gateway.demo.backends import ANALYTICS, EVENT, MESSAGE, SUPPORT
-from gateway.demo.posted import event, ticket
-from gateway.demo.truth import TAKES
+from gateway.demo.expectations import ACCEPTED_PATHS
+from gateway.demo.vendor_bodies import parse_event, parse_ticket
 from gateway.policy.http_exporters import TemplateSettings
 from gateway.policy.mapping import leaves, parts
 
@@ -31,8 +31,8 @@ TICKET: Final[Mapping[str, Any]] = {
 
 
 def test_a_track_call_is_read_as_an_event() -> None:
-    read = event(TRACK)
-    assert (read.odd, read.fields) == (
+    read = parse_event(TRACK)
+    assert (read.unexpected, read.fields) == (
         (),
         {
             "name": "video.exported",
@@ -49,8 +49,8 @@ def test_a_track_call_is_read_as_an_event() -> None:
 
 
 def test_a_ticket_is_read_as_a_message() -> None:
-    read = ticket(TICKET)
-    assert (read.odd, read.fields) == (
+    read = parse_ticket(TICKET)
+    assert (read.unexpected, read.fields) == (
         (),
         {
             "reference": "sup_1",
@@ -63,25 +63,31 @@ def test_a_ticket_is_read_as_a_message() -> None:
 @pytest.mark.parametrize(
     ("read", "body", "odd"),
     [
-        (event, {**TRACK, "ip": "203.0.113.1"}, ("ip",)),
-        (event, {**TRACK, "context": {"traits": {"name": "Ada"}}}, ("context.traits.name",)),
-        (event, {**TRACK, "anonymousId": "somebody"}, ("anonymousId",)),
-        (event, {**TRACK, "type": "identify"}, ("type",)),
-        (ticket, {**TICKET, "tags": ["kannelle", "SUPPORT_TOPIC_EXPORT", "ada"]}, ("tags.2",)),
-        (ticket, {**TICKET, "subject": "Our export stops"}, ("subject",)),
-        (ticket, {**TICKET, "comment": {"body": "Please ring", "public": True}}, ("comment.body", "comment.public")),
+        (parse_event, {**TRACK, "ip": "203.0.113.1"}, ("ip",)),
+        (parse_event, {**TRACK, "context": {"traits": {"name": "Ada"}}}, ("context.traits.name",)),
+        (parse_event, {**TRACK, "anonymousId": "somebody"}, ("anonymousId",)),
+        (parse_event, {**TRACK, "type": "identify"}, ("type",)),
+        (parse_ticket, {**TICKET, "tags": ["kannelle", "SUPPORT_TOPIC_EXPORT", "ada"]}, ("tags.2",)),
+        (parse_ticket, {**TICKET, "subject": "Our export stops"}, ("subject",)),
+        (
+            parse_ticket,
+            {**TICKET, "comment": {"body": "Please ring", "public": True}},
+            ("comment.body", "comment.public"),
+        ),
     ],
 )
 def test_what_is_anywhere_else_is_odd(
     read: Callable[[Mapping[str, Any]], Any], body: Mapping[str, Any], odd: tuple[str, ...]
 ) -> None:
-    assert read(body).odd == odd
+    assert read(body).unexpected == odd
 
 
 @pytest.mark.parametrize(("destination", "type"), [(ANALYTICS, EVENT), (SUPPORT, MESSAGE)])
 def test_what_a_vendor_takes_is_what_the_policy_proposes(destination: str, type: str) -> None:
-    exporter = proposed.exporters()[destination]
+    exporter = proposed.proposed_exporters()[destination]
     assert isinstance(exporter, TemplateSettings)
     assert list(exporter.items) == [type]
     texts = [leaf for _, leaf in leaves(exporter.items[type]) if isinstance(leaf, str)]
-    assert {".".join(part) for text in texts for part in parts(text) if isinstance(part, tuple)} == TAKES[destination]
+    assert {".".join(part) for text in texts for part in parts(text) if isinstance(part, tuple)} == ACCEPTED_PATHS[
+        destination
+    ]

@@ -16,11 +16,11 @@ from rich.console import Console
 
 from gateway.config import Config
 from gateway.delivery.outbox.file import NAME
-from gateway.demo.report import Report, Verdict
-from gateway.demo.run import perform, run, tell
+from gateway.demo.report import Report, ValueOutcome
+from gateway.demo.run import print_result, run, run_demo
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits
-from gateway.loading import load_all
+from gateway.loading import load_sources
 from gateway.model import INDIRECT, Category
 from gateway.policy.load import PolicyFile
 from tests.delivery.cases import NOW_NS, entry
@@ -60,10 +60,10 @@ def test_the_demo_is_green_and_leaves_nothing_behind(
 
 
 def test_it_can_be_played_again_in_the_same_folder_whatever_was_left_there(tmp_path: Path) -> None:
-    file, contract = load_all(Config())
-    assert perform(tmp_path, file, contract).ok
+    file, contract = load_sources(Config())
+    assert run_demo(tmp_path, file, contract).ok
     asyncio.run(_left(tmp_path))
-    assert perform(tmp_path, file, contract).ok
+    assert run_demo(tmp_path, file, contract).ok
 
 
 async def _left(state: Path) -> None:
@@ -88,9 +88,9 @@ async def _left(state: Path) -> None:
 def test_a_gateway_that_does_otherwise_is_found_out(
     tmp_path: Path, allow: Mapping[str, frozenset[Category]], found: str
 ) -> None:
-    file, contract = load_all(Config())
-    told, out = perform(tmp_path, allowing(file, allow), contract), console(400)
-    assert tell(out, "text", told) == 1
+    file, contract = load_sources(Config())
+    told, out = run_demo(tmp_path, allowing(file, allow), contract), console(400)
+    assert print_result(out, "text", told) == 1
     assert any(found in finding.what for finding in told.findings)
     assert "✗ Not as it should be" in text_of(out)
     assert found in " ".join(text_of(out).split())
@@ -126,40 +126,40 @@ def verdicts(told: Report) -> dict[tuple[str, str], set[tuple[str, str | None, s
 @pytest.mark.parametrize(
     ("destination", "path", "became"),
     [
-        ("activity-log", "user.full_name", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
-        ("activity-log", "user.work_email", (Verdict.NORMALISED, "lea.fontaine@halle-nord.example", None)),
-        ("activity-log", "resource", (Verdict.STRIPPED, None, "LOOKS_LIKE_EMAIL")),
-        ("activity-log", "filmed_at", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
-        ("activity-log", "viewer_ids[*]", (Verdict.STRIPPED, None, "PATTERN_MISMATCH")),
-        ("activity-log", "viewer_ids[*]", (Verdict.KEPT, "usr_q7d2aa", None)),
-        ("application-log", "body", (Verdict.KEPT, "request completed", None)),
-        ("application-log", "body", (Verdict.STRIPPED, None, "NOT_LISTED")),
-        ("application-log", "attributes[user.email]", (Verdict.STRIPPED, None, "EMAIL_PERSONAL")),
-        ("application-log", "attributes[service.contact]", (Verdict.STRIPPED, None, "LOOKS_LIKE_PHONE")),
-        ("application-log", "attributes[exception.message]", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
-        ("application-log", "trace_id", (Verdict.KEPT, "5b8efff798038103d269b633813fc60c", None)),
-        ("analytics", "properties[title]", (Verdict.STRIPPED, None, "NOT_LISTED")),
-        ("analytics", "properties[position_s]", (Verdict.STRIPPED, None, "OUT_OF_RANGE")),
-        ("analytics", "properties[comment]", (Verdict.STRIPPED, None, "EVENT_NOT_PLANNED")),
-        ("analytics", "user.work_email", (Verdict.STRIPPED, None, "PERSONAL_ACCOUNT")),
-        ("analytics", "user.device.app_version", (Verdict.KEPT, "7.3.0", None)),
-        ("analytics", "user.workspace.workspace_id", (Verdict.STRIPPED, None, "NOT_MAPPED")),
-        ("analytics", "user.workspace.team", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
-        ("support", "topic", (Verdict.KEPT, "EXPORT", None)),
-        ("support", "attachments[*].media_type", (Verdict.STRIPPED, None, "NOT_MAPPED")),
-        ("support", "text", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
-        ("support", "reference", (Verdict.KEPT, "sup_4k2m9x7q1c", None)),
+        ("activity-log", "user.full_name", (ValueOutcome.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
+        ("activity-log", "user.work_email", (ValueOutcome.NORMALISED, "lea.fontaine@halle-nord.example", None)),
+        ("activity-log", "resource", (ValueOutcome.STRIPPED, None, "LOOKS_LIKE_EMAIL")),
+        ("activity-log", "filmed_at", (ValueOutcome.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
+        ("activity-log", "viewer_ids[*]", (ValueOutcome.STRIPPED, None, "PATTERN_MISMATCH")),
+        ("activity-log", "viewer_ids[*]", (ValueOutcome.KEPT, "usr_q7d2aa", None)),
+        ("application-log", "body", (ValueOutcome.KEPT, "request completed", None)),
+        ("application-log", "body", (ValueOutcome.STRIPPED, None, "NOT_LISTED")),
+        ("application-log", "attributes[user.email]", (ValueOutcome.STRIPPED, None, "EMAIL_PERSONAL")),
+        ("application-log", "attributes[service.contact]", (ValueOutcome.STRIPPED, None, "LOOKS_LIKE_PHONE")),
+        ("application-log", "attributes[exception.message]", (ValueOutcome.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
+        ("application-log", "trace_id", (ValueOutcome.KEPT, "5b8efff798038103d269b633813fc60c", None)),
+        ("analytics", "properties[title]", (ValueOutcome.STRIPPED, None, "NOT_LISTED")),
+        ("analytics", "properties[position_s]", (ValueOutcome.STRIPPED, None, "OUT_OF_RANGE")),
+        ("analytics", "properties[comment]", (ValueOutcome.STRIPPED, None, "EVENT_NOT_PLANNED")),
+        ("analytics", "user.work_email", (ValueOutcome.STRIPPED, None, "PERSONAL_ACCOUNT")),
+        ("analytics", "user.device.app_version", (ValueOutcome.KEPT, "7.3.0", None)),
+        ("analytics", "user.workspace.workspace_id", (ValueOutcome.STRIPPED, None, "NOT_MAPPED")),
+        ("analytics", "user.workspace.team", (ValueOutcome.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
+        ("support", "topic", (ValueOutcome.KEPT, "EXPORT", None)),
+        ("support", "attachments[*].media_type", (ValueOutcome.STRIPPED, None, "NOT_MAPPED")),
+        ("support", "text", (ValueOutcome.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
+        ("support", "reference", (ValueOutcome.KEPT, "sup_4k2m9x7q1c", None)),
         (
             "support-archive",
             "text",
-            (Verdict.MASKED, "Noor Haddad ([EMAIL]) sees it too. Please ring her: [PHONE].", "LOOKS_LIKE_EMAIL"),
+            (ValueOutcome.MASKED, "Noor Haddad ([EMAIL]) sees it too. Please ring her: [PHONE].", "LOOKS_LIKE_EMAIL"),
         ),
-        ("crm", "phone_numbers[*]", (Verdict.KEPT, "+33 1 99 00 02 34", None)),
-        ("crm", "note", (Verdict.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
+        ("crm", "phone_numbers[*]", (ValueOutcome.KEPT, "+33 1 99 00 02 34", None)),
+        ("crm", "note", (ValueOutcome.STRIPPED, None, "CATEGORY_NOT_ALLOWED")),
     ],
 )
 def test_the_tables_tell_what_became_of_a_value_and_why(
-    played: Played, destination: str, path: str, became: tuple[Verdict, str | None, str | None]
+    played: Played, destination: str, path: str, became: tuple[ValueOutcome, str | None, str | None]
 ) -> None:
     assert became in verdicts(played.examine())[destination, path]
 
@@ -183,14 +183,14 @@ def test_totals_add_up(played: Played) -> None:
 
 def test_as_json_it_tells_the_same(played: Played) -> None:
     told, out = played.examine(), console()
-    assert tell(out, "json", told) == 0
+    assert print_result(out, "json", told) == 0
     assert msgspec.json.decode(text_of(out), type=Report) == told
 
 
 @pytest.mark.parametrize("width", [80, 90, 100, 200])
 def test_it_fits_the_terminal(played: Played, width: int) -> None:
     out = console(width)
-    tell(out, "text", played.examine())
+    print_result(out, "text", played.examine())
     assert max(map(len, text_of(out).splitlines())) <= min(width, 100)
     for part in (
         "activity-log · log · France (FR)",

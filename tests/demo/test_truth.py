@@ -7,13 +7,13 @@ from itertools import chain
 
 import pytest
 
-from gateway.demo import truth
+from gateway.demo import expectations as truth
 from gateway.demo.calls import calls
-from gateway.demo.compare import kind
-from gateway.demo.item import Fate, Item
-from gateway.demo.leaves import Leaf, alone, leaves
+from gateway.demo.compare import category_of
+from gateway.demo.item import Item, ItemOutcome
+from gateway.demo.leaves import Leaf, leaves, only_leaf
 from gateway.demo.logs import RECORDS
-from gateway.demo.verify import SHORTEST
+from gateway.demo.verify import MIN_SEARCHED_LENGTH
 from gateway.model import EU, INDIRECT, Category
 from gateway.policy.load import default_path, load
 from tests.demo.played import Played
@@ -37,33 +37,33 @@ def test_no_field_holds_two_things() -> None:
 
 
 def test_it_is_known_of_every_value_what_it_is(played: Played) -> None:
-    sent = [(leaf.path, kind(leaf.path, one.item)) for one in played.seen.sent for leaf in leaves(one.message)]
-    assert [path for path, holds in sent if holds is Category.UNSPECIFIED] == []
+    sent = [(leaf.path, category_of(leaf.path, one.item)) for one in played.seen.sent for leaf in leaves(one.message)]
+    assert [path for path, categories in sent if categories is Category.UNSPECIFIED] == []
 
 
 def test_every_field_that_is_known_is_sent(played: Played) -> None:
-    assert set(truth.HOLDS) <= {leaf.path for one in played.seen.sent for leaf in leaves(one.message)}
+    assert set(truth.CATEGORY_BY_PATH) <= {leaf.path for one in played.seen.sent for leaf in leaves(one.message)}
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.title)
 def test_what_hides_in_an_item_is_long_enough_to_be_looked_for(item: Item) -> None:
-    assert all(len(value) >= SHORTEST for value in item.hides)
+    assert all(len(value) >= MIN_SEARCHED_LENGTH for value in item.embedded)
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.title)
 def test_all_addresses_are_made_up(item: Item) -> None:
-    domains = {domain.lower() for domain in re.findall(r"@([\w.-]+\w)", f"{item.fields} {item.hides}")}
+    domains = {domain.lower() for domain in re.findall(r"@([\w.-]+\w)", f"{item.fields} {item.embedded}")}
     assert {domain for domain in domains if not domain.endswith(".example")} <= {"gmail.com"}
 
 
 def test_every_fate_is_shown() -> None:
-    assert {item.fate for item in ITEMS} == set(Fate)
+    assert {item.outcome for item in ITEMS} == set(ItemOutcome)
 
 
 def test_a_value_alone_is_that_value(played: Played) -> None:
     for one in played.seen.sent:
         for leaf in leaves(one.message):
-            (found,) = leaves(alone(one.message, leaf.route))
+            (found,) = leaves(only_leaf(one.message, leaf.route))
             assert (found.path, found.value) == (leaf.path, leaf.value)
 
 

@@ -10,8 +10,8 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
-from gateway.demo.service import Answer
-from gateway.demo.stage import Seen
+from gateway.demo.service import CallAnswer
+from gateway.demo.session import DemoResult
 from gateway.demo.verify import occurs
 from tests.demo.played import Played
 
@@ -48,13 +48,13 @@ def test_all_is_well_as_it_is(played: Played) -> None:
 
 def with_message(
     destination: str, change: Callable[[tuple[Message, ...]], tuple[Message, ...]]
-) -> Callable[[Seen], Seen]:
+) -> Callable[[DemoResult], DemoResult]:
     return lambda seen: msgspec.structs.replace(
-        seen, arrived={**seen.arrived, destination: change(seen.arrived[destination])}
+        seen, received={**seen.received, destination: change(seen.received[destination])}
     )
 
 
-def with_fields(destination: str, **fields: object) -> Callable[[Seen], Seen]:
+def with_fields(destination: str, **fields: object) -> Callable[[DemoResult], DemoResult]:
     """The first message of a destination, with some fields set to what their JSON says."""
 
     def change(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -65,15 +65,15 @@ def with_fields(destination: str, **fields: object) -> Callable[[Seen], Seen]:
     return with_message(destination, change)
 
 
-def with_bytes(destination: str, raw: bytes) -> Callable[[Seen], Seen]:
+def with_bytes(destination: str, raw: bytes) -> Callable[[DemoResult], DemoResult]:
     return lambda seen: msgspec.structs.replace(seen, raw={**seen.raw, destination: seen.raw[destination] + raw})
 
 
-def with_answer(name: str, answer: Answer) -> Callable[[Seen], Seen]:
+def with_answer(name: str, answer: CallAnswer) -> Callable[[DemoResult], DemoResult]:
     return lambda seen: msgspec.structs.replace(seen, answers={**seen.answers, name: answer})
 
 
-def with_faults(destination: str, *faults: str) -> Callable[[Seen], Seen]:
+def with_faults(destination: str, *faults: str) -> Callable[[DemoResult], DemoResult]:
     return lambda seen: msgspec.structs.replace(seen, faults={**seen.faults, destination: faults})
 
 
@@ -107,8 +107,8 @@ def with_faults(destination: str, *faults: str) -> Callable[[Seen], Seen]:
             with_bytes("activity-log", b'"https://kannelle.example/s/9f4tQx"'),
             ("activity-log", "share_link", "found in what it got"),
         ),
-        (with_answer("TrackEvents", Answer(3)), ("", "TrackEvents", "answered 3 accepted")),
-        (with_answer("SendMessage", Answer(failed="UNAVAILABLE")), ("", "SendMessage", "answered UNAVAILABLE")),
+        (with_answer("TrackEvents", CallAnswer(3)), ("", "TrackEvents", "answered 3 accepted")),
+        (with_answer("SendMessage", CallAnswer(failed="UNAVAILABLE")), ("", "SendMessage", "answered UNAVAILABLE")),
         (
             with_faults("support", "Zendesk: tags.2 is not as it should be"),
             ("support", "", "Zendesk: tags.2 is not as it should be"),
@@ -121,7 +121,7 @@ def with_faults(destination: str, *faults: str) -> Callable[[Seen], Seen]:
     ],
 )
 def test_whatever_is_not_as_it_should_be_is_found(
-    played: Played, change: Callable[[Seen], Seen], expected: tuple[str, str, str]
+    played: Played, change: Callable[[DemoResult], DemoResult], expected: tuple[str, str, str]
 ) -> None:
     told = played.examine(change)
     assert not told.ok

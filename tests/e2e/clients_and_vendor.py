@@ -18,7 +18,7 @@ from typing import Any, Final
 import grpc
 from kannelle.privacy.v1 import analytics_pb2
 
-from gateway.demo.vendors import Fault, SegmentStandIn
+from gateway.standins import Fault, SegmentStandIn
 from tests.support.processes import TIMEOUT_SECONDS, blocking_channel, call
 from tests.support.requests import TRACK, TRACK_BATCH, event
 
@@ -53,7 +53,15 @@ tracking_plan:
 PLANTED: Final = ("Zqxjk Vwyqp", "+33 6 12 34 56 78")
 """What no vendor may get."""
 
-FAULTS: Final = (Fault.RESET, Fault.ERROR, Fault.AWAY, Fault.BUSY, Fault.BUSY_UNTIL, Fault.HANG, Fault.LOST)
+FAULTS: Final = (
+    Fault.RESET,
+    Fault.ERROR,
+    Fault.UNAVAILABLE,
+    Fault.RATE_LIMITED,
+    Fault.RATE_LIMITED_UNTIL,
+    Fault.HANG,
+    Fault.RESET_AFTER_ACCEPTING,
+)
 
 
 class FaultyVendor:

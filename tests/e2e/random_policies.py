@@ -18,7 +18,7 @@ from gateway.config import Config
 from gateway.contracts.approvals import write_approvals
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import load
-from gateway.loading import prepare
+from gateway.loading import compile_all
 from gateway.model import FieldPrivacy
 from gateway.policy.compile import Compiler
 from gateway.policy.load import load as load_policy
@@ -170,7 +170,7 @@ class PolicyVersions:
         # Not to the gateway's own folder: it reads only what is complete.
         path = self._folder / "tried.yaml"
         path.write_text(text)
-        made = prepare(Config(policy=path), load_policy(path), contract())
+        made = compile_all(Config(policy=path), load_policy(path), contract())
         plans = {}
         for type_, destination in made.flows.fed:
             plan = made.flows.minimiser(type_, destination).plan

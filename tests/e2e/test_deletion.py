@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 from kannelle.privacy.v1 import analytics_pb2
 
-from gateway.demo.vendors import Fault
+from gateway.standins import Fault
 from tests.e2e.clients_and_vendor import POLICY, FaultyVendor
 from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
 from tests.support.requests import TRACK_BATCH, event

@@ -17,7 +17,7 @@ import pytest
 from gateway import __version__
 from gateway.detectors.data import VERSION
 from gateway.policy.load import default_path
-from gateway.telemetry.log import Fields
+from gateway.telemetry.log import LogFields
 from tests.support.processes import GatewayProcess
 
 JSON: Final = {"PRIVACY_GATEWAY__TELEMETRY__LOG__FORMAT": "json"}
@@ -120,7 +120,7 @@ def test_the_lines_that_the_operators_page_shows_are_such_lines() -> None:
     assert [one for one in text.splitlines() if not LINE.fullmatch(one)] == []
     assert list(json.loads(line))[:4] == ["time", "level", "logger", "message"]
     rows = re.findall(r"(?m)^\| (`.*)$", page)
-    assert {name for row in rows for name in re.findall(r"`([a-z_0-9]+)`", row)} >= Fields.__annotations__.keys()
+    assert {name for row in rows for name in re.findall(r"`([a-z_0-9]+)`", row)} >= LogFields.__annotations__.keys()
 
 
 @pytest.mark.parametrize("option", ["--log-format=xml", "--log-level=loud"])

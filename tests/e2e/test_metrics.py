@@ -21,7 +21,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.listeners import CALLS
-from gateway.telemetry.table import IN_BYTES, METRICS, PROCESS_METRICS, RESOURCES
+from gateway.telemetry.metrics import BYTE_RESOURCES, METRICS, PROCESS_METRICS, RESOURCES
 from tests.e2e.test_serve import ELSEWHERE
 from tests.support import proxy_process
 from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
@@ -110,9 +110,9 @@ def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: P
             for _ in range(3):
                 assert call(channel, LOGS, logs_request("INFO").SerializeToString()) == b""
             assert not isinstance(call(channel, TRACK, track_request()), bytes)
-        wait_until(lambda: total(scraped(process)[1], "privacy_gateway_outbox_items") == 3)
+        wait_until(lambda: total(scraped(process)[1], "privacy_gateway_outbox_entries") == 3)
         operate(tmp_path, "outbox", "dead-letter", "--all")
-        wait_until(lambda: total(scraped(process)[1], "privacy_gateway_buried_total") == 3)
+        wait_until(lambda: total(scraped(process)[1], "privacy_gateway_dead_lettered_total") == 3)
         (plain, samples), (asked, same) = scraped(process), scraped(process, OPENMETRICS)
         operate(tmp_path, "outbox", "purge", "--dead", "--all", "--yes")
         wait_until(lambda: total(scraped(process)[1], "privacy_gateway_purged_total") == 3)
@@ -122,8 +122,8 @@ def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: P
     assert asked == f"{OPENMETRICS}; charset=utf-8"
     assert samples.keys() == same.keys()
     names = {HISTOGRAM.sub("", name) for name, _ in samples}
-    assert {metric.shown for metric in (*METRICS, *PROCESS_METRICS)} - names == OF_OTHERS
-    assert of(samples, "privacy_gateway_buried_total", destination="backend", reason="DEAD_LETTERED") == 3
+    assert {metric.exported_name for metric in (*METRICS, *PROCESS_METRICS)} - names == OF_OTHERS
+    assert of(samples, "privacy_gateway_dead_lettered_total", destination="backend", reason="DEAD_LETTERED") == 3
     assert of(after, "privacy_gateway_purged_total", destination="backend", reason="PURGED") == 3
     _adds_up(samples)
     _adds_up(after)
@@ -136,7 +136,7 @@ def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: P
     assert of(samples, "privacy_gateway_resource_used", resource="http_connections") >= 1
     assert {
         name for name in shown if ("privacy_gateway_resource_used_bytes", frozenset({("resource", name)})) in samples
-    } == IN_BYTES
+    } == BYTE_RESOURCES
     assert of(samples, "process_open_fds") <= of(samples, "process_max_fds")
     assert of(samples, "process_resident_memory_bytes") > 10_000_000
 
@@ -234,7 +234,7 @@ def selectors(node: Any) -> Iterator[promql_parser.VectorSelector]:
 
 @pytest.mark.parametrize("query", list(recipes()))
 def test_an_alert_of_the_page_is_a_query_over_metrics_and_labels_that_there_are(query: str) -> None:
-    known = {metric.shown: set(metric.labels) for metric in (*METRICS, *PROCESS_METRICS)}
+    known = {metric.exported_name: set(metric.labels) for metric in (*METRICS, *PROCESS_METRICS)}
     found = list(selectors(promql_parser.parse(query)))
     assert found
     for one in found:

@@ -120,7 +120,7 @@ def test_whatever_callers_send_no_traceback_is_printed(connections: int, tmp_pat
         besieged(process, ports, connections, seed=1)
         with blocking_channel(process.listener_address("health")) as health:
             assert call(health, CHECK, b"") == b"\x08\x01"
-        counted = proxy_process.metric_value(process, 'privacy_gateway_stray_errors_total{source="grpc"}')
+        counted = proxy_process.metric_value(process, 'privacy_gateway_uncaught_errors_total{source="grpc"}')
         assert process.stop() == 0
     assert b"Traceback" not in process.output
     assert b"Exception" not in process.output

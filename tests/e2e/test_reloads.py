@@ -278,7 +278,7 @@ def serving(folder: Path, generations: PolicyVersions, first: PolicyVersion) -> 
 def waiting(process: GatewayProcess) -> float:
     """How many items wait to be delivered."""
     lines = fetch_page(process, "/metrics")[1].splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("privacy_gateway_outbox_items{"))
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("privacy_gateway_outbox_entries{"))
 
 
 @pytest.mark.parametrize("count", [15, pytest.param(200, marks=pytest.mark.soak)])

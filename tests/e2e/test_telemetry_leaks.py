@@ -11,7 +11,7 @@ from typing import Any, Final
 import grpc
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from gateway.telemetry.traces import SERVICE
+from gateway.telemetry.traces import SERVICE_NAME
 from tests.e2e.test_leaks import LARGE, METADATA, Call, messages, raw, say
 from tests.e2e.test_proxy_leaks import say as say_through
 from tests.support.http2 import send_unanswered
@@ -74,7 +74,7 @@ def spans(path: Path) -> Iterator[dict[str, Any]]:
     """The gateway's own spans in a file of the exporter `jsonl`, with the resource that they are of."""
     lines = map(json.loads, path.read_text().splitlines())
     for group in (group for line in lines for group in line.get("resourceSpans", ())):
-        if {"key": "service.name", "value": {"stringValue": SERVICE}} in group.get("resource", {}).get(
+        if {"key": "service.name", "value": {"stringValue": SERVICE_NAME}} in group.get("resource", {}).get(
             "attributes", ()
         ):
             yield from (

@@ -11,9 +11,9 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from gateway.demo.collector import Collector
 from gateway.model import OutboxEntry, Release
 from gateway.signals import LOGS, METRICS, TRACES, Signal
+from gateway.standins.collector import Collector
 
 
 def _log(text: str) -> Message:

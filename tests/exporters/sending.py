@@ -9,7 +9,6 @@ from google.protobuf.message import Message
 from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
 from kannelle.privacy.v1.support_pb2 import SUPPORT_TOPIC_BILLING, SupportMessage
 
-from gateway.demo.vendors import MixpanelStandIn, SegmentStandIn, ZendeskStandIn
 from gateway.exporters.base import Delivered, Outcome, Rejected, Retry
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.mixpanel.exporter import MixpanelExporter
@@ -17,6 +16,7 @@ from gateway.exporters.segment.exporter import SegmentExporter
 from gateway.exporters.zendesk.exporter import ZendeskExporter
 from gateway.model import OutboxEntry, Release
 from gateway.policy.http_exporters import MixpanelSettings, Secret, SegmentSettings, ZendeskSettings
+from gateway.standins import MixpanelStandIn, SegmentStandIn, ZendeskStandIn
 
 EVENT: Final = AnalyticsEvent.DESCRIPTOR.full_name
 MESSAGE: Final = SupportMessage.DESCRIPTOR.full_name

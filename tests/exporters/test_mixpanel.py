@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from gateway.demo.vendors import Fault, MixpanelStandIn
-from gateway.demo.vendors.stand_in import Reply
 from gateway.errors import DeliveryReason, ItemReason
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.http_client import HttpClient
+from gateway.standins import Fault, MixpanelStandIn
+from gateway.standins.vendor import Reply
 from tests.exporters.sending import EVENT, IMPORT_TEMPLATE, event, events, keys, message, mixpanel, outcome_letters
 
 
@@ -54,7 +54,7 @@ async def test_what_goes_wrong_is_tried_again_and_arrives_once(http: HttpClient,
         assert outcome_letters(await exporter.send(events(2))) == "rr"
         assert outcome_letters(await exporter.send(events(2))) == "dd"
     assert list(vendor.accepted) == keys(events(2))
-    assert (vendor.twice, vendor.violations) == ([], [])
+    assert (vendor.duplicates, vendor.violations) == ([], [])
 
 
 class Odd(MixpanelStandIn):

@@ -15,7 +15,6 @@ import trustme
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
-from gateway.demo.vendors import SegmentStandIn, ZendeskStandIn
 from gateway.errors import BadConfig
 from gateway.exporters.base import DELIVERED, Exporter
 from gateway.exporters.http_client import HttpClient
@@ -24,6 +23,7 @@ from gateway.exporters.pool import ExporterPool
 from gateway.exporters.segment.exporter import SegmentExporter
 from gateway.policy.document import Policy
 from gateway.policy.load import default_path, parse
+from gateway.standins import SegmentStandIn, ZendeskStandIn
 from tests.exporters.sending import event, message
 from tests.support.contracts import contract, proto
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.demo.vendors import Fault, SegmentStandIn
 from gateway.errors import ItemReason, Reason, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.segment.exporter import MAX_EVENT_BYTES, MAX_REQUEST_BYTES
 from gateway.model import OutboxEntry
+from gateway.standins import Fault, SegmentStandIn
 from tests.exporters.sending import EVENT, TRACK_TEMPLATE, event, events, keys, message, outcome_letters, segment
 
 
@@ -34,7 +34,7 @@ async def test_the_same_event_again_is_one_event(http: HttpClient) -> None:
     async with SegmentStandIn() as vendor:
         for _ in range(3):
             assert outcome_letters(await segment(http, vendor.url).send(events(2))) == "dd"
-    assert (len(vendor.accepted), vendor.repeats, vendor.twice) == (2, 4, [])
+    assert (len(vendor.accepted), vendor.repeats, vendor.duplicates) == (2, 4, [])
 
 
 @pytest.mark.parametrize("fault", list(Fault))
@@ -48,9 +48,9 @@ async def test_what_goes_wrong_is_tried_again_and_arrives_once(http: HttpClient,
     assert vendor.violations == []
 
 
-@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.BUSY_UNTIL])
+@pytest.mark.parametrize("fault", [Fault.RATE_LIMITED, Fault.RATE_LIMITED_UNTIL])
 async def test_a_vendor_that_says_when_is_believed(http: HttpClient, fault: Fault) -> None:
-    async with SegmentStandIn(faults=lambda: fault, pause=30, clock=lambda: 1_790_000_000) as vendor:
+    async with SegmentStandIn(faults=lambda: fault, retry_after_seconds=30, clock=lambda: 1_790_000_000) as vendor:
         assert await segment(http, vendor.url).send([event()]) == [Retry(30.0)]
 
 

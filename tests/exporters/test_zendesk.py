@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.demo.vendors import Fault, ZendeskStandIn
 from gateway.errors import DeliveryReason, ItemReason, Retryable
 from gateway.exporters.base import DELIVERED, Rejected, Retry
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.zendesk.exporter import MAX_TICKET_BYTES
+from gateway.standins import Fault, ZendeskStandIn
 from tests.exporters.sending import MESSAGE, TICKET_TEMPLATE, event, keys, message, outcome_letters, zendesk
 
 
@@ -53,7 +53,7 @@ async def test_what_goes_wrong_is_tried_again_and_makes_one_ticket(http: HttpCli
         assert sorted(outcome_letters(await hasty.send(batch))) == ["d", "d", "r"]
         assert outcome_letters(await zendesk(http, vendor.url).send(batch)) == "ddd"
     assert sorted(vendor.accepted) == keys(batch)
-    assert (vendor.twice, vendor.violations) == ([], [])
+    assert (vendor.duplicates, vendor.violations) == ([], [])
 
 
 async def test_a_known_key_with_another_body_is_the_ticket_of_the_first(http: HttpClient) -> None:

@@ -42,12 +42,12 @@ class Flow:
 class Directory:
     """Knows everybody, at once or after a wait; or can't be reached."""
 
-    blind = False
+    knows_nobody = False
 
     def __init__(self, how: str) -> None:
         self._how = how
 
-    def at_hand(self, subject: Subject, received_ns: int) -> Facts | None:
+    def cached_facts(self, subject: Subject, received_ns: int) -> Facts | None:
         return Facts(received_ns, directory=True) if self._how == "at hand" else None
 
     async def facts(self, subject: Subject, received_ns: int) -> Facts:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
-from gateway.demo import proposed
+from gateway.demo import proposed_exporters as proposed
 from gateway.errors import BadPolicy
 from gateway.policy import html
 from gateway.policy.changes import Change, Effect
@@ -324,7 +324,7 @@ def test_a_destination_of_a_signal_needs_an_entry_too() -> None:
 
 
 def test_the_recommended_exporters_load() -> None:
-    file = proposed.policy()
+    file = proposed.proposed_policy()
     assert len(Compiler(KANNELLE, file).plans()) == 10
     assert isinstance(file.policy.destinations["analytics"].exporter, SegmentSettings)
     assert isinstance(file.policy.destinations["support"].exporter, ZendeskSettings)

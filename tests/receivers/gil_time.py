@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.app import SWITCH_SECONDS
+from gateway.app import SWITCH_INTERVAL_SECONDS
 
 MB: Final = 1024 * 1024
 MAX_MESSAGE_BYTES: Final = 4 * MB
@@ -64,7 +64,7 @@ def _work(work: Callable[[], object], done: threading.Event, read: threading.Eve
 def assert_within_limits(work: Callable[[], object], size: int) -> None:
     """Assert that work on so many bytes gives others their turn, and ends in time: by the best of some attempts."""
     before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_SECONDS)
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     try:
         found = _best(work, MAX_GIL_SECONDS * size / MAX_MESSAGE_BYTES, MAX_WORK_RATIO * size / MB)
     finally:

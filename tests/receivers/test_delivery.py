@@ -18,7 +18,7 @@ import grpc
 import pytest
 from kannelle.privacy.v1 import receipt_pb2
 
-from gateway.app import SWITCH_SECONDS
+from gateway.app import SWITCH_INTERVAL_SECONDS
 from gateway.errors import REASONS, CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
 from gateway.minimise.wire import field
 from gateway.model import OutboxEntry, Release
@@ -117,7 +117,7 @@ async def test_what_may_not_leave_by_the_hubs_own_policy_is_counted(
         getattr(one.redecider, decision)("a")
         await call.write(request(group(1, entry("a"), entry("b"))))
         await answers(call, 1)
-        assert {**one.counts.purges} == {counted: 1}
+        assert {**one.counts.purged} == {counted: 1}
 
 
 async def test_what_comes_from_the_future_has_come_now(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ async def test_what_a_policy_under_way_may_let_pass_is_not_acknowledged(
         await call.write(request(group(1, *given, **changed)))
         assert [said(one) for one in await answers(call, 1)] == [answer]
         assert [release.payload for release in gate.releases] == ([b"b"] if answer == STORED else [])
-        assert sum(one.counts.purges.values()) == (answer == STORED)
+        assert sum(one.counts.purged.values()) == (answer == STORED)
 
 
 async def test_what_was_taken_out_while_the_hub_ran_is_gone_for_good(tmp_path: Path) -> None:
@@ -493,7 +493,7 @@ class Holding:
     def __enter__(self) -> Self:
         gc.collect()
         gc.freeze()
-        sys.setswitchinterval(SWITCH_SECONDS)
+        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         self._thread.start()
         return self
 

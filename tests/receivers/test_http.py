@@ -159,8 +159,8 @@ async def test_readiness_is_told_in_lines_by_the_key_in_the_query(query: str, li
 
 async def test_a_check_tells_since_when_it_is_as_it_is() -> None:
     first = Check("outbox", ok=True, since=AT)
-    still, full = first.turned(""), first.turned("FULL")
-    worse, again = full.turned("DAMAGED"), full.turned("")
+    still, full = first.with_cause(""), first.with_cause("FULL")
+    worse, again = full.with_cause("DAMAGED"), full.with_cause("")
     assert (still.since, worse.since, worse.cause) == (AT, full.since, "DAMAGED")
     assert AT < full.since <= again.since
     assert (full.ok, again.ok) == (False, True)
@@ -168,7 +168,7 @@ async def test_a_check_tells_since_when_it_is_as_it_is() -> None:
 
 async def test_metrics_are_the_gateways() -> None:
     async with serving() as case:
-        case.telemetry.stripped(7)
+        case.telemetry.record_proxy_fields_stripped(7)
         found = await case.ask("/metrics")
     assert found.status == 200
     assert found.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"

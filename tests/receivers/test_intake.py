@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.directory import Unknown
+from gateway.directory import NoDirectory
 from gateway.errors import CallReason, ItemReason, Reason, Refused, Retryable
 from gateway.model import Category, Facts, OutboxEntry, Release, Subject, Trail, Verdict, Withheld
 from gateway.pipeline.decide import Decider
@@ -71,7 +71,7 @@ class Case:
         self.flow: Any = flow or Flow()
         self.kept = Kept()
         self.counts = Counts()
-        self.intake = Intake(Decider(Unknown(), Offload()), self.kept, PACKER, self.counts)
+        self.intake = Intake(Decider(NoDirectory(), Offload()), self.kept, PACKER, self.counts)
 
     def resolve(self, raw: bytes) -> Asked:
         if not raw:
@@ -186,9 +186,9 @@ async def test_a_refusal_is_one_wherever_it_was_decided(raw: bytes) -> None:
 class Away:
     """A directory out of reach."""
 
-    blind = False
+    knows_nobody = False
 
-    def at_hand(self, subject: Subject, received_ns: int) -> None:
+    def cached_facts(self, subject: Subject, received_ns: int) -> None:
         return None
 
     async def facts(self, subject: Subject, received_ns: int) -> Facts:

@@ -17,7 +17,7 @@ METRIC_PREFIX: Final = "privacy_gateway_"
 
 def samples(telemetry: Telemetry) -> Mapping[Sample, float]:
     """Every sample of the gateway's own, by its name without the prefix, and its labels."""
-    families = text_string_to_metric_families(telemetry.exposition()[0].decode())
+    families = text_string_to_metric_families(telemetry.expose()[0].decode())
     return {
         (one.name.removeprefix(METRIC_PREFIX), frozenset(one.labels.items())): one.value
         for family in families

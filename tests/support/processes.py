@@ -27,9 +27,9 @@ from gateway.contracts.contract import Contract
 from gateway.delivery import Delivery
 from gateway.delivery.entries import EntryBuilder
 from gateway.delivery.keys import Keys
-from gateway.directory import Unknown
+from gateway.directory import NoDirectory
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
-from gateway.loading import load_all
+from gateway.loading import load_sources
 from gateway.model import OutboxEntry, Release
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
@@ -45,7 +45,7 @@ PACKER: Final = EntryBuilder(Keys(bytes(32)), "web")
 
 def decider() -> Decider:
     """Decides without a directory."""
-    return Decider(Unknown(), Offload())
+    return Decider(NoDirectory(), Offload())
 
 
 DeliveryReply = Callable[[Sequence[OutboxEntry]], None]
@@ -233,7 +233,7 @@ async def run_gateway(
         listeners=Listeners(local=local or Local(address="127.0.0.1:0"), local_http=local_http),
         telemetry=Telemetry(traces=Traces(ratio=traces)),
     )
-    file, contract = load_all(config) if policy or contracts else _default()
+    file, contract = load_sources(config) if policy or contracts else _default()
     gateway = Gateway(config, delivery, source=lambda config: (file, contract))
     addresses = await gateway.start()
     try:
@@ -245,7 +245,7 @@ async def run_gateway(
 
 @cache
 def _default() -> tuple[PolicyFile, Contract]:
-    return load_all(Config())
+    return load_sources(Config())
 
 
 def _written(folder: Path, policy: str) -> Path | None:

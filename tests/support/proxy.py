@@ -30,7 +30,7 @@ from gateway.app import Gateway
 from gateway.config import Config, Inbound, Listeners, Local, Outbound, Tls
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import load
-from gateway.loading import load_all
+from gateway.loading import load_sources
 from gateway.tls import Material
 from tests.support.contracts import proto
 from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, FakeDelivery
@@ -375,7 +375,7 @@ async def run_proxy(
             ),
             tls=write_tls(folder, certificate_for(dns("localhost"))),
         )
-        gateway = Gateway(config, access, source=load_all)
+        gateway = Gateway(config, access, source=load_sources)
         addresses = await gateway.start()
         try:
             yield ProxyGateway(gateway, addresses, access, upstream)

@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 
 import pytest
 
-from gateway.telemetry.log import FORMATTERS, Fields, Format, JsonFormatter, TextFormatter
+from gateway.telemetry.log import FORMATTERS, JsonFormatter, LogFields, LogFormat, TextFormatter
 
 AT: Final = 1_796_000_523.25
 SECRET: Final = "anna.secret@example.com"
@@ -72,8 +72,10 @@ def test_a_record_is_one_line(given: logging.LogRecord, text: str, fields: dict[
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "Pacific/Kiritimati"])
-@pytest.mark.parametrize("form", get_args(Format))
-def test_the_time_is_in_utc_wherever_the_machine_is(form: Format, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("form", get_args(LogFormat))
+def test_the_time_is_in_utc_wherever_the_machine_is(
+    form: LogFormat, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("TZ", zone)
         time.tzset()
@@ -83,8 +85,8 @@ def test_the_time_is_in_utc_wherever_the_machine_is(form: Format, zone: str, mon
     assert TIME in line
 
 
-@pytest.mark.parametrize("form", get_args(Format))
-def test_what_is_not_in_the_list_is_not_said(form: Format) -> None:
+@pytest.mark.parametrize("form", get_args(LogFormat))
+def test_what_is_not_in_the_list_is_not_said(form: LogFormat) -> None:
     try:
         raise ValueError(SECRET)
     except ValueError as error:
@@ -94,4 +96,4 @@ def test_what_is_not_in_the_list_is_not_said(form: Format) -> None:
 
 
 def test_no_field_has_a_name_that_a_record_has_already() -> None:
-    assert not Fields.__annotations__.keys() & {*vars(record()), "message", "asctime", "time", "level", "logger"}
+    assert not LogFields.__annotations__.keys() & {*vars(record()), "message", "asctime", "time", "level", "logger"}

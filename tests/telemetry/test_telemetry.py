@@ -20,21 +20,21 @@ from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, ItemR
 from gateway.minimise.census import FIRST, STRIDE
 from gateway.model import Category, FieldVerdict, QueueDepth, Release, Trail, Verdict, Withheld
 from gateway.policy.document import Mode, Side
-from gateway.telemetry import CODES, Proxied, Telemetry, Use
-from gateway.telemetry.counts import Fared, Waiting
+from gateway.telemetry import GRPC_CODES, ProxyCallResult, ResourceUsage, Telemetry
+from gateway.telemetry.counts import DeliveryOutcome, OutboxStatus
 from gateway.telemetry.exposition import CONTENT_TYPE_OPENMETRICS, is_openmetrics
-from gateway.telemetry.table import (
-    BUCKETS,
+from gateway.telemetry.metrics import (
+    BUCKET_BOUNDS_SECONDS,
+    BYTE_RESOURCES,
     CALL_DURATION,
     FIELDS_STRIPPED,
-    IN_BYTES,
     LABELS,
     METRICS,
     PROCESS_METRICS,
     RESOURCES,
-    Kind,
+    MetricKind,
 )
-from gateway.telemetry.tally import Durations
+from gateway.telemetry.series import DurationSeries
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -53,7 +53,7 @@ def release(destination: str = "log", **given: object) -> Release:
 
 
 def decided(*verdicts: Verdict) -> Callable[[Telemetry], None]:
-    return lambda telemetry: telemetry.decided(Flow(), verdicts, 6_000)
+    return lambda telemetry: telemetry.record_decision(Flow(), verdicts, 6_000)
 
 
 CALL: Final = {
@@ -65,7 +65,9 @@ CALL: Final = {
     "mode": "enforce",
 }
 OPERATED: Final = {("crm", "DEAD_LETTERED"): 3, ("crm", "PURGED"): 4}
-WAITING: Final = Waiting({"log": QueueDepth(3, 400, 1, 5, 700), "crm": QueueDepth()}, frozenset({"crm"}), 2, OPERATED)
+WAITING: Final = OutboxStatus(
+    {"log": QueueDepth(3, 400, 1, 5, 700), "crm": QueueDepth()}, frozenset({"crm"}), 2, OPERATED
+)
 
 KEEP, STRIP, MASK = FieldVerdict
 NOTES: Final = {
@@ -80,7 +82,7 @@ NOTES: Final = {
 
 def read(telemetry: Telemetry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Every sample, by its name and labels."""
-    text, _ = telemetry.exposition()
+    text, _ = telemetry.expose()
     families = text_string_to_metric_families(text.decode())
     return {(one.name, frozenset(one.labels.items())): one.value for family in families for one in family.samples}
 
@@ -92,76 +94,92 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
 @pytest.mark.parametrize(
     ("told", "name", "labels", "expected"),
     [
-        (lambda t: t.reloaded("policy", "ok"), "reloads_total", {"subject": "policy", "outcome": "ok"}, 1),
-        (lambda t: t.reloaded("tls", "failed"), "reloads_total", {"subject": "tls", "outcome": "failed"}, 1),
-        (lambda t: t.reloaded("tls", "failed"), "reload_failed", {"subject": "tls"}, 1),
-        (lambda t: t.reloaded("tls", "failed"), "reload_failed", {"subject": "policy"}, 0),
-        (lambda t: [t.reloaded("tls", "failed"), t.reloaded("tls", "ok")], "reload_failed", {"subject": "tls"}, 0),
+        (lambda t: t.record_reload("policy", "ok"), "reloads_total", {"subject": "policy", "outcome": "ok"}, 1),
+        (lambda t: t.record_reload("tls", "failed"), "reloads_total", {"subject": "tls", "outcome": "failed"}, 1),
+        (lambda t: t.record_reload("tls", "failed"), "reload_failed", {"subject": "tls"}, 1),
+        (lambda t: t.record_reload("tls", "failed"), "reload_failed", {"subject": "policy"}, 0),
         (
-            lambda t: t.in_force("ab12", 1, {}, file="cd34"),
+            lambda t: [t.record_reload("tls", "failed"), t.record_reload("tls", "ok")],
+            "reload_failed",
+            {"subject": "tls"},
+            0,
+        ),
+        (
+            lambda t: t.set_policy("ab12", 1, {}, file_sha256="cd34"),
             "policy_info",
             {"digest": "ab12", "file": "cd34", "version": "1"},
             1,
         ),
         (lambda t: None, "build_info", {"version": __version__}, 1),
-        (lambda t: t.stripped(3), "proxy_fields_stripped_total", {}, 3),
-        (lambda t: [t.access_log_dropped(), t.access_log_dropped(4)], "access_log_dropped_total", {}, 5),
+        (lambda t: t.record_proxy_fields_stripped(3), "proxy_fields_stripped_total", {}, 3),
+        (lambda t: [t.record_access_log_drops(), t.record_access_log_drops(4)], "access_log_dropped_total", {}, 5),
         (
-            lambda t: [t.proxied(Proxied(Side.INBOUND, "NOT_FOUND", "a.example", "svc", mode=Mode.SHADOW), 1)] * 2,
+            lambda t: (
+                [
+                    t.record_proxy_call(
+                        ProxyCallResult(Side.INBOUND, "NOT_FOUND", "a.example", "svc", mode=Mode.SHADOW), 1
+                    )
+                ]
+                * 2
+            ),
             "proxy_calls_total",
             {**CALL, "listener": "inbound", "code": "NOT_FOUND", "mode": "shadow"},
             1,
         ),
         (
-            lambda t: t.proxied(Proxied(Side.OUTBOUND, "UNAVAILABLE", "a.example", "svc", Cause.UPSTREAM_REFUSED), 1),
+            lambda t: t.record_proxy_call(
+                ProxyCallResult(Side.OUTBOUND, "UNAVAILABLE", "a.example", "svc", Cause.UPSTREAM_REFUSED), 1
+            ),
             "proxy_calls_total",
             {**CALL, "code": "UNAVAILABLE", "reason": "UPSTREAM_REFUSED"},
             1,
         ),
         (
-            lambda t: t.proxied(Proxied(Side.OUTBOUND, "UNIMPLEMENTED", reason=CallReason.NO_ROUTE), 1),
+            lambda t: t.record_proxy_call(
+                ProxyCallResult(Side.OUTBOUND, "UNIMPLEMENTED", reason=CallReason.NO_ROUTE), 1
+            ),
             "proxy_calls_total",
             {**CALL, "route": "", "destination": "", "code": "UNIMPLEMENTED", "reason": "NO_ROUTE"},
             1,
         ),
         (
-            lambda t: t.turned_away(Side.OUTBOUND),
+            lambda t: t.record_overload(Side.OUTBOUND),
             "proxy_calls_total",
             {**CALL, "route": "", "destination": "", "code": "RESOURCE_EXHAUSTED", "reason": "FULL"},
             1,
         ),
         (
-            lambda t: t.proxied(Proxied(Side.OUTBOUND, "anna@example.com", "a.example", "svc"), 1),
+            lambda t: t.record_proxy_call(ProxyCallResult(Side.OUTBOUND, "anna@example.com", "a.example", "svc"), 1),
             "proxy_calls_total",
             {**CALL, "code": "UNKNOWN"},
             1,
         ),
         (
-            lambda t: t.proxied(Proxied(Side.OUTBOUND, "OK"), 2_000_000),
+            lambda t: t.record_proxy_call(ProxyCallResult(Side.OUTBOUND, "OK"), 2_000_000),
             "call_duration_seconds_sum",
             {"listener": "outbound", "service": ""},
             0.002,
         ),
         (
-            lambda t: t.upstream_failed(Side.INBOUND, "crm.example", Cause.UPSTREAM_EXPIRED),
+            lambda t: t.record_upstream_failure(Side.INBOUND, "crm.example", Cause.UPSTREAM_EXPIRED),
             "upstream_failures_total",
             {"listener": "inbound", "route": "crm.example", "cause": "UPSTREAM_EXPIRED"},
             1,
         ),
         (
-            lambda t: t.called("local", "a.S", "OK", 1),
+            lambda t: t.record_call("local", "a.S", "OK", 1),
             "calls_total",
             {"listener": "local", "service": "a.S", "code": "OK"},
             1,
         ),
         (
-            lambda t: t.called("local", "a.S", "made up", 1),
+            lambda t: t.record_call("local", "a.S", "made up", 1),
             "calls_total",
             {"listener": "local", "service": "a.S", "code": "UNKNOWN"},
             1,
         ),
         (
-            lambda t: t.called("local", "a.S", "OK", 5),
+            lambda t: t.record_call("local", "a.S", "OK", 5),
             "call_duration_seconds_count",
             {"listener": "local", "service": "a.S"},
             1,
@@ -206,50 +224,75 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             7,
         ),
         (
-            lambda t: t.rejected("", ItemReason.MALFORMED),
+            lambda t: t.record_rejection("", ItemReason.MALFORMED),
             "items_total",
             {"flow": "", "outcome": "rejected", "reason": "MALFORMED"},
             1,
         ),
         (
-            lambda t: t.delivered("log", {"delivered": 4, "retry": 2}, 1),
+            lambda t: t.record_delivery("log", {"delivered": 4, "retry": 2}, 1),
             "deliveries_total",
             {"destination": "log", "outcome": "retry"},
             2,
         ),
         (
-            lambda t: t.delivered("log", {"rejected": 4}, 5_000),
+            lambda t: t.record_delivery("log", {"rejected": 4}, 5_000),
             "delivery_duration_seconds_count",
             {"destination": "log"},
             1,
         ),
         (
-            lambda t: t.buried("log", DeliveryReason.REJECTED, 3),
-            "buried_total",
+            lambda t: t.record_dead_letters("log", DeliveryReason.REJECTED, 3),
+            "dead_lettered_total",
             {"destination": "log", "reason": "REJECTED"},
             3,
         ),
         (
-            lambda t: t.purged("log", DeliveryReason.CUT_OFF, 3),
+            lambda t: t.record_purge("log", DeliveryReason.CUT_OFF, 3),
             "purged_total",
             {"destination": "log", "reason": "CUT_OFF"},
             3,
         ),
-        (lambda t: t.ask(lambda: WAITING), "outbox_items", {"destination": "log"}, 3),
-        (lambda t: t.ask(lambda: WAITING), "outbox_bytes", {"destination": "log"}, 400),
-        (lambda t: t.ask(lambda: WAITING), "outbox_age_seconds", {"destination": "crm"}, 0),
-        (lambda t: t.ask(lambda: WAITING), "dead_letters", {"destination": "log"}, 5),
-        (lambda t: t.ask(lambda: WAITING), "dead_letters_bytes", {"destination": "log"}, 700),
-        (lambda t: t.ask(lambda: WAITING), "buried_total", {"destination": "crm", "reason": "DEAD_LETTERED"}, 3),
-        (lambda t: t.ask(lambda: WAITING), "purged_total", {"destination": "crm", "reason": "PURGED"}, 4),
-        (lambda t: t.bounded({"access_log": lambda: Use(3, 9)}), "resource_used", {"resource": "access_log"}, 3),
-        (lambda t: t.bounded({"access_log": lambda: Use(3, 9)}), "resource_limit", {"resource": "access_log"}, 9),
-        (lambda t: t.bounded({"outbox": lambda: Use(30, 90)}), "resource_used_bytes", {"resource": "outbox"}, 30),
-        (lambda t: t.bounded({"outbox": lambda: Use(30, 90)}), "resource_limit_bytes", {"resource": "outbox"}, 90),
-        (lambda t: t.ask(lambda: WAITING), "recipient_failing", {"destination": "log"}, 0),
-        (lambda t: t.ask(lambda: WAITING), "recipient_failing", {"destination": "crm"}, 1),
-        (lambda t: t.ask(lambda: WAITING), "outbox_set_aside_total", {}, 2),
-        (lambda t: t.traced("lost", 7), "spans_total", {"outcome": "lost"}, 7),
+        (lambda t: t.set_outbox_source(lambda: WAITING), "outbox_entries", {"destination": "log"}, 3),
+        (lambda t: t.set_outbox_source(lambda: WAITING), "outbox_bytes", {"destination": "log"}, 400),
+        (lambda t: t.set_outbox_source(lambda: WAITING), "outbox_age_seconds", {"destination": "crm"}, 0),
+        (lambda t: t.set_outbox_source(lambda: WAITING), "dead_letters", {"destination": "log"}, 5),
+        (lambda t: t.set_outbox_source(lambda: WAITING), "dead_letters_bytes", {"destination": "log"}, 700),
+        (
+            lambda t: t.set_outbox_source(lambda: WAITING),
+            "dead_lettered_total",
+            {"destination": "crm", "reason": "DEAD_LETTERED"},
+            3,
+        ),
+        (lambda t: t.set_outbox_source(lambda: WAITING), "purged_total", {"destination": "crm", "reason": "PURGED"}, 4),
+        (
+            lambda t: t.add_resources({"access_log": lambda: ResourceUsage(3, 9)}),
+            "resource_used",
+            {"resource": "access_log"},
+            3,
+        ),
+        (
+            lambda t: t.add_resources({"access_log": lambda: ResourceUsage(3, 9)}),
+            "resource_limit",
+            {"resource": "access_log"},
+            9,
+        ),
+        (
+            lambda t: t.add_resources({"outbox": lambda: ResourceUsage(30, 90)}),
+            "resource_used_bytes",
+            {"resource": "outbox"},
+            30,
+        ),
+        (
+            lambda t: t.add_resources({"outbox": lambda: ResourceUsage(30, 90)}),
+            "resource_limit_bytes",
+            {"resource": "outbox"},
+            90,
+        ),
+        (lambda t: t.set_outbox_source(lambda: WAITING), "recipient_failing", {"destination": "log"}, 0),
+        (lambda t: t.set_outbox_source(lambda: WAITING), "recipient_failing", {"destination": "crm"}, 1),
+        (lambda t: t.set_outbox_source(lambda: WAITING), "outbox_files_quarantined_total", {}, 2),
+        (lambda t: t.record_spans("dropped", 7), "spans_total", {"outcome": "dropped"}, 7),
     ],
 )
 def test_what_is_told_is_shown(
@@ -266,21 +309,21 @@ FLOWS: Final = {"a.Type": ("log", "crm"), "otlp/logs": ("log",)}
 
 def test_a_policys_series_are_there_from_the_start_as_zeros() -> None:
     telemetry = Telemetry()
-    telemetry.in_force("ab", 1, FLOWS)
+    telemetry.set_policy("ab", 1, FLOWS)
     for flow, destinations in FLOWS.items():
         assert value(telemetry, "items_total", flow=flow, outcome="accepted", reason="") == 0
         for destination in destinations:
             assert value(telemetry, "verdicts_total", destination=destination, verdict="release", reason="") == 0
-            for fared in get_args(Fared):
+            for fared in get_args(DeliveryOutcome):
                 assert value(telemetry, "deliveries_total", destination=destination, outcome=fared) == 0
 
 
 def test_after_a_reload_earlier_numbers_stay_and_one_policy_is_in_force() -> None:
     telemetry = Telemetry()
-    telemetry.in_force("ab", 1, FLOWS)
+    telemetry.set_policy("ab", 1, FLOWS)
     decided(release("crm"))(telemetry)
-    telemetry.exposition()
-    telemetry.in_force("cd", 1, {"b.Type": ("other",)})
+    telemetry.expose()
+    telemetry.set_policy("cd", 1, {"b.Type": ("other",)})
     assert value(telemetry, "verdicts_total", destination="crm", verdict="release", reason="") == 1
     assert value(telemetry, "verdicts_total", destination="other", verdict="release", reason="") == 0
     assert [dict(labels)["digest"] for name, labels in read(telemetry) if name.endswith("policy_info")] == ["cd"]
@@ -288,36 +331,38 @@ def test_after_a_reload_earlier_numbers_stay_and_one_policy_is_in_force() -> Non
 
 def test_a_routes_series_is_there_from_the_start_as_zero() -> None:
     telemetry = Telemetry()
-    telemetry.carries([(Side.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])
+    telemetry.add_routes([(Side.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])
     assert value(telemetry, "proxy_calls_total", **CALL) == 0
 
 
 def test_what_a_caller_makes_up_adds_no_series() -> None:
     telemetry = Telemetry()
     for code in ("made up", "anna@example.com", "UNKNOWN"):
-        telemetry.proxied(Proxied(Side.OUTBOUND, code), 1)
+        telemetry.record_proxy_call(ProxyCallResult(Side.OUTBOUND, code), 1)
     assert len([name for name, _ in read(telemetry) if name == "privacy_gateway_proxy_calls_total"]) == 1
 
 
 def test_the_codes_are_those_of_grpc() -> None:
-    assert {code.name for code in grpc.StatusCode} == CODES
+    assert {code.name for code in grpc.StatusCode} == GRPC_CODES
 
 
-@pytest.mark.parametrize("bound", BUCKETS)
+@pytest.mark.parametrize("bound", BUCKET_BOUNDS_SECONDS)
 def test_a_duration_counts_in_the_bucket_that_it_is_within(bound: float) -> None:
-    durations = Durations(CALL_DURATION)
+    durations = DurationSeries(CALL_DURATION)
     durations.add(("local", "a.S"), round(bound * 1e9))
     durations.add(("local", "a.S"), round(bound * 1e9) + 1)
     ((_, buckets, _),) = durations.rows()
     counts = dict(buckets)
     assert counts[repr(bound)] == 1
     assert counts["+Inf"] == 2
-    assert [count for le, count in buckets if le != "+Inf" and float(le) < bound] == [0] * BUCKETS.index(bound)
+    assert [count for le, count in buckets if le != "+Inf" and float(le) < bound] == [0] * BUCKET_BOUNDS_SECONDS.index(
+        bound
+    )
 
 
 def test_gateways_in_one_process_count_apart() -> None:
     one, other = Telemetry(), Telemetry()
-    one.stripped(1)
+    one.record_proxy_fields_stripped(1)
     assert value(one, "proxy_fields_stripped_total") == 1
     assert value(other, "proxy_fields_stripped_total") == 0
 
@@ -325,7 +370,7 @@ def test_gateways_in_one_process_count_apart() -> None:
 def test_the_environments_words_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "host.name=planted-host")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "planted-service")
-    text, kind = Telemetry().exposition()
+    text, kind = Telemetry().expose()
     assert b"planted" not in text
     assert kind == "text/plain; version=0.0.4; charset=utf-8"
 
@@ -333,14 +378,14 @@ def test_the_environments_words_are_not_shown(monkeypatch: pytest.MonkeyPatch) -
 def told_all() -> Telemetry:
     """Where everything has a series."""
     telemetry = Telemetry()
-    telemetry.in_force("ab", 1, FLOWS)
-    telemetry.hub(up=True, heard=1.0)
-    telemetry.connected(1)
-    telemetry.strayed("task", 1)
-    telemetry.expire({"own": 1.0, "ca": 2.0})
-    telemetry.called("local", "a.S", "OK", 1)
-    telemetry.carries([(Side.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])
-    telemetry.bounded(dict.fromkeys(RESOURCES, lambda: Use(1, 2)))
+    telemetry.set_policy("ab", 1, FLOWS)
+    telemetry.set_hub_status(up=True, last_success=1.0)
+    telemetry.set_connected_agents(1)
+    telemetry.record_uncaught_errors("task", 1)
+    telemetry.set_certificate_expiry({"own": 1.0, "ca": 2.0})
+    telemetry.record_call("local", "a.S", "OK", 1)
+    telemetry.add_routes([(Side.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])
+    telemetry.add_resources(dict.fromkeys(RESOURCES, lambda: ResourceUsage(1, 2)))
     return telemetry
 
 
@@ -348,11 +393,11 @@ ALL: Final = (*METRICS, *PROCESS_METRICS)
 
 
 def test_the_table_is_what_is_shown() -> None:
-    lines = told_all().exposition()[0].decode().splitlines()
+    lines = told_all().expose()[0].decode().splitlines()
     helps = {line.split(" ", 3)[2]: line.split(" ", 3)[3] for line in lines if line.startswith("# HELP ")}
     types = dict(line.split(" ")[2:] for line in lines if line.startswith("# TYPE "))
-    assert helps == {metric.shown: metric.about for metric in ALL}
-    assert types == {metric.shown: metric.kind for metric in ALL}
+    assert helps == {metric.exported_name: metric.description for metric in ALL}
+    assert types == {metric.exported_name: metric.kind for metric in ALL}
 
 
 def test_the_labels_are_those_of_the_table() -> None:
@@ -360,24 +405,26 @@ def test_the_labels_are_those_of_the_table() -> None:
         re.sub("_(bucket|count|sum)$", "", name): {label for label, _ in labels} - {"le"}
         for name, labels in read(told_all())
     }
-    assert shown == {metric.shown: set(metric.labels) for metric in ALL}
+    assert shown == {metric.exported_name: set(metric.labels) for metric in ALL}
     assert {label for metric in ALL for label in metric.labels} == LABELS.keys()
 
 
 def test_a_name_says_its_unit_and_kind_as_prometheus_has_it() -> None:
     """https://prometheus.io/docs/practices/naming/ and what promtool's linter asks for."""
     for metric in ALL:
-        assert re.fullmatch("[a-z][a-z0-9_]*[a-z0-9]", metric.shown)
-        assert metric.shown.endswith("_total") == (metric.kind is Kind.COUNTER)
-        assert f"_{metric.unit}" in metric.shown
-        assert not re.search("_(milliseconds|kilobytes|count|sum|bucket|gauge|counter|histogram)$", metric.shown)
-        assert metric.about
-    assert len({metric.shown for metric in ALL}) == len(ALL)
+        assert re.fullmatch("[a-z][a-z0-9_]*[a-z0-9]", metric.exported_name)
+        assert metric.exported_name.endswith("_total") == (metric.kind is MetricKind.COUNTER)
+        assert f"_{metric.unit}" in metric.exported_name
+        assert not re.search(
+            "_(milliseconds|kilobytes|count|sum|bucket|gauge|counter|histogram)$", metric.exported_name
+        )
+        assert metric.description
+    assert len({metric.exported_name for metric in ALL}) == len(ALL)
 
 
 def test_both_formats_say_the_same() -> None:
     telemetry = told_all()
-    text, kind = telemetry.exposition("application/openmetrics-text; version=1.0.0")
+    text, kind = telemetry.expose("application/openmetrics-text; version=1.0.0")
     assert kind == CONTENT_TYPE_OPENMETRICS
     assert text.endswith(b"# EOF\n")
     plain = {key: number for key, number in read(telemetry).items() if key[0].startswith("privacy_gateway_")}
@@ -388,7 +435,7 @@ def test_both_formats_say_the_same() -> None:
         if family.name.startswith("privacy_gateway_")
         for one in family.samples
     }
-    assert {family.name for family in families} == {metric.shown.removesuffix("_total") for metric in ALL}
+    assert {family.name for family in families} == {metric.exported_name.removesuffix("_total") for metric in ALL}
 
 
 PROMETHEUS_3: Final = (
@@ -430,9 +477,9 @@ def test_the_format_is_the_one_that_is_asked_for(accept: str, expected: bool) ->
 
 
 def test_all_that_is_measured_in_bytes_is_bounded() -> None:
-    assert RESOURCES.keys() >= IN_BYTES
+    assert RESOURCES.keys() >= BYTE_RESOURCES
     with pytest.raises(AssertionError):
-        Telemetry().bounded({"anna": lambda: Use(1, 2)})
+        Telemetry().add_resources({"anna": lambda: ResourceUsage(1, 2)})
 
 
 def test_the_page_is_in_step() -> None:
@@ -440,22 +487,28 @@ def test_the_page_is_in_step() -> None:
 
 
 def test_the_table_says_how_fields_are_sampled() -> None:
-    assert f"{FIRST:,} items" in FIELDS_STRIPPED.about
-    assert f"one item of {STRIDE}, as {STRIDE}" in FIELDS_STRIPPED.about
+    assert f"{FIRST:,} items" in FIELDS_STRIPPED.description
+    assert f"one item of {STRIDE}, as {STRIDE}" in FIELDS_STRIPPED.description
 
 
 def test_a_closed_one_shows_nothing() -> None:
     telemetry = Telemetry()
     telemetry.close()
-    assert telemetry.exposition()[0] == b""
+    assert telemetry.expose()[0] == b""
 
 
 @pytest.mark.parametrize(
     ("told", "most"),
     [
-        (lambda t: [t.proxied(Proxied(Side.OUTBOUND, "OK", "a.example", "svc"), 900), t.stripped(2)], 10e-6),
+        (
+            lambda t: [
+                t.record_proxy_call(ProxyCallResult(Side.OUTBOUND, "OK", "a.example", "svc"), 900),
+                t.record_proxy_fields_stripped(2),
+            ],
+            10e-6,
+        ),
         (decided(release(notes={((None, "name"), FieldReason.TOO_LONG, STRIP): 2})), 10e-6),
-        (lambda t: t.called("local", "a.S", "OK", 900), 10e-6),
+        (lambda t: t.record_call("local", "a.S", "OK", 900), 10e-6),
     ],
     ids=["a carried call", "an item", "a call"],
 )

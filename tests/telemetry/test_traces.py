@@ -19,9 +19,9 @@ from opentelemetry.trace import get_current_span
 from gateway import __version__
 from gateway.config import Config, Telemetry, Traces
 from gateway.errors import BadConfig, CallReason, Retryable
-from gateway.loading import load_all, prepare
+from gateway.loading import compile_all, load_sources
 from gateway.telemetry import Counts
-from gateway.telemetry.traces import Called, Spans, parent, tell_items, traceparent
+from gateway.telemetry.traces import CallTracer, RpcMethod, parent_context, set_item_count, traceparent
 from tests.support.contracts import policy
 from tests.support.metric_samples import sample_value
 from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, RunningGateway, run_gateway
@@ -53,7 +53,7 @@ SAMPLED: Final = f"00-{TRACE}-{SPAN}-01"
     ],
 )
 def test_a_valid_parent_is_taken(given: str, sampled: bool) -> None:
-    context = get_current_span(parent(given)).get_span_context()
+    context = get_current_span(parent_context(given)).get_span_context()
     assert (f"{context.trace_id:032x}", f"{context.span_id:016x}") == (TRACE, SPAN)
     assert context.trace_flags.sampled is sampled
     assert context.is_remote
@@ -77,12 +77,12 @@ def test_a_valid_parent_is_taken(given: str, sampled: bool) -> None:
     ],
 )
 def test_another_is_none(given: str) -> None:
-    assert not get_current_span(parent(given)).get_span_context().is_valid
+    assert not get_current_span(parent_context(given)).get_span_context().is_valid
 
 
 @given(st.text())
 def test_no_text_breaks_it(given: str) -> None:
-    parent(given)
+    parent_context(given)
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ class Sink:
 
 
 @asynccontextmanager
-async def tracing(ratio: float, sink: Sink, counts: Counts | None = None) -> AsyncIterator[Spans]:
-    spans = Spans(ratio, sink, counts or Counts())
+async def tracing(ratio: float, sink: Sink, counts: Counts | None = None) -> AsyncIterator[CallTracer]:
+    spans = CallTracer(ratio, sink, counts or Counts())
     yield spans
     await asyncio.wait_for(spans.close(), TIMEOUT_SECONDS)
 
@@ -137,10 +137,10 @@ def attributes(span: Span) -> Mapping[str, object]:
 async def test_a_call_has_a_span() -> None:
     sink = Sink()
     async with tracing(1, sink) as spans:
-        traced = spans.begin(Called("a.b.Service", "Method"), SAMPLED)
-        tell_items(7)
+        traced = spans.begin(RpcMethod("a.b.Service", "Method"), SAMPLED)
+        set_item_count(7)
         traced.end(0)
-        tell_items(9)
+        set_item_count(9)
     (span,) = sink.spans
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, SPAN)
     assert (span.name, span.kind) == ("a.b.Service/Method", Span.SPAN_KIND_SERVER)
@@ -184,7 +184,7 @@ async def test_only_a_servers_faults_are_errors(code: int) -> None:
 async def test_a_caller_decides_for_its_trace(ratio: float, given: str, expected: int) -> None:
     sink = Sink()
     async with tracing(ratio, sink) as spans:
-        spans.begin(Called("a.S", "M"), given).end(0)
+        spans.begin(RpcMethod("a.S", "M"), given).end(0)
     assert len(sink.spans) == expected
 
 
@@ -200,7 +200,7 @@ async def test_the_environment_adds_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(name, value)
     sink = Sink()
     async with tracing(1, sink) as spans:
-        spans.begin(Called("a.S", "M"), "").end(0)
+        spans.begin(RpcMethod("a.S", "M"), "").end(0)
     ((group,),) = (one.resource_spans for one in sink.requests)
     assert {one.key: one.value.string_value for one in group.resource.attributes} == {
         "service.name": "kannelle-privacy-gateway",
@@ -215,7 +215,7 @@ async def test_spans_that_are_not_taken_are_counted_as_lost() -> None:
     async with tracing(1, sink, counts) as spans:
         for _ in range(3):
             spans.begin(None, "").end(0)
-    assert counts.spans == {("handed",): 0, ("lost",): 3}
+    assert counts.spans == {("exported",): 0, ("dropped",): 3}
 
 
 # In a running gateway.
@@ -271,9 +271,9 @@ async def test_its_own_spans_make_none(tmp_path: Path) -> None:
         await gateway.raw(TRACK, track_request())
         assert gateway.gateway._spans is not None
         await asyncio.to_thread(gateway.gateway._spans._provider.force_flush)
-        assert sample_value(gateway, "spans_total", outcome="handed") == 1
+        assert sample_value(gateway, "spans_total", outcome="exported") == 1
         await asyncio.to_thread(gateway.gateway._spans._provider.force_flush)
-        assert sample_value(gateway, "spans_total", outcome="handed") == 1
+        assert sample_value(gateway, "spans_total", outcome="exported") == 1
         # What a service sends of its own is a call like any other.
         await gateway.raw(TRACES, b"")
     assert [name for name, _ in spans_of(gate)] == [TRACK[1:], TRACES[1:]]
@@ -288,9 +288,9 @@ async def test_without_a_ratio_there_are_none(tmp_path: Path) -> None:
 
 
 def test_without_their_flow_the_gateway_does_not_start() -> None:
-    file, contract = load_all(Config())
+    file, contract = load_sources(Config())
     without = policy(flows="{kannelle.privacy.v1.SupportService/*: [eu-log]}")
     config = Config(telemetry=Telemetry(traces=Traces(ratio=0.1)))
     with pytest.raises(BadConfig, match=r"telemetry\.traces\.ratio: needs the flow otlp/traces"):
-        prepare(config, without, contract)
-    prepare(config, file, contract)
+        compile_all(config, without, contract)
+    compile_all(config, file, contract)

@@ -11,8 +11,8 @@ from gateway.model import Category
 from gateway.pipeline.caller import CALLER
 from gateway.pipeline.offload import BULKY_BYTES, COSTLY_BYTES, Offload
 from gateway.receivers.room import Place, Room
-from gateway.telemetry import Use
-from gateway.telemetry.table import RESOURCES
+from gateway.telemetry import ResourceUsage
+from gateway.telemetry.metrics import RESOURCES
 from tests.support.processes import TIMEOUT_SECONDS
 
 SIZES: Final = {"offload_costly": COSTLY_BYTES, "offload_bulky": BULKY_BYTES}
@@ -21,22 +21,22 @@ SIZES: Final = {"offload_costly": COSTLY_BYTES, "offload_bulky": BULKY_BYTES}
 def test_a_room_tells_how_many_are_in() -> None:
     room = Room(4)
     places = [Place("a"), Place("b")]
-    assert room.use == Use(0, 4)
+    assert room.use == ResourceUsage(0, 4)
     for count, place in enumerate(places, 1):
         assert room.enter(place.caller)
-        assert room.use == Use(count, 4)
+        assert room.use == ResourceUsage(count, 4)
     for count, place in enumerate(places, 1):
         room.leave(place)
         room.leave(place)
-        assert room.use == Use(2 - count, 4)
+        assert room.use == ResourceUsage(2 - count, 4)
 
 
 def test_keys_tell_how_many_hashes_they_remember() -> None:
     keys = Keys(bytes(32))
-    assert keys.use() == Use(0, SUBJECTS)
+    assert keys.use() == ResourceUsage(0, SUBJECTS)
     for name in ("usr_1", "usr_2", "usr_1"):
         keys.subject(Category.USER_ID, name)
-    assert keys.use() == Use(2, SUBJECTS)
+    assert keys.use() == ResourceUsage(2, SUBJECTS)
 
 
 async def test_lanes_tell_how_much_waits_for_them() -> None:
@@ -62,5 +62,5 @@ async def test_lanes_tell_how_much_waits_for_them() -> None:
         }
         may.set()
         assert all(await asyncio.wait_for(asyncio.gather(first, *rest), TIMEOUT_SECONDS))
-        assert {use() for use in offload.uses().values()} == {Use(0, None)}
+        assert {use() for use in offload.uses().values()} == {ResourceUsage(0, None)}
     offload.close()

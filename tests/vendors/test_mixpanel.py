@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.demo.vendors import MixpanelStandIn
+from gateway.standins import MixpanelStandIn
 from tests.vendors.asking import StandInResponse, request
 
 NOW: Final = 1_790_000_000
@@ -95,7 +95,7 @@ async def test_one_event_is_one_by_event_user_time_and_identifier() -> None:
     async with mixpanel() as vendor:
         for event in (EVENT, EVENT, said(time=NOW * 1000 - 1)):
             assert (await post(vendor, [event])).status == 200
-    assert (vendor.repeats, vendor.twice) == (1, ["i1"])
+    assert (vendor.repeats, vendor.duplicates) == (1, ["i1"])
 
 
 async def test_its_rate_counts_events() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.demo.vendors import Fault, SegmentStandIn
+from gateway.standins import Fault, SegmentStandIn
 from tests.vendors.asking import StandInResponse, request
 
 EVENT: Final = {"type": "track", "event": "video.exported", "userId": "usr_1", "messageId": "m1"}
@@ -97,7 +97,7 @@ async def test_an_identifier_is_known_for_a_day() -> None:
     async with SegmentStandIn(clock=lambda: now[0]) as vendor:
         for now[0] in (0.0, 86_399.0, 86_400.0):
             await batch(vendor, EVENT)
-    assert (vendor.repeats, vendor.twice) == (1, ["m1"])
+    assert (vendor.repeats, vendor.duplicates) == (1, ["m1"])
 
 
 async def test_beyond_the_rate_it_says_when() -> None:
@@ -113,13 +113,13 @@ async def test_beyond_the_rate_it_says_when() -> None:
     ("fault", "status", "after"),
     [
         (Fault.ERROR, 500, None),
-        (Fault.AWAY, 503, None),
-        (Fault.BUSY, 429, "7"),
-        (Fault.BUSY_UNTIL, 429, "Thu, 01 Jan 1970 00:01:47 GMT"),
+        (Fault.UNAVAILABLE, 503, None),
+        (Fault.RATE_LIMITED, 429, "7"),
+        (Fault.RATE_LIMITED_UNTIL, 429, "Thu, 01 Jan 1970 00:01:47 GMT"),
     ],
 )
 async def test_a_fault_takes_nothing(fault: Fault, status: int, after: str | None) -> None:
-    async with SegmentStandIn(faults=lambda: fault, clock=lambda: 100.0, pause=7) as vendor:
+    async with SegmentStandIn(faults=lambda: fault, clock=lambda: 100.0, retry_after_seconds=7) as vendor:
         told = await batch(vendor, EVENT)
     assert (told.status, told.headers.get("retry-after")) == (status, after)
     assert (vendor.accepted, vendor.violations) == ({}, [])

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.demo.vendors import ZendeskStandIn
+from gateway.standins import ZendeskStandIn
 from tests.vendors.asking import StandInResponse, request
 
 TICKET: Final = {"subject": "s", "comment": {"body": "b"}}
@@ -98,7 +98,7 @@ async def test_a_key_is_known_for_two_hours() -> None:
         for now[0] in (0.0, 7_199.0, 7_200.0):
             lookups.append((await create(vendor, TICKET)).headers["x-idempotency-lookup"])
     assert lookups == ["miss", "hit", "miss"]
-    assert (vendor.repeats, vendor.twice) == (1, ["k1"])
+    assert (vendor.repeats, vendor.duplicates) == (1, ["k1"])
 
 
 async def test_a_known_key_with_another_body_is_an_error() -> None:

@@ -8,9 +8,9 @@ from typing import Final
 
 from gateway import rfc3339
 from gateway.errors import CallReason, Cause, Reason
-from gateway.telemetry.checks import ill
+from gateway.telemetry.checks import failing
 from gateway.telemetry.counts import Counts
-from gateway.telemetry.repeats import Repeats
+from gateway.telemetry.throttle import LogThrottle
 
 log = logging.getLogger(__name__)
 
@@ -25,25 +25,25 @@ class HubStatus:
     """
 
     def __init__(self, counts: Counts) -> None:
-        self.check = ill("hub", UNTRIED)
+        self.check = failing("hub", UNTRIED)
         self._counts = counts
-        self._repeats = Repeats()
-        counts.hub(up=False)
+        self._repeats = LogThrottle()
+        counts.set_hub_status(up=False)
 
     def reached(self) -> None:
         """The hub has let the agent in, or acknowledged something."""
         before, now = self.check, datetime.now(UTC)
-        self.check = before.turned("", f"last heard {rfc3339.written(now)}")
-        self._counts.hub(up=True, heard=now.timestamp())
+        self.check = before.with_cause("", f"last heard {rfc3339.written(now)}")
+        self._counts.set_hub_status(up=True, last_success=now.timestamp())
         if not before.ok:
             log.info("the hub takes what it is handed" if before.cause == UNTRIED else "the hub is back")
 
     def failed(self, cause: Cause | Reason) -> None:
         """A stream to it failed, or could not be opened."""
         before = self.check
-        self.check = before.turned(cause, before.detail)
-        self._counts.hub(up=False)
-        self._counts.hub_failed(cause)
+        self.check = before.with_cause(cause, before.detail)
+        self._counts.set_hub_status(up=False)
+        self._counts.record_hub_failure(cause)
         if before.cause != cause and (times := self._repeats.count(cause)):
             log.warning(
                 "the hub takes nothing: %s, %d since this was last said%s", cause, times, _REMEDIES.get(cause, "")

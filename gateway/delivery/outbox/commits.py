@@ -27,8 +27,8 @@ from gateway.delivery.outbox.wiper import Wiper
 from gateway.errors import BadConfig, CallReason, Refused, Retryable
 from gateway.exporters.base import BatchLimits
 from gateway.model import QueueDepth
-from gateway.telemetry import Use
-from gateway.telemetry.checks import well
+from gateway.telemetry import ResourceUsage
+from gateway.telemetry.checks import passing
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +70,9 @@ class Commits:
     def __init__(self, path: Path, settings: Settings) -> None:
         """Raises BadConfig, naming the path, if the file can't be written, or another gateway has it."""
         self.depths: Mapping[str, QueueDepth] = {}
-        self.uses: Mapping[str, Use] = {}
-        self.check = well("outbox")
-        self.operated: Mapping[tuple[str, str], int] = {}
+        self.uses: Mapping[str, ResourceUsage] = {}
+        self.check = passing("outbox")
+        self.removed_by_operator: Mapping[tuple[str, str], int] = {}
         """What operators have dead-lettered and purged since the start, by destination and reason."""
         self._leases = Leases()
         self._owed: list[Job] = []
@@ -89,7 +89,7 @@ class Commits:
             self.file.close()
             raise error if isinstance(error, BadConfig) else BadConfig(f"{path}: {schema.why(error)}") from error
         self._next = self._shown = self._store.next
-        self._operated_before = self._store.queues.operated()
+        self._operated_before = self._store.queues.removed_by_operator()
         self._wiper = Wiper(self.file)
         # What a kill left in the log, and what an earlier version left in the file.
         with suppress(OSError, sqlite3.Error):
@@ -260,7 +260,7 @@ class Commits:
             aging.shrink(store)
             if store.queues.look():
                 self._leases.forget_watermarks()
-            self._count_operated(store.queues.operated())
+            self._count_operated(store.queues.removed_by_operator())
             if self._wiper.due(store):
                 self.wipe()
         except Exception as error:  # noqa: BLE001 - as above
@@ -274,8 +274,9 @@ class Commits:
         before, self._operated_before = self._operated_before, now
         more = {key: max(0, count - before.get(key, 0)) for key, count in now.items()}
         if any(more.values()):
-            self.operated = {
-                key: self.operated.get(key, 0) + more.get(key, 0) for key in self.operated.keys() | more.keys()
+            self.removed_by_operator = {
+                key: self.removed_by_operator.get(key, 0) + more.get(key, 0)
+                for key in self.removed_by_operator.keys() | more.keys()
             }
 
     def _show(self) -> None:
@@ -290,7 +291,7 @@ class Commits:
         self.depths = {lane.destination: lane.depth(ROW_OVERHEAD_BYTES, since) for lane, since in oldest.items()}
         self.uses = {"outbox": store.use, "request_ids": store.keys, **self._volume()}
 
-    def _volume(self) -> Mapping[str, Use]:
+    def _volume(self) -> Mapping[str, ResourceUsage]:
         """The volume's use, as it was if that can't be told."""
         try:
             return {"volume": self.file.volume()}
@@ -302,7 +303,7 @@ class Commits:
     def _recover(self, error: Exception) -> None:
         """Have a connection that nothing is left on; none, if that can't be."""
         self._troubles += 1
-        self.check = self.check.turned(
+        self.check = self.check.with_cause(
             "FULL" if schema.is_full(error) else "DAMAGED" if schema.is_damage(error) else "UNWRITABLE"
         )
         if self._troubles == 1:
@@ -322,7 +323,7 @@ class Commits:
     def _healthy(self) -> None:
         if self._troubles:
             self._troubles = 0
-            self.check = self.check.turned("")
+            self.check = self.check.with_cause("")
             log.info("%s: can be written again", self.file.path)
 
     def _detach(self) -> None:

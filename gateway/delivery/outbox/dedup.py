@@ -18,7 +18,7 @@ import msgspec
 from gateway.delivery.outbox.schema import Damaged
 from gateway.errors import CallReason, Refused
 from gateway.model import OutboxEntry
-from gateway.telemetry import Use
+from gateway.telemetry import ResourceUsage
 
 MAX_TABLE_KEYS: Final = 500_000
 """Keys in one table: then it is the other's turn, however early."""
@@ -50,9 +50,9 @@ class DedupTable:
         self._read = False
 
     @property
-    def use(self) -> Use:
+    def use(self) -> ResourceUsage:
         """How many keys the younger table has, of how many."""
-        return Use(self._count, MAX_TABLE_KEYS)
+        return ResourceUsage(self._count, MAX_TABLE_KEYS)
 
     def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
         """Those that haven't come before, each once.

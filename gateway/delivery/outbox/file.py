@@ -18,7 +18,7 @@ from gateway.delivery.outbox.recovery import recover
 from gateway.delivery.outbox.store import Store
 from gateway.errors import BadConfig
 from gateway.folder import make_folder, sync_folder
-from gateway.telemetry import Use
+from gateway.telemetry import ResourceUsage
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +98,10 @@ class OutboxFile:
         volume = os.statvfs(self.path.parent)
         return volume.f_bavail * volume.f_frsize >= self._settings.margin + 3 * size
 
-    def volume(self) -> Use:
+    def volume(self) -> ResourceUsage:
         """How many bytes of the volume are taken, of those beside its margin. Raises OSError."""
         volume = os.statvfs(self.path.parent)
-        return Use(
+        return ResourceUsage(
             (volume.f_blocks - volume.f_bavail) * volume.f_frsize,
             volume.f_blocks * volume.f_frsize - self._settings.margin,
         )

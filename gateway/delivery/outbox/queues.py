@@ -166,7 +166,7 @@ class Queues:
         query = "INSERT INTO operated VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
         self._connection.execute(query, (destination, reason.value, count))
 
-    def operated(self) -> Mapping[tuple[str, str], int]:
+    def removed_by_operator(self) -> Mapping[tuple[str, str], int]:
         """How many operators have dead-lettered or purged since there is the file, by destination and reason."""
         rows = self._connection.execute("SELECT destination, reason, count FROM operated").fetchall()
         return {(destination, reason): count for destination, reason, count in rows}

@@ -21,7 +21,7 @@ from gateway.delivery.outbox.queues import Queue, Queues
 from gateway.delivery.outbox.rows import COLUMNS, Item, Row, hashes, item, leased
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Retryable
 from gateway.model import OutboxEntry
-from gateway.telemetry import Use
+from gateway.telemetry import ResourceUsage
 
 T = TypeVar("T")
 
@@ -74,12 +74,12 @@ class Store:
         return self._removed + self.queues.foreign
 
     @property
-    def use(self) -> Use:
+    def use(self) -> ResourceUsage:
         """How many bytes are kept, of how many."""
-        return Use(self.queues.bytes + ROW_OVERHEAD_BYTES * self.queues.rows, self._most)
+        return ResourceUsage(self.queues.bytes + ROW_OVERHEAD_BYTES * self.queues.rows, self._most)
 
     @property
-    def keys(self) -> Use:
+    def keys(self) -> ResourceUsage:
         """How many keys are known, of how many."""
         return self._dedup.use
 

@@ -24,7 +24,7 @@ from gateway.delivery.outbox.store import MAX_TIME_NANOS, RETRY_AFTER_SECONDS, R
 from gateway.errors import CallReason, Reason, Retryable
 from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, QueueDepth
-from gateway.telemetry import Use
+from gateway.telemetry import ResourceUsage
 from gateway.telemetry.checks import Check
 
 log = logging.getLogger(__name__)
@@ -165,16 +165,16 @@ class SqliteOutbox:
         """Whether it can be written."""
         return self._commits.check
 
-    def operated(self) -> Mapping[tuple[str, str], int]:
+    def removed_by_operator(self) -> Mapping[tuple[str, str], int]:
         """What operators have dead-lettered and purged since the start, by destination and reason."""
-        return self._commits.operated
+        return self._commits.removed_by_operator
 
-    def uses(self) -> Mapping[str, Callable[[], Use]]:
+    def uses(self) -> Mapping[str, Callable[[], ResourceUsage]]:
         """What tells how much is kept and waits to be, how full the volume is, and how many keys are known."""
         told = {name: partial(self._use, name) for name in self._commits.uses}
-        return {**told, "outbox_unwritten": lambda: Use(self._pending, MAX_PENDING_BYTES)}
+        return {**told, "outbox_unwritten": lambda: ResourceUsage(self._pending, MAX_PENDING_BYTES)}
 
-    def _use(self, name: str) -> Use:
+    def _use(self, name: str) -> ResourceUsage:
         return self._commits.uses[name]
 
     def depths(self) -> Mapping[str, QueueDepth]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.errors import Reason
 from gateway.telemetry.counts import Counts
-from gateway.telemetry.repeats import Repeats
+from gateway.telemetry.throttle import LogThrottle
 
 log = logging.getLogger(__name__)
 
@@ -27,24 +27,24 @@ class AgentLog:
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
-        self._repeats = Repeats(keys=MAX_NAMES)
-        counts.connected(0)
+        self._repeats = LogThrottle(max_keys=MAX_NAMES)
+        counts.set_connected_agents(0)
 
     def connected(self, agent: str, streams: Mapping[str, int]) -> None:
         """An agent opened a stream; `streams` are those of each."""
-        self._counts.connected(_names_text(streams))
+        self._counts.set_connected_agents(_names_text(streams))
         if streams[agent] == 1 and self._repeats.count(("came", agent)):
             log.info("agent %s is connected", _printable(agent))
 
     def disconnected(self, agent: str, streams: Mapping[str, int]) -> None:
         """An agent's stream ended."""
-        self._counts.connected(_names_text(streams))
+        self._counts.set_connected_agents(_names_text(streams))
         if not streams[agent] and self._repeats.count(("left", agent)):
             log.info("agent %s has gone", _printable(agent))
 
     def refused(self, names: Sequence[str], reason: Reason) -> None:
         """A caller was refused; `names` are its certificate's, none where it has none that can be used."""
-        self._counts.refused_agent(reason)
+        self._counts.record_agent_refusal(reason)
         if times := self._repeats.count(("refused", *names)):
             who = ", ".join(map(_printable, names[:4])) or "a certificate without one usable name"
             log.warning(

@@ -29,7 +29,7 @@ from gateway.receivers.hub.rollout import Rollout
 from gateway.receivers.incoming import AGENT, Context
 from gateway.receivers.receipts import reason_number
 from gateway.telemetry import Counts
-from gateway.telemetry.traces import Called
+from gateway.telemetry.traces import RpcMethod
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class HubReceiver(msgspec.Struct, frozen=True):
 
 def handlers(hub: HubReceiver, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
     """The handler of the service."""
-    behaviour = guard.relay(partial(_accept, hub, Counter()), Called(SERVICE, "Accept"), AGENT)
+    behaviour = guard.relay(partial(_accept, hub, Counter()), RpcMethod(SERVICE, "Accept"), AGENT)
     yield grpc.method_handlers_generic_handler(SERVICE, {"Accept": grpc.stream_stream_rpc_method_handler(behaviour)})
 
 
@@ -241,7 +241,7 @@ class _AgentStream:
         if entries:
             await self._hub.delivery.accept(entries)
         for (destination, reason), count in purged.items():
-            self._hub.counts.purged(destination, reason, count)
+            self._hub.counts.record_purge(destination, reason, count)
 
     async def _entry_or_reason(self, one: delivery_pb2.Entry) -> OutboxEntry | tuple[str, Reason]:
         """What this hub's own policy leaves of it, whatever plan made it.

@@ -21,7 +21,7 @@ from gateway.minimise.subject import NOBODY
 from gateway.model import OutboxEntry, Subject
 from gateway.pipeline.decide import Decider
 from gateway.policy.document import Mode, Side
-from gateway.telemetry import Counts, Proxied, Use
+from gateway.telemetry import Counts, ProxyCallResult, ResourceUsage
 
 log = logging.getLogger(__name__)
 
@@ -95,20 +95,20 @@ class AccessLog:
 
     def add(self, access: Access) -> None:
         """Count a call, and log it."""
-        ended = Proxied(
+        ended = ProxyCallResult(
             access.listener, CODES[access.code], access.route, access.destination, access.reason, access.mode
         )
-        self._telemetry.proxied(ended, access.took_ns)
-        self._telemetry.stripped(access.fields_stripped)
+        self._telemetry.record_proxy_call(ended, access.took_ns)
+        self._telemetry.record_proxy_fields_stripped(access.fields_stripped)
         if len(self._waiting) >= MOST:
-            self._telemetry.access_log_dropped()
+            self._telemetry.record_access_log_drops()
             return
         self._waiting.append(access)
         self._work.set()
 
-    def use(self) -> Use:
+    def use(self) -> ResourceUsage:
         """How many entries wait, of how many may."""
-        return Use(len(self._waiting), MOST)
+        return ResourceUsage(len(self._waiting), MOST)
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -141,15 +141,15 @@ class AccessLog:
                 await self._deliver(entries)
         except (Retryable, Permanent, Refused) as error:
             log.warning("%d entries of the access log were lost: %s", len(batch), error.reason)
-            self._telemetry.access_log_dropped(len(batch))
+            self._telemetry.record_access_log_drops(len(batch))
         except Exception as error:  # noqa: BLE001 - the log goes on, whatever became of one batch
             log.error("%d entries of the access log were lost: %s", len(batch), type(error).__name__)
-            self._telemetry.access_log_dropped(len(batch))
+            self._telemetry.record_access_log_drops(len(batch))
 
     async def _minimised(self, flow: Flow, access: Access) -> list[OutboxEntry]:
         entry, begun = _entry(access), time.perf_counter_ns()
         _, verdicts = await self._decider.decide(flow, entry, access.received_ns)
-        self._telemetry.decided(flow, verdicts, time.perf_counter_ns() - begun)
+        self._telemetry.record_decision(flow, verdicts, time.perf_counter_ns() - begun)
         return self._packer.entries_of(flow, verdicts, access.received_ns)
 
 

@@ -7,7 +7,7 @@ import logging
 from gateway.errors import Cause
 from gateway.policy.document import Side
 from gateway.telemetry import Counts
-from gateway.telemetry.repeats import Repeats
+from gateway.telemetry.throttle import LogThrottle
 
 log = logging.getLogger(__name__)
 
@@ -17,10 +17,10 @@ class Failures:
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
-        self._repeats = Repeats()
+        self._repeats = LogThrottle()
 
     def note(self, side: Side, route: str, cause: Cause) -> None:
         """A call failed; `route` is its authority in the policy."""
-        self._counts.upstream_failed(side, route, cause)
+        self._counts.record_upstream_failure(side, route, cause)
         if times := self._repeats.count((side, route, cause)):
             log.warning("calls by the route %s of %s fail: %s, %d since this was last said", route, side, cause, times)

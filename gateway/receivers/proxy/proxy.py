@@ -25,7 +25,7 @@ from gateway.receivers.proxy.exchange import Exchange, Shadowed, number
 from gateway.receivers.proxy.failures import Failures
 from gateway.receivers.proxy.passage import Method, Passage, Routing
 from gateway.receivers.proxy.relay import KINDS, Kind, remaining
-from gateway.telemetry.traces import Called, Spans, tell_items, traceparent
+from gateway.telemetry.traces import CallTracer, RpcMethod, set_item_count, traceparent
 
 SKEW: Final = 0.05
 """Seconds before a call's deadline from which on a cancellation counts as its end.
@@ -53,7 +53,7 @@ class Host(msgspec.Struct, frozen=True):
     access: AccessLog
     failures: Failures
     in_flight: InFlight[Passage]
-    spans: Callable[[], Spans | None] = lambda: None
+    spans: Callable[[], CallTracer | None] = lambda: None
 
 
 class Proxy(grpc.GenericRpcHandler):
@@ -98,7 +98,7 @@ class Proxy(grpc.GenericRpcHandler):
         traced = (
             None
             if spans is None
-            else spans.begin(Called.of(path) if path else None, traceparent(context.invocation_metadata()))
+            else spans.begin(RpcMethod.of(path) if path else None, traceparent(context.invocation_metadata()))
         )
         try:
             visit.names = self._who(context)
@@ -128,7 +128,7 @@ class Proxy(grpc.GenericRpcHandler):
                 self._host.failures.note(self._side, visit.exchange.passage.course.authority, visit.exchange.cause)
             self._host.access.add(visit.access(self._side))
             if traced is not None:
-                tell_items(0 if visit.exchange is None else visit.exchange.messages)
+                set_item_count(0 if visit.exchange is None else visit.exchange.messages)
                 traced.end(visit.code)
 
 

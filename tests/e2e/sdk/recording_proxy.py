@@ -18,9 +18,9 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from gateway.demo.collector import Collector
 from gateway.policy.load import default_path
 from gateway.signals import SIGNALS
+from gateway.standins.collector import Collector
 from tests.support.planted_values import forms
 from tests.support.processes import GatewayProcess
 

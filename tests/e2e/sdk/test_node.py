@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from gateway.demo.collector import Collector
 from gateway.signals import LOGS, METRICS, TRACES
+from gateway.standins.collector import Collector
 from tests.e2e.sdk import install
 from tests.e2e.sdk.recording_proxy import ME, PLANTED, attributes, found, fronted, leaks, numbers, run, slots
 

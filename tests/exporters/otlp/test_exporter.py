@@ -16,11 +16,11 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from gateway.demo.collector import Answer, Collector
 from gateway.errors import BadConfig, DeliveryReason, ItemReason, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, Outcome, Rejected, Retry
 from gateway.exporters.otlp.exporter import OtlpExporter, classify_status
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
+from gateway.standins.collector import Collector, CollectorAnswer
 from tests.exporters.items import collected, entry, item, items
 from tests.support.processes import fake_http_proxy
 
@@ -87,7 +87,11 @@ async def test_each_signal_of_a_batch_goes_to_its_own_service_in_order() -> None
 async def test_a_signal_that_fares_badly_takes_no_other_with_it() -> None:
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.extend(
-            [Answer(grpc.StatusCode.UNIMPLEMENTED), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)]
+            [
+                CollectorAnswer(grpc.StatusCode.UNIMPLEMENTED),
+                CollectorAnswer(),
+                CollectorAnswer(grpc.StatusCode.UNAVAILABLE, 2),
+            ]
         )
         outcomes = await otlp.send([item("a"), item("b", TRACES), item("c", METRICS), item("d")])
     assert outcomes == [Retry(), DELIVERED, Retry(2), Retry()]
@@ -136,7 +140,7 @@ async def test_an_answer_blames_an_item_or_is_for_another_try(
     blames = code.name in BLAME and not (code is EXHAUSTED and after is not None)
     expected: Outcome = Rejected(BLAME[code.name]) if blames else Retry(after)
     async with sending_to(collector := Collector()) as otlp:
-        collector.answers.append(Answer(code, after))
+        collector.answers.append(CollectorAnswer(code, after))
         assert await otlp.send(items("a", signal=signal)) == [expected]
         assert await otlp.send(items("b", signal=signal)) == [DELIVERED]
 
@@ -164,7 +168,11 @@ async def test_blame_is_narrowed_down_to_the_items_at_fault(
 async def test_what_is_found_while_blame_is_narrowed_down_stands_in_its_place() -> None:
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.extend(
-            [Answer(grpc.StatusCode.INVALID_ARGUMENT), Answer(), Answer(grpc.StatusCode.UNAVAILABLE, 2)]
+            [
+                CollectorAnswer(grpc.StatusCode.INVALID_ARGUMENT),
+                CollectorAnswer(),
+                CollectorAnswer(grpc.StatusCode.UNAVAILABLE, 2),
+            ]
         )
         batch = [item("a"), entry(LOGS.item, b"\xff"), item("b"), item("c")]
         assert await otlp.send(batch) == [DELIVERED, Rejected(ItemReason.MALFORMED), Retry(2), Retry(2)]
@@ -202,7 +210,9 @@ async def test_a_partial_success_is_counted_and_not_sent_again(
     signal: Signal, records: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with sending_to(collector := Collector()) as otlp:
-        collector.answers.extend([Answer(rejected=2), Answer(rejected=1), Answer(), Answer(rejected=1)])
+        collector.answers.extend(
+            [CollectorAnswer(rejected=2), CollectorAnswer(rejected=1), CollectorAnswer(), CollectorAnswer(rejected=1)]
+        )
         for _ in range(4):
             assert await otlp.send(items("a", "b", "c", signal=signal)) == [DELIVERED] * 3
         assert otlp.rejected == {"logs": 0, "traces": 0, "metrics": 0} | {signal.name: 4}
@@ -217,7 +227,13 @@ async def test_a_partial_success_is_counted_and_not_sent_again(
 async def test_the_log_holds_a_code_and_no_text_of_the_answer(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="gateway")
     async with sending_to(collector := Collector()) as otlp:
-        collector.answers.extend([Answer(grpc.StatusCode.UNAVAILABLE), Answer(grpc.StatusCode.UNAVAILABLE), Answer()])
+        collector.answers.extend(
+            [
+                CollectorAnswer(grpc.StatusCode.UNAVAILABLE),
+                CollectorAnswer(grpc.StatusCode.UNAVAILABLE),
+                CollectorAnswer(),
+            ]
+        )
         for _ in range(4):
             await otlp.send(items("planted"))
     assert [record.message.partition("answers ")[2] for record in caplog.records] == [
@@ -230,7 +246,7 @@ async def test_the_log_holds_a_code_and_no_text_of_the_answer(caplog: pytest.Log
 
 async def test_blame_of_an_item_is_no_change_of_the_collector_s_answers(caplog: pytest.LogCaptureFixture) -> None:
     async with sending_to(collector := Collector()) as otlp:
-        collector.answers.append(Answer(grpc.StatusCode.INVALID_ARGUMENT))
+        collector.answers.append(CollectorAnswer(grpc.StatusCode.INVALID_ARGUMENT))
         assert await otlp.send(items("a")) == [Rejected(DeliveryReason.REJECTED)]
     assert caplog.records == []
 

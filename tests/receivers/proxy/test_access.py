@@ -19,7 +19,7 @@ from gateway.model import OutboxEntry, Subject
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, Side
 from gateway.receivers.proxy.access import BATCH, FLOW, MOST, Access, AccessLog
-from gateway.telemetry import Telemetry, Use
+from gateway.telemetry import ResourceUsage, Telemetry
 from tests.support.contracts import contract, policy
 from tests.support.processes import PACKER, TIMEOUT_SECONDS, decider
 from tests.support.proxy import PROTO
@@ -57,7 +57,7 @@ class Sink:
 
 
 def counted(telemetry: Telemetry, name: str) -> float:
-    lines = telemetry.exposition()[0].decode().splitlines()
+    lines = telemetry.expose()[0].decode().splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"privacy_gateway_{name}"))
 
 
@@ -113,10 +113,10 @@ async def test_what_waits_is_bounded_and_the_rest_is_counted() -> None:
         held.add(access())
     assert counted(telemetry, "access_log_dropped_total") == 3
     assert counted(telemetry, "proxy_calls_total") == MOST + 3
-    assert held.use() == Use(MOST, MOST)
+    assert held.use() == ResourceUsage(MOST, MOST)
     held.start()
     await asyncio.wait_for(held.stop(), TIMEOUT_SECONDS)
-    assert held.use() == Use(0, MOST)
+    assert held.use() == ResourceUsage(0, MOST)
     assert counted(telemetry, "access_log_dropped_total") == 3
 
 

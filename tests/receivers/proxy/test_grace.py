@@ -70,7 +70,7 @@ class Case:
         """Put another policy in force; whether it could be."""
         self._policy.write_text(text)
         self.gateway.reload()
-        return (await asyncio.wait_for(self.gateway._reloaders[0].settled(), TIMEOUT_SECONDS)).ok
+        return (await asyncio.wait_for(self.gateway._reloaders[0].wait_until_idle(), TIMEOUT_SECONDS)).ok
 
 
 @cache

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.demo.vendors.stand_in import Reply, Rule, StandIn, of_basic, parsed, wrong
+from gateway.standins.vendor import Reply, Rule, VendorStandIn, basic_credentials, find_error, parse_json
 
-MEMORY: Final = 2 * 3600.0
+DEDUP_SECONDS: Final = 2 * 3600.0
 """For how long an `Idempotency-Key` is known, in seconds."""
 
-KEY_LENGTH: Final = 255
+MAX_KEY_CHARS: Final = 255
 
 _ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -38,21 +38,21 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list)
 
 
-_COMMENT: Final[Mapping[str, Rule]] = {
+_COMMENT_RULES: Final[Mapping[str, Rule]] = {
     "body": _is_text,
     "html_body": _is_text,
     "public": lambda value: isinstance(value, bool),
 }
-_REQUESTER: Final[Mapping[str, Rule]] = {
+_REQUESTER_RULES: Final[Mapping[str, Rule]] = {
     "name": _is_text,
     "email": lambda value: isinstance(value, str) and _ADDRESS.fullmatch(value) is not None,
     "locale_id": _is_number,
 }
-_TICKET: Final[Mapping[str, Rule]] = {
+_TICKET_RULES: Final[Mapping[str, Rule]] = {
     "subject": _is_text,
-    "comment": lambda value: not wrong(value, _COMMENT) and ("body" in value or "html_body" in value),
+    "comment": lambda value: not find_error(value, _COMMENT_RULES) and ("body" in value or "html_body" in value),
     # Zendesk makes a user of an address that it doesn't know, and wants a name for it then.
-    "requester": lambda value: not wrong(value, _REQUESTER, "email name"),
+    "requester": lambda value: not find_error(value, _REQUESTER_RULES, "email name"),
     "external_id": _is_text,
     "tags": lambda value: (
         _is_list(value) and all(isinstance(tag, str) and tag and not re.search(r"\s", tag) for tag in value)
@@ -69,7 +69,7 @@ _TICKET: Final[Mapping[str, Rule]] = {
 }
 
 
-class ZendeskStandIn(StandIn):
+class ZendeskStandIn(VendorStandIn):
     """Makes tickets, as Zendesk documents it; `accepted` holds them by `Idempotency-Key`."""
 
     vendor = "Zendesk"
@@ -87,34 +87,34 @@ class ZendeskStandIn(StandIn):
         if request.content_type != "application/json" or request.headers.get("Accept") != "application/json":
             return self._refused(415, "UnsupportedMediaType", "a content type that isn't JSON")
         key = request.headers.get("Idempotency-Key", "")
-        if not 0 < len(key) <= KEY_LENGTH:
+        if not 0 < len(key) <= MAX_KEY_CHARS:
             return self._refused(400, "InvalidIdempotencyKey", "no idempotency key, or one over 255 characters")
-        given = parsed(body)
-        fault = wrong(given, {"ticket": lambda value: isinstance(value, dict)}, "ticket")
+        given = parse_json(body)
+        fault = find_error(given, {"ticket": lambda value: isinstance(value, dict)}, "ticket")
         if fault:
             return self._refused(400, "InvalidJSON", f"a request: {fault}")
         return self._create(key, given["ticket"])
 
-    def busy(self) -> Any:
+    def rate_limited_body(self) -> Any:
         """As Zendesk words it."""
         return {"error": "APIRateLimitExceeded", "description": "Number of allowed API requests per minute exceeded"}
 
     def _is_agent(self, request: web.BaseRequest) -> bool:
         if request.headers.get("Authorization") == f"Bearer {self.oauth}":
             return True
-        return of_basic(request) == (f"{self.email}/token", self.token)
+        return basic_credentials(request) == (f"{self.email}/token", self.token)
 
     def _refused(self, status: int, error: str, why: str) -> Reply:
-        self.violated(why)
+        self.add_violation(why)
         return Reply(status, {"error": error, "description": why})
 
     def _create(self, key: str, ticket: dict[str, Any]) -> Reply:
-        fault = wrong(ticket, _TICKET, "comment")
+        fault = find_error(ticket, _TICKET_RULES, "comment")
         if fault:
-            self.violated(f"a ticket: {fault}")
+            self.add_violation(f"a ticket: {fault}")
             details = {"base": [{"description": fault}]}
             return Reply(422, {"error": "RecordInvalid", "description": "Record validation errors", "details": details})
-        known = self.is_known(key, MEMORY)
+        known = self.is_known(key, DEDUP_SECONDS)
         if known and self.accepted[key] != ticket:
             return Reply(
                 400,

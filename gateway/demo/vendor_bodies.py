@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-Flat = dict[str, Any]
+FlatBody = dict[str, Any]
 """A body's values by their places, such as `context.traits.email` and `tags.1`."""
 
 _EVENT: Final[Mapping[str, str]] = {
@@ -30,39 +30,39 @@ _TICKET: Final[Mapping[str, str]] = {
 }
 
 
-class Posted(msgspec.Struct, frozen=True):
+class ParsedBody(msgspec.Struct, frozen=True):
     """A message in protobuf's JSON, and what was odd about the body."""
 
     fields: Mapping[str, Any]
-    odd: tuple[str, ...]
+    unexpected: tuple[str, ...]
 
 
-Read = Callable[[Mapping[str, Any]], Posted]
+BodyParser = Callable[[Mapping[str, Any]], ParsedBody]
 
 
-def event(body: Mapping[str, Any]) -> Posted:
+def parse_event(body: Mapping[str, Any]) -> ParsedBody:
     """A track call of Segment's as an `AnalyticsEvent`."""
     flat = _flat(body)
-    _drop(flat, {"type": "track", "messageId": flat.get("messageId"), "anonymousId": flat.get("messageId")})
+    _drop_constants(flat, {"type": "track", "messageId": flat.get("messageId"), "anonymousId": flat.get("messageId")})
     properties = {at.removeprefix("properties."): flat.pop(at) for at in [*flat] if at.startswith("properties.")}
-    fields = _taken(flat, _EVENT)
+    fields = _take_fields(flat, _EVENT)
     if properties:
         fields["properties"] = {name: _property(value) for name, value in properties.items()}
-    return Posted(fields, tuple(flat))
+    return ParsedBody(fields, tuple(flat))
 
 
-def ticket(body: Mapping[str, Any]) -> Posted:
+def parse_ticket(body: Mapping[str, Any]) -> ParsedBody:
     """A ticket of Zendesk's as a `SupportMessage`. Its texts hold what is elsewhere too, and nothing more."""
     flat = _flat(body)
     reference, user, topic = (flat.get(at) for at in ("external_id", "requester.name", "tags.1"))
     said = f"The discussion is in the archive under {reference}. User: {user}."
-    _drop(
+    _drop_constants(
         flat, {"subject": f"{topic}, {reference}", "comment.body": said, "comment.public": False, "tags.0": "kannelle"}
     )
-    return Posted(_taken(flat, _TICKET), tuple(flat))
+    return ParsedBody(_take_fields(flat, _TICKET), tuple(flat))
 
 
-def _flat(body: Mapping[str, Any]) -> Flat:
+def _flat(body: Mapping[str, Any]) -> FlatBody:
     return dict(_values(body, ""))
 
 
@@ -80,14 +80,14 @@ def _values(held: Any, at: str) -> Iterator[tuple[str, Any]]:
         yield from _values(value, f"{at}.{key}" if at else str(key))
 
 
-def _drop(flat: Flat, constant: Mapping[str, Any]) -> None:
+def _drop_constants(flat: FlatBody, constant: Mapping[str, Any]) -> None:
     """Take out what holds nothing of an item, if it is just that."""
     for at, value in constant.items():
         if at in flat and flat[at] == value:
             del flat[at]
 
 
-def _taken(flat: Flat, places: Mapping[str, str]) -> dict[str, Any]:
+def _take_fields(flat: FlatBody, places: Mapping[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for at, path in places.items():
         if at in flat:

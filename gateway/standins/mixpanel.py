@@ -12,34 +12,34 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from gateway.demo.vendors.stand_in import Reply, Rule, StandIn, of_basic, parsed, wrong
+from gateway.standins.vendor import Reply, Rule, VendorStandIn, basic_credentials, find_error, parse_json
 
-REQUEST_BYTES: Final = 10 * 1000 * 1000
-EVENT_BYTES: Final = 1000 * 1000
-EVENTS: Final = 2000
-PROPERTIES: Final = 255
+MAX_REQUEST_BYTES: Final = 10 * 1000 * 1000
+MAX_EVENT_BYTES: Final = 1000 * 1000
+MAX_EVENTS: Final = 2000
+MAX_PROPERTIES: Final = 255
 
-_NOBODY: Final = frozenset(
+_PLACEHOLDER_IDS: Final = frozenset(
     "00000000-0000-0000-0000-000000000000 anon anonymous nil none null n/a na undefined unknown false true -1 0 [] {}".split()
 )
 """Values that Mixpanel takes for a mistake, not for a user."""
 
-_OURS: Final = frozenset({"distinct_id", "time", "$insert_id", "ip"})
+_SENDER_PROPERTIES: Final = frozenset({"distinct_id", "time", "$insert_id", "ip"})
 """The properties that Mixpanel reserves and a sender says.
 
 See https://docs.mixpanel.com/docs/data-structure/property-reference/reserved-properties.
 """
 
-_EVENT: Final[Mapping[str, Rule]] = {
+_EVENT_RULES: Final[Mapping[str, Rule]] = {
     "event": lambda value: isinstance(value, str) and value != "",
     "properties": lambda value: isinstance(value, dict),
 }
 
-Fault = tuple[str, str]
+FieldError = tuple[str, str]
 """A field, and what is wrong with it."""
 
 
-class MixpanelStandIn(StandIn):
+class MixpanelStandIn(VendorStandIn):
     """Imports events, as Mixpanel documents it; `accepted` holds them by `$insert_id`."""
 
     vendor = "Mixpanel"
@@ -53,38 +53,38 @@ class MixpanelStandIn(StandIn):
         """200; 400 with those of the events that were not imported; 401 and 413 as documented."""
         if (request.method, request.path) != ("POST", "/import"):
             return self._refused(404, "Not Found", "no such path")
-        if of_basic(request) != (self.username, self.password):
+        if basic_credentials(request) != (self.username, self.password):
             return self._refused(401, "Unauthorized", "no credentials")
         if dict(request.query) != {"strict": "1", "project_id": str(self.project_id)}:
             return self._refused(400, "Bad Request", "parameters other than strict=1 and the project")
         if request.content_type != "application/json":
             return self._refused(400, "Bad Request", "a content type that isn't JSON")
-        events = parsed(body)
+        events = parse_json(body)
         if not isinstance(events, list) or not events:
             return self._refused(400, "Bad Request", "no list of events")
         if (
-            len(body) > REQUEST_BYTES
-            or len(events) > EVENTS
-            or any(len(msgspec.json.encode(event)) > EVENT_BYTES for event in events)
+            len(body) > MAX_REQUEST_BYTES
+            or len(events) > MAX_EVENTS
+            or any(len(msgspec.json.encode(event)) > MAX_EVENT_BYTES for event in events)
         ):
             return self._refused(413, "Request Entity Too Large", "a request or an event over the limit")
         return self._import(events)
 
     def weight(self, body: bytes) -> int:
         """Its events."""
-        events = parsed(body)
+        events = parse_json(body)
         return len(events) if isinstance(events, list) else 1
 
-    def busy(self) -> Any:
+    def rate_limited_body(self) -> Any:
         """As Mixpanel words it."""
         return {"code": 429, "error": "Project exceeded rate limits", "status": "Too Many Requests"}
 
     def _refused(self, status: int, said: str, why: str) -> Reply:
-        self.violated(why)
+        self.add_violation(why)
         return Reply(status, {"code": status, "error": why, "status": said})
 
     def _import(self, events: list[Any]) -> Reply:
-        faults = {index: fault for index, event in enumerate(events) if (fault := self._fault(event)) is not None}
+        faults = {index: fault for index, event in enumerate(events) if (fault := self._find_error(event)) is not None}
         for index, event in enumerate(events):
             if index not in faults:
                 self._note(event)
@@ -93,27 +93,29 @@ class MixpanelStandIn(StandIn):
             return Reply(200, {"code": 200, "num_records_imported": imported, "status": "OK"})
         failed = [_failed(index, events[index], fault) for index, fault in faults.items()]
         for field, message in faults.values():
-            self.violated(f"an event: {field} {message}")
+            self.add_violation(f"an event: {field} {message}")
         said = {"code": 400, "error": "some data points in the request failed validation", "status": "Bad Request"}
         return Reply(400, {**said, "num_records_imported": imported, "failed_records": failed})
 
-    def _fault(self, event: Any) -> Fault | None:
-        fault = wrong(event, _EVENT, "event properties")
+    def _find_error(self, event: Any) -> FieldError | None:
+        fault = find_error(event, _EVENT_RULES, "event properties")
         if fault:
             return "event", fault
         given = event["properties"]
-        if len(given) >= PROPERTIES:
+        if len(given) >= MAX_PROPERTIES:
             return "properties", "has too many"
         when, who, insert_id = given.get("time"), given.get("distinct_id"), given.get("$insert_id")
         if type(when) is not int or not 31536000000 <= when <= (self._clock() + 3600) * 1000:
             return "properties.time", "must be milliseconds since 1970, after 1971 and not in the future"
-        if not isinstance(who, str) or who.lower() in _NOBODY or len(who) > 255:
+        if not isinstance(who, str) or who.lower() in _PLACEHOLDER_IDS or len(who) > 255:
             return "properties.distinct_id", "is no user"
         if not isinstance(insert_id, str) or not re.fullmatch(r"[A-Za-z0-9-]{1,36}", insert_id):
             return "properties.$insert_id", "must be 1 to 36 letters, digits and hyphens"
         if type(given.get("ip")) is not int or given["ip"] != 0:
             return "properties.ip", "must be 0, or the sender is located"
-        own = sorted(name for name in given.keys() - _OURS if name == "token" or name.startswith(("$", "mp_")))
+        own = sorted(
+            name for name in given.keys() - _SENDER_PROPERTIES if name == "token" or name.startswith(("$", "mp_"))
+        )
         return (f"properties.{own[0]}", "is Mixpanel's own") if own else None
 
     def _note(self, event: dict[str, Any]) -> None:
@@ -123,7 +125,7 @@ class MixpanelStandIn(StandIn):
             self.accepted[given["$insert_id"]] = event
 
 
-def _failed(index: int, event: Any, fault: Fault) -> dict[str, Any]:
+def _failed(index: int, event: Any, fault: FieldError) -> dict[str, Any]:
     properties = event.get("properties") if isinstance(event, dict) else None
     insert_id = properties.get("$insert_id") if isinstance(properties, dict) else None
     return {

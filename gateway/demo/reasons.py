@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from google.protobuf.message import Message
 
-from gateway.demo.leaves import Leaf, Step, alone
+from gateway.demo.leaves import Leaf, Step, only_leaf
 from gateway.errors import Reason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts, Withheld
@@ -19,7 +19,7 @@ from gateway.policy.compile import EVENT, Compiler
 from gateway.policy.fields import held
 
 
-class Why:
+class ReasonFinder:
     """Asks the plans of one policy over one contract."""
 
     def __init__(self, compiler: Compiler) -> None:
@@ -28,7 +28,7 @@ class Why:
 
     def reason(self, message: Message, leaf: Leaf, destination: str) -> Reason | None:
         """Why a value of `message` doesn't arrive at `destination` as it is; None if nothing speaks against it."""
-        asked: Any = alone(message, leaf.route)
+        asked: Any = only_leaf(message, leaf.route)
         if message.DESCRIPTOR.full_name == EVENT:
             # Without its name an event is refused.
             asked.name = cast(Any, message).name

@@ -17,13 +17,13 @@ from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
 from gateway.contracts.contract import Contract
 
 
-def files(state: Path, contract: Contract) -> tuple[Mapping[str, tuple[Message, ...]], Mapping[str, bytes]]:
+def read_files(state: Path, contract: Contract) -> tuple[Mapping[str, tuple[Message, ...]], Mapping[str, bytes]]:
     """The messages in each destination's file in the state folder, and the file's bytes."""
     raw = {path.stem: path.read_bytes() for path in sorted(state.glob("*.jsonl"))}
     return {name: tuple(_message(line, contract) for line in data.splitlines()) for name, data in raw.items()}, raw
 
 
-def logged(requests: Iterable[ExportLogsServiceRequest]) -> list[Message]:
+def log_items(requests: Iterable[ExportLogsServiceRequest]) -> list[Message]:
     """A batch's resource and scope, each that there is once, then the records, in order.
 
     Each as an item with nothing else in it.

@@ -11,21 +11,21 @@ from rich.rule import Rule
 from rich.table import Table as Grid
 from rich.text import Text
 
-from gateway.demo.item import Fate
-from gateway.demo.report import Report, Row, Section, Summary, Table, Verdict
-from gateway.demo.service import Answer
-from gateway.demo.truth import COUNTRIES
+from gateway.demo.expectations import COUNTRIES
+from gateway.demo.item import ItemOutcome
+from gateway.demo.report import Report, Row, Section, Summary, Table, ValueOutcome
+from gateway.demo.service import CallAnswer
 from gateway.demo.verify import Finding
 
-WIDEST: Final = 100
+MAX_COLUMNS: Final = 100
 
 INTRODUCTION: Final = """\
 A service says all it knows; this is what leaves the gateway beside it, under Kannelle's own policy.
 
-Logs come from the unmodified OpenTelemetry SDK, all else from generated clients. What is accepted is stored in an outbox; couriers \
+Logs come from the unmodified OpenTelemetry SDK, all else from generated clients. What is accepted is stored in an outbox; workers \
 carry it on. The log backend and the vendors, Segment and Zendesk, are strict stand-ins in this process; the exporters are the real ones."""
 
-NEXT: Final = (
+NEXT_STEPS: Final = (
     ("README.md", "what the gateway is, and how to put it beside a service"),
     (".venv/bin/privacy-gateway explain kannelle.crm.v1.Contact", "each field: where it is kept or stripped, and why"),
     (".venv/bin/privacy-gateway lint", "where contracts and policy don't agree"),
@@ -40,18 +40,18 @@ _HEADER: Final = (
 )
 
 _WORDS: Final = {"USER_ID": "user ID", "WORK_EMAIL": "work e-mail address"}
-_MARKS: Final[Mapping[Verdict, tuple[str, str]]] = {
-    Verdict.KEPT: ("✓", "green"),
-    Verdict.NORMALISED: ("✓", "green"),
-    Verdict.MASKED: ("~", "yellow"),
-    Verdict.STRIPPED: ("✗", "red"),
-    Verdict.ADDED: ("!", "bold red"),
+_MARKS: Final[Mapping[ValueOutcome, tuple[str, str]]] = {
+    ValueOutcome.KEPT: ("✓", "green"),
+    ValueOutcome.NORMALISED: ("✓", "green"),
+    ValueOutcome.MASKED: ("~", "yellow"),
+    ValueOutcome.STRIPPED: ("✗", "red"),
+    ValueOutcome.ADDED: ("!", "bold red"),
 }
 
 
-def show(console: Console, report: Report) -> None:
+def print_report(console: Console, report: Report) -> None:
     """Print a report."""
-    width = min(console.width, WIDEST)
+    width = min(console.width, MAX_COLUMNS)
     for part in _parts(report, width):
         console.print(part, width=width, highlight=False, soft_wrap=False)
 
@@ -77,13 +77,13 @@ def _table(table: Table, width: int) -> Iterator[RenderableType]:
     yield _grid([_HEADER], width)
     for section in table.sections:
         yield Text(f"\n{section.title}", style="bold")
-        yield _grid(map(_row, section.rows), width) if section.fate == Fate.RELEASED else _stayed(section)
+        yield _grid(map(_row, section.rows), width) if section.outcome == ItemOutcome.RELEASED else _withheld(section)
     yield Text(f"\n{_totals(table)}", style="bold")
 
 
 def _grid(rows: Iterable[Iterable[Text]], width: int) -> Padding:
     """Value, sent, mark, arrived."""
-    value = 30 if width < WIDEST else 33
+    value = 30 if width < MAX_COLUMNS else 33
     sent = (width - value - 9) // 2
     grid = Grid(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     for column in (value, sent, 1, width - value - sent - 6):
@@ -109,7 +109,7 @@ def _row(row: Row) -> Iterator[Text]:
     yield _cell(mark, colour)
     # Where the two differ, all of what arrived is worth reading.
     yield _cell(
-        row.reason or "missing" if row.arrived is None else row.arrived, colour, clip=row.verdict is Verdict.KEPT
+        row.reason or "missing" if row.arrived is None else row.arrived, colour, clip=row.verdict is ValueOutcome.KEPT
     )
 
 
@@ -117,19 +117,24 @@ def _cell(text: str, style: str, clip: bool = False) -> Text:
     return Text(" ".join(text.split()), style, no_wrap=clip, overflow="ellipsis" if clip else "fold")
 
 
-def _stayed(section: Section) -> Text:
-    return Text(f"  ✗ {section.fate}, the whole item with {_many(len(section.rows), 'value')}: {section.reason}", "red")
+def _withheld(section: Section) -> Text:
+    return Text(
+        f"  ✗ {section.outcome}, the whole item with {_plural(len(section.rows), 'value')}: {section.reason}", "red"
+    )
 
 
 def _totals(table: Table) -> str:
     totals = table.totals
-    items = [_many(totals.items, "item"), *(f"{count} {what}" for what in Fate if (count := getattr(totals, what)))]
-    values = [f"{_many(totals.sent, 'value')} sent", f"{totals.arrived} arrived", f"{totals.stripped} stripped"]
+    items = [
+        _plural(totals.items, "item"),
+        *(f"{count} {what}" for what in ItemOutcome if (count := getattr(totals, what))),
+    ]
+    values = [f"{_plural(totals.sent, 'value')} sent", f"{totals.arrived} arrived", f"{totals.stripped} stripped"]
     values += [f"{totals.masked} masked"] if totals.masked else []
     return f"{' · '.join(items)}\n{' · '.join(values)}"
 
 
-def _answers(answers: Mapping[str, Answer]) -> Iterator[Text]:
+def _answers(answers: Mapping[str, CallAnswer]) -> Iterator[Text]:
     """What callers learn of items that didn't get through: not why one was withheld."""
     for name, answer in answers.items():
         told = [f"item {index} rejected, {reason}" for index, reason in answer.rejected]
@@ -139,7 +144,7 @@ def _answers(answers: Mapping[str, Answer]) -> Iterator[Text]:
 
 
 def _summary(summary: Summary) -> Text:
-    crossed = [_many(count, _WORDS.get(name, name)) for name, count in summary.outside.items()]
+    crossed = [_plural(count, _WORDS.get(name, name)) for name, count in summary.outside.items()]
     only = "only " if crossed and summary.outside.keys() <= _WORDS.keys() else ""
     return Text(
         f"{summary.items} items, {summary.values} values sent, {summary.personal} of them personal. "
@@ -149,7 +154,7 @@ def _summary(summary: Summary) -> Text:
     )
 
 
-def _many(count: int, word: str) -> str:
+def _plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}{'es' if word.endswith('s') else 's'}"
 
 
@@ -161,7 +166,7 @@ def _next(report: Report) -> Iterator[Text]:
         "bold green",
     )
     yield Text("\nNext", "bold")
-    for what, why in NEXT:
+    for what, why in NEXT_STEPS:
         yield Text.assemble("  ", (what, "cyan"), f"\n    {why}")
 
 

@@ -9,14 +9,14 @@ from typing import Final
 import click
 import msgspec
 
-from gateway.cli.load import compiler
 from gateway.cli.options import CONTRACTS, example, found_sources, output
-from gateway.cli.show import COLOURS, as_json, console, count
+from gateway.cli.output import COLOURS, console, plural, print_json
+from gateway.cli.sources import load_compiler
 from gateway.policy.findings import Finding, Severity
 from gateway.policy.lint import lint as findings_of
 from gateway.policy.load import PolicyFile
 
-KANNELLES: Final = "Kannelle's"
+DEFAULT_SOURCE: Final = "Kannelle's"
 
 
 @click.command(epilog=example("lint --contracts protos/ --policy policy.yaml"))
@@ -28,28 +28,29 @@ def lint(contracts: tuple[Path, ...], policy: Path | None, strict: bool, form: s
 
     Exits with 1 if there are errors; notes are only for those who want to know.
     """
-    made, file = compiler(contracts, policy)
+    made, file = load_compiler(contracts, policy)
     if form == "text":
-        click.echo(_looked_at(contracts, policy), err=True)
+        click.echo(_sources_line(contracts, policy), err=True)
     findings = findings_of(made)
-    placed = [_placed(finding, file) for finding in findings]
+    placed = [_with_position(finding, file) for finding in findings]
     if form == "json":
-        as_json({"findings": placed})
+        print_json({"findings": placed})
     else:
         _print(placed)
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     return int(any(finding.severity in failing for finding in findings))
 
 
-def _looked_at(contracts: tuple[Path, ...], policy: Path | None) -> str:
+def _sources_line(contracts: tuple[Path, ...], policy: Path | None) -> str:
     """What was looked at, so that nobody takes another's contracts for their own."""
     theirs = (
-        ", ".join(map(str, contracts)) or f"{KANNELLES} (no {CONTRACTS}/ here; --contracts PATH says where yours are)"
+        ", ".join(map(str, contracts))
+        or f"{DEFAULT_SOURCE} (no {CONTRACTS}/ here; --contracts PATH says where yours are)"
     )
-    return f"Contracts: {theirs}. Policy: {policy or KANNELLES}."
+    return f"Contracts: {theirs}. Policy: {policy or DEFAULT_SOURCE}."
 
 
-def _placed(finding: Finding, file: PolicyFile) -> Finding:
+def _with_position(finding: Finding, file: PolicyFile) -> Finding:
     """A finding in the policy with its file and line."""
     return msgspec.structs.replace(finding, place=file.origin.at(*finding.keys), keys=()) if finding.keys else finding
 
@@ -63,6 +64,6 @@ def _print(findings: list[Finding]) -> None:
         out.print(Text.assemble(f"{finding.place}: ", severity, f": {finding.text} ", (f"[{finding.code}]", "dim")))
     totals = Counter(finding.severity for finding in findings)
     out.print(
-        ", ".join(count(totals[severity], severity.value) for severity in Severity if totals[severity])
+        ", ".join(plural(totals[severity], severity.value) for severity in Severity if totals[severity])
         or "Nothing found."
     )

@@ -23,7 +23,7 @@ MAY_RECEIVE: Final[Mapping[str, frozenset[Category]]] = {
 }
 """What Kannelle's privacy statement lets each destination of the demo receive."""
 
-TAKES: Final[Mapping[str, frozenset[str]]] = {
+ACCEPTED_PATHS: Final[Mapping[str, frozenset[str]]] = {
     "analytics": frozenset("name time properties user.user_id user.work_email user.device.app_version".split()),
     "support": frozenset("topic reference user.user_id user.work_email".split()),
 }
@@ -72,7 +72,9 @@ _PATHS: Final[Mapping[Category, str]] = {
         attributes[http.route] attributes[kannelle.video.codec] attributes[kannelle.video.id] attributes[kannelle.workspace.id]""",
 }
 
-HOLDS: Final[Mapping[str, Category]] = {path: category for category, paths in _PATHS.items() for path in paths.split()}
+CATEGORY_BY_PATH: Final[Mapping[str, Category]] = {
+    path: category for category, paths in _PATHS.items() for path in paths.split()
+}
 """What a field truly holds, whatever its contract says, by its path."""
 
 COUNTRIES: Final[Mapping[str, str]] = {

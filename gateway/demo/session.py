@@ -22,57 +22,59 @@ from gateway.delivery.outbox.stored_entry import EntryFilter
 from gateway.demo import service
 from gateway.demo.backends import Backends
 from gateway.demo.calls import calls
-from gateway.demo.collector import Collector
 from gateway.demo.item import Item
 from gateway.demo.logs import BATCH, RECORDS
-from gateway.demo.observe import files, logged
+from gateway.demo.received import log_items, read_files
 from gateway.policy.load import PolicyFile
+from gateway.standins.collector import Collector
 
 
-class Sent(msgspec.Struct, frozen=True):
+class SentItem(msgspec.Struct, frozen=True):
     """An item, and the message it was on its way to the gateway."""
 
     item: Item
     message: Message
 
 
-class Seen(msgspec.Struct, frozen=True):
+class DemoResult(msgspec.Struct, frozen=True):
     """What was sent; what the gateway answered, by call.
 
     And what each destination got: its messages, its bytes, and its faults.
     """
 
-    sent: tuple[Sent, ...]
+    sent: tuple[SentItem, ...]
     calls: Mapping[str, tuple[Item, ...]]
-    answers: Mapping[str, service.Answer]
-    arrived: Mapping[str, tuple[Message, ...]]
+    answers: Mapping[str, service.CallAnswer]
+    received: Mapping[str, tuple[Message, ...]]
     raw: Mapping[str, bytes]
     faults: Mapping[str, tuple[str, ...]]
 
 
-async def play(config: Config, file: PolicyFile, contract: Contract) -> Seen:
+async def run_session(config: Config, file: PolicyFile, contract: Contract) -> DemoResult:
     """Start everything, let the service say all it has to say, stop everything. Raises BadSetup."""
     # The second one hears the SDK without a gateway in between: this is how the demo knows what was sent.
     async with Backends() as backends, Collector() as direct:
-        gateway = Gateway(config, source=lambda config: (backends.pointed(file, config.state), contract))
+        gateway = Gateway(config, source=lambda config: (backends.redirect(file, config.state), contract))
         _clear(config)
         address = (await gateway.start())["local"]
         try:
             items = calls(datetime.now(UTC))
-            await asyncio.to_thread(service.log, f"http://{address}", direct.endpoint)
-            said = await asyncio.to_thread(service.call, address, items, contract.message_class)
+            await asyncio.to_thread(service.send_logs, f"http://{address}", direct.endpoint)
+            said = await asyncio.to_thread(service.make_calls, address, items, contract.message_class)
             await gateway.delivery.drained()
         finally:
             await gateway.stop()
-    written, raw = files(config.state, contract)
-    sent = [Sent(item, message) for item, message in zip((BATCH, *RECORDS), logged(direct.requests), strict=False)]
+    written, raw = read_files(config.state, contract)
+    sent = [
+        SentItem(item, message) for item, message in zip((BATCH, *RECORDS), log_items(direct.requests), strict=False)
+    ]
     sent += [
-        Sent(item, message)
+        SentItem(item, message)
         for name, made in items.items()
         for item, message in zip(made, said.messages[name], strict=True)
     ]
-    got = backends.got(contract)
-    return Seen(tuple(sent), items, said.answers, {**written, **got.arrived}, {**raw, **got.raw}, got.faults)
+    got = backends.received(contract)
+    return DemoResult(tuple(sent), items, said.answers, {**written, **got.messages}, {**raw, **got.raw}, got.faults)
 
 
 def _clear(config: Config) -> None:

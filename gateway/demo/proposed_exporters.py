@@ -13,12 +13,12 @@ HOSTS: Final = "\nhosts: {US: [kannelle.zendesk.com]}\n"
 """What it says beside them: where the support tool is."""
 
 
-def policy() -> PolicyFile:
+def proposed_policy() -> PolicyFile:
     """That policy. Raises BadPolicy."""
     text = default_path().read_text(encoding="utf-8")
     return parse(re.sub(r"(?m)^    # (?=exporter:|  )", "    ", text) + HOSTS, default_path())
 
 
-def exporters() -> Mapping[str, ExporterSettings]:
+def proposed_exporters() -> Mapping[str, ExporterSettings]:
     """Its exporters, by destination. Raises BadPolicy."""
-    return {name: destination.exporter for name, destination in policy().policy.destinations.items()}
+    return {name: destination.exporter for name, destination in proposed_policy().policy.destinations.items()}

@@ -12,36 +12,36 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from gateway.demo.vendors.stand_in import Reply, Rule, StandIn, of_basic, parsed, wrong
+from gateway.standins.vendor import Reply, Rule, VendorStandIn, basic_credentials, find_error, parse_json
 
-REQUEST_BYTES: Final = 500 * 1000
-EVENT_BYTES: Final = 32 * 1000
-EVENTS: Final = 2500
+MAX_REQUEST_BYTES: Final = 500 * 1000
+MAX_EVENT_BYTES: Final = 32 * 1000
+MAX_EVENTS: Final = 2500
 
-MEMORY: Final = 24 * 3600.0
+DEDUP_SECONDS: Final = 24 * 3600.0
 """For how long a `messageId` is known, in seconds."""
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
-_CONTEXT: Final = frozenset(
+_CONTEXT_KEYS: Final = frozenset(
     "active app campaign channel device groupId ip library locale network os page referrer screen timezone traits "
     "userAgent".split()
 )
 
-_RULES: Final[Mapping[str, Rule]] = {
+_EVENT_RULES: Final[Mapping[str, Rule]] = {
     "type": lambda value: value == "track",
     "event": lambda value: isinstance(value, str) and value != "",
     "messageId": lambda value: isinstance(value, str) and 0 < len(value) < 100,
     "userId": lambda value: isinstance(value, str) and value != "",
     "anonymousId": lambda value: isinstance(value, str) and value != "",
     "properties": lambda value: isinstance(value, dict),
-    "context": lambda value: isinstance(value, dict) and value.keys() <= _CONTEXT - {"ip"},
+    "context": lambda value: isinstance(value, dict) and value.keys() <= _CONTEXT_KEYS - {"ip"},
     "integrations": lambda value: isinstance(value, dict),
     "timestamp": lambda value: isinstance(value, str) and _TIME.fullmatch(value) is not None,
 }
 
 
-class SegmentStandIn(StandIn):
+class SegmentStandIn(VendorStandIn):
     """Takes track calls in batches, as Segment documents them; `accepted` holds events by `messageId`.
 
     Like Segment it answers 200 where it finds fault with an event, and drops the event: that is a violation here.
@@ -55,42 +55,42 @@ class SegmentStandIn(StandIn):
         """200, and each sound event noted; 400 and 401 as documented."""
         if (request.method, request.path) != ("POST", "/v1/batch"):
             return self._refused(404, "no such path")
-        if of_basic(request) != (self.write_key, ""):
+        if basic_credentials(request) != (self.write_key, ""):
             return self._refused(401, "no write key")
-        if request.content_type != "application/json" or len(body) > REQUEST_BYTES:
+        if request.content_type != "application/json" or len(body) > MAX_REQUEST_BYTES:
             return self._refused(
-                400, "a content type that isn't JSON" if len(body) <= REQUEST_BYTES else "a request over 500 KB"
+                400, "a content type that isn't JSON" if len(body) <= MAX_REQUEST_BYTES else "a request over 500 KB"
             )
-        batch = parsed(body)
-        fault = wrong(batch, {"batch": lambda value: isinstance(value, list) and value != []}, "batch")
+        batch = parse_json(body)
+        fault = find_error(batch, {"batch": lambda value: isinstance(value, list) and value != []}, "batch")
         if fault:
             return self._refused(400, f"a request whose {fault}")
-        if any(len(msgspec.json.encode(event)) > EVENT_BYTES for event in batch["batch"]):
+        if any(len(msgspec.json.encode(event)) > MAX_EVENT_BYTES for event in batch["batch"]):
             return self._refused(400, "an event over 32 KB")
         self._take(batch["batch"])
         return Reply(200, {"success": True})
 
-    def busy(self) -> Any:
+    def rate_limited_body(self) -> Any:
         """As all of Segment's errors."""
         return {"success": False, "message": "too many requests"}
 
     def _refused(self, status: int, why: str) -> Reply:
-        self.violated(why)
+        self.add_violation(why)
         return Reply(status, {"success": False, "message": why})
 
     def _take(self, events: list[Any]) -> None:
-        if len(events) > EVENTS:
-            self.violated("more than 2,500 events in a request")
+        if len(events) > MAX_EVENTS:
+            self.add_violation("more than 2,500 events in a request")
             return
         for event in events:
-            fault = wrong(event, _RULES, "type event messageId")
+            fault = find_error(event, _EVENT_RULES, "type event messageId")
             if not fault and not event.keys() & {"userId", "anonymousId"}:
                 fault = "no_user_anon_id"
             if fault:
-                self.violated(f"an event: {fault}")
+                self.add_violation(f"an event: {fault}")
             else:
                 self._note(event)
 
     def _note(self, event: dict[str, Any]) -> None:
-        if not self.is_known(event["messageId"], MEMORY):
+        if not self.is_known(event["messageId"], DEDUP_SECONDS):
             self.accepted[event["messageId"]] = event

@@ -10,27 +10,30 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Final
 
-PERIOD_SECONDS: Final = 60.0
+THROTTLE_SECONDS: Final = 60.0
 """For how long the same isn't said again."""
 
-MAX_KEYS: Final = 1024
+MAX_THROTTLED_KEYS: Final = 1024
 """Things told apart at once, and so said in a period."""
 
 
-class Repeats:
+class LogThrottle:
     """Counts what happens by key, and tells when it is time to say it."""
 
     def __init__(
-        self, period: float = PERIOD_SECONDS, clock: Callable[[], float] = time.monotonic, keys: int = MAX_KEYS
+        self,
+        period_seconds: float = THROTTLE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        max_keys: int = MAX_THROTTLED_KEYS,
     ) -> None:
         """`period` in seconds of `clock`; no more than so many `keys` are said in one.
 
         The one said longest ago makes room.
         """
-        self._period = period
-        self._keys = keys
+        self._period_seconds = period_seconds
+        self._max_keys = max_keys
         self._clock = clock
-        self._seen: OrderedDict[Hashable, list[float]] = OrderedDict()
+        self._periods: OrderedDict[Hashable, list[float]] = OrderedDict()
 
     def count(self, key: Hashable) -> int:
         """Return how often it has happened since it was last said, this time included.
@@ -38,15 +41,19 @@ class Repeats:
         0 if it isn't time to say it yet.
         """
         now = self._clock()
-        until_and_times = self._seen.get(key)
+        until_and_times = self._periods.get(key)
         if until_and_times is not None and now < until_and_times[0]:
             until_and_times[1] += 1
             return 0
-        if until_and_times is None and len(self._seen) >= self._keys and now < next(iter(self._seen.values()))[0]:
+        if (
+            until_and_times is None
+            and len(self._periods) >= self._max_keys
+            and now < next(iter(self._periods.values()))[0]
+        ):
             return 0
         times = 1 if until_and_times is None else int(until_and_times[1]) + 1
-        self._seen[key] = [now + self._period, 0]
-        self._seen.move_to_end(key)
-        if len(self._seen) > self._keys:
-            self._seen.popitem(last=False)
+        self._periods[key] = [now + self._period_seconds, 0]
+        self._periods.move_to_end(key)
+        if len(self._periods) > self._max_keys:
+            self._periods.popitem(last=False)
         return times

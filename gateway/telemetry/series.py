@@ -11,15 +11,15 @@ from itertools import accumulate, product
 
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from gateway.telemetry.table import BUCKETS, Metric
+from gateway.telemetry.metrics import BUCKET_BOUNDS_SECONDS, Metric
 
-Key = tuple[str, ...]
+LabelValues = tuple[str, ...]
 """The values of a metric's labels, in the order of its labels."""
 
-NANOS = 1_000_000_000
+NANOS_PER_SECOND = 1_000_000_000
 
 
-class Tally(dict[Key, int]):
+class NumberSeries(dict[LabelValues, int]):
     """A number for each key. What isn't there counts as 0; what has come stays."""
 
     def __init__(self, metric: Metric, *values: Iterable[str]) -> None:
@@ -30,7 +30,7 @@ class Tally(dict[Key, int]):
         super().__init__(dict.fromkeys(product(*values), 0) if values or not metric.labels else {})
         self.metric = metric
 
-    def __missing__(self, key: Key) -> int:
+    def __missing__(self, key: LabelValues) -> int:
         return 0
 
     def observe(self, _: CallbackOptions) -> list[Observation]:
@@ -40,33 +40,39 @@ class Tally(dict[Key, int]):
         ]
 
 
-class Durations:
+class DurationSeries:
     """How often something took how long, by key: the counts of buckets, and the sum in nanoseconds last."""
 
     def __init__(self, metric: Metric, *values: Iterable[str]) -> None:
         """As `Tally`."""
         self.metric = metric
-        self._rows: dict[Key, list[int]] = {key: [0] * ROW for key in (product(*values) if values else ())}
+        self._rows: dict[LabelValues, list[int]] = {
+            key: [0] * ROW_COLUMNS for key in (product(*values) if values else ())
+        }
 
-    def add(self, key: Key, nanoseconds: int) -> None:
+    def add(self, key: LabelValues, nanoseconds: int) -> None:
         """Count one more."""
         row = self._rows.get(key)
         if row is None:
-            row = self._rows[key] = [0] * ROW
+            row = self._rows[key] = [0] * ROW_COLUMNS
         # A duration at a bound belongs to the bucket below it, as Prometheus has it.
-        row[bisect_left(_BOUNDS, nanoseconds)] += 1
+        row[bisect_left(_BUCKET_BOUNDS_NANOS, nanoseconds)] += 1
         row[-1] += nanoseconds
 
-    def known(self, key: Key) -> None:
+    def touch(self, key: LabelValues) -> None:
         """Show a key, though nothing has been counted yet."""
-        self._rows.setdefault(key, [0] * ROW)
+        self._rows.setdefault(key, [0] * ROW_COLUMNS)
 
     def rows(self) -> Iterator[tuple[Sequence[str], Sequence[tuple[str, int]], float]]:
         """Each key's labels, its buckets by upper bound, each with all that is below it, and the sum in seconds."""
         for key, row in self._rows.items():
-            yield [str(part) for part in key], list(zip(_TEXTS, accumulate(row[:-1]), strict=True)), row[-1] / NANOS
+            yield (
+                [str(part) for part in key],
+                list(zip(_BUCKET_LABELS, accumulate(row[:-1]), strict=True)),
+                row[-1] / NANOS_PER_SECOND,
+            )
 
 
-_BOUNDS = [round(bound * NANOS) for bound in BUCKETS]
-_TEXTS = (*map(repr, BUCKETS), "+Inf")
-ROW = len(_TEXTS) + 1
+_BUCKET_BOUNDS_NANOS = [round(bound * NANOS_PER_SECOND) for bound in BUCKET_BOUNDS_SECONDS]
+_BUCKET_LABELS = (*map(repr, BUCKET_BOUNDS_SECONDS), "+Inf")
+ROW_COLUMNS = len(_BUCKET_LABELS) + 1

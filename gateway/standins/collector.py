@@ -37,15 +37,15 @@ _MESSAGES: Final[Mapping[Signal, tuple[type[Any], type[Any]]]] = {
     METRICS: (metrics_service_pb2.ExportMetricsServiceRequest, metrics_service_pb2.ExportMetricsServiceResponse),
 }
 
-GRACE: Final = 0.2
+GRACE_SECONDS: Final = 0.2
 """How long calls under way have at a stop, in seconds. Without any, gRPC's clients complain on standard error."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class CollectorAnswer(msgspec.Struct, frozen=True):
     """What to answer: OK, with so many records (spans, data points) `rejected`; or another code, with a RetryInfo of `after` seconds."""
 
     code: grpc.StatusCode = grpc.StatusCode.OK
-    after: float | None = None
+    retry_after_seconds: float | None = None
     rejected: int = 0
 
 
@@ -63,7 +63,7 @@ class Collector:
         self._server: grpc.aio.Server | None = None
         self.received: list[bytes] = []
         self.requests: list[Any] = []
-        self.answers: deque[Answer] = deque()
+        self.answers: deque[CollectorAnswer] = deque()
         self.endpoint = ""
         """Its URL, once it runs."""
 
@@ -86,7 +86,7 @@ class Collector:
     async def stop(self) -> None:
         """Stop listening; calls under way end, after a moment."""
         if self._server is not None:
-            await self._server.stop(GRACE)
+            await self._server.stop(GRACE_SECONDS)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -105,10 +105,10 @@ class Collector:
 
     async def _export(self, signal: Signal, data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         self.received.append(data)
-        fault, request = read(data, signal)
+        fault, request = parse_request(data, signal)
         if fault:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, fault)
-        answer = self.answers.popleft() if self.answers else Answer()
+        answer = self.answers.popleft() if self.answers else CollectorAnswer()
         if answer.code is not grpc.StatusCode.OK:
             await _abort(context, answer)
         self.requests.append(request)
@@ -120,7 +120,7 @@ class Collector:
         return response
 
 
-def read(data: bytes, signal: Signal = LOGS) -> tuple[str, Any]:
+def parse_request(data: bytes, signal: Signal = LOGS) -> tuple[str, Any]:
     """What is wrong with a request, or nothing, and the request."""
     message = _MESSAGES[signal][0]
     request = message()
@@ -132,7 +132,7 @@ def read(data: bytes, signal: Signal = LOGS) -> tuple[str, Any]:
     known.DiscardUnknownFields()
     if known.ByteSize() != request.ByteSize():
         return "unknown field", request
-    return next(filter(None, (_fault(record) for _, _, record in _records(request))), ""), request
+    return next(filter(None, (_find_error(record) for _, _, record in _records(request))), ""), request
 
 
 def _records(request: Any) -> Iterator[tuple[Resource, InstrumentationScope, Any]]:
@@ -146,7 +146,7 @@ def _members(message: Any, number: int) -> Any:
     return getattr(message, message.DESCRIPTOR.fields_by_number[number].name)
 
 
-def _fault(record: Any) -> str:
+def _find_error(record: Any) -> str:
     match record:
         # https://opentelemetry.io/docs/specs/otel/logs/data-model/: an ID is whole or absent.
         case LogRecord() if len(record.trace_id) not in {0, 16} or len(record.span_id) not in {0, 8}:
@@ -162,12 +162,12 @@ def _fault(record: Any) -> str:
     return ""
 
 
-async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], answer: Answer) -> NoReturn:
+async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], answer: CollectorAnswer) -> NoReturn:
     status = Status(code=answer.code.value[0], message="as told")
-    if answer.after is not None:
+    if answer.retry_after_seconds is not None:
         detail = AnyMessage()
         info = RetryInfo()
-        info.retry_delay.FromNanoseconds(int(answer.after * 1e9))
+        info.retry_delay.FromNanoseconds(int(answer.retry_after_seconds * 1e9))
         detail.Pack(info)
         status.details.append(detail)
     await context.abort(answer.code, status.message, (("grpc-status-details-bin", status.SerializeToString()),))

@@ -8,7 +8,6 @@ from typing import Final
 
 import click
 
-from gateway.cli.load import compiler
 from gateway.cli.options import (
     CONTRACTS,
     FILE,
@@ -20,12 +19,13 @@ from gateway.cli.options import (
     found_policy,
     output,
 )
-from gateway.cli.show import COLOURS, as_json, console, count
+from gateway.cli.output import COLOURS, console, plural, print_json
+from gateway.cli.sources import load_compiler
 from gateway.policy.changes import Change, Difference, Effect
 from gateway.policy.diff import diff as compare
 
 SIGNS: Final = {Effect.RELEASED: "+", Effect.WITHHELD: "-", Effect.NOTED: "·"}
-HEADS: Final = {
+HEADINGS: Final = {
     Effect.RELEASED: "Released: leaves now, and didn't",
     Effect.WITHHELD: "Withheld: left, and doesn't now",
     Effect.NOTED: "Worth knowing",
@@ -59,12 +59,12 @@ def diff(old: Path, new: Path, contracts: tuple[Path, ...], policy: Path | None,
     if all(policies) and policy is not None:
         raise click.UsageError("OLD and NEW are policies; --policy has no place beside them.")
     if all(policies):
-        was, now = (compiler(contracts or found_contracts(), path) for path in (old, new))
+        was, now = (load_compiler(contracts or found_contracts(), path) for path in (old, new))
     else:
-        was, now = (compiler((path, *contracts), policy or found_policy()) for path in (old, new))
+        was, now = (load_compiler((path, *contracts), policy or found_policy()) for path in (old, new))
     difference = compare(was[0], now[0])
     if form == "json":
-        as_json({"releases": difference.releases, "changes": difference.changes})
+        print_json({"releases": difference.releases, "changes": difference.changes})
     else:
         _print(difference)
     return int(difference.releases)
@@ -75,12 +75,12 @@ def _print(difference: Difference) -> None:
 
     out = console()
     for effect, changes in groupby(difference.changes, key=lambda change: change.effect):
-        out.print(HEADS[effect], style=COLOURS[effect])
+        out.print(HEADINGS[effect], style=COLOURS[effect])
         for place, held in groupby(changes, key=_place):
             out.print(f"  {place}")
             for change in held:
                 out.print(Text.assemble((f"    {SIGNS[effect]} {change.field}", COLOURS[effect]), f"  {change.text}"))
-    totals = [count(len(found), "thing") + f" {effect.value}" for effect in Effect if (found := difference.of(effect))]
+    totals = [plural(len(found), "thing") + f" {effect.value}" for effect in Effect if (found := difference.of(effect))]
     out.print(", ".join(totals) or "No difference in what leaves.")
 
 

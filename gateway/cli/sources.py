@@ -20,28 +20,28 @@ from gateway.policy.load import load as load_policy
 from gateway.policy.words import few
 
 
-def compiler(contracts: Iterable[Path], policy: Path | None) -> tuple[Compiler, PolicyFile]:
+def load_compiler(contracts: Iterable[Path], policy: Path | None) -> tuple[Compiler, PolicyFile]:
     """The compiler of contracts and a policy, Kannelle's where none is given, and the policy's file.
 
     Raises BadSetup.
     """
-    file = policy_file(policy)
+    file = load_policy_file(policy)
     return Compiler(load_contracts(tuple(contracts) or (default_contract(),)), file), file
 
 
-def policy_file(policy: Path | None) -> PolicyFile:
+def load_policy_file(policy: Path | None) -> PolicyFile:
     """The policy in a file, or Kannelle's. Raises BadPolicy."""
     return load_policy(policy or default_policy())
 
 
-def unapproved(contracts: Iterable[Path], policy: Path | None) -> tuple[Compiler, PolicyFile]:
+def load_unapproved(contracts: Iterable[Path], policy: Path | None) -> tuple[Compiler, PolicyFile]:
     """The same as `compiler`, before anything is approved: all that is said counts. Raises BadSetup."""
-    file = policy_file(policy)
+    file = load_policy_file(policy)
     bare = replace(file, policy=msgspec.structs.replace(file.policy, approvals=None))
     return Compiler(load_contracts(tuple(contracts) or (default_contract(),)), bare), file
 
 
-def type_named(made: Compiler, name: str) -> str:
+def find_type(made: Compiler, name: str) -> str:
     """The message type that `name` is, or the one that the flow of this name takes.
 
     Raises BadParameter, with a guess.
@@ -56,20 +56,20 @@ def type_named(made: Compiler, name: str) -> str:
         text = f"flows.{name} is about another contract than this one; --contracts PATH says where that is"
         raise click.BadParameter(text, param_hint="type")
     raise click.BadParameter(
-        f"no contract has a message type {name}{guess(name, made.contract.messages)}", param_hint="type"
+        f"no contract has a message type {name}{suggestion(name, made.contract.messages)}", param_hint="type"
     )
 
 
-def destination_named(made: Compiler, file: PolicyFile, name: str) -> str:
+def find_destination(made: Compiler, file: PolicyFile, name: str) -> str:
     """The destination of this name. Raises BadParameter, with the place of all and a guess."""
     known = made.policy.destinations
     if name not in known:
         place = file.origin.at("destinations")
-        raise click.BadParameter(f"{place}: there is no {name}{guess(name, known)}", param_hint="destination")
+        raise click.BadParameter(f"{place}: there is no {name}{suggestion(name, known)}", param_hint="destination")
     return name
 
 
-def guess(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """The known name that this one may stand for: the one that ends like it, or the one most like it."""
     names = sorted(known)
     close = [one for one in names if one.lower().endswith(f".{name.lower()}")] or difflib.get_close_matches(

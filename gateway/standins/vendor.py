@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 import msgspec
 from aiohttp import web
 
-MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """What is read of a request at most; the vendors' own limits are far below."""
 
 
@@ -28,11 +28,11 @@ class Fault(Enum):
 
     RESET = "the connection is reset"
     ERROR = "500"
-    AWAY = "503"
-    BUSY = "429 with Retry-After in seconds"
-    BUSY_UNTIL = "429 with Retry-After as a date"
+    UNAVAILABLE = "503"
+    RATE_LIMITED = "429 with Retry-After in seconds"
+    RATE_LIMITED_UNTIL = "429 with Retry-After as a date"
     HANG = "no answer until the stand-in stops"
-    LOST = "the connection is reset instead of an answer"
+    RESET_AFTER_ACCEPTING = "the connection is reset instead of an answer"
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ Rule = Callable[[Any], bool]
 """Whether a field's value is one that the vendor documents."""
 
 
-def wrong(given: Any, rules: Mapping[str, Rule], required: str = "") -> str:
+def find_error(given: Any, rules: Mapping[str, Rule], required: str = "") -> str:
     """What is wrong with an object: a field that isn't documented, or isn't as documented. Empty if nothing is."""
     if not isinstance(given, dict):
         return "is no object"
@@ -61,7 +61,7 @@ def wrong(given: Any, rules: Mapping[str, Rule], required: str = "") -> str:
     return f"{bad[0]} is not as documented" if bad else ""
 
 
-class StandIn(ABC):
+class VendorStandIn(ABC):
     """A local server in a vendor's place. Used as `async with SegmentStandIn() as vendor`, or by `start` and `stop`.
 
     `accepted` is what it took, by key; `repeats` counts what it knew for a repetition, and `twice` names the keys that
@@ -79,7 +79,7 @@ class StandIn(ABC):
         port: int = 0,
         faults: Callable[[], Fault | None] = lambda: None,
         clock: Callable[[], float] = time.time,
-        pause: int = 1,
+        retry_after_seconds: int = 1,
     ) -> None:
         """Port 0 is any free one.
 
@@ -91,19 +91,19 @@ class StandIn(ABC):
         self.repeats = 0
         self.requests = 0
         self.received: list[bytes] = []
-        self.twice: list[str] = []
+        self.duplicates: list[str] = []
         self.violations: list[str] = []
         self._port = port
         self._clock = clock
-        self._pause = pause
-        self._known: dict[str, float] = {}
+        self._retry_after_seconds = retry_after_seconds
+        self._noted_at: dict[str, float] = {}
         self._recent: deque[tuple[float, int]] = deque()
-        self._ended = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
         """Listen on loopback; `url` says where. Plaintext without `tls`."""
-        app = web.Application(client_max_size=MAX_BYTES)
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -114,11 +114,11 @@ class StandIn(ABC):
 
     async def stop(self) -> None:
         """Let go of everything; hanging requests are answered, too late. It can start again, at the same port."""
-        self._ended.set()
+        self._stopping.set()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-        self._ended.clear()
+        self._stopping.clear()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -132,43 +132,43 @@ class StandIn(ABC):
         """What the vendor answers, with what it takes noted."""
 
     @abstractmethod
-    def busy(self) -> Any:
+    def rate_limited_body(self) -> Any:
         """The body of the vendor's 429."""
 
     def weight(self, body: bytes) -> int:  # noqa: ARG002 - a vendor may look into it
         """What a request counts against the rate."""
         return 1
 
-    def violated(self, what: str) -> None:
+    def add_violation(self, what: str) -> None:
         """Note something that a sender may not do."""
         self.violations.append(f"{self.vendor}: {what}")
 
-    def is_known(self, identity: str, memory: float, key: str = "") -> bool:
+    def is_known(self, identity: str, window_seconds: float, key: str = "") -> bool:
         """Whether an identity was noted within so many seconds; if not, it is now.
 
         `key` names it where it is not the same.
         """
-        now, noted = self._clock(), self._known.get(identity)
-        if noted is not None and now - noted < memory:
+        now, noted = self._clock(), self._noted_at.get(identity)
+        if noted is not None and now - noted < window_seconds:
             self.repeats += 1
             return True
         if noted is not None or (key or identity) in self.accepted:
-            self.twice.append(key or identity)
-        self._known[identity] = now
+            self.duplicates.append(key or identity)
+        self._noted_at[identity] = now
         return False
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.requests += 1
-        self.received.append(_drawn(request, body))
+        self.received.append(_request_bytes(request, body))
         fault = self.faults()
         if fault is Fault.RESET:
             return _reset(request)
-        reply = self._failed(fault) or self._limited(self.weight(body)) or self.answer(request, body)
-        if fault is Fault.LOST:
+        reply = self._fault_reply(fault) or self._rate_limit_reply(self.weight(body)) or self.answer(request, body)
+        if fault is Fault.RESET_AFTER_ACCEPTING:
             return _reset(request)
         if fault is Fault.HANG:
-            await self._ended.wait()
+            await self._stopping.wait()
         return web.Response(
             status=reply.status,
             text=json.dumps(reply.body),
@@ -176,36 +176,40 @@ class StandIn(ABC):
             headers=dict(reply.headers),
         )
 
-    def _failed(self, fault: Fault | None) -> Reply | None:
+    def _fault_reply(self, fault: Fault | None) -> Reply | None:
         match fault:
-            case Fault.ERROR | Fault.AWAY:
+            case Fault.ERROR | Fault.UNAVAILABLE:
                 return Reply(int(fault.value), {"error": "try again"})
-            case Fault.BUSY:
-                return Reply(429, self.busy(), {"Retry-After": str(self._pause)})
-            case Fault.BUSY_UNTIL:
-                return Reply(429, self.busy(), {"Retry-After": formatdate(self._clock() + self._pause, usegmt=True)})
+            case Fault.RATE_LIMITED:
+                return Reply(429, self.rate_limited_body(), {"Retry-After": str(self._retry_after_seconds)})
+            case Fault.RATE_LIMITED_UNTIL:
+                return Reply(
+                    429,
+                    self.rate_limited_body(),
+                    {"Retry-After": formatdate(self._clock() + self._retry_after_seconds, usegmt=True)},
+                )
         return None
 
-    def _limited(self, weight: int) -> Reply | None:
+    def _rate_limit_reply(self, weight: int) -> Reply | None:
         """429 for more than the vendor takes in its window."""
         most, window = self.rate
         now = self._clock()
         while self._recent and self._recent[0][0] <= now - window:
             self._recent.popleft()
         if weight + sum(used for _, used in self._recent) > most:
-            self.violated("more than its rate")
+            self.add_violation("more than its rate")
             oldest = self._recent[0][0] if self._recent else now
-            return Reply(429, self.busy(), {"Retry-After": str(max(1, round(oldest + window - now)))})
+            return Reply(429, self.rate_limited_body(), {"Retry-After": str(max(1, round(oldest + window - now)))})
         self._recent.append((now, weight))
         return None
 
 
-def _drawn(request: web.BaseRequest, body: bytes) -> bytes:
+def _request_bytes(request: web.BaseRequest, body: bytes) -> bytes:
     headers = "".join(f"{name}: {value}\n" for name, value in request.headers.items() if name != "Authorization")
     return f"{request.method} {request.raw_path}\n{headers}\n".encode() + body
 
 
-def of_basic(request: web.BaseRequest) -> tuple[str, str] | None:
+def basic_credentials(request: web.BaseRequest) -> tuple[str, str] | None:
     """User and password of a request's `Authorization: Basic`; None if it has none."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     try:
@@ -215,15 +219,15 @@ def of_basic(request: web.BaseRequest) -> tuple[str, str] | None:
     return (user, password) if scheme == "Basic" and colon else None
 
 
-def parsed(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """JSON as it came; None for what is none, or says a key twice."""
     try:
-        return json.loads(body, object_pairs_hook=_once)
+        return json.loads(body, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError):
         return None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key is there twice")

@@ -15,7 +15,7 @@ PREFIX: Final = "privacy_gateway_"
 """What the names of the gateway's own metrics begin with."""
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """What a metric is; Prometheus's own words. An info metric is a gauge to it, of 1, whose labels tell."""
 
     COUNTER = "counter"
@@ -75,108 +75,124 @@ RESOURCES: Final[Mapping[str, str]] = {
 }
 """What is bounded, and what happens at the bound. Those that are measured in bytes are in `IN_BYTES`."""
 
-IN_BYTES: Final = frozenset({"outbox", "outbox_unwritten", "volume"})
+BYTE_RESOURCES: Final = frozenset({"outbox", "outbox_unwritten", "volume"})
 
 
 class Metric(msgspec.Struct, frozen=True):
     """One metric. `name` is without prefix and `_total`; `unit` is a base unit, empty for a plain number."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     labels: tuple[str, ...]
-    about: str
+    description: str
     unit: str = ""
     prefix: str = PREFIX
 
     @property
-    def shown(self) -> str:
+    def exported_name(self) -> str:
         """The name that Prometheus reads."""
-        return f"{self.prefix}{self.name}{'_total' if self.kind is Kind.COUNTER else ''}"
+        return f"{self.prefix}{self.name}{'_total' if self.kind is MetricKind.COUNTER else ''}"
 
 
 CALLS: Final = Metric(
     "calls",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     ("listener", "service", "code"),
     "Calls to the gateway's own services that have ended, by how they ended",
 )
 CALL_DURATION: Final = Metric(
     "call_duration_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     ("listener", "service"),
     "How long calls took, delivery included",
     "seconds",
 )
 ITEMS: Final = Metric(
     "items",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     ("flow", "outcome", "reason"),
     "Items decided on; outcome is accepted, or rejected for a reason: then none of the flow's destinations gets it",
 )
 VERDICTS: Final = Metric(
-    "verdicts", Kind.COUNTER, ("destination", "verdict", "reason"), "What was decided on accepted items, by destination"
+    "verdicts",
+    MetricKind.COUNTER,
+    ("destination", "verdict", "reason"),
+    "What was decided on accepted items, by destination",
 )
 DECISION_DURATION: Final = Metric(
     "decision_duration_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     ("flow",),
     "How long deciding on an item took, for all destinations of its flow",
     "seconds",
 )
 FIELDS_STRIPPED: Final = Metric(
     "fields_stripped",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     ("destination", "category", "cause"),
     "Fields of released items that did not leave. Fields of cause plan, but for attributes, are counted in the first "
     "1,024 items"
     " of a type at a destination, then in one item of 32, as 32",
 )
 FIELDS_MASKED: Final = Metric(
-    "fields_masked", Kind.COUNTER, ("destination", "category"), "Fields of released items of which a part was masked"
+    "fields_masked",
+    MetricKind.COUNTER,
+    ("destination", "category"),
+    "Fields of released items of which a part was masked",
 )
 FIELDS_REPORTED: Final = Metric(
     "fields_reported",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     ("destination", "category", "reason"),
     "Fields of released items that left as they came though something shows in them, or they can't be judged "
     "(UNREADABLE)",
 )
 DELIVERIES: Final = Metric(
     "deliveries",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     ("destination", "outcome"),
     "Releases handed to an exporter; outcome is delivered, retry (not now: it is sent again) or rejected (it is a "
     "dead letter now)",
 )
 DELIVERY_DURATION: Final = Metric(
-    "delivery_duration_seconds", Kind.HISTOGRAM, ("destination",), "How long an exporter took for one batch", "seconds"
+    "delivery_duration_seconds",
+    MetricKind.HISTOGRAM,
+    ("destination",),
+    "How long an exporter took for one batch",
+    "seconds",
 )
-OUTBOX_ITEMS: Final = Metric("outbox_items", Kind.GAUGE, ("destination",), "Releases that wait to be delivered")
+OUTBOX_ENTRIES: Final = Metric(
+    "outbox_entries", MetricKind.GAUGE, ("destination",), "Releases that wait to be delivered"
+)
 OUTBOX_BYTES: Final = Metric(
-    "outbox_bytes", Kind.GAUGE, ("destination",), "The bytes of those, as they count to the outbox's limit", "bytes"
+    "outbox_bytes",
+    MetricKind.GAUGE,
+    ("destination",),
+    "The bytes of those, as they count to the outbox's limit",
+    "bytes",
 )
 OUTBOX_AGE: Final = Metric(
-    "outbox_age_seconds", Kind.GAUGE, ("destination",), "For how long the oldest of those has waited", "seconds"
+    "outbox_age_seconds", MetricKind.GAUGE, ("destination",), "For how long the oldest of those has waited", "seconds"
 )
 DEAD_LETTERS: Final = Metric(
-    "dead_letters", Kind.GAUGE, ("destination",), "Releases that were set aside, for they can't be delivered"
+    "dead_letters", MetricKind.GAUGE, ("destination",), "Releases that can't be delivered and are kept apart"
 )
 DEAD_LETTERS_BYTES: Final = Metric(
     "dead_letters_bytes",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     ("destination",),
     "The bytes of those, as they count to the outbox's limit",
     "bytes",
 )
 DEAD_LETTERED: Final = Metric(
-    "buried",
-    Kind.COUNTER,
+    "dead_lettered",
+    MetricKind.COUNTER,
     ("destination", "reason"),
     "Releases that became dead letters; reason is DEAD_LETTERED where an operator said so",
 )
 PURGED: Final = Metric(
     "purged",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     ("destination", "reason"),
     "Stored releases that were deleted undelivered: by the policy or the facts of the moment they may not leave any "
     "more,"
@@ -184,16 +200,16 @@ PURGED: Final = Metric(
 )
 RECIPIENT_FAILING: Final = Metric(
     "recipient_failing",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     ("destination",),
     "1 while a recipient fails again and again, and is tried less often",
 )
-OUTBOX_SET_ASIDE: Final = Metric(
-    "outbox_set_aside", Kind.COUNTER, (), "Damaged files of the outbox that were set aside"
+OUTBOX_FILES_QUARANTINED: Final = Metric(
+    "outbox_files_quarantined", MetricKind.COUNTER, (), "Damaged files of the outbox that were quarantined"
 )
 PROXY_CALLS: Final = Metric(
     "proxy_calls",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     ("listener", "route", "destination", "code", "reason", "mode"),
     "Calls between services that have ended; route and destination are empty where no route carried the call. Reason "
     "is what the gateway"
@@ -201,79 +217,81 @@ PROXY_CALLS: Final = Metric(
 )
 UPSTREAM_FAILURES: Final = Metric(
     "upstream_failures",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     ("listener", "route", "cause"),
     "Calls between services that had no answer, by what gRPC found: cause is one of the `UPSTREAM_…` of the "
     "operator's page."
     " A status that an upstream sent isn't counted",
 )
-HUB_UP: Final = Metric("hub_up", Kind.GAUGE, (), "Of an agent: 1 while its hub takes what it is handed")
+HUB_UP: Final = Metric("hub_up", MetricKind.GAUGE, (), "Of an agent: 1 while its hub takes what it is handed")
 HUB_LAST_SUCCESS: Final = Metric(
     "hub_last_success_timestamp_seconds",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     (),
     "Of an agent: when it last heard of its hub, since 1970; 0 if never",
     "seconds",
 )
 HUB_FAILURES: Final = Metric(
     "hub_failures",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     ("cause",),
     "Of an agent: streams to its hub that failed; cause is one of the `UPSTREAM_…` of the operator's page,"
     " or CALLER_NOT_ALLOWED where the hub doesn't name the agent",
 )
-AGENTS: Final = Metric("agents", Kind.GAUGE, (), "Of a hub: agents that are connected")
+AGENTS: Final = Metric("agents", MetricKind.GAUGE, (), "Of a hub: agents that are connected")
 AGENTS_REFUSED: Final = Metric(
-    "agents_refused", Kind.COUNTER, ("reason",), "Of a hub: streams of agents that it refused; the log names them"
+    "agents_refused", MetricKind.COUNTER, ("reason",), "Of a hub: streams of agents that it refused; the log names them"
 )
 CERTIFICATE_NOT_AFTER: Final = Metric(
     "certificate_not_after_timestamp_seconds",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     ("certificate",),
     "When a certificate in use expires, since 1970: of several in a file the first that does",
     "seconds",
 )
-STRAY_ERRORS: Final = Metric(
-    "stray_errors",
-    Kind.COUNTER,
+UNCAUGHT_ERRORS: Final = Metric(
+    "uncaught_errors",
+    MetricKind.COUNTER,
     ("source",),
     "Errors that nobody caught: of a task, a thread, an object's end (unraisable), or a call in gRPC's core whose "
     "caller has gone (grpc)",
 )
 PROXY_FIELDS_STRIPPED: Final = Metric(
-    "proxy_fields_stripped", Kind.COUNTER, (), "Fields and metadata keys stripped from calls between services"
+    "proxy_fields_stripped", MetricKind.COUNTER, (), "Fields and metadata keys stripped from calls between services"
 )
 ACCESS_LOG_DROPPED: Final = Metric(
-    "access_log_dropped", Kind.COUNTER, (), "Entries of the access log that could not be written"
+    "access_log_dropped", MetricKind.COUNTER, (), "Entries of the access log that could not be written"
 )
 SPANS: Final = Metric(
     "spans",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     ("outcome",),
-    "The gateway's own spans; outcome is handed (to the flow otlp/traces) or lost, with their batch",
+    "The gateway's own spans; outcome is exported (to the flow otlp/traces) or dropped, with their batch",
 )
 RELOADS: Final = Metric(
-    "reloads", Kind.COUNTER, ("subject", "outcome"), "Loads of changed files; outcome is ok or failed"
+    "reloads", MetricKind.COUNTER, ("subject", "outcome"), "Loads of changed files; outcome is ok or failed"
 )
 RELOAD_FAILED: Final = Metric(
-    "reload_failed", Kind.GAUGE, ("subject",), "1 while the files on disk are not what is in force"
+    "reload_failed", MetricKind.GAUGE, ("subject",), "1 while the files on disk are not what is in force"
 )
-POLICY_INFO: Final = Metric("policy_info", Kind.GAUGE, ("digest", "file", "version"), "1: the policy in force")
+POLICY_INFO: Final = Metric("policy_info", MetricKind.GAUGE, ("digest", "file", "version"), "1: the policy in force")
 FLOWS_ELSEWHERE: Final = Metric(
     "flows_elsewhere",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     (),
     "Flows of the policy in force whose message types the contracts lack: their items are refused",
 )
-BUILD_INFO: Final = Metric("build_info", Kind.GAUGE, ("version",), "1: the gateway that runs")
+BUILD_INFO: Final = Metric("build_info", MetricKind.GAUGE, ("version",), "1: the gateway that runs")
 
-RESOURCE_USED: Final = Metric("resource_used", Kind.GAUGE, ("resource",), "How much of something bounded is in use")
-RESOURCE_LIMIT: Final = Metric("resource_limit", Kind.GAUGE, ("resource",), "How much of that there may be")
+RESOURCE_USED: Final = Metric(
+    "resource_used", MetricKind.GAUGE, ("resource",), "How much of something bounded is in use"
+)
+RESOURCE_LIMIT: Final = Metric("resource_limit", MetricKind.GAUGE, ("resource",), "How much of that there may be")
 RESOURCE_USED_BYTES: Final = Metric(
-    "resource_used_bytes", Kind.GAUGE, ("resource",), "How much of something bounded is in use", "bytes"
+    "resource_used_bytes", MetricKind.GAUGE, ("resource",), "How much of something bounded is in use", "bytes"
 )
 RESOURCE_LIMIT_BYTES: Final = Metric(
-    "resource_limit_bytes", Kind.GAUGE, ("resource",), "How much of that there may be", "bytes"
+    "resource_limit_bytes", MetricKind.GAUGE, ("resource",), "How much of that there may be", "bytes"
 )
 
 METRICS: Final = (
@@ -287,7 +305,7 @@ METRICS: Final = (
     FIELDS_REPORTED,
     DELIVERIES,
     DELIVERY_DURATION,
-    OUTBOX_ITEMS,
+    OUTBOX_ENTRIES,
     OUTBOX_BYTES,
     OUTBOX_AGE,
     DEAD_LETTERS,
@@ -295,7 +313,7 @@ METRICS: Final = (
     DEAD_LETTERED,
     PURGED,
     RECIPIENT_FAILING,
-    OUTBOX_SET_ASIDE,
+    OUTBOX_FILES_QUARANTINED,
     PROXY_CALLS,
     UPSTREAM_FAILURES,
     HUB_UP,
@@ -304,7 +322,7 @@ METRICS: Final = (
     AGENTS,
     AGENTS_REFUSED,
     CERTIFICATE_NOT_AFTER,
-    STRAY_ERRORS,
+    UNCAUGHT_ERRORS,
     PROXY_FIELDS_STRIPPED,
     ACCESS_LOG_DROPPED,
     SPANS,
@@ -319,33 +337,54 @@ METRICS: Final = (
     RESOURCE_LIMIT_BYTES,
 )
 
-_PROCESS: Final = "process_"
-_GC: Final = "python_gc_"
+_PROCESS_PREFIX: Final = "process_"
+_GC_PREFIX: Final = "python_gc_"
 
 PROCESS_METRICS: Final = (
-    Metric("cpu_seconds", Kind.COUNTER, (), "Total user and system CPU time spent in seconds.", "seconds", _PROCESS),
-    Metric("resident_memory_bytes", Kind.GAUGE, (), "Resident memory size in bytes.", "bytes", _PROCESS),
-    Metric("virtual_memory_bytes", Kind.GAUGE, (), "Virtual memory size in bytes.", "bytes", _PROCESS),
+    Metric(
+        "cpu_seconds",
+        MetricKind.COUNTER,
+        (),
+        "Total user and system CPU time spent in seconds.",
+        "seconds",
+        _PROCESS_PREFIX,
+    ),
+    Metric("resident_memory_bytes", MetricKind.GAUGE, (), "Resident memory size in bytes.", "bytes", _PROCESS_PREFIX),
+    Metric("virtual_memory_bytes", MetricKind.GAUGE, (), "Virtual memory size in bytes.", "bytes", _PROCESS_PREFIX),
     Metric(
         "start_time_seconds",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         (),
         "Start time of the process since unix epoch in seconds.",
         "seconds",
-        _PROCESS,
+        _PROCESS_PREFIX,
     ),
-    Metric("open_fds", Kind.GAUGE, (), "Number of open file descriptors.", "", _PROCESS),
-    Metric("max_fds", Kind.GAUGE, (), "Maximum number of open file descriptors.", "", _PROCESS),
-    Metric("objects_collected", Kind.COUNTER, ("generation",), "Objects collected during gc", "", _GC),
-    Metric("objects_uncollectable", Kind.COUNTER, ("generation",), "Uncollectable objects found during GC", "", _GC),
-    Metric("collections", Kind.COUNTER, ("generation",), "Number of times this generation was collected", "", _GC),
+    Metric("open_fds", MetricKind.GAUGE, (), "Number of open file descriptors.", "", _PROCESS_PREFIX),
+    Metric("max_fds", MetricKind.GAUGE, (), "Maximum number of open file descriptors.", "", _PROCESS_PREFIX),
+    Metric("objects_collected", MetricKind.COUNTER, ("generation",), "Objects collected during gc", "", _GC_PREFIX),
+    Metric(
+        "objects_uncollectable",
+        MetricKind.COUNTER,
+        ("generation",),
+        "Uncollectable objects found during GC",
+        "",
+        _GC_PREFIX,
+    ),
+    Metric(
+        "collections",
+        MetricKind.COUNTER,
+        ("generation",),
+        "Number of times this generation was collected",
+        "",
+        _GC_PREFIX,
+    ),
 )
 """Those of the process, which prometheus_client measures, under the names that it gives them everywhere.
 
 The former on Linux alone.
 """
 
-BUCKETS: Final = (
+BUCKET_BOUNDS_SECONDS: Final = (
     5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 )  # fmt: skip
 """Upper bounds of all histograms' buckets, in seconds: a decision takes microseconds, a delivery may take seconds."""

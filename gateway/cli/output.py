@@ -18,7 +18,7 @@ COLOURS: Final[Mapping[str, str]] = {
     "kept": "green", "stripped": "red",
 }  # fmt: skip
 
-WIDE: Final = 10_000
+UNBROKEN_COLUMNS: Final = 10_000
 """Columns where there is no terminal, so that no line is broken."""
 
 
@@ -30,15 +30,19 @@ def console(*, lines: bool = True) -> Console:
     from rich.console import Console  # noqa: PLC0415 a tenth of a second that JSON needn't wait for
 
     return Console(
-        markup=False, highlight=False, emoji=False, soft_wrap=lines, width=None if sys.stdout.isatty() else WIDE
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=lines,
+        width=None if sys.stdout.isatty() else UNBROKEN_COLUMNS,
     )
 
 
-def as_json(value: Any, *, err: bool = False) -> None:
+def print_json(value: Any, *, err: bool = False) -> None:
     """Print one JSON document."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2), err=err)
 
 
-def count(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
     """`1 error`, `2 errors`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
