@@ -38,7 +38,7 @@ def _below(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
                 yield name, " ".join(doc.split())
 
 
-def about(struct: Struct) -> str:
+def summary(struct: Struct) -> str:
     """What a struct is: its docstring, as one line."""
     return " ".join(inspect.cleandoc(struct.__doc__ or "").split())
 
@@ -52,7 +52,7 @@ def structs(type_: Any) -> Iterator[Struct]:
             yield from structs(inner)
 
 
-def reached(root: Struct) -> list[Struct]:
+def reachable_structs(root: Struct) -> list[Struct]:
     """A struct and all below it, each once, in the order of the keys that lead there first."""
     found = [root]
     for struct in found:
@@ -61,11 +61,11 @@ def reached(root: Struct) -> list[Struct]:
     return found
 
 
-def taken_apart(type_: Any) -> tuple[Any, tuple[Any, ...]]:
+def split_annotated(type_: Any) -> tuple[Any, tuple[Any, ...]]:
     """A type without its annotations, and these."""
     return (get_args(type_)[0], type_.__metadata__) if get_origin(type_) is Annotated else (type_, ())
 
 
-def options(type_: Any) -> tuple[Any, ...]:
+def union_members(type_: Any) -> tuple[Any, ...]:
     """The types of a union; else the type alone."""
     return get_args(type_) if get_origin(type_) in (Union, types.UnionType) else (type_,)

@@ -12,12 +12,12 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
-from docs.fields import Struct, about, docstrings, options, reached, taken_apart
+from docs.fields import Struct, docstrings, reachable_structs, split_annotated, summary, union_members
 from gateway.yamlfile import SECONDS
-from gateway.yamlfile.durations import FORM
+from gateway.yamlfile.durations import PATTERN
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
-LEAVES: Final[Mapping[Any, Mapping[str, Any]]] = {
+SCALAR_SCHEMAS: Final[Mapping[Any, Mapping[str, Any]]] = {
     str: {"type": "string"},
     bool: {"type": "boolean"},
     int: {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
@@ -30,7 +30,7 @@ LEAVES: Final[Mapping[Any, Mapping[str, Any]]] = {
 
 def text(root: Struct, title: str) -> str:
     """The schema's file."""
-    structs = {struct.__name__: _struct(struct) for struct in reached(root)}
+    structs = {struct.__name__: _struct(struct) for struct in reachable_structs(root)}
     whole = {"$schema": DRAFT, "title": title, **structs.pop(root.__name__), "$defs": structs}
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
@@ -46,19 +46,19 @@ def _struct(struct: Struct) -> dict[str, Any]:
         tag = {"enum": ["null", None]} if config.tag == "null" else {"const": config.tag}
         properties = {config.tag_field: {**tag, "description": "Of which kind it is."}, **properties}
         required = [config.tag_field, *required]
-    held = {"description": about(struct), "type": "object", "properties": properties, "additionalProperties": False}
+    held = {"description": summary(struct), "type": "object", "properties": properties, "additionalProperties": False}
     return {**held, "required": required} if required else held
 
 
 def _of(type_: Any) -> dict[str, Any]:
-    base, metas = taken_apart(type_)
+    base, metas = split_annotated(type_)
     if base is timedelta or SECONDS in metas:
         return _duration(
             positive=base is timedelta
             or any(isinstance(meta, msgspec.Meta) and not _takes_zero(meta) for meta in metas)
         )
-    if len(options(base)) > 1:
-        return {"anyOf": [_of(option) for option in options(base)]}
+    if len(union_members(base)) > 1:
+        return {"anyOf": [_of(option) for option in union_members(base)]}
     schema = _plain(base)
     for meta in metas:
         if isinstance(meta, msgspec.Meta):
@@ -67,8 +67,8 @@ def _of(type_: Any) -> dict[str, Any]:
 
 
 def _plain(type_: Any) -> dict[str, Any]:
-    if type_ in LEAVES:
-        return dict(LEAVES[type_])
+    if type_ in SCALAR_SCHEMAS:
+        return dict(SCALAR_SCHEMAS[type_])
     form, inner = get_origin(type_), get_args(type_)
     if form is Literal:
         return {"enum": list(inner)}
@@ -86,7 +86,7 @@ def _takes_zero(meta: msgspec.Meta) -> bool:
 
 
 def _duration(*, positive: bool) -> dict[str, Any]:
-    written = {"type": "string", "pattern": f"^{'(?=[0-9.]*[1-9])' if positive else ''}{FORM}$"}
+    written = {"type": "string", "pattern": f"^{'(?=[0-9.]*[1-9])' if positive else ''}{PATTERN}$"}
     return written if positive else {"anyOf": [written, {"const": 0}]}
 
 

@@ -29,15 +29,15 @@ from gateway.delivery.redecider import Redecider
 from gateway.delivery.setup import DeliveryDeps, DeliverySetup
 from gateway.directory import NoDirectory
 from gateway.errors import BadConfig
-from gateway.folder import Flaw, make_folder, mend, remove_plans
+from gateway.folder import FolderProblem, fix_problems, make_folder, remove_legacy_plans
 from gateway.inforce import Current, Switch
 from gateway.listeners import CALLS, Listener
 from gateway.loading import LoadedPolicy, PolicyFiles, compile_all, load_sources
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
-from gateway.policy.document import Side
+from gateway.policy.document import TrafficDirection
 from gateway.policy.load import PolicyFile
-from gateway.preflight import KEYS, preflight
+from gateway.preflight import KEY_FILE, preflight
 from gateway.receivers import emit, otlp, privacy
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
@@ -64,7 +64,7 @@ from gateway.telemetry.calls import ListenerCalls
 from gateway.telemetry.checks import Readiness, failing
 from gateway.telemetry.log import LogFields
 from gateway.telemetry.traces import CallTracer
-from gateway.yamlfile import NOWHERE, Origin
+from gateway.yamlfile import NO_ORIGIN, Origin
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Gateway:
         given: Delivery | None = None,
         *,
         source: PolicySource = load_sources,
-        origin: Origin = NOWHERE,
+        origin: Origin = NO_ORIGIN,
     ) -> None:
         """Check and compile everything and open what is kept, before anything listens. Raises BadSetup.
 
@@ -115,8 +115,8 @@ class Gateway:
         self._offload = Offload()
         self._decider = Decider(NoDirectory(), self._offload)
         self._redecider = Redecider(self._current.flows, self._decider)
-        _prepare_state(config.state, checked.flaws)
-        self._keys = Keys.read(config.state / KEYS)
+        _prepare_state(config.state, checked.folder_problems)
+        self._keys = Keys.read(config.state / KEY_FILE)
         around = DeliveryDeps(
             self._current.flows, self._current.exporters, self._redecider, self.telemetry, self._hub_credentials
         )
@@ -274,13 +274,15 @@ class Gateway:
         if listeners.outbound is not None:
             yield self._proxy(
                 Listener("outbound", listeners.outbound),
-                Side.OUTBOUND,
+                TrafficDirection.OUTBOUND,
                 lambda context: service,
                 listeners.outbound.max_calls,
             )
         if listeners.inbound is not None and self._certificates is not None:
             inbound = Listener("inbound", listeners.inbound, self._certificates.server_credentials())
-            yield self._proxy(inbound, Side.INBOUND, _certificate_identity(Callers()), listeners.inbound.max_calls)
+            yield self._proxy(
+                inbound, TrafficDirection.INBOUND, _certificate_identity(Callers()), listeners.inbound.max_calls
+            )
         if listeners.delivery is not None and self._certificates is not None:
             hub = Listener("delivery", listeners.delivery, self._certificates.server_credentials())
             yield self._hub(hub, listeners.delivery.agents, listeners.delivery.max_calls)
@@ -332,7 +334,7 @@ class Gateway:
         self.telemetry.add_resources(made.uses())
         return made
 
-    def _proxy(self, listener: Listener, side: Side, who: Who, most: int) -> Listener:
+    def _proxy(self, listener: Listener, side: TrafficDirection, who: Who, most: int) -> Listener:
         guard = Guard(most, turned_away=partial(self.telemetry.record_overload, side))
         self.telemetry.add_resources({f"{side}_calls": guard.use})
         self._guards.append(guard)
@@ -345,17 +347,17 @@ def _certificate_identity(callers: Callers) -> Who:
     return lambda context: callers.caller(context.auth_context(), time.time())
 
 
-def _prepare_state(state: Path, found: Iterable[Flaw]) -> None:
+def _prepare_state(state: Path, found: Iterable[FolderProblem]) -> None:
     """Make the state folder where it isn't, and put right what is wrong with it where it is. Raises BadConfig."""
-    mend(found)
+    fix_problems(found)
     try:
         make_folder(state)
     except OSError as error:
         raise BadConfig(f"state: {state}: can't be made: {error.strerror}") from None
-    remove_plans(state)
+    remove_legacy_plans(state)
 
 
-def serve(config: Config, origin: Origin = NOWHERE) -> int:
+def serve(config: Config, origin: Origin = NO_ORIGIN) -> int:
     """Run until SIGTERM or SIGINT. `origin` tells the configuration's lines. Raises BadSetup."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-KINDS: Final = (
+FILE_KINDS: Final = (
     (stat.S_ISREG, "a file"),
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -33,22 +33,22 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
 
     Raises OSError, and Unreadable if it is none or too large.
     """
-    _check(status(path).st_mode)
+    _check_regular(stat_path(path).st_mode)
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(fd, "rb") as file:
-        _check(os.fstat(fd).st_mode)  # another may stand there by now
+        _check_regular(os.fstat(fd).st_mode)  # another may stand there by now
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise Unreadable(f"is larger than {max_bytes} bytes")
     return content
 
 
-def told(failure: OSError | Unreadable) -> str:
+def read_error_text(failure: OSError | Unreadable) -> str:
     """Why a file can't be read, in words that follow its name."""
     return f"can't be read: {failure.strerror}" if isinstance(failure, OSError) else str(failure)
 
 
-def status(path: Path) -> os.stat_result:
+def stat_path(path: Path) -> os.stat_result:
     """What the system says of what a path leads to. Raises OSError, and Unreadable for what no file can be called."""
     try:
         return path.stat()
@@ -59,7 +59,7 @@ def status(path: Path) -> os.stat_result:
 def is_folder(path: Path) -> bool:
     """Whether a path leads to a folder; no if that can't be told, whatever the reason: who opens it learns that."""
     try:
-        return stat.S_ISDIR(status(path).st_mode)
+        return stat.S_ISDIR(stat_path(path).st_mode)
     except (OSError, Unreadable):
         return False
 
@@ -75,7 +75,7 @@ def is_link(path: Path) -> bool:
 def is_there(path: Path) -> bool:
     """Whether a path leads to something; no if that can't be told."""
     try:
-        return bool(status(path))
+        return bool(stat_path(path))
     except (OSError, Unreadable):
         return False
 
@@ -83,18 +83,18 @@ def is_there(path: Path) -> bool:
 def is_missing(path: Path) -> bool:
     """Whether nothing is there; no if that can't be told."""
     try:
-        return not status(path)
+        return not stat_path(path)
     except FileNotFoundError:
         return True
     except (OSError, Unreadable):
         return False
 
 
-def _check(mode: int) -> None:
+def _check_regular(mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise Unreadable(f"is {kind_of(mode)}; it must be a regular file")
 
 
 def kind_of(mode: int) -> str:
     """What a path leads to, by its mode: `a folder`."""
-    return next((name for belongs, name in KINDS if belongs(mode)), "of another kind")
+    return next((name for belongs, name in FILE_KINDS if belongs(mode)), "of another kind")

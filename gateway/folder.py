@@ -21,25 +21,25 @@ from gateway.files import Unreadable, is_folder, is_link, is_there, kind_of, rea
 
 log = logging.getLogger(__name__)
 
-FORMER_PLANS: Final = "plans.json"
+LEGACY_PLANS_FILE: Final = "plans.json"
 """In the state folder of an earlier version: the digests of plans that it took agents' releases of."""
 
-MAX_PLANS_BYTES: Final = 64 * 1024 * 1024
+MAX_LEGACY_PLANS_BYTES: Final = 64 * 1024 * 1024
 """The largest such file that is looked into."""
 
-OTHERS: Final = 0o077
+GROUP_AND_OTHERS_MODE: Final = 0o077
 """The bits of a mode that say what group and others may do."""
 
 
-class Flaw(msgspec.Struct, frozen=True):
+class FolderProblem(msgspec.Struct, frozen=True):
     """What is wrong with a folder or a file, in words that follow its path.
 
-    `mend` puts it right, and is None where only people can.
+    `fix` puts it right, and is None where only people can.
     """
 
     path: Path
     text: str
-    mend: Callable[[Path], None] | None = None
+    fix: Callable[[Path], None] | None = None
 
 
 def make_folder(path: Path) -> None:
@@ -59,7 +59,7 @@ def sync_folder(path: Path) -> None:
         os.close(fd)
 
 
-def flaws(folder: Path, is_own: Callable[[str], bool]) -> Iterator[Flaw]:
+def folder_problems(folder: Path, is_state_file: Callable[[str], bool]) -> Iterator[FolderProblem]:
     """Yield what is wrong with a folder for its owner only, or with what would make it, and with its own files.
 
     Changes nothing.
@@ -67,25 +67,30 @@ def flaws(folder: Path, is_own: Callable[[str], bool]) -> Iterator[Flaw]:
     try:
         found = folder.stat()
     except FileNotFoundError:
-        if text := unmakeable(folder):
-            yield Flaw(folder, text)
+        if text := creation_obstacle(folder):
+            yield FolderProblem(folder, text)
     except OSError as error:
-        yield Flaw(folder, f"can't be looked at: {error.strerror}")
+        yield FolderProblem(folder, f"can't be looked at: {error.strerror}")
     else:
-        flaw = _flaw_of_folder(folder, found)
+        flaw = _problem_of_folder(folder, found)
         if flaw is not None:
             yield flaw
-        if flaw is None or flaw.mend is not None:
-            yield from (flaw for path in sorted(folder.iterdir()) if is_own(path.name) for flaw in _flaws_of_file(path))
+        if flaw is None or flaw.fix is not None:
+            yield from (
+                flaw
+                for path in sorted(folder.iterdir())
+                if is_state_file(path.name)
+                for flaw in _problems_of_file(path)
+            )
 
 
-def mend(found: Iterable[Flaw]) -> None:
+def fix_problems(found: Iterable[FolderProblem]) -> None:
     """Put right what can be, and say so. Raises BadConfig for what can't."""
     for flaw in found:
-        if flaw.mend is None:
+        if flaw.fix is None:
             raise BadConfig(f"{flaw.path}: {flaw.text}")
         try:
-            flaw.mend(flaw.path)
+            flaw.fix(flaw.path)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -93,7 +98,7 @@ def mend(found: Iterable[Flaw]) -> None:
         log.warning("%s: %s: changed, for it is the gateway's alone", flaw.path, flaw.text)
 
 
-def unmakeable(folder: Path) -> str:
+def creation_obstacle(folder: Path) -> str:
     """What stands in the way of a folder that isn't there; empty if nothing does."""
     if is_link(folder):
         return "is a symbolic link that leads nowhere"
@@ -101,47 +106,49 @@ def unmakeable(folder: Path) -> str:
     if not is_folder(above):
         return "is no folder" if above == folder.absolute() else f"can't be made: {above} is no folder"
     longest = max((len(os.fsencode(part)) for part in folder.absolute().relative_to(above).parts), default=0)
-    text = unwritable(above) or ("takes no name that long" if longest > os.pathconf(above, "PC_NAME_MAX") else "")
+    text = write_obstacle(above) or ("takes no name that long" if longest > os.pathconf(above, "PC_NAME_MAX") else "")
     return text and f"can't be made: {above} {text}"
 
 
-def _flaw_of_folder(folder: Path, found: os.stat_result) -> Flaw | None:
+def _problem_of_folder(folder: Path, found: os.stat_result) -> FolderProblem | None:
     mode, us = stat.S_IMODE(found.st_mode), os.geteuid()
     if not stat.S_ISDIR(found.st_mode):
-        return Flaw(folder, f"is {kind_of(found.st_mode)}; it must be a folder")
+        return FolderProblem(folder, f"is {kind_of(found.st_mode)}; it must be a folder")
     if found.st_uid != us:
         text = (
             f"belongs to user {found.st_uid}, and the gateway is user {us}: name a folder below it, which the "
             "gateway makes, or chown it"
         )
-        return Flaw(folder, text)
-    if text := unwritable(folder):
-        return Flaw(folder, text)
+        return FolderProblem(folder, text)
+    if text := write_obstacle(folder):
+        return FolderProblem(folder, text)
     return (
-        Flaw(folder, f"is open to others, by its mode {mode:04o}", partial(_close, to=0o700)) if mode & OTHERS else None
+        FolderProblem(folder, f"is open to others, by its mode {mode:04o}", partial(_restrict_mode, mode=0o700))
+        if mode & GROUP_AND_OTHERS_MODE
+        else None
     )
 
 
-def _flaws_of_file(path: Path) -> Iterator[Flaw]:
+def _problems_of_file(path: Path) -> Iterator[FolderProblem]:
     try:
         found = path.lstat()
     except FileNotFoundError:
         return
     mode, us = stat.S_IMODE(found.st_mode), os.geteuid()
     if stat.S_ISLNK(found.st_mode):
-        yield Flaw(path, "is a symbolic link; it must be the file itself")
+        yield FolderProblem(path, "is a symbolic link; it must be the file itself")
     elif not stat.S_ISREG(found.st_mode):
-        yield Flaw(path, f"is {kind_of(found.st_mode)}; it must be a regular file")
+        yield FolderProblem(path, f"is {kind_of(found.st_mode)}; it must be a regular file")
     elif found.st_uid != us:
-        yield Flaw(path, f"belongs to user {found.st_uid}, and the gateway is user {us}: chown it")
+        yield FolderProblem(path, f"belongs to user {found.st_uid}, and the gateway is user {us}: chown it")
     elif found.st_nlink > 1 and not _is_leftover(path, found):
-        yield Flaw(
+        yield FolderProblem(
             path, "has a second name, a hard link, by which others may reach it: copy it, and put the copy in its place"
         )
     elif found.st_nlink > 1 and path.name.startswith("."):
-        yield Flaw(path, "was left by a start that was cut off", Path.unlink)
-    elif mode & OTHERS:
-        yield Flaw(path, f"is open to others, by its mode {mode:04o}", partial(_close, to=0o600))
+        yield FolderProblem(path, "was left by a start that was cut off", Path.unlink)
+    elif mode & GROUP_AND_OTHERS_MODE:
+        yield FolderProblem(path, f"is open to others, by its mode {mode:04o}", partial(_restrict_mode, mode=0o600))
 
 
 def _is_leftover(path: Path, found: os.stat_result) -> bool:
@@ -157,7 +164,7 @@ def _is_leftover(path: Path, found: os.stat_result) -> bool:
     return len(same) == found.st_nlink == 2 and sum(one.name.startswith(".") for one in same) == 1
 
 
-def unwritable(folder: Path) -> str:
+def write_obstacle(folder: Path) -> str:
     """Why nothing can be made in a folder; empty if something can."""
     if os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
         return ""
@@ -166,24 +173,24 @@ def unwritable(folder: Path) -> str:
     return f"can't be written to by user {os.geteuid()}"
 
 
-def _close(path: Path, to: int) -> None:
+def _restrict_mode(path: Path, mode: int) -> None:
     """Leave a file or folder to its owner. Raises OSError, also where the file system keeps no modes."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if path.is_dir() else os.O_NOFOLLOW))
     try:
-        os.fchmod(fd, to)
-        if os.fstat(fd).st_mode & OTHERS:
+        os.fchmod(fd, mode)
+        if os.fstat(fd).st_mode & GROUP_AND_OTHERS_MODE:
             raise OSError(0, "its file system keeps no modes")
     finally:
         os.close(fd)
 
 
-def remove_plans(folder: Path) -> None:
+def remove_legacy_plans(folder: Path) -> None:
     """Remove an earlier version's file of plans, which nothing reads any more.
 
     What only has its name stays, and so does what can't go.
     """
-    path = folder / FORMER_PLANS
+    path = folder / LEGACY_PLANS_FILE
     with suppress(OSError, Unreadable, msgspec.MsgspecError):
-        msgspec.json.decode(read_regular(path, MAX_PLANS_BYTES), type=dict[str, float])
+        msgspec.json.decode(read_regular(path, MAX_LEGACY_PLANS_BYTES), type=dict[str, float])
         path.unlink()
         log.info("%s: removed; a hub decides on agents' releases whatever plans made them", path)

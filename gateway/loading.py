@@ -22,14 +22,14 @@ from gateway.contracts.load import load as load_contracts
 from gateway.errors import BadConfig, BadPolicy
 from gateway.minimise.flows import Flows
 from gateway.policy.compile import Compiler
-from gateway.policy.findings import path
 from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from gateway.policy.words import few
+from gateway.policy.review.findings import key_path
+from gateway.policy.wording import shortlist
 from gateway.receivers.proxy.passage import Courses
 from gateway.signals import TRACES
-from gateway.yamlfile import Node, compose, text_of
+from gateway.yamlfile import Node, compose, load_text
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _check_complete(compiler: Compiler, file: PolicyFile) -> None:
     """A hub decides on the items of all flows. Raises BadPolicy where the contract lacks the type of one."""
     for one in compiler.absent:
         if one.keys[0] == "flows":
-            raise file.origin.fail(
+            raise file.origin.error_at(
                 one.keys, "no contract has a message type of this name, and a hub decides on the items of all flows"
             )
 
@@ -94,9 +94,9 @@ def _check_complete(compiler: Compiler, file: PolicyFile) -> None:
 def _log_absent(compiler: Compiler) -> None:
     """Say which flows, classifications and routes are about other contracts than this one."""
     for listed, level, text in ((False, logging.WARNING, ABSENT_TYPES_WARNING), (True, logging.INFO, ELSEWHERE_NOTE)):
-        names = [path(one.keys) for one in compiler.absent if one.listed is listed]
+        names = [key_path(one.keys) for one in compiler.absent if one.listed is listed]
         if names:
-            log.log(level, text, few(names))
+            log.log(level, text, shortlist(names))
 
 
 def _plans_digest(flows: Flows, courses: Courses) -> str:
@@ -158,7 +158,7 @@ def _is_valid_policy(path: Path) -> bool:
 def _files_named_by(policy: Path) -> Iterator[Path]:
     """The files that a policy's file names, whatever else is in it, and whatever is wrong with that."""
     try:
-        root = compose(text_of(policy, BadPolicy), str(policy), BadPolicy)
+        root = compose(load_text(policy, BadPolicy), str(policy), BadPolicy)
     except BadPolicy:
         return
     if path := _text(root, "approvals"):

@@ -22,12 +22,12 @@ from gateway.errors import BadConfig, BadSetup
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.pool import ExporterPool
 from gateway.files import is_folder, is_there
-from gateway.folder import Flaw, flaws, unmakeable, unwritable
+from gateway.folder import FolderProblem, creation_obstacle, folder_problems, write_obstacle
 from gateway.loading import LoadedPolicy
-from gateway.policy.targets import is_written
-from gateway.yamlfile import Fault, Origin
+from gateway.policy.exporter_files import is_exporter_file
+from gateway.yamlfile import Origin, Problem
 
-KEYS: Final = "keys"
+KEY_FILE: Final = "keys"
 """The secret of keyed hashes, a file in the state folder."""
 
 MIN_FREE_BYTES: Final = 1024 * 1024
@@ -38,10 +38,10 @@ Where one is already, a full volume hinders no start: what is stored must be del
 
 
 class Preflight(msgspec.Struct, frozen=True):
-    """What was found: the policy and contracts, compiled, and what `mend` can put right about the state folder."""
+    """What was found: the policy and contracts, compiled, and what `fix` can put right about the state folder."""
 
     loaded: LoadedPolicy
-    flaws: tuple[Flaw, ...]
+    folder_problems: tuple[FolderProblem, ...]
 
 
 def preflight(config: Config, origin: Origin, load: Callable[[], LoadedPolicy], *, exports: bool = True) -> Preflight:
@@ -49,11 +49,11 @@ def preflight(config: Config, origin: Origin, load: Callable[[], LoadedPolicy], 
 
     `exports`: whether the policy's exporters will be opened here.
 
-    Raises BadConfig, with a line for each fault.
+    Raises BadConfig, with a line for each problem.
     """
-    found = tuple(flaws(config.state, is_own))
+    found = tuple(folder_problems(config.state, is_state_file))
     lines = [f"{origin.at(*keys)}: {text}" for check in CHECKS for keys, text in check(config)]
-    lines += [f"{origin.at('state')}: {flaw.path}: {flaw.text}" for flaw in found if flaw.mend is None]
+    lines += [f"{origin.at('state')}: {flaw.path}: {flaw.text}" for flaw in found if flaw.fix is None]
     try:
         loaded = load()
     except BadSetup as error:
@@ -68,17 +68,17 @@ def preflight(config: Config, origin: Origin, load: Callable[[], LoadedPolicy], 
     return Preflight(loaded, found)
 
 
-def is_own(name: str) -> bool:
+def is_state_file(name: str) -> bool:
     """Whether an entry of the state folder is the gateway's, by its name.
 
     The secret, the outbox, or a file that an exporter writes.
     """
-    return name == KEYS or name.startswith((f".{KEYS}.", outbox.NAME)) or is_written(name)
+    return name == KEY_FILE or name.startswith((f".{KEY_FILE}.", outbox.NAME)) or is_exporter_file(name)
 
 
-def _room(config: Config) -> Iterator[Fault]:
+def _free_space_problems(config: Config) -> Iterator[Problem]:
     state = config.state
-    begun = is_there(state / KEYS) and (config.outbox is None or is_there(state / outbox.NAME))
+    begun = is_there(state / KEY_FILE) and (config.outbox is None or is_there(state / outbox.NAME))
     above = next((one for one in (state, *state.absolute().parents) if is_folder(one)), None)
     if begun or above is None:
         return
@@ -88,7 +88,7 @@ def _room(config: Config) -> Iterator[Fault]:
         yield ("state",), f"{state}: has {free} bytes free on its volume, and {MIN_FREE_BYTES} are needed to begin"
 
 
-def _certificates(config: Config) -> Iterator[Fault]:
+def _tls_problems(config: Config) -> Iterator[Problem]:
     try:
         if config.tls is not None:
             tls.examine(config.tls)
@@ -96,12 +96,12 @@ def _certificates(config: Config) -> Iterator[Fault]:
         yield from ((("tls", key), text) for key, text in error.faults)
 
 
-def _hub(config: Config) -> Iterator[Fault]:
+def _hub_problems(config: Config) -> Iterator[Problem]:
     if config.hub is not None and not 0 < int(config.hub.address.rpartition(":")[2]) < 65536:
         yield ("hub", "address"), "must have a port from 1 to 65535"
 
 
-def _sockets(config: Config) -> Iterator[Fault]:
+def _socket_problems(config: Config) -> Iterator[Problem]:
     """Yield for each Unix socket that can't be made; that somebody listens there already shows when it is."""
     for name in config.listeners.__struct_fields__:
         listener = getattr(config.listeners, name)
@@ -109,9 +109,14 @@ def _sockets(config: Config) -> Iterator[Fault]:
         if kind != "unix":
             continue
         folder = Path(path).parent
-        text = unwritable(folder) if is_folder(folder) else unmakeable(folder) or "is not there"
+        text = write_obstacle(folder) if is_folder(folder) else creation_obstacle(folder) or "is not there"
         if text:
             yield ("listeners", name, "address"), f"{path}: {folder} {text}"
 
 
-CHECKS: Final[tuple[Callable[[Config], Iterator[Fault]], ...]] = (_room, _certificates, _hub, _sockets)
+CHECKS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
+    _free_space_problems,
+    _tls_problems,
+    _hub_problems,
+    _socket_problems,
+)

@@ -8,9 +8,9 @@ from typing import Final, Literal
 NANOS: Final = 1_000_000_000
 
 
-def written(when: datetime, to: Literal["seconds", "milliseconds"] = "seconds") -> str:
+def from_datetime(when: datetime, timespec: Literal["seconds", "milliseconds"] = "seconds") -> str:
     """Return a time with a zone, cut off to the second or the millisecond."""
-    return when.astimezone(UTC).isoformat(timespec=to).replace("+00:00", "Z")
+    return when.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def from_ns(time_ns: int) -> str:

@@ -94,7 +94,7 @@ def tell(tls: Tls, material: Material, now: datetime) -> None:
         validity = expiry.validity(now)
         if validity is not Validity.VALID:
             level = logging.ERROR if validity is Validity.EXPIRED else logging.WARNING
-            log.log(level, "tls.%s: %s: %s, at %s", key, path, validity, rfc3339.written(expiry.not_after))
+            log.log(level, "tls.%s: %s: %s, at %s", key, path, validity, rfc3339.from_datetime(expiry.not_after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _bytes(key: str, path: Path) -> bytes:
     try:
         return files.read_regular(path, files.MAX_PEM_BYTES)
     except (OSError, files.Unreadable) as failure:
-        raise _fault(key, path, files.told(failure)) from None
+        raise _fault(key, path, files.read_error_text(failure)) from None
 
 
 def _certificates(key: str, path: Path, pem: bytes) -> list[x509.Certificate]:
@@ -251,7 +251,7 @@ class Certificates:
                 not cause,
                 since,
                 cause,
-                f"not after {rfc3339.written(expiry.not_after)}",
+                f"not after {rfc3339.from_datetime(expiry.not_after)}",
             )
 
     def server_credentials(self) -> grpc.ServerCredentials:

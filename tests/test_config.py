@@ -23,8 +23,8 @@ from gateway.config import (
     load,
 )
 from gateway.errors import BadConfig
-from gateway.policy.targets import OURS
-from gateway.yamlfile.durations import WANTED
+from gateway.policy.exporter_files import RESERVED_SUFFIX
+from gateway.yamlfile.durations import EXPECTED
 
 ADDRESS = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"
 FORM = "must be host:port, such as 127.0.0.1:4317, or unix:/path"
@@ -403,7 +403,7 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
         ),
         (
             "listeners:\n  inbound:\n    max_connection_grace: 1h30",
-            f"3: listeners.inbound.max_connection_grace: must be {WANTED}",
+            f"3: listeners.inbound.max_connection_grace: must be {EXPECTED}",
         ),
         (
             "listeners:\n  local: {}\n  health:\n    address: 0.0.0.0:4317",
@@ -504,4 +504,4 @@ def test_no_configuration_is_an_error_too(tmp_path: Path) -> None:
 )
 def test_what_is_read_is_not_called_as_what_exporters_write(text: str, place: str, tmp_path: Path) -> None:
     path = written(tmp_path, text)
-    assert fault(path) == f"{path}:{place}: {OURS}"
+    assert fault(path) == f"{path}:{place}: {RESERVED_SUFFIX}"

@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 import gateway
-from gateway.files import Unreadable, is_folder, is_link, is_missing, is_there, read_regular, told
+from gateway.files import Unreadable, is_folder, is_link, is_missing, is_there, read_error_text, read_regular
 
 GATEWAY: Final = Path(gateway.__file__).parent
 
@@ -63,7 +63,7 @@ def said_of(path: Path) -> str:
     try:
         return str(read_regular(path, 8))
     except (OSError, Unreadable) as failure:
-        return told(failure)
+        return read_error_text(failure)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import BadConfig
-from gateway.folder import flaws, mend
-from gateway.preflight import is_own
+from gateway.folder import fix_problems, folder_problems
+from gateway.preflight import is_state_file
 from tests.support.processes import GatewayProcess
 
 OTHER = 12345
@@ -63,12 +63,12 @@ def test_what_is_open_to_others_is_closed_and_said(
 ) -> None:
     (state := tmp_path / "state").mkdir(mode=0o700)
     make(state)
-    found = list(flaws(state, is_own))
+    found = list(folder_problems(state, is_state_file))
     assert [words in f"{flaw.path}: {flaw.text}" for flaw in found] == [True]
-    assert list(flaws(state, is_own)) != []
+    assert list(folder_problems(state, is_state_file)) != []
     with caplog.at_level(logging.WARNING, "gateway"):
-        mend(found)
-    assert list(flaws(state, is_own)) == []
+        fix_problems(found)
+    assert list(folder_problems(state, is_state_file)) == []
     assert [words in record.getMessage() for record in caplog.records] == [True]
     assert {stat.S_IMODE(path.stat().st_mode) for path in (state, *state.iterdir())} <= {0o700, 0o600}
 
@@ -79,7 +79,7 @@ def test_what_is_open_to_others_is_closed_and_said(
 def test_what_is_right_or_not_the_gateways_stays_as_it_is(make: Callable[[Path], None], tmp_path: Path) -> None:
     (state := tmp_path / "state").mkdir(mode=0o700)
     make(state)
-    assert list(flaws(state, is_own)) == []
+    assert list(folder_problems(state, is_state_file)) == []
 
 
 @root_only
@@ -89,10 +89,10 @@ def test_what_belongs_to_another_is_refused(name: str, tmp_path: Path) -> None:
     if name:
         (state / name).write_bytes(b"")
     os.chown(state / name, OTHER, OTHER)
-    (flaw,) = flaws(state, is_own)
+    (flaw,) = folder_problems(state, is_state_file)
     assert f"belongs to user {OTHER}" in flaw.text
     with pytest.raises(BadConfig, match=f"belongs to user {OTHER}"):
-        mend([flaw])
+        fix_problems([flaw])
 
 
 def test_a_running_gateway_has_closed_what_was_open_and_starts_again_on_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from docs import keys
-from docs.fields import about, docstrings, reached
+from docs.fields import docstrings, reachable_structs, summary
 from gateway.cli import main
 from gateway.config import Config
 from gateway.errors import BadSetup
@@ -22,7 +22,7 @@ from gateway.yamlfile import Node, build, compose
 
 ROOT: Final = Path(__file__).parents[1]
 STRUCTS: Final[dict[str, Any]] = {"policy": Policy, "configuration": Config}
-BOTH: Final = [*reached(Policy), *reached(Config)]
+BOTH: Final = [*reachable_structs(Policy), *reachable_structs(Config)]
 POLICIES: Final = [
     default_path(),
     ROOT / "tests/conformance/policy.yaml",
@@ -63,7 +63,7 @@ def test_what_is_generated_is_in_step() -> None:
 
 @pytest.mark.parametrize("struct", BOTH, ids=lambda struct: struct.__name__)
 def test_every_key_says_what_it_is(struct: Any) -> None:
-    assert about(struct).endswith(".")
+    assert summary(struct).endswith(".")
     assert {name: text[-1:] for name, text in docstrings(struct).items()} == dict.fromkeys(
         struct.__struct_fields__, "."
     )

@@ -11,13 +11,13 @@ from gateway.config import Config
 from gateway.errors import BadConfig
 from gateway.loading import compile_all, load_sources
 from gateway.preflight import MIN_FREE_BYTES, preflight
-from gateway.yamlfile import NOWHERE
+from gateway.yamlfile import NO_ORIGIN
 from tests.delivery.kept import on_a_volume
 
 
 def _checked(state: Path) -> None:
     config = Config(state=state)
-    preflight(config, NOWHERE, lambda: compile_all(config, *load_sources(config)))
+    preflight(config, NO_ORIGIN, lambda: compile_all(config, *load_sources(config)))
 
 
 def test_a_full_volume_is_a_fault_only_where_nothing_has_begun(tmp_path: Path) -> None:

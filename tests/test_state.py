@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.policy.exporter_files import is_exporter_file
 from gateway.policy.load import default_path, load
-from gateway.policy.targets import is_written
 from tests.support.processes import run_gateway
 
 
@@ -14,7 +14,7 @@ async def test_no_file_of_the_gateways_own_is_called_as_an_exporters(tmp_path: P
     fed = {name for names in policy.flows.values() for name in names}
     async with run_gateway(tmp_path):
         names = {path.name for path in (tmp_path / "state").iterdir()}
-    assert {name for name in names if is_written(name)} == {
+    assert {name for name in names if is_exporter_file(name)} == {
         f"{name}.jsonl{tail}" for name in fed for tail in ("", ".lock")
     }
     assert names >= {"keys", "outbox.db", "outbox.db.lock", "outbox.db.leased"}

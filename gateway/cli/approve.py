@@ -17,8 +17,8 @@ from gateway.contracts.classify import loosens
 from gateway.errors import BadPolicy
 from gateway.files import is_missing
 from gateway.model import FieldPrivacy
-from gateway.policy.elsewhere import is_ours
-from gateway.policy.words import of_privacy
+from gateway.policy.elsewhere import is_builtin
+from gateway.policy.wording import classification_wording
 
 HEADINGS: Final = {
     "new": "New: leaves once it is approved",
@@ -74,12 +74,15 @@ def review_claims(recorded: Mapping[str, FieldPrivacy], claims: Mapping[str, Fie
     """Hold what is said against what was approved."""
     changed = {name: privacy for name, privacy in claims.items() if name in recorded and recorded[name] != privacy}
     looser = {name for name, privacy in changed.items() if loosens(recorded[name], privacy)}
-    words = {name: f"{of_privacy(privacy)} (was {of_privacy(recorded[name])})" for name, privacy in changed.items()}
+    words = {
+        name: f"{classification_wording(privacy)} (was {classification_wording(recorded[name])})"
+        for name, privacy in changed.items()
+    }
     return Review(
-        new={name: of_privacy(claims[name]) for name in sorted(claims.keys() - recorded.keys())},
+        new={name: classification_wording(claims[name]) for name in sorted(claims.keys() - recorded.keys())},
         loosened={name: words[name] for name in sorted(looser)},
         tightened={name: words[name] for name in sorted(changed.keys() - looser)},
-        removed={name: of_privacy(recorded[name]) for name in sorted(recorded.keys() - claims.keys())},
+        removed={name: classification_wording(recorded[name]) for name in sorted(recorded.keys() - claims.keys())},
     )
 
 
@@ -95,7 +98,7 @@ def _ask(review: Review, lock: Path, overlaid: Collection[str], *, yes: bool) ->
         entries = getattr(review, part)
         if entries:
             out.print(head, style="bold")
-        own = {name for name in entries if is_ours(name) and name not in overlaid}
+        own = {name for name in entries if is_builtin(name) and name not in overlaid}
         for name, words in entries.items():
             if name not in own:
                 out.print(f"  {name}: {words}")

@@ -21,8 +21,8 @@ from gateway.cli.options import (
 )
 from gateway.cli.output import COLOURS, console, plural, print_json
 from gateway.cli.sources import load_compiler
-from gateway.policy.changes import Change, Difference, Effect
-from gateway.policy.diff import diff as compare
+from gateway.policy.review.changes import Change, Difference, Effect
+from gateway.policy.review.diff import diff as compare
 
 SIGNS: Final = {Effect.RELEASED: "+", Effect.WITHHELD: "-", Effect.NOTED: "·"}
 HEADINGS: Final = {
@@ -64,10 +64,10 @@ def diff(old: Path, new: Path, contracts: tuple[Path, ...], policy: Path | None,
         was, now = (load_compiler((path, *contracts), policy or found_policy()) for path in (old, new))
     difference = compare(was[0], now[0])
     if form == "json":
-        print_json({"releases": difference.releases, "changes": difference.changes})
+        print_json({"releases": difference.releases_more, "changes": difference.changes})
     else:
         _print(difference)
-    return int(difference.releases)
+    return int(difference.releases_more)
 
 
 def _print(difference: Difference) -> None:
@@ -80,7 +80,11 @@ def _print(difference: Difference) -> None:
             out.print(f"  {place}")
             for change in held:
                 out.print(Text.assemble((f"    {SIGNS[effect]} {change.field}", COLOURS[effect]), f"  {change.text}"))
-    totals = [plural(len(found), "thing") + f" {effect.value}" for effect in Effect if (found := difference.of(effect))]
+    totals = [
+        plural(len(found), "thing") + f" {effect.value}"
+        for effect in Effect
+        if (found := difference.with_effect(effect))
+    ]
     out.print(", ".join(totals) or "No difference in what leaves.")
 
 

@@ -13,9 +13,9 @@ from gateway.cli.output import COLOURS, console, print_json
 from gateway.cli.sources import find_destination, find_type, load_compiler
 from gateway.model import Category
 from gateway.policy.compile import Compiler
-from gateway.policy.explain import Node
-from gateway.policy.explain import explain as tell
-from gateway.policy.reach import pairs
+from gateway.policy.flow_targets import flow_targets
+from gateway.policy.review.explain import Node
+from gateway.policy.review.explain import explain as tell
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -54,7 +54,7 @@ def explain(type_: str, names: tuple[str, ...], contracts: tuple[Path, ...], pol
 
 
 def _destinations_of(made: Compiler, item: str) -> list[str]:
-    return [destination for type_, destination in pairs(made) if type_ == item]
+    return [destination for type_, destination in flow_targets(made) if type_ == item]
 
 
 def _destination_record(made: Compiler, name: str, view: Node) -> dict[str, Any]:
@@ -77,8 +77,8 @@ def _field_record(path: str, node: Node) -> dict[str, Any]:
         "category": node.category.name,
         "verdict": "keep" if node.kept else "strip",
         "reason": node.reason,
-        "rule": node.words,
-        "above": node.above,
+        "rule": node.wording,
+        "above": node.shown_above,
     }
 
 
@@ -112,7 +112,9 @@ def _label(views: Views, every: int) -> Text:
     text = Text.assemble((node.name, "bold"), (f"  {node.type}", "dim"), (category, "cyan"))
     groups: dict[tuple[bool, str], list[str]] = {}
     for place, view in views.items():
-        groups.setdefault((view.kept, f"{view.words}, as above" if view.above else view.words), []).append(place)
+        groups.setdefault((view.kept, f"{view.wording}, as above" if view.shown_above else view.wording), []).append(
+            place
+        )
     alike = len(groups) == 1 and len(views) == every
     for (kept, words), places in groups.items():
         verdict = "kept" if kept else "stripped"

@@ -15,7 +15,7 @@ from gateway.cli.options import CONTRACTS, PATH, POLICY, SET_OR_FOLDER, example,
 from gateway.cli.output import plural
 
 if TYPE_CHECKING:
-    from gateway.policy.first import FirstPolicy
+    from gateway.policy.scaffold.first_policy import FirstPolicy
 
 STDOUT: Final = Path("-")
 
@@ -38,7 +38,7 @@ def init(contracts: tuple[Path, ...], output: str, controller: str) -> None:
     stays as it is.
     """
     from gateway.contracts.load import load  # noqa: PLC0415 help doesn't wait for protobuf
-    from gateway.policy.first import first_policy  # noqa: PLC0415
+    from gateway.policy.scaffold.first_policy import first_policy  # noqa: PLC0415
 
     if not output:
         raise click.UsageError(f"--output is empty. Name a file, or leave it out: {POLICY}.")
@@ -78,7 +78,7 @@ def _next_steps(first: FirstPolicy, contracts: tuple[Path, ...], policy: Path) -
             "with what to write."
         )
     if policy != STDOUT:
-        item = next(iter((*first.led, *first.types, "otlp/logs")))
+        item = next(iter((*first.flow_types, *first.types, "otlp/logs")))
         sources = _sources(contracts, policy)
         yield "Next:"
         yield from (f"  {join(['privacy-gateway', *words, *sources])}" for words in (["lint"], ["explain", item]))

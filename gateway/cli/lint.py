@@ -12,9 +12,9 @@ import msgspec
 from gateway.cli.options import CONTRACTS, example, found_sources, output
 from gateway.cli.output import COLOURS, console, plural, print_json
 from gateway.cli.sources import load_compiler
-from gateway.policy.findings import Finding, Severity
-from gateway.policy.lint import lint as findings_of
 from gateway.policy.load import PolicyFile
+from gateway.policy.review.findings import Finding, Severity
+from gateway.policy.review.lint import lint as findings_of
 
 DEFAULT_SOURCE: Final = "Kannelle's"
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from gateway.files import Unreadable, is_folder, is_link, status, told
+from gateway.files import Unreadable, is_folder, is_link, read_error_text, stat_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,11 +23,11 @@ class ExistingPath(click.Path):
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path. Raises BadParameter."""
         try:
-            status(Path(value))
+            stat_path(Path(value))
         except FileNotFoundError:
             pass
         except (OSError, Unreadable) as failure:
-            self.fail(f"{self.name.title()} {click.format_filename(value)!r} {told(failure)}.", param, ctx)
+            self.fail(f"{self.name.title()} {click.format_filename(value)!r} {read_error_text(failure)}.", param, ctx)
         return super().convert(value, param, ctx)
 
 

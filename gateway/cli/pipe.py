@@ -56,7 +56,7 @@ class Duration(click.ParamType[float]):
         from gateway.yamlfile import durations  # noqa: PLC0415 reading begins before anything is loaded
 
         try:
-            seconds = durations.read(0 if value == "0" else value, value, "s")
+            seconds = durations.parse_seconds(0 if value == "0" else value, value, "s")
         except ValueError as error:
             self.fail(f"must be {error}", param, ctx)
         if seconds < 0:

@@ -17,7 +17,7 @@ from gateway.cli.output import plural, print_json
 
 if TYPE_CHECKING:
     from gateway.config import Config
-    from gateway.policy.table import Table
+    from gateway.policy.method_table import MethodTable
     from gateway.yamlfile import Origin
 
 
@@ -110,8 +110,10 @@ def _configuration_record(given: Config, origin: Origin, path: Path | None) -> d
         "plans": [
             {"type": item, "destination": to, "digest": plan.digest} for (item, to), plan in sorted(plans.items())
         ],
-        "routes": [_route_record(index, made.table) for index in range(len(made.table.routes))],
-        "mended": [f"{origin.at('state')}: {flaw.path}: {flaw.text}; `serve` changes that" for flaw in checked.flaws],
+        "routes": [_route_record(index, made.method_table) for index in range(len(made.method_table.routes))],
+        "mended": [
+            f"{origin.at('state')}: {flaw.path}: {flaw.text}; `serve` changes that" for flaw in checked.folder_problems
+        ],
         "expired": _expired_certificates(given, origin),
     }
 
@@ -132,7 +134,7 @@ def _expired_certificates(given: Config, origin: Origin) -> list[str]:
     ]
 
 
-def _route_record(index: int, table: Table) -> dict[str, Any]:
+def _route_record(index: int, table: MethodTable) -> dict[str, Any]:
     """A route, with all that it carries."""
     route = table.routes[index]
     return {

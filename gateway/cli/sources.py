@@ -12,12 +12,12 @@ import msgspec
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
-from gateway.policy.compile import NO_ITEM, Compiler
-from gateway.policy.judge import kind_of_message
+from gateway.policy.compile import NOT_AN_ITEM, Compiler
 from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from gateway.policy.words import few
+from gateway.policy.rules import kind_of_message
+from gateway.policy.wording import shortlist
 
 
 def load_compiler(contracts: Iterable[Path], policy: Path | None) -> tuple[Compiler, PolicyFile]:
@@ -48,11 +48,11 @@ def find_type(made: Compiler, name: str) -> str:
     """
     if name in made.contract.messages:
         if kind_of_message(made.contract.message(name)) != "message":
-            raise click.BadParameter(f"{name} {NO_ITEM}", param_hint="type")
+            raise click.BadParameter(f"{name} {NOT_AN_ITEM}", param_hint="type")
         return name
     if name in made.policy.flows:
         return made.item_type(name)
-    if name in made.written.flows:
+    if name in made.full_policy.flows:
         text = f"flows.{name} is about another contract than this one; --contracts PATH says where that is"
         raise click.BadParameter(text, param_hint="type")
     raise click.BadParameter(
@@ -75,4 +75,4 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     close = [one for one in names if one.lower().endswith(f".{name.lower()}")] or difflib.get_close_matches(
         name, names, n=1
     )
-    return f"; did you mean {close[0]}?" if close else f"; known: {few(names)}"
+    return f"; did you mean {close[0]}?" if close else f"; known: {shortlist(names)}"

@@ -14,7 +14,7 @@ from gateway import files
 from gateway.cli.options import FILE, PATH, example, output
 from gateway.cli.output import plural, print_json
 from gateway.cli.sources import load_policy_file
-from gateway.templates import Note, Unreadable, Use, scan
+from gateway.log_templates import LoggedText, Remark, UnreadableSource, scan
 
 _PLAIN_SCALAR: Final = re.compile(r"[A-Za-z]([A-Za-z0-9 _./-]*[A-Za-z0-9])?", re.ASCII)
 _YAML_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
@@ -23,7 +23,7 @@ _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\
 MAX_SOURCE_BYTES: Final = 16 * 1024 * 1024
 """The largest file of code that is read."""
 
-Uses = dict[str, list[Use]]
+Uses = dict[str, list[LoggedText]]
 """Where each template is used, by the template."""
 
 
@@ -39,7 +39,7 @@ def templates(sources: tuple[Path, ...], policy: Path | None, form: str) -> int:
     """
     listed = frozenset() if policy is None else frozenset(load_policy_file(policy).policy.otlp.log_templates)
     uses: Uses = {}
-    notes: list[Note] = []
+    notes: list[Remark] = []
     failed = _collect(sources, uses, notes)
     known = sorted(listed & uses.keys())
     new = {template: uses[template] for template in sorted(uses.keys() - listed)}
@@ -51,7 +51,7 @@ def templates(sources: tuple[Path, ...], policy: Path | None, form: str) -> int:
     return int(failed)
 
 
-def _collect(sources: Iterable[Path], uses: Uses, notes: list[Note]) -> bool:
+def _collect(sources: Iterable[Path], uses: Uses, notes: list[Remark]) -> bool:
     """Read all files; whether one could not be."""
     failed = False
     for path in dict.fromkeys(path for source in sources for path in _files(source)):
@@ -59,18 +59,18 @@ def _collect(sources: Iterable[Path], uses: Uses, notes: list[Note]) -> bool:
             found = scan(files.read_regular(path, MAX_SOURCE_BYTES), str(path))
         except (OSError, files.Unreadable) as error:
             failed = True
-            notes.append(Note(str(path), 1, files.told(error)))
-        except Unreadable as error:
+            notes.append(Remark(str(path), 1, files.read_error_text(error)))
+        except UnreadableSource as error:
             failed = True
-            notes.append(Note(str(path), error.line, str(error)))
+            notes.append(Remark(str(path), error.line, str(error)))
         else:
             _add(found, uses, notes)
     return failed
 
 
-def _add(found: Iterator[Use | Note], uses: Uses, notes: list[Note]) -> None:
+def _add(found: Iterator[LoggedText | Remark], uses: Uses, notes: list[Remark]) -> None:
     for one in found:
-        if isinstance(one, Note):
+        if isinstance(one, Remark):
             notes.append(one)
         else:
             uses.setdefault(one.template, []).append(one)
@@ -94,7 +94,7 @@ def _is_source_folder(folder: Path) -> bool:
     )
 
 
-def _print(new: Uses, notes: Iterable[Note], known: int | None) -> None:
+def _print(new: Uses, notes: Iterable[Remark], known: int | None) -> None:
     for note in notes:
         click.echo(f"{note.path}:{note.line}: {note.text}", err=True)
     entries = [f"    - {yaml_scalar(template)}  # {_uses_text(uses)}\n" for template, uses in new.items()]
@@ -107,13 +107,13 @@ def _print(new: Uses, notes: Iterable[Note], known: int | None) -> None:
     click.echo(told, err=True)
 
 
-def _uses_text(uses: list[Use]) -> str:
+def _uses_text(uses: list[LoggedText]) -> str:
     """Where a template is used first, and how often; a path's odd characters could end the comment."""
     first = "".join(char if char.isprintable() else "?" for char in _place(uses[0]).encode(errors="replace").decode())
     return first if len(uses) == 1 else f"{first}, {plural(len(uses), 'use')}"
 
 
-def _place(use: Use) -> str:
+def _place(use: LoggedText) -> str:
     return f"{use.path}:{use.line}"
 
 

@@ -7,9 +7,9 @@ reads them, `checks.py` says what can't be together.
 from __future__ import annotations
 
 from gateway.config.document import (
+    DEFAULT_STATE_FOLDER,
     DNS_NAME,
     SPIFFE_ID,
-    STATE,
     Config,
     Delivery,
     Health,
@@ -28,13 +28,13 @@ from gateway.config.document import (
     Tls,
     Traces,
 )
-from gateway.config.reading import PREFIX, load, read
+from gateway.config.reading import ENV_PREFIX, load, read
 
 __all__ = [
+    "DEFAULT_STATE_FOLDER",
     "DNS_NAME",
-    "PREFIX",
+    "ENV_PREFIX",
     "SPIFFE_ID",
-    "STATE",
     "Config",
     "Delivery",
     "Health",

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from gateway.yamlfile import SECONDS
 
-STATE: Final = Path(".privacy-gateway")
+DEFAULT_STATE_FOLDER: Final = Path(".privacy-gateway")
 """The state folder where the configuration names none: in the working folder."""
 
 SPIFFE_ID: Final = r"(?=.{1,2048}\Z)spiffe://[a-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)+"
@@ -289,7 +289,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     contracts: tuple[Path, ...] = ()
     """Descriptor sets, and folders of `.proto` files. Without any, Kannelle's own."""
 
-    state: Path = STATE
+    state: Path = DEFAULT_STATE_FOLDER
     """The folder that embedded stores and exporters write to, the secret of keyed hashes too.
 
     The default is in the working folder.

@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from gateway.config.checks import check
-from gateway.config.document import STATE, Config, Tls
+from gateway.config.document import DEFAULT_STATE_FOLDER, Config, Tls
 from gateway.errors import BadConfig
-from gateway.yamlfile import Node, Origin, build, compose, text_of
+from gateway.yamlfile import Node, Origin, build, compose, load_text
 
-PREFIX: Final = "PRIVACY_GATEWAY__"
+ENV_PREFIX: Final = "PRIVACY_GATEWAY__"
 """What the environment's overrides start with; the key follows in capitals, `__` between its parts."""
 
 
@@ -28,15 +28,17 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
 def read(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, Origin]:
     """The same, and where each of its keys stands. Raises BadConfig."""
-    root = Node("configuration", None) if path is None else compose(text_of(path, BadConfig), str(path), BadConfig)
+    root = Node("configuration", None) if path is None else compose(load_text(path, BadConfig), str(path), BadConfig)
     if root.value is None:
         root = Node(root.place, {})
     for name in sorted(environ):
-        if name.startswith(PREFIX):
-            root = _override(root, name.removeprefix(PREFIX).lower().split("__"), _given(name, environ[name]))
+        if name.startswith(ENV_PREFIX):
+            root = _override(
+                root, name.removeprefix(ENV_PREFIX).lower().split("__"), _node_of_override(name, environ[name])
+            )
     config, origin = build(root, Config, BadConfig)
     check(config, origin)
-    return _resolve(config, Path() if path is None else path.parent), origin
+    return _resolve_paths(config, Path() if path is None else path.parent), origin
 
 
 def _override(root: Node, keys: list[str], given: Node) -> Node:
@@ -51,7 +53,7 @@ def _override(root: Node, keys: list[str], given: Node) -> Node:
     return Node(root.place, {**root.value, keys[0]: _override(inner, keys[1:], given)})
 
 
-def _given(name: str, text: str) -> Node:
+def _node_of_override(name: str, text: str) -> Node:
     """The value of an override: YAML, or the text as it is where it isn't YAML (`[::1]:4317`).
 
     An empty one is text, not null.
@@ -59,27 +61,27 @@ def _given(name: str, text: str) -> Node:
     if not text:
         return Node(name, text, text)
     try:
-        return _moved(compose(text, name, BadConfig), name)
+        return _with_place(compose(text, name, BadConfig), name)
     except BadConfig:
         return Node(name, text, text)
 
 
-def _moved(node: Node, place: str) -> Node:
+def _with_place(node: Node, place: str) -> Node:
     match node.value:
         case dict(entries):
-            return Node(place, {key: _moved(entry, place) for key, entry in entries.items()})
+            return Node(place, {key: _with_place(entry, place) for key, entry in entries.items()})
         case list(items):
-            return Node(place, [_moved(item, place) for item in items])
+            return Node(place, [_with_place(item, place) for item in items])
     return replace(node, place=place)
 
 
-def _resolve(config: Config, folder: Path) -> Config:
+def _resolve_paths(config: Config, folder: Path) -> Config:
     """`config` with the paths that were given taken from `folder`."""
     return msgspec.structs.replace(
         config,
         policy=None if config.policy is None else folder / config.policy,
         contracts=tuple(folder / contract for contract in config.contracts),
-        state=config.state if config.state is STATE else folder / config.state,
+        state=config.state if config.state is DEFAULT_STATE_FOLDER else folder / config.state,
         tls=config.tls
         and Tls(certificate=folder / config.tls.certificate, key=folder / config.tls.key, ca=folder / config.tls.ca),
     )

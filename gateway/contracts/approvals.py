@@ -15,7 +15,7 @@ from gateway.errors import BadPolicy
 from gateway.files import is_missing
 from gateway.model import Category, FieldPrivacy
 
-HEAD: Final = """\
+HEADER: Final = """\
 # Classifications that the controller approved. Written by `privacy-gateway approve`; read the difference, then commit
 # it.
 """
@@ -36,7 +36,7 @@ def read_approvals(path: Path) -> Mapping[str, FieldPrivacy]:
         )
     document, origin = yamlfile.read(path, Approvals, BadPolicy)
     if document.version != 1:
-        raise origin.fail(("version",), "must be 1")
+        raise origin.error_at(("version",), "must be 1")
     return document.approved
 
 
@@ -45,8 +45,8 @@ def write_approvals(path: Path, approved: Mapping[str, FieldPrivacy]) -> None:
 
     Raises OSError, and BadPolicy if it is too much.
     """
-    lines = "".join(f"  {_key(name)}: {_flow(_plain(approved[name]))}\n" for name in sorted(approved))
-    text = HEAD + "version: 1\napproved:" + (f"\n{lines}" if lines else " {}\n")
+    lines = "".join(f"  {_key(name)}: {_flow_style(_yaml_values(approved[name]))}\n" for name in sorted(approved))
+    text = HEADER + "version: 1\napproved:" + (f"\n{lines}" if lines else " {}\n")
     if len(text.encode()) > yamlfile.MAX_BYTES:
         raise BadPolicy(
             f"{path}: would be larger than {yamlfile.MAX_BYTES} bytes; classify fewer fields, those of the flows' types"
@@ -59,7 +59,7 @@ def _key(name: str) -> str:
     return name if "." in name else f'"{name}"'
 
 
-def _plain(privacy: FieldPrivacy) -> dict[str, object]:
+def _yaml_values(privacy: FieldPrivacy) -> dict[str, object]:
     """Only what differs from the defaults, in the policy's own words."""
     given = {name: getattr(privacy, name) for name in FieldPrivacy.__struct_fields__}
     said = {name: value for name, value in given.items() if value != getattr(FieldPrivacy(), name)}
@@ -73,7 +73,7 @@ def _plain(privacy: FieldPrivacy) -> dict[str, object]:
     }
 
 
-def _flow(entry: object) -> str:
+def _flow_style(entry: object) -> str:
     return yaml.dump(
         entry, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True
     ).strip()

@@ -12,11 +12,11 @@ from gateway.errors import BadContract
 from gateway.model import INDIRECT, NEVER, Category, FieldPrivacy
 from gateway.patterns import compile_pattern
 
-MAX_TOLD_FAULTS: Final = 50
+MAX_REPORTED_PROBLEMS: Final = 50
 """Annotations that can't hold, of which one error tells; the others are counted."""
 
 
-class Misplaced(Exception):
+class InvalidOverlay(Exception):
     """An overlay that can't hold: the field's full name and what is wrong."""
 
     def __init__(self, field: str, text: str) -> None:
@@ -38,11 +38,11 @@ def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, 
     Raises Misplaced for an overlay on a field that isn't there or that loosens without saying so; BadContract, with a
     line for each, for annotations that can't hold.
     """
-    known = fields(contract)
+    known = field_names(contract)
     for name, overlay in overlays.items():
         _check_overlay(name, overlay, contract.annotations.get(name), known)
-        if name in contract.unread and not overlay.overrides:
-            raise Misplaced(
+        if name in contract.unreadable_fields and not overlay.overrides:
+            raise InvalidOverlay(
                 name,
                 "its annotation says what this gateway is too old to know; say `overrides: true` if this counts "
                 "instead",
@@ -51,14 +51,14 @@ def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, 
     return {**contract.annotations, **{name: overlay.privacy for name, overlay in overlays.items()}}
 
 
-def approved(said: Mapping[str, FieldPrivacy], recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
+def approved(claimed: Mapping[str, FieldPrivacy], recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
     """Of what is said, that which counts: what was recorded, or is tighter."""
     return {
-        name: privacy for name, privacy in said.items() if name in recorded and not loosens(recorded[name], privacy)
+        name: privacy for name, privacy in claimed.items() if name in recorded and not loosens(recorded[name], privacy)
     }
 
 
-def fields(contract: Contract) -> frozenset[str]:
+def field_names(contract: Contract) -> frozenset[str]:
     """The full names of all fields and extensions of a contract."""
     return frozenset(field.full_name for name in contract.messages for field in contract.fields(contract.message(name)))
 
@@ -112,22 +112,22 @@ def _no_wider(old: FieldPrivacy, new: FieldPrivacy) -> bool:
 
 def _check_overlay(name: str, overlay: Overlay, annotation: FieldPrivacy | None, known: frozenset[str]) -> None:
     if name not in known:
-        raise Misplaced(name, "no contract has this field")
+        raise InvalidOverlay(name, "no contract has this field")
     if annotation is not None and not overlay.overrides and loosens(annotation, overlay.privacy):
-        raise Misplaced(name, "looser than its annotation; say `overrides: true` if that is meant")
+        raise InvalidOverlay(name, "looser than its annotation; say `overrides: true` if that is meant")
 
 
 def _check_annotations(contract: Contract) -> None:
     """Raise BadContract with a line for each annotation that can't hold, so that all can be mended at once."""
-    faults = [(name, text) for name, held in contract.annotations.items() for text in _wrong(held)]
-    lines = [f"{contract.file_of(name)}: {name}: {text}" for name, text in faults[:MAX_TOLD_FAULTS]]
-    if len(faults) > MAX_TOLD_FAULTS:
-        lines.append(f"and {len(faults) - MAX_TOLD_FAULTS} more")
+    faults = [(name, text) for name, held in contract.annotations.items() for text in _problems(held)]
+    lines = [f"{contract.file_of(name)}: {name}: {text}" for name, text in faults[:MAX_REPORTED_PROBLEMS]]
+    if len(faults) > MAX_REPORTED_PROBLEMS:
+        lines.append(f"and {len(faults) - MAX_REPORTED_PROBLEMS} more")
     if lines:
         raise BadContract("\n".join(lines))
 
 
-def _wrong(privacy: FieldPrivacy) -> Iterator[str]:
+def _problems(privacy: FieldPrivacy) -> Iterator[str]:
     if privacy.pattern:
         try:
             compile_pattern(privacy.pattern)

@@ -18,7 +18,7 @@ from gateway.model import FieldPrivacy
 
 _METACLASS: Final[Any] = type(FileDescriptorProto)
 MAX_ERROR_CHARS: Final = 500
-MAX_TOLD_IMPORTS: Final = 6
+MAX_REPORTED_IMPORTS: Final = 6
 
 
 class Contract:
@@ -90,12 +90,12 @@ class Contract:
         return {name: privacy_of(field) for name, field in self._declared if is_annotated(field)}
 
     @cached_property
-    def unread(self) -> frozenset[str]:
+    def unreadable_fields(self) -> frozenset[str]:
         """The full names of the fields of which annotations say more than is known here.
 
         Whatever that is, they go nowhere.
         """
-        return frozenset(name for name, field in self._declared if not self._options.is_read(field))
+        return frozenset(name for name, field in self._declared if not self._options.is_readable(field))
 
     def file_of(self, field: str) -> str:
         """The name of the file that declares the field or extension with this full name; empty if none does."""
@@ -141,13 +141,13 @@ def _in_order(files: Mapping[str, FileDescriptorProto]) -> Iterator[str]:
             elif imported not in files:
                 raise BadContract(f"{name}: imports {imported}, which no contract holds")
             elif imported in above:
-                raise BadContract(f"{imported}: imports itself by way of {_way([*above], imported)}")
+                raise BadContract(f"{imported}: imports itself by way of {_import_path([*above], imported)}")
             else:
                 above[imported] = iter(files[imported].dependency)
 
 
-def _way(above: Sequence[str], name: str) -> str:
-    return " and ".join(above[above.index(name) + 1 :][:MAX_TOLD_IMPORTS]) or "nothing else"
+def _import_path(above: Sequence[str], name: str) -> str:
+    return " and ".join(above[above.index(name) + 1 :][:MAX_REPORTED_IMPORTS]) or "nothing else"
 
 
 def _one_line(text: str) -> str:

@@ -24,15 +24,15 @@ from gateway.files import Unreadable, read_regular
 MAX_MODULE_BYTES: Final = 4 * 1024 * 1024
 """Bytes of one generated module."""
 
-MAX_FOLLOWED: Final = 10_000
+MAX_FOLLOWED_IMPORTS: Final = 10_000
 """Imports that are followed for one folder."""
 
-WITHIN: Final = ("", "protovalidate/_gen")
+MODULE_FOLDERS: Final = ("", "protovalidate/_gen")
 """Where in the folder of installed packages generated modules are."""
 
-SUFFIXES: Final = ("_pb2.py", "_pb.py")
+MODULE_SUFFIXES: Final = ("_pb2.py", "_pb.py")
 
-PACKAGES: Final[Mapping[str, str]] = {
+PACKAGE_BY_FOLDER: Final[Mapping[str, str]] = {
     "google/api/": "googleapis-common-protos",
     "google/type/": "googleapis-common-protos",
     "google/rpc/": "googleapis-common-protos",
@@ -54,10 +54,10 @@ def proto_folders() -> tuple[str, ...]:
         if found is None or not found.submodule_search_locations
         else [f"{found.submodule_search_locations[0]}/_proto"]
     )
-    return (str(Path(annotations_pb2.__file__).parents[3]), *brought, *_sites())
+    return (str(Path(annotations_pb2.__file__).parents[3]), *brought, *_site_packages())
 
 
-def imported(
+def imported_files(
     files: Mapping[str, bytes], sets: Mapping[str, FileDescriptorProto], folders: Collection[str]
 ) -> Iterator[FileDescriptorProto]:
     """Yield the descriptors of what `files` import that is neither among them nor in `folders`, and of what that imports.
@@ -65,7 +65,7 @@ def imported(
     They are in `sets`, or in the modules of packages; what is in neither is left out.
     """
     waiting, seen = [name for text in files.values() for name in imports(text)], set[str]()
-    while waiting and len(seen) < MAX_FOLLOWED:
+    while waiting and len(seen) < MAX_FOLLOWED_IMPORTS:
         name = waiting.pop()
         if name not in seen and name not in files and not _is_in(name, folders):
             file = sets.get(name) or _of_module(name)
@@ -82,9 +82,9 @@ def imports(text: bytes) -> Iterator[str]:
             yield name
 
 
-def advice(name: str) -> str:
+def import_advice(name: str) -> str:
     """How to provide a file that isn't found."""
-    package = next((package for folder, package in PACKAGES.items() if name.startswith(folder)), "")
+    package = next((package for folder, package in PACKAGE_BY_FOLDER.items() if name.startswith(folder)), "")
     install = f"install the package {package}, " if package else ""
     return (
         f"{install}name the folder that it is in among the contracts too, or give a descriptor set, which `buf build "
@@ -92,7 +92,7 @@ def advice(name: str) -> str:
     )
 
 
-def _sites() -> tuple[str, ...]:
+def _site_packages() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     return tuple(dict.fromkeys((paths["purelib"], paths["platlib"])))
 
@@ -108,7 +108,10 @@ def _of_module(name: str) -> FileDescriptorProto | None:
     """
     module = name.removesuffix(".proto").replace("-", "_")
     for place in (
-        Path(site, within, f"{module}{suffix}") for site in _sites() for within in WITHIN for suffix in SUFFIXES
+        Path(site, within, f"{module}{suffix}")
+        for site in _site_packages()
+        for within in MODULE_FOLDERS
+        for suffix in MODULE_SUFFIXES
     ):
         try:
             tree = ast.parse(read_regular(place, MAX_MODULE_BYTES))

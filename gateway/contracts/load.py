@@ -10,18 +10,18 @@ from typing import Final
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
 
-from gateway.contracts.agree import contradiction, united
 from gateway.contracts.bounds import check_bounds
-from gateway.contracts.builtin import WELL_KNOWN, builtin
+from gateway.contracts.builtin import WELL_KNOWN_FILES, builtin_files
+from gateway.contracts.compatibility import combined, incompatibility
 from gateway.contracts.contract import Contract
 from gateway.contracts.options import Options
-from gateway.contracts.sources import MAX_SET_BYTES, compile_folder, read_protos
+from gateway.contracts.proto_folder import MAX_SET_BYTES, compile_folder, read_protos
 from gateway.errors import BadContract
 from gateway.files import Unreadable, is_folder, read_regular
 
-OURS: Final = "the one in the gateway itself"
+BUILT_IN: Final = "the one in the gateway itself"
 
-BROUGHT: Final = frozenset(module.DESCRIPTOR.name for module in WELL_KNOWN)
+RUNTIME_FILES: Final = frozenset(module.DESCRIPTOR.name for module in WELL_KNOWN_FILES)
 """Files that the protobuf runtime brings; every compiler embeds its own version of them."""
 
 
@@ -36,7 +36,7 @@ def load(paths: Iterable[Path]) -> Contract:
     Raises BadContract if one can't be read or compiled, or if two files of one name differ. Of a file of the gateway's
     own a contract may have an older or a newer version: it must not contradict ours.
     """
-    merged = {file.name: (file, OURS) for file in builtin()}
+    merged = {file.name: (file, BUILT_IN) for file in builtin_files()}
     options = Options()
     for path, files in read(paths):
         for file in files:
@@ -57,22 +57,22 @@ def read(paths: Iterable[Path]) -> Iterator[tuple[Path, Sequence[FileDescriptorP
     for path in given:
         beside = {name: text for other, files in folders.items() if other != path for name, text in files.items()}
         files = compile_folder(path, folders[path], beside, known) if path in folders else sets[path]
-        yield path, [file for file in files if file.name not in BROUGHT]
+        yield path, [file for file in files if file.name not in RUNTIME_FILES]
 
 
 def _merge(merged: dict[str, tuple[FileDescriptorProto, str]], file: FileDescriptorProto, source: str) -> None:
     known, origin = merged.setdefault(file.name, (file, source))
-    if origin is OURS:
-        if wrong := contradiction(known, file):
+    if origin is BUILT_IN:
+        if wrong := incompatibility(known, file):
             raise BadContract(
-                f"{file.name}: the file in {source} contradicts {OURS}: {wrong}; take one that fits this version"
+                f"{file.name}: the file in {source} contradicts {BUILT_IN}: {wrong}; take one that fits this version"
             )
-        merged[file.name] = (united(known, file), OURS)
-    elif _meaning(known) != _meaning(file):
+        merged[file.name] = (combined(known, file), BUILT_IN)
+    elif _normalized(known) != _normalized(file):
         raise BadContract(f"{file.name}: the file in {source} differs from the one in {origin}")
 
 
-def _meaning(file: FileDescriptorProto) -> bytes:
+def _normalized(file: FileDescriptorProto) -> bytes:
     """The file without comments, without a compiler's additions of its own (buf's are unknown fields), and without derived JSON names."""
     known = {field.name: value for field, value in file.ListFields() if field.name != "source_code_info"}
     if known.get("syntax") == "proto2":

@@ -23,9 +23,9 @@ from kannelle.privacy.v1 import annotations_pb2
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy
 
-PACKAGE: Final = annotations_pb2.DESCRIPTOR.package
-_NOTHING: Final = annotations_pb2.FieldPrivacy()
-FIELD: Final = ".google.protobuf.FieldOptions"
+ANNOTATION_PACKAGE: Final = annotations_pb2.DESCRIPTOR.package
+_NO_ANNOTATION: Final = annotations_pb2.FieldPrivacy()
+FIELD_OPTIONS: Final = ".google.protobuf.FieldOptions"
 
 
 class Options:
@@ -37,25 +37,27 @@ class Options:
     def add(self, file: FileDescriptorProto) -> None:
         """Note those of one file."""
         known = set(annotations_pb2.DESCRIPTOR.extensions_by_name)
-        for extension in _extensions(file.extension, file.message_type) if file.package == PACKAGE else ():
+        for extension in _extensions(file.extension, file.message_type) if file.package == ANNOTATION_PACKAGE else ():
             if extension.name not in known:
-                self._newer.setdefault(extension.extendee, {})[extension.number] = f"{PACKAGE}.{extension.name}"
+                self._newer.setdefault(extension.extendee, {})[extension.number] = (
+                    f"{ANNOTATION_PACKAGE}.{extension.name}"
+                )
 
-    def is_read(self, field: FieldDescriptorProto) -> bool:
+    def is_readable(self, field: FieldDescriptorProto) -> bool:
         """Whether all that annotations say of a field is known here."""
-        if self._names(field.options, FIELD):
+        if self._unknown_options(field.options, FIELD_OPTIONS):
             return False
-        given = field.options.Extensions[annotations_pb2.field] if is_annotated(field) else _NOTHING
+        given = field.options.Extensions[annotations_pb2.field] if is_annotated(field) else _NO_ANNOTATION
         return {given.category, given.map_key} <= Category._value2member_map_.keys() and not len(UnknownFieldSet(given))
 
     def check(self, file: FileDescriptorProto) -> None:
         """Raise BadContract if a file says of more than a field what isn't known here."""
-        for name, options in _wider(file) if self._newer else ():
-            found = self._names(options, f".{options.DESCRIPTOR.full_name}")
+        for name, options in _options_beyond_fields(file) if self._newer else ():
+            found = self._unknown_options(options, f".{options.DESCRIPTOR.full_name}")
             if found:
                 raise BadContract(f"{file.name}: {name}: this gateway is too old to know the option {found[0]}")
 
-    def _names(self, options: Message, extended: str) -> list[str]:
+    def _unknown_options(self, options: Message, extended: str) -> list[str]:
         newer = self._newer.get(extended, {})
         unknown = UnknownFieldSet(options) if newer else ()
         numbers = (unknown[index].field_number for index in range(len(unknown)))
@@ -71,7 +73,7 @@ def _extensions(
         yield from _extensions(message.extension, message.nested_type)
 
 
-def _wider(file: FileDescriptorProto) -> Iterator[tuple[str, Message]]:
+def _options_beyond_fields(file: FileDescriptorProto) -> Iterator[tuple[str, Message]]:
     """Yield the options of all but fields, each with the name of what has them."""
     yield file.package, file.options
     yield from _of_enums(file.enum_type)

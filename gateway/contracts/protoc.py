@@ -24,7 +24,7 @@ import msgspec
 PR_SET_PDEATHSIG: Final = 1
 """https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html"""
 
-MAX_MESSAGE_LINES: Final = 20
+MAX_ERROR_LINES: Final = 20
 """Lines of the compiler's errors that are passed on."""
 
 LOG_LINE: Final = re.compile(r"WARNING: All log messages before absl::|[IWEF][0-9]{4} ")
@@ -35,14 +35,14 @@ See https://abseil.io/docs/cpp/guides/logging#prefix.
 
 MAX_LINE_CHARS: Final = 300
 
-SPARE_FILES: Final = 64
+SPARE_OPEN_FILES: Final = 64
 """Files that a process has open beside those that it compiles."""
 
-FOLDER: Final = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+FD_FOLDER: Final = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 """Where a process finds its open files by number."""
 
 
-class Job(msgspec.Struct, frozen=True):
+class CompileJob(msgspec.Struct, frozen=True):
     """What to compile. `files`: text by the name that it is imported by; `root` is the one that imports all others.
 
     `descriptors`: a descriptor set of files that are looked up when nothing else has them.
@@ -54,9 +54,9 @@ class Job(msgspec.Struct, frozen=True):
     descriptors: bytes
     packages: tuple[str, ...]
     parent: int
-    seconds: int
-    memory_bytes: int
-    result_bytes: int
+    max_seconds: int
+    max_memory_bytes: int
+    max_result_bytes: int
 
 
 def main() -> int:
@@ -64,50 +64,50 @@ def main() -> int:
 
     Standard output gets the descriptor set and the exit code is 0, or the errors and it is 1.
     """
-    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
-    _bound(job)
+    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=CompileJob)
+    _limit_resources(job)
     try:
         from grpc_tools import _protoc_compiler  # noqa: PLC0415 who gives a job needs no compiler
     except ImportError:
-        return _answer(
+        return _write_result(
             b"needs grpcio-tools, which is not installed: pip install 'kannelle-privacy-gateway[protos]' brings it; "
             b"or give a descriptor set, which `buf build -o` writes",
             1,
         )
     os.chdir("/")
-    held = {name: _memory(content) for name, content in job.files.items()}
-    out, errors = _memory(b""), _memory(b"")
+    held = {name: _memory_file(content) for name, content in job.files.items()}
+    out, errors = _memory_file(b""), _memory_file(b"")
     os.dup2(errors, 2)
-    sources = (*(f"{name}={FOLDER}/{fd}" for name, fd in held.items()), *job.packages)
-    known = (f"--descriptor_set_in={FOLDER}/{_memory(job.descriptors)}",) if job.descriptors else ()
+    sources = (*(f"{name}={FD_FOLDER}/{fd}" for name, fd in held.items()), *job.packages)
+    known = (f"--descriptor_set_in={FD_FOLDER}/{_memory_file(job.descriptors)}",) if job.descriptors else ()
     flags = (
         *known,
         *(f"--proto_path={source}" for source in sources),
-        f"--descriptor_set_out={FOLDER}/{out}",
+        f"--descriptor_set_out={FD_FOLDER}/{out}",
         "--include_imports",
         job.root,
     )
     if _protoc_compiler.run_main([argument.encode() for argument in ("protoc", *flags)]):
-        return _answer(_messages(_content(errors), {**held, "the compiled contract": out}, job.root), 1)
-    return _answer(_content(out), 0)
+        return _write_result(_error_lines(_read_file(errors), {**held, "the compiled contract": out}, job.root), 1)
+    return _write_result(_read_file(out), 0)
 
 
-def _answer(content: bytes, code: int) -> int:
+def _write_result(content: bytes, code: int) -> int:
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
     return code
 
 
-def _bound(job: Job) -> None:
+def _limit_resources(job: CompileJob) -> None:
     """Bound time, memory and files, and end with the parent, whatever ends it."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(job.seconds)
+    signal.alarm(job.max_seconds)
     most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    wanted = len(job.files) + SPARE_FILES
+    wanted = len(job.files) + SPARE_OPEN_FILES
     bounds: tuple[tuple[int, int], ...] = (
         (resource.RLIMIT_NOFILE, wanted if most_files == resource.RLIM_INFINITY else min(wanted, most_files)),
-        (resource.RLIMIT_AS, job.memory_bytes),
-        (resource.RLIMIT_FSIZE, job.result_bytes),
+        (resource.RLIMIT_AS, job.max_memory_bytes),
+        (resource.RLIMIT_FSIZE, job.max_result_bytes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NPROC, 0),
     )
@@ -116,14 +116,14 @@ def _bound(job: Job) -> None:
             resource.setrlimit(kind, (most, most))
     with suppress(ValueError, OSError):
         # At the first bound comes SIGXCPU, at the second SIGKILL, which says nothing.
-        resource.setrlimit(resource.RLIMIT_CPU, (job.seconds, job.seconds + 1))
+        resource.setrlimit(resource.RLIMIT_CPU, (job.max_seconds, job.max_seconds + 1))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != job.parent:
             os._exit(1)
 
 
-def _memory(content: bytes) -> int:
+def _memory_file(content: bytes) -> int:
     """An open file without a name that holds `content`."""
     if sys.platform == "linux":
         fd = os.memfd_create("contract", 0)
@@ -136,26 +136,26 @@ def _memory(content: bytes) -> int:
     return fd
 
 
-def _content(fd: int) -> bytes:
+def _read_file(fd: int) -> bytes:
     os.lseek(fd, 0, os.SEEK_SET)
     with os.fdopen(fd, "rb") as file:
         return file.read()
 
 
-def _messages(text: bytes, held: dict[str, int], root: str) -> bytes:
+def _error_lines(text: bytes, held: dict[str, int], root: str) -> bytes:
     """The compiler's errors, with the names of files in place of where they are in memory.
 
     What it says of `root` follows from others.
     """
-    names = {f"{FOLDER}/{fd}": name for name, fd in held.items()}
-    place = re.compile(rf"^{FOLDER}/[0-9]+")
+    names = {f"{FD_FOLDER}/{fd}": name for name, fd in held.items()}
+    place = re.compile(rf"^{FD_FOLDER}/[0-9]+")
     told = (
         place.sub(lambda match: names.get(match[0], match[0]), line)
         for line in text.decode("utf-8", "replace").splitlines()
     )
     lines = [line[:MAX_LINE_CHARS] for line in told if not line.startswith(f"{root}:") and not LOG_LINE.match(line)]
-    more = [f"and {len(lines) - MAX_MESSAGE_LINES} more lines"] if len(lines) > MAX_MESSAGE_LINES else []
-    return "\n".join((*lines[:MAX_MESSAGE_LINES], *more)).encode()
+    more = [f"and {len(lines) - MAX_ERROR_LINES} more lines"] if len(lines) > MAX_ERROR_LINES else []
+    return "\n".join((*lines[:MAX_ERROR_LINES], *more)).encode()
 
 
 if __name__ == "__main__":

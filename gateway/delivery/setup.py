@@ -30,7 +30,7 @@ from gateway.minimise.flows import Flows
 from gateway.policy.document import Policy
 from gateway.telemetry.checks import Check
 from gateway.telemetry.counts import Counts, OutboxStatus
-from gateway.yamlfile import NOWHERE, Origin
+from gateway.yamlfile import NO_ORIGIN, Origin
 
 Credentials = Callable[[], tuple[int, grpc.ChannelCredentials]]
 """The generation of the gateway's certificate, and credentials with it."""
@@ -58,7 +58,7 @@ class Recipients:
         self._opened = ExporterPool(config.state, self._web, config.insecure_loopback)
         self._hub = None if uplink is None else HubExporter(uplink)
 
-    def open(self, policy: Policy, contract: Contract, origin: Origin = NOWHERE) -> OpenedExporters:
+    def open(self, policy: Policy, contract: Contract, origin: Origin = NO_ORIGIN) -> OpenedExporters:
         """The exporter of each destination that a flow feeds, not yet in use. Blocks. Raises BadConfig."""
         if self._hub is None:
             return self._opened.open(policy, contract, origin)
@@ -135,7 +135,7 @@ class DeliverySetup:
         )
         self.delivery = given or _delivery(uplink, self._store)
 
-    def open(self, policy: Policy, contract: Contract, origin: Origin = NOWHERE) -> OpenedExporters:
+    def open(self, policy: Policy, contract: Contract, origin: Origin = NO_ORIGIN) -> OpenedExporters:
         """The exporters of a policy, not yet in use. Blocks: use it from a thread, one at a time. Raises BadConfig."""
         return NONE if self._store is None else self._recipients.open(policy, contract, origin)
 

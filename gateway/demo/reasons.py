@@ -15,8 +15,8 @@ from gateway.demo.leaves import Leaf, Step, only_leaf
 from gateway.errors import Reason, Refused
 from gateway.minimise.engine import Minimiser
 from gateway.model import Facts, Withheld
-from gateway.policy.compile import EVENT, Compiler
-from gateway.policy.fields import held
+from gateway.policy.compile import EVENT_TYPE, Compiler
+from gateway.policy.fields import message_of_values
 
 
 class ReasonFinder:
@@ -29,7 +29,7 @@ class ReasonFinder:
     def reason(self, message: Message, leaf: Leaf, destination: str) -> Reason | None:
         """Why a value of `message` doesn't arrive at `destination` as it is; None if nothing speaks against it."""
         asked: Any = only_leaf(message, leaf.route)
-        if message.DESCRIPTOR.full_name == EVENT:
+        if message.DESCRIPTOR.full_name == EVENT_TYPE:
             # Without its name an event is refused.
             asked.name = cast(Any, message).name
         try:
@@ -59,5 +59,5 @@ class ReasonFinder:
             field = at.fields_by_name[name]
             ruling = projector.ruling(field)
             found = ruling if isinstance(ruling, Reason) else found
-            at = held(field)
+            at = message_of_values(field)
         return found

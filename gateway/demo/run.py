@@ -10,7 +10,7 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from gateway.config import STATE, Config, Listeners, Local
+from gateway.config import DEFAULT_STATE_FOLDER, Config, Listeners, Local
 from gateway.contracts.contract import Contract
 from gateway.demo.backends import DESCRIPTIONS
 from gateway.demo.reasons import ReasonFinder
@@ -21,7 +21,7 @@ from gateway.loading import load_sources
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
 
-DEMO_FOLDER: Final = STATE / "demo"
+DEMO_FOLDER: Final = DEFAULT_STATE_FOLDER / "demo"
 """Where the destinations' files stay, to be looked at."""
 
 

@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 from gateway.errors import BadConfig
-from gateway.files import MAX_PEM_BYTES, Unreadable, read_regular, told
+from gateway.files import MAX_PEM_BYTES, Unreadable, read_error_text, read_regular
 
 
 def read_pem(ca: str, key: str) -> bytes:
@@ -14,7 +14,7 @@ def read_pem(ca: str, key: str) -> bytes:
     try:
         return read_regular(Path(ca), MAX_PEM_BYTES)
     except (OSError, Unreadable) as failure:
-        raise BadConfig(f"{key}: {ca}: {told(failure)}") from None
+        raise BadConfig(f"{key}: {ca}: {read_error_text(failure)}") from None
 
 
 def read_ca(ca: str, key: str) -> bytes:

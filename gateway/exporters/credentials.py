@@ -34,7 +34,7 @@ class Credential:
         except KeyError:
             raise BadConfig(f"{key}: the environment has no {source.env}") from None
         except (OSError, files.Unreadable) as failure:
-            raise BadConfig(f"{key}: {source.file}: {files.told(failure)}") from None
+            raise BadConfig(f"{key}: {source.file}: {files.read_error_text(failure)}") from None
         except ValueError:
             raise BadConfig(f"{key}: {source.file}: holds no text of printable ASCII") from None
         if not _CREDENTIAL.fullmatch(self._value):
@@ -54,7 +54,7 @@ class Credential:
         return self._value
 
     def _read(self, file: Path) -> str:
-        status = files.status(file)
+        status = files.stat_path(file)
         at = (status.st_mtime_ns, status.st_ino)
         if at == self._version:
             return self._value

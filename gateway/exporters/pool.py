@@ -27,8 +27,9 @@ from gateway.exporters.otlp.exporter import OtlpExporter
 from gateway.exporters.segment.exporter import SegmentExporter
 from gateway.exporters.webhook.exporter import WebhookExporter
 from gateway.exporters.zendesk.exporter import ZendeskExporter
-from gateway.policy import document, http_exporters, targets
-from gateway.yamlfile import NOWHERE, Origin
+from gateway.policy import document, http_exporters
+from gateway.policy import exporter_files as targets
+from gateway.yamlfile import NO_ORIGIN, Origin
 
 
 class PooledExporter(msgspec.Struct, frozen=True):
@@ -68,7 +69,7 @@ class ExporterPool:
         self._files = OpenFiles()
         self._open: Mapping[str, PooledExporter] = {}
 
-    def open(self, policy: document.Policy, contract: Contract, origin: Origin = NOWHERE) -> OpenedExporters:
+    def open(self, policy: document.Policy, contract: Contract, origin: Origin = NO_ORIGIN) -> OpenedExporters:
         """The exporter of each destination that a flow feeds.
 
         Those in use notice nothing. Blocks: use it from a thread, one at a time.
@@ -95,7 +96,7 @@ class ExporterPool:
             {name: known.exporter for name, known in found.items()}, found, self._new_names(found), keeping
         )
 
-    def problems(self, policy: document.Policy, contract: Contract, origin: Origin = NOWHERE) -> Iterator[str]:
+    def problems(self, policy: document.Policy, contract: Contract, origin: Origin = NO_ORIGIN) -> Iterator[str]:
         """Yield why `open` would fail, with a line for each fault. Files are looked at, neither made nor locked."""
         for name in _fed_destinations(policy):
             given, key = policy.destinations[name].exporter, _key(origin, name)
@@ -103,7 +104,7 @@ class ExporterPool:
                 _ca_bytes(given, f"{key}.ca")
                 if isinstance(given, document.JsonlSettings):
                     path = resolve_path(self._state, name, given, key)
-                    if path != targets.STDOUT:
+                    if path != targets.STDOUT_PATH:
                         check_writable(Path(path), self._state, f"{key}.path")
                 else:
                     self._open_exporter(name, given, contract, _rotation(policy.destinations[name]), key)
@@ -154,7 +155,7 @@ class ExporterPool:
 
     def _line_writer(self, name: str, given: document.JsonlSettings, keeping: RotationSettings, key: str) -> LineWriter:
         path = resolve_path(self._state, name, given, key)
-        if path != targets.STDOUT:
+        if path != targets.STDOUT_PATH:
             check_writable(Path(path), self._state, f"{key}.path")
             return self._files.acquire(Path(path), keeping, f"{key}.path: ")
         lines = LineWriter(STDOUT)

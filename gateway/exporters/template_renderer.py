@@ -18,9 +18,9 @@ from gateway.contracts.contract import message_of
 from gateway.errors import ItemReason
 from gateway.exporters.base import MessageClass, Rejected
 from gateway.model import Release
-from gateway.policy.mapping import Kind, Part, Place, field_of, kind_of, parts
-from gateway.policy.markup import ESCAPES, Escape, Markup, holds_liquid
-from gateway.policy.places import places
+from gateway.policy.template.markup import ESCAPES, Escape, Markup, holds_liquid
+from gateway.policy.template.placeholders import FieldKind, FieldPath, TemplatePart, field_of, kind_of, template_parts
+from gateway.policy.template.placement import placeholder_markups
 from gateway.policy.vendors import NO_RESERVED_KEYS, UNCHECKED_BODY, BodySchema, ReservedKeys
 
 ABSENT: Final = object()
@@ -119,7 +119,7 @@ def _tree(tree: Any, message: Descriptor, spot: _Position) -> Render:
             entries = [_tree(entry, message, spot) for entry in tree]
             return lambda found: _whole(tree, [value for draw in entries if (value := draw(found)) is not ABSENT])
         case str():
-            draw = _text(parts(tree), message, spot)
+            draw = _text(template_parts(tree), message, spot)
             return _identity(draw) if spot.markup is Markup.IDENTITY else draw
     return lambda _: tree
 
@@ -129,7 +129,7 @@ def _whole(template: Any, drawn: Any) -> Any:
     return drawn if drawn or not template else ABSENT
 
 
-def _text(found: tuple[Part, ...], message: Descriptor, spot: _Position) -> Render:
+def _text(found: tuple[TemplatePart, ...], message: Descriptor, spot: _Position) -> Render:
     styles = iter(_styles(found, spot))
     draws = [_placeholder(part, message, next(styles)) if isinstance(part, tuple) else part for part in found]
     if len(draws) == 1 and callable(draws[0]):
@@ -140,9 +140,11 @@ def _text(found: tuple[Part, ...], message: Descriptor, spot: _Position) -> Rend
     return lambda item: _joined([draw if isinstance(draw, str) else draw(item) for draw in draws], draws)
 
 
-def _styles(found: tuple[Part, ...], spot: _Position) -> Iterator[_ValueFormat]:
+def _styles(found: tuple[TemplatePart, ...], spot: _Position) -> Iterator[_ValueFormat]:
     """How each placeholder of a text is drawn."""
-    return (_ValueFormat(spot.moment, ESCAPES[markup], spot.reserved) for markup in places(found, spot.markup))
+    return (
+        _ValueFormat(spot.moment, ESCAPES[markup], spot.reserved) for markup in placeholder_markups(found, spot.markup)
+    )
 
 
 def _identity(draw: Render) -> Render:
@@ -166,7 +168,7 @@ def _spelt(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _placeholder(place: Place, message: Descriptor, style: _ValueFormat) -> Render:
+def _placeholder(place: FieldPath, message: Descriptor, style: _ValueFormat) -> Render:
     field = field_of(place, message)
     way, draw = place[:-1], _field(field, style)
 
@@ -189,9 +191,9 @@ def _has(item: Any, field: FieldDescriptor) -> bool:
 
 def _field(field: FieldDescriptor, style: _ValueFormat) -> Render:
     match kind_of(field):
-        case Kind.ENTRIES:
+        case FieldKind.ENTRIES:
             return _entries(field.name, _entry(message_of(field).fields_by_name["value"], style), style.reserved)
-        case Kind.LIST:
+        case FieldKind.LIST:
             return _list(field.name, _one(field, style))
     one = _one(field, style)
     return lambda item: one(getattr(item, field.name))

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.contracts.contract import Contract
 from gateway.model import Category, FieldPrivacy, Trail
-from gateway.policy.fields import held
+from gateway.policy.fields import message_of_values
 
 REMEMBERED: Final = 10_000
 """Places that are remembered: recursive types have more than anybody can count."""
@@ -51,7 +51,7 @@ class Categories:
         field: FieldDescriptor | None = None
         for name in reversed(names):
             field = None if message is None else self._field(message, name)
-            message = None if field is None else held(field)
+            message = None if field is None else message_of_values(field)
         return field
 
     def _field(self, message: Descriptor, name: str) -> FieldDescriptor | None:

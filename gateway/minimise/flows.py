@@ -13,10 +13,10 @@ from gateway.minimise.engine import Minimiser
 from gateway.minimise.subject import Reader
 from gateway.model import Category, Facts, Release, Trail, Verdict
 from gateway.plan import SubjectPlan
-from gateway.policy.compile import OURS, Compiler
-from gateway.policy.judge import Site
+from gateway.policy.compile import GATEWAY_ITEM_TYPES, Compiler
+from gateway.policy.flow_targets import absent_targets
 from gateway.policy.otlp import slots
-from gateway.policy.reach import absent_calls
+from gateway.policy.rules import RecipientTerms
 
 Term = tuple[str, str, SubjectPlan]
 """What a decision goes by: the type of the item, the digest of its plan, where its subject stands."""
@@ -74,10 +74,10 @@ class Flows:
         self._minimisers: dict[tuple[str, str], Minimiser] = {}
         self._only: dict[tuple[str, str], Flow] = {}
         self._at: dict[tuple[int, int], Flow] = {}
-        self._categories = Categories(compiler.contract, {**compiler.classes, **slots.CLASSES})
+        self._categories = Categories(compiler.contract, {**compiler.classifications, **slots.CLASSIFICATIONS})
         self.fed = frozenset((compiler.item_type(key), name) for key, names in compiler.flows.items() for name in names)
         """The types that a flow leads to a destination, each with it."""
-        self.absent = absent_calls(compiler)
+        self.absent = absent_targets(compiler)
         """The types that a flow leads to a destination and this contract lacks, each with it."""
         self._flows = {
             key: self._flow(key, compiler.item_type(key), destinations) for key, destinations in compiler.flows.items()
@@ -105,11 +105,11 @@ class Flows:
     @property
     def sendable(self) -> Mapping[str, Flow]:
         """The flows of message types that callers may send, by type."""
-        return {key: flow for key, flow in self._flows.items() if "/" not in key and key not in OURS}
+        return {key: flow for key, flow in self._flows.items() if "/" not in key and key not in GATEWAY_ITEM_TYPES}
 
     def of_type(self, type: str) -> Flow:
         """The flow of a message type that callers may send. Raises Refused."""
-        flow = None if type in OURS else self._flows.get(type)
+        flow = None if type in GATEWAY_ITEM_TYPES else self._flows.get(type)
         if flow is None:
             raise Refused(
                 ItemReason.UNKNOWN_FLOW if type in self.compiler.contract.messages else ItemReason.UNKNOWN_TYPE
@@ -148,28 +148,28 @@ class Flows:
             )
         return self._minimisers[type, destination]
 
-    def at(self, type: str, site: Site, most: int, reader: Site | None = None) -> Flow:
+    def at(self, type: str, site: RecipientTerms, most: int, reader: RecipientTerms | None = None) -> Flow:
         """A flow to one site, for messages of `most` bytes; releases are counted.
 
         Raises as `minimiser`, and BadContract.
 
         `reader` is who gets the answer.
         """
-        plan = self.compiler.plan_at(type, site, reader=reader)
+        plan = self.compiler.plan_for(type, site, reader=reader)
         key = (id(plan), most)  # the compiler keeps its plans
         if key not in self._at:
             minimiser = Minimiser(plan, most, Total())
             self._at[key] = Flow("", Reader(self.compiler.subject(type)), (minimiser,), self._categories.places(type))
         return self._at[key]
 
-    def details(self, site: Site) -> Callable[[str], Minimiser | None]:
+    def details(self, site: RecipientTerms) -> Callable[[str], Minimiser | None]:
         """The minimisers of what a status's details may hold at a site, by type; None for a type that has none."""
         minimiser, known = cache(partial(self._detail, site)), frozenset(self.compiler.contract.messages)
         return lambda name: minimiser(name) if name in known else None
 
-    def _detail(self, site: Site, type: str) -> Minimiser | None:
+    def _detail(self, site: RecipientTerms, type: str) -> Minimiser | None:
         try:
-            return Minimiser(self.compiler.plan_at(type, site))
+            return Minimiser(self.compiler.plan_for(type, site))
         except BadSetup:
             return None
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.contracts.spread import spread
+from gateway.contracts.holders import with_holders
 from gateway.minimise.named import CATEGORY, Found, holds, named, names, properties
 from gateway.minimise.payload import ANY, opened
 from gateway.minimise.schema import attribute, build, read
@@ -186,7 +186,7 @@ def _holding(plan: Plan) -> frozenset[int]:
         for index, message in enumerate(plan.messages)
         if any(_holds(plan, field, frozenset()) for field in message.fields)
     )
-    holding = spread(starts, holders) - {_ANY, _NONE}
+    holding = with_holders(starts, holders) - {_ANY, _NONE}
     return holding if 0 in holding else frozenset()
 
 

@@ -21,9 +21,9 @@ from gateway.minimise.masks import PATHS
 from gateway.minimise.payload import ANY, type_name
 from gateway.model import FieldVerdict, Stripped, Verdict, Withheld
 from gateway.plan import Nested
-from gateway.policy.fields import is_map, label, values
-from gateway.policy.judge import kind_of
+from gateway.policy.fields import is_map, path_label, value_field
 from gateway.policy.project import Projector, Ruling
+from gateway.policy.rules import kind_of
 
 MAX_BYTES: Final = 131_072
 """Bytes of an item that should have a receipt while others wait.
@@ -159,14 +159,14 @@ class _Census:
         if len(UnknownFieldSet(message)):
             self.count(prefix + REST, 1, FieldReason.UNKNOWN_FIELD)
         for field, value in message.ListFields():
-            yield from self._field(field, value, prefix + label(field))
+            yield from self._field(field, value, prefix + path_label(field))
 
     def _field(self, field: FieldDescriptor, value: Any, path: str) -> Iterator[Below]:
         ruling = self._projector.ruling(field)
         many = value.values() if is_map(field) else value if field.is_repeated else (value,)
-        kind = kind_of(values(field))
+        kind = kind_of(value_field(field))
         if kind == "enum" and not isinstance(ruling, Reason):
-            self._enum(values(field), many, path)
+            self._enum(value_field(field), many, path)
         elif kind == "message" and (
             ruling is None or ruling is FieldReason.NOTHING_ALLOWED or isinstance(ruling, Nested)
         ):
@@ -214,4 +214,4 @@ class _Census:
 
     @cached_property
     def _carriable(self) -> frozenset[str]:
-        return frozenset(message.full_name for message in self._projector.carriable())
+        return frozenset(message.full_name for message in self._projector.any_payloads())

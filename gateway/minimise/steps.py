@@ -8,7 +8,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any, Final, cast
 
-from gateway.contracts.spread import spread
+from gateway.contracts.holders import with_holders
 from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.minimise import keyed, settle
 from gateway.minimise.masks import Narrower, narrowers
@@ -63,7 +63,7 @@ def _active(messages: Sequence[MessagePlan]) -> frozenset[int]:
             if field.message is not None:
                 holders.setdefault(field.message, []).append(index)
     ruled = (index for index, message in enumerate(messages) if any(field.rule is not None for field in message.fields))
-    return spread(ruled, holders)
+    return with_holders(ruled, holders)
 
 
 class _Builder:

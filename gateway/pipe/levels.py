@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.pipe.ansi import strip_escapes
-from gateway.policy.otlp.severities import NUMBERS
+from gateway.policy.otlp.severities import SEVERITY_NUMBERS
 
 SCALES: Final[Mapping[str, Mapping[int, int]]] = {
     "pino": {10: 1, 20: 5, 30: 9, 40: 13, 50: 17, 60: 21},
@@ -62,10 +62,10 @@ def parse_level(value: Any, key: str = "", *, gelf: bool = False) -> Level | Non
 
 def parse_word(word: str) -> Level | None:
     """Return the severity that a word stands for."""
-    if number := NUMBERS.get(word.upper()):
+    if number := SEVERITY_NUMBERS.get(word.upper()):
         return Level(number, word)
     if match := _OFFSET.fullmatch(word):
-        return Level(min(max(NUMBERS[match[1]] + int(match[2]), 1), 24), match[1], scale=SLOG)
+        return Level(min(max(SEVERITY_NUMBERS[match[1]] + int(match[2]), 1), 24), match[1], scale=SLOG)
     return None
 
 
@@ -77,6 +77,6 @@ def short_name(number: int) -> str:
 def to_scale(number: int, scale: str) -> int | str | None:
     """Return what stands for OpenTelemetry's number on a scale, if something does."""
     if scale == SLOG:
-        word = short_name(min(max(number, NUMBERS["DEBUG"]), NUMBERS["ERROR"]))
-        return f"{word}{number - NUMBERS[word]:+d}" if number else None
+        word = short_name(min(max(number, SEVERITY_NUMBERS["DEBUG"]), SEVERITY_NUMBERS["ERROR"]))
+        return f"{word}{number - SEVERITY_NUMBERS[word]:+d}" if number else None
     return next((own for own, other in SCALES[scale].items() if other == number), None)

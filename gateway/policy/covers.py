@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.plan import EnvelopePlan, FieldPlan, Mask, MaskField, Nested, Payload, Plan, Presence, Rule, SubjectPlan
-from gateway.policy.judge import Site
-from gateway.policy.narrow import narrows, narrows_mail
+from gateway.policy.narrower import is_mail_narrower, is_narrower
+from gateway.policy.rules import RecipientTerms
 
 
 def covers(now: Plan, was: Plan) -> bool:
     """Whether every field and value that leaves by `was` leaves by `now` too.
 
-    The pattern of user IDs isn't compared: see `covers_site`.
+    The pattern of user IDs isn't compared: see `covers_terms`.
     """
     same = (now.version, now.type, now.destination, now.vendor) == (was.version, was.type, was.destination, was.vendor)
     return same and _Proof(now, was).message(0, 0)
@@ -30,17 +30,20 @@ def covers_envelope(now: EnvelopePlan, was: EnvelopePlan) -> bool:
     )
 
 
-def covers_site(now: Site, was: Site) -> bool:
+def covers_terms(now: RecipientTerms, was: RecipientTerms) -> bool:
     """Whether a recipient may get every category that it might, by rules that are the same."""
     rules = [
-        (site.name, site.recipient, site.region, site.user_id, site.days, site.user_id_without) for site in (now, was)
+        (terms.name, terms.recipient, terms.region, terms.user_id, terms.timestamp_days, terms.user_id_without)
+        for terms in (now, was)
     ]
-    return rules[0] == rules[1] and now.allow >= was.allow and narrows_mail(now, was)
+    return rules[0] == rules[1] and now.allow >= was.allow and is_mail_narrower(now, was)
 
 
 def covers_subject(now: SubjectPlan, was: SubjectPlan) -> bool:
     """Whether an item is about the same by both, and about a personal account by the one only if it is by the other."""
-    return msgspec.structs.replace(now, personal=was.personal, business=was.business) == was and narrows_mail(now, was)
+    return msgspec.structs.replace(now, personal=was.personal, business=was.business) == was and is_mail_narrower(
+        now, was
+    )
 
 
 def _covers_keys(now: Mapping[str, Rule | None], was: Mapping[str, Rule | None]) -> bool:
@@ -51,7 +54,7 @@ def _covers_rule(now: Rule | None, was: Rule | None, *, gone: bool) -> bool:
     """`gone`: whether without a rule everything passes, rather than nothing."""
     if now is None or was is None:
         return now is None if gone else was is None
-    return narrows(now, was)
+    return is_narrower(now, was)
 
 
 class _Proof:
@@ -60,14 +63,14 @@ class _Proof:
     def __init__(self, now: Plan, was: Plan) -> None:
         self._now = now
         self._was = was
-        self._met: set[tuple[int, int]] = set()
-        self._named: set[tuple[int, int]] = set()
+        self._compared_messages: set[tuple[int, int]] = set()
+        self._compared_targets: set[tuple[int, int]] = set()
 
     def message(self, now: int, was: int) -> bool:
         """Whether the message at an index of the one covers that of the other."""
-        if (now, was) in self._met:
+        if (now, was) in self._compared_messages:
             return True
-        self._met.add((now, was))
+        self._compared_messages.add((now, was))
         new, old = self._now.messages[now], self._was.messages[was]
         fields = {field.number: field for field in new.fields}
         before = {field.number for field in old.fields}
@@ -77,14 +80,14 @@ class _Proof:
         return same and all(field.number in fields and self._field(fields[field.number], field) for field in old.fields)
 
     def _field(self, now: FieldPlan, was: FieldPlan) -> bool:
-        return _wire(now) == _wire(was) and _covers_enum(now, was) and self._below(now, was) and self._ruled(now, was)
+        return _wire(now) == _wire(was) and _covers_enum(now, was) and self._below(now, was) and self._rule(now, was)
 
     def _below(self, now: FieldPlan, was: FieldPlan) -> bool:
         if now.message is None or was.message is None:
             return now.message is was.message
         return self.message(now.message, was.message)
 
-    def _ruled(self, now: FieldPlan, was: FieldPlan) -> bool:
+    def _rule(self, now: FieldPlan, was: FieldPlan) -> bool:
         if now.rule is None or was.rule is None:
             return now.rule is None
         new, old = self._now.rules[now.rule], self._was.rules[was.rule]
@@ -96,7 +99,7 @@ class _Proof:
                 return all(name in anys and self.message(anys[name], index) for name, index in self._was.anys.items())
             case Mask(), Mask():
                 return self._mask(new, old)
-        return narrows(new, old)
+        return is_narrower(new, old)
 
     def _mask(self, now: Mask, was: Mask) -> bool:
         """Whether every path that the one mask may keep stays in the other. One that keeps none is covered by any."""
@@ -108,9 +111,9 @@ class _Proof:
 
     def _target(self, now: int, was: int) -> bool:
         """Whether all that paths may name in the one message, they may name in the other, as whole as it was."""
-        if (now, was) in self._named:
+        if (now, was) in self._compared_targets:
             return True
-        self._named.add((now, was))
+        self._compared_targets.add((now, was))
         new, old = self._now.targets[now], self._was.targets[was]
         fields = {field.name: field for field in new.fields}
         whole = new.whole >= old.whole

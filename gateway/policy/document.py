@@ -17,7 +17,7 @@ from msgspec import Meta
 from gateway.model import Category, Detector, FieldPrivacy, Recipient
 from gateway.policy.http_exporters import HttpSettings
 from gateway.policy.log_lines import Pipe
-from gateway.policy.planned import Event
+from gateway.policy.tracking_plan import Event
 from gateway.policy.vocabulary import (
     Code,
     Days,
@@ -197,7 +197,7 @@ class Mode(StrEnum):
     SHADOW = "shadow"
 
 
-class Side(StrEnum):
+class TrafficDirection(StrEnum):
     """Whose calls a route carries: those of the service beside the gateway, or others' to it.
 
     Named as the listeners are.
@@ -254,7 +254,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     destination: str
     """The destination that requests are minimised for: a key of `destinations`."""
 
-    listener: Side = Side.OUTBOUND
+    listener: TrafficDirection = TrafficDirection.OUTBOUND
     """Whose calls: `outbound`, those of the service beside the gateway; `inbound`, others' to it."""
 
     methods: tuple[Text, ...] = ()

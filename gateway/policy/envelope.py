@@ -14,28 +14,28 @@ from typing import Final
 from gateway.errors import FieldReason, Reason
 from gateway.model import EU, Category, FieldPrivacy, Recipient
 from gateway.plan import EnvelopePlan, FreeText, Rule, Text
-from gateway.policy import faults as fault
+from gateway.policy import problems as fault
 from gateway.policy.document import Classification, Metadata
-from gateway.policy.judge import Site, judge
-from gateway.policy.residency import barred
-from gateway.yamlfile import Fault
+from gateway.policy.residency import forbidden_reason
+from gateway.policy.rules import RecipientTerms, rule_for
+from gateway.yamlfile import Problem
 
-Holding = Mapping[str, Category | Classification]
+Entries = Mapping[str, Category | Classification]
 """What metadata keys, or entries of one, hold."""
 
 TRACEPARENT: Final = Text(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """Version 00 of https://www.w3.org/TR/trace-context/#traceparent-header. Detectors would see numbers in its digits."""
 
-PUSHBACK: Final = Text(r"-?[0-9]{1,7}")
+RETRY_PUSHBACK: Final = Text(r"-?[0-9]{1,7}")
 """When to try again, in milliseconds up to some two hours.
 
 Below 0, never: https://github.com/grpc/proposal/blob/master/A6-client-retries.md.
 """
 
-SECTIONS: Final = frozenset({"baggage", "tracestate"})
+KEYS_WITH_ENTRIES: Final = frozenset({"baggage", "tracestate"})
 """Keys whose entries are named one by one."""
 
-HOPS: Final = frozenset(
+HOP_BY_HOP_KEYS: Final = frozenset(
     """
     accept-encoding connection content-encoding content-length content-type host http2-settings keep-alive proxy-authenticate
     proxy-authorization proxy-connection te trailer transfer-encoding upgrade user-agent
@@ -43,7 +43,7 @@ HOPS: Final = frozenset(
 )
 """Keys that are about one hop: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and what gRPC writes itself."""
 
-_TRACES: Final = re.compile(
+_TRACE_KEY: Final = re.compile(
     r"trace|span[-_.]?id|(request|correlation|transaction)[-_.]?id|\bb3\b|x-datadog-|uberctx-|ot-tracer-|baggage"
 )
 """Names of trace context, baggage and request IDs.
@@ -51,64 +51,64 @@ _TRACES: Final = re.compile(
 W3C, B3, Jaeger, Datadog, AWS, Google, Sentry and what services call their own.
 """
 
-_STAY: Final = "trace context and baggage don't leave the EU"
-_IDS_STAY: Final = "trace context and request IDs don't leave the EU"
-_NEVER_FITS: Final[Mapping[Reason, str]] = {
+_BAGGAGE_STAYS_IN_EU: Final = "trace context and baggage don't leave the EU"
+_IDS_STAY_IN_EU: Final = "trace context and request IDs don't leave the EU"
+_REASON_TEXTS: Final[Mapping[Reason, str]] = {
     FieldReason.OPAQUE: "a key that ends in -bin is opaque: nobody can tell what it holds",
     FieldReason.NOT_CLOSED: "leaves the EU only with one_of or a pattern",
 }
-_MEANINGLESS: Final = ("map_key", "subject", "min", "max")
-_OF_TEXT: Final = ("pattern", "max_length", "one_of", "without")
+_NOT_FOR_METADATA: Final = ("map_key", "subject", "min", "max")
+_NOT_FOR_BYTES: Final = ("pattern", "max_length", "one_of", "without")
 
 
-def envelope(metadata: Metadata, site: Site) -> EnvelopePlan:
-    """What `site` gets. A key or an entry that may not go there is not in the plan."""
-    keys = {**_keys(metadata, site), **_own(site)}
+def envelope_plan(metadata: Metadata, terms: RecipientTerms) -> EnvelopePlan:
+    """What `terms` gets. A key or an entry that may not go there is not in the plan."""
+    keys = {**_listed_keys(metadata, terms), **_implicit_keys(terms)}
     baggage, tracestate = (
-        {} if site.outside else _entries(held, site) for held in (metadata.baggage, metadata.tracestate)
+        {} if terms.outside_eu else _entries(held, terms) for held in (metadata.baggage, metadata.tracestate)
     )
-    return EnvelopePlan(site.name, keys, baggage, tracestate, FreeText() if site.lets(Category.FREE_TEXT) else None)
+    return EnvelopePlan(terms.name, keys, baggage, tracestate, FreeText() if terms.allows(Category.FREE_TEXT) else None)
 
 
-def faults(keys: tuple[str | int, ...], metadata: Metadata, region: str) -> Iterator[Fault]:
+def problems(keys: tuple[str | int, ...], metadata: Metadata, region: str) -> Iterator[Problem]:
     """What can't be in `metadata`, which stands at `keys` in the policy and goes to `region`."""
-    yield from _faults_of_names(keys, metadata, region)
-    yield from fault.twice((*keys, "credentials"), metadata.credentials)
+    yield from _problems_of_names(keys, metadata, region)
+    yield from fault.duplicates((*keys, "credentials"), metadata.credentials)
     for index, name in enumerate(metadata.credentials):
         if name in metadata.keys:
             yield (*keys, "credentials", index), "is listed under keys too"
     for section, held in (("keys", metadata.keys), ("baggage", metadata.baggage), ("tracestate", metadata.tracestate)):
-        if held and section in SECTIONS and region not in EU:
-            yield (*keys, section), _STAY
+        if held and section in KEYS_WITH_ENTRIES and region not in EU:
+            yield (*keys, section), _BAGGAGE_STAYS_IN_EU
             continue
         for name, classified in held.items():
-            yield from _faults_of_value(
+            yield from _problems_of_value(
                 (*keys, section, name), _kind(name) if section == "keys" else "string", classified, region
             )
 
 
-def _own(site: Site) -> Mapping[str, Rule | None]:
+def _implicit_keys(terms: RecipientTerms) -> Mapping[str, Rule | None]:
     """What goes without being listed."""
-    traced = not site.outside and site.lets(Category.OPERATIONAL)
-    return {"grpc-retry-pushback-ms": PUSHBACK, **({"traceparent": TRACEPARENT} if traced else {})}
+    traced = not terms.outside_eu and terms.allows(Category.OPERATIONAL)
+    return {"grpc-retry-pushback-ms": RETRY_PUSHBACK, **({"traceparent": TRACEPARENT} if traced else {})}
 
 
-def _keys(metadata: Metadata, site: Site) -> Mapping[str, Rule | None]:
-    rulings = {name: _ruling(_kind(name), held, site) for name, held in metadata.keys.items()}
+def _listed_keys(metadata: Metadata, terms: RecipientTerms) -> Mapping[str, Rule | None]:
+    rulings = {name: _ruling(_kind(name), held, terms) for name, held in metadata.keys.items()}
     return {
         name: ruling
         for name, ruling in {**rulings, **dict.fromkeys(metadata.credentials)}.items()
-        if not isinstance(ruling, Reason) and not _barred(name, site.region)
+        if not isinstance(ruling, Reason) and not _forbidden_key_reason(name, terms.region)
     }
 
 
-def _entries(held: Holding, site: Site) -> Mapping[str, Rule | None]:
-    rulings = ((name, _ruling("string", classified, site)) for name, classified in held.items())
+def _entries(held: Entries, terms: RecipientTerms) -> Mapping[str, Rule | None]:
+    rulings = ((name, _ruling("string", classified, terms)) for name, classified in held.items())
     return {name: ruling for name, ruling in rulings if not isinstance(ruling, Reason)}
 
 
-def _ruling(kind: str, held: Category | Classification, site: Site) -> Rule | Reason | None:
-    return judge(kind, _privacy(held), site)
+def _ruling(kind: str, held: Category | Classification, terms: RecipientTerms) -> Rule | Reason | None:
+    return rule_for(kind, _privacy(held), terms)
 
 
 def _kind(name: str) -> str:
@@ -120,49 +120,49 @@ def _privacy(held: Category | Classification) -> FieldPrivacy:
     return held.privacy if isinstance(held, Classification) else FieldPrivacy(category=held)
 
 
-def _faults_of_names(keys: tuple[str | int, ...], metadata: Metadata, region: str) -> Iterator[Fault]:
+def _problems_of_names(keys: tuple[str | int, ...], metadata: Metadata, region: str) -> Iterator[Problem]:
     places: Iterable[tuple[tuple[str | int, ...], str]] = (
         *(((*keys, "keys", name), name) for name in metadata.keys),
         *(((*keys, "credentials", index), name) for index, name in enumerate(metadata.credentials)),
     )
     for place, name in places:
-        if reason := _barred(name, region):
+        if reason := _forbidden_key_reason(name, region):
             yield place, reason
 
 
-def _barred(name: str, region: str) -> str:
+def _forbidden_key_reason(name: str, region: str) -> str:
     """Why a key can't be listed for a region, whatever it holds; empty if it can."""
-    return _reserved(name) or ("" if region in EU or not _TRACES.search(name) else _IDS_STAY)
+    return _reserved_key_reason(name) or ("" if region in EU or not _TRACE_KEY.search(name) else _IDS_STAY_IN_EU)
 
 
-def _reserved(name: str) -> str:
+def _reserved_key_reason(name: str) -> str:
     """The same, for any region."""
-    if name in SECTIONS:
+    if name in KEYS_WITH_ENTRIES:
         return f"has a section of its own, {name}, that names its entries"
-    return "is gRPC's own, and added on each hop" if name in HOPS or name.startswith((":", "grpc-")) else ""
+    return "is gRPC's own, and added on each hop" if name in HOP_BY_HOP_KEYS or name.startswith((":", "grpc-")) else ""
 
 
-def _faults_of_value(
+def _problems_of_value(
     keys: tuple[str | int, ...], kind: str, held: Category | Classification, region: str
-) -> Iterator[Fault]:
+) -> Iterator[Problem]:
     privacy = _privacy(held)
-    reason = barred(privacy.category, region) or _unfit(kind, privacy, region)
+    reason = forbidden_reason(privacy.category, region) or _unfit_reason(kind, privacy, region)
     if reason:
         yield keys, reason
     if isinstance(held, Classification):
-        yield from fault.of_values(keys, held)
-        for name in (*_MEANINGLESS, *(_OF_TEXT if kind == "bytes" else ())):
+        yield from fault.value_rule_problems(keys, held)
+        for name in (*_NOT_FOR_METADATA, *(_NOT_FOR_BYTES if kind == "bytes" else ())):
             if getattr(privacy, name) != getattr(FieldPrivacy(), name):
                 yield (
                     (*keys, name),
-                    "is not for metadata" if name in _MEANINGLESS else "is not for a key that ends in -bin",
+                    "is not for metadata" if name in _NOT_FOR_METADATA else "is not for a key that ends in -bin",
                 )
 
 
-def _unfit(kind: str, privacy: FieldPrivacy, region: str) -> str:
+def _unfit_reason(kind: str, privacy: FieldPrivacy, region: str) -> str:
     """Why no recipient in a region could get it, even one that may receive all that the region may.
 
     Empty if one could.
     """
-    ruling = judge(kind, privacy, Site("", Recipient.SERVICE, region, frozenset(Category), "", None))
-    return _NEVER_FITS.get(ruling, ruling.name) if isinstance(ruling, Reason) else ""
+    ruling = rule_for(kind, privacy, RecipientTerms("", Recipient.SERVICE, region, frozenset(Category), "", None))
+    return _REASON_TEXTS.get(ruling, ruling.name) if isinstance(ruling, Reason) else ""

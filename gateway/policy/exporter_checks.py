@@ -13,11 +13,18 @@ from google.protobuf.descriptor import Descriptor
 from gateway.contracts.contract import Contract
 from gateway.policy.document import ExporterSettings, Policy
 from gateway.policy.http_exporters import HttpSettings, Secret, TemplateSettings, ZendeskSettings
-from gateway.policy.mapping import field_of, leaves, misled, misspelt, parts, sort_of
-from gateway.policy.markup import Markup
-from gateway.policy.places import places
+from gateway.policy.template.markup import Markup
+from gateway.policy.template.placeholders import (
+    field_of,
+    json_type_of,
+    leaves,
+    path_problems,
+    syntax_problems,
+    template_parts,
+)
+from gateway.policy.template.placement import placeholder_markups
 from gateway.policy.vendors import BODY_SCHEMAS, UNCHECKED_BODY, BodySchema, ReservedKeys, body_problem
-from gateway.yamlfile import Fault
+from gateway.yamlfile import Problem
 
 MAP_NOT_ALLOWED: Final = "must not be a map, whose keys the vendor would take for its own; write them one by one"
 ENV_OR_FILE: Final = "must say one of env and file"
@@ -30,7 +37,7 @@ def secrets(exporter: HttpSettings) -> Mapping[str, Secret]:
     return {name: given for name, given in named.items() if isinstance(given, Secret)}
 
 
-def problems(keys: tuple[str, ...], exporter: ExporterSettings) -> Iterator[Fault]:
+def problems(keys: tuple[str, ...], exporter: ExporterSettings) -> Iterator[Problem]:
     """What can't be in the exporter that stands at `keys`, whatever the contract says."""
     if isinstance(exporter, HttpSettings):
         for name, given in secrets(exporter).items():
@@ -42,21 +49,21 @@ def problems(keys: tuple[str, ...], exporter: ExporterSettings) -> Iterator[Faul
         yield from _problems_of_items((*keys, "items"), exporter)
 
 
-def _problems_of_items(keys: tuple[str, ...], exporter: TemplateSettings) -> Iterator[Fault]:
+def _problems_of_items(keys: tuple[str, ...], exporter: TemplateSettings) -> Iterator[Problem]:
     for name, template in exporter.items.items():
         if wrong := body_problem(str(exporter.__struct_config__.tag), template):
             yield (*keys, name, *wrong[0]), wrong[1]
-        wrongly = list(misspelt(template)) or _unsafe_placeholders(
+        wrongly = list(syntax_problems(template)) or _unsafe_placeholders(
             template, BODY_SCHEMAS[str(exporter.__struct_config__.tag)]
         )
         yield from (((*keys, name, *at), text) for at, text in wrongly)
 
 
-def _unsafe_placeholders(tree: Any, shape: BodySchema) -> Iterator[Fault]:
+def _unsafe_placeholders(tree: Any, shape: BodySchema) -> Iterator[Problem]:
     """Placeholders that stand where a value could be markup, a program, a place to go to, or a name of what is expanded."""
     for keys, markup, text in _texts(tree, shape, Markup.NONE):
         try:
-            places(parts(text), markup)
+            placeholder_markups(template_parts(text), markup)
         except ValueError as error:
             yield keys, str(error)
 
@@ -78,7 +85,7 @@ def _texts(tree: Any, shape: BodySchema, markup: Markup) -> Iterator[tuple[tuple
 
 def template_problems(
     exporter: ExporterSettings, type: str, contract: Contract, absent: Collection[str] = ()
-) -> Iterator[Fault]:
+) -> Iterator[Problem]:
     """What keeps items of a type from going to an exporter: the keys, from the exporter's, and why.
 
     `absent`: types of other contracts.
@@ -94,7 +101,7 @@ def template_problems(
             yield ("items", name), "no contract has a message type of this name"
             continue
         message = contract.message(name)
-        astray = list(misled(template, message)) or _value_kind_problems(
+        astray = list(path_problems(template, message)) or _value_kind_problems(
             template, BODY_SCHEMAS[str(exporter.__struct_config__.tag)], message
         )
         yield from ((("items", name, *at), text) for at, text in astray)
@@ -102,7 +109,7 @@ def template_problems(
 
 def reserved_key_problems(
     policy: Policy, exporter: ExporterSettings, planned: str, contract: Contract
-) -> Iterator[Fault]:
+) -> Iterator[Problem]:
     """The tracking plan's properties that an exporter would write in the place of a vendor's own.
 
     `planned` is the full name of the field that holds an event's properties. The exporter has no `misfits`.
@@ -129,21 +136,21 @@ def _reserved_properties(policy: Policy, reserved: ReservedKeys) -> Iterator[tup
 
 def _is_whole_field(leaf: Any, planned: str, message: Descriptor) -> bool:
     """Whether a part of a sound template is the whole of a field."""
-    found = parts(leaf) if isinstance(leaf, str) else ()
+    found = template_parts(leaf) if isinstance(leaf, str) else ()
     return len(found) == 1 and isinstance(found[0], tuple) and field_of(found[0], message).full_name == planned
 
 
-def _value_kind_problems(tree: Mapping[str, Any], shape: BodySchema, message: Descriptor) -> Iterator[Fault]:
+def _value_kind_problems(tree: Mapping[str, Any], shape: BodySchema, message: Descriptor) -> Iterator[Problem]:
     """Where a vendor's field would get a value of another sort than it has."""
     for field, value in tree.items():
-        sort, wanted = sort_of(value, message), shape.fields[field]
+        sort, wanted = json_type_of(value, message), shape.fields[field]
         if sort not in wanted:
             yield (field,), f"must be {' or '.join(map(_with_article, wanted))}, and would be {_with_article(sort)}"
         elif field in shape.nested:
             yield from (((field, *at), text) for at, text in _value_kind_problems(value, shape.nested[field], message))
         elif "map" not in wanted:
             yield from (
-                ((field, *at), MAP_NOT_ALLOWED) for at, leaf in leaves(value) if sort_of(leaf, message) == "map"
+                ((field, *at), MAP_NOT_ALLOWED) for at, leaf in leaves(value) if json_type_of(leaf, message) == "map"
             )
 
 

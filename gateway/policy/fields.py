@@ -10,7 +10,7 @@ from typing import cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.policy.judge import UNCATEGORISED, kind_of
+from gateway.policy.rules import UNCATEGORISED_KINDS, kind_of
 
 
 def is_map(field: FieldDescriptor) -> bool:
@@ -18,37 +18,37 @@ def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
-def held(field: FieldDescriptor) -> Descriptor | None:
+def message_of_values(field: FieldDescriptor) -> Descriptor | None:
     """The message type that a field holds, or a map's values are; None for scalars."""
     message: Descriptor | None = field.message_type
     return message.fields_by_name["value"].message_type if message is not None and is_map(field) else message
 
 
-def label(field: FieldDescriptor) -> str:
+def path_label(field: FieldDescriptor) -> str:
     """A field in a path: its name, an extension's in brackets, with `[*]` where there are many values."""
     name = f"[{field.full_name}]" if field.is_extension else field.name
     return f"{name}[*]" if field.is_repeated else name
 
 
-def entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor]:
+def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor]:
     """The key and the value of a map."""
     fields = cast(Descriptor, field.message_type).fields_by_name
     return fields["key"], fields["value"]
 
 
-def values(field: FieldDescriptor) -> FieldDescriptor:
+def value_field(field: FieldDescriptor) -> FieldDescriptor:
     """The field itself; of a map its values."""
-    return entry(field)[1] if is_map(field) else field
+    return map_entry(field)[1] if is_map(field) else field
 
 
-def parts(field: FieldDescriptor) -> Iterator[tuple[str, str]]:
+def classified_parts(field: FieldDescriptor) -> Iterator[tuple[str, str]]:
     """What of a field needs a classification, as an attribute of FieldPrivacy, and what kind of value it is.
 
     Messages and `Any` need none, since their fields carry their own, nor do field masks, which hold names of fields.
     """
     if is_map(field):
-        key, value = entry(field)
+        key, value = map_entry(field)
         yield "map_key", kind_of(key)
         field = value
-    if (kind := kind_of(field)) not in UNCATEGORISED:
+    if (kind := kind_of(field)) not in UNCATEGORISED_KINDS:
         yield "category", kind

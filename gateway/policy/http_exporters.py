@@ -24,7 +24,7 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 Template = Any
-"""The body that a vendor gets for one item, as a tree whose texts hold placeholders: see `mapping.py`."""
+"""The body that a vendor gets for one item, as a tree whose texts hold placeholders: see `template/placeholders.py`."""
 
 
 class SegmentSettings(

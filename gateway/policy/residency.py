@@ -1,6 +1,6 @@
 """Which data may be where: what Kannelle's privacy statement fixes, and no policy can change.
 
-Pure: a policy in, faults out, each the keys of a place in the document and what is wrong there.
+Pure: a policy in, problems out, each the keys of a place in the document and what is wrong there.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from gateway.model import EU, INDIRECT, NEVER, Category
 from gateway.policy.document import Caller, Destination, OtlpSettings, Policy
 from gateway.policy.http_exporters import HttpSettings, WebhookSettings
 from gateway.policy.vendors import KNOWN_HOSTS, REGION_BY_HOST
-from gateway.yamlfile import Fault
+from gateway.yamlfile import Problem
 
-HOMES: Final = frozenset({"BE", "FR", "IE"})
+PERSONAL_DATA_REGIONS: Final = frozenset({"BE", "FR", "IE"})
 """Where personal data may be at any destination."""
 
-HOMES_OF_ONE: Final = {"DE": "crm"}
+SINGLE_DESTINATION_REGIONS: Final = {"DE": "crm"}
 """Where it may be at one destination only."""
 
-ABROAD: Final = frozenset({"US"})
+INDIRECT_DATA_REGIONS: Final = frozenset({"US"})
 """Where indirect data may be, beyond the EU."""
 
-UNSAID: Final = frozenset({Category.OPERATIONAL})
+DEFAULT_CEILING: Final = frozenset({Category.OPERATIONAL})
 """What a region without a ceiling may receive."""
 
 
-def faults(policy: Policy) -> Iterator[Fault]:
+def problems(policy: Policy) -> Iterator[Problem]:
     """What in `policy` breaks a rule of residency."""
     for region, ceiling in policy.ceilings.items():
-        yield from _faults_of_ceiling(region, ceiling)
+        yield from _problems_of_ceiling(region, ceiling)
     for name, destination in policy.destinations.items():
-        yield from of_allow(("destinations", name), name, destination, policy)
+        yield from allow_problems(("destinations", name), name, destination, policy)
         if isinstance(destination.exporter, OtlpSettings | HttpSettings):
-            yield from _faults_of_endpoint(name, destination, destination.exporter, policy)
-    yield from _faults_of_hosts(policy)
+            yield from _problems_of_endpoint(name, destination, destination.exporter, policy)
+    yield from _problems_of_hosts(policy)
 
 
 def ceiling_of(policy: Policy, region: str) -> frozenset[Category]:
     """What `region` may receive at most."""
-    return policy.ceilings.get(region, UNSAID)
+    return policy.ceilings.get(region, DEFAULT_CEILING)
 
 
-def barred(category: Category, region: str) -> str:
+def forbidden_reason(category: Category, region: str) -> str:
     """Why no destination in `region` may receive `category`; empty if one may."""
     if category is Category.UNSPECIFIED:
         return "what is not classified goes nowhere"
@@ -56,38 +56,38 @@ def barred(category: Category, region: str) -> str:
     if region in EU:
         return (
             ""
-            if region in HOMES or region in HOMES_OF_ONE
+            if region in PERSONAL_DATA_REGIONS or region in SINGLE_DESTINATION_REGIONS
             else "personal data stays in BE, FR or IE, or DE for the CRM"
         )
     if category not in INDIRECT:
         return "never leaves the EU"
-    return "" if region in ABROAD else "may leave the EU for the US only"
+    return "" if region in INDIRECT_DATA_REGIONS else "may leave the EU for the US only"
 
 
-def _faults_of_ceiling(region: str, ceiling: frozenset[Category]) -> Iterator[Fault]:
+def _problems_of_ceiling(region: str, ceiling: frozenset[Category]) -> Iterator[Problem]:
     for category in sorted(ceiling):
-        if reason := barred(category, region):
+        if reason := forbidden_reason(category, region):
             yield ("ceilings", region, category.name), reason
 
 
-def of_allow(
+def allow_problems(
     keys: tuple[str | int, ...], name: str, recipient: Destination | Caller, policy: Policy
-) -> Iterator[Fault]:
+) -> Iterator[Problem]:
     """What a recipient, at `keys`, is allowed and may not be.
 
     `name` is what it is known by where a region is kept for one.
     """
     region, ceiling = recipient.region, ceiling_of(policy, recipient.region)
     for category in sorted(recipient.allow):
-        reason = barred(category, region) or _kept_for_another(category, name, region)
+        reason = forbidden_reason(category, region) or _single_destination_reason(category, name, region)
         if not reason and category not in ceiling:
             reason = f"is above the ceiling of {region}"
         if reason:
             yield (*keys, "allow", category.name), reason
 
 
-def _kept_for_another(category: Category, name: str, region: str) -> str:
-    only = HOMES_OF_ONE.get(region, name)
+def _single_destination_reason(category: Category, name: str, region: str) -> str:
+    only = SINGLE_DESTINATION_REGIONS.get(region, name)
     return (
         ""
         if only == name or category is Category.OPERATIONAL
@@ -95,21 +95,21 @@ def _kept_for_another(category: Category, name: str, region: str) -> str:
     )
 
 
-def _faults_of_endpoint(
+def _problems_of_endpoint(
     name: str, destination: Destination, exporter: OtlpSettings | HttpSettings, policy: Policy
-) -> Iterator[Fault]:
-    keys, form = ("destinations", name, "exporter", "endpoint"), _form(exporter)
-    url = _split(exporter.endpoint, port="port" in form, path="path" in form)
+) -> Iterator[Problem]:
+    keys, form = ("destinations", name, "exporter", "endpoint"), _endpoint_form(exporter)
+    url = _split_endpoint(exporter.endpoint, port="port" in form, path="path" in form)
     if url is None:
         yield keys, f"must be {form}, and nothing more"
     elif not is_loopback(str(url.hostname)):
         if url.scheme != "https":
             yield keys, "must be https, for it leaves this machine"
-        if not _is_in(destination.region, str(url.hostname), exporter, policy):
+        if not _is_host_in_region(destination.region, str(url.hostname), exporter, policy):
             yield keys, f"its host must be listed under hosts.{destination.region}"
 
 
-def _form(exporter: OtlpSettings | HttpSettings) -> str:
+def _endpoint_form(exporter: OtlpSettings | HttpSettings) -> str:
     """What an endpoint looks like."""
     match exporter:
         case OtlpSettings():
@@ -119,13 +119,13 @@ def _form(exporter: OtlpSettings | HttpSettings) -> str:
     return "https://host"
 
 
-def _is_in(region: str, host: str, exporter: OtlpSettings | HttpSettings, policy: Policy) -> bool:
+def _is_host_in_region(region: str, host: str, exporter: OtlpSettings | HttpSettings, policy: Policy) -> bool:
     """Whether a host is in a region: the vendor says so, or the policy."""
     known = KNOWN_HOSTS.get(str(exporter.__struct_config__.tag), {})
     return known.get(host) == region or host in policy.hosts.get(region, ())
 
 
-def _split(endpoint: str, *, port: bool, path: bool) -> SplitResult | None:
+def _split_endpoint(endpoint: str, *, port: bool, path: bool) -> SplitResult | None:
     """The parts of `scheme://host`, with a port where there must be one and a path where there may be.
 
     None if it isn't that.
@@ -154,7 +154,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _faults_of_hosts(policy: Policy) -> Iterator[Fault]:
+def _problems_of_hosts(policy: Policy) -> Iterator[Problem]:
     """A host says which region data goes to, so it is in one only, and a vendor's where the vendor has it."""
     regions: dict[str, str] = {}
     for region, hosts in policy.hosts.items():

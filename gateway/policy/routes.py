@@ -1,6 +1,6 @@
 """What a route can't be, whatever the contracts say: where it leads, who may ask, and what its callers may be told.
 
-Pure, like `residency.py`. Which methods there are, and whether their messages compile, is for `table.py` and
+Pure, like `residency.py`. Which methods there are, and whether their messages compile, is for `method_table.py` and
 `compile.py`.
 """
 
@@ -13,18 +13,18 @@ from typing import Final
 
 from gateway.model import EU, Recipient
 from gateway.policy import envelope
-from gateway.policy import faults as fault
-from gateway.policy.document import Caller, Mode, Policy, Route, Side
-from gateway.policy.residency import is_loopback, of_allow
-from gateway.yamlfile import Fault, Keys
+from gateway.policy import problems as fault
+from gateway.policy.document import Caller, Mode, Policy, Route, TrafficDirection
+from gateway.policy.residency import allow_problems, is_loopback
+from gateway.yamlfile import Keys, Problem
 
-NAME: Final = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+FULL_NAME: Final = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 """A full name in protobuf."""
 
-EVERY: Final = "*"
+ALL_METHODS: Final = "*"
 """The key of a route without methods among those of one authority."""
 
-_METHOD: Final = re.compile(rf"{NAME}/(\*|[A-Za-z_]\w*)", re.ASCII)
+_METHOD: Final = re.compile(rf"{FULL_NAME}/(\*|[A-Za-z_]\w*)", re.ASCII)
 _AUTHORITY: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?(:[0-9]{1,5})?")
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
@@ -37,22 +37,22 @@ _SOCKET: Final = re.compile(rf"unix:(/{_SEGMENT})+")
 # key may have.
 _SPIFFE: Final = re.compile(rf"spiffe://[a-z0-9._-]{{1,255}}(/{_SEGMENT})+")
 _DNS: Final = "dns:///"
-_LONGEST_HOST: Final = 253
-_LONGEST_SOCKET: Final = 107
-_LAST_PORT: Final = 65535
+_MAX_HOST_CHARS: Final = 253
+_MAX_SOCKET_PATH_BYTES: Final = 107
+_MAX_PORT: Final = 65535
 
 _UPSTREAM: Final = "must be dns:///host:port, unix:/path or a list of ip:port"
 _ADDRESS: Final = "must be ip:port, an IPv6 address in brackets"
 _CALLER: Final = "must be a SPIFFE ID such as spiffe://kannelle.io/ns/video/sa/editor, or a DNS name in lower case"
 
 
-def faults(policy: Policy) -> Iterator[Fault]:
+def problems(policy: Policy) -> Iterator[Problem]:
     """What in the routes of `policy` can't be. Of a route to no destination, only what doesn't depend on it."""
     for index, route in enumerate(policy.routes):
         for check in CHECKS:
             yield from check(("routes", index), route, policy)
-    yield from _faults_of_calls(policy.routes)
-    yield from _faults_of_places(policy.routes)
+    yield from _problems_of_overlap(policy.routes)
+    yield from _problems_of_caller_regions(policy.routes)
 
 
 def hosts(upstream: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def hosts(upstream: str | tuple[str, ...]) -> tuple[str, ...]:
 def _host(text: str) -> str:
     """The host of `host:port`; empty if it isn't that."""
     form = _PORTED.fullmatch(text)
-    if form is None or int(form["port"]) > _LAST_PORT:
+    if form is None or int(form["port"]) > _MAX_PORT:
         return ""
     address = _address(form["host"])
     return str(address) if address else form["host"] if _is_name(form["host"]) else ""
@@ -80,27 +80,27 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_name(host: str) -> bool:
-    return len(host) <= _LONGEST_HOST and _HOST.fullmatch(host) is not None and _NUMERIC.fullmatch(host) is None
+    return len(host) <= _MAX_HOST_CHARS and _HOST.fullmatch(host) is not None and _NUMERIC.fullmatch(host) is None
 
 
-def _authority(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
+def _problems_of_authority(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
     if not _AUTHORITY.fullmatch(route.authority):
         yield (*keys, "authority"), "must be a host name in lower case, with a port or without"
 
 
-def _upstream(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
+def _problems_of_upstream(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
     at = (*keys, "upstream")
     if isinstance(route.upstream, tuple):
-        yield from _listed(at, route.upstream)
+        yield from _problems_of_addresses(at, route.upstream)
     elif not _is_socket(route.upstream) and not (route.upstream.startswith(_DNS) and hosts(route.upstream)):
         yield at, _UPSTREAM
 
 
 def _is_socket(upstream: str) -> bool:
-    return _SOCKET.fullmatch(upstream) is not None and len(upstream.removeprefix("unix:")) <= _LONGEST_SOCKET
+    return _SOCKET.fullmatch(upstream) is not None and len(upstream.removeprefix("unix:")) <= _MAX_SOCKET_PATH_BYTES
 
 
-def _listed(keys: Keys, upstream: tuple[str, ...]) -> Iterator[Fault]:
+def _problems_of_addresses(keys: Keys, upstream: tuple[str, ...]) -> Iterator[Problem]:
     """A gRPC target has addresses of one IP version: https://github.com/grpc/grpc/blob/master/doc/naming.md."""
     if not upstream:
         yield keys, "must list an address"
@@ -110,15 +110,15 @@ def _listed(keys: Keys, upstream: tuple[str, ...]) -> Iterator[Fault]:
             yield (*keys, index), _ADDRESS
         elif one.startswith("[") != upstream[0].startswith("["):
             yield (*keys, index), "must be of the same IP version as the first"
-    yield from fault.twice(keys, upstream)
+    yield from fault.duplicates(keys, upstream)
 
 
-def _plaintext(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
+def _problems_of_plaintext(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
     if route.plaintext and not all(map(is_loopback, hosts(route.upstream))):
         yield (*keys, "plaintext"), "must be false, for the upstream is not on this machine"
 
 
-def _region(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
+def _problems_of_vendor_host(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
     """A vendor's host says which region data goes to."""
     to = policy.destinations.get(route.destination)
     away = [host for host in hosts(route.upstream) if not is_loopback(host)]
@@ -129,28 +129,28 @@ def _region(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
         )
 
 
-def _methods(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
+def _problems_of_methods(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
     for index, method in enumerate(route.methods):
         if not _METHOD.fullmatch(method):
             yield (*keys, "methods", index), "must be pkg.Service/Method or pkg.Service/*"
-    yield from fault.twice((*keys, "methods"), route.methods)
+    yield from fault.duplicates((*keys, "methods"), route.methods)
 
 
-def _callers(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
+def _problems_of_callers(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
     for name, caller in route.callers.items():
         at = (*keys, "callers", name)
         if not _SPIFFE.fullmatch(name) and not _is_name(name):
             yield at, _CALLER
-        yield from of_allow(at, _short(name), caller, policy)
-        yield from envelope.faults((*at, "metadata"), caller.metadata, caller.region)
+        yield from allow_problems(at, _service_name(name), caller, policy)
+        yield from envelope.problems((*at, "metadata"), caller.metadata, caller.region)
 
 
-def _short(name: str) -> str:
+def _service_name(name: str) -> str:
     """What a caller is known by among services: a SPIFFE ID's last segment, a DNS name's first label."""
     return name.rpartition("/")[2] if "/" in name else name.partition(".")[0]
 
 
-def _mode(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
+def _problems_of_mode(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
     """In shadow all data passes, so it stays with services inside the EU."""
     to = policy.destinations.get(route.destination)
     if route.mode is not Mode.SHADOW or to is None:
@@ -169,37 +169,37 @@ def _mode(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
         yield (*keys, "mode"), "must be enforce: a caller is outside the EU"
 
 
-def _retry(keys: Keys, route: Route, policy: Policy) -> Iterator[Fault]:
+def _problems_of_retry(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
     if route.retry and not route.retry.codes:
         yield (*keys, "retry", "codes"), "must name a code"
     if route.retry and route.retry.initial_backoff > route.retry.max_backoff:
         yield (*keys, "retry", "initial_backoff"), "must be max_backoff or less"
 
 
-CHECKS: Final[tuple[Callable[[Keys, Route, Policy], Iterator[Fault]], ...]] = (
-    _authority,
-    _upstream,
-    _plaintext,
-    _region,
-    _methods,
-    _callers,
-    _mode,
-    _retry,
+CHECKS: Final[tuple[Callable[[Keys, Route, Policy], Iterator[Problem]], ...]] = (
+    _problems_of_authority,
+    _problems_of_upstream,
+    _problems_of_plaintext,
+    _problems_of_vendor_host,
+    _problems_of_methods,
+    _problems_of_callers,
+    _problems_of_mode,
+    _problems_of_retry,
 )
 """All that is asked of a route by itself."""
 
 
-def _faults_of_calls(routes: tuple[Route, ...]) -> Iterator[Fault]:
+def _problems_of_overlap(routes: tuple[Route, ...]) -> Iterator[Problem]:
     """A call has one route."""
-    taken: set[tuple[Side, str, str]] = set()
+    taken: set[tuple[TrafficDirection, str, str]] = set()
     for index, route in enumerate(routes):
-        calls = {(route.listener, route.authority, method) for method in route.methods or (EVERY,)}
+        calls = {(route.listener, route.authority, method) for method in route.methods or (ALL_METHODS,)}
         if calls & taken:
             yield ("routes", index, "authority"), "has a route for the same calls above"
         taken |= calls
 
 
-def _faults_of_places(routes: tuple[Route, ...]) -> Iterator[Fault]:
+def _problems_of_caller_regions(routes: tuple[Route, ...]) -> Iterator[Problem]:
     """A caller is in one region."""
     regions: dict[str, str] = {}
     callers: Iterator[tuple[int, str, Caller]] = (

@@ -13,7 +13,7 @@ from gateway.contracts.contract import Contract, message_of
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import FieldPlan, MessagePlan, Presence, SubjectPlan
-from gateway.policy.project import WIRE
+from gateway.policy.project import WIRE_TYPES
 
 Path = tuple[FieldDescriptor, ...]
 
@@ -26,7 +26,7 @@ MAX_EQUAL_PATHS: Final = 3
 Their number doubles with each level where a type has two fields of the next.
 """
 
-MAX_TOLD_PATHS: Final = 6
+MAX_REPORTED_PATHS: Final = 6
 
 
 def subject_plan(contract: Contract, classes: Mapping[str, FieldPrivacy], type: str) -> SubjectPlan:
@@ -60,7 +60,7 @@ def _find(contract: Contract, root: Descriptor, category: Category, classes: Map
         found = [path for path in level if privacy(path[-1]).category is category]
         found = [path for path in found if any(privacy(field).subject for field in path)] or found
         if len(found) > 1:
-            names = " and ".join(".".join(field.name for field in path) for path in found[:MAX_TOLD_PATHS])
+            names = " and ".join(".".join(field.name for field in path) for path in found[:MAX_REPORTED_PATHS])
             raise BadContract(f"{root.full_name}: {names} could be the subject; mark one with `subject`")
         if found:
             return found[0]
@@ -79,10 +79,14 @@ def _levels(contract: Contract, root: Descriptor, marked: Callable[[FieldDescrip
         yield [path for path in level if path[-1].type == FieldDescriptor.TYPE_STRING and not path[-1].is_repeated]
         below = [path for path in level if _is_single_message(path[-1]) and message_of(path[-1]).full_name not in seen]
         seen |= {message_of(path[-1]).full_name for path in below}
-        level = [(*path, field) for path in _some(below, marked) for field in contract.fields(message_of(path[-1]))]
+        level = [
+            (*path, field)
+            for path in _first_of_each_type(below, marked)
+            for field in contract.fields(message_of(path[-1]))
+        ]
 
 
-def _some(paths: Iterable[Path], marked: Callable[[FieldDescriptor], bool]) -> Iterator[Path]:
+def _first_of_each_type(paths: Iterable[Path], marked: Callable[[FieldDescriptor], bool]) -> Iterator[Path]:
     """Yield the first few paths of each type, with a mark and without."""
     counts: Counter[tuple[str, bool]] = Counter()
     for path in paths:
@@ -109,4 +113,4 @@ def _project(name: str, paths: Sequence[Path], messages: list[MessagePlan]) -> i
 
 def _field(field: FieldDescriptor, tails: Sequence[Path], messages: list[MessagePlan]) -> FieldPlan:
     message = _project(message_of(field).full_name, tails, messages) if tails else None
-    return FieldPlan(field.number, field.name, WIRE[field.type], Presence.EXPLICIT, message=message)
+    return FieldPlan(field.number, field.name, WIRE_TYPES[field.type], Presence.EXPLICIT, message=message)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.policy.markup import Markup
+from gateway.policy.template.markup import Markup
 
 KNOWN_HOSTS: Final[Mapping[str, Mapping[str, str]]] = {
     "segment": {"api.segment.io": "US", "events.eu1.segmentapis.com": "IE"},

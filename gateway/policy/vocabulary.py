@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from gateway.model import Detector
 from gateway.patterns import MAX_PATTERN
-from gateway.yamlfile import SECONDS, Listed
+from gateway.yamlfile import SECONDS, DocLink
 
 Region = Annotated[str, Meta(pattern="[A-Z]{2}", description="a country of ISO 3166-1, two capitals such as FR")]
 Host = Annotated[
@@ -131,7 +131,7 @@ Purpose = Annotated[
         "third_party_sharing",
         "third_party_sharing.legal_obligation",
     ],
-    Listed("docs/policy.md#purposes"),
+    DocLink("docs/policy.md#purposes"),
 ]
 """Data uses of the fideslang 3.1 default taxonomy, https://ethyca.github.io/fideslang/."""
 

@@ -28,7 +28,7 @@ from gateway.minimise.payload import PREFIX, type_name
 from gateway.minimise.receipt import MAX_BYTES
 from gateway.model import Release
 from gateway.pipeline.decide import Decider
-from gateway.policy.explain import Node, explain
+from gateway.policy.review.explain import Node, explain
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard
 from gateway.receivers.receipts import complete, reason_number

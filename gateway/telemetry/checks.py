@@ -62,7 +62,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 def _line(check: Check) -> str:
-    since = rfc3339.written(check.since)
+    since = rfc3339.from_datetime(check.since)
     matters = "" if check.needed or check.ok else " (ready all the same)"
     detail = " ".join(check.detail.split())
     return (

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, Reason
 from gateway.model import Category, FieldVerdict, QueueDepth, Release, Trail, Verdict
-from gateway.policy.document import Mode, Side
+from gateway.policy.document import Mode, TrafficDirection
 from gateway.policy.vocabulary import Code
 from gateway.telemetry import metrics as table
 from gateway.telemetry.series import DurationSeries, NumberSeries
@@ -82,7 +82,7 @@ class ProxyCallResult(msgspec.Struct, frozen=True):
     `reason` says why the gateway ended it, or why its upstream had no answer.
     """
 
-    listener: Side
+    listener: TrafficDirection
     code: str
     route: str = ""
     destination: str = ""
@@ -185,7 +185,7 @@ class Counts:
                 for fared in get_args(DeliveryOutcome):
                     self.deliveries.setdefault((destination, fared), 0)
 
-    def add_routes(self, routes: Iterable[tuple[Side, str, str, Mode]]) -> None:
+    def add_routes(self, routes: Iterable[tuple[TrafficDirection, str, str, Mode]]) -> None:
         """Calls are carried by these routes: listener, authority, destination and mode of each."""
         for listener, route, destination, mode in routes:
             self.proxy_calls.setdefault((listener, route, destination, "OK", "", mode), 0)
@@ -293,11 +293,11 @@ class Counts:
         self.proxy_calls[call.listener, call.route, call.destination, code, call.reason, call.mode] += 1
         self.call_durations.add((call.listener, ""), duration_ns)
 
-    def record_overload(self, listener: Side) -> None:
+    def record_overload(self, listener: TrafficDirection) -> None:
         """There was no room for a call between services."""
         self.proxy_calls[listener, "", "", "RESOURCE_EXHAUSTED", CallReason.FULL, Mode.ENFORCE] += 1
 
-    def record_upstream_failure(self, listener: Side, route: str, cause: Cause) -> None:
+    def record_upstream_failure(self, listener: TrafficDirection, route: str, cause: Cause) -> None:
         """A call between services had no answer; `route` is the authority of its route."""
         self.upstream_failures[listener, route, cause] += 1
 

@@ -105,7 +105,7 @@ def configure_logging(form: LogFormat, level: LogLevel, stream: TextIO) -> None:
 
 def _time(record: logging.LogRecord) -> str:
     """When a record was made: RFC 3339, in UTC."""
-    return rfc3339.written(datetime.fromtimestamp(record.created, UTC), "milliseconds")
+    return rfc3339.from_datetime(datetime.fromtimestamp(record.created, UTC), "milliseconds")
 
 
 def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:

@@ -13,29 +13,29 @@ from typing import TypeVar
 
 from gateway.errors import BadSetup
 from gateway.yamlfile.durations import SECONDS
-from gateway.yamlfile.nodes import MAX_BYTES, MAX_DEPTH, Node, bytes_of, compose, decoded, text_of
-from gateway.yamlfile.origin import NOWHERE, Fault, Keys, Origin
-from gateway.yamlfile.scalars import Listed, unlisted
+from gateway.yamlfile.nodes import MAX_BYTES, MAX_DEPTH, Node, compose, decode_utf8, load_bytes, load_text
+from gateway.yamlfile.origin import NO_ORIGIN, Keys, Origin, Problem
+from gateway.yamlfile.scalars import DocLink, unknown_name_text
 from gateway.yamlfile.structs import build
 
 __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
-    "NOWHERE",
+    "NO_ORIGIN",
     "SECONDS",
-    "Fault",
+    "DocLink",
     "Keys",
-    "Listed",
     "Node",
     "Origin",
+    "Problem",
     "build",
-    "bytes_of",
     "compose",
-    "decoded",
+    "decode_utf8",
+    "load_bytes",
+    "load_text",
     "parse",
     "read",
-    "text_of",
-    "unlisted",
+    "unknown_name_text",
 ]
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 def read(path: Path, type: type[T], error: type[BadSetup]) -> tuple[T, Origin]:
     """The struct that the UTF-8 file at `path` holds. Raises `error`."""
-    return parse(text_of(path, error), str(path), type, error)
+    return parse(load_text(path, error), str(path), type, error)
 
 
 def parse(text: str, name: str, type: type[T], error: type[BadSetup]) -> tuple[T, Origin]:

@@ -25,37 +25,37 @@ UNITS: Final[Mapping[str, int]] = {
 MAX_SECONDS: Final = 1000 * UNITS["y"]
 """The longest duration that any key takes."""
 
-FORM: Final = rf"[0-9]{{1,12}}(?:\.[0-9]{{1,9}})?(?:{'|'.join(UNITS)})"
+PATTERN: Final = rf"[0-9]{{1,12}}(?:\.[0-9]{{1,9}})?(?:{'|'.join(UNITS)})"
 """What a duration looks like, but for 0."""
 
-WANTED: Final = "a number and its unit: s, min, h, d, w, mo (30 days) or y (365 days), such as 10s or 90d"
+EXPECTED: Final = "a number and its unit: s, min, h, d, w, mo (30 days) or y (365 days), such as 10s or 90d"
 
-_SHOWN: Final = ("y", "d", "h", "min", "s")
-_WITHOUT_UNIT: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(m?)", re.ASCII)
+_OUTPUT_UNITS: Final = ("y", "d", "h", "min", "s")
+_MISSING_UNIT: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(m?)", re.ASCII)
 
 
-class Unit(str):
+class DurationUnit(str):
     """Of a float's annotation, `Annotated[float, SECONDS]`: it is written as a duration, and read as so many seconds."""
 
     __slots__ = ()
 
 
-SECONDS: Final = Unit("s")
+SECONDS: Final = DurationUnit("s")
 
 
-def read(value: object, text: str, unit: str) -> Decimal:
+def parse_seconds(value: object, text: str, unit: str) -> Decimal:
     """The seconds of a duration, `value` in a document that has it as `text`. Raises ValueError with what it must be.
 
     `unit` is what to propose where one was left out. Only a short number is repeated.
     """
     if isinstance(value, int | float) and not isinstance(value, bool) and value == 0:
         return Decimal(0)
-    if isinstance(value, str) and re.fullmatch(f"-?{FORM}", value, re.ASCII):
+    if isinstance(value, str) and re.fullmatch(f"-?{PATTERN}", value, re.ASCII):
         number = re.split("[a-z]", value, maxsplit=1)[0]
         return _bounded(Decimal(number) * UNITS[value.removeprefix(number)])
-    short = _WITHOUT_UNIT.fullmatch(text)
+    short = _MISSING_UNIT.fullmatch(text)
     if short is None:
-        raise ValueError(WANTED)
+        raise ValueError(EXPECTED)
     number, m = short.groups()
     raise ValueError(
         f"{number}min or {number}mo: m alone is neither" if m else f"{number}{unit}: a number needs its unit"
@@ -64,20 +64,20 @@ def read(value: object, text: str, unit: str) -> Decimal:
 
 def _bounded(seconds: Decimal) -> Decimal:
     if abs(seconds) > MAX_SECONDS:
-        raise ValueError(f"{written(MAX_SECONDS)} or less")
+        raise ValueError(f"{format_seconds(MAX_SECONDS)} or less")
     return seconds
 
 
-def read_timedelta(value: object, text: str) -> timedelta:
+def parse_timedelta(value: object, text: str) -> timedelta:
     """The same as a timedelta, which is positive."""
-    found = timedelta(microseconds=int(read(value, text, "d") * 1_000_000))
+    found = timedelta(microseconds=int(parse_seconds(value, text, "d") * 1_000_000))
     if found <= timedelta():
         raise ValueError("positive")
     return found
 
 
-def written(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """A duration in the largest unit of which it is a whole number."""
     exact = Decimal(repr(seconds))
-    unit = next(unit for unit in _SHOWN if unit == "s" or (exact and exact % UNITS[unit] == 0))
+    unit = next(unit for unit in _OUTPUT_UNITS if unit == "s" or (exact and exact % UNITS[unit] == 0))
     return f"{(exact / UNITS[unit]).normalize():f}{unit}" if exact else "0"

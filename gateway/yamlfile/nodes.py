@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from gateway.errors import BadSetup
-from gateway.files import Unreadable, read_regular, told
+from gateway.files import Unreadable, read_error_text, read_regular
 
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 32
@@ -35,20 +35,20 @@ class Node:
     plain: bool = field(default=False, repr=False)
 
 
-def text_of(path: Path, error: type[BadSetup]) -> str:
+def load_text(path: Path, error: type[BadSetup]) -> str:
     """What the file at `path` says, if it is UTF-8 and of at most `MAX_BYTES`. Raises `error`."""
-    return decoded(bytes_of(path, error), path, error)
+    return decode_utf8(load_bytes(path, error), path, error)
 
 
-def bytes_of(path: Path, error: type[BadSetup]) -> bytes:
+def load_bytes(path: Path, error: type[BadSetup]) -> bytes:
     """The bytes of the file at `path`, if they are at most `MAX_BYTES`. Raises `error`."""
     try:
         return read_regular(path, MAX_BYTES)
     except (OSError, Unreadable) as failure:
-        raise error(f"{path}: {told(failure)}") from None
+        raise error(f"{path}: {read_error_text(failure)}") from None
 
 
-def decoded(raw: bytes, path: Path, error: type[BadSetup]) -> str:
+def decode_utf8(raw: bytes, path: Path, error: type[BadSetup]) -> str:
     """The text of a file's bytes, if they are UTF-8. Raises `error`."""
     try:
         return raw.decode("utf-8-sig")
@@ -66,11 +66,11 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise _Unwanted("anchors and aliases are not allowed; write it out", event)
+            raise _UnsupportedYaml("anchors and aliases are not allowed; write it out", event)
         if getattr(event, "tag", None) is not None:
-            raise _Unwanted("tags are not allowed", event)
+            raise _UnsupportedYaml("tags are not allowed", event)
         if self.depth >= MAX_DEPTH:
-            raise _Unwanted(f"nests deeper than {MAX_DEPTH} levels", event)
+            raise _UnsupportedYaml(f"nests deeper than {MAX_DEPTH} levels", event)
         self.depth += 1
         try:
             return super().compose_node(parent, index)
@@ -78,7 +78,7 @@ class _Loader(yaml.SafeLoader):
             self.depth -= 1
 
 
-class _Unwanted(yaml.MarkedYAMLError):
+class _UnsupportedYaml(yaml.MarkedYAMLError):
     """What YAML has and this reader hasn't."""
 
     def __init__(self, problem: str, event: yaml.Event) -> None:
@@ -93,7 +93,7 @@ for _kind, _pattern, _first in (
 ):
     _Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), _first)
 
-_SCALARS: Final[Mapping[str, Callable[[str], str | int | float | bool | None]]] = {
+_SCALAR_CONSTRUCTORS: Final[Mapping[str, Callable[[str], str | int | float | bool | None]]] = {
     _TAG + "null": lambda _: None,
     _TAG + "bool": lambda text: text == "true",
     _TAG + "int": int,
@@ -113,7 +113,7 @@ def compose(text: str, name: str, error: type[BadSetup]) -> Node:
         root = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as failure:
         mark = failure.problem_mark or failure.context_mark
-        raise error(f"{name}:{mark.line + 1 if mark else 1}: {_problem(failure)}") from None
+        raise error(f"{name}:{mark.line + 1 if mark else 1}: {_problem_text(failure)}") from None
     except yaml.reader.ReaderError as failure:
         line = text.count("\n", 0, int(failure.position)) + 1
         raise error(f"{name}:{line}: holds a character that YAML does not allow") from None
@@ -122,12 +122,12 @@ def compose(text: str, name: str, error: type[BadSetup]) -> Node:
     return Node(f"{name}:1", None) if root is None else _node(root, name, f"{name}:1", error)
 
 
-def _problem(failure: yaml.MarkedYAMLError) -> str:
+def _problem_text(failure: yaml.MarkedYAMLError) -> str:
     """What is wrong, in PyYAML's words without what they quote of the document.
 
     Only its token names and punctuation stay.
     """
-    if isinstance(failure, _Unwanted):
+    if isinstance(failure, _UnsupportedYaml):
         return str(failure.problem)
     if isinstance(failure, yaml.composer.ComposerError):
         return "is a second document; there may be only one"
@@ -141,7 +141,7 @@ def _node(node: yaml.Node, name: str, place: str, error: type[BadSetup]) -> Node
             return Node(place, _entries(node, name, error))
         case yaml.SequenceNode():
             return Node(place, [_node(item, name, _place(name, item), error) for item in node.value])
-    value = _SCALARS[node.tag](node.value)
+    value = _SCALAR_CONSTRUCTORS[node.tag](node.value)
     if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
         raise error(f"{place}: holds half a surrogate pair")
     return Node(place, value, node.value, isinstance(node, yaml.ScalarNode) and node.style is None)

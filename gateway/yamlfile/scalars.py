@@ -17,15 +17,15 @@ from gateway.yamlfile import durations
 from gateway.yamlfile.nodes import Node
 from gateway.yamlfile.origin import Keys
 
-MAX_NAMES_TOLD: Final = 25
+MAX_LISTED_NAMES: Final = 25
 """Of a longer list that stands elsewhere, only the nearest are named."""
 
-MAX_NEAREST: Final = 3
+MAX_NEAREST_NAMES: Final = 3
 
 _INT64: Final = range(-(2**63), 2**63)
 
 
-class Unfit(Exception):
+class InvalidValue(Exception):
     """A value that isn't what it must be.
 
     `text` says what that is; `below` is its place from the value that was being read.
@@ -38,37 +38,37 @@ class Unfit(Exception):
 
     @property
     def text(self) -> str:
-        """What it must be: made when it is asked for, since a document may have more faults than are told."""
+        """What it must be: made when it is asked for, since a document may have more problems than are told."""
         return self._text if isinstance(self._text, str) else self._text()
 
 
-class Listed(str):
+class DocLink(str):
     """Of a literal's annotation: where its names are listed."""
 
     __slots__ = ()
 
 
-def named(known: Mapping[str, Any], node: Node, below: Keys = (), where: str = "") -> Any:
+def value_of_name(known: Mapping[str, Any], node: Node, below: Keys = (), where: str = "") -> Any:
     """What stands for the name that `node` is. Raises Unfit."""
     if node.text not in known:
-        raise Unfit(partial(unlisted, node.text, known, where), below)
+        raise InvalidValue(partial(unknown_name_text, node.text, known, where), below)
     return known[node.text]
 
 
-def unlisted(name: str, known: Iterable[str], where: str = "") -> str:
+def unknown_name_text(name: str, known: Iterable[str], where: str = "") -> str:
     """The text of an error: `name`, which it doesn't repeat, is none of the `known` names, which are listed in `where` too."""
     names = list(known)
     if len(names) == 1:
         return f"must be {names[0]}"
-    if where and len(names) > MAX_NAMES_TOLD:
+    if where and len(names) > MAX_LISTED_NAMES:
         return (
             f"must be one of the {len(names)} names in {where}; the nearest are "
-            f"{', '.join(_nearest(name, names, MAX_NEAREST, 0.0))}"
+            f"{', '.join(_nearest(name, names, MAX_NEAREST_NAMES, 0.0))}"
         )
-    return f"must be one of {', '.join(names)}{guess(name, names)}"
+    return f"must be one of {', '.join(names)}{suggestion(name, names)}"
 
 
-def guess(name: str, known: Sequence[str]) -> str:
+def suggestion(name: str, known: Sequence[str]) -> str:
     """The end of an error's text that proposes a known name; empty if none is near."""
     return "".join(f"; did you mean {near}?" for near in nearest(name, known))
 
@@ -78,23 +78,23 @@ def nearest(name: str, known: Sequence[str]) -> list[str]:
     return _nearest(name, known, 1, 0.6)
 
 
-def _nearest(name: str, known: Sequence[str], most: int, likeness: float) -> list[str]:
+def _nearest(name: str, known: Sequence[str], max_count: int, cutoff: float) -> list[str]:
     folded = {option.casefold().replace("-", "_"): option for option in known}
     return [
-        folded[near] for near in difflib.get_close_matches(name.casefold().replace("-", "_"), folded, most, likeness)
+        folded[near] for near in difflib.get_close_matches(name.casefold().replace("-", "_"), folded, max_count, cutoff)
     ]
 
 
-def bounded(value: Any, metas: Iterable[Any]) -> Any:
+def check_bounds(value: Any, metas: Iterable[Any]) -> Any:
     """`value`, if it keeps the bounds of an annotation. Raises Unfit."""
-    shown = durations.written if durations.SECONDS in metas else str
+    shown = durations.format_seconds if durations.SECONDS in metas else str
     for meta in metas:
-        if isinstance(meta, msgspec.Meta) and (wanted := _broken(value, meta, shown)):
-            raise Unfit(f"must be {meta.description or wanted}")
+        if isinstance(meta, msgspec.Meta) and (wanted := _violated_bound(value, meta, shown)):
+            raise InvalidValue(f"must be {meta.description or wanted}")
     return value
 
 
-def _broken(value: Any, meta: msgspec.Meta, shown: Callable[[Any], str]) -> str:
+def _violated_bound(value: Any, meta: msgspec.Meta, shown: Callable[[Any], str]) -> str:
     """What `value` must be and isn't, or nothing. `shown` writes a bound."""
     if meta.pattern is not None and not re.fullmatch(str(meta.pattern), str(value), re.ASCII):
         return f"of the form {meta.pattern}"
@@ -104,10 +104,10 @@ def _broken(value: Any, meta: msgspec.Meta, shown: Callable[[Any], str]) -> str:
         return "positive" if meta.ge == 1 else f"{shown(meta.ge)} or more"
     if meta.le is not None and value > meta.le:
         return f"{shown(meta.le)} or less"
-    return _broken_length(value, meta)
+    return _violated_length(value, meta)
 
 
-def _broken_length(value: Any, meta: msgspec.Meta) -> str:
+def _violated_length(value: Any, meta: msgspec.Meta) -> str:
     if meta.min_length is not None and len(value) < meta.min_length:
         return f"of {meta.min_length} or more characters"
     if meta.max_length is not None and len(value) > meta.max_length:
@@ -118,56 +118,56 @@ def _broken_length(value: Any, meta: msgspec.Meta) -> str:
 def seconds(node: Node) -> float:
     """The seconds of a duration. Raises Unfit."""
     try:
-        return float(durations.read(node.value, node.text, "s"))
+        return float(durations.parse_seconds(node.value, node.text, "s"))
     except ValueError as fault:
-        raise Unfit(f"must be {fault}") from None
+        raise InvalidValue(f"must be {fault}") from None
 
 
 def _timedelta(node: Node) -> timedelta:
     try:
-        return durations.read_timedelta(node.value, node.text)
+        return durations.parse_timedelta(node.value, node.text)
     except ValueError as fault:
-        raise Unfit(f"must be {fault}") from None
+        raise InvalidValue(f"must be {fault}") from None
 
 
 def _path(node: Node) -> Path:
     text = _str(node)
     if not text:
-        raise Unfit("must not be empty; leave it out, or write null, for none")
+        raise InvalidValue("must not be empty; leave it out, or write null, for none")
     if "\0" in text:
-        raise Unfit("must not hold a NUL")
+        raise InvalidValue("must not hold a NUL")
     return Path(text)
 
 
 def _str(node: Node) -> str:
     if isinstance(node.value, str):
         return node.value
-    raise Unfit("must be text; write it in quotes" if isinstance(node.value, int | float) else "must be text")
+    raise InvalidValue("must be text; write it in quotes" if isinstance(node.value, int | float) else "must be text")
 
 
 def _bool(node: Node) -> bool:
     if isinstance(node.value, bool):
         return node.value
-    raise Unfit("must be true or false")
+    raise InvalidValue("must be true or false")
 
 
 def _int(node: Node) -> int:
     if isinstance(node.value, int) and not isinstance(node.value, bool) and node.value in _INT64:
         return node.value
     if node.plain and re.fullmatch("[-+]?[1-9][0-9]*", node.text, re.ASCII):
-        raise Unfit(
+        raise InvalidValue(
             f"must be a whole number of at {f'least {_INT64[0]}' if node.text[0] == '-' else f'most {_INT64[-1]}'}"
         )
-    raise Unfit("must be a whole number")
+    raise InvalidValue("must be a whole number")
 
 
 def _float(node: Node) -> float:
     if isinstance(node.value, int | float) and not isinstance(node.value, bool) and math.isfinite(node.value):
         return float(node.value)
-    raise Unfit("must be a number")
+    raise InvalidValue("must be a number")
 
 
-LEAVES: Final[Mapping[type, Callable[[Node], Any]]] = {
+SCALAR_READERS: Final[Mapping[type, Callable[[Node], Any]]] = {
     str: _str,
     bool: _bool,
     int: _int,

@@ -15,8 +15,17 @@ import msgspec
 from gateway.errors import BadSetup
 from gateway.yamlfile import durations
 from gateway.yamlfile.nodes import Node
-from gateway.yamlfile.origin import MAX_TOLD_FAULTS, Fault, Keys, Origin
-from gateway.yamlfile.scalars import LEAVES, Listed, Unfit, bounded, guess, named, nearest, seconds
+from gateway.yamlfile.origin import MAX_REPORTED_PROBLEMS, Keys, Origin, Problem
+from gateway.yamlfile.scalars import (
+    SCALAR_READERS,
+    DocLink,
+    InvalidValue,
+    check_bounds,
+    nearest,
+    seconds,
+    suggestion,
+    value_of_name,
+)
 
 T = TypeVar("T")
 
@@ -25,7 +34,7 @@ _NUMBER: Final = re.compile(
     r"[-+]?(?:\.(?:inf|nan)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?)", re.ASCII | re.IGNORECASE
 )
 
-_WRONG: Final = object()
+_INVALID: Final = object()
 """Stands for a value that doesn't fit, so that what holds it isn't made, and what stands beside it is read."""
 
 
@@ -40,8 +49,8 @@ def build(root: Node, type: type[T], error: type[BadSetup]) -> tuple[T, Origin]:
     origin = Origin(root, error)
     reader = _Reader()
     value: T = reader.read(type, root, ())
-    if reader.faults:
-        raise origin.told(reader.faults, reader.untold)
+    if reader.problems:
+        raise origin.error_of(reader.problems, reader.unreported_count)
     return value, origin
 
 
@@ -49,22 +58,22 @@ class _Reader:
     """Reads a document and keeps what doesn't fit."""
 
     def __init__(self) -> None:
-        self.faults: list[Fault] = []
-        self.untold = 0
+        self.problems: list[Problem] = []
+        self.unreported_count = 0
 
     def read(self, type_: Any, node: Node, keys: Keys) -> Any:
-        """What `node`, at `keys`, is; `_WRONG`, and a fault or more, if it doesn't fit."""
+        """What `node`, at `keys`, is; `_WRONG`, and a problem or more, if it doesn't fit."""
         try:
             return self._read(type_, node, keys)
-        except Unfit as unfit:
-            return self._wrong(keys, unfit)
+        except InvalidValue as unfit:
+            return self._report(keys, unfit)
 
-    def _wrong(self, keys: Keys, unfit: Unfit) -> object:
-        if len(self.faults) < MAX_TOLD_FAULTS:
-            self.faults.append(((*keys, *unfit.below), unfit.text))
+    def _report(self, keys: Keys, unfit: InvalidValue) -> object:
+        if len(self.problems) < MAX_REPORTED_PROBLEMS:
+            self.problems.append(((*keys, *unfit.below), unfit.text))
         else:
-            self.untold += 1
-        return _WRONG
+            self.unreported_count += 1
+        return _INVALID
 
     def _read(self, type_: Any, node: Node, keys: Keys) -> Any:
         """The same, but raises Unfit for what is wrong with `node` itself."""
@@ -76,47 +85,47 @@ class _Reader:
         if form in (Union, types.UnionType):
             return self._union(get_args(type_), node, keys)
         if form is Literal:
-            return named({str(name): name for name in get_args(type_)}, node)
+            return value_of_name({str(name): name for name in get_args(type_)}, node)
         if form is not None:
             return self._collection(form, get_args(type_), node, keys)
         return self._class(type_, node, keys)
 
     def _annotated(self, base: Any, *metas: Any, node: Node, keys: Keys) -> Any:
-        where = "".join(meta for meta in metas if isinstance(meta, Listed))
+        where = "".join(meta for meta in metas if isinstance(meta, DocLink))
         if where:
-            return named({str(name): name for name in get_args(base)}, node, where=where)
+            return value_of_name({str(name): name for name in get_args(base)}, node, where=where)
         value = seconds(node) if durations.SECONDS in metas else self._described(base, metas, node, keys)
-        return value if value is _WRONG else bounded(value, metas)
+        return value if value is _INVALID else check_bounds(value, metas)
 
     def _described(self, base: Any, metas: Iterable[Any], node: Node, keys: Keys) -> Any:
         """A value that isn't even of its type is told by what it must be, where its type says that in words."""
         wanted = next((meta.description for meta in metas if isinstance(meta, msgspec.Meta) and meta.description), "")
         try:
             return self._read(base, node, keys)
-        except Unfit as unfit:
-            raise (Unfit(f"must be {wanted}", unfit.below) if wanted else unfit) from None
+        except InvalidValue as unfit:
+            raise (InvalidValue(f"must be {wanted}", unfit.below) if wanted else unfit) from None
 
     def _class(self, type_: Any, node: Node, keys: Keys) -> Any:
         if issubclass(type_, msgspec.Struct):
             return self._struct(type_, node, keys)
         if issubclass(type_, Enum):
-            return named(
+            return value_of_name(
                 type_.__members__ if issubclass(type_, IntEnum) else {member.value: member for member in type_}, node
             )
-        return LEAVES[type_](node)
+        return SCALAR_READERS[type_](node)
 
     def _struct(self, type_: Any, node: Node, keys: Keys) -> Any:
         entries = _mapping(node)
         fields = {info.encode_name: info for info in msgspec.structs.fields(type_)}
         known = [*filter(None, [type_.__struct_config__.tag_field]), *fields]
         missing = _missing((key for key, info in fields.items() if info.required), known, entries)
-        read = {key: self._wrong((*keys, key), Unfit("is required")) for key in missing}
+        read = {key: self._report((*keys, key), InvalidValue("is required")) for key in missing}
         for key, entry in entries.items():
             if key in fields:
                 read[key] = self.read(fields[key].type, entry, (*keys, key))
             elif key not in known:
-                read[key] = self._wrong((*keys, key), Unfit(partial(_unknown, key, known)))
-        return _whole(
+                read[key] = self._report((*keys, key), InvalidValue(partial(_unknown_key_text, key, known)))
+        return _make_if_valid(
             lambda: type_(**{info.name: read[key] for key, info in fields.items() if key in read}), read.values()
         )
 
@@ -130,7 +139,7 @@ class _Reader:
         structs = [option for option in options if isinstance(option, type) and issubclass(option, msgspec.Struct)]
         others = [option for option in options if option not in (*structs, types.NoneType)]
         if len(structs) > 1:
-            return self._read(_tagged(structs, node), node, keys)
+            return self._read(_struct_of_tag(structs, node), node, keys)
         lists = [option for option in others if get_origin(option) is tuple]
         plain = [option for option in others if option not in lists]
         wanted = structs if isinstance(node.value, dict) else lists if isinstance(node.value, list) else plain
@@ -140,26 +149,28 @@ class _Reader:
         if issubclass(form, Mapping):
             return self._entries(arguments, _mapping(node), keys)
         if not isinstance(node.value, list):
-            raise Unfit("must be a list" if isinstance(node.value, dict | None) else "must be a list, such as [a, b]")
+            raise InvalidValue(
+                "must be a list" if isinstance(node.value, dict | None) else "must be a list, such as [a, b]"
+            )
         items = [self.read(arguments[0], item, (*keys, index)) for index, item in enumerate(node.value)]
         if form is frozenset:
-            items = self._apart(items, keys)
-        return _whole(lambda: form(items), items)
+            items = self._unique(items, keys)
+        return _make_if_valid(lambda: form(items), items)
 
     def _entries(self, arguments: tuple[Any, ...], entries: Mapping[str, Node], keys: Keys) -> Any:
         names, values = {}, {}
         for key, entry in entries.items():
             names[key] = self.read(arguments[0], Node("", key), (*keys, key))
             values[key] = self.read(arguments[1], entry, (*keys, key))
-        return _whole(lambda: values, (*names.values(), *values.values()))
+        return _make_if_valid(lambda: values, (*names.values(), *values.values()))
 
-    def _apart(self, items: list[Any], keys: Keys) -> list[Any]:
+    def _unique(self, items: list[Any], keys: Keys) -> list[Any]:
         """The items of a set; one that was there before is wrong."""
-        seen: set[Any] = {_WRONG}
+        seen: set[Any] = {_INVALID}
         apart = []
         for index, item in enumerate(items):
-            again = item in seen and item is not _WRONG
-            apart.append(self._wrong((*keys, index), Unfit("is in the list twice")) if again else item)
+            again = item in seen and item is not _INVALID
+            apart.append(self._report((*keys, index), InvalidValue("is in the list twice")) if again else item)
             seen.add(item)
         return apart
 
@@ -167,44 +178,44 @@ class _Reader:
         match node.value:
             case dict(entries):
                 read = {key: self.read(Any, entry, (*keys, key)) for key, entry in entries.items()}
-                return _whole(lambda: read, read.values())
+                return _make_if_valid(lambda: read, read.values())
             case list(items):
                 listed = [self.read(Any, item, (*keys, index)) for index, item in enumerate(items)]
-                return _whole(lambda: tuple(listed), listed)
+                return _make_if_valid(lambda: tuple(listed), listed)
             case None:
-                raise Unfit("must not be empty")
+                raise InvalidValue("must not be empty")
             case str() if node.plain and _NUMBER.fullmatch(node.text):
-                raise Unfit("must be a number that JSON can hold; to say a text, write it in quotes")
+                raise InvalidValue("must be a number that JSON can hold; to say a text, write it in quotes")
             case str() | bool():
                 return node.value
-        return LEAVES[type(node.value)](node)
+        return SCALAR_READERS[type(node.value)](node)
 
 
-def _whole(make: Any, parts: Iterable[Any]) -> Any:
+def _make_if_valid(make: Any, parts: Iterable[Any]) -> Any:
     """What `make` makes, unless a part is wrong."""
-    return _WRONG if any(part is _WRONG for part in parts) else make()
+    return _INVALID if any(part is _INVALID for part in parts) else make()
 
 
 def _missing(required: Iterable[str], known: list[str], entries: Mapping[str, Node]) -> list[str]:
     """Required keys that aren't there, and not misspelt either: a key that looks like one is told as that."""
-    unknown = islice((key for key in entries if key not in known), MAX_TOLD_FAULTS)
+    unknown = islice((key for key in entries if key not in known), MAX_REPORTED_PROBLEMS)
     meant = {near for key in unknown for near in nearest(key, known)}
     return [key for key in required if key not in entries and key not in meant]
 
 
-def _unknown(key: str, known: list[str]) -> str:
-    return f"is not a key here; known: {', '.join(known) or 'none'}{guess(key, known)}"
+def _unknown_key_text(key: str, known: list[str]) -> str:
+    return f"is not a key here; known: {', '.join(known) or 'none'}{suggestion(key, known)}"
 
 
-def _tagged(structs: list[type[msgspec.Struct]], node: Node) -> Any:
+def _struct_of_tag(structs: list[type[msgspec.Struct]], node: Node) -> Any:
     tag_field = str(structs[0].__struct_config__.tag_field)
     tag = _mapping(node).get(tag_field)
     if tag is None:
-        raise Unfit("is required", (tag_field,))
-    return named({str(option.__struct_config__.tag): option for option in structs}, tag, (tag_field,))
+        raise InvalidValue("is required", (tag_field,))
+    return value_of_name({str(option.__struct_config__.tag): option for option in structs}, tag, (tag_field,))
 
 
 def _mapping(node: Node) -> dict[str, Node]:
     if not isinstance(node.value, dict):
-        raise Unfit("must be a mapping of keys to values")
+        raise InvalidValue("must be a mapping of keys to values")
     return node.value

@@ -11,7 +11,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway.contracts.builtin import builtin
+from gateway.contracts.builtin import builtin_files
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import load, read
 from gateway.plan import Form, Plan
@@ -47,8 +47,8 @@ class Directory:
     def __init__(self) -> None:
         self._contract = load([PROTOS])
         compiler = Compiler(self._contract, parse(policy("127.0.0.1:1", "null")))
-        site = compiler.caller_site(CALLER, compiler.policy.routes[0].callers[CALLER])
-        self._plans = compiler.plan(REQUEST, "directory"), compiler.plan_at(ANSWER, site)
+        site = compiler.caller_terms(CALLER, compiler.policy.routes[0].callers[CALLER])
+        self._plans = compiler.plan(REQUEST, "directory"), compiler.plan_for(ANSWER, site)
 
     def halves(self, number: int) -> tuple[Half, Half]:
         """The request of a number and its answer."""
@@ -111,7 +111,7 @@ def policy(upstream: str, exporter: str) -> str:
 
 def descriptors() -> bytes:
     """The contract as a FileDescriptorSet, with all that it imports."""
-    files = {file.name: file for file in (*builtin(), *(file for _, files in read([PROTOS]) for file in files))}
+    files = {file.name: file for file in (*builtin_files(), *(file for _, files in read([PROTOS]) for file in files))}
     return FileDescriptorSet(file=files.values()).SerializeToString()
 
 

@@ -20,12 +20,12 @@ from gateway.minimise.flows import Flows
 from gateway.model import Category
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Policy
-from gateway.policy.explain import explain
-from gateway.policy.findings import Severity
-from gateway.policy.guess import PERSONS
-from gateway.policy.lint import lint
 from gateway.policy.load import load as load_policy
 from gateway.policy.load import parse as parse_policy
+from gateway.policy.review.explain import explain
+from gateway.policy.review.findings import Severity
+from gateway.policy.review.lint import lint
+from gateway.policy.scaffold.proposals import PERSON_WORDS
 from tests.support.contracts import PROTO_HEADER, proto
 from tests.support.processes import GatewayProcess, blocking_channel, call
 from tests.support.requests import EMIT, LOGS, emit_request, logs_request
@@ -165,7 +165,7 @@ def test_what_names_tell_is_proposed_and_what_they_don_t_is_asked(here: Path) ->
 
 
 def test_no_word_for_something_personal_is_proposed_as_operational(here: Path) -> None:
-    names = dict.fromkeys("_".join(words(phrase)) for phrase in (*sum(TABLE.phrases.values(), ()), *PERSONS))
+    names = dict.fromkeys("_".join(words(phrase)) for phrase in (*sum(TABLE.phrases.values(), ()), *PERSON_WORDS))
     fields = (f"string {name} = {number}; int64 a_{name} = {number + 1000};" for number, name in enumerate(names, 1))
     told = followed(f"message A {{ {' '.join(fields)} }}", here)
     assert len(told) == 2 * len(names)

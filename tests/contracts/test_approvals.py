@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.contracts.approvals import HEAD, read_approvals, write_approvals
+from gateway.contracts.approvals import HEADER, read_approvals, write_approvals
 from gateway.contracts.classify import approved
 from gateway.errors import BadPolicy
 from gateway.model import Category, FieldPrivacy
@@ -79,7 +79,7 @@ def test_each_field_is_one_line_in_order(tmp_path: Path) -> None:
             "c.C.c": FieldPrivacy(),
         },
     )
-    assert path.read_text() == HEAD + (
+    assert path.read_text() == HEADER + (
         "version: 1\n"
         "approved:\n"
         '  a.A.a: {category: OPERATIONAL, one_of: ["x y", z], min: 1, max: 5}\n'

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.contracts.classify import Misplaced, Overlay, claims, loosens
+from gateway.contracts.classify import InvalidOverlay, Overlay, claims, loosens
 from gateway.errors import BadContract, BadPolicy
 from gateway.model import INDIRECT, NEVER, Category, FieldPrivacy
 from tests.support.contracts import compiler, contract, proto
@@ -114,14 +114,14 @@ def test_the_overlay_replaces_a_whole_annotation() -> None:
     ],
 )
 def test_the_overlay_loosens_only_if_it_says_so(name: str, new: FieldPrivacy) -> None:
-    with pytest.raises(Misplaced, match="looser than its annotation; say `overrides: true` if that is meant"):
+    with pytest.raises(InvalidOverlay, match="looser than its annotation; say `overrides: true` if that is meant"):
         claims(contract(proto(BODY)), {name: Overlay(new)})
     assert claims(contract(proto(BODY)), {name: Overlay(new, overrides=True)})[name] == new
 
 
 @pytest.mark.parametrize("name", ["t.M.none", "t.None.a", "t.M", "t.M.HeldEntry.key"])
 def test_an_overlay_on_what_is_not_there_is_an_error(name: str) -> None:
-    with pytest.raises(Misplaced, match="no contract has this field"):
+    with pytest.raises(InvalidOverlay, match="no contract has this field"):
         claims(contract(proto(BODY)), {name: Overlay(held(C.NAME))})
 
 

@@ -6,8 +6,8 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from kannelle.privacy.v1 import annotations_pb2
 
-from gateway.contracts.builtin import builtin
-from gateway.contracts.classify import fields
+from gateway.contracts.builtin import builtin_files
+from gateway.contracts.classify import field_names
 from gateway.contracts.contract import Contract
 from gateway.model import Category, FieldPrivacy
 from tests.support.contracts import contract, proto
@@ -71,7 +71,7 @@ def test_a_category_that_is_not_known_here_classifies_nothing() -> None:
     )
     field = file.message_type.add(name="M").field.add(name="a", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
     field.options.Extensions[annotations_pb2.field].category = 4711  # type: ignore[assignment]
-    assert Contract([*builtin(), file]).annotations["t.M.a"].category is Category.UNSPECIFIED
+    assert Contract([*builtin_files(), file]).annotations["t.M.a"].category is Category.UNSPECIFIED
 
 
 def test_nested_messages_groups_oneofs_and_maps_are_read() -> None:
@@ -109,7 +109,7 @@ def test_extensions_are_read_by_their_own_names() -> None:
         "t.u.d": Category.USAGE,
     }
     assert [field.full_name for field in held.fields(held.message("t.M"))] == ["t.M.a", "t.b", "t.Scope.c", "t.u.d"]
-    assert {"t.b", "t.Scope.c", "t.u.d"} <= fields(held)
+    assert {"t.b", "t.Scope.c", "t.u.d"} <= field_names(held)
 
 
 def test_editions_are_read() -> None:
@@ -145,4 +145,4 @@ def test_files_may_come_in_any_order() -> None:
     names = ("t.A", "google.protobuf.Any")
     file = FileDescriptorProto(name="a.proto", package="t", dependency=["google/protobuf/any.proto"])
     file.message_type.add(name="A")
-    assert set(names) <= set(Contract([file, *builtin()]).messages)
+    assert set(names) <= set(Contract([file, *builtin_files()]).messages)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kannelle.privacy.v1 import annotations_pb2, context_pb2
 
-from gateway.contracts.classify import claims, fields
+from gateway.contracts.classify import claims, field_names
 from gateway.contracts.contract import Contract, message_of
 from gateway.contracts.load import default_path, load, read
 from gateway.errors import BadContract
@@ -272,7 +272,7 @@ def test_a_field_that_says_it_extends_something_is_a_field(tmp_path: Path) -> No
         name="a", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL", extendee=".t.M"
     )
     (tmp_path / "x.binpb").write_bytes(FileDescriptorSet(file=[file]).SerializeToString())
-    assert "t.M.a" in fields(load([tmp_path / "x.binpb"]))
+    assert "t.M.a" in field_names(load([tmp_path / "x.binpb"]))
 
 
 @pytest.mark.parametrize("wanted", ["M", "a", "S", "Call", "E", "t", "dep.proto"])
@@ -307,7 +307,7 @@ def test_a_descriptor_set_that_was_tampered_with_loads_or_is_bad(
     path.write_bytes(raw)
     with suppress(BadContract):
         held = load([path])
-        fields(held)
+        field_names(held)
         claims(held, {})
 
 

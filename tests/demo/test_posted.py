@@ -10,7 +10,7 @@ from gateway.demo.backends import ANALYTICS, EVENT, MESSAGE, SUPPORT
 from gateway.demo.expectations import ACCEPTED_PATHS
 from gateway.demo.vendor_bodies import parse_event, parse_ticket
 from gateway.policy.http_exporters import TemplateSettings
-from gateway.policy.mapping import leaves, parts
+from gateway.policy.template.placeholders import leaves, template_parts
 
 TRACK: Final[Mapping[str, Any]] = {
     "type": "track",
@@ -88,6 +88,6 @@ def test_what_a_vendor_takes_is_what_the_policy_proposes(destination: str, type:
     assert isinstance(exporter, TemplateSettings)
     assert list(exporter.items) == [type]
     texts = [leaf for _, leaf in leaves(exporter.items[type]) if isinstance(leaf, str)]
-    assert {".".join(part) for text in texts for part in parts(text) if isinstance(part, tuple)} == ACCEPTED_PATHS[
-        destination
-    ]
+    assert {
+        ".".join(part) for text in texts for part in template_parts(text) if isinstance(part, tuple)
+    } == ACCEPTED_PATHS[destination]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.exporters.base import Rejected
 from gateway.exporters.template_renderer import TemplateRenderer, milliseconds, rfc3339
 from gateway.model import Release
-from gateway.policy.markup import Markup, liquid
+from gateway.policy.template.markup import Markup, escape_liquid
 from gateway.policy.vendors import BODY_SCHEMAS, BodySchema
 from tests.support.contracts import contract, proto
 
@@ -133,9 +133,12 @@ def test_no_value_adds_markup_or_a_placeholder(a: str, b: str) -> None:
         read, bare = Read(found["comment"]["html_body"]), Read(plain["comment"]["html_body"])
         assert read.markup == bare.markup
         assert (
-            read.text == f"{liquid(a)}{liquid(b)} {{{liquid(a)}}}" + f"{{{{ticket.id}}}} {liquid(b)}" + f"<{liquid(a)}"
+            read.text
+            == f"{escape_liquid(a)}{escape_liquid(b)} {{{escape_liquid(a)}}}"
+            + f"{{{{ticket.id}}}} {escape_liquid(b)}"
+            + f"<{escape_liquid(a)}"
         )
-        assert (read.values[0], read.values[2]) == (liquid(a), liquid(b) + liquid(a))
+        assert (read.values[0], read.values[2]) == (escape_liquid(a), escape_liquid(b) + escape_liquid(a))
         assert unquote(read.values[1]) == f"https://a.example/{a}?of={b}"
         assert read.values[1].count("/") == 3
 

@@ -74,7 +74,7 @@ def test_each_field_that_the_plan_does_not_have_counts(raw: bytes, expected: int
 
 
 COMPILER: Final = compiler(BODY)
-CATEGORIES: Final = Categories(COMPILER.contract, COMPILER.classes)
+CATEGORIES: Final = Categories(COMPILER.contract, COMPILER.classifications)
 
 
 def sampling() -> Minimiser:

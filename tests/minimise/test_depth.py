@@ -83,7 +83,7 @@ def test_what_is_planted_at_any_depth_stays_here(destination: str, way: str, lev
     assert isinstance(verdict, Release)
     assert MARK not in verdict.payload
     if levels <= MAX_DEPTH:
-        wanted = Oracle(made.contract, made.classes, made.site(destination)).decide("t.M", raw, UNKNOWN_FACTS)
+        wanted = Oracle(made.contract, made.classifications, made.terms(destination)).decide("t.M", raw, UNKNOWN_FACTS)
         assert wanted is not None
         assert list(message_shape(decode(made.contract, "t.M", verdict.payload), made.contract)) == list(
             message_shape(wanted, made.contract)
@@ -165,7 +165,7 @@ def test_random_types_are_minimised_at_every_depth(data: bytes, levels: int) -> 
     chance = ChoiceSequence(data)
     held = contract(chance)
     made = Compiler(held, file(chance))
-    oracle = Oracle(held, made.classes, made.site("here"))
+    oracle = Oracle(held, made.classifications, made.terms("here"))
     if oracle.strips_required("x0.M0"):
         return
     minimiser, raw = (

@@ -25,7 +25,7 @@ from gateway.minimise.envelope import MOST_BYTES, MOST_DETAILS, TEXTS, Envelope,
 from gateway.model import Category, Facts
 from gateway.plan import EnvelopePlan
 from gateway.policy.document import Classification, Metadata
-from gateway.policy.envelope import envelope
+from gateway.policy.envelope import envelope_plan
 from tests.support.contracts import UNKNOWN_FACTS, compiler
 
 C = Category
@@ -53,7 +53,7 @@ def at(destination: str, named: Metadata | None = NAMED) -> Envelope:
         known = name in made.contract.messages and name not in ("google.protobuf.Any", "google.protobuf.Timestamp")
         return Minimiser(made.plan(name, destination)) if known else None
 
-    return Envelope(envelope(named or Metadata(), made.site(destination)), cache(details))
+    return Envelope(envelope_plan(named or Metadata(), made.terms(destination)), cache(details))
 
 
 def kept(destination: str, *given: Pair, facts: Facts = UNKNOWN_FACTS) -> tuple[Pair, ...]:

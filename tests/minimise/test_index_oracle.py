@@ -67,10 +67,10 @@ def test_what_the_oracle_keeps_is_found_and_nothing_else(data: bytes) -> None:
     chance = ChoiceSequence(data)
     held = contract(chance)
     compiler = Compiler(held, numbered(file(chance)))
-    oracle = Oracle(held, compiler.classes, compiler.site("here"))
+    oracle = Oracle(held, compiler.classifications, compiler.terms("here"))
     if oracle.strips_required("x0.M0"):
         return
-    minimiser, kept = Minimiser(compiler.plan("x0.M0", "here")), Kept(held, compiler.classes)
+    minimiser, kept = Minimiser(compiler.plan("x0.M0", "here")), Kept(held, compiler.classifications)
     for _ in range(3):
         raw, facts = RandomMessages(chance, held).message(held.message("x0.M0")), chance.pick(FACTS)
         try:

@@ -103,7 +103,7 @@ def compare(chance: ChoiceSequence, *, masks: bool = False) -> None:
     """Compare, over one random contract, what becomes of some random messages."""
     held = contract(chance, masks=masks)
     compiler = Compiler(held, file(chance))
-    oracle = Oracle(held, compiler.classes, compiler.site("here"))
+    oracle = Oracle(held, compiler.classifications, compiler.terms("here"))
     if oracle.strips_required("x0.M0"):
         with pytest.raises(BadPolicy, match="would strip"):
             compiler.plan("x0.M0", "here")

@@ -22,8 +22,8 @@ from gateway.minimise.schema import MAX_DEPTH
 from gateway.model import Facts, FieldVerdict, Release, Withheld
 from gateway.plan import Payload
 from gateway.policy.compile import Compiler
-from gateway.policy.explain import KEY, explain
 from gateway.policy.load import PolicyFile
+from gateway.policy.review.explain import KEY, explain
 from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, encode, policy
 from tests.support.random_contracts import ChoiceSequence
 from tests.support.random_contracts import contract as by_chance

@@ -139,7 +139,7 @@ def test_what_is_withheld_is_withheld_for_the_vector_s_reason(case: Case) -> Non
 
 @pytest.mark.parametrize("row", sorted(ROWS))
 def test_every_row_has_a_case_inside_the_eu_and_one_outside(row: str) -> None:
-    inside = {compiler(case["policy"]).site(case["destination"]).region in EU for case in CASES if case["row"] == row}
+    inside = {compiler(case["policy"]).terms(case["destination"]).region in EU for case in CASES if case["row"] == row}
     assert inside == {True, False}
 
 

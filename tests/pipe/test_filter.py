@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.pipe.keys import KNOWN_KEYS
 from gateway.pipe.render import render_line as rendered
-from gateway.policy.otlp.severities import NUMBERS as SEVERITIES
+from gateway.policy.otlp.severities import SEVERITY_NUMBERS as SEVERITIES
 from tests.pipe.filtering import CODECS, FREE_TEXT_LOG, TEMPLATES, VENDOR_LOG, dropped, filtered, line_filter, strings
 from tests.support.planted_values import NUMBERS, VALUES
 

@@ -14,7 +14,7 @@ import pytest
 from gateway.contracts.load import default_path, load
 from gateway.errors import BadContract, BadPolicy
 from gateway.plan import VERSION, Plan
-from gateway.policy.compile import EVENT, SERVICES, Compiler
+from gateway.policy.compile import EVENT_TYPE, ITEM_TYPE_BY_SERVICE, Compiler
 from gateway.policy.load import PolicyFile, parse
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
@@ -45,11 +45,11 @@ def test_all_flows_of_the_default_policy_compile() -> None:
 
 def test_the_item_types_of_services_are_in_the_contract() -> None:
     assert (
-        {KANNELLE.item_type(f"{service}/*") for service in SERVICES}
-        == set(SERVICES.values())
+        {KANNELLE.item_type(f"{service}/*") for service in ITEM_TYPE_BY_SERVICE}
+        == set(ITEM_TYPE_BY_SERVICE.values())
         <= set(KANNELLE.contract.messages)
     )
-    assert KANNELLE.item_type("kannelle.privacy.v1.AnalyticsService/TrackEvent") == EVENT
+    assert KANNELLE.item_type("kannelle.privacy.v1.AnalyticsService/TrackEvent") == EVENT_TYPE
 
 
 @pytest.mark.parametrize(

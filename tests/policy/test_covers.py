@@ -27,7 +27,7 @@ from gateway.plan import (
     Text,
 )
 from gateway.policy.compile import Compiler
-from gateway.policy.covers import covers, covers_envelope, covers_site, covers_subject
+from gateway.policy.covers import covers, covers_envelope, covers_subject, covers_terms
 from tests.support.contracts import UNKNOWN_FACTS, contract, encode, policy, proto
 
 BODY: Final = proto(
@@ -272,13 +272,13 @@ def test_which_envelopes_cover_another(row: str) -> None:
         ({"allow": frozenset()}, False),
         ({"region": "IE"}, False),
         ({"user_id": "x"}, False),
-        ({"days": 1}, False),
+        ({"timestamp_days": 1}, False),
         ({"name": "x"}, False),
     ],
 )
 def test_which_sites_cover_another(change: dict[str, Any], expected: bool) -> None:
-    site = Compiler(CONTRACT, policy()).site("eu-store")
-    assert covers_site(msgspec.structs.replace(site, **change), site) is expected
+    terms = Compiler(CONTRACT, policy()).terms("eu-store")
+    assert covers_terms(msgspec.structs.replace(terms, **change), terms) is expected
 
 
 MASKED: Final = """
@@ -326,14 +326,14 @@ def test_which_plans_with_masks_cover_another(row: str) -> None:
 def test_which_mail_domains_cover_others(now: str, was: str, expected: bool) -> None:
     new, old = (Compiler(CONTRACT, policy(f"personal_domains: {domains}")) for domains in (now, was))
     assert covers_subject(new.subject("t.Root"), old.subject("t.Root")) is expected
-    assert covers_site(new.site("eu-service"), old.site("eu-service")) is expected
+    assert covers_terms(new.terms("eu-service"), old.terms("eu-service")) is expected
     assert not covers_subject(new.subject("t.Root"), old.subject("t.Inner"))
 
 
 def test_who_reads_an_answer_is_part_of_the_proof() -> None:
     made = Compiler(contract(proto(MASKED)), policy())
     all_of_it, less = (
-        made.plan_at("t.GetItemRequest", made.site("eu-store"), reader=made.site(name))
+        made.plan_for("t.GetItemRequest", made.terms("eu-store"), reader=made.terms(name))
         for name in ("eu-log", "eu-indirect")
     )
     assert covers(all_of_it, less)

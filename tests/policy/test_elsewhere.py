@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from gateway.delivery.redecider import Redecider
 from gateway.errors import BadPolicy, DeliveryReason, Refused, Retryable
 from gateway.minimise.flows import Flows
-from gateway.policy.changes import Effect
 from gateway.policy.compile import Compiler
-from gateway.policy.diff import diff
-from gateway.policy.elsewhere import Scope
-from gateway.policy.lint import lint
+from gateway.policy.elsewhere import ContractNames
 from gateway.policy.load import parse
+from gateway.policy.review.changes import Effect
+from gateway.policy.review.diff import diff
+from gateway.policy.review.lint import lint
 from tests.support.contracts import POLICY, compiler, contract, proto
 from tests.support.processes import decider
 
@@ -116,8 +116,8 @@ def test_what_is_listed_of_overlays_and_routes_is_left_out_and_all_else_counts()
         f"[{ROUTE.format('u.S/Get, t.S/Get, v.T/*')}]"
     )
     held = made("{u.C: [eu-log]}", more, "u.*, v.T")
-    assert (held.classes["t.A.N.x"].category.name, "u.C.id" in held.classes) == ("NAME", False)
-    assert [(index, method.path) for index, method in held.table.carried()] == [(0, "/t.S/Get")]
+    assert (held.classifications["t.A.N.x"].category.name, "u.C.id" in held.classifications) == ("NAME", False)
+    assert [(index, method.path) for index, method in held.method_table.carried()] == [(0, "/t.S/Get")]
     assert [one.name for one in held.absent] == ["u.C", "u.C.id", "u.S/Get", "v.T/*"]
     assert errors(held) == []
 
@@ -186,7 +186,7 @@ def _plainly(name: str, entries: list[str]) -> bool:
 
 @given(PARTS, ENTRIES)
 def test_what_is_elsewhere_is_what_a_plain_reading_says(name: str, entries: list[str]) -> None:
-    scope = Scope(contract(proto(BODY)), tuple(entries))
+    scope = ContractNames(contract(proto(BODY)), tuple(entries))
     assert scope.is_elsewhere(name) is _plainly(name, entries)
     if scope.is_elsewhere(name):
         assert name not in contract(proto(BODY)).messages

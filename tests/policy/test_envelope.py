@@ -14,13 +14,13 @@ from gateway.model import DETECTORS, INDIRECT, NEVER, Category, Recipient
 from gateway.patterns import TOKEN
 from gateway.plan import FreeText, Rule, Text, UserId, WorkEmail
 from gateway.policy.document import Classification, Metadata
-from gateway.policy.envelope import PUSHBACK, TRACEPARENT, envelope, faults
-from gateway.policy.judge import Site
+from gateway.policy.envelope import RETRY_PUSHBACK, TRACEPARENT, envelope_plan, problems
+from gateway.policy.rules import RecipientTerms
 
 C = Category
-INSIDE: Final = Site("in", Recipient.SERVICE, "FR", frozenset(Category) - NEVER, "u[0-9]{1,9}", None)
-OUTSIDE: Final = Site("out", Recipient.VENDOR, "US", INDIRECT, "u[0-9]{1,9}", None)
-ALWAYS: Final = {"grpc-retry-pushback-ms": PUSHBACK}
+INSIDE: Final = RecipientTerms("in", Recipient.SERVICE, "FR", frozenset(Category) - NEVER, "u[0-9]{1,9}", None)
+OUTSIDE: Final = RecipientTerms("out", Recipient.VENDOR, "US", INDIRECT, "u[0-9]{1,9}", None)
+ALWAYS: Final = {"grpc-retry-pushback-ms": RETRY_PUSHBACK}
 TRACED: Final = {**ALWAYS, "traceparent": TRACEPARENT}
 CODEC: Final = Classification(category=C.OPERATIONAL, one_of=("h264", "hevc"))
 NAME: Final = Text(detect=detectors_for(C.NAME).detectors, spare=detectors_for(C.NAME).spare)
@@ -29,21 +29,23 @@ AT: Final = ("destinations", "crm", "metadata")
 
 
 @pytest.mark.parametrize(
-    ("site", "wanted"),
+    ("terms", "wanted"),
     [
         (INSIDE, TRACED),
         (OUTSIDE, ALWAYS),
-        (Site("none", Recipient.SERVICE, "FR", frozenset({C.CONTENT}), "u", None), ALWAYS),
+        (RecipientTerms("none", Recipient.SERVICE, "FR", frozenset({C.CONTENT}), "u", None), ALWAYS),
     ],
 )
-def test_trace_context_goes_within_the_eu_and_nothing_else_goes_by_itself(site: Site, wanted: dict[str, Rule]) -> None:
-    plan = envelope(Metadata(), site)
-    assert (plan.recipient, plan.keys, plan.baggage, plan.tracestate) == (site.name, wanted, {}, {})
+def test_trace_context_goes_within_the_eu_and_nothing_else_goes_by_itself(
+    terms: RecipientTerms, wanted: dict[str, Rule]
+) -> None:
+    plan = envelope_plan(Metadata(), terms)
+    assert (plan.recipient, plan.keys, plan.baggage, plan.tracestate) == (terms.name, wanted, {}, {})
 
 
-@pytest.mark.parametrize(("site", "wanted"), [(INSIDE, FreeText()), (OUTSIDE, None)])
-def test_a_status_says_its_own_text_only_where_free_text_may_go(site: Site, wanted: FreeText | None) -> None:
-    assert envelope(Metadata(), site).message == wanted
+@pytest.mark.parametrize(("terms", "wanted"), [(INSIDE, FreeText()), (OUTSIDE, None)])
+def test_a_status_says_its_own_text_only_where_free_text_may_go(terms: RecipientTerms, wanted: FreeText | None) -> None:
+    assert envelope_plan(Metadata(), terms).message == wanted
 
 
 @pytest.mark.parametrize(
@@ -75,32 +77,32 @@ def test_a_status_says_its_own_text_only_where_free_text_may_go(site: Site, want
 def test_a_key_is_judged_as_any_value_is(
     key: str, held: Category | Classification, inside: list[Rule | None], outside: list[Rule | None]
 ) -> None:
-    for site, wanted in ((INSIDE, inside), (OUTSIDE, outside)):
-        keys = envelope(Metadata(keys={key: held}), site).keys
+    for terms, wanted in ((INSIDE, inside), (OUTSIDE, outside)):
+        keys = envelope_plan(Metadata(keys={key: held}), terms).keys
         assert [keys[name] for name in keys if name == key] == wanted
 
 
 def test_credentials_pass_as_they_are_where_they_are_named() -> None:
     named = Metadata(credentials=("authorization", "x-key-bin"))
-    for site in (INSIDE, OUTSIDE):
-        plan = envelope(named, site)
+    for terms in (INSIDE, OUTSIDE):
+        plan = envelope_plan(named, terms)
         assert [plan.keys[name] for name in named.credentials] == [None, None]
 
 
 def test_what_is_listed_does_not_loosen_what_goes_by_itself() -> None:
     listed = Metadata(keys={"traceparent": C.NAME}, credentials=("traceparent",))
-    assert envelope(listed, INSIDE).keys == TRACED
-    assert envelope(listed, OUTSIDE).keys == ALWAYS
+    assert envelope_plan(listed, INSIDE).keys == TRACED
+    assert envelope_plan(listed, OUTSIDE).keys == ALWAYS
 
 
 @pytest.mark.parametrize("section", ["baggage", "tracestate"])
 def test_named_entries_go_within_the_eu(section: str) -> None:
     named = msgspec.convert({section: {"codec": CODEC, "name-bin": C.NAME, "gps": C.LOCATION}}, Metadata)
-    assert getattr(envelope(named, INSIDE), section) == {
+    assert getattr(envelope_plan(named, INSIDE), section) == {
         "codec": Text(one_of=("h264", "hevc"), detect=DETECTORS),
         "name-bin": NAME,
     }
-    assert getattr(envelope(named, OUTSIDE), section) == {}
+    assert getattr(envelope_plan(named, OUTSIDE), section) == {}
 
 
 OWN: Final = "is gRPC's own, and added on each hop"
@@ -138,8 +140,8 @@ IDS: Final = "trace context and request IDs don't leave the EU"
 )
 def test_some_names_cannot_be_listed(key: str, inside: str, outside: str) -> None:
     for region, wanted in (("FR", inside), ("US", outside)):
-        listed = [*faults(AT, Metadata(keys={key: CODEC}), region)][:1]
-        named = [*faults(AT, Metadata(credentials=(key,)), region)]
+        listed = [*problems(AT, Metadata(keys={key: CODEC}), region)][:1]
+        named = [*problems(AT, Metadata(credentials=(key,)), region)]
         assert listed == ([((*AT, "keys", key), wanted)] if wanted else [])
         assert named == ([((*AT, "credentials", 0), wanted)] if wanted else [])
 
@@ -167,7 +169,7 @@ BLIND: Final = "a key that ends in -bin is opaque: nobody can tell what it holds
 )
 def test_what_could_never_pass_is_told(key: str, held: Category | Classification, inside: str, outside: str) -> None:
     for region, wanted in (("FR", inside), ("US", outside)):
-        assert [*faults(AT, Metadata(keys={key: held}), region)] == ([((*AT, "keys", key), wanted)] if wanted else [])
+        assert [*problems(AT, Metadata(keys={key: held}), region)] == ([((*AT, "keys", key), wanted)] if wanted else [])
 
 
 @pytest.mark.parametrize(
@@ -187,20 +189,20 @@ def test_what_could_never_pass_is_told(key: str, held: Category | Classification
     ],
 )
 def test_rules_that_mean_nothing_are_told(key: str, held: Classification, place: str, wanted: str) -> None:
-    keys, text = next(faults(AT, Metadata(keys={key: held}), "FR"))
+    keys, text = next(problems(AT, Metadata(keys={key: held}), "FR"))
     assert (keys[:5], place in keys, text[: len(wanted)]) == ((*AT, "keys", key), True, wanted)
 
 
 @pytest.mark.parametrize("section", ["baggage", "tracestate"])
 def test_entries_do_not_leave_the_eu(section: str) -> None:
     named = msgspec.convert({section: {"codec": CODEC, "gps": C.LOCATION}}, Metadata)
-    assert [*faults(AT, named, "US")] == [((*AT, section), "trace context and baggage don't leave the EU")]
-    assert [*faults(AT, named, "FR")] == [((*AT, section, "gps"), "no destination may ever receive it")]
+    assert [*problems(AT, named, "US")] == [((*AT, section), "trace context and baggage don't leave the EU")]
+    assert [*problems(AT, named, "FR")] == [((*AT, section, "gps"), "no destination may ever receive it")]
 
 
 def test_a_key_is_listed_once() -> None:
     twice = Metadata(keys={"x-key": CODEC}, credentials=("authorization", "x-key", "authorization"))
-    assert [*faults(AT, twice, "FR")] == [
+    assert [*problems(AT, twice, "FR")] == [
         ((*AT, "credentials", 2), "is in the list twice"),
         ((*AT, "credentials", 1), "is listed under keys too"),
     ]
@@ -215,5 +217,5 @@ def test_what_has_no_fault_is_in_the_plan_of_who_may_receive_all(
     key: str, held: Category | Classification, region: str
 ) -> None:
     named = Metadata(keys={key: held})
-    site = Site("all", Recipient.SERVICE, region, frozenset(Category), "u[0-9]{1,9}", None)
-    assert (key in envelope(named, site).keys) is (not [*faults(AT, named, region)]) or key in TRACED
+    terms = RecipientTerms("all", Recipient.SERVICE, region, frozenset(Category), "u[0-9]{1,9}", None)
+    assert (key in envelope_plan(named, terms).keys) is (not [*problems(AT, named, region)]) or key in TRACED

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.patterns import compile_pattern
-from gateway.policy.identifiers import FORM, MAX_IDENTIFIER_CHARS, identifier_fault
+from gateway.policy.identifiers import MAX_IDENTIFIER_CHARS, SUGGESTED_FORM, identifier_problem
 
 ALLOWED = frozenset(string.ascii_letters + string.digits + "_-|")
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -200,13 +200,13 @@ NO_LOADS = [
 @pytest.mark.parametrize("pattern", LOADS)
 def test_a_prefix_or_a_fixed_shape_in_every_branch_loads(pattern: str) -> None:
     compile_pattern(pattern)
-    assert identifier_fault(pattern) == ""
+    assert identifier_problem(pattern) == ""
 
 
 @pytest.mark.parametrize("pattern", NO_LOADS)
 def test_all_else_does_not_load_and_the_error_says_what_to_write(pattern: str) -> None:
-    text = identifier_fault(pattern)
-    assert text.endswith(FORM)
+    text = identifier_problem(pattern)
+    assert text.endswith(SUGGESTED_FORM)
 
 
 @pytest.mark.parametrize("pattern", LOADS)
@@ -217,13 +217,13 @@ def test_no_name_matches_what_loads(pattern: str, name: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["usr_[a-z_]{1,9}", "usr_[a-z]{1,3}-[a-z]{1,3}", r"usr_\w{1,9}"])
 def test_an_identifier_of_a_thing_is_unbroken_behind_its_prefix(pattern: str) -> None:
-    assert identifier_fault(pattern, unbroken=True)
-    assert not identifier_fault(pattern)
+    assert identifier_problem(pattern, unbroken=True)
+    assert not identifier_problem(pattern)
 
 
 @pytest.mark.parametrize("pattern", ["ws_[A-Za-z0-9]{1,32}", "sup_[a-z0-9]{8,32}", "kan-ws-[0-9]{1,9}", UUID])
 def test_an_unbroken_one_loads(pattern: str) -> None:
-    assert identifier_fault(pattern, unbroken=True) == ""
+    assert identifier_problem(pattern, unbroken=True) == ""
 
 
 PIECES = st.sampled_from(
@@ -303,7 +303,7 @@ def member(held: Any) -> str:
 )
 def test_whatever_loads_matches_nothing_but_identifiers(pattern: str, rng: random.Random) -> None:
     """By enumeration of all short texts, by texts made from the pattern, and by a character changed in them."""
-    if identifier_fault(pattern):
+    if identifier_problem(pattern):
         return
     compiled = compile_pattern(pattern)
     for size in range(3):
@@ -322,12 +322,12 @@ def test_whatever_loads_matches_nothing_but_identifiers(pattern: str, rng: rando
 @settings(deadline=None, max_examples=400)
 @given(st.lists(BRANCH, min_size=1, max_size=3).map("|".join), st.sampled_from(NAMES))
 def test_no_name_matches_whatever_loads(pattern: str, name: str) -> None:
-    assert identifier_fault(pattern) or not compile_pattern(pattern).fullmatch(name)
+    assert identifier_problem(pattern) or not compile_pattern(pattern).fullmatch(name)
 
 
 @settings(deadline=None, max_examples=400)
 @given(st.text(st.sampled_from("ab_-|\\()[]{}?1,9:*+.^$ d"), max_size=30))
 def test_any_text_is_read_to_its_end_or_refused(pattern: str) -> None:
     """What is taken for an identifier's pattern is RE2 too, and means the same there."""
-    if not identifier_fault(pattern):
+    if not identifier_problem(pattern):
         compile_pattern(pattern)

@@ -10,7 +10,7 @@ import pytest
 from gateway.model import INDIRECT, NEVER, Category, Recipient
 from gateway.policy.document import JsonlSettings, Policy
 from gateway.policy.load import default_path, load
-from gateway.policy.planned import PropertyType
+from gateway.policy.tracking_plan import PropertyType
 from gateway.policy.vocabulary import LegalBasis
 
 POLICY: Final[Policy] = load(default_path()).policy

@@ -15,9 +15,9 @@ from gateway.model import Detector
 from gateway.patterns import compile_pattern, max_chars
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Classification
-from gateway.policy.lint import lint
 from gateway.policy.load import default_path, load
 from gateway.policy.otlp.versions import VERSION
+from gateway.policy.review.lint import lint
 from tests.support.decisions import kept_under
 from tests.support.samples.harmless import values
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from docs.fields import reached
+from docs.fields import reachable_structs
 from gateway.errors import BadPolicy
 from gateway.model import Category, FieldPrivacy, Recipient
-from gateway.policy import mail
+from gateway.policy import personal_domains as mail
 from gateway.policy.document import (
     Classification,
     JsonlSettings,
@@ -24,11 +24,11 @@ from gateway.policy.document import (
     Route,
 )
 from gateway.policy.http_exporters import MixpanelSettings, Secret, SegmentSettings, WebhookSettings, ZendeskSettings
-from gateway.policy.load import PolicyFile, default_path, faults, load, parse
-from gateway.policy.planned import Event, Property, PropertyType
+from gateway.policy.load import PolicyFile, default_path, load, parse, problems
+from gateway.policy.tracking_plan import Event, Property, PropertyType
 from gateway.policy.vocabulary import LegalBasis
 from gateway.yamlfile import Node, build, compose
-from gateway.yamlfile.durations import WANTED
+from gateway.yamlfile.durations import EXPECTED
 
 BASE = """\
 version: 1
@@ -261,7 +261,7 @@ CATEGORIES = ", ".join(Category.__members__)
         (changed("365d", "0d"), "14: destinations.crm.retention: must be positive"),
         (changed("365d", "365"), "14: destinations.crm.retention: must be 365d: a number needs its unit"),
         (changed("365d", "12m"), "14: destinations.crm.retention: must be 12min or 12mo: m alone is neither"),
-        (changed("365d", "a year"), f"14: destinations.crm.retention: must be {WANTED}"),
+        (changed("365d", "a year"), f"14: destinations.crm.retention: must be {EXPECTED}"),
         (changed("    retention: 365d\n", ""), "8: destinations.crm.retention: is required"),
         (changed("retention:", "retentions:"),
          ("14: destinations.crm.retentions: is not a key here; known: recipient, region, purpose, legal_basis, allow, "
@@ -423,7 +423,7 @@ def test_mail_domains_are_compared_in_one_form() -> None:
     given = parse(
         f"{BASE}personal_domains: {{add: [B\u00fccher.example, a.Example], remove: [eclipso.de]}}"
     ).policy.personal_domains
-    assert mail.domains(given) == (("a.example", "xn--bcher-kva.example"), ("eclipso.de",))
+    assert mail.added_and_removed(given) == (("a.example", "xn--bcher-kva.example"), ("eclipso.de",))
 
 
 def test_a_route_leads_to_a_destination() -> None:
@@ -505,7 +505,7 @@ def of_each_shape(places: Iterator[tuple[str | int, ...]]) -> list[tuple[str | i
 
     What a document names itself (destinations, attributes, items of lists) makes no other shape.
     """
-    known = {info.encode_name for struct in reached(Policy) for info in msgspec.structs.fields(struct)}
+    known = {info.encode_name for struct in reachable_structs(Policy) for info in msgspec.structs.fields(struct)}
     return [*{tuple(key if key in known else "*" for key in keys): keys for keys in places}.values()]
 
 
@@ -516,7 +516,7 @@ def test_no_error_repeats_a_value() -> None:
         for value in ("hunter2", "hunter2\n.*", "(hunter2"):
             try:
                 policy, origin = build(planted(root, keys, value), Policy, BadPolicy)
-                texts = [str(origin.fail(at, text)) for at, text in faults(policy)]
+                texts = [str(origin.error_at(at, text)) for at, text in problems(policy)]
             except BadPolicy as error:
                 texts = [str(error)]
             said += len(texts)

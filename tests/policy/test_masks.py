@@ -7,10 +7,10 @@ from typing import Final
 import pytest
 
 from gateway.plan import Mask, Plan
-from gateway.policy.diff import diff
-from gateway.policy.explain import explain
-from gateway.policy.masks import Referents
-from gateway.policy.narrow import narrows
+from gateway.policy.masks import MaskResources
+from gateway.policy.narrower import is_narrower
+from gateway.policy.review.diff import diff
+from gateway.policy.review.explain import explain
 from tests.support.contracts import compiler, contract, proto
 
 M: Final = "google.protobuf.FieldMask"
@@ -63,7 +63,7 @@ def test_a_mask_speaks_of(body: str, expected: str | None) -> None:
         held.message(name) for name in held.messages if name.startswith("t.") and name not in ("t.A", "t.B", "t.L")
     )
     (field,) = (field for field in message.fields if "mask" in field.name or field.name == "fields")
-    found = Referents(held).of(field)
+    found = MaskResources(held).of(field)
     if found is None:
         assert expected is None
         return
@@ -133,19 +133,19 @@ def test_a_plan_with_masks_is_data() -> None:
 )
 def test_explain_says_what_becomes_of_a_mask(type: str, destination: str, field: str, words: str) -> None:
     (node,) = (node for path, node in explain(compiler(BODY), type, destination).walk() if path == field)
-    assert (node.kept, node.words) == (True, words)
+    assert (node.kept, node.wording) == (True, words)
 
 
 def test_who_gets_the_answer_decides_what_may_be_asked_for() -> None:
     body = f"{A} message R {{ {M} read_mask = 1; {M} update_mask = 2; }} service S {{ rpc GetA(R) returns (A); }}"
     made = compiler(body)
     plans = {
-        reader: made.plan_at("t.R", made.site("eu-indirect"), reader=made.site(reader))
+        reader: made.plan_for("t.R", made.terms("eu-indirect"), reader=made.terms(reader))
         for reader in ("eu-indirect", "eu-service")
     }
     named = {reader: [field.name for field in plan.targets[0].fields] for reader, plan in plans.items()}
     assert named == {"eu-indirect": ["n"], "eu-service": ["name", "n"]}
-    assert made.plan_at("t.A", made.site("eu-log"), reader=made.site("eu-service")) is made.plan("t.A", "eu-log")
+    assert made.plan_for("t.A", made.terms("eu-log"), reader=made.terms("eu-service")) is made.plan("t.A", "eu-log")
 
 
 def test_that_paths_go_with_a_field_is_no_change_of_its_own() -> None:
@@ -161,4 +161,4 @@ def test_that_paths_go_with_a_field_is_no_change_of_its_own() -> None:
     [("t.A", "t.A", True), ("t.A", "", True), ("", "t.A", False), ("t.A", "t.B", False)],
 )
 def test_a_mask_that_nobody_can_tell_is_narrower(old: str, new: str, *, narrower: bool) -> None:
-    assert narrows(Mask(old, (1,), (1,)), Mask(new, (2,), (1,))) is narrower
+    assert is_narrower(Mask(old, (1,), (1,)), Mask(new, (2,), (1,))) is narrower

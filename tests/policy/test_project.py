@@ -229,7 +229,7 @@ def test_specials_go_before_categories() -> None:
     projector = Projector(
         made.contract,
         {"t.M.a": FieldPrivacy(Category.NAME)},
-        made.site("eu-log"),
+        made.terms("eu-log"),
         {"t.M.a": FieldReason.OPAQUE, "t.M.b": None},
     )
     a, b = made.contract.message("t.M").fields

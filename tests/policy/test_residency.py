@@ -12,7 +12,7 @@ from gateway.errors import BadPolicy
 from gateway.model import EU, INDIRECT, NEVER, Category
 from gateway.policy.document import OtlpSettings
 from gateway.policy.load import parse
-from gateway.policy.residency import barred, ceiling_of
+from gateway.policy.residency import ceiling_of, forbidden_reason
 
 INSIDE = "personal data stays in BE, FR or IE, or DE for the CRM"
 OUTSIDE = "never leaves the EU"
@@ -50,7 +50,7 @@ def fault(text: str) -> str:
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_operational_data_may_be_anywhere(region: str) -> None:
-    assert barred(Category.OPERATIONAL, region) == ""
+    assert forbidden_reason(Category.OPERATIONAL, region) == ""
     assert parse(document(region, "OPERATIONAL")).policy.destinations["crm"].region == region
 
 
@@ -67,16 +67,16 @@ def test_operational_data_may_be_anywhere(region: str) -> None:
     ],
 )  # fmt: skip
 def test_a_category_is_barred_by_region(category: Category, region: str, expected: str) -> None:
-    assert barred(category, region) == expected
+    assert forbidden_reason(category, region) == expected
 
 
 @pytest.mark.parametrize("category", sorted(set(Category) - INDIRECT))
 def test_no_policy_can_raise_the_ceiling_of_the_us(category: Category) -> None:
     said = fault(document("US", "USER_ID", f"USER_ID, WORK_EMAIL, OPERATIONAL, {category.name}")).splitlines()
-    assert said == [f"policy.yaml:14: ceilings.US.{category.name}: {barred(category, 'US')}"]
+    assert said == [f"policy.yaml:14: ceilings.US.{category.name}: {forbidden_reason(category, 'US')}"]
     assert (
         fault(document("US", category.name, "USER_ID"))
-        == f"policy.yaml:12: destinations.crm.allow.{category.name}: {barred(category, 'US')}"
+        == f"policy.yaml:12: destinations.crm.allow.{category.name}: {forbidden_reason(category, 'US')}"
     )
 
 

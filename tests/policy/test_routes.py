@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from gateway.errors import BadPolicy
 from gateway.model import Category
 from gateway.policy import routes
-from gateway.policy.document import Caller, Mode, Policy, Retry, Side
+from gateway.policy.document import Caller, Mode, Policy, Retry, TrafficDirection
 from gateway.policy.load import parse
-from gateway.yamlfile import Fault
+from gateway.yamlfile import Problem
 from tests.support.contracts import POLICY
 
 OTHERS: Final = (
@@ -58,11 +58,11 @@ def fault(*written: str) -> str:
     return str(caught.value)
 
 
-def to(*upstream: str) -> list[Fault]:
+def to(*upstream: str) -> list[Problem]:
     """The faults of a route to a list of addresses."""
     held = policy("")
     return list(
-        routes.faults(
+        routes.problems(
             msgspec.structs.replace(held, routes=(msgspec.structs.replace(held.routes[0], upstream=upstream),))
         )
     )
@@ -76,7 +76,7 @@ def test_a_route_is_read() -> None:
         f"callers: {{'{EDITOR}': {{region: FR, allow: [USER_ID], metadata: {{keys: {{x-kind: OPERATIONAL}}}}}}}}"
     ).routes[0]
     assert (route.listener, route.upstream, route.methods, route.mode) == (
-        Side.INBOUND,
+        TrafficDirection.INBOUND,
         "unix:/run/a.sock",
         ("t.S/Get", "t.T/*"),
         Mode.ENFORCE,
@@ -225,7 +225,7 @@ def test_of_a_plaintext_list_every_address_is_on_the_machine() -> None:
     held = policy("upstream: 'unix:/a', plaintext: true")
     for upstream, sound in ((("127.0.0.1:1", "127.0.0.2:1"), True), (("127.0.0.1:1", "10.0.0.1:1"), False)):
         route = msgspec.structs.replace(held.routes[0], upstream=upstream)
-        assert (not list(routes.faults(msgspec.structs.replace(held, routes=(route,))))) is sound
+        assert (not list(routes.problems(msgspec.structs.replace(held, routes=(route,))))) is sound
 
 
 @pytest.mark.parametrize(
@@ -450,7 +450,7 @@ def test_whatever_is_written_has_faults_or_none(upstream: str, caller: str) -> N
     route = msgspec.structs.replace(
         held.routes[0], upstream=upstream, callers={caller: Caller(region="FR", allow=frozenset())}
     )
-    texts = [text for _, text in routes.faults(msgspec.structs.replace(held, routes=(route,)))]
+    texts = [text for _, text in routes.problems(msgspec.structs.replace(held, routes=(route,)))]
     assert not any(len(given) > 20 and given in text for text in texts for given in (upstream, caller))
 
 
@@ -459,5 +459,5 @@ def test_an_address_is_on_this_machine_or_encrypted(number: int, port: int) -> N
     address = ".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0))
     held = policy("")
     route = msgspec.structs.replace(held.routes[0], upstream=(f"{address}:{port}",), plaintext=True)
-    if not list(routes.faults(msgspec.structs.replace(held, routes=(route,)))):
+    if not list(routes.problems(msgspec.structs.replace(held, routes=(route,)))):
         assert number >> 24 == 127

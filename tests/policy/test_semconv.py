@@ -25,10 +25,10 @@ from gateway.contracts.load import load as load_contracts
 from gateway.minimise.engine import Minimiser
 from gateway.model import INDIRECT, NEVER, Category, Release
 from gateway.policy.compile import Compiler
-from gateway.policy.findings import Severity
-from gateway.policy.lint import lint
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
+from gateway.policy.review.findings import Severity
+from gateway.policy.review.lint import lint
 from tests.policy.semconv import EVENTS, NAMED_PERSONAL, PERSONAL, UNUSED, conventions, metrics
 from tests.support.contracts import UNKNOWN_FACTS, compiler
 from tests.support.otlp_attributes import any_value

@@ -15,10 +15,10 @@ from gateway.minimise.categories import Categories
 from gateway.minimise.flows import Flows
 from gateway.policy import compile as compiling
 from gateway.policy.compile import Compiler
-from gateway.policy.diff import diff
-from gateway.policy.explain import explain
-from gateway.policy.first import first_policy
-from gateway.policy.lint import lint
+from gateway.policy.review.diff import diff
+from gateway.policy.review.explain import explain
+from gateway.policy.review.lint import lint
+from gateway.policy.scaffold.first_policy import first_policy
 from tests.support import oversized_contracts
 from tests.support.contracts import contract, policy, proto
 
@@ -107,5 +107,5 @@ def test_a_type_is_told_where_it_stands_highest() -> None:
         "message M0 { A a = 1; Deep b = 2; } message A { Deep deep = 1; } message Deep { string s = 1 @OPERATIONAL; }"
     )
     told = dict(explain(made(contract(proto(body))), "t.M0", "eu-log").walk())
-    assert (told["a.deep"].above, told["b"].above) == (True, False)
+    assert (told["a.deep"].shown_above, told["b"].shown_above) == (True, False)
     assert told["b.s"].kept

@@ -147,7 +147,7 @@ def outside() -> tuple[Attributes, SpanName]:
     policy = parse(default_policy().read_text(encoding="utf-8"), default_policy())
     compiler = Compiler(load_contract([default_contract()]), policy)
     assert us in default_policy().read_text(encoding="utf-8")
-    rules = slots.specials(policy.policy, compiler.site("analytics"))
+    rules = slots.field_rules(policy.policy, compiler.terms("analytics"))
     attributes, name = (rules[f"opentelemetry.proto.trace.v1.Span.{slot}"] for slot in ("attributes", "name"))
     assert isinstance(attributes, Attributes)
     assert isinstance(name, SpanName)

@@ -2,7 +2,7 @@
 
 Obviously right, and nothing else.
 
-It shares with the engine only `judge`, the single detectors, address reading and which message a mask speaks of; no
+It shares with the engine only `rule_for`, the single detectors, address reading and which message a mask speaks of; no
 projection, no plan, nothing remembered. Masks are `oracle_masks.py`'s.
 """
 
@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from gateway.contracts.contract import Contract
 from gateway.errors import ItemReason, Reason, Refused
 from gateway.model import Category, Facts, FieldPrivacy
-from gateway.policy.judge import Site, judge
+from gateway.policy.rules import RecipientTerms, rule_for
 from tests.support.oracle_masks import MASK, Masks
 from tests.support.oracle_values import Personal, allowed_value, drop_unknown_numbers
 
@@ -50,7 +50,7 @@ TYPES: Final = {
 class Oracle:
     """Decides for one destination."""
 
-    def __init__(self, contract: Contract, classes: Mapping[str, FieldPrivacy], site: Site) -> None:
+    def __init__(self, contract: Contract, classes: Mapping[str, FieldPrivacy], site: RecipientTerms) -> None:
         self.contract = contract
         self._classes = classes
         self._site = site
@@ -60,7 +60,7 @@ class Oracle:
 
     def decide(self, type: str, raw: bytes, facts: Facts) -> Message | None:
         """The minimised message; None if the item is withheld. Raises Refused."""
-        if facts.personal and self._site.vendor:
+        if facts.personal and self._site.is_vendor:
             return None
         self._facts = facts
         try:
@@ -118,7 +118,7 @@ class Oracle:
             return self._may_value(field, privacy)
         entry = field.message_type
         assert entry is not None
-        key = judge(_kind_of(entry.fields_by_name["key"]), FieldPrivacy(privacy.map_key), self._site)
+        key = rule_for(_kind_of(entry.fields_by_name["key"]), FieldPrivacy(privacy.map_key), self._site)
         return not isinstance(key, Reason) and self._may_value(entry.fields_by_name["value"], privacy)
 
     def _may_value(self, field: FieldDescriptor, privacy: FieldPrivacy) -> bool:
@@ -126,8 +126,8 @@ class Oracle:
         if kind == "any" and field.type == F.TYPE_GROUP:
             return False
         if kind in ("any", "message"):
-            return privacy.category is Category.UNSPECIFIED or self._site.lets(privacy.category)
-        return not isinstance(judge(kind, privacy, self._site), Reason)
+            return privacy.category is Category.UNSPECIFIED or self._site.allows(privacy.category)
+        return not isinstance(rule_for(kind, privacy, self._site), Reason)
 
     # ── Messages ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -240,7 +240,7 @@ class Oracle:
             drop_unknown_numbers(value)
         wrapped = isinstance(value, Message) and value.DESCRIPTOR.name.endswith("Value") and kind != "opaque"
         inner = value.value if wrapped else value
-        left = allowed_value(judge(kind, privacy, self._site), inner, self._facts)
+        left = allowed_value(rule_for(kind, privacy, self._site), inner, self._facts)
         if not wrapped or left is None:
             return left
         value.value = left

@@ -15,8 +15,8 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from gateway.contracts.contract import Contract
 from gateway.errors import ItemReason, Refused
 from gateway.model import Category, FieldPrivacy
-from gateway.policy.judge import Site, kind_of_message
-from gateway.policy.masks import Referent, Referents
+from gateway.policy.masks import MaskResource, MaskResources
+from gateway.policy.rules import RecipientTerms, kind_of_message
 
 MASK: Final = "google.protobuf.FieldMask"
 
@@ -32,14 +32,14 @@ class Masks:
         self,
         contract: Contract,
         classes: Mapping[str, FieldPrivacy],
-        site: Site,
+        site: RecipientTerms,
         stays: Callable[[FieldDescriptor], bool],
     ) -> None:
         self._contract = contract
         self._classes = classes
         self._site = site
         self._stays = stays
-        self._referents = Referents(contract)
+        self._referents = MaskResources(contract)
 
     def survey(self, message: Any) -> None:
         """Narrow a message's own masks by the plan, and by what nobody knows. Raises Refused."""
@@ -81,17 +81,19 @@ class Masks:
         masks = [field for field in self._contract.fields(message.DESCRIPTOR) if _holds(field) == "mask"]
         return [field for field in masks if field.number in present or (_is_map(field) and field.number in unknown)]
 
-    def _beside(self, message: Any, found: Referent) -> list[Message]:
+    def _beside(self, message: Any, found: MaskResource) -> list[Message]:
         stay = filter(self._stays, found.beside)
         values = [
             getattr(message, field.name) if not field.is_extension else message.Extensions[field] for field in stay
         ]
         return [one for value in values for one in ([value] if isinstance(value, Message) else value)]
 
-    def _left(self, field: FieldDescriptor, found: Referent, path: str, gone: PathTest, touched: PathTest) -> list[str]:
+    def _left(
+        self, field: FieldDescriptor, found: MaskResource, path: str, gone: PathTest, touched: PathTest
+    ) -> list[str]:
         """The paths that are left of one."""
         category = self._classes.get(field.full_name, FieldPrivacy()).category
-        if category is not Category.UNSPECIFIED and not self._site.lets(category):
+        if category is not Category.UNSPECIFIED and not self._site.allows(category):
             return []
         if not found.beside:
             return [path] if any(self._answers(one, path.split(".")) for one in found.types) else []

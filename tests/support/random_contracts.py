@@ -18,7 +18,7 @@ from google.protobuf.descriptor_pb2 import (
 )
 from kannelle.privacy.v1 import annotations_pb2
 
-from gateway.contracts.builtin import builtin
+from gateway.contracts.builtin import builtin_files
 from gateway.contracts.contract import Contract
 from gateway.model import Category
 
@@ -48,7 +48,7 @@ MASK: Final = ".google.protobuf.FieldMask"
 OWN_FILES: Final = ("annotations", "receipt", "context", "analytics")
 BASE_FILES: Final = tuple(
     file
-    for file in builtin()
+    for file in builtin_files()
     if file.name.endswith(("/descriptor.proto", *(f"/{name}.proto" for name in (*IMPORTS, *OWN_FILES))))
 )
 """What is needed of the files that every contract holds: compiling goes through all types there are."""

@@ -19,7 +19,7 @@ from gateway import __version__
 from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, ItemReason
 from gateway.minimise.census import FIRST, STRIDE
 from gateway.model import Category, FieldVerdict, QueueDepth, Release, Trail, Verdict, Withheld
-from gateway.policy.document import Mode, Side
+from gateway.policy.document import Mode, TrafficDirection
 from gateway.telemetry import GRPC_CODES, ProxyCallResult, ResourceUsage, Telemetry
 from gateway.telemetry.counts import DeliveryOutcome, OutboxStatus
 from gateway.telemetry.exposition import CONTENT_TYPE_OPENMETRICS, is_openmetrics
@@ -117,7 +117,7 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             lambda t: (
                 [
                     t.record_proxy_call(
-                        ProxyCallResult(Side.INBOUND, "NOT_FOUND", "a.example", "svc", mode=Mode.SHADOW), 1
+                        ProxyCallResult(TrafficDirection.INBOUND, "NOT_FOUND", "a.example", "svc", mode=Mode.SHADOW), 1
                     )
                 ]
                 * 2
@@ -128,7 +128,7 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
         ),
         (
             lambda t: t.record_proxy_call(
-                ProxyCallResult(Side.OUTBOUND, "UNAVAILABLE", "a.example", "svc", Cause.UPSTREAM_REFUSED), 1
+                ProxyCallResult(TrafficDirection.OUTBOUND, "UNAVAILABLE", "a.example", "svc", Cause.UPSTREAM_REFUSED), 1
             ),
             "proxy_calls_total",
             {**CALL, "code": "UNAVAILABLE", "reason": "UPSTREAM_REFUSED"},
@@ -136,32 +136,34 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
         ),
         (
             lambda t: t.record_proxy_call(
-                ProxyCallResult(Side.OUTBOUND, "UNIMPLEMENTED", reason=CallReason.NO_ROUTE), 1
+                ProxyCallResult(TrafficDirection.OUTBOUND, "UNIMPLEMENTED", reason=CallReason.NO_ROUTE), 1
             ),
             "proxy_calls_total",
             {**CALL, "route": "", "destination": "", "code": "UNIMPLEMENTED", "reason": "NO_ROUTE"},
             1,
         ),
         (
-            lambda t: t.record_overload(Side.OUTBOUND),
+            lambda t: t.record_overload(TrafficDirection.OUTBOUND),
             "proxy_calls_total",
             {**CALL, "route": "", "destination": "", "code": "RESOURCE_EXHAUSTED", "reason": "FULL"},
             1,
         ),
         (
-            lambda t: t.record_proxy_call(ProxyCallResult(Side.OUTBOUND, "anna@example.com", "a.example", "svc"), 1),
+            lambda t: t.record_proxy_call(
+                ProxyCallResult(TrafficDirection.OUTBOUND, "anna@example.com", "a.example", "svc"), 1
+            ),
             "proxy_calls_total",
             {**CALL, "code": "UNKNOWN"},
             1,
         ),
         (
-            lambda t: t.record_proxy_call(ProxyCallResult(Side.OUTBOUND, "OK"), 2_000_000),
+            lambda t: t.record_proxy_call(ProxyCallResult(TrafficDirection.OUTBOUND, "OK"), 2_000_000),
             "call_duration_seconds_sum",
             {"listener": "outbound", "service": ""},
             0.002,
         ),
         (
-            lambda t: t.record_upstream_failure(Side.INBOUND, "crm.example", Cause.UPSTREAM_EXPIRED),
+            lambda t: t.record_upstream_failure(TrafficDirection.INBOUND, "crm.example", Cause.UPSTREAM_EXPIRED),
             "upstream_failures_total",
             {"listener": "inbound", "route": "crm.example", "cause": "UPSTREAM_EXPIRED"},
             1,
@@ -331,14 +333,14 @@ def test_after_a_reload_earlier_numbers_stay_and_one_policy_is_in_force() -> Non
 
 def test_a_routes_series_is_there_from_the_start_as_zero() -> None:
     telemetry = Telemetry()
-    telemetry.add_routes([(Side.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])
+    telemetry.add_routes([(TrafficDirection.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])
     assert value(telemetry, "proxy_calls_total", **CALL) == 0
 
 
 def test_what_a_caller_makes_up_adds_no_series() -> None:
     telemetry = Telemetry()
     for code in ("made up", "anna@example.com", "UNKNOWN"):
-        telemetry.record_proxy_call(ProxyCallResult(Side.OUTBOUND, code), 1)
+        telemetry.record_proxy_call(ProxyCallResult(TrafficDirection.OUTBOUND, code), 1)
     assert len([name for name, _ in read(telemetry) if name == "privacy_gateway_proxy_calls_total"]) == 1
 
 
@@ -384,7 +386,7 @@ def told_all() -> Telemetry:
     telemetry.record_uncaught_errors("task", 1)
     telemetry.set_certificate_expiry({"own": 1.0, "ca": 2.0})
     telemetry.record_call("local", "a.S", "OK", 1)
-    telemetry.add_routes([(Side.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])
+    telemetry.add_routes([(TrafficDirection.OUTBOUND, "a.example", "svc", Mode.ENFORCE)])
     telemetry.add_resources(dict.fromkeys(RESOURCES, lambda: ResourceUsage(1, 2)))
     return telemetry
 
@@ -502,7 +504,7 @@ def test_a_closed_one_shows_nothing() -> None:
     [
         (
             lambda t: [
-                t.record_proxy_call(ProxyCallResult(Side.OUTBOUND, "OK", "a.example", "svc"), 900),
+                t.record_proxy_call(ProxyCallResult(TrafficDirection.OUTBOUND, "OK", "a.example", "svc"), 900),
                 t.record_proxy_fields_stripped(2),
             ],
             10e-6,

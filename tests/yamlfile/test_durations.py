@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from gateway.errors import BadConfig
 from gateway.yamlfile import SECONDS, parse
-from gateway.yamlfile.durations import MAX_SECONDS, UNITS, WANTED, written
+from gateway.yamlfile.durations import EXPECTED, MAX_SECONDS, UNITS, format_seconds
 
 # Told apart from the code's own table, letter by letter.
 SECONDS_OF: Final = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2592000, "y": 31536000}
@@ -90,7 +90,7 @@ def test_a_duration_is_a_number_and_its_unit(text: str, seconds: float) -> None:
         ("span: 0.0000001s", "span: must be positive"),
         ("seconds: 1001y", "seconds: must be 1000y or less"),
         ("span: 999999999y", "span: must be 1000y or less"),
-        *[(f"{key}: {text}", f"{key}: must be {WANTED}") for key in ("seconds", "span") for text in NEITHER],
+        *[(f"{key}: {text}", f"{key}: must be {EXPECTED}") for key in ("seconds", "span") for text in NEITHER],
     ],
 )
 def test_anything_else_is_told_what_to_write(text: str, wanted: str) -> None:
@@ -114,7 +114,7 @@ def test_any_number_of_any_unit_is_that_many_seconds(number: object, unit: str) 
     | st.floats(0, MAX_SECONDS, allow_subnormal=False).map(lambda seconds: round(seconds, 6))
 )
 def test_what_is_written_is_read_again(seconds: float) -> None:
-    assert held(f"seconds: {written(seconds)}").seconds == seconds
+    assert held(f"seconds: {format_seconds(seconds)}").seconds == seconds
 
 
 @pytest.mark.parametrize(
@@ -131,4 +131,4 @@ def test_what_is_written_is_read_again(seconds: float) -> None:
     ],
 )
 def test_a_bound_is_written_in_the_largest_unit_that_fits(seconds: float, text: str) -> None:
-    assert written(seconds) == text
+    assert format_seconds(seconds) == text

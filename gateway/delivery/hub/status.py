@@ -33,7 +33,7 @@ class HubStatus:
     def reached(self) -> None:
         """The hub has let the agent in, or acknowledged something."""
         before, now = self.check, datetime.now(UTC)
-        self.check = before.with_cause("", f"last heard {rfc3339.written(now)}")
+        self.check = before.with_cause("", f"last heard {rfc3339.from_datetime(now)}")
         self._counts.set_hub_status(up=True, last_success=now.timestamp())
         if not before.ok:
             log.info("the hub takes what it is handed" if before.cause == UNTRIED else "the hub is back")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from gateway.errors import BadConfig
 from gateway.files import is_folder, is_link, kind_of
-from gateway.folder import unmakeable, unwritable
+from gateway.folder import creation_obstacle, write_obstacle
 from gateway.policy.document import JsonlSettings
-from gateway.policy.targets import FORM, STDOUT, is_target, target_of
+from gateway.policy.exporter_files import PATH_FORM, STDOUT_PATH, is_valid_path, path_of
 
 
 def resolve_path(state: Path, name: str, exporter: JsonlSettings, key: str) -> str:
@@ -22,10 +22,10 @@ def resolve_path(state: Path, name: str, exporter: JsonlSettings, key: str) -> s
     Raises BadConfig, naming the key, for one that leads through a link, or below the state folder, where the gateway
     makes folders itself.
     """
-    target = target_of(name, exporter)
-    if not is_target(target):
-        raise BadConfig(f"{key}.path: {FORM}")
-    if target == STDOUT:
+    target = path_of(name, exporter)
+    if not is_valid_path(target):
+        raise BadConfig(f"{key}.path: {PATH_FORM}")
+    if target == STDOUT_PATH:
         return target
     path = state / target
     for written in (path, Path(f"{path}.lock")):
@@ -52,5 +52,5 @@ def check_writable(path: Path, state: Path, key: str) -> None:
             raise BadConfig(f"{key}: {written}: can't be written to by user {os.geteuid()}")
     if path.parent == state:
         return
-    if text := unwritable(path.parent) if is_folder(path.parent) else unmakeable(path.parent):
+    if text := write_obstacle(path.parent) if is_folder(path.parent) else creation_obstacle(path.parent):
         raise BadConfig(f"{key}: {path}: {path.parent} {text}")

@@ -7,18 +7,18 @@ from typing import Final
 
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Body
-from gateway.policy.otlp.severities import NUMBERS
-from gateway.policy.otlp.shared import COUNT, OPERATIONAL, SCHEMA_URL, Rules
-from gateway.policy.project import NESTED, Ruling
+from gateway.policy.otlp.severities import SEVERITY_NUMBERS
+from gateway.policy.otlp.shared import COUNT, OPERATIONAL, SCHEMA_URL, SharedRules
+from gateway.policy.project import NESTED_PLAN, Ruling
 
 LOGS: Final = "opentelemetry.proto.logs.v1."
 
 _SEVERITY: Final = FieldPrivacy(
     Category.OPERATIONAL,
-    one_of=tuple(sorted({form for text in NUMBERS for form in (text, text.lower(), text.title())})),
+    one_of=tuple(sorted({form for text in SEVERITY_NUMBERS for form in (text, text.lower(), text.title())})),
 )
 
-CLASSES: Final[Mapping[str, FieldPrivacy]] = {
+CLASSIFICATIONS: Final[Mapping[str, FieldPrivacy]] = {
     f"{LOGS}ResourceLogs.schema_url": SCHEMA_URL,
     f"{LOGS}ScopeLogs.schema_url": SCHEMA_URL,
     f"{LOGS}LogRecord.severity_number": OPERATIONAL,
@@ -30,12 +30,12 @@ MESSAGES: Final = frozenset({f"{LOGS}ResourceLogs.scope_logs", f"{LOGS}ScopeLogs
 """Slots that hold other slots."""
 
 
-def specials(rules: Rules) -> Mapping[str, Ruling]:
+def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
     """Rulings on the slots that no category alone can decide."""
     record = f"{LOGS}LogRecord."
     return {
-        f"{LOGS}ResourceLogs.resource": NESTED,
-        f"{LOGS}ScopeLogs.scope": NESTED,
+        f"{LOGS}ResourceLogs.resource": NESTED_PLAN,
+        f"{LOGS}ScopeLogs.scope": NESTED_PLAN,
         f"{record}attributes": rules.attributes,
         f"{record}time_unix_nano": rules.time,
         f"{record}observed_time_unix_nano": rules.time,
@@ -43,11 +43,13 @@ def specials(rules: Rules) -> Mapping[str, Ruling]:
         f"{record}span_id": rules.identifier(8),
         f"{record}flags": rules.flags,
         f"{record}event_name": rules.name(_event_name(rules)),
-        f"{record}body": Body(rules.policy.otlp.log_templates, rules.site.lets(Category.FREE_TEXT), rules.attributes),
+        f"{record}body": Body(
+            rules.policy.otlp.log_templates, rules.terms.allows(Category.FREE_TEXT), rules.attributes
+        ),
     }
 
 
-def _event_name(rules: Rules) -> FieldPrivacy:
+def _event_name(rules: SharedRules) -> FieldPrivacy:
     """Outside the EU, only events of the tracking plan have a name."""
     planned = tuple(sorted(rules.policy.tracking_plan))
-    return FieldPrivacy(Category.OPERATIONAL, one_of=planned) if rules.site.outside else OPERATIONAL
+    return FieldPrivacy(Category.OPERATIONAL, one_of=planned) if rules.terms.outside_eu else OPERATIONAL

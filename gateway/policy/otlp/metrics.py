@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.model import Category, FieldPrivacy
-from gateway.policy.otlp.shared import FREE_TEXT, OPERATIONAL, SCHEMA_URL, Rules
-from gateway.policy.project import NESTED, Ruling
+from gateway.policy.otlp.shared import FREE_TEXT, OPERATIONAL, SCHEMA_URL, SharedRules
+from gateway.policy.project import NESTED_PLAN, Ruling
 
 METRICS: Final = "opentelemetry.proto.metrics.v1."
 
@@ -30,7 +30,7 @@ _UNIT: Final = FieldPrivacy(
 
 _KINDS: Final = ("Gauge", "Sum", "Histogram", "ExponentialHistogram", "Summary")
 
-CLASSES: Final[Mapping[str, FieldPrivacy]] = {
+CLASSIFICATIONS: Final[Mapping[str, FieldPrivacy]] = {
     f"{METRICS}ResourceMetrics.schema_url": SCHEMA_URL,
     f"{METRICS}ScopeMetrics.schema_url": SCHEMA_URL,
     NAME: _NAME,
@@ -56,7 +56,7 @@ MESSAGES: Final = frozenset(
 )
 """Slots that hold other slots."""
 
-MEASURED: Final[Mapping[str, tuple[str, ...]]] = {
+MEASUREMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "NumberDataPoint": ("as_double", "as_int"),
     "HistogramDataPoint": ("count", "sum", "bucket_counts", "explicit_bounds", "min", "max"),
     "ExponentialHistogramDataPoint": ("count", "sum", "scale", "zero_count", "min", "max", "zero_threshold"),
@@ -70,9 +70,9 @@ MEASURED: Final[Mapping[str, tuple[str, ...]]] = {
 _POINTS: Final = ("NumberDataPoint", "HistogramDataPoint", "ExponentialHistogramDataPoint", "SummaryDataPoint")
 
 
-def specials(rules: Rules) -> Mapping[str, Ruling]:
+def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
     """Rulings on the slots that no category alone can decide."""
-    measured = rules.inside(None)
+    measured = rules.inside_eu(None)
     shared = {
         "attributes": rules.attributes,
         "start_time_unix_nano": rules.time,
@@ -80,13 +80,13 @@ def specials(rules: Rules) -> Mapping[str, Ruling]:
         "flags": rules.flags,
     }
     return {
-        f"{METRICS}ResourceMetrics.resource": NESTED,
-        f"{METRICS}ScopeMetrics.scope": NESTED,
+        f"{METRICS}ResourceMetrics.resource": NESTED_PLAN,
+        f"{METRICS}ScopeMetrics.scope": NESTED_PLAN,
         NAME: rules.name(_NAME),
         UNIT: rules.name(_UNIT),
         f"{METRICS}Metric.metadata": rules.attributes,
         **{f"{METRICS}{point}.{slot}": ruling for point in _POINTS for slot, ruling in shared.items()},
-        **{f"{METRICS}{held}.{slot}": measured for held, slots in MEASURED.items() for slot in slots},
+        **{f"{METRICS}{held}.{slot}": measured for held, slots in MEASUREMENTS.items() for slot in slots},
         f"{METRICS}Exemplar.filtered_attributes": rules.attributes,
         f"{METRICS}Exemplar.time_unix_nano": rules.time,
         f"{METRICS}Exemplar.trace_id": rules.identifier(16),

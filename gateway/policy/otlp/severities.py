@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-NUMBERS: Final[Mapping[str, int]] = {
+SEVERITY_NUMBERS: Final[Mapping[str, int]] = {
     "TRACE": 1, "TRC": 1, "TRCE": 1, "FINEST": 1, "SILLY": 1, "VERBOSE": 1, "VRB": 1,
     "DEBUG": 5, "DBG": 5, "DBUG": 5, "DEBG": 5, "FINER": 5, "FINE": 6, "CONFIG": 7, "HTTP": 7,
     "INFO": 9, "INF": 9, "INFORMATION": 9, "INFORMATIONAL": 9, "NOTICE": 10, "SUCCESS": 10,

@@ -12,10 +12,10 @@ from gateway.errors import FieldReason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Length, Moment, Number, Text, Value
 from gateway.policy.document import Policy
-from gateway.policy.judge import Site, judge
 from gateway.policy.otlp.versions import VERSION
 from gateway.policy.project import Ruling
-from gateway.policy.values import KINDS, values
+from gateway.policy.rules import RecipientTerms, rule_for
+from gateway.policy.value_rules import KINDS, value_rules
 
 COMMON: Final = "opentelemetry.proto.common.v1."
 RESOURCE: Final = "opentelemetry.proto.resource.v1.Resource."
@@ -26,8 +26,8 @@ COUNT: Final = FieldPrivacy(Category.OPERATIONAL, min=0, max=1_000_000)
 SCHEMA_URL: Final = FieldPrivacy(
     Category.OPERATIONAL, pattern=r"https://opentelemetry\.io/schemas/[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
 )
-EARLIEST: Final = 946_684_800
-LATEST: Final = 3_155_759_999
+MIN_TIME_SECONDS: Final = 946_684_800
+MAX_TIME_SECONDS: Final = 3_155_759_999
 """Seconds since 1970 of the first moment of 2000 and the last of 2069: no program that reports in OTLP ran before.
 
 Batches that are replayed late pass. In nanoseconds these are numbers of 18 digits that begin with 9, and of 19 below
@@ -39,16 +39,16 @@ _SCOPE: Final = FieldPrivacy(Category.OPERATIONAL, pattern="@?[A-Za-z0-9][A-Za-z
 FLAGS: Final = FieldPrivacy(Category.OPERATIONAL, min=0, max=1023)
 """Trace flags, and two bits on whether a parent is remote: opentelemetry/proto/trace/v1/trace.proto, SpanFlags."""
 
-CLASSES: Final[Mapping[str, FieldPrivacy]] = {
+CLASSIFICATIONS: Final[Mapping[str, FieldPrivacy]] = {
     f"{RESOURCE}dropped_attributes_count": COUNT,
     f"{COMMON}InstrumentationScope.dropped_attributes_count": COUNT,
 }
 """Slots that are judged as any field is."""
 
-STRIPPED: Final = frozenset({f"{RESOURCE}entity_refs"})
+STRIPPED_SLOTS: Final = frozenset({f"{RESOURCE}entity_refs"})
 """Slots that never leave: an entity reference repeats attribute keys, which may have been stripped."""
 
-VALUES: Final = frozenset(
+VALUE_SLOTS: Final = frozenset(
     f"{COMMON}{slot}"
     for slot in (
         "KeyValue.key",
@@ -65,18 +65,18 @@ VALUES: Final = frozenset(
 )
 """Slots within an attribute or a body, which its rule decides on."""
 
-OPAQUE_VALUES: Final = frozenset(
+OPAQUE_VALUE_SLOTS: Final = frozenset(
     f"{COMMON}{slot}" for slot in ("KeyValue.key_strindex", "AnyValue.bytes_value", "AnyValue.string_value_strindex")
 )
 """Slots within an attribute or a body that no rule reads: the engine's schema of them doesn't have them."""
 
 
-class Rules:
+class SharedRules:
     """The rulings that slots share, at one destination."""
 
-    def __init__(self, policy: Policy, site: Site) -> None:
+    def __init__(self, policy: Policy, terms: RecipientTerms) -> None:
         self.policy = policy
-        self.site = site
+        self.terms = terms
 
     @cached_property
     def attributes(self) -> Attributes:
@@ -90,15 +90,15 @@ class Rules:
         exact = {key: rule for key, rule in rules.items() if not key.endswith(".*")}
         prefixes = {key.removesuffix("*"): rule for key, rule in rules.items() if key.endswith(".*")}
         impersonal = tuple(sorted(prefix for prefix in prefixes if held[f"{prefix}*"].category is Category.OPERATIONAL))
-        return Attributes(exact, {}) if self.site.outside else Attributes(exact, prefixes, impersonal)
+        return Attributes(exact, {}) if self.terms.outside_eu else Attributes(exact, prefixes, impersonal)
 
     def _values(self, privacy: FieldPrivacy) -> Value:
         """What is classified so, by kind.
 
         Inside the EU a bounded number may come as text: SDKs send ports, codes and offsets so.
         """
-        rule = values(dict.fromkeys(_kinds(privacy), privacy), self.site)
-        as_text = privacy.bounded and not self.site.outside
+        rule = value_rules(dict.fromkeys(_kinds(privacy), privacy), self.terms)
+        as_text = privacy.bounded and not self.terms.outside_eu
         return (
             msgspec.structs.replace(rule, string=rule.integer) if as_text and isinstance(rule.integer, Number) else rule
         )
@@ -106,8 +106,12 @@ class Rules:
     @cached_property
     def time(self) -> Ruling:
         """On a time. What was never set is no time, and isn't judged."""
-        ruling = judge("timestamp", OPERATIONAL, self.site)
-        return msgspec.structs.replace(ruling, min=EARLIEST, max=LATEST) if isinstance(ruling, Moment) else ruling
+        ruling = rule_for("timestamp", OPERATIONAL, self.terms)
+        return (
+            msgspec.structs.replace(ruling, min=MIN_TIME_SECONDS, max=MAX_TIME_SECONDS)
+            if isinstance(ruling, Moment)
+            else ruling
+        )
 
     def name(self, privacy: FieldPrivacy) -> Ruling:
         """On a string that is classified so, and names something. What is listed is the controller's say."""
@@ -116,9 +120,9 @@ class Rules:
 
     def string(self, privacy: FieldPrivacy) -> Ruling:
         """On a string that is classified so."""
-        return judge("string", privacy, self.site)
+        return rule_for("string", privacy, self.terms)
 
-    def random(self, privacy: FieldPrivacy) -> Ruling:
+    def random_string(self, privacy: FieldPrivacy) -> Ruling:
         """On a string of random digits and letters whose pattern tells all about it.
 
         Whatever is found in it is there by chance.
@@ -126,29 +130,29 @@ class Rules:
         ruling = self.string(privacy)
         return msgspec.structs.replace(ruling, detect=()) if isinstance(ruling, Text) else ruling
 
-    def inside(self, ruling: Ruling) -> Ruling:
+    def inside_eu(self, ruling: Ruling) -> Ruling:
         """What doesn't leave the EU: there, this ruling."""
-        if not self.site.lets(Category.OPERATIONAL):
+        if not self.terms.allows(Category.OPERATIONAL):
             return FieldReason.CATEGORY_NOT_ALLOWED
-        return FieldReason.NOT_CLOSED if self.site.outside else ruling
+        return FieldReason.NOT_CLOSED if self.terms.outside_eu else ruling
 
     def identifier(self, length: int) -> Ruling:
         """On a trace or span ID of so many bytes."""
-        return self.inside(Length(length))
+        return self.inside_eu(Length(length))
 
     @cached_property
     def flags(self) -> Ruling:
         """On trace flags."""
-        return self.inside(judge("integer", FLAGS, self.site))
+        return self.inside_eu(rule_for("integer", FLAGS, self.terms))
 
 
-def specials(rules: Rules) -> Mapping[str, Ruling]:
+def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
     """Rulings on the slots that no category alone can decide."""
     return {
-        **dict.fromkeys(STRIPPED, FieldReason.UNCLASSIFIED),
+        **dict.fromkeys(STRIPPED_SLOTS, FieldReason.UNCLASSIFIED),
         f"{RESOURCE}attributes": rules.attributes,
-        f"{COMMON}InstrumentationScope.name": rules.inside(rules.name(_SCOPE)),
-        f"{COMMON}InstrumentationScope.version": rules.inside(rules.string(VERSION)),
+        f"{COMMON}InstrumentationScope.name": rules.inside_eu(rules.name(_SCOPE)),
+        f"{COMMON}InstrumentationScope.version": rules.inside_eu(rules.string(VERSION)),
         f"{COMMON}InstrumentationScope.attributes": rules.attributes,
     }
 

@@ -7,12 +7,17 @@ from typing import Final
 
 from gateway.model import FieldPrivacy
 from gateway.policy.document import Policy
-from gateway.policy.judge import Site
 from gateway.policy.otlp import logs, metrics, shared, traces
-from gateway.policy.otlp.shared import Rules
+from gateway.policy.otlp.shared import SharedRules
 from gateway.policy.project import Ruling
+from gateway.policy.rules import RecipientTerms
 
-CLASSES: Final[Mapping[str, FieldPrivacy]] = {**shared.CLASSES, **logs.CLASSES, **traces.CLASSES, **metrics.CLASSES}
+CLASSIFICATIONS: Final[Mapping[str, FieldPrivacy]] = {
+    **shared.CLASSIFICATIONS,
+    **logs.CLASSIFICATIONS,
+    **traces.CLASSIFICATIONS,
+    **metrics.CLASSIFICATIONS,
+}
 """Slots that are judged as any field is."""
 
 MESSAGES: Final = logs.MESSAGES | traces.MESSAGES | metrics.MESSAGES
@@ -22,7 +27,12 @@ REQUIRED: Final = metrics.REQUIRED
 """Slots without which their item is refused, as if the contract required them."""
 
 
-def specials(policy: Policy, site: Site) -> Mapping[str, Ruling]:
+def field_rules(policy: Policy, terms: RecipientTerms) -> Mapping[str, Ruling]:
     """Rulings on the slots that no category alone can decide, at one destination."""
-    rules = Rules(policy, site)
-    return {**shared.specials(rules), **logs.specials(rules), **traces.specials(rules), **metrics.specials(rules)}
+    rules = SharedRules(policy, terms)
+    return {
+        **shared.field_rules(rules),
+        **logs.field_rules(rules),
+        **traces.field_rules(rules),
+        **metrics.field_rules(rules),
+    }

@@ -12,13 +12,13 @@ from typing import Final
 from gateway.errors import FieldReason
 from gateway.model import DETECTORS, Category, FieldPrivacy
 from gateway.plan import SpanName, Text
-from gateway.policy.otlp.shared import COUNT, FREE_TEXT, OPERATIONAL, SCHEMA_URL, Rules
-from gateway.policy.project import NESTED, Ruling
+from gateway.policy.otlp.shared import COUNT, FREE_TEXT, OPERATIONAL, SCHEMA_URL, SharedRules
+from gateway.policy.project import NESTED_PLAN, Ruling
 
 TRACE: Final = "opentelemetry.proto.trace.v1."
 SPAN: Final = f"{TRACE}Span."
 
-CLASSES: Final[Mapping[str, FieldPrivacy]] = {
+CLASSIFICATIONS: Final[Mapping[str, FieldPrivacy]] = {
     f"{TRACE}ResourceSpans.schema_url": SCHEMA_URL,
     f"{TRACE}ScopeSpans.schema_url": SCHEMA_URL,
     f"{SPAN}kind": OPERATIONAL,
@@ -55,16 +55,16 @@ _PATH: Final = f"(/|(/{_WORD}){{1,12}}/?)"
 _TEMPLATE: Final = f"((/{_WORD}){{0,6}}/{_PARAMETER}(/({_WORD}|{_PARAMETER})){{0,6}}/?)"
 _RPC: Final = r"/?([a-z][a-z0-9_]{0,31}\.){1,8}[A-Z][A-Za-z0-9]{0,63}/[A-Z][A-Za-z0-9]{0,63}"
 
-FORMS: Final = f"{_METHOD}( {_TEMPLATE})?|{_RPC}"
+LOW_CARDINALITY_NAME: Final = f"{_METHOD}( {_TEMPLATE})?|{_RPC}"
 """Names that are of low cardinality by their form."""
 
-ROUTED: Final = f"{_METHOD} {_PATH}"
+ROUTE_NAME: Final = f"{_METHOD} {_PATH}"
 """Names that may be: a path without a parameter is one that somebody asked for, unless the span says that it is a route."""
 
-ROUTES: Final = ("http.route", "url.template")
+ROUTE_ATTRIBUTES: Final = ("http.route", "url.template")
 """The attributes that say so."""
 
-VERBS: Final = (
+OPERATION_NAMES: Final = (
     *"HTTP CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE".split(),
     # https://opentelemetry.io/docs/specs/semconv/db/database-spans/#name
     *"ALTER ANALYZE BEGIN CALL COMMIT CREATE DATABASE DROP EXEC EXECUTE EXPLAIN INDEX INSERT INTO MERGE REPLACE "
@@ -74,14 +74,14 @@ VERBS: Final = (
     *"ack commit consume create deliver nack poll process produce publish receive send settle subscribe".split(),
     *"handler middleware request router -".split(),
 )  # fmt: skip
-_MADE_OF: Final = "[A-Za-z/<:{-][A-Za-z0-9._/:{}<>-]{0,127}"
-MADE: Final = f"{_MADE_OF}( {_MADE_OF}){{0,4}}"
+_COMPOSED_PART: Final = "[A-Za-z/<:{-][A-Za-z0-9._/:{}<>-]{0,127}"
+COMPOSED_NAME: Final = f"{_COMPOSED_PART}( {_COMPOSED_PART}){{0,4}}"
 """Names of verbs, and of what attributes of the span say.
 
 `SELECT kannelle.videos`, `video.exports.requested process`, `request handler - /v1/exports`.
 """
 
-NAMED: Final = (
+NAME_ATTRIBUTES: Final = (
     "db.collection.name", "db.namespace", "db.sql.table", "db.name", "db.mongodb.collection", "db.operation.name",
     "db.operation", "db.stored_procedure.name", "messaging.destination.name", "messaging.destination.template",
     "messaging.destination", "messaging.operation.name", "messaging.source.name", "express.name", "http.route",
@@ -89,16 +89,16 @@ NAMED: Final = (
 )  # fmt: skip
 """The attributes that say so."""
 
-KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+SPAN_KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 """Span kinds by number; one that isn't said counts as internal."""
 
 
-def specials(rules: Rules) -> Mapping[str, Ruling]:
+def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
     """Rulings on the slots that no category alone can decide."""
-    state = rules.inside(rules.random(_STATE))
+    state = rules.inside_eu(rules.random_string(_STATE))
     return {
-        f"{TRACE}ResourceSpans.resource": NESTED,
-        f"{TRACE}ScopeSpans.scope": NESTED,
+        f"{TRACE}ResourceSpans.resource": NESTED_PLAN,
+        f"{TRACE}ScopeSpans.scope": NESTED_PLAN,
         f"{SPAN}name": _name(rules),
         f"{SPAN}parent_span_id": rules.identifier(8),
         f"{SPAN}start_time_unix_nano": rules.time,
@@ -120,11 +120,21 @@ def specials(rules: Rules) -> Mapping[str, Ruling]:
     }
 
 
-def _name(rules: Rules) -> Ruling:
-    if not rules.site.lets(Category.OPERATIONAL):
+def _name(rules: SharedRules) -> Ruling:
+    if not rules.terms.allows(Category.OPERATIONAL):
         return FieldReason.CATEGORY_NOT_ALLOWED
     listed = rules.policy.otlp.span_names
-    if rules.site.outside:
-        return SpanName(listed, KINDS)
-    forms, routed, made = (Text(form, detect=DETECTORS) for form in (FORMS, ROUTED, MADE))
-    return SpanName(listed, KINDS, forms, routed, ROUTES, rules.site.lets(Category.FREE_TEXT), made, VERBS, NAMED)
+    if rules.terms.outside_eu:
+        return SpanName(listed, SPAN_KINDS)
+    forms, routed, made = (Text(form, detect=DETECTORS) for form in (LOW_CARDINALITY_NAME, ROUTE_NAME, COMPOSED_NAME))
+    return SpanName(
+        listed,
+        SPAN_KINDS,
+        forms,
+        routed,
+        ROUTE_ATTRIBUTES,
+        rules.terms.allows(Category.FREE_TEXT),
+        made,
+        OPERATION_NAMES,
+        NAME_ATTRIBUTES,
+    )

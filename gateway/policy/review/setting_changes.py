@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.detectors.mail_domains import is_personal_domain
-from gateway.policy import mail, shapes
-from gateway.policy.changes import Change, Effect
+from gateway.policy import named_patterns as shapes
+from gateway.policy import personal_domains as mail
 from gateway.policy.compile import Compiler
 from gateway.policy.document import (
     Caller,
@@ -24,10 +24,11 @@ from gateway.policy.document import (
     Route,
     UserId,
 )
+from gateway.policy.flow_targets import absent_targets, method_targets
 from gateway.policy.http_exporters import Template, TemplateSettings
-from gateway.policy.mapping import leaves, parts
-from gateway.policy.reach import absent_calls, calls
-from gateway.policy.words import few, gains, of_privacy, printable
+from gateway.policy.review.changes import Change, Effect
+from gateway.policy.template.placeholders import leaves, template_parts
+from gateway.policy.wording import classification_wording, list_change, printable, shortlist
 
 WHOLE_KEYS: Final = ("controller", "approvals", "timestamps")
 """Keys of the policy that are compared as they are."""
@@ -43,7 +44,7 @@ ONE_DAY: Final = timedelta(days=1)
 
 def setting_changes(old: Compiler, new: Compiler) -> Iterator[Change]:
     """What changed, key by key. Raises BadPolicy if a flow names nothing."""
-    was, now = old.written, new.written
+    was, now = old.full_policy, new.full_policy
     yield from _user_id(was.user_id, now.user_id)
     yield from _patterns(was, now)
     yield from _mail_domains(was.personal_domains, now.personal_domains)
@@ -77,7 +78,7 @@ def _user_id(was: UserId, now: UserId) -> Iterator[Change]:
         (Effect.WITHHELD, "again", set(was.without) - set(now.without)),
     ):
         if more:
-            yield Change(effect, "user_id.without", f"{few(sorted(more))} {verb} looked for in user IDs")
+            yield Change(effect, "user_id.without", f"{shortlist(sorted(more))} {verb} looked for in user IDs")
 
 
 def _patterns(was: Policy, now: Policy) -> Iterator[Change]:
@@ -87,7 +88,7 @@ def _patterns(was: Policy, now: Policy) -> Iterator[Change]:
     """
     for name in sorted(shapes.redefined(was.patterns, now.patterns)):
         old, new = was.patterns[name], now.patterns[name]
-        fields = ", ".join(dict.fromkeys((*shapes.users(was, old), *shapes.users(now, new))))
+        fields = ", ".join(dict.fromkeys((*shapes.keys_using(was, old), *shapes.keys_using(now, new))))
         yield Change(Effect.NOTED, f"patterns.{name}", f"was: {printable(old)}; now: {printable(new)}; in {fields}")
 
 
@@ -96,7 +97,7 @@ def _mail_domains(was: PersonalDomains, now: PersonalDomains) -> Iterator[Change
 
     A domain counts for those below it, so those are asked too.
     """
-    old, new = mail.said(was), mail.said(now)
+    old, new = mail.own_domains(was), mail.own_domains(now)
     told = {
         name: [(is_personal_domain(at, old), is_personal_domain(at, new)) for at in (name, f"_.{name}")]
         for name in sorted({*old, *new})
@@ -104,15 +105,15 @@ def _mail_domains(was: PersonalDomains, now: PersonalDomains) -> Iterator[Change
     freed = [name for name, pairs in told.items() if (True, False) in pairs]
     barred = [name for name, pairs in told.items() if (False, True) in pairs]
     if freed:
-        yield Change(Effect.RELEASED, "personal_domains", f"addresses of {few(freed)} pass as business ones")
+        yield Change(Effect.RELEASED, "personal_domains", f"addresses of {shortlist(freed)} pass as business ones")
     if barred:
-        yield Change(Effect.WITHHELD, "personal_domains", f"addresses of {few(barred)} are personal")
+        yield Change(Effect.WITHHELD, "personal_domains", f"addresses of {shortlist(barred)} are personal")
     if was != now and not freed and not barred:
         yield Change(Effect.NOTED, "personal_domains", "changed")
 
 
 def _flows(old: Compiler, new: Compiler) -> Iterator[Change]:
-    was, now = (calls(one) | absent_calls(one) for one in (old, new))
+    was, now = (method_targets(one) | absent_targets(one) for one in (old, new))
     for flow, destination in sorted(now - was):
         yield Change(Effect.RELEASED, f"flows.{flow}", f"now leads to {destination}", destination)
     for flow, destination in sorted(was - now):
@@ -159,7 +160,7 @@ def _callers(key: str, was: Mapping[str, Caller], now: Mapping[str, Caller]) -> 
             (Effect.WITHHELD, "loses", old.allow - new.allow),
         ):
             if more:
-                yield Change(effect, f"{to}.allow", f"{verb} {few(category.name for category in sorted(more))}")
+                yield Change(effect, f"{to}.allow", f"{verb} {shortlist(category.name for category in sorted(more))}")
 
 
 def _route(route: Route) -> str:
@@ -173,7 +174,7 @@ def _lists(key: str, was: Collection[object], now: Collection[object], destinati
     gained, lost = (
         sorted(getattr(one, "name", str(one)) for one in set(a) - set(b)) for a, b in ((now, was), (was, now))
     )
-    text = gains(gained, lost)
+    text = list_change(gained, lost)
     if text:
         yield Change(Effect.NOTED, key, text, destination)
 
@@ -238,7 +239,7 @@ def _template_changes(key: str, was: TemplateSettings, now: TemplateSettings, mo
         gained, lost = (sorted(at for at in one if other.get(at) != one[at]) for one, other in ((new, old), (old, new)))
         if gained or lost:
             effect = moved.effect if gained else Effect.WITHHELD
-            yield Change(effect, f"{key}.items.{name}", gains(gained, lost), moved.destination, name)
+            yield Change(effect, f"{key}.items.{name}", list_change(gained, lost), moved.destination, name)
     for field in was.__struct_fields__:
         if field != "items" and getattr(was, field) != getattr(now, field):
             yield Change(Effect.NOTED, f"{key}.{field}", "changed", moved.destination)
@@ -251,7 +252,11 @@ def _placements(template: Template) -> Iterator[tuple[str, object]]:
     """
     for keys, leaf in leaves(template):
         at = ".".join(map(str, keys))
-        places = [".".join(part) for part in parts(leaf) if isinstance(part, tuple)] if isinstance(leaf, str) else []
+        places = (
+            [".".join(part) for part in template_parts(leaf) if isinstance(part, tuple)]
+            if isinstance(leaf, str)
+            else []
+        )
         yield f"{at}: {' and '.join(places)}" if places else at, leaf
 
 
@@ -267,16 +272,18 @@ def _target(exporter: ExporterSettings) -> str:
 
 def _overrides(old: Compiler, new: Compiler) -> Iterator[Change]:
     """Overlays that may loosen what the contract says."""
-    for name, given in new.written.classifications.items():
+    for name, given in new.full_policy.classifications.items():
         if given.overrides and old.policy.classifications.get(name) != given:
             annotation = new.contract.annotations.get(name)
-            instead = f" instead of {of_privacy(annotation)}" if annotation else ""
-            yield Change(Effect.NOTED, f"classifications.{name}", f"overrides: {of_privacy(given.privacy)}{instead}")
+            instead = f" instead of {classification_wording(annotation)}" if annotation else ""
+            yield Change(
+                Effect.NOTED, f"classifications.{name}", f"overrides: {classification_wording(given.privacy)}{instead}"
+            )
 
 
 def _absent_field_changes(old: Compiler, new: Compiler) -> Iterator[Change]:
     """What is said of fields of other contracts: what follows from it, only those tell."""
-    was, now = old.written.classifications, new.written.classifications
+    was, now = old.full_policy.classifications, new.full_policy.classifications
     for name in sorted(_absent_fields(old) | _absent_fields(new)):
         if was.get(name) != now.get(name) and not (name in now and now[name].overrides):
             yield Change(

@@ -20,7 +20,7 @@ from gateway.minimise.flows import Flow, Flows
 from gateway.minimise.subject import NOBODY
 from gateway.model import OutboxEntry, Subject
 from gateway.pipeline.decide import Decider
-from gateway.policy.document import Mode, Side
+from gateway.policy.document import Mode, TrafficDirection
 from gateway.telemetry import Counts, ProxyCallResult, ResourceUsage
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ CODES: Final[Mapping[int, str]] = {code.value[0]: code.name for code in grpc.Sta
 LONGEST: Final = 320
 """Characters of the longest identifier that an entry holds: those of the longest e-mail address."""
 
-_LISTENERS: Final = {Side.OUTBOUND: LISTENER_OUTBOUND, Side.INBOUND: LISTENER_INBOUND}
+_LISTENERS: Final = {TrafficDirection.OUTBOUND: LISTENER_OUTBOUND, TrafficDirection.INBOUND: LISTENER_INBOUND}
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ class Access(msgspec.Struct, frozen=True):
     `received_ns` in nanoseconds since 1970, `took_ns` in nanoseconds.
     """
 
-    listener: Side
+    listener: TrafficDirection
     method: str
     peer: str
     code: int

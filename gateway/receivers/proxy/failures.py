@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from gateway.errors import Cause
-from gateway.policy.document import Side
+from gateway.policy.document import TrafficDirection
 from gateway.telemetry import Counts
 from gateway.telemetry.throttle import LogThrottle
 
@@ -19,7 +19,7 @@ class Failures:
         self._counts = counts
         self._repeats = LogThrottle()
 
-    def note(self, side: Side, route: str, cause: Cause) -> None:
+    def note(self, side: TrafficDirection, route: str, cause: Cause) -> None:
         """A call failed; `route` is its authority in the policy."""
         self._counts.record_upstream_failure(side, route, cause)
         if times := self._repeats.count((side, route, cause)):

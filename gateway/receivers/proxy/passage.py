@@ -15,11 +15,11 @@ from gateway.minimise.envelope import Envelope
 from gateway.minimise.flows import Flow, Flows
 from gateway.model import FieldPrivacy
 from gateway.plan import EnvelopePlan, MethodPlan, Plan, Streams, SubjectPlan
-from gateway.policy.covers import covers, covers_envelope, covers_site, covers_subject
-from gateway.policy.document import Metadata, Mode, Route, Side
-from gateway.policy.envelope import envelope
-from gateway.policy.judge import Site
-from gateway.policy.table import Table
+from gateway.policy.covers import covers, covers_envelope, covers_subject, covers_terms
+from gateway.policy.document import Metadata, Mode, Route, TrafficDirection
+from gateway.policy.envelope import envelope_plan
+from gateway.policy.method_table import MethodTable
+from gateway.policy.rules import RecipientTerms
 from gateway.receivers.proxy.core import UnaryUnary
 from gateway.receivers.proxy.upstream import Target, Upstream, Upstreams
 
@@ -37,25 +37,25 @@ class _Terms(msgspec.Struct, frozen=True):
 
     plan: Plan
     subject: SubjectPlan
-    site: Site
+    site: RecipientTerms
 
 
 class Way:
     """One direction of a call: its messages and its envelope, for one recipient."""
 
-    def __init__(self, flows: Flows, flow: Flow, held: Plan, site: Site, plan: EnvelopePlan) -> None:
+    def __init__(self, flows: Flows, flow: Flow, held: Plan, site: RecipientTerms, plan: EnvelopePlan) -> None:
         """`held` is the plan that the flow minimises by."""
         self.flow = flow
         (self.digest,) = flow.digests
         self._terms = _Terms(held, flows.compiler.subject(held.type), site)
         self.envelope = Envelope(plan, flows.details(site))
-        self.projector = flows.compiler.projector_at(site)
+        self.projector = flows.compiler.projector_for(site)
 
     def covers(self, then: Way) -> bool:
         """Whether all that passed by an earlier one passes by this one too."""
         now, was = self._terms, then._terms
         same = covers_subject(now.subject, was.subject) and (self.digest == then.digest or covers(now.plan, was.plan))
-        return same and covers_site(now.site, was.site) and covers_envelope(self.envelope.plan, then.envelope.plan)
+        return same and covers_terms(now.site, was.site) and covers_envelope(self.envelope.plan, then.envelope.plan)
 
 
 class Course(msgspec.Struct, frozen=True):
@@ -75,34 +75,36 @@ class Courses:
     def __init__(self, flows: Flows) -> None:
         """Raises BadPolicy or BadContract."""
         self._flows = flows
-        self.table = flows.compiler.table
-        self.classes = flows.compiler.classes
+        self.table = flows.compiler.method_table
+        self.classes = flows.compiler.classifications
         self.courses = tuple(self._all())
 
     def _all(self) -> Iterator[Course]:
-        for authorities in self.table.calls.values():
+        for authorities in self.table.route_indices.values():
             for authority, paths in authorities.items():
                 for path, index in paths.items():
                     yield from self._of_method(index, authority, self.table.methods[path])
 
     def _of_method(self, index: int, authority: str, method: MethodPlan) -> Iterator[Course]:
         route, compiler = self.table.routes[index], self._flows.compiler
-        to = compiler.site(route.destination)
+        to = compiler.terms(route.destination)
         metadata, outs = compiler.policy.destinations[route.destination].metadata, dict[int, Way]()
         for name, caller in route.callers.items():
-            reader = compiler.caller_site(name, caller)
+            reader = compiler.caller_terms(name, caller)
             # Callers share the way there, unless a read mask asks for what only some of them may have.
-            plan = id(compiler.plan_at(method.request, to, reader=reader))
+            plan = id(compiler.plan_for(method.request, to, reader=reader))
             if plan not in outs:
                 outs[plan] = self._way(method.request, to, metadata, route, reader)
             back = self._way(method.response, reader, caller.metadata, route)
             yield Course(index, method, authority, name, outs[plan], back)
 
-    def _way(self, type: str, site: Site, metadata: Metadata, route: Route, reader: Site | None = None) -> Way:
+    def _way(
+        self, type: str, site: RecipientTerms, metadata: Metadata, route: Route, reader: RecipientTerms | None = None
+    ) -> Way:
         """`reader` is who gets the answer to what goes this way."""
         flow = self._flows.at(type, site, route.max_message_bytes, reader)
-        held = self._flows.compiler.plan_at(type, site, reader=reader)
-        return Way(self._flows, flow, held, site, envelope(metadata, site))
+        held = self._flows.compiler.plan_for(type, site, reader=reader)
+        return Way(self._flows, flow, held, site, envelope_plan(metadata, site))
 
 
 class Passage:
@@ -156,9 +158,9 @@ class Routing:
         """Open the channels that aren't open yet, with TLS material of a generation. `targets` are those in use."""
         routes = courses.table.routes
         targets = self.targets = [Target.of(route, generation) for route in routes]
-        self.methods = {side: _methods(courses.table, side) for side in Side}
+        self.methods = {side: _methods(courses.table, side) for side in TrafficDirection}
         """The methods that each listener serves, by path."""
-        self.authorities = {side: frozenset(courses.table.calls.get(side, ())) for side in Side}
+        self.authorities = {side: frozenset(courses.table.route_indices.get(side, ())) for side in TrafficDirection}
         """The authorities that each listener has routes for."""
         for course in courses.courses:
             route = routes[course.route]
@@ -177,10 +179,10 @@ class Routing:
         return now is not None and _covers(now, passage)
 
 
-def _methods(table: Table, side: Side) -> Mapping[str, Method]:
+def _methods(table: MethodTable, side: TrafficDirection) -> Mapping[str, Method]:
     """The methods of a listener, without passages: where a route names no caller, there are none."""
     found: dict[str, Method] = {}
-    for authority, paths in table.calls.get(side, {}).items():
+    for authority, paths in table.route_indices.get(side, {}).items():
         for path in paths:
             found.setdefault(path, Method(table.methods[path])).passages[authority] = {}
     return found

@@ -15,7 +15,7 @@ from gateway.errors import CallReason, Cause, Permanent, Reason, Refused, Retrya
 from gateway.minimise.subject import NOBODY
 from gateway.pipeline.decide import Decider
 from gateway.plan import Streams
-from gateway.policy.document import Mode, Side
+from gateway.policy.document import Mode, TrafficDirection
 from gateway.receivers.guard import Guard, abort, aborted_with, code_of
 from gateway.receivers.incoming import Context, Incoming
 from gateway.receivers.inflight import InFlight
@@ -59,7 +59,7 @@ class Host(msgspec.Struct, frozen=True):
 class Proxy(grpc.GenericRpcHandler):
     """All calls that come to one listener."""
 
-    def __init__(self, side: Side, routing: Callable[[], Routing], who: Who, host: Host) -> None:
+    def __init__(self, side: TrafficDirection, routing: Callable[[], Routing], who: Who, host: Host) -> None:
         """`routing` tells what is in force; a call asks once, when it has a message to send or a stream of them."""
         self._side = side
         self._routing = routing
@@ -180,7 +180,7 @@ class _Visit:
         self._method = path[1:]
         self._begun = time.perf_counter_ns()
 
-    def access(self, side: Side) -> Access:
+    def access(self, side: TrafficDirection) -> Access:
         """The entry, now that the call has ended."""
         took, passage, exchange = time.perf_counter_ns() - self._begun, self.passage, self.exchange
         if passage is None or exchange is None:

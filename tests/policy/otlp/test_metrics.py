@@ -207,6 +207,6 @@ def test_a_time_that_no_program_reports_goes_from_points_and_exemplars(slot: str
 
 
 def test_metrics_have_no_plan_where_their_names_may_not_go() -> None:
-    site = msgspec.structs.replace(MADE.site("jp-service"), allow=frozenset())
+    terms = msgspec.structs.replace(MADE.terms("jp-service"), allow=frozenset())
     with pytest.raises(BadPolicy, match=r"would strip opentelemetry\.proto\.metrics\.v1\.Metric\.name"):
-        MADE.plan_at(METRICS.item, site)
+        MADE.plan_for(METRICS.item, terms)

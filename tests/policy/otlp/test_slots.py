@@ -34,7 +34,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.policy.otlp import shared, slots
-from gateway.policy.project import NESTED
+from gateway.policy.project import NESTED_PLAN
 from gateway.signals import LOGS, SIGNALS
 from tests.support.contracts import compiler, policy
 
@@ -46,20 +46,20 @@ KEYED: Final[dict[str, Any]] = {
     f"{COMMON}KeyValueList": keyed._LIST,
 }
 """The types that keyed values are judged in, and the schema that judges them."""
-SPECIALS: Final = slots.specials(policy().policy, compiler("message M {}").site("eu-log"))
+SPECIALS: Final = slots.field_rules(policy().policy, compiler("message M {}").terms("eu-log"))
 
 
 def unhandled(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterator[str]:
     """The slots of a message, and below it, that the code neither keeps by a rule nor strips by one."""
     for field in () if message.full_name in seen else message.fields:
         name, held = field.full_name, field.message_type
-        if name in shared.STRIPPED | shared.OPAQUE_VALUES | slots.CLASSES.keys():
+        if name in shared.STRIPPED_SLOTS | shared.OPAQUE_VALUE_SLOTS | slots.CLASSIFICATIONS.keys():
             continue
         schema = KEYED.get(message.full_name)
         if schema is not None:
             known = schema.message.DESCRIPTOR.fields_by_name.get(attribute(field.number))
             same = known is not None and known.type == field.type and known.is_repeated == field.is_repeated
-            handled = same and name in shared.VALUES
+            handled = same and name in shared.VALUE_SLOTS
         else:
             handled = name in slots.MESSAGES or name in SPECIALS
         if not handled:
@@ -87,10 +87,10 @@ def test_every_slot_that_is_listed_is_there() -> None:
     types = [message for module in FILES for message in _all(module.DESCRIPTOR.message_types_by_name.values())]
     names = {field.full_name for message in types for field in message.fields}
     listed = {
-        *shared.STRIPPED,
-        *shared.OPAQUE_VALUES,
-        *shared.VALUES,
-        *slots.CLASSES,
+        *shared.STRIPPED_SLOTS,
+        *shared.OPAQUE_VALUE_SLOTS,
+        *shared.VALUE_SLOTS,
+        *slots.CLASSIFICATIONS,
         *slots.MESSAGES,
         *slots.REQUIRED,
         *SPECIALS,
@@ -109,7 +109,7 @@ def reached(message: Descriptor, seen: set[str]) -> set[str]:
     seen.add(message.full_name)
     for field in message.fields:
         held = field.message_type
-        if held is not None and held.full_name not in seen and field.full_name not in shared.STRIPPED:
+        if held is not None and held.full_name not in seen and field.full_name not in shared.STRIPPED_SLOTS:
             reached(held, seen)
     return seen
 
@@ -218,13 +218,13 @@ otlp:
     password: CREDENTIAL
   log_templates: [server started]
 """
-SANE: Final = Moment(min=shared.EARLIEST, max=shared.LATEST)
+SANE: Final = Moment(min=shared.MIN_TIME_SECONDS, max=shared.MAX_TIME_SECONDS)
 ID: Final = UserId("usr_[A-Za-z0-9]{1,32}", detect=DETECTORS)
 
 
 def attributes(destination: str) -> Attributes:
     made = compiler("message M {}", MORE)
-    rule = slots.specials(made.policy, made.site(destination))["opentelemetry.proto.logs.v1.LogRecord.attributes"]
+    rule = slots.field_rules(made.policy, made.terms(destination))["opentelemetry.proto.logs.v1.LogRecord.attributes"]
     assert isinstance(rule, Attributes)
     return rule
 
@@ -245,7 +245,7 @@ def test_prefixes_of_operational_data_take_no_personal_key() -> None:
 
 def test_names_are_judged_as_names_unless_they_are_listed() -> None:
     made = compiler("message M {}", MORE)
-    inside, outside = (slots.specials(made.policy, made.site(name)) for name in ("eu-service", "us-service"))
+    inside, outside = (slots.field_rules(made.policy, made.terms(name)) for name in ("eu-service", "us-service"))
     named = (
         "metrics.v1.Metric.name",
         "metrics.v1.Metric.unit",
@@ -291,29 +291,29 @@ def test_outside_the_eu_attributes_are_closed() -> None:
         ("LogRecord.time_unix_nano", SANE, msgspec.structs.replace(SANE, days=7)),
         ("LogRecord.observed_time_unix_nano", SANE, msgspec.structs.replace(SANE, days=7)),
         ("LogRecord.event_name", "Text", Text(one_of=("app.started", "video.exported"), detect=DETECTORS)),
-        ("ResourceLogs.resource", NESTED, NESTED),
-        ("ScopeLogs.scope", NESTED, NESTED),
+        ("ResourceLogs.resource", NESTED_PLAN, NESTED_PLAN),
+        ("ScopeLogs.scope", NESTED_PLAN, NESTED_PLAN),
         ("LogRecord.body", "Body", "Body"),
     ],
 )
 def test_the_rule_of_a_slot(slot: str, inside: object, outside: object) -> None:
     made = compiler("message M {}", MORE)
     for destination, wanted in (("eu-service", inside), ("us-service", outside)):
-        rule = slots.specials(made.policy, made.site(destination))[f"opentelemetry.proto.logs.v1.{slot}"]
+        rule = slots.field_rules(made.policy, made.terms(destination))[f"opentelemetry.proto.logs.v1.{slot}"]
         assert wanted in (rule, type(rule).__name__)
 
 
 def test_without_a_tracking_plan_no_event_outside_the_eu_has_a_name() -> None:
     made = compiler("message M {}")
     assert (
-        slots.specials(made.policy, made.site("us-log"))["opentelemetry.proto.logs.v1.LogRecord.event_name"]
+        slots.field_rules(made.policy, made.terms("us-log"))["opentelemetry.proto.logs.v1.LogRecord.event_name"]
         is FieldReason.NOT_CLOSED
     )
 
 
 def test_where_operational_data_may_not_go_no_slot_goes() -> None:
     made = compiler("message M {}")
-    site = made.site("eu-log")
-    closed = type(site)(site.name, site.recipient, site.region, frozenset(), site.user_id, site.days)
-    kept = {name: rule for name, rule in slots.specials(made.policy, closed).items() if not isinstance(rule, Reason)}
+    terms = made.terms("eu-log")
+    closed = type(terms)(terms.name, terms.recipient, terms.region, frozenset(), terms.user_id, terms.timestamp_days)
+    kept = {name: rule for name, rule in slots.field_rules(made.policy, closed).items() if not isinstance(rule, Reason)}
     assert {type(rule).__name__ for rule in kept.values()} == {"Nested", "Attributes", "Body"}

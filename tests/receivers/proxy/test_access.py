@@ -17,7 +17,7 @@ from gateway.minimise.flows import Flows
 from gateway.minimise.subject import NOBODY
 from gateway.model import OutboxEntry, Subject
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Mode, Side
+from gateway.policy.document import Mode, TrafficDirection
 from gateway.receivers.proxy.access import BATCH, FLOW, MOST, Access, AccessLog
 from gateway.telemetry import ResourceUsage, Telemetry
 from tests.support.contracts import contract, policy
@@ -33,7 +33,7 @@ def flows(listed: bool = True) -> Flows:
 
 
 def access(method: str = "t.Talk/One", subject: Subject = NOBODY) -> Access:
-    return Access(Side.INBOUND, method, "web", 0, NOW * 10**9, 5, fields_stripped=2, subject=subject)
+    return Access(TrafficDirection.INBOUND, method, "web", 0, NOW * 10**9, 5, fields_stripped=2, subject=subject)
 
 
 class Sink:
@@ -170,7 +170,9 @@ async def test_a_call_in_shadow_lists_paths_and_reasons() -> None:
             ("user.name", FieldReason.CATEGORY_NOT_ALLOWED, 3),
             ("items[*].mail", FieldReason.LOOKS_LIKE_EMAIL, 1),
         )
-        held.add(Access(Side.INBOUND, "t.Talk/One", "web", 0, NOW * 10**9, 5, mode=Mode.SHADOW, shadow=shadow))
+        held.add(
+            Access(TrafficDirection.INBOUND, "t.Talk/One", "web", 0, NOW * 10**9, 5, mode=Mode.SHADOW, shadow=shadow)
+        )
     (entry,) = sink.entries
     assert [(field.path, field.reason, field.count) for field in entry.shadow] == [
         ("user.name", "CATEGORY_NOT_ALLOWED", 3),

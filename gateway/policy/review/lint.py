@@ -1,0 +1,307 @@
+"""What in contracts and policy deserves a second look before it runs: findings, each with what to do.
+
+What can't be at all does not load; that is the loader's and the compiler's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from gateway.detectors.mail_domains import is_personal_domain
+from gateway.errors import BadContract
+from gateway.model import NEVER, Category, FieldPrivacy
+from gateway.policy import elsewhere
+from gateway.policy import personal_domains as mail
+from gateway.policy.compile import Compiler
+from gateway.policy.document import Mode
+from gateway.policy.fields import classified_parts
+from gateway.policy.flow_targets import flow_targets, own_fields
+from gateway.policy.review.exemptions import exemptions
+from gateway.policy.review.explain import explain
+from gateway.policy.review.findings import Finding, Severity, finding_at
+from gateway.policy.review.listed_values import flagged_values, prohibited_texts, prohibited_values
+from gateway.policy.review.names import personal_words, prohibited_words
+from gateway.policy.review.open_values import OPAQUE_TEXT, can_hold, fitting_categories, open_values
+from gateway.policy.review.semantics import semantic_changes
+from gateway.policy.wording import shortlist
+from gateway.signals import BY_ITEM
+
+
+def lint(compiler: Compiler) -> tuple[Finding, ...]:
+    """All findings, errors first.
+
+    Raises BadPolicy if a flow or a route names nothing, or what a route carries does not compile.
+    """
+    found = [finding for check in CHECKS for finding in check(compiler)]
+    order = list(Severity)
+    return tuple(
+        sorted(dict.fromkeys(found), key=lambda finding: (order.index(finding.severity), finding.place, finding.code))
+    )
+
+
+def unclassified(compiler: Compiler) -> Iterator[Finding]:
+    """Fields that go nowhere because nobody said what they hold, or nobody approved it."""
+    for field in own_fields(compiler):
+        name = field.full_name
+        held, claim = (given.get(name, FieldPrivacy()) for given in (compiler.classifications, compiler.claims))
+        bare = [part for part, _ in classified_parts(field) if getattr(held, part) is Category.UNSPECIFIED]
+        claimed = [getattr(claim, part).name for part in bare if getattr(claim, part) is not Category.UNSPECIFIED]
+        if name in compiler.unreadable_fields:
+            text = (
+                "its annotation says what this gateway is too old to know, so it goes nowhere; update the gateway, "
+                "or overlay it"
+            )
+            yield Finding(Severity.WARNING, "annotation-newer", name, text)
+        elif claimed:
+            text = f"{' and '.join(claimed)} is not approved, so it goes nowhere; `privacy-gateway approve` records it"
+            yield Finding(Severity.WARNING, "not-approved", name, text)
+        elif bare:
+            what = "its keys have no category (`map_key`)" if bare == ["map_key"] else "has no category"
+            yield Finding(
+                Severity.WARNING,
+                "unclassified",
+                name,
+                f"{what}, so it goes nowhere; say what it holds{_fitting_categories(field)}",
+            )
+
+
+def _fitting_categories(field: FieldDescriptor) -> str:
+    """Which categories a field may have, where not all."""
+    kinds = [kind for part, kind in classified_parts(field) if part == "category"]
+    return (
+        f", such as {shortlist(fitting_categories(kinds[0]))}: {OPAQUE_TEXT}"
+        if kinds and kinds[0] in ("bytes", "opaque")
+        else ""
+    )
+
+
+def unaccepted(compiler: Compiler) -> Iterator[Finding]:
+    """Fields whose category no destination takes, and no caller."""
+    all_terms = [compiler.terms(name) for name in compiler.policy.destinations]
+    all_terms += [
+        compiler.caller_terms(*caller) for route in compiler.policy.routes for caller in route.callers.items()
+    ]
+    for field in own_fields(compiler):
+        category = compiler.classifications.get(field.full_name, FieldPrivacy()).category
+        if category not in NEVER | {Category.UNSPECIFIED} and not any(terms.allows(category) for terms in all_terms):
+            text = f"no destination accepts {category.name}: it is always stripped; need it be sent at all?"
+            yield Finding(Severity.NOTE, "not-accepted", field.full_name, text)
+
+
+def stripped_required(compiler: Compiler) -> Iterator[Finding]:
+    """Required fields that a destination of a flow would strip: such a flow does not start."""
+    for item, destination in flow_targets(compiler):
+        missing = compiler.projector(destination).missing_required(compiler.contract.message(item))
+        if missing:
+            text = f"is required and would be stripped at {destination}: make it optional, or let {destination} have it"
+            yield Finding(Severity.ERROR, "required-stripped", missing, text)
+
+
+def ambiguous_subjects(compiler: Compiler) -> Iterator[Finding]:
+    """Item types that don't tell whom they are about."""
+    for item in dict.fromkeys(item for item, _ in flow_targets(compiler)):
+        try:
+            compiler.subject(item)
+        except BadContract as error:
+            yield Finding(Severity.ERROR, "ambiguous-subject", item, str(error).removeprefix(f"{item}: "))
+
+
+def wildcards(compiler: Compiler) -> Iterator[Finding]:
+    """Attribute prefixes while a signal leaves the EU: there they count for nothing."""
+    outside = {
+        destination: item
+        for item, destination in flow_targets(compiler)
+        if item in BY_ITEM and compiler.terms(destination).outside_eu
+    }
+    signals = dict.fromkeys(BY_ITEM[item].flow for item in outside.values())
+    for key in compiler.policy.otlp.attributes:
+        if outside and key.endswith(".*"):
+            text = (
+                f"{', '.join(signals)} leads outside the EU ({shortlist(outside)}), where a wildcard counts for nothing: "
+                "list the exact keys"
+            )
+            yield finding_at(Severity.ERROR, "wildcard-outside", ("otlp", "attributes", key), text)
+
+
+def unfit_labels(compiler: Compiler) -> Iterator[Finding]:
+    """Labels that a field's kind of value can't bear, and rules that its kind doesn't know."""
+    for field in own_fields(compiler):
+        privacy = compiler.claims.get(field.full_name, FieldPrivacy())
+        for part, kind in classified_parts(field):
+            yield from _unfit_label(field, kind, FieldPrivacy(getattr(privacy, part)))
+        kinds = [kind for part, kind in classified_parts(field) if part == "category"] or ["message"]
+        yield from _idle_rules(field, kinds[0], privacy)
+
+
+def _unfit_label(field: FieldDescriptor, kind: str, privacy: FieldPrivacy) -> Iterator[Finding]:
+    if not can_hold(kind, privacy.category):
+        how = f"label it as what it holds ({shortlist(fitting_categories(kind))}), or change its type"
+        text = f"a value of kind {kind} can't be {privacy.category.name}, so it is always stripped: {how}"
+        yield Finding(Severity.ERROR, "label-unfit", field.full_name, text)
+
+
+def _idle_rules(field: FieldDescriptor, kind: str, privacy: FieldPrivacy) -> Iterator[Finding]:
+    of_strings = bool(privacy.pattern or privacy.max_length or privacy.one_of) and kind != "string"
+    of_numbers = privacy.bounded and kind not in ("integer", "float", "duration")
+    if of_strings or of_numbers:
+        names = (
+            "pattern, max_length and one_of are for strings"
+            if of_strings
+            else "min and max are for numbers and durations"
+        )
+        yield Finding(
+            Severity.WARNING,
+            "rule-idle",
+            field.full_name,
+            f"{names}; this is of kind {kind}, and the rule does nothing",
+        )
+
+
+def redacted_operational(compiler: Compiler) -> Iterator[Finding]:
+    """Fields that their contract keeps out of debug output, and that are said to be of nobody."""
+    for field in own_fields(compiler):
+        category = compiler.claims.get(field.full_name, FieldPrivacy()).category
+        if category is Category.OPERATIONAL and field.GetOptions().debug_redact:
+            text = (
+                "has debug_redact, which marks what is sensitive, and says OPERATIONAL, which is of nobody: take one "
+                "of the two away"
+            )
+            yield Finding(Severity.WARNING, "redacted", field.full_name, text)
+
+
+def empty_flows(compiler: Compiler) -> Iterator[Finding]:
+    """Flows of which nothing arrives."""
+    for flow, destinations in compiler.flows.items():
+        for destination in destinations:
+            if not explain(compiler, compiler.item_type(flow), destination).kept:
+                text = f"nothing of it may leave for {destination}: classify its fields, or take the destination out"
+                yield finding_at(Severity.WARNING, "empty-flow", ("flows", flow), text)
+
+
+def absent_types(compiler: Compiler) -> Iterator[Finding]:
+    """Flows of message types that the contract lacks, if nobody says that another one has them: typos, it may be."""
+    for one in compiler.absent:
+        if not one.listed:
+            text = (
+                "no contract has a message type of this name, so its items are refused; mend the name, or "
+                f"{elsewhere.LIST_UNDER_ELSEWHERE}"
+            )
+            yield finding_at(Severity.ERROR, "not-here", one.keys, text)
+
+
+def unbounded_integers(compiler: Compiler) -> Iterator[Finding]:
+    """Whole numbers that may be any."""
+    for field in own_fields(compiler):
+        privacy = compiler.classifications.get(field.full_name, FieldPrivacy())
+        if (
+            privacy.category is Category.OPERATIONAL
+            and not privacy.bounded
+            and ("category", "integer") in classified_parts(field)
+        ):
+            yield Finding(
+                Severity.NOTE,
+                "unbounded",
+                field.full_name,
+                "any whole number passes inside the EU; min and max would say which there are",
+            )
+
+
+def unused_routes(compiler: Compiler) -> Iterator[Finding]:
+    """Routes that nobody may use, and those that strip nothing."""
+    for index, route in enumerate(compiler.method_table.routes):
+        if not route.callers:
+            yield finding_at(
+                Severity.WARNING,
+                "no-caller",
+                ("routes", index),
+                "no caller may use it: name those who may, and what they get",
+            )
+        if route.mode is Mode.SHADOW:
+            text = "is in shadow: its calls pass as they are, and what would be stripped is only told"
+            yield finding_at(Severity.NOTE, "shadow-route", ("routes", index, "mode"), text)
+
+
+def exemption_findings(compiler: Compiler) -> Iterator[Finding]:
+    """Exemptions from detectors that do nothing, and those under which what isn't looked for passes by itself."""
+    for one in exemptions(compiler):
+        keys = (*one.keys, "without")
+        if one.has_no_effect:
+            text = (
+                "has no effect: it counts inside the EU, for texts that are OPERATIONAL, and no recipient there gets "
+                "this as one"
+            )
+            yield finding_at(Severity.NOTE, "exemption-idle", keys, text)
+        elif one.passing_detectors:
+            text = (
+                f"what is a bare {' or '.join(one.passing_detectors)} passes the pattern: let it begin with what its values begin "
+                "with"
+            )
+            yield finding_at(Severity.WARNING, "exemption-open", keys, text)
+        elif one.has_personal_name:
+            text = "its name says something personal: what isn't looked for is what it holds; label it as what it is"
+            yield finding_at(Severity.WARNING, "exemption-open", keys, text)
+
+
+def mail_domains(compiler: Compiler) -> Iterator[Finding]:
+    """Mail domains that the policy names and need not, or hardly means."""
+    given = compiler.policy.personal_domains
+    for part, known, text in (
+        ("add", True, "is known to be personal: it need not be added"),
+        ("remove", False, "is not known to be personal, nor is it below one that is: it need not be removed"),
+    ):
+        for index, domain in enumerate(getattr(given, part)):
+            keys, plain = ("personal_domains", part, index), mail.a_labels(domain)
+            if mail.is_registry(plain):
+                yield finding_at(
+                    Severity.WARNING,
+                    "domain-registry",
+                    keys,
+                    "is what others register domains under: it counts for all of them",
+                )
+            elif is_personal_domain(plain) is known:
+                yield finding_at(Severity.WARNING, "domain-idle", keys, text)
+
+
+SEVERITY_OF_CHANGE: Final[Mapping[str, Severity]] = {
+    "mask-unclear": Severity.WARNING,
+    "mask-empty": Severity.WARNING,
+    "update-partial": Severity.NOTE,
+    "oneof-partial": Severity.NOTE,
+}
+"""How much it matters that a stripped field changes what a call means."""
+
+
+def changed_meaning(compiler: Compiler) -> Iterator[Finding]:
+    """Stripped fields that change what a call means."""
+    yield from (
+        Finding(SEVERITY_OF_CHANGE[found.code], found.code, found.place, found.text)
+        for found in semantic_changes(compiler)
+    )
+
+
+CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
+    unclassified,
+    unaccepted,
+    stripped_required,
+    ambiguous_subjects,
+    prohibited_words,
+    personal_words,
+    flagged_values,
+    prohibited_values,
+    prohibited_texts,
+    wildcards,
+    unfit_labels,
+    redacted_operational,
+    open_values,
+    empty_flows,
+    absent_types,
+    unbounded_integers,
+    unused_routes,
+    mail_domains,
+    exemption_findings,
+    changed_meaning,
+)
+"""All that is looked at."""

@@ -1,0 +1,1 @@
+"""A first policy for contracts that have none."""

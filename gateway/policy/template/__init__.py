@@ -1,0 +1,1 @@
+"""Templates of requests to vendors, and where a placeholder may stand in them."""
