@@ -21,7 +21,7 @@ from gateway.errors import BadConfig
 from gateway.exporters.base import Exporter
 from gateway.exporters.pool import OpenedExporters
 from gateway.loading import LoadedPolicy
-from gateway.minimise.flows import Flows
+from gateway.pipeline.flows import Flows
 from gateway.policy.document import Policy
 from gateway.receivers.proxy.passage import Courses, Routing
 from gateway.receivers.proxy.upstream import Upstreams

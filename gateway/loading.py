@@ -20,7 +20,7 @@ from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.errors import BadConfig, BadPolicy
-from gateway.minimise.flows import Flows
+from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy

@@ -181,13 +181,13 @@ class Stripped(msgspec.Struct, frozen=True):
         return self.verdict is FieldVerdict.MASK
 
 
-Trail = tuple[Any, str] | None
+FieldPath = tuple[Any, str] | None
 """A place in a message: the place above it and a name, in which `[*]` stands for list indices and map keys.
 
 None is the message itself.
 """
 
-Notes = Mapping[tuple[Trail, Reason, FieldVerdict], int]
+StripCounts = Mapping[tuple[FieldPath, Reason, FieldVerdict], int]
 """How often values at a place were stripped, masked, or kept and counted, for a reason.
 
 Spelt out only when somebody asks: see `Release.stripped`.
@@ -195,7 +195,7 @@ Spelt out only when somebody asks: see `Release.stripped`.
 
 
 class Release(msgspec.Struct, frozen=True, gc=False):
-    """Minimised bytes of one item for one destination. Only `gateway.minimise` makes one.
+    """Minimised bytes of one item for one destination. Only `gateway.engine` makes one.
 
     `payload` is a message of type `type`, `plan` the digest of the plan that made it. `unplanned`, where it was
     counted: how many of the item's fields the plan doesn't have. `lost`, where it is the item's turn: the same by
@@ -207,9 +207,9 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     type: str
     plan: str
     payload: bytes
-    notes: Notes = {}
+    strip_counts: StripCounts = {}
     unplanned: int = 0
-    lost: Mapping[Category, int] = {}
+    stripped_by_category: Mapping[Category, int] = {}
     personal: bool = False
 
     @property
@@ -218,7 +218,9 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 
         And what stayed, though something shows in it.
         """
-        return tuple(Stripped(path(at), reason, verdict, count) for (at, reason, verdict), count in self.notes.items())
+        return tuple(
+            Stripped(path(at), reason, verdict, count) for (at, reason, verdict), count in self.strip_counts.items()
+        )
 
     def __repr__(self) -> str:
         return f"Release({self.type} for {self.destination}, {len(self.payload)} bytes)"
@@ -259,7 +261,7 @@ class QueueDepth(msgspec.Struct, frozen=True):
     dead_bytes: int = 0
 
 
-def path(at: Trail) -> str:
+def path(at: FieldPath) -> str:
     """A place as a reader has it: names joined by dots."""
     names: list[str] = []
     while at is not None:

@@ -18,8 +18,8 @@ from gateway.cli import main
 from gateway.cli.root import COMMANDS, Root
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
+from gateway.engine.reference import ReferenceEngine
 from gateway.errors import BadPolicy
-from gateway.minimise.engine import Minimiser
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
@@ -198,7 +198,7 @@ def test_the_message_goes_to_standard_output_and_the_receipt_to_standard_error()
         "user_id: 'usr_1' full_name: 'Jean' source_ip: '10.1.2.3' company {company_id: 'nope' legal_name: 'Acme'}"
     )
     result = run(*TO_CRM, input=raw)
-    engine = Minimiser(KANNELLE.plan(CONTACT, "crm"))
+    engine = ReferenceEngine(KANNELLE.plan(CONTACT, "crm"))
     assert (result.exit_code, result.stdout_bytes) == (0, release_of(engine, raw, UNKNOWN_FACTS).payload)
     told = json.loads(result.stderr)
     assert {key: told[key] for key in ("destination", "type", "outcome", "plan")} == {

@@ -17,13 +17,13 @@ from gateway.cli.options import example, found_sources
 from gateway.cli.output import print_json
 from gateway.cli.sources import find_destination, find_type, load_compiler
 from gateway.directory import NoDirectory
+from gateway.engine.reference import MAX_ITEM_BYTES
 from gateway.errors import ItemReason, Refused
-from gateway.minimise.engine import MAX_BYTES
-from gateway.minimise.flows import Flow, single
-from gateway.minimise.receipt import FieldLine, receipt
 from gateway.model import Release, Verdict
 from gateway.pipeline.decide import Decider
+from gateway.pipeline.flows import Flow, single
 from gateway.pipeline.offload import Offload
+from gateway.pipeline.receipt import FieldLine, receipt
 
 ENCODING = click.Choice(["binary", "json"])
 """How a message is written: as protobuf's bytes, or as its JSON: https://protobuf.dev/programming-guides/json/."""
@@ -63,7 +63,7 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
     flow = single(made, item, to)
     if sys.stdin.isatty():
         raise click.UsageError("The message comes from standard input; there is a terminal.")
-    raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+    raw = sys.stdin.buffer.read(MAX_ITEM_BYTES + 1)
     head = {"destination": to, "type": item}
     message = made.contract.message_class(item)()
     try:
@@ -88,7 +88,7 @@ def _parse_json(message: Message, text: bytes) -> bytes:
 
     Raises Refused; what the reader says of it may hold values.
     """
-    if len(text) > MAX_BYTES:
+    if len(text) > MAX_ITEM_BYTES:
         raise Refused(ItemReason.TOO_LARGE)
     if not text.lstrip().startswith(b"{"):  # an empty list would be taken for an empty message
         raise Refused(ItemReason.MALFORMED)
@@ -117,7 +117,7 @@ def _pool(message: Message) -> DescriptorPool:
 
 def _decide(flow: Flow, raw: bytes) -> Verdict:
     """The verdict on an item received now, without a directory. Raises Refused."""
-    if len(raw) > MAX_BYTES:
+    if len(raw) > MAX_ITEM_BYTES:
         raise Refused(ItemReason.TOO_LARGE)
     _, (verdict,) = asyncio.run(Decider(NoDirectory(), Offload()).decide(flow, raw, time.time_ns()))
     return verdict

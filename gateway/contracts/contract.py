@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
@@ -15,8 +15,8 @@ from gateway.contracts.bounds import check_bounds
 from gateway.contracts.options import Options, is_annotated, privacy_of
 from gateway.errors import BadContract
 from gateway.model import FieldPrivacy
+from gateway.protobuf import class_of
 
-_METACLASS: Final[Any] = type(FileDescriptorProto)
 MAX_ERROR_CHARS: Final = 500
 MAX_REPORTED_IMPORTS: Final = 6
 
@@ -104,18 +104,6 @@ class Contract:
     @property
     def _declared(self) -> Iterator[tuple[str, FieldDescriptorProto]]:
         return (found for file in self.files.values() for found in _fields(file))
-
-
-def class_of(message: Descriptor) -> type[Message]:
-    """The class of a message type. Those of the types that it leads to are made when they are first met.
-
-    `message_factory.GetMessageClass` makes them all at once, each within the one before, and ends in a RecursionError
-    where many types follow one another.
-    """
-    known = getattr(message, "_concrete_class", None)
-    return cast(
-        "type[Message]", known or _METACLASS(message.name, (Message,), {"DESCRIPTOR": message, "__module__": None})
-    )
 
 
 def message_of(field: FieldDescriptor) -> Descriptor:

@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from gateway.delivery.keys import Keys
-from gateway.minimise.flows import Flow, Flows
 from gateway.model import Category, OutboxEntry, Release, Verdict
+from gateway.pipeline.flows import Flow, Flows
 
 
 class ItemSource(msgspec.Struct, frozen=True, gc=False):
@@ -69,7 +69,7 @@ def entry_again(keys: Keys, flows: Callable[[], Flows]) -> Callable[[str, Releas
     """
 
     def entry(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
-        kept = flows().minimiser(release.type, release.destination).subjects(release.payload)
+        kept = flows().engine(release.type, release.destination).subjects(release.payload)
         subjects = tuple([keys.subject(category, value) for category, value in kept])
         return OutboxEntry(release, keys.again(agent, key), mark or _UNMARKED, received_ns, subjects)
 

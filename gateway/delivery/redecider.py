@@ -12,9 +12,9 @@ from typing import Protocol
 
 from gateway.delivery.outbox.interface import Leased
 from gateway.errors import DeliveryReason, ItemReason, Retryable
-from gateway.minimise.flows import Flows
 from gateway.model import Subject, Verdict, Withheld
 from gateway.pipeline.decide import Decider
+from gateway.pipeline.flows import Flows
 from gateway.pipeline.offload import chunks
 
 
@@ -72,7 +72,7 @@ class Redecider:
         """As in `Decides`; in turn with whoever else has costly work."""
         flows, verdicts = self._flows(), list[Verdict | Exception]()
         for chunk, cost in chunks(items, _payload_bytes):
-            together = await self._decider.apart(cost, partial(self._decide_chunk, flows, chunk))
+            together = await self._decider.off_loop(cost, partial(self._decide_chunk, flows, chunk))
             verdicts += [
                 await self._with_facts(flows, item, found) for item, found in zip(chunk, together, strict=True)
             ]
@@ -87,7 +87,9 @@ class Redecider:
             if not flows.feeds(item.type, item.destination):
                 return _without_flow(flows, item.type, item.destination)
             flow = flows.only(item.type, item.destination)
-            subject, verdicts = self._decider.at_once(flow, item.payload, item.received_ns, personal=item.personal)
+            subject, verdicts = self._decider.decide_inline(
+                flow, item.payload, item.received_ns, personal=item.personal
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's alone
             return error
         return subject if verdicts is None else verdicts[0]

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from gateway.delivery.attempt import NANOS_PER_SECOND, AttemptDeps
 from gateway.errors import DeliveryReason, Reason, Retryable
 from gateway.exporters.base import Exporter
-from gateway.minimise.flows import Flows
+from gateway.pipeline.flows import Flows
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from gateway.delivery.retention import Retention
 from gateway.exporters.base import Exporter
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.pool import ExporterPool, OpenedExporters
-from gateway.minimise.flows import Flows
+from gateway.pipeline.flows import Flows
 from gateway.policy.document import Policy
 from gateway.telemetry.checks import Check
 from gateway.telemetry.counts import Counts, OutboxStatus

@@ -12,8 +12,8 @@ from typing import Any, cast
 from google.protobuf.message import Message
 
 from gateway.demo.leaves import Leaf, Step, only_leaf
+from gateway.engine.reference import ReferenceEngine
 from gateway.errors import Reason, Refused
-from gateway.minimise.engine import Minimiser
 from gateway.model import Facts, Withheld
 from gateway.policy.compile import EVENT_TYPE, Compiler
 from gateway.policy.fields import message_of_values
@@ -24,7 +24,7 @@ class ReasonFinder:
 
     def __init__(self, compiler: Compiler) -> None:
         self._compiler = compiler
-        self._minimisers: dict[tuple[str, str], Minimiser] = {}
+        self._minimisers: dict[tuple[str, str], ReferenceEngine] = {}
 
     def reason(self, message: Message, leaf: Leaf, destination: str) -> Reason | None:
         """Why a value of `message` doesn't arrive at `destination` as it is; None if nothing speaks against it."""
@@ -42,9 +42,9 @@ class ReasonFinder:
             return verdict.reason
         return verdict.stripped[0].reason if verdict.stripped else self._ruling(message, leaf.route, destination)
 
-    def _minimiser(self, type: str, destination: str) -> Minimiser:
+    def _minimiser(self, type: str, destination: str) -> ReferenceEngine:
         if (type, destination) not in self._minimisers:
-            self._minimisers[type, destination] = Minimiser(self._compiler.plan(type, destination))
+            self._minimisers[type, destination] = ReferenceEngine(self._compiler.plan(type, destination))
         return self._minimisers[type, destination]
 
     def _ruling(self, message: Message, route: Sequence[Step], destination: str) -> Reason | None:

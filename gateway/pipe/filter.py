@@ -13,7 +13,6 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from gateway.directory import NoDirectory
 from gateway.errors import Refused
-from gateway.minimise.flows import single
 from gateway.model import Release
 from gateway.pipe.keys import keys_of
 from gateway.pipe.line_counts import DropReason, LineCounts
@@ -22,6 +21,7 @@ from gateway.pipe.parse import MalformedLine, ParsedLine, parse_line, traceback_
 from gateway.pipe.render import is_bare, is_empty, record_of
 from gateway.pipe.tracebacks import TextKind, TracebackTracker
 from gateway.pipeline.decide import Decider
+from gateway.pipeline.flows import single
 from gateway.pipeline.offload import Offload
 from gateway.policy.compile import Compiler
 from gateway.signals import LOGS
@@ -100,7 +100,7 @@ class LineFilter:
 
     def _decide_record(self, parsed: ParsedLine, received_ns: int) -> KeptLine | DropReason:
         raw = self._resource + parsed.raw
-        _, verdicts = self._decider.at_once(self._flow, raw, received_ns)
+        _, verdicts = self._decider.decide_inline(self._flow, raw, received_ns)
         verdict = verdicts and verdicts[0]
         if not isinstance(verdict, Release):
             return DropReason.WITHHELD

@@ -62,14 +62,14 @@ class Decider:
 
         `personal`: an earlier decision saw that it is about a personal account.
         """
-        about, verdicts = await self.apart(
-            len(raw), partial(self.at_once, flow, raw, received_ns, subject, personal=personal)
+        about, verdicts = await self.off_loop(
+            len(raw), partial(self.decide_inline, flow, raw, received_ns, subject, personal=personal)
         )
         if verdicts is None:
             verdicts = await self.with_facts(flow, raw, received_ns, about, personal=personal)
         return about, verdicts
 
-    def at_once(
+    def decide_inline(
         self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None, *, personal: bool = False
     ) -> tuple[Subject, Verdicts | None]:
         """Return the same, in any thread; no verdicts where facts must be waited for: then `with_facts` has them.
@@ -91,9 +91,9 @@ class Decider:
         Raises Refused, and Retryable where the facts can't be had.
         """
         facts = _known(await self._directory.facts(subject, received_ns), personal or flow.is_personal(subject))
-        return await self.apart(len(raw), partial(flow.decide, raw, facts))
+        return await self.off_loop(len(raw), partial(flow.decide, raw, facts))
 
-    async def apart(self, size: int, work: Callable[[], T]) -> T:
+    async def off_loop(self, size: int, work: Callable[[], T]) -> T:
         """Return what `work` on an input of `size` bytes returns, in a thread if it could take long."""
         return await self._offload.run(size, work)
 

@@ -13,7 +13,6 @@ import msgspec
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from gateway.contracts.contract import Contract, message_of
-from gateway.contracts.holders import with_holders
 from gateway.errors import FieldReason, Reason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import (
@@ -33,6 +32,7 @@ from gateway.plan import (
 from gateway.policy.fields import is_map, message_of_values, value_field
 from gateway.policy.masks import MaskKey, MaskResources, MaskTargets, nested_message
 from gateway.policy.rules import FORM_BY_TYPE, UNCATEGORISED_KINDS, RecipientTerms, kind_of, kind_of_message, rule_for
+from gateway.protobuf import with_holders
 
 RAW_RULES: Final = (Payload, Nested, Attributes, Body, Properties)
 """Rules that read a message as raw bytes."""

@@ -18,11 +18,11 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
+from gateway.engine.payload import open_any
+from gateway.engine.schema import attribute, build, parse
 from gateway.errors import ItemReason, Refused
-from gateway.minimise.flows import Flow, Flows
-from gateway.minimise.payload import opened
-from gateway.minimise.schema import attribute, build, parse
 from gateway.model import Verdict
+from gateway.pipeline.flows import Flow, Flows
 from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.guard import Guard
 from gateway.receivers.inflight import InFlight
@@ -134,7 +134,7 @@ def _find(service: str, method: str, flows: Flows) -> Find:
 
 
 def _by_type(flows: Flows, raw: bytes) -> tuple[Flow, bytes]:
-    name, item = opened(raw)
+    name, item = open_any(raw)
     return flows.of_type(name), item
 
 

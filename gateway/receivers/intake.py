@@ -13,9 +13,9 @@ import msgspec
 from gateway.delivery import Delivery
 from gateway.delivery.entries import EntryBuilder, ItemSource
 from gateway.errors import CallReason, ItemReason, Reason, RefusalReason, Refused
-from gateway.minimise.flows import Flow
 from gateway.model import OutboxEntry, Subject, Withheld
 from gateway.pipeline.decide import Decider, Verdicts
+from gateway.pipeline.flows import Flow
 from gateway.pipeline.offload import chunks
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import set_item_count
@@ -140,14 +140,14 @@ class Intake:
 
     async def apart(self, size: int, work: Callable[[], T]) -> T:
         """Return what `work` on an input of `size` bytes returns, in a thread if it could take long."""
-        return await self._decider.apart(size, work)
+        return await self._decider.off_loop(size, work)
 
     async def _decide(self, resolve: Resolve, raws: Sequence[bytes], first: int, size: int) -> Sequence[_Decided]:
         """Decide on items that cost `size` bytes together, and count them.
 
         Raises Retryable where facts can't be had.
         """
-        together = await self._decider.apart(size, partial(self._decide_all, resolve, raws, first))
+        together = await self._decider.off_loop(size, partial(self._decide_all, resolve, raws, first))
         for decided in together:
             if decided.verdicts is None and decided.refused is None:
                 await self._wait(decided)
@@ -163,7 +163,7 @@ class Intake:
         begun = time.perf_counter_ns()
         try:
             decided.asked = asked = resolve(raw)
-            decided.subject, verdicts = self._decider.at_once(asked.flow, asked.item, decided.received_ns)
+            decided.subject, verdicts = self._decider.decide_inline(asked.flow, asked.item, decided.received_ns)
             if verdicts is not None:
                 self._pack(decided, asked, verdicts)
         except Refused as error:

@@ -14,9 +14,9 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.profiles.v1development import profiles_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
+from gateway.engine.otlp import points, split
 from gateway.errors import CallReason, Reason, Refused
-from gateway.minimise.flows import Flows
-from gateway.minimise.otlp import points, split
+from gateway.pipeline.flows import Flows
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import ANYTHING

@@ -22,12 +22,12 @@ from kannelle.privacy.v1.privacy_pb2 import (
     PreviewResponse,
 )
 
+from gateway.engine.payload import PREFIX, type_name
 from gateway.errors import BadSetup, ItemReason, Refused
-from gateway.minimise.flows import Flow, Flows
-from gateway.minimise.payload import PREFIX, type_name
-from gateway.minimise.receipt import MAX_BYTES
 from gateway.model import Release
 from gateway.pipeline.decide import Decider
+from gateway.pipeline.flows import Flow, Flows
+from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES
 from gateway.policy.review.explain import Node, explain
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard
@@ -52,10 +52,10 @@ async def _preview(flows: CurrentFlows, decider: Decider, raw: bytes) -> bytes:
     current, request = flows(), _parse(PreviewRequest, raw)
     name, item = type_name(request.item.type_url), request.item.value
     _check(current, name, [request.destination])
-    if len(item) > MAX_BYTES:
+    if len(item) > MAX_RECEIPT_ITEM_BYTES:
         raise Refused(ItemReason.TOO_LARGE)
     _, (verdict,) = await decider.decide(_flow(current, name, request.destination), item, time.time_ns())
-    response = PreviewResponse(receipt=await complete(current.compiler, decider.apart, item, verdict))
+    response = PreviewResponse(receipt=await complete(current.compiler, decider.off_loop, item, verdict))
     if isinstance(verdict, Release):
         response.item.type_url, response.item.value = PREFIX + name, verdict.payload
     return response.SerializeToString()

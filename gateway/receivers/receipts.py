@@ -9,8 +9,8 @@ from typing import Final
 from kannelle.privacy.v1 import receipt_pb2
 
 from gateway.errors import ItemReason, Reason, Refused
-from gateway.minimise.receipt import MAX_BYTES, FieldLine, receipt
 from gateway.model import FieldVerdict, Release, Stripped, Verdict
+from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES, FieldLine, receipt
 from gateway.policy.compile import Compiler
 
 Lines = tuple[FieldLine, ...]
@@ -41,7 +41,7 @@ async def complete(compiler: Compiler, apart: Apart, item: bytes, verdict: Verdi
 
     Raises Refused for an item of more bytes, messages or paths than a receipt can hold.
     """
-    if len(item) > MAX_BYTES:
+    if len(item) > MAX_RECEIPT_ITEM_BYTES:
         raise Refused(ItemReason.TOO_LARGE)
     lines = await apart(len(item), partial(receipt, compiler.projector(verdict.destination), item, verdict))
     told = _receipt(verdict, lines)

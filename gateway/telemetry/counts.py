@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol, get_args
 import msgspec
 
 from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, Reason
-from gateway.model import Category, FieldVerdict, QueueDepth, Release, Trail, Verdict
+from gateway.model import Category, FieldPath, FieldVerdict, QueueDepth, Release, Verdict
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.policy.vocabulary import Code
 from gateway.telemetry import metrics as table
@@ -57,7 +57,7 @@ class CountedFlow(Protocol):
         ...
 
     @property
-    def categories(self) -> Mapping[Trail, Category]:
+    def categories(self) -> Mapping[FieldPath, Category]:
         """The categories."""
         ...
 
@@ -212,16 +212,16 @@ class Counts:
         for verdict in verdicts:
             if isinstance(verdict, Release):
                 self.verdicts[verdict.destination, "release", ""] += 1
-                if verdict.notes or verdict.lost:
+                if verdict.strip_counts or verdict.stripped_by_category:
                     self._record_fields(verdict, flow.categories)
             else:
                 self.verdicts[verdict.destination, "withhold", verdict.reason] += 1
 
-    def _record_fields(self, release: Release, categories: Mapping[Trail, Category]) -> None:
+    def _record_fields(self, release: Release, categories: Mapping[FieldPath, Category]) -> None:
         destination, fields = release.destination, self.fields_stripped
-        for category, count in release.lost.items():
+        for category, count in release.stripped_by_category.items():
             fields[destination, _CATEGORY_NAMES[category], "plan"] += count
-        for (at, reason, verdict), count in release.notes.items():
+        for (at, reason, verdict), count in release.strip_counts.items():
             name = _CATEGORY_NAMES[categories[at]]
             if verdict is FieldVerdict.MASK:
                 self.fields_masked[destination, name] += count

@@ -10,8 +10,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberData
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contract
+from gateway.engine.reference import ReferenceEngine
 from gateway.errors import Refused
-from gateway.minimise.engine import Minimiser
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
@@ -61,13 +61,13 @@ def kept_as_keys(keys: Iterable[str]) -> set[str]:
 
 
 @cache
-def _metrics() -> Minimiser:
+def _metrics() -> ReferenceEngine:
     own = Compiler(load_contract([default_contract()]), load_policy(default_policy()))
-    return Minimiser(own.plan(ResourceMetrics.DESCRIPTOR.full_name, "application-metrics"))
+    return ReferenceEngine(own.plan(ResourceMetrics.DESCRIPTOR.full_name, "application-metrics"))
 
 
 @cache
-def _open_to(namespaces: tuple[str, ...]) -> Minimiser:
+def _open_to(namespaces: tuple[str, ...]) -> ReferenceEngine:
     listed = "".join(f"    {name}.*: OPERATIONAL\n    {name}: OPERATIONAL\n" for name in namespaces)
     own = Compiler(load_contract([default_contract()]), policy(f"otlp:\n  attributes:\n{listed}"))
-    return Minimiser(own.plan(ResourceLogs.DESCRIPTOR.full_name, "eu-log"))
+    return ReferenceEngine(own.plan(ResourceLogs.DESCRIPTOR.full_name, "eu-log"))

@@ -12,8 +12,8 @@ from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
-from gateway.minimise.engine import Minimiser
-from gateway.minimise.schema import build
+from gateway.engine.reference import ReferenceEngine
+from gateway.engine.schema import build
 from gateway.model import Facts
 from gateway.plan import Plan
 from gateway.policy.compile import Compiler
@@ -89,7 +89,7 @@ def _projected(plan: Plan) -> Minimise:
 
 def _decided(plan: Plan) -> Minimise:
     """A minimiser that has seen what is called seen."""
-    minimiser, facts = Minimiser(plan), Facts(time.time_ns())
+    minimiser, facts = ReferenceEngine(plan), Facts(time.time_ns())
     for raw in _seen():
         minimiser.decide(raw, facts)
     return lambda raw: minimiser.decide(raw, facts)

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from gateway.engine.otlp import split
 from gateway.exporters.otlp.join import join
-from gateway.minimise.flows import Flows
-from gateway.minimise.otlp import split
 from gateway.model import Facts, Release
+from gateway.pipeline.flows import Flows
 from tests.bench.event import compiler
 from tests.bench.measure import InProcess, Key, Size
 from tests.bench.records import RECORDS, Kind

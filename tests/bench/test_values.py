@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
 
-from gateway.minimise.engine import Minimiser
+from gateway.engine.reference import ReferenceEngine
 from gateway.model import Facts, Release
 from tests.bench.event import compiler
 from tests.bench.otlp_in_process import minimising
@@ -40,7 +40,7 @@ def test_every_event_is_as_long_as_the_tables_say() -> None:
 
 def test_fresh_events_keep_what_seen_ones_keep() -> None:
     minimiser, facts = (
-        Minimiser(compiler().plan(AnalyticsEvent.DESCRIPTOR.full_name, "analytics")),
+        ReferenceEngine(compiler().plan(AnalyticsEvent.DESCRIPTOR.full_name, "analytics")),
         Facts(time.time_ns()),
     )
     kept = [_kept(minimiser.decide(raw, facts)) for values in (SEEN, FRESH) for raw in islice(events(values), 300)]

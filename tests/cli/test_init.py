@@ -16,8 +16,8 @@ from gateway.cli import main
 from gateway.contracts.load import load as load_contracts
 from gateway.detectors.personal_names import TABLE
 from gateway.detectors.phrases import words
-from gateway.minimise.flows import Flows
 from gateway.model import Category
+from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Policy
 from gateway.policy.load import load as load_policy

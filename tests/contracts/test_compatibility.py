@@ -17,8 +17,8 @@ from kannelle.privacy.v1 import annotations_pb2, context_pb2
 
 from gateway.contracts.compatibility import combined, incompatibility
 from gateway.contracts.load import load
+from gateway.engine.reference import ReferenceEngine
 from gateway.errors import BadContract, BadPolicy
-from gateway.minimise.engine import Minimiser
 from gateway.policy.compile import Compiler
 from gateway.policy.review.lint import lint
 from tests.support.contracts import contract, policy, proto, release_of
@@ -210,7 +210,7 @@ def test_a_field_of_which_a_newer_annotation_says_what_is_unknown_goes_nowhere(r
     # Whom an item is about is read all the same, and so is whose name it is.
     message = held.message_class("t.A")(id="usr_1")
     assert (
-        release_of(Minimiser(made.plan("t.A", "eu-service")), message.SerializeToString()).payload
+        release_of(ReferenceEngine(made.plan("t.A", "eu-service")), message.SerializeToString()).payload
         == message.SerializeToString()
     )
 

@@ -17,8 +17,8 @@ from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.delivery.redecider import Redecider
 from gateway.errors import ItemReason
 from gateway.exporters.base import BatchLimits
-from gateway.minimise.flows import Flows
 from gateway.model import OutboxEntry, Release, Verdict, Withheld
+from gateway.pipeline.flows import Flows
 from tests.support.contracts import NOW_SECONDS, compiler, encode
 from tests.support.processes import decider
 
@@ -42,7 +42,7 @@ FLOWS: Final = Flows(MADE)
 
 def released(destination: str, text: str) -> OutboxEntry:
     """What a destination gets of an item, as it is stored."""
-    verdict: Verdict = decider().at_once(
+    verdict: Verdict = decider().decide_inline(
         FLOWS.only("t.M", destination), encode(MADE.contract, "t.M", text), NOW_SECONDS * 10**9
     )[1][0]  # type: ignore[index]
     assert isinstance(verdict, Release)

@@ -13,8 +13,8 @@ import pytest
 from gateway.delivery.retention import Retention
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits, Exporter
-from gateway.minimise.flows import Flows
 from gateway.model import OutboxEntry, Release
+from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from tests.delivery.cases import NOW_NS, SECOND_NS, DeliveryCase, RecordingExporter, delivery_case
 from tests.support.contracts import contract, policy, proto

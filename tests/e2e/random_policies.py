@@ -173,7 +173,7 @@ class PolicyVersions:
         made = compile_all(Config(policy=path), load_policy(path), contract())
         plans = {}
         for type_, destination in made.flows.fed:
-            plan = made.flows.minimiser(type_, destination).plan
+            plan = made.flows.engine(type_, destination).plan
             plans[plan.digest] = (destination, frozenset(_json_name(field.name) for field in plan.messages[0].fields))
         out = [course.out for course in made.courses.courses]
         talk = (

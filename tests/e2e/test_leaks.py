@@ -24,13 +24,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from gateway.contracts.load import default_path, load
 from gateway.delivery.entries import ItemSource
 from gateway.delivery.outbox.interface import Leased
+from gateway.engine.addresses import reader
+from gateway.engine.context import Masked, PersonalAccount
+from gateway.engine.message_cache import CachedResult
 from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.exporters.base import BatchLimits, Outcome
-from gateway.minimise.addresses import reader
-from gateway.minimise.flows import Flows
-from gateway.minimise.memo import Noted
-from gateway.minimise.run import Masked, PersonalAccount
 from gateway.model import Facts, OutboxEntry, Release, Subject, Withheld
+from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
@@ -323,7 +323,7 @@ def made() -> Iterator[object]:
     yield Withheld("analytics", ItemReason.PERSONAL_ACCOUNT)
     yield Batch(accepted=1, rejected=[(0, ItemReason.MALFORMED)], withheld=[0])
     yield Masked(WORD, FieldReason.LOOKS_LIKE_EMAIL)
-    yield Noted(raw, {})
+    yield CachedResult(raw, {})
     yield reader((), ())(f"{WORD}@{WORD}.example")
 
 

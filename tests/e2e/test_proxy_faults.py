@@ -18,8 +18,8 @@ from typing import Any, Final
 import grpc
 import pytest
 
+from gateway.engine.envelope import STATUS_TEXTS
 from gateway.errors import Cause
-from gateway.minimise.envelope import TEXTS
 from tests.support import grpc_go_interop
 from tests.support.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame
 from tests.support.ports import reserved
@@ -60,7 +60,9 @@ def fixed(code: grpc.StatusCode, cause: Cause | None = None) -> CallStatus:
     """A status that says nothing but its code, and why there is no answer where gRPC itself found that out."""
     number: int = code.value[0]
     return (
-        CallStatus(code, TEXTS[number]) if cause is None else CallStatus(code, TEXTS[number], cause, "privacy.kannelle")
+        CallStatus(code, STATUS_TEXTS[number])
+        if cause is None
+        else CallStatus(code, STATUS_TEXTS[number], cause, "privacy.kannelle")
     )
 
 

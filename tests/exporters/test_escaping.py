@@ -133,10 +133,9 @@ def test_no_value_adds_markup_or_a_placeholder(a: str, b: str) -> None:
         read, bare = Read(found["comment"]["html_body"]), Read(plain["comment"]["html_body"])
         assert read.markup == bare.markup
         assert (
-            read.text
-            == f"{escape_liquid(a)}{escape_liquid(b)} {{{escape_liquid(a)}}}"
-            + f"{{{{ticket.id}}}} {escape_liquid(b)}"
-            + f"<{escape_liquid(a)}"
+            read.text == f"{escape_liquid(a)}{escape_liquid(b)} {{{escape_liquid(a)}}}"
+            f"{{{{ticket.id}}}} {escape_liquid(b)}"
+            f"<{escape_liquid(a)}"
         )
         assert (read.values[0], read.values[2]) == (escape_liquid(a), escape_liquid(b) + escape_liquid(a))
         assert unquote(read.values[1]) == f"https://a.example/{a}?of={b}"

@@ -10,8 +10,8 @@ from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.engine.reference import ReferenceEngine
 from gateway.errors import Refused
-from gateway.minimise.engine import Minimiser
 from gateway.model import Release
 from gateway.plan import (
     EnvelopePlan,
@@ -125,7 +125,7 @@ def within(less: Any, more: Any) -> bool:
 
 def left(plan: Plan, raw: bytes) -> Any:
     try:
-        verdict = Minimiser(plan).decide(raw, UNKNOWN_FACTS)
+        verdict = ReferenceEngine(plan).decide(raw, UNKNOWN_FACTS)
     except Refused:
         return None
     assert isinstance(verdict, Release)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.delivery.redecider import Redecider
 from gateway.errors import BadPolicy, DeliveryReason, Refused, Retryable
-from gateway.minimise.flows import Flows
+from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.elsewhere import ContractNames
 from gateway.policy.load import parse

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.minimise.rules import judge_of
+from gateway.engine.rules import check_of
 from gateway.model import DETECTORS, Detector
 from gateway.patterns import TOKEN
 from gateway.plan import Attributes, Body, FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
@@ -51,7 +51,7 @@ INTEGERS = st.builds(lambda low, more: Number(low, low + more), st.integers(-5, 
 
 def left(rule: Rule | None, value: Any) -> Any:
     """What a rule leaves of a value: the value, a masked one, or a reason."""
-    judge = None if rule is None else judge_of(rule)
+    judge = None if rule is None else check_of(rule)
     ruled = None if judge is None else judge(value)
     return value if ruled is None else ruled
 

@@ -22,7 +22,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
-from gateway.minimise.engine import Minimiser
+from gateway.engine.reference import ReferenceEngine
 from gateway.model import INDIRECT, NEVER, Category, Release
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
@@ -59,8 +59,8 @@ def listed(key: str) -> str | None:
 
 
 @cache
-def minimiser(destination: str) -> Minimiser:
-    return Minimiser(COMPILER.plan(TYPES[destination].DESCRIPTOR.full_name, destination))
+def minimiser(destination: str) -> ReferenceEngine:
+    return ReferenceEngine(COMPILER.plan(TYPES[destination].DESCRIPTOR.full_name, destination))
 
 
 TYPES: Final[dict[str, Any]] = {
@@ -137,11 +137,11 @@ def test_no_attribute_that_the_policy_does_not_list_leaves(destination: str) -> 
 
 
 @cache
-def without_a_say() -> Minimiser:
+def without_a_say() -> ReferenceEngine:
     """All namespaces under wildcards, so that a key's own words are all that counts."""
     spaces = sorted({key.partition(".")[0] for key in (*conventions(), "editor.x", "comment.x", "p99.x")})
     more = "otlp: {attributes: {" + ", ".join(f"{space}.*: OPERATIONAL" for space in spaces) + "}}"
-    return Minimiser(compiler("message M {}", more).plan(ResourceLogs.DESCRIPTOR.full_name, "eu-indirect"))
+    return ReferenceEngine(compiler("message M {}", more).plan(ResourceLogs.DESCRIPTOR.full_name, "eu-indirect"))
 
 
 def kept(record: LogRecord) -> LogRecord:

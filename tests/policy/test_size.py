@@ -11,8 +11,8 @@ import pytest
 
 from gateway.contracts.contract import Contract
 from gateway.errors import BadContract, BadPolicy
-from gateway.minimise.categories import Categories
-from gateway.minimise.flows import Flows
+from gateway.pipeline.categories import Categories
+from gateway.pipeline.flows import Flows
 from gateway.policy import compile as compiling
 from gateway.policy.compile import Compiler
 from gateway.policy.review.diff import diff

@@ -19,8 +19,8 @@ import pytest
 from kannelle.privacy.v1 import receipt_pb2
 
 from gateway.app import SWITCH_INTERVAL_SECONDS
+from gateway.engine.wire import field
 from gateway.errors import REASONS, CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
-from gateway.minimise.wire import field
 from gateway.model import OutboxEntry, Release
 from gateway.receivers.guard import AFTER, LONGEST
 from gateway.receivers.hub.receiver import MAX_ENTRY_BYTES, MAX_OPEN_BYTES, MAX_OPEN_GROUPS, _AgentStream, agent_name

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kannelle.privacy.v1 import delivery_pb2
 
+from gateway.engine.schema import attribute, build
+from gateway.engine.wire import varint
 from gateway.errors import ItemReason, Refused
-from gateway.minimise.schema import attribute, build
-from gateway.minimise.wire import varint
 from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.receivers.fields import MAX_OTHER_FIELDS, Repeated, fields
 

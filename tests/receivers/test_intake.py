@@ -12,7 +12,7 @@ import pytest
 
 from gateway.directory import NoDirectory
 from gateway.errors import CallReason, ItemReason, Reason, Refused, Retryable
-from gateway.model import Category, Facts, OutboxEntry, Release, Subject, Trail, Verdict, Withheld
+from gateway.model import Category, Facts, FieldPath, OutboxEntry, Release, Subject, Verdict, Withheld
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, Offload
 from gateway.receivers.intake import MOST, Asked, Batch, Intake
@@ -26,7 +26,7 @@ class Flow:
     """Refuses what is bad, withholds what is private, and releases the rest twice."""
 
     key = "a.Type"
-    categories: Mapping[Trail, Category] = {(None, "name"): Category.NAME}
+    categories: Mapping[FieldPath, Category] = {(None, "name"): Category.NAME}
 
     def __init__(self) -> None:
         self.decided = 0

@@ -33,9 +33,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from gateway.config import LocalHttp
 from gateway.errors import REASONS, BadConfig, CallReason, ItemReason, Reason, Refused, Retryable
-from gateway.minimise.flows import Flows
 from gateway.model import OutboxEntry
 from gateway.pipeline.caller import CALLER
+from gateway.pipeline.flows import Flows
 from gateway.receivers import body, otlp_http
 from gateway.receivers.body import gunzip
 from gateway.receivers.connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_BYTES, Limits

@@ -9,7 +9,7 @@ import pytest
 from kannelle.privacy.v1 import analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 from kannelle.privacy.v1.privacy_pb2 import PreviewRequest, PreviewResponse
 
-from gateway.minimise.receipt import MAX_BYTES
+from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES
 from tests.support.processes import FakeDelivery, run_gateway
 from tests.support.requests import V1, event
 
@@ -35,7 +35,7 @@ def named(receipt: receipt_pb2.Receipt) -> dict[str, tuple[int, int]]:
     [
         ("brief unless asked for more", 0, False, False),
         ("complete where asked for", 0, True, True),
-        ("brief for an item that is too large for all of it", MAX_BYTES, True, False),
+        ("brief for an item that is too large for all of it", MAX_RECEIPT_ITEM_BYTES, True, False),
     ],
 )
 async def test_a_receipt_says_whether_it_names_every_field(

@@ -14,9 +14,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contract
+from gateway.engine.otlp import split
+from gateway.engine.reference import ReferenceEngine
 from gateway.errors import Refused
-from gateway.minimise.engine import Minimiser
-from gateway.minimise.otlp import split
 from gateway.model import Category, Release
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
@@ -50,10 +50,10 @@ class Reported(msgspec.Struct, frozen=True, order=True):
 
 
 @cache
-def minimiser(signal: Signal) -> Minimiser:
+def minimiser(signal: Signal) -> ReferenceEngine:
     """The minimiser of a signal's items, for the destination that Kannelle's policy gives it."""
     (destination,) = COMPILER.policy.flows[signal.flow]
-    return Minimiser(COMPILER.plan(signal.item, destination))
+    return ReferenceEngine(COMPILER.plan(signal.item, destination))
 
 
 def arrived(signal: Signal, request: Any) -> Any:

@@ -15,7 +15,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import load
-from gateway.minimise.engine import Minimiser
+from gateway.engine.reference import ReferenceEngine
 from gateway.model import Facts, Release
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile, parse
@@ -105,9 +105,9 @@ def compiler(body: str, more: str = "", flows: str = "{}", head: str = PROTO_HEA
     return Compiler(contract(proto(body, head)), policy(more, flows))
 
 
-def minimiser(body: str, type: str, destination: str, more: str = "", head: str = PROTO_HEADER) -> Minimiser:
+def minimiser(body: str, type: str, destination: str, more: str = "", head: str = PROTO_HEADER) -> ReferenceEngine:
     """The minimiser of a type of a proto file at a destination of `POLICY`."""
-    return Minimiser(compiler(body, more, head=head).plan(type, destination))
+    return ReferenceEngine(compiler(body, more, head=head).plan(type, destination))
 
 
 def encode(held: Contract, type: str, text: str) -> bytes:
@@ -139,7 +139,7 @@ def _messages(value: object) -> list[Message]:
     return [one for one in value if isinstance(one, Message)] if isinstance(value, Iterable) else []
 
 
-def release_of(engine: Minimiser, raw: bytes, facts: Facts = UNKNOWN_FACTS) -> Release:
+def release_of(engine: ReferenceEngine, raw: bytes, facts: Facts = UNKNOWN_FACTS) -> Release:
     """The release of an item that must not be withheld."""
     verdict = engine.decide(raw, facts)
     assert isinstance(verdict, Release)

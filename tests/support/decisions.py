@@ -16,7 +16,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contract
-from gateway.minimise.engine import Minimiser
+from gateway.engine.reference import ReferenceEngine
 from gateway.model import Facts, Withheld
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
@@ -43,15 +43,15 @@ def compiler(policy: str = POLICY) -> Compiler:
 
 
 @cache
-def _minimiser(type: str, destination: str, policy: str) -> Minimiser:
-    return Minimiser(compiler(policy).plan(f"vectors.v1.{type}", destination))
+def _minimiser(type: str, destination: str, policy: str) -> ReferenceEngine:
+    return ReferenceEngine(compiler(policy).plan(f"vectors.v1.{type}", destination))
 
 
 @cache
-def kannelle_minimiser() -> Minimiser:
+def kannelle_minimiser() -> ReferenceEngine:
     """The minimiser of log records under Kannelle's own policy."""
     own = Compiler(load_contract([default_contract()]), load_policy(default_policy()))
-    return Minimiser(own.plan(ResourceLogs.DESCRIPTOR.full_name, "application-log"))
+    return ReferenceEngine(own.plan(ResourceLogs.DESCRIPTOR.full_name, "application-log"))
 
 
 def minimised(field: str, value: str, destination: str, facts: Facts = UNKNOWN_FACTS) -> Minimised:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.detectors.detect import find, find_number, mask
 from gateway.detectors.prohibited import is_prohibited
-from gateway.minimise import addresses
+from gateway.engine import addresses
 from gateway.model import Facts
 from gateway.patterns import compile_pattern
 from gateway.plan import FreeText, Moment, Number, Span, Text, UserId, WorkEmail

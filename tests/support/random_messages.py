@@ -1,6 +1,6 @@
 """Bytes of protobuf messages: written by hand, and random ones.
 
-Only what is equal for every reader of protobuf is drawn; `tests/minimise/test_oracle.py` says what is left out, and
+Only what is equal for every reader of protobuf is drawn; `tests/engine/test_oracle.py` says what is left out, and
 why.
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.contracts.contract import Contract
-from gateway.minimise.wire import read_varint
+from gateway.engine.wire import read_varint
 from tests.support.contracts import NOW_SECONDS
 from tests.support.random_contracts import PACKABLE, SCALARS, STRINGS, ChoiceSequence, F
 

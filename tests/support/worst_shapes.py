@@ -16,7 +16,7 @@ from gateway.detectors.detect import find, mask
 from gateway.detectors.mail_domains import NO_OVERRIDES
 from gateway.detectors.personal_names import is_personal_name
 from gateway.detectors.prohibited import is_prohibited
-from gateway.minimise.addresses import Verdicts
+from gateway.engine.addresses import AddressCache
 
 CHARS: Final = 40_000
 VALUE_CHARS: Final = 64
@@ -223,7 +223,7 @@ def _cut(text: str) -> list[str]:
 
 def _read_afresh(text: str) -> object:
     """Read an address that nobody has read before."""
-    return Verdicts(NO_OVERRIDES)[text]
+    return AddressCache(NO_OVERRIDES)[text]
 
 
 def _key(key: str) -> object:

@@ -16,9 +16,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import __version__
+from gateway.engine.stripped_fields import EXACT_ITEMS, SAMPLING_STRIDE
 from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, ItemReason
-from gateway.minimise.census import FIRST, STRIDE
-from gateway.model import Category, FieldVerdict, QueueDepth, Release, Trail, Verdict, Withheld
+from gateway.model import Category, FieldPath, FieldVerdict, QueueDepth, Release, Verdict, Withheld
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.telemetry import GRPC_CODES, ProxyCallResult, ResourceUsage, Telemetry
 from gateway.telemetry.counts import DeliveryOutcome, OutboxStatus
@@ -41,7 +41,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 class Flow:
     key = "a.Type"
-    categories: Mapping[Trail, Category] = {
+    categories: Mapping[FieldPath, Category] = {
         (None, "name"): Category.NAME,
         (None, "text"): Category.FREE_TEXT,
         (None, "at"): Category.UNSPECIFIED,
@@ -489,8 +489,8 @@ def test_the_page_is_in_step() -> None:
 
 
 def test_the_table_says_how_fields_are_sampled() -> None:
-    assert f"{FIRST:,} items" in FIELDS_STRIPPED.description
-    assert f"one item of {STRIDE}, as {STRIDE}" in FIELDS_STRIPPED.description
+    assert f"{EXACT_ITEMS:,} items" in FIELDS_STRIPPED.description
+    assert f"one item of {SAMPLING_STRIDE}, as {SAMPLING_STRIDE}" in FIELDS_STRIPPED.description
 
 
 def test_a_closed_one_shows_nothing() -> None:

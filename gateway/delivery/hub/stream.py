@@ -20,8 +20,8 @@ from kannelle.privacy.v1 import delivery_pb2, receipt_pb2
 
 from gateway.causes import cause_of
 from gateway.delivery.hub.status import HubStatus
+from gateway.engine.wire import field
 from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Retryable
-from gateway.minimise.wire import field
 from gateway.model import OutboxEntry
 
 METHOD: Final = "/kannelle.privacy.v1.DeliveryService/Accept"

@@ -1,6 +1,6 @@
 """Many items of one signal into one request, records of equal resource and scope together.
 
-The signals' messages have one shape, with one set of numbers (see `gateway/minimise/otlp.py`). What is read here are
+The signals' messages have one shape, with one set of numbers (see `gateway/engine/otlp.py`). What is read here are
 tags and lengths; the bytes between them are copied. That takes half the time that message classes take.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from gateway.minimise.wire import varint
+from gateway.engine.wire import varint
 
 # Tags of length-delimited fields, alike at both levels: the resource or scope, the scopes or records of it, its schema
 # URL.

@@ -18,8 +18,8 @@ from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.delivery import Delivery
 from gateway.delivery.redecider import Redecider
+from gateway.engine.reference import MAX_ITEM_BYTES
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
-from gateway.minimise.engine import MAX_BYTES
 from gateway.model import OutboxEntry, Release, Withheld
 from gateway.receivers.caller import Callers
 from gateway.receivers.fields import TURN, Repeated
@@ -39,7 +39,7 @@ MAX_OPEN_GROUPS: Final = 512
 MAX_OPEN_BYTES: Final = 32 * 1024 * 1024
 """What one agent may have under way: groups, and bytes, from their arrival until their acknowledgement is sent."""
 
-MAX_ENTRY_BYTES: Final = MAX_BYTES + 64 * 1024
+MAX_ENTRY_BYTES: Final = MAX_ITEM_BYTES + 64 * 1024
 """Of an item that may be decided on, and what is said of it.
 
 Parsing an entry is one call, in which nothing else runs.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.errors import CallReason, ItemReason, Reason, Retryable
-from gateway.minimise.flows import Flows
+from gateway.pipeline.flows import Flows
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry, ShadowField
 
 from gateway.delivery.entries import EntryBuilder
+from gateway.engine.subject import NO_SUBJECT
 from gateway.errors import Cause, Permanent, Reason, Refused, Retryable
-from gateway.minimise.flows import Flow, Flows
-from gateway.minimise.subject import NOBODY
 from gateway.model import OutboxEntry, Subject
 from gateway.pipeline.decide import Decider
+from gateway.pipeline.flows import Flow, Flows
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.telemetry import Counts, ProxyCallResult, ResourceUsage
 
@@ -60,7 +60,7 @@ class Access(msgspec.Struct, frozen=True):
     bytes_in: int = 0
     bytes_out: int = 0
     fields_stripped: int = 0
-    subject: Subject = NOBODY
+    subject: Subject = NO_SUBJECT
     mode: Mode = Mode.ENFORCE
     shadow: tuple[tuple[str, Reason, int], ...] = ()
     route: str = ""

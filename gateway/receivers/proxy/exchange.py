@@ -10,12 +10,12 @@ from typing import Final
 
 import grpc
 
+from gateway.engine.envelope import STATUS_TEXTS
+from gateway.engine.subject import NO_SUBJECT
 from gateway.errors import CallReason, Cause, ItemReason, Reason, Refused
-from gateway.minimise.envelope import TEXTS
-from gateway.minimise.receipt import MAX_BYTES, FieldLine, receipt
-from gateway.minimise.subject import NOBODY
 from gateway.model import Facts, FieldVerdict, Release, Subject, Verdict
 from gateway.pipeline.decide import Decider
+from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES, FieldLine, receipt
 from gateway.receivers.guard import DETAILS, details, reason_of
 from gateway.receivers.proxy.core import Ended, Pair, Pairs
 from gateway.receivers.proxy.passage import Passage, Way
@@ -34,7 +34,7 @@ class Exchange:
     def __init__(self, passage: Passage, decider: Decider, apart: Facts) -> None:
         """`apart` is what is known apart from any message, for metadata and statuses."""
         self.passage = passage
-        self.subject: Subject = NOBODY
+        self.subject: Subject = NO_SUBJECT
         self.bytes_in = 0
         self.bytes_out = 0
         self.messages = 0
@@ -49,7 +49,7 @@ class Exchange:
         """A message of the caller, as the upstream gets it. Raises Refused."""
         self.bytes_in += len(raw)
         subject, message = await self._message(self.passage.out, raw)
-        if self.subject is NOBODY:
+        if self.subject is NO_SUBJECT:
             self.subject = subject
         return message
 
@@ -60,7 +60,7 @@ class Exchange:
         """
         try:
             # A caller is no vendor.
-            _, answer = await self._message(self.passage.back, raw, NOBODY if self._decider.blind else None)
+            _, answer = await self._message(self.passage.back, raw, NO_SUBJECT if self._decider.blind else None)
         except Refused as error:
             raise Refused(
                 ItemReason.TOO_LARGE if error.reason is ItemReason.TOO_LARGE else CallReason.INTERNAL
@@ -74,9 +74,9 @@ class Exchange:
         if not isinstance(verdict, Release):
             raise Refused(CallReason.WITHHELD)
         self.stripped += verdict.unplanned
-        if verdict.notes:
+        if verdict.strip_counts:
             self.stripped += sum(
-                count for (_, _, became), count in verdict.notes.items() if became is FieldVerdict.STRIP
+                count for (_, _, became), count in verdict.strip_counts.items() if became is FieldVerdict.STRIP
             )
         return subject, verdict.payload
 
@@ -94,7 +94,7 @@ class Exchange:
         self.cause = self.passage.upstream.cause(ended)
         if self.cause is None:
             return self._status(ended)
-        text = TEXTS[self.code]
+        text = STATUS_TEXTS[self.code]
         return text, ((DETAILS, details(ended.code, text, self.cause)),)
 
     def _status(self, ended: Ended) -> tuple[str, Pairs]:
@@ -125,14 +125,14 @@ class Shadowed(Exchange):
 
     async def _watched(self, way: Way, raw: bytes) -> bytes:
         self.messages += 1
-        if len(raw) > MAX_BYTES:
+        if len(raw) > MAX_RECEIPT_ITEM_BYTES:
             self._tell("", ItemReason.TOO_LARGE)
             return raw
         try:
             subject, (verdict,) = await self._decider.decide(way.flow, raw, time.time_ns())
-            if way is self.passage.out and self.subject is NOBODY:
+            if way is self.passage.out and self.subject is NO_SUBJECT:
                 self.subject = subject
-            lines = await self._decider.apart(len(raw), partial(_lines, way, raw, verdict))
+            lines = await self._decider.off_loop(len(raw), partial(_lines, way, raw, verdict))
         except Refused as error:
             self._tell("", error.reason)
             return raw

@@ -11,9 +11,9 @@ from typing import Any, Final
 import grpc
 import msgspec
 
-from gateway.minimise.envelope import Envelope
-from gateway.minimise.flows import Flow, Flows
+from gateway.engine.envelope import Envelope
 from gateway.model import FieldPrivacy
+from gateway.pipeline.flows import Flow, Flows
 from gateway.plan import EnvelopePlan, MethodPlan, Plan, Streams, SubjectPlan
 from gateway.policy.covers import covers, covers_envelope, covers_subject, covers_terms
 from gateway.policy.document import Metadata, Mode, Route, TrafficDirection

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias
 import grpc
 import msgspec
 
+from gateway.engine.subject import NO_SUBJECT
 from gateway.errors import CallReason, Cause, Permanent, Reason, Refused, Retryable
-from gateway.minimise.subject import NOBODY
 from gateway.pipeline.decide import Decider
 from gateway.plan import Streams
 from gateway.policy.document import Mode, TrafficDirection
@@ -112,7 +112,7 @@ class Proxy(grpc.GenericRpcHandler):
             with passage.upstream:
                 task = self._host.in_flight.begin(passage)
                 decider = self._host.decider
-                apart = await decider.facts(NOBODY, visit.received_ns)
+                apart = await decider.facts(NO_SUBJECT, visit.received_ns)
                 exchange = visit.exchange = (Shadowed if passage.shadow else Exchange)(passage, decider, apart)
                 return await kind(exchange, requests, context)
         except BaseException as error:

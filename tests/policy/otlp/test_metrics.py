@@ -10,8 +10,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
 
+from gateway.engine.reference import ReferenceEngine
 from gateway.errors import BadPolicy, ItemReason, Refused
-from gateway.minimise.engine import Minimiser
 from gateway.model import Facts
 from gateway.signals import METRICS
 from tests.support.contracts import NOW_SECONDS, compiler, release_of
@@ -24,7 +24,9 @@ otlp:
     queue: OPERATIONAL
 """
 MADE: Final = compiler("message M {}", MORE)
-ENGINES: Final = {name: Minimiser(MADE.plan(METRICS.item, name)) for name in ("eu-indirect", "eu-service", "us-log")}
+ENGINES: Final = {
+    name: ReferenceEngine(MADE.plan(METRICS.item, name)) for name in ("eu-indirect", "eu-service", "us-log")
+}
 TIME: Final = NOW_SECONDS * 10**9
 
 

@@ -23,11 +23,11 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.detectors.by_category import detectors_for
+from gateway.engine import attributes as keyed
+from gateway.engine.otlp import _REQUEST
+from gateway.engine.reference import ReferenceEngine
+from gateway.engine.schema import attribute
 from gateway.errors import FieldReason, Reason
-from gateway.minimise import keyed
-from gateway.minimise.engine import Minimiser
-from gateway.minimise.otlp import _REQUEST
-from gateway.minimise.schema import attribute
 from gateway.model import DETECTORS, Category, Facts, Release
 from gateway.plan import Attributes, Keep, Moment, Number, Text, UserId, Value, WorkEmail
 from gateway.policy.compile import Compiler
@@ -129,7 +129,7 @@ GROWN: Final = [(item, name) for item in ITEMS for name in sorted(reached(bundle
 def test_a_wildcard_admits_no_key_that_names_what_is_never_collected(key: str, kept: bool) -> None:
     held = common_pb2.KeyValue(key=key, value=common_pb2.AnyValue(string_value="hunter2"))
     raw = logs_pb2.ResourceLogs(resource=resource_pb2.Resource(attributes=[held])).SerializeToString()
-    engine = Minimiser(
+    engine = ReferenceEngine(
         Compiler(load_contracts([default_contract()]), load_policy(default_policy())).plan(LOGS.item, "application-log")
     )
     release = engine.decide(raw, Facts(0))

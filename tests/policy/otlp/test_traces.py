@@ -8,8 +8,8 @@ import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from gateway.engine.reference import ReferenceEngine
 from gateway.errors import FieldReason
-from gateway.minimise.engine import Minimiser
 from gateway.signals import TRACES
 from tests.support.contracts import NOW_SECONDS, compiler, release_of
 
@@ -30,7 +30,7 @@ otlp:
 """
 MADE: Final = compiler("message M {}", MORE)
 ENGINES: Final = {
-    name: Minimiser(MADE.plan(TRACES.item, name)) for name in ("eu-indirect", "eu-service", "us-log", "us-vendor")
+    name: ReferenceEngine(MADE.plan(TRACES.item, name)) for name in ("eu-indirect", "eu-service", "us-log", "us-vendor")
 }
 TIME: Final = NOW_SECONDS * 10**9
 DAY: Final = 86_400 * 10**9

@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 
 from gateway.contracts.approvals import write_approvals
+from gateway.engine.reference import ReferenceEngine
 from gateway.errors import BadPolicy, FieldReason
-from gateway.minimise.engine import Minimiser
 from gateway.model import DETECTORS, Category, Detector, FieldPrivacy, Recipient
 from gateway.plan import Text, UserId
 from gateway.policy.compile import Compiler
@@ -48,7 +48,7 @@ def compiled(more: str = "", user_id: str = USERS) -> Compiler:
 
 
 def left(compiler: Compiler, destination: str, text: str) -> dict[str, Any]:
-    release = release_of(Minimiser(compiler.plan("t.A", destination)), encode(HELD, "t.A", text))
+    release = release_of(ReferenceEngine(compiler.plan("t.A", destination)), encode(HELD, "t.A", text))
     return {field.name: value for field, value in decode(HELD, "t.A", release.payload).ListFields()}
 
 
@@ -309,7 +309,7 @@ def test_an_exemption_loosens_what_the_contract_says() -> None:
 
 def test_what_is_found_has_its_reason_where_nothing_is_exempt() -> None:
     release = release_of(
-        Minimiser(compiled(UNSAID).plan("t.A", "eu-service")), encode(HELD, "t.A", f'order: "{PHONES[0]}"')
+        ReferenceEngine(compiled(UNSAID).plan("t.A", "eu-service")), encode(HELD, "t.A", f'order: "{PHONES[0]}"')
     )
     assert [(one.path, one.reason) for one in release.stripped] == [("order", FieldReason.LOOKS_LIKE_PHONE)]
 

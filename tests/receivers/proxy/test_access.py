@@ -12,10 +12,10 @@ from typing import Final
 import pytest
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, AccessEntry
 
+from gateway.engine.subject import NO_SUBJECT
 from gateway.errors import CallReason, FieldReason, ItemReason, Permanent, Refused, Retryable
-from gateway.minimise.flows import Flows
-from gateway.minimise.subject import NOBODY
 from gateway.model import OutboxEntry, Subject
+from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.receivers.proxy.access import BATCH, FLOW, MOST, Access, AccessLog
@@ -32,7 +32,7 @@ def flows(listed: bool = True) -> Flows:
     return Flows(Compiler(contract(PROTO), policy(flows=f"{{{FLOW}: [eu-log]}}" if listed else "{}")))
 
 
-def access(method: str = "t.Talk/One", subject: Subject = NOBODY) -> Access:
+def access(method: str = "t.Talk/One", subject: Subject = NO_SUBJECT) -> Access:
     return Access(TrafficDirection.INBOUND, method, "web", 0, NOW * 10**9, 5, fields_stripped=2, subject=subject)
 
 

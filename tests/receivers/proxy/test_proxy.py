@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry
 
-from gateway.minimise.receipt import MAX_BYTES
+from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES
 from tests.support.processes import TIMEOUT_SECONDS
 from tests.support.proxy import (
     CALL_KINDS,
@@ -244,11 +244,11 @@ async def test_a_call_without_its_one_request_is_malformed(method: str, gateway:
 async def test_a_shadowed_call_tells_of_a_long_message_that_it_is_long(gateway: ProxyGateway) -> None:
     def blocking() -> CallResult:
         with proxy_channel(gateway.addresses["outbound"], "shadow.example") as channel:
-            return invoke(channel, f"/{SERVICE}/One", note(unclassified="x" * MAX_BYTES))
+            return invoke(channel, f"/{SERVICE}/One", note(unclassified="x" * MAX_RECEIPT_ITEM_BYTES))
 
     with gateway.upstream.scripted(answer_with(note(op="x"))) as seen:
         assert (await asyncio.to_thread(blocking)).code is grpc.StatusCode.OK
-    assert len(seen[0].messages[0]) > MAX_BYTES
+    assert len(seen[0].messages[0]) > MAX_RECEIPT_ITEM_BYTES
     (entry,) = await gateway.entries(1)
     assert lines(entry) == {("", "TOO_LARGE"): 1}
 

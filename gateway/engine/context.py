@@ -1,0 +1,100 @@
+"""The state of one decision, and what a rule may answer."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from gateway.errors import ItemReason, Reason, Refused
+from gateway.model import Category, Facts, FieldPath, FieldVerdict, StripCounts
+
+RuleResult = Any
+"""A rule's answer on a value: None, it passes as it is.
+
+A Reason, it is stripped; a Masked or a Reported; else the value to put in its place.
+"""
+
+
+MAX_JUDGED_VALUES: Final = 50_000
+"""Values in lists and maps that one item may have judged.
+
+What a message of 4 MiB could hold of them would take many seconds.
+"""
+
+
+class Masked(msgspec.Struct, frozen=True):
+    """A text of which something was masked, and what was."""
+
+    text: str
+    reason: Reason
+
+    def __repr__(self) -> str:
+        return f"Masked({self.reason})"
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """A value that passes as it is, though something shows in it."""
+
+    reason: Reason
+
+
+class PersonalAccount(Exception):
+    """The item is about somebody without a business account: no vendor gets it."""
+
+
+class DecisionContext:
+    """What one decision knows, and what it has stripped so far.
+
+    `depth` counts what is around it from the outermost `Any` on. `cacheable` turns false when an answer depends on more
+    than the value, so that it isn't remembered. `unplanned` counts the fields that the plan doesn't have, `stripped_by_category` the
+    same by category, where the engine does. `reported` counts the values that were kept and told of.
+    """
+
+    __slots__ = (
+        "budget",
+        "cacheable",
+        "depth",
+        "facts",
+        "reported",
+        "strip_counts",
+        "stripped_by_category",
+        "unplanned",
+    )
+
+    def __init__(self, facts: Facts, depth: int = 0, left: int = MAX_JUDGED_VALUES) -> None:
+        self.facts = facts
+        self.depth = depth
+        self.strip_counts: dict[tuple[FieldPath, Reason, FieldVerdict], int] = {}
+        self.reported = 0
+        self.cacheable = True
+        self.budget = left
+        self.unplanned = 0
+        self.stripped_by_category: dict[Category, int] | None = None
+
+    def spend(self, values: int) -> None:
+        """Count values of a list or a map that are to be judged. Raises Refused when one item has too many."""
+        self.budget -= values
+        if self.budget < 0:
+            raise Refused(ItemReason.TOO_LARGE)
+
+    def note(self, at: FieldPath, reason: Reason, verdict: FieldVerdict = FieldVerdict.STRIP, count: int = 1) -> None:
+        """Count values as stripped or masked, or as kept though something shows in them."""
+        key = (at, reason, verdict)
+        self.strip_counts[key] = self.strip_counts.get(key, 0) + count
+        self.reported += count if verdict is FieldVerdict.KEEP else 0
+
+    def repeat(self, notes: StripCounts, at: FieldPath) -> None:
+        """Count again what an earlier run, of what is there, has counted."""
+        for (below, reason, verdict), count in notes.items():
+            self.note(_under(at, below), reason, verdict, count)
+
+
+def levels(at: FieldPath) -> int:
+    """How many messages are around a place, but for the outermost."""
+    return 0 if at is None or at[0] is None else 1 + levels(at[0])
+
+
+def _under(at: FieldPath, below: FieldPath) -> FieldPath:
+    """The place that is `below` in the message at `at`."""
+    return at if below is None else (_under(at, below[0]), below[1])
