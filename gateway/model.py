@@ -242,7 +242,7 @@ class OutboxEntry(msgspec.Struct, frozen=True, gc=False):
     subjects: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Parcel({self.release!r})"
+        return f"OutboxEntry({self.release!r})"
 
 
 class QueueDepth(msgspec.Struct, frozen=True):

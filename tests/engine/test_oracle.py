@@ -155,7 +155,7 @@ extend M { repeated M more = 100; optional string note = 101 @FREE_TEXT; }
 
 @cache
 def engines() -> list[tuple[Contract, ReferenceEngine]]:
-    """Minimisers of all sorts, with their contracts."""
+    """Engines of all sorts, with their contracts."""
     kannelle = Compiler(load([default_path()]), load_policy(default_policy()))
     own = [ReferenceEngine(kannelle.plan(*one)) for one in KANNELLES]
     made = [(kannelle.contract, engine) for engine in own]

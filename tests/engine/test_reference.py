@@ -409,8 +409,8 @@ def test_threads_that_share_a_minimiser_get_the_same_bytes(destination: str) -> 
     shared, items = ReferenceEngine(plan), [busy(index) for index in range(600)]
     wanted = [release_of(ReferenceEngine(plan), raw, RECORDED).payload for raw in items]
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("rules", "memo"):
-            patch.setattr(f"gateway.engine.{module}.REMEMBERED", 50)
+        for module in ("rules", "message_cache"):
+            patch.setattr(f"gateway.engine.{module}.MAX_CACHED_VERDICTS", 50)
         with ThreadPoolExecutor(4) as pool:
             rounds = [
                 *pool.map(
@@ -458,12 +458,12 @@ def test_values_that_are_equal_and_not_the_same_are_judged_apart() -> None:
 
 CHILD: Final = """
 import json, sys
-from gateway.engine.reference import Minimiser
+from gateway.engine.reference import ReferenceEngine
 from gateway.model import Facts
 from gateway.plan import Plan
 given = json.load(sys.stdin)
 plan = Plan.load(given["plan"].encode())
-engine = Minimiser(plan)
+engine = ReferenceEngine(plan)
 facts = Facts(given["at"], directory=True, verified=frozenset({"acme.example"}))
 print(json.dumps([plan.digest, *(engine.decide(bytes.fromhex(raw), facts).payload.hex() for raw in given["items"])]))
 """
