@@ -1,6 +1,6 @@
 """What can go wrong, split by what the caller does next, and the closed list of reasons.
 
-No error here ever holds a field's value.
+No error here ever holds a field's value. `Retryable` and `Rejected` are values too: outcomes of a batch's entries.
 """
 
 from __future__ import annotations
@@ -174,17 +174,40 @@ class Refused(Exception):
 
 
 class Retryable(Exception):
-    """A recipient that can't take the releases now. `after` is in seconds; None leaves it to the caller."""
+    """A recipient can't take something now, and may later. `after` is in seconds; None leaves it to the sender.
 
-    def __init__(self, reason: RefusalReason, after: float | None = None) -> None:
+    Raised for all that was sent, or returned as the outcome of one entry of a batch. `item_only`: the recipient is
+    well, and takes others; it is this item that must wait.
+    """
+
+    def __init__(
+        self,
+        reason: RefusalReason = CallReason.UNAVAILABLE,
+        after: float | None = None,
+        *,
+        item_only: bool = False,
+    ) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.after = after
+        self.item_only = item_only
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Retryable) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.reason, self.after, self.item_only))
 
 
-class Permanent(Exception):
-    """A recipient that will never take these releases."""
+class Rejected(Exception):
+    """A recipient will never take something. Raised for all that was sent, or returned as one entry's outcome."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rejected) and self.reason == other.reason
+
+    def __hash__(self) -> int:
+        return hash(self.reason)

@@ -15,8 +15,8 @@ import msgspec
 from gateway.delivery.outbox.interface import Leased, Outbox
 from gateway.delivery.redecider import DecidesAgain
 from gateway.delivery.schedule import retry_delay
-from gateway.errors import DeliveryReason, Reason, Refused, Retryable
-from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry, send_batch
+from gateway.errors import DeliveryReason, Reason, Refused, Rejected, Retryable
+from gateway.exporters.base import Delivered, Exporter, Outcome, send_batch
 from gateway.model import OutboxEntry, Release, Verdict, Withheld
 from gateway.telemetry.counts import Counts, DeliveryOutcome
 
@@ -46,7 +46,7 @@ SYSTEM_CLOCK: Final = Clock()
 
 _OUTCOME_LABELS: Final[Mapping[type[Outcome], DeliveryOutcome]] = {
     Delivered: "delivered",
-    Retry: "retry",
+    Retryable: "retry",
     Rejected: "rejected",
 }
 
@@ -182,9 +182,9 @@ class DeliveryAttempt:
         await self._dead_letter(
             {leased.id: outcome.reason for leased, outcome in fates if isinstance(outcome, Rejected)}
         )
-        await self._defer((leased, outcome) for leased, outcome in fates if isinstance(outcome, Retry))
+        await self._defer((leased, outcome) for leased, outcome in fates if isinstance(outcome, Retryable))
 
-    async def _defer(self, retries: Iterable[tuple[Leased, Retry]]) -> None:
+    async def _defer(self, retries: Iterable[tuple[Leased, Retryable]]) -> None:
         """Items that failed equally often wait equally long: they may travel together again."""
         waits: dict[tuple[int, float | None], list[int]] = {}
         for leased, retry in retries:

@@ -16,7 +16,7 @@ from gateway.delivery.attempt import AttemptDeps, DeliveryAttempt
 from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.schedule import Circuit, batches_by_attempts
 from gateway.errors import Retryable
-from gateway.exporters.base import BatchLimits, Exporter, Outcome, Retry
+from gateway.exporters.base import BatchLimits, Exporter, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ class DeliveryWorker:
 
     def _count_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """What a batch tells of the recipient itself."""
-        retries = [outcome for outcome in outcomes if isinstance(outcome, Retry) and not outcome.item_only]
+        retries = [outcome for outcome in outcomes if isinstance(outcome, Retryable) and not outcome.item_only]
         if len(retries) < len(outcomes):
             self.circuit = self.circuit.succeeded()
         elif retries:

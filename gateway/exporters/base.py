@@ -1,16 +1,16 @@
-"""What an exporter is, and how an entry can fare with one."""
+"""What an exporter is, and the outcome of each entry that it sends."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 from google.protobuf.message import Message
 
-from gateway.errors import CallReason, Permanent, Reason, Retryable
+from gateway.errors import CallReason, Rejected, Retryable
 from gateway.model import OutboxEntry
 
 log = logging.getLogger(__name__)
@@ -23,23 +23,8 @@ class Delivered(msgspec.Struct, frozen=True):
     """The recipient has it: as safely as the exporter's docstring says."""
 
 
-class Retry(msgspec.Struct, frozen=True):
-    """The recipient can't take it now. `after` is in seconds; None leaves it to the caller.
-
-    `alone`: it is this one that can't be taken yet; the recipient is well, and others are.
-    """
-
-    after: float | None = None
-    item_only: bool = False
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """The recipient will never take it."""
-
-    reason: Reason
-
-
-Outcome = Delivered | Retry | Rejected
+Outcome = Delivered | Retryable | Rejected
+"""What became of one entry."""
 
 DELIVERED: Final = Delivered()
 
@@ -47,7 +32,7 @@ DELIVERED: Final = Delivered()
 class BatchLimits(msgspec.Struct, frozen=True):
     """How much goes into one batch: entries, and bytes of payloads, where one entry may be larger.
 
-    `at_once` batches may be under way. A batch that could be larger is waited for, `linger` seconds at most.
+    `max_in_flight` batches may be under way. A batch that could be larger is waited for, `linger_seconds` at most.
     """
 
     max_items: int = 500
@@ -57,25 +42,25 @@ class BatchLimits(msgspec.Struct, frozen=True):
 
 
 class Exporter(Protocol):
-    """Sends batches to one recipient. An author writes `send`, and `close` where something is held open."""
+    """Sends batches to one recipient. An author writes `send`, and `close` where something is kept open."""
 
     limits: BatchLimits
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Send entries and say how each fared: as many outcomes, in the same order.
+        """Send entries and return the outcome of each: as many, in the same order.
 
-        Several calls may be under way at once. Raises Retryable or Permanent when the whole batch fared alike.
+        Several calls may be under way at once. Raises Retryable or Rejected where that is the outcome of them all.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what is held open. What is sent afterwards raises Retryable. Closing again does nothing."""
+        """Close what is open. What is sent afterwards raises Retryable. Closing again does nothing."""
         ...
 
 
 @runtime_checkable
 class ImmediateExporter(Protocol):
-    """An exporter that keeps nothing and never waits says so by having `settle` too: nothing is stored for it."""
+    """An exporter that keeps nothing and never waits has `consume` too: nothing is stored for it."""
 
     def consume(self, batch: Sequence[OutboxEntry]) -> None:
         """Take entries, at once. Raises nothing."""
@@ -83,7 +68,7 @@ class ImmediateExporter(Protocol):
 
 
 def indices_by_type(batch: Sequence[OutboxEntry]) -> Mapping[str, Sequence[int]]:
-    """Where the entries of each type stand in a batch."""
+    """Return the indices of a batch's entries by message type."""
     types = {entry.release.type for entry in batch}
     if len(types) == 1:
         return {types.pop(): range(len(batch))}
@@ -94,17 +79,16 @@ def indices_by_type(batch: Sequence[OutboxEntry]) -> Mapping[str, Sequence[int]]
 
 
 async def send_batch(exporter: Exporter, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-    """How each entry of a batch, which is not empty, fares with an exporter, whatever the exporter does.
+    """Send a batch, which is not empty, and return the outcome of each entry, whatever the exporter does.
 
-    Raises nothing of its.
+    Raises nothing of the exporter's.
     """
     destination = batch[0].release.destination
     try:
-        outcomes: Any = await exporter.send(batch)
-    except Retryable as error:
-        return [Retry(error.after)] * len(batch)
-    except Permanent as error:
-        return [Rejected(error.reason)] * len(batch)
+        outcomes = await exporter.send(batch)
+    except (Retryable, Rejected) as error:
+        # Without its traceback, whose frames hold the batch.
+        return [error.with_traceback(None)] * len(batch)
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
@@ -113,14 +97,18 @@ async def send_batch(exporter: Exporter, batch: Sequence[OutboxEntry]) -> Sequen
     except Exception as error:  # noqa: BLE001 - whatever the exporter's fault is
         # Not its text, nor a traceback that ends in it: both may hold values.
         return _exporter_failed(destination, type(error).__name__, batch)
-    if (
-        not isinstance(outcomes, Sequence)
-        or len(outcomes) != len(batch)
-        or not all(isinstance(one, Outcome) for one in outcomes)
-    ):
-        return _exporter_failed(destination, f"it doesn't say how each of {len(batch)} entries went", batch)
-    told: Sequence[Outcome] = outcomes
-    return told
+    if not _is_complete(outcomes, batch):
+        return _exporter_failed(destination, f"it doesn't say how each of {len(batch)} entries fared", batch)
+    return outcomes
+
+
+def _is_complete(outcomes: object, batch: Sequence[OutboxEntry]) -> bool:
+    """Return whether an exporter kept to its protocol: one outcome for each entry."""
+    return (
+        isinstance(outcomes, Sequence)
+        and len(outcomes) == len(batch)
+        and all(isinstance(outcome, Outcome) for outcome in outcomes)
+    )
 
 
 def _exporter_failed(destination: str, why: str, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:

@@ -1,4 +1,4 @@
-"""What an HTTP answer means for what was sent: RFC 9110 and RFC 6585, as far as vendors agree."""
+"""What an HTTP response means for what was sent: RFC 9110 and RFC 6585, as far as vendors agree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Final, TypeVar
 import msgspec
 
 from gateway.errors import DeliveryReason, ItemReason
-from gateway.exporters.base import Retry
 from gateway.exporters.http_client import HttpResponse
 
 log = logging.getLogger(__name__)
@@ -21,10 +20,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WallClock = Callable[[], float]
-"""The wall clock, in seconds since 1970."""
+"""Returns seconds since 1970."""
 
 MAX_RETRY_AFTER_SECONDS: Final = 3600.0
-"""How long a vendor may send us away, in seconds."""
+"""The longest `Retry-After` that is honoured."""
 
 TRANSIENT_STATUSES: Final = frozenset({408, 425, 429, 460})
 """Statuses that pass by themselves, beside those from 500 on. 460 is Segment's: the client has gone."""
@@ -32,67 +31,70 @@ TRANSIENT_STATUSES: Final = frozenset({408, 425, 429, 460})
 REJECTION_REASONS: Final = {400: DeliveryReason.REJECTED, 413: ItemReason.TOO_LARGE, 422: DeliveryReason.REJECTED}
 """Statuses that blame what was sent."""
 
-
 NO_RESPONSE: Final = 0
-"""In the place of a status: there was no answer."""
+"""Stands for a status where there was no response."""
 
 
 class ResponseClass(Enum):
-    """What an answer says."""
+    """What a status says."""
 
-    ACCEPTED = "taken"
-    REJECTED = "refused"
-    TRANSIENT = "not now"
-    MISCONFIGURED = "odd"
-    """Credentials, a path or a redirect: the operator can mend it, so that nothing is lost."""
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    TRANSIENT = "transient"
+    MISCONFIGURED = "misconfigured"
+    """Credentials, a path or a redirect: the operator can fix it, so nothing is dropped."""
 
 
 def classify_status(status: int) -> ResponseClass:
-    """What a status says."""
+    """Return what a status says."""
     if 200 <= status < 300:
         return ResponseClass.ACCEPTED
     if status in REJECTION_REASONS:
         return ResponseClass.REJECTED
-    return ResponseClass.TRANSIENT if status in TRANSIENT_STATUSES or status >= 500 else ResponseClass.MISCONFIGURED
+    transient = status in TRANSIENT_STATUSES or status >= 500
+    return ResponseClass.TRANSIENT if transient else ResponseClass.MISCONFIGURED
 
 
-def retry_after(answer: HttpResponse, now: float) -> Retry:
-    """When to try again, by `Retry-After`, in seconds or as a date; 0 to an hour. `now` is in seconds since 1970."""
-    value = answer.headers.get("retry-after", "").strip()
+def retry_after(response: HttpResponse, now: float) -> float | None:
+    """Return the seconds that `Retry-After` asks for, given in seconds or as a date: 0 to an hour; None without one.
+
+    `now` is in seconds since 1970.
+    """
+    value = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"-?[0-9]{1,20}", value, re.ASCII):
-        return Retry(_clamped(float(value)))
+        return _clamped(float(value))
     try:
         date = parsedate_to_datetime(value)
-        return Retry(_clamped((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now))
+        return _clamped((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, OverflowError):
-        return Retry()
+        return None
 
 
 def _clamped(seconds: float) -> float:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def decode_body(answer: HttpResponse, type: type[T]) -> T | None:
-    """The JSON of an answer; None if it isn't of that type."""
+def decode_body(response: HttpResponse, type: type[T]) -> T | None:
+    """Return the JSON of a response; None if it isn't of that type."""
     try:
-        return msgspec.json.decode(answer.body or b"", type=type)
+        return msgspec.json.decode(response.body or b"", type=type)
     except (msgspec.MsgspecError, RecursionError):
         return None
 
 
 class StatusLog:
-    """Tells the log when an operator may have something to mend, once each time, and when it is mended.
+    """Logs when an operator may have something to fix, once each time, and when it is fixed.
 
-    It quotes no answer.
+    It quotes no response.
     """
 
     def __init__(self, name: str) -> None:
-        """`name` is where the policy speaks of the exporter."""
+        """`name` is the exporter's key in the policy."""
         self._name = name
         self._last = 200
 
     def record(self, status: int) -> None:
-        """A vendor answered with this status, or couldn't be reached."""
+        """Note that a vendor answered with this status, or with NO_RESPONSE couldn't be reached."""
         response_class = classify_status(status)
         if response_class is ResponseClass.MISCONFIGURED and status != self._last:
             what = f"answers {status}" if status else "can't be reached, or only at an address that is not public"

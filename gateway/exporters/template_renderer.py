@@ -15,8 +15,8 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contracts.contract import message_of
-from gateway.errors import ItemReason
-from gateway.exporters.base import MessageClass, Rejected
+from gateway.errors import ItemReason, Rejected
+from gateway.exporters.base import MessageClass
 from gateway.model import Release
 from gateway.policy.template.markup import ESCAPES, Escape, Markup, holds_liquid
 from gateway.policy.template.placeholders import FieldKind, FieldPath, TemplatePart, field_of, kind_of, template_parts

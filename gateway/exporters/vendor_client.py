@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.errors import BadConfig, CallReason, Reason, Retryable
-from gateway.exporters.base import Retry
+from gateway.errors import BadConfig, Rejected, Retryable
 from gateway.exporters.ca_certificates import tls_context
 from gateway.exporters.credentials import Credential
 from gateway.exporters.http_client import HttpClient, HttpResponse
@@ -32,14 +31,14 @@ class VendorClient:
     def __init__(
         self, http: HttpClient, settings: HttpSettings, path: str, key: str, clock: WallClock = time.time
     ) -> None:
-        """`key` is where the policy speaks of the exporter. Raises BadConfig, naming it, for what can't work."""
+        """`key` is the exporter's key in the policy. Raises BadConfig, naming it, for what can't work."""
         if not http.allows(settings.endpoint):
             raise BadConfig(
                 f"{key}.endpoint: is on this machine or a private address, or plain http; --insecure-loopback allows "
                 "loopback"
             )
         self.credentials: Mapping[str, Credential] = {
-            name: Credential(at, f"{key}.{name}") for name, at in secrets(settings).items()
+            name: Credential(source, f"{key}.{name}") for name, source in secrets(settings).items()
         }
         self._url = settings.endpoint.rstrip("/") + path if path else settings.endpoint
         self._timeout = settings.timeout
@@ -50,34 +49,34 @@ class VendorClient:
         self.clock = clock
 
     def credential(self, name: str) -> str:
-        """One of the exporter's credentials, as it is now."""
+        """Return one of the exporter's credentials, as it is now."""
         return self.credentials[name].value()
 
-    async def send(self, body: bytes, headers: Mapping[str, str]) -> HttpResponse | Retry:
-        """The answer; Retry if there was none."""
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+        """Send one request and return the response, whatever its status. Raises Retryable if there is none."""
         try:
-            answer = await self._http.post(
+            response = await self._http.post(
                 self._url, body, {**_JSON_HEADERS, **headers}, timeout_seconds=self._timeout, tls=self._tls
             )
-        except Retryable as error:
+        except Retryable:
             self._status_log.record(NO_RESPONSE)
-            return Retry(error.after)
-        self._status_log.record(answer.status)
-        return answer
+            raise
+        self._status_log.record(response.status)
+        return response
 
-    def classify(self, answer: HttpResponse) -> Retry | Reason | None:
-        """What a status means for all that was sent: not now, or a reason why not as it is; None if it was taken."""
-        match classify_status(answer.status):
+    def raise_for_status(self, response: HttpResponse) -> None:
+        """Raise Rejected or Retryable if the status says so of all that was sent."""
+        match classify_status(response.status):
             case ResponseClass.ACCEPTED:
-                return None
+                return
             case ResponseClass.REJECTED:
-                return REJECTION_REASONS[answer.status]
-        return retry_after(answer, self.clock())
+                raise Rejected(REJECTION_REASONS[response.status])
+        raise Retryable(after=retry_after(response, self.clock()))
 
     def raise_if_closed(self) -> None:
-        """Raises Retryable if this is closed."""
+        """Raise Retryable if this is closed."""
         if self._closed:
-            raise Retryable(CallReason.UNAVAILABLE)
+            raise Retryable
 
     def close(self) -> None:
         """Send no more. Closing again does nothing."""

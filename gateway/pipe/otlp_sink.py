@@ -10,8 +10,8 @@ from collections.abc import Coroutine, Sequence
 from ipaddress import ip_address
 from typing import Any, Final
 
-from gateway.errors import BadConfig, Permanent, Retryable
-from gateway.exporters.base import Delivered, Exporter, Outcome, Rejected, Retry
+from gateway.errors import BadConfig, Rejected, Retryable
+from gateway.exporters.base import Delivered, Exporter, Outcome
 from gateway.exporters.otlp.exporter import OtlpExporter
 from gateway.model import OutboxEntry, Release
 from gateway.pipe.file_descriptor import RemainingSeconds
@@ -158,7 +158,7 @@ class OtlpSink:
                 )
         await exporter.close()
 
-    async def _before_deadline(self, work: Coroutine[Any, Any, Retry | None]) -> Retry | None:
+    async def _before_deadline(self, work: Coroutine[Any, Any, Retryable | None]) -> Retryable | None:
         """What some work comes to, unless time is up before."""
         task = asyncio.ensure_future(work)
         while not (await asyncio.wait({task}, timeout=_POLL_SECONDS))[0]:
@@ -173,16 +173,16 @@ class OtlpSink:
             self._changed.wait_for(lambda: self._queue or self._deadline is not None)
             return [self._queue[index] for index in range(min(_MAX_BATCH_RECORDS, len(self._queue)))]
 
-    async def _send(self, exporter: Exporter, batch: Sequence[QueuedRecord]) -> Retry | None:
+    async def _send(self, exporter: Exporter, batch: Sequence[QueuedRecord]) -> Retryable | None:
         """Send a batch, and forget what needs no other try. If something does: when."""
         try:
             outcomes = await exporter.send([OutboxEntry(release, NO_IDEMPOTENCY_KEY, b"", 0) for release, *_ in batch])
         except Retryable as error:
-            return Retry(error.after)
-        except Permanent as error:
-            outcomes = [Rejected(error.reason)] * len(batch)
+            return error
+        except Rejected as error:
+            outcomes = [error] * len(batch)
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Retry):
+            if isinstance(outcome, Retryable):
                 return outcome
             self._remove(waiting, outcome)
         return None

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from gateway.errors import CallReason, Cause, ItemReason, Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, Cause, ItemReason, Reason, Refused, Rejected, Retryable
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.incoming import ANYTHING, ITEMS, Context, Incoming, Reading, Waits
 from gateway.receivers.room import Room
@@ -183,7 +183,7 @@ def _counted(handler: Relay, called: RpcMethod, calls: ListenerCalls) -> Relay:
         try:
             answer = await handler(requests, context)
             code = _Code.OK
-        except (Refused, Retryable, Permanent) as error:
+        except (Refused, Retryable, Rejected) as error:
             code = code_of(error.reason)
             raise
         except (asyncio.CancelledError, grpc.aio.InternalError):
@@ -207,7 +207,7 @@ async def _end(context: Context, error: Exception) -> NoReturn:
     match error:
         case Retryable():
             await abort(context, error.reason, error.after)
-        case Refused() | Permanent():
+        case Refused() | Rejected():
             await abort(context, error.reason)
     log.error("a call failed: %s", type(error).__name__)
     await abort(context, CallReason.INTERNAL)

@@ -100,7 +100,7 @@ class Intake:
         self._counts = Counts() if counts is None else counts
 
     async def one(self, resolve: Resolve, raw: bytes) -> Answered:
-        """Decide on one item and deliver its releases. Raises Refused, Retryable, Permanent."""
+        """Decide on one item and deliver its releases. Raises Refused, Retryable, Rejected."""
         (decided,) = await self._decide(resolve, (raw,), 0, len(raw))
         if decided.refused is not None or decided.asked is None:
             raise Refused(decided.refused or CallReason.INTERNAL)
@@ -111,7 +111,7 @@ class Intake:
     async def many(self, resolve: Resolve, raws: Iterable[bytes]) -> Batch:
         """Decide on each item by itself and deliver all entries together.
 
-        Raises Refused for too many, Retryable, Permanent.
+        Raises Refused for too many, Retryable, Rejected.
         """
         batch, pending = Batch(), list[OutboxEntry]()
         for chunk, size in chunks(raws, len):

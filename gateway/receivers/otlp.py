@@ -52,7 +52,7 @@ async def _refuse(raw: bytes) -> bytes:
 
 
 async def export(signal: Signal, flows: Flows, intake: Intake, raw: bytes) -> Message:
-    """Take a serialised request of a signal; the response. Raises Refused, Retryable, Permanent.
+    """Take a serialised request of a signal; the response. Raises Refused, Retryable, Rejected.
 
     Partial success: what is wrong with one record rejects that one only. A withheld record counts as accepted.
     """

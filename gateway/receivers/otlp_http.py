@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from gateway.config import LocalHttp
-from gateway.errors import CallReason, ItemReason, Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Reason, Refused, Rejected, Retryable
 from gateway.pipeline.caller import CALLER
 from gateway.receivers import otlp, otlp_json
 from gateway.receivers.body import Arrivals, Slow, gunzip
@@ -193,14 +193,14 @@ class OtlpHttp:
             return _hinted(error.hint)
         except Retryable as error:
             return fault(error.reason, error.after)
-        except (Refused, Permanent) as error:
+        except (Refused, Rejected) as error:
             return fault(error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends here
             log.error("a call failed: %s", type(error).__name__)
             return fault(CallReason.INTERNAL)
 
     async def _taken(self, signal: Signal, raw: bytes, kind: str) -> Page | Fault:
-        """The answer to a body. Raises Refused, Retryable, Permanent."""
+        """The answer to a body. Raises Refused, Retryable, Rejected."""
         if kind == JSON:
             raw = await self._apart(partial(otlp_json.parse, signal), raw, len(raw))
         try:

@@ -15,7 +15,8 @@ import pytest
 
 from gateway.delivery.retention import Retention
 from gateway.delivery.worker import DeliveryWorker
-from gateway.exporters.base import BatchLimits, Outcome, Retry
+from gateway.errors import Retryable
+from gateway.exporters.base import BatchLimits, Outcome
 from gateway.model import OutboxEntry
 from tests.delivery.cases import TIMEOUT_SECONDS, DeliveryCase, RecordingExporter, delivered, delivery_case
 from tests.delivery.test_sweep import DAY, entry, flows
@@ -24,7 +25,7 @@ HOUR: Final = 3600.0
 
 
 def away(batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-    return [Retry()] * len(batch)
+    return [Retryable()] * len(batch)
 
 
 def sweep(case: DeliveryCase) -> Retention:

@@ -14,8 +14,8 @@ from gateway.delivery.attempt import UNDECIDED_RETRY_SECONDS, DeliveryAttempt
 from gateway.delivery.outbox.interface import Removed
 from gateway.delivery.schedule import OPEN_AFTER_FAILURES
 from gateway.delivery.worker import DeliveryWorker
-from gateway.errors import CallReason, DeliveryReason, ItemReason, Permanent, Retryable
-from gateway.exporters.base import DELIVERED, BatchLimits, Outcome, Rejected, Retry
+from gateway.errors import CallReason, DeliveryReason, ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
 from gateway.model import OutboxEntry
 from tests.delivery.cases import (
     NOW_NS,
@@ -81,7 +81,9 @@ async def test_a_parcel_that_cannot_be_taken_yet_holds_up_no_other(tmp_path: Pat
     """However often it is tried: the recipient isn't failing."""
     async with delivery_case(tmp_path) as case:
         await case.put(entry("early"))
-        async with running_worker(case, recipient := RecordingExporter(each(_early=Retry(item_only=True)))) as worker:
+        async with running_worker(
+            case, recipient := RecordingExporter(each(_early=Retryable(item_only=True)))
+        ) as worker:
             for tries in range(1, OPEN_AFTER_FAILURES + 2):
                 await idle(worker)
                 assert recipient.texts == ["early"] * tries
@@ -105,13 +107,14 @@ def each(**fates: Outcome) -> Reply:
     return lambda batch: [fates.get(f"_{one.release.payload.decode()}", DELIVERED) for one in batch]
 
 
-def whole(fate: Outcome | Exception) -> Reply:
+def whole(outcome: Outcome) -> Reply:
     """The same for all."""
+    return lambda batch: [outcome] * len(batch)
 
+
+def raising(error: Exception) -> Reply:
     def reply(batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        if isinstance(fate, Exception):
-            raise fate
-        return [fate] * len(batch)
+        raise error
 
     return reply
 
@@ -119,17 +122,17 @@ def whole(fate: Outcome | Exception) -> Reply:
 OUTCOMES: dict[str, tuple[Reply, int, int, dict[tuple[str, ...], int]]] = {
     "delivered": (whole(DELIVERED), 0, 0, {("crm", "delivered"): 3}),
     "rejected": (whole(Rejected(DeliveryReason.REJECTED)), 0, 3, {("crm", "rejected"): 3}),
-    "not now": (whole(Retry()), 3, 0, {("crm", "retry"): 3}),
-    "not for an hour": (whole(Retry(3600)), 3, 0, {("crm", "retry"): 3}),
+    "not now": (whole(Retryable()), 3, 0, {("crm", "retry"): 3}),
+    "not for an hour": (whole(Retryable(after=3600)), 3, 0, {("crm", "retry"): 3}),
     "of each": (
-        each(_0=Retry(), _1=Rejected(ItemReason.TOO_LARGE)),
+        each(_0=Retryable(), _1=Rejected(ItemReason.TOO_LARGE)),
         1,
         1,
         {("crm", "retry"): 1, ("crm", "rejected"): 1, ("crm", "delivered"): 1},
     ),
-    "raises Retryable": (whole(Retryable(CallReason.UNAVAILABLE, 9)), 3, 0, {("crm", "retry"): 3}),
-    "raises Permanent": (whole(Permanent(ItemReason.TOO_LARGE)), 0, 3, {("crm", "rejected"): 3}),
-    "raises what it may not": (whole(ValueError("planted")), 0, 3, {("crm", "rejected"): 3}),
+    "raises Retryable": (raising(Retryable(CallReason.UNAVAILABLE, 9)), 3, 0, {("crm", "retry"): 3}),
+    "raises Rejected": (raising(Rejected(ItemReason.TOO_LARGE)), 0, 3, {("crm", "rejected"): 3}),
+    "raises what it may not": (raising(ValueError("planted")), 0, 3, {("crm", "rejected"): 3}),
     "gives too few outcomes": (lambda batch: [DELIVERED], 0, 3, {("crm", "rejected"): 3}),
 }
 
@@ -149,7 +152,7 @@ async def test_each_lease_ends_by_its_outcome(row: str, tmp_path: Path, caplog: 
 async def test_what_was_put_off_comes_again_when_it_is_due(tmp_path: Path) -> None:
     async with delivery_case(tmp_path) as case:
         await case.put(*entries(1))
-        async with running_worker(case, recipient := RecordingExporter(whole(Retry(60)))) as worker:
+        async with running_worker(case, recipient := RecordingExporter(whole(Retryable(after=60)))) as worker:
             await idle(worker)
             recipient.reply = whole(DELIVERED)
             case.time.passed = 59
@@ -167,7 +170,7 @@ async def test_a_recipient_that_keeps_failing_is_left_alone_then_tried_with_one(
     async with delivery_case(tmp_path) as case:
         await case.put(*entries(OPEN_AFTER_FAILURES + 20))
         async with running_worker(
-            case, recipient := RecordingExporter(whole(Retry()), BatchLimits(1, max_in_flight=1))
+            case, recipient := RecordingExporter(whole(Retryable()), BatchLimits(1, max_in_flight=1))
         ) as worker:
             await idle(worker)
             assert len(recipient.batches) == OPEN_AFTER_FAILURES

@@ -9,7 +9,8 @@ from google.protobuf.message import Message
 from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
 from kannelle.privacy.v1.support_pb2 import SUPPORT_TOPIC_BILLING, SupportMessage
 
-from gateway.exporters.base import Delivered, Outcome, Rejected, Retry
+from gateway.errors import Rejected, Retryable
+from gateway.exporters.base import Delivered, Outcome
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.mixpanel.exporter import MixpanelExporter
 from gateway.exporters.segment.exporter import SegmentExporter
@@ -121,5 +122,5 @@ def zendesk(
 
 def outcome_letters(outcomes: Any) -> str:
     """Outcomes in letters: delivered, retry, rejected as x."""
-    letters: dict[type[Outcome], str] = {Delivered: "d", Retry: "r", Rejected: "x"}
+    letters: dict[type[Outcome], str] = {Delivered: "d", Retryable: "r", Rejected: "x"}
     return "".join(letters[type(outcome)] for outcome in outcomes)

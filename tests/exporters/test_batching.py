@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.errors import DeliveryReason, ItemReason, Reason
-from gateway.exporters.base import DELIVERED, Outcome, Rejected, Retry
+from gateway.errors import DeliveryReason, ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED, Outcome
 from gateway.exporters.batching import chunks, send_bisecting, send_in_requests
 
 
@@ -34,11 +34,13 @@ class Vendor:
         self.asked: list[bytes] = []
         self._busy = busy
 
-    async def __call__(self, items: Sequence[bytes]) -> Sequence[Outcome] | Reason:
+    async def __call__(self, items: Sequence[bytes]) -> Sequence[Outcome]:
         self.asked.append(b"".join(items))
         if len(self.asked) > self._busy:
-            return [Retry(5.0)] * len(items)
-        return DeliveryReason.REJECTED if b"x" in items else [DELIVERED] * len(items)
+            raise Retryable(after=5.0)
+        if b"x" in items:
+            raise Rejected(DeliveryReason.REJECTED)
+        return [DELIVERED] * len(items)
 
 
 def letters(text: str) -> list[bytes]:
@@ -53,7 +55,7 @@ async def test_the_bad_ones_alone_are_rejected(text: str) -> None:
 
 async def test_who_is_told_to_wait_asks_no_more() -> None:
     vendor = Vendor(busy=1)
-    assert await send_bisecting(vendor, letters("abxc")) == [Retry(5.0)] * 4
+    assert await send_bisecting(vendor, letters("abxc")) == [Retryable(after=5.0)] * 4
     assert vendor.asked == [b"abxc", b"ab"]
 
 
@@ -72,5 +74,9 @@ async def test_what_was_rejected_before_is_not_sent() -> None:
 
 async def test_after_a_wait_later_requests_wait_too() -> None:
     vendor = Vendor(busy=1)
-    assert await send_in_requests(letters("abcdef"), vendor, 2, 100) == [DELIVERED, DELIVERED, *[Retry(5.0)] * 4]
+    assert await send_in_requests(letters("abcdef"), vendor, 2, 100) == [
+        DELIVERED,
+        DELIVERED,
+        *[Retryable(after=5.0)] * 4,
+    ]
     assert vendor.asked == [b"ab", b"cd"]

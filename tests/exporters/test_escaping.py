@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.exporters.base import Rejected
+from gateway.errors import Rejected
 from gateway.exporters.template_renderer import TemplateRenderer, milliseconds, rfc3339
 from gateway.model import Release
 from gateway.policy.template.markup import Markup, escape_liquid

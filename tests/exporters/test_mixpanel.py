@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import DeliveryReason, ItemReason
-from gateway.exporters.base import DELIVERED, Rejected, Retry
+from gateway.errors import DeliveryReason, ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED
 from gateway.exporters.http_client import HttpClient
 from gateway.standins import Fault, MixpanelStandIn
 from gateway.standins.vendor import Reply
@@ -105,7 +105,7 @@ async def test_an_answer_is_taken_at_its_word_and_an_odd_one_is_no_answer(
 
 async def test_once_told_to_wait_the_rest_is_not_sent(http: HttpClient) -> None:
     async with Odd(ODD, Reply(429, {}, {"Retry-After": "9"})) as vendor:
-        assert await mixpanel(http, vendor.url).send(events(4)) == [Retry(9.0)] * 4
+        assert await mixpanel(http, vendor.url).send(events(4)) == [Retryable(after=9.0)] * 4
     assert vendor.requests == 2
 
 

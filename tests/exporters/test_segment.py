@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.errors import ItemReason, Reason, Retryable
-from gateway.exporters.base import DELIVERED, Rejected, Retry
+from gateway.errors import ItemReason, Reason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.segment.exporter import MAX_EVENT_BYTES, MAX_REQUEST_BYTES
 from gateway.model import OutboxEntry
@@ -51,7 +51,7 @@ async def test_what_goes_wrong_is_tried_again_and_arrives_once(http: HttpClient,
 @pytest.mark.parametrize("fault", [Fault.RATE_LIMITED, Fault.RATE_LIMITED_UNTIL])
 async def test_a_vendor_that_says_when_is_believed(http: HttpClient, fault: Fault) -> None:
     async with SegmentStandIn(faults=lambda: fault, retry_after_seconds=30, clock=lambda: 1_790_000_000) as vendor:
-        assert await segment(http, vendor.url).send([event()]) == [Retry(30.0)]
+        assert await segment(http, vendor.url).send([event()]) == [Retryable(after=30.0)]
 
 
 async def test_a_large_batch_is_several_requests_that_fit(http: HttpClient) -> None:

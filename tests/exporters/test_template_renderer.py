@@ -7,8 +7,7 @@ from typing import Any, Final
 import pytest
 from google.protobuf.message import Message
 
-from gateway.errors import ItemReason, Reason
-from gateway.exporters.base import Rejected
+from gateway.errors import ItemReason, Reason, Rejected
 from gateway.exporters.template_renderer import TemplateRenderer, milliseconds, rfc3339
 from gateway.model import Release
 from tests.support.contracts import contract, proto

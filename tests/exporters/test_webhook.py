@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web as server
 
-from gateway.errors import BadConfig, ItemReason, Reason, Retryable
-from gateway.exporters.base import Rejected
+from gateway.errors import BadConfig, ItemReason, Reason, Rejected, Retryable
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.webhook.exporter import WebhookExporter
 from gateway.model import OutboxEntry, Release

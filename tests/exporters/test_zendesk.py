@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.errors import DeliveryReason, ItemReason, Retryable
-from gateway.exporters.base import DELIVERED, Rejected, Retry
+from gateway.errors import DeliveryReason, ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.zendesk.exporter import MAX_TICKET_BYTES
 from gateway.standins import Fault, ZendeskStandIn
@@ -76,7 +76,7 @@ async def test_what_is_beyond_the_rate_waits_as_long_as_it_is_told(http: HttpCli
         vendor.rate = (2, 60.0)
         outcomes = await zendesk(http, vendor.url).send([message(number) for number in range(4)])
     assert sorted(outcome_letters(outcomes)) == ["d", "d", "r", "r"]
-    assert set(outcomes) == {DELIVERED, Retry(60.0)}
+    assert set(outcomes) == {DELIVERED, Retryable(after=60.0)}
 
 
 async def test_what_makes_no_ticket_is_rejected(http: HttpClient) -> None:

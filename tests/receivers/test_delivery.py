@@ -20,7 +20,7 @@ from kannelle.privacy.v1 import receipt_pb2
 
 from gateway.app import SWITCH_INTERVAL_SECONDS
 from gateway.engine.wire import field
-from gateway.errors import REASONS, CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
+from gateway.errors import REASONS, CallReason, DeliveryReason, ItemReason, Reason, Refused, Rejected, Retryable
 from gateway.model import OutboxEntry, Release
 from gateway.receivers.guard import AFTER, LONGEST
 from gateway.receivers.hub.receiver import MAX_ENTRY_BYTES, MAX_OPEN_BYTES, MAX_OPEN_GROUPS, _AgentStream, agent_name
@@ -245,7 +245,7 @@ async def test_a_group_of_which_all_is_withheld_counts_as_stored(tmp_path: Path)
     [
         (accept_all, STORED),
         (raise_error(Refused(CallReason.REQUEST_ID_REUSED)), ("REQUEST_ID_REUSED", None)),
-        (raise_error(Permanent(DeliveryReason.REJECTED)), ("REJECTED", None)),
+        (raise_error(Rejected(DeliveryReason.REJECTED)), ("REJECTED", None)),
         (raise_error(Retryable(CallReason.FULL, 3.5)), ("FULL", 3.5)),
         (raise_error(Retryable(CallReason.UNAVAILABLE)), ("UNAVAILABLE", AFTER)),
         (raise_error(Retryable(CallReason.FULL, float("inf"))), ("FULL", LONGEST)),

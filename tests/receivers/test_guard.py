@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
 
-from gateway.errors import CallReason, ItemReason, Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Reason, Refused, Rejected, Retryable
 from gateway.listeners import CALLS
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard, Unary
@@ -339,7 +339,7 @@ FAULTS: list[Fault] = [
         Refused(CallReason.REQUEST_ID_REUSED),
         told(CallReason.REQUEST_ID_REUSED),
     ),
-    ("refuses for ever", Permanent(ItemReason.UNKNOWN_TYPE), told(ItemReason.UNKNOWN_TYPE)),
+    ("refuses for ever", Rejected(ItemReason.UNKNOWN_TYPE), told(ItemReason.UNKNOWN_TYPE)),
     *((f"raises {type(error).__name__}", error, INTERNALLY) for error in RAISED),
 ]
 

@@ -17,8 +17,8 @@ from gateway.config import Hub
 from gateway.delivery import Delivery
 from gateway.delivery.hub.status import HubStatus
 from gateway.delivery.hub.stream import MAX_REQUEST_BYTES, HubStream
-from gateway.errors import CallReason, ItemReason, Refused, Retryable
-from gateway.exporters.base import DELIVERED, BatchLimits, Outcome, Rejected, Retry
+from gateway.errors import CallReason, ItemReason, Refused, Rejected, Retryable
+from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
 from gateway.model import OutboxEntry
 from gateway.telemetry.counts import Counts
 
@@ -187,7 +187,7 @@ class HubExporter:
         self._client = client
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Delivered what the hub has; Retry what it can't take now; Rejected what it never will."""
+        """Hand entries over: delivered is what the hub has stored, rejected what it never takes."""
         return await asyncio.gather(*map(self._send, batch))
 
     async def close(self) -> None:
@@ -197,7 +197,7 @@ class HubExporter:
         try:
             await self._client.accept([entry])
         except Retryable as error:
-            return Retry(error.after, item_only=error.reason is CallReason.UNKNOWN_PLAN)
+            return Retryable(error.reason, error.after, item_only=error.reason is CallReason.UNKNOWN_PLAN)
         except Refused as error:
             return Rejected(error.reason)
         return DELIVERED

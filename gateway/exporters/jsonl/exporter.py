@@ -13,8 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from gateway.errors import BadConfig, CallReason, Retryable
-from gateway.exporters.base import BatchLimits, MessageClass, Outcome, Rejected
+from gateway.errors import BadConfig, Rejected, Retryable
+from gateway.exporters.base import BatchLimits, MessageClass, Outcome
 from gateway.exporters.jsonl.json_line import json_line
 from gateway.exporters.jsonl.line_writer import STDOUT, LineWriter
 from gateway.exporters.jsonl.rotating_file import RotatingFile, RotationSettings
@@ -36,7 +36,7 @@ class JsonlExporter:
 
     Guarantee: what is `delivered` stands in the file, whole and flushed to the volume (fdatasync), before its outcome
     is known; it survives a killed process, and a power cut as well as the volume does. With `-` it was handed to
-    standard output, no more. At least once: what couldn't be flushed is cut off again and Retry, but on a failing
+    standard output, no more. At least once: what couldn't be flushed is cut off again and retried, but on a failing
     volume may still be found in the file. A line that comes again has the `key` that it had, the entry's in
     hexadecimal, so that a reader can tell; OTLP JSON has no place for one.
     """
@@ -88,9 +88,9 @@ class JsonlExporter:
         return self._writer.sink.repaired_lines
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Delivered once on the volume; Retry when the volume is full or failing; Rejected what has no JSON form."""
+        """Write lines: delivered once on the volume, retryable while it is full, rejected what has no JSON form."""
         if self._released is not None:
-            raise Retryable(CallReason.UNAVAILABLE)
+            raise Retryable
         return await self._writer.write(batch, self._render)
 
     async def sweep(self, now: float) -> int:

@@ -16,8 +16,8 @@ import msgspec
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
-from gateway.errors import ItemReason
-from gateway.exporters.base import MessageClass, Rejected
+from gateway.errors import ItemReason, Rejected
+from gateway.exporters.base import MessageClass
 from gateway.model import OutboxEntry
 from gateway.signals import BY_ITEM, SIGNALS
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from itertools import chain, repeat, takewhile
 from typing import Final, Generic, Protocol, TypeVar
 
-from gateway.exporters.base import DELIVERED, Outcome, Rejected, Retry
+from gateway.errors import Rejected, Retryable
+from gateway.exporters.base import DELIVERED, Outcome
 from gateway.exporters.jsonl.rotating_file import RotationSettings, write_some
 from gateway.model import OutboxEntry
 
@@ -224,6 +225,6 @@ class LineWriter:
         drawn = [[batch.render(entry) for entry in batch.entries] for batch in batches]
         lines = [found for row in drawn for found in row if isinstance(found, bytes)]
         safe = self.sink.append(lines)
-        fates: Iterator[Outcome] = chain(repeat(DELIVERED, safe), repeat(Retry()))
+        outcomes: Iterator[Outcome] = chain(repeat(DELIVERED, safe), repeat(Retryable()))
         for batch, row in zip(batches, drawn, strict=True):
-            batch.resolve([found if isinstance(found, Rejected) else next(fates) for found in row])
+            batch.resolve([found if isinstance(found, Rejected) else next(outcomes) for found in row])

@@ -8,12 +8,12 @@ from __future__ import annotations
 import gzip
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from gateway.errors import DeliveryReason, ItemReason, Reason
-from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome, Rejected, Retry
+from gateway.errors import DeliveryReason, ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.batching import send_in_requests
 from gateway.exporters.credentials import basic_auth
 from gateway.exporters.http_client import HttpClient, HttpResponse
@@ -66,10 +66,7 @@ class MixpanelExporter:
         self._renderer = TemplateRenderer(settings.items, message_class, milliseconds, BODY_SCHEMAS["mixpanel"])
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Delivered what Mixpanel has imported.
-
-        Retry what it can't take now; Rejected what it never will, or what makes no event.
-        """
+        """Send events: delivered is what Mixpanel imported, rejected what it never takes, or what makes no event."""
         self._client.raise_if_closed()
         return await send_in_requests(
             [self._event(entry) for entry in batch], self._send_events, MAX_REQUEST_EVENTS, MAX_REQUEST_BYTES
@@ -96,28 +93,26 @@ class MixpanelExporter:
         event = msgspec.json.encode({"event": body["event"], "properties": {**body.get("properties", {}), **ours}})
         return event if len(event) <= MAX_EVENT_BYTES else Rejected(ItemReason.TOO_LARGE)
 
-    async def _send_events(self, events: Sequence[bytes]) -> Sequence[Outcome] | Reason:
+    async def _send_events(self, events: Sequence[bytes]) -> Sequence[Outcome]:
         body = gzip.compress(b"[" + b",".join(events) + b"]", compresslevel=5, mtime=0)
         authorization = basic_auth(self._client.credential("username"), self._client.credential("password"))
-        answer = await self._client.send(body, {"Authorization": authorization, "Content-Encoding": "gzip"})
-        if isinstance(answer, Retry):
-            return [answer] * len(events)
-        told = _outcomes(answer, len(events)) if answer.status in (200, 400) else None
-        if told is not None:
-            return told
-        fate = self._client.classify(answer)
-        return fate if isinstance(fate, Reason) else [fate or Retry()] * len(events)
+        response = await self._client.post(body, {"Authorization": authorization, "Content-Encoding": "gzip"})
+        outcomes = _outcomes(response, len(events)) if response.status in (200, 400) else None
+        if outcomes is None:
+            self._client.raise_for_status(response)
+            raise Retryable
+        return outcomes
 
 
-def _outcomes(answer: HttpResponse, events: int) -> Sequence[Outcome] | None:
-    """How each event fared, where the answer says it.
+def _outcomes(response: HttpResponse, events: int) -> Sequence[Outcome] | None:
+    """Return the outcome of each event; None where the response doesn't say it.
 
     A 400 is partial success, and what it doesn't list was imported.
     """
-    said: Any = decode_body(answer, _ImportResponse)
-    if said is None:
+    decoded = decode_body(response, _ImportResponse)
+    if decoded is None:
         return None
-    failed = {record.index for record in said.failed_records}
-    if not failed <= set(range(events)) or said.num_records_imported + len(failed) != events:
+    failed = {record.index for record in decoded.failed_records}
+    if not failed <= set(range(events)) or decoded.num_records_imported + len(failed) != events:
         return None
     return [Rejected(DeliveryReason.REJECTED) if index in failed else DELIVERED for index in range(events)]

@@ -23,8 +23,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from gateway.errors import BadConfig, CallReason, DeliveryReason, ItemReason, Reason, Retryable
-from gateway.exporters.base import DELIVERED, BatchLimits, Outcome, Rejected, Retry, indices_by_type
+from gateway.errors import BadConfig, DeliveryReason, ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED, BatchLimits, Outcome, indices_by_type
 from gateway.exporters.batching import send_bisecting
 from gateway.exporters.otlp.endpoint import GrpcEndpoint
 from gateway.exporters.otlp.join import is_joinable, join
@@ -92,53 +92,52 @@ class OtlpExporter:
         """Log records, spans and data points, by signal, that the collector rejected while it took others."""
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Delivered what the collector took; Rejected what it blames, and what holds no signal's item; Retry all else.
+        """Send items: delivered is what the collector took, rejected what it blames, and what is no signal's item.
 
         Signals go one after the other, each on its own account.
         """
         if self._closed:
-            raise Retryable(CallReason.UNAVAILABLE)
+            raise Retryable
         outcomes: list[Outcome] = [Rejected(ItemReason.UNKNOWN_TYPE)] * len(batch)
-        for name, places in indices_by_type(batch).items():
+        for name, indices in indices_by_type(batch).items():
             if name in BY_ITEM:
-                fates = await self._send_items(BY_ITEM[name], [batch[place].release.payload for place in places])
-                for place, fate in zip(places, fates, strict=True):
-                    outcomes[place] = fate
+                sent = await self._send_items(BY_ITEM[name], [batch[index].release.payload for index in indices])
+                for index, outcome in zip(indices, sent, strict=True):
+                    outcomes[index] = outcome
         return outcomes
 
     async def close(self) -> None:
-        """Close the connection; requests under way are cancelled, and Retry."""
+        """Close the connection; requests under way are cancelled, and raise Retryable."""
         self._closed = True
         if self._channel is not None:
             await self._channel.close()
 
     async def _send_items(self, signal: Signal, items: Sequence[bytes]) -> Sequence[Outcome]:
-        ask = partial(self._send_or_reason, signal)
+        send = partial(self._send_request, signal)
         try:
-            return await send_bisecting(ask, items)
+            return await send_bisecting(send, items)
         except DecodeError:
             # One that can't be read is no fault of the others.
-            sound = [*map(is_joinable, items)]
-        fates = iter(await send_bisecting(ask, [*compress(items, sound)]) if any(sound) else ())
-        return [next(fates) if readably else Rejected(ItemReason.MALFORMED) for readably in sound]
+            joinable = [*map(is_joinable, items)]
+        sent = iter(await send_bisecting(send, [*compress(items, joinable)]) if any(joinable) else ())
+        return [next(sent) if fits else Rejected(ItemReason.MALFORMED) for fits in joinable]
 
-    async def _send_or_reason(self, signal: Signal, items: Sequence[bytes]) -> Sequence[Outcome] | Reason:
-        fate = await self._send_request(signal, join(items))
-        return fate if isinstance(fate, Reason) else [fate] * len(items)
-
-    async def _send_request(self, signal: Signal, request: bytes) -> Outcome | Reason:
+    async def _send_request(self, signal: Signal, items: Sequence[bytes]) -> Sequence[Outcome]:
+        """Send one request. Raises Retryable and Rejected of it all, and DecodeError for an item that can't be read."""
+        request = join(items)
         if self._closed:
-            return Retry()
+            raise Retryable
         try:
-            answer = await self._call(signal, request)
+            response = await self._call(signal, request)
         except grpc.aio.AioRpcError as error:
-            return self._classify_error(signal, error)
+            raise self._outcome_of(signal, error) from None
         except asyncio.CancelledError:
             if not self._closed or _is_cancelled():
                 raise
-            return Retry()
+            raise Retryable from None
         self._record_status(signal, grpc.StatusCode.OK)
-        return self._accepted(signal, answer)
+        self._read_response(signal, response)
+        return [DELIVERED] * len(items)
 
     async def _call(self, signal: Signal, request: bytes) -> bytes:
         # Bytes in, bytes out: an answer that can't be read shall be ours to judge, not gRPC's.
@@ -150,21 +149,21 @@ class OtlpExporter:
         )
         return answer
 
-    def _classify_error(self, signal: Signal, error: grpc.aio.AioRpcError) -> Retry | Reason:
-        fate = classify_status(error.code(), error.trailing_metadata())
-        if not isinstance(fate, Reason):
+    def _outcome_of(self, signal: Signal, error: grpc.aio.AioRpcError) -> Retryable | Rejected:
+        outcome = outcome_of_status(error.code(), error.trailing_metadata())
+        if isinstance(outcome, Retryable):
             self._record_status(signal, error.code())
-        return fate
+        return outcome
 
-    def _accepted(self, signal: Signal, answer: bytes) -> Outcome:
+    def _read_response(self, signal: Signal, response: bytes) -> None:
+        """Count what a collector rejected while it took others. Raises Retryable where that can't be read."""
         try:
-            partial = _RESPONSES[signal].FromString(answer).partial_success
+            partial = _RESPONSES[signal].FromString(response).partial_success
         except DecodeError:
-            return Retry()
+            raise Retryable from None
         rejected = getattr(partial, f"rejected_{signal.records}")
         if rejected > 0:
             self._count_rejected(signal, rejected)
-        return DELIVERED
 
     def _count_rejected(self, signal: Signal, rejected: int) -> None:
         # As the total doubles: a collector that keeps rejecting shall not fill the log.
@@ -187,15 +186,14 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def classify_status(code: grpc.StatusCode, trailers: Iterable[tuple[str, str | bytes]] | None) -> Retry | Reason:
-    """What an answer other than OK means for all that was sent: not now, or a reason why not as it is.
-
-    Its text is not looked at.
-    """
+def outcome_of_status(
+    code: grpc.StatusCode, trailers: Iterable[tuple[str, str | bytes]] | None
+) -> Retryable | Rejected:
+    """Return what a status other than OK means for all that was sent. Its text is not looked at."""
     info = _retry_info(trailers)
     if code not in REJECTION_REASONS or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and info is not None):
-        return Retry(_seconds(info))
-    return REJECTION_REASONS[code]
+        return Retryable(after=_seconds(info))
+    return Rejected(REJECTION_REASONS[code])
 
 
 def _seconds(info: RetryInfo | None) -> float | None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from gateway.errors import ItemReason, Reason
-from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome, Rejected, Retry
+from gateway.errors import ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.batching import send_in_requests
 from gateway.exporters.credentials import basic_auth
 from gateway.exporters.http_client import HttpClient, HttpResponse
@@ -60,10 +60,7 @@ class SegmentExporter:
         self._renderer = TemplateRenderer(settings.items, message_class, rfc3339, BODY_SCHEMAS["segment"])
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Delivered what Segment has; Retry what it can't take now.
-
-        Rejected what it never will, or what makes no event.
-        """
+        """Send events: delivered is what Segment has, rejected what it never takes, or what makes no event."""
         self._client.raise_if_closed()
         return await send_in_requests(
             [self._event(entry) for entry in batch], self._send_events, MAX_REQUEST_EVENTS, MAX_REQUEST_BYTES
@@ -85,16 +82,18 @@ class SegmentExporter:
         event = msgspec.json.encode({**who, **body, "type": "track", "messageId": key})
         return event if len(event) <= MAX_EVENT_BYTES else Rejected(ItemReason.TOO_LARGE)
 
-    async def _send_events(self, events: Sequence[bytes]) -> Sequence[Outcome] | Reason:
-        answer = await self._client.send(
+    async def _send_events(self, events: Sequence[bytes]) -> Sequence[Outcome]:
+        response = await self._client.post(
             b'{"batch":[' + b",".join(events) + b"]}",
             {"Authorization": basic_auth(self._client.credential("write_key"), "")},
         )
-        fate = answer if isinstance(answer, Retry) else self._client.classify(answer) or _outcome(answer)
-        return fate if isinstance(fate, Reason) else [fate] * len(events)
+        self._client.raise_for_status(response)
+        if not _is_success(response):
+            raise Retryable
+        return [DELIVERED] * len(events)
 
 
-def _outcome(answer: HttpResponse) -> Outcome:
-    """Segment says `{"success": true}`, RudderStack `OK`."""
-    body: Any = decode_body(answer, _BatchResponse)
-    return DELIVERED if (body is not None and body.success) or (answer.body or b"").strip() == b"OK" else Retry()
+def _is_success(response: HttpResponse) -> bool:
+    """Return whether a body says so: Segment's is `{"success": true}`, RudderStack's `OK`."""
+    decoded = decode_body(response, _BatchResponse)
+    return (decoded is not None and decoded.success) or (response.body or b"").strip() == b"OK"

@@ -16,8 +16,8 @@ import msgspec
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from gateway.errors import BadConfig, ItemReason, Reason
-from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome, Rejected, Retry
+from gateway.errors import BadConfig, ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.batching import send_in_requests
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.http_responses import WallClock
@@ -57,10 +57,7 @@ class WebhookExporter:
             raise BadConfig(f"{key}.secret: must be whsec_ and base64 of 24 to 64 bytes")
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Delivered what the receiver took; Retry what it can't take now.
-
-        Rejected what it never will, or what has no JSON form.
-        """
+        """Post items: delivered is what the receiver took, rejected what it never takes, or what has no JSON form."""
         self._client.raise_if_closed()
         return await send_in_requests(
             [self._item(entry) for entry in batch], self._send_items, MAX_REQUEST_ITEMS, MAX_REQUEST_BYTES
@@ -84,16 +81,14 @@ class WebhookExporter:
         )
         return item if len(item) <= MAX_REQUEST_BYTES else Rejected(ItemReason.TOO_LARGE)
 
-    async def _send_items(self, items: Sequence[bytes]) -> Sequence[Outcome] | Reason:
+    async def _send_items(self, items: Sequence[bytes]) -> Sequence[Outcome]:
         secret = _decode_secret(self._client.credential("secret"))
+        if secret is None:
+            raise Retryable
         body = b'{"items":[' + b",".join(items) + b"]}"
-        answer = (
-            Retry()
-            if secret is None
-            else await self._client.send(body, _signature_headers(body, secret, int(self._client.clock())))
-        )
-        fate = answer if isinstance(answer, Retry) else self._client.classify(answer) or DELIVERED
-        return fate if isinstance(fate, Reason) else [fate] * len(items)
+        response = await self._client.post(body, _signature_headers(body, secret, int(self._client.clock())))
+        self._client.raise_for_status(response)
+        return [DELIVERED] * len(items)
 
 
 def _decode_secret(text: str) -> bytes | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from gateway.errors import ItemReason, Reason
-from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome, Rejected, Retry
+from gateway.errors import ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.credentials import basic_auth
 from gateway.exporters.http_client import HttpClient, HttpResponse
 from gateway.exporters.http_responses import WallClock, decode_body
@@ -65,21 +65,10 @@ class ZendeskExporter:
         self._renderer = TemplateRenderer(settings.items, message_class, rfc3339, BODY_SCHEMAS["zendesk"])
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Delivered what is a ticket; Retry what Zendesk can't take now.
-
-        Rejected what it never will, or what makes no ticket.
-        """
+        """Create tickets: delivered is what is one, rejected what Zendesk never takes, or what makes none."""
         self._client.raise_if_closed()
-        some = asyncio.Semaphore(MAX_TICKETS_IN_FLIGHT)
-
-        async def create(entry: OutboxEntry) -> Outcome:
-            ticket = self._ticket(entry)
-            if isinstance(ticket, Rejected):
-                return ticket
-            async with some:
-                return await self._create(ticket, entry.key.hex())
-
-        return await asyncio.gather(*map(create, batch))
+        slots = asyncio.Semaphore(MAX_TICKETS_IN_FLIGHT)
+        return await asyncio.gather(*(self._send_entry(entry, slots) for entry in batch))
 
     async def close(self) -> None:
         """Send no more."""
@@ -99,14 +88,28 @@ class ZendeskExporter:
         ticket = msgspec.json.encode({"ticket": body})
         return ticket if len(ticket) <= MAX_TICKET_BYTES else Rejected(ItemReason.TOO_LARGE)
 
-    async def _create(self, ticket: bytes, key: str) -> Outcome:
-        answer = await self._client.send(ticket, {"Authorization": self._authorization(), "Idempotency-Key": key})
-        if isinstance(answer, Retry):
-            return answer
-        fate = self._client.classify(answer)
-        if isinstance(fate, Reason):
-            return DELIVERED if _is_duplicate(answer) else Rejected(fate)
-        return fate or _created(answer)
+    async def _send_entry(self, entry: OutboxEntry, slots: asyncio.Semaphore) -> Outcome:
+        ticket = self._ticket(entry)
+        if isinstance(ticket, Rejected):
+            return ticket
+        async with slots:
+            try:
+                await self._create(ticket, entry.key.hex())
+            except (Retryable, Rejected) as error:
+                return error.with_traceback(None)
+        return DELIVERED
+
+    async def _create(self, ticket: bytes, key: str) -> None:
+        """Create a ticket, unless there is one under this key. Raises Retryable and Rejected."""
+        response = await self._client.post(ticket, {"Authorization": self._authorization(), "Idempotency-Key": key})
+        try:
+            self._client.raise_for_status(response)
+        except Rejected:
+            if _is_duplicate(response):
+                return
+            raise
+        if decode_body(response, _CreateResponse) is None:
+            raise Retryable
 
     def _authorization(self) -> str:
         if "oauth" in self._client.credentials:
@@ -114,12 +117,7 @@ class ZendeskExporter:
         return basic_auth(f"{self._client.credential('email')}/token", self._client.credential("token"))
 
 
-def _created(answer: HttpResponse) -> Outcome:
-    created: Any = decode_body(answer, _CreateResponse)
-    return Retry() if created is None else DELIVERED
-
-
-def _is_duplicate(answer: HttpResponse) -> bool:
-    """Whether a ticket was made under this key before, of another body."""
-    error: Any = decode_body(answer, _ErrorResponse)
-    return error is not None and error.error == "IdempotentRequestError"
+def _is_duplicate(response: HttpResponse) -> bool:
+    """Return whether a ticket was made under this key before, of another body."""
+    decoded = decode_body(response, _ErrorResponse)
+    return decoded is not None and decoded.error == "IdempotentRequestError"

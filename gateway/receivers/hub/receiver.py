@@ -19,7 +19,7 @@ from kannelle.privacy.v1 import delivery_pb2
 from gateway.delivery import Delivery
 from gateway.delivery.redecider import Redecider
 from gateway.engine.reference import MAX_ITEM_BYTES
-from gateway.errors import CallReason, DeliveryReason, ItemReason, Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Rejected, Retryable
 from gateway.model import OutboxEntry, Release, Withheld
 from gateway.receivers.caller import Callers
 from gateway.receivers.fields import TURN, Repeated
@@ -214,7 +214,7 @@ class _AgentStream:
         number = await held.integer(_ID_FIELD)
         try:
             await self._store(held)
-        except (Refused, Permanent) as error:
+        except (Refused, Rejected) as error:
             return delivery_pb2.Acknowledgement(id=number, reason=reason_number(error.reason))
         except Retryable as error:
             return _retry_later(number, error.reason, AFTER if error.after is None else error.after)

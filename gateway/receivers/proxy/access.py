@@ -16,7 +16,7 @@ from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, 
 
 from gateway.delivery.entries import EntryBuilder
 from gateway.engine.subject import NO_SUBJECT
-from gateway.errors import Cause, Permanent, Reason, Refused, Retryable
+from gateway.errors import Cause, Reason, Refused, Rejected, Retryable
 from gateway.model import OutboxEntry, Subject
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flow, Flows
@@ -139,7 +139,7 @@ class AccessLog:
                 entries := [entry for access in batch for entry in await self._minimised(flow, access)]
             ):
                 await self._deliver(entries)
-        except (Retryable, Permanent, Refused) as error:
+        except (Retryable, Rejected, Refused) as error:
             log.warning("%d entries of the access log were lost: %s", len(batch), error.reason)
             self._telemetry.record_access_log_drops(len(batch))
         except Exception as error:  # noqa: BLE001 - the log goes on, whatever became of one batch

@@ -12,7 +12,7 @@ import grpc
 import msgspec
 
 from gateway.engine.subject import NO_SUBJECT
-from gateway.errors import CallReason, Cause, Permanent, Reason, Refused, Retryable
+from gateway.errors import CallReason, Cause, Reason, Refused, Rejected, Retryable
 from gateway.pipeline.decide import Decider
 from gateway.plan import Streams
 from gateway.policy.document import Mode, TrafficDirection
@@ -215,7 +215,7 @@ def _reason_of(error: BaseException, exchange: Exchange | None) -> Reason | Caus
     if isinstance(error, grpc.aio.AbortError):
         # Ended while it waited for its caller, to make room or for being late.
         return CallReason.FULL
-    return error.reason if isinstance(error, (Refused, Retryable, Permanent)) else ""
+    return error.reason if isinstance(error, (Refused, Retryable, Rejected)) else ""
 
 
 def _code_of(error: BaseException, exchange: Exchange | None, context: Context) -> int:
@@ -228,7 +228,7 @@ def _code_of(error: BaseException, exchange: Exchange | None, context: Context) 
             return number(
                 grpc.StatusCode.CANCELLED if left is None or left > SKEW else grpc.StatusCode.DEADLINE_EXCEEDED
             )
-        case Refused() | Retryable() | Permanent():
+        case Refused() | Retryable() | Rejected():
             return number(code_of(error.reason))
         case grpc.aio.AbortError():
             # Ended while it waited for its caller.

@@ -22,8 +22,8 @@ from gateway.delivery.hub.client import (
     reconnect_delay,
 )
 from gateway.delivery.hub.status import UNTRIED
-from gateway.errors import CallReason, Cause, ItemReason, Permanent, Reason, RefusalReason, Refused, Retryable
-from gateway.exporters.base import DELIVERED, Rejected, Retry
+from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Rejected, Retryable
+from gateway.exporters.base import DELIVERED
 from gateway.model import OutboxEntry, Release
 from gateway.receivers.guard import AFTER
 from gateway.tls import Material
@@ -133,7 +133,7 @@ async def test_no_proxy_is_asked_for_a_hub_elsewhere(monkeypatch: pytest.MonkeyP
 # What the hub says.
 
 
-@pytest.mark.parametrize("make", [Refused, Permanent, Retryable])
+@pytest.mark.parametrize("make", [Refused, Rejected, Retryable])
 async def test_each_reason_of_the_hub_is_told(make: Callable[[RefusalReason], Exception], tmp_path: Path) -> None:
     gate = FakeDelivery()
     async with running_hub(tmp_path, gate) as one, hub_client(one.port) as agent:
@@ -470,8 +470,8 @@ async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
         assert outcomes == [
             DELIVERED,
             Rejected(CallReason.REQUEST_ID_REUSED),
-            Retry(2.0),
-            Retry(5.0, item_only=True),
+            Retryable(CallReason.FULL, 2.0),
+            Retryable(CallReason.UNKNOWN_PLAN, 5.0, item_only=True),
             DELIVERED,
         ]
         await agent.accept([A])
@@ -480,7 +480,7 @@ async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
 async def test_a_batch_for_a_hub_that_is_away_is_sent_again() -> None:
     async with hub_client(1) as agent:
         outcomes = await HubExporter(agent).send([A, B])
-        assert [type(outcome) for outcome in outcomes] == [Retry, Retry]
+        assert [type(outcome) for outcome in outcomes] == [Retryable, Retryable]
 
 
 @pytest.mark.parametrize(

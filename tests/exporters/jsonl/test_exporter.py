@@ -17,8 +17,8 @@ from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from gateway.errors import BadConfig, ItemReason, Retryable
-from gateway.exporters.base import DELIVERED, Rejected, Retry
+from gateway.errors import BadConfig, ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED
 from gateway.exporters.jsonl.exporter import JsonlExporter
 from gateway.signals import LOGS
 from tests.exporters.items import entry, item
@@ -148,7 +148,7 @@ async def test_what_the_volume_refuses_is_for_another_try(path: Path) -> None:
     assert await jsonl.send([item("a")]) == [DELIVERED]
     # No file can be opened under the name of a folder.
     moved = barred(path)
-    assert await jsonl.send([item("b"), entry("no.such.Type", b"")]) == [Retry(), Rejected(ItemReason.UNKNOWN_TYPE)]
+    assert await jsonl.send([item("b"), entry("no.such.Type", b"")]) == [Retryable(), Rejected(ItemReason.UNKNOWN_TYPE)]
     freed(path)
     assert await jsonl.send([item("b")]) == [DELIVERED]
     assert written(moved, path) == ["a", "b"]
@@ -203,7 +203,7 @@ async def test_a_standard_output_that_fails_is_for_another_try(capfdbinary: pyte
     jsonl = JsonlExporter.open("-", known)
     full = os.open("/dev/full", os.O_WRONLY)
     with standard_output(full):
-        assert await jsonl.send([item("a"), item("b")]) == [Retry()] * 2
+        assert await jsonl.send([item("a"), item("b")]) == [Retryable()] * 2
     os.close(full)
     assert await jsonl.send([item("a")]) == [DELIVERED]
     await jsonl.close()

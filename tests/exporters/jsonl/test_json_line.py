@@ -37,8 +37,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as SpanStatus
 
-from gateway.errors import ItemReason, Reason
-from gateway.exporters.base import Rejected
+from gateway.errors import ItemReason, Reason, Rejected
 from gateway.exporters.jsonl.json_line import json_line
 from gateway.model import OutboxEntry
 from gateway.signals import LOGS

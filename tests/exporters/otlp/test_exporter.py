@@ -16,9 +16,9 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from gateway.errors import BadConfig, DeliveryReason, ItemReason, Retryable
-from gateway.exporters.base import DELIVERED, BatchLimits, Outcome, Rejected, Retry
-from gateway.exporters.otlp.exporter import OtlpExporter, classify_status
+from gateway.errors import BadConfig, DeliveryReason, ItemReason, Rejected, Retryable
+from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
+from gateway.exporters.otlp.exporter import OtlpExporter, outcome_of_status
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from gateway.standins.collector import Collector, CollectorAnswer
 from tests.exporters.items import collected, entry, item, items
@@ -94,7 +94,7 @@ async def test_a_signal_that_fares_badly_takes_no_other_with_it() -> None:
             ]
         )
         outcomes = await otlp.send([item("a"), item("b", TRACES), item("c", METRICS), item("d")])
-    assert outcomes == [Retry(), DELIVERED, Retry(2), Retry()]
+    assert outcomes == [Retryable(), DELIVERED, Retryable(after=2), Retryable()]
     assert len(collector.requests) == 1
 
 
@@ -138,7 +138,7 @@ async def test_an_answer_blames_an_item_or_is_for_another_try(
     code: grpc.StatusCode, after: float | None, signal: Signal
 ) -> None:
     blames = code.name in BLAME and not (code is EXHAUSTED and after is not None)
-    expected: Outcome = Rejected(BLAME[code.name]) if blames else Retry(after)
+    expected: Outcome = Rejected(BLAME[code.name]) if blames else Retryable(after=after)
     async with sending_to(collector := Collector()) as otlp:
         collector.answers.append(CollectorAnswer(code, after))
         assert await otlp.send(items("a", signal=signal)) == [expected]
@@ -175,7 +175,12 @@ async def test_what_is_found_while_blame_is_narrowed_down_stands_in_its_place() 
             ]
         )
         batch = [item("a"), entry(LOGS.item, b"\xff"), item("b"), item("c")]
-        assert await otlp.send(batch) == [DELIVERED, Rejected(ItemReason.MALFORMED), Retry(2), Retry(2)]
+        assert await otlp.send(batch) == [
+            DELIVERED,
+            Rejected(ItemReason.MALFORMED),
+            Retryable(after=2),
+            Retryable(after=2),
+        ]
     assert collected(collector) == ["a"]
 
 
@@ -193,16 +198,16 @@ async def test_what_is_found_while_blame_is_narrowed_down_stands_in_its_place() 
     ],
 )
 def test_details_without_retry_info_are_none(details: Any) -> None:
-    assert classify_status(EXHAUSTED, details) is ItemReason.TOO_LARGE
-    assert classify_status(grpc.StatusCode.UNAVAILABLE, details) == Retry()
+    assert outcome_of_status(EXHAUSTED, details) == Rejected(ItemReason.TOO_LARGE)
+    assert outcome_of_status(grpc.StatusCode.UNAVAILABLE, details) == Retryable()
 
 
 def test_a_wait_is_never_negative_and_may_be_left_open() -> None:
     past = RetryInfo()
     past.retry_delay.FromSeconds(-5)
-    for info, expected in ((past, Retry(0)), (RetryInfo(), Retry())):
+    for info, expected in ((past, Retryable(after=0)), (RetryInfo(), Retryable())):
         details = Status(details=[packed(Status()), packed(info)]).SerializeToString()
-        assert classify_status(EXHAUSTED, [("grpc-status-details-bin", details)]) == expected
+        assert outcome_of_status(EXHAUSTED, [("grpc-status-details-bin", details)]) == expected
 
 
 @pytest.mark.parametrize(("signal", "records"), [(LOGS, "log records"), (TRACES, "spans"), (METRICS, "data points")])
@@ -293,7 +298,7 @@ async def counting(collector: Collector) -> AsyncIterator[tuple[str, list[int]]]
 async def test_a_collector_that_never_answers_is_for_another_try() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         otlp = OtlpExporter(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
-        assert await otlp.send(items("a")) == [Retry()]
+        assert await otlp.send(items("a")) == [Retryable()]
         await otlp.close()
 
 
@@ -301,7 +306,7 @@ async def test_a_collector_that_comes_back_is_found() -> None:
     async with Collector() as first:
         endpoint = first.endpoint
     otlp = OtlpExporter(endpoint)
-    assert await otlp.send(items("a")) == [Retry()]
+    assert await otlp.send(items("a")) == [Retryable()]
     async with Collector(endpoint.removeprefix("http://")) as second, asyncio.timeout(20):
         while await otlp.send(items("b")) != [DELIVERED]:
             continue
@@ -316,7 +321,7 @@ async def test_an_answer_that_is_no_otlp_is_for_another_try(signal: Signal) -> N
 
     async with serving(signal, garbage) as endpoint:
         otlp = OtlpExporter(endpoint)
-        assert await otlp.send(items("a", signal=signal)) == [Retry()]
+        assert await otlp.send(items("a", signal=signal)) == [Retryable()]
         await otlp.close()
 
 
@@ -368,14 +373,14 @@ async def test_a_collector_is_reached_over_tls(ca: str) -> None:
 
 async def test_a_certificate_nobody_vouches_for_gets_nothing() -> None:
     async with sending_to(collector := tls(), timeout=5) as otlp:
-        assert await otlp.send(items("a")) == [Retry()]
+        assert await otlp.send(items("a")) == [Retryable()]
     assert collector.requests == []
 
 
 async def test_tls_is_never_given_up(ca: str) -> None:
     async with Collector() as collector:
         otlp = OtlpExporter(collector.endpoint.replace("http://", "https://"), ca=ca, timeout=5)
-        assert await otlp.send(items("a")) == [Retry()]
+        assert await otlp.send(items("a")) == [Retryable()]
         await otlp.close()
     assert collector.requests == []
 
@@ -392,7 +397,7 @@ async def test_a_collector_is_reached_past_any_proxy(
 async def test_no_proxy_is_asked_for_a_collector_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     async with fake_http_proxy(monkeypatch) as asked:
         otlp = OtlpExporter("https://collector.invalid:4317", timeout=1)
-        assert await otlp.send(items("a")) == [Retry()]
+        assert await otlp.send(items("a")) == [Retryable()]
         await otlp.close()
     assert asked == []
 
@@ -411,7 +416,7 @@ async def test_what_is_under_way_at_the_close_is_for_another_try() -> None:
         sending = asyncio.create_task(otlp.send([item("a"), item("b", TRACES)]))
         await asked.wait()
         await otlp.close()
-        assert await sending == [Retry()] * 2
+        assert await sending == [Retryable()] * 2
 
 
 async def test_a_sender_that_is_cancelled_stays_so() -> None:

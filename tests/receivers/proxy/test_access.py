@@ -13,7 +13,7 @@ import pytest
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, AccessEntry
 
 from gateway.engine.subject import NO_SUBJECT
-from gateway.errors import CallReason, FieldReason, ItemReason, Permanent, Refused, Retryable
+from gateway.errors import CallReason, FieldReason, ItemReason, Refused, Rejected, Retryable
 from gateway.model import OutboxEntry, Subject
 from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
@@ -127,7 +127,7 @@ WORD: Final = "zqxjkvwyq"
     "fault",
     [
         Retryable(CallReason.FULL, 1.0),
-        Permanent(CallReason.UNAVAILABLE),
+        Rejected(CallReason.UNAVAILABLE),
         Refused(ItemReason.TOO_LARGE),
         OSError(2, WORD, WORD),
         ValueError(WORD),
