@@ -46,7 +46,8 @@ def _lines() -> Iterator[str]:
         "on Linux."
     )
     yield ""
-    yield f"Histograms have {len(BUCKET_BOUNDS_SECONDS)} buckets, from {BUCKET_BOUNDS_SECONDS[0] * 1e6:g} µs to {BUCKET_BOUNDS_SECONDS[-1]:g} s."
+    first, last = BUCKET_BOUNDS_SECONDS[0] * 1e6, BUCKET_BOUNDS_SECONDS[-1]
+    yield f"Histograms have {len(BUCKET_BOUNDS_SECONDS)} buckets, from {first:g} µs to {last:g} s."
     yield ""
     yield "| label | values |"
     yield "|---|---|"

@@ -29,11 +29,11 @@ DIRECT: Final[Mapping[str, str]] = {
     "cli/init.py": "makes a file that isn't there",
     "cli/setup.py": "the gateway's own schemas",
     "contracts/protoc.py": "files in memory",
-    "delivery/file.py": "the outbox and its locks, which the preflight looked at",
+    "delivery/outbox/file.py": "the outbox and its locks, which the preflight looked at",
     "delivery/keys.py": "makes the secret",
-    "delivery/underway.py": "a lock of the outbox",
+    "delivery/outbox/leased_ids.py": "a lock of the outbox",
     "detectors/data/__init__.py": "the gateway's own data",
-    "exporters/file.py": "an exporter's file, opened without waiting",
+    "exporters/jsonl/rotating_file.py": "an exporter's file, opened without waiting",
 }
 """What opens files by itself, and which. The demonstration has its own."""
 

@@ -53,7 +53,9 @@ class Retention:
             await asyncio.sleep(every)
 
     async def once(self) -> None:
-        """What is older than its destination's retention is deleted, what is older than `max_age` dead-lettered, what lost its flow deleted.
+        """Delete what is older than its destination's retention, dead-letter what is older than `max_age`.
+
+        What no flow leads to its destination any more is deleted, too.
 
         What is in force is asked at every step: nothing that a newer policy leads somewhere goes by an older one.
         """

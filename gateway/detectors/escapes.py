@@ -58,7 +58,8 @@ _ESCAPE: Final = re.compile(
     | {_OPEN}(?:
           (?P<at>(?:at|arobase|arroba|@){_CLOSE}|(?<=[(\[{{])a[)\]}}][ \t]{{0,3}})
         | (?P<dot>(?:dot|point|punkt|punto|\.){_CLOSE}))
-    | [ \t](?=[ \tdp.])[ \t]{{0,2}}+(?P<local>(?:dot|point|punkt|punto|\.)[ \t]{{1,3}}+(?={_LABEL}(?:{_SPOKEN_DOT}{_LABEL}){{0,3}}{_SPOKEN_AT}))
+    | [ \t](?=[ \tdp.])[ \t]{{0,2}}+(?P<local>(?:dot|point|punkt|punto|\.)[ \t]{{1,3}}+
+        (?={_LABEL}(?:{_SPOKEN_DOT}{_LABEL}){{0,3}}{_SPOKEN_AT}))
     | (?-i:AT)(?<=[a-z0-9]AT)(?P<glued>(?=(?-i:[a-z]))(?P<behind>{_CHAIN}))
     | <(?P<tag>/?[a-z][a-z0-9]{{0,15}}[ ]?/?>)
     | [ \t+_-][ \t+_-]{{0,2}}+(?P<words>

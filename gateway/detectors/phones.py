@@ -74,8 +74,11 @@ Home numbers, international ones, American ones, mobiles' without their 0.
 """
 
 _HEAD: Final = re.compile(
-    f"(?=({GROUP_START}{ANY_DIGIT}{{{_MIN_POSSIBLE_DIGITS - 1},{_MAX_DIALLED_DIGITS}}}))"
-    f"(?=[A-J]|{GROUP_START}[0-9]{{9,{MAX_DIGITS - 1}}}{GROUP_END}|{'|'.join(map(coded_pattern, _SHAPES)).replace('%', GROUP_END)}){GROUP_START}".encode()
+    (
+        f"(?=({GROUP_START}{ANY_DIGIT}{{{_MIN_POSSIBLE_DIGITS - 1},{_MAX_DIALLED_DIGITS}}}))"
+        f"(?=[A-J]|{GROUP_START}[0-9]{{9,{MAX_DIGITS - 1}}}{GROUP_END}"
+        f"|{'|'.join(map(coded_pattern, _SHAPES)).replace('%', GROUP_END)}){GROUP_START}"
+    ).encode()
 )
 _PREFIX: Final = re.compile(r"(?:\+[ (]{0,2}|\()\Z")
 _MAX_PREFIX_CHARS: Final = 3

@@ -104,7 +104,10 @@ OUTBOUND: Final = (
         f"[OPERATIONAL, CONTENT]}}}}"
     ),
 )
-_CALLERS: Final = f'"{VIDEO_CALLER}": {{{FR_TERMS}, allow: [OPERATIONAL, USER_ID]}}, {CRM_CALLER}: {{{FR_TERMS}, allow: [OPERATIONAL, NAME]}}'
+_CALLERS: Final = (
+    f'"{VIDEO_CALLER}": {{{FR_TERMS}, allow: [OPERATIONAL, USER_ID]}}, '
+    f"{CRM_CALLER}: {{{FR_TERMS}, allow: [OPERATIONAL, NAME]}}"
+)
 INBOUND: Final = (f"listener: inbound, authority: own.example, destination: svc, callers: {{{_CALLERS}}}",)
 
 

@@ -218,7 +218,12 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             {"destination": "log", "category": "UNSPECIFIED", "cause": "plan"},
             6,
         ),
-        (decided(release(strip_counts=NOTES)), "fields_masked_total", {"destination": "log", "category": "FREE_TEXT"}, 3),
+        (
+            decided(release(strip_counts=NOTES)),
+            "fields_masked_total",
+            {"destination": "log", "category": "FREE_TEXT"},
+            3,
+        ),
         (
             decided(release(strip_counts=NOTES)),
             "fields_reported_total",

@@ -20,7 +20,10 @@ _BASE62: Final = digits + ascii_uppercase + ascii_lowercase
 # By Kubernetes' own rules: https://github.com/kubernetes/apimachinery, util/rand.
 _SAFE: Final = "bcdfghjklmnpqrstvwxz2456789"
 
-_WORDS: Final = "editor video exporter render api gateway auth billing media queue worker web player search sync notify h264 s3 v2 k8s".split()
+_WORDS: Final = (
+    "editor video exporter render api gateway auth billing media queue worker web player search sync notify h264 s3 "
+    "v2 k8s"
+).split()
 _RESOURCES: Final = "i ami eni igw rtb sg snap subnet vol vpc".split()
 _REGIONS: Final = "eu-west-1 eu-west-3 eu-central-1 eu-north-1 us-east-2".split()
 
