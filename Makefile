@@ -20,7 +20,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test soak coverage check check-style check-types check-floors check-protos check-docs protos docs detector-data bench clean
+.PHONY: help demo test soak coverage check check-style check-types check-names check-floors check-protos check-docs protos docs detector-data bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s%s\n", $$1, $$2}' Makefile
@@ -40,14 +40,18 @@ coverage: .venv/.stamp-dev  ## run the tests and list the lines they miss
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
-check: check-style check-types check-floors check-protos check-docs  ## all that is checked beside the tests
+check: check-style check-types check-names check-floors check-protos check-docs  ## all that is checked beside the tests
 
 check-style: .venv/.stamp-dev  ## lint and format
 	$(BIN)/python -m ruff check --quiet
 	$(BIN)/python -m ruff format --check --quiet
 
-check-types: .venv/.stamp-dev  ## mypy, strict
+check-types: .venv/.stamp-dev  ## mypy, strict; how much it can't see through
 	$(BIN)/python -m mypy --no-error-summary
+	$(BIN)/python -m tests.style.types
+
+check-names: .venv/.stamp-dev  ## no word that was replaced is a name
+	$(BIN)/python -m tests.style.names
 
 check-floors: .venv/.stamp-dev  ## which module may import which
 	$(BIN)/lint-imports --no-logo

@@ -1,4 +1,4 @@
-"""Which names `gateway/` may not have any more: the words of our own that issue 14 replaced by the field's.
+"""Which names `gateway/` may not have any more: words of our own that the field's replaced.
 
 `words.tsv` holds words that are no name of a module, class, function, attribute or parameter: word, kinds, what to
 write instead, modules where the word is the field's own, and why. `renamed.tsv` holds what was renamed: the module of
