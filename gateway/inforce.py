@@ -93,7 +93,7 @@ class Switch(msgspec.Struct, frozen=True):
     """
 
     current: Current
-    depot: DeliverySetup
+    delivery_setup: DeliverySetup
     upstreams: Upstreams
     telemetry: Telemetry
     tls: Certificates | None
@@ -104,7 +104,7 @@ class Switch(msgspec.Struct, frozen=True):
 
         Blocks: for the start. Raises BadConfig, and then nothing has changed.
         """
-        self._put(loaded, self.depot.open(loaded.file.policy, loaded.contract, loaded.file.origin))
+        self._put(loaded, self.delivery_setup.open(loaded.file.policy, loaded.contract, loaded.file.origin))
 
     async def replace(self, loaded: LoadedPolicy) -> None:
         """Put something else in force. What may take a while is done before, in a thread.
@@ -112,28 +112,28 @@ class Switch(msgspec.Struct, frozen=True):
         Raises BadConfig, and then nothing has changed.
         """
         opening = asyncio.create_task(
-            asyncio.to_thread(self.depot.open, loaded.file.policy, loaded.contract, loaded.file.origin)
+            asyncio.to_thread(self.delivery_setup.open, loaded.file.policy, loaded.contract, loaded.file.origin)
         )
         try:
             opened = await asyncio.shield(opening)
         except asyncio.CancelledError:
             # The gateway stops.
             with suppress(BadConfig):
-                self.depot.discard(await opening)
+                self.delivery_setup.discard(await opening)
             raise
         self._put(loaded, opened)
 
     def _put(self, loaded: LoadedPolicy, opened: OpenedExporters) -> None:
         """Nothing here waits, and nothing fails: whoever else runs finds either all as it was, or all as it is now."""
         policy, flows, routing = loaded.file.policy, loaded.flows, self._routing(loaded.courses)
-        exporters = self.depot.adopt(opened)
+        exporters = self.delivery_setup.adopt(opened)
         before = self.current.earlier
         self.current.put(
             InForce(
                 policy, loaded.contract, flows, loaded.courses, routing, exporters, loaded.plans_digest, loaded.files
             )
         )
-        self.depot.replace(exporters, flows)
+        self.delivery_setup.replace(exporters, flows)
         self.upstreams.keep(routing.targets)
         self.telemetry.set_policy(
             loaded.plans_digest,

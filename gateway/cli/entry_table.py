@@ -48,10 +48,10 @@ class Size(msgspec.Struct, frozen=True):
 # As text.
 
 
-def print_status(lots: Sequence[QueueStats], swept: Sequence[Deletion], aside: Sequence[str], now_ns: int) -> None:
+def print_status(queues: Sequence[QueueStats], swept: Sequence[Deletion], aside: Sequence[str], now_ns: int) -> None:
     """What waits, by destination; what was taken away of late; what was set aside."""
     table = _table("destination", ">items", ">bytes", ">oldest", ">dead letters", ">their bytes")
-    for lot in lots:
+    for lot in queues:
         oldest = age(now_ns - lot.oldest_ns) if lot.items else "-"
         table.add_row(lot.destination, *_numbers(lot.items, lot.bytes), oldest, *_numbers(lot.dead, lot.dead_bytes))
     out = console(lines=False)

@@ -275,7 +275,7 @@ def _message(config: Config, held: StoredEntry, payload: bytes) -> Message | Non
         return None
 
 
-def _matching(stock: OutboxAdmin, config: Config, destination: str, type_: str, reason: str = "") -> EntryFilter:
+def _matching(admin: OutboxAdmin, config: Config, destination: str, type_: str, reason: str = "") -> EntryFilter:
     """What matches.
 
     Raises BadParameter for a destination that nothing was ever stored for and that the policy doesn't know.
@@ -283,7 +283,7 @@ def _matching(stock: OutboxAdmin, config: Config, destination: str, type_: str, 
     from gateway.delivery.outbox.stored_entry import EntryFilter  # noqa: PLC0415 as above
 
     if destination:
-        _check_known(destination, [lot.destination for lot in stock.queues()], config)
+        _check_known(destination, [lot.destination for lot in admin.queues()], config)
     return EntryFilter((), destination, type_, reason)
 
 
@@ -303,7 +303,7 @@ def _check_known(destination: str, stored: list[str], config: Config) -> None:
 
 
 def _choice(  # noqa: PLR0913, PLR0917 - as the options are
-    stock: OutboxAdmin,
+    admin: OutboxAdmin,
     config: Config,
     ids: tuple[int, ...],
     destination: str,
@@ -315,7 +315,7 @@ def _choice(  # noqa: PLR0913, PLR0917 - as the options are
     ways = bool(ids), bool(destination or type_ or reason), everything
     if sum(ways) != 1:
         raise click.UsageError("Say which: IDs, or what they have in common, or --all.")
-    return msgspec.structs.replace(_matching(stock, config, destination, type_, reason), ids=ids)
+    return msgspec.structs.replace(_matching(admin, config, destination, type_, reason), ids=ids)
 
 
 def _words(choice: EntryFilter, noun: str) -> str:
@@ -325,13 +325,13 @@ def _words(choice: EntryFilter, noun: str) -> str:
     return f"all {noun}s{''.join(before + name for before, name in said if name)}"
 
 
-def _done(steps: Iterator[Removed], stock: OutboxAdmin, choice: EntryFilter) -> tuple[int, int]:
+def _done(steps: Iterator[Removed], admin: OutboxAdmin, choice: EntryFilter) -> tuple[int, int]:
     """Do it, with a bar on a terminal; how many it was, and how many more were on their way."""
     from rich.console import Console  # noqa: PLC0415 as above
     from rich.progress import Progress  # noqa: PLC0415
 
     total = len(choice.ids) or sum(
-        lot.items + lot.dead for lot in stock.queues() if choice.destination in ("", lot.destination)
+        lot.items + lot.dead for lot in admin.queues() if choice.destination in ("", lot.destination)
     )
     done = under_way = 0
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:

@@ -133,11 +133,11 @@ def pipe(every: float, form: str, **given: Any) -> int:
     return int(tally.has_lost_lines)
 
 
-def _start(every: float, form: str, tally: LineCounts) -> tuple[LineReader, CountsReporter]:
+def _start(every: float, form: str, counts: LineCounts) -> tuple[LineReader, CountsReporter]:
     """Begin to read and to say counts."""
-    lines = LineReader(STDIN, tally)
+    lines = LineReader(STDIN, counts)
     lines.start()
-    report = CountsReporter(tally, every, _json_line if form == "json" else LineCounts.summary)
+    report = CountsReporter(counts, every, _json_line if form == "json" else LineCounts.summary)
     report.start()
     return lines, report
 
@@ -147,8 +147,8 @@ def _requested_format(args: Sequence[str]) -> str:
     return "json" if "--format=json" in args or ("--format", "json") in pairwise(args) else "text"
 
 
-def _json_line(tally: LineCounts) -> str:
-    return msgspec.json.encode(tally.as_dict()).decode()
+def _json_line(counts: LineCounts) -> str:
+    return msgspec.json.encode(counts.as_dict()).decode()
 
 
 def _isolate_process() -> None:
@@ -162,7 +162,7 @@ def _isolate_process() -> None:
     sys.setswitchinterval(0.001)
 
 
-def _filter(lines: LineReader, tally: LineCounts, given: PipeOptions) -> None:
+def _filter(lines: LineReader, counts: LineCounts, given: PipeOptions) -> None:
     """Let lines through. Raises BadSetup, BadParameter."""
     from gateway.cli.sources import find_destination, load_compiler  # noqa: PLC0415 reading begins before anything is loaded
     from gateway.pipe.filter import LineFilter  # noqa: PLC0415
@@ -171,19 +171,19 @@ def _filter(lines: LineReader, tally: LineCounts, given: PipeOptions) -> None:
 
     made, file = load_compiler(given.contracts, given.policy)
     sieve = LineFilter(
-        made, find_destination(made, file, given.destination), tally, resource_of(os.environ) if given.local else b""
+        made, find_destination(made, file, given.destination), counts, resource_of(os.environ) if given.local else b""
     )
-    run(lines, sieve, _sink(lines, tally, given.local))
+    run(lines, sieve, _sink(lines, counts, given.local))
 
 
-def _sink(lines: LineReader, tally: LineCounts, local: str | None) -> Sink:
+def _sink(lines: LineReader, counts: LineCounts, local: str | None) -> Sink:
     if local is None:
         from gateway.pipe.stdout_sink import StdoutSink  # noqa: PLC0415 as above
 
-        return StdoutSink(STDOUT_FD, lines.remaining, tally)
+        return StdoutSink(STDOUT_FD, lines.remaining, counts)
     from gateway.pipe.otlp_sink import OtlpSink  # noqa: PLC0415
 
-    return OtlpSink(local, tally, remaining=None if lines.is_file else lines.remaining)
+    return OtlpSink(local, counts, remaining=None if lines.is_file else lines.remaining)
 
 
 def _print_error(error: BadSetup | click.ClickException) -> None:

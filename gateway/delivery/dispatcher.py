@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 class OutboxDispatcher:
     """Stores entries and has them carried. All entries of one call are stored in one transaction, or none."""
 
-    def __init__(self, desk: AttemptDeps) -> None:
+    def __init__(self, deps: AttemptDeps) -> None:
         """The desk's outbox is closed with the delivery. Its `again` decides until the first `replace`."""
-        self._deps = desk
+        self._deps = deps
         self._exporters: dict[str, Exporter] = {}
         self._immediate: dict[str, ImmediateExporter] = {}
         self._workers: dict[str, DeliveryWorker] = {}
@@ -33,14 +33,16 @@ class OutboxDispatcher:
         self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def replace(self, exporters: Mapping[str, Exporter], again: DecidesAgain) -> None:
+    def replace(self, exporters: Mapping[str, Exporter], redecider: DecidesAgain) -> None:
         """Deliver by these exporters, and decide by `again`, from this moment on.
 
         Where either is another one for a destination, nothing more leaves by the old: its worker leaves, and only then
         the next begins. Exporters that are no longer among them are closed once nobody has them.
         """
-        desk = msgspec.structs.replace(self._deps, redecider=again)
-        gone = {name: worker for name, worker in self._workers.items() if not _lives_on(worker, name, exporters, again)}
+        desk = msgspec.structs.replace(self._deps, redecider=redecider)
+        gone = {
+            name: worker for name, worker in self._workers.items() if not _lives_on(worker, name, exporters, redecider)
+        }
         for name, worker in gone.items():
             self._last[name] = self._workers.pop(name)
             worker.retire()
@@ -126,9 +128,9 @@ class OutboxDispatcher:
         task.add_done_callback(self._leaving.discard)
 
 
-def _lives_on(worker: DeliveryWorker, name: str, exporters: Mapping[str, Exporter], again: DecidesAgain) -> bool:
+def _lives_on(worker: DeliveryWorker, name: str, exporters: Mapping[str, Exporter], redecider: DecidesAgain) -> bool:
     """Whether a worker does as it would if it began now."""
-    return exporters.get(name) is worker.exporter and again.terms(name) == worker.deps.redecider.terms(name)
+    return exporters.get(name) is worker.exporter and redecider.terms(name) == worker.deps.redecider.terms(name)
 
 
 async def _close(exporter: Exporter) -> None:

@@ -30,13 +30,13 @@ class Retention:
 
     def __init__(
         self,
-        desk: AttemptDeps,
+        deps: AttemptDeps,
         flows: Callable[[], Flows],
         exporters: Callable[[], Mapping[str, Exporter]],
         max_age: timedelta,
     ) -> None:
         """`max_age` is how long delivery is tried."""
-        self._deps = desk
+        self._deps = deps
         self._flows = flows
         self._exporters = exporters
         self._max_age = max_age

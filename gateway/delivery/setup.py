@@ -53,10 +53,10 @@ class DeliveryDeps(msgspec.Struct, frozen=True):
 class Recipients:
     """Where releases go: to the policy's exporters, or from an agent to its hub, whatever the policy says."""
 
-    def __init__(self, config: Config, uplink: HubClient | None) -> None:
+    def __init__(self, config: Config, hub_client: HubClient | None) -> None:
         self._web = HttpClient(insecure_loopback=config.insecure_loopback)
         self._opened = ExporterPool(config.state, self._web, config.insecure_loopback)
-        self._hub = None if uplink is None else HubExporter(uplink)
+        self._hub = None if hub_client is None else HubExporter(hub_client)
 
     def open(self, policy: Policy, contract: Contract, origin: Origin = NO_ORIGIN) -> OpenedExporters:
         """The exporter of each destination that a flow feeds, not yet in use. Blocks. Raises BadConfig."""
@@ -82,16 +82,16 @@ class Recipients:
 class OutboxService:
     """An outbox on the gateway's own volume, with workers, and swept on schedule."""
 
-    def __init__(self, config: Config, kept: Kept, around: DeliveryDeps) -> None:
+    def __init__(self, config: Config, kept: Kept, deps: DeliveryDeps) -> None:
         """Raises BadConfig if it can't be opened."""
         self._every = kept.sweep
         self._outbox = SqliteOutbox.open(config.state / file.NAME, kept)
-        desk = AttemptDeps(self._outbox, around.redecider, around.counts)
+        desk = AttemptDeps(self._outbox, deps.redecider, deps.counts)
         self.delivery = OutboxDispatcher(desk)
-        self._retention = Retention(desk, around.flows, around.exporters, kept.max_age)
+        self._retention = Retention(desk, deps.flows, deps.exporters, kept.max_age)
         self._retaining: asyncio.Task[None] | None = None
-        around.counts.set_outbox_source(self._waiting)
-        around.counts.add_resources(self._outbox.uses())
+        deps.counts.set_outbox_source(self._waiting)
+        deps.counts.add_resources(self._outbox.uses())
 
     def start(self) -> None:
         """Begin to delete what is too old."""
@@ -120,19 +120,15 @@ class OutboxService:
 class DeliverySetup:
     """All of it. `delivery` is what receivers hand their entries to."""
 
-    def __init__(self, config: Config, around: DeliveryDeps, given: Delivery | None = None) -> None:
+    def __init__(self, config: Config, deps: DeliveryDeps, given: Delivery | None = None) -> None:
         """`given` takes the place of all that the configuration says. Raises BadConfig if something can't be opened."""
         self._hub_client = (
-            None
-            if given is not None or config.hub is None
-            else HubClient(config.hub, around.credentials, around.counts)
+            None if given is not None or config.hub is None else HubClient(config.hub, deps.credentials, deps.counts)
         )
         uplink = self._hub_client
         self._recipients = Recipients(config, uplink)
-        self._redecider = around.redecider
-        self._store = (
-            None if given is not None or config.outbox is None else OutboxService(config, config.outbox, around)
-        )
+        self._redecider = deps.redecider
+        self._store = None if given is not None or config.outbox is None else OutboxService(config, config.outbox, deps)
         self.delivery = given or _delivery(uplink, self._store)
 
     def open(self, policy: Policy, contract: Contract, origin: Origin = NO_ORIGIN) -> OpenedExporters:
@@ -174,12 +170,12 @@ class DeliverySetup:
         await self._recipients.close()
 
 
-def _delivery(uplink: HubClient | None, store: OutboxService | None) -> Delivery:
-    match uplink, store:
+def _delivery(hub_client: HubClient | None, store: OutboxService | None) -> Delivery:
+    match hub_client, store:
         case HubClient(), OutboxService():
-            return FallbackDelivery(uplink, store.delivery)
+            return FallbackDelivery(hub_client, store.delivery)
         case HubClient(), None:
-            return uplink
+            return hub_client
         case None, OutboxService():
             return store.delivery
     raise AssertionError("neither a hub nor an outbox: `config.py` doesn't let that through")

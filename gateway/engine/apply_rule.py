@@ -30,7 +30,7 @@ def plain(judge: ContextRule) -> ApplyRule:
 def wrapped(judge: ContextRule) -> ApplyRule:
     """Settle a wrapper; a changed value is put into it."""
 
-    def settle(wrapper: Any, run: DecisionContext, at: FieldPath) -> Any:
+    def apply(wrapper: Any, run: DecisionContext, at: FieldPath) -> Any:
         inner = getattr(wrapper, INNER)
         kept = apply_result(inner, judge(inner, run), run, at)
         if isinstance(kept, Reason):
@@ -39,13 +39,13 @@ def wrapped(judge: ContextRule) -> ApplyRule:
             setattr(wrapper, INNER, kept)
         return wrapper
 
-    return settle
+    return apply
 
 
 def raw(memo: MessageCache) -> ApplyRule:
     """Settle a message that is read as raw bytes."""
 
-    def settle(value: bytes, run: DecisionContext, at: FieldPath) -> Any:
+    def apply(value: bytes, run: DecisionContext, at: FieldPath) -> Any:
         fate = memo.known(run).get(value)
         if fate is None:
             fate = memo.decide(value, run, at)
@@ -54,7 +54,7 @@ def raw(memo: MessageCache) -> ApplyRule:
             fate = fate.kept
         return value if fate == value else fate
 
-    return settle
+    return apply
 
 
 def apply_result(value: Any, ruled: RuleResult, run: DecisionContext, at: FieldPath) -> Any:

@@ -29,7 +29,7 @@ _NOTHING: Final[Mapping[Category, int]] = {}
 class ReferenceEngine:
     """Decides on items of one type for one destination. Safe to share between threads."""
 
-    def __init__(self, plan: Plan, most: int = MAX_ITEM_BYTES, census: StrippedFieldCounter | None = None) -> None:
+    def __init__(self, plan: Plan, most: int = MAX_ITEM_BYTES, counter: StrippedFieldCounter | None = None) -> None:
         """`most` is the largest item, in bytes, before and after.
 
         With a census, releases say what the plan doesn't have.
@@ -37,8 +37,8 @@ class ReferenceEngine:
         self.plan = plan
         self.digest = plan.digest
         self._most = most
-        self._turn = None if census is None else census.weight
-        self._counts = None if census is None else census.counts(plan.messages)
+        self._turn = None if counter is None else counter.weight
+        self._counts = None if counter is None else counter.counts(plan.messages)
         self._schemas = build(plan.messages)
         self._surveys = surveys(plan)
         self._checks = checks(plan, self._minimise)

@@ -56,12 +56,12 @@ NANOS_FIELD: Final = attribute(2)
 class VerdictCache(dict[Any, RuleResult]):
     """A judge that remembers. When full it forgets all: what is common comes back soon."""
 
-    def __init__(self, judge: RuleCheck) -> None:
+    def __init__(self, check: RuleCheck) -> None:
         super().__init__()
-        self._judge = judge
+        self._check = check
 
     def __missing__(self, value: Any) -> RuleResult:
-        ruled = self._judge(value)
+        ruled = self._check(value)
         if not isinstance(value, (str, bytes)) or len(value) <= MAX_CACHED_VALUE_CHARS:
             if len(self) >= MAX_CACHED_VERDICTS:
                 self.clear()
@@ -101,13 +101,13 @@ def _user_id(rule: UserId) -> RuleCheck:
     pattern = compile_pattern(rule.pattern)
     own = _own(rule.text)
 
-    def judge(value: Any) -> RuleResult:
+    def check(value: Any) -> RuleResult:
         text = str(value)
         if not pattern.fullmatch(text):
             return FieldReason.PATTERN_MISMATCH
         return (find(text, rule.detect) if rule.detect else None) or own(text)
 
-    return judge
+    return check
 
 
 def _own(rule: Text | None) -> RuleCheck:
@@ -124,14 +124,14 @@ def _text(rule: Text) -> RuleCheck:
     pattern = compile_pattern(rule.pattern) if rule.pattern else None
     look = partial(check_name, search=search) if rule.name else search
 
-    def judge(text: str) -> RuleResult:
+    def check(text: str) -> RuleResult:
         if rule.max_length and len(text) > rule.max_length:
             return FieldReason.TOO_LONG
         if pattern and not pattern.fullmatch(text):
             return FieldReason.PATTERN_MISMATCH
         return look(text)
 
-    return judge
+    return check
 
 
 def _search(rule: Text) -> Callable[[str], Reason | None]:
@@ -153,22 +153,22 @@ def _search(rule: Text) -> Callable[[str], Reason | None]:
 def _free_text(rule: FreeText) -> RuleCheck:
     own = _own(rule.text)
 
-    def judge(text: str) -> RuleResult:
+    def check(text: str) -> RuleResult:
         # A text that its bounds don't allow once it is masked would be stripped when it is judged again.
         left = masked(text)
         return own(text) or (left and (own(left.text) or left))
 
-    return judge
+    return check
 
 
 def _content(rule: Content) -> RuleCheck:
     """What can't be judged, since it is longer than detectors look at or hides what it says, is told of too."""
     own = _own(rule.text)
 
-    def judge(text: str) -> RuleResult:
+    def check(text: str) -> RuleResult:
         return own(text) or ((found := find(text, rule.detect)) and Reported(found))
 
-    return judge
+    return check
 
 
 def masked(text: str) -> Masked | None:
@@ -182,14 +182,14 @@ def _bounded(rule: Number) -> RuleCheck | None:
         return None
     low, high = rule.min, rule.max
 
-    def judge(value: Any) -> RuleResult:
+    def check(value: Any) -> RuleResult:
         if isinstance(value, str):
             if not _WHOLE_NUMBER.fullmatch(value):
                 return FieldReason.PATTERN_MISMATCH
             value = int(value)
         return None if low <= value <= high else FieldReason.OUT_OF_RANGE
 
-    return judge
+    return check
 
 
 def _length(rule: Length) -> RuleCheck:
@@ -200,7 +200,7 @@ def _span(rule: Span) -> RuleCheck:
     low = -MAX_DURATION_SECONDS if rule.min is None else max(rule.min, -MAX_DURATION_SECONDS)
     high = MAX_DURATION_SECONDS if rule.max is None else min(rule.max, MAX_DURATION_SECONDS)
 
-    def judge(span: Any) -> RuleResult:
+    def check(span: Any) -> RuleResult:
         seconds, nanos = getattr(span, SECONDS_FIELD), getattr(span, NANOS_FIELD)
         whole = abs(nanos) < NANOS_PER_SECOND and seconds * nanos >= 0
         return (
@@ -209,7 +209,7 @@ def _span(rule: Span) -> RuleCheck:
             else FieldReason.OUT_OF_RANGE
         )
 
-    return judge
+    return check
 
 
 def _moment(rule: Moment) -> RuleCheck:
@@ -220,13 +220,13 @@ def _moment(rule: Moment) -> RuleCheck:
 def _recent(rule: Moment, days: int) -> ContextRule:
     fits, most = _era(rule), days * NANOS_PER_DAY
 
-    def judge(moment: Any, run: DecisionContext) -> RuleResult:
+    def check(moment: Any, run: DecisionContext) -> RuleResult:
         run.cacheable = False
         instant = _instant(moment)
         near = instant is not None and abs(instant - run.facts.received_ns) <= most
         return None if near and fits(instant) else FieldReason.OUT_OF_RANGE
 
-    return judge
+    return check
 
 
 def _era(rule: Moment) -> Callable[[int | None], bool]:
@@ -252,7 +252,7 @@ def _work_email(rule: WorkEmail) -> ContextRule:
     """The truth table of design rule 2, for the address; the directory's part of it applies outside the EU only."""
     own, read = _own(rule.text), addresses.reader(rule.personal, rule.business)
 
-    def judge(text: str, run: DecisionContext) -> RuleResult:
+    def check(text: str, run: DecisionContext) -> RuleResult:
         address = read(text)
         if address.kind is addresses.Kind.MALFORMED:
             return FieldReason.EMAIL_MALFORMED
@@ -266,7 +266,7 @@ def _work_email(rule: WorkEmail) -> ContextRule:
                 return FieldReason.EMAIL_UNVERIFIED
         return own(address.normalised) or (None if address.normalised == text else address.normalised)
 
-    return judge
+    return check
 
 
 _CHECKS: Final[Mapping[type, Callable[[Any], RuleCheck | None]]] = {

@@ -26,7 +26,7 @@ def span_name(rule: SpanName) -> Named:
     routes, named = (tuple(key.encode() for key in keys) for keys in (rule.routes, rule.named))
     verbs = frozenset(rule.verbs)
 
-    def judge(name: str, span: Any) -> Masked | None:
+    def check(name: str, span: Any) -> Masked | None:
         if (
             name in listed
             or forms(name) is None
@@ -41,7 +41,7 @@ def span_name(rule: SpanName) -> Named:
         # The name of its kind says nothing else: what was put there once stays.
         return None if name == kind else Masked(kind, FieldReason.NOT_LISTED)
 
-    return judge
+    return check
 
 
 def _of(rule: Text | None) -> RuleCheck:

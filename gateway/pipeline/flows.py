@@ -148,7 +148,7 @@ class Flows:
         """
         if (type, destination) not in self._engines:
             self._engines[type, destination] = ReferenceEngine(
-                self.compiler.plan(type, destination), census=CategorySampler(self._categories.numbers)
+                self.compiler.plan(type, destination), counter=CategorySampler(self._categories.numbers)
             )
         return self._engines[type, destination]
 

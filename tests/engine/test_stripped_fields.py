@@ -39,7 +39,7 @@ ENTRY: Final = field(1, b"key") + field(2, INNER)
 
 @pytest.fixture(scope="module")
 def minimiser() -> ReferenceEngine:
-    return ReferenceEngine(compiler(BODY).plan("t.Outer", "eu-log"), census=TotalCounter())
+    return ReferenceEngine(compiler(BODY).plan("t.Outer", "eu-log"), counter=TotalCounter())
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ CATEGORIES: Final = Categories(COMPILER.contract, COMPILER.classifications)
 
 
 def sampling() -> ReferenceEngine:
-    return ReferenceEngine(COMPILER.plan("t.Outer", "eu-log"), census=CategorySampler(CATEGORIES.numbers))
+    return ReferenceEngine(COMPILER.plan("t.Outer", "eu-log"), counter=CategorySampler(CATEGORIES.numbers))
 
 
 def lost(minimiser: ReferenceEngine, raw: bytes) -> Mapping[Category, int]:

@@ -41,16 +41,16 @@ class Batches:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def add(self, lane: int, first: int, items: Sequence[Item], size: int) -> None:
+    def add(self, queue: int, first: int, items: Sequence[Item], size: int) -> None:
         """Keep items, of so many bytes together, under the IDs from `first` on."""
         kinds = "".join(f",{kind}" for kind in sorted({held[0] for held in items}))
-        row = (first, lane, len(items), size, min(held[3] for held in items), f"{kinds},", _encode(items))
+        row = (first, queue, len(items), size, min(held[3] for held in items), f"{kinds},", _encode(items))
         self._connection.execute("INSERT INTO crates VALUES (?,?,?,?,?,?,?)", row)
 
-    def rows(self, lane: int, low_watermark: int) -> Iterator[list[Row]]:
+    def rows(self, queue: int, low_watermark: int) -> Iterator[list[Row]]:
         """The rows of each batch of a queue that has IDs from `floor` on, oldest first."""
         query = "SELECT id, items, body FROM crates WHERE lane = ? AND id > ? ORDER BY id"
-        with closing(self._connection.execute(query, (lane, low_watermark - MAX_BATCH_ITEMS))) as found:
+        with closing(self._connection.execute(query, (queue, low_watermark - MAX_BATCH_ITEMS))) as found:
             for first, count, body in found:
                 if first + count > low_watermark:
                     yield rows(first, count, body)
@@ -70,28 +70,28 @@ class Batches:
                 self.open(first)
         return gone
 
-    def open(self, crate: int) -> None:
+    def open(self, batch_id: int) -> None:
         """Make rows of a batch."""
         lane, count, body = self._connection.execute(
-            "SELECT lane, items, body FROM crates WHERE id = ?", (crate,)
+            "SELECT lane, items, body FROM crates WHERE id = ?", (batch_id,)
         ).fetchone()
-        held = rows(crate, count, body)
-        self._delete(crate)
+        held = rows(batch_id, count, body)
+        self._delete(batch_id)
         self._connection.executemany(INSERT, [(number, lane, *row[:5], *row[6:]) for number, *row in held])
         pairs = [(name, row[0]) for row in held for name in hashes(row[5])]
         self._connection.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", pairs)
 
-    def older_than(self, lane: int, before_ns: int) -> int | None:
+    def older_than(self, queue: int, before_ns: int) -> int | None:
         """A batch with an item that was received before a time."""
         query = "SELECT id FROM crates WHERE lane = ? AND oldest < ? ORDER BY oldest LIMIT 1"
-        found = self._connection.execute(query, (lane, before_ns)).fetchone()
+        found = self._connection.execute(query, (queue, before_ns)).fetchone()
         return None if found is None else found[0]
 
-    def of_kinds(self, lane: int, kinds: Iterable[int]) -> Iterator[int]:
+    def of_kinds(self, queue: int, kinds: Iterable[int]) -> Iterator[int]:
         """The batches of a queue with items of these kinds, in order."""
         texts = [f",{kind}," for kind in kinds]
         with closing(
-            self._connection.execute("SELECT id, kinds FROM crates WHERE lane = ? ORDER BY id", (lane,))
+            self._connection.execute("SELECT id, kinds FROM crates WHERE lane = ? ORDER BY id", (queue,))
         ) as found:
             yield from (crate for crate, named in found if any(text in named for text in texts))
 
@@ -128,11 +128,11 @@ class Batches:
             if number is not None and number < first + count:
                 yield first, count
 
-    def _delete(self, crate: int) -> tuple[int, int, int]:
+    def _delete(self, batch_id: int) -> tuple[int, int, int]:
         query = "DELETE FROM crates WHERE id = ? RETURNING lane, items, bytes, body"
-        ((lane, count, size, body),) = self._connection.execute(query, (crate,)).fetchall()
-        if crate < self.indexed_below:
-            names = {(name, crate) for row in rows(crate, count, body) for name in hashes(row[5])}
+        ((lane, count, size, body),) = self._connection.execute(query, (batch_id,)).fetchall()
+        if batch_id < self.indexed_below:
+            names = {(name, batch_id) for row in rows(batch_id, count, body) for name in hashes(row[5])}
             self._connection.executemany("DELETE FROM subjects WHERE hash = ? AND id = ?", names)
         return lane, count, size
 

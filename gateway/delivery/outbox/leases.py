@@ -56,8 +56,8 @@ class Leases:
         self.erased.update(leased)
         return len(leased)
 
-    def _free(self, store: Store, destination: str, floor: int) -> Iterator[Sequence[Row]]:
-        for rows in store.fresh(destination, floor):
+    def _free(self, store: Store, destination: str, low_watermark: int) -> Iterator[Sequence[Row]]:
+        for rows in store.fresh(destination, low_watermark):
             free = [row for row in rows if row[0] not in self.leased]
             if free:
                 yield free

@@ -132,18 +132,18 @@ class Queues:
         found = self._ids[destination, type, plan] = (lane, number)
         return found
 
-    def of_types(self, lane: Queue, types: Collection[str]) -> list[int]:
+    def of_types(self, queue: Queue, types: Collection[str]) -> list[int]:
         """The numbers of these types in a queue, whatever their plans."""
-        return [number for (_, type_, _), (held, number) in self._ids.items() if held is lane and type_ in types]
+        return [number for (_, type_, _), (held, number) in self._ids.items() if held is queue and type_ in types]
 
     def types(self) -> set[tuple[str, str]]:
         """The destinations that hold items, each with the types it has held."""
         return {(destination, type_) for (destination, type_, _), (lane, _) in self._ids.items() if lane.items}
 
-    def unlist(self, lane: Queue, types: Collection[str]) -> None:
+    def unlist(self, queue: Queue, types: Collection[str]) -> None:
         """These types are gone from a queue, but for dead letters."""
         query = "DELETE FROM kinds WHERE id = ? AND NOT EXISTS (SELECT 1 FROM dead WHERE kind = kinds.id)"
-        self._connection.executemany(query, [(number,) for number in self.of_types(lane, types)])
+        self._connection.executemany(query, [(number,) for number in self.of_types(queue, types)])
         self.write()
         self._read()
 

@@ -93,16 +93,16 @@ def _aged(store: Store, query: str, destination: str, before_ns: int, leased: Co
     return _free(store, query, lane.id, before_ns, leased)
 
 
-def _free(store: Store, query: str, lane: int, before_ns: int, leased: Collection[int]) -> list[int]:
-    found = store.connection.execute(query, (lane, before_ns))
+def _free(store: Store, query: str, queue: int, before_ns: int, leased: Collection[int]) -> list[int]:
+    found = store.connection.execute(query, (queue, before_ns))
     return list(islice((number for (number,) in found if number not in leased), CHUNK_ROWS))
 
 
-def of_kinds(store: Store, lane: Queue, kinds: Sequence[int], after: int) -> list[int]:
+def of_kinds(store: Store, queue: Queue, kinds: Sequence[int], after: int) -> list[int]:
     """IDs above one, of items of these kinds in a queue, in order; as many as a chunk holds."""
     if not kinds:
         return []
-    crates = list(islice(store.batches.of_kinds(lane.id, kinds), UNPACKED_BATCHES + 1))
+    crates = list(islice(store.batches.of_kinds(queue.id, kinds), UNPACKED_BATCHES + 1))
     for crate in crates[:UNPACKED_BATCHES]:
         store.batches.open(crate)
     end = crates[UNPACKED_BATCHES] if len(crates) > UNPACKED_BATCHES else MAX_TIME_NANOS

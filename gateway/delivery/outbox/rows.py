@@ -33,10 +33,10 @@ def item(kind: int, entry: OutboxEntry) -> Item:
     return kind, key, mark, received, subjects, checksum(kind, key, mark, received, subjects, payload), payload
 
 
-def checksum(kind: int, key: bytes, mark: bytes, received_ns: int, subjects: bytes, payload: bytes) -> int:  # noqa: PLR0913, PLR0917 - an item
+def checksum(kind: int, key: bytes, fingerprint: bytes, received_ns: int, subjects: bytes, payload: bytes) -> int:  # noqa: PLR0913, PLR0917 - an item
     """What tells an item that was damaged."""
     start = (received_ns ^ received_ns >> 32 ^ kind << 16) & 0xFFFFFFFF
-    return crc32(payload, crc32(key + mark + subjects, start))
+    return crc32(payload, crc32(key + fingerprint + subjects, start))
 
 
 def is_intact(row: Row) -> bool:

@@ -133,8 +133,8 @@ class Store:
                 self.next += len(chunk)
         self.connection.execute("UPDATE state SET next = ?", (self.next,))
 
-    def _insert_rows(self, lane: int, items: Sequence[Item]) -> None:
-        self.connection.executemany(INSERT, [(number, lane, *held) for number, held in enumerate(items, self.next)])
+    def _insert_rows(self, queue: int, items: Sequence[Item]) -> None:
+        self.connection.executemany(INSERT, [(number, queue, *held) for number, held in enumerate(items, self.next)])
         pairs = [(name, number) for number, held in enumerate(items, self.next) for name in hashes(held[4])]
         self.connection.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", pairs)
 
@@ -149,7 +149,7 @@ class Store:
             with closing(self.connection.execute(query, (lane.id, bound))) as found:
                 yield from found
 
-    def fresh(self, destination: str, floor: int) -> Iterator[Sequence[Row]]:
+    def fresh(self, destination: str, low_watermark: int) -> Iterator[Sequence[Row]]:
         """Rows that were never put off, oldest first, batches in one.
 
         From the ID `floor` on, and maybe a little before.
@@ -157,9 +157,9 @@ class Store:
         lane = self.queues.known.get(destination)
         if lane is None:
             return
-        with closing(self.connection.execute(_FRESH, (lane.id, floor))) as found:
+        with closing(self.connection.execute(_FRESH, (lane.id, low_watermark))) as found:
             single: Iterator[list[Row]] = ([row] for row in found)
-            yield from heapq.merge(single, self.batches.rows(lane.id, floor), key=_first)
+            yield from heapq.merge(single, self.batches.rows(lane.id, low_watermark), key=_first)
 
     def leased(self, destination: str, row: Row) -> Leased:
         """A row as it is taken for delivery."""
