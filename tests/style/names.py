@@ -159,15 +159,15 @@ def faults(names: Sequence[Name], words: Sequence[Word], renamed: Sequence[Renam
         word = by_word.get(name.word)
         if word is not None and word.forbids(name):
             yield f"{name.module}:{name.line}: {name.kind} {name.qualified}: write {word.instead}"
-    there = {(name.module, name.qualified): name for name in names}
+    there = {(name.module, "" if name.kind == "module" else name.qualified): name for name in names}
     for pair in renamed:
         yield from _back(pair, there)
 
 
 def _back(pair: Renamed, there: Mapping[tuple[str, str], Name]) -> Iterator[str]:
-    """Yield what was renamed and is there under its old name; of a module its own name is the first."""
+    """Yield what was renamed and is there under its old name; a module is there under none."""
     if not pair.old:
-        if (pair.before, _module_name(pair.before)) in there:
+        if (pair.before, "") in there:
             yield f"{pair.before}: this module is {pair.now} now"
         return
     for module in sorted({pair.before, pair.now}):
