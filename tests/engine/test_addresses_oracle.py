@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.detectors import data
@@ -23,6 +23,7 @@ BUSINESS: Final = data.lines("business_mail")
 LISTED: Final = data.lines("free_mail") | data.lines("disposable_mail") | data.lines("consumer_mail") | CORE
 COUNTRY: Final = r"\.(?:com|(?:com?\.)?[a-z]{2})"
 BRAND: Final = re.compile(rf"(?:{'|'.join(BRANDS)}){COUNTRY}")
+BRAND_COM: Final = re.compile(rf"(?:{'|'.join(BRANDS)})\.com")
 LONG_BRAND: Final = re.compile(rf".*(?:{'|'.join(brand for brand in BRANDS if len(brand) >= 5)}){COUNTRY}")
 LONG_CORE: Final = tuple(domain for domain in CORE if domain.index(".") >= 5)
 
@@ -71,7 +72,7 @@ def _goes_on(local: str, mailbox: str) -> bool:
 
 def _is_personal(domain: str, added: tuple[str, ...], removed: tuple[str, ...]) -> bool:
     tails = [".".join(domain.split(".")[start:]) for start in range(domain.count("."))]
-    if any(map(BRAND.fullmatch, tails)):
+    if any(map(BRAND.fullmatch, tails)) or _pretends(domain.split(".")):
         return True
     for tail in tails:
         if tail != domain and f"*.{tail}" in BUSINESS:
@@ -79,6 +80,12 @@ def _is_personal(domain: str, added: tuple[str, ...], removed: tuple[str, ...]) 
         if tail in (*added, *removed) or tail in LISTED | BUSINESS:
             return _is_listed(tail, added, removed)
     return False
+
+
+def _pretends(labels: list[str]) -> bool:
+    """Whether a consumer's domain stands in front of somebody's own: `gmail.com.acme.example`."""
+    heads = (".".join(labels[start:end]) for start, end in combinations(range(len(labels) - 1), 2))
+    return any(head in CORE or BRAND_COM.fullmatch(head) for head in heads)
 
 
 def _is_listed(domain: str, added: tuple[str, ...], removed: tuple[str, ...]) -> bool:
@@ -121,5 +128,6 @@ def test_an_address_is_read_as_a_slow_reader_would(local: str, domain: str) -> N
 
 
 @given(LOCALS, DOMAINS)
+@example("ada", "yahoo.com.ada.ada")
 def test_it_is_so_by_a_policy_s_own_domains(local: str, domain: str) -> None:
     assert reader(ADDED, REMOVED)(f"{local}@{domain}").kind is expected(f"{local}@{domain}", ADDED, REMOVED)
