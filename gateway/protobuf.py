@@ -27,7 +27,7 @@ def class_of(message: Descriptor) -> type[Message]:
 
 
 def with_holders(start: Iterable[T], holders: Mapping[T, Iterable[T]]) -> frozenset[T]:
-    """The `starts`, and all that holds one of them, by `holders`, or holds what does. Looks at each holder once."""
+    """What is in `start`, and all that holds one of them, by `holders`, or holds what does. Looks at each holder once."""
     found = {*start}
     waiting = list(found)
     while waiting:
