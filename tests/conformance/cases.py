@@ -30,6 +30,15 @@ ECHOED: Final = ((INITIAL, "test_initial_metadata_value"), (TRAILING, b"\xab\xab
 SPECIAL: Final = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
 """Of `special_status_message`, as all implementations have it."""
 
+RESET_AT_DEADLINE: Final = (
+    grpc.StatusCode.CANCELLED,
+    "Stream removed (RST_STREAM (Received RST_STREAM with error code 8))",
+)
+"""What grpcio says when a server's own timer resets the stream a moment before the client's runs out.
+
+grpc-go's does so in one call of ten, gRPC's C core in one of some hundreds.
+"""
+
 
 def empty_unary(channel: grpc.Channel) -> None:
     assert _call(channel, "EmptyCall")(message("Empty"), timeout=TIMEOUT_SECONDS) == message("Empty")
@@ -68,7 +77,8 @@ def timeout_on_sleeping_server(channel: grpc.Channel) -> None:
         say(_stream_request(asked=ASKED[0]))
         # The standard's millisecond is over before many a call has begun: this one reaches the server, which sleeps.
         replies = _call(channel, "FullDuplexCall")(said, timeout=0.1)
-        assert _end(lambda: next(replies)).code is grpc.StatusCode.DEADLINE_EXCEEDED
+        end = _end(lambda: next(replies))
+        assert end.code is grpc.StatusCode.DEADLINE_EXCEEDED or (end.code, end.text) == RESET_AT_DEADLINE
 
 
 def cancel_after_begin(channel: grpc.Channel) -> None:
