@@ -15,7 +15,7 @@ from gateway.contracts.bounds import check_bounds
 from gateway.contracts.options import Options, is_annotated, privacy_of
 from gateway.errors import BadContract
 from gateway.model import FieldPrivacy
-from gateway.protobuf import class_of
+from gateway.protobuf.descriptors import class_of
 
 MAX_ERROR_CHARS: Final = 500
 MAX_REPORTED_IMPORTS: Final = 6

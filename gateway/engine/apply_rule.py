@@ -8,9 +8,9 @@ from typing import Any, Final
 from gateway.engine.context import DecisionContext, Masked, Reported, RuleResult
 from gateway.engine.message_cache import CachedResult, MessageCache
 from gateway.engine.rules import ContextRule
-from gateway.engine.schema import attribute
 from gateway.errors import Reason
 from gateway.model import FieldPath, FieldVerdict
+from gateway.protobuf.schema import attribute
 
 ApplyRule = Callable[[Any, DecisionContext, FieldPath], Any]
 """Takes a value, the run and the value's place.

@@ -17,11 +17,11 @@ from gateway.engine.context import DecisionContext
 from gateway.engine.message_cache import Dismiss, Rewrite
 from gateway.engine.names import check_name
 from gateway.engine.rules import ContextRule, VerdictCache, check_of, context_rule_of, masked
-from gateway.engine.schema import attribute, build, parse
 from gateway.errors import FieldReason, Reason
 from gateway.model import Detector
 from gateway.patterns import TOKEN, compile_pattern
 from gateway.plan import Attributes, Body, FieldPlan, MessagePlan, Presence, Value
+from gateway.protobuf.schema import attribute, build, parse
 
 _IMPLICIT, _EXPLICIT, _EXPANDED = Presence.IMPLICIT, Presence.EXPLICIT, Presence.EXPANDED
 

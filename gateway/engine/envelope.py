@@ -14,12 +14,12 @@ from google.rpc.status_pb2 import Status
 
 from gateway.detectors.budget import MAX_TEXT_CHARS
 from gateway.engine.context import DecisionContext, Masked, PersonalAccount, Reported, RuleResult
-from gateway.engine.payload import PREFIX, type_name
 from gateway.engine.reference import ReferenceEngine
 from gateway.engine.rules import RuleCheck, check_of, context_rule_of
 from gateway.errors import Reason, Refused
 from gateway.model import Facts, Release
 from gateway.plan import EnvelopePlan, Rule
+from gateway.protobuf.any_message import PREFIX, type_name
 
 STATUS_TEXTS: Final = (
     "",

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from gateway.engine.attributes import ANY_VALUE, ARRAY, KEY, KEY_VALUE, KIND, LIST, PROPERTY, VALUE, key_prefixes
 from gateway.engine.rules import VerdictCache
-from gateway.engine.schema import attribute, read
 from gateway.model import Category
 from gateway.plan import Attributes, Body, Scalar, UserId, Value, WorkEmail
+from gateway.protobuf.schema import attribute, read
 
 Identifier = tuple[Category, str]
 """USER_ID or WORK_EMAIL, and the value."""

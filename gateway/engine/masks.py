@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from gateway.engine.context import DecisionContext
-from gateway.engine.schema import attribute
 from gateway.engine.stripped_paths import NOTHING, FailedPaths, StrippedPaths, UnknownPaths, messages, places
 from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.model import FieldPath, FieldVerdict, StripCounts
 from gateway.plan import FieldPlan, Form, Mask, MaskField, MaskTarget, MessagePlan, Plan, Presence
+from gateway.protobuf.schema import attribute
 
 Survey = Callable[[Any, DecisionContext, FieldPath], None]
 """Narrows the masks in a parsed message that stands at a place, before its unknown fields are discarded.

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from gateway.engine.schema import attribute, build, parse
-from gateway.engine.wire import field, varint
 from gateway.errors import ItemReason, Refused
 from gateway.plan import FieldPlan, MessagePlan, Presence
+from gateway.protobuf.schema import attribute, build, parse
+from gateway.protobuf.wire import field, varint
 
 _ONE, _MANY = Presence.IMPLICIT, Presence.EXPANDED
 

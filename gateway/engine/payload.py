@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
 
 from gateway.engine.context import DecisionContext
 from gateway.engine.message_cache import Rewrite
-from gateway.engine.schema import MAX_DEPTH, attribute, build, parse
 from gateway.errors import FieldReason, ItemReason, Reason, Refused
-from gateway.plan import FieldPlan, MessagePlan, Presence
-
-PREFIX: Final = "type.googleapis.com/"
-ANY: Final = "google.protobuf.Any"
+from gateway.protobuf.any_message import ANY, any_bytes, open_any
+from gateway.protobuf.schema import MAX_DEPTH
 
 Minimise = Callable[[int, bytes, DecisionContext], bytes]
 """Minimises a message by the projection at an index."""
-
-(_ANY,) = build(
-    (
-        MessagePlan(
-            ANY,
-            (FieldPlan(1, "type_url", "string", Presence.IMPLICIT), FieldPlan(2, "value", "bytes", Presence.IMPLICIT)),
-        ),
-    )
-)
-TYPE_URL: Final = attribute(1)
-VALUE: Final = attribute(2)
 
 
 def payload(anys: Mapping[str, int], minimise: Minimise) -> Rewrite:
@@ -52,23 +37,3 @@ def payload(anys: Mapping[str, int], minimise: Minimise) -> Rewrite:
 def nested(index: int, minimise: Minimise) -> Rewrite:
     """Minimise a message of the projection at `index`."""
     return lambda raw, run: minimise(index, raw, run)
-
-
-def open_any(raw: bytes) -> tuple[str, bytes]:
-    """The type and the value of what a serialised `Any` holds. Raises Refused if it is malformed."""
-    message = parse(_ANY, raw)
-    return type_name(getattr(message, TYPE_URL)), getattr(message, VALUE)
-
-
-def type_name(url: str) -> str:
-    """The message type that a type URL names: what follows its last slash."""
-    return url.rpartition("/")[2]
-
-
-def any_bytes(name: str, value: bytes) -> bytes:
-    """A serialised `Any` that holds a message of type `name`."""
-    message: Any = _ANY.message()
-    setattr(message, TYPE_URL, PREFIX + name)
-    setattr(message, VALUE, value)
-    serialised: bytes = message.SerializeToString()
-    return serialised

@@ -12,13 +12,13 @@ from typing import Final
 
 from gateway.engine.context import DecisionContext, PersonalAccount
 from gateway.engine.masks import surveys
-from gateway.engine.schema import build, read
 from gateway.engine.steps import checks
 from gateway.engine.stripped_fields import MAX_COUNTED_BYTES, StrippedFieldCounter
 from gateway.engine.subject_index import SubjectIndex
 from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.model import Category, Facts, Release, Verdict, Withheld
 from gateway.plan import Form, Plan, Presence
+from gateway.protobuf.schema import build, read
 
 MAX_ITEM_BYTES: Final = 4 * 1024 * 1024
 """The largest item, in bytes: gRPC's default for a message."""

@@ -16,11 +16,11 @@ from gateway.detectors.phones import is_whole_phone
 from gateway.engine import addresses
 from gateway.engine.context import DecisionContext, Masked, PersonalAccount, Reported, RuleResult
 from gateway.engine.names import check_name
-from gateway.engine.schema import attribute
 from gateway.errors import FieldReason, Reason
 from gateway.model import Detector, Spare
 from gateway.patterns import compile_pattern
 from gateway.plan import Content, FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
+from gateway.protobuf.schema import attribute
 
 RuleCheck = Callable[[Any], RuleResult]
 """Judges a value by itself: its answers may be remembered."""

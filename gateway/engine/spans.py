@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from gateway.engine.context import Masked
 from gateway.engine.rules import RuleCheck, VerdictCache, check_of, masked
-from gateway.engine.schema import attribute
-from gateway.engine.wire import field
 from gateway.errors import FieldReason
 from gateway.plan import SpanName, Text
+from gateway.protobuf.schema import attribute
+from gateway.protobuf.wire import field
 
 KIND: Final = attribute(6)
 ATTRIBUTES: Final = attribute(9)

@@ -16,7 +16,6 @@ from gateway.engine.masks import MaskNarrower, narrowers
 from gateway.engine.message_cache import MAX_CACHED_MESSAGE_BYTES, CachedResult, CleanSet, MessageCache, MessageResult
 from gateway.engine.payload import Minimise, nested, payload
 from gateway.engine.rules import RuleCheck, check_of, context_rule_of
-from gateway.engine.schema import attribute
 from gateway.engine.spans import span_name
 from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.model import FieldPath, StripCounts
@@ -35,7 +34,8 @@ from gateway.plan import (
     Rule,
     SpanName,
 )
-from gateway.protobuf import with_holders
+from gateway.protobuf.descriptors import with_holders
+from gateway.protobuf.schema import attribute
 
 Check = Callable[[Any, DecisionContext, FieldPath], None]
 """Judges what a parsed message, at a place, holds; strips from it what fails. Raises Refused, PersonalAccount."""

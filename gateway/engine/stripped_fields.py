@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol, cast
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.engine.context import DecisionContext
-from gateway.engine.schema import attribute
 from gateway.model import Category
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
+from gateway.protobuf.schema import attribute
 
 MAX_COUNTED_BYTES: Final = 65_536
 """Bytes of a message in which fields are counted one by one: each costs a Python object."""

@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
 
-from gateway.engine.schema import attribute
-from gateway.engine.wire import numbers
 from gateway.model import FieldPath, FieldVerdict, StripCounts
 from gateway.plan import MaskField
+from gateway.protobuf.schema import attribute
+from gateway.protobuf.wire import numbers
 
 
 class StrippedPaths(Protocol):

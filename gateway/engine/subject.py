@@ -6,9 +6,9 @@ from functools import reduce
 from typing import Any
 
 from gateway.engine import addresses
-from gateway.engine.schema import attribute, build, parse
 from gateway.model import Subject
 from gateway.plan import SubjectPlan
+from gateway.protobuf.schema import attribute, build, parse
 
 NO_SUBJECT = Subject()
 

@@ -12,8 +12,6 @@ import msgspec
 
 from gateway.engine.apply_rule import INNER
 from gateway.engine.identifiers import CATEGORY, Identifier, holds, identifiers_of, names, properties
-from gateway.engine.payload import ANY, open_any
-from gateway.engine.schema import attribute, build, read
 from gateway.model import Category
 from gateway.plan import (
     Attributes,
@@ -28,7 +26,9 @@ from gateway.plan import (
     Properties,
     Rule,
 )
-from gateway.protobuf import with_holders
+from gateway.protobuf.any_message import ANY, open_any
+from gateway.protobuf.descriptors import with_holders
+from gateway.protobuf.schema import attribute, build, read
 
 Walk = Callable[[Any, set[Identifier]], None]
 """Adds what a message, or one value, holds."""

@@ -17,13 +17,13 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.engine.masks import PATHS
-from gateway.engine.payload import ANY, type_name
 from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.model import FieldVerdict, Stripped, Verdict, Withheld
 from gateway.plan import Nested
 from gateway.policy.fields import is_map, path_label, value_field
 from gateway.policy.project import Projector, Ruling
 from gateway.policy.rules import kind_of
+from gateway.protobuf.any_message import ANY, type_name
 
 MAX_RECEIPT_ITEM_BYTES: Final = 131_072
 """Bytes of an item that should have a receipt while others wait.

@@ -32,7 +32,7 @@ from gateway.plan import (
 from gateway.policy.fields import is_map, message_of_values, value_field
 from gateway.policy.masks import MaskKey, MaskResources, MaskTargets, nested_message
 from gateway.policy.rules import FORM_BY_TYPE, UNCATEGORISED_KINDS, RecipientTerms, kind_of, kind_of_message, rule_for
-from gateway.protobuf import with_holders
+from gateway.protobuf.descriptors import with_holders
 
 RAW_RULES: Final = (Payload, Nested, Attributes, Body, Properties)
 """Rules that read a message as raw bytes."""

@@ -18,12 +18,12 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
-from gateway.engine.payload import open_any
-from gateway.engine.schema import attribute, build, parse
 from gateway.errors import ItemReason, Refused
 from gateway.model import Verdict
 from gateway.pipeline.flows import Flow, Flows
 from gateway.plan import FieldPlan, MessagePlan, Presence
+from gateway.protobuf.any_message import open_any
+from gateway.protobuf.schema import attribute, build, parse
 from gateway.receivers.guard import Guard
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.intake import Asked, Batch, Intake, Resolve

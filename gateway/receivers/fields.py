@@ -11,8 +11,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final
 
-from gateway.engine.wire import read_varint
 from gateway.errors import ItemReason, Refused
+from gateway.protobuf.wire import read_varint
 
 MAX_GROUP_DEPTH: Final = 100
 """As the runtime has it."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from google.protobuf.descriptor import FieldDescriptor
 
-from gateway.engine.wire import varint
+from gateway.protobuf.wire import varint
 from gateway.receivers.hints import HEXADECIMAL
 from gateway.receivers.json_text import number
 

@@ -22,13 +22,13 @@ from kannelle.privacy.v1.privacy_pb2 import (
     PreviewResponse,
 )
 
-from gateway.engine.payload import PREFIX, type_name
 from gateway.errors import BadSetup, ItemReason, Refused
 from gateway.model import Release
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flow, Flows
 from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES
 from gateway.policy.review.explain import Node, explain
+from gateway.protobuf.any_message import PREFIX, type_name
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard
 from gateway.receivers.receipts import complete, reason_number

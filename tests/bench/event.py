@@ -13,12 +13,12 @@ from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.engine.reference import ReferenceEngine
-from gateway.engine.schema import build
 from gateway.model import Facts
 from gateway.plan import Plan
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
+from gateway.protobuf.schema import build
 from tests.bench.measure import InProcess, Key, Size, Work
 from tests.bench.samples import events
 from tests.bench.table import Case, Layout

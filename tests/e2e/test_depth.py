@@ -18,7 +18,7 @@ import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from kannelle.privacy.v1 import emit_pb2
 
-from gateway.engine.schema import MAX_DEPTH
+from gateway.protobuf.schema import MAX_DEPTH
 from tests.support.contracts import proto
 from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
 from tests.support.proxy import RecordingUpstream, answer_with, invoke, proxy_channel

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from gateway.contracts.load import default_path, load
 from gateway.engine.reference import ReferenceEngine
-from gateway.engine.schema import MAX_DEPTH
 from gateway.errors import BadSetup, ItemReason, Refused
 from gateway.model import Release
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
+from gateway.protobuf.schema import MAX_DEPTH
 from tests.engine.test_oracle import BYTES, FACTS, file
 from tests.support.contracts import UNKNOWN_FACTS, compiler, decode
 from tests.support.message_shape import message_shape

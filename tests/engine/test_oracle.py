@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path, load
 from gateway.engine.reference import ReferenceEngine
-from gateway.engine.schema import MAX_DEPTH
 from gateway.errors import BadPolicy, ItemReason, Refused
 from gateway.model import Category, Facts, Recipient, Withheld
 from gateway.plan import Plan
@@ -21,6 +20,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
+from gateway.protobuf.schema import MAX_DEPTH
 from gateway.signals import SIGNALS
 from tests.support.contracts import NOW_SECONDS, decode, policy, proto
 from tests.support.contracts import contract as contract_of

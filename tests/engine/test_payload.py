@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from gateway.engine.payload import any_bytes, open_any, type_name
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.model import Withheld
+from gateway.protobuf.any_message import any_bytes, open_any, type_name
 from tests.support.contracts import UNKNOWN_FACTS, minimiser, release_of
 from tests.support.random_messages import record
 

@@ -18,9 +18,9 @@ import pytest
 from gateway.engine.context import MAX_JUDGED_VALUES
 from gateway.engine.reference import MAX_ITEM_BYTES, ReferenceEngine
 from gateway.engine.rules import MAX_CACHED_VERDICTS
-from gateway.engine.schema import MAX_DEPTH
 from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.model import Facts, Release, Withheld
+from gateway.protobuf.schema import MAX_DEPTH
 from tests.support.contracts import (
     NOW_SECONDS,
     UNKNOWN_FACTS,

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from gateway.engine.context import DecisionContext, Masked, PersonalAccount
 from gateway.engine.rules import MAX_CACHED_VALUE_CHARS, MAX_CACHED_VERDICTS, VerdictCache, check_of, context_rule_of
-from gateway.engine.schema import build
 from gateway.errors import FieldReason, Reason
 from gateway.model import DETECTORS, Facts
 from gateway.patterns import TOKEN
@@ -34,6 +33,7 @@ from gateway.plan import (
     UserId,
     WorkEmail,
 )
+from gateway.protobuf.schema import build
 from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS
 
 ID: Final = UserId("usr_[A-Za-z0-9@.]{1,32}", detect=DETECTORS)

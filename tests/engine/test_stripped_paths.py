@@ -12,8 +12,8 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.engine.wire import numbers
 from gateway.errors import Refused
+from gateway.protobuf.wire import numbers
 from tests.engine.test_vectors import engine
 from tests.support.contracts import UNKNOWN_FACTS
 from tests.support.random_messages import record, tag, varint

@@ -16,7 +16,6 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from gateway.engine.reference import ReferenceEngine
-from gateway.engine.schema import MAX_DEPTH
 from gateway.errors import BadPolicy, Refused
 from gateway.model import Facts, FieldVerdict, Release, Withheld
 from gateway.pipeline.receipt import MAX_PATH_CHARS, FieldLine, receipt
@@ -24,6 +23,7 @@ from gateway.plan import Payload
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
 from gateway.policy.review.explain import KEY, explain
+from gateway.protobuf.schema import MAX_DEPTH
 from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, encode, policy
 from tests.support.random_contracts import ChoiceSequence
 from tests.support.random_contracts import contract as by_chance

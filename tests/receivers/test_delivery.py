@@ -19,9 +19,9 @@ import pytest
 from kannelle.privacy.v1 import receipt_pb2
 
 from gateway.app import SWITCH_INTERVAL_SECONDS
-from gateway.engine.wire import field
 from gateway.errors import REASONS, CallReason, DeliveryReason, ItemReason, Reason, Refused, Rejected, Retryable
 from gateway.model import OutboxEntry, Release
+from gateway.protobuf.wire import field
 from gateway.receivers.guard import AFTER, LONGEST
 from gateway.receivers.hub.receiver import MAX_ENTRY_BYTES, MAX_OPEN_BYTES, MAX_OPEN_GROUPS, _AgentStream, agent_name
 from gateway.receivers.hub.rollout import FINAL_REASONS, RETRY_AFTER_SECONDS

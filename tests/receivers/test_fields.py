@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kannelle.privacy.v1 import delivery_pb2
 
-from gateway.engine.schema import attribute, build
-from gateway.engine.wire import varint
 from gateway.errors import ItemReason, Refused
 from gateway.plan import FieldPlan, MessagePlan, Presence
+from gateway.protobuf.schema import attribute, build
+from gateway.protobuf.wire import varint
 from gateway.receivers.fields import MAX_OTHER_FIELDS, Repeated, fields
 
 (PARSED,) = build(

@@ -13,7 +13,7 @@ from typing import Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.contracts.contract import Contract
-from gateway.engine.wire import read_varint
+from gateway.protobuf.wire import read_varint
 from tests.support.contracts import NOW_SECONDS
 from tests.support.random_contracts import PACKABLE, SCALARS, STRINGS, ChoiceSequence, F
 

@@ -20,9 +20,9 @@ from kannelle.privacy.v1 import delivery_pb2, receipt_pb2
 
 from gateway.causes import cause_of
 from gateway.delivery.hub.status import HubStatus
-from gateway.engine.wire import field
 from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Retryable
 from gateway.model import OutboxEntry
+from gateway.protobuf.wire import field
 
 METHOD: Final = "/kannelle.privacy.v1.DeliveryService/Accept"
 

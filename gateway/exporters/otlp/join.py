@@ -11,7 +11,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from gateway.engine.wire import varint
+from gateway.protobuf.wire import varint
 
 # Tags of length-delimited fields, alike at both levels: the resource or scope, the scopes or records of it, its schema
 # URL.

@@ -26,7 +26,6 @@ from gateway.detectors.by_category import detectors_for
 from gateway.engine import attributes as keyed
 from gateway.engine.otlp import _REQUEST
 from gateway.engine.reference import ReferenceEngine
-from gateway.engine.schema import attribute
 from gateway.errors import FieldReason, Reason
 from gateway.model import DETECTORS, Category, Facts, Release
 from gateway.plan import Attributes, Keep, Moment, Number, Text, UserId, Value, WorkEmail
@@ -35,6 +34,7 @@ from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.policy.otlp import shared, slots
 from gateway.policy.project import NESTED_PLAN
+from gateway.protobuf.schema import attribute
 from gateway.signals import LOGS, SIGNALS
 from tests.support.contracts import compiler, policy
 

@@ -26,12 +26,12 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
-from gateway.engine.weight import Scales
-from gateway.engine.wire import field as record
-from gateway.engine.wire import varint
 from gateway.errors import ItemReason, Refused
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
-from gateway.protobuf import class_of
+from gateway.protobuf.descriptors import class_of
+from gateway.protobuf.weight import Scales
+from gateway.protobuf.wire import field as record
+from gateway.protobuf.wire import varint
 
 PACKAGE: Final = "projection"
 

@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 
-from gateway.engine.wire import read_varint, value_end
 from gateway.errors import ItemReason, Refused
 from gateway.plan import Form, MessagePlan
+from gateway.protobuf.wire import read_varint, value_end
 
 MAX_WEIGHT: Final = 1_000_000
 """The weight of the heaviest message that is parsed; one takes the runtime some 25 nanoseconds and 64 bytes."""

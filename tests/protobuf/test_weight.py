@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.engine.reference import MAX_ITEM_BYTES
-from gateway.engine.schema import Schema, build, read
-from gateway.engine.weight import MAX_WEIGHT, Scales
 from gateway.errors import ItemReason, Reason, Refused
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
+from gateway.protobuf.schema import Schema, build, read
+from gateway.protobuf.weight import MAX_WEIGHT, Scales
 from tests.support.random_contracts import ChoiceSequence, contract
 from tests.support.random_messages import RandomMessages, record, tag
 

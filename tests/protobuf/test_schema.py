@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.engine.schema import attribute, build, parse
 from gateway.errors import ItemReason, Refused
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
+from gateway.protobuf.schema import attribute, build, parse
 from tests.support.contracts import PROTO_HEADER, compiler, decode, encode, minimiser, proto, release_of
 from tests.support.contracts import contract as contract_of
 from tests.support.random_messages import record, tag, varint
