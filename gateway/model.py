@@ -14,6 +14,9 @@ import msgspec
 
 from gateway.errors import Reason
 
+MAX_ITEM_BYTES: Final = 4 * 1024 * 1024
+"""The largest item: gRPC's default for a message."""
+
 EU: Final = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
 
 
@@ -151,6 +154,9 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         return "Subject(…)"
+
+
+NO_SUBJECT: Final = Subject()
 
 
 class FieldVerdict(StrEnum):

@@ -202,7 +202,7 @@ def test_the_message_goes_to_standard_output_and_the_receipt_to_standard_error()
     assert (result.exit_code, result.stdout_bytes) == (0, release_of(engine, raw, UNKNOWN_FACTS).payload)
     told = json.loads(result.stderr)
     assert {key: told[key] for key in ("destination", "type", "outcome", "plan")} == {
-        "destination": "crm", "type": CONTACT, "outcome": "released", "plan": engine.digest,
+        "destination": "crm", "type": CONTACT, "outcome": "released", "plan": engine.plan.digest,
     }  # fmt: skip
     assert {(line["path"], line["verdict"], line.get("reason")) for line in told["fields"]} == {
         ("user_id", "keep", None),

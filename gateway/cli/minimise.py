@@ -17,9 +17,8 @@ from gateway.cli.options import example, found_sources
 from gateway.cli.output import print_json
 from gateway.cli.sources import find_destination, find_type, load_compiler
 from gateway.directory import NoDirectory
-from gateway.engine.reference import MAX_ITEM_BYTES
 from gateway.errors import ItemReason, Refused
-from gateway.model import Release, Verdict
+from gateway.model import MAX_ITEM_BYTES, Release, Verdict
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flow, single
 from gateway.pipeline.offload import Offload

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, cast
 
 from google.protobuf.message import Message
 
 from gateway.demo.leaves import Leaf, Step, only_leaf
-from gateway.engine.reference import ReferenceEngine
 from gateway.errors import Reason, Refused
 from gateway.model import Facts, Withheld
+from gateway.pipeline.flows import Flow, single
 from gateway.policy.compile import EVENT_TYPE, Compiler
 from gateway.policy.fields import message_of_values
 
@@ -24,7 +25,7 @@ class ReasonFinder:
 
     def __init__(self, compiler: Compiler) -> None:
         self._compiler = compiler
-        self._minimisers: dict[tuple[str, str], ReferenceEngine] = {}
+        self._flow = cache(self._new_flow)
 
     def reason(self, message: Message, leaf: Leaf, destination: str) -> Reason | None:
         """Why a value of `message` doesn't arrive at `destination` as it is; None if nothing speaks against it."""
@@ -33,7 +34,7 @@ class ReasonFinder:
             # Without its name an event is refused.
             asked.name = cast(Any, message).name
         try:
-            verdict = self._minimiser(message.DESCRIPTOR.full_name, destination).decide(
+            (verdict,) = self._flow(message.DESCRIPTOR.full_name, destination).decide(
                 asked.SerializeToString(), Facts(time.time_ns())
             )
         except Refused as error:
@@ -42,10 +43,8 @@ class ReasonFinder:
             return verdict.reason
         return verdict.stripped[0].reason if verdict.stripped else self._ruling(message, leaf.route, destination)
 
-    def _minimiser(self, type: str, destination: str) -> ReferenceEngine:
-        if (type, destination) not in self._minimisers:
-            self._minimisers[type, destination] = ReferenceEngine(self._compiler.plan(type, destination))
-        return self._minimisers[type, destination]
+    def _new_flow(self, type: str, destination: str) -> Flow:
+        return single(self._compiler, type, destination)
 
     def _ruling(self, message: Message, route: Sequence[Step], destination: str) -> Reason | None:
         """The reason that the plan was compiled with.

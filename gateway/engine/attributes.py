@@ -5,22 +5,22 @@ Each is handled as raw bytes with a small schema of its own, in which kinds that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
+from google.protobuf.message import Message
 
 from gateway.detectors.personal_names import is_personal_name
 from gateway.engine.apply_rule import apply_result
 from gateway.engine.arrays import check_joined, sought_of
-from gateway.engine.context import DecisionContext
-from gateway.engine.message_cache import Dismiss, Rewrite
+from gateway.engine.context import DecisionContext, RuleResult
 from gateway.engine.names import check_name
 from gateway.engine.rules import ContextRule, VerdictCache, check_of, context_rule_of, masked
 from gateway.errors import FieldReason, Reason
 from gateway.model import Detector
 from gateway.patterns import TOKEN, compile_pattern
-from gateway.plan import Attributes, Body, FieldPlan, MessagePlan, Presence, Value
+from gateway.plan import Attributes, Body, FieldPlan, MessagePlan, Presence, Scalar, Value
 from gateway.protobuf.schema import attribute, build, parse
 
 _IMPLICIT, _EXPLICIT, _EXPANDED = Presence.IMPLICIT, Presence.EXPLICIT, Presence.EXPANDED
@@ -69,102 +69,120 @@ _PARTS: Final = frozenset(map(attribute, (1, 3, 4)))
 """The kinds of value that may be parts of one: strings, whole numbers and others."""
 
 ValueChecks = Mapping[str, ContextRule | None]
-"""The judge of each kind of value, by its field's name."""
+"""The check of each kind of value, by its field's name."""
+
+_TOKEN = compile_pattern(TOKEN)
 
 
-def attributes(rule: Attributes) -> Rewrite:
-    """Minimise a `KeyValue`."""
-    pair = _Pairs(rule).judge
+class KeyValueRewrite:
+    """Minimises a `KeyValue`."""
 
-    def rewrite(raw: bytes, run: DecisionContext) -> bytes | Reason:
+    __slots__ = ("_check",)
+
+    def __init__(self, rule: Attributes) -> None:
+        self._check = _KeyChecks(rule).check
+
+    def rewrite(self, raw: bytes, context: DecisionContext) -> bytes | Reason:
+        """Return what is left of a serialised one. Raises Refused, PersonalAccount."""
         message = parse(KEY_VALUE, raw)
-        reason = pair(message, "", run)
-        return _bytes(message) if reason is None else reason
-
-    return rewrite
+        reason = self._check(message, "", context)
+        return _serialised(message) if reason is None else reason
 
 
-def quick_reject(rule: Attributes) -> Dismiss:
-    """Dismiss a `KeyValue` by its key, without parsing it.
+class KeyReject:
+    """Rejects a `KeyValue` by its key, without parsing it.
 
-    One that isn't listed and leads to none that is, or is listed and may not leave.
-
-    A second key further on could only be a lesser evil: it goes too.
+    One that isn't listed and leads to none that is, or is listed and may not leave. A second key further on can't make
+    it better: it is rejected too.
     """
-    closed = frozenset(key.encode() for key, value in rule.exact.items() if value == Value())
-    listed = (*rule.exact, *rule.prefixes)
-    known = frozenset(key.encode() for key in listed) | {head.encode() for key in listed for head in key_prefixes(key)}
-    prefixes = tuple(prefix.encode() for prefix in rule.prefixes)
 
-    def judge(key: bytes) -> Reason | None:
-        if key in closed:
-            return FieldReason.CATEGORY_NOT_ALLOWED
-        return None if key in known or key.startswith(prefixes) else FieldReason.UNCLASSIFIED
+    __slots__ = ("_closed", "_known", "_prefixes", "_reasons")
 
-    seen = VerdictCache(judge)
+    def __init__(self, rule: Attributes) -> None:
+        listed = (*rule.exact, *rule.prefixes)
+        self._closed = frozenset(key.encode() for key, value in rule.exact.items() if value == Value())
+        self._known = frozenset(key.encode() for key in listed) | {
+            head.encode() for key in listed for head in key_prefixes(key)
+        }
+        self._prefixes = tuple(prefix.encode() for prefix in rule.prefixes)
+        self._reasons = VerdictCache(self._reason_of_key)
 
-    def dismiss(raw: bytes) -> Reason | None:
+    def reason(self, raw: bytes) -> Reason | None:
+        """Return why a serialised one goes; None where more than its key must be looked at."""
         if len(raw) < 2 or raw[0] != KEY_TAG or raw[1] > 127:
             return None
-        return cast("Reason | None", seen[raw[2 : 2 + raw[1]]])
+        return self._reasons[raw[2 : 2 + raw[1]]]
 
-    return dismiss
+    def _reason_of_key(self, key: bytes) -> Reason | None:
+        if key in self._closed:
+            return FieldReason.CATEGORY_NOT_ALLOWED
+        return None if key in self._known or key.startswith(self._prefixes) else FieldReason.UNCLASSIFIED
 
 
-def properties(rules: Mapping[str, Value]) -> Rewrite:
-    """Minimise an entry of one event's properties."""
-    known = {key: _planned(value) for key, value in rules.items()}
+class PropertyRewrite:
+    """Minimises an entry of one event's properties."""
 
-    def rewrite(raw: bytes, run: DecisionContext) -> bytes | Reason:
+    __slots__ = ("_checks",)
+
+    def __init__(self, rules: Mapping[str, Value]) -> None:
+        self._checks = {key: _property_checks(value) for key, value in rules.items()}
+
+    def rewrite(self, raw: bytes, context: DecisionContext) -> bytes | Reason:
+        """Return what is left of a serialised one. Raises Refused, PersonalAccount."""
         message = parse(PROPERTY, raw)
-        judges = known.get(getattr(message, KEY))
-        return FieldReason.NOT_LISTED if judges is None else _judged(message, judges, run)
+        checks = self._checks.get(getattr(message, KEY))
+        if checks is None:
+            return FieldReason.NOT_LISTED
+        reason = _check_value(getattr(message, VALUE), checks, context)
+        return _serialised(message) if reason is None else reason
 
-    return rewrite
 
+class BodyRewrite:
+    """Minimises a log body, an `AnyValue`: only strings and key-value lists pass."""
 
-def body(rule: Body) -> Rewrite:
-    """Minimise a log body, an `AnyValue`: only strings and key-value lists pass."""
-    templates, pairs = frozenset(rule.templates), _Pairs(rule.attributes)
+    __slots__ = ("_free_text", "_keys", "_templates")
 
-    def rewrite(raw: bytes, run: DecisionContext) -> bytes | Reason:
+    def __init__(self, rule: Body) -> None:
+        self._templates, self._free_text = frozenset(rule.templates), rule.free_text
+        self._keys = _KeyChecks(rule.attributes)
+
+    def rewrite(self, raw: bytes, context: DecisionContext) -> bytes | Reason:
+        """Return what is left of a serialised one. Raises Refused, PersonalAccount."""
         message = parse(ANY_VALUE, raw)
         kind = message.WhichOneof(KIND)
         if kind == LIST:
-            reason = pairs.judge_list(getattr(message, LIST), "", run)
-            return _bytes(message) if reason is None else reason
+            reason = self._keys.check_list(getattr(message, LIST), "", context)
+            return _serialised(message) if reason is None else reason
         if kind != KEY:
             return FieldReason.WRONG_KIND
         text = getattr(message, KEY)
-        if text not in templates:
-            if not rule.free_text:
+        if text not in self._templates:
+            if not self._free_text:
                 return FieldReason.NOT_LISTED
-            _put(message, KEY, masked(text), run)
-        return _bytes(message)
-
-    return rewrite
+            _put(message, KEY, masked(text), context)
+        return _serialised(message)
 
 
 class _KeyRule(msgspec.Struct, frozen=True):
-    """How the values of a key are judged; without judges none may leave.
+    """How the values of a key are checked; without checks none may leave.
 
     `sought` must not show where an array's elements are joined.
     """
 
-    judges: ValueChecks
+    checks: ValueChecks
     sought: tuple[Detector, ...]
 
 
-def _otlp(value: Value) -> _KeyRule:
-    return _KeyRule(_judges(value.string, value.boolean, value.integer, value.double), sought_of(value.string))
+def _key_rule(value: Value) -> _KeyRule:
+    return _KeyRule(_checks(value.string, value.boolean, value.integer, value.double), sought_of(value.string))
 
 
-def _planned(value: Value) -> ValueChecks:
-    return _judges(value.string, value.integer, value.double, value.boolean)
+def _property_checks(value: Value) -> ValueChecks:
+    return _checks(value.string, value.integer, value.double, value.boolean)
 
 
-def _judges(*rules: Any) -> ValueChecks:
-    """None at all where no kind of value may leave."""
+def _checks(*rules: Scalar | None) -> ValueChecks:
+    """The checks of each kind of value, in the order of their fields; none at all where no kind may leave."""
     if not any(rules):
         return {}
     return {
@@ -174,63 +192,64 @@ def _judges(*rules: Any) -> ValueChecks:
 
 
 def key_prefixes(key: str) -> Iterator[str]:
-    """Yield what a key begins with, up to each of its dots, the longest first."""
+    """Yield what a key begins with, up to each of its dots, the longest first: `a.b.c` gives `a.b` and `a`."""
     return (key[:index] for index in range(len(key) - 1, -1, -1) if key[index] == ".")
 
 
-_TOKEN = compile_pattern(TOKEN)
-
-
-class _Pairs:
-    """Judges keys with their values, in place, by one set of rules; the keys of nested lists by their path."""
+class _KeyChecks:
+    """Checks keys with their values, in place, by one set of rules; the keys of nested lists by their path."""
 
     def __init__(self, rule: Attributes) -> None:
-        self._exact = {key: _otlp(value) for key, value in rule.exact.items()}
-        self._prefixes = {prefix.removesuffix("."): _otlp(value) for prefix, value in rule.prefixes.items()}
+        self._exact = {key: _key_rule(value) for key, value in rule.exact.items()}
+        self._prefixes = {prefix.removesuffix("."): _key_rule(value) for prefix, value in rule.prefixes.items()}
         self._impersonal = frozenset(prefix.removesuffix(".") for prefix in rule.impersonal)
         self._leading = frozenset(head for key in (*rule.exact, *rule.prefixes) for head in key_prefixes(key))
-        self._under: Callable[[str], _KeyRule | None] = VerdictCache(self._found).__getitem__
+        self._by_prefix = VerdictCache(self._rule_by_prefix)
 
-    def judge(self, pair: Any, above: str, run: DecisionContext) -> Reason | None:
-        """Judge a `KeyValue` below a path; the reason if it can't stay."""
+    def check(self, pair: Message, above: str, context: DecisionContext) -> Reason | None:
+        """Check a `KeyValue` below a path; the reason if it can't stay."""
         path = above + getattr(pair, KEY)
-        judged = self._exact[path] if path in self._exact else self._under(path)
-        if judged is None:
-            return self._judge_leading(getattr(pair, VALUE), path, run)
+        rule = self._exact[path] if path in self._exact else self._by_prefix[path]
+        if rule is None:
+            return self._check_leading(getattr(pair, VALUE), path, context)
         return (
-            self._judge_value(getattr(pair, VALUE), judged, path, run)
-            if judged.judges
+            self._check_value(getattr(pair, VALUE), rule, path, context)
+            if rule.checks
             else FieldReason.CATEGORY_NOT_ALLOWED
         )
 
-    def judge_list(self, held: Any, above: str, run: DecisionContext) -> Reason | None:
-        """Judge the entries of a key-value list one by one."""
-        return _judge_each(held, lambda pair: self.judge(pair, above, run), run)
+    def check_list(self, pairs: Message, above: str, context: DecisionContext) -> Reason | None:
+        """Check the entries of a key-value list one by one."""
+        values = _values(pairs, context)
+        return _keep(pairs, values, [self.check(pair, above, context) for pair in values], context)
 
-    def _judge_leading(self, value: Any, path: str, run: DecisionContext) -> Reason | None:
-        """Judge what stands at a path that isn't listed itself: only a list that leads to one that is."""
+    def _check_leading(self, value: Message, path: str, context: DecisionContext) -> Reason | None:
+        """Check what stands at a path that isn't listed itself: only a list that leads to one that is."""
         leads = path in self._leading and value.WhichOneof(KIND) == LIST
-        return self.judge_list(getattr(value, LIST), f"{path}.", run) if leads else FieldReason.UNCLASSIFIED
+        return self.check_list(getattr(value, LIST), f"{path}.", context) if leads else FieldReason.UNCLASSIFIED
 
-    def _judge_value(self, value: Any, judged: _KeyRule, path: str, run: DecisionContext) -> Reason | None:
+    def _check_value(self, value: Message, rule: _KeyRule, path: str, context: DecisionContext) -> Reason | None:
         if value.WhichOneof(KIND) != ARRAY:
-            return self._judge_element(value, judged.judges, path, run)
+            return self._check_element(value, rule.checks, path, context)
         array = getattr(value, ARRAY)
-        reason = _judge_each(array, lambda element: self._judge_element(element, judged.judges, path, run), run)
-        return reason or check_joined(_parts(array), judged.sought)
+        elements = _values(array, context)
+        reasons = [self._check_element(element, rule.checks, path, context) for element in elements]
+        return _keep(array, elements, reasons, context) or check_joined(_parts(array), rule.sought)
 
-    def _judge_element(self, element: Any, judges: ValueChecks, path: str, run: DecisionContext) -> Reason | None:
-        """Judge what is no array. A key that is listed has no list for its value, unless longer ones are listed too."""
+    def _check_element(
+        self, element: Message, checks: ValueChecks, path: str, context: DecisionContext
+    ) -> Reason | None:
+        """Check what is no array. A key that is listed has no list for its value, unless longer ones are listed too."""
         if element.WhichOneof(KIND) != LIST:
-            return _judge(element, judges, run)
+            return _check_value(element, checks, context)
         if path in self._exact and path not in self._leading:
             return FieldReason.WRONG_KIND
-        return self.judge_list(getattr(element, LIST), f"{path}.", run)
+        return self.check_list(getattr(element, LIST), f"{path}.", context)
 
-    def _found(self, path: str) -> _KeyRule | None:
-        """How the longest prefix of a path has it judged.
+    def _rule_by_prefix(self, path: str) -> _KeyRule | None:
+        """The rule of the longest prefix of a path.
 
-        One that isn't listed itself must look like a key, and be a name that can stay; under some prefixes, one that
+        A path that isn't listed itself must look like a key, and be a name that can stay; under some prefixes, one that
         says nothing personal.
         """
         prefix = (
@@ -243,51 +262,50 @@ class _Pairs:
         return None if prefix in self._impersonal and is_personal_name(path, prefix=prefix) else self._prefixes[prefix]
 
 
-def _judge_each(held: Any, judge: Callable[[Any], Reason | None], run: DecisionContext) -> Reason | None:
-    """Judge what an array or a list holds, and keep what may stay."""
-    values = getattr(held, KEY)
-    run.spend(len(values))
-    reasons = [judge(one) for one in values]
+def _values(holder: Message, context: DecisionContext) -> Sequence[Message]:
+    """What an array or a list holds. Raises Refused where it is too much."""
+    values: Sequence[Message] = getattr(holder, KEY)
+    context.spend(len(values))
+    return values
+
+
+def _keep(
+    holder: Message, values: Sequence[Message], reasons: Sequence[Reason | None], context: DecisionContext
+) -> Reason | None:
+    """Keep in an array or a list what has no reason to go; the reason if nothing stays."""
     kept = [one for one, reason in zip(values, reasons, strict=True) if reason is None]
     for reason in filter(None, reasons):
-        run.note((None, "[*]"), reason)
+        context.note((None, "[*]"), reason)
     if not kept:
         return FieldReason.NOTHING_ALLOWED
     if len(kept) < len(reasons):
-        held.ClearField(KEY)
-        getattr(held, KEY).extend(kept)
+        holder.ClearField(KEY)
+        getattr(holder, KEY).extend(kept)
     return None
 
 
-def _parts(array: Any) -> list[str]:
+def _parts(array: Message) -> list[str]:
     """The strings and numbers of an array, as texts."""
     return [str(getattr(one, kind)) for one in getattr(array, KEY) if (kind := one.WhichOneof(KIND)) in _PARTS]
 
 
-def _judged(message: Any, judges: ValueChecks, run: DecisionContext) -> bytes | Reason:
-    """What is left of a pair once its value is judged."""
-    reason = _judge(getattr(message, VALUE), judges, run)
-    return _bytes(message) if reason is None else reason
-
-
-def _judge(value: Any, judges: ValueChecks, run: DecisionContext) -> Reason | None:
-    """Judge one value in place, that is no array and no list; the reason if it can't stay."""
+def _check_value(value: Message, checks: ValueChecks, context: DecisionContext) -> Reason | None:
+    """Check one value in place, that is no array and no list; the reason if it can't stay."""
     kind = value.WhichOneof(KIND)
-    judge = judges.get(kind)
-    if judge is None:
+    check = None if kind is None else checks.get(kind)
+    if kind is None or check is None:
         return FieldReason.WRONG_KIND
-    ruled = judge(getattr(value, kind), run)
-    if isinstance(ruled, Reason):
-        return ruled
-    _put(value, kind, ruled, run)
+    result = check(getattr(value, kind), context)
+    if isinstance(result, Reason):
+        return result
+    _put(value, kind, result, context)
     return None
 
 
-def _put(message: Any, name: str, ruled: Any, run: DecisionContext) -> None:
-    if ruled is not None:
-        setattr(message, name, apply_result(getattr(message, name), ruled, run, None))
+def _put(message: Message, name: str, result: RuleResult, context: DecisionContext) -> None:
+    if result is not None:
+        setattr(message, name, apply_result(getattr(message, name), result, context, None))
 
 
-def _bytes(message: Any) -> bytes:
-    payload: bytes = message.SerializePartialToString()
-    return payload
+def _serialised(message: Message) -> bytes:
+    return message.SerializePartialToString()

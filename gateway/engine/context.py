@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from gateway.errors import ItemReason, Reason, Refused
 from gateway.model import Category, Facts, FieldPath, FieldVerdict, StripCounts
-
-RuleResult = Any
-"""A rule's answer on a value: None, it passes as it is.
-
-A Reason, it is stripped; a Masked or a Reported; else the value to put in its place.
-"""
-
 
 MAX_JUDGED_VALUES: Final = 50_000
 """Values in lists and maps that one item may have judged.
@@ -39,6 +32,13 @@ class Reported(msgspec.Struct, frozen=True):
     reason: Reason
 
 
+RuleResult = Reason | Masked | Reported | str | None
+"""A rule's answer on a value: None, it passes as it is; a Reason, it is stripped; else what stays of it.
+
+A string takes its place.
+"""
+
+
 class PersonalAccount(Exception):
     """The item is about somebody without a business account: no vendor gets it."""
 
@@ -47,8 +47,9 @@ class DecisionContext:
     """What one decision knows, and what it has stripped so far.
 
     `depth` counts what is around it from the outermost `Any` on. `cacheable` turns false when an answer depends on more
-    than the value, so that it isn't remembered. `unplanned` counts the fields that the plan doesn't have, `stripped_by_category` the
-    same by category, where the engine does. `reported` counts the values that were kept and told of.
+    than the value, so that it isn't remembered. `unplanned` counts the fields that the plan doesn't have,
+    `stripped_by_category` the same by category, where the engine does. `reported` counts the values that were kept and
+    told of. `budget` is how many values in lists and maps may still be judged.
     """
 
     __slots__ = (
@@ -62,13 +63,13 @@ class DecisionContext:
         "unplanned",
     )
 
-    def __init__(self, facts: Facts, depth: int = 0, left: int = MAX_JUDGED_VALUES) -> None:
+    def __init__(self, facts: Facts, depth: int = 0, budget: int = MAX_JUDGED_VALUES) -> None:
         self.facts = facts
         self.depth = depth
         self.strip_counts: dict[tuple[FieldPath, Reason, FieldVerdict], int] = {}
         self.reported = 0
         self.cacheable = True
-        self.budget = left
+        self.budget = budget
         self.unplanned = 0
         self.stripped_by_category: dict[Category, int] | None = None
 
@@ -83,6 +84,15 @@ class DecisionContext:
         key = (at, reason, verdict)
         self.strip_counts[key] = self.strip_counts.get(key, 0) + count
         self.reported += count if verdict is FieldVerdict.KEEP else 0
+
+    def trial(self) -> DecisionContext:
+        """A context for a part that may still go as a whole; `adopt` takes over what it cost."""
+        return DecisionContext(self.facts, self.depth, self.budget)
+
+    def adopt(self, trial: DecisionContext) -> None:
+        """Take over what a trial has used up, and whether it may be remembered; not what it stripped."""
+        self.cacheable &= trial.cacheable
+        self.budget = trial.budget
 
     def repeat(self, notes: StripCounts, at: FieldPath) -> None:
         """Count again what an earlier run, of what is there, has counted."""

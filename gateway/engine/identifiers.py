@@ -8,16 +8,16 @@ They are read from what `attributes.py` has left, so that which key has which ca
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
+
+from google.protobuf.message import Message
 
 from gateway.engine.attributes import ANY_VALUE, ARRAY, KEY, KEY_VALUE, KIND, LIST, PROPERTY, VALUE, key_prefixes
+from gateway.engine.interface import Identifier
 from gateway.engine.rules import VerdictCache
 from gateway.model import Category
 from gateway.plan import Attributes, Body, Scalar, UserId, Value, WorkEmail
 from gateway.protobuf.schema import attribute, read
-
-Identifier = tuple[Category, str]
-"""USER_ID or WORK_EMAIL, and the value."""
 
 FindIdentifiers = Callable[[bytes], frozenset[Identifier]]
 """What a raw message holds."""
@@ -41,21 +41,28 @@ def holds(value: Value) -> bool:
 
 
 def identifiers_of(rule: Attributes | Body) -> FindIdentifiers:
-    """Read a `KeyValue`, or a log body. The same ones come again and again."""
+    """What reads a `KeyValue`, or a log body. The same ones come again and again."""
     paths = _Paths(rule.attributes if isinstance(rule, Body) else rule)
-    schema, walk = (ANY_VALUE, paths.value) if isinstance(rule, Body) else (KEY_VALUE, paths.pair)
-    return VerdictCache(lambda raw: frozenset(walk(read(schema, raw), ""))).__getitem__
+    return VerdictCache(paths.in_body if isinstance(rule, Body) else paths.in_pair).__getitem__
 
 
 def properties(rules: Mapping[str, Value]) -> FindIdentifiers:
-    """Read an entry of one event's properties."""
-    known = {key: _kinds(value.string, value.integer, value.double, value.boolean) for key, value in rules.items()}
+    """What reads an entry of one event's properties."""
+    return VerdictCache(_EventProperties(rules).find).__getitem__
 
-    def found(raw: bytes) -> frozenset[Identifier]:
+
+class _EventProperties:
+    """Finds categories by the key of a property."""
+
+    def __init__(self, rules: Mapping[str, Value]) -> None:
+        self._kinds = {
+            key: _kinds(value.string, value.integer, value.double, value.boolean) for key, value in rules.items()
+        }
+
+    def find(self, raw: bytes) -> frozenset[Identifier]:
+        """Return what a serialised entry holds. Raises Refused."""
         entry = read(PROPERTY, raw)
-        return frozenset(_single(getattr(entry, VALUE), known.get(getattr(entry, KEY), {})))
-
-    return VerdictCache(found).__getitem__
+        return frozenset(_single(getattr(entry, VALUE), self._kinds.get(getattr(entry, KEY), {})))
 
 
 class _Paths:
@@ -65,11 +72,19 @@ class _Paths:
         self._exact = {key: _otlp(value) for key, value in rule.exact.items()}
         self._prefixes = {prefix.removesuffix("."): _otlp(value) for prefix, value in rule.prefixes.items()}
 
-    def pair(self, pair: Any, above: str) -> Iterator[Identifier]:
+    def in_pair(self, raw: bytes) -> frozenset[Identifier]:
+        """Return what a serialised `KeyValue` holds. Raises Refused."""
+        return frozenset(self.pair(read(KEY_VALUE, raw), ""))
+
+    def in_body(self, raw: bytes) -> frozenset[Identifier]:
+        """Return what a serialised log body holds. Raises Refused."""
+        return frozenset(self.value(read(ANY_VALUE, raw), ""))
+
+    def pair(self, pair: Message, above: str) -> Iterator[Identifier]:
         """Yield what a `KeyValue` below a path holds."""
         return self.value(getattr(pair, VALUE), above + getattr(pair, KEY))
 
-    def value(self, value: Any, path: str) -> Iterator[Identifier]:
+    def value(self, value: Message, path: str) -> Iterator[Identifier]:
         """Yield what an `AnyValue` at a path holds; a log body's path is empty."""
         kind = value.WhichOneof(KIND)
         if kind == LIST:
@@ -93,7 +108,7 @@ def _kinds(*rules: Scalar | None) -> _Kinds:
     return {attribute(number): CATEGORY[type(rule)] for number, rule in enumerate(rules, 1) if type(rule) in CATEGORY}
 
 
-def _single(value: Any, kinds: _Kinds) -> Iterator[Identifier]:
+def _single(value: Message, kinds: _Kinds) -> Iterator[Identifier]:
     kind = value.WhichOneof(KIND)
     if kind in kinds:
         yield kinds[kind], str(getattr(value, kind))

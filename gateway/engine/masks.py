@@ -5,8 +5,10 @@ A mask is narrowed twice: by the plan and by what the parser didn't know, before
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from google.protobuf.message import Message
 
 from gateway.engine.context import DecisionContext
 from gateway.engine.stripped_paths import NOTHING, FailedPaths, StrippedPaths, UnknownPaths, messages, places
@@ -15,7 +17,7 @@ from gateway.model import FieldPath, FieldVerdict, StripCounts
 from gateway.plan import FieldPlan, Form, Mask, MaskField, MaskTarget, MessagePlan, Plan, Presence
 from gateway.protobuf.schema import attribute
 
-Survey = Callable[[Any, DecisionContext, FieldPath], None]
+Survey = Callable[[Message, DecisionContext, FieldPath], None]
 """Narrows the masks in a parsed message that stands at a place, before its unknown fields are discarded.
 
 Raises Refused.
@@ -45,55 +47,56 @@ class MaskNarrower:
         self._targets: Sequence[MaskTarget] = plan.targets
         self._named = [{one.name: one for one in target.fields} for target in plan.targets]
 
-    def asks(self, parsed: Any) -> bool:
+    def asks(self, parsed: Message) -> bool:
         """Whether a message's mask has paths, and what becomes of the values beside it counts."""
         return bool(self._beside) and self._singular and bool(getattr(getattr(parsed, self._name), _PATHS))
 
-    def survey(self, parsed: Any, run: DecisionContext, at: FieldPath) -> None:
+    def survey(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
         """Narrow by the plan, and by what the parser didn't know. Raises Refused."""
         value = getattr(parsed, self._name)
         if self._singular:
-            self._narrow(value, lambda: self._unknown(parsed), run, at)
+            if getattr(value, _PATHS):
+                self._narrow(value, self._unknown(parsed), context, at)
         elif len(value) and (isinstance(value[0], bytes) or any(len(getattr(mask, _PATHS)) for mask in value)):
             raise Refused(ItemReason.MASK_UNCLEAR)
 
-    def settle(self, parsed: Any, notes: StripCounts, run: DecisionContext, at: FieldPath) -> None:
+    def narrow_failed(self, parsed: Message, notes: StripCounts, context: DecisionContext, at: FieldPath) -> None:
         """Narrow by what was stripped of a message at a place, as it was noted. Raises Refused."""
         found = [names[1:] for names in places(notes, at) if len(names) > 1 and names[0] in self._beside]
-        if found:
-            self._narrow(getattr(parsed, self._name), lambda: FailedPaths(found), run, at)
+        if found and getattr(getattr(parsed, self._name), _PATHS):
+            self._narrow(getattr(parsed, self._name), FailedPaths(found), context, at)
 
-    def _unknown(self, parsed: Any) -> StrippedPaths:
+    def _unknown(self, parsed: Message) -> StrippedPaths:
         found = UnknownPaths(held for name in self._beside.values() for held in messages(parsed, name))
         return found if found.any() else NOTHING
 
-    def _narrow(self, mask: Any, loss_of: Callable[[], StrippedPaths], run: DecisionContext, at: FieldPath) -> None:
+    def _narrow(self, mask: Message, loss: StrippedPaths, context: DecisionContext, at: FieldPath) -> None:
         paths = getattr(mask, _PATHS)
-        if not paths:
-            return
         if not self._rule.of:
             raise Refused(ItemReason.MASK_UNCLEAR)
-        run.spend(len(paths))
-        loss, there, kept, whole = loss_of(), ((at, self._label), PATHS), list[str](), True
+        context.spend(len(paths))
+        there, kept, whole = ((at, self._label), PATHS), list[str](), True
         for path in paths:
-            left = list(self._left(path, loss, run))
+            left = list(self._kept_paths(path, loss, context))
             if left != [path]:
                 whole = False
-                run.note(there, FieldReason.PATH_NOT_KEPT, FieldVerdict.MASK if left else FieldVerdict.STRIP)
+                context.note(there, FieldReason.PATH_NOT_KEPT, FieldVerdict.MASK if left else FieldVerdict.STRIP)
             kept += left
         if not kept:
             raise Refused(ItemReason.MASK_EMPTY)
         if not whole:
             paths[:] = kept
 
-    def _left(self, path: str, loss: StrippedPaths, run: DecisionContext) -> Iterator[str]:
+    def _kept_paths(self, path: str, loss: StrippedPaths, context: DecisionContext) -> Iterator[str]:
         """The paths that are left of one."""
         names = path.split(".", MAX_NAMES)
         if self._rule.answer:
             yield from [path] if any(self._leads(names, target) for target in self._rule.targets) else ()
             return
         for target in self._rule.targets:
-            yield from self._whole(target, loss, run) if path == EVERYTHING else self._to(names, target, loss, run)
+            yield from (
+                self._whole(target, loss, context) if path == EVERYTHING else self._to(names, target, loss, context)
+            )
 
     def _leads(self, names: Sequence[str], target: int) -> bool:
         """Whether a path leads to something in an answer."""
@@ -109,7 +112,7 @@ class MaskNarrower:
             below, many = field.below, field.many
         return bool(self._targets[target].fields)
 
-    def _to(self, names: Sequence[str], target: int, loss: StrippedPaths, run: DecisionContext) -> Iterator[str]:
+    def _to(self, names: Sequence[str], target: int, loss: StrippedPaths, context: DecisionContext) -> Iterator[str]:
         """What is left of a path that begins in a message."""
         below: int | None = target
         for name in names[:-1]:
@@ -119,24 +122,24 @@ class MaskNarrower:
             below, loss = field.below, loss.below(field)
         field = None if below is None else self._named[below].get(names[-1])
         if field is not None:
-            yield from self._parts(".".join(names), field, (), loss, run)
+            yield from self._parts(".".join(names), field, (), loss, context)
 
-    def _whole(self, target: int, loss: StrippedPaths, run: DecisionContext) -> Iterator[str]:
+    def _whole(self, target: int, loss: StrippedPaths, context: DecisionContext) -> Iterator[str]:
         """What is left of a path to everything."""
         if self._targets[target].whole and not loss.any():
             yield EVERYTHING
             return
         for field in self._targets[target].fields:
-            yield from self._parts(field.name, field, (target,), loss, run)
+            yield from self._parts(field.name, field, (target,), loss, context)
 
     def _parts(
-        self, path: str, field: MaskField, above: tuple[int, ...], loss: StrippedPaths, run: DecisionContext
+        self, path: str, field: MaskField, above: tuple[int, ...], loss: StrippedPaths, context: DecisionContext
     ) -> Iterator[str]:
         """The path to a field, or to those parts of it that leave whole; of a type in itself, the first level's.
 
         `loss` is what was stripped of the message that has the field.
         """
-        run.spend(1)
+        context.spend(1)
         if loss.gone(field):
             return
         inner = loss.below(field)
@@ -144,7 +147,7 @@ class MaskNarrower:
             yield path
         elif field.below is not None and not field.many and field.below not in above:
             for part in self._targets[field.below].fields:
-                yield from self._parts(f"{path}.{part.name}", part, (*above, field.below), inner, run)
+                yield from self._parts(f"{path}.{part.name}", part, (*above, field.below), inner, context)
 
 
 def narrowers(message: MessagePlan, plan: Plan) -> list[MaskNarrower]:
@@ -159,11 +162,11 @@ def narrowers(message: MessagePlan, plan: Plan) -> list[MaskNarrower]:
 
 def surveys(plan: Plan) -> list[Survey | None]:
     """The survey of each of the plan's messages; None where no mask is in it or below it."""
-    made: list[Survey | None] = [None] * len(plan.messages)
+    made: dict[int, Survey] = {}
     masked = _masked(plan)
     for index in masked:
-        made[index] = _survey(plan.messages[index], plan, masked, made)
-    return made
+        made[index] = _MessageSurvey(plan.messages[index], plan, masked, made).run
+    return [made.get(index) for index in range(len(plan.messages))]
 
 
 def _masked(plan: Plan) -> frozenset[int]:
@@ -179,40 +182,42 @@ def _masked(plan: Plan) -> frozenset[int]:
     return found
 
 
-def _survey(message: MessagePlan, plan: Plan, masked: frozenset[int], made: Sequence[Survey | None]) -> Survey:
-    """The message's own masks, then those in the messages that it holds.
+class _MessageSurvey:
+    """Narrows a message's own masks, then those in the messages that it holds.
 
     `made` is looked up late: types may hold one another.
     """
-    own = narrowers(message, plan)
-    below = [
-        (field, plan.messages[field.message])
-        for field in message.fields
-        if field.message is not None and field.message in masked
-    ]
-    inner = [(field, *_place(field, entry)) for field, entry in below]
 
-    def survey(parsed: Any, run: DecisionContext, at: FieldPath) -> None:
-        for narrower in own:
-            narrower.survey(parsed, run, at)
-        for field, label, index in inner:
-            for held in _each(parsed, field, run):
-                made[index](held, run, (at, label))  # type: ignore[misc]  # made by now
+    __slots__ = ("_below", "_made", "_own")
 
-    return survey
+    def __init__(self, message: MessagePlan, plan: Plan, masked: frozenset[int], made: Mapping[int, Survey]) -> None:
+        self._own = narrowers(message, plan)
+        self._made = made
+        self._below = [
+            (field, *_place(field, field.message, plan.messages[field.message]))
+            for field in message.fields
+            if field.message is not None and field.message in masked
+        ]
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Narrow them. Raises Refused."""
+        for narrower in self._own:
+            narrower.survey(parsed, context, at)
+        for field, label, index in self._below:
+            for message in _each(parsed, field, context):
+                self._made[index](message, context, (at, label))
 
 
-def _each(parsed: Any, field: FieldPlan, run: DecisionContext) -> Iterable[Any]:
+def _each(parsed: Message, field: FieldPlan, context: DecisionContext) -> Iterable[Message]:
     """The messages in a field. Raises Refused where there are too many."""
     name = attribute(field.number)
     if field.presence in _REPEATED:
-        run.spend(len(getattr(parsed, name)))
+        context.spend(len(getattr(parsed, name)))
     return messages(parsed, name)
 
 
-def _place(field: FieldPlan, held: MessagePlan) -> tuple[str, int]:
+def _place(field: FieldPlan, index: int, held: MessagePlan) -> tuple[str, int]:
     """How a place below a field is shown, and the index of the message there; of a map that of its values."""
-    index = (
-        next(part.message for part in held.fields if part.number == 2) if held.form is Form.MAP_ENTRY else field.message
-    )
-    return f"{field.name}[*]" if field.presence in _REPEATED else field.name, index  # type: ignore[return-value]  # it leads to a mask
+    if held.form is Form.MAP_ENTRY:
+        index = next((part.message for part in held.fields if part.number == 2 and part.message is not None), index)
+    return f"{field.name}[*]" if field.presence in _REPEATED else field.name, index

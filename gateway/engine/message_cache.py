@@ -1,4 +1,4 @@
-"""Judging raw sub-messages once: what a rule made of some bytes is what it makes of the same bytes again."""
+"""Deciding on raw sub-messages once: what a rule made of some bytes is what it makes of the same bytes again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.model import FieldPath, StripCounts
 Rewrite = Callable[[bytes, DecisionContext], bytes | Reason]
 """Minimises a raw sub-message: what is left of it, or the reason why nothing is."""
 
-Dismiss = Callable[[bytes], Reason | None]
+QuickReject = Callable[[bytes], Reason | None]
 """The reason why a raw sub-message is stripped, if a look at it is enough to tell."""
 
 
@@ -26,7 +26,7 @@ class CachedResult(msgspec.Struct, frozen=True):
     notes: StripCounts
 
     def __repr__(self) -> str:
-        return "Noted(…)"
+        return "CachedResult(…)"
 
 
 MessageResult = bytes | Reason | CachedResult
@@ -40,36 +40,49 @@ MAX_CACHED_MESSAGE_BYTES: Final = 4096
 
 
 class MessageCache:
-    """Remembers fates that depend on the bytes alone, apart for runs with a directory and without one."""
+    """Remembers results that depend on the bytes alone, apart for contexts with a directory and without one.
 
-    def __init__(self, rewrite: Rewrite, longest: int = MAX_CACHED_VALUE_CHARS, dismiss: Dismiss | None = None) -> None:
-        """`dismiss` tells what is stripped whatever it holds, cheaply: that isn't remembered."""
+    Of one attribute that stays, one that goes, one in which something is masked, and one with an address whose domain
+    the directory must know:
+
+        b"…codec…h264"   -> b"…codec…h264"          remembered
+        b"…note…Ada"     -> FieldReason             remembered
+        b"…text…+33 6…"  -> CachedResult(b"…[PHONE]", {…: 1})    remembered, its count with it
+        b"…mail…ada@…"   -> b"…" or FieldReason     not `cacheable`: decided on each time
+    """
+
+    def __init__(
+        self,
+        rewrite: Rewrite,
+        max_cached_bytes: int = MAX_CACHED_VALUE_CHARS,
+        reject: QuickReject | None = None,
+    ) -> None:
+        """`reject` tells what is stripped whatever it holds, cheaply: that isn't remembered."""
         self._rewrite = rewrite
-        self._longest = longest
-        self._dismiss = dismiss
+        self._max_cached_bytes = max_cached_bytes
+        self._reject = reject
         self._known: tuple[dict[bytes, MessageResult], dict[bytes, MessageResult]] = ({}, {})
 
-    def known(self, run: DecisionContext) -> dict[bytes, MessageResult]:
-        """What is remembered, for runs with facts like these; nothing inside an `Any`, where the depth matters too."""
-        return {} if run.depth else self._known[run.facts.directory]
+    def known(self, context: DecisionContext) -> dict[bytes, MessageResult]:
+        """What is remembered for facts like these; nothing inside an `Any`, where the depth matters too."""
+        return {} if context.depth else self._known[context.facts.directory]
 
-    def decide(self, raw: bytes, run: DecisionContext, at: FieldPath) -> MessageResult:
-        """Judge what isn't remembered, at a place. Raises Refused, PersonalAccount."""
-        if self._dismiss is not None and (reason := self._dismiss(raw)) is not None:
+    def decide(self, raw: bytes, context: DecisionContext, at: FieldPath) -> MessageResult:
+        """Decide on what isn't remembered, at a place. Raises Refused, PersonalAccount."""
+        if self._reject is not None and (reason := self._reject(raw)) is not None:
             return reason
-        below = DecisionContext(run.facts, run.depth and run.depth + levels(at), run.budget)
+        below = DecisionContext(context.facts, context.depth and context.depth + levels(at), context.budget)
         kept = self._rewrite(raw, below)
-        run.budget = below.budget
-        fate: MessageResult = CachedResult(kept, below.strip_counts) if below.strip_counts else kept
-        if below.cacheable and len(raw) <= self._longest:
-            self._remember(self.known(run), raw, fate)
-        run.cacheable &= below.cacheable
-        return fate
+        result: MessageResult = CachedResult(kept, below.strip_counts) if below.strip_counts else kept
+        if below.cacheable and len(raw) <= self._max_cached_bytes:
+            self._remember(self.known(context), raw, result)
+        context.adopt(below)
+        return result
 
-    def _remember(self, known: dict[bytes, MessageResult], raw: bytes, fate: MessageResult) -> None:
+    def _remember(self, known: dict[bytes, MessageResult], raw: bytes, result: MessageResult) -> None:
         if len(known) >= MAX_CACHED_VERDICTS:
             known.clear()
-        known[raw] = fate
+        known[raw] = result
 
 
 class CleanSet:
@@ -81,13 +94,13 @@ class CleanSet:
     def __init__(self) -> None:
         self._known: tuple[set[bytes], set[bytes]] = (set(), set())
 
-    def known(self, run: DecisionContext) -> set[bytes]:
-        """Those remembered, for runs with facts like these."""
-        return self._known[run.facts.directory]
+    def known(self, context: DecisionContext) -> set[bytes]:
+        """Those remembered, for contexts with facts like these."""
+        return self._known[context.facts.directory]
 
-    def add(self, message: bytes, run: DecisionContext) -> None:
+    def add(self, message: bytes, context: DecisionContext) -> None:
         """Remember one more."""
-        known = self.known(run)
+        known = self.known(context)
         if len(known) >= MAX_CACHED_VERDICTS:
             known.clear()
         if len(message) <= MAX_CACHED_MESSAGE_BYTES:

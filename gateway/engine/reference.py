@@ -1,88 +1,69 @@
 """The reference engine: a plan becomes message classes and checks; deciding is parse, check, serialise.
 
-Pure: facts and time are arguments. What the projection doesn't name is gone after the parse; the checks judge what is
-left.
+What the projection doesn't name is gone after the parse; the checks judge what is left. Of an event with a name, an
+address and a field that its plan doesn't have:
+
+    read                  name "video.exported", address "Ada@Acme.example", and an unknown field
+    DiscardUnknownFields  name, address
+    checks                address, normalised: "ada@acme.example"
+    serialise             Release(name, address)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
 from gateway.engine.context import DecisionContext, PersonalAccount
+from gateway.engine.interface import FieldCounter, Identifier, Item, Outcome
 from gateway.engine.masks import surveys
 from gateway.engine.steps import checks
-from gateway.engine.stripped_fields import MAX_COUNTED_BYTES, StrippedFieldCounter
+from gateway.engine.stripped_fields import MAX_COUNTED_BYTES, field_counts
+from gateway.engine.subject import SubjectProjection
 from gateway.engine.subject_index import SubjectIndex
 from gateway.errors import FieldReason, ItemReason, Refused
-from gateway.model import Category, Facts, Release, Verdict, Withheld
-from gateway.plan import Form, Plan, Presence
+from gateway.model import MAX_ITEM_BYTES, Category, Facts, Release, Verdict, Withheld
+from gateway.plan import Form, Plan, Presence, SubjectPlan
 from gateway.protobuf.schema import build, read
 
-MAX_ITEM_BYTES: Final = 4 * 1024 * 1024
-"""The largest item, in bytes: gRPC's default for a message."""
-
-_NOTHING: Final[Mapping[Category, int]] = {}
+_NO_COUNTS: Final[Mapping[Category, int]] = {}
 
 
 class ReferenceEngine:
     """Decides on items of one type for one destination. Safe to share between threads."""
 
-    def __init__(self, plan: Plan, most: int = MAX_ITEM_BYTES, counter: StrippedFieldCounter | None = None) -> None:
-        """`most` is the largest item, in bytes, before and after.
-
-        With a census, releases say what the plan doesn't have.
-        """
+    def __init__(self, plan: Plan, max_bytes: int = MAX_ITEM_BYTES, counter: FieldCounter | None = None) -> None:
+        """`max_bytes` is the largest item, before and after. With a counter, releases say what the plan doesn't have."""
         self.plan = plan
-        self.digest = plan.digest
-        self._most = most
-        self._turn = None if counter is None else counter.weight
-        self._counts = None if counter is None else counter.counts(plan.messages)
+        self._digest = plan.digest
+        self._max_bytes = max_bytes
+        self._weight = None if counter is None else counter.weight
+        self._counts = None if counter is None else field_counts(plan.messages, counter)
         self._schemas = build(plan.messages)
         self._surveys = surveys(plan)
-        self._checks = checks(plan, self._minimise)
-        self._maps = any(message.form is Form.MAP_ENTRY for message in plan.messages)
-        self._required = any(
+        made = checks(plan, self._minimise)
+        self._checks = [made.get(index) for index in range(len(plan.messages))]
+        self._has_maps = any(message.form is Form.MAP_ENTRY for message in plan.messages)
+        self._has_required = any(
             field.presence is Presence.REQUIRED for message in plan.messages for field in message.fields
         )
 
-    def decide(self, raw: bytes, facts: Facts) -> Verdict:
-        """Minimise one item, a serialised message of the plan's type.
+    def decide(self, items: Sequence[Item]) -> list[Outcome]:
+        """Minimise serialised messages of the plan's type; an outcome for each, in their order. Raises nothing."""
+        outcomes: list[Outcome] = []
+        for raw, facts in items:
+            try:
+                outcomes.append(self._decide(raw, facts))
+            except PersonalAccount:
+                outcomes.append(Withheld(self.plan.destination, ItemReason.PERSONAL_ACCOUNT))
+            except RecursionError:  # where the caller's own stack was deep already
+                outcomes.append(Refused(ItemReason.TOO_DEEP))
+            except Refused as error:
+                outcomes.append(Refused(error.reason))  # the frames of the one that was raised hold the item
+        return outcomes
 
-        Raises Refused, and nothing else, for what can't be minimised.
-        """
-        if len(raw) > self._most:
-            raise Refused(ItemReason.TOO_LARGE)
-        plan = self.plan
-        if facts.personal and plan.vendor:
-            return Withheld(plan.destination, ItemReason.PERSONAL_ACCOUNT)
-        run, weight = DecisionContext(facts), 0
-        if self._turn is not None and (weight := self._turn()):
-            run.stripped_by_category = {}
-        try:
-            payload = self._minimise(0, raw, run)
-        except PersonalAccount:
-            return Withheld(plan.destination, ItemReason.PERSONAL_ACCOUNT)
-        except RecursionError:  # where the caller's own stack was deep already
-            raise Refused(ItemReason.TOO_DEEP) from None
-        if (
-            len(payload) > self._most
-        ):  # masks and type URLs can be longer than what they replace; it couldn't be decided on again
-            raise Refused(ItemReason.TOO_LARGE)
-        lost = (
-            {category: count * weight for category, count in run.stripped_by_category.items()}
-            if run.stripped_by_category
-            else _NOTHING
-        )
-        personal = facts.personal or (
-            bool(run.strip_counts) and any(reason is FieldReason.EMAIL_PERSONAL for _, reason, _ in run.strip_counts)
-        )
-        return Release(
-            plan.destination, plan.type, self.digest, payload, run.strip_counts, run.unplanned, lost, personal
-        )
-
-    def subjects(self, payload: bytes) -> frozenset[tuple[Category, str]]:
+    def subjects(self, payload: bytes) -> frozenset[Identifier]:
         """Each USER_ID and WORK_EMAIL in a release's payload. Raises Refused if this plan makes no such payload."""
         return self._index.read(payload)
 
@@ -91,21 +72,64 @@ class ReferenceEngine:
         # Not all that is minimised is stored.
         return SubjectIndex(self.plan)
 
-    def _minimise(self, index: int, raw: bytes, run: DecisionContext) -> bytes:
+    def _decide(self, raw: bytes, facts: Facts) -> Verdict:
+        plan = self.plan
+        if len(raw) > self._max_bytes:
+            raise Refused(ItemReason.TOO_LARGE)
+        if facts.personal and plan.vendor:
+            raise PersonalAccount
+        context, weight = DecisionContext(facts), 0
+        if self._weight is not None and (weight := self._weight()):
+            context.stripped_by_category = {}
+        payload = self._minimise(0, raw, context)
+        # Masks and type URLs can be longer than what they replace; it couldn't be decided on again.
+        if len(payload) > self._max_bytes:
+            raise Refused(ItemReason.TOO_LARGE)
+        stripped = context.stripped_by_category
+        return Release(
+            plan.destination,
+            plan.type,
+            self._digest,
+            payload,
+            context.strip_counts,
+            context.unplanned,
+            {category: count * weight for category, count in stripped.items()} if stripped else _NO_COUNTS,
+            facts.personal or (bool(context.strip_counts) and _has_personal_address(context)),
+        )
+
+    def _minimise(self, index: int, raw: bytes, context: DecisionContext) -> bytes:
         message = read(self._schemas[index], raw)
         if (survey := self._surveys[index]) is not None:
-            left = run.budget
-            survey(message, run, None)
-            run.budget = left  # what was looked at here is judged, and counted, below
-        if run.stripped_by_category is not None and self._counts is not None and len(raw) <= MAX_COUNTED_BYTES:
-            self._counts[index](message, run)
+            budget = context.budget
+            survey(message, context, None)
+            context.budget = budget  # what was looked at here is judged, and counted, below
+        if self._counts is not None and context.stripped_by_category is not None and len(raw) <= MAX_COUNTED_BYTES:
+            self._counts[index](message, context)
         message.DiscardUnknownFields()
         if (check := self._checks[index]) is not None:
-            check(message, run, None)
-        if self._required and not message.IsInitialized():
+            check(message, context, None)
+        if self._has_required and not message.IsInitialized():
             raise Refused(ItemReason.REQUIRED_FIELD)
         # The runtime orders a map's entries by an address of its own: sorted, they are the same bytes in every process.
         payload: bytes = (
-            message.SerializePartialToString(deterministic=True) if self._maps else message.SerializePartialToString()
+            message.SerializePartialToString(deterministic=True)
+            if self._has_maps
+            else message.SerializePartialToString()
         )
         return payload
+
+
+class ReferenceEngines:
+    """Makes reference engines."""
+
+    def engine(self, plan: Plan, max_bytes: int, counter: FieldCounter | None = None) -> ReferenceEngine:
+        """Return the engine of a plan."""
+        return ReferenceEngine(plan, max_bytes, counter)
+
+    def subject_reader(self, plan: SubjectPlan) -> SubjectProjection:
+        """Return what reads the subjects of a type."""
+        return SubjectProjection(plan)
+
+
+def _has_personal_address(context: DecisionContext) -> bool:
+    return any(reason is FieldReason.EMAIL_PERSONAL for _, reason, _ in context.strip_counts)

@@ -1,6 +1,7 @@
 """Value rules: a right label is not enough, the value must look the part.
 
-Each function turns a rule into a judge of values.
+A rule of the plan becomes an object whose `check` answers on one value: None where it stays as it is, a reason where it
+is stripped.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway.detectors.companies import is_company_number
 from gateway.detectors.detect import find, find_number, mask
@@ -16,17 +17,20 @@ from gateway.detectors.phones import is_whole_phone
 from gateway.engine import addresses
 from gateway.engine.context import DecisionContext, Masked, PersonalAccount, Reported, RuleResult
 from gateway.engine.names import check_name
+from gateway.engine.times import DurationCheck, RecentTimestampCheck, TimestampCheck
 from gateway.errors import FieldReason, Reason
 from gateway.model import Detector, Spare
 from gateway.patterns import compile_pattern
 from gateway.plan import Content, FreeText, Keep, Length, Moment, Number, Rule, Span, Text, UserId, WorkEmail
-from gateway.protobuf.schema import attribute
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 RuleCheck = Callable[[Any], RuleResult]
-"""Judges a value by itself: its answers may be remembered."""
+"""Checks a value by itself: its answers may be remembered."""
 
 ContextRule = Callable[[Any, DecisionContext], RuleResult]
-"""Judges a value by the facts of the moment too."""
+"""Checks a value by the facts of the moment too."""
 
 MAX_CACHED_VERDICTS: Final = 8192
 """How many values a rule remembers."""
@@ -43,240 +47,275 @@ _SPARED: Final[Mapping[Spare, Callable[[str], bool]]] = {
 _WHOLE_NUMBER: Final = re.compile("0|-?[1-9][0-9]{0,18}")
 """A whole number of 64 bits as JSON writes it. Zeros before it, a plus or blanks are a phone number's."""
 
-NANOS_PER_SECOND: Final = 10**9
-NANOS_PER_DAY: Final = 86_400 * NANOS_PER_SECOND
-# The bounds that the well-known types state: https://protobuf.dev/reference/protobuf/google.protobuf/.
-MIN_TIMESTAMP_SECONDS: Final = -62_135_596_800
-MAX_TIMESTAMP_SECONDS: Final = 253_402_300_799
-MAX_DURATION_SECONDS: Final = 315_576_000_000
-SECONDS_FIELD: Final = attribute(1)
-NANOS_FIELD: Final = attribute(2)
 
+class VerdictCache(dict[K, V]):
+    """Answers of a check by value, asked for when first looked up: `cache[value]`, as fast as a dict where it is known.
 
-class VerdictCache(dict[Any, RuleResult]):
-    """A judge that remembers. When full it forgets all: what is common comes back soon."""
+    When full it forgets all: what is common comes back soon. A text of more than `MAX_CACHED_VALUE_CHARS` is checked
+    each time. With room for two:
 
-    def __init__(self, check: RuleCheck) -> None:
+        cache["a"]  -> checked, remembered          {a}
+        cache["a"]  -> looked up                    {a}
+        cache["b"]  -> checked, remembered          {a, b}
+        cache["c"]  -> forgets all, then as above   {c}
+    """
+
+    def __init__(self, check: Callable[[K], V]) -> None:
         super().__init__()
         self._check = check
 
-    def __missing__(self, value: Any) -> RuleResult:
-        ruled = self._check(value)
+    def __missing__(self, value: K) -> V:
+        answer = self._check(value)
         if not isinstance(value, (str, bytes)) or len(value) <= MAX_CACHED_VALUE_CHARS:
             if len(self) >= MAX_CACHED_VERDICTS:
                 self.clear()
-            self[value] = ruled
-        return ruled
+            self[value] = answer
+        return answer
 
 
 def check_of(rule: Rule) -> RuleCheck | None:
-    """The judge of a rule that needs the value alone, remembering what costs more to judge than to look up.
+    """The check of a rule that needs the value alone, remembering what costs more to check than to look up.
 
     None for other rules.
     """
-    make = _CHECKS.get(type(rule))
-    return None if make is None else make(rule)
+    costly = _costly_check(rule)
+    return _cheap_check(rule) if costly is None else VerdictCache(costly).__getitem__
 
 
-def context_rule_of(rule: Rule, judge: RuleCheck | None) -> ContextRule:
-    """The judge of a rule on single values, in the form that takes a run; `judge` is its `judge_of`.
-
-    Raises TypeError for other rules.
-    """
-    if judge is not None:
-        return lambda value, run: judge(value)
+def _costly_check(rule: Rule) -> RuleCheck | None:
     match rule:
-        case WorkEmail():
-            return _work_email(rule)
-        case Moment(days=int(days)):
-            return _recent(rule, days)
-    raise TypeError(f"{type(rule).__name__} judges no single value")
-
-
-def _keep(value: Any) -> None:
+        case UserId():
+            return UserIdCheck(rule).check
+        case Text():
+            return text_check(rule)
+        case FreeText():
+            return FreeTextCheck(rule).check
+        case Content():
+            return ContentCheck(rule).check
+        case Number(min=None) | Number(max=None):
+            return find_number
     return None
 
 
-def _user_id(rule: UserId) -> RuleCheck:
-    pattern = compile_pattern(rule.pattern)
-    own = _own(rule.text)
-
-    def check(value: Any) -> RuleResult:
-        text = str(value)
-        if not pattern.fullmatch(text):
-            return FieldReason.PATTERN_MISMATCH
-        return (find(text, rule.detect) if rule.detect else None) or own(text)
-
-    return check
-
-
-def _own(rule: Text | None) -> RuleCheck:
-    """The bounds that a field sets on its strings by itself."""
-    return _keep if rule is None else _text(rule)
+def _cheap_check(rule: Rule) -> RuleCheck | None:
+    match rule:
+        case Number(min=int(low), max=int(high)):
+            return RangeCheck(low, high).check
+        case Keep():
+            return keep
+        case Length():
+            return LengthCheck(rule).check
+        case Span():
+            return DurationCheck(rule).check
+        case Moment(days=None):
+            return TimestampCheck(rule).check
+    return None
 
 
-def _text(rule: Text) -> RuleCheck:
-    """A listed value in which something personal hides is as good as not listed: nothing else is asked of it."""
-    search = _search(rule)
-    if rule.one_of:
-        listed = frozenset(value for value in rule.one_of if not search(value))
-        return lambda text: None if text in listed else FieldReason.NOT_LISTED
-    pattern = compile_pattern(rule.pattern) if rule.pattern else None
-    look = partial(check_name, search=search) if rule.name else search
+def context_rule_of(rule: Rule, check: RuleCheck | None) -> ContextRule:
+    """The check of a rule on single values, in the form that takes a context; `check` is what `check_of` returns.
 
-    def check(text: str) -> RuleResult:
-        if rule.max_length and len(text) > rule.max_length:
-            return FieldReason.TOO_LONG
-        if pattern and not pattern.fullmatch(text):
-            return FieldReason.PATTERN_MISMATCH
-        return look(text)
-
-    return check
+    Raises TypeError for other rules.
+    """
+    if check is not None:
+        return WithoutContext(check).check
+    match rule:
+        case WorkEmail():
+            return WorkEmailCheck(rule).check
+        case Moment(days=int(days)):
+            return RecentTimestampCheck(rule, days).check
+    raise TypeError(f"{type(rule).__name__} judges no single value")
 
 
-def _search(rule: Text) -> Callable[[str], Reason | None]:
-    """What looks for something in a text. Only what is found as a card is looked at again: it may be what is spared."""
-    if not rule.detect:
-        return _keep
-    rest = tuple(kind for kind in rule.detect if kind is not Detector.CARD)
-    spared = tuple(_SPARED[kind] for kind in rule.spare)
-
-    def search(text: str) -> Reason | None:
-        found = find(text, rule.detect)
-        if found is FieldReason.LOOKS_LIKE_CARD and any(is_one(text) for is_one in spared):
-            return find(text, rest)
-        return found
-
-    return search
-
-
-def _free_text(rule: FreeText) -> RuleCheck:
-    own = _own(rule.text)
-
-    def check(text: str) -> RuleResult:
-        # A text that its bounds don't allow once it is masked would be stripped when it is judged again.
-        left = masked(text)
-        return own(text) or (left and (own(left.text) or left))
-
-    return check
-
-
-def _content(rule: Content) -> RuleCheck:
-    """What can't be judged, since it is longer than detectors look at or hides what it says, is told of too."""
-    own = _own(rule.text)
-
-    def check(text: str) -> RuleResult:
-        return own(text) or ((found := find(text, rule.detect)) and Reported(found))
-
-    return check
+def keep(value: object) -> None:
+    """Return None: any value stays."""
 
 
 def masked(text: str) -> Masked | None:
     """A free text of which something was masked; None if nothing was."""
-    left = mask(text)
-    return None if left == text else Masked(left, find(text) or FieldReason.UNREADABLE)
+    rest = mask(text)
+    return None if rest == text else Masked(rest, find(text) or FieldReason.UNREADABLE)
 
 
-def _bounded(rule: Number) -> RuleCheck | None:
-    if rule.min is None or rule.max is None:
-        return None
-    low, high = rule.min, rule.max
+def text_check(rule: Text) -> RuleCheck:
+    """The check of strings. A listed value in which something personal hides is as good as not listed."""
+    search = TextSearch(rule).find if rule.detect else keep
+    if rule.one_of:
+        return ListedCheck(frozenset(value for value in rule.one_of if not search(value))).check
+    return TextCheck(rule, partial(check_name, search=search) if rule.name else search).check
 
-    def check(value: Any) -> RuleResult:
+
+def _bounds(rule: Text | None) -> RuleCheck:
+    """The bounds that a field sets on its strings by itself."""
+    return keep if rule is None else text_check(rule)
+
+
+class WithoutContext:
+    """A check that needs no context, in the form that takes one."""
+
+    __slots__ = ("_check",)
+
+    def __init__(self, check: RuleCheck) -> None:
+        self._check = check
+
+    def check(self, value: Any, _context: DecisionContext) -> RuleResult:
+        """Check a value by itself."""
+        return self._check(value)
+
+
+class UserIdCheck:
+    """Checks identifiers, of strings and of numbers: the policy's pattern, the detectors, the field's own bounds."""
+
+    __slots__ = ("_bounds", "_detect", "_matches")
+
+    def __init__(self, rule: UserId) -> None:
+        self._matches = compile_pattern(rule.pattern).fullmatch
+        self._detect = rule.detect
+        self._bounds = _bounds(rule.text)
+
+    def check(self, value: str | int) -> RuleResult:
+        """Check one identifier."""
+        text = str(value)
+        if not self._matches(text):
+            return FieldReason.PATTERN_MISMATCH
+        return (find(text, self._detect) if self._detect else None) or self._bounds(text)
+
+
+class TextSearch:
+    """Looks for something personal in a text. What is found as a card is looked at again: it may be what is spared."""
+
+    __slots__ = ("_detect", "_rest", "_spared")
+
+    def __init__(self, rule: Text) -> None:
+        self._detect = rule.detect
+        self._rest = tuple(kind for kind in rule.detect if kind is not Detector.CARD)
+        self._spared = tuple(_SPARED[kind] for kind in rule.spare)
+
+    def find(self, text: str) -> Reason | None:
+        """Return why a text can't stay."""
+        found = find(text, self._detect)
+        if found is FieldReason.LOOKS_LIKE_CARD and any(is_spared(text) for is_spared in self._spared):
+            return find(text, self._rest)
+        return found
+
+
+class ListedCheck:
+    """Checks strings by the list of those that may stay: nothing else is asked of them."""
+
+    __slots__ = ("_listed",)
+
+    def __init__(self, listed: frozenset[str]) -> None:
+        self._listed = listed
+
+    def check(self, text: str) -> RuleResult:
+        """Check one string."""
+        return None if text in self._listed else FieldReason.NOT_LISTED
+
+
+class TextCheck:
+    """Checks strings by length, pattern, and what hides in them."""
+
+    __slots__ = ("_find", "_matches", "_max_chars")
+
+    def __init__(self, rule: Text, search: Callable[[str], Reason | None]) -> None:
+        self._max_chars = rule.max_length
+        self._matches = compile_pattern(rule.pattern).fullmatch if rule.pattern else None
+        self._find = search
+
+    def check(self, text: str) -> RuleResult:
+        """Check one string."""
+        if self._max_chars and len(text) > self._max_chars:
+            return FieldReason.TOO_LONG
+        if self._matches is not None and not self._matches(text):
+            return FieldReason.PATTERN_MISMATCH
+        return self._find(text)
+
+
+class FreeTextCheck:
+    """Masks what the detectors find."""
+
+    __slots__ = ("_bounds",)
+
+    def __init__(self, rule: FreeText) -> None:
+        self._bounds = _bounds(rule.text)
+
+    def check(self, text: str) -> RuleResult:
+        """Check one text. One that its bounds don't allow once it is masked would be stripped when it comes again."""
+        rest = masked(text)
+        return self._bounds(text) or (rest and (self._bounds(rest.text) or rest))
+
+
+class ContentCheck:
+    """Lets content pass as it is, and tells of what shows in it.
+
+    What can't be judged, since it is longer than detectors look at or hides what it says, is told of too.
+    """
+
+    __slots__ = ("_bounds", "_detect")
+
+    def __init__(self, rule: Content) -> None:
+        self._bounds = _bounds(rule.text)
+        self._detect = rule.detect
+
+    def check(self, text: str) -> RuleResult:
+        """Check one text."""
+        return self._bounds(text) or ((found := find(text, self._detect)) and Reported(found))
+
+
+class RangeCheck:
+    """Checks whole numbers, and strings that JSON has in the place of large ones, by the least and the largest."""
+
+    __slots__ = ("_max", "_min")
+
+    def __init__(self, min: int, max: int) -> None:
+        self._min, self._max = min, max
+
+    def check(self, value: str | float) -> RuleResult:
+        """Check one number."""
         if isinstance(value, str):
             if not _WHOLE_NUMBER.fullmatch(value):
                 return FieldReason.PATTERN_MISMATCH
             value = int(value)
-        return None if low <= value <= high else FieldReason.OUT_OF_RANGE
-
-    return check
+        return None if self._min <= value <= self._max else FieldReason.OUT_OF_RANGE
 
 
-def _length(rule: Length) -> RuleCheck:
-    return lambda value: None if len(value) == rule.bytes else FieldReason.OUT_OF_RANGE
+class LengthCheck:
+    """Checks bytes by their exact number."""
+
+    __slots__ = ("_bytes",)
+
+    def __init__(self, rule: Length) -> None:
+        self._bytes = rule.bytes
+
+    def check(self, value: bytes) -> RuleResult:
+        """Check one value."""
+        return None if len(value) == self._bytes else FieldReason.OUT_OF_RANGE
 
 
-def _span(rule: Span) -> RuleCheck:
-    low = -MAX_DURATION_SECONDS if rule.min is None else max(rule.min, -MAX_DURATION_SECONDS)
-    high = MAX_DURATION_SECONDS if rule.max is None else min(rule.max, MAX_DURATION_SECONDS)
+class WorkEmailCheck:
+    """The truth table of addresses, address × what the directory knows × destination, for one destination.
 
-    def check(span: Any) -> RuleResult:
-        seconds, nanos = getattr(span, SECONDS_FIELD), getattr(span, NANOS_FIELD)
-        whole = abs(nanos) < NANOS_PER_SECOND and seconds * nanos >= 0
-        return (
-            None
-            if whole and low * NANOS_PER_SECOND <= seconds * NANOS_PER_SECOND + nanos <= high * NANOS_PER_SECOND
-            else FieldReason.OUT_OF_RANGE
-        )
+    The directory's part of it applies outside the EU only.
+    """
 
-    return check
+    __slots__ = ("_bounds", "_outside", "_read", "_vendor")
 
+    def __init__(self, rule: WorkEmail) -> None:
+        self._outside, self._vendor = rule.outside, rule.vendor
+        self._bounds = _bounds(rule.text)
+        self._read = addresses.reader(rule.personal, rule.business)
 
-def _moment(rule: Moment) -> RuleCheck:
-    fits = _era(rule)
-    return lambda moment: None if fits(_instant(moment)) else FieldReason.OUT_OF_RANGE
-
-
-def _recent(rule: Moment, days: int) -> ContextRule:
-    fits, most = _era(rule), days * NANOS_PER_DAY
-
-    def check(moment: Any, run: DecisionContext) -> RuleResult:
-        run.cacheable = False
-        instant = _instant(moment)
-        near = instant is not None and abs(instant - run.facts.received_ns) <= most
-        return None if near and fits(instant) else FieldReason.OUT_OF_RANGE
-
-    return check
-
-
-def _era(rule: Moment) -> Callable[[int | None], bool]:
-    """Whether nanoseconds since 1970 lie within a rule's bounds; None never does."""
-    low = MIN_TIMESTAMP_SECONDS if rule.min is None else max(rule.min, MIN_TIMESTAMP_SECONDS)
-    high = MAX_TIMESTAMP_SECONDS if rule.max is None else min(rule.max, MAX_TIMESTAMP_SECONDS)
-    return lambda instant: instant is not None and low <= instant // NANOS_PER_SECOND <= high
-
-
-def _instant(moment: Any) -> int | None:
-    """Nanoseconds since 1970, of a number or a `Timestamp`; None if it is not a valid one."""
-    if isinstance(moment, int):
-        return moment if moment // NANOS_PER_SECOND <= MAX_TIMESTAMP_SECONDS else None
-    seconds, nanos = getattr(moment, SECONDS_FIELD), getattr(moment, NANOS_FIELD)
-    return (
-        seconds * NANOS_PER_SECOND + nanos
-        if MIN_TIMESTAMP_SECONDS <= seconds <= MAX_TIMESTAMP_SECONDS and 0 <= nanos < NANOS_PER_SECOND
-        else None
-    )
-
-
-def _work_email(rule: WorkEmail) -> ContextRule:
-    """The truth table of design rule 2, for the address; the directory's part of it applies outside the EU only."""
-    own, read = _own(rule.text), addresses.reader(rule.personal, rule.business)
-
-    def check(text: str, run: DecisionContext) -> RuleResult:
-        address = read(text)
+    def check(self, text: str, context: DecisionContext) -> RuleResult:
+        """Check one address. Raises PersonalAccount."""
+        address = self._read(text)
         if address.kind is addresses.Kind.MALFORMED:
             return FieldReason.EMAIL_MALFORMED
         if address.kind is addresses.Kind.PERSONAL:
-            if rule.vendor:
+            if self._vendor:
                 raise PersonalAccount
             return FieldReason.EMAIL_PERSONAL
-        if rule.outside and run.facts.directory:
-            run.cacheable = False
-            if address.domain not in run.facts.verified:
+        if self._outside and context.facts.directory:
+            context.cacheable = False
+            if address.domain not in context.facts.verified:
                 return FieldReason.EMAIL_UNVERIFIED
-        return own(address.normalised) or (None if address.normalised == text else address.normalised)
-
-    return check
-
-
-_CHECKS: Final[Mapping[type, Callable[[Any], RuleCheck | None]]] = {
-    UserId: lambda rule: VerdictCache(_user_id(rule)).__getitem__,
-    Text: lambda rule: VerdictCache(_text(rule)).__getitem__,
-    FreeText: lambda rule: VerdictCache(_free_text(rule)).__getitem__,
-    Content: lambda rule: VerdictCache(_content(rule)).__getitem__,
-    Number: lambda rule: _bounded(rule) or VerdictCache(find_number).__getitem__,
-    Keep: lambda rule: _keep,
-    Length: _length,
-    Span: _span,
-    Moment: lambda rule: _moment(rule) if rule.days is None else None,
-}
+        return self._bounds(address.normalised) or (None if address.normalised == text else address.normalised)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from google.protobuf.message import Message
 
@@ -98,7 +98,7 @@ class FailedPaths:
 NOTHING: Final = FailedPaths(())
 
 
-def messages(message: Any, name: str) -> Iterable[Any]:
+def messages(message: Message, name: str) -> Iterable[Message]:
     """The messages in a field: itself if it is there, a list's, or a map's in the order of its keys."""
     value = getattr(message, name)
     if isinstance(value, Message):
@@ -111,15 +111,15 @@ def messages(message: Any, name: str) -> Iterable[Any]:
 
 def places(notes: StripCounts, at: FieldPath) -> Iterator[tuple[str, ...]]:
     """The names that lead from a place to each value that was stripped."""
-    for trail, _, verdict in notes:
+    for path, _, verdict in notes:
         if verdict is FieldVerdict.STRIP:
-            yield tuple(_names(trail, at))
+            yield tuple(_names(path, at))
 
 
-def _names(trail: FieldPath, at: FieldPath) -> list[str]:
+def _names(path: FieldPath, at: FieldPath) -> list[str]:
     names: list[str] = []
-    while trail is not None and trail != at:
-        trail, name = trail
+    while path is not None and path != at:
+        path, name = path
         names.append(name.removesuffix("[*]"))
     return names[::-1]
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any
+
+from google.protobuf.message import Message
 
 from gateway.engine import addresses
-from gateway.model import Subject
+from gateway.model import NO_SUBJECT, Subject
 from gateway.plan import SubjectPlan
 from gateway.protobuf.schema import attribute, build, parse
 
-NO_SUBJECT = Subject()
 
-
-class SubjectReader:
-    """Reads the subject of items of one type."""
+class SubjectProjection:
+    """Reads the subject of items of one type, of which it parses nothing else."""
 
     def __init__(self, plan: SubjectPlan) -> None:
         self.plan = plan
@@ -35,6 +34,6 @@ class SubjectReader:
         return bool(subject.work_email) and self._address(subject.work_email).kind is addresses.Kind.PERSONAL
 
 
-def _follow(message: Any, path: tuple[str, ...]) -> str:
+def _follow(message: Message, path: tuple[str, ...]) -> str:
     """What stands at the end of a path; a message that isn't there reads as an empty one."""
     return str(reduce(getattr, path, message)) if path else ""

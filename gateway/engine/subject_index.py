@@ -1,17 +1,20 @@
 """Whom a minimised item is about: every identifier and address in it, wherever its plan can keep one.
 
-Only what can hold one is read, with a projection of its own. Values whose rule depends on a key are `identifiers.py`'s.
+Only what can hold one is read, with a projection of its own. For values whose rule depends on a key see
+`identifiers.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from google.protobuf.message import Message
 
 from gateway.engine.apply_rule import INNER
-from gateway.engine.identifiers import CATEGORY, Identifier, holds, identifiers_of, names, properties
+from gateway.engine.identifiers import CATEGORY, FindIdentifiers, holds, identifiers_of, names, properties
+from gateway.engine.interface import Identifier
 from gateway.model import Category
 from gateway.plan import (
     Attributes,
@@ -63,113 +66,184 @@ class SubjectIndex:
         if not self._holding:
             return NOBODY
         found: set[Identifier] = set()
-        self._read(0, payload, found)
+        self.read_message(0, payload, found)
         return frozenset(found)
 
-    def _read(self, index: int, raw: bytes, found: set[Identifier]) -> None:
+    def read_message(self, index: int, raw: bytes, found: set[Identifier]) -> None:
+        """Add what a serialised message of the projection at an index holds. Raises Refused."""
         self._walks[index](read(self._schemas[index], raw), found)
+
+    def read_any(self, raw: bytes, found: set[Identifier]) -> None:
+        """Add what a serialised `Any` holds. Raises Refused."""
+        name, value = open_any(raw)
+        while name == ANY:
+            name, value = open_any(value)
+        index = self._plan.anys.get(name)
+        if index is not None and index in self._holding:
+            self.read_message(index, value, found)
 
     def _walk(self, message: MessagePlan) -> Walk:
         walks = [self._field(field) for field in message.fields if _holds(self._plan, field, self._holding)]
-        if len(walks) == 1:
-            return walks[0]
-
-        def walk(parsed: Any, found: set[Identifier]) -> None:
-            for one in walks:
-                one(parsed, found)
-
-        return walk
+        return walks[0] if len(walks) == 1 else _AllFields(walks).add
 
     def _field(self, field: FieldPlan) -> Walk:
         target = None if field.message is None else self._plan.messages[field.message]
         if target is not None and target.form is Form.MAP_ENTRY:
-            return _entries(attribute(field.number), *map(self._part, target.fields))
+            return _Entries(field, *map(self._part, target.fields)).add
         rule = _rule(self._plan, field)
         if isinstance(rule, Properties):
-            return _selected(attribute(field.number), attribute(rule.selector), rule)
+            return _EventProperties(field, rule).add
         each = self._value(field, rule)
-        return _many(attribute(field.number), each) if field.presence in _REPEATED else _one(field, each)
+        return _Values(field, each).add if field.presence in _REPEATED else _Value(field, each).add
 
     def _part(self, field: FieldPlan) -> Walk | None:
         """One half of a map's entries; None if it holds nothing."""
         return self._value(field, _rule(self._plan, field)) if _holds(self._plan, field, self._holding) else None
 
     def _value(self, field: FieldPlan, rule: Rule | None) -> Walk:
-        if type(rule) in CATEGORY:
-            return _scalar(CATEGORY[type(rule)], wrapped=field.message is not None)
+        if (category := CATEGORY.get(type(rule))) is not None:
+            return _Scalar(category).add if field.message is None else _Wrapper(category).add
         match rule:
             case Payload():
-                return self._any
+                return self.read_any
             case Nested():
-                return lambda raw, found: self._read(rule.message, raw, found)
+                return _NestedMessage(self, rule.message).add
             case Attributes() | Body():
-                held = identifiers_of(rule)
-                return lambda raw, found: found.update(held(raw))
-        return self._message(field.message)  # type: ignore[arg-type]  # a message, as `_holds` says
-
-    def _message(self, index: int) -> Walk:
-        walks = self._walks
-
-        def walk(message: Any, found: set[Identifier]) -> None:
-            walks[index](message, found)
-
-        return walk
-
-    def _any(self, raw: bytes, found: set[Identifier]) -> None:
-        name, value = open_any(raw)
-        while name == ANY:
-            name, value = open_any(value)
-        if (index := self._plan.anys.get(name)) in self._holding:
-            self._read(index, value, found)
+                return _KeyedValues(identifiers_of(rule)).add
+        return _InnerMessage(self._walks, field).add
 
 
-def _scalar(category: Category, *, wrapped: bool) -> Walk:
-    if wrapped:
-        return lambda wrapper, found: found.add((category, str(getattr(wrapper, INNER))))
-    return lambda value, found: found.add((category, str(value)))
+class _Scalar:
+    """Adds a value itself."""
+
+    __slots__ = ("_category",)
+
+    def __init__(self, category: Category) -> None:
+        self._category = category
+
+    def add(self, value: str | int, found: set[Identifier]) -> None:
+        found.add((self._category, str(value)))
 
 
-def _one(field: FieldPlan, each: Walk) -> Walk:
-    name, implicit = attribute(field.number), field.presence is Presence.IMPLICIT
+class _Wrapper:
+    """Adds what a wrapper holds."""
 
-    def walk(parsed: Any, found: set[Identifier]) -> None:
-        if getattr(parsed, name) if implicit else parsed.HasField(name):
-            each(getattr(parsed, name), found)
+    __slots__ = ("_category",)
 
-    return walk
+    def __init__(self, category: Category) -> None:
+        self._category = category
 
-
-def _many(name: str, each: Walk) -> Walk:
-    def walk(parsed: Any, found: set[Identifier]) -> None:
-        for value in getattr(parsed, name):
-            each(value, found)
-
-    return walk
+    def add(self, wrapper: Message, found: set[Identifier]) -> None:
+        found.add((self._category, str(getattr(wrapper, INNER))))
 
 
-def _entries(name: str, key: Walk | None, value: Walk | None) -> Walk:
-    def walk(parsed: Any, found: set[Identifier]) -> None:
-        entries = getattr(parsed, name)
-        for held in entries:
-            if key is not None:
-                key(held, found)
-            if value is not None:
-                value(entries[held], found)
+class _KeyedValues:
+    """Adds what a raw `KeyValue` or log body holds."""
 
-    return walk
+    __slots__ = ("_find",)
+
+    def __init__(self, find: FindIdentifiers) -> None:
+        self._find = find
+
+    def add(self, raw: bytes, found: set[Identifier]) -> None:
+        found.update(self._find(raw))
 
 
-def _selected(name: str, selector: str, rule: Properties) -> Walk:
-    """The properties of an event, which a field beside them names."""
-    events = {event: properties(rules) for event, rules in rule.events.items()}
+class _NestedMessage:
+    """Adds what a raw message of the projection at an index holds."""
 
-    def walk(parsed: Any, found: set[Identifier]) -> None:
-        held = events.get(getattr(parsed, selector, ""))
-        if held is not None:
-            for raw in getattr(parsed, name):
-                found.update(held(raw))
+    __slots__ = ("_index", "_reader")
 
-    return walk
+    def __init__(self, reader: SubjectIndex, index: int) -> None:
+        self._reader, self._index = reader, index
+
+    def add(self, raw: bytes, found: set[Identifier]) -> None:
+        self._reader.read_message(self._index, raw, found)
+
+
+class _InnerMessage:
+    """Adds what a parsed message holds."""
+
+    __slots__ = ("_index", "_walks")
+
+    def __init__(self, walks: Mapping[int, Walk], field: FieldPlan) -> None:
+        self._walks, self._index = walks, -1 if field.message is None else field.message
+
+    def add(self, message: Message, found: set[Identifier]) -> None:
+        self._walks[self._index](message, found)
+
+
+class _AllFields:
+    """Adds what the fields of a message hold."""
+
+    __slots__ = ("_walks",)
+
+    def __init__(self, walks: Sequence[Walk]) -> None:
+        self._walks = walks
+
+    def add(self, parsed: Message, found: set[Identifier]) -> None:
+        for walk in self._walks:
+            walk(parsed, found)
+
+
+class _Value:
+    """Adds what one value of a field holds."""
+
+    __slots__ = ("_each", "_implicit", "_name")
+
+    def __init__(self, field: FieldPlan, each: Walk) -> None:
+        self._name, self._implicit = attribute(field.number), field.presence is Presence.IMPLICIT
+        self._each = each
+
+    def add(self, parsed: Message, found: set[Identifier]) -> None:
+        if getattr(parsed, self._name) if self._implicit else parsed.HasField(self._name):
+            self._each(getattr(parsed, self._name), found)
+
+
+class _Values:
+    """Adds what many values of a field hold."""
+
+    __slots__ = ("_each", "_name")
+
+    def __init__(self, field: FieldPlan, each: Walk) -> None:
+        self._name, self._each = attribute(field.number), each
+
+    def add(self, parsed: Message, found: set[Identifier]) -> None:
+        for value in getattr(parsed, self._name):
+            self._each(value, found)
+
+
+class _Entries:
+    """Adds what the entries of a map hold."""
+
+    __slots__ = ("_key", "_name", "_value")
+
+    def __init__(self, field: FieldPlan, key: Walk | None, value: Walk | None) -> None:
+        self._name, self._key, self._value = attribute(field.number), key, value
+
+    def add(self, parsed: Message, found: set[Identifier]) -> None:
+        entries = getattr(parsed, self._name)
+        for key in entries:
+            if self._key is not None:
+                self._key(key, found)
+            if self._value is not None:
+                self._value(entries[key], found)
+
+
+class _EventProperties:
+    """Adds what the properties of an event hold, which a field beside them names."""
+
+    __slots__ = ("_events", "_name", "_selector")
+
+    def __init__(self, field: FieldPlan, rule: Properties) -> None:
+        self._name, self._selector = attribute(field.number), attribute(rule.selector)
+        self._events = {event: properties(rules) for event, rules in rule.events.items()}
+
+    def add(self, parsed: Message, found: set[Identifier]) -> None:
+        find = self._events.get(getattr(parsed, self._selector, ""))
+        if find is not None:
+            for raw in getattr(parsed, self._name):
+                found.update(find(raw))
 
 
 def _holding(plan: Plan) -> frozenset[int]:

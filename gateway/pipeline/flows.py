@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
-from gateway.engine.reference import ReferenceEngine
-from gateway.engine.stripped_fields import CategorySampler, TotalCounter
-from gateway.engine.subject import SubjectReader
+from gateway.engine.interface import Engine, Engines, Item, Outcome, SubjectReader
+from gateway.engine.reference import ReferenceEngines
 from gateway.errors import BadSetup, ItemReason, Refused
-from gateway.model import Category, Facts, FieldPath, Release, Verdict
+from gateway.model import MAX_ITEM_BYTES, Category, Facts, FieldPath, Release, Verdict
 from gateway.pipeline.categories import Categories
+from gateway.pipeline.field_counters import CategorySampler, TotalCounter
 from gateway.plan import SubjectPlan
 from gateway.policy.compile import GATEWAY_ITEM_TYPES, Compiler
 from gateway.policy.flow_targets import absent_targets
@@ -24,6 +24,42 @@ Term = tuple[str, str, SubjectPlan]
 NOTHING: Final[frozenset[Term]] = frozenset()
 
 
+ENGINES: Final[Engines] = ReferenceEngines()
+
+
+class SingleEngine:
+    """Has one engine decide on one item at a time."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def decide(self, raw: bytes, facts: Facts) -> Verdict:
+        """The verdict on one item. Raises Refused."""
+        return _verdict(self._engine.decide((Item(raw, facts),))[0])
+
+
+class DetailEngines:
+    """What decides on the details of a status for one recipient, by their types, each made when first asked for."""
+
+    def __init__(self, compiler: Compiler, site: RecipientTerms, engines: Engines) -> None:
+        self._compiler, self._site, self._make = compiler, site, engines
+        self._known = frozenset(compiler.contract.messages)
+        self._engine = cache(self._new_engine)
+
+    def of(self, type: str) -> SingleEngine | None:
+        """What decides on details of a type; None for one of which nothing may leave, or that isn't known."""
+        return self._engine(type) if type in self._known else None
+
+    def _new_engine(self, type: str) -> SingleEngine | None:
+        try:
+            plan = self._compiler.plan_for(type, self._site)
+        except BadSetup:
+            return None
+        return SingleEngine(self._make.engine(plan, MAX_ITEM_BYTES)) if plan.messages[0].fields else None
+
+
 class Flow:
     """Items of one type on their way to their destinations.
 
@@ -33,20 +69,19 @@ class Flow:
     """
 
     def __init__(
-        self,
-        key: str,
-        reader: SubjectReader,
-        minimisers: tuple[ReferenceEngine, ...],
-        categories: Mapping[FieldPath, Category],
+        self, key: str, reader: SubjectReader, engines: tuple[Engine, ...], categories: Mapping[FieldPath, Category]
     ) -> None:
-        self.terms = tuple((one.plan.destination, (one.plan.type, one.digest, reader.plan)) for one in minimisers)
         self.key = key
         self.categories = categories
         self.subject = reader.read
         self.is_personal = reader.is_personal
-        self.digests = tuple(minimiser.digest for minimiser in minimisers)
-        self._engines = minimisers
-        self._subjects = {minimiser.plan.destination: minimiser.subjects for minimiser in minimisers}
+        self.digests = tuple(engine.plan.digest for engine in engines)
+        self.terms = tuple(
+            (engine.plan.destination, (engine.plan.type, digest, reader.plan))
+            for engine, digest in zip(engines, self.digests, strict=True)
+        )
+        self._engines = engines
+        self._subjects = {engine.plan.destination: engine.subjects for engine in engines}
 
     def subjects(self, release: Release) -> frozenset[tuple[Category, str]]:
         """The identifiers and addresses that a release of this flow holds."""
@@ -57,25 +92,35 @@ class Flow:
 
         Raises Refused if any destination's plan refuses it: then none gets it.
         """
-        return tuple([minimiser.decide(raw, facts) for minimiser in self._engines])
+        items = (Item(raw, facts),)
+        return tuple([_verdict(engine.decide(items)[0]) for engine in self._engines])
 
 
-def single(compiler: Compiler, type: str, destination: str) -> Flow:
+def _verdict(outcome: Outcome) -> Verdict:
+    """An outcome that is no refusal. Raises Refused."""
+    if isinstance(outcome, Refused):
+        raise outcome
+    return outcome
+
+
+def single(compiler: Compiler, type: str, destination: str, engines: Engines = ENGINES) -> Flow:
     """A flow of a type to one destination, apart from all others; nothing of it is counted.
 
     Raises BadPolicy or BadContract.
     """
-    return Flow("", SubjectReader(compiler.subject(type)), (ReferenceEngine(compiler.plan(type, destination)),), {})
+    engine = engines.engine(compiler.plan(type, destination), MAX_ITEM_BYTES)
+    return Flow("", engines.subject_reader(compiler.subject(type)), (engine,), {})
 
 
 class Flows:
     """All flows of one policy over one contract: a snapshot, which a call keeps to its end."""
 
-    def __init__(self, compiler: Compiler) -> None:
+    def __init__(self, compiler: Compiler, engines: Engines = ENGINES) -> None:
         """Compile all of them. Raises BadPolicy or BadContract."""
         compiler.plans()
         self.compiler = compiler
-        self._engines: dict[tuple[str, str], ReferenceEngine] = {}
+        self._make = engines
+        self._engines: dict[tuple[str, str], Engine] = {}
         self._only: dict[tuple[str, str], Flow] = {}
         self._at: dict[tuple[int, int], Flow] = {}
         self._categories = Categories(compiler.contract, {**compiler.classifications, **slots.CLASSIFICATIONS})
@@ -141,15 +186,15 @@ class Flows:
         """What decisions on all that is led to a destination go by: equal terms decide alike."""
         return self._terms.get(destination, NOTHING)
 
-    def engine(self, type: str, destination: str) -> ReferenceEngine:
+    def engine(self, type: str, destination: str) -> Engine:
         """The engine of a type at a destination, in a flow or not.
 
         Raises KeyError if one is unknown, BadPolicy if none can be made.
         """
         if (type, destination) not in self._engines:
-            self._engines[type, destination] = ReferenceEngine(
-                self.compiler.plan(type, destination), counter=CategorySampler(self._categories.numbers)
-            )
+            counter = CategorySampler(self._categories.numbers)
+            plan = self.compiler.plan(type, destination)
+            self._engines[type, destination] = self._make.engine(plan, MAX_ITEM_BYTES, counter)
         return self._engines[type, destination]
 
     def at(self, type: str, site: RecipientTerms, most: int, reader: RecipientTerms | None = None) -> Flow:
@@ -162,23 +207,17 @@ class Flows:
         plan = self.compiler.plan_for(type, site, reader=reader)
         key = (id(plan), most)  # the compiler keeps its plans
         if key not in self._at:
-            minimiser = ReferenceEngine(plan, most, TotalCounter())
-            self._at[key] = Flow(
-                "", SubjectReader(self.compiler.subject(type)), (minimiser,), self._categories.places(type)
-            )
+            engine = self._make.engine(plan, most, TotalCounter())
+            self._at[key] = self._new_flow("", type, (engine,))
         return self._at[key]
 
-    def details(self, site: RecipientTerms) -> Callable[[str], ReferenceEngine | None]:
-        """The minimisers of what a status's details may hold at a site, by type; None for a type that has none."""
-        minimiser, known = cache(partial(self._detail, site)), frozenset(self.compiler.contract.messages)
-        return lambda name: minimiser(name) if name in known else None
-
-    def _detail(self, site: RecipientTerms, type: str) -> ReferenceEngine | None:
-        try:
-            return ReferenceEngine(self.compiler.plan_for(type, site))
-        except BadSetup:
-            return None
+    def details(self, site: RecipientTerms) -> DetailEngines:
+        """What decides on the details of statuses for a site."""
+        return DetailEngines(self.compiler, site, self._make)
 
     def _flow(self, key: str, type: str, destinations: tuple[str, ...]) -> Flow:
-        minimisers = tuple(self.engine(type, destination) for destination in destinations)
-        return Flow(key, SubjectReader(self.compiler.subject(type)), minimisers, self._categories.places(type))
+        return self._new_flow(key, type, tuple(self.engine(type, destination) for destination in destinations))
+
+    def _new_flow(self, key: str, type: str, engines: tuple[Engine, ...]) -> Flow:
+        reader = self._make.subject_reader(self.compiler.subject(type))
+        return Flow(key, reader, engines, self._categories.places(type))

@@ -16,6 +16,7 @@ from tests.bench.otlp_in_process import minimising
 from tests.bench.records import KINDS, PLANTED, Kind
 from tests.bench.samples import event, events
 from tests.bench.values import FRESH, MIXED, SEEN, code, numbers
+from tests.support.engines import decide_one
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_fresh_events_keep_what_seen_ones_keep() -> None:
         ReferenceEngine(compiler().plan(AnalyticsEvent.DESCRIPTOR.full_name, "analytics")),
         Facts(time.time_ns()),
     )
-    kept = [_kept(minimiser.decide(raw, facts)) for values in (SEEN, FRESH) for raw in islice(events(values), 300)]
+    kept = [_kept(decide_one(minimiser, raw, facts)) for values in (SEEN, FRESH) for raw in islice(events(values), 300)]
     assert set(kept) == {("device", "user_id", "work_email", "workspace")}
 
 

@@ -24,6 +24,7 @@ from tests.engine.test_subject_index import numbered
 from tests.engine.test_vectors import CASES, Case, written
 from tests.engine.test_vectors import engine as vector_engine
 from tests.support.contracts import UNKNOWN_FACTS, compiler, release_of
+from tests.support.engines import decide_one
 from tests.support.random_contracts import ChoiceSequence, contract
 from tests.support.random_messages import RandomMessages, record
 
@@ -31,12 +32,12 @@ from tests.support.random_messages import RandomMessages, record
 def check(minimiser: ReferenceEngine, raw: bytes, facts: Facts) -> str:
     """What became of an item at first; if it was released, it is released again."""
     try:
-        first = minimiser.decide(raw, facts)
+        first = decide_one(minimiser, raw, facts)
     except Refused:
         return "refused"
     if not isinstance(first, Release):
         return "withheld"
-    again = minimiser.decide(first.payload, facts)
+    again = decide_one(minimiser, first.payload, facts)
     assert isinstance(again, Release)
     assert again.payload == first.payload
     assert all(each.verdict is FieldVerdict.KEEP for each in again.stripped), "what stays is at most counted"
@@ -123,7 +124,7 @@ def test_what_would_be_too_large_to_be_decided_on_again_is_refused() -> None:
     assert len(left) > len(raw)
     assert release_of(ReferenceEngine(plan, len(left)), raw).payload == left
     with pytest.raises(Refused) as caught:
-        ReferenceEngine(plan, len(raw)).decide(raw, UNKNOWN_FACTS)
+        decide_one(ReferenceEngine(plan, len(raw)), raw, UNKNOWN_FACTS)
     assert caught.value.reason is ItemReason.TOO_LARGE
 
 

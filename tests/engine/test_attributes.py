@@ -16,6 +16,7 @@ from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.model import Facts, Withheld
 from gateway.policy.compile import Compiler
 from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, decode, encode, release_of
+from tests.support.engines import decide_one
 from tests.support.otlp_attributes import any_value, key_values
 from tests.support.random_messages import record, varint
 
@@ -445,7 +446,7 @@ def test_an_item_of_too_many_values_is_refused_wherever_they_are(slot: str) -> N
     held = {f"service.{index}": many if slot == "array" else {f"k{one}": one for one in many} for index in range(3)}
     raw = ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=key_values(held))])]).SerializeToString()
     with pytest.raises(Refused) as caught:
-        engine("eu-indirect").decide(raw, UNKNOWN_FACTS)
+        decide_one(engine("eu-indirect"), raw, UNKNOWN_FACTS)
     assert caught.value.reason is ItemReason.TOO_LARGE
 
 
@@ -458,7 +459,7 @@ def test_a_work_address_in_an_attribute_is_normalised_and_a_personal_one_withhol
     text = log(attribute("user.email", 'string_value: "Anna+x@ACME.example"'))
     assert '"anna@acme.example"' in minimised(text, "us-vendor")
     raw = encode(made().contract, LOGS, log(attribute("user.email", 'string_value: "anna@gmail.com"')))
-    assert isinstance(engine("us-vendor").decide(raw, UNKNOWN_FACTS), Withheld)
+    assert isinstance(decide_one(engine("us-vendor"), raw, UNKNOWN_FACTS), Withheld)
 
 
 def test_an_address_in_an_attribute_is_held_against_the_directory_each_time() -> None:
@@ -548,7 +549,7 @@ def test_what_was_stripped_is_counted_by_its_place() -> None:
 @pytest.mark.parametrize("pair", [b"\x0a", b"\x12\x01", record(1, 2, b"user.id") + record(2, 2, b"\x0a\x05a")])
 def test_a_malformed_attribute_is_refused(pair: bytes) -> None:
     with pytest.raises(Refused) as caught:
-        engine("eu-indirect").decide(record(1, 2, record(1, 2, pair)), UNKNOWN_FACTS)
+        decide_one(engine("eu-indirect"), record(1, 2, record(1, 2, pair)), UNKNOWN_FACTS)
     assert caught.value.reason is ItemReason.MALFORMED
 
 
@@ -618,8 +619,10 @@ def test_what_is_remembered_of_one_event_is_not_another_s() -> None:
 @pytest.mark.parametrize("destination", ["eu-service", "us-vendor"])
 def test_an_event_that_is_not_planned_is_refused(name: str, destination: str) -> None:
     with pytest.raises(Refused) as caught:
-        engine(destination, EVENT).decide(
-            encode(made().contract, EVENT, f'name: "{name}" {entry("codec", "")}'), UNKNOWN_FACTS
+        decide_one(
+            engine(destination, EVENT),
+            encode(made().contract, EVENT, f'name: "{name}" {entry("codec", "")}'),
+            UNKNOWN_FACTS,
         )
     assert caught.value.reason is ItemReason.EVENT_NOT_PLANNED
 

@@ -21,6 +21,7 @@ from gateway.policy.load import load as load_policy
 from gateway.protobuf.schema import MAX_DEPTH
 from tests.engine.test_oracle import BYTES, FACTS, file
 from tests.support.contracts import UNKNOWN_FACTS, compiler, decode
+from tests.support.engines import decide_one
 from tests.support.message_shape import message_shape
 from tests.support.oracle import Oracle
 from tests.support.random_contracts import ChoiceSequence, contract
@@ -75,7 +76,7 @@ def test_what_is_planted_at_any_depth_stays_here(destination: str, way: str, lev
     made, minimiser = engine(destination)
     raw = nested(way, levels)
     try:
-        verdict = minimiser.decide(raw, UNKNOWN_FACTS)
+        verdict = decide_one(minimiser, raw, UNKNOWN_FACTS)
     except Refused as error:
         assert error.reason is ItemReason.TOO_DEEP  # noqa: PT017 - either may be
         assert levels // WAYS[way][1] * WAYS[way][1] > MAX_DEPTH
@@ -100,9 +101,9 @@ def test_groups_are_levels_too(levels: int) -> None:
         raw = tag(1, 3) + BESIDE + record(1, 2, raw) + tag(1, 4) + LEAF
     if levels // 2 * 2 > MAX_DEPTH:
         with pytest.raises(Refused):
-            minimiser.decide(raw, UNKNOWN_FACTS)
+            decide_one(minimiser, raw, UNKNOWN_FACTS)
     else:
-        verdict = minimiser.decide(raw, UNKNOWN_FACTS)
+        verdict = decide_one(minimiser, raw, UNKNOWN_FACTS)
         assert isinstance(verdict, Release)
         assert MARK not in verdict.payload
         assert verdict.payload.count(b"v1") == 1 + levels // 2
@@ -121,7 +122,7 @@ def test_values_of_attributes_are_stripped_as_deep_as_they_are_taken(levels: int
     for name in ("application-log", "analytics"):
         plan = made.plan("opentelemetry.proto.logs.v1.ResourceLogs", name)
         try:
-            verdict = ReferenceEngine(plan).decide(item, UNKNOWN_FACTS)
+            verdict = decide_one(ReferenceEngine(plan), item, UNKNOWN_FACTS)
         except Refused as error:
             assert error.reason is ItemReason.TOO_DEEP  # noqa: PT017 - either may be
             assert levels > MAX_DEPTH - 2
@@ -150,7 +151,7 @@ def test_nothing_planted_leaves_in_any_type_of_the_contracts() -> None:
 def _is_minimised(made: Compiler, minimiser: ReferenceEngine, raw: bytes) -> bool:
     """Whether an item is released; what is, holds nothing planted and nothing unknown."""
     try:
-        verdict = minimiser.decide(raw, UNKNOWN_FACTS)
+        verdict = decide_one(minimiser, raw, UNKNOWN_FACTS)
     except Refused:
         return False
     if isinstance(verdict, Release):
@@ -174,7 +175,7 @@ def test_random_types_are_minimised_at_every_depth(data: bytes, levels: int) -> 
     )
     facts = chance.pick(FACTS)
     try:
-        verdict = minimiser.decide(raw, facts)
+        verdict = decide_one(minimiser, raw, facts)
     except Refused as error:
         assert error.reason is not ItemReason.TOO_DEEP or levels > MAX_DEPTH - 3  # noqa: PT017 - either may be
         return

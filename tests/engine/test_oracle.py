@@ -24,6 +24,7 @@ from gateway.protobuf.schema import MAX_DEPTH
 from gateway.signals import SIGNALS
 from tests.support.contracts import NOW_SECONDS, decode, policy, proto
 from tests.support.contracts import contract as contract_of
+from tests.support.engines import decide_one
 from tests.support.message_shape import message_shape
 from tests.support.oracle import Oracle
 from tests.support.random_contracts import ChoiceSequence, contract
@@ -71,7 +72,7 @@ def wanted(oracle: Oracle, raw: bytes, facts: Facts) -> object:
 def said(engine: ReferenceEngine, held: Contract, raw: bytes, facts: Facts) -> object:
     """What the engine says, in the same form. Its output has the original type, and nothing unknown anywhere in it."""
     try:
-        verdict = engine.decide(raw, facts)
+        verdict = decide_one(engine, raw, facts)
     except Refused as error:
         return error.reason
     if isinstance(verdict, Withheld):

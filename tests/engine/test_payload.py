@@ -11,6 +11,7 @@ from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.model import Withheld
 from gateway.protobuf.any_message import any_bytes, open_any, type_name
 from tests.support.contracts import UNKNOWN_FACTS, minimiser, release_of
+from tests.support.engines import decide_one
 from tests.support.random_messages import record
 
 BODY: Final = """
@@ -40,7 +41,7 @@ def engine(destination: str = "eu-indirect") -> ReferenceEngine:
 
 def refusal(raw: bytes) -> Reason:
     with pytest.raises(Refused) as caught:
-        engine().decide(raw, UNKNOWN_FACTS)
+        decide_one(engine(), raw, UNKNOWN_FACTS)
     return caught.value.reason
 
 
@@ -149,7 +150,7 @@ def test_of_several_occurrences_the_last_one_counts_and_is_not_merged() -> None:
 def test_a_personal_address_in_a_payload_withholds_the_item_from_vendors() -> None:
     held = any_of(record(3, 2, b"anna@gmail.com"))
     for raw in (record(1, 2, held), record(1, 2, held), record(1, 2, any_of(held, b"google.protobuf.Any"))):
-        assert isinstance(engine("us-vendor").decide(raw, UNKNOWN_FACTS), Withheld)
+        assert isinstance(decide_one(engine("us-vendor"), raw, UNKNOWN_FACTS), Withheld)
     assert release_of(engine(), record(1, 2, held)).payload == record(1, 2, record(1, 2, b"type.googleapis.com/t.P"))
 
 
@@ -213,7 +214,7 @@ def test_what_is_remembered_does_not_change_how_deep_a_payload_may_be(levels: in
         raw = chain(times, levels, url)
         if times > most:
             with pytest.raises(Refused):
-                shared.decide(raw, UNKNOWN_FACTS)
+                decide_one(shared, raw, UNKNOWN_FACTS)
         else:
             assert release_of(shared, raw).payload == chain(times, levels)
 

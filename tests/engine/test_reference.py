@@ -16,10 +16,10 @@ from typing import Final
 import pytest
 
 from gateway.engine.context import MAX_JUDGED_VALUES
-from gateway.engine.reference import MAX_ITEM_BYTES, ReferenceEngine
+from gateway.engine.reference import ReferenceEngine
 from gateway.engine.rules import MAX_CACHED_VERDICTS
 from gateway.errors import FieldReason, ItemReason, Reason, Refused
-from gateway.model import Facts, Release, Withheld
+from gateway.model import MAX_ITEM_BYTES, Facts, Release, Withheld
 from gateway.protobuf.schema import MAX_DEPTH
 from tests.support.contracts import (
     NOW_SECONDS,
@@ -32,6 +32,7 @@ from tests.support.contracts import (
     proto,
     release_of,
 )
+from tests.support.engines import decide_one
 from tests.support.random_messages import record, tag, varint
 
 PERSON: Final = "message M { string email = 1 @WORK_EMAIL; string code = 2 @OPERATIONAL; }"
@@ -65,7 +66,7 @@ def row(kind: str, recipient: str, region: str, facts: str) -> str:
 
 
 def outcome(engine: ReferenceEngine, raw: bytes, facts: Facts) -> str:
-    verdict = engine.decide(raw, facts)
+    verdict = decide_one(engine, raw, facts)
     if isinstance(verdict, Withheld):
         return "withheld"
     return "kept" if b"@" in verdict.payload else "stripped"
@@ -87,7 +88,7 @@ def test_the_truth_table_of_work_addresses(address: str, recipient: str, region:
 @pytest.mark.parametrize("region", ["eu", "us"])
 def test_an_item_about_a_personal_account_is_withheld_from_vendors_alone(region: str, recipient: str) -> None:
     facts = Facts(NOW_SECONDS * 10**9, directory=True, verified=frozenset({"acme.example"}), personal=True)
-    verdict = minimiser(PERSON, "t.M", f"{region}-{recipient}").decide(record(2, 2, b"a"), facts)
+    verdict = decide_one(minimiser(PERSON, "t.M", f"{region}-{recipient}"), record(2, 2, b"a"), facts)
     assert isinstance(verdict, Withheld if recipient == "vendor" else Release)
 
 
@@ -290,7 +291,7 @@ def nest(times: int, inner: bytes, number: int = 1) -> bytes:
 
 def refusal(engine: ReferenceEngine, raw: bytes) -> Reason:
     with pytest.raises(Refused) as caught:
-        engine.decide(raw, UNKNOWN_FACTS)
+        decide_one(engine, raw, UNKNOWN_FACTS)
     return caught.value.reason
 
 
@@ -458,6 +459,7 @@ def test_values_that_are_equal_and_not_the_same_are_judged_apart() -> None:
 
 CHILD: Final = """
 import json, sys
+from gateway.engine.interface import Item
 from gateway.engine.reference import ReferenceEngine
 from gateway.model import Facts
 from gateway.plan import Plan
@@ -465,7 +467,8 @@ given = json.load(sys.stdin)
 plan = Plan.load(given["plan"].encode())
 engine = ReferenceEngine(plan)
 facts = Facts(given["at"], directory=True, verified=frozenset({"acme.example"}))
-print(json.dumps([plan.digest, *(engine.decide(bytes.fromhex(raw), facts).payload.hex() for raw in given["items"])]))
+releases = engine.decide([Item(bytes.fromhex(raw), facts) for raw in given["items"]])
+print(json.dumps([plan.digest, *(release.payload.hex() for release in releases)]))
 """
 
 

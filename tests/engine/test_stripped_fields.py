@@ -7,17 +7,13 @@ from typing import Final
 
 import pytest
 
-from gateway.engine.reference import MAX_ITEM_BYTES, ReferenceEngine
-from gateway.engine.stripped_fields import (
-    EXACT_ITEMS,
-    MAX_COUNTED_BYTES,
-    SAMPLING_STRIDE,
-    CategorySampler,
-    TotalCounter,
-)
-from gateway.model import Category, FieldPath, Release
+from gateway.engine.reference import ReferenceEngine
+from gateway.engine.stripped_fields import MAX_COUNTED_BYTES
+from gateway.model import MAX_ITEM_BYTES, Category, FieldPath, Release
 from gateway.pipeline.categories import Categories
+from gateway.pipeline.field_counters import EXACT_ITEMS, SAMPLING_STRIDE, CategorySampler, TotalCounter
 from tests.support.contracts import UNKNOWN_FACTS, compiler
+from tests.support.engines import decide_one
 from tests.support.requests import field
 
 BODY: Final = """
@@ -74,7 +70,7 @@ def minimiser() -> ReferenceEngine:
     ],
 )
 def test_each_field_that_the_plan_does_not_have_counts(raw: bytes, expected: int, minimiser: ReferenceEngine) -> None:
-    verdict = minimiser.decide(raw, UNKNOWN_FACTS)
+    verdict = decide_one(minimiser, raw, UNKNOWN_FACTS)
     assert isinstance(verdict, Release)
     assert verdict.unplanned == expected
 
@@ -88,7 +84,7 @@ def sampling() -> ReferenceEngine:
 
 
 def lost(minimiser: ReferenceEngine, raw: bytes) -> Mapping[Category, int]:
-    verdict = minimiser.decide(raw, UNKNOWN_FACTS)
+    verdict = decide_one(minimiser, raw, UNKNOWN_FACTS)
     assert isinstance(verdict, Release)
     return verdict.stripped_by_category
 
@@ -136,6 +132,6 @@ def test_a_place_has_its_fields_category(at: FieldPath, expected: Category) -> N
 
 
 def test_without_counting_nothing_is_counted() -> None:
-    verdict = ReferenceEngine(compiler(BODY).plan("t.Outer", "eu-log"), MAX_ITEM_BYTES).decide(LOST, UNKNOWN_FACTS)
+    verdict = decide_one(ReferenceEngine(compiler(BODY).plan("t.Outer", "eu-log"), MAX_ITEM_BYTES), LOST, UNKNOWN_FACTS)
     assert isinstance(verdict, Release)
     assert verdict.unplanned == 0

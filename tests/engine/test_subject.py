@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kannelle.privacy.v1 import analytics_pb2, context_pb2
 
-from gateway.engine.subject import NO_SUBJECT, SubjectReader
+from gateway.engine.subject import SubjectProjection
 from gateway.errors import ItemReason, Reason, Refused
-from gateway.model import Subject
+from gateway.model import NO_SUBJECT, Subject
 from tests.support.contracts import compiler, contract, encode, proto
 from tests.support.requests import field, group, nested
 
@@ -56,8 +56,8 @@ CASES: Final[list[tuple[str, str, Subject]]] = [
 
 
 @cache
-def reader(type: str) -> SubjectReader:
-    return SubjectReader(compiler(BODY).subject(f"t.{type}"))
+def reader(type: str) -> SubjectProjection:
+    return SubjectProjection(compiler(BODY).subject(f"t.{type}"))
 
 
 EMAILS: Final[list[tuple[str, bool]]] = [
@@ -82,7 +82,7 @@ def test_a_subject_s_address_tells_whether_it_is_personal(email: str, personal: 
 @pytest.mark.parametrize(("domain", "personal"), [("family.example", True), ("eclipso.de", False), ("gmail.com", True)])
 def test_it_does_by_the_policy_s_own_domains(domain: str, personal: bool) -> None:
     plan = compiler(BODY, "personal_domains: {add: [family.example], remove: [eclipso.de]}").subject("t.Flat")
-    assert SubjectReader(plan).is_personal(Subject("usr_1", f"ana@{domain}")) is personal
+    assert SubjectProjection(plan).is_personal(Subject("usr_1", f"ana@{domain}")) is personal
 
 
 @pytest.mark.parametrize(("type", "text", "subject"), CASES)
@@ -95,11 +95,13 @@ def test_of_an_event_it_is_its_user() -> None:
     event = analytics_pb2.AnalyticsEvent(
         user=context_pb2.UserContext(user_id="usr_1", work_email="a@acme.example", full_name="Ana")
     )
-    assert SubjectReader(plan).read(event.SerializeToString()) == Subject("usr_1", "a@acme.example")
+    assert SubjectProjection(plan).read(event.SerializeToString()) == Subject("usr_1", "a@acme.example")
 
 
 def test_log_records_have_none() -> None:
-    assert SubjectReader(compiler("").subject("opentelemetry.proto.logs.v1.ResourceLogs")).read(b"\xff") is NO_SUBJECT
+    assert (
+        SubjectProjection(compiler("").subject("opentelemetry.proto.logs.v1.ResourceLogs")).read(b"\xff") is NO_SUBJECT
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from gateway.contracts.contract import Contract
-from gateway.engine.identifiers import Identifier
+from gateway.engine.interface import Identifier
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import Refused
 from gateway.model import Category, FieldPrivacy, Release
 from gateway.policy.compile import Compiler
 from tests.engine.test_oracle import BYTES, FACTS, file
 from tests.engine.test_subject_index import numbered
+from tests.support.engines import decide_one
 from tests.support.oracle import ANY, Oracle
 from tests.support.random_contracts import ChoiceSequence, contract
 from tests.support.random_messages import RandomMessages
@@ -74,7 +75,7 @@ def test_what_the_oracle_keeps_is_found_and_nothing_else(data: bytes) -> None:
     for _ in range(3):
         raw, facts = RandomMessages(chance, held).message(held.message("x0.M0")), chance.pick(FACTS)
         try:
-            left, verdict = oracle.decide("x0.M0", raw, facts), minimiser.decide(raw, facts)
+            left, verdict = oracle.decide("x0.M0", raw, facts), decide_one(minimiser, raw, facts)
         except Refused:
             continue
         if left is not None:

@@ -22,6 +22,7 @@ from gateway.model import EU, Facts, Release, Verdict, Withheld
 from gateway.policy.compile import Compiler
 from gateway.policy.load import load as load_policy
 from tests.support.contracts import decode
+from tests.support.engines import decide_one
 from tests.support.random_messages import record, tag, varint
 
 Case = Mapping[str, Any]
@@ -98,7 +99,7 @@ def _wrapped(part: Mapping[str, Any]) -> bytes:
 
 def decide(case: Case) -> Verdict:
     facts = Facts(case["facts"]["received_ns"], case["facts"]["directory"], frozenset(case["facts"]["verified"]))
-    return engine(case["policy"], case["type"], case["destination"]).decide(written(case["input"]), facts)
+    return decide_one(engine(case["policy"], case["type"], case["destination"]), written(case["input"]), facts)
 
 
 def expected(case: Case) -> Message:

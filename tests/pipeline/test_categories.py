@@ -8,10 +8,10 @@ import pytest
 
 from gateway.detectors.budget import MAX_TEXT_CHARS
 from gateway.detectors.by_category import detectors_for
-from gateway.engine.envelope import Envelope
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import FieldReason, Reason
 from gateway.model import DETECTORS, NEVER, Category, Detector, FieldVerdict
+from gateway.pipeline.envelope import Envelope
 from gateway.pipeline.receipt import FieldLine, receipt
 from gateway.plan import EnvelopePlan, Text
 from gateway.policy.compile import Compiler

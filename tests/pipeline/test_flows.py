@@ -108,7 +108,7 @@ def test_each_destination_gets_what_it_may(flows: Flows) -> None:
     assert (eu.destination, eu.payload) == ("eu-service", item)
     assert (us.destination, us.payload) == ("us-vendor", field(1, b"usr_1") + field(3, b"ana@acme.example"))
     assert {eu.type, us.type} == {"t.Seen"}
-    assert eu.plan == flows.engine("t.Seen", "eu-service").digest != us.plan
+    assert eu.plan == flows.engine("t.Seen", "eu-service").plan.digest != us.plan
 
 
 def test_a_vendor_gets_nothing_of_a_personal_account(flows: Flows) -> None:

@@ -25,6 +25,7 @@ from gateway.policy.load import PolicyFile
 from gateway.policy.review.explain import KEY, explain
 from gateway.protobuf.schema import MAX_DEPTH
 from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, encode, policy
+from tests.support.engines import decide_one
 from tests.support.random_contracts import ChoiceSequence
 from tests.support.random_contracts import contract as by_chance
 from tests.support.random_messages import RandomMessages
@@ -74,7 +75,7 @@ def lines(text: str, destination: str = "eu-store", more: bytes = b"") -> set[Li
 def told(
     made: Compiler, item: str, destination: str, raw: bytes, facts: Facts = UNKNOWN_FACTS
 ) -> tuple[FieldLine, ...]:
-    verdict = ReferenceEngine(made.plan(item, destination)).decide(raw, facts)
+    verdict = decide_one(ReferenceEngine(made.plan(item, destination)), raw, facts)
     return receipt(made.projector(destination), raw, verdict)
 
 
@@ -180,7 +181,7 @@ def test_outside_the_eu_each_field_says_why() -> None:
 
 def test_a_withheld_item_has_no_lines() -> None:
     raw = encode(MADE.contract, "t.Item", "id: 'usr_1' email: 'jean@gmail.com'")
-    verdict = ReferenceEngine(MADE.plan("t.Item", "us-vendor")).decide(raw, UNKNOWN_FACTS)
+    verdict = decide_one(ReferenceEngine(MADE.plan("t.Item", "us-vendor")), raw, UNKNOWN_FACTS)
     assert isinstance(verdict, Withheld)
     assert receipt(MADE.projector("us-vendor"), raw, verdict) == ()
 
@@ -342,7 +343,7 @@ def test_what_is_kept_is_what_left(data: bytes) -> None:
         return
     raw = RandomMessages(chance, held).message(held.message("x0.M0"))
     try:
-        verdict = engine.decide(raw, UNKNOWN_FACTS)
+        verdict = decide_one(engine, raw, UNKNOWN_FACTS)
         found = receipt(made.projector(destination), raw, verdict)
     except Refused:
         return

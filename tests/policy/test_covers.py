@@ -29,6 +29,7 @@ from gateway.plan import (
 from gateway.policy.compile import Compiler
 from gateway.policy.covers import covers, covers_envelope, covers_subject, covers_terms
 from tests.support.contracts import UNKNOWN_FACTS, contract, encode, policy, proto
+from tests.support.engines import decide_one
 
 BODY: Final = proto(
     """
@@ -125,7 +126,7 @@ def within(less: Any, more: Any) -> bool:
 
 def left(plan: Plan, raw: bytes) -> Any:
     try:
-        verdict = ReferenceEngine(plan).decide(raw, UNKNOWN_FACTS)
+        verdict = decide_one(ReferenceEngine(plan), raw, UNKNOWN_FACTS)
     except Refused:
         return None
     assert isinstance(verdict, Release)

@@ -31,6 +31,7 @@ from gateway.policy.review.findings import Severity
 from gateway.policy.review.lint import lint
 from tests.policy.semconv import EVENTS, NAMED_PERSONAL, PERSONAL, UNUSED, conventions, metrics
 from tests.support.contracts import UNKNOWN_FACTS, compiler
+from tests.support.engines import decide_one
 from tests.support.otlp_attributes import any_value
 
 COMPILER: Final = Compiler(load_contracts([default_contract()]), load_policy(default_policy()))
@@ -86,7 +87,7 @@ def left(destination: str, key: str, value: Value) -> set[str]:
             point = NumberDataPoint(attributes=held, exemplars=[Exemplar(filtered_attributes=held)])
             metric = Metric(name="requests", gauge=Gauge(data_points=[point]), metadata=held)
             item = ResourceMetrics(resource=resource, scope_metrics=[ScopeMetrics(scope=scope, metrics=[metric])])
-    release = minimiser(destination).decide(item.SerializeToString(), UNKNOWN_FACTS)
+    release = decide_one(minimiser(destination), item.SerializeToString(), UNKNOWN_FACTS)
     assert isinstance(release, Release)
     return {*keys(TYPES[destination].FromString(release.payload))}
 
@@ -145,8 +146,8 @@ def without_a_say() -> ReferenceEngine:
 
 
 def kept(record: LogRecord) -> LogRecord:
-    release = without_a_say().decide(
-        ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]).SerializeToString(), UNKNOWN_FACTS
+    release = decide_one(
+        without_a_say(), ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]).SerializeToString(), UNKNOWN_FACTS
     )
     assert isinstance(release, Release)
     return ResourceLogs.FromString(release.payload).scope_logs[0].log_records[0]
@@ -164,8 +165,10 @@ def test_under_wildcards_every_attribute_stays_that_is_not_personal() -> None:
 def test_every_event_keeps_its_name(name: str) -> None:
     assert kept(LogRecord(event_name=name)).event_name == name
     span = Span(name="GET", events=[Span.Event(name=name)])
-    release = minimiser("application-traces").decide(
-        ResourceSpans(scope_spans=[ScopeSpans(spans=[span])]).SerializeToString(), UNKNOWN_FACTS
+    release = decide_one(
+        minimiser("application-traces"),
+        ResourceSpans(scope_spans=[ScopeSpans(spans=[span])]).SerializeToString(),
+        UNKNOWN_FACTS,
     )
     assert isinstance(release, Release)
     assert ResourceSpans.FromString(release.payload).scope_spans[0].spans[0].events[0].name == name
@@ -179,7 +182,7 @@ def test_every_metric_keeps_its_name_and_its_unit() -> None:
         *(Metric(name=name) for name in ("editor.pan", "comment.pin", "p99.lat", "aspnetcore.authorization.attempts")),
     ):
         raw = ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[metric])]).SerializeToString()
-        release = minimiser("application-metrics").decide(raw, UNKNOWN_FACTS)
+        release = decide_one(minimiser("application-metrics"), raw, UNKNOWN_FACTS)
         assert isinstance(release, Release)
         assert ResourceMetrics.FromString(release.payload).scope_metrics[0].metrics[0] == metric
 

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from gateway.contracts.load import default_path, load
-from gateway.engine.subject import SubjectReader
+from gateway.engine.subject import SubjectProjection
 from gateway.errors import BadContract, ItemReason, Reason, Refused
 from gateway.model import Subject
 from gateway.policy.compile import Compiler
@@ -21,7 +21,7 @@ USER: Final = "message U { string id = 1 @USER_ID; string email = 2 @WORK_EMAIL;
 
 def subject(body: str, text: str) -> Subject:
     made = compiler(body)
-    return SubjectReader(made.subject("t.M")).read(encode(made.contract, "t.M", text))
+    return SubjectProjection(made.subject("t.M")).read(encode(made.contract, "t.M", text))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_the_subject_may_stand_in_an_extension() -> None:
         "message M { extensions 9; } message N { optional string id = 1 @USER_ID; } extend M { optional N n = 9; }",
         head=head,
     )
-    assert SubjectReader(made.subject("t.M")).read(record(9, 2, record(1, 2, b"usr_1"))) == Subject("usr_1")
+    assert SubjectProjection(made.subject("t.M")).read(record(9, 2, record(1, 2, b"usr_1"))) == Subject("usr_1")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,9 @@ def test_the_subject_is_found_under_the_overlay() -> None:
     made = compiler(
         "message M { string a = 1; string b = 2 @NAME; }", "classifications: {t.M.a: {category: USER_ID}}\n"
     )
-    assert SubjectReader(made.subject("t.M")).read(record(1, 2, b"usr_1") + record(2, 2, b"Anna")) == Subject("usr_1")
+    assert SubjectProjection(made.subject("t.M")).read(record(1, 2, b"usr_1") + record(2, 2, b"Anna")) == Subject(
+        "usr_1"
+    )
 
 
 def test_its_plan_holds_nothing_else() -> None:
@@ -108,12 +110,12 @@ def test_a_subject_does_not_show_itself() -> None:
 )
 def test_a_malformed_item_is_refused(raw: bytes, reason: Reason) -> None:
     with pytest.raises(Refused) as caught:
-        SubjectReader(compiler(f"message M {{ U u = 1; }} {USER}").subject("t.M")).read(raw)
+        SubjectProjection(compiler(f"message M {{ U u = 1; }} {USER}").subject("t.M")).read(raw)
     assert caught.value.reason is reason
 
 
 def test_a_type_without_a_subject_is_not_parsed() -> None:
-    assert SubjectReader(compiler("message M { string a = 1 @NAME; }").subject("t.M")).read(b"\x0a") == Subject()
+    assert SubjectProjection(compiler("message M { string a = 1 @NAME; }").subject("t.M")).read(b"\x0a") == Subject()
 
 
 def test_kannelles_items_have_a_subject() -> None:

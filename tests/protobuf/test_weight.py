@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.engine.reference import MAX_ITEM_BYTES
 from gateway.errors import ItemReason, Reason, Refused
+from gateway.model import MAX_ITEM_BYTES
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
 from gateway.protobuf.schema import Schema, build, read
 from gateway.protobuf.weight import MAX_WEIGHT, Scales

@@ -19,6 +19,7 @@ from gateway.engine.reference import ReferenceEngine
 from gateway.model import Facts, Release
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile, parse
+from tests.support.engines import decide_one
 
 NOW_SECONDS: Final = 1_700_000_000
 """The time of receipt in tests, in seconds since 1970."""
@@ -141,6 +142,6 @@ def _messages(value: object) -> list[Message]:
 
 def release_of(engine: ReferenceEngine, raw: bytes, facts: Facts = UNKNOWN_FACTS) -> Release:
     """The release of an item that must not be withheld."""
-    verdict = engine.decide(raw, facts)
+    verdict = decide_one(engine, raw, facts)
     assert isinstance(verdict, Release)
     return verdict

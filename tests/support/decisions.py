@@ -22,6 +22,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from tests.support.contracts import UNKNOWN_FACTS, release_of
+from tests.support.engines import decide_one
 from tests.support.otlp_attributes import any_value
 
 VECTORS: Final = Path(__file__).parents[1] / "vectors"
@@ -60,8 +61,8 @@ def minimised(field: str, value: str, destination: str, facts: Facts = UNKNOWN_F
     `WITHHELD` if the destination doesn't get the item.
     """
     message_type = compiler().contract.message_class("vectors.v1.Judged")
-    verdict = _minimiser("Judged", destination, POLICY).decide(
-        message_type(**{field: value}).SerializeToString(), facts
+    verdict = decide_one(
+        _minimiser("Judged", destination, POLICY), message_type(**{field: value}).SerializeToString(), facts
     )
     if isinstance(verdict, Withheld):
         return WITHHELD

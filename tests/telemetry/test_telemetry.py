@@ -16,9 +16,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import __version__
-from gateway.engine.stripped_fields import EXACT_ITEMS, SAMPLING_STRIDE
 from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, ItemReason
 from gateway.model import Category, FieldPath, FieldVerdict, QueueDepth, Release, Verdict, Withheld
+from gateway.pipeline.field_counters import EXACT_ITEMS, SAMPLING_STRIDE
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.telemetry import GRPC_CODES, ProxyCallResult, ResourceUsage, Telemetry
 from gateway.telemetry.counts import DeliveryOutcome, OutboxStatus

@@ -18,9 +18,8 @@ from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.delivery import Delivery
 from gateway.delivery.redecider import Redecider
-from gateway.engine.reference import MAX_ITEM_BYTES
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Rejected, Retryable
-from gateway.model import OutboxEntry, Release, Withheld
+from gateway.model import MAX_ITEM_BYTES, OutboxEntry, Release, Withheld
 from gateway.receivers.caller import Callers
 from gateway.receivers.fields import TURN, Repeated
 from gateway.receivers.guard import AFTER, LONGEST, Guard

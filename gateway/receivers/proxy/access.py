@@ -15,9 +15,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry, ShadowField
 
 from gateway.delivery.entries import EntryBuilder
-from gateway.engine.subject import NO_SUBJECT
 from gateway.errors import Cause, Reason, Refused, Rejected, Retryable
-from gateway.model import OutboxEntry, Subject
+from gateway.model import NO_SUBJECT, OutboxEntry, Subject
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flow, Flows
 from gateway.policy.document import Mode, TrafficDirection

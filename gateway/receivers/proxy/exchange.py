@@ -10,11 +10,10 @@ from typing import Final
 
 import grpc
 
-from gateway.engine.envelope import STATUS_TEXTS
-from gateway.engine.subject import NO_SUBJECT
 from gateway.errors import CallReason, Cause, ItemReason, Reason, Refused
-from gateway.model import Facts, FieldVerdict, Release, Subject, Verdict
+from gateway.model import NO_SUBJECT, Facts, FieldVerdict, Release, Subject, Verdict
 from gateway.pipeline.decide import Decider
+from gateway.pipeline.envelope import STATUS_TEXTS
 from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES, FieldLine, receipt
 from gateway.receivers.guard import DETAILS, details, reason_of
 from gateway.receivers.proxy.core import Ended, Pair, Pairs

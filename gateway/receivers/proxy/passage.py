@@ -11,8 +11,8 @@ from typing import Any, Final
 import grpc
 import msgspec
 
-from gateway.engine.envelope import Envelope
 from gateway.model import FieldPrivacy
+from gateway.pipeline.envelope import Envelope
 from gateway.pipeline.flows import Flow, Flows
 from gateway.plan import EnvelopePlan, MethodPlan, Plan, Streams, SubjectPlan
 from gateway.policy.covers import covers, covers_envelope, covers_subject, covers_terms
@@ -48,7 +48,7 @@ class Way:
         self.flow = flow
         (self.digest,) = flow.digests
         self._terms = _Terms(held, flows.compiler.subject(held.type), site)
-        self.envelope = Envelope(plan, flows.details(site))
+        self.envelope = Envelope(plan, flows.details(site).of)
         self.projector = flows.compiler.projector_for(site)
 
     def covers(self, then: Way) -> bool:

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias
 import grpc
 import msgspec
 
-from gateway.engine.subject import NO_SUBJECT
 from gateway.errors import CallReason, Cause, Reason, Refused, Rejected, Retryable
+from gateway.model import NO_SUBJECT
 from gateway.pipeline.decide import Decider
 from gateway.plan import Streams
 from gateway.policy.document import Mode, TrafficDirection

@@ -15,6 +15,7 @@ from gateway.errors import BadPolicy, ItemReason, Refused
 from gateway.model import Facts
 from gateway.signals import METRICS
 from tests.support.contracts import NOW_SECONDS, compiler, release_of
+from tests.support.engines import decide_one
 
 MORE: Final = """\
 otlp:
@@ -186,7 +187,7 @@ def test_a_metric_keeps_a_name_that_is_one(name: str) -> None:
 @pytest.mark.parametrize("destination", ENGINES)
 def test_a_metric_without_a_name_that_may_leave_is_refused(name: str, destination: str) -> None:
     with pytest.raises(Refused) as caught:
-        ENGINES[destination].decide(wrapped(Metric(name=name)), Facts(TIME))
+        decide_one(ENGINES[destination], wrapped(Metric(name=name)), Facts(TIME))
     assert caught.value.reason is ItemReason.REQUIRED_FIELD
 
 

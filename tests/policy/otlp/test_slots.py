@@ -37,6 +37,7 @@ from gateway.policy.project import NESTED_PLAN
 from gateway.protobuf.schema import attribute
 from gateway.signals import LOGS, SIGNALS
 from tests.support.contracts import compiler, policy
+from tests.support.engines import decide_one
 
 COMMON: Final = "opentelemetry.proto.common.v1."
 KEYED: Final[dict[str, Any]] = {
@@ -132,7 +133,7 @@ def test_a_wildcard_admits_no_key_that_names_what_is_never_collected(key: str, k
     engine = ReferenceEngine(
         Compiler(load_contracts([default_contract()]), load_policy(default_policy())).plan(LOGS.item, "application-log")
     )
-    release = engine.decide(raw, Facts(0))
+    release = decide_one(engine, raw, Facts(0))
     assert isinstance(release, Release)
     assert bool(logs_pb2.ResourceLogs.FromString(release.payload).resource.attributes) is kept
 

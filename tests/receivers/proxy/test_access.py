@@ -12,9 +12,8 @@ from typing import Final
 import pytest
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, AccessEntry
 
-from gateway.engine.subject import NO_SUBJECT
 from gateway.errors import CallReason, FieldReason, ItemReason, Refused, Rejected, Retryable
-from gateway.model import OutboxEntry, Subject
+from gateway.model import NO_SUBJECT, OutboxEntry, Subject
 from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, TrafficDirection

@@ -14,10 +14,10 @@ from google.rpc.status_pb2 import Status
 
 from gateway.detectors.budget import MAX_TEXT_CHARS
 from gateway.engine.context import DecisionContext, Masked, PersonalAccount, Reported, RuleResult
-from gateway.engine.reference import ReferenceEngine
 from gateway.engine.rules import RuleCheck, check_of, context_rule_of
 from gateway.errors import Reason, Refused
 from gateway.model import Facts, Release
+from gateway.pipeline.flows import SingleEngine
 from gateway.plan import EnvelopePlan, Rule
 from gateway.protobuf.any_message import PREFIX, type_name
 
@@ -68,8 +68,8 @@ Pair = tuple[str, str | bytes]
 class Envelope:
     """Minimises what goes to one recipient. Raises nothing, whatever it is given. Safe to share between threads."""
 
-    def __init__(self, plan: EnvelopePlan, details: Callable[[str], ReferenceEngine | None]) -> None:
-        """`details` is the engine of a type for this recipient, by its full name.
+    def __init__(self, plan: EnvelopePlan, details: Callable[[str], SingleEngine | None]) -> None:
+        """`details` is what decides on details of a type for this recipient, by the type's full name.
 
         None for one that may not leave or isn't known.
         """
@@ -128,11 +128,11 @@ class Envelope:
 
     def _detail(self, given: AnyMessage, facts: Facts) -> AnyMessage | None:
         name = type_name(given.type_url)
-        minimiser = self._details(name)
-        if minimiser is None or not minimiser.plan.messages[0].fields:
+        engine = self._details(name)
+        if engine is None:
             return None
         try:
-            verdict = minimiser.decide(given.value, facts)
+            verdict = engine.decide(given.value, facts)
         except Refused:
             return None
         return AnyMessage(type_url=PREFIX + name, value=verdict.payload) if isinstance(verdict, Release) else None

@@ -20,9 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.detectors.budget import MAX_TEXT_CHARS
-from gateway.engine.envelope import MAX_DETAILS, MAX_STATUS_BYTES, STATUS_TEXTS, Envelope, Pair
-from gateway.engine.reference import ReferenceEngine
+from gateway.engine.reference import ReferenceEngines
 from gateway.model import Category, Facts
+from gateway.pipeline.envelope import MAX_DETAILS, MAX_STATUS_BYTES, STATUS_TEXTS, Envelope, Pair
+from gateway.pipeline.flows import DetailEngines
 from gateway.plan import EnvelopePlan
 from gateway.policy.document import Classification, Metadata
 from gateway.policy.envelope import envelope_plan
@@ -48,12 +49,8 @@ BODY: Final = "message M { string user_id = 1 @USER_ID; } message Hidden { strin
 @cache
 def at(destination: str, named: Metadata | None = NAMED) -> Envelope:
     made = compiler(BODY)
-
-    def details(name: str) -> ReferenceEngine | None:
-        known = name in made.contract.messages and name not in ("google.protobuf.Any", "google.protobuf.Timestamp")
-        return ReferenceEngine(made.plan(name, destination)) if known else None
-
-    return Envelope(envelope_plan(named or Metadata(), made.terms(destination)), cache(details))
+    terms = made.terms(destination)
+    return Envelope(envelope_plan(named or Metadata(), terms), DetailEngines(made, terms, ReferenceEngines()).of)
 
 
 def kept(destination: str, *given: Pair, facts: Facts = UNKNOWN_FACTS) -> tuple[Pair, ...]:

@@ -1,0 +1,91 @@
+"""What an engine is: it decides on items of one type for one destination, by a plan alone.
+
+`reference.py` is one, always there. Another one needs this file, `gateway/plan.py`, `gateway/model.py` and
+`gateway/errors.py`, and passes all vectors; `tests/engine/test_interface.py` has the smallest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from gateway.errors import Refused
+from gateway.model import Category, Facts, Subject, Verdict
+from gateway.plan import Plan, SubjectPlan
+
+Outcome = Verdict | Refused
+"""What becomes of an item: a release, withheld, or why it is refused."""
+
+Identifier = tuple[Category, str]
+"""USER_ID or WORK_EMAIL, and the value."""
+
+
+class Item(NamedTuple):
+    """A serialised message of the plan's type, and what is known of whom it is about."""
+
+    raw: bytes
+    facts: Facts
+
+    def __repr__(self) -> str:
+        return f"Item({len(self.raw)} bytes)"
+
+
+class Engine(Protocol):
+    """Decides by one plan. Pure, and safe to share between threads."""
+
+    @property
+    def plan(self) -> Plan:
+        """By which it decides."""
+        ...
+
+    def decide(self, items: Sequence[Item]) -> Sequence[Outcome]:
+        """Return an outcome for each item, in their order. Raises nothing: one item spoils no other."""
+        ...
+
+    def subjects(self, payload: bytes) -> frozenset[Identifier]:
+        """Each USER_ID and WORK_EMAIL in a release's payload. Raises Refused if this plan makes no such payload."""
+        ...
+
+
+class SubjectReader(Protocol):
+    """Reads whom items of one type are about, from the raw item, before anything is stripped."""
+
+    @property
+    def plan(self) -> SubjectPlan:
+        """By which it reads."""
+        ...
+
+    def read(self, raw: bytes) -> Subject:
+        """The subject of a serialised message. Raises Refused if it is malformed."""
+        ...
+
+    def is_personal(self, subject: Subject) -> bool:
+        """Whether the subject's own address is a personal one: of a consumer's or disposable mail."""
+        ...
+
+
+class FieldCounter(Protocol):
+    """Which of the fields that a plan doesn't have are counted."""
+
+    def weight(self) -> int:
+        """How many items the next one stands for; 0 if it isn't counted. Any thread may ask."""
+        ...
+
+    def categories(self, type: str, /) -> Mapping[int, Category] | None:
+        """The categories of a message type's fields by number; None where fields are counted in `unplanned` alone."""
+        ...
+
+
+class Engines(Protocol):
+    """Makes the engines and subject readers of plans."""
+
+    def engine(self, plan: Plan, max_bytes: int, counter: FieldCounter | None = None) -> Engine:
+        """Return the engine of a plan. `max_bytes` is the largest item, before and after.
+
+        With a counter, releases say what the plan doesn't have.
+        """
+        ...
+
+    def subject_reader(self, plan: SubjectPlan) -> SubjectReader:
+        """Return what reads the subjects of a type."""
+        ...

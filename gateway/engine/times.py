@@ -1,0 +1,88 @@
+"""Value rules on timestamps and durations: valid as the well-known types state, and within a rule's bounds.
+
+See https://protobuf.dev/reference/protobuf/google.protobuf/.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from google.protobuf.message import Message
+
+from gateway.engine.context import DecisionContext, RuleResult
+from gateway.errors import FieldReason
+from gateway.plan import Moment, Span
+from gateway.protobuf.schema import attribute
+
+NANOS_PER_SECOND: Final = 10**9
+NANOS_PER_DAY: Final = 86_400 * NANOS_PER_SECOND
+MIN_TIMESTAMP_SECONDS: Final = -62_135_596_800
+MAX_TIMESTAMP_SECONDS: Final = 253_402_300_799
+MAX_DURATION_SECONDS: Final = 315_576_000_000
+SECONDS_FIELD: Final = attribute(1)
+NANOS_FIELD: Final = attribute(2)
+
+
+class DurationCheck:
+    """Checks durations."""
+
+    __slots__ = ("_max_nanos", "_min_nanos")
+
+    def __init__(self, rule: Span) -> None:
+        low, high = (-MAX_DURATION_SECONDS if rule.min is None else rule.min, rule.max)
+        self._min_nanos = max(low, -MAX_DURATION_SECONDS) * NANOS_PER_SECOND
+        self._max_nanos = (MAX_DURATION_SECONDS if high is None else min(high, MAX_DURATION_SECONDS)) * NANOS_PER_SECOND
+
+    def check(self, duration: Message) -> RuleResult:
+        """Check one `Duration`: its seconds and nanoseconds have one sign."""
+        seconds, nanos = getattr(duration, SECONDS_FIELD), getattr(duration, NANOS_FIELD)
+        valid = abs(nanos) < NANOS_PER_SECOND and seconds * nanos >= 0
+        if valid and self._min_nanos <= seconds * NANOS_PER_SECOND + nanos <= self._max_nanos:
+            return None
+        return FieldReason.OUT_OF_RANGE
+
+
+class TimestampCheck:
+    """Checks timestamps, of messages and of numbers, by the least and the largest."""
+
+    __slots__ = ("_max_seconds", "_min_seconds")
+
+    def __init__(self, rule: Moment) -> None:
+        self._min_seconds = MIN_TIMESTAMP_SECONDS if rule.min is None else max(rule.min, MIN_TIMESTAMP_SECONDS)
+        self._max_seconds = MAX_TIMESTAMP_SECONDS if rule.max is None else min(rule.max, MAX_TIMESTAMP_SECONDS)
+
+    def check(self, timestamp: Message | int) -> RuleResult:
+        """Check one timestamp."""
+        return None if self.fits(unix_nanos(timestamp)) else FieldReason.OUT_OF_RANGE
+
+    def fits(self, nanos: int | None) -> bool:
+        """Whether nanoseconds since 1970 lie within the bounds; None never does."""
+        return nanos is not None and self._min_seconds <= nanos // NANOS_PER_SECOND <= self._max_seconds
+
+
+class RecentTimestampCheck:
+    """Checks timestamps that must lie within some days around the item's receipt, too."""
+
+    __slots__ = ("_bounds", "_max_nanos")
+
+    def __init__(self, rule: Moment, days: int) -> None:
+        self._bounds = TimestampCheck(rule)
+        self._max_nanos = days * NANOS_PER_DAY
+
+    def check(self, timestamp: Message | int, context: DecisionContext) -> RuleResult:
+        """Check one timestamp; the answer holds for this moment only."""
+        context.cacheable = False
+        nanos = unix_nanos(timestamp)
+        near = nanos is not None and abs(nanos - context.facts.received_ns) <= self._max_nanos
+        return None if near and self._bounds.fits(nanos) else FieldReason.OUT_OF_RANGE
+
+
+def unix_nanos(timestamp: Message | int) -> int | None:
+    """Nanoseconds since 1970, of a number or a `Timestamp`; None if it is not a valid one."""
+    if isinstance(timestamp, int):
+        return timestamp if timestamp // NANOS_PER_SECOND <= MAX_TIMESTAMP_SECONDS else None
+    seconds: int = getattr(timestamp, SECONDS_FIELD)
+    nanos: int = getattr(timestamp, NANOS_FIELD)
+    if MIN_TIMESTAMP_SECONDS <= seconds <= MAX_TIMESTAMP_SECONDS and 0 <= nanos < NANOS_PER_SECOND:
+        return seconds * NANOS_PER_SECOND + nanos
+    return None

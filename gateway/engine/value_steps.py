@@ -1,0 +1,204 @@
+"""Steps on the values of one field: one value, many, raw messages, an event's properties, a span's name.
+
+A step's `run` takes a parsed message, the context of the decision and the message's place. It strips from the message
+what fails, counts it, and raises Refused or PersonalAccount where the item can't leave at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from gateway.engine.apply_rule import ApplyRule, RawMessage, apply_result
+from gateway.engine.attributes import PropertyRewrite
+from gateway.engine.context import DecisionContext
+from gateway.engine.message_cache import CachedResult, MessageCache, MessageResult
+from gateway.engine.rules import RuleCheck
+from gateway.engine.spans import SpanNameCheck
+from gateway.errors import ItemReason, Reason, Refused
+from gateway.model import FieldPath
+from gateway.plan import FieldPlan, Presence, Properties, SpanName
+from gateway.protobuf.schema import attribute
+
+Check = Callable[[Message, DecisionContext, FieldPath], None]
+"""The `run` of a step."""
+
+REPEATED: Final = frozenset({Presence.PACKED, Presence.EXPANDED})
+
+
+class CheckedValue:
+    """One value whose rule needs nothing else: the common case."""
+
+    __slots__ = ("_check", "_implicit", "_label", "_name")
+
+    def __init__(self, field: FieldPlan, check: RuleCheck) -> None:
+        self._name, self._label = attribute(field.number), field.name
+        self._implicit = field.presence is Presence.IMPLICIT
+        self._check = check
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Check the value, where there is one."""
+        name = self._name
+        value = getattr(parsed, name)
+        if (value if self._implicit else parsed.HasField(name)) and (result := self._check(value)) is not None:
+            there = (at, self._label)
+            replace(parsed, name, apply_result(value, result, context, there), context, there)
+
+
+class AppliedValue:
+    """One value of any other kind."""
+
+    __slots__ = ("_apply", "_implicit", "_label", "_name")
+
+    def __init__(self, field: FieldPlan, apply: ApplyRule) -> None:
+        self._name, self._label = attribute(field.number), field.name
+        self._implicit = field.presence is Presence.IMPLICIT
+        self._apply = apply
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Apply the rule to the value, where there is one."""
+        name = self._name
+        value = getattr(parsed, name)
+        if value if self._implicit else parsed.HasField(name):
+            there = (at, self._label)
+            kept = self._apply(value, context, there)
+            if kept is not value:
+                replace(parsed, name, kept, context, there)
+
+
+class RawValue:
+    """One raw message: the common case, that it is known and stays, is kept short."""
+
+    __slots__ = ("_apply", "_cache", "_label", "_name")
+
+    def __init__(self, field: FieldPlan, cache: MessageCache) -> None:
+        self._name, self._label = attribute(field.number), field.name
+        self._cache = cache
+        self._apply = RawMessage(cache).apply
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Decide on the message, where there is one."""
+        name = self._name
+        value = getattr(parsed, name)
+        if (value or parsed.HasField(name)) and self._cache.known(context).get(value) != value:
+            there = (at, self._label)
+            kept = self._apply(value, context, there)
+            if kept is not value:
+                replace(parsed, name, kept, context, there)
+
+
+class AppliedValues:
+    """Each of many values."""
+
+    __slots__ = ("_apply", "_label", "_name")
+
+    def __init__(self, field: FieldPlan, apply: ApplyRule) -> None:
+        self._name, self._label = attribute(field.number), f"{field.name}[*]"
+        self._apply = apply
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Apply the rule to each, and leave in the list those that stay."""
+        field, there, apply = getattr(parsed, self._name), (at, self._label), self._apply
+        context.spend(len(field))
+        values = field[:]
+        kept = [apply(value, context, there) for value in values]
+        if any(new is not old for new, old in zip(kept, values, strict=True)):
+            self._refill(parsed, kept, context, there)
+
+    def _refill(self, parsed: Message, kept: Sequence[Any], context: DecisionContext, at: FieldPath) -> None:
+        """Put what was kept in the place of what there was, and count the rest."""
+        parsed.ClearField(self._name)
+        getattr(parsed, self._name).extend([one for one in kept if not isinstance(one, Reason)])
+        for reason, count in Counter(one for one in kept if isinstance(one, Reason)).items():
+            context.note(at, reason, count=count)
+
+
+class RawValues:
+    """Each of many raw messages: the common case, that all are known and stay, is kept short."""
+
+    __slots__ = ("_cache", "_label", "_name")
+
+    def __init__(self, field: FieldPlan, cache: MessageCache) -> None:
+        self._name, self._label = attribute(field.number), f"{field.name}[*]"
+        self._cache = cache
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Decide on each, and leave in the list those that stay."""
+        cache, messages = self._cache, getattr(parsed, self._name)
+        context.spend(len(messages))
+        values = messages[:]
+        results = [*map(cache.known(context).get, values)]
+        if results != values:
+            messages[:] = _kept(values, results, cache, context, (at, self._label))
+
+
+class EventProperties:
+    """Each property of an event, by the rules of its event, which a field beside them names."""
+
+    __slots__ = ("_selector", "_steps")
+
+    def __init__(self, field: FieldPlan, rule: Properties) -> None:
+        self._selector = attribute(rule.selector)
+        self._steps: Mapping[str, Check] = {
+            event: RawValues(field, MessageCache(PropertyRewrite(rules).rewrite)).run
+            for event, rules in rule.events.items()
+        }
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Decide on each property. Raises Refused where the event isn't planned."""
+        step = self._steps.get(getattr(parsed, self._selector, ""))
+        if step is None:
+            raise Refused(ItemReason.EVENT_NOT_PLANNED)
+        step(parsed, context, at)
+
+
+class SpanNameStep:
+    """A span's name, which its kind and its attributes have a say in."""
+
+    __slots__ = ("_check", "_label", "_name")
+
+    def __init__(self, field: FieldPlan, rule: SpanName) -> None:
+        self._name, self._label = attribute(field.number), field.name
+        self._check = SpanNameCheck(rule).check
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Put another name in its place where it can't stay."""
+        value = getattr(parsed, self._name)
+        if value and (result := self._check(value, parsed)) is not None:
+            setattr(parsed, self._name, apply_result(value, result, context, (at, self._label)))
+
+
+def replace(parsed: Message, name: str, kept: Any, context: DecisionContext, at: FieldPath) -> None:
+    """Put what a rule left in the place of a value; a reason clears it and is counted."""
+    if isinstance(kept, Reason):
+        parsed.ClearField(name)
+        context.note(at, kept)
+    else:
+        setattr(parsed, name, kept)
+
+
+def _kept(
+    values: Sequence[bytes],
+    results: Sequence[MessageResult | None],
+    cache: MessageCache,
+    context: DecisionContext,
+    at: FieldPath,
+) -> list[bytes]:
+    """What is kept of raw messages, of which some aren't known or don't stay."""
+    kept: list[bytes] = []
+    stripped: dict[Reason, int] = {}
+    for value, known in zip(values, results, strict=True):
+        result = cache.decide(value, context, at) if known is None else known
+        if isinstance(result, CachedResult):
+            context.repeat(result.notes, at)
+            result = result.kept
+        if isinstance(result, bytes):
+            kept.append(result)
+        else:
+            stripped[result] = stripped.get(result, 0) + 1
+    for reason, count in stripped.items():
+        context.note(at, reason, count=count)
+    return kept

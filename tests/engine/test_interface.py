@@ -1,0 +1,111 @@
+"""An engine is what its interface says and no more: the smallest one takes the reference engine's place in every flow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import pytest
+
+from gateway.engine.interface import Engines, FieldCounter, Identifier, Item, Outcome
+from gateway.engine.reference import ReferenceEngine, ReferenceEngines
+from gateway.errors import ItemReason, Refused
+from gateway.model import MAX_ITEM_BYTES, NO_SUBJECT, Facts, Release, Subject
+from gateway.pipeline.flows import Flows, single
+from gateway.plan import Plan, SubjectPlan
+from tests.support.contracts import UNKNOWN_FACTS, compiler
+from tests.support.requests import field
+
+BODY: Final = "message Seen { string user_id = 1 @USER_ID; string name = 2 @NAME; }"
+TYPE: Final = "t.Seen"
+ITEM: Final = field(1, b"usr_1") + field(2, b"Ana")
+MALFORMED: Final = b"\x0a\xff"
+PERSONAL: Final = Facts(received_ns=0, personal=True)
+
+
+class EmptyingEngine:
+    """Releases every item, and nothing in it; refuses those that are too large."""
+
+    def __init__(self, plan: Plan, max_bytes: int) -> None:
+        self.plan = plan
+        self._max_bytes = max_bytes
+
+    def decide(self, items: Sequence[Item]) -> list[Outcome]:
+        return [self._decide(item) for item in items]
+
+    def subjects(self, payload: bytes) -> frozenset[Identifier]:
+        assert not payload
+        return frozenset()
+
+    def _decide(self, item: Item) -> Outcome:
+        if len(item.raw) > self._max_bytes:
+            return Refused(ItemReason.TOO_LARGE)
+        return Release(self.plan.destination, self.plan.type, self.plan.digest, b"")
+
+
+class NoSubjects:
+    """Knows nobody."""
+
+    def __init__(self, plan: SubjectPlan) -> None:
+        self.plan = plan
+
+    def read(self, raw: bytes) -> Subject:
+        return NO_SUBJECT
+
+    def is_personal(self, subject: Subject) -> bool:
+        return False
+
+
+class EmptyingEngines:
+    def engine(self, plan: Plan, max_bytes: int, counter: FieldCounter | None = None) -> EmptyingEngine:
+        return EmptyingEngine(plan, max_bytes)
+
+    def subject_reader(self, plan: SubjectPlan) -> NoSubjects:
+        return NoSubjects(plan)
+
+
+@pytest.mark.parametrize(
+    ("engines", "payloads", "subject"),
+    [
+        (ReferenceEngines(), [ITEM, field(1, b"usr_1")], Subject("usr_1")),
+        (EmptyingEngines(), [b"", b""], NO_SUBJECT),
+    ],
+)
+def test_any_engine_decides_in_every_flow(engines: Engines, payloads: list[bytes], subject: Subject) -> None:
+    flows = Flows(compiler(BODY, flows="{t.Seen: [eu-service, us-vendor]}"), engines)
+    flow = flows.of_type(TYPE)
+    releases = flow.decide(ITEM, UNKNOWN_FACTS)
+    assert [release.payload for release in releases if isinstance(release, Release)] == payloads
+    assert [release.destination for release in releases] == ["eu-service", "us-vendor"]
+    assert flow.subject(ITEM) == subject
+    for other in (flows.only(TYPE, "us-vendor"), single(flows.compiler, TYPE, "us-vendor", engines)):
+        assert list(map(shown, other.decide(ITEM, UNKNOWN_FACTS))) == payloads[1:]
+
+
+def test_one_item_spoils_no_other() -> None:
+    engine = ReferenceEngine(compiler(BODY).plan(TYPE, "us-vendor"), len(ITEM))
+    items = [(ITEM, UNKNOWN_FACTS), (MALFORMED, UNKNOWN_FACTS), (ITEM * 2, UNKNOWN_FACTS), (ITEM, PERSONAL)]
+    outcomes = engine.decide([Item(*item) for item in items] * 2)
+    assert [shown(outcome) for outcome in outcomes] == [
+        field(1, b"usr_1"), ItemReason.MALFORMED, ItemReason.TOO_LARGE, ItemReason.PERSONAL_ACCOUNT,
+    ] * 2  # fmt: skip
+
+
+def test_a_batch_is_decided_as_its_items_are() -> None:
+    engine = ReferenceEngine(compiler(BODY).plan(TYPE, "eu-service"), MAX_ITEM_BYTES)
+    items = [Item(raw, facts) for raw in (ITEM, MALFORMED, b"", ITEM[:-1]) for facts in (UNKNOWN_FACTS, PERSONAL)]
+    assert list(map(shown, engine.decide(items))) == [shown(engine.decide([item])[0]) for item in items]
+
+
+def test_a_refusal_holds_nothing_of_the_item() -> None:
+    (refusal,) = ReferenceEngine(compiler(BODY).plan(TYPE, "eu-service")).decide([Item(MALFORMED, UNKNOWN_FACTS)])
+    assert isinstance(refusal, Refused)
+    assert (refusal.__traceback__, refusal.__cause__, refusal.__context__) == (None, None, None)
+
+
+def test_an_item_shows_nothing_of_itself() -> None:
+    assert repr(Item(ITEM, UNKNOWN_FACTS)) == f"Item({len(ITEM)} bytes)"
+
+
+def shown(outcome: Outcome) -> object:
+    return outcome.payload if isinstance(outcome, Release) else outcome.reason
