@@ -50,11 +50,11 @@ from gateway.receivers.hub.rollout import Rollout
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.intake import Intake
 from gateway.receivers.otlp_http import OtlpHttp
-from gateway.receivers.proxy.access import AccessLog
-from gateway.receivers.proxy.failures import Failures
-from gateway.receivers.proxy.passage import Passage
-from gateway.receivers.proxy.proxy import Host, Proxy, Who
+from gateway.receivers.proxy.access_log import AccessLog
+from gateway.receivers.proxy.proxy import CallerNames, Proxy, ProxyDeps
+from gateway.receivers.proxy.route_table import BoundRoute
 from gateway.receivers.proxy.upstream import Upstreams
+from gateway.receivers.proxy.upstream_failures import UpstreamFailures
 from gateway.receivers.reflection import Reflection
 from gateway.receivers.strays import Strays
 from gateway.reload import FileWatcher, Reloader
@@ -123,7 +123,9 @@ class Gateway:
         self._delivery_setup = DeliverySetup(config, around, given)
         self.delivery = self._delivery_setup.delivery
         self._spans: CallTracer | None = None
-        self._proxied = InFlight[Passage](config.reload.grace, lambda passage: self._current.routing().lets(passage))
+        self._proxied = InFlight[BoundRoute](
+            config.reload.grace, lambda bound: self._current.route_table().allows(bound)
+        )
         self._streamed = InFlight[emit.Streamed](
             config.reload.grace, lambda streamed: streamed.lasts(self._current.flows())
         )
@@ -134,7 +136,7 @@ class Gateway:
         packer = EntryBuilder(self._keys, config.service)
         self._pipeline = Intake(self._decider, self.delivery, packer, self.telemetry)
         self._access = AccessLog(self._current.flows, self._decider, self.delivery.accept, packer, self.telemetry)
-        self._failures = Failures(self.telemetry)
+        self._failures = UpstreamFailures(self.telemetry)
         self._health = Health()
         self._http = Http(self._readiness, self.telemetry)
         self.telemetry.add_resources(
@@ -334,16 +336,16 @@ class Gateway:
         self.telemetry.add_resources(made.uses())
         return made
 
-    def _proxy(self, listener: Listener, side: TrafficDirection, who: Who, most: int) -> Listener:
-        guard = Guard(most, turned_away=partial(self.telemetry.record_overload, side))
-        self.telemetry.add_resources({f"{side}_calls": guard.use})
+    def _proxy(self, listener: Listener, direction: TrafficDirection, caller_names: CallerNames, most: int) -> Listener:
+        guard = Guard(most, turned_away=partial(self.telemetry.record_overload, direction))
+        self.telemetry.add_resources({f"{direction}_calls": guard.use})
         self._guards.append(guard)
-        host = Host(self._decider, guard, self._access, self._failures, self._proxied, lambda: self._spans)
-        listener.server.add_generic_rpc_handlers((Proxy(side, self._current.routing, who, host),))
+        deps = ProxyDeps(self._decider, guard, self._access, self._failures, self._proxied, lambda: self._spans)
+        listener.server.add_generic_rpc_handlers((Proxy(direction, self._current.route_table, caller_names, deps),))
         return listener
 
 
-def _certificate_identity(callers: Callers) -> Who:
+def _certificate_identity(callers: Callers) -> CallerNames:
     return lambda context: callers.caller(context.auth_context(), time.time())
 
 

@@ -23,7 +23,8 @@ from gateway.exporters.pool import OpenedExporters
 from gateway.loading import LoadedPolicy
 from gateway.pipeline.flows import Flows
 from gateway.policy.document import Policy
-from gateway.receivers.proxy.passage import Courses, Routing
+from gateway.receivers.proxy.compiled_routes import CompiledRoutes
+from gateway.receivers.proxy.route_table import RouteTable
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.telemetry import Telemetry
 from gateway.telemetry.log import LogFields
@@ -41,8 +42,8 @@ class InForce(msgspec.Struct, frozen=True):
     policy: Policy
     contract: Contract
     flows: Flows
-    courses: Courses
-    routing: Routing
+    compiled_routes: CompiledRoutes
+    route_table: RouteTable
     exporters: Mapping[str, Exporter]
     digest: str
     files: frozenset[Path]
@@ -73,9 +74,9 @@ class Current:
         """The flows in force now."""
         return self.now.flows
 
-    def routing(self) -> Routing:
+    def route_table(self) -> RouteTable:
         """The routes in force now, with their connections."""
-        return self.now.routing
+        return self.now.route_table
 
     def exporters(self) -> Mapping[str, Exporter]:
         """The exporters in force now."""
@@ -125,16 +126,23 @@ class Switch(msgspec.Struct, frozen=True):
 
     def _put(self, loaded: LoadedPolicy, opened: OpenedExporters) -> None:
         """Nothing here waits, and nothing fails: whoever else runs finds either all as it was, or all as it is now."""
-        policy, flows, routing = loaded.file.policy, loaded.flows, self._routing(loaded.courses)
+        policy, flows, route_table = loaded.file.policy, loaded.flows, self._bind(loaded.compiled_routes)
         exporters = self.delivery_setup.adopt(opened)
         before = self.current.earlier
         self.current.put(
             InForce(
-                policy, loaded.contract, flows, loaded.courses, routing, exporters, loaded.plans_digest, loaded.files
+                policy,
+                loaded.contract,
+                flows,
+                loaded.compiled_routes,
+                route_table,
+                exporters,
+                loaded.plans_digest,
+                loaded.files,
             )
         )
         self.delivery_setup.replace(exporters, flows)
-        self.upstreams.keep(routing.targets)
+        self.upstreams.retire_others(route_table.targets)
         self.telemetry.set_policy(
             loaded.plans_digest,
             policy.version,
@@ -143,19 +151,20 @@ class Switch(msgspec.Struct, frozen=True):
             absent_flows=len({name for name, _ in flows.absent}),
         )
         self.telemetry.add_routes(
-            (route.listener, route.authority, route.destination, route.mode) for route in loaded.courses.table.routes
+            (route.listener, route.authority, route.destination, route.mode)
+            for route in loaded.compiled_routes.table.routes
         )
         self.review()
         log.info("in force", extra=description(loaded, None if before is None else changes(before, self.current.now)))
 
     def reconnect(self) -> None:
         """Connect with another certificate from now on."""
-        routing = self._routing(self.current.now.courses)
-        self.current.put(msgspec.structs.replace(self.current.now, routing=routing))
-        self.upstreams.keep(routing.targets)
+        route_table = self._bind(self.current.now.compiled_routes)
+        self.current.put(msgspec.structs.replace(self.current.now, route_table=route_table))
+        self.upstreams.retire_others(route_table.targets)
 
-    def _routing(self, courses: Courses) -> Routing:
-        return Routing(courses, self.upstreams, 0 if self.tls is None else self.tls.generation)
+    def _bind(self, compiled_routes: CompiledRoutes) -> RouteTable:
+        return RouteTable(compiled_routes, self.upstreams, 0 if self.tls is None else self.tls.generation)
 
 
 # What is logged of it.
@@ -209,9 +218,11 @@ def _flows(held: InForce) -> Mapping[str, object]:
 def _routes(held: InForce) -> Mapping[str, object]:
     """By listener and authority, which several routes may share: the routes, and the digests of their plans."""
     found: dict[str, list[Any]] = {}
-    names = [f"{route.listener} {route.authority}" for route in held.courses.table.routes]
-    for name, route in zip(names, held.courses.table.routes, strict=True):
+    names = [f"{route.listener} {route.authority}" for route in held.compiled_routes.table.routes]
+    for name, route in zip(names, held.compiled_routes.table.routes, strict=True):
         found.setdefault(name, []).append(route)
-    for course in held.courses.courses:
-        found[names[course.route]].append((course.method.path, course.caller, course.out.digest, course.back.digest))
+    for compiled in held.compiled_routes.routes:
+        found[names[compiled.route_index]].append(
+            (compiled.method.path, compiled.caller, compiled.request_policy.digest, compiled.response_policy.digest)
+        )
     return found

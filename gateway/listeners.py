@@ -10,7 +10,7 @@ import grpc
 from gateway.config import Delivery, Inbound, Local, Outbound
 from gateway.errors import BadConfig
 from gateway.receivers.bounds import Options, bounds
-from gateway.receivers.proxy.upstream import AHEAD
+from gateway.receivers.proxy.upstream import LOOKAHEAD_BYTES
 
 CALLS: Final = 512
 """Calls at once on `local`, at most; more are told when to come back."""
@@ -60,7 +60,7 @@ def _options(given: Local | Outbound | Inbound | Delivery) -> Options:
     if not isinstance(given, Local):
         options += [
             ("grpc.http2.bdp_probe", 0),
-            ("grpc.http2.lookahead_bytes", AHEAD),
+            ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
             ("grpc.max_connection_age_ms", int(given.max_connection_age * 1000)),
             ("grpc.max_connection_age_grace_ms", int(given.max_connection_grace * 1000)),
         ]

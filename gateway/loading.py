@@ -27,7 +27,7 @@ from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.policy.review.findings import key_path
 from gateway.policy.wording import shortlist
-from gateway.receivers.proxy.passage import Courses
+from gateway.receivers.proxy.compiled_routes import CompiledRoutes
 from gateway.signals import TRACES
 from gateway.yamlfile import Node, compose, load_text
 
@@ -47,7 +47,7 @@ class LoadedPolicy(msgspec.Struct, frozen=True):
     file: PolicyFile
     contract: Contract
     flows: Flows
-    courses: Courses
+    compiled_routes: CompiledRoutes
     plans_digest: str
     contracts_digest: str
     files: frozenset[Path] = frozenset()
@@ -65,8 +65,8 @@ def compile_all(config: Config, file: PolicyFile, contract: Contract) -> LoadedP
         _check_complete(compiler, file)
     _log_absent(compiler)
     flows = Flows(compiler)
-    courses = Courses(flows)
-    if config.tls is None and any(not route.local for route in courses.table.routes):
+    compiled_routes = CompiledRoutes(flows)
+    if config.tls is None and any(not route.local for route in compiled_routes.table.routes):
         raise BadConfig("tls: is required, for the policy has a route to an upstream that isn't plaintext")
     if config.telemetry.traces.ratio > 0 and flows.find(TRACES.flow) is None:
         raise BadConfig(
@@ -76,8 +76,8 @@ def compile_all(config: Config, file: PolicyFile, contract: Contract) -> LoadedP
         replace(file, policy=compiler.policy),
         contract,
         flows,
-        courses,
-        _plans_digest(flows, courses),
+        compiled_routes,
+        _plans_digest(flows, compiled_routes),
         _contract_digest(contract),
     )
 
@@ -99,9 +99,13 @@ def _log_absent(compiler: Compiler) -> None:
             log.log(level, text, shortlist(names))
 
 
-def _plans_digest(flows: Flows, courses: Courses) -> str:
+def _plans_digest(flows: Flows, compiled_routes: CompiledRoutes) -> str:
     plans = {plan.digest for plan in flows.compiler.plans().values()}
-    routes = {way.digest for course in courses.courses for way in (course.out, course.back)}
+    routes = {
+        policy.digest
+        for compiled in compiled_routes.routes
+        for policy in (compiled.request_policy, compiled.response_policy)
+    }
     return hashlib.sha256("".join(sorted(plans | routes)).encode()).hexdigest()
 
 

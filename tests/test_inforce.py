@@ -17,7 +17,7 @@ from gateway.contracts.load import load as load_contracts
 from gateway.inforce import InForce, changes, description
 from gateway.loading import LoadedPolicy, compile_all
 from gateway.policy.load import parse
-from gateway.receivers.proxy.passage import Routing
+from gateway.receivers.proxy.route_table import RouteTable
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.telemetry.log import LogFields
 from tests.support import proxy
@@ -80,9 +80,16 @@ def loaded(text: str, held: Contract | None = None) -> LoadedPolicy:
 
 
 def in_force(held: LoadedPolicy) -> InForce:
-    routing = Routing(held.courses, Upstreams(lambda: pytest.fail("nothing is connected to")), 0)
+    route_table = RouteTable(held.compiled_routes, Upstreams(lambda: pytest.fail("nothing is connected to")), 0)
     return InForce(
-        held.file.policy, held.contract, held.flows, held.courses, routing, {}, held.plans_digest, held.files
+        held.file.policy,
+        held.contract,
+        held.flows,
+        held.compiled_routes,
+        route_table,
+        {},
+        held.plans_digest,
+        held.files,
     )
 
 

@@ -143,5 +143,5 @@ def _route_record(index: int, table: MethodTable) -> dict[str, Any]:
         "destination": route.destination,
         "mode": route.mode.value,
         "callers": sorted(route.callers),
-        "methods": [method.path for carrying, method in table.carried() if carrying == index],
+        "methods": [method.path for carrying, method in table.route_methods() if carrying == index],
     }

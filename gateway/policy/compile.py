@@ -217,7 +217,7 @@ class Compiler:
         table = build_method_table(
             self.contract, self.policy.routes, self._file.origin, frozenset(one.keys for one in self.absent)
         )
-        for index, method in table.carried():
+        for index, method in table.route_methods():
             self._check_types(method, table.keys_of(index, method.path))
             self._check_plans(method, index)
         return table

@@ -1,6 +1,4 @@
-"""What goes with a call beside its messages.
-
-Which metadata a recipient gets, by which rules, and what the policy can't list of it.
+"""Which metadata a recipient gets with a call, by which rules, and what of it the policy can't list.
 
 What gRPC itself needs (timeout, encodings, content type, user agent) it adds on each hop: that is never relayed.
 """
@@ -37,8 +35,8 @@ KEYS_WITH_ENTRIES: Final = frozenset({"baggage", "tracestate"})
 
 HOP_BY_HOP_KEYS: Final = frozenset(
     """
-    accept-encoding connection content-encoding content-length content-type host http2-settings keep-alive proxy-authenticate
-    proxy-authorization proxy-connection te trailer transfer-encoding upgrade user-agent
+    accept-encoding connection content-encoding content-length content-type host http2-settings keep-alive
+    proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade user-agent
     """.split()
 )
 """Keys that are about one hop: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and what gRPC writes itself."""
@@ -62,39 +60,43 @@ _NOT_FOR_BYTES: Final = ("pattern", "max_length", "one_of", "without")
 
 
 def envelope_plan(metadata: Metadata, terms: RecipientTerms) -> EnvelopePlan:
-    """What `terms` gets. A key or an entry that may not go there is not in the plan."""
+    """Return what the recipient of `terms` gets. A key or an entry that may not go there is not in the plan."""
     keys = {**_listed_keys(metadata, terms), **_implicit_keys(terms)}
     baggage, tracestate = (
-        {} if terms.outside_eu else _entries(held, terms) for held in (metadata.baggage, metadata.tracestate)
+        {} if terms.outside_eu else _entries(entries, terms) for entries in (metadata.baggage, metadata.tracestate)
     )
     return EnvelopePlan(terms.name, keys, baggage, tracestate, FreeText() if terms.allows(Category.FREE_TEXT) else None)
 
 
 def problems(keys: tuple[str | int, ...], metadata: Metadata, region: str) -> Iterator[Problem]:
-    """What can't be in `metadata`, which stands at `keys` in the policy and goes to `region`."""
+    """Yield the problems of `metadata`, which stands at `keys` in the policy and goes to `region`."""
     yield from _problems_of_names(keys, metadata, region)
     yield from fault.duplicates((*keys, "credentials"), metadata.credentials)
     for index, name in enumerate(metadata.credentials):
         if name in metadata.keys:
             yield (*keys, "credentials", index), "is listed under keys too"
-    for section, held in (("keys", metadata.keys), ("baggage", metadata.baggage), ("tracestate", metadata.tracestate)):
-        if held and section in KEYS_WITH_ENTRIES and region not in EU:
+    for section, entries in (
+        ("keys", metadata.keys),
+        ("baggage", metadata.baggage),
+        ("tracestate", metadata.tracestate),
+    ):
+        if entries and section in KEYS_WITH_ENTRIES and region not in EU:
             yield (*keys, section), _BAGGAGE_STAYS_IN_EU
             continue
-        for name, classified in held.items():
+        for name, classified in entries.items():
             yield from _problems_of_value(
                 (*keys, section, name), _kind(name) if section == "keys" else "string", classified, region
             )
 
 
 def _implicit_keys(terms: RecipientTerms) -> Mapping[str, Rule | None]:
-    """What goes without being listed."""
+    """Return the keys that go without being listed."""
     traced = not terms.outside_eu and terms.allows(Category.OPERATIONAL)
     return {"grpc-retry-pushback-ms": RETRY_PUSHBACK, **({"traceparent": TRACEPARENT} if traced else {})}
 
 
 def _listed_keys(metadata: Metadata, terms: RecipientTerms) -> Mapping[str, Rule | None]:
-    rulings = {name: _ruling(_kind(name), held, terms) for name, held in metadata.keys.items()}
+    rulings = {name: _ruling(_kind(name), classified, terms) for name, classified in metadata.keys.items()}
     return {
         name: ruling
         for name, ruling in {**rulings, **dict.fromkeys(metadata.credentials)}.items()
@@ -102,22 +104,22 @@ def _listed_keys(metadata: Metadata, terms: RecipientTerms) -> Mapping[str, Rule
     }
 
 
-def _entries(held: Entries, terms: RecipientTerms) -> Mapping[str, Rule | None]:
-    rulings = ((name, _ruling("string", classified, terms)) for name, classified in held.items())
+def _entries(entries: Entries, terms: RecipientTerms) -> Mapping[str, Rule | None]:
+    rulings = ((name, _ruling("string", classified, terms)) for name, classified in entries.items())
     return {name: ruling for name, ruling in rulings if not isinstance(ruling, Reason)}
 
 
-def _ruling(kind: str, held: Category | Classification, terms: RecipientTerms) -> Rule | Reason | None:
-    return rule_for(kind, _privacy(held), terms)
+def _ruling(kind: str, classified: Category | Classification, terms: RecipientTerms) -> Rule | Reason | None:
+    return rule_for(kind, _privacy(classified), terms)
 
 
 def _kind(name: str) -> str:
-    """The kind of a key's values: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md."""
+    """Return the kind of a key's values: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md."""
     return "bytes" if name.endswith("-bin") else "string"
 
 
-def _privacy(held: Category | Classification) -> FieldPrivacy:
-    return held.privacy if isinstance(held, Classification) else FieldPrivacy(category=held)
+def _privacy(classified: Category | Classification) -> FieldPrivacy:
+    return classified.privacy if isinstance(classified, Classification) else FieldPrivacy(category=classified)
 
 
 def _problems_of_names(keys: tuple[str | int, ...], metadata: Metadata, region: str) -> Iterator[Problem]:
@@ -131,26 +133,26 @@ def _problems_of_names(keys: tuple[str | int, ...], metadata: Metadata, region: 
 
 
 def _forbidden_key_reason(name: str, region: str) -> str:
-    """Why a key can't be listed for a region, whatever it holds; empty if it can."""
+    """Return why a key can't be listed for a region, whatever it holds; empty if it can."""
     return _reserved_key_reason(name) or ("" if region in EU or not _TRACE_KEY.search(name) else _IDS_STAY_IN_EU)
 
 
 def _reserved_key_reason(name: str) -> str:
-    """The same, for any region."""
+    """Return the same for any region."""
     if name in KEYS_WITH_ENTRIES:
         return f"has a section of its own, {name}, that names its entries"
     return "is gRPC's own, and added on each hop" if name in HOP_BY_HOP_KEYS or name.startswith((":", "grpc-")) else ""
 
 
 def _problems_of_value(
-    keys: tuple[str | int, ...], kind: str, held: Category | Classification, region: str
+    keys: tuple[str | int, ...], kind: str, classified: Category | Classification, region: str
 ) -> Iterator[Problem]:
-    privacy = _privacy(held)
+    privacy = _privacy(classified)
     reason = forbidden_reason(privacy.category, region) or _unfit_reason(kind, privacy, region)
     if reason:
         yield keys, reason
-    if isinstance(held, Classification):
-        yield from fault.value_rule_problems(keys, held)
+    if isinstance(classified, Classification):
+        yield from fault.value_rule_problems(keys, classified)
         for name in (*_NOT_FOR_METADATA, *(_NOT_FOR_BYTES if kind == "bytes" else ())):
             if getattr(privacy, name) != getattr(FieldPrivacy(), name):
                 yield (
@@ -160,7 +162,7 @@ def _problems_of_value(
 
 
 def _unfit_reason(kind: str, privacy: FieldPrivacy, region: str) -> str:
-    """Why no recipient in a region could get it, even one that may receive all that the region may.
+    """Return why no recipient in a region could get it, even one that may receive all that the region may.
 
     Empty if one could.
     """

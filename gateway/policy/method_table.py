@@ -1,6 +1,6 @@
 """The route table: which method of which authority goes by which route, as data that any engine can read.
 
-`build_method_table` finds the methods. That their messages compile for those who get them is for `compile.py` to see to.
+`build_method_table` finds the methods. That their messages compile for those who get them is for `compile.py` to check.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ MAX_CARRIED_METHODS: Final = 200_000
 class MethodTable(msgspec.Struct, frozen=True):
     """All routes, and what each carries.
 
-    `methods` by path, every one that some route carries; `route_indices` from listener, authority and path to an index into
-    `routes`.
+    `methods` by path, every one that some route carries; `route_indices` from listener, authority and path to an index
+    into `routes`.
     """
 
     routes: tuple[Route, ...]
     methods: Mapping[str, MethodPlan]
     route_indices: Mapping[TrafficDirection, Mapping[str, Mapping[str, int]]]
 
-    def carried(self) -> Iterator[tuple[int, MethodPlan]]:
+    def route_methods(self) -> Iterator[tuple[int, MethodPlan]]:
         """Yield each route's index with each method that it carries."""
         for authorities in self.route_indices.values():
             for paths in authorities.values():
                 yield from ((index, self.methods[path]) for path, index in paths.items())
 
     def keys_of(self, index: int, path: str) -> Keys:
-        """The keys in the policy by which route `index` carries the method at `path`."""
+        """Return the keys in the policy by which route `index` carries the method at `path`."""
         methods, name = self.routes[index].methods, path.removeprefix("/")
         found = [methods.index(key) for key in (name, _all_of_service(name)) if key in methods]
         return ("routes", index, "methods", found[0]) if found else ("routes", index)
@@ -51,13 +51,13 @@ class MethodTable(msgspec.Struct, frozen=True):
 def build_method_table(
     contract: Contract, routes: tuple[Route, ...], origin: Origin, absent: Collection[Keys] = frozenset()
 ) -> MethodTable:
-    """The table of `routes`; an exact method goes before `pkg.Service/*`, and that before a route without methods.
+    """Return the table of `routes`: an exact method before `pkg.Service/*`, and that before a route without methods.
 
     `absent` are the methods, by their places in the policy, that other contracts have: they are carried nowhere.
     Raises BadPolicy, with the line in `origin`, if no contract has a method that a route names.
     """
     known = {method.path: method for method in _methods(contract)}
-    calls: dict[TrafficDirection, dict[str, dict[str, int]]] = {side: {} for side in TrafficDirection}
+    calls: dict[TrafficDirection, dict[str, dict[str, int]]] = {direction: {} for direction in TrafficDirection}
     of_service = _by_service(known)
     carried = 0
     for key, index, keys in sorted(_claims(routes), key=lambda claim: _precedence(claim[0])):
@@ -77,14 +77,15 @@ def build_method_table(
 
 
 def _unknown(key: str, of_service: Container[str]) -> str:
-    """What is wrong with a method that a route names."""
+    """Return what is wrong with a method that a route names."""
     if _all_of_service(key) in of_service:
         return "no contract has a method of this name"
-    return f"no contract has a {'service' if key == _all_of_service(key) else 'method'} of this name; {elsewhere.LIST_UNDER_ELSEWHERE}"
+    kind = "service" if key == _all_of_service(key) else "method"
+    return f"no contract has a {kind} of this name; {elsewhere.LIST_UNDER_ELSEWHERE}"
 
 
 def _claims(routes: tuple[Route, ...]) -> Iterator[tuple[str, int, Keys]]:
-    """What each route says it carries, with the route's index, and where it says so."""
+    """Yield each key of a method that a route carries, with the route's index and the key's place in the policy."""
     for index, route in enumerate(routes):
         for at, key in enumerate(route.methods):
             yield key, index, ("routes", index, "methods", at)
@@ -93,17 +94,17 @@ def _claims(routes: tuple[Route, ...]) -> Iterator[tuple[str, int, Keys]]:
 
 
 def _precedence(key: str) -> int:
-    """The order in which claims are entered, each over those before."""
+    """Return the order in which claims are entered, each over those before."""
     return 0 if key == ALL_METHODS else 1 if key == _all_of_service(key) else 2
 
 
 def _all_of_service(method: str) -> str:
-    """The service of a method, as the policy names all of it."""
+    """Return the service of a method, as the policy names all of it."""
     return f"{method.rpartition('/')[0]}/{ALL_METHODS}"
 
 
 def _by_service(known: Iterable[str]) -> Mapping[str, Sequence[str]]:
-    """The paths that a service's name stands for, `pkg.Service/*`; and those that a route without methods carries, by `EVERY`."""
+    """Return the paths that `pkg.Service/*` stands for, and by `ALL_METHODS` those of a route without methods."""
     found: dict[str, list[str]] = {ALL_METHODS: []}
     for path in known:
         found.setdefault(_all_of_service(path[1:]), []).append(path)
@@ -113,7 +114,7 @@ def _by_service(known: Iterable[str]) -> Mapping[str, Sequence[str]]:
 
 
 def _methods(contract: Contract) -> Iterator[MethodPlan]:
-    """All methods that there are, by path."""
+    """Yield all methods that there are, by path."""
     services = (
         f"{file.package}.{service.name}".lstrip(".") for file in contract.files.values() for service in file.service
     )

@@ -1,6 +1,6 @@
-"""What a route can't be, whatever the contracts say: where it leads, who may ask, and what its callers may be told.
+"""Problems of routes, whatever the contracts say: where one leads, who may call, and what its callers may get.
 
-Pure, like `residency.py`. Which methods there are, and whether their messages compile, is for `method_table.py` and
+Pure, like `residency.py`. Which methods there are, and whether their messages compile: see `method_table.py` and
 `compile.py`.
 """
 
@@ -47,7 +47,7 @@ _CALLER: Final = "must be a SPIFFE ID such as spiffe://kannelle.io/ns/video/sa/e
 
 
 def problems(policy: Policy) -> Iterator[Problem]:
-    """What in the routes of `policy` can't be. Of a route to no destination, only what doesn't depend on it."""
+    """Yield the problems of a policy's routes. Of a route to no destination, only those that don't depend on it."""
     for index, route in enumerate(policy.routes):
         for check in CHECKS:
             yield from check(("routes", index), route, policy)
@@ -56,13 +56,13 @@ def problems(policy: Policy) -> Iterator[Problem]:
 
 
 def hosts(upstream: str | tuple[str, ...]) -> tuple[str, ...]:
-    """The hosts that an upstream names, as addresses or names; a socket has none, nor has what is no upstream."""
-    given = (upstream.removeprefix(_DNS),) if isinstance(upstream, str) else upstream
-    return tuple(host for one in given if (host := _host(one)))
+    """Return the hosts that an upstream names, as addresses or names; none of a socket, or of what is no upstream."""
+    addresses = (upstream.removeprefix(_DNS),) if isinstance(upstream, str) else upstream
+    return tuple(host for address in addresses if (host := _host(address)))
 
 
 def _host(text: str) -> str:
-    """The host of `host:port`; empty if it isn't that."""
+    """Return the host of `host:port`; empty if it isn't that."""
     form = _PORTED.fullmatch(text)
     if form is None or int(form["port"]) > _MAX_PORT:
         return ""
@@ -71,7 +71,7 @@ def _host(text: str) -> str:
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:
-    """The address of one peer that `host` is, an IPv6 one in brackets; None if it isn't that."""
+    """Return the address of one peer that `host` is, an IPv6 one in brackets; None if it isn't that."""
     try:
         address = IPv6Address(host[1:-1]) if host.startswith("[") else IPv4Address(host)
     except ValueError:
@@ -101,7 +101,10 @@ def _is_socket(upstream: str) -> bool:
 
 
 def _problems_of_addresses(keys: Keys, upstream: tuple[str, ...]) -> Iterator[Problem]:
-    """A gRPC target has addresses of one IP version: https://github.com/grpc/grpc/blob/master/doc/naming.md."""
+    """Yield what breaks the rule that a gRPC target has addresses of one IP version.
+
+    See https://github.com/grpc/grpc/blob/master/doc/naming.md.
+    """
     if not upstream:
         yield keys, "must list an address"
     for index, one in enumerate(upstream):
@@ -119,7 +122,7 @@ def _problems_of_plaintext(keys: Keys, route: Route, policy: Policy) -> Iterator
 
 
 def _problems_of_vendor_host(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
-    """A vendor's host says which region data goes to."""
+    """Yield a vendor's upstream that isn't listed: a vendor's host says which region data goes to."""
     to = policy.destinations.get(route.destination)
     away = [host for host in hosts(route.upstream) if not is_loopback(host)]
     if to and to.recipient is Recipient.VENDOR and not policy.hosts.get(to.region, frozenset()).issuperset(away):
@@ -146,12 +149,12 @@ def _problems_of_callers(keys: Keys, route: Route, policy: Policy) -> Iterator[P
 
 
 def _service_name(name: str) -> str:
-    """What a caller is known by among services: a SPIFFE ID's last segment, a DNS name's first label."""
+    """Return what a caller is known by among services: a SPIFFE ID's last segment, a DNS name's first label."""
     return name.rpartition("/")[2] if "/" in name else name.partition(".")[0]
 
 
 def _problems_of_mode(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
-    """In shadow all data passes, so it stays with services inside the EU."""
+    """Yield what forbids shadow mode: all data passes, so it stays with services inside the EU."""
     to = policy.destinations.get(route.destination)
     if route.mode is not Mode.SHADOW or to is None:
         return
@@ -186,11 +189,11 @@ CHECKS: Final[tuple[Callable[[Keys, Route, Policy], Iterator[Problem]], ...]] = 
     _problems_of_mode,
     _problems_of_retry,
 )
-"""All that is asked of a route by itself."""
+"""All checks of a route by itself."""
 
 
 def _problems_of_overlap(routes: tuple[Route, ...]) -> Iterator[Problem]:
-    """A call has one route."""
+    """Yield the routes that share calls with one above: a call has one route."""
     taken: set[tuple[TrafficDirection, str, str]] = set()
     for index, route in enumerate(routes):
         calls = {(route.listener, route.authority, method) for method in route.methods or (ALL_METHODS,)}
@@ -200,7 +203,7 @@ def _problems_of_overlap(routes: tuple[Route, ...]) -> Iterator[Problem]:
 
 
 def _problems_of_caller_regions(routes: tuple[Route, ...]) -> Iterator[Problem]:
-    """A caller is in one region."""
+    """Yield the callers that are in another region than in a route above."""
     regions: dict[str, str] = {}
     callers: Iterator[tuple[int, str, Caller]] = (
         (index, name, caller) for index, route in enumerate(routes) for name, caller in route.callers.items()

@@ -175,7 +175,7 @@ class PolicyVersions:
         for type_, destination in made.flows.fed:
             plan = made.flows.engine(type_, destination).plan
             plans[plan.digest] = (destination, frozenset(_json_name(field.name) for field in plan.messages[0].fields))
-        out = [course.out for course in made.courses.courses]
+        out = [compiled.request_policy for compiled in made.compiled_routes.routes]
         talk = (
             frozenset(_json_name(field.name) for field in out[0]._terms.plan.messages[0].fields) if out else frozenset()
         )

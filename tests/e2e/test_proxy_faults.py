@@ -19,7 +19,7 @@ import grpc
 import pytest
 
 from gateway.errors import Cause
-from gateway.pipeline.envelope import STATUS_TEXTS
+from gateway.pipeline.status_text import STATUS_TEXTS
 from tests.support import grpc_go_interop
 from tests.support.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame
 from tests.support.ports import reserved

@@ -20,10 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.detectors.budget import MAX_TEXT_CHARS
+from gateway.engine.metadata_values import Pair
 from gateway.engine.reference import ReferenceEngines
 from gateway.model import Category, Facts
-from gateway.pipeline.envelope import MAX_DETAILS, MAX_STATUS_BYTES, STATUS_TEXTS, Envelope, Pair
+from gateway.pipeline.envelope import MAX_DETAILS, MAX_STATUS_BYTES, Envelope
 from gateway.pipeline.flows import DetailEngines
+from gateway.pipeline.status_text import STATUS_TEXTS
 from gateway.plan import EnvelopePlan
 from gateway.policy.document import Classification, Metadata
 from gateway.policy.envelope import envelope_plan

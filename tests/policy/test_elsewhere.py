@@ -117,7 +117,7 @@ def test_what_is_listed_of_overlays_and_routes_is_left_out_and_all_else_counts()
     )
     held = made("{u.C: [eu-log]}", more, "u.*, v.T")
     assert (held.classifications["t.A.N.x"].category.name, "u.C.id" in held.classifications) == ("NAME", False)
-    assert [(index, method.path) for index, method in held.method_table.carried()] == [(0, "/t.S/Get")]
+    assert [(index, method.path) for index, method in held.method_table.route_methods()] == [(0, "/t.S/Get")]
     assert [one.name for one in held.absent] == ["u.C", "u.C.id", "u.S/Get", "v.T/*"]
     assert errors(held) == []
 

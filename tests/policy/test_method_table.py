@@ -55,7 +55,7 @@ def fault(*written: str, body: str = BODY, head: str = PROTO_HEADER) -> str:
 
 def test_without_routes_nothing_is_carried() -> None:
     table = compiler(BODY).method_table
-    assert (table.routes, table.methods, list(table.carried())) == ((), {}, [])
+    assert (table.routes, table.methods, list(table.route_methods())) == ((), {}, [])
     assert table.route_indices == {TrafficDirection.INBOUND: {}, TrafficDirection.OUTBOUND: {}}
 
 
@@ -77,7 +77,7 @@ def test_a_route_carries_what_it_names_or_all_that_others_brought(route: str, ex
     assert (
         set(table.route_indices[TrafficDirection.OUTBOUND]["a"])
         == set(table.methods)
-        == {method.path for _, method in table.carried()}
+        == {method.path for _, method in table.route_methods()}
         == expected
     )
 

@@ -50,7 +50,7 @@ def _flows(compiler: Compiler) -> Iterator[Plan]:
 
 def _requests(compiler: Compiler) -> Iterator[Plan]:
     """The plans of what routes carry there, for each caller that an answer goes to."""
-    for index, method in compiler.method_table.carried():
+    for index, method in compiler.method_table.route_methods():
         route = compiler.policy.routes[index]
         for name, caller in route.callers.items():
             yield compiler.plan_for(

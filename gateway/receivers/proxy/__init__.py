@@ -1,4 +1,4 @@
 """Calls between services, minimised both ways.
 
-Which call goes where is the policy's table; what leaves is decided in `minimise`.
+Which call goes where is the policy's method table; what leaves is decided in `gateway/pipeline/`.
 """

@@ -6,150 +6,200 @@ Relayed is in the call's true kind: a stream-stream call that meets an early sta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import NoReturn, TypeVar
 
 import grpc
 
-from gateway.plan import Streams
+from gateway.plan import MethodPlan
+from gateway.policy.document import Route
 from gateway.receivers.incoming import Context, Incoming
-from gateway.receivers.proxy.core import Answer, Ended, ended, send
-from gateway.receivers.proxy.exchange import Exchange
+from gateway.receivers.proxy.proxied_call import ProxiedCall
+from gateway.receivers.proxy.upstream_call import (
+    CallOptions,
+    RequestStreamCall,
+    ResponseStreamCall,
+    UnaryResponse,
+    UnaryUnary,
+    UpstreamError,
+    send_message,
+)
 
-Kind = Callable[[Exchange, Incoming, Context], Awaitable[Any]]
-"""Relays a call: an iterator of requests in; an answer out, unless the context was written to."""
-
-
-async def unary_unary(exchange: Exchange, requests: Incoming, context: Context) -> bytes:
-    """One request, one answer."""
-    message = await exchange.request(await requests.only())
-    try:
-        answer = await exchange.passage.call(message, **_opening(exchange, context))
-    except Ended as ended:
-        await _fail(exchange, ended, context)
-    return await _pass(exchange, answer, context)
+T = TypeVar("T")
 
 
-async def unary_stream(exchange: Exchange, requests: Incoming, context: Context) -> None:
-    """One request, answers."""
-    message = await exchange.request(await requests.only())
-    call = exchange.passage.call(message, **_opening(exchange, context))
-    try:
-        await _many(exchange, call, context)
-    finally:
-        call.cancel()
+class Relay(ABC):
+    """Relays the calls of one method over one route."""
+
+    def __init__(self, route: Route) -> None:
+        self._timeout = route.timeout
+        self._wait_for_ready = route.wait_for_ready
+
+    @abstractmethod
+    async def run(self, proxied: ProxiedCall, requests: Incoming, context: Context) -> bytes | None:
+        """Relay a call, and return its one response, or None where responses were written to the context."""
+
+    def _options(self, proxied: ProxiedCall, context: Context) -> CallOptions:
+        """Return how the call to the upstream begins.
+
+        With the deadline that the caller has or the route sets, whichever comes first.
+        """
+        timeout, remaining = self._timeout, remaining_seconds(context)
+        return {
+            "timeout": timeout if remaining is None else remaining if timeout is None else min(remaining, timeout),
+            "metadata": proxied.minimise_metadata(proxied.request_policy, context.invocation_metadata()),
+            "wait_for_ready": self._wait_for_ready,
+        }
 
 
-async def stream_unary(exchange: Exchange, requests: Incoming, context: Context) -> bytes:
-    """Requests, one answer."""
-    call = exchange.passage.call(**_opening(exchange, context))
-    answer: bytes = await _beside(_pump(exchange, requests, call), _one(exchange, call, context), call)
-    return answer
+class UnaryUnaryRelay(Relay):
+    """One request, one response."""
+
+    def __init__(self, channel: grpc.aio.Channel, path: str, route: Route) -> None:
+        super().__init__(route)
+        self._call = UnaryUnary(channel, path)
+
+    async def run(self, proxied: ProxiedCall, requests: Incoming, context: Context) -> bytes:
+        """Return the response."""
+        message = await proxied.minimise_request(await requests.only())
+        try:
+            response = await self._call(message, **self._options(proxied, context))
+        except UpstreamError as error:
+            await _abort(proxied, error, context)
+        return await _finish(proxied, response, context)
 
 
-async def stream_stream(exchange: Exchange, requests: Incoming, context: Context) -> None:
-    """Requests and answers."""
-    call = exchange.passage.call(**_opening(exchange, context))
-    await _beside(_pump(exchange, requests, call), _many(exchange, call, context), call)
+class UnaryStreamRelay(Relay):
+    """One request, any number of responses."""
+
+    def __init__(self, channel: grpc.aio.Channel, path: str, route: Route) -> None:
+        super().__init__(route)
+        self._call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
+
+    async def run(self, proxied: ProxiedCall, requests: Incoming, context: Context) -> None:
+        """Write the responses to the context."""
+        message = await proxied.minimise_request(await requests.only())
+        call = self._call(message, **self._options(proxied, context))
+        try:
+            await _relay_responses(proxied, call, context)
+        finally:
+            call.cancel()
 
 
-KINDS: Final[Mapping[Streams, tuple[Kind, Callable[..., Any]]]] = {
-    (False, False): (unary_unary, grpc.stream_unary_rpc_method_handler),
-    (False, True): (unary_stream, grpc.stream_stream_rpc_method_handler),
-    (True, False): (stream_unary, grpc.stream_unary_rpc_method_handler),
-    (True, True): (stream_stream, grpc.stream_stream_rpc_method_handler),
-}
-"""How a call of each kind is relayed, and handled by grpc.aio.
+class StreamUnaryRelay(Relay):
+    """Any number of requests, one response."""
 
-Requests come as a stream in any case, as in `incoming.py`: who may send a message is asked before it is read.
-"""
+    def __init__(self, channel: grpc.aio.Channel, path: str, route: Route) -> None:
+        super().__init__(route)
+        self._call: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(path)
 
-
-def _opening(exchange: Exchange, context: Context) -> Mapping[str, Any]:
-    """How the call to the upstream begins.
-
-    With the deadline that the caller has or the route sets, whichever comes first.
-    """
-    passage = exchange.passage
-    given: Any = context.invocation_metadata()
-    left = remaining(context)
-    return {
-        "timeout": passage.timeout if left is None else left if passage.timeout is None else min(left, passage.timeout),
-        "metadata": exchange.metadata(passage.out, given),
-        "wait_for_ready": passage.wait_for_ready,
-    }
+    async def run(self, proxied: ProxiedCall, requests: Incoming, context: Context) -> bytes:
+        """Return the response."""
+        call = self._call(**self._options(proxied, context))
+        return await _relay_requests_beside(_relay_response(proxied, call, context), proxied, requests, call)
 
 
-def remaining(context: Context) -> float | None:
-    """Seconds to a call's deadline; None if it has none, which grpcio's types don't say."""
+class StreamStreamRelay(Relay):
+    """Any number of requests and of responses."""
+
+    def __init__(self, channel: grpc.aio.Channel, path: str, route: Route) -> None:
+        super().__init__(route)
+        self._call: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(path)
+
+    async def run(self, proxied: ProxiedCall, requests: Incoming, context: Context) -> None:
+        """Write the responses to the context."""
+        call = self._call(**self._options(proxied, context))
+        await _relay_requests_beside(_relay_responses(proxied, call, context), proxied, requests, call)
+
+
+def relay_of(method: MethodPlan, channel: grpc.aio.Channel, route: Route) -> Relay:
+    """Return what relays the calls of a method on a channel."""
+    match method.streams:
+        case (False, False):
+            return UnaryUnaryRelay(channel, method.path, route)
+        case (False, True):
+            return UnaryStreamRelay(channel, method.path, route)
+        case (True, False):
+            return StreamUnaryRelay(channel, method.path, route)
+        case _:
+            return StreamStreamRelay(channel, method.path, route)
+
+
+def remaining_seconds(context: Context) -> float | None:
+    """Return the seconds to a call's deadline, or None if it has none, which grpcio's types don't say."""
     return context.time_remaining()
 
 
-async def _one(exchange: Exchange, call: Any, context: Context) -> bytes:
-    """The answer of a streamed call with one."""
+async def _relay_response(
+    proxied: ProxiedCall, call: grpc.aio.StreamUnaryCall[bytes, bytes], context: Context
+) -> bytes:
+    """Return the response of a streamed call with one."""
     try:
         raw = await call
     except grpc.aio.AioRpcError as error:
-        await _fail(exchange, ended(error), context)
-    return await _pass(exchange, Answer(raw, await call.initial_metadata(), await call.trailing_metadata()), context)
+        await _abort(proxied, UpstreamError.of_stream(error), context)
+    initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
+    return await _finish(proxied, UnaryResponse(raw, initial, trailing), context)
 
 
-async def _pass(exchange: Exchange, answer: Answer, context: Context) -> bytes:
-    """Pass an answer on, and what stands around it."""
-    message = await exchange.answer(answer.raw)
-    if initial := exchange.metadata(exchange.passage.back, answer.initial):
+async def _finish(proxied: ProxiedCall, response: UnaryResponse, context: Context) -> bytes:
+    """Return the one response as the caller gets it, and pass on the metadata around it."""
+    message = await proxied.minimise_response(response.raw)
+    if initial := proxied.minimise_metadata(proxied.response_policy, response.initial):
         await context.send_initial_metadata(initial)
-    if trailing := exchange.metadata(exchange.passage.back, answer.trailing):
+    if trailing := proxied.minimise_metadata(proxied.response_policy, response.trailing):
         context.set_trailing_metadata(trailing)
     return message
 
 
-async def _many(exchange: Exchange, call: Any, context: Context) -> None:
-    """The answers of a call with any number of them, and what stands around them."""
-    back, begun = exchange.passage.back, False
+async def _relay_responses(proxied: ProxiedCall, call: ResponseStreamCall, context: Context) -> None:
+    """Pass on the responses of a call with any number of them, and the metadata around them."""
+    policy, begun = proxied.response_policy, False
     try:
         initial = await call.initial_metadata()
         if not call.done():
-            await context.send_initial_metadata(exchange.metadata(back, initial))
+            await context.send_initial_metadata(proxied.minimise_metadata(policy, initial))
             begun = True
-        while (raw := await call.read()) is not grpc.aio.EOF:
-            await context.write(await exchange.answer(raw))
+        while isinstance(raw := await call.read(), bytes):
+            await context.write(await proxied.minimise_response(raw))
     except grpc.aio.AioRpcError as error:
-        await _fail(exchange, ended(error), context, begun=begun)
-    if trailing := exchange.metadata(back, await call.trailing_metadata()):
+        await _abort(proxied, UpstreamError.of_stream(error), context, begun=begun)
+    if trailing := proxied.minimise_metadata(policy, await call.trailing_metadata()):
         context.set_trailing_metadata(trailing)
 
 
-async def _pump(exchange: Exchange, requests: Incoming, call: Any) -> None:
-    """The caller's messages to the upstream, until either has no more of it."""
+async def _relay_requests(proxied: ProxiedCall, requests: Incoming, call: RequestStreamCall) -> None:
+    """Pass on the caller's messages until it has no more of them, or the upstream takes none."""
     async for raw in requests:
-        if not await send(call, await exchange.request(raw)):
+        if not await send_message(call, await proxied.minimise_request(raw)):
             return
-    # The upstream may have ended the call meanwhile: then its own status counts, which the answers bring.
+    # The upstream may have ended the call meanwhile: then its own status counts, which the responses bring.
     with suppress(grpc.aio.InternalError, grpc.aio.AioRpcError):
         await call.done_writing()
 
 
-async def _beside(pump: Any, answers: Any, call: Any) -> Any:
-    """Send while reading. When the answers have ended, so has the call; if sending fails, the call fails."""
+async def _relay_requests_beside(
+    responses: Awaitable[T], proxied: ProxiedCall, requests: Incoming, call: RequestStreamCall
+) -> T:
+    """Send while reading. When the responses have ended, so has the call; if sending fails, the call fails."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(pump)
-            answer = await answers
+            sending = tasks.create_task(_relay_requests(proxied, requests, call))
+            response = await responses
             sending.cancel()
     except ExceptionGroup as group:
-        # Of two errors, the answers' comes last, and the context has been told of it.
+        # Of two errors, the responses' comes last, and the context has it already.
         raise group.exceptions[-1] from None
     finally:
         call.cancel()
-    return answer
+    return response
 
 
-async def _fail(exchange: Exchange, ended: Ended, context: Context, *, begun: bool = False) -> NoReturn:
+async def _abort(proxied: ProxiedCall, error: UpstreamError, context: Context, *, begun: bool = False) -> NoReturn:
     """End the call as the upstream ended it; `begun`: its initial metadata was passed on already."""
-    if not begun and (initial := exchange.metadata(exchange.passage.back, ended.initial)):
+    if not begun and (initial := proxied.minimise_metadata(proxied.response_policy, error.initial)):
         await context.send_initial_metadata(initial)
-    text, trailing = exchange.status(ended)
-    await context.abort(ended.code, text, trailing)
-    raise AssertionError("abort returned")
+    text, trailing = proxied.minimise_status(error)
+    await context.abort(error.code, text, trailing)

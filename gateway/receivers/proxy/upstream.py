@@ -1,6 +1,6 @@
 """Channels to upstreams.
 
-One for all routes that are alike, kept over reloads, closed when the last call on an old one has ended.
+One for all routes that are alike, kept over reloads, closed when the last call on an old one has error.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Collection
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import msgspec
@@ -17,32 +17,31 @@ import msgspec
 from gateway.causes import cause_of
 from gateway.errors import Cause
 from gateway.policy.document import Retry, Route
-from gateway.receivers.proxy.core import Ended
-from gateway.receivers.proxy.probe import speaks_tls
+from gateway.receivers.proxy.tls_probe import speaks_tls
+from gateway.receivers.proxy.upstream_call import UpstreamError
 
-KEEPALIVE: Final = 300_000 + 10_000
-"""Milliseconds between pings while calls are silent.
+KEEPALIVE_MILLIS: Final = 300_000 + 10_000
+"""Time between pings while calls are silent.
 
-Servers take no more than one in five minutes, unless told otherwise.
+Servers take no more than one in five minutes, unless configured otherwise.
 """
 
-PATIENCE: Final = 20_000
-"""Milliseconds that the answer to a ping may take."""
+PING_TIMEOUT_MILLIS: Final = 20_000
+"""How long the answer to a ping may take."""
 
+CONNECT_TIMEOUT_MILLIS: Final = 5_000
+"""How long an attempt to connect may take."""
 
-CONNECT: Final = 5_000
-"""Milliseconds that an attempt to connect may take."""
-
-
-AHEAD: Final = 1024 * 1024
-"""Bytes that an upstream may be ahead of a call's reader.
+LOOKAHEAD_BYTES: Final = 1024 * 1024
+"""How far an upstream may be ahead of a call's reader.
 
 A fixed window, where gRPC's own grows to 16 MB with the connection's speed.
 """
 
+TLS_PROBE_INTERVAL_SECONDS: Final = 60.0
+"""How long the result of a TLS probe is believed."""
 
-LOOK_SECONDS: Final = 60.0
-"""How long it is believed what a look at an upstream told."""
+ChannelOption = tuple[str, str | int]
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -59,15 +58,15 @@ class Target(msgspec.Struct, frozen=True):
 
     @staticmethod
     def of(route: Route, generation: int) -> Target:
-        """The target of a route, with TLS material of a generation."""
-        upstream = route.upstream if isinstance(route.upstream, str) else _listed(route.upstream)
+        """Return the target of a route, with TLS material of a generation."""
+        upstream = route.upstream if isinstance(route.upstream, str) else _address_list(route.upstream)
         return Target(
             upstream, route.authority, route.max_message_bytes, route.retry, None if route.local else generation
         )
 
 
-def _listed(addresses: Collection[str]) -> str:
-    """A gRPC target of IP addresses: https://github.com/grpc/grpc/blob/master/doc/naming.md."""
+def _address_list(addresses: Collection[str]) -> str:
+    """Return a gRPC target of IP addresses: https://github.com/grpc/grpc/blob/master/doc/naming.md."""
     family = "ipv6" if any(address.startswith("[") for address in addresses) else "ipv4"
     return f"{family}:{','.join(addresses)}"
 
@@ -83,8 +82,8 @@ class Upstream:
             self.channel = grpc.aio.secure_channel(target.address, credentials, options)
         self._target = target
         self._wants_tls = False
-        self._look_at = 0.0
-        self._looking: asyncio.Task[None] | None = None
+        self._next_probe_at = 0.0
+        self._probe: asyncio.Task[None] | None = None
         self._calls = 0
         self._retired = False
         self._idle = asyncio.Event()
@@ -98,28 +97,28 @@ class Upstream:
         if self._retired and not self._calls:
             self._idle.set()
 
-    def cause(self, ended: Ended) -> Cause | None:
-        """Why a call over this channel has no answer; None where the upstream itself said so."""
-        if ended.trailing:
+    def cause(self, error: UpstreamError) -> Cause | None:
+        """Return why a call over this channel has no response; None where the upstream itself said so."""
+        if error.trailing:
             return None
         ready = self.channel.get_state() is grpc.ChannelConnectivity.READY
         plaintext = self._target.generation is None
-        cause = cause_of(ended.code, ended.text, ready=ready, tls=not plaintext)
+        cause = cause_of(error.code, error.text, ready=ready, tls=not plaintext)
         if not plaintext or cause is not Cause.UPSTREAM_RESET or ready:
             return cause
-        self._look()
+        self._start_probe()
         return Cause.UPSTREAM_WANTS_TLS if self._wants_tls else cause
 
-    def _look(self) -> None:
-        """Have a look, beside the calls, whether the upstream wants TLS, unless that was just done."""
+    def _start_probe(self) -> None:
+        """Find out, beside the calls, whether the upstream wants TLS, unless that was just done."""
         now = time.monotonic()
-        if self._looking is None and now >= self._look_at:
-            self._look_at = now + LOOK_SECONDS
-            self._looking = asyncio.create_task(self._looked())
+        if self._probe is None and now >= self._next_probe_at:
+            self._next_probe_at = now + TLS_PROBE_INTERVAL_SECONDS
+            self._probe = asyncio.create_task(self._probe_tls())
 
-    async def _looked(self) -> None:
+    async def _probe_tls(self) -> None:
         self._wants_tls = await speaks_tls(self._target.address)
-        self._looking = None
+        self._probe = None
 
     async def retire(self) -> None:
         """Close once no call uses it any more."""
@@ -136,31 +135,31 @@ class Upstreams:
     def __init__(self, credentials: Callable[[], grpc.ChannelCredentials]) -> None:
         self._credentials = credentials
         self._open: dict[Target, Upstream] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._retiring: set[asyncio.Task[None]] = set()
 
     def of(self, target: Target) -> Upstream:
-        """The channel for a target, opened if need be. It connects with its first call."""
+        """Return the channel for a target, opened if need be. It connects with its first call."""
         if target not in self._open:
             self._open[target] = Upstream(target, None if target.generation is None else self._credentials())
         return self._open[target]
 
-    def keep(self, targets: Collection[Target]) -> None:
-        """Let go of the channels for other targets: calls in flight go on."""
+    def retire_others(self, targets: Collection[Target]) -> None:
+        """Close the channels for other targets once their calls in flight have ended."""
         for target in self._open.keys() - set(targets):
             task = asyncio.create_task(self._open.pop(target).retire())
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
 
     async def close(self) -> None:
         """Close all, whoever uses them."""
-        for task in tuple(self._leaving):
+        for task in tuple(self._retiring):
             task.cancel()
         for upstream in self._open.values():
             await upstream.channel.close()
         self._open.clear()
 
 
-def _options(target: Target) -> list[tuple[str, Any]]:
+def _options(target: Target) -> list[ChannelOption]:
     return [
         ("grpc.default_authority", target.authority),
         ("grpc.max_receive_message_length", target.max_message_bytes),
@@ -169,25 +168,25 @@ def _options(target: Target) -> list[tuple[str, Any]]:
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.enable_http_proxy", 0),
         ("grpc.http2.bdp_probe", 0),
-        ("grpc.http2.lookahead_bytes", AHEAD),
+        ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
         ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.keepalive_time_ms", KEEPALIVE),
-        ("grpc.keepalive_timeout_ms", PATIENCE),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MILLIS),
+        ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MILLIS),
         ("grpc.initial_reconnect_backoff_ms", 250),
-        ("grpc.min_reconnect_backoff_ms", CONNECT),
+        ("grpc.min_reconnect_backoff_ms", CONNECT_TIMEOUT_MILLIS),
         ("grpc.max_reconnect_backoff_ms", 10_000),
     ]
 
 
 def _service_config(target: Target) -> str:
     """https://github.com/grpc/grpc/blob/master/doc/service_config.md."""
-    config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+    config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
     if target.retry is not None:
         config["methodConfig"] = [{"name": [{}], "retryPolicy": _retry_policy(target.retry)}]
     return json.dumps(config)
 
 
-def _retry_policy(retry: Retry) -> dict[str, Any]:
+def _retry_policy(retry: Retry) -> dict[str, object]:
     return {
         "maxAttempts": retry.max_attempts,
         "initialBackoff": f"{retry.initial_backoff:.3f}s",

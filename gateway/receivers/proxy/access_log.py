@@ -26,25 +26,23 @@ log = logging.getLogger(__name__)
 
 FLOW: Final = AccessEntry.DESCRIPTOR.full_name
 
-PAUSE: Final = 0.2
-"""Seconds between batches."""
+BATCH_INTERVAL_SECONDS: Final = 0.2
 
-BATCH: Final = 512
-"""Entries in one batch."""
+MAX_BATCH_ENTRIES: Final = 512
 
-MOST: Final = 65_536
+MAX_WAITING_ENTRIES: Final = 65_536
 """Entries that may wait. What comes beyond that is dropped, and counted: calls don't wait for their log."""
 
-CODES: Final[Mapping[int, str]] = {code.value[0]: code.name for code in grpc.StatusCode}
-"""The names of gRPC's codes, by number."""
+MAX_IDENTIFIER_CHARS: Final = 320
+"""The longest identifier that an entry holds: as long as the longest e-mail address."""
 
-LONGEST: Final = 320
-"""Characters of the longest identifier that an entry holds: those of the longest e-mail address."""
+_CODE_NAMES: Final[Mapping[int, str]] = {code.value[0]: code.name for code in grpc.StatusCode}
+"""The names of gRPC's codes, by number."""
 
 _LISTENERS: Final = {TrafficDirection.OUTBOUND: LISTENER_OUTBOUND, TrafficDirection.INBOUND: LISTENER_INBOUND}
 
 
-class Access(msgspec.Struct, frozen=True):
+class AccessRecord(msgspec.Struct, frozen=True):
     """What is logged of a call, and by `route`, `destination` and `reason` counted.
 
     `received_ns` in nanoseconds since 1970, `took_ns` in nanoseconds.
@@ -67,7 +65,7 @@ class Access(msgspec.Struct, frozen=True):
     reason: Reason | Cause | Literal[""] = ""
 
     def __repr__(self) -> str:
-        return "Access(…)"
+        return "AccessRecord(…)"
 
 
 class AccessLog:
@@ -78,36 +76,36 @@ class AccessLog:
         flows: Callable[[], Flows],
         decider: Decider,
         deliver: Callable[[list[OutboxEntry]], Awaitable[None]],
-        packer: EntryBuilder,
+        entry_builder: EntryBuilder,
         telemetry: Counts,
     ) -> None:
         """`flows` are those in force; `telemetry` counts the calls, and the entries that were lost."""
         self._flows = flows
         self._decider = decider
         self._deliver = deliver
-        self._packer = packer
+        self._entry_builder = entry_builder
         self._telemetry = telemetry
-        self._waiting: list[Access] = []
+        self._waiting: list[AccessRecord] = []
         self._work = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, access: Access) -> None:
+    def add(self, record: AccessRecord) -> None:
         """Count a call, and log it."""
-        ended = ProxyCallResult(
-            access.listener, CODES[access.code], access.route, access.destination, access.reason, access.mode
+        result = ProxyCallResult(
+            record.listener, _CODE_NAMES[record.code], record.route, record.destination, record.reason, record.mode
         )
-        self._telemetry.record_proxy_call(ended, access.took_ns)
-        self._telemetry.record_proxy_fields_stripped(access.fields_stripped)
-        if len(self._waiting) >= MOST:
+        self._telemetry.record_proxy_call(result, record.took_ns)
+        self._telemetry.record_proxy_fields_stripped(record.fields_stripped)
+        if len(self._waiting) >= MAX_WAITING_ENTRIES:
             self._telemetry.record_access_log_drops()
             return
-        self._waiting.append(access)
+        self._waiting.append(record)
         self._work.set()
 
     def use(self) -> ResourceUsage:
-        """How many entries wait, of how many may."""
-        return ResourceUsage(len(self._waiting), MOST)
+        """Return how many entries wait, of how many may."""
+        return ResourceUsage(len(self._waiting), MAX_WAITING_ENTRIES)
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -123,20 +121,18 @@ class AccessLog:
     async def _run(self) -> None:
         while not (self._stopping and not self._waiting):
             await self._work.wait()
-            if not self._stopping and len(self._waiting) < BATCH:
-                await asyncio.sleep(PAUSE)
-            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            if not self._stopping and len(self._waiting) < MAX_BATCH_ENTRIES:
+                await asyncio.sleep(BATCH_INTERVAL_SECONDS)
+            batch, self._waiting = self._waiting[:MAX_BATCH_ENTRIES], self._waiting[MAX_BATCH_ENTRIES:]
             if not self._waiting and not self._stopping:
                 self._work.clear()
             await self._send(batch)
 
-    async def _send(self, batch: list[Access]) -> None:
+    async def _send(self, batch: list[AccessRecord]) -> None:
         """Deliver a batch, or lose it: what a log has no room for isn't kept in memory for long."""
         try:
             flow = self._flows().find(FLOW)
-            if flow is not None and (
-                entries := [entry for access in batch for entry in await self._minimised(flow, access)]
-            ):
+            if flow is not None and (entries := await self._entries_of(flow, batch)):
                 await self._deliver(entries)
         except (Retryable, Rejected, Refused) as error:
             log.warning("%d entries of the access log were lost: %s", len(batch), error.reason)
@@ -145,35 +141,40 @@ class AccessLog:
             log.error("%d entries of the access log were lost: %s", len(batch), type(error).__name__)
             self._telemetry.record_access_log_drops(len(batch))
 
-    async def _minimised(self, flow: Flow, access: Access) -> list[OutboxEntry]:
-        entry, begun = _entry(access), time.perf_counter_ns()
-        _, verdicts = await self._decider.decide(flow, entry, access.received_ns)
-        self._telemetry.record_decision(flow, verdicts, time.perf_counter_ns() - begun)
-        return self._packer.entries_of(flow, verdicts, access.received_ns)
+    async def _entries_of(self, flow: Flow, batch: list[AccessRecord]) -> list[OutboxEntry]:
+        entries: list[OutboxEntry] = []
+        for record in batch:
+            item, begun = _serialise(record), time.perf_counter_ns()
+            _, verdicts = await self._decider.decide(flow, item, record.received_ns)
+            self._telemetry.record_decision(flow, verdicts, time.perf_counter_ns() - begun)
+            entries += self._entry_builder.entries_of(flow, verdicts, record.received_ns)
+        return entries
 
 
-def _entry(access: Access) -> bytes:
-    seconds, nanos = divmod(access.received_ns, 10**9)
-    took, rest = divmod(access.took_ns, 10**9)
+def _serialise(record: AccessRecord) -> bytes:
+    seconds, nanos = divmod(record.received_ns, 10**9)
+    took, rest = divmod(record.took_ns, 10**9)
     entry = AccessEntry(
         time=Timestamp(seconds=seconds, nanos=nanos),
-        listener=_LISTENERS[access.listener],
-        method=access.method,
-        peer=access.peer,
-        code=access.code,
+        listener=_LISTENERS[record.listener],
+        method=record.method,
+        peer=record.peer,
+        code=record.code,
         duration=Duration(seconds=took, nanos=rest),
-        bytes_in=access.bytes_in,
-        bytes_out=access.bytes_out,
-        fields_stripped=access.fields_stripped,
-        user_id=access.subject.user_id,
-        work_email=access.subject.work_email,
-        shadow=[ShadowField(path=path, reason=reason, count=count) for path, reason, count in access.shadow],
+        bytes_in=record.bytes_in,
+        bytes_out=record.bytes_out,
+        fields_stripped=record.fields_stripped,
+        user_id=record.subject.user_id,
+        work_email=record.subject.work_email,
+        shadow=[ShadowField(path=path, reason=reason, count=count) for path, reason, count in record.shadow],
     )
     return entry.SerializeToString()
 
 
-def told(subject: Subject) -> Subject:
-    """A subject as an entry may hold it: without what is longer than any identifier."""
-    if max(len(subject.user_id), len(subject.work_email)) <= LONGEST:
+def bounded_subject(subject: Subject) -> Subject:
+    """Return a subject as an entry may hold it: without what is longer than any identifier."""
+    if max(len(subject.user_id), len(subject.work_email)) <= MAX_IDENTIFIER_CHARS:
         return subject
-    return Subject(*(name if len(name) <= LONGEST else "" for name in (subject.user_id, subject.work_email)))
+    return Subject(
+        *(name if len(name) <= MAX_IDENTIFIER_CHARS else "" for name in (subject.user_id, subject.work_email))
+    )

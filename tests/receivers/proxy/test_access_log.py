@@ -17,7 +17,7 @@ from gateway.model import NO_SUBJECT, OutboxEntry, Subject
 from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, TrafficDirection
-from gateway.receivers.proxy.access import BATCH, FLOW, MOST, Access, AccessLog
+from gateway.receivers.proxy.access_log import FLOW, MAX_BATCH_ENTRIES, MAX_WAITING_ENTRIES, AccessLog, AccessRecord
 from gateway.telemetry import ResourceUsage, Telemetry
 from tests.support.contracts import contract, policy
 from tests.support.processes import PACKER, TIMEOUT_SECONDS, decider
@@ -31,8 +31,8 @@ def flows(listed: bool = True) -> Flows:
     return Flows(Compiler(contract(PROTO), policy(flows=f"{{{FLOW}: [eu-log]}}" if listed else "{}")))
 
 
-def access(method: str = "t.Talk/One", subject: Subject = NO_SUBJECT) -> Access:
-    return Access(TrafficDirection.INBOUND, method, "web", 0, NOW * 10**9, 5, fields_stripped=2, subject=subject)
+def access(method: str = "t.Talk/One", subject: Subject = NO_SUBJECT) -> AccessRecord:
+    return AccessRecord(TrafficDirection.INBOUND, method, "web", 0, NOW * 10**9, 5, fields_stripped=2, subject=subject)
 
 
 class Sink:
@@ -98,24 +98,26 @@ async def test_a_subject_that_fails_its_rules_is_not_logged(subject: Subject) ->
 async def test_stopping_delivers_what_waits_in_order_and_in_batches() -> None:
     sink = Sink()
     async with logging_to(sink.deliver) as (held, telemetry):
-        for number in range(2 * BATCH + 1):
+        for number in range(2 * MAX_BATCH_ENTRIES + 1):
             held.add(access(f"t.Talk/M{number}"))
-    assert [len(batch) for batch in sink.batches] == [BATCH, BATCH, 1]
-    assert [entry.method for entry in sink.entries] == [f"t.Talk/M{number}" for number in range(2 * BATCH + 1)]
+    assert [len(batch) for batch in sink.batches] == [MAX_BATCH_ENTRIES, MAX_BATCH_ENTRIES, 1]
+    assert [entry.method for entry in sink.entries] == [
+        f"t.Talk/M{number}" for number in range(2 * MAX_BATCH_ENTRIES + 1)
+    ]
     assert counted(telemetry, "access_log_dropped_total") == 0
 
 
 async def test_what_waits_is_bounded_and_the_rest_is_counted() -> None:
     sink, telemetry = Sink(), Telemetry()
     held = AccessLog(lambda: flows(listed=False), decider(), sink.deliver, PACKER, telemetry)
-    for _ in range(MOST + 3):
+    for _ in range(MAX_WAITING_ENTRIES + 3):
         held.add(access())
     assert counted(telemetry, "access_log_dropped_total") == 3
-    assert counted(telemetry, "proxy_calls_total") == MOST + 3
-    assert held.use() == ResourceUsage(MOST, MOST)
+    assert counted(telemetry, "proxy_calls_total") == MAX_WAITING_ENTRIES + 3
+    assert held.use() == ResourceUsage(MAX_WAITING_ENTRIES, MAX_WAITING_ENTRIES)
     held.start()
     await asyncio.wait_for(held.stop(), TIMEOUT_SECONDS)
-    assert held.use() == ResourceUsage(0, MOST)
+    assert held.use() == ResourceUsage(0, MAX_WAITING_ENTRIES)
     assert counted(telemetry, "access_log_dropped_total") == 3
 
 
@@ -170,7 +172,9 @@ async def test_a_call_in_shadow_lists_paths_and_reasons() -> None:
             ("items[*].mail", FieldReason.LOOKS_LIKE_EMAIL, 1),
         )
         held.add(
-            Access(TrafficDirection.INBOUND, "t.Talk/One", "web", 0, NOW * 10**9, 5, mode=Mode.SHADOW, shadow=shadow)
+            AccessRecord(
+                TrafficDirection.INBOUND, "t.Talk/One", "web", 0, NOW * 10**9, 5, mode=Mode.SHADOW, shadow=shadow
+            )
         )
     (entry,) = sink.entries
     assert [(field.path, field.reason, field.count) for field in entry.shadow] == [
