@@ -23,7 +23,7 @@ def docstrings(struct: Struct) -> dict[str, str]:
     for base in reversed(struct.__mro__):
         if base is not msgspec.Struct and issubclass(base, msgspec.Struct):
             found |= dict(_below(_body(base)))
-    return found
+    return {name: text for name, text in found.items() if name in struct.__struct_fields__}
 
 
 def _body(struct: Struct) -> list[ast.stmt]:

@@ -20,11 +20,11 @@ from gateway.config import Config
 from gateway.delivery.outbox import file as outbox
 from gateway.errors import BadConfig, BadSetup
 from gateway.exporters.http_client import HttpClient
+from gateway.exporters.jsonl.settings import is_exporter_file
 from gateway.exporters.pool import ExporterPool
 from gateway.files import is_folder, is_there
 from gateway.folder import FolderProblem, creation_obstacle, folder_problems, write_obstacle
 from gateway.loading import LoadedPolicy
-from gateway.policy.exporter_files import is_exporter_file
 from gateway.yamlfile import Origin, Problem
 
 KEY_FILE: Final = "keys"

@@ -23,7 +23,7 @@ from gateway.config import (
     load,
 )
 from gateway.errors import BadConfig
-from gateway.policy.exporter_files import RESERVED_SUFFIX
+from gateway.exporters.jsonl.settings import RESERVED_SUFFIX
 from gateway.yamlfile.durations import EXPECTED
 
 ADDRESS = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.policy.exporter_files import is_exporter_file
+from gateway.exporters.jsonl.settings import is_exporter_file
 from gateway.policy.load import default_path, load
 from tests.support.processes import run_gateway
 

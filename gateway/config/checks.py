@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config.document import Config, Listeners
-from gateway.policy.exporter_files import RESERVED_SUFFIX, is_exporter_file
+from gateway.exporters.jsonl.settings import RESERVED_SUFFIX, is_exporter_file
 from gateway.yamlfile import Keys, Origin, Problem
 
 _TCP: Final = re.compile(r"(?:\[([0-9a-f:.]*:[0-9a-f:.]*)\]|([a-z0-9.-]+)):([0-9]{1,5})", re.ASCII)

@@ -35,7 +35,7 @@ class Overlay(msgspec.Struct, frozen=True):
 def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, FieldPrivacy]:
     """What every classified field is said to be, by full name.
 
-    Raises Misplaced for an overlay on a field that isn't there or that loosens without saying so; BadContract, with a
+    Raises InvalidOverlay for an overlay on a field that isn't there or that loosens without saying so; BadContract, with a
     line for each, for annotations that can't hold.
     """
     known = field_names(contract)
@@ -52,7 +52,7 @@ def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, 
 
 
 def approved(claimed: Mapping[str, FieldPrivacy], recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
-    """Of what is said, that which counts: what was recorded, or is tighter."""
+    """Return the classifications that count: those that were recorded, or are tighter."""
     return {
         name: privacy for name, privacy in claimed.items() if name in recorded and not loosens(recorded[name], privacy)
     }

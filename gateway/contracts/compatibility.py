@@ -9,7 +9,7 @@ counts; a field or a value that only theirs has is unknown here, and goes nowher
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final, Protocol, TypeVar
 
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -18,6 +18,16 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     ServiceDescriptorProto,
 )
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
+
+
+class Named(Protocol):
+    """What has a name in a file of descriptors."""
+
+    name: str
+
+
+N = TypeVar("N", bound=Named)
 
 Types = DescriptorProto | FileDescriptorProto
 """What holds message types and enums."""
@@ -46,7 +56,7 @@ def combined(ours: FileDescriptorProto, theirs: FileDescriptorProto) -> FileDesc
     return both
 
 
-def _merge(into: Any, theirs: Any) -> bool:
+def _merge(into: Types, theirs: Types) -> bool:
     """Add what is new to a file or a message type; whether anything was."""
     known = {one.name: one for one in _messages(into)}
     new = [one for one in _messages(theirs) if one.name not in known and not one.options.map_entry]
@@ -57,27 +67,27 @@ def _merge(into: Any, theirs: Any) -> bool:
     return bool(new or enums) or any(below)
 
 
-def _messages(held: Any) -> Any:
+def _messages(held: Types) -> RepeatedCompositeFieldContainer[DescriptorProto]:
     return held.message_type if isinstance(held, FileDescriptorProto) else held.nested_type
 
 
 def _of_types(scope: str, ours: Types, theirs: Types) -> Iterator[str]:
     yield from _of_extensions(scope, ours.extension, theirs.extension)
-    kinds: tuple[tuple[Iterable[Any], Iterable[Any]], ...] = (
+    kinds: tuple[tuple[Iterable[Named], Iterable[Named]], ...] = (
         (_messages(ours), theirs.enum_type),
         (ours.enum_type, _messages(theirs)),
     )
-    for own, others in kinds:
-        for name in sorted({one.name for one in own} & {one.name for one in others}):
+    for messages, enums in kinds:
+        for name in sorted({one.name for one in messages} & {one.name for one in enums}):
             yield f"{scope}.{name}: a message type in one, an enum in the other"
     for name, (own, other) in _pairs(_messages(ours), _messages(theirs)).items():
         yield from _of_fields(f"{scope}.{name}", own.field, other.field)
         yield from _of_types(f"{scope}.{name}", own, other)
-    for name, (own, other) in _pairs(ours.enum_type, theirs.enum_type).items():
-        yield from _of_values(f"{scope}.{name}", own, other)
+    for name, (own_enum, other_enum) in _pairs(ours.enum_type, theirs.enum_type).items():
+        yield from _of_values(f"{scope}.{name}", own_enum, other_enum)
 
 
-def _pairs(ours: Iterable[Any], theirs: Iterable[Any]) -> Mapping[str, tuple[Any, Any]]:
+def _pairs(ours: Iterable[N], theirs: Iterable[N]) -> Mapping[str, tuple[N, N]]:
     """What both have, by name."""
     named = {one.name: one for one in theirs}
     return {one.name: (one, named[one.name]) for one in ours if one.name in named}

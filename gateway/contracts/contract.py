@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
 from functools import cached_property
-from typing import Final, cast
+from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
@@ -75,7 +75,7 @@ class Contract:
         for file in self.files.values():
             for name in _extensions(file.package, file.extension, file.message_type):
                 extension = self.pool.FindExtensionByName(name)
-                found.setdefault(cast(Descriptor, extension.containing_type).full_name, []).append(extension)
+                found.setdefault(_extended(extension), []).append(extension)
         return found
 
     @cached_property
@@ -106,9 +106,17 @@ class Contract:
         return (found for file in self.files.values() for found in _fields(file))
 
 
+def _extended(extension: FieldDescriptor) -> str:
+    """The full name of the type that an extension extends."""
+    return "" if extension.containing_type is None else extension.containing_type.full_name
+
+
 def message_of(field: FieldDescriptor) -> Descriptor:
-    """The message type of a field that holds messages."""
-    return cast(Descriptor, field.message_type)
+    """The message type of a field that holds messages. Raises TypeError for a field of scalars."""
+    message = field.message_type
+    if message is None:
+        raise TypeError(f"{field.full_name}: holds no messages")
+    return message
 
 
 def _in_order(files: Mapping[str, FileDescriptorProto]) -> Iterator[str]:

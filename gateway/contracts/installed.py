@@ -60,7 +60,7 @@ def proto_folders() -> tuple[str, ...]:
 def imported_files(
     files: Mapping[str, bytes], sets: Mapping[str, FileDescriptorProto], folders: Collection[str]
 ) -> Iterator[FileDescriptorProto]:
-    """Yield the descriptors of what `files` import that is neither among them nor in `folders`, and of what that imports.
+    """Yield the descriptors of what `files` import and neither they nor `folders` hold, and of what that imports.
 
     They are in `sets`, or in the modules of packages; what is in neither is left out.
     """

@@ -73,7 +73,7 @@ def _merge(merged: dict[str, tuple[FileDescriptorProto, str]], file: FileDescrip
 
 
 def _normalized(file: FileDescriptorProto) -> bytes:
-    """The file without comments, without a compiler's additions of its own (buf's are unknown fields), and without derived JSON names."""
+    """The file without comments, derived JSON names, or a compiler's own additions (buf's are unknown fields)."""
     known = {field.name: value for field, value in file.ListFields() if field.name != "source_code_info"}
     if known.get("syntax") == "proto2":
         del known["syntax"]

@@ -67,7 +67,9 @@ USE_A_SET: Final = "give a descriptor set instead, which `buf build -o` or `prot
 def compile_folder(
     folder: Path, files: Mapping[str, bytes], beside: Mapping[str, bytes], sets: Mapping[str, FileDescriptorProto]
 ) -> Sequence[FileDescriptorProto]:
-    """Compile all `.proto` files of a folder, with what they import of themselves, of other folders, of `sets` and of installed packages.
+    """Compile all `.proto` files of a folder, with what they import.
+
+    That is of the folder itself, of other folders, of `sets` and of installed packages.
 
     Raises BadContract, with file, line and column where it can.
     """

@@ -20,8 +20,11 @@ from gateway.contracts.contract import Contract
 from gateway.demo import proposed_exporters as proposed
 from gateway.demo import vendor_bodies as posted
 from gateway.demo.received import log_items
-from gateway.policy.document import ExporterSettings, OtlpSettings
-from gateway.policy.http_exporters import Secret, SegmentSettings, ZendeskSettings
+from gateway.exporters.otlp.settings import OtlpSettings
+from gateway.exporters.registry import ExporterSettings
+from gateway.exporters.segment.settings import SegmentSettings
+from gateway.exporters.settings import Secret
+from gateway.exporters.zendesk.settings import ZendeskSettings
 from gateway.policy.load import PolicyFile
 from gateway.standins import SegmentStandIn, VendorStandIn, ZendeskStandIn
 from gateway.standins.collector import Collector

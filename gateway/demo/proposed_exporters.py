@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.policy.document import ExporterSettings
+from gateway.exporters.registry import ExporterSettings
 from gateway.policy.load import PolicyFile, default_path, parse
 
 HOSTS: Final = "\nhosts: {US: [kannelle.zendesk.com]}\n"

@@ -27,7 +27,7 @@ class Directory(Protocol):
 class NoDirectory:
     """No directory: every subject is unknown.
 
-    What its address tells is not a directory's to say: mail domains are the policy's.
+    A directory says nothing of what its address tells: mail domains are in the policy.
     """
 
     knows_nobody = True

@@ -1,4 +1,4 @@
-"""Who a release is sent to, one file a recipient; each only knows how to send one batch.
+"""Who releases go to, a folder a kind of recipient: its settings, which the policy reads, and its exporter.
 
-No queue, no retry, no decision: those belong to `delivery` and `minimise`.
+An exporter only knows how to send one batch. No queue, no retry, no decision: see `delivery` and `pipeline`.
 """

@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway import files
 from gateway.errors import BadConfig
-from gateway.policy.http_exporters import Secret
+from gateway.exporters.settings import Secret
 
 MAX_FILE_BYTES: Final = 16 * 1024
 """The largest file that is read: a credential, and the white space around it."""

@@ -1,11 +1,13 @@
-"""HTTP to vendors: one session for all, which connects to public addresses only, follows no redirect, and reads answers of bounded size.
+"""HTTP to vendors: one session for all.
 
-What answers mean is `http_responses.py`'s. https://docs.aiohttp.org/en/stable/client_advanced.html
+It connects to public addresses only, follows no redirect, and reads responses of bounded size. What they mean: see
+`http_responses.py`. https://docs.aiohttp.org/en/stable/client_advanced.html
 """
 
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
@@ -159,8 +161,10 @@ class _PublicResolver(AbstractResolver):
         self._inner = inner
         self._loopback = loopback
 
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)  # type: ignore[arg-type]  # an enum there, a number here
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
         if not found or not all(self._allows(entry["host"]) for entry in found):
             raise OSError("resolves to an address that is not public")
         return found

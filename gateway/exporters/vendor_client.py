@@ -19,8 +19,7 @@ from gateway.exporters.http_responses import (
     classify_status,
     retry_after,
 )
-from gateway.policy.exporter_checks import secrets
-from gateway.policy.http_exporters import HttpSettings
+from gateway.exporters.settings import HttpSettings
 
 _JSON_HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
 
@@ -38,7 +37,7 @@ class VendorClient:
                 "loopback"
             )
         self.credentials: Mapping[str, Credential] = {
-            name: Credential(source, f"{key}.{name}") for name, source in secrets(settings).items()
+            name: Credential(source, f"{key}.{name}") for name, source in settings.secrets.items()
         }
         self._url = settings.endpoint.rstrip("/") + path if path else settings.endpoint
         self._timeout = settings.timeout

@@ -21,7 +21,7 @@ from gateway.errors import FieldReason, ItemReason, Reason, Refused
 from gateway.model import FieldVerdict, Stripped, Verdict, Withheld
 from gateway.plan import Nested
 from gateway.policy.fields import is_map, path_label, value_field
-from gateway.policy.project import Projector, Ruling
+from gateway.policy.projector import Projector, Ruling
 from gateway.policy.rules import kind_of
 from gateway.protobuf.any_message import ANY, type_name
 

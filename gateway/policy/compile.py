@@ -15,16 +15,16 @@ from gateway.detectors.data import DIGEST
 from gateway.errors import BadContract, FieldReason
 from gateway.model import Category, FieldPrivacy, Recipient
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
-from gateway.policy import elsewhere
-from gateway.policy import error_details as status
-from gateway.policy import exporter_checks as outgoing
-from gateway.policy import personal_domains as mail
+from gateway.policy import elsewhere, personal_domains
 from gateway.policy.document import Caller, Destination
+from gateway.policy.error_details import unclaimed_classifications
+from gateway.policy.exporter_checks import reserved_key_problems, template_problems
 from gateway.policy.fields import is_map
 from gateway.policy.load import PolicyFile
 from gateway.policy.method_table import MethodTable, build_method_table
 from gateway.policy.otlp import slots
-from gateway.policy.project import Projection, Projector
+from gateway.policy.project import Projection
+from gateway.policy.projector import Projector
 from gateway.policy.residency import ceiling_of
 from gateway.policy.rules import UNCATEGORISED_KINDS, RecipientTerms, kind_of, kind_of_message
 from gateway.policy.subject import subject_plan
@@ -94,7 +94,7 @@ class Compiler:
 
     @cached_property
     def unreadable_fields(self) -> frozenset[str]:
-        """The fields whose annotations this gateway can't read in full, and which the policy doesn't classify instead."""
+        """The fields whose annotations this gateway can't read in full, and which the policy doesn't classify."""
         return self.contract.unreadable_fields - self.policy.classifications.keys()
 
     @cached_property
@@ -108,7 +108,7 @@ class Compiler:
         return frozenset(field.full_name for field in fields if kind_of(field) in UNCATEGORISED_KINDS)
 
     def _check_conditions(self, overlays: Mapping[str, Overlay]) -> None:
-        """Without its condition, a message leaves more freely. Raises Misplaced."""
+        """Without its condition, a message leaves more freely. Raises InvalidOverlay."""
         for name, overlay in overlays.items():
             said = self.contract.annotations.get(name, FieldPrivacy()).category
             ends = overlay.privacy.category is Category.UNSPECIFIED is not said
@@ -177,11 +177,9 @@ class Compiler:
     def _check_exporter(self, type: str, destination: str) -> None:
         """Raises BadPolicy if the destination's exporter isn't told what to make of a type."""
         exporter = self.policy.destinations[destination].exporter
-        for keys, text in outgoing.template_problems(exporter, type, self.contract, {one.name for one in self.absent}):
+        for keys, text in template_problems(exporter, type, self.contract, {one.name for one in self.absent}):
             raise self._file.origin.error_at(("destinations", destination, "exporter", *keys), text)
-        for keys, text in outgoing.reserved_key_problems(
-            self.policy, exporter, f"{EVENT_TYPE}.properties", self.contract
-        ):
+        for keys, text in reserved_key_problems(self.policy, exporter, f"{EVENT_TYPE}.properties", self.contract):
             raise self._file.origin.error_at(keys, text)
 
     def plan(self, type: str, destination: str) -> Plan:
@@ -193,10 +191,10 @@ class Compiler:
         return self.plan_for(type, self.terms(destination))
 
     def plan_for(self, type: str, terms: RecipientTerms, keys: Keys = (), reader: RecipientTerms | None = None) -> Plan:
-        """The plan of a message type at a destination's site, or a caller's; the same object each time.
+        """The plan of a message type for a destination or a caller; the same object each time.
 
         `reader` is who gets the answer, if that is somebody else: it decides what a `read_mask` may ask for. Raises
-        KeyError, BadPolicy and BadContract as `plan` does; BadPolicy names the line of `keys`, or of who the site is.
+        KeyError, BadPolicy and BadContract as `plan` does; BadPolicy names the line of `keys`, or the recipient's.
         """
         plan = self._cached_plan(type, terms, terms, keys)
         if reader is None or not any(isinstance(rule, Mask) and rule.answer for rule in plan.rules):
@@ -247,7 +245,7 @@ class Compiler:
     @cached_property
     def _mail_domains(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The policy's own mail domains."""
-        return mail.added_and_removed(self.policy.personal_domains)
+        return personal_domains.added_and_removed(self.policy.personal_domains)
 
     def terms(self, destination: str) -> RecipientTerms:
         """A destination as judging needs it. Raises KeyError."""
@@ -279,7 +277,7 @@ class Compiler:
         return self.projector_for(self.terms(destination))
 
     def projector_for(self, terms: RecipientTerms) -> Projector:
-        """What may be had of every type at a destination's site, or a caller's."""
+        """What a destination or a caller may get of every type."""
         if terms not in self._projectors:
             self._projectors[terms] = self._make_projector(terms)
         return self._projectors[terms]
@@ -289,7 +287,7 @@ class Compiler:
         tracked = {event["properties"].full_name: property_rules(self.policy, event["name"].number, terms)}
         return Projector(
             self.contract,
-            {**status.unclaimed_classifications(self.claims), **self.classifications, **slots.CLASSIFICATIONS},
+            {**unclaimed_classifications(self.claims), **self.classifications, **slots.CLASSIFICATIONS},
             terms,
             {
                 **slots.field_rules(self.policy, terms),
@@ -300,7 +298,7 @@ class Compiler:
         )
 
     def _keys_of(self, terms: RecipientTerms) -> Keys:
-        """Where the policy speaks of a site: as a destination, or as a route's caller."""
+        """Where the policy speaks of a recipient: as a destination, or as a route's caller."""
         if terms in map(self.terms, self.policy.destinations):
             return ("destinations", terms.name)
         callers = (

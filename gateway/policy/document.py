@@ -14,8 +14,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.exporters.jsonl.settings import JsonlSettings
+from gateway.exporters.registry import ExporterSettings
 from gateway.model import Category, Detector, FieldPrivacy, Recipient
-from gateway.policy.http_exporters import HttpSettings
 from gateway.policy.log_lines import Pipe
 from gateway.policy.tracking_plan import Event
 from gateway.policy.vocabulary import (
@@ -27,14 +28,12 @@ from gateway.policy.vocabulary import (
     LegalBasis,
     MetadataKey,
     PatternText,
-    Positive,
     Purpose,
     Region,
-    Seconds,
     Slug,
-    Text,
     Token,
 )
+from gateway.yamlfile.bounded import Seconds, Text
 
 
 class UserId(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,58 +90,6 @@ class Classification(FieldPrivacy, frozen=True, kw_only=True, forbid_unknown_fie
         return FieldPrivacy(**{name: getattr(self, name) for name in FieldPrivacy.__struct_fields__})
 
 
-class JsonlSettings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="jsonl"
-):
-    """One JSON object a line, into a file that is turned over each day, and when it is full.
-
-    Old files go when their lines are older than the destination's retention.
-    """
-
-    path: Text | None = None
-    """A file's name, for one in the state folder, or an absolute path outside it; both end in `.jsonl`.
-
-    `-` is standard output.
-
-    Without it, or with null, `<destination>.jsonl` in the state folder.
-    """
-
-    max_bytes: Positive = 64 * 1024 * 1024
-    """Bytes at which the file is turned over."""
-
-    backups: Annotated[int, Meta(ge=0, le=1000)] | None = None
-    """How many old files are kept at most, whatever the retention asks.
-
-    Without it, or with null, as many as there are.
-    """
-
-
-class OtlpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="otlp"):
-    """OTLP over gRPC, to a collector."""
-
-    endpoint: Text
-    """`https://host:port`; on loopback `http://` will do.
-
-    The host must be listed under `hosts` for the destination's region.
-    """
-
-    compression: Literal["gzip", "none"] = "gzip"
-    """How requests are compressed."""
-
-    timeout: Seconds = 10.0
-    """How long one request may take."""
-
-    ca: Text | None = None
-    """A file in PEM that verifies the collector; without it, or with null, what this machine trusts."""
-
-
-class NullSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="null"):
-    """Takes everything, keeps nothing."""
-
-
-ExporterSettings = JsonlSettings | OtlpSettings | HttpSettings | NullSettings
-
-
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The metadata that a recipient may get beside what gRPC itself needs, and `traceparent` inside the EU."""
 
@@ -181,7 +128,9 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     retention: timedelta
-    """How long what it received is kept, such as `365d`: dead letters, and files that the gateway writes, go when they are older."""
+    """How long what it received is kept, such as `365d`: dead letters, and files that the gateway writes, go when they
+    are older.
+    """
 
     exporter: ExporterSettings = JsonlSettings()
     """How it gets there. The default is a file, `<destination>.jsonl` in the state folder."""
@@ -354,7 +303,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     classifications: Mapping[FieldName, Classification] = {}
-    """What fields hold, by their full name, where the contract doesn't say it or where less is to leave than it says."""
+    """What fields hold, by their full name, where the contract doesn't say it or where less is to leave than it
+    says.
+    """
 
     tracking_plan: Mapping[EventName, Event] = {}
     """The analytics events that exist, by name. Others are not sent."""
@@ -369,7 +320,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What logs, traces and metrics of OpenTelemetry may hold."""
 
     elsewhere: tuple[Text, ...] = ()
-    """Message types, services and packages (`acme.crm.v1.*`) that contracts of other services define, and of which this one has nothing."""
+    """Message types, services and packages (`acme.crm.v1.*`) that contracts of other services define, and of which
+    this one has nothing.
+    """
 
     pipe: Pipe = Pipe()
     """How `privacy-gateway pipe` reads a program's lines."""

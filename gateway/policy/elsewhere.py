@@ -73,7 +73,7 @@ def split_policy(contract: Contract, policy: Policy) -> tuple[Policy, tuple[Abse
 
 
 def _flows(scope: ContractNames, policy: Policy) -> Iterator[AbsentName]:
-    """What is no message type's name is a signal's, or a service's of the gateway itself, which no other contract has."""
+    """A key that is no message type's names a signal or one of the gateway's services, which no other contract has."""
     for key in policy.flows:
         if "/" not in key and scope.may_be_elsewhere(key):
             yield AbsentName(("flows", key), key, scope.is_elsewhere(key))

@@ -46,5 +46,5 @@ Subjects, resources, owners, request IDs, links, stack traces and maps may name 
 
 
 def unclaimed_classifications(claims: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
-    """What counts of it: the policy's and the contract's word on a field, `claims`, is the last, even while it isn't approved."""
+    """What counts of it: `claims` on a field, by policy and contract, come before it, even while not approved."""
     return {name: privacy for name, privacy in CLASSIFICATIONS.items() if name not in claims}

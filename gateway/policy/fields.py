@@ -6,10 +6,10 @@ Its name in a path, its key and values if it is a map, the parts of it that want
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from gateway.contracts.contract import message_of
 from gateway.policy.rules import UNCATEGORISED_KINDS, kind_of
 
 
@@ -32,7 +32,7 @@ def path_label(field: FieldDescriptor) -> str:
 
 def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor]:
     """The key and the value of a map."""
-    fields = cast(Descriptor, field.message_type).fields_by_name
+    fields = message_of(field).fields_by_name
     return fields["key"], fields["value"]
 
 

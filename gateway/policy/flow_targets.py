@@ -61,7 +61,7 @@ def contract_types(contract: Contract) -> tuple[str, ...]:
 
 
 def own_fields(compiler: Compiler) -> Iterator[FieldDescriptor]:
-    """Yield the fields that somebody here can mend.
+    """Yield the fields that somebody here can fix.
 
     Those of types that were brought, and those that the policy classifies.
     """

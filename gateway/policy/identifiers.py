@@ -80,7 +80,7 @@ def identifier_problem(pattern: str, *, unbroken: bool = False, prefixed: bool =
 
 
 def _has_prefix(branch: _Branch, *, unbroken: bool) -> bool:
-    """Whether a literal prefix makes it an identifier. Raises _Unknown for what is none with or without one."""
+    """Whether a literal prefix makes it an identifier. Raises _UnsupportedPattern for what is none with or without one."""
     if not branch:
         raise _UnsupportedPattern("has a branch that is empty")
     if sum(piece.high for piece in branch) > MAX_IDENTIFIER_CHARS:
@@ -93,7 +93,7 @@ def _has_prefix(branch: _Branch, *, unbroken: bool) -> bool:
 
 
 def _check_shapes(shapes: Sequence[_Branch]) -> None:
-    """Raises _Unknown unless each is a fixed shape, and all are of one.
+    """Raises _UnsupportedPattern unless each is a fixed shape, and all are of one.
 
     Several lengths together are one that varies.
     """
@@ -124,9 +124,10 @@ def _is_numbered(prefix: str, branch: _Branch) -> bool:
 
 
 def _is_shape(branch: _Branch) -> bool:
-    """Whether all values are as long, with the same joints in the same places, and with more between them than names and numbers have.
+    """Whether all values are as long, with the same joints in the same places, and longer parts than names have.
 
-    Between joints a word could stand, so each part must be long enough by itself. Hexadecimal digits spell none: it is all parts together.
+    Between joints a word could stand, so each part must be long enough by itself. Hexadecimal digits spell none: it is
+    all parts together.
     """
     if not all(piece.low == piece.high and (piece.literal or piece.chars.isdisjoint(_SEPARATORS)) for piece in branch):
         return False
@@ -166,7 +167,7 @@ class _Parser:
         self._depth = 0
 
     def parse(self) -> list[_Branch]:
-        """The branches. Raises _Unknown."""
+        """The branches. Raises _UnsupportedPattern."""
         branches = self._alternatives()
         if self._at < len(self._pattern):
             raise _UnsupportedPattern("has a ) that closes nothing")

@@ -1,6 +1,6 @@
 """The policy's file in, a policy that holds together out.
 
-Whether it fits the contracts is `compile.py`'s to say; `PolicyFile.origin` tells it the lines.
+Whether it fits the contracts: see `compile.py`. `PolicyFile.origin` tells it the lines.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import BadPolicy
+from gateway.exporters.otlp.settings import OtlpSettings
 from gateway.model import NEVER, Category
-from gateway.policy import elsewhere, envelope, residency, routes
-from gateway.policy import exporter_checks as outgoing
-from gateway.policy import exporter_files as targets
-from gateway.policy import named_patterns as shapes
-from gateway.policy import personal_domains as mail
-from gateway.policy import problems as fault
-from gateway.policy.document import Classification, Otlp, OtlpSettings, Policy
+from gateway.policy import elsewhere, envelope, exporter_files, named_patterns, personal_domains, residency, routes
+from gateway.policy.document import Classification, Otlp, Policy
+from gateway.policy.problems import (
+    duplicates,
+    log_key_problems,
+    name_problems,
+    text_problems,
+    user_id_problems,
+    value_rule_problems,
+)
 from gateway.policy.tracking_plan import Property, PropertyType
 from gateway.signals import BY_FLOW
 from gateway.yamlfile import Origin, Problem, decode_utf8, load_bytes, unknown_name_text
@@ -72,30 +76,31 @@ def parse(text: str, path: Path = Path("policy.yaml")) -> PolicyFile:
     """
     written, origin = parse_yaml(text, str(path), Policy, BadPolicy)
     origin.check(problems(written))
-    return PolicyFile(shapes.resolve(written), origin, path)
+    return PolicyFile(named_patterns.resolve(written), origin, path)
 
 
 def problems(written: Policy) -> Iterator[Problem]:
     """What can't be in a policy as it is written, whatever the contracts say."""
-    yield from shapes.problems(written)
-    yield from shapes.at_references(written, _resolved_problems(shapes.resolve(written)))
+    yield from named_patterns.problems(written)
+    yield from named_patterns.at_references(written, _resolved_problems(named_patterns.resolve(written)))
 
 
 def _resolved_problems(policy: Policy) -> Iterator[Problem]:
     """The same of a policy whose patterns stand in the place of their names."""
-    yield from fault.user_id_problems(policy.user_id)
-    yield from mail.problems(policy.personal_domains)
+    yield from user_id_problems(policy.user_id)
+    yield from personal_domains.problems(policy.personal_domains)
     yield from residency.problems(policy)
-    yield from targets.problems(policy)
+    yield from exporter_files.problems(policy)
     for name, destination in policy.destinations.items():
         yield from envelope.problems(("destinations", name, "metadata"), destination.metadata, destination.region)
-        yield from outgoing.problems(("destinations", name, "exporter"), destination.exporter)
+        for keys, text in destination.exporter.problems():
+            yield ("destinations", name, "exporter", *keys), text
     for name, classification in policy.classifications.items():
-        yield from fault.value_rule_problems(("classifications", name), classification)
+        yield from value_rule_problems(("classifications", name), classification)
     for flow, names in policy.flows.items():
         yield from _problems_of_flow(flow, names, policy)
     for event, planned in policy.tracking_plan.items():
-        yield from fault.name_problems(("tracking_plan", event))
+        yield from name_problems(("tracking_plan", event))
         for name, held in planned.properties.items():
             yield from _problems_of_property(("tracking_plan", event, "properties", name), held)
     for index, route in enumerate(policy.routes):
@@ -103,7 +108,7 @@ def _resolved_problems(policy: Policy) -> Iterator[Problem]:
     yield from routes.problems(policy)
     yield from _problems_of_elsewhere(policy)
     yield from _problems_of_otlp(policy.otlp)
-    yield from fault.log_key_problems(policy.pipe.keys)
+    yield from log_key_problems(policy.pipe.keys)
 
 
 def _problems_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iterator[Problem]:
@@ -122,7 +127,7 @@ def _problems_of_flow(flow: str, names: tuple[str, ...], policy: Policy) -> Iter
             and isinstance(policy.destinations[name].exporter, OtlpSettings)
         ):
             yield (*keys, index), "has an otlp exporter, which takes OTLP signals only"
-    yield from fault.duplicates(keys, names)
+    yield from duplicates(keys, names)
 
 
 def _problems_of_elsewhere(policy: Policy) -> Iterator[Problem]:
@@ -134,7 +139,7 @@ def _problems_of_elsewhere(policy: Policy) -> Iterator[Problem]:
             )
         elif elsewhere.is_builtin(name):
             yield ("elsewhere", index), "is of a package that the gateway brings, so no other contract defines it"
-    yield from fault.duplicates(("elsewhere",), policy.elsewhere)
+    yield from duplicates(("elsewhere",), policy.elsewhere)
 
 
 def _problems_of_destination_name(keys: tuple[str | int, ...], name: str, policy: Policy) -> Iterator[Problem]:
@@ -146,8 +151,8 @@ def _problems_of_destination_name(keys: tuple[str | int, ...], name: str, policy
 
 
 def _problems_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Problem]:
-    yield from fault.name_problems(keys)
-    yield from fault.value_rule_problems(keys, held)
+    yield from name_problems(keys)
+    yield from value_rule_problems(keys, held)
     given = [
         key for key in (*_RULES, "without") if getattr(held, key) is not None and (key in _BOUNDS or getattr(held, key))
     ]
@@ -169,12 +174,12 @@ def _problems_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Pro
 def _problems_of_otlp(otlp: Otlp) -> Iterator[Problem]:
     for key, held in otlp.attributes.items():
         keys = ("otlp", "attributes", key)
-        yield from fault.name_problems(keys)
+        yield from name_problems(keys)
         if not _ATTRIBUTE.fullmatch(key):
             yield keys, "must be an attribute's key, or the start of some with .* at its end"
         if isinstance(held, Classification):
-            yield from fault.value_rule_problems(keys, held)
+            yield from value_rule_problems(keys, held)
             if held.without and key.endswith(".*"):
                 yield (*keys, "without"), "is for one key, not for all that begin alike"
-    yield from fault.text_problems(("otlp", "log_templates"), otlp.log_templates)
-    yield from fault.text_problems(("otlp", "span_names"), otlp.span_names)
+    yield from text_problems(("otlp", "log_templates"), otlp.log_templates)
+    yield from text_problems(("otlp", "span_names"), otlp.span_names)

@@ -6,17 +6,19 @@ stood where the references do. What may be in a pattern is for `problems.py` to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, TypeVar
 
 import msgspec
 
-from gateway.policy import problems as fault
 from gateway.policy.document import Classification, Policy, UserId
+from gateway.policy.problems import name_problems, pattern_problems
 from gateway.policy.review.findings import key_path
 from gateway.policy.tracking_plan import Property
 from gateway.policy.wording import printable
 from gateway.yamlfile import Keys, Problem, unknown_name_text
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 HasPattern = Classification | Property | UserId
 """What has a pattern, or the name of one."""
@@ -30,9 +32,8 @@ A policy that has one doesn't load.
 
 def resolve(policy: Policy) -> Policy:
     """The policy with patterns in the place of all references to them."""
-    known = {name: pattern for name, pattern in policy.patterns.items() if not [*fault.pattern_problems((), pattern)]}
-    whole: Policy = _map_patterned(policy, lambda held: _with_pattern(held, known))
-    return whole
+    known = {name: pattern for name, pattern in policy.patterns.items() if not [*pattern_problems((), pattern)]}
+    return _Resolver(known).struct(policy)
 
 
 def problems(policy: Policy) -> Iterator[Problem]:
@@ -42,8 +43,8 @@ def problems(policy: Policy) -> Iterator[Problem]:
     first = {pattern: name for name, pattern in reversed([*policy.patterns.items()])}
     for name, pattern in policy.patterns.items():
         keys: Keys = ("patterns", name)
-        yield from fault.name_problems(keys)
-        yield from fault.pattern_problems(keys, pattern)
+        yield from name_problems(keys)
+        yield from pattern_problems(keys, pattern)
         if name not in used:
             yield keys, "is used nowhere: no `shape` names it"
         if first[pattern] != name:
@@ -53,7 +54,7 @@ def problems(policy: Policy) -> Iterator[Problem]:
 
 
 def at_references(policy: Policy, found: Iterable[Problem]) -> Iterator[Problem]:
-    """Problems of a resolved policy, where it is written: that of a pattern stands at the reference, where it has one."""
+    """Problems of a resolved policy, where it is written: a pattern's stand at the reference, where it has one."""
     references = {
         (*keys, "pattern"): (*keys, "shape") for keys, held in _patterned(policy, ()) if held.shape and not held.pattern
     }
@@ -98,13 +99,7 @@ def _problems_of_reference(keys: Keys, held: HasPattern, patterns: Mapping[str, 
         yield (*keys, "pattern"), "is required, or the shape that names one"
 
 
-def _with_pattern(held: HasPattern, known: Mapping[str, str]) -> HasPattern:
-    named = bool(held.shape) or isinstance(held, UserId)
-    pattern = held.pattern or (known.get(held.shape, PLACEHOLDER_PATTERN) if named else "")
-    return msgspec.structs.replace(held, pattern=pattern, shape="")
-
-
-def _patterned(held: Any, keys: Keys) -> Iterator[tuple[Keys, HasPattern]]:
+def _patterned(held: object, keys: Keys) -> Iterator[tuple[Keys, HasPattern]]:
     """Yield all that has a pattern or could, wherever in the policy it stands."""
     if isinstance(held, HasPattern):
         yield keys, held
@@ -113,7 +108,7 @@ def _patterned(held: Any, keys: Keys) -> Iterator[tuple[Keys, HasPattern]]:
         yield from _patterned(below, (*keys, key))
 
 
-def _children(held: Any) -> Iterable[tuple[str | int, Any]]:
+def _children(held: object) -> Iterable[tuple[str | int, object]]:
     match held:
         case msgspec.Struct():
             return zip(held.__struct_encode_fields__, msgspec.structs.astuple(held), strict=True)
@@ -124,17 +119,32 @@ def _children(held: Any) -> Iterable[tuple[str | int, Any]]:
     return ()
 
 
-def _map_patterned(held: Any, change: Callable[[HasPattern], HasPattern]) -> Any:
-    """The same with each of those changed."""
-    if isinstance(held, HasPattern):
-        return change(held)
-    match held:
-        case msgspec.Struct():
-            return msgspec.structs.replace(
-                held, **{name: _map_patterned(getattr(held, name), change) for name in held.__struct_fields__}
-            )
-        case Mapping():
-            return {key: _map_patterned(below, change) for key, below in held.items()}
-        case tuple():
-            return tuple(_map_patterned(below, change) for below in held)
-    return held
+class _Resolver:
+    """Puts patterns in the place of their names, wherever in a policy these stand."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        """`known` are the patterns by name."""
+        self._known = known
+
+    def struct(self, held: S) -> S:
+        """Return the same struct with all within it resolved."""
+        return msgspec.structs.replace(
+            held, **{name: self._value(getattr(held, name)) for name in held.__struct_fields__}
+        )
+
+    def _value(self, held: object) -> object:
+        match held:
+            case Classification() | Property() | UserId():
+                return self._with_pattern(held)
+            case msgspec.Struct():
+                return self.struct(held)
+            case Mapping():
+                return {key: self._value(below) for key, below in held.items()}
+            case tuple():
+                return tuple(map(self._value, held))
+        return held
+
+    def _with_pattern(self, held: HasPattern) -> HasPattern:
+        named = bool(held.shape) or isinstance(held, UserId)
+        pattern = held.pattern or (self._known.get(held.shape, PLACEHOLDER_PATTERN) if named else "")
+        return msgspec.structs.replace(held, pattern=pattern, shape="")

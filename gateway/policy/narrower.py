@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.detectors.prohibited import is_prohibited
 from gateway.model import DETECTORS
 from gateway.patterns import compile_pattern
@@ -23,7 +21,7 @@ def is_narrower(old: Rule | None, new: Rule | None) -> bool:
         return True
     if isinstance(old, FreeText) and isinstance(new, Text):
         return set(new.detect) >= set(DETECTORS) and not new.spare and _is_text_narrower(old.text, new)
-    return type(old) is type(new) and _same_type_is_narrower(old, new)
+    return _is_narrower_alike(old, new)
 
 
 def _without_counting(rule: Rule | None) -> Rule | None:
@@ -31,24 +29,24 @@ def _without_counting(rule: Rule | None) -> Rule | None:
     return rule.text if isinstance(rule, Content) else rule
 
 
-def _same_type_is_narrower(old: Any, new: Any) -> bool:
-    """Of two rules of one type."""
-    match old:
-        case UserId():
+def _is_narrower_alike(old: Rule, new: Rule | None) -> bool:
+    """The same of two rules of one type; of two types, neither is within the other."""
+    match old, new:
+        case UserId(), UserId():
             return set(old.detect) <= set(new.detect) and _is_text_narrower(old.text, new.text)
-        case FreeText():
+        case FreeText(), FreeText():
             return _is_text_narrower(old.text, new.text)
-        case WorkEmail():
+        case WorkEmail(), WorkEmail():
             both = old.outside <= new.outside and old.vendor <= new.vendor
             return both and is_mail_narrower(old, new) and _is_text_narrower(old.text, new.text)
-        case Text():
+        case Text(), Text():
             return _is_text_narrower(old, new)
-        case Mask():
+        case Mask(), Mask():
             return new.of in ("", old.of)
-        case Moment():
+        case Moment(), Moment():
             return _is_moment_narrower(old, new)
-        case Number() | Span():
-            return _is_range_narrower(old, new)
+        case Number() | Span(), Number() | Span():
+            return type(old) is type(new) and _is_range_narrower(old, new)
     return False
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from gateway.exporters.registry import REGION_BY_HOST
+from gateway.exporters.settings import EndpointSettings
 from gateway.model import EU, INDIRECT, NEVER, Category
-from gateway.policy.document import Caller, Destination, OtlpSettings, Policy
-from gateway.policy.http_exporters import HttpSettings, WebhookSettings
-from gateway.policy.vendors import KNOWN_HOSTS, REGION_BY_HOST
+from gateway.policy.document import Caller, Destination, Policy
 from gateway.yamlfile import Problem
 
 PERSONAL_DATA_REGIONS: Final = frozenset({"BE", "FR", "IE"})
@@ -35,7 +35,7 @@ def problems(policy: Policy) -> Iterator[Problem]:
         yield from _problems_of_ceiling(region, ceiling)
     for name, destination in policy.destinations.items():
         yield from allow_problems(("destinations", name), name, destination, policy)
-        if isinstance(destination.exporter, OtlpSettings | HttpSettings):
+        if isinstance(destination.exporter, EndpointSettings):
             yield from _problems_of_endpoint(name, destination, destination.exporter, policy)
     yield from _problems_of_hosts(policy)
 
@@ -96,9 +96,9 @@ def _single_destination_reason(category: Category, name: str, region: str) -> st
 
 
 def _problems_of_endpoint(
-    name: str, destination: Destination, exporter: OtlpSettings | HttpSettings, policy: Policy
+    name: str, destination: Destination, exporter: EndpointSettings, policy: Policy
 ) -> Iterator[Problem]:
-    keys, form = ("destinations", name, "exporter", "endpoint"), _endpoint_form(exporter)
+    keys, form = ("destinations", name, "exporter", "endpoint"), exporter.ENDPOINT_FORM
     url = _split_endpoint(exporter.endpoint, port="port" in form, path="path" in form)
     if url is None:
         yield keys, f"must be {form}, and nothing more"
@@ -109,20 +109,9 @@ def _problems_of_endpoint(
             yield keys, f"its host must be listed under hosts.{destination.region}"
 
 
-def _endpoint_form(exporter: OtlpSettings | HttpSettings) -> str:
-    """What an endpoint looks like."""
-    match exporter:
-        case OtlpSettings():
-            return "https://host:port"
-        case WebhookSettings():
-            return "https://host/path"
-    return "https://host"
-
-
-def _is_host_in_region(region: str, host: str, exporter: OtlpSettings | HttpSettings, policy: Policy) -> bool:
+def _is_host_in_region(region: str, host: str, exporter: EndpointSettings, policy: Policy) -> bool:
     """Whether a host is in a region: the vendor says so, or the policy."""
-    known = KNOWN_HOSTS.get(str(exporter.__struct_config__.tag), {})
-    return known.get(host) == region or host in policy.hosts.get(region, ())
+    return exporter.REGION_BY_HOST.get(host) == region or host in policy.hosts.get(region, ())
 
 
 def _split_endpoint(endpoint: str, *, port: bool, path: bool) -> SplitResult | None:

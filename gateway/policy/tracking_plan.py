@@ -8,7 +8,8 @@ from enum import StrEnum
 import msgspec
 
 from gateway.model import Category, Detector, FieldPrivacy
-from gateway.policy.vocabulary import Length, PropertyName, Text
+from gateway.policy.vocabulary import Length, PropertyName
+from gateway.yamlfile.bounded import Text
 
 
 class PropertyType(StrEnum):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final
 
-from gateway.errors import Reason
 from gateway.model import FieldPrivacy
 from gateway.plan import Keep, Properties, Scalar, Value
 from gateway.policy.document import Policy
@@ -38,7 +37,7 @@ def _event(event: Event, terms: RecipientTerms) -> dict[str, Value]:
 
 def _scalar(kind: str, privacy: FieldPrivacy, terms: RecipientTerms) -> Scalar | None:
     ruling = rule_for(kind, privacy, terms)
-    if isinstance(ruling, Reason):
-        return None
+    if ruling is None:
+        return Keep()
     # Of these kinds, none is judged as a time, a duration or a message.
-    return Keep() if ruling is None else cast(Scalar, ruling)
+    return ruling if isinstance(ruling, Scalar) else None

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from gateway.model import Detector
 from gateway.patterns import MAX_PATTERN
-from gateway.yamlfile import SECONDS, DocLink
+from gateway.yamlfile import DocLink
 
 Region = Annotated[str, Meta(pattern="[A-Z]{2}", description="a country of ISO 3166-1, two capitals such as FR")]
 Host = Annotated[
@@ -34,24 +34,12 @@ EventName = Annotated[
         description="a name such as video.exported, in lower case",
     ),
 ]
-TypeName = Annotated[
-    str,
-    Meta(
-        pattern=r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", description="a message type's full name, such as acme.crm.v1.Contact"
-    ),
-]
-Variable = Annotated[
-    str, Meta(pattern=r"[A-Za-z_][A-Za-z0-9_]{0,127}", description="the name of an environment variable")
-]
 PropertyName = Annotated[
     str, Meta(pattern="[a-z][a-z0-9_]{0,63}", description="a name such as duration_s, in lower case")
 ]
 PatternText = Annotated[str, Meta(min_length=1, max_length=MAX_PATTERN)]
-Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 Days = Annotated[int, Meta(ge=1, le=365)]
-Positive = Annotated[int, Meta(ge=1)]
 Length = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-Seconds = Annotated[float, SECONDS, Meta(ge=0.001, le=3600)]
 
 EXEMPTIBLE: Final = (Detector.PHONE, Detector.IP, Detector.EMAIL)
 """What the policy may say isn't looked for in one field, inside the EU."""

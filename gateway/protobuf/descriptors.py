@@ -26,6 +26,14 @@ def class_of(message: Descriptor) -> type[Message]:
     )
 
 
+def descriptor_of(message: Message | type[Message]) -> Descriptor:
+    """The descriptor of a message, or of a class of messages."""
+    descriptor = message.DESCRIPTOR
+    if not isinstance(descriptor, Descriptor):
+        raise TypeError(f"{type(descriptor)}: is no descriptor")  # its type is wider in types-protobuf than in protobuf
+    return descriptor
+
+
 def with_holders(start: Iterable[T], holders: Mapping[T, Iterable[T]]) -> frozenset[T]:
     """What is in `start`, and all that holds one of them, by `holders`, or holds what does. Looks at each holder once."""
     found = {*start}

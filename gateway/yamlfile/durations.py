@@ -35,7 +35,7 @@ _MISSING_UNIT: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(m?)", re.ASCII
 
 
 class DurationUnit(str):
-    """Of a float's annotation, `Annotated[float, SECONDS]`: it is written as a duration, and read as so many seconds."""
+    """Of a float's annotation, `Annotated[float, SECONDS]`: it is written as a duration, and read as seconds."""
 
     __slots__ = ()
 

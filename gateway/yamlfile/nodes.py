@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
@@ -63,14 +63,14 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 declared so by the base class
     depth = 0
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise _UnsupportedYaml("anchors and aliases are not allowed; write it out", event)
+            raise _UnsupportedYaml("anchors and aliases are not allowed; write it out", event.start_mark.line)
         if getattr(event, "tag", None) is not None:
-            raise _UnsupportedYaml("tags are not allowed", event)
+            raise _UnsupportedYaml("tags are not allowed", event.start_mark.line)
         if self.depth >= MAX_DEPTH:
-            raise _UnsupportedYaml(f"nests deeper than {MAX_DEPTH} levels", event)
+            raise _UnsupportedYaml(f"nests deeper than {MAX_DEPTH} levels", event.start_mark.line)
         self.depth += 1
         try:
             return super().compose_node(parent, index)
@@ -78,11 +78,13 @@ class _Loader(yaml.SafeLoader):
             self.depth -= 1
 
 
-class _UnsupportedYaml(yaml.MarkedYAMLError):
-    """What YAML has and this reader hasn't."""
+class _UnsupportedYaml(Exception):
+    """What YAML has and this reader hasn't, on a line that is counted from 0."""
 
-    def __init__(self, problem: str, event: yaml.Event) -> None:
-        super().__init__(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]  # libyaml's marks, not used here
+    def __init__(self, problem: str, line: int) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.line = line
 
 
 for _kind, _pattern, _first in (
@@ -111,6 +113,8 @@ def compose(text: str, name: str, error: type[BadSetup]) -> Node:
         raise error(f"{name}: is larger than {MAX_BYTES} bytes")
     try:
         root = _Loader(text).get_single_node()
+    except _UnsupportedYaml as failure:
+        raise error(f"{name}:{failure.line + 1}: {failure.problem}") from None
     except yaml.MarkedYAMLError as failure:
         mark = failure.problem_mark or failure.context_mark
         raise error(f"{name}:{mark.line + 1 if mark else 1}: {_problem_text(failure)}") from None
@@ -127,8 +131,6 @@ def _problem_text(failure: yaml.MarkedYAMLError) -> str:
 
     Only its token names and punctuation stay.
     """
-    if isinstance(failure, _UnsupportedYaml):
-        return str(failure.problem)
     if isinstance(failure, yaml.composer.ComposerError):
         return "is a second document; there may be only one"
     quotes = re.compile(r" ?(\"[^\"]*\"|'(<[^'>]*>|[^\w\s])'|'[^']*')")

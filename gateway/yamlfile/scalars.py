@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -23,6 +23,9 @@ MAX_LISTED_NAMES: Final = 25
 MAX_NEAREST_NAMES: Final = 3
 
 _INT64: Final = range(-(2**63), 2**63)
+
+
+T = TypeVar("T")
 
 
 class InvalidValue(Exception):
@@ -48,15 +51,15 @@ class DocLink(str):
     __slots__ = ()
 
 
-def value_of_name(known: Mapping[str, Any], node: Node, below: Keys = (), where: str = "") -> Any:
-    """What stands for the name that `node` is. Raises Unfit."""
+def value_of_name(known: Mapping[str, T], node: Node, below: Keys = (), where: str = "") -> T:
+    """What stands for the name that `node` is. Raises InvalidValue."""
     if node.text not in known:
         raise InvalidValue(partial(unknown_name_text, node.text, known, where), below)
     return known[node.text]
 
 
 def unknown_name_text(name: str, known: Iterable[str], where: str = "") -> str:
-    """The text of an error: `name`, which it doesn't repeat, is none of the `known` names, which are listed in `where` too."""
+    """The text of an error: `name`, which it doesn't repeat, is none of the `known`, listed in `where` too."""
     names = list(known)
     if len(names) == 1:
         return f"must be {names[0]}"
@@ -85,8 +88,8 @@ def _nearest(name: str, known: Sequence[str], max_count: int, cutoff: float) -> 
     ]
 
 
-def check_bounds(value: Any, metas: Iterable[Any]) -> Any:
-    """`value`, if it keeps the bounds of an annotation. Raises Unfit."""
+def check_bounds(value: T, metas: Iterable[object]) -> T:
+    """`value`, if it keeps the bounds of an annotation. Raises InvalidValue."""
     shown = durations.format_seconds if durations.SECONDS in metas else str
     for meta in metas:
         if isinstance(meta, msgspec.Meta) and (wanted := _violated_bound(value, meta, shown)):
@@ -94,20 +97,26 @@ def check_bounds(value: Any, metas: Iterable[Any]) -> Any:
     return value
 
 
-def _violated_bound(value: Any, meta: msgspec.Meta, shown: Callable[[Any], str]) -> str:
+def _violated_bound(value: object, meta: msgspec.Meta, shown: Callable[[float], str]) -> str:
     """What `value` must be and isn't, or nothing. `shown` writes a bound."""
     if meta.pattern is not None and not re.fullmatch(str(meta.pattern), str(value), re.ASCII):
         return f"of the form {meta.pattern}"
+    if isinstance(value, int | float):
+        return _violated_limit(value, meta, shown)
+    return _violated_length(value, meta) if isinstance(value, Sized) else ""
+
+
+def _violated_limit(value: float, meta: msgspec.Meta, shown: Callable[[float], str]) -> str:
     if meta.gt is not None and value <= meta.gt:
         return "positive" if meta.gt == 0 else f"more than {shown(meta.gt)}"
     if meta.ge is not None and value < meta.ge:
         return "positive" if meta.ge == 1 else f"{shown(meta.ge)} or more"
     if meta.le is not None and value > meta.le:
         return f"{shown(meta.le)} or less"
-    return _violated_length(value, meta)
+    return ""
 
 
-def _violated_length(value: Any, meta: msgspec.Meta) -> str:
+def _violated_length(value: Sized, meta: msgspec.Meta) -> str:
     if meta.min_length is not None and len(value) < meta.min_length:
         return f"of {meta.min_length} or more characters"
     if meta.max_length is not None and len(value) > meta.max_length:
@@ -116,7 +125,7 @@ def _violated_length(value: Any, meta: msgspec.Meta) -> str:
 
 
 def seconds(node: Node) -> float:
-    """The seconds of a duration. Raises Unfit."""
+    """The seconds of a duration. Raises InvalidValue."""
     try:
         return float(durations.parse_seconds(node.value, node.text, "s"))
     except ValueError as fault:
@@ -167,7 +176,7 @@ def _float(node: Node) -> float:
     raise InvalidValue("must be a number")
 
 
-SCALAR_READERS: Final[Mapping[type, Callable[[Node], Any]]] = {
+SCALAR_READERS: Final[Mapping[type, Callable[[Node], object]]] = {
     str: _str,
     bool: _bool,
     int: _int,
@@ -175,4 +184,4 @@ SCALAR_READERS: Final[Mapping[type, Callable[[Node], Any]]] = {
     timedelta: _timedelta,
     Path: _path,
 }
-"""Readers of what is no mapping, list or name. They raise Unfit."""
+"""Readers of what is no mapping, list or name. They raise InvalidValue."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum, IntEnum
 from functools import partial
 from itertools import islice
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -28,6 +28,9 @@ from gateway.yamlfile.scalars import (
 )
 
 T = TypeVar("T")
+
+TypeForm: TypeAlias = object
+"""A type as an annotation has it: a class, or what `typing` makes of some."""
 
 # What YAML has for numbers, those among them that aren't read as numbers here.
 _NUMBER: Final = re.compile(
@@ -61,8 +64,8 @@ class _Reader:
         self.problems: list[Problem] = []
         self.unreported_count = 0
 
-    def read(self, type_: Any, node: Node, keys: Keys) -> Any:
-        """What `node`, at `keys`, is; `_WRONG`, and a problem or more, if it doesn't fit."""
+    def read(self, type_: TypeForm, node: Node, keys: Keys) -> Any:
+        """What `node`, at `keys`, is; `_INVALID`, and a problem or more, if it doesn't fit."""
         try:
             return self._read(type_, node, keys)
         except InvalidValue as unfit:
@@ -75,8 +78,8 @@ class _Reader:
             self.unreported_count += 1
         return _INVALID
 
-    def _read(self, type_: Any, node: Node, keys: Keys) -> Any:
-        """The same, but raises Unfit for what is wrong with `node` itself."""
+    def _read(self, type_: TypeForm, node: Node, keys: Keys) -> object:
+        """The same, but raises InvalidValue for what is wrong with `node` itself."""
         form = get_origin(type_)
         if type_ is Any:
             return self._tree(node, keys)
@@ -88,16 +91,18 @@ class _Reader:
             return value_of_name({str(name): name for name in get_args(type_)}, node)
         if form is not None:
             return self._collection(form, get_args(type_), node, keys)
-        return self._class(type_, node, keys)
+        if isinstance(type_, type):
+            return self._class(type_, node, keys)
+        raise TypeError(f"{type_}: is no type of what a document holds")
 
-    def _annotated(self, base: Any, *metas: Any, node: Node, keys: Keys) -> Any:
+    def _annotated(self, base: TypeForm, *metas: object, node: Node, keys: Keys) -> object:
         where = "".join(meta for meta in metas if isinstance(meta, DocLink))
         if where:
             return value_of_name({str(name): name for name in get_args(base)}, node, where=where)
         value = seconds(node) if durations.SECONDS in metas else self._described(base, metas, node, keys)
         return value if value is _INVALID else check_bounds(value, metas)
 
-    def _described(self, base: Any, metas: Iterable[Any], node: Node, keys: Keys) -> Any:
+    def _described(self, base: TypeForm, metas: Iterable[object], node: Node, keys: Keys) -> object:
         """A value that isn't even of its type is told by what it must be, where its type says that in words."""
         wanted = next((meta.description for meta in metas if isinstance(meta, msgspec.Meta) and meta.description), "")
         try:
@@ -105,7 +110,7 @@ class _Reader:
         except InvalidValue as unfit:
             raise (InvalidValue(f"must be {wanted}", unfit.below) if wanted else unfit) from None
 
-    def _class(self, type_: Any, node: Node, keys: Keys) -> Any:
+    def _class(self, type_: type, node: Node, keys: Keys) -> object:
         if issubclass(type_, msgspec.Struct):
             return self._struct(type_, node, keys)
         if issubclass(type_, Enum):
@@ -114,7 +119,7 @@ class _Reader:
             )
         return SCALAR_READERS[type_](node)
 
-    def _struct(self, type_: Any, node: Node, keys: Keys) -> Any:
+    def _struct(self, type_: type[msgspec.Struct], node: Node, keys: Keys) -> object:
         entries = _mapping(node)
         fields = {info.encode_name: info for info in msgspec.structs.fields(type_)}
         known = [*filter(None, [type_.__struct_config__.tag_field]), *fields]
@@ -125,11 +130,11 @@ class _Reader:
                 read[key] = self.read(fields[key].type, entry, (*keys, key))
             elif key not in known:
                 read[key] = self._report((*keys, key), InvalidValue(partial(_unknown_key_text, key, known)))
-        return _make_if_valid(
-            lambda: type_(**{info.name: read[key] for key, info in fields.items() if key in read}), read.values()
-        )
+        if not _are_valid(read.values()):
+            return _INVALID
+        return type_(**{info.name: read[key] for key, info in fields.items() if key in read})
 
-    def _union(self, options: tuple[Any, ...], node: Node, keys: Keys) -> Any:
+    def _union(self, options: tuple[TypeForm, ...], node: Node, keys: Keys) -> object:
         """None by null; one of several structs by its tag.
 
         One struct for a mapping; a tuple for a list; what is neither for all else.
@@ -145,7 +150,7 @@ class _Reader:
         wanted = structs if isinstance(node.value, dict) else lists if isinstance(node.value, list) else plain
         return self._read((wanted or structs or plain or lists)[0], node, keys)
 
-    def _collection(self, form: Any, arguments: tuple[Any, ...], node: Node, keys: Keys) -> Any:
+    def _collection(self, form: type, arguments: tuple[TypeForm, ...], node: Node, keys: Keys) -> object:
         if issubclass(form, Mapping):
             return self._entries(arguments, _mapping(node), keys)
         if not isinstance(node.value, list):
@@ -153,20 +158,21 @@ class _Reader:
                 "must be a list" if isinstance(node.value, dict | None) else "must be a list, such as [a, b]"
             )
         items = [self.read(arguments[0], item, (*keys, index)) for index, item in enumerate(node.value)]
-        if form is frozenset:
-            items = self._unique(items, keys)
-        return _make_if_valid(lambda: form(items), items)
+        if form is not frozenset:
+            return tuple(items) if _are_valid(items) else _INVALID
+        unique = self._unique(items, keys)
+        return frozenset(unique) if _are_valid(unique) else _INVALID
 
-    def _entries(self, arguments: tuple[Any, ...], entries: Mapping[str, Node], keys: Keys) -> Any:
+    def _entries(self, arguments: tuple[TypeForm, ...], entries: Mapping[str, Node], keys: Keys) -> object:
         names, values = {}, {}
         for key, entry in entries.items():
             names[key] = self.read(arguments[0], Node("", key), (*keys, key))
             values[key] = self.read(arguments[1], entry, (*keys, key))
-        return _make_if_valid(lambda: values, (*names.values(), *values.values()))
+        return values if _are_valid((*names.values(), *values.values())) else _INVALID
 
-    def _unique(self, items: list[Any], keys: Keys) -> list[Any]:
+    def _unique(self, items: list[object], keys: Keys) -> list[object]:
         """The items of a set; one that was there before is wrong."""
-        seen: set[Any] = {_INVALID}
+        seen: set[object] = {_INVALID}
         apart = []
         for index, item in enumerate(items):
             again = item in seen and item is not _INVALID
@@ -174,14 +180,14 @@ class _Reader:
             seen.add(item)
         return apart
 
-    def _tree(self, node: Node, keys: Keys) -> Any:
+    def _tree(self, node: Node, keys: Keys) -> object:
         match node.value:
             case dict(entries):
                 read = {key: self.read(Any, entry, (*keys, key)) for key, entry in entries.items()}
-                return _make_if_valid(lambda: read, read.values())
+                return read if _are_valid(read.values()) else _INVALID
             case list(items):
                 listed = [self.read(Any, item, (*keys, index)) for index, item in enumerate(items)]
-                return _make_if_valid(lambda: tuple(listed), listed)
+                return tuple(listed) if _are_valid(listed) else _INVALID
             case None:
                 raise InvalidValue("must not be empty")
             case str() if node.plain and _NUMBER.fullmatch(node.text):
@@ -191,9 +197,9 @@ class _Reader:
         return SCALAR_READERS[type(node.value)](node)
 
 
-def _make_if_valid(make: Any, parts: Iterable[Any]) -> Any:
-    """What `make` makes, unless a part is wrong."""
-    return _INVALID if any(part is _INVALID for part in parts) else make()
+def _are_valid(parts: Iterable[object]) -> bool:
+    """Whether no part is wrong, so that what holds them can be made."""
+    return all(part is not _INVALID for part in parts)
 
 
 def _missing(required: Iterable[str], known: list[str], entries: Mapping[str, Node]) -> list[str]:
@@ -207,7 +213,7 @@ def _unknown_key_text(key: str, known: list[str]) -> str:
     return f"is not a key here; known: {', '.join(known) or 'none'}{suggestion(key, known)}"
 
 
-def _struct_of_tag(structs: list[type[msgspec.Struct]], node: Node) -> Any:
+def _struct_of_tag(structs: list[type[msgspec.Struct]], node: Node) -> type[msgspec.Struct]:
     tag_field = str(structs[0].__struct_config__.tag_field)
     tag = _mapping(node).get(tag_field)
     if tag is None:

@@ -9,8 +9,8 @@ from gateway.demo import proposed_exporters as proposed
 from gateway.demo.backends import ANALYTICS, EVENT, MESSAGE, SUPPORT
 from gateway.demo.expectations import ACCEPTED_PATHS
 from gateway.demo.vendor_bodies import parse_event, parse_ticket
-from gateway.policy.http_exporters import TemplateSettings
-from gateway.policy.template.placeholders import leaves, template_parts
+from gateway.exporters.settings import TemplateSettings
+from gateway.exporters.template.placeholders import leaves, template_parts
 
 TRACK: Final[Mapping[str, Any]] = {
     "type": "track",

@@ -13,10 +13,13 @@ from gateway.errors import Rejected, Retryable
 from gateway.exporters.base import Delivered, Outcome
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.mixpanel.exporter import MixpanelExporter
+from gateway.exporters.mixpanel.settings import MixpanelSettings
 from gateway.exporters.segment.exporter import SegmentExporter
+from gateway.exporters.segment.settings import SegmentSettings
+from gateway.exporters.settings import Secret
 from gateway.exporters.zendesk.exporter import ZendeskExporter
+from gateway.exporters.zendesk.settings import ZendeskSettings
 from gateway.model import OutboxEntry, Release
-from gateway.policy.http_exporters import MixpanelSettings, Secret, SegmentSettings, ZendeskSettings
 from gateway.standins import MixpanelStandIn, SegmentStandIn, ZendeskStandIn
 
 EVENT: Final = AnalyticsEvent.DESCRIPTOR.full_name

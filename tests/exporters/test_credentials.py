@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import BadConfig
 from gateway.exporters.credentials import MAX_FILE_BYTES, Credential, basic_auth
-from gateway.policy.http_exporters import Secret
+from gateway.exporters.settings import Secret
 
 
 def test_a_credential_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

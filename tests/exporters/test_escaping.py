@@ -12,10 +12,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Rejected
-from gateway.exporters.template_renderer import TemplateRenderer, milliseconds, rfc3339
+from gateway.exporters.mixpanel.settings import MixpanelSettings
+from gateway.exporters.segment.settings import SegmentSettings
+from gateway.exporters.settings import TemplateSettings
+from gateway.exporters.template.body_schema import BodySchema
+from gateway.exporters.template.field_renderers import milliseconds, rfc3339
+from gateway.exporters.template.markup import Markup, escape_liquid
+from gateway.exporters.template_renderer import TemplateRenderer
+from gateway.exporters.zendesk.settings import ZendeskSettings
 from gateway.model import Release
-from gateway.policy.template.markup import Markup, escape_liquid
-from gateway.policy.vendors import BODY_SCHEMAS, BodySchema
 from tests.support.contracts import contract, proto
 
 HELD: Final = contract(
@@ -65,7 +70,7 @@ def drawn(template: Any, shape: BodySchema, **fields: Any) -> Any:
 
 
 def ticket(a: str, b: str) -> Any:
-    return drawn(TICKET, BODY_SCHEMAS["zendesk"], a=a, b=b, tags=[a, b])
+    return drawn(TICKET, ZendeskSettings.BODY, a=a, b=b, tags=[a, b])
 
 
 def texts(tree: Any, at: str = "") -> Iterator[tuple[str, str]]:
@@ -155,7 +160,7 @@ def test_no_value_adds_markup_or_a_placeholder(a: str, b: str) -> None:
     ],
 )
 def test_what_a_vendor_would_expand_or_run_is_text(value: str, template: Any, place: str) -> None:
-    text = dict(texts(drawn(template, BODY_SCHEMAS["zendesk"], a=value, tags=[value])))[place]
+    text = dict(texts(drawn(template, ZendeskSettings.BODY, a=value, tags=[value])))[place]
     assert not any(delimiter in text for delimiter in ("{{", "}}", "{%", "%}"))
     if "html" in place:
         assert Read(text).markup == [("p", []), "/p"]
@@ -168,7 +173,7 @@ def test_what_a_vendor_would_expand_or_run_is_text(value: str, template: Any, pl
     ("address", "there"), [("ann@acme.example", True), ("{{ticket.id}}@acme.example", False), ("{a}@b.example", True)]
 )
 def test_what_identifies_is_itself_or_left_out(address: str, there: bool) -> None:
-    body = drawn({"external_id": "{a}", "requester": {"email": "{a}"}}, BODY_SCHEMAS["zendesk"], a=address)
+    body = drawn({"external_id": "{a}", "requester": {"email": "{a}"}}, ZendeskSettings.BODY, a=address)
     assert body == ({"external_id": address, "requester": {"email": address}} if there else {})
 
 
@@ -180,15 +185,13 @@ def test_every_text_of_zendesk_has_its_markup() -> None:
             if field in shape.nested:
                 yield from markups(shape.nested[field])
 
-    assert Markup.NONE not in set(markups(BODY_SCHEMAS["zendesk"]))
+    assert Markup.NONE not in set(markups(ZendeskSettings.BODY))
 
 
-@pytest.mark.parametrize("kind", ["segment", "mixpanel"])
+@pytest.mark.parametrize("kind", [SegmentSettings, MixpanelSettings])
 @pytest.mark.parametrize("value", HOSTILE)
-def test_who_reads_data_only_gets_it_as_it_is(kind: str, value: str) -> None:
-    body = drawn(
-        {"event": "{a}", "properties": {"b": "{a}", "c": "{words}"}}, BODY_SCHEMAS[kind], a=value, words={"d": value}
-    )
+def test_who_reads_data_only_gets_it_as_it_is(kind: type[TemplateSettings], value: str) -> None:
+    body = drawn({"event": "{a}", "properties": {"b": "{a}", "c": "{words}"}}, kind.BODY, a=value, words={"d": value})
     assert body == {"event": value, "properties": {"b": value, "c": {"d": value}}}
 
 
@@ -198,7 +201,7 @@ RESERVED: Final = ("token", "ip", "distinct_id", "time", "$insert_id", "$os", "$
 @pytest.mark.parametrize("key", RESERVED)
 def test_a_key_of_the_vendors_own_that_comes_with_a_map_is_left_out(key: str) -> None:
     filler = TemplateRenderer(
-        {"t.A": {"properties": "{words}"}}, HELD.message_class, milliseconds, BODY_SCHEMAS["mixpanel"]
+        {"t.A": {"properties": "{words}"}}, HELD.message_class, milliseconds, MixpanelSettings.BODY
     )
     spread = Release("d", "t.A", "p", A(words={key: "v", "codec": "h264"}).SerializeToString())
     assert filler.render(spread) == {"properties": {"codec": "h264"}}
@@ -206,5 +209,5 @@ def test_a_key_of_the_vendors_own_that_comes_with_a_map_is_left_out(key: str) ->
 
 
 def test_within_a_property_keys_are_anybodys() -> None:
-    body = drawn({"properties": {"held": "{words}"}}, BODY_SCHEMAS["mixpanel"], words={"token": "v"})
+    body = drawn({"properties": {"held": "{words}"}}, MixpanelSettings.BODY, words={"token": "v"})
     assert body == {"properties": {"held": {"token": "v"}}}

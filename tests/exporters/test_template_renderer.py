@@ -8,7 +8,8 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.errors import ItemReason, Reason, Rejected
-from gateway.exporters.template_renderer import TemplateRenderer, milliseconds, rfc3339
+from gateway.exporters.template.field_renderers import milliseconds, rfc3339
+from gateway.exporters.template_renderer import TemplateRenderer
 from gateway.model import Release
 from tests.support.contracts import contract, proto
 

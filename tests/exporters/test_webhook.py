@@ -14,9 +14,10 @@ from aiohttp import web as server
 
 from gateway.errors import BadConfig, ItemReason, Reason, Rejected, Retryable
 from gateway.exporters.http_client import HttpClient
+from gateway.exporters.settings import Secret
 from gateway.exporters.webhook.exporter import WebhookExporter
+from gateway.exporters.webhook.settings import WebhookSettings
 from gateway.model import OutboxEntry, Release
-from gateway.policy.http_exporters import Secret, WebhookSettings
 from tests.exporters.sending import (
     EVENT,
     EXPORTER_KEY,

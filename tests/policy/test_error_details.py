@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway.contracts.load import load
-from gateway.policy import error_details as status
+from gateway.policy import error_details
 from gateway.policy.compile import Compiler
 from gateway.policy.flow_targets import contract_types
 from tests.support.contracts import (
@@ -59,7 +59,7 @@ HOLDERS: Final = {
 
 
 def names(message: Any) -> set[str]:
-    own = {field.full_name.removeprefix(status.RPC_PACKAGE) for field in message.fields}
+    own = {field.full_name.removeprefix(error_details.RPC_PACKAGE) for field in message.fields}
     return own.union(*(names(nested) for nested in message.nested_types if not nested.GetOptions().map_entry))
 
 
@@ -68,7 +68,9 @@ def test_every_field_is_decided_on() -> None:
     found = set().union(
         *(names(message) for module in modules for message in module.DESCRIPTOR.message_types_by_name.values())
     )
-    assert found == UNCLASSIFIED | HOLDERS | {name.removeprefix(status.RPC_PACKAGE) for name in status.CLASSIFICATIONS}
+    assert found == UNCLASSIFIED | HOLDERS | {
+        name.removeprefix(error_details.RPC_PACKAGE) for name in error_details.CLASSIFICATIONS
+    }
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_every_field_is_decided_on() -> None:
     ],
 )  # fmt: skip
 def test_what_a_recipient_gets_of_it(type: str, text: str, inside: str, closed: str, outside: str) -> None:
-    held, name = contract(proto("message M {}")), f"{status.RPC_PACKAGE}{type}"
+    held, name = contract(proto("message M {}")), f"{error_details.RPC_PACKAGE}{type}"
     for destination, wanted in (("eu-service", inside), ("eu-indirect", closed), ("us-service", outside)):
         left = release_of(minimiser("message M {}", name, destination), encode(held, name, text)).payload
         assert decode(held, name, left) == text_format.Parse(
@@ -135,8 +137,8 @@ def test_an_overlay_that_is_not_approved_yet_is_no_return_to_what_is_built_in() 
     made = compiler(
         "message M {}", "classifications: {google.rpc.ErrorInfo.reason: {category: OPERATIONAL, one_of: [GONE]}}"
     )
-    assert "google.rpc.ErrorInfo.reason" not in status.unclaimed_classifications(made.claims)
-    assert "google.rpc.ErrorInfo.domain" in status.unclaimed_classifications(made.claims)
+    assert "google.rpc.ErrorInfo.reason" not in error_details.unclaimed_classifications(made.claims)
+    assert "google.rpc.ErrorInfo.domain" in error_details.unclaimed_classifications(made.claims)
 
 
 OLDER: Final = """\

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from gateway.errors import BadPolicy
-from gateway.policy.exporter_files import PATH_FORM, RESERVED_SUFFIX, is_exporter_file, is_valid_path
+from gateway.exporters.jsonl.settings import PATH_FORM, RESERVED_SUFFIX, is_exporter_file, is_valid_path
 from gateway.policy.load import parse
 
 HEAD: Final = """\

@@ -7,8 +7,9 @@ from typing import Final
 
 import pytest
 
+from gateway.exporters.jsonl.settings import JsonlSettings
 from gateway.model import INDIRECT, NEVER, Category, Recipient
-from gateway.policy.document import JsonlSettings, Policy
+from gateway.policy.document import Policy
 from gateway.policy.load import default_path, load
 from gateway.policy.tracking_plan import PropertyType
 from gateway.policy.vocabulary import LegalBasis

@@ -11,19 +11,23 @@ import pytest
 
 from docs.fields import reachable_structs
 from gateway.errors import BadPolicy
+from gateway.exporters.jsonl.settings import JsonlSettings
+from gateway.exporters.mixpanel.settings import MixpanelSettings
+from gateway.exporters.null.settings import NullSettings
+from gateway.exporters.otlp.settings import OtlpSettings
+from gateway.exporters.segment.settings import SegmentSettings
+from gateway.exporters.settings import Secret
+from gateway.exporters.webhook.settings import WebhookSettings
+from gateway.exporters.zendesk.settings import ZendeskSettings
 from gateway.model import Category, FieldPrivacy, Recipient
-from gateway.policy import personal_domains as mail
+from gateway.policy import personal_domains
 from gateway.policy.document import (
     Classification,
-    JsonlSettings,
     Mode,
-    NullSettings,
     Otlp,
-    OtlpSettings,
     Policy,
     Route,
 )
-from gateway.policy.http_exporters import MixpanelSettings, Secret, SegmentSettings, WebhookSettings, ZendeskSettings
 from gateway.policy.load import PolicyFile, default_path, load, parse, problems
 from gateway.policy.tracking_plan import Event, Property, PropertyType
 from gateway.policy.vocabulary import LegalBasis
@@ -423,7 +427,7 @@ def test_mail_domains_are_compared_in_one_form() -> None:
     given = parse(
         f"{BASE}personal_domains: {{add: [B\u00fccher.example, a.Example], remove: [eclipso.de]}}"
     ).policy.personal_domains
-    assert mail.added_and_removed(given) == (("a.example", "xn--bcher-kva.example"), ("eclipso.de",))
+    assert personal_domains.added_and_removed(given) == (("a.example", "xn--bcher-kva.example"), ("eclipso.de",))
 
 
 def test_a_route_leads_to_a_destination() -> None:

@@ -9,7 +9,7 @@ import pytest
 from gateway.errors import BadPolicy, FieldReason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import FieldPlan, Form, MessagePlan, Plan, Presence
-from gateway.policy.project import Projector
+from gateway.policy.projector import Projector
 from tests.support.contracts import PROTO_HEADER, compiler, contract, proto
 
 PROTO2: Final = (

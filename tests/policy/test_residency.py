@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import BadPolicy
+from gateway.exporters.otlp.settings import OtlpSettings
 from gateway.model import EU, INDIRECT, NEVER, Category
-from gateway.policy.document import OtlpSettings
 from gateway.policy.load import parse
 from gateway.policy.residency import ceiling_of, forbidden_reason
 

@@ -1,6 +1,7 @@
 """One JSON object a line, into a rotating file or to standard output.
 
-What a line looks like is `json_line.py`'s, how lines are written `line_writer.py`'s, how a file is kept `rotating_file.py`'s.
+What a line looks like: see `json_line.py`; how lines are written, `line_writer.py`; how a file is kept,
+`rotating_file.py`.
 """
 
 from __future__ import annotations
@@ -73,9 +74,9 @@ class JsonlExporter:
         """Where it writes."""
         return self._writer
 
-    def set_rotation(self, keeping: RotationSettings) -> None:
+    def set_rotation(self, rotation: RotationSettings) -> None:
         """Keep the file like that from now on."""
-        self._writer.sink.rotation = keeping
+        self._writer.sink.rotation = rotation
 
     @property
     def syncs(self) -> int:
@@ -94,7 +95,7 @@ class JsonlExporter:
         return await self._writer.write(batch, self._render)
 
     async def sweep(self, now: float) -> int:
-        """Remove the files that are older than the retention at `now`, in seconds since 1970; how many went.
+        """Remove the files that are older than the retention at `now`, in seconds since 1970, and return their number.
 
         Once closed, none do.
         """
@@ -126,17 +127,17 @@ class OpenFiles:
     def __init__(self) -> None:
         self._open: dict[Path, LineWriter] = {}
 
-    def acquire(self, path: Path, keeping: RotationSettings, key: str = "") -> LineWriter:
+    def acquire(self, path: Path, rotation: RotationSettings, key: str = "") -> LineWriter:
         """The lines of a file, held.
 
-        One that is open stays as it is kept until `Jsonl.keep`. Raises BadConfig, naming key and path.
+        One that is open stays as it is kept until `JsonlExporter.set_rotation`. Raises BadConfig, naming key and path.
         """
         place = Path(os.path.realpath(path.parent)) / path.name  # resolve() raises on loops
         self._open = {at: lines for at, lines in self._open.items() if not lines.closed}
         lines = self._open.get(place)
         if lines is None or not lines.acquire():
             try:
-                file = RotatingFile(path, keeping.max_bytes, keeping.backups, keeping.retention)
+                file = RotatingFile(path, rotation.max_bytes, rotation.backups, rotation.retention)
             except BadConfig as error:
                 raise BadConfig(f"{key}{error}") from None
             lines = self._open[place] = LineWriter(file)

@@ -10,28 +10,18 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from google.protobuf import json_format
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from gateway.errors import ItemReason, Rejected
 from gateway.exporters.base import MessageClass
+from gateway.exporters.proto_json import SERIALIZATION_ERRORS, proto_json
 from gateway.model import OutboxEntry
 from gateway.signals import BY_ITEM, SIGNALS
-
-# What the libraries raise on a message that has no JSON form: a timestamp out of range, an `Any` of an unknown type, …
-_SERIALIZATION_ERRORS: Final = (
-    DecodeError,
-    json_format.Error,
-    msgspec.MsgspecError,
-    OverflowError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-
 
 # `resource_logs` is `resourceLogs` in JSON: https://protobuf.dev/programming-guides/json/#field-options.
 _GROUP_NAMES: Final = {signal.item: re.sub("_(.)", lambda found: found[1].upper(), signal.groups) for signal in SIGNALS}
@@ -48,35 +38,31 @@ def json_line(entry: OutboxEntry, message_class: MessageClass) -> bytes | Reject
         return Rejected(ItemReason.UNKNOWN_TYPE)
     try:
         return msgspec.json.encode(_document(entry, cls.FromString(release.payload))) + b"\n"
-    except _SERIALIZATION_ERRORS:
+    except (*SERIALIZATION_ERRORS, msgspec.MsgspecError):
         return Rejected(ItemReason.MALFORMED)
 
 
-def _document(entry: OutboxEntry, message: Message) -> dict[str, Any]:
+def _document(entry: OutboxEntry, message: Message) -> Mapping[str, object]:
     release = entry.release
     if release.type in BY_ITEM:
         return {_GROUP_NAMES[release.type]: [_otlp_json(message)]}
-    return {"type": release.type, "plan": release.plan, "key": entry.key.hex(), "message": _proto_json(message)}
+    return {"type": release.type, "plan": release.plan, "key": entry.key.hex(), "message": proto_json(message)}
 
 
-def _proto_json(message: Message) -> dict[str, Any]:
-    return json_format.MessageToDict(message, descriptor_pool=message.DESCRIPTOR.file.pool)  # type: ignore[arg-type]  # types-protobuf: upb's pool
+def _otlp_json(message: Message) -> Mapping[str, object]:
+    item = json_format.MessageToDict(message, use_integers_for_enums=True)
+    _to_hex_ids(item)
+    return item
 
 
-def _otlp_json(message: Message) -> dict[str, Any]:
-    drawn = json_format.MessageToDict(message, use_integers_for_enums=True)
-    _to_hex_ids(drawn)
-    return drawn
-
-
-def _to_hex_ids(drawn: Any) -> None:
+def _to_hex_ids(value: object) -> None:
     """Turn IDs from base64 to hexadecimal, wherever they stand: keys here are names of fields, never data."""
-    if isinstance(drawn, list):
-        for entry in drawn:
+    if isinstance(value, list):
+        for entry in value:
             _to_hex_ids(entry)
-    elif isinstance(drawn, dict):
-        for key, value in drawn.items():
+    elif isinstance(value, dict):
+        for key, held in value.items():
             if key in _ID_FIELDS:
-                drawn[key] = b64decode(value).hex()
+                value[key] = b64decode(held).hex()
             else:
-                _to_hex_ids(value)
+                _to_hex_ids(held)

@@ -1,4 +1,6 @@
-"""Where lines of one file go: a thread that writes them, for whoever holds it. What a line looks like is `exporter.py`'s.
+"""Where lines of one file go: a thread that writes them, for whoever holds it.
+
+What a line looks like: see `json_line.py`.
 
 A file is handed from one exporter to the next without being closed: whoever comes holds it before the other lets go.
 """
@@ -25,7 +27,7 @@ class LineSink(Protocol):
     """Where lines go. Called from one thread.
 
     `syncs` counts how often lines were flushed to the volume, `mended` the unfinished lines that were found and ended.
-    `keeping` may be set in any thread.
+    `rotation` may be set in any thread.
     """
 
     syncs: int
@@ -37,7 +39,7 @@ class LineSink(Protocol):
         ...
 
     def sweep(self, now: float) -> int:
-        """Remove what is too old at `now`, in seconds since 1970; how many files went."""
+        """Remove what is too old at `now`, in seconds since 1970, and return the number of files."""
         ...
 
     def close(self) -> None:
@@ -175,7 +177,7 @@ class LineWriter:
         return await job.future
 
     async def sweep(self, now: float) -> int:
-        """Remove what is too old at `now`, in seconds since 1970; how many files went."""
+        """Remove what is too old at `now`, in seconds since 1970, and return the number of files."""
         loop = asyncio.get_running_loop()
         job = _SweepJob(loop, loop.create_future(), now)
         self._jobs.put(job)

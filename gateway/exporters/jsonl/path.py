@@ -1,6 +1,6 @@
 """Where a jsonl exporter's file is.
 
-How its path may be spelt, see `policy/targets.py`; here is what only the file system tells.
+How its path may be spelt, see `settings.py`; here is what only the file system tells.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import stat
 from pathlib import Path
 
 from gateway.errors import BadConfig
+from gateway.exporters.jsonl.settings import PATH_FORM, STDOUT_PATH, JsonlSettings, is_valid_path
 from gateway.files import is_folder, is_link, kind_of
 from gateway.folder import creation_obstacle, write_obstacle
-from gateway.policy.document import JsonlSettings
-from gateway.policy.exporter_files import PATH_FORM, STDOUT_PATH, is_valid_path, path_of
 
 
 def resolve_path(state: Path, name: str, exporter: JsonlSettings, key: str) -> str:
@@ -22,7 +21,7 @@ def resolve_path(state: Path, name: str, exporter: JsonlSettings, key: str) -> s
     Raises BadConfig, naming the key, for one that leads through a link, or below the state folder, where the gateway
     makes folders itself.
     """
-    target = path_of(name, exporter)
+    target = exporter.path_of(name)
     if not is_valid_path(target):
         raise BadConfig(f"{key}.path: {PATH_FORM}")
     if target == STDOUT_PATH:

@@ -61,8 +61,8 @@ class RotatingFile:
     `backups` are kept, or all with None. With 0 it doesn't turn over for its size. With a `retention` it also does when
     it was begun longer than a day ago, or a tenth of the retention if that is less, and `sweep` removes what is older:
     no line is kept for longer than the two together. The lock's time of modification says when the file was begun.
-    `keeping`, which says so, may be replaced in any thread. Files are created for the owner only. A file that somebody
-    moved away or cut is noticed, and written anew under its name.
+    `rotation`, which says so, may be replaced in any thread. Files are created for the owner only. A file that somebody
+    moved away or cut is noticed, and reopened under its name.
     """
 
     def __init__(
@@ -149,9 +149,9 @@ class RotatingFile:
         return count
 
     def _fitting(self, lines: Sequence[bytes]) -> Iterator[bytes]:
-        size, keeping = self._size, self.rotation
+        size, rotation = self._size, self.rotation
         for line in lines:
-            if keeping.backups != 0 and size > 0 and size + len(line) > keeping.max_bytes:
+            if rotation.backups != 0 and size > 0 and size + len(line) > rotation.max_bytes:
                 return
             size += len(line)
             yield line

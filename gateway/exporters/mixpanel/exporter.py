@@ -18,11 +18,11 @@ from gateway.exporters.batching import send_in_requests
 from gateway.exporters.credentials import basic_auth
 from gateway.exporters.http_client import HttpClient, HttpResponse
 from gateway.exporters.http_responses import WallClock, decode_body
-from gateway.exporters.template_renderer import TemplateRenderer, milliseconds
+from gateway.exporters.mixpanel.settings import MixpanelSettings
+from gateway.exporters.template.field_renderers import JsonValue, milliseconds
+from gateway.exporters.template_renderer import TemplateRenderer
 from gateway.exporters.vendor_client import VendorClient
 from gateway.model import OutboxEntry
-from gateway.policy.http_exporters import MixpanelSettings
-from gateway.policy.vendors import BODY_SCHEMAS
 
 MAX_REQUEST_EVENTS: Final = 1000
 """Events a request, of 2,000."""
@@ -63,7 +63,7 @@ class MixpanelExporter:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.limits = BatchLimits(max_items=MAX_REQUEST_EVENTS, max_bytes=MAX_REQUEST_BYTES // 2, linger_seconds=0.2)
         self._client = VendorClient(http, settings, f"/import?strict=1&project_id={settings.project_id}", key, clock)
-        self._renderer = TemplateRenderer(settings.items, message_class, milliseconds, BODY_SCHEMAS["mixpanel"])
+        self._renderer = TemplateRenderer(settings.items, message_class, milliseconds, settings.BODY)
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Send events: delivered is what Mixpanel imported, rejected what it never takes, or what makes no event."""
@@ -82,7 +82,7 @@ class MixpanelExporter:
             return body
         if not body.get("event"):
             return Rejected(ItemReason.REQUIRED_FIELD)
-        ours = {
+        ours: dict[str, JsonValue] = {
             "distinct_id": body.get("distinct_id", ""),
             "time": body.get("time", entry.received_ns // 1_000_000),
             "$insert_id": entry.key.hex(),
@@ -90,7 +90,10 @@ class MixpanelExporter:
             # https://docs.mixpanel.com/docs/tracking-best-practices/geolocation.
             "ip": 0,
         }
-        event = msgspec.json.encode({"event": body["event"], "properties": {**body.get("properties", {}), **ours}})
+        properties = body.get("properties")
+        if isinstance(properties, dict):
+            ours = {**properties, **ours}
+        event = msgspec.json.encode({"event": body["event"], "properties": ours})
         return event if len(event) <= MAX_EVENT_BYTES else Rejected(ItemReason.TOO_LARGE)
 
     async def _send_events(self, events: Sequence[bytes]) -> Sequence[Outcome]:

@@ -5,7 +5,6 @@ What is said over it is the exporter's.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ import msgspec
 
 from gateway.errors import BadConfig
 from gateway.exporters.ca_certificates import read_ca
+from gateway.policy.residency import is_loopback
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.primary_user_agent", "kannelle-privacy-gateway"),
@@ -44,7 +44,7 @@ class GrpcEndpoint(msgspec.Struct, frozen=True):
         `ca` is the path of a PEM file. Raises BadConfig.
         """
         scheme, host, port = _split_url(url)
-        if scheme == "http" and not _is_loopback(host):
+        if scheme == "http" and not is_loopback(host):
             raise BadConfig("endpoint: http:// goes to loopback only; elsewhere it must be https://")
         if scheme == "http" and ca is not None:
             raise BadConfig("ca: of no use with http://")
@@ -70,10 +70,3 @@ def _split_url(url: str) -> tuple[str, str, int]:
     if split.username is not None or split.path not in {"", "/"} or split.query or split.fragment:
         raise BadConfig("endpoint: must be https://host:port and nothing more")
     return scheme, host, port
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

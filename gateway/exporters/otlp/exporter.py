@@ -1,6 +1,6 @@
 """OTLP over gRPC to a collector: what is sent, and what the answers mean.
 
-How a request is put together is `join.py`'s.
+How a request is put together: see `join.py`.
 
 https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
 """
@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import compress
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import grpc.aio
@@ -44,13 +44,15 @@ REJECTION_REASONS: Final = {
 }
 """Codes that blame what was sent; RESOURCE_EXHAUSTED does without RetryInfo only.
 
-Others pass, or an operator can mend them.
+Others pass, or an operator can fix them.
 """
 
 _COMPRESSION: Final = {"gzip": grpc.Compression.Gzip, "none": grpc.Compression.NoCompression}
 
 
-_RESPONSES: Final[Mapping[Signal, type[Any]]] = {
+ExportResponse = ExportLogsServiceResponse | ExportTraceServiceResponse | ExportMetricsServiceResponse
+
+_RESPONSES: Final[Mapping[Signal, type[ExportResponse]]] = {
     LOGS: ExportLogsServiceResponse,
     TRACES: ExportTraceServiceResponse,
     METRICS: ExportMetricsServiceResponse,
@@ -85,7 +87,7 @@ class OtlpExporter:
         self._compression = _COMPRESSION[compression]
         self._timeout = timeout
         self._channel: grpc.aio.Channel | None = None
-        self._export_methods: Mapping[Signal, Any] = {}
+        self._export_methods: Mapping[Signal, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
         self._closed = False
         self._last_codes = dict.fromkeys(SIGNALS, grpc.StatusCode.OK)
         self.rejected = {signal.name: 0 for signal in SIGNALS}
@@ -144,10 +146,8 @@ class OtlpExporter:
         if self._channel is None:
             self._channel = self._endpoint.channel()
             self._export_methods = {signal: self._channel.unary_unary(signal.method) for signal in SIGNALS}
-        answer: bytes = await self._export_methods[signal](
-            request, timeout=self._timeout, compression=self._compression
-        )
-        return answer
+        export = self._export_methods[signal]
+        return await export(request, timeout=self._timeout, compression=self._compression)
 
     def _outcome_of(self, signal: Signal, error: grpc.aio.AioRpcError) -> Retryable | Rejected:
         outcome = outcome_of_status(error.code(), error.trailing_metadata())

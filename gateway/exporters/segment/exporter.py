@@ -17,11 +17,11 @@ from gateway.exporters.batching import send_in_requests
 from gateway.exporters.credentials import basic_auth
 from gateway.exporters.http_client import HttpClient, HttpResponse
 from gateway.exporters.http_responses import WallClock, decode_body
-from gateway.exporters.template_renderer import TemplateRenderer, rfc3339
+from gateway.exporters.segment.settings import SegmentSettings
+from gateway.exporters.template.field_renderers import rfc3339
+from gateway.exporters.template_renderer import TemplateRenderer
 from gateway.exporters.vendor_client import VendorClient
 from gateway.model import OutboxEntry
-from gateway.policy.http_exporters import SegmentSettings
-from gateway.policy.vendors import BODY_SCHEMAS
 
 MAX_REQUEST_EVENTS: Final = 1000
 """Events a request; Segment drops those beyond 2,500 without a word."""
@@ -57,7 +57,7 @@ class SegmentExporter:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.limits = BatchLimits(max_items=500, max_bytes=240_000, linger_seconds=0.2)
         self._client = VendorClient(http, settings, "/v1/batch", key, clock)
-        self._renderer = TemplateRenderer(settings.items, message_class, rfc3339, BODY_SCHEMAS["segment"])
+        self._renderer = TemplateRenderer(settings.items, message_class, rfc3339, settings.BODY)
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Send events: delivered is what Segment has, rejected what it never takes, or what makes no event."""

@@ -13,32 +13,31 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from google.protobuf import json_format
-from google.protobuf.message import DecodeError
 
 from gateway.errors import BadConfig, ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.batching import send_in_requests
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.http_responses import WallClock
+from gateway.exporters.proto_json import SERIALIZATION_ERRORS, proto_json
 from gateway.exporters.vendor_client import VendorClient
+from gateway.exporters.webhook.settings import WebhookSettings
 from gateway.model import OutboxEntry
-from gateway.policy.http_exporters import WebhookSettings
 
 MAX_REQUEST_ITEMS: Final = 100
 MAX_REQUEST_BYTES: Final = 1_000_000
 
 _KEY_PREFIX: Final = "whsec_"
 
-# What the libraries raise on a message that has no JSON form.
-_SERIALIZATION_ERRORS: Final = (DecodeError, json_format.Error, OverflowError, RecursionError, TypeError, ValueError)
-
 
 class WebhookExporter:
-    """Posts `{"items": [{"key", "type", "plan", "message"}, …]}`, where `message` is proto-JSON and `key` the entry's, in hexadecimal.
+    """Posts `{"items": [{"key", "type", "plan", "message"}, …]}`.
 
-    Guarantee: `delivered` means that the receiver answered 2xx. At least once: an item that comes again has the key that it had, and a
-    request of the same items the same `webhook-id`, so that the receiver can tell for as long as it remembers.
+    `message` is proto-JSON, `key` the entry's, in hexadecimal.
+
+    Guarantee: `delivered` means that the receiver answered 2xx. At least once: an item that comes again has the key
+    that it had, and a request of the same items the same `webhook-id`, so that the receiver can tell for as long as it
+    remembers.
     """
 
     def __init__(
@@ -71,13 +70,13 @@ class WebhookExporter:
         release = entry.release
         try:
             message = self._message_class(release.type).FromString(release.payload)
-            drawn = json_format.MessageToDict(message, descriptor_pool=message.DESCRIPTOR.file.pool)  # type: ignore[arg-type]  # types-protobuf: upb's pool
+            body = proto_json(message)
         except KeyError:
             return Rejected(ItemReason.UNKNOWN_TYPE)
-        except _SERIALIZATION_ERRORS:
+        except SERIALIZATION_ERRORS:
             return Rejected(ItemReason.MALFORMED)
         item = msgspec.json.encode(
-            {"key": entry.key.hex(), "type": release.type, "plan": release.plan, "message": drawn}
+            {"key": entry.key.hex(), "type": release.type, "plan": release.plan, "message": body}
         )
         return item if len(item) <= MAX_REQUEST_BYTES else Rejected(ItemReason.TOO_LARGE)
 

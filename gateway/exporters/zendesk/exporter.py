@@ -18,11 +18,11 @@ from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.credentials import basic_auth
 from gateway.exporters.http_client import HttpClient, HttpResponse
 from gateway.exporters.http_responses import WallClock, decode_body
-from gateway.exporters.template_renderer import TemplateRenderer, rfc3339
+from gateway.exporters.template.field_renderers import rfc3339
+from gateway.exporters.template_renderer import TemplateRenderer
 from gateway.exporters.vendor_client import VendorClient
+from gateway.exporters.zendesk.settings import ZendeskSettings
 from gateway.model import OutboxEntry
-from gateway.policy.http_exporters import ZendeskSettings
-from gateway.policy.vendors import BODY_SCHEMAS
 
 MAX_TICKETS_IN_FLIGHT: Final = 4
 """Tickets under way. At a few a second each, that is about the 700 a minute that Zendesk takes."""
@@ -62,7 +62,7 @@ class ZendeskExporter:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.limits = BatchLimits(max_items=MAX_TICKETS_IN_FLIGHT, max_bytes=1024 * 1024, max_in_flight=1)
         self._client = VendorClient(http, settings, "/api/v2/tickets", key, clock)
-        self._renderer = TemplateRenderer(settings.items, message_class, rfc3339, BODY_SCHEMAS["zendesk"])
+        self._renderer = TemplateRenderer(settings.items, message_class, rfc3339, settings.BODY)
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Create tickets: delivered is what is one, rejected what Zendesk never takes, or what makes none."""
@@ -82,8 +82,8 @@ class ZendeskExporter:
             return Rejected(ItemReason.REQUIRED_FIELD)
         # Zendesk knows people by their address, and wants a name for a new one. Without an address, the ticket is the
         # agent's.
-        requester = body.pop("requester", {})
-        if "email" in requester:
+        requester = body.pop("requester", None)
+        if isinstance(requester, dict) and "email" in requester:
             body["requester"] = {"name": requester["email"], **requester}
         ticket = msgspec.json.encode({"ticket": body})
         return ticket if len(ticket) <= MAX_TICKET_BYTES else Rejected(ItemReason.TOO_LARGE)

@@ -9,7 +9,7 @@ from gateway.model import Category, FieldPrivacy
 from gateway.plan import Body
 from gateway.policy.otlp.severities import SEVERITY_NUMBERS
 from gateway.policy.otlp.shared import COUNT, OPERATIONAL, SCHEMA_URL, SharedRules
-from gateway.policy.project import NESTED_PLAN, Ruling
+from gateway.policy.projector import NESTED_PLAN, Ruling
 
 LOGS: Final = "opentelemetry.proto.logs.v1."
 

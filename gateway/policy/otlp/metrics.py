@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.model import Category, FieldPrivacy
 from gateway.policy.otlp.shared import FREE_TEXT, OPERATIONAL, SCHEMA_URL, SharedRules
-from gateway.policy.project import NESTED_PLAN, Ruling
+from gateway.policy.projector import NESTED_PLAN, Ruling
 
 METRICS: Final = "opentelemetry.proto.metrics.v1."
 

@@ -13,7 +13,7 @@ from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Length, Moment, Number, Text, Value
 from gateway.policy.document import Policy
 from gateway.policy.otlp.versions import VERSION
-from gateway.policy.project import Ruling
+from gateway.policy.projector import Ruling
 from gateway.policy.rules import RecipientTerms, rule_for
 from gateway.policy.value_rules import KINDS, value_rules
 
@@ -82,7 +82,7 @@ class SharedRules:
     def attributes(self) -> Attributes:
         """By the policy's keys; wildcards count inside the EU only.
 
-        A key that may not leave stays listed, lest a wildcard lets it.
+        A key that may not leave stays listed, so that a wildcard can't allow it.
         """
         otlp = self.policy.otlp
         held = {key: otlp.privacy(key) for key in otlp.attributes}
@@ -158,7 +158,7 @@ def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
 
 
 def _kinds(privacy: FieldPrivacy) -> Sequence[str]:
-    """The kinds of value that fit what is said of them."""
+    """The kinds of value that fit its classification."""
     if privacy.pattern or privacy.one_of or privacy.max_length:
         return ("string",)
     return ("integer",) if privacy.bounded else KINDS

@@ -9,7 +9,7 @@ from gateway.model import FieldPrivacy
 from gateway.policy.document import Policy
 from gateway.policy.otlp import logs, metrics, shared, traces
 from gateway.policy.otlp.shared import SharedRules
-from gateway.policy.project import Ruling
+from gateway.policy.projector import Ruling
 from gateway.policy.rules import RecipientTerms
 
 CLASSIFICATIONS: Final[Mapping[str, FieldPrivacy]] = {

@@ -13,7 +13,7 @@ from gateway.errors import FieldReason
 from gateway.model import DETECTORS, Category, FieldPrivacy
 from gateway.plan import SpanName, Text
 from gateway.policy.otlp.shared import COUNT, FREE_TEXT, OPERATIONAL, SCHEMA_URL, SharedRules
-from gateway.policy.project import NESTED_PLAN, Ruling
+from gateway.policy.projector import NESTED_PLAN, Ruling
 
 TRACE: Final = "opentelemetry.proto.trace.v1."
 SPAN: Final = f"{TRACE}Span."
@@ -59,7 +59,7 @@ LOW_CARDINALITY_NAME: Final = f"{_METHOD}( {_TEMPLATE})?|{_RPC}"
 """Names that are of low cardinality by their form."""
 
 ROUTE_NAME: Final = f"{_METHOD} {_PATH}"
-"""Names that may be: a path without a parameter is one that somebody asked for, unless the span says that it is a route."""
+"""Names that may be. A path without a parameter is one that somebody asked for, unless the span calls it a route."""
 
 ROUTE_ATTRIBUTES: Final = ("http.route", "url.template")
 """The attributes that say so."""

@@ -28,7 +28,7 @@ from gateway.plan import (
     Value,
     WorkEmail,
 )
-from gateway.policy import named_patterns as shapes
+from gateway.policy import named_patterns
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Route
 from gateway.policy.envelope import envelope_plan
@@ -70,7 +70,7 @@ class FieldSlot(msgspec.Struct, frozen=True):
 def diff(old: Compiler, new: Compiler) -> Difference:
     """Compare. Raises BadPolicy or BadContract if either doesn't compile."""
     was, now = _slots(old), _slots(new)
-    named = BothNames(*shapes.names_before_and_after(old.full_policy.patterns, new.full_policy.patterns))
+    named = BothNames(*named_patterns.names_before_and_after(old.full_policy.patterns, new.full_policy.patterns))
     fields = (
         Change(*said, destination, item)
         for item, destination in sorted({*was, *now}, key=lambda pair: pair[::-1])

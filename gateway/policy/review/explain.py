@@ -14,12 +14,13 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.errors import FieldReason, Reason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Nested, Properties, Value
-from gateway.policy import error_details as status
-from gateway.policy import named_patterns as shapes
+from gateway.policy import named_patterns
 from gateway.policy.compile import Compiler
+from gateway.policy.error_details import unclaimed_classifications
 from gateway.policy.fields import is_map, map_entry, message_of_values, path_label, value_field
 from gateway.policy.otlp import slots
-from gateway.policy.project import WIRE_TYPES, Ruling
+from gateway.policy.project import WIRE_TYPES
+from gateway.policy.projector import Ruling
 from gateway.policy.rules import kind_of, kind_of_message, rule_for
 from gateway.policy.tracking_plan import Event
 from gateway.policy.value_rules import KIND_BY_TYPE
@@ -42,8 +43,8 @@ class Node(msgspec.Struct, frozen=True):
 
     `name` is the field's, with `[*]` where there are many; of a map it stands for the values, and the keys are a field
     below it. `key` is the field's full name, or where the policy speaks of it (`otlp.attributes.user.id`); at the root
-    both are the type's name. `wording` tell the rule for its values, or the reason why it is stripped. `shown_above`: what is
-    below it stands higher up in the tree.
+    both are the type's name. `wording` tell the rule for its values, or the reason why it is stripped.
+    `shown_above`: what is below it stands higher up in the tree.
     """
 
     name: str
@@ -85,10 +86,10 @@ class FieldExplainer:
         self._compiler = compiler
         self._contract = compiler.contract
         self._policy = compiler.policy
-        self._pattern_names = shapes.names_by_pattern(compiler.policy.patterns)
+        self._pattern_names = named_patterns.names_by_pattern(compiler.policy.patterns)
         self._claims = compiler.claims
         self._classifications = {
-            **status.unclaimed_classifications(compiler.claims),
+            **unclaimed_classifications(compiler.claims),
             **compiler.classifications,
             **slots.CLASSIFICATIONS,
         }

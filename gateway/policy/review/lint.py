@@ -1,6 +1,6 @@
 """What in contracts and policy deserves a second look before it runs: findings, each with what to do.
 
-What can't be at all does not load; that is the loader's and the compiler's to say.
+What can't be at all does not load: see `load.py` and `compile.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from gateway.detectors.mail_domains import is_personal_domain
 from gateway.errors import BadContract
 from gateway.model import NEVER, Category, FieldPrivacy
-from gateway.policy import elsewhere
-from gateway.policy import personal_domains as mail
+from gateway.policy import elsewhere, personal_domains
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode
 from gateway.policy.fields import classified_parts
@@ -253,8 +252,8 @@ def mail_domains(compiler: Compiler) -> Iterator[Finding]:
         ("remove", False, "is not known to be personal, nor is it below one that is: it need not be removed"),
     ):
         for index, domain in enumerate(getattr(given, part)):
-            keys, plain = ("personal_domains", part, index), mail.a_labels(domain)
-            if mail.is_registry(plain):
+            keys, plain = ("personal_domains", part, index), personal_domains.a_labels(domain)
+            if personal_domains.is_registry(plain):
                 yield finding_at(
                     Severity.WARNING,
                     "domain-registry",

@@ -56,7 +56,7 @@ def open_values(compiler: Compiler) -> Iterator[Finding]:
 
 
 def _kinds(compiler: Compiler) -> Mapping[str, str]:
-    """The kinds of values of fields, of maps' keys and of the tracking plan's properties, by the keys of their nodes."""
+    """The kinds of values of fields, maps' keys and the tracking plan's properties, by the keys of their nodes."""
     found = {
         field.full_name: kind
         for field in own_fields(compiler)

@@ -10,24 +10,23 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.detectors.mail_domains import is_personal_domain
-from gateway.policy import named_patterns as shapes
-from gateway.policy import personal_domains as mail
+from gateway.exporters.jsonl.settings import JsonlSettings
+from gateway.exporters.null.settings import NullSettings
+from gateway.exporters.registry import ExporterSettings
+from gateway.exporters.settings import Template, TemplateSettings
+from gateway.exporters.template.placeholders import leaves, template_parts
+from gateway.policy import named_patterns, personal_domains
 from gateway.policy.compile import Compiler
 from gateway.policy.document import (
     Caller,
     Destination,
-    ExporterSettings,
-    JsonlSettings,
-    NullSettings,
     PersonalDomains,
     Policy,
     Route,
     UserId,
 )
 from gateway.policy.flow_targets import absent_targets, method_targets
-from gateway.policy.http_exporters import Template, TemplateSettings
 from gateway.policy.review.changes import Change, Effect
-from gateway.policy.template.placeholders import leaves, template_parts
 from gateway.policy.wording import classification_wording, list_change, printable, shortlist
 
 WHOLE_KEYS: Final = ("controller", "approvals", "timestamps")
@@ -86,9 +85,9 @@ def _patterns(was: Policy, now: Policy) -> Iterator[Change]:
 
     What they let through that they didn't is told of each field that has one.
     """
-    for name in sorted(shapes.redefined(was.patterns, now.patterns)):
+    for name in sorted(named_patterns.redefined(was.patterns, now.patterns)):
         old, new = was.patterns[name], now.patterns[name]
-        fields = ", ".join(dict.fromkeys((*shapes.keys_using(was, old), *shapes.keys_using(now, new))))
+        fields = ", ".join(dict.fromkeys((*named_patterns.keys_using(was, old), *named_patterns.keys_using(now, new))))
         yield Change(Effect.NOTED, f"patterns.{name}", f"was: {printable(old)}; now: {printable(new)}; in {fields}")
 
 
@@ -97,7 +96,7 @@ def _mail_domains(was: PersonalDomains, now: PersonalDomains) -> Iterator[Change
 
     A domain counts for those below it, so those are asked too.
     """
-    old, new = mail.own_domains(was), mail.own_domains(now)
+    old, new = personal_domains.own_domains(was), personal_domains.own_domains(now)
     told = {
         name: [(is_personal_domain(at, old), is_personal_domain(at, new)) for at in (name, f"_.{name}")]
         for name in sorted({*old, *new})
@@ -267,7 +266,7 @@ def _target(exporter: ExporterSettings) -> str:
             return f"jsonl to {'its own file' if exporter.path is None else printable(exporter.path)}"
         case NullSettings():
             return "null"
-    return f"{exporter.__struct_config__.tag} to {printable(exporter.endpoint)}"
+    return f"{exporter.kind} to {printable(exporter.endpoint)}"
 
 
 def _overrides(old: Compiler, new: Compiler) -> Iterator[Change]:

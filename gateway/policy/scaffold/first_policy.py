@@ -119,7 +119,7 @@ UNCLASSIFIED_HEADER: Final = """\
 """
 
 MAX_LISTED_FIELDS: Final = 2000
-"""Fields that a policy lists, and types that may not be led anywhere, so that the file isn't larger than what is read of one."""
+"""Fields that a policy lists, and types that lead nowhere, so that the file isn't larger than what is read of one."""
 
 ROUTES: Final = """\
 
@@ -135,7 +135,7 @@ ROUTES: Final = """\
 
 
 class FirstPolicy(msgspec.Struct, frozen=True):
-    """A policy's text; the contract's own message types, those that it leads somewhere, and the fields that nobody has classified."""
+    """A policy's text; the contract's own message types, those that it leads somewhere, and unclassified fields."""
 
     text: str
     types: tuple[str, ...]

@@ -33,7 +33,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.policy.otlp import shared, slots
-from gateway.policy.project import NESTED_PLAN
+from gateway.policy.projector import NESTED_PLAN
 from gateway.protobuf.schema import attribute
 from gateway.signals import LOGS, SIGNALS
 from tests.support.contracts import compiler, policy

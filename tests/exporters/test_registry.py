@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.errors import BadPolicy
+from gateway.exporters.registry import KINDS as SETTINGS
+from gateway.exporters.registry import REGION_BY_HOST
+from gateway.exporters.settings import EndpointSettings, TemplateSettings
+from gateway.exporters.template.body_schema import BodySchema
 from gateway.policy.load import parse
-from gateway.policy.vendors import BODY_SCHEMAS, KNOWN_HOSTS, REGION_BY_HOST, BodySchema
 
 KINDS: Final = {
     "segment": "write_key: {env: K}, items: {}",
@@ -46,7 +49,12 @@ def fault(text: str) -> str:
 
 @pytest.mark.parametrize(
     ("kind", "host", "region"),
-    [(kind, host, region) for kind, hosts in KNOWN_HOSTS.items() for host, region in hosts.items()],
+    [
+        (kind.__struct_config__.tag, host, region)
+        for kind in SETTINGS
+        if issubclass(kind, EndpointSettings)
+        for host, region in kind.REGION_BY_HOST.items()
+    ],
 )
 def test_a_known_host_needs_no_listing_in_its_region(kind: str, host: str, region: str) -> None:
     assert parse(policy(kind, f"https://{host}", region)).policy.destinations["to"].region == region
@@ -147,9 +155,11 @@ def test_a_credential_is_somewhere_else(kind: str, said: str, expected: str) -> 
 
 
 def test_what_is_known_holds_together() -> None:
-    assert KNOWN_HOSTS.keys() <= BODY_SCHEMAS.keys()
-    for shape in BODY_SCHEMAS.values():
-        holds_together(shape)
+    assert len(REGION_BY_HOST) == 4
+    templated = [kind for kind in SETTINGS if issubclass(kind, TemplateSettings)]
+    assert len(templated) == 3
+    for kind in templated:
+        holds_together(kind.BODY)
 
 
 def holds_together(shape: BodySchema) -> None:

@@ -11,8 +11,8 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import Final
 
-from gateway.policy.template.markup import Markup
-from gateway.policy.template.placeholders import TemplatePart
+from gateway.exporters.template.markup import Markup
+from gateway.exporters.template.placeholders import TemplatePart
 
 TEXT_ATTRIBUTES: Final = frozenset({"alt", "aria-label", "title"})
 LINK_ATTRIBUTES: Final = frozenset({"cite", "href", "src"})
@@ -73,7 +73,7 @@ class _Reader(HTMLParser):
         if self.cdata_elem is None:
             self._find(data, Markup.HTML)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - as HTMLParser has it
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - HTMLParser's
         quoted = {unescape(match[1][1:-1]) for match in _QUOTED.finditer(self.get_starttag_text() or "")}
         for name, value in attrs:
             if value is None or value not in quoted:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.policy.template.markup import ESCAPES, Markup
-from gateway.policy.template.placeholders import TemplatePart
-from gateway.policy.template.placement import placeholder_markups
+from gateway.exporters.template.markup import ESCAPES, Markup
+from gateway.exporters.template.placeholders import TemplatePart
+from gateway.exporters.template.placement import placeholder_markups
 
 PIECES: Final = st.sampled_from(("{", "}", "%", "{{", "}}", "{%", "%}", "ticket.id", " ", "\ue000", ("a",), ("b",)))
 VALUES: Final = ("", "x", "{", "}}", "%", "{{ticket.id}}", "%}{%")

@@ -12,12 +12,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.contracts.contract import message_of
-from gateway.yamlfile import Problem
+from gateway.yamlfile import Keys, Problem
+
+TemplateLeaf: TypeAlias = str | int | float | bool
+TemplateValue: TypeAlias = (
+    "TemplateLeaf | list[TemplateValue] | tuple[TemplateValue, ...] | Mapping[str, TemplateValue]"
+)
+"""A template, or a part of one, as YAML and JSON have it."""
 
 FieldPath = tuple[str, ...]
 """The names on the way to a field."""
@@ -55,7 +61,7 @@ def template_parts(text: str) -> tuple[TemplatePart, ...]:
     return tuple(found)
 
 
-def leaves(tree: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def leaves(tree: TemplateValue, keys: Keys = ()) -> Iterator[tuple[Keys, TemplateLeaf]]:
     """All that is no mapping or list in a template, and where it is."""
     match tree:
         case Mapping():
@@ -68,7 +74,7 @@ def leaves(tree: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[
             yield keys, tree
 
 
-def syntax_problems(tree: Any) -> Iterator[Problem]:
+def syntax_problems(tree: TemplateValue) -> Iterator[Problem]:
     """What can't be in a template, whatever the contract says."""
     for keys, leaf in leaves(tree):
         if isinstance(leaf, str):
@@ -78,7 +84,7 @@ def syntax_problems(tree: Any) -> Iterator[Problem]:
                 yield keys, str(error)
 
 
-def path_problems(tree: Any, message: Descriptor) -> Iterator[Problem]:
+def path_problems(tree: TemplateValue, message: Descriptor) -> Iterator[Problem]:
     """Placeholders of a sound template that lead to nothing in a message type, or to what can't be drawn."""
     for keys, leaf in leaves(tree):
         found = template_parts(leaf) if isinstance(leaf, str) else ()
@@ -97,7 +103,7 @@ def _path_problem(place: FieldPath, message: Descriptor, *, alone: bool) -> str:
     return ""
 
 
-def json_type_of(tree: Any, message: Descriptor) -> str:
+def json_type_of(tree: TemplateValue, message: Descriptor) -> str:
     """What a part of a sound template becomes.
 
     Object, map (an object whose keys are data), list, flag, number, time or text.

@@ -54,7 +54,7 @@ _NO_TAG: Final = re.compile(r"[^\w:/.@+-]")
 
 
 def escape_liquid(text: str) -> str:
-    """A text of which no part is a delimiter of Liquid's, `{{`, `}}`, `{%` or `%}`, whatever stands before and behind it."""
+    """A text of which no part is a delimiter of Liquid's, whatever stands on either side: `{{`, `}}`, `{%`, `%}`."""
     text = text.translate(_BRACES)
     text = _PERCENT + text[1:] if text.startswith("%") else text
     return text[:-1] + _PERCENT if text.endswith("%") else text

@@ -12,16 +12,17 @@ from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.demo import proposed_exporters as proposed
 from gateway.errors import BadPolicy
+from gateway.exporters.segment.settings import SegmentSettings
+from gateway.exporters.template import html
+from gateway.exporters.template.checks import MAP_NOT_ALLOWED
+from gateway.exporters.template.placeholders import template_parts
+from gateway.exporters.template.placement import BEHIND_BACKSLASH
+from gateway.exporters.template.placement import IN_LIQUID as IN_LIQUID_FAULT
+from gateway.exporters.zendesk.settings import ZendeskSettings
 from gateway.policy.compile import Compiler
-from gateway.policy.exporter_checks import MAP_NOT_ALLOWED
-from gateway.policy.http_exporters import SegmentSettings, ZendeskSettings
 from gateway.policy.load import parse
 from gateway.policy.review.changes import Change, Effect
 from gateway.policy.review.setting_changes import setting_changes
-from gateway.policy.template import html
-from gateway.policy.template.placeholders import template_parts
-from gateway.policy.template.placement import BEHIND_BACKSLASH
-from gateway.policy.template.placement import IN_LIQUID as IN_LIQUID_FAULT
 from tests.support.contracts import contract, proto
 
 KANNELLE: Final = load_contracts([default_contract()])

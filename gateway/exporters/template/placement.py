@@ -1,4 +1,4 @@
-"""Where in a template a placeholder may stand, not where its value would be a part of the language that the vendor reads."""
+"""Where in a template a placeholder may stand: where its value is no part of the language that the vendor reads."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from html import unescape
 from typing import Final
 
-from gateway.policy.template import html
-from gateway.policy.template.markup import Markup
-from gateway.policy.template.placeholders import TemplatePart
+from gateway.exporters.template import html
+from gateway.exporters.template.markup import Markup
+from gateway.exporters.template.placeholders import TemplatePart
 
 IN_LIQUID: Final = "must stand outside of {{ … }} and {% … %}, within which its value would say what is expanded"
 BEHIND_BACKSLASH: Final = "must not stand behind a backslash, which would undo the escape of its value"

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from gateway.policy.template.markup import ESCAPES, Markup, escape_liquid, holds_liquid
+from gateway.exporters.template.markup import ESCAPES, Markup, escape_liquid, holds_liquid
 
 PIECES: Final = ("", "{", "}", "%", "{{", "}}", "{%", "%}", "a", " ", "{{a}}", "{% raw %}", "\\", "<")
 
