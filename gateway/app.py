@@ -23,7 +23,7 @@ from gateway.config import Config
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path as default_contract
 from gateway.delivery import Delivery
-from gateway.delivery.entries import EntryBuilder, entry_again
+from gateway.delivery.entries import AgentEntryBuilder, EntryBuilder
 from gateway.delivery.keys import Keys
 from gateway.delivery.redecider import Redecider
 from gateway.delivery.setup import DeliveryDeps, DeliverySetup
@@ -290,7 +290,7 @@ class Gateway:
             yield self._hub(hub, listeners.delivery.agents, listeners.delivery.max_calls)
 
     def _hub(self, listener: Listener, agents: tuple[str, ...], most: int) -> Listener:
-        repack = entry_again(self._keys, self._current.flows)
+        entries = AgentEntryBuilder(self._keys, self._current.flows)
         roll_out = Rollout(self._current.flows)
         hub = delivery.HubReceiver(
             agents,
@@ -298,7 +298,7 @@ class Gateway:
             Callers(),
             roll_out,
             self._redecider,
-            repack,
+            entries.entry_of,
             self.delivery,
             self.telemetry,
             AgentLog(self.telemetry),

@@ -12,7 +12,7 @@ from gateway.errors import BadConfig
 from gateway.loading import compile_all, load_sources
 from gateway.preflight import MIN_FREE_BYTES, preflight
 from gateway.yamlfile import NO_ORIGIN
-from tests.delivery.kept import on_a_volume
+from tests.delivery.outboxes import on_a_volume
 
 
 def _checked(state: Path) -> None:

@@ -6,7 +6,7 @@ Sizes, paths and reasons; values only where they are asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from gateway import rfc3339
 from gateway.cli.output import console, plural
 from gateway.delivery.outbox.admin import Deletion, QueueStats
-from gateway.delivery.outbox.file import NANOS
+from gateway.delivery.outbox.interface import NANOS_PER_SECOND
 from gateway.delivery.outbox.stored_entry import StoredEntry
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ _FIXED: Final[Mapping[int, int]] = {
 _ZIGZAG: Final = (FieldDescriptor.TYPE_SINT32, FieldDescriptor.TYPE_SINT64)
 
 
+Scalar = str | bytes | float
+"""A field's value that is no message; Python's `float` stands for numbers and truth values too."""
+
+
 class Size(msgspec.Struct, frozen=True):
     """A field of a message: its path, with `[*]` for list indices and map keys, how many values, and their bytes as protobuf has them."""
 
@@ -48,26 +52,29 @@ class Size(msgspec.Struct, frozen=True):
 # As text.
 
 
-def print_status(queues: Sequence[QueueStats], swept: Sequence[Deletion], aside: Sequence[str], now_ns: int) -> None:
-    """What waits, by destination; what was taken away of late; what was set aside."""
+def print_status(
+    queues: Sequence[QueueStats], deletions: Sequence[Deletion], quarantined: Sequence[str], now_ns: int
+) -> None:
+    """Print what waits, by destination; what was deleted of late; which files were quarantined."""
     table = _table("destination", ">items", ">bytes", ">oldest", ">dead letters", ">their bytes")
-    for lot in queues:
-        oldest = age(now_ns - lot.oldest_ns) if lot.items else "-"
-        table.add_row(lot.destination, *_numbers(lot.items, lot.bytes), oldest, *_numbers(lot.dead, lot.dead_bytes))
+    for queue in queues:
+        oldest = age(now_ns - queue.oldest_ns) if queue.items else "-"
+        counts = *_numbers(queue.items, queue.bytes), oldest, *_numbers(queue.dead, queue.dead_bytes)
+        table.add_row(queue.destination, *counts)
     out = console(lines=False)
     out.print(table)
-    if swept:
-        out.print("\nTaken away undelivered, the latest first:")
+    if deletions:
+        out.print("\nDeleted undelivered, the latest first:")
         records = _table("at", "destination", "reason", ">how many")
-        for one in swept:
+        for one in deletions:
             records.add_row(moment(one.at_ns), one.destination, one.reason, *_numbers(one.count))
         out.print(records)
-    for name in aside:
-        out.print(f"\nSet aside, for it was damaged: {name}")
+    for name in quarantined:
+        out.print(f"\nQuarantined, for it was damaged: {name}")
 
 
 def print_items(found: Sequence[StoredEntry], *, more: bool, now_ns: int) -> None:
-    """Items, a line each."""
+    """Print items, a line each."""
     table = _table(">id", "destination", "type", ">bytes", "received", ">attempts", "due")
     for one in found:
         due = "now" if one.next_attempt_at_ns <= now_ns else moment(one.next_attempt_at_ns)
@@ -83,28 +90,13 @@ def print_items(found: Sequence[StoredEntry], *, more: bool, now_ns: int) -> Non
     _print(table, found, "item", more=more)
 
 
-def print_dead(found: Sequence[StoredEntry], *, more: bool) -> None:
-    """Dead letters, a line each."""
+def print_dead_letters(found: Sequence[StoredEntry], *, more: bool) -> None:
+    """Print dead letters, a line each."""
     table = _table(">id", "destination", "type", ">bytes", "received", ">attempts", "dead since", "reason")
     for one in found:
         times = moment(one.received_ns), str(one.attempts), moment(one.dead_at_ns)
         table.add_row(str(one.id), one.destination, _type(one), *_numbers(one.bytes), *times, one.reason)
     _print(table, found, "dead letter", more=more)
-
-
-def print_entry(told: Mapping[str, Any]) -> None:
-    """Everything about one of them."""
-    out = console()
-    for name, value in told.items():
-        if name not in ("fields", "message"):
-            out.print(f"{name.replace('_', ' '):<12}{value}")
-    fields = _table("field", ">values", ">bytes")
-    for field in told["fields"]:
-        fields.add_row(field.path, *_numbers(field.count, field.bytes))
-    out.print()
-    out.print(fields)
-    if "message" in told:
-        click.echo("\n" + msgspec.json.format(msgspec.json.encode(told["message"]), indent=2).decode())
 
 
 def _table(*columns: str) -> Table:
@@ -129,58 +121,89 @@ def _numbers(*values: int) -> Iterator[str]:
     return (f"{value:,}" for value in values)
 
 
-def _type(held: StoredEntry) -> str:
-    return held.type if held.intact else "(damaged)"
+def _type(entry: StoredEntry) -> str:
+    return entry.type if entry.intact else "(damaged)"
 
 
 # As JSON.
 
 
-def entry_record(held: StoredEntry, message: Message | None, *, values: bool) -> dict[str, Any]:
-    """Everything about one: `fields` are sizes, and none where there is no message.
+class EntryDetails(msgspec.Struct, frozen=True):
+    """Everything about one entry: `fields` are sizes, none where there is no message; `values` for whoever asks."""
 
-    `message` is there for whoever wants values.
-    """
-    told = {**plain(held), "fields": [] if message is None else sizes(message)}
-    if values and message is not None:
+    entry: StoredEntry
+    fields: Sequence[Size]
+    values: Mapping[str, object] | None = None
+
+    @classmethod
+    def of(cls, entry: StoredEntry, message: Message | None, *, values: bool) -> EntryDetails:
+        """Return what is told of an entry, and of its message if that can be read."""
+        if message is None:
+            return cls(entry, [])
         pool = message.DESCRIPTOR.file.pool
-        told["message"] = json_format.MessageToDict(message, descriptor_pool=pool)  # type: ignore[arg-type]  # types-protobuf: upb's pool
-    return told
+        return cls(
+            entry,
+            sizes(message),
+            json_format.MessageToDict(message, descriptor_pool=pool) if values else None,  # type: ignore[arg-type]  # types-protobuf: upb's pool
+        )
+
+    def record(self) -> Mapping[str, object]:
+        """Return it for JSON; `message` is there only where values were asked for."""
+        told = {**entry_summary(self.entry), "fields": self.fields}
+        return told if self.values is None else {**told, "message": self.values}
+
+    def print(self) -> None:
+        """Print it as text."""
+        out = console()
+        for name, value in entry_summary(self.entry).items():
+            out.print(f"{name.replace('_', ' '):<18}{value}")
+        fields = _table("field", ">values", ">bytes")
+        for field in self.fields:
+            fields.add_row(field.path, *_numbers(field.count, field.bytes))
+        out.print()
+        out.print(fields)
+        if self.values is not None:
+            click.echo("\n" + msgspec.json.format(msgspec.json.encode(self.values), indent=2).decode())
 
 
-def queue_record(one: QueueStats) -> dict[str, Any]:
-    """What is kept for a destination; `oldest` is null where nothing waits."""
-    told = msgspec.structs.asdict(one)
-    oldest_ns = told.pop("oldest_ns")
-    return {**told, "oldest": rfc3339.from_ns(oldest_ns) if oldest_ns else None}
+def queue_record(queue: QueueStats) -> Mapping[str, object]:
+    """Return what is kept for a destination, for JSON; `oldest` is null where nothing waits."""
+    return {
+        "destination": queue.destination,
+        "items": queue.items,
+        "bytes": queue.bytes,
+        "dead_letters": queue.dead,
+        "dead_letters_bytes": queue.dead_bytes,
+        "oldest": rfc3339.from_ns(queue.oldest_ns) if queue.oldest_ns else None,
+    }
 
 
-def deletion_record(one: Deletion) -> dict[str, Any]:
-    """A record of what was taken away undelivered."""
+def deletion_record(one: Deletion) -> Mapping[str, object]:
+    """Return a record of what was deleted undelivered, for JSON."""
     return {"at": rfc3339.from_ns(one.at_ns), "destination": one.destination, "reason": one.reason, "count": one.count}
 
 
-def plain(held: StoredEntry) -> dict[str, Any]:
-    """What is known of one, with times as people and JSON have them; what doesn't apply is left out."""
-    told = {
-        "id": held.id,
-        "destination": held.destination,
-        "type": held.type,
-        "bytes": held.bytes,
-        "received": rfc3339.from_ns(held.received_ns),
-        "attempts": held.attempts,
-        "due": rfc3339.from_ns(held.next_attempt_at_ns) if held.next_attempt_at_ns else None,
-        "dead_since": rfc3339.from_ns(held.dead_at_ns) if held.reason else None,
-        "reason": held.reason or None,
-        "damaged": None if held.intact else True,
-        "key": held.key,
-        "plan": held.plan,
+def entry_summary(entry: StoredEntry) -> Mapping[str, object]:
+    """Return what is known of an entry, with times as people and JSON have them; what doesn't apply is left out."""
+    summary = {
+        "id": entry.id,
+        "destination": entry.destination,
+        "type": entry.type,
+        "bytes": entry.bytes,
+        "received_at": rfc3339.from_ns(entry.received_ns),
+        "attempts": entry.attempts,
+        "next_attempt_at": rfc3339.from_ns(entry.next_attempt_at_ns) if entry.next_attempt_at_ns else None,
+        "dead_lettered_at": rfc3339.from_ns(entry.dead_at_ns) if entry.reason else None,
+        "reason": entry.reason or None,
+        "damaged": None if entry.intact else True,
+        "key": entry.key,
+        "plan": entry.plan,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in summary.items() if value is not None}
 
 
 def sizes(message: Message) -> list[Size]:
-    """The fields of a message that hold something, in the order of their paths."""
+    """Return the fields of a message that hold something, in the order of their paths."""
     found: dict[str, list[int]] = {}
     for path, size in _leaves(message, ""):
         found.setdefault(path, []).append(size)
@@ -203,15 +226,15 @@ def _leaves(message: Message, above: str) -> Iterator[tuple[str, int]]:
             yield from _below(field, held, path)
 
 
-def _below(field: FieldDescriptor, value: Any, path: str) -> Iterator[tuple[str, int]]:
+def _below(field: FieldDescriptor, value: Message | Scalar, path: str) -> Iterator[tuple[str, int]]:
     if isinstance(value, Message):
         yield from _leaves(value, f"{path}.")
     else:
         yield path, _size(field, value)
 
 
-def _size(field: FieldDescriptor, value: Any) -> int:
-    """https://protobuf.dev/programming-guides/encoding/."""
+def _size(field: FieldDescriptor, value: Scalar) -> int:
+    """Return the bytes of a value: https://protobuf.dev/programming-guides/encoding/."""
     if isinstance(value, str | bytes):
         return len(value if isinstance(value, bytes) else value.encode(errors="surrogatepass"))
     if field.type in _FIXED:
@@ -223,12 +246,12 @@ def _size(field: FieldDescriptor, value: Any) -> int:
 
 
 def moment(time_ns: int) -> str:
-    """A time in UTC, to the second: `2026-01-02T03:04:05Z`."""
-    return rfc3339.from_ns(time_ns // NANOS * NANOS)
+    """Return a time in UTC, to the second: `2026-01-02T03:04:05Z`."""
+    return rfc3339.from_ns(time_ns // NANOS_PER_SECOND * NANOS_PER_SECOND)
 
 
 def age(span_ns: int) -> str:
-    """A span in its largest unit: `3 d`, `5 min`."""
-    seconds = max(0, span_ns // NANOS)
+    """Return a span in its largest unit: `3 d`, `5 min`."""
+    seconds = max(0, span_ns // NANOS_PER_SECOND)
     length, unit = next((one for one in _UNITS if seconds >= one[0]), _UNITS[-1])
     return f"{seconds // length} {unit}"

@@ -29,7 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "templates": "templates",
     "pipe": "pipe",
     "outbox": "outbox",
-    "deadletters": "outbox",
+    "deadletters": "deadletters",
     "config": "setup",
     "version": "setup",
 }

@@ -12,7 +12,7 @@ class Delivery(Protocol):
     """Takes responsibility for entries, or says that it doesn't."""
 
     async def accept(self, entries: Sequence[OutboxEntry]) -> None:
-        """Returns when all entries are stored, here or at the hub; or else none is.
+        """Return when all entries are stored, here or at the hub; or else none is.
 
         Raises Retryable when sending the same again may help, and Refused when they can't be taken as they are:
         together too large, or under the request ID of other ones. What is for a destination that nothing leads to any
@@ -25,7 +25,7 @@ class Delivery(Protocol):
         ...
 
     async def close(self, within: float) -> None:
-        """Take no more, deliver what can be within `within` seconds, and let go.
+        """Take no more, deliver what can be within `within` seconds, and close.
 
         What is offered later raises Retryable.
         """

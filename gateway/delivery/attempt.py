@@ -1,4 +1,4 @@
-"""One batch on its way: decided again, sent, and each lease ended by what became of it."""
+"""One batch: decided on again, sent, and each lease ended by its outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.delivery.outbox.interface import Leased, Outbox
+from gateway.delivery.outbox.interface import NANOS_PER_SECOND, Leased, Outbox
 from gateway.delivery.redecider import DecidesAgain
 from gateway.delivery.schedule import retry_delay
 from gateway.errors import DeliveryReason, Reason, Refused, Rejected, Retryable
@@ -22,17 +22,12 @@ from gateway.telemetry.counts import Counts, DeliveryOutcome
 
 log = logging.getLogger(__name__)
 
-NANOS_PER_SECOND: Final = 1_000_000_000
-
 UNDECIDED_RETRY_SECONDS: Final = 1.0
-"""When what can't be decided on now is looked at again, in seconds.
-
-Not at once, or there would be nothing else to do.
-"""
+"""When what can't be decided on now is leased again, in seconds: not at once, or nothing else would be done."""
 
 
 class Clock(msgspec.Struct, frozen=True):
-    """Where times and randomness are from.
+    """Where times and randomness come from.
 
     Nanoseconds since 1970, seconds of a clock that nobody sets, a number from 0 to 1.
     """
@@ -72,18 +67,16 @@ class DeliveryAttempt:
         self._sending: asyncio.Task[object] | None = None
 
     def cancel(self) -> None:
-        """Send nothing of it from now on.
+        """Send nothing of it from now on: what isn't sent is nacked, what is in flight is cancelled and nacked too.
 
-        What isn't sent is given back, what is on its way is given up and given back too.
-
-        What the recipient has answered already is concluded.
+        What the recipient has answered already is acked, deferred or dead-lettered by that.
         """
         self._cancelled = True
         if self._sending is not None:
             self._sending.cancel()
 
     async def run(self, exporter: Exporter) -> Sequence[Outcome]:
-        """Send what may leave; how that fared. Raises Retryable where the outbox can't be written to."""
+        """Send what may leave. Return the outcomes. Raises Retryable where the outbox can't be written to."""
         try:
             return await self._redecide_and_send(exporter)
         except asyncio.CancelledError:
@@ -105,7 +98,7 @@ class DeliveryAttempt:
         return outcomes
 
     async def _send(self, exporter: Exporter, entries: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        # Since the batch was seen not to be recalled, nothing has been waited for.
+        # Since the batch was seen not to be cancelled, nothing has been waited for.
         self._sending = asyncio.current_task()
         try:
             return await send_batch(exporter, entries)
@@ -118,24 +111,24 @@ class DeliveryAttempt:
             self._unended.clear()
 
     async def _releasable(self) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
-        """Those that may leave by the policy and facts of this moment.
+        """Return those that may leave by the policy and facts of this moment.
 
-        The others are purged, or wait until it can be told.
+        The others are purged, or wait until that can be decided.
         """
         sent, entries = [], []
         ended: dict[int, Reason] = {}
-        fates = await self._decisions()
+        decisions = await self._decisions()
         if self._cancelled:
             # Nor is anything purged that was decided on by what is no longer in force.
             return [], []
-        for leased, fate in zip(self._batch, fates, strict=True):
-            if fate is None:
+        for leased, decision in zip(self._batch, decisions, strict=True):
+            if decision is None:
                 continue
-            if isinstance(fate, OutboxEntry):
+            if isinstance(decision, OutboxEntry):
                 sent.append(leased)
-                entries.append(fate)
+                entries.append(decision)
             else:
-                ended[leased.id] = fate
+                ended[leased.id] = decision
         await self._dead_letter({key: reason for key, reason in ended.items() if reason is DeliveryReason.DAMAGED})
         await self._purge({key: reason for key, reason in ended.items() if reason is not DeliveryReason.DAMAGED})
         return sent, entries
@@ -143,25 +136,24 @@ class DeliveryAttempt:
     def _without_erased(
         self, sent: Sequence[Leased], entries: Sequence[OutboxEntry]
     ) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
-        """All but what was erased since it was leased.
-
-        It is gone from the outbox already, and its lease ends as one given back.
-        """
+        """Return all but what was erased since it was leased: it is gone from the outbox already, and its lease is nacked."""
         gone = self._deps.outbox.erased(leased.id for leased in sent)
         pairs = [(leased, entry) for leased, entry in zip(sent, entries, strict=True) if leased.id not in gone]
         return [leased for leased, _ in pairs], [entry for _, entry in pairs]
 
     async def _decisions(self) -> Sequence[OutboxEntry | Reason | None]:
-        """What becomes of each item."""
-        sound = [leased for leased in self._batch if leased.intact]
-        verdicts = dict(zip([leased.id for leased in sound], await self._deps.redecider.decide_all(sound), strict=True))
+        """Return what is decided on each item."""
+        intact = [leased for leased in self._batch if leased.intact]
+        verdicts = dict(
+            zip([leased.id for leased in intact], await self._deps.redecider.decide_all(intact), strict=True)
+        )
         return [
             self._decision(leased, verdicts[leased.id]) if leased.intact else DeliveryReason.DAMAGED
             for leased in self._batch
         ]
 
     def _decision(self, leased: Leased, verdict: Verdict | Exception) -> OutboxEntry | Reason | None:
-        """What becomes of an item; None where that can't be told now, which is no reason to keep the others."""
+        """Return an item's entry, or why it may not leave; None where that can't be decided now: the others are sent."""
         match verdict:
             case Release():
                 return OutboxEntry(verdict, leased.key, leased.fingerprint, leased.received_ns)
@@ -174,23 +166,23 @@ class DeliveryAttempt:
         return None
 
     async def _apply_outcomes(self, sent: Sequence[Leased], outcomes: Sequence[Outcome]) -> None:
-        fates = list(zip(sent, outcomes, strict=True))
-        delivered = [leased.id for leased, outcome in fates if isinstance(outcome, Delivered)]
+        pairs = list(zip(sent, outcomes, strict=True))
+        delivered = [leased.id for leased, outcome in pairs if isinstance(outcome, Delivered)]
         if delivered:
             await self._deps.outbox.ack(delivered)
             self._unended.difference_update(delivered)
         await self._dead_letter(
-            {leased.id: outcome.reason for leased, outcome in fates if isinstance(outcome, Rejected)}
+            {leased.id: outcome.reason for leased, outcome in pairs if isinstance(outcome, Rejected)}
         )
-        await self._defer((leased, outcome) for leased, outcome in fates if isinstance(outcome, Retryable))
+        await self._defer((leased, outcome) for leased, outcome in pairs if isinstance(outcome, Retryable))
 
     async def _defer(self, retries: Iterable[tuple[Leased, Retryable]]) -> None:
-        """Items that failed equally often wait equally long: they may travel together again."""
+        """Defer items; those that failed equally often wait equally long, and may be sent together again."""
         waits: dict[tuple[int, float | None], list[int]] = {}
         for leased, retry in retries:
             waits.setdefault((leased.attempts + 1, retry.after), []).append(leased.id)
-        for (failures, asked), ids in waits.items():
-            wait = retry_delay(failures, asked, self._deps.clock.random())
+        for (failures, retry_after), ids in waits.items():
+            wait = retry_delay(failures, retry_after, self._deps.clock.random())
             due = self._deps.clock.now_ns() + int(wait * NANOS_PER_SECOND)
             await self._deps.outbox.defer(ids, due)
             self._unended.difference_update(ids)

@@ -1,4 +1,4 @@
-"""Delivery by way of an outbox: what is accepted is stored, and workers carry it to the recipients."""
+"""Delivery by way of an outbox: what is accepted is stored, and a worker for each destination delivers it."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ log = logging.getLogger(__name__)
 
 
 class OutboxDispatcher:
-    """Stores entries and has them carried. All entries of one call are stored in one transaction, or none."""
+    """Stores entries and has them delivered. All entries of one call are stored in one transaction, or none."""
 
     def __init__(self, deps: AttemptDeps) -> None:
-        """The desk's outbox is closed with the delivery. Its `again` decides until the first `replace`."""
+        """Close the outbox of `deps` with the dispatcher; its redecider decides until the first `replace`."""
         self._deps = deps
         self._exporters: dict[str, Exporter] = {}
         self._immediate: dict[str, ImmediateExporter] = {}
         self._workers: dict[str, DeliveryWorker] = {}
         self._last: dict[str, DeliveryWorker] = {}
-        """Those that were told to leave and haven't yet, the last of each destination."""
+        """Workers that are retired and haven't ended, the last of each destination."""
         self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def replace(self, exporters: Mapping[str, Exporter], redecider: DecidesAgain) -> None:
-        """Deliver by these exporters, and decide by `again`, from this moment on.
+        """Deliver by these exporters, and decide by `redecider`, from this moment on.
 
-        Where either is another one for a destination, nothing more leaves by the old: its worker leaves, and only then
-        the next begins. Exporters that are no longer among them are closed once nobody has them.
+        Where either is another one for a destination, nothing more leaves by the old: its worker is retired, and the next
+        begins once it has ended. Exporters that are no longer among them are closed once no worker has them.
         """
-        desk = msgspec.structs.replace(self._deps, redecider=redecider)
+        deps = msgspec.structs.replace(self._deps, redecider=redecider)
         gone = {
             name: worker for name, worker in self._workers.items() if not _lives_on(worker, name, exporters, redecider)
         }
@@ -53,41 +53,41 @@ class OutboxDispatcher:
         }
         for name, exporter in exporters.items():
             if name in self._workers:
-                self._workers[name].deps = desk
+                self._workers[name].deps = deps
             else:
-                self._workers[name] = DeliveryWorker(name, exporter, desk, self._last.get(name))
+                self._workers[name] = DeliveryWorker(name, exporter, deps, self._last.get(name))
         if left or gone:
             self._later(self._retire(gone, left))
 
     async def accept(self, entries: Sequence[OutboxEntry]) -> None:
-        """Store entries; returns after the commit. Raises as an outbox does.
+        """Store entries and return after the commit. Raises as an outbox does.
 
         What a call that began before a reload has for a destination which is no more is cut off: counted, not stored.
         """
         if self._closed:
             raise Retryable(CallReason.UNAVAILABLE)
-        lots: dict[str, list[OutboxEntry]] = {}
+        by_destination: dict[str, list[OutboxEntry]] = {}
         for entry in entries:
-            lots.setdefault(entry.release.destination, []).append(entry)
-        for name in lots.keys() - self._exporters.keys():
-            self._deps.counts.record_purge(name, DeliveryReason.CUT_OFF, len(lots.pop(name)))
-        immediate = {name: self._immediate[name] for name in lots if name in self._immediate}
-        kept = [entry for name, lot in lots.items() if name not in immediate for entry in lot]
-        if kept:
-            await self._deps.outbox.accept(kept, self._deps.clock.now_ns())
+            by_destination.setdefault(entry.release.destination, []).append(entry)
+        for name in by_destination.keys() - self._exporters.keys():
+            self._deps.counts.record_purge(name, DeliveryReason.CUT_OFF, len(by_destination.pop(name)))
+        immediate = {name: self._immediate[name] for name in by_destination if name in self._immediate}
+        stored = [entry for name, group in by_destination.items() if name not in immediate for entry in group]
+        if stored:
+            await self._deps.outbox.accept(stored, self._deps.clock.now_ns())
         for name, exporter in immediate.items():
-            exporter.consume(lots[name])
-        for name in lots:
+            exporter.consume(by_destination[name])
+        for name in by_destination:
             # A reload may have come meanwhile.
             if name in self._workers:
                 self._workers[name].wake()
 
     def broken(self) -> Iterable[str]:
-        """The destinations whose recipients fail again and again."""
+        """Return the destinations whose recipients fail again and again."""
         return [name for name, worker in self._workers.items() if worker.circuit.is_open]
 
     def depths(self) -> Mapping[str, QueueDepth]:
-        """What waits, by destination."""
+        """Return what waits, by destination."""
         return self._deps.outbox.depths()
 
     async def drained(self) -> None:
@@ -101,7 +101,7 @@ class OutboxDispatcher:
         await asyncio.gather(*(worker.wait_idle() for worker in self._workers.values()))
 
     async def close(self, within: float = 10.0) -> None:
-        """Take no more, send what can be sent for `within` seconds at most, then let go of exporters, for as long at most, and outbox."""
+        """Take no more, send for `within` seconds at most, then close exporters, for as long at most, and the outbox."""
         self._closed = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self.idle(), within)
@@ -115,7 +115,7 @@ class OutboxDispatcher:
         await self._deps.outbox.close()
 
     async def _retire(self, workers: Mapping[str, DeliveryWorker], exporters: Iterable[Exporter]) -> None:
-        """Let go of workers, then of exporters that nobody has."""
+        """Wait for workers to end, then close exporters that no worker has."""
         await asyncio.gather(*(worker.wait_retired() for worker in workers.values()))
         for name, worker in workers.items():
             if self._last.get(name) is worker:
@@ -129,12 +129,12 @@ class OutboxDispatcher:
 
 
 def _lives_on(worker: DeliveryWorker, name: str, exporters: Mapping[str, Exporter], redecider: DecidesAgain) -> bool:
-    """Whether a worker does as it would if it began now."""
+    """Return whether a worker does as it would if it began now."""
     return exporters.get(name) is worker.exporter and redecider.terms(name) == worker.deps.redecider.terms(name)
 
 
 async def _close(exporter: Exporter) -> None:
     try:
         await exporter.close()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is let go of
+    except Exception as error:  # noqa: BLE001 - whatever it is, there is nothing more to close
         log.error("an exporter could not be closed: %s", type(error).__name__)

@@ -1,7 +1,4 @@
-"""Releases into entries.
-
-The keys that make a second delivery recognisable, and the hashes by which a subject is found.
-"""
+"""Entries of releases: the keys that make a second delivery recognisable, the hashes by which a subject is found."""
 
 from __future__ import annotations
 
@@ -26,13 +23,13 @@ class ItemSource(msgspec.Struct, frozen=True, gc=False):
     index: int = 0
 
     def __repr__(self) -> str:
-        return "Sent(…)"
+        return "ItemSource(…)"
 
 
 ONCE: Final = ItemSource()
 
-_UNMARKED: Final = bytes(8)
-"""The mark of what came without one, so that what an agent sends twice is known all the same."""
+_NO_FINGERPRINT: Final = bytes(8)
+"""The fingerprint of what came without one, so that what an agent sends twice is known all the same."""
 
 
 class EntryBuilder:
@@ -45,10 +42,13 @@ class EntryBuilder:
     def entries_of(
         self, flow: Flow, verdicts: Iterable[Verdict], received_ns: int, sent: ItemSource = ONCE
     ) -> list[OutboxEntry]:
-        """The entries of the verdicts that go out."""
-        mark = self._keys.fingerprint(sent.item) if sent.request_id else b""
+        """Return the entries of the verdicts that are releases."""
+        keys = self._keys
+        fingerprint = keys.fingerprint(sent.item) if sent.request_id else b""
         return [
-            OutboxEntry(release, self._key(release, sent), mark, received_ns, self._subjects(flow.subjects(release)))
+            OutboxEntry(
+                release, self._key(release, sent), fingerprint, received_ns, _hashed(keys, flow.subjects(release))
+            )
             for release in verdicts
             if isinstance(release, Release)
         ]
@@ -58,19 +58,25 @@ class EntryBuilder:
             return self._keys.fresh()
         return self._keys.key(self._caller, sent.request_id, sent.index, release.destination)
 
-    def _subjects(self, kept: Iterable[tuple[Category, str]]) -> tuple[bytes, ...]:
-        return tuple([self._keys.subject(category, value) for category, value in kept])
+
+class AgentEntryBuilder:
+    """Makes the entries of what agents handed over and a hub has decided on again."""
+
+    def __init__(self, keys: Keys, flows: Callable[[], Flows]) -> None:
+        self._keys = keys
+        self._flows = flows
+
+    def entry_of(self, agent: str, release: Release, key: bytes, fingerprint: bytes, received_ns: int) -> OutboxEntry:
+        """Return the entry of a release of this hub's, by the key and the fingerprint that the agent gave its own."""
+        values = self._flows().engine(release.type, release.destination).subjects(release.payload)
+        return OutboxEntry(
+            release,
+            self._keys.key_of_agent(agent, key),
+            fingerprint or _NO_FINGERPRINT,
+            received_ns,
+            _hashed(self._keys, values),
+        )
 
 
-def entry_again(keys: Keys, flows: Callable[[], Flows]) -> Callable[[str, Release, bytes, bytes, int], OutboxEntry]:
-    """Makes the entry of what `agent` handed over and was decided on again.
-
-    Agent, release, its key and mark, time of receipt.
-    """
-
-    def entry(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
-        kept = flows().engine(release.type, release.destination).subjects(release.payload)
-        subjects = tuple([keys.subject(category, value) for category, value in kept])
-        return OutboxEntry(release, keys.again(agent, key), mark or _UNMARKED, received_ns, subjects)
-
-    return entry
+def _hashed(keys: Keys, values: Iterable[tuple[Category, str]]) -> tuple[bytes, ...]:
+    return tuple([keys.subject(category, value) for category, value in values])

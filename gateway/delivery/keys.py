@@ -17,16 +17,16 @@ from gateway.folder import make_folder, sync_folder
 from gateway.model import Category
 from gateway.telemetry import ResourceUsage
 
-SECRET: Final = 32
-"""Bytes of a secret."""
+SECRET_BYTES: Final = 32
+"""The shortest secret."""
 
 MAX_FILE_BYTES: Final = 1_000_000
 """The largest file of a secret; its first 64 bytes count."""
 
-SUBJECTS: Final = 16_384
-"""Hashes of subjects that are kept in memory."""
+MAX_SUBJECT_HASHES: Final = 16_384
+"""Hashes that are kept in memory."""
 
-_LENGTH: Final = 8
+_LENGTH_BYTES: Final = 8
 
 _NAMES: Final = {category: category.name.encode() for category in Category}
 
@@ -41,14 +41,14 @@ class Keys:
         self._key = blake2b(digest_size=16, key=secret, person=b"request")
         self._subject = blake2b(digest_size=16, key=secret, person=b"subject")
         self._fingerprint = blake2b(digest_size=8, key=secret, person=b"item")
-        self._fresh = blake2b(digest_size=16, key=secrets.token_bytes(SECRET), person=b"once")
+        self._fresh = blake2b(digest_size=16, key=secrets.token_bytes(SECRET_BYTES), person=b"once")
         self._count = count()
-        self.subject: Final = lru_cache(SUBJECTS)(self._hashed_subject)
+        self.subject: Final = lru_cache(MAX_SUBJECT_HASHES)(self._hashed_subject)
         """16 bytes for an identifier or an address, by its category. The same people come again and again."""
 
     @staticmethod
     def read(path: Path) -> Keys:
-        """With the secret in a file, which is made if it isn't there, for its owner only.
+        """Return those of the secret in a file, which is made if it isn't there, for its owner only.
 
         Raises BadConfig, naming the path.
         """
@@ -62,24 +62,24 @@ class Keys:
             raise BadConfig(f"{path}: {error.strerror}") from error
         except Unreadable as fault:
             raise BadConfig(f"{path}: {fault}") from None
-        if len(secret) < SECRET:
-            raise BadConfig(f"{path}: must hold {SECRET} bytes or more")
+        if len(secret) < SECRET_BYTES:
+            raise BadConfig(f"{path}: must hold {SECRET_BYTES} bytes or more")
         return Keys(secret[:64])
 
     def use(self) -> ResourceUsage:
-        """How many hashes of identifiers and addresses are remembered, of how many."""
+        """Return how many hashes of identifiers and addresses are remembered, of how many."""
         found = self.subject.cache_info()
         return ResourceUsage(found.currsize, found.maxsize)
 
     def key(self, caller: str, request_id: str, index: int, destination: str) -> bytes:
-        """16 bytes for the release of an item of a request, the same each time that the request is sent."""
+        """Return 16 bytes for the release of an item of a request, the same each time that the request is sent."""
         return _hash(
-            self._key, caller.encode(), request_id.encode(), index.to_bytes(_LENGTH, "big"), destination.encode()
+            self._key, caller.encode(), request_id.encode(), index.to_bytes(_LENGTH_BYTES, "big"), destination.encode()
         )
 
     @staticmethod
-    def again(agent: str, key: bytes) -> bytes:
-        """16 bytes for a key that an agent made: agents can't meet each other's.
+    def key_of_agent(agent: str, key: bytes) -> bytes:
+        """Return 16 bytes for a key that an agent made: agents can't meet each other's.
 
         The agent's key is secret enough, and so all replicas of a hub make the same of it, whichever the agent turns
         to.
@@ -87,35 +87,35 @@ class Keys:
         return _hash(blake2b(digest_size=16, person=b"agent"), agent.encode(), key)
 
     def fingerprint(self, item: bytes) -> bytes:
-        """8 bytes that tell one item from another."""
+        """Return 8 bytes that tell one item from another."""
         return _hash(self._fingerprint, item)
 
     def _hashed_subject(self, category: Category, value: str) -> bytes:
         return _hash(self._subject, _NAMES[category], value.encode("utf-8", "surrogatepass"))
 
     def fresh(self) -> bytes:
-        """16 bytes that nothing else has: for what can't be sent again as the same.
+        """Return 16 bytes that nothing else has: for what can't be sent again as the same.
 
         Hashes of a count, under a secret of this moment: the system's own random numbers have Python wait for its turn
         each time.
         """
-        return _hash(self._fresh, next(self._count).to_bytes(_LENGTH, "big"))
+        return _hash(self._fresh, next(self._count).to_bytes(_LENGTH_BYTES, "big"))
 
 
 def _hash(start: blake2b, *parts: bytes) -> bytes:
-    """Each part with its length before it, so that no two lists of parts are one."""
+    """Return the hash of parts, each with its length before it, so that no two lists of parts are one."""
     state = start.copy()
-    state.update(b"".join([len(part).to_bytes(_LENGTH, "big") + part for part in parts]))
+    state.update(b"".join([len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts]))
     return state.digest()
 
 
 def _make(path: Path) -> None:
-    """Of several processes that make it at once, one does, and all have the same."""
+    """Make the secret; of several processes that do so at once, one succeeds, and all have the same."""
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(SECRET))
+            file.write(secrets.token_bytes(SECRET_BYTES))
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):

@@ -6,9 +6,10 @@ or cut off since doesn't leave.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+import msgspec
 
 from gateway.delivery.outbox.interface import Leased
 from gateway.errors import DeliveryReason, ItemReason, Retryable
@@ -22,13 +23,13 @@ class DecidesAgain(Protocol):
     """Decides on what was minimised before."""
 
     def terms(self, destination: str) -> object:
-        """What decisions for a destination go by: while it is equal, they are alike."""
+        """Return what decisions for a destination go by: while it is equal, they are alike."""
         ...
 
     async def decide(
         self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
     ) -> Verdict:
-        """The verdict on a minimised item received at `received_ns`.
+        """Return the verdict on a minimised item received at `received_ns`.
 
         Raises Refused, and Retryable when facts can't be had.
 
@@ -37,7 +38,7 @@ class DecidesAgain(Protocol):
         ...
 
     async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
-        """What `decide` returns or raises, for each item that was taken for delivery."""
+        """Return what `decide` returns or raises, for each leased item."""
         ...
 
 
@@ -49,17 +50,17 @@ class Redecider:
         self._decider = decider
 
     def deciding_by(self, flows: Flows) -> Redecider:
-        """What decides by these flows, whatever comes into force."""
-        return Redecider(lambda: flows, self._decider)
+        """Return what decides by these flows, whatever comes into force."""
+        return Redecider(_FixedFlows(flows).current, self._decider)
 
     def terms(self, destination: str) -> object:
-        """As in `Decides`."""
+        """As in `DecidesAgain`."""
         return self._flows().terms(destination)
 
     async def decide(
         self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
     ) -> Verdict:
-        """As in `Decides`."""
+        """As in `DecidesAgain`."""
         flows = self._flows()
         if not flows.feeds(type, destination):
             return _without_flow(flows, type, destination)
@@ -69,30 +70,14 @@ class Redecider:
         return verdict
 
     async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
-        """As in `Decides`; in turn with whoever else has costly work."""
+        """As in `DecidesAgain`; costly work takes turns with that of others."""
         flows, verdicts = self._flows(), list[Verdict | Exception]()
         for chunk, cost in chunks(items, _payload_bytes):
-            together = await self._decider.off_loop(cost, partial(self._decide_chunk, flows, chunk))
+            together = await self._decider.off_loop(cost, _ChunkDecision(self._decider, flows, chunk).decide)
             verdicts += [
                 await self._with_facts(flows, item, found) for item, found in zip(chunk, together, strict=True)
             ]
         return verdicts
-
-    def _decide_chunk(self, flows: Flows, items: Iterable[Leased]) -> Sequence[Verdict | Exception | Subject]:
-        """The verdicts, in any thread; a subject where its facts must be waited for."""
-        return [self._decide_sync(flows, item) for item in items]
-
-    def _decide_sync(self, flows: Flows, item: Leased) -> Verdict | Exception | Subject:
-        try:
-            if not flows.feeds(item.type, item.destination):
-                return _without_flow(flows, item.type, item.destination)
-            flow = flows.only(item.type, item.destination)
-            subject, verdicts = self._decider.decide_inline(
-                flow, item.payload, item.received_ns, personal=item.personal
-            )
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's alone
-            return error
-        return subject if verdicts is None else verdicts[0]
 
     async def _with_facts(
         self, flows: Flows, item: Leased, found: Verdict | Exception | Subject
@@ -109,8 +94,41 @@ class Redecider:
         return verdict
 
 
+class _FixedFlows(msgspec.Struct, frozen=True):
+    """Flows that stay the same, whatever comes into force."""
+
+    flows: Flows
+
+    def current(self) -> Flows:
+        """Return them."""
+        return self.flows
+
+
+class _ChunkDecision(msgspec.Struct, frozen=True):
+    """Decides on items together, as far as that needs no waiting."""
+
+    decider: Decider
+    flows: Flows
+    items: Sequence[Leased]
+
+    def decide(self) -> Sequence[Verdict | Exception | Subject]:
+        """Return the verdicts, in any thread; a subject where its facts must be waited for."""
+        return [self._decide_one(item) for item in self.items]
+
+    def _decide_one(self, item: Leased) -> Verdict | Exception | Subject:
+        flows = self.flows
+        try:
+            if not flows.feeds(item.type, item.destination):
+                return _without_flow(flows, item.type, item.destination)
+            flow = flows.only(item.type, item.destination)
+            subject, verdicts = self.decider.decide_inline(flow, item.payload, item.received_ns, personal=item.personal)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's alone
+            return error
+        return subject if verdicts is None else verdicts[0]
+
+
 def _without_flow(flows: Flows, type: str, destination: str) -> Withheld:
-    """The verdict on what no flow leads on.
+    """Return the verdict on what no flow leads on.
 
     Raises Retryable where one does and its type's contract is missing: it waits for that.
     """

@@ -1,4 +1,4 @@
-"""What is too old, or has lost its destination, goes: on schedule, counted, and with a record in the outbox."""
+"""Deletes what is too old or has lost its destination: on schedule, counted, and with a record in the outbox."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
-from gateway.delivery.attempt import NANOS_PER_SECOND, AttemptDeps
+from gateway.delivery.attempt import AttemptDeps
+from gateway.delivery.outbox.interface import NANOS_PER_SECOND
 from gateway.errors import DeliveryReason, Reason, Retryable
 from gateway.exporters.base import Exporter
 from gateway.pipeline.flows import Flows
@@ -21,12 +22,12 @@ class RetainingExporter(Protocol):
     """An exporter that keeps what it was given, for as long as its destination's retention says."""
 
     async def sweep(self, now: float) -> int:
-        """Let go of what is too old at `now`, in seconds since 1970; how many files went."""
+        """Delete what is too old at `now`, in seconds since 1970. Return how many files."""
         ...
 
 
 class Retention:
-    """Sweeps an outbox, and what exporters keep, by the flows in force."""
+    """Applies retention to an outbox, and to what exporters keep, by the flows in force."""
 
     def __init__(
         self,
@@ -41,8 +42,8 @@ class Retention:
         self._exporters = exporters
         self._max_age = max_age
 
-    async def run(self, every: float) -> None:
-        """Sweep now and every so many seconds, until cancelled. What fails is tried again next time."""
+    async def run(self, interval_seconds: float) -> None:
+        """Delete now and every so many seconds, until cancelled. What fails is tried again next time."""
         while True:
             try:
                 await self.once()
@@ -50,28 +51,28 @@ class Retention:
                 log.warning("the outbox could not be swept: %s", error.reason)
             except Exception as error:  # noqa: BLE001 - the next one may succeed
                 log.error("a sweep failed: %s", type(error).__name__)
-            await asyncio.sleep(every)
+            await asyncio.sleep(interval_seconds)
 
     async def once(self) -> None:
         """Delete what is older than its destination's retention, dead-letter what is older than `max_age`.
 
         What no flow leads to its destination any more is deleted, too.
 
-        What is in force is asked at every step: nothing that a newer policy leads somewhere goes by an older one.
+        What is in force is read at every step: nothing that a newer policy leads somewhere is deleted by an older one.
         """
         for name in sorted({*self._flows().compiler.policy.destinations, *self._deps.outbox.depths()}):
-            await self._aged(name)
-        await self._cut_off()
-        if asides := await self._deps.outbox.discard_quarantined(self._deps.clock.now_ns() - _ns(self._max_age)):
-            log.info("%d damaged files of the outbox were older than an item may be", asides)
+            await self._apply_to_destination(name)
+        await self._delete_cut_off()
+        if discarded := await self._deps.outbox.discard_quarantined(self._deps.clock.now_ns() - _ns(self._max_age)):
+            log.info("%d damaged files of the outbox were older than an item may be", discarded)
         for name, exporter in self._exporters().items():
             if isinstance(exporter, RetainingExporter) and (
                 gone := await exporter.sweep(self._deps.clock.now_ns() / NANOS_PER_SECOND)
             ):
                 log.info("%s: %d files were older than the retention", name, gone)
 
-    async def _aged(self, name: str) -> None:
-        """A destination that the policy no longer names has nobody else who says how long its dead letters stay."""
+    async def _apply_to_destination(self, name: str) -> None:
+        """Dead-letter and delete what is too old for a destination; one that the policy no longer names has `max_age`."""
         now, known = self._deps.clock.now_ns(), self._flows().compiler.policy.destinations.get(name)
         retention = self._max_age if known is None else known.retention
         self._dead_lettered(
@@ -81,17 +82,13 @@ class Retention:
             name, await self._deps.outbox.delete_expired(name, now - _ns(retention), now), DeliveryReason.EXPIRED
         )
 
-    async def _cut_off(self) -> None:
+    async def _delete_cut_off(self) -> None:
+        """Delete what no flow leads to its destination any more."""
         kinds, end = await self._deps.outbox.kinds()
         for destination in sorted({destination for destination, _ in kinds}):
             # Only now, and only of what had come by then: whatever a reload leads here again isn't touched.
             flows = self._flows()
-            led = (flows.feeds, flows.lacks)
-            lost = {
-                kind
-                for name, kind in kinds
-                if name == destination and not any(leads(kind, destination) for leads in led)
-            }
+            lost = {type_ for name, type_ in kinds if name == destination and not _is_fed(flows, type_, name)}
             if lost:
                 gone = await self._deps.outbox.delete_of_types(destination, lost, end, self._deps.clock.now_ns())
                 self._purged(destination, gone, DeliveryReason.CUT_OFF)
@@ -105,6 +102,11 @@ class Retention:
         if count:
             self._deps.counts.record_purge(name, reason, count)
             log.info("%s: %d items were deleted: %s", name, count, reason)
+
+
+def _is_fed(flows: Flows, type_: str, destination: str) -> bool:
+    """Return whether a flow leads a type to a destination, even where the type's contract is missing."""
+    return flows.feeds(type_, destination) or flows.lacks(type_, destination)
 
 
 def _ns(age: timedelta) -> int:

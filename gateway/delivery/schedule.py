@@ -14,17 +14,20 @@ from gateway.delivery.outbox.interface import Leased
 
 BASE_DELAY_SECONDS: Final = 0.5
 MAX_DELAY_SECONDS: Final = 300.0
-"""The longest pause between two tries, in seconds, unless the recipient asks for a longer one."""
+"""The longest pause between two attempts, in seconds, unless the recipient asks for a longer one."""
 
 MAX_RETRY_AFTER_SECONDS: Final = 3600.0
-"""The longest pause that a recipient is granted."""
+"""The longest Retry-After that is honoured, in seconds."""
 
 OPEN_AFTER_FAILURES: Final = 5
-"""So many failures in a row, and a recipient is left alone for a while."""
+"""Failures in a row after which a recipient is left alone for a while."""
 
 
 def retry_delay(failures: int, retry_after: float | None, jitter: float) -> float:
-    """How long to wait after so many failures in a row: full jitter, and never less than the recipient `asked` for.
+    """Return how many seconds to wait after failures in a row: full jitter, never less than the recipient asked for.
+
+    With jitter 0.5: 0.5 s after one failure, 1 s after two, 2 s after three, 150 s after ten and more; with
+    `retry_after` 60, 60 s after up to seven, and 64 s after eight.
 
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
@@ -33,9 +36,10 @@ def retry_delay(failures: int, retry_after: float | None, jitter: float) -> floa
 
 
 class Circuit(msgspec.Struct, frozen=True):
-    """How a recipient has done of late: failures in a row, and until when it is left alone.
+    """Failures in a row of a recipient, and until when it is left alone; after that, one small batch tries it.
 
-    After that, one small batch tries it.
+    With five failures at 12:00 and a pause of 8 s: `free_slots` is 0 until 12:00:08, then 1; a success closes the
+    circuit, a failure opens it for a longer pause.
     """
 
     failures: int = 0
@@ -47,30 +51,41 @@ class Circuit(msgspec.Struct, frozen=True):
         return self.failures >= OPEN_AFTER_FAILURES
 
     def failed(self, now: float, retry_after: float | None, jitter: float) -> Circuit:
-        """After a batch that fared ill as a whole."""
+        """Return the circuit after a batch that failed entirely."""
         failures = self.failures + 1
         if retry_after is None and failures < OPEN_AFTER_FAILURES:
             return Circuit(failures, self.open_until)
         return Circuit(failures, max(self.open_until, now + retry_delay(failures, retry_after, jitter)))
 
     def succeeded(self) -> Circuit:
-        """After a batch of which the recipient took something."""
+        """Return the circuit after a batch of which the recipient took something."""
         return Circuit()
 
     def free_slots(self, now: float, max_in_flight: int, in_flight: int) -> int:
-        """How many more batches may begin."""
+        """Return how many more batches may begin."""
         if now < self.open_until:
             return 0
         return max(0, (1 if self.is_open else max_in_flight) - in_flight)
 
 
 def batches_by_attempts(leased: Sequence[Leased], max_items: int) -> Iterator[Sequence[Leased]]:
-    """Batches in which what has failed before travels in ever smaller company, so that one bad item doesn't hold up the others."""
+    """Yield batches that are the smaller the oftener their items failed, so that one bad item doesn't hold up others.
+
+    Of 100 items with `max_items` 100, one of which the recipient can't take:
+      no failures yet -> one batch of 100, which fails
+      after one       -> two batches of 50, of which one fails
+      after two       -> that one's 50 go as 25 and 25; one of them fails
+      after six       -> the bad item is alone
+    """
     batch: list[Leased] = []
-    for one in sorted(leased, key=lambda one: one.attempts):
+    for one in sorted(leased, key=_attempts):
         if batch and len(batch) >= max(1, max_items >> min(one.attempts, 32)):
             yield batch
             batch = []
         batch.append(one)
     if batch:
         yield batch
+
+
+def _attempts(leased: Leased) -> int:
+    return leased.attempts

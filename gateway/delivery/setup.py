@@ -13,12 +13,13 @@ import grpc
 import msgspec
 
 from gateway.config import Config
-from gateway.config import Outbox as Kept
+from gateway.config import Outbox as OutboxSettings
 from gateway.contracts.contract import Contract
 from gateway.delivery import Delivery
 from gateway.delivery.attempt import AttemptDeps
 from gateway.delivery.dispatcher import OutboxDispatcher
-from gateway.delivery.hub.client import FallbackDelivery, HubClient, HubExporter
+from gateway.delivery.hub.client import HubClient, HubExporter
+from gateway.delivery.hub.fallback import FallbackDelivery
 from gateway.delivery.outbox import file
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.delivery.redecider import Redecider
@@ -54,51 +55,51 @@ class Recipients:
     """Where releases go: to the policy's exporters, or from an agent to its hub, whatever the policy says."""
 
     def __init__(self, config: Config, hub_client: HubClient | None) -> None:
-        self._web = HttpClient(insecure_loopback=config.insecure_loopback)
-        self._opened = ExporterPool(config.state, self._web, config.insecure_loopback)
+        self._http = HttpClient(insecure_loopback=config.insecure_loopback)
+        self._exporters = ExporterPool(config.state, self._http, config.insecure_loopback)
         self._hub = None if hub_client is None else HubExporter(hub_client)
 
     def open(self, policy: Policy, contract: Contract, origin: Origin = NO_ORIGIN) -> OpenedExporters:
         """The exporter of each destination that a flow feeds, not yet in use. Blocks. Raises BadConfig."""
         if self._hub is None:
-            return self._opened.open(policy, contract, origin)
+            return self._exporters.open(policy, contract, origin)
         return OpenedExporters(
             dict.fromkeys(sorted({name for names in policy.flows.values() for name in names}), self._hub)
         )
 
     def adopt(self, opening: OpenedExporters) -> Mapping[str, Exporter]:
         """Use these from now on."""
-        return self._opened.adopt(opening)
+        return self._exporters.adopt(opening)
 
     def discard(self, opening: OpenedExporters) -> None:
-        """Let go of what was opened in vain."""
-        self._opened.discard(opening)
+        """Close what was opened in vain."""
+        self._exporters.discard(opening)
 
     async def close(self) -> None:
-        """Let go of what exporters share; they themselves are closed by who uses them."""
-        await self._web.close()
+        """Close what exporters share; they themselves are closed by who uses them."""
+        await self._http.close()
 
 
 class OutboxService:
-    """An outbox on the gateway's own volume, with workers, and swept on schedule."""
+    """An outbox on the gateway's own volume, with workers, and retention on schedule."""
 
-    def __init__(self, config: Config, kept: Kept, deps: DeliveryDeps) -> None:
+    def __init__(self, config: Config, settings: OutboxSettings, deps: DeliveryDeps) -> None:
         """Raises BadConfig if it can't be opened."""
-        self._every = kept.sweep
-        self._outbox = SqliteOutbox.open(config.state / file.NAME, kept)
-        desk = AttemptDeps(self._outbox, deps.redecider, deps.counts)
-        self.delivery = OutboxDispatcher(desk)
-        self._retention = Retention(desk, deps.flows, deps.exporters, kept.max_age)
+        self._retention_seconds = settings.sweep
+        self._outbox = SqliteOutbox.open(config.state / file.NAME, settings)
+        attempt_deps = AttemptDeps(self._outbox, deps.redecider, deps.counts)
+        self.delivery = OutboxDispatcher(attempt_deps)
+        self._retention = Retention(attempt_deps, deps.flows, deps.exporters, settings.max_age)
         self._retaining: asyncio.Task[None] | None = None
         deps.counts.set_outbox_source(self._waiting)
         deps.counts.add_resources(self._outbox.uses())
 
     def start(self) -> None:
         """Begin to delete what is too old."""
-        self._retaining = asyncio.create_task(self._retention.run(self._every))
+        self._retaining = asyncio.create_task(self._retention.run(self._retention_seconds))
 
     async def stop(self) -> None:
-        """Sweep no more."""
+        """Delete no more."""
         if self._retaining is not None:
             self._retaining.cancel()
             await asyncio.wait([self._retaining])
@@ -120,16 +121,20 @@ class OutboxService:
 class DeliverySetup:
     """All of it. `delivery` is what receivers hand their entries to."""
 
-    def __init__(self, config: Config, deps: DeliveryDeps, given: Delivery | None = None) -> None:
-        """`given` takes the place of all that the configuration says. Raises BadConfig if something can't be opened."""
+    def __init__(self, config: Config, deps: DeliveryDeps, substitute: Delivery | None = None) -> None:
+        """`substitute` takes the place of all that the configuration says. Raises BadConfig if something can't be opened."""
         self._hub_client = (
-            None if given is not None or config.hub is None else HubClient(config.hub, deps.credentials, deps.counts)
+            None
+            if substitute is not None or config.hub is None
+            else HubClient(config.hub, deps.credentials, deps.counts)
         )
-        uplink = self._hub_client
-        self._recipients = Recipients(config, uplink)
+        hub_client = self._hub_client
+        self._recipients = Recipients(config, hub_client)
         self._redecider = deps.redecider
-        self._store = None if given is not None or config.outbox is None else OutboxService(config, config.outbox, deps)
-        self.delivery = given or _delivery(uplink, self._store)
+        self._store = (
+            None if substitute is not None or config.outbox is None else OutboxService(config, config.outbox, deps)
+        )
+        self.delivery = substitute or _delivery(hub_client, self._store)
 
     def open(self, policy: Policy, contract: Contract, origin: Origin = NO_ORIGIN) -> OpenedExporters:
         """The exporters of a policy, not yet in use. Blocks: use it from a thread, one at a time. Raises BadConfig."""
@@ -140,7 +145,7 @@ class DeliverySetup:
         return self._recipients.adopt(opening)
 
     def discard(self, opening: OpenedExporters) -> None:
-        """Let go of what was opened in vain."""
+        """Close what was opened in vain."""
         self._recipients.discard(opening)
 
     def replace(self, exporters: Mapping[str, Exporter], flows: Flows) -> None:
@@ -156,14 +161,14 @@ class DeliverySetup:
             self._store.start()
 
     def checks(self) -> Iterator[Check]:
-        """How what is kept here stands, and an agent's hub."""
+        """Yield how the outbox and an agent's hub are."""
         if self._hub_client is not None:
             yield self._hub_client.status.check
         if self._store is not None:
             yield self._store.check
 
     async def close(self, within: float) -> None:
-        """Take no more, send what can be sent for `within` seconds at most, and let go of everything."""
+        """Take no more, send what can be sent for `within` seconds at most, and close everything."""
         if self._store is not None:
             await self._store.stop()
         await self.delivery.close(within)

@@ -1,7 +1,4 @@
-"""From the outbox to one recipient, batch by batch.
-
-What becomes of one is `attempt.py`'s, when to send `schedule.py`'s.
-"""
+"""From the outbox to one recipient, batch by batch. See `attempt.py` for one batch, `schedule.py` for when to send."""
 
 from __future__ import annotations
 
@@ -21,31 +18,25 @@ from gateway.exporters.base import BatchLimits, Exporter, Outcome
 log = logging.getLogger(__name__)
 
 STRAGGLER_WARNING_SECONDS: Final = 10.0
-"""When the log tells of an exporter that doesn't let go of a batch that was given up, in seconds."""
+"""When the log tells of an exporter that still sends a cancelled batch, in seconds."""
 
 POLL_SECONDS: Final = 1.0
-"""How often the outbox is looked at though nobody said that something came, in seconds.
-
-What was postponed falls due by itself.
-"""
+"""How often the outbox is read though `wake` wasn't called, in seconds: what was deferred falls due by itself."""
 
 
 class DeliveryWorker:
-    """Carries what waits for one destination. A recipient that fails is left alone for longer and longer.
+    """Delivers what waits for one destination. A recipient that fails is left alone for longer and longer.
 
-    At least once: what a crash finds unsettled is sent again, under the same key.
+    At least once: what is on a lease at a crash is sent again, under the same key.
     """
 
     def __init__(
         self, destination: str, exporter: Exporter, deps: AttemptDeps, predecessor: DeliveryWorker | None = None
     ) -> None:
-        """It begins once the one `before` it, which must have been told to leave, has left.
-
-        The exporter isn't closed.
-        """
+        """Begin once `predecessor`, which must be retired, has ended. The exporter isn't closed."""
         self.exporter = exporter
         self.deps = deps
-        """By it the next batches are decided on; those under way keep theirs."""
+        """What the next batches are decided by; those in flight keep theirs."""
         self.circuit: Circuit = (
             Circuit() if predecessor is None or predecessor.exporter is not exporter else predecessor.circuit
         )
@@ -56,23 +47,23 @@ class DeliveryWorker:
         self._stopping = False
         self._sending: dict[asyncio.Task[None], DeliveryAttempt] = {}
         self._ready: deque[Sequence[Leased]] = deque()
-        """Batches that are leased, and wait for their turn."""
+        """Batches that are leased and wait to be sent."""
         self._loop: asyncio.Task[None] = asyncio.create_task(self._run())
 
     def wake(self) -> None:
-        """Something has come."""
+        """Look for entries: some have come."""
         self._idle.clear()
         self._woken.set()
 
     async def wait_idle(self) -> None:
-        """Wait until nothing can be sent now: all is, or the rest isn't due."""
+        """Wait until nothing can be sent now: everything is sent, or the rest isn't due."""
         self.wake()
         await self._idle.wait()
 
     def retire(self) -> None:
-        """Lease and send no more, from this moment on: what isn't sent is given back, what is on its way is given up.
+        """Lease and send no more, from this moment on: what isn't sent is nacked, what is in flight is cancelled.
 
-        What is given up may have arrived all the same; it is sent again by whoever comes next, under the same key.
+        What is cancelled may have arrived all the same; the next worker sends it again, under the same key.
         """
         self._stopping = True
         self._woken.set()
@@ -80,7 +71,7 @@ class DeliveryWorker:
             attempt.cancel()
 
     async def wait_retired(self) -> None:
-        """Wait until nothing is leased or under way any more."""
+        """Wait until nothing is leased or in flight any more."""
         await asyncio.wait([self._loop])
         if not self._sending:
             return
@@ -90,11 +81,11 @@ class DeliveryWorker:
             await asyncio.wait(late)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Take nothing more, and let what is under way settle, for `within` seconds at most.
+        """Lease nothing more, and wait for what is in flight, for `grace_seconds` at most.
 
-        What doesn't is sent again one day.
+        What isn't answered by then is sent again one day.
         """
-        # Not cancelled: a lease that is being taken would be nobody's.
+        # Not cancelled: nobody would have what is being leased.
         self._stopping = True
         self._woken.set()
         if self._predecessor is not None:
@@ -127,7 +118,7 @@ class DeliveryWorker:
         self._idle.set()
 
     def _free_slots(self) -> int:
-        """How many more batches may be under way."""
+        """Return how many more batches may be in flight."""
         if self._stopping:
             return 0
         return self.circuit.free_slots(
@@ -135,7 +126,7 @@ class DeliveryWorker:
         )
 
     def _start_batches(self) -> bool:
-        """Send what is ready, as far as the recipient may have it; whether anything was."""
+        """Send what is ready, as far as the recipient may have it. Return whether anything was."""
         begun = [self._ready.popleft() for _ in range(min(self._free_slots(), len(self._ready)))]
         for batch in begun:
             attempt = DeliveryAttempt(self._destination, batch, self.deps)
@@ -152,7 +143,7 @@ class DeliveryWorker:
                 await self.deps.outbox.defer(ids, 0, failed=False)
 
     async def _lease(self) -> Sequence[Leased]:
-        """What may be sent now; nothing while the outbox can't be read."""
+        """Lease what may be sent now; nothing while the outbox can't be read."""
         limits = self.exporter.limits
         if self.circuit.is_open:
             limits = BatchLimits(1, limits.max_bytes)
@@ -163,13 +154,13 @@ class DeliveryWorker:
             return ()
 
     async def _linger(self, limits: BatchLimits) -> None:
-        """Wait for company, unless there is enough for a batch."""
+        """Wait for a fuller batch, unless there is enough for one."""
         depth = self.deps.outbox.depths().get(self._destination)
         if limits.linger_seconds and depth is not None and 0 < depth.items < limits.max_items:
             await asyncio.sleep(limits.linger_seconds)
 
     async def _wait(self) -> None:
-        """Until something comes, a batch ends, or it is time to look by oneself."""
+        """Wait until something comes, a batch ends, or `POLL_SECONDS` are over."""
         if not self._sending:
             self._idle.set()
         with suppress(TimeoutError):
@@ -185,16 +176,16 @@ class DeliveryWorker:
             log.error("%s: a batch failed: %s", self._destination, type(error).__name__)
 
     def _count_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        """What a batch tells of the recipient itself."""
+        """Note what a batch tells of the recipient itself."""
         retries = [outcome for outcome in outcomes if isinstance(outcome, Retryable) and not outcome.item_only]
         if len(retries) < len(outcomes):
             self.circuit = self.circuit.succeeded()
         elif retries:
             self._failed(max((retry.after for retry in retries if retry.after is not None), default=None))
 
-    def _failed(self, asked: float | None) -> None:
+    def _failed(self, retry_after: float | None) -> None:
         was, clock = self.circuit, self.deps.clock
-        self.circuit = was.failed(clock.monotonic(), asked, clock.random())
+        self.circuit = was.failed(clock.monotonic(), retry_after, clock.random())
         if self.circuit.is_open and not was.is_open:
             log.warning(
                 "%s: the recipient failed %d times in a row; it is tried less often now",

@@ -1,6 +1,6 @@
 """`outbox` and `deadletters` on the outbox of a gateway that isn't running.
 
-That one may run is `tests/delivery/test_stock.py`'s.
+That one may run is `tests/delivery/test_admin.py`'s.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, Release
 from tests.delivery.cases import NOW_NS, SECOND_NS
-from tests.delivery.kept import opened
+from tests.delivery.outboxes import asked, opened
 
 TYPE: Final = "kannelle.privacy.v1.AnalyticsEvent"
 
@@ -77,7 +77,7 @@ def told(*arguments: str) -> Any:
 @pytest.mark.usefixtures("state")
 def test_status_tells_what_waits_by_destination() -> None:
     assert [
-        (one["destination"], one["items"], one["dead"], one["oldest"])
+        (one["destination"], one["items"], one["dead_letters"], one["oldest"])
         for one in told("outbox", "status")["destinations"]
     ] == [
         ("analytics", 8, 2, "2023-11-14T22:13:20Z"),
@@ -97,7 +97,9 @@ def test_lists_are_of_what_matches_up_to_a_limit() -> None:
         "2 items; there are more, see --limit\n",
     )
     dead = told("deadletters", "list", "--reason", "REJECTED")["dead_letters"]
-    assert [(one["id"], one["reason"], one["dead_since"]) for one in dead] == [(1, "REJECTED", "2023-11-14T22:14:20Z")]
+    assert [(one["id"], one["reason"], one["dead_lettered_at"]) for one in dead] == [
+        (1, "REJECTED", "2023-11-14T22:14:20Z")
+    ]
     assert [line.split()[-1] for line in run("deadletters", "list").stdout.splitlines()] == [
         "reason",
         "REJECTED",
@@ -157,7 +159,7 @@ def test_what_is_done_is_told(call: str, code: int, text: str, after: dict[str, 
     result = run(*call.split())
     assert (result.exit_code, result.stdout, result.stderr) == (code, f"{text}\n", "")
     assert {
-        one["destination"]: (one["items"], one["dead"]) for one in told("outbox", "status")["destinations"]
+        one["destination"]: (one["items"], one["dead_letters"]) for one in told("outbox", "status")["destinations"]
     } == after
 
 
@@ -169,7 +171,7 @@ def test_nothing_is_deleted_without_a_yes(answer: str) -> None:
     assert run("outbox", "purge", "--all", "--format", "json").exit_code == 2
     assert len(told("outbox", "list")["items"]) == 10
     assert run("outbox", "purge", "--destination", "crm", input="y\n").stdout.endswith("2 items deleted.\n")
-    assert told("outbox", "status")["taken_away"][0]["reason"] == "PURGED"
+    assert told("outbox", "status")["deletions"][0]["reason"] == "PURGED"
 
 
 @pytest.mark.usefixtures("state")
@@ -226,6 +228,15 @@ def test_where_nothing_is_stored_it_says_so(tmp_path: Path, monkeypatch: pytest.
             ],
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["outbox status", "outbox purge --all --yes", "deadletters list"])
+def test_the_outbox_of_an_earlier_version_is_left_to_the_gateway(call: str, state: Path) -> None:
+    asked(state / ".privacy-gateway" / "outbox.db", "PRAGMA user_version = 1")
+    result = run(*call.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(".privacy-gateway/outbox.db: is of version 1; ")
+    assert "start the gateway of this version first" in result.stderr
 
 
 def test_the_configuration_says_where(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, Release
 from gateway.policy.load import default_path
 from tests.delivery.cases import NOW_NS, SECOND_NS
-from tests.delivery.kept import opened
+from tests.delivery.outboxes import opened
 
 TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*[1-9])?Z")
 LOOKS_LIKE_A_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]|[0-9]{2}:[0-9]{2}:[0-9]{2}")

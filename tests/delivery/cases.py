@@ -1,4 +1,4 @@
-"""A desk for tests of deliveries.
+"""Deliveries for tests.
 
 A real outbox on a volume, decisions and times that a test sets, and a recipient to watch.
 """
@@ -28,11 +28,11 @@ SECOND_NS: Final = 1_000_000_000
 
 
 def entry(
-    text: str, destination: str = "crm", *, key: bytes = b"", mark: bytes = b"", received_ns: int = NOW_NS
+    text: str, destination: str = "crm", *, key: bytes = b"", fingerprint: bytes = b"", received_ns: int = NOW_NS
 ) -> OutboxEntry:
     """An entry with a text for a payload, and for a key where none is given."""
     key = key or text.encode().ljust(16, b"\0")[:16]
-    return OutboxEntry(Release(destination, "a.Type", "a-plan", text.encode()), key, mark, received_ns)
+    return OutboxEntry(Release(destination, "a.Type", "a-plan", text.encode()), key, fingerprint, received_ns)
 
 
 def entries(count: int, destination: str = "crm") -> list[OutboxEntry]:
@@ -139,7 +139,7 @@ class RecordingExporter:
 
 
 class DeliveryCase:
-    """A desk, and what it is made of."""
+    """Deliveries, and what they are made of."""
 
     def __init__(self, folder: Path, settings: Outbox) -> None:
         self.outbox = SqliteOutbox.open(folder / "outbox.db", settings)
@@ -165,7 +165,7 @@ class DeliveryCase:
 
 @asynccontextmanager
 async def delivery_case(folder: Path, settings: Outbox = Outbox()) -> AsyncIterator[DeliveryCase]:  # noqa: B008 - it is frozen
-    """A desk whose outbox is closed in the end."""
+    """Deliveries whose outbox is closed in the end."""
     case = DeliveryCase(folder, settings)
     try:
         yield case

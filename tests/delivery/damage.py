@@ -11,7 +11,7 @@ from typing import Any
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits
 from tests.delivery.cases import NOW_NS, entry
-from tests.delivery.kept import about, asked, opened
+from tests.delivery.outboxes import about, asked, opened
 
 PAGE = 4096
 COUNT = 3000
@@ -21,7 +21,7 @@ async def filled(path: Path, count: int = COUNT) -> None:
     """An outbox with single items and batches, some keys and a dead letter, all in its main file."""
     async with opened(path) as outbox:
         for number in range(20):
-            await outbox.accept([entry(f"single {number:x<300}", mark=b"the mark")], NOW_NS)
+            await outbox.accept([entry(f"single {number:x<300}", fingerprint=b"the mark")], NOW_NS)
         await outbox.accept([about(f"{number:y<300}", b"alice") for number in range(count)], NOW_NS)
         leased = await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)
         await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW_NS)

@@ -18,7 +18,7 @@ from gateway.errors import BadConfig, DeliveryReason, Retryable
 from gateway.exporters.base import BatchLimits
 from tests.delivery.cases import NOW_NS, entries, entry
 from tests.delivery.damage import COUNT, asides, cut, filled, header, middle, others, page, text, unindexed
-from tests.delivery.kept import ALL, SMALL, asked, counts, held, opened
+from tests.delivery.outboxes import ALL, SMALL, asked, counts, held, opened
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -80,18 +80,18 @@ async def test_keys_are_known_after_damage(tmp_path: Path) -> None:
     page("items_due", path)
     async with opened(path) as outbox:
         before = counts(outbox)
-        await outbox.accept([entry(f"single {number:x<300}", mark=b"the mark") for number in range(20)], NOW_NS)
+        await outbox.accept([entry(f"single {number:x<300}", fingerprint=b"the mark") for number in range(20)], NOW_NS)
         assert counts(outbox) == before
 
 
-@pytest.mark.parametrize("crated", [True, False])
-async def test_an_item_that_is_not_what_was_stored_is_told(crated: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("batched", [True, False])
+async def test_an_item_that_is_not_what_was_stored_is_told(batched: bool, tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
-        for group in [entries(10)] if crated else [[one] for one in entries(10)]:
+        for group in [entries(10)] if batched else [[one] for one in entries(10)]:
             await outbox.accept(group, NOW_NS)
     with closing(sqlite3.connect(path)) as database, database:
-        if crated:
+        if batched:
             ((body,),) = database.execute("SELECT body FROM crates").fetchall()
             database.execute("UPDATE crates SET body = ?", (body.replace(b"\xc4\x015", b"\xc4\x01!"),))
         else:
@@ -103,7 +103,7 @@ async def test_an_item_that_is_not_what_was_stored_is_told(crated: bool, tmp_pat
         assert counts(outbox) == (9, 1)
 
 
-async def test_a_crate_that_cannot_be_read_is_dead_letters(tmp_path: Path) -> None:
+async def test_a_batch_that_cannot_be_read_is_dead_letters(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
         await outbox.accept(entries(10), NOW_NS)
@@ -115,7 +115,7 @@ async def test_a_crate_that_cannot_be_read_is_dead_letters(tmp_path: Path) -> No
         assert counts(outbox) == (0, 10)
 
 
-async def test_damage_under_way_is_set_aside_and_the_rest_goes_on(tmp_path: Path) -> None:
+async def test_a_file_damaged_under_way_is_quarantined_and_the_rest_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     await filled(path)
     async with opened(path) as outbox:

@@ -20,7 +20,7 @@ from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig
 from gateway.exporters.base import BatchLimits
 from gateway.model import Category, OutboxEntry, Release
-from tests.delivery.kept import SMALL, asked, opened
+from tests.delivery.outboxes import SMALL, asked, opened
 
 FOLDER: Final = Path(__file__).parent / "version_1"
 EXPECTED: Final[dict[str, Any]] = json.loads((FOLDER / "expected.json").read_text())
@@ -109,3 +109,14 @@ async def test_a_newer_version_is_refused_with_what_to_do(state: Path) -> None:
     with pytest.raises(BadConfig, match="start the gateway that wrote it, or a newer one"):
         SqliteOutbox.open(state / "outbox.db", SMALL)
     assert version(state / "outbox.db") == schema.VERSION + 1
+
+
+async def test_an_operators_command_leaves_it_as_it_is_and_says_what_to_start(state: Path) -> None:
+    """A gateway of the version that wrote it may be running on it."""
+    before = (state / "outbox.db").read_bytes()
+    with pytest.raises(BadConfig, match=r"outbox\.db: is of version 1; .* start the gateway of this version first"):
+        OutboxAdmin.open(state / "outbox.db", Outbox())
+    assert version(state / "outbox.db") == 1
+    assert (state / "outbox.db").read_bytes() == before
+    async with opened(state / "outbox.db"):
+        OutboxAdmin.open(state / "outbox.db", Outbox()).close()

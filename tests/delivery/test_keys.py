@@ -43,9 +43,9 @@ def test_no_two_requests_share_a_key(one: tuple[str, str, int, str], other: tupl
 
 
 def test_no_two_agents_share_a_key_and_all_replicas_of_a_hub_make_the_same() -> None:
-    assert KEYS.again("one", KEY) == OTHER.again("one", KEY)
-    assert len(KEYS.again("one", KEY)) == 16
-    assert KEYS.again("one", KEY) != KEYS.again("other", KEY) != KEY
+    assert KEYS.key_of_agent("one", KEY) == OTHER.key_of_agent("one", KEY)
+    assert len(KEYS.key_of_agent("one", KEY)) == 16
+    assert KEYS.key_of_agent("one", KEY) != KEYS.key_of_agent("other", KEY) != KEY
 
 
 def test_a_value_is_another_subject_under_another_category() -> None:
@@ -53,7 +53,7 @@ def test_a_value_is_another_subject_under_another_category() -> None:
 
 
 def test_the_same_bytes_hash_otherwise_for_another_use() -> None:
-    assert KEYS.again("", b"")[:8] != KEYS.fingerprint(b"")
+    assert KEYS.key_of_agent("", b"")[:8] != KEYS.fingerprint(b"")
 
 
 def test_what_is_fresh_is_never_the_same() -> None:

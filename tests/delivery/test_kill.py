@@ -13,7 +13,7 @@ import pytest
 
 from gateway.delivery.outbox.writer import SqliteOutbox
 from tests.delivery.cases import NOW_NS, entry
-from tests.delivery.kept import held, opened
+from tests.delivery.outboxes import held, opened
 
 
 @pytest.mark.parametrize("size", [1, 30])

@@ -17,7 +17,7 @@ from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry
 from tests.delivery.cases import NOW_NS
-from tests.delivery.kept import ALL, about, opened, texts
+from tests.delivery.outboxes import ALL, about, opened, texts
 
 SUBJECTS: Final = (b"alice", b"bob", b"carol")
 TIMES: Final = st.integers(NOW_NS, NOW_NS + 9)
@@ -26,8 +26,8 @@ STEPS: Final = st.one_of(
         st.just("accept"),
         st.lists(st.tuples(st.sampled_from(("crm", "log")), st.sampled_from(SUBJECTS), TIMES), max_size=12),
     ),
-    st.tuples(st.sampled_from(("lease", "settle", "give back", "dead-letter")), st.integers(1, 8)),
-    st.tuples(st.just("postpone"), TIMES),
+    st.tuples(st.sampled_from(("lease", "ack", "nack", "dead-letter")), st.integers(1, 8)),
+    st.tuples(st.just("defer"), TIMES),
     st.tuples(st.sampled_from(("expire", "forget")), TIMES),
     st.tuples(st.just("erase"), st.sampled_from(SUBJECTS)),
     st.tuples(st.just("reopen"), st.none()),
@@ -65,7 +65,7 @@ class Model:
                 leased = await outbox.lease("crm", BatchLimits(max_items=given), NOW_NS)
                 assert set(texts(leased)) <= self.due(NOW_NS)
                 self.leased.update((one.payload.decode(), one.id) for one in leased)
-            case "settle" | "dead-letter" | "give back" | "postpone":
+            case "ack" | "dead-letter" | "nack" | "defer":
                 await self._end(outbox, name, given)
             case "expire":
                 old = self.old(given, dead=False)
@@ -89,18 +89,18 @@ class Model:
         self.kept.update((one.release.payload.decode(), (one, 0)) for one in new)
 
     async def _end(self, outbox: SqliteOutbox, name: str, given: int) -> None:
-        chosen = dict(itertools.islice(self.leased.items(), 8 if name == "postpone" else given))
+        chosen = dict(itertools.islice(self.leased.items(), 8 if name == "defer" else given))
         match name:
-            case "settle":
+            case "ack":
                 await outbox.ack(chosen.values())
                 self._remove(chosen)
             case "dead-letter":
                 await outbox.dead_letter(dict.fromkeys(chosen.values(), DeliveryReason.REJECTED), NOW_NS)
                 self.kept.update((text, (self.kept[text][0], None)) for text in chosen if text in self.kept)
-            case "postpone":
+            case "defer":
                 await outbox.defer(chosen.values(), given)
                 self.kept.update((text, (self.kept[text][0], given)) for text in chosen if text in self.kept)
-            case "give back":
+            case "nack":
                 await outbox.defer(chosen.values(), 0, failed=False)
                 self.kept.update((text, (self.kept[text][0], 0)) for text in chosen if text in self.kept)
         for text in chosen:

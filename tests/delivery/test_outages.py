@@ -19,7 +19,7 @@ from gateway.errors import Retryable
 from gateway.exporters.base import BatchLimits, Outcome
 from gateway.model import OutboxEntry
 from tests.delivery.cases import TIMEOUT_SECONDS, DeliveryCase, RecordingExporter, delivered, delivery_case
-from tests.delivery.test_sweep import DAY, entry, flows
+from tests.delivery.test_retention import DAY, entry, flows
 
 HOUR: Final = 3600.0
 
@@ -79,7 +79,7 @@ async def test_what_was_put_off_comes_though_the_clock_was_set(name: str, jump: 
         assert (case.waiting, len(recipient.texts)) == (0, 6)
 
 
-async def test_a_clock_set_forward_past_the_time_of_delivery_buries_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_a_clock_set_forward_past_the_time_of_delivery_dead_letters_and_nothing_is_lost(tmp_path: Path) -> None:
     async with delivery_case(tmp_path) as case:
         await case.put(*(entry(number) for number in range(3)))
         case.time.set = 4 * DAY

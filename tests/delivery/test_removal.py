@@ -17,7 +17,7 @@ from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry
 from tests.delivery.cases import NOW_NS, SECOND_NS, entries, entry
 from tests.delivery.damage import filled, text
-from tests.delivery.kept import about, asked, counts, held, opened, until
+from tests.delivery.outboxes import about, asked, counts, held, opened, until
 
 HOUR = 3600 * SECOND_NS
 DAY = 24 * HOUR
@@ -124,7 +124,7 @@ def _typed(text: str, type: str) -> OutboxEntry:
     return OutboxEntry(release, one.key, one.fingerprint, one.received_ns)
 
 
-async def test_an_operator_can_replay_dead_letters_and_settle_items_beside_the_gateway(tmp_path: Path) -> None:
+async def test_an_operator_can_replay_dead_letters_and_delete_items_beside_the_gateway(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
         await outbox.accept([about(str(number), b"alice") for number in range(MANY)], NOW_NS)

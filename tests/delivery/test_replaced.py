@@ -17,7 +17,7 @@ from gateway.errors import DeliveryReason
 from gateway.exporters.base import DELIVERED, BatchLimits, Exporter, Outcome
 from gateway.model import OutboxEntry, Verdict
 from tests.delivery.cases import TIMEOUT_SECONDS, RecordingExporter, ScriptedRedecider, delivery_case, entries
-from tests.delivery.test_stored import storing
+from tests.delivery.test_dispatcher import storing
 
 ONE: Final = BatchLimits(1, max_in_flight=1)
 
@@ -201,7 +201,7 @@ async def test_all_destinations_change_at_once_and_nobody_waits_for_who_hangs(tm
         assert loop.time() - begun < 2
 
 
-async def test_a_lease_that_is_being_taken_is_given_back_undecided(tmp_path: Path) -> None:
+async def test_a_lease_that_is_being_taken_is_nacked_undecided(tmp_path: Path) -> None:
     async with delivery_case(tmp_path) as case, storing(case, {"crm": (old := RecordingExporter())}) as delivery:
         await sleeping()
         lease, reached, may = case.outbox.lease, asyncio.Event(), asyncio.Event()

@@ -20,7 +20,7 @@ from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, CallReason, DeliveryReason, Retryable
 from gateway.exporters.base import BatchLimits
 from tests.delivery.cases import NOW_NS, entries, entry
-from tests.delivery.kept import ALL, asked, counts, held, mount, on_a_volume, opened, until
+from tests.delivery.outboxes import ALL, asked, counts, held, mount, on_a_volume, opened, until
 
 MIB = 1024 * 1024
 KILOBYTE = "x" * 1000

@@ -27,7 +27,7 @@ from tests.delivery.cases import (
     entries,
     entry,
 )
-from tests.delivery.kept import about
+from tests.delivery.outboxes import about
 
 
 @asynccontextmanager
@@ -57,7 +57,7 @@ async def test_what_waits_is_carried_in_order_and_in_batches(tmp_path: Path) -> 
         assert case.waiting == 0
 
 
-async def test_what_comes_later_is_carried_when_the_courier_is_woken(tmp_path: Path) -> None:
+async def test_what_comes_later_is_delivered_when_the_worker_is_woken(tmp_path: Path) -> None:
     async with delivery_case(tmp_path) as case, running_worker(case, recipient := RecordingExporter()) as worker:
         await idle(worker)
         await case.put(*entries(3))
@@ -77,7 +77,7 @@ async def test_a_recipient_gets_no_more_batches_at_once_than_it_takes(tmp_path: 
         assert (recipient.most_in_flight, len(recipient.texts)) == (3, 10)
 
 
-async def test_a_parcel_that_cannot_be_taken_yet_holds_up_no_other(tmp_path: Path) -> None:
+async def test_an_entry_that_cannot_be_taken_yet_holds_up_no_other(tmp_path: Path) -> None:
     """However often it is tried: the recipient isn't failing."""
     async with delivery_case(tmp_path) as case:
         await case.put(entry("early"))
@@ -93,18 +93,18 @@ async def test_a_parcel_that_cannot_be_taken_yet_holds_up_no_other(tmp_path: Pat
             assert (recipient.texts.count("other"), worker.circuit.failures) == (1, 0)
 
 
-async def test_a_parcel_keeps_its_key_and_is_what_was_decided_now(tmp_path: Path) -> None:
+async def test_an_entry_keeps_its_key_and_is_what_was_decided_now(tmp_path: Path) -> None:
     async with delivery_case(tmp_path) as case:
-        await case.put(entry("x", key=b"k" * 16, mark=b"m" * 8))
+        await case.put(entry("x", key=b"k" * 16, fingerprint=b"m" * 8))
         async with running_worker(case, recipient := RecordingExporter()) as worker:
             await idle(worker)
         ((sent,),) = recipient.batches
         assert (sent.key, sent.fingerprint, sent.release.plan) == (b"k" * 16, b"m" * 8, "another-plan")
 
 
-def each(**fates: Outcome) -> Reply:
+def each(**outcomes: Outcome) -> Reply:
     """By the text of an entry; the others are delivered."""
-    return lambda batch: [fates.get(f"_{one.release.payload.decode()}", DELIVERED) for one in batch]
+    return lambda batch: [outcomes.get(f"_{one.release.payload.decode()}", DELIVERED) for one in batch]
 
 
 def whole(outcome: Outcome) -> Reply:
@@ -193,14 +193,14 @@ STORED: dict[str, tuple[str, int, dict[tuple[str, ...], int], dict[tuple[str, ..
 
 @pytest.mark.parametrize("row", STORED)
 async def test_what_may_not_leave_any_more_does_not(row: str, tmp_path: Path) -> None:
-    decision, waiting, purged, buried = STORED[row]
+    decision, waiting, purged, dead_lettered = STORED[row]
     async with delivery_case(tmp_path) as case:
         await case.put(*entries(3))
         getattr(case.redecider, decision)("1")
         async with running_worker(case, recipient := RecordingExporter()):
             await recipient.wait_for(2)
         assert (recipient.texts, case.waiting) == (["0", "2"], waiting)
-        assert ({**case.counts.purged}, {**case.counts.dead_lettered}) == (purged, buried)
+        assert ({**case.counts.purged}, {**case.counts.dead_lettered}) == (purged, dead_lettered)
 
 
 async def test_a_batch_of_which_nothing_may_leave_is_not_sent(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ async def test_a_batch_of_which_nothing_may_leave_is_not_sent(tmp_path: Path) ->
         assert (recipient.batches, case.waiting) == ([], 0)
 
 
-async def test_what_is_under_way_at_the_stop_settles(tmp_path: Path) -> None:
+async def test_what_is_in_flight_at_the_stop_is_acked(tmp_path: Path) -> None:
     async with delivery_case(tmp_path) as case:
         await case.put(*entries(3))
         worker = DeliveryWorker("crm", recipient := RecordingExporter(shut=True), case.deps)
@@ -223,7 +223,7 @@ async def test_what_is_under_way_at_the_stop_settles(tmp_path: Path) -> None:
         assert case.waiting == 0
 
 
-async def test_what_does_not_settle_in_time_is_given_back(tmp_path: Path) -> None:
+async def test_what_is_not_answered_in_time_is_nacked(tmp_path: Path) -> None:
     async with delivery_case(tmp_path) as case:
         await case.put(*entries(3))
         worker = DeliveryWorker("crm", recipient := RecordingExporter(shut=True), case.deps)

@@ -24,7 +24,7 @@ from gateway.loading import load_sources
 from gateway.model import INDIRECT, Category
 from gateway.policy.load import PolicyFile
 from tests.delivery.cases import NOW_NS, entry
-from tests.delivery.kept import opened
+from tests.delivery.outboxes import opened
 from tests.demo.played import Played
 
 ENDS = "Next\n  README.md"

@@ -104,10 +104,10 @@ def test_what_went_is_in_no_file_of_the_state_folder(tmp_path: Path) -> None:
         send(gateway.address, [*[1] * 100, 100, 3, 97, *[10] * 10])
         assert found(gateway.state) == {*range(COUNT)}
         told = purge(tmp_path, (number + 1 for number in gone))
-        assert (told["deleted"] + told["under_way"], told["missing"]) == (len(gone), 0)
+        assert (told["deleted"] + told["leased"], told["missing"]) == (len(gone), 0)
         until((not found(gateway.state) & {*gone} for _ in iter(int, 1)), BOUND_SECONDS)
         assert found(gateway.state) >= {*range(COUNT)} - {*gone}
         vendor.back = True
         until((vendor.users >= {*range(COUNT)} - {*gone} for _ in iter(int, 1)), 3 * TIMEOUT_SECONDS)
-        assert len(vendor.users & {*gone}) <= told["under_way"]
+        assert len(vendor.users & {*gone}) <= told["leased"]
         until((not found(gateway.state) for _ in iter(int, 1)), BOUND_SECONDS)

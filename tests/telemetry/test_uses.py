@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import Final
 
-from gateway.delivery.keys import SUBJECTS, Keys
+from gateway.delivery.keys import MAX_SUBJECT_HASHES, Keys
 from gateway.model import Category
 from gateway.pipeline.caller import CALLER
 from gateway.pipeline.offload import BULKY_BYTES, COSTLY_BYTES, Offload
@@ -33,10 +33,10 @@ def test_a_room_tells_how_many_are_in() -> None:
 
 def test_keys_tell_how_many_hashes_they_remember() -> None:
     keys = Keys(bytes(32))
-    assert keys.use() == ResourceUsage(0, SUBJECTS)
+    assert keys.use() == ResourceUsage(0, MAX_SUBJECT_HASHES)
     for name in ("usr_1", "usr_2", "usr_1"):
         keys.subject(Category.USER_ID, name)
-    assert keys.use() == ResourceUsage(2, SUBJECTS)
+    assert keys.use() == ResourceUsage(2, MAX_SUBJECT_HASHES)
 
 
 async def test_lanes_tell_how_much_waits_for_them() -> None:

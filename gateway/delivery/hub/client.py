@@ -1,4 +1,4 @@
-"""From an agent to its hub: what is handed over is the hub's once it says so. How a stream works is `stream.py`'s."""
+"""From an agent to its hub: what is handed over is the hub's once it says so. See `stream.py` for a stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import grpc
 import grpc.aio
 
 from gateway.config import Hub
-from gateway.delivery import Delivery
 from gateway.delivery.hub.status import HubStatus
 from gateway.delivery.hub.stream import MAX_REQUEST_BYTES, HubStream
 from gateway.errors import CallReason, ItemReason, Refused, Rejected, Retryable
@@ -24,7 +23,7 @@ from gateway.telemetry.counts import Counts
 
 MAX_PENDING_ENTRIES: Final = 65_536
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
-"""What may be under way at once: entries, and bytes of them."""
+"""What may be in flight at once: entries, and bytes of them."""
 
 MAX_GROUP_BYTES: Final = 15 * 1024 * 1024
 """Bytes of a group, at most, and so of all releases of one item: a hub takes messages of 16 MiB."""
@@ -34,12 +33,12 @@ MAX_STREAM_SECONDS: Final = 600.0
 
 BASE_RECONNECT_SECONDS: Final = 0.1
 MAX_RECONNECT_SECONDS: Final = 3.0
-"""For how long a hub that can't be reached is not tried, in seconds."""
+"""For how long a hub that can't be reached is left alone, in seconds."""
 
 FULL_RETRY_SECONDS: Final = 1.0
 
 KEEP_OPEN_SECONDS: Final = 5.0
-"""How often it is seen to that a stream is open, on average."""
+"""How often a stream is opened where none is open, in seconds, on average."""
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.primary_user_agent", "kannelle-privacy-gateway"),
@@ -56,7 +55,7 @@ _CHANNEL_OPTIONS: Final = (
 
 
 def reconnect_delay(failures: int, jitter: float) -> float:
-    """For how many seconds a hub is left alone after so many failures in a row."""
+    """Return for how many seconds a hub is left alone after failures in a row."""
     return jitter * min(MAX_RECONNECT_SECONDS, BASE_RECONNECT_SECONDS * 2.0 ** min(failures, 16))
 
 
@@ -93,10 +92,10 @@ class HubClient:
             await asyncio.sleep(KEEP_OPEN_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
 
     async def accept(self, entries: Sequence[OutboxEntry]) -> None:
-        """Returns when the hub has stored all. What is larger than a group is sent as several, whole items each.
+        """Return when the hub has stored all. What is larger than a group is sent as several, whole items each.
 
         Raises Retryable UNAVAILABLE when the hub doesn't say so in time: it may have stored them; FULL when too much is
-        under way; what the hub says else; Refused TOO_LARGE for an item that is.
+        in flight; what the hub says else; Refused TOO_LARGE for an item that is.
         """
         groups = list(_groups(entries))
         size = _size(entries)
@@ -109,10 +108,10 @@ class HubClient:
             self._items, self._bytes = self._items - len(entries), self._bytes - size
 
     async def drained(self) -> None:
-        """Nothing is kept here."""
+        """Return at once: nothing is stored here."""
 
     async def close(self, within: float) -> None:
-        """Take no more, and wait for what is under way."""
+        """Take no more, and wait for what is in flight."""
         self._closed = True
         if self._keep_open_task is not None:
             self._keep_open_task.cancel()
@@ -124,7 +123,7 @@ class HubClient:
     async def _send_groups(self, groups: Sequence[Sequence[OutboxEntry]]) -> None:
         stream, begun = self._current_stream(), time.monotonic()
         try:
-            fates = await asyncio.wait_for(
+            results = await asyncio.wait_for(
                 asyncio.gather(*map(stream.send, groups), return_exceptions=True), self._hub.timeout
             )
         except TimeoutError:
@@ -133,10 +132,10 @@ class HubClient:
             raise Retryable(CallReason.UNAVAILABLE) from None
         if stream.acknowledged:
             self._failures = 0
-        _raise_first([fate for fate in fates if isinstance(fate, Exception)])
+        _raise_first([result for result in results if isinstance(result, Exception)])
 
     def _current_stream(self) -> HubStream:
-        """The stream to use, a new one where the last has ended, is old, or has an old certificate.
+        """Return the stream to use, a new one where the last has ended, is old, or has an old certificate.
 
         Raises Retryable.
         """
@@ -182,7 +181,7 @@ class HubExporter:
     """
 
     def __init__(self, client: HubClient) -> None:
-        """The uplink isn't closed with it."""
+        """Hand over by `client`, which isn't closed with it."""
         self.limits = BatchLimits(max_items=1000, max_bytes=MAX_REQUEST_BYTES)
         self._client = client
 
@@ -191,7 +190,7 @@ class HubExporter:
         return await asyncio.gather(*map(self._send, batch))
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Close nothing: the client is others' too."""
 
     async def _send(self, entry: OutboxEntry) -> Outcome:
         try:
@@ -203,52 +202,25 @@ class HubExporter:
         return DELIVERED
 
 
-class FallbackDelivery:
-    """Hands entries to a hub, or keeps them until it is back."""
-
-    def __init__(self, client: HubClient, own: Delivery) -> None:
-        """`own` delivers to the hub too, when it can."""
-        self._client = client
-        self._local = own
-
-    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
-        """Returns when all entries are stored, at the hub or here.
-
-        Raises Refused, and Retryable when neither takes them.
-        """
-        try:
-            await self._client.accept(entries)
-        except Retryable:
-            await self._local.accept(entries)
-
-    async def drained(self) -> None:
-        """Wait until nothing waits here."""
-        await self._local.drained()
-
-    async def close(self, within: float) -> None:
-        """What is kept here goes to the hub as far as it can, then both let go."""
-        await self._local.close(within)
-        await self._client.close(within)
-
-
 def _raise_first(errors: Sequence[Exception]) -> None:
-    """What came of several groups, if something went wrong: as long as sending again helps one of them, that."""
+    """Raise one of the errors of several groups: a Retryable if there is one, for sending again helps then."""
     if errors:
         raise min(errors, key=lambda error: not isinstance(error, Retryable))
 
 
 def _groups(entries: Sequence[OutboxEntry]) -> Iterator[Sequence[OutboxEntry]]:
-    """All in one group if it isn't too large, else whole items: their releases stand side by side, and have one time.
+    """Yield all as one group if it isn't too large, else groups of whole items.
 
-    Raises Refused.
+    Releases of one item stand side by side and have one time of receipt. With groups of 15 MiB at most and items A of
+    10 MiB (two releases), B of 4 MiB and C of 6 MiB: [A, A, B], [C]. Raises Refused TOO_LARGE for a larger item.
     """
     if 0 < _size(entries) <= MAX_GROUP_BYTES:
         yield entries
         return
     group: list[OutboxEntry] = []
     size = 0
-    for _, held in groupby(entries, key=lambda entry: entry.received_ns):
-        item = list(held)
+    for _, group_entries in groupby(entries, key=lambda entry: entry.received_ns):
+        item = list(group_entries)
         more = _size(item)
         if more > MAX_GROUP_BYTES:
             raise Refused(ItemReason.TOO_LARGE)

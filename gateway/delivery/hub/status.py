@@ -1,4 +1,4 @@
-"""How an agent fares with its hub: what `/readyz`, the metrics and the log say of it."""
+"""Whether an agent reaches its hub: what `/readyz`, the metrics and the log say of it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gateway.telemetry.throttle import LogThrottle
 log = logging.getLogger(__name__)
 
 UNTRIED: Final = "UNTRIED"
-"""The cause of a check of a hub that nothing was heard of yet, well or ill."""
+"""The cause of a check of a hub that wasn't reached yet, and didn't fail."""
 
 
 class HubStatus:
-    """Told of each success and failure. It logs what changes. No check of a hub is needed to be ready.
+    """Hears of each success and failure, and logs what changes. No check of a hub is needed to be ready.
 
     A pod that isn't ready is taken from its own users, and they need no hub.
     """

@@ -1,6 +1,6 @@
 """One stream from an agent to its hub: groups of entries out, acknowledgements in.
 
-When to open another is `client.py`'s.
+See `client.py` for when another is opened.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 import grpc.aio
@@ -24,6 +24,9 @@ from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason,
 from gateway.model import OutboxEntry
 from gateway.protobuf.wire import field
 
+if TYPE_CHECKING:
+    Call = grpc.aio.StreamStreamCall[bytes, bytes]
+
 METHOD: Final = "/kannelle.privacy.v1.DeliveryService/Accept"
 
 MAX_REQUEST_BYTES: Final = 1024 * 1024
@@ -33,15 +36,15 @@ _REASON_PREFIX: Final = "REASON_"
 
 
 class HubStream:
-    """A stream that begins with the link. Once it has ended, for whatever reason, nothing more can be sent over it."""
+    """A stream, open from its making on. Once it has ended, for whatever reason, nothing more can be sent over it."""
 
     def __init__(self, channel: grpc.aio.Channel, status: HubStatus) -> None:
-        """The channel is closed when the link ends. `status` is told how the hub is."""
+        """Close the channel when the stream ends. `status` hears how the hub is."""
         self._status = status
         self.acknowledged = False
         """Whether the hub has acknowledged something, and not fallen silent since."""
         self.heard_at = self.ended_at = time.monotonic()
-        """When the hub was last heard, and when the link ended, in seconds of a clock that nobody sets."""
+        """When the hub was last heard, and when the stream ended, in seconds of a clock that nobody sets."""
         self.code = grpc.StatusCode.OK
         """What the stream ended with."""
         self._channel = channel
@@ -54,7 +57,7 @@ class HubStream:
 
     @property
     def ended(self) -> bool:
-        """Whether it has, or takes no more."""
+        """Whether it has ended, or takes no more."""
         return self._draining or self._task.done()
 
     def send(self, entries: Sequence[OutboxEntry]) -> asyncio.Future[None]:
@@ -78,7 +81,7 @@ class HubStream:
         self._task.cancel()
 
     async def close(self, grace_seconds: float) -> None:
-        """Send nothing new, and end once all is acknowledged or so many seconds have passed."""
+        """Send nothing new, and end once all is acknowledged or `grace_seconds` have passed."""
         self._draining = True
         self._work.set()
         _, late = await asyncio.wait([self._task], timeout=grace_seconds)
@@ -88,7 +91,7 @@ class HubStream:
 
     async def _run(self) -> None:
         try:
-            call: Any = self._channel.stream_stream(METHOD)()
+            call: Call = self._channel.stream_stream(METHOD)()
             reading, writing = asyncio.create_task(self._read(call)), asyncio.create_task(self._write(call))
             try:
                 await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,7 +107,7 @@ class HubStream:
             self._fail_open_groups()
             await self._channel.close()
 
-    async def _write(self, call: Any) -> None:
+    async def _write(self, call: Call) -> None:
         """Whatever gRPC says of a stream that has ended is no more than that: the reader ends too."""
         with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
             while True:
@@ -118,7 +121,7 @@ class HubStream:
                     self._work.clear()
 
     def _request(self) -> bytes:
-        """What waits, as far as it makes one request: its groups, one behind the other."""
+        """Return one request of what waits: groups, one behind the other."""
         groups = [self._waiting.popitem(last=False)[1]]
         size = len(groups[0])
         while self._waiting and size + len(next(iter(self._waiting.values()))) <= MAX_REQUEST_BYTES:
@@ -126,7 +129,7 @@ class HubStream:
             size += len(groups[-1])
         return b"".join(groups)
 
-    async def _read(self, call: Any) -> None:
+    async def _read(self, call: Call) -> None:
         with suppress(DecodeError):
             try:
                 # A hub says at once that it lets an agent in.
@@ -152,12 +155,12 @@ class HubStream:
                 stored.set_exception(error)
 
     def _forget(self, number: int, _: asyncio.Future[None]) -> None:
-        """Nobody waits for a group any more."""
+        """Drop a group that nobody waits for any more."""
         self._open.pop(number, None)
         self._waiting.pop(number, None)
 
     def _fail_open_groups(self) -> None:
-        """What isn't acknowledged may have been stored or not: sending it again, under its keys, does no harm."""
+        """Fail what isn't acknowledged, stored or not: sending it again, under its keys, does no harm."""
         for stored in self._open.values():
             if not stored.done():
                 stored.set_exception(Retryable(CallReason.UNAVAILABLE))
@@ -186,7 +189,7 @@ _REASONS: Final[Mapping[int, RefusalReason]] = {
 
 
 def _error(one: delivery_pb2.Acknowledgement) -> Exception | None:
-    """What an acknowledgement stands for; a reason that isn't known is none that helps a caller."""
+    """Return the error that an acknowledgement stands for; an unknown reason is INTERNAL."""
     if one.reason == receipt_pb2.REASON_UNSPECIFIED:
         return None
     reason = _REASONS.get(one.reason, CallReason.INTERNAL)
@@ -204,7 +207,7 @@ _REFUSAL_REASONS: Final = {
 
 
 def _cause(error: grpc.aio.AioRpcError) -> Cause | Reason:
-    """Why a stream ended."""
+    """Return why a stream ended."""
     if (refusal := _REFUSAL_REASONS.get(error.code())) is not None:
         return refusal
     return cause_of(error.code(), error.details() or "", ready=False, tls=True) or Cause.UPSTREAM_FAILED

@@ -1,9 +1,11 @@
-"""Items that came together, kept as one row until one of them fares unlike the others.
+"""Items that came together, kept as one row until one of them has another outcome than the others.
 
-Most often all are delivered, and the row goes.
+Most often all are delivered, and the row goes. A batch's items are of one destination; their IDs follow each other from
+the batch's own on, and each keeps its ID when the batch is unpacked. Of a batch with ID 40 and three items:
 
-Their IDs follow each other from the batch's own on; unpacked, each keeps its own. A batch's items are of one
-destination.
+  40, 41 and 42 are acknowledged together -> one row is deleted
+  41 is rejected                          -> 40, 41 and 42 become rows of their own; 41 is dead-lettered
+  the next ID is 43 either way
 """
 
 from __future__ import annotations
@@ -18,13 +20,13 @@ import msgspec
 from gateway.delivery.outbox.rows import LOST_ITEM, Item, Row, hashes, is_intact
 
 MAX_BATCH_ITEMS: Final = 100
-"""In one batch: a batch for a recipient is several, so that few are cut in two."""
+"""Items in one batch: what is sent to a recipient at once is several batches, so that few are cut in two."""
 
 MIN_BATCH_ITEMS: Final = 4
-"""Fewer are stored by themselves."""
+"""Fewer items are stored by themselves."""
 
 MAX_BATCH_BYTES: Final = 256 * 1024
-"""Payloads of a batch are smaller than that together: a larger one is no work saved."""
+"""Bytes that the payloads of a batch stay below together: a larger one saves no work."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Item]).decode
@@ -42,13 +44,13 @@ class Batches:
         self._connection = connection
 
     def add(self, queue: int, first: int, items: Sequence[Item], size: int) -> None:
-        """Keep items, of so many bytes together, under the IDs from `first` on."""
-        kinds = "".join(f",{kind}" for kind in sorted({held[0] for held in items}))
-        row = (first, queue, len(items), size, min(held[3] for held in items), f"{kinds},", _encode(items))
+        """Store items, of `size` bytes together, under the IDs from `first` on."""
+        kinds = "".join(f",{kind}" for kind in sorted({item[0] for item in items}))
+        row = (first, queue, len(items), size, min(item[3] for item in items), f"{kinds},", _encode(items))
         self._connection.execute("INSERT INTO crates VALUES (?,?,?,?,?,?,?)", row)
 
     def rows(self, queue: int, low_watermark: int) -> Iterator[list[Row]]:
-        """The rows of each batch of a queue that has IDs from `floor` on, oldest first."""
+        """Yield the rows of each batch of a queue that has IDs from `low_watermark` on, oldest first."""
         query = "SELECT id, items, body FROM crates WHERE lane = ? AND id > ? ORDER BY id"
         with closing(self._connection.execute(query, (queue, low_watermark - MAX_BATCH_ITEMS))) as found:
             for first, count, body in found:
@@ -58,8 +60,8 @@ class Batches:
     def unpack(self, ids: Iterable[int], *, whole: bool = False) -> list[tuple[int, int, int]]:
         """Make rows of the batches that hold any of these IDs.
 
-        With `whole`, a batch of which all IDs are among them is deleted instead: queue, items and bytes of each of
-        those.
+        With `whole`, a batch of which all IDs are among them is deleted instead. Return queue, items and bytes of each
+        that was.
         """
         wanted = set(ids)
         gone = []
@@ -72,36 +74,36 @@ class Batches:
 
     def open(self, batch_id: int) -> None:
         """Make rows of a batch."""
-        lane, count, body = self._connection.execute(
+        queue_id, count, body = self._connection.execute(
             "SELECT lane, items, body FROM crates WHERE id = ?", (batch_id,)
         ).fetchone()
-        held = rows(batch_id, count, body)
+        found = rows(batch_id, count, body)
         self._delete(batch_id)
-        self._connection.executemany(INSERT, [(number, lane, *row[:5], *row[6:]) for number, *row in held])
-        pairs = [(name, row[0]) for row in held for name in hashes(row[5])]
+        self._connection.executemany(INSERT, [(number, queue_id, *row[:5], *row[6:]) for number, *row in found])
+        pairs = [(name, row[0]) for row in found for name in hashes(row[5])]
         self._connection.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", pairs)
 
     def older_than(self, queue: int, before_ns: int) -> int | None:
-        """A batch with an item that was received before a time."""
+        """Return a batch with an item that was received before a time; None if there is none."""
         query = "SELECT id FROM crates WHERE lane = ? AND oldest < ? ORDER BY oldest LIMIT 1"
         found = self._connection.execute(query, (queue, before_ns)).fetchone()
         return None if found is None else found[0]
 
     def of_kinds(self, queue: int, kinds: Iterable[int]) -> Iterator[int]:
-        """The batches of a queue with items of these kinds, in order."""
+        """Yield the batches of a queue with items of these kinds, in order."""
         texts = [f",{kind}," for kind in kinds]
         with closing(
             self._connection.execute("SELECT id, kinds FROM crates WHERE lane = ? ORDER BY id", (queue,))
         ) as found:
-            yield from (crate for crate, named in found if any(text in named for text in texts))
+            yield from (batch_id for batch_id, kinds_text in found if any(text in kinds_text for text in texts))
 
-    def unindexed_about(self, subjects: Collection[bytes], filed: int) -> list[int]:
-        """The batches from `filed` on that hold something about these subjects: more of them, maybe, but no fewer."""
-        found = self._connection.execute("SELECT id, body FROM crates WHERE id >= ? ORDER BY id", (filed,))
-        return [crate for crate, body in found if any(name in body for name in subjects)]
+    def unindexed_about(self, subjects: Collection[bytes], indexed_below: int) -> list[int]:
+        """Return the batches from `indexed_below` on that may be about these subjects: none that is, is missing."""
+        found = self._connection.execute("SELECT id, body FROM crates WHERE id >= ? ORDER BY id", (indexed_below,))
+        return [batch_id for batch_id, body in found if any(name in body for name in subjects)]
 
     def index(self, start: int, end: int, limit: int) -> int:
-        """Index the subjects of batches from `start` on, but below `end`; where to go on."""
+        """Index the subjects of `limit` batches from `start` on, but below `end`. Return where to go on."""
         query = "SELECT id, items, body FROM crates WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
         found = self._connection.execute(query, (start, end, limit)).fetchall()
         pairs = sorted(
@@ -116,7 +118,7 @@ class Batches:
         return end if len(found) < limit else found[-1][0] + 1
 
     def _containing(self, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """The batches that hold any of these IDs, in order: first ID and number of items."""
+        """Yield first ID and number of items of the batches that hold any of these IDs, in order."""
         if not ids:
             return
         query = "SELECT id, items FROM crates WHERE id > ? AND id <= ? ORDER BY id"
@@ -130,11 +132,11 @@ class Batches:
 
     def _delete(self, batch_id: int) -> tuple[int, int, int]:
         query = "DELETE FROM crates WHERE id = ? RETURNING lane, items, bytes, body"
-        ((lane, count, size, body),) = self._connection.execute(query, (batch_id,)).fetchall()
+        ((queue_id, count, size, body),) = self._connection.execute(query, (batch_id,)).fetchall()
         if batch_id < self.indexed_below:
             names = {(name, batch_id) for row in rows(batch_id, count, body) for name in hashes(row[5])}
             self._connection.executemany("DELETE FROM subjects WHERE hash = ? AND id = ?", names)
-        return lane, count, size
+        return queue_id, count, size
 
     @property
     def indexed_below(self) -> int:
@@ -143,16 +145,16 @@ class Batches:
 
 
 def rows(first: int, count: int, body: bytes) -> list[Row]:
-    """The rows of a batch; where its order is damaged, none of them is sound."""
+    """Return the rows of a batch; where its body is damaged, none of them is intact."""
     try:
         items = _decode(body)
     except (msgspec.DecodeError, TypeError):
         items = []
     if len(items) != count:
         items = [LOST_ITEM] * count
-    return [(number, *held[:5], 0, *held[5:]) for number, held in enumerate(items, first)]
+    return [(number, *item[:5], 0, *item[5:]) for number, item in enumerate(items, first)]
 
 
 def intact_rows(first: int, count: int, body: bytes) -> list[Row]:
-    """The rows of a batch that are what was written."""
+    """Return the rows of a batch that are what was written."""
     return [row for row in rows(first, count, body) if is_intact(row)]

@@ -1,10 +1,14 @@
 """Which keys have come before, for long enough that a caller's retry is known.
 
-In two tables that take turns, the older emptied whole.
+Keys are spread evenly: each in a row of its own would cost a page. So they are kept as they come, in `seen_lately` and
+in memory, and moved many at a time into rows of neighbours. A filter answers for most new keys that no row has them.
 
-Keys are spread evenly: each in a place of its own would cost a page. So they are kept as they come, in `seen_lately`
-and in memory, and put away many at a time, in rows of neighbours. A filter answers for most new keys that no row has
-them.
+Two tables take turns, and the older is emptied whole. With a key to be known for an hour:
+
+  10:00  table 0 has its turn; key A comes        -> A in table 0
+  11:00  an hour is over: table 1's turn; B comes -> B in table 1, A is still known
+  11:30  A comes again                            -> known, from table 0: nothing is stored
+  12:00  table 0 is emptied, and has its turn     -> A is forgotten, two hours after it came
 """
 
 from __future__ import annotations
@@ -24,24 +28,24 @@ MAX_TABLE_KEYS: Final = 500_000
 """Keys in one table: then it is the other's turn, however early."""
 
 RECENT_KEYS: Final = 20_000
-"""Keys that are put away together."""
+"""Keys that are moved into rows together."""
 
 BUCKET_SHIFT_BITS: Final = 22
 BUCKETS: Final = 1 << (32 - BUCKET_SHIFT_BITS)
-"""Rows of neighbours that they are put into, by the highest of a key's first 32 bits, which are read with the lowest byte first."""
+"""Rows of neighbours that they are moved into, by the highest of a key's first 32 bits, read with the lowest byte first."""
 
 FILTER_BYTE_MASK: Final = (1 << 20) - 1
-"""A filter is a megabyte, in which the lowest of these choose the bit."""
+"""A filter is a megabyte: of a key's first 32 bits, the lowest 3 choose the bit, the next 20 the byte."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(dict[bytes, bytes]).decode
 
 
 class DedupTable:
-    """Keys with the marks of the items that they came for. Without a mark, a key can't come again, and isn't kept."""
+    """Keys with the fingerprints of the items that they came for; without one, a key can't come again and isn't kept."""
 
     def __init__(self, connection: sqlite3.Connection, remember_ns: int) -> None:
-        """Each is known for `remember_ns` nanoseconds at least, unless more than `MOST` come in that time."""
+        """Each is known for `remember_ns` nanoseconds at least, unless more than `MAX_TABLE_KEYS` come in that time."""
         self._connection = connection
         self._remember = remember_ns
         self._filters: list[bytearray] = []
@@ -55,7 +59,7 @@ class DedupTable:
         return ResourceUsage(self._count, MAX_TABLE_KEYS)
 
     def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
-        """Those that haven't come before, each once.
+        """Return those that haven't come before, each once.
 
         Raises Refused where a key came for another item, Damaged, sqlite3.Error.
         """
@@ -66,16 +70,16 @@ class DedupTable:
         new = []
         # Once for each entry: what is looked up often is at hand, and most are new.
         for entry in entries:
-            key, mark = entry.key, entry.fingerprint
-            if mark:
+            key, fingerprint = entry.key, entry.fingerprint
+            if fingerprint:
                 known = here.get(key) or lately.get(key)
                 if known is None:
                     place = int.from_bytes(key[:4], "little")
                     if (one[place >> 3 & FILTER_BYTE_MASK] | other[place >> 3 & FILTER_BYTE_MASK]) >> (place & 7) & 1:
                         known = self._stored_fingerprint(key)
                 if known is None:
-                    here[key] = mark
-                elif known == mark:
+                    here[key] = fingerprint
+                elif known == fingerprint:
                     continue
                 else:
                     raise Refused(CallReason.REQUEST_ID_REUSED)
@@ -83,37 +87,41 @@ class DedupTable:
         return new
 
     def add(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
-        """These have come."""
-        marked = {entry.key: entry.fingerprint for entry in entries if entry.fingerprint}
-        if not marked:
+        """Note that these have come."""
+        fingerprints = {entry.key: entry.fingerprint for entry in entries if entry.fingerprint}
+        if not fingerprints:
             return
         if now_ns - self._began >= self._remember or self._count >= MAX_TABLE_KEYS:
             self._swap(now_ns)
-        self._recent.update(marked)
-        self._count += len(marked)
-        self._connection.execute("INSERT INTO seen_lately VALUES (?)", (_encode(marked),))
+        self._recent.update(fingerprints)
+        self._count += len(fingerprints)
+        self._connection.execute("INSERT INTO seen_lately VALUES (?)", (_encode(fingerprints),))
         if len(self._recent) >= RECENT_KEYS:
             self._store_recent()
 
     def forget(self) -> None:
-        """After a rollback: what has come is what the file says."""
+        """Read the file again: after a rollback, what has come is what it says."""
         self._read = False
 
     def _stored_fingerprint(self, key: bytes) -> bytes | None:
         query = "SELECT keys FROM seen_0 WHERE bucket = ?1 UNION ALL SELECT keys FROM seen_1 WHERE bucket = ?1"
         for (keys,) in self._connection.execute(query, (int.from_bytes(key[:4], "little") >> BUCKET_SHIFT_BITS,)):
-            if key in keys and (mark := read(keys).get(key)) is not None:
-                return mark
+            if key in keys and (fingerprint := read(keys).get(key)) is not None:
+                return fingerprint
         return None
 
     def _store_recent(self) -> None:
         bits = self._filters[self._turn]
         buckets: list[dict[bytes, bytes]] = [{} for _ in range(BUCKETS)]
-        for key, mark in self._recent.items():
+        for key, fingerprint in self._recent.items():
             place = int.from_bytes(key[:4], "little")
             bits[place >> 3 & FILTER_BYTE_MASK] |= 1 << (place & 7)
-            buckets[place >> BUCKET_SHIFT_BITS][key] = mark
-        rows = [(bucket, len(marks), _encode(marks)) for bucket, marks in enumerate(buckets) if marks]
+            buckets[place >> BUCKET_SHIFT_BITS][key] = fingerprint
+        rows = [
+            (bucket, len(fingerprints), _encode(fingerprints))
+            for bucket, fingerprints in enumerate(buckets)
+            if fingerprints
+        ]
         self._connection.executemany(f"INSERT INTO seen_{self._turn} VALUES (?, ?, ?)", rows)  # noqa: S608 - 0 or 1
         self._connection.execute("DELETE FROM seen_lately")
         self._recent = {}
@@ -145,7 +153,7 @@ class DedupTable:
 
 
 def read(keys: bytes) -> dict[bytes, bytes]:
-    """Keys with their marks, from a row of them. Raises Damaged."""
+    """Return keys with their fingerprints, from a row of them. Raises Damaged."""
     try:
         return _decode(keys)
     except (msgspec.DecodeError, TypeError) as error:

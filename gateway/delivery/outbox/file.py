@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.config import Outbox as Settings
 from gateway.delivery.outbox import schema
+from gateway.delivery.outbox.interface import NANOS_PER_SECOND
 from gateway.delivery.outbox.leased_ids import LeasedIds
 from gateway.delivery.outbox.recovery import recover
 from gateway.delivery.outbox.store import Store
@@ -24,8 +25,6 @@ log = logging.getLogger(__name__)
 
 SUFFIXES: Final = ("-wal", "-shm", "")
 """What a database in WAL mode consists of: https://www.sqlite.org/walformat.html#files_on_disk."""
-
-NANOS: Final = 1_000_000_000
 
 NAME: Final = "outbox.db"
 """The file's name, in the state folder."""
@@ -42,49 +41,49 @@ class OutboxFile:
         self._opened_as: os.stat_result | None = None
         make_folder(path.parent)
         self._lock = _lock(path)
-        self.under_way = LeasedIds(path)
-        self.under_way.write(())
+        self.leased_ids = LeasedIds(path)
+        self.leased_ids.write(())
 
-    def open(self, *, look_through: bool, first: int = 1) -> Store:
-        """Open it, or make it, or replace a damaged one. New IDs are `first` or higher.
+    def open(self, *, check_integrity: bool, first: int = 1) -> Store:
+        """Open the file, or make it, or replace a damaged one. New IDs are `first` or higher.
 
         Raises sqlite3.Error, OSError, and BadConfig for a newer version's.
         """
         _remove(self._quarantine_path("salvaging"))
         self._finish()
         try:
-            return self._opened(self.path, look_through=look_through)
+            return self._open(self.path, check_integrity=check_integrity)
         except (sqlite3.DatabaseError, schema.Damaged) as error:
             if not schema.is_damage(error):
                 raise
         return self.replace(first)
 
     def replace(self, first: int) -> Store:
-        """A new file in the place of a damaged one, with what can be read of that.
+        """Open a new file in the place of a damaged one, with what can be read of that.
 
         Raises as `open` does; that can be tried again.
         """
-        salvaging = self._quarantine_path("salvaging")
-        _remove(salvaging)
-        store = self._opened(salvaging, look_through=False)
+        partial = self._quarantine_path("salvaging")
+        _remove(partial)
+        store = self._open(partial, check_integrity=False)
         try:
             count = recover(self.path, store.connection, first)
         finally:
             store.connection.close()
         # With this name it is complete: whatever happens from here on, it will take the damaged one's place.
-        salvaging.replace(self._quarantine_path("salvaged"))
-        aside = self._finish()
+        partial.replace(self._quarantine_path("salvaged"))
+        quarantined = self._finish()
         self.recovered += count
         log.error(
             "%s is damaged; it is now %s, and %d items and dead letters were taken over from it",
             self.path,
-            aside,
+            quarantined,
             count,
         )
-        return self._opened(self.path, look_through=False)
+        return self._open(self.path, check_integrity=False)
 
     def is_here(self) -> bool:
-        """Whether the path still leads to what was opened last: somebody may have taken the file away.
+        """Return whether the path still leads to what was opened last: the file may have been moved or deleted.
 
         Raises OSError.
         """
@@ -94,12 +93,12 @@ class OutboxFile:
             return False
 
     def has_room(self, size: int) -> bool:
-        """Whether the volume has room for so many bytes to be stored, and to be deleted again. Raises OSError."""
+        """Return whether so many bytes can be stored, and deleted again. Raises OSError."""
         volume = os.statvfs(self.path.parent)
         return volume.f_bavail * volume.f_frsize >= self._settings.margin + 3 * size
 
     def volume(self) -> ResourceUsage:
-        """How many bytes of the volume are taken, of those beside its margin. Raises OSError."""
+        """Return how many bytes of the volume are used, of those beside its margin. Raises OSError."""
         volume = os.statvfs(self.path.parent)
         return ResourceUsage(
             (volume.f_blocks - volume.f_bavail) * volume.f_frsize,
@@ -107,58 +106,58 @@ class OutboxFile:
         )
 
     def discard_quarantined(self, before_ns: int | None = None) -> int:
-        """As `discard_asides`."""
+        """Delete its quarantined files, as the function of this name does."""
         return discard_quarantined(self.path, before_ns)
 
     def close(self) -> None:
-        """Let others have it."""
-        self.under_way.close()
+        """Close and unlock it."""
+        self.leased_ids.close()
         os.close(self._lock)
 
-    def _opened(self, path: Path, *, look_through: bool) -> Store:
+    def _open(self, path: Path, *, check_integrity: bool) -> Store:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         sync_folder(path.parent)
         connection = schema.connect(path)
         self._opened_as = path.stat()
         try:
-            schema.check(connection, path)
-            if look_through:
-                schema.look_through(connection)
-            return Store(connection, self._settings.max_bytes, int(self._settings.remember * NANOS))
+            schema.prepare(connection, path)
+            if check_integrity:
+                schema.check_integrity(connection)
+            return Store(connection, self._settings.max_bytes, int(self._settings.remember * NANOS_PER_SECOND))
         except BaseException:
             connection.close()
             raise
 
     def _finish(self) -> str:
-        """Put a complete new file in the place of the damaged one, if there is one; the damaged one's new name."""
-        salvaged = self._quarantine_path("salvaged")
-        if not salvaged.exists():
+        """Put a complete new file in the place of the damaged one, if there is one. Return the damaged one's new name."""
+        complete = self._quarantine_path("salvaged")
+        if not complete.exists():
             return ""
-        aside = self._quarantine_path(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+        quarantined = self._quarantine_path(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
         for suffix in SUFFIXES:
             with suppress(FileNotFoundError):
-                self.path.with_name(self.path.name + suffix).rename(aside.with_name(aside.name + suffix))
-        salvaged.replace(self.path)
+                self.path.with_name(self.path.name + suffix).rename(quarantined.with_name(quarantined.name + suffix))
+        complete.replace(self.path)
         sync_folder(self.path.parent)
         self.quarantined += 1
-        return aside.name
+        return quarantined.name
 
     def _quarantine_path(self, what: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{what}")
 
 
 def discard_quarantined(path: Path, before_ns: int | None = None) -> int:
-    """Delete the damaged files of an outbox that were quarantined, before a time if one is given; how many.
+    """Delete the damaged files of an outbox that were quarantined, before a time if one is given. Return how many.
 
     Raises OSError.
     """
-    gone = 0
-    for aside in path.parent.glob(f"{path.name}.damaged-*Z"):
-        if before_ns is None or aside.stat().st_ctime_ns < before_ns:
-            _remove(aside)
-            gone += 1
-            log.warning("%s: deleted, for nobody can tell whether it holds something that is gone", aside.name)
-    return gone
+    deleted = 0
+    for quarantined in path.parent.glob(f"{path.name}.damaged-*Z"):
+        if before_ns is None or quarantined.stat().st_ctime_ns < before_ns:
+            _remove(quarantined)
+            deleted += 1
+            log.warning("%s: deleted, for nobody can tell whether it holds something that is gone", quarantined.name)
+    return deleted
 
 
 def _remove(path: Path) -> None:
@@ -167,7 +166,7 @@ def _remove(path: Path) -> None:
 
 
 def _lock(path: Path) -> int:
-    """Have the outbox for oneself, as long as the process lives. Raises OSError, BadConfig."""
+    """Lock the outbox for as long as the process lives. Raises OSError, BadConfig."""
     handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

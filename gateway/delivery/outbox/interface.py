@@ -1,9 +1,9 @@
-"""What an outbox is: it keeps entries until their recipients have them. How, is `sqlite.py`'s."""
+"""What an outbox is: it keeps entries until their recipients have them. See `writer.py` for how."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -11,12 +11,14 @@ from gateway.errors import Reason
 from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, QueueDepth
 
+NANOS_PER_SECOND: Final = 1_000_000_000
+
 
 class Leased(msgspec.Struct, frozen=True, gc=False):
-    """What is stored of an entry, taken for delivery. It becomes a release again only by another decision.
+    """What is stored of an entry, on a lease. It becomes a release again only by another decision.
 
-    `key` and `mark` are as in the entry, `plan` is the digest of the plan that made it, `attempts` how often its
-    delivery has failed. `sound`: it is what was stored, byte by byte. `personal` is as in the release.
+    `key`, `fingerprint` and `personal` are as in the entry and its release, `plan` is the digest of the plan that made
+    it, `attempts` how often its delivery has failed. `intact`: it is what was stored, byte by byte.
     """
 
     id: int
@@ -36,10 +38,7 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """How many were deleted undelivered, and how many were deleted while they were on their way.
-
-    Those were delivered or not.
-    """
+    """How many were deleted undelivered, and how many while they were on a lease: those were delivered or not."""
 
     deleted: int = 0
     leased: int = 0
@@ -56,69 +55,65 @@ class Outbox(Protocol):
         """Store all, in one transaction, or none. What is known under its key isn't stored again.
 
         Raises Retryable FULL or UNAVAILABLE, Refused TOO_LARGE for more than could ever fit, Refused REQUEST_ID_REUSED
-        where a key is known with another mark.
+        where a key is known with another fingerprint.
         """
         ...
 
     async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
-        """Take what is due, oldest first, for as long as it isn't settled, postponed or dead-lettered; a larger one alone."""
+        """Lease what is due, oldest first, until it is acked, deferred or dead-lettered; an entry beyond the bounds alone."""
         ...
 
     async def ack(self, ids: Iterable[int]) -> None:
-        """These need no delivery any more."""
+        """Delete what needs no delivery any more."""
         ...
 
     async def defer(self, ids: Iterable[int], due_ns: int, *, failed: bool = True) -> None:
-        """Give a lease back: these are due again at a time; `failed` counts an attempt."""
+        """End leases: the entries are due again at a time, 0 for at once; `failed` counts an attempt."""
         ...
 
     async def dead_letter(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
-        """Make dead letters of these."""
+        """Make dead letters of entries, each for a reason."""
         ...
 
     async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Delete all that is about these subjects, by the hashes that entries give, dead letters too.
 
-        How many, by destination.
-
-        What is on a lease and not on the wire yet isn't sent any more; it counts as under way all the same.
+        Return how many, by destination. What is on a lease and not on the wire yet isn't sent any more; it counts as
+        leased all the same.
 
         Damaged files that were quarantined go whole: nobody can tell whom they are about.
         """
         ...
 
     def erased(self, ids: Iterable[int]) -> Collection[int]:
-        """Which of these, all leased, have been erased since: they must not be sent."""
+        """Return which of these, all leased, have been erased since: they must not be sent."""
         ...
 
     async def dead_letter_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
-        """Make dead letters of what was received before a time and isn't leased; how many."""
+        """Dead-letter what was received before a time and isn't leased. Return how many."""
         ...
 
     async def delete_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
-        """Delete what was received before a time and isn't leased, dead letters too, and keep a record of it.
-
-        How many.
-        """
+        """Delete what was received before a time and isn't leased, dead letters too, and record it. Return how many."""
         ...
 
     async def delete_of_types(self, destination: str, types: Collection[str], end: int, now_ns: int) -> int:
         """Delete what is for a destination and of one of these types, came before `end` and isn't leased.
 
-        Dead letters stay. How many.
+        Dead letters stay. Return how many.
         """
         ...
 
     async def kinds(self) -> tuple[Collection[tuple[str, str]], int]:
-        """The destinations and types of which something waits, or has waited, and the ID that will be the next."""
+        """Return the destinations and types of which something waits, or has waited, and the next ID."""
         ...
 
     async def discard_quarantined(self, before_ns: int) -> int:
-        """Delete the damaged files that were quarantined before a time; how many."""
+        """Delete the damaged files that were quarantined before a time. Return how many."""
         ...
 
     def depths(self) -> Mapping[str, QueueDepth]:
-        """What waits, by destination, as of the last transaction or lease."""
+        """Return what waits, by destination, as of the last transaction or lease."""
         ...
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
-"""Which items a gateway has on a lease, told to operators' commands beside it: their IDs, in a file of their own.
+"""Which entries a gateway has on a lease, for operators' commands beside it: their IDs, in a file of their own.
 
-After a kill the file stays as it was, and so do its words: what was on its way then was delivered or not.
+After a kill the file stays as it was: what was on a lease then was delivered or not.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ _LENGTH_BYTES: Final = 8
 
 
 class LeasedIds:
-    """The list.
-
-    Whoever reads or writes it has it alone: no item is leased while a command deletes some, nor the other way round.
-    """
+    """The list. Who reads or writes it has it alone: nothing is leased while a command deletes, nor the other way round."""
 
     def __init__(self, path: Path) -> None:
         """The list of the outbox at `path`. Raises OSError."""
@@ -30,7 +27,7 @@ class LeasedIds:
 
     @contextmanager
     def alone(self, *, wait: bool) -> Iterator[bool]:
-        """Have the list alone within; false if somebody else has it and isn't waited for. Raises OSError."""
+        """Lock the list within; false if another program has it and isn't waited for. Raises OSError."""
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
@@ -42,10 +39,10 @@ class LeasedIds:
             fcntl.flock(self._handle, fcntl.LOCK_UN)
 
     def write(self, ids: Iterable[int]) -> None:
-        """These are on a lease, and no others. Where that can't be written, nobody can delete anything either."""
-        told = msgspec.msgpack.encode(list(ids))
+        """Write that these are on a lease, and no others. Where that fails, no command can delete anything either."""
+        encoded = msgspec.msgpack.encode(list(ids))
         with suppress(OSError):
-            os.pwrite(self._handle, len(told).to_bytes(_LENGTH_BYTES, "big") + told, 0)
+            os.pwrite(self._handle, len(encoded).to_bytes(_LENGTH_BYTES, "big") + encoded, 0)
 
     def read(self) -> Collection[int]:
         """Return the IDs that are on a lease. Raises OSError."""
@@ -59,5 +56,5 @@ class LeasedIds:
             return frozenset()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
         os.close(self._handle)

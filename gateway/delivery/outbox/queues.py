@@ -1,7 +1,4 @@
-"""Destinations as the outbox knows them.
-
-Their numbers, what each holds, of which types and plans, and what was swept from it.
-"""
+"""Destinations as the outbox knows them: their numbers, what each holds, of which types and plans, and what was deleted."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from gateway.errors import Reason
 from gateway.model import QueueDepth, Release
 
 MAX_OPERATIONS: Final = 10_000
-"""Records of operations that are kept."""
+"""Records of deletions that are kept."""
 
 _COLUMNS: Final = "id, destination, items, bytes, dead, dead_bytes"
 
@@ -33,17 +30,17 @@ class Queue:
         self.dead_bytes = dead_bytes
 
     def add(self, count: int, size: int) -> None:
-        """So many more items, of so many bytes together."""
+        """Count so many more items, of so many bytes together."""
         self.items += count
         self.bytes += size
 
     def dead_letter(self, size: int) -> None:
-        """One more dead letter."""
+        """Count one more dead letter."""
         self.dead += 1
         self.dead_bytes += size
 
     def remove(self, table: str, count: int, size: int) -> None:
-        """So many fewer, of `items` or `dead`."""
+        """Count so many fewer, of `items` or `dead`."""
         if table == "items":
             self.items -= count
             self.bytes -= size
@@ -52,7 +49,7 @@ class Queue:
             self.dead_bytes -= size
 
     def depth(self, row_bytes: int, oldest_ns: int) -> QueueDepth:
-        """What is kept, where each takes so many bytes beside its payload, and what waits has waited since a time."""
+        """Return what is kept, where each takes `row_bytes` beside its payload and the oldest item has waited since a time."""
         return QueueDepth(
             self.items,
             self.bytes + row_bytes * self.items,
@@ -68,9 +65,10 @@ class Queue:
 
 
 class Queues:
-    """All destinations, kept beside the file; read anew when another program has written, and after a rollback.
+    """All destinations, kept beside the file; read again when another program has written, and after a rollback.
 
-    What reads raises sqlite3.Error, and Damaged where types belong to no destination.
+    What reads raises sqlite3.Error, and Damaged where types belong to no destination. A `Queue` is another object after
+    each reading: look it up again by its name.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -87,17 +85,17 @@ class Queues:
     @property
     def bytes(self) -> int:
         """The bytes of all payloads."""
-        return sum(lane.bytes + lane.dead_bytes for lane in self.known.values())
+        return sum(queue.bytes + queue.dead_bytes for queue in self.known.values())
 
     @property
     def rows(self) -> int:
         """All items and dead letters."""
-        return sum(lane.items + lane.dead for lane in self.known.values())
+        return sum(queue.items + queue.dead for queue in self.known.values())
 
     def look(self) -> bool:
-        """Read what another program has written.
+        """Read what another program has written. Return whether one has.
 
-        See https://www.sqlite.org/pragma.html#pragma_data_version; whether one has.
+        See https://www.sqlite.org/pragma.html#pragma_data_version.
         """
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version == self._version:
@@ -108,47 +106,47 @@ class Queues:
         return True
 
     def forget(self) -> None:
-        """Read all anew when asked next."""
+        """Read everything again when `look` is called next."""
         self._version = -1
 
     def write(self) -> None:
         """Write what has changed."""
-        changed = [lane.row for lane in self.known.values() if lane.row != self._written.get(lane.id)]
+        changed = [queue.row for queue in self.known.values() if queue.row != self._written.get(queue.id)]
         self._connection.executemany(
             "UPDATE lanes SET items = ?, bytes = ?, dead = ?, dead_bytes = ? WHERE id = ?", changed
         )
         self._written.update((row[-1], row) for row in changed)
 
     def kind(self, release: Release) -> tuple[Queue, int]:
-        """The queue of a release's destination, and the number of its type and plan there; made if they are new."""
+        """Return the queue of a release's destination and the number of its type and plan there; new ones are made."""
         name = release.destination, release.type, release.plan
         return self._ids.get(name) or self._listed(*name)
 
     def _listed(self, destination: str, type: str, plan: str) -> tuple[Queue, int]:
-        lane = self.known.get(destination) or self._new(destination)
+        queue = self.known.get(destination) or self._new(destination)
         query = "INSERT INTO kinds (lane, type, plan) VALUES (?, ?, ?) RETURNING id"
-        ((number,),) = self._connection.execute(query, (lane.id, type, plan)).fetchall()
+        ((number,),) = self._connection.execute(query, (queue.id, type, plan)).fetchall()
         self.kinds[number] = (type, plan)
-        found = self._ids[destination, type, plan] = (lane, number)
+        found = self._ids[destination, type, plan] = (queue, number)
         return found
 
     def of_types(self, queue: Queue, types: Collection[str]) -> list[int]:
-        """The numbers of these types in a queue, whatever their plans."""
-        return [number for (_, type_, _), (held, number) in self._ids.items() if held is queue and type_ in types]
+        """Return the numbers of these types in a queue, whatever their plans."""
+        return [number for (_, type_, _), (one, number) in self._ids.items() if one is queue and type_ in types]
 
     def types(self) -> set[tuple[str, str]]:
-        """The destinations that hold items, each with the types it has held."""
-        return {(destination, type_) for (destination, type_, _), (lane, _) in self._ids.items() if lane.items}
+        """Return the destinations that hold items, each with the types it has held."""
+        return {(destination, type_) for (destination, type_, _), (queue, _) in self._ids.items() if queue.items}
 
     def unlist(self, queue: Queue, types: Collection[str]) -> None:
-        """These types are gone from a queue, but for dead letters."""
+        """Forget these types of a queue, but for dead letters."""
         query = "DELETE FROM kinds WHERE id = ? AND NOT EXISTS (SELECT 1 FROM dead WHERE kind = kinds.id)"
         self._connection.executemany(query, [(number,) for number in self.of_types(queue, types)])
         self.write()
         self._read()
 
     def record(self, now_ns: int, destination: str, reason: Reason, count: int) -> None:
-        """Note that so many were taken away; steps of one sweep are one record."""
+        """Record that so many were deleted; steps of one deletion are one record."""
         if not count:
             return
         last = "(SELECT max(rowid) FROM sweeps)"
@@ -162,32 +160,32 @@ class Queues:
             self._connection.execute(f"DELETE FROM sweeps WHERE rowid <= {last} - ?", (MAX_OPERATIONS,))  # noqa: S608
 
     def operate(self, destination: str, reason: Reason, count: int) -> None:
-        """Note that an operator has dead-lettered or purged so many."""
+        """Count what an operator has dead-lettered or purged."""
         query = "INSERT INTO operated VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
         self._connection.execute(query, (destination, reason.value, count))
 
     def removed_by_operator(self) -> Mapping[tuple[str, str], int]:
-        """How many operators have dead-lettered or purged since there is the file, by destination and reason."""
+        """Return how many operators have dead-lettered or purged since the file was made, by destination and reason."""
         rows = self._connection.execute("SELECT destination, reason, count FROM operated").fetchall()
         return {(destination, reason): count for destination, reason, count in rows}
 
     def _new(self, destination: str) -> Queue:
         query = "INSERT INTO lanes (destination, items, bytes, dead, dead_bytes) VALUES (?, 0, 0, 0, 0) RETURNING id"
         ((number,),) = self._connection.execute(query, (destination,)).fetchall()
-        lane = self.known[destination] = self.by_id[number] = Queue(number, destination)
-        self._written[number] = lane.row
-        return lane
+        queue = self.known[destination] = self.by_id[number] = Queue(number, destination)
+        self._written[number] = queue.row
+        return queue
 
     def _read(self) -> None:
-        lanes = [Queue(*row) for row in self._connection.execute(f"SELECT {_COLUMNS} FROM lanes")]  # noqa: S608 - fixed names
-        self.known = {lane.destination: lane for lane in lanes}
-        self.by_id = {lane.id: lane for lane in lanes}
-        self._written = {lane.id: lane.row for lane in lanes}
+        queues = [Queue(*row) for row in self._connection.execute(f"SELECT {_COLUMNS} FROM lanes")]  # noqa: S608 - fixed names
+        self.known = {queue.destination: queue for queue in queues}
+        self.by_id = {queue.id: queue for queue in queues}
+        self._written = {queue.id: queue.row for queue in queues}
         rows = self._connection.execute("SELECT id, lane, type, plan FROM kinds").fetchall()
-        if not {lane for _, lane, *_ in rows} <= self.by_id.keys():
+        if not {queue_id for _, queue_id, *_ in rows} <= self.by_id.keys():
             raise Damaged
         self.kinds = {number: (type_, plan) for number, _, type_, plan in rows}
         self._ids = {
-            (self.by_id[lane].destination, type_, plan): (self.by_id[lane], number)
-            for number, lane, type_, plan in rows
+            (self.by_id[queue_id].destination, type_, plan): (self.by_id[queue_id], number)
+            for number, queue_id, type_, plan in rows
         }

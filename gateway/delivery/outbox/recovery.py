@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from gateway.delivery.outbox.batches import INSERT, intact_rows
 from gateway.delivery.outbox.dedup import read
-from gateway.delivery.outbox.rows import hashes, is_intact
+from gateway.delivery.outbox.rows import SqlRow, hashes, is_intact, placeholders
 from gateway.delivery.outbox.schema import RENAME_REASONS, Damaged
 
 MAX_SKIPPED_IDS: Final = 1_000_000
@@ -37,7 +37,7 @@ UPDATE state SET next = max(next, ?, {MAX_SKIPPED_IDS} + (
 
 
 def recover(damaged: Path, into: sqlite3.Connection, first: int) -> int:
-    """Copy into new, empty tables what can be read of damaged ones, items and dead letters; how many.
+    """Copy into new, empty tables what can be read of damaged ones. Return how many items and dead letters.
 
     Raises sqlite3.Error of `into`.
 
@@ -61,7 +61,7 @@ def recover(damaged: Path, into: sqlite3.Connection, first: int) -> int:
 
 
 class _Copy:
-    """From one file to another."""
+    """Copies from one file to another."""
 
     def __init__(self, old: sqlite3.Connection, into: sqlite3.Connection) -> None:
         self._old = old
@@ -69,14 +69,14 @@ class _Copy:
         self._queue_of: dict[int, int] = {}
 
     def all(self) -> int:
-        """Copy what can be read; how many items and dead letters."""
+        """Copy what can be read. Return how many items and dead letters."""
         self._names()
         count = self._items("items", ", due, since") + self._batches() + self._items("dead", ", reason, buried")
         self._keys()
         return count
 
     def _names(self) -> None:
-        """What the numbers of queues and kinds mean. The indexes of the two small tables hold all of them, too."""
+        """Copy what the numbers of queues and kinds mean, which the indexes of the two small tables hold, too."""
         for index in ("NOT INDEXED", "INDEXED BY sqlite_autoindex_lanes_1"):
             for row in self._read(f"SELECT id, destination FROM lanes {index}"):  # noqa: S608 - fixed names
                 self._into.execute("INSERT OR IGNORE INTO lanes VALUES (?, ?, 0, 0, 0, 0)", row)
@@ -88,26 +88,26 @@ class _Copy:
 
     def _items(self, table: str, more: str) -> int:
         columns, count = _ITEM + more, 0
-        marks = ",".join("?" * len(columns.split(",")))
+        query = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({placeholders(columns.split(','))})"  # noqa: S608 - fixed names
         for row in self._by_id(table, columns):
             if is_intact((row[0], *row[2:10])) and self._queue_of.get(row[2]) == row[1]:
-                count += self._insert(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row, row[6])  # noqa: S608
+                count += self._insert(query, row, row[6])
         return count
 
     def _batches(self) -> int:
-        """Those that are whole as they are, of the others what is sound as rows."""
+        """Copy whole batches as they are, of the others what is intact as rows. Return how many items."""
         total = 0
-        for crate in self._by_id("crates", "id, lane, items, bytes, oldest, kinds, body"):
-            first, lane, count, *_, body = crate
-            rows = [row for row in intact_rows(first, count, body) if self._queue_of.get(row[1]) == lane]
+        for batch in self._by_id("crates", "id, lane, items, bytes, oldest, kinds, body"):
+            first, queue_id, count, *_, body = batch
+            rows = [row for row in intact_rows(first, count, body) if self._queue_of.get(row[1]) == queue_id]
             if len(rows) == count:
-                self._into.execute("INSERT OR IGNORE INTO crates VALUES (?,?,?,?,?,?,?)", crate)
+                self._into.execute("INSERT OR IGNORE INTO crates VALUES (?,?,?,?,?,?,?)", batch)
                 total += count
             else:
-                total += sum(self._insert(INSERT, (row[0], lane, *row[1:6], *row[7:]), row[5]) for row in rows)
+                total += sum(self._insert(INSERT, (row[0], queue_id, *row[1:6], *row[7:]), row[5]) for row in rows)
         return total
 
-    def _insert(self, query: str, row: tuple[Any, ...], subjects: bytes) -> int:
+    def _insert(self, query: str, row: SqlRow, subjects: bytes) -> int:
         self._into.executemany(
             "INSERT OR IGNORE INTO subjects VALUES (?, ?)", [(name, row[0]) for name in hashes(subjects)]
         )
@@ -123,18 +123,24 @@ class _Copy:
             if all(isinstance(value, int) for value in row):
                 self._into.execute("UPDATE state SET next = ?, turn = ?, began = ?", row)
 
-    def _put_keys(self, query: str, row: tuple[Any, ...]) -> None:
+    def _put_keys(self, query: str, row: SqlRow) -> None:
         with suppress(Damaged):
             read(row[-1])
             self._into.execute(query, row)
 
-    def _read(self, query: str) -> Iterator[tuple[Any, ...]]:
-        """As many rows as can be read."""
+    def _read(self, query: str) -> Iterator[SqlRow]:
+        """Yield as many rows as can be read."""
         with suppress(sqlite3.Error):
             yield from self._old.execute(query)
 
-    def _by_id(self, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
-        """All rows that can be read, by ID; where the way is damaged, the next IDs are tried one by one."""
+    def _by_id(self, table: str, columns: str) -> Iterator[SqlRow]:
+        """Yield all rows that can be read, by ID; behind a damaged page, IDs are tried one by one.
+
+        With IDs 1 to 9, of which 4 to 6 stand on a damaged page:
+          WHERE id > 0 -> 1, 2, 3, then an error
+          WHERE id > 4, > 5 -> errors: the way to the next row leads over the page
+          WHERE id > 6 -> 7, 8, 9, the end
+        """
         last, skips, done = 0, 0, not list(self._read(f"SELECT count(*) FROM pragma_table_info('{table}')"))  # noqa: S608
         end = max(
             (row[0] for row in self._read("SELECT next FROM state WHERE typeof(next) = 'integer' AND next > 0")),

@@ -1,6 +1,7 @@
 """What leaves the outbox by its age, or since its destination has no use for it.
 
-Step by step, each a transaction's worth.
+Each operation is one step, a transaction's worth; it is repeated until nothing is left to do. `leased` are the IDs that
+are on a lease at the moment when it runs: a view, not a copy.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Final
 
+import msgspec
+
 from gateway.delivery.outbox.queues import Queue
-from gateway.delivery.outbox.store import CHUNK_ROWS, MAX_TIME_NANOS, Store, marks
+from gateway.delivery.outbox.rows import CHUNK_ROWS, placeholders
+from gateway.delivery.outbox.store import MAX_TIME_NANOS, Store
 from gateway.errors import DeliveryReason
 
 _LATE: Final = "SELECT id FROM items WHERE lane = ?1 AND received < ?2 AND since < ?2 ORDER BY received"
@@ -27,42 +31,72 @@ FREED_PAGES: Final = 1024
 """Pages that are given back to the volume in one transaction: 4 MiB."""
 
 
-def dead_letter_expired(store: Store, destination: str, before_ns: int, leased: Collection[int], now_ns: int) -> int:
-    """Make dead letters of some items that are too old; how many."""
-    old = _aged(store, _LATE, destination, before_ns, leased)
-    store.dead_letter(dict.fromkeys(old, DeliveryReason.EXPIRED), now_ns)
-    store.queues.record(now_ns, destination, DeliveryReason.DEAD_LETTERED, len(old))
-    return len(old)
+class DeadLetterExpired(msgspec.Struct, frozen=True):
+    """Makes dead letters of some entries that were received before a time and aren't leased."""
+
+    destination: str
+    before_ns: int
+    leased: Collection[int]
+    now_ns: int
+
+    def apply(self, store: Store) -> int:
+        """Return how many became dead letters; 0 once there are no more."""
+        old = _aged(store, _LATE, self.destination, self.before_ns, self.leased)
+        store.dead_letter(dict.fromkeys(old, DeliveryReason.EXPIRED), self.now_ns)
+        store.queues.record(self.now_ns, self.destination, DeliveryReason.DEAD_LETTERED, len(old))
+        return len(old)
 
 
-def delete_expired(store: Store, destination: str, before_ns: int, leased: Collection[int], now_ns: int) -> int:
-    """Delete some items and dead letters that are too old; how many."""
-    count = store.ack(_aged(store, _OLD, destination, before_ns, leased))
-    count += store.discard(_aged(store, _OLD_DEAD, destination, before_ns, leased))
-    store.queues.record(now_ns, destination, DeliveryReason.EXPIRED, count)
-    return count
+class DeleteExpired(msgspec.Struct, frozen=True):
+    """Deletes some entries and dead letters that were received before a time and aren't leased."""
+
+    destination: str
+    before_ns: int
+    leased: Collection[int]
+    now_ns: int
+
+    def apply(self, store: Store) -> int:
+        """Return how many were deleted; 0 once there are no more."""
+        count = store.ack(_aged(store, _OLD, self.destination, self.before_ns, self.leased))
+        count += store.discard(_aged(store, _OLD_DEAD, self.destination, self.before_ns, self.leased))
+        store.queues.record(self.now_ns, self.destination, DeliveryReason.EXPIRED, count)
+        return count
 
 
-def delete_of_types(  # noqa: PLR0913, PLR0917 - as `Outbox.drop`, and where it is
-    store: Store, destination: str, types: Collection[str], within: range, leased: Collection[int], now_ns: int
-) -> tuple[int, int]:
-    """Delete some items of these types with IDs within a range, which aren't leased.
+class DeleteOfTypes(msgspec.Struct, frozen=True):
+    """Deletes some entries of these types with IDs within a range, which aren't leased."""
 
-    How many, and the last ID looked at, 0 at the end.
-    """
-    lane = store.queues.known.get(destination)
-    ids = [] if lane is None else of_kinds(store, lane, store.queues.of_types(lane, types), within.start - 1)
-    ids = [number for number in ids if number in within]
-    count = store.ack([number for number in ids if number not in leased])
-    store.queues.record(now_ns, destination, DeliveryReason.CUT_OFF, count)
-    return count, max(ids, default=0)
+    destination: str
+    types: Collection[str]
+    within: range
+    leased: Collection[int]
+    now_ns: int
+
+    def apply(self, store: Store) -> tuple[int, int]:
+        """Return how many were deleted, and the last ID looked at, 0 at the end."""
+        queue = store.queues.known.get(self.destination)
+        ids = (
+            []
+            if queue is None
+            else of_kinds(store, queue, store.queues.of_types(queue, self.types), self.within.start - 1)
+        )
+        ids = [number for number in ids if number in self.within]
+        count = store.ack([number for number in ids if number not in self.leased])
+        store.queues.record(self.now_ns, self.destination, DeliveryReason.CUT_OFF, count)
+        return count, max(ids, default=0)
 
 
-def forget_types(store: Store, destination: str, types: Collection[str]) -> None:
-    """Forget that a destination has held these types, if it holds none of them any more."""
-    lane = store.queues.known.get(destination)
-    if lane is not None and not of_kinds(store, lane, store.queues.of_types(lane, types), 0):
-        store.queues.unlist(lane, types)
+class ForgetTypes(msgspec.Struct, frozen=True):
+    """Forgets that a destination has held these types."""
+
+    destination: str
+    types: Collection[str]
+
+    def apply(self, store: Store) -> None:
+        """Forget them, if it holds none of them any more."""
+        queue = store.queues.known.get(self.destination)
+        if queue is not None and not of_kinds(store, queue, store.queues.of_types(queue, self.types), 0):
+            store.queues.unlist(queue, self.types)
 
 
 def index_batches(store: Store, end: int) -> None:
@@ -83,14 +117,14 @@ def shrink(store: Store) -> None:
 
 def _aged(store: Store, query: str, destination: str, before_ns: int, leased: Collection[int]) -> list[int]:
     """IDs of what was received before a time and isn't leased; as many as a chunk holds."""
-    lane = store.queues.known.get(destination)
-    if lane is None:
+    queue = store.queues.known.get(destination)
+    if queue is None:
         return []
-    while query is not _OLD_DEAD and (crate := store.batches.older_than(lane.id, before_ns)) is not None:
-        store.batches.open(crate)
-        if found := _free(store, query, lane.id, before_ns, leased):
+    while query is not _OLD_DEAD and (batch_id := store.batches.older_than(queue.id, before_ns)) is not None:
+        store.batches.open(batch_id)
+        if found := _free(store, query, queue.id, before_ns, leased):
             return found
-    return _free(store, query, lane.id, before_ns, leased)
+    return _free(store, query, queue.id, before_ns, leased)
 
 
 def _free(store: Store, query: str, queue: int, before_ns: int, leased: Collection[int]) -> list[int]:
@@ -102,9 +136,9 @@ def of_kinds(store: Store, queue: Queue, kinds: Sequence[int], after: int) -> li
     """IDs above one, of items of these kinds in a queue, in order; as many as a chunk holds."""
     if not kinds:
         return []
-    crates = list(islice(store.batches.of_kinds(queue.id, kinds), UNPACKED_BATCHES + 1))
-    for crate in crates[:UNPACKED_BATCHES]:
-        store.batches.open(crate)
-    end = crates[UNPACKED_BATCHES] if len(crates) > UNPACKED_BATCHES else MAX_TIME_NANOS
-    query = f"SELECT id FROM items NOT INDEXED WHERE id > ? AND id < ? AND kind IN ({marks(kinds)}) ORDER BY id LIMIT {CHUNK_ROWS}"  # noqa: S608
+    batch_ids = list(islice(store.batches.of_kinds(queue.id, kinds), UNPACKED_BATCHES + 1))
+    for batch_id in batch_ids[:UNPACKED_BATCHES]:
+        store.batches.open(batch_id)
+    end = batch_ids[UNPACKED_BATCHES] if len(batch_ids) > UNPACKED_BATCHES else MAX_TIME_NANOS
+    query = f"SELECT id FROM items NOT INDEXED WHERE id > ? AND id < ? AND kind IN ({placeholders(kinds)}) ORDER BY id LIMIT {CHUNK_ROWS}"  # noqa: S608
     return [number for (number,) in store.connection.execute(query, (after, end, *kinds))]

@@ -1,4 +1,4 @@
-"""The outbox's tables, and how its file is opened and checked. What is kept in them is `store.py`'s."""
+"""The outbox's tables, and how its file is opened, migrated and checked. See `store.py` for what is in them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from typing import Final
 
 from gateway.errors import BadConfig
 
-APPLICATION: Final = 0x4B505247
+APPLICATION_ID: Final = 0x4B505247
 """Says that a file is an outbox: https://www.sqlite.org/pragma.html#pragma_application_id."""
 
 VERSION: Final = 2
 """Of the tables and what their texts mean. A file of an earlier version is brought up to it by `MIGRATIONS`."""
 
-JOURNAL: Final = 64 * 1024 * 1024
-"""Bytes of the write-ahead log that stay allocated after a checkpoint which doesn't empty it: see `wipe.py`."""
+JOURNAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
+"""What stays allocated of the write-ahead log after a checkpoint which doesn't empty it: see `wipe.py`."""
 
-CACHE: Final = 16 * 1024
-"""KiB of pages that are kept in memory."""
+CACHE_KIB: Final = 16 * 1024
+"""Pages that are kept in memory, in KiB."""
 
-# `lane` is a destination, `kind` a destination's type and plan. `subjects` of an item are its hashes, one behind the
-# other; `sum` covers what is delivered of it. `due` is 0 for what has never failed, else nanoseconds since 1970, as
-# `received`, `buried` and `at` are; `since` is when an operator had its delivery begin anew, 0 for all others. A crate
-# is items that came together and haven't been looked at since, see `crates.py`; `kinds` are theirs, each between
-# commas. `state`: the next ID; crates below `filed` are in `subjects`, under their first ID; which table of keys has
-# its `turn`, since when.
+# The names are those of version 1, which files in use have: `lane` is a destination's queue, `kind` a destination's type
+# and plan, `mark` a fingerprint. `subjects` of an item are its hashes, one behind the other; `sum` is the checksum of
+# what is delivered of it. `due` is 0 for what has never failed, else nanoseconds since 1970, as `received`, `buried`
+# (when it was dead-lettered) and `at` are; `since` is when an operator replayed it, 0 for all others. A crate is a batch,
+# see `batches.py`; `kinds` are those of its items, each between commas. `state`: the next ID; the subjects of batches
+# below `filed` are in `subjects`, under their first ID; which table of keys has its `turn`, since when. `sweeps` are
+# records of deletions.
 TABLES: Final = """
 CREATE TABLE lanes (id INTEGER PRIMARY KEY, destination TEXT NOT NULL UNIQUE, items INTEGER NOT NULL, bytes INTEGER NOT NULL,
   dead INTEGER NOT NULL, dead_bytes INTEGER NOT NULL);
@@ -71,12 +72,16 @@ MIGRATIONS: Final[Mapping[int, str]] = {1: ";".join((OPERATED, *RENAME_REASONS, 
 """What makes a file of one version one of the next."""
 
 
+NO_OUTBOX_TEXT: Final = "there is no outbox; nothing has been stored here yet, or `state` is another folder"
+"""What is said of a file that isn't there, or that nothing was written to."""
+
+
 class Damaged(Exception):
-    """A file that is no sound outbox."""
+    """A file that is no outbox, or a damaged one."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection that commits only what is on the volume, and overwrites what it deletes. Raises sqlite3.Error.
+    """Return a connection whose commits are on the volume, and that overwrites what it deletes. Raises sqlite3.Error.
 
     https://www.sqlite.org/pragma.html#pragma_synchronous, https://www.sqlite.org/pragma.html#pragma_secure_delete.
     """
@@ -86,8 +91,8 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA journal_size_limit = {JOURNAL}")
-        connection.execute(f"PRAGMA cache_size = -{CACHE}")
+        connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_LIMIT_BYTES}")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA secure_delete = ON")
     except sqlite3.Error:
@@ -96,27 +101,57 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def check(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables in a new file, and bring an earlier version's up to this one in one transaction.
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables in a new file, or bring an earlier version's up to this one in one transaction.
 
-    Raises Damaged, sqlite3.Error, and BadConfig for a newer version's.
+    For the gateway alone, which has the file locked against others. Raises Damaged, sqlite3.Error, and BadConfig for a
+    newer version's.
     """
+    if _is_empty(connection):
+        connection.executescript(
+            f"BEGIN; {TABLES} {OPERATED} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; "
+            "COMMIT;"
+        )
+    elif (version := _version(connection, path)) < VERSION:
+        _migrate(connection, version)
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise BadConfig unless the file is of this version, Damaged if it is no outbox; it stays as it is.
+
+    For operators' commands: a gateway of an earlier version, which can't read what was migrated, may have it.
+    """
+    if _is_empty(connection):
+        raise BadConfig(f"{path}: {NO_OUTBOX_TEXT}")
+    if (version := _version(connection, path)) < VERSION:
+        raise BadConfig(
+            f"{path}: is of version {version}; this command knows {VERSION}: start the gateway of this version first,"
+            " which brings the file up to it"
+        )
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Return whether nothing was ever written to the file."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application == APPLICATION and version > VERSION:
+    if application or version:
+        return False
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return not tables
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of an outbox's file. Raises BadConfig for a newer one, Damaged for what is no outbox."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application == APPLICATION_ID and version > VERSION:
         raise BadConfig(
             f"{path}: is of version {version}; this gateway knows {VERSION}: start the gateway that wrote it, or a newer"
             " one"
         )
-    if (application, version) == (0, 0) and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        connection.executescript(
-            f"BEGIN; {TABLES} {OPERATED} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; "
-            "COMMIT;"
-        )
-    elif application != APPLICATION or version not in (*MIGRATIONS, VERSION):
+    if application != APPLICATION_ID or version not in (*MIGRATIONS, VERSION):
         raise Damaged
-    elif version < VERSION:
-        _migrate(connection, version)
+    return int(version)
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -130,8 +165,8 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         raise
 
 
-def look_through(connection: sqlite3.Connection) -> None:
-    """Read the whole file, about a second for a million items. Raises Damaged, sqlite3.Error.
+def check_integrity(connection: sqlite3.Connection) -> None:
+    """Raise Damaged, sqlite3.Error if a page or an index is damaged; about a second for a million items.
 
     A quick check would not see that an index lacks an item, which then nobody leases:
     https://www.sqlite.org/pragma.html#pragma_quick_check.
@@ -141,7 +176,7 @@ def look_through(connection: sqlite3.Connection) -> None:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error means that the file isn't what was written."""
+    """Return whether an error means that the file isn't what was written."""
     if isinstance(error, Damaged):
         return True
     # A text that isn't UTF-8 is found by Python, which gives that error no code.
@@ -151,12 +186,12 @@ def is_damage(error: Exception) -> bool:
 
 
 def is_full(error: Exception) -> bool:
-    """Whether an error means that the volume has no room."""
+    """Return whether an error means that the volume has no room."""
     return _code(error) == sqlite3.SQLITE_FULL
 
 
-def why(error: Exception) -> str:
-    """What may be said of an error: the system's word for it, SQLite's name of it, or its class.
+def error_name(error: Exception) -> str:
+    """Return what may be said of an error: the system's word for it, SQLite's name of it, or its class.
 
     Never its text, which may hold a value.
     """
@@ -164,7 +199,7 @@ def why(error: Exception) -> str:
 
 
 def _code(error: Exception) -> int:
-    """SQLite's primary result code.
+    """Return SQLite's primary result code.
 
     See https://www.sqlite.org/rescode.html#primary_result_codes_versus_extended_result_codes; 0 for none.
     """

@@ -5,19 +5,19 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from gateway.delivery.outbox.rows import COLUMNS, Row, is_intact
+from gateway.delivery.outbox.rows import COLUMNS, Row, SqlRow, is_intact
 from gateway.delivery.outbox.store import MAX_TIME_NANOS, Store
 
 
 class StoredEntry(msgspec.Struct, frozen=True):
     """What is known of something stored; of its payload, the size. Times are in nanoseconds since 1970.
 
-    `due_ns` is 0 for what may be sent at once; `reason` and `buried_ns` are a dead letter's; `key` is what its
-    recipient sees of it, in hexadecimal. What isn't `sound` isn't what was stored.
+    `next_attempt_at_ns` is 0 for what may be sent at once; `reason` and `dead_at_ns` are a dead letter's; `key` is what
+    its recipient sees of it, in hexadecimal. What isn't `intact` isn't what was stored.
     """
 
     id: int
@@ -55,61 +55,76 @@ _DEAD: Final = (
 def items(
     store: Store, choice: EntryFilter, first: int = 0, end: int = MAX_TIME_NANOS
 ) -> Iterator[tuple[StoredEntry, bytes]]:
-    """Items with IDs from `first` on, but below `end`, in order, each with its payload."""
-    lanes = [_items(store, name, first, end) for name in names(store, choice)]
-    return _chosen(heapq.merge(*lanes, key=_number), choice)
+    """Yield items with IDs from `first` on, but below `end`, in order, each with its payload."""
+    queues = [_items(store, name, first, end) for name in names(store, choice)]
+    return _chosen(heapq.merge(*queues, key=_number), choice)
 
 
 def dead(
     store: Store, choice: EntryFilter, first: int = 0, end: int = MAX_TIME_NANOS
 ) -> Iterator[tuple[StoredEntry, bytes]]:
-    """Dead letters, likewise."""
-    lanes = [_with_names(store, name, _rows(store, _DEAD, name, first, end)) for name in names(store, choice)]
-    return _chosen(heapq.merge(*lanes, key=_number), choice)
+    """Yield dead letters, likewise."""
+    queues = [_with_names(store, name, _rows(store, _DEAD, name, first, end)) for name in names(store, choice)]
+    return _chosen(heapq.merge(*queues, key=_number), choice)
 
 
 def names(store: Store, choice: EntryFilter) -> list[str]:
-    """The destinations that are chosen."""
+    """Return the destinations that are chosen."""
     return [name for name in sorted(store.queues.known) if choice.destination in ("", name)]
 
 
 def _items(store: Store, name: str, first: int, end: int) -> Iterator[tuple[StoredEntry, bytes]]:
-    crated = (
+    batched = (
         row
         for row in chain.from_iterable(store.batches.rows(store.queues.known[name].id, first))
         if first <= row[0] < end
     )
-    return _with_names(
-        store, name, heapq.merge(_rows(store, _ITEMS, name, first, end), crated, key=lambda row: int(row[0]))
-    )
+    return _with_names(store, name, heapq.merge(_rows(store, _ITEMS, name, first, end), batched, key=_row_id))
 
 
-def _rows(store: Store, query: str, name: str, first: int, end: int) -> Iterator[tuple[Any, ...]]:
+def _rows(store: Store, query: str, name: str, first: int, end: int) -> Iterator[SqlRow]:
     return iter(store.connection.execute(query, (store.queues.known[name].id, first, end)))
 
 
-def _with_names(store: Store, name: str, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[StoredEntry, bytes]]:
-    """Rows, and what stands behind them: when they are due, why they are dead and since when."""
+def _with_names(store: Store, name: str, rows: Iterator[SqlRow]) -> Iterator[tuple[StoredEntry, bytes]]:
+    """Yield the entries of rows, which end in when they are due, why they are dead and since when."""
     for row in rows:
         yield _entry(store, name, row[:9], *row[9:]), row[8]
 
 
-def _entry(store: Store, name: str, row: Row, due_ns: int = 0, reason: str = "", buried_ns: int = 0) -> StoredEntry:  # noqa: PLR0913, PLR0917 - a row
+def _entry(  # noqa: PLR0913, PLR0917 - a row
+    store: Store, name: str, row: Row, next_attempt_at_ns: int = 0, reason: str = "", dead_at_ns: int = 0
+) -> StoredEntry:
     number, kind, key, _, received, _, attempts, _, payload = row
     type_, plan = store.queues.kinds.get(kind, ("", ""))
-    sound = bool(type_) and is_intact(row)
+    intact = bool(type_) and is_intact(row)
     return StoredEntry(
-        number, name, type_, plan, len(payload), key.hex(), received, attempts, due_ns, reason, buried_ns, sound
+        number,
+        name,
+        type_,
+        plan,
+        len(payload),
+        key.hex(),
+        received,
+        attempts,
+        next_attempt_at_ns,
+        reason,
+        dead_at_ns,
+        intact,
     )
 
 
 def _chosen(found: Iterator[tuple[StoredEntry, bytes]], choice: EntryFilter) -> Iterator[tuple[StoredEntry, bytes]]:
     return (
-        (held, payload)
-        for held, payload in found
-        if choice.type in ("", held.type) and choice.reason in ("", held.reason)
+        (entry, payload)
+        for entry, payload in found
+        if choice.type in ("", entry.type) and choice.reason in ("", entry.reason)
     )
 
 
 def _number(found: tuple[StoredEntry, bytes]) -> int:
     return found[0].id
+
+
+def _row_id(row: SqlRow) -> int:
+    return int(row[0])

@@ -12,7 +12,7 @@ from typing import Final
 from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES, Store
 
 MAX_REWRITTEN_BYTES: Final = 16 * 1024 * 1024
-"""Of payloads and rows, that are written anew at once: about a tenth of a second.
+"""Bytes of payloads and rows that are rewritten at once: about a tenth of a second.
 
 With more, it waits until fewer are stored.
 """
@@ -30,7 +30,7 @@ def file_bytes(store: Store) -> int:
 
 
 def rewrite(store: Store) -> None:
-    """Write all items and dead letters to pages without a past. Within a transaction. Raises sqlite3.Error."""
+    """Rewrite all items and dead letters to clean pages. Within a transaction. Raises sqlite3.Error."""
     for table in _TABLES:
         store.connection.execute(f"CREATE TEMP TABLE moved AS SELECT * FROM {table}")  # noqa: S608 - fixed names, here and below
         store.connection.execute(f"DELETE FROM {table}")  # noqa: S608
@@ -39,7 +39,7 @@ def rewrite(store: Store) -> None:
 
 
 def truncate(connection: sqlite3.Connection) -> bool:
-    """Empty the write-ahead log; false while another program that reads or writes needs it.
+    """Empty the write-ahead log. Return whether it is: not while another program that reads or writes needs it.
 
     Not within a transaction. Raises sqlite3.Error.
 

@@ -1,4 +1,4 @@
-"""When a gateway wipes what is gone from its outbox, and what it does while it can't. How, is `wipe.py`'s."""
+"""When a gateway wipes what is gone from its outbox, and what it does while it can't. See `wipe.py` for how."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gateway.delivery.outbox.store import Store
 log = logging.getLogger(__name__)
 
 WIPE_SECONDS: Final = 5.0
-"""How often what was delivered is wiped from the volume; what is deleted otherwise is wiped at once."""
+"""How often what was delivered is wiped from the volume, in seconds; what is deleted otherwise is wiped at once."""
 
 BLOCKED_TRIES: Final = 30
-"""How often in a row, once a second, another program has kept the log from being emptied when the gateway says so."""
+"""How often in a row, once a second, another program has kept the log from being emptied when that is logged."""
 
 
 class Wiper:
@@ -29,15 +29,13 @@ class Wiper:
         """Of which store how much was gone when nothing of it was left."""
         self._blocked = 0
 
-    def due(self, store: Store) -> bool:
-        """Whether it is time: something is gone, and the last time is long ago, or another program has been in the way."""
+    def is_time(self, store: Store) -> bool:
+        """Return whether to wipe: something is gone, and the last time is long ago, or another program was in the way."""
         waited = time.monotonic() - self._wiped_at >= WIPE_SECONDS
         return self._wiped != (store, store.gone) and (waited or self._blocked > 0)
 
     def wipe(self, store: Store, *, erased: bool) -> bool:
-        """Leave nothing of what is gone, as far as that can be now.
-
-        Whether another program was found to have written.
+        """Leave nothing of what is gone, as far as that can be now. Return whether another program has written.
 
         Nobody can tell what a damaged file holds: it stays only while nothing has gone, nor anybody was `erased`.
         Raises OSError and sqlite3.Error.

@@ -16,11 +16,11 @@ from gateway.delivery.hub.client import (
     BASE_RECONNECT_SECONDS,
     MAX_GROUP_BYTES,
     MAX_RECONNECT_SECONDS,
-    FallbackDelivery,
     HubClient,
     HubExporter,
     reconnect_delay,
 )
+from gateway.delivery.hub.fallback import FallbackDelivery
 from gateway.delivery.hub.status import UNTRIED
 from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Rejected, Retryable
 from gateway.exporters.base import DELIVERED
@@ -323,9 +323,9 @@ async def test_a_new_certificate_makes_a_new_stream_and_the_old_one_ends_its_wor
     current = [(0, AGENT_CERTIFICATE)]
     agents: list[str] = []
 
-    def repack(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
+    def repack(agent: str, release: Release, key: bytes, fingerprint: bytes, received_ns: int) -> OutboxEntry:
         agents.append(agent)
-        return unchanged_entry(agent, release, key, mark, received_ns)
+        return unchanged_entry(agent, release, key, fingerprint, received_ns)
 
     gate, other = FakeDelivery(shut=True), "spiffe://kannelle.example/apps/crm"
     async with (
@@ -453,7 +453,7 @@ async def test_one_that_closes_waits_for_so_long(tmp_path: Path) -> None:
 # An agent's own outbox.
 
 
-async def test_each_parcel_of_a_batch_fares_by_itself(tmp_path: Path) -> None:
+async def test_each_entry_of_a_batch_has_its_own_outcome(tmp_path: Path) -> None:
     def reply(batch: Sequence[OutboxEntry]) -> None:
         (text,) = (entry.release.payload for entry in batch)
         if text == b"b":

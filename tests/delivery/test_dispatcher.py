@@ -1,4 +1,4 @@
-"""Delivery by way of an outbox: stored together or not at all, carried by workers, also those of another policy."""
+"""Delivery by way of an outbox: stored together or not at all, delivered by workers, also those of another policy."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def test_a_reload_while_a_call_is_being_stored_does_not_fail_it(tmp_path: 
         await asyncio.wait_for(storing_, TIMEOUT_SECONDS)
 
 
-async def test_a_courier_that_is_replaced_keeps_nobody_waiting(tmp_path: Path) -> None:
+async def test_a_worker_that_is_replaced_keeps_nobody_waiting(tmp_path: Path) -> None:
     async with (
         delivery_case(tmp_path) as case,
         storing(case, {"crm": (old := RecordingExporter(shut=True))}) as delivery,

@@ -57,7 +57,7 @@ AGES: dict[str, tuple[float, int, int]] = {
 
 
 @pytest.mark.parametrize("row", AGES)
-async def test_what_is_too_old_is_buried_and_then_deleted(row: str, tmp_path: Path) -> None:
+async def test_what_is_too_old_is_dead_lettered_and_then_deleted(row: str, tmp_path: Path) -> None:
     days, waiting, dead = AGES[row]
     async with delivery_case(tmp_path) as case:
         await case.put(entry(1, days=days), entry(2))

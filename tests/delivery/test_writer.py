@@ -1,6 +1,6 @@
 """The outbox as its protocol promises it.
 
-What is accepted can be leased, until it is settled, dead-lettered, erased or too old.
+What is accepted can be leased, until it is acked, dead-lettered, erased or too old.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.exporters.base import BatchLimits
 from tests.delivery.cases import NOW_NS, SECOND_NS, entries, entry
-from tests.delivery.kept import ALL, counts, held, opened, texts
+from tests.delivery.outboxes import ALL, counts, held, opened, texts
 
 HOUR = 3600 * SECOND_NS
 DAY = 24 * HOUR
@@ -42,7 +42,7 @@ async def test_what_is_accepted_is_leased_in_order_as_it_was(count: int, tmp_pat
 
 
 @pytest.mark.parametrize("count", [3, MANY])
-async def test_it_is_there_after_a_restart_until_it_is_settled(count: int, tmp_path: Path) -> None:
+async def test_it_is_there_after_a_restart_until_it_is_acked(count: int, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(entries(count), NOW_NS)
         await outbox.lease("crm", ALL, NOW_NS)
@@ -132,7 +132,7 @@ async def test_a_time_beyond_all_that_can_be_stored_holds_nothing_back(tmp_path:
         assert await held(outbox) == ["a"]
 
 
-async def test_what_is_given_back_is_the_next_and_has_not_failed(tmp_path: Path) -> None:
+async def test_what_is_nacked_is_the_next_and_has_not_failed(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(entries(MANY), NOW_NS)
         leased = await outbox.lease("crm", BatchLimits(max_items=10), NOW_NS)
@@ -143,7 +143,7 @@ async def test_what_is_given_back_is_the_next_and_has_not_failed(tmp_path: Path)
         assert {one.attempts for one in again} == {0}
 
 
-async def test_a_lease_that_nobody_waits_for_any_more_is_given_back(tmp_path: Path) -> None:
+async def test_a_lease_that_nobody_waits_for_any_more_is_nacked(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(entries(5), NOW_NS)
         task = asyncio.create_task(outbox.lease("crm", ALL, NOW_NS))
@@ -158,10 +158,10 @@ async def test_a_lease_that_nobody_waits_for_any_more_is_given_back(tmp_path: Pa
 
 
 async def test_what_is_known_is_not_stored_again(tmp_path: Path) -> None:
-    given = [entry(str(number), mark=bytes([number + 1] * 8)) for number in range(120)]
+    given = [entry(str(number), fingerprint=bytes([number + 1] * 8)) for number in range(120)]
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept([*given, given[0]], NOW_NS)
-        await outbox.accept([*given, entry("new", mark=b"new mark")], NOW_NS)
+        await outbox.accept([*given, entry("new", fingerprint=b"new mark")], NOW_NS)
         assert counts(outbox) == (121, 0)
         await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW_NS))
         await outbox.accept(given, NOW_NS)
@@ -171,7 +171,7 @@ async def test_what_is_known_is_not_stored_again(tmp_path: Path) -> None:
         assert counts(outbox) == (0, 0)
 
 
-async def test_without_a_mark_nothing_is_known(tmp_path: Path) -> None:
+async def test_without_a_fingerprint_nothing_is_known(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept([entry("a"), entry("a")], NOW_NS)
         assert await held(outbox) == ["a", "a"]
@@ -179,18 +179,18 @@ async def test_without_a_mark_nothing_is_known(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 async def test_a_key_of_something_else_is_refused_with_all_that_came_with_it(together: bool, tmp_path: Path) -> None:
-    one, other = entry("a", key=b"k" * 16, mark=b"one mark"), entry("b", key=b"k" * 16, mark=b"another.")
+    one, other = entry("a", key=b"k" * 16, fingerprint=b"one mark"), entry("b", key=b"k" * 16, fingerprint=b"another.")
     async with opened(tmp_path / "o.db") as outbox:
         if not together:
             await outbox.accept([one], NOW_NS)
         with pytest.raises(Refused) as caught:
-            await outbox.accept([entry("c", mark=b"the mark"), *([one] if together else []), other], NOW_NS)
+            await outbox.accept([entry("c", fingerprint=b"the mark"), *([one] if together else []), other], NOW_NS)
         assert caught.value.reason is CallReason.REQUEST_ID_REUSED
         assert await held(outbox) == ([] if together else ["a"])
 
 
 async def test_what_is_refused_spoils_nothing_that_is_committed_with_it(tmp_path: Path) -> None:
-    one, other = entry("a", key=b"k" * 16, mark=b"one mark"), entry("b", key=b"k" * 16, mark=b"another.")
+    one, other = entry("a", key=b"k" * 16, fingerprint=b"one mark"), entry("b", key=b"k" * 16, fingerprint=b"another.")
     large = entry("x" * 70_000)
     async with opened(tmp_path / "o.db", Outbox(max_bytes=64 * 1024, margin=0)) as outbox:
         offers = [
@@ -220,33 +220,33 @@ async def test_what_is_refused_spoils_nothing_that_is_committed_with_it(tmp_path
 async def test_a_key_is_known_for_as_long_as_was_asked_whatever_the_clock_does(
     passed: int, known: bool, tmp_path: Path
 ) -> None:
-    mine = entry("mine", mark=b"my mark.")
+    mine = entry("mine", fingerprint=b"my mark.")
     async with opened(tmp_path / "o.db", Outbox(margin=0, remember=3600)) as outbox:
         await outbox.accept([mine], NOW_NS)
-        await outbox.accept([entry("other", mark=b"another.")], NOW_NS + passed)
+        await outbox.accept([entry("other", fingerprint=b"another.")], NOW_NS + passed)
         await outbox.accept([mine], NOW_NS + passed)
         assert (await held(outbox)).count("mine") == (1 if known else 2)
 
 
 async def test_a_key_is_forgotten_one_day(tmp_path: Path) -> None:
-    mine = entry("mine", mark=b"my mark.")
+    mine = entry("mine", fingerprint=b"my mark.")
     async with opened(tmp_path / "o.db", Outbox(margin=0, remember=3600)) as outbox:
         for hours in range(4):
             await outbox.accept(
-                [entry(f"other {hours}", mark=b"another.")] if hours in {1, 2} else [mine], NOW_NS + hours * HOUR
+                [entry(f"other {hours}", fingerprint=b"another.")] if hours in {1, 2} else [mine], NOW_NS + hours * HOUR
             )
         assert (await held(outbox)).count("mine") == 2
 
 
-@pytest.mark.parametrize("settled", [True, False])
-async def test_full_is_full_until_something_goes(settled: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("acked", [True, False])
+async def test_full_is_full_until_something_goes(acked: bool, tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db", Outbox(max_bytes=64 * 1024, margin=0)) as outbox:
         await outbox.accept([entry(f"{number:x<1000}") for number in range(50)], NOW_NS)
         more = [entry(f"{number:y<1000}") for number in range(10)]
         with pytest.raises(Retryable) as caught:
             await outbox.accept(more, NOW_NS)
         assert (caught.value.reason, caught.value.after) == (CallReason.FULL, 1.0)
-        if settled:
+        if acked:
             await outbox.ack(one.id for one in await outbox.lease("crm", BatchLimits(max_items=30), NOW_NS))
         else:
             await outbox.delete_expired("crm", NOW_NS + 1, NOW_NS)

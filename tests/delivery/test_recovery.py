@@ -11,7 +11,7 @@ from gateway.config import Outbox
 from gateway.errors import Retryable
 from tests.delivery.cases import NOW_NS, SECOND_NS, entry
 from tests.delivery.damage import PAGE, filled, overwrite, page
-from tests.delivery.kept import asked, held, on_a_volume, opened, until
+from tests.delivery.outboxes import asked, held, on_a_volume, opened, until
 
 
 async def test_damage_where_the_oldest_is_looked_up_holds_no_leases(tmp_path: Path) -> None:
@@ -35,12 +35,12 @@ async def test_keys_that_cannot_be_read_stop_nothing_for_long(
     async with opened(path, Outbox(margin=0, remember=1)) as outbox:
         # Two turns, so that both tables hold some.
         for number in range(3):
-            await outbox.accept([entry(str(number), mark=b"the mark")], NOW_NS + 2 * number * SECOND_NS)
+            await outbox.accept([entry(str(number), fingerprint=b"the mark")], NOW_NS + 2 * number * SECOND_NS)
     asked(path, f"UPDATE {table} SET keys = x'ff'")
     async with opened(path) as outbox:
         with pytest.raises(Retryable, match="UNAVAILABLE"):
-            await outbox.accept([entry("new", mark=b"the mark")], NOW_NS)
-        await outbox.accept([entry("new", mark=b"the mark")], NOW_NS)
+            await outbox.accept([entry("new", fingerprint=b"the mark")], NOW_NS)
+        await outbox.accept([entry("new", fingerprint=b"the mark")], NOW_NS)
         assert (outbox.quarantined, outbox.recovered, await held(outbox)) == (1, 3, ["0", "1", "2", "new"])
     assert any("is damaged" in record.message for record in caplog.records)
 
@@ -53,7 +53,7 @@ async def test_a_state_that_makes_no_sense_does_not_stop_the_start(state: str, t
     page("items_due", path)
     async with opened(path) as outbox:
         assert (outbox.recovered, len(await held(outbox))) == (70, 69)
-        await outbox.accept([entry("new", mark=b"the mark")], NOW_NS)
+        await outbox.accept([entry("new", fingerprint=b"the mark")], NOW_NS)
 
 
 async def test_an_index_that_its_table_contradicts_stops_nothing_for_long(tmp_path: Path) -> None:

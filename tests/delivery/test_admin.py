@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from gateway.config import Outbox
+from gateway.delivery.outbox import schema
 from gateway.delivery.outbox.admin import OutboxAdmin, QueueStats
 from gateway.delivery.outbox.interface import Removed
 from gateway.delivery.outbox.leased_ids import LeasedIds
@@ -21,7 +22,7 @@ from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, Release
 from tests.delivery.cases import NOW_NS, SECOND_NS, entries
 from tests.delivery.damage import filled, middle
-from tests.delivery.kept import ALL, asked, counts, held, opened
+from tests.delivery.outboxes import ALL, asked, counts, held, opened
 
 HOUR: Final = 3600 * SECOND_NS
 FIVE: Final = BatchLimits(max_items=5)
@@ -38,7 +39,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "o.db"
 
 
-async def stocked(outbox: SqliteOutbox) -> None:
+async def fill(outbox: SqliteOutbox) -> None:
     """1,200 items for two destinations: of the first ten at crm five are dead, five put off."""
     await outbox.accept([typed(number, "a.One" if number % 2 else "a.Other") for number in range(1, 1001)], NOW_NS)
     await outbox.accept([typed(number, "a.One", "log") for number in range(1001, 1201)], NOW_NS)
@@ -56,70 +57,70 @@ def total(steps: Iterable[Removed]) -> tuple[int, int]:
     return sum(step.deleted for step in done), sum(step.leased for step in done)
 
 
-def lots(stock: OutboxAdmin) -> dict[str, tuple[int, int]]:
-    return {lot.destination: (lot.items, lot.dead) for lot in stock.queues()}
+def counts_of(admin: OutboxAdmin) -> dict[str, tuple[int, int]]:
+    return {queue.destination: (queue.items, queue.dead) for queue in admin.queues()}
 
 
 async def test_what_is_there_is_told(path: Path) -> None:
     async with opened(path) as outbox:
-        await stocked(outbox)
-        with closing(OutboxAdmin.open(path, Outbox())) as stock:
-            assert lots(stock) == {"crm": (995, 5), "log": (200, 0)}
-            assert [one.id for one in stock.items(EntryFilter(), 10_000)] == list(range(6, 1201))
-            assert [one.id for one in stock.items(EntryFilter(destination="log"), 3)] == [1001, 1002, 1003]
-            assert {one.type for one in stock.items(EntryFilter(type="a.Other"), 10_000)} == {"a.Other"}
-            assert [(one.attempts, one.next_attempt_at_ns) for one in stock.items(EntryFilter(), 6)] == [
+        await fill(outbox)
+        with closing(OutboxAdmin.open(path, Outbox())) as admin:
+            assert counts_of(admin) == {"crm": (995, 5), "log": (200, 0)}
+            assert [one.id for one in admin.items(EntryFilter(), 10_000)] == list(range(6, 1201))
+            assert [one.id for one in admin.items(EntryFilter(destination="log"), 3)] == [1001, 1002, 1003]
+            assert {one.type for one in admin.items(EntryFilter(type="a.Other"), 10_000)} == {"a.Other"}
+            assert [(one.attempts, one.next_attempt_at_ns) for one in admin.items(EntryFilter(), 6)] == [
                 (1, NOW_NS + HOUR)
             ] * 5 + [(0, 0)]
-            assert [(one.id, one.reason) for one in stock.dead(EntryFilter(), 10)] == [
+            assert [(one.id, one.reason) for one in admin.dead(EntryFilter(), 10)] == [
                 (number, "REJECTED" if number % 2 else "TOO_LARGE") for number in range(1, 6)
             ]
-            assert [one.id for one in stock.dead(EntryFilter(reason="TOO_LARGE"), 10)] == [2, 4]
+            assert [one.id for one in admin.dead(EntryFilter(reason="TOO_LARGE"), 10)] == [2, 4]
 
 
-@pytest.mark.parametrize(("number", "where"), [(1, "dead"), (6, "row"), (500, "crate"), (1200, "crate")])
+@pytest.mark.parametrize(("number", "where"), [(1, "dead"), (6, "row"), (500, "batch"), (1200, "batch")])
 async def test_one_is_found_wherever_it_is(number: int, where: str, path: Path) -> None:
     async with opened(path) as outbox:
-        await stocked(outbox)
-        with closing(OutboxAdmin.open(path, Outbox())) as stock:
-            found = stock.find(number)
+        await fill(outbox)
+        with closing(OutboxAdmin.open(path, Outbox())) as admin:
+            found = admin.find(number)
             assert found is not None
             assert (found[0].id, found[1], found[0].reason != "") == (number, str(number).encode(), where == "dead")
-            assert stock.find(1201) is None
+            assert admin.find(1201) is None
 
 
 Act = Callable[[OutboxAdmin], Iterator[Removed]]
 
 ACTS: Final[dict[str, tuple[Act, int, dict[str, tuple[int, int]]]]] = {
-    "retry all": (lambda stock: stock.retry(EntryFilter()), 5, {"crm": (995, 5), "log": (200, 0)}),
-    "retry some": (lambda stock: stock.retry(EntryFilter(type="a.One")), 2, {"crm": (995, 5), "log": (200, 0)}),
-    "dead-letter all": (lambda stock: stock.dead_letter(EntryFilter()), 1195, {"crm": (0, 1000), "log": (0, 200)}),
+    "retry all": (lambda admin: admin.retry(EntryFilter()), 5, {"crm": (995, 5), "log": (200, 0)}),
+    "retry some": (lambda admin: admin.retry(EntryFilter(type="a.One")), 2, {"crm": (995, 5), "log": (200, 0)}),
+    "dead-letter all": (lambda admin: admin.dead_letter(EntryFilter()), 1195, {"crm": (0, 1000), "log": (0, 200)}),
     "dead-letter a type": (
-        lambda stock: stock.dead_letter(EntryFilter(type="a.Other")),
+        lambda admin: admin.dead_letter(EntryFilter(type="a.Other")),
         498,
         {"crm": (497, 503), "log": (200, 0)},
     ),
     "dead-letter a destination": (
-        lambda stock: stock.dead_letter(EntryFilter(destination="log")),
+        lambda admin: admin.dead_letter(EntryFilter(destination="log")),
         200,
         {"crm": (995, 5), "log": (0, 200)},
     ),
     "dead-letter IDs": (
-        lambda stock: stock.dead_letter(EntryFilter((1, 6, 700, 700, 5000))),
+        lambda admin: admin.dead_letter(EntryFilter((1, 6, 700, 700, 5000))),
         2,
         {"crm": (993, 7), "log": (200, 0)},
     ),
-    "purge all": (lambda stock: stock.purge(EntryFilter()), 1195, {"crm": (0, 5), "log": (0, 0)}),
-    "purge IDs": (lambda stock: stock.purge(EntryFilter((1, 6, 700))), 2, {"crm": (993, 5), "log": (200, 0)}),
-    "purge dead": (lambda stock: stock.purge_dead(EntryFilter()), 5, {"crm": (995, 0), "log": (200, 0)}),
-    "purge dead IDs": (lambda stock: stock.purge_dead(EntryFilter((1, 6))), 1, {"crm": (995, 4), "log": (200, 0)}),
-    "replay all": (lambda stock: stock.replay(EntryFilter()), 5, {"crm": (1000, 0), "log": (200, 0)}),
+    "purge all": (lambda admin: admin.purge(EntryFilter()), 1195, {"crm": (0, 5), "log": (0, 0)}),
+    "purge IDs": (lambda admin: admin.purge(EntryFilter((1, 6, 700))), 2, {"crm": (993, 5), "log": (200, 0)}),
+    "purge dead": (lambda admin: admin.purge_dead(EntryFilter()), 5, {"crm": (995, 0), "log": (200, 0)}),
+    "purge dead IDs": (lambda admin: admin.purge_dead(EntryFilter((1, 6))), 1, {"crm": (995, 4), "log": (200, 0)}),
+    "replay all": (lambda admin: admin.replay(EntryFilter()), 5, {"crm": (1000, 0), "log": (200, 0)}),
     "replay a reason": (
-        lambda stock: stock.replay(EntryFilter(reason="REJECTED")),
+        lambda admin: admin.replay(EntryFilter(reason="REJECTED")),
         3,
         {"crm": (998, 2), "log": (200, 0)},
     ),
-    "replay IDs": (lambda stock: stock.replay(EntryFilter((2, 3, 4, 6))), 3, {"crm": (998, 2), "log": (200, 0)}),
+    "replay IDs": (lambda admin: admin.replay(EntryFilter((2, 3, 4, 6))), 3, {"crm": (998, 2), "log": (200, 0)}),
 }
 """What is done, to how many, and how many items and dead letters there are then."""
 
@@ -128,10 +129,10 @@ ACTS: Final[dict[str, tuple[Act, int, dict[str, tuple[int, int]]]]] = {
 async def test_what_is_done_is_done_to_what_was_chosen_and_the_gateway_goes_on(name: str, path: Path) -> None:
     act, count, after = ACTS[name]
     async with opened(path) as outbox:
-        await stocked(outbox)
-        with closing(OutboxAdmin.open(path, Outbox())) as stock:
-            assert total(act(stock)) == (count, 0)
-            assert lots(stock) == after
+        await fill(outbox)
+        with closing(OutboxAdmin.open(path, Outbox())) as admin:
+            assert total(act(admin)) == (count, 0)
+            assert counts_of(admin) == after
         leased = [await outbox.lease(destination, ALL, NOW_NS + 2 * HOUR) for destination in ("crm", "log")]
         assert [len(found) for found in leased] == [after["crm"][0], after["log"][0]]
         assert all(one.payload == str(one.id).encode() and one.intact for found in leased for one in found)
@@ -142,10 +143,10 @@ async def test_what_is_done_is_done_to_what_was_chosen_and_the_gateway_goes_on(n
 
 async def test_what_was_put_off_is_due_at_once(path: Path) -> None:
     async with opened(path) as outbox:
-        await stocked(outbox)
-        with closing(OutboxAdmin.open(path, Outbox())) as stock:
+        await fill(outbox)
+        with closing(OutboxAdmin.open(path, Outbox())) as admin:
             assert [one.id for one in await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)] == [11]
-            assert total(stock.retry(EntryFilter())) == (5, 0)
+            assert total(admin.retry(EntryFilter())) == (5, 0)
             assert [one.id for one in await outbox.lease("crm", FIVE, NOW_NS)] == [6, 7, 8, 9, 10]
 
 
@@ -157,33 +158,33 @@ async def test_what_was_replayed_is_tried_as_long_as_what_comes_now_and_kept_no_
     async with opened(path) as outbox:
         await outbox.accept(entries(2), NOW_NS)
         assert await outbox.dead_letter_expired("crm", NOW_NS + HOUR, now) == 2
-        with closing(OutboxAdmin.open(path, Outbox())) as stock:
-            assert total(stock.replay(EntryFilter())) == (2, 0)
+        with closing(OutboxAdmin.open(path, Outbox())) as admin:
+            assert total(admin.replay(EntryFilter())) == (2, 0)
         assert await outbox.dead_letter_expired("crm", now, now) == 0
         assert await outbox.dead_letter_expired("crm", now + 1, now) == 2
         assert await outbox.delete_expired("crm", NOW_NS + 1, now) == 2
 
 
-async def test_what_is_delivered_while_an_operator_buries_it_is_no_dead_letter(path: Path) -> None:
+async def test_what_is_delivered_while_an_operator_dead_letters_it_is_no_dead_letter(path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept(entries(20), NOW_NS)
         leased = await outbox.lease("crm", FIVE, NOW_NS)
-        with closing(OutboxAdmin.open(path, Outbox())) as stock:
-            assert total(stock.dead_letter(EntryFilter())) == (15, 5)
+        with closing(OutboxAdmin.open(path, Outbox())) as admin:
+            assert total(admin.dead_letter(EntryFilter())) == (15, 5)
         await outbox.ack([one.id for one in leased])
         assert counts(outbox) == (0, 15)
 
 
-@pytest.mark.parametrize("ended", ["settle", "postpone", "dead-letter"])
+@pytest.mark.parametrize("ended", ["ack", "defer", "dead-letter"])
 async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept(entries(20), NOW_NS)
         ids = [one.id for one in await outbox.lease("crm", FIVE, NOW_NS)]
-        with closing(OutboxAdmin.open(path, Outbox())) as stock:
-            assert total(stock.purge(EntryFilter())) == (15, 5)
-        if ended == "settle":
+        with closing(OutboxAdmin.open(path, Outbox())) as admin:
+            assert total(admin.purge(EntryFilter())) == (15, 5)
+        if ended == "ack":
             await outbox.ack(ids)
-        elif ended == "postpone":
+        elif ended == "defer":
             await outbox.defer(ids, NOW_NS + HOUR)
         else:
             await outbox.dead_letter(dict.fromkeys(ids, DeliveryReason.REJECTED), NOW_NS)
@@ -196,8 +197,8 @@ async def test_what_was_on_its_way_is_told_until_its_lease_ends(path: Path) -> N
         await outbox.accept(entries(20), NOW_NS)
         leased = [one.id for one in await outbox.lease("crm", FIVE, NOW_NS)]
         await outbox.defer(leased[:2], NOW_NS + HOUR)
-        with closing(OutboxAdmin.open(path, Outbox())) as stock:
-            assert total(stock.purge(EntryFilter((*leased, 20)))) == (3, 3)
+        with closing(OutboxAdmin.open(path, Outbox())) as admin:
+            assert total(admin.purge(EntryFilter((*leased, 20)))) == (3, 3)
 
 
 async def test_nothing_is_leased_while_an_operator_deletes(path: Path) -> None:
@@ -217,25 +218,36 @@ async def test_what_was_on_its_way_at_a_kill_is_told_too(path: Path) -> None:
     list_ = LeasedIds(path)
     list_.write([1])
     list_.close()
-    with closing(OutboxAdmin.open(path, Outbox())) as stock:
-        assert total(stock.purge(EntryFilter())) == (2, 1)
+    with closing(OutboxAdmin.open(path, Outbox())) as admin:
+        assert total(admin.purge(EntryFilter())) == (2, 1)
 
 
 async def test_what_comes_meanwhile_is_left_alone(path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept(entries(1200), NOW_NS)
-        with closing(OutboxAdmin.open(path, Outbox())) as stock:
-            steps = stock.purge(EntryFilter())
+        with closing(OutboxAdmin.open(path, Outbox())) as admin:
+            steps = admin.purge(EntryFilter())
             first = next(steps)
             await outbox.accept([typed(1, "a.Type")], NOW_NS)
             assert total([first, *steps]) == (1200, 0)
-            assert stock.queues() == [QueueStats("crm", 1, 1, NOW_NS, 0, 0)]
+            assert admin.queues() == [QueueStats("crm", 1, 1, NOW_NS, 0, 0)]
 
 
 def test_where_there_is_no_outbox_none_is_made(path: Path) -> None:
     with pytest.raises(BadConfig, match="there is no outbox"):
         OutboxAdmin.open(path, Outbox())
     assert not path.exists()
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["empty", "without tables"])
+def test_a_file_that_a_gateway_only_begins_is_left_to_it(begun: bool, path: Path) -> None:
+    path.touch()
+    if begun:
+        schema.connect(path).close()
+    before = path.read_bytes()
+    with pytest.raises(BadConfig, match="there is no outbox"):
+        OutboxAdmin.open(path, Outbox())
+    assert path.read_bytes() == before
 
 
 async def _damaged(path: Path) -> None:
@@ -270,5 +282,5 @@ async def test_a_file_that_cannot_be_read_is_named(
 
 
 def _used(path: Path) -> Sequence[Removed]:
-    with closing(OutboxAdmin.open(path, Outbox())) as stock:
-        return list(stock.purge(EntryFilter()))
+    with closing(OutboxAdmin.open(path, Outbox())) as admin:
+        return list(admin.purge(EntryFilter()))

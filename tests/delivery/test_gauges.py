@@ -24,7 +24,7 @@ from gateway.delivery.outbox.writer import MAX_PENDING_BYTES, SqliteOutbox
 from gateway.errors import DeliveryReason, Retryable
 from gateway.telemetry import ResourceUsage
 from tests.delivery.cases import NOW_NS, entry
-from tests.delivery.kept import ALL, asked, opened, until
+from tests.delivery.outboxes import ALL, asked, opened, until
 
 KEPT: Final = Outbox(max_bytes=64 * 1024, margin=12_345)
 
@@ -59,7 +59,7 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
 
 async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db", KEPT) as outbox:
-        await outbox.accept([entry("a", key=b"1" * 16, mark=b"m"), entry("b")], NOW_NS)
+        await outbox.accept([entry("a", key=b"1" * 16, fingerprint=b"m"), entry("b")], NOW_NS)
         uses = {name: use() for name, use in outbox.uses().items()}
     volume = uses.pop("volume")
     assert uses == {
@@ -75,15 +75,15 @@ async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
 Act = Callable[[OutboxAdmin], Iterable[Removed]]
 
 ACTS: Final[dict[str, tuple[Act, dict[tuple[str, str], int]]]] = {
-    "dead-letter": (lambda stock: stock.dead_letter(EntryFilter(destination="crm")), {("crm", "DEAD_LETTERED"): 3}),
+    "dead-letter": (lambda admin: admin.dead_letter(EntryFilter(destination="crm")), {("crm", "DEAD_LETTERED"): 3}),
     "dead-letter all": (
-        lambda stock: stock.dead_letter(EntryFilter()),
+        lambda admin: admin.dead_letter(EntryFilter()),
         {("crm", "DEAD_LETTERED"): 3, ("log", "DEAD_LETTERED"): 2},
     ),
-    "purge": (lambda stock: stock.purge(EntryFilter(destination="log")), {("log", "PURGED"): 2}),
-    "purge dead letters": (lambda stock: stock.purge_dead(EntryFilter()), {("dead", "PURGED"): 1}),
-    "replay": (lambda stock: stock.replay(EntryFilter()), {}),
-    "retry": (lambda stock: stock.retry(EntryFilter()), {}),
+    "purge": (lambda admin: admin.purge(EntryFilter(destination="log")), {("log", "PURGED"): 2}),
+    "purge dead letters": (lambda admin: admin.purge_dead(EntryFilter()), {("dead", "PURGED"): 1}),
+    "replay": (lambda admin: admin.replay(EntryFilter()), {}),
+    "retry": (lambda admin: admin.retry(EntryFilter()), {}),
 }
 
 
@@ -95,9 +95,9 @@ async def test_what_an_operator_does_is_counted(act: Act, expected: dict[tuple[s
         )
         (dead,) = await outbox.lease("dead", ALL, NOW_NS)
         await outbox.dead_letter({dead.id: DeliveryReason.REJECTED}, NOW_NS)
-        with closing(OutboxAdmin.open(tmp_path / "o.db", Outbox())) as stock:
-            list(act(stock))
-            list(stock.dead_letter(EntryFilter(destination="nobody")))
+        with closing(OutboxAdmin.open(tmp_path / "o.db", Outbox())) as admin:
+            list(act(admin))
+            list(admin.dead_letter(EntryFilter(destination="nobody")))
         # It is looked at once a second: what comes after has been looked at with it.
         await until(lambda: outbox.removed_by_operator() == expected)
         assert outbox.removed_by_operator() == expected
@@ -110,12 +110,12 @@ async def test_counts_only_grow_whatever_becomes_of_the_file(tmp_path: Path) -> 
     async with opened(path) as outbox:
         for total in ({("crm", "DEAD_LETTERED"): count} for count in (1, 2, 3)):
             await outbox.accept([entry("a")], NOW_NS)
-            with closing(OutboxAdmin.open(path, Outbox())) as stock:
-                list(stock.dead_letter(EntryFilter()))
+            with closing(OutboxAdmin.open(path, Outbox())) as admin:
+                list(admin.dead_letter(EntryFilter()))
             await until(partial(_is, outbox, total))
             assert outbox.removed_by_operator() == total
             asked(path, "DELETE FROM operated")
-            await until(lambda: not outbox._commits._operated_before)
+            await until(lambda: not outbox._commits.gauges._total_before)
 
 
 def _is(outbox: SqliteOutbox, removed_by_operator: object) -> bool:
@@ -129,7 +129,7 @@ async def test_a_file_of_an_earlier_version_is_taken_on(tmp_path: Path) -> None:
     asked(path, "DROP TABLE operated")
     asked(path, "PRAGMA user_version = 1")
     async with opened(path) as outbox:
-        with closing(OutboxAdmin.open(path, Outbox())) as stock:
-            assert sum(removed.deleted for removed in stock.purge(EntryFilter())) == 1
+        with closing(OutboxAdmin.open(path, Outbox())) as admin:
+            assert sum(removed.deleted for removed in admin.purge(EntryFilter())) == 1
         await until(lambda: bool(outbox.removed_by_operator()))
         assert outbox.removed_by_operator() == {("crm", "PURGED"): 1}

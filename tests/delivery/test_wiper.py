@@ -26,7 +26,7 @@ from gateway.errors import DeliveryReason
 from gateway.model import OutboxEntry
 from tests.delivery.cases import NOW_NS, SECOND_NS
 from tests.delivery.damage import page
-from tests.delivery.kept import ALL, about, opened
+from tests.delivery.outboxes import ALL, about, opened
 
 BOUND_SECONDS: Final = WIPE_SECONDS + 5
 """As `docs/delivery.md` has it."""
@@ -69,7 +69,7 @@ async def _single(outbox: SqliteOutbox) -> None:
         await outbox.accept(planted([number]), NOW_NS)
 
 
-async def _crate(outbox: SqliteOutbox) -> None:
+async def _batch(outbox: SqliteOutbox) -> None:
     await outbox.accept(planted(range(6)), NOW_NS)
 
 
@@ -78,27 +78,27 @@ async def _large(outbox: SqliteOutbox) -> None:
         await outbox.accept(planted([number], 30_000), NOW_NS)
 
 
-async def _large_crate(outbox: SqliteOutbox) -> None:
+async def _large_batch(outbox: SqliteOutbox) -> None:
     await outbox.accept(planted(range(6), 20_000), NOW_NS)
 
 
 async def _dead(outbox: SqliteOutbox) -> None:
-    await _crate(outbox)
+    await _batch(outbox)
     await outbox.dead_letter(
         dict.fromkeys([one.id for one in await outbox.lease("crm", ALL, NOW_NS)], DeliveryReason.REJECTED), NOW_NS
     )
 
 
 async def _put_off(outbox: SqliteOutbox) -> None:
-    await _crate(outbox)
+    await _batch(outbox)
     await outbox.defer([one.id for one in await outbox.lease("crm", ALL, NOW_NS)], NOW_NS + SECOND_NS)
 
 
 FORMS: Final = {
     "single": _single,
-    "crate": _crate,
+    "batch": _batch,
     "large": _large,
-    "large crate": _large_crate,
+    "large batch": _large_batch,
     "dead": _dead,
     "put off": _put_off,
 }
@@ -121,10 +121,10 @@ async def _erase(outbox: SqliteOutbox, _: Path) -> None:
 
 
 async def _purge(_: SqliteOutbox, path: Path) -> None:
-    with closing(OutboxAdmin.open(path, Outbox())) as stock:
+    with closing(OutboxAdmin.open(path, Outbox())) as admin:
         ids = EntryFilter(tuple(number + 1 for number in HALF))
-        assert sum(step.deleted for step in (*stock.purge(ids), *stock.purge_dead(ids))) == 3
-        stock.wipe()
+        assert sum(step.deleted for step in (*admin.purge(ids), *admin.purge_dead(ids))) == 3
+        admin.wipe()
 
 
 async def _retention(outbox: SqliteOutbox, _: Path) -> None:
@@ -138,22 +138,22 @@ async def _cut_off(outbox: SqliteOutbox, _: Path) -> None:
 async def _expire(outbox: SqliteOutbox, path: Path) -> None:
     """Dead letters first, then gone."""
     await outbox.dead_letter_expired("crm", NOW_NS + SECOND_NS, NOW_NS)
-    with closing(OutboxAdmin.open(path, Outbox())) as stock:
-        assert sum(step.deleted for step in stock.purge_dead(EntryFilter())) == 6
-        stock.wipe()
+    with closing(OutboxAdmin.open(path, Outbox())) as admin:
+        assert sum(step.deleted for step in admin.purge_dead(EntryFilter())) == 6
+        admin.wipe()
 
 
-async def _bury_and_purge(_: SqliteOutbox, path: Path) -> None:
-    with closing(OutboxAdmin.open(path, Outbox())) as stock:
-        list(stock.dead_letter(EntryFilter()))
-        list(stock.purge_dead(EntryFilter()))
-        stock.wipe()
+async def _dead_letter_and_purge(_: SqliteOutbox, path: Path) -> None:
+    with closing(OutboxAdmin.open(path, Outbox())) as admin:
+        list(admin.dead_letter(EntryFilter()))
+        list(admin.purge_dead(EntryFilter()))
+        admin.wipe()
 
 
 async def _replay_and_deliver(outbox: SqliteOutbox, path: Path) -> None:
-    with closing(OutboxAdmin.open(path, Outbox())) as stock:
-        list(stock.dead_letter(EntryFilter()))
-        list(stock.replay(EntryFilter()))
+    with closing(OutboxAdmin.open(path, Outbox())) as admin:
+        list(admin.dead_letter(EntryFilter()))
+        list(admin.replay(EntryFilter()))
     await _deliver(outbox, path)
 
 
@@ -165,7 +165,7 @@ REMOVALS: Final = {
     "retention": (_retention, SIX),
     "cut off": (_cut_off, SIX),
     "expire": (_expire, SIX),
-    "dead-letter and purge": (_bury_and_purge, SIX),
+    "dead-letter and purge": (_dead_letter_and_purge, SIX),
     "replay and deliver": (_replay_and_deliver, HALF),
 }
 """What takes items away, and which of the six."""
@@ -275,8 +275,8 @@ async def test_the_log_does_not_grow_by_what_is_tidied_while_somebody_reads(tmp_
 async def test_another_programs_deletions_are_wiped_too(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db") as outbox:
         await outbox.accept(planted(range(6)), NOW_NS)
-        with closing(OutboxAdmin.open(tmp_path / "o.db", Outbox())) as stock:
-            list(stock.purge(EntryFilter()))
+        with closing(OutboxAdmin.open(tmp_path / "o.db", Outbox())) as admin:
+            list(admin.purge(EntryFilter()))
         await until_gone(tmp_path, range(6))
 
 
